@@ -1,0 +1,37 @@
+# Each target makes .venv and installs the pinned, hashed dependencies by itself;
+# python3 (3.11 or newer) and make are all a machine needs.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help run test check bench lock clean
+help:  ## what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+.venv/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: .venv/.ready  ## a whole story, watched live: policy, rules, alert, incident, pages, resolve (Ctrl-C ends it)
+	$(BIN)/tocsin demo
+
+test: .venv/.ready  ## every promise, against the real tools
+	@tests/install-tools
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: .venv/.ready  ## format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.ready  ## the table of ratios; BENCH=name runs one
+	$(BIN)/python -m bench $(BENCH)
+
+lock: .venv/.ready  ## resolve the dependencies anew; no index address is written
+	$(BIN)/uv pip compile pyproject.toml --extra postgresql --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-header --upgrade --quiet -o requirements.lock
+
+clean:  ## forget everything that was built
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,352 @@
+"""What a policy means: frozen, validated, merged, with no trace of YAML in it.
+
+`rules.load` makes a Policy, `rules.compile` turns it into Prometheus rules, and the receiver's core
+decides by it. Nothing here does I/O. Every duration is an integer number of **microseconds**, as every
+instant in the receiver is, so that adding one to the other needs no conversion.
+
+The words are those of docs/words.md (policy, signal, detection rule, level, incident type …).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, NewType
+
+Micros = NewType("Micros", int)
+"""A duration in microseconds."""
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+
+ChannelType = Literal["email", "slack", "pagerduty", "sms", "phone", "webhook"]
+CHANNEL_TYPES: tuple[ChannelType, ...] = ("email", "slack", "pagerduty", "sms", "phone", "webhook")
+
+INFORMATIONAL, WARNING, CRITICAL, EMERGENCY = 1, 2, 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the policy's files a thing was written, for people: annotations, messages, lints."""
+
+    path: str
+    line: int
+    column: int = 1
+    pointer: str = ""
+    """The way to it inside the document, such as ``incident_response.detection.rules[2]``."""
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A severity level (guide: Incident Severity Levels). 4 is the worst."""
+
+    level: int
+    name: str
+    response_time: Micros
+    """From the opening until somebody must have acknowledged; also how long an acknowledgement holds."""
+    escalation_time: Micros
+    """From the opening until the next escalation, and between escalations after the breach."""
+    resolve_after: Micros = Micros(5 * MINUTE)
+    """How long the signal must stay recovered before the incident may resolve."""
+    resolution: Literal["automatic", "confirmed"] = "automatic"
+    """`confirmed`: a person must confirm the recovery (the default at level 4)."""
+    confirmations: int = 1
+    escalates_to: tuple[str, ...] | None = None
+    """Channels of the first escalation; None means the next level's."""
+    update_interval: Micros | None = None
+    """Between status updates; None means `response_time`."""
+    description: str = ""
+    impact: str = ""
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `count` messages in `per` microseconds to one recipient (policy: ``rate_limit: 20/1m``)."""
+
+    count: int
+    per: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One way to reach people (guide: alert_channels)."""
+
+    name: str
+    type: ChannelType
+    enabled: bool = True
+    recipients: tuple[str, ...] = ()
+    """E-mail addresses (email), E.164 numbers (sms, phone), the one channel (slack), the one service
+    (pagerduty) or the one URL (webhook). A `phone` recipient may be a mere name: a manual task."""
+    rate_limit: RateLimit | None = None
+    mention: str = ""
+    """Slack: who is mentioned on a page, such as ``<!here>``; empty means nobody is named."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Webhook: further headers."""
+    send_resolved: bool = True
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A metric that conditions name; with `expr` it becomes a recording rule of that name."""
+
+    name: str
+    expr: str | None = None
+    unit: str = ""
+    identity: tuple[str, ...] | None = None
+    """The labels that tell one unit from another; None: all but instance, pod, container, endpoint."""
+    help: str = ""
+    missing_data: bool = True
+    """False switches the missing-data twin off (a lint says so)."""
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A detection rule: a condition that opens an incident of its name."""
+
+    section: str
+    name: str
+    condition: str
+    """As written. A bare selector means ``> 0``."""
+    level: int
+    channels: tuple[str, ...]
+    interval: Micros = Micros(60 * SECOND)
+    """The rule group's evaluation interval (guide: check_interval)."""
+    threshold: int = 1
+    """Consecutive failures before it alerts (guide: alert_threshold)."""
+    immediate: bool = False
+    description: str = ""
+    runbook_url: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    """Further labels of the alert, such as ``system`` for a framework system's rules."""
+    signal: str = ""
+    """Overrides the `signal` label (an SLO's name); empty: the condition's source metric."""
+    missing_data: bool = True
+    """Whether a missing-data twin watches the rule's signals."""
+    hold: Micros | None = None
+    """`for` spelt out (framework: duration); None: from threshold and interval."""
+    place: Place | None = None
+
+    @property
+    def key(self) -> str:
+        """``section/name``: how a rule is known (one name may stand in two sections)."""
+        return f"{self.section}/{self.name}"
+
+    @property
+    def waits(self) -> Micros:
+        """How long the condition must hold before it alerts: N consecutive failures are N-1 intervals."""
+        if self.immediate:
+            return Micros(0)
+        return self.hold if self.hold is not None else Micros((self.threshold - 1) * self.interval)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recording rule that a framework system's SLOs need (made by `rules.slo`), in the order given."""
+
+    section: str
+    record: str
+    expr: str
+    labels: tuple[tuple[str, str], ...] = ()
+    interval: Micros = Micros(60 * SECOND)
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentType:
+    """A named kind of incident without a condition of its own (guide: aviation, manufacturing `incidents`).
+
+    It compiles to ``name > 0``, and can be declared by an alert's label `incident_type` or by a person.
+    """
+
+    section: str
+    name: str
+    level: int
+    description: str = ""
+    business_impact: str = ""
+    immediate_actions: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    """Empty: the channels of its level."""
+    fires: bool = True
+    """False: can be declared, but gets no rule (the framework's condition-less ``alerts:`` names)."""
+    place: Place | None = None
+
+    @property
+    def key(self) -> str:
+        """``section/name``."""
+        return f"{self.section}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """Named steps that people carry out (guide: procedures)."""
+
+    section: str
+    name: str
+    description: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimedActions:
+    """A block of actions with a time limit or a duration (guide: initial_response, root_cause_analysis,
+    fix_implementation, post_incident_actions …).
+    """
+
+    name: str
+    description: str = ""
+    actions: tuple[str, ...] = ()
+    time_limit: Micros | None = None
+    duration: Micros | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stakeholders:
+    """A group that is told about incidents beside the responders (guide: stakeholder_notification)."""
+
+    name: str
+    description: str
+    recipients: tuple[str, ...]
+    channels: tuple[str, ...]
+    external: bool
+    """External groups (the name begins with ``external``) get nothing without a person's approval."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImpactScale:
+    """How an impact is graded (guide: business impact_assessment)."""
+
+    name: str
+    description: str
+    thresholds: tuple[tuple[str, str], ...]
+    """(grade, words as written), from low to critical."""
+    ranges: tuple[tuple[str, float, float | None], ...] = ()
+    """(grade, above, up to and including) as ratios where the words are numeric; None is no upper end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImpactMetrics:
+    """What a responder assesses (guide: impact_assessment with `metrics`)."""
+
+    name: str
+    description: str
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A communication template; `{placeholder}` and Jinja2 both work."""
+
+    subject: str
+    body: str
+    send_on: Literal["opened", "acknowledged", "updated", "resolved"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPart:
+    """One titled part of a report template (guide: executive_summary_template, technical_report_template)."""
+
+    title: str
+    content: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """The guide's three communication templates."""
+
+    initial: Template
+    update: Template
+    resolution: Template
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """What incident reports contain (guide: Incident Reporting)."""
+
+    structure: tuple[str, ...] = ()
+    executive_summary: tuple[ReportPart, ...] = ()
+    technical: tuple[ReportPart, ...] = ()
+    recipients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The merged, validated meaning of all policy files. Its version is `rules.stored.digest`."""
+
+    levels: tuple[Level, ...]
+    """Exactly four, from 1 to 4."""
+    channels: tuple[Channel, ...]
+    rules: tuple[Rule, ...]
+    templates: Templates
+    signals: tuple[Signal, ...] = ()
+    recordings: tuple[Recording, ...] = ()
+    incident_types: tuple[IncidentType, ...] = ()
+    procedures: tuple[Procedure, ...] = ()
+    initial_response: tuple[TimedActions, ...] = ()
+    stakeholders: tuple[Stakeholders, ...] = ()
+    investigation: tuple[TimedActions, ...] = ()
+    impact_scales: tuple[ImpactScale, ...] = ()
+    impact_metrics: tuple[ImpactMetrics, ...] = ()
+    impact_raises: tuple[tuple[str, int], ...] = (("critical", EMERGENCY), ("high", CRITICAL))
+    """(grade, at least this level): how an assessed impact raises the level."""
+    fix_implementation: tuple[TimedActions, ...] = ()
+    post_incident: tuple[TimedActions, ...] = ()
+    reports: Reports = field(default_factory=Reports)
+    fallback: tuple[str, ...] = ("phone", "sms", "pagerduty", "slack", "email")
+    """The order in which other channels are tried when a page reaches nobody: names, or types standing
+    for the first channel of that type."""
+    default_severity: int = CRITICAL
+    severity_aliases: tuple[tuple[str, int], ...] = ()
+    """(value of an alert's `severity` label, level): the usual ones and the policy's own, lower case."""
+    contact_information: str = ""
+    safety_critical_threshold: float | None = None
+    disabled_sections: tuple[str, ...] = ()
+    """Sections with ``enabled: false``: read, shown, without effect."""
+    unused: tuple[str, ...] = ()
+    """Parts of framework system configurations that do not concern Tocsin, for ``check -v``."""
+
+    def level(self, number: int) -> Level:
+        """The level of that number (1 to 4)."""
+        return self.levels[number - 1]
+
+    def channel(self, name: str) -> Channel | None:
+        """The channel of that name, or None."""
+        return next((channel for channel in self.channels if channel.name == name), None)
+
+    def rule(self, key: str) -> Rule | None:
+        """The detection rule known as ``section/name``, or None."""
+        return next((rule for rule in self.rules if rule.key == key), None)
+
+    def incident_type(self, name: str, section: str = "") -> IncidentType | None:
+        """The incident type of that name (in that section, where one is given), or None."""
+        return next(
+            (kind for kind in self.incident_types if kind.name == name and section in ("", kind.section)),
+            None,
+        )
+
+    def level_channels(self, number: int) -> tuple[str, ...]:
+        """A level's channels: the union of those its rules name; where none does, level 1 email, level 2
+        email and slack, level 3 and 4 every channel (DESIGN: Escalation).
+        """
+        named = _in_policy_order(self, (name for rule in self.rules if rule.level == number for name in rule.channels))
+        if named:
+            return named
+        types = {INFORMATIONAL: ("email",), WARNING: ("email", "slack")}.get(number, CHANNEL_TYPES)
+        return tuple(channel.name for channel in self.channels if channel.type in types)
+
+    @property
+    def monitoring_duration(self) -> Micros:
+        """How long a resolved incident is watched for recurrence (guide: post_incident_actions.monitoring)."""
+        return next(
+            (actions.duration for actions in self.post_incident if actions.name == "monitoring" and actions.duration),
+            Micros(24 * HOUR),
+        )
+
+
+def _in_policy_order(policy: Policy, names: Iterable[str]) -> tuple[str, ...]:
+    wanted = set(names)
+    return tuple(channel.name for channel in policy.channels if channel.name in wanted)
