@@ -1,0 +1,64 @@
+"""What is wrong with a policy, told so that a person can mend it: place, line, caret, what to do.
+
+Everything under `rules` that finds fault makes a Problem; `rules.load` gathers them all and shows them at
+once, because mending a file one error at a time is misery. Whoever knows only a Place uses `Problem.at`;
+the loader fills in the source line.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from rules.policy import Place
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault in one place. `line` and `column` count from 1; 0 means the whole file."""
+
+    path: str
+    line: int
+    column: int
+    message: str
+    severity: Severity = "error"
+    source: str = ""
+    """The line of the file, as written, without its end."""
+
+    @classmethod
+    def at(cls, place: Place, message: str, severity: Severity = "error") -> "Problem":
+        """A problem with something whose place is known."""
+        return cls(place.path, place.line, place.column, message, severity)
+
+    def __str__(self) -> str:
+        said = f"warning: {self.message}" if self.severity == "warning" else self.message
+        if self.line < 1:
+            return f"{self.path}: {said}"
+        head = f"{self.path}:{self.line}:{self.column}: {said}"
+        if not self.source.strip():
+            return head
+        source, caret = _window(self.source, self.column)
+        return f"{head}\n    {source}\n    {caret}"
+
+
+class PolicyError(Exception):
+    """The policy cannot be used; `problems` holds every reason (errors first, then warnings)."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+SHOWN = 120
+"""So much of a line is shown: what is wrong stands near the caret, and a terminal wraps."""
+
+
+def _window(source: str, column: int) -> tuple[str, str]:
+    """The part of the line around the column, and the caret under it."""
+    start = 0 if len(source) <= SHOWN else max(0, min(column - 1 - SHOWN // 2, len(source) - SHOWN))
+    shown = source[start : start + SHOWN]
+    # A tab stays a tab before the caret, so that both lines are indented alike; other control characters
+    # could drive the reader's terminal.
+    before = "".join("\t" if character == "\t" else " " for character in shown[: column - 1 - start])
+    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in shown), before + "^"
