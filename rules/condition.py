@@ -1,0 +1,206 @@
+"""What a condition says: PromQL, read by promql-parser, kept verbatim.
+
+`rules.load` calls `parse` so that a condition that cannot work is an error with a caret; `rules.compile` takes the
+expression and the signals it reads. The tree is promql-parser's (`rules.expression`).
+
+A condition must fire only when it holds: whatever has a value whether all is well or not is refused here,
+because Prometheus alerts on every series an expression returns, value 0 included.
+"""
+
+import functools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import promql_parser as promql
+
+from rules.expression import ConditionError, Selector, nodes, selector, syntax
+from rules.tokens import offset_of, tokens
+
+__all__ = ["Comparison", "Condition", "ConditionError", "Selector", "parse", "sources"]
+
+MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
+SET_OPERATORS = frozenset({"and", "or", "unless"})
+ABSENCE = frozenset({"absent", "absent_over_time"})
+SYNTHETIC = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
+"""Series that Prometheus makes up while alerts are active: when they are gone, that is good news."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A simple ``vector op number``, the number on the right."""
+
+    op: str
+    threshold: float
+    subject: str
+    """The left side, as PromQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition that can work, and what it reads."""
+
+    text: str
+    """As written."""
+    expr: str
+    """As written; a bare selector has gained ``> 0``."""
+    sources: tuple[Selector, ...]
+    """The metrics it reads, in the order of their first mention."""
+    watched: tuple[Selector, ...]
+    """Those of them whose loss would make the condition silently false."""
+    comparison: Comparison | None
+    warnings: tuple[str, ...]
+    """What parses but is probably not meant."""
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The names of the metrics it reads."""
+        return tuple(dict.fromkeys(selector.name for selector in self.sources))
+
+
+@functools.lru_cache(maxsize=32_768)
+def parse(text: str) -> Condition:
+    """Read a condition.
+
+    Raises ConditionError when it does not parse, is constant, is not an instant vector, always holds,
+    or is something that the oldest supported Prometheus refuses.
+    """
+    tree = syntax(text)
+    _refuse_traps(text, tree)
+    sources = _selectors(text, tree)
+    if not sources:
+        raise ConditionError(f"{text.strip()!r} names no signal: it is the same at all times")
+    expr = text
+    if isinstance(_bare(tree), promql.VectorSelector):
+        expr = _positive(text)
+        tree = syntax(expr)
+    elif not _filters(tree):
+        raise ConditionError(
+            f"{text.strip()!r} has a value even when all is well, so it would always alert: "
+            "say when it is bad, such as '… > 0' (without 'bool')"
+        )
+    return Condition(text, expr, sources, _watched(text, tree), _comparison(tree), tuple(_warnings(tree)))
+
+
+@functools.lru_cache(maxsize=32_768)
+def sources(text: str) -> tuple[Selector, ...]:
+    """The metrics that a signal's expression reads.
+
+    Raises ConditionError when it does not parse, is no instant vector, or is newer than the oldest Prometheus.
+    """
+    return _selectors(text, syntax(text))
+
+
+def _refuse_traps(text: str, tree: promql.Expr) -> None:
+    """What parses, but as something else than it looks."""
+    words = tuple(tokens(text))
+    for left, minus, right in zip(words, words[1:], words[2:], strict=False):
+        if (
+            (left.kind, minus.text, right.kind) == ("name", "-", "name")
+            and left.touches(minus)
+            and minus.touches(right)
+        ):
+            name = f"{left.text}-{right.text}"
+            raise ConditionError(
+                f"{name!r} is read as {left.text} minus {right.text}: if it is one name, write "
+                f"{left.text}_{right.text}, else put spaces around the minus",
+                left.offset,
+            )
+    for node in nodes(tree):
+        if isinstance(node, promql.VectorSelector) and (node.name or "").lower() in {"true", "false", "none", "null"}:
+            raise ConditionError(
+                f"{node.name!r} is read as the name of a metric: write '> 0' for true, '== 0' for false",
+                offset_of(words, node.name or ""),
+            )
+        if isinstance(node, promql.NumberLiteral) and math.isnan(node.val):
+            raise ConditionError("no comparison with NaN ever holds", offset_of(words, "nan"))
+
+
+def _selectors(text: str, tree: promql.Expr) -> tuple[Selector, ...]:
+    found = (selector(node) for node in nodes(tree) if isinstance(node, promql.VectorSelector))
+    names = tuple(dict.fromkeys(found))
+    if any(not each.name for each in names):
+        raise ConditionError("a selector names no metric: write one before the braces", max(text.find("{"), 0))
+    return names
+
+
+def _watched(text: str, tree: promql.Expr) -> tuple[Selector, ...]:
+    excused = {
+        selector(inner)
+        for node in nodes(tree)
+        if isinstance(node, promql.Call) and node.func.name in ABSENCE
+        for inner in nodes(node)
+        if isinstance(inner, promql.VectorSelector)
+    }
+    return tuple(each for each in _selectors(text, tree) if each not in excused and each.name not in SYNTHETIC)
+
+
+def _bare(node: promql.Expr) -> promql.Expr:
+    while isinstance(node, promql.ParenExpr):
+        node = node.expr
+    return node
+
+
+def _positive(text: str) -> str:
+    """A comment at the end would swallow the comparison: then it goes on the next line."""
+    last = text.rstrip().rsplit("\n", 1)[-1]
+    return f"{text.rstrip()}{chr(10) if '#' in last else ' '}> 0"
+
+
+def _filters(node: promql.Expr) -> bool:
+    """Whether the expression returns nothing when all is well."""
+    match node:
+        case promql.ParenExpr() | promql.UnaryExpr() | promql.AggregateExpr() | promql.SubqueryExpr():
+            return _filters(node.expr)
+        case promql.Call():
+            name, arguments = node.func.name, node.args
+            return name in ABSENCE or any(_filters(argument) for argument in arguments)
+        case promql.BinaryExpr():
+            op, left, right = str(node.op), _filters(node.lhs), _filters(node.rhs)
+            if op in MIRRORED:
+                return not (node.modifier and node.modifier.return_bool) or left or right
+            if op == "or":
+                return left and right
+            return op == "unless" or left or right
+        case _:
+            return False
+
+
+def _comparison(node: promql.Expr) -> Comparison | None:
+    node = _bare(node)
+    if not isinstance(node, promql.BinaryExpr) or str(node.op) not in MIRRORED:
+        return None
+    left, right, op = _bare(node.lhs), _bare(node.rhs), str(node.op)
+    if isinstance(right, promql.NumberLiteral):
+        return Comparison(op, right.val, _plain(node.lhs))
+    if isinstance(left, promql.NumberLiteral):
+        return Comparison(MIRRORED[op], left.val, _plain(node.rhs))
+    return None
+
+
+def _plain(node: promql.Expr) -> str:
+    """promql-parser prints ``a{}`` for ``a``."""
+    bare = _bare(node)
+    if isinstance(bare, promql.VectorSelector) and bare.offset is None and bare.at is None:
+        return str(selector(bare))
+    return str(node).replace("{}", "")
+
+
+def _warnings(tree: promql.Expr) -> Iterator[str]:
+    for node in nodes(tree):
+        if not isinstance(node, promql.BinaryExpr):
+            continue
+        op, left, right = str(node.op), _bare(node.lhs), _bare(node.rhs)
+        if node.modifier and node.modifier.matching:
+            continue
+        if op in MIRRORED and isinstance(left, promql.VectorSelector) and isinstance(right, promql.VectorSelector):
+            yield (
+                f"{_plain(right)} is read as a metric, and only series with the very same labels are compared: "
+                f"if it is a limit, write its number"
+            )
+        elif op in {"and", "unless"} and _names(left) != _names(right):
+            yield f"'{op}' joins series with the very same labels only: write '{op} on()' if theirs differ"
+
+
+def _names(node: promql.Expr) -> set[str]:
+    return {selector(each).name for each in nodes(node) if isinstance(each, promql.VectorSelector)}

@@ -1,0 +1,176 @@
+"""PromQL as promql-parser reads it: the tree, what metrics it names, and whether the oldest Prometheus accepts it.
+
+`rules.condition` and `rules.slo` build on it. The parser gives no positions, so `rules.tokens` walks the text again
+to say *where*, and to see what the tree no longer shows (``5m`` written as a number is 300 there).
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import promql_parser as promql
+
+from rules.tokens import Token, offset_of, tokens
+
+OLDEST = "Prometheus 2.42"
+FUNCTIONS = frozenset(
+    """abs absent absent_over_time acos acosh asin asinh atan atanh avg_over_time ceil changes clamp clamp_max clamp_min
+    cos cosh count_over_time day_of_month day_of_week day_of_year days_in_month deg delta deriv exp floor
+    histogram_count histogram_fraction histogram_quantile histogram_sum hour idelta increase irate label_join
+    label_replace last_over_time ln log10 log2 max_over_time min_over_time minute month pi predict_linear
+    present_over_time quantile_over_time rad rate resets round scalar sgn sin sinh sort sort_desc sqrt stddev_over_time
+    stdvar_over_time sum_over_time tan tanh time timestamp vector year""".split()  # noqa: SIM905 - 70 words
+)
+AGGREGATIONS = frozenset(
+    ("avg", "bottomk", "count", "count_values", "group", "max", "min", "quantile", "stddev", "stdvar", "sum", "topk")
+)
+
+
+class ConditionError(ValueError):
+    """A condition that cannot work: `str()` says why and what to write, `offset` (characters from 0) says where."""
+
+    def __init__(self, message: str, offset: int = 0) -> None:
+        """Keep the offset beside the message, so that the loader can set a caret."""
+        super().__init__(message)
+        self.offset = offset
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A metric as a condition names it, without offset or range: what must be there for the condition to be known."""
+
+    name: str
+    matchers: tuple[tuple[str, str, str], ...] = ()
+    """(label, operator, value), the operator one of ``= != =~ !~``."""
+
+    def __str__(self) -> str:
+        """The selector as PromQL."""
+        within = ",".join(f"{label}{operator}{quoted(value)}" for label, operator, value in self.matchers)
+        if is_metric_name(self.name):
+            return f"{self.name}{{{within}}}" if within else self.name
+        return f"{{__name__={quoted(self.name)}{',' if within else ''}{within}}}"
+
+
+def quoted(value: str) -> str:
+    """The value as a PromQL string."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def is_metric_name(name: str) -> bool:
+    """Whether PromQL can name the metric without quotes."""
+    plain = name.replace(":", "_").replace("_", "a")
+    return plain.isascii() and plain.isalnum() and not plain[0].isdigit()
+
+
+def syntax(text: str) -> promql.Expr:
+    """The tree of an expression that the oldest supported Prometheus accepts and that is an instant vector."""
+    words = tuple(tokens(text))
+    if not words:
+        raise ConditionError("the condition is empty")
+    try:
+        tree: promql.Expr = promql.parse(text)
+    except ValueError as error:
+        raise _unreadable(text, words, str(error)) from None
+    _refuse_newer(words, tree)
+    match _type(tree):
+        case "matrix":
+            raise ConditionError(
+                f"{text.strip()!r} is a range of samples: put a function such as avg_over_time(…) around it"
+            )
+        case "string":
+            raise ConditionError(f"{text.strip()} is a string, not a condition")
+        case "scalar":
+            raise ConditionError(f"{text.strip()!r} is one number, not signals that can be good or bad")
+        case _:
+            return tree
+
+
+def nodes(tree: promql.Expr) -> list[promql.Expr]:
+    """The tree's nodes, depth first, left to right."""
+    found: list[promql.Expr] = []
+    promql.walk(tree, found.append)
+    return found
+
+
+def _unreadable(text: str, words: tuple[Token, ...], reason: str) -> ConditionError:
+    """Points behind the longest beginning that does parse: there it stops making sense."""
+    offset = words[0].offset
+    for word, following in itertools.pairwise(words):
+        try:
+            promql.parse(text[: word.offset + len(word.text)])
+        except ValueError:
+            continue
+        offset = following.offset
+    if len(words) > 1 and words[-1].kind == "mark" and words[-1].text not in ")]}":
+        offset = words[-1].offset + len(words[-1].text)  # it ends where an operand should follow
+    hint = " ('&&' is 'and', '||' is 'or' in PromQL)" if {word.text for word in words} & {"&", "|"} else ""
+    reason = "this is not PromQL" if reason == "invalid promql query" else reason
+    return ConditionError(f"{text.strip()!r} cannot be read: {reason}{hint}", offset)
+
+
+def _refuse_newer(words: tuple[Token, ...], tree: promql.Expr) -> None:
+    """What promql-parser accepts and the oldest supported Prometheus does not (each was tried)."""
+    for before, word in zip((None, *words[:-1]), words, strict=True):
+        if word.kind == "duration" and not word.in_range and not _is_offset(words, before):
+            raise ConditionError(f"{word.text!r} is a duration where {OLDEST} wants a number", word.offset)
+        if word.kind == "number" and (word.in_range or _is_offset(words, before)):
+            raise ConditionError(f"{word.text!r} has no unit: write {word.text}s for seconds", word.offset)
+        if word.kind == "string" and word.in_braces and before is not None and before.text in {"{", ","}:
+            raise ConditionError(f"{OLDEST} knows no quoted names: {word.text}", word.offset)
+    for node in nodes(tree):
+        name, known = _called(node)
+        if name and name not in known:
+            raise ConditionError(f"{OLDEST} knows no {name}()", offset_of(words, name))
+        modifier = node.modifier if isinstance(node, promql.BinaryExpr) else None
+        if modifier and (modifier.fill_values.lhs is not None or modifier.fill_values.rhs is not None):
+            raise ConditionError(f"{OLDEST} knows no fill()", offset_of(words, "fill"))
+        if isinstance(node, promql.VectorSelector) and node.matchers.or_matchers:
+            raise ConditionError("'or' within braces is not PromQL", offset_of(words, "or"))
+
+
+def _is_offset(words: tuple[Token, ...], before: Token | None) -> bool:
+    if before is not None and before.text == "-":
+        before = words[words.index(before) - 1]
+    return before is not None and before.kind == "name" and before.text.lower() == "offset"
+
+
+def _called(node: promql.Expr) -> tuple[str, frozenset[str]]:
+    if isinstance(node, promql.Call):
+        return node.func.name, FUNCTIONS
+    if isinstance(node, promql.AggregateExpr):
+        return str(node.op), AGGREGATIONS
+    return "", FUNCTIONS
+
+
+def _type(node: promql.Expr) -> str:
+    match node:
+        case promql.MatrixSelector() | promql.SubqueryExpr():
+            return "matrix"
+        case promql.StringLiteral():
+            return "string"
+        case promql.NumberLiteral():
+            return "scalar"
+        case promql.ParenExpr() | promql.UnaryExpr():
+            return _type(node.expr)
+        case promql.BinaryExpr():
+            return "vector" if "vector" in {_type(node.lhs), _type(node.rhs)} else "scalar"
+        case promql.Call():
+            is_scalar = node.func.return_type == promql.ValueType.Scalar
+            return "scalar" if is_scalar else "vector"
+        case _:
+            return "vector"
+
+
+def selector(node: promql.VectorSelector) -> Selector:
+    """The metric and the labels that a selector of the tree asks for."""
+    name = node.name or ""
+    matchers = []
+    for matcher in node.matchers.matchers:
+        operator = _OPERATORS[str(matcher.op)]
+        if matcher.name == "__name__" and operator == "=":
+            name = matcher.value
+        else:
+            matchers.append((matcher.name, operator, matcher.value))
+    return Selector(name, tuple(matchers))
+
+
+_OPERATORS = {"MatchOp.Equal": "=", "MatchOp.NotEqual": "!=", "MatchOp.Re": "=~", "MatchOp.NotRe": "!~"}

@@ -1,0 +1,92 @@
+"""The words of a PromQL text and where they stand, for `rules.condition`, whose parser gives no positions.
+
+It decides nothing about meaning: promql-parser has accepted or refused the text already, or is about to.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["name", "number", "duration", "string", "mark"]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One word: its kind, its text as written, its offset in characters, and the brackets it stands in."""
+
+    kind: Kind
+    text: str
+    offset: int
+    in_range: bool = False
+    in_braces: bool = False
+
+    def touches(self, other: "Token") -> bool:
+        """Whether nothing stands between this word and the one after it."""
+        return self.offset + len(self.text) == other.offset
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """Names, numbers, durations (``5m``), strings and single marks; spaces and comments are left out."""
+    at, opened = 0, ""
+    while at < len(text):
+        end = _end(text, at)
+        word = text[at:end]
+        if not word[0].isspace() and word[0] != "#":
+            opened = opened + word if word in ("{", "[") else opened.removesuffix({"}": "{", "]": "["}.get(word, "\0"))
+            yield Token(_kind(word), word, at, opened.endswith("["), opened.endswith("{"))
+        at = end
+
+
+def offset_of(words: Iterable[Token], text: str) -> int:
+    """Where the word first stands, whatever its case; 0 when it does not."""
+    return next((word.offset for word in words if word.text.lower() == text.lower()), 0)
+
+
+def _end(text: str, at: int) -> int:
+    first = text[at]
+    if first in "\"'`":
+        return _string_end(text, at)
+    if first == "#":
+        return len(text) if (newline := text.find("\n", at)) < 0 else newline
+    if first.isdigit() or (first == "." and text[at + 1 : at + 2].isdigit()):
+        return _number_end(text, at)
+    end = at + 1
+    if _is_letter(first):
+        while end < len(text) and (_is_letter(text[end]) or text[end].isdigit() or text[end] == ":"):
+            end += 1
+    return end
+
+
+def _string_end(text: str, at: int) -> int:
+    end = at + 1
+    while end < len(text) and text[end] != text[at]:
+        end += 2 if text[end] == "\\" and text[at] != "`" else 1
+    return min(end + 1, len(text))
+
+
+def _number_end(text: str, at: int) -> int:
+    end = at + 1
+    while end < len(text) and (_is_letter(text[end]) or text[end].isdigit() or text[end] == "."):
+        signed = text[end] in "eE" and text[end + 1 : end + 2] in ("+", "-")
+        end += 2 if signed and not text.startswith(("0x", "0X"), at) else 1
+    return end
+
+
+def _kind(word: str) -> Kind:
+    if word[0] in "\"'`":
+        return "string"
+    if word[0].isdigit() or (word[0] == "." and len(word) > 1):
+        return "number" if _is_number(word) else "duration"
+    return "name" if _is_letter(word[0]) else "mark"
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return word[:2].lower() == "0x"
+    return True
+
+
+def _is_letter(character: str) -> bool:
+    return character.isalpha() or character == "_"
