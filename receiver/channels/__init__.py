@@ -1,0 +1,51 @@
+"""The ways to people. One module per channel type: build the message, send it, judge the answer.
+
+A channel decides nothing else: when, to whom, how often and what then is the core's business. `send`
+never raises for what the world does; it answers Delivered, Retry or Rejected. It must return within
+SEND_TIMEOUT, must not retry by itself, and never lets a secret into a log, an error or an outcome.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from receiver.core.events import Outcome
+from receiver.core.model import Notification
+from receiver.messages import Message
+from rules.policy import Channel
+
+SEND_TIMEOUT = 30.0
+"""Seconds after which the dispatcher stops waiting (shorter than the engine's lease)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message to one recipient."""
+
+    notification: Notification
+    """Kind, reason, recipient, page serial, level …"""
+    channel: Channel
+    """The channel as the policy has it now."""
+    message: Message
+    thread: str
+    """Reference of the first message of this incident to this recipient; empty: this is the first."""
+    key: str
+    """Idempotency key: installation id and notification id; the same for every try."""
+    incident_ref: str
+    """Installation id and incident id: what threads and dedup keys are derived from."""
+    pages: range
+    """Serials of the incident's pages that an acknowledgement or a resolve has to close."""
+
+
+class Sender(Protocol):
+    """One channel type, configured."""
+
+    async def send(self, outgoing: Outgoing) -> Outcome:
+        """Send it once and judge the answer."""
+
+    async def close(self) -> None:
+        """Let go of connections and threads, within a second or two."""
+
+
+Senders = Mapping[str, Sender]
+"""Channel type → sender, for the types that the settings configure."""

@@ -1,0 +1,108 @@
+"""What an alert is to us: its level, rule, type, and the incident it belongs to.
+
+The direction of every doubt: unknown or missing severity means the policy's default, never a drop and
+never a downgrade (DESIGN: Severity, Identity).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from receiver.core.model import Alert, Instant
+from receiver.core.plan import Playbook
+
+HEARTBEATS = frozenset({"TocsinHeartbeat", "Watchdog"})
+"""Alerts that always fire and prove that alerting lives; they open no incident."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """An alert, classified, and the key of its incident. `why` tells each step, for `explain`."""
+
+    alert: Alert
+    key: str
+    why: tuple[str, ...]
+
+
+def is_heartbeat(labels: Mapping[str, str]) -> bool:
+    """Whether the alert only says that alerting lives."""
+    return labels.get("heartbeat") == "true" or labels.get("alertname") in HEARTBEATS
+
+
+def classify(
+    playbook: Playbook,
+    source: str,
+    group_labels: Mapping[str, str],
+    labels: Mapping[str, str],
+    annotations: Mapping[str, str],
+    fingerprint: str,
+    starts_at: Instant,
+    ended_at: Instant | None,
+    generator_url: str = "",
+) -> Classified:
+    """Classify one alert as received; `ended_at` None means that it fires. `starts_at` is cut to milliseconds."""
+    level, note, why_level = _level(playbook, labels)
+    rule, type_, why_rule = _rule(playbook, labels)
+    identity = _identity(source, group_labels, labels)
+    alert = Alert(
+        fingerprint=fingerprint,
+        starts_at=Instant(starts_at // 1000 * 1000),
+        firing=ended_at is None,
+        level=level,
+        rule=rule,
+        type=type_,
+        labels=labels,
+        annotations=annotations,
+        twin=labels.get("twin") == "true",
+        level_note=note,
+        generator_url=generator_url,
+        ended_at=ended_at,
+    )
+    return Classified(
+        alert, incident_key(identity), (why_rule, why_level, f"identity: {' / '.join(map(str, identity))}")
+    )
+
+
+def incident_key(identity: tuple[object, ...]) -> str:
+    """SHA-256 of the canonical identity."""
+    return sha256(json.dumps(identity, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _level(playbook: Playbook, labels: Mapping[str, str]) -> tuple[int, str, str]:
+    """Level, a note where it is a guess, and why."""
+    compiled = labels.get("severity_level", "")
+    if compiled in {"1", "2", "3", "4"}:
+        return int(compiled), "", f"level {compiled}: label severity_level"
+    severity = labels.get("severity", "")
+    known = playbook.severities.get(severity.strip().lower())
+    if known is not None:
+        return known, "", f"level {known}: label severity={severity}"
+    declared = playbook.policy.incident_type(labels.get("incident_type", ""))
+    if declared is not None and not severity:
+        return declared.level, "", f"level {declared.level}: of incident type {declared.name}"
+    default = playbook.policy.default_severity
+    said = f"severity {severity!r} is unknown" if severity else "no severity label"
+    return default, f"{said}; taken as level {default}", f"level {default}: {said}, the policy's default_severity"
+
+
+def _rule(playbook: Playbook, labels: Mapping[str, str]) -> tuple[str, str, str]:
+    """Rule key, incident type, and why."""
+    type_ = labels.get("incident_type", "")
+    section, name = labels.get("section", ""), labels.get("rule", "") or type_
+    key = f"{section}/{name}"
+    if section and name:
+        return key, type_ or name, f"rule {key}: labels section and rule"
+    kind = playbook.policy.incident_type(type_) if type_ else None
+    if kind is not None:
+        return kind.key, kind.name, f"incident type {kind.key}: label incident_type"
+    alertname = labels.get("alertname", "") or "alert"
+    return alertname, type_ or alertname, f"no rule of the policy: alertname {alertname}"
+
+
+def _identity(source: str, group_labels: Mapping[str, str], labels: Mapping[str, str]) -> tuple[object, ...]:
+    """Not `groupKey`: it changes when routes are edited, and one alert may reach us through several receivers."""
+    signal = labels.get("signal", "")
+    if signal:
+        return (source, labels.get("system", ""), signal)
+    return (source, labels.get("alertname", ""), dict(group_labels))

@@ -1,0 +1,166 @@
+"""The one place where anything is decided: an incident, an event and an instant give the effects.
+
+The service, the drill, the fault tests and the policy checker all run this function. Who calls it has
+loaded the incident (None where its key has no incident that is not closed) and the stored alerts that
+the event names, and stores the effects in one transaction.
+"""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from receiver.core.alerts import receive
+from receiver.core.draft import Draft, Effects, Refusal
+from receiver.core.events import (
+    Acknowledge,
+    Action,
+    AlertsReceived,
+    Change,
+    Declare,
+    Escalate,
+    Event,
+    Note,
+    Replan,
+    Reported,
+    Resolve,
+    TimePassed,
+    Update,
+)
+from receiver.core.lifecycle import acknowledge, escalate, new_incident, renew_acknowledgement, resolve
+from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State
+from receiver.core.outcomes import settle
+from receiver.core.paging import start_paging, tell_threads
+from receiver.core.plan import Book
+from receiver.core.windows import pass_time, request_update
+
+NO_ALERTS: Mapping[str, Alert] = {}
+
+
+def decide(
+    incident: Incident | None,
+    event: Event,
+    now: Instant,
+    book: Book,
+    alerts: Mapping[str, Alert] = NO_ALERTS,
+) -> Effects:
+    """What an event means. `alerts`: the incident's stored alerts that the event names, by fingerprint."""
+    if isinstance(event, AlertsReceived):
+        return receive(incident, event, alerts, now, book)
+    if isinstance(event, Declare):
+        return _declare(incident, event, now, book)
+    if incident is None:
+        return Effects(refusal=Refusal("there is no such incident", State.CLOSED))
+    draft = Draft(incident, now, book)
+    match event:
+        case TimePassed():
+            pass_time(draft)
+            return draft.effects()
+        case Reported():
+            return draft.effects(settle(draft, event))
+        case _:
+            refusal = _act(draft, event)
+            return Effects(refusal=refusal) if refusal else draft.effects()
+
+
+def _declare(incident: Incident | None, event: Declare, now: Instant, book: Book) -> Effects:
+    if incident is not None:
+        return Effects()  # the same declaration, repeated
+    playbook = book.current
+    kind = playbook.policy.incident_type(event.type)
+    rule = next((rule for rule in playbook.policy.rules if rule.name == event.type), None)
+    known = kind or rule
+    level = event.level or (known.level if known else playbook.policy.default_severity)
+    title = event.title or (known.description if known else "") or event.type
+    draft = Draft(new_incident(event.key, now, book, level, event.type, title), now, book)
+    draft.set(
+        declared=True,
+        exercise=event.exercise,
+        labels=dict(event.labels),
+        rules={known.key if known else event.type: level},
+    )
+    draft.enter(Fact.DECLARED, event.by, level=level, type=event.type, note=event.note)
+    start_paging(draft, Reason.OPENED, {"by": event.by, "note": event.note})
+    return draft.effects()
+
+
+def _act(draft: Draft, action: Action) -> Refusal | None:
+    """Carry out what a person wants, or say why not."""
+    refusal = _refuse(draft.incident, action)
+    if refusal:
+        return Refusal(refusal, draft.incident.state)
+    match action:
+        case Acknowledge(by, note, hold, _):
+            acknowledge(draft, by, note, hold)
+        case Escalate(by, note, _):
+            escalate(draft, by, note)
+        case Resolve(by, note, _, _):
+            _resolve(draft, by, note)
+        case Note(by, text):
+            draft.enter(Fact.NOTED, by, text=text)
+            _be_active(draft)
+        case Update(by, text):
+            draft.enter(Fact.UPDATED, by, text=text)
+            draft.set(changed=False, updated_at=draft.now)
+            tell_threads(draft, Kind.UPDATE, Reason.ACTION, {"by": by, "text": text})
+            renew_acknowledgement(draft)
+        case Change():
+            _change(draft, action)
+        case Replan(by):
+            draft.set(policy=draft.book.current.digest)
+            draft.enter(Fact.REPLANNED, by)
+        case _:
+            assert_never(action)
+    return None
+
+
+def _refuse(incident: Incident, action: Action) -> str:
+    """Why the action cannot be carried out, in words; empty if it can."""
+    state = incident.state
+    if isinstance(action, Acknowledge | Escalate | Resolve):
+        if state in {State.RESOLVED, State.CLOSED}:
+            return f"the incident is {state} already"
+        if action.expects is not None and action.expects is not state:
+            return f"the incident is {state} by now, not {action.expects}"
+    elif state is State.CLOSED and not isinstance(action, Note | Change):
+        return "the incident is closed"
+    if isinstance(action, Resolve) and incident.is_firing:
+        if not action.force:
+            return f"{sum(incident.firing)} of its alerts still fire; resolve with force and a reason, if it must be"
+        if not action.note:
+            return "resolving while alerts fire needs a reason"
+    if isinstance(action, Change) and action.level is not None:
+        if not action.reason:
+            return "changing the level needs a reason"
+        if not incident.is_live:
+            return f"the level of an incident that is {state} cannot change"
+    return ""
+
+
+def _resolve(draft: Draft, by: str, note: str) -> None:
+    """Resolve, or count the first of the persons that the level asks for."""
+    confirmed = tuple(dict.fromkeys((*draft.incident.confirmed_by, by)))
+    draft.set(confirmed_by=confirmed)
+    if len(confirmed) < draft.plan.confirmations:
+        draft.enter(Fact.CONFIRMED, by, note=note, have=len(confirmed), need=draft.plan.confirmations)
+        renew_acknowledgement(draft)
+    else:
+        resolve(draft, by, note)
+
+
+def _change(draft: Draft, change: Change) -> None:
+    before = draft.incident.level
+    draft.set(facts={**draft.incident.facts, **change.facts})
+    for name, value in change.facts.items():
+        draft.enter(Fact.CHANGED, change.by, field=name, value=value, reason=change.reason)
+    if change.level is not None and change.level != before:
+        draft.set(level=change.level)
+        draft.enter(Fact.CHANGED, change.by, field="level", before=before, value=change.level, reason=change.reason)
+        if change.level > before and draft.incident.state is State.OPEN:
+            start_paging(draft, Reason.NEW_DANGER, {"by": change.by, "note": change.reason})
+    _be_active(draft)
+
+
+def _be_active(draft: Draft) -> None:
+    """A person is at work: the acknowledgement holds on, and the others may want to know."""
+    renew_acknowledgement(draft)
+    if draft.incident.is_live and draft.incident.recovery is Recovery.NONE:
+        request_update(draft)

@@ -1,0 +1,149 @@
+"""An incident while it is being decided on: collects what changes, so that each rule can say one thing.
+
+Used only inside the core; `effects()` hands out the finished, immutable decision.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from receiver.core.backoff import SCHEDULES
+from receiver.core.model import (
+    Alert,
+    Entry,
+    Fact,
+    Incident,
+    Instant,
+    Kind,
+    Notification,
+    Reason,
+    State,
+    Status,
+    Supersede,
+    Target,
+    Window,
+)
+from receiver.core.plan import Book, Plan
+
+NO_WORDS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an action was not carried out, with the state that is true now."""
+
+    reason: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """All that one decision wants stored, in one transaction. Nothing to store: `incident` is None."""
+
+    incident: Incident | None = None
+    notifications: tuple[Notification, ...] = ()
+    """New ones, and ones that a report changed (same id)."""
+    entries: tuple[Entry, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    supersedes: tuple[Supersede, ...] = ()
+    refusal: Refusal | None = None
+
+
+class Draft:
+    """One decision in the making. `incident` is always the incident as decided so far."""
+
+    def __init__(self, incident: Incident, now: Instant, book: Book) -> None:
+        self.incident = incident
+        self.now = now
+        self.book = book
+        self._notifications: list[Notification] = []
+        self._entries: list[Entry] = []
+        self._alerts: list[Alert] = []
+        self._supersedes: list[Supersede] = []
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the incident as it is now."""
+        return self.book.playbook.plan(self.incident)
+
+    def set(self, **changes: Any) -> None:
+        """Change fields of the incident."""
+        self.incident = replace(self.incident, **changes)
+
+    def enter(self, fact: Fact, by: str = "", **data: str | int) -> None:
+        """Write a line into the timeline."""
+        position = self.incident.entries + len(self._entries) + 1
+        words = {name: str(value) for name, value in data.items() if value != ""}
+        self._entries.append(Entry(self.incident.id, position, self.now, fact, by, words))
+
+    def keep(self, alert: Alert) -> None:
+        """Store an alert as it is now."""
+        self._alerts.append(alert)
+
+    def arm(self, window: Window, at: int) -> None:
+        """Set a window (replacing the one of its kind)."""
+        self.set(windows={**self.incident.windows, window: Instant(at)})
+
+    def disarm(self, *windows: Window) -> None:
+        """Drop windows, where they are set."""
+        left = {window: at for window, at in self.incident.windows.items() if window not in windows}
+        if len(left) != len(self.incident.windows):
+            self.set(windows=left)
+
+    def notify(
+        self,
+        kind: Kind,
+        reason: Reason,
+        targets: Iterable[Target],
+        words: Mapping[str, str] = NO_WORDS,
+        status: Status = Status.WAITING,
+    ) -> None:
+        """Plan a message to each target. `status` UNDELIVERABLE records one that cannot be sent."""
+        words = {name: value for name, value in words.items() if value}
+        waiting = status is Status.WAITING
+        for target in targets:
+            sequence = self.incident.sequence + len(self._notifications) + 1
+            channel_type = self.book.channel_type(target.channel) or "webhook"
+            self._notifications.append(
+                Notification(
+                    id=f"{self.incident.id}-{sequence}",
+                    incident_id=self.incident.id,
+                    sequence=sequence,
+                    kind=kind,
+                    reason=reason,
+                    channel=target.channel,
+                    recipient=target.recipient,
+                    level=self.incident.level,
+                    created_at=self.now,
+                    due_at=self.now if waiting else None,
+                    give_up_at=Instant(self.now + SCHEDULES[channel_type].give_up_after),
+                    page=self.incident.page.serial if kind is Kind.PAGE else 0,
+                    status=status,
+                    done_at=None if waiting else self.now,
+                    data=words,
+                )
+            )
+
+    def supersede(self, kinds: Iterable[Kind], channels: Iterable[str] | None = None) -> None:
+        """Overtake what still waits, of these kinds (on these channels), planned before this moment."""
+        before = self.incident.sequence + len(self._notifications) + 1
+        self._supersedes.append(
+            Supersede(frozenset(kinds), before, frozenset(channels) if channels is not None else None)
+        )
+
+    def effects(self, *changed: Notification) -> Effects:
+        """The finished decision; `changed` are stored notifications in their new form."""
+        incident = replace(
+            self.incident,
+            entries=self.incident.entries + len(self._entries),
+            sequence=self.incident.sequence + len(self._notifications),
+            version=self.incident.version + 1,
+        )
+        return Effects(
+            incident,
+            (*changed, *self._notifications),
+            tuple(self._entries),
+            tuple(self._alerts),
+            tuple(self._supersedes),
+        )

@@ -1,0 +1,149 @@
+"""Everything that can happen to an incident. A webhook, a button, a timer and a delivery result are all events.
+
+`by` is the person's name. `expects` is the state the person saw when acting: a stale action is answered
+with what is true now.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from receiver.core.model import Alert, Instant, Notification, State
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsReceived:
+    """Alertmanager told us of alerts that belong to one incident key. Alerts not listed are not concerned."""
+
+    key: str
+    source: str
+    alerts: tuple[Alert, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Declare:
+    """A person opens an incident without an alert."""
+
+    key: str
+    """Unique to this declaration; the same request repeated has the same key."""
+    type: str
+    by: str
+    level: int | None = None
+    """None: the type's own, else the policy's default."""
+    title: str = ""
+    note: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    exercise: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """A person takes the incident."""
+
+    by: str
+    note: str = ""
+    hold: int | None = None
+    """Microseconds the acknowledgement holds without activity; None: the level's response time."""
+    expects: State | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Escalate:
+    """A person asks for the next step now."""
+
+    by: str
+    note: str = ""
+    expects: State | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """A person says it is over (and so confirms a recovery)."""
+
+    by: str
+    note: str = ""
+    force: bool = False
+    """Although alerts still fire; the note must say why."""
+    expects: State | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A person writes something down."""
+
+    by: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A person tells everyone how it stands."""
+
+    by: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A person assesses or documents: the level (with a reason), and facts such as root_cause."""
+
+    by: str
+    level: int | None = None
+    reason: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Replan:
+    """A person moves the incident to the current policy."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """At least one window of the incident is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The provider has it. `reference` is what it calls the message."""
+
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Not now: try again, in `after` microseconds at the earliest where the provider said so."""
+
+    reason: str
+    after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Never: the provider or our own settings rule it out."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """It was superseded before it was sent."""
+
+
+Outcome = Delivered | Retry | Rejected | Overtaken
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A sender says how a notification fared. `notification` is as it was claimed."""
+
+    notification: Notification
+    outcome: Outcome
+    sent_at: Instant | None = None
+
+
+Action = Acknowledge | Escalate | Resolve | Note | Update | Change | Replan
+"""What a person does to an existing incident."""
+
+Event = AlertsReceived | Declare | Action | TimePassed | Reported

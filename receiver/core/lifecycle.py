@@ -1,0 +1,152 @@
+"""The ways from state to state: open, reopen, acknowledge, recover, resolve, close."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+
+from receiver.core.draft import NO_WORDS, Draft
+from receiver.core.model import Fact, Incident, Instant, Kind, Page, Reason, Recovery, State, Window
+from receiver.core.paging import (
+    EVERYTHING_WAITING,
+    page_step,
+    start_paging,
+    tell_acknowledged,
+    tell_resolved,
+    tell_threads,
+)
+from receiver.core.plan import Book
+
+PAGING_WINDOWS = (Window.ESCALATE, Window.BREACH, Window.RESCUE)
+ACK_WINDOWS = (Window.ACK_EXPIRY, Window.ACK_REMINDER, Window.CONFIRM_REMINDER)
+
+
+def incident_id(key: str, opened_at: Instant) -> str:
+    """An incident's id: derived, so that deciding twice gives the same; 32 hexadecimal digits."""
+    return sha256(f"{key}/{opened_at}".encode()).hexdigest()[:32]
+
+
+def new_incident(key: str, now: Instant, book: Book, level: int, type_: str, title: str) -> Incident:
+    """A fresh incident under the current policy, with nothing told yet."""
+    return Incident(
+        id=incident_id(key, now),
+        key=key,
+        policy=book.current.digest,
+        level=level,
+        type=type_,
+        title=title,
+        opened_at=now,
+        response_due_at=now,
+    )
+
+
+def reopen(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
+    """Back to open, paging as at 0."""
+    draft.set(
+        state=State.OPEN,
+        recovery=Recovery.NONE,
+        recovered_at=None,
+        resolved_at=None,
+        resolved_by="",
+        acknowledged_at=None,
+        acknowledged_by="",
+        confirmed_by=(),
+    )
+    draft.disarm(*ACK_WINDOWS, Window.VERIFY, Window.CLOSE, Window.FORCED)
+    start_paging(draft, reason, words)
+
+
+def acknowledge(draft: Draft, by: str, note: str, hold: int | None) -> None:
+    """Somebody has it: paging stops, until the acknowledgement expires."""
+    taken_over = draft.incident.acknowledged_by
+    draft.set(
+        state=State.ACKNOWLEDGED,
+        acknowledged_by=by,
+        acknowledged_at=draft.now if draft.incident.acknowledged_at is None else draft.incident.acknowledged_at,
+        ack_holds=hold if hold is not None else draft.plan.response_time,
+    )
+    draft.disarm(*PAGING_WINDOWS)
+    draft.supersede([Kind.PAGE, Kind.NOTICE, Kind.REMINDER])
+    draft.enter(Fact.ACKNOWLEDGED, by, note=note, taken_over_from=taken_over if taken_over != by else "")
+    tell_acknowledged(draft, {"by": by, "note": note})
+    renew_acknowledgement(draft)
+
+
+def renew_acknowledgement(draft: Draft) -> None:
+    """Human activity: the acknowledgement's time starts again. A recovery waiting for a person is reminded of."""
+    if draft.incident.state is not State.ACKNOWLEDGED:
+        return
+    if draft.incident.recovery in {Recovery.CONFIRM, Recovery.UNVERIFIED}:
+        draft.disarm(Window.ACK_EXPIRY, Window.ACK_REMINDER)
+        draft.arm(Window.CONFIRM_REMINDER, draft.now + draft.plan.response_time)
+        return
+    draft.arm(Window.ACK_REMINDER, draft.now + draft.incident.ack_holds * 2 // 3)
+    draft.arm(Window.ACK_EXPIRY, draft.now + draft.incident.ack_holds)
+
+
+def begin_recovery(draft: Draft) -> None:
+    """The last alert cleared: a resolve is a claim, so wait `resolve_after` before believing it."""
+    draft.set(recovery=Recovery.VERIFYING, recovered_at=draft.now)
+    draft.enter(Fact.RECOVERED)
+    draft.arm(Window.VERIFY, draft.now + draft.plan.resolve_after)
+    tell_threads(draft, Kind.NOTICE, Reason.RECOVERED)
+
+
+def conclude_recovery(draft: Draft) -> None:
+    """`resolve_after` has passed without a new alert: resolve, or say what a person must still do."""
+    if draft.incident.twin_cleared_last or draft.book.blind:
+        draft.set(recovery=Recovery.UNVERIFIED)
+        draft.enter(Fact.RECOVERY_UNVERIFIED, blind="yes" if draft.book.blind else "")
+    elif draft.plan.confirmed:
+        draft.set(recovery=Recovery.CONFIRM)
+        draft.enter(Fact.RECOVERY_CONFIRM)
+    else:
+        resolve(draft, by="", note="")
+        return
+    tell_threads(draft, Kind.NOTICE, Reason.CONFIRM)
+    renew_acknowledgement(draft)
+
+
+def resolve(draft: Draft, by: str, note: str) -> None:
+    """Over: everybody who was paged hears it; recurrence is watched for."""
+    forced = draft.incident.is_firing
+    draft.supersede(EVERYTHING_WAITING)
+    draft.enter(Fact.RESOLVED, by, note=note, forced="yes" if forced else "")
+    tell_resolved(draft, Reason.ACTION if by else Reason.RECOVERED, {"by": by, "note": note})
+    draft.set(
+        state=State.RESOLVED,
+        recovery=Recovery.NONE,
+        resolved_at=draft.now,
+        resolved_by=by,
+        windows={Window.CLOSE: Instant(draft.now + draft.book.playbook.policy.monitoring_duration)},
+    )
+    if forced:
+        draft.arm(Window.FORCED, draft.now + draft.plan.response_time)
+
+
+def recur(draft: Draft) -> None:
+    """It fires again while it is being watched: the same incident, under the current policy."""
+    incident = draft.incident
+    draft.set(
+        policy=draft.book.current.digest,
+        recurrences=incident.recurrences + 1,
+        pages_closed=incident.page.serial,
+        page=Page(incident.page.serial),
+        paged=(),
+    )
+    draft.book = Book(draft.book.current, draft.book.current, draft.book.configured, draft.book.blind)
+    draft.enter(Fact.REOPENED, reason=Reason.RECURRED, recurrences=draft.incident.recurrences)
+    reopen(draft, Reason.RECURRED)
+
+
+def close(draft: Draft) -> None:
+    """Nothing came back: the incident is history."""
+    draft.set(state=State.CLOSED, closed_at=draft.now, windows={})
+    draft.enter(Fact.CLOSED)
+
+
+def escalate(draft: Draft, by: str, note: str) -> None:
+    """A person wants the next step now. Whoever acknowledged asks for help: the incident is open again."""
+    draft.set(step=draft.incident.step + 1, state=State.OPEN, acknowledged_at=None, acknowledged_by="")
+    draft.disarm(*ACK_WINDOWS)
+    draft.enter(Fact.ESCALATED, by, note=note, step=draft.incident.step)
+    draft.arm(Window.ESCALATE, draft.now + draft.plan.escalation_time)
+    page_step(draft, Reason.ESCALATED, {"by": by, "note": note})

@@ -1,0 +1,310 @@
+"""What the receiver keeps: incidents, their alerts, notifications and timeline, as frozen data.
+
+Instants and durations are integer microseconds (instants: since 1970, UTC); zones exist only at the edges.
+Everything here is plain data that the store writes and reads back whole.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+Instant = NewType("Instant", int)
+"""Microseconds since 1970-01-01T00:00:00Z."""
+
+
+class State(StrEnum):
+    """Where an incident stands. The way is open → acknowledged → resolved → closed; new danger leads back."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+class Recovery(StrEnum):
+    """What is known of the recovery of an incident that is not resolved and has no firing alert."""
+
+    NONE = ""
+    VERIFYING = "verifying"
+    """The signal recovered; `resolve_after` must pass first."""
+    CONFIRM = "confirm"
+    """Recovered and waited for; a person must confirm (level 4)."""
+    UNVERIFIED = "unverified"
+    """Something that should have proved the recovery was itself missing: no all-clear without a person."""
+
+
+class Window(StrEnum):
+    """The deadlines an incident may carry, at most one of each."""
+
+    VERIFY = "verify"
+    CLOSE = "close"
+    FORCED = "forced"
+    ACK_EXPIRY = "ack_expiry"
+    ACK_REMINDER = "ack_reminder"
+    CONFIRM_REMINDER = "confirm_reminder"
+    BREACH = "breach"
+    ESCALATE = "escalate"
+    RESCUE = "rescue"
+    UPDATE = "update"
+
+
+class Kind(StrEnum):
+    """What a notification is for."""
+
+    PAGE = "page"
+    NOTICE = "notice"
+    """News in the threads: a further alert, a recovery being verified."""
+    REMINDER = "reminder"
+    ACKNOWLEDGED = "acknowledged"
+    UPDATE = "update"
+    BREACH = "breach"
+    """To the internal stakeholders, when the response time is breached."""
+    RESOLVED = "resolved"
+
+
+class Reason(StrEnum):
+    """Why a page or a notice goes out."""
+
+    OPENED = "opened"
+    ESCALATED = "escalated"
+    BREACHED = "breached"
+    REPEATED = "repeated"
+    FALLBACK = "fallback"
+    NEW_DANGER = "new_danger"
+    ACK_EXPIRED = "ack_expired"
+    RECURRED = "recurred"
+    STILL_FIRING = "still_firing"
+    RULE_JOINED = "rule_joined"
+    ALERT_JOINED = "alert_joined"
+    RECOVERED = "recovered"
+    CONFIRM = "confirm"
+    FIRED_AGAIN = "fired_again"
+    ACTION = "action"
+    """A person did it."""
+
+
+class Status(StrEnum):
+    """Where a notification stands; all but `waiting` are final."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    SUPERSEDED = "superseded"
+    GAVE_UP = "gave_up"
+    UNDELIVERABLE = "undeliverable"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert of an incident, as last heard of, classified."""
+
+    fingerprint: str
+    starts_at: Instant
+    """Cut to milliseconds: webhooks carry nanoseconds, Alertmanager's API milliseconds."""
+    firing: bool
+    level: int
+    rule: str
+    """``section/name`` of the policy's rule or type, or the bare alert name."""
+    type: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    twin: bool = False
+    """A missing-data twin: its clearing says data is back, not that all is well."""
+    level_note: str = ""
+    """Why it has its level where that is not plain (unknown severity …); empty otherwise."""
+    generator_url: str = ""
+    ended_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Somebody who can be told: a recipient on a channel."""
+
+    channel: str
+    recipient: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Progress of the page that went out last."""
+
+    serial: int = 0
+    """Counts the incident's pages; PagerDuty's dedup key carries it."""
+    told: tuple[str, ...] = ()
+    """Channels this page went to, fallbacks included."""
+    delivered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What people respond to."""
+
+    id: str
+    key: str
+    """SHA-256 of its canonical identity; at most one incident that is not closed has it."""
+    policy: str
+    """Digest of the policy version it runs under."""
+    level: int
+    type: str
+    title: str
+    opened_at: Instant
+    response_due_at: Instant
+    number: int = 0
+    """Small, for people (``#12``); the store gives it when the incident is first written."""
+    state: State = State.OPEN
+    source: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, int] = field(default_factory=dict)
+    """Rule key → highest level it fired with here, in order of arrival."""
+    firing: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Firing alerts by level, 1 to 4."""
+    step: int = 0
+    """0 opened, 1 escalated, 2 breached, 3 and on: repeated."""
+    windows: Mapping[Window, Instant] = field(default_factory=dict)
+    page: Page = Page()
+    paged: tuple[Target, ...] = ()
+    """Everybody paged since it opened or recurred: they get the all-clear."""
+    pages_closed: int = 0
+    """Pages up to this serial were closed by an earlier resolve."""
+    breached_at: Instant | None = None
+    acknowledged_at: Instant | None = None
+    acknowledged_by: str = ""
+    ack_holds: int = 0
+    """Microseconds an acknowledgement holds without activity (the level's response time, or a snooze)."""
+    recovery: Recovery = Recovery.NONE
+    recovered_at: Instant | None = None
+    twin_cleared_last: bool = False
+    confirmed_by: tuple[str, ...] = ()
+    resolved_at: Instant | None = None
+    resolved_by: str = ""
+    closed_at: Instant | None = None
+    recurrences: int = 0
+    declared: bool = False
+    exercise: bool = False
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What responders entered: impact_description, root_cause, fix_description …"""
+    changed: bool = False
+    """Something worth a status update happened since the last one."""
+    updated_at: Instant | None = None
+    """The last status update."""
+    entries: int = 0
+    """Length of the timeline."""
+    sequence: int = 0
+    """Notifications planned so far."""
+    version: int = 0
+    """Counts the changes."""
+
+    @property
+    def due_at(self) -> Instant | None:
+        """The earliest of its windows."""
+        return min(self.windows.values(), default=None)
+
+    @property
+    def is_firing(self) -> bool:
+        """Whether any of its alerts fires."""
+        return any(self.firing)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody still has to act: open or acknowledged."""
+        return self.state in {State.OPEN, State.ACKNOWLEDGED}
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One message to one recipient on one channel; it lives in the outbox until it is final."""
+
+    id: str
+    """Also the idempotency key, together with the installation's id."""
+    incident_id: str
+    sequence: int
+    kind: Kind
+    reason: Reason
+    channel: str
+    recipient: str
+    level: int
+    created_at: Instant
+    due_at: Instant | None
+    """When to try (again); while it is leased, when the lease ends; None when final."""
+    give_up_at: Instant
+    page: int = 0
+    """Serial of the page it belongs to; 0 if it is none."""
+    status: Status = Status.WAITING
+    attempts: int = 0
+    leased_by: str = ""
+    superseded: bool = False
+    """Overtaken: not to be sent any more, unless it is under way already."""
+    bundle_at: Instant | None = None
+    """Waits for the bundle that leaves then."""
+    reference: str = ""
+    """The provider's reference of the delivered message (Slack: channel and ts …)."""
+    detail: str = ""
+    """The last failure, in words."""
+    done_at: Instant | None = None
+    data: Mapping[str, str] = field(default_factory=dict)
+    """What the words need beside the incident: who acted, the note …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Supersede:
+    """Waiting notifications that a decision overtakes: of these kinds, planned before `before`."""
+
+    kinds: frozenset[Kind]
+    before: int
+    """Only notifications whose sequence is smaller."""
+    channels: frozenset[str] | None = None
+    """None: on every channel."""
+
+
+class Fact(StrEnum):
+    """What a timeline entry records."""
+
+    OPENED = "opened"
+    DECLARED = "declared"
+    ALERT_JOINED = "alert_joined"
+    RULE_JOINED = "rule_joined"
+    LEVEL_ROSE = "level_rose"
+    LEVEL_UNKNOWN = "level_unknown"
+    ALERT_CLEARED = "alert_cleared"
+    RECOVERED = "recovered"
+    FIRED_AGAIN = "fired_again"
+    RECOVERY_CONFIRM = "recovery_confirm"
+    RECOVERY_UNVERIFIED = "recovery_unverified"
+    PAGED = "paged"
+    STEP_EMPTY = "step_empty"
+    ESCALATED = "escalated"
+    BREACHED = "breached"
+    WINDOW_MISSED = "window_missed"
+    FALLBACK = "fallback"
+    FALLBACK_EXHAUSTED = "fallback_exhausted"
+    UNDELIVERABLE = "undeliverable"
+    DELIVERED = "delivered"
+    SEND_FAILED = "send_failed"
+    GAVE_UP = "gave_up"
+    SUPERSEDED = "superseded"
+    ACKNOWLEDGED = "acknowledged"
+    ACK_VOIDED = "ack_voided"
+    ACK_EXPIRED = "ack_expired"
+    REMINDED = "reminded"
+    CONFIRMED = "confirmed"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+    CLOSED = "closed"
+    NOTED = "noted"
+    UPDATED = "updated"
+    CHANGED = "changed"
+    REPLANNED = "replanned"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of an incident's append-only timeline."""
+
+    incident_id: str
+    position: int
+    """From 1, without gaps."""
+    at: Instant
+    fact: Fact
+    by: str = ""
+    """The person; empty: Tocsin itself."""
+    data: Mapping[str, str] = field(default_factory=dict)

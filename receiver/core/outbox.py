@@ -1,0 +1,115 @@
+"""Storms: when a first page may go out alone, and when it waits for its bundle.
+
+The first twenty first pages a minute to one recipient (or as many as the channel's `rate_limit` says)
+leave at once, at each level for itself; those beyond wait, 30 s at most, and leave as one message that
+names every incident. Escalations and fallbacks never wait. PagerDuty and webhooks take single events
+only (each with a key of its own to close it by), so nothing is bundled there.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from receiver.core.model import Instant, Kind, Notification, Reason
+from receiver.core.plan import Book
+from rules.policy import MINUTE, SECOND, Micros, RateLimit
+
+STORM_LIMIT = RateLimit(20, Micros(MINUTE))
+BUNDLE_WAIT = 30 * SECOND
+FIRST_PAGES = frozenset({Reason.OPENED, Reason.RECURRED})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Lane:
+    """What is counted together: one recipient on one channel; first pages by level, news under level 0."""
+
+    channel: str
+    recipient: str
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """How much a lane may still send: a token bucket in whole microseconds of credit."""
+
+    credit: int
+    at: Instant
+    bundle_at: Instant | None = None
+    """When the bundle that is being gathered leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allotment:
+    """What leaves now (each tuple one message), what waits, and the buckets as they are after it."""
+
+    send: tuple[tuple[Notification, ...], ...]
+    wait: tuple[Notification, ...]
+    buckets: Mapping[Lane, Bucket]
+
+
+def lane(notification: Notification) -> Lane:
+    """The lane that a notification is counted in."""
+    return Lane(notification.channel, notification.recipient, notification.level if _is_first(notification) else 0)
+
+
+def allot(due: Iterable[Notification], buckets: Mapping[Lane, Bucket], now: Instant, book: Book) -> Allotment:
+    """Share out what is due. `buckets` are those of the due notifications' lanes; a missing one is full."""
+    after = dict(buckets)
+    send: list[tuple[Notification, ...]] = []
+    wait: list[Notification] = []
+    bundles: dict[Lane, list[Notification]] = {}
+    for notification in due:
+        where = lane(notification)
+        if notification.bundle_at is not None:
+            bundles.setdefault(where, []).append(notification)
+        elif not _is_limited(notification, book):
+            send.append((notification,))
+        else:
+            limit = _limit(notification, book)
+            bucket, allowed = _take(after.get(where), limit, now)
+            if allowed:
+                send.append((notification,))
+            else:
+                bucket, later = _defer(notification, bucket, limit, now)
+                wait.append(later)
+            after[where] = bucket
+    send.extend(tuple(bundle) for bundle in bundles.values())
+    return Allotment(tuple(send), tuple(wait), after)
+
+
+def _is_first(notification: Notification) -> bool:
+    return notification.kind is Kind.PAGE and notification.reason in FIRST_PAGES
+
+
+def _is_limited(notification: Notification, book: Book) -> bool:
+    if book.channel_type(notification.channel) in {"pagerduty", "webhook"}:
+        return False
+    if _is_first(notification):
+        return True
+    channel = book.channel(notification.channel)
+    return notification.kind is not Kind.PAGE and channel is not None and channel.rate_limit is not None
+
+
+def _limit(notification: Notification, book: Book) -> RateLimit:
+    channel = book.channel(notification.channel)
+    return (channel.rate_limit if channel else None) or STORM_LIMIT
+
+
+def _take(bucket: Bucket | None, limit: RateLimit, now: Instant) -> tuple[Bucket, bool]:
+    """Use one message's worth of credit, if there is that much."""
+    price = limit.per // limit.count
+    if bucket is None:
+        return Bucket(limit.per - price, now), True
+    credit = min(limit.per, bucket.credit + max(0, now - bucket.at))
+    if credit >= price:
+        return replace(bucket, credit=credit - price, at=now), True
+    return replace(bucket, credit=credit, at=now), False
+
+
+def _defer(notification: Notification, bucket: Bucket, limit: RateLimit, now: Instant) -> tuple[Bucket, Notification]:
+    """First pages wait for the bundle; news waits for credit."""
+    if not _is_first(notification):
+        due_at = Instant(now + limit.per // limit.count - bucket.credit)
+        return bucket, replace(notification, due_at=due_at)
+    leaving = bucket.bundle_at if bucket.bundle_at is not None and bucket.bundle_at > now else None
+    bundle_at = leaving or Instant(now + BUNDLE_WAIT)
+    return replace(bucket, bundle_at=bundle_at), replace(notification, due_at=bundle_at, bundle_at=bundle_at)

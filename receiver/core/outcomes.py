@@ -1,0 +1,76 @@
+"""What the fate of a message means: it is done, tried again, or given up and its fallback told."""
+
+from dataclasses import replace
+
+from receiver.core.backoff import retry_delay
+from receiver.core.draft import Draft
+from receiver.core.events import Delivered, Overtaken, Rejected, Reported, Retry
+from receiver.core.model import Fact, Instant, Kind, Notification, Status, Window
+from receiver.core.paging import rescue
+
+
+def settle(draft: Draft, event: Reported) -> Notification:
+    """Decide on a sender's report; returns the notification in its new form."""
+    tried = replace(event.notification, attempts=event.notification.attempts + 1, leased_by="", bundle_at=None)
+    match event.outcome:
+        case Delivered(reference):
+            draft.enter(Fact.DELIVERED, **_names(tried), attempts=tried.attempts)
+            _note_delivery(draft, tried)
+            return _final(draft, tried, Status.DELIVERED, reference=reference)
+        case Overtaken():
+            return _overtake(draft, event.notification)
+        case Rejected(reason):
+            return _give_up(draft, tried, reason)
+        case Retry(reason, after):
+            return _try_again(draft, tried, reason, after)
+
+
+def _note_delivery(draft: Draft, notification: Notification) -> None:
+    page = draft.incident.page
+    if notification.kind is Kind.PAGE and notification.page == page.serial:
+        draft.set(page=replace(page, delivered=True))
+        draft.disarm(Window.RESCUE)
+
+
+def _try_again(draft: Draft, notification: Notification, reason: str, after: int | None) -> Notification:
+    if notification.superseded:
+        return _overtake(draft, notification)
+    kind = draft.book.channel_type(notification.channel) or "webhook"
+    due_at = draft.now + retry_delay(kind, notification.id, notification.attempts, after)
+    if due_at >= notification.give_up_at:
+        return _give_up(draft, notification, reason)
+    if notification.attempts == 1:
+        draft.enter(Fact.SEND_FAILED, **_names(notification), reason=reason)
+    return replace(notification, due_at=Instant(due_at), detail=reason)
+
+
+def _give_up(draft: Draft, notification: Notification, reason: str) -> Notification:
+    """Given up counts as not delivered: the next untold channel is told, while the page is still wanted."""
+    draft.enter(Fact.GAVE_UP, **_names(notification), reason=reason, attempts=notification.attempts)
+    current = notification.kind is Kind.PAGE and notification.page == draft.incident.page.serial
+    if current and not notification.superseded and Window.CLOSE not in draft.incident.windows:
+        rescue(draft, failed=notification.channel)
+    return _final(draft, notification, Status.GAVE_UP, detail=reason)
+
+
+def _overtake(draft: Draft, notification: Notification) -> Notification:
+    draft.enter(Fact.SUPERSEDED, **_names(notification))
+    return _final(draft, notification, Status.SUPERSEDED)
+
+
+def _final(
+    draft: Draft, notification: Notification, status: Status, reference: str = "", detail: str = ""
+) -> Notification:
+    return replace(
+        notification,
+        status=status,
+        due_at=None,
+        leased_by="",
+        done_at=draft.now,
+        reference=reference or notification.reference,
+        detail=detail,
+    )
+
+
+def _names(notification: Notification) -> dict[str, str]:
+    return {"kind": notification.kind, "channel": notification.channel, "recipient": notification.recipient}

@@ -1,0 +1,144 @@
+"""A page must reach somebody: steps, fallbacks, and who hears which news.
+
+The direction of every doubt: a false page beats a lost one.
+"""
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+from receiver.core.draft import NO_WORDS, Draft
+from receiver.core.model import Fact, Kind, Page, Reason, Status, Target, Window
+from rules.policy import SECOND, ChannelType
+
+RESCUE_AFTER = 60 * SECOND
+"""A page that has reached nobody for this long (or a fifth of the escalation time) takes the next fallback."""
+
+LAST_PLANNED_STEP = 2
+"""Step 2 is the breach: every channel of the level and above. Later steps repeat it."""
+
+QUIET_TYPES: frozenset[ChannelType] = frozenset({"email", "slack", "webhook"})
+"""Channels that carry news beside pages; the others only page, acknowledge and resolve."""
+
+EVERYTHING_WAITING = frozenset(Kind) - {Kind.RESOLVED}
+
+
+def start_paging(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
+    """Page as at 0, with fresh windows: the response and the escalation time run from now."""
+    plan = draft.plan
+    draft.set(step=0, breached_at=None, response_due_at=draft.now + plan.response_time)
+    draft.arm(Window.BREACH, draft.now + plan.response_time)
+    if plan.escalation_time < plan.response_time:
+        draft.arm(Window.ESCALATE, draft.now + plan.escalation_time)
+    else:
+        draft.disarm(Window.ESCALATE)
+    page_step(draft, reason, words)
+
+
+def page_step(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
+    """Page the channels of the incident's step. A step that can tell nobody is said and the next taken at once."""
+    channels = step_channels(draft)
+    page(draft, reason, channels, words)
+    usable = [name for name in channels if draft.book.usable(name)]
+    if usable:
+        return
+    draft.enter(Fact.STEP_EMPTY, step=draft.incident.step)
+    if draft.incident.step < LAST_PLANNED_STEP:
+        draft.set(step=draft.incident.step + 1)
+        page_step(draft, Reason.ESCALATED, words)
+    else:
+        rescue(draft)
+
+
+def step_channels(draft: Draft) -> tuple[str, ...]:
+    """The channels of the step the incident has reached."""
+    plan = draft.plan
+    return (plan.channels, plan.escalation, plan.breach)[min(draft.incident.step, LAST_PLANNED_STEP)]
+
+
+def page(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[str, str] = NO_WORDS) -> None:
+    """One page on these channels: overtakes older ones there, and starts the rescue clock."""
+    wanted = tuple(channels)
+    usable = [name for name in wanted if draft.book.usable(name)]
+    draft.set(page=Page(draft.incident.page.serial + 1, tuple(usable)))
+    for name in wanted:
+        if name not in usable:
+            say_undeliverable(draft, reason, name)
+    if not usable:
+        return
+    draft.supersede([Kind.PAGE], usable)
+    _send_page(draft, reason, usable, words)
+    draft.enter(Fact.PAGED, reason=reason, channels=", ".join(usable), step=draft.incident.step)
+    draft.arm(Window.RESCUE, draft.now + rescue_delay(draft))
+
+
+def page_more(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[str, str] = NO_WORDS) -> None:
+    """The page under way goes to further channels too (a rule joined that names more of them)."""
+    page_under_way = draft.incident.page
+    fresh = [name for name in channels if name not in page_under_way.told and draft.book.usable(name)]
+    if fresh:
+        draft.set(page=Page(page_under_way.serial, (*page_under_way.told, *fresh), page_under_way.delivered))
+        _send_page(draft, reason, fresh, words)
+        draft.enter(Fact.PAGED, reason=reason, channels=", ".join(fresh), step=draft.incident.step)
+
+
+def _send_page(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[str, str] = NO_WORDS) -> None:
+    targets = [target for name in channels for target in draft.book.targets(name)]
+    draft.notify(Kind.PAGE, reason, targets, words)
+    draft.set(paged=tuple(dict.fromkeys((*draft.incident.paged, *targets))))
+
+
+def say_undeliverable(draft: Draft, reason: Reason, name: str) -> None:
+    """Record, never silently drop, what a disabled or unconfigured channel cannot carry."""
+    channel = draft.book.channel(name)
+    why = "disabled" if channel and not channel.enabled else "not configured"
+    targets = draft.book.targets(name) or (Target(name, ""),)
+    draft.notify(Kind.PAGE, reason, targets, {"why": why}, Status.UNDELIVERABLE)
+    draft.enter(Fact.UNDELIVERABLE, channel=name, why=why)
+
+
+def rescue_delay(draft: Draft) -> int:
+    """Microseconds a page may take to reach somebody before the fallback is told."""
+    return min(RESCUE_AFTER, draft.plan.escalation_time // 5)
+
+
+def rescue(draft: Draft, failed: str = "") -> None:
+    """Tell the first fallback channel that this page has not tried; say so when none is left."""
+    told = draft.incident.page.told
+    name = next((name for name in draft.book.fallbacks(draft.incident.level) if name not in told), None)
+    if name is None:
+        draft.disarm(Window.RESCUE)
+        draft.enter(Fact.FALLBACK_EXHAUSTED, failed=failed)
+        return
+    draft.enter(Fact.FALLBACK, channel=name, failed=failed)
+    page_more(draft, Reason.FALLBACK, [name])
+    if not draft.incident.page.delivered:
+        draft.arm(Window.RESCUE, draft.now + rescue_delay(draft))
+
+
+def tell_threads(draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
+    """News for those who were paged, where news can be read."""
+    draft.notify(kind, reason, _paged_on(draft, QUIET_TYPES), words)
+
+
+def tell_acknowledged(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None:
+    """The threads, the pagers that keep a state of their own, and the internal stakeholders, each once."""
+    paged = _paged_on(draft, QUIET_TYPES | {"pagerduty"})
+    targets = dict.fromkeys((*paged, *draft.book.internal_stakeholders()))
+    draft.notify(Kind.ACKNOWLEDGED, Reason.ACTION, targets, words)
+
+
+def tell_resolved(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
+    """The all-clear: everybody who was paged, and the internal stakeholders, each once."""
+    targets = dict.fromkeys((*draft.incident.paged, *draft.book.internal_stakeholders()))
+    draft.notify(Kind.RESOLVED, reason, targets, words)
+
+
+def tell_breach(draft: Draft) -> None:
+    """The internal stakeholders who are not paged themselves."""
+    paged = set(draft.incident.paged)
+    others = [target for target in draft.book.internal_stakeholders() if target not in paged]
+    draft.notify(Kind.BREACH, Reason.BREACHED, others)
+
+
+def _paged_on(draft: Draft, types: AbstractSet[ChannelType]) -> list[Target]:
+    return [target for target in draft.incident.paged if draft.book.channel_type(target.channel) in types]

@@ -1,0 +1,160 @@
+"""The plan: what one policy version says about an incident, as a pure function of the two.
+
+A Playbook is one policy version, indexed, with its digest; the engine makes one per version. A Book is
+what a decision may look things up in: the incident's own (frozen) version, and the current one, from
+which recipients and channel settings are read live, so that a wrong number can be mended mid-incident.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from receiver.core.model import Incident, Target
+from rules.policy import CHANNEL_TYPES, EMERGENCY, WARNING, Channel, ChannelType, IncidentType, Policy, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Who is told and when. Durations in microseconds."""
+
+    channels: tuple[str, ...]
+    """At 0: the union of its rules' channels."""
+    escalation: tuple[str, ...]
+    """At `escalation_time`: those again and the next level's."""
+    breach: tuple[str, ...]
+    """At `response_time`: every channel of the level and above."""
+    response_time: int
+    escalation_time: int
+    resolve_after: int
+    update_interval: int
+    confirmed: bool
+    """A person must confirm the recovery."""
+    confirmations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """One policy version, indexed."""
+
+    policy: Policy
+    digest: str
+    rules: Mapping[str, Rule]
+    types: Mapping[str, IncidentType]
+    channels: Mapping[str, Channel]
+    level_channels: tuple[tuple[str, ...], ...]
+    severities: Mapping[str, int]
+    """Value of an alert's `severity` label, lower case → level."""
+    _plans: dict[tuple[int, tuple[tuple[str, int], ...]], Plan] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def of(cls, policy: Policy, digest: str) -> "Playbook":
+        """Index a policy. `digest` is `rules.stored.digest(policy)`."""
+        return cls(
+            policy=policy,
+            digest=digest,
+            rules={rule.key: rule for rule in policy.rules},
+            types={kind.key: kind for kind in policy.incident_types},
+            channels={channel.name: channel for channel in policy.channels},
+            level_channels=tuple(policy.level_channels(level.level) for level in policy.levels),
+            severities=dict(policy.severity_aliases) | {level.name.lower(): level.level for level in policy.levels},
+        )
+
+    def plan(self, incident: Incident) -> Plan:
+        """The incident's plan. Windows are the shortest of its rules' levels, none above its own level."""
+        known = (incident.level, tuple(incident.rules.items()))
+        if known not in self._plans:
+            self._plans[known] = self._make_plan(*known)
+        return self._plans[known]
+
+    def _make_plan(self, level: int, rules: tuple[tuple[str, int], ...]) -> Plan:
+        own = self.policy.level(level)
+        levels = [own, *(self.policy.level(number) for _, number in rules if number < level)]
+        channels = self._ordered(name for key, number in rules for name in self.rule_channels(key, number))
+        channels = channels or self.level_channels[level - 1]
+        above = self.level_channels[min(level + 1, EMERGENCY) - 1] if own.escalates_to is None else own.escalates_to
+        every = (name for names in self.level_channels[level - 1 :] for name in names)
+        return Plan(
+            channels=channels,
+            escalation=self._ordered((*channels, *above)),
+            breach=self._ordered((*channels, *above, *every)),
+            response_time=min(each.response_time for each in levels),
+            escalation_time=min(each.escalation_time for each in levels),
+            resolve_after=own.resolve_after,
+            update_interval=own.update_interval or own.response_time,
+            confirmed=own.resolution == "confirmed",
+            confirmations=own.confirmations,
+        )
+
+    def rule_channels(self, key: str, level: int) -> tuple[str, ...]:
+        """The channels a rule, an incident type or (for strangers) a level names."""
+        known = self.rules.get(key) or self.types.get(key)
+        return (known.channels if known else ()) or self.level_channels[level - 1]
+
+    def _ordered(self, names: Iterable[str]) -> tuple[str, ...]:
+        wanted = set(names)
+        return tuple(name for name in self.channels if name in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What one decision looks things up in."""
+
+    playbook: Playbook
+    """The version the incident runs under."""
+    current: Playbook
+    configured: frozenset[str]
+    """Channels of the current policy whose provider the settings configure."""
+    blind: bool = False
+    """The heartbeat is missing or rules fail to evaluate: a cleared alert proves nothing."""
+
+    def channel(self, name: str) -> Channel | None:
+        """The channel as it is set now (as it was, if the current policy has lost it)."""
+        return self.current.channels.get(name) or self.playbook.channels.get(name)
+
+    def usable(self, name: str) -> bool:
+        """Whether a message can go out on the channel: known, enabled, configured, with a recipient."""
+        channel = self.channel(name)
+        return bool(channel and channel.enabled and channel.recipients and name in self.configured)
+
+    def targets(self, name: str) -> tuple[Target, ...]:
+        """Everybody on the channel."""
+        channel = self.channel(name)
+        return tuple(Target(name, recipient) for recipient in channel.recipients) if channel else ()
+
+    def channel_type(self, name: str) -> ChannelType | None:
+        """The channel's type, or None where neither version knows it."""
+        channel = self.channel(name)
+        return channel.type if channel else None
+
+    def fallbacks(self, level: int) -> tuple[str, ...]:
+        """Usable channels in the policy's fallback order; at levels 1 and 2 only slack and email."""
+        quiet: tuple[ChannelType, ...] = ("slack", "email")
+        allowed = quiet if level <= WARNING else CHANNEL_TYPES
+        names = (self._first(wanted) for wanted in self.current.policy.fallback)
+        return tuple(name for name in names if name and self.usable(name) and self.channel_type(name) in allowed)
+
+    def _first(self, wanted: str) -> str | None:
+        if wanted in self.current.channels:
+            return wanted
+        return next((name for name, channel in self.current.channels.items() if channel.type == wanted), None)
+
+    def internal_stakeholders(self) -> tuple[Target, ...]:
+        """The internal groups, as targets: their own recipients by e-mail, a chat channel by its own name."""
+        groups = (group for group in self.current.policy.stakeholders if not group.external)
+        return tuple(
+            dict.fromkeys(
+                target
+                for group in groups
+                for name in group.channels
+                if self.usable(name)
+                for target in self._group_targets(name, group.recipients)
+            )
+        )
+
+    def _group_targets(self, name: str, recipients: tuple[str, ...]) -> tuple[Target, ...]:
+        match self.channel_type(name):
+            case "email":
+                return tuple(Target(name, recipient) for recipient in recipients if "@" in recipient)
+            case "sms" | "phone":
+                return tuple(Target(name, recipient) for recipient in recipients if recipient.startswith("+"))
+            case _:
+                return self.targets(name)

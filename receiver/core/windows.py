@@ -1,0 +1,141 @@
+"""What happens when windows are due. Late is never never: after downtime the highest due step fires at once,
+the skipped ones are recorded as missed.
+"""
+
+from collections.abc import Callable, Mapping
+
+from receiver.core.draft import Draft
+from receiver.core.lifecycle import close, conclude_recovery, renew_acknowledgement, reopen
+from receiver.core.model import Fact, Kind, Reason, State, Window
+from receiver.core.paging import LAST_PLANNED_STEP, page_step, rescue, tell_breach, tell_threads
+
+
+def pass_time(draft: Draft) -> None:
+    """Carry out every window that is due, the earliest first; what one does may drop or move others."""
+    while due := [window for window, at in draft.incident.windows.items() if at <= draft.now]:
+        window = min(due, key=lambda each: (draft.incident.windows[each], _ORDER[each]))
+        at = draft.incident.windows[window]
+        draft.disarm(window)
+        _ACTIONS[window](draft, at)
+
+
+def _verify(draft: Draft, _at: int) -> None:
+    if draft.incident.is_live and not draft.incident.is_firing:
+        conclude_recovery(draft)
+
+
+def _close(draft: Draft, _at: int) -> None:
+    close(draft)
+
+
+def _forced(draft: Draft, _at: int) -> None:
+    """Resolved although it fired: it still does."""
+    if draft.incident.is_firing:
+        draft.enter(Fact.REOPENED, reason=Reason.STILL_FIRING)
+        reopen(draft, Reason.STILL_FIRING)
+
+
+def _remind(draft: Draft, at: int) -> None:
+    draft.enter(Fact.REMINDED, whom=draft.incident.acknowledged_by)
+    words = {"whom": draft.incident.acknowledged_by, "expires_at": str(_expiry(draft, at))}
+    tell_threads(draft, Kind.REMINDER, Reason.ACK_EXPIRED, words)
+
+
+def _expiry(draft: Draft, at: int) -> int:
+    return draft.incident.windows.get(Window.ACK_EXPIRY, at)
+
+
+def _remind_to_confirm(draft: Draft, _at: int) -> None:
+    """Recovered, acknowledged, and nobody confirms: the owner is reminded, again and again."""
+    draft.enter(Fact.REMINDED, whom=draft.incident.acknowledged_by, reason=Reason.CONFIRM)
+    tell_threads(draft, Kind.REMINDER, Reason.CONFIRM, {"whom": draft.incident.acknowledged_by})
+    renew_acknowledgement(draft)
+
+
+def _expire_acknowledgement(draft: Draft, _at: int) -> None:
+    by = draft.incident.acknowledged_by
+    draft.enter(Fact.ACK_EXPIRED, whom=by)
+    recovery, recovered_at = draft.incident.recovery, draft.incident.recovered_at
+    verify_at = draft.incident.windows.get(Window.VERIFY)
+    reopen(draft, Reason.ACK_EXPIRED, {"acknowledged_by": by})
+    draft.set(recovery=recovery, recovered_at=recovered_at)
+    if verify_at is not None:
+        draft.arm(Window.VERIFY, verify_at)
+
+
+def _breach(draft: Draft, at: int) -> None:
+    """The response time has passed without an acknowledgement: everyone of the level and above, and stakeholders."""
+    repeats = _due_repeats(draft, at + draft.plan.escalation_time)
+    skipped = (1 if draft.incident.step == 0 and draft.plan.escalation_time < draft.plan.response_time else 0) + repeats
+    _miss(draft, skipped)
+    draft.set(step=max(draft.incident.step, LAST_PLANNED_STEP), breached_at=draft.now)
+    draft.enter(Fact.BREACHED, due_at=at)
+    tell_breach(draft)
+    draft.arm(Window.ESCALATE, at + (repeats + 1) * draft.plan.escalation_time)
+    page_step(draft, Reason.BREACHED)
+
+
+def _escalate(draft: Draft, at: int) -> None:
+    """Nobody acknowledged: the next step. A breach that is due as well is the higher step and goes instead."""
+    if _breach_is_due(draft):
+        return
+    repeating = draft.incident.step >= 1
+    repeats = _due_repeats(draft, at + draft.plan.escalation_time) if repeating else 0
+    _miss(draft, repeats)
+    draft.set(step=draft.incident.step + 1)
+    draft.enter(Fact.ESCALATED, step=draft.incident.step)
+    if Window.BREACH not in draft.incident.windows:
+        draft.arm(Window.ESCALATE, at + (repeats + 1) * draft.plan.escalation_time)
+    page_step(draft, Reason.REPEATED if repeating else Reason.ESCALATED)
+
+
+def _breach_is_due(draft: Draft) -> bool:
+    return draft.incident.windows.get(Window.BREACH, draft.now + 1) <= draft.now
+
+
+def _due_repeats(draft: Draft, first: int) -> int:
+    """How many repeats from `first` on are due as well: only the last of all steps fires."""
+    return max(0, (draft.now - first) // draft.plan.escalation_time + 1)
+
+
+def _miss(draft: Draft, steps: int) -> None:
+    if steps:
+        draft.enter(Fact.WINDOW_MISSED, steps=steps)
+
+
+def _rescue(draft: Draft, _at: int) -> None:
+    if not draft.incident.page.delivered:
+        rescue(draft)
+
+
+def _update(draft: Draft, _at: int) -> None:
+    """A status update is due, and something changed since the last."""
+    if draft.incident.changed and draft.incident.is_live:
+        draft.set(changed=False, updated_at=draft.now)
+        draft.enter(Fact.UPDATED)
+        tell_threads(draft, Kind.UPDATE, Reason.ACTION)
+
+
+_ACTIONS: Mapping[Window, Callable[[Draft, int], None]] = {
+    Window.VERIFY: _verify,
+    Window.CLOSE: _close,
+    Window.FORCED: _forced,
+    Window.ACK_EXPIRY: _expire_acknowledgement,
+    Window.ACK_REMINDER: _remind,
+    Window.CONFIRM_REMINDER: _remind_to_confirm,
+    Window.BREACH: _breach,
+    Window.ESCALATE: _escalate,
+    Window.RESCUE: _rescue,
+    Window.UPDATE: _update,
+}
+
+_ORDER: Mapping[Window, int] = {window: order for order, window in enumerate(Window)}
+"""On a tie: a recovery is concluded before anybody is paged, a breach comes before an escalation."""
+
+
+def request_update(draft: Draft) -> None:
+    """Something worth telling happened: an update goes out when the interval since the last one has passed."""
+    since = draft.incident.updated_at or draft.incident.acknowledged_at or draft.incident.opened_at
+    draft.set(changed=True)
+    if Window.UPDATE not in draft.incident.windows and draft.incident.state is not State.CLOSED:
+        draft.arm(Window.UPDATE, max(draft.now, since + draft.plan.update_interval))

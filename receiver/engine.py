@@ -1,0 +1,267 @@
+"""Transactions over `decide()`: the only way anything gets into the store. Synchronous; one thread calls it.
+
+Rules: incidents are locked first, in key order, everything else is touched only under that lock. One
+call is one transaction (group commit): what it returns has been committed. A conflict between replicas
+runs the batch again; any other error runs each event alone, so that one bad row never stops the rest.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from rules.stored import digest, dump, parse
+
+from receiver.core.draft import Refusal
+from receiver.core.events import Action, AlertsReceived, Declare, Outcome, Overtaken, Reported, TimePassed
+from receiver.core.model import Incident, Instant, Notification, Status
+from receiver.core.outbox import allot, lane
+from receiver.core.plan import Book, Playbook
+from receiver.errors import StoreConflict, StoreUnavailable
+from receiver.work import Store, Transaction, Work
+from rules.policy import SECOND, Policy
+
+LEASE = 60 * SECOND
+"""How long a claimed notification belongs to its sender; longer than any channel's own time-out."""
+
+POSTPONE = 60 * SECOND
+"""How long an incident that cannot be decided on is left alone before the next try."""
+
+ATTEMPTS = 5
+"""Times a batch runs before a conflict between replicas is given back to the caller."""
+
+Item = TypeVar("Item")
+Out = TypeVar("Out")
+
+
+@dataclass(frozen=True, slots=True)
+class ForIncident:
+    """An action on the incident of that id."""
+
+    id: str
+    action: Action
+
+
+Request = AlertsReceived | Declare | ForIncident
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a request. With `error` it was not stored, and the caller must say so."""
+
+    incident: Incident | None = None
+    """As it is now; None where the request concerned none (a resolve of something we never knew)."""
+    refusal: Refusal | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message to send: usually one notification, several when they were bundled."""
+
+    items: tuple[tuple[Notification, Incident], ...]
+    thread: str
+    """Reference of the first message in this thread; empty if this is it."""
+    book: Book
+    """For the words: the version the (first) incident runs under, and the current one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a claimed notification fared."""
+
+    notification_id: str
+    outcome: Outcome
+
+
+class Engine:
+    """The policy and the store, and the few things that can be done with them."""
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        configured: Iterable[str],
+        now: Instant,
+        on_poison: Callable[[object, Exception], None] = lambda *_: None,
+    ) -> None:
+        """`configured`: channels whose provider is configured. `on_poison` hears of events that cannot be decided."""
+        self._store = store
+        self._on_poison = on_poison
+        self._playbooks: dict[str, Playbook] = {}
+        self.blind = False
+        """Whether the heartbeat is missing or rules fail to evaluate (set by the shell)."""
+        self.use_policy(policy, configured, now)
+
+    @property
+    def current(self) -> Playbook:
+        """The policy version that new incidents run under."""
+        return self._current
+
+    def use_policy(self, policy: Policy, configured: Iterable[str], now: Instant) -> None:
+        """Take a policy into use (start, reload)."""
+        self._current = Playbook.of(policy, digest(policy))
+        self._playbooks[self._current.digest] = self._current
+        self._configured = frozenset(configured)
+        with self._store.transaction() as transaction:
+            transaction.save_policy(self._current.digest, dump(policy), now)
+
+    def handle(self, requests: Sequence[Request], now: Instant) -> list[Result]:
+        """Decide and store a batch in one transaction; one result per request, in order.
+
+        Raises StoreUnavailable: then nothing was stored. A request that cannot be decided has its `error` set.
+        """
+        return self._contain(requests, lambda batch: self._handle(batch, now), lambda _: Result(error="internal error"))
+
+    def _handle(self, requests: Sequence[Request], now: Instant) -> list[Result]:
+        with self._store.transaction() as transaction:
+            work = self._work(transaction, now)
+            work.load(
+                [request.key for request in requests if not isinstance(request, ForIncident)],
+                [request.id for request in requests if isinstance(request, ForIncident)],
+            )
+            work.load_alerts((each.key, each.alerts) for each in requests if isinstance(each, AlertsReceived))
+            outcomes = [self._carry_out(work, request) for request in requests]
+            work.save()
+            return [
+                Result(work.by_id(incident_id) if incident_id else None, refusal) for incident_id, refusal in outcomes
+            ]
+
+    def _carry_out(self, work: Work, request: Request) -> tuple[str | None, Refusal | None]:
+        """Decide one request; the id of the incident it concerned, and the refusal."""
+        if isinstance(request, ForIncident):
+            incident = work.by_id(request.id)
+            effects = work.decide(incident, request.action)
+        else:
+            incident = work.by_key(request.key)
+            effects = work.decide(incident, request)
+        concerned = effects.incident or incident
+        return (concerned.id if concerned else None), effects.refusal
+
+    def fire_due(self, now: Instant, limit: int = 500) -> int:
+        """Carry out due windows, the most overdue first; returns how many incidents were concerned."""
+        with self._store.transaction() as transaction:
+            due = transaction.due_incidents(now, limit)
+        return sum(self._contain(due, lambda ids: self._fire(ids, now), lambda each: self._postpone(each, now)))
+
+    def _fire(self, ids: Sequence[str], now: Instant) -> list[int]:
+        with self._store.transaction() as transaction:
+            work = self._work(transaction, now)
+            work.load([], ids, skip_locked=True)
+            due = [incident for incident in work.incidents() if incident.due_at and incident.due_at <= now]
+            for incident in due:
+                work.decide(incident, TimePassed())
+            work.save()
+            return [len(due)]
+
+    def claim(self, now: Instant, worker: str, limit: int = 200) -> list[Delivery]:
+        """Take due notifications under a lease, in order per incident, channel and recipient."""
+        with self._store.transaction() as transaction:
+            ids = transaction.sendable_incidents(now, limit)
+        claimed = self._contain(ids, lambda some: [self._claim(some, worker, now)], lambda each: self._skip(each, now))
+        return [delivery for deliveries in claimed for delivery in deliveries]
+
+    def _claim(self, ids: Sequence[str], worker: str, now: Instant) -> list[Delivery]:
+        with self._store.transaction() as transaction:
+            work = self._work(transaction, now)
+            work.load([], ids, skip_locked=True)
+            heads = transaction.heads([incident.id for incident in work.incidents()], now)
+            for overtaken in (each for each in heads if each.superseded):
+                work.decide(work.by_id(overtaken.incident_id), Reported(overtaken, Overtaken()))
+            due = [each for each in heads if not each.superseded]
+            buckets = transaction.buckets(sorted({lane(each) for each in due}))
+            allotment = allot(due, buckets, now, self._book(self._current))
+            messages = [tuple(_lease(each, worker, now) for each in message) for message in allotment.send]
+            work.settle(each for message in (*messages, allotment.wait) for each in message)
+            transaction.save_buckets(allotment.buckets)
+            threads = transaction.threads([message[0] for message in messages])
+            work.save()
+            return [self._delivery(work, transaction, message, threads) for message in messages]
+
+    def _delivery(
+        self, work: Work, transaction: Transaction, message: Sequence[Notification], threads: Mapping[str, str]
+    ) -> Delivery:
+        items = tuple((each, incident) for each in message if (incident := work.by_id(each.incident_id)))
+        playbook = self._playbook(transaction, items[0][1].policy)
+        return Delivery(items, threads.get(message[0].id, ""), self._book(playbook))
+
+    def holds(self, notification_ids: Sequence[str], worker: str, now: Instant) -> bool:
+        """Whether the worker's lease on all of them still holds: asked just before the first byte."""
+        with self._store.transaction() as transaction:
+            stored = transaction.notifications(notification_ids)
+        return len(stored) == len(notification_ids) and all(
+            each.leased_by == worker and each.due_at is not None and each.due_at > now and not each.superseded
+            for each in stored.values()
+        )
+
+    def report(self, reports: Sequence[Report], worker: str, now: Instant) -> int:
+        """Record what became of claimed notifications; returns how many counted (a lost lease does not).
+
+        Raises StoreUnavailable: then the leases run out and the messages are sent again.
+        """
+        return sum(self._contain(reports, lambda batch: self._report(batch, worker, now), lambda _: 0))
+
+    def _report(self, reports: Sequence[Report], worker: str, now: Instant) -> list[int]:
+        with self._store.transaction() as transaction:
+            ids = [report.notification_id for report in reports]
+            work = self._work(transaction, now)
+            work.load([], [each.incident_id for each in transaction.notifications(ids).values()])
+            stored = transaction.notifications(ids)
+            counted = 0
+            for report in reports:
+                notification = stored.get(report.notification_id)
+                if notification and notification.status is Status.WAITING and notification.leased_by == worker:
+                    work.decide(work.by_id(notification.incident_id), Reported(notification, report.outcome))
+                    counted += 1
+            work.save()
+            return [counted]
+
+    def _work(self, transaction: Transaction, now: Instant) -> Work:
+        def book(version: str | None) -> Book:
+            return self._book(self._playbook(transaction, version) if version else self._current)
+
+        return Work(transaction, book, now)
+
+    def _book(self, playbook: Playbook) -> Book:
+        return Book(playbook, self._current, self._configured, self.blind)
+
+    def _playbook(self, transaction: Transaction, version: str) -> Playbook:
+        """A policy version, from memory or from the store."""
+        if version not in self._playbooks:
+            document = transaction.policy(version)
+            if document is None:  # cannot happen: a version is stored before an incident can name it
+                return self._current
+            self._playbooks[version] = Playbook.of(parse(document), version)
+        return self._playbooks[version]
+
+    def _postpone(self, incident_id: str, now: Instant) -> int:
+        with self._store.transaction() as transaction:
+            transaction.postpone(incident_id, Instant(now + POSTPONE))
+        return 0
+
+    def _skip(self, incident_id: str, now: Instant) -> list[Delivery]:
+        self._postpone(incident_id, now)
+        return []
+
+    def _contain(
+        self, batch: Sequence[Item], run: Callable[[Sequence[Item]], list[Out]], failed: Callable[[Item], Out]
+    ) -> list[Out]:
+        """Run a batch; again on a conflict; each alone on any other error, so that one cannot stop the rest."""
+        if not batch:
+            return []
+        for _ in range(ATTEMPTS):
+            try:
+                return run(batch)
+            except StoreConflict:
+                continue
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - a bug or a bad row: contained, said, counted
+                if len(batch) > 1:
+                    return [out for each in batch for out in self._contain([each], run, failed)]
+                self._on_poison(batch[0], error)
+                return [failed(batch[0])]
+        raise StoreUnavailable("replicas kept changing the same incidents; nothing was stored")
+
+
+def _lease(notification: Notification, worker: str, now: Instant) -> Notification:
+    return replace(notification, leased_by=worker, due_at=Instant(now + LEASE))

@@ -1,0 +1,188 @@
+"""One transaction's work: what is loaded, decided and written, and what it needs of a store.
+
+The engine makes a Work per transaction. Several events of a batch may concern one incident: each is decided
+on the incident as the one before left it, and everything is written once, at the end.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from receiver.core.decide import decide
+from receiver.core.draft import Effects
+from receiver.core.events import Event
+from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Supersede
+from receiver.core.outbox import Bucket, Lane
+from receiver.core.plan import Book
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """All that one transaction writes. A new incident (`number` given, not stored yet) is in `opened`."""
+
+    opened: Sequence[Incident]
+    changed: Sequence[Incident]
+    alerts: Sequence[tuple[str, Alert]]
+    """(incident id, alert): inserted, or replacing the one with that fingerprint."""
+    planned: Sequence[Notification]
+    """New notifications."""
+    settled: Sequence[Notification]
+    """Stored notifications in their new form."""
+    supersedes: Sequence[tuple[str, Supersede]]
+    """(incident id, what): applied after `planned`."""
+    entries: Sequence[Entry]
+
+
+class Transaction(Protocol):
+    """What the engine needs of a store, within one transaction."""
+
+    def lock(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> list[Incident]:
+        """Lock and read incidents: not closed ones by key, any by id; in key order, each once."""
+
+    def due_incidents(self, now: Instant, limit: int) -> list[str]:
+        """Ids of incidents with a window due, the most overdue first; not locked."""
+
+    def sendable_incidents(self, now: Instant, limit: int) -> list[str]:
+        """Ids of incidents with a notification at the head of its queue that is due; not locked."""
+
+    def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
+        """Stored alerts: incident id → fingerprints wanted gives incident id → fingerprint → alert."""
+
+    def heads(self, incident_ids: Sequence[str], now: Instant) -> list[Notification]:
+        """Due notifications that no earlier waiting one of the same incident, channel and recipient precedes."""
+
+    def notifications(self, ids: Sequence[str]) -> dict[str, Notification]:
+        """Notifications by id, as stored now."""
+
+    def threads(self, notifications: Sequence[Notification]) -> dict[str, str]:
+        """Notification id → reference of the first delivered message to the same incident, channel, recipient."""
+
+    def buckets(self, lanes: Sequence[Lane]) -> dict[Lane, Bucket]:
+        """Lock and read the lanes' buckets, in order."""
+
+    def save_buckets(self, buckets: Mapping[Lane, Bucket]) -> None:
+        """Store buckets."""
+
+    def next_numbers(self, count: int) -> int:
+        """The first of `count` incident numbers that nobody else gets."""
+
+    def save(self, changes: Changes) -> None:
+        """Write everything that was decided."""
+
+    def postpone(self, incident_id: str, until: Instant) -> None:
+        """Leave an incident's windows and waiting notifications alone until then; reads nothing of it."""
+
+    def save_policy(self, digest: str, document: bytes, now: Instant) -> None:
+        """Keep a policy version, once."""
+
+    def policy(self, digest: str) -> bytes | None:
+        """A policy version's document."""
+
+
+class Store(Protocol):
+    """Where everything is kept. Errors are StoreUnavailable and StoreConflict (`receiver.errors`)."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """One transaction: committed when the block ends well, undone when it raises."""
+
+    def next_due(self) -> Instant | None:
+        """When the next window or notification is due."""
+
+
+class Work:
+    """The incidents of one transaction, as decided so far, and all that has to be written for them."""
+
+    def __init__(self, transaction: Transaction, book: Callable[[str | None], Book], now: Instant) -> None:
+        self._transaction = transaction
+        self._book = book
+        self._now = now
+        self._incidents: dict[str, Incident] = {}
+        self._by_key: dict[str, str] = {}
+        self._alerts: dict[str, dict[str, Alert]] = {}
+        self._opened: dict[str, None] = {}
+        self._touched: dict[str, None] = {}
+        self._kept: dict[tuple[str, str], Alert] = {}
+        self._planned: dict[str, Notification] = {}
+        self._settled: dict[str, Notification] = {}
+        self._supersedes: list[tuple[str, Supersede]] = []
+        self._entries: list[Entry] = []
+
+    def load(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> None:
+        """Lock and read the incidents that the batch is about."""
+        for incident in self._transaction.lock(keys, ids, skip_locked=skip_locked):
+            self._incidents[incident.id] = incident
+            if incident.state is not State.CLOSED:
+                self._by_key[incident.key] = incident.id
+
+    def load_alerts(self, wanted: Iterable[tuple[str, Sequence[Alert]]]) -> None:
+        """Read the stored alerts that are named: (incident key, received alerts)."""
+        names: dict[str, list[str]] = {}
+        for key, alerts in wanted:
+            if key in self._by_key:
+                names.setdefault(self._by_key[key], []).extend(alert.fingerprint for alert in alerts)
+        if names:
+            self._alerts = self._transaction.alerts(names)
+
+    def incidents(self) -> list[Incident]:
+        """Those loaded, as they are now."""
+        return list(self._incidents.values())
+
+    def by_key(self, key: str) -> Incident | None:
+        """The incident of that key that is not closed."""
+        found = self._by_key.get(key)
+        return self._incidents[found] if found else None
+
+    def by_id(self, incident_id: str) -> Incident | None:
+        """The incident of that id."""
+        return self._incidents.get(incident_id)
+
+    def decide(self, incident: Incident | None, event: Event) -> Effects:
+        """Decide, and take the effects into what will be written."""
+        known = self._alerts.get(incident.id, {}) if incident else {}
+        effects = decide(incident, event, self._now, self._book(incident.policy if incident else None), known)
+        if effects.incident is not None:
+            self._take(incident, effects, effects.incident)
+        return effects
+
+    def _take(self, before: Incident | None, effects: Effects, after: Incident) -> None:
+        if before is None:
+            self._opened[after.id] = None
+        self._touched[after.id] = None
+        self._incidents[after.id] = after
+        if after.state is State.CLOSED:
+            self._by_key.pop(after.key, None)
+        else:
+            self._by_key[after.key] = after.id
+        for alert in effects.alerts:
+            self._alerts.setdefault(after.id, {})[alert.fingerprint] = alert
+            self._kept[after.id, alert.fingerprint] = alert
+        for notification in effects.notifications:
+            is_new = before is None or notification.sequence > before.sequence
+            (self._planned if is_new else self._settled)[notification.id] = notification
+        self._supersedes.extend((after.id, what) for what in effects.supersedes)
+        self._entries.extend(effects.entries)
+
+    def settle(self, notifications: Iterable[Notification]) -> None:
+        """Write stored notifications in their new form."""
+        self._settled.update((each.id, each) for each in notifications)
+
+    def save(self) -> None:
+        """Number the new incidents, and write it all."""
+        if self._opened:
+            first = self._transaction.next_numbers(len(self._opened))
+            for number, incident_id in enumerate(self._opened, first):
+                self._incidents[incident_id] = replace(self._incidents[incident_id], number=number)
+        if not (self._touched or self._settled):
+            return
+        self._transaction.save(
+            Changes(
+                opened=sorted((self._incidents[each] for each in self._opened), key=lambda incident: incident.key),
+                changed=[self._incidents[each] for each in self._touched if each not in self._opened],
+                alerts=[(incident_id, alert) for (incident_id, _), alert in self._kept.items()],
+                planned=list(self._planned.values()),
+                settled=list(self._settled.values()),
+                supersedes=self._supersedes,
+                entries=self._entries,
+            )
+        )
