@@ -17,6 +17,18 @@ HEARTBEATS = frozenset({"TocsinHeartbeat", "Watchdog"})
 
 
 @dataclass(frozen=True, slots=True)
+class Received:
+    """One alert of a webhook, parsed. `ended_at` None: it fires. `starts_at` may have nanoseconds cut off."""
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    fingerprint: str
+    starts_at: Instant
+    ended_at: Instant | None = None
+    generator_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Classified:
     """An alert, classified, and the key of its incident. `why` tells each step, for `explain`."""
 
@@ -30,38 +42,27 @@ def is_heartbeat(labels: Mapping[str, str]) -> bool:
     return labels.get("heartbeat") == "true" or labels.get("alertname") in HEARTBEATS
 
 
-def classify(
-    playbook: Playbook,
-    source: str,
-    group_labels: Mapping[str, str],
-    labels: Mapping[str, str],
-    annotations: Mapping[str, str],
-    fingerprint: str,
-    starts_at: Instant,
-    ended_at: Instant | None,
-    generator_url: str = "",
-) -> Classified:
-    """Classify one alert as received; `ended_at` None means that it fires. `starts_at` is cut to milliseconds."""
-    level, note, why_level = _level(playbook, labels)
-    rule, type_, why_rule = _rule(playbook, labels)
-    identity = _identity(source, group_labels, labels)
+def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], received: Received) -> Classified:
+    """Classify one alert. `source` is the webhook's ``?source=``, empty by default."""
+    level, note, why_level = _level(playbook, received.labels)
+    rule, type_, why_rule = _rule(playbook, received.labels)
+    identity = _identity(source, group_labels, received.labels)
     alert = Alert(
-        fingerprint=fingerprint,
-        starts_at=Instant(starts_at // 1000 * 1000),
-        firing=ended_at is None,
+        fingerprint=received.fingerprint,
+        starts_at=Instant(received.starts_at // 1000 * 1000),
+        firing=received.ended_at is None,
         level=level,
         rule=rule,
         type=type_,
-        labels=labels,
-        annotations=annotations,
-        twin=labels.get("twin") == "true",
+        labels=received.labels,
+        annotations=received.annotations,
+        twin=received.labels.get("twin") == "true",
         level_note=note,
-        generator_url=generator_url,
-        ended_at=ended_at,
+        generator_url=received.generator_url,
+        ended_at=received.ended_at,
     )
-    return Classified(
-        alert, incident_key(identity), (why_rule, why_level, f"identity: {' / '.join(map(str, identity))}")
-    )
+    why = (why_rule, why_level, f"identity: {' / '.join(map(str, identity))}")
+    return Classified(alert, incident_key(identity), why)
 
 
 def incident_key(identity: tuple[object, ...]) -> str:
