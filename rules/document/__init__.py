@@ -1,0 +1,60 @@
+"""What people may write: one pydantic model per section of the guide, and Tocsin's additions.
+
+`rules.validate` holds merged files against Document; the JSON schema is made from it too, so every field
+that does not explain itself has a description. What it means is `rules.policy`, made by `rules.meaning`.
+"""
+
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from rules.document import communication as told
+from rules.document import response as answered
+from rules.document.values import ChannelNameOrType, LevelNumber, Section, SignalName, Text, Url
+
+RESPONSE = "_incident_response"
+"""Any section whose name ends so has the form of the guide's safety and business sections."""
+
+
+def _name_sections(schema: dict[str, Any]) -> None:
+    """Say in the JSON schema which further sections there may be (pydantic would allow any name)."""
+    schema["patternProperties"] = {"^x-": {}, f"{RESPONSE}$": schema["additionalProperties"]}
+    schema["additionalProperties"] = False
+
+
+class Document(Section):
+    """A whole policy."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=_name_sections)
+    __pydantic_extra__: dict[str, answered.ResponseSection]
+
+    incident_response: answered.IncidentResponse = Field(default_factory=answered.IncidentResponse)
+    initial_response: told.InitialResponse = Field(default_factory=told.InitialResponse)
+    stakeholder_notification: tuple[told.StakeholderGroup, ...] = ()
+    root_cause_analysis: tuple[told.TimedStep, ...] = ()
+    impact_assessment: tuple[told.ImpactArea, ...] = ()
+    fix_implementation: tuple[told.TimedStep, ...] = ()
+    post_incident_actions: tuple[told.TimedStep, ...] = ()
+    initial_alert_template: told.MessageTemplate | None = Field(None, description="Left out: the guide's.")
+    status_update_template: told.MessageTemplate | None = Field(None, description="Left out: the guide's.")
+    resolution_template: told.MessageTemplate | None = Field(None, description="Left out: the guide's.")
+    incident_report: told.IncidentReport = Field(default_factory=told.IncidentReport)
+    executive_summary_template: told.ReportTemplate = Field(default_factory=told.ReportTemplate)
+    technical_report_template: told.ReportTemplate = Field(default_factory=told.ReportTemplate)
+
+    signals: dict[SignalName, answered.SignalSpec] = Field({}, description="Where the conditions' metrics come from.")
+    fallback: tuple[ChannelNameOrType, ...] | None = Field(
+        None, description="Who is tried when a page reaches nobody: channels or types, in order."
+    )
+    default_severity: LevelNumber | None = Field(None, description="The level of alerts that say none (3).")
+    severity_aliases: dict[Text, LevelNumber] = Field({}, description="Words of the label `severity`, and their level.")
+    impact_raises: dict[answered.Grade, LevelNumber] | None = Field(
+        None, description="How an assessed impact raises the level (critical: 4, high: 3)."
+    )
+    contact_information: str = Field("", description="How to reach those who respond; fills {contact_information}.")
+    runbook_url_base: Url | None = Field(None, description="Runbooks of rules without one: this, a slash, the name.")
+
+    @property
+    def sections(self) -> dict[str, answered.ResponseSection]:
+        """The sections of the form of the guide's safety and business sections, by name."""
+        return self.__pydantic_extra__

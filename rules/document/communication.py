@@ -1,0 +1,72 @@
+"""What people may write about working on incidents and telling others (guide: Procedures, Communication, Reporting)."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from rules.document.values import ChannelNameOrType, Duration, Name, Recipient, Section, TemplateText, Text
+
+
+class TimedStep(Section):
+    """Something people do, with the time it may take (time_limit) or must last (duration)."""
+
+    name: Name
+    description: str = ""
+    time_limit: Duration | None = Field(None, description="Within this; it never tightens the level's response_time.")
+    duration: Duration | None = Field(None, description="For so long: `monitoring` watches a resolved incident.")
+    actions: tuple[Text, ...] = ()
+
+
+class InitialResponse(Section):
+    """What the first responder does."""
+
+    acknowledgment: tuple[TimedStep, ...] = ()
+
+
+class StakeholderGroup(Section):
+    """People who are told beside the responders. A name that begins with `external` needs an approval each time."""
+
+    name: Name
+    description: str = ""
+    recipients: tuple[Recipient, ...] = Field(description="E-mail addresses, numbers such as +4930123456, #channels.")
+    channels: tuple[ChannelNameOrType, ...] = Field(
+        description="Channels, or types such as `phone`; who has no number is called by hand."
+    )
+
+
+class ImpactArea(Section):
+    """What a responder assesses."""
+
+    name: Name
+    description: str = ""
+    metrics: tuple[Text, ...] = ()
+
+
+class MessageTemplate(Section):
+    """A message: {placeholder} or Jinja2."""
+
+    subject: TemplateText
+    body: TemplateText
+    send_on: Literal["opened", "acknowledged", "updated", "resolved"] | None = Field(
+        None, description="When it goes out; left out: initial acknowledged, update updated, resolution resolved."
+    )
+
+
+class IncidentReport(Section):
+    """What a report contains."""
+
+    structure: tuple[Text, ...] = ()
+    recipients: tuple[Recipient, ...] = Field(default=(), description="Who gets finished reports.")
+
+
+class ReportSection(Section):
+    """One titled part of a report."""
+
+    title: Text
+    content: tuple[Text, ...] = ()
+
+
+class ReportTemplate(Section):
+    """The parts of one kind of report."""
+
+    sections: tuple[ReportSection, ...] = ()

@@ -1,0 +1,197 @@
+"""The small things people write in a policy: durations, levels, channels, conditions, addresses.
+
+Each type says in the JSON schema what it takes, and refuses everything else in words for the person who wrote
+it. What a value may refer to (channels, severity words) comes in as pydantic's validation context, a
+Vocabulary; without one (a schema, a single section in a test) references are not checked.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from rules import condition, durations
+from rules.placeholders import PLACEHOLDERS, TemplateError, placeholders
+from rules.policy import CHANNEL_TYPES, SECOND, Micros, RateLimit
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What the values of one policy may refer to."""
+
+    channels: frozenset[str]
+    severities: dict[str, int]
+    """Words for levels: the usual ones, the levels' names, the policy's own aliases."""
+
+
+class Section(BaseModel):
+    """A mapping in a policy: unknown keys are errors, keys that begin with ``x-`` are free."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"patternProperties": {"^x-": {}}})
+
+
+def refusal(message: str, **where: Any) -> PydanticCustomError:
+    """The error for a value; `find` (a text) or `offset` (characters) say where in it,
+    `key` or `way` (steps) in which entry.
+    """
+    return PydanticCustomError("policy", "{message}", {"message": message, **where})
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """``; did you mean `x`?``, or the known words if nothing is near."""
+    choices = sorted(known)
+    near = difflib.get_close_matches(word, choices, 1, 0.6)
+    if near:
+        return f"; did you mean `{near[0]}`?"
+    return f"; known here: {', '.join(choices)}" if 0 < len(choices) <= 12 else ""
+
+
+def _vocabulary(info: ValidationInfo) -> Vocabulary | None:
+    return info.context if isinstance(info.context, Vocabulary) else None
+
+
+def _level(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 4:
+        return value
+    takes = "a severity is a number from 1 (informational) to 4 (emergency)"
+    if isinstance(value, str):
+        vocabulary = _vocabulary(info)
+        number = vocabulary.severities.get(value.lower()) if vocabulary else None
+        if value in ("1", "2", "3", "4"):
+            raise refusal(f"{takes}: write {value} without quotes")
+        raise refusal(f'{takes}: write {number} for "{value}"' if number else f'{takes}, not "{value}"')
+    raise refusal(f"{takes}, not {value!r}")
+
+
+def _duration(value: Any) -> Micros:
+    if isinstance(value, int | float):
+        raise refusal(f'a duration needs a unit: write "{value}s" or "{value}m"')
+    if not isinstance(value, str):
+        raise refusal('must be a duration, such as "15m"')
+    try:
+        return durations.parse(value)
+    except ValueError as error:
+        raise refusal(str(error)) from error
+
+
+def _positive(value: Micros) -> Micros:
+    if value <= 0:
+        raise refusal("must be longer than nothing")
+    return value
+
+
+def _interval(value: Any) -> Micros:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return _duration(value)
+    try:
+        return durations.bounded(value * SECOND)
+    except ValueError as error:
+        raise refusal(str(error)) from error
+
+
+def _rate_limit(value: Any) -> RateLimit:
+    found = re.fullmatch(r"\s*([1-9]\d{0,6})\s*/\s*(\w+)\s*", value, re.ASCII) if isinstance(value, str) else None
+    try:
+        per = durations.parse(found[2] if found[2][0].isdigit() else f"1{found[2]}") if found else Micros(0)
+    except ValueError:
+        per = Micros(0)
+    if found is None or not per:
+        raise refusal('a rate limit is a number of messages per time, such as "20/1m"')
+    return RateLimit(int(found[1]), per)
+
+
+def _known_channel(value: str, info: ValidationInfo) -> str:
+    vocabulary = _vocabulary(info)
+    if vocabulary and value not in vocabulary.channels:
+        raise refusal(f"no channel is named `{value}`{suggest(value, vocabulary.channels)}")
+    return value
+
+
+def _known_channel_or_type(value: str, info: ValidationInfo) -> str:
+    return value if value in CHANNEL_TYPES else _known_channel(value, info)
+
+
+def _condition(value: str) -> str:
+    try:
+        condition.parse(value)
+    except condition.ConditionError as error:
+        raise refusal(str(error), offset=error.offset) from error
+    return value
+
+
+def _expression(value: str) -> str:
+    try:
+        condition.sources(value)
+    except condition.ConditionError as error:
+        raise refusal(str(error), offset=error.offset) from error
+    return value
+
+
+def _template(value: str) -> str:
+    try:
+        named = placeholders(value)
+    except TemplateError as error:
+        raise refusal(str(error), line=error.line) from error
+    for name in named:
+        if name not in PLACEHOLDERS:
+            message = f"nobody can fill the placeholder `{name}`{suggest(name, PLACEHOLDERS)}"
+            raise refusal(message, find=name)
+    return value
+
+
+ADDRESS = re.compile(r"[^\s@,;<>()\[\]\"\\]{1,64}@(?=.{3,255}$)[^\s@.,;<>]+(\.[^\s@.,;<>]+)+")
+"""An e-mail address that a mail server would take; what exists only sending can tell."""
+NUMBER = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
+"""A telephone number as E.164 has it."""
+
+
+def _recipient(value: str) -> str:
+    if not (ADDRESS.fullmatch(value) or NUMBER.fullmatch(value) or re.fullmatch(r"[#@]\S+", value)):
+        raise refusal(f'"{value}" is neither an e-mail address nor a number such as "+4930123456" nor a "#channel"')
+    return value
+
+
+def _url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]\S*", value):
+        raise refusal("must be a URL that begins with http:// or https://")
+    return value
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\s/][^/\x00-\x1f\x7f]*$", max_length=200)]
+SignalName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=200)]
+LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=200)]
+
+LevelNumber = Annotated[int, BeforeValidator(_level), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 4})]
+_DURATION_SCHEMA = {"type": "string", "pattern": f"^({durations.PATTERN}|0)$", "examples": ["15m", "24h"]}
+Duration = Annotated[Micros, BeforeValidator(_duration), AfterValidator(_positive), WithJsonSchema(_DURATION_SCHEMA)]
+DurationOrNone = Annotated[Micros, BeforeValidator(_interval), WithJsonSchema(_DURATION_SCHEMA)]
+"""A duration that may be nothing: ``0``."""
+Interval = Annotated[
+    Micros,
+    BeforeValidator(_interval),
+    AfterValidator(_positive),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, _DURATION_SCHEMA]}),
+]
+"""A duration, or whole seconds as the guide writes check_interval."""
+Rate = Annotated[RateLimit, BeforeValidator(_rate_limit), WithJsonSchema({"type": "string", "examples": ["20/1m"]})]
+ChannelName = Annotated[str, AfterValidator(_known_channel)]
+ChannelNameOrType = Annotated[str, AfterValidator(_known_channel_or_type)]
+Condition = Annotated[Text, AfterValidator(_condition)]
+Expression = Annotated[Text, AfterValidator(_expression)]
+TemplateText = Annotated[str, Field(min_length=1, max_length=100_000), AfterValidator(_template)]
+Recipient = Annotated[str, AfterValidator(_recipient)]
+Url = Annotated[str, AfterValidator(_url)]

@@ -1,0 +1,67 @@
+"""Durations as people write them: ``15m``, ``24h``, ``1h30m``, ``30d``.
+
+The document models call `parse`; the outputs, messages and pages call `format_duration`. The spelling is
+Prometheus's own, so a formatted duration may stand in a rule file.
+"""
+
+import re
+
+from rules.policy import SECOND, Micros
+
+UNITS: dict[str, int] = {
+    "y": 365 * 86_400 * SECOND,
+    "w": 7 * 86_400 * SECOND,
+    "d": 86_400 * SECOND,
+    "h": 3_600 * SECOND,
+    "m": 60 * SECOND,
+    "s": SECOND,
+    "ms": SECOND // 1_000,
+}
+"""Microseconds in each unit; a year is 365 days, as for Prometheus."""
+
+LONGEST = Micros(10 * UNITS["y"])
+"""Beyond this a duration is a slip of the pen."""
+
+PATTERN = "".join(f"(?:(\\d+){unit})?" for unit in UNITS)
+_DURATION = re.compile(PATTERN, re.ASCII)
+
+
+def parse(text: str) -> Micros:
+    """Microseconds of a duration such as ``1h30m``; a plain ``0`` is allowed.
+
+    Raises ValueError with words for the person who wrote it.
+    """
+    stripped = text.strip()
+    if stripped.startswith("-"):
+        raise ValueError(f'a duration cannot be negative: "{stripped[:40]}"')
+    found = _DURATION.fullmatch(stripped)
+    if stripped == "0":
+        return Micros(0)
+    if found is None or not stripped or len(stripped) > 40:
+        raise ValueError(f'not a duration: "{stripped[:40]}"; write for example "90s", "15m", "24h", "7d" or "1h30m"')
+    total = sum(int(count) * size for count, size in zip(found.groups("0"), UNITS.values(), strict=True))
+    return bounded(total)
+
+
+def bounded(micros: int) -> Micros:
+    """The same duration, if it is one that somebody can mean; raises ValueError otherwise."""
+    if micros < 0:
+        raise ValueError("a duration cannot be negative")
+    if micros > LONGEST:
+        raise ValueError("longer than ten years: is the unit right?")
+    return Micros(micros)
+
+
+def format_duration(micros: int) -> str:
+    """The shortest exact spelling, days being the largest unit: ``15m``, ``1d``, ``1h30m``, ``0s``.
+
+    What is finer than a millisecond is cut.
+    """
+    if micros < 0:
+        return "-" + format_duration(-micros)
+    parts = []
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, micros = divmod(micros, UNITS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"

@@ -1,0 +1,89 @@
+"""Several documents → one: the same section may be written in several places.
+
+Called by `rules.load`. Mappings merge key by key, lists of named things by their `name`, `level` or `title`.
+Nothing overrides anything: two different contents for one thing are a Problem that names both places,
+because which of two escalation times people get must not depend on the order of files.
+"""
+
+from collections.abc import Iterable
+
+from rules.nodes import Mark, Node, mapping, same
+from rules.problems import Problem
+
+IDENTITIES = ("name", "level", "title")
+
+
+def merge(documents: Iterable[Node], problems: list[Problem]) -> Node | None:
+    """One mapping that says what all documents say; None if there are none."""
+    merged: Node | None = None
+    for document in documents:
+        merged = document if merged is None else _join(merged, document, "", problems)
+    return merged
+
+
+def find_repeats(node: Node, problems: list[Problem], where: str = "") -> None:
+    """Note everything that stands twice under one name in one list of one document."""
+    for key, entry in node.entries().items():
+        find_repeats(entry, problems, f"{where}.{key}" if where else key)
+    seen: dict[str, Mark] = {}
+    for item in node.items():
+        find_repeats(item, problems, where)
+        identity = _identity(item)
+        if not identity:
+            continue
+        if first := seen.get(identity):
+            problems.append(_problem(item.mark, f"{where} has {identity} twice (first in line {first.line})"))
+        else:
+            seen[identity] = item.mark
+
+
+def _join(first: Node, second: Node, where: str, problems: list[Problem]) -> Node:
+    if isinstance(first.value, dict) and isinstance(second.value, dict):
+        return _join_mappings(first, second, where, problems)
+    if isinstance(first.value, list) and isinstance(second.value, list):
+        named = [_identity(item) for item in first.value + second.value]
+        if all(named):
+            return _join_lists(first, second, where, problems)
+    if not same(first, second):
+        here, there = _short(second), _short(first)
+        contrast = f": {here} here, {there} there" if here and there else ""
+        message = f"{where} is defined twice with different content{contrast} (first at {first.mark})"
+        problems.append(_problem(second.mark, message))
+    return first
+
+
+def _join_mappings(first: Node, second: Node, where: str, problems: list[Problem]) -> Node:
+    entries, keys = dict(first.entries()), {**second.keys, **first.keys}
+    for key, node in second.entries().items():
+        below = f"{where}.{key}" if where else key
+        entries[key] = _join(entries[key], node, below, problems) if key in entries else node
+    return mapping(first.mark, entries, keys)
+
+
+def _join_lists(first: Node, second: Node, where: str, problems: list[Problem]) -> Node:
+    items = {_identity(item): item for item in first.items()}
+    for item in second.items():
+        identity = _identity(item)
+        known = items.get(identity)
+        items[identity] = item if known is None else _join(known, item, f"{where}[{identity}]", problems)
+    joined = list(items.values())
+    return Node(
+        first.mark, joined, size=1 + sum(n.size for n in joined), depth=1 + max((n.depth for n in joined), default=0)
+    )
+
+
+def _identity(item: Node) -> str:
+    """What an item of a list is known by, such as ``level 4`` or ``"engine_failure"``."""
+    for key in IDENTITIES:
+        node = item.entries().get(key)
+        if node is not None and not isinstance(node.value, dict | list | None):
+            return f"level {node.raw}" if key == "level" else f'"{node.raw}"'
+    return ""
+
+
+def _short(node: Node) -> str:
+    return node.kind if not isinstance(node.value, dict | list) else ""
+
+
+def _problem(mark: Mark, message: str) -> Problem:
+    return Problem(mark.path, mark.line, mark.column, message)

@@ -1,0 +1,70 @@
+"""The placeholders that templates may name, and how to find them in a text.
+
+`rules.document` refuses templates with placeholders that nobody can fill; `receiver.messages` fills them.
+A text is either in braces (``{severity}``, the guide's way) or Jinja2 (``{{ severity }}``), never both.
+"""
+
+import re
+from typing import Literal
+
+import jinja2
+import jinja2.meta
+import jinja2.sandbox
+
+PLACEHOLDERS: dict[str, str] = {
+    "contact_information": "how to reach those who respond (policy: contact_information)",
+    "current_impact": "the impact as assessed last",
+    "estimated_resolution_time": "when a responder expects it to be resolved",
+    "fix_description": "which fix or workaround was applied",
+    "fix_status": "how far the fix is",
+    "impact_description": "the impact, or the level's usual impact until it is assessed",
+    "incident_duration": "from the opening to the resolution, or to now",
+    "incident_id": "the incident's number for people, such as #12",
+    "incident_type": "what kind of incident it is",
+    "investigation_status": "how far the investigation is",
+    "lessons_learned": "what was learned",
+    "next_steps": "the steps of the incident's procedures still to do",
+    "post_incident_actions": "what is done after the resolution",
+    "resolution_time": "when it was resolved",
+    "root_cause": "the root cause, once a responder has written it",
+    "severity": "the level's name",
+    "status": "the incident's state: open, acknowledged, resolved or closed",
+    "timestamp": "when this message was made",
+    "update_interval": "how often updates come",
+    "verification_status": "whether the recovery is verified, and how",
+}
+"""Every placeholder of the guide's three templates, and what stands there."""
+
+_BRACED = re.compile(r"\{([^{}\s\"',:]+)\}")
+_JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_ENVIRONMENT = jinja2.sandbox.SandboxedEnvironment(autoescape=False)
+
+
+class TemplateError(ValueError):
+    """A template that cannot be read; `line` counts from 1 within the text."""
+
+    def __init__(self, message: str, line: int = 1) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+def kind(text: str) -> Literal["braces", "jinja"]:
+    """How a text is written: ``{{``, ``{%`` or ``{#`` anywhere makes it Jinja2."""
+    return "jinja" if any(sign in text for sign in ("{{", "{%", "{#")) else "braces"
+
+
+def placeholders(text: str) -> tuple[str, ...]:
+    """The placeholders a text names, in the order of their names (Jinja2) or of their mention.
+
+    Raises TemplateError when it is Jinja2 that does not parse, or that also has ``{placeholder}``.
+    """
+    if kind(text) == "braces":
+        return tuple(dict.fromkeys(_BRACED.findall(text)))
+    try:
+        tree = _ENVIRONMENT.parse(text)
+    except jinja2.TemplateSyntaxError as error:
+        raise TemplateError(f"not Jinja2: {error.message}", error.lineno) from error
+    for braced in _BRACED.findall(_JINJA.sub("", text)):
+        if braced in PLACEHOLDERS:
+            raise TemplateError(f"{{{braced}}} in a Jinja2 text would stay as it is: write {{{{ {braced} }}}}")
+    return tuple(sorted(jinja2.meta.find_undeclared_variables(tree)))

@@ -1,0 +1,167 @@
+"""Holds a merged policy against the document models, and says where and why it does not fit.
+
+Called by `rules.load`. pydantic says *what* is wrong at which path; here that becomes a Problem at the line
+and column of the key or value, in words for the person who wrote it.
+"""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from rules.document import RESPONSE, Document
+from rules.document.response import ResponseSection
+from rules.document.values import Vocabulary, suggest
+from rules.nodes import Mark, Node, Step, render
+from rules.problems import Problem
+from rules.source import Sources
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_WORDS = {
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "decimal_type": "must be a number",
+    "decimal_parsing": "must be a number",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+    "string_too_short": "must not be empty",
+}
+
+
+def validate(model: type[Model], node: Node, vocabulary: Vocabulary, sources: Sources) -> Model | None:
+    """The model of what a tree says; None if it does not fit, and then `sources.problems` say why."""
+    try:
+        return model.model_validate(without_free_keys(node.plain()), context=vocabulary)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        sources.problems += [_problem(model, node, each, sources) for each in details]
+        return None
+
+
+def unknown_sections(node: Node) -> Iterator[Problem]:
+    """The top-level keys that are no section."""
+    known = {*Document.model_fields, *(f"{field}{RESPONSE}" for field in ("safety", "business", "aviation_safety"))}
+    known.add(f"manufacturing_business{RESPONSE}")
+    for key, mark in node.keys.items():
+        if key not in known and not key.startswith("x-") and not key.endswith(RESPONSE):
+            near = difflib.get_close_matches(key, known, 1, 0.6)
+            hint = f"; did you mean `{near[0]}`?" if near else "; keys of your own begin with `x-`"
+            yield Problem(mark.path, mark.line, mark.column, f"unknown section `{key}`{hint}")
+
+
+def without_free_keys(value: Any) -> Any:
+    """Plain data without the keys that begin with ``x-``."""
+    if isinstance(value, dict):
+        return {key: without_free_keys(entry) for key, entry in value.items() if not key.startswith("x-")}
+    if isinstance(value, list):
+        return [without_free_keys(item) for item in value]
+    return value
+
+
+def locate(node: Node, steps: Sequence[Step]) -> tuple[Node, Mark, tuple[Step, ...]]:
+    """The deepest node on the way `steps`, the mark of its key (or its own), and how far the way went."""
+    mark = node.mark
+    for depth, step in enumerate(steps):
+        child = node.child(step)
+        if child is None:
+            return node, mark, tuple(steps[:depth])
+        mark = node.keys[step] if isinstance(step, str) else child.mark
+        node = child
+    return node, mark, tuple(steps)
+
+
+def _problem(model: type[BaseModel], root: Node, error: ErrorDetails, sources: Sources) -> Problem:
+    context = error.get("ctx", {})
+    steps = tuple(error["loc"])
+    if "key" in context:
+        steps = (*steps, context["key"])
+    steps = (*steps, *context.get("way", ()))
+    node, mark, reached = locate(root, steps)
+    kind, name = (
+        error["type"],
+        render(reached[-2:]) if reached and isinstance(reached[-1], int) else render(reached[-1:]),
+    )
+    if kind == "missing":
+        inside = render(reached) or "this"
+        return _at(node.mark if isinstance(node.value, dict) else mark, f"{inside} needs `{steps[-1]}`")
+    if kind == "extra_forbidden":
+        holder = _model_at(model, steps[:-1])
+        return _at(mark, f"unknown key `{steps[-1]}`{suggest(str(steps[-1]), holder.model_fields if holder else ())}")
+    if steps[-1:] == ("[key]",) or len(reached) < len(steps):
+        return _at(mark, f"`{steps[-2] if steps[-1:] == ('[key]',) else steps[-1]}`: {_words(error, node)}")
+    if kind == "policy":
+        return _at(_point(node, context, sources), f"{name}: {context['message']}")
+    return _at(node.mark, f"{name}: {_words(error, node)}")
+
+
+def _words(error: ErrorDetails, node: Node) -> str:
+    context = error.get("ctx", {})
+    kind = error["type"]
+    if kind == "policy":
+        return str(context["message"])
+    if node.value is None and kind != "missing":
+        return "is empty (an unquoted # begins a comment)"
+    if kind == "string_type" and not isinstance(node.value, dict | list):
+        return f'must be text: write "{node.raw}" with quotes'
+    if kind in _WORDS:
+        return f"{_WORDS[kind]}, not {node.kind}"
+    if kind == "literal_error":
+        return f"must be {context['expected']}, not {node.kind}"
+    if kind == "string_pattern_mismatch":
+        return f"{node.kind} is not a name of the allowed form"
+    message = error["msg"]
+    return message[:1].lower() + message[1:]
+
+
+def _point(node: Node, context: dict[str, Any], sources: Sources) -> Mark:
+    """The place inside a value that an error speaks of: an offset, a line, or a word in it."""
+    path, line, column = node.mark
+    if "find" in context:
+        word = context["find"]
+        for number in range(line, node.end_line + 1):
+            at = sources.line(path, number).find(word, column - 1 if number == line else 0)
+            if at >= 0:
+                return Mark(path, number, at + 1)
+    if "line" in context and node.style in ("|", ">"):
+        return Mark(path, line + context["line"], 1)
+    if "offset" in context and isinstance(node.value, str):
+        # Only where the file shows the text letter by letter (no escapes, no folding) is the offset a column.
+        start = column - 1 + (1 if node.style in ("'", '"') else 0)
+        before = node.value[: context["offset"]]
+        if sources.line(path, line)[start:].startswith(before):
+            return Mark(path, line, start + len(before) + 1)
+    return node.mark
+
+
+def _model_at(model: Any, steps: Sequence[Step]) -> type[BaseModel] | None:
+    """The model that pydantic used at a path."""
+    for step in steps:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            field = model.model_fields.get(str(step))
+            model = field.annotation if field else ResponseSection
+        else:
+            model = _item(model)
+        model = _item(model) if get_origin(model) is not None and type(None) in get_args(model) else model
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
+
+
+def _item(annotation: Any) -> Any:
+    """What an Optional, a tuple or a dict is of."""
+    kinds = [each for each in get_args(annotation) if each not in (type(None), ..., str)]
+    return kinds[-1] if kinds else None
+
+
+def _at(mark: Mark, message: str) -> Problem:
+    return Problem(mark.path, mark.line, mark.column, message)
