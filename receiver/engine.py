@@ -153,18 +153,23 @@ class Engine:
             work.save()
             return [len(due)]
 
-    def claim(self, now: Instant, worker: str, limit: int = 200) -> list[Delivery]:
-        """Take due notifications under a lease, in order per incident, channel and recipient."""
+    def claim(self, now: Instant, worker: str, busy: frozenset[str] = frozenset(), limit: int = 32) -> list[Delivery]:
+        """Take due notifications under a lease, in order per incident, channel and recipient.
+
+        `busy`: channels (by name) that have enough under way already. `limit`: incidents.
+        """
         with self._store.transaction() as transaction:
-            ids = transaction.sendable_incidents(now, limit)
-        claimed = self._contain(ids, lambda some: [self._claim(some, worker, now)], lambda each: self._skip(each, now))
+            ids = transaction.sendable_incidents(now, limit, busy)
+        claimed = self._contain(
+            ids, lambda some: [self._claim(some, worker, now, busy)], lambda each: self._skip(each, now)
+        )
         return [delivery for deliveries in claimed for delivery in deliveries]
 
-    def _claim(self, ids: Sequence[str], worker: str, now: Instant) -> list[Delivery]:
+    def _claim(self, ids: Sequence[str], worker: str, now: Instant, busy: frozenset[str]) -> list[Delivery]:
         with self._store.transaction() as transaction:
             work = self._work(transaction, now)
             work.load([], ids, skip_locked=True)
-            heads = transaction.heads([incident.id for incident in work.incidents()], now)
+            heads = transaction.heads([incident.id for incident in work.incidents()], now, busy)
             for overtaken in (each for each in heads if each.superseded):
                 work.decide(work.by_id(overtaken.incident_id), Reported(overtaken, Overtaken()))
             due = [each for each in heads if not each.superseded]

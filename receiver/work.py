@@ -43,14 +43,19 @@ class Transaction(Protocol):
     def due_incidents(self, now: Instant, limit: int) -> list[str]:
         """Ids of incidents with a window due, the most overdue first; not locked."""
 
-    def sendable_incidents(self, now: Instant, limit: int) -> list[str]:
-        """Ids of incidents with a notification at the head of its queue that is due; not locked."""
+    def sendable_incidents(self, now: Instant, limit: int, busy: frozenset[str] = frozenset()) -> list[str]:
+        """Ids of incidents with a notification at the head of its queue that is due, on a channel that is not busy."""
 
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
         """Stored alerts: incident id → fingerprints wanted gives incident id → fingerprint → alert."""
 
-    def heads(self, incident_ids: Sequence[str], now: Instant) -> list[Notification]:
-        """Due notifications that no earlier waiting one of the same incident, channel and recipient precedes."""
+    def heads(
+        self, incident_ids: Sequence[str], now: Instant, busy: frozenset[str] = frozenset()
+    ) -> list[Notification]:
+        """Due notifications that no earlier waiting one of the same incident, channel and recipient precedes.
+
+        None on the channels (by name) that are busy.
+        """
 
     def notifications(self, ids: Sequence[str]) -> dict[str, Notification]:
         """Notifications by id, as stored now."""
