@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from receiver.core.model import Instant
 from receiver.engine import Engine, Request, Result
@@ -24,10 +24,6 @@ BATCH_LIMIT = 500
 """Requests per transaction: more makes no commit cheaper, and everybody waits longer."""
 
 
-class Reader(Protocol):
-    """The store's reading side (`receiver.store.reads.Reads`), used by pages, API and metrics."""
-
-
 class Desk:
     """Hands requests to the engine in batches, and everything else in turn."""
 
@@ -38,6 +34,8 @@ class Desk:
         self._readers = ThreadPoolExecutor(1, "tocsin-read")
         self._waiting: deque[tuple[Request, asyncio.Future[Result]]] = deque()
         self._pump: asyncio.Task[None] | None = None
+        self.on_commit: Callable[[], None] = lambda: None
+        """Called after each batch: messages or windows may be due now."""
 
     async def handle(self, requests: Sequence[Request]) -> list[Result]:
         """Decide and store; returns when it is committed. Raises StoreUnavailable (also when the queue is full)."""
@@ -76,6 +74,7 @@ class Desk:
             for (_, future), result in zip(batch, results, strict=True):
                 if not future.done():
                     future.set_result(result)
+            self.on_commit()
 
     def _handle(self, requests: Sequence[Request]) -> list[Result]:
         return self.engine.handle(requests, self.clock())

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from rules.stored import digest, dump, parse
-
 from receiver.core.draft import Refusal
 from receiver.core.events import Action, AlertsReceived, Declare, Outcome, Overtaken, Reported, TimePassed
 from receiver.core.model import Incident, Instant, Notification, Status
@@ -19,6 +17,7 @@ from receiver.core.plan import Book, Playbook
 from receiver.errors import StoreConflict, StoreUnavailable
 from receiver.work import Store, Transaction, Work
 from rules.policy import SECOND, Policy
+from rules.stored import digest, dump, parse
 
 LEASE = 60 * SECOND
 """How long a claimed notification belongs to its sender; longer than any channel's own time-out."""

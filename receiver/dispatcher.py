@@ -1,0 +1,146 @@
+"""Takes claimed notifications to their channels and hands the outcomes back. It decides nothing.
+
+Each channel has a bounded number of messages under way, so that one that hangs never holds up another.
+Sends run outside any transaction; a crash between a send and its report sends again with the same key:
+at least once, said plainly.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from receiver.channels import SEND_TIMEOUT, Outgoing, Senders
+from receiver.clock import steady_clock
+from receiver.core.events import Outcome, Overtaken, Rejected, Retry
+from receiver.core.model import Incident
+from receiver.desk import Desk
+from receiver.engine import Delivery, Report
+from receiver.errors import StoreUnavailable
+from receiver.messages import Words
+from receiver.metrics import Metrics
+from rules.policy import SECOND
+
+IN_FLIGHT = 16
+"""Messages under way per channel."""
+
+FRESH = SECOND
+"""A lease taken less than this ago (microseconds) needs no second look before the first byte."""
+
+REPORT_RETRY = 0.5
+"""Seconds between tries to report while the store is unavailable; when the lease is over it is pointless."""
+
+log = structlog.get_logger()
+
+
+class Dispatcher:
+    """Sends what is due, in parallel, and reports in batches."""
+
+    def __init__(
+        self, desk: Desk, senders: Senders, words: Words, worker: str, installation: str, metrics: Metrics
+    ) -> None:
+        self._desk = desk
+        self.senders = senders
+        self._words = words
+        self._worker = worker
+        self._installation = installation
+        self._metrics = metrics
+        self._in_flight: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reports: list[Report] = []
+        self._reporting: asyncio.Task[None] | None = None
+        self.on_progress: Callable[[], None] = lambda: None
+        """Called when a message is done: more may be due now."""
+
+    async def send_due(self) -> int:
+        """Claim what is due and start sending it; returns how many messages were started."""
+        engine, now = self._desk.engine, self._desk.clock()
+        busy = frozenset(name for name, count in self._in_flight.items() if count >= IN_FLIGHT)
+        deliveries = await self._desk.run(engine.claim, now, self._worker, busy)
+        claimed_at = steady_clock()
+        for delivery in deliveries:
+            self._in_flight[_channel(delivery)] += 1
+            task = asyncio.create_task(self._carry(delivery, claimed_at))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return len(deliveries)
+
+    async def finish(self, seconds: float) -> None:
+        """Let what is under way end, for so long; what is cut off is sent again by whoever comes next."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        for task in self._tasks:
+            task.cancel()
+        if self._reporting:
+            await asyncio.wait([self._reporting], timeout=seconds)
+
+    async def _carry(self, delivery: Delivery, claimed_at: int) -> None:
+        try:
+            outcome = await self._send(delivery, claimed_at)
+        finally:
+            self._in_flight[_channel(delivery)] -= 1
+        self._report(Report(notification.id, outcome) for notification, _ in delivery.items)
+
+    async def _send(self, delivery: Delivery, claimed_at: int) -> Outcome:
+        notification, incident = delivery.items[0]
+        channel = delivery.book.channel(notification.channel)
+        sender = self.senders.get(channel.type) if channel else None
+        if channel is None or sender is None:
+            return Rejected(f"channel {notification.channel} is not configured")
+        if steady_clock() - claimed_at > FRESH and not await self._still_ours(delivery):
+            return Overtaken()
+        try:
+            outgoing = Outgoing(
+                notification=notification,
+                channel=channel,
+                message=self._words.render(delivery, self._desk.clock()),
+                thread=delivery.thread,
+                key=f"{self._installation}-{notification.id}",
+                incident_ref=f"{self._installation}-{incident.id}",
+                pages=pages_to_close(incident),
+            )
+            return await asyncio.wait_for(sender.send(outgoing), SEND_TIMEOUT)
+        except TimeoutError:
+            return Retry(f"no answer within {SEND_TIMEOUT:.0f} s")
+        except Exception as error:
+            log.exception("sending failed unexpectedly", incident=incident.number, channel=notification.channel)
+            return Retry(f"internal error ({type(error).__name__})")
+
+    async def _still_ours(self, delivery: Delivery) -> bool:
+        ids = [notification.id for notification, _ in delivery.items]
+        return await self._desk.run(self._desk.engine.holds, ids, self._worker, self._desk.clock())
+
+    def _report(self, reports: Iterable[Report]) -> None:
+        self._reports.extend(reports)
+        if self._reporting is None or self._reporting.done():
+            self._reporting = asyncio.create_task(self._flush())
+
+    async def _flush(self) -> None:
+        """Report everything that has gathered, in one transaction after the other."""
+        while self._reports:
+            batch, self._reports = self._reports, []
+            await self._record(batch)
+            self.on_progress()
+
+    async def _record(self, batch: list[Report]) -> None:
+        engine = self._desk.engine
+        for _ in range(int(SEND_TIMEOUT / REPORT_RETRY)):
+            try:
+                counted = await self._desk.run(engine.report, batch, self._worker, self._desk.clock())
+            except StoreUnavailable as error:
+                log.warning("cannot record what was sent; trying again", reason=str(error), messages=len(batch))
+                await asyncio.sleep(REPORT_RETRY)
+            else:
+                self._metrics.reported(batch, counted)
+                return
+        log.error("could not record what was sent; it will be sent again", messages=len(batch))
+
+
+def pages_to_close(incident: Incident) -> range:
+    """Serials of the pages since the last resolve: what an acknowledgement or a resolve closes."""
+    return range(incident.pages_closed + 1, incident.page.serial + 1)
+
+
+def _channel(delivery: Delivery) -> str:
+    return delivery.items[0][0].channel

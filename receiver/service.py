@@ -1,0 +1,217 @@
+"""The shell: puts the parts together, keeps time, and stops in good order.
+
+One loop, the pulse, carries out due windows and starts due messages; it sleeps until the next is due and
+is woken by whatever is committed. After a restart everything overdue is simply due.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+import structlog
+from aiohttp import web
+
+from receiver.channels.configured import configured_channels, make_senders
+from receiver.clock import Clock, steady_clock
+from receiver.core.model import Instant
+from receiver.desk import Desk
+from receiver.dispatcher import Dispatcher
+from receiver.engine import Engine
+from receiver.errors import StoreUnavailable
+from receiver.messages import Words
+from receiver.metrics import Metrics
+from receiver.settings import Settings
+from receiver.store import open_store
+from receiver.web.app import make_app
+from rules.load import load
+from rules.policy import SECOND, Policy
+from rules.problems import PolicyError
+
+LONGEST_NAP = 1.0
+"""Seconds the pulse sleeps at most: another replica may have planned something."""
+
+SHORTEST_NAP = 0.01
+"""Seconds between two pulses, so that under load one transaction serves many messages."""
+
+STUCK_AFTER = 30 * SECOND
+"""Microseconds without a completed pulse after which `/-/ready` says so."""
+
+DRAIN = 10.0
+"""Seconds that messages under way may take when the service stops."""
+
+ADJUST_EVERY = 60.0
+"""Seconds between looks at the reference clock."""
+
+SKEW_LIMIT = SECOND
+"""Microseconds of clock skew that are worth saying."""
+
+log = structlog.get_logger()
+
+
+class Service:
+    """A running receiver: ``async with Service(settings, paths) as service: …``."""
+
+    def __init__(self, settings: Settings, paths: Sequence[Path], policy: Policy | None = None) -> None:
+        """`policy` given (the demo): used as it is; `paths` are read again at reload."""
+        self._settings = settings
+        self._paths = paths
+        self._policy = policy if policy is not None else load(paths).policy
+        self._wake = asyncio.Event()
+        self._beat = steady_clock()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._store_problem = ""
+
+    async def __aenter__(self) -> Self:
+        await self._start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stop()
+
+    @property
+    def address(self) -> str:
+        """The base URL it listens on."""
+        host, port = self._socket.getsockname()[:2]
+        return f"http://{host}:{port}"
+
+    async def _start(self) -> None:
+        settings = self._settings
+        self._store = open_store(settings.database)
+        self.clock = Clock(self._store.clock)
+        self.metrics = Metrics()
+        configured = configured_channels(self._policy, settings)
+        engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison)
+        self.desk = Desk(engine, self.clock)
+        self.desk.on_commit = self._wake.set
+        reads = self._store.reads()
+        senders = make_senders(settings, self.clock)
+        words = Words(settings.external_url, self._store.installation)
+        worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.dispatcher = Dispatcher(self.desk, senders, words, worker, self._store.installation, self.metrics)
+        self.dispatcher.on_progress = self._wake.set
+        self._say_channels(configured)
+        app = make_app(
+            desk=self.desk,
+            reads=reads,
+            settings=settings,
+            clock=self.clock,
+            metrics=self.metrics,
+            ready=self.problems,
+            reload=self.reload,
+        )
+        await self._listen(app)
+        self._tasks = [asyncio.create_task(self._keep_pulse()), asyncio.create_task(self._keep_clock())]
+
+    async def _listen(self, app: web.Application) -> None:
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False)
+        await self._runner.setup()
+        host, _, port = self._settings.listen.rpartition(":")
+        self._socket = socket.create_server((host, int(port)), backlog=1024)
+        await web.SockSite(self._runner, self._socket).start()
+        log.info("listening", address=self.address, database=self._store.name)
+
+    async def _stop(self) -> None:
+        """No new requests, then no new messages, then what is under way; the rest is due at the next start."""
+        await self._runner.cleanup()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.dispatcher.finish(DRAIN)
+        await asyncio.gather(*(sender.close() for sender in self.dispatcher.senders.values()), return_exceptions=True)
+        self.desk.close()
+        self._store.close()
+        log.info("stopped")
+
+    async def _keep_pulse(self) -> None:
+        while True:
+            self._wake.clear()
+            due_at = await self._pulse()
+            nap = LONGEST_NAP if due_at is None else (due_at - self.clock()) / SECOND
+            await asyncio.sleep(SHORTEST_NAP)
+            if nap > SHORTEST_NAP:
+                await _either(self._wake, min(nap, LONGEST_NAP))
+
+    async def _pulse(self) -> Instant | None:
+        """Fire what is due, start what is due; returns when the next is due. Survives whatever happens."""
+        try:
+            await self.desk.run(self.desk.engine.fire_due, self.clock())
+            await self.dispatcher.send_due()
+            due_at = await self.desk.run(self._store.next_due)
+        except StoreUnavailable as error:
+            self._say_store(str(error))
+            return None
+        except Exception:
+            log.exception("the pulse failed; it goes on")
+            return None
+        self._say_store("")
+        self._beat = steady_clock()
+        return due_at
+
+    async def _keep_clock(self) -> None:
+        while True:
+            await asyncio.sleep(ADJUST_EVERY)
+            try:
+                await self.desk.run(self.clock.adjust)
+            except StoreUnavailable as error:
+                self._say_store(str(error))
+
+    async def reload(self) -> list[str]:
+        """Read the policy again; a policy with problems is refused, and the one in use stays. Returns the problems."""
+        try:
+            policy = (await asyncio.to_thread(load, self._paths)).policy
+        except PolicyError as error:
+            log.error("policy not reloaded", problems=len(error.problems))
+            return [str(problem) for problem in error.problems]
+        configured = configured_channels(policy, self._settings)
+        await self.desk.run(self.desk.engine.use_policy, policy, configured, self.clock())
+        self._say_channels(configured)
+        log.info("policy reloaded", digest=self.desk.engine.current.digest)
+        return []
+
+    def problems(self) -> list[str]:
+        """Why the service is not ready; empty: it is."""
+        silent = steady_clock() - self._beat
+        found = [self._store_problem] if self._store_problem else []
+        if silent > STUCK_AFTER:
+            found.append(f"no window was looked at for {silent // SECOND} s")
+        if self.clock.skew > SKEW_LIMIT:
+            found.append(f"the clock runs {self.clock.skew / SECOND:.0f} s ahead of its reference")
+        return found
+
+    def _say_store(self, problem: str) -> None:
+        if problem and problem != self._store_problem:
+            log.error("the database is unavailable", reason=problem)
+        elif self._store_problem and not problem:
+            log.info("the database is available again")
+        self._store_problem = problem
+
+    def _say_channels(self, configured: frozenset[str]) -> None:
+        for channel in self.desk.engine.current.policy.channels:
+            usable = channel.enabled and channel.name in configured
+            self.metrics.channel_configured(channel.name, configured=usable)
+            if channel.enabled and not usable:
+                log.warning("channel is not configured: nothing can be sent on it", channel=channel.name)
+        self.metrics.policy(self.desk.engine.current.digest)
+
+    def _say_poison(self, item: object, error: Exception) -> None:
+        self.metrics.poisoned()
+        log.error("cannot decide on an event; the others went through", kind=type(item).__name__, exc_info=error)
+
+
+async def _either(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, but no longer than that."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+async def serve(settings: Settings, paths: Sequence[Path], stop: asyncio.Event, say: Callable[[Service], None]) -> None:
+    """Run until `stop` is set; `say` hears when it listens."""
+    async with Service(settings, paths) as service:
+        say(service)
+        await stop.wait()
