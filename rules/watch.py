@@ -7,7 +7,12 @@ may not reach anybody, and `rules.outputs.alertmanager` sends two of them around
 from rules.compile import NONE, AlertingRule, Group
 from rules.policy import CRITICAL, EMERGENCY, MINUTE, SECOND, Micros, Policy
 
-HEARTBEAT, DOWN, FAIL_THROUGH = "TocsinHeartbeat", "TocsinDown", "TocsinFailThrough"
+HEARTBEAT, DOWN, FAIL_THROUGH, RULES_FAIL = (
+    "TocsinHeartbeat",
+    "TocsinDown",
+    "TocsinFailThrough",
+    "TocsinRuleEvaluationFails",
+)
 AROUND_TOCSIN = (DOWN, FAIL_THROUGH)
 """Alerts that must not depend on Tocsin to reach somebody."""
 
@@ -51,7 +56,7 @@ def group(policy: Policy) -> Group:
                 f"undelivered emergency is older than {LATEST} s.",
             ),
             _alert(
-                "TocsinRuleEvaluationFails",
+                RULES_FAIL,
                 "increase(prometheus_rule_evaluation_failures_total[5m]) > 0",
                 {"severity": critical, "severity_level": str(CRITICAL)},
                 "Rules fail to evaluate: {{ $labels.rule_group }}",
