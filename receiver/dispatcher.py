@@ -98,6 +98,7 @@ class Dispatcher:
                 thread=delivery.thread,
                 key=f"{self._installation}-{notification.id}",
                 incident_ref=f"{self._installation}-{incident.id}",
+                incident=incident,
                 pages=pages_to_close(incident),
             )
             return await asyncio.wait_for(sender.send(outgoing), SEND_TIMEOUT)

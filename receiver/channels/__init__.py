@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from receiver.core.events import Outcome
-from receiver.core.model import Notification
+from receiver.core.model import Incident, Notification
 from receiver.messages import Message
 from rules.policy import Channel
 
@@ -33,6 +33,8 @@ class Outgoing:
     """Idempotency key: installation id and notification id; the same for every try."""
     incident_ref: str
     """Installation id and incident id: what threads and dedup keys are derived from."""
+    incident: Incident
+    """What it is about, as it was claimed: for machines (webhook); people read `message`."""
     pages: range
     """Serials of the incident's pages that an acknowledgement or a resolve has to close."""
 
