@@ -71,7 +71,7 @@ class Sources:
                     wanted = opening["info"].split(maxsplit=1)[:1] in (["yaml"], ["yml"])
             elif line.strip().startswith(fence) and not line.strip().strip(fence[0]):
                 if wanted:
-                    yield "\n".join(block), first, len(indent)
+                    yield "\n".join([*block, ""]), first, len(indent)
                 fence = ""
             else:
                 block.append(line.removeprefix(indent))

@@ -15,6 +15,7 @@ from rules.document import RESPONSE, Document
 from rules.document.response import ResponseSection
 from rules.document.values import Vocabulary, suggest
 from rules.nodes import Mark, Node, Step, render
+from rules.policy import Place
 from rules.problems import Problem
 from rules.source import Sources
 
@@ -58,7 +59,7 @@ def unknown_sections(node: Node) -> Iterator[Problem]:
         if key not in known and not key.startswith("x-") and not key.endswith(RESPONSE):
             near = difflib.get_close_matches(key, known, 1, 0.6)
             hint = f"; did you mean `{near[0]}`?" if near else "; keys of your own begin with `x-`"
-            yield Problem(mark.path, mark.line, mark.column, f"unknown section `{key}`{hint}")
+            yield Problem(*mark, f"unknown section `{key}`{hint}")
 
 
 def without_free_keys(value: Any) -> Any:
@@ -80,6 +81,12 @@ def locate(node: Node, steps: Sequence[Step]) -> tuple[Node, Mark, tuple[Step, .
         mark = node.keys[step] if isinstance(step, str) else child.mark
         node = child
     return node, mark, tuple(steps)
+
+
+def place_of(node: Node, *steps: Step) -> Place:
+    """Where the value at the end of the way stands: its key, or the item of a list."""
+    _, mark, _ = locate(node, steps)
+    return Place(mark.path, mark.line, mark.column, render(steps))
 
 
 def _problem(model: type[BaseModel], root: Node, error: ErrorDetails, sources: Sources) -> Problem:
@@ -164,4 +171,4 @@ def _item(annotation: Any) -> Any:
 
 
 def _at(mark: Mark, message: str) -> Problem:
-    return Problem(mark.path, mark.line, mark.column, message)
+    return Problem(*mark, message)

@@ -56,5 +56,8 @@ class Document(Section):
 
     @property
     def sections(self) -> dict[str, answered.ResponseSection]:
-        """The sections of the form of the guide's safety and business sections, by name."""
-        return self.__pydantic_extra__
+        """The sections of the form of the guide's safety and business sections.
+
+        In the order of their names, so that a policy means the same whichever file was read first.
+        """
+        return dict(sorted(self.__pydantic_extra__.items()))

@@ -79,12 +79,14 @@ class DetectionRule(Section):
 class Detection(Section):
     """How and what the basic section detects."""
 
-    enabled: bool = Field(True, description="False: its rules have no effect.")
-    check_interval: Interval = Field(Micros(60 * SECOND), description="Seconds, or a duration: how often rules run.")
-    alert_threshold: Annotated[int, Field(ge=1, le=1000)] = Field(
-        1, description="Failures in a row before a rule alerts; immediate ones do not wait."
+    enabled: bool = Field(default=True, description="False: its rules have no effect.")
+    check_interval: Interval = Field(
+        default=Micros(60 * SECOND), description="Seconds, or a duration: how often rules run."
     )
-    rules: tuple[DetectionRule, ...] = Field((), description="What is detected.")
+    alert_threshold: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=1, description="Failures in a row before a rule alerts; immediate ones do not wait."
+    )
+    rules: tuple[DetectionRule, ...] = Field(default=(), description="What is detected.")
 
 
 class NamedSteps(Section):

@@ -1,0 +1,151 @@
+"""What is wrong or doubtful about a policy as a whole, when every part of it is well-formed.
+
+Called by `rules.load`. An error would make the policy fail people in a way that nothing else catches; a
+warning is for what may be meant, but probably is not.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from rules import condition
+from rules.document import RESPONSE, Document
+from rules.document.values import suggest
+from rules.durations import format_duration
+from rules.nodes import Node
+from rules.policy import IncidentType, Place, Policy, Rule, Signal
+from rules.problems import Problem
+from rules.validate import place_of
+
+GUIDE_SECTIONS = frozenset(
+    f"{name}{RESPONSE}" for name in ("safety", "aviation_safety", "business", "manufacturing_business")
+)
+
+
+def find(policy: Policy, document: Document, root: Node) -> Iterator[Problem]:
+    """Every fault of the whole; `root` knows the places of what has none in the policy."""
+    yield from _nobody_to_tell(policy, place_of(root))
+    yield from _levels(policy, document, root)
+    yield from _clashes(policy.rules, policy.incident_types)
+    yield from _same_conditions(policy.rules)
+    yield from _readings(policy.rules)
+    yield from _silent_channels(policy)
+    yield from _signals(policy)
+    yield from _thresholds(policy, document)
+    yield from _section_names(document, root)
+
+
+def _nobody_to_tell(policy: Policy, start: Place) -> Iterator[Problem]:
+    if not policy.channels:
+        yield Problem.at(start, "no channel is defined: nobody could be told (incident_response.alert_channels)")
+    elif not any(channel.enabled for channel in policy.channels):
+        yield Problem.at(start, "every channel has `enabled: false`: nobody could be told", "warning")
+    if not policy.rules and not policy.incident_types:
+        yield Problem.at(start, "no detection rule and no incident type: nothing would be detected", "warning")
+
+
+def _levels(policy: Policy, document: Document, root: Node) -> Iterator[Problem]:
+    classification = document.incident_response.classification
+    written = [spec.level for spec in classification.severity_levels] if classification else []
+    way = ("incident_response", "classification", "severity_levels")
+    places = {number: place_of(root, *way, index) for index, number in enumerate(written)}
+    missing = [f"{level.level} ({level.name})" for level in policy.levels if level.level not in places]
+    if written and missing:
+        yield Problem.at(
+            place_of(root, *way), f"not defined, so as in the guide: level {', '.join(missing)}", "warning"
+        )
+    for milder, worse in pairwise(policy.levels):
+        if worse.response_time > milder.response_time and worse.level in places:
+            message = f"level {worse.level} has more time to respond than level {milder.level}"
+            yield Problem.at(places[worse.level], message, "warning")
+    seen: dict[str, int] = {}
+    for level in policy.levels:
+        place = places.get(level.level, place_of(root, *way))
+        if level.escalation_time >= level.response_time:
+            times = f"{format_duration(level.escalation_time)}, {format_duration(level.response_time)}"
+            message = f"level {level.level} escalates only when its response time is over ({times})"
+            yield Problem.at(place, message, "warning")
+        if seen.setdefault(level.name.lower(), level.level) != level.level:
+            yield Problem.at(place, f'two levels are named "{level.name}"')
+
+
+def _clashes(rules: Iterable[Rule], types: Iterable[IncidentType]) -> Iterator[Problem]:
+    known = {rule.key: rule for rule in rules}
+    for kind in types:
+        if kind.key in known:
+            first = known[kind.key].place
+            yield Problem.at(_place(kind), f'"{kind.name}" is also a detection rule of this section (at {first})')
+
+
+def _same_conditions(rules: Iterable[Rule]) -> Iterator[Problem]:
+    seen: dict[tuple[str, tuple[tuple[str, str], ...]], Rule] = {}
+    for rule in rules:
+        first = seen.setdefault((" ".join(rule.condition.split()), rule.labels), rule)
+        if first is not rule and rule.place:
+            message = (
+                f'"{rule.name}" has the same condition as "{first.name}" ({first.place}): both alert, in one incident'
+            )
+            yield Problem.at(rule.place, message, "warning")
+
+
+def _readings(rules: Iterable[Rule]) -> Iterator[Problem]:
+    for rule in rules:
+        for warning in condition.parse(rule.condition).warnings:
+            yield Problem.at(_place(rule), f'condition of "{rule.name}": {warning}', "warning")
+
+
+def _silent_channels(policy: Policy) -> Iterator[Problem]:
+    disabled = {channel.name for channel in policy.channels if not channel.enabled}
+    told: list[Rule | IncidentType] = [*policy.rules, *policy.incident_types]
+    for each in told:
+        if each.channels and disabled.issuperset(each.channels):
+            names = ", ".join(each.channels)
+            message = f'"{each.name}" tells only channels with `enabled: false` ({names}): its pages go to `fallback`'
+            yield Problem.at(_place(each), message, "warning")
+
+
+_TIME = re.compile(r"(response_time|latency|duration)(_p\d+)?$|_p\d+$")
+
+
+def _signals(policy: Policy) -> Iterator[Problem]:
+    read = {name for rule in policy.rules for name in condition.parse(rule.condition).signals}
+    read |= {kind.name for kind in policy.incident_types}
+    read |= {each.name for signal in policy.signals if signal.expr for each in condition.sources(signal.expr)}
+    for signal in policy.signals:
+        if signal.name not in read:
+            hint = suggest(signal.name, read)
+            yield Problem.at(_place(signal), f"nothing reads the signal `{signal.name}`{hint}", "warning")
+        if not signal.missing_data:
+            message = f"`missing_data: false`: if `{signal.name}` vanishes, its rules fall silent and nobody is told"
+            yield Problem.at(_place(signal), message, "warning")
+        if signal.expr and "_seconds" in signal.expr and not signal.unit and _TIME.search(signal.name):
+            message = (
+                f"`{signal.name}` is read from seconds; its conditions may mean milliseconds, as the guide's do: "
+                f"say `unit: s` (or multiply by 1000 and say `unit: ms`)"
+            )
+            yield Problem.at(_place(signal), message)
+
+
+def _thresholds(policy: Policy, document: Document) -> Iterator[Problem]:
+    for rule in policy.rules:
+        section = document.sections.get(rule.section)
+        comparison = condition.parse(rule.condition).comparison
+        limit = section.critical_threshold if section else None
+        if limit is None or comparison is None or comparison.subject != "safety_margin":
+            continue
+        if comparison.threshold != limit:
+            message = f'"{rule.name}" compares with {comparison.threshold:g}, critical_threshold is {limit:g}'
+            yield Problem.at(_place(rule), message, "warning")
+
+
+def _section_names(document: Document, root: Node) -> Iterator[Problem]:
+    for name in document.sections:
+        near = difflib.get_close_matches(name, GUIDE_SECTIONS, 1, 0.92)
+        if name not in GUIDE_SECTIONS and near:
+            message = f"`{name}` is a section of its own; did you mean `{near[0]}`?"
+            yield Problem.at(place_of(root, name), message, "warning")
+
+
+def _place(part: Rule | IncidentType | Signal) -> Place:
+    return part.place or Place("", 0)

@@ -1,0 +1,176 @@
+"""Policy files → Policy. The door to the policy language: the command line and the receiver come in here.
+
+Every problem in every file is found in one go and told with its line; a Policy that comes out is whole.
+
+>>> policy = load([Path("policy.yaml")])          # or a folder, Markdown, several; none: the shipped packs
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+
+from rules import lints
+from rules.document import RESPONSE, Document
+from rules.document.values import Vocabulary
+from rules.meaning import BASIC, USUAL_WORDS, interpret
+from rules.merge import find_repeats, merge
+from rules.nodes import Mark, Node, mapping
+from rules.policy import CRITICAL, Policy
+from rules.problems import PolicyError, Problem
+from rules.source import Sources, read, read_packs
+from rules.system import System
+from rules.systems import is_system, read_systems
+from rules.validate import unknown_sections, validate
+
+PACKS = Path(str(files("rules"))) / "packs"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A policy, and what about it is doubtful but not wrong."""
+
+    policy: Policy
+    warnings: tuple[Problem, ...] = ()
+
+
+def load(paths: Sequence[Path] = ()) -> Policy:
+    """The policy in these files and folders; with none, the shipped packs.
+
+    Raises PolicyError with every problem.
+    """
+    return load_with_warnings(paths).policy
+
+
+def load_with_warnings(paths: Sequence[Path] = ()) -> Loaded:
+    """The policy, and the warnings that `tocsin check` shows. Raises PolicyError like `load`."""
+    return _understand(read(paths) if paths else read_packs(PACKS))
+
+
+def load_text(text: str, path: str = "<text>") -> Loaded:
+    """The policy in a text: Markdown if the path ends in ``.md``, else YAML. Raises PolicyError."""
+    sources = Sources()
+    sources.add(path, text)
+    return _understand(sources)
+
+
+def _understand(sources: Sources) -> Loaded:
+    documents, systems = _split(sources)
+    for each in documents:
+        find_repeats(each, sources.problems)
+    root = merge(documents, sources.problems) or mapping(Mark("", 0, 0), {}, {})
+    sources.problems += unknown_sections(root)
+    root = _known(root)
+    vocabulary = _vocabulary(root)
+    document = validate(Document, root, vocabulary, sources)
+    sources.problems += _empty_values(root, {(problem.path, problem.line) for problem in sources.problems})
+    default_level = document.default_severity if document and document.default_severity else CRITICAL
+    watched, unused = read_systems(systems, vocabulary, default_level, sources)
+    policy = _policy(document, root, vocabulary, watched, sources) if document else None
+    files = list(sources.lines)
+    problems = sorted(
+        (replace(problem, source=sources.line(problem.path, problem.line)) for problem in sources.problems),
+        key=lambda problem: (files.index(problem.path) if problem.path in files else -1, problem.line, problem.column),
+    )
+    if policy is None or any(problem.severity == "error" for problem in problems):
+        raise PolicyError(problems)
+    return Loaded(replace(policy, unused=unused), tuple(problems))
+
+
+def _policy(
+    document: Document, root: Node, vocabulary: Vocabulary, systems: tuple[System, ...], sources: Sources
+) -> Policy:
+    defaults = _defaults() if _incomplete(document) else document
+    policy = interpret(document, root, defaults, vocabulary.severities)
+    policy = _with_systems(policy, systems, sources)
+    sources.problems += lints.find(policy, document, root)
+    return policy
+
+
+def _with_systems(policy: Policy, systems: tuple[System, ...], sources: Sources) -> Policy:  # noqa: ARG001 - seam
+    """Add what the SLOs and thresholds of framework systems mean."""
+    return policy
+
+
+def _split(sources: Sources) -> tuple[list[Node], list[Node]]:
+    """The documents of the policy, and those of framework systems (whose policy sections count as policy)."""
+    policies, systems = [], []
+    for document in sources.documents:
+        if not is_system(document):
+            policies.append(document)
+            continue
+        systems.append(_only(document, lambda key: not _is_section(key)))
+        sections = _known(document)
+        if sections.entries():
+            policies.append(sections)
+    if systems and not policies and not sources.problems:
+        packs = read_packs(PACKS)
+        mark = systems[0].mark
+        message = "only systems here, no policy: who is told, and when, is as in the shipped packs"
+        sources.problems.append(Problem(*mark, message, "warning"))
+        sources.lines |= packs.lines
+        policies = packs.documents
+    return policies, systems
+
+
+def _is_section(key: str) -> bool:
+    return key in Document.model_fields or key.endswith(RESPONSE)
+
+
+def _known(root: Node) -> Node:
+    """The policy without the sections that are none (they have been complained of)."""
+    return _only(root, _is_section)
+
+
+def _only(node: Node, wanted: Callable[[str], bool]) -> Node:
+    entries = {key: entry for key, entry in node.entries().items() if wanted(key)}
+    return mapping(node.mark, entries, {key: node.keys[key] for key in entries})
+
+
+def _vocabulary(root: Node) -> Vocabulary:
+    """What values may refer to, taken from the tree: references are checked even where other things are wrong."""
+    basic = root.entries().get(BASIC, root)
+    channels = frozenset(item.entries()["name"].raw for item in _list(basic, "alert_channels") if item.child("name"))
+    severities = dict(USUAL_WORDS)
+    classification = basic.child("classification")
+    for item in _list(classification, "severity_levels") if classification else ():
+        name, number = item.child("name"), item.child("level")
+        if name and number and isinstance(number.value, int):
+            severities[name.raw.lower()] = number.value
+    for word, node in root.entries().get("severity_aliases", root).entries().items():
+        if isinstance(node.value, int) and "severity_aliases" in root.entries():
+            severities[word.lower()] = node.value
+    return Vocabulary(channels, severities)
+
+
+def _list(node: Node, key: str) -> list[Node]:
+    child = node.child(key)
+    return child.items() if child else []
+
+
+def _empty_values(node: Node, known: set[tuple[str, int]]) -> Iterator[Problem]:
+    """Keys with nothing after them: a value was forgotten, or an unquoted # made a comment of it."""
+    for key, entry in node.entries().items():
+        mark = node.keys[key]
+        if entry.value is None and (mark.path, mark.line) not in known and not key.startswith("x-"):
+            yield Problem(*mark, f"`{key}` is empty (an unquoted # begins a comment)")
+    for child in (*node.entries().values(), *node.items()):
+        yield from _empty_values(child, known)
+
+
+def _incomplete(document: Document) -> bool:
+    """Whether the document leaves out something that every policy needs and the packs have."""
+    classification = document.incident_response.classification
+    templates = (document.initial_alert_template, document.status_update_template, document.resolution_template)
+    return None in templates or classification is None or len(classification.severity_levels) < 4
+
+
+@functools.cache
+def _defaults() -> Document:
+    sources = read_packs(PACKS)
+    root = merge(sources.documents, sources.problems)
+    document = validate(Document, root, _vocabulary(root), sources) if root else None
+    if document is None or sources.problems:
+        raise PolicyError(sources.problems)
+    return document

@@ -1,0 +1,269 @@
+"""What people wrote → what it means: a validated Document becomes the parts of a Policy.
+
+Called by `rules.load`, which has checked every value already; here defaults are filled in, durations of one
+place reach the rules of another, and sections with `enabled: false` lose their effect.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from rules.document import Document
+from rules.document.channels import AlertChannel
+from rules.document.communication import MessageTemplate, ReportTemplate, TimedStep
+from rules.document.response import Detection, DetectionRule, ImpactThresholds, NamedSteps, SeverityLevel
+from rules.nodes import Node
+from rules.policy import (
+    CRITICAL,
+    EMERGENCY,
+    MINUTE,
+    Channel,
+    ImpactMetrics,
+    ImpactScale,
+    IncidentType,
+    Level,
+    Micros,
+    Place,
+    Policy,
+    Procedure,
+    ReportPart,
+    Reports,
+    Rule,
+    Signal,
+    Stakeholders,
+    Template,
+    Templates,
+    TimedActions,
+)
+from rules.validate import place_of
+
+BASIC = "incident_response"
+
+USUAL_WORDS: dict[str, int] = {
+    **dict.fromkeys(("info", "none", "low"), 1),
+    **dict.fromkeys(("warning", "minor", "medium", "ticket"), 2),
+    **dict.fromkeys(("critical", "error", "high", "major", "page"), 3),
+    **dict.fromkeys(("emergency", "fatal", "disaster"), 4),
+}
+"""What the label `severity` usually says, and the level it means."""
+
+USUAL_FALLBACK = ("phone", "sms", "pagerduty", "slack", "email")
+
+Moment = Literal["opened", "acknowledged", "updated", "resolved"]
+
+
+def interpret(document: Document, root: Node, defaults: Document, severities: dict[str, int]) -> Policy:
+    """The policy a document means. `root` knows the places, `defaults` has what the document leaves out."""
+    basic = document.incident_response
+    return Policy(
+        levels=tuple(levels(document, defaults)),
+        channels=tuple(_channels(basic.alert_channels, root)),
+        rules=tuple(_rules(document, root)),
+        templates=_templates(document, defaults),
+        signals=tuple(_signals(document, root)),
+        incident_types=tuple(_incident_types(document, root)),
+        procedures=tuple(_procedures(document)),
+        initial_response=_timed(document.initial_response.acknowledgment),
+        stakeholders=tuple(_stakeholders(document)),
+        investigation=_timed(document.root_cause_analysis),
+        impact_scales=tuple(_impact_scales(document)),
+        impact_metrics=tuple(ImpactMetrics(a.name, a.description, a.metrics) for a in document.impact_assessment),
+        impact_raises=_impact_raises(document),
+        fix_implementation=_timed(document.fix_implementation),
+        post_incident=_timed(document.post_incident_actions),
+        reports=_reports(document),
+        fallback=USUAL_FALLBACK if document.fallback is None else document.fallback,
+        default_severity=document.default_severity or CRITICAL,
+        severity_aliases=tuple(sorted(severities.items())),
+        contact_information=document.contact_information,
+        safety_critical_threshold=_critical_threshold(document),
+        disabled_sections=tuple(_disabled(document)),
+    )
+
+
+def levels(document: Document, defaults: Document) -> Iterator[Level]:
+    """The four levels, those that the document leaves out as in the defaults."""
+    usual = defaults.incident_response.classification
+    written = document.incident_response.classification
+    specs = {spec.level: spec for each in (usual, written) if each for spec in each.severity_levels}
+    for number in sorted(specs):
+        yield _level(specs[number])
+
+
+def _level(spec: SeverityLevel) -> Level:
+    return Level(
+        level=spec.level,
+        name=spec.name,
+        response_time=spec.response_time,
+        escalation_time=spec.escalation_time,
+        resolve_after=spec.resolve_after if spec.resolve_after is not None else Micros(5 * MINUTE),
+        resolution=spec.resolution or ("confirmed" if spec.level == EMERGENCY else "automatic"),
+        confirmations=spec.confirmations,
+        escalates_to=spec.escalates_to,
+        update_interval=spec.update_interval,
+        description=spec.description,
+        impact=spec.impact,
+        examples=spec.examples,
+    )
+
+
+def _channels(specs: Iterable[AlertChannel], root: Node) -> Iterator[Channel]:
+    for index, spec in enumerate(specs):
+        yield Channel(
+            name=spec.name,
+            type=spec.type,
+            enabled=spec.enabled,
+            recipients=spec.reached,
+            rate_limit=spec.rate_limit,
+            mention=spec.mention,
+            headers=tuple(sorted(spec.headers.items())),
+            send_resolved=spec.send_resolved,
+            place=place_of(root, BASIC, "alert_channels", index),
+        )
+
+
+def _rules(document: Document, root: Node) -> Iterator[Rule]:
+    basic = document.incident_response
+    detection = basic.detection or Detection()
+    if basic.enabled and detection.enabled:
+        for index, spec in enumerate(detection.rules):
+            place = place_of(root, BASIC, "detection", "rules", index)
+            yield _rule(BASIC, spec, detection, document.runbook_url_base, place)
+    for section, content in document.sections.items():
+        for index, spec in enumerate(content.detection if content.enabled else ()):
+            place = place_of(root, section, "detection", index)
+            yield _rule(section, spec, detection, document.runbook_url_base, place)
+
+
+def _rule(section: str, spec: DetectionRule, detection: Detection, runbooks: str | None, place: Place) -> Rule:
+    base = f"{runbooks.rstrip('/')}/{spec.name}" if runbooks else ""
+    threshold = spec.alert_threshold or detection.alert_threshold
+    return Rule(
+        section=section,
+        name=spec.name,
+        condition=spec.condition,
+        level=spec.severity,
+        channels=spec.channels,
+        interval=spec.check_interval or detection.check_interval,
+        threshold=1 if spec.immediate_response else threshold,
+        immediate=spec.immediate_response,
+        description=spec.description,
+        runbook_url=spec.runbook_url or base,
+        labels=tuple(sorted(spec.labels.items())),
+        signal=spec.signal,
+        missing_data=spec.missing_data,
+        place=place,
+    )
+
+
+def _signals(document: Document, root: Node) -> Iterator[Signal]:
+    for name, spec in document.signals.items():
+        yield Signal(
+            name=name,
+            expr=spec.expr,
+            unit=spec.unit,
+            identity=spec.identity,
+            help=spec.help,
+            missing_data=spec.missing_data,
+            place=place_of(root, "signals", name),
+        )
+
+
+def _incident_types(document: Document, root: Node) -> Iterator[IncidentType]:
+    for section, content in document.sections.items():
+        for index, spec in enumerate(content.incidents if content.enabled else ()):
+            yield IncidentType(
+                section=section,
+                name=spec.name,
+                level=spec.severity,
+                description=spec.description,
+                business_impact=spec.business_impact or "",
+                immediate_actions=spec.immediate_actions,
+                channels=spec.channels,
+                place=place_of(root, section, "incidents", index),
+            )
+
+
+def _procedures(document: Document) -> Iterator[Procedure]:
+    basic = document.incident_response
+    written: list[tuple[str, tuple[NamedSteps, ...]]] = [(BASIC, basic.procedures if basic.enabled else ())]
+    written += ((name, content.procedures) for name, content in document.sections.items() if content.enabled)
+    for section, procedures in written:
+        yield from (Procedure(section, each.name, each.description, each.steps) for each in procedures)
+
+
+def _timed(steps: Iterable[TimedStep]) -> tuple[TimedActions, ...]:
+    return tuple(
+        TimedActions(step.name, step.description, step.actions, step.time_limit, step.duration) for step in steps
+    )
+
+
+def _stakeholders(document: Document) -> Iterator[Stakeholders]:
+    for group in document.stakeholder_notification:
+        external = group.name.lower().startswith("external")
+        yield Stakeholders(group.name, group.description, group.recipients, group.channels, external)
+
+
+def _impact_scales(document: Document) -> Iterator[ImpactScale]:
+    for content in document.sections.values():
+        for scale in content.impact_assessment if content.enabled else ():
+            words = tuple((grade, getattr(scale.thresholds, grade)) for grade in ImpactThresholds.model_fields)
+            yield ImpactScale(scale.name, scale.description, words, tuple(_ranges(words)))
+
+
+_RANGE = re.compile(
+    r"\s*(?:(?P<low>\d+(?:\.\d+)?)\s*%?\s*-\s*(?P<high>\d+(?:\.\d+)?)|>=?\s*(?P<above>\d+(?:\.\d+)?))\s*%"
+)
+
+
+def _ranges(words: Iterable[tuple[str, str]]) -> Iterator[tuple[str, float, float | None]]:
+    """``5-20% revenue impact`` is above 0.05, up to and including 0.2; words without numbers have no range."""
+    for grade, text in words:
+        if found := _RANGE.match(text):
+            low = float(found["low"] or found["above"]) / 100
+            yield grade, low, float(found["high"]) / 100 if found["high"] else None
+
+
+def _impact_raises(document: Document) -> tuple[tuple[str, int], ...]:
+    if document.impact_raises is None:
+        return (("critical", EMERGENCY), ("high", CRITICAL))
+    return tuple(document.impact_raises.items())
+
+
+def _templates(document: Document, defaults: Document) -> Templates:
+    def chosen(written: MessageTemplate | None, usual: MessageTemplate | None, moment: Moment) -> Template:
+        template = written or usual
+        assert template is not None, "the shipped packs have all three templates"
+        return Template(template.subject, template.body, template.send_on or moment)
+
+    return Templates(
+        initial=chosen(document.initial_alert_template, defaults.initial_alert_template, "acknowledged"),
+        update=chosen(document.status_update_template, defaults.status_update_template, "updated"),
+        resolution=chosen(document.resolution_template, defaults.resolution_template, "resolved"),
+    )
+
+
+def _reports(document: Document) -> Reports:
+    def parts(template: ReportTemplate) -> tuple[ReportPart, ...]:
+        return tuple(ReportPart(section.title, section.content) for section in template.sections)
+
+    return Reports(
+        structure=document.incident_report.structure,
+        executive_summary=parts(document.executive_summary_template),
+        technical=parts(document.technical_report_template),
+        recipients=document.incident_report.recipients,
+    )
+
+
+def _critical_threshold(document: Document) -> float | None:
+    thresholds = (content.critical_threshold for content in document.sections.values() if content.enabled)
+    return max((each for each in thresholds if each is not None), default=None)
+
+
+def _disabled(document: Document) -> Iterator[str]:
+    basic = document.incident_response
+    if not basic.enabled:
+        yield BASIC
+    if basic.detection and not basic.detection.enabled:
+        yield f"{BASIC}.detection"
+    yield from (name for name, content in document.sections.items() if not content.enabled)
