@@ -1,0 +1,1 @@
+"""The benchmarks: ratios measured in one run on one machine, never asserted in tests."""

@@ -1,0 +1,160 @@
+"""Durable ingest: webhooks a second over real HTTP, each answered only after the commit, new incidents every time.
+
+Beside a bare aiohttp handler with the same models (the limit), and Alertmanager taking the same alerts through
+its API; all three in turn, round after round, so that the machine's moods hit them alike.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from bench import postgres, servers
+from bench.load import fire, prepare
+from bench.table import Row
+
+ROUNDS = 5
+REQUESTS = {1: 6000, 10: 1500, 100: 200}
+"""Alerts in a body → requests a round."""
+
+POLICY = """
+incident_response:
+  classification:
+    severity_levels:
+      - {level: 1, name: informational, response_time: 24h, escalation_time: 12h}
+      - {level: 2, name: warning, response_time: 4h, escalation_time: 2h}
+      - {level: 3, name: critical, response_time: 1h, escalation_time: 30m}
+      - {level: 4, name: emergency, response_time: 15m, escalation_time: 5m}
+  alert_channels:
+    - {name: email, type: email, recipients: [oncall@example.com]}
+    - {name: slack, type: slack, channel: "#incidents"}
+  detection:
+    rules:
+      - {name: accuracy_low, condition: "model_accuracy < 0.9", severity: 3, channels: [email, slack]}
+"""
+
+_serial = count(int.from_bytes(os.urandom(4)) << 20)
+
+
+def body(alerts: int) -> bytes:
+    """A webhook as Alertmanager sends it, about a signal never seen before."""
+    unit = f"unit-{next(_serial)}"
+    labels = {
+        "alertname": "AccuracyLow",
+        "section": "incident_response",
+        "rule": "accuracy_low",
+        "severity": "critical",
+    }
+    labels |= {"severity_level": "3", "signal": "model_accuracy", "system": unit, "job": "ml"}
+    listed: list[dict[str, Any]] = [
+        {
+            "status": "firing",
+            "labels": labels | {"instance": f"10.0.{index // 250}.{index % 250}:9090"},
+            "annotations": {
+                "summary": f"accuracy_low: model_accuracy < 0.9 on {unit}",
+                "description": "accuracy is 0.87.",
+            },
+            "startsAt": "2026-11-23T02:28:11.821Z",
+            "endsAt": "0001-01-01T00:00:00Z",
+            "generatorURL": "http://prom.example.test/graph?g0.expr=model_accuracy+%3C+0.9&g0.tab=1",
+            "fingerprint": f"{next(_serial):016x}",
+        }
+        for index in range(alerts)
+    ]
+    group = {"system": unit, "signal": "model_accuracy"}
+    return json.dumps(
+        {
+            "version": "4",
+            "groupKey": f'{{}}:{{system="{unit}"}}',
+            "truncatedAlerts": 0,
+            "receiver": "tocsin",
+            "status": "firing",
+            "alerts": listed,
+            "groupLabels": group,
+            "commonLabels": labels,
+            "commonAnnotations": {},
+            "externalURL": "http://am.example.test",
+        }
+    ).encode()
+
+
+def run() -> list[Row]:
+    """All sizes on SQLite; with Alertmanager where it is installed, and PostgreSQL where the tests' server is."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        path = Path(folder)
+        (path / "policy.yaml").write_text(POLICY)
+        urls = {"bare": stack.enter_context(servers.bare())}
+        providers = stack.enter_context(_providers())
+        for name, database in _databases(stack, path):
+            urls[name] = stack.enter_context(servers.receiver(database, path / "policy.yaml", providers))
+        alertmanager = stack.enter_context(servers.alertmanager(path))
+        if alertmanager:
+            urls["alertmanager"] = alertmanager
+        return [row for alerts in REQUESTS for row in _measure(urls, alerts)]
+
+
+def _databases(stack: ExitStack, folder: Path) -> Iterator[tuple[str, str]]:
+    yield "sqlite", f"sqlite:///{folder / 'tocsin.db'}"
+    yield "postgresql", stack.enter_context(postgres.database(folder))
+
+
+@contextmanager
+def _providers() -> Iterator[dict[str, str]]:
+    """Stand-ins for SMTP and Slack, so that the dispatcher has somewhere to send to."""
+    port = servers.free_port()
+    command = [sys.executable, "-m", "bench.providers", str(port)]
+    with servers.process(command, f"http://127.0.0.1:{port}/ready"):
+        yield {
+            "TOCSIN_SMTP_URL": f"smtp://127.0.0.1:{port + 1}",
+            "TOCSIN_EMAIL_FROM": "tocsin@example.com",
+            "TOCSIN_SLACK_TOKEN": "xoxb-bench",
+            "TOCSIN_SLACK_API_URL": f"http://127.0.0.1:{port}/slack/api/",
+        }
+
+
+def _measure(urls: dict[str, str], alerts: int) -> list[Row]:
+    rates: dict[str, list[float]] = {name: [] for name in urls}
+    for _ in range(ROUNDS):
+        for name, url in urls.items():
+            rates[name].append(_rate(name, url, alerts))
+    rows = [Row("ingest", f"{name}, {alerts} alerts/body", "webhooks/s", tuple(rates[name])) for name in urls]
+    for name, target in (("sqlite", "≥ 0.30"), ("postgresql", "≥ 0.12")):
+        if name in urls:
+            ratios = tuple(a / b for a, b in zip(rates[name], rates["bare"], strict=True))
+            rows.append(
+                Row("ingest", f"{name} / bare, {alerts} alerts/body", "ratio", ratios, target if alerts < 100 else "")
+            )
+    if "alertmanager" in urls:
+        ratios = tuple(a / b for a, b in zip(rates["sqlite"], rates["alertmanager"], strict=True))
+        rows.append(
+            Row(
+                "ingest",
+                f"sqlite / alertmanager, {alerts} alerts/body",
+                "ratio",
+                ratios,
+                "≥ 1.0" if alerts == 10 else "",
+            )
+        )
+    return rows
+
+
+def _rate(name: str, url: str, alerts: int) -> float:
+    """Webhooks a second of one round."""
+    bodies = [body(alerts) for _ in range(REQUESTS[alerts])]
+    if name == "alertmanager":
+        bodies = [_for_alertmanager(each) for each in bodies]
+    seconds, refused = asyncio.run(fire(url, prepare(url, bodies)))
+    if refused:
+        raise RuntimeError(f"{name}: {refused} of {len(bodies)} requests were refused")
+    return len(bodies) / seconds
+
+
+def _for_alertmanager(content: bytes) -> bytes:
+    keep = ("labels", "annotations", "generatorURL")
+    return json.dumps([{name: alert[name] for name in keep} for alert in json.loads(content)["alerts"]]).encode()

@@ -1,0 +1,82 @@
+"""What is measured, each as a process of its own: the receiver, the bare handler (the limit), Alertmanager."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def process(arguments: list[str], ready_url: str, environment: dict[str, str] | None = None) -> Iterator[None]:
+    """Run a server for as long as the block takes; it is ready when the URL answers 200."""
+    child = subprocess.Popen(
+        arguments, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(300):
+            try:
+                if urllib.request.urlopen(ready_url, timeout=1).status == 200:
+                    break
+            except OSError:
+                time.sleep(0.1)
+        else:
+            raise RuntimeError(f"{arguments[0]} did not start")
+        yield
+    finally:
+        child.send_signal(signal.SIGTERM)
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+@contextmanager
+def receiver(database: str, policy: Path, environment: dict[str, str]) -> Iterator[str]:
+    """`tocsin serve`; gives its webhook's URL."""
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "receiver.cli", "serve", str(policy), "--listen", f"127.0.0.1:{port}"]
+    with process([*command, "--database", database], f"{base}/-/healthy", environment):
+        yield f"{base}/webhook/alertmanager"
+
+
+@contextmanager
+def bare() -> Iterator[str]:
+    """The limit: a handler that only reads and validates the same body with the same models."""
+    port = free_port()
+    with process([sys.executable, "-m", "bench.bare", str(port)], f"http://127.0.0.1:{port}/ready"):
+        yield f"http://127.0.0.1:{port}/webhook"
+
+
+@contextmanager
+def alertmanager(folder: Path) -> Iterator[str | None]:
+    """The Alertmanager on the machine, taking alerts by its API; None where there is none."""
+    if shutil.which("prometheus-alertmanager") is None:
+        yield None
+        return
+    port = free_port()
+    config = folder / "alertmanager.yml"
+    config.write_text("route: {receiver: nobody, group_by: ['...']}\nreceivers: [{name: nobody}]\n")
+    command = [
+        "prometheus-alertmanager",
+        f"--config.file={config}",
+        f"--storage.path={folder / 'am'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ]
+    with process(command, f"http://127.0.0.1:{port}/-/ready"):
+        yield f"http://127.0.0.1:{port}/api/v2/alerts"

@@ -1,0 +1,38 @@
+"""The command `tocsin`. Exit codes: 0 well, 1 problems found, 2 wrong usage.
+
+One module per group of commands: `policies` (check, compile), `running` (serve, demo), `incidents` (the
+API from a shell).
+"""
+
+import sys
+
+import typer
+
+from receiver.cli import incidents, policies, running
+from receiver.cli.output import fail
+from receiver.errors import TocsinError
+from rules.problems import PolicyError
+
+app = typer.Typer(
+    name="tocsin",
+    help="Incident response between Prometheus/Alertmanager and the people who must act.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+policies.add_to(app)
+running.add_to(app)
+incidents.add_to(app)
+
+
+def main() -> None:
+    """The entry point: expected errors are printed for people, not as tracebacks."""
+    try:
+        app()
+    except PolicyError as error:
+        fail("\n".join(str(problem) for problem in error.problems))
+    except TocsinError as error:
+        fail(f"tocsin: {error}")
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)

@@ -1,0 +1,194 @@
+"""The API from a shell: list, show, acknowledge, resolve, escalate, note, declare."""
+
+import asyncio
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import aiohttp
+import typer
+from rich.markup import escape
+
+from receiver.cli.output import LEVEL_STYLES, console, fail, print_json, print_table
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The incident's number (12 or #12) or id.")]
+Url = Annotated[str, typer.Option("--url", envvar="TOCSIN_URL", help="Where the receiver listens.")]
+Token = Annotated[str, typer.Option("--token", envvar="TOCSIN_TOKEN", help="An API token.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+By = Annotated[str, typer.Option("--by", help="Who acts; the token's name where left out.", show_default=False)]
+NoteText = Annotated[str, typer.Option("--note", help="A word on why.", show_default=False)]
+LOCAL = "http://127.0.0.1:8095"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (incidents, show, acknowledge, resolve, escalate, note, declare):
+        app.command()(command)
+
+
+def incidents(
+    state: Annotated[str, typer.Option(help="open, acknowledged, resolved, closed; several with commas.")] = "",
+    level: Annotated[int | None, typer.Option(help="Only this level.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """List incidents, the newest first."""
+    query = {"state": state, "level": level or "", "limit": limit}
+    found = call("GET", url, token, "/incidents", query={name: str(value) for name, value in query.items() if value})
+    if json:
+        print_json(found)
+        return
+    rows = (
+        (f"#{each['number']}", f"{each['level']} {each['level_name']}", each["state"], each["opened_at"], each["title"])
+        for each in found["incidents"]
+    )
+    print_table(["#", "level", "state", "opened", "what"], rows)
+
+
+def show(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002 - ID to people
+    """One incident: what it is, its deadlines, its timeline and its messages."""
+    path = f"/incidents/{quote(id.lstrip('#'))}"
+    incident = call("GET", url, token, path)
+    timeline = call("GET", url, token, f"{path}/timeline")
+    messages = call("GET", url, token, f"{path}/notifications")
+    if json:
+        print_json({**incident, **timeline, **messages})
+        return
+    _print_incident(incident)
+    print_table(
+        ["when", "what", "who"],
+        ((each["at"], each["text"], each.get("by", "")) for each in timeline["timeline"]),
+        "\nTimeline",
+    )
+    print_table(
+        ["channel", "to", "what", "state", "tries", "detail"],
+        (
+            (
+                each["channel"],
+                each["recipient"],
+                f"{each['kind']} ({each['reason']})",
+                each["status"],
+                each["attempts"],
+                each.get("detail", ""),
+            )
+            for each in messages["notifications"]
+        ),
+        "\nMessages",
+    )
+
+
+def _print_incident(incident: dict[str, Any]) -> None:
+    style = LEVEL_STYLES.get(incident["level"], "")
+    head = f"#{incident['number']} {incident['level_name'].upper()} {incident['state']}"
+    console.print(f"[{style}]{escape(head)}[/] {escape(incident['title'])}")
+    for name in ("type", "opened_at", "response_due_at", "acknowledged_by", "recovery", "resolved_at"):
+        if incident.get(name):
+            console.print(f"  {name.replace('_', ' ')}: {incident[name]}", markup=False)
+    if incident["escalation"]["next_at"]:
+        console.print(f"  next escalation: {incident['escalation']['next_at']}", markup=False)
+
+
+def acknowledge(
+    id: Id,  # noqa: A002
+    hold: Annotated[str, typer.Option("--for", help="How long it holds, such as 2h.", show_default=False)] = "",
+    by: By = "",
+    note: NoteText = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Take an incident: paging stops."""
+    _act("acknowledge", id, {"by": by, "note": note, "hold": hold}, url, token, json)
+
+
+def resolve(
+    id: Id,  # noqa: A002
+    force: Annotated[bool, typer.Option("--force", help="Although alerts still fire; needs --note.")] = False,
+    by: By = "",
+    note: NoteText = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Say that it is over: everybody who was paged hears it."""
+    _act("resolve", id, {"by": by, "note": note, "force": force}, url, token, json)
+
+
+def escalate(id: Id, by: By = "", note: NoteText = "", url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
+    """Take the next step now."""
+    _act("escalate", id, {"by": by, "note": note}, url, token, json)
+
+
+def note(
+    id: Id,  # noqa: A002
+    text: Annotated[str, typer.Argument(help="What to write down.")],
+    by: By = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Write a note into the timeline."""
+    _act("notes", id, {"by": by, "text": text}, url, token, json)
+
+
+def declare(
+    type: Annotated[str, typer.Argument(help="An incident type or rule of the policy, or a name of your own.")],  # noqa: A002
+    level: Annotated[int | None, typer.Option(help="1 to 4; left out: the type's.", show_default=False)] = None,
+    title: Annotated[str, typer.Option(help="One line.", show_default=False)] = "",
+    exercise: Annotated[bool, typer.Option("--exercise", help="A drill: every message says so.")] = False,
+    by: By = "",
+    note: NoteText = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Open an incident by hand."""
+    body = {"type": type, "level": level, "title": title, "exercise": exercise, "by": by, "note": note}
+    _say(call("POST", url, token, "/incidents", body={name: value for name, value in body.items() if value}), json)
+
+
+def _act(action: str, id_: str, body: dict[str, Any], url: str, token: str, json: bool) -> None:
+    path = f"/incidents/{quote(id_.lstrip('#'))}/{action}"
+    _say(call("POST", url, token, path, body={name: value for name, value in body.items() if value}), json)
+
+
+def _say(incident: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(incident)
+    else:
+        _print_incident(incident)
+
+
+def call(
+    method: str,
+    url: str,
+    token: str,
+    path: str,
+    query: dict[str, str] | None = None,
+    body: dict[str, Any] | None = None,
+) -> Any:
+    """One API call. Ends the program with what the receiver said, where it says no."""
+    return asyncio.run(_call(method, f"{url.rstrip('/')}/api/v1{path}", token, query, body))
+
+
+async def _call(
+    method: str, address: str, token: str, query: dict[str, str] | None, body: dict[str, Any] | None
+) -> Any:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    timeout = aiohttp.ClientTimeout(total=30)
+    try:
+        async with (
+            aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
+            session.request(method, address, params=query, json=body, allow_redirects=False) as response,
+        ):
+            answer = await response.json(content_type=None)
+            if response.status < 400:
+                return answer
+    except (aiohttp.ClientError, TimeoutError) as error:
+        fail(
+            f"tocsin: no answer from {address}: {str(error) or type(error).__name__}. Is the receiver running (--url)?"
+        )
+    except ValueError:
+        fail(f"tocsin: {address} does not speak Tocsin's API. Is --url right?")
+    fail(f"tocsin: {answer.get('title', 'refused')}: {answer.get('detail', '')}".rstrip(": "))

@@ -1,0 +1,35 @@
+"""How the commands print: tables with colour where the terminal has it, JSON for programs."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+LEVEL_STYLES = {1: "blue", 2: "yellow", 3: "bold dark_orange", 4: "bold white on red3"}
+
+console = Console(highlight=False)
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Say what is wrong on standard error, and end."""
+    print(message, file=sys.stderr)
+    sys.exit(code)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document, for programs."""
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
+    """A table; cells are plain text (markup in them is harmless)."""
+    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    console.print(table)

@@ -1,0 +1,73 @@
+"""`tocsin serve` and `tocsin demo`."""
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from receiver.cli.policies import Paths
+from receiver.logs import configure_logs
+from receiver.service import Service, serve
+from receiver.settings import Settings
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command(name="serve")(serve_)
+    app.command()(demo)
+
+
+def serve_(
+    paths: Paths = None,
+    listen: Annotated[str | None, typer.Option(help="Address and port [TOCSIN_LISTEN].", show_default=False)] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(help="sqlite://, sqlite:///path or postgresql://… [TOCSIN_DATABASE].", show_default=False),
+    ] = None,
+) -> None:
+    """Run the receiver."""
+    given = {"listen": listen, "database": database}
+    settings = Settings.read(os.environ, **{name: value for name, value in given.items() if value is not None})
+    configure_logs(settings.log_format)
+    _run(_serve(settings, paths or []))
+
+
+async def _serve(settings: Settings, paths: list[Path]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def listening(service: Service) -> None:
+        reloads: set[asyncio.Task[list[str]]] = set()
+        loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(asyncio.create_task(service.reload())))
+
+    await serve(settings, paths, stop, listening)
+
+
+def demo(
+    factor: Annotated[float, typer.Option(help="How many times faster than the policy says time passes.")] = 60.0,
+    once: Annotated[bool, typer.Option(help="End when the story is told, instead of waiting for Ctrl-C.")] = False,
+) -> None:
+    """A whole story on this machine, watched live: policy, rules, alert, incident, messages, resolve."""
+    from receiver.demo import tell  # noqa: PLC0415 - only the demo needs its parts
+
+    _run(tell(factor, once=once))
+
+
+def _run(main: "asyncio._CoroutineLike[None]") -> None:
+    with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(main)
+
+
+def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
+    """uvloop, where it exists."""
+    try:
+        import uvloop  # noqa: PLC0415
+    except ImportError:
+        return None
+    return uvloop.Loop

@@ -1,0 +1,228 @@
+"""The story itself: who does what when, and what the terminal shows of it."""
+
+import asyncio
+import contextlib
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+
+from receiver.clock import steady_clock
+from receiver.demo import captured, tools
+from receiver.demo.exporter import HEALTHY, Exporter
+from receiver.demo.stand_ins import Providers, start_mailbox, start_web
+from receiver.logs import configure_logs
+from receiver.service import Service
+from receiver.settings import Settings
+from rules.compile import compile as compile_rules
+from rules.load import load
+from rules.outputs import Options, alertmanager, prometheus
+from rules.pace import faster, faster_groups
+from rules.policy import SECOND, Policy
+
+PERSON = "Dana"
+STYLES = {
+    "email": "cyan",
+    "slack": "magenta",
+    "pagerduty": "green",
+    "sms": "yellow",
+    "phone": "bright_red",
+    "timeline": "bold",
+}
+SHOWN_LINES = 14
+"""Lines of a message that the terminal shows."""
+
+
+class Screen:
+    """What is printed: each line with the seconds since the story began."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
+        self._began = steady_clock()
+
+    def _clock(self) -> str:
+        return f"{(steady_clock() - self._began) / SECOND:6.1f}s"
+
+    def say(self, who: str, text: str, style: str = "bold") -> None:
+        """One line of the story."""
+        self._console.print(f"[dim]{self._clock()}[/]  [{style}]{escape(who):<12}[/] {escape(text)}")
+
+    def show(self, medium: str, to: str, headline: str, text: str) -> None:
+        """A message as a person would get it."""
+        style = STYLES.get(medium, "white")
+        lines = text.strip().splitlines()
+        body = "\n".join(lines[:SHOWN_LINES]) + ("\n…" if len(lines) > SHOWN_LINES else "")
+        content = f"[bold]{escape(headline)}[/]" + (f"\n{escape(body)}" if body else "")
+        title = f"{self._clock().strip()} · {medium} → {escape(to)}"
+        self._console.print(Panel(content, title=title, title_align="left", border_style=style, padding=(0, 1)))
+
+    def rule(self, text: str) -> None:
+        """A chapter."""
+        self._console.rule(f"[bold]{escape(text)}", align="left", style="dim")
+
+
+async def tell(factor: float, *, once: bool) -> None:
+    """Tell the story; `once` ends it by itself, otherwise it stays up until Ctrl-C. Cleans up after itself."""
+    configure_logs("quiet")
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    screen = Screen()
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-demo-")))
+        telling = asyncio.create_task(_tell(screen, stack, folder, factor, once=once))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({telling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not telling.done():
+            telling.cancel()
+        stopping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await telling
+        screen.rule("Stopping: everything that was started ends with this")
+
+
+async def _tell(screen: Screen, stack: contextlib.AsyncExitStack, folder: Path, factor: float, *, once: bool) -> None:
+    policy = load([]).policy
+    screen.rule("The policy")
+    screen.say("policy", f"the shipped packs: {len(policy.rules)} rules, {len(policy.incident_types)} incident types")
+    screen.say("time", f"passes {factor:g} times faster here: a minute of the policy is {60 / factor:g} s")
+    receiver = await _start_receiver(screen, stack, folder, faster(policy, factor))
+    world = await _start_world(screen, stack, folder, policy, receiver, factor)
+    async with aiohttp.ClientSession(f"{receiver.address}/api/v1/") as api:
+        watching = asyncio.create_task(_watch(screen, api))
+        try:
+            await _act(screen, api, world, once=once)
+        finally:
+            watching.cancel()
+
+
+async def _start_receiver(screen: Screen, stack: contextlib.AsyncExitStack, folder: Path, policy: Policy) -> Service:
+    mailbox, smtp_url = await start_mailbox(screen.show)
+    stack.callback(mailbox.close)
+    runner, providers = await start_web(Providers(screen.show).app)
+    stack.push_async_callback(runner.cleanup)
+    settings = Settings.read(
+        {
+            "TOCSIN_LISTEN": "127.0.0.1:0",
+            "TOCSIN_DATABASE": f"sqlite:///{folder / 'tocsin.db'}",
+            "TOCSIN_SMTP_URL": smtp_url,
+            "TOCSIN_EMAIL_FROM": "tocsin@landing-7.example",
+            "TOCSIN_SLACK_TOKEN": "xoxb-demo",
+            "TOCSIN_SLACK_API_URL": f"{providers}/slack/api/",
+            "TOCSIN_PAGERDUTY_ROUTING_KEY": "0123456789abcdef0123456789abcdef",
+            "TOCSIN_PAGERDUTY_API_URL": f"{providers}/pagerduty",
+            "TOCSIN_TWILIO_ACCOUNT_SID": "AC00000000000000000000000000000000",
+            "TOCSIN_TWILIO_AUTH_TOKEN": "demo",
+            "TOCSIN_TWILIO_FROM": "+15550100",
+            "TOCSIN_TWILIO_API_URL": f"{providers}/twilio",
+        }
+    )
+    receiver = await stack.enter_async_context(Service(settings, [], policy))
+    screen.say("receiver", f"listens; API {receiver.address}/api/v1/incidents  metrics {receiver.address}/metrics")
+    return receiver
+
+
+Drift = Callable[[float], Awaitable[None]]
+"""Sets the safety margin of the watched system."""
+
+
+async def _start_world(
+    screen: Screen, stack: contextlib.AsyncExitStack, folder: Path, policy: Policy, receiver: Service, factor: float
+) -> Drift:
+    """Prometheus and Alertmanager where they are installed, else captured webhooks."""
+    if not tools.installed():
+        screen.say("prometheus", "not installed here (nor Alertmanager): captured webhooks are posted instead")
+        return captured.post_to(receiver.address)
+    exporter = Exporter()
+    runner, url = await start_web(exporter.app)
+    stack.push_async_callback(runner.cleanup)
+    options = Options(receiver_url=f"{receiver.address}/webhook/alertmanager")
+    alertmanager_tool = await tools.start_alertmanager(folder, alertmanager.render(policy, options), factor)
+    stack.push_async_callback(alertmanager_tool.stop)
+    groups = faster_groups(compile_rules(policy), factor)
+    targets = {"ml": url.removeprefix("http://"), "tocsin": receiver.address.removeprefix("http://")}
+    prometheus_tool = await tools.start_prometheus(folder, prometheus.render(groups), targets, alertmanager_tool)
+    stack.push_async_callback(prometheus_tool.stop)
+    screen.say("prometheus", f"runs {sum(len(group.rules) for group in groups)} compiled rules; {prometheus_tool.url}")
+    screen.say("alertmanager", f"routes to the receiver's webhook; {alertmanager_tool.url}")
+    await exporter.scraped.wait()
+
+    async def drift(margin: float) -> None:
+        exporter.values["safety_margin"] = margin
+
+    return drift
+
+
+async def _act(screen: Screen, api: aiohttp.ClientSession, drift: Drift, *, once: bool) -> None:
+    screen.rule("A model drifts")
+    await asyncio.sleep(3)
+    for margin in (0.98, 0.96, 0.93):
+        screen.say("landing-7", f"safety_margin is {margin}", "red" if margin < 0.95 else "yellow")
+        await drift(margin)
+        await asyncio.sleep(1)
+    incident = await _until(api, lambda each: each["level"] == 4)
+    screen.rule("Nobody acknowledges: it escalates, and the response time is breached")
+    await _until(api, lambda each: each["escalation"]["step"] >= 2)
+    await asyncio.sleep(2)
+    screen.rule(f"{PERSON} takes it")
+    path = f"incidents/{incident['id']}"
+    await _post(screen, api, f"{path}/acknowledge", {"by": PERSON, "note": "switching to the backup model"})
+    await asyncio.sleep(3)
+    screen.say("landing-7", f"safety_margin is back at {HEALTHY['safety_margin']}", "green")
+    await drift(HEALTHY["safety_margin"])
+    screen.rule("The signal recovers; at level 4 a person confirms it")
+    await _until(api, lambda each: each["recovery"] == "confirm")
+    await asyncio.sleep(2)
+    await _post(screen, api, f"{path}/resolve", {"by": PERSON, "note": "backup model holds, margin verified"})
+    await _until(api, lambda each: each["state"] == "resolved")
+    await asyncio.sleep(2)
+    screen.rule("Told")
+    screen.say("api", f"{api._base_url}{path}" if api._base_url else path)  # noqa: SLF001 - aiohttp has no public name for it
+    if not once:
+        screen.say("", "look around (tocsin incidents, tocsin show 1), then Ctrl-C")
+        await asyncio.Event().wait()
+
+
+async def _post(screen: Screen, api: aiohttp.ClientSession, path: str, body: dict[str, str]) -> None:
+    screen.say(PERSON, f"POST {path.rpartition('/')[2]}: {body['note']}", "bold green")
+    async with api.post(path, json=body) as response:
+        response.raise_for_status()
+
+
+async def _until(api: aiohttp.ClientSession, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Wait for an incident of which that holds."""
+    while True:
+        async with api.get("incidents") as response:
+            found = (await response.json())["incidents"]
+        for incident in found:
+            if holds(incident):
+                return dict(incident)
+        await asyncio.sleep(0.2)
+
+
+async def _watch(screen: Screen, api: aiohttp.ClientSession) -> None:
+    """Print every timeline entry as it is written."""
+    async for number, entry in _entries(api):
+        who = f" ({entry['by']})" if entry.get("by") else ""
+        screen.say(f"incident #{number}", f"{entry['text']}{who}", STYLES["timeline"])
+
+
+async def _entries(api: aiohttp.ClientSession) -> AsyncIterator[tuple[int, dict[str, Any]]]:
+    seen: dict[str, int] = {}
+    while True:
+        async with api.get("incidents") as response:
+            found = (await response.json())["incidents"]
+        for incident in reversed(found):
+            async with api.get(f"incidents/{incident['id']}/timeline") as response:
+                timeline = (await response.json())["timeline"]
+            for entry in timeline[seen.get(incident["id"], 0) :]:
+                yield incident["number"], entry
+            seen[incident["id"]] = len(timeline)
+        await asyncio.sleep(0.2)
