@@ -1,0 +1,262 @@
+"""PagerDuty, by Events API v2. The only module that knows pdpyras (docs/decisions/0002-pdpyras.md).
+
+Each page is a PagerDuty alert of its own, with the key ``<incident>-<page serial>``: a second trigger with the
+same key would only be logged there and ring nobody. An acknowledgement and a resolve concern all of them.
+All three are idempotent by that key, so every doubt is a Retry.
+
+Rules: pdpyras may neither retry nor wait (it would do so for ever on 429) nor follow redirects; its calls run on
+daemon threads; its error texts are never shown, because they contain the end of the routing key.
+"""
+
+import asyncio
+import threading
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from io import BytesIO
+from typing import Any, assert_never
+
+import requests
+import urllib3
+
+from receiver.channels import Outgoing
+from receiver.channels.posting import MAX_ANSWER, excerpt, patience
+from receiver.channels.text import clean, cut
+from receiver.channels.threads import DaemonThreads, ThreadsExhausted
+from receiver.core.events import Delivered, Outcome, Rejected, Retry
+from receiver.core.model import Kind
+from receiver.settings import PER_SERVICE, service_variable
+from rules.policy import MINUTE
+
+with warnings.catch_warnings():
+    # It announces its retirement on import; we know (docs/decisions/0002-pdpyras.md).
+    warnings.simplefilter("ignore")
+    import pdpyras
+
+API_URL = "https://events.pagerduty.com"
+PATIENCE = MINUTE
+"""PagerDuty's own advice after a 429 is to wait minutes."""
+
+_MAX_KEY, _MAX_SUMMARY = 255, 1024
+_MAX_DETAILS, _MAX_DETAIL = 40, 1000
+"""Together they keep an event well below 512 kB, even if every character takes twelve bytes."""
+_AT_ONCE = 6
+"""Alerts that are closed in parallel."""
+_REMEMBERED = 1000
+"""Messages whose progress in closing alerts is kept."""
+
+
+class PagerDutySender:
+    """Triggers, acknowledges and resolves PagerDuty alerts."""
+
+    def __init__(
+        self,
+        key_of: Callable[[str], str],
+        *,
+        api_url: str = API_URL,
+        timeout: tuple[float, float] = (3.0, 10.0),
+        deadline: float = 25.0,
+    ) -> None:
+        """`key_of` gives a service's routing key, or nothing.
+
+        `timeout`: seconds to connect, and between two bytes. `deadline`: seconds for all of a message.
+        """
+        self._key_of = key_of
+        self._api_url = api_url
+        self._timeout = timeout
+        self._deadline = deadline
+        self._threads = DaemonThreads("pagerduty")
+        self._idle: dict[str, list[_Session]] = {}
+        """Sessions by key. One call at a time has a session: requests promises no safety between threads."""
+        self._closed_pages: dict[str, set[int]] = {}
+        """Message → pages it has closed already, so that a 429 on the way does not start it all over again."""
+
+    async def send(self, outgoing: Outgoing) -> Outcome:
+        """Tell PagerDuty. Kinds that mean nothing to it are delivered without a word."""
+        service = outgoing.notification.recipient
+        key = self._key_of(service)
+        if not key:
+            return Rejected(f"no routing key: set {PER_SERVICE}{service_variable(service)}, or the common one")
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._tell(outgoing, key)
+        except TimeoutError:
+            return Retry(f"PagerDuty gave no answer within {self._deadline:g} s")
+        except ThreadsExhausted:
+            return Retry("PagerDuty does not finish its answers; too many are still under way")
+
+    async def _tell(self, outgoing: Outgoing, key: str) -> Outcome:
+        match outgoing.notification.kind:
+            case Kind.PAGE:
+                event = _trigger(outgoing)
+                return await self._post(key, "trigger", dedup_key(outgoing, outgoing.notification.page), event)
+            case Kind.ACKNOWLEDGED:
+                return await self._close_pages(outgoing, key, "acknowledge")
+            case Kind.RESOLVED:
+                return await self._close_pages(outgoing, key, "resolve")
+            case Kind.NOTICE | Kind.REMINDER | Kind.UPDATE | Kind.BREACH:
+                # The core plans none of these for PagerDuty, which would show them to nobody.
+                return Delivered()
+            case other:
+                assert_never(other)
+
+    async def _close_pages(self, outgoing: Outgoing, key: str, action: str) -> Outcome:
+        """All of them, a few at a time; what has to wait makes the whole message wait."""
+        done = self._closed_pages.setdefault(outgoing.key, set())
+        refused: Rejected | None = None
+        left = [serial for serial in outgoing.pages if serial not in done]
+        for start in range(0, len(left), _AT_ONCE):
+            serials = left[start : start + _AT_ONCE]
+            outcomes = await asyncio.gather(
+                *(self._post(key, action, dedup_key(outgoing, serial), {}) for serial in serials)
+            )
+            done.update(s for s, outcome in zip(serials, outcomes, strict=True) if not isinstance(outcome, Retry))
+            refused = next((each for each in outcomes if isinstance(each, Rejected)), refused)
+            waiting = [each for each in outcomes if isinstance(each, Retry)]
+            if waiting:
+                self._forget_oldest()
+                return max(waiting, key=lambda each: each.after or 0)
+        self._closed_pages.pop(outgoing.key, None)
+        return refused or Delivered(dedup_key(outgoing, outgoing.pages[-1]) if outgoing.pages else "")
+
+    def _forget_oldest(self) -> None:
+        while len(self._closed_pages) > _REMEMBERED:
+            del self._closed_pages[next(iter(self._closed_pages))]
+
+    async def _post(self, key: str, action: str, dedup: str, event: Mapping[str, Any]) -> Outcome:
+        return await self._threads.run(lambda given_up: self._call(key, action, dedup, event, given_up))
+
+    def _call(self, key: str, action: str, dedup: str, event: Mapping[str, Any], given_up: threading.Event) -> Outcome:
+        """On a thread of its own."""
+        idle = self._idle.setdefault(key, [])
+        try:
+            session = idle.pop()
+        except IndexError:
+            session = _Session(key, self._api_url, self._timeout)
+        session.given_up = given_up
+        try:
+            session.send_event(action, dedup_key=dedup, **event)
+        except pdpyras.PDClientError as error:
+            return judge(error, key)
+        finally:
+            idle.append(session)
+        return Delivered(dedup)
+
+    async def close(self) -> None:
+        """Let go of the connections that are not in use; the threads are daemons."""
+        for sessions in self._idle.values():
+            while sessions:
+                sessions.pop().close()
+
+
+class _Session(pdpyras.EventsAPISession):  # type: ignore[misc]  # pdpyras has no types
+    """pdpyras without its patience: one try, no redirect, no proxy from the environment, a bounded answer."""
+
+    def __init__(self, key: str, api_url: str, timeout: tuple[float, float]) -> None:
+        super().__init__(key)
+        self.url = api_url
+        self.timeout = timeout
+        self.max_network_attempts = 0
+        self.trust_env = False
+        self.given_up = threading.Event()
+        self.hooks["response"].append(self._read)
+
+    def post(self, *args: Any, **options: Any) -> requests.Response:
+        return super().post(*args, allow_redirects=False, **options)  # type: ignore[no-any-return]
+
+    def postprocess(self, response: requests.Response) -> None:
+        """Runs before pdpyras's own rules for bad answers, of which some never end: leaves it none."""
+        if not 200 <= response.status_code < 300:
+            raise pdpyras.PDHTTPError("refused", response)
+
+    def _read(self, response: requests.Response, **_: Any) -> None:
+        """Read the answer up to a cap, and no longer than somebody waits for it."""
+        body = bytearray()
+        try:
+            for chunk in response.raw.stream(1, decode_content=True):
+                body += chunk
+                if len(body) > MAX_ANSWER or self.given_up.is_set():
+                    response.raw.close()
+                    break
+        except urllib3.exceptions.HTTPError:
+            # It broke off: the status was said all the same, and what is missing will not parse.
+            response.raw.close()
+        response.raw = BytesIO(body)
+
+
+def dedup_key(outgoing: Outgoing, serial: int) -> str:
+    """What PagerDuty knows a page by."""
+    key = f"{outgoing.incident_ref}-{serial}"
+    return key if len(key) <= _MAX_KEY else sha256(key.encode()).hexdigest()
+
+
+def judge(error: pdpyras.PDClientError, key: str) -> Outcome:
+    """What a failed call means. By the status alone: pdpyras's classes of errors do not tell them apart."""
+    response = error.response
+    if response is None:
+        return Retry(_network(error.__cause__))
+    match response.status_code:
+        case 401 | 403 as status:
+            return Rejected(f"PagerDuty refuses the routing key ({status}): create an Events API v2 integration "
+                            "on the service and set its integration key")  # fmt: skip
+        case 429:
+            asked = patience(response.headers)
+            return Retry("PagerDuty limits the rate (429)", max(PATIENCE, asked or 0))
+        case status if 200 <= status < 300:
+            return Retry(f"PagerDuty's answer ({status}) is not one of the Events API; is the API URL right?")
+        case status if status >= 500 or status == 408:
+            return Retry(f"PagerDuty is in trouble ({status})", patience(response.headers))
+        case status if 300 <= status < 400:
+            return Rejected(f"PagerDuty's address redirects ({status}), which is not followed: is the API URL right?")
+        case status:
+            return Rejected(f"PagerDuty refuses the event ({status}): {_complaint(response, key)}")
+
+
+def _network(cause: BaseException | None) -> str:
+    match cause:
+        case requests.ConnectTimeout():
+            return "PagerDuty cannot be reached: no connection in time"
+        case requests.Timeout():
+            return "PagerDuty did not answer in time"
+        case requests.exceptions.SSLError():
+            return "PagerDuty's server does not prove who it is (TLS)"
+        case _:
+            return f"PagerDuty cannot be reached, or hung up ({type(cause).__name__})"
+
+
+def _complaint(response: requests.Response, key: str) -> str:
+    """The answer's own words, without the key, which some of them repeat in part."""
+    text = response.text
+    with suppress(ValueError):
+        answer = response.json()
+        errors = answer.get("errors") if isinstance(answer, dict) else None
+        if isinstance(errors, Sequence) and errors:
+            text = "; ".join(str(each) for each in errors)
+    return excerpt(text, (key, key[-4:])) or "no reason given"
+
+
+def _trigger(outgoing: Outgoing) -> dict[str, Any]:
+    message, incident = outgoing.message, outgoing.incident
+    links = [{"href": url, "text": clean(label)} for label, url in message.links]
+    return {
+        "client": "Tocsin",
+        **({"client_url": message.links[0][1]} if message.links else {}),
+        **({"links": links} if links else {}),
+        "payload": {
+            "summary": cut(clean(message.headline), _MAX_SUMMARY) or f"Incident #{incident.number}",
+            "source": cut(clean(incident.labels.get("system", "")), 255) or "tocsin",
+            "severity": message.severity,
+            "class": cut(clean(incident.type), 255),
+            "custom_details": _details(outgoing),
+        },
+    }
+
+
+def _details(outgoing: Outgoing) -> dict[str, str]:
+    details: dict[str, str] = {}
+    for label, value in outgoing.message.facts:
+        details[label] = f"{details[label]}, {value}" if label in details else value
+    details.update((f"Note {number}", text) for number, text in enumerate(outgoing.message.paragraphs, 1))
+    kept = list(details.items())[:_MAX_DETAILS]
+    return {cut(clean(label), 100): cut(clean(value), _MAX_DETAIL) for label, value in kept}

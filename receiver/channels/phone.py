@@ -1,0 +1,80 @@
+"""Calls by way of Twilio: the page is read out twice, and one key acknowledges it.
+
+Without an external URL Twilio cannot tell us which key was pressed: then none is offered, and the listener is told
+to acknowledge elsewhere. News is read out without keys. A recipient that is a mere name is somebody to be called
+by hand: the rejection says so, and the core tells the next channel.
+"""
+
+from xml.sax.saxutils import escape, quoteattr
+
+from receiver.channels import Outgoing
+from receiver.channels.text import clean, cut
+from receiver.channels.twilio import DIGITS_PATH, STATUS_PATH, Account, Twilio, is_number
+from receiver.core.events import Outcome, Rejected
+from receiver.core.model import Kind
+
+MAX_TWIML = 4000
+"""Characters Twilio takes."""
+KEYS = "Press 1 to acknowledge. Press 2 to escalate."
+ELSEWHERE = "Acknowledge it in Tocsin."
+RING = 60
+"""Seconds it rings; Twilio's default, said because answering machines depend on it."""
+_KEY_WAIT = 8
+"""Seconds for a key after the words end."""
+
+
+class PhoneSender:
+    """Makes one call per message."""
+
+    def __init__(self, account: Account, *, timeout: float = 15.0) -> None:
+        """`timeout`: seconds for a whole request."""
+        self._twilio = Twilio(account, timeout=timeout)
+
+    async def send(self, outgoing: Outgoing) -> Outcome:
+        """Delivered means that Twilio will call; whether somebody answered is told to the status callback."""
+        notification, account = outgoing.notification, self._twilio.account
+        if not is_number(notification.recipient):
+            return Rejected(f"no number for {notification.recipient}: call by hand")
+        answer_url = account.callback(DIGITS_PATH, notification.id)
+        return await self._twilio.create(
+            "Calls",
+            {
+                "To": notification.recipient,
+                "Twiml": twiml(outgoing.message.speech, answer_url, is_page=notification.kind is Kind.PAGE),
+                "Timeout": str(RING),
+                "StatusCallback": account.callback(STATUS_PATH, notification.id),
+            },
+        )
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._twilio.close()
+
+
+def twiml(speech: str, answer_url: str, *, is_page: bool) -> str:
+    """What the call says, twice, at most MAX_TWIML characters; no key pressed the first time leads to the second."""
+    frame = _once("", answer_url, is_page=is_page)
+    room = (MAX_TWIML - len(_response(frame, frame))) // 2
+    spoken = _once(_escape_to(clean(speech), room), answer_url, is_page=is_page)
+    return _response(spoken, spoken)
+
+
+def _response(*parts: str) -> str:
+    return f"<Response>{''.join(parts)}</Response>"
+
+
+def _once(speech: str, answer_url: str, *, is_page: bool) -> str:
+    if not is_page:
+        return f'<Say>{speech}</Say><Pause length="1"/>'
+    if not answer_url:
+        return f'<Say>{speech} {ELSEWHERE}</Say><Pause length="1"/>'
+    action = f"action={quoteattr(answer_url)}"
+    return f'<Gather numDigits="1" timeout="{_KEY_WAIT}" {action}><Say>{speech} {KEYS}</Say></Gather>'
+
+
+def _escape_to(text: str, room: int) -> str:
+    """Escaped, and short enough then: cut before escaping, lest half an entity be left."""
+    length = min(len(text), room)
+    while len(escape(cut(text, length))) > room:
+        length -= 1
+    return escape(cut(text, length))

@@ -1,0 +1,167 @@
+"""One POST and its answer, for the channels that speak HTTP themselves (Twilio, webhook).
+
+Rules: redirects are never followed (they would carry credentials, or the message, elsewhere); an answer is
+read up to a cap and within the time given; what goes wrong comes back as a value, in words without the URL,
+because a URL may hold a secret. Nothing is tried twice: that is the core's business.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+
+from rules.policy import HOUR, SECOND
+
+MAX_ANSWER = 64 * 1024
+"""Bytes of an answer that are read; more says nothing to us."""
+
+MAX_RETRY_AFTER = HOUR
+"""Microseconds: a provider that asks for more patience is asked again after this."""
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds a connection may take to come about."""
+
+_TOLD = 200
+"""Characters of a foreign answer that are shown to people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    """At most MAX_ANSWER bytes."""
+    whole: bool
+    """False: the answer broke off, or was longer than the cap."""
+
+    @property
+    def retry_after(self) -> int | None:
+        """Microseconds the server asks us to wait, at most MAX_RETRY_AFTER; None: it does not say."""
+        return patience(self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Nothing came back."""
+
+    reason: str
+    sent: bool
+    """Whether the request may have reached the server: it did not where no connection came about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsendable:
+    """The request itself makes no sense: another try would not help."""
+
+    reason: str
+
+
+class AddressRefused(OSError):  # noqa: N818 - a rule, not a mistake
+    """An address that a sender will not connect to; raised by its connector's socket factory."""
+
+
+class Poster:
+    """Keeps the connections of one sender."""
+
+    def __init__(self, timeout: float, connector: Callable[[], aiohttp.TCPConnector] = aiohttp.TCPConnector) -> None:
+        """`timeout`: seconds for everything, from name resolution to the last byte of the answer."""
+        self._timeout = timeout
+        self._connector = connector
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(
+        self, url: str, data: bytes | Mapping[str, str], headers: Mapping[str, str]
+    ) -> Answer | Unanswered | Unsendable:
+        """POST bytes, or a mapping as a form. Never raises for what the world does."""
+        try:
+            async with self._open().post(url, data=data, headers=headers, allow_redirects=False) as response:
+                body, whole = await _read(response)
+                return Answer(response.status, response.headers, body, whole)
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
+            return Unsendable("the URL is not one that can be posted to")
+        except aiohttp.ClientConnectorError as error:
+            if isinstance(error.os_error, AddressRefused):
+                return Unsendable(str(error.os_error))
+            return Unanswered(_connecting(error), sent=False)
+        except aiohttp.ConnectionTimeoutError:
+            return Unanswered(f"no connection within {min(CONNECT_TIMEOUT, self._timeout):g} s", sent=False)
+        except TimeoutError:
+            return Unanswered(f"no answer within {self._timeout:g} s", sent=True)
+        except (aiohttp.ClientError, OSError) as error:
+            return Unanswered(f"the connection broke before an answer came ({type(error).__name__})", sent=True)
+        except ValueError:
+            # Line ends in a header's value and the like; the text of the error would show the value.
+            return Unsendable("the URL or a header cannot be sent as it is written")
+
+    def _open(self) -> aiohttp.ClientSession:
+        """The session, made on first use: it has to be made inside the loop that uses it."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=self._connector(),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECT_TIMEOUT),
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+
+async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+    """The body as far as it comes. An answer that breaks off has said its status all the same."""
+    body = bytearray()
+    try:
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > MAX_ANSWER:
+                return bytes(body[:MAX_ANSWER]), False
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return bytes(body), False
+    return bytes(body), True
+
+
+def _connecting(error: aiohttp.ClientConnectorError) -> str:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the host {error.host} cannot be found"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+        return f"{error.host} does not prove who it is (TLS: {type(error).__name__})"
+    return f"cannot connect to {error.host}:{error.port} ({error.os_error.strerror or error.os_error})"
+
+
+def patience(headers: Mapping[str, str]) -> int | None:
+    """Retry-After in microseconds, at most MAX_RETRY_AFTER; None where it is missing or makes no sense.
+
+    A date is measured against the answer's own Date: the clocks of two machines are not to be compared.
+    """
+    asked = headers.get("Retry-After", "").strip()
+    if asked.isascii() and asked.isdigit():
+        return min(int(asked[:9]) * SECOND, MAX_RETRY_AFTER)
+    until, at = _date(asked), _date(headers.get("Date", ""))
+    if until is None or at is None:
+        return None
+    return max(0, min(int((until - at).total_seconds()) * SECOND, MAX_RETRY_AFTER))
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        parsed = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else None
+
+
+def excerpt(body: bytes | str, secrets: Iterable[str]) -> str:
+    """The beginning of a foreign text, fit to show: one line, our secrets blotted out."""
+    text = body if isinstance(body, str) else body.decode("utf-8", "replace")
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "…")
+    # Blotted out first, cut afterwards: a cut in the middle of a secret would leave half of it.
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= _TOLD else line[: _TOLD - 1] + "…"

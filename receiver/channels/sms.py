@@ -1,0 +1,38 @@
+"""Text messages by way of Twilio. A message is two SMS long at most: the essence, and how to acknowledge."""
+
+from receiver.channels import Outgoing
+from receiver.channels.segments import fit
+from receiver.channels.text import clean
+from receiver.channels.twilio import STATUS_PATH, Account, Twilio, is_number
+from receiver.core.events import Outcome, Rejected
+
+SEGMENTS = 2
+VALIDITY = 600
+"""Seconds the networks may go on trying. Twilio's default, ten hours, would bring pages long overtaken."""
+
+
+class SmsSender:
+    """Sends one SMS per message."""
+
+    def __init__(self, account: Account, *, timeout: float = 15.0) -> None:
+        """`timeout`: seconds for a whole request."""
+        self._twilio = Twilio(account, timeout=timeout)
+
+    async def send(self, outgoing: Outgoing) -> Outcome:
+        """Delivered means that Twilio took it; what became of it is told to the status callback."""
+        notification = outgoing.notification
+        if not is_number(notification.recipient):
+            return Rejected(f'"{notification.recipient}" is no telephone number with its country code (+4930123456)')
+        return await self._twilio.create(
+            "Messages",
+            {
+                "To": notification.recipient,
+                "Body": fit(clean(outgoing.message.short), SEGMENTS),
+                "ValidityPeriod": str(VALIDITY),
+                "StatusCallback": self._twilio.account.callback(STATUS_PATH, notification.id),
+            },
+        )
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._twilio.close()

@@ -1,0 +1,152 @@
+"""Twilio's REST API, as far as SMS and calls have it in common: form, credentials, judging the answer.
+
+There is no idempotency key: a 5xx or a broken connection leaves open whether the message went out. The
+direction of that doubt is a Retry, said in so many words. A 429 was certainly not processed.
+"""
+
+import hmac
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha1
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from receiver.channels.posting import Answer, Poster, Unanswered, Unsendable, excerpt
+from receiver.core.events import Delivered, Outcome, Rejected, Retry
+
+API_URL = "https://api.twilio.com"
+
+STATUS_PATH = "/callbacks/twilio/status"
+"""Where Twilio tells what became of a message or a call; query: `notification`, its id."""
+DIGITS_PATH = "/callbacks/twilio/digits"
+"""Where Twilio tells which key was pressed during a call; query: `notification`, the page's id."""
+
+_NUMBER = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
+
+_PERMANENT: Mapping[int, str] = {
+    20003: "Twilio refuses the account SID or the auth token",
+    21211: "the number is not valid",
+    21408: "the account may not send to that country (geographic permissions)",
+    21608: "a trial account reaches verified numbers only",
+    21610: "the recipient has opted out (STOP)",
+    21614: "the number is not a mobile number",
+    21617: "the message is too long",
+}
+_RATE_LIMITED = 20429
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A Twilio account, or one at a provider with the same API."""
+
+    sid: str
+    token: str = field(repr=False)
+    sender: str
+    """The number that messages and calls come from."""
+    api_url: str = field(default=API_URL, repr=False)
+    external_url: str = ""
+    """Where Twilio reaches this receiver; empty: nowhere, so no callbacks are asked for."""
+
+    def callback(self, path: str, notification_id: str) -> str:
+        """The public URL that Twilio calls back, or nothing."""
+        return f"{self.external_url}{path}?{urlencode({'notification': notification_id})}" if self.external_url else ""
+
+    @property
+    def secrets(self) -> tuple[str, str]:
+        """What must never be shown, in the forms in which an answer could repeat it."""
+        return self.token, self.credentials
+
+    @property
+    def credentials(self) -> str:
+        """SID and token as Basic authentication has them."""
+        return b64encode(f"{self.sid}:{self.token}".encode()).decode()
+
+
+def is_number(recipient: str) -> bool:
+    """Whether it can be dialled: E.164, such as +4930123456."""
+    return _NUMBER.fullmatch(recipient) is not None
+
+
+class Twilio:
+    """One account's API."""
+
+    def __init__(self, account: Account, *, timeout: float = 15.0) -> None:
+        """`timeout`: seconds for a whole request."""
+        self.account = account
+        self._poster = Poster(timeout)
+
+    async def create(self, resource: str, form: Mapping[str, str]) -> Outcome:
+        """Create a message (``Messages``) or a call (``Calls``); an empty value is not sent."""
+        url = f"{self.account.api_url}/2010-04-01/Accounts/{quote(self.account.sid, safe='')}/{resource}.json"
+        values = {name: value for name, value in {"From": self.account.sender, **form}.items() if value}
+        headers = {"Authorization": f"Basic {self.account.credentials}", "Accept": "application/json"}
+        return judge(await self._poster.post(url, values, headers), self.account.secrets)
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._poster.close()
+
+
+def judge(answer: Answer | Unanswered | Unsendable, secrets: Iterable[str]) -> Outcome:
+    """What Twilio's answer means for the message."""
+    match answer:
+        case Unsendable(reason):
+            return Rejected(f"Twilio: {reason}")
+        case Unanswered(reason, sent):
+            return Retry(f"Twilio: {reason}{'; it may have been sent all the same' if sent else ''}")
+        case Answer(status=201) if not answer.whole:
+            # Created is created. Sending again because the receipt broke off would ring twice.
+            return Delivered()
+        case Answer(status=status) if 200 <= status < 300:
+            sid = _fields(answer).get("sid")
+            if isinstance(sid, str) and sid:
+                return Delivered(sid)
+            return Retry(f"the answer ({status}) is not Twilio's: is the API URL right? It may have been sent")
+        case Answer(status=status) if status == 429 or _code(answer) == _RATE_LIMITED:
+            return Retry("Twilio limits the rate (429); nothing was sent", answer.retry_after)
+        case Answer(status=status) if status >= 500 or status == 408:
+            return Retry(f"Twilio is in trouble ({status}); it may have been sent all the same", answer.retry_after)
+        case Answer(status=status) if 300 <= status < 400:
+            return Rejected(f"Twilio's address redirects ({status}), which is not followed: is the API URL right?")
+        case Answer():
+            return Rejected(_refusal(answer, secrets))
+
+
+def _refusal(answer: Answer, secrets: Iterable[str]) -> str:
+    code = _code(answer)
+    if code in _PERMANENT:
+        return f"{_PERMANENT[code]} (Twilio {code})"
+    if answer.status in {401, 403}:
+        return f"Twilio refuses the account SID or the auth token ({answer.status})"
+    if answer.status == 404:
+        return "Twilio knows no such account (404): are the account SID and the API URL right?"
+    said = excerpt(str(_fields(answer).get("message") or answer.body.decode("utf-8", "replace")), secrets)
+    return f"Twilio refuses it ({code or answer.status}): {said or 'no reason given'}"
+
+
+def _code(answer: Answer) -> int:
+    code = _fields(answer).get("code")
+    return code if isinstance(code, int) else 0
+
+
+def _fields(answer: Answer) -> Mapping[str, object]:
+    try:
+        fields = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def valid_signature(auth_token: str, url: str, params: Iterable[tuple[str, str]], signature: str) -> bool:
+    """Whether a callback is Twilio's: its X-Twilio-Signature fits the URL and the posted form.
+
+    `url` is the public one exactly as it was given to Twilio, query included; `params` are the form's pairs as they
+    arrived. Never raises: a signature that makes no sense is not valid.
+    """
+    pairs = sorted(set(params))
+    signed = url + "".join(name + value for name, value in pairs)
+    expected = b64encode(hmac.new(auth_token.encode(), signed.encode("utf-8", "surrogatepass"), sha1).digest())
+    return hmac.compare_digest(expected, signature.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,149 @@
+"""Webhooks to other systems: one JSON document per message, signed. Its form is a promise (docs/channels/webhook.md).
+
+The key in X-Tocsin-Key is the same for every try, so that a receiver can drop what it has seen: every doubt is a
+Retry. Link-local addresses are refused, whatever name leads there: cloud machines keep their credentials on one.
+"""
+
+import hmac
+import json
+import socket
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from ipaddress import IPv6Address, ip_address
+from typing import Any
+
+import aiohttp
+
+from receiver.channels import Outgoing
+from receiver.channels.posting import AddressRefused, Answer, Poster, Unanswered, Unsendable, excerpt
+from receiver.core.events import Delivered, Outcome, Rejected, Retry
+from receiver.core.model import Incident, Instant
+from rules.policy import SECOND
+
+PAYLOAD_VERSION = 1
+
+
+class WebhookSender:
+    """Posts messages to the URLs of webhook channels."""
+
+    def __init__(
+        self,
+        now: Callable[[], int],
+        signing_secret: str = "",
+        *,
+        timeout: float = 15.0,
+        allow_link_local: bool = False,
+    ) -> None:
+        """`now` gives microseconds since 1970, for the signature. `timeout`: seconds for a whole request."""
+        self._now = now
+        self._secret = signing_secret
+        self._poster = Poster(timeout, aiohttp.TCPConnector if allow_link_local else _guarded_connector)
+
+    async def send(self, outgoing: Outgoing) -> Outcome:
+        """Post it; any 2xx means that the other side has it."""
+        own = dict(outgoing.channel.headers)
+        body = json.dumps(payload(outgoing), separators=(",", ":")).encode()
+        ours = {"Content-Type": "application/json", "User-Agent": "Tocsin", "X-Tocsin-Key": outgoing.key}
+        ours |= self._signed(body)
+        reserved = {name.lower() for name in ours} - {"user-agent"}
+        headers = {**ours, **{name: value for name, value in own.items() if name.lower() not in reserved}}
+        answer = await self._poster.post(outgoing.notification.recipient, body, headers)
+        return judge(answer, (self._secret, outgoing.notification.recipient, *own.values()))
+
+    def _signed(self, body: bytes) -> dict[str, str]:
+        timestamp = str(self._now() // SECOND)
+        if not self._secret:
+            return {"X-Tocsin-Timestamp": timestamp}
+        return {"X-Tocsin-Timestamp": timestamp, "X-Tocsin-Signature": sign(self._secret, timestamp, body)}
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._poster.close()
+
+
+def sign(secret: str, timestamp: str, body: bytes) -> str:
+    """The signature of a webhook: the receiver computes the same and compares."""
+    return "v1=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, sha256).hexdigest()
+
+
+def payload(outgoing: Outgoing) -> dict[str, Any]:
+    """The document. Fields are added, never renamed or removed, without a new version."""
+    notification, message = outgoing.notification, outgoing.message
+    return {
+        "version": PAYLOAD_VERSION,
+        "key": outgoing.key,
+        "kind": notification.kind,
+        "reason": notification.reason,
+        "page": notification.page,
+        "channel": notification.channel,
+        "incident": _incident(outgoing.incident),
+        "message": {"subject": message.subject, "text": message.text},
+        "links": [{"label": label, "url": url} for label, url in message.links],
+    }
+
+
+def _incident(incident: Incident) -> Mapping[str, Any]:
+    return {
+        "id": incident.id,
+        "number": incident.number,
+        "type": incident.type,
+        "level": incident.level,
+        "state": incident.state,
+        "title": incident.title,
+        "labels": dict(incident.labels),
+        "opened_at": _rfc3339(incident.opened_at),
+        "acknowledged_at": _rfc3339(incident.acknowledged_at),
+        "acknowledged_by": incident.acknowledged_by or None,
+        "resolved_at": _rfc3339(incident.resolved_at),
+        "recurrences": incident.recurrences,
+        "exercise": incident.exercise,
+    }
+
+
+def _rfc3339(at: Instant | None) -> str | None:
+    if at is None:
+        return None
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def judge(answer: Answer | Unanswered | Unsendable, secrets: tuple[str, ...]) -> Outcome:
+    """What the other side's answer means."""
+    match answer:
+        case Unsendable(reason):
+            return Rejected(reason)
+        case Unanswered(reason):
+            return Retry(reason)
+        case Answer(status=status) if 200 <= status < 300:
+            return Delivered()
+        case Answer(status=status) if status in {408, 425, 429} or status >= 500:
+            return Retry(f"the webhook's receiver is not ready ({status})", answer.retry_after)
+        case Answer(status=status) if 300 <= status < 400:
+            return Rejected(f"the webhook's receiver redirects ({status}); redirects are not followed: set the new URL")
+        case Answer(status=status):
+            said = excerpt(answer.body, secrets)
+            return Rejected(f"the webhook's receiver refuses it ({status}){f': {said}' if said else ''}")
+
+
+def _guarded_connector() -> aiohttp.TCPConnector:
+    return aiohttp.TCPConnector(socket_factory=_guarded_socket)
+
+
+def _guarded_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket for an address, unless it is link-local.
+
+    Here and not in a resolver: this is the address that is connected to, whether it stood in the URL or a name
+    server gave it.
+    """
+    family, kind, protocol, _, where = address
+    if _is_link_local(str(where[0])):
+        raise AddressRefused("the webhook's URL leads to a link-local address, which is refused")
+    return socket.socket(family, kind, protocol)
+
+
+def _is_link_local(host: str) -> bool:
+    address = ip_address(host)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return address.is_link_local
