@@ -1,0 +1,11 @@
+"""What people read: from an incident and a policy's templates to words, in one place.
+
+The dispatcher renders with `Words`; channels read `Message` and decide nothing about words; pages and reports
+take `plain`, `line` and the times. Pure, but for reading our own templates.
+"""
+
+from receiver.messages.message import SHORT_LIMIT, Message
+from receiver.messages.plain import cut, line, plain
+from receiver.messages.words import Words, fill_template
+
+__all__ = ["SHORT_LIMIT", "Message", "Words", "cut", "fill_template", "line", "plain"]

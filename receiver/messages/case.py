@@ -1,0 +1,209 @@
+"""One incident as words see it: everything foreign made harmless, everything looked up that a sentence needs.
+
+All other modules here read a Case, never an incident, so that nothing gets past `plain`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from receiver.core.model import Incident, Instant, Recovery, State, Window
+from receiver.core.plan import Book, Plan
+from receiver.messages.plain import line, plain
+from receiver.messages.times import clock, duration, left
+from rules.policy import IncidentType, Level, Policy, Rule
+
+TITLE = 160
+NAME = 80
+URL = 2000
+LABELS = 30
+"""Labels that are shown; more help nobody at night."""
+
+LIVE = frozenset({State.OPEN, State.ACKNOWLEDGED})
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One incident at one moment. `page_url` is empty where nobody told us our address."""
+
+    incident: Incident
+    book: Book
+    now: Instant
+    page_url: str
+
+    @property
+    def policy(self) -> Policy:
+        """The policy version the incident runs under."""
+        return self.book.playbook.policy
+
+    @property
+    def plan(self) -> Plan:
+        """Its plan."""
+        return self.book.playbook.plan(self.incident)
+
+    @property
+    def level(self) -> Level:
+        """Its level."""
+        return self.policy.level(self.incident.level)
+
+    @property
+    def number(self) -> str:
+        """As people say it: ``#12``."""
+        return f"#{self.incident.number}"
+
+    @property
+    def title(self) -> str:
+        """One line."""
+        return line(self.incident.title, TITLE) or self.type
+
+    @property
+    def type(self) -> str:
+        """The incident type's name."""
+        return line(self.incident.type, NAME) or "incident"
+
+    @property
+    def labels(self) -> tuple[tuple[str, str], ...]:
+        """The labels that all its alerts share, by name."""
+        return tuple((line(name, NAME), line(value)) for name, value in sorted(self.incident.labels.items())[:LABELS])
+
+    @property
+    def live(self) -> bool:
+        """Whether somebody still has to act."""
+        return self.incident.state in LIVE
+
+    @property
+    def owner(self) -> str:
+        """Who acknowledged it; empty: nobody."""
+        return name(self.incident.acknowledged_by)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The policy's rules that fired, the worst first."""
+        keys = sorted(self.incident.rules, key=lambda key: -self.incident.rules[key])
+        return tuple(rule for key in keys if (rule := self.book.playbook.rules.get(key)))
+
+    @property
+    def kind(self) -> IncidentType | None:
+        """The policy's incident type, where it has one of that name."""
+        named = (self.book.playbook.types.get(key) for key in self.incident.rules)
+        return next((kind for kind in named if kind), None) or self.policy.incident_type(self.incident.type)
+
+    @property
+    def conditions(self) -> str:
+        """What the rules ask, as written."""
+        return "; ".join(dict.fromkeys(line(rule.condition) for rule in self.rules[:5]))
+
+    @property
+    def runbook(self) -> str:
+        """The first rule's runbook, if it is an address that a browser takes."""
+        return next((url for rule in self.rules if (url := web_address(rule.runbook_url))), "")
+
+    @property
+    def first_actions(self) -> tuple[str, ...]:
+        """What to do first: the type's immediate actions, else the first step of the procedure that applies."""
+        if self.kind and self.kind.immediate_actions:
+            return tuple(line(action) for action in self.kind.immediate_actions)
+        return tuple(line(step) for step in self.first_procedure[:1])
+
+    @property
+    def first_procedure(self) -> tuple[str, ...]:
+        """Steps of the rule's own section's response procedure, else of `initial_response`."""
+        sections = [rule.section for rule in self.rules] + ([self.kind.section] if self.kind else [])
+        for section in dict.fromkeys(sections):
+            for procedure in self.policy.procedures:
+                if procedure.section == section and procedure.name.endswith("response"):
+                    return procedure.steps
+        return self.procedure("initial_response")
+
+    def procedure(self, wanted: str) -> tuple[str, ...]:
+        """The steps of the procedure of that name; none where the policy has none."""
+        found = (procedure.steps for procedure in self.policy.procedures if procedure.name == wanted)
+        return next(found, ())
+
+    def time(self, at: Instant) -> str:
+        """An instant, as seen from now."""
+        return clock(at, self.now)
+
+    @property
+    def stands(self) -> str:
+        """How it stands, in a sentence without a full stop."""
+        incident = self.incident
+        match incident.state:
+            case State.OPEN:
+                return "; ".join(filter(None, (self._open, self.recovery)))
+            case State.ACKNOWLEDGED:
+                at = f" at {self.time(incident.acknowledged_at)}" if incident.acknowledged_at else ""
+                return "; ".join(filter(None, (f"acknowledged by {self.owner or 'somebody'}{at}", self.recovery)))
+            case State.RESOLVED:
+                at = f" at {self.time(incident.resolved_at)}" if incident.resolved_at else ""
+                return f"resolved by {name(incident.resolved_by)}{at}" if incident.resolved_by else f"resolved{at}"
+            case State.CLOSED:
+                return "closed"
+
+    @property
+    def _open(self) -> str:
+        """Open, and how long until somebody must have acknowledged, and until others are told."""
+        due = self.incident.response_due_at
+        if due < self.now:
+            told = f"open; nobody has acknowledged, due by {self.time(due)}, {left(due, self.now)}"
+        else:
+            told = f"open; acknowledge by {self.time(due)} ({left(due, self.now)})"
+        following = self.incident.windows.get(Window.ESCALATE)
+        return f"{told}; next escalation at {self.time(following)}" if following and following > self.now else told
+
+    @property
+    def recovery(self) -> str:
+        """What is known of a recovery; empty: nothing recovered."""
+        match self.incident.recovery:
+            case Recovery.NONE:
+                return ""
+            case Recovery.VERIFYING:
+                until = self.incident.windows.get(Window.VERIFY)
+                return "signal recovered, verifying" + (f" until {self.time(until)}" if until else "")
+            case Recovery.CONFIRM:
+                return "signal recovered, a person must confirm"
+            case Recovery.UNVERIFIED:
+                return "recovery unverified: what should prove it was itself missing, a person must confirm"
+
+    @property
+    def impact(self) -> str:
+        """The impact as assessed, else the type's, else what the level usually means; empty: unknown."""
+        grade = self.kind.business_impact if self.kind else ""
+        usual = f"{grade} (business impact of {self.type})" if grade else self.level.impact
+        return self.fact("impact_description") or line(usual)
+
+    def fact(self, wanted: str) -> str:
+        """What responders entered under that name; empty: nothing yet."""
+        return plain(self.incident.facts.get(wanted, ""))
+
+    @property
+    def lasted(self) -> str:
+        """From the opening to the resolution, or to now."""
+        return duration((self.incident.resolved_at or self.now) - self.incident.opened_at)
+
+
+def name(person: str) -> str:
+    """A person's name on a line."""
+    return line(person, NAME)
+
+
+def web_address(url: str) -> str:
+    """The URL if a browser may be sent there; empty otherwise (``javascript:``, half an address …)."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    if parts.scheme not in {"http", "https"} or not parts.hostname or len(url) > URL:
+        return ""
+    return url if url.isprintable() and not any(char in ' "<>|' for char in url) else ""
+
+
+def numbers(of: Iterable[int]) -> str:
+    """Incident numbers, neighbours drawn together: ``#12-#31, #40``."""
+    runs: list[list[int]] = []
+    for number in sorted(set(of)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    return ", ".join("-".join(f"#{end}" for end in run) for run in runs)

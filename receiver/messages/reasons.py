@@ -1,0 +1,153 @@
+"""Why a message comes: a label of a word or two, and the sentence that opens it."""
+
+from typing import assert_never
+
+from receiver.core.model import Instant, Kind, Notification, Reason, Recovery, State
+from receiver.messages.case import Case, name
+from receiver.messages.plain import line, plain
+from receiver.messages.times import duration, left
+
+LABELS: dict[Reason, str] = {
+    Reason.OPENED: "",
+    Reason.ESCALATED: "Escalated",
+    Reason.BREACHED: "Response time breached",
+    Reason.REPEATED: "Still unacknowledged",
+    Reason.FALLBACK: "Page not delivered elsewhere",
+    Reason.NEW_DANGER: "Worse",
+    Reason.ACK_EXPIRED: "Acknowledgement expired",
+    Reason.RECURRED: "Back again",
+    Reason.STILL_FIRING: "Still firing",
+    Reason.RULE_JOINED: "Further rule",
+    Reason.ALERT_JOINED: "Further alert",
+    Reason.RECOVERED: "Signal recovered",
+    Reason.CONFIRM: "Confirm the recovery",
+    Reason.FIRED_AGAIN: "Fired again",
+    Reason.ACTION: "",
+}
+
+
+def label(notification: Notification) -> str:
+    """What sets this message apart from a first page; empty for that."""
+    match notification.kind:
+        case Kind.PAGE | Kind.NOTICE:
+            return LABELS[notification.reason]
+        case Kind.REMINDER:
+            return "Reminder"
+        case Kind.ACKNOWLEDGED:
+            return "Acknowledged"
+        case Kind.UPDATE:
+            return "Update"
+        case Kind.BREACH:
+            return "Response time breached"
+        case Kind.RESOLVED:
+            return "Resolved"
+        case _:
+            assert_never(notification.kind)
+
+
+def lead(notification: Notification, case: Case) -> str:
+    """Why this message comes now: a sentence or two."""
+    by, note = name(notification.data.get("by", "")), plain(notification.data.get("note", ""))
+    match notification.kind:
+        case Kind.PAGE:
+            said = _page(notification, case, by)
+        case Kind.NOTICE:
+            said = _notice(notification, case)
+        case Kind.REMINDER:
+            said = _reminder(notification, case)
+        case Kind.ACKNOWLEDGED:
+            said = f"Acknowledged by {by or case.owner or 'somebody'}, {_since_opening(case)}."
+        case Kind.UPDATE:
+            said = f"Status update by {by}." if by else "Status update."
+        case Kind.BREACH:
+            said = f"{_breach(case)} Everyone concerned has been paged."
+        case Kind.RESOLVED:
+            said = _resolved(case, by)
+        case _:
+            assert_never(notification.kind)
+    text = plain(notification.data.get("text", ""))
+    return "\n".join(filter(None, (said, note and f"Note: {note}", text)))
+
+
+def _page(notification: Notification, case: Case, by: str) -> str:
+    data = notification.data
+    before = name(data.get("acknowledged_by", ""))
+    void = f" {before}'s acknowledgement no longer holds." if before else ""
+    match notification.reason:
+        case Reason.ESCALATED:
+            return f"{by} asks for help now." if by else f"Nobody has acknowledged it in {case.lasted}."
+        case Reason.BREACHED:
+            return _breach(case)
+        case Reason.REPEATED:
+            return f"Still nobody has acknowledged it, {_since_opening(case)}."
+        case Reason.FALLBACK:
+            return "This page has reached nobody yet on the channels that come first, so it comes to you."
+        case Reason.NEW_DANGER:
+            why = f": {line(data['rule'])} fired" if data.get("rule") else f", says {by}" if by else ""
+            return f"It got worse{why}.{void}"
+        case Reason.ACK_EXPIRED:
+            return f"{before or 'The owner'} acknowledged it, and nothing was heard since. It is open again."
+        case Reason.RECURRED:
+            return f"It fires again after it was resolved ({_ordinal(case.incident.recurrences)} time)."
+        case Reason.STILL_FIRING:
+            return "It was resolved while its alerts fired, and they still do."
+        case Reason.RULE_JOINED:
+            return f"A further rule fired: {line(data.get('rule', 'unknown'))}."
+        case _:
+            return f"Declared by {by}." if by else f"Opened at {case.time(case.incident.opened_at)}."
+
+
+def _notice(notification: Notification, case: Case) -> str:
+    data = notification.data
+    match notification.reason:
+        case Reason.RECOVERED:
+            return f"No alert fires any more ({case.recovery or case.stands})."
+        case Reason.CONFIRM if case.incident.recovery is Recovery.UNVERIFIED:
+            return (
+                "No alert fires any more, but what should prove the recovery was itself missing. Check, then resolve."
+            )
+        case Reason.CONFIRM:
+            return "The signal recovered. At this level a person must confirm that it is over."
+        case Reason.FIRED_AGAIN:
+            return "It fires again, before its recovery was believed."
+        case Reason.RULE_JOINED:
+            return f"A further rule fired: {line(data.get('rule', 'unknown'))}."
+        case _:
+            count = data.get("alerts", "1")
+            many = "A further alert" if count == "1" else f"{line(count, 10)} further alerts"
+            return f"{many} of {line(data.get('rule', 'the same rule'))}: {line(data.get('summary', ''))}"
+
+
+def _reminder(notification: Notification, case: Case) -> str:
+    whom = name(notification.data.get("whom", "")) or case.owner or "Whoever acknowledged"
+    if notification.reason is Reason.CONFIRM:
+        return f"{whom}: {case.recovery or 'the signal recovered, a person must confirm'}. Check, then resolve."
+    until = notification.data.get("expires_at", "")
+    when = f" at {case.time(Instant(int(until)))}, {left(Instant(int(until)), case.now)}" if until.isdigit() else ""
+    return f"{whom}: your acknowledgement expires{when}. A note, a step or an update keeps it."
+
+
+def _breach(case: Case) -> str:
+    limit = duration(case.plan.response_time)
+    return f"Nobody has acknowledged it within the response time of {limit} (due by {_due(case)})."
+
+
+def _due(case: Case) -> str:
+    return case.time(case.incident.response_due_at)
+
+
+def _resolved(case: Case, by: str) -> str:
+    if by:
+        firing = " Alerts still fire." if case.incident.is_firing else ""
+        return f"Resolved by {by} after {case.lasted}.{firing}"
+    if case.incident.state is State.RESOLVED:
+        return f"Resolved after {case.lasted}: the signal recovered and stayed recovered."
+    return f"Resolved; by now it is {case.stands}."
+
+
+def _since_opening(case: Case) -> str:
+    return f"{duration(case.now - case.incident.opened_at)} after the opening"
+
+
+def _ordinal(number: int) -> str:
+    return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}th")

@@ -1,0 +1,74 @@
+"""The same in few characters (SMS) and in spoken sentences (phone)."""
+
+import re
+
+from receiver.core.model import State
+from receiver.messages.case import Case, numbers
+from receiver.messages.message import SHORT_LIMIT
+from receiver.messages.plain import cut
+
+UNICODE_LIMIT = 201
+"""Three SMS of 67 characters: beyond GSM-7's alphabet an SMS holds less than half."""
+
+SPEECH_LIMIT = 700
+TITLE_SPOKEN = 120
+
+GSM7 = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    "ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà^{}\\[~]|€"
+)
+"""The characters of GSM 03.38, with its extension."""
+
+_TYPEWRITER = str.maketrans(
+    {"…": "...", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "`": "'", "→": "->", "×": "x"}  # noqa: RUF001
+    | dict.fromkeys("\xa0\u2009\u202f\n", " ")
+)
+_UNSPOKEN = re.compile(r"[^\w\s.,:;?!'%-]|_")
+
+
+def short(case: Case, label: str, by: str, *, replies: bool) -> str:
+    """One incident for an SMS: which, how bad, what, and how to acknowledge."""
+    parts = ("EXERCISE" if case.incident.exercise else "", f"T{case.number}", label.upper())
+    begin = " ".join(filter(None, (*parts, case.level.name.upper())))
+    return fit(f"{begin}{f' by {by}' if by else ''}:", case.title, _tail(case, replies=replies))
+
+
+def short_bundle(cases: list[Case], *, replies: bool) -> str:
+    """Several incidents for an SMS."""
+    told = numbers(case.incident.number for case in cases)
+    begin = f"{'EXERCISE ' if all(case.incident.exercise for case in cases) else ''}T {len(cases)} incidents"
+    how = "reply ACK and the number" if replies else cases[0].page_url.rpartition("/")[0]
+    return fit(f"{begin} {cases[0].level.name.upper()} {told}:", cases[0].title, f"Ack each: {how}" if how else "")
+
+
+def fit(begin: str, title: str, tail: str) -> str:
+    """The three in one text that is not too long; the title gives way first."""
+    begin, title, tail = (part.translate(_TYPEWRITER) for part in (begin, title, tail))
+    limit = SHORT_LIMIT if GSM7.issuperset(begin + title + tail) else UNICODE_LIMIT
+    room = limit - len(begin) - len(tail) - len(" . ") - len("...")
+    middle = f"{cut(title, room).translate(_TYPEWRITER).rstrip('.')}." if room > 0 else ""
+    return " ".join(filter(None, (begin, middle, tail)))[:limit]
+
+
+def _tail(case: Case, *, replies: bool) -> str:
+    incident = case.incident
+    if incident.state is not State.OPEN:
+        return ""
+    due = case.time(incident.response_due_at)
+    when = f"Ack by {due}" if incident.response_due_at >= case.now else f"Ack now (due {due})"
+    how = f"reply ACK {incident.number}" if replies else case.page_url
+    return f"{when}: {how}" if how else f"{when}."
+
+
+def speak(case: Case, lead: str) -> str:
+    """For a voice: who calls, how bad, what, and why now."""
+    exercise = "This is an exercise. " if case.incident.exercise else ""
+    what = f"{case.level.name.capitalize()} incident {case.incident.number}. {cut(case.title, TITLE_SPOKEN)}"
+    return sayable(f"{exercise}Tocsin here. {what}. {lead} It is {case.stands}.")
+
+
+def sayable(text: str) -> str:
+    """Without what a voice would spell out or stumble over."""
+    spelt = text.replace("UTC", "U T C").replace(" (", ", ").replace("\n", ". ")
+    words = " ".join(_UNSPOKEN.sub(" ", spelt).split())
+    return cut(re.sub(r"\s+([.,;:?!])", r"\1", words), SPEECH_LIMIT)

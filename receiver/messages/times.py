@@ -1,0 +1,56 @@
+"""Instants and durations in words. Instants are shown in UTC and say so: people of several zones read them."""
+
+from datetime import UTC, datetime, timedelta
+
+from receiver.core.model import Instant
+from rules.policy import HOUR, MINUTE, SECOND
+
+DAY = 24 * HOUR
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def moment(at: Instant) -> datetime:
+    """The instant as a datetime in UTC."""
+    return _EPOCH + timedelta(microseconds=at)
+
+
+def stamp(at: Instant) -> str:
+    """Date and time: ``2026-11-23 03:14 UTC``."""
+    return f"{moment(at):%Y-%m-%d %H:%M} UTC"
+
+
+def clock(at: Instant, now: Instant) -> str:
+    """The time of day, with the date where it is not today's: ``03:14 UTC``, ``24 Nov 03:14 UTC``."""
+    when = moment(at)
+    if when.date() == moment(now).date():
+        return f"{when:%H:%M} UTC"
+    return f"{when.day} {_MONTHS[when.month - 1]} {when:%H:%M} UTC"
+
+
+def duration(micros: int) -> str:
+    """How long, in its two largest units: ``15 minutes``, ``1 hour 30 minutes``, ``24 hours``, ``3 days``."""
+    seconds = max(0, micros) // SECOND
+    if seconds < 60:
+        return _count(seconds, "second")
+    if micros < HOUR:
+        return _count(micros // MINUTE, "minute")
+    if micros < 2 * DAY:
+        return _two(micros, HOUR, "hour", MINUTE, "minute")
+    return _two(micros, DAY, "day", HOUR, "hour")
+
+
+def _two(micros: int, large: int, large_name: str, small: int, small_name: str) -> str:
+    whole, rest = divmod(micros, large)
+    more = rest // small
+    return _count(whole, large_name) + (f" {_count(more, small_name)}" if more else "")
+
+
+def _count(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"
+
+
+def left(until: Instant, now: Instant) -> str:
+    """How far off an instant is: ``12 minutes left``, ``5 minutes ago``."""
+    return f"{duration(until - now)} left" if until >= now else f"{duration(now - until)} ago"

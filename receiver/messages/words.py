@@ -1,0 +1,252 @@
+"""From notifications and their incidents to a Message. The dispatcher calls `Words.render`, when it sends.
+
+Pure: the time, the policy and our own address are given. A policy's template that fails takes nobody's page
+away: Tocsin's own words go out, and say so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from receiver.core.model import Incident, Instant, Kind, Notification, Reason, Recovery, State
+from receiver.core.plan import Book
+from receiver.messages.case import Case, name, numbers
+from receiver.messages.letter import CALM, COLOURS, Letter, Row, as_html, as_text
+from receiver.messages.message import Message
+from receiver.messages.placeholders import fill, values
+from receiver.messages.plain import cut, line
+from receiver.messages.reasons import label, lead
+from receiver.messages.short import sayable, short, short_bundle, speak
+from rules.placeholders import TemplateError
+from rules.policy import Template
+
+SEVERITIES = {1: "info", 2: "warning", 3: "error", 4: "critical"}
+"""PagerDuty's words."""
+
+ROWS = 10
+"""Incidents of a bundle that are told with their titles; the others with their numbers."""
+
+EVENTS = {
+    Kind.ACKNOWLEDGED: "acknowledged",
+    Kind.UPDATE: "updated",
+    Kind.RESOLVED: "resolved",
+}
+OPENING = frozenset({Reason.OPENED, Reason.RECURRED})
+SELF_EXPLAINING = frozenset({*EVENTS, Kind.BREACH})
+"""Kinds whose first sentence says the label anyway."""
+
+
+class Told(Protocol):
+    """What one message is about (the engine's Delivery)."""
+
+    @property
+    def items(self) -> Sequence[tuple[Notification, Incident]]:
+        """Usually one; several when they were bundled."""
+
+    @property
+    def book(self) -> Book:
+        """For the words: the version the (first) incident runs under, and the current one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Makes messages. `external_url` is where people reach us; without it there are no links."""
+
+    external_url: str | None = None
+    installation: str = ""
+    sms_replies: bool = True
+    """Whether an answer to an SMS reaches us."""
+
+    def render(self, delivery: Told, now: Instant) -> Message:
+        """The message for one delivery, as things are now."""
+        cases = [self.case(incident, delivery.book, now) for _, incident in delivery.items]
+        if len(cases) > 1:
+            return self._bundle(cases)
+        return self._single(delivery.items[0][0], cases[0])
+
+    def case(self, incident: Incident, book: Book, now: Instant) -> Case:
+        """The incident as words see it."""
+        page_url = f"{self.external_url.rstrip('/')}/incidents/{incident.number}" if self.external_url else ""
+        return Case(incident, book, now, page_url)
+
+    def _single(self, notification: Notification, case: Case) -> Message:
+        letter = _letter(notification, case)
+        incident = case.incident
+        return Message(
+            subject=letter.subject,
+            text=as_text(letter),
+            html=as_html(letter),
+            short=short(case, letter.label, name(notification.data.get("by", "")), replies=self.sms_replies),
+            speech=speak(case, letter.lead),
+            headline=_headline(case),
+            facts=letter.facts,
+            paragraphs=_paragraphs(letter),
+            links=letter.links,
+            level=incident.level,
+            severity=SEVERITIES[incident.level],
+            lead=letter.lead
+            if notification.kind in SELF_EXPLAINING
+            else f"{letter.label}: {letter.lead}".removeprefix(": "),
+            live=case.live,
+        )
+
+    def _bundle(self, cases: list[Case]) -> Message:
+        letter = _bundle_letter(cases, f"{self.external_url.rstrip('/')}/" if self.external_url else "")
+        worst = max(case.incident.level for case in cases)
+        return Message(
+            subject=letter.subject,
+            text=as_text(letter),
+            html=as_html(letter),
+            short=short_bundle(cases, replies=self.sms_replies),
+            speech=sayable(f"Tocsin here. {letter.title}. {letter.lead} The first is: {cases[0].title}."),
+            headline=letter.subject,
+            facts=letter.facts,
+            paragraphs=_paragraphs(letter),
+            links=letter.links,
+            level=worst,
+            severity=SEVERITIES[worst],
+            lead=letter.lead,
+            live=any(case.live for case in cases),
+            count=len(cases),
+        )
+
+
+def _letter(notification: Notification, case: Case) -> Letter:
+    said = label(notification)
+    subject, body = _from_policy(notification, case, said)
+    paging = notification.kind is Kind.PAGE and case.live
+    return Letter(
+        subject=line(f"{'EXERCISE: ' if case.incident.exercise else ''}{subject}"),
+        level=line(case.level.name),
+        colour=COLOURS[case.incident.level] if case.live else CALM,
+        exercise=case.incident.exercise,
+        label=said,
+        number=case.number,
+        title=case.title,
+        lead=lead(notification, case),
+        stands=_sentence(case.stands) if notification.kind is not Kind.RESOLVED else "",
+        meaning=_sentence(line(case.level.description)) if paging else "",
+        actions=case.first_actions if paging else (),
+        body=body,
+        button=_button(case),
+        command=_command(case),
+        facts=tuple(_facts(case)),
+        labels=case.labels,
+        links=tuple((text, url) for text, url in (("Runbook", case.runbook), (case.number, case.page_url)) if url),
+    )
+
+
+def _from_policy(notification: Notification, case: Case, said: str) -> tuple[str, str]:
+    """Subject and body, from the policy's templates where one goes out now."""
+    initial, *others = (case.policy.templates.initial, case.policy.templates.update, case.policy.templates.resolution)
+    opening = notification.kind is Kind.PAGE and notification.reason in OPENING
+    event = "opened" if opening else EVENTS.get(notification.kind, "")
+    due = [template for template in (initial, *others) if template.send_on == event]
+    own = f"{case.number} {case.level.name.upper()}: {case.title}"
+    try:
+        filling = values(case)
+        # With its subject: in a thread, mail keeps the first message's subject.
+        body = "\n\n".join(f"{fill(each.subject, filling)}\n\n{fill(each.body, filling)}" for each in due)
+        if notification.kind in {Kind.PAGE, Kind.BREACH}:
+            subject = fill(initial.subject, filling)
+            return f"{said}: {subject}" if said else subject, body
+        return fill(due[0].subject, filling) if due else f"{said}: {own}", body
+    except TemplateError as error:
+        told = f"The policy's template cannot be filled ({error}); these are Tocsin's own words."
+        return f"{said}: {own}" if said else own, told
+
+
+def fill_template(template: Template, case: Case) -> tuple[str, str]:
+    """Subject and body of a policy's template for this incident. Raises TemplateError if it cannot be filled."""
+    filling = values(case)
+    return line(fill(template.subject, filling)), fill(template.body, filling)
+
+
+def _facts(case: Case) -> list[tuple[str, str]]:
+    """(label, value), the most important first; what is unknown is left out."""
+    incident = case.incident
+    rules = [line(key) for key in incident.rules]
+    firing = sum(incident.firing)
+    facts = (
+        ("Level", f"{incident.level} {case.level.name}"),
+        ("State", case.stands),
+        ("Condition", case.conditions),
+        ("Impact", cut(case.impact, 500)),
+        ("Type", case.type),
+        ("Opened", case.time(incident.opened_at)),
+        ("Alerts", f"{firing} firing" if firing else "declared by a person" if incident.declared else "none firing"),
+        ("Rules", cut(", ".join(rules), 500) if len(rules) > 1 else ""),
+        ("Recurrences", str(incident.recurrences or "")),
+    )
+    return [(name, value) for name, value in facts if value]
+
+
+def _headline(case: Case) -> str:
+    state = case.incident.state
+    exercise = "EXERCISE" if case.incident.exercise else ""
+    words = (exercise, state.upper() if state is not State.OPEN else "", case.number, f"{case.level.name.upper()}:")
+    return " ".join(filter(None, (*words, case.title)))
+
+
+def _button(case: Case) -> tuple[str, str] | None:
+    if not case.page_url:
+        return None
+    if case.incident.state is State.OPEN:
+        return f"Acknowledge {case.number}", case.page_url
+    return f"Open {case.number}", case.page_url
+
+
+def _command(case: Case) -> str:
+    if case.incident.state is State.OPEN:
+        return f"To acknowledge: tocsin acknowledge {case.incident.number}"
+    if case.live and case.incident.recovery in {Recovery.CONFIRM, Recovery.UNVERIFIED}:
+        return f"To confirm: tocsin resolve {case.incident.number}"
+    return ""
+
+
+def _paragraphs(letter: Letter) -> tuple[str, ...]:
+    """For chat: what the headline, the lead and the facts leave out."""
+    actions = "\n".join(f"{number}. {action}" for number, action in enumerate(letter.actions, 1))
+    rows = "\n".join(f"{row.number} {row.title} ({row.stands})" for row in letter.rows)
+    labels = ", ".join(f"{name}={value}" for name, value in letter.labels)
+    parts = (
+        letter.meaning,
+        f"First do this:\n{actions}" if actions else "",
+        rows and rows + (f"\nand {letter.more} more" if letter.more else ""),
+        letter.body,
+        f"Labels: {cut(labels, 1500)}" if labels else "",
+        letter.command,
+    )
+    return tuple(part for part in parts if part)
+
+
+def _bundle_letter(cases: list[Case], console: str) -> Letter:
+    worst = max(cases, key=lambda case: case.incident.level)
+    told = numbers(case.incident.number for case in cases)
+    title = f"{len(cases)} incidents: {told}"
+    exercise = all(case.incident.exercise for case in cases)
+    due = min(case.incident.response_due_at for case in cases)
+    rows = [
+        Row(case.number, f"{'EXERCISE ' if case.incident.exercise else ''}{case.title}", case.stands, case.page_url)
+        for case in cases[:ROWS]
+    ]
+    return Letter(
+        subject=line(f"{'EXERCISE: ' if exercise else ''}{worst.level.name.upper()}: {title}"),
+        level=line(worst.level.name),
+        colour=COLOURS[worst.incident.level],
+        exercise=exercise,
+        label="",
+        number="",
+        title=title,
+        lead=f"So many opened at once that they come as one message. Acknowledge each, the first by {worst.time(due)}.",
+        button=("Open the console", console) if console else None,
+        command="To acknowledge one: tocsin acknowledge NUMBER",
+        facts=(("Level", f"{worst.incident.level} {worst.level.name}"), ("Incidents", told)),
+        links=(("Console", console),) if console else (),
+        rows=rows,
+        more=max(0, len(cases) - ROWS),
+    )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
