@@ -1,0 +1,41 @@
+"""What a policy compiles to: files for Prometheus, Alertmanager, Kubernetes and Grafana.
+
+`tocsin compile` writes what `render` returns. The same policy and options give the same bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rules import watch
+from rules.compile import compile  # noqa: A004 - it is what this does
+from rules.outputs import alertmanager, dashboard, kubernetes, prometheus, unit_tests
+from rules.outputs.options import Options
+from rules.policy import Policy
+
+__all__ = ["Options", "Outputs", "render"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Every file by its name, and what the unit tests do not prove."""
+
+    files: Mapping[str, bytes]
+    unproved: tuple[str, ...]
+
+
+def render(policy: Policy, options: Options | None = None) -> Outputs:
+    """Compile the policy. Raises ConditionError for a condition that `rules.load` would have refused."""
+    options = options or Options()
+    compiled = compile(policy)
+    vigil = watch.group(policy) if options.watch else None
+    groups = (*compiled, vigil) if vigil else compiled
+    tests = unit_tests.render(compiled, vigil)
+    files = {
+        "rules.yml": prometheus.render(groups),
+        **tests.files,
+        "alertmanager.yml": alertmanager.render(policy, options),
+        "prometheusrule.yaml": kubernetes.render_rules(groups, options),
+        "alertmanagerconfig.yaml": kubernetes.render_routes(policy, options),
+        "dashboard.json": dashboard.render(policy),
+    }
+    return Outputs(files, tests.unproved)

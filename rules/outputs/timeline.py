@@ -45,6 +45,11 @@ class Story:
         return max(len(fed) for fed in self.series.values()) - 1
 
 
+WINDOWED = (
+    "it looks back over a window: how long it keeps firing is not proved, nor any average exactly at its boundary"
+)
+
+
 def stories(alert: AlertingRule, interval: Micros) -> list[Story]:
     """The proofs of one rule. Raises Unprovable."""
     assert alert.rule is not None

@@ -17,9 +17,9 @@ from rules.condition import Selector
 from rules.durations import format_duration
 from rules.expression import nodes, syntax
 from rules.outputs.cases import Case, series_name
-from rules.outputs.evaluation import Sample, Unprovable
+from rules.outputs.evaluation import Sample, Unprovable, is_instant
 from rules.outputs.losses import losses, never_seen
-from rules.outputs.timeline import Story, number, sequence, stories
+from rules.outputs.timeline import WINDOWED, Story, number, sequence, stories
 from rules.outputs.vigils import vigils
 from rules.outputs.witnesses import answer, labels_of
 from rules.outputs.yaml_text import text
@@ -174,6 +174,8 @@ def _rules(facts: _Facts, alerts: Sequence[AlertingRule], interval: Micros, miss
             needs = facts.needs_of_name(alert)
             for story in stories(alert, interval):
                 _tell(story, rounds.place(needs, depth, "rules at their boundaries"))
+            if not is_instant(syntax(alert.expr)):
+                missing.append(f"rule {alert.rule.key} ({alert.rule.condition}): {WINDOWED}")
         except Unprovable as reason:
             missing.append(f"rule {alert.rule.key} ({alert.rule.condition}): {reason}")
     return rounds.in_order()

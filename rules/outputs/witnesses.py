@@ -98,7 +98,7 @@ def _divides_by_zero(tree: promql.Expr, values: tuple[float, ...]) -> bool:
 
 def _candidates(tree: promql.Expr) -> tuple[float, ...]:
     """The numbers of the condition, each with its neighbours; the exact number only where no average may blur it."""
-    exact = is_instant(tree)
+    exact = is_instant(tree) or not _averages(tree)
     tried = {0.0, 1.0}
     for node in nodes(tree):
         if isinstance(node, promql.NumberLiteral) and abs(node.val) < 1e15:
@@ -111,6 +111,10 @@ def _candidates(tree: promql.Expr) -> tuple[float, ...]:
     if any(isinstance(node, promql.UnaryExpr) for node in nodes(tree)):
         tried |= {-value for value in tried}
     return tuple(sorted(tried))
+
+
+def _averages(tree: promql.Expr) -> bool:
+    return any(isinstance(node, promql.Call) and node.func.name == "avg_over_time" for node in nodes(tree))
 
 
 def _turns(

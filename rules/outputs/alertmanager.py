@@ -1,0 +1,115 @@
+"""Policy → ``alertmanager.yml``. Works with Alertmanager 0.25.
+
+Everything goes to Tocsin's webhook, which knows channels and people. Two alerts go around it on purpose, to
+Alertmanager's own e-mail or PagerDuty: Tocsin is down, and an emergency's page that Tocsin has not delivered.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rules.durations import format_duration
+from rules.outputs.options import Options
+from rules.outputs.yaml_text import text
+from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Level, Policy
+from rules.watch import AROUND_TOCSIN
+
+HEAD = """\
+Compiled by Tocsin from the policy: edit that, not this. No secret is written here, only files that hold them.
+Alerts that Tocsin compiled have a label "section"; a signal's rules and its twin arrive together."""
+
+ALONE = """
+Nobody is told when Tocsin itself is down: compile with a fallback e-mail address or PagerDuty key to change that."""
+
+TOCSIN, FALLBACK = "tocsin", "around-tocsin"
+COMPILED_BY = ["system", "signal"]
+OTHERS_BY = ["alertname", "system", "namespace"]
+HEARTBEAT_REPEAT = MINUTE
+LONGEST_REPEAT = HOUR
+"""Repeats tell Tocsin nothing new; they mend what a lost database or a wrong silence forgot."""
+
+
+def render(policy: Policy, options: Options) -> bytes:
+    """The configuration. Credentials stay in files that it names."""
+    document: dict[str, Any] = {"route": route(policy, options), "receivers": list(_receivers(options))}
+    return text(document, HEAD if options.has_fallback or not options.watch else HEAD + ALONE)
+
+
+def route(policy: Policy, options: Options) -> dict[str, Any]:
+    """The routing tree; the AlertmanagerConfig for Kubernetes is made from the same."""
+    return {
+        "receiver": TOCSIN,
+        "group_by": OTHERS_BY,
+        **_pace("30s", "1m", LONGEST_REPEAT),
+        "routes": [*(_watch_routes(options) if options.watch else ()), _compiled(policy)],
+    }
+
+
+def _pace(wait: str, interval: str, repeat: int) -> dict[str, str]:
+    return {"group_wait": wait, "group_interval": interval, "repeat_interval": format_duration(repeat)}
+
+
+def _watch_routes(options: Options) -> Iterator[dict[str, Any]]:
+    yield {
+        "receiver": FALLBACK if options.has_fallback else TOCSIN,
+        "matchers": [f'alertname=~"{"|".join(AROUND_TOCSIN)}"'],
+        "group_by": ["alertname"],
+        **_pace("0s", "1m", 5 * MINUTE),
+    }
+    yield {
+        "receiver": TOCSIN,
+        "matchers": ['heartbeat="true"'],
+        "group_by": ["heartbeat"],
+        **_pace("0s", "30s", HEARTBEAT_REPEAT),
+    }
+
+
+def _compiled(policy: Policy) -> dict[str, Any]:
+    return {
+        "receiver": TOCSIN,
+        "matchers": ['section=~".+"'],
+        "group_by": COMPILED_BY,
+        **_pace("30s", "1m", LONGEST_REPEAT),
+        "routes": [route for level in reversed(policy.levels) for route in _level_routes(level)],
+    }
+
+
+def _level_routes(level: Level) -> Iterator[dict[str, Any]]:
+    """Repeated at least as often as the level escalates, so that Tocsin and Alertmanager never disagree for longer."""
+    repeat = min(level.escalation_time, LONGEST_REPEAT)
+    matcher = f'severity_level="{level.level}"'
+    at_once = _pace("0s", "10s", max(repeat, 10 * SECOND))
+    if level.level == EMERGENCY:
+        yield {"receiver": TOCSIN, "matchers": [matcher], "group_by": COMPILED_BY, **at_once}
+        return
+    yield {"receiver": TOCSIN, "matchers": [matcher, 'immediate="true"'], "group_by": COMPILED_BY, **at_once}
+    yield {
+        "receiver": TOCSIN,
+        "matchers": [matcher],
+        "group_by": COMPILED_BY,
+        **_pace("30s", "1m", max(repeat, MINUTE)),
+    }
+
+
+def _receivers(options: Options) -> Iterator[dict[str, Any]]:
+    webhook: dict[str, Any] = {"url": options.receiver_url, "send_resolved": True, "max_alerts": 0}
+    if options.token_file:
+        webhook["http_config"] = {"authorization": {"type": "Bearer", "credentials_file": options.token_file}}
+    yield {"name": TOCSIN, "webhook_configs": [webhook]}
+    if not (options.watch and options.has_fallback):
+        return
+    fallback: dict[str, Any] = {"name": FALLBACK}
+    if options.fallback_email:
+        fallback["email_configs"] = [
+            {
+                "to": options.fallback_email,
+                "from": options.fallback_from,
+                "smarthost": options.fallback_smarthost,
+                "require_tls": options.fallback_needs_tls,
+                "send_resolved": True,
+            }
+        ]
+    if options.fallback_pagerduty_key_file:
+        fallback["pagerduty_configs"] = [
+            {"routing_key_file": options.fallback_pagerduty_key_file, "severity": "critical", "send_resolved": True}
+        ]
+    yield fallback

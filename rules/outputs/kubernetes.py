@@ -1,0 +1,90 @@
+"""Rule groups and routes → the Prometheus Operator's objects: PrometheusRule, AlertmanagerConfig.
+
+The operator adds a matcher for the object's namespace to every route; where alerts come from other namespaces,
+set ``alertmanagerConfigMatcherStrategy: {type: None}`` on its Alertmanager (said in the file).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rules.compile import Group
+from rules.outputs import prometheus
+from rules.outputs.alertmanager import FALLBACK, TOCSIN, route
+from rules.outputs.options import Options
+from rules.outputs.yaml_text import text
+from rules.policy import Policy
+
+NAME = "tocsin"
+LABELS = {"app.kubernetes.io/managed-by": "tocsin", "app.kubernetes.io/name": "tocsin"}
+SECRET = {"name": "tocsin-alertmanager", "key": "webhook-token"}
+PAGERDUTY_SECRET = {"name": "tocsin-alertmanager", "key": "pagerduty-routing-key"}
+
+HEAD = "Compiled by Tocsin from the policy: edit that, not this."
+STRATEGY = """
+The operator lets an AlertmanagerConfig see only alerts of its own namespace, unless its Alertmanager says
+alertmanagerConfigMatcherStrategy: {type: None}."""
+
+
+def render_rules(groups: Iterable[Group], options: Options) -> bytes:
+    """The PrometheusRule."""
+    labels = LABELS | {"role": "alert-rules"}
+    spec = {"groups": prometheus.documents(groups)}
+    return text(_object("monitoring.coreos.com/v1", "PrometheusRule", labels, spec, options), HEAD)
+
+
+def render_routes(policy: Policy, options: Options) -> bytes:
+    """The AlertmanagerConfig; the webhook's token is in the Secret it names when the options name a token file."""
+    spec = {"route": _camel(route(policy, options)), "receivers": _receivers(options)}
+    return text(_object("monitoring.coreos.com/v1alpha1", "AlertmanagerConfig", LABELS, spec, options), HEAD + STRATEGY)
+
+
+def _object(
+    version: str, kind: str, labels: Mapping[str, str], spec: Mapping[str, Any], options: Options
+) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": NAME, "labels": dict(labels)}
+    if options.namespace:
+        metadata["namespace"] = options.namespace
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": dict(spec)}
+
+
+def _camel(node: Mapping[str, Any]) -> dict[str, Any]:
+    """A route as the operator spells it."""
+    spelt: dict[str, Any] = {}
+    for key, value in node.items():
+        first, *rest = key.split("_")
+        name = first + "".join(word.capitalize() for word in rest)
+        if key == "routes":
+            spelt[name] = [_camel(child) for child in value]
+        else:
+            spelt[name] = [_matcher(each) for each in value] if key == "matchers" else value
+    return spelt
+
+
+def _matcher(matcher: str) -> dict[str, str]:
+    """Ours are all ``name="value"`` or ``name=~"value"``."""
+    name, _, value = matcher.partition("=")
+    kind = "=~" if value.startswith("~") else "="
+    return {"name": name, "matchType": kind, "value": value.removeprefix("~").strip('"')}
+
+
+def _receivers(options: Options) -> list[dict[str, Any]]:
+    webhook: dict[str, Any] = {"url": options.receiver_url, "sendResolved": True, "maxAlerts": 0}
+    if options.token_file:
+        webhook["httpConfig"] = {"authorization": {"type": "Bearer", "credentials": SECRET}}
+    receivers: list[dict[str, Any]] = [{"name": TOCSIN, "webhookConfigs": [webhook]}]
+    if not (options.watch and options.has_fallback):
+        return receivers
+    fallback: dict[str, Any] = {"name": FALLBACK}
+    if options.fallback_email:
+        fallback["emailConfigs"] = [
+            {
+                "to": options.fallback_email,
+                "from": options.fallback_from,
+                "smarthost": options.fallback_smarthost,
+                "requireTLS": options.fallback_needs_tls,
+                "sendResolved": True,
+            }
+        ]
+    if options.fallback_pagerduty_key_file:
+        fallback["pagerdutyConfigs"] = [{"routingKey": PAGERDUTY_SECRET, "severity": "critical", "sendResolved": True}]
+    return [*receivers, fallback]

@@ -1,0 +1,40 @@
+"""What `tocsin compile` may be told beside the policy."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How Prometheus and Alertmanager reach Tocsin, and people when Tocsin is down."""
+
+    receiver_url: str = "http://127.0.0.1:8095/webhook/alertmanager"
+    token_file: str | None = None
+    """A file that Alertmanager reads: Tocsin's webhook token."""
+    fallback_email: str | None = None
+    """Who is told by Alertmanager itself when Tocsin is down or cannot deliver; needs the two below."""
+    fallback_smarthost: str | None = None
+    """``host:port`` of the mail server."""
+    fallback_from: str | None = None
+    """The sender's address."""
+    fallback_pagerduty_key_file: str | None = None
+    """A file that Alertmanager reads: a PagerDuty routing key, for the same."""
+    watch: bool = True
+    """Whether Tocsin's own alerts (heartbeat, down, fail-through, failing rules) are among the rules."""
+    namespace: str = ""
+    """Of the Kubernetes objects; empty: left to kubectl."""
+
+    def __post_init__(self) -> None:
+        """Refuses half a mail configuration: it would be found out in an outage."""
+        if self.fallback_email and not (self.fallback_smarthost and self.fallback_from):
+            raise ValueError("fallback_email needs fallback_smarthost (host:port) and fallback_from (an address)")
+
+    @property
+    def fallback_needs_tls(self) -> bool:
+        """Alertmanager refuses to send without TLS unless told; a relay on the same machine rarely offers it."""
+        host = (self.fallback_smarthost or "").rpartition(":")[0]
+        return host not in {"localhost", "127.0.0.1", "[::1]"}
+
+    @property
+    def has_fallback(self) -> bool:
+        """Whether somebody can be reached without Tocsin."""
+        return bool(self.fallback_email or self.fallback_pagerduty_key_file)
