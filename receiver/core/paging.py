@@ -36,10 +36,8 @@ def start_paging(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WOR
 
 def page_step(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
     """Page the channels of the incident's step. A step that can tell nobody is said and the next taken at once."""
-    channels = step_channels(draft)
-    page(draft, reason, channels, words)
-    usable = [name for name in channels if draft.book.usable(name)]
-    if usable:
+    page(draft, reason, step_channels(draft), words)
+    if draft.incident.page.told:
         return
     draft.enter(Fact.STEP_EMPTY, step=draft.incident.step)
     if draft.incident.step < LAST_PLANNED_STEP:
