@@ -1,0 +1,201 @@
+"""The way to the database: connections as we want them, its errors in our words, its schema up to date.
+
+Used by `receiver.store.sql` only. SQLite: one writer at a time (BEGIN IMMEDIATE), WAL, every commit on disk; in
+memory there is one connection, which reading and writing take in turns. PostgreSQL: READ COMMITTED, and nothing
+takes longer than 5 s, set in each transaction so that it holds behind a pooler too.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from receiver.errors import SchemaTooNew, SettingsError, StoreConflict, StoreDamaged, StoreUnavailable
+
+PATIENCE = 5
+"""Seconds that a connection, a statement or a lock may take before the store counts as unavailable."""
+
+_MIGRATION_LOCK = 0x70C514
+"""Key of the advisory lock under which one replica at a time migrates."""
+
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_NOMEM,
+}
+_CONFLICTS = {"40001", "40P01"}
+
+
+class Database:
+    """Two ways in: `writer` for transactions, `reader` for everything that only looks."""
+
+    def __init__(self, url: str) -> None:
+        """Raises SettingsError for a URL that makes no sense."""
+        self.url = _parse(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.in_memory = self.is_sqlite and self.url.database in {None, "", ":memory:"}
+        self.name = "the database in memory" if self.in_memory else self.url.render_as_string(hide_password=True)
+        self._turn: AbstractContextManager[Any] = threading.RLock() if self.in_memory else nullcontext()
+        if self.is_sqlite:
+            self.writer = _sqlite(self.url, "BEGIN IMMEDIATE", in_memory=self.in_memory)
+            self.reader = self.writer if self.in_memory else _sqlite(self.url, "BEGIN", in_memory=False)
+        else:
+            self.writer, self.reader = _postgresql(self.url), _postgresql(self.url)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write: committed when the block ends well, undone when it raises."""
+        with self._turn, self.translated(), self.writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with self._turn, self.translated(), self.reader.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn the driver's errors into ours; what says nothing about the store stays as it is."""
+        try:
+            yield
+        except Exception as error:
+            ours = _ours(error, self.name)
+            if ours is None:
+                raise
+            raise ours from error
+
+    def migrate(self) -> None:
+        """Bring the schema up to date. Raises SchemaTooNew."""
+        with self.write() as connection:
+            if not self.is_sqlite:
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            config = Config()
+            config.set_main_option("script_location", "receiver:store/migrations")
+            config.attributes["connection"] = connection
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                if "Can't locate revision" in str(error):
+                    raise SchemaTooNew from error
+                raise
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.writer.dispose()
+        self.reader.dispose()
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is not None and parsed.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed is None or parsed.drivername != "sqlite":
+        raise SettingsError(
+            "the database is given as sqlite:// (memory), sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
+        )
+    return parsed
+
+
+def _sqlite(url: URL, begin: str, *, in_memory: bool) -> Engine:
+    if not in_memory:
+        _create_file(Path(str(url.database)))
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        connect_args={"isolation_level": None, "timeout": PATIENCE, "check_same_thread": False},
+        **({"poolclass": StaticPool} if in_memory else {}),
+    )
+    event.listen(engine, "connect", lambda connection, _: _set_up_sqlite(connection))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin) and None)
+    return engine
+
+
+def _create_file(path: Path) -> None:
+    """Nobody else may read it: it holds labels, names and notes."""
+    try:
+        path.touch(mode=0o600, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"the database file {path} cannot be opened: {error.strerror}") from error
+
+
+def _set_up_sqlite(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA cache_size = -65536")  # KiB: the trees that a storm writes to
+
+
+def _postgresql(url: URL) -> Engine:
+    try:
+        engine = create_engine(
+            url,
+            hide_parameters=True,
+            isolation_level="READ COMMITTED",
+            pool_pre_ping=True,
+            pool_timeout=PATIENCE,
+            connect_args={
+                "connect_timeout": PATIENCE,
+                "tcp_user_timeout": PATIENCE * 1000,
+                "prepare_threshold": None,
+                "application_name": "tocsin",
+            },
+        )
+    except (ImportError, NoSuchModuleError) as error:
+        raise SettingsError("PostgreSQL needs psycopg: pip install 'tocsin[postgresql]'") from error
+    timeouts = (
+        f"SELECT set_config('statement_timeout', '{PATIENCE}s', true), set_config('lock_timeout', '{PATIENCE}s', true)"
+    )
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(timeouts) and None)
+    return engine
+
+
+def _ours(error: Exception, name: str) -> Exception | None:
+    """What a driver's error means to us; None where it says nothing about the store."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        return _sqlite_error(cause, name)
+    if hasattr(cause, "sqlstate"):
+        return _postgresql_error(cause, name)
+    if isinstance(error, PoolTimeout):
+        return StoreUnavailable(f"{name}: every connection is in use")
+    return None
+
+
+def _sqlite_error(error: sqlite3.Error, name: str) -> Exception | None:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _DAMAGED:
+        return StoreDamaged(f"{name} is damaged ({error}). `tocsin restore BACKUP` puts a backup in its place.")
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return StoreConflict() if "incidents." in str(error) else None
+    return StoreUnavailable(f"{name}: {error}") if code in _UNAVAILABLE else None
+
+
+def _postgresql_error(error: Any, name: str) -> Exception | None:
+    """Conflicts are what another replica can cause; a key twice in any other table would be a bug of ours."""
+    from psycopg import InterfaceError, OperationalError  # noqa: PLC0415 - PostgreSQL is an extra
+
+    if error.sqlstate in _CONFLICTS or (error.sqlstate == "23505" and error.diag.table_name == "incidents"):
+        return StoreConflict()
+    if isinstance(error, OperationalError | InterfaceError) or error.sqlstate == "25006":
+        return StoreUnavailable(f"{name}: {error.diag.message_primary or str(error).partition(chr(10))[0]}")
+    return None

@@ -1,0 +1,189 @@
+"""What pages, API and metrics read. Never in the writer's way: own connections, read-only transactions.
+
+Called on the readers' thread. Lists are keyset-paged: a cursor names the last incident seen, so a page costs the
+same however deep it lies, and what opens meanwhile shifts nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State
+from receiver.store import codec, schema
+from receiver.store.database import Database
+from receiver.store.session import Session
+
+LIMIT = 50
+"""Incidents on a page where nothing else is asked."""
+
+_ACTIVE = """
+SELECT level, state, count(*) AS incidents FROM incidents
+WHERE state IN ('open', 'acknowledged', 'resolved') GROUP BY level, state
+"""
+_WAITING = """
+SELECT channel, count(*) AS waiting, min(created_at) AS oldest FROM notifications
+WHERE status = 'waiting' GROUP BY channel
+"""
+_OLDEST_EMERGENCY = """
+SELECT min(created_at) AS oldest FROM notifications
+WHERE status = 'waiting' AND level = 4 AND kind = 'page' AND NOT superseded
+"""
+_OVERDUE = "SELECT count(*) AS incidents, min(due_at) AS oldest FROM incidents WHERE due_at < :now"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A channel's part of the outbox."""
+
+    count: int
+    oldest: Instant
+    """When the oldest of them was planned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What metrics say about the store."""
+
+    incidents: Mapping[tuple[int, State], int]
+    """(level, state) → how many that are not closed; where there are none, nothing."""
+    waiting: Mapping[str, Waiting]
+    """Channel → its waiting notifications."""
+    oldest_emergency: Instant | None
+    """When the oldest level 4 page that still waits was planned."""
+    overdue: int
+    """Incidents with a window that is due and has not been carried out."""
+    overdue_since: Instant | None
+    """When the most overdue of these was due."""
+
+
+class Reads:
+    """Read-only questions. All raise StoreUnavailable when the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def incident(self, incident_id: str) -> Incident | None:
+        """The incident of that id."""
+        return self._one(schema.incidents.c.id == incident_id)
+
+    def by_number(self, number: int) -> Incident | None:
+        """The incident of that number (``#12``)."""
+        return self._one(schema.incidents.c.number == number)
+
+    def incidents(  # noqa: PLR0913 - each is one filter of the list, all by name
+        self,
+        *,
+        state: AbstractSet[State] | None = None,
+        level: int | None = None,
+        type: str | None = None,  # noqa: A002 - as the API calls it
+        search: str = "",
+        since: Instant | None = None,
+        until: Instant | None = None,
+        limit: int = LIMIT,
+        cursor: str | None = None,
+    ) -> tuple[list[Incident], str | None]:
+        """Incidents, the newest first, and the cursor of the next page (None: this was the last).
+
+        `search` looks into titles; `since` (included) and `until` (not) are about the opening. Raises ValueError
+        for a cursor that is none.
+        """
+        columns = schema.incidents.c
+        wanted: list[ColumnElement[bool]] = []
+        if level is not None:
+            wanted.append(columns.level == level)
+        if type is not None:
+            wanted.append(columns.type == type)
+        if search:
+            wanted.append(columns.title.icontains(search.replace("\0", ""), autoescape=True))
+        if since is not None:
+            wanted.append(columns.opened_at >= since)
+        if until is not None:
+            wanted.append(columns.opened_at < until)
+        if cursor is not None:
+            wanted.append(columns.number < _read_cursor(cursor))
+        with self._database.read() as connection:
+            found = self._newest(connection, wanted, state, limit + 1)
+        following = _write_cursor(found[limit - 1].number) if len(found) > limit else None
+        return found[:limit], following
+
+    def _newest(
+        self,
+        connection: Connection,
+        wanted: Sequence[ColumnElement[bool]],
+        states: AbstractSet[State] | None,
+        limit: int,
+    ) -> list[Incident]:
+        """State by state: so each comes from the index in order, and no million closed ones are sorted."""
+        columns = schema.incidents.c
+        query = select(columns.number, columns.doc).where(*wanted).order_by(columns.number.desc()).limit(limit)
+        queries = [query] if states is None else [query.where(columns.state == state.value) for state in sorted(states)]
+        rows = [row for each in queries for row in connection.execute(each)]
+        rows.sort(key=lambda row: -row.number)
+        return [codec.read_incident(row.doc, row.number) for row in rows[:limit]]
+
+    def _one(self, condition: ColumnElement[bool]) -> Incident | None:
+        with self._database.read() as connection:
+            row = connection.execute(select(schema.incidents.c.id, schema.incidents.c.doc).where(condition)).first()
+        return codec.read_incident(row.doc, row.id) if row else None
+
+    def alerts(self, incident_id: str, limit: int = 1000) -> list[Alert]:
+        """An incident's alerts: firing ones first, the worst first, then the newest."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(
+                "SELECT doc FROM alerts WHERE incident_id = :id"
+                " ORDER BY firing DESC, level DESC, starts_at DESC, fingerprint LIMIT :limit",
+                id=incident_id,
+                limit=limit,
+            )
+        return [codec.read_alert(row.doc, incident_id) for row in rows]
+
+    def timeline(self, incident_id: str) -> list[Entry]:
+        """An incident's timeline, from the beginning."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(
+                "SELECT * FROM entries WHERE incident_id = :id ORDER BY position", id=incident_id
+            )
+        return [codec.read_entry(row) for row in rows]
+
+    def notifications(self, incident_id: str) -> list[Notification]:
+        """All notifications about an incident, in the order they were planned."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(
+                "SELECT * FROM notifications WHERE incident_id = :id ORDER BY sequence", id=incident_id
+            )
+        return [codec.read_notification(row) for row in rows]
+
+    def policy(self, digest: str) -> bytes | None:
+        """A policy version's document (`rules.stored.parse`)."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows("SELECT document FROM policies WHERE digest = :digest", digest=digest)
+        return bytes(rows[0].document) if rows else None
+
+    def figures(self, now: Instant) -> Figures:
+        """What metrics say about the store at this moment."""
+        with self._database.read() as connection:
+            session = Session(connection)
+            active = session.rows(_ACTIVE)
+            waiting = session.rows(_WAITING)
+            (emergency,) = session.rows(_OLDEST_EMERGENCY)
+            (overdue,) = session.rows(_OVERDUE, now=now)
+        return Figures(
+            incidents={(row.level, State(row.state)): row.incidents for row in active},
+            waiting={row.channel: Waiting(row.waiting, row.oldest) for row in waiting},
+            oldest_emergency=emergency.oldest,
+            overdue=overdue.incidents,
+            overdue_since=overdue.oldest,
+        )
+
+
+def _write_cursor(number: int) -> str:
+    return f"before-{number}"
+
+
+def _read_cursor(cursor: str) -> int:
+    kind, _, number = cursor.partition("-")
+    if kind != "before" or not (number.isascii() and number.isdigit()) or len(number) > 18:
+        raise ValueError(f"{cursor[:40]!r} is no cursor; take it from the `next` of the list before")
+    return int(number)

@@ -1,0 +1,136 @@
+"""The tables. Instants are BIGINT microseconds; `doc` columns hold the whole dataclass as JSON.
+
+An incident's `doc` is the truth about it (its windows included, docs/decisions/0003); the columns beside it are
+projections to find and count it by. Only `due_at` may be ahead of the `doc`: `postpone` moves it alone.
+
+No foreign keys: everything of an incident is written in one transaction by the one place that writes, and a check
+per row would cost more than the rows. The mutable columns stand last, in the order that updates write them
+(`receiver.store.codec`). What changes here needs a migration; a test holds the two together.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+
+def _required(name: str, type_: Any = Text) -> Column[Any]:
+    return Column(name, type_, nullable=False)
+
+
+def _partial(name: str, *columns: Any, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+incidents = Table(
+    "incidents",
+    metadata,
+    # SQLite keeps rows in the order of an INTEGER primary key: new incidents are appended, lists read backwards.
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    _required("key"),
+    _required("opened_at", BigInteger),
+    _required("exercise", Boolean),
+    # The key while the incident is not closed: at most one of them has it.
+    Column("open_key", Text, unique=True),
+    _required("state"),
+    _required("level", SmallInteger),
+    _required("type"),
+    _required("title"),
+    _required("policy"),
+    Column("resolved_at", BigInteger),
+    Column("closed_at", BigInteger),
+    Column("due_at", BigInteger),
+    _required("doc"),
+    Index("incidents_by_state", "state", "number", "level"),
+    _partial("incidents_due", "due_at", where="due_at IS NOT NULL"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("fingerprint", Text, primary_key=True),
+    _required("starts_at", BigInteger),
+    _required("firing", Boolean),
+    _required("level", SmallInteger),
+    _required("doc"),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _required("incident_id"),
+    _required("sequence", BigInteger),
+    _required("kind"),
+    _required("reason"),
+    _required("channel"),
+    _required("recipient"),
+    _required("level", SmallInteger),
+    _required("created_at", BigInteger),
+    _required("give_up_at", BigInteger),
+    _required("page", BigInteger),
+    _required("data"),
+    Column("due_at", BigInteger),
+    _required("status"),
+    _required("attempts", BigInteger),
+    _required("leased_by"),
+    _required("superseded", Boolean),
+    Column("bundle_at", BigInteger),
+    _required("reference"),
+    _required("detail"),
+    Column("done_at", BigInteger),
+    # One index for all that is asked within an incident: heads of queues, threads, what a decision overtakes.
+    Index("notifications_queue", "incident_id", "status", "channel", "recipient", "sequence"),
+    _partial("notifications_due", text("level DESC"), "due_at", where="status = 'waiting'"),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    _required("at", BigInteger),
+    _required("fact"),
+    _required("by"),
+    _required("data"),
+    sqlite_with_rowid=False,  # a timeline lies together, and a line costs one tree, not two
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    _required("created_at", BigInteger),
+    _required("document", LargeBinary),
+)
+
+buckets = Table(
+    "buckets",
+    metadata,
+    Column("lane", Text, primary_key=True),
+    _required("credit", BigInteger),
+    _required("at", BigInteger),
+    Column("bundle_at", BigInteger),
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _required("value"),
+)

@@ -1,0 +1,110 @@
+"""What a transaction asks and writes, in SQL, named. Used by `receiver.store.transaction`.
+
+In PostgreSQL's words: `receiver.store.session` says them to SQLite. A list goes in as `= ANY(:list)`, however long.
+Statements with `?` run once per row.
+"""
+# ruff: noqa: S608 - what is put into these statements are names and parts of our own, never a value
+
+from receiver.store import codec
+
+# PostgreSQL sorts before it locks, so the locks are taken in key order.
+LOCK = "SELECT id, doc FROM incidents WHERE open_key = ANY(:keys) OR id = ANY(:ids) ORDER BY key, id FOR UPDATE"
+LOCK_FREE = f"{LOCK} SKIP LOCKED"
+
+DUE_INCIDENTS = "SELECT id FROM incidents WHERE due_at <= :now ORDER BY due_at LIMIT :limit"
+
+HEAD = """NOT EXISTS (
+    SELECT 1 FROM notifications earlier
+    WHERE earlier.incident_id = n.incident_id AND earlier.status = 'waiting'
+      AND earlier.channel = n.channel AND earlier.recipient = n.recipient AND earlier.sequence < n.sequence
+)"""
+
+# The worst level first: a page must not wait behind a storm of news.
+SENDABLE = f"""
+SELECT n.incident_id FROM notifications n WHERE n.status = 'waiting' AND n.due_at <= :now AND {HEAD}
+ORDER BY n.level DESC, n.due_at LIMIT :limit
+"""
+
+HEADS = f"""
+SELECT n.* FROM notifications n
+WHERE n.incident_id = ANY(:ids) AND n.status = 'waiting' AND n.due_at <= :now AND {HEAD}
+ORDER BY n.level DESC, n.created_at, n.incident_id, n.sequence
+"""
+
+# Level by level, since the index that finds the earliest begins with the level.
+NEXT_DUE = f"""
+SELECT min(due_at) FROM (
+    SELECT (
+        SELECT n.due_at FROM notifications n WHERE n.status = 'waiting' AND n.level = levels.level AND {HEAD}
+        ORDER BY n.due_at LIMIT 1
+    ) AS due_at
+    FROM (SELECT 1 AS level UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4) levels
+    UNION ALL SELECT min(due_at) FROM incidents WHERE due_at IS NOT NULL
+) AS earliest
+"""
+
+ALERTS = """
+SELECT alerts.incident_id, alerts.fingerprint, alerts.doc
+FROM (SELECT value->>0 AS incident_id, value->>1 AS fingerprint
+      FROM json_array_elements(CAST(:wanted AS json))) wanted
+JOIN alerts ON alerts.incident_id = wanted.incident_id AND alerts.fingerprint = wanted.fingerprint
+"""
+
+THREADS = """
+SELECT n.id, (
+    SELECT f.reference FROM notifications f
+    WHERE f.incident_id = n.incident_id AND f.status = 'delivered'
+      AND f.channel = n.channel AND f.recipient = n.recipient AND f.reference <> ''
+    ORDER BY f.sequence LIMIT 1
+) AS reference
+FROM notifications n WHERE n.id = ANY(:ids)
+"""
+
+# What is not under way becomes due at once, so that it is finished (and said) soon.
+SUPERSEDE = """
+UPDATE notifications
+SET superseded = true, due_at = CASE WHEN leased_by = '' AND due_at > created_at THEN created_at ELSE due_at END
+WHERE incident_id = :incident_id AND status = 'waiting' AND sequence < :before AND kind = ANY(:kinds)
+"""
+SUPERSEDE_ON = f"{SUPERSEDE} AND channel = ANY(:channels)"
+
+TAKE_NUMBERS = """
+INSERT INTO meta (name, value) VALUES ('last_number', CAST(:count AS text))
+ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(meta.value AS bigint) + :count AS text)
+RETURNING CAST(value AS bigint)
+"""
+
+UPDATE_INCIDENT = f"UPDATE incidents SET {', '.join(f'{name} = ?' for name in codec.INCIDENT_CHANGES)} WHERE id = ?"
+
+# Superseded is never taken back: what was leased may be overtaken before its report comes.
+UPDATE_NOTIFICATION = "UPDATE notifications SET {} WHERE id = ?".format(
+    ", ".join(
+        "superseded = (superseded OR ?)" if name == "superseded" else f"{name} = ?"
+        for name in codec.NOTIFICATION_CHANGES
+    )
+)
+
+KEEP_ALERT = """
+INSERT INTO alerts (incident_id, fingerprint, starts_at, firing, level, doc) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (incident_id, fingerprint) DO UPDATE
+SET starts_at = excluded.starts_at, firing = excluded.firing, level = excluded.level, doc = excluded.doc
+"""
+
+KEEP_BUCKET = """
+INSERT INTO buckets (lane, credit, at, bundle_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (lane) DO UPDATE SET credit = excluded.credit, at = excluded.at, bundle_at = excluded.bundle_at
+"""
+
+BUCKETS = "SELECT * FROM buckets WHERE lane = ANY(:lanes) ORDER BY lane FOR UPDATE"
+
+NOTIFICATIONS = "SELECT * FROM notifications WHERE id = ANY(:ids)"
+
+POSTPONE_WINDOWS = "UPDATE incidents SET due_at = :until WHERE id = :id AND due_at < :until"
+POSTPONE_NOTIFICATIONS = """
+UPDATE notifications SET due_at = :until WHERE incident_id = :id AND status = 'waiting' AND due_at < :until
+"""
+
+KEEP_POLICY = """
+INSERT INTO policies (digest, created_at, document) VALUES (:digest, :now, :document) ON CONFLICT DO NOTHING
+"""
+POLICY = "SELECT document FROM policies WHERE digest = :digest"

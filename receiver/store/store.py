@@ -1,0 +1,106 @@
+"""The store: opened once by the service, used by the engine (`receiver.work.Store`) and, to read, by everyone."""
+
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+
+from receiver.core.model import Instant
+from receiver.errors import StoreUnavailable
+from receiver.store.database import Database
+from receiver.store.reads import Reads
+from receiver.store.session import Session
+from receiver.store.statements import NEXT_DUE
+from receiver.store.transaction import SqlTransaction
+
+
+def open_store(url: str) -> "SqlStore":
+    """Open a database and bring its schema up to date.
+
+    `sqlite://` is memory, `sqlite:///path` a file, `postgresql://…` a server. Raises SettingsError (no such kind
+    of database), SchemaTooNew, StoreDamaged and StoreUnavailable.
+    """
+    database = Database(url)
+    try:
+        database.migrate()
+        return SqlStore(database)
+    except DBAPIError as error:  # not a state of the store that we know: no rights, another program's tables …
+        database.close()
+        raise StoreUnavailable(f"{database.name} cannot be used: {error.orig}") from error
+    except BaseException:
+        database.close()
+        raise
+
+
+class SqlStore:
+    """Where everything is kept. Errors are StoreUnavailable and StoreConflict."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._reads = Reads(database)
+        self.installation = self._name_installation()
+        """Tells this installation from others, in idempotency keys; made once, when the database is."""
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlTransaction]:
+        """One transaction: committed when the block ends well, undone when it raises."""
+        with self._database.write() as connection:
+            yield SqlTransaction(Session(connection))
+
+    def next_due(self) -> Instant | None:
+        """When the next window or the head of a queue is due."""
+        with self._database.read() as connection:
+            (due_at,) = Session(connection).rows(NEXT_DUE)[0]
+            return due_at  # type: ignore[no-any-return] # a BIGINT column
+
+    def reads(self) -> Reads:
+        """What pages, API and metrics read; on connections of its own."""
+        return self._reads
+
+    def clock_offset(self, local: Instant) -> int:
+        """Microseconds that the database's clock is ahead of `local`, the caller's at this moment.
+
+        A file's clock is the caller's own: 0.
+        """
+        if self._database.is_sqlite:
+            return 0
+        with self._database.read() as connection:
+            sql = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) AS now"
+            return int(Session(connection).rows(sql)[0].now) - local
+
+    def backup(self, path: Path) -> None:
+        """Copy a SQLite database into a file (replaced when the copy is whole), while everything goes on.
+
+        Raises StoreUnavailable where that cannot be done.
+        """
+        if not self._database.is_sqlite:
+            raise StoreUnavailable("a PostgreSQL database is backed up with pg_dump")
+        if path.exists() and not self._database.in_memory and path.samefile(str(self._database.url.database)):
+            raise StoreUnavailable(f"{path} is the database itself; a backup needs another name")
+        partial = path.with_name(f"{path.name}.partial")
+        try:
+            partial.unlink(missing_ok=True)
+            partial.touch(mode=0o600)
+            with self._database.read() as connection, closing(sqlite3.connect(partial)) as copy:
+                source: Any = connection.connection.driver_connection
+                source.backup(copy)
+            partial.replace(path)
+        except OSError as error:
+            raise StoreUnavailable(f"the backup {path} cannot be written: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._database.close()
+
+    def _name_installation(self) -> str:
+        with self._database.write() as connection:
+            session = Session(connection)
+            session.run(
+                "INSERT INTO meta (name, value) VALUES ('installation', :value) ON CONFLICT DO NOTHING",
+                {"value": secrets.token_hex(4)},
+            )
+            return str(session.rows("SELECT value FROM meta WHERE name = 'installation'")[0].value)

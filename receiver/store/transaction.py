@@ -1,0 +1,133 @@
+"""What the engine asks of the store within one transaction (`receiver.work.Transaction`), in SQL.
+
+Called on one thread. Nothing is decided here: which rows a decision concerns has been decided in the core. A
+queue is an incident's waiting notifications on one channel to one recipient, in order of `sequence`; a leased
+one still waits, so it keeps the ones behind it back.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from receiver.core.model import Alert, Incident, Instant, Notification, Supersede
+from receiver.core.outbox import Bucket, Lane
+from receiver.store import codec, schema, statements
+from receiver.store.session import Session
+from receiver.work import Changes
+
+
+class SqlTransaction:
+    """One transaction; `receiver.work.Transaction` says what each method promises."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def lock(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> list[Incident]:
+        """Lock and read incidents: not closed ones by key, any by id; in key order, each once."""
+        if not (keys or ids):
+            return []
+        sql = statements.LOCK_FREE if skip_locked else statements.LOCK
+        rows = self._session.rows(sql, keys=list(set(keys)), ids=list(set(ids)))
+        return [codec.read_incident(row.doc, row.id) for row in rows]
+
+    def due_incidents(self, now: Instant, limit: int) -> list[str]:
+        """Ids of incidents with a window due, the most overdue first; not locked."""
+        return [row.id for row in self._session.rows(statements.DUE_INCIDENTS, now=now, limit=limit)]
+
+    def sendable_incidents(self, now: Instant, limit: int) -> list[str]:
+        """Ids of incidents with a notification at the head of its queue that is due; not locked."""
+        rows = self._session.rows(statements.SENDABLE, now=now, limit=limit)
+        return list(dict.fromkeys(row.incident_id for row in rows))
+
+    def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
+        """Stored alerts: incident id → fingerprints wanted gives incident id → fingerprint → alert."""
+        pairs = [(incident_id, name) for incident_id, names in wanted.items() for name in dict.fromkeys(names)]
+        found: dict[str, dict[str, Alert]] = {}
+        for row in self._session.rows(statements.ALERTS, wanted=codec.to_json(pairs)):
+            found.setdefault(row.incident_id, {})[row.fingerprint] = codec.read_alert(row.doc, row.incident_id)
+        return found
+
+    def heads(self, incident_ids: Sequence[str], now: Instant) -> list[Notification]:
+        """Due notifications that no earlier waiting one of the same incident, channel and recipient precedes."""
+        if not incident_ids:
+            return []
+        return [
+            codec.read_notification(row)
+            for row in self._session.rows(statements.HEADS, ids=list(incident_ids), now=now)
+        ]
+
+    def notifications(self, ids: Sequence[str]) -> dict[str, Notification]:
+        """Notifications by id, as stored now."""
+        rows = self._session.rows(statements.NOTIFICATIONS, ids=list(ids))
+        return {row.id: codec.read_notification(row) for row in rows}
+
+    def threads(self, notifications: Sequence[Notification]) -> dict[str, str]:
+        """Notification id → reference of the first delivered message to the same incident, channel, recipient."""
+        if not notifications:
+            return {}
+        rows = self._session.rows(statements.THREADS, ids=[each.id for each in notifications])
+        return {row.id: row.reference for row in rows if row.reference}
+
+    def buckets(self, lanes: Sequence[Lane]) -> dict[Lane, Bucket]:
+        """Lock and read the lanes' buckets, in order."""
+        if not lanes:
+            return {}
+        names = {codec.lane_name(lane): lane for lane in lanes}
+        rows = self._session.rows(statements.BUCKETS, lanes=list(names))
+        return {names[row.lane]: Bucket(row.credit, row.at, row.bundle_at) for row in rows}
+
+    def save_buckets(self, buckets: Mapping[Lane, Bucket]) -> None:
+        """Store buckets."""
+        rows = [(codec.lane_name(lane), each.credit, each.at, each.bundle_at) for lane, each in buckets.items()]
+        self._session.write(statements.KEEP_BUCKET, sorted(rows))
+
+    def next_numbers(self, count: int) -> int:
+        """The first of `count` incident numbers that nobody else gets.
+
+        On PostgreSQL whoever opens incidents waits here for whoever is opening some: so numbers have no gaps,
+        and two replicas cannot wait for each other's new keys.
+        """
+        (last,) = self._session.rows(statements.TAKE_NUMBERS, count=count)[0]
+        return int(last) - count + 1
+
+    def save(self, changes: Changes) -> None:
+        """Write everything that was decided."""
+        session = self._session
+        session.insert(schema.incidents, [codec.incident_row(each) for each in changes.opened])
+        session.write(statements.UPDATE_INCIDENT, [codec.incident_change(each) for each in changes.changed])
+        self._save_alerts(changes)
+        session.insert(schema.notifications, [codec.notification_row(each) for each in changes.planned])
+        session.write(statements.UPDATE_NOTIFICATION, [codec.notification_change(each) for each in changes.settled])
+        for incident_id, what in changes.supersedes:
+            self._supersede(incident_id, what)
+        session.insert(schema.entries, [codec.entry_row(each) for each in changes.entries])
+
+    def _save_alerts(self, changes: Changes) -> None:
+        """A new incident has no alerts yet: they are inserted, which is cheaper."""
+        opened = {incident.id for incident in changes.opened}
+        fresh = [codec.alert_row(*each) for each in changes.alerts if each[0] in opened]
+        kept = [codec.alert_row(*each) for each in changes.alerts if each[0] not in opened]
+        self._session.insert(schema.alerts, fresh)
+        self._session.write(statements.KEEP_ALERT, kept)
+
+    def _supersede(self, incident_id: str, what: Supersede) -> None:
+        if what.before <= 1:
+            return  # the first page of an incident: there is nothing before it
+        row = {"incident_id": incident_id, "before": what.before, "kinds": sorted(what.kinds)}
+        if what.channels is None:
+            self._session.run(statements.SUPERSEDE, row)
+        else:
+            self._session.run(statements.SUPERSEDE_ON, {**row, "channels": sorted(what.channels)})
+
+    def postpone(self, incident_id: str, until: Instant) -> None:
+        """Leave an incident's windows and waiting notifications alone until then; reads nothing of it."""
+        row = {"id": incident_id, "until": until}
+        self._session.run(statements.POSTPONE_WINDOWS, row)
+        self._session.run(statements.POSTPONE_NOTIFICATIONS, row)
+
+    def save_policy(self, digest: str, document: bytes, now: Instant) -> None:
+        """Keep a policy version, once."""
+        self._session.run(statements.KEEP_POLICY, {"digest": digest, "now": now, "document": document})
+
+    def policy(self, digest: str) -> bytes | None:
+        """A policy version's document."""
+        rows = self._session.rows(statements.POLICY, digest=digest)
+        return bytes(rows[0].document) if rows else None
