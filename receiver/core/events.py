@@ -128,7 +128,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Overtaken:
-    """It was superseded before it was sent."""
+    """It was not sent: superseded, or its lease was over (then it goes back into the queue)."""
 
 
 Outcome = Delivered | Retry | Rejected | Overtaken

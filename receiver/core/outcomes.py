@@ -18,7 +18,7 @@ def settle(draft: Draft, event: Reported) -> Notification:
             _note_delivery(draft, tried)
             return _final(draft, tried, Status.DELIVERED, reference=reference)
         case Overtaken():
-            return _overtake(draft, event.notification)
+            return _withhold(draft, event.notification)
         case Rejected(reason):
             return _give_up(draft, tried, reason)
         case Retry(reason, after):
@@ -51,6 +51,13 @@ def _give_up(draft: Draft, notification: Notification, reason: str) -> Notificat
     if current and not notification.superseded and Window.CLOSE not in draft.incident.windows:
         rescue(draft, failed=notification.channel)
     return _final(draft, notification, Status.GAVE_UP, detail=reason)
+
+
+def _withhold(draft: Draft, notification: Notification) -> Notification:
+    """Not sent. Where nothing superseded it, only its sender's lease was over: it is still wanted."""
+    if notification.superseded:
+        return _overtake(draft, notification)
+    return replace(notification, leased_by="", due_at=draft.now)
 
 
 def _overtake(draft: Draft, notification: Notification) -> Notification:
