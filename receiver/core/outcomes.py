@@ -5,7 +5,7 @@ from dataclasses import replace
 from receiver.core.backoff import retry_delay
 from receiver.core.draft import Draft
 from receiver.core.events import Delivered, Overtaken, Rejected, Reported, Retry
-from receiver.core.model import Fact, Instant, Kind, Notification, Status, Window
+from receiver.core.model import Fact, Instant, Kind, Notification, State, Status, Window
 from receiver.core.paging import rescue
 
 
@@ -48,7 +48,7 @@ def _give_up(draft: Draft, notification: Notification, reason: str) -> Notificat
     """Given up counts as not delivered: the next untold channel is told, while the page is still wanted."""
     draft.enter(Fact.GAVE_UP, **_names(notification), reason=reason, attempts=notification.attempts)
     current = notification.kind is Kind.PAGE and notification.page == draft.incident.page.serial
-    if current and not notification.superseded and Window.CLOSE not in draft.incident.windows:
+    if current and not notification.superseded and draft.incident.state is State.OPEN:
         rescue(draft, failed=notification.channel)
     return _final(draft, notification, Status.GAVE_UP, detail=reason)
 
