@@ -116,10 +116,13 @@ def resolve(draft: Draft, by: str, note: str) -> None:
         recovery=Recovery.NONE,
         resolved_at=draft.now,
         resolved_by=by,
-        windows={Window.CLOSE: Instant(draft.now + draft.book.playbook.policy.monitoring_duration)},
+        windows={},
     )
+    watched = draft.book.playbook.policy.monitoring_duration
     if forced:
         draft.arm(Window.FORCED, draft.now + draft.plan.response_time)
+        watched = max(watched, draft.plan.response_time)
+    draft.arm(Window.CLOSE, draft.now + watched)
 
 
 def recur(draft: Draft) -> None:

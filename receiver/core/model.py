@@ -38,8 +38,8 @@ class Window(StrEnum):
     """The deadlines an incident may carry, at most one of each."""
 
     VERIFY = "verify"
-    CLOSE = "close"
     FORCED = "forced"
+    CLOSE = "close"
     ACK_EXPIRY = "ack_expiry"
     ACK_REMINDER = "ack_reminder"
     CONFIRM_REMINDER = "confirm_reminder"
