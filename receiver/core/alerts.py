@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from receiver.core.draft import Draft, Effects
 from receiver.core.events import AlertsReceived
-from receiver.core.lifecycle import begin_recovery, new_incident, recur, reopen
+from receiver.core.lifecycle import begin_recovery, new_incident, recur, renew_acknowledgement, void_acknowledgement
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
-from receiver.core.paging import page_more, start_paging, tell_threads
+from receiver.core.paging import page_more, start_paging, tell_threads, worsen
 from receiver.core.plan import Book
 from rules.policy import EMERGENCY
 
@@ -118,21 +118,11 @@ def _fire(draft: Draft, news: News, before: Incident) -> None:
         _fire_again(draft)
     danger = rose or new_rules or draft.incident.level == EMERGENCY
     if before.state is State.ACKNOWLEDGED and danger:
-        draft.enter(Fact.ACK_VOIDED, by=before.acknowledged_by, rule=top.rule, level=draft.incident.level)
-        reopen(draft, Reason.NEW_DANGER, {"rule": top.rule, "acknowledged_by": before.acknowledged_by})
+        void_acknowledgement(draft, {"rule": top.rule})
     elif rose:
-        _worsen(draft, before, top)
+        worsen(draft, {"rule": top.rule})
     else:
         _join(draft, news, new_rules)
-
-
-def _worsen(draft: Draft, before: Incident, top: Alert) -> None:
-    """An open incident rose: pages as at 0; no deadline that already runs is put off."""
-    start_paging(draft, Reason.NEW_DANGER, {"rule": top.rule})
-    draft.set(response_due_at=min(before.response_due_at, draft.incident.response_due_at))
-    for window in (Window.ESCALATE, Window.BREACH):
-        if window in before.windows and window in draft.incident.windows:
-            draft.arm(window, min(before.windows[window], draft.incident.windows[window]))
 
 
 def _join(draft: Draft, news: News, new_rules: Sequence[str]) -> None:
@@ -155,7 +145,7 @@ def _fire_again(draft: Draft) -> None:
     draft.set(recovery=Recovery.NONE, recovered_at=None, confirmed_by=())
     draft.enter(Fact.FIRED_AGAIN)
     if draft.incident.state is State.ACKNOWLEDGED and Window.ACK_EXPIRY not in draft.incident.windows:
-        draft.arm(Window.ACK_EXPIRY, draft.now + draft.incident.ack_holds)
+        renew_acknowledgement(draft)
 
 
 def _clear(draft: Draft, news: News) -> None:

@@ -25,10 +25,17 @@ from receiver.core.events import (
     TimePassed,
     Update,
 )
-from receiver.core.lifecycle import acknowledge, escalate, new_incident, renew_acknowledgement, resolve
+from receiver.core.lifecycle import (
+    acknowledge,
+    escalate,
+    new_incident,
+    renew_acknowledgement,
+    resolve,
+    void_acknowledgement,
+)
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State
 from receiver.core.outcomes import settle
-from receiver.core.paging import start_paging, tell_threads
+from receiver.core.paging import start_paging, tell_threads, worsen
 from receiver.core.plan import Book
 from receiver.core.windows import pass_time, request_update
 
@@ -154,9 +161,17 @@ def _change(draft: Draft, change: Change) -> None:
     if change.level is not None and change.level != before:
         draft.set(level=change.level)
         draft.enter(Fact.CHANGED, change.by, field="level", before=before, value=change.level, reason=change.reason)
-        if change.level > before and draft.incident.state is State.OPEN:
-            start_paging(draft, Reason.NEW_DANGER, {"by": change.by, "note": change.reason})
+        if change.level > before:
+            _raise(draft, {"by": change.by, "note": change.reason})
     _be_active(draft)
+
+
+def _raise(draft: Draft, words: Mapping[str, str]) -> None:
+    """A risen level is new danger, whoever says so."""
+    if draft.incident.state is State.ACKNOWLEDGED:
+        void_acknowledgement(draft, words)
+    else:
+        worsen(draft, words)
 
 
 def _be_active(draft: Draft) -> None:

@@ -39,19 +39,24 @@ def new_incident(key: str, now: Instant, book: Book, level: int, type_: str, tit
 
 
 def reopen(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
-    """Back to open, paging as at 0."""
+    """Back to open, paging as at 0. A recovery under way goes on: only what fires ends it."""
     draft.set(
         state=State.OPEN,
-        recovery=Recovery.NONE,
-        recovered_at=None,
         resolved_at=None,
         resolved_by="",
         acknowledged_at=None,
         acknowledged_by="",
         confirmed_by=(),
     )
-    draft.disarm(*ACK_WINDOWS, Window.VERIFY, Window.CLOSE, Window.FORCED)
+    draft.disarm(*ACK_WINDOWS, Window.CLOSE, Window.FORCED)
     start_paging(draft, reason, words)
+
+
+def void_acknowledgement(draft: Draft, words: Mapping[str, str]) -> None:
+    """New danger: whoever acknowledged did not know of it."""
+    whom = draft.incident.acknowledged_by
+    draft.enter(Fact.ACK_VOIDED, whom=whom, level=draft.incident.level, **words)
+    reopen(draft, Reason.NEW_DANGER, {**words, "acknowledged_by": whom})
 
 
 def acknowledge(draft: Draft, by: str, note: str, hold: int | None) -> None:

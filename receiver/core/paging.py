@@ -34,6 +34,16 @@ def start_paging(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WOR
     page_step(draft, reason, words)
 
 
+def worsen(draft: Draft, words: Mapping[str, str]) -> None:
+    """The level of an open incident rose: pages as at 0; no deadline that already runs is put off."""
+    running, due_at = draft.incident.windows, draft.incident.response_due_at
+    start_paging(draft, Reason.NEW_DANGER, words)
+    draft.set(response_due_at=min(due_at, draft.incident.response_due_at))
+    for window in (Window.ESCALATE, Window.BREACH):
+        if window in running:
+            draft.arm(window, min(running[window], draft.incident.windows.get(window, running[window])))
+
+
 def page_step(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
     """Page the channels of the incident's step. A step that can tell nobody is said and the next taken at once."""
     page(draft, reason, step_channels(draft), words)

@@ -55,12 +55,7 @@ def _remind_to_confirm(draft: Draft, _at: int) -> None:
 def _expire_acknowledgement(draft: Draft, _at: int) -> None:
     by = draft.incident.acknowledged_by
     draft.enter(Fact.ACK_EXPIRED, whom=by)
-    recovery, recovered_at = draft.incident.recovery, draft.incident.recovered_at
-    verify_at = draft.incident.windows.get(Window.VERIFY)
     reopen(draft, Reason.ACK_EXPIRED, {"acknowledged_by": by})
-    draft.set(recovery=recovery, recovered_at=recovered_at)
-    if verify_at is not None:
-        draft.arm(Window.VERIFY, verify_at)
 
 
 def _breach(draft: Draft, at: int) -> None:
