@@ -64,11 +64,12 @@ def speak(case: Case, lead: str) -> str:
     """For a voice: who calls, how bad, what, and why now."""
     exercise = "This is an exercise. " if case.incident.exercise else ""
     what = f"{case.level.name.capitalize()} incident {case.incident.number}. {cut(case.title, TITLE_SPOKEN)}"
-    return sayable(f"{exercise}Tocsin here. {what}. {lead} It is {case.stands}.")
+    return sayable(f"{exercise}Tocsin here. {what}. {lead}\nIt is {case.stands}.")
 
 
 def sayable(text: str) -> str:
     """Without what a voice would spell out or stumble over."""
-    spelt = text.replace("UTC", "U T C").replace(" (", ", ").replace("\n", ". ")
-    words = " ".join(_UNSPOKEN.sub(" ", spelt).split())
+    spelt = text.replace("UTC", "U T C").replace(" (", ", ")
+    ended = (f"{part}." if part[-1].isalnum() else part for part in spelt.split("\n") if part)
+    words = " ".join(_UNSPOKEN.sub(" ", " ".join(ended)).split())
     return cut(re.sub(r"\s+([.,;:?!])", r"\1", words), SPEECH_LIMIT)

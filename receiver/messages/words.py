@@ -79,7 +79,7 @@ class Words:
             short=short(case, letter.label, name(notification.data.get("by", "")), replies=self.sms_replies),
             speech=speak(case, letter.lead),
             headline=_headline(case),
-            facts=letter.facts,
+            facts=(*letter.facts[:1], ("State", case.stands), *letter.facts[1:]),
             paragraphs=_paragraphs(letter),
             links=letter.links,
             level=incident.level,
@@ -124,7 +124,7 @@ def _letter(notification: Notification, case: Case) -> Letter:
         number=case.number,
         title=case.title,
         lead=lead(notification, case),
-        stands=_sentence(case.stands) if notification.kind is not Kind.RESOLVED else "",
+        stands=_sentence(case.stands),
         meaning=_sentence(line(case.level.description)) if paging else "",
         actions=case.first_actions if paging else (),
         body=body,
@@ -132,7 +132,9 @@ def _letter(notification: Notification, case: Case) -> Letter:
         command=_command(case),
         facts=tuple(_facts(case)),
         labels=case.labels,
-        links=tuple((text, url) for text, url in (("Runbook", case.runbook), (case.number, case.page_url)) if url),
+        links=tuple(
+            (text, url) for text, url in (("Runbook", case.runbook), (f"Incident {case.number}", case.page_url)) if url
+        ),
     )
 
 
@@ -163,13 +165,12 @@ def fill_template(template: Template, case: Case) -> tuple[str, str]:
 
 
 def _facts(case: Case) -> list[tuple[str, str]]:
-    """(label, value), the most important first; what is unknown is left out."""
+    """(label, value), the most important first (the level); what is unknown is left out."""
     incident = case.incident
     rules = [line(key) for key in incident.rules]
     firing = sum(incident.firing)
     facts = (
         ("Level", f"{incident.level} {case.level.name}"),
-        ("State", case.stands),
         ("Condition", case.conditions),
         ("Impact", cut(case.impact, 500)),
         ("Type", case.type),

@@ -1,0 +1,228 @@
+"""E-mail over SMTP: one message to one recipient, threaded by incident.
+
+A password goes over TLS or not at all. Every mail has a Message-ID of its own, the same at every try, so
+that servers may drop doubles but never a second page; what follows the first mail of an incident refers to
+it and keeps its subject (Gmail threads by both). Ids stay under 60 bytes: longer ones are encoded by the
+standard library, which breaks threads (measured).
+"""
+
+import asyncio
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from email.utils import format_datetime, parseaddr
+from hashlib import sha256
+from ipaddress import ip_address
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from receiver.channels import Outgoing
+from receiver.channels.posting import excerpt
+from receiver.core.events import Delivered, Outcome, Rejected, Retry
+from receiver.core.model import Kind
+from receiver.errors import SettingsError
+from receiver.messages.times import moment
+from rules.policy import CRITICAL
+
+TIMEOUT = 20.0
+"""Seconds for everything, from the connection to the answer to the message."""
+GOODBYE = 1.0
+"""Seconds for QUIT, when the message is delivered already."""
+
+LOCAL_ID = 26
+"""Longest left part of an id: ``inc.``, 16 digits, a dot, five digits."""
+MAX_ID = 60
+
+SUBMISSION, SUBMISSIONS, RELAY = 587, 465, 25
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where mail goes to; made of an URL such as ``smtp://user:password@host:587`` or ``smtps://…``."""
+
+    host: str
+    port: int
+    user: str | None
+    password: str | None
+    tls: bool
+    """TLS from the first byte."""
+    starttls: bool | None
+    """True: or nothing goes out. None: if the server offers it (a relay without a password)."""
+
+    def __repr__(self) -> str:
+        return f"Server({self.host}:{self.port})"
+
+    @classmethod
+    def parse(cls, url: str) -> "Server":
+        """Raises SettingsError, without the URL: it holds the password."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise SettingsError("TOCSIN_SMTP_URL: not a URL; write smtp://user:password@host:587") from None
+        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+            raise SettingsError("TOCSIN_SMTP_URL: write smtp://user:password@host:587 or smtps://user:password@host")
+        user = unquote(parts.username) if parts.username else None
+        password = unquote(parts.password) if parts.password else None
+        tls = parts.scheme == "smtps"
+        port = port or (SUBMISSIONS if tls else SUBMISSION if password else RELAY)
+        private = password is not None or port == SUBMISSION
+        starttls = False if tls else True if private else False if _is_loopback(parts.hostname) else None
+        return cls(parts.hostname, port, user, password, tls, starttls)
+
+
+class Email:
+    """The sender for channels of type email."""
+
+    def __init__(
+        self, url: str, sender: str, timeout: float = TIMEOUT, tls_context: ssl.SSLContext | None = None
+    ) -> None:
+        """`sender`: an address, with or without a name. `timeout`: seconds. Raises SettingsError."""
+        self._server = Server.parse(url)
+        name, address = parseaddr(sender)
+        try:
+            self._from = Address(name or "Tocsin", addr_spec=address)
+        except (ValueError, IndexError):
+            raise SettingsError(f"TOCSIN_EMAIL_FROM: not an e-mail address: {sender!r}") from None
+        self._timeout = timeout
+        self._tls = tls_context
+
+    async def send(self, outgoing: Outgoing) -> Outcome:
+        """One message to its one recipient."""
+        try:
+            mail = self._write(outgoing)
+        except (ValueError, IndexError):
+            return Rejected(f"{outgoing.notification.recipient!r} is not an e-mail address; mend it in the policy")
+        client = aiosmtplib.SMTP(
+            hostname=self._server.host,
+            port=self._server.port,
+            username=self._server.user,
+            password=self._server.password,
+            use_tls=self._server.tls,
+            start_tls=self._server.starttls,
+            timeout=self._timeout,
+            tls_context=self._tls,
+        )
+        try:
+            async with asyncio.timeout(self._timeout):
+                await client.connect()
+                await client.send_message(mail)
+        except Exception as error:  # noqa: BLE001 - judged, whatever it is: a channel never raises
+            return self._judge(error, outgoing.notification.recipient)
+        else:
+            await _say_goodbye(client)
+            # A bundle's subject names other incidents too: what follows has its own.
+            subject = mail["Subject"] if outgoing.message.count == 1 else ""
+            return Delivered(f"{mail['Message-ID']} {subject}".strip())
+        finally:
+            client.close()
+
+    async def close(self) -> None:
+        """Nothing is kept between messages."""
+
+    def _write(self, outgoing: Outgoing) -> EmailMessage:
+        """The mail. Raises ValueError or IndexError for a recipient that is no address."""
+        notification, message = outgoing.notification, outgoing.message
+        root, _, subject = outgoing.thread.partition(" ")
+        mail = EmailMessage(policy=SMTP_POLICY)
+        mail["From"] = self._from
+        mail["To"] = Address(addr_spec=notification.recipient)
+        mail["Subject"] = f"Re: {subject.removeprefix('Re: ')}" if subject else message.subject
+        mail["Date"] = format_datetime(moment(notification.created_at))
+        mail["Message-ID"] = message_id(outgoing, self._from.domain)
+        if root:
+            mail["In-Reply-To"] = root
+            mail["References"] = root
+        mail["Auto-Submitted"] = "auto-generated"
+        mail["X-Auto-Response-Suppress"] = "All"
+        if notification.kind is Kind.PAGE and message.level >= CRITICAL:
+            mail["Importance"] = "high"
+        mail.set_content(message.text, cte="quoted-printable")
+        mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
+        return mail
+
+    def _judge(self, error: Exception, recipient: str) -> Outcome:
+        """What a failure means: 4yz and the network pass, 5yz and what is set wrongly do not."""
+        server = f"{self._server.host}:{self._server.port}"
+        if _is_tls(error):
+            return Rejected(f"TLS with {server} fails ({_tls_reason(error)}): check TOCSIN_SMTP_URL and certificates")
+        match error:
+            case aiosmtplib.SMTPAuthenticationError(code=code) if code >= 500:
+                return Rejected(f"{server} refuses our user or password ({code}): check TOCSIN_SMTP_URL")
+            case aiosmtplib.SMTPRecipientsRefused(recipients=[refused, *_]):
+                return self._judge_code(refused.code, refused.message, f"{server} refuses {recipient}")
+            case aiosmtplib.SMTPResponseException(code=code, message=text):
+                return self._judge_code(code, text, f"{server} answers")
+            case TimeoutError():
+                return Retry(f"no answer from {server} within {self._timeout:g} s")
+            case OSError():
+                return Retry(f"no connection with {server} ({type(error).__name__})")
+            case aiosmtplib.SMTPException():
+                # What the server lacks: STARTTLS, AUTH, SMTPUTF8.
+                return Rejected(f"{server}: {self._shown(str(error))}; check TOCSIN_SMTP_URL")
+            case _:
+                return Retry(f"{server}: {type(error).__name__}")
+
+    def _judge_code(self, code: int, text: str, what: str) -> Outcome:
+        said = f"{what}: {code} {self._shown(text)}"
+        return Rejected(said) if 500 <= code < 600 else Retry(said)
+
+    def _shown(self, text: str) -> str:
+        return excerpt(text, [self._server.password or ""])
+
+
+def message_id(outgoing: Outgoing, domain: str) -> str:
+    """``<inc.HASH.N@domain>``: of this notification alone, the same at every try, at most 60 bytes."""
+    notification = outgoing.notification
+    whose = sha256(f"{outgoing.incident_ref}/{notification.recipient}".encode()).hexdigest()[:16]
+    local = f"inc.{whose}.{notification.sequence}"[:LOCAL_ID]
+    return f"<{local}@{_short_domain(domain, MAX_ID - LOCAL_ID - len('<@>'))}>"
+
+
+def _short_domain(domain: str, limit: int) -> str:
+    """The domain, without its first labels if it is too long for an id."""
+    try:
+        name = domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        return "tocsin.invalid"
+    while len(name) > limit and "." in name:
+        name = name.partition(".")[2]
+    return name if name and len(name) <= limit else "tocsin.invalid"
+
+
+async def _say_goodbye(client: aiosmtplib.SMTP) -> None:
+    """QUIT, for politeness: the message is delivered, whatever comes of it."""
+    with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+        async with asyncio.timeout(GOODBYE):
+            await client.quit()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    return _ssl_error(error) is not None
+
+
+def _ssl_error(error: BaseException | None) -> ssl.SSLError | None:
+    """The TLS failure behind an error, if it is one (certificate, protocol); a cut connection is not."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _tls_reason(error: BaseException) -> str:
+    found = _ssl_error(error)
+    if isinstance(found, ssl.SSLCertVerificationError):
+        return found.verify_message
+    return (found.reason if found else None) or "the server speaks no TLS"

@@ -1,0 +1,194 @@
+"""Slack: one thread per incident and channel; its first message always shows how the incident stands.
+
+Pages are new messages (edits and thread replies notify nobody): the first opens the thread, later ones are
+replies that are broadcast, with the policy's mention. News stays in the thread. Nothing protects against a
+double post: what may have been posted and was not recorded is posted again.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from receiver.channels import Outgoing
+from receiver.channels.posting import excerpt, patience
+from receiver.channels.slack_blocks import Block, fallback, parent, reply
+from receiver.core.events import Delivered, Outcome, Rejected, Retry
+from receiver.core.model import Kind
+
+TIMEOUT = 10.0
+"""Seconds for one call; a message takes two at most."""
+
+PASSING = frozenset(
+    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org", "accesslimited"}
+)
+LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
+UNSHOWABLE = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
+"""Slack does not like how it looks: the bare text goes out instead."""
+THREAD_GONE = frozenset({"thread_not_found", "message_not_found", "cannot_reply_to_message"})
+"""Somebody deleted the first message: a new one takes its place."""
+
+CREDENTIALS_REFUSED = (
+    "Slack refuses the token ({error}): set TOCSIN_SLACK_TOKEN to the bot token (xoxb-…) of the app, installed anew"
+)
+ADVICE = {
+    **dict.fromkeys(
+        ("invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"), CREDENTIALS_REFUSED
+    ),
+    "channel_not_found": "Slack shows us no channel {channel}: check its name; if it is private, invite the bot there",
+    "not_in_channel": "the bot is not in {channel}: invite it (/invite in that channel)",
+    "is_archived": "the channel {channel} is archived: name another one in the policy",
+    "missing_scope": "the Slack app lacks the scope {needed}: add it and install the app anew",
+    "restricted_action": "the workspace lets the bot not post in {channel} ({error}): ask its administrator",
+}
+
+# Its own messages show what is sent; the SDK writes them where a logger's own level is not set.
+_log = logging.getLogger("receiver.channels.slack.sdk")
+_log.setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """Where a message stands in Slack; kept as ``channel:ts``, with ``:bundle`` where it is of several incidents."""
+
+    channel: str
+    ts: str
+    bundle: bool = False
+
+    @classmethod
+    def parse(cls, reference: str) -> "Posted | None":
+        """The place a reference names; None: there is none."""
+        parts = reference.split(":")
+        return cls(parts[0], parts[1], parts[2:] == ["bundle"]) if len(parts) >= 2 else None
+
+    def __str__(self) -> str:
+        return f"{self.channel}:{self.ts}{':bundle' if self.bundle else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A call that brought nothing: Slack's word for it, and what it means."""
+
+    error: str
+    outcome: Outcome
+
+
+class Slack:
+    """The sender for channels of type slack."""
+
+    def __init__(
+        self,
+        token: str,
+        base_url: str = "https://slack.com/api",
+        timeout: float = TIMEOUT,
+        *,
+        interactive: bool = True,
+    ) -> None:
+        """`timeout`: seconds per call. `interactive`: whether we hear of buttons that are pressed."""
+        self._token = token
+        self._timeout = timeout
+        self._interactive = interactive
+        self._client = AsyncWebClient(
+            token=token,
+            base_url=f"{base_url.rstrip('/')}/",
+            timeout=int(timeout) + 1,
+            retry_handlers=[],  # the SDK's own would post twice after a connection that broke
+            logger=_log,
+        )
+        self._client.proxy = None  # from HTTPS_PROXY otherwise, and NO_PROXY is not honoured
+
+    async def send(self, outgoing: Outgoing) -> Outcome:
+        """Post it, and show in the thread's first message how the incident stands now."""
+        kind = outgoing.notification.kind
+        thread = Posted.parse(outgoing.thread)
+        repaint = thread if thread and not thread.bundle else None
+        if repaint and kind in {Kind.ACKNOWLEDGED, Kind.RESOLVED}:
+            # Before the post, because it may be repeated at will, and a post may not.
+            painted = await self._repaint(outgoing, repaint)
+            if isinstance(painted, Retry):
+                return painted
+        outcome = await self._post(outgoing, thread)
+        if repaint and kind is Kind.PAGE and isinstance(outcome, Delivered):
+            await self._repaint(outgoing, repaint)  # only paint: the page is out, whatever comes of it
+        return outcome
+
+    async def close(self) -> None:
+        """Nothing is kept between calls."""
+
+    async def _repaint(self, outgoing: Outgoing, thread: Posted) -> Outcome:
+        """Bring the thread's first message up to date."""
+        blocks = parent(outgoing.message, outgoing.incident, "", buttons=self._interactive)
+        text = fallback(outgoing.message, "")
+        done = await self._call("chat.update", outgoing, channel=thread.channel, ts=thread.ts, text=text, blocks=blocks)
+        return done.outcome if isinstance(done, Failed) else Delivered()
+
+    async def _post(self, outgoing: Outgoing, thread: Posted | None) -> Outcome:
+        """Post; more plainly, or outside the thread, where that is what Slack minds."""
+        done = await self._post_once(outgoing, thread, self._blocks(outgoing, thread))
+        if isinstance(done, Failed) and thread and done.error in THREAD_GONE:
+            thread = None
+            done = await self._post_once(outgoing, thread, self._blocks(outgoing, thread))
+        if isinstance(done, Failed) and done.error in UNSHOWABLE:
+            done = await self._post_once(outgoing, thread, [])
+        if isinstance(done, Failed):
+            return done.outcome
+        place = Posted(str(done.get("channel", "")), str(done.get("ts", "")), bundle=outgoing.message.count > 1)
+        return Delivered(str(place) if place.channel and place.ts else "")
+
+    async def _post_once(
+        self, outgoing: Outgoing, thread: Posted | None, blocks: list[Block]
+    ) -> dict[str, Any] | Failed:
+        words: dict[str, Any] = {
+            "channel": thread.channel if thread else outgoing.notification.recipient,
+            "text": fallback(outgoing.message, _mention(outgoing)),
+            "unfurl_links": False,
+            "unfurl_media": False,
+        }
+        if blocks:
+            words["blocks"] = blocks
+        if thread:
+            words |= {"thread_ts": thread.ts, "reply_broadcast": outgoing.notification.kind is Kind.PAGE}
+        return await self._call("chat.postMessage", outgoing, **words)
+
+    def _blocks(self, outgoing: Outgoing, thread: Posted | None) -> list[Block]:
+        mention = _mention(outgoing)
+        if thread:
+            return reply(outgoing.message, outgoing.notification.kind, mention)
+        return parent(outgoing.message, outgoing.incident, mention, buttons=self._interactive)
+
+    async def _call(self, method: str, outgoing: Outgoing, **words: Any) -> dict[str, Any] | Failed:
+        """One call; Slack's answer, or what its failure means."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await self._client.api_call(method, json=words)
+        except SlackApiError as error:
+            return self._judge(error.response, outgoing.notification.recipient)
+        except TimeoutError:
+            return Failed("", Retry(f"no answer from Slack within {self._timeout:g} s"))
+        except Exception as error:  # noqa: BLE001 - the network, or an answer the SDK stumbles over
+            return Failed("", Retry(f"no connection with Slack, or no sense in its answer ({type(error).__name__})"))
+        return dict(response.data) if isinstance(response.data, dict) else {}
+
+    def _judge(self, response: Any, channel: str) -> Failed:
+        """`response` is the SDK's, or aiohttp's where the body was no JSON."""
+        status = getattr(response, "status_code", 0) or getattr(response, "status", 0)
+        data = getattr(response, "data", None)
+        data = data if isinstance(data, dict) else {}
+        error = excerpt(str(data.get("error", "")), [self._token])
+        if status == 429 or error in LIMITED:
+            return Failed(error, Retry("Slack asks us to slow down", patience(response.headers)))
+        if status >= 500 or status == 408 or error in PASSING or (status == 200 and not error):
+            return Failed(error, Retry(f"Slack is unwell ({error or f'status {status}'})", patience(response.headers)))
+        if not error:
+            return Failed("", Rejected(f"Slack's address answered {status}: check TOCSIN_SLACK_API_URL"))
+        needed = excerpt(str(data.get("needed", "chat:write")), [self._token])
+        advice = ADVICE.get(error, "Slack will not post in {channel}: {error}")
+        return Failed(error, Rejected(advice.format(error=error, channel=channel, needed=needed)))
+
+
+def _mention(outgoing: Outgoing) -> str:
+    """Whoever the policy names, on what somebody has to act on."""
+    return outgoing.channel.mention if outgoing.notification.kind in {Kind.PAGE, Kind.REMINDER} else ""
