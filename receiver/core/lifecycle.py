@@ -123,7 +123,7 @@ def resolve(draft: Draft, by: str, note: str) -> None:
         resolved_by=by,
         windows={},
     )
-    watched = draft.book.playbook.policy.monitoring_duration
+    watched: int = draft.book.playbook.policy.monitoring_duration
     if forced:
         draft.arm(Window.FORCED, draft.now + draft.plan.response_time)
         watched = max(watched, draft.plan.response_time)
