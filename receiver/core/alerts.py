@@ -122,10 +122,10 @@ def _fire(draft: Draft, news: News, before: Incident) -> None:
     elif rose:
         worsen(draft, {"rule": top.rule})
     else:
-        _join(draft, news, new_rules)
+        _join(draft, news, new_rules, before)
 
 
-def _join(draft: Draft, news: News, new_rules: Sequence[str]) -> None:
+def _join(draft: Draft, news: News, new_rules: Sequence[str], before: Incident) -> None:
     """Another alert, or another rule at no higher level: the threads hear of it; new channels are paged."""
     first = news.fired[0]
     words = {"rule": first.rule, "alerts": str(len(news.fired)), "summary": _title(first)}
@@ -134,9 +134,10 @@ def _join(draft: Draft, news: News, new_rules: Sequence[str]) -> None:
         fact, reason = Fact.RULE_JOINED, Reason.RULE_JOINED
         words["rule"] = ", ".join(dict.fromkeys(new_rules))
     draft.enter(fact, **words)
-    if new_rules and draft.incident.state is State.OPEN:
-        page_more(draft, reason, draft.plan.channels, words)
     tell_threads(draft, Kind.NOTICE, reason, words)
+    if draft.incident.state is State.OPEN:
+        planned = draft.book.playbook.plan(before).channels
+        page_more(draft, reason, [name for name in draft.plan.channels if name not in planned], words)
 
 
 def _fire_again(draft: Draft) -> None:
@@ -149,7 +150,7 @@ def _fire_again(draft: Draft) -> None:
 
 
 def _clear(draft: Draft, news: News) -> None:
-    last = max(news.cleared, key=lambda alert: alert.ended_at or alert.starts_at)
+    last = max(news.cleared, key=lambda alert: (alert.ended_at or alert.starts_at, alert.twin))
     draft.set(twin_cleared_last=last.twin)
     draft.enter(Fact.ALERT_CLEARED, rule=last.rule, alerts=len(news.cleared), firing=sum(draft.incident.firing))
     if draft.incident.is_live and not draft.incident.is_firing:

@@ -5,6 +5,7 @@ The direction of every doubt: a false page beats a lost one.
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 from receiver.core.draft import NO_WORDS, Draft
 from receiver.core.model import Fact, Kind, Page, Reason, Status, Target, Window
@@ -65,14 +66,11 @@ def step_channels(draft: Draft) -> tuple[str, ...]:
 
 def page(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[str, str] = NO_WORDS) -> None:
     """One page on these channels: overtakes older ones there, and starts the rescue clock."""
-    wanted = tuple(channels)
-    usable = [name for name in wanted if draft.book.usable(name)]
-    draft.set(page=Page(draft.incident.page.serial + 1, tuple(usable)))
-    for name in wanted:
-        if name not in usable:
-            say_undeliverable(draft, reason, name)
+    draft.set(page=Page(draft.incident.page.serial + 1))
+    usable = _usable(draft, reason, channels)
     if not usable:
         return
+    draft.set(page=Page(draft.incident.page.serial, tuple(usable)))
     draft.supersede([Kind.PAGE], usable)
     _send_page(draft, reason, usable, words)
     draft.enter(Fact.PAGED, reason=reason, channels=", ".join(usable), step=draft.incident.step)
@@ -80,13 +78,27 @@ def page(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[s
 
 
 def page_more(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[str, str] = NO_WORDS) -> None:
-    """The page under way goes to further channels too (a rule joined that names more of them)."""
-    page_under_way = draft.incident.page
-    fresh = [name for name in channels if name not in page_under_way.told and draft.book.usable(name)]
-    if fresh:
-        draft.set(page=Page(page_under_way.serial, (*page_under_way.told, *fresh), page_under_way.delivered))
-        _send_page(draft, reason, fresh, words)
-        draft.enter(Fact.PAGED, reason=reason, channels=", ".join(fresh), step=draft.incident.step)
+    """The page under way goes to further channels too (a fallback, or a rule joined that names more of them)."""
+    under_way = draft.incident.page
+    fresh = _usable(draft, reason, [name for name in channels if name not in under_way.told])
+    if not fresh:
+        return
+    draft.set(page=replace(under_way, told=(*under_way.told, *fresh)))
+    _send_page(draft, reason, fresh, words)
+    draft.enter(Fact.PAGED, reason=reason, channels=", ".join(fresh), step=draft.incident.step)
+    if not under_way.delivered and Window.RESCUE not in draft.incident.windows:
+        draft.arm(Window.RESCUE, draft.now + rescue_delay(draft))
+
+
+def _usable(draft: Draft, reason: Reason, channels: Iterable[str]) -> list[str]:
+    """Those that can carry a page; the others are recorded as undeliverable."""
+    usable = []
+    for name in channels:
+        if draft.book.usable(name):
+            usable.append(name)
+        else:
+            say_undeliverable(draft, reason, name)
+    return usable
 
 
 def _send_page(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[str, str] = NO_WORDS) -> None:
@@ -113,14 +125,12 @@ def rescue(draft: Draft, failed: str = "") -> None:
     """Tell the first fallback channel that this page has not tried; say so when none is left."""
     told = draft.incident.page.told
     name = next((name for name in draft.book.fallbacks(draft.incident.level) if name not in told), None)
+    draft.disarm(Window.RESCUE)
     if name is None:
-        draft.disarm(Window.RESCUE)
         draft.enter(Fact.FALLBACK_EXHAUSTED, failed=failed)
         return
     draft.enter(Fact.FALLBACK, channel=name, failed=failed)
     page_more(draft, Reason.FALLBACK, [name])
-    if not draft.incident.page.delivered:
-        draft.arm(Window.RESCUE, draft.now + rescue_delay(draft))
 
 
 def tell_threads(draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
