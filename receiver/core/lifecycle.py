@@ -153,6 +153,9 @@ def close(draft: Draft) -> None:
 
 def escalate(draft: Draft, by: str, note: str) -> None:
     """A person wants the next step now. Whoever acknowledged asks for help: the incident is open again."""
+    if draft.incident.state is State.ACKNOWLEDGED:
+        draft.set(response_due_at=Instant(draft.now + draft.plan.response_time), breached_at=None)
+        draft.arm(Window.BREACH, draft.incident.response_due_at)
     draft.set(step=draft.incident.step + 1, state=State.OPEN, acknowledged_at=None, acknowledged_by="")
     draft.disarm(*ACK_WINDOWS)
     draft.enter(Fact.ESCALATED, by, note=note, step=draft.incident.step)
