@@ -35,14 +35,13 @@ def _forced(draft: Draft, _at: int) -> None:
         reopen(draft, Reason.STILL_FIRING)
 
 
-def _remind(draft: Draft, at: int) -> None:
+def _remind(draft: Draft, _at: int) -> None:
+    expires_at = draft.incident.windows.get(Window.ACK_EXPIRY, draft.now)
+    if expires_at <= draft.now:
+        return  # late, and the acknowledgement expires in this very moment
     draft.enter(Fact.REMINDED, whom=draft.incident.acknowledged_by)
-    words = {"whom": draft.incident.acknowledged_by, "expires_at": str(_expiry(draft, at))}
+    words = {"whom": draft.incident.acknowledged_by, "expires_at": str(expires_at)}
     tell_threads(draft, Kind.REMINDER, Reason.ACK_EXPIRED, words)
-
-
-def _expiry(draft: Draft, at: int) -> int:
-    return draft.incident.windows.get(Window.ACK_EXPIRY, at)
 
 
 def _remind_to_confirm(draft: Draft, _at: int) -> None:
@@ -61,18 +60,18 @@ def _expire_acknowledgement(draft: Draft, _at: int) -> None:
 def _breach(draft: Draft, at: int) -> None:
     """The response time has passed without an acknowledgement: everyone of the level and above, and stakeholders."""
     repeats = _due_repeats(draft, at + draft.plan.escalation_time)
-    skipped = (1 if draft.incident.step == 0 and draft.plan.escalation_time < draft.plan.response_time else 0) + repeats
-    _miss(draft, skipped)
+    _miss(draft, repeats)
     draft.set(step=max(draft.incident.step, LAST_PLANNED_STEP), breached_at=draft.now)
     draft.enter(Fact.BREACHED, due_at=at)
-    tell_breach(draft)
     draft.arm(Window.ESCALATE, at + (repeats + 1) * draft.plan.escalation_time)
     page_step(draft, Reason.BREACHED)
+    tell_breach(draft)
 
 
 def _escalate(draft: Draft, at: int) -> None:
     """Nobody acknowledged: the next step. A breach that is due as well is the higher step and goes instead."""
-    if _breach_is_due(draft):
+    if _is_due(draft, Window.BREACH):
+        _miss(draft, 1)
         return
     repeating = draft.incident.step >= 1
     repeats = _due_repeats(draft, at + draft.plan.escalation_time) if repeating else 0
@@ -84,8 +83,8 @@ def _escalate(draft: Draft, at: int) -> None:
     page_step(draft, Reason.REPEATED if repeating else Reason.ESCALATED)
 
 
-def _breach_is_due(draft: Draft) -> bool:
-    return draft.incident.windows.get(Window.BREACH, draft.now + 1) <= draft.now
+def _is_due(draft: Draft, window: Window) -> bool:
+    return draft.incident.windows.get(window, draft.now + 1) <= draft.now
 
 
 def _due_repeats(draft: Draft, first: int) -> int:
@@ -99,7 +98,8 @@ def _miss(draft: Draft, steps: int) -> None:
 
 
 def _rescue(draft: Draft, _at: int) -> None:
-    if not draft.incident.page.delivered:
+    """Nobody was reached. A step that is due as well pages anew and has a rescue of its own."""
+    if not (draft.incident.page.delivered or _is_due(draft, Window.ESCALATE) or _is_due(draft, Window.BREACH)):
         rescue(draft)
 
 
