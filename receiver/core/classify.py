@@ -44,8 +44,8 @@ def is_heartbeat(labels: Mapping[str, str]) -> bool:
 
 def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], received: Received) -> Classified:
     """Classify one alert. `source` is the webhook's ``?source=``, empty by default."""
-    level, note, why_level = _level(playbook, received.labels)
     rule, type_, why_rule = _rule(playbook, received.labels)
+    level, note, why_level = _level(playbook, rule, received.labels)
     identity = _identity(source, group_labels, received.labels)
     alert = Alert(
         fingerprint=received.fingerprint,
@@ -67,10 +67,10 @@ def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], r
 
 def incident_key(identity: tuple[object, ...]) -> str:
     """SHA-256 of the canonical identity."""
-    return sha256(json.dumps(identity, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def _level(playbook: Playbook, labels: Mapping[str, str]) -> tuple[int, str, str]:
+def _level(playbook: Playbook, rule: str, labels: Mapping[str, str]) -> tuple[int, str, str]:
     """Level, a note where it is a guess, and why."""
     compiled = labels.get("severity_level", "")
     if compiled in {"1", "2", "3", "4"}:
@@ -79,10 +79,10 @@ def _level(playbook: Playbook, labels: Mapping[str, str]) -> tuple[int, str, str
     known = playbook.severities.get(severity.strip().lower())
     if known is not None:
         return known, "", f"level {known}: label severity={severity}"
-    declared = playbook.policy.incident_type(labels.get("incident_type", ""))
-    if declared is not None and not severity:
-        return declared.level, "", f"level {declared.level}: of incident type {declared.name}"
-    default = playbook.policy.default_severity
+    named = playbook.rules.get(rule) or playbook.types.get(rule)
+    if named is not None and not severity:
+        return named.level, "", f"level {named.level}: of {named.key}"
+    default = max(playbook.policy.default_severity, named.level if named else 0)
     said = f"severity {severity!r} is unknown" if severity else "no severity label"
     return default, f"{said}; taken as level {default}", f"level {default}: {said}, the policy's default_severity"
 
@@ -94,7 +94,7 @@ def _rule(playbook: Playbook, labels: Mapping[str, str]) -> tuple[str, str, str]
     key = f"{section}/{name}"
     if section and name:
         return key, type_ or name, f"rule {key}: labels section and rule"
-    kind = playbook.policy.incident_type(type_) if type_ else None
+    kind = playbook.kind(type_) if type_ else None
     if kind is not None:
         return kind.key, kind.name, f"incident type {kind.key}: label incident_type"
     alertname = labels.get("alertname", "") or "alert"

@@ -33,7 +33,7 @@ from receiver.core.lifecycle import (
     resolve,
     void_acknowledgement,
 )
-from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State
+from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
 from receiver.core.outcomes import settle
 from receiver.core.paging import start_paging, tell_threads, worsen
 from receiver.core.plan import Book
@@ -72,9 +72,7 @@ def _declare(incident: Incident | None, event: Declare, now: Instant, book: Book
     if incident is not None:
         return Effects()  # the same declaration, repeated
     playbook = book.current
-    kind = playbook.policy.incident_type(event.type)
-    rule = next((rule for rule in playbook.policy.rules if rule.name == event.type), None)
-    known = kind or rule
+    known = playbook.kind(event.type)
     level = event.level or (known.level if known else playbook.policy.default_severity)
     title = event.title or (known.description if known else "") or event.type
     draft = Draft(new_incident(event.key, now, book, level, event.type, title), now, book)
@@ -107,6 +105,7 @@ def _act(draft: Draft, action: Action) -> Refusal | None:
         case Update(by, text):
             draft.enter(Fact.UPDATED, by, text=text)
             draft.set(changed=False, updated_at=draft.now)
+            draft.disarm(Window.UPDATE)
             tell_threads(draft, Kind.UPDATE, Reason.ACTION, {"by": by, "text": text})
             renew_acknowledgement(draft)
         case Change():

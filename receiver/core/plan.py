@@ -58,6 +58,11 @@ class Playbook:
             severities=dict(policy.severity_aliases) | {level.name.lower(): level.level for level in policy.levels},
         )
 
+    def kind(self, name: str) -> IncidentType | Rule | None:
+        """What an incident type's name stands for: a type of its own, or a detection rule."""
+        named = (rule for rule in self.policy.rules if rule.name == name)
+        return self.policy.incident_type(name) or next(named, None)
+
     def plan(self, incident: Incident) -> Plan:
         """The incident's plan. Windows are the shortest of its rules' levels, none above its own level."""
         known = (incident.level, tuple(incident.rules.items()))
