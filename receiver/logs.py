@@ -1,0 +1,77 @@
+"""Structured logs: one line per event, key=value or JSON, on standard error.
+
+The command line calls `configure_logs` once. Everybody else: ``log = structlog.get_logger()``, a message that
+stays the same and the particulars as keys; `about(incident)` binds an incident to every line within.
+Rules: no payload, no label, no secret. Keys that sound like a secret are blotted out, whoever wrote them.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from contextlib import AbstractContextManager
+from typing import Any, Literal, TextIO
+
+import orjson
+import structlog
+
+from receiver.core.model import Incident
+
+SECRET_WORDS = ("token", "secret", "password", "authorization", "routing_key", "cookie")
+BLOTTED = "**********"
+
+
+def configure_logs(
+    style: Literal["text", "json"] = "text", stream: TextIO = sys.stderr, level: int = logging.INFO
+) -> None:
+    """Set up logging for this process, that of the libraries included."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        blot,
+    ]
+    render: Any = (
+        structlog.processors.JSONRenderer(lambda event, **_: orjson.dumps(event, default=str).decode())
+        if style == "json"
+        else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False)
+    )
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, _escape, render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        cache_logger_on_first_use=False,
+    )
+    _lead_libraries(shared, render, stream)
+
+
+def _lead_libraries(shared: list[Any], render: Any, stream: TextIO) -> None:
+    """What libraries log by the standard module looks the same; below a warning it is not wanted."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _escape, render],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def about(incident: Incident) -> AbstractContextManager[None]:
+    """Bind an incident to every line that is logged within."""
+    return structlog.contextvars.bound_contextvars(incident=incident.number, incident_id=incident.id)
+
+
+def blot(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Blot out what sounds like a secret."""
+    for key in event:
+        if key != "event" and any(word in key.lower() for word in SECRET_WORDS):
+            event[key] = BLOTTED
+    return event
+
+
+def _escape(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """One event is one line, whatever is in it."""
+    for key, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[key] = "".join(char if char.isprintable() else repr(char)[1:-1] for char in value)
+    return event

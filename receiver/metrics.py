@@ -1,0 +1,200 @@
+"""What Prometheus is told about Tocsin: counters kept here, gauges fed from the store when it scrapes.
+
+The service makes one Metrics, with a registry of its own; webhook, dispatcher and engine tell it what
+happened, and `/metrics` asks it for the text. Rules: names are promises (the compiled fail-through rule
+reads `tocsin_oldest_undelivered_emergency_seconds`); what cannot be known is left out or at its worst,
+never zero; no label carries anything that came from an alert.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from math import nan
+from typing import Protocol
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from receiver.core.events import Delivered, Outcome, Overtaken, Rejected, Retry
+from receiver.core.model import Instant, Notification, State
+from rules.policy import SECOND
+
+OUTCOMES: Mapping[type[Outcome], str] = {
+    Delivered: "delivered",
+    Retry: "retry",
+    Rejected: "rejected",
+    Overtaken: "superseded",
+}
+
+INGEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+DELIVERY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
+
+
+disable_created_metrics()  # a second series per counter that nobody asks for
+
+
+class Waiting(Protocol):
+    """A channel's part of the outbox."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def oldest(self) -> Instant: ...
+
+
+class Figures(Protocol):
+    """What the store counts for us: `receiver.store.Figures`, said again because this module stands below it."""
+
+    @property
+    def incidents(self) -> Mapping[tuple[int, State], int]: ...
+    @property
+    def waiting(self) -> Mapping[str, Waiting]: ...
+    @property
+    def oldest_emergency(self) -> Instant | None: ...
+    @property
+    def overdue(self) -> int: ...
+
+
+class Metrics:
+    """Tocsin's own metrics."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._make_counters()
+        self._make_gauges()
+        self._heartbeat_at: Instant | None = None
+        self._emergency_since: Instant | None = None
+        """The oldest undelivered emergency when the database was last seen."""
+        self._seen_at: Instant | None = None
+
+    def _make_counters(self) -> None:
+        registry = self.registry
+        self._webhooks = Counter("tocsin_webhooks", "Webhooks by result", ["result"], registry=registry)
+        self._alerts = Counter("tocsin_alerts", "Alerts received", ["status"], registry=registry)
+        self._unknown_severity = Counter(
+            "tocsin_unknown_severity", "Alerts whose severity was guessed", registry=registry
+        )
+        self._ingest = Histogram(
+            "tocsin_ingest_seconds", "From a webhook to its commit", buckets=INGEST_BUCKETS, registry=registry
+        )
+        self._notifications = Counter(
+            "tocsin_notifications", "Tries to send, by outcome", ["channel", "outcome"], registry=registry
+        )
+        self._delivery = Histogram(
+            "tocsin_delivery_seconds",
+            "From planning a message to its delivery",
+            ["channel"],
+            buckets=DELIVERY_BUCKETS,
+            registry=registry,
+        )
+        self._lost_leases = Counter(
+            "tocsin_reports_lost", "Sent messages whose lease had passed to another: perhaps twice", registry=registry
+        )
+        self._poisoned = Counter("tocsin_poisoned", "Events that could not be decided", registry=registry)
+        self._accepted = self._webhooks.labels("accepted")
+        self._firing, self._resolved = self._alerts.labels("firing"), self._alerts.labels("resolved")
+
+    def _make_gauges(self) -> None:
+        registry = self.registry
+        self._incidents = Gauge("tocsin_incidents", "Incidents", ["level", "state"], registry=registry)
+        self._depth = Gauge("tocsin_outbox_depth", "Messages waiting", ["channel"], registry=registry)
+        self._overdue = Gauge("tocsin_overdue_windows", "Incidents with a window overdue", registry=registry)
+        self._oldest = Gauge("tocsin_outbox_oldest_seconds", "Age of the oldest waiting message", registry=registry)
+        self._emergency = Gauge(
+            "tocsin_oldest_undelivered_emergency_seconds",
+            "Age of the oldest waiting level 4 page; while the database is away, it goes on",
+            registry=registry,
+        )
+        self._store_up = Gauge("tocsin_store_up", "Whether the database answers", registry=registry)
+        self._policy = Gauge("tocsin_policy_info", "The policy in use", ["digest"], registry=registry)
+        self._configured = Gauge(
+            "tocsin_channel_configured", "Whether a channel can send", ["channel"], registry=registry
+        )
+        self._heartbeat = Gauge("tocsin_heartbeat_seconds", "Since the last heartbeat", registry=registry)
+        self._heartbeat.set(nan)
+
+    def webhook(self, result: str, took: int | None = None) -> None:
+        """A webhook came in. `took`: microseconds until it was committed."""
+        self._accepted.inc() if result == "accepted" else self._webhooks.labels(result).inc()
+        if took is not None:
+            self._ingest.observe(took / SECOND)
+
+    def alert(self, *, firing: bool, severity_known: bool) -> None:
+        """An alert came in."""
+        (self._firing if firing else self._resolved).inc()
+        if not severity_known:
+            self._unknown_severity.inc()
+
+    def heartbeat(self, now: Instant) -> None:
+        """Alertmanager's heartbeat arrived."""
+        self._heartbeat_at = now
+
+    @property
+    def heartbeat_at(self) -> Instant | None:
+        """When the last heartbeat arrived; None: none has since the start."""
+        return self._heartbeat_at
+
+    def sent(self, notification: Notification, outcome: Outcome, now: Instant) -> None:
+        """A try to send a message ended so."""
+        self._notifications.labels(notification.channel, OUTCOMES[type(outcome)]).inc()
+        if isinstance(outcome, Delivered):
+            self._delivery.labels(notification.channel).observe(max(0, now - notification.created_at) / SECOND)
+
+    def reported(self, batch: Sequence[object], counted: int) -> None:
+        """Outcomes were recorded; those that did not count had lost their lease."""
+        self._lost_leases.inc(len(batch) - counted)
+
+    def poisoned(self) -> None:
+        """An event could not be decided."""
+        self._poisoned.inc()
+
+    def policy(self, digest: str) -> None:
+        """A policy was taken into use."""
+        self._policy.clear()
+        self._policy.labels(digest).set(1)
+
+    def channel_configured(self, name: str, *, configured: bool) -> None:
+        """Whether messages can go out on a channel."""
+        self._configured.labels(name).set(configured)
+
+    def expose(self, figures: Figures | None, now: Instant) -> bytes:
+        """The text for a scrape. `figures` None: the database does not answer."""
+        self._heartbeat.set(nan if self._heartbeat_at is None else (now - self._heartbeat_at) / SECOND)
+        self._store_up.set(figures is not None)
+        self._incidents.clear()
+        self._depth.clear()
+        if figures is None:
+            self._lose_sight(now)
+        else:
+            self._show(figures, now)
+        return generate_latest(self.registry)
+
+    def _show(self, figures: Figures, now: Instant) -> None:
+        for level, state in product(range(1, 5), (State.OPEN, State.ACKNOWLEDGED, State.RESOLVED)):
+            self._incidents.labels(level, state).set(figures.incidents.get((level, state), 0))
+        for channel, waiting in figures.waiting.items():
+            self._depth.labels(channel).set(waiting.count)
+        oldest = min((waiting.oldest for waiting in figures.waiting.values()), default=now)
+        self._oldest.set(_age(oldest, now))
+        self._emergency.set(_age(now if figures.oldest_emergency is None else figures.oldest_emergency, now))
+        self._emergency_since = figures.oldest_emergency
+        self._seen_at = now
+        self._overdue.set(figures.overdue)
+
+    def _lose_sight(self, now: Instant) -> None:
+        """Nothing is known; of emergencies the worst is assumed, so that the fail-through rule takes over."""
+        self._oldest.set(nan)
+        self._overdue.set(nan)
+        if self._seen_at is None:
+            self._seen_at = now
+        since = self._seen_at if self._emergency_since is None else self._emergency_since
+        self._emergency.set(_age(since, now))
+
+
+def _age(since: Instant, now: Instant) -> float:
+    return max(0, now - since) / SECOND

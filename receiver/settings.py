@@ -1,0 +1,248 @@
+"""The settings: environment variables TOCSIN_…, read once into one frozen object.
+
+The command line calls `Settings.read`; everybody else is handed the object. Rules: every variable may be
+given as TOCSIN_X_FILE as well (mounted secrets); an empty one counts as not set; all problems are said at
+once, each with the variable, what is wrong and what to do; a secret's value stands in no text and no repr.
+(pydantic-settings was tried and left: it reads the process's own environment only, and knows no _FILE.)
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from enum import IntEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from receiver.errors import SettingsError
+
+PREFIX = "TOCSIN_"
+PER_SERVICE = f"{PREFIX}PAGERDUTY_ROUTING_KEY_"
+CLIENT_ONLY = frozenset({"TOCSIN_URL", "TOCSIN_TOKEN"})
+"""Variables that the command line's client commands read."""
+
+
+class Role(IntEnum):
+    """What a caller may do; each role may do what the smaller ones may."""
+
+    VIEWER = 1
+    RESPONDER = 2
+    APPROVER = 3
+    ADMIN = 4
+
+
+class ApiToken(BaseModel):
+    """One API token: whose it is and what it allows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    role: Role
+    token: SecretStr
+
+
+def split_address(listen: str) -> tuple[str, int]:
+    """Host and port of ``host:port``; an empty host means every interface. Raises ValueError."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ValueError("write host:port, for example 127.0.0.1:8095")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _address(listen: str) -> str:
+    split_address(listen)
+    return listen
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in schemes or not parts.hostname:
+            raise ValueError(f"must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return url.rstrip("/")
+
+    return AfterValidator(check)
+
+
+def _secret_url(*schemes: str) -> AfterValidator:
+    def check(url: SecretStr) -> SecretStr:
+        parts = urlsplit(url.get_secret_value())
+        if parts.scheme not in schemes or not parts.hostname:
+            raise ValueError(f"must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return url
+
+    return AfterValidator(check)
+
+
+def _database(url: str) -> str:
+    if url.partition(":")[0].partition("+")[0] not in {"sqlite", "postgresql"}:
+        raise ValueError("write sqlite:///path/to/file, sqlite:// (memory) or postgresql://user:password@host/name")
+    return url
+
+
+def _tokens(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    tokens = [_token(entry.strip(), number) for number, entry in enumerate(value.split(","), 1) if entry.strip()]
+    for what in ("name", "token"):
+        if len({getattr(token, what) for token in tokens}) < len(tokens):
+            raise ValueError(f"two of the tokens have the same {what}; give each its own")
+    return tuple(tokens)
+
+
+def _token(entry: str, number: int) -> ApiToken:
+    """One entry: a bare token (an admin's), or name:role:token. The token itself may contain colons."""
+    if ":" not in entry:
+        return ApiToken(name="admin" if number == 1 else f"admin-{number}", role=Role.ADMIN, token=SecretStr(entry))
+    name, role, token = [*entry.split(":", 2), "", ""][:3]
+    if not name or not token or role.upper() not in Role.__members__:
+        roles = ", ".join(known.lower() for known in Role.__members__)
+        raise ValueError(f"entry {number} must be name:role:token with one of the roles {roles}, or a bare token")
+    return ApiToken(name=name, role=Role[role.upper()], token=SecretStr(token))
+
+
+def service_variable(service: str) -> str:
+    """The variable's ending for a PagerDuty service: ``ml-systems`` gives ``ML_SYSTEMS``."""
+    return "".join(char if char.isalnum() else "_" for char in service).upper()
+
+
+HttpUrl = Annotated[str, _url("http", "https")]
+
+
+class Settings(BaseModel):
+    """Everything that is set from outside. Field x is the variable TOCSIN_X."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8095"
+    database: Annotated[str, AfterValidator(_database), Field(repr=False)] = "sqlite:///tocsin.db"
+    external_url: HttpUrl | None = None
+    """Where people reach this receiver: links in messages begin with it."""
+    webhook_token: SecretStr | None = None
+    api_tokens: Annotated[tuple[ApiToken, ...], BeforeValidator(_tokens)] = ()
+    body_limit: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 << 20
+    """Bytes a request's body may have, unpacked (Alertmanager repeats annotations: 850 kB were seen)."""
+    log_format: Literal["text", "json"] = "text"
+
+    smtp_url: Annotated[SecretStr, _secret_url("smtp", "smtps")] | None = None
+    email_from: str | None = None
+    slack_token: SecretStr | None = None
+    slack_signing_secret: SecretStr | None = None
+    slack_api_url: HttpUrl = "https://slack.com/api"
+    pagerduty_routing_key: SecretStr | None = None
+    pagerduty_routing_keys: Mapping[str, SecretStr] = Field(default_factory=dict)
+    """By `service_variable`: from TOCSIN_PAGERDUTY_ROUTING_KEY_<SERVICE>."""
+    pagerduty_api_url: HttpUrl = "https://events.pagerduty.com"
+    twilio_account_sid: str | None = None
+    twilio_auth_token: SecretStr | None = None
+    twilio_from: str | None = None
+    twilio_api_url: HttpUrl = "https://api.twilio.com"
+    webhook_signing_secret: SecretStr | None = None
+    """Signs what the webhook channel sends."""
+    alertmanager_url: Annotated[HttpUrl | None, Field(repr=False)] = None
+    prometheus_url: Annotated[HttpUrl | None, Field(repr=False)] = None
+    """Like the Alertmanager's, it may carry a password, so it is not shown."""
+
+    warnings: tuple[str, ...] = ()
+    """What was odd but not wrong, in words for the log: variables nobody knows."""
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], **overrides: Any) -> Self:
+        """The settings in an environment; `overrides` are fields from the command line (None: not given).
+
+        Raises SettingsError, with every problem on a line of its own.
+        """
+        problems: list[str] = []
+        values = _gather(environ, problems)
+        given = {name: value for name, value in overrides.items() if value is not None}
+        try:
+            settings = cls(**{**values, **given})
+        except ValidationError as error:
+            problems += [_say(each, given) for each in error.errors(include_url=False, include_input=False)]
+        if problems:
+            raise SettingsError("\n".join(problems))
+        return settings
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on."""
+        return split_address(self.listen)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach what it listens on."""
+        host, _ = self.address
+        if host == "localhost":
+            return True
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+    def require_safe(self) -> None:
+        """Raises SettingsError where strangers could reach the receiver and would not be asked for a token."""
+        if self.is_local:
+            return
+        missing = {
+            "TOCSIN_WEBHOOK_TOKEN": self.webhook_token is None,
+            "TOCSIN_API_TOKENS": not self.api_tokens,
+        }
+        problems = [f"{name}: is needed to listen on {self.listen}, which others can reach" for name in missing]
+        said = [problem for problem, lacks in zip(problems, missing.values(), strict=True) if lacks]
+        if said:
+            raise SettingsError("\n".join([*said, "TOCSIN_LISTEN: or listen on 127.0.0.1 only"]))
+
+    def pagerduty_key(self, service: str) -> SecretStr | None:
+        """The routing key of a PagerDuty service: its own, else the common one."""
+        return self.pagerduty_routing_keys.get(service_variable(service), self.pagerduty_routing_key)
+
+
+_FIELDS = tuple(name for name in Settings.model_fields if name not in {"warnings", "pagerduty_routing_keys"})
+_VARIABLES = {f"{PREFIX}{name.upper()}": name for name in _FIELDS}
+
+
+def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
+    """Values by field, from variables and the files that they name."""
+    values: dict[str, Any] = {}
+    keys: dict[str, str] = {}
+    warnings: list[str] = []
+    for variable, text in sorted(environ.items()):
+        if not variable.startswith(PREFIX) or variable in CLIENT_ONLY or not text.strip():
+            continue
+        name = variable if variable in _VARIABLES else variable.removesuffix("_FILE")
+        if name not in _VARIABLES and not (name.startswith(PER_SERVICE) and name != PER_SERVICE):
+            warnings.append(_unknown(variable))
+            continue
+        if name != variable and environ.get(name, "").strip():
+            problems.append(f"{name}: is set, and {variable} as well; keep one of them")
+            continue
+        value = text if name == variable else _read_file(variable, text, problems)
+        if name in _VARIABLES:
+            values[_VARIABLES[name]] = value
+        else:
+            keys[name.removeprefix(PER_SERVICE)] = value
+    return {**values, "pagerduty_routing_keys": keys, "warnings": tuple(warnings)}
+
+
+def _read_file(variable: str, path: str, problems: list[str]) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a text file"
+        problems.append(f"{variable}: cannot read {path}: {why}; mount the secret there, or name another file")
+        return ""
+
+
+def _unknown(variable: str) -> str:
+    near = get_close_matches(variable.removesuffix("_FILE"), _VARIABLES, 1)
+    return f"{variable}: no setting has this name{f'; did you mean {near[0]}?' if near else ''}"
+
+
+def _say(error: Any, given: Mapping[str, Any]) -> str:
+    """One problem, without the value that was wrong."""
+    field = str(error["loc"][0])
+    where = f"--{field.replace('_', '-')}" if field in given else f"{PREFIX}{field.upper()}"
+    what = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {what[:1].lower()}{what[1:]}"

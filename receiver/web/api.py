@@ -1,0 +1,181 @@
+"""The API under /api/v1: what programs, the command line and the console ask for and do.
+
+Handlers take a `Call` (who asks, about which incident, saying what) and return a shape; `routes` wires
+them to paths, and the OpenAPI document is made of the same table. Rules: reads go through the readers'
+thread; actions become requests to the desk, and what the core refuses is answered 409 with what is true now.
+"""
+
+from collections.abc import Callable
+from secrets import token_hex
+from typing import TypeVar
+
+from receiver.core.classify import incident_key
+from receiver.core.events import Acknowledge, Action, Change, Declare, Escalate, Note, Replan, Resolve, Update
+from receiver.core.model import Incident
+from receiver.desk import Desk
+from receiver.engine import ForIncident, Request
+from receiver.store import Reads
+from receiver.web import bodies, shapes, views
+from receiver.web.call import Call
+from receiver.web.problems import Problem
+from rules.durations import parse as duration
+
+Out = TypeVar("Out")
+
+ALERTS_SHOWN = 100
+"""Alerts that an incident is shown with."""
+
+MOST_ALERTS = 10_000
+"""Alerts that the list of an incident's alerts has."""
+
+LONGEST_NUMBER = 10
+"""Digits from which on a name is no number that an incident has."""
+
+
+class Api:
+    """The API's handlers."""
+
+    def __init__(self, desk: Desk, reads: Reads) -> None:
+        self._desk = desk
+        self._reads = reads
+
+    async def list(self, call: Call[bodies.ListQuery]) -> shapes.IncidentsView:
+        """Incidents, the newest first."""
+        query = call.said
+
+        def read() -> shapes.IncidentsView:
+            found, cursor = self._reads.incidents(
+                state=query.states,
+                level=query.level,
+                type=query.type,
+                search=query.search or "",
+                limit=query.limit,
+                cursor=query.cursor,
+            )
+            return shapes.IncidentsView(incidents=[self._show(incident) for incident in found], next=cursor)
+
+        try:
+            return await self._desk.read(read)
+        except ValueError as error:
+            raise Problem(400, str(error)) from None
+
+    async def show(self, call: Call[bodies.Nothing]) -> shapes.IncidentView:
+        """One incident."""
+        return await self._read(call.incident, self._show)
+
+    async def timeline(self, call: Call[bodies.Nothing]) -> shapes.TimelineView:
+        """What happened, when, who did it, with which result."""
+
+        def read(incident: Incident) -> shapes.TimelineView:
+            return shapes.TimelineView(timeline=[views.show_entry(each) for each in self._reads.timeline(incident.id)])
+
+        return await self._read(call.incident, read)
+
+    async def notifications(self, call: Call[bodies.Nothing]) -> shapes.NotificationsView:
+        """Who was told what, and whether it arrived."""
+
+        def read(incident: Incident) -> shapes.NotificationsView:
+            channels = self._desk.engine.current.channels
+            found = self._reads.notifications(incident.id)
+            shown = [views.show_notification(each, channels.get(each.channel)) for each in found]
+            return shapes.NotificationsView(notifications=shown)
+
+        return await self._read(call.incident, read)
+
+    async def alerts(self, call: Call[bodies.Nothing]) -> shapes.AlertsView:
+        """All of an incident's alerts."""
+
+        def read(incident: Incident) -> shapes.AlertsView:
+            return shapes.AlertsView(
+                alerts=[views.show_alert(each) for each in self._reads.alerts(incident.id, MOST_ALERTS)]
+            )
+
+        return await self._read(call.incident, read)
+
+    async def policy(self, _call: Call[bodies.Nothing]) -> shapes.PolicyView:
+        """The policy in use."""
+        return views.show_policy(self._desk.engine.current)
+
+    async def declare(self, call: Call[bodies.DeclareBody]) -> shapes.IncidentView:
+        """Open an incident by hand; the same Idempotency-Key opens it once."""
+        said = call.said
+        return await self._handle(
+            Declare(
+                key=incident_key(("declared", call.idempotency_key or token_hex(16))),
+                type=said.type,
+                by=call.by(said.by),
+                level=said.level,
+                title=said.title,
+                note=said.note,
+                labels=said.labels,
+                exercise=said.exercise,
+            )
+        )
+
+    async def acknowledge(self, call: Call[bodies.AcknowledgeBody]) -> shapes.IncidentView:
+        """Take an incident."""
+        said = call.said
+        hold = None if said.hold is None else duration(said.hold)
+        return await self._act(call.incident, Acknowledge(call.by(said.by), said.note, hold, said.state))
+
+    async def resolve(self, call: Call[bodies.ResolveBody]) -> shapes.IncidentView:
+        """Say that it is over."""
+        said = call.said
+        return await self._act(call.incident, Resolve(call.by(said.by), said.note, said.force, said.state))
+
+    async def escalate(self, call: Call[bodies.EscalateBody]) -> shapes.IncidentView:
+        """Ask for the next step now."""
+        said = call.said
+        return await self._act(call.incident, Escalate(call.by(said.by), said.note, said.state))
+
+    async def note(self, call: Call[bodies.TextBody]) -> shapes.IncidentView:
+        """Write something down."""
+        return await self._act(call.incident, Note(call.by(call.said.by), call.said.words))
+
+    async def update(self, call: Call[bodies.TextBody]) -> shapes.IncidentView:
+        """Tell everyone how it stands."""
+        return await self._act(call.incident, Update(call.by(call.said.by), call.said.words))
+
+    async def change(self, call: Call[bodies.ChangeBody]) -> shapes.IncidentView:
+        """Assess or document."""
+        said = call.said
+        return await self._act(call.incident, Change(call.by(said.by), said.level, said.reason, said.facts))
+
+    async def replan(self, call: Call[bodies.ReplanBody]) -> shapes.IncidentView:
+        """Move an incident to the current policy."""
+        return await self._act(call.incident, Replan(call.by(call.said.by)))
+
+    async def _act(self, name: str, action: Action) -> shapes.IncidentView:
+        incident = await self._read(name, lambda found: found)
+        return await self._handle(ForIncident(incident.id, action))
+
+    async def _handle(self, request: Request) -> shapes.IncidentView:
+        [result] = await self._desk.handle([request])
+        if result.error or result.incident is None:
+            raise Problem(500, "this could not be stored; the log says why")
+        view = await self._desk.read(self._show, result.incident)
+        if result.refusal is not None:
+            state = {"state": result.refusal.state, "incident": view.model_dump(mode="json")}
+            raise Problem(409, result.refusal.reason, state)
+        return view
+
+    async def _read(self, name: str, read: Callable[[Incident], Out]) -> Out:
+        """Find an incident and read what is asked, both on the readers' thread. Raises Problem 404."""
+
+        def find() -> Out:
+            incident = self._find(name)
+            if incident is None:
+                raise Problem(404, "there is no such incident")
+            return read(incident)
+
+        return await self._desk.read(find)
+
+    def _find(self, name: str) -> Incident | None:
+        """By number (12 or #12), else by id."""
+        digits = name.removeprefix("#")
+        if digits.isascii() and digits.isdigit() and len(digits) < LONGEST_NUMBER:
+            return self._reads.by_number(int(digits))
+        return self._reads.incident(name) if name.isascii() and name.isalnum() else None
+
+    def _show(self, incident: Incident) -> shapes.IncidentView:
+        return views.show_incident(incident, self._reads.alerts(incident.id, ALERTS_SHOWN), self._desk.engine.current)

@@ -1,0 +1,148 @@
+"""The web application: webhook, API, page, health, metrics, put together.
+
+The service calls `make_app` once and `make_runner` to serve it. Rules: open to everybody are only
+`/metrics`, `/-/healthy` and `/-/ready`, which say nothing of any incident.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import orjson
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from receiver.core.model import Instant, State
+from receiver.desk import Desk
+from receiver.errors import StoreUnavailable
+from receiver.metrics import Metrics
+from receiver.settings import Role, Settings
+from receiver.store import Reads
+from receiver.web.access import Access
+from receiver.web.api import Api
+from receiver.web.call import serve
+from receiver.web.openapi import describe
+from receiver.web.page import list_page
+from receiver.web.problems import JSON, Handler, Problem, answer_problems
+from receiver.web.routes import ROOT, endpoints
+from receiver.web.webhook import Webhook
+
+KEEP_ALIVE = 330.0
+"""Seconds an idle connection stays: longer than Go's client keeps one (5 min), so that it is never we who
+close one that Alertmanager is about to use; also the longest that headers may take."""
+
+LINGER = 5.0
+"""Seconds that the rest of a refused body is read before the connection is closed."""
+
+PAGE_SIZE = 100
+
+log = structlog.get_logger()
+
+
+def make_app(
+    *,
+    desk: Desk,
+    reads: Reads,
+    settings: Settings,
+    clock: Callable[[], Instant],
+    metrics: Metrics,
+    ready: Callable[[], Sequence[str]],
+    reload: Callable[[], Awaitable[Sequence[str]]],
+) -> web.Application:
+    """The application. `ready` says why the service is not; `reload` returns the new policy's problems.
+
+    Raises SettingsError where the settings would let strangers in.
+    """
+    settings.require_safe()
+    access = Access(settings)
+    table = endpoints(Api(desk, reads))
+    webhook = Webhook(desk, settings, clock, metrics)
+    house = House(desk, reads, access, clock, metrics, ready, reload)
+    document = orjson.dumps(describe(table, version("tocsin")))
+
+    async def openapi(request: web.Request) -> web.Response:
+        access.caller(request, Role.VIEWER)
+        return web.Response(body=document, content_type=JSON)
+
+    app = web.Application(middlewares=[answer_problems], client_max_size=settings.body_limit)
+    for path in ("/webhook/alertmanager", "/webhook/alertmanager/"):  # a redirect would lose the body
+        app.router.add_post(path, webhook.receive)
+    app.router.add_get(f"{ROOT}/openapi.json", openapi)
+    for endpoint in table:
+        app.router.add_route(endpoint.method, ROOT + endpoint.path, serve(endpoint, access))
+    for method, path, handler in house.routes():
+        app.router.add_route(method, path, handler)
+    return app
+
+
+def make_runner(app: web.Application) -> web.AppRunner:
+    """What serves the application, patient with Alertmanager and not with slow strangers."""
+    return web.AppRunner(
+        app, access_log=None, handler_cancellation=False, keepalive_timeout=KEEP_ALIVE, lingering_time=LINGER
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What is neither webhook nor API: health, metrics, reload, the page."""
+
+    desk: Desk
+    reads: Reads
+    access: Access
+    clock: Callable[[], Instant]
+    metrics: Metrics
+    ready: Callable[[], Sequence[str]]
+    reload: Callable[[], Awaitable[Sequence[str]]]
+
+    def routes(self) -> tuple[tuple[str, str, Handler], ...]:
+        """Method, path, handler."""
+        return (
+            ("GET", "/-/healthy", self.say_healthy),
+            ("GET", "/-/ready", self.say_ready),
+            ("POST", "/-/reload", self.reload_policy),
+            ("PUT", "/-/reload", self.reload_policy),
+            ("GET", "/metrics", self.expose),
+            ("GET", "/", self.page),
+        )
+
+    async def say_healthy(self, _request: web.Request) -> web.Response:
+        """The process answers."""
+        return web.Response(text="Tocsin is healthy.\n")
+
+    async def say_ready(self, _request: web.Request) -> web.Response:
+        """It can take alerts and keep its word about them; else 503 with the reasons."""
+        reasons = list(self.ready())
+        if reasons:
+            return web.Response(status=503, text="".join(f"Tocsin is not ready: {reason}\n" for reason in reasons))
+        return web.Response(text="Tocsin is ready.\n")
+
+    async def reload_policy(self, request: web.Request) -> web.Response:
+        """Read the policy again; one with problems is refused and the one in use stays."""
+        caller = self.access.caller(request, Role.ADMIN)
+        problems = list(await self.reload())
+        if problems:
+            raise Problem(500, "the policy has problems; the one in use stays", {"problems": problems})
+        log.info("policy reload asked for", by=caller.name)
+        return web.Response(text="")
+
+    async def expose(self, _request: web.Request) -> web.Response:
+        """The metrics. Without the database the counters still are; what it would have said is left out."""
+        now = self.clock()
+        try:
+            figures = await self.desk.read(self.reads.figures, now)
+        except StoreUnavailable:
+            figures = None
+        text = self.metrics.expose(figures, now)
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def page(self, request: web.Request) -> web.Response:
+        """The open incidents."""
+        self.access.caller(request, Role.VIEWER)
+
+        def read() -> str:
+            live = {State.OPEN, State.ACKNOWLEDGED}
+            found, _ = self.reads.incidents(state=live, limit=PAGE_SIZE)
+            return list_page(found, self.desk.engine.current)
+
+        return web.Response(text=await self.desk.read(read), content_type="text/html")

@@ -1,0 +1,137 @@
+"""What the API takes: bodies and queries. Unknown keys are errors, so that a slip of the pen shows.
+
+The OpenAPI document is generated from these models too.
+"""
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from receiver.core.model import State
+from rules.durations import parse
+
+TEXT_LIMIT = 8192
+
+
+def _clean(text: str) -> str:
+    return text.replace("\0", "").strip()
+
+
+def _micros(text: str) -> str:
+    parse(text)
+    return text
+
+
+def _states(text: str) -> str:
+    names = [name.strip() for name in text.split(",")]
+    if not set(names) <= set(State):
+        raise ValueError(f"is one or several, with commas, of {', '.join(State)}")
+    return ",".join(names)
+
+
+Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_clean)]
+Text = Annotated[str, StringConstraints(max_length=TEXT_LIMIT), AfterValidator(_clean)]
+Key = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_.-]{0,63}$")]
+Duration = Annotated[str, AfterValidator(_micros), Field(examples=["2h", "30m"])]
+
+
+class Body(BaseModel):
+    """What every action may say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    by: Name = ""
+    """Who acts; left out: the token's name."""
+
+
+class Action(Body):
+    """An action on the state."""
+
+    note: Text = ""
+    state: State | None = None
+    """The state that the person saw; when it is another by now, the action is refused."""
+
+
+class AcknowledgeBody(Action):
+    """Take an incident."""
+
+    hold: Duration | None = None
+    """How long the acknowledgement holds without activity; left out: the level's response time."""
+
+
+class EscalateBody(Action):
+    """Ask for the next step now."""
+
+
+class ResolveBody(Action):
+    """Say that it is over, or confirm a recovery."""
+
+    force: bool = False
+    """Although alerts still fire; the note must say why."""
+
+
+class TextBody(Body):
+    """A note for the timeline, or an update for everyone."""
+
+    text: Text = ""
+    note: Text = ""
+    """The same as `text`, by the name that other actions have for it."""
+
+    @model_validator(mode="after")
+    def _say_something(self) -> Self:
+        if not self.words:
+            raise ValueError("text: say something")
+        return self
+
+    @property
+    def words(self) -> str:
+        """What was written."""
+        return self.text or self.note
+
+
+class ChangeBody(Body):
+    """Assess or document: the level (with a reason), and facts such as root_cause."""
+
+    level: Annotated[int, Field(ge=1, le=4)] | None = None
+    reason: Text = ""
+    facts: dict[Key, Text] = Field(default_factory=dict, max_length=50)
+
+
+class ReplanBody(Body):
+    """Move an incident to the current policy."""
+
+
+class DeclareBody(Body):
+    """Open an incident without an alert."""
+
+    type: Annotated[str, StringConstraints(pattern=r"^[\w.:/ -]{1,200}$")]
+    """An incident type or a rule of the policy; another is taken at the policy's default level."""
+    level: Annotated[int, Field(ge=1, le=4)] | None = None
+    """Left out: the type's own, else the policy's default."""
+    title: Name = ""
+    note: Text = ""
+    labels: dict[Key, Text] = Field(default_factory=dict, max_length=50)
+    exercise: bool = False
+
+
+class Nothing(BaseModel):
+    """No query and no body."""
+
+
+class ListQuery(BaseModel):
+    """Which incidents to list."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    state: Annotated[str, StringConstraints(max_length=100), AfterValidator(_states)] | None = None
+    """One or several, with commas: open,acknowledged."""
+    level: Annotated[int, Field(ge=1, le=4)] | None = None
+    type: Name | None = None
+    search: Name | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Name | None = None
+
+    @property
+    def states(self) -> frozenset[State] | None:
+        """The states wanted; None: all."""
+        return None if self.state is None else frozenset(State(name) for name in self.state.split(","))

@@ -1,0 +1,89 @@
+"""One API request, understood: who asks, about which incident, saying what; and the table that routes them.
+
+An `Endpoint` is a path, a role, a shape that is taken and one that is given. From it come the aiohttp
+handler (`serve`) and the OpenAPI document (`receiver.web.openapi`), so the document cannot lie.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from receiver.settings import Role
+from receiver.web.access import Access, Caller
+from receiver.web.problems import JSON, Handler, Problem, invalid
+
+Said = TypeVar("Said", bound=BaseModel)
+
+BODY_LIMIT = 1 << 20
+"""Bytes of an API body."""
+
+IDEMPOTENCY_LIMIT = 200
+"""Characters of an Idempotency-Key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Said]):
+    """One request."""
+
+    caller: Caller
+    said: Said
+    """The body, or the query of a GET."""
+    incident: str
+    """How the path names the incident: an id, 12 or #12; empty where it names none."""
+    idempotency_key: str
+
+    def by(self, name: str) -> str:
+        """Who acts: the name given, else the token's."""
+        return name or self.caller.name
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(Generic[Said]):
+    """One operation of the API."""
+
+    method: str
+    path: str
+    role: Role
+    takes: type[Said]
+    """The body, or the query of a GET."""
+    gives: type[BaseModel]
+    run: Callable[[Call[Said]], Awaitable[BaseModel]]
+    status: int = 200
+
+
+def serve(endpoint: Endpoint[Any], access: Access) -> Handler:
+    """The aiohttp handler of an endpoint."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        caller = access.caller(request, endpoint.role)
+        said = _query(request, endpoint.takes) if endpoint.method == "GET" else await _body(request, endpoint.takes)
+        key = request.headers.get("Idempotency-Key", "")
+        if len(key) > IDEMPOTENCY_LIMIT:
+            raise Problem(400, f"the Idempotency-Key has more than {IDEMPOTENCY_LIMIT} characters")
+        view = await endpoint.run(Call(caller, said, request.match_info.get("incident", ""), key))
+        return web.Response(body=view.model_dump_json().encode(), status=endpoint.status, content_type=JSON)
+
+    return handle
+
+
+def _query(request: web.Request, model: type[Said]) -> Said:
+    try:
+        return model.model_validate({name: value for name, value in request.query.items() if value})
+    except ValidationError as error:
+        raise invalid(error, "query") from None
+
+
+async def _body(request: web.Request, model: type[Said]) -> Said:
+    """No body at all is an empty one: most actions need to say nothing."""
+    if (request.content_length or 0) > BODY_LIMIT:
+        raise Problem(413, f"the body is larger than {BODY_LIMIT} bytes")
+    body = await request.read()
+    if len(body) > BODY_LIMIT:
+        raise Problem(413, f"the body is larger than {BODY_LIMIT} bytes")
+    try:
+        return model.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        raise invalid(error, "body") from None

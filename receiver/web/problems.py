@@ -1,0 +1,120 @@
+"""Errors as answers: every refusal is `application/problem+json` (RFC 9457), with words for a person.
+
+Handlers raise `Problem`; the middleware turns it, aiohttp's own errors and everything unexpected into
+answers, and adds the headers that every answer carries. Rules: never a redirect (Alertmanager follows one,
+loses the body, and takes the 200 for delivered); never a traceback or a payload in an answer or in the log.
+"""
+
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import structlog
+from aiohttp import web
+from multidict import CIMultiDict
+from pydantic import ValidationError
+
+from receiver.errors import StoreUnavailable
+
+log = structlog.get_logger()
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+
+HEADERS: Mapping[str, str] = CIMultiDict(
+    {
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+    }
+)
+"""On every answer that does not set them itself."""
+
+MOST_FAULTS = 20
+"""Faults of one body that are told."""
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457 calls it that
+    """A request that cannot be served, and why; `members` are further members of the answer."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        members: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.members = members or {}
+        self.headers = headers or {}
+
+    def answer(self) -> web.Response:
+        """The problem as a response."""
+        title = HTTPStatus(self.status).phrase
+        document = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail, **self.members}
+        return web.Response(
+            body=orjson.dumps(document), status=self.status, content_type=PROBLEM, headers=dict(self.headers)
+        )
+
+
+def invalid(error: ValidationError, what: str) -> Problem:
+    """A body or a query that breaks its model: what is wrong where, without what was sent."""
+    faults = [
+        {"where": ".".join(map(str, fault["loc"])), "what": fault["msg"].removeprefix("Value error, ")}
+        for fault in error.errors(include_url=False, include_context=False, include_input=False)[:MOST_FAULTS]
+    ]
+    said = "; ".join(f"{fault['where'] or what}: {fault['what']}" for fault in faults[:3])
+    return Problem(400, f"the {what} is not what it should be: {said}", {"errors": faults})
+
+
+@web.middleware
+async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever a handler raises into an answer, and give every answer its headers."""
+    try:
+        response = await handler(request)
+    except Problem as problem:
+        response = problem.answer()
+    except web.HTTPException as error:
+        response = _of_aiohttp(request, error).answer()
+    except web.RequestPayloadError:
+        response = Problem(400, "the body cannot be read: broken or wrongly compressed").answer()
+    except StoreUnavailable as error:
+        log.warning("request not served: the database is unavailable", path=request.path, reason=str(error))
+        response = Problem(503, str(error)).answer()
+    except ConnectionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - said once, here; the caller learns nothing of the inside
+        response = _unexpected(request, error).answer()
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
+    """What aiohttp raises: 404, 405, 413 …; never a redirect."""
+    match error:
+        case web.HTTPNotFound():
+            if request.method == "POST":
+                log.warning("posted to a path that does not exist: is a webhook's URL wrong?", path=request.path[:200])
+            return Problem(404, "there is nothing here; the webhook is at /webhook/alertmanager, the API at /api/v1")
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(error.allowed_methods))
+            return Problem(405, f"{request.method} is not for this path; {allowed} is", headers={"Allow": allowed})
+        case web.HTTPRequestEntityTooLarge():
+            return Problem(413, "the body is too large; TOCSIN_BODY_LIMIT sets how large it may be")
+        case _:
+            return Problem(error.status if error.status >= 400 else 500, error.reason)
+
+
+def _unexpected(request: web.Request, error: Exception) -> Problem:
+    """The traceback goes to the log without the exception's text, which may quote a payload."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.error("request failed unexpectedly", path=request.path[:200], error=type(error).__name__, where=where)
+    return Problem(500, "something went wrong inside; the log says what")

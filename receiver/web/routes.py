@@ -1,0 +1,32 @@
+"""The API's table: every operation once. `receiver.web.app` serves it, `receiver.web.openapi` describes it."""
+
+from typing import Any
+
+from receiver.settings import Role
+from receiver.web import bodies, shapes
+from receiver.web.api import Api
+from receiver.web.call import Endpoint
+
+ROOT = "/api/v1"
+
+
+def endpoints(api: Api) -> tuple[Endpoint[Any], ...]:
+    """Every operation of the API; paths are relative to ROOT."""
+    view, responder = Role.VIEWER, Role.RESPONDER
+    one, incident = "/incidents/{incident}", shapes.IncidentView
+    return (
+        Endpoint("GET", "/incidents", view, bodies.ListQuery, shapes.IncidentsView, api.list),
+        Endpoint("POST", "/incidents", responder, bodies.DeclareBody, incident, api.declare, status=201),
+        Endpoint("GET", one, view, bodies.Nothing, incident, api.show),
+        Endpoint("PATCH", one, responder, bodies.ChangeBody, incident, api.change),
+        Endpoint("POST", f"{one}/acknowledge", responder, bodies.AcknowledgeBody, incident, api.acknowledge),
+        Endpoint("POST", f"{one}/resolve", responder, bodies.ResolveBody, incident, api.resolve),
+        Endpoint("POST", f"{one}/escalate", responder, bodies.EscalateBody, incident, api.escalate),
+        Endpoint("POST", f"{one}/notes", responder, bodies.TextBody, incident, api.note),
+        Endpoint("POST", f"{one}/updates", responder, bodies.TextBody, incident, api.update),
+        Endpoint("POST", f"{one}/replan", responder, bodies.ReplanBody, incident, api.replan),
+        Endpoint("GET", f"{one}/timeline", view, bodies.Nothing, shapes.TimelineView, api.timeline),
+        Endpoint("GET", f"{one}/notifications", view, bodies.Nothing, shapes.NotificationsView, api.notifications),
+        Endpoint("GET", f"{one}/alerts", view, bodies.Nothing, shapes.AlertsView, api.alerts),
+        Endpoint("GET", "/policy", view, bodies.Nothing, shapes.PolicyView, api.policy),
+    )

@@ -1,0 +1,175 @@
+"""The API's public shapes: pydantic models that answers are made of and that the OpenAPI document describes.
+
+`receiver.web.views` fills them. They are a promise to other programs: fields may be added, never renamed.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from receiver.core.model import Kind, Reason, Recovery, State, Status
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-23T02:28:11.821Z"])]
+Level = Annotated[int, Field(ge=1, le=4)]
+
+
+class View(BaseModel):
+    """What every shape has in common."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class AlertView(View):
+    """One alert of an incident, as last heard of."""
+
+    fingerprint: str
+    status: str
+    level: Level
+    rule: str
+    type: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    starts_at: Time
+    ended_at: Time | None
+    twin: bool
+    """It says that data is missing, not that the signal is bad."""
+    level_note: str
+    generator_url: str
+
+
+class EscalationView(View):
+    """How far the escalation is."""
+
+    step: int
+    """0 opened, 1 escalated, 2 breached, then repeated."""
+    next_at: Time | None
+    """When the next step is taken if nobody acknowledges."""
+
+
+class IncidentView(View):
+    """An incident."""
+
+    id: str
+    number: int
+    """Small, for people: #12."""
+    type: str
+    level: Level
+    level_name: str
+    state: State
+    recovery: Recovery
+    title: str
+    source: str
+    labels: Mapping[str, str]
+    alerts: list[AlertView]
+    """Firing ones first; at most 100, `alerts` of the incident lists all."""
+    firing: int
+    """How many alerts fire."""
+    firing_by_level: Mapping[str, int]
+    opened_at: Time
+    acknowledged_at: Time | None
+    acknowledged_by: str | None
+    acknowledgement_expires_at: Time | None
+    recovered_at: Time | None
+    resolved_at: Time | None
+    resolved_by: str | None
+    closed_at: Time | None
+    escalation: EscalationView
+    response_due_at: Time
+    breached_at: Time | None
+    recurrences: int
+    declared: bool
+    exercise: bool
+    facts: Mapping[str, str]
+    rules: list[str]
+    confirmed_by: list[str]
+    policy: str
+    """Digest of the policy version it runs under."""
+    version: int
+    """Counts the changes."""
+
+
+class IncidentsView(View):
+    """A page of incidents."""
+
+    incidents: list[IncidentView]
+    next: str | None
+    """Cursor of the next page; null: this was the last."""
+
+
+class EntryView(View):
+    """One line of a timeline."""
+
+    position: int
+    at: Time
+    fact: str
+    by: str | None
+    """The person; null: Tocsin itself."""
+    data: Mapping[str, str]
+
+
+class TimelineView(View):
+    """An incident's timeline."""
+
+    timeline: list[EntryView]
+
+
+class NotificationView(View):
+    """One message to one recipient."""
+
+    id: str
+    sequence: int
+    kind: Kind
+    reason: Reason
+    channel: str
+    recipient: str
+    level: Level
+    status: Status
+    attempts: int
+    created_at: Time
+    next_try_at: Time | None
+    done_at: Time | None
+    detail: str
+    """The last failure, in words."""
+
+
+class NotificationsView(View):
+    """An incident's notifications."""
+
+    notifications: list[NotificationView]
+
+
+class AlertsView(View):
+    """An incident's alerts."""
+
+    alerts: list[AlertView]
+
+
+class LevelView(View):
+    """A severity level; durations in seconds."""
+
+    level: Level
+    name: str
+    response_time: float
+    escalation_time: float
+    resolve_after: float
+    resolution: str
+    channels: list[str]
+
+
+class ChannelView(View):
+    """A channel, without its secrets."""
+
+    name: str
+    type: str
+    enabled: bool
+    recipients: list[str]
+
+
+class PolicyView(View):
+    """The policy in use."""
+
+    digest: str
+    levels: list[LevelView]
+    channels: list[ChannelView]
+    incident_types: list[str]

@@ -1,0 +1,156 @@
+"""From the core's data to the API's shapes. Instants leave here as RFC 3339 in UTC, secrets not at all."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from receiver.core.model import Alert, Entry, Incident, Instant, Notification, Window
+from receiver.core.plan import Playbook
+from receiver.web.shapes import (
+    AlertView,
+    ChannelView,
+    EntryView,
+    EscalationView,
+    IncidentView,
+    LevelView,
+    NotificationView,
+    PolicyView,
+)
+from rules.policy import SECOND, Channel
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def rfc3339(at: int) -> str:
+    """An instant for people and programs: UTC, to the microsecond where it has any."""
+    moment = _EPOCH + timedelta(microseconds=at)
+    return moment.isoformat(timespec="microseconds" if at % 1000 else "milliseconds").replace("+00:00", "Z")
+
+
+def _maybe(at: Instant | None) -> str | None:
+    return None if at is None else rfc3339(at)
+
+
+def show_incident(incident: Incident, alerts: Iterable[Alert], playbook: Playbook) -> IncidentView:
+    """An incident. `playbook` gives the levels their names."""
+    coming = [at for window, at in incident.windows.items() if window in {Window.ESCALATE, Window.BREACH}]
+    return IncidentView(
+        id=incident.id,
+        number=incident.number,
+        type=incident.type,
+        level=incident.level,
+        level_name=playbook.policy.level(incident.level).name,
+        state=incident.state,
+        recovery=incident.recovery,
+        title=incident.title,
+        source=incident.source,
+        labels=incident.labels,
+        alerts=[show_alert(alert) for alert in alerts],
+        firing=sum(incident.firing),
+        firing_by_level={str(level): count for level, count in enumerate(incident.firing, 1)},
+        opened_at=rfc3339(incident.opened_at),
+        acknowledged_at=_maybe(incident.acknowledged_at),
+        acknowledged_by=incident.acknowledged_by or None,
+        acknowledgement_expires_at=_maybe(incident.windows.get(Window.ACK_EXPIRY)),
+        recovered_at=_maybe(incident.recovered_at),
+        resolved_at=_maybe(incident.resolved_at),
+        resolved_by=incident.resolved_by or None,
+        closed_at=_maybe(incident.closed_at),
+        escalation=EscalationView(step=incident.step, next_at=_maybe(min(coming, default=None))),
+        response_due_at=rfc3339(incident.response_due_at),
+        breached_at=_maybe(incident.breached_at),
+        recurrences=incident.recurrences,
+        declared=incident.declared,
+        exercise=incident.exercise,
+        facts=incident.facts,
+        rules=list(incident.rules),
+        confirmed_by=list(incident.confirmed_by),
+        policy=incident.policy,
+        version=incident.version,
+    )
+
+
+def show_alert(alert: Alert) -> AlertView:
+    """An alert."""
+    return AlertView(
+        fingerprint=alert.fingerprint,
+        status="firing" if alert.firing else "resolved",
+        level=alert.level,
+        rule=alert.rule,
+        type=alert.type,
+        labels=alert.labels,
+        annotations=alert.annotations,
+        starts_at=rfc3339(alert.starts_at),
+        ended_at=_maybe(alert.ended_at),
+        twin=alert.twin,
+        level_note=alert.level_note,
+        generator_url=alert.generator_url,
+    )
+
+
+def show_entry(entry: Entry) -> EntryView:
+    """A timeline entry."""
+    return EntryView(
+        position=entry.position, at=rfc3339(entry.at), fact=entry.fact, by=entry.by or None, data=entry.data
+    )
+
+
+def show_notification(notification: Notification, channel: Channel | None) -> NotificationView:
+    """A notification."""
+    return NotificationView(
+        id=notification.id,
+        sequence=notification.sequence,
+        kind=notification.kind,
+        reason=notification.reason,
+        channel=notification.channel,
+        recipient=_public(notification.recipient)
+        if channel is None or channel.type == "webhook"
+        else notification.recipient,
+        level=notification.level,
+        status=notification.status,
+        attempts=notification.attempts,
+        created_at=rfc3339(notification.created_at),
+        next_try_at=_maybe(notification.due_at),
+        done_at=_maybe(notification.done_at),
+        detail=notification.detail,
+    )
+
+
+def show_policy(playbook: Playbook) -> PolicyView:
+    """The policy in use, without secrets: of a webhook's URL only the host, of its headers nothing."""
+    policy = playbook.policy
+    return PolicyView(
+        digest=playbook.digest,
+        levels=[
+            LevelView(
+                level=level.level,
+                name=level.name,
+                response_time=level.response_time / SECOND,
+                escalation_time=level.escalation_time / SECOND,
+                resolve_after=level.resolve_after / SECOND,
+                resolution=level.resolution,
+                channels=list(playbook.level_channels[level.level - 1]),
+            )
+            for level in policy.levels
+        ],
+        channels=[
+            ChannelView(
+                name=channel.name,
+                type=channel.type,
+                enabled=channel.enabled,
+                recipients=[_public(each) if channel.type == "webhook" else each for each in channel.recipients],
+            )
+            for channel in policy.channels
+        ],
+        incident_types=sorted({kind.name for kind in policy.incident_types} | {rule.name for rule in policy.rules}),
+    )
+
+
+def _public(recipient: str) -> str:
+    """A URL's scheme and host: its path and its user may be secrets. Whatever is no URL stays."""
+    if "://" not in recipient:
+        return recipient
+    parts = urlsplit(recipient)
+    return (
+        f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…" if parts.path.strip("/") or parts.query else recipient
+    )

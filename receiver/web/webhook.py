@@ -1,0 +1,128 @@
+"""`POST /webhook/alertmanager?source=`: where alerts come in. The hot path, and the one that must not lose any.
+
+Rules: 200 only when everything is committed, and then quickly (Alertmanager blocks the group meanwhile);
+503 or 500 for what a retry can mend, because it retries 5xx; 4xx only for what can never succeed, because
+it does not retry those; never a redirect. What was refused is counted and logged, without its content.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+import orjson
+import structlog
+from aiohttp import web
+from pydantic import ValidationError
+
+from receiver.clock import steady_clock
+from receiver.core.classify import classify, is_heartbeat
+from receiver.core.events import AlertsReceived
+from receiver.core.model import Alert, Instant
+from receiver.desk import Desk
+from receiver.engine import Result
+from receiver.errors import StoreUnavailable
+from receiver.metrics import Metrics
+from receiver.settings import Settings
+from receiver.web.access import WebhookAccess
+from receiver.web.payload import Payload, parse
+from receiver.web.problems import JSON, Problem, invalid
+
+READ_WITHIN = 30.0
+"""Seconds for a body to arrive."""
+
+ANSWER_WITHIN = 15.0
+"""Seconds for the commit; Alertmanager's own patience is unknown to us, 10 s at least."""
+
+SOURCE_LIMIT = 200
+"""Characters of ``?source=`` that count."""
+
+OUTCOMES = {400: "malformed", 401: "unauthorized", 403: "unauthorized", 413: "too_large", 503: "unavailable"}
+
+log = structlog.get_logger()
+
+
+class Webhook:
+    """Receives Alertmanager's notifications."""
+
+    def __init__(self, desk: Desk, settings: Settings, clock: Callable[[], Instant], metrics: Metrics) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._metrics = metrics
+        self._access = WebhookAccess(settings)
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Take a webhook in: answers with the numbers of the incidents concerned."""
+        began = steady_clock()
+        try:
+            self._access.require(request)
+            numbers = await self._take(await _read(request), request.query.get("source", ""))
+        except Problem as problem:
+            self._refuse(problem)
+            raise
+        except StoreUnavailable as error:
+            unavailable = Problem(503, str(error))
+            self._refuse(unavailable)
+            raise unavailable from error
+        except Exception:
+            self._metrics.webhook("failed")
+            raise
+        self._metrics.webhook("accepted", steady_clock() - began)
+        return web.Response(body=orjson.dumps({"incidents": numbers}), content_type=JSON)
+
+    async def _take(self, body: bytes, source: str) -> list[int]:
+        try:
+            payload = parse(body)
+        except ValidationError as error:
+            raise invalid(error, "payload") from None
+        requests = self._sort(payload, source.replace("\0", "")[:SOURCE_LIMIT])
+        if not requests:
+            return []
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                results = await self._desk.handle(requests)
+        except TimeoutError:
+            raise StoreUnavailable(f"the database did not answer within {ANSWER_WITHIN:.0f} s") from None
+        return _numbers(results)
+
+    def _sort(self, payload: Payload, source: str) -> list[AlertsReceived]:
+        """One event per incident key; heartbeats are noted and open nothing."""
+        playbook = self._desk.engine.current
+        alerts: dict[str, list[Alert]] = {}
+        for received in payload.alerts:
+            if is_heartbeat(received.labels):
+                if received.ended_at is None:
+                    self._metrics.heartbeat(self._clock())
+                continue
+            classified = classify(playbook, source, payload.group_labels, received)
+            alerts.setdefault(classified.key, []).append(classified.alert)
+            self._metrics.alert(firing=classified.alert.firing, severity_known=not classified.alert.level_note)
+        return [AlertsReceived(key, source, tuple(some)) for key, some in alerts.items()]
+
+    def _refuse(self, problem: Problem) -> None:
+        outcome = OUTCOMES.get(problem.status, "failed")
+        self._metrics.webhook(outcome)
+        log.warning("webhook refused", status=problem.status, outcome=outcome, reason=problem.detail)
+
+
+async def _read(request: web.Request) -> bytes:
+    """The whole body, unpacked; aiohttp counts the unpacked bytes, so a gzip bomb ends at the limit."""
+    try:
+        async with asyncio.timeout(READ_WITHIN):
+            return await request.read()
+    except TimeoutError:
+        raise Problem(503, f"the body did not arrive within {READ_WITHIN:.0f} s") from None
+    except web.HTTPRequestEntityTooLarge:
+        raise Problem(413, "the body is too large; TOCSIN_BODY_LIMIT sets how large it may be") from None
+    except web.RequestPayloadError:
+        raise Problem(400, "the body cannot be read: broken off or wrongly compressed") from None
+
+
+def _numbers(results: Sequence[Result]) -> list[int]:
+    """The incidents concerned. Raises Problem 500 where one could not be stored; the others were."""
+    failed = sum(1 for result in results if result.error)
+    if failed:
+        raise Problem(500, f"{failed} of {len(results)} incidents could not be stored; the others were")
+    return _distinct(result.incident.number for result in results if result.incident is not None)
+
+
+def _distinct(numbers: Iterable[int]) -> list[int]:
+    return sorted(set(numbers))

@@ -1,0 +1,152 @@
+"""A receiver to talk to: the real application, engine and store (in memory), and a clock that stands still."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from receiver.core.model import Instant
+from receiver.desk import Desk
+from receiver.engine import Engine
+from receiver.metrics import Metrics
+from receiver.settings import Settings
+from receiver.store import SqlStore, open_store
+from receiver.web.app import make_app, make_runner
+from rules.load import load
+from rules.policy import Policy
+
+PAYLOADS = Path(__file__).parent.parent / "payloads"
+START = Instant(1_795_400_000_000_000)
+"""2026-11-23T02:13:20Z, shortly before the payloads were captured."""
+
+
+@dataclass
+class StillClock:
+    """Says the time it is told to say."""
+
+    now: Instant = START
+
+    def __call__(self) -> Instant:
+        return self.now
+
+
+@dataclass
+class Running:
+    """A receiver that listens."""
+
+    store: SqlStore
+    desk: Desk
+    clock: StillClock
+    metrics: Metrics
+    http: aiohttp.ClientSession
+    url: str
+    port: int
+    reasons: list[str] = field(default_factory=list)
+    """Why it is not ready."""
+    policy_problems: list[str] = field(default_factory=list)
+    """What a reload finds."""
+
+    async def post(self, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
+        """POST JSON; status and what was answered."""
+        return await self.ask("POST", path, body, **more)
+
+    async def get(self, path: str, **more: Any) -> tuple[int, Any]:
+        """GET; status and what was answered."""
+        return await self.ask("GET", path, **more)
+
+    async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
+        """Any request; status and what was answered (JSON where it is JSON)."""
+        content = {"data": body} if isinstance(body, bytes) else {"json": body} if body is not None else {}
+        async with self.http.request(method, self.url + path, allow_redirects=False, **content, **more) as answer:
+            is_json = "json" in answer.content_type
+            return answer.status, await answer.json(content_type=None) if is_json else await answer.text()
+
+    async def send(self, *names: str, source: str = "") -> list[list[int]]:
+        """Send captured payloads; the incident numbers that each was answered with."""
+        numbers = []
+        for name in names:
+            status, answer = await self.post(f"/webhook/alertmanager?source={source}", payload(name))
+            assert status == 200, answer
+            numbers.append(answer["incidents"])
+        return numbers
+
+    async def pass_time(self, micros: int) -> None:
+        """Let time pass, and what is due happen."""
+        self.clock.now = Instant(self.clock.now + micros)
+        await self.desk.run(self.desk.engine.fire_due, self.clock.now)
+
+    async def scrape(self) -> dict[str, float]:
+        """The metrics, by name and labels as they are written."""
+        _, text = await self.get("/metrics")
+        lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, _, value in lines}
+
+
+def payload(name: str) -> bytes:
+    """A captured webhook body."""
+    return (PAYLOADS / f"{name}.json").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def policy() -> Policy:
+    """The shipped policy."""
+    return load()
+
+
+@pytest.fixture
+async def start(policy: Policy) -> AsyncIterator[Callable[..., Any]]:
+    """Start receivers, with the environment that is given."""
+    started: list[tuple[Running, web.AppRunner]] = []
+
+    async def begin(**environ: str) -> Running:
+        settings = Settings.read({"TOCSIN_DATABASE": "sqlite://", **environ})
+        running, runner = await _begin(settings, policy)
+        started.append((running, runner))
+        return running
+
+    yield begin
+    for running, runner in started:
+        await running.http.close()
+        await runner.cleanup()
+        running.desk.close()
+        running.store.close()
+
+
+async def _begin(settings: Settings, policy: Policy) -> tuple[Running, web.AppRunner]:
+    clock, metrics = StillClock(), Metrics()
+    store = open_store(settings.database)
+    channels = frozenset(channel.name for channel in policy.channels)
+    desk = Desk(Engine(store, policy, channels, clock(), lambda *_: metrics.poisoned()), clock)
+    running = Running(store, desk, clock, metrics, aiohttp.ClientSession(), "", 0)
+
+    async def reload() -> list[str]:
+        await asyncio.sleep(0)
+        return running.policy_problems
+
+    app = make_app(
+        desk=desk,
+        reads=store.reads(),
+        settings=settings,
+        clock=clock,
+        metrics=metrics,
+        ready=lambda: running.reasons,
+        reload=reload,
+    )
+    runner = make_runner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    running.port = runner.addresses[0][1]
+    running.url = f"http://127.0.0.1:{running.port}"
+    return running, runner
+
+
+@pytest.fixture
+async def receiver(start: Callable[..., Any]) -> Running:
+    """A receiver with no tokens."""
+    return await start()
