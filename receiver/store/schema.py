@@ -96,7 +96,7 @@ notifications = Table(
     Column("done_at", BigInteger),
     # One index for all that is asked within an incident: heads of queues, threads, what a decision overtakes.
     Index("notifications_queue", "incident_id", "status", "channel", "recipient", "sequence"),
-    _partial("notifications_due", text("level DESC"), "due_at", where="status = 'waiting'"),
+    _partial("notifications_due", text("level DESC"), "due_at", "channel", where="status = 'waiting'"),
 )
 
 entries = Table(

@@ -21,13 +21,15 @@ HEAD = """NOT EXISTS (
 
 # The worst level first: a page must not wait behind a storm of news.
 SENDABLE = f"""
-SELECT n.incident_id FROM notifications n WHERE n.status = 'waiting' AND n.due_at <= :now AND {HEAD}
+SELECT n.incident_id FROM notifications n
+WHERE n.status = 'waiting' AND n.due_at <= :now AND NOT (n.channel = ANY(:busy)) AND {HEAD}
 ORDER BY n.level DESC, n.due_at LIMIT :limit
 """
 
 HEADS = f"""
 SELECT n.* FROM notifications n
-WHERE n.incident_id = ANY(:ids) AND n.status = 'waiting' AND n.due_at <= :now AND {HEAD}
+WHERE n.incident_id = ANY(:ids) AND n.status = 'waiting' AND n.due_at <= :now
+  AND NOT (n.channel = ANY(:busy)) AND {HEAD}
 ORDER BY n.level DESC, n.created_at, n.incident_id, n.sequence
 """
 

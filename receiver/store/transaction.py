@@ -13,6 +13,9 @@ from receiver.store import codec, schema, statements
 from receiver.store.session import Session
 from receiver.work import Changes
 
+_HEADS_PER_INCIDENT = 4
+"""Rows read per incident that is asked for: most have several messages due at once."""
+
 
 class SqlTransaction:
     """One transaction; `receiver.work.Transaction` says what each method promises."""
@@ -32,10 +35,11 @@ class SqlTransaction:
         """Ids of incidents with a window due, the most overdue first; not locked."""
         return [row.id for row in self._session.rows(statements.DUE_INCIDENTS, now=now, limit=limit)]
 
-    def sendable_incidents(self, now: Instant, limit: int) -> list[str]:
-        """Ids of incidents with a notification at the head of its queue that is due; not locked."""
-        rows = self._session.rows(statements.SENDABLE, now=now, limit=limit)
-        return list(dict.fromkeys(row.incident_id for row in rows))
+    def sendable_incidents(self, now: Instant, limit: int, busy: frozenset[str] = frozenset()) -> list[str]:
+        """Ids of incidents with a notification at the head of its queue that is due, on a channel that is not busy."""
+        several = limit * _HEADS_PER_INCIDENT
+        rows = self._session.rows(statements.SENDABLE, now=now, limit=several, busy=list(busy))
+        return list(dict.fromkeys(row.incident_id for row in rows))[:limit]
 
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
         """Stored alerts: incident id → fingerprints wanted gives incident id → fingerprint → alert."""
@@ -45,14 +49,17 @@ class SqlTransaction:
             found.setdefault(row.incident_id, {})[row.fingerprint] = codec.read_alert(row.doc, row.incident_id)
         return found
 
-    def heads(self, incident_ids: Sequence[str], now: Instant) -> list[Notification]:
-        """Due notifications that no earlier waiting one of the same incident, channel and recipient precedes."""
+    def heads(
+        self, incident_ids: Sequence[str], now: Instant, busy: frozenset[str] = frozenset()
+    ) -> list[Notification]:
+        """Due notifications that no earlier waiting one of the same incident, channel and recipient precedes.
+
+        None on the channels (by name) that are busy.
+        """
         if not incident_ids:
             return []
-        return [
-            codec.read_notification(row)
-            for row in self._session.rows(statements.HEADS, ids=list(incident_ids), now=now)
-        ]
+        rows = self._session.rows(statements.HEADS, ids=list(incident_ids), now=now, busy=list(busy))
+        return [codec.read_notification(row) for row in rows]
 
     def notifications(self, ids: Sequence[str]) -> dict[str, Notification]:
         """Notifications by id, as stored now."""

@@ -106,7 +106,7 @@ def _create_notifications() -> None:
     op.create_index(
         "notifications_due",
         "notifications",
-        [sa.text("level DESC"), "due_at"],
+        [sa.text("level DESC"), "due_at", "channel"],
         sqlite_where=waiting,
         postgresql_where=waiting,
     )
