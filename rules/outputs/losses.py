@@ -28,49 +28,43 @@ _Way = Callable[[AlertingRule, Labels, int], list[_Fed]]
 """Twin, labels its signal has at least, ticks of the loss → the signal's series."""
 
 
-def losses(own: Sequence[AlertingRule], twins: Sequence[AlertingRule], interval: Micros) -> list[Case]:
-    """Tests in which the signals of `own` twins are there and get lost.
-
-    `twins` are all there are: alerts of one name are seen together.
-    """
+def losses(twins: Sequence[AlertingRule], interval: Micros) -> list[Case]:
+    """Tests in which the twins' signals are there and get lost. Alerts of one name must all be among the twins."""
     ways: dict[str, _Way] = {
         "every signal vanishes, and returns": _vanishes,
         "every signal is NaN, and recovers": _is_nan,
         "one of two units vanishes": _loses_a_unit,
         "a rollout renames every pod and instance: nothing is lost": _is_rolled_out,
     }
-    return [_case(name, way, own, twins, interval) for name, way in ways.items()]
+    return [_case(name, way, twins, interval) for name, way in ways.items()]
 
 
-def never_seen(own: Sequence[AlertingRule], twins: Sequence[AlertingRule], interval: Micros) -> Case:
+def never_seen(twins: Sequence[AlertingRule], interval: Micros) -> Case:
     """The test in which no signal was ever there."""
     case = Case("no signal was ever seen")
-    for alert, alike in _by_alert(own, twins).items():
+    for alert, alike in _by_alert(twins).items():
         for elapsed in _moments(alike, interval):
             lost = [told(twin, Sample(_asked(twin), 1.0)) for twin in alike if _ticks(twin, interval) <= elapsed]
             case.alerts.append((elapsed, alert, tuple(lost)))
     return case
 
 
-def _case(name: str, way: _Way, own: Sequence[AlertingRule], twins: Sequence[AlertingRule], interval: Micros) -> Case:
+def _case(name: str, way: _Way, twins: Sequence[AlertingRule], interval: Micros) -> Case:
     case = Case(name)
-    by_alert = _by_alert(own, twins)
-    duration = max(_ticks(twin, interval) for alike in by_alert.values() for twin in alike)
+    duration = max(_ticks(twin, interval) for twin in twins)
     fed: dict[str, dict[Labels, _Fed]] = defaultdict(dict)
-    for alike in by_alert.values():
-        for twin in alike:
-            assert twin.lost is not None
-            least = labels_of(twin.lost)
-            for each in way(twin, least, duration):
-                labels = tuple(sorted((*least, *each.further)))
-                fed[twin.lost.name][labels] = each
-                case.series[series_name(twin.lost.name, labels)] = each.values
-    for alert, alike in by_alert.items():
+    for twin in twins:
+        assert twin.lost is not None
+        least = labels_of(twin.lost)
+        for each in way(twin, least, duration):
+            labels = tuple(sorted((*least, *each.further)))
+            fed[twin.lost.name][labels] = each
+            case.series[series_name(twin.lost.name, labels)] = each.values
+    returned = BEGIN + duration + 1
+    for alert, alike in _by_alert(twins).items():
         for elapsed in _moments(alike, interval):
             case.alerts.append((BEGIN + elapsed, alert, _lost(alike, fed, elapsed, interval)))
-        case.alerts.append(
-            (BEGIN + duration + 1, alert, _lost(alike, fed, duration, interval) if "unit" in name else ())
-        )
+        case.alerts.append((returned, alert, _lost(alike, fed, duration, interval) if way is _loses_a_unit else ()))
     return case
 
 
@@ -88,12 +82,10 @@ def _lost(
     return tuple(alerts)
 
 
-def _by_alert(own: Sequence[AlertingRule], twins: Sequence[AlertingRule]) -> dict[str, list[AlertingRule]]:
-    wanted = {twin.alert for twin in own}
+def _by_alert(twins: Sequence[AlertingRule]) -> dict[str, list[AlertingRule]]:
     by_alert: dict[str, list[AlertingRule]] = defaultdict(list)
     for twin in twins:
-        if twin.alert in wanted:
-            by_alert[twin.alert].append(twin)
+        by_alert[twin.alert].append(twin)
     return by_alert
 
 

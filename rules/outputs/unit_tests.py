@@ -188,28 +188,24 @@ def _tell(story: Story, case: Case) -> None:
         case.alerts.append((check.tick, story.alert, (check.alert,) if check.alert else ()))
 
 
-def _twins(facts: _Facts, twins: Sequence[AlertingRule], interval: Micros, missing: list[str]) -> list[Case]:
+def _twins(facts: _Facts, own: Sequence[AlertingRule], interval: Micros, missing: list[str]) -> list[Case]:
+    own_names = {twin.alert for twin in own}
     by_depth: dict[int, list[AlertingRule]] = defaultdict(list)
     unknown: set[str] = set()
     for twin in facts.twins:
         assert twin.lost is not None
+        if twin.alert not in own_names:
+            continue
         try:
-            depth = facts.check_feedable([twin.lost])
             labels_of(twin.lost)
+            by_depth[facts.check_feedable([twin.lost])].append(twin)
         except Unprovable as reason:
             unknown.add(twin.alert)
-            if twin in twins:
-                missing.append(f"twin {twin.alert} ({twin.lost}): {reason}")
-        else:
-            by_depth[depth] += [twin]
-    known = [twin for twin in twins if twin.alert not in unknown]
-    if not known:
-        return []
-    cases = [never_seen(known, facts.twins, interval)]
-    for _, fed in sorted(by_depth.items()):
-        own = [twin for twin in known if twin in fed]
-        cases += losses(own, fed, interval) if own else []
-    return cases
+            missing.append(f"twin {twin.alert} ({twin.lost}): {reason}")
+    alike = [[twin for twin in by_depth[depth] if twin.alert not in unknown] for depth in sorted(by_depth)]
+    every = [twin for twins in alike for twin in twins]
+    cases = [never_seen(every, interval)] if every else []
+    return cases + [case for twins in alike if twins for case in losses(twins, interval)]
 
 
 def _recordings(facts: _Facts, recordings: Sequence[RecordingRule], missing: list[str]) -> list[Case]:
