@@ -80,6 +80,8 @@ class Dispatcher:
             outcome = await self._send(delivery, claimed_at)
         finally:
             self._in_flight[_channel(delivery)] -= 1
+        for notification, _ in delivery.items:
+            self._metrics.sent(notification, outcome, self._desk.clock())
         self._report(Report(notification.id, outcome) for notification, _ in delivery.items)
 
     async def _send(self, delivery: Delivery, claimed_at: int) -> Outcome:

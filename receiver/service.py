@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from receiver.channels.configured import configured_channels, make_senders
-from receiver.clock import Clock, steady_clock
+from receiver.clock import Clock, steady_clock, wall_clock
 from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.dispatcher import Dispatcher
@@ -26,7 +26,7 @@ from receiver.messages import Words
 from receiver.metrics import Metrics
 from receiver.settings import Settings
 from receiver.store import open_store
-from receiver.web.app import make_app
+from receiver.web.app import make_app, make_runner
 from rules.load import load
 from rules.policy import SECOND, Policy
 from rules.problems import PolicyError
@@ -59,7 +59,7 @@ class Service:
         """`policy` given (the demo): used as it is; `paths` are read again at reload."""
         self._settings = settings
         self._paths = paths
-        self._policy = policy if policy is not None else load(paths).policy
+        self._policy = policy if policy is not None else load(paths)
         self._wake = asyncio.Event()
         self._beat = steady_clock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -81,7 +81,7 @@ class Service:
     async def _start(self) -> None:
         settings = self._settings
         self._store = open_store(settings.database)
-        self.clock = Clock(self._store.clock)
+        self.clock = Clock(self._reference_clock)
         self.metrics = Metrics()
         configured = configured_channels(self._policy, settings)
         engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison)
@@ -107,12 +107,12 @@ class Service:
         self._tasks = [asyncio.create_task(self._keep_pulse()), asyncio.create_task(self._keep_clock())]
 
     async def _listen(self, app: web.Application) -> None:
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False)
+        self._runner = make_runner(app)
         await self._runner.setup()
         host, _, port = self._settings.listen.rpartition(":")
         self._socket = socket.create_server((host, int(port)), backlog=1024)
         await web.SockSite(self._runner, self._socket).start()
-        log.info("listening", address=self.address, database=self._store.name)
+        log.info("listening", address=self.address)
 
     async def _stop(self) -> None:
         """No new requests, then no new messages, then what is under way; the rest is due at the next start."""
@@ -151,6 +151,11 @@ class Service:
         self._beat = steady_clock()
         return due_at
 
+    def _reference_clock(self) -> Instant:
+        """The database's clock, where it has one of its own."""
+        local = wall_clock()
+        return Instant(local + self._store.clock_offset(local))
+
     async def _keep_clock(self) -> None:
         while True:
             await asyncio.sleep(ADJUST_EVERY)
@@ -162,7 +167,7 @@ class Service:
     async def reload(self) -> list[str]:
         """Read the policy again; a policy with problems is refused, and the one in use stays. Returns the problems."""
         try:
-            policy = (await asyncio.to_thread(load, self._paths)).policy
+            policy = await asyncio.to_thread(load, self._paths)
         except PolicyError as error:
             log.error("policy not reloaded", problems=len(error.problems))
             return [str(problem) for problem in error.problems]

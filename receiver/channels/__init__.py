@@ -12,7 +12,7 @@ from typing import Protocol
 from receiver.core.events import Outcome
 from receiver.core.model import Incident, Notification
 from receiver.messages import Message
-from rules.policy import Channel
+from rules.policy import Channel, ChannelType
 
 SEND_TIMEOUT = 30.0
 """Seconds after which the dispatcher stops waiting (shorter than the engine's lease)."""
@@ -49,5 +49,5 @@ class Sender(Protocol):
         """Let go of connections and threads, within a second or two."""
 
 
-Senders = Mapping[str, Sender]
+Senders = Mapping[ChannelType, Sender]
 """Channel type → sender, for the types that the settings configure."""

@@ -10,7 +10,7 @@ from receiver.cli.output import console, fail, print_json, print_table
 from receiver.core.model import Incident, Instant
 from receiver.core.plan import Playbook
 from rules.durations import format_duration
-from rules.load import Loaded, load
+from rules.load import Loaded, load_with_warnings
 from rules.outputs import Options, render
 from rules.policy import Policy
 from rules.stored import digest
@@ -35,12 +35,12 @@ def check(
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Validate a policy and tell who is reached when. All problems are shown at once."""
-    loaded = load(paths or [])
+    loaded = load_with_warnings(paths or [])
     if json:
         print_json(_summary(loaded))
         return
     for warning in loaded.warnings:
-        console.print(str(warning), style="yellow", markup=False)
+        console.print(str(warning), style="yellow", markup=False, soft_wrap=True)
     policy = loaded.policy
     print_table(["level", "acknowledge within", "when", "who is told"], _who_when(policy), "Who is reached when")
     console.print(
@@ -92,12 +92,14 @@ def compile_(
     """Compile a policy into Prometheus rules and their tests, Alertmanager routes and Kubernetes objects."""
     if out is None:
         fail("tocsin compile: say where to write: --out DIR", 2)
-    loaded = load(paths or [])
+    loaded = load_with_warnings(paths or [])
     for warning in loaded.warnings:
-        console.print(str(warning), style="yellow", markup=False)
+        console.print(str(warning), style="yellow", markup=False, soft_wrap=True)
     options = Options(receiver_url=receiver_url, token_file=str(token_file) if token_file else None)
-    files = render(loaded.policy, options)
+    outputs = render(loaded.policy, options)
     out.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
+    for name, content in outputs.files.items():
         (out / name).write_bytes(content)
-        console.print(f"wrote {out / name} ({len(content):,} bytes)", markup=False)
+        console.print(f"wrote {out / name} ({len(content):,} bytes)", markup=False, soft_wrap=True)
+    for what in outputs.unproved:
+        console.print(f"not proved by the unit tests: {what}", style="yellow", markup=False)

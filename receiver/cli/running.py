@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -59,7 +60,7 @@ def demo(
     _run(tell(factor, once=once))
 
 
-def _run(main: "asyncio._CoroutineLike[None]") -> None:
+def _run(main: Coroutine[Any, Any, None]) -> None:
     with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(main)
 

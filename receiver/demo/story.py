@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -69,7 +70,7 @@ class Screen:
 
 async def tell(factor: float, *, once: bool) -> None:
     """Tell the story; `once` ends it by itself, otherwise it stays up until Ctrl-C. Cleans up after itself."""
-    configure_logs("quiet")
+    configure_logs(level=logging.CRITICAL)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -89,7 +90,7 @@ async def tell(factor: float, *, once: bool) -> None:
 
 
 async def _tell(screen: Screen, stack: contextlib.AsyncExitStack, folder: Path, factor: float, *, once: bool) -> None:
-    policy = load([]).policy
+    policy = load()
     screen.rule("The policy")
     screen.say("policy", f"the shipped packs: {len(policy.rules)} rules, {len(policy.incident_types)} incident types")
     screen.say("time", f"passes {factor:g} times faster here: a minute of the policy is {60 / factor:g} s")
