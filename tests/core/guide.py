@@ -1,0 +1,114 @@
+"""The guide's policy, built by hand: four levels, five channels, its rules, types and stakeholders.
+
+The tests of the core use it, so that what they promise does not hang on the loader.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from rules.policy import (
+    CRITICAL,
+    EMERGENCY,
+    HOUR,
+    INFORMATIONAL,
+    MINUTE,
+    WARNING,
+    Channel,
+    IncidentType,
+    Level,
+    Micros,
+    Policy,
+    Rule,
+    Stakeholders,
+    Template,
+    Templates,
+)
+
+CHANNELS = (
+    Channel("email", "email", recipients=("incident-response@company.com",)),
+    Channel("slack", "slack", recipients=("#incident-response",)),
+    Channel("pagerduty", "pagerduty", recipients=("ml-systems",)),
+    Channel("sms", "sms", recipients=("+1234567890",)),
+    Channel("phone", "phone", recipients=("+1987654321",)),
+)
+ALL = frozenset(channel.name for channel in CHANNELS)
+
+LEVELS = (
+    Level(INFORMATIONAL, "informational", Micros(24 * HOUR), Micros(12 * HOUR)),
+    Level(WARNING, "warning", Micros(4 * HOUR), Micros(2 * HOUR)),
+    Level(CRITICAL, "critical", Micros(HOUR), Micros(30 * MINUTE)),
+    Level(EMERGENCY, "emergency", Micros(15 * MINUTE), Micros(5 * MINUTE), resolution="confirmed"),
+)
+
+_CRITICAL = ("email", "slack", "pagerduty")
+_EMERGENCY = ("email", "slack", "pagerduty", "sms")
+RULES = (
+    Rule("incident_response", "slo_violation", "slo_violation_detected", CRITICAL, _CRITICAL),
+    Rule("incident_response", "error_budget_exceeded", "error_budget_consumed > 0.95", CRITICAL, _CRITICAL),
+    Rule("incident_response", "safety_critical_failure", "safety_margin < 0.95", EMERGENCY, _EMERGENCY),
+    Rule("incident_response", "compliance_violation", "compliance_violation_detected", EMERGENCY, _EMERGENCY),
+    Rule("safety_incident_response", "response_time_violation", "response_time_p99 > 100", CRITICAL, _CRITICAL),
+    Rule("business_incident_response", "compliance_violation", "compliance_score < 0.95", EMERGENCY, _EMERGENCY),
+)
+TYPES = (
+    IncidentType("aviation_safety_incident_response", "engine_failure", EMERGENCY, "Aircraft engine failure"),
+    IncidentType("aviation_safety_incident_response", "communication_failure", CRITICAL),
+)
+STAKEHOLDERS = (
+    Stakeholders(
+        "internal_notification",
+        "Notify internal stakeholders",
+        ("incident-response@company.com", "management@company.com", "technical-team@company.com"),
+        ("email", "slack"),
+        external=False,
+    ),
+    Stakeholders(
+        "external_notification",
+        "Notify external stakeholders",
+        ("customers@company.com", "regulators@company.com"),
+        ("email", "phone"),
+        external=True,
+    ),
+)
+ALIASES = tuple(
+    (word, level)
+    for level, words in (
+        (1, ("info", "none")),
+        (2, ("warning", "minor", "medium", "ticket")),
+        (3, ("critical", "error", "high", "major", "page")),
+        (4, ("emergency", "fatal", "disaster")),
+    )
+    for word in words
+)
+POLICY = Policy(
+    levels=LEVELS,
+    channels=CHANNELS,
+    rules=RULES,
+    incident_types=TYPES,
+    stakeholders=STAKEHOLDERS,
+    severity_aliases=ALIASES,
+    templates=Templates(
+        Template("INCIDENT ALERT", "", "acknowledged"),
+        Template("INCIDENT UPDATE", "", "updated"),
+        Template("INCIDENT RESOLVED", "", "resolved"),
+    ),
+)
+
+
+def with_level(number: int, policy: Policy = POLICY, **changes: Any) -> Policy:
+    """The policy with one level changed."""
+    return replace(
+        policy, levels=tuple(replace(each, **changes) if each.level == number else each for each in policy.levels)
+    )
+
+
+def with_channel(name: str, policy: Policy = POLICY, **changes: Any) -> Policy:
+    """The policy with one channel changed."""
+    return replace(
+        policy, channels=tuple(replace(each, **changes) if each.name == name else each for each in policy.channels)
+    )
+
+
+def with_rule(rule: Rule, policy: Policy = POLICY) -> Policy:
+    """The policy with one rule more."""
+    return replace(policy, rules=(*policy.rules, rule))

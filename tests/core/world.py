@@ -1,0 +1,352 @@
+"""A small world in memory that lives by the real rules: incidents, alerts, an outbox, a timeline, and a clock.
+
+Every event goes through `receiver.work.Work`, as in the engine: the World is only the transaction that Work reads
+from and writes to (dictionaries instead of tables). Deadlines fire at their exact times as the clock is moved on,
+unless Tocsin is down (`sleep`). Channels in `down` answer nothing: what is for them waits until told its fate.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from receiver.core.draft import Effects, Refusal
+from receiver.core.events import (
+    Acknowledge,
+    Action,
+    AlertsReceived,
+    Change,
+    Declare,
+    Delivered,
+    Escalate,
+    Event,
+    Note,
+    Outcome,
+    Overtaken,
+    Rejected,
+    Replan,
+    Reported,
+    Resolve,
+    Retry,
+    TimePassed,
+    Update,
+)
+from receiver.core.model import (
+    Alert,
+    Entry,
+    Fact,
+    Incident,
+    Instant,
+    Kind,
+    Notification,
+    Reason,
+    State,
+    Status,
+    Supersede,
+    Target,
+    Window,
+)
+from receiver.core.plan import Book, Playbook
+from receiver.work import Changes, Work
+from rules.policy import MINUTE, SECOND, Policy
+from rules.stored import digest
+from tests.core.guide import ALL, POLICY
+
+START = Instant(1_760_000_000_000_000)
+KEY = "key"
+SLO = "incident_response/slo_violation"
+BUDGET = "incident_response/error_budget_exceeded"
+SAFETY = "incident_response/safety_critical_failure"
+COMPLIANCE = "incident_response/compliance_violation"
+RULE_OF_LEVEL = {1: "Slow", 2: "HighLoad", 3: SLO, 4: SAFETY}
+
+
+def alert(
+    name: str = "a",
+    level: int = 3,
+    rule: str | None = None,
+    *,
+    firing: bool = True,
+    twin: bool = False,
+    starts_at: int = START,
+    note: str = "",
+) -> Alert:
+    """An alert, classified: by default of a rule of that level (levels 1 and 2: of no rule of the policy)."""
+    rule = RULE_OF_LEVEL[level] if rule is None else rule
+    return Alert(
+        fingerprint=name,
+        starts_at=Instant(starts_at),
+        firing=firing,
+        level=level,
+        rule=rule,
+        type=rule.rsplit("/", 1)[-1],
+        labels={"alertname": rule, "unit": name},
+        annotations={},
+        twin=twin,
+        level_note=note,
+        ended_at=None if firing else Instant(starts_at + MINUTE),
+    )
+
+
+class World:
+    """Incidents under a policy, as they live in the service. Times are given in minutes from the start."""
+
+    def __init__(self, policy: Policy = POLICY, configured: Collection[str] = ALL, down: Iterable[str] = ()) -> None:
+        self.now = START
+        self.playbooks: dict[str, Playbook] = {}
+        self.configured = frozenset(configured)
+        self.down = set(down)
+        """Channels that answer nothing; ``deliver`` and ``fail`` tell what became of their messages."""
+        self.blind = False
+        self.use(policy)
+        self.incidents: dict[str, Incident] = {}
+        self.stored_alerts: dict[str, dict[str, Alert]] = {}
+        self.outbox: dict[str, Notification] = {}
+        self.timeline: list[Entry] = []
+        self.delivered: list[Notification] = []
+        """In the order of delivery."""
+
+    def use(self, policy: Policy) -> None:
+        """Take a policy into use (a reload)."""
+        self.current = Playbook.of(policy, digest(policy))
+        self.playbooks[self.current.digest] = self.current
+
+    def book(self, version: str | None = None) -> Book:
+        """What a decision looks things up in."""
+        return Book(self.playbooks.get(version or "", self.current), self.current, self.configured, self.blind)
+
+    # What Work asks of a transaction.
+
+    def lock(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> list[Incident]:
+        """Incidents that are not closed by key, any by id."""
+        return [
+            each
+            for each in self.incidents.values()
+            if each.id in ids or (each.key in keys and each.state is not State.CLOSED)
+        ]
+
+    def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
+        """The stored alerts of those fingerprints."""
+        return {
+            incident_id: {name: known[name] for name in names if name in known}
+            for incident_id, names in wanted.items()
+            if (known := self.stored_alerts.get(incident_id)) is not None
+        }
+
+    def next_numbers(self, count: int) -> int:
+        """The first of so many numbers."""
+        return len(self.incidents) + 1
+
+    def save(self, changes: Changes) -> None:
+        """Take everything over, in the order that the store's contract names."""
+        for incident in (*changes.opened, *changes.changed):
+            self.incidents[incident.id] = incident
+        for incident_id, kept in changes.alerts:
+            self.stored_alerts.setdefault(incident_id, {})[kept.fingerprint] = kept
+        for notification in (*changes.planned, *changes.settled):
+            self.outbox[notification.id] = notification
+        for incident_id, what in changes.supersedes:
+            for each in self.waiting():
+                if each.incident_id == incident_id and _is_overtaken(each, what):
+                    self.outbox[each.id] = replace(each, superseded=True)
+        self.timeline.extend(changes.entries)
+
+    # What happens.
+
+    def decide(self, event: Event, incident_id: str | None = None, *, settle: bool = True) -> Effects:
+        """One event, one transaction; then the channels that are up deliver what waits."""
+        work = Work(self, self.book, self.now)  # type: ignore[arg-type]
+        if isinstance(event, AlertsReceived | Declare):
+            work.load([event.key], [])
+            if isinstance(event, AlertsReceived):
+                work.load_alerts([(event.key, event.alerts)])
+            effects = work.decide(work.by_key(event.key), event)
+        else:
+            work.load([], [incident_id or self.incident.id])
+            effects = work.decide(work.by_id(incident_id or self.incident.id), event)
+        work.save()
+        if settle:
+            self.send(channel for channel in ALL if channel not in self.down)
+        return effects
+
+    def receive(self, *alerts: Alert, key: str = KEY) -> Effects:
+        """A webhook's alerts for one incident."""
+        return self.decide(AlertsReceived(key, "", alerts))
+
+    def fire(self, *names: str, level: int = 3, rule: str | None = None, twin: bool = False) -> Effects:
+        """Alerts that begin to fire now."""
+        return self.receive(*(alert(name, level, rule, twin=twin, starts_at=self.now) for name in names))
+
+    def clear(self, *names: str) -> Effects:
+        """Alerts that cease to fire now."""
+        known = self.stored_alerts[self.incident.id]
+        return self.receive(*(replace(known[name], firing=False, ended_at=self.now) for name in names))
+
+    def declare(self, type_: str = "engine_failure", by: str = "ada", **more: object) -> Effects:
+        """A person opens an incident."""
+        return self.decide(Declare(KEY, type_, by, **more))  # type: ignore[arg-type]
+
+    def act(self, action: Action) -> Refusal | None:
+        """A person does something; the refusal, if it is refused."""
+        return self.decide(action).refusal
+
+    def acknowledge(self, by: str = "ada", hold: int | None = None, expects: State | None = None) -> Refusal | None:
+        """A person takes it; `hold` in microseconds."""
+        return self.act(Acknowledge(by, hold=hold, expects=expects))
+
+    def resolve(
+        self, by: str = "ada", note: str = "", *, force: bool = False, expects: State | None = None
+    ) -> Refusal | None:
+        """A person says that it is over."""
+        return self.act(Resolve(by, note, force, expects))
+
+    def escalate(self, by: str = "ada", expects: State | None = None) -> Refusal | None:
+        """A person wants the next step now."""
+        return self.act(Escalate(by, expects=expects))
+
+    def note(self, by: str = "ada", text: str = "looking") -> Refusal | None:
+        """A person writes something down."""
+        return self.act(Note(by, text))
+
+    def update(self, by: str = "ada", text: str = "better") -> Refusal | None:
+        """A person tells everyone how it stands."""
+        return self.act(Update(by, text))
+
+    def change(self, by: str = "ada", level: int | None = None, reason: str = "", **facts: str) -> Refusal | None:
+        """A person assesses."""
+        return self.act(Change(by, level, reason, facts))
+
+    def replan(self, by: str = "ada") -> Refusal | None:
+        """A person moves it to the current policy."""
+        return self.act(Replan(by))
+
+    # Time.
+
+    def advance(self, minutes: float = 0, seconds: float = 0) -> "World":
+        """Move the clock on; what is due on the way happens at its exact time, in order."""
+        until = self.now + round((minutes * 60 + seconds) * SECOND)
+        while (due := self._next_due()) is not None and due <= until:
+            self.now = max(self.now, due)
+            self.fire_due()
+        self.now = Instant(until)
+        return self
+
+    def sleep(self, minutes: float) -> "World":
+        """Tocsin is down for so long; then what is overdue happens at once."""
+        self.now = Instant(self.now + round(minutes * MINUTE))
+        self.fire_due()
+        return self
+
+    def fire_due(self) -> None:
+        """What is due now: windows first, then messages of the channels that are up."""
+        for each in sorted(self.incidents.values(), key=lambda incident: incident.due_at or 0):
+            if each.due_at is not None and each.due_at <= self.now:
+                self.decide(TimePassed(), each.id)
+        self.send(channel for channel in ALL if channel not in self.down)
+
+    def _next_due(self) -> Instant | None:
+        windows = [each.due_at for each in self.incidents.values() if each.due_at is not None]
+        messages = [each.due_at for each in self._heads() if each.channel not in self.down and each.due_at is not None]
+        return min((*windows, *messages), default=None)
+
+    # Messages.
+
+    def waiting(self, channel: str = "") -> list[Notification]:
+        """What is in the outbox (on that channel), in the order it was planned."""
+        return [
+            each for each in self.outbox.values() if each.status is Status.WAITING and channel in ("", each.channel)
+        ]
+
+    def send(self, channels: Iterable[str], outcome: Outcome | None = None) -> None:
+        """These channels work off what is due; by default all of it is delivered."""
+        wanted = set(channels)
+        while due := [each for each in self._heads() if each.channel in wanted and (each.due_at or 0) <= self.now]:
+            for each in due:
+                self.report(each, outcome or Delivered())
+
+    def deliver(self, *channels: str) -> "World":
+        """What waits for these channels (all, if none is named) is delivered."""
+        self.send(channels or ALL)
+        return self
+
+    def fail(self, channel: str, reason: str = "busy", after: int | None = None) -> "World":
+        """A try on this channel fails, and may be made again."""
+        self._fate(channel, Retry(reason, after))
+        return self
+
+    def reject(self, channel: str, reason: str = "no such recipient") -> "World":
+        """The channel refuses for good."""
+        self._fate(channel, Rejected(reason))
+        return self
+
+    def report(self, notification: Notification, outcome: Outcome) -> None:
+        """What became of one message."""
+        final = Overtaken() if notification.superseded else outcome
+        self.decide(Reported(notification, final), notification.incident_id, settle=False)
+        if isinstance(final, Delivered):
+            self.delivered.append(self.outbox[notification.id])
+
+    def _fate(self, channel: str, outcome: Outcome) -> None:
+        for each in self._heads():
+            if each.channel == channel and (each.due_at or 0) <= self.now:
+                self.report(each, outcome)
+
+    def _heads(self) -> list[Notification]:
+        """The first that waits, per incident, channel and recipient."""
+        heads: dict[tuple[str, str, str], Notification] = {}
+        for each in self.waiting():
+            heads.setdefault((each.incident_id, each.channel, each.recipient), each)
+        return list(heads.values())
+
+    # What can be seen of it.
+
+    @property
+    def incident(self) -> Incident:
+        """The incident opened last."""
+        return next(reversed(self.incidents.values()))
+
+    @property
+    def minutes(self) -> float:
+        """Since the start."""
+        return self.since(self.now)
+
+    @staticmethod
+    def since(at: int) -> float:
+        """Minutes from the start to an instant."""
+        return (at - START) / MINUTE
+
+    def window(self, window: Window) -> float | None:
+        """When a window of the incident is due; None if it is not set."""
+        at = self.incident.windows.get(window)
+        return None if at is None else self.since(at)
+
+    def entries(self, *facts: Fact) -> list[Entry]:
+        """Lines of the incident's timeline (of these facts)."""
+        return [
+            each for each in self.timeline if each.incident_id == self.incident.id and (not facts or each.fact in facts)
+        ]
+
+    def facts(self) -> list[Fact]:
+        """The facts of the timeline, in order."""
+        return [entry.fact for entry in self.entries()]
+
+    def pages(self) -> list[tuple[float, Reason, str]]:
+        """Every page: when, why, on which channels."""
+        return [
+            (self.since(each.at), Reason(each.data["reason"]), each.data["channels"].replace(",", ""))
+            for each in self.entries(Fact.PAGED)
+        ]
+
+    def planned(self, kind: Kind, reason: Reason | None = None) -> list[Notification]:
+        """Notifications of a kind (and reason), whatever became of them."""
+        return [each for each in self.outbox.values() if each.kind is kind and reason in (None, each.reason)]
+
+    def heard(self, kind: Kind) -> list[Target]:
+        """Who was delivered a message of that kind, in order."""
+        return [Target(each.channel, each.recipient) for each in self.delivered if each.kind is kind]
+
+
+def _is_overtaken(notification: Notification, what: Supersede) -> bool:
+    return (
+        notification.kind in what.kinds
+        and notification.sequence < what.before
+        and (what.channels is None or notification.channel in what.channels)
+    )
