@@ -244,10 +244,10 @@ def _trigger(outgoing: Outgoing) -> dict[str, Any]:
         **({"client_url": message.links[0][1]} if message.links else {}),
         **({"links": links} if links else {}),
         "payload": {
-            "summary": cut(clean(message.headline), _MAX_SUMMARY) or f"Incident #{incident.number}",
-            "source": cut(clean(incident.labels.get("system", "")), 255) or "tocsin",
+            "summary": cut(message.headline, _MAX_SUMMARY) or f"Incident #{incident.number}",
+            "source": cut(incident.labels.get("system", ""), 255) or "tocsin",
             "severity": message.severity,
-            "class": cut(clean(incident.type), 255),
+            "class": cut(incident.type, 255),
             "custom_details": _details(outgoing),
         },
     }
@@ -259,4 +259,4 @@ def _details(outgoing: Outgoing) -> dict[str, str]:
         details[label] = f"{details[label]}, {value}" if label in details else value
     details.update((f"Note {number}", text) for number, text in enumerate(outgoing.message.paragraphs, 1))
     kept = list(details.items())[:_MAX_DETAILS]
-    return {cut(clean(label), 100): cut(clean(value), _MAX_DETAIL) for label, value in kept}
+    return {cut(label, 100): cut(value, _MAX_DETAIL) for label, value in kept}

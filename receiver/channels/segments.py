@@ -14,11 +14,15 @@ _BASIC = frozenset(
 )
 _EXTENSION = frozenset("\f^{}\\[~]|€")
 _PLAIN = str.maketrans(
-    {
-        "…": "...", "–": "-", "—": "-", "‑": "-", "−": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "„": '"',  # noqa: RUF001
-        "«": '"', "»": '"', "•": "-", "·": "-", "→": "->", "≥": ">=", "≤": "<=", "×": "x", "\u00a0": " ", "\t": " ",  # noqa: RUF001
-    }
-)  # fmt: skip
+    {"…": "...", "→": "->", "≥": ">=", "≤": "<=", "œ": "oe", "Œ": "OE"}
+    | dict.fromkeys("–—‑−•·", "-")  # noqa: RUF001 - these are what is replaced
+    | dict.fromkeys("‘’‚", "'")  # noqa: RUF001
+    | dict.fromkeys("“”„«»", '"')
+    | dict.fromkeys("\u00a0\u202f\t", " ")
+    | dict(zip("×łŁđĐı", "xlLdDi", strict=True))  # noqa: RUF001
+)
+_FEW = 0.05
+"""Up to this share of characters may be lost rather than half of the message."""
 
 
 def is_gsm(text: str) -> bool:
@@ -61,8 +65,13 @@ def fit(text: str, segments: int) -> str:
 
 
 def simplify(text: str) -> str:
-    """Typographic characters by plain ones, letters without the accents GSM-7 lacks, no emojis."""
-    return "".join(_simple(c) for c in text.translate(_PLAIN))
+    """Typographic characters by plain ones, letters without the accents GSM-7 lacks, no emojis.
+
+    The odd character that is left becomes a question mark; a text in another script is left as it is.
+    """
+    simple = "".join(_simple(c) for c in text.translate(_PLAIN))
+    odd = sum(not is_gsm(c) for c in simple)
+    return "".join(c if is_gsm(c) else "?" for c in simple) if odd <= len(simple) * _FEW else simple
 
 
 def _simple(character: str) -> str:

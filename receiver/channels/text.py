@@ -12,5 +12,7 @@ def clean(text: str) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """At most `limit` characters; what was cut off is shown by an ellipsis."""
+    """At most `limit` characters, clean; what was cut off is shown by an ellipsis."""
+    # Annotations of megabytes were seen: what will be cut off anyway is not looked at.
+    text = clean(text[: 4 * limit])
     return text if len(text) <= limit else text[: max(0, limit - 1)].rstrip() + "…"
