@@ -20,8 +20,11 @@ ACK_WINDOWS = (Window.ACK_EXPIRY, Window.ACK_REMINDER, Window.CONFIRM_REMINDER)
 
 
 def incident_id(key: str, opened_at: Instant) -> str:
-    """An incident's id: derived, so that deciding twice gives the same; 32 hexadecimal digits."""
-    return sha256(f"{key}/{opened_at}".encode()).hexdigest()[:32]
+    """An incident's id: derived, so that deciding twice gives the same; 32 hexadecimal digits.
+
+    The time comes first, so that what is stored under it lies together: new rows are appended, not scattered.
+    """
+    return f"{opened_at:014x}{sha256(f'{key}/{opened_at}'.encode()).hexdigest()[:18]}"
 
 
 def new_incident(key: str, now: Instant, book: Book, level: int, type_: str, title: str) -> Incident:
