@@ -198,8 +198,8 @@ def judge(error: pdpyras.PDClientError, key: str) -> Outcome:
         return Retry(_network(error.__cause__))
     match response.status_code:
         case 401 | 403 as status:
-            return Rejected(f"PagerDuty refuses the routing key ({status}): create an Events API v2 integration "
-                            "on the service and set its integration key")  # fmt: skip
+            advice = "set TOCSIN_PAGERDUTY_ROUTING_KEY to the key of an Events API v2 integration"
+            return Rejected(f"PagerDuty refuses the routing key ({status}): {advice}")
         case 429:
             asked = patience(response.headers)
             return Retry("PagerDuty limits the rate (429)", max(PATIENCE, asked or 0))

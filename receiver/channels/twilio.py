@@ -26,8 +26,9 @@ DIGITS_PATH = "/callbacks/twilio/digits"
 
 _NUMBER = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 
+_CREDENTIALS = "Twilio refuses the credentials: set TOCSIN_TWILIO_ACCOUNT_SID and TOCSIN_TWILIO_AUTH_TOKEN"
 _PERMANENT: Mapping[int, str] = {
-    20003: "Twilio refuses the account SID or the auth token",
+    20003: _CREDENTIALS,
     21211: "the number is not valid",
     21408: "the account may not send to that country (geographic permissions)",
     21608: "a trial account reaches verified numbers only",
@@ -120,9 +121,9 @@ def _refusal(answer: Answer, secrets: Iterable[str]) -> str:
     if code in _PERMANENT:
         return f"{_PERMANENT[code]} (Twilio {code})"
     if answer.status in {401, 403}:
-        return f"Twilio refuses the account SID or the auth token ({answer.status})"
+        return f"{_CREDENTIALS} ({answer.status})"
     if answer.status == 404:
-        return "Twilio knows no such account (404): are the account SID and the API URL right?"
+        return "Twilio knows no such account (404): set TOCSIN_TWILIO_ACCOUNT_SID, or mend TOCSIN_TWILIO_API_URL"
     said = excerpt(str(_fields(answer).get("message") or answer.body.decode("utf-8", "replace")), secrets)
     return f"Twilio refuses it ({code or answer.status}): {said or 'no reason given'}"
 

@@ -6,12 +6,15 @@ Retry. Link-local addresses are refused, whatever name leads there: cloud machin
 
 import hmac
 import json
+import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 
@@ -22,6 +25,8 @@ from receiver.core.model import Incident, Instant
 from rules.policy import SECOND
 
 PAYLOAD_VERSION = 1
+_SECRET_LENGTH, _TOKEN_LENGTH = 6, 16
+"""Characters from which on a word may be a secret, and a part of a URL's path a token."""
 
 
 class WebhookSender:
@@ -49,7 +54,7 @@ class WebhookSender:
         reserved = {name.lower() for name in ours} - {"user-agent"}
         headers = {**ours, **{name: value for name, value in own.items() if name.lower() not in reserved}}
         answer = await self._poster.post(outgoing.notification.recipient, body, headers)
-        return judge(answer, (self._secret, outgoing.notification.recipient, *own.values()))
+        return judge(answer, (self._secret, *_confidential(outgoing.notification.recipient, own.values())))
 
     def _signed(self, body: bytes) -> dict[str, str]:
         timestamp = str(self._now() // SECOND)
@@ -60,6 +65,19 @@ class WebhookSender:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._poster.close()
+
+
+def _confidential(url: str, values: Collection[str]) -> list[str]:
+    """What an answer could repeat and nobody may see: header values and their words, what a URL hides.
+
+    A short word is no secret, and blotting it out would make the rest unreadable.
+    """
+    words = [url, *values, *(word for value in values for word in value.split())]
+    with suppress(ValueError):  # not a URL: then nothing was sent to it either
+        parts = urlsplit(url)
+        words += [parts.password or "", *(value for _, value in parse_qsl(parts.query))]
+        words += [part for part in parts.path.split("/") if len(part) >= _TOKEN_LENGTH]
+    return sorted((word for word in words if len(word) >= _SECRET_LENGTH), key=len, reverse=True)
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:

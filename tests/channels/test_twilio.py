@@ -138,7 +138,7 @@ async def test_wrong_credentials_are_said(twilio, make, account):
     """A wrong SID or token is a matter of settings: rejected, in words, without the token."""
     outcome = await make(SmsSender, **account).send(sms())
     assert isinstance(outcome, Rejected)
-    assert "account SID" in outcome.reason
+    assert "TOCSIN_TWILIO_ACCOUNT_SID" in outcome.reason
     assert "wrong" not in outcome.reason
 
 
@@ -154,9 +154,9 @@ ANSWERS = [
     (Reply(301, headers={"Location": "http://127.0.0.1:1/"}), Rejected, None, "redirect"),
     (Reply(400, {"code": 99999, "message": f"odd {TOKEN} {BASIC}\r\nX: y"}), Rejected, None, "odd … … X: y"),
     (Reply(400, b"\xff\xfe\x00"), Rejected, None, "400"),
-    (Reply(401, b""), Rejected, None, "auth token"),
-    (Reply(403, b""), Rejected, None, "auth token"),
-    (Reply(404, b""), Rejected, None, "account SID"),
+    (Reply(401, b""), Rejected, None, "TOCSIN_TWILIO_AUTH_TOKEN"),
+    (Reply(403, b""), Rejected, None, "TOCSIN_TWILIO_AUTH_TOKEN"),
+    (Reply(404, b""), Rejected, None, "TOCSIN_TWILIO_ACCOUNT_SID"),
     (wire.hang, Retry, None, "may have been sent"),
     (wire.reset_unread, Retry, None, "may have been sent"),
     (wire.reset_read, Retry, None, "may have been sent"),

@@ -233,6 +233,7 @@ async def test_link_local_addresses_can_be_allowed():
         ("not a url", ()),
         ("ftp://files.example/", ()),
         ("http://", ()),
+        ("http://[::1/", ()),
         ("http://127.0.0.1:99999/", ()),
         ("http://INBOX/", (("X-Note", f"two\r\nlines {SECRET}"),)),
         ("http://user:pw@INBOX/", (("Authorization", PASSWORD),)),
