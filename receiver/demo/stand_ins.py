@@ -1,6 +1,7 @@
 """Local stand-ins for the providers: they speak the real protocols and print what people would get."""
 
 import asyncio
+import html
 from collections.abc import Callable
 from email import message_from_bytes, policy
 from typing import Any
@@ -55,7 +56,9 @@ class Providers:
             where = str(body.get("channel", ""))
             if body.get("thread_ts"):
                 where += " (thread, shown to the channel)" if body.get("reply_broadcast") else " (thread)"
-            self._show("slack", where, str(body.get("text", "")), _block_text(body.get("blocks")))
+            headline, *lines = html.unescape(str(body.get("text", ""))).splitlines() or [""]
+            shown = html.unescape(_block_text(body.get("blocks")))
+            self._show("slack", where, headline, "\n".join([*lines, *_unsaid(shown, headline, lines)]))
         stamp = str(body.get("ts") or f"1700000000.{self._messages:06d}")
         return web.json_response({"ok": True, "channel": body.get("channel"), "ts": stamp})
 
@@ -81,6 +84,12 @@ def _block_text(blocks: Any) -> str:
         texts = [block.get("text"), *block.get("fields", []), *block.get("elements", [])]
         lines += [text["text"] for text in texts if isinstance(text, dict) and isinstance(text.get("text"), str)]
     return "\n".join(lines)
+
+
+def _unsaid(shown: str, headline: str, lines: list[str]) -> list[str]:
+    """The lines of the blocks that the fallback text has not said already."""
+    said = {headline, *lines}
+    return [each for each in shown.splitlines() if each.strip("*") not in said]
 
 
 async def start_web(app: web.Application) -> tuple[web.AppRunner, str]:

@@ -98,10 +98,14 @@ async def _tell(screen: Screen, stack: contextlib.AsyncExitStack, folder: Path, 
     world = await _start_world(screen, stack, folder, policy, receiver, factor)
     async with aiohttp.ClientSession(f"{receiver.address}/api/v1/") as api:
         watching = asyncio.create_task(_watch(screen, api))
+        acting = asyncio.create_task(_act(screen, api, world, once=once))
         try:
-            await _act(screen, api, world, once=once)
+            done, _ = await asyncio.wait({watching, acting}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
             watching.cancel()
+            acting.cancel()
 
 
 async def _start_receiver(screen: Screen, stack: contextlib.AsyncExitStack, folder: Path, policy: Policy) -> Service:
@@ -209,8 +213,10 @@ async def _until(api: aiohttp.ClientSession, holds: Callable[[dict[str, Any]], b
 
 
 async def _watch(screen: Screen, api: aiohttp.ClientSession) -> None:
-    """Print every timeline entry as it is written."""
+    """Print the timeline as it is written."""
     async for number, entry in _entries(api):
+        if entry["fact"] == "delivered":
+            continue  # the message itself is shown
         who = f" ({entry['by']})" if entry.get("by") else ""
         screen.say(f"incident #{number}", f"{entry['text']}{who}", STYLES["timeline"])
 

@@ -105,6 +105,8 @@ class EntryView(View):
     fact: str
     by: str | None
     """The person; null: Tocsin itself."""
+    text: str
+    """What happened, in words."""
     data: Mapping[str, str]
 
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, Window
 from receiver.core.plan import Playbook
+from receiver.messages.timeline import sentence
 from receiver.web.shapes import (
     AlertView,
     ChannelView,
@@ -91,7 +92,12 @@ def show_alert(alert: Alert) -> AlertView:
 def show_entry(entry: Entry) -> EntryView:
     """A timeline entry."""
     return EntryView(
-        position=entry.position, at=rfc3339(entry.at), fact=entry.fact, by=entry.by or None, data=entry.data
+        position=entry.position,
+        at=rfc3339(entry.at),
+        fact=entry.fact,
+        by=entry.by or None,
+        text=sentence(entry),
+        data=entry.data,
     )
 
 

@@ -1,0 +1,65 @@
+"""A timeline entry as a sentence: for the API, the command line, pages, reports and the demo."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from receiver.core.model import Entry, Fact, Reason
+from receiver.messages.plain import line
+from receiver.messages.reasons import LABELS
+
+SENTENCES: Mapping[Fact, str] = MappingProxyType(
+    {
+        Fact.OPENED: "opened at level {level} by {rule}: {summary}",
+        Fact.DECLARED: "declared at level {level} as {type}",
+        Fact.ALERT_JOINED: "another alert of {rule}: {summary}",
+        Fact.RULE_JOINED: "a further rule fired: {rule}",
+        Fact.LEVEL_ROSE: "rose from level {before} to {level} by {rule}",
+        Fact.LEVEL_UNKNOWN: "{note}",
+        Fact.ALERT_CLEARED: "an alert of {rule} cleared; still firing: {firing}",
+        Fact.RECOVERED: "the signal recovered; verifying",
+        Fact.FIRED_AGAIN: "fired again before the recovery was believed",
+        Fact.RECOVERY_CONFIRM: "the recovery holds; a person must confirm it",
+        Fact.RECOVERY_UNVERIFIED: "the recovery cannot be verified; a person must",
+        Fact.PAGED: "paged on {channels}",
+        Fact.STEP_EMPTY: "step {step} could tell nobody; the next is taken at once",
+        Fact.ESCALATED: "escalated to step {step}",
+        Fact.BREACHED: "the response time is breached: nobody acknowledged",
+        Fact.WINDOW_MISSED: "steps missed while Tocsin was away: {steps}",
+        Fact.FALLBACK: "fallback: {channel} is told",
+        Fact.FALLBACK_EXHAUSTED: "no fallback channel is left to tell",
+        Fact.UNDELIVERABLE: "{channel} can carry nothing: {why}",
+        Fact.DELIVERED: "{kind} delivered on {channel} to {recipient}",
+        Fact.SEND_FAILED: "{kind} on {channel} to {recipient} failed, trying again: {reason}",
+        Fact.GAVE_UP: "{kind} on {channel} to {recipient} given up: {reason}",
+        Fact.SUPERSEDED: "{kind} on {channel} to {recipient} dropped: overtaken",
+        Fact.ACKNOWLEDGED: "acknowledged",
+        Fact.ACK_VOIDED: "new danger voids the acknowledgement of {whom}",
+        Fact.ACK_EXPIRED: "the acknowledgement of {whom} expired",
+        Fact.REMINDED: "{whom} is reminded",
+        Fact.CONFIRMED: "recovery confirmed by {have} of {need}",
+        Fact.RESOLVED: "resolved",
+        Fact.REOPENED: "reopened",
+        Fact.CLOSED: "closed: it did not come back",
+        Fact.NOTED: "{text}",
+        Fact.UPDATED: "status update {text}",
+        Fact.CHANGED: "{field} is now {value}",
+        Fact.REPLANNED: "moved to the current policy",
+    }
+)
+
+
+def sentence(entry: Entry) -> str:
+    """What happened, in one line; `by` and the time stand beside it."""
+    said = SENTENCES[entry.fact].format_map(_Known(entry.data)).strip()
+    note = entry.data.get("note", "") if entry.fact is not Fact.LEVEL_UNKNOWN else ""
+    why = LABELS[Reason(entry.data["reason"])] if entry.fact in {Fact.PAGED, Fact.REOPENED} else ""
+    forced = "although alerts still fire" if entry.data.get("forced") else ""
+    tail = "; ".join(part for part in (why.lower(), forced, note) if part)
+    return line(f"{said} ({tail})" if tail else said)
+
+
+class _Known(dict[str, str]):
+    """Values of an entry; what it does not say is left out. The formats are ours, only the values are not."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
