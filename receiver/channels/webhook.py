@@ -6,7 +6,6 @@ Retry. Link-local addresses are refused, whatever name leads there: cloud machin
 
 import hmac
 import json
-import re
 import socket
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress

@@ -3,10 +3,14 @@
 import asyncio
 import json
 import logging
+import socket
 
+import aiohttp
 import pytest
+from aiohttp.abc import AbstractResolver
 
-from receiver.channels.webhook import WebhookSender
+from receiver.channels.posting import Poster, Unsendable
+from receiver.channels.webhook import WebhookSender, _guarded_socket
 from receiver.core.events import Delivered, Rejected, Retry
 from tests.channels.outgoings import OPENED_AT, outgoing, until_delivered
 from tests.channels.servers import wire
@@ -271,3 +275,23 @@ async def test_body_is_ascii_json(inbox, sender):
     """The body is plain ASCII JSON, which every language reads alike."""
     await sender.send(to(inbox, message={"text": "Überdruck"}))
     assert json.loads(inbox.wire.requests[0].body.decode("ascii"))["message"]["text"] == "Überdruck"
+
+
+class Liar(AbstractResolver):
+    """A name server that leads everybody to the cloud's credentials."""
+
+    async def resolve(self, host, port=0, family=socket.AF_INET):
+        where = {"hostname": host, "host": "169.254.169.254", "port": port}
+        return [{**where, "family": socket.AF_INET, "proto": 0, "flags": 0}]
+
+    async def close(self):
+        pass
+
+
+async def test_names_that_lead_to_link_local_addresses_are_refused():
+    """It is the address that counts, not the name that stands in the policy."""
+    poster = Poster(2, lambda: aiohttp.TCPConnector(resolver=Liar(), socket_factory=_guarded_socket))
+    answer = await poster.post("http://harmless.example/", b"{}", {})
+    await poster.close()
+    assert isinstance(answer, Unsendable)
+    assert "link-local" in answer.reason

@@ -1,0 +1,80 @@
+"""Which channels the settings let speak."""
+
+import pytest
+
+from receiver.channels.configured import configured_channels, make_senders
+from receiver.settings import Settings
+from rules.policy import CHANNEL_TYPES, Channel, Level, Micros, Policy, Template, Templates
+
+EVERYTHING = {
+    "TOCSIN_SMTP_URL": "smtp://tocsin:relay-password@127.0.0.1:587",
+    "TOCSIN_EMAIL_FROM": "tocsin@example.org",
+    "TOCSIN_SLACK_TOKEN": "xoxb-token",
+    "TOCSIN_PAGERDUTY_ROUTING_KEY_ML_SYSTEMS": "k" * 32,
+    "TOCSIN_TWILIO_ACCOUNT_SID": "AC1",
+    "TOCSIN_TWILIO_AUTH_TOKEN": "twilio-token",
+    "TOCSIN_TWILIO_FROM": "+12025550100",
+}
+ALWAYS = {"webhook"}
+
+
+def policy(*channels):
+    template = Template("s", "b", "opened")
+    return Policy(
+        levels=tuple(Level(n, f"level {n}", Micros(2), Micros(1)) for n in range(1, 5)),
+        channels=channels,
+        rules=(),
+        templates=Templates(template, template, template),
+    )
+
+
+CHANNELS = tuple(Channel(f"the {kind}", kind, recipients=("ml-systems",)) for kind in CHANNEL_TYPES)
+
+
+async def close(senders):
+    for sender in senders.values():
+        await sender.close()
+
+
+async def test_everything_configured_reaches_every_channel():
+    """With every provider's settings, every channel type has its sender, and no repr shows a secret."""
+    settings = Settings.read(EVERYTHING)
+    senders = make_senders(settings, lambda: 0)
+    assert set(senders) == set(CHANNEL_TYPES)
+    assert configured_channels(policy(*CHANNELS), settings) == {channel.name for channel in CHANNELS}
+    assert not any(secret in repr(senders) for secret in ("relay-password", "xoxb-token", "kkkk", "twilio-token"))
+    await close(senders)
+
+
+@pytest.mark.parametrize(
+    ("missing", "lost"),
+    [
+        ("TOCSIN_SMTP_URL", {"email"}),
+        ("TOCSIN_EMAIL_FROM", {"email"}),
+        ("TOCSIN_SLACK_TOKEN", {"slack"}),
+        ("TOCSIN_PAGERDUTY_ROUTING_KEY_ML_SYSTEMS", {"pagerduty"}),
+        ("TOCSIN_TWILIO_ACCOUNT_SID", {"sms", "phone"}),
+        ("TOCSIN_TWILIO_AUTH_TOKEN", {"sms", "phone"}),
+        ("TOCSIN_TWILIO_FROM", {"sms", "phone"}),
+    ],
+)
+async def test_a_missing_setting_silences_its_channels_only(missing, lost):
+    """A channel type without its settings has no sender; the others are not concerned."""
+    settings = Settings.read({name: value for name, value in EVERYTHING.items() if name != missing})
+    senders = make_senders(settings, lambda: 0)
+    assert set(CHANNEL_TYPES) - set(senders) == lost
+    assert configured_channels(policy(*CHANNELS), settings) == {f"the {kind}" for kind in senders}
+    await close(senders)
+
+
+def test_nothing_configured_leaves_webhooks():
+    """Webhooks need no provider."""
+    assert set(make_senders(Settings.read({}), lambda: 0)) == ALWAYS
+
+
+def test_pagerduty_is_configured_service_by_service():
+    """A service without a key of its own is configured only where there is a common one."""
+    ours, theirs = (Channel(name, "pagerduty", recipients=(name,)) for name in ("ml-systems", "platform"))
+    assert configured_channels(policy(ours, theirs), Settings.read(EVERYTHING)) == {"ml-systems"}
+    common = Settings.read({"TOCSIN_PAGERDUTY_ROUTING_KEY": "k" * 32})
+    assert configured_channels(policy(ours, theirs), common) == {"ml-systems", "platform"}
