@@ -75,7 +75,7 @@ class Server:
         return cls(parts.hostname, port, user, password, tls, starttls)
 
 
-class Email:
+class EmailSender:
     """The sender for channels of type email."""
 
     def __init__(

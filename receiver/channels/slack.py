@@ -76,7 +76,7 @@ class Failed:
     outcome: Outcome
 
 
-class Slack:
+class SlackSender:
     """The sender for channels of type slack."""
 
     def __init__(

@@ -1,0 +1,86 @@
+"""Slack's Web API as far as a bot that posts needs it: what it accepts, refuses, and what people then see."""
+
+import json
+import re
+
+from tests.channels.servers.wire import Reply, Request, Wire
+
+CHANNEL = "C024BE91L"
+
+
+class SlackWorkspace:
+    """One workspace with one channel; `messages` maps ts to the message as it is shown now."""
+
+    def __init__(self, token: str, channel: str = "#incident-response") -> None:
+        self.token, self.channel = token, channel
+        self.messages: dict[str, dict] = {}
+        self.error = ""
+        """The answer to every call, if set."""
+        self.refuses_blocks = False
+        self.wire = Wire(self.answer)
+
+    def answer(self, request: Request) -> Reply:
+        method = request.path.removeprefix("/api/")
+        if request.headers.get("authorization") != f"Bearer {self.token}":
+            return self.refuse("invalid_auth")
+        if self.error:
+            return self.refuse(self.error)
+        words = json.loads(request.body)
+        if fault := self.fault(words):
+            return self.refuse(fault)
+        return {"chat.postMessage": self.post, "chat.update": self.update}[method](words)
+
+    def post(self, words) -> Reply:
+        if words["channel"] not in {self.channel, CHANNEL}:
+            return self.refuse("channel_not_found")
+        if "thread_ts" in words and words["thread_ts"] not in self.messages:
+            return self.refuse("thread_not_found")
+        ts = f"1795435320.{len(self.messages) + 1:06}"
+        self.messages[ts] = words
+        return Reply(200, {"ok": True, "channel": CHANNEL, "ts": ts, "message": {"text": words["text"]}})
+
+    def update(self, words) -> Reply:
+        if words["channel"] != CHANNEL:
+            return self.refuse("channel_not_found")
+        if words["ts"] not in self.messages:
+            return self.refuse("message_not_found")
+        self.messages[words["ts"]] |= {"text": words["text"], "blocks": words["blocks"]}
+        return Reply(200, {"ok": True, "channel": CHANNEL, "ts": words["ts"]})
+
+    def fault(self, words) -> str:
+        """What Slack would refuse it for."""
+        blocks = words.get("blocks", [])
+        if len(words["text"]) > 40_000:
+            return "msg_too_long"
+        if blocks and (self.refuses_blocks or len(blocks) > 50 or not all(map(self.block_is_valid, blocks))):
+            return "invalid_blocks"
+        if sum(len(json.dumps(block, ensure_ascii=False)) for block in blocks) > 16_000:
+            return "msg_blocks_too_long"
+        return ""
+
+    def block_is_valid(self, block) -> bool:
+        match block:
+            case {"type": "header", "text": {"type": "plain_text", "text": text}}:
+                return 0 < len(text) <= 150
+            case {"type": "section", "text": {"text": text}}:
+                return 0 < len(text) <= 3000
+            case {"type": "section", "fields": fields}:
+                return 0 < len(fields) <= 10 and all(0 < len(field["text"]) <= 2000 for field in fields)
+            case {"type": "actions", "elements": elements}:
+                return all(len(each["text"]["text"]) <= 75 and len(each["value"]) <= 2000 for each in elements)
+            case {"type": "context", "elements": elements}:
+                return 0 < len(elements) <= 10
+        return False
+
+    def refuse(self, error: str) -> Reply:
+        return Reply(200, {"ok": False, "error": error, "needed": "chat:write", "provided": "identify"})
+
+    @property
+    def shown(self) -> list[dict]:
+        """The messages in order."""
+        return list(self.messages.values())
+
+
+def mentions(message) -> set[str]:
+    """Everything in a message that Slack would take for a mention or a link."""
+    return set(re.findall(r"<[^>]*>", json.dumps(message, ensure_ascii=False)))
