@@ -22,10 +22,10 @@ import urllib3
 
 from receiver.channels import Outgoing
 from receiver.channels.posting import MAX_ANSWER, excerpt, patience
-from receiver.channels.text import clean, cut
 from receiver.channels.threads import DaemonThreads, ThreadsExhausted
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Kind
+from receiver.messages.plain import line, plain
 from receiver.settings import PER_SERVICE, service_variable
 from rules.policy import MINUTE
 
@@ -238,16 +238,16 @@ def _complaint(response: requests.Response, key: str) -> str:
 
 def _trigger(outgoing: Outgoing) -> dict[str, Any]:
     message, incident = outgoing.message, outgoing.incident
-    links = [{"href": url, "text": clean(label)} for label, url in message.links]
+    links = [{"href": url, "text": line(label)} for label, url in message.links]
     return {
         "client": "Tocsin",
         **({"client_url": message.links[0][1]} if message.links else {}),
         **({"links": links} if links else {}),
         "payload": {
-            "summary": cut(message.headline, _MAX_SUMMARY) or f"Incident #{incident.number}",
-            "source": cut(incident.labels.get("system", ""), 255) or "tocsin",
+            "summary": line(message.headline, _MAX_SUMMARY) or f"Incident #{incident.number}",
+            "source": line(incident.labels.get("system", "")) or "tocsin",
             "severity": message.severity,
-            "class": cut(incident.type, 255),
+            "class": line(incident.type),
             "custom_details": _details(outgoing),
         },
     }
@@ -259,4 +259,4 @@ def _details(outgoing: Outgoing) -> dict[str, str]:
         details[label] = f"{details[label]}, {value}" if label in details else value
     details.update((f"Note {number}", text) for number, text in enumerate(outgoing.message.paragraphs, 1))
     kept = list(details.items())[:_MAX_DETAILS]
-    return {cut(label, 100): cut(value, _MAX_DETAIL) for label, value in kept}
+    return {line(label, 100): plain(value, _MAX_DETAIL) for label, value in kept}

@@ -8,10 +8,10 @@ by hand: the rejection says so, and the core tells the next channel.
 from xml.sax.saxutils import escape, quoteattr
 
 from receiver.channels import Outgoing
-from receiver.channels.text import clean, cut
 from receiver.channels.twilio import DIGITS_PATH, STATUS_PATH, Account, Twilio, is_number
 from receiver.core.events import Outcome, Rejected
 from receiver.core.model import Kind
+from receiver.messages.plain import cut, plain
 
 MAX_TWIML = 4000
 """Characters Twilio takes."""
@@ -19,6 +19,8 @@ KEYS = "Press 1 to acknowledge. Press 2 to escalate."
 ELSEWHERE = "Acknowledge it in Tocsin."
 RING = 60
 """Seconds it rings; Twilio's default, said because answering machines depend on it."""
+_NO_XML = dict.fromkeys((0xFFFE, 0xFFFF))
+"""Code points that are no characters, which XML refuses."""
 _KEY_WAIT = 8
 """Seconds for a key after the words end."""
 
@@ -55,7 +57,7 @@ def twiml(speech: str, answer_url: str, *, is_page: bool) -> str:
     """What the call says, twice, at most MAX_TWIML characters; no key pressed the first time leads to the second."""
     frame = _once("", answer_url, is_page=is_page)
     room = (MAX_TWIML - len(_response(frame, frame))) // 2
-    spoken = _once(_escape_to(clean(speech), room), answer_url, is_page=is_page)
+    spoken = _once(_escape_to(plain(speech, MAX_TWIML), room), answer_url, is_page=is_page)
     return _response(spoken, spoken)
 
 
@@ -74,6 +76,7 @@ def _once(speech: str, answer_url: str, *, is_page: bool) -> str:
 
 def _escape_to(text: str, room: int) -> str:
     """Escaped, and short enough then: cut before escaping, lest half an entity be left."""
+    text = text.translate(_NO_XML)
     length = min(len(text), room)
     while len(escape(cut(text, length))) > room:
         length -= 1

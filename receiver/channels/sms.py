@@ -2,9 +2,9 @@
 
 from receiver.channels import Outgoing
 from receiver.channels.segments import fit
-from receiver.channels.text import clean
 from receiver.channels.twilio import STATUS_PATH, Account, Twilio, is_number
 from receiver.core.events import Outcome, Rejected
+from receiver.messages.plain import plain
 
 SEGMENTS = 2
 VALIDITY = 600
@@ -27,7 +27,7 @@ class SmsSender:
             "Messages",
             {
                 "To": notification.recipient,
-                "Body": fit(clean(outgoing.message.short), SEGMENTS),
+                "Body": fit(plain(outgoing.message.short), SEGMENTS),
                 "ValidityPeriod": str(VALIDITY),
                 "StatusCallback": self._twilio.account.callback(STATUS_PATH, notification.id),
             },
