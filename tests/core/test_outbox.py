@@ -1,0 +1,169 @@
+"""Storms: which first pages leave alone, which wait for their bundle, and what never waits."""
+
+from dataclasses import replace
+
+import pytest
+
+from receiver.core.model import Instant, Kind, Notification, Reason
+from receiver.core.outbox import Bucket, Lane, allot, lane
+from rules.policy import MINUTE, SECOND, Channel, Micros, RateLimit
+from tests.core.guide import CHANNELS, POLICY, with_channel
+from tests.core.world import START, World
+
+HOOK = Channel("hook", "webhook", recipients=("https://example.test/hook",))
+WITH_HOOK = replace(POLICY, channels=(*CHANNELS, HOOK))
+
+
+def message(
+    number: int = 1, channel: str = "slack", level: int = 3, kind: Kind = Kind.PAGE, reason: Reason = Reason.OPENED
+) -> Notification:
+    """A message that is due, of an incident of its own."""
+    return Notification(
+        id=f"{channel}-{level}-{number}",
+        incident_id=f"incident-{number}",
+        sequence=1,
+        kind=kind,
+        reason=reason,
+        channel=channel,
+        recipient="somebody",
+        level=level,
+        created_at=START,
+        due_at=START,
+        give_up_at=Instant(START + MINUTE),
+    )
+
+
+class Outlet:
+    """One dispatcher's way through a storm: buckets kept between the looks, and the clock."""
+
+    def __init__(self, policy=POLICY) -> None:
+        self.book = World(policy).book()
+        self.buckets: dict[Lane, Bucket] = {}
+        self.now = START
+        self.waiting: list[Notification] = []
+
+    def offer(self, *due: Notification) -> list[tuple[str, ...]]:
+        """What leaves, as the ids in each message."""
+        allotment = allot(due, self.buckets, self.now, self.book)
+        self.buckets = dict(allotment.buckets)
+        self.waiting.extend(allotment.wait)
+        return [tuple(each.id for each in message) for message in allotment.send]
+
+    def after(self, seconds: float) -> list[tuple[str, ...]]:
+        """What leaves of those that wait, so many seconds later."""
+        self.now = Instant(self.now + round(seconds * SECOND))
+        due = [each for each in self.waiting if each.due_at is not None and each.due_at <= self.now]
+        self.waiting = [each for each in self.waiting if each not in due]
+        return self.offer(*due)
+
+
+def storm(count: int, **more: object) -> list[Notification]:
+    """So many first pages of so many incidents."""
+    return [message(number, **more) for number in range(count)]
+
+
+def test_twenty_first_pages_leave_at_once():
+    """The first twenty first pages to one recipient leave alone; the twenty-first waits."""
+    outlet = Outlet()
+    assert outlet.offer(*storm(20)) == [(each.id,) for each in storm(20)]
+    assert outlet.offer(message(21)) == []
+
+
+def test_the_rest_leaves_as_one_message_within_30_seconds():
+    """Those beyond twenty wait 30 seconds at most, and leave as one message that names every incident."""
+    outlet = Outlet()
+    outlet.offer(*storm(20))
+    outlet.offer(*[message(number) for number in (21, 22)])
+    outlet.now = Instant(outlet.now + 2 * SECOND)
+    outlet.offer(message(23))
+    assert {each.bundle_at for each in outlet.waiting} == {START + 30 * SECOND}
+    assert outlet.after(27.9) == []
+    assert outlet.after(0.1) == [("slack-3-21", "slack-3-22", "slack-3-23")]
+
+
+def test_a_bundle_gathers_anew_when_the_last_has_left():
+    """When a bundle has left, the next one waits 30 seconds of its own."""
+    outlet = Outlet()
+    outlet.offer(*storm(21))
+    outlet.after(30)
+    sent = outlet.offer(*[message(number) for number in range(50, 70)])
+    assert len(sent) == 10
+    assert {each.bundle_at for each in outlet.waiting} == {START + 60 * SECOND}
+
+
+def test_credit_comes_back_with_time():
+    """Twenty a minute: three seconds later there is room for one more."""
+    outlet = Outlet()
+    outlet.offer(*storm(20))
+    outlet.now = Instant(outlet.now + 3 * SECOND)
+    assert outlet.offer(message(21), message(22)) == [("slack-3-21",)]
+
+
+def test_levels_are_never_bundled_together():
+    """A storm at level 3 neither delays a page of level 4 nor shares a message with one."""
+    outlet = Outlet()
+    outlet.offer(*storm(25))
+    assert outlet.offer(*storm(20, level=4)) == [(each.id,) for each in storm(20, level=4)]
+    outlet.offer(message(99, level=4))
+    assert sorted(len(each) for each in outlet.after(30)) == [1, 5]
+
+
+FREE = {
+    "an escalation": (POLICY, {"reason": Reason.ESCALATED}),
+    "a breach": (POLICY, {"reason": Reason.BREACHED}),
+    "a fallback": (POLICY, {"reason": Reason.FALLBACK}),
+    "new danger": (POLICY, {"reason": Reason.NEW_DANGER}),
+    "an escalation, with a rate limit": (
+        with_channel("slack", rate_limit=RateLimit(1, Micros(MINUTE))),
+        {"reason": Reason.ESCALATED},
+    ),
+    "an all-clear": (POLICY, {"kind": Kind.RESOLVED, "reason": Reason.ACTION}),
+    "PagerDuty": (POLICY, {"channel": "pagerduty"}),
+    "PagerDuty, with a rate limit": (
+        with_channel("pagerduty", rate_limit=RateLimit(1, Micros(MINUTE))),
+        {"channel": "pagerduty"},
+    ),
+    "a webhook": (WITH_HOOK, {"channel": "hook"}),
+}
+
+
+@pytest.mark.parametrize(("policy", "which"), FREE.values(), ids=FREE)
+def test_these_never_wait(policy, which):
+    """Escalations, fallbacks, PagerDuty and webhooks never wait, in no storm; nor does news without a rate limit."""
+    outlet = Outlet(policy)
+    assert len(outlet.offer(*storm(60, **which))) == 60
+    assert outlet.waiting == []
+
+
+def test_the_policys_rate_limit_counts():
+    """A channel's `rate_limit` takes the place of the twenty a minute."""
+    outlet = Outlet(with_channel("slack", rate_limit=RateLimit(2, Micros(10 * SECOND))))
+    assert len(outlet.offer(*storm(5))) == 2
+    outlet.now = Instant(outlet.now + 5 * SECOND)
+    assert len(outlet.offer(message(9))) == 1
+
+
+def test_limited_news_waits_for_credit_alone():
+    """Where the policy limits a channel, news beyond it waits until there is credit, and is not bundled."""
+    outlet = Outlet(with_channel("slack", rate_limit=RateLimit(2, Micros(10 * SECOND))))
+    news = storm(3, kind=Kind.NOTICE, reason=Reason.ALERT_JOINED)
+    assert len(outlet.offer(*news)) == 2
+    assert [(each.due_at - START, each.bundle_at) for each in outlet.waiting] == [(5 * SECOND, None)]
+    assert outlet.after(5) == [(news[2].id,)]
+
+
+def test_recurrences_are_first_pages():
+    """The page of a recurrence counts as a first page; recipients are counted for themselves."""
+    outlet = Outlet()
+    assert len(outlet.offer(*storm(25, reason=Reason.RECURRED))) == 20
+    assert lane(message(1)) == Lane("slack", "somebody", 3)
+    assert lane(message(1, reason=Reason.ESCALATED)) == Lane("slack", "somebody", 0)
+    assert outlet.offer(replace(message(30), recipient="somebody else"))
+
+
+def test_a_clock_that_goes_back_gives_and_takes_nothing():
+    """A bucket stamped in the future (another replica's clock) neither fills nor empties by it."""
+    lane_ = Lane("slack", "somebody", 3)
+    outlet = Outlet()
+    outlet.buckets = {lane_: Bucket(3 * SECOND, Instant(START + MINUTE))}
+    assert len(outlet.offer(message(1), message(2))) == 1
