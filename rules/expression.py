@@ -5,6 +5,7 @@ to say *where*, and to see what the tree no longer shows (``5m`` written as a nu
 """
 
 import itertools
+import re
 from dataclasses import dataclass
 
 import promql_parser as promql
@@ -61,6 +62,14 @@ def is_metric_name(name: str) -> bool:
     return plain.isascii() and plain.isalnum() and not plain[0].isdigit()
 
 
+def matches(matcher: tuple[str, str, str], value: str) -> bool:
+    """Whether a label's value satisfies (label, operator, asked); a label that is not there is the empty value."""
+    _, operator, asked = matcher
+    if operator in {"=", "!="}:
+        return (value == asked) is (operator == "=")
+    return (re.fullmatch(asked, value) is not None) is (operator == "=~")
+
+
 def syntax(text: str) -> promql.Expr:
     """The tree of an expression that the oldest supported Prometheus accepts and that is an instant vector."""
     words = tuple(tokens(text))
@@ -89,6 +98,15 @@ def nodes(tree: promql.Expr) -> list[promql.Expr]:
     found: list[promql.Expr] = []
     promql.walk(tree, found.append)
     return found
+
+
+def looks_back(tree: promql.Expr) -> bool:
+    """Whether the expression depends on more than this moment's values."""
+    return any(
+        isinstance(node, promql.MatrixSelector | promql.SubqueryExpr)
+        or (isinstance(node, promql.VectorSelector) and (node.offset is not None or node.at is not None))
+        for node in nodes(tree)
+    )
 
 
 def _unreadable(text: str, words: tuple[Token, ...], reason: str) -> ConditionError:

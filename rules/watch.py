@@ -4,7 +4,7 @@ They do not come from the policy. The heartbeat fires always, so that its absenc
 may not reach anybody, and `rules.outputs.alertmanager` sends two of them around Tocsin, straight to people.
 """
 
-from rules.compile import NONE, AlertingRule, Group
+from rules.groups import NONE, AlertingRule, Group
 from rules.policy import CRITICAL, EMERGENCY, MINUTE, SECOND, Micros, Policy
 
 HEARTBEAT, DOWN, FAIL_THROUGH, RULES_FAIL = (

@@ -64,23 +64,6 @@ Result = Sample | float | None
 """An element, a scalar, or an empty vector."""
 
 
-def is_instant(tree: promql.Expr) -> bool:
-    """Whether the expression depends on this moment's values only."""
-    match tree:
-        case promql.MatrixSelector() | promql.SubqueryExpr():
-            return False
-        case promql.VectorSelector():
-            return tree.offset is None and tree.at is None
-        case promql.ParenExpr() | promql.UnaryExpr() | promql.AggregateExpr():
-            return is_instant(tree.expr)
-        case promql.BinaryExpr():
-            return is_instant(tree.lhs) and is_instant(tree.rhs)
-        case promql.Call():
-            return all(is_instant(argument) for argument in tree.args)
-        case _:
-            return True
-
-
 def evaluate(tree: promql.Expr, inputs: Inputs) -> Result:
     """The expression's value once its inputs have been steady for long enough. Raises Unprovable."""
     match tree:

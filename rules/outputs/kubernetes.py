@@ -7,7 +7,7 @@ set ``alertmanagerConfigMatcherStrategy: {type: None}`` on its Alertmanager (sai
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rules.compile import Group
+from rules.groups import Group
 from rules.outputs import prometheus
 from rules.outputs.alertmanager import FALLBACK, TOCSIN, route
 from rules.outputs.options import Options

@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rules.compile import PASSING_LABELS, AlertingRule
+from rules.expression import matches
+from rules.groups import PASSING_LABELS, AlertingRule
 from rules.outputs.cases import Case, Told, series_name
 from rules.outputs.evaluation import Labels, Sample
 from rules.outputs.timeline import told
-from rules.outputs.witnesses import labels_of, matches
+from rules.outputs.witnesses import labels_of
 from rules.policy import Micros
 
 BEGIN = 3

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from rules.compile import AlertingRule, Group, RecordingRule
 from rules.durations import format_duration
+from rules.groups import AlertingRule, Group, RecordingRule
 from rules.outputs.yaml_text import text
 
 HEAD = "Compiled by Tocsin from the policy: edit that, not this. Needs Prometheus 2.42 or newer (keep_firing_for)."

@@ -10,12 +10,13 @@ from datetime import timedelta
 import promql_parser as promql
 
 from rules import condition
-from rules.compile import VALUE, AlertingRule
 from rules.condition import Selector
-from rules.expression import nodes, syntax
-from rules.outputs.evaluation import Labels, Sample, is_instant
+from rules.expression import looks_back, nodes, syntax
+from rules.groups import AlertingRule
+from rules.outputs.evaluation import Labels, Sample
 from rules.outputs.witnesses import Pair, pairs
 from rules.policy import Micros, Rule
+from rules.wording import VALUE
 
 LONGEST_WAIT = 600
 """Ticks that a test waits for a window to fill with good values."""
@@ -58,7 +59,7 @@ def stories(alert: AlertingRule, interval: Micros) -> list[Story]:
     found = pairs(tree, reads.sources)
     needed = failures(alert.rule, interval)
     held = -(-alert.keep_firing // interval)
-    if is_instant(tree):
+    if not looks_back(tree):
         return [_exact(alert, found, needed, held)]
     return [story for pair in found for story in _steady(alert, tree, pair, needed, held, interval)]
 

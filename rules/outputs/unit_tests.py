@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 import promql_parser as promql
 
 from rules import condition
-from rules.compile import AlertingRule, Group, RecordingRule
 from rules.condition import Selector
 from rules.durations import format_duration
-from rules.expression import nodes, syntax
+from rules.expression import looks_back, nodes, syntax
+from rules.groups import AlertingRule, Group, RecordingRule
 from rules.outputs.cases import Case, series_name
-from rules.outputs.evaluation import Sample, Unprovable, is_instant
+from rules.outputs.evaluation import Sample, Unprovable
 from rules.outputs.losses import losses, never_seen
 from rules.outputs.timeline import WINDOWED, Story, number, sequence, stories
 from rules.outputs.vigils import vigils
@@ -174,7 +174,7 @@ def _rules(facts: _Facts, alerts: Sequence[AlertingRule], interval: Micros, miss
             needs = facts.needs_of_name(alert)
             for story in stories(alert, interval):
                 _tell(story, rounds.place(needs, depth, "rules at their boundaries"))
-            if not is_instant(syntax(alert.expr)):
+            if looks_back(syntax(alert.expr)):
                 missing.append(f"rule {alert.rule.key} ({alert.rule.condition}): {WINDOWED}")
         except Unprovable as reason:
             missing.append(f"rule {alert.rule.key} ({alert.rule.condition}): {reason}")

@@ -1,6 +1,6 @@
 """Tests of Tocsin's own alerts (`rules.watch`), for `rules.outputs.unit_tests`."""
 
-from rules.compile import AlertingRule, Group
+from rules.groups import AlertingRule, Group
 from rules.outputs.cases import Case, Told, series_name
 from rules.outputs.evaluation import Labels, Sample
 from rules.outputs.timeline import told

@@ -5,7 +5,6 @@ as little as the numbers in the condition suggest, one of them bad, the other go
 """
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,8 +12,8 @@ from decimal import Decimal
 import promql_parser as promql
 
 from rules.condition import Selector
-from rules.expression import nodes
-from rules.outputs.evaluation import Inputs, Labels, Sample, Series, Unprovable, evaluate, is_instant
+from rules.expression import looks_back, matches, nodes
+from rules.outputs.evaluation import Inputs, Labels, Sample, Series, Unprovable, evaluate
 
 FINER = 3
 """How many digits beyond the last written one a boundary is tried: 0.95 is proved with 0.94999 and 0.95."""
@@ -44,14 +43,6 @@ def labels_of(selector: Selector) -> Labels:
             raise Unprovable(f"no example is known that matches {name} in {selector}")
         labels[name] = found
     return tuple(sorted((name, value) for name, value in labels.items() if value))
-
-
-def matches(matcher: tuple[str, str, str], value: str) -> bool:
-    """Whether a label's value satisfies the matcher; no label is the empty value."""
-    _, operator, asked = matcher
-    if operator in {"=", "!="}:
-        return (value == asked) is (operator == "=")
-    return (re.fullmatch(asked, value) is not None) is (operator == "=~")
 
 
 def pairs(tree: promql.Expr, selectors: tuple[Selector, ...]) -> tuple[Pair, ...]:
@@ -98,7 +89,7 @@ def _divides_by_zero(tree: promql.Expr, values: tuple[float, ...]) -> bool:
 
 def _candidates(tree: promql.Expr) -> tuple[float, ...]:
     """The numbers of the condition, each with its neighbours; the exact number only where no average may blur it."""
-    exact = is_instant(tree) or not _averages(tree)
+    exact = not looks_back(tree) or not _averages(tree)
     tried = {0.0, 1.0}
     for node in nodes(tree):
         if isinstance(node, promql.NumberLiteral) and abs(node.val) < 1e15:

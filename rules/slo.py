@@ -1,0 +1,204 @@
+"""Framework systems → rules, recordings and incident types: SLOs, safety thresholds, monitoring rules, alert names.
+
+`rules.load` adds what `expand` returns to the policy. The framework's own evaluator is no model here: it calls a false
+positive rate of 0.5 compliant and 0.0001 not. Arithmetic is Decimal, so that 1 - 0.999 stays 0.001.
+
+For each SLO, in this order: the error ratio (NaN and values outside 0..1 give no sample, since one NaN would poison
+an average for the whole window, and 95 percent would read as perfect), the share of the error budget consumed, whether
+the target is missed, and burn rates over shorter windows. The guide's rules read the first three by name.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Literal
+
+from rules import condition, limits
+from rules.condition import Selector
+from rules.durations import format_duration
+from rules.policy import CRITICAL, WARNING, IncidentType, Micros, Recording, Rule, Signal
+from rules.problems import Problem
+from rules.scope import INTERVAL, Addition, Scope, operand, slug
+from rules.system import SafetyThreshold, Slo, System
+
+RATIO = "mlse:sli_error:ratio"
+CONSUMED = "error_budget_consumed"
+VIOLATED = "slo_violation_detected"
+BURN_RATE = "error_budget_burn_rate"
+COMPLIANCE = "compliance_violation_detected"
+
+ON_TARGET = "1.000001"
+"""A gauge of 0.95 exactly on a target of 0.95 has used 1.0000000000000009 of its budget."""
+
+TIERS: tuple[tuple[str, int, int, int], ...] = (
+    ("14.4", 720, 8640, CRITICAL),
+    ("6", 120, 1440, CRITICAL),
+    ("3", 30, 360, WARNING),
+    ("1", 10, 120, WARNING),
+)
+"""(factor, long window, short window as fractions of the SLO's, level): the SRE workbook's four, scaled."""
+
+SHORTEST = 4 * INTERVAL
+"""A shorter window holds too few samples to tell anything."""
+
+Direction = Literal["higher", "lower", "level"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """What systems add to a policy, and what about them is wrong or doubtful."""
+
+    rules: tuple[Rule, ...] = ()
+    recordings: tuple[Recording, ...] = ()
+    signals: tuple[Signal, ...] = ()
+    incident_types: tuple[IncidentType, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def expand(systems: Sequence[System], channels: Mapping[int, tuple[str, ...]] | None = None) -> Expansion:
+    """Rules, recordings, signals and incident types of the systems.
+
+    `channels`: those of each level, for rules that name none.
+    """
+    found = [each for system in systems for each in _additions(Scope(system, channels or {}))]
+    signals = {each.name: each for each in found if isinstance(each, Signal)}
+    kinds = {each.key: each for each in reversed(found) if isinstance(each, IncidentType)}
+    return Expansion(
+        tuple(_told_apart(each for each in found if isinstance(each, Rule))),
+        tuple(each for each in found if isinstance(each, Recording)),
+        tuple(signals.values()),
+        tuple(reversed(kinds.values())),
+        tuple(each for each in found if isinstance(each, Problem)),
+    )
+
+
+def _told_apart(rules: Iterable[Rule]) -> Iterator[Rule]:
+    """The framework allows one name several times in one system; a policy does not."""
+    taken: Counter[str] = Counter()
+    for rule in rules:
+        taken[rule.key] += 1
+        yield rule if taken[rule.key] == 1 else replace(rule, name=f"{rule.name}_{taken[rule.key]}")
+
+
+def direction(slo: Slo, thresholds: Sequence[SafetyThreshold] = ()) -> Direction | None:
+    """Which way is good; `level` is a target to be reached without a budget; None: nobody can tell."""
+    if slo.name.endswith("_reduction"):
+        return "level"
+    if slo.direction:
+        return slo.direction
+    for threshold in thresholds:
+        if threshold.name == slo.name and (threshold.min is None) is not (threshold.max is None):
+            return "lower" if threshold.min is None else "higher"
+    if slo.name.startswith(("false_", "failure_")) or slo.name.endswith("error_rate"):
+        return "lower"
+    return "higher" if slo.target >= Decimal("0.5") else None
+
+
+def _additions(scope: Scope) -> Iterator[Addition]:
+    system = scope.system
+    objectives = [each for slo in system.slos for each in _objective(scope, slo)]
+    yield from objectives
+    if any(isinstance(each, Recording) and each.record == CONSUMED for each in objectives):
+        consumed = Selector(CONSUMED, (("system", "=", slug(system.name)),))
+        yield scope.recording(VIOLATED, f"1 - ({consumed} <= bool {ON_TARGET})", {}, system.place)
+    yield from _compliance(scope)
+    for threshold in system.safety_thresholds:
+        yield from limits.threshold(scope, threshold)
+    for rule in system.monitoring_rules:
+        yield from limits.monitoring_rule(scope, rule)
+    for name in system.alerts:
+        level = name.level or CRITICAL
+        yield IncidentType(scope.section, name.name, level, name.description, fires=False, place=name.place)
+    yield from _shared(system)
+
+
+def _objective(scope: Scope, slo: Slo) -> Iterator[Addition]:
+    good = direction(slo, scope.system.safety_thresholds)
+    if good is None:
+        yield Problem.at(
+            slo.place,
+            f"{slo.name}: nobody can tell whether {slo.target} is the least or the most; "
+            "write `direction: higher` or `direction: lower`",
+        )
+        return
+    metric = operand(slo.metric or slo.name)
+    labels = scope.labels | {"slo": slo.name}
+    window = {"window": format_duration(slo.window)}
+    if good == "level":
+        # A level of 0.15 is to be reached; 1 - 0.15 would be no budget.
+        expr = f"1 - (avg_over_time({_ranged(metric, slo.window)}) >= bool {slo.target:f})"
+        yield scope.recording(VIOLATED, expr, labels | window, slo.place)
+        return
+    proportion = f"{metric} >= 0 <= 1"
+    yield scope.recording(RATIO, proportion if good == "lower" else f"1 - ({proportion})", labels, slo.place)
+    ratio = Selector(RATIO, tuple((name, "=", value) for name, value in sorted(labels.items())))
+    budget = slo.target if good == "lower" else 1 - slo.target
+    if not budget:
+        expr = f"max_over_time({_ranged(str(ratio), slo.window)}) > bool 0"
+        yield scope.recording(VIOLATED, expr, window, slo.place)
+        return
+    yield scope.recording(CONSUMED, _share(ratio, slo.window, budget), window, slo.place)
+    yield from _burn_rates(scope, slo, budget, ratio)
+
+
+def _burn_rates(scope: Scope, slo: Slo, budget: Decimal, ratio: Selector) -> Iterator[Addition]:
+    """Of the four tiers those whose windows hold samples and whose factor an error ratio of 1 can reach."""
+    recorded: set[Micros] = set()
+    for factor, long, short, level in TIERS:
+        windows = (Micros(slo.window // long), Micros(slo.window // short))
+        if windows[1] < SHORTEST or Decimal(factor) * budget >= 1:
+            continue
+        sides = []
+        for window in windows:
+            spelt = format_duration(window)
+            if window not in recorded:
+                yield scope.recording(BURN_RATE, _share(ratio, window, budget), {"window": spelt}, slo.place)
+                recorded.add(window)
+            sides.append(f"{Selector(BURN_RATE, (*ratio.matchers, ('window', '=', spelt)))} > {factor}")
+        rule = scope.rule(
+            f"{slo.name}_burn_rate_{format_duration(windows[0])}",
+            " and ignoring (window) ".join(sides),
+            level,
+            slo.place,
+            f"The error budget of {slo.name} burns {factor} times as fast as its window allows",
+        )
+        yield replace(rule, signal=slo.name)
+
+
+def _share(ratio: Selector, window: Micros, budget: Decimal) -> str:
+    return f"avg_over_time({_ranged(str(ratio), window)}) / {budget.normalize():f}"
+
+
+def _ranged(metric: str, window: Micros) -> str:
+    """A range of a metric; of an expression, evaluated as often as the rules are."""
+    step = f":{format_duration(INTERVAL)}" if metric.startswith("(") else ""
+    return f"{metric}[{format_duration(window)}{step}]"
+
+
+def _compliance(scope: Scope) -> Iterator[Addition]:
+    """The worst of the SLOs that a standard demands; where there is none, somebody exports the signal."""
+    names = sorted(slo.name for slo in scope.system.slos if slo.compliance_standard)
+    if names:
+        matchers = (("slo", "=~", "|".join(names)), ("system", "=", slug(scope.system.name)))
+        expr = f"max by (system) ({Selector(VIOLATED, matchers)})"
+        yield scope.recording(COMPLIANCE, expr, {}, scope.system.place)
+
+
+def _shared(system: System) -> Iterator[Addition]:
+    """Metrics without a label that tells whose they are would be read from every system in one Prometheus."""
+    metrics = {slo.name: slo.metric for slo in system.slos} | {
+        limit.name: limit.metric for limit in system.safety_thresholds
+    }
+    bare = [name for name, metric in metrics.items() if not _names_its_system(metric or name)]
+    if bare:
+        yield Problem.at(
+            system.place,
+            f"{', '.join(bare)}: read from every system that exports the name; "
+            'where there are several, write `metric: name{system="…"}`',
+            "warning",
+        )
+
+
+def _names_its_system(metric: str) -> bool:
+    return all({"system", "job"} & {label for label, _, _ in read.matchers} for read in condition.sources(metric))

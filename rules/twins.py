@@ -1,0 +1,126 @@
+"""Missing-data twins: no alert may fall silent because its metric did.
+
+A condition is false when its metric is absent, has vanished or is NaN, and an average over a day stays fine for a day.
+So every signal has one twin, after the most severe rule that reads it. Where a recording looks back over a window, the
+twin watches what the recording reads.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from rules import condition
+from rules.condition import Selector
+from rules.expression import looks_back, matches, syntax
+from rules.groups import PASSING_LABELS, AlertingRule
+from rules.policy import SECOND, Micros, Policy, Recording, Signal
+from rules.wording import Reading, annotations, camel_case, escaped, labels
+
+SCRAPE_INTERVAL = Micros(30 * SECOND)
+"""Assumed. A twin waits two scrapes and a bit, because Prometheus evaluates rules before its first scrape."""
+
+Watched = tuple[Selector, str]
+"""What a twin is for: a selector, and the system whose rules read it (empty where the selector says it)."""
+
+
+class Watch:
+    """What rules are blind without, seen through the recordings they read."""
+
+    def __init__(self, policy: Policy, recordings: Iterable[Recording]) -> None:
+        """Booleans of incident types and signals that the policy excuses have no twin."""
+        self.unwatched = {kind.name for kind in policy.incident_types if kind.fires}
+        self.unwatched |= {signal.name for signal in policy.signals if not signal.missing_data}
+        self.recorded: dict[str, list[Recording]] = defaultdict(list)
+        for recording in recordings:
+            self.recorded[recording.record].append(recording)
+
+    def of(self, reading: Reading) -> tuple[Watched, ...]:
+        """The signals of a rule."""
+        if not reading.rule.missing_data:
+            return ()
+        system = dict(reading.rule.labels).get("system", "")
+        roots = (root for selector in reading.condition.watched for root in self._roots(selector, frozenset()))
+        return tuple(
+            (root, "" if any(label == "system" for label, _, _ in root.matchers) else system)
+            for root in dict.fromkeys(roots)
+            if root.name not in self.unwatched
+        )
+
+    def _roots(self, selector: Selector, above: frozenset[str]) -> tuple[Selector, ...]:
+        """The selector itself, or what its recordings read, where one of them looks back over a window."""
+        recordings = [each for each in self.recorded.get(selector.name, ()) if _may_match(selector, each)]
+        below = above | {selector.name}
+        deeper = [
+            root
+            for each in recordings
+            for read in condition.sources(each.expr)
+            if read.name not in below
+            for root in self._roots(read, below)
+        ]
+        read_directly = {read for each in recordings for read in condition.sources(each.expr)}
+        late = any(looks_back(syntax(each.expr)) for each in recordings) or set(deeper) - read_directly
+        return tuple(deeper) if deeper and late else (selector,)
+
+
+def _may_match(selector: Selector, recording: Recording) -> bool:
+    """Whether the recording's labels, as far as they are known, are those the selector asks for."""
+    known = {
+        label: value
+        for read in condition.sources(recording.expr)
+        for label, operator, value in read.matchers
+        if operator == "="
+    } | dict(recording.labels)
+    return all(matches(asked, known[asked[0]]) for asked in selector.matchers if asked[0] in known)
+
+
+def twins(
+    policy: Policy, signals: Mapping[str, Signal], readings: Sequence[Reading], watched: Sequence[tuple[Watched, ...]]
+) -> tuple[dict[Watched, AlertingRule], dict[int, list[AlertingRule]]]:
+    """One twin per signal, and the twins that follow each rule (by its index): the most severe, the first on ties."""
+    leaders: dict[Watched, int] = {}
+    for index, keys in enumerate(watched):
+        for key in keys:
+            if key not in leaders or readings[index].rule.level > readings[leaders[key]].rule.level:
+                leaders[key] = index
+    made: dict[Watched, AlertingRule] = {}
+    of_rule: dict[int, list[AlertingRule]] = defaultdict(list)
+    for key, index in leaders.items():
+        made[key] = _twin(policy, readings[index], key[0], signals.get(key[0].name))
+        of_rule[index].append(made[key])
+    return made, of_rule
+
+
+def _twin(policy: Policy, reading: Reading, lost: Selector, signal: Signal | None) -> AlertingRule:
+    rule = reading.rule
+    identity = signal.identity if signal else None
+    further = {"rule": "signal_lost", "twin": "true"}
+    if lost.matchers:
+        further["selector"] = escaped(str(lost))
+    if lost not in reading.condition.watched:
+        # Seen through recordings: an SLO's error ratio is the SLO's, not the signal's that sums all SLOs up.
+        asked = {label: value for label, operator, value in lost.matchers if operator == "="}
+        further["signal"] = escaped(asked.get("slo", lost.name))
+    patience = max(2 * rule.interval, 2 * SCRAPE_INTERVAL + 10 * SECOND)
+    return AlertingRule(
+        alert=f"{camel_case(lost.name)}SignalLost",
+        expr=_loss(lost, identity),
+        labels=labels(policy, reading, further),
+        annotations=annotations(
+            rule,
+            description=f"{escaped(str(lost))} is absent, has vanished or is NaN: whether “{reading.text}” holds is "
+            "UNKNOWN. Treat it as if it did.",
+            summary=f"signal_lost: {further.get('signal', escaped(lost.name))}",
+        ),
+        hold=Micros(-(-patience // rule.interval) * rule.interval),
+        lost=lost,
+        identity=identity,
+    )
+
+
+def _loss(lost: Selector, identity: tuple[str, ...] | None) -> str:
+    """Series of the last day that have no number now, each unit by itself; or no series at all, ever."""
+    unit = f"without ({', '.join(PASSING_LABELS)})" if identity is None else f"by ({', '.join(identity)})"
+    return (
+        f"(group {unit} (last_over_time({lost}[24h]))\n"
+        f"  unless group {unit} ({lost} == {lost}))\n"
+        f"or on() absent({lost})"
+    )
