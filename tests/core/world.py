@@ -177,7 +177,7 @@ class World:
 
     def clear(self, *names: str) -> Effects:
         """Alerts that cease to fire now."""
-        known = self.stored_alerts[self.incident.id]
+        known = self.stored_alerts.get(self.incident.id, {})
         return self.receive(*(replace(known[name], firing=False, ended_at=self.now) for name in names))
 
     def declare(self, type_: str = "engine_failure", by: str = "ada", **more: object) -> Effects:

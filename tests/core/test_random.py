@@ -1,0 +1,245 @@
+"""Any sequence of events at any times: what must hold whatever happens, checked at every single decision."""
+
+from collections import Counter
+from dataclasses import replace
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from receiver.core.decide import decide
+from receiver.core.draft import Effects
+from receiver.core.events import AlertsReceived, Event, Overtaken, Retry, TimePassed
+from receiver.core.model import Fact, Incident, Kind, Notification, Reason, Recovery, State, Status, Window
+from receiver.core.plan import Playbook
+from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Micros, Rule
+from rules.stored import digest
+from tests.core.guide import ALL, POLICY, with_channel, with_level, with_rule
+from tests.core.world import BUDGET, COMPLIANCE, SAFETY, SLO, World, alert
+
+POLICIES = {
+    "the guide's": POLICY,
+    "late escalation, two confirmations": with_level(
+        4, with_level(3, escalation_time=Micros(2 * HOUR)), confirmations=2
+    ),
+    "no verification, confirmed": with_level(3, resolve_after=Micros(0), resolution="confirmed", escalates_to=()),
+    "no e-mail, a rule that phones": with_rule(
+        Rule("x", "calls", "calls > 1", 3, ("phone",)), with_channel("email", enabled=False)
+    ),
+}
+PLAYBOOKS = {name: Playbook.of(policy, digest(policy)) for name, policy in POLICIES.items()}
+RULES = (SLO, BUDGET, SAFETY, COMPLIANCE, "x/calls", "Stranger")
+NAMES = ("a", "b", "c")
+PAGING = {Window.ESCALATE, Window.BREACH, Window.RESCUE}
+HOLDING = {Window.ACK_EXPIRY, Window.ACK_REMINDER, Window.CONFIRM_REMINDER}
+WATCHING = {Window.CLOSE, Window.FORCED}
+CALLS_FOR_A_PAGE = PAGING | {Window.ACK_EXPIRY, Window.FORCED}
+JOINS_A_PAGE = {Reason.FALLBACK, Reason.RULE_JOINED}
+
+
+class Watched(World):
+    """A world that checks every decision it makes."""
+
+    def use(self, policy):
+        """Take a policy into use, by its name (indexed once)."""
+        self.current = PLAYBOOKS[policy]
+        self.playbooks[self.current.digest] = self.current
+
+    def decide(self, event: Event, incident_id: str | None = None, *, settle: bool = True) -> Effects:
+        """Decide, then look at what was decided."""
+        before = self._before(event, incident_id)
+        as_it_was = replace(before) if before else None
+        known = dict(self.stored_alerts.get(before.id, {})) if before else {}
+        book = self.book(before.policy if before else None)
+        expected = decide(before, event, self.now, book, known)
+        effects = super().decide(event, incident_id, settle=False)
+        assert effects == expected, "the same input gives the same effects"
+        assert before == as_it_was, "a decision leaves its input alone"
+        if effects.incident is not None:
+            self._check(before, event, effects, effects.incident)
+            self._check_page(self.incidents[effects.incident.id])
+        if settle:
+            self.send(channel for channel in ALL if channel not in self.down)
+        return effects
+
+    def _before(self, event: Event, incident_id: str | None) -> Incident | None:
+        key = getattr(event, "key", None)
+        if key is not None:
+            return next(iter(self.lock([key], [])), None)
+        return self.incidents[incident_id or self.incident.id]
+
+    def _check(self, before: Incident | None, event: Event, effects: Effects, after: Incident) -> None:
+        entries, sequence = (before.entries, before.sequence) if before else (0, 0)
+        new = [each for each in effects.notifications if each.sequence > sequence]
+        assert [each.position for each in effects.entries] == list(range(entries + 1, after.entries + 1))
+        assert [each.sequence for each in new] == list(range(sequence + 1, after.sequence + 1))
+        assert len({each.id for each in new}) == len(new)
+        firing = Counter(each.level for each in self.stored_alerts.get(after.id, {}).values() if each.firing)
+        assert after.firing == tuple(firing[level] for level in (1, 2, 3, 4))
+        _check_windows(after)
+        if isinstance(event, TimePassed):
+            assert all(at > self.now for at in after.windows.values()), "what was due is done"
+        if before is not None:
+            self._check_pages(before, event, new, after)
+            self._check_all_clear(before, new, after)
+
+    def _check_pages(self, before: Incident, event: Event, new: list[Notification], after: Incident) -> None:
+        pages = [each for each in new if each.kind is Kind.PAGE]
+        if isinstance(event, TimePassed) and pages:
+            due = {window for window, at in before.windows.items() if at <= self.now}
+            assert due & CALLS_FOR_A_PAGE, "no page before its window"
+        if pages and after.is_live:
+            assert after.state is State.OPEN, "who acknowledged is not paged"
+        if isinstance(event, AlertsReceived) and before.state is State.ACKNOWLEDGED and after.level == EMERGENCY:
+            fired = [each for each in self.stored_alerts[after.id].values() if each.firing and each in event.alerts]
+            if fired and after.firing != before.firing and sum(after.firing) > sum(before.firing):
+                assert after.state is State.OPEN
+                assert pages, "new danger at level 4 always pages"
+
+    def _check_all_clear(self, before: Incident, new: list[Notification], after: Incident) -> None:
+        cleared = [(each.channel, each.recipient) for each in new if each.kind is Kind.RESOLVED]
+        if before.is_live and after.state is State.RESOLVED:
+            told = {(target.channel, target.recipient) for target in after.paged}
+            assert told <= set(cleared), "everybody paged gets the all-clear"
+            assert len(cleared) == len(set(cleared)), "once"
+            assert not [
+                each
+                for each in self.waiting()
+                if each.incident_id == after.id and each.kind is Kind.PAGE and not each.superseded
+            ]
+        else:
+            assert cleared == []
+
+    def _check_page(self, incident: Incident) -> None:
+        """Whoever is open has reached somebody, or is about to try the next fallback, or has said that none is left."""
+        if incident.state is not State.OPEN or incident.page.delivered or Window.RESCUE in incident.windows:
+            return
+        entries = [each for each in self.timeline if each.incident_id == incident.id]
+        steps = (each for each in entries if each.fact is Fact.PAGED and each.data["reason"] not in JOINS_A_PAGE)
+        step = max((each.position for each in steps), default=0)
+        exhausted = max((each.position for each in entries if each.fact is Fact.FALLBACK_EXHAUSTED), default=0)
+        assert exhausted > step, "a page that reached nobody is never left at that"
+
+    def report(self, notification, outcome):
+        """A message to one recipient never overtakes an earlier one."""
+        earlier = [each for each in self.waiting(notification.channel) if each.sequence < notification.sequence]
+        assert not [
+            each
+            for each in earlier
+            if (each.incident_id, each.recipient) == (notification.incident_id, notification.recipient)
+        ]
+        super().report(notification, outcome)
+        assert not (notification.superseded and self.outbox[notification.id].status is not Status.SUPERSEDED)
+
+
+def _check_windows(incident: Incident) -> None:
+    """Each state has the windows that lead out of it, and none of another state."""
+    windows = set(incident.windows)
+    match incident.state:
+        case State.OPEN:
+            assert windows & {Window.ESCALATE, Window.BREACH}, "never silently stuck"
+            assert not windows & (HOLDING | WATCHING)
+        case State.ACKNOWLEDGED:
+            assert windows & {Window.ACK_EXPIRY, Window.CONFIRM_REMINDER}, "never held for ever"
+            assert not windows & (PAGING | WATCHING)
+        case State.RESOLVED:
+            assert Window.CLOSE in windows
+            assert windows <= WATCHING
+        case State.CLOSED:
+            assert not windows
+    assert (Window.VERIFY in windows) == (incident.recovery is Recovery.VERIFYING)
+    assert incident.recovery is Recovery.NONE or (incident.is_live and not incident.is_firing)
+    assert not (Window.RESCUE in windows and incident.page.delivered)
+    assert (incident.acknowledged_by != "") == (incident.state is State.ACKNOWLEDGED) or not incident.is_live
+    assert incident.state is not State.CLOSED or not incident.is_firing
+
+
+names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)
+people = st.sampled_from(("ada", "ben"))
+channels = st.sampled_from(sorted(ALL))
+levels = st.integers(1, 4)
+policies = st.sampled_from(sorted(POLICIES))
+EVENTS = st.one_of(
+    st.tuples(st.just("fire"), names, levels, st.sampled_from(RULES), st.booleans()),
+    st.tuples(st.just("clear"), names),
+    st.tuples(st.just("old"), names, levels, st.booleans(), st.integers(-10, 10)),
+    st.tuples(st.just("acknowledge"), people, st.sampled_from((None, 5 * MINUTE, 30 * HOUR))),
+    st.tuples(st.just("resolve"), people, st.booleans()),
+    st.tuples(st.just("escalate"), people),
+    st.tuples(st.just("note"), people),
+    st.tuples(st.just("update"), people),
+    st.tuples(st.just("change"), people, levels),
+    st.tuples(st.just("declare"), st.sampled_from(("engine_failure", "slo_violation", "coffee"))),
+    st.tuples(st.just("replan"), people),
+    st.tuples(st.just("advance"), st.sampled_from((0, 0.5, 1, 5, 10, 15, 31, 65))),
+    st.tuples(st.just("sleep"), st.sampled_from((0, 1, 7, 31, 125, 600, 1500))),
+    st.tuples(st.just("down"), st.sets(channels)),
+    st.tuples(st.just("configured"), st.sets(channels)),
+    st.tuples(st.just("fail"), channels),
+    st.tuples(st.just("reject"), channels),
+    st.tuples(st.just("deliver"), channels),
+    st.tuples(st.just("late"), st.booleans()),
+    st.tuples(st.just("use"), policies),
+    st.tuples(st.just("blind"), st.booleans()),
+)
+
+
+def _clear(world: Watched, cleared: list[str]) -> None:
+    world.clear(*(each for each in cleared if each in world.stored_alerts.get(world.incident.id, {})))
+
+
+def _hear(world: Watched, heard: list[str], level: int, firing: bool, seconds: int) -> None:
+    world.receive(*(alert(each, level, firing=firing, starts_at=world.now + seconds * SECOND) for each in heard))
+
+
+def _report_late(world: Watched, lost: bool) -> None:
+    for each in world.waiting()[:1]:
+        world.report(each, Overtaken() if lost else Retry("slow"))
+
+
+HAPPENS = {
+    "fire": lambda world, fired, level, rule, twin: world.fire(*fired, level=level, rule=rule, twin=twin),
+    "clear": _clear,
+    "old": _hear,
+    "resolve": lambda world, by, force: world.resolve(by, note="because", force=force),
+    "change": lambda world, by, level: world.change(by, level=level, reason="assessed"),
+    "down": lambda world, down: setattr(world, "down", set(down)),
+    "configured": lambda world, configured: setattr(world, "configured", frozenset(configured)),
+    "blind": lambda world, blind: setattr(world, "blind", blind),
+    "late": _report_late,
+}
+"""What is not called as the World's method is."""
+NEEDS_NO_INCIDENT = {"fire", "declare", "old", "advance", "down", "configured", "use", "blind"}
+
+
+def happen(world: Watched, name: str, *what: object) -> None:
+    """One event; before there is an incident only what needs none."""
+    if world.incidents or name in NEEDS_NO_INCIDENT:
+        HAPPENS[name](world, *what) if name in HAPPENS else getattr(world, name)(*what)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(EVENTS, max_size=40), policies)
+def test_whatever_happens(events, policy):
+    """No sequence of events raises, loses its count, leaves an incident stuck, or a page with nobody to hear it."""
+    world = Watched(policy)
+    for event in events:
+        happen(world, *event)
+    if world.incidents:
+        world.sleep(100 * 24 * 60)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(EVENTS, max_size=25), policies)
+def test_what_clears_and_is_resolved_closes(events, policy):
+    """However it went: when all has cleared and persons resolve it, it is resolved, and closes after the monitoring."""
+    world = Watched(policy)
+    for event in events:
+        happen(world, *event)
+    world.fire("a")
+    firing = [each.fingerprint for each in world.stored_alerts.get(world.incident.id, {}).values() if each.firing]
+    world.clear(*firing)
+    for by in ("ada", "ben"):
+        world.resolve(by)
+    assert world.incident.state is State.RESOLVED
+    world.sleep(24 * 60)
+    assert world.incident.state is State.CLOSED
