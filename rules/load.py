@@ -56,18 +56,20 @@ def load_text(text: str, path: str = "<text>") -> Loaded:
 
 
 def _understand(sources: Sources) -> Loaded:
+    complete = not sources.problems
     documents, systems = _split(sources)
     for each in documents:
         find_repeats(each, sources.problems)
     root = merge(documents, sources.problems) or mapping(Mark("", 0, 0), {}, {})
     sources.problems += unknown_sections(root)
     root = _known(root)
-    vocabulary = _vocabulary(root)
+    vocabulary = replace(_vocabulary(root), complete=complete)
     document = validate(Document, root, vocabulary, sources)
     sources.problems += _empty_values(root, {(problem.path, problem.line) for problem in sources.problems})
     default_level = document.default_severity if document and document.default_severity else CRITICAL
     watched, unused = read_systems(systems, vocabulary, default_level, sources)
-    policy = _policy(document, root, vocabulary, watched, sources) if document else None
+    # What files that could not be read would have said must not be missed aloud.
+    policy = _policy(document, root, vocabulary, watched, sources) if document and complete else None
     files = list(sources.lines)
     problems = sorted(
         (replace(problem, source=sources.line(problem.path, problem.line)) for problem in sources.problems),

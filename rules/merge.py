@@ -1,6 +1,6 @@
 """Several documents → one: the same section may be written in several places.
 
-Called by `rules.load`. Mappings merge key by key, lists of named things by their `name`, `level` or `title`.
+Called by `rules.load`. Mappings merge key by key, lists of named things by their `level`, `name` or `title`.
 Nothing overrides anything: two different contents for one thing are a Problem that names both places,
 because which of two escalation times people get must not depend on the order of files.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from rules.nodes import Mark, Node, mapping, same
 from rules.problems import Problem
 
-IDENTITIES = ("name", "level", "title")
+IDENTITIES = ("level", "name", "title")
 
 
 def merge(documents: Iterable[Node], problems: list[Problem]) -> Node | None:

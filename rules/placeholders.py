@@ -41,11 +41,11 @@ _ENVIRONMENT = jinja2.sandbox.SandboxedEnvironment(autoescape=False)
 
 
 class TemplateError(ValueError):
-    """A template that cannot be read; `line` counts from 1 within the text."""
+    """A template that cannot be read; `line` (from 1 within the text) or `word` says where."""
 
-    def __init__(self, message: str, line: int = 1) -> None:
+    def __init__(self, message: str, line: int = 1, word: str = "") -> None:
         super().__init__(message)
-        self.line = line
+        self.line, self.word = line, word
 
 
 def kind(text: str) -> Literal["braces", "jinja"]:
@@ -61,10 +61,13 @@ def placeholders(text: str) -> tuple[str, ...]:
     if kind(text) == "braces":
         return tuple(dict.fromkeys(_BRACED.findall(text)))
     try:
-        tree = _ENVIRONMENT.parse(text)
+        named = jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(text))
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(f"not Jinja2: {error.message}", error.lineno) from error
+    except RecursionError as error:
+        raise TemplateError("nested too deep") from error
     for braced in _BRACED.findall(_JINJA.sub("", text)):
         if braced in PLACEHOLDERS:
-            raise TemplateError(f"{{{braced}}} in a Jinja2 text would stay as it is: write {{{{ {braced} }}}}")
-    return tuple(sorted(jinja2.meta.find_undeclared_variables(tree)))
+            message = f"{{{braced}}} in a Jinja2 text would stay as it is: write {{{{ {braced} }}}}"
+            raise TemplateError(message, word=f"{{{braced}}}")
+    return tuple(sorted(named))

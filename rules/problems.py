@@ -43,7 +43,7 @@ class Problem:
 
 
 class PolicyError(Exception):
-    """The policy cannot be used; `problems` holds every reason (errors first, then warnings)."""
+    """The policy cannot be used; `problems` holds every reason, and the warnings among them."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)

@@ -127,6 +127,15 @@ class _Reader:
                 alerts.append(
                     AlertName(spec.name, _place(item.mark, f"{heading}.{spec.name}"), given, spec.description)
                 )
+        seen: dict[str, MonitoringRule] = {}
+        for rule in rules:
+            first = seen.setdefault(rule.name, rule)
+            if first is not rule:
+                where, message = (
+                    rule.place,
+                    f'two rules of this system are named "{rule.name}" (first at {first.place})',
+                )
+                self.sources.problems.append(Problem.at(where, message))
         return rules, alerts
 
     def listed(self) -> Iterator[tuple[str, Node, int]]:
@@ -170,7 +179,7 @@ class _Reader:
             self.sources.problems.append(Problem(*node.mark, f"{where} must be a mapping, not {node.kind}"))
             return None
         self.unused += (f"{where}.{key}" for key in node.value if key not in model.model_fields)
-        return validate(model, node, self.vocabulary, self.sources)
+        return validate(model, node, self.vocabulary, self.sources, where)
 
     def key(self, section: str, name: str) -> Mark:
         return self.root.entries()[section].keys[name]

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from rules.document import RESPONSE, Document
 from rules.document.response import ResponseSection
-from rules.document.values import Vocabulary, suggest
+from rules.document.values import ALLOWED, Vocabulary, suggest
 from rules.nodes import Mark, Node, Step, render
 from rules.policy import Place
 from rules.problems import Problem
@@ -37,17 +37,19 @@ _WORDS = {
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
     "model_attributes_type": "must be a mapping",
-    "string_too_short": "must not be empty",
 }
 
 
-def validate(model: type[Model], node: Node, vocabulary: Vocabulary, sources: Sources) -> Model | None:
-    """The model of what a tree says; None if it does not fit, and then `sources.problems` say why."""
+def validate(model: type[Model], node: Node, vocabulary: Vocabulary, sources: Sources, where: str = "") -> Model | None:
+    """The model of what a tree says; None if it does not fit, and then `sources.problems` say why.
+
+    `where` names the tree in messages.
+    """
     try:
         return model.model_validate(without_free_keys(node.plain()), context=vocabulary)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        sources.problems += [_problem(model, node, each, sources) for each in details]
+        sources.problems += [_problem(model, node, each, sources, where) for each in details]
         return None
 
 
@@ -89,28 +91,29 @@ def place_of(node: Node, *steps: Step) -> Place:
     return Place(mark.path, mark.line, mark.column, render(steps))
 
 
-def _problem(model: type[BaseModel], root: Node, error: ErrorDetails, sources: Sources) -> Problem:
-    context = error.get("ctx", {})
-    steps = tuple(error["loc"])
-    if "key" in context:
-        steps = (*steps, context["key"])
-    steps = (*steps, *context.get("way", ()))
+def _problem(model: type[BaseModel], root: Node, error: ErrorDetails, sources: Sources, where: str) -> Problem:
+    context, kind = error.get("ctx", {}), error["type"]
+    steps = (*error["loc"], *((context["key"],) if "key" in context else ()), *context.get("way", ()))
     node, mark, reached = locate(root, steps)
-    kind, name = (
-        error["type"],
-        render(reached[-2:]) if reached and isinstance(reached[-1], int) else render(reached[-1:]),
-    )
     if kind == "missing":
-        inside = render(reached) or "this"
-        return _at(node.mark if isinstance(node.value, dict) else mark, f"{inside} needs `{steps[-1]}`")
+        inside = ".".join(part for part in (where, render(reached)) if part) or "this"
+        return Problem(*(node.mark if isinstance(node.value, dict) else mark), f"{inside} needs `{steps[-1]}`")
     if kind == "extra_forbidden":
         holder = _model_at(model, steps[:-1])
-        return _at(mark, f"unknown key `{steps[-1]}`{suggest(str(steps[-1]), holder.model_fields if holder else ())}")
-    if steps[-1:] == ("[key]",) or len(reached) < len(steps):
-        return _at(mark, f"`{steps[-2] if steps[-1:] == ('[key]',) else steps[-1]}`: {_words(error, node)}")
-    if kind == "policy":
-        return _at(_point(node, context, sources), f"{name}: {context['message']}")
-    return _at(node.mark, f"{name}: {_words(error, node)}")
+        known = holder.model_fields if holder else ()
+        return Problem(*mark, f"unknown key `{steps[-1]}`{suggest(str(steps[-1]), known)}")
+    if steps[-1:] == ("[key]",):
+        # pydantic puts a key that does not fit at (…, key, "[key]").
+        key = str(steps[-2])
+        return Problem(*mark, f"`{key}`: {_words(error, Node(mark, key, key))}")
+    name = render(reached[-2:] if reached and isinstance(reached[-1], int) else reached[-1:]) or where or "this"
+    if len(reached) < len(steps):
+        name, point = f"`{steps[-1]}`", mark
+    elif kind == "policy":
+        point = _point(node, context, sources)
+    else:
+        point = mark if isinstance(node.value, dict | list) else node.mark
+    return Problem(*point, f"{name}: {_words(error, node)}")
 
 
 def _words(error: ErrorDetails, node: Node) -> str:
@@ -122,12 +125,14 @@ def _words(error: ErrorDetails, node: Node) -> str:
         return "is empty (an unquoted # begins a comment)"
     if kind == "string_type" and not isinstance(node.value, dict | list):
         return f'must be text: write "{node.raw}" with quotes'
+    if kind == "string_too_short":
+        return "must not be empty"
     if kind in _WORDS:
         return f"{_WORDS[kind]}, not {node.kind}"
     if kind == "literal_error":
         return f"must be {context['expected']}, not {node.kind}"
     if kind == "string_pattern_mismatch":
-        return f"{node.kind} is not a name of the allowed form"
+        return f"{node.kind} is not {ALLOWED.get(context['pattern'], 'of the allowed form')}"
     message = error["msg"]
     return message[:1].lower() + message[1:]
 
@@ -168,7 +173,3 @@ def _item(annotation: Any) -> Any:
     """What an Optional, a tuple or a dict is of."""
     kinds = [each for each in get_args(annotation) if each not in (type(None), ..., str)]
     return kinds[-1] if kinds else None
-
-
-def _at(mark: Mark, message: str) -> Problem:
-    return Problem(*mark, message)

@@ -27,6 +27,14 @@ from rules import condition, durations
 from rules.placeholders import PLACEHOLDERS, TemplateError, placeholders
 from rules.policy import CHANNEL_TYPES, SECOND, Micros, RateLimit
 
+DEEPEST_EXPRESSION = 50
+MOST_OPERATORS = 100
+_QUOTED = re.compile(r"""\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`""", re.DOTALL)
+_OPERATORS = re.compile(r"[-+*/%^]|[<>=!]+(?!~)|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
+_BRACKETS = re.compile(r"[()\[\]{}]")
+LONGEST_MESSAGE = 400
+"""A message that quotes what it complains of can get long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
@@ -34,6 +42,8 @@ class Vocabulary:
 
     channels: frozenset[str]
     severities: dict[str, int]
+    complete: bool = True
+    """False: a file could not be read, so an unknown channel may well be defined there."""
     """Words for levels: the usual ones, the levels' names, the policy's own aliases."""
 
 
@@ -47,7 +57,8 @@ def refusal(message: str, **where: Any) -> PydanticCustomError:
     """The error for a value; `find` (a text) or `offset` (characters) say where in it,
     `key` or `way` (steps) in which entry.
     """
-    return PydanticCustomError("policy", "{message}", {"message": message, **where})
+    shown = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]} …"
+    return PydanticCustomError("policy", "{message}", {"message": shown, **where})
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
@@ -87,6 +98,10 @@ def _duration(value: Any) -> Micros:
         raise refusal(str(error)) from error
 
 
+def _duration_or_nothing(value: Any) -> Micros:
+    return Micros(0) if value == 0 and not isinstance(value, bool) else _duration(value)
+
+
 def _positive(value: Micros) -> Micros:
     if value <= 0:
         raise refusal("must be longer than nothing")
@@ -115,7 +130,7 @@ def _rate_limit(value: Any) -> RateLimit:
 
 def _known_channel(value: str, info: ValidationInfo) -> str:
     vocabulary = _vocabulary(info)
-    if vocabulary and value not in vocabulary.channels:
+    if vocabulary and vocabulary.complete and value not in vocabulary.channels:
         raise refusal(f"no channel is named `{value}`{suggest(value, vocabulary.channels)}")
     return value
 
@@ -124,7 +139,20 @@ def _known_channel_or_type(value: str, info: ValidationInfo) -> str:
     return value if value in CHANNEL_TYPES else _known_channel(value, info)
 
 
+def _refuse_size(value: str) -> None:
+    """PromQL's parser recurses, and its trees are costly when deep: what no person writes must not end the process."""
+    bare = _QUOTED.sub(lambda quoted: "_" * len(quoted[0]), value)
+    if len(_OPERATORS.findall(bare)) > MOST_OPERATORS:
+        raise refusal(f"more than {MOST_OPERATORS} operators: make parts of it `signals`")
+    depth = 0
+    for found in _BRACKETS.finditer(bare):
+        depth += 1 if found[0] in "([{" else -1
+        if depth > DEEPEST_EXPRESSION:
+            raise refusal(f"more than {DEEPEST_EXPRESSION} brackets within each other", offset=found.start())
+
+
 def _condition(value: str) -> str:
+    _refuse_size(value)
     try:
         condition.parse(value)
     except condition.ConditionError as error:
@@ -133,6 +161,7 @@ def _condition(value: str) -> str:
 
 
 def _expression(value: str) -> str:
+    _refuse_size(value)
     try:
         condition.sources(value)
     except condition.ConditionError as error:
@@ -144,7 +173,7 @@ def _template(value: str) -> str:
     try:
         named = placeholders(value)
     except TemplateError as error:
-        raise refusal(str(error), line=error.line) from error
+        raise refusal(str(error), **({"find": error.word} if error.word else {"line": error.line})) from error
     for name in named:
         if name not in PLACEHOLDERS:
             message = f"nobody can fill the placeholder `{name}`{suggest(name, PLACEHOLDERS)}"
@@ -170,15 +199,25 @@ def _url(value: str) -> str:
     return value
 
 
+SIGNAL_NAME = r"^[a-zA-Z_:][a-zA-Z0-9_:]*$"
+LABEL_NAME = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+PLAIN_NAME = r"^[^\s/][^/\x00-\x1f\x7f]*$"
+ALLOWED = {
+    SIGNAL_NAME: "a metric's name: letters, digits and _, no digit first",
+    LABEL_NAME: "a label's name: letters, digits and _, no digit first",
+    PLAIN_NAME: "a name: it may not be empty nor contain a slash",
+}
+"""The patterns of names, in words."""
+
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\s/][^/\x00-\x1f\x7f]*$", max_length=200)]
-SignalName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=200)]
-LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=200)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, pattern=PLAIN_NAME, max_length=200)]
+SignalName = Annotated[str, StringConstraints(pattern=SIGNAL_NAME, max_length=200)]
+LabelName = Annotated[str, StringConstraints(pattern=LABEL_NAME, max_length=200)]
 
 LevelNumber = Annotated[int, BeforeValidator(_level), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 4})]
 _DURATION_SCHEMA = {"type": "string", "pattern": f"^({durations.PATTERN}|0)$", "examples": ["15m", "24h"]}
 Duration = Annotated[Micros, BeforeValidator(_duration), AfterValidator(_positive), WithJsonSchema(_DURATION_SCHEMA)]
-DurationOrNone = Annotated[Micros, BeforeValidator(_interval), WithJsonSchema(_DURATION_SCHEMA)]
+DurationOrNone = Annotated[Micros, BeforeValidator(_duration_or_nothing), WithJsonSchema(_DURATION_SCHEMA)]
 """A duration that may be nothing: ``0``."""
 Interval = Annotated[
     Micros,
@@ -190,8 +229,9 @@ Interval = Annotated[
 Rate = Annotated[RateLimit, BeforeValidator(_rate_limit), WithJsonSchema({"type": "string", "examples": ["20/1m"]})]
 ChannelName = Annotated[str, AfterValidator(_known_channel)]
 ChannelNameOrType = Annotated[str, AfterValidator(_known_channel_or_type)]
-Condition = Annotated[Text, AfterValidator(_condition)]
-Expression = Annotated[Text, AfterValidator(_expression)]
+Promql = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
+Condition = Annotated[Promql, AfterValidator(_condition)]
+Expression = Annotated[Promql, AfterValidator(_expression)]
 TemplateText = Annotated[str, Field(min_length=1, max_length=100_000), AfterValidator(_template)]
 Recipient = Annotated[str, AfterValidator(_recipient)]
 Url = Annotated[str, AfterValidator(_url)]

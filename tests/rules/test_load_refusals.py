@@ -1,0 +1,298 @@
+"""What a policy may not say: every kind of bad input is named here, with what the person who wrote it reads."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from rules.load import load_text
+from rules.problems import PolicyError
+
+BASE = """\
+incident_response:
+  alert_channels:
+    - {name: email, type: email, recipients: [oncall@example.org]}
+    - {name: slack, type: slack, channel: "#incidents"}
+  detection:
+    rules:
+      - {name: margin, condition: "safety_margin < 0.95", severity: 4, channels: [email]}
+"""
+
+
+def problems_of(text, path="policy.yaml"):
+    with pytest.raises(PolicyError) as caught:
+        load_text(text, path)
+    return caught.value.problems
+
+
+def errors_of(text, path="policy.yaml"):
+    return [problem for problem in problems_of(text, path) if problem.severity == "error"]
+
+
+@dataclass
+class Bad:
+    name: str
+    marked: str
+    """What is written; § stands before the place that the problem must point to (none: the whole file)."""
+    says: str
+    path: str = "policy.yaml"
+
+    @property
+    def text(self):
+        return self.marked.replace("§", "")
+
+    @property
+    def at(self):
+        before, mark, _ = self.marked.partition("§")
+        lines = before.split("\n")
+        return f"{self.path}:{len(lines)}:{len(lines[-1]) + 1}" if mark else self.path
+
+
+def rule(name="a", condition='"x < 1"', severity="3", channels="[email]", more=None):
+    """The base policy and one more rule, which differs from a good one."""
+    more = f", {more}" if more else ""
+    return (
+        BASE + f"      - {{name: {name}, condition: {condition}, severity: {severity}, channels: {channels}{more}}}\n"
+    )
+
+
+def channel(fields):
+    return BASE.replace('type: slack, channel: "#incidents"', fields)
+
+
+def level(fields, number="4"):
+    spec = f"level: {number}, name: e, escalation_time: 1m, {fields}"
+    return BASE.replace("  detection:", f"  classification: {{severity_levels: [{{{spec}}}]}}\n  detection:")
+
+
+def stakeholders(fields):
+    return BASE + f"stakeholder_notification: [{{name: s, {fields}}}]\n"
+
+
+def template(subject, body):
+    return BASE + f"resolution_template:\n  subject: {subject}\n  body: |\n    {body}\n"
+
+
+def section(fields):
+    return BASE + f"x_incident_response: {{{fields}}}\n"
+
+
+def system(line):
+    return BASE + f"system: {{name: s}}\n{line}\n"
+
+
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{name}: {'§' if name == 'f' else ''}&{name} [{','.join([f'*{below}'] * 10)}]\n"
+    for below, name in zip("abcdefg", "bcdefgh", strict=True)
+)
+
+CASES = [
+    # Not YAML, or not the right kind of it
+    Bad("empty file", "", "the file is empty"),
+    Bad("only a comment", "# soon\n", "the file is empty"),
+    Bad("a list", "§- a\n- b\n", "a policy is a mapping of sections"),
+    Bad("a word", "§hello\n", 'this is "hello"'),
+    Bad("tab as indent", "incident_response:\n§\tenabled: true\n", "a tab cannot indent YAML: use spaces"),
+    Bad("bracket never closed", "a: [1, 2\nb§: 1\n", "that begins in line 1"),
+    Bad("quote never closed", 'a: "b\nc: d\n§', "that begins in line 1"),
+    Bad("two values for one key", "a: b§: c\n", "mapping values are not allowed"),
+    Bad("NUL", "a: b\nc: §\0\n", "control character (U+0000)"),
+    Bad("escape character", "a: §\x1b[31m\n", "control character (U+001B)"),
+    Bad("a list as a key", "? §[a, b]\n: c\n", "a key must be a word, not a list"),
+    Bad("Python object", "a: §!!python/object/apply:os.system [id]\n", "python/object"),
+    Bad("unknown alias", "a: §*b\n", "the alias *b has no anchor above it"),
+    Bad("alias of itself", "a: &b [§*b]\n", "contains itself"),
+    Bad("billion laughs", BOMB, "stands for more than 1,000,000 values (aliases counted)"),
+    Bad("deep nesting", "a: " + "[" * 59 + "§" + "[" * 100_000, "nested more than 60 deep"),
+    Bad(
+        "deep mapping", "\n".join(" " * n + ("§a:" if n == 60 else "a:") for n in range(99)), "nested more than 60 deep"
+    ),
+    Bad("duplicate key", BASE + "x-a: 1\n§x-a: 2\n", "`x-a` stands here twice (first in line 8)"),
+    # Keys
+    Bad("unknown section", BASE + "§incident_respons: {}\n", "did you mean `incident_response`?"),
+    Bad("section of nobody", BASE + "§zebra: {}\n", "keys of your own begin with `x-`"),
+    Bad("unknown key of a rule", rule(more="§sverity: 1"), "unknown key `sverity`; did you mean `severity`?"),
+    Bad("key without value", BASE + "contact_information:§\n", "is empty (an unquoted # begins a comment)"),
+    Bad("comment for a value", BASE + "contact_information:§ #oncall\n", "is empty (an unquoted # begins a comment)"),
+    Bad("mapping for a list", BASE + "safety_incident_response:\n  §detection: {}\n", "must be a list, not a mapping"),
+    Bad("list for a mapping", BASE + "§signals: [a]\n", "signals: must be a mapping, not a list"),
+    # Rules
+    Bad("severity 0", rule(severity="§0"), "from 1 (informational) to 4 (emergency), not 0"),
+    Bad("severity 5", rule(severity="§5"), "from 1 (informational) to 4 (emergency), not 5"),
+    Bad("severity as a word", rule(severity="§high"), 'write 3 for "high"'),
+    Bad("severity as an unknown word", rule(severity="§blue"), 'not "blue"'),
+    Bad("severity in quotes", rule(severity='§"3"'), "write 3 without quotes"),
+    Bad("severity true", rule(severity="§true"), "not True"),
+    Bad("severity missing", BASE + "      - §{name: a, condition: x > 1}\n", "rules[1] needs `severity`"),
+    Bad("unknown channel", rule(channels="[§emial]"), "no channel is named `emial`; did you mean `email`"),
+    Bad("channel that is a type", rule(channels="[§sms]"), "no channel is named `sms`; known here: email, slack"),
+    Bad(
+        "two rules of one name",
+        BASE + "      - §{name: margin, condition: x > 1, severity: 1}\n",
+        "twice (first in line 7)",
+    ),
+    Bad("condition not PromQL", rule(condition='"x <§"'), "cannot be read"),
+    Bad("condition constant", rule(condition='"1 §> 0"'), "condition:"),
+    Bad("condition empty", rule(condition='§""'), "must not be empty"),
+    Bad(
+        "condition too deep",
+        rule(condition='"' + "(" * 50 + "§" + "(" * 900 + "x" + ")" * 950 + '"'),
+        "brackets within each other",
+    ),
+    Bad("condition too long", rule(condition='§"' + "x + " * 2000 + 'x > 1"'), "more than 100 operators"),
+    Bad("threshold 0", rule(more="alert_threshold: §0"), "greater than or equal to 1"),
+    Bad("interval 0", rule(more="check_interval: §0"), "must be longer than nothing"),
+    Bad("interval negative", rule(more="check_interval: §-60"), "cannot be negative"),
+    Bad("name with a slash", rule(name="§a/b"), "a name: it may not be empty nor contain a slash"),
+    Bad("label name", rule(more="labels: {§a-b: c}"), '`a-b`: "a-b" is not a label\'s name'),
+    Bad("runbook no URL", rule(more="runbook_url: §wiki"), "http:// or https://"),
+    # Durations and levels
+    Bad("duration negative", level("response_time: §-5m"), "cannot be negative"),
+    Bad("duration unparsable", level("response_time: §soon"), 'not a duration: "soon"'),
+    Bad("duration fraction", level("response_time: §1.5h"), '"1h30m"'),
+    Bad("duration without unit", level("response_time: §15"), 'write "15s" or "15m"'),
+    Bad("duration zero", level("response_time: §0s"), "must be longer than nothing"),
+    Bad("duration of centuries", level("response_time: §99999d"), "longer than ten years"),
+    Bad("duration endless", level("response_time: §" + "9" * 99 + "d"), "not a duration"),
+    Bad("level 5", level("response_time: 1h", number="§5"), "not 5"),
+    Bad("level twice", level("response_time: 1h}, §{level: 4, name: f, response_time: 1h"), "level 4 twice"),
+    # Channels and people
+    Bad("address without at", channel("type: email, recipients: [§oncall.example.org]"), "is no e-mail address"),
+    Bad("address with a break", channel('type: email, recipients: [§"a@b.org\\nBcc: x@y.z"]'), "is no e-mail address"),
+    Bad("number without quotes", channel("type: sms, recipients: [§+4930123456]"), 'write "+4930123456" with quotes'),
+    Bad("number without country", channel('type: sms, recipients: [§"030123456"]'), "with its country code"),
+    Bad("half a number for phone", channel('type: phone, number: §"+49 30"'), "with its country code"),
+    Bad("unknown type", channel("type: §pager"), 'not "pager"'),
+    Bad(
+        "slack without channel",
+        BASE.replace("{name: slack", "§{name: slack").replace(', channel: "#incidents"', ""),
+        "needs `channel`",
+    ),
+    Bad("service for slack", channel('type: slack, channel: "#x", service: §y'), "means nothing for slack"),
+    Bad("webhook no URL", channel("type: webhook, url: §example.org"), "http:// or https://"),
+    Bad("rate limit", channel('type: slack, channel: "#x", rate_limit: §lots'), '"20/1m"'),
+    Bad("stakeholder no address", stakeholders("recipients: [§bob], channels: [email]"), "neither an e-mail address"),
+    Bad("stakeholder channel", stakeholders("recipients: [a@b.org], channels: [§fax]"), "no channel is named `fax`"),
+    Bad("fallback", BASE + "fallback: [§pager]\n", "no channel is named `pager`"),
+    Bad("no channel", "§safety_incident_response: {enabled: true}\n", "nobody could be told"),
+    # Templates
+    Bad(
+        "unknown placeholder", template("x", "one\n    two {§root_causes}"), "`root_causes`; did you mean `root_cause`?"
+    ),
+    Bad("attribute in a placeholder", template("'{§severity.__class__}'", "x"), "nobody can fill"),
+    Bad("unknown name in Jinja2", template("'a {{ §sev }}'", "x"), "placeholder `sev`"),
+    Bad("broken Jinja2", template("x", "one\n§    {% if %}"), "not Jinja2"),
+    Bad("deep Jinja2", template("§'{{ " + "(" * 9000 + " }}'", "x"), "nested too deep"),
+    Bad("both ways mixed", template("'{{ status }} §{severity}'", "x"), "write {{ severity }}"),
+    Bad("template without body", BASE + "resolution_template: §{subject: x}\n", "needs `body`"),
+    # Signals and further sections
+    Bad("signal name", BASE + "signals: {§a-b: {unit: s}}\n", "a metric's name"),
+    Bad("signal expression", BASE + "signals: {safety_margin: {expr: 'sum(§'}}\n", "expr:"),
+    Bad(
+        "seconds for milliseconds", BASE + "signals: {§latency_p99: {expr: 'max(request_seconds)'}}\n", "say `unit: s`"
+    ),
+    Bad("incident no metric", section("incidents: [{name: §engine failure, severity: 4}]"), "a metric's name"),
+    Bad(
+        "incident named as a rule",
+        section("detection: [{name: a, condition: y > 1, severity: 1}], incidents: [§{name: a, severity: 1}]"),
+        "is also a detection rule",
+    ),
+    Bad(
+        "business impact",
+        section("incidents: [{name: a, severity: 4, business_impact: §bad}]"),
+        "must be 'low', 'medium', 'high' or 'critical'",
+    ),
+    Bad("threshold in percent", section("critical_threshold: §95"), "less than or equal to 1"),
+    Bad("alias to a word", BASE + "severity_aliases: {p1: §emergency}\n", 'write 4 for "emergency"'),
+    Bad("impact grade", BASE + "impact_raises: {§huge: 4}\n", "`huge`: must be"),
+    # Markdown
+    Bad("Markdown without YAML", "# Policy\n", "no ```yaml block", path="policy.md"),
+    Bad("Markdown block open", "# P\n§```yaml\nx-a: 1\n", "never closed", path="policy.md"),
+    Bad(
+        "line in Markdown",
+        "# P\n\n* item\n\n  ```yaml\n  signals: §3\n  ```\n",
+        "must be a mapping, not 3",
+        path="policy.md",
+    ),
+    # Framework systems
+    Bad("SLO target in percent", system("slos: {a: {target: §95, window: 1d}}"), "less than or equal to 1"),
+    Bad("SLO without window", system("slos: {a: §{target: 0.9}}"), "slos.a needs `window`"),
+    Bad("SLO a number", system("slos: {a: §3}"), "slos.a must be a mapping, not 3"),
+    Bad("threshold without limit", system("safety_thresholds: {a: §{maximum: 3}}"), "needs `min` or `max`"),
+    Bad("threshold upside down", system("safety_thresholds: {a: {max: §1, min: 3}}"), "is below min"),
+    Bad(
+        "monitoring severity",
+        system("monitoring: {rules: [{name: a, condition: x > 1, severity: §huge}]}"),
+        '"huge" is no severity',
+    ),
+    Bad(
+        "monitoring twice",
+        system("monitoring: {rules: [{name: a, condition: x > 1}, {name: a, condition: §x > 2}]}"),
+        'two rules of this system are named "a"',
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_bad_input_is_refused_with_its_place(case):
+    """Each bad input is an error at its very line and column, in words that say what to do."""
+    found = [(str(problem).split(": ", 1)[0], problem.message) for problem in errors_of(case.text, case.path)]
+    assert any(where == case.at and case.says in message for where, message in found), found
+
+
+def test_all_problems_are_told_at_once():
+    """One run shows the faults of every part of every section, in the order of the lines."""
+    text = rule(severity="9", channels="[fax]") + "fallback: [pager]\nsignals: {a-b: {}}\nzebra: 1\n"
+    told = [(problem.line, problem.message.split(":")[0]) for problem in errors_of(text)]
+    assert told == [(8, "severity"), (8, "channels[0]"), (9, "fallback[0]"), (10, "`a-b`"), (11, told[-1][1])]
+
+
+def test_a_problem_is_shown_with_its_line_and_a_caret():
+    """A person sees the file, the line, the column, the words, and the line itself with a caret under the fault."""
+    (problem,) = errors_of(rule(condition='"safety_margin <"'))
+    assert str(problem).splitlines()[0].startswith("policy.yaml:8:46: condition: 'safety_margin <' cannot be read")
+    assert str(problem).splitlines()[1:] == [
+        '          - {name: a, condition: "safety_margin <", severity: 3, channels: [email]}',
+        "                                                 ^",
+    ]
+
+
+GOLDEN = """\
+policy.yaml:8:49: severity: a severity is a number from 1 (informational) to 4 (emergency): write 3 for "high"
+          - {name: a, condition: "x < 1", severity: high, channels: [emial]}
+                                                    ^
+policy.yaml:8:66: channels[0]: no channel is named `emial`; did you mean `email`?
+          - {name: a, condition: "x < 1", severity: high, channels: [emial]}
+                                                                     ^
+policy.yaml:9:1: unknown section `saftey`; keys of your own begin with `x-`
+    saftey: {}
+    ^"""
+
+
+def test_the_words_of_an_error_are_these():
+    """The whole text that a person reads, to the letter: several problems, one below the other."""
+    with pytest.raises(PolicyError) as caught:
+        load_text(rule(severity="high", channels="[emial]") + "saftey: {}\n", "policy.yaml")
+    assert str(caught.value) == GOLDEN
+
+
+def test_a_long_line_is_shown_around_its_fault():
+    """A fault far out in a line of 10,000 letters is shown with its surroundings only, the caret still under it."""
+    filler = "x" * 5000
+    (problem,) = errors_of(rule(more=f"description: {filler}, sverity: 1, runbook_url: https://{filler}"))
+    head, line, caret = str(problem).splitlines()
+    assert "did you mean `severity`" in head
+    assert len(line) < 130
+    assert line[caret.index("^") :].startswith("sverity")
+
+
+def test_a_problem_never_carries_control_characters_to_the_terminal():
+    """What stands in a file cannot drive the terminal of the person who reads about it."""
+    (problem,) = errors_of("a: \x1b[31mred\n")
+    assert "\x1b" not in str(problem)
+
+
+def test_what_cannot_be_read_does_not_make_false_alarms_elsewhere():
+    """If a file has no YAML, channels that it may define are not reported as unknown in the others."""
+    text = "```yaml\nsafety_incident_response:\n  detection: [{name: a, condition: x < 1, severity: 3, channels: [email]}]\n```\n"
+    text += "```yaml\na: [\n```\n"
+    assert [problem.line for problem in errors_of(text, "policy.md")] == [7]
