@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
@@ -86,7 +87,7 @@ class EmailSender:
         name, address = parseaddr(sender)
         try:
             self._from = Address(name or "Tocsin", addr_spec=address)
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, MessageError):
             raise SettingsError(f"TOCSIN_EMAIL_FROM: not an e-mail address: {sender!r}") from None
         self._timeout = timeout
         self._tls = tls_context
@@ -95,7 +96,7 @@ class EmailSender:
         """One message to its one recipient."""
         try:
             mail = self._write(outgoing)
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, MessageError):
             return Rejected(f"{outgoing.notification.recipient!r} is not an e-mail address; mend it in the policy")
         client = aiosmtplib.SMTP(
             hostname=self._server.host,
@@ -125,7 +126,7 @@ class EmailSender:
         """Nothing is kept between messages."""
 
     def _write(self, outgoing: Outgoing) -> EmailMessage:
-        """The mail. Raises ValueError or IndexError for a recipient that is no address."""
+        """The mail. Raises ValueError, IndexError or MessageError for a recipient that is no address."""
         notification, message = outgoing.notification, outgoing.message
         root, _, subject = outgoing.thread.partition(" ")
         mail = EmailMessage(policy=SMTP_POLICY)

@@ -7,17 +7,11 @@ from receiver.messages.case import Case, numbers
 from receiver.messages.message import SHORT_LIMIT
 from receiver.messages.plain import cut
 
-UNICODE_LIMIT = 201
-"""Three SMS of 67 characters: beyond GSM-7's alphabet an SMS holds less than half."""
+UNICODE_LIMIT = 134
+"""Two SMS of 67 characters: with other than plain letters, an SMS holds less than half."""
 
 SPEECH_LIMIT = 700
 TITLE_SPOKEN = 120
-
-GSM7 = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    "ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà^{}\\[~]|€"
-)
-"""The characters of GSM 03.38, with its extension."""
 
 _TYPEWRITER = str.maketrans(
     {"…": "...", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "`": "'", "→": "->", "×": "x"}  # noqa: RUF001
@@ -44,7 +38,7 @@ def short_bundle(cases: list[Case], *, replies: bool) -> str:
 def fit(begin: str, title: str, tail: str) -> str:
     """The three in one text that is not too long; the title gives way first."""
     begin, title, tail = (part.translate(_TYPEWRITER) for part in (begin, title, tail))
-    limit = SHORT_LIMIT if GSM7.issuperset(begin + title + tail) else UNICODE_LIMIT
+    limit = SHORT_LIMIT if (begin + title + tail).isascii() else UNICODE_LIMIT
     room = limit - len(begin) - len(tail) - len(" . ") - len("...")
     middle = f"{cut(title, room).translate(_TYPEWRITER).rstrip('.')}." if room > 0 else ""
     return " ".join(filter(None, (begin, middle, tail)))[:limit]

@@ -1,0 +1,235 @@
+"""E-mail: how mails look and thread, what goes over TLS, and what a mail host's answers mean."""
+
+from dataclasses import replace
+
+import pytest
+
+from receiver.channels.email import EmailSender, Server, message_id
+from receiver.core.events import Delivered, Rejected, Retry
+from receiver.core.model import Kind, Reason
+from receiver.errors import SettingsError
+from tests.channels.servers import smtp
+from tests.channels.servers.smtp import MailHost
+from tests.channels.stories import outgoing
+from tests.messages import samples
+
+PASSWORD = "p4ss/w:rd@home"
+QUOTED = "p4ss%2Fw%3Ard%40home"
+
+
+@pytest.fixture
+async def host():
+    async with MailHost("tocsin", PASSWORD) as host:
+        yield host
+
+
+@pytest.fixture
+def sender(host):
+    return EmailSender(url(host), "Tocsin <tocsin@example.org>", 1.0, host.trust)
+
+
+def url(host, scheme="smtp", login=f"tocsin:{QUOTED}@"):
+    return f"{scheme}://{login}localhost:{host.port}"
+
+
+async def test_mail_has_both_forms_and_says_it_is_automatic(host, sender):
+    """A page arrives as text and HTML, to one person, marked as generated so that no auto-reply answers it."""
+    assert isinstance(await sender.send(outgoing("email")), Delivered)
+    (mail,) = host.mails
+    assert mail["To"] == "incident-response@company.com"
+    assert mail["From"] == "Tocsin <tocsin@example.org>"
+    assert mail["Subject"] == "INCIDENT ALERT: emergency - safety_margin_violation"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["Importance"] == "high"
+    text, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert "To acknowledge: tocsin acknowledge 12" in text.get_content()
+    assert 'href="https://tocsin.example.org/incidents/12"' in html.get_content()
+    assert host.to == ["incident-response@company.com"]
+
+
+async def test_follow_ups_stay_in_the_thread(host, sender):
+    """What follows refers to the first mail and keeps its subject; its own words stand in the text."""
+    first = await sender.send(outgoing("email"))
+    over = outgoing(
+        "email",
+        Kind.RESOLVED,
+        Reason.ACTION,
+        incident=samples.resolved(),
+        thread=first.reference,
+        sequence=7,
+        by="ada",
+    )
+    await sender.send(over)
+    root, reply = host.mails
+    assert reply["In-Reply-To"] == reply["References"] == root["Message-ID"]
+    assert reply["Message-ID"] != root["Message-ID"]
+    assert reply["Subject"] == f"Re: {root['Subject']}"
+    assert "INCIDENT RESOLVED: #12" in reply.get_body(("plain",)).get_content()
+
+
+async def test_thread_that_begins_with_a_bundle_keeps_subjects_apart(host, sender):
+    """After a bundle, each incident's mails have their own subject: the bundle's names the others."""
+    others = [replace(samples.INCIDENT, number=number, id=f"{number:032}") for number in (13, 14)]
+    first = await sender.send(outgoing("email", beside=others))
+    await sender.send(
+        outgoing(
+            "email",
+            Kind.ACKNOWLEDGED,
+            Reason.ACTION,
+            incident=samples.acknowledged(),
+            thread=first.reference,
+            sequence=2,
+        )
+    )
+    bundle, reply = host.mails
+    assert bundle["Subject"] == "EMERGENCY: 3 incidents: #12-#14"
+    assert reply["Subject"] == "INCIDENT ALERT: emergency - safety_margin_violation"
+    assert reply["References"] == bundle["Message-ID"]
+
+
+async def test_every_try_has_the_same_id_and_every_message_its_own():
+    """Servers can drop a mail sent twice, and never take a second page for the first."""
+    page, later = outgoing("email", sequence=1), outgoing("email", Kind.PAGE, Reason.ESCALATED, sequence=2)
+    other = outgoing("email", recipient="bob@example.org")
+    ids = [message_id(each, "example.org") for each in (page, page, later, other)]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "example.org",
+        "mail.a-very-long-subdomain.of-a-large-organisation.example.org",
+        "x" * 63 + ".org",
+        "bücher.example",
+    ],
+)
+async def test_ids_stay_short(domain):
+    """No id is longer than 60 bytes of ASCII, whatever our domain: longer ones would be encoded and break threads."""
+    made = message_id(outgoing("email", sequence=99_999), domain)
+    assert made.isascii()
+    assert len(made) <= 60
+    assert made.startswith("<inc.")
+
+
+async def test_hostile_words_arrive_as_words(host, sender):
+    """Line ends, markup, marks and half characters in an alert make no header, no markup and no failure."""
+    nasty = 'x\r\nBcc: eve@evil.example\u2028<script>alert(1)</script> \u202egnp \ud83d " <!channel> \x00'
+    incident = replace(samples.INCIDENT, title=nasty, type=nasty, labels={"t": nasty, nasty: "v" * 400_000})
+    assert isinstance(await sender.send(outgoing("email", incident=incident)), Delivered)
+    (mail,) = host.mails
+    assert mail["Bcc"] is None
+    assert "\n" not in mail["Subject"]
+    html = mail.get_body(("html",)).get_content()
+    assert "<script>" not in html
+    assert "&lt;script&gt;alert(1)" in html
+    assert len(mail.as_bytes()) < 100_000
+
+
+async def test_password_goes_over_tls_only():
+    """A host that offers no TLS gets no password and no mail; the words say what to check."""
+    async with MailHost("tocsin", PASSWORD, tls="none") as host:
+        outcome = await EmailSender(url(host), "tocsin@example.org", 1.0).send(outgoing("email"))
+        assert isinstance(outcome, Rejected)
+        assert "STARTTLS" in outcome.reason
+        assert "TOCSIN_SMTP_URL" in outcome.reason
+        assert host.mails == []
+
+
+async def test_smtps_is_encrypted_from_the_first_byte():
+    """smtps:// speaks TLS at once and signs in."""
+    async with MailHost("tocsin", PASSWORD, tls="implicit") as host:
+        sender = EmailSender(url(host, "smtps"), "tocsin@example.org", 1.0, host.trust)
+        assert isinstance(await sender.send(outgoing("email")), Delivered)
+
+
+async def test_host_that_is_not_who_it_says_is_not_trusted(host):
+    """A certificate that nobody vouches for is a configuration problem, said plainly."""
+    outcome = await EmailSender(url(host), "tocsin@example.org", 1.0).send(outgoing("email"))
+    assert isinstance(outcome, Rejected)
+    assert "TLS" in outcome.reason
+    assert "certificate" in outcome.reason
+
+
+async def test_tls_to_a_host_that_speaks_none_says_so():
+    """smtps:// to a plain port is a configuration problem, not a reason to try for a day."""
+    async with MailHost(tls="none") as host:
+        sender = EmailSender(url(host, "smtps"), "tocsin@example.org", 1.0, host.trust)
+        outcome = await sender.send(outgoing("email"))
+    assert isinstance(outcome, Rejected)
+    assert "TOCSIN_SMTP_URL" in outcome.reason
+
+
+async def test_relay_on_this_machine_needs_no_password():
+    """Plain SMTP to loopback, without a password, just works."""
+    async with MailHost(tls="none") as host:
+        sender = EmailSender(f"smtp://127.0.0.1:{host.port}", "tocsin@example.org", 1.0)
+        assert isinstance(await sender.send(outgoing("email")), Delivered)
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind", "said"),
+    [
+        ({"RCPT": "451 4.7.1 Greylisted"}, Retry, "451"),
+        ({"RCPT": "550 5.1.1 No such user"}, Rejected, "incident-response@company.com: 550 5.1.1 No such user"),
+        ({"DATA": "452 4.3.1 Insufficient storage"}, Retry, "452"),
+        ({"DATA": "554 5.7.1 Looks like spam"}, Rejected, "Looks like spam"),
+    ],
+)
+async def test_the_first_digit_decides(host, sender, answers, kind, said):
+    """4yz is tried again, 5yz is not; what the host said is passed on."""
+    host.answers.update(answers)
+    outcome = await sender.send(outgoing("email"))
+    assert isinstance(outcome, kind)
+    assert said in outcome.reason
+
+
+async def test_doubtful_mail_is_sent_again_under_the_same_id(host, sender):
+    """A host that vanishes after the message leaves a doubt: the next try has the same Message-ID."""
+    host.after_data = smtp.cut_off_after_data
+    assert isinstance(await sender.send(outgoing("email")), Retry)
+    host.after_data = None
+    again = await sender.send(outgoing("email"))
+    assert again.reference.split(" ")[0] == message_id(outgoing("email"), "example.org")
+
+
+@pytest.mark.parametrize("recipient", ["nobody", "a@b@c", "x@y\r\nBcc: eve@evil.example", "", "@example.org"])
+async def test_recipient_that_is_no_address_is_rejected(sender, recipient):
+    """A slip in the policy's recipients is said, not tried for a day."""
+    message = outgoing("email")
+    message = replace(message, notification=replace(message.notification, recipient=recipient))
+    assert isinstance(await sender.send(message), Rejected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("smtp://u:p@mail.example:587", (587, False, True)),
+        ("smtp://u:p@mail.example", (587, False, True)),
+        ("smtp://u:p@localhost:25", (25, False, True)),
+        ("smtps://u:p@mail.example", (465, True, False)),
+        ("smtp://mail.example:587", (587, False, True)),
+        ("smtp://relay.example", (25, False, None)),
+        ("smtp://localhost:2525", (2525, False, False)),
+        ("smtp://[::1]:2525", (2525, False, False)),
+    ],
+)
+def test_url_says_how_it_is_encrypted(text, expected):
+    """A password or port 587 demands STARTTLS, smtps means TLS, a relay without a password may do as it likes."""
+    server = Server.parse(text)
+    assert (server.port, server.tls, server.starttls) == expected
+
+
+@pytest.mark.parametrize("text", ["http://mail.example", "smtp://", "smtp://u:sekret@host:port", "mail.example"])
+def test_bad_url_is_explained_without_its_password(text):
+    """What is wrong with the address is said with the variable's name, and without the address."""
+    with pytest.raises(SettingsError, match="TOCSIN_SMTP_URL") as raised:
+        Server.parse(text)
+    assert "sekret" not in str(raised.value)
+
+
+def test_bad_sender_is_explained():
+    """TOCSIN_EMAIL_FROM must be an address."""
+    with pytest.raises(SettingsError, match="TOCSIN_EMAIL_FROM"):
+        EmailSender("smtp://localhost", "nobody", 1.0)

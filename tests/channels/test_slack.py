@@ -1,0 +1,266 @@
+"""Slack: threads, mentions, the first message that shows how it stands, and what Slack's answers mean."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from receiver.channels.slack import SlackSender
+from receiver.channels.slack_blocks import escape
+from receiver.core.events import Delivered, Rejected, Retry
+from receiver.core.model import Kind, Reason
+from tests.channels.servers import wire
+from tests.channels.servers.slack import CHANNEL, SlackWorkspace, mentions
+from tests.channels.servers.wire import Reply
+from tests.channels.stories import outgoing
+from tests.messages import samples
+
+TOKEN = "xoxb-1234-secret"
+
+
+@pytest.fixture
+async def slack():
+    workspace = SlackWorkspace(TOKEN)
+    async with workspace.wire:
+        yield workspace
+
+
+@pytest.fixture
+def sender(slack):
+    return SlackSender(TOKEN, f"{slack.wire.url}/api", 1.0)
+
+
+def text_of(message):
+    return json.dumps(message, ensure_ascii=False)
+
+
+def buttons(message):
+    return {
+        element["action_id"]: element["value"]
+        for block in message["blocks"]
+        if block["type"] == "actions"
+        for element in block["elements"]
+    }
+
+
+async def test_first_page_opens_a_thread(slack, sender):
+    """The first page is a message of its own that names somebody, with facts and buttons that carry the incident."""
+    outcome = await sender.send(outgoing("slack"))
+    (message,) = slack.shown
+    assert outcome == Delivered(f"{CHANNEL}:{next(iter(slack.messages))}")
+    assert "thread_ts" not in message
+    assert message["text"].startswith("<!here> #12 EMERGENCY: Safety margin of landing-7")
+    assert buttons(message) == dict.fromkeys(("acknowledge", "escalate", "resolve"), samples.INCIDENT.id)
+    assert "First do this" in text_of(message)
+    assert "safety_margin &lt; 0.95" in text_of(message)
+
+
+async def test_later_pages_are_broadcast_with_the_mention(slack, sender):
+    """A reply notifies nobody by itself: later pages are shown in the channel too, and name somebody."""
+    first = await sender.send(outgoing("slack"))
+    await sender.send(outgoing("slack", Kind.PAGE, Reason.ESCALATED, thread=first.reference, sequence=2))
+    _, page = slack.shown
+    assert page["thread_ts"] == next(iter(slack.messages))
+    assert page["reply_broadcast"] is True
+    assert "<!here>" in page["text"]
+    assert "Nobody has acknowledged it" in text_of(page["blocks"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "mentioned"),
+    [
+        (Kind.NOTICE, Reason.ALERT_JOINED, False),
+        (Kind.UPDATE, Reason.ACTION, False),
+        (Kind.REMINDER, Reason.ACK_EXPIRED, True),
+        (Kind.ACKNOWLEDGED, Reason.ACTION, False),
+        (Kind.RESOLVED, Reason.ACTION, False),
+    ],
+)
+async def test_news_stays_in_the_thread(slack, sender, kind, reason, mentioned):
+    """News is a quiet reply; only a reminder names somebody."""
+    first = await sender.send(outgoing("slack"))
+    await sender.send(
+        outgoing("slack", kind, reason, incident=samples.acknowledged(), thread=first.reference, sequence=2)
+    )
+    news = slack.shown[-1]
+    assert news["thread_ts"] == next(iter(slack.messages))
+    assert news["reply_broadcast"] is False
+    assert ("<!here>" in text_of(news)) is mentioned
+
+
+async def test_first_message_shows_how_it_stands(slack, sender):
+    """Acknowledged, open again, resolved: the thread's first message says so, and its buttons fit."""
+    first = await sender.send(outgoing("slack"))
+    thread = {"thread": first.reference}
+    parent = next(iter(slack.messages))
+
+    await sender.send(
+        outgoing("slack", Kind.ACKNOWLEDGED, Reason.ACTION, incident=samples.acknowledged(), sequence=2, **thread)
+    )
+    assert slack.messages[parent]["text"].startswith("ACKNOWLEDGED #12")
+    assert "acknowledged by ada" in text_of(slack.messages[parent])
+    assert set(buttons(slack.messages[parent])) == {"escalate", "resolve"}
+
+    await sender.send(outgoing("slack", Kind.PAGE, Reason.ACK_EXPIRED, sequence=3, **thread))
+    assert slack.messages[parent]["text"].startswith("#12 EMERGENCY")
+    assert "acknowledge" in buttons(slack.messages[parent])
+
+    await sender.send(
+        outgoing("slack", Kind.RESOLVED, Reason.ACTION, incident=samples.resolved(), sequence=4, by="ada", **thread)
+    )
+    assert slack.messages[parent]["text"].startswith("RESOLVED #12")
+    assert buttons(slack.messages[parent]) == {}
+
+
+async def test_bundle_is_not_painted_over(slack, sender):
+    """A message of several incidents has no buttons, and none of them puts its own state in its place."""
+    beside = [replace(samples.INCIDENT, number=number, id=f"{number:032}") for number in (13, 14)]
+    first = await sender.send(outgoing("slack", beside=beside))
+    await sender.send(
+        outgoing(
+            "slack",
+            Kind.ACKNOWLEDGED,
+            Reason.ACTION,
+            incident=samples.acknowledged(),
+            thread=first.reference,
+            sequence=2,
+        )
+    )
+    bundle, reply = slack.shown
+    assert "#12-#14" in bundle["text"]
+    assert buttons(bundle) == {}
+    assert reply["thread_ts"] == next(iter(slack.messages))
+    assert "#12" in reply["text"]
+
+
+async def test_no_buttons_where_nobody_hears_them(slack):
+    """Without a signing secret nothing answers a button, so there is none."""
+    await SlackSender(TOKEN, f"{slack.wire.url}/api", 1.0, interactive=False).send(outgoing("slack"))
+    assert buttons(slack.shown[0]) == {}
+
+
+async def test_hostile_words_mention_nobody(slack, sender):
+    """Nothing in an alert becomes a mention, a link or markup; everything stays within Slack's limits."""
+    nasty = "<!channel> <@U123> <https://evil.example|click> &lt;!here&gt; @everyone #general :bomb: *b*"
+    labels = {f"label_{number}": nasty * 20 for number in range(60)}
+    incident = replace(samples.INCIDENT, title=nasty * 9, type=nasty, labels=labels, acknowledged_by=nasty)
+    page = outgoing("slack", Kind.PAGE, Reason.NEW_DANGER, incident=incident, rule=nasty, acknowledged_by=nasty)
+    assert isinstance(await sender.send(page), Delivered)
+    (message,) = slack.shown
+    expected = {
+        "<!here>",
+        "<https://tocsin.example.org/incidents/12|Incident #12>",
+        "<https://runbooks.example.org/safety-margin|Runbook>",
+    }
+    assert mentions(message) == expected
+    marked = [each for block in message["blocks"] for each in (block.get("text"), *block.get("fields", ())) if each]
+    assert all(each.get("verbatim") or each.get("emoji") is False for each in marked)
+
+
+@pytest.mark.parametrize("limit", range(10, 40))
+def test_cutting_splits_no_entity(limit):
+    """Escaped text that is cut ends before an entity or after it, never within."""
+    cut = escape("a<b>&c" * 20, limit)
+    assert len(cut) <= limit
+    assert "&" not in cut.replace("&lt;", "").replace("&gt;", "").replace("&amp;", "")
+
+
+async def test_thread_that_was_deleted_is_begun_anew(slack, sender):
+    """A page reaches people although somebody deleted the first message."""
+    outcome = await sender.send(
+        outgoing("slack", Kind.PAGE, Reason.ESCALATED, thread=f"{CHANNEL}:1.000001", sequence=2)
+    )
+    (message,) = slack.shown
+    assert "thread_ts" not in message
+    assert "acknowledge" in buttons(message)
+    assert outcome == Delivered(f"{CHANNEL}:{next(iter(slack.messages))}")
+
+
+async def test_what_slack_cannot_show_goes_out_as_text(slack, sender):
+    """A page that Slack finds ill-formed is sent again, bare."""
+    slack.refuses_blocks = True
+    assert isinstance(await sender.send(outgoing("slack")), Delivered)
+    (message,) = slack.shown
+    assert "blocks" not in message
+    assert "#12 EMERGENCY" in message["text"]
+
+
+async def test_all_clear_waits_for_the_paint_it_can_repeat(slack, sender):
+    """If the first message cannot be updated just now, nothing is posted yet, so that trying again posts once."""
+    first = await sender.send(outgoing("slack"))
+    over = outgoing(
+        "slack", Kind.RESOLVED, Reason.ACTION, incident=samples.resolved(), thread=first.reference, sequence=2
+    )
+    slack.wire.faults.append(Reply(429, b"", {"Retry-After": "3"}))
+    assert await sender.send(over) == Retry("Slack asks us to slow down", 3_000_000)
+    assert isinstance(await sender.send(over), Delivered)
+    assert len(slack.shown) == 2
+
+
+async def test_page_is_out_though_the_paint_fails(slack, sender):
+    """A page that was posted is Delivered, whatever comes of the first message's update."""
+    first = await sender.send(outgoing("slack"))
+    slack.wire.faults += [
+        Reply(200, {"ok": True, "channel": CHANNEL, "ts": "2.000001"}),
+        wire.reset_read,
+    ]
+    outcome = await sender.send(outgoing("slack", Kind.PAGE, Reason.REPEATED, thread=first.reference, sequence=2))
+    assert outcome == Delivered(f"{CHANNEL}:2.000001")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("not_in_channel", "the bot is not in #incident-response: invite it (/invite in that channel)"),
+        ("channel_not_found", "invite the bot"),
+        ("is_archived", "#incident-response is archived"),
+        ("token_revoked", "TOCSIN_SLACK_TOKEN"),
+        ("missing_scope", "chat:write"),
+        ("ekm_access_denied", "ekm_access_denied"),
+    ],
+)
+async def test_refusals_say_what_to_do(slack, sender, error, said):
+    """What lasts is Rejected in words that tell what to do about it."""
+    slack.error = error
+    outcome = await sender.send(outgoing("slack"))
+    assert isinstance(outcome, Rejected)
+    assert said in outcome.reason
+
+
+@pytest.mark.parametrize("error", ["ratelimited", "internal_error", "fatal_error", "service_unavailable"])
+async def test_passing_errors_are_tried_again(slack, sender, error):
+    """What Slack itself calls a passing fault is a Retry."""
+    slack.error = error
+    assert isinstance(await sender.send(outgoing("slack")), Retry)
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", "text/html"])
+@pytest.mark.parametrize("body", [b"[]", b"[1]", b'"ok"', b"{}", b"null", b"<html>", b"", b"\xff"])
+async def test_nonsense_is_never_taken_for_an_answer(slack, sender, kind, body):
+    """A 200 that is not Slack's (a login page, a proxy) is tried again, and never raises."""
+
+    async def answer(server, reader, writer):
+        await server.read(reader)
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+
+    slack.wire.faults.append(answer)
+    assert isinstance(await sender.send(outgoing("slack")), Retry)
+
+
+async def test_wrong_address_is_said():
+    """An address at which no Slack is says which setting to check."""
+    workspace = SlackWorkspace(TOKEN)
+    async with workspace.wire:
+        workspace.wire.faults.append(Reply(404, b"not here"))
+        outcome = await SlackSender(TOKEN, f"{workspace.wire.url}/api", 1.0).send(outgoing("slack"))
+    assert isinstance(outcome, Rejected)
+    assert "TOCSIN_SLACK_API_URL" in outcome.reason
+
+
+async def test_a_connection_cut_after_the_post_is_not_posted_again_here(slack, sender):
+    """Whether to post again is not for the channel (nor its SDK) to decide: one request per try."""
+    slack.wire.faults.append(wire.reset_read)
+    assert isinstance(await sender.send(outgoing("slack")), Retry)
+    assert len(slack.wire.requests) == 1
