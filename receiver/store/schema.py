@@ -96,7 +96,8 @@ notifications = Table(
     Column("done_at", BigInteger),
     # One index for all that is asked within an incident: heads of queues, threads, what a decision overtakes.
     Index("notifications_queue", "incident_id", "status", "channel", "recipient", "sequence"),
-    _partial("notifications_due", text("level DESC"), "due_at", "channel", where="status = 'waiting'"),
+    # Not "where it waits": then PostgreSQL, before it has statistics, walks all that waits to find one queue's.
+    _partial("notifications_due", text("level DESC"), "due_at", "channel", where="due_at IS NOT NULL"),
 )
 
 entries = Table(

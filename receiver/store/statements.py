@@ -22,14 +22,13 @@ HEAD = """NOT EXISTS (
 # The worst level first: a page must not wait behind a storm of news.
 SENDABLE = f"""
 SELECT n.incident_id FROM notifications n
-WHERE n.status = 'waiting' AND n.due_at <= :now AND NOT (n.channel = ANY(:busy)) AND {HEAD}
+WHERE n.due_at <= :now AND NOT (n.channel = ANY(:busy)) AND {HEAD}
 ORDER BY n.level DESC, n.due_at LIMIT :limit
 """
 
 HEADS = f"""
 SELECT n.* FROM notifications n
-WHERE n.incident_id = ANY(:ids) AND n.status = 'waiting' AND n.due_at <= :now
-  AND NOT (n.channel = ANY(:busy)) AND {HEAD}
+WHERE n.incident_id = ANY(:ids) AND n.status = 'waiting' AND NOT (n.channel = ANY(:busy)) AND {HEAD}
 ORDER BY n.level DESC, n.created_at, n.incident_id, n.sequence
 """
 
@@ -37,7 +36,7 @@ ORDER BY n.level DESC, n.created_at, n.incident_id, n.sequence
 NEXT_DUE = f"""
 SELECT min(due_at) FROM (
     SELECT (
-        SELECT n.due_at FROM notifications n WHERE n.status = 'waiting' AND n.level = levels.level AND {HEAD}
+        SELECT n.due_at FROM notifications n WHERE n.due_at IS NOT NULL AND n.level = levels.level AND {HEAD}
         ORDER BY n.due_at LIMIT 1
     ) AS due_at
     FROM (SELECT 1 AS level UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4) levels

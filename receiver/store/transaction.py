@@ -58,8 +58,8 @@ class SqlTransaction:
         """
         if not incident_ids:
             return []
-        rows = self._session.rows(statements.HEADS, ids=list(incident_ids), now=now, busy=list(busy))
-        return [codec.read_notification(row) for row in rows]
+        rows = self._session.rows(statements.HEADS, ids=list(incident_ids), busy=list(busy))
+        return [codec.read_notification(row) for row in rows if row.due_at <= now]
 
     def notifications(self, ids: Sequence[str]) -> dict[str, Notification]:
         """Notifications by id, as stored now."""

@@ -11,6 +11,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+DUE = sa.text("due_at IS NOT NULL")
+
 
 def upgrade() -> None:
     """Create everything."""
@@ -58,8 +60,7 @@ def _create_incidents() -> None:
         sa.Column("doc", sa.Text, nullable=False),
     )
     op.create_index("incidents_by_state", "incidents", ["state", "number", "level"])
-    waiting = sa.text("due_at IS NOT NULL")
-    op.create_index("incidents_due", "incidents", ["due_at"], sqlite_where=waiting, postgresql_where=waiting)
+    op.create_index("incidents_due", "incidents", ["due_at"], sqlite_where=DUE, postgresql_where=DUE)
 
 
 def _create_alerts() -> None:
@@ -102,13 +103,12 @@ def _create_notifications() -> None:
     op.create_index(
         "notifications_queue", "notifications", ["incident_id", "status", "channel", "recipient", "sequence"]
     )
-    waiting = sa.text("status = 'waiting'")
     op.create_index(
         "notifications_due",
         "notifications",
         [sa.text("level DESC"), "due_at", "channel"],
-        sqlite_where=waiting,
-        postgresql_where=waiting,
+        sqlite_where=DUE,
+        postgresql_where=DUE,
     )
 
 
