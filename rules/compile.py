@@ -19,6 +19,9 @@ from rules.wording import Reading, annotations, camel_case, escaped, labels, sen
 
 __all__ = ["AlertingRule", "Group", "RecordingRule", "compile"]
 
+LONGEST_SUMMARY = 80
+"""A longer condition is no summary where the policy describes the rule."""
+
 
 def compile(policy: Policy) -> tuple[Group, ...]:  # noqa: A001 - it is what this does
     """The policy's rule groups.
@@ -99,7 +102,8 @@ def _in_order_of_need(recordings: Sequence[Recording]) -> list[Recording]:
 
 def _alert(policy: Policy, reading: Reading, signal: Signal | None, silent: Micros | None) -> AlertingRule:
     rule, reads = reading.rule, reading.condition
-    said = escaped(rule.description) if rule.description and reads.expr != reads.text else reading.text
+    needs_words = reads.expr != reads.text or len(reading.text) > LONGEST_SUMMARY
+    said = escaped(rule.description) if rule.description and needs_words else reading.text
     return AlertingRule(
         alert=camel_case(rule.name),
         expr=reads.expr,

@@ -3,9 +3,11 @@
 `rules.load` adds what `expand` returns to the policy. The framework's own evaluator is no model here: it calls a false
 positive rate of 0.5 compliant and 0.0001 not. Arithmetic is Decimal, so that 1 - 0.999 stays 0.001.
 
-For each SLO, in this order: the error ratio (NaN and values outside 0..1 give no sample, since one NaN would poison
-an average for the whole window, and 95 percent would read as perfect), the share of the error budget consumed, whether
-the target is missed, and burn rates over shorter windows. The guide's rules read the first three by name.
+Each recording carries the labels `system` and `slo` though its input has them: rules that differ in nothing but their
+expression are duplicates to promtool's lint. For each SLO, in this order: the error ratio (NaN and values outside 0..1
+give no sample, since one NaN would poison an average for the whole window, and 95 percent would read as perfect), the
+share of the error budget consumed, whether the target is missed, and burn rates over shorter windows. The guide's
+rules read consumption and violation by name.
 """
 
 from collections import Counter
@@ -101,7 +103,7 @@ def _additions(scope: Scope) -> Iterator[Addition]:
     yield from objectives
     if any(isinstance(each, Recording) and each.record == CONSUMED for each in objectives):
         consumed = Selector(CONSUMED, (("system", "=", slug(system.name)),))
-        yield scope.recording(VIOLATED, f"1 - ({consumed} <= bool {ON_TARGET})", {}, system.place)
+        yield scope.recording(VIOLATED, f"1 - ({consumed} <= bool {ON_TARGET})", scope.labels, system.place)
     yield from _compliance(scope)
     for threshold in system.safety_thresholds:
         yield from limits.threshold(scope, threshold)
@@ -136,9 +138,9 @@ def _objective(scope: Scope, slo: Slo) -> Iterator[Addition]:
     budget = slo.target if good == "lower" else 1 - slo.target
     if not budget:
         expr = f"max_over_time({_ranged(str(ratio), slo.window)}) > bool 0"
-        yield scope.recording(VIOLATED, expr, window, slo.place)
+        yield scope.recording(VIOLATED, expr, labels | window, slo.place)
         return
-    yield scope.recording(CONSUMED, _share(ratio, slo.window, budget), window, slo.place)
+    yield scope.recording(CONSUMED, _share(ratio, slo.window, budget), labels | window, slo.place)
     yield from _burn_rates(scope, slo, budget, ratio)
 
 
@@ -153,7 +155,8 @@ def _burn_rates(scope: Scope, slo: Slo, budget: Decimal, ratio: Selector) -> Ite
         for window in windows:
             spelt = format_duration(window)
             if window not in recorded:
-                yield scope.recording(BURN_RATE, _share(ratio, window, budget), {"window": spelt}, slo.place)
+                labels = {label: value for label, _, value in ratio.matchers} | {"window": spelt}
+                yield scope.recording(BURN_RATE, _share(ratio, window, budget), labels, slo.place)
                 recorded.add(window)
             sides.append(f"{Selector(BURN_RATE, (*ratio.matchers, ('window', '=', spelt)))} > {factor}")
         rule = scope.rule(
@@ -182,7 +185,7 @@ def _compliance(scope: Scope) -> Iterator[Addition]:
     if names:
         matchers = (("slo", "=~", "|".join(names)), ("system", "=", slug(scope.system.name)))
         expr = f"max by (system) ({Selector(VIOLATED, matchers)})"
-        yield scope.recording(COMPLIANCE, expr, {}, scope.system.place)
+        yield scope.recording(COMPLIANCE, expr, scope.labels, scope.system.place)
 
 
 def _shared(system: System) -> Iterator[Addition]:

@@ -22,8 +22,8 @@ class Case:
     series: dict[str, str] = field(default_factory=dict)
     alerts: list[tuple[int, str, tuple[Told, ...]]] = field(default_factory=list)
     """(tick, alert name, every alert of that name)."""
-    samples: list[tuple[int, str, Sample]] = field(default_factory=list)
-    """(tick, expression, its one element)."""
+    samples: list[tuple[int, str, Sample | None]] = field(default_factory=list)
+    """(tick, expression, its one element if it has any)."""
 
     def document(self, interval: Micros) -> dict[str, Any]:
         """The test as promtool's YAML has it, its ticks being the interval long."""
@@ -39,7 +39,7 @@ class Case:
             ]
         if self.samples:
             document["promql_expr_test"] = [
-                {"expr": expr, "eval_time": format_duration(tick * interval), "exp_samples": [_sample(expr, sample)]}
+                {"expr": expr, "eval_time": format_duration(tick * interval), "exp_samples": _samples(expr, sample)}
                 for tick, expr, sample in self.samples
             ]
         return document
@@ -54,9 +54,9 @@ def _expected(told: Iterable[Told]) -> list[dict[str, Any]]:
     return [{"exp_labels": dict(labels), "exp_annotations": dict(annotations)} for labels, annotations in told]
 
 
-def _sample(expr: str, sample: Sample) -> dict[str, Any]:
+def _samples(expr: str, sample: Sample | None) -> list[dict[str, Any]]:
     name = expr.split("{", 1)[0]
-    return {"labels": series_name(name, sample.labels), "value": _Number(number(sample.value))}
+    return [{"labels": series_name(name, sample.labels), "value": _Number(number(sample.value))}] if sample else []
 
 
 class _Number:

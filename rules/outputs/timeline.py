@@ -24,10 +24,10 @@ LONGEST_WAIT = 600
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """At that tick, exactly this alert (labels, annotations) or none."""
+    """At that tick, exactly one alert, made by this element, or none."""
 
     tick: int
-    alert: tuple[Labels, Labels] | None
+    alert: Sample | None
 
 
 @dataclass(slots=True)
@@ -75,7 +75,6 @@ def _exact(alert: AlertingRule, found: Sequence[Pair], needed: int, held: int) -
     """Good, one failure too few, good again, just enough failures, good: for each metric in turn."""
     story = Story(f"{alert.alert}: at the boundary, after {needed} consecutive failures, resolved", alert.alert)
     for pair in found:
-        expected = told(alert, pair.alert)
         quiet = story.feed(pair.good, 2)
         story.checks.append(Check(quiet, None))
         if needed > 1:
@@ -83,10 +82,10 @@ def _exact(alert: AlertingRule, found: Sequence[Pair], needed: int, held: int) -
             story.feed(pair.good, 1)
             story.checks.append(Check(story.feed(pair.bad, needed - 1), None))
         fired = story.feed(pair.bad, 1)
-        story.checks.append(Check(fired, expected))
+        story.checks.append(Check(fired, pair.alert))
         story.feed(pair.good, held + 1)
         if held:
-            story.checks.append(Check(fired + held, expected))
+            story.checks.append(Check(fired + held, pair.alert))
         story.checks.append(Check(fired + held + 1, None))
     return story
 
@@ -99,7 +98,7 @@ def _steady(
     fired = bad.feed(pair.bad, needed) if needed > 1 else bad.feed(pair.bad, 1)
     if needed > 1:
         bad.checks.append(Check(fired - 1, None))
-    bad.checks.append(Check(fired, told(alert, pair.alert)))
+    bad.checks.append(Check(fired, pair.alert))
     window = sum((_look_back(node) for node in nodes(tree)), timedelta())
     recovery = int(window.total_seconds() * 1_000_000) // interval + 1
     if all(node.func.name == "avg_over_time" for node in nodes(tree) if isinstance(node, promql.Call)):

@@ -19,9 +19,9 @@ from rules.groups import AlertingRule, Group, RecordingRule
 from rules.outputs.cases import Case, series_name
 from rules.outputs.evaluation import Sample, Unprovable
 from rules.outputs.losses import losses, never_seen
-from rules.outputs.timeline import WINDOWED, Story, number, sequence, stories
+from rules.outputs.timeline import WINDOWED, Story, number, sequence, stories, told
 from rules.outputs.vigils import vigils
-from rules.outputs.witnesses import answer, labels_of
+from rules.outputs.witnesses import labels_of, recorded_for
 from rules.outputs.yaml_text import text
 from rules.policy import MINUTE, Micros
 
@@ -30,6 +30,9 @@ Compiled by Tocsin: proves rules.yml, with `promtool test rules {name}`.
 Each alert fires after just enough consecutive failures at the boundary of its condition, not one earlier, and
 resolves; each twin fires when its signal is absent, vanished, NaN or gone for one unit, and not on a rollout.
 """
+
+FED = 3
+"""Ticks for which a recording's inputs are steady."""
 
 VALUED_WITHOUT_INPUT = frozenset(("vector", "absent", "absent_over_time", "time"))
 
@@ -96,25 +99,28 @@ class _Facts:
         every = {read for reads in self.reads.values() for read in reads}
         every.update(source for rule in rules for source in condition.parse(rule.condition).sources)
         self.bare = {read.name for read in every if not read.matchers}
-        self.alike: dict[str, list[tuple[str, set[str]]]] = defaultdict(list)
-        """Alert name → its rules' keys, and what each reads."""
+        self.named: dict[str, list[AlertingRule]] = defaultdict(list)
+        """Alert name → its rules: promtool sees their alerts together."""
         for alert in alerts:
             if alert.rule:
-                self.alike[alert.alert].append((alert.rule.key, self.needs(alert)))
+                self.named[alert.alert].append(alert)
 
     def needs(self, alert: AlertingRule) -> set[str]:
         """What no other story may feed while this alert's is told."""
         assert alert.rule is not None
         return {self.need(source) for source in condition.parse(alert.rule.condition).sources}
 
-    def needs_of_name(self, alert: AlertingRule) -> set[str]:
-        """The same for all rules of the alert's name: promtool sees their alerts together. Raises Unprovable."""
+    def alike(self, alert: AlertingRule) -> list[AlertingRule]:
+        """The rules that fire with this one, under its name, itself among them. Raises Unprovable."""
         assert alert.rule is not None
         needs = self.needs(alert)
-        for key, others in self.alike[alert.alert]:
-            if key != alert.rule.key and others & needs:
-                raise Unprovable(f"{key} has the same name and reads the same signal")
-        return needs.union(*(others for _, others in self.alike[alert.alert]))
+        alike = [other for other in self.named[alert.alert] if self.needs(other) & needs]
+        for other in alike:
+            assert other.rule is not None
+            pace = (other.expr, other.hold, other.keep_firing, other.rule.interval)
+            if pace != (alert.expr, alert.hold, alert.keep_firing, alert.rule.interval):
+                raise Unprovable(f"{other.rule.key} has the same name and reads the same signal, but fires otherwise")
+        return alike
 
     def need(self, selector: Selector) -> str:
         """Two selectors with labels do not meet, unless somebody reads the metric without any."""
@@ -171,9 +177,12 @@ def _rules(facts: _Facts, alerts: Sequence[AlertingRule], interval: Micros, miss
         assert alert.rule is not None
         try:
             depth = facts.check_feedable(condition.parse(alert.rule.condition).sources)
-            needs = facts.needs_of_name(alert)
+            alike = facts.alike(alert)
+            if alike[0] is not alert:
+                continue
+            needs = {need for other in facts.named[alert.alert] for need in facts.needs(other)}
             for story in stories(alert, interval):
-                _tell(story, rounds.place(needs, depth, "rules at their boundaries"))
+                _tell(story, alike, rounds.place(needs, depth, "rules at their boundaries"))
             if looks_back(syntax(alert.expr)):
                 missing.append(f"rule {alert.rule.key} ({alert.rule.condition}): {WINDOWED}")
         except Unprovable as reason:
@@ -181,11 +190,12 @@ def _rules(facts: _Facts, alerts: Sequence[AlertingRule], interval: Micros, miss
     return rounds.in_order()
 
 
-def _tell(story: Story, case: Case) -> None:
+def _tell(story: Story, alerts: Sequence[AlertingRule], case: Case) -> None:
     for selector, values in story.series.items():
         case.series[series_name(selector.name, labels_of(selector))] = sequence(values)
     for check in story.checks:
-        case.alerts.append((check.tick, story.alert, (check.alert,) if check.alert else ()))
+        seen = tuple(told(alert, check.alert) for alert in alerts) if check.alert else ()
+        case.alerts.append((check.tick, story.alert, seen))
 
 
 def _twins(facts: _Facts, own: Sequence[AlertingRule], interval: Micros, missing: list[str]) -> list[Case]:
@@ -214,13 +224,19 @@ def _recordings(facts: _Facts, recordings: Sequence[RecordingRule], missing: lis
         reads = condition.sources(recording.expr)
         try:
             depth = facts.check_feedable(reads)
-            inputs, result = answer(syntax(recording.expr), reads)
+            answers = recorded_for(syntax(recording.expr), reads)
         except Unprovable as reason:
             missing.append(f"recording {recording.record} ({recording.expr}): {reason}")
             continue
         case = rounds.place(map(facts.need, reads), depth, "recorded signals")
-        for selector, series in inputs.items():
-            case.series[series_name(selector.name, series.labels)] = f"{number(series.value)}x5"
-        labels = tuple(sorted((dict(result.labels) | dict(recording.labels)).items()))
-        case.samples.append((5, series_name(recording.record, labels), Sample(labels, result.value)))
+        for read in reads:
+            fed = [number(value) for value, _ in answers for _ in range(FED)]
+            case.series[series_name(read.name, labels_of(read))] = sequence(fed)
+        for position, (_, result) in enumerate(answers, 1):
+            tick = position * FED - 1
+            if result is None:
+                case.samples.append((tick, series_name(recording.record, recording.labels), None))
+                continue
+            labels = tuple(sorted((dict(result.labels) | dict(recording.labels)).items()))
+            case.samples.append((tick, series_name(recording.record, labels), Sample(labels, result.value)))
     return rounds.in_order()

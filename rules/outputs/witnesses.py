@@ -69,14 +69,19 @@ def pairs(tree: promql.Expr, selectors: tuple[Selector, ...]) -> tuple[Pair, ...
     return tuple(found)
 
 
-def answer(tree: promql.Expr, selectors: tuple[Selector, ...]) -> tuple[Inputs, Sample]:
-    """Inputs for which an expression has a value, and that value. Raises Unprovable."""
-    for value in (0.5, 1.0, 2.0, 100.0) if selectors else ():
-        inputs = {selector: Series(labels_of(selector), value) for selector in selectors}
-        result = evaluate(tree, inputs)
-        if isinstance(result, Sample):
-            return inputs, result
-    raise Unprovable("no inputs were found for which it has a value")
+def recorded_for(tree: promql.Expr, selectors: tuple[Selector, ...]) -> list[tuple[float, Sample | None]]:
+    """(value of every input, what the expression makes of it): values to follow each other. Raises Unprovable.
+
+    Over a window values blur, so there is only one then.
+    """
+    found: list[tuple[float, Sample | None]] = []
+    for value in (0.5, 100.0, 1.0):
+        result = evaluate(tree, {selector: Series(labels_of(selector), value) for selector in selectors})
+        if not isinstance(result, float) and (result is not None or not looks_back(tree)):
+            found.append((value, result))
+    if not selectors or all(result is None for _, result in found):
+        raise Unprovable("no inputs were found for which it has a value")
+    return found[:1] if looks_back(tree) else found
 
 
 def _inputs(selectors: tuple[Selector, ...], labels: Mapping[Selector, Labels], values: tuple[float, ...]) -> Inputs:
