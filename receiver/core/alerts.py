@@ -72,7 +72,7 @@ def receive(
     if news.fired:
         _fire(draft, news, before)
     if news.cleared:
-        _clear(draft, news)
+        _clear(draft, news, truncated=event.truncated)
     return draft.effects()
 
 
@@ -149,9 +149,10 @@ def _fire_again(draft: Draft) -> None:
         renew_acknowledgement(draft)
 
 
-def _clear(draft: Draft, news: News) -> None:
+def _clear(draft: Draft, news: News, *, truncated: bool) -> None:
+    """Of a truncated group more may fire than we know: the last clearing known proves nothing then."""
     last = max(news.cleared, key=lambda alert: (alert.ended_at or alert.starts_at, alert.twin))
-    draft.set(twin_cleared_last=last.twin)
+    draft.set(twin_cleared_last=last.twin or truncated)
     draft.enter(Fact.ALERT_CLEARED, rule=last.rule, alerts=len(news.cleared), firing=sum(draft.incident.firing))
     if draft.incident.is_live and not draft.incident.is_firing:
         begin_recovery(draft)

@@ -17,6 +17,8 @@ class AlertsReceived:
     key: str
     source: str
     alerts: tuple[Alert, ...]
+    truncated: bool = False
+    """Alertmanager left alerts of the group out (`max_alerts`): others that we never heard of may fire."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from receiver.settings import Role
 from receiver.web.access import Access, Caller
+from receiver.web.body import read_body
 from receiver.web.problems import JSON, Handler, Problem, invalid
 
 Said = TypeVar("Said", bound=BaseModel)
@@ -78,9 +79,7 @@ def _query(request: web.Request, model: type[Said]) -> Said:
 
 async def _body(request: web.Request, model: type[Said]) -> Said:
     """No body at all is an empty one: most actions need to say nothing."""
-    if (request.content_length or 0) > BODY_LIMIT:
-        raise Problem(413, f"the body is larger than {BODY_LIMIT} bytes")
-    body = await request.read()
+    body = await read_body(request)
     if len(body) > BODY_LIMIT:
         raise Problem(413, f"the body is larger than {BODY_LIMIT} bytes")
     try:

@@ -29,6 +29,9 @@ TEXT_LIMIT = 8192
 FINGERPRINT_LIMIT = 64
 """A fingerprint has 16 hexadecimal digits; whatever is longer is none of Alertmanager's."""
 
+LATEST = 253_370_764_800 * SECOND
+"""The first instant of the year 9999; later ones overflow in some time zone."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Texts = dict[str, str]
@@ -103,9 +106,10 @@ def _received(alert: AlertDocument) -> Received:
 
 
 def instant(moment: datetime) -> Instant:
-    """Microseconds since 1970; a moment without a zone is taken as UTC."""
+    """Microseconds since 1970; a moment without a zone is taken as UTC, one that no calendar could show is cut."""
     since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
-    return Instant((since.days * 86_400 + since.seconds) * SECOND + since.microseconds)
+    micros = (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
+    return Instant(min(max(micros, 0), LATEST))
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:

@@ -54,14 +54,23 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it that
         self.detail = detail
         self.members = members or {}
         self.headers = headers or {}
+        self.hangs_up = False
+        """Whether the connection is closed after the answer: what follows on it cannot be understood."""
 
     def answer(self) -> web.Response:
         """The problem as a response."""
         title = HTTPStatus(self.status).phrase
         document = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail, **self.members}
-        return web.Response(
+        response = web.Response(
             body=orjson.dumps(document), status=self.status, content_type=PROBLEM, headers=dict(self.headers)
         )
+        if self.hangs_up:
+            response.force_close()
+        return response
+
+
+UNAVAILABLE = Problem(503, "the database is unavailable just now; nothing was stored, please try again")
+"""Says no more: the reason names files and hosts, and is for the log."""
 
 
 def invalid(error: ValidationError, what: str) -> Problem:
@@ -83,11 +92,9 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         response = problem.answer()
     except web.HTTPException as error:
         response = _of_aiohttp(request, error).answer()
-    except web.RequestPayloadError:
-        response = Problem(400, "the body cannot be read: broken or wrongly compressed").answer()
     except StoreUnavailable as error:
         log.warning("request not served: the database is unavailable", path=request.path, reason=str(error))
-        response = Problem(503, str(error)).answer()
+        response = UNAVAILABLE.answer()
     except ConnectionError:
         raise
     except Exception as error:  # noqa: BLE001 - said once, here; the caller learns nothing of the inside
@@ -107,8 +114,6 @@ def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
         case web.HTTPMethodNotAllowed():
             allowed = ", ".join(sorted(error.allowed_methods))
             return Problem(405, f"{request.method} is not for this path; {allowed} is", headers={"Allow": allowed})
-        case web.HTTPRequestEntityTooLarge():
-            return Problem(413, "the body is too large; TOCSIN_BODY_LIMIT sets how large it may be")
         case _:
             return Problem(error.status if error.status >= 400 else 500, error.reason)
 

@@ -23,11 +23,9 @@ from receiver.errors import StoreUnavailable
 from receiver.metrics import Metrics
 from receiver.settings import Settings
 from receiver.web.access import WebhookAccess
+from receiver.web.body import read_body
 from receiver.web.payload import Payload, parse
-from receiver.web.problems import JSON, Problem, invalid
-
-READ_WITHIN = 30.0
-"""Seconds for a body to arrive."""
+from receiver.web.problems import JSON, UNAVAILABLE, Problem, invalid
 
 ANSWER_WITHIN = 15.0
 """Seconds for the commit; Alertmanager's own patience is unknown to us, 10 s at least."""
@@ -54,14 +52,13 @@ class Webhook:
         began = steady_clock()
         try:
             self._access.require(request)
-            numbers = await self._take(await _read(request), request.query.get("source", ""))
+            numbers = await self._take(await read_body(request), request.query.get("source", ""))
         except Problem as problem:
             self._refuse(problem)
             raise
         except StoreUnavailable as error:
-            unavailable = Problem(503, str(error))
-            self._refuse(unavailable)
-            raise unavailable from error
+            self._refuse(UNAVAILABLE, str(error))
+            raise UNAVAILABLE from error
         except Exception:
             self._metrics.webhook("failed")
             raise
@@ -95,25 +92,12 @@ class Webhook:
             classified = classify(playbook, source, payload.group_labels, received)
             alerts.setdefault(classified.key, []).append(classified.alert)
             self._metrics.alert(firing=classified.alert.firing, severity_known=not classified.alert.level_note)
-        return [AlertsReceived(key, source, tuple(some)) for key, some in alerts.items()]
+        return [AlertsReceived(key, source, tuple(some), payload.truncated > 0) for key, some in alerts.items()]
 
-    def _refuse(self, problem: Problem) -> None:
+    def _refuse(self, problem: Problem, reason: str = "") -> None:
         outcome = OUTCOMES.get(problem.status, "failed")
         self._metrics.webhook(outcome)
-        log.warning("webhook refused", status=problem.status, outcome=outcome, reason=problem.detail)
-
-
-async def _read(request: web.Request) -> bytes:
-    """The whole body, unpacked; aiohttp counts the unpacked bytes, so a gzip bomb ends at the limit."""
-    try:
-        async with asyncio.timeout(READ_WITHIN):
-            return await request.read()
-    except TimeoutError:
-        raise Problem(503, f"the body did not arrive within {READ_WITHIN:.0f} s") from None
-    except web.HTTPRequestEntityTooLarge:
-        raise Problem(413, "the body is too large; TOCSIN_BODY_LIMIT sets how large it may be") from None
-    except web.RequestPayloadError:
-        raise Problem(400, "the body cannot be read: broken off or wrongly compressed") from None
+        log.warning("webhook refused", status=problem.status, outcome=outcome, reason=reason or problem.detail)
 
 
 def _numbers(results: Sequence[Result]) -> list[int]:

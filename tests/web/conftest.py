@@ -1,6 +1,8 @@
 """A receiver to talk to: the real application, engine and store (in memory), and a clock that stands still."""
 
 import asyncio
+import io
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +63,9 @@ class Running:
 
     async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
         """Any request; status and what was answered (JSON where it is JSON)."""
-        content = {"data": body} if isinstance(body, bytes) else {"json": body} if body is not None else {}
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        content = {} if body is None else {"data": io.BytesIO(body)}
         async with self.http.request(method, self.url + path, allow_redirects=False, **content, **more) as answer:
             is_json = "json" in answer.content_type
             return answer.status, await answer.json(content_type=None) if is_json else await answer.text()
@@ -122,7 +126,7 @@ async def _begin(settings: Settings, policy: Policy) -> tuple[Running, web.AppRu
     store = open_store(settings.database)
     channels = frozenset(channel.name for channel in policy.channels)
     desk = Desk(Engine(store, policy, channels, clock(), lambda *_: metrics.poisoned()), clock)
-    running = Running(store, desk, clock, metrics, aiohttp.ClientSession(), "", 0)
+    running = Running(store, desk, clock, metrics, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)), "", 0)
 
     async def reload() -> list[str]:
         await asyncio.sleep(0)

@@ -1,0 +1,330 @@
+"""The webhook's manners: what it answers to whom, what it never does, and what is counted."""
+
+import asyncio
+import gzip
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from receiver.core.classify import is_heartbeat
+from receiver.desk import QUEUE_LIMIT
+from rules.policy import SECOND
+from tests.web.conftest import Running, payload
+
+PATH = "/webhook/alertmanager"
+GZIP = {"Content-Encoding": "gzip"}
+
+
+def alert(**changes: Any) -> dict[str, Any]:
+    """One firing alert, as Alertmanager writes it."""
+    plain = {
+        "status": "firing",
+        "labels": {"alertname": "DiskFull", "severity": "warning"},
+        "annotations": {"summary": "disk full"},
+        "startsAt": "2026-11-23T02:28:11.821123456Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": "http://prom.example.test/graph",
+        "fingerprint": "dff48a4cd452bbba",
+    }
+    return {name: value for name, value in {**plain, **changes}.items() if value is not ...}
+
+
+def body(*alerts: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A webhook's body."""
+    return {"version": "4", "status": "firing", "alerts": list(alerts), "groupLabels": {}, **changes}
+
+
+ACCEPTED: dict[str, dict[str, Any]] = {
+    "as it is": body(alert()),
+    "nobody": body(),
+    "fields of later versions": body(alert(), notification_reason="new alerts added", routeLabels={"a": "b"}),
+    "unknown keys in an alert": body(alert(colour="red", values={"A": 1})),
+    "no fingerprint": body(alert(fingerprint=...)),
+    "an empty fingerprint": body(alert(fingerprint="")),
+    "null where Go says nil": body(alert(annotations=None, generatorURL=None), groupLabels=None, truncatedAlerts=None),
+    "nothing but what is needed": {"alerts": [alert(annotations=..., endsAt=..., generatorURL=..., fingerprint=...)]},
+    "no labels": body(alert(labels={})),
+    "a start without a zone": body(alert(startsAt="2026-11-23T02:28:11")),
+    "a start east of UTC": body(alert(startsAt="2026-11-23T05:28:11.1+03:00")),
+    "a start in the year 1, east of UTC": body(alert(startsAt="0001-01-01T00:00:00+14:00")),
+    "a start in the year 9999, west of UTC": body(alert(startsAt="9999-12-31T23:59:59-12:00")),
+    "resolved in the year 1": body(alert(status="resolved", endsAt="0001-01-01T00:00:00Z")),
+    "resolved before it began": body(alert(status="resolved", endsAt="2020-01-01T00:00:00Z")),
+    "an endless fingerprint": body(alert(fingerprint="f" * 100_000)),
+    "a label of 100 kB": body(alert(labels={"alertname": "A" * 100_000})),
+    "NUL everywhere": body(
+        alert(labels={"alertname": "a\0b", "n\0": "\0"}, annotations={"summary": "\0x"}, fingerprint="\0")
+    ),
+    "severity level out of range": body(alert(labels={"alertname": "A", "severity_level": "9"})),
+}
+
+
+@pytest.mark.parametrize("document", ACCEPTED.values(), ids=ACCEPTED.keys())
+async def test_accepted(receiver: Running, document: dict[str, Any]) -> None:
+    """What can be understood is taken in, and the incident can be shown."""
+    status, answer = await receiver.post(PATH, document)
+    assert (status, answer) == (200, {"incidents": answer["incidents"]})
+    fires = any(each["status"] == "firing" for each in document["alerts"])
+    assert len(answer["incidents"]) == (1 if fires else 0)
+    assert (await receiver.get("/api/v1/incidents"))[0] == 200
+
+
+NEVER = b'{"alerts": [], "x": '
+MALFORMED: dict[str, bytes] = {
+    "nothing": b"",
+    "no JSON": b"alert!",
+    "half of it": payload("single_firing")[:-20],
+    "a list": b"[]",
+    "a number": b"1",
+    "null": b"null",
+    "no alerts": b"{}",
+    "alerts that are none": b'{"alerts": [1, "two", null]}',
+    "alerts that are an object": b'{"alerts": {}}',
+    "no status": json.dumps(body(alert(status=...))).encode(),
+    "a status of its own": json.dumps(body(alert(status="pending"))).encode(),
+    "no start": json.dumps(body(alert(startsAt=...))).encode(),
+    "a start that is none": json.dumps(body(alert(startsAt="yesterday"))).encode(),
+    "a start that is not a number": json.dumps(body(alert(startsAt=float("nan")))).encode(),
+    "an infinite start": json.dumps(body(alert(startsAt=float("inf")))).encode(),
+    "a start beyond all time": b'{"alerts": [{"status": "firing", "labels": {}, "startsAt": 1e300}]}',
+    "labels that are numbers": json.dumps(body(alert(labels={"a": 1}))).encode(),
+    "truncated by NaN": json.dumps(body(truncatedAlerts=float("nan"))).encode(),
+    "a lone surrogate": b'{"alerts": [{"status": "firing", "labels": {"a": "\\ud800"}, "startsAt": "2026-11-23T02:28:11Z"}]}',
+    "not UTF-8": b'{"alerts": [{"status": "firing", "labels": {"a": "\xff\xfe"}, "startsAt": "2026-11-23T02:28:11Z"}]}',
+    "a bare NUL": b'{"alerts": [{"status": "firing", "labels": {"a": "\x00"}, "startsAt": "2026-11-23T02:28:11Z"}]}',
+    "lists, 100,000 deep": NEVER + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "objects, 100,000 deep": NEVER + b'{"a":' * 100_000 + b"1" + b"}" * 100_001,
+    "UTF-16": json.dumps(body(alert())).encode("utf-16"),
+    "form data": b"payload=%7B%7D",
+}
+
+
+@pytest.mark.parametrize("content", MALFORMED.values(), ids=MALFORMED.keys())
+async def test_malformed(receiver: Running, content: bytes) -> None:
+    """What can never be understood is answered 400 with words, counted, and opens nothing."""
+    async with receiver.http.post(receiver.url + PATH, data=content) as answer:
+        assert (answer.status, answer.content_type) == (400, "application/problem+json")
+        assert (await answer.json(content_type=None))["detail"].startswith("the payload is not what it should be")
+    assert (await receiver.scrape())['tocsin_webhooks_total{result="malformed"}'] == 1
+    assert (await receiver.get("/api/v1/incidents"))[1]["incidents"] == []
+
+
+async def test_refusal_quotes_nothing(receiver: Running) -> None:
+    """Alertmanager logs our answers: a refusal does not repeat what was sent."""
+    status, answer = await receiver.post(PATH, body(alert(status="hunter2", labels={"password": 12345})))
+    assert status == 400
+    assert "hunter2" not in json.dumps(answer)
+    assert "12345" not in json.dumps(answer)
+
+
+async def test_nul_is_gone(receiver: Running) -> None:
+    """PostgreSQL refuses NUL, so none gets through, in names, values, annotations or the source."""
+    await receiver.post(f"{PATH}?source=a%00b", ACCEPTED["NUL everywhere"])
+    _, found = await receiver.get("/api/v1/incidents/1")
+    assert "\0" not in json.dumps(found, ensure_ascii=False)
+    assert (found["source"], found["labels"], found["title"]) == ("ab", {"alertname": "ab", "n": ""}, "x")
+
+
+async def test_long_texts_are_cut(receiver: Running) -> None:
+    """425 kB of annotation, repeated in commonAnnotations, are taken, and 8,192 characters kept."""
+    long = "wörd " * 85_000
+    document = body(alert(annotations={"description": long}), commonAnnotations={"description": long})
+    assert (await receiver.post(PATH, document))[0] == 200
+    _, found = await receiver.get("/api/v1/incidents/1")
+    kept = found["alerts"][0]["annotations"]["description"]
+    assert (len(kept), kept[-1]) == (8192, "…")
+
+
+async def test_instants_are_cut_to_milliseconds(receiver: Running) -> None:
+    """Nanoseconds are read; the same firing told in milliseconds (Alertmanager's API) is the same alert."""
+    await receiver.post(PATH, body(alert()))
+    await receiver.post(PATH, body(alert(startsAt="2026-11-23T02:28:11.821Z")))
+    _, found = await receiver.get("/api/v1/incidents/1")
+    assert (found["alerts"][0]["starts_at"], found["version"]) == ("2026-11-23T02:28:11.821Z", 1)
+
+
+async def test_missing_fingerprints_are_computed_from_labels(receiver: Running) -> None:
+    """Without fingerprints, alerts with the same labels are one and alerts with others are another."""
+    first, second = {"alertname": "A", "n": "1"}, {"alertname": "A", "n": "2"}
+    alerts = [alert(labels=labels, fingerprint=...) for labels in (first, second, dict(reversed(first.items())))]
+    await receiver.post(PATH, body(*alerts))
+    _, found = await receiver.get("/api/v1/incidents/1")
+    assert (found["firing"], len({each["fingerprint"] for each in found["alerts"]})) == (2, 2)
+
+
+async def test_gzip(receiver: Running) -> None:
+    """A compressed body is unpacked."""
+    status, answer = await receiver.post(PATH, gzip.compress(payload("single_firing")), headers=GZIP)
+    assert (status, answer) == (200, {"incidents": [1]})
+
+
+async def test_bad_gzip(receiver: Running) -> None:
+    """A body that only claims to be compressed, or breaks off, is answered 400."""
+    packed = gzip.compress(payload("group_firing"))
+    for broken in (b"not gzip at all", packed[:40] + b"\0" * 40):
+        status, answer = await receiver.post(PATH, broken, headers=GZIP)
+        assert (status, answer["status"]) == (400, 400)
+    assert (await receiver.scrape())['tocsin_webhooks_total{result="malformed"}'] == 2
+
+
+async def test_gzip_bomb(receiver: Running) -> None:
+    """64 MiB in 64 kB are not unpacked to the end: 413, and the next webhook is served."""
+    status, _ = await receiver.post(PATH, gzip.compress(bytes(64 << 20)), headers=GZIP)
+    assert status == 413
+    assert (await receiver.scrape())['tocsin_webhooks_total{result="too_large"}'] == 1
+    assert await receiver.send("single_firing") == [[1]]
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 413)], ids=["16 MiB", "16 MiB and a byte"])
+async def test_largest_body(receiver: Running, more: int, status: int) -> None:
+    """The limit is 16 MiB to the byte."""
+    document = payload("single_firing")
+    padded = document.rstrip() + b" " * ((16 << 20) - len(document.rstrip()) + more)
+    assert (await receiver.post(PATH, padded))[0] == status
+
+
+async def test_ten_thousand_alerts(receiver: Running) -> None:
+    """A group of 10,000 alerts is one incident that counts them all."""
+    alerts = [alert(labels={"alertname": "A", "n": str(n)}, fingerprint=f"{n:016x}") for n in range(10_000)]
+    assert (await receiver.post(PATH, body(*alerts)))[0] == 200
+    _, found = await receiver.get("/api/v1/incidents/1")
+    assert (found["firing"], len(found["alerts"])) == (10_000, 100)
+    assert len((await receiver.get("/api/v1/incidents/1/alerts"))[1]["alerts"]) == 10_000
+
+
+NO_REDIRECT = [
+    "/webhook/alertmanager/",
+    "//webhook/alertmanager",
+    "/webhook",
+    "/webhook/alertmanager/x",
+    "/api/v1/incidents/",
+]
+
+
+@pytest.mark.parametrize("path", NO_REDIRECT)
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"])
+async def test_never_a_redirect(receiver: Running, path: str, method: str) -> None:
+    """Alertmanager follows a redirect, loses the body, and believes the alert delivered: so there is none."""
+    status, _ = await receiver.ask(method, path, payload("single_firing"))
+    assert not 300 <= status < 400
+
+
+async def test_trailing_slash(receiver: Running) -> None:
+    """The webhook's URL with a slash at its end is the webhook."""
+    assert await receiver.post("/webhook/alertmanager/", payload("single_firing")) == (200, {"incidents": [1]})
+
+
+async def test_database_away(start: Callable[..., Any], tmp_path: Path) -> None:
+    """While the database cannot be written the answer is 503, so that Alertmanager tries again; then all is well."""
+    file = tmp_path / "incidents.db"
+    receiver = await start(TOCSIN_DATABASE=f"sqlite:///{file}")
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        status, answer = await receiver.post(PATH, payload("single_firing"))
+        other.execute("ROLLBACK")
+    assert (status, answer["status"]) == (503, 503)
+    assert str(file.parent) not in answer["detail"]
+    assert (await receiver.scrape())['tocsin_webhooks_total{result="unavailable"}'] == 1
+    assert await receiver.send("single_firing") == [[1]]
+
+
+async def test_too_much_at_once(receiver: Running) -> None:
+    """When too many requests wait for the database already, the answer is a quick 503."""
+    alerts = [alert(labels={"alertname": f"A{n}"}, fingerprint=f"{n:016x}") for n in range(QUEUE_LIMIT + 1)]
+    assert (await receiver.post(PATH, body(*alerts)))[0] == 503
+    assert await receiver.send("single_firing") == [[1]]
+
+
+async def test_heartbeat(receiver: Running) -> None:
+    """The heartbeat opens no incident; how long ago it came is a metric, unknown before the first."""
+    assert str((await receiver.scrape())["tocsin_heartbeat_seconds"]) == "nan"
+    beat = alert(labels={"alertname": "TocsinHeartbeat", "heartbeat": "true", "severity": "none"})
+    assert is_heartbeat(beat["labels"])
+    assert await receiver.post(PATH, body(beat)) == (200, {"incidents": []})
+    receiver.clock.now += 90 * SECOND
+    assert await receiver.post(PATH, body({**beat, "status": "resolved"})) == (200, {"incidents": []})
+    assert (await receiver.scrape())["tocsin_heartbeat_seconds"] == 90
+
+
+async def test_counts(receiver: Running) -> None:
+    """Webhooks, alerts by status and guessed severities are counted."""
+    await receiver.send("mixed_firing_resolved", "unicode_emoji")
+    found = await receiver.scrape()
+    assert found['tocsin_webhooks_total{result="accepted"}'] == 2
+    assert found['tocsin_alerts_total{status="firing"}'] == 3
+    assert found['tocsin_alerts_total{status="resolved"}'] == 2
+    assert found["tocsin_unknown_severity_total"] == 1
+    assert found["tocsin_ingest_seconds_count"] == 2
+
+
+TOKEN = {"TOCSIN_WEBHOOK_TOKEN": "hook:token", "TOCSIN_API_TOKENS": "api-token"}
+CREDENTIALS: dict[str, tuple[str | None, int]] = {
+    "bearer": ("Bearer hook:token", 200),
+    "bearer, in small letters": ("bearer hook:token", 200),
+    "basic": ("Basic YWxlcnRtYW5hZ2VyOmhvb2s6dG9rZW4=", 200),
+    "basic without a user": ("Basic Omhvb2s6dG9rZW4=", 200),
+    "nothing": (None, 401),
+    "an empty token": ("Bearer ", 401),
+    "the beginning of it": ("Bearer hook", 401),
+    "more than it": ("Bearer hook:token2", 401),
+    "the API's token": ("Bearer api-token", 401),
+    "not even base64": ("Basic !!!", 401),
+    "base64 of no text": ("Basic //8=", 401),
+    "another scheme": ("Digest hook:token", 401),
+    "bytes that are no text": ("Bearer h\udcffok", 401),
+}
+
+
+@pytest.mark.parametrize(("header", "status"), CREDENTIALS.values(), ids=CREDENTIALS.keys())
+async def test_token(start: Callable[..., Any], header: str | None, status: int) -> None:
+    """With a token configured, only who has it gets alerts in: Bearer, or Basic with any user."""
+    receiver = await start(**TOKEN)
+    sent = await raw(receiver, payload("single_firing"), **({"Authorization": header} if header else {}))
+    assert sent == status
+
+
+async def test_wrong_token_is_counted(start: Callable[..., Any]) -> None:
+    """Refused webhooks show in the metrics: a wrong token must not look like silence."""
+    receiver = await start(**TOKEN)
+    assert (await receiver.post(PATH, payload("single_firing")))[0] == 401
+    assert (await receiver.scrape())['tocsin_webhooks_total{result="unauthorized"}'] == 1
+
+
+async def test_page_of_another_site(receiver: Running) -> None:
+    """A web page cannot make somebody's browser post alerts."""
+    headers = {"Origin": "https://evil.example.test"}
+    assert (await receiver.post(PATH, payload("single_firing"), headers=headers))[0] == 403
+
+
+async def test_one_bad_row_does_not_take_the_others(receiver: Running) -> None:
+    """When one incident of a payload cannot be stored, the answer is 500, and the others are stored."""
+    await receiver.send("group_by_empty")
+    await receiver.desk.run(_damage, receiver, 1)
+    again = payload("group_by_empty").replace(b"2026-11-23T02:28:11.891Z", b"2026-11-23T03:00:00.000Z")
+    status, answer = await receiver.post(PATH, again)
+    assert (status, answer["detail"]) == (500, "1 of 2 incidents could not be stored; the others were")
+    assert (await receiver.get("/api/v1/incidents/2"))[1]["version"] == 2
+    found = await receiver.scrape()
+    assert (found['tocsin_webhooks_total{result="failed"}'], found["tocsin_poisoned_total"]) == (1, 1)
+
+
+def _damage(receiver: Running, number: int) -> None:
+    with receiver.store._database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE incidents SET doc = '{{}}' WHERE number = {number}")
+
+
+async def raw(receiver: Running, content: bytes, **headers: str) -> int:
+    """Post over a bare socket, so that any header can be sent; the status of the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
+    lines = [f"POST {PATH} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(content)}", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    writer.write("\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + content)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return int(answer.split(b" ", 2)[1])
