@@ -79,7 +79,7 @@ def _page(notification: Notification, case: Case, by: str) -> str:
         case Reason.BREACHED:
             return _breach(case)
         case Reason.REPEATED:
-            return f"Still nobody has acknowledged it, {_since_opening(case)}."
+            return f"Nobody has acknowledged it, {_since_opening(case)}."
         case Reason.FALLBACK:
             return "This page has reached nobody yet on the channels that come first, so it comes to you."
         case Reason.NEW_DANGER:

@@ -1,0 +1,380 @@
+"""The words people get: what a page says, which template goes out when, and that nothing can spoil them."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from receiver.core.model import Instant, Kind, Reason, Recovery, State, Window
+from receiver.messages import SHORT_LIMIT, Words
+from rules.load import load
+from rules.placeholders import PLACEHOLDERS
+from rules.policy import HOUR, MINUTE, Template, Templates
+from tests.messages.samples import (
+    INCIDENT,
+    INITIAL,
+    NOON,
+    POLICY,
+    RESOLUTION,
+    UPDATE,
+    Delivery,
+    acknowledged,
+    book,
+    delivery,
+    notification,
+    resolved,
+)
+
+WORDS = Words("https://tocsin.example.org/", "inst")
+GUIDE = Path(__file__).parents[1] / "policies" / "guide.md"
+
+
+def after(minutes):
+    return Instant(NOON + minutes * MINUTE)
+
+
+def message(kind=Kind.PAGE, reason=Reason.OPENED, incident=INCIDENT, minutes=2, policy=POLICY, words=WORDS, **data):
+    what = notification(kind, reason, incident=incident, **data)
+    return words.render(delivery(what, incident, policy), after(minutes))
+
+
+def with_templates(**changes):
+    templates = {"initial": INITIAL, "update": UPDATE, "resolution": RESOLUTION} | changes
+    return replace(POLICY, templates=Templates(**templates))
+
+
+def test_page_says_everything_somebody_needs_at_night():
+    """What, how bad and what that means, how long is left, what to do first, how to acknowledge, labels, runbook."""
+    page = message()
+    assert page.subject == "INCIDENT ALERT: emergency - safety_margin_violation"
+    for said in (
+        "#12 EMERGENCY: Safety margin of landing-7 is 0.91, below 0.95",
+        "acknowledge by 12:17 UTC (13 minutes left); next escalation at 12:07 UTC",
+        "Emergency means: Critical issues that may cause safety or business failure.",
+        "1. Immediately stop affected operations",
+        "Acknowledge #12: https://tocsin.example.org/incidents/12",
+        "To acknowledge: tocsin acknowledge 12",
+        "Condition: safety_margin < 0.95",
+        "system = landing-7",
+        "Runbook: https://runbooks.example.org/safety-margin",
+    ):
+        assert said in page.text
+    assert "acknowledged" not in page.text
+
+
+def test_sms_holds_the_essence():
+    """An SMS says which, how bad, what, until when and how to acknowledge, in plain letters."""
+    assert message().short == (
+        "T#12 EMERGENCY: Safety margin of landing-7 is 0.91, below 0.95. Ack by 12:17 UTC: reply ACK 12"
+    )
+    without = message(words=Words("https://t.example", "inst", sms_replies=False)).short
+    assert without.endswith("Ack by 12:17 UTC: https://t.example/incidents/12")
+
+
+def test_voice_gets_sentences():
+    """What is spoken has no underscores, brackets or numbers with signs that a voice stumbles over."""
+    incident = replace(INCIDENT, title="safety_margin (landing-7) <0.95 #3")
+    speech = message(incident=incident).speech
+    assert speech.startswith("Tocsin here. Emergency incident 12. safety margin, landing-7 0.95 3.")
+    assert not set("_()<>#{}") & set(speech)
+
+
+def test_type_with_immediate_actions_gives_them_all():
+    """An incident type's own immediate actions come before any procedure."""
+    rules = {"aviation_safety_incident_response/engine_failure": 4}
+    page = message(incident=replace(INCIDENT, type="engine_failure", rules=rules))
+    assert "1. Activate engine failure procedures\n2. Notify maintenance team" in page.text
+
+
+def test_rule_without_a_procedure_of_its_own_begins_with_the_initial_response():
+    """Where the rule's section has no response procedure, the first step of `initial_response` is the first action."""
+    page = message(incident=replace(INCIDENT, type="disk_full", rules={"DiskFull": 4}))
+    assert "First do this:\n1. Acknowledge incident\n" in page.text
+
+
+def test_exercise_says_so_first():
+    """An exercise cannot be taken for an emergency, on any medium."""
+    page = message(incident=replace(INCIDENT, exercise=True))
+    assert page.subject.startswith("EXERCISE: ")
+    assert page.text.startswith("EXERCISE")
+    assert page.short.startswith("EXERCISE ")
+    assert page.speech.startswith("This is an exercise.")
+    assert page.headline.startswith("EXERCISE ")
+    assert "EXERCISE: nobody is in danger" in page.html
+
+
+@pytest.mark.parametrize(
+    ("reason", "data", "said"),
+    [
+        (Reason.ESCALATED, {}, "Nobody has acknowledged it in 20 minutes."),
+        (Reason.ESCALATED, {"by": "ada", "note": "need the network team"}, "ada asks for help now."),
+        (Reason.BREACHED, {}, "within the response time of 15 minutes (due by 12:17 UTC)"),
+        (Reason.REPEATED, {}, "20 minutes after the opening"),
+        (Reason.FALLBACK, {}, "has reached nobody yet"),
+        (Reason.NEW_DANGER, {"rule": "safety/x", "acknowledged_by": "ada"}, "safety/x fired. ada's acknowledgement"),
+        (Reason.ACK_EXPIRED, {"acknowledged_by": "ada"}, "ada acknowledged it, and nothing was heard since"),
+        (Reason.RECURRED, {}, "fires again after it was resolved (second time)"),
+        (Reason.STILL_FIRING, {}, "resolved while its alerts fired"),
+        (Reason.RULE_JOINED, {"rule": "safety/y"}, "A further rule fired: safety/y."),
+        (Reason.OPENED, {"by": "ada"}, "Declared by ada."),
+    ],
+)
+def test_page_says_why_it_comes_now(reason, data, said):
+    """Every page after the first says what happened since, before anything else."""
+    page = message(reason=reason, incident=replace(INCIDENT, recurrences=2), minutes=20, **data)
+    assert said in page.lead
+    assert said in page.text
+    assert data.get("note", "") in page.text
+
+
+def test_late_page_says_how_late():
+    """When the response time is over, the page says since when, instead of how long is left."""
+    page = message(reason=Reason.REPEATED, minutes=25)
+    assert "nobody has acknowledged, due by 12:17 UTC, 10 minutes ago" in page.text
+    assert "Ack now (due 12:17 UTC)" in page.short
+
+
+def test_deadline_of_another_day_has_its_date():
+    """A deadline that is not today's is not shown as if it were."""
+    incident = replace(INCIDENT, level=1, response_due_at=Instant(NOON + 24 * HOUR), windows={})
+    assert "acknowledge by 24 Nov 12:02 UTC (23 hours 58 minutes left)" in message(incident=incident).text
+
+
+def test_acknowledgement_carries_the_initial_template():
+    """The guide's initial template says "Incident acknowledged": it goes out then, filled."""
+    told = message(Kind.ACKNOWLEDGED, Reason.ACTION, acknowledged(), minutes=4, by="ada", note="on it")
+    assert told.subject == "INCIDENT ALERT: emergency - safety_margin_violation"
+    assert "Acknowledged by ada, 4 minutes after the opening.\nNote: on it" in told.text
+    assert "- Impact: Severe impact on safety or business operations" in told.text
+    assert "- Updates will be provided every 15 minutes" in told.text
+    assert "Contact: on-call desk, +49 30 1234567" in told.text
+
+
+def test_send_on_opened_moves_the_initial_template_to_the_page():
+    """`send_on: opened` puts its body into the first page, beside what the page says anyway."""
+    policy = with_templates(initial=replace(INITIAL, send_on="opened"))
+    page = message(policy=policy)
+    assert "- Impact: Severe impact" in page.text
+    assert "To acknowledge: tocsin acknowledge 12" in page.text
+    told = message(Kind.ACKNOWLEDGED, Reason.ACTION, acknowledged(), policy=policy, by="ada")
+    assert "Incident Details" not in told.text
+    assert told.subject == "Acknowledged: #12 EMERGENCY: Safety margin of landing-7 is 0.91, below 0.95"
+
+
+def test_update_carries_the_update_template_and_what_was_written():
+    """A status update has the person's words and the template, with every step still to do on a line of its own."""
+    incident = replace(acknowledged(), facts={"current_impact": "two landings diverted", "root_cause": "sensor drift"})
+    told = message(Kind.UPDATE, Reason.ACTION, incident, minutes=14, by="ada", text="switched to backup")
+    assert told.subject == "INCIDENT UPDATE: #12 - acknowledged"
+    assert "Status update by ada.\nswitched to backup" in told.text
+    assert "- Investigation: root cause found\n- Fix: not yet known\n- Impact: two landings diverted" in told.text
+    assert "Next Steps:\n- Immediately stop affected operations\n- Activate safety protocols\n" in told.text
+    assert "Estimated Resolution: not yet known" in told.text
+
+
+def test_resolution_carries_the_resolution_template():
+    """The all-clear says when, how long, why, how it is known, and what comes after."""
+    incident = replace(resolved(), facts={"root_cause": "sensor drift", "fix_description": "recalibrated"})
+    told = message(Kind.RESOLVED, Reason.ACTION, incident, minutes=44, by="ada")
+    assert told.subject == "INCIDENT RESOLVED: #12"
+    for said in (
+        "Resolved by ada after 40 minutes.",
+        "- Resolution Time: 2026-11-23 12:42 UTC\n- Duration: 40 minutes",
+        "- Root Cause: sensor drift\n- Fix Applied: recalibrated\n- Verification: confirmed by ada",
+        "- Monitor system stability for 24 hours: Watch for recurrence\n- Document incident: Complete incident report",
+        "Lessons Learned:\n- not yet known",
+    ):
+        assert said in told.text
+    assert not told.live
+
+
+def test_recovery_that_nobody_saw_is_not_called_verified():
+    """A resolve while alerts fire is not told as an all-clear."""
+    incident = replace(resolved(), firing=(0, 0, 0, 2))
+    told = message(Kind.RESOLVED, Reason.ACTION, incident, by="ada")
+    assert "Alerts still fire." in told.lead
+    assert "Verification: not verified: alerts still fire" in told.text
+    alone = message(Kind.RESOLVED, Reason.RECOVERED, resolved(by=""))
+    assert "Verification: the signal recovered at 2026-11-23 12:37 UTC and stayed recovered" in alone.text
+
+
+@pytest.mark.parametrize(
+    ("recovery", "said"),
+    [
+        (Recovery.VERIFYING, "signal recovered, verifying until 12:07 UTC"),
+        (Recovery.CONFIRM, "signal recovered, a person must confirm"),
+        (Recovery.UNVERIFIED, "recovery unverified"),
+    ],
+)
+def test_recovery_is_told_as_far_as_it_is_known(recovery, said):
+    """Pages and news never sound the all-clear before it is one."""
+    incident = replace(INCIDENT, recovery=recovery, windows={Window.VERIFY: after(5)}, firing=(0, 0, 0, 0))
+    assert said in message(reason=Reason.REPEATED, incident=incident).text
+    assert said in dict(message(Kind.NOTICE, Reason.RECOVERED, incident).facts)["State"]
+
+
+def test_owner_is_reminded_of_the_expiry():
+    """A reminder names its addressee, the moment, and what keeps the acknowledgement."""
+    told = message(Kind.REMINDER, Reason.ACK_EXPIRED, acknowledged(), 12, whom="ada", expires_at=str(after(18)))
+    assert told.lead == (
+        "Reminder: ada: your acknowledgement expires at 12:20 UTC, 6 minutes left. "
+        "A note, a step or an update keeps it."
+    )
+
+
+def test_bundle_names_every_incident():
+    """One message for many: all numbers, the first titles, the first deadline."""
+    incidents = [replace(INCIDENT, number=number, id=f"{number:032}") for number in (*range(12, 31), 40)]
+    items = tuple((notification(incident=each), each) for each in incidents)
+    told = WORDS.render(Delivery(items, book()), after(1))
+    assert told.subject == "EMERGENCY: 20 incidents: #12-#30, #40"
+    assert told.count == 20
+    assert "the first by 12:17 UTC" in told.text
+    assert "#21 Safety margin" in told.text
+    assert "and 10 more" in told.text
+    assert told.short.startswith("T 20 incidents EMERGENCY #12-#30, #40: Safety margin")
+    assert "https://tocsin.example.org/" in told.text
+
+
+def test_bundle_of_far_apart_incidents_still_fits():
+    """Hundreds of numbers without neighbours do not break the limits."""
+    incidents = [replace(INCIDENT, number=number, id=f"{number:032}") for number in range(1, 2000, 2)]
+    items = tuple((notification(incident=each), each) for each in incidents)
+    told = WORDS.render(Delivery(items, book()), after(1))
+    assert len(told.short) <= SHORT_LIMIT
+    assert len(told.subject) <= 200
+    assert "#1999" in told.text
+
+
+def test_without_an_address_there_are_no_links():
+    """Unset TOCSIN_EXTERNAL_URL leaves the command, and no broken links."""
+    page = message(words=Words(None, "inst"))
+    assert "To acknowledge: tocsin acknowledge 12" in page.text
+    assert dict(page.links) == {"Runbook": "https://runbooks.example.org/safety-margin"}
+    assert "incidents/12" not in page.html
+
+
+def test_link_that_is_no_web_address_is_left_out():
+    """A runbook that a browser must not open becomes no link."""
+    rule = replace(POLICY.rules[0], runbook_url="javascript:alert(1)")
+    page = message(policy=replace(POLICY, rules=(rule,)))
+    assert "javascript" not in page.html
+
+
+def test_jinja_templates_work_too():
+    """A template in Jinja2 gets the same values; several points are joined."""
+    template = Template(
+        "{{ severity | upper }} {{ incident_id }}", "{% if status == 'open' %}{{ next_steps }}{% endif %}", "opened"
+    )
+    page = message(policy=with_templates(initial=template))
+    assert page.subject == "EMERGENCY #12"
+    assert "Immediately stop affected operations; Activate safety protocols" in page.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["{{ nope }}", "{{ 1 / 0 }}", "{% if %}", "{{ severity.__class__.__mro__ }}", "{{ ''.join(range(9)) }}"],
+)
+def test_template_that_fails_takes_no_page_away(body):
+    """What a policy's template does wrong is said in the message, and Tocsin's own words go out."""
+    page = message(policy=with_templates(initial=Template(body, body, "opened")))
+    assert "these are Tocsin's own words" in page.text
+    assert "To acknowledge: tocsin acknowledge 12" in page.text
+    assert page.subject == "#12 EMERGENCY: Safety margin of landing-7 is 0.91, below 0.95"
+
+
+def test_braces_reach_nothing_but_values():
+    """`{placeholder}` knows names only: no attributes, no formats; a value with braces is not filled again."""
+    template = Template("{severity.__class__} {severity!r} {impact_description}", "{{incident_id}", "acknowledged")
+    incident = replace(INCIDENT, facts={"impact_description": "{severity} and {lessons_learned}"})
+    page = message(policy=with_templates(initial=replace(template, body="-")), incident=incident)
+    assert page.subject == "{severity.__class__} {severity!r} {severity} and {lessons_learned}"
+
+
+def test_every_placeholder_is_filled():
+    """No name of rules.placeholders stays in braces; what is unknown reads "not yet known"."""
+    body = "\n".join(f"{name}: {{{name}}}" for name in PLACEHOLDERS)
+    told = message(Kind.UPDATE, Reason.ACTION, policy=with_templates(update=Template("x", body, "updated")))
+    lines = told.text.splitlines()
+    for name in PLACEHOLDERS:
+        (line,) = [line for line in lines if line.startswith(f"{name}: ")]
+        assert "{" not in line
+    assert "lessons_learned: not yet known" in lines
+    assert "incident_type: safety_margin_violation" in lines
+
+
+def test_what_responders_entered_goes_before_what_is_assumed():
+    """An entered fact stands in its placeholder, also where a usual value exists."""
+    facts = {
+        "impact_description": "three flights held",
+        "next_steps": "swap the sensor",
+        "contact_information": "gate 4",
+    }
+    told = message(Kind.ACKNOWLEDGED, Reason.ACTION, replace(acknowledged(), facts=facts))
+    assert "- Impact: three flights held" in told.text
+    assert "Contact: gate 4" in told.text
+
+
+@pytest.mark.parametrize(("kind", "reason"), list(product(Kind, Reason)))
+@pytest.mark.parametrize("state", list(State))
+def test_every_message_can_be_said_in_every_state(kind, reason, state):
+    """An incident may have moved on before its message leaves: no combination fails or exceeds a limit."""
+    nasty = "\ud800\u202e\u2028\r\n<b>&{severity}{{ 7*7 }}\x00\x1b" + "é" * 5000
+    for incident in (INCIDENT, replace(INCIDENT, title=nasty, type=nasty, labels={nasty: nasty}, rules={nasty: 4})):
+        told = message(kind, reason, replace(incident, state=state), rule=nasty, by=nasty, note=nasty, summary=nasty)
+        assert 0 < len(told.short) <= SHORT_LIMIT
+        assert 0 < len(told.subject) <= 200
+        assert len(told.text) < 30_000
+        for text in (told.subject, told.text, told.html, told.short, told.speech, told.headline, told.lead):
+            assert text.encode()
+            assert not set("\x00\x1b\r\u2028\u202e") & set(text)
+        for one_line in (told.subject, told.short, told.headline, *dict(told.facts).values()):
+            assert "\n" not in one_line
+        assert "49" not in told.subject
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_html_is_well_formed_and_holds_the_words(kind):
+    """Every element is closed, and nothing foreign is markup."""
+    incident = replace(INCIDENT, title='<script>alert("1")</script>', labels={"<b>": '"><img src=x>'}, exercise=True)
+    told = message(kind, Reason.ACTION, incident)
+    page = Outline()
+    page.feed(told.html)
+    assert page.open == []
+    assert not page.seen & {"script", "img", "b"}
+    assert '<script>alert("1")</script>' in page.words
+
+
+class Outline(HTMLParser):
+    """The elements of a page, and its words."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen, self.words = [], set(), ""
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+        if tag not in {"meta", "br"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words += data
+
+
+def test_the_guide_as_it_stands_gives_its_messages():
+    """With the guide as the policy, its own templates go out, filled."""
+    policy = load([GUIDE])
+    rules = {"incident_response/safety_critical_failure": 4}
+    incident = replace(INCIDENT, type="safety_critical_failure", rules=rules)
+    page = message(policy=policy, incident=incident)
+    assert page.subject == "INCIDENT ALERT: emergency - safety_critical_failure"
+    told = message(Kind.ACKNOWLEDGED, Reason.ACTION, acknowledged(incident), policy=policy)
+    assert "Response Actions:\n- Incident acknowledged\n- Investigation in progress" in told.text
+    over = message(Kind.RESOLVED, Reason.ACTION, resolved(incident), policy=policy)
+    assert "- Monitor system stability for 24 hours: Monitor system performance; Watch for recurrence" in over.text
+    assert "{" not in told.text + over.text
