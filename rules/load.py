@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
-from rules import lints
+from rules import lints, slo
 from rules.document import RESPONSE, Document
 from rules.document.values import Vocabulary
 from rules.meaning import BASIC, USUAL_WORDS, interpret
@@ -21,7 +21,7 @@ from rules.policy import CRITICAL, Policy
 from rules.problems import PolicyError, Problem
 from rules.source import Sources, read, read_packs
 from rules.system import System
-from rules.systems import is_system, read_systems
+from rules.systems import is_system, read_systems, unit_conflicts
 from rules.validate import unknown_sections, validate
 
 PACKS = Path(str(files("rules"))) / "packs"
@@ -70,14 +70,19 @@ def _understand(sources: Sources) -> Loaded:
     watched, unused = read_systems(systems, vocabulary, default_level, sources)
     # What files that could not be read would have said must not be missed aloud.
     policy = _policy(document, root, vocabulary, watched, sources) if document and complete else None
-    files = list(sources.lines)
-    problems = sorted(
-        (replace(problem, source=sources.line(problem.path, problem.line)) for problem in sources.problems),
-        key=lambda problem: (files.index(problem.path) if problem.path in files else -1, problem.line, problem.column),
-    )
+    if policy:
+        sources.problems += unit_conflicts(systems, policy)
+    problems = _in_order(sources)
     if policy is None or any(problem.severity == "error" for problem in problems):
         raise PolicyError(problems)
     return Loaded(replace(policy, unused=unused), tuple(problems))
+
+
+def _in_order(sources: Sources) -> list[Problem]:
+    """The problems with their source lines, file by file as they were read."""
+    order = {path: index for index, path in enumerate(sources.lines)}
+    shown = (replace(problem, source=sources.line(problem.path, problem.line)) for problem in sources.problems)
+    return sorted(shown, key=lambda problem: (order.get(problem.path, -1), problem.line, problem.column))
 
 
 def _policy(
@@ -90,9 +95,21 @@ def _policy(
     return policy
 
 
-def _with_systems(policy: Policy, systems: tuple[System, ...], sources: Sources) -> Policy:  # noqa: ARG001 - seam
-    """Add what the SLOs and thresholds of framework systems mean."""
-    return policy
+def _with_systems(policy: Policy, systems: tuple[System, ...], sources: Sources) -> Policy:
+    """Add what the SLOs and thresholds of framework systems mean; what the policy says itself goes first."""
+    if not systems:
+        return policy
+    channels = {level.level: policy.level_channels(level.level) for level in policy.levels}
+    added = slo.expand(systems, channels)
+    sources.problems += added.problems
+    own = {signal.name for signal in policy.signals}
+    return replace(
+        policy,
+        rules=(*policy.rules, *added.rules),
+        recordings=(*policy.recordings, *added.recordings),
+        signals=(*policy.signals, *(signal for signal in added.signals if signal.name not in own)),
+        incident_types=(*policy.incident_types, *added.incident_types),
+    )
 
 
 def _split(sources: Sources) -> tuple[list[Node], list[Node]]:

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from rules import condition
 from rules.document.system import AlertSpec, SloSpec, SystemSpec, ThresholdSpec, WatchSpec
 from rules.document.values import Vocabulary
 from rules.merge import merge
 from rules.nodes import Mark, Node, mapping
-from rules.policy import Place
+from rules.policy import Place, Policy
 from rules.problems import Problem
 from rules.source import Sources
 from rules.system import AlertName, MonitoringRule, SafetyThreshold, Slo, System
@@ -59,6 +60,26 @@ def read_systems(
         systems.append(reader.read())
         unused += (f"{systems[-1].name or 'a system without a name'}: {part}" for part in reader.unused)
     return tuple(systems), tuple(unused)
+
+
+def unit_conflicts(documents: Iterable[Node], policy: Policy) -> Iterator[Problem]:
+    """Business metrics in money or counts, of a name that a rule compares with a ratio: the rule would always fire."""
+    told = {signal.name for signal in policy.signals if signal.expr or signal.unit}
+    ratios = {}
+    for rule in policy.rules:
+        comparison = condition.parse(rule.condition).comparison
+        if comparison and abs(comparison.threshold) <= 1 and comparison.subject not in told:
+            ratios[comparison.subject] = rule
+    for document in documents:
+        for name, node in _entries(document.child("business_metrics")):
+            target = node.child("target")
+            if name in ratios and target and isinstance(target.value, int | float) and target.value > 1:
+                rule = ratios[name]
+                message = (
+                    f"`{name}` is {target.raw} here, but a ratio in `{rule.condition}` ({rule.place}): "
+                    f"say in `signals` which metric and unit the rule means"
+                )
+                yield Problem(*target.mark, message, "warning")
 
 
 @dataclass(slots=True)
@@ -127,15 +148,6 @@ class _Reader:
                 alerts.append(
                     AlertName(spec.name, _place(item.mark, f"{heading}.{spec.name}"), given, spec.description)
                 )
-        seen: dict[str, MonitoringRule] = {}
-        for rule in rules:
-            first = seen.setdefault(rule.name, rule)
-            if first is not rule:
-                where, message = (
-                    rule.place,
-                    f'two rules of this system are named "{rule.name}" (first at {first.place})',
-                )
-                self.sources.problems.append(Problem.at(where, message))
         return rules, alerts
 
     def listed(self) -> Iterator[tuple[str, Node, int]]:

@@ -53,10 +53,12 @@ def test_the_same_said_twice_is_no_conflict():
 
 def test_different_contents_for_one_thing_name_both_places():
     """Two values for one key are an error at the second that names the first."""
-    assert conflict(CHANNELS + "---\n" + LEVEL % "escalation_time: 5m" + "---\n" + LEVEL % "escalation_time: 6m") == [
-        "7:121: incident_response.classification.severity_levels[level 4].escalation_time is defined twice with "
-        'different content: "6m" here, "5m" there (first at policy.yaml:5)'
-    ]
+    text = CHANNELS + "---\n" + LEVEL % "escalation_time: 5m" + "---\n" + LEVEL % "escalation_time: 6m"
+    (told,) = conflict(text)
+    assert told == (
+        "7:121: incident_response.classification.severity_levels[level 4].escalation_time is defined twice "
+        'with different content: "6m" here, "5m" there (first at policy.yaml:5)'
+    )
 
 
 def test_two_lists_of_plain_words_for_one_thing_are_a_conflict():

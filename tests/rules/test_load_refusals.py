@@ -224,11 +224,6 @@ CASES = [
         system("monitoring: {rules: [{name: a, condition: x > 1, severity: §huge}]}"),
         '"huge" is no severity',
     ),
-    Bad(
-        "monitoring twice",
-        system("monitoring: {rules: [{name: a, condition: x > 1}, {name: a, condition: §x > 2}]}"),
-        'two rules of this system are named "a"',
-    ),
 ]
 
 
