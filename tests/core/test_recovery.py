@@ -3,7 +3,7 @@
 import pytest
 
 from receiver.core.model import Fact, Kind, Reason, Recovery, State, Status, Target, Window
-from rules.policy import MINUTE, Micros
+from rules.policy import HOUR, MINUTE, Micros
 from tests.core.guide import POLICY, with_level
 from tests.core.world import BUDGET, SLO, World, alert
 
@@ -247,6 +247,24 @@ def test_forced_and_still_firing_reopens(level, minutes):
     assert world.window(Window.CLOSE) is None
 
 
+def test_what_is_to_be_looked_at_again_does_not_close_before():
+    """Where the response time is longer than the monitoring, a forced resolve is still looked at again first."""
+    world = World(with_level(3, response_time=Micros(48 * HOUR)))
+    world.fire("a")
+    world.resolve(note="a broken probe", force=True)
+    world.advance(minutes=48 * 60)
+    assert world.incident.state is State.OPEN
+
+
+def test_a_recurrence_of_a_forced_resolve_is_not_looked_at_again():
+    """A new alert reopens what was resolved by force at once; the look that was due later is dropped."""
+    world = World()
+    world.fire("a")
+    world.resolve(note="a broken probe", force=True)
+    world.fire("b")
+    assert (world.incident.state, world.window(Window.FORCED)) == (State.OPEN, None)
+
+
 def test_forced_and_cleared_stays_resolved():
     """Resolved by force, it stays so if its alerts clear before the response time; then it closes."""
     world = World()
@@ -282,6 +300,19 @@ def test_firing_again_takes_the_confirmations_back():
     world.resolve("ada")
     world.fire("a", level=4)
     assert world.incident.confirmed_by == ()
+
+
+def test_a_recurrence_needs_confirmations_of_its_own():
+    """The two persons who confirmed the first recovery have not confirmed the second."""
+    world = World(with_level(4, confirmations=2))
+    world.fire("a", level=4)
+    world.clear("a")
+    world.resolve("ada")
+    world.resolve("ben")
+    world.fire("a", level=4)
+    world.clear("a")
+    world.resolve("ada")
+    assert world.incident.state is State.OPEN
 
 
 def resolved(level: int = 3) -> World:

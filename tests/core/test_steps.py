@@ -92,6 +92,7 @@ def test_an_opening_says_what_it_is():
     assert incident.labels == {"alertname": "incident_response/safety_critical_failure"}
     assert world.since(incident.response_due_at) == 15
     assert world.facts()[:2] == [Fact.OPENED, Fact.PAGED]
+    assert [entry.position for entry in world.entries()] == list(range(1, len(world.entries()) + 1))
     assert world.window(Window.ESCALATE) == 5
     assert world.window(Window.BREACH) == 15
 
