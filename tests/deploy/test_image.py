@@ -1,0 +1,197 @@
+"""The Dockerfile and the .dockerignore. No engine is needed: the file is read, and its health check is run."""
+
+import asyncio
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from receiver.demo.tools import free_port
+from tests.deploy.conftest import KUBERNETES, ROOT
+
+SERVING = 60
+"""Seconds that a start may take on a busy machine."""
+
+
+def instructions() -> list[tuple[str, str]]:
+    """(instruction, the rest) of the Dockerfile."""
+    text = re.sub(r"\\\n\s*", "", (ROOT / "deploy" / "Dockerfile").read_text())
+    lines = (line for line in text.splitlines() if line and not line.startswith("#"))
+    return [(line.partition(" ")[0], line.partition(" ")[2]) for line in lines]
+
+
+def stage() -> list[tuple[str, str]]:
+    """The instructions of the last stage, which is the image."""
+    every = instructions()
+    (last,) = [index for index, (name, _) in enumerate(every) if name == "FROM"][-1:]
+    return every[last:]
+
+
+def value(name: str) -> str:
+    """What the image's last such instruction says."""
+    return [rest for each, rest in stage() if each == name][-1]
+
+
+async def run_health_check(listen: str) -> int:
+    """The image's own command, with the image's variables."""
+    command: list[str] = json.loads(value("HEALTHCHECK").partition("CMD ")[2])
+    assert command[0] == "python"
+    environment = {**os.environ, "TOCSIN_LISTEN": listen, "http_proxy": "http://127.0.0.1:9"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command[1:], env=environment, stderr=asyncio.subprocess.DEVNULL
+    )
+    return await process.wait()
+
+
+def test_dependencies_are_held_against_their_hashes() -> None:
+    """Nothing is fetched but by the lock with its hashes; everything after that is installed from what it brought."""
+    commands = [rest for name, rest in instructions() if name == "RUN" and re.search(r"\bpip\b", rest)]
+    fetching = [command for command in commands if re.search(r"pip.* (install|wheel|download)\b", command)]
+    first, *others = fetching
+    assert "--require-hashes" in first
+    assert "-r requirements.lock" in first
+    assert "--only-binary=:all:" in first
+    assert all("--no-index" in each or ("--no-deps" in each and "--no-build-isolation" in each) for each in others)
+
+
+def test_the_lock_builds_with_its_own_builder() -> None:
+    """The builder that the Dockerfile installs is the one that pyproject.toml and the lock name."""
+    (builder,) = re.findall(r"hatchling==[\d.]+", (ROOT / "deploy" / "Dockerfile").read_text())
+    assert builder in (ROOT / "pyproject.toml").read_text()
+    assert builder in (ROOT / "requirements.lock").read_text()
+
+
+def test_the_image_runs_as_nobody_in_particular() -> None:
+    """A numeric user who is not root, so that Kubernetes can see that it is none."""
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", value("USER"))
+    assert json.loads(value("ENTRYPOINT")) == ["tocsin"]
+    assert json.loads(value("CMD")) == ["serve"]
+    assert value("WORKDIR") == value("VOLUME") == "/data"
+
+
+def test_the_database_can_be_set_by_a_file() -> None:
+    """The image does not set TOCSIN_DATABASE: with TOCSIN_DATABASE_FILE beside it, Tocsin would refuse to start."""
+    assert not [rest for name, rest in stage() if name == "ENV" and "TOCSIN_DATABASE" in rest]
+
+
+def test_what_is_copied_is_there() -> None:
+    """Every file that the build copies exists, and .dockerignore lets it through and little else."""
+    sources = [source for name, rest in instructions() if name == "COPY" and "--from" not in rest
+               for source in rest.split()[:-1]]  # fmt: skip
+    everything, *allowed = [
+        line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")
+    ]
+    assert everything == "*"
+    let_through = {line.removeprefix("!") for line in allowed if line.startswith("!")}
+    assert set(sources) == let_through
+    assert all((ROOT / source).exists() for source in sources)
+    assert not [name for name in (".git", ".venv", "tests") if any(fnmatch(name, each) for each in let_through)]
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
+async def test_the_health_check_asks(status: int, code: int) -> None:
+    """The health check ends well when /-/healthy answers 200, and not otherwise; a proxy's settings do not mislead it."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=status)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        assert await run_health_check(f"0.0.0.0:{port}") == code
+    finally:
+        await runner.cleanup()
+    assert asked == ["/-/healthy"]
+
+
+async def test_the_health_check_sees_that_nobody_listens() -> None:
+    """Where nothing listens, the health check fails."""
+    assert await run_health_check(f"0.0.0.0:{free_port()}") == 1
+
+
+async def test_a_receiver_starts_with_mounted_secrets_and_policy(tmp_path: Path) -> None:
+    """With secrets and policy laid out as Kubernetes mounts them, `serve` starts what is asked of a pod answers, and the
+    manual's command backs its database up meanwhile."""
+    policy = mount(tmp_path / "policy", {"policy.yaml": (KUBERNETES / "base" / "policy.yaml").read_text()})
+    secrets = mount(tmp_path / "secrets", {"webhook-token": "w-secret\n", "api-tokens": "dana:responder:a-secret\n"})
+    port = free_port()
+    environment = {
+        **{name: text for name, text in os.environ.items() if not name.startswith("TOCSIN_")},
+        "TOCSIN_LISTEN": f"127.0.0.1:{port}",
+        "TOCSIN_DATABASE": f"sqlite:///{tmp_path / 'tocsin.db'}",
+        "TOCSIN_WEBHOOK_TOKEN_FILE": str(secrets / "webhook-token"),
+        "TOCSIN_API_TOKENS_FILE": str(secrets / "api-tokens"),
+        "TOCSIN_LOG_FORMAT": "json",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "receiver.cli", "serve", str(policy), cwd=ROOT, env=environment,
+        stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        answers = await answers_of(process, f"http://127.0.0.1:{port}")
+        checked = await run_health_check(environment["TOCSIN_LISTEN"])
+        back_up(tmp_path)
+    finally:
+        process.terminate()
+        code = await process.wait()
+    assert answers == {"/-/ready": 200, "/metrics": 200, "/api/v1/incidents": 401, "with the token": 200}
+    assert checked == 0
+    assert code == 0
+    with closing(sqlite3.connect(tmp_path / "backup.db")) as backup:
+        assert backup.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert backup.execute("SELECT count(*) FROM incidents").fetchall() == [(0,)]
+
+
+def back_up(data: Path) -> None:
+    """The manual's own command, with its folder replaced."""
+    manual = (ROOT / "docs" / "deploy.md").read_text()
+    (program,) = re.findall(r"exec tocsin-0 -- python -c '([^']+)'", manual)
+    subprocess.run([sys.executable, "-c", program.replace("/data/", f"{data}/")], check=True, timeout=60)
+
+
+async def answers_of(process: asyncio.subprocess.Process, url: str) -> dict[str, Any]:
+    """Status by path, once the receiver is ready."""
+    async with aiohttp.ClientSession() as session, asyncio.timeout(SERVING):
+        while True:
+            assert process.returncode is None, "the receiver ended"
+            try:
+                async with session.get(f"{url}/-/ready") as response:
+                    if response.status == 200:
+                        break
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.05)
+        found = {}
+        for path in ("/-/ready", "/metrics", "/api/v1/incidents"):
+            async with session.get(url + path) as response:
+                found[path] = response.status
+        authorization = {"Authorization": "Bearer a-secret"}
+        async with session.get(f"{url}/api/v1/incidents", headers=authorization) as response:
+            found["with the token"] = response.status
+        return found
+
+
+def mount(folder: Path, files: dict[str, str]) -> Path:
+    """A folder as the kubelet makes one of a ConfigMap or Secret: names link to ..data, which links to a version."""
+    version = folder / "..2026_01_01_00_00_00.1"
+    version.mkdir(parents=True)
+    (folder / "..data").symlink_to(version.name)
+    for name, text in files.items():
+        (version / name).write_text(text)
+        (folder / name).symlink_to(Path("..data") / name)
+    return folder

@@ -1,0 +1,203 @@
+"""The Kubernetes objects hold together: what refers to something finds it, and nothing has rights it does not need."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from receiver.settings import Settings
+from tests.deploy.conftest import KUBERNETES, ROOT, kustomize, the
+
+MANUAL = (ROOT / "docs" / "deploy.md").read_text()
+SECRETS = "/etc/tocsin/secrets/"
+OVERLAYS = ["sqlite", "postgresql"]
+
+
+def settings_of(objects: list[dict[str, Any]]) -> dict[str, str]:
+    """The variables that an overlay's pods get."""
+    (found,) = [each for each in objects if each["metadata"]["name"].startswith("tocsin-settings-")]
+    return found["data"]
+
+
+def mount_secrets(variables: dict[str, str], folder: Path) -> dict[str, str]:
+    """The same variables with a secret behind each file, as if they were mounted in `folder`."""
+    values = {"smtp-url": "smtp://user:password@mail.example.com:587", "database-url": "postgresql://u:p@db/tocsin"}
+    moved = {}
+    for name, value in variables.items():
+        moved[name] = value.replace(SECRETS, f"{folder}/")
+        if name.endswith("_FILE"):
+            path = Path(moved[name])
+            path.write_text(values.get(path.name, f"dana:admin:{path.name}"))
+    return moved
+
+
+def test_probes_ask_ports_and_paths_that_exist(container: dict[str, Any]) -> None:
+    """Every probe names a port of the container, and a path that the receiver answers."""
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    asked = {name: container[name]["httpGet"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
+    assert {get["port"] for get in asked.values()} <= set(ports)
+    assert {name: get["path"] for name, get in asked.items()} == {
+        "startupProbe": "/-/healthy",
+        "livenessProbe": "/-/healthy",
+        "readinessProbe": "/-/ready",
+    }
+
+
+def test_pods_are_restricted(pod: dict[str, Any], container: dict[str, Any]) -> None:
+    """Pods meet the restricted profile, cannot write to their root, and carry no token of the cluster."""
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["automountServiceAccountToken"] is False
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+    assert {kind for volume in pod["volumes"] for kind in volume} <= {"name", "configMap", "projected", "emptyDir"}
+
+
+def test_the_namespace_enforces_it(objects: list[dict[str, Any]]) -> None:
+    """The namespace refuses pods that are not restricted."""
+    assert the("Namespace", objects)["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_pods_run_as_the_images_user(pod: dict[str, Any]) -> None:
+    """The user of the pod is that of the image: /data is theirs."""
+    user = re.search(r"^USER (\d+):(\d+)$", (ROOT / "deploy" / "Dockerfile").read_text(), re.MULTILINE)
+    assert user
+    context = pod["securityContext"]
+    assert (context["runAsUser"], context["runAsGroup"]) == (int(user[1]), int(user[2]))
+    assert context["fsGroup"] == int(user[2])
+
+
+def test_mounts_have_volumes(workload: dict[str, Any], pod: dict[str, Any], container: dict[str, Any]) -> None:
+    """Every mount is of a volume or a claim, and every volume is mounted."""
+    claims = workload["spec"].get("volumeClaimTemplates", [])
+    there = [volume["name"] for volume in pod["volumes"]] + [claim["metadata"]["name"] for claim in claims]
+    assert sorted(there) == sorted(mount["name"] for mount in container["volumeMounts"])
+
+
+def test_what_is_mounted_is_made(objects: list[dict[str, Any]], pod: dict[str, Any], container: dict[str, Any]) -> None:
+    """ConfigMaps that pods refer to are generated; Secrets are those that the manual says how to make."""
+    made = {each["metadata"]["name"] for each in objects if each["kind"] == "ConfigMap"}
+    if not made:  # the base's files as they stand
+        listed = yaml.safe_load((KUBERNETES / "base" / "kustomization.yaml").read_text())
+        made = {each["name"] for each in listed["configMapGenerator"]}
+    maps = [volume["configMap"]["name"] for volume in pod["volumes"] if "configMap" in volume]
+    assert {*maps, *(source["configMapRef"]["name"] for source in container["envFrom"])} == made
+    (secrets,) = [volume["projected"]["sources"] for volume in pod["volumes"] if "projected" in volume]
+    for source in secrets:
+        assert f"kubectl -n tocsin create secret generic {source['secret']['name']} " in MANUAL
+
+
+def test_selectors_find_the_pods(objects: list[dict[str, Any]], workload: dict[str, Any]) -> None:
+    """The Service, the network policy, the budget and the workload itself mean these pods."""
+    labels = workload["spec"]["template"]["metadata"]["labels"].items()
+    selectors = [the("Service", objects)["spec"]["selector"], workload["spec"]["selector"]["matchLabels"]]
+    selectors.append(the("NetworkPolicy", objects)["spec"]["podSelector"]["matchLabels"])
+    selectors += [each["spec"]["selector"]["matchLabels"] for each in objects if each["kind"] == "PodDisruptionBudget"]
+    assert all(selector and selector.items() <= labels for selector in selectors)
+
+
+def test_the_service_leads_to_the_port(objects: list[dict[str, Any]], container: dict[str, Any]) -> None:
+    """The Service is called tocsin (the compiled rules ask for that job) and ends at the container's port."""
+    service = the("Service", objects)
+    assert service["metadata"]["name"] == "tocsin"
+    assert [port["targetPort"] for port in service["spec"]["ports"]] == [port["name"] for port in container["ports"]]
+
+
+def test_the_image_is_pinned(container: dict[str, Any]) -> None:
+    """The image's tag is the project's version, here and in the compose file."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert container["image"] == f"tocsin:{version}"
+
+
+def test_service_links_are_off(pod: dict[str, Any]) -> None:
+    """Kubernetes must not set TOCSIN_PORT for the Service: it would look like a setting."""
+    assert pod["enableServiceLinks"] is False
+    assert Settings.read({"TOCSIN_PORT": "tcp://10.0.0.1:8095"}).warnings
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_settings_are_understood(overlay: str, tmp_path: Path) -> None:
+    """Every variable of an overlay is a setting that Tocsin knows; together they let it listen to others."""
+    variables = mount_secrets(settings_of(kustomize(KUBERNETES / "overlays" / overlay)), tmp_path)
+    settings = Settings.read({**variables, "TOCSIN_LISTEN": "0.0.0.0:8095"})
+    assert settings.warnings == ()
+    settings.require_safe()
+    assert settings.database.startswith(f"{overlay}://")
+
+
+def test_settings_to_choose_from_are_understood(tmp_path: Path) -> None:
+    """Every line of settings.env that waits for its # to be taken away is a setting, its secret named in the manual."""
+    lines = (KUBERNETES / "base" / "settings.env").read_text().splitlines()
+    variables = dict(line.lstrip("#").split("=", 1) for line in lines if line.lstrip("#").startswith("TOCSIN_"))
+    assert len(variables) > 8
+    assert Settings.read(mount_secrets(variables, tmp_path)).warnings == ()
+    for name, path in variables.items():
+        if name.endswith("_FILE"):
+            assert path.removeprefix(SECRETS) in MANUAL
+
+
+def test_sqlite_has_one_pod_and_keeps_its_file() -> None:
+    """One replica, never two under one name, with the database's folder on a claimed volume."""
+    objects = kustomize(KUBERNETES / "overlays" / "sqlite")
+    spec = the("StatefulSet", objects)["spec"]
+    assert spec["replicas"] == 1
+    (claim,) = spec["volumeClaimTemplates"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in spec["template"]["spec"]["containers"][0]["volumeMounts"]}
+    database = settings_of(objects)["TOCSIN_DATABASE"].removeprefix("sqlite:///")
+    assert Path(database).parent == Path(mounts[claim["metadata"]["name"]])
+
+
+def test_postgresql_stays_up_while_it_changes() -> None:
+    """Several replicas, apart where possible; neither a rollout nor a drain takes more than one away."""
+    objects = kustomize(KUBERNETES / "overlays" / "postgresql")
+    spec = the("Deployment", objects)["spec"]
+    assert spec["replicas"] == 3
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    labels = spec["template"]["metadata"]["labels"].items()
+    (apart,) = spec["template"]["spec"]["affinity"]["podAntiAffinity"][
+        "preferredDuringSchedulingIgnoredDuringExecution"
+    ]
+    (spread,) = spec["template"]["spec"]["topologySpreadConstraints"]
+    for term in (apart["podAffinityTerm"], spread):
+        assert term["labelSelector"]["matchLabels"].items() <= labels
+    assert the("PodDisruptionBudget", objects)["spec"]["maxUnavailable"] == 1
+
+
+def test_an_overlay_of_ones_own(tmp_path: Path) -> None:
+    """The manual's own overlay renders, with the policy, the image and the operator's objects it names."""
+    block = re.search(r"^```yaml deploy/mine/kustomization.yaml\n(.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
+    assert block
+    deploy = tmp_path / "deploy"
+    shutil.copytree(KUBERNETES, deploy / "kubernetes", ignore=shutil.ignore_patterns("compiled"))
+    mine = deploy / "mine"
+    mine.mkdir()
+    (mine / "kustomization.yaml").write_text(block[1])
+    shutil.copy(KUBERNETES / "base" / "policy.yaml", mine)
+    (mine / "settings.env").write_text("TOCSIN_EXTERNAL_URL=https://tocsin.example.com\n")
+    compiled = deploy / "kubernetes/components/prometheus-operator/compiled"
+    command = [sys.executable, "-m", "receiver.cli", "compile", str(mine / "policy.yaml"), "--out", str(compiled)]
+    subprocess.run([*command, "--token-file=webhook-token"], check=True, cwd=ROOT, capture_output=True, timeout=60)
+
+    objects = kustomize(mine)
+    assert {"ServiceMonitor", "PrometheusRule", "AlertmanagerConfig"} <= {each["kind"] for each in objects}
+    assert {each["metadata"].get("namespace", "tocsin") for each in objects} == {"tocsin"}
+    settings = settings_of(objects)
+    assert settings["TOCSIN_EXTERNAL_URL"] == "https://tocsin.example.com"
+    assert settings["TOCSIN_WEBHOOK_TOKEN_FILE"]
+    monitor, service = the("ServiceMonitor", objects)["spec"], the("Service", objects)
+    assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert [each["port"] for each in monitor["endpoints"]] == [port["name"] for port in service["spec"]["ports"]]
+    token = the("AlertmanagerConfig", objects)["spec"]["receivers"][0]["webhookConfigs"][0]["httpConfig"]
+    secret = token["authorization"]["credentials"]
+    assert f"create secret generic {secret['name']} --from-literal={secret['key']}=" in MANUAL
