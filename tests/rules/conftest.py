@@ -1,0 +1,39 @@
+"""The real promtool and amtool: tests that need them skip, with the reason, where they are not installed."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def _tool(name: str) -> Run:
+    path = shutil.which(name)
+    if path is None:
+        reason = f"{name} is not installed (tests/install-tools installs it)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    def run(*arguments: str | Path, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [path, *map(str, arguments)], cwd=folder, capture_output=True, text=True, check=False, timeout=300
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Run:
+    """Runs promtool; the answer has `returncode`, `stdout`, `stderr`."""
+    return _tool("promtool")
+
+
+@pytest.fixture(scope="session")
+def amtool() -> Run:
+    """Runs amtool."""
+    return _tool("amtool")
