@@ -50,8 +50,8 @@ def _tail(case: Case, *, replies: bool) -> str:
         return ""
     due = case.time(incident.response_due_at)
     when = f"Ack by {due}" if incident.response_due_at >= case.now else f"Ack now (due {due})"
-    how = f"reply ACK {incident.number}" if replies else case.page_url
-    return f"{when}: {how}" if how else f"{when}."
+    how = f"reply ACK {incident.number}" if replies else case.page_url or f"tocsin acknowledge {incident.number}"
+    return f"{when}: {how}"
 
 
 def speak(case: Case, lead: str) -> str:

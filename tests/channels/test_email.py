@@ -194,6 +194,14 @@ async def test_doubtful_mail_is_sent_again_under_the_same_id(host, sender):
     assert again.reference.split(" ")[0] == message_id(outgoing("email"), "example.org")
 
 
+async def test_time_is_up_for_all_commands_together():
+    """A host that takes every command in time, but never comes to an end, is left."""
+    async with MailHost(tls="none") as host:
+        host.raw = smtp.dawdle
+        outcome = await EmailSender(f"smtp://127.0.0.1:{host.port}", "tocsin@example.org", 0.3).send(outgoing("email"))
+    assert outcome == Retry(f"no answer from 127.0.0.1:{host.port} within 0.3 s")
+
+
 @pytest.mark.parametrize("recipient", ["nobody", "a@b@c", "x@y\r\nBcc: eve@evil.example", "", "@example.org"])
 async def test_recipient_that_is_no_address_is_rejected(sender, recipient):
     """A slip in the policy's recipients is said, not tried for a day."""

@@ -123,6 +123,20 @@ async def trickle(host, reader, writer):
         pass
 
 
+async def dawdle(host, reader, writer):
+    """Take every command well, each a good while later."""
+    try:
+        answer = b"220 mail.example\r\n"
+        while not host.over.is_set():
+            await asyncio.sleep(0.2)
+            writer.write(answer)
+            if not await reader.readline():
+                return
+            answer = b"250 OK\r\n"
+    except ConnectionError:
+        pass
+
+
 async def reset(host, reader, writer):
     """Reset the connection at once."""
     cut_off(writer.transport)
