@@ -2,10 +2,11 @@
 
 import pytest
 
+from receiver.core.events import AlertsReceived
 from receiver.core.model import Fact, Kind, Reason, Recovery, State, Status, Target, Window
 from rules.policy import HOUR, MINUTE, Micros
 from tests.core.guide import POLICY, with_level
-from tests.core.world import BUDGET, SLO, World, alert
+from tests.core.world import BUDGET, KEY, SLO, World, alert
 
 INTERNAL = {
     Target("email", f"{name}@company.com") for name in ("incident-response", "management", "technical-team")
@@ -134,6 +135,15 @@ def test_a_recovery_that_nothing_proves_needs_a_person(twin, blind):
     assert world.heard(Kind.RESOLVED) == []
     assert world.pages()[-1][:2] == (30, Reason.ESCALATED)
     assert world.resolve() is None
+
+
+def test_a_truncated_group_proves_nothing():
+    """Where Alertmanager left alerts out, the last clearing that we know of is no proof: a person resolves."""
+    world = World()
+    world.fire("a")
+    world.decide(AlertsReceived(KEY, "", (alert("a", firing=False),), truncated=True))
+    world.advance(minutes=5)
+    assert (world.incident.state, world.incident.recovery) == (State.OPEN, Recovery.UNVERIFIED)
 
 
 def test_only_the_last_to_clear_counts():
