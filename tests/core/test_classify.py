@@ -7,8 +7,8 @@ import pytest
 from receiver.core.classify import Classified, Received, classify, is_heartbeat
 from receiver.core.model import Instant
 from receiver.core.plan import Playbook
+from tests.core.alerts import START
 from tests.core.guide import POLICY, TYPES
-from tests.core.world import START
 
 PLAYBOOK = Playbook.of(POLICY, "digest")
 SLO_LABELS = {

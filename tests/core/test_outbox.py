@@ -7,8 +7,9 @@ import pytest
 from receiver.core.model import Instant, Kind, Notification, Reason
 from receiver.core.outbox import Bucket, Lane, allot, lane
 from rules.policy import MINUTE, SECOND, Channel, Micros, RateLimit
+from tests.core.alerts import START
 from tests.core.guide import CHANNELS, POLICY, with_channel
-from tests.core.world import START, World
+from tests.core.world import World
 
 HOOK = Channel("hook", "webhook", recipients=("https://example.test/hook",))
 WITH_HOOK = replace(POLICY, channels=(*CHANNELS, HOOK))

@@ -13,8 +13,9 @@ from receiver.core.model import Fact, Incident, Kind, Notification, Reason, Reco
 from receiver.core.plan import Playbook
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Micros, Rule
 from rules.stored import digest
+from tests.core.alerts import BUDGET, COMPLIANCE, SAFETY, SLO, alert
 from tests.core.guide import ALL, POLICY, with_channel, with_level, with_rule
-from tests.core.world import BUDGET, COMPLIANCE, SAFETY, SLO, World, alert
+from tests.core.world import World
 
 POLICIES = {
     "the guide's": POLICY,

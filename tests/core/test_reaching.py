@@ -8,8 +8,9 @@ from receiver.core.backoff import SCHEDULES, retry_delay
 from receiver.core.events import Delivered, Overtaken, Rejected, Reported
 from receiver.core.model import Fact, Kind, Reason, State, Status, Window
 from rules.policy import HOUR, MINUTE, SECOND, Channel, ChannelType, Micros
+from tests.core.alerts import alert
 from tests.core.guide import ALL, CHANNELS, POLICY, with_level
-from tests.core.world import World, alert
+from tests.core.world import World
 
 TEXTS = Channel("texts", "sms", recipients=("+1234567890",))
 

@@ -6,8 +6,9 @@ import pytest
 
 from receiver.core.model import Fact, Kind, Reason, State, Status, Window
 from rules.policy import HOUR, MINUTE, Micros
+from tests.core.alerts import START, alert
 from tests.core.guide import ALL, POLICY, with_channel, with_level
-from tests.core.world import START, World, alert
+from tests.core.world import World
 
 O, E, B, R = Reason.OPENED, Reason.ESCALATED, Reason.BREACHED, Reason.REPEATED  # noqa: E741 - columns of a table
 

@@ -1,0 +1,129 @@
+"""Alerts that come twice, late, mixed, or not at all; incidents that people declare, and the updates they get."""
+
+import pytest
+
+from receiver.core.model import Fact, Kind, Reason, Recovery, State, Window
+from rules.policy import MINUTE
+from tests.core.alerts import BUDGET, SLO, alert
+from tests.core.guide import POLICY
+from tests.core.world import World
+
+
+def test_a_resolve_of_the_unknown_is_nothing():
+    """The resolve of an alert that we never knew, or knew resolved already, changes nothing."""
+    world = World()
+    assert world.receive(alert("a", firing=False)).incident is None
+    assert not world.incidents
+    world.fire("a")
+    world.clear("a")
+    before = world.incident
+    world.clear("a")
+    assert world.incident is before
+
+
+def test_absence_is_never_resolution():
+    """An alert that a payload does not list is not concerned."""
+    world = World()
+    world.fire("a", "b")
+    world.clear("a")
+    assert world.incident.firing == (0, 0, 1, 0)
+    assert world.incident.recovery is Recovery.NONE
+
+
+def test_an_old_resolve_does_not_clear_a_newer_firing():
+    """A resolve that belongs to an earlier firing of the alert comes too late to count."""
+    world = World()
+    world.fire("a")
+    world.advance(minutes=1)
+    world.fire("a")
+    world.receive(alert("a", firing=False))
+    assert world.incident.firing == (0, 0, 1, 0)
+
+
+def test_the_same_start_after_its_resolve_fires_again():
+    """A firing alert received after its resolve fires again, the same start included."""
+    world = World()
+    world.receive(alert("a"))
+    world.receive(alert("a", firing=False))
+    world.receive(alert("a"))
+    assert world.incident.firing == (0, 0, 1, 0)
+    assert Fact.FIRED_AGAIN in world.facts()
+
+
+def test_one_payload_may_hold_both():
+    """Resolved and firing alerts in one payload are each taken for themselves; both of one alert: the later start."""
+    world = World()
+    world.fire("a", "b")
+    world.receive(
+        alert("a", firing=False), alert("c"), alert("b", firing=False), alert("b", starts_at=world.now + MINUTE)
+    )
+    assert world.incident.firing == (0, 0, 2, 0)
+    assert {name for name, each in world.stored_alerts[world.incident.id].items() if each.firing} == {"b", "c"}
+
+
+def test_declared_incidents_resolve_only_by_a_person():
+    """A declared incident pages like its type, has no alerts, and ends when a person says so."""
+    world = World()
+    world.declare("engine_failure", note="smoke")
+    assert (world.incident.level, world.incident.declared, world.incident.title) == (4, True, "Aircraft engine failure")
+    assert world.pages() == [(0, Reason.OPENED, "email slack pagerduty sms")]
+    world.advance(minutes=100)
+    assert world.incident.state is State.OPEN
+    assert world.resolve() is None
+    assert world.incident.state is State.RESOLVED
+
+
+DECLARED = {
+    "a type of its own": ("communication_failure", None, 3, "aviation_safety_incident_response/communication_failure"),
+    "a detection rule's name": ("error_budget_exceeded", None, 3, BUDGET),
+    "a name nobody knows": ("coffee", None, POLICY.default_severity, "coffee"),
+    "with a level of its own": (
+        "communication_failure",
+        1,
+        1,
+        "aviation_safety_incident_response/communication_failure",
+    ),
+}
+
+
+@pytest.mark.parametrize(("type_", "asked", "level", "rule"), DECLARED.values(), ids=DECLARED)
+def test_declaring_takes_the_types_level(type_, asked, level, rule):
+    """A declared incident has its type's level unless the person names one."""
+    world = World()
+    world.declare(type_, level=asked)
+    assert (world.incident.level, dict(world.incident.rules)) == (level, {rule: level})
+
+
+def test_the_same_declaration_twice_is_one():
+    """A declaration that is sent again changes nothing."""
+    world = World()
+    world.declare()
+    before = world.incident
+    world.declare()
+    assert world.incident is before
+
+
+def test_updates_go_out_when_something_changed():
+    """After a note the threads get an update when the interval since the last one has passed, and only then."""
+    world = World()
+    world.fire("a")
+    world.acknowledge()
+    world.advance(minutes=10)
+    world.note()
+    assert world.window(Window.UPDATE) == 60
+    world.advance(minutes=55)
+    assert {target.channel for target in world.heard(Kind.UPDATE)} == {"email", "slack"}
+    assert (world.incident.changed, world.window(Window.UPDATE)) == (False, None)
+
+
+def test_a_persons_update_puts_the_next_one_off():
+    """What a person tells is the update; the next one comes an interval after it, if there is more."""
+    world = World()
+    world.fire("a")
+    world.note()
+    world.advance(minutes=50)
+    world.update()
+    assert world.window(Window.UPDATE) is None
+    world.note()
+    assert world.window(Window.UPDATE) == 110
+    assert world.incident.rules == {SLO: 3}
