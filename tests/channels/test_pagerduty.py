@@ -262,3 +262,11 @@ async def test_connections_are_let_go(pagerduty):
     await sender.close()
     del sender
     gc.collect()
+
+
+async def test_answer_without_end_is_not_waited_for(pagerduty, sender):
+    """An answer that grows and grows is cut at a length, long before the deadline."""
+    pagerduty.wire.faults.append(wire.endless(202))
+    outcome = await sender.send(page())
+    assert isinstance(outcome, Retry)
+    assert "not one of the Events API" in outcome.reason
