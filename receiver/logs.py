@@ -53,7 +53,14 @@ def _lead_libraries(shared: list[Any], render: Any, stream: TextIO) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _escape, render],
         )
     )
+    handler.addFilter(_is_ours)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Strangers who speak no proper HTTP are answered 400 by aiohttp, and leave no traceback here."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or kind.__module__ != "aiohttp.http_exceptions"
 
 
 def about(incident: Incident) -> AbstractContextManager[None]:

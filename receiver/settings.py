@@ -219,6 +219,8 @@ def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
             problems.append(f"{name}: is set, and {variable} as well; keep one of them")
             continue
         value = text if name == variable else _read_file(variable, text, problems)
+        if value is None:
+            continue
         if name in _VARIABLES:
             values[_VARIABLES[name]] = value
         else:
@@ -226,13 +228,13 @@ def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
     return {**values, "pagerduty_routing_keys": keys, "warnings": tuple(warnings)}
 
 
-def _read_file(variable: str, path: str, problems: list[str]) -> str:
+def _read_file(variable: str, path: str, problems: list[str]) -> str | None:
     try:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a text file"
         problems.append(f"{variable}: cannot read {path}: {why}; mount the secret there, or name another file")
-        return ""
+        return None
 
 
 def _unknown(variable: str) -> str:

@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from receiver.core.model import Instant, State
 from receiver.desk import Desk
-from receiver.errors import StoreUnavailable
+from receiver.errors import TocsinError
 from receiver.metrics import Metrics
 from receiver.settings import Role, Settings
 from receiver.store import Reads
@@ -131,7 +131,7 @@ class House:
         now = self.clock()
         try:
             figures = await self.desk.read(self.reads.figures, now)
-        except StoreUnavailable:
+        except TocsinError:
             figures = None
         text = self.metrics.expose(figures, now)
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})

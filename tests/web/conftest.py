@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +48,9 @@ class Running:
     http: aiohttp.ClientSession
     url: str
     port: int
-    reasons: list[str] = field(default_factory=list)
+    reasons: list[str]
     """Why it is not ready."""
-    policy_problems: list[str] = field(default_factory=list)
+    policy_problems: list[str]
     """What a reload finds."""
 
     async def post(self, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
@@ -126,11 +126,12 @@ async def _begin(settings: Settings, policy: Policy) -> tuple[Running, web.AppRu
     store = open_store(settings.database)
     channels = frozenset(channel.name for channel in policy.channels)
     desk = Desk(Engine(store, policy, channels, clock(), lambda *_: metrics.poisoned()), clock)
-    running = Running(store, desk, clock, metrics, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)), "", 0)
+    reasons: list[str] = []
+    policy_problems: list[str] = []
 
     async def reload() -> list[str]:
         await asyncio.sleep(0)
-        return running.policy_problems
+        return policy_problems
 
     app = make_app(
         desk=desk,
@@ -138,16 +139,17 @@ async def _begin(settings: Settings, policy: Policy) -> tuple[Running, web.AppRu
         settings=settings,
         clock=clock,
         metrics=metrics,
-        ready=lambda: running.reasons,
+        ready=lambda: reasons,
         reload=reload,
     )
     runner = make_runner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    running.port = runner.addresses[0][1]
-    running.url = f"http://127.0.0.1:{running.port}"
-    return running, runner
+    port = runner.addresses[0][1]
+    http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20))
+    url = f"http://127.0.0.1:{port}"
+    return Running(store, desk, clock, metrics, http, url, port, reasons, policy_problems), runner
 
 
 @pytest.fixture

@@ -1,0 +1,70 @@
+"""Logs: one event a line, an incident bound, nothing secret."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from receiver.core.model import Incident, Instant
+from receiver.logs import about, configure_logs
+
+INCIDENT = Incident("abc", "key", "policy", 3, "engine_failure", "secret title", Instant(0), Instant(0), number=12)
+
+
+@pytest.fixture
+def out() -> Iterator[io.StringIO]:
+    """Where the log goes; the process's own logging is restored afterwards."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield io.StringIO()
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()
+
+
+def test_json(out: io.StringIO) -> None:
+    """JSON has the event, the level, the instant, and the incident that is bound."""
+    configure_logs("json", out)
+    with about(INCIDENT):
+        structlog.get_logger().info("paged", channel="sms")
+    structlog.get_logger().info("idle")
+    first, second = (json.loads(line) for line in out.getvalue().splitlines())
+    assert first | {"timestamp": ""} == {
+        "event": "paged", "level": "info", "timestamp": "", "channel": "sms", "incident": 12, "incident_id": "abc",
+    }  # fmt: skip
+    assert "incident" not in second
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_secrets(out: io.StringIO, style: str) -> None:
+    """What is named like a secret is blotted out, from libraries too, and a title is not logged with an incident."""
+    configure_logs(style, out)
+    with about(INCIDENT):
+        structlog.get_logger().warning("refused", slack_token="hunter2", Authorization="Bearer hunter2")
+    assert "hunter2" not in out.getvalue()
+    assert "secret title" not in out.getvalue()
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_one_line(out: io.StringIO, style: str) -> None:
+    """Whatever is in an event, it stays one line, with no control character."""
+    configure_logs(style, out)
+    structlog.get_logger().info("odd", reason="a\nlevel=critical \x1b[31m\u2028")
+    logging.getLogger("aiohttp").warning("also\nodd")
+    lines = out.getvalue().split("\n")
+    assert len(lines) == 3
+    assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_exceptions(out: io.StringIO, style: str) -> None:
+    """An exception is logged with its traceback, on the same line."""
+    configure_logs(style, out)
+    try:
+        int("boom")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    assert "ValueError" in out.getvalue()
+    assert out.getvalue().count("\n") == 1
