@@ -14,7 +14,7 @@ from rules.condition import Selector
 from rules.durations import format_duration
 from rules.groups import NONE, AlertingRule, Group, RecordingRule
 from rules.policy import MINUTE, IncidentType, Micros, Policy, Recording, Rule, Signal
-from rules.twins import Watch, twins
+from rules.twins import SIGNALS, Watch, twins
 from rules.wording import Reading, annotations, camel_case, escaped, labels, sentence, value
 
 __all__ = ["AlertingRule", "Group", "RecordingRule", "compile"]
@@ -71,7 +71,7 @@ def _recordings(policy: Policy, readings: Iterable[Reading]) -> list[Recording]:
     intervals = (reading.rule.interval for reading in readings if derived.intersection(reading.condition.signals))
     interval = min(intervals, default=Micros(MINUTE))
     signals = [
-        Recording("signals", signal.name, signal.expr, interval=interval, place=signal.place)
+        Recording(SIGNALS, signal.name, signal.expr, interval=interval, place=signal.place)
         for signal in policy.signals
         if signal.expr is not None
     ]

@@ -18,6 +18,9 @@ from rules.wording import Reading, annotations, camel_case, escaped, labels
 SCRAPE_INTERVAL = Micros(30 * SECOND)
 """Assumed. A twin waits two scrapes and a bit, because Prometheus evaluates rules before its first scrape."""
 
+SIGNALS = "signals"
+"""The section of what the policy's signals record."""
+
 Watched = tuple[Selector, str]
 """What a twin is for: a selector, and the system whose rules read it (empty where the selector says it)."""
 
@@ -46,7 +49,7 @@ class Watch:
         )
 
     def _roots(self, selector: Selector, above: frozenset[str]) -> tuple[Selector, ...]:
-        """The selector itself, or what its recordings read, where one of them looks back over a window."""
+        """The selector itself; where a recording of it looks back over a window, what that reads."""
         recordings = [each for each in self.recorded.get(selector.name, ()) if _may_match(selector, each)]
         below = above | {selector.name}
         deeper = [
@@ -58,7 +61,10 @@ class Watch:
         ]
         read_directly = {read for each in recordings for read in condition.sources(each.expr)}
         late = any(looks_back(syntax(each.expr)) for each in recordings) or set(deeper) - read_directly
-        return tuple(deeper) if deeper and late else (selector,)
+        if not (deeper and late):
+            return (selector,)
+        # A policy's own signal can be NaN while its inputs are well (0/0); an SLO's recordings cannot.
+        return (selector, *deeper) if any(each.section == SIGNALS for each in recordings) else tuple(deeper)
 
 
 def _may_match(selector: Selector, recording: Recording) -> bool:
@@ -95,10 +101,10 @@ def _twin(policy: Policy, reading: Reading, lost: Selector, signal: Signal | Non
     further = {"rule": "signal_lost", "twin": "true"}
     if lost.matchers:
         further["selector"] = escaped(str(lost))
-    if lost not in reading.condition.watched:
+    slo = next((value for label, operator, value in lost.matchers if (label, operator) == ("slo", "=")), "")
+    if slo and lost not in reading.condition.watched:
         # Seen through recordings: an SLO's error ratio is the SLO's, not the signal's that sums all SLOs up.
-        asked = {label: value for label, operator, value in lost.matchers if operator == "="}
-        further["signal"] = escaped(asked.get("slo", lost.name))
+        further["signal"] = escaped(slo)
     patience = max(2 * rule.interval, 2 * SCRAPE_INTERVAL + 10 * SECOND)
     return AlertingRule(
         alert=f"{camel_case(lost.name)}SignalLost",

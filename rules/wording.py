@@ -71,7 +71,7 @@ def sentence(text: str) -> str:
 
 def value(reads: Condition, signal: Signal | None) -> str:
     """What the alert's value means."""
-    unit = f" {escaped(signal.unit)}" if signal and signal.unit and len(reads.sources) == 1 else ""
+    unit = f" {escaped(signal.unit)}" if signal and signal.unit not in {"", "ratio"} and len(reads.sources) == 1 else ""
     if reads.comparison:
         return f"{escaped(reads.comparison.subject)} is {VALUE}{unit}."
     return f"The condition's value is {VALUE}{unit}."

@@ -170,6 +170,14 @@ def test_a_twin_sees_through_what_looks_back():
     assert dict(twins[0].labels)["signal"] == "accuracy"
 
 
+def test_a_recorded_signal_is_watched_with_what_its_window_hides():
+    """A rate hides the loss of its counters for minutes, and can be NaN (0/0) while they are well: both are watched."""
+    share = Signal("share", "rate(bad[5m]) / rate(everything[5m])")
+    made = alerts(rule("high", "share > 0.1", 4), signals=(share,))
+    assert sorted(made) == ["BadSignalLost", "EverythingSignalLost", "High", "ShareSignalLost"]
+    assert {dict(alert.labels)["signal"] for alert in made.values()} == {"share"}
+
+
 def test_two_systems_on_one_metric_have_a_twin_each():
     """Rules of different systems on one metric are different incidents, so their twins carry their system."""
     made = groups(
