@@ -4,8 +4,11 @@ import sys
 
 import uvloop
 from aiohttp import web
+from pydantic import TypeAdapter
 
-from receiver.web.payload import BODY
+from receiver.web.payload import Document
+
+BODY = TypeAdapter(Document)
 
 
 async def take(request: web.Request) -> web.Response:
