@@ -20,11 +20,12 @@ test: .venv/.ready  ## every promise, against the real tools
 	@tests/install-tools
 	$(BIN)/python -m pytest $(PYTEST)
 
-check: .venv/.ready  ## format, lint, types, layers
+check: .venv/.ready  ## format, lint, types, layers, the commands in the documents
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/docs
 
 bench: .venv/.ready  ## the table of ratios; BENCH=name runs one
 	$(BIN)/python -m bench $(BENCH)
