@@ -23,7 +23,7 @@ async def read_body(request: web.Request) -> bytes:
     except web.HTTPRequestEntityTooLarge:
         raise Problem(413, "the body is too large; TOCSIN_BODY_LIMIT sets how large it may be") from None
     except web.RequestPayloadError:
-        request.content.feed_eof()  # else aiohttp reads on, meets the same error and drops our answer
+        request.content.feed_eof()  # else aiohttp reads on, meets the same error, and may drop our answer
         problem = Problem(400, "the body cannot be read: broken off or wrongly compressed")
         problem.hangs_up = True
         raise problem from None
