@@ -20,7 +20,7 @@ from rules.outputs.cases import Case, series_name
 from rules.outputs.evaluation import Sample, Unprovable
 from rules.outputs.losses import losses, never_seen
 from rules.outputs.timeline import WINDOWED, Story, number, sequence, stories, told
-from rules.outputs.vigils import vigils
+from rules.outputs.vigils import LONGEST_INTERVAL, vigils
 from rules.outputs.witnesses import labels_of, recorded_for
 from rules.outputs.yaml_text import text
 from rules.policy import MINUTE, Micros
@@ -51,15 +51,17 @@ def render(groups: Sequence[Group], watch: Group | None = None) -> Tests:
     for group in groups:
         counts[group.interval] += len(group.rules)
     intervals = sorted(counts, key=lambda interval: (-counts[interval], interval)) or [Micros(MINUTE)]
+    guarded = next((interval for interval in intervals if interval <= LONGEST_INTERVAL), None)
+    if watch and guarded is None:
+        guarded = watch.interval
+        intervals.append(guarded)
     facts = _Facts(groups)
     names = [group.name for group in (*groups, *([watch] if watch else []))]
     files, unproved = {}, []
     for interval in intervals:
         cases, missing = _cases(facts, interval)
-        name = "rules_test.yml"
-        if interval != intervals[0]:
-            name = f"rules_test_{format_duration(interval)}.yml"
-        elif watch:
+        name = "rules_test.yml" if interval == intervals[0] else f"rules_test_{format_duration(interval)}.yml"
+        if watch and interval == guarded:
             cases += vigils(watch, interval)
         files[name] = _file(name, interval, names, cases, missing)
         unproved += missing

@@ -106,6 +106,15 @@ def test_a_policy_without_rules_compiles(promtool, tmp_path):
     assert promtool("test", "rules", "rules_test.yml", folder=tmp_path).returncode == 0
 
 
+def test_rare_evaluations_are_proved_too(promtool, tmp_path):
+    """Rules evaluated once an hour have their file; the watch, which needs shorter ticks, gets its own."""
+    write(policy(rule("rare", "a < 1", interval=Micros(60 * MINUTE))), tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("rules_test*")) == ["rules_test.yml", "rules_test_30s.yml"]
+    for file in tmp_path.glob("rules_test*"):
+        answer = promtool("test", "rules", file.name, folder=tmp_path)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
 def test_the_same_bytes_whatever_the_hash_seed(tmp_path):
     """The same policy gives the same bytes in every process."""
     code = (
