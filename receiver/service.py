@@ -76,10 +76,12 @@ class Service:
     def address(self) -> str:
         """The base URL it listens on."""
         host, port = self._socket.getsockname()[:2]
-        return f"http://{host}:{port}"
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     async def _start(self) -> None:
         settings = self._settings
+        for warning in settings.warnings:
+            log.warning("odd setting", what=warning)
         self._store = open_store(settings.database)
         self.clock = Clock(self._reference_clock)
         self.metrics = Metrics()
@@ -89,7 +91,7 @@ class Service:
         self.desk.on_commit = self._wake.set
         reads = self._store.reads()
         senders = make_senders(settings, self.clock)
-        words = Words(settings.external_url, self._store.installation)
+        words = Words(settings.external_url, self._store.installation, sms_replies=False)
         worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self.dispatcher = Dispatcher(self.desk, senders, words, worker, self._store.installation, self.metrics)
         self.dispatcher.on_progress = self._wake.set
@@ -109,8 +111,9 @@ class Service:
     async def _listen(self, app: web.Application) -> None:
         self._runner = make_runner(app)
         await self._runner.setup()
-        host, _, port = self._settings.listen.rpartition(":")
-        self._socket = socket.create_server((host, int(port)), backlog=1024)
+        address = self._settings.address
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self._socket = socket.create_server(address, family=family, backlog=1024)
         await web.SockSite(self._runner, self._socket).start()
         log.info("listening", address=self.address)
 

@@ -1,8 +1,8 @@
 """The settings: environment variables TOCSIN_…, read once into one frozen object.
 
 The command line calls `Settings.read`; everybody else is handed the object. Rules: every variable may be
-given as TOCSIN_X_FILE as well (mounted secrets); an empty one counts as not set; all problems are said at
-once, each with the variable, what is wrong and what to do; a secret's value stands in no text and no repr.
+given as TOCSIN_X_FILE as well (mounted secrets); an empty variable counts as not set, an empty file is
+a problem; all problems are said at once, each with the variable, what is wrong and what to do; a secret's value stands in no text and no repr.
 (pydantic-settings was tried and left: it reads the process's own environment only, and knows no _FILE.)
 """
 
@@ -230,11 +230,14 @@ def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
 
 def _read_file(variable: str, path: str, problems: list[str]) -> str | None:
     try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        value = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a text file"
         problems.append(f"{variable}: cannot read {path}: {why}; mount the secret there, or name another file")
         return None
+    if not value:
+        problems.append(f"{variable}: {path} is empty; write the value into it, or take the variable away")
+    return value or None
 
 
 def _unknown(variable: str) -> str:

@@ -88,6 +88,17 @@ def compile_(
     token_file: Annotated[
         Path | None, typer.Option(help="File with the webhook token, as Alertmanager sees it.", show_default=False)
     ] = None,
+    fallback_email: Annotated[
+        str | None, typer.Option(help="Whom Alertmanager itself mails when Tocsin is down.", show_default=False)
+    ] = None,
+    fallback_smarthost: Annotated[
+        str | None, typer.Option(help="host:port of the mail server for that.", show_default=False)
+    ] = None,
+    fallback_from: Annotated[str | None, typer.Option(help="Its sender.", show_default=False)] = None,
+    fallback_pagerduty_key_file: Annotated[
+        Path | None,
+        typer.Option(help="Or a routing key, in a file that Alertmanager sees.", show_default=False),
+    ] = None,
 ) -> None:
     """Compile a policy into Prometheus rules and their tests, Alertmanager routes and Kubernetes objects."""
     if out is None:
@@ -95,7 +106,23 @@ def compile_(
     loaded = load_with_warnings(paths or [])
     for warning in loaded.warnings:
         console.print(str(warning), style="yellow", markup=False, soft_wrap=True)
-    options = Options(receiver_url=receiver_url, token_file=str(token_file) if token_file else None)
+    try:
+        options = Options(
+            receiver_url=receiver_url,
+            token_file=str(token_file) if token_file else None,
+            fallback_email=fallback_email,
+            fallback_smarthost=fallback_smarthost,
+            fallback_from=fallback_from,
+            fallback_pagerduty_key_file=str(fallback_pagerduty_key_file) if fallback_pagerduty_key_file else None,
+        )
+    except ValueError as error:
+        fail(f"tocsin compile: {error}", 2)
+    if not options.has_fallback:
+        console.print(
+            "nobody is told when Tocsin itself is down: give --fallback-email or --fallback-pagerduty-key-file",
+            style="yellow",
+            soft_wrap=True,
+        )
     outputs = render(loaded.policy, options)
     out.mkdir(parents=True, exist_ok=True)
     for name, content in outputs.files.items():

@@ -146,3 +146,11 @@ def test_strangers(listen: str, local: bool) -> None:
     with pytest.raises(SettingsError, match=r"(?s)TOCSIN_WEBHOOK_TOKEN.*TOCSIN_API_TOKENS"):
         settings.require_safe()
     Settings.read({"TOCSIN_LISTEN": listen, "TOCSIN_API_TOKENS": "x", "TOCSIN_WEBHOOK_TOKEN": "y"}).require_safe()
+
+
+def test_an_empty_secret_file_is_a_problem(tmp_path: Path) -> None:
+    """A mounted secret that is empty is no secret: it is said, never taken as an empty token."""
+    empty = tmp_path / "token"
+    empty.write_text(" \n")
+    with pytest.raises(SettingsError, match=r"TOCSIN_WEBHOOK_TOKEN_FILE: .* is empty"):
+        Settings.read({"TOCSIN_WEBHOOK_TOKEN_FILE": str(empty)})
