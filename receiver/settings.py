@@ -1,9 +1,10 @@
 """The settings: environment variables TOCSIN_…, read once into one frozen object.
 
 The command line calls `Settings.read`; everybody else is handed the object. Rules: every variable may be
-given as TOCSIN_X_FILE as well (mounted secrets); an empty variable counts as not set, an empty file is
-a problem; all problems are said at once, each with the variable, what is wrong and what to do; a secret's value stands in no text and no repr.
-(pydantic-settings was tried and left: it reads the process's own environment only, and knows no _FILE.)
+given as TOCSIN_X_FILE as well (mounted secrets); an empty variable counts as not set, an empty file is a
+problem; all problems are said at once, each with the variable, what is wrong and what to do; a secret's value
+stands in no text and no repr. (pydantic-settings was tried and left: it reads the process's own environment
+only, and knows no _FILE.)
 """
 
 from collections.abc import Mapping
