@@ -5,7 +5,8 @@ times as long, which 10,000 rules would feel. Strings that any YAML reader could
 since Kubernetes refuses a number or a boolean where its schema wants a string.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import io
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -29,35 +30,33 @@ WIDTH = 1_000_000
 
 def text(value: Any, comment: str = "") -> bytes:
     """The value (mappings, sequences, strings, integers, booleans) as YAML, under the comment's lines."""
-    head = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
-    body: str = yaml.emit(_document(value), Dumper=yaml.CSafeDumper, width=WIDTH, allow_unicode=True)
-    return (head + body).encode()
+    stream = io.StringIO()
+    stream.writelines(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
+    emitter = yaml.CSafeDumper(stream, width=WIDTH, allow_unicode=True)
+    emitter.emit(StreamStartEvent())
+    emitter.emit(DocumentStartEvent(explicit=False))
+    _emit(value, emitter.emit)
+    emitter.emit(DocumentEndEvent(explicit=False))
+    emitter.emit(StreamEndEvent())
+    return stream.getvalue().encode()
 
 
-def _document(value: Any) -> Iterator[Event]:
-    yield StreamStartEvent()
-    yield DocumentStartEvent(explicit=False)
-    yield from _events(value)
-    yield DocumentEndEvent(explicit=False)
-    yield StreamEndEvent()
-
-
-def _events(value: Any) -> Iterator[Event]:
+def _emit(value: Any, emit: Callable[[Event], None]) -> None:
     if isinstance(value, str):
-        yield _scalar(value)
-    elif isinstance(value, Mapping):
-        yield MappingStartEvent(None, None, True, flow_style=not value)
+        emit(_scalar(value))
+    elif isinstance(value, dict):
+        emit(MappingStartEvent(None, None, True, flow_style=not value))
         for key, item in value.items():
-            yield _scalar(key)
-            yield from _events(item)
-        yield MappingEndEvent()
-    elif isinstance(value, Sequence):
-        yield SequenceStartEvent(None, None, True, flow_style=not value)
+            emit(_scalar(key))
+            _emit(item, emit)
+        emit(MappingEndEvent())
+    elif isinstance(value, list | tuple):
+        emit(SequenceStartEvent(None, None, True, flow_style=not value))
         for item in value:
-            yield from _events(item)
-        yield SequenceEndEvent()
+            _emit(item, emit)
+        emit(SequenceEndEvent())
     else:
-        yield ScalarEvent(None, None, (True, False), str(value).lower())
+        emit(ScalarEvent(None, None, (True, False), str(value).lower()))
 
 
 def _scalar(value: str) -> ScalarEvent:
