@@ -137,7 +137,6 @@ def _rules(document: Document, root: Node) -> Iterator[Rule]:
 
 def _rule(section: str, spec: DetectionRule, detection: Detection, runbooks: str | None, place: Place) -> Rule:
     base = f"{runbooks.rstrip('/')}/{spec.name}" if runbooks else ""
-    threshold = spec.alert_threshold or detection.alert_threshold
     return Rule(
         section=section,
         name=spec.name,
@@ -145,7 +144,7 @@ def _rule(section: str, spec: DetectionRule, detection: Detection, runbooks: str
         level=spec.severity,
         channels=spec.channels,
         interval=spec.check_interval or detection.check_interval,
-        threshold=1 if spec.immediate_response else threshold,
+        threshold=spec.alert_threshold or detection.alert_threshold,
         immediate=spec.immediate_response,
         description=spec.description,
         runbook_url=spec.runbook_url or base,

@@ -101,7 +101,22 @@ def test_a_folder_is_read_without_its_subfolders_and_hidden_files(tmp_path):
     (tmp_path / "policy.yaml").symlink_to(hidden / "policy.yaml")
     (tmp_path / "README.md").write_text("# No policy in here\n")
     (tmp_path / "notes.txt").write_text("not: [yaml")
+    (tmp_path / ".#policy.yaml").symlink_to("an-editor@lock")
     assert load([tmp_path, tmp_path / "policy.yaml"]).fallback == ("email",)
+
+
+def test_a_file_named_twice_is_read_once(tmp_path):
+    """A fault in a file that is given by itself and with its folder is told once."""
+    (tmp_path / "policy.yaml").write_text("a: [1\n")
+    with pytest.raises(PolicyError) as caught:
+        load([tmp_path, tmp_path / "policy.yaml"])
+    assert len(caught.value.problems) == 1
+
+
+def test_a_byte_order_mark_does_not_hide_the_first_block(tmp_path):
+    """Markdown that an editor saved with a byte order mark is read from its first line."""
+    (tmp_path / "policy.md").write_bytes(b"\xef\xbb\xbf" + f"```yaml\n{CHANNELS}```\n".encode())
+    assert load([tmp_path / "policy.md"]).channels
 
 
 def test_an_empty_document_between_two_is_nothing(tmp_path):
