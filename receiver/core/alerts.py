@@ -78,7 +78,7 @@ def receive(
 
 def _open(event: AlertsReceived, news: News, now: Instant, book: Book) -> Effects:
     top = max(news.fired, key=lambda alert: alert.level)
-    draft = Draft(new_incident(event.key, now, book, top.level, top.type, _title(top)), now, book)
+    draft = Draft(new_incident(event.key, now, book, top.level, top.type, _title(top)), now, book, own=True)
     draft.set(source=event.source, labels=_identity_labels(news.fired))
     _count(draft, news)
     draft.enter(Fact.OPENED, level=top.level, rule=top.rule, alerts=len(news.fired), summary=draft.incident.title)

@@ -75,7 +75,7 @@ def _declare(incident: Incident | None, event: Declare, now: Instant, book: Book
     known = playbook.kind(event.type)
     level = event.level or (known.level if known else playbook.policy.default_severity)
     title = event.title or (known.description if known else "") or event.type
-    draft = Draft(new_incident(event.key, now, book, level, event.type, title), now, book)
+    draft = Draft(new_incident(event.key, now, book, level, event.type, title), now, book, own=True)
     draft.set(
         declared=True,
         exercise=event.exercise,

@@ -53,11 +53,12 @@ class Effects:
 class Draft:
     """One decision in the making. `incident` is always the incident as decided so far."""
 
-    def __init__(self, incident: Incident, now: Instant, book: Book) -> None:
+    def __init__(self, incident: Incident, now: Instant, book: Book, *, own: bool = False) -> None:
+        """`own`: the incident was made for this decision."""
         self.incident = incident
         self.now = now
         self.book = book
-        self._own = False
+        self._own = own
         self._notifications: list[Notification] = []
         self._entries: list[Entry] = []
         self._alerts: list[Alert] = []
