@@ -6,7 +6,7 @@ on the incident as the one before left it, and everything is written once, at th
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from receiver.core.decide import decide
@@ -177,8 +177,7 @@ class Work:
         if self._opened:
             first = self._transaction.next_numbers(len(self._opened))
             for number, incident_id in enumerate(self._opened, first):
-                # Decided in this transaction, so nobody else's yet: `replace` would copy its forty fields again.
-                object.__setattr__(self._incidents[incident_id], "number", number)
+                self._incidents[incident_id] = replace(self._incidents[incident_id], number=number)
         if not (self._touched or self._settled):
             return
         self._transaction.save(
