@@ -8,7 +8,7 @@ takes longer than 5 s, set in each transaction so that it holds behind a pooler 
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,10 @@ class Database:
         self.name = "the database in memory" if self.in_memory else self.url.render_as_string(hide_password=True)
         self._turn: AbstractContextManager[Any] = threading.RLock() if self.in_memory else nullcontext()
         if self.is_sqlite:
-            self.writer = _sqlite(self.url, "BEGIN IMMEDIATE", in_memory=self.in_memory)
-            self.reader = self.writer if self.in_memory else _sqlite(self.url, "BEGIN", in_memory=False)
+            self.writer = _sqlite(self.url, in_memory=self.in_memory)
+            self.reader = self.writer if self.in_memory else _sqlite(self.url, reads_only=True)
         else:
-            self.writer, self.reader = _postgresql(self.url), _postgresql(self.url)
+            self.writer, self.reader = _postgresql(self.url), _postgresql(self.url, reads_only=True)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -68,6 +68,12 @@ class Database:
         """A transaction that only reads."""
         with self._turn, self.translated(), self.reader.begin() as connection:
             yield connection
+
+    @contextmanager
+    def driver(self) -> Iterator[Any]:
+        """The driver's own connection, outside any transaction."""
+        with self._turn, self.translated(), closing(self.reader.raw_connection()) as connection:
+            yield connection.driver_connection
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -117,7 +123,7 @@ def _parse(url: str) -> URL:
     return parsed
 
 
-def _sqlite(url: URL, begin: str, *, in_memory: bool) -> Engine:
+def _sqlite(url: URL, *, in_memory: bool = False, reads_only: bool = False) -> Engine:
     if not in_memory:
         _create_file(Path(str(url.database)))
     engine = create_engine(
@@ -126,7 +132,8 @@ def _sqlite(url: URL, begin: str, *, in_memory: bool) -> Engine:
         connect_args={"isolation_level": None, "timeout": PATIENCE, "check_same_thread": False},
         **({"poolclass": StaticPool} if in_memory else {}),
     )
-    event.listen(engine, "connect", lambda connection, _: _set_up_sqlite(connection))
+    event.listen(engine, "connect", lambda connection, _: _set_up_sqlite(connection, reads_only))
+    begin = "BEGIN" if reads_only else "BEGIN IMMEDIATE"
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin) and None)
     return engine
 
@@ -139,13 +146,14 @@ def _create_file(path: Path) -> None:
         raise StoreUnavailable(f"the database file {path} cannot be opened: {error.strerror}") from error
 
 
-def _set_up_sqlite(connection: sqlite3.Connection) -> None:
+def _set_up_sqlite(connection: sqlite3.Connection, reads_only: bool) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA cache_size = -65536")  # KiB: the trees that a storm writes to
+    connection.execute(f"PRAGMA query_only = {reads_only:d}")
 
 
-def _postgresql(url: URL) -> Engine:
+def _postgresql(url: URL, *, reads_only: bool = False) -> Engine:
     try:
         engine = create_engine(
             url,
@@ -162,10 +170,13 @@ def _postgresql(url: URL) -> Engine:
         )
     except (ImportError, NoSuchModuleError) as error:
         raise SettingsError("PostgreSQL needs psycopg: pip install 'tocsin[postgresql]'") from error
-    timeouts = (
-        f"SELECT set_config('statement_timeout', '{PATIENCE}s', true), set_config('lock_timeout', '{PATIENCE}s', true)"
-    )
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(timeouts) and None)
+    wanted = {
+        "statement_timeout": f"{PATIENCE}s",
+        "lock_timeout": f"{PATIENCE}s",
+        "transaction_read_only": "on" if reads_only else "off",
+    }
+    settings = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in wanted.items())
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(settings) and None)
     return engine
 
 

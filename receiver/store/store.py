@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
@@ -85,8 +84,7 @@ class SqlStore:
         try:
             partial.unlink(missing_ok=True)
             partial.touch(mode=0o600)
-            with self._database.read() as connection, closing(sqlite3.connect(partial)) as copy:
-                source: Any = connection.connection.driver_connection
+            with self._database.driver() as source, closing(sqlite3.connect(partial)) as copy:
                 source.backup(copy)
             partial.replace(path)
         except OSError as error:
