@@ -104,6 +104,7 @@ class Service:
             metrics=self.metrics,
             ready=self.problems,
             reload=self.reload,
+            key=settings.key(self._store.key),
         )
         await self._listen(app)
         self._tasks = [asyncio.create_task(self._keep_pulse()), asyncio.create_task(self._keep_clock())]

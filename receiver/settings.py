@@ -10,7 +10,7 @@ only, and knows no _FILE.)
 from collections.abc import Mapping
 from difflib import get_close_matches
 from enum import IntEnum
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -42,6 +42,16 @@ class ApiToken(BaseModel):
     name: str
     role: Role
     token: SecretStr
+
+
+class User(BaseModel):
+    """One person who logs in with a password; of the password only its argon2 hash is known."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    role: Role
+    password_hash: SecretStr
 
 
 def split_address(listen: str) -> tuple[str, int]:
@@ -104,6 +114,33 @@ def _token(entry: str, number: int) -> ApiToken:
     return ApiToken(name=name, role=Role[role.upper()], token=SecretStr(token))
 
 
+def _users(value: object) -> object:
+    """One user a line, ``name:role:hash``; empty lines and ``# comments`` are skipped."""
+    if not isinstance(value, str):
+        return value
+    lines = ((number, line.strip()) for number, line in enumerate(value.splitlines(), 1))
+    users = [_user(line, number) for number, line in lines if line and not line.startswith("#")]
+    if len({user.name for user in users}) < len(users):
+        raise ValueError("two of the users have the same name; give each its own")
+    return tuple(users)
+
+
+def _user(line: str, number: int) -> User:
+    name, role, hashed = [*line.split(":", 2), "", ""][:3]
+    if not name or role.upper() not in Role.__members__ or not hashed.startswith("$argon2"):
+        roles = ", ".join(known.lower() for known in Role.__members__)
+        raise ValueError(
+            f"line {number} must be name:role:hash with one of the roles {roles}; `tocsin hash-password` makes the hash"
+        )
+    return User(name=name, role=Role[role.upper()], password_hash=SecretStr(hashed))
+
+
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+
+
 def service_variable(service: str) -> str:
     """The variable's ending for a PagerDuty service: ``ml-systems`` gives ``ML_SYSTEMS``."""
     return "".join(char if char.isalnum() else "_" for char in service).upper()
@@ -123,6 +160,12 @@ class Settings(BaseModel):
     """Where people reach this receiver: links in messages begin with it."""
     webhook_token: SecretStr | None = None
     api_tokens: Annotated[tuple[ApiToken, ...], BeforeValidator(_tokens)] = ()
+    users: Annotated[tuple[User, ...], BeforeValidator(_users)] = ()
+    """Who may log in at the console; a file (TOCSIN_USERS_FILE) with one ``name:role:hash`` a line."""
+    secret_key: Annotated[SecretStr | None, Field(min_length=32)] = None
+    """Signs sessions and links; unset, a key is made once and kept in the database."""
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()
+    """Networks of proxies whose X-Forwarded-For is believed."""
     body_limit: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 << 20
     """Bytes a request's body may have, unpacked (Alertmanager repeats annotations: 850 kB were seen)."""
     log_format: Literal["text", "json"] = "text"
@@ -136,6 +179,8 @@ class Settings(BaseModel):
     pagerduty_routing_keys: Mapping[str, SecretStr] = Field(default_factory=dict)
     """By `service_variable`: from TOCSIN_PAGERDUTY_ROUTING_KEY_<SERVICE>."""
     pagerduty_api_url: HttpUrl = "https://events.pagerduty.com"
+    pagerduty_webhook_secret: SecretStr | None = None
+    """Proves that a v3 webhook is PagerDuty's; several, while one is replaced, with commas."""
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
     twilio_from: str | None = None
@@ -194,6 +239,10 @@ class Settings(BaseModel):
         said = [problem for problem, lacks in zip(problems, missing.values(), strict=True) if lacks]
         if said:
             raise SettingsError("\n".join([*said, "TOCSIN_LISTEN: or listen on 127.0.0.1 only"]))
+
+    def key(self, kept: str) -> str:
+        """What signs sessions and links: the setting, else the key that the database keeps."""
+        return self.secret_key.get_secret_value() if self.secret_key else kept
 
     def pagerduty_key(self, service: str) -> SecretStr | None:
         """The routing key of a PagerDuty service: its own, else the common one."""

@@ -41,8 +41,10 @@ class SqlStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._reads = Reads(database)
-        self.installation = self._name_installation()
+        self.installation = self._remember("installation", secrets.token_hex(4))
         """Tells this installation from others, in idempotency keys; made once, when the database is."""
+        self.key = self._remember("key", secrets.token_hex(32))
+        """Signs sessions and links where no setting gives a key; made once, the same for every replica."""
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
@@ -94,11 +96,10 @@ class SqlStore:
         """Close all connections."""
         self._database.close()
 
-    def _name_installation(self) -> str:
+    def _remember(self, name: str, value: str) -> str:
+        """What is kept under that name; `value`, if nothing is yet."""
         with self._database.write() as connection:
             session = Session(connection)
-            session.run(
-                "INSERT INTO meta (name, value) VALUES ('installation', :value) ON CONFLICT DO NOTHING",
-                {"value": secrets.token_hex(4)},
-            )
-            return str(session.rows("SELECT value FROM meta WHERE name = 'installation'")[0].value)
+            row = {"name": name, "value": value}
+            session.run("INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING", row)
+            return str(session.rows("SELECT value FROM meta WHERE name = :name", name=name)[0].value)

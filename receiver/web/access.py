@@ -1,13 +1,14 @@
-"""Who is asking, and whether they may: tokens become callers, callers have roles.
+"""Who is asking by a token: tokens become callers, callers have roles.
 
-The API, the pages and the webhook ask here. Rules: tokens are compared in constant time, every one of them;
-with no API tokens configured (only possible on loopback) everybody is the admin "local", but only under a
-name of this machine, so that a web page cannot reach the API by pointing its own name at 127.0.0.1.
+`receiver.web.sessions` asks here for the API and the pages, the webhook for itself. Rules: tokens are compared in
+constant time, every one of them; with nobody configured (only possible on loopback) everybody is the admin
+"local", but only under a name of this machine, so that a web page cannot reach the API by pointing its own name
+at 127.0.0.1.
 """
 
 import binascii
 from base64 import b64decode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from hmac import compare_digest
 from ipaddress import ip_address
@@ -21,6 +22,9 @@ from receiver.web.problems import Problem
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tocsin", Basic realm="tocsin", charset="UTF-8"'}
 
 
+ADDRESS_LIMIT = 64
+"""Characters of an address that are kept."""
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -30,9 +34,13 @@ class Caller:
 
     name: str
     role: Role
+    via: str = "api"
+    """The way they came: api, console, local."""
+    address: str = ""
+    """Where from, as far as we can tell."""
 
 
-LOCAL = Caller("local", Role.ADMIN)
+LOCAL = Caller("local", Role.ADMIN, "local")
 """Everybody, where no token is configured."""
 
 
@@ -43,30 +51,49 @@ class Access:
         self._callers = tuple(
             (_digest(token.token.get_secret_value()), _caller(token)) for token in settings.api_tokens
         )
-        self._external = urlsplit(settings.external_url or "").netloc
+        self._is_open = not settings.api_tokens and not settings.users
+        self._proxies = settings.trusted_proxies
+        self.external = urlsplit(settings.external_url or "").netloc
+        """Host and port that people know us by."""
 
-    def caller(self, request: web.Request, role: Role) -> Caller:
-        """Who is asking, having at least `role`. Raises Problem: 401 unknown, 403 not allowed."""
-        refuse_other_sites(request, self._external)
-        caller = self._identify(request)
-        if caller.role < role:
-            raise Problem(403, f"{caller.name} is a {caller.role.name.lower()}; this needs a {role.name.lower()}")
-        return caller
+    def caller(self, request: web.Request) -> Caller | None:
+        """Who is asking by what the request carries beside cookies; None: nothing.
 
-    def _identify(self, request: web.Request) -> Caller:
-        if not self._callers:
-            return self._local(request)
+        Raises Problem: 401 for a token that nobody has, 403 for another site's page, or another machine's name.
+        """
+        refuse_other_sites(request, self.external)
+        if self._is_open:
+            return replace(self._local(request), address=self.address(request))
         token = credential(request)
         if token is None:
-            raise Problem(401, "an API token is needed: Authorization: Bearer TOKEN", headers=CHALLENGE)
+            return None
+        found = self.by_token(token)
+        if found is None:
+            raise Problem(401, "nobody has this API token", headers=CHALLENGE)
+        return replace(found, address=self.address(request))
+
+    def by_token(self, token: str) -> Caller | None:
+        """Whose token it is."""
         given = _digest(token)
         found = [caller for known, caller in self._callers if compare_digest(known, given)]
-        if not found:
-            raise Problem(401, "nobody has this API token", headers=CHALLENGE)
-        return found[0]
+        return found[0] if found else None
+
+    def address(self, request: web.Request) -> str:
+        """Where a request comes from: the nearest address that is no proxy of ours."""
+        nearest = request.remote or ""
+        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+        while hops and self._is_proxy(nearest):
+            nearest = hops.pop()
+        return nearest[:ADDRESS_LIMIT]
+
+    def _is_proxy(self, address: str) -> bool:
+        try:
+            return any(ip_address(address) in network for network in self._proxies)
+        except ValueError:
+            return False
 
     def _local(self, request: web.Request) -> Caller:
-        if request.host == self._external or _is_this_machine(request.host):
+        if request.host == self.external or _is_this_machine(request.host):
             return LOCAL
         raise Problem(403, "without TOCSIN_API_TOKENS only this machine's own address is served; set a token")
 

@@ -19,13 +19,16 @@ from receiver.errors import TocsinError
 from receiver.metrics import Metrics
 from receiver.settings import Role, Settings
 from receiver.store import Reads
-from receiver.web.access import Access
 from receiver.web.api import Api
 from receiver.web.call import serve
+from receiver.web.login import Login
 from receiver.web.openapi import describe
 from receiver.web.page import list_page
+from receiver.web.passwords import Failures
 from receiver.web.problems import JSON, Handler, Problem, answer_problems
 from receiver.web.routes import ROOT, endpoints
+from receiver.web.sessions import Sessions
+from receiver.web.signing import Signing
 from receiver.web.webhook import Webhook
 
 KEEP_ALIVE = 330.0
@@ -40,7 +43,7 @@ PAGE_SIZE = 100
 log = structlog.get_logger()
 
 
-def make_app(
+def make_app(  # noqa: PLR0913 - the parts that the service puts together, each by name
     *,
     desk: Desk,
     reads: Reads,
@@ -49,20 +52,23 @@ def make_app(
     metrics: Metrics,
     ready: Callable[[], Sequence[str]],
     reload: Callable[[], Awaitable[Sequence[str]]],
+    key: str,
 ) -> web.Application:
-    """The application. `ready` says why the service is not; `reload` returns the new policy's problems.
+    """The application. `ready` says why the service is not; `reload` returns the new policy's problems; `key`
+    signs sessions and links.
 
     Raises SettingsError where the settings would let strangers in.
     """
     settings.require_safe()
-    access = Access(settings)
+    sessions = Sessions(settings, Signing(key, clock), clock)
     table = endpoints(Api(desk, reads))
     webhook = Webhook(desk, settings, clock, metrics)
-    house = House(desk, reads, access, clock, metrics, ready, reload)
+    login = Login(sessions, settings, Failures(clock))
+    house = House(desk, reads, sessions, clock, metrics, ready, reload)
     document = orjson.dumps(describe(table, version("tocsin")))
 
     async def openapi(request: web.Request) -> web.Response:
-        access.caller(request, Role.VIEWER)
+        sessions.require(request, Role.VIEWER)
         return web.Response(body=document, content_type=JSON)
 
     app = web.Application(middlewares=[answer_problems], client_max_size=settings.body_limit)
@@ -70,8 +76,8 @@ def make_app(
         app.router.add_post(path, webhook.receive)
     app.router.add_get(f"{ROOT}/openapi.json", openapi)
     for endpoint in table:
-        app.router.add_route(endpoint.method, ROOT + endpoint.path, serve(endpoint, access))
-    for method, path, handler in house.routes():
+        app.router.add_route(endpoint.method, ROOT + endpoint.path, serve(endpoint, sessions))
+    for method, path, handler in (*house.routes(), *login.routes()):
         app.router.add_route(method, path, handler)
     return app
 
@@ -89,7 +95,7 @@ class House:
 
     desk: Desk
     reads: Reads
-    access: Access
+    sessions: Sessions
     clock: Callable[[], Instant]
     metrics: Metrics
     ready: Callable[[], Sequence[str]]
@@ -119,7 +125,7 @@ class House:
 
     async def reload_policy(self, request: web.Request) -> web.Response:
         """Read the policy again; one with problems is refused and the one in use stays."""
-        caller = self.access.caller(request, Role.ADMIN)
+        caller = self.sessions.require(request, Role.ADMIN)
         problems = list(await self.reload())
         if problems:
             raise Problem(500, "the policy has problems; the one in use stays", {"problems": problems})
@@ -138,7 +144,7 @@ class House:
 
     async def page(self, request: web.Request) -> web.Response:
         """The open incidents."""
-        self.access.caller(request, Role.VIEWER)
+        self.sessions.require(request, Role.VIEWER)
 
         def read() -> str:
             live = {State.OPEN, State.ACKNOWLEDGED}

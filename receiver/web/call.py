@@ -12,9 +12,10 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from receiver.settings import Role
-from receiver.web.access import Access, Caller
+from receiver.web.access import Caller
 from receiver.web.body import read_body
 from receiver.web.problems import JSON, Handler, Problem, invalid
+from receiver.web.sessions import Sessions
 
 Said = TypeVar("Said", bound=BaseModel)
 
@@ -55,11 +56,11 @@ class Endpoint(Generic[Said]):
     status: int = 200
 
 
-def serve(endpoint: Endpoint[Any], access: Access) -> Handler:
+def serve(endpoint: Endpoint[Any], sessions: Sessions) -> Handler:
     """The aiohttp handler of an endpoint."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        caller = access.caller(request, endpoint.role)
+        caller = sessions.require(request, endpoint.role)
         said = _query(request, endpoint.takes) if endpoint.method == "GET" else await _body(request, endpoint.takes)
         key = request.headers.get("Idempotency-Key", "")
         if len(key) > IDEMPOTENCY_LIMIT:

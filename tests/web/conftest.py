@@ -141,6 +141,7 @@ async def _begin(settings: Settings, policy: Policy) -> tuple[Running, web.AppRu
         metrics=metrics,
         ready=lambda: reasons,
         reload=reload,
+        key=settings.key(store.key),
     )
     runner = make_runner(app)
     await runner.setup()

@@ -1,0 +1,87 @@
+"""`/login` and `/logout`: a form where a person says who they are, by name and password or by an API token.
+
+The page is plain on purpose; the console may draw it otherwise, as long as the fields `name`, `password` and
+`next` stay. Rules: what was wrong is not said; the browser's Origin header (and the cookie's SameSite) keep
+another site from logging somebody in or out.
+"""
+
+from html import escape
+
+import structlog
+from aiohttp import web
+
+from receiver.settings import Role, Settings
+from receiver.web.access import refuse_other_sites
+from receiver.web.body import read_body
+from receiver.web.forms import parse_form
+from receiver.web.passwords import Failures, Passwords
+from receiver.web.problems import PAGE_POLICY, Handler, Problem
+from receiver.web.sessions import Sessions, safe_path
+
+log = structlog.get_logger()
+
+
+class Login:
+    """The way in and out."""
+
+    def __init__(self, sessions: Sessions, settings: Settings, failures: Failures) -> None:
+        self._sessions = sessions
+        self._passwords = Passwords(settings.users)
+        self._failures = failures
+
+    def routes(self) -> tuple[tuple[str, str, Handler], ...]:
+        """Method, path, handler."""
+        return (("GET", "/login", self.show), ("POST", "/login", self.enter), ("POST", "/logout", self.leave))
+
+    async def show(self, request: web.Request) -> web.Response:
+        """The form."""
+        return _page(request.query.get("next", "/"))
+
+    async def enter(self, request: web.Request) -> web.Response:
+        """Begin a session: name and password of a user, or an API token as the password."""
+        refuse_other_sites(request, self._sessions.access.external)
+        form = parse_form(await read_body(request))
+        name, password = form.get("name", "").strip(), form.get("password", "")
+        address = self._sessions.access.address(request)
+        if self._failures.too_many(address, name):
+            raise Problem(429, "too many failed logins; try again in ten minutes", headers={"Retry-After": "600"})
+        self._failures.note(address, name)
+        found = await self._identify(name, password)
+        if found is None:
+            log.warning("login failed", address=address)
+            return _page(form.get("next", "/"), "This name and password do not belong together.", 401)
+        self._failures.note(address, name, -1)
+        response = web.Response(status=303, headers={"Location": safe_path(form.get("next", "/"))})
+        self._sessions.begin(response, *found)
+        log.info("logged in", name=found[1], address=address)
+        return response
+
+    async def leave(self, request: web.Request) -> web.Response:
+        """End the session."""
+        refuse_other_sites(request, self._sessions.access.external)
+        response = web.Response(status=303, headers={"Location": "/login"})
+        self._sessions.end(response)
+        return response
+
+    async def _identify(self, name: str, password: str) -> tuple[str, str, Role] | None:
+        """(kind, name, role) of whom the form names."""
+        holder = self._sessions.access.by_token(password)
+        if holder is not None and name in {"", holder.name}:
+            return "token", holder.name, holder.role
+        user = await self._passwords.user(name, password)
+        return ("user", user.name, user.role) if user else None
+
+
+def _page(following: str, problem: str = "", status: int = 200) -> web.Response:
+    said = f'<p role="alert">{escape(problem)}</p>' if problem else ""
+    text = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Tocsin: log in</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"></head><body><main><h1>Log in</h1>'
+        f'{said}<form method="post" action="/login"><input type="hidden" name="next" value="{escape(following)}">'
+        '<p><label>Name <input name="name" autocomplete="username" autofocus></label></p>'
+        '<p><label>Password, or API token <input name="password" type="password" autocomplete="current-password" '
+        "required></label></p><p><button>Log in</button></p></form></main></body></html>"
+    )
+    return web.Response(
+        text=text, status=status, content_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY}
+    )

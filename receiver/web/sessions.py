@@ -1,0 +1,148 @@
+"""Who is asking, whichever way they came: an API token, or a session begun at `/login`; and forms that are really ours.
+
+The API and every page ask here. A page does this:
+
+    caller = sessions.caller(request)            # None: answer with sessions.to_login(request)
+    ...{"csrf": sessions.csrf(request)}...       # into every form: <input type="hidden" name="csrf" value="{{ csrf }}">
+    sessions.check_csrf(request, form)           # first thing when such a form comes back; raises Problem 403
+
+Rules: a session is a signed cookie that names a person and the credential they came with; the role is looked up
+anew at each request, so whoever is taken out of the settings is out at once. Who came by cookie must prove with
+each change that the page was ours: the form's `csrf`, or for scripts the header X-CSRF-Token.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from secrets import token_hex
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from aiohttp import web
+
+from receiver.core.model import Instant
+from receiver.settings import Role, Settings
+from receiver.web.access import CHALLENGE, SAFE_METHODS, Access, Caller
+from receiver.web.problems import Problem
+from receiver.web.signing import Signing
+from rules.policy import HOUR, SECOND
+
+LASTS = 12 * HOUR
+"""A session's life: a shift."""
+
+CSRF_FIELD = "csrf"
+CSRF_HEADER = "X-CSRF-Token"
+
+
+class Sessions:
+    """Callers, by token or by cookie."""
+
+    def __init__(self, settings: Settings, signing: Signing, clock: Callable[[], Instant]) -> None:
+        self.access = Access(settings)
+        self._tokens = {token.name: token for token in settings.api_tokens}
+        self._users = {user.name: user for user in settings.users}
+        self._signing = signing
+        self._clock = clock
+        self._is_secure = (settings.external_url or "").startswith("https://")
+        # The prefix makes browsers refuse the cookie from any other host, or without TLS.
+        self._cookie = "__Host-tocsin" if self._is_secure else "tocsin"
+
+    def caller(self, request: web.Request) -> Caller | None:
+        """Who is asking: by API token (Bearer, Basic), by session, or "local" where nobody is configured.
+
+        None: nobody we know. Raises Problem: 401 for a wrong token, 403 for another site's page.
+        """
+        return self.access.caller(request) or self._by_cookie(request)
+
+    def require(self, request: web.Request, role: Role) -> Caller:
+        """Who is asking, having at least `role`; for the API. Raises Problem: 401 unknown, 403 not allowed."""
+        by_token = self.access.caller(request)
+        caller = by_token or self._by_cookie(request)
+        if caller is None:
+            raise Problem(401, "an API token is needed: Authorization: Bearer TOKEN", headers=CHALLENGE)
+        if by_token is None and request.method not in SAFE_METHODS:
+            self._check(request, request.headers.get(CSRF_HEADER, ""))
+        allow(caller, role)
+        return caller
+
+    def csrf(self, request: web.Request) -> str:
+        """What a form must carry in the field `csrf`: proves that the page was made for this caller."""
+        return self._signing.seal("csrf", self._marks(request))
+
+    def check_csrf(self, request: web.Request, form: Mapping[str, Any]) -> None:
+        """Refuse a form that is not from a page of ours. Raises Problem 403."""
+        self._check(request, str(form.get(CSRF_FIELD, "")))
+
+    def to_login(self, request: web.Request) -> web.Response:
+        """Ask who it is, and come back here."""
+        there = quote(request.path_qs if request.method in SAFE_METHODS else "/", safe="")
+        return web.Response(status=303, headers={"Location": f"/login?next={there}"})
+
+    def begin(self, response: web.StreamResponse, kind: str, name: str, role: Role) -> None:
+        """Give a person a session; `kind` says how they identified themselves: token, user or oidc."""
+        values = {"kind": kind, "name": name, "role": int(role), "stamp": self._stamp(kind, name), "id": token_hex(8)}
+        self._set_cookie(response, self._signing.sign("session", values, LASTS), LASTS // SECOND)
+
+    def end(self, response: web.StreamResponse) -> None:
+        """Take the session's cookie back."""
+        self._set_cookie(response, "", 0)
+
+    def _set_cookie(self, response: web.StreamResponse, value: str, seconds: int) -> None:
+        response.set_cookie(
+            self._cookie, value, max_age=seconds, path="/", httponly=True, samesite="Lax", secure=self._is_secure
+        )
+
+    def _by_cookie(self, request: web.Request) -> Caller | None:
+        values = self._signing.read("session", self._value(request))
+        if values is None:
+            return None
+        kind, name = str(values["kind"]), str(values["name"])
+        stamp, role = self._stamp(kind, name), self._role(kind, name, Role(values["role"]))
+        if role is None or stamp != values["stamp"]:
+            return None
+        return replace(Caller(name, role, "console"), address=self.access.address(request))
+
+    def _value(self, request: web.Request) -> str:
+        return request.cookies.get(self._cookie, "")
+
+    def _role(self, kind: str, name: str, given: Role) -> Role | None:
+        """The role a person has now."""
+        match kind:
+            case "token":
+                return self._tokens[name].role if name in self._tokens else None
+            case "user":
+                return self._users[name].role if name in self._users else None
+            case _:
+                return given
+
+    def _stamp(self, kind: str, name: str) -> str:
+        """Changes when the credential does; tells nothing about it."""
+        token, user = self._tokens.get(name), self._users.get(name)
+        if kind == "token" and token:
+            return self._signing.seal("stamp", token.token.get_secret_value())
+        if kind == "user" and user:
+            return self._signing.seal("stamp", user.password_hash.get_secret_value())
+        return ""
+
+    def _marks(self, request: web.Request) -> str:
+        """What tells this caller from others: the session, else the name."""
+        if self._by_cookie(request) is not None:
+            return self._value(request)
+        caller = self.caller(request)
+        return caller.name if caller else ""
+
+    def _check(self, request: web.Request, mark: str) -> None:
+        if not self._signing.is_sealed("csrf", self._marks(request), mark):
+            raise Problem(403, "this form is not from a page of this session; load the page again")
+
+
+def allow(caller: Caller, role: Role) -> None:
+    """Raises Problem 403 where the caller may not do what needs that role."""
+    if caller.role < role:
+        raise Problem(403, f"{caller.name} is a {caller.role.name.lower()}; this needs a {role.name.lower()}")
+
+
+def safe_path(path: str) -> str:
+    """Where to go on after the login: a path of ours, never another site."""
+    parts = urlsplit(path)
+    ours = path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc and path.isprintable()
+    return path if ours else "/"

@@ -1,0 +1,196 @@
+"""Logging in: who gets a session, what it allows, and how it ends."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from receiver.settings import Settings
+from receiver.web.passwords import BY_ADDRESS, BY_NAME, BY_PAIR, WINDOW, Failures, hash_password
+from receiver.web.sessions import LASTS, safe_path
+from receiver.web.signing import Signing
+from tests.web.conftest import Running, StillClock
+
+RONS = hash_password("correct horse")
+USERS = f"# people\n\nron:responder:{RONS}\nvic:viewer:{hash_password('staple')}\n"
+PEOPLE = {"TOCSIN_USERS": USERS, "TOCSIN_API_TOKENS": "ann:admin:annes-token", "TOCSIN_SECRET_KEY": "k" * 32}
+
+
+async def log_in(receiver: Running, name: str = "ron", password: str = "correct horse", **more: Any) -> tuple[int, str]:
+    """Post the form; the status, and the cookie as browsers send it back."""
+    form = {"name": name, "password": password, "next": "/incidents/1"}
+    async with receiver.http.post(receiver.url + "/login", data=form, allow_redirects=False, **more) as answer:
+        cookie = answer.headers.get("Set-Cookie", "")
+        receiver.http.cookie_jar.clear()
+        return answer.status, cookie
+
+
+def sent(cookie: str) -> dict[str, str]:
+    """The header that carries a cookie."""
+    return {"Cookie": cookie.partition(";")[0]}
+
+
+async def test_session(start: Callable[..., Any]) -> None:
+    """A user's name and password begin a session, which reads; the cookie is out of scripts' and other sites' reach."""
+    receiver = await start(**PEOPLE)
+    assert (await receiver.get("/api/v1/incidents"))[0] == 401
+    status, cookie = await log_in(receiver)
+    assert status == 303
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= {part.strip() for part in cookie.split(";")}
+    assert "Secure" not in cookie
+    assert (await receiver.get("/api/v1/incidents", headers=sent(cookie)))[0] == 200
+
+
+async def test_secure_cookie(start: Callable[..., Any]) -> None:
+    """Behind https the cookie is for https and this host only."""
+    receiver = await start(**PEOPLE, TOCSIN_EXTERNAL_URL="https://tocsin.example.test")
+    _, cookie = await log_in(receiver)
+    assert cookie.startswith("__Host-")
+    assert "Secure" in cookie
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "status"),
+    [
+        ("ron", "staple", 401),
+        ("ron", "", 401),
+        ("nobody", "correct horse", 401),
+        ("", "correct horse", 401),
+        ("ron", RONS, 401),
+        ("", "annes-token", 303),
+        ("ann", "annes-token", 303),
+        ("ron", "annes-token", 401),
+    ],
+)
+async def test_who_gets_in(start: Callable[..., Any], name: str, password: str, status: int) -> None:
+    """Only a name with its own password, or a token (under its own name or none), begins a session."""
+    receiver = await start(**PEOPLE)
+    found, cookie = await log_in(receiver, name, password)
+    assert found == status
+    assert bool(cookie) is (status == 303)
+
+
+async def test_changes_need_the_pages_token(start: Callable[..., Any]) -> None:
+    """By cookie alone nothing changes: the page's own mark must come along, and another session's will not do."""
+    receiver = await start(**PEOPLE)
+    _, cookie = await log_in(receiver)
+    _, other = await log_in(receiver)
+    signing = Signing("k" * 32, StillClock())
+    mark, others = (signing.seal("csrf", each.partition(";")[0].partition("=")[2]) for each in (cookie, other))
+    for given, status in (("", 403), ("x", 403), (others, 403), (mark, 201)):
+        headers = {**sent(cookie), "X-CSRF-Token": given}
+        body = {"type": "engine_failure"}
+        assert (await receiver.post("/api/v1/incidents", body, headers=headers))[0] == status, given
+
+
+async def test_roles_hold_in_sessions(start: Callable[..., Any]) -> None:
+    """A viewer's session views."""
+    receiver = await start(**PEOPLE)
+    _, cookie = await log_in(receiver, "vic", "staple")
+    mark = Signing("k" * 32, StillClock()).seal("csrf", cookie.partition(";")[0].partition("=")[2])
+    headers = {**sent(cookie), "X-CSRF-Token": mark}
+    assert (await receiver.get("/api/v1/incidents", headers=headers))[0] == 200
+    assert (await receiver.post("/api/v1/incidents", {"type": "engine_failure"}, headers=headers))[0] == 403
+
+
+async def test_sessions_end(start: Callable[..., Any]) -> None:
+    """A session is over after its time, at the logout, and not before."""
+    receiver = await start(**PEOPLE)
+    _, cookie = await log_in(receiver)
+    receiver.clock.now += LASTS - 1
+    assert (await receiver.get("/api/v1/incidents", headers=sent(cookie)))[0] == 200
+    receiver.clock.now += 1
+    assert (await receiver.get("/api/v1/incidents", headers=sent(cookie)))[0] == 401
+    async with receiver.http.post(receiver.url + "/logout", allow_redirects=False) as answer:
+        assert "Max-Age=0" in answer.headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"TOCSIN_USERS": f"vic:viewer:{RONS}"},
+        {"TOCSIN_USERS": f"ron:responder:{hash_password('correct horse')}"},
+        {"TOCSIN_SECRET_KEY": "other" * 8},
+    ],
+    ids=["the user is gone", "the password is new", "the key is new"],
+)
+async def test_taken_away(start: Callable[..., Any], change: dict[str, str]) -> None:
+    """Sessions do not outlive the user, the password or the key; they do outlive a restart."""
+    receiver = await start(**PEOPLE)
+    _, cookie = await log_in(receiver)
+    same, other = await start(**PEOPLE), await start(**{**PEOPLE, **change})
+    assert (await same.get("/api/v1/incidents", headers=sent(cookie)))[0] == 200
+    assert (await other.get("/api/v1/incidents", headers=sent(cookie)))[0] == 401
+
+
+async def test_forged_cookies(start: Callable[..., Any]) -> None:
+    """No cookie but ours counts, whatever is in it."""
+    receiver = await start(**PEOPLE)
+    _, cookie = await log_in(receiver)
+    name, _, value = cookie.partition(";")[0].partition("=")
+    link = Signing("k" * 32, StillClock()).sign("other", {"kind": "user", "name": "ron", "role": 4}, LASTS)
+    for forged in ("", "x", value[:-2], value[2:], f"{value}A", link, "%00"):
+        assert (await receiver.get("/api/v1/incidents", headers={"Cookie": f"{name}={forged}"}))[0] == 401
+
+
+async def test_other_sites_log_nobody_in(start: Callable[..., Any]) -> None:
+    """A page of another site can log nobody in or out."""
+    receiver = await start(**PEOPLE)
+    headers = {"Origin": "https://evil.example.test"}
+    assert (await log_in(receiver, headers=headers))[0] == 403
+    async with receiver.http.post(receiver.url + "/logout", headers=headers, allow_redirects=False) as answer:
+        assert answer.status == 403
+
+
+async def test_guessing_ends(start: Callable[..., Any]) -> None:
+    """After so many wrong passwords even the right one has to wait; others are not concerned."""
+    receiver = await start(**PEOPLE)
+    for _ in range(BY_PAIR):
+        await log_in(receiver, "ann", "wrong")
+    assert (await log_in(receiver, "ann", "annes-token"))[0] == 429
+    assert (await log_in(receiver))[0] == 303
+    receiver.clock.now += WINDOW
+    assert (await log_in(receiver, "ann", "annes-token"))[0] == 303
+
+
+def test_failures_are_counted_by_address_and_name() -> None:
+    """One address runs out soon, whatever names it tries; one name from many addresses late."""
+    failures = Failures(StillClock())
+    for number in range(BY_ADDRESS):
+        failures.note("a", f"name-{number}")
+    assert failures.too_many("a", "new")
+    assert not failures.too_many("b", "new")
+    for number in range(BY_NAME):
+        failures.note(f"address-{number}", "ron")
+    assert failures.too_many("b", "ron")
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"), [("", "127.0.0.1"), ("1.2.3.4", "1.2.3.4"), ("6.6.6.6, 1.2.3.4, 127.0.0.9", "1.2.3.4")]
+)
+async def test_addresses_behind_proxies(start: Callable[..., Any], forwarded: str, address: str) -> None:
+    """X-Forwarded-For is believed as far as our own proxies wrote it, and without the setting not at all."""
+    behind = await start(**PEOPLE, TOCSIN_TRUSTED_PROXIES="127.0.0.0/8, ::1/128")
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    for number in range(BY_ADDRESS):
+        await log_in(behind, "", f"wrong-{number}", headers=headers)
+    same = {"X-Forwarded-For": f"9.9.9.9, {address}"}
+    assert (await log_in(behind, headers=same))[0] == 429
+    assert (await log_in(behind, headers={"X-Forwarded-For": "5.5.5.5"}))[0] == 303
+
+
+@pytest.mark.parametrize(
+    ("path", "there"),
+    [("/incidents/1?a=b", "/incidents/1?a=b"), ("//evil.test", "/"), ("/\\evil.test", "/"), ("https://evil.test", "/")],
+)
+def test_the_way_back(path: str, there: str) -> None:
+    """After the login the way leads to a path of ours, never to another site."""
+    assert safe_path(path) == there
+
+
+def test_wrong_users() -> None:
+    """A users file that makes no sense is refused with the line, without what stands in it."""
+    for text in ("ron", "ron:king:$argon2id$x", "ron:viewer:plain-password", f"ron:viewer:{RONS}\nron:viewer:{RONS}"):
+        with pytest.raises(Exception, match="TOCSIN_USERS") as caught:
+            Settings.read({"TOCSIN_USERS": text})
+        assert "plain-password" not in str(caught.value)
