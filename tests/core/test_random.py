@@ -65,7 +65,7 @@ class Watched(World):
     def _before(self, event: Event, incident_id: str | None) -> Incident | None:
         key = getattr(event, "key", None)
         if key is not None:
-            return next(iter(self.lock([key], [])), None)
+            return next(iter(self.store.lock([key], [])), None)
         return self.incidents[incident_id or self.incident.id]
 
     def _check(self, before: Incident | None, event: Event, effects: Effects, after: Incident) -> None:

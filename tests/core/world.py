@@ -1,11 +1,10 @@
 """A small world in memory that lives by the real rules: incidents, alerts, an outbox, a timeline, and a clock.
 
-Every event goes through `receiver.work.Work`, as in the engine: the World is only the transaction that Work reads
-from and writes to (dictionaries instead of tables). Deadlines fire at their exact times as the clock is moved on,
+Every event goes through `receiver.work.Work`, as in the engine, on the drill's store in memory. Deadlines fire at their exact times as the clock is moved on,
 unless Tocsin is down (`sleep`). Channels in `down` answer nothing: what is for them waits until told its fate.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from receiver.core.draft import Effects, Refusal
@@ -39,13 +38,12 @@ from receiver.core.model import (
     Notification,
     Reason,
     State,
-    Status,
-    Supersede,
     Target,
     Window,
 )
 from receiver.core.plan import Book, Playbook
-from receiver.work import Changes, Work
+from receiver.drill.memory import MemoryStore
+from receiver.work import Work
 from rules.policy import MINUTE, SECOND, Policy
 from rules.stored import digest
 from tests.core.alerts import KEY, START, alert
@@ -63,10 +61,11 @@ class World:
         """Channels that answer nothing; ``deliver`` and ``fail`` tell what became of their messages."""
         self.blind = False
         self.use(policy)
-        self.incidents: dict[str, Incident] = {}
-        self.stored_alerts: dict[str, dict[str, Alert]] = {}
-        self.outbox: dict[str, Notification] = {}
-        self.timeline: list[Entry] = []
+        self.store = MemoryStore()
+        self.incidents = self.store.incidents
+        self.stored_alerts = self.store.stored_alerts
+        self.outbox = self.store.outbox
+        self.timeline = self.store.timeline
         self.delivered: list[Notification] = []
         """In the order of delivery."""
 
@@ -79,47 +78,11 @@ class World:
         """What a decision looks things up in."""
         return Book(self.playbooks.get(version or "", self.current), self.current, self.configured, self.blind)
 
-    # What Work asks of a transaction.
-
-    def lock(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> list[Incident]:
-        """Incidents that are not closed by key, any by id."""
-        return [
-            each
-            for each in self.incidents.values()
-            if each.id in ids or (each.key in keys and each.state is not State.CLOSED)
-        ]
-
-    def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
-        """The stored alerts of those fingerprints."""
-        return {
-            incident_id: {name: known[name] for name in names if name in known}
-            for incident_id, names in wanted.items()
-            if (known := self.stored_alerts.get(incident_id)) is not None
-        }
-
-    def next_numbers(self, count: int) -> int:
-        """The first of so many numbers."""
-        return len(self.incidents) + 1
-
-    def save(self, changes: Changes) -> None:
-        """Take everything over, in the order that the store's contract names."""
-        for incident in (*changes.opened, *changes.changed):
-            self.incidents[incident.id] = incident
-        for incident_id, kept in changes.alerts:
-            self.stored_alerts.setdefault(incident_id, {})[kept.fingerprint] = kept
-        for notification in (*changes.planned, *changes.settled):
-            self.outbox[notification.id] = notification
-        for incident_id, what in changes.supersedes:
-            for each in self.waiting():
-                if each.incident_id == incident_id and _is_overtaken(each, what):
-                    self.outbox[each.id] = replace(each, superseded=True)
-        self.timeline.extend(changes.entries)
-
     # What happens.
 
     def decide(self, event: Event, incident_id: str | None = None, *, settle: bool = True) -> Effects:
         """One event, one transaction; then the channels that are up deliver what waits."""
-        work = Work(self, self.book, self.now)  # type: ignore[arg-type]
+        work = Work(self.store, self.book, self.now)
         if isinstance(event, AlertsReceived | Declare):
             work.load([event.key], [])
             if isinstance(event, AlertsReceived):
@@ -217,9 +180,7 @@ class World:
 
     def waiting(self, channel: str = "") -> list[Notification]:
         """What is in the outbox (on that channel), in the order it was planned."""
-        return [
-            each for each in self.outbox.values() if each.status is Status.WAITING and channel in ("", each.channel)
-        ]
+        return [each for each in self.store.waiting() if channel in ("", each.channel)]
 
     def send(self, channels: Iterable[str], outcome: Outcome | None = None) -> None:
         """These channels work off what is due; by default all of it is delivered."""
@@ -308,11 +269,3 @@ class World:
     def heard(self, kind: Kind) -> list[Target]:
         """Who was delivered a message of that kind, in order."""
         return [Target(each.channel, each.recipient) for each in self.delivered if each.kind is kind]
-
-
-def _is_overtaken(notification: Notification, what: Supersede) -> bool:
-    return (
-        notification.kind in what.kinds
-        and notification.sequence < what.before
-        and (what.channels is None or notification.channel in what.channels)
-    )

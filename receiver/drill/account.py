@@ -1,0 +1,110 @@
+"""A drill in words and numbers: the lines that `tocsin drill` prints, and its JSON."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from receiver.core.events import Delivered
+from receiver.core.model import Entry, Fact, Instant
+from receiver.drill.script import Deadline, Played
+from receiver.messages.timeline import sentence
+from rules.durations import format_duration
+from rules.policy import SECOND
+
+LOUD = frozenset({Fact.BREACHED, Fact.GAVE_UP, Fact.FALLBACK_EXHAUSTED, Fact.STEP_EMPTY, Fact.UNDELIVERABLE})
+GOOD = frozenset({Fact.ACKNOWLEDGED, Fact.RESOLVED, Fact.CLOSED, Fact.CONFIRMED})
+SENDING = {Fact.DELIVERED: "{kind} reaches {whom}", Fact.SUPERSEDED: "{kind} overtaken, not sent: {whom}"}
+"""Facts told once for all the recipients of a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that happened."""
+
+    at: str
+    """Since the incident began: ``+7m``."""
+    text: str
+    tone: str
+    """`loud`, `good`, `quiet` (a message) or `plain`."""
+
+
+def lines(played: Played) -> Iterator[Line]:
+    """The timeline as people would live it."""
+    for (at, fact, kind), group in groupby(played.entries, lambda each: (each.at, each.fact, _kind(each))):
+        entries = list(group)
+        since = offset(at - played.began_at)
+        if fact in SENDING:
+            whom = dict.fromkeys(f"{each.data['channel']} {each.data['recipient']}" for each in entries)
+            yield Line(since, SENDING[fact].format(kind=kind, whom=", ".join(whom)), "quiet")
+            continue
+        for entry in entries:
+            who = f" by {entry.by}" if entry.by else ""
+            yield Line(since, f"{sentence(entry)}{who}", _tone(entry))
+
+
+def _kind(entry: Entry) -> str:
+    return entry.data.get("kind", "") if entry.fact in SENDING else ""
+
+
+def offset(micros: int) -> str:
+    """Since the beginning, to the second: ``+0s``, ``+1h30m``."""
+    return f"+{format_duration(micros // SECOND * SECOND)}"
+
+
+def _tone(entry: Entry) -> str:
+    if entry.fact in LOUD:
+        return "loud"
+    if entry.fact in GOOD:
+        return "good"
+    return "quiet" if entry.fact is Fact.SEND_FAILED else "plain"
+
+
+def deadline_words(deadline: Deadline, began_at: Instant) -> str:
+    """What became of a response time."""
+    limit = f"somebody to take it by {offset(deadline.due_at - began_at)}"
+    when = offset((deadline.ended_at or deadline.due_at) - began_at)
+    match deadline.outcome:
+        case "kept":
+            return f"kept: {limit}; taken at {when}"
+        case "breached":
+            return f"breached: {limit}; nobody had"
+        case "over":
+            return f"not needed: {limit}; overtaken at {when}"
+        case _:
+            return f"still running: {limit}"
+
+
+def as_json(played: Played) -> dict[str, Any]:
+    """The drill for programs; times are seconds since the incident began."""
+
+    def since(at: Instant | None) -> float | None:
+        return None if at is None else (at - played.began_at) / SECOND
+
+    return {
+        "type": played.incident.type,
+        "level": played.incident.level,
+        "state": played.incident.state,
+        "why": list(played.why),
+        "reached_after": None if played.reached_after is None else played.reached_after / SECOND,
+        "lasted": since(played.ended_at),
+        "timeline": [
+            {"at": since(each.at), "fact": each.fact, "by": each.by, "text": sentence(each), "data": dict(each.data)}
+            for each in played.entries
+        ],
+        "messages": [
+            {
+                "at": since(each.at),
+                "kind": each.notification.kind,
+                "reason": each.notification.reason,
+                "channel": each.notification.channel,
+                "recipient": each.notification.recipient,
+                "delivered": isinstance(each.outcome, Delivered),
+            }
+            for each in played.sent
+        ],
+        "deadlines": [
+            {"from": since(each.began_at), "due": since(each.due_at), "at": since(each.ended_at), "is": each.outcome}
+            for each in played.deadlines
+        ],
+    }

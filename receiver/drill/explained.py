@@ -1,0 +1,160 @@
+"""What one alert would do: how it is classified, and who would hear of it when. `tocsin explain` shows it.
+
+Found out by playing it: nobody acknowledges, every channel works, until the first repeat after the breach.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from receiver.core.classify import Received, is_heartbeat
+from receiver.core.events import Delivered
+from receiver.core.model import Kind, Status
+from receiver.core.plan import Plan
+from receiver.drill.account import offset
+from receiver.drill.script import Played, Script, play_alert
+from receiver.drill.world import World
+from receiver.messages.reasons import LABELS
+from rules.durations import format_duration
+from rules.policy import SECOND
+
+SAID = {Kind.PAGE: "page", Kind.BREACH: "the response time is breached"}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One message to one recipient."""
+
+    after: int
+    """Microseconds since the alert arrived."""
+    what: str
+    channel: str
+    recipient: str
+    reached: bool
+    """False: it cannot be delivered, as things are configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What an alert would do."""
+
+    alert: Received
+    ignored: str
+    """Why it opens no incident; empty: it does."""
+    played: Played | None
+    plan: Plan | None
+    told: tuple[Told, ...]
+
+    @property
+    def reaches_somebody(self) -> bool:
+        """Whether a page would be delivered to anybody (or there is nothing to tell)."""
+        return bool(self.ignored) or (self.played is not None and self.played.reached_after is not None)
+
+
+def explain(world: World, alert: Received, group_labels: dict[str, str] | None = None) -> Explained:
+    """Play the alert in a fresh world."""
+    if is_heartbeat(alert.labels):
+        return Explained(alert, "a heartbeat: it proves that alerting lives, and opens no incident", None, None, ())
+    if alert.ended_at is not None:
+        return Explained(alert, "resolved: of an alert never heard of, it opens no incident", None, None, ())
+    played = play_alert(world, Script(), alert, group_labels)
+    plan = world.playbook.plan(played.incident)
+    repeat = plan.response_time + plan.escalation_time
+    return Explained(alert, "", played, plan, tuple(each for each in _told(world, played) if each.after <= repeat))
+
+
+def _told(world: World, played: Played) -> list[Told]:
+    found = [
+        Told(
+            after=each.at - played.began_at,
+            what=_what(each.notification.kind, LABELS[each.notification.reason]),
+            channel=each.notification.channel,
+            recipient=each.notification.recipient,
+            reached=isinstance(each.outcome, Delivered),
+        )
+        for each in played.sent
+    ]
+    found += [
+        Told(
+            each.created_at - played.began_at,
+            f"cannot: {each.data.get('why', '')}",
+            each.channel,
+            each.recipient,
+            False,
+        )
+        for each in world.store.outbox.values()
+        if each.status is Status.UNDELIVERABLE
+    ]
+    return sorted(dict.fromkeys(found), key=lambda each: each.after)
+
+
+def _what(kind: Kind, reason: str) -> str:
+    said = SAID.get(kind, str(kind))
+    return f"{said}: {reason.lower()}" if reason and kind is Kind.PAGE else said
+
+
+def as_json(explained: Explained) -> dict[str, Any]:
+    """For programs; times are seconds since the alert arrived."""
+    if explained.played is None or explained.plan is None:
+        return {"labels": dict(explained.alert.labels), "ignored": explained.ignored}
+    incident, plan = explained.played.incident, explained.plan
+    return {
+        "labels": dict(explained.alert.labels),
+        "rule": next(iter(incident.rules)),
+        "type": incident.type,
+        "level": incident.level,
+        "level_name": explained.played.policy.level(incident.level).name,
+        "why": list(explained.played.why),
+        "key": incident.key,
+        "plan": {
+            "channels": list(plan.channels),
+            "escalation": list(plan.escalation),
+            "breach": list(plan.breach),
+            "escalation_time": plan.escalation_time / SECOND,
+            "response_time": plan.response_time / SECOND,
+            "resolve_after": plan.resolve_after / SECOND,
+            "confirmed": plan.confirmed,
+        },
+        "reaches_somebody": explained.reaches_somebody,
+        "told": [
+            {
+                "at": each.after / SECOND,
+                "what": each.what,
+                "channel": each.channel,
+                "recipient": each.recipient,
+                "reached": each.reached,
+            }
+            for each in explained.told
+        ],
+    }
+
+
+def facts(explained: Explained) -> list[tuple[str, str]]:
+    """Name and value of what stands above the table."""
+    if explained.played is None or explained.plan is None:
+        return [("ignored", explained.ignored)]
+    incident, plan = explained.played.incident, explained.plan
+    recovery = "a person confirms it" if plan.confirmed else f"by itself after {format_duration(plan.resolve_after)}"
+    every = format_duration(plan.escalation_time)
+    if plan.confirmations > 1:
+        recovery = f"{plan.confirmations} people confirm it"
+    return [
+        ("rule", next(iter(incident.rules))),
+        ("level", f"{incident.level} {explained.played.policy.level(incident.level).name}"),
+        ("why", "; ".join(explained.played.why)),
+        ("incident key", incident.key),
+        ("plan", f"escalates after {every}, breached after {format_duration(plan.response_time)}, then every {every}"),
+        ("recovered", recovery),
+    ]
+
+
+def rows(explained: Explained) -> list[tuple[str, str, str, str]]:
+    """When, what, channel, to whom."""
+    shown: list[tuple[str, str, str, str]] = []
+    before: tuple[int, str] | None = None
+    for each in explained.told:
+        same = before == (each.after, each.what)
+        lost = not each.reached and not each.what.startswith("cannot")
+        whom = f"{each.recipient} (not reached)" if lost else each.recipient
+        shown.append(("" if same else offset(each.after), "" if same else each.what, each.channel, whom))
+        before = (each.after, each.what)
+    return shown

@@ -1,0 +1,174 @@
+"""The store of drills and of the core's tests: dictionaries instead of tables, so that a year passes in a moment.
+
+It keeps the contract of `receiver.work.Store` for one thread and one owner: nothing is locked, and nothing needs
+undoing, because the engine writes once, at the end of what it decided.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Status, Supersede
+from receiver.core.outbox import Bucket, Lane
+from receiver.work import Changes
+
+Queue = tuple[str, str]
+"""Channel and recipient: within an incident, messages leave in order."""
+
+
+class MemoryStore:
+    """A store, and the one transaction on it. What it holds may be read by everyone, and is written by `save` alone."""
+
+    def __init__(self) -> None:
+        self.incidents: dict[str, Incident] = {}
+        """In the order of their opening."""
+        self.stored_alerts: dict[str, dict[str, Alert]] = {}
+        """Incident id → fingerprint → alert."""
+        self.outbox: dict[str, Notification] = {}
+        """Everything ever planned, in that order."""
+        self.timeline: list[Entry] = []
+        self._waiting: dict[str, dict[str, Notification]] = {}
+        """Incident id → the part of the outbox that waits, in order of `sequence`."""
+        self._open: dict[str, str] = {}
+        self._buckets: dict[Lane, Bucket] = {}
+        self._policies: dict[str, bytes] = {}
+
+    @contextmanager
+    def transaction(self) -> "Iterator[MemoryStore]":
+        """One transaction; they follow one another."""
+        yield self
+
+    def next_due(self) -> Instant | None:
+        """When the next window or the head of a queue is due."""
+        windows = (each.due_at for each in self.incidents.values() if each.due_at is not None)
+        messages = (each.due_at for some in self._waiting for each in self._heads(some) if each.due_at is not None)
+        return min((*windows, *messages), default=None)
+
+    def lock(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> list[Incident]:  # noqa: ARG002 - nobody else locks
+        """Incidents that are not closed by key, any by id; in key order, each once."""
+        found = {self._open[key] for key in keys if key in self._open} | {
+            each for each in ids if each in self.incidents
+        }
+        return sorted((self.incidents[each] for each in found), key=lambda incident: (incident.key, incident.id))
+
+    def due_incidents(self, now: Instant, limit: int) -> list[str]:
+        """Ids of incidents with a window due, the most overdue first."""
+        due = [each for each in self.incidents.values() if each.due_at is not None and each.due_at <= now]
+        return [each.id for each in sorted(due, key=lambda incident: incident.due_at or 0)[:limit]]
+
+    def sendable_incidents(self, now: Instant, limit: int, busy: frozenset[str] = frozenset()) -> list[str]:
+        """Ids of incidents with a due notification at the head of its queue, the worst first."""
+        due = sorted(self._due(list(self._waiting), now, busy), key=lambda each: (-each.level, each.due_at or 0))
+        return list(dict.fromkeys(each.incident_id for each in due))[:limit]
+
+    def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
+        """The stored alerts of those fingerprints."""
+        return {
+            incident_id: {name: known[name] for name in names if name in known}
+            for incident_id, names in wanted.items()
+            if (known := self.stored_alerts.get(incident_id)) is not None
+        }
+
+    def heads(
+        self, incident_ids: Sequence[str], now: Instant, busy: frozenset[str] = frozenset()
+    ) -> list[Notification]:
+        """Due notifications that no earlier waiting one of the same queue precedes."""
+        due = self._due(incident_ids, now, busy)
+        return sorted(due, key=lambda each: (-each.level, each.created_at, each.incident_id, each.sequence))
+
+    def notifications(self, ids: Sequence[str]) -> dict[str, Notification]:
+        """Notifications by id."""
+        return {each: self.outbox[each] for each in ids if each in self.outbox}
+
+    def threads(self, notifications: Sequence[Notification]) -> dict[str, str]:  # noqa: ARG002 - no provider, no references
+        """No message has a reference here."""
+        return {}
+
+    def buckets(self, lanes: Sequence[Lane]) -> dict[Lane, Bucket]:
+        """The lanes' buckets."""
+        return {lane: self._buckets[lane] for lane in lanes if lane in self._buckets}
+
+    def save_buckets(self, buckets: Mapping[Lane, Bucket]) -> None:
+        """Store buckets."""
+        self._buckets.update(buckets)
+
+    def next_numbers(self, count: int) -> int:  # noqa: ARG002 - the next batch counts what this one saved
+        """The first of so many numbers."""
+        return len(self.incidents) + 1
+
+    def save(self, changes: Changes) -> None:
+        """Take everything over, in the order that the contract names."""
+        for incident in (*changes.opened, *changes.changed):
+            self.incidents[incident.id] = incident
+            if incident.state is not State.CLOSED:
+                self._open[incident.key] = incident.id
+            elif self._open.get(incident.key) == incident.id:
+                del self._open[incident.key]
+        for incident_id, kept in changes.alerts:
+            self.stored_alerts.setdefault(incident_id, {})[kept.fingerprint] = kept
+        for notification in changes.planned:
+            self._put(notification)
+        for notification in changes.settled:
+            self._put(replace(notification, superseded=notification.superseded or self._is_superseded(notification)))
+        for incident_id, what in changes.supersedes:
+            for each in list(self._waiting.get(incident_id, {}).values()):
+                if _is_overtaken(each, what):
+                    self._put(_overtaken(each))
+        self.timeline.extend(changes.entries)
+
+    def postpone(self, incident_id: str, until: Instant) -> None:
+        """Never asked for: what cannot be decided here is a fault, and raised."""
+        raise NotImplementedError(f"nothing postpones {incident_id} to {until} in memory")
+
+    def save_policy(self, digest: str, document: bytes, now: Instant) -> None:  # noqa: ARG002 - nobody asks since when
+        """Keep a policy version, once."""
+        self._policies.setdefault(digest, document)
+
+    def policy(self, digest: str) -> bytes | None:
+        """A policy version's document."""
+        return self._policies.get(digest)
+
+    def waiting(self) -> list[Notification]:
+        """What is in the outbox and not final, in the order it was planned."""
+        return [each for each in self.outbox.values() if each.status is Status.WAITING]
+
+    def _due(self, incident_ids: Sequence[str], now: Instant, busy: frozenset[str]) -> list[Notification]:
+        return [
+            each
+            for incident_id in incident_ids
+            for each in self._heads(incident_id)
+            if each.due_at is not None and each.due_at <= now and each.channel not in busy
+        ]
+
+    def _heads(self, incident_id: str) -> list[Notification]:
+        heads: dict[Queue, Notification] = {}
+        for each in self._waiting.get(incident_id, {}).values():
+            heads.setdefault((each.channel, each.recipient), each)
+        return list(heads.values())
+
+    def _put(self, notification: Notification) -> None:
+        self.outbox[notification.id] = notification
+        queue = self._waiting.setdefault(notification.incident_id, {})
+        if notification.status is Status.WAITING:
+            queue[notification.id] = notification
+        else:
+            queue.pop(notification.id, None)
+
+    def _is_superseded(self, notification: Notification) -> bool:
+        """Superseded is never taken back: what was leased may be overtaken before its report comes."""
+        stored = self.outbox.get(notification.id)
+        return stored is not None and stored.superseded
+
+
+def _is_overtaken(notification: Notification, what: Supersede) -> bool:
+    return (
+        notification.kind in what.kinds
+        and notification.sequence < what.before
+        and (what.channels is None or notification.channel in what.channels)
+    )
+
+
+def _overtaken(notification: Notification) -> Notification:
+    """What is not under way becomes due at once, so that it is finished (and said) soon."""
+    waits = not notification.leased_by and (notification.due_at or 0) > notification.created_at
+    return replace(notification, superseded=True, due_at=notification.created_at if waits else notification.due_at)

@@ -1,0 +1,250 @@
+"""One incident from beginning to end, with the people who answer it: what `tocsin drill` and `tocsin explain` play.
+
+The incident begins as it would: a rule's alert arrives as compiled, a type without a rule is declared. People do
+what the script says at its times; who acknowledged stays at work (answers reminders, confirms a recovery when asked)
+unless the script has them fall silent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from receiver.core.classify import Classified, Received, classify
+from receiver.core.events import Acknowledge, AlertsReceived, Declare, Delivered, Note, Resolve
+from receiver.core.model import Entry, Fact, Incident, Instant, Kind, Recovery, State
+from receiver.drill.world import Sent, World
+from receiver.engine import ForIncident
+from rules.compile import AlertingRule, compile  # noqa: A004 - it is called so
+from rules.policy import HOUR, Policy
+
+PEOPLE = tuple(f"responder {number}" for number in range(1, 11))
+"""As many as a level may ask confirmations of."""
+
+
+class UnknownIncident(ValueError):  # noqa: N818 - said to people as it stands
+    """The policy has no rule and no type of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What happens, in microseconds since the incident began."""
+
+    acknowledge_after: int | None = None
+    resolve_after: int | None = None
+    """Then the signal recovers; where a person must say so, who acknowledged does."""
+    recur_after: int | None = None
+    """So long after it was resolved it is back, once, and people do the same again."""
+    falls_silent: bool = False
+    """Who acknowledged is not heard of again."""
+    lasts: int | None = None
+    """When the drill ends; left out: when nothing new can happen."""
+
+
+@dataclass(slots=True)
+class Deadline:
+    """One response time that ran."""
+
+    began_at: Instant
+    due_at: Instant
+    ended_at: Instant | None = None
+    outcome: str = "running"
+    """`kept`, `breached`, `over` (resolved by itself before anybody took it), `running`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A drill that was held."""
+
+    policy: Policy
+    incident: Incident
+    """As it was at the end."""
+    why: tuple[str, ...]
+    """How its alert was classified; empty where it was declared."""
+    began_at: Instant
+    ended_at: Instant
+    entries: tuple[Entry, ...]
+    sent: tuple[Sent, ...]
+    deadlines: tuple[Deadline, ...]
+
+    @property
+    def reached_after(self) -> int | None:
+        """Microseconds until the first page was delivered; None: nobody was reached."""
+        return first_reached(self.sent, self.began_at)
+
+
+def first_reached(sent: "tuple[Sent, ...] | list[Sent]", began_at: Instant) -> int | None:
+    """Microseconds until the first page was delivered to a person; None: nobody was reached."""
+    pages = (each for each in sent if each.notification.kind is Kind.PAGE and isinstance(each.outcome, Delivered))
+    return next((each.at - began_at for each in pages), None)
+
+
+def play(world: World, script: Script, name: str) -> Played:
+    """Hold a drill of a rule or type of the policy. Raises UnknownIncident."""
+    policy = world.playbook.policy
+    alert = compiled_alert(policy, name)
+    if alert is not None:
+        return play_alert(world, script, received(alert, world.now))
+    if world.playbook.kind(name) is None and name not in world.playbook.types:
+        raise UnknownIncident(name)
+    return _Cast(world, script, None).perform(name.rpartition("/")[2])
+
+
+def play_alert(world: World, script: Script, alert: Received, group_labels: Mapping[str, str] | None = None) -> Played:
+    """Hold a drill of an alert from anywhere."""
+    classified = classify(world.playbook, "", group_labels or {}, alert)
+    return _Cast(world, script, classified).perform(classified.alert.type)
+
+
+def compiled_alert(policy: Policy, name: str) -> AlertingRule | None:
+    """The alert that a rule or type (by name, or ``section/name``) compiles to; its twin is not meant."""
+    for group in compile(policy):
+        for alert in group.alerts:
+            if alert.rule is not None and alert.lost is None and name in {alert.rule.key, alert.rule.name}:
+                return alert
+    return None
+
+
+def received(alert: AlertingRule, at: Instant) -> Received:
+    """A compiled alert as Alertmanager would tell us of it. What templates would fill in stays out."""
+    labels = {"alertname": alert.alert, **dict(alert.labels)}
+    annotations = {name: text for name, text in alert.annotations if "{{" not in text}
+    return Received(labels, annotations, alert.alert, at)
+
+
+class _Cast:
+    """The world, and the people in it who follow the script."""
+
+    def __init__(self, world: World, script: Script, classified: Classified | None) -> None:
+        self._world = world
+        self._script = script
+        self._classified = classified
+        self._id = ""
+        self._deadlines: list[Deadline] = []
+        self._seen = 0
+
+    @property
+    def _incident(self) -> Incident:
+        return self._world.incident(self._id)
+
+    def perform(self, type_: str) -> Played:
+        world, script = self._world, self._script
+        began_at = world.now
+        world.after_step = self._answer
+        self._begin(type_)
+        self._episode(world.now)
+        if script.recur_after is not None and self._incident.state is State.RESOLVED:
+            world.advance(Instant(world.now + script.recur_after))
+            self._fire(world.now)
+            self._episode(world.now)
+        world.advance(self._end(began_at))
+        self._answer()
+        return Played(
+            policy=world.playbook.policy,
+            incident=self._incident,
+            why=self._classified.why if self._classified else (),
+            began_at=began_at,
+            ended_at=world.now,
+            entries=tuple(each for each in world.timeline if each.incident_id == self._id),
+            sent=tuple(each for each in world.sent if each.notification.incident_id == self._id),
+            deadlines=tuple(self._deadlines),
+        )
+
+    def _begin(self, type_: str) -> None:
+        if self._classified is not None:
+            self._fire(self._world.now)
+            return
+        (result,) = self._world.handle(Declare(f"drill/{type_}", type_, PEOPLE[0], exercise=True))
+        assert result.incident is not None, "a declaration opens an incident"
+        self._id = result.incident.id
+        self._look()
+
+    def _fire(self, at: Instant) -> None:
+        """The alert begins to fire (again)."""
+        if self._classified is None:
+            return  # what was declared comes back only by another declaration
+        alert = replace(self._classified.alert, starts_at=at)
+        (result,) = self._world.handle(AlertsReceived(self._classified.key, "", (alert,)))
+        if result.incident is not None:
+            self._id = result.incident.id
+        self._look()
+
+    def _episode(self, start: Instant) -> None:
+        """People take it, then it recovers; until it is resolved, or the script has no more to say."""
+        script = self._script
+        steps = [(script.acknowledge_after, self._acknowledge), (script.resolve_after, self._recover)]
+        for after, act in sorted(((after, act) for after, act in steps if after is not None), key=lambda step: step[0]):
+            self._world.advance(Instant(start + after))
+            act()
+            self._answer()
+        if script.resolve_after is not None:
+            limit = Instant(self._world.now + self._tail())
+            self._world.advance(limit, lambda: not self._incident.is_live)
+            self._answer()
+
+    def _acknowledge(self) -> None:
+        self._act(Acknowledge(PEOPLE[0]))
+
+    def _recover(self) -> None:
+        """The alert clears; what was declared is resolved by whoever has it."""
+        if self._classified is None:
+            self._confirm()
+            return
+        at = self._world.now
+        alert = replace(self._classified.alert, firing=False, starts_at=self._last_start(), ended_at=at)
+        self._world.handle(AlertsReceived(self._classified.key, "", (alert,)))
+
+    def _last_start(self) -> Instant:
+        assert self._classified is not None
+        return self._world.store.stored_alerts[self._id][self._classified.alert.fingerprint].starts_at
+
+    def _confirm(self) -> None:
+        for person in PEOPLE:
+            if self._incident.is_live:
+                self._act(Resolve(person))
+
+    def _answer(self) -> None:
+        """What people do about what they see: stay at work, and confirm what they are asked to."""
+        self._look()
+        incident = self._incident
+        if incident.state is State.ACKNOWLEDGED and not self._script.falls_silent:
+            if incident.recovery in {Recovery.CONFIRM, Recovery.UNVERIFIED}:
+                self._confirm()
+            elif self._is_reminded():
+                self._act(Note(PEOPLE[0], "still at it"))
+        self._look()
+
+    def _is_reminded(self) -> bool:
+        facts = [each.fact for each in self._world.timeline[self._seen :] if each.incident_id == self._id]
+        self._seen = len(self._world.timeline)
+        return Fact.REMINDED in facts
+
+    def _act(self, action: Acknowledge | Note | Resolve) -> None:
+        self._world.handle(ForIncident(self._id, action))
+        self._look()
+
+    def _look(self) -> None:
+        """Keep the account of the deadlines."""
+        incident = self._incident
+        last = self._deadlines[-1] if self._deadlines else None
+        if last is not None and last.outcome == "running":
+            if incident.breached_at is not None:
+                last.ended_at, last.outcome = incident.breached_at, "breached"
+            elif incident.state is not State.OPEN:
+                last.ended_at = self._world.now
+                last.outcome = "kept" if incident.state is State.ACKNOWLEDGED else "over"
+        known = {each.due_at for each in self._deadlines}
+        if incident.state is State.OPEN and incident.response_due_at not in known and incident.breached_at is None:
+            if last is not None and last.outcome == "running":
+                last.ended_at, last.outcome = self._world.now, "over"
+            self._deadlines.append(Deadline(self._world.now, incident.response_due_at))
+
+    def _tail(self) -> int:
+        """How long it is worth watching what is left alone: two escalations after the breach."""
+        plan = self._world.playbook.plan(self._incident)
+        return plan.resolve_after + plan.response_time + 2 * plan.escalation_time
+
+    def _end(self, began_at: Instant) -> Instant:
+        if self._script.lasts is not None:
+            return Instant(began_at + self._script.lasts)
+        if self._incident.is_live:
+            return Instant(self._world.now + self._tail())
+        return Instant(self._world.now + self._world.playbook.policy.monitoring_duration + HOUR)

@@ -1,0 +1,72 @@
+"""`explain` tells what one alert would do, and is right about whom it reaches."""
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from receiver.cli import app
+
+PAYLOADS = Path(__file__).parent.parent / "payloads"
+RUN = CliRunner()
+
+
+def told(*words, **environ):
+    """What the command says as JSON, and its exit code."""
+    result = RUN.invoke(app, ["explain", *words, "--json"], env=environ)
+    return json.loads(result.stdout), result.exit_code
+
+
+def test_a_compiled_alert_is_explained():
+    """Rule, level, why, plan and the table of who is told when, of the shipped policy."""
+    labels = ["section=incident_response", "rule=safety_critical_failure", "severity_level=4", "signal=safety_margin"]
+    answer, code = told("alertname=SafetyCriticalFailure", *labels)
+    (alert,) = answer["alerts"]
+    assert code == 0
+    assert (alert["rule"], alert["level_name"]) == ("incident_response/safety_critical_failure", "emergency")
+    assert alert["why"][:2] == [
+        "rule incident_response/safety_critical_failure: labels section and rule",
+        "level 4: label severity_level",
+    ]
+    pages = {(each["at"], each["channel"]) for each in alert["told"] if each["what"].startswith("page")}
+    assert {at for at, _ in pages} == {0, 300, 900, 1200}
+    assert {channel for at, channel in pages if at == 0} == {"email", "slack", "pagerduty", "sms"}
+    assert [each["recipient"] for each in alert["told"] if each["what"] == "the response time is breached"] == [
+        "management@company.com",
+        "technical-team@company.com",
+    ]
+
+
+def test_a_webhook_body_is_explained():
+    """Alertmanager's body works too: what fires is told, what is resolved opens nothing."""
+    answer, code = told("--alert", str(PAYLOADS / "mixed_firing_resolved.json"))
+    assert code == 0
+    assert sum("ignored" in each for each in answer["alerts"]) == 2
+    assert {each["level"] for each in answer["alerts"] if "level" in each} == {2}
+
+
+def test_nobody_reached_is_a_failure():
+    """With the environment's settings, which configure nothing, nobody would be reached: exit code 1."""
+    answer, code = told("--settings", "severity=critical", TOCSIN_DATABASE="sqlite://")
+    assert code == 1
+    assert not answer["alerts"][0]["reaches_somebody"]
+    said = RUN.invoke(app, ["explain", "--settings", "severity=critical"])
+    assert "Nobody would be reached" in said.stdout
+    assert "not configured" in said.stdout
+
+
+def test_a_heartbeat_is_no_incident():
+    """A heartbeat is said to open nothing."""
+    answer, code = told("alertname=Watchdog")
+    assert code == 0
+    assert "heartbeat" in answer["alerts"][0]["ignored"]
+
+
+def test_wrong_usage_is_said(tmp_path):
+    """No labels, a file that is none, a body that is none: each says what to do, and exits 2."""
+    broken = tmp_path / "body.json"
+    broken.write_text('{"alerts": [{}]}')
+    for words in ([], ["--alert", str(tmp_path / "none.json")], ["--alert", str(broken)]):
+        result = RUN.invoke(app, ["explain", *words])
+        assert result.exit_code == 2, words
+        assert "tocsin explain" in result.stderr
