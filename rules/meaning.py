@@ -17,6 +17,7 @@ from rules.policy import (
     CRITICAL,
     EMERGENCY,
     MINUTE,
+    Attach,
     Channel,
     ImpactMetrics,
     ImpactScale,
@@ -188,7 +189,15 @@ def _procedures(document: Document) -> Iterator[Procedure]:
     written: list[tuple[str, tuple[NamedSteps, ...]]] = [(BASIC, basic.procedures if basic.enabled else ())]
     written += ((name, content.procedures) for name, content in document.sections.items() if content.enabled)
     for section, procedures in written:
-        yield from (Procedure(section, each.name, each.description, each.steps) for each in procedures)
+        for each in procedures:
+            yield Procedure(section, each.name, each.description, each.steps, each.attach or _moment(each.name))
+
+
+def _moment(name: str) -> Attach:
+    """When a procedure is needed, by the words of its name; one that says nothing is there from the opening."""
+    words = name.lower()
+    moments: dict[str, Attach] = {"escalation": "escalated", "investigation": "recovered", "resolution": "recovered"}
+    return next((moment for word, moment in moments.items() if word in words), "opened")
 
 
 def _timed(steps: Iterable[TimedStep]) -> tuple[TimedActions, ...]:

@@ -23,6 +23,9 @@ CHANNEL_TYPES: tuple[ChannelType, ...] = ("email", "slack", "pagerduty", "sms", 
 
 INFORMATIONAL, WARNING, CRITICAL, EMERGENCY = 1, 2, 3, 4
 
+Attach = Literal["opened", "escalated", "recovered", "acknowledged", "resolved"]
+"""The moments at which an incident gets checklists."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -189,6 +192,8 @@ class Procedure:
     name: str
     description: str
     steps: tuple[str, ...]
+    attach: Attach = "opened"
+    """When it becomes a checklist of the incident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +207,11 @@ class TimedActions:
     actions: tuple[str, ...] = ()
     time_limit: Micros | None = None
     duration: Micros | None = None
+
+    @property
+    def is_acknowledgement(self) -> bool:
+        """Of initial_response: counts from the opening (the others count from the acknowledgement)."""
+        return "acknowledg" in self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)

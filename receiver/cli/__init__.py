@@ -1,14 +1,14 @@
 """The command `tocsin`. Exit codes: 0 well, 1 problems found, 2 wrong usage.
 
-One module per group of commands: `policies` (check, compile), `running` (serve, demo), `incidents` (the
-API from a shell).
+One module per group of commands: `policies` (check, compile), `running` (serve, demo), `incidents` and
+`responding` (the API from a shell).
 """
 
 import sys
 
 import typer
 
-from receiver.cli import incidents, policies, proofs, running
+from receiver.cli import incidents, policies, proofs, responding, running
 from receiver.cli.output import fail
 from receiver.errors import TocsinError
 from rules.problems import PolicyError
@@ -24,6 +24,7 @@ policies.add_to(app)
 running.add_to(app)
 incidents.add_to(app)
 proofs.add_to(app)
+responding.add_to(app)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from receiver.core.lifecycle import begin_recovery, new_incident, recur, renew_a
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
 from receiver.core.paging import page_more, start_paging, tell_threads, worsen
 from receiver.core.plan import Book
+from receiver.core.upkeep import keep_up
 from rules.policy import EMERGENCY
 
 TITLE_LIMIT = 200
@@ -73,6 +74,7 @@ def receive(
         _fire(draft, news, before)
     if news.cleared:
         _clear(draft, news, truncated=event.truncated)
+    keep_up(draft)
     return draft.effects()
 
 
@@ -84,6 +86,7 @@ def _open(event: AlertsReceived, news: News, now: Instant, book: Book) -> Effect
     draft.enter(Fact.OPENED, level=top.level, rule=top.rule, alerts=len(news.fired), summary=draft.incident.title)
     _say_doubts(draft, news)
     start_paging(draft, Reason.OPENED)
+    keep_up(draft)
     return draft.effects()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from receiver.core.alerts import receive
+from receiver.core.checklists import tick, tick_acknowledgement
 from receiver.core.draft import Draft, Effects, Refusal
 from receiver.core.events import (
     Acknowledge,
@@ -22,6 +23,7 @@ from receiver.core.events import (
     Replan,
     Reported,
     Resolve,
+    Tick,
     TimePassed,
     Update,
 )
@@ -37,6 +39,7 @@ from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Re
 from receiver.core.outcomes import settle
 from receiver.core.paging import start_paging, tell_threads, worsen
 from receiver.core.plan import Book
+from receiver.core.upkeep import keep_up
 from receiver.core.windows import pass_time, request_update
 
 NO_ALERTS: Mapping[str, Alert] = {}
@@ -60,12 +63,16 @@ def decide(
     match event:
         case TimePassed():
             pass_time(draft)
+            keep_up(draft)
             return draft.effects()
         case Reported():
             return draft.effects(settle(draft, event))
         case _:
             refusal = _act(draft, event)
-            return Effects(refusal=refusal) if refusal else draft.effects()
+            if refusal:
+                return Effects(refusal=refusal)
+            keep_up(draft)
+            return draft.effects()
 
 
 def _declare(incident: Incident | None, event: Declare, now: Instant, book: Book) -> Effects:
@@ -84,6 +91,7 @@ def _declare(incident: Incident | None, event: Declare, now: Instant, book: Book
     )
     draft.enter(Fact.DECLARED, event.by, level=level, type=event.type, note=event.note)
     start_paging(draft, Reason.OPENED, {"by": event.by, "note": event.note})
+    keep_up(draft)
     return draft.effects()
 
 
@@ -95,6 +103,7 @@ def _act(draft: Draft, action: Action) -> Refusal | None:
     match action:
         case Acknowledge(by, note, hold, _):
             acknowledge(draft, by, note, hold)
+            tick_acknowledgement(draft, by)
         case Escalate(by, note, _):
             escalate(draft, by, note)
         case Resolve(by, note, _, _):
@@ -113,8 +122,18 @@ def _act(draft: Draft, action: Action) -> Refusal | None:
         case Replan(by):
             draft.set(policy=draft.book.current.digest)
             draft.enter(Fact.REPLANNED, by)
+        case Tick():
+            return _answer(draft, tick(draft, action))
         case _:
             assert_never(action)
+    return None
+
+
+def _answer(draft: Draft, why_not: str) -> Refusal | None:
+    """The end of an action that may turn out to be impossible; one that was possible is activity."""
+    if why_not:
+        return Refusal(why_not, draft.incident.state)
+    _be_active(draft)
     return None
 
 
@@ -126,7 +145,7 @@ def _refuse(incident: Incident, action: Action) -> str:
             return f"the incident is {state} already"
         if action.expects is not None and action.expects is not state:
             return f"the incident is {state} by now, not {action.expects}"
-    elif state is State.CLOSED and not isinstance(action, Note | Change):
+    elif state is State.CLOSED and not isinstance(action, Note | Change | Tick):
         return "the incident is closed"
     if isinstance(action, Resolve) and incident.is_firing:
         if not action.force:

@@ -82,6 +82,10 @@ class Draft:
         for name, value in changes.items():
             object.__setattr__(self.incident, name, value)
 
+    def respond(self, **changes: Any) -> None:
+        """Change parts of the incident's Response."""
+        self.set(response=replace(self.incident.response, **changes))
+
     def enter(self, fact: Fact, by: str = "", **data: str | int) -> None:
         """Write a line into the timeline."""
         position = self.incident.entries + len(self._entries) + 1

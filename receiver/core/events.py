@@ -102,6 +102,19 @@ class Replan:
 
 
 @dataclass(frozen=True, slots=True)
+class Tick:
+    """A person did a step of a checklist, or takes that back."""
+
+    by: str
+    step: str
+    """``escalation.2``."""
+    done: bool = True
+    note: str = ""
+    link: str = ""
+    """Where the evidence is."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """At least one window of the incident is due."""
 
@@ -145,7 +158,7 @@ class Reported:
     sent_at: Instant | None = None
 
 
-Action = Acknowledge | Escalate | Resolve | Note | Update | Change | Replan
+Action = Acknowledge | Escalate | Resolve | Note | Update | Change | Replan | Tick
 """What a person does to an existing incident."""
 
 Event = AlertsReceived | Declare | Action | TimePassed | Reported

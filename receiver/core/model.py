@@ -7,10 +7,9 @@ Everything here is plain data that the store writes and reads back whole.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NewType
 
-Instant = NewType("Instant", int)
-"""Microseconds since 1970-01-01T00:00:00Z."""
+from receiver.core.instant import Instant as Instant  # noqa: PLC0414 - its home for everyone else is here
+from receiver.core.response import Response
 
 
 class State(StrEnum):
@@ -183,6 +182,8 @@ class Incident:
     exercise: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
     """What responders entered: impact_description, root_cause, fix_description …"""
+    response: Response = field(default_factory=Response)
+    """What people do about it: checklists …"""
     changed: bool = False
     """Something worth a status update happened since the last one."""
     updated_at: Instant | None = None
@@ -294,6 +295,9 @@ class Fact(StrEnum):
     UPDATED = "updated"
     CHANGED = "changed"
     REPLANNED = "replanned"
+    PROCEDURE_ATTACHED = "procedure_attached"
+    STEP_DONE = "step_done"
+    STEP_UNDONE = "step_undone"
 
 
 @dataclass(frozen=True, slots=True)

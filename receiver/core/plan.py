@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from receiver.core.model import Incident, Target
+from receiver.core.procedures import Checklist, assemble
 from rules.policy import CHANNEL_TYPES, EMERGENCY, WARNING, Channel, ChannelType, IncidentType, Policy, Rule
 
 
@@ -44,6 +45,7 @@ class Playbook:
     severities: Mapping[str, int]
     """Value of an alert's `severity` label, lower case → level."""
     _plans: dict[tuple[int, tuple[tuple[str, int], ...]], Plan] = field(default_factory=dict, compare=False)
+    _checklists: dict[tuple[str, ...], tuple[Checklist, ...]] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, policy: Policy, digest: str) -> "Playbook":
@@ -69,6 +71,15 @@ class Playbook:
         if known not in self._plans:
             self._plans[known] = self._make_plan(*known)
         return self._plans[known]
+
+    def checklists(self, incident: Incident) -> tuple[Checklist, ...]:
+        """All that the incident may get, whatever becomes of it."""
+        known = tuple(key for key in incident.rules if key in self.rules or key in self.types)
+        if known not in self._checklists:
+            kinds = [self.types[key] for key in known if key in self.types]
+            sections = (key.rpartition("/")[0] for key in known)
+            self._checklists[known] = assemble(self.policy, kinds, sections)
+        return self._checklists[known]
 
     def _make_plan(self, level: int, rules: tuple[tuple[str, int], ...]) -> Plan:
         own = self.policy.level(level)

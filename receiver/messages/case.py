@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from receiver.core.checklists import next_steps
 from receiver.core.model import Incident, Instant, Recovery, State, Window
 from receiver.core.plan import Book, Plan
 from receiver.messages.plain import line, plain
@@ -16,6 +17,8 @@ from rules.policy import IncidentType, Level, Policy, Rule
 TITLE = 160
 NAME = 80
 URL = 2000
+STEPS = 5
+"""Steps that a message names; more nobody takes in."""
 LABELS = 30
 """Labels that are shown; more help nobody at night."""
 
@@ -100,25 +103,15 @@ class Case:
 
     @property
     def first_actions(self) -> tuple[str, ...]:
-        """What to do first: the type's immediate actions, else the first step of the procedure that applies."""
-        if self.kind and self.kind.immediate_actions:
-            return tuple(line(action) for action in self.kind.immediate_actions)
-        return tuple(line(step) for step in self.first_procedure[:1])
+        """What to do first: the immediate actions that are still to do, else the next step."""
+        steps = next_steps(self.incident, self.book.playbook)
+        immediate = set(self.kind.immediate_actions) if self.kind else set()
+        return tuple(line(step) for step in steps if step in immediate) or self.next_steps[:1]
 
     @property
-    def first_procedure(self) -> tuple[str, ...]:
-        """Steps of the rule's own section's response procedure, else of `initial_response`."""
-        sections = [rule.section for rule in self.rules] + ([self.kind.section] if self.kind else [])
-        for section in dict.fromkeys(sections):
-            for procedure in self.policy.procedures:
-                if procedure.section == section and procedure.name.endswith("response"):
-                    return procedure.steps
-        return self.procedure("initial_response")
-
-    def procedure(self, wanted: str) -> tuple[str, ...]:
-        """The steps of the procedure of that name; none where the policy has none."""
-        found = (procedure.steps for procedure in self.policy.procedures if procedure.name == wanted)
-        return next(found, ())
+    def next_steps(self) -> tuple[str, ...]:
+        """What its checklists still ask for; only the next few, the others are on its page."""
+        return tuple(line(step) for step in next_steps(self.incident, self.book.playbook)[:STEPS])
 
     def time(self, at: Instant) -> str:
         """An instant, as seen from now."""

@@ -11,7 +11,6 @@ from functools import lru_cache
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from receiver.core.model import State
 from receiver.messages.case import Case, name
 from receiver.messages.plain import line, plain
 from receiver.messages.times import duration, stamp
@@ -81,18 +80,10 @@ def _contact(case: Case) -> str:
 
 
 def _next_steps(case: Case) -> Value:
-    """What the procedures still ask for, by the state it is in."""
+    """What is still to do, by the state it is in."""
     if case.live and case.incident.recovery:
         return (f"{case.recovery[0].upper()}{case.recovery[1:]}",)
-    match case.incident.state:
-        case State.OPEN:
-            escalation = case.procedure("escalation") if case.incident.step else ()
-            steps = (*case.first_actions, *case.first_procedure, *escalation)
-        case State.ACKNOWLEDGED:
-            steps = (*case.first_actions, *case.first_procedure[1:], *case.procedure("resolution"))
-        case State.RESOLVED | State.CLOSED:
-            return _after(case)
-    return tuple(dict.fromkeys(line(step) for step in steps))
+    return case.next_steps if case.live else _after(case)
 
 
 def _verification(case: Case) -> str:

@@ -44,6 +44,9 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.UPDATED: "status update {text}",
         Fact.CHANGED: "{field} is now {value}",
         Fact.REPLANNED: "moved to the current policy",
+        Fact.PROCEDURE_ATTACHED: "checklists attached: {procedures}",
+        Fact.STEP_DONE: "done: {text}",
+        Fact.STEP_UNDONE: "not done after all: {text}",
     }
 )
 
@@ -54,7 +57,7 @@ def sentence(entry: Entry) -> str:
     note = entry.data.get("note", "") if entry.fact is not Fact.LEVEL_UNKNOWN else ""
     why = LABELS[Reason(entry.data["reason"])] if entry.fact in {Fact.PAGED, Fact.REOPENED} else ""
     forced = "although alerts still fire" if entry.data.get("forced") else ""
-    tail = "; ".join(part for part in (why.lower(), forced, note) if part)
+    tail = "; ".join(part for part in (why.lower(), forced, note, entry.data.get("link", "")) if part)
     return line(f"{said} ({tail})" if tail else said)
 
 

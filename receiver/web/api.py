@@ -12,6 +12,7 @@ from typing import TypeVar
 from receiver.core.classify import incident_key
 from receiver.core.events import Acknowledge, Action, Change, Declare, Escalate, Note, Replan, Resolve, Update
 from receiver.core.model import Incident
+from receiver.core.plan import Playbook
 from receiver.desk import Desk
 from receiver.engine import ForIncident, Request
 from receiver.store import Reads
@@ -19,6 +20,7 @@ from receiver.web import bodies, shapes, views
 from receiver.web.call import Call
 from receiver.web.problems import Problem
 from rules.durations import parse as duration
+from rules.stored import parse
 
 Out = TypeVar("Out")
 
@@ -38,6 +40,7 @@ class Api:
     def __init__(self, desk: Desk, reads: Reads) -> None:
         self._desk = desk
         self._reads = reads
+        self._playbooks: dict[str, Playbook] = {}
 
     async def list(self, call: Call[bodies.ListQuery]) -> shapes.IncidentsView:
         """Incidents, the newest first."""
@@ -61,7 +64,7 @@ class Api:
 
     async def show(self, call: Call[bodies.Nothing]) -> shapes.IncidentView:
         """One incident."""
-        return await self._read(call.incident, self._show)
+        return await self.read(call.incident, self._show)
 
     async def timeline(self, call: Call[bodies.Nothing]) -> shapes.TimelineView:
         """What happened, when, who did it, with which result."""
@@ -69,7 +72,7 @@ class Api:
         def read(incident: Incident) -> shapes.TimelineView:
             return shapes.TimelineView(timeline=[views.show_entry(each) for each in self._reads.timeline(incident.id)])
 
-        return await self._read(call.incident, read)
+        return await self.read(call.incident, read)
 
     async def notifications(self, call: Call[bodies.Nothing]) -> shapes.NotificationsView:
         """Who was told what, and whether it arrived."""
@@ -80,7 +83,7 @@ class Api:
             shown = [views.show_notification(each, channels.get(each.channel)) for each in found]
             return shapes.NotificationsView(notifications=shown)
 
-        return await self._read(call.incident, read)
+        return await self.read(call.incident, read)
 
     async def alerts(self, call: Call[bodies.Nothing]) -> shapes.AlertsView:
         """All of an incident's alerts."""
@@ -90,7 +93,7 @@ class Api:
                 alerts=[views.show_alert(each) for each in self._reads.alerts(incident.id, MOST_ALERTS)]
             )
 
-        return await self._read(call.incident, read)
+        return await self.read(call.incident, read)
 
     async def policy(self, _call: Call[bodies.Nothing]) -> shapes.PolicyView:
         """The policy in use."""
@@ -116,37 +119,38 @@ class Api:
         """Take an incident."""
         said = call.said
         hold = None if said.hold is None else duration(said.hold)
-        return await self._act(call.incident, Acknowledge(call.by(said.by), said.note, hold, said.state))
+        return await self.act(call.incident, Acknowledge(call.by(said.by), said.note, hold, said.state))
 
     async def resolve(self, call: Call[bodies.ResolveBody]) -> shapes.IncidentView:
         """Say that it is over."""
         said = call.said
-        return await self._act(call.incident, Resolve(call.by(said.by), said.note, said.force, said.state))
+        return await self.act(call.incident, Resolve(call.by(said.by), said.note, said.force, said.state))
 
     async def escalate(self, call: Call[bodies.EscalateBody]) -> shapes.IncidentView:
         """Ask for the next step now."""
         said = call.said
-        return await self._act(call.incident, Escalate(call.by(said.by), said.note, said.state))
+        return await self.act(call.incident, Escalate(call.by(said.by), said.note, said.state))
 
     async def note(self, call: Call[bodies.TextBody]) -> shapes.IncidentView:
         """Write something down."""
-        return await self._act(call.incident, Note(call.by(call.said.by), call.said.words))
+        return await self.act(call.incident, Note(call.by(call.said.by), call.said.words))
 
     async def update(self, call: Call[bodies.TextBody]) -> shapes.IncidentView:
         """Tell everyone how it stands."""
-        return await self._act(call.incident, Update(call.by(call.said.by), call.said.words))
+        return await self.act(call.incident, Update(call.by(call.said.by), call.said.words))
 
     async def change(self, call: Call[bodies.ChangeBody]) -> shapes.IncidentView:
         """Assess or document."""
         said = call.said
-        return await self._act(call.incident, Change(call.by(said.by), said.level, said.reason, said.facts))
+        return await self.act(call.incident, Change(call.by(said.by), said.level, said.reason, said.facts))
 
     async def replan(self, call: Call[bodies.ReplanBody]) -> shapes.IncidentView:
         """Move an incident to the current policy."""
-        return await self._act(call.incident, Replan(call.by(call.said.by)))
+        return await self.act(call.incident, Replan(call.by(call.said.by)))
 
-    async def _act(self, name: str, action: Action) -> shapes.IncidentView:
-        incident = await self._read(name, lambda found: found)
+    async def act(self, name: str, action: Action) -> shapes.IncidentView:
+        """Do something to the incident of that name. Raises Problem: 404, 409."""
+        incident = await self.read(name, lambda found: found)
         return await self._handle(ForIncident(incident.id, action))
 
     async def _handle(self, request: Request) -> shapes.IncidentView:
@@ -159,7 +163,7 @@ class Api:
             raise Problem(409, result.refusal.reason, state)
         return view
 
-    async def _read(self, name: str, read: Callable[[Incident], Out]) -> Out:
+    async def read(self, name: str, read: Callable[[Incident], Out]) -> Out:
         """Find an incident and read what is asked, both on the readers' thread. Raises Problem 404."""
 
         def find() -> Out:
@@ -169,6 +173,14 @@ class Api:
             return read(incident)
 
         return await self._desk.read(find)
+
+    def playbook(self, incident: Incident) -> Playbook:
+        """The policy version that the incident runs under; on the readers' thread."""
+        current = self._desk.engine.current
+        if incident.policy != current.digest and incident.policy not in self._playbooks:
+            document = self._reads.policy(incident.policy)
+            self._playbooks[incident.policy] = Playbook.of(parse(document), incident.policy) if document else current
+        return self._playbooks.get(incident.policy, current)
 
     def _find(self, name: str) -> Incident | None:
         """By number (12 or #12), else by id."""

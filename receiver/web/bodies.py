@@ -32,6 +32,7 @@ def _states(text: str) -> str:
 Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_clean)]
 Text = Annotated[str, StringConstraints(max_length=TEXT_LIMIT), AfterValidator(_clean)]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_.-]{0,63}$")]
+Link = Annotated[str, StringConstraints(max_length=2000, pattern=r"^(https?://[^\s<>\"]+)?$")]
 Duration = Annotated[str, AfterValidator(_micros), Field(examples=["2h", "30m"])]
 
 
@@ -95,6 +96,15 @@ class ChangeBody(Body):
     level: Annotated[int, Field(ge=1, le=4)] | None = None
     reason: Text = ""
     facts: dict[Key, Text] = Field(default_factory=dict, max_length=50)
+
+
+class TickBody(Body):
+    """A step of a checklist is done, or not done after all."""
+
+    done: bool = True
+    note: Text = ""
+    link: Link = ""
+    """Where the evidence is."""
 
 
 class ReplanBody(Body):

@@ -36,6 +36,8 @@ class Call(Generic[Said]):
     incident: str
     """How the path names the incident: an id, 12 or #12; empty where it names none."""
     idempotency_key: str
+    part: str = ""
+    """How the path names a part of the incident: a step, a notice …"""
 
     def by(self, name: str) -> str:
         """Who acts: the name given, else the token's."""
@@ -65,10 +67,14 @@ def serve(endpoint: Endpoint[Any], sessions: Sessions) -> Handler:
         key = request.headers.get("Idempotency-Key", "")
         if len(key) > IDEMPOTENCY_LIMIT:
             raise Problem(400, f"the Idempotency-Key has more than {IDEMPOTENCY_LIMIT} characters")
-        view = await endpoint.run(Call(caller, said, request.match_info.get("incident", ""), key))
+        view = await endpoint.run(Call(caller, said, request.match_info.get("incident", ""), key, _part(request)))
         return web.Response(body=view.model_dump_json().encode(), status=endpoint.status, content_type=JSON)
 
     return handle
+
+
+def _part(request: web.Request) -> str:
+    return next((value for name, value in request.match_info.items() if name != "incident"), "")
 
 
 def _query(request: web.Request, model: type[Said]) -> Said:

@@ -99,7 +99,9 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
             "in": "path",
             "required": True,
             "schema": {"type": "string"},
-            "description": "An incident's id, or its number",
+            "description": "An incident's id, or its number"
+            if name == "incident"
+            else "As the incident's lists name it",
         }
         for name in re.findall(r"\{(\w+)\}", path)
     ]

@@ -6,12 +6,14 @@ from receiver.settings import Role
 from receiver.web import bodies, shapes
 from receiver.web.api import Api
 from receiver.web.call import Endpoint
+from receiver.web.responding import Responding
 
 ROOT = "/api/v1"
 
 
 def endpoints(api: Api) -> tuple[Endpoint[Any], ...]:
     """Every operation of the API; paths are relative to ROOT."""
+    work = Responding(api)
     view, responder = Role.VIEWER, Role.RESPONDER
     one, incident = "/incidents/{incident}", shapes.IncidentView
     return (
@@ -28,5 +30,7 @@ def endpoints(api: Api) -> tuple[Endpoint[Any], ...]:
         Endpoint("GET", f"{one}/timeline", view, bodies.Nothing, shapes.TimelineView, api.timeline),
         Endpoint("GET", f"{one}/notifications", view, bodies.Nothing, shapes.NotificationsView, api.notifications),
         Endpoint("GET", f"{one}/alerts", view, bodies.Nothing, shapes.AlertsView, api.alerts),
+        Endpoint("GET", f"{one}/checklists", view, bodies.Nothing, shapes.ChecklistsView, work.checklists),
+        Endpoint("PUT", f"{one}/steps/{{step}}", responder, bodies.TickBody, shapes.ChecklistsView, work.tick),
         Endpoint("GET", "/policy", view, bodies.Nothing, shapes.PolicyView, api.policy),
     )

@@ -147,6 +147,36 @@ class AlertsView(View):
     alerts: list[AlertView]
 
 
+class StepView(View):
+    """One step of a checklist."""
+
+    id: str
+    """How it is ticked: PUT …/steps/{id}."""
+    text: str
+    done: bool
+    done_by: str | None
+    done_at: Time | None
+    note: str
+    link: str
+
+
+class ChecklistView(View):
+    """A procedure that people tick off."""
+
+    key: str
+    title: str
+    attached_at: Time | None
+    steps: list[StepView]
+
+
+class ChecklistsView(View):
+    """An incident's checklists, in the order it got them."""
+
+    next_step: StepView | None
+    """The first that nobody has done."""
+    checklists: list[ChecklistView]
+
+
 class LevelView(View):
     """A severity level; durations in seconds."""
 

@@ -20,7 +20,7 @@ from rules.document.values import (
     Text,
     Url,
 )
-from rules.policy import SECOND, Micros
+from rules.policy import SECOND, Attach, Micros
 
 Grade = Literal["low", "medium", "high", "critical"]
 """How bad an impact is (guide: business impact_assessment)."""
@@ -92,9 +92,14 @@ class Detection(Section):
 class NamedSteps(Section):
     """A procedure: it becomes a checklist on the incident."""
 
-    name: Name = Field(description="`initial_response`, `escalation` and `resolution` are attached at that moment.")
+    name: Name = Field(description="What it is called; `escalation`, `resolution` and others say when it is needed.")
     description: str = ""
     steps: tuple[Text, ...] = Field(min_length=1, description="What people do, in order.")
+    attach: Attach | None = Field(
+        None,
+        description="When incidents get it. Left out, by the name: escalation: escalated; resolution, investigation: "
+        "recovered; else opened.",
+    )
 
 
 class IncidentResponse(Section):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from receiver.core.checklists import attach_due
+from receiver.core.draft import Draft
 from receiver.core.model import Incident, Instant, Kind, Notification, Reason, State, Window
 from receiver.core.plan import Book, Playbook
 from rules.policy import (
@@ -136,8 +138,8 @@ POLICY = Policy(
     ),
     procedures=(
         Procedure("incident_response", "initial_response", "", ("Acknowledge incident", "Assess incident severity")),
-        Procedure("incident_response", "escalation", "", ("Notify management", "Activate emergency procedures")),
-        Procedure("incident_response", "resolution", "", ("Implement fix or workaround", "Verify effectiveness")),
+        Procedure("incident_response", "escalation", "", ("Notify management",), "escalated"),
+        Procedure("incident_response", "resolution", "", ("Implement fix", "Verify it"), "recovered"),
         Procedure(
             "safety_incident_response",
             "safety_emergency_response",
@@ -152,7 +154,7 @@ POLICY = Policy(
     contact_information="on-call desk, +49 30 1234567",
 )
 
-INCIDENT = Incident(
+_OPENED = Incident(
     id="5f0c1d2e3a4b5c6d7e8f901234567890",
     key="k" * 64,
     policy="d" * 64,
@@ -173,6 +175,16 @@ def book(policy: Policy = POLICY) -> Book:
     """A book in which the incident's version is the current one."""
     playbook = Playbook.of(policy, "d" * 64)
     return Book(playbook, playbook, frozenset(channel.name for channel in policy.channels))
+
+
+def with_checklists(incident: Incident, policy: Policy = POLICY) -> Incident:
+    """The incident with the checklists of all that it has come to."""
+    draft = Draft(incident, NOON, book(policy))
+    attach_due(draft)
+    return draft.incident
+
+
+INCIDENT = with_checklists(_OPENED)
 
 
 def notification(
@@ -211,8 +223,8 @@ class Delivery:
 
 
 def delivery(what: Notification, incident: Incident = INCIDENT, policy: Policy = POLICY) -> Delivery:
-    """One notification about one incident."""
-    return Delivery(((what, incident),), book(policy))
+    """One notification about one incident, which has the checklists that it is due."""
+    return Delivery(((what, with_checklists(incident, policy)),), book(policy))
 
 
 def acknowledged(incident: Incident = INCIDENT, by: str = "ada") -> Incident:

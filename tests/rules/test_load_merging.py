@@ -249,3 +249,22 @@ def test_what_is_probably_not_meant_is_a_warning(text, says):
     told = [warning for warning in loaded.warnings if says in warning.message]
     assert len(told) == 1, loaded.warnings
     assert str(told[0]).startswith(f"policy.yaml:{told[0].line}:{told[0].column}: warning: ")
+
+
+ATTACHED = {
+    "safety_emergency_response": "opened",
+    "initial_response": "opened",
+    "whatever": "opened",
+    "escalation": "escalated",
+    "safety_investigation": "recovered",
+    "resolution": "recovered",
+    "resolution, attach: acknowledged": "acknowledged",
+}
+
+
+@pytest.mark.parametrize(("written", "attach"), ATTACHED.items(), ids=ATTACHED)
+def test_a_procedures_moment_is_written_or_read_from_its_name(written, attach):
+    """`attach` says when incidents get the procedure; left out, its name does."""
+    text = f"x_incident_response:\n  procedures: [{{steps: [y], name: {written}}}]\n"
+    [procedure] = load_text(f"{CHANNELS}{text}").policy.procedures
+    assert procedure.attach == attach

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,8 +20,10 @@ from receiver.core.model import (
     Target,
     Window,
 )
+from receiver.core.response import Checklists, Done, Response
 from receiver.errors import StoreDamaged
 from receiver.store import SqlStore
+from receiver.store.codec import read_incident, to_json
 from tests.store.samples import alert, entry, incident, message, save, stored
 
 UNIQUE = itertools.count(1)
@@ -32,6 +35,15 @@ instants = st.integers(0, 2**62)
 maybe = st.none() | instants
 levels = st.integers(1, 4)
 targets = st.builds(Target, texts, texts)
+
+done = st.builds(Done, by=texts, at=instants, text=texts, note=texts, link=texts)
+checklists = st.builds(
+    Checklists,
+    attached=st.dictionaries(texts, instants, max_size=3),
+    done=st.dictionaries(texts, done, max_size=3),
+    calls=st.lists(texts, max_size=3).map(tuple),
+)
+responses = st.builds(Response, checklists=checklists)
 
 incidents = st.builds(
     Incident,
@@ -68,6 +80,7 @@ incidents = st.builds(
     declared=st.booleans(),
     exercise=st.booleans(),
     facts=words,
+    response=responses,
     changed=st.booleans(),
     updated_at=maybe,
     entries=counts,
@@ -193,6 +206,13 @@ def test_timelines_come_back_whole(store: SqlStore, some: list[Entry]) -> None:
     lines = [replace(each, incident_id=name) for each in some]
     save(store, entries=lines)
     assert store.reads().timeline(name) == sorted(lines, key=lambda each: each.position)
+
+
+def test_incidents_written_before_a_field_existed_are_read(store: SqlStore) -> None:
+    """A row of an older version, without the fields that came later, is an incident with their defaults."""
+    old = {name: value for name, value in orjson.loads(to_json(incident())).items() if name != "response"}
+    assert read_incident(orjson.dumps(old).decode(), "old") == incident()
+    assert incident().response == Response()
 
 
 def test_nul_characters_stop_nothing(store: SqlStore) -> None:

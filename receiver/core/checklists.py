@@ -1,0 +1,105 @@
+"""Checklists: procedures attached at the right moment, and who ticked which step when.
+
+`attach_due` runs at the end of every decision: whatever moved the incident, it carries the checklists of all
+the moments it has been through. Ticking is activity, like a note.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from receiver.core.draft import Draft
+from receiver.core.events import Tick
+from receiver.core.model import Fact, Incident, Recovery, State
+from receiver.core.plan import Playbook
+from receiver.core.procedures import Checklist
+from receiver.core.response import Checklists, Done
+from rules.policy import Attach
+
+CALLS = "calls"
+
+
+def moments(incident: Incident) -> set[Attach]:
+    """What the incident has come to; a resolve stands for a recovery that nothing measured."""
+    resolved = incident.state is State.RESOLVED
+    reached: dict[Attach, bool] = {
+        "opened": True,
+        "escalated": incident.step > 0,
+        "acknowledged": incident.state is State.ACKNOWLEDGED,
+        "recovered": incident.recovery is not Recovery.NONE or resolved,
+        "resolved": resolved,
+    }
+    return {moment for moment, is_reached in reached.items() if is_reached}
+
+
+def attach_due(draft: Draft) -> None:
+    """Attach what the incident's moments call for and it has not got yet."""
+    incident = draft.incident
+    if incident.state is State.CLOSED:
+        return
+    known, reached = incident.response.checklists.attached, moments(incident)
+    due = [
+        each for each in draft.book.playbook.checklists(incident) if each.attach in reached and each.key not in known
+    ]
+    if due:
+        _set(draft, attached={**known, **{each.key: draft.now for each in due}})
+        draft.enter(Fact.PROCEDURE_ATTACHED, procedures=", ".join(each.key for each in due))
+
+
+def attached(incident: Incident, playbook: Playbook) -> list[Checklist]:
+    """The incident's checklists, in the order it got them."""
+    at, calls = incident.response.checklists.attached, incident.response.checklists.calls
+    found = sorted((each for each in playbook.checklists(incident) if each.key in at), key=lambda each: at[each.key])
+    return [*found, Checklist(CALLS, "Calls to make", calls, "opened")] if calls else found
+
+
+def steps(incident: Incident, playbook: Playbook) -> dict[str, str]:
+    """Every step of the incident's checklists: id → words."""
+    return {id_: text for checklist in attached(incident, playbook) for id_, text in checklist.numbered()}
+
+
+def done(incident: Incident, step: str, text: str) -> Done | None:
+    """Who ticked the step; None where nobody did, or the policy meant something else by it then."""
+    found = incident.response.checklists.done.get(step)
+    return found if found is not None and found.text == text else None
+
+
+def next_steps(incident: Incident, playbook: Playbook) -> list[str]:
+    """What is still to do, the next first."""
+    return list(
+        dict.fromkeys(text for id_, text in steps(incident, playbook).items() if done(incident, id_, text) is None)
+    )
+
+
+def tick(draft: Draft, action: Tick) -> str:
+    """Mark a step as done, or as not done after all. Returns why not; empty: it is so now."""
+    known = steps(draft.incident, draft.book.playbook)
+    text = known.get(action.step)
+    if text is None:
+        return f"the incident has no step {action.step!r}; it has {', '.join(known) or 'none'}"[:1000]
+    before = done(draft.incident, action.step, text)
+    if not action.done:
+        if before is not None:
+            _set(draft, done={id_: each for id_, each in _done(draft).items() if id_ != action.step})
+            draft.enter(Fact.STEP_UNDONE, action.by, step=action.step, text=text, note=action.note)
+        return ""
+    if before is None or (action.note, action.link) not in {("", ""), (before.note, before.link)}:
+        ticked = Done(action.by, draft.now, text, action.note, action.link)
+        _set(draft, done={**_done(draft), action.step: ticked})
+        draft.enter(Fact.STEP_DONE, action.by, step=action.step, text=text, note=action.note, link=action.link)
+    return ""
+
+
+def tick_acknowledgement(draft: Draft, by: str) -> None:
+    """Who acknowledges has done the steps that ask for it (guide: "Acknowledge incident within response time")."""
+    for id_, text in steps(draft.incident, draft.book.playbook).items():
+        if text.lower().startswith("acknowledge ") and done(draft.incident, id_, text) is None:
+            tick(draft, Tick(by, id_))
+
+
+def _done(draft: Draft) -> Mapping[str, Done]:
+    return draft.incident.response.checklists.done
+
+
+def _set(draft: Draft, **changes: Mapping[str, object] | tuple[str, ...]) -> None:
+    checklists: Checklists = replace(draft.incident.response.checklists, **changes)  # type: ignore[arg-type]
+    draft.respond(checklists=checklists)

@@ -1,0 +1,64 @@
+"""Which checklists an incident may get, and at which moment: read from its policy, nothing decided.
+
+`Playbook.checklists` keeps what is made here. The basic section's procedures concern every incident, another
+section's those that its rules and types opened. A step is known as ``key.number``: ``escalation.2``.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rules.policy import Attach, IncidentType, Policy, Procedure, TimedActions
+
+BASIC = "incident_response"
+IMMEDIATE = "immediate_actions"
+
+
+@dataclass(frozen=True, slots=True)
+class Checklist:
+    """A procedure as people tick it off."""
+
+    key: str
+    title: str
+    steps: tuple[str, ...]
+    attach: Attach
+    """When an incident gets it."""
+
+    def numbered(self) -> Iterator[tuple[str, str]]:
+        """(id, words) of every step."""
+        return ((f"{self.key}.{number}", step) for number, step in enumerate(self.steps, 1))
+
+
+def assemble(policy: Policy, kinds: Sequence[IncidentType], sections: Iterable[str]) -> tuple[Checklist, ...]:
+    """The checklists of an incident of these types and sections; what is nearest to its kind comes first."""
+    return tuple(each for each in _assemble(policy, kinds, tuple(sections)) if each.steps)
+
+
+def _assemble(policy: Policy, kinds: Sequence[IncidentType], sections: Sequence[str]) -> Iterator[Checklist]:
+    actions = dict.fromkeys(action for kind in kinds for action in kind.immediate_actions)
+    yield Checklist(IMMEDIATE, "Immediate actions", tuple(actions), "opened")
+    names = Counter(procedure.name for procedure in policy.procedures)
+    for section in dict.fromkeys((*sections, BASIC)):
+        for procedure in policy.procedures:
+            if procedure.section == section:
+                yield _from_procedure(procedure, unique=names[procedure.name] == 1)
+    for block in policy.initial_response:
+        yield _from_block("initial_response", block, "opened" if block.is_acknowledgement else "acknowledged")
+    for block in policy.investigation:
+        yield _from_block("root_cause_analysis", block, "acknowledged")
+    for area in policy.impact_metrics:
+        title = area.description or area.name
+        yield Checklist(f"impact_assessment.{area.name}", title, area.metrics, "acknowledged")
+    for block in policy.fix_implementation:
+        yield _from_block("fix_implementation", block, "acknowledged")
+    for block in policy.post_incident:
+        yield _from_block("post_incident_actions", block, "resolved")
+
+
+def _from_procedure(procedure: Procedure, *, unique: bool) -> Checklist:
+    key = procedure.name if unique or procedure.section == BASIC else f"{procedure.section}.{procedure.name}"
+    return Checklist(key, procedure.description or procedure.name, procedure.steps, procedure.attach)
+
+
+def _from_block(heading: str, block: TimedActions, attach: Attach) -> Checklist:
+    return Checklist(f"{heading}.{block.name}", block.description or block.name, block.actions, attach)

@@ -1,0 +1,40 @@
+"""What people do about an incident, as the incident carries it. Plain frozen data; `receiver.core.model.Incident`
+holds one Response, the modules named after its parts decide on it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from receiver.core.instant import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A step that somebody ticked."""
+
+    by: str
+    at: Instant
+    text: str
+    """The step as it was worded then: under another policy the same place may ask for something else."""
+    note: str = ""
+    link: str = ""
+    """Where the evidence is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checklists:
+    """Which procedures were attached, and which of their steps are done."""
+
+    attached: Mapping[str, Instant] = field(default_factory=dict)
+    """Key of a checklist → when it was attached."""
+    done: Mapping[str, Done] = field(default_factory=dict)
+    """Id of a step (``escalation.2``) → who did it."""
+    calls: tuple[str, ...] = ()
+    """Calls that a person must make, because nobody's number is known: the checklist ``calls``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """All of it."""
+
+    checklists: Checklists = Checklists()

@@ -1,0 +1,9 @@
+"""What follows from where an incident stands, whatever brought it there: done at the end of every decision."""
+
+from receiver.core.checklists import attach_due
+from receiver.core.draft import Draft
+
+
+def keep_up(draft: Draft) -> None:
+    """Bring everything that hangs on the incident's state up to date."""
+    attach_due(draft)

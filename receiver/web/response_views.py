@@ -1,0 +1,38 @@
+"""What people do about an incident, as the API shows it: steps, notices, follow-ups, impact."""
+
+from receiver.core import checklists
+from receiver.core.model import Incident
+from receiver.core.plan import Playbook
+from receiver.core.procedures import Checklist
+from receiver.web.shapes import ChecklistsView, ChecklistView, StepView
+from receiver.web.views import rfc3339
+
+
+def show_checklists(incident: Incident, playbook: Playbook) -> ChecklistsView:
+    """All of an incident's checklists. `playbook` is the one it runs under."""
+    shown = [_show_checklist(incident, each) for each in checklists.attached(incident, playbook)]
+    following = (step for checklist in shown for step in checklist.steps if not step.done)
+    return ChecklistsView(next_step=next(following, None), checklists=shown)
+
+
+def _show_checklist(incident: Incident, checklist: Checklist) -> ChecklistView:
+    at = incident.response.checklists.attached.get(checklist.key)
+    return ChecklistView(
+        key=checklist.key,
+        title=checklist.title,
+        attached_at=None if at is None else rfc3339(at),
+        steps=[_show_step(incident, id_, text) for id_, text in checklist.numbered()],
+    )
+
+
+def _show_step(incident: Incident, id_: str, text: str) -> StepView:
+    done = checklists.done(incident, id_, text)
+    return StepView(
+        id=id_,
+        text=text,
+        done=done is not None,
+        done_by=done.by if done else None,
+        done_at=rfc3339(done.at) if done else None,
+        note=done.note if done else "",
+        link=done.link if done else "",
+    )

@@ -1,0 +1,58 @@
+"""The API for working on an incident: checklists."""
+
+import pytest
+
+from tests.web.conftest import Running
+
+ONE = "/api/v1/incidents/1"
+
+
+@pytest.fixture
+async def declared(receiver: Running) -> Running:
+    """A receiver with one declared engine failure."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    return receiver
+
+
+async def test_checklists(declared: Running) -> None:
+    """The checklists of the moment, nearest to the type first, and which step is next."""
+    status, found = await declared.get(f"{ONE}/checklists")
+    assert status == 200
+    keys = [each["key"] for each in found["checklists"]]
+    assert keys[:3] == ["immediate_actions", "aviation_emergency_response", "initial_response"]
+    assert found["next_step"]["id"] == "immediate_actions.1"
+    assert found["next_step"]["text"] == "Activate engine failure procedures"
+
+
+async def test_ticking(declared: Running) -> None:
+    """A ticked step says who, when, and with which evidence; taken back, it is to do again."""
+    said = {"by": "ada", "note": "both engines", "link": "https://wiki.example.org/7"}
+    status, found = await declared.ask("PUT", f"{ONE}/steps/immediate_actions.1", said)
+    step = found["checklists"][0]["steps"][0]
+    assert (status, step["done"], step["done_by"], step["done_at"]) == (200, True, "ada", "2026-11-23T02:13:20.000Z")
+    assert (step["note"], step["link"]) == ("both engines", "https://wiki.example.org/7")
+    assert found["next_step"]["id"] == "immediate_actions.2"
+    _, found = await declared.ask("PUT", f"{ONE}/steps/immediate_actions.1", {"done": False})
+    assert found["next_step"]["id"] == "immediate_actions.1"
+    _, timeline = await declared.get(f"{ONE}/timeline")
+    assert [entry["text"] for entry in timeline["timeline"]][-2:] == [
+        "done: Activate engine failure procedures (both engines; https://wiki.example.org/7)",
+        "not done after all: Activate engine failure procedures",
+    ]
+
+
+WRONG = {
+    "a step that is not there": ("immediate_actions.9", {}, 409),
+    "no step at all": ("%20", {}, 409),
+    "a link that runs something": ("immediate_actions.1", {"link": "javascript:alert(1)"}, 400),
+    "a slip of the pen": ("immediate_actions.1", {"dnoe": True}, 400),
+}
+
+
+@pytest.mark.parametrize(("step", "said", "status"), WRONG.values(), ids=WRONG)
+async def test_wrong_ticks(declared: Running, step: str, said: dict[str, object], status: int) -> None:
+    """What cannot be ticked is refused with words, and nothing changes."""
+    before = (await declared.get(f"{ONE}/checklists"))[1]
+    answered, _ = await declared.ask("PUT", f"{ONE}/steps/{step}", said)
+    assert answered == status
+    assert (await declared.get(f"{ONE}/checklists"))[1] == before
