@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from receiver.core.draft import Refusal
-from receiver.core.events import Action, AlertsReceived, Declare, Outcome, Overtaken, Reported, TimePassed
+from receiver.core.events import Action, AlertsReceived, Bounced, Declare, Outcome, Overtaken, Reported, TimePassed
 from receiver.core.model import Incident, Instant, Notification, Status
 from receiver.core.outbox import allot, lane
 from receiver.core.plan import Book, Playbook
@@ -218,6 +218,22 @@ class Engine:
                     counted += 1
             work.save()
             return [counted]
+
+    def bounce(self, notification_id: str, reason: str, now: Instant) -> Status | None:
+        """Record that a delivered notification did not arrive after all; returns its status now, None: unknown.
+
+        One that is still waiting (its sender has not reported yet) stays as it is: ask again.
+        """
+        with self._store.transaction() as transaction:
+            named = transaction.notifications([notification_id]).get(notification_id)
+            if named is None:
+                return None
+            work = self._work(transaction, now)
+            work.load([], [named.incident_id])
+            stored = transaction.notifications([notification_id])[notification_id]
+            work.decide(work.by_id(stored.incident_id), Bounced(stored, reason))
+            work.save()
+            return Status.GAVE_UP if stored.status is Status.DELIVERED else stored.status
 
     def _work(self, transaction: Transaction, now: Instant) -> Work:
         def book(version: str | None) -> Book:

@@ -15,6 +15,7 @@ from receiver.core.events import (
     Acknowledge,
     Action,
     AlertsReceived,
+    Bounced,
     Change,
     Declare,
     Escalate,
@@ -36,7 +37,7 @@ from receiver.core.lifecycle import (
     void_acknowledgement,
 )
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
-from receiver.core.outcomes import settle
+from receiver.core.outcomes import bounce, settle
 from receiver.core.paging import start_paging, tell_threads, worsen
 from receiver.core.plan import Book
 from receiver.core.upkeep import keep_up
@@ -67,6 +68,9 @@ def decide(
             return draft.effects()
         case Reported():
             return draft.effects(settle(draft, event))
+        case Bounced(notification, reason):
+            bounced = bounce(draft, notification, reason)
+            return draft.effects(bounced) if bounced else Effects()
         case _:
             refusal = _act(draft, event)
             if refusal:
@@ -101,7 +105,7 @@ def _act(draft: Draft, action: Action) -> Refusal | None:
     if refusal:
         return Refusal(refusal, draft.incident.state)
     match action:
-        case Acknowledge(by, note, hold, _):
+        case Acknowledge(by, note, hold):
             acknowledge(draft, by, note, hold)
             tick_acknowledgement(draft, by)
         case Escalate(by, note, _):
@@ -145,6 +149,8 @@ def _refuse(incident: Incident, action: Action) -> str:
             return f"the incident is {state} already"
         if action.expects is not None and action.expects is not state:
             return f"the incident is {state} by now, not {action.expects}"
+        if isinstance(action, Acknowledge) and action.answers is not None and action.answers < incident.alarm:
+            return "something new has happened since that message; look at the incident as it is now"
     elif state is State.CLOSED and not isinstance(action, Note | Change | Tick):
         return "the incident is closed"
     if isinstance(action, Resolve) and incident.is_firing:

@@ -46,6 +46,8 @@ class Acknowledge:
     hold: int | None = None
     """Microseconds the acknowledgement holds without activity; None: the level's response time."""
     expects: State | None = None
+    answers: int | None = None
+    """Serial of the page that is answered (a key pressed in a call, a link in a mail); None: the incident itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,15 @@ class Overtaken:
     """It was not sent: superseded, or its lease was over (then it goes back into the queue)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bounced:
+    """The provider had taken it, and says later that it did not arrive."""
+
+    notification: Notification
+    """As it is stored."""
+    reason: str
+
+
 Outcome = Delivered | Retry | Rejected | Overtaken
 
 
@@ -161,4 +172,4 @@ class Reported:
 Action = Acknowledge | Escalate | Resolve | Note | Update | Change | Replan | Tick
 """What a person does to an existing incident."""
 
-Event = AlertsReceived | Declare | Action | TimePassed | Reported
+Event = AlertsReceived | Declare | Action | TimePassed | Reported | Bounced

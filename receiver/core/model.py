@@ -161,6 +161,8 @@ class Incident:
     """0 opened, 1 escalated, 2 breached, 3 and on: repeated."""
     windows: Mapping[Window, Instant] = field(default_factory=dict)
     page: Page = Page()
+    alarm: int = 0
+    """Serial of the first page since paging last began anew: an answer to an older one is not about what is now."""
     paged: tuple[Target, ...] = ()
     """Everybody paged since it opened or recurred: they get the all-clear."""
     pages_closed: int = 0

@@ -25,6 +25,17 @@ def settle(draft: Draft, event: Reported) -> Notification:
             return _try_again(draft, tried, reason, after)
 
 
+def bounce(draft: Draft, notification: Notification, reason: str) -> Notification | None:
+    """A delivery that proves to be none is given up after all. None: it was settled otherwise already."""
+    if notification.status is not Status.DELIVERED:
+        return None
+    page = draft.incident.page
+    if notification.kind is Kind.PAGE and notification.page == page.serial:
+        # Nobody knows which delivery counted: the rescue clock may run once too often.
+        draft.set(page=replace(page, delivered=False))
+    return _give_up(draft, notification, reason)
+
+
 def _note_delivery(draft: Draft, notification: Notification) -> None:
     page = draft.incident.page
     if notification.kind is Kind.PAGE and notification.page == page.serial:

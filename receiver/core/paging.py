@@ -26,7 +26,12 @@ EVERYTHING_WAITING = frozenset(Kind) - {Kind.RESOLVED}
 def start_paging(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
     """Page as at 0, with fresh windows: the response and the escalation time run from now."""
     plan = draft.plan
-    draft.set(step=0, breached_at=None, response_due_at=draft.now + plan.response_time)
+    draft.set(
+        step=0,
+        breached_at=None,
+        response_due_at=draft.now + plan.response_time,
+        alarm=draft.incident.page.serial + 1,
+    )
     draft.arm(Window.BREACH, draft.now + plan.response_time)
     if plan.escalation_time < plan.response_time:
         draft.arm(Window.ESCALATE, draft.now + plan.escalation_time)

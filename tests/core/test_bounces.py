@@ -1,0 +1,80 @@
+"""What turns out not to have arrived, and answers to messages that are no longer true."""
+
+from receiver.core.events import Acknowledge, Bounced
+from receiver.core.model import Fact, Kind, Notification, Reason, State, Status, Window
+from tests.core.world import World
+
+
+def sms(world: World) -> Notification:
+    """The page by SMS."""
+    return next(each for each in world.planned(Kind.PAGE) if each.channel == "sms")
+
+
+def test_a_bounce_tells_the_fallback():
+    """A page that the provider took and then could not deliver counts as given up: the fallback is told at once."""
+    world = World()
+    world.fire("a", level=4)
+    assert world.entries(Fact.FALLBACK) == []
+    world.decide(Bounced(sms(world), "carrier says no"))
+    assert [entry.data["channel"] for entry in world.entries(Fact.FALLBACK)] == ["phone"]
+    assert world.entries(Fact.GAVE_UP)[-1].data["reason"] == "carrier says no"
+    assert sms(world).status is Status.GAVE_UP
+
+
+def test_the_fallback_of_a_bounce_is_watched_too():
+    """If the fallback reaches nobody either, the rescue goes on."""
+    world = World(down={"phone"})
+    world.fire("a", level=4)
+    world.decide(Bounced(sms(world), "carrier says no"))
+    assert world.window(Window.RESCUE) is not None
+
+
+def test_a_bounce_counts_once():
+    """The same bad news told twice changes nothing more."""
+    world = World()
+    world.fire("a", level=4)
+    world.decide(Bounced(sms(world), "no"))
+    before = world.incident
+    world.decide(Bounced(sms(world), "no"))
+    assert world.incident == before
+
+
+def test_a_bounce_after_the_acknowledgement_pages_nobody():
+    """Somebody has it: the failure is recorded, and no fallback rings."""
+    world = World()
+    world.fire("a", level=4)
+    world.acknowledge()
+    world.decide(Bounced(sms(world), "no"))
+    assert world.entries(Fact.FALLBACK) == []
+    assert world.entries(Fact.GAVE_UP) != []
+
+
+def test_an_answer_to_an_escalated_page_counts():
+    """Escalations ask the same question: whoever answers the first page answers them too."""
+    world = World()
+    world.fire("a", level=4)
+    world.advance(minutes=6)
+    assert world.incident.page.serial > 1
+    assert world.act(Acknowledge("ada", answers=1)) is None
+
+
+def test_an_answer_to_an_old_page_covers_no_new_danger():
+    """A link or a key that answers a page from before the danger grew acknowledges nothing."""
+    world = World()
+    world.fire("a", level=3)
+    world.fire("b", level=4)
+    refusal = world.act(Acknowledge("ada", answers=1))
+    assert refusal is not None
+    assert "since that message" in refusal.reason
+    assert world.incident.state is State.OPEN
+    assert world.act(Acknowledge("ada", answers=world.incident.page.serial)) is None
+
+
+def test_an_answer_from_before_an_expiry_is_old():
+    """When the acknowledgement expired and paging began anew, the old link is used up."""
+    world = World()
+    world.fire("a", level=4)
+    world.act(Acknowledge("ada", answers=1))
+    world.advance(minutes=16)
+    assert [reason for _, reason, _ in world.pages()][-1] is not Reason.OPENED
+    assert world.act(Acknowledge("ada", answers=1)) is not None
