@@ -1,0 +1,211 @@
+"""What is answered with 200 is stored, whole; what fails is stored not at all; one bad event harms nobody else."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from receiver.core.events import Acknowledge, Declare, Note, Resolve
+from receiver.core.model import Fact, State, Status
+from receiver.engine import ATTEMPTS, ForIncident
+from receiver.errors import StoreConflict, StoreUnavailable
+from receiver.store import SqlStore
+from rules.policy import HOUR, MINUTE
+from tests.core.guide import POLICY, with_level
+from tests.core.world import START, alert
+from tests.engine.house import House, Meddler, firing, messages
+
+Open = Callable[[str], SqlStore]
+SURROGATE = "\ud800"
+"""No text: nothing can write it down."""
+
+
+@pytest.fixture
+def house(store: SqlStore) -> House:
+    """An engine over each kind of store."""
+    return House(store)
+
+
+def test_a_webhook_is_stored_whole(house: House) -> None:
+    """Incident, alerts, messages and timeline are there when the answer is given, and agree with it."""
+    incident = house.fire("key", "a", "b")
+    assert (incident.number, incident.state, incident.firing) == (1, State.OPEN, (0, 0, 2, 0))
+    assert house.incident(incident.id) == incident
+    assert {each.fingerprint for each in house.reads.alerts(incident.id)} == {"a", "b"}
+    planned = house.reads.notifications(incident.id)
+    assert len(planned) == incident.sequence > 0
+    assert {each.status for each in planned} == {Status.WAITING}
+    timeline = house.reads.timeline(incident.id)
+    assert [entry.position for entry in timeline] == list(range(1, incident.entries + 1))
+    assert timeline[0].fact is Fact.OPENED
+
+
+def test_a_batch_is_one_transaction(store: SqlStore) -> None:
+    """Many webhooks are committed together, numbered in the order they came."""
+    meddler = Meddler(store, lambda: None)
+    house = House(meddler)
+    before = meddler.transactions
+    results = house.handle(*(firing(f"key-{99 - number}") for number in range(50)))
+    assert meddler.transactions == before + 1
+    assert [result.incident.number for result in results if result.incident] == list(range(1, 51))
+    assert len(house.reads.incidents(limit=99)[0]) == 50
+
+
+def test_events_of_a_batch_build_on_each_other(house: House) -> None:
+    """Two webhooks of one key and an acknowledgement in one batch: one incident, as each left it to the next."""
+    first = house.fire("key", "a")
+    acknowledge = ForIncident(first.id, Acknowledge("ada"))
+    results = house.handle(firing("key", "b"), acknowledge, firing("new", "x"), firing("new", "y"))
+    assert [result.error for result in results] == [""] * 4
+    known = house.incident(first.id)
+    assert (known.state, known.firing, known.acknowledged_by) == (State.ACKNOWLEDGED, (0, 0, 2, 0), "ada")
+    new = house.incident(results[2].incident.id)
+    assert new.firing == (0, 0, 2, 0)
+    assert results[2].incident.id == results[3].incident.id
+
+
+def test_repeats_write_nothing(house: House) -> None:
+    """The same webhook again, alone or twice in a batch, changes not one row."""
+    incident = house.fire("key", "a", "b")
+    house.handle(firing("key", "a"), firing("key", "a"))
+    before = house.dump()
+    house.handle(firing("key", "b", "a"), firing("key", "a"), at=MINUTE)
+    assert house.dump() == before
+    assert house.incident(incident.id).version == incident.version
+
+
+def test_a_resolve_of_what_was_never_known_concerns_nobody(house: House) -> None:
+    """It is answered, and nothing is stored."""
+    gone = replace(firing("key"), alerts=(alert("a", firing=False),))
+    (result,) = house.handle(gone)
+    assert (result.incident, result.error) == (None, "")
+    assert house.reads.incidents() == ([], None)
+
+
+@pytest.mark.parametrize("bad", [firing("bad", summary=SURROGATE), Declare("bad", "fire", "ada", level=9)])
+def test_what_cannot_be_stored_leaves_nothing(house: House, bad: object) -> None:
+    """A decision that fails, or a row that cannot be written, leaves no part of the event behind."""
+    (result,) = house.handle(bad)
+    assert result.error
+    assert result.incident is None
+    assert [what for what, _ in house.poison] == [bad]
+    assert house.reads.incidents() == ([], None)
+    assert house.reads.figures(START).waiting == {}
+    assert house.fire().number == 1
+
+
+@pytest.mark.parametrize("bad", [firing("bad", summary=SURROGATE), Declare("bad", "fire", "ada", level=9)])
+def test_a_poisoned_event_harms_no_other(house: House, bad: object) -> None:
+    """The one that fails is answered with an error; those around it in the batch are stored."""
+    results = house.handle(firing("x"), bad, firing("y"))
+    assert [bool(result.error) for result in results] == [False, True, False]
+    assert sorted(each.key for each in house.reads.incidents()[0]) == ["x", "y"]
+    assert len(house.poison) == 1
+
+
+def test_an_incident_that_cannot_be_read_harms_no_other(house: House) -> None:
+    """A spoilt row answers with an error whoever asks for it; its neighbours go on."""
+    spoilt = house.fire("spoilt")
+    house.fire("well")
+    with house.store._database.write() as connection:
+        connection.exec_driver_sql("UPDATE incidents SET doc = '{}' WHERE id = '" + spoilt.id + "'")
+    results = house.handle(firing("spoilt", "z"), firing("well", "z"), firing("new"))
+    assert [bool(result.error) for result in results] == [True, False, False]
+
+
+def test_actions_are_carried_out_or_refused(house: House) -> None:
+    """An action answers with the incident as it is then, or with why not and the state that is true."""
+    incident = house.fire()
+    act = lambda action: house.handle(ForIncident(incident.id, action), at=MINUTE)[0]  # noqa: E731
+    assert act(Acknowledge("ada")).incident.acknowledged_by == "ada"
+    refused = act(Resolve("ada"))
+    assert refused.refusal is not None
+    assert refused.refusal.state is State.ACKNOWLEDGED
+    assert refused.incident.state is State.ACKNOWLEDGED
+    assert act(Note("ada", "looking")).incident.entries == house.incident(incident.id).entries
+    (unknown,) = house.handle(ForIncident("nobody", Note("ada", "?")))
+    assert unknown.refusal is not None
+
+
+def test_a_closed_incident_makes_room_for_the_next(house: House) -> None:
+    """After the time of watching the incident closes, and the same alert opens a new one."""
+    first = house.fire()
+    house.handle(ForIncident(first.id, Resolve("ada", "mended", force=True)))
+    cleared = replace(firing(), alerts=(alert("a", firing=False),))
+    house.handle(cleared, at=MINUTE)
+    house.fire_due(MINUTE + 25 * HOUR)
+    assert house.incident(first.id).state is State.CLOSED
+    second = house.fire(at=26 * HOUR)
+    assert (second.number, second.id == first.id) == (2, False)
+    assert house.incident(first.id).state is State.CLOSED
+
+
+def test_two_replicas_that_open_one_key_make_one_incident(postgresql: Callable[[], str], open_stores: Open) -> None:
+    """Whoever comes second runs again and joins: both alerts stand in one incident, paged once."""
+    url = postgresql()
+    other = House(open_stores(url))
+    turn = count()
+
+    def meddle() -> None:
+        if next(turn) == 0:
+            other.fire("key", "theirs")
+
+    house = House(Meddler(open_stores(url), meddle))
+    (result, aside) = house.handle(firing("key", "ours"), firing("aside", "x"))
+    assert not result.error
+    assert not house.poison
+    (_, first) = house.reads.incidents()[0]
+    assert first.firing == (0, 0, 2, 0)
+    assert {each.fingerprint for each in house.reads.alerts(first.id)} == {"ours", "theirs"}
+    assert result.incident == house.incident(first.id)
+    assert aside.incident.number == 2
+
+
+def test_conflicts_without_end_are_given_back(store: SqlStore) -> None:
+    """After some tries nothing is stored and it is said, so that Alertmanager tries again."""
+
+    def meddle() -> None:
+        raise StoreConflict
+
+    meddler = Meddler(store, meddle)
+    house = House(meddler)
+    before = meddler.transactions
+    with pytest.raises(StoreUnavailable, match="nothing was stored"):
+        house.handle(firing("x"), firing("y"))
+    assert meddler.transactions == before + ATTEMPTS
+    assert not house.poison
+
+
+def test_an_unavailable_store_is_said_for_the_whole_batch(store: SqlStore) -> None:
+    """No event is blamed for it, and none is stored."""
+
+    def meddle() -> None:
+        raise StoreUnavailable
+
+    house = House(Meddler(store, meddle))
+    with pytest.raises(StoreUnavailable):
+        house.handle(firing("x"), firing("y"))
+    assert not house.poison
+    assert house.reads.incidents() == ([], None)
+
+
+@pytest.mark.parametrize("kind", ["file", "postgresql"])
+def test_an_incident_goes_on_by_the_policy_it_began_with(
+    kind: str, tmp_path: object, postgresql: Callable[[], str], open_stores: Open
+) -> None:
+    """A restart with another policy changes nothing for it; the version is read back from the store."""
+    url = f"sqlite:///{tmp_path}/tocsin.db" if kind == "file" else postgresql()
+    first = House(open_stores(url))
+    old = first.fire("old")
+    first.deliver_all()
+    slower = with_level(3, response_time=5 * HOUR, escalation_time=4 * HOUR)
+    second = House(open_stores(url), slower)
+    second.deliver_all()
+    new = second.fire("new")
+    second.deliver_all()
+    assert old.policy != new.policy
+    assert second.engine.current.policy == slower != POLICY
+    second.fire_due(31 * MINUTE)
+    assert (second.incident(old.id).step, second.incident(new.id).step) == (1, 0)
+    assert messages(second.claim(31 * MINUTE))

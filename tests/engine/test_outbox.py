@@ -1,0 +1,196 @@
+"""Claims, leases, reports: each message leaves once if it can, in order, and nothing is lost or silently dropped."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+
+import pytest
+
+from receiver.core.events import Acknowledge, Delivered, Rejected, Retry
+from receiver.core.model import Fact, Instant, Kind, Status
+from receiver.core.outbox import BUNDLE_WAIT, STORM_LIMIT
+from receiver.engine import LEASE, ForIncident
+from receiver.store import SqlStore
+from rules.policy import MINUTE, SECOND
+from tests.core.world import START
+from tests.engine.house import House, messages, on
+
+Open = Callable[[str], SqlStore]
+
+
+@pytest.fixture
+def house(store: SqlStore) -> House:
+    """An engine over each kind of store."""
+    return House(store)
+
+
+def acknowledge(house: House, incident_id: str, at: int = SECOND) -> None:
+    """Somebody takes it."""
+    house.handle(ForIncident(incident_id, Acknowledge("ada")), at=at)
+
+
+def status(house: House, incident_id: str, message_id: str) -> Status:
+    """Where a message stands."""
+    return {each.id: each.status for each in house.reads.notifications(incident_id)}[message_id]
+
+
+def test_a_claim_is_a_lease(house: House) -> None:
+    """What one worker claimed no other gets, until the lease ends; its holder may ask whether it still holds."""
+    house.fire()
+    mine = messages(house.claim(worker="a"))
+    assert mine
+    assert house.claim(worker="b") == []
+    assert house.claim(LEASE - 1, worker="b") == []
+    ids = [each.id for each in mine]
+    holds = house.engine.holds
+    assert holds(ids, "a", Instant(START + LEASE - 1))
+    assert not holds(ids, "a", Instant(START + LEASE))
+    assert not holds(ids, "b", Instant(START))
+    assert not holds([*ids, "nobody"], "a", Instant(START))
+
+
+def test_a_lease_that_ran_out_is_claimed_again_with_the_same_id(house: House) -> None:
+    """After a crash the same message is sent again under the same idempotency key; the late report counts nothing."""
+    incident = house.fire()
+    lost = messages(house.claim(worker="crashed"))
+    again = messages(house.claim(LEASE, worker="other"))
+    assert [each.id for each in again] == [each.id for each in lost]
+    before = house.dump()
+    assert house.report(lost, at=LEASE + 1, worker="crashed") == 0
+    assert house.dump() == before
+    assert house.report(again, at=LEASE + 1, worker="other") == len(again)
+    assert {each.status for each in house.reads.notifications(incident.id)} == {Status.DELIVERED}
+
+
+def test_a_report_counts_once(house: House) -> None:
+    """The same report again changes nothing, and one about an unknown message neither."""
+    house.fire()
+    claimed = messages(house.claim())
+    assert house.report(claimed) == len(claimed)
+    before = house.dump()
+    assert house.report(claimed) == 0
+    assert house.report([]) == 0
+    assert house.dump() == before
+
+
+def test_later_messages_follow_in_order_and_in_the_thread(house: House) -> None:
+    """The acknowledgement's message waits until the page has gone out, and then answers in its thread."""
+    incident = house.fire()
+    pages = messages(house.claim())
+    acknowledge(house, incident.id)
+    paged = {(page.channel, page.recipient) for page in pages}
+    assert not paged & {(each.channel, each.recipient) for each in messages(house.claim(SECOND))}
+    house.report(pages, at=2 * SECOND)
+    following = {delivery.items[0][0].channel: delivery for delivery in house.claim(2 * SECOND)}
+    assert following["slack"].items[0][0].kind is Kind.ACKNOWLEDGED
+    assert following["slack"].thread == f"ref-{on('slack', pages).id}"
+    assert following["slack"].items[0][1].acknowledged_by == "ada"
+
+
+def test_what_is_overtaken_before_it_is_sent_is_never_sent(house: House) -> None:
+    """An acknowledgement overtakes waiting pages: they end as superseded, in the timeline too, and nobody claims them."""
+    incident = house.fire()
+    acknowledge(house, incident.id)
+    sent = house.deliver_all(SECOND)
+    assert {each.kind for each in sent} == {Kind.ACKNOWLEDGED}
+    pages = [each for each in house.reads.notifications(incident.id) if each.kind is Kind.PAGE]
+    assert pages
+    assert {each.status for each in pages} == {Status.SUPERSEDED}
+    assert house.facts(incident.id).count(Fact.SUPERSEDED) == len(pages)
+
+
+def test_overtaken_under_way_and_delivered_counts_as_delivered(house: House) -> None:
+    """The page was on its way when it was overtaken, and arrived: that is what is recorded."""
+    incident = house.fire()
+    page = on("slack", messages(house.claim()))
+    acknowledge(house, incident.id)
+    assert not house.engine.holds([page.id], "w", Instant(START + SECOND)), "a sender that has not begun stops here"
+    house.report([page], Delivered("C1/1"), at=2 * SECOND)
+    assert status(house, incident.id, page.id) is Status.DELIVERED
+
+
+def test_overtaken_under_way_and_failed_is_not_tried_again(house: House) -> None:
+    """A page that failed after it was overtaken ends as superseded."""
+    incident = house.fire()
+    page = on("slack", messages(house.claim()))
+    acknowledge(house, incident.id)
+    house.report([page], Retry("busy"), at=2 * SECOND)
+    assert status(house, incident.id, page.id) is Status.SUPERSEDED
+
+
+def test_overtaken_under_way_and_never_reported_ends(house: House) -> None:
+    """Its sender crashed: when the lease is over the message is finished, not sent again."""
+    incident = house.fire()
+    pages = messages(house.claim())
+    acknowledge(house, incident.id)
+    sent = house.deliver_all(LEASE)
+    assert not {each.id for each in pages} & {each.id for each in sent}
+    assert {status(house, incident.id, page.id) for page in pages} == {Status.SUPERSEDED}
+
+
+def test_a_failed_message_is_tried_again_later(house: House) -> None:
+    """It is due again after its delay, with its attempts counted; meanwhile nothing overtakes it."""
+    incident = house.fire()
+    page = on("slack", messages(house.claim()))
+    house.report([page], Retry("busy", 90 * SECOND))
+    house.fire("key", "b", at=SECOND)
+    assert "slack" not in {each.channel for each in messages(house.claim(89 * SECOND))}
+    again = on("slack", messages(house.claim(120 * SECOND)))
+    assert (again.id, again.attempts, again.detail) == (page.id, 1, "busy")
+    assert Fact.SEND_FAILED in house.facts(incident.id)
+
+
+def test_a_rejected_page_goes_to_the_fallback(house: House) -> None:
+    """What cannot be delivered is given up at once, said, and the next channel told."""
+    incident = house.fire()
+    page = on("slack", messages(house.claim()))
+    house.report([page], Rejected("channel_not_found"))
+    assert status(house, incident.id, page.id) is Status.GAVE_UP
+    fallback = [each for each in messages(house.claim()) if each.kind is Kind.PAGE]
+    assert fallback
+    assert {Fact.GAVE_UP, Fact.FALLBACK} <= set(house.facts(incident.id))
+
+
+def test_a_storm_is_bundled_and_names_every_incident(house: House) -> None:
+    """Twenty first pages leave alone; the rest leave together half a minute later, each reported for itself."""
+    extra = 7
+    for number in range(STORM_LIMIT.count + extra):
+        house.fire(f"key-{number}")
+    sent = [each for each in house.deliver_all() if each.channel == "slack"]
+    assert len(sent) == STORM_LIMIT.count
+    assert [each for each in messages(house.claim(BUNDLE_WAIT - 1)) if each.channel == "slack"] == []
+    (bundle,) = [each for each in house.claim(BUNDLE_WAIT) if each.items[0][0].channel == "slack"]
+    assert len(bundle.items) == extra
+    assert len({incident.id for _, incident in bundle.items}) == extra
+    assert house.report(messages([bundle]), Delivered("C1/bundle"), at=BUNDLE_WAIT) == extra
+    waiting = house.reads.figures(START).waiting
+    assert "slack" not in waiting
+
+
+def test_a_busy_channel_holds_up_no_other(house: House) -> None:
+    """Messages for a channel that has enough under way wait; the others are claimed."""
+    house.fire()
+    channels = {each.channel for each in messages(house.claim(busy=frozenset({"slack"})))}
+    assert channels
+    assert "slack" not in channels
+    assert {each.channel for each in messages(house.claim())} == {"slack"}
+
+
+def test_replicas_never_claim_the_same_message(postgresql: Callable[[], str], open_stores: Open) -> None:
+    """Two replicas, two threads each: every message is claimed once."""
+    url = postgresql()
+    houses = [House(open_stores(url)), House(open_stores(url))]
+    for number in range(60):
+        houses[0].fire(f"key-{number}", at=number * MINUTE // 10)
+    at = 10 * MINUTE
+
+    def work(turn: int) -> list[str]:
+        house, taken = houses[turn % 2], []
+        while claimed := messages(house.claim(at, worker=f"w{turn}")):
+            taken += [each.id for each in claimed]
+            house.report(claimed, at=at, worker=f"w{turn}")
+        return taken
+
+    with ThreadPoolExecutor(4) as threads:
+        taken = list(chain.from_iterable(threads.map(work, range(4))))
+    assert len(taken) == len(set(taken)) > 60
