@@ -12,7 +12,7 @@ from typing import TypeVar
 from receiver.core.draft import Refusal
 from receiver.core.events import Action, AlertsReceived, Bounced, Declare, Outcome, Overtaken, Reported, TimePassed
 from receiver.core.model import Incident, Instant, Notification, Status
-from receiver.core.outbox import allot, lane
+from receiver.core.outbox import allot, bundle, counted_when_due, counted_when_planned, lane
 from receiver.core.plan import Book, Playbook
 from receiver.errors import StoreConflict, StoreUnavailable
 from receiver.work import Store, Transaction, Work
@@ -24,6 +24,9 @@ LEASE = 60 * SECOND
 
 POSTPONE = 60 * SECOND
 """How long an incident that cannot be decided on is left alone before the next try."""
+
+BUNDLE_LIMIT = 500
+"""Incidents that one bundle names; what gathered beyond them leaves as the next, at once."""
 
 ATTEMPTS = 5
 """Times a batch runs before a conflict between replicas is given back to the caller."""
@@ -120,10 +123,20 @@ class Engine:
             )
             work.load_alerts((each.key, each.alerts) for each in requests if isinstance(each, AlertsReceived))
             outcomes = [self._carry_out(work, request) for request in requests]
+            work.plan(self._allot(transaction, counted_when_planned(work.planned(), self._book(self._current)), now))
             work.save()
             return [
                 Result(work.by_id(incident_id) if incident_id else None, refusal) for incident_id, refusal in outcomes
             ]
+
+    def _allot(self, transaction: Transaction, counted: Sequence[Notification], now: Instant) -> Sequence[Notification]:
+        """Take what is counted out of its lanes' buckets; returns what has to wait, in its new form."""
+        if not counted:
+            return ()
+        buckets = transaction.buckets(sorted({lane(each) for each in counted}))
+        allotment = allot(counted, buckets, now, self._book(self._current))
+        transaction.save_buckets(allotment.buckets)
+        return allotment.wait
 
     def _carry_out(self, work: Work, request: Request) -> tuple[str | None, Refusal | None]:
         """Decide one request; the id of the incident it concerned, and the refusal."""
@@ -155,10 +168,11 @@ class Engine:
     def claim(self, now: Instant, worker: str, busy: frozenset[str] = frozenset(), limit: int = 32) -> list[Delivery]:
         """Take due notifications under a lease, in order per incident, channel and recipient.
 
-        `busy`: channels (by name) that have enough under way already. `limit`: incidents.
+        `busy`: channels (by name) that have enough under way already. `limit`: incidents, not counting bundles.
         """
         with self._store.transaction() as transaction:
             ids = transaction.sendable_incidents(now, limit, busy)
+            ids += transaction.bundled_incidents(now, BUNDLE_LIMIT, busy)
         claimed = self._contain(
             ids, lambda some: [self._claim(some, worker, now, busy)], lambda each: self._skip(each, now)
         )
@@ -172,11 +186,11 @@ class Engine:
             for overtaken in (each for each in heads if each.superseded):
                 work.decide(work.by_id(overtaken.incident_id), Reported(overtaken, Overtaken()))
             due = [each for each in heads if not each.superseded]
-            buckets = transaction.buckets(sorted({lane(each) for each in due}))
-            allotment = allot(due, buckets, now, self._book(self._current))
-            messages = [tuple(_lease(each, worker, now) for each in message) for message in allotment.send]
-            work.settle(each for message in (*messages, allotment.wait) for each in message)
-            transaction.save_buckets(allotment.buckets)
+            wait = self._allot(transaction, counted_when_due(due, self._book(self._current)), now)
+            held = {each.id for each in wait}
+            leased = [_lease(each, worker, now) for each in due if each.id not in held]
+            work.settle((*leased, *wait))
+            messages = bundle(leased)
             threads = transaction.threads([message[0] for message in messages])
             work.save()
             return [self._delivery(work, transaction, message, threads) for message in messages]

@@ -44,7 +44,13 @@ class Transaction(Protocol):
         """Ids of incidents with a window due, the most overdue first; not locked."""
 
     def sendable_incidents(self, now: Instant, limit: int, busy: frozenset[str] = frozenset()) -> list[str]:
-        """Ids of incidents with a notification at the head of its queue that is due, on a channel that is not busy."""
+        """Ids of incidents with a notification at the head of its queue that is due, on a channel that is not busy.
+
+        Not of those that leave in a bundle.
+        """
+
+    def bundled_incidents(self, now: Instant, limit: int, busy: frozenset[str] = frozenset()) -> list[str]:
+        """Ids of incidents with a notification whose bundle leaves now, likewise."""
 
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
         """Stored alerts: incident id → fingerprints wanted gives incident id → fingerprint → alert."""
@@ -171,6 +177,14 @@ class Work:
     def settle(self, notifications: Iterable[Notification]) -> None:
         """Write stored notifications in their new form."""
         self._settled.update((each.id, each) for each in notifications)
+
+    def planned(self) -> Iterable[Notification]:
+        """New notifications, in the order they were planned."""
+        return self._planned.values()
+
+    def plan(self, notifications: Iterable[Notification]) -> None:
+        """New notifications in a changed form."""
+        self._planned.update((each.id, each) for each in notifications)
 
     def save(self) -> None:
         """Number the new incidents, and write it all."""

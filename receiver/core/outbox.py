@@ -4,6 +4,9 @@ The first twenty first pages a minute to one recipient (or as many as the channe
 leave at once, at each level for itself; those beyond wait, 30 s at most, and leave as one message that
 names every incident. Escalations and fallbacks never wait. PagerDuty and webhooks take single events
 only (each with a key of its own to close it by), so nothing is bundled there.
+
+First pages are counted when they are planned, so that a storm writes each of them once; news, which only a
+channel's `rate_limit` holds back, when it is due.
 """
 
 from collections.abc import Iterable, Mapping
@@ -39,51 +42,63 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Allotment:
-    """What leaves now (each tuple one message), what waits, and the buckets as they are after it."""
+    """What may leave now, what waits (in its new form), and the buckets as they are after it."""
 
-    send: tuple[tuple[Notification, ...], ...]
+    send: tuple[Notification, ...]
     wait: tuple[Notification, ...]
     buckets: Mapping[Lane, Bucket]
 
 
 def lane(notification: Notification) -> Lane:
     """The lane that a notification is counted in."""
-    return Lane(notification.channel, notification.recipient, notification.level if _is_first(notification) else 0)
+    return Lane(notification.channel, notification.recipient, notification.level if is_first(notification) else 0)
 
 
-def allot(due: Iterable[Notification], buckets: Mapping[Lane, Bucket], now: Instant, book: Book) -> Allotment:
-    """Share out what is due. `buckets` are those of the due notifications' lanes; a missing one is full."""
+def counted_when_planned(planned: Iterable[Notification], book: Book) -> list[Notification]:
+    """The first pages that a storm may hold back."""
+    return [each for each in planned if each.due_at is not None and is_first(each) and _is_limited(each, book)]
+
+
+def counted_when_due(due: Iterable[Notification], book: Book) -> list[Notification]:
+    """The news that a rate limit may hold back."""
+    return [each for each in due if not is_first(each) and _is_limited(each, book)]
+
+
+def bundle(due: Iterable[Notification]) -> list[tuple[Notification, ...]]:
+    """The messages that what is due leaves in: what waited for a bundle leaves with its lane, the rest alone."""
+    messages: dict[Lane | str, list[Notification]] = {}
+    for each in due:
+        messages.setdefault(each.id if each.bundle_at is None else lane(each), []).append(each)
+    return [tuple(message) for message in messages.values()]
+
+
+def allot(counted: Iterable[Notification], buckets: Mapping[Lane, Bucket], now: Instant, book: Book) -> Allotment:
+    """Share out what each lane may send. `buckets` are those of the notifications' lanes; a missing one is full."""
     after = dict(buckets)
-    send: list[tuple[Notification, ...]] = []
+    send: list[Notification] = []
     wait: list[Notification] = []
-    bundles: dict[Lane, list[Notification]] = {}
-    for notification in due:
+    for notification in counted:
         where = lane(notification)
-        if notification.bundle_at is not None:
-            bundles.setdefault(where, []).append(notification)
-        elif not _is_limited(notification, book):
-            send.append((notification,))
+        limit = _limit(notification, book)
+        bucket, allowed = _take(after.get(where), limit, now)
+        if allowed:
+            send.append(notification)
         else:
-            limit = _limit(notification, book)
-            bucket, allowed = _take(after.get(where), limit, now)
-            if allowed:
-                send.append((notification,))
-            else:
-                bucket, later = _defer(notification, bucket, limit, now)
-                wait.append(later)
-            after[where] = bucket
-    send.extend(tuple(bundle) for bundle in bundles.values())
+            bucket, later = _defer(notification, bucket, limit, now)
+            wait.append(later)
+        after[where] = bucket
     return Allotment(tuple(send), tuple(wait), after)
 
 
-def _is_first(notification: Notification) -> bool:
+def is_first(notification: Notification) -> bool:
+    """Whether it is the page of an incident that opened or recurred."""
     return notification.kind is Kind.PAGE and notification.reason in FIRST_PAGES
 
 
 def _is_limited(notification: Notification, book: Book) -> bool:
     if book.channel_type(notification.channel) in {"pagerduty", "webhook"}:
         return False
-    if _is_first(notification):
+    if is_first(notification):
         return True
     channel = book.channel(notification.channel)
     return notification.kind is not Kind.PAGE and channel is not None and channel.rate_limit is not None
@@ -107,7 +122,7 @@ def _take(bucket: Bucket | None, limit: RateLimit, now: Instant) -> tuple[Bucket
 
 def _defer(notification: Notification, bucket: Bucket, limit: RateLimit, now: Instant) -> tuple[Bucket, Notification]:
     """First pages wait for the bundle; news waits for credit."""
-    if not _is_first(notification):
+    if not is_first(notification):
         due_at = Instant(now + limit.per // limit.count - bucket.credit)
         return bucket, replace(notification, due_at=due_at)
     leaving = bucket.bundle_at if bucket.bundle_at is not None and bucket.bundle_at > now else None

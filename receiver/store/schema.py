@@ -97,7 +97,8 @@ notifications = Table(
     # One index for all that is asked within an incident: heads of queues, threads, what a decision overtakes.
     Index("notifications_queue", "incident_id", "status", "channel", "recipient", "sequence"),
     # Not "where it waits": then PostgreSQL, before it has statistics, walks all that waits to find one queue's.
-    _partial("notifications_due", text("level DESC"), "due_at", "channel", where="due_at IS NOT NULL"),
+    _partial("notifications_due", "level", "due_at", "channel", where="due_at IS NOT NULL AND bundle_at IS NULL"),
+    _partial("notifications_bundled", "due_at", "level", where="due_at IS NOT NULL AND bundle_at IS NOT NULL"),
 )
 
 entries = Table(

@@ -19,10 +19,26 @@ HEAD = """NOT EXISTS (
       AND earlier.channel = n.channel AND earlier.recipient = n.recipient AND earlier.sequence < n.sequence
 )"""
 
+
+def _by_level(query: str) -> str:
+    """The query for each level, with its number for {level}: the index that finds what is due begins with it."""
+    return " UNION ALL ".join(f"SELECT * FROM ({query.format(level=level)}) AS level_{level}" for level in (4, 3, 2, 1))
+
+
 # The worst level first: a page must not wait behind a storm of news.
 SENDABLE = f"""
+SELECT incident_id FROM ({
+    _by_level(f'''
+    SELECT n.incident_id, n.level, n.due_at FROM notifications n
+    WHERE n.level = {{level}} AND n.due_at <= :now AND n.bundle_at IS NULL AND NOT (n.channel = ANY(:busy)) AND {HEAD}
+    ORDER BY n.due_at LIMIT :limit
+    ''')
+}) AS due ORDER BY level DESC, due_at LIMIT :limit
+"""
+
+BUNDLED = f"""
 SELECT n.incident_id FROM notifications n
-WHERE n.due_at <= :now AND NOT (n.channel = ANY(:busy)) AND {HEAD}
+WHERE n.due_at <= :now AND n.bundle_at IS NOT NULL AND NOT (n.channel = ANY(:busy)) AND {HEAD}
 ORDER BY n.level DESC, n.due_at LIMIT :limit
 """
 
@@ -32,14 +48,18 @@ WHERE n.incident_id = ANY(:ids) AND n.status = 'waiting' AND NOT (n.channel = AN
 ORDER BY n.level DESC, n.created_at, n.incident_id, n.sequence
 """
 
-# Level by level, since the index that finds the earliest begins with the level.
 NEXT_DUE = f"""
 SELECT min(due_at) FROM (
-    SELECT (
-        SELECT n.due_at FROM notifications n WHERE n.due_at IS NOT NULL AND n.level = levels.level AND {HEAD}
-        ORDER BY n.due_at LIMIT 1
-    ) AS due_at
-    FROM (SELECT 1 AS level UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4) levels
+    {
+    _by_level(f'''
+    SELECT n.due_at FROM notifications n
+    WHERE n.level = {{level}} AND n.due_at IS NOT NULL AND n.bundle_at IS NULL AND {HEAD} ORDER BY n.due_at LIMIT 1
+    ''')
+}
+    UNION ALL SELECT * FROM (
+        SELECT n.due_at FROM notifications n
+        WHERE n.due_at IS NOT NULL AND n.bundle_at IS NOT NULL AND {HEAD} ORDER BY n.due_at LIMIT 1
+    ) AS bundles
     UNION ALL SELECT min(due_at) FROM incidents WHERE due_at IS NOT NULL
 ) AS earliest
 """

@@ -36,9 +36,18 @@ class SqlTransaction:
         return [row.id for row in self._session.rows(statements.DUE_INCIDENTS, now=now, limit=limit)]
 
     def sendable_incidents(self, now: Instant, limit: int, busy: frozenset[str] = frozenset()) -> list[str]:
-        """Ids of incidents with a notification at the head of its queue that is due, on a channel that is not busy."""
+        """Ids of incidents with a notification at the head of its queue that is due, on a channel that is not busy.
+
+        Not of those that leave in a bundle.
+        """
         several = limit * _HEADS_PER_INCIDENT
         rows = self._session.rows(statements.SENDABLE, now=now, limit=several, busy=list(busy))
+        return list(dict.fromkeys(row.incident_id for row in rows))[:limit]
+
+    def bundled_incidents(self, now: Instant, limit: int, busy: frozenset[str] = frozenset()) -> list[str]:
+        """Ids of incidents with a notification whose bundle leaves now, likewise."""
+        several = limit * _HEADS_PER_INCIDENT
+        rows = self._session.rows(statements.BUNDLED, now=now, limit=several, busy=list(busy))
         return list(dict.fromkeys(row.incident_id for row in rows))[:limit]
 
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from receiver.core.model import Instant, Kind, Notification, Reason
-from receiver.core.outbox import Bucket, Lane, allot, lane
+from receiver.core.outbox import Bucket, Lane, allot, bundle, counted_when_due, counted_when_planned, lane
 from rules.policy import MINUTE, SECOND, Channel, Micros, RateLimit
 from tests.core.alerts import START
 from tests.core.guide import CHANNELS, POLICY, with_channel
@@ -45,10 +45,13 @@ class Outlet:
 
     def offer(self, *due: Notification) -> list[tuple[str, ...]]:
         """What leaves, as the ids in each message."""
-        allotment = allot(due, self.buckets, self.now, self.book)
+        fresh = [each for each in due if each.bundle_at is None]
+        counted = [*counted_when_planned(fresh, self.book), *counted_when_due(fresh, self.book)]
+        allotment = allot(counted, self.buckets, self.now, self.book)
         self.buckets = dict(allotment.buckets)
         self.waiting.extend(allotment.wait)
-        return [tuple(each.id for each in message) for message in allotment.send]
+        held = {each.id for each in allotment.wait}
+        return [tuple(each.id for each in message) for message in bundle(each for each in due if each.id not in held)]
 
     def after(self, seconds: float) -> list[tuple[str, ...]]:
         """What leaves of those that wait, so many seconds later."""

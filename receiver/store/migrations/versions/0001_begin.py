@@ -12,6 +12,8 @@ branch_labels = None
 depends_on = None
 
 DUE = sa.text("due_at IS NOT NULL")
+ALONE = sa.text("due_at IS NOT NULL AND bundle_at IS NULL")
+BUNDLED = sa.text("due_at IS NOT NULL AND bundle_at IS NOT NULL")
 
 
 def upgrade() -> None:
@@ -106,9 +108,16 @@ def _create_notifications() -> None:
     op.create_index(
         "notifications_due",
         "notifications",
-        [sa.text("level DESC"), "due_at", "channel"],
-        sqlite_where=DUE,
-        postgresql_where=DUE,
+        ["level", "due_at", "channel"],
+        sqlite_where=ALONE,
+        postgresql_where=ALONE,
+    )
+    op.create_index(
+        "notifications_bundled",
+        "notifications",
+        ["due_at", "level"],
+        sqlite_where=BUNDLED,
+        postgresql_where=BUNDLED,
     )
 
 
