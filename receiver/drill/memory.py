@@ -4,7 +4,7 @@ It keeps the contract of `receiver.work.Store` for one thread and one owner: not
 undoing, because the engine writes once, at the end of what it decided.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -58,8 +58,15 @@ class MemoryStore:
 
     def sendable_incidents(self, now: Instant, limit: int, busy: frozenset[str] = frozenset()) -> list[str]:
         """Ids of incidents with a due notification at the head of its queue, the worst first."""
-        due = sorted(self._due(list(self._waiting), now, busy), key=lambda each: (-each.level, each.due_at or 0))
-        return list(dict.fromkeys(each.incident_id for each in due))[:limit]
+        return self._worst(limit, [each for each in self._due(list(self._waiting), now, busy) if not each.bundle_at])
+
+    def bundled_incidents(self, now: Instant, limit: int, busy: frozenset[str] = frozenset()) -> list[str]:
+        """Ids of incidents with a notification whose bundle leaves now, the worst first."""
+        return self._worst(limit, [each for each in self._due(list(self._waiting), now, busy) if each.bundle_at])
+
+    def _worst(self, limit: int, due: Iterable[Notification]) -> list[str]:
+        by_level = sorted(due, key=lambda each: (-each.level, each.due_at or 0))
+        return list(dict.fromkeys(each.incident_id for each in by_level))[:limit]
 
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
         """The stored alerts of those fingerprints."""
