@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from rules import condition
+from rules import afterthoughts, condition
 from rules.document import RESPONSE, Document
 from rules.document.values import suggest
+from rules.doubts import doubt
 from rules.durations import format_duration
 from rules.nodes import Node
 from rules.policy import IncidentType, Place, Policy, Rule, Signal
@@ -34,15 +35,16 @@ def find(policy: Policy, document: Document, root: Node) -> Iterator[Problem]:
     yield from _signals(policy)
     yield from _thresholds(policy, document)
     yield from _section_names(document, root)
+    yield from afterthoughts.find(policy, place_of(root))
 
 
 def _nobody_to_tell(policy: Policy, start: Place) -> Iterator[Problem]:
     if not policy.channels:
         yield Problem.at(start, "no channel is defined: nobody could be told (incident_response.alert_channels)")
     elif not any(channel.enabled for channel in policy.channels):
-        yield Problem.at(start, "every channel has `enabled: false`: nobody could be told", "warning")
+        yield doubt("all-channels-disabled", start, "every channel has `enabled: false`: nobody could be told")
     if not policy.rules and not policy.incident_types:
-        yield Problem.at(start, "no detection rule and no incident type: nothing would be detected", "warning")
+        yield doubt("nothing-detected", start, "no detection rule and no incident type: nothing would be detected")
 
 
 def _levels(policy: Policy, document: Document, root: Node) -> Iterator[Problem]:
@@ -52,20 +54,19 @@ def _levels(policy: Policy, document: Document, root: Node) -> Iterator[Problem]
     places = {number: place_of(root, *way, index) for index, number in enumerate(written)}
     missing = [f"{level.level} ({level.name})" for level in policy.levels if level.level not in places]
     if written and missing:
-        yield Problem.at(
-            place_of(root, *way), f"not defined, so as in the guide: level {', '.join(missing)}", "warning"
-        )
+        message = f"not defined, so as in the guide: level {', '.join(missing)}"
+        yield doubt("level-not-defined", place_of(root, *way), message)
     for milder, worse in pairwise(policy.levels):
         if worse.response_time > milder.response_time and worse.level in places:
             message = f"level {worse.level} has more time to respond than level {milder.level}"
-            yield Problem.at(places[worse.level], message, "warning")
+            yield doubt("level-order", places[worse.level], message)
     seen: dict[str, int] = {}
     for level in policy.levels:
         place = places.get(level.level, place_of(root, *way))
         if level.escalation_time >= level.response_time:
             times = f"{format_duration(level.escalation_time)}, {format_duration(level.response_time)}"
             message = f"level {level.level} escalates only when its response time is over ({times})"
-            yield Problem.at(place, message, "warning")
+            yield doubt("late-escalation", place, message)
         if seen.setdefault(level.name.lower(), level.level) != level.level:
             yield Problem.at(place, f'two levels are named "{level.name}"')
 
@@ -83,16 +84,18 @@ def _same_conditions(rules: Iterable[Rule]) -> Iterator[Problem]:
     for rule in rules:
         first = seen.setdefault((" ".join(rule.condition.split()), rule.labels), rule)
         if first is not rule and rule.place:
-            message = (
-                f'"{rule.name}" has the same condition as "{first.name}" ({first.place}): both alert, in one incident'
-            )
-            yield Problem.at(rule.place, message, "warning")
+            same = f'"{rule.name}" has the same condition as "{first.name}" ({first.place})'
+            if rule.level == first.level:
+                yield doubt("same-condition", rule.place, f"{same}: both alert, in one incident")
+            else:
+                levels = f"level {rule.level}, not {first.level}"
+                yield doubt("same-condition-levels", rule.place, f"{same}, but {levels}: the worse always wins")
 
 
 def _readings(rules: Iterable[Rule]) -> Iterator[Problem]:
     for rule in rules:
         for warning in condition.parse(rule.condition).warnings:
-            yield Problem.at(_place(rule), f'condition of "{rule.name}": {warning}', "warning")
+            yield doubt("doubtful-condition", _place(rule), f'condition of "{rule.name}": {warning}')
 
 
 def _silent_channels(policy: Policy) -> Iterator[Problem]:
@@ -102,7 +105,7 @@ def _silent_channels(policy: Policy) -> Iterator[Problem]:
         if each.channels and disabled.issuperset(each.channels):
             names = ", ".join(each.channels)
             message = f'"{each.name}" tells only channels with `enabled: false` ({names}): its pages go to `fallback`'
-            yield Problem.at(_place(each), message, "warning")
+            yield doubt("disabled-channels", _place(each), message)
 
 
 _TIME = re.compile(r"(response_time|latency|duration)(_p\d+)?$|_p\d+$")
@@ -115,10 +118,10 @@ def _signals(policy: Policy) -> Iterator[Problem]:
     for signal in policy.signals:
         if signal.name not in read:
             hint = suggest(signal.name, read)
-            yield Problem.at(_place(signal), f"nothing reads the signal `{signal.name}`{hint}", "warning")
+            yield doubt("unread-signal", _place(signal), f"nothing reads the signal `{signal.name}`{hint}")
         if not signal.missing_data:
             message = f"`missing_data: false`: if `{signal.name}` vanishes, its rules fall silent and nobody is told"
-            yield Problem.at(_place(signal), message, "warning")
+            yield doubt("no-missing-data-twin", _place(signal), message)
         if signal.expr and "_seconds" in signal.expr and not signal.unit and _TIME.search(signal.name):
             message = (
                 f"`{signal.name}` is read from seconds; its conditions may mean milliseconds, as the guide's do: "
@@ -136,7 +139,7 @@ def _thresholds(policy: Policy, document: Document) -> Iterator[Problem]:
             continue
         if comparison.threshold != limit:
             message = f'"{rule.name}" compares with {comparison.threshold:g}, critical_threshold is {limit:g}'
-            yield Problem.at(_place(rule), message, "warning")
+            yield doubt("critical-threshold", _place(rule), message)
 
 
 def _section_names(document: Document, root: Node) -> Iterator[Problem]:
@@ -144,7 +147,7 @@ def _section_names(document: Document, root: Node) -> Iterator[Problem]:
         near = difflib.get_close_matches(name, GUIDE_SECTIONS, 1, 0.92)
         if name not in GUIDE_SECTIONS and near:
             message = f"`{name}` is a section of its own; did you mean `{near[0]}`?"
-            yield Problem.at(place_of(root, name), message, "warning")
+            yield doubt("section-name", place_of(root, name), message)
 
 
 def _place(part: Rule | IncidentType | Signal) -> Place:

@@ -6,14 +6,15 @@ Every problem in every file is found in one go and told with its line; a Policy 
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
 from rules import lints, slo
 from rules.document import RESPONSE, Document
 from rules.document.values import Vocabulary
+from rules.doubts import without_allowed
 from rules.meaning import BASIC, USUAL_WORDS, interpret
 from rules.merge import find_repeats, merge
 from rules.nodes import Mark, Node, mapping
@@ -33,6 +34,10 @@ class Loaded:
 
     policy: Policy
     warnings: tuple[Problem, ...] = ()
+    notes: tuple[Problem, ...] = ()
+    """What is worth knowing, and may well be meant (``check -v``)."""
+    allowed: Mapping[str, str] = field(default_factory=dict)
+    """Lints that the policy allows, with the reason."""
 
 
 def load(paths: Sequence[Path] = ()) -> Policy:
@@ -72,10 +77,13 @@ def _understand(sources: Sources) -> Loaded:
     policy = _policy(document, root, vocabulary, watched, sources) if document and complete else None
     if policy:
         sources.problems += unit_conflicts(systems, policy)
-    problems = _in_order(sources)
+    allowed = dict(document.lints.allow) if document else {}
+    problems = list(without_allowed(_in_order(sources), allowed))
+    warnings = tuple(problem for problem in problems if problem.severity != "note")
     if policy is None or any(problem.severity == "error" for problem in problems):
-        raise PolicyError(problems)
-    return Loaded(replace(policy, unused=unused), tuple(problems))
+        raise PolicyError(warnings)
+    notes = tuple(problem for problem in problems if problem.severity == "note")
+    return Loaded(replace(policy, unused=unused), warnings, notes, allowed)
 
 
 def _in_order(sources: Sources) -> list[Problem]:

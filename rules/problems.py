@@ -11,7 +11,7 @@ from typing import Literal
 
 from rules.policy import Place
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Problem:
     severity: Severity = "error"
     source: str = ""
     """The line of the file, as written, without its end."""
+    name: str = ""
+    """The lint's name (`rules.doubts`), where it is one: a policy may allow it."""
 
     @classmethod
     def at(cls, place: Place, message: str, severity: Severity = "error") -> "Problem":
@@ -32,7 +34,8 @@ class Problem:
         return cls(place.path, place.line, place.column, message, severity)
 
     def __str__(self) -> str:
-        said = f"warning: {self.message}" if self.severity == "warning" else self.message
+        said = self.message if self.severity == "error" else f"{self.severity}: {self.message}"
+        said += f" [{self.name}]" if self.name else ""
         if self.line < 1:
             return f"{self.path}: {said}"
         head = f"{self.path}:{self.line}:{self.column}: {said}"

@@ -1,6 +1,6 @@
 """`tocsin check` and `tocsin compile`: a policy, before it meets the world."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,10 +9,13 @@ import typer
 from receiver.cli.output import console, fail, print_json, print_table
 from receiver.core.model import Incident, Instant
 from receiver.core.plan import Playbook
+from receiver.drill.reach import Reach, Worst, lints, reaches, worst_cases, worst_without
+from rules.doubts import DOUBTS, without_allowed
 from rules.durations import format_duration
 from rules.load import Loaded, load_with_warnings
 from rules.outputs import Options, render
-from rules.policy import Policy
+from rules.policy import SECOND, Policy
+from rules.problems import Problem
 from rules.stored import digest
 
 Paths = Annotated[
@@ -31,22 +34,60 @@ def add_to(app: typer.Typer) -> None:
 
 def check(
     paths: Paths = None,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Also what is read but not used.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Also notes, every channel's loss, what is read but not used.")
+    ] = False,
+    explain: Annotated[
+        str, typer.Option("--explain", metavar="LINT", help="What a lint means; `all` lists them.", show_default=False)
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Validate a policy and tell who is reached when. All problems are shown at once."""
-    loaded = load_with_warnings(paths or [])
-    if json:
-        print_json(_summary(loaded))
+    if explain:
+        _explain(explain)
         return
-    for warning in loaded.warnings:
-        console.print(str(warning), style="yellow", markup=False, soft_wrap=True)
+    loaded = load_with_warnings(paths or [])
+    ways = reaches(loaded.policy)
+    drilled = list(without_allowed(lints(loaded.policy, ways), loaded.allowed))
+    if json:
+        print_json(_summary(loaded, ways, drilled))
+    else:
+        _show(loaded, ways, drilled, verbose=verbose)
+    if any(problem.severity == "error" for problem in drilled):
+        raise typer.Exit(1)
+
+
+def _explain(name: str) -> None:
+    """What a lint means."""
+    if name == "all":
+        print_table(["lint", "severity"], ((name, each.severity) for name, each in DOUBTS.items()))
+        return
+    if name not in DOUBTS:
+        fail(f"tocsin check: no lint is named {name!r}; there are {', '.join(DOUBTS)}", 2)
+    console.print(f"{name} ({DOUBTS[name].severity})", style="bold", markup=False)
+    console.print(DOUBTS[name].explanation, markup=False)
+    if DOUBTS[name].severity != "error":
+        said = f'lints: {{allow: {{{name}: "why"}}}}'
+        console.print(f"Meant as it stands? Say so in the policy: {said}", markup=False, soft_wrap=True)
+
+
+def _show(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem], *, verbose: bool) -> None:
+    for problem in (*loaded.warnings, *drilled, *(loaded.notes if verbose else ())):
+        style = {"error": "bold red", "warning": "yellow"}.get(problem.severity, "")
+        console.print(str(problem), style=style, markup=False, soft_wrap=True)
     policy = loaded.policy
-    print_table(["level", "acknowledge within", "when", "who is told"], _who_when(policy), "Who is reached when")
-    console.print(
-        f"\n{len(policy.rules)} rules, {len(policy.incident_types)} incident types, "
-        f"{len(policy.channels)} channels: sound."
-    )
+    columns = ["level", "acknowledge within", "when", "who is told"]
+    print_table(columns, _who_when(policy, ways), "Who is reached when")
+    if verbose:
+        first, *rest = _losses(policy, ways)
+        print_table(["level", *first[1:]], rest, "\nWho is reached how soon while this channel is down")
+    verdict = "NOT sound" if any(each.severity == "error" for each in drilled) else "sound"
+    counts = f"{len(policy.rules)} rules, {len(policy.incident_types)} incident types, {len(policy.channels)} channels"
+    console.print(f"\n{counts}: {verdict}.")
+    if loaded.notes and not verbose:
+        console.print(f"notes, shown with -v: {len(loaded.notes)}")
+    for name, reason in loaded.allowed.items():
+        console.print(f"allowed: {name} ({reason})", markup=False)
     for section in policy.disabled_sections:
         console.print(f"disabled: {section}", markup=False)
     if verbose:
@@ -54,29 +95,73 @@ def check(
             console.print(f"not used: {part}", markup=False)
 
 
-def _summary(loaded: Loaded) -> dict[str, Any]:
+def _losses(policy: Policy, ways: Sequence[Reach]) -> Iterator[tuple[str, ...]]:
+    """Per level: how soon a person is reached while each channel is down."""
+    up = [channel.name for channel in policy.channels if channel.enabled]
+    yield ("", *up)
+    for level in reversed(policy.levels):
+        name = f"{level.level} {level.name}"
+        yield name, *(_after(worst_without(ways, level.level, channel)) for channel in up)
+
+
+def _after(micros: int | None) -> str:
+    if micros is None:
+        return "nobody in time"
+    return format_duration(micros) if micros else "at once"
+
+
+def _summary(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem]) -> dict[str, Any]:
     policy = loaded.policy
     return {
         "digest": digest(policy),
         "rules": [rule.key for rule in policy.rules],
         "incident_types": [kind.key for kind in policy.incident_types],
         "channels": [channel.name for channel in policy.channels],
-        "warnings": [str(warning) for warning in loaded.warnings],
+        "warnings": [str(warning) for warning in (*loaded.warnings, *drilled)],
+        "lints": [_lint(each) for each in (*loaded.warnings, *drilled, *loaded.notes) if each.name],
+        "allowed": dict(loaded.allowed),
+        "worst_case": [
+            {
+                "level": each.level,
+                "all_up": _seconds(each.all_up),
+                "one_down": _seconds(each.one_down),
+                "down": each.down,
+            }
+            for each in worst_cases(ways)
+        ],
         "unused": list(policy.unused),
     }
 
 
-def _who_when(policy: Policy) -> Iterator[tuple[str, str, str, str]]:
-    """Per level: at once, at the escalation, at the breach."""
+def _lint(problem: Problem) -> dict[str, Any]:
+    place = {"path": problem.path, "line": problem.line, "column": problem.column}
+    return {"name": problem.name, "severity": problem.severity, "message": problem.message, **place}
+
+
+def _worst(worst: Worst) -> dict[str, Any]:
+    all_up, one_down = _seconds(worst.all_up), _seconds(worst.one_down)
+    return {"level": worst.level, "all_up": all_up, "one_down": one_down, "down": worst.down}
+
+
+def _seconds(micros: int | None) -> float | None:
+    return None if micros is None else micros / SECOND
+
+
+def _who_when(policy: Policy, ways: Sequence[Reach]) -> Iterator[tuple[str, ...]]:
+    """Per level: at once, at the escalation, at the breach; and how soon a person is reached, as drilled."""
     playbook = Playbook.of(policy, "")
+    worst = {each.level: each for each in worst_cases(ways)}
     for level in reversed(policy.levels):
         blank = Incident("", "", "", level.level, "", "", Instant(0), Instant(0))
         plan = playbook.plan(blank)
         within = format_duration(plan.response_time)
+        case = worst[level.level]
+        lost = f"{_after(case.one_down)} without {case.down}" if case.one_down != case.all_up else ""
+        notes = iter((f"reached {_after(case.all_up)}", lost))
         yield f"{level.level} {level.name}", within, "at once", ", ".join(plan.channels) or "nobody"
         steps = sorted([(plan.escalation_time, plan.escalation), (plan.response_time, plan.breach)])
         for at, channels in steps:
-            yield "", "", f"after {format_duration(at)}", ", ".join(channels)
+            yield "", next(notes), f"after {format_duration(at)}", ", ".join(channels)
 
 
 def compile_(

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 
 from rules.document import communication as told
 from rules.document import response as answered
-from rules.document.values import ChannelNameOrType, LevelNumber, Section, SignalName, Text, Url
+from rules.document.values import ChannelNameOrType, LevelNumber, LintName, Section, SignalName, Text, Url
 
 RESPONSE = "_incident_response"
 """Any section whose name ends so has the form of the guide's safety and business sections."""
@@ -20,6 +20,12 @@ def _name_sections(schema: dict[str, Any]) -> None:
     """Say in the JSON schema which further sections there may be (pydantic would allow any name)."""
     schema["patternProperties"] = {"^x-": {}, f"{RESPONSE}$": schema["additionalProperties"]}
     schema["additionalProperties"] = False
+
+
+class Lints(Section):
+    """What of `tocsin check` is meant as it stands."""
+
+    allow: dict[LintName, Text] = Field(default={}, description="Lint → the reason why it is fine here.")
 
 
 class Document(Section):
@@ -52,6 +58,7 @@ class Document(Section):
         None, description="How an assessed impact raises the level (critical: 4, high: 3)."
     )
     contact_information: str = Field("", description="How to reach those who respond; fills {contact_information}.")
+    lints: Lints = Field(default_factory=Lints)
     runbook_url_base: Url | None = Field(None, description="Runbooks of rules without one: this, a slash, the name.")
 
     @property

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from rules import condition, durations
+from rules.doubts import DOUBTS
 from rules.placeholders import PLACEHOLDERS, TemplateError, placeholders
 from rules.policy import CHANNEL_TYPES, SECOND, Micros, RateLimit
 
@@ -199,6 +200,14 @@ def _url(value: str) -> str:
     return value
 
 
+def _lint_name(value: str) -> str:
+    if value not in DOUBTS:
+        raise refusal(f"no lint is named `{value}`{suggest(value, DOUBTS)}")
+    if DOUBTS[value].severity == "error":
+        raise refusal(f"`{value}` cannot be allowed: it must be mended")
+    return value
+
+
 SIGNAL_NAME = r"^[a-zA-Z_:][a-zA-Z0-9_:]*$"
 LABEL_NAME = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 PLAIN_NAME = r"^[^\s/][^/\x00-\x1f\x7f]*$"
@@ -235,3 +244,4 @@ Expression = Annotated[Promql, AfterValidator(_expression)]
 TemplateText = Annotated[str, Field(min_length=1, max_length=100_000), AfterValidator(_template)]
 Recipient = Annotated[str, AfterValidator(_recipient)]
 Url = Annotated[str, AfterValidator(_url)]
+LintName = Annotated[str, AfterValidator(_lint_name), WithJsonSchema({"type": "string", "enum": sorted(DOUBTS)})]

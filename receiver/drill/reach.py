@@ -1,0 +1,138 @@
+"""How soon a person is reached, with every channel up and with each one down: drilled, not computed.
+
+`tocsin check` shows the worst case of each level, and makes lints of what no policy should leave to luck.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from receiver.core.events import AlertsReceived
+from receiver.core.model import Alert, Instant
+from receiver.drill.script import first_reached
+from receiver.drill.world import Weather, World
+from rules.doubts import doubt
+from rules.durations import format_duration
+from rules.policy import IncidentType, Place, Policy, Rule
+from rules.problems import Problem
+
+KEY = "drill"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One way to be told: the rules and types of a level that name the same channels."""
+
+    level: int
+    channels: tuple[str, ...]
+    members: tuple[Rule | IncidentType, ...]
+    """Empty: alerts made elsewhere, which get the level's channels."""
+    all_up: int | None
+    """Microseconds until the first page is delivered; None: not within the response time."""
+    without: Mapping[str, int | None]
+    """The same with this channel down."""
+
+
+def reaches(policy: Policy) -> tuple[Reach, ...]:
+    """Every way to be told that the policy has, the worst level first."""
+    ways: dict[tuple[int, tuple[str, ...]], list[Rule | IncidentType]] = {}
+    told: list[Rule | IncidentType] = [*policy.rules, *policy.incident_types]
+    for level in reversed(policy.levels):
+        default = policy.level_channels(level.level)
+        ways.setdefault((level.level, default), [])
+        for each in told:
+            if each.level == level.level:
+                ways.setdefault((level.level, each.channels or default), []).append(each)
+    up = [channel.name for channel in policy.channels if channel.enabled]
+    return tuple(
+        Reach(
+            level,
+            channels,
+            tuple(members),
+            all_up=_reached(policy, level, members, ""),
+            without={name: _reached(policy, level, members, name) for name in up},
+        )
+        for (level, channels), members in ways.items()
+    )
+
+
+def _reached(policy: Policy, level: int, members: Iterable[Rule | IncidentType], down: str) -> int | None:
+    world = World(policy, Weather(frozenset([down] if down else [])))
+    rule = next((each.key for each in members), "Stranger")
+    alert = Alert(KEY, world.now, firing=True, level=level, rule=rule, type=rule, labels={}, annotations={})
+    began_at = world.now
+    world.handle(AlertsReceived(KEY, "", (alert,)))
+    world.advance(
+        Instant(began_at + policy.level(level).response_time),
+        enough=lambda: first_reached(world.sent, began_at) is not None,
+    )
+    return first_reached(world.sent, began_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """A level's worst case."""
+
+    level: int
+    all_up: int | None
+    one_down: int | None
+    down: str
+    """The channel whose loss is worst; empty: there is none to lose."""
+
+
+def worst_without(found: Iterable[Reach], level: int, channel: str) -> int | None:
+    """How soon the level's worst way to be told reaches a person while that channel is down."""
+    downs = (reach.without[channel] for reach in found if reach.level == level and channel in reach.without)
+    return max(downs, key=_badness, default=None)
+
+
+def worst_cases(found: Iterable[Reach]) -> Iterator[Worst]:
+    """The worst case of each level, in the order given."""
+    by_level: dict[int, list[Reach]] = {}
+    for reach in found:
+        by_level.setdefault(reach.level, []).append(reach)
+    for level, some in by_level.items():
+        downs = [(micros, name) for reach in some for name, micros in reach.without.items()]
+        micros, name = max(downs, key=lambda each: _badness(each[0]), default=(None, ""))
+        yield Worst(level, max((reach.all_up for reach in some), key=_badness), micros, name)
+
+
+def _badness(micros: int | None) -> float:
+    return float("inf") if micros is None else micros
+
+
+def lints(policy: Policy, found: Iterable[Reach]) -> Iterator[Problem]:
+    """What the drills found: rules that reach nobody, channels that nobody can do without."""
+    lost: dict[str, list[Rule | IncidentType]] = {}
+    late: dict[str, list[Rule | IncidentType]] = {}
+    for reach in found:
+        if reach.all_up is None:
+            yield from (_nobody(policy, each) for each in reach.members)
+            continue
+        for name, micros in reach.without.items():
+            if micros is None:
+                lost.setdefault(name, []).extend(reach.members)
+            elif micros >= policy.level(reach.level).escalation_time:
+                late.setdefault(name, []).extend(reach.members)
+    for name, members in lost.items():
+        if members:
+            message = f"if `{name}` is down, nobody is reached within the response time of {_names(members)}"
+            yield doubt("single-channel", _place(policy, name), message)
+    for name, members in late.items():
+        if members:
+            message = f"if `{name}` is down, only the first escalation reaches somebody for {_names(members)}"
+            yield doubt("slow-without-channel", _place(policy, name), message)
+
+
+def _nobody(policy: Policy, each: Rule | IncidentType) -> Problem:
+    within = format_duration(policy.level(each.level).response_time)
+    message = f'"{each.name}" reaches nobody within its response time ({within}), although every channel works'
+    return doubt("nobody-told", each.place or Place("", 0), message)
+
+
+def _names(members: Iterable[Rule | IncidentType]) -> str:
+    return ", ".join(f'"{each.name}"' for each in members)
+
+
+def _place(policy: Policy, name: str) -> Place:
+    channel = policy.channel(name)
+    return (channel.place if channel else None) or Place("", 0)

@@ -1,0 +1,216 @@
+"""Every lint has a policy that it finds fault with, and one that it does not."""
+
+import json
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from receiver.cli import app
+from receiver.drill.reach import lints, reaches
+from rules.doubts import DOUBTS, without_allowed
+from rules.load import load, load_text
+from rules.problems import PolicyError
+
+CHANNELS = """
+    - {name: email, type: email, recipients: [oncall@example.com]}
+    - {name: slack, type: slack, channel: "#incidents"}
+    - {name: sms, type: sms, number: "+4930123456"}"""
+RULE = '{name: low, condition: "margin < 0.9", severity: 3, channels: [email, slack]}'
+
+
+def policy(*rules: str, channels: str = CHANNELS, levels: str = "", more: str = "", section: str = "") -> str:
+    """A small policy that is well, but for what is given."""
+    written = "".join(f"\n      - {rule}" for rule in rules or (RULE,))
+    classification = f"\n  classification:\n    severity_levels:{levels}" if levels else ""
+    return (
+        f"incident_response:{classification}\n  alert_channels:{channels}\n  detection:\n    check_interval: 60\n"
+        f"    rules:{written}\n{section}{more}"
+    )
+
+
+def levels(**changed: str) -> str:
+    """The guide's four levels, with one written otherwise: level_3="…"."""
+    usual = {
+        "level_1": "{level: 1, name: informational, response_time: 24h, escalation_time: 12h}",
+        "level_2": "{level: 2, name: warning, response_time: 4h, escalation_time: 2h}",
+        "level_3": "{level: 3, name: critical, response_time: 1h, escalation_time: 30m}",
+        "level_4": "{level: 4, name: emergency, response_time: 15m, escalation_time: 5m}",
+    }
+    return "".join(f"\n      - {each}" for each in (usual | changed).values() if each)
+
+
+DISABLED = re.sub("}$", ", enabled: false}", CHANNELS, flags=re.MULTILINE)
+EMAIL_OFF = CHANNELS.replace("com]}", "com], enabled: false}")
+ONLY_EMAIL = "\n    - {name: email, type: email, recipients: [a@example.com]}"
+TWO_PHONES = """
+    - {name: a, type: sms, number: "+4930123456"}
+    - {name: b, type: sms, number: "+4930123457"}"""
+NAME_ONLY = "\n    - {name: phone, type: phone, recipients: [Ada]}"
+EVERY_LEVEL = tuple(
+    f'{{name: r{n}, condition: "x{n} > 1", severity: {n}, channels: [email, sms]}}' for n in (1, 2, 3, 4)
+)
+SAFETY = "safety_incident_response:\n  critical_threshold: 0.9{more}\n  detection:\n    - {rule}\n"
+
+CASES = {
+    "all-channels-disabled": (policy(channels=DISABLED), policy()),
+    "nothing-detected": (f"incident_response:\n  alert_channels:{CHANNELS}\n", policy()),
+    "level-not-defined": (policy(levels=levels(level_2="")), policy(levels=levels())),
+    "level-order": (
+        policy(levels=levels(level_4="{level: 4, name: emergency, response_time: 2h, escalation_time: 5m}")),
+        policy(levels=levels()),
+    ),
+    "late-escalation": (
+        policy(levels=levels(level_3="{level: 3, name: critical, response_time: 1h, escalation_time: 1h}")),
+        policy(levels=levels()),
+    ),
+    "unused-level": (policy(), policy(*EVERY_LEVEL)),
+    "unused-channel": (
+        policy(more="fallback: [slack]\n"),
+        policy(more="fallback: [sms]\n"),
+    ),
+    "disabled-channels": (
+        policy(RULE.replace("email, slack", "email"), channels=EMAIL_OFF),
+        policy(RULE, channels=EMAIL_OFF),
+    ),
+    "nobody-told": (
+        policy(RULE.replace("email, slack", "phone"), channels=NAME_ONLY),
+        policy(RULE.replace("email, slack", "phone"), channels=NAME_ONLY + CHANNELS),
+    ),
+    "single-channel": (
+        policy(RULE.replace("email, slack", "email"), channels=ONLY_EMAIL),
+        policy(RULE.replace("email, slack", "email")),
+    ),
+    "slow-without-channel": (
+        policy(RULE.replace("email, slack", "a"), RULE.replace("low", "worse").replace("margin", "other").replace(
+            "severity: 3", "severity: 4").replace("email, slack", "b"), channels=TWO_PHONES),
+        policy(RULE.replace("email, slack", "a"), RULE.replace("low", "worse").replace("margin", "other").replace(
+            "severity: 3", "severity: 4").replace("email, slack", "b"), channels=TWO_PHONES, more="fallback: [a, b]\n"),
+    ),
+    "emergency-without-pager": (
+        policy(RULE.replace("severity: 3", "severity: 4")),
+        policy(RULE.replace("severity: 3", "severity: 4").replace("slack", "sms")),
+    ),
+    "same-condition": (policy(RULE, RULE.replace("low", "again")), policy(RULE, RULE.replace("low", "b").replace("0.9", "0.8"))),
+    "same-condition-levels": (
+        policy(RULE, RULE.replace("low", "again").replace("severity: 3", "severity: 2")),
+        policy(RULE, RULE.replace("low", "again")),
+    ),
+    "contradicting-thresholds": (
+        policy(RULE, RULE.replace("low", "mild").replace("severity: 3", "severity: 2").replace("0.9", "0.8")),
+        policy(RULE, RULE.replace("low", "mild").replace("severity: 3", "severity: 2").replace("0.9", "0.95")),
+    ),
+    "cannot-fire": (
+        policy(RULE.replace("margin < 0.9", "rate(errors_total[1m]) > 1")),
+        policy(RULE.replace("margin < 0.9", "rate(errors_total[2m]) > 1")),
+    ),
+    "no-missing-data-twin": (policy(RULE.replace("}", ", missing_data: false}")), policy()),
+    "doubtful-condition": (
+        policy(RULE.replace("margin < 0.9", "a > 1 and b < 2")),
+        policy(RULE.replace("margin < 0.9", "a > 1 and on() b < 2")),
+    ),
+    "unread-signal": (
+        policy(more="signals:\n  margn: {unit: ratio}\n"),
+        policy(more="signals:\n  margin: {unit: ratio}\n"),
+    ),
+    "critical-threshold": (
+        policy(section=SAFETY.format(more="", rule='{name: s, condition: "safety_margin < 0.95", severity: 4, channels: [sms]}')),
+        policy(section=SAFETY.format(more="", rule='{name: s, condition: "safety_margin < 0.9", severity: 4, channels: [sms]}')),
+    ),
+    "section-name": (
+        policy(section="saftey_incident_response:\n  enabled: true\n"),
+        policy(section="safety_incident_response:\n  enabled: true\n"),
+    ),
+}  # fmt: skip
+
+
+def found(text: str) -> set[str]:
+    """The names of all lints of a policy."""
+    loaded = load_text(text, "policy.yaml")
+    drilled = without_allowed(lints(loaded.policy, reaches(loaded.policy)), loaded.allowed)
+    return {problem.name for problem in (*loaded.warnings, *loaded.notes, *drilled)}
+
+
+def test_every_lint_is_in_the_table():
+    """No lint goes without its two policies."""
+    assert set(CASES) == set(DOUBTS)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_lint_finds_its_fault_and_only_that(name):
+    """The first policy has the fault, the second is free of it."""
+    faulty, sound = CASES[name]
+    assert name in found(faulty)
+    assert name not in found(sound)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if DOUBTS[name].severity != "error"])
+def test_a_lint_can_be_allowed_with_a_reason(name):
+    """What the policy allows is not complained of; the other lints stay."""
+    allowed = f'{CASES[name][0]}lints: {{allow: {{{name}: "it is meant so"}}}}\n'
+    assert found(allowed) == found(CASES[name][0]) - {name}
+
+
+@pytest.mark.parametrize(
+    ("allow", "says"),
+    [
+        ('{single-chanel: "x"}', "did you mean `single-channel`"),
+        ('{nobody-told: "x"}', "cannot be allowed"),
+        ('{single-channel: ""}', "single-channel"),
+    ],
+)
+def test_what_cannot_be_allowed_is_refused(allow, says):
+    """An unknown lint, an error, and a missing reason are told with their place."""
+    with pytest.raises(PolicyError) as refused:
+        load_text(f"{policy()}lints: {{allow: {allow}}}\n", "policy.yaml")
+    assert says in str(refused.value)
+    assert re.match(r"policy\.yaml:\d+:\d+:", str(refused.value))
+
+
+def test_opposite_thresholds_that_leave_no_value_contradict():
+    """Below 5 and above 3 together leave nothing good; above 7 leaves a range."""
+    low, high = RULE.replace("0.9", "5"), RULE.replace("low", "high").replace("<", ">")
+    assert "contradicting-thresholds" in found(policy(low, high.replace("0.9", "3")))
+    assert "contradicting-thresholds" not in found(policy(low, high.replace("0.9", "7")))
+
+
+def test_the_worst_case_is_what_a_drill_of_it_shows():
+    """With email down, a rule that tells only email reaches the fallback after a minute, as the rescue has it."""
+    loaded = load_text(policy(RULE.replace("email, slack", "email")), "policy.yaml")
+    way = next(each for each in reaches(loaded.policy) if each.members)
+    assert (way.all_up, way.without["email"], way.without["slack"]) == (0, 60_000_000, 0)
+
+
+def test_the_shipped_policy_reaches_somebody_whatever_fails():
+    """Of the packs no rule reaches nobody, and no channel is the only way."""
+    shipped = load()
+    assert not list(lints(shipped, reaches(shipped)))
+
+
+def test_check_says_it(tmp_path):
+    """`check` prints the lints with their names, exits 1 for an error among them, and tells what was allowed."""
+    run = CliRunner()
+    file = tmp_path / "policy.yaml"
+    file.write_text(CASES["nobody-told"][0])
+    result = run.invoke(app, ["check", str(file)])
+    assert result.exit_code == 1
+    assert "[nobody-told]" in result.stdout
+    assert "NOT sound" in result.stdout
+    file.write_text(f'{CASES["single-channel"][0]}lints: {{allow: {{single-channel: "a hobby"}}}}\n')
+    result = run.invoke(app, ["check", str(file)])
+    assert result.exit_code == 0
+    assert "allowed: single-channel (a hobby)" in result.stdout
+    assert "nobody in time without email" in " ".join(result.stdout.split())
+    said = json.loads(run.invoke(app, ["check", str(file), "--json"]).stdout)
+    assert said["worst_case"][0] == {"level": 4, "all_up": 0, "one_down": None, "down": "email"}
+    assert "unused-level" in {each["name"] for each in said["lints"]}
+
+
+def test_check_explains_its_lints():
+    """`--explain NAME` says why and how to allow it; an unknown name is answered with the known ones."""
+    run = CliRunner()
+    assert 'lints: {allow: {single-channel: "why"}}' in run.invoke(app, ["check", "--explain", "single-channel"]).stdout
+    assert "late-escalation" in run.invoke(app, ["check", "--explain", "all"]).stdout
+    unknown = run.invoke(app, ["check", "--explain", "nonsense"])
+    assert unknown.exit_code == 2
+    assert "single-channel" in unknown.stderr
