@@ -17,12 +17,12 @@ POLICIES = HERE.parent / "policies"
 PAIRS = {
     "guide": [POLICIES / "guide.md"],
     "signals": [HERE / "golden" / "in-signals.yaml"],
-    "safety-critical": [POLICIES / "framework" / "safety-critical.yaml"],
+    "cargo-drone": [POLICIES / "systems" / "cargo-drone.yaml"],
 }
 WATCHED = {
     "guide": ("rules.yml", "alertmanager.yml", "alertmanagerconfig.yaml", "rules_test.yml"),
     "signals": ("rules.yml", "rules_test.yml"),
-    "safety-critical": ("rules.yml",),
+    "cargo-drone": ("rules.yml",),
 }
 
 

@@ -103,7 +103,7 @@ def test_each_pack_loads_beside_the_basic_one(pack):
 
 def test_a_policy_survives_its_storage_exactly():
     """What the receiver stores and reads again is equal in every field, and so is its version."""
-    policy = load([GUIDE, POLICIES / "framework"])
+    policy = load([GUIDE, POLICIES / "systems"])
     again = stored.parse(stored.dump(policy))
     assert again == policy
     assert stored.dump(again) == stored.dump(policy)
