@@ -167,13 +167,21 @@ def call(
     path: str,
     query: dict[str, str] | None = None,
     body: dict[str, Any] | None = None,
+    *,
+    text: bool = False,
 ) -> Any:
-    """One API call. Ends the program with what the receiver said, where it says no."""
-    return asyncio.run(_call(method, f"{url.rstrip('/')}/api/v1{path}", token, query, body))
+    """One API call: the answer's JSON, or its text. Ends the program with what the receiver said, where it says no."""
+    return asyncio.run(_call(method, f"{url.rstrip('/')}/api/v1{path}", token, query, body, text=text))
 
 
 async def _call(
-    method: str, address: str, token: str, query: dict[str, str] | None, body: dict[str, Any] | None
+    method: str,
+    address: str,
+    token: str,
+    query: dict[str, str] | None,
+    body: dict[str, Any] | None,
+    *,
+    text: bool,
 ) -> Any:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     timeout = aiohttp.ClientTimeout(total=30)
@@ -182,6 +190,8 @@ async def _call(
             aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
             session.request(method, address, params=query, json=body, allow_redirects=False) as response,
         ):
+            if text and response.status < 400:
+                return await response.text()
             answer = await response.json(content_type=None)
             if response.status < 400:
                 return answer

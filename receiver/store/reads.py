@@ -14,6 +14,7 @@ from receiver.core.model import Alert, Entry, Incident, Instant, Notification, S
 from receiver.store import codec, schema
 from receiver.store.database import Database
 from receiver.store.session import Session
+from receiver.store.statistics import Tally, tallies
 
 LIMIT = 50
 """Incidents on a page where nothing else is asked."""
@@ -160,6 +161,11 @@ class Reads:
         with self._database.read() as connection:
             rows = Session(connection).rows("SELECT document FROM policies WHERE digest = :digest", digest=digest)
         return bytes(rows[0].document) if rows else None
+
+    def tallies(self, since: Instant, until: Instant) -> list[Tally]:
+        """What the incidents opened from `since` to `until` (not included) came to."""
+        with self._database.read() as connection:
+            return tallies(Session(connection), since, until)
 
     def figures(self, now: Instant) -> Figures:
         """What metrics say about the store at this moment."""

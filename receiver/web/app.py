@@ -16,7 +16,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from receiver.core.model import Instant, State
 from receiver.desk import Desk
 from receiver.errors import TocsinError
+from receiver.messages import Words
 from receiver.metrics import Metrics
+from receiver.records import Records
 from receiver.settings import Role, Settings
 from receiver.store import Reads
 from receiver.web.api import Api
@@ -26,6 +28,7 @@ from receiver.web.openapi import describe
 from receiver.web.page import list_page
 from receiver.web.passwords import Failures
 from receiver.web.problems import JSON, Handler, Problem, answer_problems
+from receiver.web.reporting import Reporter
 from receiver.web.routes import ROOT, endpoints
 from receiver.web.sessions import Sessions
 from receiver.web.signing import Signing
@@ -61,7 +64,9 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     """
     settings.require_safe()
     sessions = Sessions(settings, Signing(key, clock), clock)
-    table = endpoints(Api(desk, reads))
+    api = Api(desk, reads)
+    records = Records(reads, Words(settings.external_url), lambda: desk.engine.current)
+    table = endpoints(api, Reporter(api, desk, records))
     webhook = Webhook(desk, settings, clock, metrics)
     login = Login(sessions, settings, Failures(clock))
     house = House(desk, reads, sessions, clock, metrics, ready, reload)

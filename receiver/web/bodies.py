@@ -3,7 +3,7 @@
 The OpenAPI document is generated from these models too.
 """
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -122,6 +122,21 @@ class DeclareBody(Body):
     note: Text = ""
     labels: dict[Key, Text] = Field(default_factory=dict, max_length=50)
     exercise: bool = False
+
+
+class ReportQuery(BaseModel):
+    """In which form a report is wanted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    format: Literal["md", "html", "json"] = "json"
+
+
+class PeriodQuery(ReportQuery):
+    """Which period a report is about."""
+
+    period: Duration = "30d"
+    """How far back from now: 24h, 7d, 30d."""
 
 
 class Nothing(BaseModel):

@@ -4,7 +4,7 @@ An `Endpoint` is a path, a role, a shape that is taken and one that is given. Fr
 handler (`serve`) and the OpenAPI document (`receiver.web.openapi`), so the document cannot lie.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -45,6 +45,15 @@ class Call(Generic[Said]):
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """An answer that is no JSON: a document for people."""
+
+    body: str
+    content_type: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint(Generic[Said]):
     """One operation of the API."""
 
@@ -54,8 +63,10 @@ class Endpoint(Generic[Said]):
     takes: type[Said]
     """The body, or the query of a GET."""
     gives: type[BaseModel]
-    run: Callable[[Call[Said]], Awaitable[BaseModel]]
+    run: Callable[[Call[Said]], Awaitable[BaseModel | Text]]
     status: int = 200
+    also: tuple[str, ...] = ()
+    """Further content types that it may answer with."""
 
 
 def serve(endpoint: Endpoint[Any], sessions: Sessions) -> Handler:
@@ -68,6 +79,8 @@ def serve(endpoint: Endpoint[Any], sessions: Sessions) -> Handler:
         if len(key) > IDEMPOTENCY_LIMIT:
             raise Problem(400, f"the Idempotency-Key has more than {IDEMPOTENCY_LIMIT} characters")
         view = await endpoint.run(Call(caller, said, request.match_info.get("incident", ""), key, _part(request)))
+        if isinstance(view, Text):
+            return web.Response(text=view.body, content_type=view.content_type, headers=view.headers)
         return web.Response(body=view.model_dump_json().encode(), status=endpoint.status, content_type=JSON)
 
     return handle

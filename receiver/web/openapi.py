@@ -77,7 +77,10 @@ def _operation(endpoint: Endpoint[Any], refs: Any) -> dict[str, Any]:
         "responses": {
             str(endpoint.status): {
                 "description": "Done" if endpoint.method != "GET" else "Found",
-                "content": {"application/json": {"schema": refs[endpoint.gives, "serialization"]}},
+                "content": {
+                    "application/json": {"schema": refs[endpoint.gives, "serialization"]},
+                    **{each: {"schema": {"type": "string"}} for each in endpoint.also},
+                },
             },
             **_refusals(endpoint.method),
         },

@@ -6,12 +6,13 @@ from receiver.settings import Role
 from receiver.web import bodies, shapes
 from receiver.web.api import Api
 from receiver.web.call import Endpoint
+from receiver.web.reporting import TEXTS, Reporter
 from receiver.web.responding import Responding
 
 ROOT = "/api/v1"
 
 
-def endpoints(api: Api) -> tuple[Endpoint[Any], ...]:
+def endpoints(api: Api, reporter: Reporter) -> tuple[Endpoint[Any], ...]:
     """Every operation of the API; paths are relative to ROOT."""
     work = Responding(api)
     view, responder = Role.VIEWER, Role.RESPONDER
@@ -32,5 +33,9 @@ def endpoints(api: Api) -> tuple[Endpoint[Any], ...]:
         Endpoint("GET", f"{one}/alerts", view, bodies.Nothing, shapes.AlertsView, api.alerts),
         Endpoint("GET", f"{one}/checklists", view, bodies.Nothing, shapes.ChecklistsView, work.checklists),
         Endpoint("PUT", f"{one}/steps/{{step}}", responder, bodies.TickBody, shapes.ChecklistsView, work.tick),
+        Endpoint(
+            "GET", f"{one}/report", view, bodies.ReportQuery, shapes.ReportView, reporter.incident_report, also=TEXTS
+        ),
+        Endpoint("GET", "/report", view, bodies.PeriodQuery, shapes.ReportView, reporter.period_report, also=TEXTS),
         Endpoint("GET", "/policy", view, bodies.Nothing, shapes.PolicyView, api.policy),
     )

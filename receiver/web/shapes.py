@@ -135,6 +135,40 @@ class NotificationView(View):
     """The last failure, in words."""
 
 
+class ReportPartView(View):
+    """Fields under one title."""
+
+    title: str
+    fields: Mapping[str, list[str]]
+    """Name → values; no value: nobody knows it yet."""
+
+
+class ReportTableView(View):
+    """A table of a report."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+class ReportSectionView(View):
+    """One section of a report."""
+
+    name: str
+    title: str
+    parts: list[ReportPartView]
+    tables: list[ReportTableView]
+
+
+class ReportView(View):
+    """A report; as Markdown and HTML with ?format=md and ?format=html."""
+
+    title: str
+    subtitle: str
+    exercise: bool
+    sections: list[ReportSectionView]
+
+
 class NotificationsView(View):
     """An incident's notifications."""
 

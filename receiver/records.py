@@ -1,0 +1,44 @@
+"""What the store holds, gathered for the reports. The API and the dispatcher call it, on the readers' thread."""
+
+from collections.abc import Callable
+
+from receiver.core.model import Incident, Instant
+from receiver.core.plan import Book, Playbook
+from receiver.messages import Words
+from receiver.reports import Dossier, Report, review, write
+from receiver.store import Reads
+from rules.stored import parse
+
+
+class Records:
+    """Reports of what is stored. All raise StoreUnavailable."""
+
+    def __init__(self, reads: Reads, words: Words, current: Callable[[], Playbook]) -> None:
+        """`words` make foreign text harmless; `current` is the policy version in use."""
+        self._reads = reads
+        self._words = words
+        self._current = current
+        self._playbooks: dict[str, Playbook] = {}
+
+    def incident(self, incident: Incident, now: Instant) -> Report:
+        """One incident's report, under the policy version it ran under."""
+        book = Book(self._playbook(incident.policy), self._current(), frozenset())
+        return write(
+            Dossier(
+                self._words.case(incident, book, now),
+                self._reads.alerts(incident.id),
+                self._reads.timeline(incident.id),
+                self._reads.notifications(incident.id),
+            )
+        )
+
+    def period(self, length: int, now: Instant) -> Report:
+        """What the incidents opened in the last `length` microseconds came to."""
+        since = Instant(now - length)
+        return review(self._reads.tallies(since, now), self._current().policy, since, now)
+
+    def _playbook(self, version: str) -> Playbook:
+        if version not in self._playbooks:
+            document = self._reads.policy(version)
+            self._playbooks[version] = Playbook.of(parse(document), version) if document else self._current()
+        return self._playbooks[version]

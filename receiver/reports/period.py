@@ -1,0 +1,114 @@
+"""A period's report: how soon people acknowledged and resolved, and which deadlines were kept, by level and type."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from receiver.core.model import Instant
+from receiver.messages.plain import line
+from receiver.messages.times import duration, stamp
+from receiver.reports.report import Field, Part, Report, Section, Table
+from rules.policy import Policy
+
+COLUMNS = (
+    "incidents",
+    "acknowledged",
+    "MTTA",
+    "resolved",
+    "MTTR",
+    "response time kept",
+    "breached",
+)
+
+
+class Tallied(Protocol):
+    """Incidents that are counted together (the store's Tally)."""
+
+    @property
+    def level(self) -> int:
+        """Their level, the last it was."""
+
+    @property
+    def type(self) -> str:
+        """Their incident type."""
+
+    @property
+    def exercise(self) -> bool:
+        """Whether they were exercises."""
+
+    @property
+    def incidents(self) -> int:
+        """How many."""
+
+    @property
+    def acknowledged(self) -> int:
+        """How many of them somebody acknowledged."""
+
+    @property
+    def to_acknowledge(self) -> int | None:
+        """Mean microseconds to that."""
+
+    @property
+    def resolved(self) -> int:
+        """How many are resolved."""
+
+    @property
+    def to_resolve(self) -> int | None:
+        """Mean microseconds to that."""
+
+    @property
+    def kept(self) -> int:
+        """Whose response time was kept."""
+
+    @property
+    def breached(self) -> int:
+        """Whose response time was breached."""
+
+
+def review(tallies: Sequence[Tallied], policy: Policy, since: Instant, until: Instant) -> Report:
+    """The report of a period. Exercises are counted apart: a drill answered at once improves nobody's record."""
+    real = [each for each in tallies if not each.exercise]
+    drills = [each for each in tallies if each.exercise]
+    sections = [_section("incidents", real, policy)]
+    if drills:
+        sections.append(_section("exercises", drills, policy))
+    title = f"Incidents of {duration(until - since)}"
+    return Report(title, f"opened from {stamp(since)} to {stamp(until)}", exercise=False, sections=tuple(sections))
+
+
+def _section(name: str, tallies: Sequence[Tallied], policy: Policy) -> Section:
+    if not tallies:
+        return Section(name, (Part("", (Field("incidents", ("none",)),)),))
+    levels = sorted({each.level for each in tallies}, reverse=True)
+    by_level = [
+        (f"{level} {line(policy.level(level).name)}", *_figures(each for each in tallies if each.level == level))
+        for level in levels
+    ]
+    types = sorted({each.type for each in tallies})
+    by_type = [(line(type_), *_figures(each for each in tallies if each.type == type_)) for type_ in types]
+    return Section(
+        name,
+        tables=(
+            Table("By level", ("level", *COLUMNS), (*by_level, ("all", *_figures(tallies)))),
+            Table("By type", ("type", *COLUMNS), tuple(by_type)),
+        ),
+    )
+
+
+def _figures(tallies: Iterable[Tallied]) -> tuple[str, ...]:
+    group = list(tallies)
+    return (
+        str(sum(each.incidents for each in group)),
+        str(sum(each.acknowledged for each in group)),
+        _mean([(each.to_acknowledge, each.acknowledged) for each in group]),
+        str(sum(each.resolved for each in group)),
+        _mean([(each.to_resolve, each.resolved) for each in group]),
+        str(sum(each.kept for each in group)),
+        str(sum(each.breached for each in group)),
+    )
+
+
+def _mean(means: Sequence[tuple[int | None, int]]) -> str:
+    """The mean of groups, each with its own mean and size."""
+    known = [(mean, count) for mean, count in means if mean is not None and count]
+    total = sum(count for _, count in known)
+    return duration(sum(mean * count for mean, count in known) // total) if total else "-"

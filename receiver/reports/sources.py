@@ -1,0 +1,182 @@
+"""Where each field of the policy's report templates comes from: the record, or what a responder entered.
+
+What a responder entered under a field's name (``PATCH /incidents/12 {"facts": {"root_cause": …}}``) always goes
+before what the record tells. A name that is not here (a policy may invent some) has only the former.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from receiver.core.model import Fact
+from receiver.messages.case import name
+from receiver.messages.placeholders import UNKNOWN, values
+from receiver.messages.plain import line, plain
+from receiver.messages.timeline import sentence
+from receiver.messages.times import duration, stamp
+from receiver.reports.dossier import Dossier
+from receiver.reports.report import Field
+from receiver.reports.steps import done_steps, links
+from rules.policy import TimedActions
+
+SYSTEM_LABELS = ("system", "service", "job", "namespace", "cluster", "instance")
+MOST = 10
+"""Values of one field that come from the record; the tables have the rest."""
+
+Values = Iterable[str]
+
+
+def field(name: str, dossier: Dossier) -> Field:
+    """A field of that name, filled."""
+    entered = dossier.case.fact(name)
+    if entered:
+        return Field(name, tuple(entered.split("\n")))
+    make = SOURCES.get(name)
+    told = dict.fromkeys(filter(None, make(dossier))) if make else ()
+    return Field(name, tuple(told))
+
+
+def _placeholder(wanted: str) -> Callable[[Dossier], Values]:
+    """What the messages say under that name."""
+
+    def make(dossier: Dossier) -> Values:
+        value = values(dossier.case)[wanted]
+        return () if value == UNKNOWN else (value,) if isinstance(value, str) else value
+
+    return make
+
+
+def _entered(*names: str) -> Callable[[Dossier], Values]:
+    """What a responder entered under another name."""
+    return lambda dossier: [part for each in names for part in dossier.case.fact(each).split("\n")]
+
+
+def _incident_type(dossier: Dossier) -> Values:
+    kind = dossier.case.kind
+    yield f"{dossier.case.type}: {line(kind.description)}" if kind and kind.description else dossier.case.type
+
+
+def _severity_level(dossier: Dossier) -> Values:
+    level = dossier.case.level
+    yield f"{level.level} {line(level.name)}"
+    yield line(level.description)
+
+
+def _business_impact(dossier: Dossier) -> Values:
+    yield dossier.case.impact
+
+
+def _resolution_time(dossier: Dossier) -> Values:
+    incident = dossier.case.incident
+    if incident.resolved_at is not None:
+        yield f"{stamp(incident.resolved_at)}, {duration(incident.resolved_at - incident.opened_at)} after the opening"
+
+
+def _immediate_actions(dossier: Dossier) -> Values:
+    kind = dossier.case.kind
+    return [line(action) for action in kind.immediate_actions] if kind else ()
+
+
+def _system_affected(dossier: Dossier) -> Values:
+    """The systems that its alerts name; a declared incident's labels may name one too."""
+    labels = [alert.labels for alert in dossier.alerts] + [dossier.case.incident.labels]
+    for wanted in SYSTEM_LABELS:
+        found = dict.fromkeys(line(each[wanted]) for each in labels if each.get(wanted))
+        if found:
+            yield f"{wanted}: {', '.join(list(found)[:MOST])}"
+
+
+def _failure_mode(dossier: Dossier) -> Values:
+    for rule in dossier.case.rules[:MOST]:
+        said = f" ({line(rule.description)})" if rule.description else ""
+        yield f"{line(rule.name)}: {line(rule.condition)}{said}"
+    if not dossier.case.rules:
+        yield dossier.case.title
+
+
+def _error_messages(dossier: Dossier) -> Values:
+    texts = (alert.annotations.get(key, "") for alert in dossier.alerts for key in ("summary", "description"))
+    return list(dict.fromkeys(line(text) for text in texts if text))[:MOST] or [dossier.case.title]
+
+
+def _performance_metrics(dossier: Dossier) -> Values:
+    """What the alerts measured: their own word for it, where they have one."""
+    for alert in dossier.alerts[:MOST]:
+        measured = alert.annotations.get("value", "")
+        if measured:
+            yield f"{line(alert.rule)}: {line(measured)}"
+
+
+def _data_collected(dossier: Dossier) -> Values:
+    yield f"{len(dossier.alerts)} alerts, {len(dossier.timeline)} lines of timeline"
+    yield from done_steps(dossier, "root_cause_analysis.data")
+
+
+def _analysis_performed(dossier: Dossier) -> Values:
+    """The steps done, and what responders wrote down while they worked."""
+    yield from done_steps(dossier, "root_cause_analysis.analysis", "safety_investigation")
+    for entry in dossier.entries(Fact.NOTED, Fact.UPDATED):
+        if entry.by:
+            yield f"{stamp(entry.at)} {name(entry.by)}: {sentence(entry)}"
+
+
+def _evidence_preserved(dossier: Dossier) -> Values:
+    yield from links(dossier)
+    for alert in dossier.alerts[:MOST]:
+        if alert.generator_url:
+            yield f"query of {line(alert.rule)}: {line(alert.generator_url, 500)}"
+
+
+def _monitoring_plan(dossier: Dossier) -> Values:
+    blocks = [block for block in dossier.case.policy.post_incident if block.name == "monitoring"]
+    return [_block(block) for block in blocks or dossier.case.policy.post_incident]
+
+
+def _block(block: TimedActions) -> str:
+    said = line(block.description or block.name)
+    lasting = f" for {duration(block.duration)}" if block.duration else ""
+    return f"{said}{lasting}: {'; '.join(map(line, block.actions))}"
+
+
+SOURCES: Mapping[str, Callable[[Dossier], Values]] = {
+    # The executive summary.
+    "incident_type": _incident_type,
+    "severity_level": _severity_level,
+    "business_impact": _business_impact,
+    "resolution_time": _resolution_time,
+    "immediate_actions": _immediate_actions,
+    # The technical report.
+    "system_affected": _system_affected,
+    "failure_mode": _failure_mode,
+    "error_messages": _error_messages,
+    "performance_metrics": _performance_metrics,
+    "data_collected": _data_collected,
+    "analysis_performed": _analysis_performed,
+    "root_cause_found": _entered("root_cause"),
+    "evidence_preserved": _evidence_preserved,
+    "fix_implemented": _entered("fix_description"),
+    "testing_performed": lambda dossier: done_steps(dossier, "fix_implementation"),
+    "verification_results": _placeholder("verification_status"),
+    "monitoring_plan": _monitoring_plan,
+    # What the sections of the structure add.
+    "impact_description": _business_impact,
+    "follow_up_actions": _placeholder("post_incident_actions"),
+}
+"""How the record tells a field; all others only responders can know."""
+
+ENTERED = frozenset(
+    (
+        "root_cause",
+        "contributing_factors",
+        "lessons_learned",
+        "long_term_improvements",
+        "process_changes",
+        "testing_performed",
+        "fix_description",
+    )
+)
+"""Fields of the guide's templates and of the structure that only a responder can enter."""
+
+
+def entered(dossier: Dossier, names: Iterable[str]) -> tuple[Field, ...]:
+    """Fields that a responder entered under these names; others are left out."""
+    found = ((each, plain(dossier.case.incident.facts.get(each, ""))) for each in names)
+    return tuple(Field(each, tuple(value.split("\n"))) for each, value in found if value)

@@ -1,0 +1,65 @@
+"""The incident's checklists as reports tell them: as tables, and as what the done steps say."""
+
+from collections.abc import Iterator
+
+from receiver.core.checklists import attached, done
+from receiver.core.procedures import Checklist
+from receiver.core.response import Done
+from receiver.messages.case import name
+from receiver.messages.plain import line
+from receiver.messages.times import stamp
+from receiver.reports.dossier import Dossier
+from receiver.reports.report import Table
+
+HOMES = {
+    "root_cause_analysis": "root_cause_analysis",
+    "impact_assessment": "impact_assessment",
+    "post_incident_actions": "follow_up_actions",
+}
+"""Which section has which checklists, by the beginning of their key; all others are resolution_actions."""
+
+
+def checklists(dossier: Dossier, section: str) -> tuple[Table, ...]:
+    """The checklists that belong into a section, each step with who did it."""
+    found = attached(dossier.case.incident, dossier.case.book.playbook)
+    return tuple(_table(dossier, each) for each in found if _home(each) == section)
+
+
+def _home(checklist: Checklist) -> str:
+    return HOMES.get(checklist.key.partition(".")[0], "resolution_actions")
+
+
+def _table(dossier: Dossier, checklist: Checklist) -> Table:
+    rows = tuple(
+        (
+            "done" if ticked else "open",
+            line(text),
+            f"{name(ticked.by)}, {stamp(ticked.at)}" if ticked else "",
+            _evidence(ticked) if ticked else "",
+        )
+        for id_, text in checklist.numbered()
+        for ticked in (done(dossier.case.incident, id_, text),)
+    )
+    return Table(line(checklist.title), ("", "step", "who", "note"), rows)
+
+
+def _evidence(ticked: Done) -> str:
+    return "; ".join(line(part) for part in (ticked.note, ticked.link) if part)
+
+
+def done_steps(dossier: Dossier, *beginnings: str) -> Iterator[str]:
+    """What was done of the checklists whose key begins so, with note and link."""
+    for checklist in attached(dossier.case.incident, dossier.case.book.playbook):
+        if checklist.key.startswith(beginnings):
+            for id_, text in checklist.numbered():
+                ticked = done(dossier.case.incident, id_, text)
+                if ticked:
+                    evidence = _evidence(ticked)
+                    yield f"{line(text)} ({name(ticked.by)}{f': {evidence}' if evidence else ''})"
+
+
+def links(dossier: Dossier) -> Iterator[str]:
+    """Where the evidence is that people pointed to."""
+    for ticked in dossier.case.incident.response.checklists.done.values():
+        if ticked.link:
+            yield f"{line(ticked.text)}: {line(ticked.link, 500)}"

@@ -1,0 +1,65 @@
+"""What many incidents came to, counted by the database. `Reads.tallies` asks it."""
+
+from dataclasses import dataclass
+
+from receiver.core.model import Instant
+from receiver.store.session import Session
+
+# An acknowledgement may be void later and a resolve come to nothing: the first of the one, the last of the other.
+_TALLIES = """
+SELECT level, type, exercise, count(*) AS incidents,
+    count(acknowledged) AS acknowledged, avg(acknowledged - opened_at) AS to_acknowledge,
+    count(resolved) AS resolved, avg(resolved - opened_at) AS to_resolve,
+    count(breached) AS breached,
+    sum(CASE WHEN breached IS NULL AND (acknowledged IS NOT NULL OR resolved IS NOT NULL) THEN 1 ELSE 0 END) AS kept
+FROM (
+    SELECT i.level, i.type, i.exercise, i.opened_at,
+        min(CASE WHEN e.fact = 'acknowledged' THEN e.at END) AS acknowledged,
+        max(CASE WHEN e.fact = 'resolved' AND i.state IN ('resolved', 'closed') THEN e.at END) AS resolved,
+        min(CASE WHEN e.fact = 'breached' THEN e.at END) AS breached
+    FROM incidents i
+    LEFT JOIN entries e ON e.incident_id = i.id AND e.fact IN ('acknowledged', 'resolved', 'breached')
+    WHERE i.opened_at >= :since AND i.opened_at < :until
+    GROUP BY i.number, i.level, i.type, i.exercise, i.opened_at
+) AS incident
+GROUP BY level, type, exercise
+ORDER BY exercise, level DESC, type
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The incidents of one level, one type and one kind (real or exercise); times are means, in microseconds."""
+
+    level: int
+    type: str
+    exercise: bool
+    incidents: int
+    acknowledged: int
+    to_acknowledge: int | None
+    """From the opening to the first acknowledgement; None: nobody acknowledged any."""
+    resolved: int
+    to_resolve: int | None
+    """From the opening to the last resolve; None: none is resolved."""
+    kept: int
+    """Acknowledged or resolved, and the response time never breached."""
+    breached: int
+
+
+def tallies(session: Session, since: Instant, until: Instant) -> list[Tally]:
+    """Incidents opened from `since` to `until` (not included), real ones first, the worst level first."""
+    return [
+        Tally(
+            level=row.level,
+            type=row.type,
+            exercise=bool(row.exercise),
+            incidents=row.incidents,
+            acknowledged=row.acknowledged,
+            to_acknowledge=None if row.to_acknowledge is None else round(row.to_acknowledge),
+            resolved=row.resolved,
+            to_resolve=None if row.to_resolve is None else round(row.to_resolve),
+            kept=int(row.kept),
+            breached=row.breached,
+        )
+        for row in session.rows(_TALLIES, since=since, until=until)
+    ]

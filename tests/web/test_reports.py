@@ -1,0 +1,205 @@
+"""Reports over HTTP and from the shell: of one incident, and of a period."""
+
+import asyncio
+import re
+import sys
+from html.parser import HTMLParser
+
+import pytest
+
+from rules.policy import MINUTE, Policy
+from tests.web.conftest import Running
+
+ONE = "/api/v1/incidents/1"
+
+
+@pytest.fixture
+async def resolved(receiver: Running) -> Running:
+    """Incident #1: fired at level 4, acknowledged after four minutes, documented, resolved after twenty."""
+    labels = {
+        "alertname": "SafetyCriticalFailure",
+        "section": "incident_response",
+        "rule": "safety_critical_failure",
+        "severity_level": "4",
+        "system": "landing-7",
+    }
+    alert = {
+        "status": "firing",
+        "labels": labels,
+        "annotations": {"summary": "The margin is 0.93", "value": "0.93"},
+        "startsAt": "2026-11-23T02:13:00Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "fingerprint": "f1",
+        "generatorURL": "http://prometheus/graph?g0.expr=safety_margin",
+    }
+    body = {"version": "4", "status": "firing", "alerts": [alert], "groupLabels": labels, "groupKey": "g"}
+    status, answer = await receiver.post("/webhook/alertmanager", body)
+    assert status == 200, answer
+    await receiver.pass_time(4 * MINUTE)
+    await receiver.post(f"{ONE}/acknowledge", {"by": "ann", "note": "on it"})
+    facts = {"root_cause": "a stale model", "lessons_learned": "pin the model\nalarm on age", "revenue_loss": "none"}
+    await receiver.ask("PATCH", ONE, {"by": "ann", "facts": facts})
+    await receiver.pass_time(16 * MINUTE)
+    alert |= {"status": "resolved", "endsAt": "2026-11-23T02:33:00Z"}
+    await receiver.post("/webhook/alertmanager", {**body, "status": "resolved", "alerts": [alert]})
+    status, _ = await receiver.post(f"{ONE}/resolve", {"by": "ann", "note": "model pinned"})
+    assert status == 200
+    return receiver
+
+
+def sections(report: dict) -> dict:
+    """Name → section."""
+    return {section["name"]: section for section in report["sections"]}
+
+
+def fields(section: dict) -> dict[str, list[str]]:
+    """All fields of a section."""
+    return {name: values for part in section["parts"] for name, values in part["fields"].items()}
+
+
+async def test_structure_as_the_policy_says(resolved: Running, policy: Policy) -> None:
+    """The sections are those of incident_report.structure in its order, then the technical report."""
+    _, report = await resolved.get(f"{ONE}/report")
+    assert tuple(sections(report)) == (*policy.reports.structure, "technical_report")
+    assert len(policy.reports.structure) == 9
+
+
+async def test_every_field_of_both_templates_is_there(resolved: Running, policy: Policy) -> None:
+    """Each field that the two report templates name stands in its part, known or not."""
+    _, report = await resolved.get(f"{ONE}/report")
+    for name, parts in (
+        ("executive_summary", policy.reports.executive_summary),
+        ("technical_report", policy.reports.technical),
+    ):
+        told = {part["title"]: tuple(part["fields"]) for part in sections(report)[name]["parts"]}
+        assert told == {part.title: part.content for part in parts}
+
+
+async def test_what_responders_entered_is_told(resolved: Running) -> None:
+    """What was entered under a field's name stands in every section that has the field."""
+    _, report = await resolved.get(f"{ONE}/report")
+    told = sections(report)
+    assert fields(told["executive_summary"])["root_cause"] == ["a stale model"]
+    assert fields(told["technical_report"])["root_cause_found"] == ["a stale model"]
+    assert fields(told["lessons_learned"])["lessons_learned"] == ["pin the model", "alarm on age"]
+    assert fields(told["impact_assessment"])["revenue_loss"] == ["none"]
+    assert fields(told["recommendations"])["process_changes"] == []
+
+
+async def test_checklists(resolved: Running) -> None:
+    """Each checklist stands in the section it belongs to, with who did which step and the evidence for it."""
+    step = {"by": "ben", "note": "kept", "link": "https://logs.example/7"}
+    status, _ = await resolved.ask("PUT", f"{ONE}/steps/root_cause_analysis.data_collection.1", step)
+    assert status == 200
+    _, report = await resolved.get(f"{ONE}/report")
+    told = sections(report)
+    [table, *_] = told["root_cause_analysis"]["tables"]
+    assert table["rows"][0][:2] == ["done", "Gather system logs"]
+    assert table["rows"][0][2].startswith("ben, ")
+    assert table["rows"][1][0] == "open"
+    technical = fields(told["technical_report"])
+    assert "Gather system logs: https://logs.example/7" in technical["evidence_preserved"]
+    assert "Gather system logs (ben: kept; https://logs.example/7)" in technical["data_collected"]
+    assert any("Monitor system stability" in each["title"] for each in told["follow_up_actions"]["tables"])
+
+
+async def test_markdown_says_what_nobody_knows(resolved: Running) -> None:
+    """A field without an answer reads "not yet known"; none is left out."""
+    status, text = await resolved.get(f"{ONE}/report?format=md")
+    assert status == 200
+    assert "- **Process changes:** not yet known" in text
+    assert "acknowledged (on it)" in text
+
+
+class Page(HTMLParser):
+    """The tags of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.tags.append(tag)
+
+
+async def test_page_is_drawn_prints_and_runs_nothing(resolved: Running) -> None:
+    """The HTML has a drawn timeline, a style for paper, and a content policy that allows its style only."""
+    async with resolved.http.get(f"{resolved.url}{ONE}/report?format=html") as answer:
+        text, policy = await answer.text(), answer.headers["Content-Security-Policy"]
+        assert answer.content_type == "text/html"
+    page = Page()
+    page.feed(text)
+    assert {"svg", "section", "table"} <= set(page.tags)
+    assert not {"script", "link", "img", "iframe"} & set(page.tags)
+    assert "@media print" in text
+    assert re.search(r"default-src 'none'; style-src 'sha256-[\w+/]{43}='", policy)
+
+
+async def test_page_escapes_what_others_wrote(resolved: Running) -> None:
+    """Markup in what a responder or an alert says is text, in the page and in Markdown."""
+    await resolved.ask("PATCH", ONE, {"by": "<i>eve</i>", "facts": {"root_cause": "<script>alert(1)</script> *x*"}})
+    _, page = await resolved.get(f"{ONE}/report?format=html")
+    assert "<script" not in page
+    assert "<i>eve" not in page
+    assert "&lt;script&gt;" in page
+    _, text = await resolved.get(f"{ONE}/report?format=md")
+    assert r"\<script\>alert(1)\</script\> \*x\*" in text
+
+
+async def test_unknown_format_and_incident(resolved: Running) -> None:
+    """A format that is none is a 400, an incident that is none a 404."""
+    assert (await resolved.get(f"{ONE}/report?format=pdf"))[0] == 400
+    assert (await resolved.get("/api/v1/incidents/99/report"))[0] == 404
+    assert (await resolved.get("/api/v1/report?period=soon"))[0] == 400
+
+
+async def test_period(resolved: Running) -> None:
+    """A period's report has MTTA, MTTR and deadlines by level and type, and counts exercises apart."""
+    await resolved.post("/api/v1/incidents", {"type": "engine_failure", "exercise": True})
+    await resolved.pass_time(15 * MINUTE)
+    _, report = await resolved.get("/api/v1/report?period=30d")
+    told = sections(report)
+    by_level, by_type = told["incidents"]["tables"]
+    assert by_level["columns"][1:] == [
+        "incidents",
+        "acknowledged",
+        "MTTA",
+        "resolved",
+        "MTTR",
+        "response time kept",
+        "breached",
+    ]
+    assert by_level["rows"] == [
+        ["4 emergency", "1", "1", "4 minutes", "1", "20 minutes", "1", "0"],
+        ["all", "1", "1", "4 minutes", "1", "20 minutes", "1", "0"],
+    ]
+    assert [row[0] for row in by_type["rows"]] == ["safety_critical_failure"]
+    assert told["exercises"]["tables"][1]["rows"] == [["engine_failure", "1", "0", "-", "0", "-", "0", "1"]]
+
+
+async def test_period_without_incidents(receiver: Running) -> None:
+    """A quiet month says none, in every format."""
+    for form, said in (("md", "none"), ("html", "none"), ("json", None)):
+        status, text = await receiver.get(f"/api/v1/report?period=30d&format={form}")
+        assert status == 200
+        assert said is None or said in text
+
+
+async def tocsin(running: Running, *arguments: str) -> tuple[int, str, str]:
+    """Run the command against the receiver."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "receiver.cli", "report", *arguments, "--url", running.url, stdout=-1, stderr=-1
+    )
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_command(resolved: Running) -> None:
+    """`tocsin report 1` prints Markdown, `--format json` JSON, `--period 30d` the period; both or none is wrong usage."""
+    code, text, _ = await tocsin(resolved, "#1")
+    assert (code, text.startswith("# Incident report \\#1")) == (0, True)
+    code, text, _ = await tocsin(resolved, "--period", "30d", "--format", "json")
+    assert code == 0
+    assert '"incidents"' in text
+    code, _, said = await tocsin(resolved)
+    assert (code, "--period" in said) == (2, True)
