@@ -82,7 +82,7 @@ def _print_incident(incident: dict[str, Any]) -> None:
     style = LEVEL_STYLES.get(incident["level"], "")
     head = f"#{incident['number']} {incident['level_name'].upper()} {incident['state']}"
     console.print(f"[{style}]{escape(head)}[/] {escape(incident['title'])}")
-    for name in ("type", "opened_at", "response_due_at", "acknowledged_by", "recovery", "resolved_at"):
+    for name in ("type", "opened_at", "response_due_at", "acknowledged_by", "owner", "recovery", "resolved_at"):
         if incident.get(name):
             console.print(f"  {name.replace('_', ' ')}: {incident[name]}", markup=False)
     if incident["escalation"]["next_at"]:
@@ -145,15 +145,16 @@ def declare(
 ) -> None:
     """Open an incident by hand."""
     body = {"type": type, "level": level, "title": title, "exercise": exercise, "by": by, "note": note}
-    _say(call("POST", url, token, "/incidents", body={name: value for name, value in body.items() if value}), json)
+    say(call("POST", url, token, "/incidents", body={name: value for name, value in body.items() if value}), json)
 
 
 def _act(action: str, id_: str, body: dict[str, Any], url: str, token: str, json: bool) -> None:
     path = f"/incidents/{quote(id_.lstrip('#'))}/{action}"
-    _say(call("POST", url, token, path, body={name: value for name, value in body.items() if value}), json)
+    say(call("POST", url, token, path, body={name: value for name, value in body.items() if value}), json)
 
 
-def _say(incident: dict[str, Any], json: bool) -> None:
+def say(incident: dict[str, Any], json: bool) -> None:
+    """Print an incident as an action left it."""
     if json:
         print_json(incident)
     else:

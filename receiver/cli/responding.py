@@ -1,17 +1,17 @@
-"""Working on an incident from a shell: its checklists."""
+"""Working on an incident from a shell: its checklists, and whose it is."""
 
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call
+from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call, say
 from receiver.cli.output import console, print_json, print_table
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (steps, tick):
+    for command in (steps, tick, handover):
         app.command()(command)
 
 
@@ -34,6 +34,19 @@ def tick(
     """Say that a step is done."""
     body = {"done": not undo, "link": link, "by": by, "note": note}
     _say_steps(call("PUT", url, token, path_of(id, "steps", step), body=body), json)
+
+
+def handover(
+    id: Id,  # noqa: A002
+    to: Annotated[str, typer.Argument(metavar="TO", help="Who has it from now on.")],
+    by: By = "",
+    note: NoteText = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Give an incident to another person."""
+    say(call("POST", url, token, path_of(id, "handover"), body={"to": to, "by": by, "note": note}), json)
 
 
 def path_of(id_: str, *parts: str) -> str:

@@ -6,6 +6,7 @@ the event names, and stores the effects in one transaction.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import assert_never
 
 from receiver.core.alerts import receive
@@ -20,6 +21,7 @@ from receiver.core.events import (
     Declare,
     Escalate,
     Event,
+    Handover,
     Note,
     Replan,
     Reported,
@@ -28,6 +30,7 @@ from receiver.core.events import (
     TimePassed,
     Update,
 )
+from receiver.core.first_response import hand_over, note_assessment
 from receiver.core.lifecycle import (
     acknowledge,
     escalate,
@@ -125,9 +128,12 @@ def _act(draft: Draft, action: Action) -> Refusal | None:
             _change(draft, action)
         case Replan(by):
             draft.set(policy=draft.book.current.digest)
+            draft.book = replace(draft.book, playbook=draft.book.current)
             draft.enter(Fact.REPLANNED, by)
         case Tick():
             return _answer(draft, tick(draft, action))
+        case Handover():
+            return _answer(draft, hand_over(draft, action))
         case _:
             assert_never(action)
     return None
@@ -151,7 +157,7 @@ def _refuse(incident: Incident, action: Action) -> str:
             return f"the incident is {state} by now, not {action.expects}"
         if isinstance(action, Acknowledge) and action.answers is not None and action.answers < incident.alarm:
             return "something new has happened since that message; look at the incident as it is now"
-    elif state is State.CLOSED and not isinstance(action, Note | Change | Tick):
+    elif state is State.CLOSED and not isinstance(action, Note | Change | Tick | Handover):
         return "the incident is closed"
     if isinstance(action, Resolve) and incident.is_firing:
         if not action.force:
@@ -179,6 +185,7 @@ def _resolve(draft: Draft, by: str, note: str) -> None:
 
 def _change(draft: Draft, change: Change) -> None:
     before = draft.incident.level
+    note_assessment(draft, change)
     draft.set(facts={**draft.incident.facts, **change.facts})
     for name, value in change.facts.items():
         draft.enter(Fact.CHANGED, change.by, field=name, value=value, reason=change.reason)

@@ -117,6 +117,15 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Handover:
+    """A person gives the incident to another."""
+
+    by: str
+    to: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """At least one window of the incident is due."""
 
@@ -169,7 +178,7 @@ class Reported:
     sent_at: Instant | None = None
 
 
-Action = Acknowledge | Escalate | Resolve | Note | Update | Change | Replan | Tick
+Action = Acknowledge | Escalate | Resolve | Note | Update | Change | Replan | Tick | Handover
 """What a person does to an existing incident."""
 
 Event = AlertsReceived | Declare | Action | TimePassed | Reported | Bounced

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 from receiver.core.draft import NO_WORDS, Draft
+from receiver.core.first_response import begin_assessment
 from receiver.core.model import Fact, Incident, Instant, Kind, Page, Reason, Recovery, State, Window
 from receiver.core.paging import (
     EVERYTHING_WAITING,
@@ -15,8 +16,8 @@ from receiver.core.paging import (
 )
 from receiver.core.plan import Book
 
-PAGING_WINDOWS = (Window.ESCALATE, Window.BREACH, Window.RESCUE)
-ACK_WINDOWS = (Window.ACK_EXPIRY, Window.ACK_REMINDER, Window.CONFIRM_REMINDER)
+PAGING_WINDOWS = (Window.ESCALATE, Window.BREACH, Window.RESCUE, Window.ACKNOWLEDGE_LIMIT)
+ACK_WINDOWS = (Window.ACK_EXPIRY, Window.ACK_REMINDER, Window.CONFIRM_REMINDER, Window.ASSESS_LIMIT)
 
 
 def incident_id(key: str, opened_at: Instant) -> str:
@@ -51,6 +52,7 @@ def reopen(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) ->
         acknowledged_by="",
         confirmed_by=(),
     )
+    draft.respond(owner="")
     draft.disarm(*ACK_WINDOWS, Window.CLOSE, Window.FORCED)
     start_paging(draft, reason, words)
 
@@ -71,10 +73,12 @@ def acknowledge(draft: Draft, by: str, note: str, hold: int | None) -> None:
         acknowledged_at=draft.now if draft.incident.acknowledged_at is None else draft.incident.acknowledged_at,
         ack_holds=hold if hold is not None else draft.plan.response_time,
     )
+    draft.respond(owner=by)
     draft.disarm(*PAGING_WINDOWS)
     draft.supersede([Kind.PAGE, Kind.NOTICE, Kind.REMINDER])
     draft.enter(Fact.ACKNOWLEDGED, by, note=note, taken_over_from=taken_over if taken_over != by else "")
     tell_acknowledged(draft, {"by": by, "note": note})
+    begin_assessment(draft)
     renew_acknowledgement(draft)
 
 
@@ -143,6 +147,7 @@ def recur(draft: Draft) -> None:
         page=Page(incident.page.serial),
         paged=(),
     )
+    draft.respond(assessed_at=None)
     draft.book = Book(draft.book.current, draft.book.current, draft.book.configured, draft.book.blind)
     draft.enter(Fact.REOPENED, reason=Reason.RECURRED, recurrences=draft.incident.recurrences)
     reopen(draft, Reason.RECURRED)
@@ -160,6 +165,7 @@ def escalate(draft: Draft, by: str, note: str) -> None:
         draft.set(response_due_at=Instant(draft.now + draft.plan.response_time), breached_at=None)
         draft.arm(Window.BREACH, draft.incident.response_due_at)
     draft.set(step=draft.incident.step + 1, state=State.OPEN, acknowledged_at=None, acknowledged_by="")
+    draft.respond(owner="")
     draft.disarm(*ACK_WINDOWS)
     draft.enter(Fact.ESCALATED, by, note=note, step=draft.incident.step)
     draft.arm(Window.ESCALATE, draft.now + draft.plan.escalation_time)

@@ -43,6 +43,9 @@ class Window(StrEnum):
     ACK_REMINDER = "ack_reminder"
     CONFIRM_REMINDER = "confirm_reminder"
     BREACH = "breach"
+    ACKNOWLEDGE_LIMIT = "acknowledge_limit"
+    """The policy's own limit for acknowledging; it pages nobody."""
+    ASSESS_LIMIT = "assess_limit"
     ESCALATE = "escalate"
     RESCUE = "rescue"
     UPDATE = "update"
@@ -79,6 +82,9 @@ class Reason(StrEnum):
     RECOVERED = "recovered"
     CONFIRM = "confirm"
     FIRED_AGAIN = "fired_again"
+    OVERDUE = "overdue"
+    """Something that people should have done is not done."""
+    HANDED_OVER = "handed_over"
     ACTION = "action"
     """A person did it."""
 
@@ -300,6 +306,8 @@ class Fact(StrEnum):
     PROCEDURE_ATTACHED = "procedure_attached"
     STEP_DONE = "step_done"
     STEP_UNDONE = "step_undone"
+    OVERDUE = "overdue"
+    HANDED_OVER = "handed_over"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ LAST_PLANNED_STEP = 2
 QUIET_TYPES: frozenset[ChannelType] = frozenset({"email", "slack", "webhook"})
 """Channels that carry news beside pages; the others only page, acknowledge and resolve."""
 
+FROM_THE_START = frozenset({Reason.OPENED, Reason.RECURRED})
+"""Why an incident is paged that nobody has had in hand before."""
+
 EVERYTHING_WAITING = frozenset(Kind) - {Kind.RESOLVED}
 
 
@@ -37,6 +40,8 @@ def start_paging(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WOR
         draft.arm(Window.ESCALATE, draft.now + plan.escalation_time)
     else:
         draft.disarm(Window.ESCALATE)
+    if plan.acknowledge_within is not None and reason in FROM_THE_START:
+        draft.arm(Window.ACKNOWLEDGE_LIMIT, draft.now + plan.acknowledge_within)
     page_step(draft, reason, words)
 
 
@@ -154,6 +159,11 @@ def tell_resolved(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WO
     """The all-clear: everybody who was paged, and the internal stakeholders, each once."""
     targets = dict.fromkeys((*draft.incident.paged, *draft.book.internal_stakeholders()))
     draft.notify(Kind.RESOLVED, reason, targets, words)
+
+
+def tell_internal(draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
+    """The internal stakeholders alone."""
+    draft.notify(kind, reason, draft.book.internal_stakeholders(), words)
 
 
 def tell_breach(draft: Draft) -> None:

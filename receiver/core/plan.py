@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 
 from receiver.core.model import Incident, Target
 from receiver.core.procedures import Checklist, assemble
-from rules.policy import CHANNEL_TYPES, EMERGENCY, WARNING, Channel, ChannelType, IncidentType, Policy, Rule
+from rules.policy import (
+    CHANNEL_TYPES,
+    EMERGENCY,
+    WARNING,
+    Channel,
+    ChannelType,
+    IncidentType,
+    Policy,
+    Rule,
+    TimedActions,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,10 @@ class Plan:
     confirmed: bool
     """A person must confirm the recovery."""
     confirmations: int
+    acknowledge_within: int | None
+    """The policy's own limit for acknowledging, from the opening; it pages nobody."""
+    assess_within: int | None
+    """For assessing the severity, from the acknowledgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +112,8 @@ class Playbook:
             update_interval=own.update_interval or own.response_time,
             confirmed=own.resolution == "confirmed",
             confirmations=own.confirmations,
+            acknowledge_within=_shortest(self.policy.initial_response, acknowledgement=True),
+            assess_within=_shortest(self.policy.initial_response, acknowledgement=False),
         )
 
     def rule_channels(self, key: str, level: int) -> tuple[str, ...]:
@@ -108,6 +124,11 @@ class Playbook:
     def _ordered(self, names: Iterable[str]) -> tuple[str, ...]:
         wanted = set(names)
         return tuple(name for name in self.channels if name in wanted)
+
+
+def _shortest(blocks: Iterable[TimedActions], *, acknowledgement: bool) -> int | None:
+    limits = (each.time_limit for each in blocks if each.is_acknowledgement is acknowledgement)
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)

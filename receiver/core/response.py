@@ -37,4 +37,8 @@ class Checklists:
 class Response:
     """All of it."""
 
-    checklists: Checklists = Checklists()
+    checklists: Checklists = field(default_factory=Checklists)
+    owner: str = ""
+    """Who has it now: acknowledged it, or got it handed over. Empty while it is open."""
+    assessed_at: Instant | None = None
+    """When somebody said how bad it is."""

@@ -5,6 +5,7 @@ the skipped ones are recorded as missed.
 from collections.abc import Callable, Mapping
 
 from receiver.core.draft import Draft
+from receiver.core.first_response import miss_acknowledgement, miss_assessment
 from receiver.core.lifecycle import close, conclude_recovery, renew_acknowledgement, reopen
 from receiver.core.model import Fact, Kind, Reason, State, Window
 from receiver.core.paging import LAST_PLANNED_STEP, page_step, rescue, tell_breach, tell_threads
@@ -35,24 +36,28 @@ def _forced(draft: Draft, _at: int) -> None:
         reopen(draft, Reason.STILL_FIRING)
 
 
+def _owner(draft: Draft) -> str:
+    return draft.incident.response.owner or draft.incident.acknowledged_by
+
+
 def _remind(draft: Draft, _at: int) -> None:
     expires_at = draft.incident.windows.get(Window.ACK_EXPIRY, draft.now)
     if expires_at <= draft.now:
         return  # late, and the acknowledgement expires in this very moment
-    draft.enter(Fact.REMINDED, whom=draft.incident.acknowledged_by)
-    words = {"whom": draft.incident.acknowledged_by, "expires_at": str(expires_at)}
+    draft.enter(Fact.REMINDED, whom=_owner(draft))
+    words = {"whom": _owner(draft), "expires_at": str(expires_at)}
     tell_threads(draft, Kind.REMINDER, Reason.ACK_EXPIRED, words)
 
 
 def _remind_to_confirm(draft: Draft, _at: int) -> None:
     """Recovered, acknowledged, and nobody confirms: the owner is reminded, again and again."""
-    draft.enter(Fact.REMINDED, whom=draft.incident.acknowledged_by, reason=Reason.CONFIRM)
-    tell_threads(draft, Kind.REMINDER, Reason.CONFIRM, {"whom": draft.incident.acknowledged_by})
+    draft.enter(Fact.REMINDED, whom=_owner(draft), reason=Reason.CONFIRM)
+    tell_threads(draft, Kind.REMINDER, Reason.CONFIRM, {"whom": _owner(draft)})
     renew_acknowledgement(draft)
 
 
 def _expire_acknowledgement(draft: Draft, _at: int) -> None:
-    by = draft.incident.acknowledged_by
+    by = _owner(draft)
     draft.enter(Fact.ACK_EXPIRED, whom=by)
     reopen(draft, Reason.ACK_EXPIRED, {"acknowledged_by": by})
 
@@ -119,6 +124,8 @@ _ACTIONS: Mapping[Window, Callable[[Draft, int], None]] = {
     Window.ACK_REMINDER: _remind,
     Window.CONFIRM_REMINDER: _remind_to_confirm,
     Window.BREACH: _breach,
+    Window.ACKNOWLEDGE_LIMIT: miss_acknowledgement,
+    Window.ASSESS_LIMIT: miss_assessment,
     Window.ESCALATE: _escalate,
     Window.RESCUE: _rescue,
     Window.UPDATE: _update,

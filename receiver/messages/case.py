@@ -76,8 +76,8 @@ class Case:
 
     @property
     def owner(self) -> str:
-        """Who acknowledged it; empty: nobody."""
-        return name(self.incident.acknowledged_by)
+        """Who has it now; empty: nobody."""
+        return name(self.incident.response.owner or self.incident.acknowledged_by)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -126,7 +126,9 @@ class Case:
                 return "; ".join(filter(None, (self._open, self.recovery)))
             case State.ACKNOWLEDGED:
                 at = f" at {self.time(incident.acknowledged_at)}" if incident.acknowledged_at else ""
-                return "; ".join(filter(None, (f"acknowledged by {self.owner or 'somebody'}{at}", self.recovery)))
+                by = name(self.incident.acknowledged_by) or "somebody"
+                handed = f"handed over to {self.owner}" if self.owner not in {"", by} else ""
+                return "; ".join(filter(None, (f"acknowledged by {by}{at}", handed, self.recovery)))
             case State.RESOLVED:
                 at = f" at {self.time(incident.resolved_at)}" if incident.resolved_at else ""
                 return f"resolved by {name(incident.resolved_by)}{at}" if incident.resolved_by else f"resolved{at}"

@@ -22,6 +22,8 @@ LABELS: dict[Reason, str] = {
     Reason.RECOVERED: "Signal recovered",
     Reason.CONFIRM: "Confirm the recovery",
     Reason.FIRED_AGAIN: "Fired again",
+    Reason.OVERDUE: "Overdue",
+    Reason.HANDED_OVER: "Handed over",
     Reason.ACTION: "",
 }
 
@@ -32,7 +34,7 @@ def label(notification: Notification) -> str:
         case Kind.PAGE | Kind.NOTICE:
             return LABELS[notification.reason]
         case Kind.REMINDER:
-            return "Reminder"
+            return LABELS[Reason.OVERDUE] if notification.reason is Reason.OVERDUE else "Reminder"
         case Kind.ACKNOWLEDGED:
             return "Acknowledged"
         case Kind.UPDATE:
@@ -112,6 +114,8 @@ def _notice(notification: Notification, case: Case) -> str:
             return "It fires again, before its recovery was believed."
         case Reason.RULE_JOINED:
             return f"A further rule fired: {line(data.get('rule', 'unknown'))}."
+        case Reason.HANDED_OVER:
+            return f"{name(data.get('by', ''))} handed it over to {name(data.get('to', ''))}."
         case _:
             count = data.get("alerts", "1")
             many = "A further alert" if count == "1" else f"{line(count, 10)} further alerts"
@@ -119,12 +123,19 @@ def _notice(notification: Notification, case: Case) -> str:
 
 
 def _reminder(notification: Notification, case: Case) -> str:
+    if notification.reason is Reason.OVERDUE:
+        return _overdue(notification)
     whom = name(notification.data.get("whom", "")) or case.owner or "Whoever acknowledged"
     if notification.reason is Reason.CONFIRM:
         return f"{whom}: {case.recovery or 'the signal recovered, a person must confirm'}. Check, then resolve."
     until = notification.data.get("expires_at", "")
     when = f" at {case.time(Instant(int(until)))}, {left(Instant(int(until)), case.now)}" if until.isdigit() else ""
     return f"{whom}: your acknowledgement expires{when}. A note, a step or an update keeps it."
+
+
+def _overdue(notification: Notification) -> str:
+    what, limit = (line(notification.data.get(name, "")) for name in ("what", "limit"))
+    return f"The {what or 'next step'} is overdue{f': it should have come within {limit}' if limit else ''}."
 
 
 def _breach(case: Case) -> str:

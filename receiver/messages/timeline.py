@@ -46,6 +46,8 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.REPLANNED: "moved to the current policy",
         Fact.PROCEDURE_ATTACHED: "checklists attached: {procedures}",
         Fact.STEP_DONE: "done: {text}",
+        Fact.OVERDUE: "the {what} is overdue: not done within {limit}",
+        Fact.HANDED_OVER: "handed over to {to}",
         Fact.STEP_UNDONE: "not done after all: {text}",
     }
 )

@@ -107,6 +107,13 @@ class TickBody(Body):
     """Where the evidence is."""
 
 
+class HandoverBody(Body):
+    """Another person has it from now on."""
+
+    to: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_clean)]
+    note: Text = ""
+
+
 class ReplanBody(Body):
     """Move an incident to the current policy."""
 

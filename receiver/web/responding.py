@@ -3,7 +3,7 @@
 `routes` wires it beside `receiver.web.api`, whose way of finding incidents and acting on them it shares.
 """
 
-from receiver.core.events import Tick
+from receiver.core.events import Handover, Tick
 from receiver.web import bodies, response_views, shapes
 from receiver.web.api import Api
 from receiver.web.call import Call
@@ -14,6 +14,11 @@ class Responding:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+
+    async def hand_over(self, call: Call[bodies.HandoverBody]) -> shapes.IncidentView:
+        """Give an incident to another person."""
+        said = call.said
+        return await self._api.act(call.incident, Handover(call.by(said.by), said.to, said.note))
 
     async def checklists(self, call: Call[bodies.Nothing]) -> shapes.ChecklistsView:
         """What is to do, and who did what."""

@@ -31,6 +31,7 @@ def endpoints(api: Api, reporter: Reporter) -> tuple[Endpoint[Any], ...]:
         Endpoint("GET", f"{one}/timeline", view, bodies.Nothing, shapes.TimelineView, api.timeline),
         Endpoint("GET", f"{one}/notifications", view, bodies.Nothing, shapes.NotificationsView, api.notifications),
         Endpoint("GET", f"{one}/alerts", view, bodies.Nothing, shapes.AlertsView, api.alerts),
+        Endpoint("POST", f"{one}/handover", responder, bodies.HandoverBody, incident, work.hand_over),
         Endpoint("GET", f"{one}/checklists", view, bodies.Nothing, shapes.ChecklistsView, work.checklists),
         Endpoint("PUT", f"{one}/steps/{{step}}", responder, bodies.TickBody, shapes.ChecklistsView, work.tick),
         Endpoint(

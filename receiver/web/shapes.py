@@ -69,6 +69,10 @@ class IncidentView(View):
     opened_at: Time
     acknowledged_at: Time | None
     acknowledged_by: str | None
+    owner: str | None
+    """Who has it now."""
+    assessed_at: Time | None
+    """When somebody said how bad it is."""
     acknowledgement_expires_at: Time | None
     recovered_at: Time | None
     resolved_at: Time | None

@@ -52,6 +52,8 @@ def show_incident(incident: Incident, alerts: Iterable[Alert], playbook: Playboo
         opened_at=rfc3339(incident.opened_at),
         acknowledged_at=_maybe(incident.acknowledged_at),
         acknowledged_by=incident.acknowledged_by or None,
+        owner=incident.response.owner or None,
+        assessed_at=_maybe(incident.response.assessed_at),
         acknowledgement_expires_at=_maybe(incident.windows.get(Window.ACK_EXPIRY)),
         recovered_at=_maybe(incident.recovered_at),
         resolved_at=_maybe(incident.resolved_at),

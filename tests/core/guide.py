@@ -14,14 +14,17 @@ from rules.policy import (
     MINUTE,
     WARNING,
     Channel,
+    ImpactMetrics,
     IncidentType,
     Level,
     Micros,
     Policy,
+    Procedure,
     Rule,
     Stakeholders,
     Template,
     Templates,
+    TimedActions,
 )
 
 CHANNELS = (
@@ -93,6 +96,39 @@ POLICY = Policy(
         Template("INCIDENT RESOLVED", "", "resolved"),
     ),
 )
+
+
+SAFETY_SECTION = "safety_incident_response"
+AVIATION_SECTION = "aviation_safety_incident_response"
+PROCEDURES = (
+    Procedure("incident_response", "initial_response", "", ("Acknowledge incident in time", "Assess severity")),
+    Procedure("incident_response", "escalation", "", ("Notify management",), "escalated"),
+    Procedure("incident_response", "resolution", "", ("Verify the fix",), "recovered"),
+    Procedure(SAFETY_SECTION, "safety_emergency_response", "", ("Stop operations", "Notify the safety team")),
+    Procedure(SAFETY_SECTION, "safety_investigation", "", ("Preserve evidence",), "recovered"),
+    Procedure(AVIATION_SECTION, "aviation_emergency_response", "", ("Assess safety impact",)),
+)
+WHOLE = replace(
+    POLICY,
+    procedures=PROCEDURES,
+    rules=tuple(
+        replace(rule, section=SAFETY_SECTION) if rule.name == "safety_critical_failure" else rule
+        for rule in POLICY.rules
+    ),
+    incident_types=(
+        *(each for each in TYPES if each.name != "engine_failure"),
+        IncidentType(AVIATION_SECTION, "engine_failure", 4, immediate_actions=("Activate backup", "Notify crew")),
+    ),
+    initial_response=(
+        TimedActions("incident_acknowledgment", "", ("Receive alert",), Micros(15 * MINUTE)),
+        TimedActions("severity_assessment", "", ("Determine level",), Micros(30 * MINUTE)),
+    ),
+    investigation=(TimedActions("analysis", "", ("Review logs", "Determine root cause")),),
+    impact_metrics=(ImpactMetrics("business_impact", "", ("revenue_loss",)),),
+    fix_implementation=(TimedActions("immediate_fix", "", ("Deploy fix",)),),
+    post_incident=(TimedActions("documentation", "", ("Complete report",)),),
+)
+"""The guide's policy with procedures, limits and what follows an incident."""
 
 
 def with_level(number: int, policy: Policy = POLICY, **changes: Any) -> Policy:

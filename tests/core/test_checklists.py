@@ -7,42 +7,16 @@ import pytest
 from receiver.core.checklists import attached, done, next_steps, steps
 from receiver.core.events import Tick
 from receiver.core.model import Fact, State, Window
-from rules.policy import ImpactMetrics, IncidentType, Policy, Procedure, TimedActions
+from rules.policy import Policy, Procedure
 from tests.core.alerts import SAFETY, SLO
-from tests.core.guide import POLICY, TYPES
+from tests.core.guide import AVIATION_SECTION, PROCEDURES, SAFETY_SECTION, WHOLE
 from tests.core.world import World
 
-SECTION = "safety_incident_response"
-AVIATION = "aviation_safety_incident_response"
-PROCEDURES = (
-    Procedure("incident_response", "initial_response", "", ("Acknowledge incident in time", "Assess severity")),
-    Procedure("incident_response", "escalation", "", ("Notify management",), "escalated"),
-    Procedure("incident_response", "resolution", "", ("Verify the fix",), "recovered"),
-    Procedure(SECTION, "safety_emergency_response", "", ("Stop operations", "Notify the safety team")),
-    Procedure(SECTION, "safety_investigation", "", ("Preserve evidence",), "recovered"),
-    Procedure(AVIATION, "aviation_emergency_response", "", ("Assess safety impact",)),
-)
-GUIDED = replace(
-    POLICY,
-    procedures=PROCEDURES,
-    rules=tuple(replace(rule, section=SECTION) if rule.key == SAFETY else rule for rule in POLICY.rules),
-    incident_types=(
-        *(each for each in TYPES if each.name != "engine_failure"),
-        IncidentType(AVIATION, "engine_failure", 4, immediate_actions=("Activate backup", "Notify crew")),
-    ),
-    initial_response=(
-        TimedActions("incident_acknowledgment", "", ("Receive alert",)),
-        TimedActions("severity_assessment", "", ("Determine level",)),
-    ),
-    investigation=(TimedActions("analysis", "", ("Review logs", "Determine root cause")),),
-    impact_metrics=(ImpactMetrics("business_impact", "", ("revenue_loss",)),),
-    fix_implementation=(TimedActions("immediate_fix", "", ("Deploy fix",)),),
-    post_incident=(TimedActions("documentation", "", ("Complete report",)),),
-)
+SECTION, AVIATION = SAFETY_SECTION, AVIATION_SECTION
 SAFETY_RULE = f"{SECTION}/{SAFETY.rpartition('/')[2]}"
 
 
-def opened(rule: str = SAFETY_RULE, level: int = 4, policy: Policy = GUIDED) -> World:
+def opened(rule: str = SAFETY_RULE, level: int = 4, policy: Policy = WHOLE) -> World:
     """An incident of that rule."""
     world = World(policy)
     world.fire("a", level=level, rule=rule)
@@ -75,7 +49,7 @@ def test_another_sections_procedures_do_not_concern_it():
 
 def test_a_type_brings_its_immediate_actions_first():
     """The immediate actions of a declared type come before every procedure, and are what is next."""
-    world = World(GUIDED)
+    world = World(WHOLE)
     world.declare()
     assert keys(world)[:2] == ["immediate_actions", "aviation_emergency_response"]
     assert to_do(world)[:2] == ["Activate backup", "Notify crew"]
@@ -198,7 +172,7 @@ def test_a_tick_counts_for_the_words_that_were_ticked():
     world = opened()
     world.act(Tick("ada", "safety_emergency_response.1"))
     other = replace(PROCEDURES[3], steps=("Sound the alarm", "Stop operations"))
-    world.use(replace(GUIDED, procedures=(*PROCEDURES[:3], other, *PROCEDURES[4:])))
+    world.use(replace(WHOLE, procedures=(*PROCEDURES[:3], other, *PROCEDURES[4:])))
     world.replan()
     assert to_do(world)[:2] == ["Sound the alarm", "Stop operations"]
 
@@ -206,7 +180,7 @@ def test_a_tick_counts_for_the_words_that_were_ticked():
 def test_procedures_of_one_name_in_two_sections_stay_apart():
     """Two sections' procedures of the same name are known with their sections."""
     twice = replace(
-        GUIDED, procedures=(Procedure(SECTION, "drill", "", ("x",)), Procedure(AVIATION, "drill", "", ("y",)))
+        WHOLE, procedures=(Procedure(SECTION, "drill", "", ("x",)), Procedure(AVIATION, "drill", "", ("y",)))
     )
     world = opened(policy=twice)
     assert f"{SECTION}.drill.1" in steps(world.incident, world.current)

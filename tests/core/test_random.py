@@ -6,15 +6,16 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from receiver.core.checklists import steps
 from receiver.core.decide import decide
 from receiver.core.draft import Effects
-from receiver.core.events import AlertsReceived, Event, Overtaken, Retry, TimePassed
+from receiver.core.events import AlertsReceived, Event, Overtaken, Retry, Tick, TimePassed
 from receiver.core.model import Fact, Incident, Kind, Notification, Reason, Recovery, State, Status, Window
 from receiver.core.plan import Playbook
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Micros, Rule
 from rules.stored import digest
 from tests.core.alerts import BUDGET, COMPLIANCE, SAFETY, SLO, alert
-from tests.core.guide import ALL, POLICY, with_channel, with_level, with_rule
+from tests.core.guide import ALL, POLICY, WHOLE, with_channel, with_level, with_rule
 from tests.core.world import World
 
 POLICIES = {
@@ -26,12 +27,13 @@ POLICIES = {
     "no e-mail, a rule that phones": with_rule(
         Rule("x", "calls", "calls > 1", 3, ("phone",)), with_channel("email", enabled=False)
     ),
+    "with procedures, limits and impacts": WHOLE,
 }
 PLAYBOOKS = {name: Playbook.of(policy, digest(policy)) for name, policy in POLICIES.items()}
 RULES = (SLO, BUDGET, SAFETY, COMPLIANCE, "x/calls", "Stranger")
 NAMES = ("a", "b", "c")
-PAGING = {Window.ESCALATE, Window.BREACH, Window.RESCUE}
-HOLDING = {Window.ACK_EXPIRY, Window.ACK_REMINDER, Window.CONFIRM_REMINDER}
+PAGING = {Window.ESCALATE, Window.BREACH, Window.RESCUE, Window.ACKNOWLEDGE_LIMIT}
+HOLDING = {Window.ACK_EXPIRY, Window.ACK_REMINDER, Window.CONFIRM_REMINDER, Window.ASSESS_LIMIT}
 WATCHING = {Window.CLOSE, Window.FORCED}
 CALLS_FOR_A_PAGE = PAGING | {Window.ACK_EXPIRY, Window.FORCED}
 JOINS_A_PAGE = {Reason.FALLBACK, Reason.RULE_JOINED}
@@ -171,6 +173,8 @@ EVENTS = st.one_of(
     st.tuples(st.just("change"), people, levels),
     st.tuples(st.just("declare"), st.sampled_from(("engine_failure", "slo_violation", "coffee"))),
     st.tuples(st.just("replan"), people),
+    st.tuples(st.just("hand_over"), people),
+    st.tuples(st.just("tick"), people, st.integers(0, 40), st.booleans()),
     st.tuples(st.just("advance"), st.sampled_from((0, 0.5, 1, 5, 10, 15, 31, 65))),
     st.tuples(st.just("sleep"), st.sampled_from((0, 1, 7, 31, 125, 600, 1500))),
     st.tuples(st.just("down"), st.sets(channels)),
@@ -192,6 +196,11 @@ def _hear(world: Watched, heard: list[str], level: int, firing: bool, seconds: i
     world.receive(*(alert(each, level, firing=firing, starts_at=world.now + seconds * SECOND) for each in heard))
 
 
+def _tick(world: Watched, by: str, which: int, is_done: bool) -> None:
+    known = list(steps(world.incident, world.book(world.incident.policy).playbook))
+    world.act(Tick(by, known[which % len(known)] if known else "none", done=is_done))
+
+
 def _report_late(world: Watched, lost: bool) -> None:
     for each in world.waiting()[:1]:
         world.report(each, Overtaken() if lost else Retry("slow"))
@@ -203,6 +212,7 @@ HAPPENS = {
     "old": _hear,
     "resolve": lambda world, by, force: world.resolve(by, note="because", force=force),
     "change": lambda world, by, level: world.change(by, level=level, reason="assessed"),
+    "tick": _tick,
     "down": lambda world, down: setattr(world, "down", set(down)),
     "configured": lambda world, configured: setattr(world, "configured", frozenset(configured)),
     "blind": lambda world, blind: setattr(world, "blind", blind),

@@ -17,6 +17,7 @@ from receiver.core.events import (
     Delivered,
     Escalate,
     Event,
+    Handover,
     Note,
     Outcome,
     Overtaken,
@@ -142,6 +143,10 @@ class World:
     def change(self, by: str = "ada", level: int | None = None, reason: str = "", **facts: str) -> Refusal | None:
         """A person assesses."""
         return self.act(Change(by, level, reason, facts))
+
+    def hand_over(self, to: str = "ben", by: str = "ada") -> Refusal | None:
+        """A person gives it to another."""
+        return self.act(Handover(by, to))
 
     def replan(self, by: str = "ada") -> Refusal | None:
         """A person moves it to the current policy."""

@@ -378,3 +378,21 @@ def test_the_guide_as_it_stands_gives_its_messages():
     over = message(Kind.RESOLVED, Reason.ACTION, resolved(incident), policy=policy)
     assert "- Monitor system stability for 24 hours: Monitor system performance; Watch for recurrence" in over.text
     assert "{" not in told.text + over.text
+
+
+def test_an_overdue_limit_is_told_with_its_limit():
+    """What the stakeholders read when nobody acknowledged or assessed in time."""
+    told = notification(Kind.REMINDER, Reason.OVERDUE, what="severity assessment", limit="30m")
+    message = WORDS.render(delivery(told), NOON)
+    assert "The severity assessment is overdue: it should have come within 30m." in message.text
+    assert message.subject.startswith("Overdue: #12")
+
+
+def test_a_handover_is_told_with_both_names():
+    """The threads read who gave it to whom, and the incident stands with both from then on."""
+    handed = acknowledged()
+    handed = replace(handed, response=replace(handed.response, owner="ben"))
+    told = notification(Kind.NOTICE, Reason.HANDED_OVER, by="ada", to="ben")
+    message = WORDS.render(delivery(told, handed), NOON)
+    assert "ada handed it over to ben." in message.text
+    assert "handed over to ben" in dict(message.facts)["State"]

@@ -43,7 +43,7 @@ checklists = st.builds(
     done=st.dictionaries(texts, done, max_size=3),
     calls=st.lists(texts, max_size=3).map(tuple),
 )
-responses = st.builds(Response, checklists=checklists)
+responses = st.builds(Response, checklists=checklists, owner=texts, assessed_at=maybe)
 
 incidents = st.builds(
     Incident,

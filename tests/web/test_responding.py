@@ -56,3 +56,20 @@ async def test_wrong_ticks(declared: Running, step: str, said: dict[str, object]
     answered, _ = await declared.ask("PUT", f"{ONE}/steps/{step}", said)
     assert answered == status
     assert (await declared.get(f"{ONE}/checklists"))[1] == before
+
+
+async def test_handover(declared: Running) -> None:
+    """Handed over, the incident has another owner, who may be anybody; what nobody has is refused."""
+    status, answer = await declared.post(f"{ONE}/handover", {"to": "ben"})
+    assert (status, answer["state"]) == (409, "open")
+    await declared.post(f"{ONE}/acknowledge", {"by": "ada"})
+    status, found = await declared.post(f"{ONE}/handover", {"by": "ada", "to": "ben", "note": "shift ends"})
+    assert (status, found["owner"], found["acknowledged_by"]) == (200, "ben", "ada")
+    assert (await declared.post(f"{ONE}/handover", {"to": " "}))[0] == 400
+
+
+async def test_assessment(declared: Running) -> None:
+    """An assessed level or impact is kept with its time; until then there is none."""
+    assert (await declared.get(ONE))[1]["assessed_at"] is None
+    _, found = await declared.ask("PATCH", ONE, {"facts": {"impact_description": "one line stands"}})
+    assert found["assessed_at"] == "2026-11-23T02:13:20.000Z"

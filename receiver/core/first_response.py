@@ -1,0 +1,57 @@
+"""The first minutes: acknowledging and assessing have time limits of their own (guide: initial_response), and
+an incident has an owner, who may hand it over.
+
+A limit never tightens the response time. What is overdue is recorded and told to the internal stakeholders.
+"""
+
+from receiver.core.draft import Draft
+from receiver.core.events import Change, Handover
+from receiver.core.model import Fact, Kind, Reason, State, Window
+from receiver.core.paging import tell_internal, tell_threads
+from rules.durations import format_duration
+
+
+def begin_assessment(draft: Draft) -> None:
+    """Somebody has acknowledged: from then on the severity assessment's time runs, unless it is done."""
+    limit, since = draft.plan.assess_within, draft.incident.acknowledged_at
+    if limit is None or since is None or draft.incident.response.assessed_at is not None:
+        return
+    if since + limit > draft.now:
+        draft.arm(Window.ASSESS_LIMIT, since + limit)
+
+
+def note_assessment(draft: Draft, change: Change) -> None:
+    """Whoever says the level or an impact has assessed it."""
+    if change.level is not None or any("impact" in name.lower() for name in change.facts):
+        draft.respond(assessed_at=draft.now)
+        draft.disarm(Window.ASSESS_LIMIT)
+
+
+def miss_acknowledgement(draft: Draft, _at: int) -> None:
+    """Nobody acknowledged within the limit. Who has just heard of the breach need not hear of this too."""
+    limit = format_duration(draft.plan.acknowledge_within or 0)
+    draft.enter(Fact.OVERDUE, what="acknowledgement", limit=limit)
+    if draft.incident.breached_at is None:
+        tell_internal(draft, Kind.REMINDER, Reason.OVERDUE, {"what": "acknowledgement", "limit": limit})
+
+
+def miss_assessment(draft: Draft, _at: int) -> None:
+    """Acknowledged, and nobody has said how bad it is."""
+    words = {"what": "severity assessment", "limit": format_duration(draft.plan.assess_within or 0)}
+    draft.enter(Fact.OVERDUE, **words)
+    tell_internal(draft, Kind.REMINDER, Reason.OVERDUE, words)
+
+
+def hand_over(draft: Draft, action: Handover) -> str:
+    """Another person has it from now on. Returns why not; empty: done."""
+    incident = draft.incident
+    if incident.state is State.CLOSED:
+        return "the incident is closed"
+    if incident.state is State.OPEN:
+        return "nobody has acknowledged the incident: acknowledge it instead"
+    if action.to == incident.response.owner:
+        return f"{action.to} has the incident already"
+    draft.enter(Fact.HANDED_OVER, action.by, to=action.to, note=action.note)
+    draft.respond(owner=action.to)
+    tell_threads(draft, Kind.NOTICE, Reason.HANDED_OVER, {"by": action.by, "to": action.to, "note": action.note})
+    return ""
