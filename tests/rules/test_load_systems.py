@@ -138,4 +138,4 @@ def test_one_name_for_money_and_for_a_ratio_is_a_warning():
     """The guide's ``revenue_impact > 0.05`` and a target of money cannot be one metric."""
     loaded = load_with_warnings([GUIDE, SYSTEMS / "parcel-prices.yaml"])
     (warning,) = [each for each in loaded.warnings if "revenue_impact" in each.message and "ratio" in each.message]
-    assert (warning.path.rpartition("/")[2], warning.line) == ("parcel-prices.yaml", 18)
+    assert (warning.path.rpartition("/")[2], warning.line) == ("parcel-prices.yaml", 19)
