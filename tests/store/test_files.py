@@ -105,6 +105,8 @@ def test_memory_readers_never_see_what_is_not_committed(open_stores: Open) -> No
         transaction.save(changes(opened=[incident("a", number=1)]))
         reader.start()
         asked.wait()
+        reader.join(0.2)  # it has nothing to wait for but us
+        assert reader.is_alive()
         raise RuntimeError
     reader.join()
     assert seen == [0]

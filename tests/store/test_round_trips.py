@@ -21,7 +21,7 @@ from receiver.core.model import (
     Window,
 )
 from receiver.core.response import Checklists, Done, Response
-from receiver.errors import StoreDamaged
+from receiver.errors import StoreConflict, StoreDamaged
 from receiver.store import SqlStore
 from receiver.store.codec import read_incident, to_json
 from tests.store.samples import alert, entry, incident, message, save, stored
@@ -255,7 +255,10 @@ def test_an_unreadable_row_is_named_without_its_values(store: SqlStore, spoil: s
 
 def test_errors_show_no_values(store: SqlStore) -> None:
     """The text of a database error names the statement, never what was to be written."""
-    save(store, opened=[incident("a")], planned=[message(1, data={"note": "secret"})])
-    with pytest.raises(Exception, match="notifications") as caught:
+    (_, second) = save(store, opened=[incident("a"), incident("b")], planned=[message(1)])
+    with pytest.raises(Exception, match="notifications") as new:
         save(store, planned=[message(1, data={"note": "secret"})])
-    assert "secret" not in str(caught.value)
+    with pytest.raises(StoreConflict) as changed:
+        save(store, changed=[replace(second, key="key-a", title="secret")])
+    for error in (new.value, changed.value, changed.value.__cause__):
+        assert "secret" not in str(error)
