@@ -103,7 +103,8 @@ class Dispatcher:
                 incident=incident,
                 pages=pages_to_close(incident),
             )
-            return await asyncio.wait_for(sender.send(outgoing), SEND_TIMEOUT)
+            async with asyncio.timeout(SEND_TIMEOUT):
+                return await sender.send(outgoing)
         except TimeoutError:
             return Retry(f"no answer within {SEND_TIMEOUT:.0f} s")
         except Exception as error:
@@ -111,8 +112,12 @@ class Dispatcher:
             return Retry(f"internal error ({type(error).__name__})")
 
     async def _still_ours(self, delivery: Delivery) -> bool:
+        """Whether the lease still holds; where that cannot be asked, it is not taken for granted."""
         ids = [notification.id for notification, _ in delivery.items]
-        return await self._desk.run(self._desk.engine.holds, ids, self._worker, self._desk.clock())
+        try:
+            return await self._desk.run(self._desk.engine.holds, ids, self._worker, self._desk.clock())
+        except StoreUnavailable:
+            return False
 
     def _report(self, reports: Iterable[Report]) -> None:
         self._reports.extend(reports)

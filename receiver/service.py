@@ -5,6 +5,7 @@ is woken by whatever is committed. After a restart everything overdue is simply 
 """
 
 import asyncio
+import contextlib
 import os
 import secrets
 import socket
@@ -212,11 +213,14 @@ class Service:
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:
-    """Wait for the event, but no longer than that."""
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
+    """Wait for the event, but no longer than that.
+
+    Not by `asyncio.wait_for`: on Python 3.11 it swallows a cancellation that meets the event, and the service
+    would never stop.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 async def serve(settings: Settings, paths: Sequence[Path], stop: asyncio.Event, say: Callable[[Service], None]) -> None:
