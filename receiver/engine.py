@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from receiver.audit import Audit, Ledger, Origin
 from receiver.core.draft import Refusal
 from receiver.core.events import Action, AlertsReceived, Bounced, Declare, Outcome, Overtaken, Reported, TimePassed
-from receiver.core.model import Incident, Instant, Notification, Status
+from receiver.core.model import Incident, Instant, Notification, State, Status
 from receiver.core.outbox import allot, bundle, counted_when_due, counted_when_planned, lane
 from receiver.core.plan import Book, Playbook
 from receiver.errors import StoreConflict, StoreUnavailable
@@ -43,7 +44,15 @@ class ForIncident:
     action: Action
 
 
-Request = AlertsReceived | Declare | ForIncident
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asks for; it is written into the audit log together with what it does."""
+
+    what: Declare | ForIncident
+    origin: Origin
+
+
+Request = AlertsReceived | Declare | ForIncident | Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +126,18 @@ class Engine:
     def _handle(self, requests: Sequence[Request], now: Instant) -> list[Result]:
         with self._store.transaction() as transaction:
             work = self._work(transaction, now)
+            bare = [each.what if isinstance(each, Asked) else each for each in requests]
             work.load(
-                [request.key for request in requests if not isinstance(request, ForIncident)],
-                [request.id for request in requests if isinstance(request, ForIncident)],
+                [request.key for request in bare if not isinstance(request, ForIncident)],
+                [request.id for request in bare if isinstance(request, ForIncident)],
             )
-            work.load_alerts((each.key, each.alerts) for each in requests if isinstance(each, AlertsReceived))
-            outcomes = [self._carry_out(work, request) for request in requests]
+            work.load_alerts((each.key, each.alerts) for each in bare if isinstance(each, AlertsReceived))
+            references = {each.origin.reference for each in requests if isinstance(each, Asked)} - {""}
+            ledger = Ledger(transaction.audited(references), now)
+            outcomes = [self._carry_out(work, request, ledger) for request in requests]
             work.plan(self._allot(transaction, counted_when_planned(work.planned(), self._book(self._current)), now))
             work.save()
+            transaction.append_audits(ledger.audits(work.by_id))
             return [
                 Result(work.by_id(incident_id) if incident_id else None, refusal) for incident_id, refusal in outcomes
             ]
@@ -138,8 +151,10 @@ class Engine:
         transaction.save_buckets(allotment.buckets)
         return allotment.wait
 
-    def _carry_out(self, work: Work, request: Request) -> tuple[str | None, Refusal | None]:
+    def _carry_out(self, work: Work, request: Request, ledger: Ledger) -> tuple[str | None, Refusal | None]:
         """Decide one request; the id of the incident it concerned, and the refusal."""
+        if isinstance(request, Asked):
+            return self._ask(work, request, ledger)
         if isinstance(request, ForIncident):
             incident = work.by_id(request.id)
             effects = work.decide(incident, request.action)
@@ -148,6 +163,22 @@ class Engine:
             effects = work.decide(incident, request)
         concerned = effects.incident or incident
         return (concerned.id if concerned else None), effects.refusal
+
+    def _ask(self, work: Work, asked: Asked, ledger: Ledger) -> tuple[str | None, Refusal | None]:
+        """What a person asks for: once, and noted."""
+        what = asked.what
+        if ledger.is_repeated(asked.origin):
+            known = work.by_id(what.id) if isinstance(what, ForIncident) else work.by_key(what.key)
+            refusal = Refusal("this was carried out already", known.state if known else State.CLOSED)
+            return (known.id if known else None), refusal
+        incident_id, refused = self._carry_out(work, what, ledger)
+        ledger.note(asked.origin, what.action if isinstance(what, ForIncident) else what, incident_id, refused)
+        return incident_id, refused
+
+    def audit(self, audits: Sequence[Audit]) -> None:
+        """Note what people did that concerns no incident: logins, reloads."""
+        with self._store.transaction() as transaction:
+            transaction.append_audits(audits)
 
     def fire_due(self, now: Instant, limit: int = 500) -> int:
         """Carry out due windows, the most overdue first; returns how many incidents were concerned."""

@@ -4,11 +4,12 @@ The engine makes a Work per transaction. Several events of a batch may concern o
 on the incident as the one before left it, and everything is written once, at the end.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from receiver.audit import Audit
 from receiver.core.decide import decide
 from receiver.core.draft import Effects
 from receiver.core.events import Event
@@ -80,6 +81,12 @@ class Transaction(Protocol):
 
     def save(self, changes: Changes) -> None:
         """Write everything that was decided."""
+
+    def audited(self, references: Collection[str]) -> set[str]:
+        """Those of the references that the audit log has already."""
+
+    def append_audits(self, audits: Sequence[Audit]) -> None:
+        """Append to the audit log; last of all, because it waits for whoever else appends."""
 
     def postpone(self, incident_id: str, until: Instant) -> None:
         """Leave an incident's windows and waiting notifications alone until then; reads nothing of it."""

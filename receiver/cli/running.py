@@ -21,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command(name="serve")(serve_)
     app.command()(demo)
+    app.command()(hash_password)
 
 
 def serve_(
@@ -36,6 +37,13 @@ def serve_(
     settings = Settings.read(os.environ, **{name: value for name, value in given.items() if value is not None})
     configure_logs(settings.log_format)
     _run(_serve(settings, paths or []))
+
+
+def hash_password() -> None:
+    """Ask for a password and print its hash, for a line of TOCSIN_USERS_FILE: NAME:ROLE:HASH."""
+    from receiver.web.passwords import hash_password as hashed  # noqa: PLC0415 - only here
+
+    print(hashed(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)))
 
 
 async def _serve(settings: Settings, paths: list[Path]) -> None:

@@ -4,10 +4,11 @@ It keeps the contract of `receiver.work.Store` for one thread and one owner: not
 undoing, because the engine writes once, at the end of what it decided.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from receiver.audit import Audit
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Status, Supersede
 from receiver.core.outbox import Bucket, Lane
 from receiver.work import Changes
@@ -122,6 +123,13 @@ class MemoryStore:
                 if _is_overtaken(each, what):
                     self._put(_overtaken(each))
         self.timeline.extend(changes.entries)
+
+    def audited(self, references: Collection[str]) -> set[str]:  # noqa: ARG002 - nobody asks from outside
+        """Nothing here was asked for by anybody."""
+        return set()
+
+    def append_audits(self, audits: Sequence[Audit]) -> None:
+        """There is no log: what happens here is an exercise."""
 
     def postpone(self, incident_id: str, until: Instant) -> None:
         """Never asked for: what cannot be decided here is a fault, and raised."""

@@ -205,7 +205,7 @@ def _postgresql_error(error: Any, name: str) -> Exception | None:
     """Conflicts are what another replica can cause; a key twice in any other table would be a bug of ours."""
     from psycopg import InterfaceError, OperationalError  # noqa: PLC0415 - PostgreSQL is an extra
 
-    if error.sqlstate in _CONFLICTS or (error.sqlstate == "23505" and error.diag.table_name == "incidents"):
+    if error.sqlstate in _CONFLICTS or (error.sqlstate == "23505" and error.diag.table_name in {"incidents", "audit"}):
         return StoreConflict()
     if isinstance(error, OperationalError | InterfaceError) or error.sqlstate == "25006":
         return StoreUnavailable(f"{name}: {error.diag.message_primary or str(error).partition(chr(10))[0]}")

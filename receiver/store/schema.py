@@ -130,6 +130,23 @@ buckets = Table(
     Column("bundle_at", BigInteger),
 )
 
+audit = Table(
+    "audit",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    _required("at", BigInteger),
+    _required("who"),
+    _required("via"),
+    _required("address"),
+    _required("action"),
+    _required("incident"),
+    _required("outcome"),
+    _required("data"),
+    # What a provider calls the request: the same one is carried out once.
+    Column("reference", Text, unique=True),
+    _required("hash"),
+)
+
 meta = Table(
     "meta",
     metadata,

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
+from receiver.audit import Audit
 from receiver.core.model import Instant
 from receiver.errors import StoreUnavailable
+from receiver.store import audit
 from receiver.store.database import Database
 from receiver.store.reads import Reads
 from receiver.store.session import Session
@@ -91,6 +93,14 @@ class SqlStore:
             partial.replace(path)
         except OSError as error:
             raise StoreUnavailable(f"the backup {path} cannot be written: {error.strerror}") from error
+
+    def verify_audit(self, known: tuple[int, str] | None = None) -> tuple[int, str]:
+        """Check the audit log; returns its head, position and hash. Raises AuditBroken where it was changed."""
+        return audit.verify(self._database, known)
+
+    def newest_audits(self, limit: int, before: int | None = None) -> list[tuple[int, Audit]]:
+        """The audit log with its positions, the newest entry first, of those before a position."""
+        return audit.newest(self._database, limit, before)
 
     def close(self) -> None:
         """Close all connections."""

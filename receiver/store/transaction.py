@@ -5,11 +5,12 @@ queue is an incident's waiting notifications on one channel to one recipient, in
 one still waits, so it keeps the ones behind it back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from receiver.audit import Audit
 from receiver.core.model import Alert, Incident, Instant, Notification, Supersede
 from receiver.core.outbox import Bucket, Lane
-from receiver.store import codec, schema, statements
+from receiver.store import audit, codec, schema, statements
 from receiver.store.session import Session
 from receiver.work import Changes
 
@@ -132,6 +133,15 @@ class SqlTransaction:
             self._session.run(statements.SUPERSEDE, row)
         else:
             self._session.run(statements.SUPERSEDE_ON, {**row, "channels": sorted(what.channels)})
+
+    def audited(self, references: Collection[str]) -> set[str]:
+        """Those of the references that the audit log has already."""
+        return audit.seen(self._session, references) if references else set()
+
+    def append_audits(self, audits: Sequence[Audit]) -> None:
+        """Append to the audit log; last of all, because it waits for whoever else appends."""
+        if audits:
+            audit.append(self._session, audits)
 
     def postpone(self, incident_id: str, until: Instant) -> None:
         """Leave an incident's windows and waiting notifications alone until then; reads nothing of it."""

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from receiver.audit import Origin
 from receiver.settings import ApiToken, Role, Settings
 from receiver.web.problems import Problem
 
@@ -38,6 +39,11 @@ class Caller:
     """The way they came: api, console, local."""
     address: str = ""
     """Where from, as far as we can tell."""
+
+    @property
+    def origin(self) -> Origin:
+        """What the audit log keeps of them."""
+        return Origin(self.name, self.via, self.address)
 
 
 LOCAL = Caller("local", Role.ADMIN, "local")

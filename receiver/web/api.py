@@ -7,14 +7,14 @@ thread; actions become requests to the desk, and what the core refuses is answer
 
 from collections.abc import Callable
 from secrets import token_hex
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from receiver.core.classify import incident_key
 from receiver.core.events import Acknowledge, Action, Change, Declare, Escalate, Note, Replan, Resolve, Update
 from receiver.core.model import Incident
 from receiver.core.plan import Playbook
 from receiver.desk import Desk
-from receiver.engine import ForIncident, Request
+from receiver.engine import Asked, ForIncident
 from receiver.store import Reads
 from receiver.web import bodies, shapes, views
 from receiver.web.call import Call
@@ -103,6 +103,7 @@ class Api:
         """Open an incident by hand; the same Idempotency-Key opens it once."""
         said = call.said
         return await self._handle(
+            call,
             Declare(
                 key=incident_key(("declared", call.idempotency_key or token_hex(16))),
                 type=said.type,
@@ -112,49 +113,49 @@ class Api:
                 note=said.note,
                 labels=said.labels,
                 exercise=said.exercise,
-            )
+            ),
         )
 
     async def acknowledge(self, call: Call[bodies.AcknowledgeBody]) -> shapes.IncidentView:
         """Take an incident."""
         said = call.said
         hold = None if said.hold is None else duration(said.hold)
-        return await self.act(call.incident, Acknowledge(call.by(said.by), said.note, hold, said.state))
+        return await self.act(call, Acknowledge(call.by(said.by), said.note, hold, said.state))
 
     async def resolve(self, call: Call[bodies.ResolveBody]) -> shapes.IncidentView:
         """Say that it is over."""
         said = call.said
-        return await self.act(call.incident, Resolve(call.by(said.by), said.note, said.force, said.state))
+        return await self.act(call, Resolve(call.by(said.by), said.note, said.force, said.state))
 
     async def escalate(self, call: Call[bodies.EscalateBody]) -> shapes.IncidentView:
         """Ask for the next step now."""
         said = call.said
-        return await self.act(call.incident, Escalate(call.by(said.by), said.note, said.state))
+        return await self.act(call, Escalate(call.by(said.by), said.note, said.state))
 
     async def note(self, call: Call[bodies.TextBody]) -> shapes.IncidentView:
         """Write something down."""
-        return await self.act(call.incident, Note(call.by(call.said.by), call.said.words))
+        return await self.act(call, Note(call.by(call.said.by), call.said.words))
 
     async def update(self, call: Call[bodies.TextBody]) -> shapes.IncidentView:
         """Tell everyone how it stands."""
-        return await self.act(call.incident, Update(call.by(call.said.by), call.said.words))
+        return await self.act(call, Update(call.by(call.said.by), call.said.words))
 
     async def change(self, call: Call[bodies.ChangeBody]) -> shapes.IncidentView:
         """Assess or document."""
         said = call.said
-        return await self.act(call.incident, Change(call.by(said.by), said.level, said.reason, said.facts))
+        return await self.act(call, Change(call.by(said.by), said.level, said.reason, said.facts))
 
     async def replan(self, call: Call[bodies.ReplanBody]) -> shapes.IncidentView:
         """Move an incident to the current policy."""
-        return await self.act(call.incident, Replan(call.by(call.said.by)))
+        return await self.act(call, Replan(call.by(call.said.by)))
 
-    async def act(self, name: str, action: Action) -> shapes.IncidentView:
-        """Do something to the incident of that name. Raises Problem: 404, 409."""
-        incident = await self.read(name, lambda found: found)
-        return await self._handle(ForIncident(incident.id, action))
+    async def act(self, call: Call[Any], action: Action) -> shapes.IncidentView:
+        """Do something to the incident that the call names. Raises Problem: 404, 409."""
+        incident = await self.read(call.incident, lambda found: found)
+        return await self._handle(call, ForIncident(incident.id, action))
 
-    async def _handle(self, request: Request) -> shapes.IncidentView:
-        [result] = await self._desk.handle([request])
+    async def _handle(self, call: Call[Any], what: Declare | ForIncident) -> shapes.IncidentView:
+        [result] = await self._desk.handle([Asked(what, call.caller.origin)])
         if result.error or result.incident is None:
             raise Problem(500, "this could not be stored; the log says why")
         view = await self._desk.read(self._show, result.incident)

@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from receiver.audit import audit_of
 from receiver.core.model import Instant, State
 from receiver.desk import Desk
 from receiver.errors import TocsinError
@@ -68,7 +69,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     records = Records(reads, Words(settings.external_url), lambda: desk.engine.current)
     table = endpoints(api, Reporter(api, desk, records))
     webhook = Webhook(desk, settings, clock, metrics)
-    login = Login(sessions, settings, Failures(clock))
+    login = Login(sessions, settings, Failures(clock), desk)
     house = House(desk, reads, sessions, clock, metrics, ready, reload)
     document = orjson.dumps(describe(table, version("tocsin")))
 
@@ -135,6 +136,8 @@ class House:
         if problems:
             raise Problem(500, "the policy has problems; the one in use stays", {"problems": problems})
         log.info("policy reload asked for", by=caller.name)
+        data = {"policy": self.desk.engine.current.digest}
+        await self.desk.run(self.desk.engine.audit, [audit_of(caller.origin, self.clock(), "reload", data=data)])
         return web.Response(text="")
 
     async def expose(self, _request: web.Request) -> web.Response:

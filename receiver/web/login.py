@@ -10,6 +10,8 @@ from html import escape
 import structlog
 from aiohttp import web
 
+from receiver.audit import Origin, audit_of
+from receiver.desk import Desk
 from receiver.settings import Role, Settings
 from receiver.web.access import refuse_other_sites
 from receiver.web.body import read_body
@@ -24,10 +26,11 @@ log = structlog.get_logger()
 class Login:
     """The way in and out."""
 
-    def __init__(self, sessions: Sessions, settings: Settings, failures: Failures) -> None:
+    def __init__(self, sessions: Sessions, settings: Settings, failures: Failures, desk: Desk) -> None:
         self._sessions = sessions
         self._passwords = Passwords(settings.users)
         self._failures = failures
+        self._desk = desk
 
     def routes(self) -> tuple[tuple[str, str, Handler], ...]:
         """Method, path, handler."""
@@ -54,6 +57,8 @@ class Login:
         response = web.Response(status=303, headers={"Location": safe_path(form.get("next", "/"))})
         self._sessions.begin(response, *found)
         log.info("logged in", name=found[1], address=address)
+        entry = audit_of(Origin(found[1], "console", address), self._desk.clock(), "login", data={"by": found[0]})
+        await self._desk.run(self._desk.engine.audit, [entry])
         return response
 
     async def leave(self, request: web.Request) -> web.Response:

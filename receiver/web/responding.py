@@ -29,7 +29,7 @@ class Responding:
     async def tick(self, call: Call[bodies.TickBody]) -> shapes.ChecklistsView:
         """Say that a step is done."""
         said = call.said
-        await self._api.act(call.incident, Tick(call.by(said.by), call.part, said.done, said.note, said.link))
+        await self._api.act(call, Tick(call.by(said.by), call.part, said.done, said.note, said.link))
         return await self._api.read(
             call.incident, lambda found: response_views.show_checklists(found, self._api.playbook(found))
         )

@@ -1,0 +1,84 @@
+"""`tocsin audit`: the log of what people did, read from the database itself, and proved unchanged."""
+
+import os
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from receiver.cli.output import console, fail, print_json, print_table
+from receiver.settings import Settings
+from receiver.store import SqlStore, open_store
+from receiver.store.audit import AuditBroken
+from receiver.web.views import rfc3339
+
+audit = typer.Typer(help="What people did: who, when, from where.", no_args_is_help=True)
+
+Database = Annotated[str | None, typer.Option(help="The receiver's database [TOCSIN_DATABASE].", show_default=False)]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.add_typer(audit, name="audit")
+
+
+@audit.command()
+def verify(
+    database: Database = None,
+    head: Annotated[
+        str, typer.Option(help="A head noted earlier, POSITION:HASH: that entry must be the same still.")
+    ] = "",
+) -> None:
+    """Check that no entry was changed, taken out or put in. Prints the head; note it elsewhere."""
+    store = _open(database)
+    try:
+        position, link = store.verify_audit(_known(head))
+    except AuditBroken as error:
+        fail(f"tocsin: {error}")
+    finally:
+        store.close()
+    console.print(f"{position} entries, unchanged. Head: {position}:{link}", soft_wrap=True)
+
+
+@audit.command(name="list")
+def list_(
+    database: Database = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """The newest entries, the newest first."""
+    store = _open(database)
+    try:
+        found = store.newest_audits(limit)
+    finally:
+        store.close()
+    if json:
+        print_json([{"position": position, **asdict(entry), "at": rfc3339(entry.at)} for position, entry in found])
+        return
+    rows = (
+        (
+            position,
+            rfc3339(entry.at),
+            entry.who,
+            f"{entry.via} {entry.address}",
+            entry.action,
+            entry.incident.partition(" ")[0],
+            entry.outcome,
+            ", ".join(f"{name}={value}" for name, value in entry.data.items()),
+        )
+        for position, entry in found
+    )
+    print_table(["", "when", "who", "from", "what", "incident", "outcome", "said"], rows)
+
+
+def _open(database: str | None) -> SqlStore:
+    return open_store(Settings.read(os.environ, database=database).database)
+
+
+def _known(head: str) -> tuple[int, str] | None:
+    position, _, link = head.partition(":")
+    if not head:
+        return None
+    if not position.isdigit() or not link:
+        raise typer.BadParameter("write POSITION:HASH, as `tocsin audit verify` printed it", param_hint="--head")
+    return int(position), link
