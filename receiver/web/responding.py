@@ -18,7 +18,7 @@ class Responding:
     async def hand_over(self, call: Call[bodies.HandoverBody]) -> shapes.IncidentView:
         """Give an incident to another person."""
         said = call.said
-        return await self._api.act(call.incident, Handover(call.by(said.by), said.to, said.note))
+        return await self._api.act(call, Handover(call.by(said.by), said.to, said.note))
 
     async def checklists(self, call: Call[bodies.Nothing]) -> shapes.ChecklistsView:
         """What is to do, and who did what."""
