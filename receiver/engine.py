@@ -6,10 +6,11 @@ runs the batch again; any other error runs each event alone, so that one bad row
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from receiver.audit import Audit, Ledger, Origin
+from receiver.core.copies import changed
 from receiver.core.draft import Refusal
 from receiver.core.events import Action, AlertsReceived, Bounced, Declare, Outcome, Overtaken, Reported, TimePassed
 from receiver.core.model import Incident, Instant, Notification, State, Status
@@ -329,4 +330,4 @@ class Engine:
 
 
 def _lease(notification: Notification, worker: str, now: Instant) -> Notification:
-    return replace(notification, leased_by=worker, due_at=Instant(now + LEASE))
+    return changed(notification, leased_by=worker, due_at=Instant(now + LEASE))

@@ -35,7 +35,7 @@ from rules.problems import PolicyError
 LONGEST_NAP = 1.0
 """Seconds the pulse sleeps at most: another replica may have planned something."""
 
-SHORTEST_NAP = 0.01
+SHORTEST_NAP = 0.02
 """Seconds between two pulses, so that under load one transaction serves many messages."""
 
 STUCK_AFTER = 30 * SECOND

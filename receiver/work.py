@@ -6,10 +6,11 @@ on the incident as the one before left it, and everything is written once, at th
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from receiver.audit import Audit
+from receiver.core.copies import changed
 from receiver.core.decide import decide
 from receiver.core.draft import Effects
 from receiver.core.events import Event
@@ -198,7 +199,7 @@ class Work:
         if self._opened:
             first = self._transaction.next_numbers(len(self._opened))
             for number, incident_id in enumerate(self._opened, first):
-                self._incidents[incident_id] = replace(self._incidents[incident_id], number=number)
+                self._incidents[incident_id] = changed(self._incidents[incident_id], number=number)
         if not (self._touched or self._settled):
             return
         self._transaction.save(

@@ -15,6 +15,8 @@ from receiver.core.plan import Playbook
 HEARTBEATS = frozenset({"TocsinHeartbeat", "Watchdog"})
 """Alerts that always fire and prove that alerting lives; they open no incident."""
 
+_canonical = json.JSONEncoder(sort_keys=True).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -67,7 +69,7 @@ def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], r
 
 def incident_key(identity: tuple[object, ...]) -> str:
     """SHA-256 of the canonical identity."""
-    return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return sha256(_canonical(identity).encode()).hexdigest()
 
 
 def _level(playbook: Playbook, rule: str, labels: Mapping[str, str]) -> tuple[int, str, str]:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from receiver.core.backoff import SCHEDULES
+from receiver.core.copies import changed
 from receiver.core.model import (
     Alert,
     Entry,
@@ -77,7 +78,7 @@ class Draft:
         was before takes it before the first change.
         """
         if not self._own:
-            self.incident, self._own = replace(self.incident, **changes), True
+            self.incident, self._own = changed(self.incident, **changes), True
             return
         for name, value in changes.items():
             object.__setattr__(self.incident, name, value)

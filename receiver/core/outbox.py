@@ -10,8 +10,9 @@ channel's `rate_limit` holds back, when it is due.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from receiver.core.copies import changed
 from receiver.core.model import Instant, Kind, Notification, Reason
 from receiver.core.plan import Book
 from rules.policy import MINUTE, SECOND, Micros, RateLimit
@@ -116,15 +117,15 @@ def _take(bucket: Bucket | None, limit: RateLimit, now: Instant) -> tuple[Bucket
         return Bucket(limit.per - price, now), True
     credit = min(limit.per, bucket.credit + max(0, now - bucket.at))
     if credit >= price:
-        return replace(bucket, credit=credit - price, at=now), True
-    return replace(bucket, credit=credit, at=now), False
+        return Bucket(credit - price, now, bucket.bundle_at), True
+    return Bucket(credit, now, bucket.bundle_at), False
 
 
 def _defer(notification: Notification, bucket: Bucket, limit: RateLimit, now: Instant) -> tuple[Bucket, Notification]:
     """First pages wait for the bundle; news waits for credit."""
     if not is_first(notification):
         due_at = Instant(now + limit.per // limit.count - bucket.credit)
-        return bucket, replace(notification, due_at=due_at)
+        return bucket, changed(notification, due_at=due_at)
     leaving = bucket.bundle_at if bucket.bundle_at is not None and bucket.bundle_at > now else None
     bundle_at = leaving or Instant(now + BUNDLE_WAIT)
-    return replace(bucket, bundle_at=bundle_at), replace(notification, due_at=bundle_at, bundle_at=bundle_at)
+    return Bucket(bucket.credit, bucket.at, bundle_at), changed(notification, due_at=bundle_at, bundle_at=bundle_at)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from receiver.core.backoff import retry_delay
+from receiver.core.copies import changed
 from receiver.core.draft import Draft
 from receiver.core.events import Delivered, Overtaken, Rejected, Reported, Retry
 from receiver.core.model import Fact, Instant, Kind, Notification, State, Status, Window
@@ -11,7 +12,7 @@ from receiver.core.paging import rescue
 
 def settle(draft: Draft, event: Reported) -> Notification:
     """Decide on a sender's report; returns the notification in its new form."""
-    tried = replace(event.notification, attempts=event.notification.attempts + 1, leased_by="", bundle_at=None)
+    tried = changed(event.notification, attempts=event.notification.attempts + 1, leased_by="", bundle_at=None)
     match event.outcome:
         case Delivered(reference):
             draft.enter(Fact.DELIVERED, **_names(tried), attempts=tried.attempts)
@@ -52,7 +53,7 @@ def _try_again(draft: Draft, notification: Notification, reason: str, after: int
         return _give_up(draft, notification, reason)
     if notification.attempts == 1:
         draft.enter(Fact.SEND_FAILED, **_names(notification), reason=reason)
-    return replace(notification, due_at=Instant(due_at), detail=reason)
+    return changed(notification, due_at=Instant(due_at), detail=reason)
 
 
 def _give_up(draft: Draft, notification: Notification, reason: str) -> Notification:
@@ -68,7 +69,7 @@ def _withhold(draft: Draft, notification: Notification) -> Notification:
     """Not sent. Where nothing superseded it, only its sender's lease was over: it is still wanted."""
     if notification.superseded:
         return _overtake(draft, notification)
-    return replace(notification, leased_by="", due_at=draft.now)
+    return changed(notification, leased_by="", due_at=draft.now)
 
 
 def _overtake(draft: Draft, notification: Notification) -> Notification:
@@ -79,7 +80,7 @@ def _overtake(draft: Draft, notification: Notification) -> Notification:
 def _final(
     draft: Draft, notification: Notification, status: Status, reference: str = "", detail: str = ""
 ) -> Notification:
-    return replace(
+    return changed(
         notification,
         status=status,
         due_at=None,

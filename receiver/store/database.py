@@ -150,6 +150,7 @@ def _set_up_sqlite(connection: sqlite3.Connection, reads_only: bool) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA cache_size = -65536")  # KiB: the trees that a storm writes to
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: what a storm writes often goes to the file once
     connection.execute(f"PRAGMA query_only = {reads_only:d}")
 
 
