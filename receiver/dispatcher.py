@@ -14,12 +14,14 @@ import structlog
 from receiver.channels import SEND_TIMEOUT, Outgoing, Senders
 from receiver.clock import steady_clock
 from receiver.core.events import Outcome, Overtaken, Rejected, Retry
-from receiver.core.model import Incident
+from receiver.core.model import Incident, Kind
 from receiver.desk import Desk
 from receiver.engine import Delivery, Report
 from receiver.errors import StoreUnavailable
-from receiver.messages import Words
+from receiver.messages import Message, Words
 from receiver.metrics import Metrics
+from receiver.records import Records
+from receiver.reports import mail
 from rules.policy import SECOND
 
 IN_FLIGHT = 16
@@ -38,11 +40,19 @@ class Dispatcher:
     """Sends what is due, in parallel, and reports in batches."""
 
     def __init__(
-        self, desk: Desk, senders: Senders, words: Words, worker: str, installation: str, metrics: Metrics
+        self,
+        desk: Desk,
+        senders: Senders,
+        words: Words,
+        records: Records,
+        worker: str,
+        installation: str,
+        metrics: Metrics,
     ) -> None:
         self._desk = desk
         self.senders = senders
         self._words = words
+        self._records = records
         self._worker = worker
         self._installation = installation
         self._metrics = metrics
@@ -96,7 +106,7 @@ class Dispatcher:
             outgoing = Outgoing(
                 notification=notification,
                 channel=channel,
-                message=self._words.render(delivery, self._desk.clock()),
+                message=await self._write(delivery),
                 thread=delivery.thread,
                 key=f"{self._installation}-{notification.id}",
                 incident_ref=f"{self._installation}-{incident.id}",
@@ -110,6 +120,15 @@ class Dispatcher:
         except Exception as error:
             log.exception("sending failed unexpectedly", incident=incident.number, channel=notification.channel)
             return Retry(f"internal error ({type(error).__name__})")
+
+    async def _write(self, delivery: Delivery) -> Message:
+        """The words; of a report, the report itself as it stands now."""
+        notification, incident = delivery.items[0]
+        message = self._words.render(delivery, self._desk.clock())
+        if notification.kind is not Kind.REPORT:
+            return message
+        report = await self._desk.read(self._records.incident, incident, self._desk.clock())
+        return mail(report, message)
 
     async def _still_ours(self, delivery: Delivery) -> bool:
         """Whether the lease still holds; where that cannot be asked, it is not taken for granted."""

@@ -25,6 +25,7 @@ from receiver.engine import Engine
 from receiver.errors import StoreUnavailable
 from receiver.messages import Words
 from receiver.metrics import Metrics
+from receiver.records import Records
 from receiver.settings import Settings
 from receiver.store import open_store
 from receiver.web.app import make_app, make_runner
@@ -94,7 +95,8 @@ class Service:
         senders = make_senders(settings, self.clock)
         words = Words(settings.external_url, self._store.installation, sms_replies=False)
         worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        self.dispatcher = Dispatcher(self.desk, senders, words, worker, self._store.installation, self.metrics)
+        records = Records(reads, words, lambda: engine.current)
+        self.dispatcher = Dispatcher(self.desk, senders, words, records, worker, self._store.installation, self.metrics)
         self.dispatcher.on_progress = self._wake.set
         self._say_channels(configured)
         app = make_app(

@@ -15,6 +15,7 @@ from receiver.core.paging import (
     tell_threads,
 )
 from receiver.core.plan import Book
+from receiver.core.reporting import send_report
 
 PAGING_WINDOWS = (Window.ESCALATE, Window.BREACH, Window.RESCUE, Window.ACKNOWLEDGE_LIMIT)
 ACK_WINDOWS = (Window.ACK_EXPIRY, Window.ACK_REMINDER, Window.CONFIRM_REMINDER, Window.ASSESS_LIMIT)
@@ -157,6 +158,7 @@ def close(draft: Draft) -> None:
     """Nothing came back: the incident is history."""
     draft.set(state=State.CLOSED, closed_at=draft.now, windows={})
     draft.enter(Fact.CLOSED)
+    send_report(draft)
 
 
 def escalate(draft: Draft, by: str, note: str) -> None:

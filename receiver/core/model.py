@@ -63,6 +63,8 @@ class Kind(StrEnum):
     BREACH = "breach"
     """To the internal stakeholders, when the response time is breached."""
     RESOLVED = "resolved"
+    REPORT = "report"
+    """The report, when the incident closes."""
 
 
 class Reason(StrEnum):
@@ -85,6 +87,7 @@ class Reason(StrEnum):
     OVERDUE = "overdue"
     """Something that people should have done is not done."""
     HANDED_OVER = "handed_over"
+    CLOSED = "closed"
     ACTION = "action"
     """A person did it."""
 

@@ -24,6 +24,7 @@ LABELS: dict[Reason, str] = {
     Reason.FIRED_AGAIN: "Fired again",
     Reason.OVERDUE: "Overdue",
     Reason.HANDED_OVER: "Handed over",
+    Reason.CLOSED: "",
     Reason.ACTION: "",
 }
 
@@ -43,6 +44,8 @@ def label(notification: Notification) -> str:
             return "Response time breached"
         case Kind.RESOLVED:
             return "Resolved"
+        case Kind.REPORT:
+            return "Report"
         case _:
             assert_never(notification.kind)
 
@@ -65,6 +68,8 @@ def lead(notification: Notification, case: Case) -> str:
             said = f"{_breach(case)} Everyone concerned has been paged."
         case Kind.RESOLVED:
             said = _resolved(case, by)
+        case Kind.REPORT:
+            said = "It is closed; this is its report."
         case _:
             assert_never(notification.kind)
     text = plain(notification.data.get("text", ""))

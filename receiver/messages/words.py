@@ -32,7 +32,7 @@ EVENTS = {
     Kind.RESOLVED: "resolved",
 }
 OPENING = frozenset({Reason.OPENED, Reason.RECURRED})
-SELF_EXPLAINING = frozenset({*EVENTS, Kind.BREACH})
+SELF_EXPLAINING = frozenset({*EVENTS, Kind.BREACH, Kind.REPORT})
 """Kinds whose first sentence says the label anyway."""
 
 

@@ -3,7 +3,7 @@
 import re
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from hashlib import sha256
 from typing import Literal, get_args
@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from receiver.messages import Message, line
 from receiver.messages.placeholders import UNKNOWN
 from receiver.reports.report import Part, Report, Section, Table
 
@@ -31,6 +32,13 @@ def render(report: Report, form: Format) -> str:
             return _environment().get_template("report.html").render(report=report, exercise=EXERCISE, unknown=UNKNOWN)
         case "json":
             return orjson.dumps(_data(report), option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def mail(report: Report, message: Message) -> Message:
+    """The message that carries a report. Mail programs show no SVG, but its words in a heap: the tables say it all."""
+    undrawn = replace(report, sections=tuple(replace(each, drawings=()) for each in report.sections))
+    subject = line(f"{'EXERCISE: ' if report.exercise else ''}{report.title}")
+    return replace(message, subject=subject, text=render(undrawn, "md"), html=render(undrawn, "html"))
 
 
 @cache
