@@ -28,6 +28,7 @@ from receiver.metrics import Metrics
 from receiver.records import Records
 from receiver.settings import Settings
 from receiver.store import open_store
+from receiver.watch import Watch
 from receiver.web.app import make_app, make_runner
 from rules.load import load
 from rules.policy import SECOND, Policy
@@ -47,6 +48,9 @@ DRAIN = 10.0
 
 ADJUST_EVERY = 60.0
 """Seconds between looks at the reference clock."""
+
+WATCH_EVERY = 2.0
+"""Seconds between looks at the heartbeat."""
 
 SKEW_LIMIT = SECOND
 """Microseconds of clock skew that are worth saying."""
@@ -111,6 +115,7 @@ class Service:
         )
         await self._listen(app)
         self._tasks = [asyncio.create_task(self._keep_pulse()), asyncio.create_task(self._keep_clock())]
+        self._tasks.append(asyncio.create_task(self._keep_watch()))
 
     async def _listen(self, app: web.Application) -> None:
         self._runner = make_runner(app)
@@ -170,6 +175,17 @@ class Service:
                 await self.desk.run(self.clock.adjust)
             except StoreUnavailable as error:
                 self._say_store(str(error))
+
+    async def _keep_watch(self) -> None:
+        watch = Watch(self.desk, self._store, self.metrics, self._settings.heartbeat_url or "")
+        while True:
+            await asyncio.sleep(WATCH_EVERY)
+            try:
+                await watch.look()
+            except StoreUnavailable as error:
+                self._say_store(str(error))
+            except Exception:
+                log.exception("the watch failed; it goes on")
 
     async def reload(self) -> list[str]:
         """Read the policy again; a policy with problems is refused, and the one in use stays. Returns the problems."""

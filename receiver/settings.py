@@ -191,6 +191,9 @@ class Settings(BaseModel):
     prometheus_url: Annotated[HttpUrl | None, Field(repr=False)] = None
     """Like the Alertmanager's, it may carry a password, so it is not shown."""
 
+    heartbeat_url: HttpUrl | None = None
+    """Called every minute while the heartbeat arrives: whoever watches us from outside misses it otherwise."""
+
     warnings: tuple[str, ...] = ()
     """What was odd but not wrong, in words for the log: variables nobody knows."""
 

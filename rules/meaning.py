@@ -76,6 +76,7 @@ def interpret(document: Document, root: Node, defaults: Document, severities: di
         fallback=USUAL_FALLBACK if document.fallback is None else document.fallback,
         default_severity=document.default_severity or CRITICAL,
         severity_aliases=tuple(sorted(severities.items())),
+        heartbeat_within=document.heartbeat_within or Micros(5 * MINUTE),
         contact_information=document.contact_information,
         safety_critical_threshold=_critical_threshold(document),
         disabled_sections=tuple(_disabled(document)),

@@ -312,6 +312,8 @@ class Policy:
     default_severity: int = CRITICAL
     severity_aliases: tuple[tuple[str, int], ...] = ()
     """(value of an alert's `severity` label, level): the usual ones and the policy's own, lower case."""
+    heartbeat_within: Micros = Micros(5 * MINUTE)
+    """How long the heartbeat may be missing before that is an emergency."""
     contact_information: str = ""
     safety_critical_threshold: float | None = None
     disabled_sections: tuple[str, ...] = ()

@@ -125,6 +125,12 @@ POSTPONE_NOTIFICATIONS = """
 UPDATE notifications SET due_at = :until WHERE incident_id = :id AND status = 'waiting' AND due_at < :until
 """
 
+KEEP_HEARTBEAT = """
+INSERT INTO meta (name, value) VALUES ('heartbeat_at', :at)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value
+WHERE CAST(meta.value AS bigint) < CAST(excluded.value AS bigint)
+"""
+
 KEEP_POLICY = """
 INSERT INTO policies (digest, created_at, document) VALUES (:digest, :now, :document) ON CONFLICT DO NOTHING
 """

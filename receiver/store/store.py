@@ -15,7 +15,7 @@ from receiver.store import audit
 from receiver.store.database import Database
 from receiver.store.reads import Reads
 from receiver.store.session import Session
-from receiver.store.statements import NEXT_DUE
+from receiver.store.statements import KEEP_HEARTBEAT, NEXT_DUE
 from receiver.store.transaction import SqlTransaction
 
 
@@ -101,6 +101,17 @@ class SqlStore:
     def newest_audits(self, limit: int, before: int | None = None) -> list[tuple[int, Audit]]:
         """The audit log with its positions, the newest entry first, of those before a position."""
         return audit.newest(self._database, limit, before)
+
+    def beat(self, at: Instant) -> None:
+        """Note a heartbeat; an older one than is known changes nothing."""
+        with self._database.write() as connection:
+            Session(connection).run(KEEP_HEARTBEAT, {"at": str(at)})
+
+    def heartbeat_at(self) -> Instant | None:
+        """When the last heartbeat that was noted came."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows("SELECT value FROM meta WHERE name = 'heartbeat_at'")
+            return Instant(int(rows[0].value)) if rows else None
 
     def close(self) -> None:
         """Close all connections."""

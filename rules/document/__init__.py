@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 
 from rules.document import communication as told
 from rules.document import response as answered
-from rules.document.values import ChannelNameOrType, LevelNumber, LintName, Section, SignalName, Text, Url
+from rules.document.values import ChannelNameOrType, Duration, LevelNumber, LintName, Section, SignalName, Text, Url
 
 RESPONSE = "_incident_response"
 """Any section whose name ends so has the form of the guide's safety and business sections."""
@@ -56,6 +56,9 @@ class Document(Section):
     severity_aliases: dict[Text, LevelNumber] = Field({}, description="Words of the label `severity`, and their level.")
     impact_raises: dict[answered.Grade, LevelNumber] | None = Field(
         None, description="How an assessed impact raises the level (critical: 4, high: 3)."
+    )
+    heartbeat_within: Duration | None = Field(
+        None, description="How long the heartbeat may be missing before alerting is called blind (5m)."
     )
     contact_information: str = Field("", description="How to reach those who respond; fills {contact_information}.")
     lints: Lints = Field(default_factory=Lints)
