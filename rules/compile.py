@@ -15,7 +15,7 @@ from rules.durations import format_duration
 from rules.groups import NONE, AlertingRule, Group, RecordingRule
 from rules.policy import MINUTE, IncidentType, Micros, Policy, Recording, Rule, Signal
 from rules.twins import SIGNALS, Watch, twins
-from rules.wording import Reading, annotations, camel_case, escaped, labels, sentence, value
+from rules.wording import VALUE, Reading, annotations, camel_case, escaped, labels, sentence, value
 
 __all__ = ["AlertingRule", "Group", "RecordingRule", "compile"]
 
@@ -113,11 +113,19 @@ def _alert(policy: Policy, reading: Reading, signal: Signal | None, silent: Micr
             condition=rule.condition,
             description=f"{sentence(rule.description)}{value(reads, signal)}",
             summary=f"{escaped(rule.name)}: {said}",
+            **_impact(policy, reads),
         ),
         hold=rule.waits,
         keep_firing=NONE if silent is None else Micros(silent + rule.interval),
         rule=rule,
     )
+
+
+def _impact(policy: Policy, reads: condition.Condition) -> dict[str, str]:
+    """The value of a signal that an impact scale has the name of, for the receiver to grade."""
+    subject = reads.comparison.subject if reads.comparison else ""
+    scales = {scale.name for scale in policy.impact_scales if scale.ranges}
+    return {subject: VALUE} if subject in scales and subject.isidentifier() else {}
 
 
 def _group_name(home: str, interval: Micros) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from receiver.core.draft import Draft, Effects
 from receiver.core.events import AlertsReceived
+from receiver.core.impact import note_impacts
 from receiver.core.lifecycle import begin_recovery, new_incident, recur, renew_acknowledgement, void_acknowledgement
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
 from receiver.core.paging import page_more, start_paging, tell_threads, worsen
@@ -72,6 +73,7 @@ def receive(
     _count(draft, news)
     if news.fired:
         _fire(draft, news, before)
+        note_impacts(draft, news.fired)
     if news.cleared:
         _clear(draft, news, truncated=event.truncated)
     keep_up(draft)
@@ -85,6 +87,7 @@ def _open(event: AlertsReceived, news: News, now: Instant, book: Book) -> Effect
     _count(draft, news)
     draft.enter(Fact.OPENED, level=top.level, rule=top.rule, alerts=len(news.fired), summary=draft.incident.title)
     _say_doubts(draft, news)
+    note_impacts(draft, news.fired)
     start_paging(draft, Reason.OPENED)
     keep_up(draft)
     return draft.effects()

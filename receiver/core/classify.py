@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
+from receiver.core import impact
 from receiver.core.model import Alert, Instant
 from receiver.core.plan import Playbook
+from receiver.core.response import Impact
 
 HEARTBEATS = frozenset({"TocsinHeartbeat", "Watchdog"})
 """Alerts that always fire and prove that alerting lives; they open no incident."""
@@ -48,6 +50,8 @@ def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], r
     """Classify one alert. `source` is the webhook's ``?source=``, empty by default."""
     rule, type_, why_rule = _rule(playbook, received.labels)
     level, note, why_level = _level(playbook, rule, received.labels)
+    impacts = impact.of_alert(playbook, rule, received.labels, received.annotations)
+    level, why_impact = _raise(playbook, level, impacts)
     identity = _identity(source, group_labels, received.labels)
     alert = Alert(
         fingerprint=received.fingerprint,
@@ -63,7 +67,7 @@ def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], r
         generator_url=received.generator_url,
         ended_at=received.ended_at,
     )
-    why = (why_rule, why_level, f"identity: {' / '.join(map(str, identity))}")
+    why = (why_rule, why_level, *why_impact, f"identity: {' / '.join(map(str, identity))}")
     return Classified(alert, incident_key(identity), why)
 
 
@@ -87,6 +91,15 @@ def _level(playbook: Playbook, rule: str, labels: Mapping[str, str]) -> tuple[in
     default = max(playbook.policy.default_severity, named.level if named else 0)
     said = f"severity {severity!r} is unknown" if severity else "no severity label"
     return default, f"{said}; taken as level {default}", f"level {default}: {said}, the policy's default_severity"
+
+
+def _raise(playbook: Playbook, level: int, impacts: Mapping[str, Impact]) -> tuple[int, tuple[str, ...]]:
+    """The level that the alert's business impact calls for, if that is higher, and why."""
+    called_for = impact.level_for(playbook.policy, impacts.values())
+    if called_for <= level:
+        return level, ()
+    said = ", ".join(f"{name} is {each.grade} ({each.said})" for name, each in impacts.items())
+    return called_for, (f"level {called_for}: {said}, by impact_raises",)
 
 
 def _rule(playbook: Playbook, labels: Mapping[str, str]) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
+from receiver.core import impact
 from receiver.core.alerts import receive
 from receiver.core.checklists import tick, tick_acknowledgement
 from receiver.core.draft import Draft, Effects, Refusal
@@ -87,7 +88,11 @@ def _declare(incident: Incident | None, event: Declare, now: Instant, book: Book
         return Effects()  # the same declaration, repeated
     playbook = book.current
     known = playbook.kind(event.type)
-    level = event.level or (known.level if known else playbook.policy.default_severity)
+    impacts = impact.of_alert(playbook, known.key if known else "", event.labels, {})
+    usual = max(
+        known.level if known else playbook.policy.default_severity, impact.level_for(playbook.policy, impacts.values())
+    )
+    level = event.level or usual
     title = event.title or (known.description if known else "") or event.type
     draft = Draft(new_incident(event.key, now, book, level, event.type, title), now, book, own=True)
     draft.set(
@@ -97,6 +102,7 @@ def _declare(incident: Incident | None, event: Declare, now: Instant, book: Book
         rules={known.key if known else event.type: level},
     )
     draft.enter(Fact.DECLARED, event.by, level=level, type=event.type, note=event.note)
+    impact.note(draft, impacts)
     start_paging(draft, Reason.OPENED, {"by": event.by, "note": event.note})
     keep_up(draft)
     return draft.effects()
@@ -184,16 +190,18 @@ def _resolve(draft: Draft, by: str, note: str) -> None:
 
 
 def _change(draft: Draft, change: Change) -> None:
-    before = draft.incident.level
+    before, calls_for = draft.incident.level, impact.assess(draft, change)
+    level = change.level or (max(before, calls_for) if draft.incident.is_live else before)
     note_assessment(draft, change)
     draft.set(facts={**draft.incident.facts, **change.facts})
     for name, value in change.facts.items():
         draft.enter(Fact.CHANGED, change.by, field=name, value=value, reason=change.reason)
-    if change.level is not None and change.level != before:
-        draft.set(level=change.level)
-        draft.enter(Fact.CHANGED, change.by, field="level", before=before, value=change.level, reason=change.reason)
-        if change.level > before:
-            _raise(draft, {"by": change.by, "note": change.reason})
+    if level != before:
+        reason = change.reason or "the impact calls for it"
+        draft.set(level=level)
+        draft.enter(Fact.CHANGED, change.by, field="level", before=before, value=level, reason=reason)
+        if level > before:
+            _raise(draft, {"by": change.by, "note": reason})
     _be_active(draft)
 
 

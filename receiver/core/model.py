@@ -311,6 +311,7 @@ class Fact(StrEnum):
     STEP_UNDONE = "step_undone"
     OVERDUE = "overdue"
     HANDED_OVER = "handed_over"
+    IMPACT = "impact"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,16 @@ class Checklists:
 
 
 @dataclass(frozen=True, slots=True)
+class Impact:
+    """How bad it is on one scale."""
+
+    grade: str
+    """low, medium, high or critical."""
+    said: str
+    """What it was graded by: ``0.3``, the scale's own words, the incident type's name."""
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """All of it."""
 
@@ -42,3 +52,5 @@ class Response:
     """Who has it now: acknowledged it, or got it handed over. Empty while it is open."""
     assessed_at: Instant | None = None
     """When somebody said how bad it is."""
+    impacts: Mapping[str, Impact] = field(default_factory=dict)
+    """Scale → grade, as far as anybody or any alert said."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from receiver.core.checklists import next_steps
+from receiver.core.impact import BUSINESS, GRADES, words
 from receiver.core.model import Incident, Instant, Recovery, State, Window
 from receiver.core.plan import Book, Plan
+from receiver.core.response import Impact
 from receiver.messages.plain import line, plain
 from receiver.messages.times import clock, duration, left
 from rules.policy import IncidentType, Level, Policy, Rule
@@ -162,10 +164,23 @@ class Case:
 
     @property
     def impact(self) -> str:
-        """The impact as assessed, else the type's, else what the level usually means; empty: unknown."""
-        grade = self.kind.business_impact if self.kind else ""
-        usual = f"{grade} (business impact of {self.type})" if grade else self.level.impact
-        return self.fact("impact_description") or line(usual)
+        """The impact as told, else what the level usually means; empty: unknown."""
+        return self.current_impact or line(self.level.impact)
+
+    @property
+    def current_impact(self) -> str:
+        """The impact as somebody or some alert told it, the worst first; empty: nobody did."""
+        impacts = self.incident.response.impacts
+        ordered = sorted(impacts, key=lambda each: -GRADES.index(impacts[each].grade))
+        told = "; ".join(self._impact(each, impacts[each]) for each in ordered)
+        return self.fact("impact_description") or told
+
+    def _impact(self, scale: str, impact: Impact) -> str:
+        if scale == BUSINESS:
+            return f"{impact.grade} (business impact of {name(impact.said)})"
+        meaning = line(words(self.policy, scale, impact))
+        said = "" if impact.said.lower() in {impact.grade, meaning.lower()} else f" ({line(scale)} {line(impact.said)})"
+        return f"{impact.grade}: {meaning or line(scale)}{said}"
 
     def fact(self, wanted: str) -> str:
         """What responders entered under that name; empty: nothing yet."""

@@ -111,7 +111,7 @@ def _block(block: TimedActions) -> str:
 
 _MAKERS: Mapping[str, Callable[[Case], Value]] = {
     "contact_information": _contact,
-    "current_impact": lambda case: case.fact("impact_description"),
+    "current_impact": lambda case: case.current_impact,
     "fix_status": lambda case: "applied" if case.fact("fix_description") else "",
     "impact_description": lambda case: case.impact,
     "incident_duration": lambda case: case.lasted,

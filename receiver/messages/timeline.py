@@ -47,6 +47,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.PROCEDURE_ATTACHED: "checklists attached: {procedures}",
         Fact.STEP_DONE: "done: {text}",
         Fact.OVERDUE: "the {what} is overdue: not done within {limit}",
+        Fact.IMPACT: "{scale} is {grade} by {said}: {means}",
         Fact.HANDED_OVER: "handed over to {to}",
         Fact.STEP_UNDONE: "not done after all: {text}",
     }
@@ -55,12 +56,17 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
 
 def sentence(entry: Entry) -> str:
     """What happened, in one line; `by` and the time stand beside it."""
-    said = SENTENCES[entry.fact].format_map(_Known(entry.data)).strip()
+    said = SENTENCES[entry.fact].format_map(_Known(entry.data)).strip(" :")
     note = entry.data.get("note", "") if entry.fact is not Fact.LEVEL_UNKNOWN else ""
     why = LABELS[Reason(entry.data["reason"])] if entry.fact in {Fact.PAGED, Fact.REOPENED} else ""
     forced = "although alerts still fire" if entry.data.get("forced") else ""
-    tail = "; ".join(part for part in (why.lower(), forced, note, entry.data.get("link", "")) if part)
+    tail = "; ".join(part for part in (why.lower(), forced, note, entry.data.get("link", ""), _least(entry)) if part)
     return line(f"{said} ({tail})" if tail else said)
+
+
+def _least(entry: Entry) -> str:
+    level = entry.data.get("level", "") if entry.fact is Fact.IMPACT else ""
+    return f"calls for level {level} at least" if level else ""
 
 
 class _Known(dict[str, str]):

@@ -5,7 +5,7 @@ The OpenAPI document is generated from these models too.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from receiver.core.model import State
 from rules.durations import parse
@@ -15,6 +15,10 @@ TEXT_LIMIT = 8192
 
 def _clean(text: str) -> str:
     return text.replace("\0", "").strip()
+
+
+def _numeral(value: object) -> object:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _micros(text: str) -> str:
@@ -32,6 +36,7 @@ def _states(text: str) -> str:
 Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_clean)]
 Text = Annotated[str, StringConstraints(max_length=TEXT_LIMIT), AfterValidator(_clean)]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_.-]{0,63}$")]
+FactText = Annotated[Text, BeforeValidator(_numeral)]
 Link = Annotated[str, StringConstraints(max_length=2000, pattern=r"^(https?://[^\s<>\"]+)?$")]
 Duration = Annotated[str, AfterValidator(_micros), Field(examples=["2h", "30m"])]
 
@@ -95,7 +100,8 @@ class ChangeBody(Body):
 
     level: Annotated[int, Field(ge=1, le=4)] | None = None
     reason: Text = ""
-    facts: dict[Key, Text] = Field(default_factory=dict, max_length=50)
+    facts: dict[Key, FactText] = Field(default_factory=dict, max_length=50)
+    """root_cause, impact_description …; one named as an impact scale takes a number, a grade or the scale's words."""
 
 
 class TickBody(Body):

@@ -47,6 +47,33 @@ class EscalationView(View):
     """When the next step is taken if nobody acknowledges."""
 
 
+class ScaleView(View):
+    """How bad it is on one scale."""
+
+    scale: str
+    grade: str
+    said: str
+    """What it was graded by."""
+    means: str
+    """The grade, in the policy's words."""
+
+
+class ImpactView(View):
+    """How bad it is."""
+
+    grade: str | None
+    """The worst of all scales; null: nobody and no alert said."""
+    scales: list[ScaleView]
+
+
+class ImpactScaleView(View):
+    """How one kind of impact is graded: a fact of its name takes a number (0.3, 30%), a grade, or its words."""
+
+    name: str
+    description: str
+    choices: Mapping[str, str]
+
+
 class IncidentView(View):
     """An incident."""
 
@@ -84,6 +111,7 @@ class IncidentView(View):
     recurrences: int
     declared: bool
     exercise: bool
+    impact: ImpactView
     facts: Mapping[str, str]
     rules: list[str]
     confirmed_by: list[str]
@@ -242,4 +270,5 @@ class PolicyView(View):
     digest: str
     levels: list[LevelView]
     channels: list[ChannelView]
+    impact_scales: list[ImpactScaleView]
     incident_types: list[str]

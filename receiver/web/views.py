@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
+from receiver.core.impact import words, worst
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, Window
 from receiver.core.plan import Playbook
 from receiver.messages.timeline import sentence
@@ -12,10 +13,13 @@ from receiver.web.shapes import (
     ChannelView,
     EntryView,
     EscalationView,
+    ImpactScaleView,
+    ImpactView,
     IncidentView,
     LevelView,
     NotificationView,
     PolicyView,
+    ScaleView,
 )
 from rules.policy import SECOND, Channel
 
@@ -65,11 +69,23 @@ def show_incident(incident: Incident, alerts: Iterable[Alert], playbook: Playboo
         recurrences=incident.recurrences,
         declared=incident.declared,
         exercise=incident.exercise,
+        impact=_show_impact(incident, playbook),
         facts=incident.facts,
         rules=list(incident.rules),
         confirmed_by=list(incident.confirmed_by),
         policy=incident.policy,
         version=incident.version,
+    )
+
+
+def _show_impact(incident: Incident, playbook: Playbook) -> ImpactView:
+    impacts = incident.response.impacts
+    return ImpactView(
+        grade=worst(impacts.values()) or None,
+        scales=[
+            ScaleView(scale=name, grade=each.grade, said=each.said, means=words(playbook.policy, name, each))
+            for name, each in impacts.items()
+        ],
     )
 
 
@@ -149,6 +165,10 @@ def show_policy(playbook: Playbook) -> PolicyView:
                 recipients=[_public(each) if channel.type == "webhook" else each for each in channel.recipients],
             )
             for channel in policy.channels
+        ],
+        impact_scales=[
+            ImpactScaleView(name=scale.name, description=scale.description, choices=dict(scale.thresholds))
+            for scale in policy.impact_scales
         ],
         incident_types=sorted({kind.name for kind in policy.incident_types} | {rule.name for rule in policy.rules}),
     )

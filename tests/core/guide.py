@@ -15,6 +15,7 @@ from rules.policy import (
     WARNING,
     Channel,
     ImpactMetrics,
+    ImpactScale,
     IncidentType,
     Level,
     Micros,
@@ -108,9 +109,33 @@ PROCEDURES = (
     Procedure(SAFETY_SECTION, "safety_investigation", "", ("Preserve evidence",), "recovered"),
     Procedure(AVIATION_SECTION, "aviation_emergency_response", "", ("Assess safety impact",)),
 )
+SCALES = (
+    ImpactScale(
+        "revenue_impact",
+        "Impact on business revenue",
+        (
+            ("low", "0-5% revenue impact"),
+            ("medium", "5-20% revenue impact"),
+            ("high", "20-50% revenue impact"),
+            ("critical", ">50% revenue impact"),
+        ),
+        (("low", 0.0, 0.05), ("medium", 0.05, 0.2), ("high", 0.2, 0.5), ("critical", 0.5, None)),
+    ),
+    ImpactScale(
+        "customer_impact",
+        "Impact on customer experience",
+        (
+            ("low", "Minor customer complaints"),
+            ("medium", "Moderate customer impact"),
+            ("high", "Significant customer impact"),
+            ("critical", "Massive customer impact"),
+        ),
+    ),
+)
 WHOLE = replace(
     POLICY,
     procedures=PROCEDURES,
+    impact_scales=SCALES,
     rules=tuple(
         replace(rule, section=SAFETY_SECTION) if rule.name == "safety_critical_failure" else rule
         for rule in POLICY.rules

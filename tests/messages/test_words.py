@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from receiver.core.model import Instant, Kind, Reason, Recovery, State, Window
+from receiver.core.response import Impact
 from receiver.messages import SHORT_LIMIT, Words
 from rules.load import load
 from rules.placeholders import PLACEHOLDERS
@@ -396,3 +397,15 @@ def test_a_handover_is_told_with_both_names():
     message = WORDS.render(delivery(told, handed), NOON)
     assert "ada handed it over to ben." in message.text
     assert "handed over to ben" in dict(message.facts)["State"]
+
+
+def test_the_impact_is_told_with_its_grade():
+    """Graded impacts stand before what the level usually means, the worst first; a person's own words before both."""
+    scales = load([GUIDE]).impact_scales
+    impacts = {"revenue_impact": Impact("medium", "0.1"), "business_impact": Impact("high", "production_stoppage")}
+    graded = replace(INCIDENT, response=replace(INCIDENT.response, impacts=impacts))
+    told = message(incident=graded, policy=replace(POLICY, impact_scales=scales))
+    said = "high (business impact of production_stoppage); medium: 5-20% revenue impact (revenue_impact 0.1)"
+    assert dict(told.facts)["Impact"] == said
+    own = replace(graded, facts={"impact_description": "one line stands"})
+    assert dict(message(incident=own).facts)["Impact"] == "one line stands"

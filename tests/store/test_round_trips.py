@@ -20,7 +20,7 @@ from receiver.core.model import (
     Target,
     Window,
 )
-from receiver.core.response import Checklists, Done, Response
+from receiver.core.response import Checklists, Done, Impact, Response
 from receiver.errors import StoreConflict, StoreDamaged
 from receiver.store import SqlStore
 from receiver.store.codec import read_incident, to_json
@@ -43,7 +43,13 @@ checklists = st.builds(
     done=st.dictionaries(texts, done, max_size=3),
     calls=st.lists(texts, max_size=3).map(tuple),
 )
-responses = st.builds(Response, checklists=checklists, owner=texts, assessed_at=maybe)
+responses = st.builds(
+    Response,
+    checklists=checklists,
+    owner=texts,
+    assessed_at=maybe,
+    impacts=st.dictionaries(texts, st.builds(Impact, texts, texts), max_size=3),
+)
 
 incidents = st.builds(
     Incident,

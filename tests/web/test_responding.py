@@ -73,3 +73,27 @@ async def test_assessment(declared: Running) -> None:
     assert (await declared.get(ONE))[1]["assessed_at"] is None
     _, found = await declared.ask("PATCH", ONE, {"facts": {"impact_description": "one line stands"}})
     assert found["assessed_at"] == "2026-11-23T02:13:20.000Z"
+
+
+async def test_impact(declared: Running) -> None:
+    """A number is graded on the scale of its name, raises the level, and is shown with the policy's words."""
+    await declared.post("/api/v1/incidents", {"type": "something", "level": 2})
+    two = "/api/v1/incidents/2"
+    assert (await declared.get(two))[1]["impact"] == {"grade": None, "scales": []}
+    status, found = await declared.ask("PATCH", two, {"facts": {"revenue_impact": 0.3}})
+    assert (status, found["level"], found["impact"]["grade"]) == (200, 3, "high")
+    means = {"scale": "revenue_impact", "grade": "high", "said": "0.3", "means": "20-50% revenue impact"}
+    assert found["impact"]["scales"] == [means]
+    _, timeline = await declared.get(f"{two}/timeline")
+    assert "revenue_impact is high by 0.3: 20-50% revenue impact (calls for level 3 at least)" in [
+        entry["text"] for entry in timeline["timeline"]
+    ]
+
+
+async def test_choices(receiver: Running) -> None:
+    """The policy's scales are offered with their words, which are taken as they stand."""
+    _, policy = await receiver.get("/api/v1/policy")
+    [scale] = [each for each in policy["impact_scales"] if each["name"] == "customer_impact"]
+    await receiver.post("/api/v1/incidents", {"type": "something"})
+    _, found = await receiver.ask("PATCH", ONE, {"facts": {"customer_impact": scale["choices"]["critical"]}})
+    assert found["impact"]["grade"] == "critical"

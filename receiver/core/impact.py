@@ -1,0 +1,118 @@
+"""Business impact: how a number or a word is graded on the policy's scales, and the level that a grade calls for.
+
+A value comes with an alert (label or annotation of the scale's name), from a responder (a fact of that name) or
+from the incident's type. A grade raises the level and never lowers it; lowering is a person's, with a reason.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+
+from receiver.core.draft import Draft
+from receiver.core.events import Change
+from receiver.core.model import Alert, Fact
+from receiver.core.plan import Playbook
+from receiver.core.response import Impact
+from rules.policy import ImpactScale, Policy
+
+BUSINESS = "business_impact"
+"""The scale that incident types are graded on, by their own word."""
+
+GRADES = ("low", "medium", "high", "critical")
+
+
+def grade(scale: ImpactScale, said: str) -> str:
+    """The grade that a number (``0.3``, ``30%``) or words stand for; empty: the scale has none for it."""
+    words = said.strip().lower()
+    for known, meaning in scale.thresholds:
+        if words in {known, meaning.lower()}:
+            return known
+    value = _number(words)
+    if value is None:
+        return ""
+    # The lowest range takes its own beginning in: an impact of 0 is one of "0-5%".
+    lowest = scale.ranges[0][1] if scale.ranges else 0.0
+    inside = (
+        name
+        for name, above, until in scale.ranges
+        if (value > above or value == above == lowest) and (until is None or value <= until)
+    )
+    return next(inside, "")
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def read(policy: Policy, *said: Mapping[str, str]) -> dict[str, Impact]:
+    """What labels, annotations or facts say of impacts, scale by scale; the first that says something is taken."""
+    found: dict[str, Impact] = {}
+    for scale in policy.impact_scales:
+        for words in said:
+            value = words.get(scale.name)
+            if value is not None and scale.name not in found and (graded := grade(scale, value)):
+                found[scale.name] = Impact(graded, value)
+    return found
+
+
+def of_alert(
+    playbook: Playbook, rule: str, labels: Mapping[str, str], annotations: Mapping[str, str]
+) -> dict[str, Impact]:
+    """An alert's impacts: those it carries, and its type's."""
+    kind = playbook.types.get(rule)
+    typical = {BUSINESS: Impact(kind.business_impact, kind.name)} if kind and kind.business_impact else {}
+    return typical | read(playbook.policy, labels, annotations)
+
+
+def worst(impacts: Iterable[Impact]) -> str:
+    """The worst grade; empty: there is none."""
+    return max((each.grade for each in impacts), key=GRADES.index, default="")
+
+
+def level_for(policy: Policy, impacts: Iterable[Impact]) -> int:
+    """The level that the impacts call for at least; 0: none."""
+    raises = dict(policy.impact_raises)
+    return max((raises.get(each.grade, 0) for each in impacts), default=0)
+
+
+def words(policy: Policy, name: str, impact: Impact) -> str:
+    """What the grade means, in the policy's words."""
+    thresholds = next((scale.thresholds for scale in policy.impact_scales if scale.name == name), ())
+    return dict(thresholds).get(impact.grade, "")
+
+
+def note_impacts(draft: Draft, alerts: Iterable[Alert]) -> None:
+    """Alerts that fired say how bad it is; milder words than those known before change nothing."""
+    for alert in alerts:
+        note(draft, of_alert(draft.book.playbook, alert.rule, alert.labels, alert.annotations))
+
+
+def note(draft: Draft, impacts: Mapping[str, Impact], by: str = "") -> None:
+    """Keep impacts, each with a line in the timeline. What a person says stands as said, else the worse stays."""
+    known = draft.incident.response.impacts
+    news = {name: impact for name, impact in impacts.items() if by or _is_worse(impact, known.get(name))}
+    if not news:
+        return
+    draft.respond(impacts={**known, **news})
+    policy = draft.book.playbook.policy
+    for name, impact in news.items():
+        calls_for = level_for(policy, [impact])
+        meaning = words(policy, name, impact)
+        draft.enter(
+            Fact.IMPACT, by, scale=name, said=impact.said, grade=impact.grade, means=meaning, level=calls_for or ""
+        )
+
+
+def _is_worse(impact: Impact, known: Impact | None) -> bool:
+    return known is None or GRADES.index(impact.grade) > GRADES.index(known.grade)
+
+
+def assess(draft: Draft, change: Change) -> int:
+    """Grade the facts that are on a scale; the level that they call for, 0 for none."""
+    policy = draft.book.playbook.policy
+    found = read(policy, change.facts)
+    note(draft, found, change.by)
+    return level_for(policy, found.values())
