@@ -97,7 +97,7 @@ class Service:
         self.desk.on_commit = self._wake.set
         reads = self._store.reads()
         senders = make_senders(settings, self.clock)
-        words = Words(settings.external_url, self._store.installation, sms_replies=False)
+        words = Words(settings.external_url, self._store.installation, sms_replies=settings.hears_twilio)
         worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         records = Records(reads, words, lambda: engine.current)
         self.dispatcher = Dispatcher(self.desk, senders, words, records, worker, self._store.installation, self.metrics)

@@ -243,6 +243,11 @@ class Settings(BaseModel):
         if said:
             raise SettingsError("\n".join([*said, "TOCSIN_LISTEN: or listen on 127.0.0.1 only"]))
 
+    @property
+    def hears_twilio(self) -> bool:
+        """Whether Twilio can call back: it knows where, and we can tell that it is Twilio."""
+        return bool(self.external_url and self.twilio_account_sid and self.twilio_auth_token and self.twilio_from)
+
     def key(self, kept: str) -> str:
         """What signs sessions and links: the setting, else the key that the database keeps."""
         return self.secret_key.get_secret_value() if self.secret_key else kept

@@ -24,6 +24,7 @@ from receiver.settings import Role, Settings
 from receiver.store import Reads
 from receiver.web.api import Api
 from receiver.web.call import serve
+from receiver.web.callbacks import add_callbacks
 from receiver.web.login import Login
 from receiver.web.openapi import describe
 from receiver.web.page import list_page
@@ -85,6 +86,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         app.router.add_route(endpoint.method, ROOT + endpoint.path, serve(endpoint, sessions))
     for method, path, handler in (*house.routes(), *login.routes()):
         app.router.add_route(method, path, handler)
+    add_callbacks(app, settings, desk, reads, clock)
     return app
 
 

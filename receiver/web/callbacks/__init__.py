@@ -1,0 +1,39 @@
+"""What providers call back: buttons, keys, answers and the fate of messages. One module per provider.
+
+Rules: nothing is believed before its signature is; what was carried out is not carried out again when the same
+request comes twice; a press that comes too late is answered with what is true now. What it means is decided in
+the core, as for everyone else. Where a provider's secret is not set, its callbacks do not exist.
+"""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from receiver.core.model import Instant
+from receiver.desk import Desk
+from receiver.settings import Settings
+from receiver.store import Reads
+from receiver.web.callbacks.desk import CallbackDesk
+from receiver.web.callbacks.pagerduty import PagerDutyCallbacks
+from receiver.web.callbacks.slack import SlackCallbacks
+from receiver.web.callbacks.twilio import TwilioCallbacks
+
+
+def add_callbacks(
+    app: web.Application, settings: Settings, desk: Desk, reads: Reads, clock: Callable[[], Instant]
+) -> None:
+    """Register the callbacks of the providers that are configured."""
+    at = CallbackDesk(desk, reads)
+    found: list[SlackCallbacks | TwilioCallbacks | PagerDutyCallbacks] = []
+    if settings.slack_signing_secret:
+        slack = SlackCallbacks(at, settings.slack_signing_secret.get_secret_value(), settings.slack_api_url, clock)
+        app.on_cleanup.append(slack.close)
+        found.append(slack)
+    if settings.hears_twilio and settings.twilio_auth_token and settings.external_url:
+        found.append(TwilioCallbacks(at, settings.twilio_auth_token.get_secret_value(), settings.external_url))
+    if settings.pagerduty_webhook_secret:
+        secrets = settings.pagerduty_webhook_secret.get_secret_value().split(",")
+        found.append(PagerDutyCallbacks(at, [secret.strip() for secret in secrets if secret.strip()]))
+    for callbacks in found:
+        for method, path, handler in callbacks.routes():
+            app.router.add_route(method, path, handler)

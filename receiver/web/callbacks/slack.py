@@ -1,0 +1,191 @@
+"""Slack calls back: the buttons on a message, and the command `/tocsin`.
+
+Whoever can see the message (or type the command) may act: the channel's members are the responders. Rules: the
+signature is checked over the raw bytes; the answer goes out within three seconds; the message itself is brought up
+to date by the outbox, so here only the person who pressed is told how things stand.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import structlog
+from aiohttp import web
+from slack_sdk.signature import Clock, SignatureVerifier
+
+from receiver.audit import Origin
+from receiver.channels.posting import Poster
+from receiver.channels.slack_blocks import escape
+from receiver.core.classify import incident_key
+from receiver.core.events import Acknowledge, Action, Declare, Escalate, Resolve
+from receiver.core.model import Instant, State
+from receiver.messages.plain import line
+from receiver.web.body import read_body
+from receiver.web.callbacks.desk import CallbackDesk, Outcome
+from receiver.web.forms import parse_form
+from receiver.web.problems import JSON, Handler, Problem
+from rules.policy import SECOND
+
+MOST_LISTED = 20
+TEXT = 3000
+HOOKS = "https://hooks.slack.com/"
+HELP = "`/tocsin incidents`, `/tocsin ack 12`, `/tocsin declare TYPE what happened`"
+
+log = structlog.get_logger()
+
+
+class SlackCallbacks:
+    """The handlers."""
+
+    def __init__(self, desk: CallbackDesk, secret: str, api_url: str, clock: Callable[[], Instant]) -> None:
+        """`secret` signs what Slack sends; answers go to Slack's own host, or that of `api_url`."""
+        self._desk = desk
+        self._verifier = SignatureVerifier(secret, _Seconds(clock))
+        own = urlsplit(api_url)
+        self._answers = (HOOKS, f"{own.scheme}://{own.netloc}/")
+        self._poster = Poster(10.0)
+        self._telling: set[asyncio.Task[None]] = set()
+
+    def routes(self) -> tuple[tuple[str, str, Handler], ...]:
+        """Method, path, handler."""
+        return (
+            ("POST", "/callbacks/slack/actions", self.press),
+            ("POST", "/callbacks/slack/commands", self.command),
+        )
+
+    async def close(self, _app: web.Application) -> None:
+        """Let the last answers out."""
+        if self._telling:
+            await asyncio.wait(self._telling, timeout=2)
+        await self._poster.close()
+
+    async def press(self, request: web.Request) -> web.Response:
+        """Somebody pressed a button."""
+        form, reference = await self._believe(request)
+        payload = _payload(form.get("payload", ""))
+        wanted = _pressed(payload)
+        if wanted is not None:
+            incident_id, action = wanted
+            outcome = await self._desk.act(incident_id, action, _origin(payload.get("user"), reference))
+            self._tell(str(payload.get("response_url", "")), outcome.words)
+        return web.Response()
+
+    async def command(self, request: web.Request) -> web.Response:
+        """Somebody typed /tocsin."""
+        form, reference = await self._believe(request)
+        user = {"id": form.get("user_id", ""), "username": form.get("user_name", "")}
+        verb, _, rest = form.get("text", "").strip().partition(" ")
+        origin = _origin(user, reference)
+        match verb.lower():
+            case "incidents":
+                return _say(await self._list())
+            case "ack" | "acknowledge":
+                return _say((await self._acknowledge(rest, origin)).words)
+            case "declare" if rest.strip():
+                outcome = await self._declare(rest.strip(), origin)
+                return _say(outcome.words, to_all=outcome.done)
+            case _:
+                return _say(HELP)
+
+    async def _believe(self, request: web.Request) -> tuple[dict[str, str], str]:
+        """The form, and what this request is known by. Raises Problem 401 for what is not Slack's."""
+        body = await read_body(request)
+        signature = request.headers.get("X-Slack-Signature", "")
+        try:
+            is_slack = self._verifier.is_valid_request(body, dict(request.headers))
+        except Exception:  # noqa: BLE001 - it raises on what no Slack sends: non-numeric times, other alphabets …
+            is_slack = False
+        if not is_slack:
+            log.warning("callback refused: not signed by Slack, or too old", path=request.path)
+            raise Problem(401, "this is not signed by Slack, or too old")
+        return parse_form(body), f"slack {signature}"
+
+    async def _list(self) -> str:
+        found = await self._desk.live(MOST_LISTED)
+        lines = (f"• *#{each.number}* level {each.level} {each.state}: {line(each.title, 120)}" for each in found)
+        return "\n".join(lines) or "No open incidents."
+
+    async def _acknowledge(self, text: str, origin: Origin) -> Outcome:
+        digits = text.strip().lstrip("#")
+        incident = await self._desk.by_number(int(digits)) if _is_number(digits) else None
+        if incident is None:
+            return Outcome("Which one? `/tocsin ack 12`; `/tocsin incidents` lists them.", done=False)
+        if incident.state is State.ACKNOWLEDGED and incident.acknowledged_by != origin.who:
+            log.info("acknowledgement taken over", incident=incident.number)
+        return await self._desk.act(incident.id, Acknowledge(origin.who), origin)
+
+    async def _declare(self, text: str, origin: Origin) -> Outcome:
+        type_, _, title = text.partition(" ")
+        key = incident_key(("declared", origin.reference))
+        declare = Declare(key=key, type=line(type_, 200), by=origin.who, title=line(title, 200))
+        return await self._desk.declare(declare, origin)
+
+    def _tell(self, url: str, words: str) -> None:
+        """Tell the person who pressed, after the answer: Slack waits for nothing."""
+        if not url.startswith(self._answers):
+            return
+        task = asyncio.create_task(self._post(url, words))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _post(self, url: str, words: str) -> None:
+        body = {"response_type": "ephemeral", "replace_original": False, "text": escape(words, TEXT)}
+        await self._poster.post(url, orjson.dumps(body), {"Content-Type": JSON})
+
+
+class _Seconds(Clock):
+    """Our clock, as the verifier wants it."""
+
+    def __init__(self, clock: Callable[[], Instant]) -> None:
+        self._clock = clock
+
+    def now(self) -> float:
+        return self._clock() / SECOND
+
+
+def _payload(text: str) -> Mapping[str, Any]:
+    try:
+        payload = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise Problem(400, "the payload is no JSON") from None
+    if not isinstance(payload, dict):
+        raise Problem(400, "the payload is no object")
+    return payload
+
+
+def _pressed(payload: Mapping[str, Any]) -> tuple[str, Action] | None:
+    """The incident and what to do, as the person saw it; None: no button of ours (a link, another app's)."""
+    match payload:
+        case {"actions": [{"action_id": str(name), "value": str(incident_id), **rest}, *_]}:
+            seen = str(rest.get("block_id", "")).removeprefix("state:").partition(":")[0]
+            expects = State(seen) if seen in set(State) else None
+            by = _origin(payload.get("user"), "").who
+            match name:
+                case "acknowledge":
+                    return incident_id, Acknowledge(by, expects=expects)
+                case "escalate":
+                    return incident_id, Escalate(by, expects=expects)
+                case "resolve":
+                    return incident_id, Resolve(by, expects=expects)
+                case _:
+                    return None
+        case _:
+            return None
+
+
+def _origin(user: object, reference: str) -> Origin:
+    """Who it is: the name people know them by, and Slack's id in the log."""
+    known = user if isinstance(user, dict) else {}
+    who = line(str(known.get("username") or known.get("name") or known.get("id") or "somebody in Slack"), 80)
+    return Origin(who, "slack", line(str(known.get("id", "")), 40), reference)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def _say(text: str, *, to_all: bool = False) -> web.Response:
+    body = {"response_type": "in_channel" if to_all else "ephemeral", "text": escape(text, TEXT)}
+    return web.Response(body=orjson.dumps(body), content_type=JSON)

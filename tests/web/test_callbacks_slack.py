@@ -1,0 +1,189 @@
+"""Slack's buttons and its command: signed, once, and answered with what is true."""
+
+import asyncio
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from hashlib import sha256
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from receiver.core.model import Instant
+from tests.channels.servers.wire import Reply, Wire
+from tests.web.conftest import Running
+
+SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+ACTIONS, COMMANDS = "/callbacks/slack/actions", "/callbacks/slack/commands"
+
+
+class Slack:
+    """Slack as it calls a receiver, and where its answers go."""
+
+    def __init__(self, receiver: Running, hooks: Wire) -> None:
+        self.receiver = receiver
+        self.hooks = hooks
+
+    def sign(self, body: str, at: int | None = None, secret: str = SECRET) -> dict[str, str]:
+        """Slack's headers."""
+        stamp = str(self.receiver.clock.now // 1_000_000 if at is None else at)
+        mark = hmac.new(secret.encode(), f"v0:{stamp}:{body}".encode(), sha256).hexdigest()
+        content = {"Content-Type": "application/x-www-form-urlencoded"}
+        return {**content, "X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={mark}"}
+
+    def pressed(self, action: str, state: str = "open", number: int = 1, user: str = "ron") -> str:
+        """The body of a pressed button."""
+        incident = self.receiver.store.reads().by_number(number)
+        payload = {
+            "type": "block_actions",
+            "user": {"id": "U1", "username": user, "name": user},
+            "response_url": f"{self.hooks.url}/actions/T1/1",
+            "actions": [{"action_id": action, "value": incident.id, "block_id": f"state:{state}", "type": "button"}],
+        }
+        return urlencode({"payload": json.dumps(payload)})
+
+    async def post(self, path: str, body: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+        return await self.receiver.post(path, body.encode(), headers=headers or self.sign(body))
+
+    async def press(self, action: str, **more: Any) -> int:
+        """Press a button, a second later than the last time."""
+        self.receiver.clock.now = Instant(self.receiver.clock.now + 1_000_000)
+        status, _ = await self.post(ACTIONS, self.pressed(action, **more))
+        return status
+
+    async def told(self) -> str:
+        """What the person who pressed was told last."""
+        await asyncio.wait_for(self.hooks.arrived.wait(), 5)
+        self.hooks.arrived.clear()
+        words = json.loads(self.hooks.requests[-1].body)
+        assert (words["response_type"], words["replace_original"]) == ("ephemeral", False)
+        return words["text"]
+
+    async def command(self, text: str) -> dict[str, str]:
+        """Type /tocsin."""
+        self.receiver.clock.now = Instant(self.receiver.clock.now + 1_000_000)
+        body = urlencode({"command": "/tocsin", "text": text, "user_id": "U1", "user_name": "ron"}, quote_via=quote)
+        status, answer = await self.post(COMMANDS, body)
+        assert status == 200
+        return answer
+
+    async def incident(self, number: int = 1) -> dict[str, Any]:
+        return (await self.receiver.get(f"/api/v1/incidents/{number}"))[1]
+
+
+@pytest.fixture
+async def slack(start: Callable[..., Any]) -> AsyncIterator[Slack]:
+    """A receiver that Slack can reach, with one open incident."""
+    async with Wire(lambda _: Reply(200, b"ok")) as hooks:
+        receiver = await start(TOCSIN_SLACK_SIGNING_SECRET=SECRET, TOCSIN_SLACK_API_URL=f"{hooks.url}/api")
+        await receiver.send("single_firing")
+        yield Slack(receiver, hooks)
+
+
+async def test_acknowledge(slack: Slack) -> None:
+    """A press acknowledges in the name of who pressed, who is told; the message in Slack will be told by the outbox."""
+    assert await slack.press("acknowledge") == 200
+    assert await slack.told() == "#1 is acknowledged by ron."
+    found = await slack.incident()
+    assert (found["state"], found["acknowledged_by"]) == ("acknowledged", "ron")
+    _, sent = await slack.receiver.get("/api/v1/incidents/1/notifications")
+    assert ("acknowledged", "slack") in {(each["kind"], each["channel"]) for each in sent["notifications"]}
+
+
+async def test_escalate_and_resolve(slack: Slack) -> None:
+    """The other buttons do what they say; a resolve while alerts fire is refused in words."""
+    await slack.press("escalate")
+    assert (await slack.incident())["escalation"]["step"] == 1
+    await slack.told()
+    await slack.press("resolve")
+    assert "still fire" in await slack.told()
+    await slack.receiver.send("single_resolved")
+    await slack.press("resolve")
+    assert await slack.told() == "#1 is resolved by ron."
+
+
+async def test_double_press(slack: Slack) -> None:
+    """The second press, and another person's, change nothing and are told who was first."""
+    await slack.press("acknowledge")
+    await slack.told()
+    await slack.press("acknowledge", user="eve")
+    told = await slack.told()
+    assert told.startswith("#1 is acknowledged by ron.")
+    assert "Nothing was done" in told
+    assert (await slack.incident())["acknowledged_by"] == "ron"
+
+
+async def test_replay(slack: Slack) -> None:
+    """The very same request sent again is not carried out again; an old one is refused."""
+    body = slack.pressed("escalate")
+    headers = slack.sign(body)
+    assert (await slack.post(ACTIONS, body, headers))[0] == 200
+    assert (await slack.post(ACTIONS, body, headers))[0] == 200
+    assert (await slack.incident())["escalation"]["step"] == 1
+    slack.receiver.clock.now = Instant(slack.receiver.clock.now + 301 * 1_000_000)
+    assert (await slack.post(ACTIONS, body, headers))[0] == 401
+
+
+@pytest.mark.parametrize("path", [ACTIONS, COMMANDS])
+async def test_bad_signatures(slack: Slack, path: str) -> None:
+    """What is not signed, signed with another secret, at another time, or nonsense, is refused and does nothing."""
+    body = slack.pressed("acknowledge")
+    good = slack.sign(body)
+    bad = [
+        {},
+        {"X-Slack-Signature": good["X-Slack-Signature"]},
+        slack.sign(body, secret="other"),
+        slack.sign(body + "&x=1"),
+        slack.sign(body, at=int(time.time()) - 10**7),
+        {**good, "X-Slack-Request-Timestamp": "soon"},
+        {**good, "X-Slack-Signature": "v0=é"},
+        {**good, "X-Slack-Signature": ""},
+    ]
+    for headers in bad:
+        assert (await slack.receiver.post(path, body.encode(), headers=headers))[0] == 401, headers
+    assert (await slack.receiver.post(path, b"\xff\xfe", headers=slack.sign("x")))[0] == 401
+    assert (await slack.incident())["state"] == "open"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        *("", "{", "[]", "{}", '{"actions": 7}', '{"actions": [{"action_id": "other", "value": "x"}]}', '"x"'),
+        '{"actions": [{"action_id": "resolve", "value": "no such incident"}], "user": 7, "response_url": "http://["}',
+    ],
+)
+async def test_nonsense(slack: Slack, payload: str) -> None:
+    """Signed nonsense is answered below 500 and does nothing."""
+    status, _ = await slack.post(ACTIONS, urlencode({"payload": payload}))
+    assert status in {200, 400}
+    assert (await slack.incident())["state"] == "open"
+
+
+async def test_answers_go_to_slack_only(slack: Slack) -> None:
+    """An answer is posted to Slack's own host, whatever address the request names."""
+    async with Wire(lambda _: Reply(200, b"ok")) as elsewhere:
+        body = slack.pressed("acknowledge").replace(quote(slack.hooks.url, safe=""), quote(elsewhere.url, safe=""))
+        assert (await slack.post(ACTIONS, body))[0] == 200
+        await slack.press("acknowledge")
+        await slack.told()
+        assert elsewhere.requests == []
+
+
+async def test_commands(slack: Slack) -> None:
+    """`/tocsin` lists, acknowledges, declares for all to see, and explains itself."""
+    assert "*#1* level 3 open" in (await slack.command("incidents"))["text"]
+    assert (await slack.command("ack 1"))["text"] == "#1 is acknowledged by ron."
+    declared = await slack.command("declare engine_failure smoke in <bay> 2")
+    assert declared == {"response_type": "in_channel", "text": "#2 is open."}
+    found = await slack.incident(2)
+    assert (found["type"], found["title"]) == ("engine_failure", "smoke in <bay> 2")
+    for text in ("", "help", "ack", "ack twelve", "ack 99", "declare", "x" * 5000):
+        assert (await slack.command(text))["response_type"] == "ephemeral"
+
+
+async def test_without_a_secret(start: Callable[..., Any]) -> None:
+    """Without the signing secret there are no such callbacks."""
+    receiver = await start()
+    assert (await receiver.post(ACTIONS, b"payload={}"))[0] == 404

@@ -1,0 +1,220 @@
+"""Twilio's callbacks: the fate of messages, keys pressed, and answers to SMS."""
+
+import asyncio
+import hmac
+from base64 import b64encode
+from collections.abc import Callable
+from hashlib import sha1
+from typing import Any
+from urllib.parse import urlencode
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from receiver.core.events import Delivered, Rejected
+from receiver.core.model import Notification
+from receiver.engine import Report
+from receiver.service import Service
+from receiver.settings import Settings
+from rules.load import load
+from tests.web.conftest import Running
+
+TOKEN, PUBLIC = "auth-token", "https://tocsin.example.test/base"
+STATUS, DIGITS, SMS = (f"/callbacks/twilio/{name}" for name in ("status", "digits", "sms"))
+ENVIRON = {
+    "TOCSIN_EXTERNAL_URL": PUBLIC,
+    "TOCSIN_TWILIO_ACCOUNT_SID": "AC1",
+    "TOCSIN_TWILIO_AUTH_TOKEN": TOKEN,
+    "TOCSIN_TWILIO_FROM": "+12025550100",
+}
+
+
+class Twilio:
+    """Twilio as it calls a receiver with one incident of level 4."""
+
+    def __init__(self, receiver: Running) -> None:
+        self.receiver = receiver
+        self.calls = 0
+
+    async def post(self, path: str, form: dict[str, str], **changes: Any) -> tuple[int, str]:
+        """A signed callback; `changes` spoil it."""
+        signed = changes.get("url", PUBLIC + path) + "".join(name + form[name] for name in sorted(form))
+        mark = b64encode(hmac.new(changes.get("token", TOKEN).encode(), signed.encode(), sha1).digest()).decode()
+        body = urlencode(changes.get("sent", form)).encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": changes.get("mark", mark)}
+        return await self.receiver.post(path, body, headers=headers)
+
+    async def claim(self) -> list[Notification]:
+        """Messages on their way."""
+        desk = self.receiver.desk
+        deliveries = await desk.run(desk.engine.claim, self.receiver.clock(), "me", frozenset())
+        return [notification for delivery in deliveries for notification, _ in delivery.items]
+
+    async def report(self, notifications: list[Notification], outcome: Any = None) -> None:
+        reports = [Report(each.id, outcome or Delivered("SM1")) for each in notifications]
+        await self.receiver.desk.run(self.receiver.desk.engine.report, reports, "me", self.receiver.clock())
+
+    async def page(self, channel: str) -> Notification:
+        """Deliver everything; the page on that channel."""
+        claimed = await self.claim()
+        await self.report(claimed)
+        return next(each for each in claimed if each.channel == channel)
+
+    async def press(self, digits: str, page: Notification, call: str = "") -> str:
+        """Press a key during the call; what is said then."""
+        self.calls += 1
+        form = {"CallSid": call or f"CA{self.calls}", "Digits": digits, "To": page.recipient}
+        status, answer = await self.post(f"{DIGITS}?notification={page.id}", form)
+        assert status == 200
+        return "".join(ET.fromstring(answer).itertext())
+
+    async def answer(self, text: str, sender: str, message: str = "") -> str:
+        """Answer an SMS; what comes back."""
+        self.calls += 1
+        form = {"MessageSid": message or f"SM{self.calls}", "Body": text, "From": sender, "To": "+12025550100"}
+        status, answer = await self.post(SMS, form)
+        assert status == 200
+        return "".join(ET.fromstring(answer).itertext())
+
+    async def incident(self) -> dict[str, Any]:
+        return (await self.receiver.get("/api/v1/incidents/1"))[1]
+
+    async def facts(self) -> list[str]:
+        _, answer = await self.receiver.get("/api/v1/incidents/1/timeline")
+        return [entry["fact"] for entry in answer["timeline"]]
+
+
+@pytest.fixture
+async def twilio(start: Callable[..., Any]) -> Twilio:
+    """A receiver that Twilio can reach, with one incident of level 4."""
+    receiver = await start(**ENVIRON)
+    status, _ = await receiver.post(
+        "/api/v1/incidents", {"type": "engine_failure", "level": 4}, headers={"Host": "localhost"}
+    )
+    assert status == 201
+    return Twilio(receiver)
+
+
+async def test_undelivered(twilio: Twilio) -> None:
+    """An SMS that Twilio took and then lost is given up, and its fallback told; the same news again changes nothing."""
+    page = await twilio.page("sms")
+    path = f"{STATUS}?notification={page.id}"
+    for status in ("queued", "sent", "delivered"):
+        assert (await twilio.post(path, {"MessageSid": "SM1", "MessageStatus": status}))[0] == 204
+    assert "gave_up" not in await twilio.facts()
+    lost = {"MessageSid": "SM1", "MessageStatus": "undelivered", "ErrorCode": "30003"}
+    for _ in range(2):
+        assert (await twilio.post(path, lost))[0] == 204
+    facts = await twilio.facts()
+    assert (facts.count("gave_up"), facts.count("fallback") + facts.count("fallback_exhausted")) == (1, 1)
+    _, found = await twilio.receiver.get("/api/v1/incidents/1/notifications")
+    [told] = [each["detail"] for each in found["notifications"] if each["id"] == page.id]
+    assert "30003" in told
+
+
+async def test_bad_news_may_come_first(twilio: Twilio) -> None:
+    """A provider that is quicker than our own sender's report is waited for."""
+    claimed = await twilio.claim()
+    page = next(each for each in claimed if each.channel == "sms")
+    news = twilio.post(f"{STATUS}?notification={page.id}", {"MessageSid": "SM1", "MessageStatus": "failed"})
+    task = asyncio.create_task(news)
+    await twilio.report(claimed)
+    assert (await task)[0] == 204
+    assert "gave_up" in await twilio.facts()
+
+
+async def test_news_of_nothing(twilio: Twilio) -> None:
+    """News of messages that we do not know, or that were given up anyway, is taken without a word."""
+    claimed = await twilio.claim()
+    page = next(each for each in claimed if each.channel == "sms")
+    await twilio.report([page], Rejected("no"))
+    for name in (page.id, "x", "", "a-b", "../x", "%00"):
+        status, _ = await twilio.post(f"{STATUS}?notification={name}", {"MessageStatus": "failed"})
+        assert status == 204, name
+    assert (await twilio.facts()).count("gave_up") == 1
+
+
+async def test_key_1(twilio: Twilio) -> None:
+    """Key 1 acknowledges in the name of the number that was called; a second one says who has it."""
+    page = await twilio.page("sms")
+    assert await twilio.press("1", page) == f"Incident 1 is acknowledged by {page.recipient}. Thank you. Goodbye."
+    assert (await twilio.incident())["acknowledged_by"] == page.recipient
+    assert "acknowledged by" in await twilio.press("1", page)
+    assert (await twilio.facts()).count("acknowledged") == 1
+
+
+async def test_key_2_and_others(twilio: Twilio) -> None:
+    """Key 2 escalates, once per call; other keys do nothing."""
+    page = await twilio.page("sms")
+    assert await twilio.press("2", page, call="CA") == "Escalated. Goodbye."
+    assert "changed nothing" in await twilio.press("2", page, call="CA")
+    for key in ("", "3", "*", "12"):
+        assert "nothing" in await twilio.press(key, page)
+    assert (await twilio.incident())["escalation"]["step"] == 1
+
+
+async def test_key_of_an_old_call(twilio: Twilio) -> None:
+    """A key that answers a page from before the acknowledgement expired acknowledges nothing."""
+    page = await twilio.page("sms")
+    await twilio.press("1", page)
+    await twilio.receiver.pass_time(16 * 60 * 1_000_000)
+    assert (await twilio.incident())["state"] == "open"
+    assert "changed nothing" in await twilio.press("1", page)
+    assert (await twilio.incident())["state"] == "open"
+
+
+async def test_answers_by_sms(twilio: Twilio) -> None:
+    """ACK, ESC and RESOLVE with the number do what they say, however they are written."""
+    sender = (await twilio.page("sms")).recipient
+    assert await twilio.answer(" ack T#1 please", sender) == f"T#1 is acknowledged by {sender}."
+    assert "acknowledged by" in await twilio.answer("Acknowledge 1", sender)
+    assert await twilio.answer("RESOLVE 1", sender) == f"T#1 is resolved by {sender}."
+    assert "Nothing was done" in await twilio.answer("ESC 1", sender)
+    for text in ("", "ack", "hello", "ACK 99", "ack " + "9" * 40):
+        assert "ACK 12" in await twilio.answer(text, sender)
+
+
+async def test_replayed_sms(twilio: Twilio) -> None:
+    """The same message delivered twice is carried out once, even if it would fit again."""
+    sender = (await twilio.page("sms")).recipient
+    for _ in range(2):
+        await twilio.answer("ESC 1", sender, message="SM-same")
+    assert (await twilio.incident())["escalation"]["step"] == 1
+
+
+async def test_strangers_by_sms(twilio: Twilio) -> None:
+    """A number that the policy does not name does nothing, and gets no answer."""
+    assert await twilio.answer("ACK 1", "+15550001111") == ""
+    assert (await twilio.incident())["state"] == "open"
+
+
+async def test_bad_signatures(twilio: Twilio) -> None:
+    """What Twilio did not sign, for exactly this address and form, is refused and does nothing."""
+    page = await twilio.page("sms")
+    paths = {
+        f"{STATUS}?notification={page.id}": {"MessageStatus": "failed"},
+        f"{DIGITS}?notification={page.id}": {"Digits": "1"},
+        SMS: {"Body": "ACK 1", "From": page.recipient},
+    }
+    for path, form in paths.items():
+        spoilt = [{"token": "other"}, {"url": PUBLIC + "/x"}, {"sent": {**form, "x": "1"}}, {"mark": ""}]
+        for changes in [*spoilt, {"mark": "é"}, {"url": f"http://elsewhere.test{path}"}]:
+            assert (await twilio.post(path, form, **changes))[0] == 401, (path, changes)
+    assert (await twilio.incident())["state"] == "open"
+    assert "gave_up" not in await twilio.facts()
+
+
+@pytest.mark.parametrize("lacks", ENVIRON)
+async def test_without_settings(start: Callable[..., Any], lacks: str) -> None:
+    """Without Twilio's settings or a public address there are no such callbacks."""
+    receiver = await start(**{**ENVIRON, lacks: ""})
+    assert (await receiver.post(SMS, b"Body=x"))[0] == 404
+    assert not Settings.read({**ENVIRON, lacks: ""}).hears_twilio
+
+
+async def test_sms_asks_for_an_answer_where_one_is_heard() -> None:
+    """With Twilio's settings and an external URL, the service's SMS say "reply ACK"."""
+    for environ, said in ((ENVIRON, True), ({**ENVIRON, "TOCSIN_EXTERNAL_URL": ""}, False)):
+        settings = Settings.read({"TOCSIN_DATABASE": "sqlite://", "TOCSIN_LISTEN": "127.0.0.1:0", **environ})
+        async with Service(settings, [], load()) as service:
+            assert service.dispatcher._words.sms_replies is said
