@@ -136,7 +136,7 @@ class Engine:
             references = {each.origin.reference for each in requests if isinstance(each, Asked)} - {""}
             ledger = Ledger(transaction.audited(references), now)
             outcomes = [self._carry_out(work, request, ledger) for request in requests]
-            work.plan(self._allot(transaction, counted_when_planned(work.planned(), self._book(self._current)), now))
+            work.plan(self._allot(transaction, counted_when_planned(work.planned(), self.book(self._current)), now))
             work.save()
             transaction.append_audits(ledger.audits(work.by_id))
             return [
@@ -148,7 +148,7 @@ class Engine:
         if not counted:
             return ()
         buckets = transaction.buckets(sorted({lane(each) for each in counted}))
-        allotment = allot(counted, buckets, now, self._book(self._current))
+        allotment = allot(counted, buckets, now, self.book(self._current))
         transaction.save_buckets(allotment.buckets)
         return allotment.wait
 
@@ -218,7 +218,7 @@ class Engine:
             for overtaken in (each for each in heads if each.superseded):
                 work.decide(work.by_id(overtaken.incident_id), Reported(overtaken, Overtaken()))
             due = [each for each in heads if not each.superseded]
-            wait = self._allot(transaction, counted_when_due(due, self._book(self._current)), now)
+            wait = self._allot(transaction, counted_when_due(due, self.book(self._current)), now)
             held = {each.id for each in wait}
             leased = [_lease(each, worker, now) for each in due if each.id not in held]
             work.settle((*leased, *wait))
@@ -232,7 +232,7 @@ class Engine:
     ) -> Delivery:
         items = tuple((each, incident) for each in message if (incident := work.by_id(each.incident_id)))
         playbook = self._playbook(transaction, items[0][1].policy)
-        return Delivery(items, threads.get(message[0].id, ""), self._book(playbook))
+        return Delivery(items, threads.get(message[0].id, ""), self.book(playbook))
 
     def holds(self, notification_ids: Sequence[str], worker: str, now: Instant) -> bool:
         """Whether the worker's lease on all of them still holds: asked just before the first byte."""
@@ -283,11 +283,12 @@ class Engine:
 
     def _work(self, transaction: Transaction, now: Instant) -> Work:
         def book(version: str | None) -> Book:
-            return self._book(self._playbook(transaction, version) if version else self._current)
+            return self.book(self._playbook(transaction, version) if version else self._current)
 
         return Work(transaction, book, now)
 
-    def _book(self, playbook: Playbook) -> Book:
+    def book(self, playbook: Playbook) -> Book:
+        """What an incident under that version is decided, and told, by."""
         return Book(playbook, self._current, self._configured, self.blind)
 
     def _playbook(self, transaction: Transaction, version: str) -> Playbook:

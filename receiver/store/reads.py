@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, select
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State
 from receiver.store import codec, schema
 from receiver.store.database import Database
+from receiver.store.overview import Overview
 from receiver.store.session import Session
 from receiver.store.statistics import Tally, tallies
 
@@ -64,6 +65,8 @@ class Reads:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.overview = Overview(database)
+        """What the console asks across incidents."""
 
     def incident(self, incident_id: str) -> Incident | None:
         """The incident of that id."""
