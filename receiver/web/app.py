@@ -14,7 +14,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from receiver.audit import audit_of
-from receiver.core.model import Instant, State
+from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.errors import TocsinError
 from receiver.messages import Words
@@ -25,9 +25,9 @@ from receiver.store import Reads
 from receiver.web.api import Api
 from receiver.web.call import serve
 from receiver.web.callbacks import add_callbacks
+from receiver.web.console.routes import add_console
 from receiver.web.login import Login
 from receiver.web.openapi import describe
-from receiver.web.page import list_page
 from receiver.web.passwords import Failures
 from receiver.web.problems import JSON, Handler, Problem, answer_problems
 from receiver.web.reporting import Reporter
@@ -42,8 +42,6 @@ close one that Alertmanager is about to use; also the longest that headers may t
 
 LINGER = 5.0
 """Seconds that the rest of a refused body is read before the connection is closed."""
-
-PAGE_SIZE = 100
 
 log = structlog.get_logger()
 
@@ -87,6 +85,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     for method, path, handler in (*house.routes(), *login.routes()):
         app.router.add_route(method, path, handler)
     add_callbacks(app, settings, desk, reads, clock)
+    add_console(app, desk=desk, reads=reads, api=api, sessions=sessions, clock=clock, ready=ready)
     return app
 
 
@@ -99,7 +98,7 @@ def make_runner(app: web.Application) -> web.AppRunner:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What is neither webhook nor API: health, metrics, reload, the page."""
+    """What is neither webhook, API nor page: health, metrics, reload."""
 
     desk: Desk
     reads: Reads
@@ -117,7 +116,6 @@ class House:
             ("POST", "/-/reload", self.reload_policy),
             ("PUT", "/-/reload", self.reload_policy),
             ("GET", "/metrics", self.expose),
-            ("GET", "/", self.page),
         )
 
     async def say_healthy(self, _request: web.Request) -> web.Response:
@@ -151,14 +149,3 @@ class House:
             figures = None
         text = self.metrics.expose(figures, now)
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    async def page(self, request: web.Request) -> web.Response:
-        """The open incidents."""
-        self.sessions.require(request, Role.VIEWER)
-
-        def read() -> str:
-            live = {State.OPEN, State.ACKNOWLEDGED}
-            found, _ = self.reads.incidents(state=live, limit=PAGE_SIZE)
-            return list_page(found, self.desk.engine.current)
-
-        return web.Response(text=await self.desk.read(read), content_type="text/html")

@@ -1,0 +1,5 @@
+"""The console: the pages that a responder works with. `receiver.web.app` wires `routes.console_routes`.
+
+Rules: every page is whole without JavaScript; what a person does is posted and answered with a redirect; whatever
+a page shows was read on the readers' thread; nothing is decided here, the core is asked through the API's handlers.
+"""

@@ -1,0 +1,47 @@
+"""What an incident waits for, and when: the countdowns of the pages."""
+
+from dataclasses import dataclass
+
+from receiver.core.model import Incident, Instant, State, Window
+from receiver.core.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """One countdown."""
+
+    label: str
+    at: Instant
+    tells: tuple[str, ...] = ()
+    """Channels that are told then."""
+    passed: bool = False
+    """It is behind us, and it should not be."""
+
+
+def deadlines(incident: Incident, plan: Plan) -> tuple[Deadline, ...]:
+    """The countdowns of an incident, the next first; passed ones last."""
+    found = [*_escalations(incident, plan), *_others(incident)]
+    return tuple(sorted(found, key=lambda each: (each.passed, each.at)))
+
+
+def _escalations(incident: Incident, plan: Plan) -> list[Deadline]:
+    found = []
+    breach, escalation = incident.windows.get(Window.BREACH), incident.windows.get(Window.ESCALATE)
+    if escalation is not None:
+        channels = plan.escalation if incident.step == 0 else plan.breach
+        found.append(Deadline("Next escalation", escalation, channels))
+    if breach is not None:
+        found.append(Deadline("Response time ends", breach, plan.breach))
+    if incident.breached_at is not None and incident.state is State.OPEN:
+        found.append(Deadline("Response time ended", incident.response_due_at, passed=True))
+    return found
+
+
+def _others(incident: Incident) -> list[Deadline]:
+    labels = {
+        Window.ACK_EXPIRY: "Acknowledgement expires",
+        Window.VERIFY: "Resolves by itself",
+        Window.FORCED: "Reopens if it still fires",
+        Window.CLOSE: "Watched until",
+    }
+    return [Deadline(label, incident.windows[window]) for window, label in labels.items() if window in incident.windows]

@@ -1,0 +1,29 @@
+"""How long, and when, as pages say it. `static/console.js` ticks with the same words."""
+
+from receiver.core.model import Instant
+from receiver.messages.times import DAY, moment
+from rules.policy import HOUR, MINUTE, SECOND
+
+_UNITS = ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (SECOND, "second"))
+
+
+def span(micros: int) -> str:
+    """In its two largest units: ``12 minutes 30 seconds``, ``1 hour``, ``3 days 4 hours``."""
+    left, said = max(0, micros), []
+    start = next((place for place, (unit, _) in enumerate(_UNITS) if left >= unit), len(_UNITS) - 1)
+    for unit, name in _UNITS[start : start + 2]:
+        count, left = divmod(left, unit)
+        if count or not said:
+            said.append(f"{count} {name}{'' if count == 1 else 's'}")
+    return " ".join(said)
+
+
+def off(at: Instant, now: Instant) -> str:
+    """How far off an instant is: ``in 12 minutes 30 seconds``, ``3 hours ago``."""
+    return f"in {span(at - now)}" if at > now else f"{span(now - at)} ago"
+
+
+def stamp(at: Instant) -> str:
+    """Date and time for people, in UTC and saying so: ``23 Nov 2026, 03:14:05 UTC``."""
+    when = moment(at)
+    return f"{when.day} {when:%b %Y, %H:%M:%S} UTC"

@@ -1,0 +1,148 @@
+"""What every page stands in: the templates, the style and the script, who is looking, and errors as pages.
+
+The pages' modules give a template's name and its values. Rules: everything is escaped by Jinja; nothing inline
+(PAGE_POLICY); style and script are named by their content, so browsers keep them for good.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from receiver.core.model import Instant
+from receiver.errors import StoreUnavailable
+from receiver.messages.plain import line, plain
+from receiver.settings import Role
+from receiver.web.access import SAFE_METHODS, Caller
+from receiver.web.body import read_body
+from receiver.web.console.durations import off, span, stamp
+from receiver.web.forms import parse_form
+from receiver.web.problems import PAGE_POLICY, UNAVAILABLE, Handler, Problem
+from receiver.web.sessions import Sessions, allow
+from receiver.web.views import rfc3339
+
+FOR_GOOD = "public, max-age=31536000, immutable"
+
+KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+Form = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One person asking for one page."""
+
+    request: web.Request
+    caller: Caller
+    now: Instant
+    form: Form
+    """What was posted; empty for a GET."""
+
+
+PageHandler = Callable[[Visit], Awaitable[web.StreamResponse]]
+
+
+class Frame:
+    """Renders pages."""
+
+    def __init__(self, sessions: Sessions, clock: Callable[[], Instant]) -> None:
+        self._sessions = sessions
+        self._clock = clock
+
+    def handler(self, role: Role, handle: PageHandler) -> Handler:
+        """The aiohttp handler of a page: asks who it is, checks a form's origin, shows problems as pages."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            try:
+                caller = self._sessions.caller(request)
+                if caller is None:
+                    return self._sessions.to_login(request)
+                form = await self._form(request)
+                allow(caller, role)
+                return await handle(Visit(request, caller, self._clock(), form))
+            except Problem as problem:
+                return self._problem(request, problem)
+            except StoreUnavailable:
+                return self._problem(request, UNAVAILABLE)
+
+        return answer
+
+    async def _form(self, request: web.Request) -> Form:
+        if request.method in SAFE_METHODS:
+            return {}
+        form = parse_form(await read_body(request))
+        self._sessions.check_csrf(request, form)
+        return form
+
+    def page(self, visit: Visit, template: str, status: int = 200, **values: Any) -> web.Response:
+        """A page. In every template: `caller`, `may_act`, `csrf`, `now`, `path`."""
+        text = _environment().get_template(template).render(
+            caller=visit.caller,
+            may_act=visit.caller.role >= Role.RESPONDER,
+            csrf=self._sessions.csrf(visit.request),
+            now=visit.now,
+            path=visit.request.path,
+            **values,
+        )
+        return _html(text, status)
+
+    def _problem(self, request: web.Request, problem: Problem) -> web.Response:
+        """As a page for browsers, else as a problem document."""
+        if "text/html" not in request.headers.get("Accept", ""):
+            raise problem
+        text = _environment().get_template("problem.html").render(
+            status=problem.status, detail=problem.detail, caller=None, path="", now=self._clock()
+        )
+        answer = _html(text, problem.status)
+        answer.headers.extend(problem.headers)
+        return answer
+
+
+def go_to(path: str) -> web.Response:
+    """After a post: look there."""
+    return web.Response(status=303, headers={"Location": path})
+
+
+async def serve_static(request: web.Request) -> web.Response:
+    """A style or script, by the name that carries its hash."""
+    found = {named: content for named, content in _static().values()}.get(request.match_info["name"])
+    if found is None:
+        raise web.HTTPNotFound
+    kind = KINDS[request.match_info["name"].rpartition(".")[2]]
+    return web.Response(body=found, content_type=kind, charset="utf-8", headers={"Cache-Control": FOR_GOOD})
+
+
+def _html(text: str, status: int) -> web.Response:
+    return web.Response(
+        text=text, status=status, content_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY}
+    )
+
+
+@cache
+def _static() -> Mapping[str, tuple[str, bytes]]:
+    """File name → (name with hash, content)."""
+    found = {}
+    for file in (files("templates") / "static").iterdir():
+        stem, _, ending = file.name.rpartition(".")
+        content = file.read_bytes()
+        found[file.name] = f"{stem}.{sha256(content).hexdigest()[:12]}.{ending}", content
+    return found
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("templates", "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"iso": rfc3339, "stamp": stamp, "span": span, "off": off, "line": line, "plain": plain}
+    environment.globals["static"] = lambda name: f"/static/{_static()[name][0]}"
+    return environment

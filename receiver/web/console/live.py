@@ -1,0 +1,122 @@
+"""`/events?watch=now` or `?watch=12`: says when something changed, as server-sent events.
+
+One loop per process looks once a second at what anybody watches, and only while somebody does. Only that there
+was a change is said; the page then asks for itself again, with its own rights.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from receiver.desk import Desk
+from receiver.errors import StoreUnavailable
+from receiver.settings import Role
+from receiver.store import Reads
+from receiver.web.console.now import SHOWN
+from receiver.web.problems import Problem
+from receiver.web.sessions import Sessions
+
+LOOK_EVERY = 1.0
+"""Seconds between looks."""
+
+ALIVE_EVERY = 15.0
+"""Seconds after which a silent stream says that it lives, so that proxies keep it."""
+
+MOST = 500
+"""Streams of one process."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What a stream is about, and how that was when it was last told."""
+
+    what: str
+    mark: str = ""
+
+
+class Live:
+    """The streams, and the loop that feeds them."""
+
+    def __init__(self, desk: Desk, reads: Reads, sessions: Sessions) -> None:
+        self._desk = desk
+        self._reads = reads
+        self._sessions = sessions
+        self._watchers: dict[asyncio.Queue[str], _Watch] = {}
+        self._wake = asyncio.Event()
+
+    async def context(self, _app: web.Application) -> AsyncIterator[None]:
+        """For `app.cleanup_ctx`: the loop lives as long as the application."""
+        task = asyncio.create_task(self._keep_looking())
+        yield
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    async def end(self, _app: web.Application) -> None:  # noqa: RUF029 - a signal's handler is awaited
+        """For `app.on_shutdown`: end the streams, which would hold the server up."""
+        for queue in self._watchers:
+            queue.put_nowait("")
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """One stream."""
+        self._sessions.require(request, Role.VIEWER)
+        watched = request.query.get("watch", "now")
+        if watched != "now" and not (watched.isascii() and watched.isdigit() and len(watched) < 10):
+            raise Problem(400, "watch: now, or an incident's number")
+        if len(self._watchers) >= MOST:
+            raise Problem(503, "too many pages are watching; this one can be loaded again")
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+        response.headers["Cache-Control"] = "no-store"
+        await response.prepare(request)
+        queue: asyncio.Queue[str] = asyncio.Queue()
+        self._watchers[queue] = _Watch(watched)
+        self._wake.set()
+        try:
+            await self._send(response, queue)
+        except ConnectionError:
+            pass  # the person left
+        finally:
+            del self._watchers[queue]
+        return response
+
+    async def _send(self, response: web.StreamResponse, queue: asyncio.Queue[str]) -> None:
+        await response.write(b"retry: 2000\n\n")
+        while True:
+            try:
+                mark = await asyncio.wait_for(queue.get(), ALIVE_EVERY)
+            except TimeoutError:
+                await response.write(b": here\n\n")
+                continue
+            if not mark:
+                return
+            await response.write(f"event: change\ndata: {mark}\n\n".encode())
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await self._wake.wait()
+            if not self._watchers:
+                self._wake.clear()
+                continue
+            for each in {watch.what for watch in self._watchers.values()}:
+                await self._look(each)
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _look(self, watched: str) -> None:
+        number = None if watched == "now" else int(watched)
+        try:
+            mark = await self._desk.read(self._reads.overview.mark, number, SHOWN)
+        except StoreUnavailable:
+            return
+        except Exception:
+            log.exception("a look for changes failed; the next is in a second")
+            return
+        for queue, watch in self._watchers.items():
+            if watch.what == watched and watch.mark != mark:
+                watch.mark = mark  # to a new one in any case: the page may be older than the stream
+                queue.put_nowait(mark[:16])

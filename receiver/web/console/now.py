@@ -1,0 +1,78 @@
+"""`/`: what somebody must act on now, the most urgent first."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from receiver.core.model import Incident, State
+from receiver.desk import Desk
+from receiver.messages.case import Case
+from receiver.store import Reads
+from receiver.web.api import Api
+from receiver.web.console.deadlines import Deadline, deadlines
+from receiver.web.console.frame import Frame, Visit
+
+SHOWN = 50
+"""Incidents on the page; nobody takes more of them in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One incident of the list."""
+
+    case: Case
+    deadlines: tuple[Deadline, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The page."""
+
+    frame: Frame
+    desk: Desk
+    reads: Reads
+    api: Api
+    ready: Callable[[], Sequence[str]]
+
+    async def show(self, visit: Visit) -> web.Response:
+        """The page."""
+
+        def read() -> tuple[list[Card], dict[State, int]]:
+            cards = [self._card(incident, visit) for incident in self.reads.overview.urgent(SHOWN)]
+            return sorted(cards, key=_urgency), _by_state(self.reads.overview.live().items())
+
+        cards, counts = await self.desk.read(read)
+        return self.frame.page(
+            visit,
+            "now.html",
+            cards=cards,
+            counts=counts,
+            more=sum(counts.values()) - len(cards),
+            worries=[*self.ready(), *self._silent_channels()],
+        )
+
+    def _card(self, incident: Incident, visit: Visit) -> Card:
+        playbook = self.api.playbook(incident)
+        case = Case(incident, self.desk.engine.book(playbook), visit.now, "")
+        return Card(case, deadlines(incident, case.plan))
+
+    def _silent_channels(self) -> list[str]:
+        engine = self.desk.engine
+        book = engine.book(engine.current)
+        silent = [each.name for each in engine.current.policy.channels if each.enabled and not book.usable(each.name)]
+        return [f"nothing can be sent on {', '.join(silent)}: not configured"] if silent else []
+
+
+def _urgency(card: Card) -> tuple[int, bool, int]:
+    """The worst level first, in it what nobody has taken, then what is due first."""
+    incident = card.case.incident
+    due_at = min((each.at for each in card.deadlines if not each.passed), default=incident.opened_at)
+    return -incident.level, incident.state is not State.OPEN, due_at
+
+
+def _by_state(counts: Iterable[tuple[tuple[int, State], int]]) -> dict[State, int]:
+    found = {State.OPEN: 0, State.ACKNOWLEDGED: 0}
+    for (_, state), count in counts:
+        found[state] += count
+    return found

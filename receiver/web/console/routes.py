@@ -1,0 +1,47 @@
+"""The console's table: every page once. `receiver.web.app` serves it."""
+
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+
+from receiver.core.model import Instant
+from receiver.desk import Desk
+from receiver.settings import Role
+from receiver.store import Reads
+from receiver.web.api import Api
+from receiver.web.console.frame import Frame, serve_static
+from receiver.web.console.incident import IncidentPage
+from receiver.web.console.live import Live
+from receiver.web.console.now import Now
+from receiver.web.problems import Handler
+from receiver.web.sessions import Sessions
+
+
+def add_console(  # noqa: PLR0913 - the parts that pages are made of, each by name
+    app: web.Application,
+    *,
+    desk: Desk,
+    reads: Reads,
+    api: Api,
+    sessions: Sessions,
+    clock: Callable[[], Instant],
+    ready: Callable[[], Sequence[str]],
+) -> None:
+    """Add the pages to the application."""
+    frame = Frame(sessions, clock)
+    now = Now(frame, desk, reads, api, ready)
+    incident = IncidentPage(frame, desk, reads, api)
+    live = Live(desk, reads, sessions)
+    view, responder = Role.VIEWER, Role.RESPONDER
+    one = r"/incidents/{incident:\d{1,9}}"
+    pages: tuple[tuple[str, str, Handler], ...] = (
+        ("GET", "/", frame.handler(view, now.show)),
+        ("GET", one, frame.handler(view, incident.show)),
+        ("POST", f"{one}/{{action}}", frame.handler(responder, incident.act)),
+        ("GET", "/events", live.stream),
+        ("GET", "/static/{name}", serve_static),
+    )
+    for method, path, handler in pages:
+        app.router.add_route(method, path, handler)
+    app.cleanup_ctx.append(live.context)
+    app.on_shutdown.append(live.end)
