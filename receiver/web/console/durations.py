@@ -9,7 +9,8 @@ _UNITS = ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (SECOND, "second"))
 
 def span(micros: int) -> str:
     """In its two largest units: ``12 minutes 30 seconds``, ``1 hour``, ``3 days 4 hours``."""
-    left, said = max(0, micros), []
+    left = max(0, micros)
+    said: list[str] = []
     start = next((place for place, (unit, _) in enumerate(_UNITS) if left >= unit), len(_UNITS) - 1)
     for unit, name in _UNITS[start : start + 2]:
         count, left = divmod(left, unit)

@@ -61,7 +61,7 @@ class Frame:
             try:
                 caller = self._sessions.caller(request)
                 if caller is None:
-                    return self._sessions.to_login(request)
+                    return self._ask_who(request)
                 form = await self._form(request)
                 allow(caller, role)
                 return await handle(Visit(request, caller, self._clock(), form))
@@ -72,6 +72,12 @@ class Frame:
 
         return answer
 
+    def _ask_who(self, request: web.Request) -> web.Response:
+        """Browsers go to the login; programs are told that they need a token."""
+        if not _is_browser(request):
+            self._sessions.require(request, Role.VIEWER)
+        return self._sessions.to_login(request)
+
     async def _form(self, request: web.Request) -> Form:
         if request.method in SAFE_METHODS:
             return {}
@@ -81,22 +87,28 @@ class Frame:
 
     def page(self, visit: Visit, template: str, status: int = 200, **values: Any) -> web.Response:
         """A page. In every template: `caller`, `may_act`, `csrf`, `now`, `path`."""
-        text = _environment().get_template(template).render(
-            caller=visit.caller,
-            may_act=visit.caller.role >= Role.RESPONDER,
-            csrf=self._sessions.csrf(visit.request),
-            now=visit.now,
-            path=visit.request.path,
-            **values,
+        text = (
+            _environment()
+            .get_template(template)
+            .render(
+                caller=visit.caller,
+                may_act=visit.caller.role >= Role.RESPONDER,
+                csrf=self._sessions.csrf(visit.request),
+                now=visit.now,
+                path=visit.request.path,
+                **values,
+            )
         )
         return _html(text, status)
 
     def _problem(self, request: web.Request, problem: Problem) -> web.Response:
         """As a page for browsers, else as a problem document."""
-        if "text/html" not in request.headers.get("Accept", ""):
+        if not _is_browser(request):
             raise problem
-        text = _environment().get_template("problem.html").render(
-            status=problem.status, detail=problem.detail, caller=None, path="", now=self._clock()
+        text = (
+            _environment()
+            .get_template("problem.html")
+            .render(status=problem.status, detail=problem.detail, caller=None, path="", now=self._clock())
         )
         answer = _html(text, problem.status)
         answer.headers.extend(problem.headers)
@@ -110,11 +122,15 @@ def go_to(path: str) -> web.Response:
 
 async def serve_static(request: web.Request) -> web.Response:
     """A style or script, by the name that carries its hash."""
-    found = {named: content for named, content in _static().values()}.get(request.match_info["name"])
+    found = dict(_static().values()).get(request.match_info["name"])
     if found is None:
         raise web.HTTPNotFound
     kind = KINDS[request.match_info["name"].rpartition(".")[2]]
     return web.Response(body=found, content_type=kind, charset="utf-8", headers={"Cache-Control": FOR_GOOD})
+
+
+def _is_browser(request: web.Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "")
 
 
 def _html(text: str, status: int) -> web.Response:

@@ -58,7 +58,7 @@ class Live:
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
-    async def end(self, _app: web.Application) -> None:  # noqa: RUF029 - a signal's handler is awaited
+    async def end(self, _app: web.Application) -> None:
         """For `app.on_shutdown`: end the streams, which would hold the server up."""
         for queue in self._watchers:
             queue.put_nowait("")

@@ -17,7 +17,7 @@ from receiver.web.problems import Handler
 from receiver.web.sessions import Sessions
 
 
-def add_console(  # noqa: PLR0913 - the parts that pages are made of, each by name
+def add_console(
     app: web.Application,
     *,
     desk: Desk,

@@ -1,0 +1,249 @@
+"""The console's pages: what stands on them, who may press what, and that nothing foreign gets out of its place."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from receiver.web.passwords import hash_password
+from rules.policy import HOUR, MINUTE, SECOND
+from tests.web.conftest import Running, payload
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml"}
+HOSTILE = "</textarea><script>alert(1)</script><img src=x onerror='alert(2)'>{{ 7*7 }}\u202e\"'"
+
+
+async def page(receiver: Running, path: str, status: int = 200, **more: Any) -> str:
+    """A page as a browser gets it."""
+    found, text = await receiver.get(path, headers=BROWSER | more.pop("headers", {}), **more)
+    assert found == status, text[:500]
+    return text
+
+
+async def press(receiver: Running, number: int, action: str, **form: str) -> tuple[int, str]:
+    """Post a form of the incident's page; status, and where to or what was answered."""
+    shown = await page(receiver, f"/incidents/{number}")
+    url = f"{receiver.url}/incidents/{number}/{action}"
+    form = {"csrf": csrf(shown), **form}
+    async with receiver.http.post(url, data=form, headers=BROWSER, allow_redirects=False) as answer:
+        return answer.status, answer.headers.get("Location") or await answer.text()
+
+
+def csrf(text: str) -> str:
+    """The mark in the page's forms."""
+    found = re.search(r'name="csrf" value="([^"]+)"', text)
+    assert found
+    return found[1]
+
+
+def hostile(name: str = "single_firing") -> dict[str, Any]:
+    """A captured payload whose every text is hostile, with 40 alerts."""
+    body = json.loads(payload(name))
+    first = body["alerts"][0]
+    first["labels"] |= {f"label_{number}": HOSTILE for number in range(40)}
+    first["annotations"] = {"summary": HOSTILE, "description": HOSTILE}
+    first["generatorURL"] = "javascript:alert(3)"
+    body["alerts"] = [first | {"fingerprint": f"{number:016x}"} for number in range(40)]
+    return body
+
+
+async def test_now_most_urgent_first(receiver: Running) -> None:
+    """Now lists what somebody must act on: the worst level first, within it what nobody has taken."""
+    await receiver.send("repeat_1", "single_firing")
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure", "title": "engine two"})
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure", "title": "engine one"})
+    await receiver.post("/api/v1/incidents/3/acknowledge", {"by": "Dana"})
+    text = await page(receiver, "/")
+    order = [int(number) for number in re.findall(r'id="t(\d+)"', text)]
+    assert order == [4, 3, 2, 1]
+    assert "<strong>3</strong> open" in text
+    assert "Dana has it" in text
+
+
+async def test_now_counts_down(receiver: Running) -> None:
+    """An incident's next escalation and its breach stand there as instants and in words; a breach that was, too."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    receiver.clock.now += 90 * SECOND
+    text = await page(receiver, "/")
+    assert re.search(
+        r'Next escalation</dt><dd><time [^>]*datetime="2026-11-23T02:18:20.000Z"[^>]*>in 3 minutes 30', text
+    )
+    assert re.search(r"Response time ends</dt><dd><time [^>]*>in 13 minutes 30 seconds<", text)
+    await receiver.pass_time(20 * MINUTE)
+    text = await page(receiver, "/")
+    assert re.search(r"Response time ended</dt><dd><time [^>]*>6 minutes 30 seconds ago<", text)
+
+
+async def test_nothing_open(receiver: Running) -> None:
+    """Without incidents Now says so, and what keeps messages from going out."""
+    receiver.reasons.append("the clock runs 3 s ahead of its reference")
+    text = await page(receiver, "/")
+    assert "No incident is open" in text
+    assert "the clock runs 3 s ahead" in text
+
+
+@pytest.mark.parametrize("path", ["/", "/incidents/1"])
+async def test_nothing_foreign_gets_out(receiver: Running, path: str) -> None:
+    """Labels, annotations and notes are text: no tag, no template, no link of theirs; direction marks are gone."""
+    await receiver.post("/webhook/alertmanager", hostile())
+    await receiver.post("/api/v1/incidents/1/notes", {"by": HOSTILE, "text": HOSTILE})
+    await receiver.post("/api/v1/incidents/1/acknowledge", {"by": HOSTILE})
+    body = {"facts": {"root_cause": HOSTILE, "impact_description": HOSTILE}}
+    assert (await receiver.ask("PATCH", "/api/v1/incidents/1", body))[0] == 200
+    text = await page(receiver, path)
+    assert "alert(1)" in text
+    for bad in ("<script>alert", "<img src=x", "</textarea><", "javascript:", ">49<", "\u202e"):
+        assert bad not in text, bad
+
+
+@pytest.mark.parametrize("path", ["/", "/incidents/1", "/incidents/999"])
+async def test_content_policy(receiver: Running, path: str) -> None:
+    """Pages have nothing inline, and a policy that allows only our own style and script."""
+    await receiver.post("/webhook/alertmanager", hostile())
+    async with receiver.http.get(receiver.url + path, headers=BROWSER) as answer:
+        text = await answer.text()
+        assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+        assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", re.sub(r"&lt;.*?&gt;", "", text))
+    assert len(text.encode()) < 100_000
+
+
+async def test_static_files_are_named_by_content(receiver: Running) -> None:
+    """Style and script carry their hash and are kept for good; another name is nothing."""
+    text = await page(receiver, "/")
+    paths = re.findall(r'(?:src|href)="(/static/[^"]+)"', text)
+    assert {path.rpartition(".")[2] for path in paths} == {"css", "js", "svg"}
+    for path in paths:
+        async with receiver.http.get(receiver.url + path) as answer:
+            assert answer.status == 200
+            assert "immutable" in answer.headers["Cache-Control"]
+    assert (await receiver.get("/static/console.css"))[0] == 404
+
+
+async def test_buttons(receiver: Running) -> None:
+    """Acknowledge, note, update, facts, level, escalate, resolve: each does it and leads back to the page."""
+    await receiver.send("single_firing")
+    presses = [
+        ("acknowledge", {"state": "open", "hold": "2h", "note": "on it"}),
+        ("notes", {"text": "looked at the graphs"}),
+        ("updates", {"text": "found it"}),
+        ("change", {"facts.root_cause": "a full disk", "facts.fix_description": ""}),
+        ("change", {"level": "4", "reason": "it spreads"}),
+        ("acknowledge", {"state": "open"}),
+        ("escalate", {"state": "acknowledged", "note": "need a hand"}),
+        ("acknowledge", {"state": "open"}),
+        ("resolve", {"state": "acknowledged", "note": "disk emptied", "force": "true"}),
+    ]
+    for action, form in presses:
+        status, where = await press(receiver, 1, action, **form)
+        assert (status, where) == (303, f"/incidents/1?done={action}#said"), (action, where)
+    text = await page(receiver, "/incidents/1?done=resolve")
+    for words in ("looked at the graphs", "found it", "a full disk", "disk emptied", "Resolved. Everybody"):
+        assert words in text
+    assert (await receiver.get("/api/v1/incidents/1"))[1]["state"] == "resolved"
+
+
+async def test_ticking(receiver: Running) -> None:
+    """A step of a checklist is ticked, and unticked, by its button."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    _, before = await receiver.get("/api/v1/incidents/1/checklists")
+    step = before["checklists"][0]["steps"][0]["id"]
+    for done in ("true", "false"):
+        assert (await press(receiver, 1, "steps", step=step, done=done))[0] == 303
+        _, after = await receiver.get("/api/v1/incidents/1/checklists")
+        assert after["checklists"][0]["steps"][0]["done"] is (done == "true")
+
+
+async def test_a_stale_press_is_told_the_truth(receiver: Running) -> None:
+    """A button pressed on a page that is no longer true does nothing, says how it stands, and keeps the words."""
+    await receiver.send("single_firing")
+    await receiver.post("/api/v1/incidents/1/resolve", {"by": "Noor", "note": "done", "force": True})
+    status, text = await press(receiver, 1, "escalate", state="open", note="please <help>")
+    assert status == 409
+    assert "Not done:" in text
+    assert "resolved by Noor" in text
+    assert (await receiver.get("/api/v1/incidents/1"))[1]["state"] == "resolved"
+    status, text = await press(receiver, 1, "notes", text=" ")
+    assert status == 400
+    await receiver.send("single_refire")
+    status, text = await press(receiver, 1, "resolve", state="acknowledged", note="please <help>")
+    assert status == 409
+    assert "please &lt;help&gt;</textarea>" in text
+
+
+async def test_no_such_page(receiver: Running) -> None:
+    """An incident that is not there is a page that says so; a press for it, or of an unknown button, too."""
+    assert "there is no such incident" in await page(receiver, "/incidents/7", 404)
+    await receiver.send("single_firing")
+    assert (await press(receiver, 1, "explode"))[0] == 404
+    assert (await receiver.get("/incidents/7"))[1]["status"] == 404
+
+
+PEOPLE = {
+    "TOCSIN_USERS": f"ron:responder:{hash_password('correct')}\nvic:viewer:{hash_password('horse')}",
+    "TOCSIN_API_TOKENS": "ann:admin:annes-token",
+}
+
+
+async def log_in(receiver: Running, name: str, password: str) -> dict[str, str]:
+    """The header with a session's cookie."""
+    form = {"name": name, "password": password, "next": "/"}
+    async with receiver.http.post(receiver.url + "/login", data=form, allow_redirects=False) as answer:
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        receiver.http.cookie_jar.clear()
+    return {"Cookie": cookie}
+
+
+async def test_roles(start: Callable[..., Any]) -> None:
+    """A stranger is led to the login; a viewer sees pages without buttons and cannot press; a responder can."""
+    receiver = await start(**PEOPLE)
+    await receiver.post(
+        "/api/v1/incidents", {"type": "engine_failure"}, headers={"Authorization": "Bearer annes-token"}
+    )
+    async with receiver.http.get(receiver.url + "/incidents/1", headers=BROWSER, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, "/login?next=%2Fincidents%2F1")
+    assert (await receiver.get("/events"))[0] == 401
+    ron, vic = await log_in(receiver, "ron", "correct"), await log_in(receiver, "vic", "horse")
+    theirs = await page(receiver, "/incidents/1", headers=vic)
+    assert "/incidents/1/acknowledge" not in theirs
+    mark = csrf(await page(receiver, "/incidents/1", headers=ron))
+    for headers, given, status in (
+        (vic, mark, 403),
+        (ron, "", 403),
+        (ron, "x", 403),
+        (ron, mark, 303),
+        (ron, mark, 409),
+    ):
+        form = {"state": "open", "csrf": given}
+        async with receiver.http.post(
+            f"{receiver.url}/incidents/1/acknowledge", data=form, headers=BROWSER | headers, allow_redirects=False
+        ) as answer:
+            assert answer.status == status, given
+    assert "ron has it" in await page(receiver, "/", headers=ron)
+
+
+async def test_changes_are_pushed(receiver: Running) -> None:
+    """Who watches Now, or an incident, hears of a change; what does not concern it is not told."""
+    await receiver.send("single_firing")
+    async with receiver.http.get(f"{receiver.url}/events?watch=1") as stream:
+        assert stream.content_type == "text/event-stream"
+
+        async def heard() -> str:
+            while not (line := (await stream.content.readline()).decode()).startswith("data:"):
+                pass
+            return line
+
+        first = await heard()
+        await receiver.post("/api/v1/incidents/1/notes", {"text": "hello"})
+        assert await heard() != first
+    for watch in ("x", "1e3", "9999999999999"):
+        assert (await receiver.get(f"/events?watch={watch}"))[0] == 400
+
+
+async def test_long_durations(receiver: Running) -> None:
+    """How long ago is said in words, in the two largest units."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    receiver.clock.now += 171 * HOUR
+    assert "7 days 3 hours ago" in await page(receiver, "/incidents/1")
