@@ -164,11 +164,12 @@ async def test_a_stale_press_is_told_the_truth(receiver: Running) -> None:
     assert status == 409
     assert "Not done:" in text
     assert "resolved by Noor" in text
+    assert "please &lt;help&gt;" in text
     assert (await receiver.get("/api/v1/incidents/1"))[1]["state"] == "resolved"
     status, text = await press(receiver, 1, "notes", text=" ")
     assert status == 400
-    await receiver.send("single_refire")
-    status, text = await press(receiver, 1, "resolve", state="acknowledged", note="please <help>")
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    status, text = await press(receiver, 2, "resolve", state="acknowledged", note="please <help>")
     assert status == 409
     assert "please &lt;help&gt;</textarea>" in text
 
