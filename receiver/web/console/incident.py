@@ -159,6 +159,7 @@ class IncidentPage:
             problem=problem,
             action=action,
             typed=visit.form if problem else {},
+            typed_for=lambda of, field: visit.form.get(field, "") if of == action else "",
         )
 
     def _read(self, incident: Incident, visit: Visit) -> Reading:
