@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from receiver.cli import audit, incidents, policies, proofs, reports, responding, running
+from receiver.cli import audit, channels, incidents, policies, proofs, reports, responding, running
 from receiver.cli.output import fail
 from receiver.errors import TocsinError
 from rules.problems import PolicyError
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 policies.add_to(app)
 running.add_to(app)
+channels.add_to(app)
 incidents.add_to(app)
 audit.add_to(app)
 proofs.add_to(app)
