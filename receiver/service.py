@@ -30,6 +30,7 @@ from receiver.settings import Settings
 from receiver.store import open_store
 from receiver.watch import Watch
 from receiver.web.app import make_app, make_runner
+from receiver.web.recording import Recorder
 from rules.load import load
 from rules.policy import SECOND, Policy
 from rules.problems import PolicyError
@@ -61,8 +62,12 @@ log = structlog.get_logger()
 class Service:
     """A running receiver: ``async with Service(settings, paths) as service: …``."""
 
-    def __init__(self, settings: Settings, paths: Sequence[Path], policy: Policy | None = None) -> None:
-        """`policy` given (the demo): used as it is; `paths` are read again at reload."""
+    def __init__(
+        self, settings: Settings, paths: Sequence[Path], policy: Policy | None = None, record: Path | None = None
+    ) -> None:
+        """`policy` given (the demo): used as it is; `paths` are read again at reload. `record`: keep webhooks there."""
+        self._record = record
+        self._recorder: Recorder | None = None
         self._settings = settings
         self._paths = paths
         self._policy = policy if policy is not None else load(paths)
@@ -88,6 +93,7 @@ class Service:
         settings = self._settings
         for warning in settings.warnings:
             log.warning("odd setting", what=warning)
+        self._recorder = Recorder(self._record) if self._record else None
         self._store = open_store(settings.database)
         self.clock = Clock(self._reference_clock)
         self.metrics = Metrics()
@@ -104,6 +110,7 @@ class Service:
         self.dispatcher.on_progress = self._wake.set
         self._say_channels(configured)
         app = make_app(
+            recorder=self._recorder,
             desk=self.desk,
             reads=reads,
             settings=settings,
@@ -129,6 +136,8 @@ class Service:
     async def _stop(self) -> None:
         """No new requests, then no new messages, then what is under way; the rest is due at the next start."""
         await self._runner.cleanup()
+        if self._recorder:
+            await asyncio.to_thread(self._recorder.close)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -241,8 +250,14 @@ async def _either(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
-async def serve(settings: Settings, paths: Sequence[Path], stop: asyncio.Event, say: Callable[[Service], None]) -> None:
-    """Run until `stop` is set; `say` hears when it listens."""
-    async with Service(settings, paths) as service:
+async def serve(
+    settings: Settings,
+    paths: Sequence[Path],
+    stop: asyncio.Event,
+    say: Callable[[Service], None],
+    record: Path | None = None,
+) -> None:
+    """Run until `stop` is set; `say` hears when it listens. `record`: a file that keeps the webhooks."""
+    async with Service(settings, paths, record=record) as service:
         say(service)
         await stop.wait()

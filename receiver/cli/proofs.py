@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
@@ -13,14 +13,19 @@ from receiver.cli.policies import Paths
 from receiver.core.classify import Received
 from receiver.drill import explained
 from receiver.drill.account import as_json, deadline_words, lines
+from receiver.drill.differences import Table, as_markdown, differences, replayed
+from receiver.drill.differences import as_json as as_rows
 from receiver.drill.drawing import page
 from receiver.drill.script import Played, Script, UnknownIncident, play
+from receiver.drill.told import replay
 from receiver.drill.world import START, Weather, World
 from receiver.settings import Settings
 from receiver.web.payload import Payload, fingerprint, parse
+from receiver.web.recording import read
 from rules import durations
+from rules.document import json_schema
 from rules.load import load
-from rules.policy import Policy
+from rules.policy import HOUR, Policy
 
 TONES = {"loud": "bold red", "good": "green", "quiet": "dim", "plain": ""}
 
@@ -29,6 +34,9 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command()(drill)
     app.command(name="explain")(explain_)
+    app.command(name="replay")(replay_)
+    app.command()(diff)
+    app.command()(schema)
 
 
 def _duration(text: str) -> int:
@@ -180,3 +188,59 @@ def _print_explained(found: explained.Explained) -> None:
     print_table(["when", "what", "channel", "to whom"], explained.rows(found), "\nIf nobody acknowledges")
     if not found.reaches_somebody:
         console.print("Nobody would be reached.", style="bold red")
+
+
+Format = Annotated[
+    Literal["text", "markdown"], typer.Option("--format", help="`markdown`: for a pull request's comment.")
+]
+
+
+def replay_(
+    recordings: Annotated[list[Path], typer.Argument(metavar="FILE…", help="What `tocsin serve --record` kept.")],
+    new: Annotated[list[Path], typer.Option("--new", metavar="POLICY", help="The policy to try; may be repeated.")],
+    old: Annotated[
+        list[Path] | None,
+        typer.Option("--old", metavar="POLICY", help="What it is compared with; left out: the shipped packs."),
+    ] = None,
+    lasts: Annotated[int | None, _after("--for", "How long to watch after the last webhook; left out, 24h.")] = None,
+    form: Format = "text",
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Recorded webhooks against another policy: who would have been told earlier, later, or not at all."""
+    try:
+        heard = [each for path in recordings for each in read(path)]
+    except OSError as error:
+        fail(f"tocsin replay: {error.filename}: {error.strerror}", 2)
+    except ValueError as error:
+        fail(f"tocsin replay: {error}", 2)
+    lasting = 24 * HOUR if lasts is None else lasts
+    tables = replayed(replay(load(old or []), heard, lasting), replay(load(new), heard, lasting))
+    same = f"{len(heard)} webhooks: both policies would have told everybody the same."
+    _print_tables(tables, "json" if json else form, same)
+
+
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="A policy: file, folder or Markdown.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another one.")],
+    form: Format = "text",
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """What differs between two policies in what they mean: rules, levels, windows, who is reached when."""
+    _print_tables(differences(load([old]), load([new])), "json" if json else form, "The policies mean the same.")
+
+
+def _print_tables(tables: list[Table], form: str, none: str) -> None:
+    if form == "json":
+        print_json(as_rows(tables))
+    elif not tables:
+        console.print(none)
+    elif form == "markdown":
+        print(as_markdown(tables))
+    else:
+        for table in tables:
+            print_table(table.columns, table.rows, f"\n{table.title}")
+
+
+def schema() -> None:
+    """The JSON Schema of the policy language, for editors."""
+    print_json(json_schema())

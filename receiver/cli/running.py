@@ -31,12 +31,16 @@ def serve_(
         str | None,
         typer.Option(help="sqlite://, sqlite:///path or postgresql://… [TOCSIN_DATABASE].", show_default=False),
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Keep the webhooks in this file, without secrets, for `tocsin replay`.", show_default=False),
+    ] = None,
 ) -> None:
     """Run the receiver."""
     given = {"listen": listen, "database": database}
     settings = Settings.read(os.environ, **{name: value for name, value in given.items() if value is not None})
     configure_logs(settings.log_format)
-    _run(_serve(settings, paths or []))
+    _run(_serve(settings, paths or [], record))
 
 
 def hash_password() -> None:
@@ -46,7 +50,7 @@ def hash_password() -> None:
     print(hashed(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)))
 
 
-async def _serve(settings: Settings, paths: list[Path]) -> None:
+async def _serve(settings: Settings, paths: list[Path], record: Path | None = None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -57,7 +61,7 @@ async def _serve(settings: Settings, paths: list[Path]) -> None:
         reloads: set[asyncio.Task[list[str]]] = set()
         loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(asyncio.create_task(service.reload())))
 
-    await serve(settings, paths, stop, listening)
+    await serve(settings, paths, stop, listening, record)
 
 
 def _calm_garbage_collection() -> None:

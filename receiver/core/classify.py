@@ -5,11 +5,12 @@ never a downgrade (DESIGN: Severity, Identity).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
 from receiver.core import impact
+from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant
 from receiver.core.plan import Playbook
 from receiver.core.response import Impact
@@ -69,6 +70,23 @@ def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], r
     )
     why = (why_rule, why_level, *why_impact, f"identity: {' / '.join(map(str, identity))}")
     return Classified(alert, incident_key(identity), why)
+
+
+def sort(
+    playbook: Playbook,
+    source: str,
+    group_labels: Mapping[str, str],
+    received: Iterable[Received],
+    *,
+    truncated: bool = False,
+) -> list[AlertsReceived]:
+    """The events that a webhook's alerts mean, one per incident key; heartbeats mean none."""
+    alerts: dict[str, list[Alert]] = {}
+    for each in received:
+        if not is_heartbeat(each.labels):
+            classified = classify(playbook, source, group_labels, each)
+            alerts.setdefault(classified.key, []).append(classified.alert)
+    return [AlertsReceived(key, source, tuple(some), truncated) for key, some in alerts.items()]
 
 
 def incident_key(identity: tuple[object, ...]) -> str:

@@ -41,7 +41,7 @@ class MemoryStore:
 
     def next_due(self) -> Instant | None:
         """When the next window or the head of a queue is due."""
-        windows = (each.due_at for each in self.incidents.values() if each.due_at is not None)
+        windows = (at for each in self._open.values() if (at := self.incidents[each].due_at) is not None)
         messages = (each.due_at for some in self._waiting for each in self._heads(some) if each.due_at is not None)
         return min((*windows, *messages), default=None)
 
@@ -54,7 +54,8 @@ class MemoryStore:
 
     def due_incidents(self, now: Instant, limit: int) -> list[str]:
         """Ids of incidents with a window due, the most overdue first."""
-        due = [each for each in self.incidents.values() if each.due_at is not None and each.due_at <= now]
+        open_ones = (self.incidents[each] for each in self._open.values())
+        due = [each for each in open_ones if each.due_at is not None and each.due_at <= now]
         return [each.id for each in sorted(due, key=lambda incident: incident.due_at or 0)[:limit]]
 
     def sendable_incidents(self, now: Instant, limit: int, busy: frozenset[str] = frozenset()) -> list[str]:
@@ -168,6 +169,8 @@ class MemoryStore:
             queue[notification.id] = notification
         else:
             queue.pop(notification.id, None)
+            if not queue:
+                del self._waiting[notification.incident_id]
 
     def _is_superseded(self, notification: Notification) -> bool:
         """Superseded is never taken back: what was leased may be overtaken before its report comes."""

@@ -30,6 +30,7 @@ from receiver.web.login import Login
 from receiver.web.openapi import describe
 from receiver.web.passwords import Failures
 from receiver.web.problems import JSON, Handler, Problem, answer_problems
+from receiver.web.recording import Recorder
 from receiver.web.reporting import Reporter
 from receiver.web.routes import ROOT, endpoints
 from receiver.web.sessions import Sessions
@@ -56,6 +57,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     ready: Callable[[], Sequence[str]],
     reload: Callable[[], Awaitable[Sequence[str]]],
     key: str,
+    recorder: Recorder | None = None,
 ) -> web.Application:
     """The application. `ready` says why the service is not; `reload` returns the new policy's problems; `key`
     signs sessions and links.
@@ -67,7 +69,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     api = Api(desk, reads)
     records = Records(reads, Words(settings.external_url), lambda: desk.engine.current)
     table = endpoints(api, Reporter(api, desk, records))
-    webhook = Webhook(desk, settings, clock, metrics)
+    webhook = Webhook(desk, settings, clock, metrics, recorder)
     login = Login(sessions, settings, Failures(clock), desk)
     house = House(desk, reads, sessions, clock, metrics, ready, reload)
     document = orjson.dumps(describe(table, version("tocsin")))

@@ -14,9 +14,9 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from receiver.clock import steady_clock
-from receiver.core.classify import classify, is_heartbeat
+from receiver.core.classify import is_heartbeat, sort
 from receiver.core.events import AlertsReceived
-from receiver.core.model import Alert, Instant
+from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.engine import Result
 from receiver.errors import StoreUnavailable
@@ -26,6 +26,7 @@ from receiver.web.access import WebhookAccess
 from receiver.web.body import read_body
 from receiver.web.payload import Payload, parse
 from receiver.web.problems import JSON, UNAVAILABLE, Problem, invalid
+from receiver.web.recording import Recorder
 
 ANSWER_WITHIN = 15.0
 """Seconds for the commit; Alertmanager's own patience is unknown to us, 10 s at least."""
@@ -41,11 +42,19 @@ log = structlog.get_logger()
 class Webhook:
     """Receives Alertmanager's notifications."""
 
-    def __init__(self, desk: Desk, settings: Settings, clock: Callable[[], Instant], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        settings: Settings,
+        clock: Callable[[], Instant],
+        metrics: Metrics,
+        recorder: Recorder | None = None,
+    ) -> None:
         self._desk = desk
         self._clock = clock
         self._metrics = metrics
         self._access = WebhookAccess(settings)
+        self._recorder = recorder
 
     async def receive(self, request: web.Request) -> web.Response:
         """Take a webhook in: answers with the numbers of the incidents concerned."""
@@ -70,7 +79,10 @@ class Webhook:
             payload = parse(body)
         except ValidationError as error:
             raise invalid(error, "payload") from None
-        requests = self._sort(payload, source.replace("\0", "")[:SOURCE_LIMIT])
+        source = source.replace("\0", "")[:SOURCE_LIMIT]
+        if self._recorder:
+            self._recorder.take(self._clock(), source, body)
+        requests = self._sort(payload, source)
         if not requests:
             return []
         try:
@@ -82,17 +94,15 @@ class Webhook:
 
     def _sort(self, payload: Payload, source: str) -> list[AlertsReceived]:
         """One event per incident key; heartbeats are noted and open nothing."""
-        playbook = self._desk.engine.current
-        alerts: dict[str, list[Alert]] = {}
         for received in payload.alerts:
-            if is_heartbeat(received.labels):
-                if received.ended_at is None:
-                    self._metrics.heartbeat(self._clock())
-                continue
-            classified = classify(playbook, source, payload.group_labels, received)
-            alerts.setdefault(classified.key, []).append(classified.alert)
-            self._metrics.alert(firing=classified.alert.firing, severity_known=not classified.alert.level_note)
-        return [AlertsReceived(key, source, tuple(some), payload.truncated > 0) for key, some in alerts.items()]
+            if received.ended_at is None and is_heartbeat(received.labels):
+                self._metrics.heartbeat(self._clock())
+        playbook = self._desk.engine.current
+        events = sort(playbook, source, payload.group_labels, payload.alerts, truncated=payload.truncated > 0)
+        for event in events:
+            for alert in event.alerts:
+                self._metrics.alert(firing=alert.firing, severity_known=not alert.level_note)
+        return events
 
     def _refuse(self, problem: Problem, reason: str = "") -> None:
         outcome = OUTCOMES.get(problem.status, "failed")

@@ -71,3 +71,9 @@ class Document(Section):
         In the order of their names, so that a policy means the same whichever file was read first.
         """
         return dict(sorted(self.__pydantic_extra__.items()))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a policy file, for editors: what may stand there, and what each thing means."""
+    title = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Tocsin policy"}
+    return {**Document.model_json_schema(), **title}
