@@ -30,7 +30,9 @@ from receiver.settings import Settings
 from receiver.store import open_store
 from receiver.watch import Watch
 from receiver.web.app import make_app, make_runner
+from receiver.web.links import Links
 from receiver.web.recording import Recorder
+from receiver.web.signing import Signing
 from rules.load import load
 from rules.policy import SECOND, Policy
 from rules.problems import PolicyError
@@ -103,7 +105,13 @@ class Service:
         self.desk.on_commit = self._wake.set
         reads = self._store.reads()
         senders = make_senders(settings, self.clock)
-        words = Words(settings.external_url, self._store.installation, sms_replies=settings.hears_twilio)
+        key = settings.key(self._store.key)
+        words = Words(
+            settings.external_url,
+            self._store.installation,
+            sms_replies=settings.hears_twilio,
+            ack_url=Links(Signing(key, self.clock), settings.external_url).url if settings.external_url else None,
+        )
         worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         records = Records(reads, words, lambda: engine.current)
         self.dispatcher = Dispatcher(self.desk, senders, words, records, worker, self._store.installation, self.metrics)
@@ -118,7 +126,7 @@ class Service:
             metrics=self.metrics,
             ready=self.problems,
             reload=self.reload,
-            key=settings.key(self._store.key),
+            key=key,
         )
         await self._listen(app)
         self._tasks = [asyncio.create_task(self._keep_pulse()), asyncio.create_task(self._keep_clock())]

@@ -35,6 +35,8 @@ class Case:
     book: Book
     now: Instant
     page_url: str
+    ack_url: str = ""
+    """Where this message's reader can acknowledge without logging in; empty: nowhere."""
 
     @property
     def policy(self) -> Policy:

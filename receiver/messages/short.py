@@ -50,7 +50,9 @@ def _tail(case: Case, *, replies: bool) -> str:
         return ""
     due = case.time(incident.response_due_at)
     when = f"Ack by {due}" if incident.response_due_at >= case.now else f"Ack now (due {due})"
-    how = f"reply ACK {incident.number}" if replies else case.page_url or f"tocsin acknowledge {incident.number}"
+    link = case.ack_url or ("" if replies else case.page_url)
+    ways = (f"reply ACK {incident.number}" if replies else "", link)
+    how = " or ".join(filter(None, ways)) or f"tocsin acknowledge {incident.number}"
     return f"{when}: {how}"
 
 

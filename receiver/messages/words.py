@@ -4,8 +4,8 @@ Pure: the time, the policy and our own address are given. A policy's template th
 away: Tocsin's own words go out, and say so.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from receiver.core.model import Incident, Instant, Kind, Notification, Reason, Recovery, State
@@ -31,6 +31,9 @@ EVENTS = {
     Kind.UPDATE: "updated",
     Kind.RESOLVED: "resolved",
 }
+LINKED = frozenset({"email", "sms"})
+"""Channel types whose pages carry a link to acknowledge by."""
+
 OPENING = frozenset({Reason.OPENED, Reason.RECURRED})
 SELF_EXPLAINING = frozenset({*EVENTS, Kind.BREACH, Kind.REPORT})
 """Kinds whose first sentence says the label anyway."""
@@ -56,13 +59,22 @@ class Words:
     installation: str = ""
     sms_replies: bool = True
     """Whether an answer to an SMS reaches us."""
+    ack_url: Callable[[Incident, Notification], str] | None = None
+    """Gives a notification's own link to acknowledge by."""
 
     def render(self, delivery: Told, now: Instant) -> Message:
         """The message for one delivery, as things are now."""
         cases = [self.case(incident, delivery.book, now) for _, incident in delivery.items]
         if len(cases) > 1:
             return self._bundle(cases)
-        return self._single(delivery.items[0][0], cases[0])
+        notification, incident = delivery.items[0]
+        return self._single(notification, replace(cases[0], ack_url=self._link(notification, incident, delivery.book)))
+
+    def _link(self, notification: Notification, incident: Incident, book: Book) -> str:
+        """Only on pages, and only where it comes to one person's eyes: a link acts without asking who follows it."""
+        if self.ack_url is None or notification.kind is not Kind.PAGE or incident.state is not State.OPEN:
+            return ""
+        return self.ack_url(incident, notification) if book.channel_type(notification.channel) in LINKED else ""
 
     def case(self, incident: Incident, book: Book, now: Instant) -> Case:
         """The incident as words see it."""
@@ -193,7 +205,7 @@ def _button(case: Case) -> tuple[str, str] | None:
     if not case.page_url:
         return None
     if case.incident.state is State.OPEN:
-        return f"Acknowledge {case.number}", case.page_url
+        return f"Acknowledge {case.number}", case.ack_url or case.page_url
     return f"Open {case.number}", case.page_url
 
 

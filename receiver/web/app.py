@@ -24,8 +24,9 @@ from receiver.settings import Role, Settings
 from receiver.store import Reads
 from receiver.web.api import Api
 from receiver.web.call import serve
-from receiver.web.callbacks import add_callbacks
+from receiver.web.callbacks import CallbackDesk, add_callbacks
 from receiver.web.console.routes import add_console
+from receiver.web.links import LinkPages
 from receiver.web.login import Login
 from receiver.web.openapi import describe
 from receiver.web.passwords import Failures
@@ -65,7 +66,9 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     Raises SettingsError where the settings would let strangers in.
     """
     settings.require_safe()
-    sessions = Sessions(settings, Signing(key, clock), clock)
+    signing = Signing(key, clock)
+    sessions = Sessions(settings, signing, clock)
+    links = LinkPages(CallbackDesk(desk, reads), signing, sessions)
     api = Api(desk, reads)
     records = Records(reads, Words(settings.external_url), lambda: desk.engine.current)
     table = endpoints(api, Reporter(api, desk, records))
@@ -84,7 +87,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     app.router.add_get(f"{ROOT}/openapi.json", openapi)
     for endpoint in table:
         app.router.add_route(endpoint.method, ROOT + endpoint.path, serve(endpoint, sessions))
-    for method, path, handler in (*house.routes(), *login.routes()):
+    for method, path, handler in (*house.routes(), *login.routes(), *links.routes()):
         app.router.add_route(method, path, handler)
     add_callbacks(app, settings, desk, reads, clock)
     add_console(app, desk=desk, reads=reads, api=api, sessions=sessions, clock=clock, ready=ready)

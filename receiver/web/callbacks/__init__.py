@@ -18,6 +18,8 @@ from receiver.web.callbacks.pagerduty import PagerDutyCallbacks
 from receiver.web.callbacks.slack import SlackCallbacks
 from receiver.web.callbacks.twilio import TwilioCallbacks
 
+__all__ = ["CallbackDesk", "add_callbacks"]
+
 
 def add_callbacks(
     app: web.Application, settings: Settings, desk: Desk, reads: Reads, clock: Callable[[], Instant]

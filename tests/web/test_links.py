@@ -1,0 +1,123 @@
+"""Acknowledging by a link: for one thing, for a time, and never by a mere visit."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from receiver.core.model import Instant, Kind, Notification
+from receiver.messages import Words
+from receiver.web.links import LASTS, Links
+from receiver.web.signing import Signing
+from tests.web.conftest import Running, StillClock
+
+KEY, PUBLIC = "k" * 32, "https://tocsin.example.test"
+
+
+async def begin(start: Callable[..., Any]) -> tuple[Running, Notification, str]:
+    """A receiver with tokens and one open incident of level 4; its first mail, and the link's path in it."""
+    environ = {"TOCSIN_SECRET_KEY": KEY, "TOCSIN_EXTERNAL_URL": PUBLIC, "TOCSIN_API_TOKENS": "ann:admin:token"}
+    receiver = await start(**environ)
+    body = {"type": "engine_failure", "level": 4, "title": "smoke <b>"}
+    assert (await receiver.post("/api/v1/incidents", body, headers={"Authorization": "Bearer token"}))[0] == 201
+    deliveries = await receiver.desk.run(receiver.desk.engine.claim, receiver.clock(), "me", frozenset())
+    mail = next(each for each in deliveries if each.items[0][0].channel == "email")
+    words = Words(PUBLIC, "inst", ack_url=Links(Signing(KEY, receiver.clock), PUBLIC).url)
+    said = words.render(mail, receiver.clock())
+    link = re.search(rf"{PUBLIC}(/act/\S+)", said.text)
+    assert link is not None
+    assert f"{PUBLIC}{link[1]}" in said.html
+    assert f"{PUBLIC}{link[1]}" in said.short
+    return receiver, mail.items[0][0], link[1]
+
+
+async def state(receiver: Running) -> tuple[str, str | None]:
+    """How the incident stands, and who has it."""
+    _, found = await receiver.get("/api/v1/incidents/1", headers={"Authorization": "Bearer token"})
+    return found["state"], found["acknowledged_by"]
+
+
+async def test_a_visit_changes_nothing(start: Callable[..., Any]) -> None:
+    """A mail scanner that follows the link, however often and by whatever method reads, acknowledges nothing."""
+    receiver, _, path = await begin(start)
+    for method in ("GET", "HEAD", "GET"):
+        status, page = await receiver.ask(method, path)
+        assert status == (405 if method == "HEAD" else 200)
+    assert '<form method="post"><button>Acknowledge #1</button>' in page
+    assert "smoke &lt;b&gt;" in page
+    assert await state(receiver) == ("open", None)
+
+
+async def test_the_button_acknowledges(start: Callable[..., Any]) -> None:
+    """The button acknowledges in the name of whom the mail was for, once; it stands in the audit log with the address."""
+    receiver, mail, path = await begin(start)
+    status, page = await receiver.post(path, b"", headers={"Origin": PUBLIC})
+    assert (status, "acknowledged by" in page) == (200, True)
+    assert await state(receiver) == ("acknowledged", mail.recipient)
+    status, page = await receiver.post(path, b"")
+    assert (status, "Nothing was done" in page) == (409, True)
+    assert "<form" not in (await receiver.get(path))[1]
+    [again, done, _] = [entry for _, entry in receiver.store.newest_audits(3)]
+    assert (done.via, done.who, done.address, done.outcome) == ("link", mail.recipient, "127.0.0.1", "done")
+    assert again.outcome != "done"
+
+
+async def test_other_sites_cannot_press_it(start: Callable[..., Any]) -> None:
+    """A page of another site that knows the link cannot press the button through somebody's browser."""
+    receiver, _, path = await begin(start)
+    assert (await receiver.post(path, b"", headers={"Origin": "https://evil.example.test"}))[0] == 403
+    assert await state(receiver) == ("open", None)
+
+
+async def test_links_expire(start: Callable[..., Any]) -> None:
+    """After a day the link is over."""
+    receiver, _, path = await begin(start)
+    receiver.clock.now = Instant(receiver.clock.now + LASTS - 1)
+    assert (await receiver.get(path))[0] == 200
+    receiver.clock.now = Instant(receiver.clock.now + 1)
+    assert (await receiver.get(path))[0] == 404
+    assert (await receiver.post(path, b""))[0] == 404
+    assert await state(receiver) == ("open", None)
+
+
+async def test_links_cover_nothing_new(start: Callable[..., Any]) -> None:
+    """When the acknowledgement expired and paging began anew, the old link acknowledges nothing."""
+    receiver, _, path = await begin(start)
+    await receiver.post(path, b"")
+    await receiver.pass_time(16 * 60 * 1_000_000)
+    assert (await state(receiver))[0] == "open"
+    status, page = await receiver.post(path, b"")
+    assert (status, "since that message" in page) == (409, True)
+    assert (await state(receiver))[0] == "open"
+
+
+async def test_forged_links(start: Callable[..., Any]) -> None:
+    """No other link can be made of one, and none without the key."""
+    receiver, mail, path = await begin(start)
+    number, sequence, seal = path.removeprefix("/act/").split("-")
+    other = Signing("x" * 32, StillClock()).seal("acknowledge", mail.id)
+    purpose = Signing(KEY, StillClock()).seal("resolve", mail.id)
+    forged = [f"{number}-{int(sequence) + 1}-{seal}", f"2-{sequence}-{seal}", f"{number}-{sequence}-{seal[:-1]}0x"]
+    forged += [f"{number}-{sequence}-{other}", f"{number}-{sequence}-{purpose}", f"{number}-{sequence}-", "x", "%00"]
+    for token in forged:
+        assert (await receiver.get(f"/act/{token}"))[0] == 404, token
+        assert (await receiver.post(f"/act/{token}", b""))[0] == 404, token
+    assert await state(receiver) == ("open", None)
+
+
+@pytest.mark.parametrize("kind", [Kind.ACKNOWLEDGED, Kind.RESOLVED, Kind.UPDATE])
+async def test_only_pages_carry_links(start: Callable[..., Any], kind: Kind) -> None:
+    """News carries no link that acts, nor do channels that many read."""
+    receiver, _, _ = await begin(start)
+    words = Words(PUBLIC, "inst", ack_url=Links(Signing(KEY, receiver.clock), PUBLIC).url)
+    receiver.clock.now = Instant(receiver.clock.now + 3_600_000_000)
+    deliveries = await receiver.desk.run(receiver.desk.engine.claim, receiver.clock(), "me", frozenset())
+    assert deliveries
+    for delivery in deliveries:
+        notification, incident = delivery.items[0]
+        if delivery.book.channel_type(notification.channel) not in {"email", "sms"}:
+            assert "/act/" not in str(words.render(delivery, receiver.clock()))
+        object.__setattr__(notification, "kind", kind)
+        assert "/act/" not in str(words.render(delivery, receiver.clock()))
+        assert incident.number == 1
