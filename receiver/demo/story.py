@@ -28,6 +28,7 @@ from rules.pace import faster, faster_groups
 from rules.policy import SECOND, Policy
 
 PERSON = "Dana"
+SIGNAL = "safety_margin"
 STYLES = {
     "email": "cyan",
     "slack": "magenta",
@@ -153,11 +154,11 @@ async def _start_world(
     stack.push_async_callback(alertmanager_tool.stop)
     groups = faster_groups(compile_rules(policy), factor)
     targets = {"ml": url.removeprefix("http://"), "tocsin": receiver.address.removeprefix("http://")}
-    prometheus_tool = await tools.start_prometheus(folder, prometheus.render(groups), targets, alertmanager_tool)
+    rules = prometheus.render(groups)
+    prometheus_tool = await tools.start_prometheus(folder, rules, targets, alertmanager_tool, exporter.scraped)
     stack.push_async_callback(prometheus_tool.stop)
     screen.say("prometheus", f"runs {sum(len(group.rules) for group in groups)} compiled rules; {prometheus_tool.url}")
     screen.say("alertmanager", f"routes to the receiver's webhook; {alertmanager_tool.url}")
-    await exporter.scraped.wait()
 
     async def drift(margin: float) -> None:
         exporter.values["safety_margin"] = margin
@@ -172,9 +173,10 @@ async def _act(screen: Screen, api: aiohttp.ClientSession, drift: Drift, *, once
         screen.say("landing-7", f"safety_margin is {margin}", "red" if margin < 0.95 else "yellow")
         await drift(margin)
         await asyncio.sleep(1)
-    incident = await _until(api, lambda each: each["level"] == 4)
+    incident = await _until(api, lambda each: each["labels"].get("signal") == SIGNAL)
+    number = incident["number"]
     screen.rule("Nobody acknowledges: it escalates, and the response time is breached")
-    await _until(api, lambda each: each["escalation"]["step"] >= 2)
+    await _until(api, lambda each: each["number"] == number and each["escalation"]["step"] >= 2)
     await asyncio.sleep(2)
     screen.rule(f"{PERSON} takes it")
     path = f"incidents/{incident['id']}"
@@ -182,11 +184,13 @@ async def _act(screen: Screen, api: aiohttp.ClientSession, drift: Drift, *, once
     await asyncio.sleep(3)
     screen.say("landing-7", f"safety_margin is back at {HEALTHY['safety_margin']}", "green")
     await drift(HEALTHY["safety_margin"])
+    await asyncio.sleep(3)
+    await _post(screen, api, f"{path}/notes", {"by": PERSON, "text": "the backup model flies; watching the margin"})
     screen.rule("The signal recovers; at level 4 a person confirms it")
-    await _until(api, lambda each: each["recovery"] == "confirm")
+    await _until(api, lambda each: each["number"] == number and each["recovery"] == "confirm")
     await asyncio.sleep(2)
     await _post(screen, api, f"{path}/resolve", {"by": PERSON, "note": "backup model holds, margin verified"})
-    await _until(api, lambda each: each["state"] == "resolved")
+    await _until(api, lambda each: each["number"] == number and each["state"] == "resolved")
     await asyncio.sleep(2)
     screen.rule("Told")
     screen.say("api", f"{api._base_url}{path}" if api._base_url else path)  # noqa: SLF001 - aiohttp has no public name for it
@@ -196,7 +200,7 @@ async def _act(screen: Screen, api: aiohttp.ClientSession, drift: Drift, *, once
 
 
 async def _post(screen: Screen, api: aiohttp.ClientSession, path: str, body: dict[str, str]) -> None:
-    screen.say(PERSON, f"POST {path.rpartition('/')[2]}: {body['note']}", "bold green")
+    screen.say(PERSON, f"POST {path.rpartition('/')[2]}: {body.get('note') or body.get('text')}", "bold green")
     async with api.post(path, json=body) as response:
         response.raise_for_status()
 

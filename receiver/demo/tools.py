@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import signal
 import socket
 from pathlib import Path
 
@@ -21,6 +22,10 @@ def free_port() -> int:
     """A port of this machine that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+SETTLE = 1.5
+"""Seconds after the first scrape began until its samples can be read."""
 
 
 class Tool:
@@ -51,6 +56,11 @@ class Tool:
                 await asyncio.sleep(0.1)
         raise RuntimeError(f"{self.name} did not start:\n{self._log.read_text()[-2000:]}")
 
+    def reload(self) -> None:
+        """Have it read its configuration again."""
+        if self._process:
+            self._process.send_signal(signal.SIGHUP)
+
     async def stop(self) -> None:
         """End it, by its own process id."""
         if self._process and self._process.returncode is None:
@@ -77,10 +87,15 @@ async def start_alertmanager(folder: Path, config: bytes, factor: float) -> Tool
     return tool
 
 
-async def start_prometheus(folder: Path, rules: bytes, targets: dict[str, str], alertmanager: Tool) -> Tool:
-    """Prometheus scraping `targets` (job → host:port) every second, with the compiled rules."""
+async def start_prometheus(
+    folder: Path, rules: bytes, targets: dict[str, str], alertmanager: Tool, scraped: asyncio.Event
+) -> Tool:
+    """Prometheus scraping `targets` (job → host:port) every second, with the compiled rules.
+
+    It gets the rules when it has scraped: evaluated before, every signal would seem lost at this pace.
+    """
     port = free_port()
-    (folder / "rules.yml").write_bytes(rules)
+    (folder / "rules.yml").write_text("groups: []\n")
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(folder / "rules.yml")],
@@ -97,6 +112,10 @@ async def start_prometheus(folder: Path, rules: bytes, targets: dict[str, str], 
         f"--storage.tsdb.path={folder / 'tsdb'}",
         f"--web.listen-address=127.0.0.1:{port}",
     )
+    await asyncio.wait_for(scraped.wait(), STARTS_WITHIN)
+    await asyncio.sleep(SETTLE)
+    (folder / "rules.yml").write_bytes(rules)
+    tool.reload()
     return tool
 
 
