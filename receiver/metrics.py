@@ -96,6 +96,12 @@ class Metrics:
             "tocsin_reports_lost", "Sent messages whose lease had passed to another: perhaps twice", registry=registry
         )
         self._poisoned = Counter("tocsin_poisoned", "Events that could not be decided", registry=registry)
+        self._reconciled = Counter(
+            "tocsin_reconciled",
+            "Alerts found by comparing with Alertmanager: taken_in without a webhook, vanished without a resolve",
+            ["what"],
+            registry=registry,
+        )
         self._accepted = self._webhooks.labels("accepted")
         self._firing, self._resolved = self._alerts.labels("firing"), self._alerts.labels("resolved")
 
@@ -114,6 +120,14 @@ class Metrics:
         self._policy = Gauge("tocsin_policy_info", "The policy in use", ["digest"], registry=registry)
         self._configured = Gauge(
             "tocsin_channel_configured", "Whether a channel can send", ["channel"], registry=registry
+        )
+        self._alertmanager_up = Gauge(
+            "tocsin_alertmanager_up", "Whether an Alertmanager's API answers", ["alertmanager"], registry=registry
+        )
+        self._foreign = Gauge(
+            "tocsin_unheard_foreign_alerts",
+            "Alerts that Alertmanager lists for us, whose webhook never came and that cannot be taken in",
+            registry=registry,
         )
         self._heartbeat = Gauge("tocsin_heartbeat_seconds", "Since the last heartbeat", registry=registry)
         self._heartbeat.set(nan)
@@ -152,6 +166,16 @@ class Metrics:
     def poisoned(self) -> None:
         """An event could not be decided."""
         self._poisoned.inc()
+
+    def alertmanager_up(self, name: str, *, up: bool) -> None:
+        """Whether an Alertmanager answered."""
+        self._alertmanager_up.labels(name).set(up)
+
+    def reconciled(self, taken_in: int, vanished: int, foreign: int) -> None:
+        """A comparison with Alertmanager is done."""
+        self._reconciled.labels("taken_in").inc(taken_in)
+        self._reconciled.labels("vanished").inc(vanished)
+        self._foreign.set(foreign)
 
     def policy(self, digest: str) -> None:
         """A policy was taken into use."""

@@ -9,7 +9,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -25,6 +25,7 @@ from receiver.engine import Engine
 from receiver.errors import StoreUnavailable
 from receiver.messages import Words
 from receiver.metrics import Metrics
+from receiver.reconcile import EVERY, Reconciliation
 from receiver.records import Records
 from receiver.settings import Settings
 from receiver.store import open_store
@@ -130,7 +131,11 @@ class Service:
         )
         await self._listen(app)
         self._tasks = [asyncio.create_task(self._keep_pulse()), asyncio.create_task(self._keep_clock())]
-        self._tasks.append(asyncio.create_task(self._keep_watch()))
+        watch = Watch(self.desk, self._store, self.metrics, settings.heartbeat_url or "")
+        self._tasks.append(asyncio.create_task(self._keep_looking(watch.look, WATCH_EVERY)))
+        if settings.alertmanager_url:
+            reconciliation = Reconciliation(self.desk, reads, self.metrics, settings.alertmanager_url)
+            self._tasks.append(asyncio.create_task(self._keep_looking(reconciliation.look, EVERY)))
 
     async def _listen(self, app: web.Application) -> None:
         self._runner = make_runner(app)
@@ -193,16 +198,16 @@ class Service:
             except StoreUnavailable as error:
                 self._say_store(str(error))
 
-    async def _keep_watch(self) -> None:
-        watch = Watch(self.desk, self._store, self.metrics, self._settings.heartbeat_url or "")
+    async def _keep_looking(self, look: Callable[[], Awaitable[None]], every: float) -> None:
+        """Look, now and every so many seconds, whatever happens."""
         while True:
-            await asyncio.sleep(WATCH_EVERY)
             try:
-                await watch.look()
+                await look()
             except StoreUnavailable as error:
                 self._say_store(str(error))
             except Exception:
-                log.exception("the watch failed; it goes on")
+                log.exception("a look failed; the next is made all the same", look=look.__qualname__)
+            await asyncio.sleep(every)
 
     async def reload(self) -> list[str]:
         """Read the policy again; a policy with problems is refused, and the one in use stays. Returns the problems."""

@@ -146,6 +146,12 @@ def service_variable(service: str) -> str:
     return "".join(char if char.isalnum() else "_" for char in service).upper()
 
 
+def _commas(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
 HttpUrl = Annotated[str, _url("http", "https")]
 
 
@@ -187,7 +193,8 @@ class Settings(BaseModel):
     twilio_api_url: HttpUrl = "https://api.twilio.com"
     webhook_signing_secret: SecretStr | None = None
     """Signs what the webhook channel sends."""
-    alertmanager_url: Annotated[HttpUrl | None, Field(repr=False)] = None
+    alertmanager_url: Annotated[tuple[HttpUrl, ...], BeforeValidator(_commas), Field(repr=False)] = ()
+    """One or several, with commas: what they list is compared with what is held as firing (reconciliation)."""
     prometheus_url: Annotated[HttpUrl | None, Field(repr=False)] = None
     """Like the Alertmanager's, it may carry a password, so it is not shown."""
 

@@ -71,6 +71,7 @@ def receive(
     draft = Draft(incident, now, book)
     before = draft.incident
     _count(draft, news)
+    _say_found(draft, event, news)
     if news.fired:
         _fire(draft, news, before)
         note_impacts(draft, news.fired)
@@ -86,6 +87,7 @@ def _open(event: AlertsReceived, news: News, now: Instant, book: Book) -> Effect
     draft.set(source=event.source, labels=_identity_labels(news.fired))
     _count(draft, news)
     draft.enter(Fact.OPENED, level=top.level, rule=top.rule, alerts=len(news.fired), summary=draft.incident.title)
+    _say_found(draft, event, news)
     _say_doubts(draft, news)
     note_impacts(draft, news.fired)
     start_paging(draft, Reason.OPENED)
@@ -162,6 +164,12 @@ def _clear(draft: Draft, news: News, *, truncated: bool) -> None:
     draft.enter(Fact.ALERT_CLEARED, rule=last.rule, alerts=len(news.cleared), firing=sum(draft.incident.firing))
     if draft.incident.is_live and not draft.incident.is_firing:
         begin_recovery(draft)
+
+
+def _say_found(draft: Draft, event: AlertsReceived, news: News) -> None:
+    if event.found:
+        rules = dict.fromkeys(alert.rule for alert in (*news.fired, *news.cleared))
+        draft.enter(Fact.RECONCILED, found=event.found, rule=", ".join(rules))
 
 
 def _say_doubts(draft: Draft, news: News) -> None:

@@ -19,6 +19,8 @@ class AlertsReceived:
     alerts: tuple[Alert, ...]
     truncated: bool = False
     """Alertmanager left alerts of the group out (`max_alerts`): others that we never heard of may fire."""
+    found: str = ""
+    """How we know where no webhook said it; empty: a webhook did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,6 +278,7 @@ class Fact(StrEnum):
     LEVEL_ROSE = "level_rose"
     LEVEL_UNKNOWN = "level_unknown"
     ALERT_CLEARED = "alert_cleared"
+    RECONCILED = "reconciled"
     RECOVERED = "recovered"
     FIRED_AGAIN = "fired_again"
     RECOVERY_CONFIRM = "recovery_confirm"

@@ -16,6 +16,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.LEVEL_ROSE: "rose from level {before} to {level} by {rule}",
         Fact.LEVEL_UNKNOWN: "{note}",
         Fact.ALERT_CLEARED: "an alert of {rule} cleared; still firing: {firing}",
+        Fact.RECONCILED: "reconciled: {found} ({rule})",
         Fact.RECOVERED: "the signal recovered; verifying",
         Fact.FIRED_AGAIN: "fired again before the recovery was believed",
         Fact.RECOVERY_CONFIRM: "the recovery holds; a person must confirm it",

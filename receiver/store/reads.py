@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, select
 
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State
+from receiver.core.reconcile import Held
 from receiver.store import codec, schema
 from receiver.store.database import Database
 from receiver.store.overview import Overview
@@ -31,6 +32,10 @@ WHERE status = 'waiting' GROUP BY channel
 _OLDEST_EMERGENCY = """
 SELECT min(created_at) AS oldest FROM notifications
 WHERE status = 'waiting' AND level = 4 AND kind = 'page' AND NOT superseded
+"""
+_FIRING = """
+SELECT incidents.id, incidents.key, alerts.doc FROM incidents JOIN alerts ON alerts.incident_id = incidents.id
+WHERE incidents.state IN ('open', 'acknowledged', 'resolved') AND alerts.firing
 """
 _OVERDUE = "SELECT count(*) AS incidents, min(due_at) AS oldest FROM incidents WHERE due_at < :now"
 
@@ -142,6 +147,12 @@ class Reads:
                 limit=limit,
             )
         return [codec.read_alert(row.doc, incident_id) for row in rows]
+
+    def firing_alerts(self) -> list[Held]:
+        """Every alert held as firing, of all incidents that are not closed."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(_FIRING)
+        return [Held(row.key, codec.read_alert(row.doc, row.id)) for row in rows]
 
     def timeline(self, incident_id: str) -> list[Entry]:
         """An incident's timeline, from the beginning."""

@@ -88,6 +88,11 @@ def parse(body: bytes) -> Payload:
     )
 
 
+def take(alert: AlertDocument) -> Received:
+    """One alert that came another way (Alertmanager's API), trimmed as a webhook's would be."""
+    return _received(_trim_alert(alert))
+
+
 def _received(alert: AlertDocument) -> Received:
     labels = alert["labels"]
     starts_at = instant(alert["startsAt"])

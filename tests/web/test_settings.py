@@ -154,3 +154,11 @@ def test_an_empty_secret_file_is_a_problem(tmp_path: Path) -> None:
     empty.write_text(" \n")
     with pytest.raises(SettingsError, match=r"TOCSIN_WEBHOOK_TOKEN_FILE: .* is empty"):
         Settings.read({"TOCSIN_WEBHOOK_TOKEN_FILE": str(empty)})
+
+
+def test_several_alertmanagers() -> None:
+    """Alertmanagers are given with commas; one that is no URL is named as the problem."""
+    settings = Settings.read({"TOCSIN_ALERTMANAGER_URL": "http://a:9093/, https://b/am"})
+    assert settings.alertmanager_url == ("http://a:9093", "https://b/am")
+    with pytest.raises(SettingsError, match="TOCSIN_ALERTMANAGER_URL: must be a URL"):
+        Settings.read({"TOCSIN_ALERTMANAGER_URL": "http://a:9093,b:9093"})

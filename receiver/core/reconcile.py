@@ -1,0 +1,180 @@
+"""What Alertmanager lists, compared with what we hold: webhooks that never came, alerts that are gone.
+
+`receiver.reconcile` asks both sides and hands the answers in; the decision is here. Absence is never resolution by
+itself (CONTRACTS A.1): an alert counts as gone only when every Alertmanager answers, none of them has just started,
+and none lists it for a while. Only alerts that are an Alertmanager's to list are judged: compiled ones without a
+`?source=`, and those that were seen listed before. Taken in are only compiled alerts, whose identity does not need
+the group's labels: the API does not tell them.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from receiver.core.classify import Received, classify, is_heartbeat
+from receiver.core.events import AlertsReceived
+from receiver.core.model import Alert, Instant
+from receiver.core.plan import Playbook
+from rules.policy import MINUTE
+
+RECEIVER = "tocsin"
+"""What `rules.outputs.alertmanager` calls our receiver; on Kubernetes a namespace and a name stand before it."""
+
+NEVER_CAME = "Alertmanager lists the alert, but its webhook never came"
+VANISHED = "no Alertmanager lists the alert any more, but its resolve never came"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One alert that an Alertmanager lists."""
+
+    received: Received
+    receivers: tuple[str, ...]
+    """Names of the receivers that it is routed to."""
+    active: bool
+    """Neither silenced nor inhibited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What one Alertmanager answered."""
+
+    up_since: Instant
+    alerts: tuple[Listed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An alert that we hold as firing, and the key of its incident."""
+
+    key: str
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How patient the comparison is, in microseconds."""
+
+    unheard: int = 2 * MINUTE
+    """An alert must be older than this before its webhook counts as lost."""
+    gone: int = 5 * MINUTE
+    """Time between the first and the last look that miss an alert before it counts as gone."""
+    settled: int = 10 * MINUTE
+    """An Alertmanager that has not been up for so long may not have heard of everything yet."""
+
+
+Mark = tuple[str, str, Instant]
+"""Key, fingerprint and begin of an alert: one firing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a look leaves for the next."""
+
+    seen: frozenset[str] = frozenset()
+    """Fingerprints of alerts that we hold and that were listed once."""
+    missing: Mapping[Mark, Instant] = field(default_factory=dict)
+    """Since when a firing that we hold has been listed nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a look comes to."""
+
+    events: tuple[AlertsReceived, ...]
+    memory: Memory
+    taken_in: int
+    vanished: int
+    foreign: int
+    """Alerts routed to us that we do not know and cannot take in: they have no `signal` label."""
+
+
+def reconcile(
+    playbook: Playbook,
+    held: Sequence[Held],
+    listings: Sequence[Listing | None],
+    now: Instant,
+    memory: Memory,
+    terms: Terms,
+) -> Findings:
+    """Compare. `listings`: one for each Alertmanager, None for one that did not answer.
+
+    `held` must have been asked before the listings: what resolves in between is then known as firing here and not
+    taken in again.
+    """
+    known = frozenset(each.alert.fingerprint for each in held)
+    lost, foreign = _unheard(playbook, known, listings, now, terms)
+    gone, missing = _gone(playbook, held, listings, now, memory, terms)
+    seen = known & (memory.seen | _fingerprints(listings))
+    events = [AlertsReceived(key, "", tuple(alerts), found=NEVER_CAME) for key, alerts in lost.items()]
+    events += [AlertsReceived(key, "", tuple(alerts), found=VANISHED) for key, alerts in gone.items()]
+    taken_in, vanished = (sum(map(len, alerts.values())) for alerts in (lost, gone))
+    return Findings(tuple(events), Memory(seen, missing), taken_in, vanished, foreign)
+
+
+def _unheard(
+    playbook: Playbook, known: Collection[str], listings: Sequence[Listing | None], now: Instant, terms: Terms
+) -> tuple[Mapping[str, list[Alert]], int]:
+    """Alerts that should have reached us, by incident key, and the number of those we cannot take in."""
+    found = {each.fingerprint: each for listing in listings if listing for each in _ours(listing, now, terms)}
+    lost: dict[str, list[Alert]] = {}
+    foreign = 0
+    for fingerprint, received in found.items():
+        if fingerprint in known or is_heartbeat(received.labels):
+            continue
+        if not received.labels.get("signal"):
+            foreign += 1
+            continue
+        classified = classify(playbook, "", {}, received)
+        lost.setdefault(classified.key, []).append(classified.alert)
+    return lost, foreign
+
+
+def _ours(listing: Listing, now: Instant, terms: Terms) -> list[Received]:
+    """Active alerts, old enough, that are routed to us; where nothing is routed to our name, all compiled ones are."""
+    named = [each for each in listing.alerts if any(_is_ours(name) for name in each.receivers)]
+    routed = named or [each for each in listing.alerts if each.received.labels.get("section")]
+    return [each.received for each in routed if each.active and now - each.received.starts_at > terms.unheard]
+
+
+def _is_ours(receiver: str) -> bool:
+    return receiver.rpartition("/")[2] == RECEIVER
+
+
+def _gone(
+    playbook: Playbook,
+    held: Sequence[Held],
+    listings: Sequence[Listing | None],
+    now: Instant,
+    memory: Memory,
+    terms: Terms,
+) -> tuple[Mapping[str, list[Alert]], Mapping[Mark, Instant]]:
+    """Alerts that are over without a resolve, by incident key, and what is missing but not yet for long enough."""
+    if not all(listing and now - listing.up_since >= terms.settled for listing in listings):
+        return {}, {}
+    listed = _fingerprints(listings)
+    gone: dict[str, list[Alert]] = {}
+    missing: dict[Mark, Instant] = {}
+    for each in held:
+        alert = each.alert
+        if alert.fingerprint in listed or not (alert.fingerprint in memory.seen or _is_compiled(playbook, each)):
+            continue
+        mark = (each.key, alert.fingerprint, alert.starts_at)
+        since = memory.missing.get(mark)
+        if since is not None and now - since >= terms.gone:
+            gone.setdefault(each.key, []).append(replace(alert, firing=False, ended_at=now))
+        else:
+            missing[mark] = now if since is None else since
+    return gone, missing
+
+
+def _is_compiled(playbook: Playbook, held: Held) -> bool:
+    """Whether it is what a compiled rule's alert becomes when it comes without a `?source=`: the key shows it."""
+    alert = held.alert
+    if not alert.labels.get("signal"):
+        return False
+    received = Received(alert.labels, alert.annotations, alert.fingerprint, alert.starts_at)
+    return classify(playbook, "", {}, received).key == held.key
+
+
+def _fingerprints(listings: Sequence[Listing | None]) -> frozenset[str]:
+    return frozenset(each.received.fingerprint for listing in listings if listing for each in listing.alerts)

@@ -1,0 +1,79 @@
+"""Reconciliation: every minute what Alertmanager lists is compared with what we hold as firing.
+
+The service runs `Reconciliation.look` where TOCSIN_ALERTMANAGER_URL is set. What a look means is decided in
+`receiver.core.reconcile`; here both sides are asked, and what was found goes the way of every webhook.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from receiver.alertmanager import Alertmanager
+from receiver.core.reconcile import Findings, Listing, Memory, Terms, reconcile
+from receiver.desk import Desk
+from receiver.metrics import Metrics
+from receiver.store.reads import Reads
+
+EVERY = 60.0
+"""Seconds between two looks."""
+
+log = structlog.get_logger()
+
+
+class Reconciliation:
+    """Compares, again and again, and remembers what the last look saw."""
+
+    def __init__(
+        self, desk: Desk, reads: Reads, metrics: Metrics, urls: Sequence[str], terms: Terms | None = None
+    ) -> None:
+        """`urls`: one for each Alertmanager."""
+        self._desk = desk
+        self._reads = reads
+        self._metrics = metrics
+        self._terms = terms or Terms()
+        self._peers = [Alertmanager(url) for url in urls]
+        self._silent: dict[str, str] = {}
+        self._foreign = 0
+        self._memory = Memory()
+
+    async def look(self) -> None:
+        """Once: ask both sides, take in what was lost. Raises StoreUnavailable; the next look then finds it again."""
+        held = await self._desk.read(self._reads.firing_alerts)
+        listings = [self._heard(peer, answer) for peer, answer in await self._ask()]
+        now = self._desk.clock()
+        findings = reconcile(self._desk.engine.current, held, listings, now, self._memory, self._terms)
+        if findings.events:
+            await self._desk.handle(findings.events)
+        self._memory = findings.memory
+        self._say(findings)
+
+    async def _ask(self) -> list[tuple[Alertmanager, Listing | str]]:
+        answers = await asyncio.gather(*(peer.list() for peer in self._peers))
+        return list(zip(self._peers, answers, strict=True))
+
+    def _heard(self, peer: Alertmanager, answer: Listing | str) -> Listing | None:
+        """Its listing, if it answered; that it stopped answering, or does again, is said once."""
+        reason = answer if isinstance(answer, str) else ""
+        before = self._silent.get(peer.name, "")
+        self._silent[peer.name] = reason
+        self._metrics.alertmanager_up(peer.name, up=not reason)
+        if reason and not before:
+            log.warning("an Alertmanager does not answer: nothing is cleared", alertmanager=peer.name, reason=reason)
+        elif before and not reason:
+            log.info("the Alertmanager answers again", alertmanager=peer.name)
+        return None if isinstance(answer, str) else answer
+
+    def _say(self, findings: Findings) -> None:
+        self._metrics.reconciled(findings.taken_in, findings.vanished, findings.foreign)
+        if findings.taken_in:
+            log.warning("webhooks never came; their alerts were taken in", alerts=findings.taken_in)
+        if findings.vanished:
+            log.warning("alerts vanished without a resolve; their recovery is verified", alerts=findings.vanished)
+        if findings.foreign > self._foreign:
+            log.warning(
+                "Alertmanager lists alerts for us whose webhook never came; without a label signal they cannot be "
+                "taken in",
+                alerts=findings.foreign,
+            )
+        self._foreign = findings.foreign

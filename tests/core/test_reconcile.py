@@ -1,0 +1,179 @@
+"""What Alertmanager lists against what we hold: lost webhooks are taken in, and only certain absence counts."""
+
+from dataclasses import replace
+
+import pytest
+
+from receiver.core.classify import Received, classify
+from receiver.core.events import AlertsReceived
+from receiver.core.model import Fact, Instant, Recovery, State
+from receiver.core.reconcile import Findings, Held, Listed, Listing, Memory, Terms, reconcile
+from rules.policy import MINUTE, SECOND
+from tests.core.alerts import START
+from tests.core.world import World
+
+NOW = Instant(START + 60 * MINUTE)
+LABELS = {"alertname": "High", "section": "s", "rule": "high", "severity_level": "3", "signal": "load", "system": "x"}
+FOREIGN = {"alertname": "Strange", "severity": "critical"}
+LONG_UP = START
+
+
+def received(age: float = 5, name: str = "f1", **labels: str) -> Received:
+    """An alert that fires since so many minutes."""
+    return Received({**LABELS, **labels}, {}, name, Instant(NOW - round(age * MINUTE)))
+
+
+def listed(alert: Received, receiver: str = "tocsin", *, active: bool = True) -> Listed:
+    return Listed(alert, (receiver,), active)
+
+
+def held(alert: Received, source: str = "") -> Held:
+    """The same alert as we would hold it after a webhook."""
+    classified = classify(World().current, source, {}, alert)
+    return Held(classified.key, classified.alert)
+
+
+def listing(*alerts: Listed, up_since: int = LONG_UP) -> Listing:
+    return Listing(Instant(up_since), alerts)
+
+
+def look(ours: list[Held], theirs: list[Listing | None], now: int = NOW, memory: Memory | None = None) -> Findings:
+    return reconcile(World().current, ours, theirs, Instant(now), memory or Memory(), Terms())
+
+
+def foreign() -> Received:
+    return Received(FOREIGN, {}, "f9", Instant(NOW - 5 * MINUTE))
+
+
+@pytest.mark.parametrize(
+    ("alert", "taken_in", "unknown"),
+    [
+        pytest.param(listed(received()), 1, 0, id="active, ours, unknown for long"),
+        pytest.param(listed(received(), "monitoring/pages/tocsin"), 1, 0, id="our receiver on Kubernetes"),
+        pytest.param(listed(received(), "other-team"), 1, 0, id="compiled, where no receiver has our name"),
+        pytest.param(listed(received(age=1)), 0, 0, id="its webhook may be on its way"),
+        pytest.param(listed(received(), active=False), 0, 0, id="silenced or inhibited"),
+        pytest.param(listed(received(heartbeat="true")), 0, 0, id="the heartbeat"),
+        pytest.param(listed(foreign()), 0, 1, id="foreign: only counted"),
+        pytest.param(listed(foreign(), "other-team"), 0, 0, id="foreign, for others"),
+    ],
+)
+def test_a_webhook_that_never_came_is_taken_in(alert: Listed, taken_in: int, unknown: int) -> None:
+    """An active alert for us that we do not hold becomes the event its webhook would have been; others do not."""
+    found = look([], [listing(alert)])
+    assert (found.taken_in, found.vanished, found.foreign) == (taken_in, 0, unknown)
+    if taken_in:
+        (event,) = found.events
+        mine = held(alert.received)
+        assert (event.key, event.alerts) == (mine.key, (mine.alert,))
+
+
+def test_what_is_known_is_not_taken_in() -> None:
+    """An alert that we hold as firing, under whatever source, is no news; nor is one that two Alertmanagers list."""
+    both = [listing(listed(received())), listing(listed(received()))]
+    assert look([held(received(), source="berlin")], both).events == ()
+    assert look([], both).taken_in == 1
+
+
+def test_an_alert_routed_elsewhere_stays_there() -> None:
+    """Where our receiver is known by its name, a compiled alert that goes to others is left to them."""
+    found = look([held(received())], [listing(listed(received()), listed(received(name="f2"), "other-team"))])
+    assert found.events == ()
+
+
+def test_signals_of_one_system_make_one_event() -> None:
+    """Two lost alerts of one incident key come in together."""
+    (event,) = look([], [listing(listed(received()), listed(received(name="f2", unit="2")))]).events
+    assert len(event.alerts) == 2
+
+
+EMPTY = listing()
+LISTED = listing(listed(received()))
+SUPPRESSED = listing(listed(received(), active=False))
+YOUNG = listing(up_since=NOW - 9 * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("looks", "vanished"),
+    [
+        pytest.param([(0, [EMPTY])], 0, id="one look proves nothing"),
+        pytest.param([(0, [EMPTY]), (4, [EMPTY])], 0, id="two looks, too near"),
+        pytest.param([(0, [EMPTY]), (5, [EMPTY])], 1, id="two looks, far enough apart"),
+        pytest.param([(0, [EMPTY]), (3, [EMPTY]), (5, [EMPTY])], 1, id="looks between do not begin anew"),
+        pytest.param([(0, [EMPTY]), (5, [LISTED])], 0, id="listed again"),
+        pytest.param([(0, [EMPTY]), (3, [LISTED]), (5, [EMPTY])], 0, id="listed in between: it begins anew"),
+        pytest.param([(0, [SUPPRESSED]), (5, [SUPPRESSED])], 0, id="silenced is not gone"),
+        pytest.param([(0, [EMPTY]), (5, [None])], 0, id="unreachable"),
+        pytest.param([(0, [EMPTY]), (5, [EMPTY, None])], 0, id="one of two unreachable"),
+        pytest.param([(0, [EMPTY, EMPTY]), (5, [EMPTY, EMPTY])], 1, id="two, and neither lists it"),
+        pytest.param([(0, [EMPTY, LISTED]), (5, [EMPTY, LISTED])], 0, id="one of two lists it"),
+        pytest.param([(0, [EMPTY]), (3, [None]), (5, [EMPTY])], 0, id="unreachable in between: it begins anew"),
+        pytest.param([(-6, [YOUNG]), (0, [YOUNG])], 0, id="just restarted"),
+        pytest.param([(-6, [YOUNG]), (0, [YOUNG]), (2, [YOUNG])], 0, id="looks at a restarted one do not count"),
+    ],
+)
+def test_only_certain_absence_counts(looks: list[tuple[int, list[Listing | None]]], vanished: int) -> None:
+    """Gone is what no Alertmanager lists for five minutes, all of them answering and none just restarted."""
+    mine = held(received())
+    memory = Memory()
+    for minute, theirs in looks:
+        found = look([mine], theirs, NOW + minute * MINUTE, memory)
+        memory = found.memory
+    assert found.vanished == vanished
+    if vanished:
+        (event,) = found.events
+        (alert,) = event.alerts
+        assert (event.key, alert.firing, alert.starts_at) == (mine.key, False, mine.alert.starts_at)
+
+
+@pytest.mark.parametrize(
+    ("mine", "was_listed", "vanished"),
+    [
+        pytest.param(held(received()), False, 1, id="compiled"),
+        pytest.param(held(received(), source="berlin"), False, 0, id="another source's"),
+        pytest.param(held(foreign()), False, 0, id="foreign, never listed: somebody else's webhook"),
+        pytest.param(held(foreign()), True, 1, id="foreign, listed once"),
+    ],
+)
+def test_only_an_alertmanagers_own_alerts_can_vanish(mine: Held, was_listed: bool, vanished: int) -> None:
+    """What others than the Alertmanagers asked have sent is not theirs to list, and is never cleared."""
+    memory = Memory()
+    if was_listed:
+        memory = look([mine], [listing(listed(foreign()))], NOW - MINUTE).memory
+    memory = look([mine], [EMPTY], NOW, memory).memory
+    assert look([mine], [EMPTY], NOW + 5 * MINUTE, memory).vanished == vanished
+
+
+def test_a_vanished_alert_is_verified_like_any_that_clears() -> None:
+    """The synthetic resolve is a claim like any other: told in the timeline, verified, then resolved."""
+    world = World()
+    mine = held(replace(received(), starts_at=world.now))
+    world.receive(mine.alert, key=mine.key)
+    at = world.now + 20 * MINUTE
+    memory = look([mine], [EMPTY], at).memory
+    world.advance(25)
+    for event in look([mine], [EMPTY], world.now, memory).events:
+        world.decide(event)
+    assert world.incident.recovery is Recovery.VERIFYING
+    assert [entry.data["rule"] for entry in world.entries(Fact.RECONCILED)] == ["s/high"]
+    world.advance(10)
+    assert world.incident.state is State.RESOLVED
+
+
+def test_a_webhook_taken_in_opens_an_incident_that_the_late_webhook_does_not_change() -> None:
+    """Taken in, it pages as ever and says how it was found; the webhook, should it come after all, is a repeat."""
+    world = World()
+    (event,) = look([], [listing(listed(received()))]).events
+    world.decide(event)
+    assert world.facts()[:2] == [Fact.OPENED, Fact.RECONCILED]
+    assert world.pages()
+    before = world.incident
+    mine = held(received())
+    world.decide(AlertsReceived(mine.key, "", (mine.alert,)))
+    assert world.incident == before
+
+
+def test_the_patience_is_that_of_the_record() -> None:
+    """Two minutes before a webhook counts as lost, five for the grace, ten for a restart (microseconds)."""
+    terms = Terms()
+    assert (terms.unheard, terms.gone, terms.settled) == (120 * SECOND, 300 * SECOND, 600 * SECOND)
