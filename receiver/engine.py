@@ -13,6 +13,7 @@ from receiver.audit import Audit, Ledger, Origin
 from receiver.core.copies import changed
 from receiver.core.draft import Refusal
 from receiver.core.events import Action, AlertsReceived, Bounced, Declare, Outcome, Overtaken, Reported, TimePassed
+from receiver.core.inquiry import Answered
 from receiver.core.model import Incident, Instant, Notification, State, Status
 from receiver.core.outbox import allot, bundle, counted_when_due, counted_when_planned, lane
 from receiver.core.plan import Book, Playbook
@@ -46,6 +47,14 @@ class ForIncident:
 
 
 @dataclass(frozen=True, slots=True)
+class FromPrometheus:
+    """What Prometheus says about the incident of that id."""
+
+    id: str
+    answer: Answered
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """What a person asks for; it is written into the audit log together with what it does."""
 
@@ -53,7 +62,7 @@ class Asked:
     origin: Origin
 
 
-Request = AlertsReceived | Declare | ForIncident | Asked
+Request = AlertsReceived | Declare | ForIncident | FromPrometheus | Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,8 @@ class Engine:
         self._store = store
         self._on_poison = on_poison
         self._playbooks: dict[str, Playbook] = {}
+        self.verifies = False
+        """Whether there is a Prometheus to ask (set by the shell)."""
         self.blind = False
         """Whether the heartbeat is missing or rules fail to evaluate (set by the shell)."""
         self.use_policy(policy, configured, now)
@@ -129,8 +140,8 @@ class Engine:
             work = self._work(transaction, now)
             bare = [each.what if isinstance(each, Asked) else each for each in requests]
             work.load(
-                [request.key for request in bare if not isinstance(request, ForIncident)],
-                [request.id for request in bare if isinstance(request, ForIncident)],
+                [request.key for request in bare if not isinstance(request, ForIncident | FromPrometheus)],
+                [request.id for request in bare if isinstance(request, ForIncident | FromPrometheus)],
             )
             work.load_alerts((each.key, each.alerts) for each in bare if isinstance(each, AlertsReceived))
             references = {each.origin.reference for each in requests if isinstance(each, Asked)} - {""}
@@ -156,9 +167,10 @@ class Engine:
         """Decide one request; the id of the incident it concerned, and the refusal."""
         if isinstance(request, Asked):
             return self._ask(work, request, ledger)
-        if isinstance(request, ForIncident):
+        if isinstance(request, ForIncident | FromPrometheus):
             incident = work.by_id(request.id)
-            effects = work.decide(incident, request.action)
+            event = request.action if isinstance(request, ForIncident) else request.answer
+            effects = work.decide(incident, event)
         else:
             incident = work.by_key(request.key)
             effects = work.decide(incident, request)
@@ -289,7 +301,7 @@ class Engine:
 
     def book(self, playbook: Playbook) -> Book:
         """What an incident under that version is decided, and told, by."""
-        return Book(playbook, self._current, self._configured, self.blind)
+        return Book(playbook, self._current, self._configured, self.blind, self.verifies)
 
     def _playbook(self, transaction: Transaction, version: str) -> Playbook:
         """A policy version, from memory or from the store."""

@@ -22,7 +22,7 @@ class Records:
 
     def incident(self, incident: Incident, now: Instant) -> Report:
         """One incident's report, under the policy version it ran under."""
-        book = Book(self._playbook(incident.policy), self._current(), frozenset())
+        book = Book(self.playbook(incident.policy), self._current(), frozenset())
         return write(
             Dossier(
                 self._words.case(incident, book, now),
@@ -37,7 +37,8 @@ class Records:
         since = Instant(now - length)
         return review(self._reads.tallies(since, now), self._current().policy, since, now)
 
-    def _playbook(self, version: str) -> Playbook:
+    def playbook(self, version: str) -> Playbook:
+        """A policy version; the one in use where the store has lost it."""
         if version not in self._playbooks:
             document = self._reads.policy(version)
             self._playbooks[version] = Playbook.of(parse(document), version) if document else self._current()

@@ -23,6 +23,7 @@ from receiver.desk import Desk
 from receiver.dispatcher import Dispatcher
 from receiver.engine import Engine
 from receiver.errors import StoreUnavailable
+from receiver.evidence import make_observer
 from receiver.messages import Words
 from receiver.metrics import Metrics
 from receiver.reconcile import EVERY, Reconciliation
@@ -117,6 +118,7 @@ class Service:
         records = Records(reads, words, lambda: engine.current)
         self.dispatcher = Dispatcher(self.desk, senders, words, records, worker, self._store.installation, self.metrics)
         self.dispatcher.on_progress = self._wake.set
+        self._observer = make_observer(settings, self.desk, reads, records)
         self._say_channels(configured)
         app = make_app(
             recorder=self._recorder,
@@ -136,6 +138,8 @@ class Service:
         if settings.alertmanager_url:
             reconciliation = Reconciliation(self.desk, reads, self.metrics, settings.alertmanager_url)
             self._tasks.append(asyncio.create_task(self._keep_looking(reconciliation.look, EVERY)))
+        if self._observer:
+            self._tasks.append(asyncio.create_task(self._observer.observe()))
 
     async def _listen(self, app: web.Application) -> None:
         self._runner = make_runner(app)
@@ -155,6 +159,8 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.dispatcher.finish(DRAIN)
+        if self._observer:
+            await self._observer.close()
         await asyncio.gather(*(sender.close() for sender in self.dispatcher.senders.values()), return_exceptions=True)
         self.desk.close()
         self._store.close()

@@ -6,7 +6,7 @@ on the incident as the one before left it, and everything is written once, at th
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from receiver.audit import Audit
@@ -34,6 +34,8 @@ class Changes:
     supersedes: Sequence[tuple[str, Supersede]]
     """(incident id, what): applied after `planned`."""
     entries: Sequence[Entry]
+    inquiring: Mapping[str, bool] = field(default_factory=dict)
+    """Incident id → whether something is open to be asked about it, where that changed."""
 
 
 class Transaction(Protocol):
@@ -126,6 +128,7 @@ class Work:
         self._settled: dict[str, Notification] = {}
         self._supersedes: list[tuple[str, Supersede]] = []
         self._entries: list[Entry] = []
+        self._inquiring: dict[str, bool] = {}
 
     def load(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> None:
         """Lock and read the incidents that the batch is about."""
@@ -181,6 +184,8 @@ class Work:
             (self._planned if is_new else self._settled)[notification.id] = notification
         self._supersedes.extend((after.id, what) for what in effects.supersedes)
         self._entries.extend(effects.entries)
+        if bool(after.inquiries) is not bool(before and before.inquiries):
+            self._inquiring[after.id] = bool(after.inquiries)
 
     def settle(self, notifications: Iterable[Notification]) -> None:
         """Write stored notifications in their new form."""
@@ -211,5 +216,6 @@ class Work:
                 settled=list(self._settled.values()),
                 supersedes=self._supersedes,
                 entries=self._entries,
+                inquiring=self._inquiring,
             )
         )

@@ -31,7 +31,9 @@ from receiver.core.events import (
     TimePassed,
     Update,
 )
+from receiver.core.evidence import take_answer
 from receiver.core.first_response import hand_over, note_assessment
+from receiver.core.inquiry import Answered
 from receiver.core.lifecycle import (
     acknowledge,
     escalate,
@@ -68,6 +70,10 @@ def decide(
     match event:
         case TimePassed():
             pass_time(draft)
+            keep_up(draft)
+            return draft.effects()
+        case Answered():
+            take_answer(draft, event)
             keep_up(draft)
             return draft.effects()
         case Reported():

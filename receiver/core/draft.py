@@ -93,6 +93,10 @@ class Draft:
         words = {name: str(value) for name, value in data.items() if value != ""}
         self._entries.append(Entry(self.incident.id, position, self.now, fact, by, words))
 
+    def has(self, fact: Fact) -> bool:
+        """Whether this decision has recorded that."""
+        return any(entry.fact is fact for entry in self._entries)
+
     def keep(self, alert: Alert) -> None:
         """Store an alert as it is now."""
         self._alerts.append(alert)

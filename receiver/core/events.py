@@ -7,6 +7,7 @@ with what is true now.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from receiver.core.inquiry import Answered
 from receiver.core.model import Alert, Instant, Notification, State
 
 
@@ -183,4 +184,4 @@ class Reported:
 Action = Acknowledge | Escalate | Resolve | Note | Update | Change | Replan | Tick | Handover
 """What a person does to an existing incident."""
 
-Event = AlertsReceived | Declare | Action | TimePassed | Reported | Bounced
+Event = AlertsReceived | Declare | Action | TimePassed | Reported | Bounced | Answered

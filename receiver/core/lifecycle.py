@@ -1,6 +1,7 @@
 """The ways from state to state: open, reopen, acknowledge, recover, resolve, close."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 
 from receiver.core.draft import NO_WORDS, Draft
@@ -103,11 +104,14 @@ def begin_recovery(draft: Draft) -> None:
     tell_threads(draft, Kind.NOTICE, Reason.RECOVERED)
 
 
-def conclude_recovery(draft: Draft) -> None:
-    """`resolve_after` has passed without a new alert: resolve, or say what a person must still do."""
-    if draft.incident.twin_cleared_last or draft.book.blind:
+def conclude_recovery(draft: Draft, *, verified: bool = True, why: str = "") -> None:
+    """`resolve_after` has passed without a new alert: resolve, or say what a person must still do.
+
+    Not `verified`: Prometheus was asked and did not say that all is well; `why` is its answer.
+    """
+    if draft.incident.twin_cleared_last or draft.book.blind or not verified:
         draft.set(recovery=Recovery.UNVERIFIED)
-        draft.enter(Fact.RECOVERY_UNVERIFIED, blind="yes" if draft.book.blind else "")
+        draft.enter(Fact.RECOVERY_UNVERIFIED, blind="yes" if draft.book.blind else "", why=why)
     elif draft.plan.confirmed:
         draft.set(recovery=Recovery.CONFIRM)
         draft.enter(Fact.RECOVERY_CONFIRM)
@@ -149,14 +153,14 @@ def recur(draft: Draft) -> None:
         paged=(),
     )
     draft.respond(assessed_at=None)
-    draft.book = Book(draft.book.current, draft.book.current, draft.book.configured, draft.book.blind)
+    draft.book = replace(draft.book, playbook=draft.book.current)
     draft.enter(Fact.REOPENED, reason=Reason.RECURRED, recurrences=draft.incident.recurrences)
     reopen(draft, Reason.RECURRED)
 
 
 def close(draft: Draft) -> None:
     """Nothing came back: the incident is history."""
-    draft.set(state=State.CLOSED, closed_at=draft.now, windows={})
+    draft.set(state=State.CLOSED, closed_at=draft.now, windows={}, inquiries=())
     draft.enter(Fact.CLOSED)
     send_report(draft)
 

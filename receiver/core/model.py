@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from receiver.core.inquiry import Inquiry
 from receiver.core.instant import Instant as Instant  # noqa: PLC0414 - its home for everyone else is here
 from receiver.core.response import Response
 
@@ -27,6 +28,8 @@ class Recovery(StrEnum):
     NONE = ""
     VERIFYING = "verifying"
     """The signal recovered; `resolve_after` must pass first."""
+    CHECKING = "checking"
+    """`resolve_after` has passed; Prometheus is asked whether the signal is well."""
     CONFIRM = "confirm"
     """Recovered and waited for; a person must confirm (level 4)."""
     UNVERIFIED = "unverified"
@@ -37,6 +40,8 @@ class Window(StrEnum):
     """The deadlines an incident may carry, at most one of each."""
 
     VERIFY = "verify"
+    CHECK = "check"
+    """Until Prometheus must have said whether the signal is well."""
     FORCED = "forced"
     CLOSE = "close"
     ACK_EXPIRY = "ack_expiry"
@@ -48,6 +53,7 @@ class Window(StrEnum):
     ASSESS_LIMIT = "assess_limit"
     ESCALATE = "escalate"
     RESCUE = "rescue"
+    EVIDENCE = "evidence"
     UPDATE = "update"
 
 
@@ -183,6 +189,8 @@ class Incident:
     """Microseconds an acknowledgement holds without activity (the level's response time, or a snooze)."""
     recovery: Recovery = Recovery.NONE
     recovered_at: Instant | None = None
+    inquiries: tuple[Inquiry, ...] = ()
+    """What is open to be asked of Prometheus."""
     twin_cleared_last: bool = False
     confirmed_by: tuple[str, ...] = ()
     resolved_at: Instant | None = None
@@ -281,6 +289,9 @@ class Fact(StrEnum):
     RECONCILED = "reconciled"
     RECOVERED = "recovered"
     FIRED_AGAIN = "fired_again"
+    CHECKED = "checked"
+    EVIDENCE = "evidence"
+    EVIDENCE_MISSING = "evidence_missing"
     RECOVERY_CONFIRM = "recovery_confirm"
     RECOVERY_UNVERIFIED = "recovery_unverified"
     PAGED = "paged"

@@ -142,6 +142,8 @@ class Book:
     """Channels of the current policy whose provider the settings configure."""
     blind: bool = False
     """The heartbeat is missing or rules fail to evaluate: a cleared alert proves nothing."""
+    verifies: bool = False
+    """There is a Prometheus to ask (PROMETHEUS_URL)."""
 
     def channel(self, name: str) -> Channel | None:
         """The channel as it is set now (as it was, if the current policy has lost it)."""

@@ -2,8 +2,10 @@
 
 from receiver.core.checklists import attach_due
 from receiver.core.draft import Draft
+from receiver.core.evidence import keep_inquiries
 
 
 def keep_up(draft: Draft) -> None:
     """Bring everything that hangs on the incident's state up to date."""
     attach_due(draft)
+    keep_inquiries(draft)

@@ -5,8 +5,9 @@ the skipped ones are recorded as missed.
 from collections.abc import Callable, Mapping
 
 from receiver.core.draft import Draft
+from receiver.core.evidence import begin_check, give_up_check, give_up_evidence
 from receiver.core.first_response import miss_acknowledgement, miss_assessment
-from receiver.core.lifecycle import close, conclude_recovery, renew_acknowledgement, reopen
+from receiver.core.lifecycle import close, renew_acknowledgement, reopen
 from receiver.core.model import Fact, Kind, Reason, State, Window
 from receiver.core.paging import LAST_PLANNED_STEP, page_step, rescue, tell_breach, tell_threads
 
@@ -22,7 +23,7 @@ def pass_time(draft: Draft) -> None:
 
 def _verify(draft: Draft, _at: int) -> None:
     if draft.incident.is_live and not draft.incident.is_firing:
-        conclude_recovery(draft)
+        begin_check(draft)
 
 
 def _close(draft: Draft, _at: int) -> None:
@@ -119,6 +120,8 @@ def _update(draft: Draft, _at: int) -> None:
 _ACTIONS: Mapping[Window, Callable[[Draft, int], None]] = {
     Window.VERIFY: _verify,
     Window.CLOSE: _close,
+    Window.CHECK: lambda draft, _at: give_up_check(draft),
+    Window.EVIDENCE: lambda draft, _at: give_up_evidence(draft),
     Window.FORCED: _forced,
     Window.ACK_EXPIRY: _expire_acknowledgement,
     Window.ACK_REMINDER: _remind,

@@ -159,10 +159,12 @@ class Case:
             case Recovery.VERIFYING:
                 until = self.incident.windows.get(Window.VERIFY)
                 return "signal recovered, verifying" + (f" until {self.time(until)}" if until else "")
+            case Recovery.CHECKING:
+                return "signal recovered, Prometheus is asked whether it is well"
             case Recovery.CONFIRM:
                 return "signal recovered, a person must confirm"
             case Recovery.UNVERIFIED:
-                return "recovery unverified: what should prove it was itself missing, a person must confirm"
+                return "recovery unverified: nothing proves that it is well, a person must confirm"
 
     @property
     def impact(self) -> str:

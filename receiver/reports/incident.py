@@ -9,6 +9,7 @@ from receiver.messages.timeline import sentence
 from receiver.messages.times import duration, moment, stamp
 from receiver.reports.dossier import PEOPLE, Dossier
 from receiver.reports.drawing import draw_timeline
+from receiver.reports.exhibits import drawn
 from receiver.reports.report import Drawing, Field, Part, Report, Section, Table
 from receiver.reports.sources import entered, field
 from receiver.reports.steps import checklists
@@ -26,6 +27,9 @@ STRUCTURE = (
     "follow_up_actions",
 )
 """The guide's nine sections, for a policy that names none."""
+
+PLOTS = {"root_cause_analysis": "opened", "resolution_actions": "resolved"}
+"""Section → the moment whose evidence is plotted there."""
 
 SEND_FACTS = frozenset({Fact.DELIVERED, Fact.SUPERSEDED, Fact.SEND_FAILED})
 """Told in the table of messages, not in the timeline."""
@@ -57,7 +61,10 @@ def _parts(parts: tuple[ReportPart, ...], dossier: Dossier) -> tuple[Part, ...]:
 def _fields(section: str, *names: str) -> Callable[[Dossier], Section]:
     """A section of fields that `sources` fills."""
     return lambda dossier: Section(
-        section, (Part("", tuple(field(each, dossier) for each in names)),), checklists(dossier, section)
+        section,
+        (Part("", tuple(field(each, dossier) for each in names)),),
+        checklists(dossier, section),
+        tuple(drawn(dossier, PLOTS.get(section, ""))),
     )
 
 

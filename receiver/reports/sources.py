@@ -13,6 +13,7 @@ from receiver.messages.plain import line, plain
 from receiver.messages.timeline import sentence
 from receiver.messages.times import duration, stamp
 from receiver.reports.dossier import Dossier
+from receiver.reports.exhibits import exhibits
 from receiver.reports.report import Field
 from receiver.reports.steps import done_steps, links
 from rules.policy import TimedActions
@@ -98,7 +99,13 @@ def _error_messages(dossier: Dossier) -> Values:
 
 
 def _performance_metrics(dossier: Dossier) -> Values:
-    """What the alerts measured: their own word for it, where they have one."""
+    """What the alerts measured in their own words, and the range of the signals that were kept."""
+    for exhibit in exhibits(dossier):
+        for series in exhibit.lines:
+            values = [value for _, value in series.points]
+            if values:
+                said = f"from {min(values):.6g} to {max(values):.6g}, at the end {values[-1]:.6g}"
+                yield f"{series.name or exhibit.query} ({exhibit.moment}): {said}"
     for alert in dossier.alerts[:MOST]:
         measured = alert.annotations.get("value", "")
         if measured:
@@ -120,9 +127,17 @@ def _analysis_performed(dossier: Dossier) -> Values:
 
 def _evidence_preserved(dossier: Dossier) -> Values:
     yield from links(dossier)
+    for exhibit in exhibits(dossier):
+        yield f"{exhibit.query} ({exhibit.moment}): {len(exhibit.lines)} series kept"
     for alert in dossier.alerts[:MOST]:
         if alert.generator_url:
             yield f"query of {line(alert.rule)}: {line(alert.generator_url, 500)}"
+
+
+def _verification_results(dossier: Dossier) -> Values:
+    yield from _placeholder("verification_status")(dossier)
+    for entry in dossier.entries(Fact.CHECKED, Fact.CONFIRMED):
+        yield f"{stamp(entry.at)} {sentence(entry)}{f' ({name(entry.by)})' if entry.by else ''}"
 
 
 def _monitoring_plan(dossier: Dossier) -> Values:
@@ -154,7 +169,7 @@ SOURCES: Mapping[str, Callable[[Dossier], Values]] = {
     "evidence_preserved": _evidence_preserved,
     "fix_implemented": _entered("fix_description"),
     "testing_performed": lambda dossier: done_steps(dossier, "fix_implementation"),
-    "verification_results": _placeholder("verification_status"),
+    "verification_results": _verification_results,
     "monitoring_plan": _monitoring_plan,
     # What the sections of the structure add.
     "impact_description": _business_impact,

@@ -176,6 +176,18 @@ class Reads:
             rows = Session(connection).rows("SELECT document FROM policies WHERE digest = :digest", digest=digest)
         return bytes(rows[0].document) if rows else None
 
+    def inquiring(self, limit: int) -> list[Incident]:
+        """Incidents about which something is open to be asked of Prometheus, the oldest first."""
+        columns = schema.incidents.c
+        query = (
+            select(columns.id, columns.doc)
+            .join(schema.inquiries, schema.inquiries.c.incident_id == columns.id)
+            .order_by(columns.number)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [codec.read_incident(row.doc, row.id) for row in connection.execute(query)]
+
     def tallies(self, since: Instant, until: Instant) -> list[Tally]:
         """What the incidents opened from `since` to `until` (not included) came to."""
         with self._database.read() as connection:

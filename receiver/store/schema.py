@@ -113,6 +113,9 @@ entries = Table(
     sqlite_with_rowid=False,  # a timeline lies together, and a line costs one tree, not two
 )
 
+# Incidents about which something is open to be asked of Prometheus; what it is stands in the incident.
+inquiries = Table("inquiries", metadata, Column("incident_id", Text, primary_key=True))
+
 policies = Table(
     "policies",
     metadata,

@@ -118,6 +118,9 @@ ON CONFLICT (lane) DO UPDATE SET credit = excluded.credit, at = excluded.at, bun
 
 BUCKETS = "SELECT * FROM buckets WHERE lane = ANY(:lanes) ORDER BY lane FOR UPDATE"
 
+BEGIN_INQUIRY = "INSERT INTO inquiries (incident_id) VALUES (?) ON CONFLICT DO NOTHING"
+END_INQUIRY = "DELETE FROM inquiries WHERE incident_id = ?"
+
 NOTIFICATIONS = "SELECT * FROM notifications WHERE id = ANY(:ids)"
 
 POSTPONE_WINDOWS = "UPDATE incidents SET due_at = :until WHERE id = :id AND due_at < :until"

@@ -116,6 +116,11 @@ class SqlTransaction:
         for incident_id, what in changes.supersedes:
             self._supersede(incident_id, what)
         session.insert(schema.entries, [codec.entry_row(each) for each in changes.entries])
+        if changes.inquiring:
+            begun = [(incident_id,) for incident_id, open_ in changes.inquiring.items() if open_]
+            ended = [(incident_id,) for incident_id, open_ in changes.inquiring.items() if not open_]
+            session.write(statements.BEGIN_INQUIRY, begun)
+            session.write(statements.END_INQUIRY, ended)
 
     def _save_alerts(self, changes: Changes) -> None:
         """A new incident has no alerts yet: they are inserted, which is cheaper."""

@@ -61,6 +61,8 @@ class World:
         self.down = set(down)
         """Channels that answer nothing; ``deliver`` and ``fail`` tell what became of their messages."""
         self.blind = False
+        self.verifies = False
+        """There is a Prometheus to ask."""
         self.use(policy)
         self.store = MemoryStore()
         self.incidents = self.store.incidents
@@ -77,7 +79,8 @@ class World:
 
     def book(self, version: str | None = None) -> Book:
         """What a decision looks things up in."""
-        return Book(self.playbooks.get(version or "", self.current), self.current, self.configured, self.blind)
+        playbook = self.playbooks.get(version or "", self.current)
+        return Book(playbook, self.current, self.configured, self.blind, self.verifies)
 
     # What happens.
 

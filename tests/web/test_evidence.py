@@ -1,0 +1,250 @@
+"""Prometheus is asked: a real one where there is data, a stand-in where it fails; the answer decides."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from receiver.demo import tools
+from receiver.demo.exporter import Exporter
+from receiver.demo.stand_ins import start_web
+from receiver.evidence import Observer, make_observer, questions
+from receiver.messages import Words
+from receiver.prometheus import Prometheus, Series, Unanswered
+from receiver.records import Records
+from receiver.settings import Settings
+from rules.policy import MINUTE
+from tests.web.conftest import Running
+
+ONE = "/api/v1/incidents/1"
+
+
+class StandIn:
+    """Answers as it is told: a status and a body for every question, by its expression."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {}
+        self.raw: str | None = None
+        """What it answers instead."""
+        self.status = 200
+        self.asked: list[str] = []
+        self.app = web.Application()
+        self.app.router.add_post("/api/v1/{what}", self._answer)
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        self.asked.append(str(form["query"]))
+        value = self.answers.get(str(form["query"]))
+        if self.raw is not None:
+            return web.Response(status=self.status, text=self.raw)
+        found = [{"metric": {"system": "landing-7"}, "value": [1.0, value]}] if value is not None else []
+        if request.match_info["what"] == "query_range":
+            found = [{"metric": each["metric"], "values": [each["value"]]} for each in found]
+            data = {"resultType": "matrix", "result": found}
+        else:
+            data = {"resultType": "vector", "result": found}
+        return web.json_response({"status": "success", "data": data}, status=self.status)
+
+
+@pytest.fixture
+async def prometheus() -> AsyncIterator[tuple[StandIn, str]]:
+    """A stand-in that listens, and its URL."""
+    stand_in = StandIn()
+    runner, url = await start_web(stand_in.app)
+    yield stand_in, url
+    await runner.cleanup()
+
+
+def observer_of(running: Running, url: str) -> Observer:
+    """What the service makes where PROMETHEUS_URL is set."""
+    settings = Settings.read({"TOCSIN_PROMETHEUS_URL": url})
+    reads, engine = running.store.reads(), running.desk.engine
+    observer = make_observer(settings, running.desk, reads, Records(reads, Words(), lambda: engine.current))
+    assert observer is not None
+    return observer
+
+
+def body(status: str = "firing", system: str = "landing-7") -> dict[str, Any]:
+    """A webhook about the safety margin (level 3 here, so that it may resolve by itself)."""
+    labels = {
+        "alertname": "SafetyMargin",
+        "section": "incident_response",
+        "rule": "safety_critical_failure",
+        "severity_level": "3",
+        "system": system,
+    }
+    alert = {
+        "status": status,
+        "labels": labels,
+        "annotations": {"summary": "The margin is low"},
+        "startsAt": "2026-11-23T02:13:00Z",
+        "endsAt": "2026-11-23T02:14:00Z" if status == "resolved" else "0001-01-01T00:00:00Z",
+        "fingerprint": "f1",
+        "generatorURL": "",
+    }
+    return {"version": "4", "status": status, "alerts": [alert], "groupLabels": labels, "groupKey": "g"}
+
+
+async def recovered(running: Running) -> None:
+    """Its alert cleared, and `resolve_after` has passed."""
+    await running.post("/webhook/alertmanager", body())
+    await running.post("/webhook/alertmanager", body("resolved"))
+    await running.pass_time(5 * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("answers", "state", "recovery", "said"),
+    [
+        ({"safety_margin": "0.99"}, "resolved", "", "safety_margin is 0.99"),
+        ({"safety_margin < 0.95": "0.9", "safety_margin": "0.9"}, "open", "unverified", "still holds: 0.9"),
+        ({}, "open", "unverified", "no data for safety_margin"),
+        ({"safety_margin": "NaN"}, "open", "unverified", "no data for safety_margin"),
+    ],
+    ids=["well", "still bad", "no data", "NaN"],
+)
+async def test_the_answer_decides(
+    receiver: Running,
+    prometheus: tuple[StandIn, str],
+    answers: dict[str, str],
+    state: str,
+    recovery: str,
+    said: str,
+) -> None:
+    """Well resolves; still bad, absent or NaN does not, and the answer stands in the timeline."""
+    stand_in, url = prometheus
+    observer = observer_of(receiver, url)
+    await recovered(receiver)
+    stand_in.answers = answers
+    assert await observer.answer_open() == ""
+    _, incident = await receiver.get(ONE)
+    _, timeline = await receiver.get(f"{ONE}/timeline")
+    assert (incident["state"], incident["recovery"]) == (state, recovery)
+    [checked] = [entry for entry in timeline["timeline"] if entry["fact"] == "checked"]
+    assert said in checked["text"]
+    await observer.close()
+
+
+@pytest.mark.parametrize("answer", ["not JSON", '{"status": "error"}', '{"status":"success","data":[]}'])
+async def test_nonsense_is_no_answer(receiver: Running, prometheus: tuple[StandIn, str], answer: str) -> None:
+    """What is no answer is asked again, and when the time is over it gives no all-clear."""
+    stand_in, url = prometheus
+    observer = observer_of(receiver, url)
+    await recovered(receiver)
+    stand_in.raw = answer
+    assert "not what Prometheus answers" in await observer.answer_open()
+    _, incident = await receiver.get(ONE)
+    assert incident["recovery"] == "checking"
+    await receiver.pass_time(MINUTE)
+    _, incident = await receiver.get(ONE)
+    assert (incident["state"], incident["recovery"]) == ("open", "unverified")
+    await observer.close()
+
+
+async def test_refused_question_is_said_at_once(receiver: Running, prometheus: tuple[StandIn, str]) -> None:
+    """A question that Prometheus refuses is not asked again: unverified, with the reason."""
+    stand_in, url = prometheus
+    observer = observer_of(receiver, url)
+    await recovered(receiver)
+    stand_in.status = 422
+    assert await observer.answer_open() == ""
+    _, incident = await receiver.get(ONE)
+    assert incident["recovery"] == "unverified"
+    await observer.close()
+
+
+async def test_another_system_is_not_this_one(receiver: Running, prometheus: tuple[StandIn, str]) -> None:
+    """Another system's series neither proves the recovery nor spoils it."""
+    stand_in, url = prometheus
+    observer = observer_of(receiver, url)
+    await receiver.post("/webhook/alertmanager", body(system="landing-8"))
+    await receiver.post("/webhook/alertmanager", body("resolved", system="landing-8"))
+    await receiver.pass_time(5 * MINUTE)
+    stand_in.answers = {"safety_margin": "0.99", "safety_margin < 0.95": "0.9"}  # of landing-7
+    await observer.answer_open()
+    _, timeline = await receiver.get(f"{ONE}/timeline")
+    [checked] = [entry for entry in timeline["timeline"] if entry["fact"] == "checked"]
+    assert checked["data"] == {"ok": "unknown", "detail": "no data for safety_margin"}
+    await observer.close()
+
+
+async def test_nobody_there() -> None:
+    """A Prometheus that is not there is a value that says so without its URL, which may hold a password."""
+    client = Prometheus("http://user:s3cret@127.0.0.1:9")
+    answer = await client.query("up")
+    assert isinstance(answer, Unanswered)
+    assert "s3cret" not in answer.reason
+    await client.close()
+
+
+async def test_evidence_is_kept_and_plotted(receiver: Running, prometheus: tuple[StandIn, str]) -> None:
+    """The signal's course at the opening and the resolution is kept, told in the report and drawn in its page."""
+    stand_in, url = prometheus
+    stand_in.answers = {"safety_margin": "0.91"}
+    observer = observer_of(receiver, url)
+    await receiver.post("/webhook/alertmanager", body())
+    await observer.answer_open()
+    await receiver.post("/webhook/alertmanager", body("resolved"))
+    await receiver.post(f"{ONE}/resolve", {"by": "ann"})
+    await observer.answer_open()
+    _, report = await receiver.get(f"{ONE}/report")
+    [technical] = [each for each in report["sections"] if each["name"] == "technical_report"]
+    told = {name: values for part in technical["parts"] for name, values in part["fields"].items()}
+    assert told["evidence_preserved"] == [
+        "safety_margin (opened): 1 series kept",
+        "safety_margin (resolved): 1 series kept",
+    ]
+    assert told["performance_metrics"][0] == "{system=landing-7} (opened): from 0.91 to 0.91, at the end 0.91"
+    _, page = await receiver.get(f"{ONE}/report?format=html")
+    assert page.count("<polyline") == 2
+    assert "threshold 0.95" in page
+    assert not receiver.store.reads().inquiring(10)
+    await observer.close()
+
+
+def test_what_is_asked(policy: Any) -> None:
+    """Each rule of the guide has a condition to ask and the signals behind it; types ask for their boolean."""
+    from receiver.core.model import Incident, Instant  # noqa: PLC0415
+    from receiver.core.plan import Playbook  # noqa: PLC0415
+
+    keys = [rule.key for rule in policy.rules] + [kind.key for kind in policy.incident_types]
+    incident = Incident("i", "k", "p", 3, "t", "t", Instant(0), Instant(0), rules=dict.fromkeys(keys, 3))
+    asked = {each.condition: each.subjects for each in questions(incident, Playbook.of(policy, "d"))}
+    assert asked["safety_margin < 0.95"] == ("safety_margin",)
+    assert asked["slo_violation_detected > 0"] == ("slo_violation_detected",)
+    assert asked["engine_failure > 0"] == ("engine_failure",)
+
+
+@pytest.mark.skipif(not tools.installed(), reason="no Prometheus on this machine")
+async def test_real_prometheus_answers(tmp_path: Path) -> None:
+    """The real Prometheus's answers, at once and over time, are understood; a question it refuses is said."""
+    async with AsyncExitStack() as stack:
+        exporter = Exporter()
+        runner, url = await start_web(exporter.app)
+        stack.push_async_callback(runner.cleanup)
+        nobody = tools.Tool("alertmanager", tmp_path, tools.free_port())
+        tool = await tools.start_prometheus(tmp_path, b"groups: []\n", {"ml": url.removeprefix("http://")}, nobody)
+        stack.push_async_callback(tool.stop)
+        client = Prometheus(tool.url)
+        stack.push_async_callback(client.close)
+
+        async def margin() -> list[Series]:
+            while not (found := await client.query("safety_margin")):
+                await asyncio.sleep(0.1)
+            assert isinstance(found, list)
+            return found
+
+        async with asyncio.timeout(20):
+            [now] = await margin()
+        assert (now.labels["system"], now.points[0][1]) == ("landing-7", 0.99)
+        at = now.points[0][0]
+        course = await client.query_range("safety_margin", at - 60, at, 1)
+        assert isinstance(course, list)
+        assert course[0].points[-1][1] == 0.99
+        assert await client.query("safety_margin < 0.95") == []
+        refused = await client.query("safety_margin <")
+        assert isinstance(refused, Unanswered)
+        assert refused.final
