@@ -226,7 +226,8 @@ async def test_real_prometheus_answers(tmp_path: Path) -> None:
         runner, url = await start_web(exporter.app)
         stack.push_async_callback(runner.cleanup)
         nobody = tools.Tool("alertmanager", tmp_path, tools.free_port())
-        tool = await tools.start_prometheus(tmp_path, b"groups: []\n", {"ml": url.removeprefix("http://")}, nobody)
+        targets = {"ml": url.removeprefix("http://")}
+        tool = await tools.start_prometheus(tmp_path, b"groups: []\n", targets, nobody, exporter.scraped)
         stack.push_async_callback(tool.stop)
         client = Prometheus(tool.url)
         stack.push_async_callback(client.close)
