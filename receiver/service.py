@@ -95,6 +95,7 @@ class Service:
 
     async def _start(self) -> None:
         settings = self._settings
+        settings.require_safe()  # before anything is opened or written
         for warning in settings.warnings:
             log.warning("odd setting", what=warning)
         self._recorder = Recorder(self._record) if self._record else None
