@@ -4,10 +4,18 @@ import json
 import sys
 from pathlib import Path
 
-from bench import ingest
+from bench import compile as compile_
+from bench import drill, history, ingest, latency, windows
 from bench.table import Row, print_rows
 
-BENCHES = {"ingest": ingest.run}
+BENCHES = {
+    "ingest": ingest.run,
+    "latency": latency.run,
+    "windows": windows.run,
+    "history": history.run,
+    "compile": compile_.run,
+    "drill": drill.run,
+}
 
 
 def main() -> None:

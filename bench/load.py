@@ -68,3 +68,22 @@ async def fire(url: str, requests: Sequence[bytes], connections: int = 64) -> tu
     ]
     await asyncio.wait_for(asyncio.gather(*futures), ANSWERED_WITHIN)
     return perf_counter() - began, sum(protocol.refused for protocol in protocols)
+
+
+def paced(url: str, bodies: Sequence[bytes], rate: float, seconds: float) -> None:
+    """Send them over and over, so many a second, for so long (a process of its own runs this)."""
+    tick = 0.02
+    requests = prepare(url, bodies)
+
+    async def run() -> None:
+        ends = perf_counter() + seconds
+        sent, began = 0, perf_counter()
+        while perf_counter() < ends:
+            wanted = int((perf_counter() - began) * rate) - sent
+            if wanted > 0:
+                some = [requests[(sent + index) % len(requests)] for index in range(wanted)]
+                await fire(url, some, connections=8)
+                sent += wanted
+            await asyncio.sleep(tick)
+
+    asyncio.run(run())

@@ -1,0 +1,101 @@
+"""A database with as many incidents as wanted: one is opened by the engine, the others are copies of it made by SQL."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from bench.ingest import POLICY, body
+from receiver.clock import wall_clock
+from receiver.core.classify import classify
+from receiver.core.events import AlertsReceived
+from receiver.core.model import Incident, Instant
+from receiver.engine import Engine
+from receiver.store import open_store
+from receiver.web.payload import parse
+from rules.load import load
+
+CHANNELS = ("email", "slack")
+
+_NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i <= :size)"
+
+
+def url(folder: Path) -> str:
+    """Where the database is."""
+    return f"sqlite:///{folder / 'tocsin.db'}"
+
+
+def engine(folder: Path, now: Instant) -> Engine:
+    """An engine on the folder's database."""
+    (folder / "policy.yaml").write_text(POLICY)
+    return Engine(open_store(url(folder)), load([folder / "policy.yaml"]), CHANNELS, now)
+
+
+def first(folder: Path) -> Incident:
+    """Open the incident that is copied."""
+    now = wall_clock()
+    opening = engine(folder, now)
+    payload = parse(body(1))
+    found = classify(opening.current, "", payload.group_labels, payload.alerts[0])
+    (result,) = opening.handle([AlertsReceived(found.key, "", (found.alert,))], now)
+    if result.incident is None:
+        raise RuntimeError("the alert opened no incident")
+
+    return result.incident
+
+
+def pending(folder: Path, size: int, begin: Instant, apart: int) -> None:
+    """Open incidents, each with one escalation window: the first at `begin`, then one every `apart` microseconds."""
+    at = f"({begin} + (i - 2) * {apart})"
+    _copy_incidents(folder, size, f"json_set(doc, '$.windows', json_object('escalate', {at}))", "'k' || i", "state", at)
+
+
+def history(folder: Path, size: int) -> None:
+    """Closed incidents, each with its alert, its messages and its timeline; one in a thousand of another type."""
+    closed = "json_set(doc, '$.state', 'closed', '$.windows', json('{}'))"
+    _copy_incidents(folder, size, closed, "NULL", "'closed'", "NULL")
+    with closing(sqlite3.connect(folder / "tocsin.db")) as connection, connection:
+        for table in ("alerts", "entries", "notifications"):
+            _copy_parts(connection, table, size)
+
+
+def _copy_incidents(folder: Path, size: int, doc: str, open_key: str, state: str, due_at: str) -> None:
+    what = {
+        "number": "i",
+        "id": "'id-' || i",
+        "key": "'k' || i",
+        "open_key": open_key,
+        "state": state,
+        "type": "CASE WHEN i % 1000 THEN type ELSE 'rare' END",
+        "title": "title || ' ' || i",
+        "due_at": due_at,
+        "doc": f"json_set({doc}, '$.id', 'id-' || i, '$.number', i, '$.key', 'k' || i)",
+    }
+    with closing(sqlite3.connect(folder / "tocsin.db")) as connection, connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA cache_size = -262144")
+        _insert(connection, "incidents", what, size, "number = 1")
+        connection.execute("UPDATE incidents SET due_at = NULL WHERE number = 1")
+        connection.execute("UPDATE notifications SET due_at = NULL, status = 'delivered'")
+        connection.execute("UPDATE meta SET value = :size WHERE name = 'last_number'", {"size": size + 1})
+
+
+def _copy_parts(connection: sqlite3.Connection, table: str, size: int) -> None:
+    what = {"incident_id": "'id-' || i", "id": "'id-' || i || '-' || sequence"}
+    (one,) = connection.execute("SELECT id FROM incidents WHERE number = 1").fetchone()
+    _insert(connection, table, what, size, f"incident_id = '{one}'")
+
+
+def _insert(connection: sqlite3.Connection, table: str, what: dict[str, str], size: int, which: str) -> None:
+    names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    columns = ", ".join(f'"{name}"' for name in names)
+    values = ", ".join(what.get(name, f'"{name}"') for name in names)
+    sql = f"{_NUMBERS} INSERT INTO {table} ({columns}) SELECT {values} FROM n, {table} WHERE {which} ORDER BY i"
+    connection.execute(sql, {"size": size})
+
+
+def memory() -> float:
+    """Megabytes this process has in memory now."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0

@@ -1,0 +1,62 @@
+"""History: listing, filtering, searching, opening and starting with 1,000,000 closed incidents on SQLite."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+from bench import filled
+from bench.table import Row
+from receiver.core.model import State
+from receiver.store import open_store
+
+SIZE = 1_000_000
+TRIES = 15
+TARGET = "≤ 50"
+
+
+def run() -> list[Row]:
+    """All questions in turn, the file opened anew for the starts."""
+    with tempfile.TemporaryDirectory() as empty, tempfile.TemporaryDirectory() as full:
+        filled.first(Path(empty))
+        filled.first(Path(full))
+        filled.history(Path(full), SIZE)
+        starts = {folder: [_start(folder) for _ in range(TRIES)] for folder in (empty, full)}
+        ratios = tuple(a / b for a, b in zip(starts[full], starts[empty], strict=True))
+        return [*_questions(full), Row("history", "start / start with nothing", "ratio", ratios, "≤ 2")]
+
+
+def _start(folder: str) -> float:
+    return _timed(lambda: (store := open_store(filled.url(Path(folder)))).next_due() or store.close())
+
+
+def _questions(folder: str) -> list[Row]:
+    store = open_store(filled.url(Path(folder)))
+    reads = store.reads()
+    middle = f"id-{SIZE // 2}"
+    asked: dict[str, Callable[[], object]] = {
+        "first page": reads.incidents,
+        "page in the middle": lambda: reads.incidents(cursor=f"before-{SIZE // 2}"),
+        "open ones": lambda: reads.incidents(state={State.OPEN, State.ACKNOWLEDGED}),
+        "closed ones": lambda: reads.incidents(state={State.CLOSED}),
+        "a level that none has": lambda: reads.incidents(level=1),
+        "a rare type": lambda: reads.incidents(type="rare"),
+        "a type that none has": lambda: reads.incidents(type="unheard of"),
+        "a day long ago": lambda: reads.incidents(until=1),  # type: ignore[arg-type] # an instant
+        "search: in every title": lambda: reads.incidents(search="accuracy"),
+        "search: in one title": lambda: reads.incidents(search=f" {SIZE // 2 + 1}"),
+        "open one": lambda: (reads.incident(middle), reads.alerts(middle), reads.timeline(middle)),
+        "its messages": lambda: reads.notifications(middle),
+    }
+    rows = [
+        Row("history", f"{name}, of {SIZE:,}", "ms", tuple(_timed(question) for _ in range(TRIES)), TARGET)
+        for name, question in asked.items()
+    ]
+    store.close()
+    return rows
+
+
+def _timed(what: Callable[[], object]) -> float:
+    began = perf_counter()
+    what()
+    return (perf_counter() - began) * 1000
