@@ -56,6 +56,8 @@ incidents = Table(
     Column("due_at", BigInteger),
     _required("doc"),
     Index("incidents_by_state", "state", "number", "level"),
+    Index("incidents_by_level", "level", "number"),
+    Index("incidents_by_type", "type", "number"),
     _partial("incidents_due", "due_at", where="due_at IS NOT NULL"),
 )
 

@@ -62,6 +62,8 @@ def _create_incidents() -> None:
         sa.Column("doc", sa.Text, nullable=False),
     )
     op.create_index("incidents_by_state", "incidents", ["state", "number", "level"])
+    op.create_index("incidents_by_level", "incidents", ["level", "number"])
+    op.create_index("incidents_by_type", "incidents", ["type", "number"])
     op.create_index("incidents_due", "incidents", ["due_at"], sqlite_where=DUE, postgresql_where=DUE)
 
 
