@@ -111,6 +111,8 @@ async def start_prometheus(
         f"--config.file={path}",
         f"--storage.tsdb.path={folder / 'tsdb'}",
         f"--web.listen-address=127.0.0.1:{port}",
+        # It finds its Alertmanager only after five seconds, and would send what fired before a minute later.
+        "--rules.alert.resend-delay=5s",
     )
     await asyncio.wait_for(scraped.wait(), STARTS_WITHIN)
     await asyncio.sleep(SETTLE)
