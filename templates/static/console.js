@@ -67,7 +67,7 @@
     }
     asking = true;
     try {
-      const answer = await fetch(location.pathname + location.search.replace(/([?&])done=\w+/, "$1"), { headers: { Accept: "text/html" } });
+      const answer = await fetch(document.body.dataset.page ?? location.pathname + location.search, { headers: { Accept: "text/html" } });
       if (answer.redirected || answer.status === 401) location.reload();
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");

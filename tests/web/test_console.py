@@ -81,7 +81,7 @@ async def test_nothing_open(receiver: Running) -> None:
     receiver.reasons.append("the clock runs 3 s ahead of its reference")
     text = await page(receiver, "/")
     assert "No incident is open" in text
-    assert "the clock runs 3 s ahead" in text
+    assert "The clock runs 3 s ahead" in text
 
 
 @pytest.mark.parametrize("path", ["/", "/incidents/1"])

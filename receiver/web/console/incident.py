@@ -20,6 +20,7 @@ from receiver.store import Reads
 from receiver.web import bodies, views
 from receiver.web.api import Api
 from receiver.web.call import Call
+from receiver.web.console import tables
 from receiver.web.console.deadlines import deadlines
 from receiver.web.console.frame import Form, Frame, Visit, go_to
 from receiver.web.problems import Problem, invalid
@@ -49,12 +50,10 @@ DONE = {
     "acknowledge": "You have it. Escalation has stopped.",
     "escalate": "Escalated: the next step has been told.",
     "resolve": "Resolved. Everybody who was paged is told.",
-    "confirm": "Your confirmation is recorded.",
     "notes": "Noted.",
     "updates": "The update goes out.",
     "change": "Recorded.",
     "replan": "It runs under the current policy now.",
-    "steps": "Recorded.",
 }
 """Said after a press, by the name that the redirect carries."""
 
@@ -135,7 +134,27 @@ class IncidentPage:
             return await self._page(visit, problem=problem, action=action)
         if visit.form.get("back") == "now":
             return go_to("/")
+        if action == "steps":
+            return go_to(f"/incidents/{int(name)}#todo")
         return go_to(f"/incidents/{int(name)}?done={action}#said")
+
+    async def export(self, visit: Visit) -> web.Response:
+        """One of the incident's lists as CSV: alerts, timeline or messages."""
+        name, wanted = visit.request.match_info["incident"], visit.request.match_info["list"]
+        asked = Call(visit.caller, bodies.Nothing(), name, "")
+        file = f"incident-{int(name)}-{wanted}"
+        match wanted:
+            case "alerts":
+                alerts = (await self._api.alerts(asked)).alerts
+                return tables.answer(file, tables.ALERT_COLUMNS, map(tables.alert_row, alerts))
+            case "timeline":
+                entries = (await self._api.timeline(asked)).timeline
+                return tables.answer(file, tables.ENTRY_COLUMNS, map(tables.entry_row, entries))
+            case "messages":
+                messages = (await self._api.notifications(asked)).notifications
+                return tables.answer(file, tables.MESSAGE_COLUMNS, map(tables.message_row, messages))
+            case _:
+                raise Problem(404, "there is no such list; there are alerts, timeline and messages")
 
     async def _page(
         self, visit: Visit, said: str = "", problem: Problem | None = None, action: str = ""

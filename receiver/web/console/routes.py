@@ -9,10 +9,14 @@ from receiver.desk import Desk
 from receiver.settings import Role
 from receiver.store import Reads
 from receiver.web.api import Api
+from receiver.web.console.channels import ChannelsPage
 from receiver.web.console.frame import Frame, serve_static
+from receiver.web.console.history import History
 from receiver.web.console.incident import IncidentPage
 from receiver.web.console.live import Live
 from receiver.web.console.now import Now
+from receiver.web.console.policy import PolicyPage
+from receiver.web.console.weeks import Weeks
 from receiver.web.problems import Handler
 from receiver.web.sessions import Sessions
 
@@ -31,6 +35,7 @@ def add_console(
     frame = Frame(sessions, clock)
     now = Now(frame, desk, reads, api, ready)
     incident = IncidentPage(frame, desk, reads, api)
+    history = History(frame, desk, reads, Weeks(reads))
     live = Live(desk, reads, sessions)
     view, responder = Role.VIEWER, Role.RESPONDER
     one = r"/incidents/{incident:\d{1,9}}"
@@ -38,6 +43,11 @@ def add_console(
         ("GET", "/", frame.handler(view, now.show)),
         ("GET", one, frame.handler(view, incident.show)),
         ("POST", f"{one}/{{action}}", frame.handler(responder, incident.act)),
+        ("GET", f"{one}/{{list}}.csv", frame.handler(view, incident.export)),
+        ("GET", "/history", frame.handler(view, history.show)),
+        ("GET", "/history.csv", frame.handler(view, history.export)),
+        ("GET", "/policy", frame.handler(view, PolicyPage(frame, desk).show)),
+        ("GET", "/channels", frame.handler(view, ChannelsPage(frame, desk, reads).show)),
         ("GET", "/events", live.stream),
         ("GET", "/static/{name}", serve_static),
     )

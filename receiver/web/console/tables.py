@@ -1,0 +1,111 @@
+"""Lists as CSV, for spreadsheets: every list of the console can be taken away."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from aiohttp import web
+
+from receiver.core.model import Incident, Instant
+from receiver.messages.plain import plain
+from receiver.web.shapes import AlertView, EntryView, NotificationView
+from receiver.web.views import rfc3339
+
+FORMULA = ("=", "+", "-", "@")
+"""How cells begin that a spreadsheet would calculate."""
+
+Cell = str | int | None
+
+INCIDENT_COLUMNS = (
+    *("number", "level", "state", "type", "title", "opened_at", "acknowledged_at", "acknowledged_by"),
+    *("resolved_at", "resolved_by", "response_due_at", "breached_at", "recurrences", "exercise"),
+)
+
+
+def answer(name: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> web.Response:
+    """A file to save."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(head)
+    writer.writerows([_safe(cell) for cell in row] for row in rows)
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return web.Response(text=out.getvalue(), content_type="text/csv", charset="utf-8", headers=headers)
+
+
+def incident_row(incident: Incident) -> Sequence[Cell]:
+    """INCIDENT_COLUMNS."""
+    return (
+        incident.number,
+        incident.level,
+        incident.state,
+        incident.type,
+        incident.title,
+        rfc3339(incident.opened_at),
+        _time(incident.acknowledged_at),
+        incident.acknowledged_by,
+        _time(incident.resolved_at),
+        incident.resolved_by,
+        rfc3339(incident.response_due_at),
+        _time(incident.breached_at),
+        incident.recurrences,
+        "yes" if incident.exercise else "",
+    )
+
+
+ENTRY_COLUMNS = ("position", "at", "by", "fact", "text")
+
+
+def entry_row(entry: EntryView) -> Sequence[Cell]:
+    """ENTRY_COLUMNS."""
+    return entry.position, entry.at, entry.by, entry.fact, entry.data.get("text") or entry.text
+
+
+ALERT_COLUMNS = ("fingerprint", "status", "level", "rule", "starts_at", "ended_at", "labels", "annotations")
+
+
+def alert_row(alert: AlertView) -> Sequence[Cell]:
+    """ALERT_COLUMNS."""
+    pairs = ("; ".join(f"{name}={value}" for name, value in each.items()) for each in (alert.labels, alert.annotations))
+    return alert.fingerprint, alert.status, alert.level, alert.rule, alert.starts_at, alert.ended_at, *pairs
+
+
+MESSAGE_COLUMNS = (
+    "sequence",
+    "channel",
+    "recipient",
+    "kind",
+    "reason",
+    "status",
+    "attempts",
+    "planned",
+    "done",
+    "detail",
+)
+
+
+def message_row(message: NotificationView) -> Sequence[Cell]:
+    """MESSAGE_COLUMNS."""
+    return (
+        message.sequence,
+        message.channel,
+        message.recipient,
+        message.kind,
+        message.reason,
+        message.status,
+        message.attempts,
+        message.created_at,
+        message.done_at,
+        message.detail,
+    )
+
+
+def _time(at: Instant | None) -> str:
+    return "" if at is None else rfc3339(at)
+
+
+def _safe(cell: Cell) -> Cell:
+    """Text is never a formula."""
+    if not isinstance(cell, str):
+        return cell
+    text = plain(cell, 10_000)
+    return f"'{text}" if text.startswith(FORMULA) else text

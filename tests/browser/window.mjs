@@ -1,0 +1,69 @@
+// One browser window for one scenario, and what is looked at on every page. Scenarios are run by test_night.py with
+// one JSON argument: {name, url, modules, chromium, width, height, scheme, shots …}. Exit 0: every promise held.
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export const story = JSON.parse(process.argv[2]);
+const load = createRequire(join(story.modules, "package.json"));
+const { chromium } = load("playwright-core");
+const axe = load.resolve("axe-core/axe.min.js");
+
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync"];
+const profile = mkdtempSync(join(tmpdir(), "tocsin-browser-"));
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath: story.chromium,
+  headless: true,
+  args: FLAGS,
+  viewport: { width: story.width, height: story.height },
+  colorScheme: story.scheme,
+  javaScriptEnabled: story.javascript ?? true,
+  timezoneId: "Europe/Berlin",
+  locale: "en-GB",
+});
+context.setDefaultTimeout(15000);
+export const page = context.pages()[0];
+const faults = [];
+page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+page.on("pageerror", (error) => faults.push(String(error)));
+
+// No page is wider than the window, and axe has nothing to say.
+export async function look(name) {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(wide <= 0, `${name}: wider than the window by ${wide} px`);
+  await judge(name);
+  if (story.shots) await page.screenshot({ path: join(story.shots, `${name}-${story.name}.png`), fullPage: story.full ?? false });
+}
+
+async function judge(name) {
+  const judge = await context.newCDPSession(page); // beside the page's content policy, which lets no script in
+  await judge.send("Runtime.evaluate", { expression: readFileSync(axe, "utf8") });
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, {
+    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+  }));
+  const said = violations.map((each) => `${each.id}: ${each.nodes.map((node) => `${node.html} ${node.failureSummary}`).join("; ")}`);
+  assert.deepEqual(said, [], `${name}: axe`);
+}
+
+export async function post(path, body) {
+  const answer = await fetch(story.url + path, { method: "POST", body: JSON.stringify(body) });
+  assert.ok(answer.ok, `${path}: ${answer.status}`);
+  return answer.json();
+}
+
+// Runs a scenario to its end, whatever becomes of it.
+export async function run(act) {
+  try {
+    await act();
+    assert.deepEqual(faults.filter((fault) => !fault.includes("409")), [], "the browser's console is empty");
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  } finally {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,174 @@
+"""History, policy and channels, and what can be taken away as CSV."""
+
+import asyncio
+import csv
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from receiver.core.events import Delivered, Retry
+from receiver.core.model import Instant
+from receiver.desk import Desk
+from receiver.engine import Engine, Report
+from receiver.messages.times import DAY
+from rules.load import load
+from rules.policy import HOUR, MINUTE
+from tests.web.conftest import Running
+from tests.web.test_console import HOSTILE, page
+
+
+async def some_history(receiver: Running) -> None:
+    """#1 acknowledged after 2 minutes and resolved after 1 hour, #2 breached, #3 an exercise two weeks later."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure", "title": "left engine"})
+    receiver.clock.now += 2 * MINUTE
+    await receiver.post("/api/v1/incidents/1/acknowledge", {"by": "Dana"})
+    receiver.clock.now += 58 * MINUTE
+    await receiver.post("/api/v1/incidents/1/resolve", {"by": "Dana"})
+    await receiver.send("repeat_1")
+    await receiver.pass_time(5 * HOUR)
+    await receiver.pass_time(14 * DAY)
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure", "title": "right engine", "exercise": True})
+
+
+def listed(text: str) -> list[int]:
+    """Numbers of the list's incidents."""
+    return [int(number) for number in re.findall(r'<p><a href="/incidents/(\d+)"', text)]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", [3, 2, 1]),
+        ("level=4", [3, 1]),
+        ("state=open", [3, 2]),
+        ("state=open,acknowledged&level=4", [3]),
+        ("search=LEFT", [1]),
+        ("type=engine_failure&search=engine", [3, 1]),
+        ("since=2026-11-24", [3]),
+        ("until=2026-11-23", [2, 1]),
+        ("since=2026-11-24&until=2026-11-30", []),
+        ("limit=2", [3, 2]),
+    ],
+)
+async def test_history_is_found(receiver: Running, query: str, found: list[int]) -> None:
+    """By level, state, words, type and day, together or alone; the newest first."""
+    await some_history(receiver)
+    text = await page(receiver, f"/history?{query}")
+    assert listed(text) == found
+    rows = list(csv.DictReader(io.StringIO(await page(receiver, f"/history.csv?{query}"))))
+    assert [int(row["number"]) for row in rows] == (found if "limit" not in query else [3, 2, 1])
+
+
+@pytest.mark.parametrize(
+    "query", ["level=5", "state=odd", "since=yesterday", "since=0001-01-01", "until=9999-12-31", "cursor=x", "a=b"]
+)
+async def test_odd_questions(receiver: Running, query: str) -> None:
+    """What cannot be asked is a page that says so."""
+    assert "That did not work" in await page(receiver, f"/history?{query}", 400)
+
+
+async def test_older_ones(receiver: Running) -> None:
+    """The link to older incidents keeps the question."""
+    await some_history(receiver)
+    text = await page(receiver, "/history?limit=1&level=4")
+    (older,) = re.findall(r'href="(\?[^"]+)">Older', text)
+    assert listed(await page(receiver, "/history" + older.replace("&amp;", "&"))) == [1]
+
+
+async def test_figures(receiver: Running) -> None:
+    """Mean times to acknowledge and to resolve, deadlines kept and breached, by level; exercises do not count."""
+    await some_history(receiver)
+    async with asyncio.timeout(20):
+        while "Still being counted" in (text := await page(receiver, "/history")):
+            await asyncio.sleep(0.02)
+    cells = [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", text, re.DOTALL)]
+    rows = {row[0]: row[1:] for row in (cells[at : at + 6] for at in range(6, len(cells), 6))}
+    assert rows["emergency"] == ["1", "2 minutes", "1 hour", "1", "0"]
+    assert rows["warning"] == ["1", "none yet", "none yet", "0", "1"]
+    assert rows["All"][0] == "2"
+    assert text.count('class="kept" x=') == 12
+
+
+async def test_exports(receiver: Running) -> None:
+    """Alerts, timeline and messages of an incident are CSV; what a spreadsheet would calculate is only text."""
+    await receiver.send("group_firing")
+    await receiver.post("/api/v1/incidents/1/notes", {"by": "=cmd|' /C calc'!A0", "text": f"=1+1 {HOSTILE}"})
+    counts = {}
+    for name in ("alerts", "timeline", "messages"):
+        async with receiver.http.get(f"{receiver.url}/incidents/1/{name}.csv") as answer:
+            assert answer.status == 200
+            assert answer.content_type == "text/csv"
+            rows = list(csv.DictReader(io.StringIO(await answer.text())))
+            counts[name] = len(rows)
+            assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]
+    assert counts["alerts"] == 6
+    _, timeline = await receiver.get("/api/v1/incidents/1/timeline")
+    assert counts["timeline"] == len(timeline["timeline"])
+    assert counts["messages"] > 0
+    assert (await receiver.get("/incidents/1/secrets.csv"))[0] == 404
+
+
+async def test_policy(receiver: Running) -> None:
+    """Every level and rule says who is reached when; a channel that nothing can be sent on is struck out."""
+    text = await page(receiver, "/policy")
+    for rule in load().rules:
+        assert rule.name in text
+    assert "after 15 minutes, response time breached" in text
+    assert "cannot be sent on" not in text
+    policy = load()
+    await receiver.desk.run(receiver.desk.engine.use_policy, policy, ["email"], receiver.clock.now)
+    text = await page(receiver, "/policy")
+    assert "<s>sms</s>" in text
+    assert "sms is not configured" in text
+    assert len(text.encode()) < 100_000
+
+
+async def test_channels(receiver: Running) -> None:
+    """A channel says whether it is configured, its last success, its queue and its last failures."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    engine: Engine = receiver.desk.engine
+    await _send(receiver.desk, engine, receiver.clock.now)
+    receiver.clock.now += 3 * MINUTE
+    text = await page(receiver, "/channels")
+    assert re.search(r"<h2>slack.*?Last success</dt><dd><time[^>]*>3 minutes ago", text, re.DOTALL)
+    assert re.search(r"<h2>sms.*?&lt;b&gt;the line is down.*?href=\"/incidents/1\"", text, re.DOTALL)
+    assert "✕" not in text
+    await receiver.desk.run(engine.use_policy, load(), ["slack"], receiver.clock.now)
+    assert text.count("✓ configured") == 4
+    assert (await page(receiver, "/channels")).count("✕ not configured") == 3
+
+
+async def _send(desk: Desk, engine: Engine, now: Instant) -> None:
+    """What is due goes out on slack, and fails on sms."""
+    deliveries = await desk.run(engine.claim, now, "worker")
+    outcomes = {"slack": Delivered("ts"), "sms": Retry("<b>the line is down")}
+    reports = [
+        Report(each.id, outcomes[each.channel])
+        for delivery in deliveries
+        for each, _ in delivery.items
+        if each.channel in outcomes
+    ]
+    assert await desk.run(engine.report, reports, "worker", now) == len(reports) == 2
+
+
+async def test_pages_on_every_store(start: Callable[..., Any], database_url: str) -> None:
+    """Every page is served on each kind of database."""
+    receiver = await start(TOCSIN_DATABASE=database_url)
+    await some_history(receiver)
+    for path in ("/", "/incidents/2", "/history?search=engine", "/channels", "/policy", "/history.csv"):
+        await page(receiver, path)
+
+
+async def test_without_the_database(start: Callable[..., Any], tmp_path: Path) -> None:
+    """While the database is away a page says so."""
+    file = tmp_path / "incidents.db"
+    receiver = await start(TOCSIN_DATABASE=f"sqlite:///{file}")
+    receiver.store.close()
+    file.rename(tmp_path / "elsewhere.db")
+    file.mkdir()
+    assert "the database is unavailable" in await page(receiver, "/", 503)
+    file.rmdir()
