@@ -123,9 +123,10 @@ def _silent(book: Book) -> list[str]:
 
 def _unreached(levels: Iterable[Way]) -> list[str]:
     """Steps that would tell nobody."""
-    return [
-        f"level {way.level.level} {way.name}, {stop.when}: no channel can tell anybody"
-        for way in levels
-        for stop in way.stops
-        if set(stop.silent) == set(stop.channels)
-    ]
+    found = []
+    for way in levels:
+        dumb = [stop.when for stop in way.stops if set(stop.silent) == set(stop.channels)]
+        if dumb:
+            when = "at any time" if len(dumb) == len(way.stops) else " or ".join(dumb)
+            found.append(f"level {way.level.level} {way.name}: nobody can be told {when}")
+    return found
