@@ -8,6 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from receiver.channels.configured import configured_channels
+from receiver.cli.incidents import LOCAL, Token, Url, declare
 from receiver.cli.output import console, fail, print_json, print_table
 from receiver.cli.policies import Paths
 from receiver.core.classify import Received
@@ -70,9 +71,25 @@ def drill(
     ] = None,
     seed: Annotated[str, typer.Option("--seed", help="Other tries fail with another seed.")] = "",
     html: Annotated[Path | None, typer.Option("--html", help="Write a page with the timeline drawn.")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Instead, open it on the running receiver, marked EXERCISE: people are told.")
+    ] = False,
+    url: Url = LOCAL,
+    token: Token = "",
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """The timeline that would happen, on a virtual clock: who is told, when, on which channel."""
+    if live:
+        pretended = (acknowledge_after, resolve_after, recur_after, lasts, falls_silent, without, flaky, seed, html)
+        if paths or any(each not in (None, False, "", []) for each in pretended):
+            fail(
+                "tocsin drill: with --live real people answer: only --incident goes with it",
+                2,
+            )
+        if not incident:
+            fail("tocsin drill: say which incident: --incident NAME", 2)
+        declare(incident, exercise=True, url=url, token=token, json=json)
+        return
     policy = load(paths or [])
     if not incident:
         fail(f"tocsin drill: say which incident: --incident NAME, one of {', '.join(_names(policy))}", 2)

@@ -1,11 +1,15 @@
 """`tocsin drill` on the command line: what is printed, and how wrong usage is answered."""
 
+import asyncio
 import json
 
 import pytest
 from typer.testing import CliRunner
 
 from receiver.cli import app
+from receiver.service import Service
+from receiver.settings import Settings
+from rules.load import load
 
 RUN = CliRunner()
 
@@ -46,6 +50,8 @@ def test_nobody_reached_is_a_failure():
         (["--incident", "slo_violation", "--flaky", "slack=2"], "a number from 0 to 1"),
         (["--incident", "slo_violation", "--flaky", "slack"], "a number from 0 to 1"),
         (["--incident", "slo_violation", "--acknowledge-after", "soon"], "not a duration"),
+        (["--incident", "slo_violation", "--live", "--without", "slack"], "only --incident goes with it"),
+        (["--live"], "--incident NAME"),
     ],
 )
 def test_wrong_usage_is_said(words, says):
@@ -53,3 +59,14 @@ def test_wrong_usage_is_said(words, says):
     result = RUN.invoke(app, ["drill", *words])
     assert result.exit_code == 2
     assert says in result.stderr
+
+
+async def test_a_live_drill_is_an_incident_marked_as_an_exercise():
+    """`--live` opens it on the running receiver, by that receiver's policy, and marks it."""
+    settings = Settings.read({"TOCSIN_DATABASE": "sqlite://", "TOCSIN_LISTEN": "127.0.0.1:0"})
+    async with Service(settings, [], load()) as service:
+        words = ["drill", "--live", "--incident", "engine_failure", "--url", service.address, "--json"]
+        result = await asyncio.to_thread(RUN.invoke, app, words)
+    assert result.exit_code == 0
+    opened = json.loads(result.stdout)
+    assert (opened["type"], opened["exercise"], opened["level"]) == ("engine_failure", True, 4)
