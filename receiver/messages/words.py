@@ -185,13 +185,19 @@ def _facts(case: Case) -> list[tuple[str, str]]:
         ("Level", f"{incident.level} {case.level.name}"),
         ("Condition", case.conditions),
         ("Impact", cut(case.impact, 500)),
-        ("Type", case.type),
+        ("Type", _kind(case)),
         ("Opened", case.time(incident.opened_at)),
         ("Alerts", f"{firing} firing" if firing else "declared by a person" if incident.declared else "none firing"),
         ("Rules", cut(", ".join(rules), 500) if len(rules) > 1 else ""),
         ("Recurrences", str(incident.recurrences or "")),
     )
     return [(name, value) for name, value in facts if value]
+
+
+def _kind(case: Case) -> str:
+    """The incident type, with what it means where the title does not say it."""
+    said = line(case.kind.description) if case.kind else ""
+    return f"{case.type}: {said}" if said and said not in case.title else case.type
 
 
 def _headline(case: Case) -> str:

@@ -63,6 +63,8 @@ def _severity_level(dossier: Dossier) -> Values:
 
 def _business_impact(dossier: Dossier) -> Values:
     yield dossier.case.impact
+    for scale, impact in dossier.case.incident.response.impacts.items():
+        yield f"{line(scale)}: {line(impact.grade)} ({line(impact.said)})"
 
 
 def _resolution_time(dossier: Dossier) -> Values:
@@ -107,7 +109,8 @@ def _performance_metrics(dossier: Dossier) -> Values:
                 said = f"from {min(values):.6g} to {max(values):.6g}, at the end {values[-1]:.6g}"
                 yield f"{series.name or exhibit.query} ({exhibit.moment}): {said}"
     for alert in dossier.alerts[:MOST]:
-        measured = alert.annotations.get("value", "")
+        compiled = "condition" in alert.annotations  # then its description ends with the value
+        measured = alert.annotations.get("value") or (alert.annotations.get("description", "") if compiled else "")
         if measured:
             yield f"{line(alert.rule)}: {line(measured)}"
 

@@ -1,0 +1,151 @@
+"""The guide's own policy in a real receiver: application, engine, store in memory, dispatcher, senders; a clock that
+is moved by hand, and stand-ins that speak the providers' protocols.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from receiver.channels.configured import configured_channels, make_senders
+from receiver.core.model import Instant
+from receiver.demo.stand_ins import Providers, start_mailbox, start_web
+from receiver.desk import Desk
+from receiver.dispatcher import Dispatcher
+from receiver.engine import Engine
+from receiver.messages import Words
+from receiver.metrics import Metrics
+from receiver.records import Records
+from receiver.settings import Settings
+from receiver.store import open_store
+from receiver.web.app import make_app, make_runner
+from rules.load import load
+from rules.policy import Policy, Reports
+from tests.web.conftest import START, StillClock
+
+GUIDE = load([Path(__file__).parent.parent / "policies" / "guide.md"])
+
+
+def policy_of_the_guide() -> Policy:
+    """The guide, and somebody who gets its reports."""
+    reports = Reports(
+        GUIDE.reports.structure, GUIDE.reports.executive_summary, GUIDE.reports.technical, ("board@company.com",)
+    )
+    return replace(GUIDE, reports=reports)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One message that reached somebody."""
+
+    medium: str
+    to: str
+    headline: str
+    text: str
+
+
+class Hall:
+    """A receiver under the guide's policy, and all that people heard of it."""
+
+    def __init__(self, desk: Desk, dispatcher: Dispatcher, clock: StillClock, http: aiohttp.ClientSession) -> None:
+        self.desk, self.dispatcher, self.clock, self.http = desk, dispatcher, clock, http
+        self.heard: list[Heard] = []
+
+    async def pass_time(self, micros: int) -> None:
+        """Time passes: every window fires at its time, and what is due is sent."""
+        until = self.clock.now + micros
+        while (due := self.desk.engine._store.next_due()) is not None and due <= until:
+            self.clock.now = max(self.clock.now, due)
+            await self.work()
+        self.clock.now = Instant(until)
+        await self.work()
+
+    async def work(self) -> None:
+        """Fire and send what is due now."""
+        await self.desk.run(self.desk.engine.fire_due, self.clock.now)
+        while await self.dispatcher.send_due():
+            await self.dispatcher.finish(10)
+
+    async def api(self, method: str, path: str, body: Any = None) -> Any:
+        """One call that must go well; then what it planned is sent."""
+        async with self.http.request(method, path, json=body) as answer:
+            said = await answer.json(content_type=None) if "json" in answer.content_type else await answer.text()
+            assert answer.status < 300, said
+        await self.work()
+        return said
+
+    def mails(self, to: str) -> list[Heard]:
+        """What this address got."""
+        return [each for each in self.heard if each.medium == "email" and to in each.to]
+
+
+@pytest.fixture
+async def hall() -> AsyncIterator[Hall]:
+    """The receiver, with every provider of the guide's channels standing in."""
+    policy, clock, metrics = policy_of_the_guide(), StillClock(), Metrics()
+    heard: list[Heard] = []
+    async with contextlib.AsyncExitStack() as stack:
+        mailbox, smtp = await start_mailbox(
+            lambda *said: heard.append(Heard(*(each.strip() for each in said[:3]), said[3].replace("\r\n", "\n")))
+        )
+        stack.callback(mailbox.close)
+        runner, providers = await start_web(
+            Providers(lambda *said: heard.append(Heard(*said[:3], said[3].replace("\r\n", "\n")))).app
+        )
+        stack.push_async_callback(runner.cleanup)
+        settings = Settings.read(
+            {
+                "TOCSIN_DATABASE": "sqlite://",
+                "TOCSIN_SMTP_URL": smtp,
+                "TOCSIN_EMAIL_FROM": "tocsin@company.com",
+                "TOCSIN_SLACK_TOKEN": "xoxb-1",
+                "TOCSIN_SLACK_API_URL": f"{providers}/slack/api/",
+                "TOCSIN_PAGERDUTY_ROUTING_KEY": "0123456789abcdef0123456789abcdef",
+                "TOCSIN_PAGERDUTY_API_URL": f"{providers}/pagerduty",
+                "TOCSIN_TWILIO_ACCOUNT_SID": "AC00000000000000000000000000000000",
+                "TOCSIN_TWILIO_AUTH_TOKEN": "t",
+                "TOCSIN_TWILIO_FROM": "+15550100",
+                "TOCSIN_TWILIO_API_URL": f"{providers}/twilio",
+            }
+        )
+        store = open_store(settings.database)
+        stack.callback(store.close)
+        desk = Desk(Engine(store, policy, configured_channels(policy, settings), START), clock)
+        stack.callback(desk.close)
+        words, senders, reads = (
+            Words(None, store.installation, sms_replies=False),
+            make_senders(settings, clock),
+            store.reads(),
+        )
+        records = Records(reads, words, lambda: desk.engine.current)
+        dispatcher = Dispatcher(desk, senders, words, records, "test", store.installation, metrics)
+        for sender in senders.values():
+            stack.push_async_callback(sender.close)
+        app = make_app(
+            desk=desk,
+            reads=reads,
+            settings=settings,
+            clock=clock,
+            metrics=metrics,
+            ready=list,
+            reload=_no_reload,
+            key=settings.key(store.key),
+        )
+        house = make_runner(app)
+        await house.setup()
+        stack.push_async_callback(house.cleanup)
+        await web.TCPSite(house, "127.0.0.1", 0).start()
+        base = f"http://127.0.0.1:{house.addresses[0][1]}/"
+        http = await stack.enter_async_context(aiohttp.ClientSession(base, timeout=aiohttp.ClientTimeout(20)))
+        made = Hall(desk, dispatcher, clock, http)
+        made.heard = heard
+        yield made
+
+
+async def _no_reload() -> list[str]:
+    return []

@@ -1,0 +1,171 @@
+"""Scripted incidents: each detection rule and each incident type of the guide, from the alert that its compiled rule
+raises to the report at the close, through the real receiver. What the guide describes is what people get.
+"""
+
+from typing import Any
+
+import pytest
+
+from receiver.core.model import Instant
+from receiver.messages.times import moment
+from rules.compile import compile as compile_rules
+from rules.groups import AlertingRule
+from rules.policy import EMERGENCY, HOUR, MINUTE, IncidentType, Rule
+from tests.guide.conftest import GUIDE, Hall
+
+ALERTS: dict[str, AlertingRule] = {
+    alert.rule.key: alert
+    for group in compile_rules(GUIDE)
+    for alert in group.alerts
+    if alert.rule is not None and alert.lost is None
+}
+"""Rule key → the compiled alert."""
+
+SYSTEM = {"system": "landing-7"}
+VALUE = "0.08"
+
+
+def webhook(labels: dict[str, str], annotations: dict[str, str], begin: Instant, end: Instant | None = None) -> Any:
+    """Alertmanager's body about one alert."""
+    alert = {
+        "status": "resolved" if end else "firing",
+        "labels": labels,
+        "annotations": annotations,
+        "startsAt": moment(begin).isoformat().replace("+00:00", "Z"),
+        "endsAt": moment(end).isoformat().replace("+00:00", "Z") if end else "0001-01-01T00:00:00Z",
+        "fingerprint": "f1",
+        "generatorURL": "http://prometheus/graph",
+    }
+    return {"version": "4", "status": alert["status"], "alerts": [alert], "groupLabels": labels, "groupKey": "g"}
+
+
+def compiled(key: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Labels and annotations of the compiled alert, as Prometheus would send them."""
+    alert = ALERTS[key]
+    annotations = {name: text.replace('{{ printf "%.4g" $value }}', VALUE) for name, text in alert.annotations}
+    return {"alertname": alert.alert, **dict(alert.labels), **SYSTEM}, annotations
+
+
+def channels_of(what: Rule | IncidentType) -> set[str]:
+    """Who is paged at once: its own channels, else its level's."""
+    return set(what.channels or GUIDE.level_channels(what.level))
+
+
+async def tell(hall: Hall, what: Rule | IncidentType, labels: dict[str, str], annotations: dict[str, str]) -> None:
+    """The whole story of an incident that opens by an alert, and what must be true on the way."""
+    level = GUIDE.level(what.level)
+    begin = hall.clock.now
+    one = "api/v1/incidents/1"
+    await hall.api("POST", "webhook/alertmanager", webhook(labels, annotations, begin))
+
+    # It opens at its level, and its channels are paged, with the guide's subject.
+    incident = await hall.api("GET", one)
+    assert (incident["level"], incident["type"]) == (what.level, what.name)
+    assert {each.medium for each in hall.heard} == channels_of(what)
+    [page] = hall.mails("incident-response@company.com")
+    assert page.headline == f"INCIDENT ALERT: {level.name} - {what.name}"
+    if isinstance(what, IncidentType):
+        for action in what.immediate_actions:
+            assert action in page.text
+        assert what.description in page.text
+
+    # Nobody answers: it escalates at the escalation time, and at the response time the stakeholders hear of it.
+    await hall.pass_time(level.escalation_time)
+    assert (await hall.api("GET", one))["escalation"]["step"] == 1
+    await hall.pass_time(level.response_time - level.escalation_time)
+    assert hall.mails("management@company.com")
+
+    # Somebody takes it: the initial template's body goes out.
+    await hall.api("POST", f"{one}/acknowledge", {"by": "dana"})
+    assert any(
+        "Response Actions:\n- Incident acknowledged" in each.text for each in hall.mails("management@company.com")
+    )
+    facts = {
+        "impact_description": "landings were delayed",
+        "root_cause": "a stale model",
+        "contributing_factors": "no age limit",
+        "fix_description": "model rolled back",
+        "lessons_learned": "pin the model",
+        "long_term_improvements": "watch the model's age",
+        "process_changes": "two reviews",
+        "testing_performed": "replayed yesterday",
+    }
+    await hall.api("POST", f"{one}/notes", {"by": "dana", "text": "compared the two models"})
+    await hall.api("PATCH", one, {"by": "dana", "facts": facts})
+
+    # The signal recovers: by itself at levels 1 to 3, at level 4 a person confirms.
+    await hall.pass_time(MINUTE)
+    await hall.api("POST", "webhook/alertmanager", webhook(labels, annotations, begin, hall.clock.now))
+    await hall.pass_time(level.resolve_after)
+    incident = await hall.api("GET", one)
+    if incident["level"] == EMERGENCY:
+        assert (incident["state"], incident["recovery"]) == ("acknowledged", "confirm")
+        await hall.api("POST", f"{one}/resolve", {"by": "dana"})
+    resolution = [each for each in hall.mails("incident-response@company.com") if "Incident Resolution:" in each.text]
+    assert len(resolution) == 1
+    for said in ("Root Cause: a stale model", "Fix Applied: model rolled back", "pin the model"):
+        assert said in resolution[0].text
+
+    # After the guide's 24 hours of monitoring it closes, and its report is mailed.
+    await hall.pass_time(24 * HOUR)
+    assert (await hall.api("GET", one))["state"] == "closed"
+    facts_told = [entry["fact"] for entry in (await hall.api("GET", f"{one}/timeline"))["timeline"]]
+    order = ["opened", "paged", "escalated", "breached", "acknowledged", "recovered", "resolved", "closed"]
+    assert [fact for fact in dict.fromkeys(facts_told) if fact in order] == order
+    [mailed] = hall.mails("board@company.com")
+    assert mailed.headline.startswith("Incident report #1")
+    await check_report(hall, what, facts, annotations)
+    assert "a stale model" in mailed.text
+
+
+async def check_report(
+    hall: Hall, what: Rule | IncidentType, facts: dict[str, str], annotations: dict[str, str]
+) -> None:
+    """The report has the guide's nine sections and every field of both templates; none is unknown in the end."""
+    report = await hall.api("GET", "api/v1/incidents/1/report")
+    assert tuple(each["name"] for each in report["sections"]) == (*GUIDE.reports.structure, "technical_report")
+    sections = {each["name"]: each for each in report["sections"]}
+    for name, parts in (
+        ("executive_summary", GUIDE.reports.executive_summary),
+        ("technical_report", GUIDE.reports.technical),
+    ):
+        told = {field: values for part in sections[name]["parts"] for field, values in part["fields"].items()}
+        assert list(told) == [field for part in parts for field in part.content]
+        known_only_of_types = {"immediate_actions"} if isinstance(what, Rule) else set()
+        unknown = {field for field, values in told.items() if not values} - known_only_of_types
+        assert unknown <= ({"performance_metrics"} if "description" not in annotations else set())
+        for field in facts.keys() & told.keys():
+            assert told[field] == [facts[field]]
+
+
+@pytest.mark.parametrize("rule", GUIDE.rules, ids=lambda rule: rule.key)
+async def test_each_detection_rule(hall: Hall, rule: Rule) -> None:
+    """The alert of each of the guide's rules becomes the incident, the messages and the report that it describes."""
+    await tell(hall, rule, *compiled(rule.key))
+
+
+@pytest.mark.parametrize("kind", GUIDE.incident_types, ids=lambda kind: kind.key)
+async def test_each_incident_type_by_its_signal(hall: Hall, kind: IncidentType) -> None:
+    """The boolean signal of each incident type opens it, with its description and immediate actions in the page."""
+    await tell(hall, kind, *compiled(kind.key))
+
+
+@pytest.mark.parametrize("kind", GUIDE.incident_types, ids=lambda kind: kind.key)
+async def test_each_incident_type_by_a_label(hall: Hall, kind: IncidentType) -> None:
+    """Any alert labelled `incident_type` opens it, at its level."""
+    await tell(hall, kind, {"alertname": "Whatever", "incident_type": kind.name, **SYSTEM}, {"summary": "seen by us"})
+
+
+@pytest.mark.parametrize("kind", GUIDE.incident_types, ids=lambda kind: kind.key)
+async def test_each_incident_type_by_hand(hall: Hall, kind: IncidentType) -> None:
+    """A person declares it: the same pages and actions, and only a person resolves it."""
+    await hall.api("POST", "api/v1/incidents", {"type": kind.name, "by": "dana"})
+    assert {each.medium for each in hall.heard} == channels_of(kind)
+    [page] = hall.mails("incident-response@company.com")
+    assert all(action in page.text for action in kind.immediate_actions)
+    await hall.api("POST", "api/v1/incidents/1/acknowledge", {"by": "dana"})
+    await hall.pass_time(HOUR // 4)
+    assert (await hall.api("GET", "api/v1/incidents/1"))["state"] in {"open", "acknowledged"}
+    await hall.api("POST", "api/v1/incidents/1/resolve", {"by": "dana"})
+    await hall.pass_time(24 * HOUR)
+    assert hall.mails("board@company.com")
