@@ -92,7 +92,7 @@ class Dispatcher:
             self._in_flight[_channel(delivery)] -= 1
         for notification, _ in delivery.items:
             self._metrics.sent(notification, outcome, self._desk.clock())
-        self._report(Report(notification.id, outcome) for notification, _ in delivery.items)
+        self._report(Report(notification, outcome) for notification, _ in delivery.items)
 
     async def _send(self, delivery: Delivery, claimed_at: int) -> Outcome:
         notification, incident = delivery.items[0]
@@ -131,10 +131,10 @@ class Dispatcher:
         return mail(report, message)
 
     async def _still_ours(self, delivery: Delivery) -> bool:
-        """Whether the lease still holds; where that cannot be asked, it is not taken for granted."""
-        ids = [notification.id for notification, _ in delivery.items]
+        """Whether the lease still holds; where the store cannot say, it does not: then nothing is sent twice."""
+        claimed = [notification for notification, _ in delivery.items]
         try:
-            return await self._desk.run(self._desk.engine.holds, ids, self._worker, self._desk.clock())
+            return await self._desk.run(self._desk.engine.holds, claimed, self._desk.clock())
         except StoreUnavailable:
             return False
 
@@ -154,7 +154,7 @@ class Dispatcher:
         engine = self._desk.engine
         for _ in range(int(SEND_TIMEOUT / REPORT_RETRY)):
             try:
-                counted = await self._desk.run(engine.report, batch, self._worker, self._desk.clock())
+                counted = await self._desk.run(engine.report, batch, self._desk.clock())
             except StoreUnavailable as error:
                 log.warning("cannot record what was sent; trying again", reason=str(error), messages=len(batch))
                 await asyncio.sleep(REPORT_RETRY)

@@ -90,7 +90,8 @@ class Delivery:
 class Report:
     """How a claimed notification fared."""
 
-    notification_id: str
+    notification: Notification
+    """As it was claimed: whose claim this was counts."""
     outcome: Outcome
 
 
@@ -246,32 +247,31 @@ class Engine:
         playbook = self._playbook(transaction, items[0][1].policy)
         return Delivery(items, threads.get(message[0].id, ""), self.book(playbook))
 
-    def holds(self, notification_ids: Sequence[str], worker: str, now: Instant) -> bool:
-        """Whether the worker's lease on all of them still holds: asked just before the first byte."""
+    def holds(self, claimed: Sequence[Notification], now: Instant) -> bool:
+        """Whether the lease on all of them, as claimed, still holds: asked just before the first byte."""
         with self._store.transaction() as transaction:
-            stored = transaction.notifications(notification_ids)
-        return len(stored) == len(notification_ids) and all(
-            each.leased_by == worker and each.due_at is not None and each.due_at > now and not each.superseded
-            for each in stored.values()
+            stored = transaction.notifications([each.id for each in claimed])
+        return all(_is_held(stored.get(each.id), each) for each in claimed) and all(
+            each.due_at is not None and each.due_at > now and not each.superseded for each in stored.values()
         )
 
-    def report(self, reports: Sequence[Report], worker: str, now: Instant) -> int:
+    def report(self, reports: Sequence[Report], now: Instant) -> int:
         """Record what became of claimed notifications; returns how many counted (a lost lease does not).
 
         Raises StoreUnavailable: then the leases run out and the messages are sent again.
         """
-        return sum(self._contain(reports, lambda batch: self._report(batch, worker, now), lambda _: 0))
+        return sum(self._contain(reports, lambda batch: self._report(batch, now), lambda _: 0))
 
-    def _report(self, reports: Sequence[Report], worker: str, now: Instant) -> list[int]:
+    def _report(self, reports: Sequence[Report], now: Instant) -> list[int]:
         with self._store.transaction() as transaction:
-            ids = [report.notification_id for report in reports]
+            ids = [report.notification.id for report in reports]
             work = self._work(transaction, now)
-            work.load([], [each.incident_id for each in transaction.notifications(ids).values()])
+            work.load([], list(dict.fromkeys(report.notification.incident_id for report in reports)))
             stored = transaction.notifications(ids)
             counted = 0
             for report in reports:
-                notification = stored.get(report.notification_id)
-                if notification and notification.status is Status.WAITING and notification.leased_by == worker:
+                notification = stored.get(report.notification.id)
+                if notification is not None and _is_held(notification, report.notification):
                     work.decide(work.by_id(notification.incident_id), Reported(notification, report.outcome))
                     counted += 1
             work.save()
@@ -343,4 +343,10 @@ class Engine:
 
 
 def _lease(notification: Notification, worker: str, now: Instant) -> Notification:
-    return changed(notification, leased_by=worker, due_at=Instant(now + LEASE))
+    """The lease names its claim, not only its worker: one that slept may come to claim the same message twice."""
+    return changed(notification, leased_by=f"{worker}@{now}", due_at=Instant(now + LEASE))
+
+
+def _is_held(stored: Notification | None, claimed: Notification) -> bool:
+    """Whether nobody has claimed or finished it since this claim."""
+    return stored is not None and stored.status is Status.WAITING and stored.leased_by == claimed.leased_by

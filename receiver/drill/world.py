@@ -125,8 +125,8 @@ class World:
                 )
                 for notification, _ in delivery.items:
                     self.sent.append(Sent(self.now, notification, outcome))
-                    reports.append(Report(notification.id, outcome))
-            self.engine.report(reports, WORKER, self.now)
+                    reports.append(Report(notification, outcome))
+            self.engine.report(reports, self.now)
 
 
 def _raise(_event: object, error: Exception) -> NoReturn:

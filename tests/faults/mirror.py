@@ -1,0 +1,146 @@
+"""What the engines committed, remembered beside the store, and what must hold at every single commit.
+
+The mirror sees every transaction between the engine and the store. So what the store loses afterwards is missed.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from receiver.core.model import Alert, Entry, Fact, Incident, Instant, State, Status, Window
+from receiver.work import Changes
+from rules.policy import EMERGENCY
+
+FIRED_BY = {
+    Fact.BREACHED: Window.BREACH,
+    Fact.ACK_EXPIRED: Window.ACK_EXPIRY,
+    Fact.CLOSED: Window.CLOSE,
+    Fact.RECOVERY_CONFIRM: Window.VERIFY,
+    Fact.RECOVERY_UNVERIFIED: Window.VERIFY,
+}
+"""Facts that only a window can bring about."""
+BY_ITSELF = {Fact.ESCALATED: Window.ESCALATE, Fact.RESOLVED: Window.VERIFY}
+"""Facts that a window brings about where no person did."""
+AT_0 = {Fact.OPENED, Fact.DECLARED, Fact.REOPENED, Fact.ACK_VOIDED, Fact.ACK_EXPIRED}
+"""From here the steps are counted anew."""
+DISTURBS = {Fact.LEVEL_ROSE, Fact.RULE_JOINED, Fact.CHANGED, Fact.REPLANNED}
+"""The plan, and so the windows, may be others from here on."""
+
+
+class Broken(AssertionError):
+    """A promise was not kept."""
+
+
+@dataclass
+class Steps:
+    """One run of escalations, from "as at 0" on: which steps must have been taken or recorded as missed by when."""
+
+    began: int
+    escalation: int | None
+    response: int
+    taken: int = 0
+
+    def expected(self, now: int) -> int:
+        """Steps due from the beginning of the run until now."""
+        since = now - self.began
+        if self.escalation is None:
+            return 0 if since < self.response else 1
+        early = 1 if self.escalation < self.response and since >= self.escalation else 0
+        late = 0 if since < self.response else 1 + (since - self.response) // self.escalation
+        return early + late
+
+
+@dataclass
+class Mirror:
+    """Incidents, alerts, timelines and fates of messages, as committed."""
+
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    alerts: dict[str, dict[str, Alert]] = field(default_factory=lambda: defaultdict(dict))
+    timeline: dict[str, list[Entry]] = field(default_factory=lambda: defaultdict(list))
+    fates: dict[str, Status] = field(default_factory=dict)
+    """Notification → its status, as committed last."""
+    fired: set[tuple[str, Window, int]] = field(default_factory=set)
+    steps: dict[str, Steps | None] = field(default_factory=dict)
+
+    def open_key(self, key: str) -> Incident | None:
+        """The incident of that key that is not closed."""
+        return next((each for each in self.incidents.values() if each.key == key and not _is_closed(each)), None)
+
+    def next_due(self) -> Instant | None:
+        """The earliest window."""
+        return min((each.due_at for each in self.incidents.values() if each.due_at is not None), default=None)
+
+    def take(self, changes: Changes, now: Instant, *, blind: bool) -> None:
+        """A transaction was committed: check it, and remember it."""
+        entries: dict[str, list[Entry]] = defaultdict(list)
+        for entry in changes.entries:
+            entries[entry.incident_id].append(entry)
+        for incident_id, alert in changes.alerts:
+            self.alerts[incident_id][alert.fingerprint] = alert
+        for notification in (*changes.planned, *changes.settled):
+            if self.fates.get(notification.id, Status.WAITING) is not Status.WAITING:
+                raise Broken(f"{notification.id} was final and is changed again")
+            self.fates[notification.id] = notification.status
+        for after in (*changes.opened, *changes.changed):
+            self._check(self.incidents.get(after.id), after, entries[after.id], now, blind=blind)
+            self.incidents[after.id] = after
+            self.timeline[after.id].extend(entries[after.id])
+
+    def _check(
+        self, before: Incident | None, after: Incident, entries: list[Entry], now: Instant, *, blind: bool
+    ) -> None:
+        known = before.entries if before else 0
+        if [each.position for each in entries] != list(range(known + 1, after.entries + 1)):
+            raise Broken(f"timeline of #{after.number} has gaps: {known} → {after.entries}")
+        if entries and self.timeline[after.id] and entries[0].at < self.timeline[after.id][-1].at:
+            raise Broken(f"timeline of #{after.number} goes back in time")
+        if before is not None and before.state is not State.CLOSED and after.opened_at != before.opened_at:
+            raise Broken(f"#{after.number} is another incident by now")
+        for entry in entries:
+            if entry.fact is Fact.RESOLVED and not entry.by:
+                self._check_resolve(before, after, now, blind=blind)
+            window = FIRED_BY.get(entry.fact) or (BY_ITSELF.get(entry.fact) if not entry.by else None)
+            if window is not None:
+                self._check_window(before, window, now)
+            self._count(after, entry)
+
+    def _check_window(self, before: Incident | None, window: Window, now: Instant) -> None:
+        at = before.windows.get(window) if before else None
+        if before is None or at is None or at > now:
+            raise Broken(f"the window {window} fired early (due at {at}, now {now})")
+        if (before.id, window, at) in self.fired:
+            raise Broken(f"the window {window} of #{before.number} fired twice")
+        self.fired.add((before.id, window, at))
+
+    def _check_resolve(self, before: Incident | None, after: Incident, now: Instant, *, blind: bool) -> None:
+        """Resolved by itself: only when the recovery was verified."""
+        alerts = self.alerts[after.id].values()
+        if blind or any(each.firing for each in alerts) or after.level == EMERGENCY:
+            raise Broken(f"#{after.number} resolved by itself on an unverified recovery (blind: {blind})")
+        recovered_at = before.recovered_at if before else None
+        clearings = [each.ended_at for each in alerts if each.ended_at is not None]
+        last = [each for each in alerts if each.ended_at == max(clearings, default=None)]
+        if recovered_at is None or recovered_at >= now or (last and all(each.twin for each in last)):
+            raise Broken(f"#{after.number} resolved by itself, and nothing proved the recovery")
+
+    def _count(self, after: Incident, entry: Entry) -> None:
+        """Every step is taken or recorded as missed."""
+        run = self.steps.get(after.id)
+        if entry.fact in AT_0:
+            escalation = after.windows.get(Window.ESCALATE)
+            self.steps[after.id] = Steps(
+                entry.at, escalation - entry.at if escalation else None, after.response_due_at - entry.at
+            )
+        elif entry.fact in DISTURBS or entry.fact in {Fact.ACKNOWLEDGED, Fact.RESOLVED} or run is None:
+            self.steps[after.id] = None
+        elif entry.fact is Fact.ESCALATED and entry.by:
+            self.steps[after.id] = None
+        elif entry.fact in {Fact.ESCALATED, Fact.BREACHED, Fact.WINDOW_MISSED}:
+            run.taken += int(entry.data.get("steps", 1)) if entry.fact is Fact.WINDOW_MISSED else 1
+            if entry.fact is not Fact.WINDOW_MISSED and run.escalation is not None:
+                expected = run.expected(entry.at)
+                if run.taken != expected:
+                    raise Broken(f"#{after.number}: {run.taken} steps taken or missed, {expected} were due")
+
+
+def _is_closed(incident: Incident) -> bool:
+    return incident.state is State.CLOSED

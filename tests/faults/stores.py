@@ -1,0 +1,110 @@
+"""The real SQLite store in memory, with faults: it fails before a commit, after it, or the process dies there."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+from receiver.errors import StoreConflict, StoreUnavailable
+from receiver.store import SqlStore, schema
+from receiver.store.database import Database
+from receiver.work import Changes
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+class Fate(StrEnum):
+    """What becomes of a transaction."""
+
+    WELL = "well"
+    REFUSED = "refused"
+    """The database does not answer."""
+    UNDONE = "undone"
+    """It fails at the end, and nothing is stored."""
+    CONFLICT = "conflict"
+    """Another replica was quicker."""
+    BUG = "bug"
+    """It fails with an error nobody expects."""
+    ANSWER_LOST = "answer lost"
+    """It is stored, and the answer never comes."""
+    DIES_BEFORE = "dies before the commit"
+    DIES_AFTER = "dies after the commit"
+
+
+BEFORE: dict[Fate, Callable[[], BaseException]] = {
+    Fate.UNDONE: lambda: StoreUnavailable("the disk is full"),
+    Fate.CONFLICT: StoreConflict,
+    Fate.BUG: lambda: RuntimeError("nobody expects this"),
+    Fate.DIES_BEFORE: Crash,
+}
+AFTER: dict[Fate, Callable[[], BaseException]] = {
+    Fate.ANSWER_LOST: lambda: StoreUnavailable("the connection was cut"),
+    Fate.DIES_AFTER: Crash,
+}
+
+
+@cache
+def database() -> Database:
+    """One database in memory, its schema made once."""
+    made = Database("sqlite://")
+    made.migrate()
+    return made
+
+
+def empty_store() -> SqlStore:
+    """The store as it is on the first day."""
+    with database().write() as connection:
+        for table in schema.metadata.sorted_tables:
+            connection.exec_driver_sql(f"DELETE FROM {table.name}")
+    return SqlStore(database())
+
+
+class Observed:
+    """A transaction that remembers what was saved in it."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.saved: list[Changes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def save(self, changes: Changes) -> None:
+        self.saved.append(changes)
+        self._inner.save(changes)
+
+
+class FaultyStore:
+    """A store whose every transaction has its fate. `committed` hears what was stored."""
+
+    def __init__(
+        self, inner: Any, fate: Callable[[], Fate], committed: Callable[[Sequence[Changes]], None]
+    ) -> None:
+        self._inner = inner
+        self._fate = fate
+        self._committed = committed
+
+    @contextmanager
+    def transaction(self) -> Iterator[Observed]:
+        fate = self._fate()
+        if fate is Fate.REFUSED:
+            raise StoreUnavailable("the database does not answer")
+        with self._inner.transaction() as transaction:
+            observed = Observed(transaction)
+            yield observed
+            if fate in BEFORE and (observed.saved or fate is not Fate.CONFLICT):
+                raise BEFORE[fate]()
+        self._committed(observed.saved)
+        if fate in AFTER:
+            raise AFTER[fate]()
+
+    def next_due(self) -> Any:
+        match self._fate():
+            case Fate.REFUSED | Fate.UNDONE:
+                raise StoreUnavailable("the database does not answer")
+            case Fate.DIES_BEFORE | Fate.DIES_AFTER:
+                raise Crash
+        return self._inner.next_due()
