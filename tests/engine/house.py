@@ -49,12 +49,10 @@ class House:
         """Take what may be sent."""
         return self.engine.claim(Instant(START + at), worker, busy)
 
-    def report(
-        self, messages: Sequence[Notification], outcome: Outcome | None = None, at: int = 0, worker: str = "w"
-    ) -> int:
-        """Say how messages fared; by default they were delivered."""
-        reports = [Report(each.id, outcome or Delivered(f"ref-{each.id}")) for each in messages]
-        return self.engine.report(reports, worker, Instant(START + at))
+    def report(self, messages: Sequence[Notification], outcome: Outcome | None = None, at: int = 0) -> int:
+        """Say how claimed messages fared; by default they were delivered."""
+        reports = [Report(each, outcome or Delivered(f"ref-{each.id}")) for each in messages]
+        return self.engine.report(reports, Instant(START + at))
 
     def deliver_all(self, at: int = 0) -> list[Notification]:
         """Claim and deliver until nothing is left to send; what was delivered, in order."""

@@ -4,9 +4,9 @@ The mirror sees every transaction between the engine and the store. So what the 
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from receiver.core.model import Alert, Entry, Fact, Incident, Instant, State, Status, Window
+from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification, State, Status, Window
 from receiver.work import Changes
 from rules.policy import EMERGENCY
 
@@ -26,8 +26,8 @@ DISTURBS = {Fact.LEVEL_ROSE, Fact.RULE_JOINED, Fact.CHANGED, Fact.REPLANNED}
 """The plan, and so the windows, may be others from here on."""
 
 
-class Broken(AssertionError):
-    """A promise was not kept."""
+class Broken(BaseException):
+    """A promise was not kept. Not an Exception: the engine contains those."""
 
 
 @dataclass
@@ -58,6 +58,8 @@ class Mirror:
     timeline: dict[str, list[Entry]] = field(default_factory=lambda: defaultdict(list))
     fates: dict[str, Status] = field(default_factory=dict)
     """Notification → its status, as committed last."""
+    waiting: dict[str, Notification] = field(default_factory=dict)
+    """What is in the outbox; what was overtaken is due at once."""
     fired: set[tuple[str, Window, int]] = field(default_factory=set)
     steps: dict[str, Steps | None] = field(default_factory=dict)
 
@@ -65,9 +67,27 @@ class Mirror:
         """The incident of that key that is not closed."""
         return next((each for each in self.incidents.values() if each.key == key and not _is_closed(each)), None)
 
-    def next_due(self) -> Instant | None:
-        """The earliest window."""
-        return min((each.due_at for each in self.incidents.values() if each.due_at is not None), default=None)
+    def is_due(self, now: Instant) -> bool:
+        """Whether a window is."""
+        return any(each.due_at is not None and each.due_at <= now for each in self.incidents.values())
+
+    def next_due(self) -> int | None:
+        """The earliest window or message."""
+        windows = (each.due_at for each in self.incidents.values() if each.due_at is not None)
+        return min((*windows, *self._heads()), default=None)
+
+    def has_mail(self, now: Instant) -> bool:
+        """Whether a message may be due."""
+        return any(at <= now for at in self._heads())
+
+    def _heads(self) -> list[int]:
+        """When the first that waits is due, of each queue."""
+        heads: dict[tuple[str, str, str], Notification] = {}
+        for each in self.waiting.values():
+            queue = (each.incident_id, each.channel, each.recipient)
+            if queue not in heads or each.sequence < heads[queue].sequence:
+                heads[queue] = each
+        return [each.due_at for each in heads.values() if each.due_at is not None]
 
     def take(self, changes: Changes, now: Instant, *, blind: bool) -> None:
         """A transaction was committed: check it, and remember it."""
@@ -80,6 +100,13 @@ class Mirror:
             if self.fates.get(notification.id, Status.WAITING) is not Status.WAITING:
                 raise Broken(f"{notification.id} was final and is changed again")
             self.fates[notification.id] = notification.status
+            self.waiting.pop(notification.id, None)
+            if notification.due_at is not None:
+                self.waiting[notification.id] = notification
+        for incident_id, _ in changes.supersedes:
+            for each in [each for each in self.waiting.values() if each.incident_id == incident_id]:
+                if not each.leased_by:
+                    self.waiting[each.id] = replace(each, due_at=each.created_at)
         for after in (*changes.opened, *changes.changed):
             self._check(self.incidents.get(after.id), after, entries[after.id], now, blind=blind)
             self.incidents[after.id] = after
@@ -130,9 +157,7 @@ class Mirror:
             self.steps[after.id] = Steps(
                 entry.at, escalation - entry.at if escalation else None, after.response_due_at - entry.at
             )
-        elif entry.fact in DISTURBS or entry.fact in {Fact.ACKNOWLEDGED, Fact.RESOLVED} or run is None:
-            self.steps[after.id] = None
-        elif entry.fact is Fact.ESCALATED and entry.by:
+        elif entry.fact in DISTURBS or entry.fact in {Fact.ACKNOWLEDGED, Fact.RESOLVED} or run is None or (entry.fact is Fact.ESCALATED and entry.by):
             self.steps[after.id] = None
         elif entry.fact in {Fact.ESCALATED, Fact.BREACHED, Fact.WINDOW_MISSED}:
             run.taken += int(entry.data.get("steps", 1)) if entry.fact is Fact.WINDOW_MISSED else 1

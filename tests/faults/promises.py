@@ -1,71 +1,86 @@
-"""What must hold at the end of a world: read from the store itself, beside what was committed and accepted."""
+"""What must hold when a world has been mended, and when it has come to its end: read from the store itself."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-from receiver.core.model import Fact, Kind, Notification, State, Status
-from tests.faults.mirror import Broken
-
-if TYPE_CHECKING:
-    from tests.faults.world import World
+from receiver.core.model import Entry, Fact, Kind, Notification, State, Status, Window
+from receiver.store import Reads
+from tests.faults.mirror import Broken, Mirror
+from tests.faults.providers import Providers
 
 FINAL = {Status.DELIVERED, Status.SUPERSEDED, Status.GAVE_UP, Status.UNDELIVERABLE}
+JOINS_A_PAGE = {"fallback", "rule_joined"}
+OPENS = {Fact.OPENED, Fact.ACK_VOIDED, Fact.ACK_EXPIRED, Fact.REOPENED}
 
 
-def check(world: "World") -> None:
-    """Everything that can be said of a world that has come to its end."""
-    reads = world.workers[0].store._inner.reads()  # the store itself, without its faults
+def check_nothing_forgotten(mirror: Mirror, before: int) -> None:
+    """No window was due before that time and has not fired; nobody's page was left at reaching nobody."""
+    for incident in mirror.incidents.values():
+        for window, at in incident.windows.items():
+            if at < before:
+                raise Broken(f"the window {window} of #{incident.number} was forgotten")
+        if incident.state is State.OPEN and not incident.page.delivered and Window.RESCUE not in incident.windows:
+            entries = mirror.timeline[incident.id]
+            pages = [each for each in entries if each.fact is Fact.PAGED and each.data["reason"] not in JOINS_A_PAGE]
+            none_left = [each.position for each in entries if each.fact is Fact.FALLBACK_EXHAUSTED]
+            if max(none_left, default=0) < max((each.position for each in pages), default=0):
+                raise Broken(f"a page of #{incident.number} reached nobody and was left at that")
+
+
+def check_end(mirror: Mirror, providers: Providers, said: Mapping[str, str], reads: Reads) -> None:
+    """Everything committed is in the store, and everything has come to its end."""
     found, _ = reads.incidents(limit=100)
-    if {each.id for each in found} != set(world.mirror.incidents):
+    if {each.id for each in found} != set(mirror.incidents):
         raise Broken("an incident that was committed is not in the store")
     for incident in found:
         if incident.state is not State.CLOSED:
             raise Broken(f"#{incident.number} never closed: it is {incident.state}")
-        if {one.fingerprint: one for one in reads.alerts(incident.id)} != world.mirror.alerts[incident.id]:
+        if {each.fingerprint: each for each in reads.alerts(incident.id)} != mirror.alerts[incident.id]:
             raise Broken(f"an accepted alert of #{incident.number} is not in the store as it was committed")
         entries = reads.timeline(incident.id)
-        if entries != world.mirror.timeline[incident.id]:
+        if entries != mirror.timeline[incident.id]:
             raise Broken(f"the timeline of #{incident.number} is not what was committed")
         notifications = reads.notifications(incident.id)
         if [each.sequence for each in notifications] != list(range(1, incident.sequence + 1)):
             raise Broken(f"notifications of #{incident.number} were planned and are not in the outbox")
         for each in notifications:
-            _check_fate(world, each)
-        _check_fallbacks(entries, notifications)
-    texts = {(i, entry.data.get("note", entry.data.get("text"))) for i, es in world.mirror.timeline.items() for entry in es}
-    for note, incident_id in world.said.items():
-        if note != "end" and (incident_id, note) not in texts:
+            _check_fate(each, providers)
+        _check_given_up(entries, notifications)
+    for note, incident_id in said.items():
+        if not any(note in (each.data.get("note"), each.data.get("text")) for each in mirror.timeline[incident_id]):
             raise Broken(f"what a person did ({note}) was accepted and is not in the timeline")
 
 
-def _check_fate(world: "World", notification: Notification) -> None:
+def _check_fate(notification: Notification, providers: Providers) -> None:
     if notification.status not in FINAL:
         raise Broken(f"{notification.id} ({notification.kind} on {notification.channel}) never came to an end")
-    if notification.status is Status.DELIVERED and not world.providers.taken[notification.id]:
+    if notification.status is Status.DELIVERED and not providers.taken[notification.id]:
         raise Broken(f"{notification.id} counts as delivered, and the provider never had it")
 
 
-def _check_fallbacks(entries: list, notifications: list[Notification]) -> None:
+def _check_given_up(entries: Sequence[Entry], notifications: Sequence[Notification]) -> None:
     """A page given up while it was wanted has its fallback told, or it is said that none is left."""
-    given_up = [each for each in notifications if each.kind is Kind.PAGE and each.status is Status.GAVE_UP]
-    for page in given_up:
-        if page.superseded:
+    for page in notifications:
+        if page.kind is not Kind.PAGE or page.status is not Status.GAVE_UP or page.superseded:
             continue
-        for place, entry in enumerate(entries):
-            same = entry.data.get("channel") == page.channel and entry.data.get("recipient") == page.recipient
-            if entry.fact is Fact.GAVE_UP and same and entry.data.get("kind") == "page" and entry.at == page.done_at:
-                follows = {each.fact for each in entries[place + 1 : place + 4]}
-                if not follows & {Fact.FALLBACK, Fact.FALLBACK_EXHAUSTED} and _is_wanted(entries[:place], page, notifications):
-                    raise Broken(f"{page.id} was given up and no fallback was told")
+        place = next(place for place, entry in enumerate(entries) if _tells_of(entry, page))
+        follows = {each.fact for each in entries[place + 1 : place + 2]}
+        wanted = _is_open(entries[:place]) and not any(
+            each.page > page.page and each.created_at <= entries[place].at for each in notifications
+        )
+        if wanted and not follows & {Fact.FALLBACK, Fact.FALLBACK_EXHAUSTED}:
+            raise Broken(f"{page.id} was given up and no fallback was told")
 
 
-def _is_wanted(before: list, page: Notification, notifications: list[Notification]) -> bool:
-    """Whether the incident was open, and this its last page, when it was given up."""
-    opens = {Fact.OPENED, Fact.ACK_VOIDED, Fact.ACK_EXPIRED, Fact.REOPENED}
-    state = "open"
+def _tells_of(entry: Entry, page: Notification) -> bool:
+    told = (entry.data.get("kind"), entry.data.get("channel"), entry.data.get("recipient"))
+    return entry.fact is Fact.GAVE_UP and told == ("page", page.channel, page.recipient) and entry.at == page.done_at
+
+
+def _is_open(before: Sequence[Entry]) -> bool:
+    is_open = True
     for entry in before:
-        if entry.fact in opens or (entry.fact is Fact.ESCALATED and entry.by):
-            state = "open"
+        if entry.fact in OPENS or (entry.fact is Fact.ESCALATED and entry.by):
+            is_open = True
         elif entry.fact in {Fact.ACKNOWLEDGED, Fact.RESOLVED}:
-            state = "not open"
-    newer = any(each.page > page.page and each.created_at <= (page.done_at or 0) for each in notifications)
-    return state == "open" and not newer
+            is_open = False
+    return is_open

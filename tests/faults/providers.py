@@ -24,8 +24,6 @@ class Attempt:
     sent_at: Instant | None = None
     over: str = ""
     """How it ended: reported, or its worker died."""
-    lease_ignored: bool = False
-    """It slipped through the gap between the second look at the lease and the first byte."""
 
     @property
     def items(self) -> tuple[tuple[Notification, Incident], ...]:
@@ -49,7 +47,6 @@ class Providers:
     last: dict[tuple[str, str, str], int] = field(default_factory=dict)
     holders: dict[str, str] = field(default_factory=dict)
     """Notification → who leased it last."""
-    slipped: int = 0
     duplicates: int = 0
 
     def upset(self, channels: tuple[str, ...]) -> None:
@@ -109,11 +106,10 @@ class Providers:
 
     def _check(self, attempt: Attempt, notification: Notification, incident: Incident) -> None:
         queue = (incident.id, notification.channel, notification.recipient)
-        if attempt.lease_ignored:
-            self.slipped += 1
-            return
         if notification.sequence < self.last.get(queue, 0):
-            raise Broken(f"{notification.id} overtaken on {notification.channel}: {self.last[queue]} went out before it")
+            raise Broken(
+                f"{notification.id} overtaken on {notification.channel}: {self.last[queue]} went out before it"
+            )
         self.last[queue] = notification.sequence
         for earlier in self.attempts[notification.id]:
             lease_over = earlier.claimed_at + LEASE <= attempt.claimed_at

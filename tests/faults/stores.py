@@ -34,6 +34,8 @@ class Fate(StrEnum):
     DIES_AFTER = "dies after the commit"
 
 
+FAILURES = (Fate.REFUSED, Fate.UNDONE, Fate.CONFLICT, Fate.ANSWER_LOST, Fate.BUG)
+DEADLY = (Fate.DIES_BEFORE, Fate.DIES_AFTER)
 BEFORE: dict[Fate, Callable[[], BaseException]] = {
     Fate.UNDONE: lambda: StoreUnavailable("the disk is full"),
     Fate.CONFLICT: StoreConflict,
@@ -80,9 +82,7 @@ class Observed:
 class FaultyStore:
     """A store whose every transaction has its fate. `committed` hears what was stored."""
 
-    def __init__(
-        self, inner: Any, fate: Callable[[], Fate], committed: Callable[[Sequence[Changes]], None]
-    ) -> None:
+    def __init__(self, inner: Any, fate: Callable[[], Fate], committed: Callable[[Sequence[Changes]], None]) -> None:
         self._inner = inner
         self._fate = fate
         self._committed = committed
@@ -96,10 +96,12 @@ class FaultyStore:
             observed = Observed(transaction)
             yield observed
             if fate in BEFORE and (observed.saved or fate is not Fate.CONFLICT):
-                raise BEFORE[fate]()
+                failure = BEFORE[fate]()
+                raise failure
         self._committed(observed.saved)
         if fate in AFTER:
-            raise AFTER[fate]()
+            failure = AFTER[fate]()
+            raise failure
 
     def next_due(self) -> Any:
         match self._fate():

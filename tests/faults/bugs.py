@@ -1,0 +1,221 @@
+"""Planted bugs: an engine or a store that breaks one promise, as real ones have done."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from receiver.core.draft import Effects
+from receiver.core.events import AlertsReceived, Rejected, Reported, TimePassed
+from receiver.core.model import Fact, Instant, State, Status
+from receiver.core.plan import Book
+from receiver.engine import Engine
+from receiver.errors import StoreUnavailable
+from receiver.store import SqlStore
+from receiver.work import Changes, Work
+from rules.policy import MINUTE
+from tests.faults.stores import database
+
+
+class Hands:
+    """A transaction that a bug has its hands in."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class Wrapped:
+    """A store whose transactions are of that kind."""
+
+    def __init__(self, inner: SqlStore, hands: type[Hands] = Hands) -> None:
+        self._inner, self._hands = inner, hands
+        self.installation = inner.installation
+
+    @contextmanager
+    def transaction(self) -> Iterator[Hands]:
+        with self._inner.transaction() as transaction:
+            yield self._hands(transaction)
+
+    def next_due(self) -> Instant | None:
+        return self._inner.next_due()
+
+
+class _SkipsOutbox(Hands):
+    def save(self, changes: Changes) -> None:
+        planned = [each for each in changes.planned if each.sequence % 7]
+        self._inner.save(replace(changes, planned=planned))
+
+
+class _LosesTimeline(Hands):
+    def save(self, changes: Changes) -> None:
+        self._inner.save(replace(changes, entries=[each for each in changes.entries if each.fact is not Fact.NOTED]))
+
+
+class _DropsLeases(Hands):
+    def save(self, changes: Changes) -> None:
+        settled = [replace(each, due_at=each.created_at) if each.leased_by else each for each in changes.settled]
+        self._inner.save(replace(changes, settled=settled))
+
+
+class _IgnoresOrder(Hands):
+    def heads(self, incident_ids: list[str], now: Instant, busy: frozenset[str] = frozenset()) -> Any:
+        heads = self._inner.heads(incident_ids, now, busy)
+        ids = [f"{each.incident_id}-{each.sequence + 1}" for each in heads]
+        following = self._inner.notifications(ids).values()
+        due = [each for each in following if each.due_at is not None and each.due_at <= now and not each.leased_by]
+        return [*(each for each in due if each.id not in {head.id for head in heads}), *heads]
+
+
+class _Optimist(Wrapped):
+    """A commit that failed is taken for one that went well."""
+
+    @contextmanager
+    def transaction(self) -> Iterator[Hands]:
+        try:
+            with self._inner.transaction() as transaction:
+                yield Hands(transaction)
+        except StoreUnavailable:
+            return
+
+
+def skips_outbox(inner: SqlStore) -> Wrapped:
+    """Some planned messages are not written with the incident."""
+    return Wrapped(inner, _SkipsOutbox)
+
+
+def loses_timeline(inner: SqlStore) -> Wrapped:
+    """What people note is not kept."""
+    return Wrapped(inner, _LosesTimeline)
+
+
+def drops_leases(inner: SqlStore) -> Wrapped:
+    """A claimed message is free again at once."""
+    return Wrapped(inner, _DropsLeases)
+
+
+def ignores_order(inner: SqlStore) -> Wrapped:
+    """A message may go out before the one planned earlier for the same recipient."""
+    return Wrapped(inner, _IgnoresOrder)
+
+
+def believes_failed_commits(inner: SqlStore) -> Wrapped:
+    """A transaction that was undone counts as stored."""
+    return _Optimist(inner)
+
+
+def forget_windows() -> None:
+    """At a restart the due times are gone."""
+    with database().write() as connection:
+        connection.exec_driver_sql("UPDATE incidents SET due_at = NULL")
+
+
+def rename_installation() -> None:
+    """At a restart the installation has a new name."""
+    with database().write() as connection:
+        connection.exec_driver_sql("UPDATE meta SET value = value || 'x' WHERE name = 'installation'")
+
+
+class NeverLooksAgain(Engine):
+    """Whoever wakes late sends without a second look at its lease."""
+
+    def holds(self, claimed: Any, now: Instant) -> bool:
+        return True
+
+
+class IgnoresBlindness(Engine):
+    """The missing heartbeat is not looked at."""
+
+    def _book(self, playbook: Any) -> Book:
+        return replace(super()._book(playbook), blind=False)
+
+
+class Early(Engine):
+    """Windows fire a minute before they are due."""
+
+    def fire_due(self, now: Instant, limit: int = 500) -> int:
+        return super().fire_due(Instant(now + MINUTE), limit)
+
+
+class _Twisted(Work):
+    """Decisions, twisted afterwards."""
+
+    def decide(self, incident: Any, event: Any) -> Effects:
+        known, taken = self._alerts.get(incident.id, {}) if incident else {}, self._take
+        twist = self.twist
+
+        def take(before: Any, effects: Effects, after: Any) -> None:
+            twisted = twist(before, event, effects, known)
+            if twisted.incident is not None:
+                taken(before, twisted, twisted.incident)
+
+        self._take = take  # type: ignore[method-assign]
+        try:
+            return super().decide(incident, event)
+        finally:
+            del self._take  # type: ignore[method-assign]
+
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        return effects
+
+
+class _Swallows(_Twisted):
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        voided = any(each.fact is Fact.ACK_VOIDED for each in effects.entries)
+        return replace(effects, incident=None) if isinstance(event, AlertsReceived) and voided else effects
+
+
+class _Mutters(_Twisted):
+    """The acknowledgement stands, and only the timeline knows better."""
+
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        if before is None or before.state is not State.ACKNOWLEDGED or not isinstance(event, AlertsReceived):
+            return effects
+        kept = [
+            replace(each, fact=Fact.ALERT_JOINED) if each.fact is Fact.ACK_VOIDED else each for each in effects.entries
+        ]
+        same = replace(effects.incident, state=before.state, windows=before.windows, sequence=before.sequence)
+        return replace(effects, incident=same, notifications=(), entries=tuple(kept))
+
+
+class _Silent(_Twisted):
+    """What is given up is just given up."""
+
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        if not (isinstance(event, Reported) and isinstance(event.outcome, Rejected)):
+            return effects
+        kept = effects.entries[:1]
+        given_up = tuple(each for each in effects.notifications if each.status is Status.GAVE_UP)
+        after = replace(before, entries=before.entries + len(kept), version=before.version + 1, page=before.page)
+        return replace(effects, incident=after, notifications=given_up, entries=kept)
+
+
+class _Skips(_Twisted):
+    """Steps that were slept through are not recorded."""
+
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        if not isinstance(event, TimePassed) or not any(e.fact is Fact.WINDOW_MISSED for e in effects.entries):
+            return effects
+        kept = [each for each in effects.entries if each.fact is not Fact.WINDOW_MISSED]
+        renumbered = [replace(each, position=before.entries + place) for place, each in enumerate(kept, 1)]
+        after = replace(effects.incident, entries=before.entries + len(kept))
+        return replace(effects, incident=after, entries=tuple(renumbered))
+
+
+def _with(work: type[Work], why: str) -> type[Engine]:
+    class Bent(Engine):
+        def _work(self, transaction: Any, now: Instant) -> Work:
+            bent: Work = super()._work(transaction, now)
+            bent.__class__ = work
+            return bent
+
+    Bent.__doc__ = why
+    return Bent
+
+
+Swallows = _with(_Swallows, "New danger leaves an acknowledged incident as it is.")
+Mutters = _with(_Mutters, "New danger is noted, and the acknowledgement stands.")
+GivesUpSilently = _with(_Silent, "A refused page is given up without its fallback.")
+SkipsSilently = _with(_Skips, "Steps missed in a downtime are not recorded.")

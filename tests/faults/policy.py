@@ -1,0 +1,31 @@
+"""The policy of the simulated worlds: four levels, four channels, four rules, times short enough to live through."""
+
+from rules.policy import HOUR, MINUTE, Channel, Level, Micros, Policy, Rule, Stakeholders
+from tests.core.guide import POLICY as GUIDE
+
+CHANNELS = ("email", "slack", "pagerduty", "sms")
+SLO, BUDGET, SAFETY, DRIFT = "s/slo", "s/budget", "s/safety", "s/drift"
+RULES = (
+    Rule("s", "slo", "slo > 0", 3, ("email", "slack")),
+    Rule("s", "budget", "budget > 0", 3, ("slack", "pagerduty")),
+    Rule("s", "safety", "safety > 0", 4, ("slack", "pagerduty")),
+    Rule("s", "drift", "drift > 0", 2, ("email",)),
+)
+LEVEL_OF = {rule.key: rule.level for rule in RULES}
+POLICY = Policy(
+    levels=(
+        Level(1, "informational", Micros(4 * HOUR), Micros(2 * HOUR)),
+        Level(2, "warning", Micros(HOUR), Micros(30 * MINUTE)),
+        Level(3, "critical", Micros(14 * MINUTE), Micros(6 * MINUTE), resolve_after=Micros(3 * MINUTE)),
+        Level(4, "emergency", Micros(9 * MINUTE), Micros(4 * MINUTE), resolution="confirmed"),
+    ),
+    channels=(
+        Channel("email", "email", recipients=("on@call",)),
+        Channel("slack", "slack", recipients=("#inc",)),
+        Channel("pagerduty", "pagerduty", recipients=("ml",)),
+        Channel("sms", "sms", recipients=("+1",)),
+    ),
+    rules=RULES,
+    templates=GUIDE.templates,
+    stakeholders=(Stakeholders("in", "", ("boss@x",), ("email",), external=False),),
+)

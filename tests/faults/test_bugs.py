@@ -1,0 +1,46 @@
+"""The simulation notices: each planted bug breaks the promise it must break, within a few worlds."""
+
+from typing import Any
+
+import pytest
+
+from tests.faults import bugs
+from tests.faults.world import PromiseError, World
+
+WITHIN = 150
+"""Worlds in which a bug must show."""
+
+PLANTED: list[tuple[str, dict[str, Any], str]] = [
+    ("the outbox is not in the transaction", {"store": bugs.skips_outbox}, "not in the outbox"),
+    ("notes are not kept", {"store": bugs.loses_timeline}, "is not what was committed"),
+    ("leases are dropped", {"store": bugs.drops_leases}, "sent twice at once|is sent although"),
+    ("the lease is not looked at again", {"engine": bugs.NeverLooksAgain}, "is sent although|overtaken|twice at once"),
+    ("messages overtake each other", {"store": bugs.ignores_order}, "overtaken on"),
+    (
+        "failed commits count",
+        {"store": bugs.believes_failed_commits},
+        "no incident knows|in the store|committed|early|outbox|twice",
+    ),
+    ("windows are forgotten at a restart", {"on_restart": bugs.forget_windows}, "was forgotten"),
+    ("the key changes at a restart", {"on_restart": bugs.rename_installation}, "with another key"),
+    ("windows fire early", {"engine": bugs.Early}, "fired early|back in time"),
+    ("an acknowledgement swallows new danger", {"engine": bugs.Swallows}, "no incident knows|swallowed"),
+    ("new danger is only noted", {"engine": bugs.Mutters}, "swallowed"),
+    ("a missing heartbeat proves the recovery", {"engine": bugs.IgnoresBlindness}, "unverified recovery"),
+    ("a page is given up silently", {"engine": bugs.GivesUpSilently}, "no fallback was told|left at that"),
+    ("missed steps are not recorded", {"engine": bugs.SkipsSilently}, "steps taken or missed"),
+]
+
+
+def live(planted: dict[str, Any]) -> None:
+    """World after world."""
+    for seed in range(WITHIN):
+        World(seed, **planted).run()
+
+
+@pytest.mark.parametrize(("planted", "expected"), [each[1:] for each in PLANTED], ids=[each[0] for each in PLANTED])
+def test_planted_bugs_are_noticed(planted: dict[str, Any], expected: str) -> None:
+    """Whoever breaks this promise breaks the build, with the story of how."""
+    with pytest.raises(PromiseError, match=expected) as noticed:
+        live(planted)
+    assert "the same again: TOCSIN_SEED=" in str(noticed.value)
