@@ -22,8 +22,8 @@ from receiver.work import Store, Transaction, Work
 from rules.policy import SECOND, Policy
 from rules.stored import digest, dump, parse
 
-LEASE = 60 * SECOND
-"""How long a claimed notification belongs to its sender; longer than any channel's own time-out."""
+LEASE = 45 * SECOND
+"""How long a claimed notification belongs to its sender; longer than any channel's own time-out (30 s)."""
 
 POSTPONE = 60 * SECOND
 """How long an incident that cannot be decided on is left alone before the next try."""

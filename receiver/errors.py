@@ -26,3 +26,7 @@ class SchemaTooNew(TocsinError):  # noqa: N818 - a state of the world, not a mis
 
 class StoreDamaged(TocsinError):  # noqa: N818 - a state of the world, not a mistake
     """The database file is damaged. `tocsin restore BACKUP` puts a backup in its place."""
+
+
+class DatabaseInUse(TocsinError):  # noqa: N818 - a state of the world, not a mistake
+    """Another process serves this database file. One process serves one file; several replicas need PostgreSQL."""

@@ -99,7 +99,7 @@ class Service:
         for warning in settings.warnings:
             log.warning("odd setting", what=warning)
         self._recorder = Recorder(self._record) if self._record else None
-        self._store = open_store(settings.database)
+        self._store = open_store(settings.database, to_serve=True)
         self.clock = Clock(self._reference_clock)
         self.metrics = Metrics()
         configured = configured_channels(self._policy, settings)

@@ -1,14 +1,14 @@
 """The command `tocsin`. Exit codes: 0 well, 1 problems found, 2 wrong usage.
 
 One module per group of commands: `policies` (check, compile), `running` (serve, demo), `incidents` and
-`responding` (the API from a shell), `reports`.
+`responding` (the API from a shell), `reports`, `maintenance` (backup, restore).
 """
 
 import sys
 
 import typer
 
-from receiver.cli import audit, channels, incidents, policies, proofs, reports, responding, running
+from receiver.cli import audit, channels, incidents, maintenance, policies, proofs, reports, responding, running
 from receiver.cli.output import fail
 from receiver.errors import TocsinError
 from rules.problems import PolicyError
@@ -28,6 +28,7 @@ audit.add_to(app)
 proofs.add_to(app)
 responding.add_to(app)
 reports.add_to(app)
+maintenance.add_to(app)
 
 
 def main() -> None:

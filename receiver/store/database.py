@@ -46,9 +46,10 @@ class Database:
 
     def __init__(self, url: str) -> None:
         """Raises SettingsError for a URL that makes no sense."""
-        self.url = _parse(url)
+        self.url = parse_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.in_memory = self.is_sqlite and self.url.database in {None, "", ":memory:"}
+        self.file = file_of(self.url)
+        self.in_memory = self.is_sqlite and self.file is None
         self.name = "the database in memory" if self.in_memory else self.url.render_as_string(hide_password=True)
         self._turn: AbstractContextManager[Any] = threading.RLock() if self.in_memory else nullcontext()
         if self.is_sqlite:
@@ -109,7 +110,14 @@ class Database:
         self.reader.dispose()
 
 
-def _parse(url: str) -> URL:
+def file_of(url: URL) -> Path | None:
+    """The file of a SQLite database; None for memory and PostgreSQL."""
+    is_file = url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}
+    return Path(str(url.database)) if is_file else None
+
+
+def parse_url(url: str) -> URL:
+    """The URL of a database. Raises SettingsError for one that makes no sense."""
     try:
         parsed = make_url(url)
     except ArgumentError:

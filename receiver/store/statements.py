@@ -89,6 +89,10 @@ WHERE incident_id = :incident_id AND status = 'waiting' AND sequence < :before A
 """
 SUPERSEDE_ON = f"{SUPERSEDE} AND channel = ANY(:channels)"
 
+RELEASE_LEASES = """
+UPDATE notifications SET leased_by = '', due_at = created_at WHERE status = 'waiting' AND leased_by <> ''
+"""
+
 TAKE_NUMBERS = """
 INSERT INTO meta (name, value) VALUES ('last_number', CAST(:count AS text))
 ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(meta.value AS bigint) + :count AS text)

@@ -1,9 +1,8 @@
 """The store: opened once by the service, used by the engine (`receiver.work.Store`) and, to read, by everyone."""
 
 import secrets
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
@@ -13,35 +12,46 @@ from receiver.core.model import Instant
 from receiver.errors import StoreUnavailable
 from receiver.store import audit
 from receiver.store.database import Database
+from receiver.store.files import copy_out, take_ownership
 from receiver.store.reads import Reads
 from receiver.store.session import Session
-from receiver.store.statements import KEEP_HEARTBEAT, NEXT_DUE
+from receiver.store.statements import KEEP_HEARTBEAT, NEXT_DUE, RELEASE_LEASES
 from receiver.store.transaction import SqlTransaction
 
 
-def open_store(url: str) -> "SqlStore":
+def open_store(url: str, *, to_serve: bool = False) -> "SqlStore":
     """Open a database and bring its schema up to date.
 
-    `sqlite://` is memory, `sqlite:///path` a file, `postgresql://…` a server. Raises SettingsError (no such kind
-    of database), SchemaTooNew, StoreDamaged and StoreUnavailable.
+    `sqlite://` is memory, `sqlite:///path` a file, `postgresql://…` a server. `to_serve`: a file is this process's
+    alone from now on, and what an earlier one had under way is due again. Raises SettingsError (no such kind of
+    database), DatabaseInUse, SchemaTooNew, StoreDamaged and StoreUnavailable.
     """
     database = Database(url)
+    let_go = take_ownership(database.file) if to_serve and database.file else _nothing
     try:
         database.migrate()
-        return SqlStore(database)
-    except DBAPIError as error:  # not a state of the store that we know: no rights, another program's tables …
+        store = SqlStore(database, let_go)
+        if let_go is not _nothing:
+            store.release_leases()
+    except BaseException as error:
         database.close()
-        raise StoreUnavailable(f"{database.name} cannot be used: {error.orig}") from error
-    except BaseException:
-        database.close()
+        let_go()
+        if isinstance(error, DBAPIError):  # not a state of the store that we know: no rights, other tables …
+            raise StoreUnavailable(f"{database.name} cannot be used: {error.orig}") from error
         raise
+    return store
+
+
+def _nothing() -> None:
+    return
 
 
 class SqlStore:
     """Where everything is kept. Errors are StoreUnavailable and StoreConflict."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, let_go: Callable[[], None] = _nothing) -> None:
         self._database = database
+        self._let_go = let_go
         self._reads = Reads(database)
         self.installation = self._remember("installation", secrets.token_hex(4))
         """Tells this installation from others, in idempotency keys; made once, when the database is."""
@@ -80,19 +90,12 @@ class SqlStore:
 
         Raises StoreUnavailable where that cannot be done.
         """
-        if not self._database.is_sqlite:
-            raise StoreUnavailable("a PostgreSQL database is backed up with pg_dump")
-        if path.exists() and not self._database.in_memory and path.samefile(str(self._database.url.database)):
-            raise StoreUnavailable(f"{path} is the database itself; a backup needs another name")
-        partial = path.with_name(f"{path.name}.partial")
-        try:
-            partial.unlink(missing_ok=True)
-            partial.touch(mode=0o600)
-            with self._database.driver() as source, closing(sqlite3.connect(partial)) as copy:
-                source.backup(copy)
-            partial.replace(path)
-        except OSError as error:
-            raise StoreUnavailable(f"the backup {path} cannot be written: {error.strerror}") from error
+        copy_out(self._database, path)
+
+    def release_leases(self) -> None:
+        """What a process that has ended had under way is due at once. Only for whoever serves the database alone."""
+        with self._database.write() as connection:
+            Session(connection).run(RELEASE_LEASES, {})
 
     def verify_audit(self, known: tuple[int, str] | None = None) -> tuple[int, str]:
         """Check the audit log; returns its head, position and hash. Raises AuditBroken where it was changed."""
@@ -114,8 +117,9 @@ class SqlStore:
             return Instant(int(rows[0].value)) if rows else None
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; the file is anybody's."""
         self._database.close()
+        self._let_go()
 
     def _remember(self, name: str, value: str) -> str:
         """What is kept under that name; `value`, if nothing is yet."""

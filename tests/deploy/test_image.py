@@ -161,8 +161,10 @@ async def test_a_receiver_starts_with_mounted_secrets_and_policy(tmp_path: Path)
 def back_up(data: Path) -> None:
     """The manual's own command, with its folder replaced."""
     manual = (ROOT / "docs" / "deploy.md").read_text()
-    (program,) = re.findall(r"exec tocsin-0 -- python -c '([^']+)'", manual)
-    subprocess.run([sys.executable, "-c", program.replace("/data/", f"{data}/")], check=True, timeout=60)
+    (path,) = re.findall(r"exec tocsin-0 -- tocsin backup /data/(\S+)", manual)
+    database = ["--database", f"sqlite:///{data / 'tocsin.db'}"]
+    command = [sys.executable, "-m", "receiver.cli", "backup", str(data / path), *database]
+    subprocess.run(command, check=True, timeout=60, cwd=ROOT)
 
 
 async def answers_of(process: asyncio.subprocess.Process, url: str) -> dict[str, Any]:

@@ -157,7 +157,12 @@ class Mirror:
             self.steps[after.id] = Steps(
                 entry.at, escalation - entry.at if escalation else None, after.response_due_at - entry.at
             )
-        elif entry.fact in DISTURBS or entry.fact in {Fact.ACKNOWLEDGED, Fact.RESOLVED} or run is None or (entry.fact is Fact.ESCALATED and entry.by):
+        elif (
+            entry.fact in DISTURBS
+            or entry.fact in {Fact.ACKNOWLEDGED, Fact.RESOLVED}
+            or run is None
+            or (entry.fact is Fact.ESCALATED and entry.by)
+        ):
             self.steps[after.id] = None
         elif entry.fact in {Fact.ESCALATED, Fact.BREACHED, Fact.WINDOW_MISSED}:
             run.taken += int(entry.data.get("steps", 1)) if entry.fact is Fact.WINDOW_MISSED else 1

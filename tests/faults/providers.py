@@ -52,7 +52,7 @@ class Providers:
     def upset(self, channels: tuple[str, ...]) -> None:
         """Every channel gets its own kind of bad days."""
         for channel in channels:
-            kind = self.dice.randrange(4)
+            kind = self.dice.choice((0, 0, 1, 1, 1, 2, 3))
             self.weights[channel] = (
                 (1, 0, 0, 0, 0, 0),
                 (6, 2, 1, 1, 1, 0),

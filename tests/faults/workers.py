@@ -51,6 +51,8 @@ class Worker:
         world = self.world
         real = SqlStore(database())
         self._installation = real.installation
+        if len(self.world.workers) == 1:
+            real.release_leases()  # as whoever serves a file alone
         self.store = FaultyStore(world.wrap(real), lambda: world.fate(self), lambda saved: world.committed(self, saved))
         try:
             self.engine = world.engine(self.store, POLICY, CHANNELS, world.now, world.poison)

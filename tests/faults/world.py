@@ -86,7 +86,7 @@ class World:
     def _live(self) -> None:
         empty_store()
         self.providers.upset(CHANNELS)
-        lasts = self.dice.choice((6, 12, 25)) * MINUTE
+        lasts = self.dice.choice((4, 8, 8, 16, 25)) * MINUTE
         for worker in self.workers:
             worker.start()
         self.alertmanager.plan(START, lasts)

@@ -51,8 +51,8 @@ class Twilio:
         return [notification for delivery in deliveries for notification, _ in delivery.items]
 
     async def report(self, notifications: list[Notification], outcome: Any = None) -> None:
-        reports = [Report(each.id, outcome or Delivered("SM1")) for each in notifications]
-        await self.receiver.desk.run(self.receiver.desk.engine.report, reports, "me", self.receiver.clock())
+        reports = [Report(each, outcome or Delivered("SM1")) for each in notifications]
+        await self.receiver.desk.run(self.receiver.desk.engine.report, reports, self.receiver.clock())
 
     async def page(self, channel: str) -> Notification:
         """Deliver everything; the page on that channel."""

@@ -1,0 +1,165 @@
+"""A SQLite database as a file: whose it is, its backup, and putting a backup in its place.
+
+One process serves one file: an advisory lock on a file beside it says so, which the system lets go when the process
+ends, however it ends. Used by the store when it is opened to be served, and by `tocsin backup` and `tocsin restore`.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from receiver.errors import DatabaseInUse, SettingsError, StoreDamaged, StoreUnavailable
+from receiver.store.database import Database, file_of, parse_url
+
+_SIDES = ("-wal", "-shm")
+"""What SQLite keeps beside a database; they belong to it."""
+
+
+def take_ownership(path: Path) -> Callable[[], None]:
+    """Be the one process that serves the file; returns what lets it go. Raises DatabaseInUse."""
+    try:
+        import fcntl  # noqa: PLC0415 - not on every system; without it nothing can be promised
+    except ImportError:
+        return lambda: None
+    handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise DatabaseInUse(
+            f"another Tocsin serves {path}; stop it first (several replicas need PostgreSQL)"
+        ) from error
+    return lambda: os.close(handle)
+
+
+def copy_out(database: Database, path: Path) -> None:
+    """Copy a SQLite database into a file (replaced when the copy is whole), while everything goes on.
+
+    Raises StoreUnavailable where that cannot be done.
+    """
+    if not database.is_sqlite:
+        raise StoreUnavailable("a PostgreSQL database is backed up with pg_dump")
+    own = database.file
+    if own is not None and path.exists() and path.samefile(own):
+        raise StoreUnavailable(f"{path} is the database itself; a backup needs another name")
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600)
+        with database.driver() as source, closing(sqlite3.connect(partial)) as copy:
+            source.backup(copy)
+        _settle(partial, path)
+    except OSError as error:
+        raise StoreUnavailable(f"the backup {path} cannot be written: {error.strerror}") from error
+
+
+def back_up(url: str, path: Path) -> None:
+    """Copy the database of a URL, served or not; its schema stays as it is. Raises StoreUnavailable, SettingsError."""
+    own = _file(url, "pg_dump")
+    if not own.exists():
+        raise StoreUnavailable(f"there is no database {own}")
+    database = Database(url)
+    try:
+        copy_out(database, path)
+    finally:
+        database.close()
+
+
+def restore(url: str, backup: Path) -> Path | None:
+    """Put a backup in the place of the database; returns where the replaced one is kept (None: there was none).
+
+    Raises DatabaseInUse while it is served, StoreDamaged and SchemaTooNew for a backup that cannot be used,
+    StoreUnavailable and SettingsError.
+    """
+    own = _file(url, "pg_restore")
+    if own.exists() and backup.exists() and backup.samefile(own):
+        raise StoreUnavailable(f"{backup} is the database itself")
+    _check(backup)
+    let_go = take_ownership(own)
+    try:
+        fresh = own.with_name(f"{own.name}.restoring")
+        _prepare(backup, fresh)
+        kept = _set_aside(own)
+        _settle(fresh, own)
+    except OSError as error:
+        raise StoreUnavailable(f"{own} cannot be replaced: {error.strerror}") from error
+    finally:
+        let_go()
+    return kept
+
+
+def _file(url: str, postgresql: str) -> Path:
+    parsed = parse_url(url)
+    own = file_of(parsed)
+    if own is None:
+        in_memory = parsed.get_backend_name() == "sqlite"
+        why = "a database in memory ends with its process" if in_memory else f"for PostgreSQL there is {postgresql}"
+        raise SettingsError(f"this is for SQLite files: {why}")
+    return own
+
+
+def _check(backup: Path) -> None:
+    """Whether it is a whole database of ours."""
+    if not backup.is_file():
+        raise StoreUnavailable(f"there is no backup {backup}")
+    try:
+        with closing(sqlite3.connect(f"{backup.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            problems = [row[0] for row in connection.execute("PRAGMA integrity_check")]
+            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error as error:
+        raise StoreDamaged(f"the backup {backup} cannot be read: {error}") from error
+    if problems != ["ok"]:
+        raise StoreDamaged(f"the backup {backup} is damaged: {problems[0]}")
+    if not {"alembic_version", "incidents"} <= tables:
+        raise StoreDamaged(f"{backup} is a database, but none of Tocsin's")
+
+
+def _prepare(backup: Path, fresh: Path) -> None:
+    """A copy of the backup, brought to this version's schema."""
+    for leftover in (fresh, *_beside(fresh)):
+        leftover.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)
+    with (
+        closing(sqlite3.connect(f"{backup.absolute().as_uri()}?mode=ro", uri=True)) as source,
+        closing(sqlite3.connect(fresh)) as copy,
+    ):
+        source.backup(copy)
+    database = Database(f"sqlite:///{fresh}")
+    try:
+        database.migrate()
+    except BaseException:
+        database.close()
+        for leftover in (*_beside(fresh), fresh):
+            leftover.unlink(missing_ok=True)
+        raise
+    database.close()
+
+
+def _set_aside(own: Path) -> Path | None:
+    """The database and what is beside it get another name, so that nothing is lost by a restore."""
+    if not own.exists():
+        return None
+    number = 1
+    while (kept := own.with_name(f"{own.name}.replaced-{number}")).exists():
+        number += 1
+    for path in (*_beside(own), own):
+        if path.exists():
+            path.rename(kept.with_name(kept.name + path.name.removeprefix(own.name)))
+    return kept
+
+
+def _beside(path: Path) -> tuple[Path, ...]:
+    return tuple(path.with_name(path.name + side) for side in _SIDES)
+
+
+def _settle(written: Path, path: Path) -> None:
+    """Make it last, then give it its name in one step."""
+    for place in (written, written.absolute().parent):
+        handle = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    written.replace(path)
