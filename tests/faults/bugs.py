@@ -128,8 +128,8 @@ class NeverLooksAgain(Engine):
 class IgnoresBlindness(Engine):
     """The missing heartbeat is not looked at."""
 
-    def _book(self, playbook: Any) -> Book:
-        return replace(super()._book(playbook), blind=False)
+    def book(self, playbook: Any) -> Book:
+        return replace(super().book(playbook), blind=False)
 
 
 class Early(Engine):
