@@ -36,6 +36,8 @@ class Desk:
         self._pump: asyncio.Task[None] | None = None
         self.on_commit: Callable[[], None] = lambda: None
         """Called after each batch: messages or windows may be due now."""
+        self.failing = ""
+        """Why nothing can be written; empty once something was."""
 
     async def handle(self, requests: Sequence[Request]) -> list[Result]:
         """Decide and store; returns when it is committed. Raises StoreUnavailable (also when the queue is full)."""
@@ -67,10 +69,12 @@ class Desk:
             try:
                 results = await self.run(self._handle, [request for request, _ in batch])
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+                self.failing = str(error) if isinstance(error, StoreUnavailable) else ""
                 for _, future in batch:
                     if not future.done():
                         future.set_exception(error)
                 continue
+            self.failing = ""
             for (_, future), result in zip(batch, results, strict=True):
                 if not future.done():
                     future.set_result(result)

@@ -179,6 +179,9 @@ class Service:
     async def _pulse(self) -> Instant | None:
         """Fire what is due, start what is due; returns when the next is due. Survives whatever happens."""
         try:
+            if self.desk.failing:  # reading alone would not show whether writing goes again
+                await self.desk.run(self._store.probe)
+                self.desk.failing = ""
             await self.desk.run(self.desk.engine.fire_due, self.clock())
             await self.dispatcher.send_due()
             due_at = await self.desk.run(self._store.next_due)
@@ -232,7 +235,8 @@ class Service:
     def problems(self) -> list[str]:
         """Why the service is not ready; empty: it is."""
         silent = steady_clock() - self._beat
-        found = [self._store_problem] if self._store_problem else []
+        failing = self.desk.failing or self._store_problem
+        found = [failing] if failing else []
         if silent > STUCK_AFTER:
             found.append(f"no window was looked at for {silent // SECOND} s")
         if self.clock.skew > SKEW_LIMIT:

@@ -89,6 +89,10 @@ WHERE incident_id = :incident_id AND status = 'waiting' AND sequence < :before A
 """
 SUPERSEDE_ON = f"{SUPERSEDE} AND channel = ANY(:channels)"
 
+PROBE = """
+INSERT INTO meta (name, value) VALUES ('probe', :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+"""
+
 RELEASE_LEASES = """
 UPDATE notifications SET leased_by = '', due_at = created_at WHERE status = 'waiting' AND leased_by <> ''
 """

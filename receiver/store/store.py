@@ -15,7 +15,7 @@ from receiver.store.database import Database
 from receiver.store.files import copy_out, take_ownership
 from receiver.store.reads import Reads
 from receiver.store.session import Session
-from receiver.store.statements import KEEP_HEARTBEAT, NEXT_DUE, RELEASE_LEASES
+from receiver.store.statements import KEEP_HEARTBEAT, NEXT_DUE, PROBE, RELEASE_LEASES
 from receiver.store.transaction import SqlTransaction
 
 
@@ -91,6 +91,11 @@ class SqlStore:
         Raises StoreUnavailable where that cannot be done.
         """
         copy_out(self._database, path)
+
+    def probe(self) -> None:
+        """Write something that means nothing. Raises StoreUnavailable where that cannot be done."""
+        with self._database.write() as connection:
+            Session(connection).run(PROBE, {"value": secrets.token_hex(4)})
 
     def release_leases(self) -> None:
         """What a process that has ended had under way is due at once. Only for whoever serves the database alone."""

@@ -1,0 +1,171 @@
+"""A real `tocsin serve` on a machine that fails it: full disk, locked file, no descriptors left, a second process.
+
+While it lasts the answer is 503 (Alertmanager tries again); afterwards everything goes on, and nothing is lost.
+"""
+
+import asyncio
+import os
+import resource
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from receiver.demo.tools import free_port
+from tests.end_to_end.conftest import Told, until
+from tests.end_to_end.processes import POLICY, post, post_until_accepted, serving
+
+linux = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process are Linux's")
+
+
+@dataclass
+class House:
+    """A receiver in a process of its own."""
+
+    process: asyncio.subprocess.Process
+    base: str
+    database: Path
+    told: Told
+
+    async def hears_of(self, *serials: int) -> None:
+        """Everybody is told of these, on both channels."""
+        for serial in serials:
+            name = f"unit-{serial}"
+            await until(lambda: self.told.on("email", name) and self.told.on("slack", name), 60, name)  # noqa: B023
+
+    def descriptors(self) -> int:
+        """How many the process has open."""
+        return sum(1 for _ in Path(f"/proc/{self.process.pid}/fd").iterdir())
+
+    async def ready(self) -> str:
+        """What `/-/ready` says."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.base}/-/ready") as response:
+            return await response.text()
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    return tmp_path / "policy.yaml"
+
+
+@pytest.fixture
+async def house(environment: dict[str, str], told: Told, policy: Path, tmp_path: Path) -> AsyncIterator[House]:
+    port = free_port()
+    async with serving(policy, environment, port) as process:
+        yield House(process, f"http://127.0.0.1:{port}", tmp_path / "tocsin.db", told)
+
+
+@linux
+async def test_a_full_disk_is_said_and_passes(house: House) -> None:
+    """No byte more can be written: 503 and not ready; there is room again: taken, told, ready."""
+    await post_until_accepted(house.base, 1)
+    await house.hears_of(1)
+    size = max(path.stat().st_size for path in house.database.parent.glob("tocsin.db*"))
+    resource.prlimit(house.process.pid, resource.RLIMIT_FSIZE, (size + 4096, resource.RLIM_INFINITY))
+    statuses = [await post(house.base, serial) for serial in range(10, 20)]
+    assert statuses[-1] == 503
+    assert set(statuses) <= {200, 503}
+    assert "tocsin.db" in await house.ready()
+    resource.prlimit(house.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    for serial in range(10, 20):
+        await post_until_accepted(house.base, serial)
+    await house.hears_of(*range(10, 20))
+    assert "ready" in await house.ready()
+
+
+async def test_a_locked_database_is_said_and_passes(house: House) -> None:
+    """Another program holds the file: 503 after five seconds; it lets go: taken and told."""
+    await post_until_accepted(house.base, 1)
+    with closing(sqlite3.connect(house.database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert await post(house.base, 2) == 503
+        other.execute("ROLLBACK")
+    await post_until_accepted(house.base, 2)
+    await house.hears_of(1, 2)
+
+
+@linux
+async def test_no_file_descriptors_left_passes(house: House) -> None:
+    """Connections eat every descriptor: nothing is answered or sent; they go, and everything is."""
+    await post_until_accepted(house.base, 1)
+    await house.hears_of(1)
+    used = house.descriptors()
+    hard = resource.prlimit(house.process.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(house.process.pid, resource.RLIMIT_NOFILE, (used + 8, hard))
+    host, port = "127.0.0.1", int(house.base.rpartition(":")[2])
+    eaters = [await asyncio.open_connection(host, port) for _ in range(24)]
+    unanswered = asyncio.create_task(post(house.base, 2))
+    await until(lambda: house.descriptors() >= used + 7, what="descriptors are used up")
+    for _, writer in eaters:
+        writer.close()
+    resource.prlimit(house.process.pid, resource.RLIMIT_NOFILE, (hard, hard))
+    await unanswered
+    await post_until_accepted(house.base, 2)
+    await house.hears_of(2)
+
+
+async def test_a_second_process_on_the_file_is_refused(house: House, environment: dict[str, str], policy: Path) -> None:
+    """It says what is wrong and what to do, and the first one goes on."""
+    code, said = await _serve(environment, policy)
+    assert code == 1
+    assert "another Tocsin serves" in said
+    assert "stop it first" in said
+    await post_until_accepted(house.base, 1)
+
+
+async def test_a_damaged_file_is_said_and_restored(environment: dict[str, str], policy: Path, tmp_path: Path) -> None:
+    """The start ends with a clear message that names the remedy; the remedy works."""
+    port = free_port()
+    async with serving(policy, environment, port):
+        await post_until_accepted(f"http://127.0.0.1:{port}", 1)
+        await _tocsin(environment, "backup", str(tmp_path / "copy.db"))
+    for name in ("tocsin.db", "tocsin.db-wal"):
+        (tmp_path / name).write_bytes(b"nothing that SQLite knows" * 1000)
+    code, said = await _serve(environment, policy)
+    assert code == 1
+    assert "damaged" in said
+    assert "tocsin restore BACKUP" in said
+    assert "Traceback" not in said
+    await _tocsin(environment, "restore", str(tmp_path / "copy.db"))
+    async with serving(policy, environment, port), aiohttp.ClientSession() as session:
+        async with session.get(f"http://127.0.0.1:{port}/api/v1/incidents") as response:
+            (incident,) = (await response.json())["incidents"]
+        assert incident["labels"]["system"] == "unit-1"
+
+
+async def test_a_stopped_process_goes_on_where_it_was(house: House) -> None:
+    """SIGSTOP for a while in the middle of everything, then SIGCONT: what is overdue happens, once."""
+    await post_until_accepted(house.base, 1, level=3)
+    house.process.send_signal(signal.SIGSTOP)
+    unanswered = asyncio.create_task(post(house.base, 2, level=3))
+    await asyncio.sleep(1.5)
+    house.process.send_signal(signal.SIGCONT)
+    assert await unanswered == 200
+    await house.hears_of(1, 2)
+    assert len(house.told.on("email", "unit-1")) == 1
+
+
+async def _serve(environment: dict[str, str], policy: Path) -> tuple[int | None, str]:
+    """Try to serve; the exit code and what was said."""
+    command = [sys.executable, "-m", "receiver.cli", "serve", str(policy)]
+    return await _run(environment, *command)
+
+
+async def _tocsin(environment: dict[str, str], *arguments: str) -> None:
+    code, said = await _run(environment, sys.executable, "-m", "receiver.cli", *arguments)
+    assert code == 0, said
+
+
+async def _run(environment: dict[str, str], *command: str) -> tuple[int | None, str]:
+    process = await asyncio.create_subprocess_exec(
+        *command, env={**os.environ, **environment}, stderr=asyncio.subprocess.STDOUT, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode, said.decode()

@@ -1,0 +1,33 @@
+"""A database that an older Tocsin wrote is brought up to date, and goes on where it was."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from receiver.core.model import Instant, State, Status, Window
+from receiver.engine import Engine
+from receiver.store import open_store
+from rules.policy import HOUR, MINUTE
+from tests.core.alerts import SAFETY, SLO, START
+from tests.core.guide import ALL, POLICY
+
+DUMP = Path(__file__).with_name("revision_0001.sql")
+"""Two incidents with their pages, one of them delivered, the others leased by a process that is gone."""
+
+
+def test_a_database_of_the_first_revision_goes_on(tmp_path: Path) -> None:
+    """Its incidents, windows and messages are read, carried out and sent by this version."""
+    path = tmp_path / "tocsin.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(DUMP.read_text())
+    store = open_store(f"sqlite:///{path}", to_serve=True)
+    found, _ = store.reads().incidents()
+    assert {rule for each in found for rule in each.rules} == {SLO, SAFETY}
+    assert all(Window.ESCALATE in each.windows and each.state is State.OPEN for each in found)
+    waiting = [one for each in found for one in store.reads().notifications(each.id) if one.status is Status.WAITING]
+    engine = Engine(store, POLICY, ALL, START)
+    claimed = [each for delivery in engine.claim(Instant(START + MINUTE), "new") for each, _ in delivery.items]
+    assert {each.id for each in claimed} == {each.id for each in waiting}
+    assert engine.fire_due(Instant(START + HOUR)) == len(found)
+    assert all(each.step >= 2 for each in store.reads().incidents()[0])
+    store.close()
