@@ -173,7 +173,8 @@ class Work:
         self._touched[after.id] = None
         self._incidents[after.id] = after
         if after.state is State.CLOSED:
-            self._by_key.pop(after.key, None)
+            if self._by_key.get(after.key) == after.id:
+                del self._by_key[after.key]
         else:
             self._by_key[after.key] = after.id
         for alert in effects.alerts:

@@ -132,7 +132,11 @@ class EmailSender:
         mail = EmailMessage(policy=SMTP_POLICY)
         mail["From"] = self._from
         mail["To"] = Address(addr_spec=notification.recipient)
-        mail["Subject"] = f"Re: {subject.removeprefix('Re: ')}" if subject else message.subject
+        mail["Subject"] = (
+            f"Re: {subject.removeprefix('Re: ')}"
+            if subject and notification.kind is not Kind.EXTERNAL
+            else message.subject
+        )
         mail["Date"] = format_datetime(moment(notification.created_at))
         mail["Message-ID"] = message_id(outgoing, self._from.domain)
         if root:

@@ -1,4 +1,4 @@
-"""Working on an incident from a shell: its checklists, and whose it is."""
+"""Working on an incident from a shell: its checklists, its owner, notices to the outside, follow-up actions."""
 
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -11,7 +11,7 @@ from receiver.cli.output import console, print_json, print_table
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (steps, tick, handover):
+    for command in (steps, tick, handover, notices, approve, reject, follow_ups, follow_up, follow_up_done):
         app.command()(command)
 
 
@@ -49,6 +49,80 @@ def handover(
     say(call("POST", url, token, path_of(id, "handover"), body={"to": to, "by": by, "note": note}), json)
 
 
+def notices(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
+    """What external stakeholders may be told, once somebody approves it."""
+    _say_notices(call("GET", url, token, path_of(id, "notices")), json)
+
+
+def approve(
+    id: Id,  # noqa: A002
+    notice: Annotated[str, typer.Argument(metavar="NOTICE", help="As `tocsin notices` names it: n1")],
+    hash: Annotated[str, typer.Option("--hash", help="Of the text that was read.", show_default=False)] = "",  # noqa: A002
+    by: By = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Send a held notice; without --hash its text is shown first, and asked about."""
+    if not hash:
+        found = call("GET", url, token, path_of(id, "notices"))["notices"]
+        shown = [each for each in found if each["id"] == notice]
+        _say_notices({"notices": shown}, json=False)
+        if not shown or not typer.confirm("Send exactly this?"):
+            raise typer.Exit(1)
+        hash = shown[0]["hash"]  # noqa: A001 - as the option is called
+    body = {"hash": hash, "by": by}
+    _say_notices(call("POST", url, token, path_of(id, "notices", notice, "approve"), body=body), json)
+
+
+def reject(
+    id: Id,  # noqa: A002
+    notice: Annotated[str, typer.Argument(metavar="NOTICE", help="As `tocsin notices` names it: n1")],
+    by: By = "",
+    note: NoteText = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Tell an external group nothing."""
+    body = {"by": by, "note": note}
+    _say_notices(call("POST", url, token, path_of(id, "notices", notice, "reject"), body=body), json)
+
+
+def follow_ups(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
+    """What must still be done after an incident."""
+    _say_follow_ups(call("GET", url, token, path_of(id, "follow-ups")), json)
+
+
+def follow_up(
+    id: Id,  # noqa: A002
+    text: Annotated[str, typer.Argument(help="What must be done.")],
+    owner: Annotated[str, typer.Option("--owner", help="Who does it.", show_default=False)] = "",
+    due: Annotated[str, typer.Option("--due", help="Until when: 2026-12-24T12:00:00Z", show_default=False)] = "",
+    by: By = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Write down what must still be done."""
+    body = {"text": text, "owner": owner, "due": due or None, "by": by}
+    _say_follow_ups(call("POST", url, token, path_of(id, "follow-ups"), body=body), json)
+
+
+def follow_up_done(
+    id: Id,  # noqa: A002
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="As `tocsin follow-ups` names it: f1")],
+    by: By = "",
+    note: NoteText = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Say that a follow-up action is done."""
+    body = {"by": by, "note": note}
+    _say_follow_ups(call("POST", url, token, path_of(id, "follow-ups", action, "done"), body=body), json)
+
+
 def path_of(id_: str, *parts: str) -> str:
     """The API's path to something of an incident."""
     return "/".join(("/incidents", *(quote(part, safe="") for part in (id_.lstrip("#"), *parts))))
@@ -66,3 +140,27 @@ def _say_steps(found: dict[str, Any], json: bool) -> None:
         print_table(["", "step", "what", "who", "evidence"], rows, f"\n{checklist['title']}")
     if not found["checklists"]:
         console.print("No checklists.")
+
+
+def _say_notices(found: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(found)
+        return
+    for notice in found["notices"]:
+        who = f"{notice['group']} ({', '.join(notice['recipients'])})"
+        console.print(f"{notice['id']} {notice['standing']}: {who}", markup=False)
+        if notice["text"]:
+            console.print(f"hash {notice['hash']}\n\n{notice['subject']}\n\n{notice['text']}", markup=False)
+    if not found["notices"]:
+        console.print("No notices.")
+
+
+def _say_follow_ups(found: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(found)
+        return
+    rows = (
+        ("x" if each["done_at"] else "", each["id"], each["text"], each["owner"] or "", each["due_at"] or "")
+        for each in found["follow_ups"]
+    )
+    print_table(["", "action", "what", "who", "due"], rows)

@@ -9,27 +9,32 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from receiver.core import impact
+from receiver.core import follow_ups, impact, notices
 from receiver.core.alerts import receive
 from receiver.core.checklists import tick, tick_acknowledgement
 from receiver.core.draft import Draft, Effects, Refusal
 from receiver.core.events import (
     Acknowledge,
     Action,
+    AddFollowUp,
     AlertsReceived,
+    ApproveNotice,
     Bounced,
     Change,
     Declare,
     Escalate,
     Event,
+    FinishFollowUp,
     Handover,
     Note,
+    RejectNotice,
     Replan,
     Reported,
     Resolve,
     Tick,
     TimePassed,
     Update,
+    Work,
 )
 from receiver.core.evidence import take_answer
 from receiver.core.first_response import hand_over, note_assessment
@@ -142,13 +147,28 @@ def _act(draft: Draft, action: Action) -> Refusal | None:
             draft.set(policy=draft.book.current.digest)
             draft.book = replace(draft.book, playbook=draft.book.current)
             draft.enter(Fact.REPLANNED, by)
+        case _:
+            return _answer(draft, _work(draft, action))
+    return None
+
+
+def _work(draft: Draft, action: Work) -> str:
+    """What people do beside the states; returns why it cannot be done."""
+    match action:
         case Tick():
-            return _answer(draft, tick(draft, action))
+            return tick(draft, action)
         case Handover():
-            return _answer(draft, hand_over(draft, action))
+            return hand_over(draft, action)
+        case ApproveNotice():
+            return notices.approve(draft, action)
+        case RejectNotice():
+            return notices.reject(draft, action)
+        case AddFollowUp():
+            return follow_ups.add(draft, action)
+        case FinishFollowUp():
+            return follow_ups.finish(draft, action)
         case _:
             assert_never(action)
-    return None
 
 
 def _answer(draft: Draft, why_not: str) -> Refusal | None:
@@ -169,7 +189,7 @@ def _refuse(incident: Incident, action: Action) -> str:
             return f"the incident is {state} by now, not {action.expects}"
         if isinstance(action, Acknowledge) and action.answers is not None and action.answers < incident.alarm:
             return "something new has happened since that message; look at the incident as it is now"
-    elif state is State.CLOSED and not isinstance(action, Note | Change | Tick | Handover):
+    elif state is State.CLOSED and not isinstance(action, Note | Change | Work):
         return "the incident is closed"
     if isinstance(action, Resolve) and incident.is_firing:
         if not action.force:

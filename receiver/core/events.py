@@ -129,6 +129,48 @@ class Handover:
 
 
 @dataclass(frozen=True, slots=True)
+class ApproveNotice:
+    """A person approves what an external group is told: subject and body are what that person read."""
+
+    by: str
+    notice: str
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectNotice:
+    """A person decides that an external group is told nothing."""
+
+    by: str
+    notice: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AddFollowUp:
+    """A person writes down what must still be done."""
+
+    by: str
+    text: str
+    owner: str = ""
+    due_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FinishFollowUp:
+    """A follow-up action is done."""
+
+    by: str
+    follow_up: str
+    note: str = ""
+
+
+Work = Tick | Handover | ApproveNotice | RejectNotice | AddFollowUp | FinishFollowUp
+"""What people do about an incident, whatever its state."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """At least one window of the incident is due."""
 
@@ -181,7 +223,7 @@ class Reported:
     sent_at: Instant | None = None
 
 
-Action = Acknowledge | Escalate | Resolve | Note | Update | Change | Replan | Tick | Handover
+Action = Acknowledge | Escalate | Resolve | Note | Update | Change | Replan | Work
 """What a person does to an existing incident."""
 
 Event = AlertsReceived | Declare | Action | TimePassed | Reported | Bounced | Answered

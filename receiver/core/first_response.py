@@ -30,7 +30,7 @@ def note_assessment(draft: Draft, change: Change) -> None:
 def miss_acknowledgement(draft: Draft, _at: int) -> None:
     """Nobody acknowledged within the limit. Who has just heard of the breach need not hear of this too."""
     limit = format_duration(draft.plan.acknowledge_within or 0)
-    draft.enter(Fact.OVERDUE, what="acknowledgement", limit=limit)
+    draft.enter(Fact.OVERDUE, what="acknowledgement", limit=f"(limit {limit})")
     if draft.incident.breached_at is None:
         tell_internal(draft, Kind.REMINDER, Reason.OVERDUE, {"what": "acknowledgement", "limit": limit})
 
@@ -38,7 +38,7 @@ def miss_acknowledgement(draft: Draft, _at: int) -> None:
 def miss_assessment(draft: Draft, _at: int) -> None:
     """Acknowledged, and nobody has said how bad it is."""
     words = {"what": "severity assessment", "limit": format_duration(draft.plan.assess_within or 0)}
-    draft.enter(Fact.OVERDUE, **words)
+    draft.enter(Fact.OVERDUE, what=words["what"], limit=f"(limit {words['limit']})")
     tell_internal(draft, Kind.REMINDER, Reason.OVERDUE, words)
 
 

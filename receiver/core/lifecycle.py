@@ -133,7 +133,7 @@ def resolve(draft: Draft, by: str, note: str) -> None:
         recovery=Recovery.NONE,
         resolved_at=draft.now,
         resolved_by=by,
-        windows={},
+        windows=_beyond_the_end(draft),
     )
     watched: int = draft.book.playbook.policy.monitoring_duration
     if forced:
@@ -158,9 +158,14 @@ def recur(draft: Draft) -> None:
     reopen(draft, Reason.RECURRED)
 
 
+def _beyond_the_end(draft: Draft) -> dict[Window, Instant]:
+    """The windows that outlive the incident."""
+    return {window: at for window, at in draft.incident.windows.items() if window is Window.FOLLOW_UP}
+
+
 def close(draft: Draft) -> None:
     """Nothing came back: the incident is history."""
-    draft.set(state=State.CLOSED, closed_at=draft.now, windows={}, inquiries=())
+    draft.set(state=State.CLOSED, closed_at=draft.now, windows=_beyond_the_end(draft), inquiries=())
     draft.enter(Fact.CLOSED)
     send_report(draft)
 

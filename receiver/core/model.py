@@ -55,6 +55,8 @@ class Window(StrEnum):
     RESCUE = "rescue"
     EVIDENCE = "evidence"
     UPDATE = "update"
+    FOLLOW_UP = "follow_up"
+    """The earliest follow-up action is due; the only one that a closed incident may have."""
 
 
 class Kind(StrEnum):
@@ -71,6 +73,8 @@ class Kind(StrEnum):
     RESOLVED = "resolved"
     REPORT = "report"
     """The report, when the incident closes."""
+    EXTERNAL = "external"
+    """To external stakeholders: exactly the text that a person approved."""
 
 
 class Reason(StrEnum):
@@ -93,6 +97,7 @@ class Reason(StrEnum):
     OVERDUE = "overdue"
     """Something that people should have done is not done."""
     HANDED_OVER = "handed_over"
+    APPROVED = "approved"
     CLOSED = "closed"
     ACTION = "action"
     """A person did it."""
@@ -324,6 +329,13 @@ class Fact(StrEnum):
     OVERDUE = "overdue"
     HANDED_OVER = "handed_over"
     IMPACT = "impact"
+    NOTICE_HELD = "notice_held"
+    NOTICE_VOID = "notice_void"
+    NOTICE_SENT = "notice_sent"
+    NOTICE_REJECTED = "notice_rejected"
+    CALLS_NEEDED = "calls_needed"
+    FOLLOW_UP_ADDED = "follow_up_added"
+    FOLLOW_UP_DONE = "follow_up_done"
 
 
 @dataclass(frozen=True, slots=True)

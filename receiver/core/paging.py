@@ -23,7 +23,7 @@ QUIET_TYPES: frozenset[ChannelType] = frozenset({"email", "slack", "webhook"})
 FROM_THE_START = frozenset({Reason.OPENED, Reason.RECURRED})
 """Why an incident is paged that nobody has had in hand before."""
 
-EVERYTHING_WAITING = frozenset(Kind) - {Kind.RESOLVED}
+EVERYTHING_WAITING = frozenset(Kind) - {Kind.RESOLVED, Kind.EXTERNAL}
 
 
 def start_paging(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:

@@ -19,6 +19,7 @@ from rules.policy import (
     IncidentType,
     Policy,
     Rule,
+    Stakeholders,
     TimedActions,
 )
 
@@ -188,6 +189,24 @@ class Book:
                 for target in self._group_targets(name, group.recipients)
             )
         )
+
+    def reach(self, group: Stakeholders) -> tuple[tuple[Target, ...], tuple[str, ...], tuple[str, ...]]:
+        """How a group is reached: as targets, by hand (recipients without a number), and channels that cannot."""
+        targets: list[Target] = []
+        by_hand: list[str] = []
+        unusable: list[str] = []
+        for wanted in group.channels:
+            name = self._first(wanted) or wanted
+            if (self.channel_type(name) or wanted) == "phone":
+                reached = self._group_targets(name, group.recipients) if self.usable(name) else ()
+                numbers = {target.recipient for target in reached}
+                targets.extend(reached)
+                by_hand.extend(each for each in group.recipients if each not in numbers)
+            elif self.usable(name):
+                targets.extend(self._group_targets(name, group.recipients))
+            else:
+                unusable.append(wanted)
+        return tuple(dict.fromkeys(targets)), tuple(by_hand), tuple(unusable)
 
     def _group_targets(self, name: str, recipients: tuple[str, ...]) -> tuple[Target, ...]:
         match self.channel_type(name):

@@ -4,6 +4,7 @@ holds one Response, the modules named after its parts decide on it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from receiver.core.instant import Instant
 
@@ -43,6 +44,62 @@ class Impact:
     """What it was graded by: ``0.3``, the scale's own words, the incident type's name."""
 
 
+class Moment(StrEnum):
+    """What a notice to the outside tells of; each is a state of the incident."""
+
+    BREACHED = "breached"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class Standing(StrEnum):
+    """What became of a notice; all but `held` are final."""
+
+    HELD = "held"
+    SENT = "sent"
+    REJECTED = "rejected"
+    VOID = "void"
+    """The incident moved on before anybody decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What an external group may be told, once a person approves it."""
+
+    id: str
+    """``n1``."""
+    group: str
+    moment: Moment
+    held_at: Instant
+    """Also the time that its text speaks of."""
+    episode: int = 0
+    """How often the incident had recurred then."""
+    standing: Standing = Standing.HELD
+    by: str = ""
+    """Who approved or rejected it."""
+    decided_at: Instant | None = None
+    subject: str = ""
+    body: str = ""
+    """What was sent, word for word."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """Something to do after the incident."""
+
+    id: str
+    """``f1``."""
+    text: str
+    owner: str
+    due_at: Instant | None
+    by: str
+    """Who wrote it down."""
+    at: Instant
+    done_at: Instant | None = None
+    done_by: str = ""
+    reminded: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """All of it."""
@@ -54,3 +111,6 @@ class Response:
     """When somebody said how bad it is."""
     impacts: Mapping[str, Impact] = field(default_factory=dict)
     """Scale → grade, as far as anybody or any alert said."""
+    notices: tuple[Notice, ...] = ()
+    """What external groups may be told, in the order it was held."""
+    follow_ups: tuple[FollowUp, ...] = ()

@@ -3,9 +3,13 @@
 from receiver.core.checklists import attach_due
 from receiver.core.draft import Draft
 from receiver.core.evidence import keep_inquiries
+from receiver.core.follow_ups import watch
+from receiver.core.notices import keep_notices
 
 
 def keep_up(draft: Draft) -> None:
     """Bring everything that hangs on the incident's state up to date."""
     attach_due(draft)
     keep_inquiries(draft)
+    keep_notices(draft)
+    watch(draft)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from receiver.core.draft import Draft
 from receiver.core.evidence import begin_check, give_up_check, give_up_evidence
 from receiver.core.first_response import miss_acknowledgement, miss_assessment
+from receiver.core.follow_ups import remind
 from receiver.core.lifecycle import close, renew_acknowledgement, reopen
 from receiver.core.model import Fact, Kind, Reason, State, Window
 from receiver.core.paging import LAST_PLANNED_STEP, page_step, rescue, tell_breach, tell_threads
@@ -129,6 +130,7 @@ _ACTIONS: Mapping[Window, Callable[[Draft, int], None]] = {
     Window.BREACH: _breach,
     Window.ACKNOWLEDGE_LIMIT: miss_acknowledgement,
     Window.ASSESS_LIMIT: miss_assessment,
+    Window.FOLLOW_UP: remind,
     Window.ESCALATE: _escalate,
     Window.RESCUE: _rescue,
     Window.UPDATE: _update,

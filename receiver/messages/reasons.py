@@ -25,6 +25,7 @@ LABELS: dict[Reason, str] = {
     Reason.OVERDUE: "Overdue",
     Reason.HANDED_OVER: "Handed over",
     Reason.CLOSED: "",
+    Reason.APPROVED: "",
     Reason.ACTION: "",
 }
 
@@ -44,6 +45,8 @@ def label(notification: Notification) -> str:
             return "Response time breached"
         case Kind.RESOLVED:
             return "Resolved"
+        case Kind.EXTERNAL:
+            return ""
         case Kind.REPORT:
             return "Report"
         case _:
@@ -68,6 +71,8 @@ def lead(notification: Notification, case: Case) -> str:
             said = f"{_breach(case)} Everyone concerned has been paged."
         case Kind.RESOLVED:
             said = _resolved(case, by)
+        case Kind.EXTERNAL:
+            said = ""
         case Kind.REPORT:
             said = "It is closed; this is its report."
         case _:

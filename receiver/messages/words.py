@@ -13,6 +13,7 @@ from receiver.core.plan import Book
 from receiver.messages.case import Case, name, numbers
 from receiver.messages.letter import CALM, COLOURS, Letter, Row, as_html, as_text
 from receiver.messages.message import Message
+from receiver.messages.notices import as_message
 from receiver.messages.placeholders import fill, values
 from receiver.messages.plain import cut, line
 from receiver.messages.reasons import label, lead
@@ -68,6 +69,8 @@ class Words:
         if len(cases) > 1:
             return self._bundle(cases)
         notification, incident = delivery.items[0]
+        if notification.kind is Kind.EXTERNAL:
+            return as_message(notification)
         return self._single(notification, replace(cases[0], ack_url=self._link(notification, incident, delivery.book)))
 
     def _link(self, notification: Notification, incident: Incident, book: Book) -> str:

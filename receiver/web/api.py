@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from receiver.core.classify import incident_key
 from receiver.core.events import Acknowledge, Action, Change, Declare, Escalate, Note, Replan, Resolve, Update
 from receiver.core.model import Incident
-from receiver.core.plan import Playbook
+from receiver.core.plan import Book, Playbook
 from receiver.desk import Desk
 from receiver.engine import Asked, ForIncident
 from receiver.store import Reads
@@ -182,6 +182,10 @@ class Api:
             document = self._reads.policy(incident.policy)
             self._playbooks[incident.policy] = Playbook.of(parse(document), incident.policy) if document else current
         return self._playbooks.get(incident.policy, current)
+
+    def book(self, incident: Incident) -> Book:
+        """What the incident's words look things up in; on the readers' thread."""
+        return Book(self.playbook(incident), self._desk.engine.current, frozenset())
 
     def _find(self, name: str) -> Incident | None:
         """By number (12 or #12), else by id."""

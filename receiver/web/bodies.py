@@ -5,7 +5,16 @@ The OpenAPI document is generated from these models too.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from receiver.core.model import State
 from rules.durations import parse
@@ -118,6 +127,30 @@ class HandoverBody(Body):
 
     to: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_clean)]
     note: Text = ""
+
+
+class ApproveBody(Body):
+    """Approve a held notice."""
+
+    hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    """Of the text that was read, as the list of notices gives it."""
+
+
+class RejectBody(Body):
+    """Reject a notice, or finish a follow-up action."""
+
+    note: Text = ""
+
+
+class FollowUpBody(Body):
+    """What must still be done."""
+
+    text: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000), AfterValidator(_clean)
+    ]
+    owner: Name = ""
+    due: AwareDatetime | None = None
+    """When it is overdue, and told so."""
 
 
 class ReplanBody(Body):

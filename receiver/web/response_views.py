@@ -4,8 +4,11 @@ from receiver.core import checklists
 from receiver.core.model import Incident
 from receiver.core.plan import Playbook
 from receiver.core.procedures import Checklist
-from receiver.web.shapes import ChecklistsView, ChecklistView, StepView
+from receiver.core.response import Notice
+from receiver.messages.notices import fingerprint
+from receiver.web.shapes import ChecklistsView, ChecklistView, FollowUpsView, FollowUpView, NoticeView, StepView
 from receiver.web.views import rfc3339
+from rules.policy import Stakeholders
 
 
 def show_checklists(incident: Incident, playbook: Playbook) -> ChecklistsView:
@@ -35,4 +38,41 @@ def _show_step(incident: Incident, id_: str, text: str) -> StepView:
         done_at=rfc3339(done.at) if done else None,
         note=done.note if done else "",
         link=done.link if done else "",
+    )
+
+
+def show_notice(notice: Notice, subject: str, body: str, group: Stakeholders | None) -> NoticeView:
+    """A notice with its text."""
+    return NoticeView(
+        id=notice.id,
+        group=notice.group,
+        moment=notice.moment,
+        standing=notice.standing,
+        held_at=rfc3339(notice.held_at),
+        subject=subject,
+        text=body,
+        hash=fingerprint(subject, body),
+        recipients=list(group.recipients) if group else [],
+        channels=list(group.channels) if group else [],
+        decided_by=notice.by or None,
+        decided_at=None if notice.decided_at is None else rfc3339(notice.decided_at),
+    )
+
+
+def show_follow_ups(incident: Incident) -> FollowUpsView:
+    """An incident's follow-up actions."""
+    return FollowUpsView(
+        follow_ups=[
+            FollowUpView(
+                id=each.id,
+                text=each.text,
+                owner=each.owner or None,
+                due_at=None if each.due_at is None else rfc3339(each.due_at),
+                added_by=each.by,
+                added_at=rfc3339(each.at),
+                done_at=None if each.done_at is None else rfc3339(each.done_at),
+                done_by=each.done_by or None,
+            )
+            for each in incident.response.follow_ups
+        ]
     )

@@ -6,6 +6,7 @@ from receiver.settings import Role
 from receiver.web import bodies, shapes
 from receiver.web.api import Api
 from receiver.web.call import Endpoint
+from receiver.web.noticing import Noticing
 from receiver.web.reporting import TEXTS, Reporter
 from receiver.web.responding import Responding
 
@@ -14,7 +15,8 @@ ROOT = "/api/v1"
 
 def endpoints(api: Api, reporter: Reporter) -> tuple[Endpoint[Any], ...]:
     """Every operation of the API; paths are relative to ROOT."""
-    work = Responding(api)
+    work, notes = Responding(api), Noticing(api)
+    told, follow_ups, approver = shapes.NoticesView, shapes.FollowUpsView, Role.APPROVER
     view, responder = Role.VIEWER, Role.RESPONDER
     one, incident = "/incidents/{incident}", shapes.IncidentView
     return (
@@ -38,5 +40,18 @@ def endpoints(api: Api, reporter: Reporter) -> tuple[Endpoint[Any], ...]:
             "GET", f"{one}/report", view, bodies.ReportQuery, shapes.ReportView, reporter.incident_report, also=TEXTS
         ),
         Endpoint("GET", "/report", view, bodies.PeriodQuery, shapes.ReportView, reporter.period_report, also=TEXTS),
+        Endpoint("GET", f"{one}/notices", view, bodies.Nothing, told, notes.notices),
+        Endpoint("POST", f"{one}/notices/{{notice}}/approve", approver, bodies.ApproveBody, told, notes.approve),
+        Endpoint("POST", f"{one}/notices/{{notice}}/reject", approver, bodies.RejectBody, told, notes.reject),
+        Endpoint("GET", f"{one}/follow-ups", view, bodies.Nothing, follow_ups, notes.follow_ups),
+        Endpoint("POST", f"{one}/follow-ups", responder, bodies.FollowUpBody, follow_ups, notes.add_follow_up, 201),
+        Endpoint(
+            "POST",
+            f"{one}/follow-ups/{{action}}/done",
+            responder,
+            bodies.RejectBody,
+            follow_ups,
+            notes.finish,
+        ),
         Endpoint("GET", "/policy", view, bodies.Nothing, shapes.PolicyView, api.policy),
     )

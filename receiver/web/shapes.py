@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from receiver.core.model import Kind, Reason, Recovery, State, Status
+from receiver.core.response import Moment, Standing
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-23T02:28:11.821Z"])]
 Level = Annotated[int, Field(ge=1, le=4)]
@@ -241,6 +242,50 @@ class ChecklistsView(View):
     next_step: StepView | None
     """The first that nobody has done."""
     checklists: list[ChecklistView]
+
+
+class NoticeView(View):
+    """What an external group may be told, once a person approves it."""
+
+    id: str
+    group: str
+    moment: Moment
+    standing: Standing
+    held_at: Time
+    subject: str
+    text: str
+    """As it would read now; once sent, as it was sent; empty when it was never sent."""
+    hash: str
+    """What an approval names."""
+    recipients: list[str]
+    channels: list[str]
+    decided_by: str | None
+    decided_at: Time | None
+
+
+class NoticesView(View):
+    """An incident's notices to the outside."""
+
+    notices: list[NoticeView]
+
+
+class FollowUpView(View):
+    """Something to do after the incident."""
+
+    id: str
+    text: str
+    owner: str | None
+    due_at: Time | None
+    added_by: str
+    added_at: Time
+    done_at: Time | None
+    done_by: str | None
+
+
+class FollowUpsView(View):
+    """An incident's follow-up actions."""
+
+    follow_ups: list[FollowUpView]
 
 
 class LevelView(View):

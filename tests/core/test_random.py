@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 from receiver.core.checklists import steps
 from receiver.core.decide import decide
 from receiver.core.draft import Effects
-from receiver.core.events import AlertsReceived, Event, Overtaken, Retry, Tick, TimePassed
+from receiver.core.events import (
+    AddFollowUp,
+    AlertsReceived,
+    ApproveNotice,
+    Event,
+    FinishFollowUp,
+    Overtaken,
+    RejectNotice,
+    Retry,
+    Tick,
+    TimePassed,
+)
 from receiver.core.model import Fact, Incident, Kind, Notification, Reason, Recovery, State, Status, Window
 from receiver.core.plan import Playbook
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Micros, Rule
@@ -146,9 +157,9 @@ def _check_windows(incident: Incident) -> None:
             assert not windows & (PAGING | WATCHING)
         case State.RESOLVED:
             assert Window.CLOSE in windows
-            assert windows <= WATCHING
+            assert windows <= WATCHING | {Window.FOLLOW_UP}
         case State.CLOSED:
-            assert not windows
+            assert windows <= {Window.FOLLOW_UP}
     assert (Window.VERIFY in windows) == (incident.recovery is Recovery.VERIFYING)
     assert incident.recovery is Recovery.NONE or (incident.is_live and not incident.is_firing)
     assert not (Window.RESCUE in windows and incident.page.delivered)
@@ -174,6 +185,9 @@ EVENTS = st.one_of(
     st.tuples(st.just("declare"), st.sampled_from(("engine_failure", "slo_violation", "coffee"))),
     st.tuples(st.just("replan"), people),
     st.tuples(st.just("hand_over"), people),
+    st.tuples(st.just("follow_up"), people, st.integers(-10, 3000)),
+    st.tuples(st.just("finish"), st.integers(1, 3)),
+    st.tuples(st.just("decide_on_notice"), people, st.integers(1, 4), st.booleans()),
     st.tuples(st.just("tick"), people, st.integers(0, 40), st.booleans()),
     st.tuples(st.just("advance"), st.sampled_from((0, 0.5, 1, 5, 10, 15, 31, 65))),
     st.tuples(st.just("sleep"), st.sampled_from((0, 1, 7, 31, 125, 600, 1500))),
@@ -201,6 +215,15 @@ def _tick(world: Watched, by: str, which: int, is_done: bool) -> None:
     world.act(Tick(by, known[which % len(known)] if known else "none", done=is_done))
 
 
+def _decide_on_notice(world: Watched, by: str, which: int, approved: bool) -> None:
+    notice = f"n{which}"
+    world.act(ApproveNotice(by, notice, "subject", "body") if approved else RejectNotice(by, notice))
+
+
+def _follow_up(world: Watched, by: str, minutes: int) -> None:
+    world.act(AddFollowUp(by, "mend it", due_at=world.now + minutes * MINUTE))
+
+
 def _report_late(world: Watched, lost: bool) -> None:
     for each in world.waiting()[:1]:
         world.report(each, Overtaken() if lost else Retry("slow"))
@@ -213,6 +236,9 @@ HAPPENS = {
     "resolve": lambda world, by, force: world.resolve(by, note="because", force=force),
     "change": lambda world, by, level: world.change(by, level=level, reason="assessed"),
     "tick": _tick,
+    "follow_up": _follow_up,
+    "finish": lambda world, which: world.act(FinishFollowUp("ada", f"f{which}")),
+    "decide_on_notice": _decide_on_notice,
     "down": lambda world, down: setattr(world, "down", set(down)),
     "configured": lambda world, configured: setattr(world, "configured", frozenset(configured)),
     "blind": lambda world, blind: setattr(world, "blind", blind),

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from receiver.core.model import Instant, Kind, Reason, Recovery, State, Window
-from receiver.core.response import Impact
+from receiver.core.response import Impact, Moment, Notice
 from receiver.messages import SHORT_LIMIT, Words
+from receiver.messages.notices import render_notice
 from rules.load import load
 from rules.placeholders import PLACEHOLDERS
 from rules.policy import HOUR, MINUTE, Template, Templates
@@ -323,8 +324,9 @@ def test_what_responders_entered_goes_before_what_is_assumed():
 def test_every_message_can_be_said_in_every_state(kind, reason, state):
     """An incident may have moved on before its message leaves: no combination fails or exceeds a limit."""
     nasty = "\ud800\u202e\u2028\r\n<b>&{severity}{{ 7*7 }}\x00\x1b" + "é" * 5000
+    told_of = dict.fromkeys(("rule", "by", "note", "summary", "subject", "body"), nasty)
     for incident in (INCIDENT, replace(INCIDENT, title=nasty, type=nasty, labels={nasty: nasty}, rules={nasty: 4})):
-        told = message(kind, reason, replace(incident, state=state), rule=nasty, by=nasty, note=nasty, summary=nasty)
+        told = message(kind, reason, replace(incident, state=state), **told_of)
         assert 0 < len(told.short) <= SHORT_LIMIT
         assert 0 < len(told.subject) <= 200
         assert len(told.text) < 30_000
@@ -340,7 +342,7 @@ def test_every_message_can_be_said_in_every_state(kind, reason, state):
 def test_html_is_well_formed_and_holds_the_words(kind):
     """Every element is closed, and nothing foreign is markup."""
     incident = replace(INCIDENT, title='<script>alert("1")</script>', labels={"<b>": '"><img src=x>'}, exercise=True)
-    told = message(kind, Reason.ACTION, incident)
+    told = message(kind, Reason.ACTION, incident, subject=incident.title, body=incident.title)
     page = Outline()
     page.feed(told.html)
     assert page.open == []
@@ -409,3 +411,31 @@ def test_the_impact_is_told_with_its_grade():
     assert dict(told.facts)["Impact"] == said
     own = replace(graded, facts={"impact_description": "one line stands"})
     assert dict(message(incident=own).facts)["Impact"] == "one line stands"
+
+
+def test_an_approved_notice_is_sent_word_for_word():
+    """The outside gets what was approved: no link, no number, no command of ours around it."""
+    told = message(Kind.EXTERNAL, Reason.APPROVED, subject="INCIDENT ALERT", body="Type: x\nImpact: <b>none</b>")
+    assert (told.subject, told.text) == ("INCIDENT ALERT", "Type: x\nImpact: <b>none</b>\n")
+    assert (told.links, told.facts, told.live) == ((), (), False)
+    assert "tocsin.example.org" not in told.html
+    assert "&lt;b&gt;none&lt;/b&gt;" in told.html
+
+
+@pytest.mark.parametrize(
+    ("moment", "subject"),
+    [
+        (Moment.ACKNOWLEDGED, "INCIDENT ALERT"),
+        (Moment.BREACHED, "INCIDENT UPDATE"),
+        (Moment.RESOLVED, "INCIDENT RESOLVED"),
+    ],
+)
+def test_a_held_notice_is_the_template_of_its_moment(moment, subject):
+    """The same at any time, until the incident changes; an exercise says that it is one."""
+    notice = Notice("n1", "external", moment, NOON)
+    exercise = replace(acknowledged(), exercise=True)
+    texts = {render_notice(notice, WORDS.case(exercise, book(), after(minutes))) for minutes in (1, 500)}
+    [(said, body)] = texts
+    assert said.startswith(f"EXERCISE: {subject}")
+    assert body.startswith("EXERCISE: ")
+    assert "tocsin.example.org" not in body

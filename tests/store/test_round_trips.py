@@ -20,7 +20,7 @@ from receiver.core.model import (
     Target,
     Window,
 )
-from receiver.core.response import Checklists, Done, Impact, Response
+from receiver.core.response import Checklists, Done, FollowUp, Impact, Moment, Notice, Response, Standing
 from receiver.errors import StoreConflict, StoreDamaged
 from receiver.store import SqlStore
 from receiver.store.codec import read_incident, to_json
@@ -49,6 +49,23 @@ responses = st.builds(
     owner=texts,
     assessed_at=maybe,
     impacts=st.dictionaries(texts, st.builds(Impact, texts, texts), max_size=3),
+    notices=st.lists(
+        st.builds(
+            Notice,
+            id=texts,
+            group=texts,
+            moment=st.sampled_from(Moment),
+            held_at=instants,
+            standing=st.sampled_from(Standing),
+            decided_at=maybe,
+            subject=texts,
+        ),
+        max_size=2,
+    ).map(tuple),
+    follow_ups=st.lists(
+        st.builds(FollowUp, id=texts, text=texts, owner=texts, due_at=maybe, by=texts, at=instants, done_at=maybe),
+        max_size=2,
+    ).map(tuple),
 )
 
 incidents = st.builds(

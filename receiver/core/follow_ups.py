@@ -1,0 +1,60 @@
+"""Follow-up actions: what must still be done when the incident is over, by whom, until when.
+
+They outlive the incident: one that is overdue is told to the internal stakeholders, once, closed or not.
+"""
+
+from dataclasses import replace
+
+from receiver.core.draft import Draft
+from receiver.core.events import AddFollowUp, FinishFollowUp
+from receiver.core.model import Fact, Kind, Reason, Window
+from receiver.core.paging import tell_internal
+from receiver.core.response import FollowUp
+
+
+def add(draft: Draft, action: AddFollowUp) -> str:
+    """Write one down. Returns why not (never)."""
+    known = draft.incident.response.follow_ups
+    added = FollowUp(f"f{len(known) + 1}", action.text, action.owner, action.due_at, action.by, draft.now)
+    draft.respond(follow_ups=(*known, added))
+    draft.enter(Fact.FOLLOW_UP_ADDED, action.by, follow_up=added.id, text=added.text, owner=added.owner)
+    return ""
+
+
+def finish(draft: Draft, action: FinishFollowUp) -> str:
+    """It is done. Returns why not; empty: it is so now."""
+    found = next((each for each in draft.incident.response.follow_ups if each.id == action.follow_up), None)
+    if found is None:
+        return f"the incident has no follow-up action {action.follow_up!r}"
+    if found.done_at is None:
+        _replace(draft, replace(found, done_at=draft.now, done_by=action.by))
+        draft.enter(Fact.FOLLOW_UP_DONE, action.by, follow_up=found.id, text=found.text, note=action.note)
+    return ""
+
+
+def watch(draft: Draft) -> None:
+    """Set the window to the earliest that is neither done nor reminded of."""
+    due = min((each.due_at for each in _pending(draft) if each.due_at is not None), default=None)
+    if due is None:
+        draft.disarm(Window.FOLLOW_UP)
+    elif draft.incident.windows.get(Window.FOLLOW_UP) != due:
+        draft.arm(Window.FOLLOW_UP, due)
+
+
+def remind(draft: Draft, _at: int) -> None:
+    """What is due and not done is told to those who can ask for it."""
+    for each in _pending(draft):
+        if each.due_at is not None and each.due_at <= draft.now:
+            _replace(draft, replace(each, reminded=True))
+            said = f"{each.text} ({each.owner or 'nobody has it'})"
+            draft.enter(Fact.OVERDUE, what="follow-up action", note=said)
+            tell_internal(draft, Kind.REMINDER, Reason.OVERDUE, {"what": "follow-up action", "text": said})
+
+
+def _pending(draft: Draft) -> list[FollowUp]:
+    return [each for each in draft.incident.response.follow_ups if each.done_at is None and not each.reminded]
+
+
+def _replace(draft: Draft, changed: FollowUp) -> None:
+    known = draft.incident.response.follow_ups
+    draft.respond(follow_ups=tuple(changed if each.id == changed.id else each for each in known))

@@ -1,0 +1,91 @@
+"""The part of the API that tells the outside world: held notices, their approval, and follow-up actions.
+
+What a notice says is rendered here from the incident as it is; approving names the hash of the text that the
+approver read, and exactly that text goes out.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from receiver.core.events import AddFollowUp, ApproveNotice, FinishFollowUp, RejectNotice
+from receiver.core.model import Incident, Instant
+from receiver.core.notices import find
+from receiver.core.plan import Book
+from receiver.core.response import Notice, Standing
+from receiver.messages.case import Case
+from receiver.messages.notices import fingerprint, render_notice
+from receiver.web import bodies, response_views, shapes
+from receiver.web.api import Api
+from receiver.web.call import Call
+from receiver.web.problems import Problem
+from rules.placeholders import TemplateError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Noticing:
+    """The handlers."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def notices(self, call: Call[bodies.Nothing]) -> shapes.NoticesView:
+        """What external groups may be told, and were told."""
+        return await self._api.read(call.incident, self._show)
+
+    async def approve(self, call: Call[bodies.ApproveBody]) -> shapes.NoticesView:
+        """Send a held notice: exactly the text with this hash."""
+        subject, body = await self._api.read(call.incident, lambda found: self._approved(found, call.part, call.said))
+        await self._api.act(call, ApproveNotice(call.by(call.said.by), call.part, subject, body))
+        return await self._api.read(call.incident, self._show)
+
+    async def reject(self, call: Call[bodies.RejectBody]) -> shapes.NoticesView:
+        """Tell a group nothing."""
+        said = call.said
+        await self._api.act(call, RejectNotice(call.by(said.by), call.part, said.note))
+        return await self._api.read(call.incident, self._show)
+
+    async def follow_ups(self, call: Call[bodies.Nothing]) -> shapes.FollowUpsView:
+        """What must still be done, by whom, until when."""
+        return await self._api.read(call.incident, response_views.show_follow_ups)
+
+    async def add_follow_up(self, call: Call[bodies.FollowUpBody]) -> shapes.FollowUpsView:
+        """Write down what must still be done."""
+        said = call.said
+        due_at = Instant((said.due - EPOCH) // timedelta(microseconds=1)) if said.due else None
+        await self._api.act(call, AddFollowUp(call.by(said.by), said.text, said.owner, due_at))
+        return await self._api.read(call.incident, response_views.show_follow_ups)
+
+    async def finish(self, call: Call[bodies.RejectBody]) -> shapes.FollowUpsView:
+        """Say that a follow-up action is done."""
+        said = call.said
+        await self._api.act(call, FinishFollowUp(call.by(said.by), call.part, said.note))
+        return await self._api.read(call.incident, response_views.show_follow_ups)
+
+    def _approved(self, incident: Incident, id_: str, said: bodies.ApproveBody) -> tuple[str, str]:
+        """The text that is approved. Raises Problem where it is another than the approver read."""
+        notice = find(incident, id_)
+        if notice is None:
+            raise Problem(404, "the incident has no such notice")
+        subject, body = self._text(incident, notice)
+        if notice.standing is Standing.HELD and fingerprint(subject, body) != said.hash:
+            raise Problem(409, "the notice reads differently by now: read it again, and approve its hash")
+        return subject, body
+
+    def _show(self, incident: Incident) -> shapes.NoticesView:
+        groups = {group.name: group for group in self._api.book(incident).current.policy.stakeholders}
+        shown = []
+        for notice in incident.response.notices:
+            subject, body = self._text(incident, notice)
+            group = groups.get(notice.group)
+            shown.append(response_views.show_notice(notice, subject, body, group))
+        return shapes.NoticesView(notices=shown)
+
+    def _text(self, incident: Incident, notice: Notice) -> tuple[str, str]:
+        """Of a held notice as it would read now, of a sent one as it was sent; of the others nothing."""
+        if notice.standing is not Standing.HELD:
+            return notice.subject, notice.body
+        book: Book = self._api.book(incident)
+        try:
+            return render_notice(notice, Case(incident, book, notice.held_at, ""))
+        except TemplateError as error:
+            raise Problem(409, f"the policy's template cannot be filled: {error}") from None
