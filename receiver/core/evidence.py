@@ -46,8 +46,6 @@ def take_answer(draft: Draft, answer: Answered) -> None:
     """Keep what Prometheus said; a check decides about the recovery. An answer nobody waits for changes nothing."""
     if answer.inquiry not in draft.incident.inquiries:
         return
-    if answer.inquiry is Inquiry.CHECK and draft.incident.recovery is not Recovery.CHECKING:
-        return  # it fired again meanwhile
     draft.set(inquiries=tuple(each for each in draft.incident.inquiries if each is not answer.inquiry))
     for exhibit in answer.exhibits:
         draft.enter(

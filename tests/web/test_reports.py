@@ -157,6 +157,7 @@ async def test_period(resolved: Running) -> None:
     """A period's report has MTTA, MTTR and deadlines by level and type, and counts exercises apart."""
     await resolved.post("/api/v1/incidents", {"type": "engine_failure", "exercise": True})
     await resolved.pass_time(15 * MINUTE)
+    await resolved.post("/api/v1/incidents/2/acknowledge", {"by": "ann"})
     _, report = await resolved.get("/api/v1/report?period=30d")
     told = sections(report)
     by_level, by_type = told["incidents"]["tables"]
@@ -174,7 +175,7 @@ async def test_period(resolved: Running) -> None:
         ["all", "1", "1", "4 minutes", "1", "20 minutes", "1", "0"],
     ]
     assert [row[0] for row in by_type["rows"]] == ["safety_critical_failure"]
-    assert told["exercises"]["tables"][1]["rows"] == [["engine_failure", "1", "0", "-", "0", "-", "0", "1"]]
+    assert told["exercises"]["tables"][1]["rows"] == [["engine_failure", "1", "1", "15 minutes", "0", "-", "0", "1"]]
 
 
 async def test_period_without_incidents(receiver: Running) -> None:

@@ -1,0 +1,59 @@
+"""docs/guide-coverage.md is whole and true: a row for every section and list of the guide, and tests that exist."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from receiver.reports.sources import ENTERED, SOURCES
+from rules.load import load
+
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "tests" / "policies" / "guide.md"
+PAGE = (ROOT / "docs" / "guide-coverage.md").read_text()
+ROWS = dict(re.findall(r"^\| `([a-z_.]+)` \| (.*) \|$", PAGE, re.MULTILINE))
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+
+
+def paths(value: Any, path: str = "") -> Iterator[str]:
+    """Every top-level section and every list of a document, by its keys."""
+    if isinstance(value, dict):
+        if path and "." not in path:
+            yield path
+        for key, each in value.items():
+            yield from paths(each, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        yield path
+        for each in value:
+            yield from paths(each, path)
+
+
+def parts_of_the_guide() -> list[str]:
+    """All of them, each once."""
+    blocks = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    return list(dict.fromkeys(path for block in blocks for path in paths(yaml.safe_load(block))))
+
+
+@pytest.mark.parametrize("part", parts_of_the_guide())
+def test_every_section_and_list_of_the_guide_has_a_row_and_a_test(part: str) -> None:
+    """The row says what it does and names at least one test."""
+    assert part in ROWS
+    assert TEST.search(ROWS[part])
+
+
+@pytest.mark.parametrize(("file", "test"), sorted(set(TEST.findall(PAGE))))
+def test_every_named_test_exists(file: str, test: str) -> None:
+    """A test that the page names stands in that file."""
+    assert re.search(rf"^(async )?def {test}\(", (ROOT / file).read_text(), re.MULTILINE)
+
+
+def test_every_field_of_the_report_templates_has_a_source() -> None:
+    """Each field of the guide's two report templates is in the page's table, and in the code, as the record's or entered."""
+    reports = load([GUIDE]).reports
+    names = {name for part in (*reports.executive_summary, *reports.technical) for name in part.content}
+    assert names <= ROWS.keys()
+    assert names <= SOURCES.keys() | ENTERED
+    assert {name for name in names if ROWS[name] == "entered"} == names - SOURCES.keys()
