@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from receiver.core.model import Instant
-from receiver.engine import Engine, Request, Result
+from receiver.engine import Engine
 from receiver.errors import StoreUnavailable
+from receiver.requests import Request, Result
 
 Out = TypeVar("Out")
 

@@ -16,12 +16,12 @@ from receiver.clock import steady_clock
 from receiver.core.events import Outcome, Overtaken, Rejected, Retry
 from receiver.core.model import Incident, Kind
 from receiver.desk import Desk
-from receiver.engine import Delivery, Report
 from receiver.errors import StoreUnavailable
 from receiver.messages import Message, Words
 from receiver.metrics import Metrics
 from receiver.records import Records
 from receiver.reports import mail
+from receiver.requests import Delivery, Report
 from rules.policy import SECOND
 
 IN_FLIGHT = 16

@@ -6,18 +6,17 @@ runs the batch again; any other error runs each event alone, so that one bad row
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
-from receiver.audit import Audit, Ledger, Origin
+from receiver.audit import Audit, Ledger
 from receiver.core.copies import changed
 from receiver.core.draft import Refusal
-from receiver.core.events import Action, AlertsReceived, Bounced, Declare, Outcome, Overtaken, Reported, TimePassed
-from receiver.core.inquiry import Answered
-from receiver.core.model import Incident, Instant, Notification, State, Status
+from receiver.core.events import AlertsReceived, Bounced, Overtaken, Reported, TimePassed
+from receiver.core.model import Instant, Notification, State, Status
 from receiver.core.outbox import allot, bundle, counted_when_due, counted_when_planned, lane
 from receiver.core.plan import Book, Playbook
 from receiver.errors import StoreConflict, StoreUnavailable
+from receiver.requests import Asked, Delivery, ForIncident, FromPrometheus, Report, Request, Result
 from receiver.work import Store, Transaction, Work
 from rules.policy import SECOND, Policy
 from rules.stored import digest, dump, parse
@@ -36,63 +35,6 @@ ATTEMPTS = 5
 
 Item = TypeVar("Item")
 Out = TypeVar("Out")
-
-
-@dataclass(frozen=True, slots=True)
-class ForIncident:
-    """An action on the incident of that id."""
-
-    id: str
-    action: Action
-
-
-@dataclass(frozen=True, slots=True)
-class FromPrometheus:
-    """What Prometheus says about the incident of that id."""
-
-    id: str
-    answer: Answered
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a person asks for; it is written into the audit log together with what it does."""
-
-    what: Declare | ForIncident
-    origin: Origin
-
-
-Request = AlertsReceived | Declare | ForIncident | FromPrometheus | Asked
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a request. With `error` it was not stored, and the caller must say so."""
-
-    incident: Incident | None = None
-    """As it is now; None where the request concerned none (a resolve of something we never knew)."""
-    refusal: Refusal | None = None
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One message to send: usually one notification, several when they were bundled."""
-
-    items: tuple[tuple[Notification, Incident], ...]
-    thread: str
-    """Reference of the first message in this thread; empty if this is it."""
-    book: Book
-    """For the words: the version the (first) incident runs under, and the current one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How a claimed notification fared."""
-
-    notification: Notification
-    """As it was claimed: whose claim this was counts."""
-    outcome: Outcome
 
 
 class Engine:

@@ -16,10 +16,10 @@ from receiver.core.inquiry import Answered, Exhibit, Inquiry
 from receiver.core.model import Alert, Incident, Instant
 from receiver.core.plan import Playbook
 from receiver.desk import Desk
-from receiver.engine import FromPrometheus
 from receiver.errors import TocsinError
 from receiver.prometheus import Prometheus, Series, Unanswered
 from receiver.records import Records
+from receiver.requests import FromPrometheus
 from receiver.settings import Settings
 from receiver.store import Reads
 from rules.condition import ConditionError, parse

@@ -15,8 +15,8 @@ from receiver.clock import wall_clock
 from receiver.core.events import Delivered, Outcome, Overtaken, Rejected, Retry
 from receiver.core.model import Incident, Kind, Notification, Page, Reason, State
 from receiver.core.plan import Book, Playbook
-from receiver.engine import Delivery
 from receiver.messages import Words
+from receiver.requests import Delivery
 from receiver.settings import Settings
 from rules.load import load
 from rules.policy import INFORMATIONAL, Channel, Policy

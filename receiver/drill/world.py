@@ -12,7 +12,8 @@ from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Entry, Incident, Instant, Notification
 from receiver.core.plan import Playbook
 from receiver.drill.memory import MemoryStore
-from receiver.engine import Engine, Report, Request, Result
+from receiver.engine import Engine
+from receiver.requests import Report, Request, Result
 from rules.policy import Channel, Policy
 
 START = Instant(1_767_225_600_000_000)

@@ -14,7 +14,7 @@ from receiver.core.events import Acknowledge, Action, Change, Declare, Escalate,
 from receiver.core.model import Incident
 from receiver.core.plan import Book, Playbook
 from receiver.desk import Desk
-from receiver.engine import Asked, ForIncident
+from receiver.requests import Asked, ForIncident
 from receiver.store import Reads
 from receiver.web import bodies, shapes, views
 from receiver.web.call import Call

@@ -18,9 +18,9 @@ from receiver.core.classify import is_heartbeat, sort
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Instant
 from receiver.desk import Desk
-from receiver.engine import Result
 from receiver.errors import StoreUnavailable
 from receiver.metrics import Metrics
+from receiver.requests import Result
 from receiver.settings import Settings
 from receiver.web.access import WebhookAccess
 from receiver.web.body import read_body

@@ -7,7 +7,8 @@ from typing import Any
 
 from receiver.core.events import AlertsReceived, Delivered, Outcome
 from receiver.core.model import Alert, Incident, Instant, Notification
-from receiver.engine import Delivery, Engine, Report, Request, Result
+from receiver.engine import Engine
+from receiver.requests import Delivery, Report, Request, Result
 from receiver.store import SqlStore
 from rules.policy import MINUTE, Policy
 from tests.core.guide import ALL, POLICY

@@ -8,8 +8,9 @@ import pytest
 
 from receiver.core.events import Acknowledge, Declare, Note, Resolve
 from receiver.core.model import Fact, State, Status
-from receiver.engine import ATTEMPTS, ForIncident
+from receiver.engine import ATTEMPTS
 from receiver.errors import StoreConflict, StoreUnavailable
+from receiver.requests import ForIncident
 from receiver.store import SqlStore
 from rules.policy import HOUR, MINUTE
 from tests.core.guide import POLICY, with_level

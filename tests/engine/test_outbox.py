@@ -10,7 +10,8 @@ import pytest
 from receiver.core.events import Acknowledge, Delivered, Rejected, Retry
 from receiver.core.model import Fact, Instant, Kind, Status
 from receiver.core.outbox import BUNDLE_WAIT, STORM_LIMIT
-from receiver.engine import LEASE, ForIncident
+from receiver.engine import LEASE
+from receiver.requests import ForIncident
 from receiver.store import SqlStore
 from rules.policy import MINUTE, SECOND
 from tests.core.world import START

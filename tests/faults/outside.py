@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from receiver.core.events import Acknowledge, Action, AlertsReceived, Change, Escalate, Note, Resolve
 from receiver.core.model import Alert, Fact, Incident, State
-from receiver.engine import ForIncident
+from receiver.requests import ForIncident
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND
 from tests.core.alerts import alert
 from tests.faults.mirror import Broken

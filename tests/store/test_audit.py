@@ -11,7 +11,8 @@ import pytest
 from receiver.audit import Origin
 from receiver.core.events import Acknowledge, Declare, Note
 from receiver.core.model import Instant
-from receiver.engine import Asked, Engine, ForIncident
+from receiver.engine import Engine
+from receiver.requests import Asked, ForIncident
 from receiver.store import SqlStore
 from receiver.store.audit import AuditBroken
 from rules.load import load

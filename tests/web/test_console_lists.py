@@ -13,8 +13,9 @@ import pytest
 from receiver.core.events import Delivered, Retry
 from receiver.core.model import Instant
 from receiver.desk import Desk
-from receiver.engine import Engine, Report
+from receiver.engine import Engine
 from receiver.messages.times import DAY
+from receiver.requests import Report
 from rules.load import load
 from rules.policy import HOUR, MINUTE
 from tests.web.conftest import Running

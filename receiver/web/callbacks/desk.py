@@ -8,9 +8,9 @@ from receiver.audit import Origin
 from receiver.core.events import Action, Declare
 from receiver.core.model import Incident, Notification, State
 from receiver.desk import Desk
-from receiver.engine import Asked, ForIncident, Result
 from receiver.errors import StoreUnavailable
 from receiver.messages.case import name
+from receiver.requests import Asked, ForIncident, Result
 from receiver.store import Reads
 
 ANSWER_WITHIN = 2.0

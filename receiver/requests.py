@@ -1,0 +1,66 @@
+"""What the engine is asked for, and what it answers: plain data between it and those who call it."""
+
+from dataclasses import dataclass
+
+from receiver.audit import Origin
+from receiver.core.draft import Refusal
+from receiver.core.events import Action, AlertsReceived, Answered, Declare, Outcome
+from receiver.core.model import Incident, Notification
+from receiver.core.plan import Book
+
+
+@dataclass(frozen=True, slots=True)
+class ForIncident:
+    """An action on the incident of that id."""
+
+    id: str
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class FromPrometheus:
+    """What Prometheus says about the incident of that id."""
+
+    id: str
+    answer: Answered
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asks for; it is written into the audit log together with what it does."""
+
+    what: Declare | ForIncident
+    origin: Origin
+
+
+Request = AlertsReceived | Declare | ForIncident | FromPrometheus | Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a request. With `error` it was not stored, and the caller must say so."""
+
+    incident: Incident | None = None
+    """As it is now; None where the request concerned none (a resolve of something we never knew)."""
+    refusal: Refusal | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message to send: usually one notification, several when they were bundled."""
+
+    items: tuple[tuple[Notification, Incident], ...]
+    thread: str
+    """Reference of the first message in this thread; empty if this is it."""
+    book: Book
+    """For the words: the version the (first) incident runs under, and the current one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a claimed notification fared."""
+
+    notification: Notification
+    """As it was claimed: whose claim this was counts."""
+    outcome: Outcome
