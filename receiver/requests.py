@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from receiver.audit import Origin
 from receiver.core.draft import Refusal
-from receiver.core.events import Action, AlertsReceived, Answered, Declare, Outcome
+from receiver.core.events import Action, AlertsReceived, Declare, Outcome
+from receiver.core.inquiry import Answered
 from receiver.core.model import Incident, Notification
 from receiver.core.plan import Book
 
