@@ -79,6 +79,8 @@ def _show(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem], *, 
     columns = ["level", "acknowledge within", "when", "who is told"]
     print_table(columns, _who_when(policy, ways), "Who is reached when")
     if verbose:
+        meanings = ((f"{each.level} {each.name}", each.description, each.impact) for each in reversed(policy.levels))
+        print_table(["level", "what it is", "impact"], meanings, "\nWhat the levels mean")
         first, *rest = _losses(policy, ways)
         print_table(["level", *first[1:]], rest, "\nWho is reached how soon while this channel is down")
     verdict = "NOT sound" if any(each.severity == "error" for each in drilled) else "sound"

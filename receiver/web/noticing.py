@@ -13,7 +13,7 @@ from receiver.core.plan import Book
 from receiver.core.response import Notice, Standing
 from receiver.messages.case import Case
 from receiver.messages.notices import fingerprint, render_notice
-from receiver.web import bodies, response_views, shapes
+from receiver.web import bodies, response_shapes, response_views
 from receiver.web.api import Api
 from receiver.web.call import Call
 from receiver.web.problems import Problem
@@ -28,34 +28,34 @@ class Noticing:
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    async def notices(self, call: Call[bodies.Nothing]) -> shapes.NoticesView:
+    async def notices(self, call: Call[bodies.Nothing]) -> response_shapes.NoticesView:
         """What external groups may be told, and were told."""
         return await self._api.read(call.incident, self._show)
 
-    async def approve(self, call: Call[bodies.ApproveBody]) -> shapes.NoticesView:
+    async def approve(self, call: Call[bodies.ApproveBody]) -> response_shapes.NoticesView:
         """Send a held notice: exactly the text with this hash."""
         subject, body = await self._api.read(call.incident, lambda found: self._approved(found, call.part, call.said))
         await self._api.act(call, ApproveNotice(call.by(call.said.by), call.part, subject, body))
         return await self._api.read(call.incident, self._show)
 
-    async def reject(self, call: Call[bodies.RejectBody]) -> shapes.NoticesView:
+    async def reject(self, call: Call[bodies.RejectBody]) -> response_shapes.NoticesView:
         """Tell a group nothing."""
         said = call.said
         await self._api.act(call, RejectNotice(call.by(said.by), call.part, said.note))
         return await self._api.read(call.incident, self._show)
 
-    async def follow_ups(self, call: Call[bodies.Nothing]) -> shapes.FollowUpsView:
+    async def follow_ups(self, call: Call[bodies.Nothing]) -> response_shapes.FollowUpsView:
         """What must still be done, by whom, until when."""
         return await self._api.read(call.incident, response_views.show_follow_ups)
 
-    async def add_follow_up(self, call: Call[bodies.FollowUpBody]) -> shapes.FollowUpsView:
+    async def add_follow_up(self, call: Call[bodies.FollowUpBody]) -> response_shapes.FollowUpsView:
         """Write down what must still be done."""
         said = call.said
         due_at = Instant((said.due - EPOCH) // timedelta(microseconds=1)) if said.due else None
         await self._api.act(call, AddFollowUp(call.by(said.by), said.text, said.owner, due_at))
         return await self._api.read(call.incident, response_views.show_follow_ups)
 
-    async def finish(self, call: Call[bodies.RejectBody]) -> shapes.FollowUpsView:
+    async def finish(self, call: Call[bodies.RejectBody]) -> response_shapes.FollowUpsView:
         """Say that a follow-up action is done."""
         said = call.said
         await self._api.act(call, FinishFollowUp(call.by(said.by), call.part, said.note))
@@ -71,14 +71,14 @@ class Noticing:
             raise Problem(409, "the notice reads differently by now: read it again, and approve its hash")
         return subject, body
 
-    def _show(self, incident: Incident) -> shapes.NoticesView:
+    def _show(self, incident: Incident) -> response_shapes.NoticesView:
         groups = {group.name: group for group in self._api.book(incident).current.policy.stakeholders}
         shown = []
         for notice in incident.response.notices:
             subject, body = self._text(incident, notice)
             group = groups.get(notice.group)
             shown.append(response_views.show_notice(notice, subject, body, group))
-        return shapes.NoticesView(notices=shown)
+        return response_shapes.NoticesView(notices=shown)
 
     def _text(self, incident: Incident, notice: Notice) -> tuple[str, str]:
         """Of a held notice as it would read now, of a sent one as it was sent; of the others nothing."""

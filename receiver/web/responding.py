@@ -4,7 +4,7 @@
 """
 
 from receiver.core.events import Handover, Tick
-from receiver.web import bodies, response_views, shapes
+from receiver.web import bodies, response_shapes, response_views, shapes
 from receiver.web.api import Api
 from receiver.web.call import Call
 
@@ -20,13 +20,13 @@ class Responding:
         said = call.said
         return await self._api.act(call, Handover(call.by(said.by), said.to, said.note))
 
-    async def checklists(self, call: Call[bodies.Nothing]) -> shapes.ChecklistsView:
+    async def checklists(self, call: Call[bodies.Nothing]) -> response_shapes.ChecklistsView:
         """What is to do, and who did what."""
         return await self._api.read(
             call.incident, lambda found: response_views.show_checklists(found, self._api.playbook(found))
         )
 
-    async def tick(self, call: Call[bodies.TickBody]) -> shapes.ChecklistsView:
+    async def tick(self, call: Call[bodies.TickBody]) -> response_shapes.ChecklistsView:
         """Say that a step is done."""
         said = call.said
         await self._api.act(call, Tick(call.by(said.by), call.part, said.done, said.note, said.link))

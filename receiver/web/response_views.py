@@ -6,7 +6,14 @@ from receiver.core.plan import Playbook
 from receiver.core.procedures import Checklist
 from receiver.core.response import Notice
 from receiver.messages.notices import fingerprint
-from receiver.web.shapes import ChecklistsView, ChecklistView, FollowUpsView, FollowUpView, NoticeView, StepView
+from receiver.web.response_shapes import (
+    ChecklistsView,
+    ChecklistView,
+    FollowUpsView,
+    FollowUpView,
+    NoticeView,
+    StepView,
+)
 from receiver.web.views import rfc3339
 from rules.policy import Stakeholders
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from receiver.settings import Role
-from receiver.web import bodies, shapes
+from receiver.web import bodies, response_shapes, shapes
 from receiver.web.api import Api
 from receiver.web.call import Endpoint
 from receiver.web.noticing import Noticing
@@ -16,7 +16,7 @@ ROOT = "/api/v1"
 def endpoints(api: Api, reporter: Reporter) -> tuple[Endpoint[Any], ...]:
     """Every operation of the API; paths are relative to ROOT."""
     work, notes = Responding(api), Noticing(api)
-    told, follow_ups, approver = shapes.NoticesView, shapes.FollowUpsView, Role.APPROVER
+    told, follow_ups, approver = response_shapes.NoticesView, response_shapes.FollowUpsView, Role.APPROVER
     view, responder = Role.VIEWER, Role.RESPONDER
     one, incident = "/incidents/{incident}", shapes.IncidentView
     return (
@@ -34,8 +34,8 @@ def endpoints(api: Api, reporter: Reporter) -> tuple[Endpoint[Any], ...]:
         Endpoint("GET", f"{one}/notifications", view, bodies.Nothing, shapes.NotificationsView, api.notifications),
         Endpoint("GET", f"{one}/alerts", view, bodies.Nothing, shapes.AlertsView, api.alerts),
         Endpoint("POST", f"{one}/handover", responder, bodies.HandoverBody, incident, work.hand_over),
-        Endpoint("GET", f"{one}/checklists", view, bodies.Nothing, shapes.ChecklistsView, work.checklists),
-        Endpoint("PUT", f"{one}/steps/{{step}}", responder, bodies.TickBody, shapes.ChecklistsView, work.tick),
+        Endpoint("GET", f"{one}/checklists", view, bodies.Nothing, response_shapes.ChecklistsView, work.checklists),
+        Endpoint("PUT", f"{one}/steps/{{step}}", responder, bodies.TickBody, response_shapes.ChecklistsView, work.tick),
         Endpoint(
             "GET", f"{one}/report", view, bodies.ReportQuery, shapes.ReportView, reporter.incident_report, also=TEXTS
         ),

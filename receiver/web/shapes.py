@@ -9,7 +9,6 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from receiver.core.model import Kind, Reason, Recovery, State, Status
-from receiver.core.response import Moment, Standing
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-23T02:28:11.821Z"])]
 Level = Annotated[int, Field(ge=1, le=4)]
@@ -214,80 +213,6 @@ class AlertsView(View):
     alerts: list[AlertView]
 
 
-class StepView(View):
-    """One step of a checklist."""
-
-    id: str
-    """How it is ticked: PUT …/steps/{id}."""
-    text: str
-    done: bool
-    done_by: str | None
-    done_at: Time | None
-    note: str
-    link: str
-
-
-class ChecklistView(View):
-    """A procedure that people tick off."""
-
-    key: str
-    title: str
-    attached_at: Time | None
-    steps: list[StepView]
-
-
-class ChecklistsView(View):
-    """An incident's checklists, in the order it got them."""
-
-    next_step: StepView | None
-    """The first that nobody has done."""
-    checklists: list[ChecklistView]
-
-
-class NoticeView(View):
-    """What an external group may be told, once a person approves it."""
-
-    id: str
-    group: str
-    moment: Moment
-    standing: Standing
-    held_at: Time
-    subject: str
-    text: str
-    """As it would read now; once sent, as it was sent; empty when it was never sent."""
-    hash: str
-    """What an approval names."""
-    recipients: list[str]
-    channels: list[str]
-    decided_by: str | None
-    decided_at: Time | None
-
-
-class NoticesView(View):
-    """An incident's notices to the outside."""
-
-    notices: list[NoticeView]
-
-
-class FollowUpView(View):
-    """Something to do after the incident."""
-
-    id: str
-    text: str
-    owner: str | None
-    due_at: Time | None
-    added_by: str
-    added_at: Time
-    done_at: Time | None
-    done_by: str | None
-
-
-class FollowUpsView(View):
-    """An incident's follow-up actions."""
-
-    follow_ups: list[FollowUpView]
-
-
 class LevelView(View):
     """A severity level; durations in seconds."""
 
@@ -298,6 +223,10 @@ class LevelView(View):
     resolve_after: float
     resolution: str
     channels: list[str]
+    description: str
+    impact: str
+    """What it means for users and business."""
+    examples: list[str]
 
 
 class ChannelView(View):
@@ -315,5 +244,7 @@ class PolicyView(View):
     digest: str
     levels: list[LevelView]
     channels: list[ChannelView]
+    disabled_sections: list[str]
+    """Sections with `enabled: false`: read, without effect."""
     impact_scales: list[ImpactScaleView]
     incident_types: list[str]

@@ -154,6 +154,9 @@ def show_policy(playbook: Playbook) -> PolicyView:
                 resolve_after=level.resolve_after / SECOND,
                 resolution=level.resolution,
                 channels=list(playbook.level_channels[level.level - 1]),
+                description=level.description,
+                impact=level.impact,
+                examples=list(level.examples),
             )
             for level in policy.levels
         ],
@@ -166,6 +169,7 @@ def show_policy(playbook: Playbook) -> PolicyView:
             )
             for channel in policy.channels
         ],
+        disabled_sections=list(policy.disabled_sections),
         impact_scales=[
             ImpactScaleView(name=scale.name, description=scale.description, choices=dict(scale.thresholds))
             for scale in policy.impact_scales

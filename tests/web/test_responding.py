@@ -97,3 +97,13 @@ async def test_choices(receiver: Running) -> None:
     await receiver.post("/api/v1/incidents", {"type": "something"})
     _, found = await receiver.ask("PATCH", ONE, {"facts": {"customer_impact": scale["choices"]["critical"]}})
     assert found["impact"]["grade"] == "critical"
+
+
+async def test_levels_say_what_they_mean(receiver: Running) -> None:
+    """The policy's prose is there for pages and programs: description, impact, examples of each level."""
+    _, policy = await receiver.get("/api/v1/policy")
+    emergency = policy["levels"][-1]
+    assert emergency["description"] == "Critical issues that may cause safety or business failure"
+    assert emergency["impact"] == "Severe impact on safety or business operations"
+    assert "data breaches" in [example.lower() for example in emergency["examples"]]
+    assert policy["disabled_sections"] == []

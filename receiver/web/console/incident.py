@@ -25,8 +25,8 @@ from receiver.web.console.deadlines import deadlines
 from receiver.web.console.frame import Form, Frame, Visit, go_to
 from receiver.web.problems import Problem, invalid
 from receiver.web.responding import Responding
+from receiver.web.response_shapes import ChecklistsView
 from receiver.web.response_views import show_checklists
-from receiver.web.shapes import ChecklistsView
 
 ALERTS = 20
 ENTRIES = 80

@@ -1,0 +1,50 @@
+"""Working on an incident from a shell: each command does what the API does, and says what came of it."""
+
+import asyncio
+import sys
+
+from tests.web.conftest import Running
+
+
+async def tocsin(receiver: Running, *words: str, answer: str = "") -> tuple[int, str]:
+    """Run the command against the receiver; exit code and what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "receiver.cli", *words, "--url", receiver.url),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate(answer.encode())
+    return process.returncode or 0, " ".join(out.decode().split())
+
+
+async def test_checklists_and_handover(receiver: Running) -> None:
+    """Steps are shown and ticked with evidence; the owner changes."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    assert "immediate_actions.1 Activate engine failure procedures" in (await tocsin(receiver, "steps", "1"))[1]
+    code, said = await tocsin(receiver, "tick", "#1", "immediate_actions.1", "--by", "ada", "--note", "both")
+    assert (code, "x immediate_actions.1 Activate engine failure procedures ada both" in said) == (0, True)
+    code, said = await tocsin(receiver, "handover", "1", "ben")
+    assert (code, "acknowledge it instead" in said) == (1, True)
+    await receiver.post("/api/v1/incidents/1/acknowledge", {})
+    assert "owner: ben" in (await tocsin(receiver, "handover", "1", "ben"))[1]
+
+
+async def test_notices_are_read_before_they_are_approved(receiver: Running) -> None:
+    """Without a hash the text is shown and asked about; no is no, yes sends exactly it."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    await receiver.post("/api/v1/incidents/1/acknowledge", {})
+    code, said = await tocsin(receiver, "approve", "1", "n1", answer="n\n")
+    assert (code, "INCIDENT ALERT: emergency - engine_failure" in said) == (1, True)
+    code, said = await tocsin(receiver, "approve", "1", "n1", answer="y\n")
+    assert (code, "n1 sent: external_notification" in said) == (0, True)
+    assert (await tocsin(receiver, "reject", "1", "n1"))[0] == 1
+
+
+async def test_follow_ups(receiver: Running) -> None:
+    """An action is written down and done."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    due = "2026-12-24T12:00:00Z"
+    code, said = await tocsin(receiver, "follow-up", "1", "Inspect it", "--owner", "ben", "--due", due)
+    assert (code, "f1 Inspect it ben 2026-12-24T12:00:00.000Z" in said) == (0, True)
+    assert "x f1 Inspect it" in (await tocsin(receiver, "follow-up-done", "1", "f1"))[1]
