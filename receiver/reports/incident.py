@@ -12,7 +12,7 @@ from receiver.reports.drawing import draw_timeline
 from receiver.reports.exhibits import drawn
 from receiver.reports.report import Drawing, Field, Part, Report, Section, Table
 from receiver.reports.sources import entered, field
-from receiver.reports.steps import checklists
+from receiver.reports.steps import checklists, follow_ups, notices
 from rules.policy import ReportPart
 
 STRUCTURE = (
@@ -92,7 +92,7 @@ def _incident_details(dossier: Dossier) -> Section:
         "policy": (incident.policy[:12],),
     }
     fields = tuple(Field(each, values) for each, values in told.items() if values)
-    return Section("incident_details", (Part("", fields),), tuple(_tables(dossier)))
+    return Section("incident_details", (Part("", fields),), (*_tables(dossier), *notices(dossier)))
 
 
 def _acknowledged(dossier: Dossier) -> list[str]:
@@ -183,6 +183,12 @@ def _impact_assessment(dossier: Dossier) -> Section:
     return Section("impact_assessment", tuple(parts), checklists(dossier, "impact_assessment"))
 
 
+def _follow_up_actions(dossier: Dossier) -> Section:
+    fields = (field("follow_up_actions", dossier), field("monitoring_plan", dossier))
+    tables = (*follow_ups(dossier), *checklists(dossier, "follow_up_actions"))
+    return Section("follow_up_actions", (Part("", fields),), tables)
+
+
 _SECTIONS: Mapping[str, Callable[[Dossier], Section]] = {
     "executive_summary": _executive_summary,
     "incident_details": _incident_details,
@@ -201,6 +207,6 @@ _SECTIONS: Mapping[str, Callable[[Dossier], Section]] = {
     ),
     "lessons_learned": _fields("lessons_learned", "lessons_learned"),
     "recommendations": _fields("recommendations", "long_term_improvements", "process_changes"),
-    "follow_up_actions": _fields("follow_up_actions", "follow_up_actions", "monitoring_plan"),
+    "follow_up_actions": _follow_up_actions,
 }
 """How Tocsin tells the guide's sections; one that a policy invents is a field of its own name."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from receiver.core.checklists import attached, done
 from receiver.core.procedures import Checklist
-from receiver.core.response import Done
+from receiver.core.response import Done, FollowUp
 from receiver.messages.case import name
 from receiver.messages.plain import line
 from receiver.messages.times import stamp
@@ -45,6 +45,33 @@ def _table(dossier: Dossier, checklist: Checklist) -> Table:
 
 def _evidence(ticked: Done) -> str:
     return "; ".join(line(part) for part in (ticked.note, ticked.link) if part)
+
+
+def follow_ups(dossier: Dossier) -> tuple[Table, ...]:
+    """What is still to do after the incident, by whom and until when."""
+    rows = tuple(
+        (
+            "done" if each.done_at is not None else "overdue" if _is_overdue(each, dossier) else "open",
+            line(each.text),
+            name(each.owner),
+            stamp(each.due_at) if each.due_at is not None else "",
+        )
+        for each in dossier.case.incident.response.follow_ups
+    )
+    return (Table("Follow-up actions", ("", "action", "owner", "due"), rows),) if rows else ()
+
+
+def _is_overdue(each: FollowUp, dossier: Dossier) -> bool:
+    return each.due_at is not None and each.due_at < dossier.now
+
+
+def notices(dossier: Dossier) -> tuple[Table, ...]:
+    """What the external groups were to be told, and who decided on it."""
+    rows = tuple(
+        (line(each.group), line(each.moment), each.standing.value, name(each.by))
+        for each in dossier.case.incident.response.notices
+    )
+    return (Table("External notices", ("group", "on", "became", "by"), rows),) if rows else ()
 
 
 def done_steps(dossier: Dossier, *beginnings: str) -> Iterator[str]:

@@ -103,6 +103,18 @@ async def test_checklists(resolved: Running) -> None:
     assert any("Monitor system stability" in each["title"] for each in told["follow_up_actions"]["tables"])
 
 
+async def test_follow_ups_and_notices(resolved: Running) -> None:
+    """Follow-up actions stand with owner and due date, overdue ones as such; external notices with what became of them."""
+    body = {"by": "ann", "text": "pin the model", "owner": "ben", "due": "2026-11-23T03:00:00Z"}
+    assert (await resolved.post(f"{ONE}/follow-ups", body))[0] == 201
+    await resolved.pass_time(60 * MINUTE)
+    _, report = await resolved.get(f"{ONE}/report")
+    told = sections(report)
+    tables = {each["title"]: each["rows"] for section in told.values() for each in section["tables"]}
+    assert tables["Follow-up actions"] == [["overdue", "pin the model", "ben", "2026-11-23 03:00 UTC"]]
+    assert tables["External notices"][0] == ["external_notification", "acknowledged", "void", ""]
+
+
 async def test_markdown_says_what_nobody_knows(resolved: Running) -> None:
     """A field without an answer reads "not yet known"; none is left out."""
     status, text = await resolved.get(f"{ONE}/report?format=md")
