@@ -52,7 +52,7 @@ class Weeks:
         stale = [each for each in reversed(wanted) if self._is_stale(each, now)]
         if stale and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._count(stale, now))
-        if self._task is not None and not self._task.done():
+        if not self._known and self._task is not None:
             await asyncio.wait({self._task}, timeout=PATIENCE)
         known = [self._known[each] for each in wanted if each in self._known]
         return known, len(known) == len(wanted)
