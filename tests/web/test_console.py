@@ -129,6 +129,7 @@ async def test_buttons(receiver: Running) -> None:
         ("acknowledge", {"state": "open", "hold": "2h", "note": "on it"}),
         ("notes", {"text": "looked at the graphs"}),
         ("updates", {"text": "found it"}),
+        ("handover", {"to": "Noor", "note": "my shift ends"}),
         ("change", {"facts.root_cause": "a full disk", "facts.fix_description": ""}),
         ("change", {"level": "4", "reason": "it spreads"}),
         ("acknowledge", {"state": "open"}),
@@ -140,7 +141,14 @@ async def test_buttons(receiver: Running) -> None:
         status, where = await press(receiver, 1, action, **form)
         assert (status, where) == (303, f"/incidents/1?done={action}#said"), (action, where)
     text = await page(receiver, "/incidents/1?done=resolve")
-    for words in ("looked at the graphs", "found it", "a full disk", "disk emptied", "Resolved. Everybody"):
+    for words in (
+        "looked at the graphs",
+        "found it",
+        "my shift ends",
+        "a full disk",
+        "disk emptied",
+        "Resolved. Everybody",
+    ):
         assert words in text
     assert (await receiver.get("/api/v1/incidents/1"))[1]["state"] == "resolved"
 

@@ -53,6 +53,7 @@ DONE = {
     "notes": "Noted.",
     "updates": "The update goes out.",
     "change": "Recorded.",
+    "handover": "Handed over.",
     "replan": "It runs under the current policy now.",
 }
 """Said after a press, by the name that the redirect carries."""
@@ -101,6 +102,7 @@ class IncidentPage:
         self._desk = desk
         self._reads = reads
         self._api = api
+        responding = Responding(api)
         self._actions: Mapping[str, tuple[type[bodies.Body], Run]] = {
             "acknowledge": (bodies.AcknowledgeBody, api.acknowledge),
             "escalate": (bodies.EscalateBody, api.escalate),
@@ -109,7 +111,8 @@ class IncidentPage:
             "updates": (bodies.TextBody, api.update),
             "change": (bodies.ChangeBody, api.change),
             "replan": (bodies.ReplanBody, api.replan),
-            "steps": (bodies.TickBody, Responding(api).tick),
+            "steps": (bodies.TickBody, responding.tick),
+            "handover": (bodies.HandoverBody, responding.hand_over),
         }
 
     async def show(self, visit: Visit) -> web.Response:
