@@ -4,11 +4,13 @@ import asyncio
 import csv
 import io
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from receiver.core.events import Delivered, Retry
 from receiver.core.model import Instant
@@ -16,6 +18,9 @@ from receiver.desk import Desk
 from receiver.engine import Engine
 from receiver.messages.times import DAY
 from receiver.requests import Report
+from receiver.store import Reads
+from receiver.store.statistics import Tally
+from receiver.web.console.weeks import Weeks
 from rules.load import load
 from rules.policy import HOUR, MINUTE
 from tests.web.conftest import Running
@@ -119,7 +124,7 @@ async def test_policy(receiver: Running) -> None:
     for rule in load().rules:
         assert rule.name in text
     assert "after 15 minutes, response time breached" in text
-    assert "cannot be sent on" not in text
+    assert "<s>" not in text
     policy = load()
     await receiver.desk.run(receiver.desk.engine.use_policy, policy, ["email"], receiver.clock.now)
     text = await page(receiver, "/policy")
@@ -148,12 +153,12 @@ async def _send(desk: Desk, engine: Engine, now: Instant) -> None:
     deliveries = await desk.run(engine.claim, now, "worker")
     outcomes = {"slack": Delivered("ts"), "sms": Retry("<b>the line is down")}
     reports = [
-        Report(each.id, outcomes[each.channel])
+        Report(each, outcomes[each.channel])
         for delivery in deliveries
         for each, _ in delivery.items
         if each.channel in outcomes
     ]
-    assert await desk.run(engine.report, reports, "worker", now) == len(reports) == 2
+    assert await desk.run(engine.report, reports, now) == len(reports) == 2
 
 
 async def test_pages_on_every_store(start: Callable[..., Any], database_url: str) -> None:
@@ -173,3 +178,33 @@ async def test_without_the_database(start: Callable[..., Any], tmp_path: Path) -
     file.mkdir()
     assert "the database is unavailable" in await page(receiver, "/", 503)
     file.rmdir()
+
+
+async def test_no_count_outlives_the_application(receiver: Running) -> None:
+    """The figures are counted beside the pages; when the application has ended, so has the count."""
+    asked = threading.Event()
+    may_go_on = threading.Event()
+
+    class Slow(Reads):
+        """Reads that take their time."""
+
+        def __init__(self) -> None:
+            self.finished = 0
+
+        def tallies(self, since: Instant, until: Instant) -> list[Tally]:
+            asked.set()
+            may_go_on.wait(20)
+            self.finished += 1
+            return []
+
+    slow, app = Slow(), web.Application()
+    weeks = Weeks(slow)
+    app.cleanup_ctx.append(weeks.context)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await weeks.latest(receiver.clock.now)
+    await asyncio.to_thread(asked.wait, 20)
+    ending = asyncio.create_task(runner.cleanup())
+    asyncio.get_running_loop().call_later(0.05, may_go_on.set)
+    await ending
+    assert slow.finished == 1

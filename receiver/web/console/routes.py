@@ -35,7 +35,8 @@ def add_console(
     frame = Frame(sessions, clock)
     now = Now(frame, desk, reads, api, ready)
     incident = IncidentPage(frame, desk, reads, api)
-    history = History(frame, desk, reads, Weeks(reads))
+    weeks = Weeks(reads)
+    history = History(frame, desk, reads, weeks)
     live = Live(desk, reads, sessions)
     view, responder = Role.VIEWER, Role.RESPONDER
     one = r"/incidents/{incident:\d{1,9}}"
@@ -53,5 +54,6 @@ def add_console(
     )
     for method, path, handler in pages:
         app.router.add_route(method, path, handler)
+    app.cleanup_ctx.append(weeks.context)
     app.cleanup_ctx.append(live.context)
     app.on_shutdown.append(live.end)

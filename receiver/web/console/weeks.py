@@ -5,10 +5,11 @@ one every half minute, and only while somebody looks.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import structlog
+from aiohttp import web
 
 from receiver.core.model import Instant
 from receiver.errors import StoreUnavailable
@@ -44,6 +45,14 @@ class Weeks:
         self._reads = reads
         self._known: dict[Instant, Week] = {}
         self._task: asyncio.Task[None] | None = None
+        self._is_over = False
+
+    async def context(self, _app: web.Application) -> AsyncIterator[None]:
+        """For `app.cleanup_ctx`: no count outlives the application, because the store is closed after it."""
+        yield
+        self._is_over = True
+        if self._task is not None:
+            await asyncio.wait({self._task})
 
     async def latest(self, now: Instant) -> tuple[list[Week], bool]:
         """The weeks known now, the oldest first, and whether these are all."""
@@ -64,10 +73,15 @@ class Weeks:
     async def _count(self, stale: Sequence[Instant], now: Instant) -> None:
         """On a thread of its own: the readers' serves the pages meanwhile."""
         for begins in stale:
+            if self._is_over:
+                return
             try:
                 found = await asyncio.to_thread(self._reads.tallies, begins, Instant(begins + WEEK))
             except StoreUnavailable as error:
                 log.warning("the weeks' figures were not counted", reason=str(error))
+                return
+            except Exception:
+                log.exception("the weeks' figures were not counted")
                 return
             self._known[begins] = Week(begins, tuple(each for each in found if not each.exercise), now)
 
