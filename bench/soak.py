@@ -1,0 +1,255 @@
+"""`make soak`: load, while processes are killed and stopped every few seconds; what was accepted must be delivered.
+
+On SQLite with one process, then on PostgreSQL with three replicas, half of DURATION (ten minutes) each. Prints what was
+accepted, delivered (on both channels), duplicated and lost; exits 1 where anything was lost. The test of several
+replicas runs the same for a few seconds.
+"""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+from rich.table import Table
+
+from bench import ingest, postgres
+from bench.servers import free_port
+from receiver.demo.stand_ins import Providers, start_mailbox, start_web
+
+DURATION = 600.0
+PATIENCE = 150.0
+"""Seconds after the load in which everything must have arrived: leases, retries, a slow machine."""
+KILL_EVERY = (2.0, 5.0)
+CHANNELS = ("email", "slack")
+
+
+@dataclass
+class Delivered:
+    """What arrived at the providers, by unit."""
+
+    messages: dict[str, Counter[int]] = field(default_factory=lambda: {name: Counter() for name in CHANNELS})
+
+    def show(self, medium: str, _to: str, headline: str, text: str) -> None:
+        """One message; a bundle names several units."""
+        self.messages[medium].update({int(each) for each in re.findall(r"unit-(\d+)", f"{headline} {text}")})
+
+    def missing(self, accepted: set[int]) -> set[int]:
+        """Units of which somebody was not told."""
+        return {unit for unit in accepted if not all(self.messages[name][unit] for name in CHANNELS)}
+
+    @property
+    def duplicated(self) -> int:
+        """Messages beyond the first, of a unit on a channel."""
+        return sum(count - 1 for units in self.messages.values() for count in units.values())
+
+
+@dataclass
+class Outcome:
+    """The figures of one run."""
+
+    where: str
+    accepted: int
+    delivered: int
+    duplicated: int
+    lost: int
+    killed: int
+    stopped: int
+
+
+class Replica:
+    """One `tocsin serve`, started again whenever it was killed."""
+
+    def __init__(self, arguments: Sequence[str], environment: dict[str, str]) -> None:
+        self.port = free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self._command = [
+            sys.executable,
+            "-m",
+            "receiver.cli",
+            "serve",
+            *arguments,
+            "--listen",
+            f"127.0.0.1:{self.port}",
+        ]
+        self._environment = {**os.environ, **environment}
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start, and wait until it answers."""
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, env=self._environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        )
+        async with aiohttp.ClientSession() as session, asyncio.timeout(60):
+            while True:
+                try:
+                    async with session.get(f"{self.base}/-/healthy"):
+                        return
+                except aiohttp.ClientError:
+                    await asyncio.sleep(0.1)
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal to the process."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+
+    async def kill(self) -> None:
+        """It ends in the middle of whatever it does."""
+        self.send(signal.SIGKILL)
+        if self._process is not None:
+            await self._process.wait()
+
+
+class Soak:
+    """One run: replicas on one database, under load and under fire."""
+
+    def __init__(
+        self, database: str, replicas: int, folder: Path, rate: float = 20.0, every: tuple[float, float] = KILL_EVERY
+    ) -> None:
+        """`rate`: webhooks a second. `every`: seconds between two blows, from … to."""
+        self._database, self._folder, self._rate = database, folder, rate
+        self._count = replicas
+        self._every = every
+        self._dice = Random(0)
+        self._serial = 0
+        self.accepted: set[int] = set()
+        self.told = Delivered()
+        self.killed = self.stopped = 0
+        self.replicas: list[Replica] = []
+
+    async def run(self, seconds: float, incident: Callable[[], Any] = lambda: None) -> Outcome:
+        """Live through it. `incident` is called once in the middle (a restart of the database)."""
+        mailbox, smtp = await start_mailbox(self.told.show)
+        runner, web = await start_web(Providers(self.told.show).app)
+        try:
+            self.replicas = [Replica(*self._settings(smtp, web)) for _ in range(self._count)]
+            for replica in self.replicas:  # one after the other: the first migrates
+                await replica.start()
+            await self._suffer(seconds, incident)
+            lost = await self._settle()
+        finally:
+            for replica in self.replicas:
+                await replica.kill()
+            mailbox.close()
+            await runner.cleanup()
+        told = len(self.accepted) - len(lost)
+        where = f"{self._database.partition(':')[0]}, {self._count} process{'es' if self._count > 1 else ''}"
+        return Outcome(where, len(self.accepted), told, self.told.duplicated, len(lost), self.killed, self.stopped)
+
+    def _settings(self, smtp: str, web: str) -> tuple[list[str], dict[str, str]]:
+        policy = self._folder / "policy.yaml"
+        channels = ingest.POLICY.replace(
+            "recipients: [oncall@example.com]", "recipients: [oncall@example.com], rate_limit: 100000/1m"
+        )
+        policy.write_text(channels.replace('channel: "#incidents"', 'channel: "#incidents", rate_limit: 100000/1m'))
+        return [str(policy), "--database", self._database], {
+            "TOCSIN_SMTP_URL": smtp,
+            "TOCSIN_EMAIL_FROM": "tocsin@example.com",
+            "TOCSIN_SLACK_TOKEN": "xoxb-soak",
+            "TOCSIN_SLACK_API_URL": f"{web}/slack/api/",
+        }
+
+    async def _suffer(self, seconds: float, incident: Callable[[], Any]) -> None:
+        load = [asyncio.create_task(self._send()) for _ in range(4)]
+        chaos = asyncio.create_task(self._kill())
+        await asyncio.sleep(seconds / 2)
+        await asyncio.to_thread(incident)
+        await asyncio.sleep(seconds / 2)
+        for task in (*load, chaos):
+            task.cancel()
+        for ended in await asyncio.gather(*load, chaos, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
+
+    async def _send(self) -> None:
+        """Webhooks, each sent again until some replica takes it, as Alertmanager does."""
+        timeout = aiohttp.ClientTimeout(total=10)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            while True:
+                self._serial += 1
+                unit = self._serial
+                body = _body(unit)
+                while not await self._is_taken(session, body):  # noqa: ASYNC110 - another process takes it
+                    await asyncio.sleep(0.2)
+                self.accepted.add(unit)
+                await asyncio.sleep(4 / self._rate)
+
+    async def _is_taken(self, session: aiohttp.ClientSession, body: bytes) -> bool:
+        url = f"{self._dice.choice(self.replicas).base}/webhook/alertmanager"
+        try:
+            async with session.post(url, data=body, headers={"Content-Type": "application/json"}) as response:
+                return response.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    async def _kill(self) -> None:
+        """Every few seconds a process is killed, or (where there are others) stopped for a while."""
+        while True:
+            await asyncio.sleep(self._dice.uniform(*self._every))
+            victim = self._dice.choice(self.replicas)
+            if len(self.replicas) > 1 and (self.killed + self.stopped) % 3 == 1:
+                self.stopped += 1
+                victim.send(signal.SIGSTOP)
+                try:
+                    await asyncio.sleep(self._dice.uniform(1, 4))
+                finally:
+                    victim.send(signal.SIGCONT)
+            else:
+                self.killed += 1
+                await victim.kill()
+                await asyncio.shield(victim.start())
+
+    async def _settle(self) -> set[int]:
+        """Everything that was killed is up again; wait until all is told, or patience ends."""
+        for replica in self.replicas:
+            await replica.kill()
+            await replica.start()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while self.told.missing(self.accepted):  # noqa: ASYNC110 - other processes deliver
+                    await asyncio.sleep(0.5)
+        return self.told.missing(self.accepted)
+
+
+def _body(unit: int) -> bytes:
+    """A webhook about a unit never heard of before."""
+    document = json.loads(ingest.body(1))
+    (alert,) = document["alerts"]
+    alert["labels"]["system"] = document["groupLabels"]["system"] = f"unit-{unit}"
+    alert["annotations"] = {"summary": f"accuracy is low on unit-{unit}"}
+    alert["fingerprint"] = f"{unit:016x}"
+    return json.dumps(document).encode()
+
+
+def main() -> None:
+    """Both databases, and a table."""
+    seconds = float(os.environ.get("DURATION", DURATION)) / 2
+    outcomes = []
+    with tempfile.TemporaryDirectory() as folder:
+        one, many = Path(folder, "sqlite"), Path(folder, "postgresql")
+        one.mkdir()
+        many.mkdir()
+        outcomes.append(asyncio.run(Soak(f"sqlite:///{one / 'tocsin.db'}", 1, one).run(seconds)))
+        with postgres.database(many) as url:
+            outcomes.append(asyncio.run(Soak(url, 3, many).run(seconds)))
+    columns = ("where", "accepted", "delivered", "duplicated", "lost", "killed", "stopped")
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for each in outcomes:
+        table.add_row(*(str(getattr(each, name)) for name in columns))
+    Console().print(table)
+    sys.exit(1 if any(each.lost for each in outcomes) else 0)
+
+
+if __name__ == "__main__":
+    main()
