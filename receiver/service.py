@@ -28,6 +28,8 @@ from receiver.messages import Words
 from receiver.metrics import Metrics
 from receiver.reconcile import EVERY, Reconciliation
 from receiver.records import Records
+from receiver.retention import EVERY as FORGET_EVERY
+from receiver.retention import Retention
 from receiver.settings import Settings
 from receiver.store import open_store
 from receiver.watch import Watch
@@ -136,6 +138,9 @@ class Service:
         self._tasks = [asyncio.create_task(self._keep_pulse()), asyncio.create_task(self._keep_clock())]
         watch = Watch(self.desk, self._store, self.metrics, settings.heartbeat_url or "")
         self._tasks.append(asyncio.create_task(self._keep_looking(watch.look, WATCH_EVERY)))
+        self._tasks.append(
+            asyncio.create_task(self._keep_looking(Retention(self.desk, self._store).look, FORGET_EVERY))
+        )
         if settings.alertmanager_url:
             reconciliation = Reconciliation(self.desk, reads, self.metrics, settings.alertmanager_url)
             self._tasks.append(asyncio.create_task(self._keep_looking(reconciliation.look, EVERY)))

@@ -74,6 +74,7 @@ def interpret(document: Document, root: Node, defaults: Document, severities: di
         post_incident=_timed(document.post_incident_actions),
         reports=_reports(document),
         fallback=USUAL_FALLBACK if document.fallback is None else document.fallback,
+        retention=document.retention,
         default_severity=document.default_severity or CRITICAL,
         severity_aliases=tuple(sorted(severities.items())),
         heartbeat_within=document.heartbeat_within or Micros(5 * MINUTE),

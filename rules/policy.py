@@ -309,6 +309,8 @@ class Policy:
     fallback: tuple[str, ...] = ("phone", "sms", "pagerduty", "slack", "email")
     """The order in which other channels are tried when a page reaches nobody: names, or types standing
     for the first channel of that type."""
+    retention: Micros | None = None
+    """How long closed incidents are kept; None: for ever."""
     default_severity: int = CRITICAL
     severity_aliases: tuple[tuple[str, int], ...] = ()
     """(value of an alert's `severity` label, level): the usual ones and the policy's own, lower case."""

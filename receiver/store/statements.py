@@ -89,6 +89,24 @@ WHERE incident_id = :incident_id AND status = 'waiting' AND sequence < :before A
 """
 SUPERSEDE_ON = f"{SUPERSEDE} AND channel = ANY(:channels)"
 
+# The oldest by number are the oldest closed ones, but for a few: so nobody walks through all that are closed.
+FORGETTABLE = """
+SELECT id FROM (SELECT id, number, closed_at FROM incidents WHERE state = 'closed' ORDER BY number LIMIT 500) oldest
+WHERE closed_at < :before ORDER BY number LIMIT :limit
+"""
+LOCK_CLOSED = (
+    "SELECT id FROM incidents WHERE id = ANY(:ids) AND state = 'closed' ORDER BY key, id FOR UPDATE SKIP LOCKED"
+)
+FORGET = tuple(
+    f"DELETE FROM {table} WHERE {column} = ANY(:ids)"
+    for table, column in (
+        ("alerts", "incident_id"),
+        ("notifications", "incident_id"),
+        ("entries", "incident_id"),
+        ("incidents", "id"),
+    )
+)
+
 PROBE = """
 INSERT INTO meta (name, value) VALUES ('probe', :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value
 """

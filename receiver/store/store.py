@@ -15,7 +15,7 @@ from receiver.store.database import Database
 from receiver.store.files import copy_out, take_ownership
 from receiver.store.reads import Reads
 from receiver.store.session import Session
-from receiver.store.statements import KEEP_HEARTBEAT, NEXT_DUE, PROBE, RELEASE_LEASES
+from receiver.store.statements import FORGET, FORGETTABLE, KEEP_HEARTBEAT, LOCK_CLOSED, NEXT_DUE, PROBE, RELEASE_LEASES
 from receiver.store.transaction import SqlTransaction
 
 
@@ -96,6 +96,16 @@ class SqlStore:
         """Write something that means nothing. Raises StoreUnavailable where that cannot be done."""
         with self._database.write() as connection:
             Session(connection).run(PROBE, {"value": secrets.token_hex(4)})
+
+    def forget(self, before: Instant, limit: int) -> int:
+        """Delete incidents that closed before then, the oldest first, with all that is theirs; returns how many."""
+        with self._database.write() as connection:
+            session = Session(connection)
+            ids = [row.id for row in session.rows(FORGETTABLE, before=before, limit=limit)]
+            closed = [row.id for row in session.rows(LOCK_CLOSED, ids=ids)]
+            for statement in FORGET if closed else ():
+                session.run(statement, {"ids": closed})
+            return len(closed)
 
     def release_leases(self) -> None:
         """What a process that has ended had under way is due at once. Only for whoever serves the database alone."""

@@ -52,6 +52,7 @@ class Document(Section):
     fallback: tuple[ChannelNameOrType, ...] | None = Field(
         None, description="Who is tried when a page reaches nobody: channels or types, in order."
     )
+    retention: Duration | None = Field(None, description="How long closed incidents are kept; left out: for ever.")
     default_severity: LevelNumber | None = Field(None, description="The level of alerts that say none (3).")
     severity_aliases: dict[Text, LevelNumber] = Field({}, description="Words of the label `severity`, and their level.")
     impact_raises: dict[answered.Grade, LevelNumber] | None = Field(

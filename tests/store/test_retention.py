@@ -1,0 +1,91 @@
+"""What is closed and old is forgotten whole; nothing else ever is."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from receiver.core.model import Incident, Instant, State
+from receiver.desk import Desk
+from receiver.engine import Engine
+from receiver.retention import Retention
+from receiver.store import SqlStore
+from rules.load import load
+from rules.policy import HOUR, Micros
+from tests.core.guide import ALL, POLICY
+from tests.store.samples import NOW, alert, entry, incident, message, save
+
+DAY = 24 * HOUR
+
+
+def closed(name: str, days_ago: int) -> Incident:
+    """An incident that closed so many days ago."""
+    return incident(name, state=State.CLOSED, closed_at=NOW - days_ago * DAY)
+
+
+def rows(store: SqlStore) -> dict[str, set[str]]:
+    """Table → the incidents that have rows in it."""
+    tables = {"incidents": "id", "alerts": "incident_id", "notifications": "incident_id", "entries": "incident_id"}
+    with store._database.read() as connection:
+        return {
+            table: {row[0] for row in connection.exec_driver_sql(f"SELECT {column} FROM {table}")}
+            for table, column in tables.items()
+        }
+
+
+def test_only_what_closed_before_is_forgotten_with_all_that_is_its_own(store: SqlStore) -> None:
+    """Alerts, messages and timeline go with their incident; younger, resolved and open ones stay."""
+    opened = [
+        closed("old", 500),
+        closed("older", 900),
+        closed("young", 10),
+        incident("resolved", state=State.RESOLVED, resolved_at=NOW - 500 * DAY),
+        incident("open", opened_at=NOW - 900 * DAY),
+    ]
+    for each in opened:
+        save(
+            store,
+            opened=[each],
+            alerts=[(each.id, alert())],
+            planned=[message(1, each.id)],
+            entries=[entry(1, each.id)],
+        )
+    assert store.forget(Instant(NOW - 400 * DAY), 1) == 1
+    assert store.forget(Instant(NOW - 400 * DAY), 10) == 1
+    assert store.forget(Instant(NOW - 400 * DAY), 10) == 0
+    assert set(map(frozenset, rows(store).values())) == {frozenset({"id-young", "id-resolved", "id-open"})}
+
+
+def test_what_is_being_worked_on_is_left_for_later(
+    postgresql: Callable[[], str], open_stores: Callable[[str], SqlStore]
+) -> None:
+    """A replica that writes a note to a closed incident keeps it; the next look finds it again."""
+    url = postgresql()
+    one, two = open_stores(url), open_stores(url)
+    (old,) = save(one, opened=[closed("old", 500)])
+    with one.transaction() as transaction:
+        assert transaction.lock([], [old.id])
+        assert two.forget(Instant(NOW - 400 * DAY), 10) == 0
+    assert two.forget(Instant(NOW - 400 * DAY), 10) == 1
+
+
+@pytest.mark.parametrize(("retention", "left"), [(None, 45), (Micros(400 * DAY), 5)])
+async def test_the_policy_says_how_long(store: SqlStore, retention: Micros | None, left: int) -> None:
+    """`retention: 400d` forgets the older ones in small steps; without it nothing is ever forgotten."""
+    save(store, opened=[closed(f"old-{number}", 500) for number in range(40)])
+    save(store, opened=[closed(f"new-{number}", 300) for number in range(5)])
+    desk = Desk(Engine(store, replace(POLICY, retention=retention), ALL, Instant(NOW)), lambda: Instant(NOW))
+    try:
+        await Retention(desk, store).look()
+    finally:
+        desk.close()
+    assert len(store.reads().incidents(limit=100)[0]) == left
+
+
+def test_retention_is_written_in_the_policy(tmp_path: Path) -> None:
+    """As a duration; left out, everything is kept."""
+    path = tmp_path / "policy.yaml"
+    path.write_text("retention: 400d\n")
+    assert load([path]).retention == 400 * DAY
+    assert load([]).retention is None
