@@ -14,6 +14,7 @@ from receiver.store import SqlStore
 from rules.load import load
 from rules.policy import HOUR, Micros
 from tests.core.guide import ALL, POLICY
+from tests.end_to_end.processes import POLICY as RULES
 from tests.store.samples import NOW, alert, entry, incident, message, save
 
 DAY = 24 * HOUR
@@ -86,6 +87,7 @@ async def test_the_policy_says_how_long(store: SqlStore, retention: Micros | Non
 def test_retention_is_written_in_the_policy(tmp_path: Path) -> None:
     """As a duration; left out, everything is kept."""
     path = tmp_path / "policy.yaml"
-    path.write_text("retention: 400d\n")
+    path.write_text(f"{RULES}\nretention: 400d\n")
     assert load([path]).retention == 400 * DAY
-    assert load([]).retention is None
+    path.write_text(RULES)
+    assert load([path]).retention is None
