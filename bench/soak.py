@@ -166,6 +166,8 @@ class Soak:
         await asyncio.sleep(seconds / 2)
         await asyncio.to_thread(incident)
         await asyncio.sleep(seconds / 2)
+        while not (self.killed and (self.stopped or len(self.replicas) == 1)):  # noqa: ASYNC110 - else it proves nothing
+            await asyncio.sleep(0.1)
         for task in (*load, chaos):
             task.cancel()
         for ended in await asyncio.gather(*load, chaos, return_exceptions=True):
