@@ -58,7 +58,7 @@ def show(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> Non
     _print_incident(incident)
     print_table(
         ["when", "what", "who"],
-        ((each["at"], each["text"], each.get("by", "")) for each in timeline["timeline"]),
+        ((each["at"], each["text"], each["by"] or "Tocsin") for each in timeline["timeline"]),
         "\nTimeline",
     )
     print_table(
