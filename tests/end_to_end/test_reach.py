@@ -118,17 +118,19 @@ async def test_the_living_channels_tell_at_once(dead: tuple[str, ...], tmp_path:
     async with receiver(tmp_path, told, dead, ", ".join(MEDIA)) as service:
         await declare(service)
         alive = [medium for medium in MEDIA if medium not in dead]
-        await until(lambda: all(told.on(medium) for medium in alive), 10, f"{alive} told")
-        async with asyncio.timeout(10):
+        await until(lambda: all(told.on(medium) for medium in alive), 40, f"{alive} told")
+        async with asyncio.timeout(40):
             while {
                 entry["data"]["channel"] for entry in await facts(service) if entry["fact"] == Fact.SEND_FAILED
             } != set(dead):
                 await asyncio.sleep(0.05)
-        async with aiohttp.ClientSession() as session, session.get(f"{service.address}/metrics") as response:
-            metrics = await response.text()
-    for medium in MEDIA:
-        outcome = "retry" if medium in dead else "delivered"
-        assert f'tocsin_notifications_total{{channel="{medium}",outcome="{outcome}"}}' in metrics
+        outcomes = {medium: "retry" if medium in dead else "delivered" for medium in MEDIA}
+        counted = [f'tocsin_notifications_total{{channel="{each}",outcome="{outcomes[each]}"}}' for each in MEDIA]
+        async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+            metrics = ""
+            while not all(line in metrics for line in counted):
+                async with session.get(f"{service.address}/metrics") as response:
+                    metrics = await response.text()
     assert not [each for each in told.messages if each[0] in dead]
 
 
@@ -140,6 +142,6 @@ async def test_the_fallback_reaches_the_one_that_lives(alive: str, tmp_path: Pat
     order = ("phone", "sms", "pagerduty", "slack")
     async with receiver(tmp_path, told, dead, "email") as service:
         await declare(service)
-        await until(lambda: told.on(alive), 15, f"{alive} told")
+        await until(lambda: told.on(alive), 45, f"{alive} told")
         tried = [entry["data"]["channel"] for entry in await facts(service) if entry["fact"] == Fact.FALLBACK]
     assert tried == list(order[: order.index(alive) + 1])
