@@ -114,13 +114,15 @@ def _is_news(new: Alert, old: Alert | None) -> bool:
 
 
 def _wanted(before: Incident, fired: Sequence[Alert]) -> set[Fact]:
-    """What new alerts must do to an incident: one of these."""
+    """What new alerts must do to an incident: one of these. Reopened, it pages as at 0, and that is always enough:
+    another worker may have resolved it since it was looked at.
+    """
     worse = max(each.level for each in fired) > before.level or any(each.rule not in before.rules for each in fired)
     if before.state is State.RESOLVED:
         return {Fact.REOPENED}
     if before.state is State.ACKNOWLEDGED and (worse or before.level == EMERGENCY):
-        return {Fact.ACK_VOIDED, Fact.ACK_EXPIRED}
-    return {Fact.ALERT_JOINED, Fact.RULE_JOINED, Fact.LEVEL_ROSE, Fact.FIRED_AGAIN}
+        return {Fact.ACK_VOIDED, Fact.ACK_EXPIRED, Fact.REOPENED}
+    return {Fact.REOPENED, Fact.ALERT_JOINED, Fact.RULE_JOINED, Fact.LEVEL_ROSE, Fact.FIRED_AGAIN}
 
 
 class People:
