@@ -34,7 +34,7 @@ soak: .venv/.ready  ## load, with kills every few seconds, on SQLite and Postgre
 	$(BIN)/python -m bench.soak
 
 lock: .venv/.ready  ## resolve the dependencies anew; no index address is written
-	$(BIN)/uv pip compile pyproject.toml --extra postgresql --group dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --upgrade --quiet -o requirements.lock
 
 clean:  ## forget everything that was built
