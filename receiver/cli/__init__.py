@@ -5,12 +5,14 @@ One module per group of commands: `policies` (check, compile), `running` (serve,
 """
 
 import sys
+from typing import Annotated
 
 import typer
 
 from receiver.cli import audit, channels, incidents, maintenance, policies, proofs, reports, responding, running
 from receiver.cli.output import fail
 from receiver.errors import TocsinError
+from receiver.version import described
 from rules.problems import PolicyError
 
 app = typer.Typer(
@@ -20,6 +22,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(described())
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Version and commit, and end.")
+    ] = False,
+) -> None:
+    """Incident response between Prometheus/Alertmanager and the people who must act."""
+
+
 policies.add_to(app)
 running.add_to(app)
 channels.add_to(app)
