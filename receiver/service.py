@@ -125,6 +125,7 @@ class Service:
         self._say_channels(configured)
         app = make_app(
             recorder=self._recorder,
+            senders=senders,
             desk=self.desk,
             reads=reads,
             settings=settings,

@@ -219,8 +219,9 @@ def _change(draft: Draft, change: Change) -> None:
     before, calls_for = draft.incident.level, impact.assess(draft, change)
     level = change.level or (max(before, calls_for) if draft.incident.is_live else before)
     note_assessment(draft, change)
-    draft.set(facts={**draft.incident.facts, **change.facts})
-    for name, value in change.facts.items():
+    news = {name: value for name, value in change.facts.items() if value != draft.incident.facts.get(name, "")}
+    draft.set(facts={**draft.incident.facts, **news})
+    for name, value in news.items():
         draft.enter(Fact.CHANGED, change.by, field=name, value=value, reason=change.reason)
     if level != before:
         reason = change.reason or "the impact calls for it"

@@ -14,6 +14,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from receiver.audit import audit_of
+from receiver.channels import Senders
 from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.errors import TocsinError
@@ -59,9 +60,10 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     reload: Callable[[], Awaitable[Sequence[str]]],
     key: str,
     recorder: Recorder | None = None,
+    senders: Senders | None = None,
 ) -> web.Application:
     """The application. `ready` says why the service is not; `reload` returns the new policy's problems; `key`
-    signs sessions and links.
+    signs sessions and links; `senders` are what test messages go out by.
 
     Raises SettingsError where the settings would let strangers in.
     """
@@ -90,7 +92,18 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     for method, path, handler in (*house.routes(), *login.routes(), *links.routes()):
         app.router.add_route(method, path, handler)
     add_callbacks(app, settings, desk, reads, clock)
-    add_console(app, desk=desk, reads=reads, api=api, sessions=sessions, clock=clock, ready=ready)
+    tests = Words(settings.external_url, "test", sms_replies=False)
+    add_console(
+        app,
+        desk=desk,
+        reads=reads,
+        api=api,
+        sessions=sessions,
+        clock=clock,
+        ready=ready,
+        senders=senders or {},
+        words=tests,
+    )
     return app
 
 

@@ -30,19 +30,19 @@ class Noticing:
 
     async def notices(self, call: Call[bodies.Nothing]) -> response_shapes.NoticesView:
         """What external groups may be told, and were told."""
-        return await self._api.read(call.incident, self._show)
+        return await self._api.read(call.incident, self.show)
 
     async def approve(self, call: Call[bodies.ApproveBody]) -> response_shapes.NoticesView:
         """Send a held notice: exactly the text with this hash."""
         subject, body = await self._api.read(call.incident, lambda found: self._approved(found, call.part, call.said))
         await self._api.act(call, ApproveNotice(call.by(call.said.by), call.part, subject, body))
-        return await self._api.read(call.incident, self._show)
+        return await self._api.read(call.incident, self.show)
 
     async def reject(self, call: Call[bodies.RejectBody]) -> response_shapes.NoticesView:
         """Tell a group nothing."""
         said = call.said
         await self._api.act(call, RejectNotice(call.by(said.by), call.part, said.note))
-        return await self._api.read(call.incident, self._show)
+        return await self._api.read(call.incident, self.show)
 
     async def follow_ups(self, call: Call[bodies.Nothing]) -> response_shapes.FollowUpsView:
         """What must still be done, by whom, until when."""
@@ -71,7 +71,8 @@ class Noticing:
             raise Problem(409, "the notice reads differently by now: read it again, and approve its hash")
         return subject, body
 
-    def _show(self, incident: Incident) -> response_shapes.NoticesView:
+    def show(self, incident: Incident) -> response_shapes.NoticesView:
+        """An incident's notices, on the readers' thread. Raises Problem where a template cannot be filled."""
         groups = {group.name: group for group in self._api.book(incident).current.policy.stakeholders}
         shown = []
         for notice in incident.response.notices:

@@ -5,9 +5,11 @@
 (() => {
   const UNITS = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const format = new Intl.DateTimeFormat(undefined, {
+  const parts = {
     day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short",
-  });
+  };
+  const thisYear = new Intl.DateTimeFormat(undefined, parts);
+  const anyYear = new Intl.DateTimeFormat(undefined, { ...parts, year: "numeric" });
   // The server's clock counts, not this machine's.
   const made = document.querySelector("footer time");
   let ahead = made ? Date.now() - Date.parse(made.dateTime) : 0;
@@ -36,7 +38,8 @@
 
   function localise(root) {
     for (const element of root.querySelectorAll("time[datetime]")) {
-      const words = format.format(new Date(element.dateTime));
+      const at = new Date(element.dateTime);
+      const words = (at.getFullYear() === new Date().getFullYear() ? thisYear : anyYear).format(at);
       if ("tick" in element.dataset) element.title = words;
       else element.textContent = words;
     }
@@ -52,7 +55,13 @@
     if (isBusy(old)) return;
     const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
     const open = new Map([...old.querySelectorAll("details[id]")].map((each) => [each.id, each.open]));
+    // What was typed into it stays.
+    const typed = [...old.querySelectorAll("textarea[id], input[id]")].filter((each) => each.value !== each.defaultValue);
     old.replaceWith(fresh);
+    for (const each of typed) {
+      const now = document.getElementById(each.id);
+      if (now) now.value = each.value;
+    }
     for (const each of fresh.querySelectorAll("details[id]")) if (open.has(each.id)) each.open = open.get(each.id);
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   }

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from receiver.channels.configured import make_senders
 from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.engine import Engine
@@ -142,6 +143,7 @@ async def _begin(settings: Settings, policy: Policy) -> tuple[Running, web.AppRu
         ready=lambda: reasons,
         reload=reload,
         key=settings.key(store.key),
+        senders=make_senders(settings, clock),
     )
     runner = make_runner(app)
     await runner.setup()

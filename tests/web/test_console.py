@@ -159,7 +159,7 @@ async def test_ticking(receiver: Running) -> None:
     _, before = await receiver.get("/api/v1/incidents/1/checklists")
     step = before["checklists"][0]["steps"][0]["id"]
     for done in ("true", "false"):
-        assert (await press(receiver, 1, "steps", step=step, done=done))[0] == 303
+        assert (await press(receiver, 1, "steps", part=step, done=done))[0] == 303
         _, after = await receiver.get("/api/v1/incidents/1/checklists")
         assert after["checklists"][0]["steps"][0]["done"] is (done == "true")
 

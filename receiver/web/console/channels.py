@@ -1,15 +1,27 @@
-"""`/channels`: whether messages get out. Per channel: configured, last success, queue, last failures."""
+"""`/channels`: whether messages get out. Per channel: configured, last success, queue, last failures, a test button.
 
-from dataclasses import dataclass
+What a test brought is the answer to the button and kept nowhere but in the audit log.
+"""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import structlog
 from aiohttp import web
 
+from receiver.audit import audit_of
+from receiver.channels import Senders
+from receiver.channels.trial import Tried, try_channel
 from receiver.desk import Desk
+from receiver.messages import Words
 from receiver.store import Reads
 from receiver.store.overview import RECENT, Traffic
 from receiver.web import views
 from receiver.web.console.frame import Frame, Visit
+from receiver.web.problems import Problem
 from rules.policy import Channel
+
+log = structlog.get_logger()
 
 NO_TRAFFIC = Traffic(None, 0, None, ())
 
@@ -35,11 +47,40 @@ class ChannelsPage:
     frame: Frame
     desk: Desk
     reads: Reads
+    senders: Senders
+    words: Words
 
     async def show(self, visit: Visit) -> web.Response:
         """The page."""
+        return await self._page(visit)
+
+    async def test(self, visit: Visit) -> web.Response:
+        """The button was pressed: send a marked message now, and say what the provider answered."""
+        policy = self.desk.engine.current.policy
+        channel = policy.channel(visit.form.get("channel", ""))
+        if channel is None:
+            raise Problem(404, "the policy has no such channel")
+        sender = self.senders.get(channel.type)
+        if sender is None or (problem := self._problem(channel)):
+            return await self._page(visit, channel.name, problem=problem if sender else "not configured")
+        tried = await try_channel(sender, policy, channel, self.words, self.desk.clock)
+        await self._note(visit, channel, tried)
+        shown = zip(self._recipients(channel), tried, strict=True)
+        return await self._page(visit, channel.name, [replace(each, recipient=name) for name, each in shown])
+
+    async def _note(self, visit: Visit, channel: Channel, tried: Sequence[Tried]) -> None:
+        outcome = "done" if all(each.delivered for each in tried) else "; ".join(each.words for each in tried)
+        log.info("test messages sent", channel=channel.name, by=visit.caller.name, outcome=outcome)
+        origin = visit.caller.origin
+        entry = audit_of(origin, visit.now, "test-channel", outcome=outcome, data={"channel": channel.name})
+        await self.desk.run(self.desk.engine.audit, [entry])
+
+    async def _page(
+        self, visit: Visit, tested: str = "", tried: Sequence[Tried] = (), problem: str = ""
+    ) -> web.Response:
         rows = await self.desk.read(self._read)
-        return self.frame.page(visit, "channels.html", rows=rows, recent=RECENT)
+        values = {"rows": rows, "recent": RECENT, "tested": tested, "tried": tried, "problem": problem}
+        return self.frame.page(visit, "channels.html", status=409 if problem else 200, **values)
 
     def _read(self) -> list[ChannelRow]:
         traffic = self.reads.overview.traffic()
@@ -47,12 +88,15 @@ class ChannelsPage:
         return [self._row(channel, traffic.get(channel.name, NO_TRAFFIC)) for channel in current.policy.channels]
 
     def _row(self, channel: Channel, traffic: Traffic) -> ChannelRow:
-        shown = views.show_policy(self.desk.engine.current).channels
-        recipients = next((tuple(each.recipients) for each in shown if each.name == channel.name), ())
         concerned = {each.incident_id for each in traffic.failures}
         found = ((each, self.reads.incident(each)) for each in concerned)
         numbers = {each: incident.number for each, incident in found if incident is not None}
-        return ChannelRow(channel, recipients, self._problem(channel), traffic, numbers)
+        return ChannelRow(channel, self._recipients(channel), self._problem(channel), traffic, numbers)
+
+    def _recipients(self, channel: Channel) -> tuple[str, ...]:
+        """As they may be shown: a webhook's address may hold a secret."""
+        shown = views.show_policy(self.desk.engine.current).channels
+        return next((tuple(each.recipients) for each in shown if each.name == channel.name), ())
 
     def _problem(self, channel: Channel) -> str:
         engine = self.desk.engine

@@ -83,7 +83,7 @@ class Frame:
             return {}
         form = parse_form(await read_body(request))
         self._sessions.check_csrf(request, form)
-        return form
+        return {name: value.replace("\r\n", "\n") for name, value in form.items()}
 
     def page(self, visit: Visit, template: str, status: int = 200, **values: Any) -> web.Response:
         """A page. In every template: `caller`, `may_act`, `csrf`, `now`, `path`."""

@@ -4,24 +4,29 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
+from receiver.channels import Senders
 from receiver.core.model import Instant
 from receiver.desk import Desk
+from receiver.messages import Words
 from receiver.settings import Role
 from receiver.store import Reads
 from receiver.web.api import Api
 from receiver.web.console.channels import ChannelsPage
+from receiver.web.console.declare import Declaration
 from receiver.web.console.frame import Frame, serve_static
 from receiver.web.console.history import History
 from receiver.web.console.incident import IncidentPage
 from receiver.web.console.live import Live
 from receiver.web.console.now import Now
 from receiver.web.console.policy import PolicyPage
+from receiver.web.console.reading import Reader
 from receiver.web.console.weeks import Weeks
+from receiver.web.noticing import Noticing
 from receiver.web.problems import Handler
 from receiver.web.sessions import Sessions
 
 
-def add_console(
+def add_console(  # noqa: PLR0913 - its parts, each by name
     app: web.Application,
     *,
     desk: Desk,
@@ -30,25 +35,32 @@ def add_console(
     sessions: Sessions,
     clock: Callable[[], Instant],
     ready: Callable[[], Sequence[str]],
+    senders: Senders,
+    words: Words,
 ) -> None:
     """Add the pages to the application."""
     frame = Frame(sessions, clock)
     now = Now(frame, desk, reads, api, ready)
-    incident = IncidentPage(frame, desk, reads, api)
+    incident = IncidentPage(frame, Reader(desk, reads, api, Noticing(api)))
+    declaration = Declaration(frame, desk, api)
     weeks = Weeks(reads)
     history = History(frame, desk, reads, weeks)
+    channels = ChannelsPage(frame, desk, reads, senders, words)
     live = Live(desk, reads, sessions)
     view, responder = Role.VIEWER, Role.RESPONDER
     one = r"/incidents/{incident:\d{1,9}}"
     pages: tuple[tuple[str, str, Handler], ...] = (
         ("GET", "/", frame.handler(view, now.show)),
+        ("GET", "/declare", frame.handler(responder, declaration.show)),
+        ("POST", "/declare", frame.handler(responder, declaration.declare)),
         ("GET", one, frame.handler(view, incident.show)),
         ("POST", f"{one}/{{action}}", frame.handler(responder, incident.act)),
         ("GET", f"{one}/{{list}}.csv", frame.handler(view, incident.export)),
         ("GET", "/history", frame.handler(view, history.show)),
         ("GET", "/history.csv", frame.handler(view, history.export)),
         ("GET", "/policy", frame.handler(view, PolicyPage(frame, desk).show)),
-        ("GET", "/channels", frame.handler(view, ChannelsPage(frame, desk, reads).show)),
+        ("GET", "/channels", frame.handler(view, channels.show)),
+        ("POST", "/channels/test", frame.handler(responder, channels.test)),
         ("GET", "/events", live.stream),
         ("GET", "/static/{name}", serve_static),
     )

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from receiver.core.model import Incident, Instant
 from receiver.messages.plain import plain
+from receiver.web.response_shapes import ChecklistView, FollowUpView, NoticeView
 from receiver.web.shapes import AlertView, EntryView, NotificationView
 from receiver.web.views import rfc3339
 
@@ -96,6 +97,41 @@ def message_row(message: NotificationView) -> Sequence[Cell]:
         message.created_at,
         message.done_at,
         message.detail,
+    )
+
+
+STEP_COLUMNS = ("checklist", "step", "text", "done", "done_by", "done_at", "note", "link")
+
+
+def step_rows(checklists: Iterable[ChecklistView]) -> Iterable[Sequence[Cell]]:
+    """STEP_COLUMNS, of every step."""
+    for each in checklists:
+        for step in each.steps:
+            done = "yes" if step.done else ""
+            yield each.title, step.id, step.text, done, step.done_by, step.done_at, step.note, step.link
+
+
+NOTICE_COLUMNS = ("notice", "group", "moment", "standing", "held_at", "decided_by", "decided_at", "subject", "text")
+
+
+def notice_row(notice: NoticeView) -> Sequence[Cell]:
+    """NOTICE_COLUMNS."""
+    decided = notice.decided_by, notice.decided_at
+    return (
+        *(notice.id, notice.group, notice.moment, notice.standing, notice.held_at),
+        *decided,
+        *(notice.subject, notice.text),
+    )
+
+
+FOLLOW_UP_COLUMNS = ("action", "text", "owner", "due_at", "added_by", "added_at", "done_by", "done_at")
+
+
+def follow_up_row(action: FollowUpView) -> Sequence[Cell]:
+    """FOLLOW_UP_COLUMNS."""
+    return (
+        *(action.id, action.text, action.owner, action.due_at),
+        *(action.added_by, action.added_at, action.done_by, action.done_at),
     )
 
 

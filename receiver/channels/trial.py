@@ -1,0 +1,112 @@
+"""One marked test message to everybody on a channel: `tocsin test-channel`, and the console's button for it.
+
+Nothing of it is stored or tried again: who asks is told what the provider answered.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from receiver.channels import SEND_TIMEOUT, Outgoing, Sender
+from receiver.core.events import Delivered, Outcome, Overtaken, Rejected, Retry
+from receiver.core.model import Incident, Instant, Kind, Notification, Page, Reason, State
+from receiver.core.plan import Book, Playbook
+from receiver.messages import Words
+from receiver.requests import Delivery
+from rules.policy import INFORMATIONAL, Channel, Policy
+
+TITLE = "Test message: nothing is wrong, nobody has to act"
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of one recipient's test message."""
+
+    recipient: str
+    outcome: Outcome
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the provider took it."""
+        return isinstance(self.outcome, Delivered)
+
+    @property
+    def words(self) -> str:
+        """For people: ``delivered (…)``, or why not."""
+        match self.outcome:
+            case Delivered(reference):
+                return f"delivered ({reference})" if reference else "delivered"
+            case Retry(reason, _):
+                return f"not now: {reason}"
+            case Rejected(reason):
+                return f"refused: {reason}"
+            case Overtaken():
+                return "not sent"
+
+
+async def try_channel(
+    sender: Sender, policy: Policy, channel: Channel, words: Words, now: Callable[[], Instant]
+) -> list[Tried]:
+    """Send it to every recipient, all at the same time; in the policy's order."""
+    outcomes = await asyncio.gather(
+        *(_send(sender, policy, channel, each, words, now()) for each in channel.recipients)
+    )
+    return [Tried(*each) for each in zip(channel.recipients, outcomes, strict=True)]
+
+
+async def _send(
+    sender: Sender, policy: Policy, channel: Channel, recipient: str, words: Words, now: Instant
+) -> Outcome:
+    """A page, and where a page opens something at the provider, the all-clear that closes it."""
+    try:
+        async with asyncio.timeout(SEND_TIMEOUT):
+            outcome = await sender.send(_outgoing(policy, channel, recipient, words, now, Kind.PAGE))
+            if isinstance(outcome, Delivered) and channel.type == "pagerduty":
+                return await sender.send(_outgoing(policy, channel, recipient, words, now, Kind.RESOLVED))
+            return outcome
+    except TimeoutError:
+        return Retry(f"no answer within {SEND_TIMEOUT:.0f} s")
+
+
+def _outgoing(policy: Policy, channel: Channel, recipient: str, words: Words, now: Instant, kind: Kind) -> Outgoing:
+    playbook = Playbook.of(policy, "")
+    incident = Incident(
+        id=f"test{now:x}",
+        key="test",
+        policy="",
+        level=INFORMATIONAL,
+        type="test",
+        title=TITLE,
+        opened_at=now,
+        response_due_at=now,
+        exercise=True,
+        declared=True,
+        page=Page(1),
+    )
+    if kind is Kind.RESOLVED:
+        incident = replace(incident, state=State.RESOLVED, resolved_at=now)
+    notification = Notification(
+        id=f"{incident.id}-1",
+        incident_id=incident.id,
+        sequence=1,
+        kind=kind,
+        reason=Reason.OPENED if kind is Kind.PAGE else Reason.ACTION,
+        channel=channel.name,
+        recipient=recipient,
+        level=INFORMATIONAL,
+        created_at=now,
+        due_at=now,
+        give_up_at=now,
+        page=1,
+    )
+    delivery = Delivery(((notification, incident),), "", Book(playbook, playbook, frozenset({channel.name})))
+    return Outgoing(
+        notification=notification,
+        incident=incident,
+        channel=channel,
+        message=words.render(delivery, now),
+        thread="",
+        key=f"test-{notification.id}",
+        incident_ref="test-channel",
+        pages=range(1, 2),
+    )

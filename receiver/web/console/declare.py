@@ -1,0 +1,68 @@
+"""`/declare`: a person opens an incident by hand.
+
+The form carries a key of its own, so that a second press opens nothing twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from secrets import token_hex
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from receiver.core.plan import Playbook
+from receiver.desk import Desk
+from receiver.web import bodies
+from receiver.web.api import Api
+from receiver.web.call import IDEMPOTENCY_LIMIT, Call
+from receiver.web.console.frame import Frame, Visit, go_to
+from receiver.web.problems import Problem, invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """The page and its button."""
+
+    frame: Frame
+    desk: Desk
+    api: Api
+
+    async def show(self, visit: Visit) -> web.Response:
+        """The form."""
+        return self._page(visit)
+
+    async def declare(self, visit: Visit) -> web.Response:
+        """The button was pressed."""
+        said = {name: value for name, value in visit.form.items() if value and name not in {"csrf", "key"}}
+        try:
+            try:
+                body = bodies.DeclareBody.model_validate(said)
+            except ValidationError as error:
+                raise invalid(error, "form") from None
+            opened = await self.api.declare(Call(visit.caller, body, "", visit.form.get("key", "")[:IDEMPOTENCY_LIMIT]))
+        except Problem as problem:
+            if problem.status not in {400, 409}:
+                raise
+            return self._page(visit, problem)
+        return go_to(f"/incidents/{opened.number}?done=declare#said")
+
+    def _page(self, visit: Visit, problem: Problem | None = None) -> web.Response:
+        current = self.desk.engine.current
+        return self.frame.page(
+            visit,
+            "declare.html",
+            status=problem.status if problem else 200,
+            kinds=kinds(current),
+            levels=current.policy.levels,
+            problem=problem,
+            typed=visit.form,
+            key=visit.form.get("key") or token_hex(16),
+        )
+
+
+def kinds(playbook: Playbook) -> Sequence[tuple[str, int, str]]:
+    """(name, level, description) of what can be declared: types and rules, each name once, by name."""
+    policy = playbook.policy
+    rules = {each.name: (each.name, each.level, each.description) for each in policy.rules}
+    types = {each.name: (each.name, each.level, each.description) for each in policy.incident_types}
+    return sorted((rules | types).values())

@@ -1,0 +1,126 @@
+"""All that an incident's page shows, read in one go on the readers' thread."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification
+from receiver.desk import Desk
+from receiver.messages.case import Case, web_address
+from receiver.messages.plain import line, plain
+from receiver.messages.timeline import sentence
+from receiver.store import Reads
+from receiver.web import views
+from receiver.web.api import Api
+from receiver.web.noticing import Noticing
+from receiver.web.problems import Problem
+from receiver.web.response_shapes import ChecklistsView, NoticeView
+from receiver.web.response_views import show_checklists
+
+ALERTS = 20
+ENTRIES = 80
+MESSAGES = 60
+"""How much of each the page shows; the exports have everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """One alert: only the labels that not all share."""
+
+    alert: Alert
+    summary: str
+    labels: tuple[tuple[str, str], ...]
+    source: str
+    """Where the expression can be looked at; empty: nowhere a browser may go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the timeline."""
+
+    entry: Entry
+    text: str
+    is_person: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that the page shows of an incident."""
+
+    case: Case
+    alerts: tuple[AlertRow, ...]
+    lines: tuple[Line, ...]
+    """The newest first."""
+    messages: tuple[Any, ...]
+    more_messages: int
+    checklists: ChecklistsView
+    notices: tuple[NoticeView, ...]
+    """The newest first."""
+    unread_notices: str
+    """Why their words cannot be shown; empty: they can."""
+
+    @property
+    def held(self) -> int:
+        """Notices that wait for an approver."""
+        return sum(each.standing == "held" for each in self.notices)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads it."""
+
+    desk: Desk
+    reads: Reads
+    api: Api
+    noticing: Noticing
+
+    def read(self, incident: Incident, now: Instant) -> Reading:
+        """Everything of one incident. Raises StoreUnavailable."""
+        playbook = self.api.playbook(incident)
+        channels = self.desk.engine.current.channels
+        entries = self.reads.timeline(incident.id)
+        messages = self.reads.notifications(incident.id)
+        notices, unread = self._notices(incident)
+        return Reading(
+            case=Case(incident, self.desk.engine.book(playbook), now, ""),
+            alerts=tuple(_row(incident, alert) for alert in self.reads.alerts(incident.id, ALERTS)),
+            lines=tuple(_line(entry) for entry in reversed(entries[-ENTRIES:])),
+            messages=tuple(_message(each, channels) for each in reversed(messages[-MESSAGES:])),
+            more_messages=max(0, len(messages) - MESSAGES),
+            checklists=show_checklists(incident, playbook),
+            notices=notices,
+            unread_notices=unread,
+        )
+
+    def _notices(self, incident: Incident) -> tuple[tuple[NoticeView, ...], str]:
+        """A template that cannot be filled must not take the page away."""
+        try:
+            return tuple(reversed(self.noticing.show(incident).notices)), ""
+        except Problem as problem:
+            return (), problem.detail
+
+
+def _message(notification: Notification, channels: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With its instants as they are: the page writes them itself."""
+    view = views.show_notification(notification, channels.get(notification.channel))
+    at = notification.done_at or notification.created_at
+    return view.model_dump() | {"at": at, "due_at": notification.due_at}
+
+
+def _row(incident: Incident, alert: Alert) -> AlertRow:
+    labels = [(line(name, 60), line(value, 120)) for name, value in sorted(alert.labels.items())]
+    shared = {(line(name, 60), line(value, 120)) for name, value in incident.labels.items()}
+    told = alert.annotations.get("summary") or alert.annotations.get("description") or alert.labels.get("alertname", "")
+    return AlertRow(
+        alert=alert,
+        summary=line(told),
+        labels=tuple(each for each in labels if each not in shared and each[0] != "alertname")[:10],
+        source=web_address(alert.generator_url),
+    )
+
+
+def _line(entry: Entry) -> Line:
+    """What a person wrote stands whole; everything else is one line."""
+    written = entry.fact in {Fact.NOTED, Fact.UPDATED}
+    text = plain(entry.data.get("text", "")) if written else sentence(entry)
+    return Line(entry, text, bool(entry.by))
