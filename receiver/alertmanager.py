@@ -1,22 +1,37 @@
-"""Asks an Alertmanager's API what it lists. `receiver.reconcile` calls it; whatever goes wrong is a value, in words."""
+"""Asks an Alertmanager's API what it lists, and for silences. `receiver.reconcile` calls it; whatever goes wrong is a
+value, in words.
+"""
 
 import asyncio
-from datetime import datetime
-from typing import Literal
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NotRequired
 from urllib.parse import urlsplit
 
 import aiohttp
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from receiver.core.model import Incident, Instant
 from receiver.core.reconcile import Listed, Listing
+from receiver.core.silences import Order, Silence
 from receiver.web.payload import AlertDocument, Texts, instant, take
+
+MARK = "; made by Tocsin for incident "
+"""Stands before the incident's id in the comment of our silences."""
+
+WORDS = 200
+"""Bytes of a refusal that are kept."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 TIMEOUT = aiohttp.ClientTimeout(total=20)
 
 
 class _State(TypedDict):
     state: Literal["active", "suppressed", "unprocessed"]
+    silencedBy: NotRequired[list[str]]
+    inhibitedBy: NotRequired[list[str]]
 
 
 class _Receiver(TypedDict):
@@ -41,6 +56,24 @@ class _StatusDocument(TypedDict):
     """The moment it started, whatever its name says."""
 
 
+class _SilenceState(TypedDict):
+    state: Literal["active", "pending", "expired"]
+
+
+class _SilenceDocument(TypedDict):
+    id: str
+    status: _SilenceState
+    endsAt: datetime
+    createdBy: str
+    comment: str
+
+
+class _Made(TypedDict):
+    silenceID: str
+
+
+_SILENCES = TypeAdapter(list[_SilenceDocument])
+_MADE = TypeAdapter(_Made)
 _ALERTS = TypeAdapter(list[_AlertDocument])
 _STATUS = TypeAdapter(_StatusDocument)
 
@@ -48,9 +81,10 @@ _STATUS = TypeAdapter(_StatusDocument)
 class Alertmanager:
     """One Alertmanager."""
 
-    def __init__(self, url: str) -> None:
-        """`url`: its base; it may carry a user and a password."""
+    def __init__(self, url: str, owner: str = "tocsin") -> None:
+        """`url`: its base; it may carry a user and a password. `owner`: what the silences that we make are made by."""
         self._url = url.rstrip("/")
+        self._owner = owner
         parts = urlsplit(url)
         self.name = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
         """For logs and metrics."""
@@ -61,13 +95,41 @@ class Alertmanager:
             async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
                 status = await self._get(session, "status")
                 alerts = await self._get(session, "alerts")
-            return await asyncio.to_thread(_read, status, alerts)
+                silences = await self._get(session, "silences")
+            return await asyncio.to_thread(_read, status, alerts, silences, self._owner)
         except aiohttp.ClientResponseError as error:
             return f"it answered {error.status}"
         except ValidationError as error:
             return f"its answer is none of Alertmanager's API v2: {error.error_count()} fields are not as they should"
         except (aiohttp.ClientError, TimeoutError) as error:
             return type(error).__name__
+
+    async def carry_out(self, order: Order) -> str:
+        """Make, change or end a silence of ours; returns why that could not be done, empty: it is done."""
+        try:
+            async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+                if order.incident is None or order.until is None:
+                    await self._delete(session, order.silence_id)
+                else:
+                    await self._post(session, _silence(order, order.incident, order.until, self._owner))
+        except aiohttp.ClientResponseError as error:
+            return f"Alertmanager answered {error.status}{f': {error.message}' if error.message else ''}"
+        except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
+            return f"Alertmanager gave no answer ({type(error).__name__})"
+        return ""
+
+    async def _delete(self, session: aiohttp.ClientSession, silence_id: str) -> None:
+        async with session.delete(f"{self._url}/api/v2/silence/{silence_id}", allow_redirects=False) as response:
+            if response.status not in {200, 404}:  # 404: it is gone already
+                raise aiohttp.ClientResponseError(response.request_info, (), status=response.status)
+
+    async def _post(self, session: aiohttp.ClientSession, document: Mapping[str, object]) -> None:
+        async with session.post(f"{self._url}/api/v2/silences", json=document, allow_redirects=False) as response:
+            answer = await response.read()
+            if response.status != 200:
+                why = answer[:WORDS].decode(errors="replace").strip()
+                raise aiohttp.ClientResponseError(response.request_info, (), status=response.status, message=why)
+            _MADE.validate_json(answer)
 
     async def _get(self, session: aiohttp.ClientSession, what: str) -> bytes:
         async with session.get(f"{self._url}/api/v2/{what}", allow_redirects=False) as response:
@@ -76,10 +138,39 @@ class Alertmanager:
             return await response.read()
 
 
-def _read(status: bytes, alerts: bytes) -> Listing:
+def _read(status: bytes, alerts: bytes, silences: bytes, owner: str) -> Listing:
     """Raises pydantic's ValidationError."""
     up_since = instant(_STATUS.validate_json(status)["uptime"])
-    return Listing(up_since, tuple(_listed(each) for each in _ALERTS.validate_json(alerts)))
+    known = (
+        _standing(each, owner) for each in _SILENCES.validate_json(silences) if each["status"]["state"] == "active"
+    )
+    listed = tuple(_listed(each) for each in _ALERTS.validate_json(alerts))
+    return Listing(up_since, listed, {each.id: each for each in known})
+
+
+def _standing(silence: _SilenceDocument, owner: str) -> Silence:
+    by = ": ".join(filter(None, (silence["createdBy"], silence["comment"])))
+    ours = silence["comment"].rpartition(MARK)[2] if silence["createdBy"] == owner else ""
+    return Silence(silence["id"], instant(silence["endsAt"]), by, ours)
+
+
+def _silence(order: Order, incident: Incident, until: Instant, owner: str) -> Mapping[str, object]:
+    """A silence for what an incident's alerts share, as Alertmanager's API takes it."""
+    matchers = [
+        {"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in incident.labels.items()
+    ]
+    return {
+        **({"id": order.silence_id} if order.silence_id else {}),
+        "matchers": matchers,
+        "startsAt": _rfc3339(incident.acknowledged_at or incident.opened_at),
+        "endsAt": _rfc3339(until),
+        "createdBy": owner,
+        "comment": f"#{incident.number} is acknowledged by {incident.acknowledged_by}{MARK}{incident.id}",
+    }
+
+
+def _rfc3339(at: Instant) -> str:
+    return (_EPOCH + timedelta(microseconds=at)).isoformat().replace("+00:00", "Z")
 
 
 def _listed(alert: _AlertDocument) -> Listed:
@@ -92,4 +183,11 @@ def _listed(alert: _AlertDocument) -> Listed:
         generatorURL=alert.get("generatorURL"),
     )
     receivers = tuple(each["name"] for each in alert["receivers"])
-    return Listed(take(document), receivers, alert["status"]["state"] == "active")
+    status = alert["status"]
+    return Listed(
+        take(document),
+        receivers,
+        status["state"] == "active",
+        silenced_by=tuple(status.get("silencedBy", ())),
+        inhibited=bool(status.get("inhibitedBy")),
+    )

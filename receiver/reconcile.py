@@ -6,14 +6,23 @@ The service runs `Reconciliation.look` where TOCSIN_ALERTMANAGER_URL is set. Wha
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
 from receiver.alertmanager import Alertmanager
+from receiver.core.events import SilenceAnswered
+from receiver.core.model import State
 from receiver.core.reconcile import Findings, Listing, Memory, Terms, reconcile
+from receiver.core.silences import silence_acknowledged
 from receiver.desk import Desk
 from receiver.metrics import Metrics
 from receiver.store.reads import Reads
+
+ACKNOWLEDGED = frozenset({State.ACKNOWLEDGED})
+
+LIMIT = 500
+"""Acknowledged incidents that silences are made for."""
 
 EVERY = 60.0
 """Seconds between two looks."""
@@ -25,14 +34,22 @@ class Reconciliation:
     """Compares, again and again, and remembers what the last look saw."""
 
     def __init__(
-        self, desk: Desk, reads: Reads, metrics: Metrics, urls: Sequence[str], terms: Terms | None = None
+        self,
+        desk: Desk,
+        reads: Reads,
+        metrics: Metrics,
+        urls: Sequence[str],
+        terms: Terms | None = None,
+        owner: str = "",
     ) -> None:
-        """`urls`: one for each Alertmanager."""
+        """`urls`: one for each Alertmanager. `owner`: makes a silence for what is acknowledged, by that name."""
         self._desk = desk
         self._reads = reads
         self._metrics = metrics
         self._terms = terms or Terms()
-        self._peers = [Alertmanager(url) for url in urls]
+        self._peers = [Alertmanager(url, owner) for url in urls]
+        self._silences = bool(owner)
+        self._failing: dict[str, str] = {}
         self._silent: dict[str, str] = {}
         self._foreign = 0
         self._memory = Memory()
@@ -43,10 +60,34 @@ class Reconciliation:
         listings = [self._heard(peer, answer) for peer, answer in await self._ask()]
         now = self._desk.clock()
         findings = reconcile(self._desk.engine.current, held, listings, now, self._memory, self._terms)
-        if findings.events:
-            await self._desk.handle(findings.events)
+        if findings.events or findings.silenced:
+            await self._desk.handle([*findings.events, *findings.silenced])
         self._memory = findings.memory
         self._say(findings)
+        if self._silences:
+            await self._silence(listings)
+
+    async def _silence(self, listings: Sequence[Listing | None]) -> None:
+        """Have what somebody acknowledged silenced for as long; what became of it is said once, and blocks nothing."""
+        acknowledged, _ = await self._desk.read(partial(self._reads.incidents, state=ACKNOWLEDGED, limit=LIMIT))
+        standing = [None if each is None else list(each.silences.values()) for each in listings]
+        wishes = silence_acknowledged(acknowledged, standing)
+        said = {incident.id: incident for incident in acknowledged}
+        failing = dict(wishes.refused)
+        answers = []
+        for order in wishes.orders:
+            why_not = await self._peers[order.peer].carry_out(order)
+            if order.incident is None or order.until is None:
+                log.info("a silence of ours is over", why_not=why_not)
+            elif why_not:
+                failing[order.incident.id] = why_not
+            elif not order.silence_id:
+                answers.append(SilenceAnswered(order.incident.key, order.until))
+        new = {each: why for each, why in failing.items() if self._failing.get(each) != why}
+        answers += [SilenceAnswered(said[each].key, self._desk.clock(), why) for each, why in new.items()]
+        self._failing = failing
+        if answers:
+            await self._desk.handle(answers)
 
     async def _ask(self) -> list[tuple[Alertmanager, Listing | str]]:
         answers = await asyncio.gather(*(peer.list() for peer in self._peers))

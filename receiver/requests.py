@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from receiver.audit import Origin
 from receiver.core.draft import Refusal
-from receiver.core.events import Action, AlertsReceived, Declare, Outcome
+from receiver.core.events import Action, AlertsReceived, Declare, Outcome, SilenceAnswered, Silenced, Unheard
 from receiver.core.inquiry import Answered
 from receiver.core.model import Incident, Notification
 from receiver.core.plan import Book
@@ -34,7 +34,7 @@ class Asked:
     origin: Origin
 
 
-Request = AlertsReceived | Declare | ForIncident | FromPrometheus | Asked
+Request = AlertsReceived | Silenced | SilenceAnswered | Unheard | Declare | ForIncident | FromPrometheus | Asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ from receiver.records import Records
 from receiver.retention import EVERY as FORGET_EVERY
 from receiver.retention import Retention
 from receiver.settings import Settings
+from receiver.staleness import EVERY as UNHEARD_EVERY
+from receiver.staleness import Staleness
 from receiver.store import open_store
 from receiver.watch import Watch
 from receiver.web.app import make_app, make_runner
@@ -143,8 +145,13 @@ class Service:
             asyncio.create_task(self._keep_looking(Retention(self.desk, self._store).look, FORGET_EVERY))
         )
         if settings.alertmanager_url:
-            reconciliation = Reconciliation(self.desk, reads, self.metrics, settings.alertmanager_url)
+            owner = f"tocsin-{self._store.installation}" if settings.silence_on_acknowledge else ""
+            urls = settings.alertmanager_url
+            reconciliation = Reconciliation(self.desk, reads, self.metrics, urls, owner=owner)
             self._tasks.append(asyncio.create_task(self._keep_looking(reconciliation.look, EVERY)))
+        else:
+            staleness = Staleness(self.desk, reads, settings.repeat_interval)
+            self._tasks.append(asyncio.create_task(self._keep_looking(staleness.look, UNHEARD_EVERY)))
         if self._observer:
             self._tasks.append(asyncio.create_task(self._observer.observe()))
 

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from receiver.errors import SettingsError
+from rules.durations import parse
+from rules.policy import HOUR
 
 PREFIX = "TOCSIN_"
 PER_SERVICE = f"{PREFIX}PAGERDUTY_ROUTING_KEY_"
@@ -152,6 +154,10 @@ def _commas(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
+def _duration(value: object) -> object:
+    return parse(value) if isinstance(value, str) else value
+
+
 HttpUrl = Annotated[str, _url("http", "https")]
 
 
@@ -195,6 +201,10 @@ class Settings(BaseModel):
     """Signs what the webhook channel sends."""
     alertmanager_url: Annotated[tuple[HttpUrl, ...], BeforeValidator(_commas), Field(repr=False)] = ()
     """One or several, with commas: what they list is compared with what is held as firing (reconciliation)."""
+    repeat_interval: Annotated[int, BeforeValidator(_duration), Field(gt=0)] = HOUR
+    """Microseconds: the longest of Alertmanager's repeat_interval; alerts silent for three of them are marked."""
+    silence_on_acknowledge: bool = False
+    """Whether what somebody acknowledged is silenced in Alertmanager for as long as that holds."""
     prometheus_url: Annotated[HttpUrl | None, Field(repr=False)] = None
     """Like the Alertmanager's, it may carry a password, so it is not shown."""
 

@@ -78,11 +78,25 @@ def show(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> Non
     )
 
 
+SHOWN = (
+    "type",
+    "opened_at",
+    "response_due_at",
+    "acknowledged_by",
+    "owner",
+    "recovery",
+    "silenced_until",
+    "stale_since",
+    "resolved_at",
+)
+"""What `show` says of an incident, where it is known."""
+
+
 def _print_incident(incident: dict[str, Any]) -> None:
     style = LEVEL_STYLES.get(incident["level"], "")
     head = f"#{incident['number']} {incident['level_name'].upper()} {incident['state']}"
     console.print(f"[{style}]{escape(head)}[/] {escape(incident['title'])}")
-    for name in ("type", "opened_at", "response_due_at", "acknowledged_by", "owner", "recovery", "resolved_at"):
+    for name in SHOWN:
         if incident.get(name):
             console.print(f"  {name.replace('_', ' ')}: {incident[name]}", markup=False)
     if incident["escalation"]["next_at"]:

@@ -11,8 +11,10 @@ from receiver.core.events import AlertsReceived
 from receiver.core.impact import note_impacts
 from receiver.core.lifecycle import begin_recovery, new_incident, recur, renew_acknowledgement, void_acknowledgement
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
-from receiver.core.paging import page_more, start_paging, tell_threads, worsen
+from receiver.core.paging import lift_silence, page_more, start_paging, tell_threads, worsen
 from receiver.core.plan import Book
+from receiver.core.silences import resume
+from receiver.core.staleness import is_worth_noting, note_heard
 from receiver.core.upkeep import keep_up
 from rules.policy import EMERGENCY
 
@@ -63,13 +65,14 @@ def receive(
     """Decide on received alerts. `known` are the stored alerts with the fingerprints that the event names."""
     news = sift(event.alerts, known)
     if not news.fired and not news.cleared:
-        return Effects()
+        return _repeat(incident, event, now, book)
     if incident is None:
         if not news.fired:
             return Effects()
         return _open(event, news, now, book)
     draft = Draft(incident, now, book)
     before = draft.incident
+    note_heard(draft)
     _count(draft, news)
     _say_found(draft, event, news)
     if news.fired:
@@ -78,6 +81,16 @@ def receive(
     if news.cleared:
         _clear(draft, news, truncated=event.truncated)
     keep_up(draft)
+    return draft.effects()
+
+
+def _repeat(incident: Incident | None, event: AlertsReceived, now: Instant, book: Book) -> Effects:
+    """Nothing new, and nothing is written; but that it is still heard of, now and then."""
+    fires = any(alert.firing for alert in event.alerts)
+    if incident is None or not (fires and incident.is_live and is_worth_noting(incident, now)):
+        return Effects()
+    draft = Draft(incident, now, book)
+    note_heard(draft)
     return draft.effects()
 
 
@@ -122,6 +135,7 @@ def _fire(draft: Draft, news: News, before: Incident) -> None:
     if before.state is State.RESOLVED:
         recur(draft)
         return
+    lift_silence(draft)  # what is silenced is not told of: this is not
     if before.recovery is not Recovery.NONE:
         _fire_again(draft)
     danger = rose or new_rules or draft.incident.level == EMERGENCY
@@ -131,6 +145,8 @@ def _fire(draft: Draft, news: News, before: Incident) -> None:
         worsen(draft, {"rule": top.rule})
     else:
         _join(draft, news, new_rules, before)
+        if before.is_paused:
+            resume(draft)
 
 
 def _join(draft: Draft, news: News, new_rules: Sequence[str], before: Incident) -> None:
@@ -159,11 +175,19 @@ def _fire_again(draft: Draft) -> None:
 
 def _clear(draft: Draft, news: News, *, truncated: bool) -> None:
     """Of a truncated group more may fire than we know: the last clearing known proves nothing then."""
-    last = max(news.cleared, key=lambda alert: (alert.ended_at or alert.starts_at, alert.twin))
-    draft.set(twin_cleared_last=last.twin or truncated)
+    last = max(news.cleared, key=_cleared_at)
+    if _cleared_at(last)[0] >= (draft.incident.cleared_at or 0):
+        draft.set(twin_cleared_last=last.twin or truncated, cleared_at=_cleared_at(last)[0])
+    elif truncated:
+        draft.set(twin_cleared_last=True)
     draft.enter(Fact.ALERT_CLEARED, rule=last.rule, alerts=len(news.cleared), firing=sum(draft.incident.firing))
     if draft.incident.is_live and not draft.incident.is_firing:
         begin_recovery(draft)
+
+
+def _cleared_at(alert: Alert) -> tuple[Instant, bool]:
+    """When, and at one time the twin is the later."""
+    return alert.ended_at or alert.starts_at, alert.twin
 
 
 def _say_found(draft: Draft, event: AlertsReceived, news: News) -> None:

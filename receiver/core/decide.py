@@ -31,8 +31,11 @@ from receiver.core.events import (
     Replan,
     Reported,
     Resolve,
+    SilenceAnswered,
+    Silenced,
     Tick,
     TimePassed,
+    Unheard,
     Update,
     Work,
 )
@@ -49,8 +52,10 @@ from receiver.core.lifecycle import (
 )
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
 from receiver.core.outcomes import bounce, settle
-from receiver.core.paging import start_paging, tell_threads, worsen
+from receiver.core.paging import lift_silence, start_paging, tell_threads, worsen
 from receiver.core.plan import Book
+from receiver.core.silences import hear, note_answer
+from receiver.core.staleness import mark
 from receiver.core.upkeep import keep_up
 from receiver.core.windows import pass_time, request_update
 
@@ -83,6 +88,13 @@ def decide(
             return draft.effects()
         case Reported():
             return draft.effects(settle(draft, event))
+        case Silenced():
+            return draft.effects() if hear(draft, event) else Effects()
+        case SilenceAnswered():
+            note_answer(draft, event)
+            return draft.effects()
+        case Unheard():
+            return draft.effects() if mark(draft, event) else Effects()
         case Bounced(notification, reason):
             bounced = bounce(draft, notification, reason)
             return draft.effects(bounced) if bounced else Effects()
@@ -225,6 +237,7 @@ def _change(draft: Draft, change: Change) -> None:
         draft.enter(Fact.CHANGED, change.by, field=name, value=value, reason=change.reason)
     if level != before:
         reason = change.reason or "the impact calls for it"
+        lift_silence(draft)  # whether it pauses depends on the level: the next look says
         draft.set(level=level)
         draft.enter(Fact.CHANGED, change.by, field="level", before=before, value=level, reason=reason)
         if level > before:

@@ -25,6 +25,37 @@ class AlertsReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class Silenced:
+    """What Alertmanager says of silences on what fires of an incident."""
+
+    key: str
+    alerts: int
+    """Of how many firing alerts it was said: where others fire by now, it says nothing."""
+    until: Instant | None
+    """When the first of their silences ends; None: at least one of them is not silenced."""
+    by: str = ""
+    """Who silenced it, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceAnswered:
+    """What Alertmanager answered when it was asked for a silence as long as an acknowledgement."""
+
+    key: str
+    until: Instant
+    why_not: str = ""
+    """Empty: it is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """Nobody has repeated an incident's alerts since then, and somebody should have."""
+
+    key: str
+    since: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class Declare:
     """A person opens an incident without an alert."""
 
@@ -226,4 +257,15 @@ class Reported:
 Action = Acknowledge | Escalate | Resolve | Note | Update | Change | Replan | Work
 """What a person does to an existing incident."""
 
-Event = AlertsReceived | Declare | Action | TimePassed | Reported | Bounced | Answered
+Event = (
+    AlertsReceived
+    | Silenced
+    | SilenceAnswered
+    | Unheard
+    | Declare
+    | Action
+    | TimePassed
+    | Reported
+    | Bounced
+    | Answered
+)

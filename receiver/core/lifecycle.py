@@ -9,6 +9,7 @@ from receiver.core.first_response import begin_assessment
 from receiver.core.model import Fact, Incident, Instant, Kind, Page, Reason, Recovery, State, Window
 from receiver.core.paging import (
     EVERYTHING_WAITING,
+    lift_silence,
     page_step,
     start_paging,
     tell_acknowledged,
@@ -92,6 +93,8 @@ def renew_acknowledgement(draft: Draft) -> None:
         draft.disarm(Window.ACK_EXPIRY, Window.ACK_REMINDER)
         draft.arm(Window.CONFIRM_REMINDER, draft.now + draft.plan.response_time)
         return
+    if draft.incident.is_paused:
+        return  # it holds at least as long as the silence
     draft.arm(Window.ACK_REMINDER, draft.now + draft.incident.ack_holds * 2 // 3)
     draft.arm(Window.ACK_EXPIRY, draft.now + draft.incident.ack_holds)
 
@@ -133,6 +136,8 @@ def resolve(draft: Draft, by: str, note: str) -> None:
         recovery=Recovery.NONE,
         resolved_at=draft.now,
         resolved_by=by,
+        silenced_until=None,
+        stale_since=None,
         windows=_beyond_the_end(draft),
     )
     watched: int = draft.book.playbook.policy.monitoring_duration
@@ -172,6 +177,7 @@ def close(draft: Draft) -> None:
 
 def escalate(draft: Draft, by: str, note: str) -> None:
     """A person wants the next step now. Whoever acknowledged asks for help: the incident is open again."""
+    lift_silence(draft)
     if draft.incident.state is State.ACKNOWLEDGED:
         draft.set(response_due_at=Instant(draft.now + draft.plan.response_time), breached_at=None)
         draft.arm(Window.BREACH, draft.incident.response_due_at)

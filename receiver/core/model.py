@@ -11,6 +11,7 @@ from enum import StrEnum
 from receiver.core.inquiry import Inquiry
 from receiver.core.instant import Instant as Instant  # noqa: PLC0414 - its home for everyone else is here
 from receiver.core.response import Response
+from rules.policy import EMERGENCY
 
 
 class State(StrEnum):
@@ -47,6 +48,8 @@ class Window(StrEnum):
     ACK_EXPIRY = "ack_expiry"
     ACK_REMINDER = "ack_reminder"
     CONFIRM_REMINDER = "confirm_reminder"
+    SILENCE = "silence"
+    """The end of Alertmanager's silence, as far as it was told."""
     BREACH = "breach"
     ACKNOWLEDGE_LIMIT = "acknowledge_limit"
     """The policy's own limit for acknowledging; it pages nobody."""
@@ -99,6 +102,8 @@ class Reason(StrEnum):
     HANDED_OVER = "handed_over"
     APPROVED = "approved"
     CLOSED = "closed"
+    SILENCED = "silenced"
+    SILENCE_ENDED = "silence_ended"
     ACTION = "action"
     """A person did it."""
 
@@ -196,11 +201,19 @@ class Incident:
     recovered_at: Instant | None = None
     inquiries: tuple[Inquiry, ...] = ()
     """What is open to be asked of Prometheus."""
+    cleared_at: Instant | None = None
+    """When the alert that cleared last did so: late words about an earlier clearing prove nothing new."""
     twin_cleared_last: bool = False
     confirmed_by: tuple[str, ...] = ()
     resolved_at: Instant | None = None
     resolved_by: str = ""
     closed_at: Instant | None = None
+    silenced_until: Instant | None = None
+    """All that fires of it is silenced in Alertmanager, until then at least."""
+    heard_at: Instant | None = None
+    """About when Alertmanager last told of its alerts: repeats are noted only now and then."""
+    stale_since: Instant | None = None
+    """Nobody has repeated its alerts for so long that they may not fire any more; nothing is resolved by that."""
     recurrences: int = 0
     declared: bool = False
     exercise: bool = False
@@ -233,6 +246,11 @@ class Incident:
     def is_live(self) -> bool:
         """Whether somebody still has to act: open or acknowledged."""
         return self.state in {State.OPEN, State.ACKNOWLEDGED}
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it pages nobody because it is silenced; an emergency pages all the same."""
+        return self.silenced_until is not None and self.level < EMERGENCY
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +341,12 @@ class Fact(StrEnum):
     UPDATED = "updated"
     CHANGED = "changed"
     REPLANNED = "replanned"
+    STALE = "stale"
+    HEARD_AGAIN = "heard_again"
+    SILENCED = "silenced"
+    SILENCE_ENDED = "silence_ended"
+    SILENCE_MADE = "silence_made"
+    SILENCE_FAILED = "silence_failed"
     PROCEDURE_ATTACHED = "procedure_attached"
     STEP_DONE = "step_done"
     STEP_UNDONE = "step_undone"

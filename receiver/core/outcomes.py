@@ -60,7 +60,8 @@ def _give_up(draft: Draft, notification: Notification, reason: str) -> Notificat
     """Given up counts as not delivered: the next untold channel is told, while the page is still wanted."""
     draft.enter(Fact.GAVE_UP, **_names(notification), reason=reason, attempts=notification.attempts)
     current = notification.kind is Kind.PAGE and notification.page == draft.incident.page.serial
-    if current and not notification.superseded and draft.incident.state is State.OPEN:
+    wanted = draft.incident.state is State.OPEN and not draft.incident.is_paused
+    if current and not notification.superseded and wanted:
         rescue(draft, failed=notification.channel)
     return _final(draft, notification, Status.GAVE_UP, detail=reason)
 

@@ -29,6 +29,8 @@ EVERYTHING_WAITING = frozenset(Kind) - {Kind.RESOLVED, Kind.EXTERNAL}
 def start_paging(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
     """Page as at 0, with fresh windows: the response and the escalation time run from now."""
     plan = draft.plan
+    if draft.incident.is_paused:
+        lift_silence(draft)
     draft.set(
         step=0,
         breached_at=None,
@@ -43,6 +45,14 @@ def start_paging(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WOR
     if plan.acknowledge_within is not None and reason in FROM_THE_START:
         draft.arm(Window.ACKNOWLEDGE_LIMIT, draft.now + plan.acknowledge_within)
     page_step(draft, reason, words)
+
+
+def lift_silence(draft: Draft) -> None:
+    """It counts as silenced no more: the silence is over, or something new calls for people all the same."""
+    if draft.incident.silenced_until is not None:
+        draft.set(silenced_until=None)
+        draft.disarm(Window.SILENCE)
+        draft.enter(Fact.SILENCE_ENDED)
 
 
 def worsen(draft: Draft, words: Mapping[str, str]) -> None:

@@ -4,16 +4,18 @@
 itself (CONTRACTS A.1): an alert counts as gone only when every Alertmanager answers, none of them has just started,
 and none lists it for a while. Only alerts that are an Alertmanager's to list are judged: compiled ones without a
 `?source=`, and those that were seen listed before. Taken in are only compiled alerts, whose identity does not need
-the group's labels: the API does not tell them.
+the group's labels: the API does not tell them. What only our own silences suppress (`receiver.core.silences`) counts
+as active, so that they swallow no new danger.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from receiver.core.classify import Received, classify, is_heartbeat
-from receiver.core.events import AlertsReceived
+from receiver.core.events import AlertsReceived, Silenced
 from receiver.core.model import Alert, Instant
 from receiver.core.plan import Playbook
+from receiver.core.silences import Silence
 from rules.policy import MINUTE
 
 RECEIVER = "tocsin"
@@ -32,6 +34,9 @@ class Listed:
     """Names of the receivers that it is routed to."""
     active: bool
     """Neither silenced nor inhibited."""
+    silenced_by: tuple[str, ...] = ()
+    """Ids of the silences that suppress it."""
+    inhibited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Listing:
 
     up_since: Instant
     alerts: tuple[Listed, ...]
+    silences: Mapping[str, Silence] = field(default_factory=dict)
+    """Those in force, by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,8 @@ class Memory:
     """Fingerprints of alerts that we hold and that were listed once."""
     missing: Mapping[Mark, Instant] = field(default_factory=dict)
     """Since when a firing that we hold has been listed nowhere."""
+    silenced: frozenset[str] | None = None
+    """Keys of incidents of which all that fires was silenced; None: nothing is known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,8 @@ class Findings:
     """What a look comes to."""
 
     events: tuple[AlertsReceived, ...]
+    silenced: tuple[Silenced, ...]
+    """What is silenced, and what was and is not any more; after a start, what is not."""
     memory: Memory
     taken_in: int
     vanished: int
@@ -105,10 +116,15 @@ def reconcile(
     lost, foreign = _unheard(playbook, known, listings, now, terms)
     gone, missing = _gone(playbook, held, listings, now, memory, terms)
     seen = known & (memory.seen | _fingerprints(listings))
+    silenced = list(_silenced(held, listings))
+    quiet = frozenset(each.key for each in silenced if each.until is not None)
+    told = tuple(
+        each for each in silenced if each.until is not None or memory.silenced is None or each.key in memory.silenced
+    )
     events = [AlertsReceived(key, "", tuple(alerts), found=NEVER_CAME) for key, alerts in lost.items()]
     events += [AlertsReceived(key, "", tuple(alerts), found=VANISHED) for key, alerts in gone.items()]
     taken_in, vanished = (sum(map(len, alerts.values())) for alerts in (lost, gone))
-    return Findings(tuple(events), Memory(seen, missing), taken_in, vanished, foreign)
+    return Findings(tuple(events), told, Memory(seen, missing, quiet), taken_in, vanished, foreign)
 
 
 def _unheard(
@@ -133,7 +149,14 @@ def _ours(listing: Listing, now: Instant, terms: Terms) -> list[Received]:
     """Active alerts, old enough, that are routed to us; where nothing is routed to our name, all compiled ones are."""
     named = [each for each in listing.alerts if any(_is_ours(name) for name in each.receivers)]
     routed = named or [each for each in listing.alerts if each.received.labels.get("section")]
-    return [each.received for each in routed if each.active and now - each.received.starts_at > terms.unheard]
+    heard = (each.received for each in routed if each.active or _is_ours_to_hear(each, listing))
+    return [each for each in heard if now - each.starts_at > terms.unheard]
+
+
+def _is_ours_to_hear(listed: Listed, listing: Listing) -> bool:
+    """Whether only our own silences suppress it."""
+    known = [listing.silences.get(each) for each in listed.silenced_by]
+    return bool(known) and not listed.inhibited and all(each and each.incident_id for each in known)
 
 
 def _is_ours(receiver: str) -> bool:
@@ -178,3 +201,31 @@ def _is_compiled(playbook: Playbook, held: Held) -> bool:
 
 def _fingerprints(listings: Sequence[Listing | None]) -> frozenset[str]:
     return frozenset(each.received.fingerprint for listing in listings if listing for each in listing.alerts)
+
+
+def _silenced(held: Sequence[Held], listings: Sequence[Listing | None]) -> Iterator[Silenced]:
+    """What Alertmanager says of each incident: all that fires is silenced, or something is not; or nothing."""
+    listed: dict[str, list[tuple[Listed, Listing]]] = {}
+    for listing in filter(None, listings):
+        for alert in listing.alerts:
+            listed.setdefault(alert.received.fingerprint, []).append((alert, listing))
+    firing: dict[str, list[str]] = {}
+    for each in held:
+        firing.setdefault(each.key, []).append(each.alert.fingerprint)
+    for key, names in firing.items():
+        told = [_last_silence(*where) for name in names for where in listed.get(name, ())]
+        ends = [each for each in told if isinstance(each, Silence)]
+        if any(each is None for each in told):
+            yield Silenced(key, len(names), None)
+        elif len(ends) == len(told) and all(name in listed for name in names):
+            first = min(ends, key=lambda each: each.ends_at)
+            yield Silenced(key, len(names), first.ends_at, first.by)
+
+
+def _last_silence(listed: Listed, listing: Listing) -> Silence | str | None:
+    """The silence that ends last of those that others made; None: there is none; a string: nobody knows yet."""
+    known = [listing.silences.get(each) for each in listed.silenced_by]
+    others = [each for each in known if each and not each.incident_id]
+    if not others and None in known:
+        return "it began or ended while we looked"
+    return max(others, key=lambda each: each.ends_at, default=None)

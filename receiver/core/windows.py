@@ -11,6 +11,7 @@ from receiver.core.follow_ups import remind
 from receiver.core.lifecycle import close, renew_acknowledgement, reopen
 from receiver.core.model import Fact, Kind, Reason, State, Window
 from receiver.core.paging import LAST_PLANNED_STEP, page_step, rescue, tell_breach, tell_threads
+from receiver.core.silences import end_silence
 
 
 def pass_time(draft: Draft) -> None:
@@ -127,6 +128,7 @@ _ACTIONS: Mapping[Window, Callable[[Draft, int], None]] = {
     Window.ACK_EXPIRY: _expire_acknowledgement,
     Window.ACK_REMINDER: _remind,
     Window.CONFIRM_REMINDER: _remind_to_confirm,
+    Window.SILENCE: lambda draft, _at: end_silence(draft),
     Window.BREACH: _breach,
     Window.ACKNOWLEDGE_LIMIT: miss_acknowledgement,
     Window.ASSESS_LIMIT: miss_assessment,

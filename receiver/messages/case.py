@@ -127,12 +127,12 @@ class Case:
         incident = self.incident
         match incident.state:
             case State.OPEN:
-                return "; ".join(filter(None, (self._open, self.recovery)))
+                return "; ".join(filter(None, (self._open, self.recovery, *self.doubts)))
             case State.ACKNOWLEDGED:
                 at = f" at {self.time(incident.acknowledged_at)}" if incident.acknowledged_at else ""
                 by = name(self.incident.acknowledged_by) or "somebody"
                 handed = f"handed over to {self.owner}" if self.owner not in {"", by} else ""
-                return "; ".join(filter(None, (f"acknowledged by {by}{at}", handed, self.recovery)))
+                return "; ".join(filter(None, (f"acknowledged by {by}{at}", handed, self.recovery, *self.doubts)))
             case State.RESOLVED:
                 at = f" at {self.time(incident.resolved_at)}" if incident.resolved_at else ""
                 return f"resolved by {name(incident.resolved_by)}{at}" if incident.resolved_by else f"resolved{at}"
@@ -143,6 +143,8 @@ class Case:
     def _open(self) -> str:
         """Open, and how long until somebody must have acknowledged, and until others are told."""
         due = self.incident.response_due_at
+        if self.incident.is_paused:
+            return "open"
         if due < self.now:
             told = f"open; nobody has acknowledged, due by {self.time(due)}, {left(due, self.now)}"
         else:
@@ -165,6 +167,23 @@ class Case:
                 return "signal recovered, a person must confirm"
             case Recovery.UNVERIFIED:
                 return "recovery unverified: nothing proves that it is well, a person must confirm"
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What makes it quieter than it is: silences, and alerts that are not repeated."""
+        silenced, stale = self.incident.silenced_until, self.incident.stale_since
+        found = []
+        if silenced is not None:
+            pages = (
+                "nobody is paged meanwhile" if self.incident.is_paused else "an emergency needs an answer all the same"
+            )
+            found.append(f"silenced in Alertmanager until {self.time(silenced)}: {pages}")
+        if stale is not None:
+            since = self.time(self.incident.heard_at or self.incident.opened_at)
+            found.append(
+                f"its alerts have not been repeated since {since}: they may be over, or the way to here is cut"
+            )
+        return tuple(found)
 
     @property
     def impact(self) -> str:

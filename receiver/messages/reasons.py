@@ -24,6 +24,8 @@ LABELS: dict[Reason, str] = {
     Reason.FIRED_AGAIN: "Fired again",
     Reason.OVERDUE: "Overdue",
     Reason.HANDED_OVER: "Handed over",
+    Reason.SILENCED: "Silenced",
+    Reason.SILENCE_ENDED: "Not silenced any more",
     Reason.CLOSED: "",
     Reason.APPROVED: "",
     Reason.ACTION: "",
@@ -105,6 +107,8 @@ def _page(notification: Notification, case: Case, by: str) -> str:
             return "It was resolved while its alerts fired, and they still do."
         case Reason.RULE_JOINED:
             return f"A further rule fired: {line(data.get('rule', 'unknown'))}."
+        case Reason.SILENCE_ENDED:
+            return "It is not silenced in Alertmanager any more, and it is not over."
         case _:
             return f"Declared by {by}." if by else f"Opened at {case.time(case.incident.opened_at)}."
 
@@ -124,6 +128,10 @@ def _notice(notification: Notification, case: Case) -> str:
             return "It fires again, before its recovery was believed."
         case Reason.RULE_JOINED:
             return f"A further rule fired: {line(data.get('rule', 'unknown'))}."
+        case Reason.SILENCED:
+            until = data.get("until", "")
+            when = f" until {case.time(Instant(int(until)))}" if until.isdigit() else ""
+            return f"Silenced in Alertmanager{when} by {line(data.get('whom', 'somebody'))}. Nobody is paged meanwhile."
         case Reason.HANDED_OVER:
             return f"{name(data.get('by', ''))} handed it over to {name(data.get('to', ''))}."
         case _:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from receiver.core.model import Entry, Fact, Reason
+from receiver.core.model import Entry, Fact, Instant, Reason
 from receiver.messages.plain import line
 from receiver.messages.reasons import LABELS
+from receiver.messages.times import stamp
 
 SENTENCES: Mapping[Fact, str] = MappingProxyType(
     {
@@ -48,6 +49,12 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.UPDATED: "status update {text}",
         Fact.CHANGED: "{field} is now {value}",
         Fact.REPLANNED: "moved to the current policy",
+        Fact.SILENCED: "silenced in Alertmanager until {until} by {whom}",
+        Fact.STALE: "its alerts have not been repeated since {since}: they may be over, or the way to here is cut",
+        Fact.HEARD_AGAIN: "its alerts are repeated again",
+        Fact.SILENCE_ENDED: "not silenced any more",
+        Fact.SILENCE_MADE: "Alertmanager silences it until {until}, as long as the acknowledgement holds",
+        Fact.SILENCE_FAILED: "no silence for the acknowledgement: {why}",
         Fact.PROCEDURE_ATTACHED: "checklists attached: {procedures}",
         Fact.STEP_DONE: "done: {text}",
         Fact.OVERDUE: "the {what} is overdue {limit}",
@@ -82,6 +89,10 @@ def _least(entry: Entry) -> str:
 
 class _Known(dict[str, str]):
     """Values of an entry; what it does not say is left out. The formats are ours, only the values are not."""
+
+    def __init__(self, data: Mapping[str, str]) -> None:
+        super().__init__(data)
+        self.update((name, stamp(Instant(int(data[name])))) for name in ("since", "until") if name in data)
 
     def __missing__(self, key: str) -> str:
         return ""

@@ -101,6 +101,10 @@ class IncidentView(View):
     assessed_at: Time | None
     """When somebody said how bad it is."""
     acknowledgement_expires_at: Time | None
+    silenced_until: Time | None
+    """All that fires of it is silenced in Alertmanager until then; below level 4 nobody is paged meanwhile."""
+    stale_since: Time | None
+    """Since when its alerts count as repeated no more: they may be over, or the way from Alertmanager is cut."""
     recovered_at: Time | None
     resolved_at: Time | None
     resolved_by: str | None

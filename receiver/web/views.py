@@ -59,6 +59,8 @@ def show_incident(incident: Incident, alerts: Iterable[Alert], playbook: Playboo
         owner=incident.response.owner or None,
         assessed_at=_maybe(incident.response.assessed_at),
         acknowledgement_expires_at=_maybe(incident.windows.get(Window.ACK_EXPIRY)),
+        silenced_until=_maybe(incident.silenced_until),
+        stale_since=_maybe(incident.stale_since),
         recovered_at=_maybe(incident.recovered_at),
         resolved_at=_maybe(incident.resolved_at),
         resolved_by=incident.resolved_by or None,

@@ -20,6 +20,7 @@ from receiver.core.events import (
     Retry,
     Tick,
     TimePassed,
+    Unheard,
 )
 from receiver.core.model import Fact, Incident, Kind, Notification, Reason, Recovery, State, Status, Window
 from receiver.core.plan import Playbook
@@ -46,7 +47,7 @@ NAMES = ("a", "b", "c")
 PAGING = {Window.ESCALATE, Window.BREACH, Window.RESCUE, Window.ACKNOWLEDGE_LIMIT}
 HOLDING = {Window.ACK_EXPIRY, Window.ACK_REMINDER, Window.CONFIRM_REMINDER, Window.ASSESS_LIMIT}
 WATCHING = {Window.CLOSE, Window.FORCED}
-CALLS_FOR_A_PAGE = PAGING | {Window.ACK_EXPIRY, Window.FORCED}
+CALLS_FOR_A_PAGE = PAGING | {Window.ACK_EXPIRY, Window.FORCED, Window.SILENCE}
 JOINS_A_PAGE = {Reason.FALLBACK, Reason.RULE_JOINED}
 
 
@@ -125,7 +126,12 @@ class Watched(World):
 
     def _check_page(self, incident: Incident) -> None:
         """Whoever is open has reached somebody, or is about to try the next fallback, or has said that none is left."""
-        if incident.state is not State.OPEN or incident.page.delivered or Window.RESCUE in incident.windows:
+        if (
+            incident.state is not State.OPEN
+            or incident.is_paused
+            or incident.page.delivered
+            or Window.RESCUE in incident.windows
+        ):
             return
         entries = [each for each in self.timeline if each.incident_id == incident.id]
         steps = (each for each in entries if each.fact is Fact.PAGED and each.data["reason"] not in JOINS_A_PAGE)
@@ -150,16 +156,20 @@ def _check_windows(incident: Incident) -> None:
     windows = set(incident.windows)
     match incident.state:
         case State.OPEN:
-            assert windows & {Window.ESCALATE, Window.BREACH}, "never silently stuck"
+            leads_on = {Window.SILENCE} if incident.is_paused else {Window.ESCALATE, Window.BREACH}
+            assert windows & leads_on, "never silently stuck"
+            assert not (incident.is_paused and windows & PAGING), "silenced, it pages nobody"
             assert not windows & (HOLDING | WATCHING)
         case State.ACKNOWLEDGED:
-            assert windows & {Window.ACK_EXPIRY, Window.CONFIRM_REMINDER}, "never held for ever"
+            leads_on = {Window.SILENCE} if incident.is_paused else set()
+            assert windows & ({Window.ACK_EXPIRY, Window.CONFIRM_REMINDER} | leads_on), "never held for ever"
             assert not windows & (PAGING | WATCHING)
         case State.RESOLVED:
             assert Window.CLOSE in windows
             assert windows <= WATCHING | {Window.FOLLOW_UP}
         case State.CLOSED:
             assert windows <= {Window.FOLLOW_UP}
+    assert (Window.SILENCE in windows) == (incident.silenced_until is not None)
     assert (Window.VERIFY in windows) == (incident.recovery is Recovery.VERIFYING)
     assert incident.recovery is Recovery.NONE or (incident.is_live and not incident.is_firing)
     assert not (Window.RESCUE in windows and incident.page.delivered)
@@ -199,6 +209,8 @@ EVENTS = st.one_of(
     st.tuples(st.just("late"), st.booleans()),
     st.tuples(st.just("use"), policies),
     st.tuples(st.just("blind"), st.booleans()),
+    st.tuples(st.just("silence"), st.sampled_from((None, -1, 3, 20, 600)), st.sampled_from((None, None, None, 1))),
+    st.tuples(st.just("unheard"), st.integers(0, 400)),
 )
 
 
@@ -224,6 +236,10 @@ def _follow_up(world: Watched, by: str, minutes: int) -> None:
     world.act(AddFollowUp(by, "mend it", due_at=world.now + minutes * MINUTE))
 
 
+def _go_unheard(world: Watched, minutes: int) -> None:
+    world.decide(Unheard(world.incident.key, world.now - minutes * MINUTE))
+
+
 def _report_late(world: Watched, lost: bool) -> None:
     for each in world.waiting()[:1]:
         world.report(each, Overtaken() if lost else Retry("slow"))
@@ -243,6 +259,7 @@ HAPPENS = {
     "configured": lambda world, configured: setattr(world, "configured", frozenset(configured)),
     "blind": lambda world, blind: setattr(world, "blind", blind),
     "late": _report_late,
+    "unheard": _go_unheard,
 }
 """What is not called as the World's method is."""
 NEEDS_NO_INCIDENT = {"fire", "declare", "old", "advance", "down", "configured", "use", "blind"}

@@ -26,7 +26,10 @@ from receiver.core.events import (
     Reported,
     Resolve,
     Retry,
+    SilenceAnswered,
+    Silenced,
     TimePassed,
+    Unheard,
     Update,
 )
 from receiver.core.model import (
@@ -87,7 +90,7 @@ class World:
     def decide(self, event: Event, incident_id: str | None = None, *, settle: bool = True) -> Effects:
         """One event, one transaction; then the channels that are up deliver what waits."""
         work = Work(self.store, self.book, self.now)
-        if isinstance(event, AlertsReceived | Declare):
+        if isinstance(event, AlertsReceived | Declare | Silenced | SilenceAnswered | Unheard):
             work.load([event.key], [])
             if isinstance(event, AlertsReceived):
                 work.load_alerts([(event.key, event.alerts)])
@@ -154,6 +157,13 @@ class World:
     def replan(self, by: str = "ada") -> Refusal | None:
         """A person moves it to the current policy."""
         return self.act(Replan(by))
+
+    def silence(self, minutes: float | None, alerts: int | None = None, by: str = "ada: disk swap") -> Effects:
+        """Alertmanager says that all that fires is silenced for so long from now (None: it is not)."""
+        until = None if minutes is None else Instant(self.now + round(minutes * MINUTE))
+        return self.decide(
+            Silenced(self.incident.key, sum(self.incident.firing) if alerts is None else alerts, until, by)
+        )
 
     # Time.
 

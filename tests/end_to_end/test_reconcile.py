@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiohttp import web
 
 from receiver.core.reconcile import Terms
 from receiver.demo import tools
+from receiver.demo.stand_ins import start_web
 from receiver.reconcile import Reconciliation
 from receiver.service import Service
 from receiver.settings import Settings
 from receiver.store import open_store
 from rules.load import load
+from rules.policy import MINUTE
 from tests.end_to_end.conftest import Told, need, until
 
 SILENT = b"""
@@ -55,6 +58,97 @@ async def listed(url: str) -> list[Any]:
         return list(await response.json())
 
 
+async def silence(url: str, **labels: str) -> str:
+    """A person silences alerts with these labels for an hour; the silence's id."""
+    now = datetime.now(UTC)
+    document = {
+        "matchers": [{"name": name, "value": value, "isRegex": False} for name, value in labels.items()],
+        "startsAt": now.isoformat(),
+        "endsAt": (now + timedelta(hours=1)).isoformat(),
+        "createdBy": "ada",
+        "comment": "disk swap",
+    }
+    async with aiohttp.ClientSession() as session, session.post(f"{url}/api/v2/silences", json=document) as response:
+        return str((await response.json())["silenceID"])
+
+
+async def silences(url: str) -> list[Any]:
+    """Those in force."""
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/api/v2/silences") as response:
+        return [each for each in await response.json() if each["status"]["state"] == "active"]
+
+
+async def act(service: Service, what: str, **body: object) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{service.address}/api/v1/incidents/1/{what}", json={"by": "ben", **body}) as response,
+    ):
+        assert response.status == 200, await response.text()
+
+
+async def until_suppressed(url: str, count: int) -> None:
+    """Alertmanager works out which alerts a silence is for when it is asked, or when it flushes: wait for it."""
+    async with asyncio.timeout(10):
+        while sum(each["status"]["state"] == "suppressed" for each in await listed(url)) != count:
+            await asyncio.sleep(0.1)
+
+
+async def test_a_silence_pauses_and_an_acknowledgement_silences(
+    environment: dict[str, str], told: Told, tmp_path: Path
+) -> None:
+    """Silenced there, it is quiet here until the silence ends; acknowledged here, it is silenced there as long."""
+    need("prometheus-alertmanager")
+    alertmanager = await tools.start_alertmanager(tmp_path, SILENT, 1)
+    critical = {**LABELS, "severity_level": "3"}
+    try:
+        await push(alertmanager.url, critical, firing=True)
+        async with Service(Settings.read(environment), [], load()) as service:
+            reads = open_store(environment["TOCSIN_DATABASE"]).reads()
+            peers, quick = [alertmanager.url], Terms(unheard=0)
+            watch = Reconciliation(service.desk, reads, service.metrics, peers, quick, owner="tocsin-test")
+            await watch.look()
+            assert (await get(service, "/1"))["escalation"]["next_at"]
+
+            made = await silence(alertmanager.url, signal="safety_margin")
+            await until_suppressed(alertmanager.url, 1)
+            await watch.look()
+            paused = await get(service, "/1")
+            assert paused["silenced_until"]
+            assert paused["escalation"]["next_at"] is None
+            await until(lambda: told.on("slack", "Silenced"), 10, "the thread hears of the pause")
+
+            async with aiohttp.ClientSession() as session:
+                await session.delete(f"{alertmanager.url}/api/v2/silence/{made}")
+            await until_suppressed(alertmanager.url, 0)
+            await watch.look()
+            assert (await get(service, "/1"))["silenced_until"] is None
+            await until(lambda: told.on("slack", "not silenced"), 10, "it is paged again")
+
+            await act(service, "acknowledge", note="mine")
+            await watch.look()
+            (ours,) = await silences(alertmanager.url)
+            assert (ours["createdBy"], ours["endsAt"][:16]) == (
+                "tocsin-test",
+                (await get(service, "/1"))["acknowledgement_expires_at"][:16],
+            )
+            await push(alertmanager.url, {**critical, "unit": "2"}, firing=True)
+            await until_suppressed(alertmanager.url, 2)
+            await watch.look()
+            assert (await get(service, "/1"))["firing"] == 2, "our own silence hides nothing from us"
+
+            await act(service, "resolve", note="replaced", force=True)
+            await watch.look()
+            assert await silences(alertmanager.url) == []
+            said = [entry["fact"] for entry in (await get(service, "/1/timeline"))["timeline"]]
+            assert [each for each in said if each.startswith("silence")] == [
+                "silenced",
+                "silence_ended",
+                "silence_made",
+            ]
+    finally:
+        await alertmanager.stop()
+
+
 async def test_a_webhook_that_never_came_is_taken_in_and_its_end_is_noticed(
     environment: dict[str, str], told: Told, tmp_path: Path
 ) -> None:
@@ -87,3 +181,37 @@ async def test_a_webhook_that_never_came_is_taken_in_and_its_end_is_noticed(
             store.close()
     finally:
         await alertmanager.stop()
+
+
+async def test_a_silence_that_cannot_be_made_is_said_once_and_blocks_nothing(environment: dict[str, str]) -> None:
+    """Alertmanager refuses: the acknowledgement holds, and the timeline says why, once."""
+    now = datetime.now(UTC).isoformat()
+    alert = {
+        "labels": LABELS,
+        "fingerprint": "f1",
+        "startsAt": now,
+        "status": {"state": "active", "silencedBy": [], "inhibitedBy": []},
+        "receivers": [{"name": "tocsin"}],
+    }
+    answers = {"status": {"uptime": now}, "alerts": [alert], "silences": []}
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.method == "POST":
+            return web.Response(status=400, text="too many silences")
+        return web.json_response(answers[request.match_info["what"]])
+
+    app = web.Application()
+    app.router.add_route("*", "/api/v2/{what}", answer)
+    runner, url = await start_web(app)
+    async with Service(Settings.read(environment), [], load()) as service:
+        reads = open_store(environment["TOCSIN_DATABASE"]).reads()
+        watch = Reconciliation(service.desk, reads, service.metrics, [url], Terms(unheard=-MINUTE), owner="tocsin-test")
+        await watch.look()
+        await act(service, "acknowledge")
+        await watch.look()
+        await watch.look()
+        timeline = (await get(service, "/1/timeline"))["timeline"]
+        (said,) = [entry["text"] for entry in timeline if entry["fact"] == "silence_failed"]
+        assert said == "no silence for the acknowledgement: Alertmanager answered 400: too many silences"
+        assert (await get(service, "/1"))["state"] == "acknowledged"
+    await runner.cleanup()

@@ -7,7 +7,7 @@ from typing import Any
 
 from receiver.core.draft import Effects
 from receiver.core.events import AlertsReceived, Rejected, Reported, TimePassed
-from receiver.core.model import Fact, Instant, State, Status
+from receiver.core.model import Fact, Instant, State, Status, Window
 from receiver.core.plan import Book
 from receiver.engine import Engine
 from receiver.errors import StoreUnavailable
@@ -192,6 +192,17 @@ class _Silent(_Twisted):
         return replace(effects, incident=after, notifications=given_up, entries=kept)
 
 
+class _Oversleeps(_Twisted):
+    """What fires is taken in, and the silence stays."""
+
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        if before is None or not before.is_paused or effects.incident is None or not isinstance(event, AlertsReceived):
+            return effects
+        silence = {Window.SILENCE: before.windows[Window.SILENCE]}
+        asleep = replace(effects.incident, silenced_until=before.silenced_until, windows=silence)
+        return replace(effects, incident=asleep)
+
+
 class _Skips(_Twisted):
     """Steps that were slept through are not recorded."""
 
@@ -215,6 +226,7 @@ def _with(work: type[Work], why: str) -> type[Engine]:
     return Bent
 
 
+Oversleeps = _with(_Oversleeps, "A silenced incident hears of new alerts and stays silenced.")
 Swallows = _with(_Swallows, "New danger leaves an acknowledged incident as it is.")
 Mutters = _with(_Mutters, "New danger is noted, and the acknowledgement stands.")
 GivesUpSilently = _with(_Silent, "A refused page is given up without its fallback.")

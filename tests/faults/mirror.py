@@ -22,7 +22,7 @@ BY_ITSELF = {Fact.ESCALATED: Window.ESCALATE, Fact.RESOLVED: Window.VERIFY}
 """Facts that a window brings about where no person did."""
 AT_0 = {Fact.OPENED, Fact.DECLARED, Fact.REOPENED, Fact.ACK_VOIDED, Fact.ACK_EXPIRED}
 """From here the steps are counted anew."""
-DISTURBS = {Fact.LEVEL_ROSE, Fact.RULE_JOINED, Fact.CHANGED, Fact.REPLANNED}
+DISTURBS = {Fact.SILENCED, Fact.SILENCE_ENDED, Fact.LEVEL_ROSE, Fact.RULE_JOINED, Fact.CHANGED, Fact.REPLANNED}
 """The plan, and so the windows, may be others from here on."""
 
 
@@ -122,6 +122,8 @@ class Mirror:
             raise Broken(f"timeline of #{after.number} goes back in time")
         if before is not None and before.state is not State.CLOSED and after.opened_at != before.opened_at:
             raise Broken(f"#{after.number} is another incident by now")
+        if before is not None and before.is_paused and after.is_paused and any(e.fact is Fact.PAGED for e in entries):
+            raise Broken(f"#{after.number} is silenced, and pages")
         for entry in entries:
             if entry.fact is Fact.RESOLVED and not entry.by:
                 self._check_resolve(before, after, now, blind=blind)

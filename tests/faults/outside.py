@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from receiver.core.events import Acknowledge, Action, AlertsReceived, Change, Escalate, Note, Resolve
-from receiver.core.model import Alert, Fact, Incident, State
+from receiver.core.events import Acknowledge, Action, AlertsReceived, Change, Escalate, Note, Resolve, Silenced
+from receiver.core.model import Alert, Fact, Incident, Instant, State
 from receiver.requests import ForIncident
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND
 from tests.core.alerts import alert
@@ -36,10 +36,23 @@ class Alertmanager:
             while at < begins + lasts:
                 self.world.at(at, lambda key=key: self._change(key))
                 at += dice.choice((20, 120, 400, 1200)) * SECOND
+            for _ in range(dice.choice((0, 0, 1, 3))):
+                self.world.at(begins + dice.randrange(lasts), lambda key=key: self._silence(key))
+
+    def _silence(self, key: str) -> None:
+        """A look finds that all is silenced for a while, or that it is not; what it saw may be old."""
+        dice, up = self.world.dice, self.world.up()
+        firing = sum(each.firing for each in self._group(key))
+        until = dice.choice((None, 1, 5, 20))
+        if up and firing:
+            self.world.say(f"{key} is {f'silenced for {until} min' if until else 'not silenced'}")
+            end = None if until is None else Instant(self.world.now + until * MINUTE)
+            dice.choice(up).handle(Silenced(key, firing, end, "ada"))
 
     def tell_all(self) -> None:
-        """Every group as it is now, at once."""
+        """Every group as it is now, at once, and nothing is silenced."""
         for key in self._keys:
+            self.world.workers[0].handle(Silenced(key, sum(each.firing for each in self._group(key)), None))
             self._notify(key, 0)
 
     def end(self) -> None:
@@ -103,6 +116,8 @@ class Alertmanager:
                 raise Broken(f"{each.fingerprint} was accepted, and no incident knows that it fires")
         if fired and after is not None:
             is_new = before is None or before.id != after.id
+            if after.is_paused:
+                raise Broken(f"#{after.number} stays silenced although {[each.fingerprint for each in fired]} fired")
             facts = {each.fact for each in mirror.timeline[after.id][0 if is_new else before.entries :]}
             if not facts & ({Fact.OPENED} if is_new else _wanted(before, fired)):
                 names = [each.fingerprint for each in fired]

@@ -18,6 +18,8 @@ def check_nothing_forgotten(mirror: Mirror, before: int) -> None:
         for window, at in incident.windows.items():
             if at < before:
                 raise Broken(f"the window {window} of #{incident.number} was forgotten")
+        if incident.is_paused:
+            raise Broken(f"#{incident.number} is still silenced, and nothing silences it")
         if incident.state is State.OPEN and not incident.page.delivered and Window.RESCUE not in incident.windows:
             entries = mirror.timeline[incident.id]
             pages = [each for each in entries if each.fact is Fact.PAGED and each.data["reason"] not in JOINS_A_PAGE]
@@ -77,10 +79,12 @@ def _tells_of(entry: Entry, page: Notification) -> bool:
 
 
 def _is_open(before: Sequence[Entry]) -> bool:
-    is_open = True
+    is_open, paused = True, False
     for entry in before:
+        if entry.fact in {Fact.SILENCED, Fact.SILENCE_ENDED, Fact.RESOLVED}:
+            paused = entry.data.get("pauses") == "yes"
         if entry.fact in OPENS or (entry.fact is Fact.ESCALATED and entry.by):
             is_open = True
         elif entry.fact in {Fact.ACKNOWLEDGED, Fact.RESOLVED}:
             is_open = False
-    return is_open
+    return is_open and not paused

@@ -36,6 +36,8 @@ class Worker:
         self.paused_until = 0
         self._pulse_at: int | None = None
         self._under_way: list[Attempt] = []
+        self._begun: list[Attempt] = []
+        """Everything it claimed in this life: of what it reported in vain the lease holds on until it dies."""
         self._reports: list[tuple[Attempt, Outcome]] = []
         self._installation = ""
 
@@ -68,9 +70,9 @@ class Worker:
     def die(self) -> None:
         """Everything that was in its hands is lost."""
         self.world.say(f"{self.id} dies with {[each.ids for each in self._under_way]} under way")
-        for attempt in self._under_way:
-            attempt.over = "died"
-        self._under_way, self._reports, self.engine, self.paused_until = [], [], None, 0
+        for attempt in self._begun:
+            attempt.over = attempt.over or "died"
+        self._begun, self._under_way, self._reports, self.engine, self.paused_until = [], [], [], None, 0
         self.life += 1
 
     def revive(self) -> None:
@@ -135,6 +137,7 @@ class Worker:
         for delivery in self.engine.claim(world.now, self.id, full):
             attempt = Attempt(self.id, world.now, delivery)
             self._under_way.append(attempt)
+            self._begun.append(attempt)
             wait = world.dice.choice((0, 0, 0, SECOND // 2, 3 * SECOND)) if world.trouble else 0
             world.at(world.now + wait, lambda attempt=attempt: self._send(attempt), self)
         if world.trouble and self._under_way and world.dice.random() < 0.02:

@@ -40,6 +40,7 @@ def _escalations(incident: Incident, plan: Plan) -> list[Deadline]:
 def _others(incident: Incident) -> list[Deadline]:
     labels = {
         Window.ACK_EXPIRY: "Acknowledgement expires",
+        Window.SILENCE: "Silenced until",
         Window.VERIFY: "Resolves by itself",
         Window.FORCED: "Reopens if it still fires",
         Window.CLOSE: "Watched until",

@@ -1,0 +1,153 @@
+"""Silences in Alertmanager: what is silenced there pauses here, and an acknowledgement may silence it there.
+
+While all that fires of an incident is silenced, levels 1 to 3 page nobody; an emergency still needs an answer. The
+pause ends with the silence as it was last told, so that an Alertmanager that is gone keeps nobody asleep for longer,
+and with anything new: then it is paged as at 0. `receiver.reconcile` asks and carries out; what that means is here.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from receiver.core.draft import Draft
+from receiver.core.events import SilenceAnswered, Silenced
+from receiver.core.lifecycle import PAGING_WINDOWS, renew_acknowledgement
+from receiver.core.model import Fact, Incident, Instant, Kind, Reason, State, Window
+from receiver.core.paging import lift_silence, start_paging, tell_threads
+from rules.policy import MINUTE
+
+NAMES = frozenset({"alertname", "signal"})
+"""One of these labels must be shared by what a silence is for: less would silence strangers."""
+
+CLOSE_ENOUGH = MINUTE
+"""Microseconds by which a silence may miss the acknowledgement's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A silence that an Alertmanager has in force."""
+
+    id: str
+    ends_at: Instant
+    by: str
+    """Who made it, and why."""
+    incident_id: str = ""
+    """Ours, made for the acknowledgement of that incident; empty: somebody else's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What an Alertmanager is to be asked for: a silence until then, or (until None) the end of one."""
+
+    peer: int
+    silence_id: str
+    """Empty: a new one."""
+    until: Instant | None = None
+    incident: Incident | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Orders, and incidents that cannot be silenced, with the reason."""
+
+    orders: Sequence[Order] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+def hear(draft: Draft, event: Silenced) -> bool:
+    """Take in what Alertmanager says; returns whether anything changed."""
+    incident = draft.incident
+    if not incident.is_live or event.alerts != sum(incident.firing):
+        return False
+    if event.until is None:
+        if incident.silenced_until is None:
+            return False
+        end_silence(draft)
+        return True
+    if event.until == incident.silenced_until or event.until <= draft.now:
+        return False
+    _begin(draft, event.until, event.by)
+    return True
+
+
+def _begin(draft: Draft, until: Instant, by: str) -> None:
+    known = draft.incident.silenced_until is not None
+    draft.set(silenced_until=until)
+    draft.arm(Window.SILENCE, until)
+    draft.enter(Fact.SILENCED, until=until, whom=by, pauses="yes" if draft.incident.is_paused else "")
+    if not draft.incident.is_paused:
+        return
+    draft.disarm(*PAGING_WINDOWS, Window.ACK_EXPIRY, Window.ACK_REMINDER)
+    draft.supersede([Kind.PAGE, Kind.REMINDER])
+    if not known:
+        tell_threads(draft, Kind.NOTICE, Reason.SILENCED, {"until": str(until), "whom": by})
+
+
+def end_silence(draft: Draft) -> None:
+    """It is silenced no more: whatever waited goes on, from the beginning."""
+    paused = draft.incident.is_paused
+    lift_silence(draft)
+    if paused:
+        resume(draft)
+
+
+def resume(draft: Draft) -> None:
+    """Page as at 0; an acknowledgement holds on from now."""
+    if draft.incident.state is State.OPEN:
+        start_paging(draft, Reason.SILENCE_ENDED)
+    else:
+        renew_acknowledgement(draft)
+
+
+def note_answer(draft: Draft, event: SilenceAnswered) -> None:
+    """Say what became of the silence for an acknowledgement."""
+    if event.why_not:
+        draft.enter(Fact.SILENCE_FAILED, why=event.why_not)
+    else:
+        draft.enter(Fact.SILENCE_MADE, until=event.until)
+
+
+def silence_acknowledged(acknowledged: Iterable[Incident], standing: Sequence[Sequence[Silence] | None]) -> Wishes:
+    """What to ask for, so that what somebody has is silenced for as long as the acknowledgement holds, and no longer.
+
+    `standing`: per Alertmanager its silences, None: it does not answer. A new silence is asked of one Alertmanager at a
+    time: where they tell each other, the next look finds it everywhere.
+    """
+    wanted, refused = {}, {}
+    for incident in acknowledged:
+        until = incident.windows.get(Window.ACK_EXPIRY)
+        if not incident.is_firing or until is None:
+            continue
+        if NAMES.isdisjoint(incident.labels):
+            refused[incident.id] = (
+                f"its alerts share neither {' nor '.join(sorted(NAMES))}: strangers would be silenced"
+            )
+        else:
+            wanted[incident.id] = (incident, until)
+    orders = [each for peer, silences in enumerate(standing) for each in _amend(peer, silences or (), wanted)]
+    orders += [
+        _first_lack(incident, until, standing) for incident, until in wanted.values() if _lacks(incident, standing)
+    ]
+    return Wishes(orders, refused)
+
+
+def _amend(peer: int, silences: Sequence[Silence], wanted: Mapping[str, tuple[Incident, Instant]]) -> Iterable[Order]:
+    """Our silences that are too long, too short, or for nothing."""
+    for silence in silences:
+        if not silence.incident_id:
+            continue
+        incident, until = wanted.get(silence.incident_id, (None, None))
+        if until is None or abs(silence.ends_at - until) > CLOSE_ENOUGH:
+            yield Order(peer, silence.id, until, incident)
+
+
+def _lacks(incident: Incident, standing: Sequence[Sequence[Silence] | None]) -> bool:
+    return any(_is_lacking(incident, silences) for silences in standing)
+
+
+def _is_lacking(incident: Incident, silences: Sequence[Silence] | None) -> bool:
+    return silences is not None and all(each.incident_id != incident.id for each in silences)
+
+
+def _first_lack(incident: Incident, until: Instant, standing: Sequence[Sequence[Silence] | None]) -> Order:
+    peer = next(peer for peer, silences in enumerate(standing) if _is_lacking(incident, silences))
+    return Order(peer, "", until, incident)
