@@ -39,6 +39,10 @@ class Desk:
         """Called after each batch: messages or windows may be due now."""
         self.failing = ""
         """Why nothing can be written; empty once something was."""
+        self.refused: tuple[str, ...] = ()
+        """Why the policy that the files hold is not the one in use; empty: it is."""
+        self.closing = False
+        """Whether webhooks are no longer taken: the service stops."""
 
     async def handle(self, requests: Sequence[Request]) -> list[Result]:
         """Decide and store; returns when it is committed. Raises StoreUnavailable (also when the queue is full)."""
@@ -58,6 +62,11 @@ class Desk:
     async def read(self, work: Callable[..., Out], *arguments: Any) -> Out:
         """Run a read on the readers' thread; it never waits for a write."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, work, *arguments)
+
+    async def settle(self, seconds: float) -> None:
+        """Wait until everything that was handed in is stored, for so long at most."""
+        if self._pump is not None:
+            await asyncio.wait([self._pump], timeout=seconds)
 
     def close(self) -> None:
         """Stop both threads, when what they are doing is done."""

@@ -77,17 +77,22 @@ class Dispatcher:
         return len(deliveries)
 
     async def finish(self, seconds: float) -> None:
-        """Let what is under way end, for so long; what is cut off is sent again by whoever comes next."""
+        """Let what is under way end, for so long; what is cut off is given back, for whoever comes next."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
-        for task in self._tasks:
-            task.cancel()
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         if self._reporting:
             await asyncio.wait([self._reporting], timeout=seconds)
 
     async def _carry(self, delivery: Delivery, claimed_at: int) -> None:
         try:
             outcome = await self._send(delivery, claimed_at)
+        except asyncio.CancelledError:
+            log.warning("stopping: a message is cut off and will be sent again", channel=_channel(delivery))
+            self._report(Report(notification, Overtaken()) for notification, _ in delivery.items)
+            raise
         finally:
             self._in_flight[_channel(delivery)] -= 1
         for notification, _ in delivery.items:

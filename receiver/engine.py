@@ -64,12 +64,12 @@ class Engine:
         return self._current
 
     def use_policy(self, policy: Policy, configured: Iterable[str], now: Instant) -> None:
-        """Take a policy into use (start, reload)."""
-        self._current = Playbook.of(policy, digest(policy))
-        self._playbooks[self._current.digest] = self._current
+        """Take a policy into use (start, reload). Raises StoreUnavailable: then the one before it stays."""
+        playbook = Playbook.of(policy, digest(policy))
+        with self._store.transaction() as transaction:  # first: an incident names only what is stored
+            transaction.save_policy(playbook.digest, dump(policy), now)
+        self._playbooks[playbook.digest] = self._current = playbook
         self._configured = frozenset(configured)
-        with self._store.transaction() as transaction:
-            transaction.save_policy(self._current.digest, dump(policy), now)
 
     def handle(self, requests: Sequence[Request], now: Instant) -> list[Result]:
         """Decide and store a batch in one transaction; one result per request, in order.

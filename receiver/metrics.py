@@ -118,6 +118,16 @@ class Metrics:
         )
         self._store_up = Gauge("tocsin_store_up", "Whether the database answers", registry=registry)
         self._policy = Gauge("tocsin_policy_info", "The policy in use", ["digest"], registry=registry)
+        self._policy_ok = Gauge(
+            "tocsin_policy_last_reload_successful",
+            "Whether the policy that was last read is in use; 0: it has problems, and the one before it stays",
+            registry=registry,
+        )
+        self._policy_at = Gauge(
+            "tocsin_policy_last_reload_success_timestamp_seconds",
+            "When a policy was last read and taken into use",
+            registry=registry,
+        )
         self._configured = Gauge(
             "tocsin_channel_configured", "Whether a channel can send", ["channel"], registry=registry
         )
@@ -181,6 +191,15 @@ class Metrics:
         """A policy was taken into use."""
         self._policy.clear()
         self._policy.labels(digest).set(1)
+
+    def policy_read(self, now: Instant) -> None:
+        """The policy was read, and is in use."""
+        self._policy_ok.set(1)
+        self._policy_at.set(now / SECOND)
+
+    def policy_refused(self) -> None:
+        """The policy was read and has problems; the one before it stays in use."""
+        self._policy_ok.set(0)
 
     def channel_configured(self, name: str, *, configured: bool) -> None:
         """Whether messages can go out on a channel."""

@@ -26,6 +26,7 @@ from receiver.errors import StoreUnavailable
 from receiver.evidence import make_observer
 from receiver.messages import Words
 from receiver.metrics import Metrics
+from receiver.policy_files import LOOK_EVERY, PolicyFiles
 from receiver.reconcile import EVERY, Reconciliation
 from receiver.records import Records
 from receiver.retention import EVERY as FORGET_EVERY
@@ -41,7 +42,7 @@ from receiver.web.recording import Recorder
 from receiver.web.signing import Signing
 from rules.load import load
 from rules.policy import SECOND, Policy
-from rules.problems import PolicyError
+from rules.source import fingerprint
 
 LONGEST_NAP = 1.0
 """Seconds the pulse sleeps at most: another replica may have planned something."""
@@ -54,6 +55,9 @@ STUCK_AFTER = 30 * SECOND
 
 DRAIN = 10.0
 """Seconds that messages under way may take when the service stops."""
+
+SETTLE = 5.0
+"""Seconds that the store may take for what was accepted before the stop, and the pulse for its last beat."""
 
 ADJUST_EVERY = 60.0
 """Seconds between looks at the reference clock."""
@@ -78,6 +82,7 @@ class Service:
         self._recorder: Recorder | None = None
         self._settings = settings
         self._paths = paths
+        self._read_as = fingerprint(paths)
         self._policy = policy if policy is not None else load(paths)
         self._wake = asyncio.Event()
         self._beat = steady_clock()
@@ -124,7 +129,9 @@ class Service:
         self.dispatcher = Dispatcher(self.desk, senders, words, records, worker, self._store.installation, self.metrics)
         self.dispatcher.on_progress = self._wake.set
         self._observer = make_observer(settings, self.desk, reads, records)
-        self._say_channels(configured)
+        self._files = PolicyFiles(self._paths, self._read_as, settings, self.desk, self.metrics)
+        self._files.say_channels(configured)
+        self.metrics.policy_read(self.clock())
         app = make_app(
             recorder=self._recorder,
             senders=senders,
@@ -138,12 +145,15 @@ class Service:
             key=key,
         )
         await self._listen(app)
-        self._tasks = [asyncio.create_task(self._keep_pulse()), asyncio.create_task(self._keep_clock())]
+        self._pulsing = asyncio.create_task(self._keep_pulse())
+        self._tasks = [asyncio.create_task(self._keep_clock())]
         watch = Watch(self.desk, self._store, self.metrics, settings.heartbeat_url or "")
         self._tasks.append(asyncio.create_task(self._keep_looking(watch.look, WATCH_EVERY)))
         self._tasks.append(
             asyncio.create_task(self._keep_looking(Retention(self.desk, self._store).look, FORGET_EVERY))
         )
+        if self._paths:
+            self._tasks.append(asyncio.create_task(self._keep_looking(self._files.look, LOOK_EVERY)))
         if settings.alertmanager_url:
             owner = f"tocsin-{self._store.installation}" if settings.silence_on_acknowledge else ""
             urls = settings.alertmanager_url
@@ -165,14 +175,22 @@ class Service:
         log.info("listening", address=self.address)
 
     async def _stop(self) -> None:
-        """No new requests, then no new messages, then what is under way; the rest is due at the next start."""
+        """No new webhooks, then no new messages, then what is under way; the rest is due at the next start.
+
+        It listens until the end: who asks meanwhile is told 503, and why.
+        """
+        log.info("stopping: webhooks are refused, what is under way is finished")
+        self.desk.closing = True
+        await self.desk.settle(SETTLE)
+        self._wake.set()  # a last beat: what was accepted just now goes out, if it can
+        await asyncio.wait([self._pulsing], timeout=SETTLE)
+        for task in (self._pulsing, *self._tasks):
+            task.cancel()
+        await asyncio.gather(self._pulsing, *self._tasks, return_exceptions=True)
+        await self.dispatcher.finish(DRAIN)
         await self._runner.cleanup()
         if self._recorder:
             await asyncio.to_thread(self._recorder.close)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.dispatcher.finish(DRAIN)
         if self._observer:
             await self._observer.close()
         await asyncio.gather(*(sender.close() for sender in self.dispatcher.senders.values()), return_exceptions=True)
@@ -184,6 +202,8 @@ class Service:
         while True:
             self._wake.clear()
             due_at = await self._pulse()
+            if self.desk.closing:
+                return
             nap = LONGEST_NAP if due_at is None else (due_at - self.clock()) / SECOND
             await asyncio.sleep(SHORTEST_NAP)
             if nap > SHORTEST_NAP:
@@ -233,23 +253,18 @@ class Service:
             await asyncio.sleep(every)
 
     async def reload(self) -> list[str]:
-        """Read the policy again; a policy with problems is refused, and the one in use stays. Returns the problems."""
-        try:
-            policy = await asyncio.to_thread(load, self._paths)
-        except PolicyError as error:
-            log.error("policy not reloaded", problems=len(error.problems))
-            return [str(problem) for problem in error.problems]
-        configured = configured_channels(policy, self._settings)
-        await self.desk.run(self.desk.engine.use_policy, policy, configured, self.clock())
-        self._say_channels(configured)
-        log.info("policy reloaded", digest=self.desk.engine.current.digest)
-        return []
+        """Read the policy again; a policy with problems is refused, and the one in use stays. Returns the problems.
+
+        Raises StoreUnavailable.
+        """
+        return await self._files.reload()
 
     def problems(self) -> list[str]:
         """Why the service is not ready; empty: it is."""
         silent = steady_clock() - self._beat
         failing = self.desk.failing or self._store_problem
-        found = [failing] if failing else []
+        found = ["it is stopping"] if self.desk.closing else []
+        found += [failing] if failing else []
         if silent > STUCK_AFTER:
             found.append(f"no window was looked at for {silent // SECOND} s")
         if self.clock.skew > SKEW_LIMIT:
@@ -262,14 +277,6 @@ class Service:
         elif self._store_problem and not problem:
             log.info("the database is available again")
         self._store_problem = problem
-
-    def _say_channels(self, configured: frozenset[str]) -> None:
-        for channel in self.desk.engine.current.policy.channels:
-            usable = channel.enabled and channel.name in configured
-            self.metrics.channel_configured(channel.name, configured=usable)
-            if channel.enabled and not usable:
-                log.warning("channel is not configured: nothing can be sent on it", channel=channel.name)
-        self.metrics.policy(self.desk.engine.current.digest)
 
     def _say_poison(self, item: object, error: Exception) -> None:
         self.metrics.poisoned()

@@ -7,6 +7,7 @@ case is a Problem, and the other files are read all the same.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from rules.composer import compose, split_lines
@@ -89,6 +90,20 @@ def read(paths: Sequence[Path]) -> Sources:
                 seen.add(real)
                 _read_file(file, str(file), sources, lenient=file != path)
     return sources
+
+
+def fingerprint(paths: Sequence[Path]) -> str:
+    """What files and folders hold, as a hash: another one means that `read` might find something else."""
+    found = sha256()
+    for path in paths:
+        for file in _files(path, Sources()):
+            try:
+                with file.open("rb") as stream:
+                    content = sha256(stream.read(LARGEST + 1)).hexdigest()
+            except OSError as error:
+                content = f"error {error.errno}"
+            found.update(f"{file}\0{content}\0".encode(errors="surrogateescape"))
+    return found.hexdigest()
 
 
 def read_packs(folder: Path) -> Sources:

@@ -9,12 +9,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 
 from receiver.cli.policies import Paths
+from receiver.errors import StoreUnavailable
 from receiver.logs import configure_logs
 from receiver.service import Service, serve
 from receiver.settings import Settings
+
+log = structlog.get_logger()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -58,10 +62,24 @@ async def _serve(settings: Settings, paths: list[Path], record: Path | None = No
 
     def listening(service: Service) -> None:
         _calm_garbage_collection()
-        reloads: set[asyncio.Task[list[str]]] = set()
-        loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(asyncio.create_task(service.reload())))
+        reloads: set[asyncio.Task[None]] = set()
+
+        def reload() -> None:
+            task = asyncio.create_task(_reload(service))
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
 
     await serve(settings, paths, stop, listening, record)
+
+
+async def _reload(service: Service) -> None:
+    """The service says in its log what became of it, but for a database that is away."""
+    try:
+        await service.reload()
+    except StoreUnavailable as error:
+        log.error("policy not reloaded: the database is unavailable; the one in use stays", reason=str(error))
 
 
 def _calm_garbage_collection() -> None:

@@ -46,6 +46,9 @@ close one that Alertmanager is about to use; also the longest that headers may t
 LINGER = 5.0
 """Seconds that the rest of a refused body is read before the connection is closed."""
 
+SHUTDOWN = 10.0
+"""Seconds that requests under way may take when the service stops."""
+
 log = structlog.get_logger()
 
 
@@ -110,7 +113,12 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
 def make_runner(app: web.Application) -> web.AppRunner:
     """What serves the application, patient with Alertmanager and not with slow strangers."""
     return web.AppRunner(
-        app, access_log=None, handler_cancellation=False, keepalive_timeout=KEEP_ALIVE, lingering_time=LINGER
+        app,
+        access_log=None,
+        handler_cancellation=False,
+        keepalive_timeout=KEEP_ALIVE,
+        lingering_time=LINGER,
+        shutdown_timeout=SHUTDOWN,
     )
 
 

@@ -80,6 +80,9 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it that
 UNAVAILABLE = Problem(503, "the database is unavailable just now; nothing was stored, please try again")
 """Says no more: the reason names files and hosts, and is for the log."""
 
+STOPPING = Problem(503, "Tocsin is stopping; nothing was stored, please try again")
+STOPPING.hangs_up = True  # the next try finds another replica, or waits for the next start
+
 
 def invalid(error: ValidationError, what: str) -> Problem:
     """A body or a query that breaks its model: what is wrong where, without what was sent."""

@@ -25,7 +25,7 @@ from receiver.settings import Settings
 from receiver.web.access import WebhookAccess
 from receiver.web.body import read_body
 from receiver.web.payload import Payload, parse
-from receiver.web.problems import JSON, UNAVAILABLE, Problem, invalid
+from receiver.web.problems import JSON, STOPPING, UNAVAILABLE, Problem, invalid
 from receiver.web.recording import Recorder
 
 ANSWER_WITHIN = 15.0
@@ -61,18 +61,23 @@ class Webhook:
         began = steady_clock()
         try:
             self._access.require(request)
+            self._require_open()
             numbers = await self._take(await read_body(request), request.query.get("source", ""))
         except Problem as problem:
             self._refuse(problem)
             raise
         except StoreUnavailable as error:
             self._refuse(UNAVAILABLE, str(error))
-            raise UNAVAILABLE from error
+            raise UNAVAILABLE.with_traceback(None) from error  # one object for all: else each raise makes it longer
         except Exception:
             self._metrics.webhook("failed")
             raise
         self._metrics.webhook("accepted", steady_clock() - began)
         return web.Response(body=orjson.dumps({"incidents": numbers}), content_type=JSON)
+
+    def _require_open(self) -> None:
+        if self._desk.closing:
+            raise STOPPING.with_traceback(None)
 
     async def _take(self, body: bytes, source: str) -> list[int]:
         try:

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from receiver.demo.tools import free_port
 from tests.deploy.conftest import KUBERNETES, ROOT
+from tests.mounting import mount
 
 SERVING = 60
 """Seconds that a start may take on a busy machine."""
@@ -186,14 +187,3 @@ async def answers_of(process: asyncio.subprocess.Process, url: str) -> dict[str,
         async with session.get(f"{url}/api/v1/incidents", headers=authorization) as response:
             found["with the token"] = response.status
         return found
-
-
-def mount(folder: Path, files: dict[str, str]) -> Path:
-    """A folder as the kubelet makes one of a ConfigMap or Secret: names link to ..data, which links to a version."""
-    version = folder / "..2026_01_01_00_00_00.1"
-    version.mkdir(parents=True)
-    (folder / "..data").symlink_to(version.name)
-    for name, text in files.items():
-        (version / name).write_text(text)
-        (folder / name).symlink_to(Path("..data") / name)
-    return folder

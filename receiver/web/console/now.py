@@ -49,13 +49,19 @@ class Now:
             cards=cards,
             counts=counts,
             more=sum(counts.values()) - len(cards),
-            worries=[*self.ready(), *self._silent_channels()],
+            worries=[*self.ready(), *self._refused_policy(), *self._silent_channels()],
         )
 
     def _card(self, incident: Incident, visit: Visit) -> Card:
         playbook = self.api.playbook(incident)
         case = Case(incident, self.desk.engine.book(playbook), visit.now, "")
         return Card(case, deadlines(incident, case.plan))
+
+    def _refused_policy(self) -> list[str]:
+        refused = self.desk.refused
+        return (
+            [f"the policy's files have problems ({len(refused)}); the policy before them is in use"] if refused else []
+        )
 
     def _silent_channels(self) -> list[str]:
         engine = self.desk.engine

@@ -65,6 +65,7 @@ class PolicyPage:
             types=[_of_type(book, each) for each in _worst_first(policy.incident_types)],
             warnings=[*_silent(book), *_unreached(levels)],
             digest=playbook.digest,
+            refused=self.desk.refused,
             length=LENGTH,
         )
 
