@@ -33,6 +33,9 @@ FRESH = SECOND
 REPORT_RETRY = 0.5
 """Seconds between tries to report while the store is unavailable; when the lease is over it is pointless."""
 
+LAST_REPORT = 10.0
+"""Seconds that recording what was sent may take at a stop."""
+
 log = structlog.get_logger()
 
 
@@ -84,7 +87,7 @@ class Dispatcher:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         if self._reporting:
-            await asyncio.wait([self._reporting], timeout=seconds)
+            await asyncio.wait([self._reporting], timeout=LAST_REPORT)
 
     async def _carry(self, delivery: Delivery, claimed_at: int) -> None:
         try:
