@@ -31,6 +31,9 @@ OUTCOMES: Mapping[type[Outcome], str] = {
     Overtaken: "superseded",
 }
 
+RESULTS = ("accepted", "malformed", "unauthorized", "too_large", "unavailable", "failed")
+"""What becomes of webhooks."""
+
 INGEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 DELIVERY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
 
@@ -102,6 +105,8 @@ class Metrics:
             ["what"],
             registry=registry,
         )
+        for result in RESULTS:  # a rate does not see the first of a series
+            self._webhooks.labels(result)
         self._accepted = self._webhooks.labels("accepted")
         self._firing, self._resolved = self._alerts.labels("firing"), self._alerts.labels("resolved")
 
@@ -188,8 +193,9 @@ class Metrics:
         self._foreign.set(foreign)
 
     def policy(self, digest: str) -> None:
-        """A policy was taken into use."""
+        """A policy was taken into use; its channels are told next."""
         self._policy.clear()
+        self._configured.clear()
         self._policy.labels(digest).set(1)
 
     def policy_read(self, now: Instant) -> None:
@@ -202,8 +208,10 @@ class Metrics:
         self._policy_ok.set(0)
 
     def channel_configured(self, name: str, *, configured: bool) -> None:
-        """Whether messages can go out on a channel."""
+        """Whether messages can go out on a channel. Its counters begin: a rate does not see the first of a series."""
         self._configured.labels(name).set(configured)
+        for outcome in OUTCOMES.values():
+            self._notifications.labels(name, outcome)
 
     def expose(self, figures: Figures | None, now: Instant) -> bytes:
         """The text for a scrape. `figures` None: the database does not answer."""

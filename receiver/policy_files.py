@@ -85,9 +85,10 @@ class PolicyFiles:
 
     def say_channels(self, configured: frozenset[str]) -> None:
         """Say on which channels of the policy in use nothing can be sent."""
-        for channel in self._desk.engine.current.policy.channels:
-            usable = channel.enabled and channel.name in configured
+        current = self._desk.engine.current
+        self._metrics.policy(current.digest)
+        for channel in (each for each in current.policy.channels if each.enabled):
+            usable = channel.name in configured
             self._metrics.channel_configured(channel.name, configured=usable)
-            if channel.enabled and not usable:
+            if not usable:
                 log.warning("channel is not configured: nothing can be sent on it", channel=channel.name)
-        self._metrics.policy(self._desk.engine.current.digest)

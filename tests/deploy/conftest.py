@@ -1,16 +1,25 @@
-"""What is deployed, as data: the files as they stand, and an overlay as kubectl renders it."""
+"""What is deployed, as data: overlays as kubectl renders them, and what they are held to."""
 
+import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
+from tests.end_to_end.conftest import need
+from tests.npm import installed
+
 ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
 KUBERNETES = ROOT / "deploy" / "kubernetes"
+KUBERNETES_VERSION = "1.30"
+"""The oldest that the manual names: what it knows, newer ones know too."""
 
 
 class Loader(yaml.SafeLoader):
@@ -21,12 +30,41 @@ Loader.add_constructor("tag:yaml.org,2002:value", yaml.SafeLoader.construct_yaml
 
 
 def kustomize(folder: Path) -> list[dict[str, Any]]:
-    """The objects of a kustomization. kubectl is no package of Debian's, so without it this skips, in CI too."""
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not installed here: overlays are not rendered, only their files are looked at")
+    """The objects of a kustomization."""
+    need("kubectl")
     result = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
     return list(yaml.load_all(result.stdout, Loader))
+
+
+def compile_policy(policy: Path, out: Path) -> None:
+    """What the manual does before the operator's objects are applied."""
+    command = [sys.executable, "-m", "receiver.cli", "compile", str(policy), "--out", str(out)]
+    options = ["--receiver-url=http://tocsin.tocsin.svc:8095/webhook/alertmanager", "--token-file=webhook-token"]
+    subprocess.run([*command, *options], check=True, cwd=ROOT, capture_output=True, timeout=60)
+
+
+def faults(objects: Iterable[dict[str, Any]]) -> list[str]:
+    """What is wrong with objects: Kubernetes' own by its schemas, strictly; the operator's by those it publishes."""
+    found = []
+    custom = []
+    for each in objects:
+        if each["apiVersion"].startswith("monitoring.coreos.com/"):
+            custom.append(each)
+            continue
+        try:
+            kubernetes_validate.validate(each, KUBERNETES_VERSION, strict=True)
+        except kubernetes_validate.ValidationError as error:
+            found.append(f"{each['kind']}: {'.'.join(map(str, error.path))}: {error.message}")
+    return [*found, *(_operators_faults(custom) if custom else ())]
+
+
+def _operators_faults(objects: list[dict[str, Any]]) -> list[str]:
+    node, modules = installed(HERE / "operator")
+    command = [node, str(HERE / "operator" / "validate.mjs")]
+    result = subprocess.run(command, input=json.dumps(objects), cwd=modules, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
 
 
 def the(kind: str, objects: list[dict[str, Any]]) -> dict[str, Any]:
@@ -35,26 +73,27 @@ def the(kind: str, objects: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture(params=["base", "sqlite", "postgresql"])
-def objects(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
-    """Every object: of the base's files as they stand (which needs no kubectl), and of each overlay as rendered."""
+@pytest.fixture(scope="session", params=["base", "ha", "operator"])
+def objects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Every object of the base, and of each overlay, as rendered."""
     if request.param == "base":
-        return list(read_base())
-    return kustomize(KUBERNETES / "overlays" / request.param)
+        return kustomize(KUBERNETES / "base")
+    if request.param == "ha":
+        return kustomize(KUBERNETES / "overlays" / "ha")
+    copy = copied(tmp_path_factory.mktemp("deploy"))
+    compile_policy(copy / "base" / "policy.yaml", copy / "components" / "operator" / "compiled")
+    return kustomize(copy / "overlays" / "operator")
 
 
-def read_base() -> Iterator[dict[str, Any]]:
-    """The base's files."""
-    listed = yaml.safe_load((KUBERNETES / "base" / "kustomization.yaml").read_text())
-    for name in listed["resources"]:
-        yield from yaml.safe_load_all((KUBERNETES / "base" / name).read_text())
+def copied(folder: Path) -> Path:
+    """deploy/kubernetes, in a place where something may be compiled into it."""
+    return Path(shutil.copytree(KUBERNETES, folder / "kubernetes", ignore=shutil.ignore_patterns("compiled")))
 
 
 @pytest.fixture
 def workload(objects: list[dict[str, Any]]) -> dict[str, Any]:
-    """The Deployment or StatefulSet."""
-    (found,) = [each for each in objects if each["kind"] in {"Deployment", "StatefulSet"}]
-    return found
+    """The Deployment."""
+    return the("Deployment", objects)
 
 
 @pytest.fixture

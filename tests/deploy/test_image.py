@@ -162,7 +162,7 @@ async def test_a_receiver_starts_with_mounted_secrets_and_policy(tmp_path: Path)
 def back_up(data: Path) -> None:
     """The manual's own command, with its folder replaced."""
     manual = (ROOT / "docs" / "deploy.md").read_text()
-    (path,) = re.findall(r"exec tocsin-0 -- tocsin backup /data/(\S+)", manual)
+    (path,) = re.findall(r"exec deployment/tocsin -- tocsin backup /data/(\S+)", manual)
     database = ["--database", f"sqlite:///{data / 'tocsin.db'}"]
     command = [sys.executable, "-m", "receiver.cli", "backup", str(data / path), *database]
     subprocess.run(command, check=True, timeout=60, cwd=ROOT)

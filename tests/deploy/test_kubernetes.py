@@ -1,22 +1,32 @@
 """The Kubernetes objects hold together: what refers to something finds it, and nothing has rights it does not need."""
 
+import copy
 import re
 import shutil
-import subprocess
-import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from receiver.dispatcher import LAST_REPORT
+from receiver.service import DRAIN, SETTLE
 from receiver.settings import Settings
-from tests.deploy.conftest import KUBERNETES, ROOT, kustomize, the
+from receiver.web.app import SHUTDOWN
+from rules.load import load_text
+from tests.deploy.conftest import KUBERNETES, ROOT, compile_policy, copied, faults, kustomize, the
 
 MANUAL = (ROOT / "docs" / "deploy.md").read_text()
 SECRETS = "/etc/tocsin/secrets/"
-OVERLAYS = ["sqlite", "postgresql"]
+
+
+@pytest.fixture(scope="session")
+def operators(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The objects of the overlay for the operator."""
+    folder = copied(tmp_path_factory.mktemp("operator"))
+    compile_policy(folder / "base" / "policy.yaml", folder / "components" / "operator" / "compiled")
+    return kustomize(folder / "overlays" / "operator")
 
 
 def settings_of(objects: list[dict[str, Any]]) -> dict[str, str]:
@@ -61,7 +71,9 @@ def test_pods_are_restricted(pod: dict[str, Any], container: dict[str, Any]) -> 
     }
     assert pod["automountServiceAccountToken"] is False
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
-    assert {kind for volume in pod["volumes"] for kind in volume} <= {"name", "configMap", "projected", "emptyDir"}
+    assert {kind for volume in pod["volumes"] for kind in volume} <= {
+        "name", "configMap", "projected", "emptyDir", "persistentVolumeClaim",
+    }  # fmt: skip
 
 
 def test_the_namespace_enforces_it(objects: list[dict[str, Any]]) -> None:
@@ -78,24 +90,57 @@ def test_pods_run_as_the_images_user(pod: dict[str, Any]) -> None:
     assert context["fsGroup"] == int(user[2])
 
 
-def test_mounts_have_volumes(workload: dict[str, Any], pod: dict[str, Any], container: dict[str, Any]) -> None:
-    """Every mount is of a volume or a claim, and every volume is mounted."""
-    claims = workload["spec"].get("volumeClaimTemplates", [])
-    there = [volume["name"] for volume in pod["volumes"]] + [claim["metadata"]["name"] for claim in claims]
-    assert sorted(there) == sorted(mount["name"] for mount in container["volumeMounts"])
+def test_the_schemas_are_kept(objects: list[dict[str, Any]]) -> None:
+    """Every object is what Kubernetes' schemas, or the operator's, say it must be, without a key they do not know."""
+    assert faults(objects) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "spoil"),
+    [
+        ("Deployment", lambda spec: spec.update(replicaz=1)),
+        ("NetworkPolicy", lambda spec: spec["ingress"][0]["ports"][0].update(protocol=["TCP"])),
+        ("ServiceMonitor", lambda spec: spec["endpoints"][0].update(port=8095)),
+        ("PrometheusRule", lambda spec: spec["groups"][0].update(interval="soon")),
+        ("PrometheusRule", lambda spec: spec["groups"][0]["rules"][0].update(keepFiring="1m")),
+        ("AlertmanagerConfig", lambda spec: spec["route"]["routes"][0]["matchers"][0].update(matchType="==")),
+    ],
+)
+def test_a_fault_is_found(kind: str, spoil: Callable[[dict[str, Any]], None], operators: list[dict[str, Any]]) -> None:
+    """The validation that passes fails for an object with a wrong key, type or value."""
+    spoilt = copy.deepcopy([each for each in operators if each["kind"] == kind][:1])
+    spoil(spoilt[0]["spec"])
+    assert len(faults(spoilt)) == 1
+
+
+def test_mounts_have_volumes(objects: list[dict[str, Any]], pod: dict[str, Any], container: dict[str, Any]) -> None:
+    """Every mount is of a volume, every volume is mounted, and the claims are made."""
+    assert sorted(each["name"] for each in pod["volumes"]) == sorted(each["name"] for each in container["volumeMounts"])
+    claims = [each["persistentVolumeClaim"]["claimName"] for each in pod["volumes"] if "persistentVolumeClaim" in each]
+    assert claims == [each["metadata"]["name"] for each in objects if each["kind"] == "PersistentVolumeClaim"]
 
 
 def test_what_is_mounted_is_made(objects: list[dict[str, Any]], pod: dict[str, Any], container: dict[str, Any]) -> None:
     """ConfigMaps that pods refer to are generated; Secrets are those that the manual says how to make."""
     made = {each["metadata"]["name"] for each in objects if each["kind"] == "ConfigMap"}
-    if not made:  # the base's files as they stand
-        listed = yaml.safe_load((KUBERNETES / "base" / "kustomization.yaml").read_text())
-        made = {each["name"] for each in listed["configMapGenerator"]}
     maps = [volume["configMap"]["name"] for volume in pod["volumes"] if "configMap" in volume]
     assert {*maps, *(source["configMapRef"]["name"] for source in container["envFrom"])} == made
     (secrets,) = [volume["projected"]["sources"] for volume in pod["volumes"] if "projected" in volume]
     for source in secrets:
         assert f"kubectl -n tocsin create secret generic {source['secret']['name']} " in MANUAL
+
+
+def test_a_changed_policy_reaches_the_pods_that_run(objects: list[dict[str, Any]], pod: dict[str, Any]) -> None:
+    """The policy is mounted as a folder (a single file of it would never change) from a ConfigMap whose name stays, and
+    that folder is what the receiver is started with, and so watches."""
+    (container,) = pod["containers"]
+    (volume,) = [each for each in pod["volumes"] if "configMap" in each]
+    (mount,) = [each for each in container["volumeMounts"] if each["name"] == volume["name"]]
+    assert volume["configMap"]["name"] == "tocsin-policy"
+    assert "subPath" not in mount
+    assert container["args"] == ["serve", mount["mountPath"]]
+    (held,) = [each["data"] for each in objects if each["metadata"]["name"] == "tocsin-policy"]
+    load_text(held["policy.yaml"])
 
 
 def test_selectors_find_the_pods(objects: list[dict[str, Any]], workload: dict[str, Any]) -> None:
@@ -126,14 +171,13 @@ def test_service_links_are_off(pod: dict[str, Any]) -> None:
     assert Settings.read({"TOCSIN_PORT": "tcp://10.0.0.1:8095"}).warnings
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_settings_are_understood(overlay: str, tmp_path: Path) -> None:
-    """Every variable of an overlay is a setting that Tocsin knows; together they let it listen to others."""
-    variables = mount_secrets(settings_of(kustomize(KUBERNETES / "overlays" / overlay)), tmp_path)
-    settings = Settings.read({**variables, "TOCSIN_LISTEN": "0.0.0.0:8095"})
+def test_settings_are_understood(objects: list[dict[str, Any]], pod: dict[str, Any], tmp_path: Path) -> None:
+    """Every variable is a setting that Tocsin knows; together they let it listen to others, on the database meant."""
+    settings = Settings.read({**mount_secrets(settings_of(objects), tmp_path), "TOCSIN_LISTEN": "0.0.0.0:8095"})
     assert settings.warnings == ()
     settings.require_safe()
-    assert settings.database.startswith(f"{overlay}://")
+    keeps = any("persistentVolumeClaim" in volume for volume in pod["volumes"])
+    assert settings.database.startswith("sqlite:////data/" if keeps else "postgresql://")
 
 
 def test_settings_to_choose_from_are_understood(tmp_path: Path) -> None:
@@ -148,22 +192,23 @@ def test_settings_to_choose_from_are_understood(tmp_path: Path) -> None:
 
 
 def test_sqlite_has_one_pod_and_keeps_its_file() -> None:
-    """One replica, never two under one name, with the database's folder on a claimed volume."""
-    objects = kustomize(KUBERNETES / "overlays" / "sqlite")
-    spec = the("StatefulSet", objects)["spec"]
-    assert spec["replicas"] == 1
-    (claim,) = spec["volumeClaimTemplates"]
+    """One replica, never two at a time, with the database's folder on a claimed volume."""
+    objects = kustomize(KUBERNETES / "base")
+    spec = the("Deployment", objects)["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    (volume,) = [each for each in spec["template"]["spec"]["volumes"] if "persistentVolumeClaim" in each]
     mounts = {mount["name"]: mount["mountPath"] for mount in spec["template"]["spec"]["containers"][0]["volumeMounts"]}
     database = settings_of(objects)["TOCSIN_DATABASE"].removeprefix("sqlite:///")
-    assert Path(database).parent == Path(mounts[claim["metadata"]["name"]])
+    assert Path(database).parent == Path(mounts[volume["name"]])
+    assert the("PersistentVolumeClaim", objects)["spec"]["accessModes"] == ["ReadWriteOnce"]
 
 
-def test_postgresql_stays_up_while_it_changes() -> None:
+def test_ha_stays_up_while_it_changes() -> None:
     """Several replicas, apart where possible; neither a rollout nor a drain takes more than one away."""
-    objects = kustomize(KUBERNETES / "overlays" / "postgresql")
+    objects = kustomize(KUBERNETES / "overlays" / "ha")
     spec = the("Deployment", objects)["spec"]
     assert spec["replicas"] == 3
-    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     labels = spec["template"]["metadata"]["labels"].items()
     (apart,) = spec["template"]["spec"]["affinity"]["podAntiAffinity"][
         "preferredDuringSchedulingIgnoredDuringExecution"
@@ -174,24 +219,29 @@ def test_postgresql_stays_up_while_it_changes() -> None:
     assert the("PodDisruptionBudget", objects)["spec"]["maxUnavailable"] == 1
 
 
+def test_pods_have_time_to_stop(pod: dict[str, Any], container: dict[str, Any]) -> None:
+    """The grace period is longer than what is waited for before the signal and all that a stop may take after it."""
+    waits = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
+    stop = 2 * SETTLE + DRAIN + LAST_REPORT + SHUTDOWN
+    assert waits + stop < pod["terminationGracePeriodSeconds"]
+
+
 def test_an_overlay_of_ones_own(tmp_path: Path) -> None:
     """The manual's own overlay renders, with the policy, the image and the operator's objects it names."""
     block = re.search(r"^```yaml deploy/mine/kustomization.yaml\n(.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
     assert block
-    deploy = tmp_path / "deploy"
-    shutil.copytree(KUBERNETES, deploy / "kubernetes", ignore=shutil.ignore_patterns("compiled"))
+    deploy = copied(tmp_path).parent
     mine = deploy / "mine"
     mine.mkdir()
     (mine / "kustomization.yaml").write_text(block[1])
     shutil.copy(KUBERNETES / "base" / "policy.yaml", mine)
     (mine / "settings.env").write_text("TOCSIN_EXTERNAL_URL=https://tocsin.example.com\n")
-    compiled = deploy / "kubernetes/components/prometheus-operator/compiled"
-    command = [sys.executable, "-m", "receiver.cli", "compile", str(mine / "policy.yaml"), "--out", str(compiled)]
-    subprocess.run([*command, "--token-file=webhook-token"], check=True, cwd=ROOT, capture_output=True, timeout=60)
+    compile_policy(mine / "policy.yaml", deploy / "kubernetes" / "components" / "operator" / "compiled")
 
     objects = kustomize(mine)
     assert {"ServiceMonitor", "PrometheusRule", "AlertmanagerConfig"} <= {each["kind"] for each in objects}
     assert {each["metadata"].get("namespace", "tocsin") for each in objects} == {"tocsin"}
+    assert faults(objects) == []
     settings = settings_of(objects)
     assert settings["TOCSIN_EXTERNAL_URL"] == "https://tocsin.example.com"
     assert settings["TOCSIN_WEBHOOK_TOKEN_FILE"]

@@ -1,0 +1,43 @@
+"""Packages from npm that tests need, in a cache of their own: a folder with a package.json is installed once."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tocsin-tests"
+
+
+def missing(what: str) -> None:
+    """No tool, no test; but where CI is set the tools must be there."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what}, and CI is set: tests/install-tools installs it")
+    pytest.skip(f"{what}; tests/install-tools installs it")
+
+
+def installed(wanted: Path) -> tuple[str, Path]:
+    """Node, and the folder that has the node_modules which the package.json in `wanted` asks for."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if not node or not npm:
+        missing("there is no Node with npm on this machine")
+    asked = (wanted / "package.json").read_bytes()
+    folder = CACHE / hashlib.sha256(asked).hexdigest()[:16]
+    names = json.loads(asked)["dependencies"]
+    if not all((folder / "node_modules" / name / "package.json").exists() for name in names):
+        _install(str(npm), wanted, folder)
+    return str(node), folder
+
+
+def _install(npm: str, wanted: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", ".npmrc"):
+        shutil.copy(wanted / name, folder)
+    done = subprocess.run(
+        [npm, "install", "--silent", "--ignore-scripts"], cwd=folder, capture_output=True, text=True, timeout=300
+    )
+    if done.returncode:
+        missing(f"npm could not install what {wanted.name} needs ({done.stderr.strip()[-300:]})")
