@@ -17,12 +17,13 @@ from receiver.core.events import Outcome, Overtaken, Rejected, Retry
 from receiver.core.model import Incident, Kind
 from receiver.desk import Desk
 from receiver.errors import StoreUnavailable
-from receiver.messages import Message, Words
+from receiver.messages import Message, Picture, Words
 from receiver.metrics import Metrics
+from receiver.plotting import Plotter
 from receiver.records import Records
 from receiver.reports import mail
 from receiver.requests import Delivery, Report
-from rules.policy import SECOND
+from rules.policy import SECOND, Channel
 
 IN_FLIGHT = 16
 """Messages under way per channel."""
@@ -35,6 +36,9 @@ REPORT_RETRY = 0.5
 
 LAST_REPORT = 10.0
 """Seconds that recording what was sent may take at a stop."""
+
+SHOWING = frozenset({"email", "slack"})
+"""Channel types that can show a picture."""
 
 log = structlog.get_logger()
 
@@ -65,6 +69,8 @@ class Dispatcher:
         self._reporting: asyncio.Task[None] | None = None
         self.on_progress: Callable[[], None] = lambda: None
         """Called when a message is done: more may be due now."""
+        self.plotter: Plotter | None = None
+        """Draws what goes with messages, where it can be drawn."""
 
     async def send_due(self) -> int:
         """Claim what is due and start sending it; returns how many messages were started."""
@@ -114,7 +120,7 @@ class Dispatcher:
             outgoing = Outgoing(
                 notification=notification,
                 channel=channel,
-                message=await self._write(delivery),
+                message=await self._write(delivery, channel),
                 thread=delivery.thread,
                 key=f"{self._installation}-{notification.id}",
                 incident_ref=f"{self._installation}-{incident.id}",
@@ -129,14 +135,20 @@ class Dispatcher:
             log.exception("sending failed unexpectedly", incident=incident.number, channel=notification.channel)
             return Retry(f"internal error ({type(error).__name__})")
 
-    async def _write(self, delivery: Delivery) -> Message:
+    async def _write(self, delivery: Delivery, channel: Channel) -> Message:
         """The words; of a report, the report itself as it stands now."""
         notification, incident = delivery.items[0]
-        message = self._words.render(delivery, self._desk.clock())
+        message = self._words.render(delivery, self._desk.clock(), await self._picture(delivery, channel))
         if notification.kind is not Kind.REPORT:
             return message
         report = await self._desk.read(self._records.incident, incident, self._desk.clock())
         return mail(report, message)
+
+    async def _picture(self, delivery: Delivery, channel: Channel) -> Picture | None:
+        """Of the incident's signals, where the channel can show it."""
+        if self.plotter is None or channel.type not in SHOWING or len(delivery.items) > 1:
+            return None
+        return await self.plotter.picture(*delivery.items[0])
 
     async def _still_ours(self, delivery: Delivery) -> bool:
         """Whether the lease still holds; where the store cannot say, it does not: then nothing is sent twice."""

@@ -26,6 +26,7 @@ from receiver.errors import StoreUnavailable
 from receiver.evidence import make_observer
 from receiver.messages import Words
 from receiver.metrics import Metrics
+from receiver.plotting import make_plotter
 from receiver.policy_files import LOOK_EVERY, PolicyFiles
 from receiver.reconcile import EVERY, Reconciliation
 from receiver.records import Records
@@ -127,11 +128,14 @@ class Service:
         worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         records = Records(reads, words, lambda: engine.current)
         self.dispatcher = Dispatcher(self.desk, senders, words, records, worker, self._store.installation, self.metrics)
+        self.dispatcher.plotter = self._plotter = make_plotter(self.desk, reads)
         self.dispatcher.on_progress = self._wake.set
         self._observer = make_observer(settings, self.desk, reads, records)
         self._files = PolicyFiles(self._paths, self._read_as, settings, self.desk, self.metrics)
         self._files.say_channels(configured)
         self.metrics.policy_read(self.clock())
+        if self._observer and self._plotter:
+            self._plotter.warm_up()
         app = make_app(
             recorder=self._recorder,
             senders=senders,
@@ -193,6 +197,8 @@ class Service:
             await asyncio.to_thread(self._recorder.close)
         if self._observer:
             await self._observer.close()
+        if self._plotter:
+            self._plotter.close()
         await asyncio.gather(*(sender.close() for sender in self.dispatcher.senders.values()), return_exceptions=True)
         self.desk.close()
         self._store.close()

@@ -26,6 +26,7 @@ from receiver.channels.posting import excerpt
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Kind
 from receiver.errors import SettingsError
+from receiver.messages import PICTURE_ID, Picture
 from receiver.messages.times import moment
 from rules.policy import CRITICAL
 
@@ -148,6 +149,8 @@ class EmailSender:
             mail["Importance"] = "high"
         mail.set_content(message.text, cte="quoted-printable")
         mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
+        if message.picture:
+            _add_picture(mail, message.picture)
         return mail
 
     def _judge(self, error: Exception, recipient: str) -> Outcome:
@@ -178,6 +181,13 @@ class EmailSender:
 
     def _shown(self, text: str) -> str:
         return excerpt(text, [self._server.password or ""])
+
+
+def _add_picture(mail: EmailMessage, picture: Picture) -> None:
+    """Beside the HTML, which shows it."""
+    html = mail.get_body(("html",))
+    assert isinstance(html, EmailMessage), "it was just added"
+    html.add_related(picture.png, "image", "png", cid=f"<{PICTURE_ID}>", filename="signals.png", disposition="inline")
 
 
 def message_id(outgoing: Outgoing, domain: str) -> str:

@@ -2,7 +2,8 @@
 
 Pages are new messages (edits and thread replies notify nobody): the first opens the thread, later ones are
 replies that are broadcast, with the policy's mention. News stays in the thread. Nothing protects against a
-double post: what may have been posted and was not recorded is posted again.
+double post: what may have been posted and was not recorded is posted again. A picture goes into the thread after
+its message, where the app may upload files; whatever becomes of it, the message is delivered.
 """
 
 import asyncio
@@ -21,6 +22,9 @@ from receiver.core.model import Kind
 
 TIMEOUT = 10.0
 """Seconds for one call; a message takes two at most."""
+
+UPLOAD_TIMEOUT = 4.0
+"""Seconds for a picture's three calls together."""
 
 PASSING = frozenset(
     {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org", "accesslimited"}
@@ -44,6 +48,9 @@ ADVICE = {
     "missing_scope": "the Slack app lacks the scope {needed}: add it and install the app anew",
     "restricted_action": "the workspace lets the bot not post in {channel} ({error}): ask its administrator",
 }
+
+PICTURED = frozenset({Kind.PAGE, Kind.RESOLVED})
+"""What a picture follows in the thread; with more of them nobody would find the words."""
 
 # Its own messages show what is sent; the SDK writes them where a logger's own level is not set.
 _log = logging.getLogger("receiver.channels.slack.sdk")
@@ -91,6 +98,8 @@ class SlackSender:
         self._token = token
         self._timeout = timeout
         self._interactive = interactive
+        self._no_files = False
+        """The app may not upload files, and Slack said so."""
         self._client = AsyncWebClient(
             token=token,
             base_url=f"{base_url.rstrip('/')}/",
@@ -136,7 +145,30 @@ class SlackSender:
         if isinstance(done, Failed):
             return done.outcome
         place = Posted(str(done.get("channel", "")), str(done.get("ts", "")), bundle=outgoing.message.count > 1)
+        await self._add_picture(outgoing, thread or place)
         return Delivered(str(place) if place.channel and place.ts else "")
+
+    async def _add_picture(self, outgoing: Outgoing, thread: Posted) -> None:
+        picture = outgoing.message.picture
+        if picture is None or self._no_files or outgoing.notification.kind not in PICTURED:
+            return
+        try:
+            async with asyncio.timeout(UPLOAD_TIMEOUT):
+                await self._client.files_upload_v2(
+                    content=picture.png,
+                    filename="signals.png",
+                    title=picture.words[:150],
+                    alt_txt=picture.words[:900],
+                    channel=thread.channel,
+                    thread_ts=thread.ts,
+                )
+        except SlackApiError as error:
+            failed = self._judge(error.response, outgoing.notification.recipient)
+            self._no_files = failed.error == "missing_scope"
+            hint = "; the scope files:write lets it" if self._no_files else ""
+            _log.warning("Slack took no picture (%s)%s", failed.error, hint)
+        except Exception as error:  # noqa: BLE001 - only a picture: the message is out
+            _log.warning("Slack took no picture (%s)", type(error).__name__)
 
     async def _post_once(
         self, outgoing: Outgoing, thread: Posted | None, blocks: list[Block]

@@ -4,8 +4,8 @@ The dispatcher renders with `Words`; channels read `Message` and decide nothing 
 take `plain`, `line` and the times. Pure, but for reading our own templates.
 """
 
-from receiver.messages.message import SHORT_LIMIT, Message
+from receiver.messages.message import PICTURE_ID, SHORT_LIMIT, Message, Picture
 from receiver.messages.plain import cut, line, plain
 from receiver.messages.words import Words, fill_template
 
-__all__ = ["SHORT_LIMIT", "Message", "Words", "cut", "fill_template", "line", "plain"]
+__all__ = ["PICTURE_ID", "SHORT_LIMIT", "Message", "Picture", "Words", "cut", "fill_template", "line", "plain"]

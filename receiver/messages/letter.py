@@ -6,6 +6,8 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from receiver.messages.message import PICTURE_ID
+
 COLOURS = {1: "#4a6785", 2: "#b7791f", 3: "#c2410c", 4: "#b91c1c"}
 CALM = "#2f7d4f"
 """The bar of what is over."""
@@ -50,6 +52,8 @@ class Letter:
     rows: Sequence[Row] = ()
     more: int = 0
     """Incidents of the bundle beyond `rows`."""
+    picture: str = ""
+    """What the picture shows that goes with it."""
 
 
 @cache
@@ -70,4 +74,4 @@ def as_text(letter: Letter) -> str:
 
 def as_html(letter: Letter) -> str:
     """The letter as an HTML document."""
-    return _environment().get_template("message.html").render(letter=letter)
+    return _environment().get_template("message.html").render(letter=letter, picture_id=PICTURE_ID)

@@ -7,6 +7,19 @@ SHORT_LIMIT = 300
 """Characters of `Message.short`."""
 
 
+PICTURE_ID = "signals@tocsin"
+"""What the HTML form calls its picture: ``cid:signals@tocsin``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that goes with the words."""
+
+    png: bytes
+    words: str
+    """What it shows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """The words of one notification, for every medium; each channel takes what it can show.
@@ -42,3 +55,5 @@ class Message:
     """Somebody still has to act: buttons make sense."""
     count: int = 1
     """How many incidents it tells of; more than one: a bundle."""
+    picture: Picture | None = None
+    """For mail and Slack; where there is one, `html` shows it as PICTURE_ID."""

@@ -12,7 +12,7 @@ from receiver.core.model import Incident, Instant, Kind, Notification, Reason, R
 from receiver.core.plan import Book
 from receiver.messages.case import Case, name, numbers
 from receiver.messages.letter import CALM, COLOURS, Letter, Row, as_html, as_text
-from receiver.messages.message import Message
+from receiver.messages.message import Message, Picture
 from receiver.messages.notices import as_message
 from receiver.messages.placeholders import fill, values
 from receiver.messages.plain import cut, line
@@ -63,15 +63,16 @@ class Words:
     ack_url: Callable[[Incident, Notification], str] | None = None
     """Gives a notification's own link to acknowledge by."""
 
-    def render(self, delivery: Told, now: Instant) -> Message:
-        """The message for one delivery, as things are now."""
+    def render(self, delivery: Told, now: Instant, picture: Picture | None = None) -> Message:
+        """The message for one delivery, as things are now. `picture`: of the incident's signals; bundles have none."""
         cases = [self.case(incident, delivery.book, now) for _, incident in delivery.items]
         if len(cases) > 1:
             return self._bundle(cases)
         notification, incident = delivery.items[0]
         if notification.kind is Kind.EXTERNAL:
             return as_message(notification)
-        return self._single(notification, replace(cases[0], ack_url=self._link(notification, incident, delivery.book)))
+        case = replace(cases[0], ack_url=self._link(notification, incident, delivery.book))
+        return self._single(notification, case, picture)
 
     def _link(self, notification: Notification, incident: Incident, book: Book) -> str:
         """Only on pages, and only where it comes to one person's eyes: a link acts without asking who follows it."""
@@ -84,8 +85,8 @@ class Words:
         page_url = f"{self.external_url.rstrip('/')}/incidents/{incident.number}" if self.external_url else ""
         return Case(incident, book, now, page_url)
 
-    def _single(self, notification: Notification, case: Case) -> Message:
-        letter = _letter(notification, case)
+    def _single(self, notification: Notification, case: Case, picture: Picture | None) -> Message:
+        letter = replace(_letter(notification, case), picture=picture.words if picture else "")
         incident = case.incident
         return Message(
             subject=letter.subject,
@@ -103,6 +104,7 @@ class Words:
             if notification.kind in SELF_EXPLAINING
             else f"{letter.label}: {letter.lead}".removeprefix(": "),
             live=case.live,
+            picture=picture,
         )
 
     def _bundle(self, cases: list[Case]) -> Message:

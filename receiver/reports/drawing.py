@@ -1,5 +1,6 @@
 """Pictures as SVG, drawn by a few lines of our own: presentation attributes only, no script, no style, no link.
 
+Parts carry classes, so that a page may give them the colours of its scheme (docs/decisions/0008).
 Everything foreign that stands in a picture goes through `_text`, which escapes it.
 """
 
@@ -23,7 +24,7 @@ COLOURS = {
     State.CLOSED: "#8a949e",
 }
 LINES = ("#1d4ed8", "#c2410c", "#2f7d4f", "#7c3aed", "#0e7490", "#4a6785")
-INK, FAINT = "#1c2126", "#8a949e"
+INK, FAINT, LIMIT = "#1c2126", "#5a646e", "#b91c1c"
 
 TURNS = {
     Fact.OPENED: State.OPEN,
@@ -62,6 +63,14 @@ class Line:
     points: Sequence[tuple[float, float]]
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened, at seconds since 1970."""
+
+    at: float
+    word: str
+
+
 def draw_timeline(dossier: Dossier) -> str:
     """A bar whose colour is the incident's state, with marks for what happened."""
     begin = dossier.case.incident.opened_at
@@ -81,7 +90,9 @@ def draw_timeline(dossier: Dossier) -> str:
         for (at, state), until in zip(turns, ends, strict=True)
     )
     height = 40 + 15 * len(marks) + 18
-    return _svg(height, bars, *_marks(marks, x), *_ends(begin, end, height - 4))
+    return _svg(
+        height, bars, *_marks(marks, x), *_ends(begin, end, height - 4), words="The timeline: the table below tells it"
+    )
 
 
 def _marks(marks: Iterable[Entry], x: Callable[[int], float]) -> Iterator[str]:
@@ -94,52 +105,93 @@ def _marks(marks: Iterable[Entry], x: Callable[[int], float]) -> Iterator[str]:
 
 
 def _ends(begin: int, end: int, y: float) -> Iterator[str]:
-    yield _text(LEFT, y, f"{moment(Instant(begin)):%Y-%m-%d %H:%M:%S} UTC", "start", FAINT)
-    yield _text(RIGHT, y, f"{moment(Instant(end)):%Y-%m-%d %H:%M:%S} UTC", "end", FAINT)
+    yield _text(LEFT, y, f"{moment(Instant(begin)):%Y-%m-%d %H:%M:%S} UTC", "start", FAINT, "faint")
+    yield _text(RIGHT, y, f"{moment(Instant(end)):%Y-%m-%d %H:%M:%S} UTC", "end", FAINT, "faint")
 
 
-def draw_lines(lines: Sequence[Line], threshold: float | None = None) -> str:
-    """Series over time, with the condition's threshold as a dashed line. Nothing to draw gives an empty text."""
-    points = [point for each in lines for point in each.points]
-    if not points:
+LOW, TOP, BOTTOM = 70, 24, 184
+"""Where the signals are drawn: the left edge, the upper, the lower."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """From seconds and values to places."""
+
+    begin: float
+    end: float
+    low: float
+    high: float
+
+    @classmethod
+    def around(cls, lines: Sequence[Line], threshold: float | None) -> "_Scale":
+        times = [at for each in lines for at, _ in each.points]
+        values = [value for each in lines for _, value in each.points] + ([] if threshold is None else [threshold])
+        low, high = min(values), max(values)
+        margin = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
+        return cls(min(times), max(times), low - margin, high + margin)
+
+    def x(self, at: float) -> float:
+        return LOW + (RIGHT - LOW) * (at - self.begin) / (self.end - self.begin or 1)
+
+    def y(self, value: float) -> float:
+        return BOTTOM - (BOTTOM - TOP) * (value - self.low) / (self.high - self.low)
+
+
+def draw_lines(
+    lines: Sequence[Line], threshold: float | None = None, marks: Sequence[Mark] = (), words: str = ""
+) -> str:
+    """Series over time, the condition's threshold dashed, marks upright. Nothing to draw gives an empty text."""
+    if not any(each.points for each in lines):
         return ""
-    begin, end = min(at for at, _ in points), max(at for at, _ in points)
-    values = [value for _, value in points] + ([threshold] if threshold is not None else [])
-    low, high = min(values), max(values)
-    margin = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
-    low, high = low - margin, high + margin
-    left, bottom = 70, 170
-
-    def x(at: float) -> float:
-        return left + (RIGHT - left) * (at - begin) / (end - begin or 1)
-
-    def y(value: float) -> float:
-        return bottom - (bottom - 10) * (value - low) / (high - low)
-
-    drawn = [
-        f'<polyline fill="none" stroke="{LINES[place % len(LINES)]}" stroke-width="1.5" points="'
-        + " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in each.points)
-        + '"/>'
-        for place, each in enumerate(lines)
-    ]
-    drawn += [_text(left - 5, y(value) + 4, f"{value:.6g}", "end", FAINT) for value in (low + margin, high - margin)]
+    scale = _Scale.around(lines, threshold)
+    parts = [*_uprights(marks, scale), *_ticks(scale)]
     if threshold is not None:
-        dashed = f'x1="{left}" x2="{RIGHT}" y1="{y(threshold):.1f}" y2="{y(threshold):.1f}"'
-        drawn.append(f'<line {dashed} stroke="#b91c1c" stroke-dasharray="4 3"/>')
-        drawn.append(_text(RIGHT, y(threshold) - 4, f"threshold {threshold:.6g}", "end", "#b91c1c"))
-    drawn += _ends(int(begin * 1e6), int(end * 1e6), bottom + 18)
+        y = scale.y(threshold)
+        dashed = f'x1="{LOW}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"'
+        parts.append(f'<line class="limit" {dashed} stroke="{LIMIT}" stroke-dasharray="4 3"/>')
+        parts.append(_text(RIGHT, y - 4, f"threshold {threshold:.6g}", "end", LIMIT, "limit"))
+    parts += [_polyline(place, each, scale) for place, each in enumerate(lines)]
+    parts += _ends(int(scale.begin * 1e6), int(scale.end * 1e6), BOTTOM + 18)
     for place, each in enumerate(lines):
-        drawn.append(_text(left, bottom + 36 + 15 * place, each.name, "start", LINES[place % len(LINES)]))
-    return _svg(bottom + 30 + 15 * len(lines) + 8, *drawn)
+        colour = LINES[place % len(LINES)]
+        parts.append(_text(LOW, BOTTOM + 36 + 15 * place, each.name, "start", colour, f"s{place % len(LINES)}"))
+    return _svg(BOTTOM + 30 + 15 * len(lines) + 8, *parts, words=words)
 
 
-def _text(x: float, y: float, said: str, anchor: str = "start", colour: str = INK) -> str:
+def _polyline(place: int, series: Line, scale: _Scale) -> str:
+    points = " ".join(f"{scale.x(at):.1f},{scale.y(value):.1f}" for at, value in series.points)
+    number = place % len(LINES)
+    return f'<polyline class="s{number}" fill="none" stroke="{LINES[number]}" stroke-width="1.5" points="{points}"/>'
+
+
+def _uprights(marks: Sequence[Mark], scale: _Scale) -> Iterator[str]:
+    """What happened while the signals ran; where words would stand in each other's way, the line alone."""
+    last = -1e9
+    for each in marks:
+        if not scale.begin <= each.at <= scale.end:
+            continue
+        x = scale.x(each.at)
+        yield f'<line class="faint" x1="{x:.1f}" y1="{TOP - 10}" x2="{x:.1f}" y2="{BOTTOM}" stroke="{FAINT}"/>'
+        if x - last > 75:
+            yield _text(x, TOP - 12, each.word, "middle" if x < RIGHT - 40 else "end", FAINT, "faint")
+            last = x
+
+
+def _ticks(scale: _Scale) -> Iterator[str]:
+    room = (scale.high - scale.low) * 0.05
+    for value in (scale.low + room, scale.high - room):
+        yield _text(LOW - 5, scale.y(value) + 4, f"{value:.6g}", "end", FAINT, "faint")
+
+
+def _text(x: float, y: float, said: str, anchor: str = "start", colour: str = INK, kind: str = "ink") -> str:
     words = escape(cut(line(said), 110))
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="11" text-anchor="{anchor}" fill="{colour}">{words}</text>'
+    place = f'x="{x:.1f}" y="{y:.1f}"'
+    return f'<text class="{kind}" {place} font-size="11" text-anchor="{anchor}" fill="{colour}">{words}</text>'
 
 
-def _svg(height: float, *parts: str) -> str:
+def _svg(height: float, *parts: str, words: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" width="100%" role="img"'
+        f' aria-label="{escape(line(words), quote=True)}"'
         f' font-family="Helvetica, Arial, sans-serif">{"".join(parts)}</svg>'
     )

@@ -1,15 +1,23 @@
 """The evidence that was kept with an incident: the course of its signals, to read and to draw."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import orjson
 
-from receiver.core.model import Fact
+from receiver.core.model import Entry, Fact
 from receiver.messages.plain import line
 from receiver.reports.dossier import Dossier
-from receiver.reports.drawing import Line, draw_lines
+from receiver.reports.drawing import MARKED, Line, Mark, draw_lines
 from receiver.reports.report import Drawing
+from rules.policy import SECOND
+
+STANDING = frozenset(
+    {Fact.OPENED, Fact.DECLARED, Fact.ACKNOWLEDGED, Fact.BREACHED, Fact.RECOVERED, Fact.RESOLVED, Fact.REOPENED}
+)
+"""What is marked beside the signals."""
+
+MOST_MARKS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +30,57 @@ class Course:
     threshold: float | None
     lines: tuple[Line, ...]
 
+    @property
+    def words(self) -> str:
+        """What is drawn, for people."""
+        return f"{self.query}, as Prometheus had it when the incident {self.moment}"
 
-def exhibits(dossier: Dossier) -> Iterator[Course]:
-    """What the timeline keeps, in its order."""
-    for entry in dossier.entries(Fact.EVIDENCE):
+    @property
+    def has_data(self) -> bool:
+        """Whether there is anything to draw."""
+        return any(each.points for each in self.lines)
+
+
+def courses(entries: Iterable[Entry]) -> Iterator[Course]:
+    """What a timeline keeps, in its order."""
+    for entry in entries:
+        if entry.fact is not Fact.EVIDENCE:
+            continue
         data = entry.data
         threshold = float(data["threshold"]) if data.get("threshold") else None
         lines = tuple(Line(line(name), [(at, value) for at, value in points]) for name, points in _read(data["series"]))
         yield Course(line(data.get("inquiry", "")), line(data["query"]), threshold, lines)
 
 
-def _read(series: str) -> list[tuple[str, list[tuple[float, float]]]]:
-    """As `receiver.evidence` wrote it."""
-    return [(name, points) for name, points in orjson.loads(series)]
+def latest(entries: Iterable[Entry]) -> list[Course]:
+    """Those of the last moment that has data: what is drawn where one picture must do."""
+    found = [each for each in courses(entries) if each.has_data]
+    return [each for each in found if each.moment == found[-1].moment]
+
+
+def marks(entries: Iterable[Entry]) -> list[Mark]:
+    """What happened, to stand beside the signals."""
+    told = [each for each in entries if each.fact in STANDING]
+    return [Mark(each.at / SECOND, MARKED[each.fact]) for each in told[:MOST_MARKS]]
+
+
+def exhibits(dossier: Dossier) -> Iterator[Course]:
+    """What the incident's timeline keeps."""
+    return courses(dossier.timeline)
 
 
 def drawn(dossier: Dossier, moment: str) -> Iterator[Drawing]:
     """A picture of each signal that was fetched at that moment and has data."""
-    for course in exhibits(dossier):
-        svg = draw_lines(course.lines, course.threshold) if course.moment == moment else ""
-        if svg:
-            yield Drawing(f"{course.query}, as Prometheus had it when the incident {course.moment}", svg)
+    yield from draw([each for each in exhibits(dossier) if each.moment == moment], marks(dossier.timeline))
+
+
+def draw(shown: Iterable[Course], beside: Sequence[Mark]) -> Iterator[Drawing]:
+    """As SVG; what has no data is left out."""
+    for course in shown:
+        if course.has_data:
+            yield Drawing(course.words, draw_lines(course.lines, course.threshold, beside, course.words))
+
+
+def _read(series: str) -> list[tuple[str, list[tuple[float, float]]]]:
+    """As `receiver.evidence` wrote it."""
+    return [(name, points) for name, points in orjson.loads(series)]

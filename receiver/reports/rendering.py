@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from receiver.messages import Message, line
+from receiver.messages import PICTURE_ID, Message, line
 from receiver.messages.placeholders import UNKNOWN
 from receiver.reports.report import Part, Report, Section, Table
 
@@ -23,36 +23,37 @@ EXERCISE = "EXERCISE: nobody was in danger."
 _MARKS = re.compile(r"([\\`*_\[\]<>|#~&])")
 
 
-def render(report: Report, form: Format) -> str:
-    """The report in that format, as text."""
+def render(report: Report, form: Format, picture: str = "") -> str:
+    """The report in that format, as text. `picture`: what the picture shows that a mail carries beside it."""
     match form:
         case "md":
             return "\n".join(_markdown(report)).strip() + "\n"
         case "html":
-            return _environment().get_template("report.html").render(report=report, exercise=EXERCISE, unknown=UNKNOWN)
+            return _html(report, picture)
         case "json":
             return orjson.dumps(_data(report), option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 def mail(report: Report, message: Message) -> Message:
-    """The message that carries a report. Mail programs show no SVG, but its words in a heap: the tables say it all."""
+    """The message that carries a report. Mail programs show no SVG, but its words in a heap: the picture has it."""
     undrawn = replace(report, sections=tuple(replace(each, drawings=()) for each in report.sections))
     subject = line(f"{'EXERCISE: ' if report.exercise else ''}{report.title}")
-    return replace(message, subject=subject, text=render(undrawn, "md"), html=render(undrawn, "html"))
+    shown = message.picture.words if message.picture else ""
+    return replace(message, subject=subject, text=render(undrawn, "md"), html=render(undrawn, "html", shown))
 
 
 @cache
 def style_hash() -> str:
     """What a Content-Security-Policy calls the HTML form's one style sheet."""
-    style = re.search(
-        r"<style>(.*?)</style>",
-        _environment()
-        .get_template("report.html")
-        .render(report=Report("", "", exercise=False, sections=()), exercise=EXERCISE, unknown=UNKNOWN),
-        re.DOTALL,
-    )
+    empty = Report("", "", exercise=False, sections=())
+    style = re.search(r"<style>(.*?)</style>", _html(empty, ""), re.DOTALL)
     assert style, "the template has a style sheet"
     return f"'sha256-{b64encode(sha256(style[1].encode()).digest()).decode()}'"
+
+
+def _html(report: Report, picture: str) -> str:
+    words = {"exercise": EXERCISE, "unknown": UNKNOWN, "picture": picture, "picture_id": PICTURE_ID}
+    return _environment().get_template("report.html").render(report=report, **words)
 
 
 @cache

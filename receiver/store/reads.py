@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State
 from receiver.core.reconcile import Held
 from receiver.store import codec, schema
 from receiver.store.database import Database
 from receiver.store.overview import Overview
+from receiver.store.search import with_words
 from receiver.store.session import Session
 from receiver.store.statistics import Tally, tallies
 
@@ -104,15 +105,14 @@ class Reads:
             wanted.append(columns.level == level)
         if type is not None:
             wanted.append(columns.type == type)
-        if search:
-            wanted.append(columns.title.icontains(search.replace("\0", ""), autoescape=True))
-        if since is not None:
-            wanted.append(columns.opened_at >= since)
-        if until is not None:
-            wanted.append(columns.opened_at < until)
-        if cursor is not None:
-            wanted.append(columns.number < _read_cursor(cursor))
+        wanted += _opened(since, until)
+        below = None if cursor is None else _read_cursor(cursor)
+        is_narrowed = state is not None or len(wanted) > 0
+        if below is not None:
+            wanted.append(columns.number < below)
         with self._database.read() as connection:
+            if search:
+                wanted.append(with_words(connection, search, below, None if is_narrowed else limit + 1))
             found = self._newest(connection, wanted, state, limit + 1)
         following = _write_cursor(found[limit - 1].number) if len(found) > limit else None
         return found[:limit], following
@@ -208,6 +208,19 @@ class Reads:
             overdue=overdue.incidents,
             overdue_since=overdue.oldest,
         )
+
+
+def _opened(since: Instant | None, until: Instant | None) -> list[ColumnElement[bool]]:
+    """When they were opened, and between which numbers that is: lists are walked by number, and what lies outside
+    is then not read. "+ 0" keeps the planner from walking all numbers to find an end.
+    """
+    columns = schema.incidents.c
+    when = [] if since is None else [columns.opened_at >= since]
+    when += [] if until is None else [columns.opened_at < until]
+    if not when:
+        return []
+    first, last = (select(end(columns.number + 0)).where(*when).scalar_subquery() for end in (func.min, func.max))
+    return [*when, columns.number >= first, columns.number <= last]
 
 
 def _write_cursor(number: int) -> str:

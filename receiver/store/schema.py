@@ -35,6 +35,7 @@ def _partial(name: str, *columns: Any, where: str) -> Index:
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
+# Beside these, what finds words in titles, where the database has it (migration 0004, `receiver.store.search`).
 incidents = Table(
     "incidents",
     metadata,
@@ -58,6 +59,7 @@ incidents = Table(
     Index("incidents_by_state", "state", "number", "level"),
     Index("incidents_by_level", "level", "number"),
     Index("incidents_by_type", "type", "number"),
+    Index("incidents_by_opening", "opened_at", "number"),
     _partial("incidents_due", "due_at", where="due_at IS NOT NULL"),
 )
 

@@ -8,6 +8,7 @@ from receiver.channels.email import EmailSender, Server, message_id
 from receiver.core.events import Delivered, Rejected, Retry
 from receiver.core.model import Kind, Reason
 from receiver.errors import SettingsError
+from receiver.messages import PICTURE_ID, Picture
 from tests.channels.servers import smtp
 from tests.channels.servers.smtp import MailHost
 from tests.channels.stories import outgoing
@@ -241,3 +242,20 @@ def test_bad_sender_is_explained():
     """TOCSIN_EMAIL_FROM must be an address."""
     with pytest.raises(SettingsError, match="TOCSIN_EMAIL_FROM"):
         EmailSender("smtp://localhost", "nobody", 1.0)
+
+
+async def test_a_picture_stands_in_the_html(host, sender):
+    """The picture travels beside the HTML, which shows it by its id; the text form is as without."""
+    picture = Picture(b"\x89PNG picture", "safety_margin, as Prometheus had it")
+    page = outgoing("email")
+    html = f'<img src="cid:{PICTURE_ID}">'
+    assert isinstance(
+        await sender.send(replace(page, message=replace(page.message, html=html, picture=picture))), Delivered
+    )
+    (mail,) = host.mails
+    (attached,) = [part for part in mail.walk() if part.get_content_type() == "image/png"]
+    assert attached["Content-ID"] == f"<{PICTURE_ID}>"
+    assert attached["Content-Disposition"].startswith("inline")
+    assert attached.get_content() == picture.png
+    assert mail.get_body(("html",)).get_content().strip() == html
+    assert "To acknowledge" in mail.get_body(("plain",)).get_content()

@@ -9,6 +9,7 @@ from receiver.channels.slack import SlackSender
 from receiver.channels.slack_blocks import escape
 from receiver.core.events import Delivered, Rejected, Retry
 from receiver.core.model import Kind, Reason
+from receiver.messages import Picture
 from tests.channels.servers import wire
 from tests.channels.servers.slack import CHANNEL, SlackWorkspace, mentions
 from tests.channels.servers.wire import Reply
@@ -264,3 +265,29 @@ async def test_a_connection_cut_after_the_post_is_not_posted_again_here(slack, s
     slack.wire.faults.append(wire.reset_read)
     assert isinstance(await sender.send(outgoing("slack")), Retry)
     assert len(slack.wire.requests) == 1
+
+
+async def test_a_picture_follows_its_message(slack, sender):
+    """The picture stands in the thread of the page it belongs to; later ones in the same thread."""
+    page = pictured(outgoing("slack"))
+    first = await sender.send(page)
+    (thread,) = slack.messages
+    await sender.send(pictured(outgoing("slack", Kind.RESOLVED, Reason.ACTION, thread=first.reference)))
+    assert slack.pictures == [(thread, PICTURE.png)] * 2
+
+
+async def test_a_picture_that_slack_refuses_costs_nothing(slack, sender):
+    """Without the right to upload, or with Slack's upload down, the page is delivered; the right is asked for once."""
+    slack.takes_files = False
+    assert isinstance(await sender.send(pictured(outgoing("slack"))), Delivered)
+    asked = len(slack.wire.requests)
+    assert isinstance(await sender.send(pictured(outgoing("slack"))), Delivered)
+    assert len(slack.wire.requests) == asked + 1
+    assert not slack.pictures
+
+
+PICTURE = Picture(b"\x89PNG picture", "safety_margin, as Prometheus had it")
+
+
+def pictured(message):
+    return replace(message, message=replace(message.message, picture=PICTURE))

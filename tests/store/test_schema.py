@@ -15,13 +15,17 @@ Open = Callable[[str], SqlStore]
 
 
 SHAPE = {
-    "sqlite": "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'",
+    "sqlite": """
+        SELECT sql FROM sqlite_master
+        WHERE sql IS NOT NULL AND name <> 'alembic_version' AND name NOT LIKE 'incident_titles%'
+    """,
     "postgresql": """
         SELECT concat_ws(' ', table_name, column_name, data_type, is_nullable, column_default)
         FROM information_schema.columns WHERE table_schema = current_schema() AND table_name <> 'alembic_version'
         UNION ALL
         SELECT replace(indexdef, current_schema(), '')
         FROM pg_indexes WHERE schemaname = current_schema() AND tablename <> 'alembic_version'
+        AND indexname <> 'incidents_by_words'
     """,
 }
 

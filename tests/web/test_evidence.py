@@ -1,21 +1,29 @@
 """Prometheus is asked: a real one where there is data, a stand-in where it fails; the answer decides."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from receiver.core.model import Kind, Reason
 from receiver.demo import tools
 from receiver.demo.exporter import Exporter
 from receiver.demo.stand_ins import start_web
 from receiver.evidence import Observer, make_observer, questions
 from receiver.messages import Words
+from receiver.plotting import Plotter
 from receiver.prometheus import Prometheus, Series, Unanswered
 from receiver.records import Records
+from receiver.reports.drawing import Line, Mark
+from receiver.reports.exhibits import Course
+from receiver.reports.plots import draw_png
 from receiver.settings import Settings
 from rules.policy import MINUTE
 from tests.web.conftest import Running
@@ -202,7 +210,58 @@ async def test_evidence_is_kept_and_plotted(receiver: Running, prometheus: tuple
     assert page.count("<polyline") == 2
     assert "threshold 0.95" in page
     assert not receiver.store.reads().inquiring(10)
+    _, page = await receiver.get("/incidents/1", headers={"Accept": "text/html"})
+    assert page.count("<polyline") == 1, "the latest evidence stands on the incident's page"
+    assert 'aria-label="safety_margin, as Prometheus had it when the incident resolved"' in page
     await observer.close()
+
+
+async def test_messages_carry_a_picture(receiver: Running, prometheus: tuple[StandIn, str]) -> None:
+    """What leaves once the evidence is there carries it drawn; the first page and what goes outside never do."""
+    stand_in, url = prometheus
+    stand_in.answers = {"safety_margin": "0.91"}
+    observer = observer_of(receiver, url)
+    plotter = Plotter(receiver.desk, receiver.store.reads())
+    plotter.within = 30.0  # this machine may be busy
+    await receiver.post("/webhook/alertmanager", body())
+    incident = receiver.store.reads().by_number(1)
+    assert incident is not None
+    first = receiver.store.reads().notifications(incident.id)[0]
+    later = replace(first, reason=Reason.ESCALATED)
+    assert await plotter.picture(later, incident) is None, "there is no evidence yet"
+    await observer.answer_open()
+    assert await plotter.picture(first, incident) is None
+    assert await plotter.picture(replace(later, kind=Kind.EXTERNAL), incident) is None
+    picture = await plotter.picture(later, incident)
+    assert picture is not None
+    assert picture.png.startswith(b"\x89PNG")
+    assert picture.words == "safety_margin, as Prometheus had it when the incident opened"
+    assert await plotter.picture(later, incident) is picture, "drawn once for all who are told"
+    plotter.within = 0.0
+    assert await plotter.picture(later, incident) is None, "a message does not wait"
+    plotter.close()
+    await observer.close()
+
+
+def test_foreign_names_are_drawn_as_text() -> None:
+    """Names with mathematics, underscores, other scripts and nothing to draw of them harm no picture."""
+    lines = tuple(Line(name, [(0.0, 1.0), (60.0, 2.0)]) for name in ("$\\frac{", "_x", '機械 {a="b"}', "<b>"))
+    course = Course("opened", "$x$ < 机 $", 0.5, (*lines, Line("empty", [])))
+    assert draw_png([course] * 5, [Mark(30.0, "opened $"), Mark(1e12, "later")]).startswith(b"\x89PNG")
+
+
+def test_without_the_extra() -> None:
+    """Without matplotlib nothing of it is imported and nothing is missed; with it, only when something is drawn."""
+    script = """
+import sys
+import receiver.service
+assert not [name for name in sys.modules if name.startswith("matplotlib")]
+assert receiver.plotting.can_draw()
+sys.modules["matplotlib"] = None
+assert receiver.plotting.make_plotter(None, None) is None
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_is_asked(policy: Any) -> None:

@@ -9,6 +9,8 @@ from receiver.desk import Desk
 from receiver.messages.case import Case, web_address
 from receiver.messages.plain import line, plain
 from receiver.messages.timeline import sentence
+from receiver.reports.exhibits import draw, latest, marks
+from receiver.reports.report import Drawing
 from receiver.store import Reads
 from receiver.web import views
 from receiver.web.api import Api
@@ -53,6 +55,8 @@ class Reading:
     """The newest first."""
     messages: tuple[Any, ...]
     more_messages: int
+    drawings: tuple[Drawing, ...]
+    """The signals around it, as Prometheus had them."""
     checklists: ChecklistsView
     notices: tuple[NoticeView, ...]
     """The newest first."""
@@ -87,6 +91,7 @@ class Reader:
             lines=tuple(_line(entry) for entry in reversed(entries[-ENTRIES:])),
             messages=tuple(_message(each, channels) for each in reversed(messages[-MESSAGES:])),
             more_messages=max(0, len(messages) - MESSAGES),
+            drawings=tuple(draw(latest(entries), marks(entries))),
             checklists=show_checklists(incident, playbook),
             notices=notices,
             unread_notices=unread,

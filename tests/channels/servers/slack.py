@@ -2,6 +2,7 @@
 
 import json
 import re
+from urllib.parse import parse_qsl
 
 from tests.channels.servers.wire import Reply, Request, Wire
 
@@ -17,14 +18,23 @@ class SlackWorkspace:
         self.error = ""
         """The answer to every call, if set."""
         self.refuses_blocks = False
+        self.takes_files = True
+        self.uploads: dict[str, bytes] = {}
+        self.pictures: list[tuple[str, bytes]] = []
+        """(thread, picture)."""
         self.wire = Wire(self.answer)
 
     def answer(self, request: Request) -> Reply:
-        method = request.path.removeprefix("/api/")
+        if request.path.startswith("/upload/"):
+            self.uploads[request.path.removeprefix("/upload/")] = request.body
+            return Reply(200, b"OK")
+        method = request.path.partition("?")[0].removeprefix("/api/")
         if request.headers.get("authorization") != f"Bearer {self.token}":
             return self.refuse("invalid_auth")
         if self.error:
             return self.refuse(self.error)
+        if method.startswith("files."):
+            return self.file(method, request)
         words = json.loads(request.body)
         if fault := self.fault(words):
             return self.refuse(fault)
@@ -46,6 +56,22 @@ class SlackWorkspace:
             return self.refuse("message_not_found")
         self.messages[words["ts"]] |= {"text": words["text"], "blocks": words["blocks"]}
         return Reply(200, {"ok": True, "channel": CHANNEL, "ts": words["ts"]})
+
+    def file(self, method: str, request: Request) -> Reply:
+        """The two calls around an upload."""
+        if not self.takes_files:
+            return Reply(
+                200, {"ok": False, "error": "missing_scope", "needed": "files:write", "provided": "chat:write"}
+            )
+        said = dict(parse_qsl(request.path.partition("?")[2])) | dict(parse_qsl(request.body.decode()))
+        if method == "files.getUploadURLExternal":
+            name = f"F{len(self.uploads) + 1}"
+            return Reply(200, {"ok": True, "file_id": name, "upload_url": f"{self.wire.url}/upload/{name}"})
+        (file,) = json.loads(said["files"])
+        if said["channel_id"] != CHANNEL or said["thread_ts"] not in self.messages:
+            return self.refuse("invalid_channel")
+        self.pictures.append((said["thread_ts"], self.uploads[file["id"]]))
+        return Reply(200, {"ok": True, "files": [{"id": file["id"]}]})
 
     def fault(self, words) -> str:
         """What Slack would refuse it for."""

@@ -1,0 +1,40 @@
+"""Finds incidents by words in their titles: a part of the title, whatever its case.
+
+SQLite has a trigram index (migration 0004) that is walked newest first, so neither a word in every title nor one in
+none reads much. PostgreSQL has an index on the same condition and plans for itself. Fewer than three characters have
+no trigram, and some databases no index: then titles are read one by one, newest first.
+"""
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, column, text
+
+from receiver.store import schema
+
+FEW = 500
+"""Titles that match which are looked up one by one where other conditions choose among them."""
+
+TRIGRAM = 3
+
+_NUMBERS = """
+SELECT rowid FROM incident_titles
+WHERE incident_titles MATCH :words AND rowid < :below ORDER BY rowid DESC LIMIT :limit
+"""
+_COUNT = f"SELECT count(*) FROM ({_NUMBERS})"  # noqa: S608 - our own words
+_HAS_INDEX = "SELECT count(*) FROM sqlite_master WHERE name = 'incident_titles'"
+_NO_END = (1 << 63) - 1
+
+
+def with_words(connection: Connection, words: str, below: int | None, newest: int | None) -> ColumnElement[bool]:
+    """The condition that a title has these words, for numbers smaller than `below` (None: for all).
+
+    `newest`: so many of them are enough, because nothing else chooses among them; None: something does.
+    """
+    words = words.replace("\0", "")
+    read = schema.incidents.c.title.icontains(words, autoescape=True)
+    if connection.dialect.name != "sqlite" or len(words) < TRIGRAM or not connection.scalar(text(_HAS_INDEX)):
+        return read
+    asked = {"words": '"' + words.replace('"', '""') + '"', "below": _NO_END if below is None else below}
+    limit = FEW if newest is None else newest
+    if newest is None and connection.scalar(text(_COUNT), {**asked, "limit": FEW + 1}) > FEW:
+        return read  # so many that those that the other conditions leave are read sooner
+    numbers = text(_NUMBERS).bindparams(**asked, limit=limit).columns(column("rowid", BigInteger))
+    return schema.incidents.c.number.in_(numbers)

@@ -1,0 +1,123 @@
+"""Words in titles: found whatever their case, by an index that follows what is stored, or without one."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from receiver.core.model import State
+from receiver.store import SqlStore
+from receiver.store.search import FEW
+from receiver.store.session import Session
+from tests.store.samples import NOW, incident, save
+
+Open = Callable[[str], SqlStore]
+
+
+@pytest.fixture
+def many(store: SqlStore) -> SqlStore:
+    """More titles with one word than are looked up one by one, of two levels and two types."""
+    titles = ["Disk full on “db one”", *(f"Disk {number} slow" for number in range(FEW + 20)), 'A "quoted" pump']
+    save(
+        store,
+        opened=[
+            incident(
+                str(number),
+                title=title,
+                level=1 + number % 2,
+                type="rare" if number < 3 else "often",
+                opened_at=NOW + number,
+            )
+            for number, title in enumerate(titles)
+        ],
+    )
+    return store
+
+
+WORDS = ("disk", "DISK", "k 17", "on “DB", '"QUOTED"', "zebra", "di", "p", "k%1", "k_1", "OR")
+OTHERS: tuple[dict, ...] = ({}, {"type": "rare"}, {"level": 2}, {"until": NOW + 40}, {"state": {State.OPEN}})
+
+
+def test_what_is_found_is_what_is_there(many: SqlStore) -> None:
+    """Words alone or with other conditions find exactly what reading every title finds, page after page."""
+    reads = many.reads()
+    for other in OTHERS:
+        everything, _ = reads.incidents(limit=10_000, **other)
+        for words in WORDS:
+            expected = [each.number for each in everything if words.lower() in each.title.lower()]
+            found, cursor = reads.incidents(search=words, limit=300, **other)
+            while cursor:
+                page, cursor = reads.incidents(search=words, limit=300, cursor=cursor, **other)
+                found += page
+            assert [each.number for each in found] == expected, (words, other)
+
+
+def test_forgotten_titles_are_not_found(store: SqlStore) -> None:
+    """What is deleted, and what a title was before, leaves the index."""
+    save(store, opened=[incident("a", title="pump one"), incident("b", title="pump two")])
+    with store._database.write() as connection:
+        Session(connection).run("DELETE FROM incidents WHERE id = :id", {"id": "id-a"})
+        Session(connection).run("UPDATE incidents SET title = 'valve' WHERE id = :id", {"id": "id-b"})
+    assert store.reads().incidents(search="pump")[0] == []
+    assert [each.id for each in store.reads().incidents(search="valve")[0]] == ["id-b"]
+
+
+@pytest.fixture(scope="module")
+def debians() -> Iterator[str]:
+    """Debian's PostgreSQL, which has pg_trgm; the tests' own has not."""
+    tools = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not tools:
+        pytest.skip("Debian's postgresql is not installed")
+    here = Path(tempfile.mkdtemp(prefix="tocsin-debian-"))
+    user = "postgres" if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(here, user)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    run = {"check": True, "user": user, "cwd": here, "stdout": subprocess.DEVNULL, "timeout": 60}
+    control = [tools[-1].with_name("pg_ctl"), "-D", here / "data", "-w", "-s"]
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={here} -c fsync=off"
+    subprocess.run([tools[-1], "-D", here / "data", "-A", "trust", "-U", "admin", "-N"], **run)
+    subprocess.run([*control, "-l", here / "log", "-o", options, "start"], **run)
+    yield f"postgresql://admin@127.0.0.1:{port}/postgres"
+    subprocess.run([*control, "-m", "immediate", "stop"], **run)
+    shutil.rmtree(here, ignore_errors=True)
+
+
+def _indexes(store: SqlStore) -> set[str]:
+    with store._database.read() as connection:
+        found = Session(connection).rows("SELECT indexname FROM pg_indexes WHERE tablename = 'incidents'")
+    return {row.indexname for row in found}
+
+
+def test_postgresql_walks_its_trigrams(debians: str, open_stores: Open) -> None:
+    """Where pg_trgm may be added it is, and a search for a rare word walks its index."""
+    store = open_stores(debians)
+    assert "incidents_by_words" in _indexes(store)
+    save(store, opened=[incident("a", title="Pump ÄRGER one"), incident("b", title="valve")])
+    assert [each.id for each in store.reads().incidents(search="ärger")[0]] == ["id-a"]
+    with store._database.read() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        connection.exec_driver_sql("SET LOCAL enable_indexscan = off")
+        plan = Session(connection).rows("EXPLAIN SELECT number FROM incidents WHERE lower(title) LIKE '%pump%'")
+        assert "incidents_by_words" in str(plan)
+
+
+def test_postgresql_without_the_right_to_add_it(debians: str, open_stores: Open) -> None:
+    """Where pg_trgm must not be added the store opens all the same, and titles are read one by one."""
+    with psycopg.connect(debians, autocommit=True) as admin:
+        admin.execute("CREATE ROLE guest LOGIN")
+        admin.execute("CREATE DATABASE guests")
+    with psycopg.connect(debians.replace("/postgres", "/guests"), autocommit=True) as admin:
+        admin.execute("CREATE SCHEMA guest AUTHORIZATION guest")
+    store = open_stores(debians.replace("admin@", "guest@").replace("/postgres", "/guests"))
+    assert "incidents_by_words" not in _indexes(store)
+    save(store, opened=[incident("a", title="Pump one"), incident("b", title="valve")])
+    assert [each.id for each in store.reads().incidents(search="PUMP")[0]] == ["id-a"]
