@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run test check bench soak lock clean
+.PHONY: help run test check docs bench soak lock clean
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -26,6 +26,10 @@ check: .venv/.ready  ## format, lint, types, layers, the commands in the documen
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/docs
+
+docs: .venv/.ready  ## the made pages written anew, and the site in build/site
+	$(BIN)/python -m manual
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 bench: .venv/.ready  ## the table of ratios; BENCH=name runs one
 	$(BIN)/python -m bench $(BENCH)

@@ -34,19 +34,48 @@ class Document(Section):
     model_config = ConfigDict(extra="allow", json_schema_extra=_name_sections)
     __pydantic_extra__: dict[str, answered.ResponseSection]
 
-    incident_response: answered.IncidentResponse = Field(default_factory=answered.IncidentResponse)
-    initial_response: told.InitialResponse = Field(default_factory=told.InitialResponse)
-    stakeholder_notification: tuple[told.StakeholderGroup, ...] = ()
-    root_cause_analysis: tuple[told.TimedStep, ...] = ()
-    impact_assessment: tuple[told.ImpactArea, ...] = ()
-    fix_implementation: tuple[told.TimedStep, ...] = ()
-    post_incident_actions: tuple[told.TimedStep, ...] = ()
-    initial_alert_template: told.MessageTemplate | None = Field(None, description="Left out: the guide's.")
-    status_update_template: told.MessageTemplate | None = Field(None, description="Left out: the guide's.")
-    resolution_template: told.MessageTemplate | None = Field(None, description="Left out: the guide's.")
-    incident_report: told.IncidentReport = Field(default_factory=told.IncidentReport)
-    executive_summary_template: told.ReportTemplate = Field(default_factory=told.ReportTemplate)
-    technical_report_template: told.ReportTemplate = Field(default_factory=told.ReportTemplate)
+    incident_response: answered.IncidentResponse = Field(
+        default_factory=answered.IncidentResponse, description="Levels, channels, detection and procedures."
+    )
+    initial_response: told.InitialResponse = Field(
+        default_factory=told.InitialResponse, description="The first minutes: limits and checklists."
+    )
+    stakeholder_notification: tuple[told.StakeholderGroup, ...] = Field(
+        (), description="Groups that are told beside the responders."
+    )
+    root_cause_analysis: tuple[told.TimedStep, ...] = Field(
+        (), description="The investigation: checklists from the acknowledgement on, told in the report."
+    )
+    impact_assessment: tuple[told.ImpactArea, ...] = Field(
+        (), description="What responders assess: checklists from the acknowledgement on, told in the report."
+    )
+    fix_implementation: tuple[told.TimedStep, ...] = Field(
+        (), description="The fix and its verification: checklists from the acknowledgement on."
+    )
+    post_incident_actions: tuple[told.TimedStep, ...] = Field(
+        (),
+        description="Checklists after the resolution; the duration of `monitoring` is how long a resolved incident is "
+        "watched before it closes (24h).",
+    )
+    initial_alert_template: told.MessageTemplate | None = Field(
+        None,
+        description="Its subject heads every page, its text goes out on the acknowledgement; left out, the guide's.",
+    )
+    status_update_template: told.MessageTemplate | None = Field(
+        None, description="What status updates say; left out, the guide's."
+    )
+    resolution_template: told.MessageTemplate | None = Field(
+        None, description="What everybody who was paged hears at the resolution; left out, the guide's."
+    )
+    incident_report: told.IncidentReport = Field(
+        default_factory=told.IncidentReport, description="The report's sections, and who gets it."
+    )
+    executive_summary_template: told.ReportTemplate = Field(
+        default_factory=told.ReportTemplate, description="The report's executive summary."
+    )
+    technical_report_template: told.ReportTemplate = Field(
+        default_factory=told.ReportTemplate, description="The report's technical part."
+    )
 
     signals: dict[SignalName, answered.SignalSpec] = Field({}, description="Where the conditions' metrics come from.")
     fallback: tuple[ChannelNameOrType, ...] | None = Field(
@@ -62,7 +91,7 @@ class Document(Section):
         None, description="How long the heartbeat may be missing before alerting is called blind (5m)."
     )
     contact_information: str = Field("", description="How to reach those who respond; fills {contact_information}.")
-    lints: Lints = Field(default_factory=Lints)
+    lints: Lints = Field(default_factory=Lints, description="What `tocsin check` shall not complain of.")
     runbook_url_base: Url | None = Field(None, description="Runbooks of rules without one: this, a slash, the name.")
 
     @property

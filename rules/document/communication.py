@@ -10,24 +10,26 @@ from rules.document.values import ChannelNameOrType, Duration, Name, Recipient, 
 class TimedStep(Section):
     """Something people do, with the time it may take (time_limit) or must last (duration)."""
 
-    name: Name
-    description: str = ""
+    name: Name = Field(description="What it is called; stands in the ids of its steps.")
+    description: str = Field("", description="The checklist's title; left out, its name.")
     time_limit: Duration | None = Field(None, description="Within this; it never tightens the level's response_time.")
     duration: Duration | None = Field(None, description="For so long: `monitoring` watches a resolved incident.")
-    actions: tuple[Text, ...] = ()
+    actions: tuple[Text, ...] = Field((), description="What people do, in order: the steps of the checklist.")
 
 
 class InitialResponse(Section):
     """What the first responder does."""
 
-    acknowledgment: tuple[TimedStep, ...] = ()
+    acknowledgment: tuple[TimedStep, ...] = Field(
+        (), description="Acknowledging and assessing; the `time_limit` of each is a deadline of its own."
+    )
 
 
 class StakeholderGroup(Section):
     """People who are told beside the responders. A name that begins with `external` needs an approval each time."""
 
-    name: Name
-    description: str = ""
+    name: Name = Field(description="The group's name.")
+    description: str = Field("", description="Who they are, for people.")
     recipients: tuple[Recipient, ...] = Field(description="E-mail addresses, numbers such as +4930123456, #channels.")
     channels: tuple[ChannelNameOrType, ...] = Field(
         description="Channels, or types such as `phone`; who has no number is called by hand."
@@ -37,16 +39,16 @@ class StakeholderGroup(Section):
 class ImpactArea(Section):
     """What a responder assesses."""
 
-    name: Name
-    description: str = ""
-    metrics: tuple[Text, ...] = ()
+    name: Name = Field(description="What it is called; stands in the ids of its steps.")
+    description: str = Field("", description="The checklist's title; left out, its name.")
+    metrics: tuple[Text, ...] = Field((), description="What is assessed; entered as facts of these names.")
 
 
 class MessageTemplate(Section):
     """A message: {placeholder} or Jinja2."""
 
-    subject: TemplateText
-    body: TemplateText
+    subject: TemplateText = Field(description="The message's subject.")
+    body: TemplateText = Field(description="The message's text.")
     send_on: Literal["opened", "acknowledged", "updated", "resolved"] | None = Field(
         None, description="When it goes out; left out: initial acknowledged, update updated, resolution resolved."
     )
@@ -55,18 +57,20 @@ class MessageTemplate(Section):
 class IncidentReport(Section):
     """What a report contains."""
 
-    structure: tuple[Text, ...] = ()
+    structure: tuple[Text, ...] = Field((), description="The names of the report's sections, in their order.")
     recipients: tuple[Recipient, ...] = Field(default=(), description="Who gets finished reports.")
 
 
 class ReportSection(Section):
     """One titled part of a report."""
 
-    title: Text
-    content: tuple[Text, ...] = ()
+    title: Text = Field(description="Its heading.")
+    content: tuple[Text, ...] = Field(
+        (), description="Names of fields; docs/guide-coverage.md says where each comes from."
+    )
 
 
 class ReportTemplate(Section):
     """The parts of one kind of report."""
 
-    sections: tuple[ReportSection, ...] = ()
+    sections: tuple[ReportSection, ...] = Field((), description="Its titled parts, in order.")

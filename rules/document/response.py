@@ -93,7 +93,7 @@ class NamedSteps(Section):
     """A procedure: it becomes a checklist on the incident."""
 
     name: Name = Field(description="What it is called; `escalation`, `resolution` and others say when it is needed.")
-    description: str = ""
+    description: str = Field("", description="The checklist's title; left out, its name.")
     steps: tuple[Text, ...] = Field(min_length=1, description="What people do, in order.")
     attach: Attach | None = Field(
         None,
@@ -110,16 +110,16 @@ class IncidentResponse(Section):
     )
     classification: Classification | None = Field(default=None, description="Left out: the levels of the guide.")
     alert_channels: tuple[AlertChannel, ...] = Field(default=(), description="The ways to reach people.")
-    detection: Detection | None = None
-    procedures: tuple[NamedSteps, ...] = ()
+    detection: Detection | None = Field(default=None, description="What is detected, and how often it is looked for.")
+    procedures: tuple[NamedSteps, ...] = Field(default=(), description="Checklists; these concern every incident.")
 
 
 class Incident(Section):
     """A kind of incident without a condition: it fires on the metric of its name, or is declared by a person."""
 
     name: SignalName = Field(description="The type's name, and the metric that is above 0 while it happens.")
-    description: str = ""
-    severity: LevelNumber
+    description: str = Field("", description="What has happened; the title of its incidents.")
+    severity: LevelNumber = Field(description="The level of its incidents, 1 to 4.")
     business_impact: Grade | None = Field(None, description="How bad it is for the business, to begin with.")
     immediate_actions: tuple[Text, ...] = Field((), description="What to do first; stands in the page.")
     channels: tuple[ChannelName, ...] = Field((), description="Who is told; left out, the level's channels.")
@@ -128,18 +128,18 @@ class Incident(Section):
 class ImpactThresholds(Section):
     """What each grade of an impact means: words, or ranges such as "5-20% …" and ">50% …"."""
 
-    low: Text
-    medium: Text
-    high: Text
-    critical: Text
+    low: Text = Field(description="What is low.")
+    medium: Text = Field(description="What is medium.")
+    high: Text = Field(description="What is high; raises the level to 3 (`impact_raises`).")
+    critical: Text = Field(description="What is critical; raises the level to 4 (`impact_raises`).")
 
 
 class ImpactScale(Section):
     """How one kind of impact is graded."""
 
-    name: Name
-    description: str = ""
-    thresholds: ImpactThresholds
+    name: Name = Field(description="The impact's name: what alerts and responders say it under.")
+    description: str = Field("", description="What it is about, for people.")
+    thresholds: ImpactThresholds = Field(description="What each grade means.")
 
 
 class ResponseSection(Section):
@@ -149,10 +149,10 @@ class ResponseSection(Section):
     critical_threshold: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="The safety margin below which things are critical; the conditions repeat it."
     )
-    detection: tuple[DetectionRule, ...] = ()
-    incidents: tuple[Incident, ...] = ()
-    procedures: tuple[NamedSteps, ...] = ()
-    impact_assessment: tuple[ImpactScale, ...] = ()
+    detection: tuple[DetectionRule, ...] = Field((), description="What is detected.")
+    incidents: tuple[Incident, ...] = Field((), description="Kinds of incidents that have no condition.")
+    procedures: tuple[NamedSteps, ...] = Field((), description="Checklists for the incidents of this section.")
+    impact_assessment: tuple[ImpactScale, ...] = Field((), description="How impacts are graded.")
 
 
 class SignalSpec(Section):

@@ -36,30 +36,36 @@ class FrameworkPart(BaseModel):
 class SystemSpec(FrameworkPart):
     """Which system it is about."""
 
-    name: Name
-    criticality: str = ""
+    name: Name = Field(description="The label `system` of its alerts.")
+    criticality: str = Field(
+        "", description="safety_critical: a crossed safety threshold alerts at once, else when it lasts."
+    )
 
 
 class SloSpec(FrameworkPart):
     """A service level objective."""
 
-    target: Annotated[Number, Field(ge=0, le=1)]
-    window: Duration
-    description: str = ""
-    safety_critical: bool = False
-    direction: Literal["higher", "lower"] | None = None
-    metric: Expression | None = None
-    compliance_standard: str = ""
+    target: Annotated[Number, Field(ge=0, le=1)] = Field(description="From 0 to 1.")
+    window: Duration = Field(description="Over which the error budget is counted.")
+    description: str = Field("", description="What it is about; stands in messages.")
+    safety_critical: bool = Field(default=False, description="Read, for people; nothing depends on it.")
+    direction: Literal["higher", "lower"] | None = Field(
+        None, description="Which way is good; left out, safety thresholds, the name and the target tell."
+    )
+    metric: Expression | None = Field(None, description="The metric or PromQL; left out, the SLO's name.")
+    compliance_standard: str = Field(
+        "", description="The standard that asks for it; missing the target is then a compliance violation too."
+    )
 
 
 class ThresholdSpec(FrameworkPart):
     """A limit that must hold at every moment."""
 
-    min: Number | None = None
-    max: Number | None = None
-    description: str = ""
-    metric: Expression | None = None
-    unit: str = ""
+    min: Number | None = Field(None, description="The least that is safe.")
+    max: Number | None = Field(None, description="The most that is safe.")
+    description: str = Field("", description="What it is about; stands in messages.")
+    metric: Expression | None = Field(None, description="The metric or PromQL; left out, the threshold's name.")
+    unit: str = Field("", description="The unit: ms, s, ratio …")
 
     @model_validator(mode="after")
     def _has_a_limit(self) -> Self:
@@ -73,19 +79,21 @@ class ThresholdSpec(FrameworkPart):
 class WatchSpec(FrameworkPart):
     """A rule with a condition, under any of the framework's headings."""
 
-    name: Name
-    condition: Condition
-    severity: SeverityWord | None = None
-    window: Duration | None = None
-    duration: Duration | None = None
-    channels: tuple[Text, ...] = ()
-    description: str = ""
+    name: Name = Field(description="The rule's name, and the type of its incidents.")
+    condition: Condition = Field(description="PromQL; below `slo.validation.rules` what must hold.")
+    severity: SeverityWord | None = Field(
+        None, description="1 to 4 or a word; left out, the policy's default_severity."
+    )
+    window: Duration | None = Field(None, description="Average over this before comparing.")
+    duration: Duration | None = Field(None, description="How long the condition must hold.")
+    channels: tuple[Text, ...] = Field((), description="Who is told; unknown ones are listed, not refused.")
+    description: str = Field("", description="What is wrong when it fires.")
 
 
 class AlertSpec(FrameworkPart):
     """An alert without a condition, under any of the framework's headings."""
 
-    name: LabelName
-    severity: SeverityWord | None = None
-    level: SeverityWord | None = None
-    description: str = ""
+    name: LabelName = Field(description="A type of incident that can be declared.")
+    severity: SeverityWord | None = Field(None, description="1 to 4 or a word.")
+    level: SeverityWord | None = Field(None, description="The same, where severity is left out.")
+    description: str = Field("", description="What has happened.")

@@ -1,0 +1,16 @@
+"""The pages that are made from the code, by their place in the repository."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from manual import keys, states, walks
+
+ROOT = Path(__file__).parents[1]
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """(path, text) of every made page."""
+    yield "docs/policy-reference.md", keys.page()
+    changes = walks.explore()
+    yield "docs/states.md", states.page(changes)
+    yield "docs/images/states.svg", states.drawing(changes)

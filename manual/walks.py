@@ -1,0 +1,268 @@
+"""From which state an incident comes into which other, and what leads there: found by trying everything on the decider.
+
+Every event is tried on every incident that events can lead to, under a policy of levels with and without confirmation,
+with and without a Prometheus to ask, with and without a heartbeat. Incidents that differ in nothing that a
+transition could hang on are tried once. Nothing here knows a transition: `decide` does.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from receiver.core.decide import decide
+from receiver.core.events import (
+    Acknowledge,
+    AddFollowUp,
+    AlertsReceived,
+    ApproveNotice,
+    Bounced,
+    Change,
+    Declare,
+    Delivered,
+    Escalate,
+    Event,
+    FinishFollowUp,
+    Handover,
+    Note,
+    Rejected,
+    RejectNotice,
+    Replan,
+    Reported,
+    Resolve,
+    Tick,
+    TimePassed,
+    Update,
+)
+from receiver.core.inquiry import Answered, Inquiry
+from receiver.core.model import Alert, Incident, Instant, Notification, Recovery, State, Status, Window
+from receiver.core.plan import Book, Playbook
+from rules.load import load
+from rules.policy import CRITICAL, EMERGENCY, Policy
+
+START = Instant(1_767_225_600_000_000)
+NOBODY = ""
+"""Where an incident comes from that did not exist."""
+
+WINDOWS: Mapping[Window, str] = {
+    Window.VERIFY: "the signal has stayed well for `resolve_after`",
+    Window.CHECK: "Prometheus gave no answer in time",
+    Window.FORCED: "resolved by force, and it still fires after `response_time`",
+    Window.CLOSE: "the monitoring after the resolution ends",
+    Window.ACK_EXPIRY: "an acknowledgement expires: nobody was heard of for `response_time`",
+    Window.ACK_REMINDER: "two thirds of an acknowledgement's time have passed",
+    Window.CONFIRM_REMINDER: "a recovery waits for confirmation",
+    Window.BREACH: "`response_time` passes without an acknowledgement",
+    Window.ACKNOWLEDGE_LIMIT: "the policy's own limit for acknowledging passes",
+    Window.ASSESS_LIMIT: "the limit for assessing the severity passes",
+    Window.ESCALATE: "`escalation_time` passes without an acknowledgement",
+    Window.RESCUE: "a page has reached nobody",
+    Window.EVIDENCE: "evidence did not come in time",
+    Window.UPDATE: "a status update is due",
+    Window.FOLLOW_UP: "a follow-up action is due",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a walk has come to."""
+
+    book: Book
+    now: Instant = START
+    incident: Incident | None = None
+    alerts: Mapping[str, Alert] = field(default_factory=dict)
+    last: Notification | None = None
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What a transition could hang on."""
+        incident = self.incident
+        if incident is None:
+            return ()
+        place = (incident.state, incident.recovery, incident.level, incident.is_firing, incident.twin_cleared_last)
+        follow_ups = incident.state is State.OPEN and bool(incident.response.follow_ups)
+        return (*place, len(incident.confirmed_by), Window.FORCED in incident.windows, follow_ups)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event on one incident."""
+
+    before: Incident | None
+    cause: str
+    event: Event
+    carried_out: bool
+    after: Incident | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What was found: how often which cause led from where to where, and which events never changed a state."""
+
+    states: Mapping[tuple[str, str], tuple[str, ...]]
+    recoveries: Mapping[tuple[str, str], tuple[str, ...]]
+    quiet: tuple[str, ...]
+    tried: int
+
+
+def explore() -> Changes:
+    """Walk until nothing new is found."""
+    states: dict[tuple[str, str], list[str]] = {}
+    recoveries: dict[tuple[str, str], list[str]] = {}
+    moved: set[str] = set()
+    tried: Counter[str] = Counter()
+    for step in (step for start in _starts() for step in _walk(start)):
+        name = type(step.event).__name__
+        tried[name] += step.carried_out
+        for found, pair in ((states, _states(step)), (recoveries, _recoveries(step))):
+            if pair[0] != pair[1]:
+                found.setdefault(pair, []).append(step.cause)
+        if len(set(_states(step))) > 1:
+            moved.add(name)
+    quiet = tuple(sorted(name for name in tried if tried[name] and name not in moved))
+    return Changes(_ordered(states), _ordered(recoveries), quiet, tried.total())
+
+
+def _ordered(found: Mapping[tuple[str, str], list[str]]) -> dict[tuple[str, str], tuple[str, ...]]:
+    order = ["", *State, *Recovery]
+    pairs = sorted(found, key=lambda pair: [order.index(each) for each in pair])
+    return {
+        pair: tuple(each for each in sorted(set(found[pair])) if each not in _said_better(found[pair]))
+        for pair in pairs
+    }
+
+
+def _said_better(causes: Iterable[str]) -> set[str]:
+    """Where any alert of a known rule will do, it need not be one at level 4."""
+    return {f"{each}, at level 4" for each in causes}
+
+
+def _states(step: Step) -> tuple[str, str]:
+    return (step.before.state if step.before else NOBODY), (step.after.state if step.after else NOBODY)
+
+
+def _recoveries(step: Step) -> tuple[str, str]:
+    """Of an incident that somebody still has to act on; a resolve ends its recovery."""
+    before, after = step.before, step.after
+    if not before or not after or not before.is_live:
+        return NOBODY, NOBODY
+    return before.recovery, after.recovery if after.is_live else before.recovery and after.state
+
+
+def _starts() -> Iterator[Spot]:
+    policy = load([])
+    rare = replace(policy, levels=tuple(replace(each, confirmations=2) for each in policy.levels))
+    for each, blind, verifies in (
+        (policy, False, False),
+        (policy, False, True),
+        (policy, True, False),
+        (rare, False, False),
+    ):
+        yield Spot(_book(each, blind=blind, verifies=verifies))
+
+
+def _book(policy: Policy, *, blind: bool, verifies: bool) -> Book:
+    playbook = Playbook.of(policy, "now")
+    return Book(playbook, playbook, frozenset(each.name for each in policy.channels), blind, verifies)
+
+
+def _walk(start: Spot) -> Iterator[Step]:
+    """Every step from every kind of spot that can be reached, each kind once; then time passes, window by window."""
+    waiting, seen = [start], {start.kind}
+    while waiting:
+        spot = waiting.pop()
+        for cause, event in (*_alerts(spot), *_persons(), *_machines(spot)):
+            step, there = _take(spot, cause, event, Instant(spot.now + 1_000_000))
+            yield step
+            if there.kind not in seen:
+                seen.add(there.kind)
+                waiting.append(there)
+        for _ in Window:
+            windows = spot.incident.windows if spot.incident else {}
+            if not windows:
+                break
+            window = min(windows, key=windows.__getitem__)
+            step, spot = _take(spot, WINDOWS[window], TimePassed(), windows[window])
+            yield step
+            if spot.kind not in seen:
+                seen.add(spot.kind)
+                waiting.append(spot)
+
+
+def _take(spot: Spot, cause: str, event: Event, now: Instant) -> tuple[Step, Spot]:
+    effects = decide(spot.incident, event, now, spot.book, spot.alerts)
+    after = _apart(effects.incident) if effects.incident else spot.incident
+    alerts = {**spot.alerts, **{each.fingerprint: each for each in effects.alerts}}
+    last = effects.notifications[-1] if effects.notifications else spot.last
+    there = replace(spot, now=now, incident=after, alerts=alerts, last=last)
+    return Step(spot.incident, cause, event, effects.incident is not None, after), there
+
+
+def _apart(incident: Incident) -> Incident:
+    """Windows that are due at one moment fall due a microsecond apart, so that one cause is seen at a time."""
+    ordered = sorted(incident.windows, key=lambda each: (incident.windows[each], list(Window).index(each)))
+    windows: dict[Window, Instant] = {}
+    for each in ordered:
+        windows[each] = Instant(max(incident.windows[each], max(windows.values(), default=0) + 1))
+    return replace(incident, windows=windows)
+
+
+def _alerts(spot: Spot) -> Iterator[tuple[str, Event]]:
+    """Alerts that fire, join, worsen and clear."""
+    at = Instant(spot.now + 1_000_000)
+    known = tuple(spot.incident.rules) if spot.incident else ()
+    for rule in (*known[:1], "first/rule", "second/rule"):
+        for level in (CRITICAL, EMERGENCY):
+            alert = _alert(f"{rule}-{level}-{len(spot.alerts)}", level, rule, at)
+            yield _what_fires(spot.incident, alert), AlertsReceived("key", "", (alert,))
+    firing = [each for each in spot.alerts.values() if each.firing]
+    if firing:
+        yield "the last alert clears", _cleared(firing, at)
+        yield "the last alert clears", _cleared(firing, at, truncated=True)
+
+
+def _what_fires(incident: Incident | None, alert: Alert) -> str:
+    if incident is None or not incident.is_live:
+        return "an alert fires"
+    if alert.level > incident.level:
+        return "a worse alert fires: the level rises"
+    if alert.rule not in incident.rules:
+        return "another rule fires"
+    return "another alert of a known rule fires" + (", at level 4" if incident.level == EMERGENCY else "")
+
+
+def _alert(name: str, level: int, rule: str, at: Instant) -> Alert:
+    return Alert(name, at, True, level, rule, rule.rpartition("/")[2], {"signal": "s"}, {"summary": "s"})
+
+
+def _cleared(firing: Iterable[Alert], at: Instant, *, truncated: bool = False) -> AlertsReceived:
+    gone = tuple(replace(each, firing=False, ended_at=at) for each in firing)
+    return AlertsReceived("key", "", gone, truncated=truncated)
+
+
+def _persons() -> Iterator[tuple[str, Event]]:
+    """What people do."""
+    yield "a person declares it", Declare("key", "engine_failure", "ada", level=3)
+    yield "a person acknowledges", Acknowledge("ada")
+    yield "a person escalates", Escalate("ada")
+    yield "a person resolves", Resolve("ada")
+    yield "a person resolves", Resolve("ben")
+    yield "a person resolves, by force and with a reason", Resolve("ada", "false alarm", force=True)
+    yield "a person raises the level", Change("ada", EMERGENCY, "worse than thought")
+    yield "a person lowers the level", Change("ada", CRITICAL, "better than thought")
+    for event in (
+        Handover("ada", "ben"), Note("ada", "looking"), Update("ada", "better"), Replan("ada"),
+        Tick("ada", "initial_response.1"), AddFollowUp("ada", "write it up"), FinishFollowUp("ada", "f1"),
+        ApproveNotice("ada", "n1", "subject", "body"), RejectNotice("ada", "n2"),
+    ):  # fmt: skip
+        yield type(event).__name__, event
+
+
+def _machines(spot: Spot) -> Iterator[tuple[str, Event]]:
+    """What Prometheus and the channels answer."""
+    yield "Prometheus says that all is well", Answered(Inquiry.CHECK, ok=True)
+    yield "Prometheus says that it is still bad", Answered(Inquiry.CHECK, ok=False, detail="0.9")
+    yield "Prometheus has no data", Answered(Inquiry.CHECK, ok=None)
+    if spot.last:
+        yield "a message is delivered", Reported(spot.last, Delivered())
+        yield "a message is rejected", Reported(spot.last, Rejected("no such number"))
+        yield "a message bounces", Bounced(replace(spot.last, status=Status.DELIVERED), "busy")

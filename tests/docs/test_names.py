@@ -1,0 +1,112 @@
+"""What the documents name exists: metrics, settings, paths of the API, commands and their options, files."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from receiver.cli import app
+from receiver.metrics import Metrics
+from receiver.settings import CLIENT_ONLY, PER_SERVICE, Settings
+from tests.docs.sessions import PAGES, ROOT, blocks, name
+
+CODE = re.compile(r"`([^`\n]+)`")
+SOURCES = "\n".join(path.read_text() for path in (ROOT / "receiver").rglob("*.py"))
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def said(page: Path) -> str:
+    """What a page says in code: in blocks and between backticks."""
+    text = page.read_text()
+    return "\n".join([*(block.content for block in blocks(page)), *CODE.findall(text)])
+
+
+def each(pattern: str, page: Path) -> set[str]:
+    """Everything on a page that looks so."""
+    return set(re.findall(pattern, said(page)))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_metric_exists(page: Path) -> None:
+    """A metric is one of those that /metrics shows, by that name."""
+    families = {family.name: family.type for family in Metrics().registry.collect()}
+    counters = {f"{family}_total" for family, kind in families.items() if kind == "counter"}
+    shown = {family for family, kind in families.items() if kind != "counter"} | counters
+    shown |= {
+        f"{family}_{part}"
+        for family, kind in families.items()
+        if kind == "histogram"
+        for part in ("bucket", "sum", "count")
+    }
+    assert each(r"\btocsin_[a-z_]+\b", page) <= shown
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_setting_exists(page: Path) -> None:
+    """A variable is a setting, one of the command line's own, or one that the compose file reads."""
+    known = {f"TOCSIN_{field.upper()}" for field in Settings.model_fields} | CLIENT_ONLY
+    known |= set(
+        re.findall(r"\bTOCSIN_[A-Z_]+", "".join(each.read_text() for each in (ROOT / "deploy").rglob("*compose*.yaml")))
+    )
+    named = {each.removesuffix("_FILE") for each in each(r"\bTOCSIN_[A-Z_]*[A-Z]", page)}
+    assert {each for each in named if not each.startswith(PER_SERVICE) and f"{each}_" != PER_SERVICE} <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_path_exists(page: Path) -> None:
+    """A path of the receiver is one that it serves; numbers, ids and NAMES stand for any."""
+    paths = (
+        SOURCES.replace("{ROOT}", "/api/v1")
+        .replace("{one}", "/incidents/{incident}")
+        .replace("{{", "{")
+        .replace("}}", "}")
+    )
+    served = {_any(path) for path in re.findall(r'"(/[\w./:{}|-]*)"', paths)}
+    named = each(r"(?<![\w.:/}…])(?:/api/v1|/-|/callbacks|/webhook)/[\w./{}-]+", page)
+    missing = {path for path in named if _any(path) not in served and _any(path.removeprefix("/api/v1")) not in served}
+    assert not missing
+
+
+def _any(path: str) -> str:
+    """The path with a star for what differs from request to request."""
+    return re.sub(r"\{[^}]+\}+|(?<=/)\d+|\b[A-Z]+\b", "*", path)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_command_exists_with_its_options(page: Path) -> None:
+    """`tocsin WORD --option …`: the command is there, and so is each option."""
+    joined = said(page).replace("\\\n", " ")
+    for line in re.findall(r"(?:^|[\s`/])tocsin ((?!-)[a-z][\w-]*[^\n|;&]*)", joined):
+        word, *rest = line.split()
+        if word in ("demo", "serve") or word in COMMANDS:
+            options = {option for parameter in COMMANDS[word].params for option in parameter.opts} | {"--help"}
+            assert {each.partition("=")[0] for each in rest if re.match(r"--[a-z]", each)} <= options | _deeper(word), (
+                line
+            )
+
+
+def _deeper(word: str) -> set[str]:
+    """Options of a command's own commands."""
+    inner = getattr(COMMANDS[word], "commands", {})
+    return {option for command in inner.values() for parameter in command.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_commands_in_blocks_exist(page: Path) -> None:
+    """In a block of commands whatever follows `tocsin` is a command."""
+    for block in blocks(page):
+        if block.language == "sh":
+            assert set(re.findall(r"(?:^|[|&;] *)tocsin ([a-z][\w-]*)", block.content, re.MULTILINE)) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("page", [ROOT / "CONTRIBUTING.md"], ids=name)
+def test_where_a_newcomer_adds_something_is_there(page: Path) -> None:
+    """Every file that the contributing page sends somebody to exists."""
+    files = [
+        each
+        for each in CODE.findall(page.read_text())
+        if re.fullmatch(r"[\w.-]+(?:/[\w.-]+)+/?|[\w-]+\.(?:md|yml|toml)", each)
+    ]
+    assert len(files) > 25
+    assert not [each for each in files if not (ROOT / each).exists() and each != "build/site"]
