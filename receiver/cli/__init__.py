@@ -1,7 +1,8 @@
 """The command `tocsin`. Exit codes: 0 well, 1 problems found, 2 wrong usage.
 
 One module per group of commands: `policies` (check, compile), `running` (serve, demo), `incidents` and
-`responding` (the API from a shell), `reports`, `maintenance` (backup, restore).
+`responding` (the API from a shell), `reports`, `maintenance` (backup, restore). What only some commands need (the
+database, the service, HTTP) is imported when they run: `tocsin check` in an editor or a hook should not wait for SQL.
 """
 
 import sys

@@ -2,15 +2,15 @@
 
 import os
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from receiver.cli.output import console, fail, print_json, print_table
 from receiver.settings import Settings
-from receiver.store import SqlStore, open_store
-from receiver.store.audit import AuditBroken
-from receiver.web.views import rfc3339
+
+if TYPE_CHECKING:
+    from receiver.store import SqlStore
 
 audit = typer.Typer(help="What people did: who, when, from where.", no_args_is_help=True)
 
@@ -30,6 +30,8 @@ def verify(
     ] = "",
 ) -> None:
     """Check that no entry was changed, taken out or put in. Prints the head; note it elsewhere."""
+    from receiver.store.audit import AuditBroken
+
     store = _open(database)
     try:
         position, link = store.verify_audit(_known(head))
@@ -47,6 +49,8 @@ def list_(
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """The newest entries, the newest first."""
+    from receiver.web.views import rfc3339
+
     store = _open(database)
     try:
         found = store.newest_audits(limit)
@@ -71,7 +75,9 @@ def list_(
     print_table(["", "when", "who", "from", "what", "incident", "outcome", "said"], rows)
 
 
-def _open(database: str | None) -> SqlStore:
+def _open(database: str | None) -> "SqlStore":
+    from receiver.store import open_store
+
     return open_store(Settings.read(os.environ, database=database).database)
 
 

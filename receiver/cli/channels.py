@@ -3,18 +3,18 @@
 import asyncio
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from receiver.channels.configured import configured_channels, make_senders
-from receiver.channels.trial import Tried, try_channel
 from receiver.cli.output import console, fail, print_json
 from receiver.clock import wall_clock
-from receiver.messages import Words
 from receiver.settings import Settings
 from rules.load import load
 from rules.policy import Channel, Policy
+
+if TYPE_CHECKING:
+    from receiver.channels.trial import Tried
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,6 +31,8 @@ def try_out(
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Send a marked test message to everybody on a channel, with the settings of the environment."""
+    from receiver.channels.configured import configured_channels
+
     policy = load(paths or [])
     settings = Settings.read(os.environ)
     channel = policy.channel(name)
@@ -52,7 +54,11 @@ def try_out(
         raise typer.Exit(1)
 
 
-async def _try(policy: Policy, channel: Channel, settings: Settings) -> list[Tried]:
+async def _try(policy: Policy, channel: Channel, settings: Settings) -> "list[Tried]":
+    from receiver.channels.configured import make_senders
+    from receiver.channels.trial import try_channel
+    from receiver.messages import Words
+
     sender = make_senders(settings, wall_clock)[channel.type]
     words = Words(settings.external_url, "test", sms_replies=False)
     try:

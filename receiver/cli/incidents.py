@@ -4,7 +4,6 @@ import asyncio
 from typing import Annotated, Any
 from urllib.parse import quote
 
-import aiohttp
 import typer
 from rich.markup import escape
 
@@ -198,6 +197,8 @@ async def _call(
     *,
     text: bool,
 ) -> Any:
+    import aiohttp
+
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     timeout = aiohttp.ClientTimeout(total=30)
     try:

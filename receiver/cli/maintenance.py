@@ -8,8 +8,6 @@ import typer
 
 from receiver.cli.output import console
 from receiver.settings import Settings
-from receiver.store import back_up
-from receiver.store import restore as put_back
 
 Database = Annotated[
     str | None, typer.Option("--database", help="sqlite:///path [TOCSIN_DATABASE].", show_default=False)
@@ -24,6 +22,8 @@ def add_to(app: typer.Typer) -> None:
 
 def backup(file: Annotated[Path, typer.Argument(help="Where the copy goes.")], database: Database = None) -> None:
     """Copy the database into a file, while it is served."""
+    from receiver.store import back_up
+
     url = Settings.read(os.environ, database=database).database
     back_up(url, file)
     console.print(f"{file}: {file.stat().st_size} bytes")
@@ -31,6 +31,8 @@ def backup(file: Annotated[Path, typer.Argument(help="Where the copy goes.")], d
 
 def restore(file: Annotated[Path, typer.Argument(help="The backup.")], database: Database = None) -> None:
     """Put a backup in the place of the database, which must not be served; the replaced one is kept beside it."""
+    from receiver.store import restore as put_back
+
     url = Settings.read(os.environ, database=database).database
     kept = put_back(url, file)
     console.print(f"{file} is in place" + (f"; what was there is kept as {kept}" if kept else ""))

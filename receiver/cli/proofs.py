@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic import ValidationError
 
-from receiver.channels.configured import configured_channels
 from receiver.cli.incidents import LOCAL, Token, Url, declare
 from receiver.cli.output import console, fail, print_json, print_table
 from receiver.cli.policies import Paths
@@ -165,7 +164,7 @@ def explain_(
     labels = dict(word.split("=", 1) for word in words or () if "=" in word and not Path(word).exists())
     policy = load([Path(word) for word in words or () if "=" not in word or Path(word).exists()])
     payload = _payload(labels, alert)
-    configured = configured_channels(policy, Settings.read(os.environ)) if settings else None
+    configured = _configured(policy) if settings else None
     worlds = ((World(policy, configured=configured), each) for each in payload.alerts)
     found = [explained.explain(world, each, dict(payload.group_labels)) for world, each in worlds]
     if json:
@@ -177,6 +176,12 @@ def explain_(
             _print_explained(each)
     if not all(each.reaches_somebody for each in found):
         raise typer.Exit(1)
+
+
+def _configured(policy: Policy) -> frozenset[str]:
+    from receiver.channels.configured import configured_channels
+
+    return configured_channels(policy, Settings.read(os.environ))
 
 
 def _payload(labels: dict[str, str], file: Path | None) -> Payload:

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 import typer
@@ -15,8 +15,10 @@ import typer
 from receiver.cli.policies import Paths
 from receiver.errors import StoreUnavailable
 from receiver.logs import configure_logs
-from receiver.service import Service, serve
 from receiver.settings import Settings
+
+if TYPE_CHECKING:
+    from receiver.service import Service
 
 log = structlog.get_logger()
 
@@ -49,18 +51,20 @@ def serve_(
 
 def hash_password() -> None:
     """Ask for a password and print its hash, for a line of TOCSIN_USERS_FILE: NAME:ROLE:HASH."""
-    from receiver.web.passwords import hash_password as hashed  # noqa: PLC0415 - only here
+    from receiver.web.passwords import hash_password as hashed
 
     print(hashed(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)))
 
 
 async def _serve(settings: Settings, paths: list[Path], record: Path | None = None) -> None:
+    from receiver.service import serve
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
 
-    def listening(service: Service) -> None:
+    def listening(service: "Service") -> None:
         _calm_garbage_collection()
         reloads: set[asyncio.Task[None]] = set()
 
@@ -74,7 +78,7 @@ async def _serve(settings: Settings, paths: list[Path], record: Path | None = No
     await serve(settings, paths, stop, listening, record)
 
 
-async def _reload(service: Service) -> None:
+async def _reload(service: "Service") -> None:
     """The service says in its log what became of it, but for a database that is away."""
     try:
         await service.reload()
@@ -94,7 +98,7 @@ def demo(
     once: Annotated[bool, typer.Option(help="End when the story is told, instead of waiting for Ctrl-C.")] = False,
 ) -> None:
     """A whole story on this machine, watched live: policy, rules, alert, incident, messages, resolve."""
-    from receiver.demo import tell  # noqa: PLC0415 - only the demo needs its parts
+    from receiver.demo import tell
 
     _run(tell(factor, once=once))
 
@@ -107,7 +111,7 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
 def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
     """uvloop, where it exists."""
     try:
-        import uvloop  # noqa: PLC0415
+        import uvloop
     except ImportError:
         return None
     return uvloop.Loop

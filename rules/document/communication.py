@@ -21,7 +21,7 @@ class InitialResponse(Section):
     """What the first responder does."""
 
     acknowledgment: tuple[TimedStep, ...] = Field(
-        (), description="Acknowledging and assessing; the `time_limit` of each is a deadline of its own."
+        default=(), description="Acknowledging and assessing; the `time_limit` of each is a deadline of its own."
     )
 
 
@@ -57,7 +57,7 @@ class MessageTemplate(Section):
 class IncidentReport(Section):
     """What a report contains."""
 
-    structure: tuple[Text, ...] = Field((), description="The names of the report's sections, in their order.")
+    structure: tuple[Text, ...] = Field(default=(), description="The names of the report's sections, in their order.")
     recipients: tuple[Recipient, ...] = Field(default=(), description="Who gets finished reports.")
 
 
@@ -73,4 +73,4 @@ class ReportSection(Section):
 class ReportTemplate(Section):
     """The parts of one kind of report."""
 
-    sections: tuple[ReportSection, ...] = Field((), description="Its titled parts, in order.")
+    sections: tuple[ReportSection, ...] = Field(default=(), description="Its titled parts, in order.")
