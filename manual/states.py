@@ -41,6 +41,9 @@ QUIET: Mapping[str, str] = {
     "Handover": "a handover",
     "Note": "a note",
     "Update": "a status update",
+    "Silenced": "a silence in Alertmanager, or its end",
+    "SilenceAnswered": "what became of a silence for an acknowledgement",
+    "Unheard": "that nobody repeats its alerts",
     "Replan": "the move to another policy",
     "Tick": "a ticked step",
 }

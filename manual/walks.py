@@ -8,6 +8,7 @@ transition could hang on are tried once. Nothing here knows a transition: `decid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from receiver.core.decide import decide
 from receiver.core.events import (
@@ -29,8 +30,11 @@ from receiver.core.events import (
     Replan,
     Reported,
     Resolve,
+    SilenceAnswered,
+    Silenced,
     Tick,
     TimePassed,
+    Unheard,
     Update,
 )
 from receiver.core.inquiry import Answered, Inquiry
@@ -59,6 +63,7 @@ WINDOWS: Mapping[Window, str] = {
     Window.EVIDENCE: "evidence did not come in time",
     Window.UPDATE: "a status update is due",
     Window.FOLLOW_UP: "a follow-up action is due",
+    Window.SILENCE: "the silence in Alertmanager ends",
 }
 
 
@@ -80,7 +85,7 @@ class Spot:
             return ()
         place = (incident.state, incident.recovery, incident.level, incident.is_firing, incident.twin_cleared_last)
         follow_ups = incident.state is State.OPEN and bool(incident.response.follow_ups)
-        return (*place, len(incident.confirmed_by), Window.FORCED in incident.windows, follow_ups)
+        return (*place, len(incident.confirmed_by), Window.FORCED in incident.windows, incident.is_paused, follow_ups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +106,11 @@ class Changes:
     states: Mapping[tuple[str, str], tuple[str, ...]]
     recoveries: Mapping[tuple[str, str], tuple[str, ...]]
     quiet: tuple[str, ...]
-    tried: int
+    tried: frozenset[str]
+    """Events that were tried, and carried out at least once."""
 
 
+@cache
 def explore() -> Changes:
     """Walk until nothing new is found."""
     states: dict[tuple[str, str], list[str]] = {}
@@ -119,7 +126,8 @@ def explore() -> Changes:
         if len(set(_states(step))) > 1:
             moved.add(name)
     quiet = tuple(sorted(name for name in tried if tried[name] and name not in moved))
-    return Changes(_ordered(states), _ordered(recoveries), quiet, tried.total())
+    done = frozenset(name for name in tried if tried[name])
+    return Changes(_ordered(states), _ordered(recoveries), quiet, done)
 
 
 def _ordered(found: Mapping[tuple[str, str], list[str]]) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -262,6 +270,12 @@ def _machines(spot: Spot) -> Iterator[tuple[str, Event]]:
     yield "Prometheus says that all is well", Answered(Inquiry.CHECK, ok=True)
     yield "Prometheus says that it is still bad", Answered(Inquiry.CHECK, ok=False, detail="0.9")
     yield "Prometheus has no data", Answered(Inquiry.CHECK, ok=None)
+    later = Instant(spot.now + 3_600_000_000)
+    firing = sum(spot.incident.firing) if spot.incident else 0
+    yield "what fires is silenced in Alertmanager", Silenced("key", firing, later, "ben: maintenance")
+    yield "the silence in Alertmanager ends", Silenced("key", firing, None)
+    yield "Alertmanager made a silence", SilenceAnswered("key", later)
+    yield "nobody repeats the alerts", Unheard("key", spot.now)
     if spot.last:
         yield "a message is delivered", Reported(spot.last, Delivered())
         yield "a message is rejected", Reported(spot.last, Rejected("no such number"))
