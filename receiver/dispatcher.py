@@ -23,6 +23,7 @@ from receiver.plotting import Plotter
 from receiver.records import Records
 from receiver.reports import mail
 from receiver.requests import Delivery, Report
+from receiver.traces import NoTraces, Traces
 from rules.policy import SECOND, Channel
 
 IN_FLIGHT = 16
@@ -67,6 +68,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reports: list[Report] = []
         self._reporting: asyncio.Task[None] | None = None
+        self.traces: Traces = NoTraces()
         self.on_progress: Callable[[], None] = lambda: None
         """Called when a message is done: more may be due now."""
         self.plotter: Plotter | None = None
@@ -96,6 +98,7 @@ class Dispatcher:
             await asyncio.wait([self._reporting], timeout=LAST_REPORT)
 
     async def _carry(self, delivery: Delivery, claimed_at: int) -> None:
+        began = self._desk.clock()
         try:
             outcome = await self._send(delivery, claimed_at)
         except asyncio.CancelledError:
@@ -104,8 +107,10 @@ class Dispatcher:
             raise
         finally:
             self._in_flight[_channel(delivery)] -= 1
+        ended = self._desk.clock()
+        self.traces.sent(delivery, outcome, began, ended)
         for notification, _ in delivery.items:
-            self._metrics.sent(notification, outcome, self._desk.clock())
+            self._metrics.sent(notification, outcome, ended)
         self._report(Report(notification, outcome) for notification, _ in delivery.items)
 
     async def _send(self, delivery: Delivery, claimed_at: int) -> Outcome:

@@ -36,6 +36,7 @@ from receiver.settings import Settings
 from receiver.staleness import EVERY as UNHEARD_EVERY
 from receiver.staleness import Staleness
 from receiver.store import open_store
+from receiver.traces import make_traces
 from receiver.watch import Watch
 from receiver.web.app import make_app, make_runner
 from receiver.web.links import Links
@@ -106,6 +107,8 @@ class Service:
     async def _start(self) -> None:
         settings = self._settings
         settings.require_safe()  # before anything is opened or written
+        worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._traces = make_traces(settings.traces_url, worker)
         for warning in settings.warnings:
             log.warning("odd setting", what=warning)
         self._recorder = Recorder(self._record) if self._record else None
@@ -125,11 +128,11 @@ class Service:
             sms_replies=settings.hears_twilio,
             ack_url=Links(Signing(key, self.clock), settings.external_url).url if settings.external_url else None,
         )
-        worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         records = Records(reads, words, lambda: engine.current)
         self.dispatcher = Dispatcher(self.desk, senders, words, records, worker, self._store.installation, self.metrics)
         self.dispatcher.plotter = self._plotter = make_plotter(self.desk, reads)
         self.dispatcher.on_progress = self._wake.set
+        self.dispatcher.traces = self._traces
         self._observer = make_observer(settings, self.desk, reads, records)
         self._files = PolicyFiles(self._paths, self._read_as, settings, self.desk, self.metrics)
         self._files.say_channels(configured)
@@ -147,6 +150,7 @@ class Service:
             ready=self.problems,
             reload=self.reload,
             key=key,
+            traces=self._traces,
         )
         await self._listen(app)
         self._pulsing = asyncio.create_task(self._keep_pulse())
@@ -200,6 +204,7 @@ class Service:
         if self._plotter:
             self._plotter.close()
         await asyncio.gather(*(sender.close() for sender in self.dispatcher.senders.values()), return_exceptions=True)
+        await asyncio.to_thread(self._traces.close)
         self.desk.close()
         self._store.close()
         log.info("stopped")

@@ -208,6 +208,8 @@ class Settings(BaseModel):
     prometheus_url: Annotated[HttpUrl | None, Field(repr=False)] = None
     """Like the Alertmanager's, it may carry a password, so it is not shown."""
 
+    traces_url: Annotated[HttpUrl | None, Field(repr=False)] = None
+    """An OpenTelemetry collector that takes OTLP over HTTP: ``http://collector:4318``."""
     heartbeat_url: HttpUrl | None = None
     """Called every minute while the heartbeat arrives: whoever watches us from outside misses it otherwise."""
 

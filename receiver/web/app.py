@@ -23,6 +23,7 @@ from receiver.metrics import Metrics
 from receiver.records import Records
 from receiver.settings import Role, Settings
 from receiver.store import Reads
+from receiver.traces import Traces
 from receiver.web.api import Api
 from receiver.web.call import serve
 from receiver.web.callbacks import CallbackDesk, add_callbacks
@@ -64,6 +65,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     key: str,
     recorder: Recorder | None = None,
     senders: Senders | None = None,
+    traces: Traces | None = None,
 ) -> web.Application:
     """The application. `ready` says why the service is not; `reload` returns the new policy's problems; `key`
     signs sessions and links; `senders` are what test messages go out by.
@@ -77,7 +79,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     api = Api(desk, reads)
     records = Records(reads, Words(settings.external_url), lambda: desk.engine.current)
     table = endpoints(api, Reporter(api, desk, records))
-    webhook = Webhook(desk, settings, clock, metrics, recorder)
+    webhook = Webhook(desk, settings, clock, metrics, recorder, traces)
     login = Login(sessions, settings, Failures(clock), desk)
     house = House(desk, reads, sessions, clock, metrics, ready, reload)
     document = orjson.dumps(describe(table, version("tocsin")))

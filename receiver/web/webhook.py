@@ -22,6 +22,7 @@ from receiver.errors import StoreUnavailable
 from receiver.metrics import Metrics
 from receiver.requests import Result
 from receiver.settings import Settings
+from receiver.traces import NoTraces, Traces
 from receiver.web.access import WebhookAccess
 from receiver.web.body import read_body
 from receiver.web.payload import Payload, parse
@@ -49,7 +50,9 @@ class Webhook:
         clock: Callable[[], Instant],
         metrics: Metrics,
         recorder: Recorder | None = None,
+        traces: Traces | None = None,
     ) -> None:
+        self._traces = traces or NoTraces()
         self._desk = desk
         self._clock = clock
         self._metrics = metrics
@@ -80,6 +83,7 @@ class Webhook:
             raise STOPPING.with_traceback(None)
 
     async def _take(self, body: bytes, source: str) -> list[int]:
+        began = self._clock()
         try:
             payload = parse(body)
         except ValidationError as error:
@@ -90,11 +94,14 @@ class Webhook:
         requests = self._sort(payload, source)
         if not requests:
             return []
+        parsed = self._clock()
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
                 results = await self._desk.handle(requests)
         except TimeoutError:
             raise StoreUnavailable(f"the database did not answer within {ANSWER_WITHIN:.0f} s") from None
+        concerned = {each.incident.id: each.incident for each in results if each.incident is not None}
+        self._traces.received(concerned.values(), began, parsed, self._clock())
         return _numbers(results)
 
     def _sort(self, payload: Payload, source: str) -> list[AlertsReceived]:
