@@ -1,6 +1,10 @@
-"""A small ML system's exporter: the guide's signals, healthy until the story says otherwise."""
+"""A small ML system's exporter: the guide's signals, healthy until somebody says otherwise.
+
+The demo's story moves the values; where it runs by itself (`receiver.demo.model`), `POST /set?safety_margin=0.9` does.
+"""
 
 import asyncio
+import math
 
 from aiohttp import web
 
@@ -18,15 +22,28 @@ HEALTHY: dict[str, float] = {
 
 
 class Exporter:
-    """Serves `/metrics`; the story moves `values`."""
+    """Serves `/metrics`; the story, or `/set`, moves `values`."""
 
     def __init__(self) -> None:
         self.values = dict(HEALTHY)
         self.scraped = asyncio.Event()
         self.app = web.Application()
         self.app.router.add_get("/metrics", self._metrics)
+        self.app.router.add_post("/set", self._set)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         self.scraped.set()
         lines = (f'{name}{{system="landing-7"}} {value:.6g}\n' for name, value in self.values.items())
         return web.Response(text="".join(lines))
+
+    async def _set(self, request: web.Request) -> web.Response:
+        """Move signals; one that is none, or no number, changes nothing."""
+        try:
+            moved = {name: float(value) for name, value in request.query.items()}
+        except ValueError:
+            moved = {}
+        if not moved or not moved.keys() <= self.values.keys() or not all(map(math.isfinite, moved.values())):
+            known = ", ".join(self.values)
+            return web.Response(status=400, text=f"write /set?NAME=NUMBER, with a name of: {known}\n")
+        self.values |= moved
+        return web.Response(text="".join(f"{name} is {value:.6g}\n" for name, value in moved.items()))

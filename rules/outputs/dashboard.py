@@ -1,4 +1,8 @@
-"""Policy → a Grafana dashboard: what fires, every signal with its thresholds, and Tocsin's own health."""
+"""Policy → a Grafana dashboard: what fires, incidents, deadlines, deliveries, and every signal with its thresholds.
+
+What an error budget or a burn rate is, is a signal too: the policy's SLOs compile to recorded ones. Tocsin's own health
+has a dashboard of its own (deploy/grafana).
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -13,6 +17,16 @@ COLORS = {1: "blue", 2: "yellow", 3: "orange", 4: "red"}
 WIDTH, HEIGHT = 8, 7
 """Of a panel; Grafana's grid is 24 wide."""
 
+STATS = 4
+"""Height of the first row."""
+
+FIGURES = (
+    ("Incidents, by level", 'sum by (level) (max by (level, state) (tocsin_incidents{state=~"open|acknowledged"}))'),
+    ("Incidents with a deadline overdue", "max(tocsin_overdue_windows)"),
+    ("Deliveries, a second", "sum by (channel, outcome) (rate(tocsin_notifications_total[5m]))"),
+)
+"""What becomes of alerts: the second row."""
+
 
 def render(policy: Policy) -> bytes:
     """The dashboard's JSON, for Grafana's import or provisioning."""
@@ -21,6 +35,7 @@ def render(policy: Policy) -> bytes:
         _stat("Signals lost", 'count(ALERTS{alertstate="firing",twin="true"}) or vector(0)', 6),
         _stat("Rules failing", "sum(increase(prometheus_rule_evaluation_failures_total[5m])) or vector(0)", 12),
         _stat("Oldest undelivered emergency", "max(tocsin_oldest_undelivered_emergency_seconds)", 18, "s"),
+        *_figures(),
         *_signals(policy),
     ]
     dashboard = {
@@ -49,10 +64,22 @@ def _stat(title: str, expr: str, x: int, unit: str = "none") -> dict[str, Any]:
         "type": "stat",
         "title": title,
         "datasource": SOURCE,
-        "gridPos": {"x": x, "y": 0, "w": 6, "h": 4},
+        "gridPos": {"x": x, "y": 0, "w": 6, "h": STATS},
         "targets": [{"refId": "A", "expr": expr, "datasource": SOURCE}],
         "fieldConfig": {"defaults": {"unit": unit, "thresholds": {"mode": "absolute", "steps": steps}}},
     }
+
+
+def _figures() -> Iterator[dict[str, Any]]:
+    for place, (title, expr) in enumerate(FIGURES):
+        yield {
+            "type": "timeseries",
+            "title": title,
+            "datasource": SOURCE,
+            "gridPos": {"x": place * WIDTH, "y": STATS, "w": WIDTH, "h": HEIGHT},
+            "targets": [{"refId": "A", "expr": expr, "datasource": SOURCE}],
+            "fieldConfig": {"defaults": {"unit": "none", "min": 0}},
+        }
 
 
 def _signals(policy: Policy) -> Iterator[dict[str, Any]]:
@@ -72,7 +99,7 @@ def _signals(policy: Policy) -> Iterator[dict[str, Any]]:
             "title": str(source),
             "description": "\n".join([*([help_] if help_ else []), *told]),
             "datasource": SOURCE,
-            "gridPos": {"x": column * WIDTH, "y": 4 + row * HEIGHT, "w": WIDTH, "h": HEIGHT},
+            "gridPos": {"x": column * WIDTH, "y": STATS + (1 + row) * HEIGHT, "w": WIDTH, "h": HEIGHT},
             "targets": [{"refId": "A", "expr": str(source), "datasource": SOURCE}],
             "fieldConfig": {
                 "defaults": {

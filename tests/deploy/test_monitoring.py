@@ -1,22 +1,29 @@
 """The examples for Prometheus, Alertmanager, compose and Grafana fit what Tocsin compiles and exposes."""
 
+import asyncio
 import json
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import aiohttp
 import promql_parser
 import pytest
 import yaml
 
-from receiver.metrics import Metrics
+from receiver.channels.configured import configured_channels
+from receiver.demo.model import PORT
+from receiver.demo.tools import free_port
 from receiver.settings import Settings
+from rules.load import load
+from rules.outputs import render
 from tests.deploy.conftest import ROOT
+from tests.deploy.exposed import exposed, metrics_in
 from tests.end_to_end.conftest import need
 
 DEPLOY = ROOT / "deploy"
@@ -34,11 +41,11 @@ def run(*command: str) -> str:
     return result.stdout
 
 
-@pytest.fixture
-def compiled(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the compose file's first step writes, by the very arguments it has there."""
     command, *arguments = compose()["services"]["compile"]["command"]
-    out = tmp_path / "compiled"
+    out = tmp_path_factory.mktemp("compose") / "compiled"
     places = {"/etc/tocsin/policy.yaml": str(DEPLOY / "kubernetes/base/policy.yaml"), "--out=/compiled": f"--out={out}"}
     run(sys.executable, "-m", "receiver.cli", command, *(places.get(each, each) for each in arguments))
     return out
@@ -47,8 +54,9 @@ def compiled(tmp_path: Path) -> Path:
 def test_prometheus_takes_the_configuration(compiled: Path) -> None:
     """promtool finds prometheus.yml and the compiled rules it names good."""
     need("promtool")
-    shutil.copy(DEPLOY / "prometheus" / "prometheus.yml", compiled.parent)
-    assert "1 rule files found" in run("promtool", "check", "config", str(compiled.parent / "prometheus.yml"))
+    for name in ("prometheus.yml", "self-rules.yml"):
+        shutil.copy(DEPLOY / "prometheus" / name, compiled.parent)
+    assert "2 rule files found" in run("promtool", "check", "config", str(compiled.parent / "prometheus.yml"))
 
 
 def test_alertmanager_takes_the_configurations(compiled: Path) -> None:
@@ -83,6 +91,7 @@ def test_tocsin_is_scraped_under_the_name_that_the_rules_ask_for(compiled: Path)
     targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in prometheus["scrape_configs"]}
     assert set(re.findall(r'up\{job="([^"]+)"\}', rules)) == {"tocsin"}
     assert targets["tocsin"] == ["tocsin:8095"]
+    assert targets["models"] == [f"model:{PORT}"]
 
 
 def test_compose_refers_to_what_it_has() -> None:
@@ -95,6 +104,7 @@ def test_compose_refers_to_what_it_has() -> None:
         named = {volume.partition(":")[0] for volume in service.get("volumes", ()) if volume[0] not in "./$"}
         assert named <= set(document["volumes"])
         assert re.fullmatch(r"[\w/.-]+:v?\d+\.\d+\.\d+", service["image"])
+        assert all((DEPLOY / each["path"]).is_file() or not each["required"] for each in service.get("env_file", ()))
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert services["tocsin"]["image"] == f"tocsin:{version}"
@@ -105,13 +115,14 @@ def test_compose_mounts_files_that_exist() -> None:
     mounted = [volume for service in compose()["services"].values() for volume in service.get("volumes", ())]
     files = {re.sub(r"^\$\{\w+:-(.*?)\}", r"\1", volume).partition(":")[0] for volume in mounted}
     files = {file for file in files if file.startswith(".")}
-    assert len(files) == 2
+    assert len(files) == 3
     assert all((DEPLOY / file).is_file() for file in files)
 
 
 def test_composes_settings_are_understood(tmp_path: Path) -> None:
     """The variables in the compose file are settings, and enough to listen to others."""
-    environment = compose()["services"]["tocsin"]["environment"]
+    shipped = (line.split("=", 1) for line in (DEPLOY / "compose.env").read_text().splitlines() if line[0] != "#")
+    environment = dict(shipped) | compose()["services"]["tocsin"]["environment"]
     for name in ("webhook-token", "api-tokens"):
         (tmp_path / name).write_text(f"{name}-secret")
     moved = {name: text.replace("/run/secrets", str(tmp_path)) for name, text in environment.items()}
@@ -119,6 +130,41 @@ def test_composes_settings_are_understood(tmp_path: Path) -> None:
     settings = Settings.read({**moved, "TOCSIN_LISTEN": "0.0.0.0:8095"})
     assert settings.warnings == ()
     settings.require_safe()
+    services = set(compose()["services"])
+    asked = [environment[f"TOCSIN_{name}_URL"] for name in ("SMTP", "ALERTMANAGER", "PROMETHEUS")]
+    assert {urlsplit(url).hostname for url in asked} <= services
+    policy = load([DEPLOY / "kubernetes" / "base" / "policy.yaml"])
+    assert "email" in configured_channels(policy, settings)
+
+
+async def test_the_model_is_moved_by_hand() -> None:
+    """The compose file's exporter, by its very command, serves the signal that the example's policy watches, and moves
+    it where that is asked for properly."""
+    program, *arguments = compose()["services"]["model"]["entrypoint"]
+    assert program == "python"
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, str(port), cwd=ROOT)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        await answers(session)
+        for path, status in (("/set?safety_margin=0.9", 200), ("/set?safety_margin=nan", 400), ("/set?other=1", 400)):
+            async with session.post(path) as answer:
+                assert answer.status == status
+        async with session.get("/metrics") as answer:
+            assert 'safety_margin{system="landing-7"} 0.9\n' in await answer.text()
+    process.terminate()
+    assert await process.wait() == 0
+
+
+async def answers(session: aiohttp.ClientSession) -> None:
+    """Wait until it serves."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                async with session.get("/metrics") as answer:
+                    assert answer.status == 200
+                    return
+            except aiohttp.ClientConnectionError:
+                await asyncio.sleep(0.05)
 
 
 def test_alertmanager_reads_the_token_where_compose_puts_it(compiled: Path) -> None:
@@ -129,32 +175,26 @@ def test_alertmanager_reads_the_token_where_compose_puts_it(compiled: Path) -> N
     assert "webhook-token" in compose()["services"]["alertmanager"]["secrets"]
 
 
-def dashboard() -> dict[str, Any]:
-    """The dashboard about Tocsin itself."""
-    return json.loads((DEPLOY / "grafana" / "tocsin.json").read_text())
+DASHBOARDS = {name: (DEPLOY / "grafana" / f"{name}.json").read_text() for name in ("tocsin", "dashboard")}
 
 
-def metrics_in(expression: promql_parser.Expr) -> Iterator[str]:
-    """The metrics that a parsed query reads."""
-    return re.finditer(r"\b(tocsin_\w+|up)\b(?=\{)", expression.prettify())
+@pytest.fixture(params=DASHBOARDS)
+def panels(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    """The panels of each dashboard."""
+    return [panel for panel in json.loads(DASHBOARDS[request.param])["panels"] if panel["type"] != "row"]
 
 
-def test_the_dashboard_reads_metrics_that_exist() -> None:
-    """Every query of the dashboard is PromQL, and every metric in it is one that Tocsin exposes."""
-    exposed = {"up"}
-    for family in Metrics().registry.collect():
-        endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
-        exposed |= {family.name + ending for ending in endings}
-    queries = [target["expr"] for panel in dashboard()["panels"] for target in panel["targets"]]
-    read = {found[0] for query in queries for found in metrics_in(promql_parser.parse(query))}
-    assert len(queries) > 15
-    assert read <= exposed
-    assert len(read) > 12
+def test_dashboards_read_metrics_that_exist(panels: list[dict[str, Any]]) -> None:
+    """Every query is PromQL, and every metric of Tocsin's in it is one that Tocsin exposes."""
+    queries = [target["expr"] for panel in panels for target in panel["targets"]]
+    read = {found for query in queries for found in metrics_in(promql_parser.parse(query.replace("$job", "tocsin")))}
+    assert len(queries) > 7
+    assert read <= set(exposed())
+    assert len(read) > 3
 
 
-def test_the_dashboards_panels_lie_side_by_side() -> None:
+def test_panels_lie_side_by_side(panels: list[dict[str, Any]]) -> None:
     """Panels have ids of their own and do not overlap on Grafana's grid of 24."""
-    panels = dashboard()["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     taken: set[tuple[int, int]] = set()
     for place in (panel["gridPos"] for panel in panels):
@@ -163,3 +203,11 @@ def test_the_dashboards_panels_lie_side_by_side() -> None:
         assert not cells & taken
         assert max(x for x, _ in cells) < 24
         taken |= cells
+
+
+def test_the_example_is_what_is_compiled() -> None:
+    """deploy/grafana/dashboard.json is what `tocsin compile` makes of the example's policy."""
+    policy = load([DEPLOY / "kubernetes" / "base" / "policy.yaml"])
+    assert DASHBOARDS["dashboard"] == render(policy).files["dashboard.json"].decode(), (
+        "compile deploy/kubernetes/base/policy.yaml, and copy its dashboard.json to deploy/grafana"
+    )
