@@ -1,6 +1,8 @@
 """The policy's files change under a running receiver, as an editor or the kubelet changes them."""
 
+import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,10 +11,12 @@ import aiohttp
 import pytest
 import structlog
 
+from receiver.demo.tools import free_port
 from receiver.service import Service
 from receiver.settings import Settings
 from tests.end_to_end.conftest import until
 from tests.end_to_end.processes import POLICY
+from tests.end_to_end.processes import serving as running
 from tests.mounting import mount, swap
 
 WIDER = POLICY + '      - {name: drift_high, condition: "drift > 3", severity: 3, channels: [email]}\n'
@@ -94,3 +98,23 @@ async def test_a_file_that_is_being_written_is_left_alone(
         os.utime(file, (0, 0))
         await files.look()
         assert (service.desk.refused, "drift_high" in rules(service)) == ((), True)
+
+
+async def test_sighup_reads_the_files_at_once(environment: dict[str, str], tmp_path: Path) -> None:
+    """A running receiver that is sent SIGHUP has read its policy again, changed or not."""
+    file = tmp_path / "policy.yaml"
+    file.write_text(POLICY)
+    port = free_port()
+    async with running(file, environment, port) as process, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+        before = await read_at(http)
+        process.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(30):
+            while await read_at(http) == before:
+                await asyncio.sleep(0.05)
+
+
+async def read_at(http: aiohttp.ClientSession) -> str:
+    """When the policy was last read, as the metric has it."""
+    name = "tocsin_policy_last_reload_success_timestamp_seconds "
+    (line,) = [line for line in (await text(http, "/metrics")).splitlines() if line.startswith(name)]
+    return line
