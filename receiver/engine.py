@@ -11,7 +11,7 @@ from typing import TypeVar
 from receiver.audit import Audit, Ledger
 from receiver.core.copies import changed
 from receiver.core.draft import Refusal
-from receiver.core.events import AlertsReceived, Bounced, Overtaken, Reported, TimePassed
+from receiver.core.events import AlertsReceived, Arrived, Bounced, Event, Overtaken, Reported, TimePassed
 from receiver.core.model import Instant, Notification, State, Status
 from receiver.core.outbox import allot, bundle, counted_when_due, counted_when_planned, lane
 from receiver.core.plan import Book, Playbook
@@ -224,6 +224,15 @@ class Engine:
 
         One that is still waiting (its sender has not reported yet) stays as it is: ask again.
         """
+        status = self._hear(notification_id, lambda stored: Bounced(stored, reason), now)
+        return Status.GAVE_UP if status is Status.DELIVERED else status
+
+    def arrive(self, notification_id: str, reference: str, now: Instant) -> None:
+        """Record that a notification went out although its sender never heard so; one that is final stays as it is."""
+        self._hear(notification_id, lambda stored: Arrived(stored, reference), now)
+
+    def _hear(self, notification_id: str, news: Callable[[Notification], Event], now: Instant) -> Status | None:
+        """A provider's news of a notification; returns its status before, None: unknown."""
         with self._store.transaction() as transaction:
             named = transaction.notifications([notification_id]).get(notification_id)
             if named is None:
@@ -231,9 +240,9 @@ class Engine:
             work = self._work(transaction, now)
             work.load([], [named.incident_id])
             stored = transaction.notifications([notification_id])[notification_id]
-            work.decide(work.by_id(stored.incident_id), Bounced(stored, reason))
+            work.decide(work.by_id(stored.incident_id), news(stored))
             work.save()
-            return Status.GAVE_UP if stored.status is Status.DELIVERED else stored.status
+            return stored.status
 
     def _work(self, transaction: Transaction, now: Instant) -> Work:
         def book(version: str | None) -> Book:
@@ -285,8 +294,12 @@ class Engine:
 
 
 def _lease(notification: Notification, worker: str, now: Instant) -> Notification:
-    """The lease names its claim, not only its worker: one that slept may come to claim the same message twice."""
-    return changed(notification, leased_by=f"{worker}@{now}", due_at=Instant(now + LEASE))
+    """The lease names its claim, not only its worker: one that slept may come to claim the same message twice.
+
+    A lease that was left behind is a try whose end nobody knows.
+    """
+    tried = notification.attempts + bool(notification.leased_by)
+    return changed(notification, attempts=tried, leased_by=f"{worker}@{now}", due_at=Instant(now + LEASE))
 
 
 def _is_held(stored: Notification | None, claimed: Notification) -> bool:

@@ -8,7 +8,8 @@ by hand: the rejection says so, and the core tells the next channel.
 from xml.sax.saxutils import escape, quoteattr
 
 from receiver.channels import Outgoing
-from receiver.channels.twilio import DIGITS_PATH, STATUS_PATH, Account, Twilio, is_number
+from receiver.channels.twilio import DIGITS_PATH, STATUS_PATH, TIMEOUT, Account, Twilio, is_number
+from receiver.channels.twilio_lookup import Wanted
 from receiver.core.events import Outcome, Rejected
 from receiver.core.model import Kind
 from receiver.messages.plain import cut, plain
@@ -19,6 +20,8 @@ KEYS = "Press 1 to acknowledge. Press 2 to escalate."
 ELSEWHERE = "Acknowledge it in Tocsin."
 RING = 60
 """Seconds it rings; Twilio's default, said because answering machines depend on it."""
+EVENTS = ("initiated", "completed")
+"""What Twilio tells of a call: that it has it, should its answer have been lost, and what became of it."""
 _NO_XML = dict.fromkeys((0xFFFE, 0xFFFF))
 """Code points that are no characters, which XML refuses."""
 _KEY_WAIT = 8
@@ -28,7 +31,7 @@ _KEY_WAIT = 8
 class PhoneSender:
     """Makes one call per message."""
 
-    def __init__(self, account: Account, *, timeout: float = 15.0) -> None:
+    def __init__(self, account: Account, *, timeout: float = TIMEOUT) -> None:
         """`timeout`: seconds for a whole request."""
         self._twilio = Twilio(account, timeout=timeout)
 
@@ -38,15 +41,16 @@ class PhoneSender:
         if not is_number(notification.recipient):
             return Rejected(f"no number for {notification.recipient}: call by hand")
         answer_url = account.callback(DIGITS_PATH, notification.id)
-        return await self._twilio.create(
-            "Calls",
-            {
-                "To": notification.recipient,
-                "Twiml": twiml(outgoing.message.speech, answer_url, is_page=notification.kind is Kind.PAGE),
-                "Timeout": str(RING),
-                "StatusCallback": account.callback(STATUS_PATH, notification.id),
-            },
+        status_url = account.callback(STATUS_PATH, notification.id)
+        form = (
+            ("To", notification.recipient),
+            ("Twiml", twiml(outgoing.message.speech, answer_url, is_page=notification.kind is Kind.PAGE)),
+            ("Timeout", str(RING)),
+            ("StatusCallback", status_url),
+            *(("StatusCallbackEvent", event) for event in EVENTS if status_url),
         )
+        wanted = Wanted(notification.recipient, notification.created_at)
+        return await self._twilio.send("Calls", form, wanted, notification.attempts)
 
     async def close(self) -> None:
         """Let go of the connections."""

@@ -1,11 +1,11 @@
-"""One POST and its answer, for the channels that speak HTTP themselves (Twilio, webhook).
+"""One request and its answer, for the channels that speak HTTP themselves (Twilio, webhook).
 
 Rules: redirects are never followed (they would carry credentials, or the message, elsewhere); an answer is
 read up to a cap and within the time given; what goes wrong comes back as a value, in words without the URL,
 because a URL may hold a secret. Nothing is tried twice: that is the core's business.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -74,12 +74,24 @@ class Poster:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(
-        self, url: str, data: bytes | Mapping[str, str], headers: Mapping[str, str]
+        self, url: str, data: bytes | Sequence[tuple[str, str]], headers: Mapping[str, str]
     ) -> Answer | Unanswered | Unsendable:
-        """POST bytes, or a mapping as a form. Never raises for what the world does."""
+        """POST bytes, or pairs as a form. Never raises for what the world does."""
+        # A list of pairs is a form to aiohttp, a tuple is not.
+        return await self._ask("POST", url, headers, data if isinstance(data, bytes) else list(data), MAX_ANSWER)
+
+    async def get(
+        self, url: str, headers: Mapping[str, str], cap: int = MAX_ANSWER
+    ) -> Answer | Unanswered | Unsendable:
+        """GET it; `cap` as MAX_ANSWER. Never raises for what the world does."""
+        return await self._ask("GET", url, headers, None, cap)
+
+    async def _ask(
+        self, method: str, url: str, headers: Mapping[str, str], data: bytes | list[tuple[str, str]] | None, cap: int
+    ) -> Answer | Unanswered | Unsendable:
         try:
-            async with self._open().post(url, data=data, headers=headers, allow_redirects=False) as response:
-                body, whole = await _read(response)
+            async with self._open().request(method, url, data=data, headers=headers, allow_redirects=False) as response:
+                body, whole = await _read(response, cap)
                 return Answer(response.status, response.headers, body, whole)
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             return Unsendable("the URL is not one that can be posted to")
@@ -113,14 +125,14 @@ class Poster:
             await self._session.close()
 
 
-async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+async def _read(response: aiohttp.ClientResponse, cap: int) -> tuple[bytes, bool]:
     """The body as far as it comes. An answer that breaks off has said its status all the same."""
     body = bytearray()
     try:
         async for chunk in response.content.iter_any():
             body += chunk
-            if len(body) > MAX_ANSWER:
-                return bytes(body[:MAX_ANSWER]), False
+            if len(body) > cap:
+                return bytes(body[:cap]), False
     except (aiohttp.ClientError, TimeoutError, OSError):
         return bytes(body), False
     return bytes(body), True

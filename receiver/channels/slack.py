@@ -1,9 +1,11 @@
 """Slack: one thread per incident and channel; its first message always shows how the incident stands.
 
 Pages are new messages (edits and thread replies notify nobody): the first opens the thread, later ones are
-replies that are broadcast, with the policy's mention. News stays in the thread. Nothing protects against a
-double post: what may have been posted and was not recorded is posted again. A picture goes into the thread after
-its message, where the app may upload files; whatever becomes of it, the message is delivered.
+replies that are broadcast, with the policy's mention. News stays in the thread. Slack drops no doubles: a try
+that follows another first looks for what that one may have posted (receiver/channels/slack_lookup.py), where the
+bot may read the channel; what it does not find is posted again. A picture
+goes into the thread after its message, where the app may upload files; whatever becomes of it, the message is
+delivered.
 """
 
 import asyncio
@@ -17,11 +19,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 from receiver.channels import Outgoing
 from receiver.channels.posting import excerpt, patience
 from receiver.channels.slack_blocks import Block, fallback, parent, reply
+from receiver.channels.slack_lookup import Posted, Search, metadata
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Kind
 
-TIMEOUT = 10.0
-"""Seconds for one call; a message takes two at most."""
+TIMEOUT = 7.0
+"""Seconds for one call; a message takes two, and the search of a later try."""
 
 UPLOAD_TIMEOUT = 4.0
 """Seconds for a picture's three calls together."""
@@ -58,24 +61,6 @@ _log.setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
-    """Where a message stands in Slack; kept as ``channel:ts``, with ``:bundle`` where it is of several incidents."""
-
-    channel: str
-    ts: str
-    bundle: bool = False
-
-    @classmethod
-    def parse(cls, reference: str) -> "Posted | None":
-        """The place a reference names; None: there is none."""
-        parts = reference.split(":")
-        return cls(parts[0], parts[1], parts[2:] == ["bundle"]) if len(parts) >= 2 else None
-
-    def __str__(self) -> str:
-        return f"{self.channel}:{self.ts}{':bundle' if self.bundle else ''}"
-
-
-@dataclass(frozen=True, slots=True)
 class Failed:
     """A call that brought nothing: Slack's word for it, and what it means."""
 
@@ -108,6 +93,7 @@ class SlackSender:
             logger=_log,
         )
         self._client.proxy = None  # from HTTPS_PROXY otherwise, and NO_PROXY is not honoured
+        self._search = Search(self._client, timeout)
 
     async def send(self, outgoing: Outgoing) -> Outcome:
         """Post it, and show in the thread's first message how the incident stands now."""
@@ -119,7 +105,8 @@ class SlackSender:
             painted = await self._repaint(outgoing, repaint)
             if isinstance(painted, Retry):
                 return painted
-        outcome = await self._post(outgoing, thread)
+        found = await self._search.find(outgoing, thread) if outgoing.notification.attempts else None
+        outcome = Delivered(str(found)) if found else await self._post(outgoing, thread)
         if repaint and kind is Kind.PAGE and isinstance(outcome, Delivered):
             await self._repaint(outgoing, repaint)  # only paint: the page is out, whatever comes of it
         return outcome
@@ -145,6 +132,8 @@ class SlackSender:
         if isinstance(done, Failed):
             return done.outcome
         place = Posted(str(done.get("channel", "")), str(done.get("ts", "")), bundle=outgoing.message.count > 1)
+        if not thread and place.channel:
+            self._search.remember(outgoing.notification.recipient, place.channel)
         await self._add_picture(outgoing, thread or place)
         return Delivered(str(place) if place.channel and place.ts else "")
 
@@ -178,6 +167,7 @@ class SlackSender:
             "text": fallback(outgoing.message, _mention(outgoing)),
             "unfurl_links": False,
             "unfurl_media": False,
+            "metadata": metadata(outgoing),
         }
         if blocks:
             words["blocks"] = blocks

@@ -2,7 +2,8 @@
 
 from receiver.channels import Outgoing
 from receiver.channels.segments import fit
-from receiver.channels.twilio import STATUS_PATH, Account, Twilio, is_number
+from receiver.channels.twilio import STATUS_PATH, TIMEOUT, Account, Twilio, is_number
+from receiver.channels.twilio_lookup import Wanted
 from receiver.core.events import Outcome, Rejected
 from receiver.messages.plain import plain
 
@@ -14,7 +15,7 @@ VALIDITY = 600
 class SmsSender:
     """Sends one SMS per message."""
 
-    def __init__(self, account: Account, *, timeout: float = 15.0) -> None:
+    def __init__(self, account: Account, *, timeout: float = TIMEOUT) -> None:
         """`timeout`: seconds for a whole request."""
         self._twilio = Twilio(account, timeout=timeout)
 
@@ -23,15 +24,16 @@ class SmsSender:
         notification = outgoing.notification
         if not is_number(notification.recipient):
             return Rejected(f'"{notification.recipient}" is no telephone number with its country code (+4930123456)')
-        return await self._twilio.create(
-            "Messages",
-            {
-                "To": notification.recipient,
-                "Body": fit(plain(outgoing.message.short), SEGMENTS),
-                "ValidityPeriod": str(VALIDITY),
-                "StatusCallback": self._twilio.account.callback(STATUS_PATH, notification.id),
-            },
+        body = fit(plain(outgoing.message.short), SEGMENTS)
+        form = (
+            ("To", notification.recipient),
+            ("Body", body),
+            ("ValidityPeriod", str(VALIDITY)),
+            ("StatusCallback", self._twilio.account.callback(STATUS_PATH, notification.id)),
         )
+        # Up to the colon it says which incident and why now; what follows it may have changed since the last try.
+        wanted = Wanted(notification.recipient, notification.created_at, body.partition(":")[0])
+        return await self._twilio.send("Messages", form, wanted, notification.attempts)
 
     async def close(self) -> None:
         """Let go of the connections."""

@@ -1,13 +1,14 @@
 """Twilio's REST API, as far as SMS and calls have it in common: form, credentials, judging the answer.
 
 There is no idempotency key: a 5xx or a broken connection leaves open whether the message went out. The
-direction of that doubt is a Retry, said in so many words. A 429 was certainly not processed.
+direction of that doubt is a Retry, said in so many words; the next try first looks for what the last one may
+have left (receiver/channels/twilio_lookup.py). A 429 was certainly not processed.
 """
 
 import hmac
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
 from urllib.parse import quote, urlencode
@@ -15,6 +16,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from receiver.channels.posting import Answer, Poster, Unanswered, Unsendable, excerpt
+from receiver.channels.twilio_lookup import MAX_LIST, PAGE, Found, Unclear, Wanted, pick
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 
 API_URL = "https://api.twilio.com"
@@ -23,6 +25,11 @@ STATUS_PATH = "/callbacks/twilio/status"
 """Where Twilio tells what became of a message or a call; query: `notification`, its id."""
 DIGITS_PATH = "/callbacks/twilio/digits"
 """Where Twilio tells which key was pressed during a call; query: `notification`, the page's id."""
+
+TIMEOUT = 12.0
+"""Seconds for one request; a try takes two at most."""
+MAX_BLIND = 3
+"""Tries that are made although an earlier one may have gone out and nobody can tell: a page twice beats none."""
 
 _NUMBER = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 
@@ -74,17 +81,36 @@ def is_number(recipient: str) -> bool:
 class Twilio:
     """One account's API."""
 
-    def __init__(self, account: Account, *, timeout: float = 15.0) -> None:
+    def __init__(self, account: Account, *, timeout: float = TIMEOUT) -> None:
         """`timeout`: seconds for a whole request."""
         self.account = account
         self._poster = Poster(timeout)
+        self._headers = {"Authorization": f"Basic {account.credentials}", "Accept": "application/json"}
 
-    async def create(self, resource: str, form: Mapping[str, str]) -> Outcome:
-        """Create a message (``Messages``) or a call (``Calls``); an empty value is not sent."""
-        url = f"{self.account.api_url}/2010-04-01/Accounts/{quote(self.account.sid, safe='')}/{resource}.json"
-        values = {name: value for name, value in {"From": self.account.sender, **form}.items() if value}
-        headers = {"Authorization": f"Basic {self.account.credentials}", "Accept": "application/json"}
-        return judge(await self._poster.post(url, values, headers), self.account.secrets)
+    async def send(self, resource: str, form: Sequence[tuple[str, str]], wanted: Wanted, attempts: int) -> Outcome:
+        """Create a message (``Messages``) or a call (``Calls``), unless an earlier try proves to have done it.
+
+        `attempts`: the earlier tries. An empty value of the form is not sent.
+        """
+        if attempts:
+            found = await self._look(resource, wanted)
+            if isinstance(found, Found):
+                return Delivered(found.sid)
+            if isinstance(found, Unclear) and attempts >= MAX_BLIND:
+                return Retry(f"it may have been sent {attempts} times: {found.reason}")
+        values = [(name, value) for name, value in (("From", self.account.sender), *form) if value]
+        return judge(await self._poster.post(self._url(resource), values, self._headers), self.account.secrets)
+
+    async def _look(self, resource: str, wanted: Wanted) -> Found | Unclear | None:
+        """What Twilio has of it; None: certainly nothing."""
+        query = urlencode({"To": wanted.to, "PageSize": str(PAGE)})
+        answer = await self._poster.get(f"{self._url(resource)}?{query}", self._headers, MAX_LIST)
+        if not isinstance(answer, Answer) or answer.status != 200 or not answer.whole:
+            return Unclear("Twilio does not tell whether it has it")
+        return pick(_fields(answer).get(resource.lower()), wanted)
+
+    def _url(self, resource: str) -> str:
+        return f"{self.account.api_url}/2010-04-01/Accounts/{quote(self.account.sid, safe='')}/{resource}.json"
 
     async def close(self) -> None:
         """Let go of the connections."""

@@ -19,6 +19,7 @@ from receiver.core.events import (
     AddFollowUp,
     AlertsReceived,
     ApproveNotice,
+    Arrived,
     Bounced,
     Change,
     Declare,
@@ -51,7 +52,7 @@ from receiver.core.lifecycle import (
     void_acknowledgement,
 )
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
-from receiver.core.outcomes import bounce, settle
+from receiver.core.outcomes import arrive, bounce, settle
 from receiver.core.paging import lift_silence, start_paging, tell_threads, worsen
 from receiver.core.plan import Book
 from receiver.core.silences import hear, note_answer
@@ -98,6 +99,9 @@ def decide(
         case Bounced(notification, reason):
             bounced = bounce(draft, notification, reason)
             return draft.effects(bounced) if bounced else Effects()
+        case Arrived(notification, reference):
+            arrived = arrive(draft, notification, reference)
+            return draft.effects(arrived) if arrived else Effects()
         case _:
             refusal = _act(draft, event)
             if refusal:

@@ -242,6 +242,15 @@ class Bounced:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """The provider says that it has a message of which we did not hear: the answer to an earlier try was lost."""
+
+    notification: Notification
+    """As it is stored."""
+    reference: str
+
+
 Outcome = Delivered | Retry | Rejected | Overtaken
 
 
@@ -267,5 +276,6 @@ Event = (
     | TimePassed
     | Reported
     | Bounced
+    | Arrived
     | Answered
 )

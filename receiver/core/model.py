@@ -274,6 +274,7 @@ class Notification:
     """Serial of the page it belongs to; 0 if it is none."""
     status: Status = Status.WAITING
     attempts: int = 0
+    """Tries so far, those whose end nobody knows included: from the second on, it may have gone out already."""
     leased_by: str = ""
     superseded: bool = False
     """Overtaken: not to be sent any more, unless it is under way already."""

@@ -12,12 +12,10 @@ from receiver.core.paging import rescue
 
 def settle(draft: Draft, event: Reported) -> Notification:
     """Decide on a sender's report; returns the notification in its new form."""
-    tried = changed(event.notification, attempts=event.notification.attempts + 1, leased_by="", bundle_at=None)
+    tried = changed(event.notification, attempts=event.notification.attempts + 1, leased_by="")
     match event.outcome:
         case Delivered(reference):
-            draft.enter(Fact.DELIVERED, **_names(tried), attempts=tried.attempts)
-            _note_delivery(draft, tried)
-            return _final(draft, tried, Status.DELIVERED, reference=reference)
+            return _deliver(draft, tried, reference)
         case Overtaken():
             return _withhold(draft, event.notification)
         case Rejected(reason):
@@ -37,6 +35,19 @@ def bounce(draft: Draft, notification: Notification, reason: str) -> Notificatio
     return _give_up(draft, notification, reason)
 
 
+def arrive(draft: Draft, notification: Notification, reference: str) -> Notification | None:
+    """News that it went out. None: that was known, or a try is under way that will tell by itself."""
+    if notification.status is not Status.WAITING or notification.leased_by:
+        return None
+    return _deliver(draft, notification, reference)
+
+
+def _deliver(draft: Draft, notification: Notification, reference: str) -> Notification:
+    draft.enter(Fact.DELIVERED, **_names(notification), attempts=notification.attempts)
+    _note_delivery(draft, notification)
+    return _final(draft, notification, Status.DELIVERED, reference=reference)
+
+
 def _note_delivery(draft: Draft, notification: Notification) -> None:
     page = draft.incident.page
     if notification.kind is Kind.PAGE and notification.page == page.serial:
@@ -48,12 +59,15 @@ def _try_again(draft: Draft, notification: Notification, reason: str, after: int
     if notification.superseded:
         return _overtake(draft, notification)
     kind = draft.book.channel_type(notification.channel) or "webhook"
-    due_at = draft.now + retry_delay(kind, notification.id, notification.attempts, after)
+    # What left together is tried again together: it would be a storm otherwise.
+    together = notification.bundle_at
+    whose = notification.id if together is None else f"{notification.channel}/{notification.recipient}/{together}"
+    due_at = Instant(draft.now + retry_delay(kind, whose, notification.attempts, after))
     if due_at >= notification.give_up_at:
         return _give_up(draft, notification, reason)
-    if notification.attempts == 1:
+    if not notification.detail:
         draft.enter(Fact.SEND_FAILED, **_names(notification), reason=reason)
-    return changed(notification, due_at=Instant(due_at), detail=reason)
+    return changed(notification, due_at=due_at, bundle_at=together and due_at, detail=reason)
 
 
 def _give_up(draft: Draft, notification: Notification, reason: str) -> Notification:

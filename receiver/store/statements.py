@@ -112,7 +112,8 @@ INSERT INTO meta (name, value) VALUES ('probe', :value) ON CONFLICT (name) DO UP
 """
 
 RELEASE_LEASES = """
-UPDATE notifications SET leased_by = '', due_at = created_at WHERE status = 'waiting' AND leased_by <> ''
+UPDATE notifications SET leased_by = '', due_at = created_at, attempts = attempts + 1
+WHERE status = 'waiting' AND leased_by <> ''
 """
 
 TAKE_NUMBERS = """

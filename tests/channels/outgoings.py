@@ -50,6 +50,7 @@ def outgoing(
     message=None,
     headers=(),
     number="n1",
+    attempts=0,
 ):
     """One message to one recipient on a channel of that type."""
     return Outgoing(
@@ -66,6 +67,7 @@ def outgoing(
             due_at=None,
             give_up_at=Instant(OPENED_AT + 10**12),
             page=page if kind is Kind.PAGE else 0,
+            attempts=attempts,
         ),
         channel=Channel(name=channel, type=channel, recipients=(recipient,), headers=headers),
         message=replace(MESSAGE, **(message or {})),

@@ -21,11 +21,12 @@ def outgoing(
     sequence=1,
     recipient="",
     beside=(),
+    attempts=0,
     **data,
 ):
     """One message; `beside` are further incidents that it is bundled with."""
     notification = samples.notification(kind, reason, channel, incident, sequence, **data)
-    notification = replace(notification, recipient=recipient or notification.recipient)
+    notification = replace(notification, recipient=recipient or notification.recipient, attempts=attempts)
     items = ((notification, incident), *((notification, each) for each in beside))
     now = Instant(samples.NOON + 2 * MINUTE)
     return Outgoing(

@@ -291,3 +291,45 @@ PICTURE = Picture(b"\x89PNG picture", "safety_margin, as Prometheus had it")
 
 def pictured(message):
     return replace(message, message=replace(message.message, picture=PICTURE))
+
+
+@pytest.mark.parametrize("recipient", ["#incident-response", CHANNEL])
+async def test_page_whose_answer_was_lost_is_found(slack, recipient):
+    """A later try, even of a Tocsin that has just started, finds what was posted by its key and posts nothing."""
+    slack.wire.faults.append(wire.lose_answer)
+    first = SlackSender(TOKEN, f"{slack.wire.url}/api", 1.0)
+    assert isinstance(await first.send(outgoing("slack", recipient=recipient)), Retry)
+    again = SlackSender(TOKEN, f"{slack.wire.url}/api", 1.0)
+    outcome = await again.send(outgoing("slack", recipient=recipient, attempts=1))
+    assert outcome == Delivered(f"{CHANNEL}:{next(iter(slack.messages))}")
+    assert len(slack.shown) == 1
+
+
+async def test_reply_whose_answer_was_lost_is_found(slack, sender):
+    """In a thread too; another message of the same thread is not taken for it."""
+    first = await sender.send(outgoing("slack"))
+    late = {"thread": first.reference, "sequence": 2}
+    slack.wire.faults.append(wire.lose_answer)
+    assert isinstance(await sender.send(outgoing("slack", Kind.PAGE, Reason.ESCALATED, **late)), Retry)
+    await sender.send(outgoing("slack", Kind.PAGE, Reason.ESCALATED, attempts=1, **late))
+    assert len(slack.shown) == 2
+    assert isinstance(
+        await sender.send(
+            outgoing("slack", Kind.PAGE, Reason.REPEATED, thread=first.reference, sequence=3, attempts=1)
+        ),
+        Delivered,
+    )
+    assert len(slack.shown) == 3
+
+
+async def test_what_cannot_be_looked_for_is_posted_again(slack, sender):
+    """Without the scopes, without an answer, or in another channel: a message twice is better than none."""
+    slack.readable = False
+    for attempts in range(1, 4):
+        assert isinstance(await sender.send(outgoing("slack", attempts=attempts)), Delivered)
+    assert len(slack.shown) == 3
+    slack.readable = True
+    for fault in (wire.hang, Reply(200, {"ok": True, "messages": [None, {}]}), Reply(429)):
+        slack.wire.faults.append(fault)
+        assert isinstance(await sender.send(outgoing("slack", attempts=1)), Delivered)
+    assert len(slack.shown) == 6

@@ -86,6 +86,7 @@ async def test_call_offers_keys_twice(twilio, make):
         assert gather.findtext("Say").startswith("Emergency. Incident 12, safety critical failure")
         assert "Press 1 to acknowledge. Press 2 to escalate." in gather.findtext("Say")
     assert form["StatusCallback"] == "https://tocsin.example/callbacks/twilio/status?notification=n1"
+    assert form["StatusCallbackEvent"] == ["initiated", "completed"]
 
 
 async def test_call_without_external_url_offers_no_keys(twilio, make):
@@ -207,6 +208,74 @@ async def test_closing_twice_or_unused_does_no_harm(twilio, make):
     sender = make(SmsSender)
     await sender.close()
     await sender.close()
+
+
+KINDS = pytest.mark.parametrize(("kind", "message"), [(SmsSender, sms), (PhoneSender, call)])
+
+
+def went_out(twilio):
+    return len(twilio.messages) + len(twilio.calls)
+
+
+async def test_sms_whose_answer_was_lost_is_not_sent_twice(twilio, make):
+    """Before a second try Twilio's list is read; what stands there is delivered, though its words have changed since."""
+    sender = make(SmsSender)
+    twilio.wire.faults.append(wire.lose_answer)
+    short = "T#12 EMERGENCY: margin. Ack by 14:28 UTC"
+    assert isinstance(await sender.send(sms(message={"short": short})), Retry)
+    short = "T#12 EMERGENCY: margin. Ack now (due 14:28 UTC)"
+    outcome = await sender.send(sms(message={"short": short}, attempts=1))
+    assert (outcome, went_out(twilio)) == (Delivered(f"SM{1:032x}"), 1)
+
+
+@pytest.mark.parametrize(
+    ("other", "clock", "status"),
+    [
+        ("T#12 ESCALATED EMERGENCY: margin", 0, "queued"),
+        ("T#13 EMERGENCY: margin", 0, "queued"),
+        ("T#12 EMERGENCY: margin", -7, "sent"),
+        ("T#12 EMERGENCY: margin", 0, "undelivered"),
+    ],
+    ids=["another message of the incident", "another incident", "an older one", "one that never arrived"],
+)
+async def test_another_sms_is_not_taken_for_ours(twilio, make, other, clock, status):
+    """What is not certainly this message does not keep it from being sent."""
+    sender = make(SmsSender)
+    await sender.send(sms(message={"short": other}))
+    twilio.clock, twilio.status = twilio.clock + clock, status
+    outcome = await sender.send(sms(message={"short": "T#12 EMERGENCY: margin"}, attempts=9))
+    assert (outcome, went_out(twilio)) == (Delivered(f"SM{2:032x}"), 2)
+
+
+@KINDS
+async def test_nothing_there_means_sending(twilio, make, kind, message):
+    """A list without it proves that the last try did nothing, however many there were."""
+    assert isinstance(await make(kind).send(message(attempts=9)), Delivered)
+    assert went_out(twilio) == 1
+
+
+@KINDS
+@pytest.mark.parametrize("trouble", [Reply(503), Reply(404), Reply(200, b"[]"), Reply(200, {}), wire.hang])
+async def test_where_nobody_can_tell_three_tries_are_made(twilio, make, kind, message, trouble):
+    """Without an answer to the question it goes out again, three times at most; then only the question is asked."""
+    for attempts, sent in ((1, 1), (2, 2), (3, 2), (4, 2)):
+        twilio.wire.faults.append(trouble)
+        outcome = await make(kind, timeout=0.3).send(message(attempts=attempts))
+        assert isinstance(outcome, Delivered if attempts < 3 else Retry)
+        assert went_out(twilio) == sent
+    assert "may have been sent" in outcome.reason
+
+
+async def test_a_call_to_that_number_may_be_ours(twilio, make):
+    """A list of calls says nothing of what was spoken: in doubt it rings again, three times at most."""
+    sender = make(PhoneSender)
+    twilio.wire.faults.append(wire.lose_answer)
+    await sender.send(call())
+    assert isinstance(await sender.send(call(attempts=2)), Delivered)
+    assert isinstance(await sender.send(call(attempts=3)), Retry)
+    twilio.status = "no-answer"
+    assert isinstance(await sender.send(call(attempts=3)), Delivered)
+    assert went_out(twilio) == 3
 
 
 URL = "https://example.com/myapp.php?foo=1&bar=2"

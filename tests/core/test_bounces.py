@@ -1,7 +1,12 @@
 """What turns out not to have arrived, and answers to messages that are no longer true."""
 
-from receiver.core.events import Acknowledge, Bounced
+from dataclasses import replace
+
+import pytest
+
+from receiver.core.events import Acknowledge, Arrived, Bounced
 from receiver.core.model import Fact, Kind, Notification, Reason, State, Status, Window
+from tests.core.guide import ALL
 from tests.core.world import World
 
 
@@ -47,6 +52,28 @@ def test_a_bounce_after_the_acknowledgement_pages_nobody():
     world.decide(Bounced(sms(world), "no"))
     assert world.entries(Fact.FALLBACK) == []
     assert world.entries(Fact.GAVE_UP) != []
+
+
+def test_news_of_a_page_whose_answer_was_lost_ends_the_tries():
+    """A page that waits for another try, and of which the provider says that it has it, is delivered: nobody is rescued."""
+    world = World(down=ALL)
+    world.fire("a", level=4)
+    world.fail("sms")
+    world.decide(Arrived(sms(world), "SM1"))
+    assert (sms(world).status, sms(world).reference, sms(world).attempts) == (Status.DELIVERED, "SM1", 1)
+    assert world.window(Window.RESCUE) is None
+    assert world.entries(Fact.DELIVERED)[-1].data["channel"] == "sms"
+
+
+@pytest.mark.parametrize("state", [{"leased_by": "w@1"}, {"status": Status.GAVE_UP, "due_at": None}])
+def test_news_that_is_none_changes_nothing(state):
+    """A try under way tells by itself; what is final stays so."""
+    world = World(down=ALL)
+    world.fire("a", level=4)
+    before = len(world.timeline)
+    world.decide(Arrived(replace(sms(world), **state), "SM1"))
+    assert len(world.timeline) == before
+    assert sms(world).status is Status.WAITING
 
 
 def test_an_answer_to_an_escalated_page_counts():

@@ -152,6 +152,25 @@ def test_a_failed_message_is_tried_again_later(house: House) -> None:
     assert Fact.SEND_FAILED in house.facts(incident.id)
 
 
+def test_a_try_whose_end_nobody_knows_is_counted(house: House) -> None:
+    """Its sender died under the lease: the next one knows that it may have gone out, and looks before it sends."""
+    house.fire()
+    assert {each.attempts for each in messages(house.claim())} == {0}
+    assert {each.attempts for each in messages(house.claim(LEASE))} == {1}
+    assert {each.attempts for each in messages(house.claim(2 * LEASE))} == {2}
+
+
+def test_a_bundle_that_failed_is_tried_again_whole(house: House) -> None:
+    """A storm that its provider did not take does not come as single messages later."""
+    for number in range(STORM_LIMIT.count + 7):
+        house.fire(f"key-{number}")
+    house.deliver_all()
+    (bundle,) = [each for each in house.claim(BUNDLE_WAIT) if each.items[0][0].channel == "slack"]
+    house.report(messages([bundle]), Retry("busy"), at=BUNDLE_WAIT)
+    (again,) = [each for each in house.claim(2 * BUNDLE_WAIT) if each.items[0][0].channel == "slack"]
+    assert {each.id for each in messages([again])} == {each.id for each in messages([bundle])}
+
+
 def test_a_rejected_page_goes_to_the_fallback(house: House) -> None:
     """What cannot be delivered is given up at once, said, and the next channel told."""
     incident = house.fire()

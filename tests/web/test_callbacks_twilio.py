@@ -11,12 +11,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from receiver.core.events import Delivered, Rejected
+from receiver.core.events import Delivered, Rejected, Retry
 from receiver.core.model import Notification
 from receiver.requests import Report
 from receiver.service import Service
 from receiver.settings import Settings
 from rules.load import load
+from rules.policy import MINUTE
 from tests.web.conftest import Running
 
 TOKEN, PUBLIC = "auth-token", "https://tocsin.example.test/base"
@@ -93,6 +94,20 @@ async def twilio(start: Callable[..., Any]) -> Twilio:
     )
     assert status == 201
     return Twilio(receiver)
+
+
+async def test_answer_was_lost(twilio: Twilio) -> None:
+    """A page whose sending ended in doubt is delivered as soon as Twilio tells of it, and is not sent again."""
+    claimed = await twilio.claim()
+    await twilio.report(claimed, Retry("it may have been sent all the same"))
+    page = next(each for each in claimed if each.channel == "sms")
+    path = f"{STATUS}?notification={page.id}"
+    assert (await twilio.post(path, {"MessageSid": "SM7", "MessageStatus": "queued"}, token="wrong"))[0] == 401
+    assert "delivered" not in await twilio.facts()
+    assert (await twilio.post(path, {"MessageSid": "SM7", "MessageStatus": "queued"}))[0] == 204
+    assert (await twilio.facts()).count("delivered") == 1
+    await twilio.receiver.pass_time(MINUTE)
+    assert "sms" not in {each.channel for each in await twilio.claim() if each.page == page.page}
 
 
 async def test_undelivered(twilio: Twilio) -> None:

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from receiver.audit import Origin
 from receiver.channels.twilio import DIGITS_PATH, STATUS_PATH, valid_signature
+from receiver.channels.twilio_lookup import LOST
 from receiver.core.events import Acknowledge, Action, Escalate, Resolve
 from receiver.core.model import State, Status
 from receiver.messages.plain import line
@@ -24,9 +25,6 @@ from receiver.web.problems import Handler, Problem
 
 SMS_PATH = "/callbacks/twilio/sms"
 """Where the number's *A message comes in* must point to."""
-
-LOST = frozenset({"undelivered", "failed", "busy", "no-answer", "canceled"})
-"""What says that a message or a call reached nobody."""
 
 UNREPORTED_WAIT, UNREPORTED_TRIES = 0.5, 20
 """Seconds and times that we wait for our own sender's report, which the provider may outrun."""
@@ -51,13 +49,16 @@ class TwilioCallbacks:
         return (("POST", STATUS_PATH, self.status), ("POST", DIGITS_PATH, self.digits), ("POST", SMS_PATH, self.sms))
 
     async def status(self, request: web.Request) -> web.Response:
-        """What became of a message that Twilio had taken: bad news tells the fallback."""
+        """What became of a message: bad news tells the fallback; news of one whose answer was lost ends the tries."""
         form = await self._believe(request)
+        notification = request.query.get("notification", "")
         status = form.get("MessageStatus") or form.get("CallStatus") or ""
         if status in LOST:
             code = form.get("ErrorCode", "")
             reason = f"Twilio says later: {status}{f' (error {line(code, 20)})' if code else ''}"
-            await self._bounce(request.query.get("notification", ""), reason)
+            await self._bounce(notification, reason)
+        elif sid := form.get("MessageSid") or form.get("CallSid"):
+            await self._arrive(notification, line(sid))
         return web.Response(status=204)
 
     async def digits(self, request: web.Request) -> web.Response:
@@ -106,6 +107,11 @@ class TwilioCallbacks:
             log.warning("callback refused: not signed by Twilio; is TOCSIN_EXTERNAL_URL right?", path=request.path)
             raise Problem(401, "this is not signed by Twilio")
         return dict(pairs)
+
+    async def _arrive(self, notification_id: str, sid: str) -> None:
+        desk = self._desk.desk
+        await desk.run(desk.engine.arrive, notification_id, sid, desk.clock())
+        desk.on_commit()
 
     async def _bounce(self, notification_id: str, reason: str) -> None:
         engine, desk = self._desk.desk.engine, self._desk.desk

@@ -2,7 +2,7 @@
 
 import json
 import re
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl
 
 from tests.channels.servers.wire import Reply, Request, Wire
 
@@ -22,6 +22,8 @@ class SlackWorkspace:
         self.uploads: dict[str, bytes] = {}
         self.pictures: list[tuple[str, bytes]] = []
         """(thread, picture)."""
+        self.readable = True
+        """Whether the app may read channels."""
         self.wire = Wire(self.answer)
 
     def answer(self, request: Request) -> Reply:
@@ -35,10 +37,32 @@ class SlackWorkspace:
             return self.refuse(self.error)
         if method.startswith("files."):
             return self.file(method, request)
+        if request.method == "GET":
+            return self.read(method, request.path.partition("?")[2])
         words = json.loads(request.body)
         if fault := self.fault(words):
             return self.refuse(fault)
         return {"chat.postMessage": self.post, "chat.update": self.update}[method](words)
+
+    def read(self, method, query) -> Reply:
+        """What apps with the scopes for it may read."""
+        asked = {name: values[0] for name, values in parse_qs(query).items()}
+        if not self.readable:
+            return self.refuse("missing_scope")
+        if method == "conversations.list":
+            beginning = "cursor" not in asked
+            named = {"id": "C0OTHER01", "name": "lobby"} if beginning else {"id": CHANNEL, "name": self.channel[1:]}
+            more = {"next_cursor": "2" if beginning else ""}
+            return Reply(200, {"ok": True, "channels": [named], "response_metadata": more})
+        if asked["channel"] != CHANNEL or asked["include_all_metadata"] != "true":
+            return self.refuse("channel_not_found")
+        told = [
+            {"ts": ts, "text": words["text"], "metadata": words["metadata"]}
+            for ts, words in self.messages.items()
+            if float(ts) >= float(asked["oldest"])
+            if method == "conversations.history" or asked["ts"] in {ts, words.get("thread_ts")}
+        ]
+        return Reply(200, {"ok": True, "messages": told[: int(asked["limit"])]})
 
     def post(self, words) -> Reply:
         if words["channel"] not in {self.channel, CHANNEL}:

@@ -3,6 +3,8 @@
 import re
 import xml.etree.ElementTree as ET
 from base64 import b64encode
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from urllib.parse import parse_qs
 
 from tests.channels.servers.wire import Reply, Request, Wire
@@ -30,20 +32,47 @@ class TwilioAccount:
         self.calls: list[dict[str, str]] = []
         self.unreachable: dict[str, int] = {}
         """Number → error code."""
+        self.clock, self.status, self.lists = 1_700_000_001.0, "queued", True
+        """When, and in which state, everything in the lists is; whether there are lists."""
         self.wire = Wire(self.answer)
 
     def answer(self, request: Request) -> Reply:
-        account = re.fullmatch(r"/2010-04-01/Accounts/([^/]+)/(Messages|Calls)\.json", request.path)
-        if not account or request.method != "POST" or account[1] != self.sid:
+        path, _, query = request.path.partition("?")
+        account = re.fullmatch(r"/2010-04-01/Accounts/([^/]+)/(Messages|Calls)\.json", path)
+        if not account or account[1] != self.sid:
             return self.error(20404, path=request.path)
         if request.headers.get("authorization") != "Basic " + b64encode(f"{self.sid}:{self.token}".encode()).decode():
             return self.error(20003)
-        form = {name: values[0] for name, values in parse_qs(request.body.decode(), keep_blank_values=True).items()}
+        if request.method == "GET":
+            return self.listed(account[2], parse_qs(query))
+        pairs = parse_qs(request.body.decode(), keep_blank_values=True)
+        form = {name: values[0] if len(values) == 1 else values for name, values in pairs.items()}
         if not re.fullmatch(r"\+[1-9]\d{6,14}", form.get("To", "")):
             return self.error(21211, to=form.get("To", ""))
         if code := self.unreachable.get(form["To"]):
             return self.error(code, to=form["To"])
         return self.message(form) if account[2] == "Messages" else self.call(form)
+
+    def listed(self, kind: str, query) -> Reply:
+        """What was sent to a number, the newest first."""
+        if not self.lists:
+            return self.error(20404, path=kind)
+        forms = self.messages if kind == "Messages" else self.calls
+        rows = [
+            {
+                "sid": f"{'SM' if kind == 'Messages' else 'CA'}{number:032x}",
+                "to": form["To"],
+                "from": form["From"],
+                "body": form.get("Body"),
+                "status": self.status,
+                "date_created": format_datetime(datetime.fromtimestamp(self.clock, UTC)),
+                "date_sent": None,
+            }
+            for number, form in enumerate(forms, 1)
+            if form["To"] == query["To"][0]
+        ]
+        rows = rows[::-1][: int(query["PageSize"][0])]
+        return Reply(200, {kind.lower(): rows, "page": 0, "next_page_uri": None})
 
     def message(self, form) -> Reply:
         if not 0 < len(form["Body"]) <= 1600 or not 1 <= int(form.get("ValidityPeriod", 36000)) <= 36000:

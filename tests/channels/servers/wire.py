@@ -129,6 +129,12 @@ async def reset_read(wire, reader, writer):
     _reset(writer)
 
 
+async def lose_answer(wire, reader, writer):
+    """Do what the request asks, then reset the connection instead of answering."""
+    wire._answer(await wire.read(reader))
+    _reset(writer)
+
+
 async def garbage(wire, reader, writer):
     """Answer with what is no HTTP."""
     await wire.read(reader)

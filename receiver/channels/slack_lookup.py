@@ -1,0 +1,114 @@
+"""Where a message stands in Slack, and whether an earlier try has posted it already.
+
+Each message carries its idempotency key as metadata, which people do not see and apps can read. Searching takes
+scopes that a bot may lack, an id where the policy has a channel's name, and an answer in time: where one of them
+is missing the message counts as not found, because a message twice is better than none.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from receiver.channels import Outgoing
+from rules.policy import SECOND
+
+EVENT = "tocsin_notification"
+PAGE = 200
+"""Messages of a channel that are looked through; there are hardly more within the hour that a message is tried."""
+PAGES = 5
+"""Of a thousand channels each, in which a name is looked for."""
+SKEW = 60 * SECOND
+"""By how much Slack's clock may be behind ours."""
+
+_ID = re.compile(r"[CGD][A-Z0-9]{7,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """Where a message stands in Slack; kept as ``channel:ts``, with ``:bundle`` where it is of several incidents."""
+
+    channel: str
+    ts: str
+    bundle: bool = False
+
+    @classmethod
+    def parse(cls, reference: str) -> "Posted | None":
+        """The place a reference names; None: there is none."""
+        parts = reference.split(":")
+        return cls(parts[0], parts[1], parts[2:] == ["bundle"]) if len(parts) >= 2 else None
+
+    def __str__(self) -> str:
+        return f"{self.channel}:{self.ts}{':bundle' if self.bundle else ''}"
+
+
+def metadata(outgoing: Outgoing) -> dict[str, Any]:
+    """What tells a message from every other, to those who read it by the API."""
+    return {"event_type": EVENT, "event_payload": {"key": outgoing.key}}
+
+
+class Search:
+    """Looks for messages by their keys."""
+
+    def __init__(self, client: AsyncWebClient, timeout: float) -> None:
+        """`timeout`: seconds for all of a search."""
+        self._client = client
+        self._timeout = timeout
+        self._ids: dict[str, str] = {}
+
+    def remember(self, recipient: str, channel: str) -> None:
+        """The id of a channel as the policy names it."""
+        self._ids[recipient] = channel
+
+    async def find(self, outgoing: Outgoing, thread: Posted | None) -> Posted | None:
+        """The message, where an earlier try posted it; None: nothing is known of it. Never raises."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                channel = thread.channel if thread else await self._id(outgoing.notification.recipient)
+                messages = await self._messages(channel, thread, outgoing) if channel else []
+        except Exception:  # noqa: BLE001 - whatever it is, it means "not known": the message goes out (again)
+            return None
+        ours = metadata(outgoing)
+        found = next((each for each in messages if each.get("metadata") == ours and each.get("ts")), None)
+        return Posted(channel, str(found["ts"]), bundle=outgoing.message.count > 1) if found else None
+
+    async def _messages(self, channel: str, thread: Posted | None, outgoing: Outgoing) -> list[dict[str, Any]]:
+        words = {
+            "channel": channel,
+            "oldest": f"{(outgoing.notification.created_at - SKEW) / SECOND:.6f}",
+            "limit": PAGE,
+            "include_all_metadata": "true",
+        }
+        if thread:
+            answer = await self._read("conversations.replies", ts=thread.ts, **words)
+        else:
+            answer = await self._read("conversations.history", **words)
+        return [each for each in answer.get("messages", ()) if isinstance(each, dict)]
+
+    async def _id(self, recipient: str) -> str:
+        """A channel's id; empty: not known."""
+        if _ID.fullmatch(recipient):
+            return recipient
+        if recipient not in self._ids:
+            async for channel in self._channels():
+                self._ids[f"#{channel.get('name')}"] = str(channel.get("id", ""))
+        return self._ids.get(f"#{recipient.removeprefix('#')}", "") or self._ids.get(recipient, "")
+
+    async def _channels(self) -> AsyncIterator[dict[str, Any]]:
+        cursor = ""
+        for _ in range(PAGES):
+            answer = await self._read(
+                "conversations.list", types="public_channel,private_channel", limit=1000, cursor=cursor
+            )
+            for channel in answer.get("channels", ()):
+                yield channel
+            cursor = answer.get("response_metadata", {}).get("next_cursor", "")
+            if not cursor:
+                return
+
+    async def _read(self, method: str, **words: Any) -> dict[str, Any]:
+        response = await self._client.api_call(method, http_verb="GET", params=words)
+        return response.data if isinstance(response.data, dict) else {}
