@@ -84,9 +84,11 @@ class PolicyFiles:
         return [str(problem) for problem in problems]
 
     def say_channels(self, configured: frozenset[str]) -> None:
-        """Say on which channels of the policy in use nothing can be sent."""
+        """Say what the policy in use switches off, and on which of its channels nothing can be sent."""
         current = self._desk.engine.current
         self._metrics.policy(current.digest)
+        for part in current.policy.switched_off:
+            log.warning("switched off in the policy", what=part)
         for channel in (each for each in current.policy.channels if each.enabled):
             usable = channel.name in configured
             self._metrics.channel_configured(channel.name, configured=usable)

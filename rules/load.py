@@ -190,7 +190,9 @@ def _incomplete(document: Document) -> bool:
     """Whether the document leaves out something that every policy needs and the packs have."""
     classification = document.incident_response.classification
     templates = (document.initial_alert_template, document.status_update_template, document.resolution_template)
-    return None in templates or classification is None or len(classification.severity_levels) < 4
+    if None in templates or classification is None or len(classification.severity_levels) < 4:
+        return True
+    return any(spec.is_silent for spec in classification.severity_levels)
 
 
 @functools.cache

@@ -86,14 +86,16 @@ def interpret(document: Document, root: Node, defaults: Document, severities: di
 
 def levels(document: Document, defaults: Document) -> Iterator[Level]:
     """The four levels, those that the document leaves out as in the defaults."""
-    usual = defaults.incident_response.classification
-    written = document.incident_response.classification
-    specs = {spec.level: spec for each in (usual, written) if each for spec in each.severity_levels}
+    usual, written = (each.incident_response.classification for each in (defaults, document))
+    shipped = {spec.level: spec for spec in usual.severity_levels} if usual else {}
+    specs = shipped | ({spec.level: spec for spec in written.severity_levels} if written else {})
     for number in sorted(specs):
-        yield _level(specs[number])
+        yield _level(specs[number], shipped.get(number, specs[number]))
 
 
-def _level(spec: SeverityLevel) -> Level:
+def _level(spec: SeverityLevel, usual: SeverityLevel) -> Level:
+    """A level that says nothing of what it means means what the guide says of one of its name."""
+    meaning = usual if spec.is_silent and spec.name == usual.name else spec
     return Level(
         level=spec.level,
         name=spec.name,
@@ -104,9 +106,9 @@ def _level(spec: SeverityLevel) -> Level:
         confirmations=spec.confirmations,
         escalates_to=spec.escalates_to,
         update_interval=spec.update_interval,
-        description=spec.description,
-        impact=spec.impact,
-        examples=spec.examples,
+        description=meaning.description,
+        impact=meaning.impact,
+        examples=meaning.examples,
     )
 
 

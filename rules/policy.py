@@ -353,6 +353,11 @@ class Policy:
         return tuple(channel.name for channel in self.channels if channel.type in types)
 
     @property
+    def switched_off(self) -> tuple[str, ...]:
+        """All that has ``enabled: false``, in words: sections, and channels."""
+        return (*self.disabled_sections, *(f"channel {each.name}" for each in self.channels if not each.enabled))
+
+    @property
     def monitoring_duration(self) -> Micros:
         """How long a resolved incident is watched for recurrence (guide: post_incident_actions.monitoring)."""
         return next(

@@ -1,6 +1,6 @@
 """`tocsin check` and `tocsin compile`: a policy, before it meets the world."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -90,8 +90,8 @@ def _show(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem], *, 
         console.print(f"notes, shown with -v: {len(loaded.notes)}")
     for name, reason in loaded.allowed.items():
         console.print(f"allowed: {name} ({reason})", markup=False)
-    for section in policy.disabled_sections:
-        console.print(f"disabled: {section}", markup=False)
+    for part in policy.switched_off:
+        console.print(f"disabled: {part}", markup=False)
     if verbose:
         for part in policy.unused:
             console.print(f"not used: {part}", markup=False)
@@ -131,6 +131,7 @@ def _summary(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem]) 
             }
             for each in worst_cases(ways)
         ],
+        "disabled": list(policy.switched_off),
         "unused": list(policy.unused),
     }
 
@@ -152,6 +153,7 @@ def _seconds(micros: int | None) -> float | None:
 def _who_when(policy: Policy, ways: Sequence[Reach]) -> Iterator[tuple[str, ...]]:
     """Per level: at once, at the escalation, at the breach; and how soon a person is reached, as drilled."""
     playbook = Playbook.of(policy, "")
+    off = {channel.name: f"({channel.name}: disabled)" for channel in policy.channels if not channel.enabled}
     worst = {each.level: each for each in worst_cases(ways)}
     for level in reversed(policy.levels):
         blank = Incident("", "", "", level.level, "", "", Instant(0), Instant(0))
@@ -160,10 +162,14 @@ def _who_when(policy: Policy, ways: Sequence[Reach]) -> Iterator[tuple[str, ...]
         case = worst[level.level]
         lost = f"{_after(case.one_down)} without {case.down}" if case.one_down != case.all_up else ""
         notes = iter((f"reached {_after(case.all_up)}", lost))
-        yield f"{level.level} {level.name}", within, "at once", ", ".join(plan.channels) or "nobody"
+        yield f"{level.level} {level.name}", within, "at once", _told(plan.channels, off)
         steps = sorted([(plan.escalation_time, plan.escalation), (plan.response_time, plan.breach)])
         for at, channels in steps:
-            yield "", next(notes), f"after {format_duration(at)}", ", ".join(channels)
+            yield "", next(notes), f"after {format_duration(at)}", _told(channels, off)
+
+
+def _told(channels: Sequence[str], off: Mapping[str, str]) -> str:
+    return ", ".join(off.get(name, name) for name in channels) or "nobody"
 
 
 def compile_(

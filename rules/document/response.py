@@ -46,9 +46,16 @@ class SeverityLevel(Section):
         None, description="Channels of the first escalation; left out, those of the next level."
     )
     update_interval: Duration | None = Field(None, description="Between status updates; left out, response_time.")
-    description: str = Field("", description="What belongs to this level, for people.")
+    description: str = Field(
+        "", description="What belongs to this level, for people; left out with the next two, the guide's words."
+    )
     impact: str = Field("", description="What it means for users and business; fills {impact_description}.")
     examples: tuple[Text, ...] = Field((), description="Examples, for people.")
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it says nothing of what it means."""
+        return not (self.description or self.impact or self.examples)
 
 
 class Classification(Section):

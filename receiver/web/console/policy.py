@@ -111,7 +111,7 @@ def _worst_first(things: Iterable[Named]) -> list[Named]:
 
 
 def _silent(book: Book) -> list[str]:
-    found = []
+    found = [f"{each} is switched off in the policy" for each in book.current.policy.disabled_sections]
     for channel in book.current.policy.channels:
         if not channel.enabled:
             found.append(f"{channel.name} is switched off in the policy")
