@@ -52,7 +52,7 @@ from receiver.core.lifecycle import (
     void_acknowledgement,
 )
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
-from receiver.core.outcomes import arrive, bounce, settle
+from receiver.core.outcomes import learn, settle
 from receiver.core.paging import lift_silence, start_paging, tell_threads, worsen
 from receiver.core.plan import Book
 from receiver.core.silences import hear, note_answer
@@ -96,12 +96,9 @@ def decide(
             return draft.effects()
         case Unheard():
             return draft.effects() if mark(draft, event) else Effects()
-        case Bounced(notification, reason):
-            bounced = bounce(draft, notification, reason)
-            return draft.effects(bounced) if bounced else Effects()
-        case Arrived(notification, reference):
-            arrived = arrive(draft, notification, reference)
-            return draft.effects(arrived) if arrived else Effects()
+        case Bounced() | Arrived():
+            learned = learn(draft, event)
+            return draft.effects(learned) if learned else Effects()
         case _:
             refusal = _act(draft, event)
             if refusal:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from receiver.core.backoff import retry_delay
 from receiver.core.copies import changed
 from receiver.core.draft import Draft
-from receiver.core.events import Delivered, Overtaken, Rejected, Reported, Retry
+from receiver.core.events import Arrived, Bounced, Delivered, Overtaken, Rejected, Reported, Retry
 from receiver.core.model import Fact, Instant, Kind, Notification, State, Status, Window
 from receiver.core.paging import rescue
 
@@ -24,7 +24,16 @@ def settle(draft: Draft, event: Reported) -> Notification:
             return _try_again(draft, tried, reason, after)
 
 
-def bounce(draft: Draft, notification: Notification, reason: str) -> Notification | None:
+def learn(draft: Draft, news: Bounced | Arrived) -> Notification | None:
+    """A provider's later news of a message; returns it in its new form, None: that was known."""
+    match news:
+        case Bounced(notification, reason):
+            return _bounce(draft, notification, reason)
+        case Arrived(notification, reference):
+            return _arrive(draft, notification, reference)
+
+
+def _bounce(draft: Draft, notification: Notification, reason: str) -> Notification | None:
     """A delivery that proves to be none is given up after all. None: it was settled otherwise already."""
     if notification.status is not Status.DELIVERED:
         return None
@@ -35,7 +44,7 @@ def bounce(draft: Draft, notification: Notification, reason: str) -> Notificatio
     return _give_up(draft, notification, reason)
 
 
-def arrive(draft: Draft, notification: Notification, reference: str) -> Notification | None:
+def _arrive(draft: Draft, notification: Notification, reference: str) -> Notification | None:
     """News that it went out. None: that was known, or a try is under way that will tell by itself."""
     if notification.status is not Status.WAITING or notification.leased_by:
         return None
