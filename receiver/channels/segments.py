@@ -8,6 +8,8 @@ and neither those nor emojis are split between parts.
 import unicodedata
 from collections.abc import Callable
 
+from receiver.messages.plain import seam
+
 _BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -61,7 +63,7 @@ def fit(text: str, segments: int) -> str:
             fits = middle
         else:
             too_long = middle
-    return text[:fits].rstrip() + ellipsis
+    return text[: seam(text, fits)].rstrip() + ellipsis
 
 
 def simplify(text: str) -> str:

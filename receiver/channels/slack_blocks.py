@@ -9,6 +9,7 @@ from typing import Any
 
 from receiver.core.model import Incident, Kind, State
 from receiver.messages import Message
+from receiver.messages.plain import seam
 
 HEADER, SECTION, FIELD, FIELDS, TEXT, LINK_LABEL = 150, 3000, 2000, 10, 3000, 75
 MAX_BLOCKS = 50
@@ -26,7 +27,7 @@ def escape(text: str, limit: int) -> str:
     whole = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     if len(whole) <= limit:
         return whole
-    kept = whole[: limit - 1]
+    kept = whole[: seam(whole, limit - 1)]
     begun = kept.rfind("&")
     if begun > kept.rfind(";"):
         kept = kept[:begun]

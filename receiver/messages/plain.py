@@ -14,8 +14,14 @@ BLOCK = 2000
 
 _BREAKS = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _GAPS = re.compile(r"\n{3,}")
-_JOINERS = "\u200c\u200d"
+_JOIN = "\u200d"
+_JOINERS = f"\u200c{_JOIN}"
 """Invisible, but words in some scripts and many emoji need them."""
+_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
+_FLAGS = frozenset(map(chr, range(0x1F1E6, 0x1F200)))
+"""Two of these letters make a flag."""
+LONGEST = 32
+"""Code points of one visible character; whoever stacks more of them on each other has them cut."""
 
 
 def plain(text: str, limit: int = BLOCK) -> str:
@@ -34,7 +40,28 @@ def line(text: str, limit: int = LINE) -> str:
 
 def cut(text: str, limit: int) -> str:
     """At most `limit` characters, an ellipsis being the last where something is missing."""
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+    return text if len(text) <= limit else text[: seam(text, limit - 1)].rstrip() + "…"
+
+
+def seam(text: str, end: int) -> int:
+    """The last place, up to `end`, at which a text may be cut: no emoji, flag or accented letter falls apart."""
+    place = end
+    while end - place < LONGEST and 0 < place < len(text) and _belong(text, place):
+        place -= 1
+    return end if end - place == LONGEST else place
+
+
+def _belong(text: str, place: int) -> bool:
+    """Whether what people see as one character stands on both sides."""
+    before, after = text[place - 1], text[place]
+    if _JOIN in {before, after} or category(after) in {"Mn", "Me", "Mc"} or after in _TONES:
+        return True
+    if before not in _FLAGS or after not in _FLAGS:
+        return False
+    begin = place - 1
+    while begin and text[begin - 1] in _FLAGS:
+        begin -= 1
+    return bool((place - begin) % 2)
 
 
 def _harmless(char: str) -> str:

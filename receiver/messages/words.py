@@ -150,7 +150,7 @@ def _letter(notification: Notification, case: Case) -> Letter:
         facts=tuple(_facts(case)),
         labels=case.labels,
         links=tuple(
-            (text, url) for text, url in (("Runbook", case.runbook), (f"Incident {case.number}", case.page_url)) if url
+            (text, url) for text, url in ((f"Incident {case.number}", case.page_url), ("Runbook", case.runbook)) if url
         ),
     )
 

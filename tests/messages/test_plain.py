@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from receiver.channels.segments import fit, is_gsm, simplify
+from receiver.channels.slack_blocks import escape
 from receiver.core.model import Instant
 from receiver.messages.case import numbers, web_address
-from receiver.messages.plain import line, plain
+from receiver.messages.plain import cut, line, plain
 from receiver.messages.times import clock, duration, left, stamp
 from rules.policy import HOUR, MINUTE, SECOND
 from tests.messages.samples import NOON
@@ -50,6 +52,24 @@ def test_harmless_text_stays_as_it_is(text):
 def test_what_is_dangerous_goes_and_what_is_language_stays(text, expected):
     """Controls, direction marks and half characters go; scripts and emoji stay whole."""
     assert plain(text) == expected
+
+
+WHOLE = ["👩\u200d👩\u200d👧\u200d👦", "🇩🇪", "👍🏽", "e\u0301", "❤\ufe0f", "x", "को"]
+
+
+@given(st.lists(st.sampled_from(WHOLE), min_size=1, max_size=30), st.integers(2, 60))
+def test_a_cut_goes_between_characters_as_people_see_them(characters, limit):
+    """No family, flag, skin tone or accent is torn apart, on any medium."""
+    beginnings = {"".join(characters[:number]) for number in range(len(characters) + 1)}
+    text = "".join(characters)
+    assert cut(text, limit).removesuffix("…") in beginnings
+    assert escape(text, limit).removesuffix("…") in beginnings
+    assert fit(text, 1).removesuffix("…") in beginnings or is_gsm(simplify(text))
+
+
+def test_whoever_stacks_accents_is_cut_all_the_same():
+    """A character of a thousand accents keeps nothing from being cut."""
+    assert len(cut("a" + "\u0301" * 1000, 100)) == 100
 
 
 def test_half_a_megabyte_is_cut():
