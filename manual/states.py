@@ -36,6 +36,7 @@ QUIET: Mapping[str, str] = {
     "FinishFollowUp": "a follow-up action that is done",
     "ApproveNotice": "an approved notice",
     "RejectNotice": "a rejected notice",
+    "Arrived": "a message that proves to have arrived",
     "Bounced": "a message that bounces",
     "Reported": "what became of a message",
     "Handover": "a handover",

@@ -16,6 +16,7 @@ from receiver.core.events import (
     AddFollowUp,
     AlertsReceived,
     ApproveNotice,
+    Arrived,
     Bounced,
     Change,
     Declare,
@@ -279,4 +280,5 @@ def _machines(spot: Spot) -> Iterator[tuple[str, Event]]:
     if spot.last:
         yield "a message is delivered", Reported(spot.last, Delivered())
         yield "a message is rejected", Reported(spot.last, Rejected("no such number"))
+        yield "a message proves to have arrived", Arrived(replace(spot.last, status=Status.WAITING), "SM1")
         yield "a message bounces", Bounced(replace(spot.last, status=Status.DELIVERED), "busy")
