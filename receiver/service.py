@@ -42,6 +42,8 @@ from receiver.web.app import make_app, make_runner
 from receiver.web.links import Links
 from receiver.web.recording import Recorder
 from receiver.web.signing import Signing
+from receiver.web.tls import EVERY as RENEW_EVERY
+from receiver.web.tls import Tls
 from rules.load import load
 from rules.policy import SECOND, Policy
 from rules.source import fingerprint
@@ -102,11 +104,13 @@ class Service:
     def address(self) -> str:
         """The base URL it listens on."""
         host, port = self._socket.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "https" if self._tls.context else "http"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     async def _start(self) -> None:
         settings = self._settings
         settings.require_safe()  # before anything is opened or written
+        self._tls = Tls(settings)
         worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._traces = make_traces(settings.traces_url, worker)
         for warning in settings.warnings:
@@ -160,6 +164,8 @@ class Service:
         self._tasks.append(
             asyncio.create_task(self._keep_looking(Retention(self.desk, self._store).look, FORGET_EVERY))
         )
+        if self._tls.context:
+            self._tasks.append(asyncio.create_task(self._keep_looking(self._tls.look, RENEW_EVERY)))
         if self._paths:
             self._tasks.append(asyncio.create_task(self._keep_looking(self._files.look, LOOK_EVERY)))
         if settings.alertmanager_url:
@@ -179,7 +185,7 @@ class Service:
         address = self._settings.address
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._socket = socket.create_server(address, family=family, backlog=1024)
-        await web.SockSite(self._runner, self._socket).start()
+        await web.SockSite(self._runner, self._socket, ssl_context=self._tls.context).start()
         log.info("listening", address=self.address)
 
     async def _stop(self) -> None:
@@ -264,11 +270,11 @@ class Service:
             await asyncio.sleep(every)
 
     async def reload(self) -> list[str]:
-        """Read the policy again; a policy with problems is refused, and the one in use stays. Returns the problems.
+        """Read certificate and policy again; what has problems is refused, and what is in use stays.
 
-        Raises StoreUnavailable.
+        Returns the problems. Raises StoreUnavailable.
         """
-        return await self._files.reload()
+        return self._tls.reload() or await self._files.reload()
 
     def problems(self) -> list[str]:
         """Why the service is not ready; empty: it is."""

@@ -9,7 +9,6 @@ only, and knows no _FILE.)
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from enum import IntEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,42 +17,16 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from receiver.errors import SettingsError
+from receiver.people import ApiToken, Role, User, read_groups, read_tokens, read_users
 from rules.durations import parse
 from rules.policy import HOUR
+
+__all__ = ["ApiToken", "Role", "Settings", "User", "service_variable", "split_address"]
 
 PREFIX = "TOCSIN_"
 PER_SERVICE = f"{PREFIX}PAGERDUTY_ROUTING_KEY_"
 CLIENT_ONLY = frozenset({"TOCSIN_URL", "TOCSIN_TOKEN"})
 """Variables that the command line's client commands read."""
-
-
-class Role(IntEnum):
-    """What a caller may do; each role may do what the smaller ones may."""
-
-    VIEWER = 1
-    RESPONDER = 2
-    APPROVER = 3
-    ADMIN = 4
-
-
-class ApiToken(BaseModel):
-    """One API token: whose it is and what it allows."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    role: Role
-    token: SecretStr
-
-
-class User(BaseModel):
-    """One person who logs in with a password; of the password only its argon2 hash is known."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    role: Role
-    password_hash: SecretStr
 
 
 def split_address(listen: str) -> tuple[str, int]:
@@ -95,48 +68,6 @@ def _database(url: str) -> str:
     return url
 
 
-def _tokens(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    tokens = [_token(entry.strip(), number) for number, entry in enumerate(value.split(","), 1) if entry.strip()]
-    for what in ("name", "token"):
-        if len({getattr(token, what) for token in tokens}) < len(tokens):
-            raise ValueError(f"two of the tokens have the same {what}; give each its own")
-    return tuple(tokens)
-
-
-def _token(entry: str, number: int) -> ApiToken:
-    """One entry: a bare token (an admin's), or name:role:token. The token itself may contain colons."""
-    if ":" not in entry:
-        return ApiToken(name="admin" if number == 1 else f"admin-{number}", role=Role.ADMIN, token=SecretStr(entry))
-    name, role, token = [*entry.split(":", 2), "", ""][:3]
-    if not name or not token or role.upper() not in Role.__members__:
-        roles = ", ".join(known.lower() for known in Role.__members__)
-        raise ValueError(f"entry {number} must be name:role:token with one of the roles {roles}, or a bare token")
-    return ApiToken(name=name, role=Role[role.upper()], token=SecretStr(token))
-
-
-def _users(value: object) -> object:
-    """One user a line, ``name:role:hash``; empty lines and ``# comments`` are skipped."""
-    if not isinstance(value, str):
-        return value
-    lines = ((number, line.strip()) for number, line in enumerate(value.splitlines(), 1))
-    users = [_user(line, number) for number, line in lines if line and not line.startswith("#")]
-    if len({user.name for user in users}) < len(users):
-        raise ValueError("two of the users have the same name; give each its own")
-    return tuple(users)
-
-
-def _user(line: str, number: int) -> User:
-    name, role, hashed = [*line.split(":", 2), "", ""][:3]
-    if not name or role.upper() not in Role.__members__ or not hashed.startswith("$argon2"):
-        roles = ", ".join(known.lower() for known in Role.__members__)
-        raise ValueError(
-            f"line {number} must be name:role:hash with one of the roles {roles}; `tocsin hash-password` makes the hash"
-        )
-    return User(name=name, role=Role[role.upper()], password_hash=SecretStr(hashed))
-
-
 def _networks(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -161,6 +92,21 @@ def _duration(value: object) -> object:
 HttpUrl = Annotated[str, _url("http", "https")]
 
 
+def _private(url: str | None) -> str | None:
+    """Over plain HTTP only on this machine: secrets and identities go there."""
+    parts = urlsplit(url or "")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise ValueError("must begin with https://")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class Settings(BaseModel):
     """Everything that is set from outside. Field x is the variable TOCSIN_X."""
 
@@ -171,9 +117,29 @@ class Settings(BaseModel):
     external_url: HttpUrl | None = None
     """Where people reach this receiver: links in messages begin with it."""
     webhook_token: SecretStr | None = None
-    api_tokens: Annotated[tuple[ApiToken, ...], BeforeValidator(_tokens)] = ()
-    users: Annotated[tuple[User, ...], BeforeValidator(_users)] = ()
+    api_tokens: Annotated[tuple[ApiToken, ...], BeforeValidator(read_tokens)] = ()
+    users: Annotated[tuple[User, ...], BeforeValidator(read_users)] = ()
     """Who may log in at the console; a file (TOCSIN_USERS_FILE) with one ``name:role:hash`` a line."""
+    oidc_issuer: Annotated[HttpUrl | None, AfterValidator(_private)] = None
+    """The identity provider where people may log in; with it the three that follow, and `external_url`."""
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    """Unset: a public client, which PKCE alone protects."""
+    oidc_roles: Annotated[tuple[tuple[str, Role], ...], BeforeValidator(read_groups)] = ()
+    """Which group has which role: ``group=role``."""
+    oidc_scopes: str = "openid profile email"
+    oidc_groups_claim: str = "groups"
+    """The claim with a person's groups; a path (realm_access.roles) where it lies deeper."""
+    oidc_name_claim: str = "preferred_username"
+    """The claim with the name that people know them by; without it, the subject."""
+
+    tls_cert_file: Path | None = None
+    """Certificate (with its chain) that we serve with; unset: plain HTTP."""
+    tls_key_file: Path | None = None
+    tls_client_ca_file: Path | None = None
+    """Who signs our clients' certificates: with it the webhook takes only clients that have one."""
+    tls_clients: Literal["webhook", "all"] = "webhook"
+    """Who needs a certificate of that CA: whoever posts to the webhook, or every client."""
     secret_key: Annotated[SecretStr | None, Field(min_length=32)] = None
     """Signs sessions and links; unset, a key is made once and kept in the database."""
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()
@@ -229,9 +195,27 @@ class Settings(BaseModel):
             settings = cls(**{**values, **given})
         except ValidationError as error:
             problems += [_say(each, given) for each in error.errors(include_url=False, include_input=False)]
+        else:
+            problems += settings.contradictions()
         if problems:
             raise SettingsError("\n".join(problems))
         return settings
+
+    def contradictions(self) -> list[str]:
+        """What needs another setting that is not there."""
+        needed = {
+            "oidc_issuer": ("oidc_client_id", "oidc_roles", "external_url"),
+            "tls_cert_file": ("tls_key_file",),
+            "tls_key_file": ("tls_cert_file",),
+            "tls_client_ca_file": ("tls_cert_file",),
+        }
+        return [
+            f"{PREFIX}{other.upper()}: is needed where {PREFIX}{name.upper()} is set"
+            for name, others in needed.items()
+            if getattr(self, name)
+            for other in others
+            if not getattr(self, other)
+        ]
 
     @property
     def address(self) -> tuple[str, int]:
@@ -241,13 +225,7 @@ class Settings(BaseModel):
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach what it listens on."""
-        host, _ = self.address
-        if host == "localhost":
-            return True
-        try:
-            return ip_address(host).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(self.address[0])
 
     def require_safe(self) -> None:
         """Raises SettingsError where strangers could reach the receiver and would not be asked for a token."""

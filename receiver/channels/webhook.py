@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -26,6 +26,12 @@ from rules.policy import SECOND
 PAYLOAD_VERSION = 1
 _SECRET_LENGTH, _TOKEN_LENGTH = 6, 16
 """Characters from which on a word may be a secret, and a part of a URL's path a token."""
+
+CREDENTIALS = frozenset({"fd00:ec2::254", "100.100.100.200"})
+"""Where two clouds keep their machines' credentials, although it is not link-local."""
+
+CARRIERS = (ip_network("64:ff9b::/96"), ip_network("::/96"))
+"""Networks whose last 32 bits are an IPv4 address: NAT64, and the form that came before it."""
 
 
 class WebhookSender:
@@ -161,6 +167,12 @@ def _guarded_socket(address: aiohttp.AddrInfoType) -> socket.socket:
 
 def _is_link_local(host: str) -> bool:
     address = ip_address(host)
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return address.is_link_local
+    carried = _carried(address) if isinstance(address, IPv6Address) else address
+    return address.is_link_local or carried.is_link_local or str(carried) in CREDENTIALS
+
+
+def _carried(address: IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 address stands for, where it stands for one."""
+    if address.ipv4_mapped or any(address in network for network in CARRIERS):
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.sixtofour or address

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+MANY_FILES = 65_536
+"""Open files that we ask for, connections among them."""
+
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
@@ -75,6 +78,7 @@ async def _serve(settings: Settings, paths: list[Path], record: Path | None = No
 
         loop.add_signal_handler(signal.SIGHUP, reload)
 
+    _allow_many_connections()
     await serve(settings, paths, stop, listening, record)
 
 
@@ -84,6 +88,18 @@ async def _reload(service: "Service") -> None:
         await service.reload()
     except StoreUnavailable as error:
         log.error("policy not reloaded: the database is unavailable; the one in use stays", reason=str(error))
+
+
+def _allow_many_connections() -> None:
+    """A thousand open files (many systems' soft limit) are soon taken by slow strangers; the hard limit is meant."""
+    try:
+        import resource
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _calm_garbage_collection() -> None:

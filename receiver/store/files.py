@@ -57,7 +57,7 @@ def copy_out(database: Database, path: Path) -> None:
 
 def back_up(url: str, path: Path) -> None:
     """Copy the database of a URL, served or not; its schema stays as it is. Raises StoreUnavailable, SettingsError."""
-    own = _file(url, "pg_dump")
+    own = _file(url, "pg_dump --format=custom --file FILE URL, also while it is served")
     if not own.exists():
         raise StoreUnavailable(f"there is no database {own}")
     database = Database(url)
@@ -73,7 +73,7 @@ def restore(url: str, backup: Path) -> Path | None:
     Raises DatabaseInUse while it is served, StoreDamaged and SchemaTooNew for a backup that cannot be used,
     StoreUnavailable and SettingsError.
     """
-    own = _file(url, "pg_restore")
+    own = _file(url, "pg_restore --clean --if-exists --dbname URL FILE, with every replica stopped")
     if own.exists() and backup.exists() and backup.samefile(own):
         raise StoreUnavailable(f"{backup} is the database itself")
     _check(backup)
@@ -95,7 +95,7 @@ def _file(url: str, postgresql: str) -> Path:
     own = file_of(parsed)
     if own is None:
         in_memory = parsed.get_backend_name() == "sqlite"
-        why = "a database in memory ends with its process" if in_memory else f"for PostgreSQL there is {postgresql}"
+        why = "a database in memory ends with its process" if in_memory else f"for PostgreSQL: {postgresql}"
         raise SettingsError(f"this is for SQLite files: {why}")
     return own
 

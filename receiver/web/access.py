@@ -57,7 +57,7 @@ class Access:
         self._callers = tuple(
             (_digest(token.token.get_secret_value()), _caller(token)) for token in settings.api_tokens
         )
-        self._is_open = not settings.api_tokens and not settings.users
+        self._is_open = not settings.api_tokens and not settings.users and not settings.oidc_issuer
         self._proxies = settings.trusted_proxies
         self.external = urlsplit(settings.external_url or "").netloc
         """Host and port that people know us by."""
@@ -105,15 +105,18 @@ class Access:
 
 
 class WebhookAccess:
-    """The webhook's own token: Bearer, or Basic with any user."""
+    """The webhook's own token: Bearer, or Basic with any user; and its clients' certificates."""
 
     def __init__(self, settings: Settings) -> None:
         token = settings.webhook_token
         self._expected = _digest(token.get_secret_value()) if token else None
+        self._wants_certificate = settings.tls_client_ca_file is not None
 
     def require(self, request: web.Request) -> None:
-        """Raises Problem 401 where a token is configured and the request has not got it."""
+        """Raises Problem: 403 without the certificate, 401 without the token, where the settings ask for one."""
         refuse_other_sites(request)
+        if self._wants_certificate and not request.get_extra_info("peercert"):
+            raise Problem(403, "the webhook takes only clients with a certificate of TOCSIN_TLS_CLIENT_CA_FILE")
         if self._expected is None:
             return
         token = credential(request)

@@ -17,7 +17,7 @@ from receiver.audit import audit_of
 from receiver.channels import Senders
 from receiver.core.model import Instant
 from receiver.desk import Desk
-from receiver.errors import TocsinError
+from receiver.errors import SettingsError, TocsinError
 from receiver.messages import Words
 from receiver.metrics import Metrics
 from receiver.records import Records
@@ -81,6 +81,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     table = endpoints(api, Reporter(api, desk, records))
     webhook = Webhook(desk, settings, clock, metrics, recorder, traces)
     login = Login(sessions, settings, Failures(clock), desk)
+    oidc = _oidc_routes(settings, signing, sessions, desk, login) if settings.oidc_issuer else ()
     house = House(desk, reads, sessions, clock, metrics, ready, reload)
     document = orjson.dumps(describe(table, version("tocsin")))
 
@@ -91,10 +92,10 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     app = web.Application(middlewares=[answer_problems], client_max_size=settings.body_limit)
     for path in ("/webhook/alertmanager", "/webhook/alertmanager/"):  # a redirect would lose the body
         app.router.add_post(path, webhook.receive)
-    app.router.add_get(f"{ROOT}/openapi.json", openapi)
+    app.router.add_route("GET", f"{ROOT}/openapi.json", openapi)
     for endpoint in table:
         app.router.add_route(endpoint.method, ROOT + endpoint.path, serve(endpoint, sessions))
-    for method, path, handler in (*house.routes(), *login.routes(), *links.routes()):
+    for method, path, handler in (*house.routes(), *login.routes(), *oidc, *links.routes()):
         app.router.add_route(method, path, handler)
     add_callbacks(app, settings, desk, reads, clock)
     tests = Words(settings.external_url, "test", sms_replies=False)
@@ -110,6 +111,17 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         words=tests,
     )
     return app
+
+
+def _oidc_routes(
+    settings: Settings, signing: Signing, sessions: Sessions, desk: Desk, login: Login
+) -> tuple[tuple[str, str, Handler], ...]:
+    """Raises SettingsError where the extra is not installed."""
+    try:
+        from receiver.web.oidc import Oidc  # noqa: PLC0415 - only with the extra
+    except ImportError as error:
+        raise SettingsError("TOCSIN_OIDC_ISSUER: needs the extra oidc: pip install 'tocsin[oidc]'") from error
+    return Oidc(settings, signing, sessions, desk, login.page).routes()
 
 
 def make_runner(app: web.Application) -> web.AppRunner:

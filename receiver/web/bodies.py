@@ -3,7 +3,7 @@
 The OpenAPI document is generated from these models too.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,17 +17,28 @@ from pydantic import (
 )
 
 from receiver.core.model import State
-from rules.durations import parse
+from rules.durations import PATTERN, parse
 
 TEXT_LIMIT = 8192
+
+_ONE = f" *(?:{'|'.join(State)}) *"
 
 
 def _clean(text: str) -> str:
     return text.replace("\0", "").strip()
 
 
+def _cleaned(value: object) -> object:
+    return _clean(value) if isinstance(value, str) else value
+
+
 def _numeral(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _whole(value: object) -> object:
+    """JSON knows one kind of number: 3.0 is 3."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _micros(text: str) -> str:
@@ -36,24 +47,47 @@ def _micros(text: str) -> str:
 
 
 def _states(text: str) -> str:
-    names = [name.strip() for name in text.split(",")]
+    names = [name.strip(" ") for name in text.split(",")]
     if not set(names) <= set(State):
         raise ValueError(f"is one or several, with commas, of {', '.join(State)}")
     return ",".join(names)
 
 
+Level = Annotated[int, Field(ge=1, le=4), BeforeValidator(_whole)]
+NO_OTHERS: dict[str, Any] = {"additionalProperties": False}
+SOMETHING: dict[str, Any] = {"pattern": r"[^\s\x00]"}
+"""What a text has that says something."""
+
+SAID: dict[str, Any] = {"anyOf": [{"properties": {each: SOMETHING}, "required": [each]} for each in ("text", "note")]}
+
 Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_clean)]
 Text = Annotated[str, StringConstraints(max_length=TEXT_LIMIT), AfterValidator(_clean)]
+Needed = Annotated[str, Field(min_length=1, json_schema_extra=SOMETHING), BeforeValidator(_cleaned)]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_.-]{0,63}$")]
-FactText = Annotated[Text, BeforeValidator(_numeral)]
+FactText = Annotated[Text, BeforeValidator(_numeral), Field(json_schema_extra={"type": ["string", "number"]})]
 Link = Annotated[str, StringConstraints(max_length=2000, pattern=r"^(https?://[^\s<>\"]+)?$")]
-Duration = Annotated[str, AfterValidator(_micros), Field(examples=["2h", "30m"])]
+Duration = Annotated[
+    str,
+    AfterValidator(_micros),
+    Field(
+        examples=["2h", "30m"],
+        json_schema_extra={"pattern": f"^(?:{PATTERN.replace(chr(92) + 'd', '[0-9]')}|0)$", "minLength": 1},
+    ),
+]
+States = Annotated[
+    str,
+    StringConstraints(max_length=100),
+    AfterValidator(_states),
+    Field(json_schema_extra={"pattern": f"^{_ONE}(,{_ONE})*$"}),
+]
 
 
 class Body(BaseModel):
     """What every action may say."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     by: Name = ""
     """Who acts; left out: the token's name."""
@@ -88,6 +122,8 @@ class ResolveBody(Action):
 class TextBody(Body):
     """A note for the timeline, or an update for everyone."""
 
+    model_config = ConfigDict(json_schema_extra=SAID)
+
     text: Text = ""
     note: Text = ""
     """The same as `text`, by the name that other actions have for it."""
@@ -107,9 +143,9 @@ class TextBody(Body):
 class ChangeBody(Body):
     """Assess or document: the level (with a reason), and facts such as root_cause."""
 
-    level: Annotated[int, Field(ge=1, le=4)] | None = None
+    level: Level | None = None
     reason: Text = ""
-    facts: dict[Key, FactText] = Field(default_factory=dict, max_length=50)
+    facts: dict[Key, FactText] = Field(default_factory=dict, max_length=50, json_schema_extra=NO_OTHERS)
     """root_cause, impact_description …; one named as an impact scale takes a number, a grade or the scale's words."""
 
 
@@ -125,7 +161,7 @@ class TickBody(Body):
 class HandoverBody(Body):
     """Another person has it from now on."""
 
-    to: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_clean)]
+    to: Annotated[Needed, StringConstraints(max_length=200)]
     note: Text = ""
 
 
@@ -145,9 +181,7 @@ class RejectBody(Body):
 class FollowUpBody(Body):
     """What must still be done."""
 
-    text: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000), AfterValidator(_clean)
-    ]
+    text: Annotated[Needed, StringConstraints(max_length=1000)]
     owner: Name = ""
     due: AwareDatetime | None = None
     """When it is overdue, and told so."""
@@ -162,11 +196,11 @@ class DeclareBody(Body):
 
     type: Annotated[str, StringConstraints(pattern=r"^[\w.:/ -]{1,200}$")]
     """An incident type or a rule of the policy; another is taken at the policy's default level."""
-    level: Annotated[int, Field(ge=1, le=4)] | None = None
+    level: Level | None = None
     """Left out: the type's own, else the policy's default."""
     title: Name = ""
     note: Text = ""
-    labels: dict[Key, Text] = Field(default_factory=dict, max_length=50)
+    labels: dict[Key, Text] = Field(default_factory=dict, max_length=50, json_schema_extra=NO_OTHERS)
     exercise: bool = False
 
 
@@ -194,13 +228,14 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
-    state: Annotated[str, StringConstraints(max_length=100), AfterValidator(_states)] | None = None
+    state: States | None = None
     """One or several, with commas: open,acknowledged."""
     level: Annotated[int, Field(ge=1, le=4)] | None = None
     type: Name | None = None
     search: Name | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Name | None = None
+    cursor: Annotated[Name, Field(json_schema_extra={"pattern": "^before-[0-9]{1,18}$"})] | None = None
+    """The `next` of the page before."""
 
     @property
     def states(self) -> frozenset[State] | None:

@@ -91,6 +91,9 @@ def _part(request: web.Request) -> str:
 
 
 def _query(request: web.Request, model: type[Said]) -> Said:
+    twice = next((name for name in request.query if len(request.query.getall(name)) > 1), None)
+    if twice is not None:
+        raise Problem(400, f"the query says {twice[:40]!r} more than once")
     try:
         return model.model_validate({name: value for name, value in request.query.items() if value})
     except ValidationError as error:

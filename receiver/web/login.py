@@ -5,20 +5,23 @@ The page is plain on purpose; the console may draw it otherwise, as long as the 
 another site from logging somebody in or out.
 """
 
+from contextlib import suppress
 from html import escape
+from urllib.parse import urlencode
 
 import structlog
 from aiohttp import web
 
 from receiver.audit import Origin, audit_of
 from receiver.desk import Desk
+from receiver.errors import StoreUnavailable
 from receiver.settings import Role, Settings
 from receiver.web.access import refuse_other_sites
 from receiver.web.body import read_body
 from receiver.web.forms import parse_form
 from receiver.web.passwords import Failures, Passwords
 from receiver.web.problems import PAGE_POLICY, Handler, Problem
-from receiver.web.sessions import Sessions, safe_path
+from receiver.web.sessions import OIDC_PATH, Sessions, safe_path
 
 log = structlog.get_logger()
 
@@ -31,6 +34,7 @@ class Login:
         self._passwords = Passwords(settings.users)
         self._failures = failures
         self._desk = desk
+        self._offers_oidc = settings.oidc_issuer is not None
 
     def routes(self) -> tuple[tuple[str, str, Handler], ...]:
         """Method, path, handler."""
@@ -38,7 +42,7 @@ class Login:
 
     async def show(self, request: web.Request) -> web.Response:
         """The form."""
-        return _page(request.query.get("next", "/"))
+        return self.page(request.query.get("next", "/"))
 
     async def enter(self, request: web.Request) -> web.Response:
         """Begin a session: name and password of a user, or an API token as the password."""
@@ -52,7 +56,7 @@ class Login:
         found = await self._identify(name, password)
         if found is None:
             log.warning("login failed", address=address)
-            return _page(form.get("next", "/"), "This name and password do not belong together.", 401)
+            return self.page(form.get("next", "/"), "This name and password do not belong together.", 401)
         self._failures.note(address, name, -1)
         response = web.Response(status=303, headers={"Location": safe_path(form.get("next", "/"))})
         self._sessions.begin(response, *found)
@@ -66,6 +70,10 @@ class Login:
         refuse_other_sites(request, self._sessions.access.external)
         response = web.Response(status=303, headers={"Location": "/login"})
         self._sessions.end(response)
+        caller = self._sessions.by_cookie(request)
+        if caller is not None:
+            with suppress(StoreUnavailable):  # whoever wants to leave is not kept
+                await self._desk.run(self._desk.engine.audit, [audit_of(caller.origin, self._desk.clock(), "logout")])
         return response
 
     async def _identify(self, name: str, password: str) -> tuple[str, str, Role] | None:
@@ -76,13 +84,21 @@ class Login:
         user = await self._passwords.user(name, password)
         return ("user", user.name, user.role) if user else None
 
+    def page(self, following: str, problem: str = "", status: int = 200) -> web.Response:
+        """The form, with what went wrong the last time."""
+        following = safe_path(following)
+        elsewhere = f"{OIDC_PATH}?{urlencode({'next': following})}" if self._offers_oidc else ""
+        return _page(following, problem, status, elsewhere)
 
-def _page(following: str, problem: str = "", status: int = 200) -> web.Response:
+
+def _page(following: str, problem: str, status: int, elsewhere: str) -> web.Response:
+    """`elsewhere`: where people log in with the organisation's account; empty where they cannot."""
     said = f'<p role="alert">{escape(problem)}</p>' if problem else ""
+    link = f'<p><a href="{escape(elsewhere)}">Log in with your organisation</a></p>' if elsewhere else ""
     text = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Tocsin: log in</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"></head><body><main><h1>Log in</h1>'
-        f'{said}<form method="post" action="/login"><input type="hidden" name="next" value="{escape(following)}">'
+        f'{said}{link}<form method="post" action="/login"><input type="hidden" name="next" value="{escape(following)}">'
         '<p><label>Name <input name="name" autocomplete="username" autofocus></label></p>'
         '<p><label>Password, or API token <input name="password" type="password" autocomplete="current-password" '
         "required></label></p><p><button>Log in</button></p></form></main></body></html>"

@@ -1,4 +1,8 @@
-"""`/api/v1/openapi.json`: the API described, generated from the table of endpoints and their models."""
+"""`/api/v1/openapi.json`: the API described, generated from the table of endpoints and their models.
+
+What stands beside the table (webhook, health, metrics, reload) is described in `receiver.web.described`. Pages and
+providers' callbacks are no API and not described.
+"""
 
 import re
 from collections.abc import Sequence
@@ -8,38 +12,15 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from receiver import __doc__ as about
-from receiver.web.call import Endpoint
+from receiver.settings import Role
+from receiver.web.call import IDEMPOTENCY_LIMIT, Endpoint
+from receiver.web.described import PROBLEM, SCHEMES, beside, refusals, security
 from receiver.web.routes import ROOT
-
-PROBLEM = {
-    "type": "object",
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What is wrong, for a person"},
-        "state": {"type": "string", "description": "409: the state that is true now"},
-        "errors": {"type": "array", "items": {"type": "object"}, "description": "400: what is wrong where"},
-    },
-    "required": ["title", "status", "detail"],
-}
-
-REFUSALS = {
-    "GET": {"400": "The query is wrong", "401": "No token, or an unknown one", "404": "No such incident"},
-    "POST": {
-        "400": "The body is wrong",
-        "401": "No token, or an unknown one",
-        "403": "The token's role does not allow it",
-        "404": "No such incident",
-        "409": "Refused: the state is another by now, or does not allow it",
-        "503": "The database is unavailable; nothing was stored",
-    },
-}
 
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "schema": {"type": "string", "maxLength": 200},
+    "schema": {"type": "string", "maxLength": IDEMPOTENCY_LIMIT},
     "description": "The same key opens one incident, however often it is sent",
 }
 
@@ -57,42 +38,55 @@ def describe(endpoints: Sequence[Endpoint[Any]], version: str) -> dict[str, Any]
     return {
         "openapi": "3.1.0",
         "info": {"title": "Tocsin", "version": version, "description": (about or "").strip()},
-        "paths": paths,
-        "components": {
-            "schemas": {**schemas.get("$defs", {}), "Problem": PROBLEM},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-        },
-        "security": [{"token": []}],
+        "paths": {**paths, **beside()},
+        "components": {"schemas": {**schemas.get("$defs", {}), "Problem": PROBLEM}, "securitySchemes": SCHEMES},
+        "security": security(Role.VIEWER),
     }
 
 
 def _operation(endpoint: Endpoint[Any], refs: Any) -> dict[str, Any]:
-    name = endpoint.run.__name__
-    summary = (endpoint.run.__doc__ or "").strip()
+    name, reads = endpoint.run.__name__, endpoint.method == "GET"
     operation: dict[str, Any] = {
         "operationId": name,
-        "summary": summary,
+        "summary": (endpoint.run.__doc__ or "").strip(),
         "description": f"Needs the role {endpoint.role.name.lower()}.",
-        "parameters": [*_path_parameters(endpoint.path)],
+        "security": security(endpoint.role),
+        "parameters": _path_parameters(endpoint.path),
         "responses": {
             str(endpoint.status): {
-                "description": "Done" if endpoint.method != "GET" else "Found",
+                "description": "Found" if reads else "Done",
                 "content": {
                     "application/json": {"schema": refs[endpoint.gives, "serialization"]},
                     **{each: {"schema": {"type": "string"}} for each in endpoint.also},
                 },
             },
-            **_refusals(endpoint.method),
+            **refusals(*_refused(endpoint)),
         },
     }
-    if endpoint.method == "GET":
+    if reads:
         operation["parameters"] += _query_parameters(endpoint.takes)
     else:
         content = {"application/json": {"schema": refs[endpoint.takes, "validation"]}}
-        operation["requestBody"] = {"content": content, "required": name == "declare"}
+        operation["requestBody"] = {"content": content, "required": not _may_be_silent(endpoint.takes)}
     if name == "declare":
         operation["parameters"].append(IDEMPOTENCY_KEY)
     return operation
+
+
+def _refused(endpoint: Endpoint[Any]) -> list[int]:
+    """The statuses that an operation may refuse with."""
+    statuses = [400, 401, 403, 503]
+    if "{" in endpoint.path:
+        statuses += [404, 409]
+    if endpoint.method != "GET":
+        statuses += [409, 413, 500]
+    return sorted(set(statuses))
+
+
+def _may_be_silent(model: type[BaseModel]) -> bool:
+    """Whether a body of that kind may say nothing."""
+    schema = model.model_json_schema()
+    return not schema.get("required") and not schema.get("anyOf")
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
@@ -112,7 +106,10 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 
 def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
     properties = model.model_json_schema().get("properties", {})
-    return [{"name": name, "in": "query", "schema": _plain(part)} for name, part in properties.items()]
+    return [
+        {"name": name, "in": "query", "schema": _plain(part), "allowEmptyValue": True}
+        for name, part in properties.items()
+    ]
 
 
 def _plain(part: dict[str, Any]) -> dict[str, Any]:
@@ -120,12 +117,3 @@ def _plain(part: dict[str, Any]) -> dict[str, Any]:
     options = [each for each in part.get("anyOf", []) if each.get("type") != "null"]
     merged = {**part, **options[0]} if len(options) == 1 else part
     return {name: value for name, value in merged.items() if name not in {"title", "anyOf", "default"}}
-
-
-def _refusals(method: str) -> dict[str, Any]:
-    known = REFUSALS["GET" if method == "GET" else "POST"]
-    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    return {
-        status: {"description": words, "content": {"application/problem+json": schema}}
-        for status, words in known.items()
-    }

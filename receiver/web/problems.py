@@ -33,6 +33,7 @@ HEADERS: Mapping[str, str] = CIMultiDict(
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Cache-Control": "no-store",
+        "Server": "Tocsin",  # else aiohttp says its version, and Python's
     }
 )
 """On every answer that does not set them itself."""

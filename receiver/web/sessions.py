@@ -29,6 +29,12 @@ from rules.policy import HOUR, SECOND
 LASTS = 12 * HOUR
 """A session's life: a shift."""
 
+COOKIE, SECURE_COOKIE = "tocsin", "__Host-tocsin"
+"""The session's. The prefix makes browsers refuse the cookie from any other host, or without TLS."""
+
+OIDC_PATH = "/login/oidc"
+"""Where the login at the identity provider begins."""
+
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "X-CSRF-Token"
 
@@ -42,21 +48,23 @@ class Sessions:
         self._users = {user.name: user for user in settings.users}
         self._signing = signing
         self._clock = clock
-        self._is_secure = (settings.external_url or "").startswith("https://")
-        # The prefix makes browsers refuse the cookie from any other host, or without TLS.
-        self._cookie = "__Host-tocsin" if self._is_secure else "tocsin"
+        self._is_secure = settings.tls_cert_file is not None or (settings.external_url or "").startswith("https://")
+        self._cookie = SECURE_COOKIE if self._is_secure else COOKIE
+        self.login_cookie = f"{self._cookie}-login"
+        """The cookie of a login that is under way at the identity provider."""
+        self._oidc = f"{settings.oidc_issuer}\0{settings.oidc_client_id}\0{settings.oidc_roles}"
 
     def caller(self, request: web.Request) -> Caller | None:
         """Who is asking: by API token (Bearer, Basic), by session, or "local" where nobody is configured.
 
         None: nobody we know. Raises Problem: 401 for a wrong token, 403 for another site's page.
         """
-        return self.access.caller(request) or self._by_cookie(request)
+        return self.access.caller(request) or self.by_cookie(request)
 
     def require(self, request: web.Request, role: Role) -> Caller:
         """Who is asking, having at least `role`; for the API. Raises Problem: 401 unknown, 403 not allowed."""
         by_token = self.access.caller(request)
-        caller = by_token or self._by_cookie(request)
+        caller = by_token or self.by_cookie(request)
         if caller is None:
             raise Problem(401, "an API token is needed: Authorization: Bearer TOKEN", headers=CHALLENGE)
         if by_token is None and request.method not in SAFE_METHODS:
@@ -80,18 +88,20 @@ class Sessions:
     def begin(self, response: web.StreamResponse, kind: str, name: str, role: Role) -> None:
         """Give a person a session; `kind` says how they identified themselves: token, user or oidc."""
         values = {"kind": kind, "name": name, "role": int(role), "stamp": self._stamp(kind, name), "id": token_hex(8)}
-        self._set_cookie(response, self._signing.sign("session", values, LASTS), LASTS // SECOND)
+        self.set_cookie(response, self._cookie, self._signing.sign("session", values, LASTS), LASTS // SECOND)
 
     def end(self, response: web.StreamResponse) -> None:
         """Take the session's cookie back."""
-        self._set_cookie(response, "", 0)
+        self.set_cookie(response, self._cookie, "", 0)
 
-    def _set_cookie(self, response: web.StreamResponse, value: str, seconds: int) -> None:
+    def set_cookie(self, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:
+        """Set a cookie that scripts and other sites' posts have no part in; 0 seconds take it back."""
         response.set_cookie(
-            self._cookie, value, max_age=seconds, path="/", httponly=True, samesite="Lax", secure=self._is_secure
+            name, value, max_age=seconds, path="/", httponly=True, samesite="Lax", secure=self._is_secure
         )
 
-    def _by_cookie(self, request: web.Request) -> Caller | None:
+    def by_cookie(self, request: web.Request) -> Caller | None:
+        """Who is asking by session; None: nobody, or their session is over."""
         values = self._signing.read("session", self._value(request))
         if values is None:
             return None
@@ -111,8 +121,10 @@ class Sessions:
                 return self._tokens[name].role if name in self._tokens else None
             case "user":
                 return self._users[name].role if name in self._users else None
-            case _:
+            case "oidc":
                 return given
+            case _:
+                return None
 
     def _stamp(self, kind: str, name: str) -> str:
         """Changes when the credential does; tells nothing about it."""
@@ -121,11 +133,13 @@ class Sessions:
             return self._signing.seal("stamp", token.token.get_secret_value())
         if kind == "user" and user:
             return self._signing.seal("stamp", user.password_hash.get_secret_value())
+        if kind == "oidc":  # another provider or other groups: everybody logs in anew
+            return self._signing.seal("stamp", self._oidc)
         return ""
 
     def _marks(self, request: web.Request) -> str:
         """What tells this caller from others: the session, else the name."""
-        if self._by_cookie(request) is not None:
+        if self.by_cookie(request) is not None:
             return self._value(request)
         caller = self.caller(request)
         return caller.name if caller else ""

@@ -205,6 +205,11 @@ async def test_redirects_are_not_followed(sender, status):
         "http://[fe80::1%25lo]/",
         "http://[::ffff:169.254.169.254]/",
         "http://[::ffff:a9fe:a9fe]/",
+        "http://[64:ff9b::a9fe:a9fe]/",
+        "http://[2002:a9fe:a9fe::1]/",
+        "http://[::169.254.169.254]/",
+        "http://[fd00:ec2::254]/latest/meta-data/",
+        "http://100.100.100.200/latest/meta-data/",
     ],
 )
 async def test_link_local_addresses_are_refused(sender, url):

@@ -53,6 +53,7 @@ class Running:
     """Why it is not ready."""
     policy_problems: list[str]
     """What a reload finds."""
+    app: web.Application
 
     async def post(self, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
         """POST JSON; status and what was answered."""
@@ -152,7 +153,7 @@ async def _begin(settings: Settings, policy: Policy) -> tuple[Running, web.AppRu
     port = runner.addresses[0][1]
     http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20))
     url = f"http://127.0.0.1:{port}"
-    return Running(store, desk, clock, metrics, http, url, port, reasons, policy_problems), runner
+    return Running(store, desk, clock, metrics, http, url, port, reasons, policy_problems, app), runner
 
 
 @pytest.fixture

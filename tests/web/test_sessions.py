@@ -102,8 +102,11 @@ async def test_sessions_end(start: Callable[..., Any]) -> None:
     assert (await receiver.get("/api/v1/incidents", headers=sent(cookie)))[0] == 200
     receiver.clock.now += 1
     assert (await receiver.get("/api/v1/incidents", headers=sent(cookie)))[0] == 401
-    async with receiver.http.post(receiver.url + "/logout", allow_redirects=False) as answer:
+    _, cookie = await log_in(receiver)
+    async with receiver.http.post(receiver.url + "/logout", headers=sent(cookie), allow_redirects=False) as answer:
         assert "Max-Age=0" in answer.headers["Set-Cookie"]
+    logged = [(entry.who, entry.action) for _, entry in receiver.store.newest_audits(3)]
+    assert logged == [("ron", "logout"), ("ron", "login"), ("ron", "login")]
 
 
 @pytest.mark.parametrize(

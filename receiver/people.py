@@ -1,0 +1,98 @@
+"""Who may do what, as the settings write it: roles, API tokens, users, and the groups of an identity provider.
+
+`receiver.settings` reads them, everybody else takes them from there. Every problem says which entry is wrong, and
+never what stands in it.
+"""
+
+from enum import IntEnum
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+
+class Role(IntEnum):
+    """What a caller may do; each role may do what the smaller ones may."""
+
+    VIEWER = 1
+    RESPONDER = 2
+    APPROVER = 3
+    ADMIN = 4
+
+
+class ApiToken(BaseModel):
+    """One API token: whose it is and what it allows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    role: Role
+    token: SecretStr
+
+
+class User(BaseModel):
+    """One person who logs in with a password; of the password only its argon2 hash is known."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    role: Role
+    password_hash: SecretStr
+
+
+def read_tokens(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    tokens = [_token(entry.strip(), number) for number, entry in enumerate(value.split(","), 1) if entry.strip()]
+    for what in ("name", "token"):
+        if len({getattr(token, what) for token in tokens}) < len(tokens):
+            raise ValueError(f"two of the tokens have the same {what}; give each its own")
+    return tuple(tokens)
+
+
+def _token(entry: str, number: int) -> ApiToken:
+    """One entry: a bare token (an admin's), or name:role:token. The token itself may contain colons."""
+    if ":" not in entry:
+        return ApiToken(name="admin" if number == 1 else f"admin-{number}", role=Role.ADMIN, token=SecretStr(entry))
+    name, role, token = [*entry.split(":", 2), "", ""][:3]
+    if not name or not token or role.upper() not in Role.__members__:
+        raise ValueError(f"entry {number} must be name:role:token with one of the roles {_roles()}, or a bare token")
+    return ApiToken(name=name, role=Role[role.upper()], token=SecretStr(token))
+
+
+def read_users(value: object) -> object:
+    """One user a line, ``name:role:hash``; empty lines and ``# comments`` are skipped."""
+    if not isinstance(value, str):
+        return value
+    lines = ((number, line.strip()) for number, line in enumerate(value.splitlines(), 1))
+    users = [_user(line, number) for number, line in lines if line and not line.startswith("#")]
+    if len({user.name for user in users}) < len(users):
+        raise ValueError("two of the users have the same name; give each its own")
+    return tuple(users)
+
+
+def _user(line: str, number: int) -> User:
+    name, role, hashed = [*line.split(":", 2), "", ""][:3]
+    if not name or role.upper() not in Role.__members__ or not hashed.startswith("$argon2"):
+        raise ValueError(
+            f"line {number} must be name:role:hash with one of the roles {_roles()}; "
+            "`tocsin hash-password` makes the hash"
+        )
+    return User(name=name, role=Role[role.upper()], password_hash=SecretStr(hashed))
+
+
+def read_groups(value: object) -> object:
+    """Which group has which role: ``group=role`` with commas; or one a line, where a group's own name has commas."""
+    if not isinstance(value, str):
+        return value
+    entries = value.splitlines() if "\n" in value else value.split(",")
+    return tuple(_group(entry.strip(), number) for number, entry in enumerate(entries, 1) if entry.strip())
+
+
+def _group(entry: str, number: int) -> tuple[str, Role]:
+    group, _, role = (part.strip() for part in entry.rpartition("="))
+    if not group or role.upper() not in Role.__members__:
+        raise ValueError(f"entry {number} must be group=role with one of the roles {_roles()}")
+    return group, Role[role.upper()]
+
+
+def _roles() -> str:
+    return ", ".join(known.lower() for known in Role.__members__)

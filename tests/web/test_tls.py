@@ -1,0 +1,162 @@
+"""TLS of our own, and clients that have to show a certificate."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+import trustme
+
+from receiver.errors import SettingsError
+from receiver.service import Service
+from receiver.settings import Settings
+from receiver.web.tls import Tls
+from tests.web.conftest import payload
+
+HOOK = "/webhook/alertmanager"
+
+
+class Papers:
+    """Certificates as files: ours, a client's of the CA, and one of a CA that nobody trusts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.ca, self.others = folder, trustme.CA(), trustme.CA()
+        self.ca.cert_pem.write_to_path(str(folder / "ca.pem"))
+        self.write("server", self.ca.issue_cert("127.0.0.1"))
+        self.write("client", self.ca.issue_cert("alertmanager.example.test"))
+        self.write("stranger", self.others.issue_cert("alertmanager.example.test"))
+
+    def write(self, name: str, certificate: trustme.LeafCert) -> None:
+        certificate.private_key_pem.write_to_path(str(self.folder / f"{name}.key"))
+        certificate.cert_chain_pems[0].write_to_path(str(self.folder / f"{name}.pem"))
+
+    def environ(self, **more: str) -> dict[str, str]:
+        """The settings of a receiver with TLS."""
+        return {
+            "TOCSIN_LISTEN": "127.0.0.1:0",
+            "TOCSIN_DATABASE": "sqlite://",
+            "TOCSIN_TLS_CERT_FILE": str(self.folder / "server.pem"),
+            "TOCSIN_TLS_KEY_FILE": str(self.folder / "server.key"),
+            **more,
+        }
+
+    def of(self, name: str) -> ssl.SSLContext:
+        """What a client speaks with that has this certificate; empty: none."""
+        context = ssl.create_default_context(cafile=str(self.folder / "ca.pem"))
+        if name:
+            context.load_cert_chain(self.folder / f"{name}.pem", self.folder / f"{name}.key")
+        return context
+
+
+Ask = Callable[..., AbstractAsyncContextManager[aiohttp.ClientResponse]]
+
+
+@pytest.fixture
+def papers(tmp_path: Path) -> Papers:
+    return Papers(tmp_path)
+
+
+@pytest.fixture
+def ask(papers: Papers) -> Ask:
+    """Asks a service as whoever has a certificate."""
+
+    @asynccontextmanager
+    async def asked(service: Service, path: str, who: str = "", **more: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=papers.of(who))) as session,
+            session.request("POST" if more else "GET", service.address + path, **more) as answer,
+        ):
+            yield answer
+
+    return asked
+
+
+async def test_tls(papers: Papers, ask: Ask) -> None:
+    """With certificate and key everything is served by TLS, nothing without, and the session's cookie is for TLS alone."""
+    async with Service(Settings.read(papers.environ(TOCSIN_API_TOKENS="ann:admin:see")), []) as service:
+        assert service.address.startswith("https://")
+        async with ask(service, HOOK, data=payload("single_firing")) as answer:
+            assert answer.status == 200
+        async with ask(service, "/login", data={"password": "see"}, allow_redirects=False) as answer:
+            assert answer.headers["Set-Cookie"].startswith("__Host-tocsin=")
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(aiohttp.ClientError):
+                await session.get(service.address.replace("https", "http") + "/-/healthy")
+
+
+@pytest.mark.parametrize(("who", "status"), [("client", 200), ("", 403)])
+async def test_webhook_asks_for_a_certificate(papers: Papers, ask: Ask, who: str, status: int) -> None:
+    """With a client CA the webhook takes only its clients; the rest is served to everybody as before."""
+    environ = papers.environ(TOCSIN_TLS_CLIENT_CA_FILE=str(papers.folder / "ca.pem"))
+    async with Service(Settings.read(environ), []) as service:
+        async with ask(service, HOOK, who, data=payload("single_firing")) as answer:
+            assert answer.status == status
+        async with ask(service, "/-/healthy", who) as answer:
+            assert answer.status == 200
+
+
+@pytest.mark.parametrize("clients", ["webhook", "all"])
+async def test_other_certificates_are_refused(papers: Papers, ask: Ask, clients: str) -> None:
+    """A certificate of another CA gets nowhere, whoever is asked for one."""
+    ca = str(papers.folder / "ca.pem")
+    environ = papers.environ(TOCSIN_TLS_CLIENT_CA_FILE=ca, TOCSIN_TLS_CLIENTS=clients)
+    async with Service(Settings.read(environ), []) as service:
+        for who in ("stranger", *([""] if clients == "all" else [])):
+            with pytest.raises((aiohttp.ClientError, ConnectionError, ssl.SSLError)):
+                async with ask(service, "/-/healthy", who):
+                    pass
+        async with ask(service, "/-/healthy", "client") as answer:
+            assert answer.status == 200
+
+
+async def test_token_and_certificate(papers: Papers, ask: Ask) -> None:
+    """A certificate replaces no token: where both are set, both are asked for."""
+    ca = str(papers.folder / "ca.pem")
+    environ = papers.environ(TOCSIN_TLS_CLIENT_CA_FILE=ca, TOCSIN_WEBHOOK_TOKEN="hook")
+    async with Service(Settings.read(environ), []) as service:
+        for who, token, status in (("client", "hook", 200), ("client", "x", 401), ("", "hook", 403)):
+            headers = {"Authorization": f"Bearer {token}"}
+            async with ask(service, HOOK, who, data=payload("single_firing"), headers=headers) as answer:
+                assert answer.status == status
+
+
+async def test_renewed_certificate(papers: Papers) -> None:
+    """A reload serves a renewed certificate to new connections; a broken one is refused, and the old one stays."""
+    async with Service(Settings.read(papers.environ()), []) as service:
+        before = await _shown(service)
+        papers.write("server", papers.ca.issue_cert("127.0.0.1"))
+        assert await service.reload() == []
+        renewed = await _shown(service)
+        assert renewed != before
+        (papers.folder / "server.pem").write_text("nonsense")
+        [problem] = await service.reload()
+        assert "TOCSIN_TLS_CERT_FILE" in problem
+        assert await _shown(service) == renewed
+
+
+async def _shown(service: Service) -> str:
+    """The certificate that a new connection is shown."""
+    parts = urlsplit(service.address)
+    return await asyncio.to_thread(ssl.get_server_certificate, (str(parts.hostname), int(parts.port or 0)))
+
+
+def test_wrong_files(papers: Papers) -> None:
+    """Files that are missing, of another pair or none at all are said with their setting, before anything starts."""
+    ca = papers.folder / "ca.pem"
+    for more, said in (
+        ({"TOCSIN_TLS_CERT_FILE": "/nowhere.pem"}, "cannot be read"),
+        ({"TOCSIN_TLS_KEY_FILE": str(papers.folder / "client.key")}, "do not belong together"),
+        ({"TOCSIN_TLS_CERT_FILE": str(papers.folder / "client.key")}, "no certificate"),
+        ({"TOCSIN_TLS_CLIENT_CA_FILE": str(papers.folder / "client.key")}, "TOCSIN_TLS_CLIENT_CA_FILE"),
+    ):
+        with pytest.raises(SettingsError, match=said):
+            Tls(Settings.read({**papers.environ(), **more}))
+    with pytest.raises(SettingsError, match="TOCSIN_TLS_KEY_FILE: is needed where TOCSIN_TLS_CERT_FILE is set"):
+        Settings.read({"TOCSIN_TLS_CERT_FILE": str(ca)})
+    with pytest.raises(SettingsError, match="TOCSIN_TLS_CERT_FILE: is needed where TOCSIN_TLS_CLIENT_CA_FILE is set"):
+        Settings.read({"TOCSIN_TLS_CLIENT_CA_FILE": str(ca)})
