@@ -11,7 +11,7 @@ PORT = 8000
 
 def main(port: int = PORT) -> None:
     """Serve until somebody says to stop."""
-    web.run_app(Exporter().app, port=port, print=None)
+    web.run_app(Exporter().app, port=port, print=None, shutdown_timeout=1)
 
 
 if __name__ == "__main__":
