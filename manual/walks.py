@@ -5,10 +5,13 @@ with and without a Prometheus to ask, with and without a heartbeat. Incidents th
 transition could hang on are tried once. Nothing here knows a transition: `decide` does.
 """
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
+
+from msgspec.structs import replace
 
 from receiver.core.decide import decide
 from receiver.core.events import (
@@ -159,7 +162,9 @@ def _recoveries(step: Step) -> tuple[str, str]:
 
 def _starts() -> Iterator[Spot]:
     policy = load([])
-    rare = replace(policy, levels=tuple(replace(each, confirmations=2) for each in policy.levels))
+    rare = dataclasses.replace(
+        policy, levels=tuple(dataclasses.replace(each, confirmations=2) for each in policy.levels)
+    )
     for each, blind, verifies in (
         (policy, False, False),
         (policy, False, True),
@@ -202,7 +207,7 @@ def _take(spot: Spot, cause: str, event: Event, now: Instant) -> tuple[Step, Spo
     after = _apart(effects.incident) if effects.incident else spot.incident
     alerts = {**spot.alerts, **{each.fingerprint: each for each in effects.alerts}}
     last = effects.notifications[-1] if effects.notifications else spot.last
-    there = replace(spot, now=now, incident=after, alerts=alerts, last=last)
+    there = dataclasses.replace(spot, now=now, incident=after, alerts=alerts, last=last)
     return Step(spot.incident, cause, event, effects.incident is not None, after), there
 
 

@@ -6,7 +6,9 @@ they are told in the timeline alone. Pure.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+
+from msgspec.structs import asdict
 
 from receiver.core.draft import Refusal
 from receiver.core.events import Action, Declare
@@ -98,10 +100,9 @@ def _name(incident: Incident | None) -> str:
 def _said(done: Declare | Action) -> dict[str, str]:
     """The words of an action, by field; what was left empty is left out."""
     said: dict[str, str] = {}
-    for each in fields(done):
-        value = getattr(done, each.name)
+    for field_name, value in asdict(done).items():
         if isinstance(value, Mapping):
-            said.update((f"{each.name}.{name}", str(text)) for name, text in value.items())
-        elif value not in (None, "", False) and each.name != "key":
-            said[each.name] = str(value)
+            said.update((f"{field_name}.{name}", str(text)) for name, text in value.items())
+        elif value not in (None, "", False) and field_name != "key":
+            said[field_name] = str(value)
     return said

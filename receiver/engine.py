@@ -8,8 +8,9 @@ runs the batch again; any other error runs each event alone, so that one bad row
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from receiver.audit import Audit, Ledger
-from receiver.core.copies import changed
 from receiver.core.draft import Refusal
 from receiver.core.events import AlertsReceived, Arrived, Bounced, Event, Overtaken, Reported, TimePassed
 from receiver.core.model import Instant, Notification, State, Status
@@ -299,7 +300,7 @@ def _lease(notification: Notification, worker: str, now: Instant) -> Notificatio
     A lease that was left behind is a try whose end nobody knows.
     """
     tried = notification.attempts + bool(notification.leased_by)
-    return changed(notification, attempts=tried, leased_by=f"{worker}@{now}", due_at=Instant(now + LEASE))
+    return replace(notification, attempts=tried, leased_by=f"{worker}@{now}", due_at=Instant(now + LEASE))
 
 
 def _is_held(stored: Notification | None, claimed: Notification) -> bool:

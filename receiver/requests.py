@@ -1,6 +1,6 @@
 """What the engine is asked for, and what it answers: plain data between it and those who call it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from receiver.audit import Origin
 from receiver.core.draft import Refusal
@@ -10,24 +10,21 @@ from receiver.core.model import Incident, Notification
 from receiver.core.plan import Book
 
 
-@dataclass(frozen=True, slots=True)
-class ForIncident:
+class ForIncident(Struct, frozen=True):
     """An action on the incident of that id."""
 
     id: str
     action: Action
 
 
-@dataclass(frozen=True, slots=True)
-class FromPrometheus:
+class FromPrometheus(Struct, frozen=True):
     """What Prometheus says about the incident of that id."""
 
     id: str
     answer: Answered
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What a person asks for; it is written into the audit log together with what it does."""
 
     what: Declare | ForIncident
@@ -37,8 +34,7 @@ class Asked:
 Request = AlertsReceived | Silenced | SilenceAnswered | Unheard | Declare | ForIncident | FromPrometheus | Asked
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """What became of a request. With `error` it was not stored, and the caller must say so."""
 
     incident: Incident | None = None
@@ -47,8 +43,7 @@ class Result:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """One message to send: usually one notification, several when they were bundled."""
 
     items: tuple[tuple[Notification, Incident], ...]
@@ -58,8 +53,7 @@ class Delivery:
     """For the words: the version the (first) incident runs under, and the current one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """How a claimed notification fared."""
 
     notification: Notification

@@ -6,11 +6,12 @@ on the incident as the one before left it, and everything is written once, at th
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from receiver.audit import Audit
-from receiver.core.copies import changed
 from receiver.core.decide import decide
 from receiver.core.draft import Effects
 from receiver.core.events import Event
@@ -19,8 +20,7 @@ from receiver.core.outbox import Bucket, Lane
 from receiver.core.plan import Book
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """All that one transaction writes. A new incident (`number` given, not stored yet) is in `opened`."""
 
     opened: Sequence[Incident]
@@ -205,7 +205,7 @@ class Work:
         if self._opened:
             first = self._transaction.next_numbers(len(self._opened))
             for number, incident_id in enumerate(self._opened, first):
-                self._incidents[incident_id] = changed(self._incidents[incident_id], number=number)
+                self._incidents[incident_id] = replace(self._incidents[incident_id], number=number)
         if not (self._touched or self._settled):
             return
         self._transaction.save(

@@ -5,7 +5,9 @@ Nothing of it is stored or tried again: who asks is told what the provider answe
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from receiver.channels import SEND_TIMEOUT, Outgoing, Sender
 from receiver.core.events import Delivered, Outcome, Overtaken, Rejected, Retry

@@ -4,7 +4,9 @@ A payload says nothing about alerts it does not list: absence is never resolutio
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from receiver.core.draft import Draft, Effects
 from receiver.core.events import AlertsReceived
@@ -22,8 +24,7 @@ TITLE_LIMIT = 200
 """Characters of an alert's summary that become the incident's title."""
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(Struct, frozen=True):
     """What of the received alerts is new to us."""
 
     fired: tuple[Alert, ...]
@@ -96,7 +97,7 @@ def _repeat(incident: Incident | None, event: AlertsReceived, now: Instant, book
 
 def _open(event: AlertsReceived, news: News, now: Instant, book: Book) -> Effects:
     top = max(news.fired, key=lambda alert: alert.level)
-    draft = Draft(new_incident(event.key, now, book, top.level, top.type, _title(top)), now, book, own=True)
+    draft = Draft(new_incident(event.key, now, book, top.level, top.type, _title(top)), now, book)
     draft.set(source=event.source, labels=_identity_labels(news.fired))
     _count(draft, news)
     draft.enter(Fact.OPENED, level=top.level, rule=top.rule, alerts=len(news.fired), summary=draft.incident.title)

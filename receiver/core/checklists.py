@@ -5,7 +5,8 @@ the moments it has been through. Ticking is activity, like a note.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from receiver.core.draft import Draft
 from receiver.core.events import Tick
@@ -101,5 +102,5 @@ def _done(draft: Draft) -> Mapping[str, Done]:
 
 
 def _set(draft: Draft, **changes: Mapping[str, object] | tuple[str, ...]) -> None:
-    checklists: Checklists = replace(draft.incident.response.checklists, **changes)  # type: ignore[arg-type]
+    checklists: Checklists = replace(draft.incident.response.checklists, **changes)
     draft.respond(checklists=checklists)

@@ -6,8 +6,9 @@ never a downgrade (DESIGN: Severity, Identity).
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
+
+from msgspec import Struct
 
 from receiver.core import impact
 from receiver.core.events import AlertsReceived
@@ -21,8 +22,7 @@ HEARTBEATS = frozenset({"TocsinHeartbeat", "Watchdog"})
 _canonical = json.JSONEncoder(sort_keys=True).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """One alert of a webhook, parsed. `ended_at` None: it fires. `starts_at` may have nanoseconds cut off."""
 
     labels: Mapping[str, str]
@@ -33,8 +33,7 @@ class Received:
     generator_url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Classified:
+class Classified(Struct, frozen=True):
     """An alert, classified, and the key of its incident. `why` tells each step, for `explain`."""
 
     alert: Alert

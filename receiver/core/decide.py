@@ -6,8 +6,9 @@ the event names, and stores the effects in one transaction.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from receiver.core import follow_ups, impact, notices
 from receiver.core.alerts import receive
@@ -118,7 +119,7 @@ def _declare(incident: Incident | None, event: Declare, now: Instant, book: Book
     )
     level = event.level or usual
     title = event.title or (known.description if known else "") or event.type
-    draft = Draft(new_incident(event.key, now, book, level, event.type, title), now, book, own=True)
+    draft = Draft(new_incident(event.key, now, book, level, event.type, title), now, book)
     draft.set(
         declared=True,
         exercise=event.exercise,

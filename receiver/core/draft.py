@@ -4,12 +4,13 @@ Used only inside the core; `effects()` hands out the finished, immutable decisio
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from receiver.core.backoff import SCHEDULES
-from receiver.core.copies import changed
 from receiver.core.model import (
     Alert,
     Entry,
@@ -30,16 +31,14 @@ from receiver.core.plan import Book, Plan
 NO_WORDS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """Why an action was not carried out, with the state that is true now."""
 
     reason: str
     state: State
 
 
-@dataclass(frozen=True, slots=True)
-class Effects:
+class Effects(Struct, frozen=True):
     """All that one decision wants stored, in one transaction. Nothing to store: `incident` is None."""
 
     incident: Incident | None = None
@@ -54,12 +53,10 @@ class Effects:
 class Draft:
     """One decision in the making. `incident` is always the incident as decided so far."""
 
-    def __init__(self, incident: Incident, now: Instant, book: Book, *, own: bool = False) -> None:
-        """`own`: the incident was made for this decision."""
+    def __init__(self, incident: Incident, now: Instant, book: Book) -> None:
         self.incident = incident
         self.now = now
         self.book = book
-        self._own = own
         self._notifications: list[Notification] = []
         self._entries: list[Entry] = []
         self._alerts: list[Alert] = []
@@ -71,17 +68,8 @@ class Draft:
         return self.book.playbook.plan(self.incident)
 
     def set(self, **changes: Any) -> None:
-        """Change fields of the incident.
-
-        The first change copies it; the copy is nobody else's until `effects()` hands it out, so later changes are
-        made in place (one `replace` per change was two thirds of a decision's time). Who needs the incident as it
-        was before takes it before the first change.
-        """
-        if not self._own:
-            self.incident, self._own = changed(self.incident, **changes), True
-            return
-        for name, value in changes.items():
-            object.__setattr__(self.incident, name, value)
+        """Change fields of the incident. Who needs it as it was before takes it before the first change."""
+        self.incident = replace(self.incident, **changes)
 
     def respond(self, **changes: Any) -> None:
         """Change parts of the incident's Response."""

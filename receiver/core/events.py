@@ -5,14 +5,14 @@ with what is true now.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from receiver.core.inquiry import Answered
 from receiver.core.model import Alert, Instant, Notification, State
 
 
-@dataclass(frozen=True, slots=True)
-class AlertsReceived:
+class AlertsReceived(Struct, frozen=True):
     """Alertmanager told us of alerts that belong to one incident key. Alerts not listed are not concerned."""
 
     key: str
@@ -24,8 +24,7 @@ class AlertsReceived:
     """How we know where no webhook said it; empty: a webhook did."""
 
 
-@dataclass(frozen=True, slots=True)
-class Silenced:
+class Silenced(Struct, frozen=True):
     """What Alertmanager says of silences on what fires of an incident."""
 
     key: str
@@ -37,8 +36,7 @@ class Silenced:
     """Who silenced it, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class SilenceAnswered:
+class SilenceAnswered(Struct, frozen=True):
     """What Alertmanager answered when it was asked for a silence as long as an acknowledgement."""
 
     key: str
@@ -47,16 +45,14 @@ class SilenceAnswered:
     """Empty: it is made."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unheard:
+class Unheard(Struct, frozen=True):
     """Nobody has repeated an incident's alerts since then, and somebody should have."""
 
     key: str
     since: Instant
 
 
-@dataclass(frozen=True, slots=True)
-class Declare:
+class Declare(Struct, frozen=True):
     """A person opens an incident without an alert."""
 
     key: str
@@ -71,8 +67,7 @@ class Declare:
     exercise: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledge:
+class Acknowledge(Struct, frozen=True):
     """A person takes the incident."""
 
     by: str
@@ -84,8 +79,7 @@ class Acknowledge:
     """Serial of the page that is answered (a key pressed in a call, a link in a mail); None: the incident itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Escalate:
+class Escalate(Struct, frozen=True):
     """A person asks for the next step now."""
 
     by: str
@@ -93,8 +87,7 @@ class Escalate:
     expects: State | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Resolve:
+class Resolve(Struct, frozen=True):
     """A person says it is over (and so confirms a recovery)."""
 
     by: str
@@ -104,24 +97,21 @@ class Resolve:
     expects: State | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """A person writes something down."""
 
     by: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Struct, frozen=True):
     """A person tells everyone how it stands."""
 
     by: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A person assesses or documents: the level (with a reason), and facts such as root_cause."""
 
     by: str
@@ -130,15 +120,13 @@ class Change:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Replan:
+class Replan(Struct, frozen=True):
     """A person moves the incident to the current policy."""
 
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """A person did a step of a checklist, or takes that back."""
 
     by: str
@@ -150,8 +138,7 @@ class Tick:
     """Where the evidence is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Handover:
+class Handover(Struct, frozen=True):
     """A person gives the incident to another."""
 
     by: str
@@ -159,8 +146,7 @@ class Handover:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ApproveNotice:
+class ApproveNotice(Struct, frozen=True):
     """A person approves what an external group is told: subject and body are what that person read."""
 
     by: str
@@ -169,8 +155,7 @@ class ApproveNotice:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class RejectNotice:
+class RejectNotice(Struct, frozen=True):
     """A person decides that an external group is told nothing."""
 
     by: str
@@ -178,8 +163,7 @@ class RejectNotice:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AddFollowUp:
+class AddFollowUp(Struct, frozen=True):
     """A person writes down what must still be done."""
 
     by: str
@@ -188,8 +172,7 @@ class AddFollowUp:
     due_at: Instant | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FinishFollowUp:
+class FinishFollowUp(Struct, frozen=True):
     """A follow-up action is done."""
 
     by: str
@@ -201,40 +184,34 @@ Work = Tick | Handover | ApproveNotice | RejectNotice | AddFollowUp | FinishFoll
 """What people do about an incident, whatever its state."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimePassed:
+class TimePassed(Struct, frozen=True):
     """At least one window of the incident is due."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Struct, frozen=True):
     """The provider has it. `reference` is what it calls the message."""
 
     reference: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """Not now: try again, in `after` microseconds at the earliest where the provider said so."""
 
     reason: str
     after: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """Never: the provider or our own settings rule it out."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Overtaken:
+class Overtaken(Struct, frozen=True):
     """It was not sent: superseded, or its lease was over (then it goes back into the queue)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bounced:
+class Bounced(Struct, frozen=True):
     """The provider had taken it, and says later that it did not arrive."""
 
     notification: Notification
@@ -242,8 +219,7 @@ class Bounced:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(Struct, frozen=True):
     """The provider says that it has a message of which we did not hear: the answer to an earlier try was lost."""
 
     notification: Notification
@@ -254,8 +230,7 @@ class Arrived:
 Outcome = Delivered | Retry | Rejected | Overtaken
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(Struct, frozen=True):
     """A sender says how a notification fared. `notification` is as it was claimed."""
 
     notification: Notification

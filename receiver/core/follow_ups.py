@@ -3,7 +3,7 @@
 They outlive the incident: one that is overdue is told to the internal stakeholders, once, closed or not.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from receiver.core.draft import Draft
 from receiver.core.events import AddFollowUp, FinishFollowUp

@@ -1,7 +1,8 @@
 """What the core wants to know of Prometheus. The incident carries its open inquiries; the shell answers them."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Inquiry(StrEnum):
@@ -15,8 +16,7 @@ class Inquiry(StrEnum):
     """Their course up to the resolution, as evidence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exhibit:
+class Exhibit(Struct, frozen=True):
     """The course of one signal, as it is kept in the timeline."""
 
     query: str
@@ -26,8 +26,7 @@ class Exhibit:
     """Where the condition compares with a number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """Prometheus was asked (an event)."""
 
     inquiry: Inquiry

@@ -1,8 +1,9 @@
 """The ways from state to state: open, reopen, acknowledge, recover, resolve, close."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from hashlib import sha256
+
+from msgspec.structs import replace
 
 from receiver.core.draft import NO_WORDS, Draft
 from receiver.core.first_response import begin_assessment

@@ -5,8 +5,9 @@ Everything here is plain data that the store writes and reads back whole.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from receiver.core.inquiry import Inquiry
 from receiver.core.instant import Instant as Instant  # noqa: PLC0414 - its home for everyone else is here
@@ -118,8 +119,7 @@ class Status(StrEnum):
     UNDELIVERABLE = "undeliverable"
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(Struct, frozen=True):
     """One alert of an incident, as last heard of, classified."""
 
     fingerprint: str
@@ -140,16 +140,14 @@ class Alert:
     ended_at: Instant | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """Somebody who can be told: a recipient on a channel."""
 
     channel: str
     recipient: str
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Progress of the page that went out last."""
 
     serial: int = 0
@@ -159,8 +157,7 @@ class Page:
     delivered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
+class Incident(Struct, frozen=True):
     """What people respond to."""
 
     id: str
@@ -253,8 +250,7 @@ class Incident:
         return self.silenced_until is not None and self.level < EMERGENCY
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(Struct, frozen=True):
     """One message to one recipient on one channel; it lives in the outbox until it is final."""
 
     id: str
@@ -289,8 +285,7 @@ class Notification:
     """What the words need beside the incident: who acted, the note …"""
 
 
-@dataclass(frozen=True, slots=True)
-class Supersede:
+class Supersede(Struct, frozen=True):
     """Waiting notifications that a decision overtakes: of these kinds, planned before `before`."""
 
     kinds: frozenset[Kind]
@@ -363,8 +358,7 @@ class Fact(StrEnum):
     FOLLOW_UP_DONE = "follow_up_done"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One line of an incident's append-only timeline."""
 
     incident_id: str

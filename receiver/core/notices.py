@@ -5,7 +5,7 @@ resolution for those that were told before. It speaks of one state: when the inc
 The text is rendered where words are made, shown with its hash, and comes back with the approval.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from receiver.core.draft import Draft
 from receiver.core.events import ApproveNotice, RejectNotice

@@ -10,9 +10,10 @@ channel's `rate_limit` holds back, when it is due.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
-from receiver.core.copies import changed
+from msgspec import Struct
+from msgspec.structs import replace
+
 from receiver.core.model import Instant, Kind, Notification, Reason
 from receiver.core.plan import Book
 from rules.policy import MINUTE, SECOND, Micros, RateLimit
@@ -22,8 +23,7 @@ BUNDLE_WAIT = 30 * SECOND
 FIRST_PAGES = frozenset({Reason.OPENED, Reason.RECURRED})
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Lane:
+class Lane(Struct, frozen=True, order=True):
     """What is counted together: one recipient on one channel; first pages by level, news under level 0."""
 
     channel: str
@@ -31,8 +31,7 @@ class Lane:
     level: int
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(Struct, frozen=True):
     """How much a lane may still send: a token bucket in whole microseconds of credit."""
 
     credit: int
@@ -41,8 +40,7 @@ class Bucket:
     """When the bundle that is being gathered leaves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Allotment:
+class Allotment(Struct, frozen=True):
     """What may leave now, what waits (in its new form), and the buckets as they are after it."""
 
     send: tuple[Notification, ...]
@@ -125,7 +123,7 @@ def _defer(notification: Notification, bucket: Bucket, limit: RateLimit, now: In
     """First pages wait for the bundle; news waits for credit."""
     if not is_first(notification):
         due_at = Instant(now + limit.per // limit.count - bucket.credit)
-        return bucket, changed(notification, due_at=due_at)
+        return bucket, replace(notification, due_at=due_at)
     leaving = bucket.bundle_at if bucket.bundle_at is not None and bucket.bundle_at > now else None
     bundle_at = leaving or Instant(now + BUNDLE_WAIT)
-    return Bucket(bucket.credit, bucket.at, bundle_at), changed(notification, due_at=bundle_at, bundle_at=bundle_at)
+    return Bucket(bucket.credit, bucket.at, bundle_at), replace(notification, due_at=bundle_at, bundle_at=bundle_at)

@@ -1,9 +1,8 @@
 """What the fate of a message means: it is done, tried again, or given up and its fallback told."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from receiver.core.backoff import retry_delay
-from receiver.core.copies import changed
 from receiver.core.draft import Draft
 from receiver.core.events import Arrived, Bounced, Delivered, Overtaken, Rejected, Reported, Retry
 from receiver.core.model import Fact, Instant, Kind, Notification, State, Status, Window
@@ -12,7 +11,7 @@ from receiver.core.paging import rescue
 
 def settle(draft: Draft, event: Reported) -> Notification:
     """Decide on a sender's report; returns the notification in its new form."""
-    tried = changed(event.notification, attempts=event.notification.attempts + 1, leased_by="")
+    tried = replace(event.notification, attempts=event.notification.attempts + 1, leased_by="")
     match event.outcome:
         case Delivered(reference):
             return _deliver(draft, tried, reference)
@@ -76,7 +75,7 @@ def _try_again(draft: Draft, notification: Notification, reason: str, after: int
         return _give_up(draft, notification, reason)
     if not notification.detail:
         draft.enter(Fact.SEND_FAILED, **_names(notification), reason=reason)
-    return changed(notification, due_at=due_at, bundle_at=together and due_at, detail=reason)
+    return replace(notification, due_at=due_at, bundle_at=together and due_at, detail=reason)
 
 
 def _give_up(draft: Draft, notification: Notification, reason: str) -> Notification:
@@ -93,7 +92,7 @@ def _withhold(draft: Draft, notification: Notification) -> Notification:
     """Not sent. Where nothing superseded it, only its sender's lease was over: it is still wanted."""
     if notification.superseded:
         return _overtake(draft, notification)
-    return changed(notification, leased_by="", due_at=draft.now)
+    return replace(notification, leased_by="", due_at=draft.now)
 
 
 def _overtake(draft: Draft, notification: Notification) -> Notification:
@@ -104,7 +103,7 @@ def _overtake(draft: Draft, notification: Notification) -> Notification:
 def _final(
     draft: Draft, notification: Notification, status: Status, reference: str = "", detail: str = ""
 ) -> Notification:
-    return changed(
+    return replace(
         notification,
         status=status,
         due_at=None,

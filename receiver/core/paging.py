@@ -5,7 +5,8 @@ The direction of every doubt: a false page beats a lost one.
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from receiver.core.draft import NO_WORDS, Draft
 from receiver.core.model import Fact, Kind, Page, Reason, Status, Target, Window

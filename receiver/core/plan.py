@@ -8,6 +8,8 @@ which recipients and channel settings are read live, so that a wrong number can 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from receiver.core.model import Incident, Target
 from receiver.core.procedures import Checklist, assemble
 from rules.policy import (
@@ -132,8 +134,7 @@ def _shortest(blocks: Iterable[TimedActions], *, acknowledgement: bool) -> int |
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Book:
+class Book(Struct, frozen=True):
     """What one decision looks things up in."""
 
     playbook: Playbook

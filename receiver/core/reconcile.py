@@ -9,7 +9,9 @@ as active, so that they swallow no new danger.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from receiver.core.classify import Received, classify, is_heartbeat
 from receiver.core.events import AlertsReceived, Silenced
@@ -25,8 +27,7 @@ NEVER_CAME = "Alertmanager lists the alert, but its webhook never came"
 VANISHED = "no Alertmanager lists the alert any more, but its resolve never came"
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """One alert that an Alertmanager lists."""
 
     received: Received
@@ -39,8 +40,7 @@ class Listed:
     inhibited: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """What one Alertmanager answered."""
 
     up_since: Instant
@@ -49,16 +49,14 @@ class Listing:
     """Those in force, by id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """An alert that we hold as firing, and the key of its incident."""
 
     key: str
     alert: Alert
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """How patient the comparison is, in microseconds."""
 
     unheard: int = 2 * MINUTE
@@ -73,8 +71,7 @@ Mark = tuple[str, str, Instant]
 """Key, fingerprint and begin of an alert: one firing of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Struct, frozen=True):
     """What a look leaves for the next."""
 
     seen: frozenset[str] = frozenset()
@@ -85,8 +82,7 @@ class Memory:
     """Keys of incidents of which all that fires was silenced; None: nothing is known yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(Struct, frozen=True):
     """What a look comes to."""
 
     events: tuple[AlertsReceived, ...]

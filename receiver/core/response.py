@@ -3,14 +3,14 @@ holds one Response, the modules named after its parts decide on it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from receiver.core.instant import Instant
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """A step that somebody ticked."""
 
     by: str
@@ -22,8 +22,7 @@ class Done:
     """Where the evidence is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checklists:
+class Checklists(Struct, frozen=True):
     """Which procedures were attached, and which of their steps are done."""
 
     attached: Mapping[str, Instant] = field(default_factory=dict)
@@ -34,8 +33,7 @@ class Checklists:
     """Calls that a person must make, because nobody's number is known: the checklist ``calls``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Impact:
+class Impact(Struct, frozen=True):
     """How bad it is on one scale."""
 
     grade: str
@@ -62,8 +60,7 @@ class Standing(StrEnum):
     """The incident moved on before anybody decided."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """What an external group may be told, once a person approves it."""
 
     id: str
@@ -83,8 +80,7 @@ class Notice:
     """What was sent, word for word."""
 
 
-@dataclass(frozen=True, slots=True)
-class FollowUp:
+class FollowUp(Struct, frozen=True):
     """Something to do after the incident."""
 
     id: str
@@ -100,8 +96,7 @@ class FollowUp:
     reminded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     """All of it."""
 
     checklists: Checklists = field(default_factory=Checklists)

@@ -6,7 +6,8 @@ and with anything new: then it is paged as at 0. `receiver.reconcile` asks and c
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from receiver.core.draft import Draft
 from receiver.core.events import SilenceAnswered, Silenced
@@ -22,8 +23,7 @@ CLOSE_ENOUGH = MINUTE
 """Microseconds by which a silence may miss the acknowledgement's end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(Struct, frozen=True):
     """A silence that an Alertmanager has in force."""
 
     id: str
@@ -34,8 +34,7 @@ class Silence:
     """Ours, made for the acknowledgement of that incident; empty: somebody else's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """What an Alertmanager is to be asked for: a silence until then, or (until None) the end of one."""
 
     peer: int
@@ -45,8 +44,7 @@ class Order:
     incident: Incident | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
+class Wishes(Struct, frozen=True):
     """Orders, and incidents that cannot be silenced, with the reason."""
 
     orders: Sequence[Order] = ()

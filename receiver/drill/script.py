@@ -6,7 +6,9 @@ unless the script has them fall silent.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from receiver.core.classify import Classified, Received, classify
 from receiver.core.events import Acknowledge, AlertsReceived, Declare, Delivered, Note, Resolve

@@ -1,13 +1,13 @@
-"""Dataclass ↔ row. Rows are tuples in the order of the tables' columns; JSON by orjson, read back by pydantic.
+"""What the core keeps ↔ row. Rows are tuples in the order of the tables' columns; JSON both ways by msgspec.
 
 A row that cannot be read raises StoreDamaged, which names the row and none of its values.
 """
 
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, TypeVar
 
-import orjson
-from pydantic import TypeAdapter, ValidationError
+import msgspec
 from sqlalchemy import Row
 
 from receiver.core.model import Alert, Entry, Incident, Notification, State
@@ -18,10 +18,10 @@ from receiver.store import schema
 SqlRow = tuple[Any, ...]
 Kept = TypeVar("Kept")
 
-_INCIDENT = TypeAdapter(Incident)
-_ALERT = TypeAdapter(Alert)
-_NOTIFICATION = TypeAdapter(Notification)
-_ENTRY = TypeAdapter(Entry)
+_encode = msgspec.json.Encoder(enc_hook=dict).encode  # words may be a read-only view of a mapping
+_incident = msgspec.json.Decoder(Incident).decode
+_alert = msgspec.json.Decoder(Alert).decode
+_words = msgspec.json.Decoder(dict[str, str]).decode
 
 INCIDENT_COLUMNS = tuple(schema.incidents.columns.keys())
 INCIDENT_CHANGES = INCIDENT_COLUMNS[INCIDENT_COLUMNS.index("open_key") :]
@@ -39,9 +39,8 @@ _notification_changes = attrgetter(*(_VALUES.get(name, name) for name in NOTIFIC
 
 
 def to_json(value: object) -> str:
-    """JSON of a dataclass, mapping or list."""
-    # Windows are keys that are enums, and words may be a read-only view.
-    return orjson.dumps(value, default=dict, option=orjson.OPT_NON_STR_KEYS).decode()
+    """JSON of a struct, mapping or list."""
+    return _encode(value).decode()
 
 
 def incident_row(incident: Incident) -> SqlRow:
@@ -105,35 +104,36 @@ def lane_name(lane: Lane) -> str:
 
 def read_incident(doc: str, identity: object) -> Incident:
     """The incident of a `doc`; `identity` is for the error's text."""
-    return _read_json(_INCIDENT, doc, f"incident {identity}")
+    return _read_json(_incident, doc, f"incident {identity}")
 
 
 def read_alert(doc: str, identity: object) -> Alert:
     """The alert of a `doc`; `identity` is for the error's text."""
-    return _read_json(_ALERT, doc, f"an alert of incident {identity}")
+    return _read_json(_alert, doc, f"an alert of incident {identity}")
 
 
 def read_notification(row: Row[Any]) -> Notification:
     """The notification of a row."""
-    return _read_columns(_NOTIFICATION, row, f"notification {row.id}")
+    return _read_columns(Notification, row, f"notification {row.id}")
 
 
 def read_entry(row: Row[Any]) -> Entry:
     """The timeline entry of a row."""
-    return _read_columns(_ENTRY, row, f"the timeline of incident {row.incident_id}")
+    return _read_columns(Entry, row, f"the timeline of incident {row.incident_id}")
 
 
-def _read_json(adapter: TypeAdapter[Kept], doc: str, what: str) -> Kept:
+def _read_json(decode: Callable[[str], Kept], doc: str, what: str) -> Kept:
     try:
-        return adapter.validate_json(doc)
-    except ValidationError:
-        raise _unreadable(what) from None  # pydantic's text shows the values
+        return decode(doc)
+    except msgspec.DecodeError:
+        raise _unreadable(what) from None  # its text may show values
 
 
-def _read_columns(adapter: TypeAdapter[Kept], row: Row[Any], what: str) -> Kept:
+def _read_columns(kind: type[Kept], row: Row[Any], what: str) -> Kept:
     try:
-        return adapter.validate_python({**row._asdict(), "data": orjson.loads(row.data)})
-    except ValueError:
+        columns = {**row._mapping, "data": _words(row.data)}  # noqa: SLF001 - what a row offers under that name
+        return msgspec.convert(columns, kind, strict=False)  # SQLite has no booleans, only 0 and 1
+    except msgspec.DecodeError:
         raise _unreadable(what) from None
 
 

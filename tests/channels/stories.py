@@ -1,6 +1,6 @@
 """Messages in the real words, for one incident and then for what becomes of it."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from receiver.channels import Outgoing
 from receiver.core.model import Instant, Kind, Reason

@@ -1,8 +1,9 @@
 """E-mail: how mails look and thread, what goes over TLS, and what a mail host's answers mean."""
 
-from dataclasses import replace
+import dataclasses
 
 import pytest
+from msgspec.structs import replace
 
 from receiver.channels.email import EmailSender, Server, message_id
 from receiver.core.events import Delivered, Rejected, Retry
@@ -207,7 +208,7 @@ async def test_time_is_up_for_all_commands_together():
 async def test_recipient_that_is_no_address_is_rejected(sender, recipient):
     """A slip in the policy's recipients is said, not tried for a day."""
     message = outgoing("email")
-    message = replace(message, notification=replace(message.notification, recipient=recipient))
+    message = dataclasses.replace(message, notification=replace(message.notification, recipient=recipient))
     assert isinstance(await sender.send(message), Rejected)
 
 

@@ -1,9 +1,9 @@
 """Slack: threads, mentions, the first message that shows how it stands, and what Slack's answers mean."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from receiver.channels.slack import SlackSender
 from receiver.channels.slack_blocks import escape

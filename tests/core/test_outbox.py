@@ -1,8 +1,9 @@
 """Storms: which first pages leave alone, which wait for their bundle, and what never waits."""
 
-from dataclasses import replace
+import dataclasses
 
 import pytest
+from msgspec.structs import replace
 
 from receiver.core.model import Instant, Kind, Notification, Reason
 from receiver.core.outbox import Bucket, Lane, allot, bundle, counted_when_due, counted_when_planned, lane
@@ -12,7 +13,7 @@ from tests.core.guide import CHANNELS, POLICY, with_channel
 from tests.core.world import World
 
 HOOK = Channel("hook", "webhook", recipients=("https://example.test/hook",))
-WITH_HOOK = replace(POLICY, channels=(*CHANNELS, HOOK))
+WITH_HOOK = dataclasses.replace(POLICY, channels=(*CHANNELS, HOOK))
 
 
 def message(

@@ -1,10 +1,10 @@
 """Any sequence of events at any times: what must hold whatever happens, checked at every single decision."""
 
 from collections import Counter
-from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from receiver.core.checklists import steps
 from receiver.core.decide import decide

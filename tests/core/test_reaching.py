@@ -1,8 +1,9 @@
 """A page must reach somebody: rescue, fallbacks, giving up, retries, and the order of what waits."""
 
-from dataclasses import replace
+import dataclasses
 
 import pytest
+from msgspec.structs import replace
 
 from receiver.core.backoff import SCHEDULES, retry_delay
 from receiver.core.events import Delivered, Overtaken, Rejected, Reported
@@ -115,7 +116,9 @@ def test_a_give_up_with_no_fallback_left_is_said():
 
 def test_fallbacks_may_be_names_or_types():
     """`fallback` names channels, or types standing for the first channel of that type; dead ones are passed over."""
-    policy = replace(POLICY, channels=(*CHANNELS[:3], CHANNELS[4], TEXTS), fallback=("webhook", "sms", "phone"))
+    policy = dataclasses.replace(
+        POLICY, channels=(*CHANNELS[:3], CHANNELS[4], TEXTS), fallback=("webhook", "sms", "phone")
+    )
     world = World(policy, configured=ALL | {"texts"}, down=ALL | {"texts"})
     world.fire("a")
     world.advance(minutes=2)
@@ -199,7 +202,9 @@ GIVE_UPS = {"slack": HOUR, "sms": 15 * MINUTE, "phone": 15 * MINUTE, "email": 24
 @pytest.mark.parametrize(("channel", "after"), GIVE_UPS.items())
 def test_tries_end_when_the_schedule_says(channel, after):
     """A channel that goes on failing is given up within its time, not after it."""
-    policy = replace(POLICY, rules=tuple(replace(rule, channels=(channel,)) for rule in POLICY.rules))
+    policy = dataclasses.replace(
+        POLICY, rules=tuple(dataclasses.replace(rule, channels=(channel,)) for rule in POLICY.rules)
+    )
     world = World(with_level(3, policy, response_time=Micros(99 * HOUR), escalation_time=Micros(98 * HOUR)), down=ALL)
     world.fire("a")
     first = world.waiting(channel)[0].id

@@ -1,8 +1,7 @@
 """What Alertmanager lists against what we hold: lost webhooks are taken in, and only certain absence counts."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from receiver.core.classify import Received, classify
 from receiver.core.events import AlertsReceived

@@ -1,8 +1,7 @@
 """Silences in Alertmanager: they pause levels 1 to 3, never an emergency, and never for longer than they were told."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from receiver.core.classify import Received, classify
 from receiver.core.events import SilenceAnswered, Silenced

@@ -5,7 +5,8 @@ unless Tocsin is down (`sleep`). Channels in `down` answer nothing: what is for 
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from receiver.core.draft import Effects, Refusal
 from receiver.core.events import (

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from receiver.core.events import AlertsReceived, Delivered, Outcome
 from receiver.core.model import Alert, Incident, Instant, Notification

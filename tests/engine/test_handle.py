@@ -1,10 +1,10 @@
 """What is answered with 200 is stored, whole; what fails is stored not at all; one bad event harms nobody else."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import count
 
 import pytest
+from msgspec.structs import replace
 
 from receiver.core.events import Acknowledge, Declare, Note, Resolve
 from receiver.core.model import Fact, State, Status

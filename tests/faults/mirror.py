@@ -4,7 +4,9 @@ The mirror sees every transaction between the engine and the store. So what the 
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification, State, Status, Window
 from receiver.work import Changes

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from receiver.core.events import Acknowledge, Action, AlertsReceived, Change, Escalate, Note, Resolve, Silenced
 from receiver.core.model import Alert, Fact, Incident, Instant, State

@@ -1,6 +1,8 @@
 """A policy with the guide's words, an incident under it, and what can happen to both."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from receiver.core.checklists import attach_due
 from receiver.core.draft import Draft

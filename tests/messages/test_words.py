@@ -1,11 +1,12 @@
 """The words people get: what a page says, which template goes out when, and that nothing can spoil them."""
 
-from dataclasses import replace
+import dataclasses
 from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from receiver.core.model import Instant, Kind, Reason, Recovery, State, Window
 from receiver.core.response import Impact, Moment, Notice
@@ -44,7 +45,7 @@ def message(kind=Kind.PAGE, reason=Reason.OPENED, incident=INCIDENT, minutes=2, 
 
 def with_templates(**changes):
     templates = {"initial": INITIAL, "update": UPDATE, "resolution": RESOLUTION} | changes
-    return replace(POLICY, templates=Templates(**templates))
+    return dataclasses.replace(POLICY, templates=Templates(**templates))
 
 
 def test_page_says_everything_somebody_needs_at_night():
@@ -156,7 +157,7 @@ def test_acknowledgement_carries_the_initial_template():
 
 def test_send_on_opened_moves_the_initial_template_to_the_page():
     """`send_on: opened` puts its body into the first page, beside what the page says anyway."""
-    policy = with_templates(initial=replace(INITIAL, send_on="opened"))
+    policy = with_templates(initial=dataclasses.replace(INITIAL, send_on="opened"))
     page = message(policy=policy)
     assert "- Impact: Severe impact" in page.text
     assert "To acknowledge: tocsin acknowledge 12" in page.text
@@ -260,8 +261,8 @@ def test_without_an_address_there_are_no_links():
 
 def test_link_that_is_no_web_address_is_left_out():
     """A runbook that a browser must not open becomes no link."""
-    rule = replace(POLICY.rules[0], runbook_url="javascript:alert(1)")
-    page = message(policy=replace(POLICY, rules=(rule,)))
+    rule = dataclasses.replace(POLICY.rules[0], runbook_url="javascript:alert(1)")
+    page = message(policy=dataclasses.replace(POLICY, rules=(rule,)))
     assert "javascript" not in page.html
 
 
@@ -291,7 +292,7 @@ def test_braces_reach_nothing_but_values():
     """`{placeholder}` knows names only: no attributes, no formats; a value with braces is not filled again."""
     template = Template("{severity.__class__} {severity!r} {impact_description}", "{{incident_id}", "acknowledged")
     incident = replace(INCIDENT, facts={"impact_description": "{severity} and {lessons_learned}"})
-    page = message(policy=with_templates(initial=replace(template, body="-")), incident=incident)
+    page = message(policy=with_templates(initial=dataclasses.replace(template, body="-")), incident=incident)
     assert page.subject == "{severity.__class__} {severity!r} {severity} and {lessons_learned}"
 
 
@@ -406,7 +407,7 @@ def test_the_impact_is_told_with_its_grade():
     scales = load([GUIDE]).impact_scales
     impacts = {"revenue_impact": Impact("medium", "0.1"), "business_impact": Impact("high", "production_stoppage")}
     graded = replace(INCIDENT, response=replace(INCIDENT.response, impacts=impacts))
-    told = message(incident=graded, policy=replace(POLICY, impact_scales=scales))
+    told = message(incident=graded, policy=dataclasses.replace(POLICY, impact_scales=scales))
     said = "high (business impact of production_stoppage); medium: 5-20% revenue impact (revenue_impact 0.1)"
     assert dict(told.facts)["Impact"] == said
     own = replace(graded, facts={"impact_description": "one line stands"})

@@ -1,8 +1,9 @@
 """Incidents and messages to store, and the saving of them in one line."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from receiver.core.model import Alert, Entry, Fact, Incident, Kind, Notification, Reason, Supersede, Window
 from receiver.store import SqlStore

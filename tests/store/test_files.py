@@ -6,10 +6,10 @@ import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from receiver.errors import SettingsError, StoreDamaged, StoreUnavailable
 from receiver.store import SqlStore, open_store

@@ -1,8 +1,7 @@
 """Locking, numbering, alerts, windows: what a transaction asks about incidents."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from receiver.core.model import State
 from receiver.store import SqlStore

@@ -6,10 +6,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from receiver.core.model import Status
 from receiver.errors import DatabaseInUse, SchemaTooNew, SettingsError, StoreDamaged, StoreUnavailable

@@ -1,6 +1,6 @@
 """The outbox: order within a queue, leases, what is overtaken, threads, and when to look again."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from receiver.core.model import Kind, Status, Supersede
 from receiver.core.outbox import Bucket, Lane

@@ -1,8 +1,7 @@
 """What pages, the API and metrics see."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from receiver.core.model import Kind, State, Status
 from receiver.store import SqlStore

@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from itertools import chain
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from receiver.core.model import Instant, State
 from receiver.errors import StoreConflict, StoreUnavailable

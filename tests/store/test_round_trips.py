@@ -1,13 +1,13 @@
 """Whatever the core can hold comes back from every store as it was."""
 
 import itertools
-from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from receiver.core.model import (
     Alert,
