@@ -31,7 +31,7 @@ NOTIFICATION_COLUMNS = tuple(schema.notifications.columns.keys())
 NOTIFICATION_CHANGES = NOTIFICATION_COLUMNS[NOTIFICATION_COLUMNS.index("due_at") :]
 """What of a notification's row can change."""
 
-_VALUES = {"kind": "kind.value", "reason": "reason.value", "status": "status.value"}
+_VALUES = {name: f"{name}._value_" for name in ("kind", "reason", "status")}  # `value` is a slow property
 _notification_fixed = attrgetter(
     *(_VALUES.get(name, name) for name in NOTIFICATION_COLUMNS[: NOTIFICATION_COLUMNS.index("data")])
 )

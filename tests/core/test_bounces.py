@@ -1,8 +1,7 @@
 """What turns out not to have arrived, and answers to messages that are no longer true."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from receiver.core.events import Acknowledge, Arrived, Bounced
 from receiver.core.model import Fact, Kind, Notification, Reason, State, Status, Window

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from receiver.core.model import State
 from receiver.store import SqlStore
@@ -33,6 +34,7 @@ def many(store: SqlStore) -> SqlStore:
                 level=1 + number % 2,
                 type="rare" if number < 3 else "often",
                 opened_at=NOW + number,
+                state=State.OPEN if number % 10 == 0 else State.CLOSED,
             )
             for number, title in enumerate(titles)
         ],
@@ -59,8 +61,10 @@ def test_what_is_found_is_what_is_there(many: SqlStore) -> None:
 
 
 def test_forgotten_titles_are_not_found(store: SqlStore) -> None:
-    """What is deleted, and what a title was before, leaves the index."""
-    save(store, opened=[incident("a", title="pump one"), incident("b", title="pump two")])
+    """What is deleted, and what a title was before, leaves the index of what is closed."""
+    one, two = save(store, opened=[incident("a", title="pump one"), incident("b", title="pump two")])
+    save(store, changed=[replace(each, state=State.CLOSED) for each in (one, two)])
+    assert len(store.reads().incidents(search="pump")[0]) == 2
     with store._database.write() as connection:
         Session(connection).run("DELETE FROM incidents WHERE id = :id", {"id": "id-a"})
         Session(connection).run("UPDATE incidents SET title = 'valve' WHERE id = :id", {"id": "id-b"})
