@@ -106,7 +106,8 @@ class Oidc:
     async def _claims(self, request: web.Request, begun: Mapping[str, Any]) -> Mapping[str, Any]:
         """What the provider says of the person, once the login is known to be this browser's."""
         query = request.query
-        if not begun or not compare_digest(str(begun["state"]).encode(), query.get("state", "").encode()):
+        given = query.get("state", "").encode("utf-8", "surrogatepass")
+        if not begun or not compare_digest(str(begun["state"]).encode(), given):
             raise NotLetInError("This login was not begun in this browser, or too long ago. Begin again.", 400)
         if "iss" in query and query["iss"].rstrip("/") != self._settings.oidc_issuer:
             raise NotLetInError("This answer is not from the identity provider. Begin again.", 400)

@@ -29,7 +29,7 @@ class Signing:
         """What a token of ours carries; None: it is not ours, for something else, or over."""
         try:
             values = self._serializer(purpose).loads(token)
-        except BadData:
+        except (BadData, ValueError):  # ValueError: bytes that are no text, which the signature is asked about as text
             return None
         return values if isinstance(values, dict) and values.get("until", 0) > self._clock() else None
 
