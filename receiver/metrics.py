@@ -20,6 +20,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from receiver.core.canary import Canary
 from receiver.core.events import Delivered, Outcome, Overtaken, Rejected, Retry
 from receiver.core.model import Instant, Notification, State
 from rules.policy import SECOND
@@ -136,6 +137,15 @@ class Metrics:
         self._configured = Gauge(
             "tocsin_channel_configured", "Whether a channel can send", ["channel"], registry=registry
         )
+        self._canary = Gauge(
+            "tocsin_channel_canary", "Whether a channel's last canary got through", ["channel"], registry=registry
+        )
+        self._canary_at = Gauge(
+            "tocsin_channel_canary_delivered_timestamp_seconds",
+            "When a channel's canary last got through to everybody",
+            ["channel"],
+            registry=registry,
+        )
         self._alertmanager_up = Gauge(
             "tocsin_alertmanager_up", "Whether an Alertmanager's API answers", ["alertmanager"], registry=registry
         )
@@ -212,6 +222,12 @@ class Metrics:
         self._configured.labels(name).set(configured)
         for outcome in OUTCOMES.values():
             self._notifications.labels(name, outcome)
+
+    def canary(self, channel: str, canary: Canary) -> None:
+        """How a channel's canaries fared."""
+        self._canary.labels(channel).set(not canary.failures)
+        if canary.delivered_at is not None:
+            self._canary_at.labels(channel).set(canary.delivered_at / SECOND)
 
     def expose(self, figures: Figures | None, now: Instant) -> bytes:
         """The text for a scrape. `figures` None: the database does not answer."""

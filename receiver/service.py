@@ -9,13 +9,15 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
 import structlog
 from aiohttp import web
 
+from receiver.canary import EVERY as CANARIES_EVERY
+from receiver.canary import Canaries
 from receiver.channels.configured import configured_channels, make_senders
 from receiver.clock import Clock, steady_clock, wall_clock
 from receiver.core.model import Instant
@@ -24,6 +26,7 @@ from receiver.dispatcher import Dispatcher
 from receiver.engine import Engine
 from receiver.errors import StoreUnavailable
 from receiver.evidence import make_observer
+from receiver.loops import Loops
 from receiver.messages import Words
 from receiver.metrics import Metrics
 from receiver.plotting import make_plotter
@@ -53,6 +56,9 @@ LONGEST_NAP = 1.0
 
 SHORTEST_NAP = 0.02
 """Seconds between two pulses, so that under load one transaction serves many messages."""
+
+MISSED = 5
+"""Looks that a loop may miss before `/-/ready` says so."""
 
 STUCK_AFTER = 30 * SECOND
 """Microseconds without a completed pulse after which `/-/ready` says so."""
@@ -91,6 +97,7 @@ class Service:
         self._wake = asyncio.Event()
         self._beat = steady_clock()
         self._tasks: list[asyncio.Task[None]] = []
+        self._loops = Loops(steady_clock, self._say_store)
         self._store_problem = ""
 
     async def __aenter__(self) -> Self:
@@ -158,26 +165,30 @@ class Service:
         )
         await self._listen(app)
         self._pulsing = asyncio.create_task(self._keep_pulse())
-        self._tasks = [asyncio.create_task(self._keep_clock())]
-        watch = Watch(self.desk, self._store, self.metrics, settings.heartbeat_url or "")
-        self._tasks.append(asyncio.create_task(self._keep_looking(watch.look, WATCH_EVERY)))
-        self._tasks.append(
-            asyncio.create_task(self._keep_looking(Retention(self.desk, self._store).look, FORGET_EVERY))
-        )
-        if self._tls.context:
-            self._tasks.append(asyncio.create_task(self._keep_looking(self._tls.look, RENEW_EVERY)))
-        if self._paths:
-            self._tasks.append(asyncio.create_task(self._keep_looking(self._files.look, LOOK_EVERY)))
-        if settings.alertmanager_url:
-            owner = f"tocsin-{self._store.installation}" if settings.silence_on_acknowledge else ""
-            urls = settings.alertmanager_url
-            reconciliation = Reconciliation(self.desk, reads, self.metrics, urls, owner=owner)
-            self._tasks.append(asyncio.create_task(self._keep_looking(reconciliation.look, EVERY)))
-        else:
-            staleness = Staleness(self.desk, reads, settings.repeat_interval)
-            self._tasks.append(asyncio.create_task(self._keep_looking(staleness.look, UNHEARD_EVERY)))
         if self._observer:
             self._tasks.append(asyncio.create_task(self._observer.observe()))
+        self._start_looking(Canaries(self.desk, self._store, senders, words, self.metrics))
+
+    def _start_looking(self, canaries: Canaries) -> None:
+        """Everything that is looked at now and then, each in a loop of its own."""
+        settings, store, metrics, start = self._settings, self._store, self.metrics, self._loops.start
+        watch = Watch(self.desk, store, metrics, settings.heartbeat_url or "")
+        start("the look at the clock", self._adjust_clock, ADJUST_EVERY)
+        start("the watch over the heartbeat", watch.look, WATCH_EVERY)
+        start("the retention", Retention(self.desk, store).look, FORGET_EVERY)
+        if self._tls.context:
+            start("the look at the certificate", self._tls.look, RENEW_EVERY)
+        if self._paths:
+            start("the look at the policy's files", self._files.look, LOOK_EVERY)
+        start("the look at the canaries", canaries.look, CANARIES_EVERY)
+        if settings.alertmanager_url:
+            owner = f"tocsin-{store.installation}" if settings.silence_on_acknowledge else ""
+            urls = settings.alertmanager_url
+            reconciliation = Reconciliation(self.desk, store.reads(), metrics, urls, owner=owner)
+            start("the comparison with Alertmanager", reconciliation.look, EVERY)
+        else:
+            staleness = Staleness(self.desk, store.reads(), settings.repeat_interval)
+            start("the look for alerts that nobody repeats", staleness.look, UNHEARD_EVERY)
 
     async def _listen(self, app: web.Application) -> None:
         self._runner = make_runner(app)
@@ -198,6 +209,7 @@ class Service:
         await self.desk.settle(SETTLE)
         self._wake.set()  # a last beat: what was accepted just now goes out, if it can
         await asyncio.wait([self._pulsing], timeout=SETTLE)
+        await self._loops.stop()
         for task in (self._pulsing, *self._tasks):
             task.cancel()
         await asyncio.gather(self._pulsing, *self._tasks, return_exceptions=True)
@@ -250,24 +262,8 @@ class Service:
         local = wall_clock()
         return Instant(local + self._store.clock_offset(local))
 
-    async def _keep_clock(self) -> None:
-        while True:
-            await asyncio.sleep(ADJUST_EVERY)
-            try:
-                await self.desk.run(self.clock.adjust)
-            except StoreUnavailable as error:
-                self._say_store(str(error))
-
-    async def _keep_looking(self, look: Callable[[], Awaitable[None]], every: float) -> None:
-        """Look, now and every so many seconds, whatever happens."""
-        while True:
-            try:
-                await look()
-            except StoreUnavailable as error:
-                self._say_store(str(error))
-            except Exception:
-                log.exception("a look failed; the next is made all the same", look=look.__qualname__)
-            await asyncio.sleep(every)
+    async def _adjust_clock(self) -> None:
+        await self.desk.run(self.clock.adjust)
 
     async def reload(self) -> list[str]:
         """Read certificate and policy again; what has problems is refused, and what is in use stays.
@@ -286,6 +282,9 @@ class Service:
             found.append(f"no window was looked at for {silent // SECOND} s")
         if self.clock.skew > SKEW_LIMIT:
             found.append(f"the clock runs {self.clock.skew / SECOND:.0f} s ahead of its reference")
+        if any(task.done() for task in self._tasks):
+            found.append("asking Prometheus has ended; restart this process")
+        found += self._loops.problems()
         return found
 
     def _say_store(self, problem: str) -> None:

@@ -123,6 +123,7 @@ def _channels(specs: Iterable[AlertChannel], root: Node) -> Iterator[Channel]:
             mention=spec.mention,
             headers=tuple(sorted(spec.headers.items())),
             send_resolved=spec.send_resolved,
+            canary=spec.canary.every if spec.canary else None,
             place=place_of(root, BASIC, "alert_channels", index),
         )
 

@@ -89,6 +89,8 @@ class Channel:
     headers: tuple[tuple[str, str], ...] = ()
     """Webhook: further headers."""
     send_resolved: bool = True
+    canary: Micros | None = None
+    """How often a test message proves the way to the provider; None: never."""
     place: Place | None = None
 
 

@@ -18,6 +18,9 @@ from rules.wording import Reading, annotations, camel_case, escaped, labels
 SCRAPE_INTERVAL = Micros(30 * SECOND)
 """Assumed. A twin waits two scrapes and a bit, because Prometheus evaluates rules before its first scrape."""
 
+SEEN, NEVER = "seen", "never"
+"""The label of a twin whose signal has no series of the last day: it is not wired, rather than lost."""
+
 SIGNALS = "signals"
 """The section of what the policy's signals record."""
 
@@ -123,10 +126,10 @@ def _twin(policy: Policy, reading: Reading, lost: Selector, signal: Signal | Non
 
 
 def _loss(lost: Selector, identity: tuple[str, ...] | None) -> str:
-    """Series of the last day that have no number now, each unit by itself; or no series at all, ever."""
+    """Series of the last day that have no number now, each unit by itself; or, marked, no series of the last day."""
     unit = f"without ({', '.join(PASSING_LABELS)})" if identity is None else f"by ({', '.join(identity)})"
     return (
         f"(group {unit} (last_over_time({lost}[24h]))\n"
         f"  unless group {unit} ({lost} == {lost}))\n"
-        f"or on() absent({lost})"
+        f'or on() label_replace(absent({lost}), "{SEEN}", "{NEVER}", "", "")'
     )

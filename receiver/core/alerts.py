@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from receiver.core.classify import NOT_WIRED
 from receiver.core.draft import Draft, Effects
 from receiver.core.events import AlertsReceived
 from receiver.core.impact import note_impacts
@@ -159,7 +160,8 @@ def _join(draft: Draft, news: News, new_rules: Sequence[str], before: Incident) 
         fact, reason = Fact.RULE_JOINED, Reason.RULE_JOINED
         words["rule"] = ", ".join(dict.fromkeys(new_rules))
     draft.enter(fact, **words)
-    tell_threads(draft, Kind.NOTICE, reason, words)
+    if draft.incident.type != NOT_WIRED:  # on a first install there are dozens: its page lists them
+        tell_threads(draft, Kind.NOTICE, reason, words)
     if draft.incident.state is State.OPEN:
         planned = draft.book.playbook.plan(before).channels
         page_more(draft, reason, [name for name in draft.plan.channels if name not in planned], words)
@@ -203,6 +205,8 @@ def _say_doubts(draft: Draft, news: News) -> None:
 
 
 def _title(alert: Alert) -> str:
+    if alert.type == NOT_WIRED:
+        return "Not wired yet: Prometheus has never seen some of the policy's signals"
     text = alert.annotations.get("summary") or alert.annotations.get("description") or alert.type
     line = " ".join(text.split())
     return line if len(line) <= TITLE_LIMIT else line[: TITLE_LIMIT - 1] + "…"

@@ -19,6 +19,9 @@ from receiver.core.response import Impact
 HEARTBEATS = frozenset({"TocsinHeartbeat", "Watchdog"})
 """Alerts that always fire and prove that alerting lives; they open no incident."""
 
+NOT_WIRED = "not_wired_yet"
+"""The type of the one incident that all signals share which Prometheus has not seen within a day, or ever."""
+
 _canonical = json.JSONEncoder(sort_keys=True).encode
 
 
@@ -46,9 +49,16 @@ def is_heartbeat(labels: Mapping[str, str]) -> bool:
     return labels.get("heartbeat") == "true" or labels.get("alertname") in HEARTBEATS
 
 
+def is_not_wired(labels: Mapping[str, str]) -> bool:
+    """Whether it is a twin (`rules.twins`) whose signal has never been there: one incident tells of all of them."""
+    return labels.get("twin") == "true" and labels.get("seen") == "never"
+
+
 def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], received: Received) -> Classified:
     """Classify one alert. `source` is the webhook's ``?source=``, empty by default."""
     rule, type_, why_rule = _rule(playbook, received.labels)
+    if is_not_wired(received.labels):
+        type_ = NOT_WIRED
     level, note, why_level = _level(playbook, rule, received.labels)
     impacts = impact.of_alert(playbook, rule, received.labels, received.annotations)
     level, why_impact = _raise(playbook, level, impacts)
@@ -135,6 +145,8 @@ def _rule(playbook: Playbook, labels: Mapping[str, str]) -> tuple[str, str, str]
 
 def _identity(source: str, group_labels: Mapping[str, str], labels: Mapping[str, str]) -> tuple[object, ...]:
     """Not `groupKey`: it changes when routes are edited, and one alert may reach us through several receivers."""
+    if is_not_wired(labels):
+        return (source, NOT_WIRED)
     signal = labels.get("signal", "")
     if signal:
         return (source, labels.get("system", ""), signal)

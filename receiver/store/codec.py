@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Row
 
+from receiver.core.canary import Canary
 from receiver.core.model import Alert, Entry, Incident, Notification, State
 from receiver.core.outbox import Lane
 from receiver.errors import StoreDamaged
@@ -22,6 +23,7 @@ _encode = msgspec.json.Encoder(enc_hook=dict).encode  # words may be a read-only
 _incident = msgspec.json.Decoder(Incident).decode
 _alert = msgspec.json.Decoder(Alert).decode
 _words = msgspec.json.Decoder(dict[str, str]).decode
+_canary = msgspec.json.Decoder(Canary).decode
 
 INCIDENT_COLUMNS = tuple(schema.incidents.columns.keys())
 INCIDENT_CHANGES = INCIDENT_COLUMNS[INCIDENT_COLUMNS.index("open_key") :]
@@ -115,6 +117,11 @@ def read_alert(doc: str, identity: object) -> Alert:
 def read_notification(row: Row[Any]) -> Notification:
     """The notification of a row."""
     return _read_columns(Notification, row, f"notification {row.id}")
+
+
+def read_canary(value: str) -> Canary:
+    """A channel's canaries, as `to_json` wrote them."""
+    return _read_json(_canary, value, "a canary")
 
 
 def read_entry(row: Row[Any]) -> Entry:

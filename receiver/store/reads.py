@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
+from receiver.core.canary import Canary
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State
 from receiver.core.reconcile import Held
 from receiver.store import codec, schema
@@ -153,6 +154,12 @@ class Reads:
         with self._database.read() as connection:
             rows = Session(connection).rows(_FIRING)
         return [Held(row.key, codec.read_alert(row.doc, row.id)) for row in rows]
+
+    def canary(self, channel: str) -> Canary | None:
+        """How a channel's canaries fared; None: none was sent yet."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows("SELECT value FROM meta WHERE name = :name", name=f"canary/{channel}")
+            return codec.read_canary(rows[0].value) if rows else None
 
     def timeline(self, incident_id: str) -> list[Entry]:
         """An incident's timeline, from the beginning."""

@@ -161,6 +161,17 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value
 WHERE CAST(meta.value AS bigint) < CAST(excluded.value AS bigint)
 """
 
+# Whoever read the value that stands there takes the turn; the others find it changed.
+TAKE_TURN = """
+INSERT INTO meta (name, value) VALUES (:name, :value)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE meta.value = :last
+RETURNING name
+"""
+
+KEEP_CANARY = """
+INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+"""
+
 KEEP_POLICY = """
 INSERT INTO policies (digest, created_at, document) VALUES (:digest, :now, :document) ON CONFLICT DO NOTHING
 """

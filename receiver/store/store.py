@@ -8,14 +8,25 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from receiver.audit import Audit
+from receiver.core.canary import Canary
 from receiver.core.model import Instant
 from receiver.errors import StoreUnavailable
-from receiver.store import audit
+from receiver.store import audit, codec
 from receiver.store.database import Database
 from receiver.store.files import copy_out, take_ownership
 from receiver.store.reads import Reads
 from receiver.store.session import Session
-from receiver.store.statements import FORGET, FORGETTABLE, KEEP_HEARTBEAT, LOCK_CLOSED, NEXT_DUE, PROBE, RELEASE_LEASES
+from receiver.store.statements import (
+    FORGET,
+    FORGETTABLE,
+    KEEP_CANARY,
+    KEEP_HEARTBEAT,
+    LOCK_CLOSED,
+    NEXT_DUE,
+    PROBE,
+    RELEASE_LEASES,
+    TAKE_TURN,
+)
 from receiver.store.transaction import SqlTransaction
 
 
@@ -130,6 +141,18 @@ class SqlStore:
         with self._database.read() as connection:
             rows = Session(connection).rows("SELECT value FROM meta WHERE name = 'heartbeat_at'")
             return Instant(int(rows[0].value)) if rows else None
+
+    def take_turn(self, channel: str, last: Canary | None, begun: Canary) -> bool:
+        """Note that a canary is being sent; False: somebody else has noted one since `last`."""
+        with self._database.write() as connection:
+            known = "" if last is None else codec.to_json(last)
+            row = {"name": f"canary/{channel}", "value": codec.to_json(begun), "last": known}
+            return bool(Session(connection).rows(TAKE_TURN, **row))
+
+    def keep_canary(self, channel: str, canary: Canary) -> None:
+        """Note how it fared."""
+        with self._database.write() as connection:
+            Session(connection).run(KEEP_CANARY, {"name": f"canary/{channel}", "value": codec.to_json(canary)})
 
     def close(self) -> None:
         """Close all connections; the file is anybody's."""

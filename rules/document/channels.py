@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from rules.document.values import ADDRESS, NUMBER, Name, Rate, Section, Text, Url, refusal
+from rules.document.values import ADDRESS, NUMBER, Duration, Name, Rate, Section, Text, Url, refusal
 from rules.policy import ChannelType
 
 _OWN: dict[ChannelType, tuple[str, ...]] = {
@@ -17,6 +17,12 @@ _OWN: dict[ChannelType, tuple[str, ...]] = {
     "webhook": ("url", "headers"),
 }
 """The keys that only make sense for some types; the first is the one that is needed."""
+
+
+class Canary(Section):
+    """A test message that proves, again and again, that the channel's provider can be reached."""
+
+    every: Duration = Field(description="How often it is sent, to everybody on the channel.")
 
 
 class AlertChannel(Section):
@@ -36,6 +42,7 @@ class AlertChannel(Section):
     mention: str = Field("", description="slack: who is mentioned on a page, such as <!here>.")
     rate_limit: Rate | None = Field(None, description='At most so many messages to one recipient: "20/1m".')
     send_resolved: bool = Field(True, description="False: no word when incidents resolve.")
+    canary: Canary | None = Field(None, description="A marked test message on a schedule, such as {every: 24h}.")
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> Self:

@@ -11,6 +11,7 @@ from rules.outputs.evaluation import Labels, Sample
 from rules.outputs.timeline import told
 from rules.outputs.witnesses import labels_of
 from rules.policy import Micros
+from rules.twins import NEVER, SEEN
 
 BEGIN = 3
 """The tick at which a signal gets lost."""
@@ -45,7 +46,7 @@ def never_seen(twins: Sequence[AlertingRule], interval: Micros) -> Case:
     case = Case("no signal was ever seen")
     for alert, alike in _by_alert(twins).items():
         for elapsed in _moments(alike, interval):
-            lost = [told(twin, Sample(_asked(twin), 1.0)) for twin in alike if _ticks(twin, interval) <= elapsed]
+            lost = [told(twin, Sample(_unseen(twin), 1.0)) for twin in alike if _ticks(twin, interval) <= elapsed]
             case.alerts.append((elapsed, alert, tuple(lost)))
     return case
 
@@ -106,10 +107,11 @@ def _identity(twin: AlertingRule, labels: Labels) -> Labels:
     return tuple(pair for pair in labels if pair[0] in twin.identity)
 
 
-def _asked(twin: AlertingRule) -> Labels:
-    """The labels that absent() knows: those the selector asks for by name."""
+def _unseen(twin: AlertingRule) -> Labels:
+    """The labels that absent() knows, those the selector asks for by name, and the mark."""
     assert twin.lost is not None
-    return tuple(sorted((label, value) for label, operator, value in twin.lost.matchers if operator == "=" and value))
+    asked = ((label, value) for label, operator, value in twin.lost.matchers if operator == "=" and value)
+    return tuple(sorted((*asked, (SEEN, NEVER))))
 
 
 def _vanishes(_: AlertingRule, __: Labels, duration: int) -> list[_Fed]:

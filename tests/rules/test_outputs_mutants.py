@@ -64,7 +64,7 @@ RULE_MUTANTS = {
     "boolean turned round": ("EngineFailure", swap("> 0", "== 0")),
 }
 TWIN_MUTANTS = {
-    "never seen goes unnoticed": swap("\nor on() absent(safety_margin)", ""),
+    "never seen goes unnoticed": swap('\nor on() label_replace(absent(safety_margin), "seen", "never", "", "")', ""),
     "vanished and NaN go unnoticed": lambda rule: rule | {"expr": "absent(safety_margin)"},
     "NaN goes unnoticed": swap("safety_margin == safety_margin", "safety_margin"),
     "a rollout cries loss": swap("(instance, pod, container, endpoint)", "(container, endpoint)"),

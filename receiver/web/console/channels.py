@@ -12,6 +12,7 @@ from aiohttp import web
 from receiver.audit import audit_of
 from receiver.channels import Senders
 from receiver.channels.trial import Tried, try_channel
+from receiver.core.canary import Canary
 from receiver.desk import Desk
 from receiver.messages import Words
 from receiver.store import Reads
@@ -36,6 +37,8 @@ class ChannelRow:
     problem: str
     """Why nothing can be sent; empty: it can."""
     traffic: Traffic
+    canary: Canary | None
+    """How its canaries fared; None: it has none, or none was sent yet."""
     numbers: dict[str, int]
     """Id of an incident that a failure was about → its number."""
 
@@ -91,12 +94,16 @@ class ChannelsPage:
         concerned = {each.incident_id for each in traffic.failures}
         found = ((each, self.reads.incident(each)) for each in concerned)
         numbers = {each: incident.number for each, incident in found if incident is not None}
-        return ChannelRow(channel, self._recipients(channel), self._problem(channel), traffic, numbers)
+        recipients, problem, canary = self._recipients(channel), self._problem(channel), self._canary(channel)
+        return ChannelRow(channel, recipients, problem, traffic, canary, numbers)
 
     def _recipients(self, channel: Channel) -> tuple[str, ...]:
         """As they may be shown: a webhook's address may hold a secret."""
         shown = views.show_policy(self.desk.engine.current).channels
         return next((tuple(each.recipients) for each in shown if each.name == channel.name), ())
+
+    def _canary(self, channel: Channel) -> Canary | None:
+        return self.reads.canary(channel.name) if channel.canary is not None else None
 
     def _problem(self, channel: Channel) -> str:
         engine = self.desk.engine

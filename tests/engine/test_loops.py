@@ -1,0 +1,74 @@
+"""The watchdogs of the service's loops: what has ended or stands still is said, whatever goes wrong in a look is not."""
+
+import asyncio
+
+import pytest
+
+from receiver.errors import StoreUnavailable
+from receiver.loops import Loops
+from rules.policy import MINUTE, SECOND
+
+NAME = "the watch"
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> int:
+        return self.now
+
+
+async def test_a_loop_that_stands_still_is_said() -> None:
+    """A look that never returns shows when it has missed its rounds, and not before."""
+    clock, began = Clock(), asyncio.Event()
+
+    async def hang() -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    loops = Loops(clock, lambda _: None)
+    loops.start(NAME, hang, 10)
+    await began.wait()
+    clock.now = MINUTE + 30 * SECOND
+    assert loops.problems() == []
+    clock.now += SECOND
+    assert loops.problems() == ["the watch has not come round for 91 s"]
+    await loops.stop()
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("no disk"), RuntimeError("a bug")])
+async def test_a_loop_goes_on_whatever_happens(error: Exception) -> None:
+    """A look that fails is made again; that the database is away is told."""
+    clock, again, heard = Clock(), asyncio.Event(), []
+    looks = 0
+
+    async def fail() -> None:
+        nonlocal looks
+        looks += 1
+        if looks > 1:
+            again.set()
+        raise error
+
+    loops = Loops(clock, heard.append)
+    loops.start(NAME, fail, 0)
+    await asyncio.wait_for(again.wait(), 10)
+    assert loops.problems() == []
+    assert set(heard) == ({"no disk"} if isinstance(error, StoreUnavailable) else set())
+    await loops.stop()
+
+
+async def test_a_loop_that_ended_is_said() -> None:
+    """What nothing should end has ended: a restart is asked for."""
+
+    async def end() -> None:
+        raise asyncio.CancelledError
+
+    loops = Loops(Clock(), lambda _: None)
+    loops.start(NAME, end, 10)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert loops.problems() == ["the watch has ended; restart this process"]
+    await loops.stop()
