@@ -31,6 +31,8 @@ from receiver.demo.stand_ins import Providers, start_mailbox, start_web
 DURATION = 600.0
 PATIENCE = 150.0
 """Seconds after the load in which everything must have arrived: leases, retries, a slow machine."""
+START = 180.0
+"""Seconds a process may take to answer, on a machine that is busy with the load."""
 KILL_EVERY = (2.0, 5.0)
 CHANNELS = ("email", "slack")
 
@@ -91,8 +93,10 @@ class Replica:
         self._process = await asyncio.create_subprocess_exec(
             *self._command, env=self._environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
         )
-        async with aiohttp.ClientSession() as session, asyncio.timeout(60):
+        async with aiohttp.ClientSession() as session, asyncio.timeout(START):
             while True:
+                if self._process.returncode is not None:
+                    raise SystemExit(f"a replica ended at its start; this shows why: {' '.join(self._command)}")
                 try:
                     async with session.get(f"{self.base}/-/healthy"):
                         return
