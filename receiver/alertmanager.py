@@ -20,6 +20,8 @@ from receiver.web.payload import AlertDocument, Texts, instant, take
 MARK = "; made by Tocsin for incident "
 """Stands before the incident's id in the comment of our silences."""
 
+NO_ANSWER = "Alertmanager gave no answer"
+
 WORDS = 200
 """Bytes of a refusal that are kept."""
 
@@ -115,7 +117,7 @@ class Alertmanager:
         except aiohttp.ClientResponseError as error:
             return f"Alertmanager answered {error.status}{f': {error.message}' if error.message else ''}"
         except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
-            return f"Alertmanager gave no answer ({type(error).__name__})"
+            return f"{NO_ANSWER} ({type(error).__name__})"
         return ""
 
     async def _delete(self, session: aiohttp.ClientSession, silence_id: str) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 
 import structlog
 
-from receiver.alertmanager import Alertmanager
+from receiver.alertmanager import NO_ANSWER, Alertmanager
 from receiver.core.events import SilenceAnswered
 from receiver.core.model import State
 from receiver.core.reconcile import Findings, Listing, Memory, Terms, reconcile
@@ -75,8 +75,13 @@ class Reconciliation:
         said = {incident.id: incident for incident in acknowledged}
         failing = dict(wishes.refused)
         answers = []
+        mute: set[int] = set()
         for order in wishes.orders:
+            if order.peer in mute:
+                continue  # the next look asks again: here each would wait for its time-out
             why_not = await self._peers[order.peer].carry_out(order)
+            if why_not.startswith(NO_ANSWER):
+                mute.add(order.peer)
             if order.incident is None or order.until is None:
                 log.info("a silence of ours is over", why_not=why_not)
             elif why_not:
