@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sqlite3
+import ssl
 import subprocess
 import sys
 from contextlib import closing
@@ -14,6 +15,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import trustme
 from aiohttp import web
 
 from receiver.demo.tools import free_port
@@ -43,11 +45,11 @@ def value(name: str) -> str:
     return [rest for each, rest in stage() if each == name][-1]
 
 
-async def run_health_check(listen: str) -> int:
+async def run_health_check(listen: str, **more: str) -> int:
     """The image's own command, with the image's variables."""
     command: list[str] = json.loads(value("HEALTHCHECK").partition("CMD ")[2])
     assert command[0] == "python"
-    environment = {**os.environ, "TOCSIN_LISTEN": listen, "http_proxy": "http://127.0.0.1:9"}
+    environment = {**os.environ, "TOCSIN_LISTEN": listen, "http_proxy": "http://127.0.0.1:9", **more}
     process = await asyncio.create_subprocess_exec(
         sys.executable, *command[1:], env=environment, stderr=asyncio.subprocess.DEVNULL
     )
@@ -99,9 +101,11 @@ def test_what_is_copied_is_there() -> None:
     assert not [name for name in (".git", ".venv", "tests") if any(fnmatch(name, each) for each in let_through)]
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
-async def test_the_health_check_asks(status: int, code: int) -> None:
-    """The health check ends well when /-/healthy answers 200, and not otherwise; a proxy's settings do not mislead it."""
+async def test_the_health_check_asks(status: int, code: int, tls: bool) -> None:
+    """The health check ends well when /-/healthy answers 200, and not otherwise; by TLS where Tocsin speaks it; a proxy's
+    settings do not mislead it."""
     asked: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -113,9 +117,13 @@ async def test_the_health_check_asks(status: int, code: int) -> None:
     runner = web.AppRunner(app)
     await runner.setup()
     port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if tls else None
+    if context:
+        trustme.CA().issue_cert("tocsin.example.com").configure_cert(context)
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
+    more = {"TOCSIN_TLS_CERT_FILE": "/etc/tocsin/secrets/tls.crt"} if tls else {}
     try:
-        assert await run_health_check(f"0.0.0.0:{port}") == code
+        assert await run_health_check(f"0.0.0.0:{port}", **more) == code
     finally:
         await runner.cleanup()
     assert asked == ["/-/healthy"]
