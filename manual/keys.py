@@ -20,7 +20,7 @@ an error, with the nearest known one suggested.
 
 """
 SYSTEMS = """
-# Keys of a system configuration
+## Keys of a system configuration
 
 A framework system configuration may lie beside the policy's files. What concerns Tocsin is compiled, everything else in
 it is listed by `tocsin check -v` as not used. These are the parts that concern Tocsin:

@@ -53,6 +53,14 @@ def test_every_setting_exists(page: Path) -> None:
     assert {each for each in named if not each.startswith(PER_SERVICE) and f"{each}_" != PER_SERVICE} <= known
 
 
+def test_every_setting_is_explained() -> None:
+    """Whatever can be set stands on some page."""
+    told = "\n".join(page.read_text() for page in PAGES)
+    settings = {f"TOCSIN_{field.upper()}" for field in Settings.model_fields} - {"TOCSIN_WARNINGS"}
+    missing = {each for each in settings - {"TOCSIN_PAGERDUTY_ROUTING_KEYS"} if each not in told}
+    assert not missing
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_path_exists(page: Path) -> None:
     """A path of the receiver is one that it serves; numbers, ids and NAMES stand for any."""
