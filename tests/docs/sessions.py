@@ -62,7 +62,8 @@ def type_in(page: Path, folder: Path, environment: Mapping[str, str]) -> tuple[i
     script = ["set -euo pipefail", "set -m"]  # -m: jobs have numbers, as where somebody types
     for block in blocks(page):
         if block.is_file:
-            path = folder / block.mark
+            path = (folder / block.mark).resolve()
+            assert path.is_relative_to(folder.resolve()), f"{block.mark}: a page saves nothing outside its own folder"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.content)
         elif block.is_run and block.mark == "run again":
