@@ -40,6 +40,7 @@ QUIET: Mapping[str, str] = {
     "Bounced": "a message that bounces",
     "Reported": "what became of a message",
     "Handover": "a handover",
+    "Assign": "a role that somebody takes",
     "Note": "a note",
     "Update": "a status update",
     "Silenced": "a silence in Alertmanager, or its end",

@@ -20,6 +20,7 @@ from receiver.core.events import (
     AlertsReceived,
     ApproveNotice,
     Arrived,
+    Assign,
     Bounced,
     Change,
     Declare,
@@ -45,7 +46,7 @@ from receiver.core.inquiry import Answered, Inquiry
 from receiver.core.model import Alert, Incident, Instant, Notification, Recovery, State, Status, Window
 from receiver.core.plan import Book, Playbook
 from rules.load import load
-from rules.policy import CRITICAL, EMERGENCY, Policy
+from rules.policy import CRITICAL, EMERGENCY, Duty, Policy
 
 START = Instant(1_767_225_600_000_000)
 NOBODY = ""
@@ -161,7 +162,7 @@ def _recoveries(step: Step) -> tuple[str, str]:
 
 
 def _starts() -> Iterator[Spot]:
-    policy = load([])
+    policy = dataclasses.replace(load([]), roles=(Duty("commander"),))
     rare = dataclasses.replace(
         policy, levels=tuple(dataclasses.replace(each, confirmations=2) for each in policy.levels)
     )
@@ -264,9 +265,9 @@ def _persons() -> Iterator[tuple[str, Event]]:
     yield "a person raises the level", Change("ada", EMERGENCY, "worse than thought")
     yield "a person lowers the level", Change("ada", CRITICAL, "better than thought")
     for event in (
-        Handover("ada", "ben"), Note("ada", "looking"), Update("ada", "better"), Replan("ada"),
-        Tick("ada", "initial_response.1"), AddFollowUp("ada", "write it up"), FinishFollowUp("ada", "f1"),
-        ApproveNotice("ada", "n1", "subject", "body"), RejectNotice("ada", "n2"),
+        Handover("ada", "ben"), Assign("ada", "commander", "ben"), Note("ada", "looking"), Update("ada", "better"),
+        Replan("ada"), Tick("ada", "initial_response.1"), AddFollowUp("ada", "write it up"),
+        FinishFollowUp("ada", "f1"), ApproveNotice("ada", "n1", "subject", "body"), RejectNotice("ada", "n2"),
     ):  # fmt: skip
         yield type(event).__name__, event
 

@@ -40,6 +40,9 @@ BEFORE = 30 * MINUTE
 POINTS, MOST_SERIES, MOST_RULES = 120, 6, 3
 """Bounds of what is kept per inquiry."""
 
+NAME = 1000
+"""Characters of a series' name that are kept."""
+
 OURS = frozenset({"__name__", "alertname", "severity", "severity_level", "section", "rule", "signal", "twin"})
 """Labels that say nothing about which unit a series is of."""
 
@@ -206,5 +209,8 @@ def _finite(series: Series) -> list[tuple[float, float]]:
 
 
 def _name(labels: Mapping[str, str]) -> str:
-    told = ", ".join(f"{name}={value}" for name, value in sorted(labels.items()) if name != "__name__")
-    return f"{labels.get('__name__', '')}{{{told}}}"[:200]
+    """As PromQL spells it: `tocsin report --as-test` reads it again."""
+    told = ", ".join(
+        f"{name}={orjson.dumps(value).decode()}" for name, value in sorted(labels.items()) if name != "__name__"
+    )
+    return f"{labels.get('__name__', '')}{{{told}}}"[:NAME]

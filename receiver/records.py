@@ -5,7 +5,7 @@ from collections.abc import Callable
 from receiver.core.model import Incident, Instant
 from receiver.core.plan import Book, Playbook
 from receiver.messages import Words
-from receiver.reports import Dossier, Report, review, write
+from receiver.reports import Dossier, Held, Report, held, review, training, write
 from receiver.store import Reads
 from rules.stored import parse
 
@@ -22,20 +22,28 @@ class Records:
 
     def incident(self, incident: Incident, now: Instant) -> Report:
         """One incident's report, under the policy version it ran under."""
+        return write(self.dossier(incident, now))
+
+    def dossier(self, incident: Incident, now: Instant) -> Dossier:
+        """Everything that is known of one incident, under the policy version it ran under."""
         book = Book(self.playbook(incident.policy), self._current(), frozenset())
-        return write(
-            Dossier(
-                self._words.case(incident, book, now),
-                self._reads.alerts(incident.id),
-                self._reads.timeline(incident.id),
-                self._reads.notifications(incident.id),
-            )
+        return Dossier(
+            self._words.case(incident, book, now),
+            self._reads.alerts(incident.id),
+            self._reads.timeline(incident.id),
+            self._reads.notifications(incident.id),
         )
 
     def period(self, length: int, now: Instant) -> Report:
         """What the incidents opened in the last `length` microseconds came to."""
         since = Instant(now - length)
         return review(self._reads.tallies(since, now), self._current().policy, since, now)
+
+    def drills(self, length: int, now: Instant) -> tuple[list[Held], Report]:
+        """The live drills of the last `length` microseconds, as data and as a report."""
+        since = Instant(now - length)
+        found = [held(*each) for each in self._reads.drills(since, now)]
+        return found, training(found, self._current().policy, since, now)
 
     def playbook(self, version: str) -> Playbook:
         """A policy version; the one in use where the store has lost it."""

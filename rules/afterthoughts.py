@@ -122,21 +122,25 @@ def _short_ranges(policy: Policy) -> Iterator[Problem]:
     for rule in policy.rules:
         read = condition.parse(rule.condition).signals
         for text in (rule.condition, *(expressions[name] for name in read if name in expressions)):
-            for function, micros in _ranges(text):
-                needed = 2 * rule.interval if function in NEED_TWO else rule.interval
+            for function, micros, every in _ranges(text, rule.interval):
+                needed = 2 * every if function in NEED_TWO else every
                 if micros < needed:
+                    looked = "is looked at" if every == rule.interval else "takes samples"
                     message = (
-                        f'"{rule.name}" is looked at every {format_duration(rule.interval)}; {function}(…['
+                        f'"{rule.name}" {looked} every {format_duration(every)}; {function}(…['
                         f"{format_duration(micros)}]) will mostly have no value: use at least "
-                        f"{format_duration(2 * rule.interval)}"
+                        f"{format_duration(2 * every)}"
                     )
                     yield doubt("cannot-fire", place_of(rule), message)
 
 
-def _ranges(text: str) -> Iterator[tuple[str, int]]:
-    """(function, microseconds) of every range of samples in an expression; subqueries take their own samples."""
+def _ranges(text: str, interval: int) -> Iterator[tuple[str, int, int]]:
+    """(function, its range, how far its samples are apart) of every range in an expression; a subquery says its own."""
+    micro = timedelta(microseconds=1)
     for node in nodes(syntax(text)):
         if isinstance(node, promql.Call):
             for argument in node.args:
                 if isinstance(argument, promql.MatrixSelector):
-                    yield node.func.name, argument.range // timedelta(microseconds=1)
+                    yield node.func.name, argument.range // micro, interval
+                elif isinstance(argument, promql.SubqueryExpr) and argument.range:
+                    yield node.func.name, argument.range // micro, argument.step // micro if argument.step else interval

@@ -80,9 +80,10 @@ def _clashes(rules: Iterable[Rule], types: Iterable[IncidentType]) -> Iterator[P
 
 
 def _same_conditions(rules: Iterable[Rule]) -> Iterator[Problem]:
-    seen: dict[tuple[str, tuple[tuple[str, str], ...]], Rule] = {}
+    seen: dict[tuple[condition.Comparison | str, tuple[tuple[str, str], ...]], Rule] = {}
     for rule in rules:
-        first = seen.setdefault((" ".join(rule.condition.split()), rule.labels), rule)
+        reads = condition.parse(rule.condition)
+        first = seen.setdefault((reads.comparison or reads.expr, rule.labels), rule)
         if first is not rule and rule.place:
             same = f'"{rule.name}" has the same condition as "{first.name}" ({first.place})'
             if rule.level == first.level:

@@ -229,6 +229,16 @@ class Stakeholders:
 
 
 @dataclass(frozen=True, slots=True)
+class Duty:
+    """A role that somebody holds in an incident: incident commander, communications … (policy: ``roles``)."""
+
+    name: str
+    description: str = ""
+    from_level: int = INFORMATIONAL
+    """Incidents of this level and above want somebody for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ImpactScale:
     """How an impact is graded (guide: business impact_assessment)."""
 
@@ -300,6 +310,8 @@ class Policy:
     procedures: tuple[Procedure, ...] = ()
     initial_response: tuple[TimedActions, ...] = ()
     stakeholders: tuple[Stakeholders, ...] = ()
+    roles: tuple[Duty, ...] = ()
+    """Who does what in an incident; people are named to them one by one."""
     investigation: tuple[TimedActions, ...] = ()
     impact_scales: tuple[ImpactScale, ...] = ()
     impact_metrics: tuple[ImpactMetrics, ...] = ()

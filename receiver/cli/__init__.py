@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from receiver.cli import audit, channels, incidents, maintenance, policies, proofs, reports, responding, running
+from receiver.cli import audit, channels, drills, incidents, maintenance, policies, proofs, reports, responding, running
 from receiver.cli.output import fail
 from receiver.errors import TocsinError
 from receiver.version import described
@@ -45,6 +45,7 @@ running.add_to(app)
 channels.add_to(app)
 incidents.add_to(app)
 audit.add_to(app)
+drills.add_to(app)
 proofs.add_to(app)
 responding.add_to(app)
 reports.add_to(app)

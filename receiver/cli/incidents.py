@@ -93,11 +93,15 @@ SHOWN = (
 
 def _print_incident(incident: dict[str, Any]) -> None:
     style = LEVEL_STYLES.get(incident["level"], "")
-    head = f"#{incident['number']} {incident['level_name'].upper()} {incident['state']}"
+    exercise = "EXERCISE " if incident["exercise"] else ""
+    head = f"{exercise}#{incident['number']} {incident['level_name'].upper()} {incident['state']}"
     console.print(f"[{style}]{escape(head)}[/] {escape(incident['title'])}")
     for name in SHOWN:
         if incident.get(name):
             console.print(f"  {name.replace('_', ' ')}: {incident[name]}", markup=False)
+    for role in incident["roles"]:
+        if role["held_by"] or role["wanted"]:
+            console.print(f"  {role['name'].replace('_', ' ')}: {role['held_by'] or 'nobody yet'}", markup=False)
     if incident["escalation"]["next_at"]:
         console.print(f"  next escalation: {incident['escalation']['next_at']}", markup=False)
 

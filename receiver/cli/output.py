@@ -1,7 +1,9 @@
 """How the commands print: tables with colour where the terminal has it, JSON for programs."""
 
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import orjson
@@ -23,6 +25,21 @@ def fail(message: str, code: int = 1) -> NoReturn:
 def print_json(value: Any) -> None:
     """One JSON document, for programs."""
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def write(file: Path, text: str) -> None:
+    """A file for people. Ends the program where it cannot be written."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        fail(f"tocsin: {file} cannot be written: {error.strerror}")
+
+
+def hanging(head: str, text: str) -> str:
+    """`text` after `head`; where a person reads it, wrapped so that what follows hangs below it."""
+    if not console.is_terminal:
+        return head + text  # one line stays one line for grep
+    return textwrap.fill(text, max(40, console.width), initial_indent=head, subsequent_indent=" " * (len(head) + 2))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:

@@ -60,7 +60,11 @@ def check(
 def _explain(name: str) -> None:
     """What a lint means."""
     if name == "all":
-        print_table(["lint", "severity"], ((name, each.severity) for name, each in DOUBTS.items()))
+        rows = (
+            (name, each.severity, f"{each.explanation.partition('. ')[0].rstrip('.')}.")
+            for name, each in DOUBTS.items()
+        )
+        print_table(["lint", "severity", "what it is"], rows)
         return
     if name not in DOUBTS:
         fail(f"tocsin check: no lint is named {name!r}; there are {', '.join(DOUBTS)}", 2)
@@ -122,16 +126,8 @@ def _summary(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem]) 
         "warnings": [str(warning) for warning in (*loaded.warnings, *drilled)],
         "lints": [_lint(each) for each in (*loaded.warnings, *drilled, *loaded.notes) if each.name],
         "allowed": dict(loaded.allowed),
-        "worst_case": [
-            {
-                "level": each.level,
-                "all_up": _seconds(each.all_up),
-                "one_down": _seconds(each.one_down),
-                "down": each.down,
-            }
-            for each in worst_cases(ways)
-        ],
         "disabled": list(policy.switched_off),
+        "worst_case": [_worst(each, policy, ways) for each in worst_cases(ways)],
         "unused": list(policy.unused),
     }
 
@@ -141,9 +137,16 @@ def _lint(problem: Problem) -> dict[str, Any]:
     return {"name": problem.name, "severity": problem.severity, "message": problem.message, **place}
 
 
-def _worst(worst: Worst) -> dict[str, Any]:
-    all_up, one_down = _seconds(worst.all_up), _seconds(worst.one_down)
-    return {"level": worst.level, "all_up": all_up, "one_down": one_down, "down": worst.down}
+def _worst(worst: Worst, policy: Policy, ways: Sequence[Reach]) -> dict[str, Any]:
+    """Seconds until a person is reached; null: not within the response time."""
+    up = [channel.name for channel in policy.channels if channel.enabled]
+    return {
+        "level": worst.level,
+        "all_up": _seconds(worst.all_up),
+        "one_down": _seconds(worst.one_down),
+        "down": worst.down,
+        "without": {name: _seconds(worst_without(ways, worst.level, name)) for name in up},
+    }
 
 
 def _seconds(micros: int | None) -> float | None:

@@ -1,13 +1,14 @@
 """`tocsin report`: what an incident, or a period's incidents, came to."""
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from receiver.cli.incidents import LOCAL, Token, Url, call
-from receiver.cli.output import fail
+from receiver.cli.output import console, fail, hanging, write
 
 FORMATS = ("md", "html", "json")
 
@@ -24,15 +25,47 @@ def report(
     period: Annotated[
         str | None, typer.Option(help="Instead of one incident: how far back, such as 30d.", show_default=False)
     ] = None,
+    drills: Annotated[
+        bool, typer.Option("--drills", help="Instead: live drills, who took part, when, how long they took.")
+    ] = False,
+    as_test: Annotated[
+        Path | None,
+        typer.Option(
+            "--as-test",
+            metavar="DIR",
+            help="Write the incident as a promtool test and a drill script.",
+            show_default=False,
+        ),
+    ] = None,
     format: Annotated[str, typer.Option("--format", help="md, html (prints well) or json.")] = "md",  # noqa: A002
     url: Url = LOCAL,
     token: Token = "",
 ) -> None:
     """An incident's report, or (with --period) how soon incidents were answered and which deadlines were kept."""
-    if (id is None) is (period is None):
-        fail("tocsin report: say which: an incident's number, or --period 30d", 2)
+    if id is not None and (period or drills):
+        fail("tocsin report: one incident, or --period, or --drills", 2)
+    if id is None and not (period or drills or as_test):
+        fail("tocsin report: say which: an incident's number, --period 30d, or --drills", 2)
     if format not in FORMATS:
         fail(f"tocsin report: --format is one of {', '.join(FORMATS)}", 2)
+    if as_test is not None:
+        if id is None:
+            fail("tocsin report: --as-test is about one incident: say its number", 2)
+        _write_test(call("GET", url, token, f"/incidents/{quote(id.lstrip('#'), safe='')}/test"), as_test)
+        return
     query = {"format": format} | ({"period": period} if period else {})
-    path = "/report" if id is None else f"/incidents/{quote(id.lstrip('#'))}/report"
+    many = "/drills" if drills else "/report"
+    path = many if id is None else f"/incidents/{quote(id.lstrip('#'))}/report"
     sys.stdout.write(call("GET", url, token, path, query=query, text=True))
+
+
+def _write_test(found: dict[str, Any], folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail(f"tocsin report: {folder}: {error.strerror}")
+    for name, content in found["files"].items():
+        write(folder / Path(name).name, content)
+        console.print(f"wrote {folder / Path(name).name}", markup=False, soft_wrap=True)
+    for note in found["notes"]:
+        console.print(hanging("  ", note), markup=False, soft_wrap=True)

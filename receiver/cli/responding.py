@@ -11,7 +11,7 @@ from receiver.cli.output import console, print_json, print_table
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (steps, tick, handover, notices, approve, reject, follow_ups, follow_up, follow_up_done):
+    for command in (steps, tick, handover, assign, notices, approve, reject, follow_ups, follow_up, follow_up_done):
         app.command()(command)
 
 
@@ -47,6 +47,21 @@ def handover(
 ) -> None:
     """Give an incident to another person."""
     say(call("POST", url, token, path_of(id, "handover"), body={"to": to, "by": by, "note": note}), json)
+
+
+def assign(
+    id: Id,  # noqa: A002
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="A role of the policy, such as incident_commander.")],
+    to: Annotated[str, typer.Argument(metavar="[TO]", help="Who holds it; left out: nobody any more.")] = "",
+    by: By = "",
+    note: NoteText = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Name who holds a role in an incident."""
+    body = {"to": to, "by": by, "note": note}
+    say(call("PUT", url, token, path_of(id, "roles", role), body=body), json)
 
 
 def notices(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002

@@ -77,7 +77,7 @@ def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], r
         generator_url=received.generator_url,
         ended_at=received.ended_at,
     )
-    why = (why_rule, why_level, *why_impact, f"identity: {' / '.join(map(str, identity))}")
+    why = (why_rule, why_level, *why_impact, _in_words(source, group_labels, received.labels))
     return Classified(alert, incident_key(identity), why)
 
 
@@ -141,6 +141,16 @@ def _rule(playbook: Playbook, labels: Mapping[str, str]) -> tuple[str, str, str]
         return kind.key, kind.name, f"incident type {kind.key}: label incident_type"
     alertname = labels.get("alertname", "") or "alert"
     return alertname, type_ or alertname, f"no rule of the policy: alertname {alertname}"
+
+
+def _in_words(source: str, group_labels: Mapping[str, str], labels: Mapping[str, str]) -> str:
+    """What tells its incident from others; alerts that agree in it are one incident."""
+    group = " ".join(f"{name}={value}" for name, value in group_labels.items())
+    if labels.get("signal", ""):
+        parts = {"source": source, "system": labels.get("system", ""), "signal": labels["signal"]}
+    else:
+        parts = {"source": source, "alertname": labels.get("alertname", ""), "group": group}
+    return f"one incident per {', '.join(f'{name} {value}' for name, value in parts.items() if value) or 'source'}"
 
 
 def _identity(source: str, group_labels: Mapping[str, str], labels: Mapping[str, str]) -> tuple[object, ...]:

@@ -21,6 +21,7 @@ from receiver.core.events import (
     AlertsReceived,
     ApproveNotice,
     Arrived,
+    Assign,
     Bounced,
     Change,
     Declare,
@@ -42,7 +43,7 @@ from receiver.core.events import (
     Work,
 )
 from receiver.core.evidence import take_answer
-from receiver.core.first_response import hand_over, note_assessment
+from receiver.core.first_response import assign, hand_over, note_assessment
 from receiver.core.inquiry import Answered
 from receiver.core.lifecycle import (
     acknowledge,
@@ -173,6 +174,8 @@ def _work(draft: Draft, action: Work) -> str:
             return tick(draft, action)
         case Handover():
             return hand_over(draft, action)
+        case Assign():
+            return assign(draft, action)
         case ApproveNotice():
             return notices.approve(draft, action)
         case RejectNotice():

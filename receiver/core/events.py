@@ -146,6 +146,16 @@ class Handover(Struct, frozen=True):
     note: str = ""
 
 
+class Assign(Struct, frozen=True):
+    """A person names who holds a role of the policy, in this incident."""
+
+    by: str
+    role: str
+    to: str
+    """Empty: nobody any more."""
+    note: str = ""
+
+
 class ApproveNotice(Struct, frozen=True):
     """A person approves what an external group is told: subject and body are what that person read."""
 
@@ -180,7 +190,7 @@ class FinishFollowUp(Struct, frozen=True):
     note: str = ""
 
 
-Work = Tick | Handover | ApproveNotice | RejectNotice | AddFollowUp | FinishFollowUp
+Work = Tick | Handover | Assign | ApproveNotice | RejectNotice | AddFollowUp | FinishFollowUp
 """What people do about an incident, whatever its state."""
 
 

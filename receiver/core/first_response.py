@@ -5,7 +5,7 @@ A limit never tightens the response time. What is overdue is recorded and told t
 """
 
 from receiver.core.draft import Draft
-from receiver.core.events import Change, Handover
+from receiver.core.events import Assign, Change, Handover
 from receiver.core.model import Fact, Kind, Reason, State, Window
 from receiver.core.paging import tell_internal, tell_threads
 from rules.durations import format_duration
@@ -54,4 +54,24 @@ def hand_over(draft: Draft, action: Handover) -> str:
     draft.enter(Fact.HANDED_OVER, action.by, to=action.to, note=action.note)
     draft.respond(owner=action.to)
     tell_threads(draft, Kind.NOTICE, Reason.HANDED_OVER, {"by": action.by, "to": action.to, "note": action.note})
+    return ""
+
+
+def assign(draft: Draft, action: Assign) -> str:
+    """Somebody takes a role, or gives it back. Returns why not; empty: done."""
+    incident, known = draft.incident, [each.name for each in draft.book.playbook.policy.roles]
+    holder = incident.response.roles.get(action.role, "")
+    if incident.state is State.CLOSED:
+        return "the incident is closed"
+    if action.role not in known and not (holder and not action.to):
+        return f"the policy has no role {action.role}; it has {', '.join(known) or 'none'}"
+    if action.to == holder:
+        return f"{action.to} is {action.role} already" if holder else f"nobody is {action.role}"
+    roles = {name: person for name, person in incident.response.roles.items() if name != action.role}
+    draft.respond(roles={**roles, action.role: action.to} if action.to else roles)
+    words = {"role": action.role, "note": action.note}
+    if action.to:
+        draft.enter(Fact.ROLE_TAKEN, action.by, to=action.to, **words)
+    else:
+        draft.enter(Fact.ROLE_LEFT, action.by, whom=holder, **words)
     return ""

@@ -19,6 +19,7 @@ from receiver.core.paging import (
 )
 from receiver.core.plan import Book
 from receiver.core.reporting import send_report
+from rules.durations import format_duration
 
 PAGING_WINDOWS = (Window.ESCALATE, Window.BREACH, Window.RESCUE, Window.ACKNOWLEDGE_LIMIT)
 ACK_WINDOWS = (Window.ACK_EXPIRY, Window.ACK_REMINDER, Window.CONFIRM_REMINDER, Window.ASSESS_LIMIT)
@@ -80,7 +81,9 @@ def acknowledge(draft: Draft, by: str, note: str, hold: int | None) -> None:
     draft.respond(owner=by)
     draft.disarm(*PAGING_WINDOWS)
     draft.supersede([Kind.PAGE, Kind.NOTICE, Kind.REMINDER])
-    draft.enter(Fact.ACKNOWLEDGED, by, note=note, taken_over_from=taken_over if taken_over != by else "")
+    holds = "" if hold is None else format_duration(hold)
+    taken_over_from = taken_over if taken_over != by else ""
+    draft.enter(Fact.ACKNOWLEDGED, by, note=note, hold=holds, taken_over_from=taken_over_from)
     tell_acknowledged(draft, {"by": by, "note": note})
     begin_assessment(draft)
     renew_acknowledgement(draft)

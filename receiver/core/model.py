@@ -348,6 +348,8 @@ class Fact(StrEnum):
     STEP_UNDONE = "step_undone"
     OVERDUE = "overdue"
     HANDED_OVER = "handed_over"
+    ROLE_TAKEN = "role_taken"
+    ROLE_LEFT = "role_left"
     IMPACT = "impact"
     NOTICE_HELD = "notice_held"
     NOTICE_VOID = "notice_void"

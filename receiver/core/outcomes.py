@@ -59,7 +59,8 @@ def _deliver(draft: Draft, notification: Notification, reference: str) -> Notifi
 def _note_delivery(draft: Draft, notification: Notification) -> None:
     page = draft.incident.page
     if notification.kind is Kind.PAGE and notification.page == page.serial:
-        draft.set(page=replace(page, delivered=True))
+        if not page.delivered:
+            draft.set(page=replace(page, delivered=True))
         draft.disarm(Window.RESCUE)
 
 

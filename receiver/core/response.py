@@ -102,6 +102,8 @@ class Response(Struct, frozen=True):
     checklists: Checklists = field(default_factory=Checklists)
     owner: str = ""
     """Who has it now: acknowledged it, or got it handed over. Empty while it is open."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Role of the policy → who holds it."""
     assessed_at: Instant | None = None
     """When somebody said how bad it is."""
     impacts: Mapping[str, Impact] = field(default_factory=dict)

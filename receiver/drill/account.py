@@ -1,5 +1,6 @@
 """A drill in words and numbers: the lines that `tocsin drill` prints, and its JSON."""
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -7,6 +8,7 @@ from typing import Any
 
 from receiver.core.events import Delivered
 from receiver.core.model import Entry, Fact, Instant
+from receiver.drill.repeats import Repeated
 from receiver.drill.script import Deadline, Played
 from receiver.messages.timeline import sentence
 from rules.durations import format_duration
@@ -31,7 +33,10 @@ class Line:
 
 def lines(played: Played) -> Iterator[Line]:
     """The timeline as people would live it."""
+    later = deque(played.repeated)
     for (at, fact, kind), group in groupby(played.entries, lambda each: (each.at, each.fact, _kind(each))):
+        while later and later[0].since < at:
+            yield _again(later.popleft(), played.began_at)
         entries = list(group)
         since = offset(at - played.began_at)
         if fact in SENDING:
@@ -41,6 +46,15 @@ def lines(played: Played) -> Iterator[Line]:
         for entry in entries:
             who = f" by {entry.by}" if entry.by else ""
             yield Line(since, f"{sentence(entry)}{who}", _tone(entry))
+    for each in later:
+        yield _again(each, played.began_at)
+
+
+def _again(repeated: Repeated, began_at: Instant) -> Line:
+    times = f"{repeated.times:,} times" if repeated.times > 1 else "once"
+    until, every = offset(repeated.until - began_at), format_duration(repeated.every)
+    text = f"and so on: the same every {every} until {until}, {times} more ({repeated.sent} messages each time)"
+    return Line(offset(repeated.begins - began_at), text, "plain")
 
 
 def _kind(entry: Entry) -> str:
@@ -91,6 +105,17 @@ def as_json(played: Played) -> dict[str, Any]:
         "timeline": [
             {"at": since(each.at), "fact": each.fact, "by": each.by, "text": sentence(each), "data": dict(each.data)}
             for each in played.entries
+        ],
+        "repeated": [
+            {
+                "from": since(each.since),
+                "every": each.every / SECOND,
+                "times": each.times,
+                "until": since(each.until),
+                "timeline": each.entries,
+                "messages": each.sent,
+            }
+            for each in played.repeated
         ],
         "messages": [
             {

@@ -21,6 +21,7 @@ OTHERS = (
     "procedures",
     "initial_response",
     "stakeholders",
+    "roles",
     "investigation",
     "fix_implementation",
     "post_incident",

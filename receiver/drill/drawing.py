@@ -1,13 +1,14 @@
 """The page of a drill: its timeline drawn as SVG, with no script, and the same in words below."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from receiver.core.events import Delivered
 from receiver.core.model import Fact, Instant, Kind
-from receiver.drill.account import deadline_words, lines, offset
+from receiver.drill.account import Line, deadline_words, lines, offset
 from receiver.drill.script import Played
 
 COLUMN = 96
@@ -55,6 +56,8 @@ class Dot:
     delivered: bool
     page: bool
     title: str
+    count: int
+    """So many messages; retries stand with the moment before them."""
 
 
 @cache
@@ -66,8 +69,9 @@ def _environment() -> Environment:
 
 def page(played: Played, title: str) -> str:
     """One HTML page. The same drill gives the same bytes."""
-    moments = list(dict.fromkeys([each.at for each in played.entries] + [each.at for each in played.sent]))
-    moments = sorted(moments)[:MOST_MOMENTS]
+    moments = list(dict.fromkeys(each.at for each in played.entries))[:MOST_MOMENTS]
+    moments += [each.begins for each in played.repeated[:1] if len(moments) < MOST_MOMENTS]
+    moments.sort()
     place = {at: LEFT + COLUMN // 2 + index * COLUMN for index, at in enumerate(moments)}
     used = {each.notification.channel for each in played.sent}
     channels = [each.name for each in played.policy.channels if each.name in used]
@@ -84,23 +88,27 @@ def page(played: Played, title: str) -> str:
             width=LEFT + len(moments) * COLUMN,
             height=TOP + len(channels) * LANE + 10,
             left=LEFT,
-            lines=list(lines(played)),
+            lines=list(_told_once(lines(played))),
             deadlines=[(each.outcome, deadline_words(each, played.began_at)) for each in played.deadlines],
-            reached=played.reached_after,
+            reached=None if played.reached_after is None else offset(played.reached_after),
         )
     )
 
 
+def _told_once(told: Iterable[Line]) -> Iterator[Line]:
+    """The lines, the time only where it is another."""
+    before = ""
+    for each in told:
+        yield each if each.at != before else replace(each, at="")
+        before = each.at
+
+
 def _columns(played: Played, place: dict[Instant, int]) -> list[Column]:
-    facts: dict[Instant, Fact] = {}
-    for entry in played.entries:
-        if entry.fact in MARKS:
-            facts[entry.at] = entry.fact
+    facts = {entry.at: entry.fact for entry in played.entries if entry.fact in MARKS}
+    marks = {at: MARKS[fact] for at, fact in facts.items()}
+    marks |= {each.begins: f"{each.times:,} times more" for each in played.repeated}
     return [
-        Column(
-            x, offset(at - played.began_at), MARKS.get(facts[at], "") if at in facts else "", _is_loud(facts.get(at))
-        )
-        for at, x in place.items()
+        Column(x, offset(at - played.began_at), marks.get(at, ""), _is_loud(facts.get(at))) for at, x in place.items()
     ]
 
 
@@ -109,16 +117,20 @@ def _is_loud(fact: Fact | None) -> bool:
 
 
 def _dots(played: Played, place: dict[Instant, int], height: dict[str, int]) -> list[Dot]:
-    """One dot per moment, channel and fate; pages are drawn larger."""
+    """One dot per moment, channel and fate; pages are drawn larger. What failed goes beside what arrived."""
     titles: dict[tuple[int, int, bool], list[str]] = {}
     pages: set[tuple[int, int, bool]] = set()
     for each in played.sent:
-        if each.at not in place or each.notification.channel not in height:
+        told_at = max((at for at in place if at <= each.at), default=None)
+        if told_at is None or each.notification.channel not in height:
             continue
         delivered = isinstance(each.outcome, Delivered)
-        key = (place[each.at], height[each.notification.channel], delivered)
+        key = (place[told_at], height[each.notification.channel], delivered)
         words = "delivered" if delivered else "failed"
         titles.setdefault(key, []).append(f"{each.notification.kind} to {each.notification.recipient}: {words}")
         if each.notification.kind is Kind.PAGE:
             pages.add(key)
-    return [Dot(*key[:2], key[2], key in pages, "\n".join(dict.fromkeys(said))) for key, said in titles.items()]
+    return [
+        Dot(key[0], key[1], key[2], key in pages, "\n".join(dict.fromkeys(said)), len(said))
+        for key, said in titles.items()
+    ]

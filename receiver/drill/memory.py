@@ -32,7 +32,7 @@ class MemoryStore:
         self._waiting: dict[str, dict[str, Notification]] = {}
         """Incident id → the part of the outbox that waits, in order of `sequence`."""
         self._open: dict[str, str] = {}
-        self._buckets: dict[Lane, Bucket] = {}
+        self.stored_buckets: dict[Lane, Bucket] = {}
         self._policies: dict[str, bytes] = {}
 
     @contextmanager
@@ -96,11 +96,11 @@ class MemoryStore:
 
     def buckets(self, lanes: Sequence[Lane]) -> dict[Lane, Bucket]:
         """The lanes' buckets."""
-        return {lane: self._buckets[lane] for lane in lanes if lane in self._buckets}
+        return {lane: self.stored_buckets[lane] for lane in lanes if lane in self.stored_buckets}
 
     def save_buckets(self, buckets: Mapping[Lane, Bucket]) -> None:
         """Store buckets."""
-        self._buckets.update(buckets)
+        self.stored_buckets.update(buckets)
 
     def next_numbers(self, count: int) -> int:  # noqa: ARG002 - the next batch counts what this one saved
         """The first of so many numbers."""
@@ -119,7 +119,7 @@ class MemoryStore:
         for notification in changes.planned:
             self._put(notification)
         for notification in changes.settled:
-            self._put(replace(notification, superseded=notification.superseded or self._is_superseded(notification)))
+            self._put(self._still_superseded(notification))
         for incident_id, what in changes.supersedes:
             for each in list(self._waiting.get(incident_id, {}).values()):
                 if _is_overtaken(each, what):
@@ -144,6 +144,16 @@ class MemoryStore:
     def policy(self, digest: str) -> bytes | None:
         """A policy version's document."""
         return self._policies.get(digest)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything in the outbox is not final."""
+        return any(self._waiting.values())
+
+    def leap(self, incident: Incident, buckets: Mapping[Lane, Bucket]) -> None:
+        """Put an incident, and the buckets, where they will be later (`receiver.drill.repeats`)."""
+        self.incidents[incident.id] = incident
+        self.stored_buckets.update(buckets)
 
     def waiting(self) -> list[Notification]:
         """What is in the outbox and not final, in the order it was planned."""
@@ -173,10 +183,11 @@ class MemoryStore:
             if not queue:
                 del self._waiting[notification.incident_id]
 
-    def _is_superseded(self, notification: Notification) -> bool:
+    def _still_superseded(self, notification: Notification) -> Notification:
         """Superseded is never taken back: what was leased may be overtaken before its report comes."""
         stored = self.outbox.get(notification.id)
-        return stored is not None and stored.superseded
+        overtaken = stored is not None and stored.superseded and not notification.superseded
+        return replace(notification, superseded=True) if overtaken else notification
 
 
 def _is_overtaken(notification: Notification, what: Supersede) -> bool:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from receiver.core.classify import Classified, Received, classify
 from receiver.core.events import Acknowledge, AlertsReceived, Declare, Delivered, Note, Resolve
 from receiver.core.model import Entry, Fact, Incident, Instant, Kind, Recovery, State
+from receiver.drill.repeats import Repeated, Repeats
 from receiver.drill.world import Sent, World
 from receiver.requests import ForIncident
 from rules.compile import AlertingRule, compile  # noqa: A004 - it is called so
@@ -66,6 +67,8 @@ class Played:
     entries: tuple[Entry, ...]
     sent: tuple[Sent, ...]
     deadlines: tuple[Deadline, ...]
+    repeated: tuple[Repeated, ...] = ()
+    """What went on alike between two entries, and is not among them."""
 
     @property
     def reached_after(self) -> int | None:
@@ -122,6 +125,7 @@ class _Cast:
         self._id = ""
         self._deadlines: list[Deadline] = []
         self._seen = 0
+        self._repeats = Repeats(world)
 
     @property
     def _incident(self) -> Incident:
@@ -130,7 +134,7 @@ class _Cast:
     def perform(self, type_: str) -> Played:
         world, script = self._world, self._script
         began_at = world.now
-        world.after_step = self._answer
+        world.after_step = self._after_step
         self._begin(type_)
         self._episode(world.now)
         if script.recur_after is not None and self._incident.state is State.RESOLVED:
@@ -148,7 +152,12 @@ class _Cast:
             entries=tuple(each for each in world.timeline if each.incident_id == self._id),
             sent=tuple(each for each in world.sent if each.notification.incident_id == self._id),
             deadlines=tuple(self._deadlines),
+            repeated=tuple(self._repeats.found),
         )
+
+    def _after_step(self) -> None:
+        self._answer()
+        self._repeats.look(self._id)
 
     def _begin(self, type_: str) -> None:
         if self._classified is not None:

@@ -78,6 +78,8 @@ class World:
     ) -> None:
         """`configured`: channels whose provider is configured; left out, all of them are."""
         self.now = now
+        self.until = now
+        """How far the clock is being moved on."""
         self.weather = weather or Weather()
         self.store = MemoryStore()
         names = [channel.name for channel in policy.channels] if configured is None else configured
@@ -109,6 +111,7 @@ class World:
 
     def advance(self, until: Instant, enough: Callable[[], bool] = lambda: False) -> None:
         """Move the clock on, through everything that falls due on the way, until `until` or until it is `enough`."""
+        self.until = until
         while not enough() and (due_at := self.store.next_due()) is not None and due_at <= until:
             self.now = max(self.now, due_at)
             self.engine.fire_due(self.now)

@@ -67,6 +67,8 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.FOLLOW_UP_ADDED: "follow-up action {follow_up}: {text}",
         Fact.FOLLOW_UP_DONE: "follow-up action {follow_up} done: {text}",
         Fact.HANDED_OVER: "handed over to {to}",
+        Fact.ROLE_TAKEN: "{to} is {role} now",
+        Fact.ROLE_LEFT: "{whom} is {role} no longer",
         Fact.STEP_UNDONE: "not done after all: {text}",
     }
 )

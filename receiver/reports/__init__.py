@@ -6,9 +6,10 @@ these. What a report does not know it says ("not yet known"); it never leaves a 
 """
 
 from receiver.reports.dossier import Dossier
+from receiver.reports.drills import Held, held, training
 from receiver.reports.incident import write
 from receiver.reports.period import review
 from receiver.reports.rendering import FORMATS, Format, mail, render
 from receiver.reports.report import Report
 
-__all__ = ["FORMATS", "Dossier", "Format", "Report", "mail", "render", "review", "write"]
+__all__ = ["FORMATS", "Dossier", "Format", "Held", "Report", "held", "mail", "render", "review", "training", "write"]

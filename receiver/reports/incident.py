@@ -83,6 +83,7 @@ def _incident_details(dossier: Dossier) -> Section:
         "status": (case.stands,),
         "opened": (stamp(incident.opened_at) + (" (declared by a person)" if incident.declared else ""),),
         "acknowledged": tuple(_acknowledged(dossier)),
+        "roles": tuple(f"{line(role)}: {name(held_by)}" for role, held_by in incident.response.roles.items()),
         "response_time": tuple(_response(dossier)),
         "resolved": tuple(_resolved(dossier)),
         "escalation": (f"{len(dossier.entries(Fact.ESCALATED))} escalations, {case.incident.page.serial} pages",),

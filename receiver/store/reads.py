@@ -35,6 +35,9 @@ _OLDEST_EMERGENCY = """
 SELECT min(created_at) AS oldest FROM notifications
 WHERE status = 'waiting' AND level = 4 AND kind = 'page' AND NOT superseded
 """
+_DONE = """
+SELECT * FROM entries WHERE incident_id = :id AND ("by" <> '' OR fact = 'breached') ORDER BY position
+"""
 _FIRING = """
 SELECT incidents.id, incidents.key, alerts.doc FROM incidents JOIN alerts ON alerts.incident_id = incidents.id
 WHERE incidents.state IN ('open', 'acknowledged', 'resolved') AND alerts.firing
@@ -199,6 +202,16 @@ class Reads:
         """What the incidents opened from `since` to `until` (not included) came to."""
         with self._database.read() as connection:
             return tallies(Session(connection), since, until)
+
+    def drills(self, since: Instant, until: Instant, limit: int = 200) -> list[tuple[Incident, list[Entry]]]:
+        """Exercises opened from `since` to `until` (not included), the newest first, with what people did in them."""
+        columns = schema.incidents.c
+        wanted = [columns.exercise, columns.opened_at >= since, columns.opened_at < until]
+        with self._database.read() as connection:
+            found = self._newest(connection, wanted, None, limit)
+            session = Session(connection)
+            rows = {each.id: session.rows(_DONE, id=each.id) for each in found}
+        return [(each, [codec.read_entry(row) for row in rows[each.id]]) for each in found]
 
     def figures(self, now: Instant) -> Figures:
         """What metrics say about the store at this moment."""

@@ -165,6 +165,14 @@ class HandoverBody(Body):
     note: Text = ""
 
 
+class AssignBody(Body):
+    """Who holds a role from now on."""
+
+    to: Name = ""
+    """Empty: nobody any more."""
+    note: Text = ""
+
+
 class ApproveBody(Body):
     """Approve a held notice."""
 
@@ -217,6 +225,13 @@ class PeriodQuery(ReportQuery):
 
     period: Duration = "30d"
     """How far back from now: 24h, 7d, 30d."""
+
+
+class DrillsQuery(ReportQuery):
+    """Which live drills are listed."""
+
+    period: Duration = "365d"
+    """How far back from now."""
 
 
 class Nothing(BaseModel):

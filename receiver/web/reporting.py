@@ -2,12 +2,14 @@
 
 from receiver.core.model import Incident
 from receiver.desk import Desk
+from receiver.drill.recalled import recall
 from receiver.records import Records
 from receiver.reports import Format, Report, render
 from receiver.reports.rendering import CONTENT_TYPES, style_hash
 from receiver.web import bodies, shapes
 from receiver.web.api import Api
 from receiver.web.call import Call, Text
+from receiver.web.views import show_drill
 from rules.durations import parse as duration
 
 TEXTS = (CONTENT_TYPES["md"], CONTENT_TYPES["html"])
@@ -29,16 +31,37 @@ class Reporter:
 
         return _answer(await self._api.read(call.incident, read), call.said.format)
 
+    async def as_test(self, call: Call[bodies.Nothing]) -> shapes.AsTestView:
+        """The incident as a promtool unit test and a drill script, so that it is checked for ever after."""
+
+        def read(incident: Incident) -> shapes.AsTestView:
+            recalled = recall(self._records.dossier(incident, self._desk.clock()))
+            return shapes.AsTestView(files=recalled.files, notes=list(recalled.notes))
+
+        return await self._api.read(call.incident, read)
+
     async def period_report(self, call: Call[bodies.PeriodQuery]) -> shapes.ReportView | Text:
         """How soon incidents of a period were acknowledged and resolved, and which deadlines were kept."""
         length = duration(call.said.period)
         report = await self._desk.read(self._records.period, length, self._desk.clock())
         return _answer(report, call.said.format)
 
+    async def drills(self, call: Call[bodies.DrillsQuery]) -> shapes.DrillsView | Text:
+        """Live drills: who took part, when, how long they took."""
+        length = duration(call.said.period)
+        found, report = await self._desk.read(self._records.drills, length, self._desk.clock())
+        if call.said.format == "json":
+            return shapes.DrillsView(drills=[show_drill(each) for each in found])
+        return _text(report, call.said.format)
+
 
 def _answer(report: Report, form: Format) -> shapes.ReportView | Text:
-    text = render(report, form)
     if form == "json":
-        return shapes.ReportView.model_validate_json(text)
+        return shapes.ReportView.model_validate_json(render(report, form))
+    return _text(report, form)
+
+
+def _text(report: Report, form: Format) -> Text:
+    text = render(report, form)
     policy = f"default-src 'none'; style-src {style_hash()}; frame-ancestors 'none'; base-uri 'none'"
     return Text(text, CONTENT_TYPES[form], {"Content-Security-Policy": policy} if form == "html" else {})

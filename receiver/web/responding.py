@@ -3,7 +3,7 @@
 `routes` wires it beside `receiver.web.api`, whose way of finding incidents and acting on them it shares.
 """
 
-from receiver.core.events import Handover, Tick
+from receiver.core.events import Assign, Handover, Tick
 from receiver.web import bodies, response_shapes, response_views, shapes
 from receiver.web.api import Api
 from receiver.web.call import Call
@@ -19,6 +19,11 @@ class Responding:
         """Give an incident to another person."""
         said = call.said
         return await self._api.act(call, Handover(call.by(said.by), said.to, said.note))
+
+    async def assign(self, call: Call[bodies.AssignBody]) -> shapes.IncidentView:
+        """Name who holds a role of the policy."""
+        said = call.said
+        return await self._api.act(call, Assign(call.by(said.by), call.part, said.to, said.note))
 
     async def checklists(self, call: Call[bodies.Nothing]) -> response_shapes.ChecklistsView:
         """What is to do, and who did what."""

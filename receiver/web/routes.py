@@ -34,12 +34,15 @@ def endpoints(api: Api, reporter: Reporter) -> tuple[Endpoint[Any], ...]:
         Endpoint("GET", f"{one}/notifications", view, bodies.Nothing, shapes.NotificationsView, api.notifications),
         Endpoint("GET", f"{one}/alerts", view, bodies.Nothing, shapes.AlertsView, api.alerts),
         Endpoint("POST", f"{one}/handover", responder, bodies.HandoverBody, incident, work.hand_over),
+        Endpoint("PUT", f"{one}/roles/{{role}}", responder, bodies.AssignBody, incident, work.assign),
         Endpoint("GET", f"{one}/checklists", view, bodies.Nothing, response_shapes.ChecklistsView, work.checklists),
         Endpoint("PUT", f"{one}/steps/{{step}}", responder, bodies.TickBody, response_shapes.ChecklistsView, work.tick),
         Endpoint(
             "GET", f"{one}/report", view, bodies.ReportQuery, shapes.ReportView, reporter.incident_report, also=TEXTS
         ),
+        Endpoint("GET", f"{one}/test", view, bodies.Nothing, shapes.AsTestView, reporter.as_test),
         Endpoint("GET", "/report", view, bodies.PeriodQuery, shapes.ReportView, reporter.period_report, also=TEXTS),
+        Endpoint("GET", "/drills", view, bodies.DrillsQuery, shapes.DrillsView, reporter.drills, also=TEXTS),
         Endpoint("GET", f"{one}/notices", view, bodies.Nothing, told, notes.notices),
         Endpoint("POST", f"{one}/notices/{{notice}}/approve", approver, bodies.ApproveBody, told, notes.approve),
         Endpoint("POST", f"{one}/notices/{{notice}}/reject", approver, bodies.RejectBody, told, notes.reject),

@@ -74,6 +74,16 @@ class ImpactScaleView(View):
     choices: Mapping[str, str]
 
 
+class RoleView(View):
+    """A role of the policy, and who holds it."""
+
+    name: str
+    description: str
+    held_by: str | None
+    wanted: bool
+    """An incident of this level wants somebody for it."""
+
+
 class IncidentView(View):
     """An incident."""
 
@@ -98,6 +108,8 @@ class IncidentView(View):
     acknowledged_by: str | None
     owner: str | None
     """Who has it now."""
+    roles: list[RoleView]
+    """The policy's roles, and others that somebody holds."""
     assessed_at: Time | None
     """When somebody said how bad it is."""
     acknowledgement_expires_at: Time | None
@@ -203,6 +215,39 @@ class ReportView(View):
     subtitle: str
     exercise: bool
     sections: list[ReportSectionView]
+
+
+class DrillView(View):
+    """A live drill that was held; durations in seconds."""
+
+    number: int
+    type: str
+    level: Level
+    state: State
+    opened_at: Time
+    acknowledged_after: float | None
+    kept: bool | None
+    """Whether somebody took it within the response time; null: nobody has yet, or it was resolved untaken."""
+    resolved_after: float | None
+    people: list[str]
+    """Everybody who did something in it or held a role."""
+    roles: Mapping[str, str]
+    """Role → who held it."""
+
+
+class DrillsView(View):
+    """Live drills, the newest first."""
+
+    drills: list[DrillView]
+
+
+class AsTestView(View):
+    """An incident as a test of whatever policy comes after it."""
+
+    files: Mapping[str, str]
+    """Name → content: a drill script, and promtool unit tests where a rule of the policy fired."""
+    notes: list[str]
+    """What was rebuilt, and from what; what could not be tested."""
 
 
 class NotificationsView(View):

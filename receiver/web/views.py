@@ -8,9 +8,11 @@ from receiver.core.impact import words, worst
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, Window
 from receiver.core.plan import Playbook
 from receiver.messages.timeline import sentence
+from receiver.reports import Held
 from receiver.web.shapes import (
     AlertView,
     ChannelView,
+    DrillView,
     EntryView,
     EscalationView,
     ImpactScaleView,
@@ -19,9 +21,10 @@ from receiver.web.shapes import (
     LevelView,
     NotificationView,
     PolicyView,
+    RoleView,
     ScaleView,
 )
-from rules.policy import SECOND, Channel
+from rules.policy import SECOND, Channel, Duty
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -57,6 +60,7 @@ def show_incident(incident: Incident, alerts: Iterable[Alert], playbook: Playboo
         acknowledged_at=_maybe(incident.acknowledged_at),
         acknowledged_by=incident.acknowledged_by or None,
         owner=incident.response.owner or None,
+        roles=show_roles(incident, playbook),
         assessed_at=_maybe(incident.response.assessed_at),
         acknowledgement_expires_at=_maybe(incident.windows.get(Window.ACK_EXPIRY)),
         silenced_until=_maybe(incident.silenced_until),
@@ -78,6 +82,43 @@ def show_incident(incident: Incident, alerts: Iterable[Alert], playbook: Playboo
         policy=incident.policy,
         version=incident.version,
     )
+
+
+def show_roles(incident: Incident, playbook: Playbook) -> list[RoleView]:
+    """The policy's roles in its order, then those that only an older policy had."""
+    held = incident.response.roles
+    known = {each.name: each for each in playbook.policy.roles}
+    duties = [*known.values(), *(Duty(name) for name in held if name not in known)]
+    return [
+        RoleView(
+            name=each.name,
+            description=each.description,
+            held_by=held.get(each.name),
+            wanted=each.name in known and incident.level >= each.from_level,
+        )
+        for each in duties
+    ]
+
+
+def show_drill(drill: Held) -> DrillView:
+    """A live drill."""
+    incident = drill.incident
+    return DrillView(
+        number=incident.number,
+        type=incident.type,
+        level=incident.level,
+        state=incident.state,
+        opened_at=rfc3339(incident.opened_at),
+        acknowledged_after=_seconds(drill.acknowledged_after),
+        kept=drill.kept,
+        resolved_after=_seconds(drill.resolved_after),
+        people=list(drill.people),
+        roles=incident.response.roles,
+    )
+
+
+def _seconds(micros: int | None) -> float | None:
+    return None if micros is None else micros / SECOND
 
 
 def _show_impact(incident: Incident, playbook: Playbook) -> ImpactView:

@@ -43,6 +43,7 @@ class Document(Section):
     stakeholder_notification: tuple[told.StakeholderGroup, ...] = Field(
         (), description="Groups that are told beside the responders."
     )
+    roles: tuple[told.RoleSpec, ...] = Field((), description="Who does what in an incident; people are named to them.")
     root_cause_analysis: tuple[told.TimedStep, ...] = Field(
         (), description="The investigation: checklists from the acknowledgement on, told in the report."
     )

@@ -4,7 +4,17 @@ from typing import Literal
 
 from pydantic import Field
 
-from rules.document.values import ChannelNameOrType, Duration, Name, Recipient, Section, TemplateText, Text
+from rules.document.values import (
+    ChannelNameOrType,
+    Duration,
+    LevelNumber,
+    Name,
+    Recipient,
+    Section,
+    TemplateText,
+    Text,
+)
+from rules.policy import INFORMATIONAL
 
 
 class TimedStep(Section):
@@ -34,6 +44,14 @@ class StakeholderGroup(Section):
     channels: tuple[ChannelNameOrType, ...] = Field(
         description="Channels, or types such as `phone`; who has no number is called by hand."
     )
+
+
+class RoleSpec(Section):
+    """A role that somebody takes in an incident: incident_commander, communications …"""
+
+    name: Name = Field(description="What it is called; people are named to it under this name.")
+    description: str = Field("", description="What whoever holds it does; stands beside the name.")
+    from_level: LevelNumber = Field(INFORMATIONAL, description="Incidents of this level and above want somebody.")
 
 
 class ImpactArea(Section):

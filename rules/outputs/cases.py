@@ -22,8 +22,8 @@ class Case:
     series: dict[str, str] = field(default_factory=dict)
     alerts: list[tuple[int, str, tuple[Told, ...]]] = field(default_factory=list)
     """(tick, alert name, every alert of that name)."""
-    samples: list[tuple[int, str, Sample | None]] = field(default_factory=list)
-    """(tick, expression, its one element if it has any)."""
+    samples: list[tuple[int, str, Sample | float | None]] = field(default_factory=list)
+    """(tick, expression, its one element if it has any; a number: one without labels)."""
 
     def document(self, interval: Micros) -> dict[str, Any]:
         """The test as promtool's YAML has it, its ticks being the interval long."""
@@ -54,7 +54,9 @@ def _expected(told: Iterable[Told]) -> list[dict[str, Any]]:
     return [{"exp_labels": dict(labels), "exp_annotations": dict(annotations)} for labels, annotations in told]
 
 
-def _samples(expr: str, sample: Sample | None) -> list[dict[str, Any]]:
+def _samples(expr: str, sample: Sample | float | None) -> list[dict[str, Any]]:
+    if isinstance(sample, float):
+        return [{"labels": "{}", "value": _Number(number(sample))}]
     name = expr.split("{", 1)[0]
     return [{"labels": series_name(name, sample.labels), "value": _Number(number(sample.value))}] if sample else []
 

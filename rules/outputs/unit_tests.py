@@ -55,7 +55,7 @@ def render(groups: Sequence[Group], watch: Group | None = None) -> Tests:
     if watch and guarded is None:
         guarded = watch.interval
         intervals.append(guarded)
-    facts = _Facts(groups)
+    facts = Facts(groups)
     names = [group.name for group in (*groups, *([watch] if watch else []))]
     files, unproved = {}, []
     for interval in intervals:
@@ -81,7 +81,7 @@ def _file(name: str, interval: Micros, groups: Sequence[str], cases: Sequence[Ca
     return text(document, head)
 
 
-class _Facts:
+class Facts:
     """What every file must know of all rules."""
 
     def __init__(self, groups: Sequence[Group]) -> None:
@@ -145,7 +145,7 @@ class _Facts:
         return max(depths, default=0)
 
 
-def _cases(facts: _Facts, interval: Micros) -> tuple[list[Case], list[str]]:
+def _cases(facts: Facts, interval: Micros) -> tuple[list[Case], list[str]]:
     groups = [group for group in facts.groups if group.interval == interval]
     missing: list[str] = []
     cases = [
@@ -173,7 +173,7 @@ class _Rounds:
         return [self.cases[key] for key in sorted(self.cases)]
 
 
-def _rules(facts: _Facts, alerts: Sequence[AlertingRule], interval: Micros, missing: list[str]) -> list[Case]:
+def _rules(facts: Facts, alerts: Sequence[AlertingRule], interval: Micros, missing: list[str]) -> list[Case]:
     rounds = _Rounds()
     for alert in alerts:
         assert alert.rule is not None
@@ -200,7 +200,7 @@ def _tell(story: Story, alerts: Sequence[AlertingRule], case: Case) -> None:
         case.alerts.append((check.tick, story.alert, seen))
 
 
-def _twins(facts: _Facts, own: Sequence[AlertingRule], interval: Micros, missing: list[str]) -> list[Case]:
+def _twins(facts: Facts, own: Sequence[AlertingRule], interval: Micros, missing: list[str]) -> list[Case]:
     own_names = {twin.alert for twin in own}
     by_depth: dict[int, list[AlertingRule]] = defaultdict(list)
     unknown: set[str] = set()
@@ -220,7 +220,7 @@ def _twins(facts: _Facts, own: Sequence[AlertingRule], interval: Micros, missing
     return cases + [case for twins in alike if twins for case in losses(twins, interval)]
 
 
-def _recordings(facts: _Facts, recordings: Sequence[RecordingRule], missing: list[str]) -> list[Case]:
+def _recordings(facts: Facts, recordings: Sequence[RecordingRule], missing: list[str]) -> list[Case]:
     rounds = _Rounds()
     for recording in recordings:
         reads = condition.sources(recording.expr)

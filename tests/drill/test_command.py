@@ -46,6 +46,8 @@ def test_nobody_reached_is_a_failure():
     [
         ([], "--incident NAME, one of"),
         (["--incident", "nonsense"], "the policy has no 'nonsense'; it has slo_violation"),
+        (["--incident", "slo_violatoin"], "did you mean `slo_violation`?"),
+        (["--incident", "slo_violation", "--recur-after", "1h"], "say with --resolve-after when that is"),
         (["--incident", "slo_violation", "--without", "pigeon"], "no channel 'pigeon'; it has email"),
         (["--incident", "slo_violation", "--flaky", "slack=2"], "a number from 0 to 1"),
         (["--incident", "slo_violation", "--flaky", "slack"], "a number from 0 to 1"),
@@ -59,6 +61,22 @@ def test_wrong_usage_is_said(words, says):
     result = RUN.invoke(app, ["drill", *words])
     assert result.exit_code == 2
     assert says in result.stderr
+
+
+def test_a_page_that_cannot_be_written_is_said(tmp_path):
+    """No traceback: the file and the reason."""
+    result = RUN.invoke(app, ["drill", "--incident", "slo_violation", "--html", str(tmp_path / "no" / "a.html")])
+    assert result.exit_code == 1
+    assert "a.html cannot be written: No such file or directory" in result.stderr
+
+
+def test_a_year_is_told_in_a_few_lines():
+    """What repeats itself is told once, with how often."""
+    result = RUN.invoke(app, ["drill", "--incident", "slo_violation", "--for", "365d"])
+    assert (
+        "+2h30m  and so on: the same every 30m until +365d, 17,516 times more (4 messages each time)" in result.stdout
+    )
+    assert len(result.stdout.splitlines()) < 50
 
 
 async def test_a_live_drill_is_an_incident_marked_as_an_exercise():

@@ -105,15 +105,41 @@ def test_the_same_seed_gives_the_same_bytes():
     assert {True, False} == set(tries), "half of them fail"
 
 
+@pytest.mark.parametrize("script", [{}, {"acknowledge_after": 7}, {"acknowledge_after": 7, "falls_silent": True}])
+@pytest.mark.parametrize("name", ["slo_violation", "safety_critical_failure"])
+def test_what_is_leapt_over_is_what_would_have_been_played(name, script):
+    """A week with its repetitions leapt over ends in the same incident as a week played message by message."""
+    week = 7 * 24 * 60
+    leapt = held(name, **script, lasts=week)
+    played = held(name, **script, lasts=week, flaky={"email": 0.0})
+    assert leapt.repeated
+    assert not played.repeated
+    assert leapt.incident == played.incident
+    assert leapt.ended_at == played.ended_at
+    assert leapt.deadlines == played.deadlines
+    for part in ("entries", "sent"):
+        left_out = sum(each.times * getattr(each, part) for each in leapt.repeated)
+        assert len(getattr(leapt, part)) + left_out == len(getattr(played, part))
+
+
 def test_a_year_is_drilled_to_its_end():
-    """An incident that nobody ever takes is repeated for a year, every escalation time of it."""
+    """An incident that nobody ever takes is repeated for a year, every escalation time of it, in a few moments."""
     played = play_alert(
         World(POLICY),
         Script(lasts=365 * 24 * HOUR),
         Received({"alertname": "Odd", "severity": "info"}, {}, "f", START),
     )
     assert played.ended_at - played.began_at == 365 * 24 * HOUR
-    assert sum(1 for each in played.entries if each.fact is Fact.PAGED) == 1 + 365 * 2
+    assert played.incident.page.serial == 1 + 365 * 2
+    assert len(played.entries) < 100
+    assert [line.text for line in lines(played) if "and so on" in line.text] == [
+        "and so on: the same every 12h until +365d, 726 times more (4 messages each time)"
+    ]
+
+
+def test_a_failing_channel_is_played_message_by_message():
+    """Which tries fail depends on the message, so with a channel down nothing is leapt over."""
+    assert not held(down=["slack"], lasts=24 * 60).repeated
 
 
 def test_an_unknown_incident_is_said():

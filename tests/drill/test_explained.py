@@ -70,3 +70,21 @@ def test_wrong_usage_is_said(tmp_path):
         result = RUN.invoke(app, ["explain", *words])
         assert result.exit_code == 2, words
         assert "tocsin explain" in result.stderr
+
+
+def test_what_is_no_label_is_refused():
+    """A value without a label's name is wrong usage, not an alert."""
+    refused = RUN.invoke(app, ["explain", "=critical"])
+    assert refused.exit_code == 2
+    assert "'' is no label's name" in refused.stderr
+
+
+def test_what_makes_it_one_incident_is_said_in_words():
+    """The last step of the classification tells what alerts must share to be one incident."""
+    answer, _ = told("--alert", str(PAYLOADS / "group_firing.json"))
+    assert (
+        answer["alerts"][0]["why"][-1]
+        == "one incident per alertname InstanceDown, group alertname=InstanceDown t=group"
+    )
+    answer, _ = told("signal=safety_margin", "system=landing-7", "severity=critical")
+    assert answer["alerts"][0]["why"][-1] == "one incident per system landing-7, signal safety_margin"

@@ -167,6 +167,21 @@ def test_what_cannot_be_allowed_is_refused(allow, says):
     assert re.match(r"policy\.yaml:\d+:\d+:", str(refused.value))
 
 
+@pytest.mark.parametrize("again", ["0.9 > margin", "(margin) < 0.90", "margin  <  0.9"])
+def test_the_same_condition_in_other_words_is_the_same(again):
+    """What compares the same with the same is one condition, however it is spelt; another number is not."""
+    milder = RULE.replace("low", "again").replace("severity: 3", "severity: 2").replace("margin < 0.9", again)
+    assert "same-condition-levels" in found(policy(RULE, milder))
+    assert "same-condition-levels" not in found(policy(RULE, milder.replace("0.9", "0.8")))
+
+
+def test_a_subquery_has_its_own_step():
+    """rate() over a subquery needs two of its steps; the rule's interval says nothing about it."""
+    for window, faulty in (("90s:1m", True), ("5m:1m", False), ("30s:10s", False), ("90s:", True)):
+        text = policy(RULE.replace("margin < 0.9", f"rate(errors_total[{window}]) > 1"))
+        assert ("cannot-fire" in found(text)) is faulty, window
+
+
 def test_opposite_thresholds_that_leave_no_value_contradict():
     """Below 5 and above 3 together leave nothing good; above 7 leaves a range."""
     low, high = RULE.replace("0.9", "5"), RULE.replace("low", "high").replace("<", ">")
@@ -202,7 +217,13 @@ def test_check_says_it(tmp_path):
     assert "allowed: single-channel (a hobby)" in result.stdout
     assert "nobody in time without email" in " ".join(result.stdout.split())
     said = json.loads(run.invoke(app, ["check", str(file), "--json"]).stdout)
-    assert said["worst_case"][0] == {"level": 4, "all_up": 0, "one_down": None, "down": "email"}
+    assert said["worst_case"][0] == {
+        "level": 4,
+        "all_up": 0,
+        "one_down": None,
+        "down": "email",
+        "without": {"email": None},
+    }
     assert "unused-level" in {each["name"] for each in said["lints"]}
 
 

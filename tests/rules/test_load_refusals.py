@@ -86,6 +86,11 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
 )
 
 CASES = [
+    # Roles
+    Bad("a role's key misspelt", BASE + "roles:\n  - {name: commander, §from_levle: 3}\n", "did you mean `from_level`"),
+    Bad("a role's level", BASE + "roles:\n  - {name: commander, from_level: §5}\n", "from 1 (informational) to 4"),
+    Bad("a role twice", BASE + "roles:\n  - {name: a}\n  - §{name: a, from_level: 3}\n", 'roles has "a" twice'),
+    Bad("a role without a name", BASE + "roles:\n  - §{from_level: 3}\n", "roles[0] needs `name`"),
     # Not YAML, or not the right kind of it
     Bad("empty file", "", "the file is empty"),
     Bad("only a comment", "# soon\n", "the file is empty"),

@@ -4,10 +4,11 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from receiver.web.passwords import hash_password
-from rules.policy import HOUR, MINUTE
+from rules.policy import HOUR, MINUTE, Duty, Policy
 from tests.channels.servers.slack import SlackWorkspace
 from tests.web.conftest import Running
 from tests.web.test_console import BROWSER, HOSTILE, csrf, log_in, page, press
@@ -189,3 +190,24 @@ async def test_a_full_page_is_small(receiver: Running) -> None:
     await receiver.pass_time(30 * MINUTE)
     for path in ("/", "/incidents/1", "/history", "/policy", "/channels", "/declare"):
         assert len((await page(receiver, path)).encode()) < 100_000, path
+
+
+async def test_roles(start: Callable[..., Any], policy: Policy) -> None:
+    """Where the policy names roles, the page says who holds which, and names people to them."""
+    receiver = await start()
+    await receiver.post("/api/v1/incidents", {"type": "performance_drop", "level": 2})
+    assert 'id="do-roles"' not in await page(receiver, "/incidents/1")
+    roles = (Duty("commander", "Decides."), Duty("scribe", from_level=4))
+    receiver.desk.engine.use_policy(replace(policy, roles=roles), [], receiver.clock())
+    await receiver.post("/api/v1/incidents/1/replan", {})
+    text = await page(receiver, "/incidents/1")
+    assert '<dt>Commander</dt><dd><span class="quiet">nobody yet</span></dd>' in text
+    assert "<dt>Scribe</dt>" not in text
+    answer = await submit(receiver, "/incidents/1/roles", part="commander", to=HOSTILE)
+    assert answer == (303, "/incidents/1?done=roles#said")
+    text = await page(receiver, "/incidents/1")
+    assert "<script>alert" not in text
+    assert re.search(r"<dt>Commander</dt><dd>&lt;", text)
+    status, text = await submit(receiver, "/incidents/1/roles", part="pilot", to="ann")
+    assert status == 409
+    assert "the policy has no role pilot" in text

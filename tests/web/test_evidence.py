@@ -205,7 +205,7 @@ async def test_evidence_is_kept_and_plotted(receiver: Running, prometheus: tuple
         "safety_margin (opened): 1 series kept",
         "safety_margin (resolved): 1 series kept",
     ]
-    assert told["performance_metrics"][0] == "{system=landing-7} (opened): from 0.91 to 0.91, at the end 0.91"
+    assert told["performance_metrics"][0] == '{system="landing-7"} (opened): from 0.91 to 0.91, at the end 0.91'
     _, page = await receiver.get(f"{ONE}/report?format=html")
     assert page.count("<polyline") == 2
     assert "threshold 0.95" in page

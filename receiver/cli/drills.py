@@ -1,0 +1,195 @@
+"""`tocsin drill`: an incident on a virtual clock, a script of what happened once, or an exercise with real people."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from receiver.cli.incidents import LOCAL, Token, Url, declare
+from receiver.cli.output import console, fail, hanging, print_json, print_table, write
+from receiver.cli.policies import Paths
+from receiver.drill.account import as_json, deadline_words, lines
+from receiver.drill.drawing import page
+from receiver.drill.relive import DrillScript, Relived, ScriptError, read, relive
+from receiver.drill.relive import as_json as relived_json
+from receiver.drill.script import Played, Script, UnknownIncident, play
+from receiver.drill.world import Weather, World
+from rules import durations
+from rules.load import load
+from rules.policy import Policy
+
+TONES = {"loud": "bold red", "good": "green", "quiet": "dim", "plain": ""}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(drill)
+
+
+def duration(text: str) -> int:
+    """A duration as an option takes it."""
+    try:
+        return durations.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def after(name: str, words: str) -> Any:
+    """An option that takes a duration."""
+    return typer.Option(name, help=words, parser=duration, metavar="DURATION", show_default=False)
+
+
+def drill(
+    paths: Paths = None,
+    incident: Annotated[
+        str, typer.Option("--incident", metavar="NAME", help="A rule or incident type of the policy.")
+    ] = "",
+    acknowledge_after: Annotated[int | None, after("--acknowledge-after", "Somebody takes it then.")] = None,
+    resolve_after: Annotated[int | None, after("--resolve-after", "The signal recovers then.")] = None,
+    recur_after: Annotated[int | None, after("--recur-after", "It is back so long after it was resolved.")] = None,
+    lasts: Annotated[int | None, after("--for", "When to stop; left out: when nothing new happens.")] = None,
+    falls_silent: Annotated[
+        bool, typer.Option("--falls-silent", help="Who acknowledged is not heard of again.")
+    ] = False,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", metavar="CHANNEL", help="It fails every message.")
+    ] = None,
+    flaky: Annotated[
+        list[str] | None, typer.Option("--flaky", metavar="CHANNEL=0.5", help="It fails so many of its tries.")
+    ] = None,
+    seed: Annotated[str, typer.Option("--seed", help="Other tries fail with another seed.")] = "",
+    script: Annotated[
+        Path | None,
+        typer.Option("--script", metavar="FILE", help="What happened once (`tocsin report ID --as-test`), again."),
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page with the timeline drawn.")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Instead, open it on the running receiver, marked EXERCISE: people are told.")
+    ] = False,
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """The timeline that would happen, on a virtual clock: who is told, when, on which channel."""
+    pretended = (acknowledge_after, resolve_after, recur_after, lasts, falls_silent)
+    failing = (without, flaky, seed)
+    if live:
+        if paths or script or html or any(each not in (None, False, "", []) for each in (*pretended, *failing)):
+            fail("tocsin drill: with --live real people answer: only --incident goes with it", 2)
+        if not incident:
+            fail("tocsin drill: say which incident: --incident NAME", 2)
+        declare(incident, exercise=True, url=url, token=token, json=json)
+        return
+    if script is not None and (incident or any(each not in (None, False) for each in pretended)):
+        fail("tocsin drill: the script says what happens: no --incident and no times go with it", 2)
+    if recur_after is not None and resolve_after is None:
+        fail("tocsin drill: --recur-after counts from the end: say with --resolve-after when that is", 2)
+    policy = load(paths or [])
+    if script is None and not incident:
+        fail(f"tocsin drill: say which incident: --incident NAME, one of {', '.join(_names(policy))}", 2)
+    weather = _weather(policy, without or [], flaky or [], seed)
+    if script is not None:
+        _relive(policy, weather, script, html, json)
+    else:
+        course = Script(acknowledge_after, resolve_after, recur_after, falls_silent, lasts)
+        _play(World(policy, weather), course, incident, html, json)
+
+
+def _play(world: World, course: Script, incident: str, html: Path | None, json: bool) -> None:
+    """Hold a drill of a rule or type. Exits 1 if nobody is reached."""
+    try:
+        played = play(world, course, incident)
+    except UnknownIncident:
+        _fail_unknown(world.playbook.policy, incident)
+    if html is not None:
+        write(html, page(played, incident))
+    if json:
+        print_json(as_json(played))
+    else:
+        _print(played)
+    if played.reached_after is None:
+        raise typer.Exit(1)
+
+
+def _relive(policy: Policy, weather: Weather, file: Path, html: Path | None, json: bool) -> None:
+    """Play what happened once. Exits 1 if anything is worse than then."""
+    script = _script(file)
+    relived = relive(World(policy, weather, now=script.began_at), script)
+    if html is not None and relived.played is not None:
+        write(html, page(relived.played, script.incident or file.name))
+    if json:
+        print_json((as_json(relived.played) if relived.played else {}) | relived_json(relived))
+    else:
+        _print_relived(relived)
+    if relived.fails:
+        raise typer.Exit(1)
+
+
+def _script(file: Path) -> DrillScript:
+    try:
+        return read(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        fail(f"tocsin drill: {file}: {error.strerror}", 2)
+    except UnicodeDecodeError:
+        fail(f"tocsin drill: {file} is no text", 2)
+    except ScriptError as error:
+        fail(f"tocsin drill: {file} is no drill script: {error}", 2)
+
+
+def _print_relived(relived: Relived) -> None:
+    if relived.played is not None:
+        _print(relived.played)
+    for each in relived.refused:
+        console.print(hanging("  ", f"not possible this time: {each}"), markup=False, soft_wrap=True)
+    rows = ((each.what, each.then, each.now, each.verdict) for each in relived.compared)
+    print_table(["", "then", "now", ""], rows, "\nAs it was, and under this policy")
+    if relived.fails:
+        console.print("Worse than then.", style="bold red")
+    else:
+        console.print("As good as then, or better.", style="green")
+
+
+def _fail_unknown(policy: Policy, incident: str) -> NoReturn:
+    names = _names(policy)
+    near = difflib.get_close_matches(incident, names, 1)
+    hint = f"did you mean `{near[0]}`?" if near else f"it has {', '.join(names)}"
+    fail(f"tocsin drill: the policy has no {incident!r}; {hint}", 2)
+
+
+def _names(policy: Policy) -> list[str]:
+    names = [*(rule.name for rule in policy.rules), *(kind.name for kind in policy.incident_types)]
+    return list(dict.fromkeys(names))
+
+
+def _weather(policy: Policy, without: list[str], flaky: list[str], seed: str) -> Weather:
+    """How the channels behave. Ends the program where a channel is unknown or a share is none."""
+    shares: dict[str, float] = {}
+    for each in flaky:
+        name, _, share = each.partition("=")
+        try:
+            shares[name] = float(share)
+        except ValueError:
+            shares[name] = -1
+        if not 0 <= shares[name] <= 1:
+            fail(f"tocsin drill: --flaky takes a channel and a number from 0 to 1, such as slack=0.5, not {each!r}", 2)
+    known = {name for channel in policy.channels for name in (channel.name, channel.type)}
+    for name in (*without, *shares):
+        if name not in known:
+            fail(f"tocsin drill: the policy has no channel {name!r}; it has {', '.join(sorted(known))}", 2)
+    return Weather(frozenset(without), shares, seed)
+
+
+def _print(played: Played) -> None:
+    shown = list(lines(played))
+    width = max(len(line.at) for line in shown)
+    before = ""
+    for line in shown:
+        at = line.at if line.at != before else ""
+        console.print(hanging(f"{at:>{width}}  ", line.text), style=TONES[line.tone], markup=False, soft_wrap=True)
+        before = line.at
+    console.print("\nDeadlines")
+    for deadline in played.deadlines:
+        console.print(hanging("  ", deadline_words(deadline, played.began_at)), markup=False, soft_wrap=True)
+    if played.reached_after is None:
+        console.print("Nobody was reached.", style="bold red")

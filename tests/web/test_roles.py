@@ -1,0 +1,148 @@
+"""Roles and training: who does what in an incident, and what the record of live drills tells."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from receiver.cli import app
+from receiver.drill.relive import read, relive
+from receiver.drill.world import World
+from receiver.service import Service
+from receiver.settings import Settings
+from rules.load import load
+from rules.policy import CRITICAL, MINUTE, Duty, Policy
+from tests.web.conftest import Running
+
+ONE = "/api/v1/incidents/1"
+ROLES = (
+    Duty("incident_commander", "Decides, and says who does what.", CRITICAL),
+    Duty("communications", "Tells everybody else."),
+)
+
+
+@pytest.fixture
+def policy() -> Policy:
+    """The packs, with two roles."""
+    return replace(load(), roles=ROLES)
+
+
+async def declared(receiver: Running, **more: Any) -> Running:
+    """With one incident."""
+    status, answer = await receiver.post("/api/v1/incidents", {"type": "engine_failure", "by": "ann", **more})
+    assert status == 201, answer
+    return receiver
+
+
+def holders(incident: dict[str, Any]) -> dict[str, str | None]:
+    """Role → who holds it."""
+    return {each["name"]: each["held_by"] for each in incident["roles"]}
+
+
+async def test_an_incident_shows_who_holds_which_role(receiver: Running) -> None:
+    """A role is taken, passed on and given back; each is in the timeline, and shows in the report."""
+    await declared(receiver)
+    _, found = await receiver.get(ONE)
+    assert holders(found) == {"incident_commander": None, "communications": None}
+    assert all(each["wanted"] for each in found["roles"])
+    for role, to in (("incident_commander", "ann"), ("communications", "bob"), ("communications", "eve")):
+        status, found = await receiver.ask("PUT", f"{ONE}/roles/{role}", {"by": "ann", "to": to})
+        assert status == 200, found
+    assert holders(found) == {"incident_commander": "ann", "communications": "eve"}
+    _, report = await receiver.get(f"{ONE}/report")
+    details = next(each for each in report["sections"] if each["name"] == "incident_details")
+    assert details["parts"][0]["fields"]["roles"] == ["incident_commander: ann", "communications: eve"]
+    status, found = await receiver.ask("PUT", f"{ONE}/roles/communications", {"by": "ann"})
+    assert holders(found)["communications"] is None
+    _, timeline = await receiver.get(f"{ONE}/timeline")
+    told = [each["text"] for each in timeline["timeline"] if each["fact"].startswith("role")]
+    assert told == [
+        "ann is incident_commander now",
+        "bob is communications now",
+        "eve is communications now",
+        "eve is communications no longer",
+    ]
+
+
+async def test_a_mild_incident_wants_no_commander(receiver: Running) -> None:
+    """`from_level` says from which level on somebody is wanted."""
+    await declared(receiver, type="odd", level=2)
+    _, found = await receiver.get(ONE)
+    assert {each["name"]: each["wanted"] for each in found["roles"]} == {
+        "incident_commander": False,
+        "communications": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("role", "to", "says"),
+    [
+        ("pilot", "ann", "the policy has no role pilot; it has incident_commander, communications"),
+        ("communications", "", "nobody is communications"),
+    ],
+)
+async def test_what_cannot_be_assigned_is_said(receiver: Running, role: str, to: str, says: str) -> None:
+    """An unknown role, and one that nobody holds, are refused with words."""
+    await declared(receiver)
+    status, problem = await receiver.ask("PUT", f"{ONE}/roles/{role}", {"by": "ann", "to": to})
+    assert status == 409
+    assert says in problem["detail"]
+
+
+async def test_live_drills_are_recorded(receiver: Running) -> None:
+    """Who took part, when and how long they took: of exercises only, in words and as data."""
+    await declared(receiver)
+    await declared(receiver, exercise=True)
+    two = "/api/v1/incidents/2"
+    await receiver.pass_time(4 * MINUTE)
+    await receiver.post(f"{two}/acknowledge", {"by": "bob"})
+    await receiver.ask("PUT", f"{two}/roles/incident_commander", {"by": "bob", "to": "eve"})
+    await receiver.pass_time(6 * MINUTE)
+    await receiver.post(f"{two}/resolve", {"by": "bob"})
+    _, found = await receiver.get("/api/v1/drills")
+    (drill,) = found["drills"]
+    assert (drill["number"], drill["type"], drill["kept"]) == (2, "engine_failure", True)
+    assert (drill["acknowledged_after"], drill["resolved_after"]) == (240, 600)
+    assert (drill["people"], drill["roles"]) == (["ann", "bob", "eve"], {"incident_commander": "eve"})
+    _, text = await receiver.get("/api/v1/drills?format=md")
+    assert "ann, bob, eve (incident\\_commander)" in text
+    assert "4 minutes" in text
+    _, none = await receiver.get("/api/v1/drills?period=1m")
+    assert none == {"drills": []}
+
+
+async def test_the_command_line_assigns_and_lists() -> None:
+    """`assign`, `show` and `report --drills`, against a running receiver."""
+    run, settings = CliRunner(), Settings.read({"TOCSIN_DATABASE": "sqlite://", "TOCSIN_LISTEN": "127.0.0.1:0"})
+    async with Service(settings, [], replace(load(), roles=ROLES)) as service:
+
+        async def tocsin(*words: str) -> str:
+            result = await asyncio.to_thread(run.invoke, app, [*words, "--url", service.address])
+            assert result.exit_code == 0, result.output
+            return result.stdout
+
+        assert "none" in await tocsin("report", "--drills")
+        assert "EXERCISE #1" in await tocsin("drill", "--live", "--incident", "engine_failure")
+        assert "incident commander: ann" in await tocsin("assign", "1", "incident_commander", "ann", "--by", "bob")
+        assert "communications: nobody yet" in await tocsin("show", "1")
+        listed = await tocsin("report", "--drills")
+        assert "bob" in listed
+        assert "ann" in listed
+
+
+async def test_a_declared_incident_becomes_a_drill_script(receiver: Running) -> None:
+    """Nobody's rule fired, so promtool has nothing to test; what people did is a script all the same."""
+    await declared(receiver, exercise=True)
+    await receiver.ask("PUT", f"{ONE}/roles/communications", {"by": "ann", "to": "bob"})
+    _, found = await receiver.get(f"{ONE}/test")
+    assert list(found["files"]) == ["incident_1.drill.yaml"]
+    assert found["notes"] == ["NOT TESTED by promtool: a person declared it, no rule fired"]
+    script = read(found["files"]["incident_1.drill.yaml"])
+    relived = relive(World(replace(load(), roles=ROLES), now=script.began_at), script)
+    assert not relived.fails
+    assert relived.refused == ()
+    assert relived.played is not None
+    assert relived.played.incident.exercise
+    assert relived.played.incident.response.roles == {"communications": "bob"}
