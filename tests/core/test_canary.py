@@ -1,8 +1,7 @@
 """Canaries: when they are sent, what their answers come to, and who hears that a channel is broken."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from receiver.core.canary import TYPE, Canary, is_due, judge, tell
 from receiver.core.events import Delivered, Rejected, Retry

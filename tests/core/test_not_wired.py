@@ -1,6 +1,6 @@
 """On a first install no signal is there yet: one incident says so of all of them, and hides nothing."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from receiver.core.classify import NOT_WIRED, Received, sort
 from receiver.core.events import AlertsReceived
