@@ -28,16 +28,21 @@ _canary = msgspec.json.Decoder(Canary).decode
 INCIDENT_COLUMNS = tuple(schema.incidents.columns.keys())
 INCIDENT_CHANGES = INCIDENT_COLUMNS[INCIDENT_COLUMNS.index("open_key") :]
 """What of an incident's row can change."""
+INCIDENT_OFTEN = INCIDENT_COLUMNS[INCIDENT_COLUMNS.index("due_at") :]
+"""What of it nearly every change changes."""
 
 NOTIFICATION_COLUMNS = tuple(schema.notifications.columns.keys())
 NOTIFICATION_CHANGES = NOTIFICATION_COLUMNS[NOTIFICATION_COLUMNS.index("due_at") :]
 """What of a notification's row can change."""
+NOTIFICATION_WAITS = tuple(name for name in NOTIFICATION_CHANGES if name != "status")
+"""What of it changes while it waits."""
 
 _VALUES = {name: f"{name}._value_" for name in ("kind", "reason", "status")}  # `value` is a slow property
 _notification_fixed = attrgetter(
     *(_VALUES.get(name, name) for name in NOTIFICATION_COLUMNS[: NOTIFICATION_COLUMNS.index("data")])
 )
 _notification_changes = attrgetter(*(_VALUES.get(name, name) for name in NOTIFICATION_CHANGES))
+_notification_waits = attrgetter(*NOTIFICATION_WAITS)
 
 
 def to_json(value: object) -> str:
@@ -55,7 +60,13 @@ def incident_change(incident: Incident) -> SqlRow:
     return (*_changing(incident), incident.id)
 
 
-def _changing(incident: Incident) -> SqlRow:
+def incident_often(incident: Incident) -> SqlRow:
+    """INCIDENT_OFTEN, and the id."""
+    return (incident.due_at, to_json(incident), incident.id)
+
+
+def incident_place(incident: Incident) -> SqlRow:
+    """The rest of INCIDENT_CHANGES: most of its row's indexes hang on it."""
     return (
         None if incident.state is State.CLOSED else incident.key,
         incident.state.value,
@@ -65,9 +76,11 @@ def _changing(incident: Incident) -> SqlRow:
         incident.policy,
         incident.resolved_at,
         incident.closed_at,
-        incident.due_at,
-        to_json(incident),
     )
+
+
+def _changing(incident: Incident) -> SqlRow:
+    return (*incident_place(incident), incident.due_at, to_json(incident))
 
 
 def _without_nul(text: str) -> str:
@@ -92,6 +105,11 @@ def notification_row(notification: Notification) -> SqlRow:
 def notification_change(notification: Notification) -> SqlRow:
     """NOTIFICATION_CHANGES, and the id."""
     return (*_notification_changes(notification), notification.id)
+
+
+def notification_wait(notification: Notification) -> SqlRow:
+    """NOTIFICATION_WAITS, and the id."""
+    return (*_notification_waits(notification), notification.id)
 
 
 def entry_row(entry: Entry) -> SqlRow:

@@ -5,6 +5,8 @@ Statements with `?` run once per row.
 """
 # ruff: noqa: S608 - what is put into these statements are names and parts of our own, never a value
 
+from collections.abc import Iterable
+
 from receiver.store import codec
 
 # PostgreSQL sorts before it locks, so the locks are taken in key order.
@@ -122,15 +124,18 @@ ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(meta.value AS bigint) + :coun
 RETURNING CAST(value AS bigint)
 """
 
-UPDATE_INCIDENT = f"UPDATE incidents SET {', '.join(f'{name} = ?' for name in codec.INCIDENT_CHANGES)} WHERE id = ?"
 
-# Superseded is never taken back: what was leased may be overtaken before its report comes.
-UPDATE_NOTIFICATION = "UPDATE notifications SET {} WHERE id = ?".format(
-    ", ".join(
-        "superseded = (superseded OR ?)" if name == "superseded" else f"{name} = ?"
-        for name in codec.NOTIFICATION_CHANGES
-    )
-)
+def _update(table: str, names: Iterable[str]) -> str:
+    """Superseded is never taken back: what was leased may be overtaken before its report comes."""
+    put = ("superseded = (superseded OR ?)" if name == "superseded" else f"{name} = ?" for name in names)
+    return f"UPDATE {table} SET {', '.join(put)} WHERE id = ?"
+
+
+# An update rewrites every index that has a column it names, changed or not: so it names no more than it must.
+UPDATE_INCIDENT = _update("incidents", codec.INCIDENT_CHANGES)
+UPDATE_INCIDENT_OFTEN = _update("incidents", codec.INCIDENT_OFTEN)
+UPDATE_NOTIFICATION = _update("notifications", codec.NOTIFICATION_CHANGES)
+UPDATE_WAITING = _update("notifications", codec.NOTIFICATION_WAITS)
 
 KEEP_ALERT = """
 INSERT INTO alerts (incident_id, fingerprint, starts_at, firing, level, doc) VALUES (?, ?, ?, ?, ?, ?)

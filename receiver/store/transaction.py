@@ -8,7 +8,7 @@ one still waits, so it keeps the ones behind it back.
 from collections.abc import Collection, Mapping, Sequence
 
 from receiver.audit import Audit
-from receiver.core.model import Alert, Incident, Instant, Notification, Supersede
+from receiver.core.model import Alert, Incident, Instant, Notification, Status, Supersede
 from receiver.core.outbox import Bucket, Lane
 from receiver.store import audit, codec, schema, statements
 from receiver.store.session import Session
@@ -23,6 +23,8 @@ class SqlTransaction:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._places: dict[str, codec.SqlRow] = {}
+        """Incidents as they were read, as far as their indexes go."""
 
     def lock(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> list[Incident]:
         """Lock and read incidents: not closed ones by key, any by id; in key order, each once."""
@@ -30,7 +32,9 @@ class SqlTransaction:
             return []
         sql = statements.LOCK_FREE if skip_locked else statements.LOCK
         rows = self._session.rows(sql, keys=list(set(keys)), ids=list(set(ids)))
-        return [codec.read_incident(row.doc, row.id) for row in rows]
+        incidents = [codec.read_incident(row.doc, row.id) for row in rows]
+        self._places.update((each.id, codec.incident_place(each)) for each in incidents)
+        return incidents
 
     def due_incidents(self, now: Instant, limit: int) -> list[str]:
         """Ids of incidents with a window due, the most overdue first; not locked."""
@@ -109,10 +113,10 @@ class SqlTransaction:
         """Write everything that was decided."""
         session = self._session
         session.insert(schema.incidents, [codec.incident_row(each) for each in changes.opened])
-        session.write(statements.UPDATE_INCIDENT, [codec.incident_change(each) for each in changes.changed])
+        self._save_incidents(changes.changed)
         self._save_alerts(changes)
         session.insert(schema.notifications, [codec.notification_row(each) for each in changes.planned])
-        session.write(statements.UPDATE_NOTIFICATION, [codec.notification_change(each) for each in changes.settled])
+        self._save_notifications(changes.settled)
         for incident_id, what in changes.supersedes:
             self._supersede(incident_id, what)
         session.insert(schema.entries, [codec.entry_row(each) for each in changes.entries])
@@ -121,6 +125,20 @@ class SqlTransaction:
             ended = [(incident_id,) for incident_id, open_ in changes.inquiring.items() if not open_]
             session.write(statements.BEGIN_INQUIRY, begun)
             session.write(statements.END_INQUIRY, ended)
+
+    def _save_incidents(self, changed: Sequence[Incident]) -> None:
+        moved = {each.id for each in changed if self._places.get(each.id) != codec.incident_place(each)}
+        often = [codec.incident_often(each) for each in changed if each.id not in moved]
+        self._session.write(statements.UPDATE_INCIDENT_OFTEN, often)
+        rest = [codec.incident_change(each) for each in changed if each.id in moved]
+        self._session.write(statements.UPDATE_INCIDENT, rest)
+
+    def _save_notifications(self, settled: Sequence[Notification]) -> None:
+        """What waits has waited: a final one never changes."""
+        waiting = [codec.notification_wait(each) for each in settled if each.status is Status.WAITING]
+        self._session.write(statements.UPDATE_WAITING, waiting)
+        final = [codec.notification_change(each) for each in settled if each.status is not Status.WAITING]
+        self._session.write(statements.UPDATE_NOTIFICATION, final)
 
     def _save_alerts(self, changes: Changes) -> None:
         """A new incident has no alerts yet: they are inserted, which is cheaper."""
