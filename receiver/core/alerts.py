@@ -21,7 +21,9 @@ from receiver.core.staleness import is_worth_noting, note_heard
 from receiver.core.upkeep import keep_up
 from rules.policy import EMERGENCY
 
-TITLE_LIMIT = 200
+WHERE_LIMIT = 60
+"""Characters of a system's name in a title."""
+TITLE_LIMIT = 160
 """Characters of an alert's summary that become the incident's title."""
 
 
@@ -209,7 +211,16 @@ def _title(alert: Alert) -> str:
         return "Not wired yet: Prometheus has never seen some of the policy's signals"
     text = alert.annotations.get("summary") or alert.annotations.get("description") or alert.type
     line = " ".join(text.split())
-    return line if len(line) <= TITLE_LIMIT else line[: TITLE_LIMIT - 1] + "…"
+    where = _where(alert.labels, line)
+    room = TITLE_LIMIT - len(where)
+    return f"{line if len(line) <= room else line[: room - 1] + '…'}{where}"
+
+
+def _where(labels: Mapping[str, str], said: str) -> str:
+    """Which SLO, and which system: the first thing that whoever is woken wants to know."""
+    slo, system = (" ".join(labels.get(name, "").split())[:WHERE_LIMIT] for name in ("slo", "system"))
+    told = f" ({slo})" if slo and slo not in said else ""
+    return f"{told} on {system}" if system and system not in said else told
 
 
 def _identity_labels(alerts: Sequence[Alert]) -> dict[str, str]:

@@ -17,6 +17,8 @@ _TYPEWRITER = str.maketrans(
     {"…": "...", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "`": "'", "→": "->", "×": "x"}  # noqa: RUF001
     | dict.fromkeys("\xa0\u2009\u202f\n", " ")
 )
+_SAID = {"<": "below", "<=": "at most", ">": "above", ">=": "at least", "==": "is", "!=": "is not"}
+_COMPARED = re.compile(r" ([<>]=?|[=!]=) ")
 _UNSPOKEN = re.compile(r"[^\w\s.,:;?!'%-]|_")
 
 
@@ -65,7 +67,8 @@ def speak(case: Case, lead: str) -> str:
 
 def sayable(text: str) -> str:
     """Without what a voice would spell out or stumble over."""
-    spelt = text.replace("UTC", "U T C").replace(" (", ", ")
+    spelt = _COMPARED.sub(lambda found: f" {_SAID[found[1]]} ", text)
+    spelt = spelt.replace("UTC", "U T C").replace(" (", ", ")
     ended = (f"{part}." if part[-1].isalnum() else part for part in spelt.split("\n") if part)
     words = " ".join(_UNSPOKEN.sub(" ", " ".join(ended)).split())
     return cut(re.sub(r"\s+([.,;:?!])", r"\1", words), SPEECH_LIMIT)

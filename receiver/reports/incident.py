@@ -10,7 +10,7 @@ from receiver.messages.times import duration, moment, stamp
 from receiver.reports.dossier import PEOPLE, Dossier
 from receiver.reports.drawing import draw_timeline
 from receiver.reports.exhibits import drawn
-from receiver.reports.report import Drawing, Field, Part, Report, Section, Table
+from receiver.reports.report import Drawing, Field, Part, Report, Section, Table, counted
 from receiver.reports.sources import entered, field
 from receiver.reports.steps import checklists, follow_ups, notices
 from rules.policy import ReportPart
@@ -86,7 +86,7 @@ def _incident_details(dossier: Dossier) -> Section:
         "roles": tuple(f"{line(role)}: {name(held_by)}" for role, held_by in incident.response.roles.items()),
         "response_time": tuple(_response(dossier)),
         "resolved": tuple(_resolved(dossier)),
-        "escalation": (f"{len(dossier.entries(Fact.ESCALATED))} escalations, {case.incident.page.serial} pages",),
+        "escalation": (_escalation(dossier),),
         "recurrences": (str(incident.recurrences),) if incident.recurrences else (),
         "rules": tuple(line(key) for key in incident.rules),
         "labels": tuple(f"{label} = {value}" for label, value in case.labels),
@@ -211,3 +211,8 @@ _SECTIONS: Mapping[str, Callable[[Dossier], Section]] = {
     "follow_up_actions": _follow_up_actions,
 }
 """How Tocsin tells the guide's sections; one that a policy invents is a field of its own name."""
+
+
+def _escalation(dossier: Dossier) -> str:
+    escalations, pages = len(dossier.entries(Fact.ESCALATED)), dossier.case.incident.page.serial
+    return f"{counted(escalations, 'escalation')}, {counted(pages, 'page')}"

@@ -20,7 +20,8 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 CONTENT_TYPES: dict[Format, str] = {"md": "text/markdown", "html": "text/html", "json": "application/json"}
 
 EXERCISE = "EXERCISE: nobody was in danger."
-_MARKS = re.compile(r"([\\`*_\[\]<>|#~&])")
+_MARKS = re.compile(r"([\\`*\[\]|~]|<(?! )|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_])|^[-+>]|^#(?=[# ]))")
+"""What could be markup where it stands: the report is mailed as Markdown, and read by people as it is."""
 
 
 def render(report: Report, form: Format, picture: str = "") -> str:

@@ -72,3 +72,8 @@ def label(name: str) -> str:
     """A policy's name in words."""
     words = name.replace("_", " ").strip()
     return words[:1].upper() + words[1:]
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 page``, ``3 pages``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

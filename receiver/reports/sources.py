@@ -14,7 +14,7 @@ from receiver.messages.timeline import sentence
 from receiver.messages.times import duration, stamp
 from receiver.reports.dossier import Dossier
 from receiver.reports.exhibits import exhibits
-from receiver.reports.report import Field
+from receiver.reports.report import Field, counted
 from receiver.reports.steps import done_steps, links
 from rules.policy import TimedActions
 
@@ -116,7 +116,7 @@ def _performance_metrics(dossier: Dossier) -> Values:
 
 
 def _data_collected(dossier: Dossier) -> Values:
-    yield f"{len(dossier.alerts)} alerts, {len(dossier.timeline)} lines of timeline"
+    yield f"{counted(len(dossier.alerts), 'alert')}, {counted(len(dossier.timeline), 'line')} of timeline"
     yield from done_steps(dossier, "root_cause_analysis.data")
 
 

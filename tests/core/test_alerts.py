@@ -1,6 +1,7 @@
 """Alerts that come twice, late, mixed, or not at all; incidents that people declare, and the updates they get."""
 
 import pytest
+from msgspec.structs import replace
 
 from receiver.core.model import Fact, Kind, Reason, Recovery, State, Window
 from rules.policy import MINUTE
@@ -59,6 +60,24 @@ def test_one_payload_may_hold_both():
     )
     assert world.incident.firing == (0, 0, 2, 0)
     assert {name for name, each in world.stored_alerts[world.incident.id].items() if each.firing} == {"b", "c"}
+
+
+TITLES = {
+    "which system": ({"system": "landing-7"}, "safety_margin < 0.95", "safety_margin < 0.95 on landing-7"),
+    "which SLO": ({"system": "s", "slo": "recall"}, "violated", "violated (recall) on s"),
+    "not twice": ({"system": "landing-7", "slo": "x"}, "x of landing-7 is low", "x of landing-7 is low"),
+    "neither": ({}, "violated", "violated"),
+    "kept when cut": ({"system": "landing-7"}, "x" * 400_000, f"{'x' * 146}… on landing-7"),
+    "endless itself": ({"system": "s" * 400_000}, "low", f"low on {'s' * 60}"),
+}
+
+
+@pytest.mark.parametrize(("labels", "summary", "title"), TITLES.values(), ids=TITLES)
+def test_the_title_says_what_is_wrong_with_which_system(labels, summary, title):
+    """Whoever is woken learns from the first line, and from an SMS, which system it is about."""
+    world = World()
+    world.receive(replace(alert("a"), labels=labels, annotations={"summary": summary}))
+    assert world.incident.title == title
 
 
 def test_declared_incidents_resolve_only_by_a_person():

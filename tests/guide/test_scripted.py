@@ -63,6 +63,7 @@ async def tell(hall: Hall, what: Rule | IncidentType, labels: dict[str, str], an
     assert (incident["level"], incident["type"]) == (what.level, what.name)
     assert {each.medium for each in hall.heard} == channels_of(what)
     [page] = hall.mails("incident-response@company.com")
+    assert all("landing-7" in f"{each.headline}\n{each.text}".partition("\n\n")[0] for each in hall.heard)
     assert page.headline == f"INCIDENT ALERT: {level.name} - {what.name}"
     if isinstance(what, IncidentType):
         for action in what.immediate_actions:

@@ -76,6 +76,12 @@ def test_sms_holds_the_essence():
     assert without.endswith("Ack by 12:17 UTC: https://t.example/incidents/12")
 
 
+def test_a_comparison_is_spoken():
+    """A voice says "below", where a sign would be swallowed."""
+    speech = message(incident=replace(INCIDENT, title="safety_margin < 0.95 and x >= 2 on landing-7")).speech
+    assert "safety margin below 0.95 and x at least 2 on landing-7." in speech
+
+
 def test_voice_gets_sentences():
     """What is spoken has no underscores, brackets or numbers with signs that a voice stumbles over."""
     incident = replace(INCIDENT, title="safety_margin (landing-7) <0.95 #3")

@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from receiver.reports.rendering import render
+from receiver.reports.report import Report, Section, Table
 from rules.policy import MINUTE, Policy
 from tests.web.conftest import Running
 
@@ -155,7 +157,7 @@ async def test_page_escapes_what_others_wrote(resolved: Running) -> None:
     assert "<i>eve" not in page
     assert "&lt;script&gt;" in page
     _, text = await resolved.get(f"{ONE}/report?format=md")
-    assert r"\<script\>alert(1)\</script\> \*x\*" in text
+    assert r"\<script>alert(1)\</script> \*x\*" in text
 
 
 async def test_unknown_format_and_incident(resolved: Running) -> None:
@@ -210,9 +212,27 @@ async def tocsin(running: Running, *arguments: str) -> tuple[int, str, str]:
 async def test_command(resolved: Running) -> None:
     """`tocsin report 1` prints Markdown, `--format json` JSON, `--period 30d` the period; both or none is wrong usage."""
     code, text, _ = await tocsin(resolved, "#1")
-    assert (code, text.startswith("# Incident report \\#1")) == (0, True)
+    assert (code, text.startswith("# Incident report #1")) == (0, True)
     code, text, _ = await tocsin(resolved, "--period", "30d", "--format", "json")
     assert code == 0
     assert '"incidents"' in text
     code, _, said = await tocsin(resolved)
     assert (code, "--period" in said) == (2, True)
+
+
+WRITTEN = {
+    "#1: engine_failure: x < 0.95 & y": "#1: engine_failure: x < 0.95 & y",
+    "<b>x [l](u) *b* a|b &lt; `c`": "\\<b>x \\[l\\](u) \\*b\\* a\\|b \\&lt; \\`c\\`",
+    "__init__ _em_": "\\_\\_init\\_\\_ \\_em\\_",
+    "- item": "\\- item",
+    "> said": "\\> said",
+    "## head": "\\## head",
+}
+
+
+@pytest.mark.parametrize(("text", "written"), WRITTEN.items())
+def test_markdown_escapes_only_what_would_be_markup(text: str, written: str) -> None:
+    """Reports are mailed as Markdown: names and comparisons stay readable, foreign markup is none."""
+    table = Table("", ("what",), ((text,),))
+    report = Report("report", "", exercise=False, sections=(Section("s", (), (table,)),))
+    assert f"| {written} |" in render(report, "md").splitlines()
