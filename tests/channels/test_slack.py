@@ -1,5 +1,6 @@
 """Slack: threads, mentions, the first message that shows how it stands, and what Slack's answers mean."""
 
+import dataclasses
 import json
 
 import pytest
@@ -290,7 +291,7 @@ PICTURE = Picture(b"\x89PNG picture", "safety_margin, as Prometheus had it")
 
 
 def pictured(message):
-    return replace(message, message=replace(message.message, picture=PICTURE))
+    return dataclasses.replace(message, message=dataclasses.replace(message.message, picture=PICTURE))
 
 
 @pytest.mark.parametrize("recipient", ["#incident-response", CHANNEL])
