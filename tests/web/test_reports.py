@@ -3,6 +3,7 @@
 import asyncio
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -64,6 +65,12 @@ async def test_structure_as_the_policy_says(resolved: Running, policy: Policy) -
     _, report = await resolved.get(f"{ONE}/report")
     assert tuple(sections(report)) == (*policy.reports.structure, "technical_report")
     assert len(policy.reports.structure) == 9
+    reports = replace(policy.reports, structure=("timeline", "executive_summary"))
+    engine = resolved.desk.engine
+    await resolved.desk.run(engine.use_policy, replace(policy, reports=reports), frozenset(), resolved.clock.now)
+    await resolved.ask("POST", f"{ONE}/replan", {"by": "ann"})
+    _, report = await resolved.get(f"{ONE}/report")
+    assert tuple(sections(report)) == ("timeline", "executive_summary", "technical_report")
 
 
 async def test_every_field_of_both_templates_is_there(resolved: Running, policy: Policy) -> None:
