@@ -36,7 +36,7 @@ class Declaration:
         said = {name: value for name, value in visit.form.items() if value and name not in {"csrf", "key"}}
         try:
             try:
-                body = bodies.DeclareBody.model_validate(said)
+                body = bodies.DeclareBody.model_validate(said, strict=False)  # forms say everything in words
             except ValidationError as error:
                 raise invalid(error, "form") from None
             opened = await self.api.declare(Call(visit.caller, body, "", visit.form.get("key", "")[:IDEMPOTENCY_LIMIT]))
