@@ -41,6 +41,8 @@ class Desk:
         """Why nothing can be written; empty once something was."""
         self.refused: tuple[str, ...] = ()
         """Why the policy that the files hold is not the one in use; empty: it is."""
+        self.doubts: tuple[str, ...] = ()
+        """What `tocsin check` warns of in the policy in use."""
         self.closing = False
         """Whether webhooks are no longer taken: the service stops."""
 

@@ -83,5 +83,10 @@ class Plotter:
 
 
 def make_plotter(desk: Desk, reads: Reads) -> Plotter | None:
-    """The plotter, where the extra `plots` is installed."""
-    return Plotter(desk, reads) if can_draw() else None
+    """The plotter, where the extra `plots` is installed; warmed up where there will be something to draw."""
+    if not can_draw():
+        return None
+    plotter = Plotter(desk, reads)
+    if desk.engine.verifies:
+        plotter.warm_up()
+    return plotter

@@ -17,7 +17,7 @@ from receiver.channels.configured import configured_channels
 from receiver.desk import Desk
 from receiver.metrics import Metrics
 from receiver.settings import Settings
-from rules.load import load
+from rules.load import load_with_warnings
 from rules.problems import PolicyError, Problem
 from rules.source import fingerprint
 
@@ -59,22 +59,22 @@ class PolicyFiles:
         async with self._one_at_a_time:
             held = await asyncio.to_thread(fingerprint, self._paths)
             try:
-                policy = await asyncio.to_thread(load, self._paths)
+                loaded = await asyncio.to_thread(load_with_warnings, self._paths)
             except PolicyError as error:
                 self._judged = held
                 return self._refuse(error.problems)
-            configured = configured_channels(policy, self._settings)
-            await self._desk.run(self._desk.engine.use_policy, policy, configured, self._desk.clock())
+            configured = configured_channels(loaded.policy, self._settings)
+            await self._desk.run(self._desk.engine.use_policy, loaded.policy, configured, self._desk.clock())
             self._judged = held
             self._desk.refused = ()
+            self._desk.doubts = shown(loaded.warnings)
             self._metrics.policy_read(self._desk.clock())
             self.say_channels(configured)
             log.info("policy reloaded", digest=self._desk.engine.current.digest)
             return []
 
     def _refuse(self, problems: Sequence[Problem]) -> list[str]:
-        """Its lines may hold what not everybody may read (a webhook's URL): the log and the console do without."""
-        self._desk.refused = tuple(str(replace(problem, source="")) for problem in problems)
+        self._desk.refused = shown(problems)
         self._metrics.policy_refused()
         log.error(
             "policy not reloaded: it has problems; the one in use stays",
@@ -94,3 +94,8 @@ class PolicyFiles:
             self._metrics.channel_configured(channel.name, configured=usable)
             if not usable:
                 log.warning("channel is not configured: nothing can be sent on it", channel=channel.name)
+
+
+def shown(problems: Sequence[Problem]) -> tuple[str, ...]:
+    """For the log and the console: without the policy's lines, which may hold what not everybody may read."""
+    return tuple(str(replace(problem, source="")) for problem in problems)

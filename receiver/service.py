@@ -30,7 +30,7 @@ from receiver.loops import Loops
 from receiver.messages import Words
 from receiver.metrics import Metrics
 from receiver.plotting import make_plotter
-from receiver.policy_files import LOOK_EVERY, PolicyFiles
+from receiver.policy_files import LOOK_EVERY, PolicyFiles, shown
 from receiver.reconcile import EVERY, Reconciliation
 from receiver.records import Records
 from receiver.retention import EVERY as FORGET_EVERY
@@ -47,7 +47,7 @@ from receiver.web.recording import Recorder
 from receiver.web.signing import Signing
 from receiver.web.tls import EVERY as RENEW_EVERY
 from receiver.web.tls import Tls
-from rules.load import load
+from rules.load import Loaded, load_with_warnings
 from rules.policy import SECOND, Policy
 from rules.source import fingerprint
 
@@ -93,7 +93,8 @@ class Service:
         self._settings = settings
         self._paths = paths
         self._read_as = fingerprint(paths)
-        self._policy = policy if policy is not None else load(paths)
+        loaded = load_with_warnings(paths) if policy is None else Loaded(policy)
+        self._policy, self._doubts = loaded.policy, shown(loaded.warnings)
         self._wake = asyncio.Event()
         self._beat = steady_clock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -130,6 +131,7 @@ class Service:
         engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison)
         self.desk = Desk(engine, self.clock)
         self.desk.on_commit = self._wake.set
+        self.desk.doubts = self._doubts
         reads = self._store.reads()
         senders = make_senders(settings, self.clock)
         key = settings.key(self._store.key)
@@ -141,15 +143,13 @@ class Service:
         )
         records = Records(reads, words, lambda: engine.current)
         self.dispatcher = Dispatcher(self.desk, senders, words, records, worker, self._store.installation, self.metrics)
-        self.dispatcher.plotter = self._plotter = make_plotter(self.desk, reads)
         self.dispatcher.on_progress = self._wake.set
         self.dispatcher.traces = self._traces
         self._observer = make_observer(settings, self.desk, reads, records)
         self._files = PolicyFiles(self._paths, self._read_as, settings, self.desk, self.metrics)
         self._files.say_channels(configured)
         self.metrics.policy_read(self.clock())
-        if self._observer and self._plotter:
-            self._plotter.warm_up()
+        self.dispatcher.plotter = self._plotter = make_plotter(self.desk, reads)
         app = make_app(
             recorder=self._recorder,
             senders=senders,

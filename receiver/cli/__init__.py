@@ -1,8 +1,9 @@
 """The command `tocsin`. Exit codes: 0 well, 1 problems found, 2 wrong usage.
 
 One module per group of commands: `policies` (check, compile), `running` (serve, demo), `incidents` and
-`responding` (the API from a shell), `reports`, `maintenance` (backup, restore). What only some commands need (the
-database, the service, HTTP) is imported when they run: `tocsin check` in an editor or a hook should not wait for SQL.
+`responding` (the API from a shell), `watch`, `reports`, `maintenance` (backup, restore). What only some commands need
+(the database, the service, HTTP) is imported when they run: `tocsin check` in an editor or a hook should not wait for
+SQL.
 """
 
 import sys
@@ -10,7 +11,19 @@ from typing import Annotated
 
 import typer
 
-from receiver.cli import audit, channels, drills, incidents, maintenance, policies, proofs, reports, responding, running
+from receiver.cli import (
+    audit,
+    channels,
+    drills,
+    incidents,
+    maintenance,
+    policies,
+    proofs,
+    reports,
+    responding,
+    running,
+    watch,
+)
 from receiver.cli.output import fail
 from receiver.errors import TocsinError
 from receiver.version import described
@@ -44,6 +57,7 @@ policies.add_to(app)
 running.add_to(app)
 channels.add_to(app)
 incidents.add_to(app)
+watch.add_to(app)
 audit.add_to(app)
 drills.add_to(app)
 proofs.add_to(app)

@@ -7,15 +7,19 @@ from urllib.parse import quote
 import typer
 from rich.markup import escape
 
-from receiver.cli.output import LEVEL_STYLES, console, fail, print_json, print_table
+from receiver.cli import completion
+from receiver.cli.output import LEVEL_STYLES, console, fail, level_words, local, print_json, print_table
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="The incident's number (12 or #12) or id.")]
+Id = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="The incident's number (12 or #12) or id.", autocompletion=completion.incidents),
+]
 Url = Annotated[str, typer.Option("--url", envvar="TOCSIN_URL", help="Where the receiver listens.")]
 Token = Annotated[str, typer.Option("--token", envvar="TOCSIN_TOKEN", help="An API token.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 By = Annotated[str, typer.Option("--by", help="Who acts; the token's name where left out.", show_default=False)]
 NoteText = Annotated[str, typer.Option("--note", help="A word on why.", show_default=False)]
-LOCAL = "http://127.0.0.1:8095"
+LOCAL = completion.LOCAL
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,19 +31,21 @@ def add_to(app: typer.Typer) -> None:
 def incidents(
     state: Annotated[str, typer.Option(help="open, acknowledged, resolved, closed; several with commas.")] = "",
     level: Annotated[int | None, typer.Option(help="Only this level.", show_default=False)] = None,
+    type: Annotated[str, typer.Option(help="Only this type.", autocompletion=completion.types)] = "",  # noqa: A002
+    search: Annotated[str, typer.Option(help="A part of the title.")] = "",
     limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
     url: Url = LOCAL,
     token: Token = "",
     json: Json = False,
 ) -> None:
     """List incidents, the newest first."""
-    query = {"state": state, "level": level or "", "limit": limit}
+    query = {"state": state, "level": level or "", "type": type, "search": search, "limit": limit}
     found = call("GET", url, token, "/incidents", query={name: str(value) for name, value in query.items() if value})
     if json:
         print_json(found)
         return
     rows = (
-        (f"#{each['number']}", f"{each['level']} {each['level_name']}", each["state"], each["opened_at"], each["title"])
+        (f"#{each['number']}", level_words(each), each["state"], local(each["opened_at"]), each["title"])
         for each in found["incidents"]
     )
     print_table(["#", "level", "state", "opened", "what"], rows)
@@ -57,7 +63,7 @@ def show(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> Non
     _print_incident(incident)
     print_table(
         ["when", "what", "who"],
-        ((each["at"], each["text"], each["by"] or "Tocsin") for each in timeline["timeline"]),
+        ((local(each["at"]), each["text"], each["by"] or "Tocsin") for each in timeline["timeline"]),
         "\nTimeline",
     )
     print_table(
@@ -98,12 +104,13 @@ def _print_incident(incident: dict[str, Any]) -> None:
     console.print(f"[{style}]{escape(head)}[/] {escape(incident['title'])}")
     for name in SHOWN:
         if incident.get(name):
-            console.print(f"  {name.replace('_', ' ')}: {incident[name]}", markup=False)
+            told = local(incident[name]) if name.endswith("_at") else incident[name]
+            console.print(f"  {name.replace('_', ' ')}: {told}", markup=False)
     for role in incident["roles"]:
         if role["held_by"] or role["wanted"]:
             console.print(f"  {role['name'].replace('_', ' ')}: {role['held_by'] or 'nobody yet'}", markup=False)
     if incident["escalation"]["next_at"]:
-        console.print(f"  next escalation: {incident['escalation']['next_at']}", markup=False)
+        console.print(f"  next escalation: {local(incident['escalation']['next_at'])}", markup=False)
 
 
 def acknowledge(
@@ -150,7 +157,12 @@ def note(
 
 
 def declare(
-    type: Annotated[str, typer.Argument(help="An incident type or rule of the policy, or a name of your own.")],  # noqa: A002
+    type: Annotated[  # noqa: A002
+        str,
+        typer.Argument(
+            help="An incident type or rule of the policy, or a name of your own.", autocompletion=completion.types
+        ),
+    ],
     level: Annotated[int | None, typer.Option(help="1 to 4; left out: the type's.", show_default=False)] = None,
     title: Annotated[str, typer.Option(help="One line.", show_default=False)] = "",
     exercise: Annotated[bool, typer.Option("--exercise", help="A drill: every message says so.")] = False,

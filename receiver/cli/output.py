@@ -2,7 +2,8 @@
 
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -10,6 +11,7 @@ import orjson
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 LEVEL_STYLES = {1: "blue", 2: "yellow", 3: "bold dark_orange", 4: "bold white on red3"}
 
@@ -20,6 +22,18 @@ def fail(message: str, code: int = 1) -> NoReturn:
     """Say what is wrong on standard error, and end."""
     print(message, file=sys.stderr)
     sys.exit(code)
+
+
+def local(at: str) -> str:
+    """An RFC 3339 instant in this machine's zone, which it names: ``2026-11-25 03:14:05 CET``."""
+    when = datetime.fromisoformat(at).astimezone()
+    return f"{when:%Y-%m-%d %H:%M:%S %Z}"
+
+
+def level_words(incident: Mapping[str, Any]) -> Text:
+    """The level by number, name and colour."""
+    words = f"{incident['level']} {incident['level_name']}"
+    return Text(words, LEVEL_STYLES.get(incident["level"], ""))
 
 
 def print_json(value: Any) -> None:
@@ -48,5 +62,5 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
+        table.add_row(*(cell if isinstance(cell, Text) else escape(str(cell)) for cell in row))
     console.print(table)

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import typer
 
 from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call, say
-from receiver.cli.output import console, print_json, print_table
+from receiver.cli.output import console, local, print_json, print_table
 
 
 def add_to(app: typer.Typer) -> None:
@@ -175,7 +175,13 @@ def _say_follow_ups(found: dict[str, Any], json: bool) -> None:
         print_json(found)
         return
     rows = (
-        ("x" if each["done_at"] else "", each["id"], each["text"], each["owner"] or "", each["due_at"] or "")
+        (
+            "x" if each["done_at"] else "",
+            each["id"],
+            each["text"],
+            each["owner"] or "",
+            local(each["due_at"]) if each["due_at"] else "",
+        )
         for each in found["follow_ups"]
     )
     print_table(["", "action", "what", "who", "due"], rows)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from receiver.core.events import Delivered
 from receiver.core.model import Fact, Instant, Kind
@@ -69,6 +70,22 @@ def _environment() -> Environment:
 
 def page(played: Played, title: str) -> str:
     """One HTML page. The same drill gives the same bytes."""
+    return (
+        _environment()
+        .get_template("drill.html")
+        .render(
+            title=title,
+            level=played.policy.level(played.incident.level).name,
+            drawn=draw(played),
+            lines=list(_told_once(lines(played))),
+            deadlines=[(each.outcome, deadline_words(each, played.began_at)) for each in played.deadlines],
+            reached=None if played.reached_after is None else offset(played.reached_after),
+        )
+    )
+
+
+def draw(played: Played) -> Markup:
+    """The timeline as SVG: a lane per channel, a column per moment. Its looks are the page's: it carries classes."""
     moments = list(dict.fromkeys(each.at for each in played.entries))[:MOST_MOMENTS]
     moments += [each.begins for each in played.repeated[:1] if len(moments) < MOST_MOMENTS]
     moments.sort()
@@ -76,21 +93,16 @@ def page(played: Played, title: str) -> str:
     used = {each.notification.channel for each in played.sent}
     channels = [each.name for each in played.policy.channels if each.name in used]
     height = {name: TOP + LANE // 2 + index * LANE for index, name in enumerate(channels)}
-    return (
+    return Markup(  # noqa: S704 - made by a template that escapes
         _environment()
-        .get_template("drill.html")
+        .get_template("drill_drawing.html")
         .render(
-            title=title,
-            level=played.policy.level(played.incident.level).name,
             lanes=list(height.items()),
             columns=_columns(played, place),
             dots=_dots(played, place, height),
             width=LEFT + len(moments) * COLUMN,
             height=TOP + len(channels) * LANE + 10,
             left=LEFT,
-            lines=list(_told_once(lines(played))),
-            deadlines=[(each.outcome, deadline_words(each, played.began_at)) for each in played.deadlines],
-            reached=None if played.reached_after is None else offset(played.reached_after),
         )
     )
 

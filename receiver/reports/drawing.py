@@ -109,7 +109,7 @@ def _ends(begin: int, end: int, y: float) -> Iterator[str]:
     yield _text(RIGHT, y, f"{moment(Instant(end)):%Y-%m-%d %H:%M:%S} UTC", "end", FAINT, "faint")
 
 
-LOW, TOP, BOTTOM = 70, 24, 184
+LOW, TOP, BOTTOM = 80, 24, 184
 """Where the signals are drawn: the left edge, the upper, the lower."""
 
 
@@ -180,7 +180,7 @@ def _uprights(marks: Sequence[Mark], scale: _Scale) -> Iterator[str]:
 def _ticks(scale: _Scale) -> Iterator[str]:
     room = (scale.high - scale.low) * 0.05
     for value in (scale.low + room, scale.high - room):
-        yield _text(LOW - 5, scale.y(value) + 4, f"{value:.6g}", "end", FAINT, "faint")
+        yield _text(LOW - 5, scale.y(value) + 4, f"{value:.4g}", "end", FAINT, "faint")
 
 
 def _text(x: float, y: float, said: str, anchor: str = "start", colour: str = INK, kind: str = "ink") -> str:

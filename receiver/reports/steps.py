@@ -40,7 +40,7 @@ def _table(dossier: Dossier, checklist: Checklist) -> Table:
         for id_, text in checklist.numbered()
         for ticked in (done(dossier.case.incident, id_, text),)
     )
-    return Table(line(checklist.title), ("", "step", "who", "note"), rows)
+    return Table(line(checklist.title), ("done", "step", "who", "note"), rows)
 
 
 def _evidence(ticked: Done) -> str:
@@ -58,7 +58,7 @@ def follow_ups(dossier: Dossier) -> tuple[Table, ...]:
         )
         for each in dossier.case.incident.response.follow_ups
     )
-    return (Table("Follow-up actions", ("", "action", "owner", "due"), rows),) if rows else ()
+    return (Table("Follow-up actions", ("done", "action", "owner", "due"), rows),) if rows else ()
 
 
 def _is_overdue(each: FollowUp, dossier: Dossier) -> bool:

@@ -106,6 +106,11 @@
     }
   }
 
+  // What is not whole yet asks for itself again.
+  function askAgain() {
+    if (document.querySelector("[data-again]")) setTimeout(() => refresh().finally(askAgain), 1000);
+  }
+
   function watch(what) {
     const sign = document.getElementById("live");
     const stream = new EventSource(`/events?watch=${what}`);
@@ -142,5 +147,6 @@
   addEventListener("pageshow", (event) => {
     if (event.persisted) location.reload();
   });
+  askAgain();
   if (document.body.dataset.watch) watch(document.body.dataset.watch);
 })();

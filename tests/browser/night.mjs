@@ -1,6 +1,6 @@
-// What a responder does at night.
+// What a responder does at night, from the login to the report.
 import assert from "node:assert/strict";
-import { look, page, post, run, story } from "./window.mjs";
+import { logIn, look, page, post, print, run, story } from "./window.mjs";
 
 async function tell(name, words, button) {
   await page.locator(`#do-${name} > summary`).click();
@@ -10,7 +10,7 @@ async function tell(name, words, button) {
 }
 
 await run(async () => {
-  await page.goto(story.url);
+  await logIn("dana", "correct");
   await page.getByText("No incident is open").waitFor();
   await look("calm");
   await page.evaluate(() => { globalThis.sameDocument = true; });
@@ -22,8 +22,10 @@ await run(async () => {
   await look("now");
 
   await page.getByRole("link", { name: story.title }).click();
-  await page.locator("#press").waitFor();
+  await page.locator("#signals svg").waitFor();
   await look("incident");
+  await page.locator("#signals").scrollIntoViewIfNeeded();
+  await look("signals");
   await page.locator("#press").click();
   await page.getByText("You have it").waitFor();
   await tell("notes", "Looked at the graphs <b>twice</b>", "Keep the note");
@@ -33,9 +35,15 @@ await run(async () => {
   await open.first().getByRole("button").click();
   await page.waitForURL("**#todo");
   assert.equal(await page.locator(".checklist[open] .steps li:not(.done)").count(), left - 1, "a step is ticked");
+  await page.locator("#do-cause > summary").click();
+  await page.locator("#fact-root_cause").fill("A worn seal");
+  await page.locator("#do-cause").getByRole("button", { name: "Record" }).click();
+  await page.getByText("Recorded.").waitFor();
+  await page.locator("#notices").getByText("waits for approval").first().waitFor();
+  await page.evaluate(() => scrollTo(0, 0));
   await look("acknowledged");
 
-  // Somebody else resolves it meanwhile: this page says so by itself, and a press that comes too late is told.
+  // Somebody is quicker: this page says so by itself, and a press that comes too late is told.
   await page.locator("#do-escalate > summary").click();
   await page.locator("#escalate-note").fill("help");
   await post("/api/v1/incidents/1/resolve", { by: "Noor", note: "done already", force: true });
@@ -43,8 +51,30 @@ await run(async () => {
   await page.getByRole("button", { name: "Escalate now" }).click();
   await page.getByText("Not done:").waitFor();
   await look("too-late");
-  for (const path of ["/history", "/policy", "/channels"]) {
+
+  // Another one is declared, and resolved from the page.
+  await page.goto(`${story.url}/declare`);
+  await page.locator("#type").fill("engine_failure");
+  await page.locator("#title").fill("Engine two smokes");
+  await look("declare");
+  await page.getByRole("button", { name: "Declare it" }).click();
+  await page.getByText("Declared.").waitFor();
+  await page.getByRole("button", { name: "Acknowledge", exact: true }).first().click();
+  await page.getByText("You have it").waitFor();
+  await page.locator("#press", { hasText: "Resolve" }).click();
+  await page.locator("#head .state-resolved").waitFor();
+
+  await page.goto(`${story.url}/incidents/1`);
+  await print("incident");
+  await page.getByRole("link", { name: "Report" }).click();
+  await page.getByText("A worn seal").first().waitFor();
+  await page.locator("svg[role=img] polyline").first().waitFor();
+  await look("report");
+  await print("report");
+
+  for (const path of ["/history", "/policy", "/policy/drill?incident=engine_failure&acknowledge=10m", "/channels"]) {
     await page.goto(story.url + path);
-    await look(path.slice(1));
+    if (path === "/history") await page.getByText("The last 12 weeks").waitFor();
+    await look(path.includes("drill") ? "drill" : path.slice(1));
   }
 });

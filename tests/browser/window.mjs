@@ -49,9 +49,26 @@ async function judge(name) {
 }
 
 export async function post(path, body) {
-  const answer = await fetch(story.url + path, { method: "POST", body: JSON.stringify(body) });
+  const headers = story.token ? { Authorization: `Bearer ${story.token}` } : {};
+  const answer = await fetch(story.url + path, { method: "POST", body: JSON.stringify(body), headers });
   assert.ok(answer.ok, `${path}: ${answer.status}`);
   return answer.json();
+}
+
+// Says who we are, where the receiver asks.
+export async function logIn(name, password) {
+  await page.goto(story.url);
+  await page.getByLabel("Name").fill(name);
+  await page.getByLabel("Password").fill(password);
+  await judge("login");
+  await page.getByRole("button", { name: "Log in" }).click();
+}
+
+// A printed page has paper's colours, its words, and nothing to press.
+export async function print(name) {
+  const pdf = await page.pdf({ format: "A4" });
+  assert.equal(pdf.subarray(0, 5).toString(), "%PDF-", `${name}: printed`);
+  assert.ok(pdf.length > 10_000, `${name}: something is on the paper`);
 }
 
 // Runs a scenario to its end, whatever becomes of it.

@@ -125,3 +125,34 @@ def test_postgresql_without_the_right_to_add_it(debians: str, open_stores: Open)
     assert "incidents_by_words" not in _indexes(store)
     save(store, opened=[incident("a", title="Pump one"), incident("b", title="valve")])
     assert [each.id for each in store.reads().incidents(search="PUMP")[0]] == ["id-a"]
+
+
+def _steps(store: SqlStore, ask: Callable[[], object]) -> int:
+    """Steps of SQLite's machine that a question takes, in tens."""
+    count = 0
+
+    def tick() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    with store._database.driver() as connection:
+        connection.set_progress_handler(tick, 10)
+        ask()
+        connection.set_progress_handler(None, 0)
+    return count
+
+
+def test_what_is_not_there_is_not_looked_for_one_by_one(open_stores: Open) -> None:
+    """A word in no title and a time before all incidents cost next to nothing; without the indexes they cost each one."""
+    store = open_stores("sqlite://")
+    save(store, opened=[incident(str(n), title=f"Disk {n} slow", opened_at=NOW + n) for n in range(FEW)])
+    reads = store.reads()
+    asked = (lambda: reads.incidents(search="zebra"), lambda: reads.incidents(until=NOW))
+    for ask in asked:
+        assert _steps(store, ask) < FEW / 10
+    with store._database.write() as connection:
+        connection.exec_driver_sql("DROP TABLE incident_titles")
+        connection.exec_driver_sql("DROP INDEX incidents_by_opening")
+    for ask in asked:
+        assert _steps(store, ask) > FEW / 10

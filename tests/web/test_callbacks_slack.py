@@ -183,6 +183,19 @@ async def test_commands(slack: Slack) -> None:
         assert (await slack.command(text))["response_type"] == "ephemeral"
 
 
+async def test_a_replayed_command(slack: Slack) -> None:
+    """The very same command sent again declares nothing twice; typed anew it does."""
+    body = urlencode(
+        {"command": "/tocsin", "text": "declare engine_failure smoke", "user_id": "U1", "user_name": "ron"}
+    )
+    headers = slack.sign(body)
+    for _ in range(2):
+        assert (await slack.post(COMMANDS, body, headers))[0] == 200
+    assert (await slack.receiver.get("/api/v1/incidents/3"))[0] == 404
+    await slack.command("declare engine_failure smoke")
+    assert (await slack.incident(3))["type"] == "engine_failure"
+
+
 async def test_without_a_secret(start: Callable[..., Any]) -> None:
     """Without the signing secret there are no such callbacks."""
     receiver = await start()

@@ -91,12 +91,23 @@ async def test_figures(receiver: Running) -> None:
     async with asyncio.timeout(20):
         while "Still being counted" in (text := await page(receiver, "/history")):
             await asyncio.sleep(0.02)
-    cells = [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", text, re.DOTALL)]
-    rows = {row[0]: row[1:] for row in (cells[at : at + 6] for at in range(6, len(cells), 6))}
-    assert rows["emergency"] == ["1", "2 minutes", "1 hour", "1", "0"]
-    assert rows["warning"] == ["1", "none yet", "none yet", "0", "1"]
-    assert rows["All"][0] == "2"
-    assert text.count('class="kept" x=') == 12
+    told = {
+        int(part[0]): re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", part[2:]))
+        for part in text.partition('<h2 id="list-title"')[0].split('<li id="figures-')[1:]
+    }
+    assert "1 incident " in told[4]
+    for words in ("kept 1 of 1 (100 %)", "acknowledge 2 minutes", "resolve 1 hour"):
+        assert words in told[4]
+    assert "kept 0 of 1 (0 %) Mean time to acknowledge none yet Mean time to resolve none yet" in told[2]
+    assert "2 incidents" in told[0]
+    assert "kept 1 of 2 (50 %)" in told[0]
+    drawing = text.partition('<ul class="entries figures')[0]
+    assert drawing.count('class="kept" x=') == 12
+    async with receiver.http.get(f"{receiver.url}/history/weeks.csv") as answer:
+        rows = list(csv.DictReader(io.StringIO(await answer.text())))
+    assert len(rows) == 12 * 4
+    assert sum(int(row["incidents"]) for row in rows) == 2
+    assert [row["mean_seconds_to_resolve"] for row in rows if row["kept"] == "1"] == ["3600"]
 
 
 async def test_exports(receiver: Running) -> None:
@@ -208,3 +219,33 @@ async def test_no_count_outlives_the_application(receiver: Running) -> None:
     asyncio.get_running_loop().call_later(0.05, may_go_on.set)
     await ending
     assert slow.finished == 1
+
+
+async def test_a_drill_is_drawn(receiver: Running) -> None:
+    """A kind of incident is played through and drawn: taken in time, never taken, with a channel that fails."""
+    text = await page(receiver, "/policy/drill")
+    assert '<option value="engine_failure"' in text
+    never = await page(receiver, "/policy/drill?incident=engine_failure")
+    assert "✕ breached" in never
+    assert never.count("<circle") > 5
+    taken = await page(receiver, "/policy/drill?incident=engine_failure&acknowledge=2m&resolve=30m")
+    assert "✓ kept" in taken
+    assert "✕" not in taken
+    failing = await page(receiver, "/policy/drill?incident=engine_failure&without=slack")
+    assert 'class="failed"' in failing
+    assert not receiver.store.reads().incidents()[0], "nothing of it is stored"
+    for query, status in (("incident=unheard-of", 404), ("incident=engine_failure&acknowledge=soon", 400)):
+        await page(receiver, f"/policy/drill?{query}", status)
+
+
+async def test_doubts_about_the_policy(receiver: Running) -> None:
+    """What `tocsin check` warns of stands on the policy's page; the page can be taken away as CSV."""
+    assert "about the policy" not in await page(receiver, "/policy")
+    receiver.desk.doubts = ("policy.yaml:3:1: warning: <b>odd</b>",)
+    text = await page(receiver, "/policy")
+    assert "1 doubt about the policy" in text
+    assert "&lt;b&gt;odd" in text
+    async with receiver.http.get(f"{receiver.url}/policy.csv") as answer:
+        rows = list(csv.DictReader(io.StringIO(await answer.text())))
+    assert {"level", "rule", "type"} == {row["kind"] for row in rows}
+    assert [row["tells"] for row in rows if row["name"] == "engine_failure" and row["when"] == "at once"] != [""]

@@ -179,6 +179,13 @@ async def table(receiver: Running, path: str, headers: dict[str, str] | None = N
         return list(csv.DictReader(io.StringIO(await answer.text())))
 
 
+async def test_channels_are_a_list_too(receiver: Running) -> None:
+    """The channels can be taken away as CSV; an address that may hold a secret is not whole in it."""
+    rows = await table(receiver, "/channels.csv")
+    assert {row["channel"] for row in rows} >= {"email", "slack", "sms"}
+    assert {row["state"] for row in rows} == {"configured"}
+
+
 async def test_a_full_page_is_small(receiver: Running) -> None:
     """An incident with everything that a page has, ten times over, is a page below 100 kB; so is every other page."""
     await receiver.post("/api/v1/incidents", {"type": "engine_failure"})

@@ -18,11 +18,15 @@ from receiver.messages import Words
 from receiver.store import Reads
 from receiver.store.overview import RECENT, Traffic
 from receiver.web import views
+from receiver.web.console import tables
 from receiver.web.console.frame import Frame, Visit
 from receiver.web.problems import Problem
+from receiver.web.views import rfc3339
 from rules.policy import Channel
 
 log = structlog.get_logger()
+
+COLUMNS = ("channel", "type", "state", "reaches", "last_success", "waiting", "oldest_waiting")
 
 NO_TRAFFIC = Traffic(None, 0, None, ())
 
@@ -70,6 +74,19 @@ class ChannelsPage:
         await self._note(visit, channel, tried)
         shown = zip(self._recipients(channel), tried, strict=True)
         return await self._page(visit, channel.name, [replace(each, recipient=name) for name, each in shown])
+
+    async def export(self, _visit: Visit) -> web.Response:
+        """The channels as CSV."""
+        rows = (
+            (
+                *(row.channel.name, row.channel.type, row.problem or "configured", ", ".join(row.recipients)),
+                row.traffic.last_success and rfc3339(row.traffic.last_success),
+                row.traffic.waiting,
+                row.traffic.oldest and rfc3339(row.traffic.oldest),
+            )
+            for row in await self.desk.read(self._read)
+        )
+        return tables.answer("channels", COLUMNS, rows)
 
     async def _note(self, visit: Visit, channel: Channel, tried: Sequence[Tried]) -> None:
         outcome = "done" if all(each.delivered for each in tried) else "; ".join(each.words for each in tried)

@@ -129,6 +129,11 @@ async def serve_static(request: web.Request) -> web.Response:
     return web.Response(body=found, content_type=kind, charset="utf-8", headers={"Cache-Control": FOR_GOOD})
 
 
+async def serve_icon(_request: web.Request) -> web.Response:
+    """What browsers ask for by themselves on pages that name no icon: the login, the reports."""
+    return web.Response(body=_static()["mark.svg"][1], content_type=KINDS["svg"])
+
+
 def _is_browser(request: web.Request) -> bool:
     return "text/html" in request.headers.get("Accept", "")
 

@@ -1,6 +1,6 @@
 """`/history`: what has been. Found by time, level, type, state and words; and how well deadlines were kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -11,12 +11,12 @@ from pydantic import ValidationError, field_validator
 
 from receiver.core.model import Incident, Instant
 from receiver.desk import Desk
-from receiver.messages.times import moment
 from receiver.store import Reads
 from receiver.web.bodies import ListQuery
 from receiver.web.console import tables
+from receiver.web.console.figures import FIGURE_COLUMNS, figure_rows, figures_of
 from receiver.web.console.frame import Frame, Visit
-from receiver.web.console.weeks import Week, Weeks, mean
+from receiver.web.console.weeks import Weeks
 from receiver.web.problems import Problem, invalid
 from rules.policy import SECOND
 
@@ -55,31 +55,6 @@ class HistoryQuery(ListQuery):
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """One line of the table: a level, or all."""
-
-    level: int
-    """0: all."""
-    incidents: int
-    to_acknowledge: int | None
-    to_resolve: int | None
-    kept: int
-    breached: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One week of the drawing, in its units."""
-
-    label: str
-    kept: int
-    breached: int
-    x: int
-    kept_height: int
-    breached_height: int
-
-
-@dataclass(frozen=True, slots=True)
 class History:
     """The page and its export."""
 
@@ -107,10 +82,16 @@ class History:
                 {each.name for each in current.policy.incident_types} | {each.name for each in current.policy.rules}
             ),
             levels=current.policy.levels,
-            figures=[_figures(weeks, level) for level in (0, 4, 3, 2, 1)],
-            bars=_bars(weeks),
+            figures=[figures_of(weeks, level) for level in (0, 4, 3, 2, 1)],
             is_whole=is_whole,
         )
+
+    async def export_figures(self, visit: Visit) -> web.Response:
+        """The figures of the weeks, by level, as CSV."""
+        weeks, is_whole = await self.weeks.latest(visit.now)
+        if not is_whole:
+            raise Problem(503, "the weeks are still being counted", headers={"Retry-After": "2"})
+        return tables.answer("weeks", FIGURE_COLUMNS, figure_rows(weeks))
 
     async def export(self, visit: Visit) -> web.Response:
         """The same list as CSV, up to EXPORTED incidents."""
@@ -143,35 +124,3 @@ def _query(visit: Visit) -> HistoryQuery:
 
 def _midnight(day: date) -> Instant:
     return Instant(int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * SECOND)
-
-
-def _figures(weeks: Sequence[Week], level: int) -> Figures:
-    tallies = [each for week in weeks for each in week.tallies if level in {0, each.level}]
-    return Figures(
-        level=level,
-        incidents=sum(each.incidents for each in tallies),
-        to_acknowledge=mean([(each.to_acknowledge, each.acknowledged) for each in tallies]),
-        to_resolve=mean([(each.to_resolve, each.resolved) for each in tallies]),
-        kept=sum(each.kept for each in tallies),
-        breached=sum(each.breached for each in tallies),
-    )
-
-
-HEIGHT = 100
-STEP = 50
-
-
-def _bars(weeks: Sequence[Week]) -> list[Bar]:
-    counts = [(sum(each.kept for each in week.tallies), sum(each.breached for each in week.tallies)) for week in weeks]
-    most = max((kept + breached for kept, breached in counts), default=0) or 1
-    return [
-        Bar(
-            f"{moment(week.begins).day} {moment(week.begins):%b}",
-            kept,
-            breached,
-            place * STEP,
-            round(HEIGHT * kept / most),
-            round(HEIGHT * breached / most),
-        )
-        for place, (week, (kept, breached)) in enumerate(zip(weeks, counts, strict=True))
-    ]

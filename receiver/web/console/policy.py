@@ -10,6 +10,7 @@ from receiver.core.model import Incident, Instant
 from receiver.core.plan import Book, Plan, Playbook
 from receiver.desk import Desk
 from receiver.messages.times import duration
+from receiver.web.console import tables
 from receiver.web.console.frame import Frame, Visit
 from rules.policy import IncidentType, Level, Rule
 
@@ -64,10 +65,33 @@ class PolicyPage:
             rules=[_of_rule(book, each) for each in _worst_first(policy.rules)],
             types=[_of_type(book, each) for each in _worst_first(policy.incident_types)],
             warnings=[*_silent(book), *_unreached(levels)],
+            doubts=self.desk.doubts,
             digest=playbook.digest,
             refused=self.desk.refused,
             length=LENGTH,
         )
+
+    async def export(self, _visit: Visit) -> web.Response:
+        """Who is reached when, step by step, as CSV."""
+        book = self.desk.engine.book(self.desk.engine.current)
+        policy = book.playbook.policy
+        ways = [("level", _way(book, each.name, each, ())) for each in reversed(policy.levels)]
+        ways += [("rule", _of_rule(book, each)) for each in _worst_first(policy.rules)]
+        ways += [("type", _of_type(book, each)) for each in _worst_first(policy.incident_types)]
+        rows = (
+            (
+                kind,
+                way.name,
+                way.level.level,
+                way.condition,
+                stop.when,
+                ", ".join(stop.channels),
+                ", ".join(stop.silent),
+            )
+            for kind, way in ways
+            for stop in way.stops
+        )
+        return tables.answer("policy", ("kind", "name", "level", "condition", "when", "tells", "cannot_send"), rows)
 
 
 def _of_rule(book: Book, rule: Rule) -> Way:

@@ -13,7 +13,8 @@ from receiver.store import Reads
 from receiver.web.api import Api
 from receiver.web.console.channels import ChannelsPage
 from receiver.web.console.declare import Declaration
-from receiver.web.console.frame import Frame, serve_static
+from receiver.web.console.drill import DrillPage
+from receiver.web.console.frame import Frame, serve_icon, serve_static
 from receiver.web.console.history import History
 from receiver.web.console.incident import IncidentPage
 from receiver.web.console.live import Live
@@ -46,6 +47,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     weeks = Weeks(reads)
     history = History(frame, desk, reads, weeks)
     channels = ChannelsPage(frame, desk, reads, senders, words)
+    policy = PolicyPage(frame, desk)
     live = Live(desk, reads, sessions)
     view, responder = Role.VIEWER, Role.RESPONDER
     one = r"/incidents/{incident:\d{1,9}}"
@@ -57,12 +59,17 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
         ("POST", f"{one}/{{action}}", frame.handler(responder, incident.act)),
         ("GET", f"{one}/{{list}}.csv", frame.handler(view, incident.export)),
         ("GET", "/history", frame.handler(view, history.show)),
+        ("GET", "/history/weeks.csv", frame.handler(view, history.export_figures)),
         ("GET", "/history.csv", frame.handler(view, history.export)),
-        ("GET", "/policy", frame.handler(view, PolicyPage(frame, desk).show)),
+        ("GET", "/policy", frame.handler(view, policy.show)),
+        ("GET", "/policy/drill", frame.handler(view, DrillPage(frame, desk).show)),
+        ("GET", "/policy.csv", frame.handler(view, policy.export)),
         ("GET", "/channels", frame.handler(view, channels.show)),
+        ("GET", "/channels.csv", frame.handler(view, channels.export)),
         ("POST", "/channels/test", frame.handler(responder, channels.test)),
         ("GET", "/events", live.stream),
         ("GET", "/static/{name}", serve_static),
+        ("GET", "/favicon.ico", serve_icon),
     )
     for method, path, handler in pages:
         app.router.add_route(method, path, handler)

@@ -1,0 +1,142 @@
+"""`tocsin watch`: what the console's Now shows, live in the terminal.
+
+The receiver says when something changed (`/events`); between changes only the countdowns move. A stream that breaks
+is said, and opened again. Ctrl-C ends it well.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from receiver.cli.incidents import LOCAL, Token, Url
+from receiver.cli.output import console, fail, level_words
+from receiver.clock import wall_clock
+from rules.policy import SECOND
+
+if TYPE_CHECKING:
+    import aiohttp
+
+AGAIN = 2.0
+"""Seconds until a stream that broke is opened again."""
+
+SHOWN = 50
+
+COLUMNS = ("#", "level", "state", "what", "next", "response time", "owner")
+
+
+@dataclass
+class Board:
+    """What is known, and whether it is live."""
+
+    incidents: Sequence[Mapping[str, Any]] = ()
+    problem: str = "connecting"
+    """Why it is not live; empty: it is."""
+
+    def render(self) -> RenderableType:
+        """As the terminal shows it at this moment."""
+        now = wall_clock()
+        open_ = sum(each["state"] == "open" for each in self.incidents)
+        head = Text.assemble(
+            ("Now", "bold"), f"  {open_} open, {len(self.incidents) - open_} acknowledged  ",
+            ("not live: " + self.problem, "yellow") if self.problem else ("live", "green"),
+            ("  Ctrl-C ends", "dim"),
+        )  # fmt: skip
+        if not self.incidents:
+            return Group(head, Text("" if self.problem else "Nothing needs anybody.", "green"))
+        table = Table(*COLUMNS, box=None, header_style="bold", pad_edge=False, expand=True)
+        for each in sorted(self.incidents, key=_urgency)[:SHOWN]:
+            table.add_row(*_cells(each, now))
+        return Group(head, table)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(watch)
+
+
+def watch(url: Url = LOCAL, token: Token = "") -> None:
+    """What somebody must act on now, live; Ctrl-C ends it."""
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_watch(url.rstrip("/"), token))
+
+
+async def _watch(url: str, token: str) -> None:
+    import aiohttp
+
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    board = Board()
+    timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=60)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+        with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
+            reading = asyncio.create_task(_keep_reading(session, url, board))
+            try:
+                while not reading.done():
+                    live.update(board.render(), refresh=True)
+                    await asyncio.wait({reading}, timeout=1.0)
+            finally:
+                reading.cancel()
+    fail(f"tocsin: {reading.result()}")
+
+
+async def _keep_reading(session: "aiohttp.ClientSession", url: str, board: Board) -> str:
+    """Until asking again is pointless; returns why."""
+    import aiohttp
+
+    while True:
+        try:
+            async with session.get(f"{url}/events", params={"watch": "now"}) as stream:
+                if stream.status in {401, 403}:
+                    return f"{url} asks for a token (--token, or TOCSIN_TOKEN)"
+                stream.raise_for_status()
+                async for line in stream.content:
+                    if line.startswith(b"event: change"):
+                        await _read(session, url, board)
+            board.problem = "the receiver ended the stream"
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError) as error:
+            board.problem = str(error) or type(error).__name__
+        await asyncio.sleep(AGAIN)
+
+
+async def _read(session: "aiohttp.ClientSession", url: str, board: Board) -> None:
+    query = {"state": "open,acknowledged", "limit": "200"}
+    async with session.get(f"{url}/api/v1/incidents", params=query) as answer:
+        answer.raise_for_status()
+        board.incidents = (await answer.json())["incidents"]
+        board.problem = ""
+
+
+def _urgency(incident: Mapping[str, Any]) -> tuple[int, bool, str]:
+    """As Now has it: the worst level, what nobody has taken, what is due next."""
+    due = incident["escalation"]["next_at"] or incident["response_due_at"]
+    return -incident["level"], incident["state"] != "open", due
+
+
+def _cells(incident: Mapping[str, Any], now: int) -> Sequence[Text]:
+    is_open = incident["state"] == "open"
+    return (
+        Text(f"#{incident['number']}"),
+        level_words(incident),
+        Text(incident["state"], "bold" if is_open else "dim"),
+        Text(incident["title"] or incident["type"]),
+        _left(incident["escalation"]["next_at"], now),
+        _left(incident["response_due_at"], now) if is_open else Text(""),
+        Text(incident.get("owner") or incident["acknowledged_by"] or ("nobody" if is_open else "")),
+    )
+
+
+def _left(at: str | None, now: int) -> Text:
+    from receiver.web.console.durations import span
+
+    if not at:
+        return Text("")
+    off = int(datetime.fromisoformat(at).timestamp() * SECOND) - now
+    return Text(f"in {span(off)}") if off > 0 else Text(f"{span(-off)} ago", "red")

@@ -1,0 +1,80 @@
+"""`tocsin watch` in a real terminal, and what the shell completes, against a receiver that listens."""
+
+import asyncio
+import os
+import pty
+import re
+import signal
+import sys
+
+from tests.web.conftest import Running
+
+HEEDING = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from receiver.cli import main
+main()
+"""
+"""The command, heeding Ctrl-C also where the tests run in the background of a shell that has it ignored."""
+
+
+async def test_watch_is_live(receiver: Running) -> None:
+    """Now stands in the terminal; what is opened appears by itself with its countdown; Ctrl-C ends it well."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure", "title": "Engine one smokes"})
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "160", "LINES": "40"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HEEDING, "watch", "--url", receiver.url,
+        stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    seen = bytearray()
+    asyncio.get_running_loop().add_reader(ours, lambda: seen.extend(_read(ours)))
+    await _until(seen, "Engine one smokes")
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure", "title": "Engine two [b]too[/b]"})
+    await _until(seen, "Engine two [b]too[/b]")
+    await _until(seen, "2 open, 0 acknowledged")
+    assert re.search(r"\d+ (day|hour|minute|second)s?", seen.decode(errors="replace"))
+    os.kill(process.pid, signal.SIGINT)
+    assert await asyncio.wait_for(process.wait(), 60) == 0
+    asyncio.get_running_loop().remove_reader(ours)
+    os.close(ours)
+    assert "Traceback" not in seen.decode(errors="replace")
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # the terminal's other end is closed
+        return b""
+
+
+async def _until(seen: bytearray, words: str) -> None:
+    async with asyncio.timeout(60):
+        while words not in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen.decode(errors="replace")):
+            await asyncio.sleep(0.05)
+
+
+async def complete(receiver: Running, line: str) -> str:
+    """What bash is offered for that line."""
+    environment = {
+        **os.environ, "_TOCSIN_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")),
+        "TOCSIN_URL": receiver.url,
+    }  # fmt: skip
+    script = "import sys; from receiver.cli import main; sys.argv[0] = 'tocsin'; main()"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    said, problem = await asyncio.wait_for(process.communicate(), 60)
+    assert not problem, problem.decode()
+    return said.decode()
+
+
+async def test_completion(receiver: Running) -> None:
+    """The shell completes incidents by number and types by name; without a receiver nothing, and no error."""
+    for title in ("one", "two"):
+        await receiver.post("/api/v1/incidents", {"type": "engine_failure", "title": title})
+    assert (await complete(receiver, "tocsin show ")).split() == ["2", "1"]
+    assert "engine_failure" in await complete(receiver, "tocsin declare engine")
+    receiver.url = "http://127.0.0.1:9"
+    assert (await complete(receiver, "tocsin show ")).strip() == ""
