@@ -146,7 +146,10 @@ def _steps(store: SqlStore, ask: Callable[[], object]) -> int:
 def test_what_is_not_there_is_not_looked_for_one_by_one(open_stores: Open) -> None:
     """A word in no title and a time before all incidents cost next to nothing; without the indexes they cost each one."""
     store = open_stores("sqlite://")
-    save(store, opened=[incident(str(n), title=f"Disk {n} slow", opened_at=NOW + n) for n in range(FEW)])
+    save(
+        store,
+        opened=[incident(str(n), title=f"Disk {n} slow", opened_at=NOW + n, state=State.CLOSED) for n in range(FEW)],
+    )
     reads = store.reads()
     asked = (lambda: reads.incidents(search="zebra"), lambda: reads.incidents(until=NOW))
     for ask in asked:
