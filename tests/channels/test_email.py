@@ -251,7 +251,10 @@ async def test_a_picture_stands_in_the_html(host, sender):
     page = outgoing("email")
     html = f'<img src="cid:{PICTURE_ID}">'
     assert isinstance(
-        await sender.send(replace(page, message=replace(page.message, html=html, picture=picture))), Delivered
+        await sender.send(
+            dataclasses.replace(page, message=dataclasses.replace(page.message, html=html, picture=picture))
+        ),
+        Delivered,
     )
     (mail,) = host.mails
     (attached,) = [part for part in mail.walk() if part.get_content_type() == "image/png"]
