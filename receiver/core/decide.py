@@ -242,7 +242,8 @@ def _change(draft: Draft, change: Change) -> None:
         draft.enter(Fact.CHANGED, change.by, field=name, value=value, reason=change.reason)
     if level != before:
         reason = change.reason or "the impact calls for it"
-        lift_silence(draft)  # whether it pauses depends on the level: the next look says
+        if level > before or not draft.incident.is_paused:  # what pauses goes on pausing at a lower level
+            lift_silence(draft)  # an emergency's silence may pause what it becomes: the next look says
         draft.set(level=level)
         draft.enter(Fact.CHANGED, change.by, field="level", before=before, value=level, reason=reason)
         if level > before:

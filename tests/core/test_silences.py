@@ -56,6 +56,15 @@ def test_paging_resumes_when_one_alert_is_not_silenced() -> None:
     assert world.pages()[-1][:2] == (7, Reason.SILENCE_ENDED)
 
 
+def test_a_level_lowered_under_a_silence_goes_on_pausing() -> None:
+    """Nothing is left with neither a window nor a silence that will end."""
+    world = silenced()
+    world.change("ada", level=1, reason="assessed")
+    assert Window.SILENCE in world.incident.windows
+    world.advance(60)
+    assert world.pages()[-1][1] is Reason.SILENCE_ENDED
+
+
 @pytest.mark.parametrize(
     ("what", "reason"),
     [

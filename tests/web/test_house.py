@@ -137,6 +137,7 @@ PAGES = (
     "/channels",
     "/declare",
     "/events",
+    "/favicon.ico",
     "/history",
     "/incidents/",
     "/login",
