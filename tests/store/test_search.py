@@ -16,6 +16,7 @@ from receiver.core.model import State
 from receiver.store import SqlStore
 from receiver.store.search import FEW
 from receiver.store.session import Session
+from tests.npm import missing
 from tests.store.samples import NOW, incident, save
 
 Open = Callable[[str], SqlStore]
@@ -77,7 +78,7 @@ def debians() -> Iterator[str]:
     """Debian's PostgreSQL, which has pg_trgm; the tests' own has not."""
     tools = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not tools:
-        pytest.skip("Debian's postgresql is not installed")
+        missing("Debian's postgresql is not installed")
     here = Path(tempfile.mkdtemp(prefix="tocsin-debian-"))
     user = "postgres" if os.geteuid() == 0 else None
     if user:
