@@ -6,6 +6,7 @@ is missing the message counts as not found, because a message twice is better th
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ PAGES = 5
 SKEW = 60 * SECOND
 """By how much Slack's clock may be behind ours."""
 
+_log = logging.getLogger(__name__)
 _ID = re.compile(r"[CGD][A-Z0-9]{7,}")
 
 
@@ -69,7 +71,8 @@ class Search:
             async with asyncio.timeout(self._timeout):
                 channel = thread.channel if thread else await self._id(outgoing.notification.recipient)
                 messages = await self._messages(channel, thread, outgoing) if channel else []
-        except Exception:  # noqa: BLE001 - whatever it is, it means "not known": the message goes out (again)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it means "not known": the message goes out (again)
+            _log.warning("Slack cannot say whether a message arrived (%s); it is sent again", type(error).__name__)
             return None
         ours = metadata(outgoing)
         found = next((each for each in messages if each.get("metadata") == ours and each.get("ts")), None)
