@@ -12,6 +12,7 @@ from receiver.errors import SettingsError
 from receiver.messages import PICTURE_ID, Picture
 from tests.channels.servers import smtp
 from tests.channels.servers.smtp import MailHost
+from tests.channels.servers.wire import free_port
 from tests.channels.stories import outgoing
 from tests.messages import samples
 
@@ -43,6 +44,7 @@ async def test_mail_has_both_forms_and_says_it_is_automatic(host, sender):
     assert mail["Subject"] == "INCIDENT ALERT: emergency - safety_margin_violation"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Importance"] == "high"
+    assert mail["List-Unsubscribe"] is None
     text, html = mail.get_body(("plain",)), mail.get_body(("html",))
     assert "To acknowledge: tocsin acknowledge 12" in text.get_content()
     assert 'href="https://tocsin.example.org/incidents/12"' in html.get_content()
@@ -115,6 +117,29 @@ async def test_ids_stay_short(domain):
     assert made.startswith("<inc.")
 
 
+async def test_references_are_written_as_they_are(host):
+    """Ids in a follow-up's headers are plain, from the longest domain too: encoded ones would begin a new thread."""
+    long = f"{'mail-relay.' * 6}example.org"
+    sender = EmailSender(url(host), f"tocsin@{long}", 1.0, host.trust)
+    first = await sender.send(outgoing("email", sequence=99_998))
+    await sender.send(outgoing("email", Kind.PAGE, Reason.ESCALATED, thread=first.reference, sequence=99_999))
+    root = first.reference.split(" ")[0].encode()
+    assert root.startswith(b"<inc.")
+    assert b"\r\nIn-Reply-To: " + root + b"\r\n" in host.sources[1]
+    assert b"\r\nReferences: " + root + b"\r\n" in host.sources[1]
+
+
+@pytest.mark.parametrize("mark", ["\r", "\n", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029", "\0", "\ud800"])
+async def test_no_mark_in_a_title_keeps_a_mail_from_going_out(host, sender, mark):
+    """Line ends of every kind, NUL and half characters in a title stand in a subject of one line, as spaces or less."""
+    message = outgoing("email", incident=replace(samples.INCIDENT, title=f"a{mark}b", type=f"t{mark}u"))
+    assert isinstance(await sender.send(message), Delivered)
+    (mail,) = host.mails
+    assert mark not in mail["Subject"]
+    head = host.sources[0].partition(b"\r\n\r\n")[0]
+    assert all(line.startswith(b" ") or b": " in line for line in head.split(b"\r\n"))  # no word became a line
+
+
 async def test_hostile_words_arrive_as_words(host, sender):
     """Line ends, markup, marks and half characters in an alert make no header, no markup and no failure."""
     nasty = 'x\r\nBcc: eve@evil.example\u2028<script>alert(1)</script> \u202egnp \ud83d " <!channel> \x00'
@@ -173,6 +198,8 @@ async def test_relay_on_this_machine_needs_no_password():
 @pytest.mark.parametrize(
     ("answers", "kind", "said"),
     [
+        ({"AUTH": "454 4.7.0 Temporary authentication failure"}, Retry, "454"),
+        ({"AUTH": "535 5.7.8 Authentication credentials invalid"}, Rejected, "TOCSIN_SMTP_URL"),
         ({"RCPT": "451 4.7.1 Greylisted"}, Retry, "451"),
         ({"RCPT": "550 5.1.1 No such user"}, Rejected, "incident-response@company.com: 550 5.1.1 No such user"),
         ({"DATA": "452 4.3.1 Insufficient storage"}, Retry, "452"),
@@ -185,6 +212,22 @@ async def test_the_first_digit_decides(host, sender, answers, kind, said):
     outcome = await sender.send(outgoing("email"))
     assert isinstance(outcome, kind)
     assert said in outcome.reason
+
+
+async def test_one_refused_address_takes_nobody_else_down(host, sender):
+    """Each recipient has a mail of their own: whom the host refuses is told apart, and the others have their page."""
+    host.answers["RCPT eve@example.org"] = "550 5.1.1 No such user"
+    host.answers["RCPT bob@example.org"] = "450 4.2.1 Mailbox busy"
+    outcomes = [await sender.send(outgoing("email", recipient=f"{who}@example.org")) for who in ("eve", "ada", "bob")]
+    assert [type(outcome) for outcome in outcomes] == [Rejected, Delivered, Retry]
+    assert host.to == ["ada@example.org"]
+
+
+async def test_nobody_there():
+    """A host that cannot be reached means trying again."""
+    outcome = await EmailSender(f"smtp://127.0.0.1:{free_port()}", "tocsin@example.org", 1.0).send(outgoing("email"))
+    assert isinstance(outcome, Retry)
+    assert "no connection" in outcome.reason
 
 
 async def test_doubtful_mail_is_sent_again_under_the_same_id(host, sender):

@@ -1,6 +1,7 @@
 """PagerDuty: what it is told, how its answers are judged, and that nothing it does holds us up."""
 
 import asyncio
+import dataclasses
 import gc
 import logging
 import subprocess
@@ -11,8 +12,10 @@ import pytest
 from receiver.channels.pagerduty import PagerDutySender
 from receiver.core.events import Delivered, Rejected, Retry
 from receiver.core.model import Kind, Reason
+from receiver.messages.words import SEVERITIES
 from tests.channels.outgoings import outgoing, until_delivered
 from tests.channels.servers import wire
+from tests.channels.servers.pagerduty import SEVERITIES as KNOWN
 from tests.channels.servers.pagerduty import PagerDuty
 from tests.channels.servers.wire import Reply
 
@@ -76,6 +79,42 @@ async def test_each_page_rings_and_all_are_closed_together(pagerduty, sender):
     assert set(pagerduty.alerts.values()) == {"acknowledged"}
     await sender.send(news(Kind.RESOLVED, range(1, 4), number="n5"))
     assert set(pagerduty.alerts.values()) == {"resolved"}
+
+
+async def test_page_after_a_resolve_rings_anew(pagerduty, sender):
+    """An incident that comes back pages under a key of its own; what was resolved stays so, and a resolve of it is dropped."""
+    await sender.send(page(1))
+    await sender.send(news(Kind.RESOLVED, range(1, 2), number="n2"))
+    await sender.send(page(2, number="n3"))
+    assert pagerduty.alerts == {"install-0198c0de-1": "resolved", "install-0198c0de-2": "triggered"}
+    await sender.send(news(Kind.RESOLVED, range(2, 4), number="n4"))  # 3 never went out: PagerDuty knows no such key
+    assert pagerduty.alerts == {"install-0198c0de-1": "resolved", "install-0198c0de-2": "resolved"}
+
+
+async def test_long_keys_are_cut_to_what_is_taken(pagerduty, sender):
+    """However long an installation's name, trigger and resolve use one key of at most 255 characters."""
+    ref = "i" * 400
+    assert isinstance(await sender.send(dataclasses.replace(page(), incident_ref=ref)), Delivered)
+    resolve = dataclasses.replace(news(Kind.RESOLVED, range(1, 2), number="n2"), incident_ref=ref)
+    assert isinstance(await sender.send(resolve), Delivered)
+    assert list(pagerduty.alerts.values()) == ["resolved"]
+
+
+async def test_each_service_has_its_key_for_all_that_it_is_told(pagerduty):
+    """Page and resolve of one service go out under that service's routing key (PagerDuty drops them under another)."""
+    sender = PagerDutySender({"ml-systems": KEY, "plant": KEY[::-1]}.__getitem__, api_url=pagerduty.wire.url)
+    await sender.send(page())
+    await sender.send(news(Kind.RESOLVED, range(1, 2), number="n2"))
+    assert [event["routing_key"] for event in pagerduty.events] == [KEY, KEY]
+    refused = await sender.send(outgoing("pagerduty", "plant", number="n3"))
+    assert isinstance(refused, Rejected)
+    await sender.close()
+
+
+def test_every_level_has_a_severity_that_pagerduty_knows():
+    """Each level is told as one of PagerDuty's four severities, the worst as critical."""
+    assert {SEVERITIES[level] for level in (1, 2, 3, 4)} == KNOWN
+    assert SEVERITIES[4] == "critical"
 
 
 async def test_page_sent_twice_rings_once(pagerduty, sender):

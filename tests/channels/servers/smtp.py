@@ -19,10 +19,12 @@ class MailHost:
         self._login = LoginPassword(user.encode(), password.encode())
         self._tls = tls
         self.mails: list = []
+        self.sources: list[bytes] = []
+        """The mails as they came."""
         self.to: list[str] = []
         self.connections = 0
         self.answers: dict[str, str] = {}
-        """Hook (RCPT, DATA) → answer it gives instead of taking the mail."""
+        """Hook (RCPT, DATA, AUTH), or RCPT and an address → answer it gives instead of taking the mail."""
         self.raw = None
         """What it does with a connection instead of speaking SMTP: async (host, reader, writer)."""
         self.after_data = None
@@ -73,11 +75,14 @@ class MailHost:
             writer.close()
 
     def _authenticate(self, _server, _session, _envelope, _mechanism, data):
+        if "AUTH" in self.answers:
+            return AuthResult(success=False, handled=False, message=self.answers["AUTH"])
         return AuthResult(success=data == self._login, handled=False)
 
     async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 - aiosmtpd's name
-        if "RCPT" in self.answers:
-            return self.answers["RCPT"]
+        refusal = self.answers.get(f"RCPT {address}") or self.answers.get("RCPT")
+        if refusal:
+            return refusal
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -88,6 +93,7 @@ class MailHost:
             return self.answers["DATA"]
         if self._tls == "implicit" and not session.authenticated:
             return "530 5.7.0 Authentication required"
+        self.sources.append(envelope.content)
         self.mails.append(message_from_bytes(envelope.content, policy=default))
         self.to += envelope.rcpt_tos
         return "250 2.0.0 queued as 4F7K2"
