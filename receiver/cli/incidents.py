@@ -103,7 +103,7 @@ def _print_incident(incident: dict[str, Any]) -> None:
     head = f"{exercise}#{incident['number']} {incident['level_name'].upper()} {incident['state']}"
     console.print(f"[{style}]{escape(head)}[/] {escape(incident['title'])}")
     for name in SHOWN:
-        if incident.get(name):
+        if incident.get(name) and (name != "response_due_at" or incident["state"] == "open"):
             told = local(incident[name]) if name.endswith("_at") else incident[name]
             console.print(f"  {name.replace('_', ' ')}: {told}", markup=False)
     for role in incident["roles"]:

@@ -10,6 +10,7 @@ from receiver.cli.output import console, fail, print_json, print_table
 from receiver.core.model import Incident, Instant
 from receiver.core.plan import Playbook
 from receiver.drill.reach import Reach, Worst, lints, reaches, worst_cases, worst_without
+from receiver.reports.report import counted
 from rules.doubts import DOUBTS, without_allowed
 from rules.durations import format_duration
 from rules.load import Loaded, load_with_warnings
@@ -88,7 +89,8 @@ def _show(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem], *, 
         first, *rest = _losses(policy, ways)
         print_table(["level", *first[1:]], rest, "\nWho is reached how soon while this channel is down")
     verdict = "NOT sound" if any(each.severity == "error" for each in drilled) else "sound"
-    counts = f"{len(policy.rules)} rules, {len(policy.incident_types)} incident types, {len(policy.channels)} channels"
+    parts = {"rule": policy.rules, "incident type": policy.incident_types, "channel": policy.channels}
+    counts = ", ".join(counted(len(many), noun) for noun, many in parts.items())
     console.print(f"\n{counts}: {verdict}.")
     if loaded.notes and not verbose:
         console.print(f"notes, shown with -v: {len(loaded.notes)}")
