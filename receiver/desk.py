@@ -1,4 +1,4 @@
-"""The desk: where requests from many tasks become batches for the one thread that owns the engine.
+"""The desk: where requests from many tasks become batches for the one thread that speaks with the engine.
 
 Group commit: while a transaction runs, requests gather; the next transaction takes them all. The queue
 is bounded: when it is full the answer is quick (503, Alertmanager retries). Reads have a thread of their
@@ -7,9 +7,9 @@ own. The wall clock is asked here, once per batch, through the `now` that the se
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from receiver.core.model import Instant
 from receiver.engine import Engine
@@ -17,6 +17,8 @@ from receiver.errors import StoreUnavailable
 from receiver.requests import Request, Result
 
 Out = TypeVar("Out")
+Asking = tuple[Request, asyncio.Future[Result]]
+"""A request, and who waits for what becomes of it."""
 
 QUEUE_LIMIT = 20_000
 """Requests that may wait; beyond it the desk is closed for the moment."""
@@ -25,15 +27,26 @@ BATCH_LIMIT = 500
 """Requests per transaction: more makes no commit cheaper, and everybody waits longer."""
 
 
+ANSWER_WITHIN = 15.0
+"""Seconds for a batch to be committed; Alertmanager's own patience is unknown to us, 10 s at least."""
+
+
 class Desk:
     """Hands requests to the engine in batches, and everything else in turn."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], Instant]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], Instant],
+        call: Callable[..., Awaitable[Any]] | None = None,
+    ) -> None:
+        """`call` runs a method of the engine or of the store elsewhere; without it, a thread here does."""
         self.engine = engine
         self.clock = clock
+        self._call = call or self._call_here
         self._thread = ThreadPoolExecutor(1, "tocsin-store")
         self._readers = ThreadPoolExecutor(1, "tocsin-read")
-        self._waiting: deque[tuple[Request, asyncio.Future[Result]]] = deque()
+        self._waiting: deque[Asking] = deque()
         self._pump: asyncio.Task[None] | None = None
         self.on_commit: Callable[[], None] = lambda: None
         """Called after each batch: messages or windows may be due now."""
@@ -58,7 +71,10 @@ class Desk:
         return list(await asyncio.gather(*futures)) if len(futures) != 1 else [await futures[0]]
 
     async def run(self, work: Callable[..., Out], *arguments: Any) -> Out:
-        """Run something on the store thread, in turn with everything else that writes."""
+        """Run a method of the engine or of the store, in turn with everything else that writes."""
+        return cast("Out", await self._call(work, *arguments))
+
+    async def _call_here(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     async def read(self, work: Callable[..., Out], *arguments: Any) -> Out:
@@ -78,19 +94,28 @@ class Desk:
     async def _drain(self) -> None:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH_LIMIT, len(self._waiting)))]
+            patience = asyncio.get_running_loop().call_later(ANSWER_WITHIN, self._refuse_late, batch)
             try:
-                results = await self.run(self._handle, [request for request, _ in batch])
+                results = await self.run(self.engine.handle, [request for request, _ in batch], self.clock())
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
                 self.failing = str(error) if isinstance(error, StoreUnavailable) else ""
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
+                _refuse(batch, error)
                 continue
+            finally:
+                patience.cancel()
             self.failing = ""
             for (_, future), result in zip(batch, results, strict=True):
                 if not future.done():
                     future.set_result(result)
             self.on_commit()
 
-    def _handle(self, requests: Sequence[Request]) -> list[Result]:
-        return self.engine.handle(requests, self.clock())
+    def _refuse_late(self, batch: Sequence[Asking]) -> None:
+        """Nobody waits longer for a database that does not answer; what has not gone there yet never does."""
+        _refuse([*batch, *self._waiting], StoreUnavailable(f"the database did not answer within {ANSWER_WITHIN:.0f} s"))
+        self._waiting.clear()
+
+
+def _refuse(batch: Sequence[Asking], error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)

@@ -8,6 +8,7 @@ runs the batch again; any other error runs each event alone, so that one bad row
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from receiver.audit import Audit, Ledger
@@ -38,6 +39,19 @@ Item = TypeVar("Item")
 Out = TypeVar("Out")
 
 
+class Standing(Struct, frozen=True):
+    """What decisions depend on beside incident and event; the shell knows it."""
+
+    policy: str
+    """Digest of the version that new incidents run under."""
+    configured: frozenset[str]
+    """Channels whose provider is configured."""
+    blind: bool
+    """Whether the heartbeat is missing or rules fail to evaluate."""
+    verifies: bool
+    """Whether there is a Prometheus to ask."""
+
+
 class Engine:
     """The policy and the store, and the few things that can be done with them."""
 
@@ -57,20 +71,44 @@ class Engine:
         """Whether there is a Prometheus to ask (set by the shell)."""
         self.blind = False
         """Whether the heartbeat is missing or rules fail to evaluate (set by the shell)."""
-        self.use_policy(policy, configured, now)
+        self.keep_policy(policy, now)
+        self._current: Playbook
+        self._configured: frozenset[str]
+        self.adopt(policy, configured)
+
+    @property
+    def standing(self) -> Standing:
+        """What its decisions depend on now."""
+        return Standing(self._current.digest, self._configured, self.blind, self.verifies)
+
+    def stand(self, standing: Standing) -> None:
+        """Decide on that from now on. Raises StoreUnavailable."""
+        if standing.policy != self._current.digest:
+            self._current = self.playbook(standing.policy)
+        self._configured, self.blind, self.verifies = standing.configured, standing.blind, standing.verifies
 
     @property
     def current(self) -> Playbook:
         """The policy version that new incidents run under."""
         return self._current
 
-    def use_policy(self, policy: Policy, configured: Iterable[str], now: Instant) -> None:
-        """Take a policy into use (start, reload). Raises StoreUnavailable: then the one before it stays."""
+    def keep_policy(self, policy: Policy, now: Instant) -> None:
+        """Store a policy, before it is adopted: an incident names only what is stored. Raises StoreUnavailable."""
+        with self._store.transaction() as transaction:
+            transaction.save_policy(digest(policy), dump(policy), now)
+
+    def adopt(self, policy: Policy, configured: Iterable[str]) -> None:
+        """Take a policy that is stored into use (start, reload)."""
         playbook = Playbook.of(policy, digest(policy))
-        with self._store.transaction() as transaction:  # first: an incident names only what is stored
-            transaction.save_policy(playbook.digest, dump(policy), now)
         self._playbooks[playbook.digest] = self._current = playbook
         self._configured = frozenset(configured)
+
+    def playbook(self, version: str) -> Playbook:
+        """A policy version. Raises StoreUnavailable."""
+        if version in self._playbooks:
+            return self._playbooks[version]
+        with self._store.transaction() as transaction:
+            return self._playbook(transaction, version)
 
     def handle(self, requests: Sequence[Request], now: Instant) -> list[Result]:
         """Decide and store a batch in one transaction; one result per request, in order.

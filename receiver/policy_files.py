@@ -64,7 +64,8 @@ class PolicyFiles:
                 self._judged = held
                 return self._refuse(error.problems)
             configured = configured_channels(loaded.policy, self._settings)
-            await self._desk.run(self._desk.engine.use_policy, loaded.policy, configured, self._desk.clock())
+            await self._desk.run(self._desk.engine.keep_policy, loaded.policy, self._desk.clock())
+            self._desk.engine.adopt(loaded.policy, configured)
             self._judged = held
             self._desk.refused = ()
             self._desk.doubts = shown(loaded.warnings)

@@ -38,7 +38,7 @@ from receiver.retention import Retention
 from receiver.settings import Settings
 from receiver.staleness import EVERY as UNHEARD_EVERY
 from receiver.staleness import Staleness
-from receiver.store import open_store
+from receiver.store import is_in_memory, open_store
 from receiver.traces import make_traces
 from receiver.watch import Watch
 from receiver.web.app import make_app, make_runner
@@ -47,6 +47,7 @@ from receiver.web.recording import Recorder
 from receiver.web.signing import Signing
 from receiver.web.tls import EVERY as RENEW_EVERY
 from receiver.web.tls import Tls
+from receiver.writer import Writer
 from rules.load import Loaded, load_with_warnings
 from rules.policy import SECOND, Policy
 from rules.source import fingerprint
@@ -124,12 +125,17 @@ class Service:
         for warning in settings.warnings:
             log.warning("odd setting", what=warning)
         self._recorder = Recorder(self._record) if self._record else None
-        self._store = open_store(settings.database, to_serve=True)
-        self.clock = Clock(self._reference_clock)
         self.metrics = Metrics()
+        self._writer = None
+        if not is_in_memory(settings.database):
+            self._writer = await Writer(settings.database, settings.log_format, self.metrics.poisoned).start()
+        self._store = open_store(settings.database)
+        self.clock = Clock(self._reference_clock)
         configured = configured_channels(self._policy, settings)
         engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison)
-        self.desk = Desk(engine, self.clock)
+        if self._writer:
+            self._writer.attach(engine)
+        self.desk = Desk(engine, self.clock, self._writer.call if self._writer else None)
         self.desk.on_commit = self._wake.set
         self.desk.doubts = self._doubts
         reads = self._store.reads()
@@ -224,6 +230,8 @@ class Service:
         await asyncio.gather(*(sender.close() for sender in self.dispatcher.senders.values()), return_exceptions=True)
         await asyncio.to_thread(self._traces.close)
         self.desk.close()
+        if self._writer:
+            await self._writer.close()
         self._store.close()
         log.info("stopped")
 
@@ -263,7 +271,7 @@ class Service:
         return Instant(local + self._store.clock_offset(local))
 
     async def _adjust_clock(self) -> None:
-        await self.desk.run(self.clock.adjust)
+        await self.desk.read(self.clock.adjust)
 
     async def reload(self) -> list[str]:
         """Read certificate and policy again; what has problems is refused, and what is in use stays.

@@ -1,7 +1,6 @@
 """`tocsin serve` and `tocsin demo`."""
 
 import asyncio
-import gc
 import os
 import signal
 from collections.abc import Coroutine
@@ -14,6 +13,7 @@ import typer
 
 from receiver.cli.policies import Paths
 from receiver.errors import StoreUnavailable
+from receiver.garbage import calm_down
 from receiver.logs import configure_logs
 from receiver.settings import Settings
 
@@ -68,7 +68,7 @@ async def _serve(settings: Settings, paths: list[Path], record: Path | None = No
         loop.add_signal_handler(number, stop.set)
 
     def listening(service: "Service") -> None:
-        _calm_garbage_collection()
+        calm_down()
         reloads: set[asyncio.Task[None]] = set()
 
         def reload() -> None:
@@ -100,13 +100,6 @@ def _allow_many_connections() -> None:
     wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _calm_garbage_collection() -> None:
-    """What was loaded at the start stays: looking through it again and again was a third of a webhook's cost."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
 
 
 def demo(

@@ -49,7 +49,7 @@ class Database:
         self.url = parse_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.file = file_of(self.url)
-        self.in_memory = self.is_sqlite and self.file is None
+        self.in_memory = is_in_memory(url)
         self.name = "the database in memory" if self.in_memory else self.url.render_as_string(hide_password=True)
         self._turn: AbstractContextManager[Any] = threading.RLock() if self.in_memory else nullcontext()
         if self.is_sqlite:
@@ -114,6 +114,12 @@ def file_of(url: URL) -> Path | None:
     """The file of a SQLite database; None for memory and PostgreSQL."""
     is_file = url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}
     return Path(str(url.database)) if is_file else None
+
+
+def is_in_memory(url: str) -> bool:
+    """Whether a URL means a database in memory, which nobody but this process can open. Raises SettingsError."""
+    parsed = parse_url(url)
+    return parsed.get_backend_name() == "sqlite" and file_of(parsed) is None
 
 
 def parse_url(url: str) -> URL:

@@ -6,6 +6,7 @@ ends, however it ends. Used by the store when it is opened to be served, and by 
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,25 +14,36 @@ from pathlib import Path
 from receiver.errors import DatabaseInUse, SettingsError, StoreDamaged, StoreUnavailable
 from receiver.store.database import Database, file_of, parse_url
 
+_LOOK_AGAIN = 0.05
+"""Seconds between looks whether another process has let a file go."""
+
 _SIDES = ("-wal", "-shm")
 """What SQLite keeps beside a database; they belong to it."""
 
 
-def take_ownership(path: Path) -> Callable[[], None]:
-    """Be the one process that serves the file; returns what lets it go. Raises DatabaseInUse."""
+def take_ownership(path: Path, patience: float = 0.0) -> Callable[[], None]:
+    """Be the one process that serves the file; returns what lets it go. Raises DatabaseInUse.
+
+    `patience`: seconds that another may take to let it go.
+    """
     try:
         import fcntl  # noqa: PLC0415 - not on every system; without it nothing can be promised
     except ImportError:
         return lambda: None
     handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise DatabaseInUse(
-            f"another Tocsin serves {path}; stop it first (several replicas need PostgreSQL)"
-        ) from error
-    return lambda: os.close(handle)
+    given_up = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if time.monotonic() < given_up:
+                time.sleep(_LOOK_AGAIN)
+                continue
+            os.close(handle)
+            raise DatabaseInUse(
+                f"another Tocsin serves {path}; stop it first (several replicas need PostgreSQL)"
+            ) from error
+        return lambda: os.close(handle)
 
 
 def copy_out(database: Database, path: Path) -> None:

@@ -29,6 +29,9 @@ from receiver.store.statements import (
 )
 from receiver.store.transaction import SqlTransaction
 
+LET_GO = 3.0
+"""Seconds that a process whose service was killed may take to end what it was writing."""
+
 
 def open_store(url: str, *, to_serve: bool = False) -> "SqlStore":
     """Open a database and bring its schema up to date.
@@ -38,7 +41,7 @@ def open_store(url: str, *, to_serve: bool = False) -> "SqlStore":
     database), DatabaseInUse, SchemaTooNew, StoreDamaged and StoreUnavailable.
     """
     database = Database(url)
-    let_go = take_ownership(database.file) if to_serve and database.file else _nothing
+    let_go = take_ownership(database.file, LET_GO) if to_serve and database.file else _nothing
     try:
         database.migrate()
         store = SqlStore(database, let_go)

@@ -39,6 +39,11 @@ class House:
             name = f"unit-{serial}"
             await until(lambda: self.told.on("email", name) and self.told.on("slack", name), 60, name)  # noqa: B023
 
+    def writer(self) -> int:
+        """The process that writes to the database."""
+        (child,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(child)
+
     def descriptors(self) -> int:
         """How many the process has open."""
         return sum(1 for _ in Path(f"/proc/{self.process.pid}/fd").iterdir())
@@ -68,16 +73,40 @@ async def test_a_full_disk_is_said_and_passes(house: House) -> None:
     await post_until_accepted(house.base, 1)
     await house.hears_of(1)
     size = max(path.stat().st_size for path in house.database.parent.glob("tocsin.db*"))
-    resource.prlimit(house.process.pid, resource.RLIMIT_FSIZE, (size + 4096, resource.RLIM_INFINITY))
+    for process in (house.process.pid, house.writer()):
+        resource.prlimit(process, resource.RLIMIT_FSIZE, (size + 4096, resource.RLIM_INFINITY))
     statuses = [await post(house.base, serial) for serial in range(10, 20)]
     assert statuses[-1] == 503
     assert set(statuses) <= {200, 503}
     assert "tocsin.db" in await house.ready()
-    resource.prlimit(house.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    for process in (house.process.pid, house.writer()):
+        resource.prlimit(process, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     for serial in range(10, 20):
         await post_until_accepted(house.base, serial)
     await house.hears_of(*range(10, 20))
     assert "ready" in await house.ready()
+
+
+@linux
+async def test_the_process_that_writes_may_be_killed(house: House) -> None:
+    """Another takes its place: what was taken is kept, what comes is taken and told, and it is ready."""
+    await post_until_accepted(house.base, 1)
+    for serial in (2, 3):
+        killed = house.writer()
+        os.kill(killed, signal.SIGKILL)
+        await post_until_accepted(house.base, serial)
+        assert house.writer() != killed
+    await house.hears_of(1, 2, 3)
+    assert "ready" in await house.ready()
+
+
+@linux
+async def test_the_process_that_writes_ends_with_its_service(house: House) -> None:
+    """A service that is killed leaves nothing behind that holds the database."""
+    await post_until_accepted(house.base, 1)
+    writer = Path(f"/proc/{house.writer()}")
+    house.process.kill()
+    await until(lambda: not writer.exists(), what="the writer has ended")
 
 
 async def test_a_locked_database_is_said_and_passes(house: House) -> None:

@@ -137,7 +137,7 @@ async def test_policy(receiver: Running) -> None:
     assert "after 15 minutes, response time breached" in text
     assert "<s>" not in text
     policy = load()
-    await receiver.desk.run(receiver.desk.engine.use_policy, policy, ["email"], receiver.clock.now)
+    receiver.desk.engine.adopt(policy, ["email"])
     text = await page(receiver, "/policy")
     assert "<s>sms</s>" in text
     assert "sms is not configured" in text
@@ -154,7 +154,7 @@ async def test_channels(receiver: Running) -> None:
     assert re.search(r"<h2[^>]*>slack.*?Last success</dt><dd><time[^>]*>3 minutes ago", text, re.DOTALL)
     assert re.search(r"<h2[^>]*>sms.*?&lt;b&gt;the line is down.*?href=\"/incidents/1\"", text, re.DOTALL)
     assert "✕" not in text
-    await receiver.desk.run(engine.use_policy, load(), ["slack"], receiver.clock.now)
+    engine.adopt(load(), ["slack"])
     assert text.count("✓ configured") == 4
     assert (await page(receiver, "/channels")).count("✕ not configured") == 3
 

@@ -205,7 +205,9 @@ async def test_roles(start: Callable[..., Any], policy: Policy) -> None:
     await receiver.post("/api/v1/incidents", {"type": "performance_drop", "level": 2})
     assert 'id="do-roles"' not in await page(receiver, "/incidents/1")
     roles = (Duty("commander", "Decides."), Duty("scribe", from_level=4))
-    receiver.desk.engine.use_policy(replace(policy, roles=roles), [], receiver.clock())
+    changed = replace(policy, roles=roles)
+    receiver.desk.engine.keep_policy(changed, receiver.clock())
+    receiver.desk.engine.adopt(changed, [])
     await receiver.post("/api/v1/incidents/1/replan", {})
     text = await page(receiver, "/incidents/1")
     assert '<dt>Commander</dt><dd><span class="quiet">nobody yet</span></dd>' in text

@@ -67,7 +67,9 @@ async def test_structure_as_the_policy_says(resolved: Running, policy: Policy) -
     assert len(policy.reports.structure) == 9
     reports = replace(policy.reports, structure=("timeline", "executive_summary"))
     engine = resolved.desk.engine
-    await resolved.desk.run(engine.use_policy, replace(policy, reports=reports), frozenset(), resolved.clock.now)
+    changed = replace(policy, reports=reports)
+    await resolved.desk.run(engine.keep_policy, changed, resolved.clock.now)
+    engine.adopt(changed, frozenset())
     await resolved.ask("POST", f"{ONE}/replan", {"by": "ann"})
     _, report = await resolved.get(f"{ONE}/report")
     assert tuple(sections(report)) == ("timeline", "executive_summary", "technical_report")

@@ -1,0 +1,140 @@
+"""The process that writes: it owns the database's writing end and runs the engine on it.
+
+Threads of one interpreter share a lock, so that what HTTP takes and what decisions and SQL take would add up; in two
+processes they run side by side (docs/decisions/0013). `Writer` is the service's end: `Writer.call` is given a
+method of the service's own engine or store and has the other process run it. Rules: data goes over and exceptions
+come back, one answer after the other, in order; a process that dies is StoreUnavailable to whoever waits, and the
+next takes its place, as after a crash; it ends when the service does, however that ends.
+"""
+
+import asyncio
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Literal, Self
+
+import structlog
+
+from receiver.engine import Engine
+from receiver.errors import StoreUnavailable
+from receiver.writer.wire import LENGTH, pack, unpack
+
+PATIENCE = 10.0
+"""Seconds that the other process may take to end when it has nothing left to do."""
+
+log = structlog.get_logger()
+
+
+class Writer:
+    """The service's end."""
+
+    def __init__(self, database: str, log_format: Literal["text", "json"], on_poison: Callable[[], None]) -> None:
+        """`on_poison` hears of events that cannot be decided; `start` starts the process."""
+        self._opening = (database, log_format)
+        self._on_poison = on_poison
+        self._one_at_a_time = asyncio.Lock()
+
+    async def start(self) -> Self:
+        """Start the process, which opens the database to serve it. Raises what `open_store` raises."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, "-P", "-m", "receiver.writer", str(theirs.fileno())]
+            self._process = await asyncio.create_subprocess_exec(*command, pass_fds=[theirs.fileno()])
+        loop = asyncio.get_running_loop()
+        _, self._line = await loop.create_unix_connection(_Line, sock=ours)
+        try:
+            failure = unpack(await self._line.ask(pack(self._opening)))
+        except StoreUnavailable as error:
+            failure = error
+        if failure is not None:
+            await self.close()
+            raise failure
+        return self
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    def attach(self, engine: Engine) -> None:
+        """As whom the engine over there decides: the service's own, on the same database."""
+        self._engine = engine
+
+    async def call(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Run a method of an Engine or a SqlStore over there. Raises what it raises, and StoreUnavailable."""
+        await self._require_line()
+        target = type(work.__self__).__name__  # type: ignore[attr-defined] # a bound method
+        answer = await self._line.ask(pack((self._engine.standing, target, work.__name__, arguments)))
+        value, failure, poisoned = unpack(answer, self._engine.playbook)
+        for _ in range(poisoned):
+            self._on_poison()
+        if failure is not None:
+            raise failure
+        return value
+
+    async def close(self) -> None:
+        """Let it end, when what it is doing is done."""
+        self._line.close()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+
+    async def _require_line(self) -> None:
+        async with self._one_at_a_time:
+            if self._line.is_lost:
+                await self.close()
+                log.error(
+                    "the process that writes to the database ended; another is started", code=self._process.returncode
+                )
+                await self.start()
+
+
+class _Line(asyncio.Protocol):
+    """Questions and answers, in order."""
+
+    def __init__(self) -> None:
+        self._asked: deque[asyncio.Future[bytes]] = deque()
+        self._heard = bytearray()
+        self.is_lost = False
+
+    def ask(self, question: bytes) -> asyncio.Future[bytes]:
+        """Its answer; StoreUnavailable where none comes any more."""
+        future = asyncio.get_running_loop().create_future()
+        self._asked.append(future)
+        if self.is_lost:
+            self._give_up()
+        else:
+            self._transport.write(question)
+        return future
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: asyncio.Transport = transport  # type: ignore[assignment] # it can write
+
+    def data_received(self, data: bytes) -> None:
+        self._heard += data
+        while len(self._heard) >= LENGTH.size:
+            end = LENGTH.size + LENGTH.unpack_from(self._heard)[0]
+            if len(self._heard) < end:
+                return
+            answer = bytes(memoryview(self._heard)[LENGTH.size : end])
+            del self._heard[:end]
+            future = self._asked.popleft()
+            if not future.done():
+                future.set_result(answer)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.is_lost = True
+        self._give_up()
+
+    def _give_up(self) -> None:
+        while self._asked:
+            future = self._asked.popleft()
+            if not future.done():
+                future.set_exception(StoreUnavailable("the process that writes to the database has ended"))

@@ -1,0 +1,139 @@
+"""The engine in a process of its own: what is asked arrives there, what comes of it comes back, and it may die."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from receiver.audit import Origin
+from receiver.core.events import Acknowledge, Declare
+from receiver.core.model import Instant, State
+from receiver.engine import Engine
+from receiver.errors import DatabaseInUse, SettingsError, StoreDamaged, StoreUnavailable
+from receiver.requests import Asked, ForIncident, Result
+from receiver.store import SqlStore, open_store
+from receiver.writer import Writer
+from tests.core.guide import ALL, POLICY
+from tests.core.world import START
+from tests.engine.house import MINUTE, firing
+
+
+@dataclass
+class House:
+    """Both ends on one database file."""
+
+    writer: Writer
+    engine: Engine
+    store: SqlStore
+    poisoned: list[None]
+
+    async def handle(self, *requests: Any) -> list[Result]:
+        return await self.writer.call(self.engine.handle, requests, START)  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'tocsin.db'}"
+
+
+@pytest.fixture
+async def house(url: str) -> AsyncIterator[House]:
+    poisoned: list[None] = []
+    writer = await Writer(url, "text", lambda: poisoned.append(None)).start()
+    store = open_store(url)
+    engine = Engine(store, POLICY, ALL, START)
+    writer.attach(engine)
+    yield House(writer, engine, store, poisoned)
+    await writer.close()
+    store.close()
+
+
+async def test_what_is_asked_is_done_over_there(house: House) -> None:
+    """Alerts open an incident, which is stored and comes back whole; a refusal comes back as one."""
+    [opened] = await house.handle(firing("key"))
+    assert opened.incident == house.store.reads().incident(opened.incident.id)
+    acknowledge = Asked(ForIncident(opened.incident.id, Acknowledge("dana")), Origin("dana", "api", "::1"))
+    [taken] = await house.handle(acknowledge)
+    assert taken.incident.state is State.ACKNOWLEDGED
+    [nothing] = await house.handle(ForIncident("unknown", Acknowledge("dana")))
+    assert nothing.incident is None
+
+
+async def test_messages_come_with_the_policy_they_are_written_by(house: House) -> None:
+    """A claimed message brings its incident's policy version and the one in use, each the service's own."""
+    older = house.engine.current
+    await house.handle(firing("key", level=4))
+    newer = replace(POLICY, default_severity=4)
+    await house.writer.call(house.engine.keep_policy, newer, START)
+    house.engine.adopt(newer, ALL)
+    delivery, *_ = await house.writer.call(house.engine.claim, Instant(START), "worker")
+    assert delivery.book.playbook is older
+    assert delivery.book.current is house.engine.current
+    assert delivery.book.configured == frozenset(ALL)
+
+
+async def test_a_version_that_only_the_database_has_is_found(house: House, url: str) -> None:
+    """After a restart under another policy, messages of older incidents still have theirs."""
+    await house.handle(firing("key", level=4))
+    older = house.engine.current.digest
+    engine = Engine(house.store, replace(POLICY, default_severity=4), ALL, START)
+    house.writer.attach(engine)
+    delivery, *_ = await house.writer.call(engine.claim, Instant(START), "worker")
+    assert (delivery.book.playbook.digest, delivery.book.current) == (older, engine.current)
+
+
+async def test_it_decides_as_the_service_stands(house: House) -> None:
+    """What the service learns (a channel that cannot send, a policy) counts for the next decision over there."""
+    house.engine.adopt(POLICY, ["slack"])
+    await house.handle(firing("key", level=4))
+    claimed = await house.writer.call(house.engine.claim, Instant(START), "worker")
+    assert {each.items[0][0].channel for each in claimed} == {"slack"}
+
+
+async def test_what_cannot_be_decided_is_counted_here(house: House) -> None:
+    """A poisoned event fails alone, and the service hears of it."""
+    good, bad = await house.handle(firing("good"), Declare("bad", "fire", "ada", level=9))
+    assert good.incident is not None
+    assert bad.error
+    assert len(house.poisoned) == 1
+
+
+async def test_questions_are_answered_in_order(house: House) -> None:
+    """Whoever asks while others wait gets their own answer."""
+    asked = [house.handle(firing(f"key-{number}")) for number in range(20)]
+    answers = await asyncio.gather(*asked)
+    assert [result.incident.key for [result] in answers] == [f"key-{number}" for number in range(20)]
+
+
+async def test_it_may_die(house: House) -> None:
+    """Who waits hears that nothing is known of it; the next call finds another process, and all that was stored."""
+    [opened] = await house.handle(firing("key"))
+    os.kill(house.writer.pid, signal.SIGSTOP)
+    waiting = asyncio.ensure_future(house.handle(firing("other")))
+    await asyncio.sleep(0)
+    os.kill(house.writer.pid, signal.SIGKILL)
+    with pytest.raises(StoreUnavailable, match="has ended"):
+        await waiting
+    due = await house.writer.call(house.engine.fire_due, Instant(opened.incident.response_due_at + MINUTE))
+    assert due == 1
+
+
+async def test_errors_are_the_same_as_here(house: House, tmp_path: Path) -> None:
+    """A database that cannot be written is StoreUnavailable here too."""
+    for path in await asyncio.to_thread(lambda: list(tmp_path.glob("tocsin.db*"))):
+        await asyncio.to_thread(path.write_bytes, b"no database" * 10_000)
+    with pytest.raises((StoreUnavailable, StoreDamaged)):
+        await house.handle(firing("key"))
+
+
+async def test_a_database_that_cannot_be_opened_is_said_at_the_start(url: str, house: House) -> None:
+    """What opening it raises is raised by the start: served by another, or no such kind."""
+    with pytest.raises(DatabaseInUse, match="another Tocsin serves"):
+        await Writer(url, "text", lambda: None).start()
+    with pytest.raises(SettingsError):
+        await Writer("mysql://db", "text", lambda: None).start()
