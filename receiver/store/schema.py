@@ -35,6 +35,8 @@ def _partial(name: str, *columns: Any, where: str) -> Index:
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
+_DUE = ("level", "due_at", "channel")
+
 # Beside these, what finds words in titles, where the database has it (migration 0004, `receiver.store.search`).
 incidents = Table(
     "incidents",
@@ -102,7 +104,9 @@ notifications = Table(
     Index("notifications_queue", "incident_id", "status", "channel", "recipient", "sequence"),
     # Not "where it waits": then PostgreSQL, before it has statistics, walks all that waits to find one queue's.
     _partial("notifications_due", "level", "due_at", "channel", where="due_at IS NOT NULL AND bundle_at IS NULL"),
-    _partial("notifications_bundled", "due_at", "level", where="due_at IS NOT NULL AND bundle_at IS NOT NULL"),
+    _partial(
+        "notifications_bundled", "level", "due_at", "channel", where="due_at IS NOT NULL AND bundle_at IS NOT NULL"
+    ),
 )
 
 entries = Table(

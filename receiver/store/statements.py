@@ -27,22 +27,18 @@ def _by_level(query: str) -> str:
     return " UNION ALL ".join(f"SELECT * FROM ({query.format(level=level)}) AS level_{level}" for level in (4, 3, 2, 1))
 
 
-# The worst level first: a page must not wait behind a storm of news.
-SENDABLE = f"""
-SELECT incident_id FROM ({
-    _by_level(f'''
+def _due(bundled: str) -> str:
+    """Incidents with the head of a queue due, the worst level first: a page must not wait behind a storm of news."""
+    of_a_level = f"""
     SELECT n.incident_id, n.level, n.due_at FROM notifications n
-    WHERE n.level = {{level}} AND n.due_at <= :now AND n.bundle_at IS NULL AND NOT (n.channel = ANY(:busy)) AND {HEAD}
+    WHERE n.level = {{level}} AND n.due_at <= :now AND n.bundle_at {bundled} AND NOT (n.channel = ANY(:busy)) AND {HEAD}
     ORDER BY n.due_at LIMIT :limit
-    ''')
-}) AS due ORDER BY level DESC, due_at LIMIT :limit
-"""
+    """
+    return f"SELECT incident_id FROM ({_by_level(of_a_level)}) AS due ORDER BY level DESC, due_at LIMIT :limit"
 
-BUNDLED = f"""
-SELECT n.incident_id FROM notifications n
-WHERE n.due_at <= :now AND n.bundle_at IS NOT NULL AND NOT (n.channel = ANY(:busy)) AND {HEAD}
-ORDER BY n.level DESC, n.due_at LIMIT :limit
-"""
+
+SENDABLE = _due("IS NULL")
+BUNDLED = _due("IS NOT NULL")
 
 HEADS = f"""
 SELECT n.* FROM notifications n
@@ -50,18 +46,18 @@ WHERE n.incident_id = ANY(:ids) AND n.status = 'waiting' AND NOT (n.channel = AN
 ORDER BY n.level DESC, n.created_at, n.incident_id, n.sequence
 """
 
+
+def _first(bundled: str) -> str:
+    """When the first head of a queue is due, level by level."""
+    return _by_level(f"""
+    SELECT n.due_at FROM notifications n
+    WHERE n.level = {{level}} AND n.due_at IS NOT NULL AND n.bundle_at {bundled} AND {HEAD} ORDER BY n.due_at LIMIT 1
+    """)
+
+
 NEXT_DUE = f"""
 SELECT min(due_at) FROM (
-    {
-    _by_level(f'''
-    SELECT n.due_at FROM notifications n
-    WHERE n.level = {{level}} AND n.due_at IS NOT NULL AND n.bundle_at IS NULL AND {HEAD} ORDER BY n.due_at LIMIT 1
-    ''')
-}
-    UNION ALL SELECT * FROM (
-        SELECT n.due_at FROM notifications n
-        WHERE n.due_at IS NOT NULL AND n.bundle_at IS NOT NULL AND {HEAD} ORDER BY n.due_at LIMIT 1
-    ) AS bundles
+    {_first("IS NULL")} UNION ALL {_first("IS NOT NULL")}
     UNION ALL SELECT min(due_at) FROM incidents WHERE due_at IS NOT NULL
 ) AS earliest
 """
