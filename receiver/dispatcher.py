@@ -35,6 +35,9 @@ FRESH = SECOND
 REPORT_RETRY = 0.5
 """Seconds between tries to report while the store is unavailable; when the lease is over it is pointless."""
 
+REPORTED_AT_ONCE = 100
+"""Reports in a transaction: a storm's bundle has many, and webhooks wait behind them."""
+
 LAST_REPORT = 10.0
 """Seconds that recording what was sent may take at a stop."""
 
@@ -171,7 +174,7 @@ class Dispatcher:
     async def _flush(self) -> None:
         """Report everything that has gathered, in one transaction after the other."""
         while self._reports:
-            batch, self._reports = self._reports, []
+            batch, self._reports = self._reports[:REPORTED_AT_ONCE], self._reports[REPORTED_AT_ONCE:]
             await self._record(batch)
             self.on_progress()
 
