@@ -6,7 +6,7 @@ reads `tocsin_oldest_undelivered_emergency_seconds`); what cannot be known is le
 never zero; no label carries anything that came from an alert.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 from math import nan
 from typing import Protocol
@@ -22,7 +22,7 @@ from prometheus_client import (
 
 from receiver.core.canary import Canary
 from receiver.core.events import Delivered, Outcome, Overtaken, Rejected, Retry
-from receiver.core.model import Instant, Notification, State
+from receiver.core.model import Alert, Instant, Notification, State
 from rules.policy import SECOND
 
 OUTCOMES: Mapping[type[Outcome], str] = {
@@ -163,11 +163,15 @@ class Metrics:
         if took is not None:
             self._ingest.observe(took / SECOND)
 
-    def alert(self, *, firing: bool, severity_known: bool) -> None:
-        """An alert came in."""
-        (self._firing if firing else self._resolved).inc()
-        if not severity_known:
-            self._unknown_severity.inc()
+    def alerts(self, alerts: Collection[Alert]) -> None:
+        """Alerts came in."""
+        firing = sum(alert.firing for alert in alerts)
+        unknown = sum(bool(alert.level_note) for alert in alerts)
+        for counter, count in ((self._firing, firing), (self._resolved, len(alerts) - firing)):
+            if count:
+                counter.inc(count)
+        if unknown:
+            self._unknown_severity.inc(unknown)
 
     def heartbeat(self, now: Instant) -> None:
         """Alertmanager's heartbeat arrived."""

@@ -23,6 +23,7 @@ NOT_WIRED = "not_wired_yet"
 """The type of the one incident that all signals share which Prometheus has not seen within a day, or ever."""
 
 _canonical = json.JSONEncoder(sort_keys=True).encode
+_quoted = json.encoder.encode_basestring_ascii  # what `_canonical` does with a text, without the way there
 
 
 class Received(Struct, frozen=True):
@@ -37,16 +38,28 @@ class Received(Struct, frozen=True):
 
 
 class Classified(Struct, frozen=True):
-    """An alert, classified, and the key of its incident. `why` tells each step, for `explain`."""
+    """An alert, classified, and the key of its incident."""
 
     alert: Alert
     key: str
-    why: tuple[str, ...]
+    steps: tuple[str, ...]
+    source: str
+    group_labels: Mapping[str, str]
+
+    @property
+    def why(self) -> tuple[str, ...]:
+        """Each step in words, for `explain`."""
+        return (*self.steps, _in_words(self.source, self.group_labels, self.alert.labels))
 
 
 def is_heartbeat(labels: Mapping[str, str]) -> bool:
     """Whether the alert only says that alerting lives."""
     return labels.get("heartbeat") == "true" or labels.get("alertname") in HEARTBEATS
+
+
+def is_alive(received: Received) -> bool:
+    """Whether it is a heartbeat that beats."""
+    return received.ended_at is None and is_heartbeat(received.labels)
 
 
 def is_not_wired(labels: Mapping[str, str]) -> bool:
@@ -77,8 +90,7 @@ def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], r
         generator_url=received.generator_url,
         ended_at=received.ended_at,
     )
-    why = (why_rule, why_level, *why_impact, _in_words(source, group_labels, received.labels))
-    return Classified(alert, incident_key(identity), why)
+    return Classified(alert, incident_key(identity), (why_rule, why_level, *why_impact), source, group_labels)
 
 
 def sort(
@@ -99,8 +111,9 @@ def sort(
 
 
 def incident_key(identity: tuple[object, ...]) -> str:
-    """SHA-256 of the canonical identity."""
-    return sha256(_canonical(identity).encode()).hexdigest()
+    """SHA-256 of the identity as JSON, its names sorted."""
+    parts = [_quoted(part) if isinstance(part, str) else _canonical(part) for part in identity]
+    return sha256(f"[{', '.join(parts)}]".encode()).hexdigest()
 
 
 def _level(playbook: Playbook, rule: str, labels: Mapping[str, str]) -> tuple[int, str, str]:
@@ -122,6 +135,8 @@ def _level(playbook: Playbook, rule: str, labels: Mapping[str, str]) -> tuple[in
 
 def _raise(playbook: Playbook, level: int, impacts: Mapping[str, Impact]) -> tuple[int, tuple[str, ...]]:
     """The level that the alert's business impact calls for, if that is higher, and why."""
+    if not impacts:
+        return level, ()
     called_for = impact.level_for(playbook.policy, impacts.values())
     if called_for <= level:
         return level, ()

@@ -79,7 +79,7 @@ _DOCUMENT = TypeAdapter(Document)
 def parse(body: bytes) -> Payload:
     """Read a body. Raises pydantic's ValidationError."""
     document = _DOCUMENT.validate_json(body)
-    if len(body) > LABEL_LIMIT or b"\\u0000" in body:
+    if b"\\u0000" in body or (len(body) > LABEL_LIMIT and _is_long(document)):
         document = _trim(document)
     return Payload(
         tuple([_received(alert) for alert in document["alerts"]]),
@@ -94,7 +94,7 @@ def take(alert: AlertDocument) -> Received:
 
 
 def _received(alert: AlertDocument) -> Received:
-    labels = alert["labels"]
+    labels, named = alert["labels"], alert.get("fingerprint") or ""
     starts_at = instant(alert["startsAt"])
     ended_at = None
     if alert["status"] == "resolved":
@@ -103,7 +103,7 @@ def _received(alert: AlertDocument) -> Received:
     return Received(
         labels=labels,
         annotations=alert.get("annotations") or {},
-        fingerprint=alert.get("fingerprint") or fingerprint(labels),
+        fingerprint=named if 0 < len(named) <= FINGERPRINT_LIMIT else fingerprint(labels),
         starts_at=starts_at,
         ended_at=ended_at,
         generator_url=alert.get("generatorURL") or "",
@@ -122,6 +122,22 @@ def fingerprint(labels: Mapping[str, str]) -> str:
     return sha256(orjson.dumps(labels, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
+def _is_long(document: Document) -> bool:
+    """Whether anything is longer than its cap."""
+    return _holds_long(document.get("groupLabels"), LABEL_LIMIT) or any(
+        _holds_long(alert["labels"], LABEL_LIMIT)
+        or _holds_long(alert.get("annotations"), TEXT_LIMIT)
+        or len(alert.get("generatorURL") or "") > TEXT_LIMIT
+        for alert in document["alerts"]
+    )
+
+
+def _holds_long(texts: Texts | None, limit: int) -> bool:
+    if not texts:
+        return False
+    return max(map(len, texts.values())) > limit or max(map(len, texts)) > LABEL_LIMIT
+
+
 def _trim(document: Document) -> Document:
     return {
         "alerts": [_trim_alert(alert) for alert in document["alerts"]],
@@ -131,7 +147,7 @@ def _trim(document: Document) -> Document:
 
 
 def _trim_alert(alert: AlertDocument) -> AlertDocument:
-    named = _cut(alert.get("fingerprint") or "", FINGERPRINT_LIMIT + 1)
+    named = (alert.get("fingerprint") or "").replace("\0", "")
     return {
         **alert,
         "labels": _short(alert["labels"], LABEL_LIMIT),

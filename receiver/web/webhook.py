@@ -5,7 +5,6 @@ Rules: 200 only when everything is committed, and then quickly (Alertmanager blo
 it does not retry those; never a redirect. What was refused is counted and logged, without its content.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 import orjson
@@ -14,7 +13,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from receiver.clock import steady_clock
-from receiver.core.classify import is_heartbeat, sort
+from receiver.core.classify import is_alive, sort
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Instant
 from receiver.desk import Desk
@@ -22,15 +21,12 @@ from receiver.errors import StoreUnavailable
 from receiver.metrics import Metrics
 from receiver.requests import Result
 from receiver.settings import Settings
-from receiver.traces import NoTraces, Traces
+from receiver.traces import Traces
 from receiver.web.access import WebhookAccess
 from receiver.web.body import read_body
 from receiver.web.payload import Payload, parse
 from receiver.web.problems import JSON, STOPPING, UNAVAILABLE, Problem, invalid
 from receiver.web.recording import Recorder
-
-ANSWER_WITHIN = 15.0
-"""Seconds for the commit; Alertmanager's own patience is unknown to us, 10 s at least."""
 
 SOURCE_LIMIT = 200
 """Characters of ``?source=`` that count."""
@@ -52,7 +48,7 @@ class Webhook:
         recorder: Recorder | None = None,
         traces: Traces | None = None,
     ) -> None:
-        self._traces = traces or NoTraces()
+        self._traces = traces
         self._desk = desk
         self._clock = clock
         self._metrics = metrics
@@ -65,7 +61,7 @@ class Webhook:
         try:
             self._access.require(request)
             self._require_open()
-            numbers = await self._take(await read_body(request), request.query.get("source", ""))
+            numbers = await self._take(await read_body(request), request.query.get("source", ""), began)
         except Problem as problem:
             self._refuse(problem)
             raise
@@ -82,8 +78,7 @@ class Webhook:
         if self._desk.closing:
             raise STOPPING.with_traceback(None)
 
-    async def _take(self, body: bytes, source: str) -> list[int]:
-        began = self._clock()
+    async def _take(self, body: bytes, source: str, began: int) -> list[int]:
         try:
             payload = parse(body)
         except ValidationError as error:
@@ -94,26 +89,22 @@ class Webhook:
         requests = self._sort(payload, source)
         if not requests:
             return []
-        parsed = self._clock()
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                results = await self._desk.handle(requests)
-        except TimeoutError:
-            raise StoreUnavailable(f"the database did not answer within {ANSWER_WITHIN:.0f} s") from None
-        concerned = {each.incident.id: each.incident for each in results if each.incident is not None}
-        self._traces.received(concerned.values(), began, parsed, self._clock())
+        parsed = steady_clock()
+        results = await self._desk.handle(requests)
+        if self._traces:
+            concerned = {each.incident.id: each.incident for each in results if each.incident is not None}
+            now, ended = self._clock(), steady_clock()
+            self._traces.received(concerned.values(), Instant(now - ended + began), Instant(now - ended + parsed), now)
         return _numbers(results)
 
     def _sort(self, payload: Payload, source: str) -> list[AlertsReceived]:
         """One event per incident key; heartbeats are noted and open nothing."""
-        for received in payload.alerts:
-            if received.ended_at is None and is_heartbeat(received.labels):
-                self._metrics.heartbeat(self._clock())
         playbook = self._desk.engine.current
         events = sort(playbook, source, payload.group_labels, payload.alerts, truncated=payload.truncated > 0)
-        for event in events:
-            for alert in event.alerts:
-                self._metrics.alert(firing=alert.firing, severity_known=not alert.level_note)
+        alerts = [alert for event in events for alert in event.alerts]
+        self._metrics.alerts(alerts)
+        if len(alerts) < len(payload.alerts) and any(is_alive(each) for each in payload.alerts):
+            self._metrics.heartbeat(self._clock())
         return events
 
     def _refuse(self, problem: Problem, reason: str = "") -> None:
