@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from bench import compile as compile_
-from bench import drill, history, ingest, latency, windows
+from bench import drill, history, ingest, latency, memory, windows
 from bench.table import Row, print_rows
 
 BENCHES = {
@@ -15,6 +15,7 @@ BENCHES = {
     "history": history.run,
     "compile": compile_.run,
     "drill": drill.run,
+    "memory": memory.run,
 }
 
 

@@ -93,9 +93,9 @@ def _insert(connection: sqlite3.Connection, table: str, what: dict[str, str], si
     connection.execute(sql, {"size": size})
 
 
-def memory() -> float:
-    """Megabytes this process has in memory now."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+def memory(process: int | str = "self") -> float:
+    """Megabytes that a process (this one) has in memory now."""
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     return 0.0

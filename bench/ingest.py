@@ -94,9 +94,9 @@ def run() -> list[Row]:
         path = Path(folder)
         (path / "policy.yaml").write_text(POLICY)
         urls = {"bare": stack.enter_context(servers.bare())}
-        providers = stack.enter_context(_providers())
+        told = stack.enter_context(providers())
         for name, database in _databases(stack, path):
-            urls[name] = stack.enter_context(servers.receiver(database, path / "policy.yaml", providers))
+            urls[name] = stack.enter_context(servers.receiver(database, path / "policy.yaml", told))
         alertmanager = stack.enter_context(servers.alertmanager(path))
         if alertmanager:
             urls["alertmanager"] = alertmanager
@@ -110,13 +110,13 @@ def _databases(stack: ExitStack, folder: Path) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def _providers() -> Iterator[dict[str, str]]:
+def providers() -> Iterator[dict[str, str]]:
     """Stand-ins for SMTP and Slack, so that the dispatcher has somewhere to send to."""
-    port = servers.free_port()
-    command = [sys.executable, "-m", "bench.providers", str(port)]
+    port, smtp = servers.free_port(), servers.free_port()
+    command = [sys.executable, "-m", "bench.providers", str(port), str(smtp)]
     with servers.process(command, f"http://127.0.0.1:{port}/ready"):
         yield {
-            "TOCSIN_SMTP_URL": f"smtp://127.0.0.1:{port + 1}",
+            "TOCSIN_SMTP_URL": f"smtp://127.0.0.1:{smtp}",
             "TOCSIN_EMAIL_FROM": "tocsin@example.com",
             "TOCSIN_SLACK_TOKEN": "xoxb-bench",
             "TOCSIN_SLACK_API_URL": f"http://127.0.0.1:{port}/slack/api/",

@@ -1,4 +1,4 @@
-"""Stand-ins for SMTP and Slack that take everything and say nothing: ``python -m bench.providers PORT``."""
+"""Stand-ins for SMTP and Slack that take everything and say nothing: ``python -m bench.providers SLACK SMTP``."""
 
 import asyncio
 import sys
@@ -9,8 +9,8 @@ from aiosmtpd.smtp import SMTP
 from receiver.demo.stand_ins import Mailbox, Providers
 
 
-async def main(port: int) -> None:
-    """Slack on `port`, SMTP on `port + 1`."""
+async def main(slack: int, smtp: int) -> None:
+    """Each on its port of this machine."""
 
     def ignore(*_: str) -> None:
         return
@@ -22,12 +22,12 @@ async def main(port: int) -> None:
         return web.Response()
 
     app.router.add_get("/ready", ready)
-    await asyncio.get_running_loop().create_server(lambda: SMTP(handler), "127.0.0.1", port + 1)
+    await asyncio.get_running_loop().create_server(lambda: SMTP(handler), "127.0.0.1", smtp)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.TCPSite(runner, "127.0.0.1", slack).start()
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))
