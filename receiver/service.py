@@ -1,11 +1,9 @@
 """The shell: puts the parts together, keeps time, and stops in good order.
 
-One loop, the pulse, carries out due windows and starts due messages; it sleeps until the next is due and
-is woken by whatever is committed. After a restart everything overdue is simply due.
+What is due is the pulse's; everything that is looked at now and then has a loop of its own.
 """
 
 import asyncio
-import contextlib
 import os
 import secrets
 import socket
@@ -24,13 +22,13 @@ from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.dispatcher import Dispatcher
 from receiver.engine import Engine
-from receiver.errors import StoreUnavailable
 from receiver.evidence import make_observer
 from receiver.loops import Loops
 from receiver.messages import Words
 from receiver.metrics import Metrics
 from receiver.plotting import make_plotter
 from receiver.policy_files import LOOK_EVERY, PolicyFiles, shown
+from receiver.pulse import Pulse
 from receiver.reconcile import EVERY, Reconciliation
 from receiver.records import Records
 from receiver.retention import EVERY as FORGET_EVERY
@@ -51,12 +49,6 @@ from receiver.writer import Writer
 from rules.load import Loaded, load_with_warnings
 from rules.policy import SECOND, Policy
 from rules.source import fingerprint
-
-LONGEST_NAP = 1.0
-"""Seconds the pulse sleeps at most: another replica may have planned something."""
-
-SHORTEST_NAP = 0.02
-"""Seconds between two pulses, so that under load one transaction serves many messages."""
 
 MISSED = 5
 """Looks that a loop may miss before `/-/ready` says so."""
@@ -96,8 +88,6 @@ class Service:
         self._read_as = fingerprint(paths)
         loaded = load_with_warnings(paths) if policy is None else Loaded(policy)
         self._policy, self._doubts = loaded.policy, shown(loaded.warnings)
-        self._wake = asyncio.Event()
-        self._beat = steady_clock()
         self._tasks: list[asyncio.Task[None]] = []
         self._loops = Loops(steady_clock, self._say_store)
         self._store_problem = ""
@@ -136,7 +126,6 @@ class Service:
         if self._writer:
             self._writer.attach(engine)
         self.desk = Desk(engine, self.clock, self._writer.call if self._writer else None)
-        self.desk.on_commit = self._wake.set
         self.desk.doubts = self._doubts
         reads = self._store.reads()
         senders = make_senders(settings, self.clock)
@@ -149,7 +138,8 @@ class Service:
         )
         records = Records(reads, words, lambda: engine.current)
         self.dispatcher = Dispatcher(self.desk, senders, words, records, worker, self._store.installation, self.metrics)
-        self.dispatcher.on_progress = self._wake.set
+        self._pulse = Pulse(self.desk, self._store, self.dispatcher, self._say_store)
+        self.desk.on_commit = self.dispatcher.on_progress = self._pulse.wake
         self.dispatcher.traces = self._traces
         self._observer = make_observer(settings, self.desk, reads, records)
         self._files = PolicyFiles(self._paths, self._read_as, settings, self.desk, self.metrics)
@@ -170,7 +160,7 @@ class Service:
             traces=self._traces,
         )
         await self._listen(app)
-        self._pulsing = asyncio.create_task(self._keep_pulse())
+        self._pulsing = asyncio.create_task(self._pulse.keep())
         if self._observer:
             self._tasks.append(asyncio.create_task(self._observer.observe()))
         self._start_looking(Canaries(self.desk, self._store, senders, words, self.metrics))
@@ -213,7 +203,7 @@ class Service:
         log.info("stopping: webhooks are refused, what is under way is finished")
         self.desk.closing = True
         await self.desk.settle(SETTLE)
-        self._wake.set()  # a last beat: what was accepted just now goes out, if it can
+        self._pulse.wake()  # a last beat: what was accepted just now goes out, if it can
         await asyncio.wait([self._pulsing], timeout=SETTLE)
         await self._loops.stop()
         for task in (self._pulsing, *self._tasks):
@@ -235,36 +225,6 @@ class Service:
         self._store.close()
         log.info("stopped")
 
-    async def _keep_pulse(self) -> None:
-        while True:
-            self._wake.clear()
-            due_at = await self._pulse()
-            if self.desk.closing:
-                return
-            nap = LONGEST_NAP if due_at is None else (due_at - self.clock()) / SECOND
-            await asyncio.sleep(SHORTEST_NAP)
-            if nap > SHORTEST_NAP:
-                await _either(self._wake, min(nap, LONGEST_NAP))
-
-    async def _pulse(self) -> Instant | None:
-        """Fire what is due, start what is due; returns when the next is due. Survives whatever happens."""
-        try:
-            if self.desk.failing:  # reading alone would not show whether writing goes again
-                await self.desk.run(self._store.probe)
-                self.desk.failing = ""
-            await self.desk.run(self.desk.engine.fire_due, self.clock())
-            await self.dispatcher.send_due()
-            due_at = await self.desk.run(self._store.next_due)
-        except StoreUnavailable as error:
-            self._say_store(str(error))
-            return None
-        except Exception:
-            log.exception("the pulse failed; it goes on")
-            return None
-        self._say_store("")
-        self._beat = steady_clock()
-        return due_at
-
     def _reference_clock(self) -> Instant:
         """The database's clock, where it has one of its own."""
         local = wall_clock()
@@ -282,12 +242,11 @@ class Service:
 
     def problems(self) -> list[str]:
         """Why the service is not ready; empty: it is."""
-        silent = steady_clock() - self._beat
         failing = self.desk.failing or self._store_problem
         found = ["it is stopping"] if self.desk.closing else []
         found += [failing] if failing else []
-        if silent > STUCK_AFTER:
-            found.append(f"no window was looked at for {silent // SECOND} s")
+        if self._pulse.silence > STUCK_AFTER:
+            found.append(f"no window was looked at for {self._pulse.silence // SECOND} s")
         if self.clock.skew > SKEW_LIMIT:
             found.append(f"the clock runs {self.clock.skew / SECOND:.0f} s ahead of its reference")
         if any(task.done() for task in self._tasks):
@@ -305,17 +264,6 @@ class Service:
     def _say_poison(self, item: object, error: Exception) -> None:
         self.metrics.poisoned()
         log.error("cannot decide on an event; the others went through", kind=type(item).__name__, exc_info=error)
-
-
-async def _either(event: asyncio.Event, seconds: float) -> None:
-    """Wait for the event, but no longer than that.
-
-    Not by `asyncio.wait_for`: on Python 3.11 it swallows a cancellation that meets the event, and the service
-    would never stop.
-    """
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
 
 
 async def serve(
