@@ -6,6 +6,7 @@ never a downgrade (DESIGN: Severity, Identity).
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from hashlib import sha256
 
 from msgspec import Struct
@@ -110,9 +111,10 @@ def sort(
     return [AlertsReceived(key, source, tuple(some), truncated) for key, some in alerts.items()]
 
 
-def incident_key(identity: tuple[object, ...]) -> str:
-    """SHA-256 of the identity as JSON, its names sorted."""
-    parts = [_quoted(part) if isinstance(part, str) else _canonical(part) for part in identity]
+@lru_cache(4096)  # a body's alerts mostly share theirs, and repeats come again and again
+def incident_key(identity: tuple[str | tuple[tuple[str, str], ...], ...]) -> str:
+    """SHA-256 of the identity as JSON, pairs as an object with its names sorted."""
+    parts = [_quoted(part) if isinstance(part, str) else _canonical(dict(part)) for part in identity]
     return sha256(f"[{', '.join(parts)}]".encode()).hexdigest()
 
 
@@ -168,11 +170,13 @@ def _in_words(source: str, group_labels: Mapping[str, str], labels: Mapping[str,
     return f"one incident per {', '.join(f'{name} {value}' for name, value in parts.items() if value) or 'source'}"
 
 
-def _identity(source: str, group_labels: Mapping[str, str], labels: Mapping[str, str]) -> tuple[object, ...]:
+def _identity(
+    source: str, group_labels: Mapping[str, str], labels: Mapping[str, str]
+) -> tuple[str | tuple[tuple[str, str], ...], ...]:
     """Not `groupKey`: it changes when routes are edited, and one alert may reach us through several receivers."""
     if is_not_wired(labels):
         return (source, NOT_WIRED)
     signal = labels.get("signal", "")
     if signal:
         return (source, labels.get("system", ""), signal)
-    return (source, labels.get("alertname", ""), dict(group_labels))
+    return (source, labels.get("alertname", ""), tuple(group_labels.items()))

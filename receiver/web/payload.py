@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Literal
+from typing import Annotated, Literal
 
 import orjson
-from pydantic import TypeAdapter
+from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from receiver.core.classify import Received
@@ -36,20 +37,23 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Texts = dict[str, str]
 
+_Label = Annotated[str, StringConstraints(max_length=LABEL_LIMIT)]
+_Text = Annotated[str, StringConstraints(max_length=TEXT_LIMIT)]
+
 
 class _Required(TypedDict):
     status: Literal["firing", "resolved"]
-    labels: Texts
+    labels: dict[_Label, _Label]
     startsAt: datetime
 
 
 class AlertDocument(_Required, total=False):
     """One alert, as far as it matters here."""
 
-    annotations: Texts | None
+    annotations: dict[_Label, _Text] | None
     endsAt: datetime | None
     fingerprint: str | None
-    generatorURL: str | None
+    generatorURL: _Text | None
 
 
 class _Listed(TypedDict):
@@ -59,7 +63,7 @@ class _Listed(TypedDict):
 class Document(_Listed, total=False):
     """The body, as far as it matters here."""
 
-    groupLabels: Texts | None
+    groupLabels: dict[_Label, _Label] | None
     truncatedAlerts: int | None
 
 
@@ -78,8 +82,11 @@ _DOCUMENT = TypeAdapter(Document)
 
 def parse(body: bytes) -> Payload:
     """Read a body. Raises pydantic's ValidationError."""
-    document = _DOCUMENT.validate_json(body)
-    if b"\\u0000" in body or (len(body) > LABEL_LIMIT and _is_long(document)):
+    try:
+        document = _DOCUMENT.validate_json(body)
+    except ValidationError as error:
+        document = _shorten(body, error)
+    if b"\\u0000" in body:
         document = _trim(document)
     return Payload(
         tuple([_received(alert) for alert in document["alerts"]]),
@@ -122,20 +129,11 @@ def fingerprint(labels: Mapping[str, str]) -> str:
     return sha256(orjson.dumps(labels, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
-def _is_long(document: Document) -> bool:
-    """Whether anything is longer than its cap."""
-    return _holds_long(document.get("groupLabels"), LABEL_LIMIT) or any(
-        _holds_long(alert["labels"], LABEL_LIMIT)
-        or _holds_long(alert.get("annotations"), TEXT_LIMIT)
-        or len(alert.get("generatorURL") or "") > TEXT_LIMIT
-        for alert in document["alerts"]
-    )
-
-
-def _holds_long(texts: Texts | None, limit: int) -> bool:
-    if not texts:
-        return False
-    return max(map(len, texts.values())) > limit or max(map(len, texts)) > LABEL_LIMIT
+def _shorten(body: bytes, error: ValidationError) -> Document:
+    """The body with everything cut to its cap, if that is all that is wrong with it. Raises the error if not."""
+    if any(fault["type"] != "string_too_long" for fault in error.errors(include_url=False, include_input=False)):
+        raise error
+    return _DOCUMENT.validate_python(_trim(from_json(body)))
 
 
 def _trim(document: Document) -> Document:
