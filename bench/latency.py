@@ -27,6 +27,9 @@ APART = 0.1
 REPEATED = 200
 """Incidents that the load repeats."""
 
+SETTLE = 10.0
+"""Seconds until their own pages are out: the peak is that of the repeats."""
+
 POLICY = (
     ingest.POLICY.replace(
         "{name: email, type: email, recipients: [oncall@example.com]}",
@@ -117,6 +120,7 @@ async def _measure(url: str, ears: Ears) -> list[Row]:
     rows = _rows("idle", await _pages(url, ears), "")
     repeated = [ingest.body(1) for _ in range(REPEATED)]
     await fire(url, prepare(url, repeated))
+    await asyncio.sleep(SETTLE)
     peak = await asyncio.to_thread(_peak, url, repeated)
     context = get_context("spawn")
     load = context.Process(target=paced, args=(url, repeated, peak / 2, PAGES * APART + 5), daemon=True)

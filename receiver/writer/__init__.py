@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 import structlog
 
 from receiver.engine import Engine
-from receiver.errors import StoreUnavailable
+from receiver.errors import StoreUnavailable, TocsinError
 from receiver.writer.wire import LENGTH, pack, unpack
 
 PATIENCE = 10.0
@@ -87,10 +87,12 @@ class Writer:
         async with self._one_at_a_time:
             if self._line.is_lost:
                 await self.close()
-                log.error(
-                    "the process that writes to the database ended; another is started", code=self._process.returncode
-                )
-                await self.start()
+                code = self._process.returncode
+                log.error("the process that writes to the database ended; another is started", code=code)
+                try:
+                    await self.start()
+                except TocsinError as error:
+                    raise StoreUnavailable(str(error)) from error
 
 
 class _Line(asyncio.Protocol):
