@@ -40,10 +40,6 @@ def run() -> list[Row]:
 
 def _receiver() -> Iterator[int]:
     """The receiver's processes: our own child that serves, and its child that writes."""
-    for child in _children(os.getpid()):
+    for child in servers.children(os.getpid()):
         if b"receiver.cli" in Path(f"/proc/{child}/cmdline").read_bytes():
-            yield from (child, *_children(child))
-
-
-def _children(process: int) -> list[int]:
-    return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+            yield from (child, *servers.children(child))

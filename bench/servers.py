@@ -19,6 +19,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def children(process: int) -> list[int]:
+    """The processes that a process has started and that have not ended; none where it has ended itself."""
+    try:
+        return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
 @contextmanager
 def process(arguments: list[str], ready_url: str, environment: dict[str, str] | None = None) -> Iterator[None]:
     """Run a server for as long as the block takes; it is ready when the URL answers 200."""

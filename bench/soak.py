@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import ingest, postgres
-from bench.servers import free_port
+from bench.servers import children, free_port
 from receiver.demo.stand_ins import Providers, start_mailbox, start_web
 
 DURATION = 600.0
@@ -67,6 +67,8 @@ class Outcome:
     duplicated: int
     lost: int
     killed: int
+    writers: int
+    """Killed alone; the others end with their service."""
     stopped: int
 
 
@@ -104,9 +106,15 @@ class Replica:
                     await asyncio.sleep(0.1)
 
     def send(self, number: signal.Signals) -> None:
-        """A signal to the process."""
+        """A signal to the service."""
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
+
+    def send_to_writer(self, number: signal.Signals) -> None:
+        """A signal to the process that writes for it."""
+        for child in children(self._process.pid) if self._process is not None else ():
+            with suppress(ProcessLookupError):
+                os.kill(child, number)
 
     async def kill(self) -> None:
         """It ends in the middle of whatever it does."""
@@ -129,7 +137,7 @@ class Soak:
         self._serial = 0
         self.accepted: set[int] = set()
         self.told = Delivered()
-        self.killed = self.stopped = 0
+        self.killed = self.writers = self.stopped = 0
         self.replicas: list[Replica] = []
 
     async def run(self, seconds: float, incident: Callable[[], Any] = lambda: None) -> Outcome:
@@ -149,7 +157,8 @@ class Soak:
             await runner.cleanup()
         told = len(self.accepted) - len(lost)
         where = f"{self._database.partition(':')[0]}, {self._count} process{'es' if self._count > 1 else ''}"
-        return Outcome(where, len(self.accepted), told, self.told.duplicated, len(lost), self.killed, self.stopped)
+        hurt = (self.killed, self.writers, self.stopped)
+        return Outcome(where, len(self.accepted), told, self.told.duplicated, len(lost), *hurt)
 
     def _settings(self, smtp: str, web: str) -> tuple[list[str], dict[str, str]]:
         policy = self._folder / "policy.yaml"
@@ -170,7 +179,8 @@ class Soak:
         await asyncio.sleep(seconds / 2)
         await asyncio.to_thread(incident)
         await asyncio.sleep(seconds / 2)
-        while not (self.killed and (self.stopped or len(self.replicas) == 1)):  # noqa: ASYNC110 - else it proves nothing
+        alone = len(self.replicas) == 1
+        while not (self.killed and self.writers and (self.stopped or alone)):  # noqa: ASYNC110 - else it proves nothing
             await asyncio.sleep(0.1)
         for task in (*load, chaos):
             task.cancel()
@@ -200,21 +210,30 @@ class Soak:
             return False
 
     async def _kill(self) -> None:
-        """Every few seconds a process is killed, or (where there are others) stopped for a while."""
+        """Every few seconds a service is killed, or its writer, or (where there are others) both stop for a while."""
         while True:
             await asyncio.sleep(self._dice.uniform(*self._every))
             victim = self._dice.choice(self.replicas)
-            if len(self.replicas) > 1 and (self.killed + self.stopped) % 3 == 1:
+            turn = (self.killed + self.writers + self.stopped) % 4
+            if turn == 1:
+                self.writers += 1
+                victim.send_to_writer(signal.SIGKILL)
+            elif turn == 2 and len(self.replicas) > 1:
                 self.stopped += 1
-                victim.send(signal.SIGSTOP)
-                try:
-                    await asyncio.sleep(self._dice.uniform(1, 4))
-                finally:
-                    victim.send(signal.SIGCONT)
+                await self._stop(victim)
             else:
                 self.killed += 1
                 await victim.kill()
                 await asyncio.shield(victim.start())
+
+    async def _stop(self, victim: Replica) -> None:
+        victim.send(signal.SIGSTOP)
+        victim.send_to_writer(signal.SIGSTOP)
+        try:
+            await asyncio.sleep(self._dice.uniform(1, 4))
+        finally:
+            victim.send_to_writer(signal.SIGCONT)
+            victim.send(signal.SIGCONT)
 
     async def _settle(self) -> set[int]:
         """Everything that was killed is up again; wait until all is told, or patience ends."""
@@ -249,7 +268,7 @@ def main() -> None:
         outcomes.append(asyncio.run(Soak(f"sqlite:///{one / 'tocsin.db'}", 1, one).run(seconds)))
         with postgres.database(many) as url:
             outcomes.append(asyncio.run(Soak(url, 3, many).run(seconds)))
-    columns = ("where", "accepted", "delivered", "duplicated", "lost", "killed", "stopped")
+    columns = ("where", "accepted", "delivered", "duplicated", "lost", "killed", "writers", "stopped")
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for each in outcomes:
         table.add_row(*(str(getattr(each, name)) for name in columns))
