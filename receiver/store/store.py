@@ -29,8 +29,8 @@ from receiver.store.statements import (
 )
 from receiver.store.transaction import SqlTransaction
 
-LET_GO = 3.0
-"""Seconds that a process whose service was killed may take to end what it was writing."""
+LET_GO = 6.0
+"""Seconds that a process whose service was killed may take to end: longer than it waits for a lock."""
 
 
 def open_store(url: str, *, to_serve: bool = False) -> "SqlStore":
