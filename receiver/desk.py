@@ -28,7 +28,7 @@ BATCH_LIMIT = 500
 
 
 ANSWER_WITHIN = 15.0
-"""Seconds for a batch to be committed; Alertmanager's own patience is unknown to us, 10 s at least."""
+"""Seconds for a request to be committed; Alertmanager's own patience is unknown to us, 10 s at least."""
 
 
 class Desk:
@@ -39,11 +39,16 @@ class Desk:
         engine: Engine,
         clock: Callable[[], Instant],
         call: Callable[..., Awaitable[Any]] | None = None,
+        patience: float = ANSWER_WITHIN,
     ) -> None:
-        """`call` runs a method of the engine or of the store elsewhere; without it, a thread here does."""
+        """`call` runs a method of the engine or of the store elsewhere; without it, a thread here does.
+
+        `patience`: seconds that a request may take.
+        """
         self.engine = engine
         self.clock = clock
         self._call = call or self._call_here
+        self._patience = patience
         self._thread = ThreadPoolExecutor(1, "tocsin-store")
         self._readers = ThreadPoolExecutor(1, "tocsin-read")
         self._waiting: deque[Asking] = deque()
@@ -66,9 +71,13 @@ class Desk:
         loop = asyncio.get_running_loop()
         futures = [loop.create_future() for _ in requests]
         self._waiting.extend(zip(requests, futures, strict=True))
+        patience = loop.call_later(self._patience, self._refuse_late, futures)
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._drain())
-        return list(await asyncio.gather(*futures)) if len(futures) != 1 else [await futures[0]]
+        try:
+            return list(await asyncio.gather(*futures)) if len(futures) != 1 else [await futures[0]]
+        finally:
+            patience.cancel()
 
     async def run(self, work: Callable[..., Out], *arguments: Any) -> Out:
         """Run a method of the engine or of the store, in turn with everything else that writes."""
@@ -92,30 +101,35 @@ class Desk:
         self._readers.shutdown()
 
     async def _drain(self) -> None:
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH_LIMIT, len(self._waiting)))]
-            patience = asyncio.get_running_loop().call_later(ANSWER_WITHIN, self._refuse_late, batch)
+        while batch := self._next():
             try:
                 results = await self.run(self.engine.handle, [request for request, _ in batch], self.clock())
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
                 self.failing = str(error) if isinstance(error, StoreUnavailable) else ""
-                _refuse(batch, error)
+                _refuse([future for _, future in batch], error)
                 continue
-            finally:
-                patience.cancel()
             self.failing = ""
             for (_, future), result in zip(batch, results, strict=True):
                 if not future.done():
                     future.set_result(result)
             self.on_commit()
 
-    def _refuse_late(self, batch: Sequence[Asking]) -> None:
-        """Nobody waits longer for a database that does not answer; what has not gone there yet never does."""
-        _refuse([*batch, *self._waiting], StoreUnavailable(f"the database did not answer within {ANSWER_WITHIN:.0f} s"))
-        self._waiting.clear()
+    def _next(self) -> list[Asking]:
+        """What waits, as far as somebody still waits for it."""
+        batch: list[Asking] = []
+        while self._waiting and len(batch) < BATCH_LIMIT:
+            asking = self._waiting.popleft()
+            if not asking[1].done():
+                batch.append(asking)
+        return batch
+
+    def _refuse_late(self, futures: Sequence[asyncio.Future[Result]]) -> None:
+        """Nobody waits longer for a database that does not answer."""
+        self.failing = f"the database did not answer within {self._patience:g} s"
+        _refuse(futures, StoreUnavailable(self.failing))
 
 
-def _refuse(batch: Sequence[Asking], error: Exception) -> None:
-    for _, future in batch:
+def _refuse(futures: Sequence[asyncio.Future[Result]], error: Exception) -> None:
+    for future in futures:
         if not future.done():
             future.set_exception(error)

@@ -81,8 +81,8 @@ class Dispatcher:
         """Claim what is due and start sending it; returns how many messages were started."""
         engine, now = self._desk.engine, self._desk.clock()
         busy = frozenset(name for name, count in self._in_flight.items() if count >= IN_FLIGHT)
-        deliveries = await self._desk.run(engine.claim, now, self._worker, busy)
         claimed_at = steady_clock()
+        deliveries = await self._desk.run(engine.claim, now, self._worker, busy)
         for delivery in deliveries:
             self._in_flight[_channel(delivery)] += 1
             task = asyncio.create_task(self._carry(delivery, claimed_at))

@@ -103,6 +103,10 @@ class Engine:
         self._playbooks[playbook.digest] = self._current = playbook
         self._configured = frozenset(configured)
 
+    def known_playbook(self, version: str) -> Playbook:
+        """A policy version that was met before. Raises KeyError."""
+        return self._playbooks[version]
+
     def playbook(self, version: str) -> Playbook:
         """A policy version. Raises StoreUnavailable."""
         if version in self._playbooks:

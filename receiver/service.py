@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
@@ -83,6 +84,8 @@ class Service:
         """`policy` given (the demo): used as it is; `paths` are read again at reload. `record`: keep webhooks there."""
         self._record = record
         self._recorder: Recorder | None = None
+        self._opened = AsyncExitStack()
+        """The way to the database, for as long as it runs."""
         self._settings = settings
         self._paths = paths
         self._read_as = fingerprint(paths)
@@ -93,7 +96,11 @@ class Service:
         self._store_problem = ""
 
     async def __aenter__(self) -> Self:
-        await self._start()
+        try:
+            await self._start()
+        except BaseException:
+            await self._opened.aclose()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -116,16 +123,18 @@ class Service:
             log.warning("odd setting", what=warning)
         self._recorder = Recorder(self._record) if self._record else None
         self.metrics = Metrics()
-        self._writer = None
+        self._store = open_store(settings.database, to_serve=True)
+        self._opened.callback(self._store.close)
+        writer = None
         if not is_in_memory(settings.database):
-            self._writer = await Writer(settings.database, settings.log_format, self.metrics.poisoned).start()
-        self._store = open_store(settings.database)
+            writer = await Writer(settings, self._store, self.metrics.poisoned).start()
+            self._opened.push_async_callback(writer.close)
         self.clock = Clock(self._reference_clock)
         configured = configured_channels(self._policy, settings)
         engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison)
-        if self._writer:
-            self._writer.attach(engine)
-        self.desk = Desk(engine, self.clock, self._writer.call if self._writer else None)
+        if writer:
+            writer.attach(engine)
+        self.desk = Desk(engine, self.clock, writer.call if writer else None)
         self.desk.doubts = self._doubts
         reads = self._store.reads()
         senders = make_senders(settings, self.clock)
@@ -220,9 +229,7 @@ class Service:
         await asyncio.gather(*(sender.close() for sender in self.dispatcher.senders.values()), return_exceptions=True)
         await asyncio.to_thread(self._traces.close)
         self.desk.close()
-        if self._writer:
-            await self._writer.close()
-        self._store.close()
+        await self._opened.aclose()
         log.info("stopped")
 
     def _reference_clock(self) -> Instant:

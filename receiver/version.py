@@ -28,6 +28,12 @@ def commit(root: Path) -> str:
     return (kept.read_text(encoding="utf-8").strip() if kept.is_file() else "") or UNKNOWN
 
 
+def installed() -> str:
+    """What is installed now: it changes when the files of a running Tocsin are replaced."""
+    kept = PACKAGE / KEPT
+    return f"{_version()} {kept.read_text(encoding='utf-8').strip() if kept.is_file() else UNKNOWN}"
+
+
 def _version() -> str:
     try:
         return version("tocsin")

@@ -23,6 +23,9 @@ HEARTBEATS = frozenset({"TocsinHeartbeat", "Watchdog"})
 NOT_WIRED = "not_wired_yet"
 """The type of the one incident that all signals share which Prometheus has not seen within a day, or ever."""
 
+REMEMBERED = 2000
+"""Characters of an identity whose key is kept at hand; a stranger's may be as long as a body."""
+
 _canonical = json.JSONEncoder(sort_keys=True).encode
 _quoted = json.encoder.encode_basestring_ascii  # what `_canonical` does with a text, without the way there
 
@@ -111,10 +114,15 @@ def sort(
     return [AlertsReceived(key, source, tuple(some), truncated) for key, some in alerts.items()]
 
 
-@lru_cache(4096)  # a body's alerts mostly share theirs, and repeats come again and again
 def incident_key(identity: tuple[str | tuple[tuple[str, str], ...], ...]) -> str:
     """SHA-256 of the identity as JSON, pairs as an object with its names sorted."""
-    parts = [_quoted(part) if isinstance(part, str) else _canonical(dict(part)) for part in identity]
+    parts = tuple(_quoted(part) if isinstance(part, str) else _canonical(dict(part)) for part in identity)
+    digest = _digest if sum(map(len, parts)) <= REMEMBERED else _digest.__wrapped__
+    return digest(parts)
+
+
+@lru_cache(1024)  # a body's alerts mostly share theirs, and repeats come again and again
+def _digest(parts: tuple[str, ...]) -> str:
     return sha256(f"[{', '.join(parts)}]".encode()).hexdigest()
 
 

@@ -7,7 +7,6 @@ ends, however it ends. Used by the store when it is opened to be served, and by 
 import os
 import sqlite3
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -21,16 +20,21 @@ _SIDES = ("-wal", "-shm")
 """What SQLite keeps beside a database; they belong to it."""
 
 
-def take_ownership(path: Path, patience: float = 0.0) -> Callable[[], None]:
-    """Be the one process that serves the file; returns what lets it go. Raises DatabaseInUse.
+def take_ownership(path: Path, patience: float = 0.0) -> int | None:
+    """Be the one that serves the file, until all copies of the handle that this returns are closed.
 
-    `patience`: seconds that another may take to let it go.
+    `patience`: seconds that another may take to let it go. Raises DatabaseInUse, and StoreUnavailable where the lock
+    cannot be made. None: this system has no such locks.
     """
     try:
         import fcntl  # noqa: PLC0415 - not on every system; without it nothing can be promised
     except ImportError:
-        return lambda: None
-    handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return None
+    lock = path.with_name(f"{path.name}.lock")
+    try:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreUnavailable(f"{lock} cannot be written: {error.strerror}") from error
     given_up = time.monotonic() + patience
     while True:
         try:
@@ -43,7 +47,7 @@ def take_ownership(path: Path, patience: float = 0.0) -> Callable[[], None]:
             raise DatabaseInUse(
                 f"another Tocsin serves {path}; stop it first (several replicas need PostgreSQL)"
             ) from error
-        return lambda: os.close(handle)
+        return handle
 
 
 def copy_out(database: Database, path: Path) -> None:
@@ -89,7 +93,7 @@ def restore(url: str, backup: Path) -> Path | None:
     if own.exists() and backup.exists() and backup.samefile(own):
         raise StoreUnavailable(f"{backup} is the database itself")
     _check(backup)
-    let_go = take_ownership(own)
+    handle = take_ownership(own)
     try:
         fresh = own.with_name(f"{own.name}.restoring")
         _prepare(backup, fresh)
@@ -98,7 +102,8 @@ def restore(url: str, backup: Path) -> Path | None:
     except OSError as error:
         raise StoreUnavailable(f"{own} cannot be replaced: {error.strerror}") from error
     finally:
-        let_go()
+        if handle is not None:
+            os.close(handle)
     return kept
 
 

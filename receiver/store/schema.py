@@ -35,8 +35,6 @@ def _partial(name: str, *columns: Any, where: str) -> Index:
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
-_DUE = ("level", "due_at", "channel")
-
 # Beside these, what finds words in titles, where the database has it (migration 0004, `receiver.store.search`).
 incidents = Table(
     "incidents",

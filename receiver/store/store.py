@@ -1,7 +1,8 @@
 """The store: opened once by the service, used by the engine (`receiver.work.Store`) and, to read, by everyone."""
 
+import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,31 +42,30 @@ def open_store(url: str, *, to_serve: bool = False) -> "SqlStore":
     database), DatabaseInUse, SchemaTooNew, StoreDamaged and StoreUnavailable.
     """
     database = Database(url)
-    let_go = take_ownership(database.file, LET_GO) if to_serve and database.file else _nothing
+    lock = take_ownership(database.file, LET_GO) if to_serve and database.file else None
     try:
         database.migrate()
-        store = SqlStore(database, let_go)
-        if let_go is not _nothing:
+        store = SqlStore(database, lock)
+        if lock is not None:
             store.release_leases()
     except BaseException as error:
         database.close()
-        let_go()
+        if lock is not None:
+            os.close(lock)
         if isinstance(error, DBAPIError):  # not a state of the store that we know: no rights, other tables …
             raise StoreUnavailable(f"{database.name} cannot be used: {error.orig}") from error
         raise
     return store
 
 
-def _nothing() -> None:
-    return
-
-
 class SqlStore:
     """Where everything is kept. Errors are StoreUnavailable and StoreConflict."""
 
-    def __init__(self, database: Database, let_go: Callable[[], None] = _nothing) -> None:
+    def __init__(self, database: Database, lock: int | None = None) -> None:
+        """`lock`: the handle of the lock on a file that is served."""
         self._database = database
-        self._let_go = let_go
+        self.lock = lock
+        """Whoever has a copy of this handle keeps the file from others."""
         self._reads = Reads(database)
         self.installation = self._remember("installation", secrets.token_hex(4))
         """Tells this installation from others, in idempotency keys; made once, when the database is."""
@@ -160,7 +160,9 @@ class SqlStore:
     def close(self) -> None:
         """Close all connections; the file is anybody's."""
         self._database.close()
-        self._let_go()
+        if self.lock is not None:
+            os.close(self.lock)
+            self.lock = None
 
     def _remember(self, name: str, value: str) -> str:
         """What is kept under that name; `value`, if nothing is yet."""

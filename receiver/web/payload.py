@@ -130,10 +130,15 @@ def fingerprint(labels: Mapping[str, str]) -> str:
 
 
 def _shorten(body: bytes, error: ValidationError) -> Document:
-    """The body with everything cut to its cap, if that is all that is wrong with it. Raises the error if not."""
-    if any(fault["type"] != "string_too_long" for fault in error.errors(include_url=False, include_input=False)):
+    """The body with everything cut to its cap. Raises what is wrong with it beside that."""
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    if not any(fault["type"] == "string_too_long" for fault in faults):
         raise error
-    return _DOCUMENT.validate_python(_trim(from_json(body)))
+    try:
+        document = _trim(from_json(body))
+    except (AttributeError, KeyError, TypeError):  # nothing that could be cut
+        raise error from None
+    return _DOCUMENT.validate_python(document)
 
 
 def _trim(document: Document) -> Document:

@@ -44,6 +44,9 @@ PAGE_POLICY = (
 )
 """The Content-Security-Policy of pages: nothing inline, nothing from elsewhere."""
 
+NAME_LIMIT = 100
+"""Characters of a name that are told."""
+
 MOST_FAULTS = 20
 """Faults of one body that are told."""
 
@@ -88,7 +91,10 @@ STOPPING.hangs_up = True  # the next try finds another replica, or waits for the
 def invalid(error: ValidationError, what: str) -> Problem:
     """A body or a query that breaks its model: what is wrong where, without what was sent."""
     faults = [
-        {"where": ".".join(map(str, fault["loc"])), "what": fault["msg"].removeprefix("Value error, ")}
+        {
+            "where": ".".join(str(part)[:NAME_LIMIT] for part in fault["loc"]),
+            "what": fault["msg"].removeprefix("Value error, "),
+        }
         for fault in error.errors(include_url=False, include_context=False, include_input=False)[:MOST_FAULTS]
     ]
     said = "; ".join(f"{fault['where'] or what}: {fault['what']}" for fault in faults[:3])

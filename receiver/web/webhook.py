@@ -21,7 +21,7 @@ from receiver.errors import StoreUnavailable
 from receiver.metrics import Metrics
 from receiver.requests import Result
 from receiver.settings import Settings
-from receiver.traces import Traces
+from receiver.traces import NoTraces, Traces
 from receiver.web.access import WebhookAccess
 from receiver.web.body import read_body
 from receiver.web.payload import Payload, parse
@@ -48,7 +48,7 @@ class Webhook:
         recorder: Recorder | None = None,
         traces: Traces | None = None,
     ) -> None:
-        self._traces = traces
+        self._traces = None if isinstance(traces, NoTraces) else traces
         self._desk = desk
         self._clock = clock
         self._metrics = metrics
@@ -61,7 +61,7 @@ class Webhook:
         try:
             self._access.require(request)
             self._require_open()
-            numbers = await self._take(await read_body(request), request.query.get("source", ""), began)
+            numbers = await self._take(await read_body(request), request.query.get("source", ""))
         except Problem as problem:
             self._refuse(problem)
             raise
@@ -78,7 +78,8 @@ class Webhook:
         if self._desk.closing:
             raise STOPPING.with_traceback(None)
 
-    async def _take(self, body: bytes, source: str, began: int) -> list[int]:
+    async def _take(self, body: bytes, source: str) -> list[int]:
+        began = steady_clock()
         try:
             payload = parse(body)
         except ValidationError as error:

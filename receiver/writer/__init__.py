@@ -1,7 +1,7 @@
 """The process that writes: it owns the database's writing end and runs the engine on it.
 
 Threads of one interpreter share a lock, so that what HTTP takes and what decisions and SQL take would add up; in two
-processes they run side by side (docs/decisions/0013). `Writer` is the service's end: `Writer.call` is given a
+processes they run side by side (docs/decisions/0014). `Writer` is the service's end: `Writer.call` is given a
 method of the service's own engine or store and has the other process run it. Rules: data goes over and exceptions
 come back, one answer after the other, in order; a process that dies is StoreUnavailable to whoever waits, and the
 next takes its place, as after a crash; it ends when the service does, however that ends.
@@ -12,16 +12,29 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from contextlib import suppress
+from typing import Any, Self
 
 import structlog
 
 from receiver.engine import Engine
 from receiver.errors import StoreUnavailable, TocsinError
+from receiver.settings import Settings
+from receiver.store import SqlStore
+from receiver.version import installed
 from receiver.writer.wire import LENGTH, pack, unpack
 
 PATIENCE = 10.0
 """Seconds that the other process may take to end when it has nothing left to do."""
+
+HUNG = 60.0
+"""Seconds without an answer after which it is killed: longer than anything that it does takes."""
+
+START_APART = 1.0
+"""Seconds between two tries to start another."""
+
+TRIES = 3
+"""To find a policy version that only the database has, while whoever is to be paged waits."""
 
 log = structlog.get_logger()
 
@@ -29,18 +42,22 @@ log = structlog.get_logger()
 class Writer:
     """The service's end."""
 
-    def __init__(self, database: str, log_format: Literal["text", "json"], on_poison: Callable[[], None]) -> None:
-        """`on_poison` hears of events that cannot be decided; `start` starts the process."""
-        self._opening = (database, log_format)
+    def __init__(self, settings: Settings, store: SqlStore, on_poison: Callable[[], None]) -> None:
+        """`store` is the service's own, and keeps the file from others. `on_poison` hears of undecidable events."""
+        self._opening = (settings.database, settings.log_format, installed())
+        self._kept = () if store.lock is None else (store.lock,)
         self._on_poison = on_poison
         self._one_at_a_time = asyncio.Lock()
+        self._failed_at = -START_APART
+        self._is_closed = False
 
     async def start(self) -> Self:
-        """Start the process, which opens the database to serve it. Raises what `open_store` raises."""
+        """Start the process, which opens the database. Raises what `open_store` raises, and OSError."""
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-P", "-m", "receiver.writer", str(theirs.fileno())]
-            self._process = await asyncio.create_subprocess_exec(*command, pass_fds=[theirs.fileno()])
+            handed = (theirs.fileno(), *self._kept)
+            self._process = await asyncio.create_subprocess_exec(*command, pass_fds=handed, start_new_session=True)
         loop = asyncio.get_running_loop()
         _, self._line = await loop.create_unix_connection(_Line, sock=ours)
         try:
@@ -48,7 +65,7 @@ class Writer:
         except StoreUnavailable as error:
             failure = error
         if failure is not None:
-            await self.close()
+            await self._let_go()
             raise failure
         return self
 
@@ -65,8 +82,15 @@ class Writer:
         """Run a method of an Engine or a SqlStore over there. Raises what it raises, and StoreUnavailable."""
         await self._require_line()
         target = type(work.__self__).__name__  # type: ignore[attr-defined] # a bound method
-        answer = await self._line.ask(pack((self._engine.standing, target, work.__name__, arguments)))
-        value, failure, poisoned = unpack(answer, self._engine.playbook)
+        question = pack((self._engine.standing, target, work.__name__, arguments))
+        try:
+            async with asyncio.timeout(HUNG):
+                answer = await self._line.ask(question)
+        except TimeoutError:
+            log.error("the process that writes to the database hangs; it is killed", seconds=HUNG)
+            self._kill()
+            raise StoreUnavailable(f"the process that writes gave no answer within {HUNG:.0f} s") from None
+        value, failure, poisoned = await self._read(answer)
         for _ in range(poisoned):
             self._on_poison()
         if failure is not None:
@@ -74,25 +98,53 @@ class Writer:
         return value
 
     async def close(self) -> None:
-        """Let it end, when what it is doing is done."""
+        """Let it end, when what it is doing is done; nothing is asked after that."""
+        async with self._one_at_a_time:
+            self._is_closed = True
+            await self._let_go()
+
+    async def _read(self, answer: bytes) -> Any:
+        """The answer; a policy version that we don't know yet is looked up, but not on the event loop."""
+        for tries in range(TRIES):
+            try:
+                return unpack(answer, self._engine.known_playbook)
+            except KeyError as unknown:
+                with suppress(StoreUnavailable):
+                    await asyncio.to_thread(self._engine.playbook, unknown.args[0])
+                await asyncio.sleep(tries)
+        return unpack(answer, self._engine.playbook)
+
+    async def _let_go(self) -> None:
+        process = self._process
         self._line.close()
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._process.wait()
+                await process.wait()
         except TimeoutError:
+            self._kill()
+            await process.wait()
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
             self._process.kill()
-            await self._process.wait()
 
     async def _require_line(self) -> None:
         async with self._one_at_a_time:
-            if self._line.is_lost:
-                await self.close()
-                code = self._process.returncode
-                log.error("the process that writes to the database ended; another is started", code=code)
-                try:
-                    await self.start()
-                except TocsinError as error:
-                    raise StoreUnavailable(str(error)) from error
+            if not self._line.is_lost:
+                return
+            if self._is_closed:
+                raise StoreUnavailable("Tocsin is stopping")
+            loop = asyncio.get_running_loop()
+            if loop.time() - self._failed_at < START_APART:
+                raise StoreUnavailable("the process that writes to the database cannot be started")
+            await self._let_go()
+            code = self._process.returncode
+            log.error("the process that writes to the database ended; another is started", code=code)
+            try:
+                await self.start()
+            except (TocsinError, OSError) as error:
+                self._failed_at = loop.time()
+                raise StoreUnavailable(str(error)) from error
 
 
 class _Line(asyncio.Protocol):

@@ -1,8 +1,12 @@
 """The process that writes: ``python -m receiver.writer FD``, started by `receiver.writer.Writer`."""
 
+import os
+import select
 import signal
 import socket
 import sys
+import threading
+import time
 from io import BufferedReader
 from typing import Any
 
@@ -10,12 +14,16 @@ import structlog
 
 from receiver.clock import wall_clock
 from receiver.engine import Engine, Standing
-from receiver.errors import TocsinError
+from receiver.errors import StoreUnavailable, TocsinError
 from receiver.garbage import calm_down
 from receiver.logs import configure_logs
-from receiver.store import open_store
+from receiver.store import SqlStore, open_store
+from receiver.version import installed
 from receiver.writer.wire import LENGTH, pack, unpack
 from rules.stored import parse
+
+GRACE = 3.0
+"""Seconds that a transaction under way may take when the service is gone."""
 
 log = structlog.get_logger()
 
@@ -30,51 +38,50 @@ class Clerk:
         self._poisoned = 0
 
     def serve(self) -> None:
-        """Open the database and answer; returns when the service has hung up."""
-        database, log_format = self._hear()
+        """Open the database and answer. Raises EOFError or ConnectionError when the service has hung up."""
+        database, log_format, version = self._hear()
         configure_logs(log_format)
         try:
-            self._store = open_store(database, to_serve=True)
+            if installed() != version:
+                raise StoreUnavailable("this Tocsin's files were replaced while it ran: restart it")
+            self._store: SqlStore = open_store(database)
         except TocsinError as error:
             self._line.sendall(pack(_bare(error)))
             return
         self._line.sendall(pack(None))
         try:
             while True:
-                self._line.sendall(pack(self._answer(*self._hear())))
+                self._line.sendall(self._answer(*self._hear()))
         finally:
             self._store.close()
 
     def _hear(self) -> Any:
-        """Raises EOFError when the service has hung up."""
         head = self._heard.read(LENGTH.size)
         body = self._heard.read(LENGTH.unpack(head)[0]) if len(head) == LENGTH.size else b""
         if not body:
             raise EOFError
         return unpack(body)
 
-    def _answer(
-        self, standing: Standing, target: str, method: str, arguments: tuple[Any, ...]
-    ) -> tuple[Any, Exception | None, int]:
-        """What came of it: value, what it raised, and how many events could not be decided."""
-        value: Any = None
-        failure: Exception | None = None
+    def _answer(self, standing: Standing, target: str, method: str, arguments: tuple[Any, ...]) -> bytes:
+        """What came of it, packed: value, what it raised, and how many events could not be decided."""
+        failure: Exception
         self._poisoned = 0
         try:
             on = self._stand(standing) if target == Engine.__name__ else self._store
-            value = getattr(on, method)(*arguments)
+            return pack((getattr(on, method)(*arguments), None, self._poisoned))
         except TocsinError as error:
             failure = _bare(error)
         except Exception as error:
             log.exception("failed unexpectedly", what=method)
             failure = RuntimeError(type(error).__name__)
-        return value, failure, self._poisoned
+        return pack((None, failure, self._poisoned))
 
     def _stand(self, standing: Standing) -> Engine:
         """The engine, as the service's own stands."""
         if self._engine is None:
             document = self._store.reads().policy(standing.policy)
-            assert document is not None, "the service stores a policy before it uses it"
+            if document is None:  # the service stores a policy before it uses it
+                raise StoreUnavailable("the database has lost the policy in use: restart Tocsin")
             self._engine = Engine(self._store, parse(document), standing.configured, wall_clock(), self._say_poison)
             calm_down()
         self._engine.stand(standing)
@@ -90,11 +97,20 @@ def _bare(error: TocsinError) -> TocsinError:
     return error.with_traceback(None)
 
 
+def _end_with(line: socket.socket) -> None:
+    """When the service is gone nobody hears what comes of a transaction that may hang."""
+    watch = select.poll()
+    watch.register(line, select.POLLRDHUP)
+    watch.poll()
+    time.sleep(GRACE)
+    os._exit(1)
+
+
 def main() -> None:
     """Answer the service at the other end of the socket whose number is the argument."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # they are for the service, which then lets us go
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is for the service, which then lets us go
     with socket.socket(fileno=int(sys.argv[1])) as line:
+        threading.Thread(target=_end_with, args=(line,), daemon=True).start()
         try:
             Clerk(line).serve()
         except (EOFError, ConnectionError):

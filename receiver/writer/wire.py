@@ -16,14 +16,14 @@ from receiver.core.model import Incident
 from receiver.core.plan import Playbook
 from receiver.store.codec import read_incident, to_json
 
-LENGTH = Struct("!I")
+LENGTH = Struct("!Q")
 """Bytes that follow."""
 
 
 class _Pickler(pickle.Pickler):
     dispatch_table = {  # noqa: RUF012 - pickle's own name and kind of attribute
         **copyreg.dispatch_table,
-        MappingProxyType: lambda view: (MappingProxyType, (dict(view),)),
+        MappingProxyType: lambda view: (_view, (dict(view),)),
         Playbook: lambda playbook: (_playbook, (playbook.digest,)),
         Incident: lambda incident: (_incident, (to_json(incident),)),
     }
@@ -41,6 +41,10 @@ class _Unpickler(pickle.Unpickler):
 def _playbook(_digest: str) -> NoReturn:
     """Stands in a pickle for what the reader looks policy versions up with."""
     raise NotImplementedError
+
+
+def _view(words: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(words)
 
 
 def _incident(doc: str) -> Incident:

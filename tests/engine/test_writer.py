@@ -4,20 +4,26 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from receiver.audit import Origin
-from receiver.core.events import Acknowledge, Declare
+from receiver.core.events import Acknowledge, Declare, Delivered
 from receiver.core.model import Instant, State
+from receiver.desk import Desk
 from receiver.engine import Engine
-from receiver.errors import DatabaseInUse, SettingsError, StoreDamaged, StoreUnavailable
-from receiver.requests import Asked, ForIncident, Result
+from receiver.errors import DatabaseInUse, StoreDamaged, StoreUnavailable
+from receiver.requests import Asked, ForIncident, Report, Result
+from receiver.settings import Settings
 from receiver.store import SqlStore, open_store
+from receiver.store.files import take_ownership
 from receiver.writer import Writer
+from receiver.writer.wire import LENGTH, pack, unpack
 from tests.core.guide import ALL, POLICY
 from tests.core.world import START
 from tests.engine.house import MINUTE, firing
@@ -41,11 +47,15 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'tocsin.db'}"
 
 
+def settings(url: str) -> Settings:
+    return Settings.read({"TOCSIN_DATABASE": url})
+
+
 @pytest.fixture
 async def house(url: str) -> AsyncIterator[House]:
     poisoned: list[None] = []
-    writer = await Writer(url, "text", lambda: poisoned.append(None)).start()
-    store = open_store(url)
+    store = open_store(url, to_serve=True)
+    writer = await Writer(settings(url), store, lambda: poisoned.append(None)).start()
     engine = Engine(store, POLICY, ALL, START)
     writer.attach(engine)
     yield House(writer, engine, store, poisoned)
@@ -131,9 +141,53 @@ async def test_errors_are_the_same_as_here(house: House, tmp_path: Path) -> None
         await house.handle(firing("key"))
 
 
-async def test_a_database_that_cannot_be_opened_is_said_at_the_start(url: str, house: House) -> None:
-    """What opening it raises is raised by the start: served by another, or no such kind."""
-    with pytest.raises(DatabaseInUse, match="another Tocsin serves"):
-        await Writer(url, "text", lambda: None).start()
-    with pytest.raises(SettingsError):
-        await Writer("mysql://db", "text", lambda: None).start()
+async def test_what_is_under_way_outlives_it(house: House) -> None:
+    """Messages that the service is sending when it dies are not sent by another as well: their reports count."""
+    await house.handle(firing("key", level=4))
+    claimed = await house.writer.call(house.engine.claim, Instant(START), "worker")
+    os.kill(house.writer.pid, signal.SIGKILL)
+    reports = [Report(each, Delivered("ref")) for delivery in claimed for each, _ in delivery.items]
+    assert reports
+    with suppress(StoreUnavailable):  # it may not be known yet that it died
+        await house.writer.call(house.store.probe)
+    assert await house.writer.call(house.engine.report, reports, Instant(START)) == len(reports)
+
+
+async def test_the_file_stays_the_services_while_it_is_dead(house: House, url: str) -> None:
+    """Nobody else takes the file between one writer's end and the next one's start."""
+    os.kill(house.writer.pid, signal.SIGKILL)
+    with pytest.raises(DatabaseInUse):
+        take_ownership(Path(url.removeprefix("sqlite:///")))
+
+
+async def test_nothing_is_started_after_the_end(house: House) -> None:
+    """Whoever asks when it is closed hears so, and no process comes of it."""
+    await house.writer.close()
+    with pytest.raises(StoreUnavailable, match="stopping"):
+        await house.handle(firing("key"))
+
+
+async def test_replaced_files_are_refused(house: House, url: str) -> None:
+    """A process of another version than the service's does not touch the database, and says what to do."""
+    writer = Writer(settings(url), house.store, lambda: None)
+    writer._opening = (*writer._opening[:2], "tocsin 99 of another commit")
+    with pytest.raises(StoreUnavailable, match="restart it"):
+        await writer.start()
+
+
+def test_views_of_mappings_go_over() -> None:
+    """What the core keeps behind a read-only view arrives as one."""
+    assert unpack(pack(MappingProxyType({"a": 1}))[LENGTH.size :]) == MappingProxyType({"a": 1})
+
+
+async def test_a_database_that_never_answers_keeps_nobody_waiting(house: House) -> None:
+    """Each request is refused when its own patience ends, those that come after the first too."""
+
+    async def never(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    desk = Desk(house.engine, lambda: Instant(START), never, patience=0.01)
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable, match="did not answer"):
+            await desk.handle([firing("key")])
+    assert desk.failing
