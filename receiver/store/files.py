@@ -1,7 +1,8 @@
 """A SQLite database as a file: whose it is, its backup, and putting a backup in its place.
 
-One process serves one file: an advisory lock on a file beside it says so, which the system lets go when the process
-ends, however it ends. Used by the store when it is opened to be served, and by `tocsin backup` and `tocsin restore`.
+One Tocsin serves one file: an advisory lock on a file beside it says so, which the system lets go when the processes
+that have its handle end, however they end. Used by the store when it is opened to be served, and by `tocsin backup` and
+`tocsin restore`.
 """
 
 import os

@@ -4,7 +4,7 @@ Threads of one interpreter share a lock, so that what HTTP takes and what decisi
 processes they run side by side (docs/decisions/0014). `Writer` is the service's end: `Writer.call` is given a
 method of the service's own engine or store and has the other process run it. Rules: data goes over and exceptions
 come back, one answer after the other, in order; a process that dies is StoreUnavailable to whoever waits, and the
-next takes its place, as after a crash; it ends when the service does, however that ends.
+next takes its place; what the service is sending stays its own; it ends when the service does, however that ends.
 """
 
 import asyncio
@@ -42,11 +42,17 @@ log = structlog.get_logger()
 class Writer:
     """The service's end."""
 
-    def __init__(self, settings: Settings, store: SqlStore, on_poison: Callable[[], None]) -> None:
-        """`store` is the service's own, and keeps the file from others. `on_poison` hears of undecidable events."""
+    def __init__(
+        self, settings: Settings, store: SqlStore, on_poison: Callable[[], None], hung_after: float = HUNG
+    ) -> None:
+        """`store` is the service's own, and keeps the file from others. `on_poison` hears of undecidable events.
+
+        `hung_after`: seconds.
+        """
         self._opening = (settings.database, settings.log_format, installed())
         self._kept = () if store.lock is None else (store.lock,)
         self._on_poison = on_poison
+        self._hung_after = hung_after
         self._one_at_a_time = asyncio.Lock()
         self._failed_at = -START_APART
         self._is_closed = False
@@ -61,7 +67,7 @@ class Writer:
         loop = asyncio.get_running_loop()
         _, self._line = await loop.create_unix_connection(_Line, sock=ours)
         try:
-            failure = unpack(await self._line.ask(pack(self._opening)))
+            failure = unpack(await self._ask(pack(self._opening)))
         except StoreUnavailable as error:
             failure = error
         if failure is not None:
@@ -82,14 +88,7 @@ class Writer:
         """Run a method of an Engine or a SqlStore over there. Raises what it raises, and StoreUnavailable."""
         await self._require_line()
         target = type(work.__self__).__name__  # type: ignore[attr-defined] # a bound method
-        question = pack((self._engine.standing, target, work.__name__, arguments))
-        try:
-            async with asyncio.timeout(HUNG):
-                answer = await self._line.ask(question)
-        except TimeoutError:
-            log.error("the process that writes to the database hangs; it is killed", seconds=HUNG)
-            self._kill()
-            raise StoreUnavailable(f"the process that writes gave no answer within {HUNG:.0f} s") from None
+        answer = await self._ask(pack((self._engine.standing, target, work.__name__, arguments)))
         value, failure, poisoned = await self._read(answer)
         for _ in range(poisoned):
             self._on_poison()
@@ -102,6 +101,18 @@ class Writer:
         async with self._one_at_a_time:
             self._is_closed = True
             await self._let_go()
+
+    async def _ask(self, question: bytes) -> bytes:
+        """Its answer. One that hangs is killed, so that the next call finds another."""
+        line, process = self._line, self._process
+        try:
+            async with asyncio.timeout(self._hung_after):
+                return await line.ask(question)
+        except TimeoutError:
+            log.error("the process that writes to the database hangs; it is killed", seconds=self._hung_after)
+            _kill(process)
+            line.hang_up()
+            raise StoreUnavailable(f"the process that writes gave no answer within {self._hung_after:g} s") from None
 
     async def _read(self, answer: bytes) -> Any:
         """The answer; a policy version that we don't know yet is looked up, but not on the event loop."""
@@ -121,12 +132,8 @@ class Writer:
             async with asyncio.timeout(PATIENCE):
                 await process.wait()
         except TimeoutError:
-            self._kill()
+            _kill(process)
             await process.wait()
-
-    def _kill(self) -> None:
-        with suppress(ProcessLookupError):
-            self._process.kill()
 
     async def _require_line(self) -> None:
         async with self._one_at_a_time:
@@ -145,6 +152,11 @@ class Writer:
             except (TocsinError, OSError) as error:
                 self._failed_at = loop.time()
                 raise StoreUnavailable(str(error)) from error
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        process.kill()
 
 
 class _Line(asyncio.Protocol):
@@ -167,6 +179,11 @@ class _Line(asyncio.Protocol):
 
     def close(self) -> None:
         self._transport.close()
+
+    def hang_up(self) -> None:
+        """At once, whatever is still on its way."""
+        self._transport.abort()
+        self.connection_lost(None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment] # it can write

@@ -153,6 +153,17 @@ async def test_what_is_under_way_outlives_it(house: House) -> None:
     assert await house.writer.call(house.engine.report, reports, Instant(START)) == len(reports)
 
 
+async def test_one_that_hangs_is_killed(house: House, url: str) -> None:
+    """Whoever waits for it hears so after a while, and the next call finds another process."""
+    writer = await Writer(settings(url), house.store, lambda: None, hung_after=5).start()
+    writer.attach(house.engine)
+    os.kill(writer.pid, signal.SIGSTOP)
+    with pytest.raises(StoreUnavailable, match="no answer within 5 s"):
+        await writer.call(house.store.probe)
+    await writer.call(house.store.probe)
+    await writer.close()
+
+
 async def test_the_file_stays_the_services_while_it_is_dead(house: House, url: str) -> None:
     """Nobody else takes the file between one writer's end and the next one's start."""
     os.kill(house.writer.pid, signal.SIGKILL)
