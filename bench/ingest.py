@@ -19,6 +19,7 @@ from typing import Any
 from bench import postgres, servers
 from bench.load import fire, prepare
 from bench.table import Row
+from receiver.demo.tools import free_port
 
 ROUNDS = 5
 REQUESTS = {1: 6000, 10: 1500, 100: 200}
@@ -112,7 +113,7 @@ def _databases(stack: ExitStack, folder: Path) -> Iterator[tuple[str, str]]:
 @contextmanager
 def providers() -> Iterator[dict[str, str]]:
     """Stand-ins for SMTP and Slack, so that the dispatcher has somewhere to send to."""
-    port, smtp = servers.free_port(), servers.free_port()
+    port, smtp = free_port(), free_port()
     command = [sys.executable, "-m", "bench.providers", str(port), str(smtp)]
     with servers.process(command, f"http://127.0.0.1:{port}/ready"):
         yield {

@@ -25,8 +25,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import ingest, postgres
-from bench.servers import children, free_port
+from bench.servers import children
 from receiver.demo.stand_ins import Providers, start_mailbox, start_web
+from receiver.demo.tools import free_port
 
 DURATION = 600.0
 PATIENCE = 150.0
@@ -75,7 +76,8 @@ class Outcome:
 class Replica:
     """One `tocsin serve`, started again whenever it was killed."""
 
-    def __init__(self, arguments: Sequence[str], environment: dict[str, str]) -> None:
+    def __init__(self, arguments: Sequence[str], environment: dict[str, str], folder: Path) -> None:
+        """`folder`: where what it says goes."""
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self._command = [
@@ -89,16 +91,18 @@ class Replica:
         ]
         self._environment = {**os.environ, **environment}
         self._process: asyncio.subprocess.Process | None = None
+        self._log = folder / f"{self.port}.log"
 
     async def start(self) -> None:
         """Start, and wait until it answers."""
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command, env=self._environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-        )
+        with self._log.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, env=self._environment, stdout=log, stderr=log
+            )
         async with aiohttp.ClientSession() as session, asyncio.timeout(START):
             while True:
                 if self._process.returncode is not None:
-                    raise SystemExit(f"a replica ended at its start; this shows why: {' '.join(self._command)}")
+                    raise SystemExit(f"a replica ended at its start: {self._log.read_text()[-2000:]}")
                 try:
                     async with session.get(f"{self.base}/-/healthy"):
                         return
@@ -145,7 +149,7 @@ class Soak:
         mailbox, smtp = await start_mailbox(self.told.show)
         runner, web = await start_web(Providers(self.told.show).app)
         try:
-            self.replicas = [Replica(*self._settings(smtp, web)) for _ in range(self._count)]
+            self.replicas = [Replica(*self._settings(smtp, web), self._folder) for _ in range(self._count)]
             for replica in self.replicas:  # one after the other: the first migrates
                 await replica.start()
             await self._suffer(seconds, incident)

@@ -23,6 +23,7 @@ from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.dispatcher import Dispatcher
 from receiver.engine import Engine
+from receiver.errors import StoreUnavailable
 from receiver.evidence import make_observer
 from receiver.loops import Loops
 from receiver.messages import Words
@@ -37,7 +38,7 @@ from receiver.retention import Retention
 from receiver.settings import Settings
 from receiver.staleness import EVERY as UNHEARD_EVERY
 from receiver.staleness import Staleness
-from receiver.store import is_in_memory, open_store
+from receiver.store import is_in_memory, is_server, open_store
 from receiver.traces import make_traces
 from receiver.watch import Watch
 from receiver.web.app import make_app, make_runner
@@ -62,6 +63,12 @@ DRAIN = 10.0
 
 SETTLE = 5.0
 """Seconds that the store may take for what was accepted before the stop, and the pulse for its last beat."""
+
+START_PATIENCE = 60 * SECOND
+"""Microseconds in which a database server that is away when we start may come: it may be starting too."""
+
+START_APART = 2.0
+"""Seconds between two tries to start."""
 
 ADJUST_EVERY = 60.0
 """Seconds between looks at the reference clock."""
@@ -123,19 +130,9 @@ class Service:
             log.warning("odd setting", what=warning)
         self._recorder = Recorder(self._record) if self._record else None
         self.metrics = Metrics()
-        self._store = open_store(settings.database, to_serve=True)
-        self._opened.callback(self._store.close)
-        writer = None
-        if not is_in_memory(settings.database):
-            writer = await Writer(settings, self._store, self.metrics.poisoned).start()
-            self._opened.push_async_callback(writer.close)
-        self.clock = Clock(self._reference_clock)
         configured = configured_channels(self._policy, settings)
-        engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison)
-        if writer:
-            writer.attach(engine)
-        self.desk = Desk(engine, self.clock, writer.call if writer else None)
-        self.desk.doubts = self._doubts
+        self.desk = await self._open_desk(configured)
+        engine = self.desk.engine
         reads = self._store.reads()
         senders = make_senders(settings, self.clock)
         key = settings.key(self._store.key)
@@ -173,6 +170,35 @@ class Service:
         if self._observer:
             self._tasks.append(asyncio.create_task(self._observer.observe()))
         self._start_looking(Canaries(self.desk, self._store, senders, words, self.metrics))
+
+    async def _open_desk(self, configured: frozenset[str]) -> Desk:
+        """With the way to the database, which is tried again for a while where that is a server's."""
+        give_up_at = steady_clock() + START_PATIENCE
+        while True:
+            try:
+                return await self._try_to_open_desk(configured)
+            except StoreUnavailable as error:
+                await self._opened.aclose()
+                if not is_server(self._settings.database) or steady_clock() > give_up_at:
+                    raise
+                log.error("the database is unavailable; trying again", reason=str(error))
+            await asyncio.sleep(START_APART)
+
+    async def _try_to_open_desk(self, configured: frozenset[str]) -> Desk:
+        settings = self._settings
+        self._store = open_store(settings.database, to_serve=True)
+        self._opened.callback(self._store.close)
+        writer = None
+        if not is_in_memory(settings.database):
+            writer = await Writer(settings, self._store, self.metrics.poisoned).start()
+            self._opened.push_async_callback(writer.close)
+        self.clock = Clock(self._reference_clock)
+        engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison)
+        if writer:
+            writer.attach(engine)
+        desk = Desk(engine, self.clock, writer.call if writer else None)
+        desk.doubts = self._doubts
+        return desk
 
     def _start_looking(self, canaries: Canaries) -> None:
         """Everything that is looked at now and then, each in a loop of its own."""

@@ -3,10 +3,10 @@
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import structlog
 import typer
@@ -64,10 +64,11 @@ async def _serve(settings: Settings, paths: list[Path], record: Path | None = No
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    starting = cast("asyncio.Task[None]", asyncio.current_task())
+    _on_end(starting.cancel)
 
     def listening(service: "Service") -> None:
+        _on_end(stop.set)
         calm_down()
         reloads: set[asyncio.Task[None]] = set()
 
@@ -80,6 +81,12 @@ async def _serve(settings: Settings, paths: list[Path], record: Path | None = No
 
     _allow_many_connections()
     await serve(settings, paths, stop, listening, record)
+
+
+def _on_end(do: Callable[[], object]) -> None:
+    """What to do when we are told to end."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, do)
 
 
 async def _reload(service: "Service") -> None:
@@ -113,7 +120,7 @@ def demo(
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:
-    with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with suppress(KeyboardInterrupt, asyncio.CancelledError), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(main)
 
 

@@ -1,9 +1,11 @@
 """The real Prometheus and Alertmanager as child processes, with the compiled files at the demo's pace."""
 
 import asyncio
+import secrets
 import shutil
 import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -18,10 +20,16 @@ def installed() -> bool:
     return all(shutil.which(name) for name in ("prometheus", "prometheus-alertmanager"))
 
 
+PORTS = range(20_000, 30_000)
+"""Below those that a system lends to whoever calls out (Linux: from 32768): it takes none of them while we restart."""
+
+
 def free_port() -> int:
     """A port of this machine that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    while True:
+        port = secrets.choice(PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 SETTLE = 1.5

@@ -122,6 +122,11 @@ def is_in_memory(url: str) -> bool:
     return parsed.get_backend_name() == "sqlite" and file_of(parsed) is None
 
 
+def is_server(url: str) -> bool:
+    """Whether a URL means a database server, which starts and ends without us. Raises SettingsError."""
+    return parse_url(url).get_backend_name() != "sqlite"
+
+
 def parse_url(url: str) -> URL:
     """The URL of a database. Raises SettingsError for one that makes no sense."""
     try:

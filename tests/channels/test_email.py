@@ -8,11 +8,11 @@ from msgspec.structs import replace
 from receiver.channels.email import EmailSender, Server, message_id
 from receiver.core.events import Delivered, Rejected, Retry
 from receiver.core.model import Kind, Reason
+from receiver.demo.tools import free_port
 from receiver.errors import SettingsError
 from receiver.messages import PICTURE_ID, Picture
 from tests.channels.servers import smtp
 from tests.channels.servers.smtp import MailHost
-from tests.channels.servers.wire import free_port
 from tests.channels.stories import outgoing
 from tests.messages import samples
 

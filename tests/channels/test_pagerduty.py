@@ -12,6 +12,7 @@ import pytest
 from receiver.channels.pagerduty import PagerDutySender
 from receiver.core.events import Delivered, Rejected, Retry
 from receiver.core.model import Kind, Reason
+from receiver.demo.tools import free_port
 from receiver.messages.words import SEVERITIES
 from tests.channels.outgoings import outgoing, until_delivered
 from tests.channels.servers import wire
@@ -232,7 +233,7 @@ async def test_refusal_says_why(pagerduty, sender):
 
 async def test_nobody_there():
     """A PagerDuty that cannot be reached means trying again."""
-    sender = PagerDutySender(lambda service: KEY, api_url=f"http://127.0.0.1:{wire.free_port()}")
+    sender = PagerDutySender(lambda service: KEY, api_url=f"http://127.0.0.1:{free_port()}")
     outcome = await sender.send(page())
     await sender.close()
     assert isinstance(outcome, Retry)
@@ -249,7 +250,7 @@ async def test_service_without_a_key_names_the_setting():
 
 async def test_proxies_of_the_environment_are_not_used(pagerduty, monkeypatch):
     """A proxy that the environment names sees no routing key."""
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{wire.free_port()}")
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     monkeypatch.delenv("NO_PROXY", raising=False)
     sender = PagerDutySender(lambda service: KEY, api_url=pagerduty.wire.url)
     assert isinstance(await sender.send(page()), Delivered)

@@ -12,6 +12,7 @@ from receiver.channels.sms import SmsSender
 from receiver.channels.twilio import Account, valid_signature
 from receiver.core.events import Delivered, Rejected, Retry
 from receiver.core.model import Kind, Reason
+from receiver.demo.tools import free_port
 from tests.channels.outgoings import outgoing, until_delivered
 from tests.channels.servers import wire
 from tests.channels.servers.twilio import TwilioAccount
@@ -195,7 +196,7 @@ async def test_answers_are_judged(twilio, make, kind, case, caplog):
 
 async def test_nobody_there():
     """A Twilio that cannot be reached means trying again, and certainly nothing was sent."""
-    for url in (f"http://127.0.0.1:{wire.free_port()}", "http://nowhere.invalid"):
+    for url in (f"http://127.0.0.1:{free_port()}", "http://nowhere.invalid"):
         sender = SmsSender(Account(SID, TOKEN, "+12025550100", url))
         outcome = await sender.send(sms())
         await sender.close()

@@ -12,6 +12,7 @@ from aiohttp.abc import AbstractResolver
 from receiver.channels.posting import Poster, Unsendable
 from receiver.channels.webhook import WebhookSender, _guarded_socket
 from receiver.core.events import Delivered, Rejected, Retry
+from receiver.demo.tools import free_port
 from tests.channels.outgoings import OPENED_AT, outgoing, until_delivered
 from tests.channels.servers import wire
 from tests.channels.servers.webhook import Inbox
@@ -260,7 +261,7 @@ async def test_what_cannot_be_sent_is_rejected(inbox, sender, url, headers):
 @pytest.mark.parametrize("host", ["127.0.0.1", "nowhere.invalid"])
 async def test_nobody_there(sender, host):
     """A receiver that cannot be reached means trying again; the reason names the host, not what follows it."""
-    outcome = await sender.send(outgoing("webhook", f"http://{host}:{wire.free_port()}/?token={SECRET}"))
+    outcome = await sender.send(outgoing("webhook", f"http://{host}:{free_port()}/?token={SECRET}"))
     assert isinstance(outcome, Retry)
     assert host in outcome.reason
     assert SECRET not in outcome.reason

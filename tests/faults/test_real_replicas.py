@@ -1,12 +1,8 @@
 """Three `tocsin serve` on one real PostgreSQL: killed, stopped, and the database restarted under them."""
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from bench.soak import Soak
 from receiver.core.events import AlertsReceived, Delivered
@@ -14,19 +10,8 @@ from receiver.core.model import Instant
 from receiver.engine import LEASE, Engine, Report
 from receiver.store import SqlStore
 from rules.policy import MINUTE
-from tests.conftest import start_postgresql
 from tests.core.alerts import KEY, START, alert
 from tests.core.guide import ALL, POLICY
-
-
-@pytest.fixture
-def server() -> Iterator[Any]:
-    """A PostgreSQL of this test's own, which it may restart."""
-    here = Path(tempfile.mkdtemp(prefix="tocsin-replicas-"))
-    server = start_postgresql(here)
-    yield server
-    server.cleanup()
-    shutil.rmtree(here, ignore_errors=True)
 
 
 async def test_three_replicas_lose_nothing(server: Any, tmp_path: Path) -> None:
