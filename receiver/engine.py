@@ -117,7 +117,7 @@ class Engine:
     def handle(self, requests: Sequence[Request], now: Instant) -> list[Result]:
         """Decide and store a batch in one transaction; one result per request, in order.
 
-        Raises StoreUnavailable: then nothing was stored. A request that cannot be decided has its `error` set.
+        Raises StoreUnavailable: then nothing is known to be stored. What cannot be decided has its `error` set.
         """
         return self._contain(requests, lambda batch: self._handle(batch, now), lambda _: Result(error="internal error"))
 

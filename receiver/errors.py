@@ -13,7 +13,7 @@ class SettingsError(TocsinError):
 
 
 class StoreUnavailable(TocsinError):  # noqa: N818 - a state of the world, not a mistake
-    """The database cannot be reached or written; nothing was stored. Alertmanager will try again."""
+    """The database cannot be reached or written, or its answer was lost. Alertmanager will try again."""
 
 
 class StoreConflict(TocsinError):  # noqa: N818 - expected between replicas; the engine runs the batch again

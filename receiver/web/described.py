@@ -60,7 +60,7 @@ REFUSALS = {
     409: "Refused: the state is another by now, or does not allow it",
     413: "The body is too large",
     500: "Something could not be stored; the log says why",
-    503: "The database is unavailable; nothing was stored",
+    503: "The database is unavailable; whether it was done is not known",
 }
 
 

@@ -81,7 +81,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it that
         return response
 
 
-UNAVAILABLE = Problem(503, "the database is unavailable just now; nothing was stored, please try again")
+UNAVAILABLE = Problem(503, "the database is unavailable just now, so this may not have been done; look, and try again")
 """Says no more: the reason names files and hosts, and is for the log."""
 
 STOPPING = Problem(503, "Tocsin is stopping; nothing was stored, please try again")
