@@ -15,7 +15,6 @@ import pytest
 from receiver.audit import Origin
 from receiver.core.events import Acknowledge, Declare, Delivered
 from receiver.core.model import Instant, State
-from receiver.desk import Desk
 from receiver.engine import Engine
 from receiver.errors import DatabaseInUse, StoreDamaged, StoreUnavailable
 from receiver.requests import Asked, ForIncident, Report, Result
@@ -189,16 +188,3 @@ async def test_replaced_files_are_refused(house: House, url: str) -> None:
 def test_views_of_mappings_go_over() -> None:
     """What the core keeps behind a read-only view arrives as one."""
     assert unpack(pack(MappingProxyType({"a": 1}))[LENGTH.size :]) == MappingProxyType({"a": 1})
-
-
-async def test_a_database_that_never_answers_keeps_nobody_waiting(house: House) -> None:
-    """Each request is refused when its own patience ends, those that come after the first too."""
-
-    async def never(*_: Any) -> None:
-        await asyncio.Event().wait()
-
-    desk = Desk(house.engine, lambda: Instant(START), never, patience=0.01)
-    for _ in range(3):
-        with pytest.raises(StoreUnavailable, match="did not answer"):
-            await desk.handle([firing("key")])
-    assert desk.failing
