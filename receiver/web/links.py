@@ -7,20 +7,17 @@ sessions, so no link can be guessed or turned into another.
 """
 
 import re
-from base64 import b64encode
-from hashlib import sha256
-from html import escape
 
 from aiohttp import web
 
 from receiver.audit import Origin
 from receiver.core.events import Acknowledge
 from receiver.core.model import Incident, Notification, State
-from receiver.messages.plain import line
 from receiver.web.access import refuse_other_sites
 from receiver.web.body import read_body
 from receiver.web.callbacks.desk import CallbackDesk, stands
-from receiver.web.problems import PAGE_POLICY, Handler
+from receiver.web.console.frame import draw
+from receiver.web.problems import Handler
 from receiver.web.sessions import Sessions
 from receiver.web.signing import Signing
 from rules.policy import HOUR
@@ -29,14 +26,6 @@ LASTS = 24 * HOUR
 
 PURPOSE = "acknowledge"
 _TOKEN = re.compile(r"(\d{1,9})-(\d{1,9})-([0-9a-f]{32})", re.ASCII)
-
-_STYLE = (
-    "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
-    "button{font:inherit;font-weight:600;width:100%;padding:1rem;border-radius:.5rem;cursor:pointer}"
-)
-_CSP = PAGE_POLICY.replace(
-    "style-src 'self'", f"style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'"
-)
 
 
 class Links:
@@ -70,10 +59,10 @@ class LinkPages:
         """Ask; never act."""
         found = await self._read(request.match_info["token"])
         if found is None:
-            return _over()
+            return self._page(None, status=404)
         incident, _ = found
         is_open = incident.state is State.OPEN
-        return _page(incident, "" if is_open else stands(incident), asks=is_open)
+        return self._page(incident, "" if is_open else stands(incident), asks=is_open)
 
     async def act(self, request: web.Request) -> web.Response:
         """Acknowledge, in the name of whom the message was for."""
@@ -81,13 +70,20 @@ class LinkPages:
         await read_body(request)
         found = await self._read(request.match_info["token"])
         if found is None:
-            return _over()
+            return self._page(None, status=404)
         incident, notification = found
         who = notification.recipient
         origin = Origin(who, "link", self._access.address(request))
         action = Acknowledge(who, "by link", expects=State.OPEN, answers=notification.page or None)
         outcome = await self._desk.act(incident.id, action, origin)
-        return _page(outcome.incident or incident, outcome.words, status=200 if outcome.done else 409)
+        return self._page(outcome.incident or incident, outcome.words, status=200 if outcome.done else 409)
+
+    def _page(
+        self, incident: Incident | None, said: str = "", status: int = 200, *, asks: bool = False
+    ) -> web.Response:
+        """How the incident stands; None: the link is over."""
+        now = self._desk.desk.clock()
+        return draw("link.html", now, status, incident=incident, said=said, asks=asks)
 
     async def _read(self, token: str) -> tuple[Incident, Notification] | None:
         """What a link is about; None: it is none of ours, or over."""
@@ -102,24 +98,3 @@ class LinkPages:
         if notification is None or notification.created_at + LASTS <= self._desk.desk.clock():
             return None
         return incident, notification
-
-
-def _over() -> web.Response:
-    return _answer("<h1>This link is over</h1><p>It is not one of ours, or older than a day. Log in instead.</p>", 404)
-
-
-def _page(incident: Incident, said: str, status: int = 200, *, asks: bool = False) -> web.Response:
-    title = f"#{incident.number}: {line(incident.title, 200)}"
-    button = f'<form method="post"><button>Acknowledge #{incident.number}</button></form>' if asks else ""
-    told = f'<p role="status">{escape(said)}</p>' if said else ""
-    return _answer(f"<h1>{escape(title)}</h1><p>Level {incident.level}.</p>{told}{button}", status)
-
-
-def _answer(content: str, status: int) -> web.Response:
-    text = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Tocsin</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
-        f"<style>{_STYLE}</style></head><body><main>{content}</main></body></html>"
-    )
-    headers = {"Content-Security-Policy": _CSP}
-    return web.Response(text=text, status=status, content_type="text/html", headers=headers)

@@ -1,12 +1,10 @@
 """`/login` and `/logout`: a form where a person says who they are, by name and password or by an API token.
 
-The page is plain on purpose; the console may draw it otherwise, as long as the fields `name`, `password` and
-`next` stay. Rules: what was wrong is not said; the browser's Origin header (and the cookie's SameSite) keep
+Rules: what was wrong is not said; the browser's Origin header (and the cookie's SameSite) keep
 another site from logging somebody in or out.
 """
 
 from contextlib import suppress
-from html import escape
 from urllib.parse import urlencode
 
 import structlog
@@ -18,9 +16,10 @@ from receiver.errors import StoreUnavailable
 from receiver.settings import Role, Settings
 from receiver.web.access import refuse_other_sites
 from receiver.web.body import read_body
+from receiver.web.console.frame import draw
 from receiver.web.forms import parse_form
 from receiver.web.passwords import Failures, Passwords
-from receiver.web.problems import PAGE_POLICY, Handler, Problem
+from receiver.web.problems import Handler, Problem
 from receiver.web.sessions import OIDC_PATH, Sessions, safe_path
 
 log = structlog.get_logger()
@@ -88,21 +87,5 @@ class Login:
         """The form, with what went wrong the last time."""
         following = safe_path(following)
         elsewhere = f"{OIDC_PATH}?{urlencode({'next': following})}" if self._offers_oidc else ""
-        return _page(following, problem, status, elsewhere)
-
-
-def _page(following: str, problem: str, status: int, elsewhere: str) -> web.Response:
-    """`elsewhere`: where people log in with the organisation's account; empty where they cannot."""
-    said = f'<p role="alert">{escape(problem)}</p>' if problem else ""
-    link = f'<p><a href="{escape(elsewhere)}">Log in with your organisation</a></p>' if elsewhere else ""
-    text = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Tocsin: log in</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"></head><body><main><h1>Log in</h1>'
-        f'{said}{link}<form method="post" action="/login"><input type="hidden" name="next" value="{escape(following)}">'
-        '<p><label>Name <input name="name" autocomplete="username" autofocus></label></p>'
-        '<p><label>Password, or API token <input name="password" type="password" autocomplete="current-password" '
-        "required></label></p><p><button>Log in</button></p></form></main></body></html>"
-    )
-    return web.Response(
-        text=text, status=status, content_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY}
-    )
+        now = self._desk.clock()
+        return draw("login.html", now, status, following=following, problem=problem, elsewhere=elsewhere)

@@ -45,7 +45,7 @@ async def test_a_visit_changes_nothing(start: Callable[..., Any]) -> None:
     for method in ("GET", "HEAD", "GET"):
         status, page = await receiver.ask(method, path)
         assert status == (405 if method == "HEAD" else 200)
-    assert '<form method="post"><button>Acknowledge #1</button>' in page
+    assert '<form method="post"><button class="primary">Acknowledge #1</button>' in page
     assert "smoke &lt;b&gt;" in page
     assert await state(receiver) == ("open", None)
 

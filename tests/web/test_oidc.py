@@ -115,7 +115,7 @@ async def test_whole_way(visit: Any, issuer: str) -> None:
     """From the button to a session with the role of the person's groups, and back to where they wanted to go."""
     browser = await visit(issuer)
     _, _, page = await browser.ask("/login?next=/history")
-    button = re.search(r'<a href="([^"]+)">Log in with your organisation', page)
+    button = re.search(r'href="([^"]+)">Log in with your organisation', page)
     assert button
     status, there, _ = await browser.ask(button[1])
     asked = parse_qs(urlsplit(there).query)
@@ -236,7 +236,7 @@ async def test_provider_down(visit: Any, unused_tcp_port: int) -> None:
     status, _, page = await browser.ask("/login/oidc?next=/history")
     assert status == 503
     assert "does not answer" in page
-    assert '<form method="post" action="/login">' in page
+    assert ' action="/login">' in page
     assert (await log_in(browser.receiver))[0] == 303
     assert (await log_in(browser.receiver, "", "annes-token"))[0] == 303
 

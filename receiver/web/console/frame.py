@@ -105,14 +105,15 @@ class Frame:
         """As a page for browsers, else as a problem document."""
         if not _is_browser(request):
             raise problem
-        text = (
-            _environment()
-            .get_template("problem.html")
-            .render(status=problem.status, detail=problem.detail, caller=None, path="", now=self._clock())
-        )
-        answer = _html(text, problem.status)
+        answer = draw("problem.html", self._clock(), problem.status, detail=problem.detail)
         answer.headers.extend(problem.headers)
         return answer
+
+
+def draw(template: str, now: Instant, status: int = 200, **values: Any) -> web.Response:
+    """A page for whoever need not have logged in. In every template: `status`, `now`."""
+    rendered = _environment().get_template(template).render(status=status, now=now, caller=None, path="", **values)
+    return _html(rendered, status)
 
 
 def go_to(path: str) -> web.Response:
@@ -130,7 +131,7 @@ async def serve_static(request: web.Request) -> web.Response:
 
 
 async def serve_icon(_request: web.Request) -> web.Response:
-    """What browsers ask for by themselves on pages that name no icon: the login, the reports."""
+    """What browsers ask for by themselves on pages that name no icon: the reports."""
     return web.Response(body=_static()["mark.svg"][1], content_type=KINDS["svg"])
 
 
