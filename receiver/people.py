@@ -4,6 +4,7 @@
 never what stands in it.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 from pydantic import BaseModel, ConfigDict, SecretStr
@@ -16,6 +17,10 @@ class Role(IntEnum):
     RESPONDER = 2
     APPROVER = 3
     ADMIN = 4
+
+
+TOKEN_LENGTH = 16
+"""Characters of a token, at least, where strangers may try: 64 bits of hex digits, which nobody guesses over HTTP."""
 
 
 class ApiToken(BaseModel):
@@ -36,6 +41,15 @@ class User(BaseModel):
     name: str
     role: Role
     password_hash: SecretStr
+
+
+def weakness_of(tokens: Sequence[SecretStr]) -> str:
+    """What is wrong with the tokens where strangers may try; empty: nothing."""
+    if not tokens:
+        return "is needed"
+    if any(len(each.get_secret_value()) < TOKEN_LENGTH for each in tokens):
+        return f"needs tokens of {TOKEN_LENGTH} characters or more (`openssl rand -hex 32` makes one)"
+    return ""
 
 
 def read_tokens(value: object) -> object:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from receiver.errors import SettingsError
-from receiver.people import ApiToken, Role, User, read_groups, read_tokens, read_users
+from receiver.people import ApiToken, Role, User, read_groups, read_tokens, read_users, weakness_of
 from rules.durations import parse
 from rules.policy import HOUR
 
@@ -228,15 +228,18 @@ class Settings(BaseModel):
         return _is_loopback(self.address[0])
 
     def require_safe(self) -> None:
-        """Raises SettingsError where strangers could reach the receiver and would not be asked for a token."""
+        """Raises SettingsError where strangers could reach the receiver and would need no token, or could guess it."""
         if self.is_local:
             return
-        missing = {
-            "TOCSIN_WEBHOOK_TOKEN": self.webhook_token is None,
-            "TOCSIN_API_TOKENS": not self.api_tokens,
+        tokens = {
+            "TOCSIN_WEBHOOK_TOKEN": [self.webhook_token] if self.webhook_token else [],
+            "TOCSIN_API_TOKENS": [each.token for each in self.api_tokens],
         }
-        problems = [f"{name}: is needed to listen on {self.listen}, which others can reach" for name in missing]
-        said = [problem for problem, lacks in zip(problems, missing.values(), strict=True) if lacks]
+        said = [
+            f"{name}: {weakness} to listen on {self.listen}, which others can reach"
+            for name, found in tokens.items()
+            if (weakness := weakness_of(found))
+        ]
         if said:
             raise SettingsError("\n".join([*said, "TOCSIN_LISTEN: or listen on 127.0.0.1 only"]))
 

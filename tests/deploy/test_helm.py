@@ -130,7 +130,9 @@ def test_settings_are_understood(charted: list[dict[str, Any]], tmp_path: Path) 
     for name, value in variables.items():
         if name.endswith("_FILE"):
             path = Path(value)
-            path.write_text("postgresql://u:p@db/tocsin" if path.name == "database-url" else f"dana:admin:{path.name}")
+            path.write_text(
+                "postgresql://u:p@db/tocsin" if path.name == "database-url" else f"dana:admin:{path.name}-of-sixteen"
+            )
     settings = Settings.read({**variables, "TOCSIN_LISTEN": "0.0.0.0:8095"})
     assert settings.warnings == ()
     settings.require_safe()

@@ -43,7 +43,7 @@ def mount_secrets(variables: dict[str, str], folder: Path) -> dict[str, str]:
         moved[name] = value.replace(SECRETS, f"{folder}/")
         if name.endswith("_FILE"):
             path = Path(moved[name])
-            path.write_text(values.get(path.name, f"dana:admin:{path.name}"))
+            path.write_text(values.get(path.name, f"dana:admin:{path.name}-of-sixteen"))
     return moved
 
 

@@ -124,7 +124,7 @@ def test_composes_settings_are_understood(tmp_path: Path) -> None:
     shipped = (line.split("=", 1) for line in (DEPLOY / "compose.env").read_text().splitlines() if line[0] != "#")
     environment = dict(shipped) | compose()["services"]["tocsin"]["environment"]
     for name in ("webhook-token", "api-tokens"):
-        (tmp_path / name).write_text(f"{name}-secret")
+        (tmp_path / name).write_text(f"{name}-of-sixteen")
     moved = {name: text.replace("/run/secrets", str(tmp_path)) for name, text in environment.items()}
     moved["TOCSIN_EXTERNAL_URL"] = moved["TOCSIN_EXTERNAL_URL"].partition(":-")[2].rstrip("}")
     settings = Settings.read({**moved, "TOCSIN_LISTEN": "0.0.0.0:8095"})

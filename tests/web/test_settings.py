@@ -137,7 +137,7 @@ def test_unknown_variables() -> None:
     ],
 )
 def test_strangers(listen: str, local: bool) -> None:
-    """Off loopback a webhook token and an API token are needed, and what is missing is said."""
+    """Off loopback a webhook token and an API token are needed, long ones; what is missing or weak is said."""
     settings = Settings.read({"TOCSIN_LISTEN": listen})
     assert settings.is_local is local
     if local:
@@ -145,7 +145,15 @@ def test_strangers(listen: str, local: bool) -> None:
         return
     with pytest.raises(SettingsError, match=r"(?s)TOCSIN_WEBHOOK_TOKEN.*TOCSIN_API_TOKENS"):
         settings.require_safe()
-    Settings.read({"TOCSIN_LISTEN": listen, "TOCSIN_API_TOKENS": "x", "TOCSIN_WEBHOOK_TOKEN": "y"}).require_safe()
+    long, short = "sixteen-letters-", "fifteen-letters"
+    for api, webhook, weak in ((long, short, "WEBHOOK_TOKEN"), (f"{long},a:viewer:{short}", long, "API_TOKENS")):
+        with pytest.raises(SettingsError, match=f"TOCSIN_{weak}: needs tokens of 16 characters"):
+            Settings.read(_strangers(listen, api, webhook)).require_safe()
+    Settings.read(_strangers(listen, long, long)).require_safe()
+
+
+def _strangers(listen: str, api: str, webhook: str) -> dict[str, str]:
+    return {"TOCSIN_LISTEN": listen, "TOCSIN_API_TOKENS": api, "TOCSIN_WEBHOOK_TOKEN": webhook}
 
 
 def test_an_empty_secret_file_is_a_problem(tmp_path: Path) -> None:
