@@ -64,6 +64,9 @@ DRAIN = 10.0
 SETTLE = 5.0
 """Seconds that the store may take for what was accepted before the stop, and the pulse for its last beat."""
 
+BACKLOG = 4096
+"""Connections that may wait until they are accepted; Linux takes its own limit, `net.core.somaxconn`, where less."""
+
 START_PATIENCE = 60 * SECOND
 """Microseconds in which a database server that is away when we start may come: it may be starting too."""
 
@@ -226,8 +229,9 @@ class Service:
         await self._runner.setup()
         address = self._settings.address
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self._socket = socket.create_server(address, family=family, backlog=1024)
-        await web.SockSite(self._runner, self._socket, ssl_context=self._tls.context).start()
+        self._socket = socket.create_server(address, family=family)
+        # SockSite listens anew: the backlog that counts is the one given here.
+        await web.SockSite(self._runner, self._socket, ssl_context=self._tls.context, backlog=BACKLOG).start()
         log.info("listening", address=self.address)
 
     async def _stop(self) -> None:
