@@ -1,21 +1,22 @@
 """The desk: where requests from many tasks become batches for the one thread that speaks with the engine.
 
-Group commit: while a transaction runs, requests gather; the next transaction takes them all. The queue
-is bounded: when it is full the answer is quick (503, Alertmanager retries). Reads have a thread of their
-own. The wall clock is asked here, once per batch, through the `now` that the service passes in.
+Group commit: while a transaction runs, requests gather; the next transaction takes the most urgent of them
+(`receiver.core.urgency`). The queue is bounded: when it is full the answer is quick (503, Alertmanager retries).
+Reads have a thread of their own. The wall clock is asked here, through the `now` that the service passes in.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
-from receiver.core.events import AlertsReceived
+from receiver.core.events import AlertsReceived, Event
 from receiver.core.model import Instant
+from receiver.core.urgency import Queue, rank
 from receiver.engine import Engine
 from receiver.errors import StoreUnavailable
-from receiver.requests import Request, Result
+from receiver.requests import Asked, ForIncident, FromPrometheus, Request, Result
+from rules.policy import EMERGENCY
 
 Out = TypeVar("Out")
 Asking = tuple[Request, asyncio.Future[Result]]
@@ -23,6 +24,9 @@ Asking = tuple[Request, asyncio.Future[Result]]
 
 QUEUE_LIMIT = 20_000
 """Requests that may wait; beyond it the desk is closed for the moment."""
+
+RESERVED = 2_000
+"""Requests that may wait beyond the limit where they are people's or emergencies."""
 
 BATCH_LIMIT = 1000
 """Alerts per transaction (a request without any counts as one): more makes no commit cheaper, and all wait longer."""
@@ -51,10 +55,12 @@ class Desk:
         self._patience = patience
         self._thread = ThreadPoolExecutor(1, "tocsin-store")
         self._readers = ThreadPoolExecutor(1, "tocsin-read")
-        self._waiting: deque[Asking] = deque()
+        self._waiting: Queue[Asking] = Queue()
         self._pump: asyncio.Task[None] | None = None
         self.on_commit: Callable[[], None] = lambda: None
         """Called after each batch: messages or windows may be due now."""
+        self.on_emergency: Callable[[], Awaitable[object]] = _nothing
+        """Awaited after a batch that concerned an emergency, before the next: its messages leave first."""
         self.failing = ""
         """Why nothing can be written; empty once something was."""
         self.refused: tuple[str, ...] = ()
@@ -66,11 +72,14 @@ class Desk:
 
     async def handle(self, requests: Sequence[Request]) -> list[Result]:
         """Decide and store; returns when it is committed. Raises StoreUnavailable (also when the queue is full)."""
-        if len(self._waiting) + len(requests) > QUEUE_LIMIT:
+        ranks = [rank(_event(request)) for request in requests]
+        limit = QUEUE_LIMIT + (RESERVED if max(ranks, default=0) >= EMERGENCY else 0)
+        if len(self._waiting) + len(requests) > limit:
             raise StoreUnavailable("too many requests wait for the database already")
-        loop = asyncio.get_running_loop()
+        loop, now = asyncio.get_running_loop(), self.clock()
         futures = [loop.create_future() for _ in requests]
-        self._waiting.extend(zip(requests, futures, strict=True))
+        for request, future, its_rank in zip(requests, futures, ranks, strict=True):
+            self._waiting.put((request, future), _key(request), its_rank, now, _alerts(request))
         patience = loop.call_later(self._patience, self._refuse_late, futures)
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._drain())
@@ -101,7 +110,10 @@ class Desk:
         self._readers.shutdown()
 
     async def _drain(self) -> None:
-        while batch := self._next():
+        while self._waiting:
+            batch = self._next()
+            if not batch:
+                continue
             try:
                 results = await self.run(self.engine.handle, [request for request, _ in batch], self.clock())
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
@@ -113,17 +125,12 @@ class Desk:
                 if not future.done():
                     future.set_result(result)
             self.on_commit()
+            if any(result.incident is not None and result.incident.level >= EMERGENCY for result in results):
+                await self.on_emergency()
 
     def _next(self) -> list[Asking]:
-        """What waits, as far as somebody still waits for it."""
-        batch: list[Asking] = []
-        alerts = 0
-        while self._waiting and alerts < BATCH_LIMIT:
-            request, future = self._waiting.popleft()
-            if not future.done():
-                batch.append((request, future))
-                alerts += len(request.alerts) if isinstance(request, AlertsReceived) else 1
-        return batch
+        """What is most urgent, as far as somebody still waits for it."""
+        return [each for each in self._waiting.take(self.clock(), BATCH_LIMIT) if not each[1].done()]
 
     def _refuse_late(self, futures: Sequence[asyncio.Future[Result]]) -> None:
         """Nobody waits longer for a database that does not answer."""
@@ -135,3 +142,25 @@ def _refuse(futures: Sequence[asyncio.Future[Result]], error: Exception) -> None
     for future in futures:
         if not future.done():
             future.set_exception(error)
+
+
+async def _nothing() -> None:
+    """What an emergency leads to where nothing is sent."""
+
+
+def _event(request: Request) -> Event:
+    """What a request asks to decide on."""
+    what = request.what if isinstance(request, Asked) else request
+    if isinstance(what, ForIncident):
+        return what.action
+    return what.answer if isinstance(what, FromPrometheus) else what
+
+
+def _key(request: Request) -> str:
+    """What a request concerns, and keeps its order in: an incident by its key or by its id."""
+    what = request.what if isinstance(request, Asked) else request
+    return what.id if isinstance(what, ForIncident | FromPrometheus) else what.key
+
+
+def _alerts(request: Request) -> int:
+    return len(request.alerts) if isinstance(request, AlertsReceived) else 1

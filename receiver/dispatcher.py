@@ -1,13 +1,14 @@
 """Takes claimed notifications to their channels and hands the outcomes back. It decides nothing.
 
-Each channel has a bounded number of messages under way, so that one that hangs never holds up another.
+Each channel has a bounded number of messages under way, so that one that hangs never holds up another; those of
+emergencies are counted apart, so that an emergency waits for other emergencies only.
 Sends run outside any transaction; a crash between a send and its report sends again with the same key:
 at least once, said plainly.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -24,10 +25,13 @@ from receiver.records import Records
 from receiver.reports import mail
 from receiver.requests import Delivery, Report
 from receiver.traces import NoTraces, Traces
-from rules.policy import SECOND, Channel
+from rules.policy import EMERGENCY, LEVELS, SECOND, Channel
 
 IN_FLIGHT = 16
-"""Messages under way per channel."""
+"""Messages under way per channel, and as many again of emergencies."""
+
+OTHERS = tuple(level for level in LEVELS if level != EMERGENCY)
+"""Levels that wait for emergencies."""
 
 FRESH = SECOND
 """A lease taken less than this ago (microseconds) needs no second look before the first byte."""
@@ -67,7 +71,8 @@ class Dispatcher:
         self._worker = worker
         self._installation = installation
         self._metrics = metrics
-        self._in_flight: Counter[str] = Counter()
+        self._in_flight: Counter[tuple[str, bool]] = Counter()
+        """By channel, and whether they are of emergencies."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._reports: list[Report] = []
         self._reporting: asyncio.Task[None] | None = None
@@ -78,13 +83,31 @@ class Dispatcher:
         """Draws what goes with messages, where it can be drawn."""
 
     async def send_due(self) -> int:
-        """Claim what is due and start sending it; returns how many messages were started."""
+        """Claim what is due and start sending it; returns how many messages were started.
+
+        Emergencies have a transaction of their own: the others' may take a tenth of a second in a storm.
+        """
+        return await self._start((EMERGENCY,)) + await self._start(OTHERS)
+
+    async def send_emergencies(self) -> None:
+        """As `send_due`, and only them. What cannot be claimed now is claimed by the next `send_due`."""
+        try:
+            await self._start((EMERGENCY,))
+        except StoreUnavailable as error:
+            log.warning("cannot claim the messages of an emergency; trying again", reason=str(error))
+        except Exception:
+            log.exception("claiming the messages of an emergency failed; trying again")
+
+    async def _start(self, levels: Sequence[int]) -> int:
         engine, now = self._desk.engine, self._desk.clock()
-        busy = frozenset(name for name, count in self._in_flight.items() if count >= IN_FLIGHT)
+        is_emergency = EMERGENCY in levels
+        busy = frozenset(
+            channel for (channel, of), count in self._in_flight.items() if of is is_emergency and count >= IN_FLIGHT
+        )
         claimed_at = steady_clock()
-        deliveries = await self._desk.run(engine.claim, now, self._worker, busy)
+        deliveries = await self._desk.run(engine.claim, now, self._worker, busy, levels)
         for delivery in deliveries:
-            self._in_flight[_channel(delivery)] += 1
+            self._in_flight[_lane(delivery)] += 1
             task = asyncio.create_task(self._carry(delivery, claimed_at))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -109,7 +132,7 @@ class Dispatcher:
             self._report(Report(notification, Overtaken()) for notification, _ in delivery.items)
             raise
         finally:
-            self._in_flight[_channel(delivery)] -= 1
+            self._in_flight[_lane(delivery)] -= 1
         ended = self._desk.clock()
         self.traces.sent(delivery, outcome, began, ended)
         for notification, _ in delivery.items:
@@ -176,6 +199,8 @@ class Dispatcher:
         while self._reports:
             batch, self._reports = self._reports[:REPORTED_AT_ONCE], self._reports[REPORTED_AT_ONCE:]
             await self._record(batch)
+            if any(report.notification.level == EMERGENCY for report in batch):  # a fallback, or the next to the same
+                await self.send_emergencies()
             self.on_progress()
 
     async def _record(self, batch: list[Report]) -> None:
@@ -199,3 +224,8 @@ def pages_to_close(incident: Incident) -> range:
 
 def _channel(delivery: Delivery) -> str:
     return delivery.items[0][0].channel
+
+
+def _lane(delivery: Delivery) -> tuple[str, bool]:
+    """What its messages under way are counted by."""
+    return _channel(delivery), delivery.items[0][0].level == EMERGENCY

@@ -20,7 +20,7 @@ from receiver.core.plan import Book, Playbook
 from receiver.errors import StoreConflict, StoreUnavailable
 from receiver.requests import Asked, Delivery, ForIncident, FromPrometheus, Report, Request, Result
 from receiver.work import Store, Transaction, Work
-from rules.policy import SECOND, Policy
+from rules.policy import LEVELS, SECOND, Policy
 from rules.stored import digest, dump, parse
 
 LEASE = 45 * SECOND
@@ -195,14 +195,22 @@ class Engine:
             work.save()
             return [len(due)]
 
-    def claim(self, now: Instant, worker: str, busy: frozenset[str] = frozenset(), limit: int = 32) -> list[Delivery]:
+    def claim(
+        self,
+        now: Instant,
+        worker: str,
+        busy: frozenset[str] = frozenset(),
+        levels: Sequence[int] = LEVELS,
+        limit: int = 32,
+    ) -> list[Delivery]:
         """Take due notifications under a lease, in order per incident, channel and recipient.
 
         `busy`: channels (by name) that have enough under way already. `limit`: incidents, not counting bundles.
+        `levels`: only of incidents with a notification of one of these levels due.
         """
         with self._store.transaction() as transaction:
-            ids = transaction.sendable_incidents(now, limit, busy)
-            ids += transaction.bundled_incidents(now, BUNDLE_LIMIT, busy)
+            ids = transaction.sendable_incidents(now, limit, busy, levels)
+            ids += transaction.bundled_incidents(now, BUNDLE_LIMIT, busy, levels)
         claimed = self._contain(
             ids, lambda some: [self._claim(some, worker, now, busy)], lambda each: self._skip(each, now)
         )

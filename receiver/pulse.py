@@ -21,7 +21,10 @@ LONGEST_NAP = 1.0
 """Seconds it sleeps at most: another replica may have planned something."""
 
 SHORTEST_NAP = 0.02
-"""Seconds between two beats, so that under load one transaction serves many messages."""
+"""Seconds between two beats, so that under load one transaction serves many messages.
+
+An emergency does not wait for it: its messages are claimed as soon as they are stored (`Desk.on_emergency`).
+"""
 
 log = structlog.get_logger()
 

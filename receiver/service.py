@@ -149,6 +149,7 @@ class Service:
         self.dispatcher = Dispatcher(self.desk, senders, words, records, worker, self._store.installation, self.metrics)
         self._pulse = Pulse(self.desk, self._store, self.dispatcher, self._say_store)
         self.desk.on_commit = self.dispatcher.on_progress = self._pulse.wake
+        self.desk.on_emergency = self.dispatcher.send_emergencies
         self.dispatcher.traces = self._traces
         self._observer = make_observer(settings, self.desk, reads, records)
         self._files = PolicyFiles(self._paths, self._read_as, settings, self.desk, self.metrics)

@@ -18,6 +18,7 @@ from receiver.core.events import Event
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Supersede
 from receiver.core.outbox import Bucket, Lane
 from receiver.core.plan import Book
+from rules.policy import LEVELS
 
 
 class Changes(Struct, frozen=True):
@@ -47,13 +48,17 @@ class Transaction(Protocol):
     def due_incidents(self, now: Instant, limit: int) -> list[str]:
         """Ids of incidents with a window due, the most overdue first; not locked."""
 
-    def sendable_incidents(self, now: Instant, limit: int, busy: frozenset[str] = frozenset()) -> list[str]:
+    def sendable_incidents(
+        self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
+    ) -> list[str]:
         """Ids of incidents with a notification at the head of its queue that is due, on a channel that is not busy.
 
-        Not of those that leave in a bundle.
+        Of those levels, the highest first. Not of those that leave in a bundle.
         """
 
-    def bundled_incidents(self, now: Instant, limit: int, busy: frozenset[str] = frozenset()) -> list[str]:
+    def bundled_incidents(
+        self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
+    ) -> list[str]:
         """Ids of incidents with a notification whose bundle leaves now, likewise."""
 
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:

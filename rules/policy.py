@@ -21,7 +21,7 @@ HOUR = 60 * MINUTE
 ChannelType = Literal["email", "slack", "pagerduty", "sms", "phone", "webhook"]
 CHANNEL_TYPES: tuple[ChannelType, ...] = ("email", "slack", "pagerduty", "sms", "phone", "webhook")
 
-INFORMATIONAL, WARNING, CRITICAL, EMERGENCY = 1, 2, 3, 4
+INFORMATIONAL, WARNING, CRITICAL, EMERGENCY = LEVELS = 1, 2, 3, 4
 
 Attach = Literal["opened", "escalated", "recovered", "acknowledged", "resolved"]
 """The moments at which an incident gets checklists."""

@@ -13,6 +13,7 @@ from receiver.audit import Audit
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Status, Supersede
 from receiver.core.outbox import Bucket, Lane
 from receiver.work import Changes
+from rules.policy import LEVELS
 
 Queue = tuple[str, str]
 """Channel and recipient: within an incident, messages leave in order."""
@@ -59,13 +60,19 @@ class MemoryStore:
         due = [each for each in open_ones if each.due_at is not None and each.due_at <= now]
         return [each.id for each in sorted(due, key=lambda incident: incident.due_at or 0)[:limit]]
 
-    def sendable_incidents(self, now: Instant, limit: int, busy: frozenset[str] = frozenset()) -> list[str]:
+    def sendable_incidents(
+        self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
+    ) -> list[str]:
         """Ids of incidents with a due notification at the head of its queue, the worst first."""
-        return self._worst(limit, [each for each in self._due(list(self._waiting), now, busy) if not each.bundle_at])
+        due = self._due(list(self._waiting), now, busy)
+        return self._worst(limit, [each for each in due if not each.bundle_at and each.level in levels])
 
-    def bundled_incidents(self, now: Instant, limit: int, busy: frozenset[str] = frozenset()) -> list[str]:
+    def bundled_incidents(
+        self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
+    ) -> list[str]:
         """Ids of incidents with a notification whose bundle leaves now, the worst first."""
-        return self._worst(limit, [each for each in self._due(list(self._waiting), now, busy) if each.bundle_at])
+        due = self._due(list(self._waiting), now, busy)
+        return self._worst(limit, [each for each in due if each.bundle_at and each.level in levels])
 
     def _worst(self, limit: int, due: Iterable[Notification]) -> list[str]:
         by_level = sorted(due, key=lambda each: (-each.level, each.due_at or 0))

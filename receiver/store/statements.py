@@ -8,6 +8,7 @@ Statements with `?` run once per row.
 from collections.abc import Iterable
 
 from receiver.store import codec
+from rules.policy import LEVELS
 
 # PostgreSQL sorts before it locks, so the locks are taken in key order.
 LOCK = "SELECT id, doc FROM incidents WHERE open_key = ANY(:keys) OR id = ANY(:ids) ORDER BY key, id FOR UPDATE"
@@ -24,14 +25,17 @@ HEAD = """NOT EXISTS (
 
 def _by_level(query: str) -> str:
     """The query for each level, with its number for {level}: the index that finds what is due begins with it."""
-    return " UNION ALL ".join(f"SELECT * FROM ({query.format(level=level)}) AS level_{level}" for level in (4, 3, 2, 1))
+    return " UNION ALL ".join(
+        f"SELECT * FROM ({query.format(level=level)}) AS level_{level}" for level in reversed(LEVELS)
+    )
 
 
 def _due(bundled: str) -> str:
     """Incidents with the head of a queue due, the worst level first: a page must not wait behind a storm of news."""
     of_a_level = f"""
     SELECT n.incident_id, n.level, n.due_at FROM notifications n
-    WHERE n.level = {{level}} AND n.due_at <= :now AND n.bundle_at {bundled} AND NOT (n.channel = ANY(:busy)) AND {HEAD}
+    WHERE n.level = {{level}} AND {{level}} = ANY(:levels) AND n.due_at <= :now AND n.bundle_at {bundled}
+      AND NOT (n.channel = ANY(:busy)) AND {HEAD}
     ORDER BY n.due_at LIMIT :limit
     """
     return f"SELECT incident_id FROM ({_by_level(of_a_level)}) AS due ORDER BY level DESC, due_at LIMIT :limit"

@@ -13,6 +13,7 @@ from receiver.core.outbox import Bucket, Lane
 from receiver.store import audit, codec, schema, statements
 from receiver.store.session import Session
 from receiver.work import Changes
+from rules.policy import LEVELS
 
 _HEADS_PER_INCIDENT = 4
 """Rows read per incident that is asked for: most have several messages due at once."""
@@ -40,19 +41,23 @@ class SqlTransaction:
         """Ids of incidents with a window due, the most overdue first; not locked."""
         return [row.id for row in self._session.rows(statements.DUE_INCIDENTS, now=now, limit=limit)]
 
-    def sendable_incidents(self, now: Instant, limit: int, busy: frozenset[str] = frozenset()) -> list[str]:
+    def sendable_incidents(
+        self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
+    ) -> list[str]:
         """Ids of incidents with a notification at the head of its queue that is due, on a channel that is not busy.
 
-        Not of those that leave in a bundle.
+        Of those levels, the highest first. Not of those that leave in a bundle.
         """
         several = limit * _HEADS_PER_INCIDENT
-        rows = self._session.rows(statements.SENDABLE, now=now, limit=several, busy=list(busy))
+        rows = self._session.rows(statements.SENDABLE, now=now, limit=several, busy=list(busy), levels=list(levels))
         return list(dict.fromkeys(row.incident_id for row in rows))[:limit]
 
-    def bundled_incidents(self, now: Instant, limit: int, busy: frozenset[str] = frozenset()) -> list[str]:
+    def bundled_incidents(
+        self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
+    ) -> list[str]:
         """Ids of incidents with a notification whose bundle leaves now, likewise."""
         several = limit * _HEADS_PER_INCIDENT
-        rows = self._session.rows(statements.BUNDLED, now=now, limit=several, busy=list(busy))
+        rows = self._session.rows(statements.BUNDLED, now=now, limit=several, busy=list(busy), levels=list(levels))
         return list(dict.fromkeys(row.incident_id for row in rows))[:limit]
 
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:

@@ -1,17 +1,18 @@
-"""The desk: requests become batches, and nobody waits for ever."""
+"""The desk: requests become batches, the most urgent first, and nobody waits for ever."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from receiver.core.events import AlertsReceived
-from receiver.core.model import Instant
-from receiver.desk import BATCH_LIMIT, Desk
+from receiver.core.events import Acknowledge, AlertsReceived
+from receiver.core.model import Fact, Instant
+from receiver.desk import BATCH_LIMIT, QUEUE_LIMIT, Desk
 from receiver.engine import Engine
 from receiver.errors import StoreUnavailable
-from receiver.requests import Request, Result
+from receiver.requests import ForIncident, Request, Result
 from receiver.store import SqlStore
 from tests.core.guide import ALL, POLICY
 from tests.core.world import START
@@ -50,3 +51,102 @@ async def test_a_transaction_takes_so_many_alerts(engine: Engine, alerts: int, t
     waiting = [AlertsReceived("key", "", (one,) * alerts)] * (2 * together)
     await Desk(engine, lambda: Instant(START), call).handle(waiting)
     assert batches == [together] * 2
+
+
+class Storm:
+    """A desk over the real engine, which is busy with something until it is let go."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self.engine = Engine(store, POLICY, ALL, START)
+        self.reads = store.reads()
+        self.go = asyncio.Event()
+        self.said: list[str] = []
+        """What was done, in order: keys of each batch, and calls about emergencies."""
+        self.desk = Desk(self.engine, lambda: Instant(START), self._call)
+        self.desk.on_emergency = self._hear
+
+    async def _call(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        await self.go.wait()
+        self.said.append(" ".join(each.key if hasattr(each, "key") else "person" for each in arguments[0]))
+        return work(*arguments)
+
+    async def _hear(self) -> None:
+        self.said.append("emergency!")
+
+    async def begin(self, *requests: Request) -> list[asyncio.Task[list[Result]]]:
+        """One after the other they ask, while the first is being stored; then it goes on."""
+        tasks = []
+        for each in (firing("busy", level=1), *requests):
+            tasks.append(asyncio.create_task(self.desk.handle([each])))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        self.go.set()
+        await asyncio.gather(*tasks)
+        return tasks
+
+
+@pytest.fixture
+def storm(open_stores: Callable[[str], SqlStore]) -> Storm:
+    return Storm(open_stores("sqlite://"))
+
+
+async def test_the_most_urgent_is_decided_first(storm: Storm) -> None:
+    """A person, the emergency, and then the rest by level; its messages leave before the next batch is decided."""
+    [opened] = storm.engine.handle([firing("known", level=1)], Instant(START))
+    assert opened.incident is not None
+    person = ForIncident(opened.incident.id, Acknowledge("ada"))
+    await storm.begin(firing("w", level=2), firing("c"), firing("e", level=4), firing("w2", level=2), person)
+    assert storm.said == ["busy", "person e c w w2", "emergency!"]
+
+
+async def test_no_resolve_overtakes_its_firing(storm: Storm) -> None:
+    """An alert that fires at level 2 and clears, worse alerts of the same incident after it: as they came."""
+    fires, worse = firing("key", level=2), firing("key", "b", level=4)
+    clears = AlertsReceived("key", "", (replace(fires.alerts[0], firing=False, ended_at=Instant(START + 1)),))
+    *_, last = await storm.begin(fires, firing("other", level=3), clears, worse)
+    assert storm.said[:2] == ["busy", "key key key other"]
+    incident = last.result()[0].incident
+    assert incident is not None
+    assert storm.reads.timeline(incident.id)[0].fact is Fact.OPENED
+    assert {each.fingerprint: each.firing for each in storm.reads.alerts(incident.id)} == {"a": False, "b": True}
+
+
+async def test_emergencies_and_people_find_a_place_in_a_full_queue(engine: Engine) -> None:
+    """When a storm fills the queue, its next webhook is refused, and neither an emergency nor a person is."""
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def call(_: Any, requests: Sequence[Request], __: Instant) -> list[Result]:
+        begun.set()
+        await go.wait()
+        return [Result() for _ in requests]
+
+    desk = Desk(engine, lambda: Instant(START), call)
+    flood = [asyncio.create_task(desk.handle([firing("first")]))]
+    await begun.wait()
+    flood.append(asyncio.create_task(desk.handle([firing("flood")] * QUEUE_LIMIT)))
+    await asyncio.sleep(0)
+    urgent = [firing("e", level=4), ForIncident("id", Acknowledge("ada"))]
+    asked = [asyncio.create_task(desk.handle([each])) for each in urgent]
+    await asyncio.sleep(0)
+    asked.append(asyncio.create_task(desk.handle([firing("late")])))
+    with pytest.raises(StoreUnavailable, match="too many"):
+        await asked.pop()
+    go.set()
+    await asyncio.gather(*flood, *asked)
+
+
+async def test_what_nobody_waits_for_holds_up_nothing(engine: Engine) -> None:
+    """A whole batch whose callers have been refused is passed over, and the next is stored."""
+    stored: list[str] = []
+
+    async def call(_: Any, requests: Sequence[Request], __: Instant) -> list[Result]:
+        stored.extend(each.key for each in requests if isinstance(each, AlertsReceived))
+        return [Result() for _ in requests]
+
+    desk = Desk(engine, lambda: Instant(START), call)
+    given_up = asyncio.create_task(desk.handle([firing("given up")] * BATCH_LIMIT))
+    waits = asyncio.create_task(desk.handle([firing("waits", level=1)]))
+    asyncio.get_running_loop().call_soon(given_up.cancel)
+    await asyncio.wait([given_up])
+    await waits
+    assert stored == ["waits"]
