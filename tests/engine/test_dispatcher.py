@@ -1,0 +1,103 @@
+"""Emergencies leave before all else: in a transaction of their own, without the pulse, past what holds up others."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import get_args
+
+import pytest
+
+from receiver.channels import Outgoing
+from receiver.core.events import Delivered, Outcome, Rejected
+from receiver.core.model import Instant
+from receiver.desk import Desk
+from receiver.dispatcher import IN_FLIGHT, Dispatcher
+from receiver.engine import Engine
+from receiver.messages import Words
+from receiver.metrics import Metrics
+from receiver.records import Records
+from receiver.store import SqlStore
+from rules.policy import EMERGENCY, ChannelType
+from tests.core.guide import ALL, POLICY
+from tests.core.world import START
+from tests.engine.house import House, firing, messages
+
+
+class Held:
+    """A provider that answers nobody until it is let; whom it knows of an emergency it refuses at once."""
+
+    def __init__(self) -> None:
+        self.begun: list[Outgoing] = []
+        self.more = asyncio.Condition()
+        self.may_answer = asyncio.Event()
+        self.refused: set[str] = set()
+        """Names of channels that refuse emergencies."""
+
+    async def send(self, outgoing: Outgoing) -> Outcome:
+        async with self.more:
+            self.begun.append(outgoing)
+            self.more.notify_all()
+        if outgoing.channel.name in self.refused and outgoing.incident.level == EMERGENCY:
+            return Rejected("no such number")
+        await self.may_answer.wait()
+        return Delivered("ref")
+
+    async def close(self) -> None:
+        return
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until what was begun to be sent fulfils it."""
+        async with asyncio.timeout(20), self.more:
+            await self.more.wait_for(condition)
+
+    def of(self, key: str) -> set[str]:
+        """Channels on which something of that incident was begun to be sent."""
+        return {each.channel.name for each in self.begun if each.incident.key == key}
+
+
+class Post:
+    """Desk, dispatcher and providers; no pulse."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self.desk = Desk(Engine(store, POLICY, ALL, START), lambda: Instant(START))
+        self.held = Held()
+        words = Words(None, store.installation, sms_replies=False)
+        records = Records(store.reads(), words, lambda: self.desk.engine.current)
+        senders = dict.fromkeys(get_args(ChannelType), self.held)
+        self.dispatcher = Dispatcher(self.desk, senders, words, records, "w", store.installation, Metrics())
+        self.desk.on_emergency = self.dispatcher.send_emergencies
+
+
+@pytest.fixture
+async def post(open_stores: Callable[[str], SqlStore]) -> AsyncIterator[Post]:
+    made = Post(open_stores("sqlite://"))
+    yield made
+    made.held.may_answer.set()
+    await made.dispatcher.finish(20)
+    made.desk.close()
+
+
+async def test_an_emergency_waits_for_no_storm(post: Post) -> None:
+    """When all that may be under way is under way and held up, its pages are sent: nobody has to look for them."""
+    await post.desk.handle([firing(f"flood-{number}") for number in range(2 * IN_FLIGHT)])
+    assert await post.dispatcher.send_due() >= IN_FLIGHT
+    await post.desk.handle([firing("e", level=4)])
+    await post.held.until(lambda: post.held.of("e") == {"email", "slack", "pagerduty", "sms"})
+
+
+async def test_its_fallback_waits_for_nobody_either(post: Post) -> None:
+    """A channel that refuses the page: what is told in its place is sent as soon as that is recorded."""
+    post.held.refused = {"sms"}
+    await post.desk.handle([firing("e", level=4)])
+    await post.held.until(lambda: "phone" in post.held.of("e"))
+
+
+@pytest.mark.parametrize("bundled", [False, True], ids=["single pages", "bundles"])
+def test_emergencies_are_claimed_alone(store: SqlStore, bundled: bool) -> None:
+    """Of a storm in which every level is due, only theirs are taken where only theirs are asked for; then the others."""
+    house = House(store)
+    for level in (1, 2, 3, 4):
+        house.handle(*(firing(f"{level}-{number}", level=level) for number in range(30 if bundled else 3)))
+    now = Instant(START + (40_000_000 if bundled else 0))
+    taken = {each.level for each in messages(house.engine.claim(now, "w", levels=(4,)))}
+    rest = {each.level for each in messages(house.engine.claim(now, "w", levels=(1, 2, 3)))}
+    assert (taken, rest) == ({4}, {1, 2, 3})
