@@ -2,7 +2,8 @@
 
 Beside a bare aiohttp handler with the same models (the limit), and Alertmanager taking the same alerts through
 its API; all three in turn, round after round, so that the machine's moods hit them alike. `repeats`: webhooks about
-incidents that are open already, as Alertmanager sends them every `repeat_interval`.
+incidents that are open already, as Alertmanager sends them every `repeat_interval`. The load is wrk's where that is
+installed, else our own generator's; a run says which.
 """
 
 import asyncio
@@ -10,13 +11,13 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bench import postgres, servers
+from bench import postgres, servers, wrk
 from bench.load import fire, prepare
 from bench.table import Row
 from receiver.demo.tools import free_port
@@ -49,7 +50,15 @@ _serial = count(int.from_bytes(os.urandom(4)) << 20)
 
 def body(alerts: int) -> bytes:
     """A webhook as Alertmanager sends it, about a signal never seen before."""
-    unit = f"unit-{next(_serial)}"
+    return _body(f"unit-{next(_serial)}", [f"{next(_serial):016x}" for _ in range(alerts)])
+
+
+def _template(alerts: int) -> bytes:
+    """As `body`, with `@@` where a word never sent before belongs (`bench.wrk`)."""
+    return _body("unit-@@", [f"@@{index:04x}" for index in range(alerts)])
+
+
+def _body(unit: str, fingerprints: Sequence[str]) -> bytes:
     labels = {
         "alertname": "AccuracyLow",
         "section": "incident_response",
@@ -68,9 +77,9 @@ def body(alerts: int) -> bytes:
             "startsAt": "2026-11-23T02:28:11.821Z",
             "endsAt": "0001-01-01T00:00:00Z",
             "generatorURL": "http://prom.example.test/graph?g0.expr=model_accuracy+%3C+0.9&g0.tab=1",
-            "fingerprint": f"{next(_serial):016x}",
+            "fingerprint": fingerprint,
         }
-        for index in range(alerts)
+        for index, fingerprint in enumerate(fingerprints)
     ]
     group = {"system": unit, "signal": "model_accuracy"}
     return json.dumps(
@@ -91,6 +100,7 @@ def body(alerts: int) -> bytes:
 
 def run() -> list[Row]:
     """All sizes on SQLite; with Alertmanager where it is installed, and PostgreSQL where the tests' server is."""
+    print("load: wrk" if wrk.is_installed() else wrk.ELSEWHERE)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         path = Path(folder)
         (path / "policy.yaml").write_text(POLICY)
@@ -153,12 +163,10 @@ def _measure(urls: dict[str, str], alerts: int) -> list[Row]:
 def _repeats(bare: str, url: str) -> list[Row]:
     known = [body(1) for _ in range(REPEATED)]
     asyncio.run(fire(url, prepare(url, known)))
-    many = known * (REQUESTS[1] // REPEATED)
     rates: dict[str, list[float]] = {bare: [], url: []}
     for _ in range(ROUNDS):
         for each, taken in rates.items():
-            seconds, _ = asyncio.run(fire(each, prepare(each, many)))
-            taken.append(len(many) / seconds)
+            taken.append(_repeated(each, known))
     ratios = tuple(a / b for a, b in zip(rates[url], rates[bare], strict=True))
     return [
         Row("ingest", "sqlite, repeats", "webhooks/s", tuple(rates[url])),
@@ -166,14 +174,26 @@ def _repeats(bare: str, url: str) -> list[Row]:
     ]
 
 
+def _repeated(url: str, known: list[bytes]) -> float:
+    """Webhooks a second of one round of repeats."""
+    if wrk.is_installed():
+        return wrk.rate(url, known)
+    return _fired(url, known * (REQUESTS[1] // REPEATED))
+
+
 def _rate(name: str, url: str, alerts: int) -> float:
     """Webhooks a second of one round."""
-    bodies = [body(alerts) for _ in range(REQUESTS[alerts])]
+    bodies = [_template(alerts)] if wrk.is_installed() else [body(alerts) for _ in range(REQUESTS[alerts])]
     if name == "alertmanager":
         bodies = [_for_alertmanager(each) for each in bodies]
+    return wrk.rate(url, bodies) if wrk.is_installed() else _fired(url, bodies)
+
+
+def _fired(url: str, bodies: list[bytes]) -> float:
+    """Webhooks a second, from our own generator. Raises RuntimeError where any was refused."""
     seconds, refused = asyncio.run(fire(url, prepare(url, bodies)))
     if refused:
-        raise RuntimeError(f"{name}: {refused} of {len(bodies)} requests were refused")
+        raise RuntimeError(f"{url}: {refused} of {len(bodies)} requests were refused")
     return len(bodies) / seconds
 
 
