@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 
 from bench import compile as compile_
-from bench import drill, history, ingest, latency, memory, windows
+from bench import drill, history, ingest, latency, memory, storm, windows
 from bench.table import Row, print_rows
 
 BENCHES = {
     "ingest": ingest.run,
     "latency": latency.run,
+    "storm": storm.run,
     "windows": windows.run,
     "history": history.run,
     "compile": compile_.run,

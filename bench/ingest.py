@@ -185,7 +185,7 @@ def _rate(name: str, url: str, alerts: int) -> float:
     """Webhooks a second of one round."""
     bodies = [_template(alerts)] if wrk.is_installed() else [body(alerts) for _ in range(REQUESTS[alerts])]
     if name == "alertmanager":
-        bodies = [_for_alertmanager(each) for each in bodies]
+        bodies = [for_alertmanager(each) for each in bodies]
     return wrk.rate(url, bodies) if wrk.is_installed() else _fired(url, bodies)
 
 
@@ -197,6 +197,7 @@ def _fired(url: str, bodies: list[bytes]) -> float:
     return len(bodies) / seconds
 
 
-def _for_alertmanager(content: bytes) -> bytes:
+def for_alertmanager(content: bytes) -> bytes:
+    """A webhook's alerts as Alertmanager's API takes them."""
     keep = ("labels", "annotations", "generatorURL")
     return json.dumps([{name: alert[name] for name in keep} for alert in json.loads(content)["alerts"]]).encode()

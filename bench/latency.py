@@ -8,7 +8,8 @@ import asyncio
 import json
 import re
 import tempfile
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import quantiles
@@ -49,12 +50,20 @@ class Ears:
 
     def __init__(self) -> None:
         self.heard: dict[str, dict[str, float]] = {"email": {}, "slack": {}, "pagerduty": {}}
+        self._more = asyncio.Event()
 
     def note(self, channel: str, content: bytes, at: float) -> None:
         """Something arrived, at this time."""
         found = re.search(rb"unit-(\d+)", content)
         if found:
             self.heard[channel].setdefault(found[1].decode(), at)
+            self._more.set()
+
+    async def wait_for(self, channel: str, units: Iterable[str]) -> None:
+        """Until each of them was heard of on that channel."""
+        while not self.heard[channel].keys() >= set(units):
+            self._more.clear()
+            await self._more.wait()
 
     async def slack(self, request: web.Request) -> web.Response:
         """A message; taken."""
@@ -88,6 +97,13 @@ def run() -> list[Row]:
 
 
 async def _run(folder: Path) -> list[Row]:
+    async with receiver(folder) as (url, ears):
+        return await _measure(url, ears)
+
+
+@asynccontextmanager
+async def receiver(folder: Path, policy: str = POLICY) -> AsyncIterator[tuple[str, Ears]]:
+    """`tocsin serve` on a file; its webhook's URL, and the providers in this process that it sends to."""
     ears = Ears()
     app = web.Application()
     app.router.add_post("/slack/{method}", ears.slack)
@@ -105,11 +121,11 @@ async def _run(folder: Path) -> list[Row]:
         "TOCSIN_PAGERDUTY_ROUTING_KEY": "0" * 32,
         "TOCSIN_PAGERDUTY_API_URL": f"http://{host}:{port}",
     }
-    (folder / "policy.yaml").write_text(POLICY)
+    (folder / "policy.yaml").write_text(policy)
     starting = servers.receiver(f"sqlite:///{folder / 'tocsin.db'}", folder / "policy.yaml", environment)
     url = await asyncio.to_thread(starting.__enter__)
     try:
-        return await _measure(url, ears)
+        yield url, ears
     finally:
         await asyncio.to_thread(starting.__exit__, None, None, None)
         smtp.close()
@@ -141,7 +157,7 @@ async def _pages(url: str, ears: Ears) -> dict[str, list[float]]:
     """Channel → milliseconds of each page."""
     sent: dict[str, float] = {}
     for _ in range(PAGES):
-        body = _emergency()
+        body = emergency()
         sent[json.loads(body)["groupLabels"]["system"].removeprefix("unit-")] = perf_counter()
         await fire(url, prepare(url, [body]), connections=1)
         await asyncio.sleep(APART)
@@ -156,7 +172,8 @@ async def _pages(url: str, ears: Ears) -> dict[str, list[float]]:
     return took
 
 
-def _emergency() -> bytes:
+def emergency() -> bytes:
+    """A webhook about a new incident of level 4."""
     return ingest.body(1).replace(b'"severity_level": "3"', b'"severity_level": "4"')
 
 

@@ -13,6 +13,9 @@ from pathlib import Path
 
 from receiver.demo.tools import free_port
 
+NOBODY = "route: {receiver: nobody, group_by: ['...']}\nreceivers: [{name: nobody}]\n"
+"""Routes of an Alertmanager that tells nobody."""
+
 
 def children(process: int) -> list[int]:
     """The processes that a process has started and that have not ended; none where it has ended itself."""
@@ -66,14 +69,14 @@ def bare() -> Iterator[str]:
 
 
 @contextmanager
-def alertmanager(folder: Path) -> Iterator[str | None]:
+def alertmanager(folder: Path, routes: str = NOBODY) -> Iterator[str | None]:
     """The Alertmanager on the machine, taking alerts by its API; None where there is none."""
     if shutil.which("prometheus-alertmanager") is None:
         yield None
         return
     port = free_port()
     config = folder / "alertmanager.yml"
-    config.write_text("route: {receiver: nobody, group_by: ['...']}\nreceivers: [{name: nobody}]\n")
+    config.write_text(routes)
     command = [
         "prometheus-alertmanager",
         f"--config.file={config}",

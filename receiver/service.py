@@ -67,6 +67,13 @@ SETTLE = 5.0
 BACKLOG = 4096
 """Connections that may wait until they are accepted; Linux takes its own limit, `net.core.somaxconn`, where less."""
 
+ACCEPTED_AT_ONCE = 32
+"""Connections accepted in one turn of the event loop: handles of the one listening socket.
+
+uvloop accepts one a turn and handle. In a storm a turn takes milliseconds, so thousands would wait
+unread, and an emergency among them unseen.
+"""
+
 START_PATIENCE = 60 * SECOND
 """Microseconds in which a database server that is away when we start may come: it may be starting too."""
 
@@ -231,8 +238,9 @@ class Service:
         address = self._settings.address
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._socket = socket.create_server(address, family=family)
-        # SockSite listens anew: the backlog that counts is the one given here.
-        await web.SockSite(self._runner, self._socket, ssl_context=self._tls.context, backlog=BACKLOG).start()
+        for each in (self._socket, *(self._socket.dup() for _ in range(ACCEPTED_AT_ONCE - 1))):
+            # SockSite listens anew: the backlog that counts is the one given here.
+            await web.SockSite(self._runner, each, ssl_context=self._tls.context, backlog=BACKLOG).start()
         log.info("listening", address=self.address)
 
     async def _stop(self) -> None:

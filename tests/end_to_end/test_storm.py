@@ -4,16 +4,19 @@ import asyncio
 import io
 import json
 import re
+import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
+import uvloop
 
 from receiver.demo import tools
 from receiver.demo.tools import free_port
-from receiver.service import BACKLOG
+from receiver.service import BACKLOG, Service
+from receiver.settings import Settings
 from tests.end_to_end.conftest import need
 from tests.end_to_end.processes import POLICY, serving, webhook
 
@@ -82,3 +85,24 @@ async def sent(session: aiohttp.ClientSession, url: str, which: str) -> int:
         rf'^alertmanager_notification_requests_{which}{{integration="webhook"}} (\S+)$', text, re.MULTILINE
     )
     return int(float(counted[0]))
+
+
+def test_many_are_accepted_in_a_turn_of_the_event_loop() -> None:
+    """uvloop takes one connection a turn from a listening socket; a storm's must not wait unread for that."""
+    many = 30
+
+    async def turns() -> int:
+        settings = Settings.read({"TOCSIN_LISTEN": "127.0.0.1:0", "TOCSIN_DATABASE": "sqlite://"})
+        async with Service(settings, []) as service:
+            address = service.address.removeprefix("http://").split(":")
+            callers = [socket.create_connection((address[0], int(address[1]))) for _ in range(many)]
+            taken: list[int] = []
+            for _ in range(1000):
+                taken.append(len(service._runner.server.connections))
+                await asyncio.sleep(0)
+            for each in callers:
+                each.close()
+            return taken.index(many)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(turns()) < many
