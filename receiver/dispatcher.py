@@ -76,6 +76,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reports: list[Report] = []
         self._reporting: asyncio.Task[None] | None = None
+        self._is_finishing = False
         self.traces: Traces = NoTraces()
         self.on_progress: Callable[[], None] = lambda: None
         """Called when a message is done: more may be due now."""
@@ -91,6 +92,8 @@ class Dispatcher:
 
     async def send_emergencies(self) -> None:
         """As `send_due`, and only them. What cannot be claimed now is claimed by the next `send_due`."""
+        if self._is_finishing:  # what was given back is for whoever comes next
+            return
         try:
             await self._start((EMERGENCY,))
         except StoreUnavailable as error:
@@ -115,6 +118,7 @@ class Dispatcher:
 
     async def finish(self, seconds: float) -> None:
         """Let what is under way end, for so long; what is cut off is given back, for whoever comes next."""
+        self._is_finishing = True
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=seconds)
             for task in late:
