@@ -14,8 +14,9 @@ from rules.condition import Selector
 from rules.durations import format_duration
 from rules.groups import NONE, AlertingRule, Group, RecordingRule
 from rules.policy import MINUTE, IncidentType, Micros, Policy, Recording, Rule, Signal
+from rules.stored import stamp
 from rules.twins import SIGNALS, Watch, twins
-from rules.wording import VALUE, Reading, annotations, camel_case, escaped, labels, sentence, value
+from rules.wording import MEASURED, VALUE, Reading, annotations, camel_case, escaped, labels, sentence, value
 
 __all__ = ["AlertingRule", "Group", "RecordingRule", "compile"]
 
@@ -48,7 +49,8 @@ def compile(policy: Policy) -> tuple[Group, ...]:  # noqa: A001 - it is what thi
         silent = max((all_twins[key].hold for key in keys), default=None)
         alert = _alert(policy, reading, signals.get(reading.condition.sources[0].name), silent)
         homes[home, reading.rule.interval] += [alert, *twins_of[index]]
-    return tuple(Group(_group_name(*home), home[1], tuple(members)) for home, members in homes.items())
+    mark = stamp(policy)
+    return tuple(Group(_group_name(*home), home[1], tuple(members)).annotated(mark) for home, members in homes.items())
 
 
 def _rule_of(kind: IncidentType) -> Rule:
@@ -107,12 +109,13 @@ def _alert(policy: Policy, reading: Reading, signal: Signal | None, silent: Micr
     return AlertingRule(
         alert=camel_case(rule.name),
         expr=reads.expr,
-        labels=labels(policy, reading, {"rule": rule.name}),
+        labels=labels(policy, reading, {"rule": escaped(rule.name)}),
         annotations=annotations(
             rule,
             condition=rule.condition,
             description=f"{sentence(rule.description)}{value(reads, signal)}",
             summary=f"{escaped(rule.name)}: {said}",
+            value=MEASURED,
             **_impact(policy, reads),
         ),
         hold=rule.waits,

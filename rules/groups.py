@@ -1,6 +1,7 @@
 """What a policy compiles to: groups of recording and alerting rules, before anything is written down."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from rules.condition import Selector
 from rules.policy import Micros, Rule
@@ -49,6 +50,18 @@ class Group:
     name: str
     interval: Micros
     rules: tuple[RecordingRule | AlertingRule, ...]
+
+    def annotated(self, further: Mapping[str, str]) -> "Group":
+        """The same group, each of its alerts with these annotations, too."""
+        return replace(
+            self,
+            rules=tuple(
+                replace(rule, annotations=tuple(sorted({**dict(rule.annotations), **further}.items())))
+                if isinstance(rule, AlertingRule)
+                else rule
+                for rule in self.rules
+            ),
+        )
 
     @property
     def alerts(self) -> tuple[AlertingRule, ...]:

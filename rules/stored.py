@@ -6,14 +6,35 @@ from other lines of them, is the same version.
 """
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import orjson
 from pydantic import TypeAdapter
 
 from rules.policy import Policy
+from rules.reserved import DIGEST, MARK
 
 _POLICY = TypeAdapter(Policy)
+
+_RULES_OF: dict[str, Any] = {
+    "levels": {"__all__": {"level", "name"}},
+    "rules": True,
+    "recordings": True,
+    "signals": True,
+    "incident_types": {"__all__": {"section", "name", "level", "description"}},
+    "impact_scales": {"__all__": {"name"}},
+}
+"""What of a policy `rules.compile` and `rules.watch` make rules of, but for what is taken out below."""
+
+_NOT_OF_RULES: dict[str, Any] = {
+    "rules": {"__all__": {"channels", "place"}},
+    "recordings": {"__all__": {"section", "place"}},
+    "signals": {"__all__": {"help", "place"}},
+}
+
+DIGEST_LENGTH = 16
+"""Hexadecimal digits of a rules digest: it tells policies apart, and need not withstand anybody."""
 
 
 def dump(policy: Policy) -> bytes:
@@ -33,6 +54,31 @@ def digest(policy: Policy) -> str:
     """The policy's version: SHA-256 (hex) of its meaning, without the places where it was written."""
     meaning = _without_places(_POLICY.dump_python(policy, mode="json"))
     return hashlib.sha256(orjson.dumps(meaning, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def rules_digest(policy: Policy) -> str:
+    """Digest (hex) of what rules are made of: two policies with the same one compile to the same rules.
+
+    Who is told, and when, is not in it; nor is where, and in which order, things are written. What has its default is left
+    out, so that the digest stays the same when a later Tocsin knows more fields.
+    """
+    compiled = replace(
+        policy,
+        incident_types=tuple(kind for kind in policy.incident_types if kind.fires),
+        impact_scales=tuple(scale for scale in policy.impact_scales if scale.ranges),
+    )
+    parts = _POLICY.dump_python(compiled, mode="json", include=_RULES_OF, exclude=_NOT_OF_RULES, exclude_defaults=True)
+    unordered = {name: sorted(map(_canonical, part)) for name, part in sorted(parts.items())}
+    return hashlib.sha256(repr(unordered).encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def stamp(policy: Policy) -> dict[str, str]:
+    """The annotations that mark every alert compiled from this policy."""
+    return {MARK: "1", DIGEST: rules_digest(policy)}
+
+
+def _canonical(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def _without_places(value: Any) -> Any:

@@ -13,6 +13,7 @@ from rules.condition import Selector
 from rules.expression import looks_back, matches, syntax
 from rules.groups import PASSING_LABELS, AlertingRule
 from rules.policy import SECOND, Micros, Policy, Recording, Signal
+from rules.reserved import TWIN
 from rules.wording import Reading, annotations, camel_case, escaped, labels
 
 SCRAPE_INTERVAL = Micros(30 * SECOND)
@@ -101,7 +102,7 @@ def twins(
 def _twin(policy: Policy, reading: Reading, lost: Selector, signal: Signal | None) -> AlertingRule:
     rule = reading.rule
     identity = signal.identity if signal else None
-    further = {"rule": "signal_lost", "twin": "true"}
+    further = {"rule": TWIN, "twin": "true"}
     if lost.matchers:
         further["selector"] = escaped(str(lost))
     slo = next((value for label, operator, value in lost.matchers if (label, operator) == ("slo", "=")), "")
@@ -117,7 +118,7 @@ def _twin(policy: Policy, reading: Reading, lost: Selector, signal: Signal | Non
             rule,
             description=f"{escaped(str(lost))} is absent, has vanished or is NaN: whether “{reading.text}” holds is "
             "UNKNOWN. Treat it as if it did.",
-            summary=f"signal_lost: {further.get('signal', escaped(lost.name))}",
+            summary=f"{TWIN}: {further.get('signal', escaped(lost.name))}",
         ),
         hold=Micros(-(-patience // rule.interval) * rule.interval),
         lost=lost,

@@ -6,13 +6,10 @@ may not reach anybody, and `rules.outputs.alertmanager` sends two of them around
 
 from rules.groups import NONE, AlertingRule, Group
 from rules.policy import CRITICAL, EMERGENCY, MINUTE, SECOND, Micros, Policy
+from rules.reserved import WATCH
+from rules.stored import stamp
 
-HEARTBEAT, DOWN, FAIL_THROUGH, RULES_FAIL = (
-    "TocsinHeartbeat",
-    "TocsinDown",
-    "TocsinFailThrough",
-    "TocsinRuleEvaluationFails",
-)
+HEARTBEAT, DOWN, FAIL_THROUGH, RULES_FAIL = WATCH
 AROUND_TOCSIN = (DOWN, FAIL_THROUGH)
 """Alerts that must not depend on Tocsin to reach somebody."""
 
@@ -64,7 +61,7 @@ def group(policy: Policy) -> Group:
                 "resolve. Its log says why.",
             ),
         ),
-    )
+    ).annotated(stamp(policy))
 
 
 def _alert(

@@ -7,6 +7,10 @@ from rules.groups import Pairs
 from rules.policy import Policy, Rule, Signal
 
 VALUE = '{{ printf "%.4g" $value }}'
+"""The expression's value in a sentence."""
+
+MEASURED = '{{ printf "%.10g" $value }}'
+"""The expression's value for programs, in the annotation `value`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ def labels(policy: Policy, reading: Reading, further: dict[str, str]) -> Pairs:
     rule = reading.rule
     common = {name: escaped(value) for name, value in rule.labels} | {
         "incident_type": escaped(rule.name),
-        "section": rule.section,
+        "section": escaped(rule.section),
         "severity": escaped(policy.level(rule.level).name),
         "severity_level": str(rule.level),
         "signal": escaped(reading.signal),

@@ -109,8 +109,8 @@ def _performance_metrics(dossier: Dossier) -> Values:
                 said = f"from {min(values):.6g} to {max(values):.6g}, at the end {values[-1]:.6g}"
                 yield f"{series.name or exhibit.query} ({exhibit.moment}): {said}"
     for alert in dossier.alerts[:MOST]:
-        compiled = "condition" in alert.annotations  # then its description ends with the value
-        measured = alert.annotations.get("value") or (alert.annotations.get("description", "") if compiled else "")
+        compiled = "condition" in alert.annotations  # then its description ends with the value, in words
+        measured = alert.annotations.get("description" if compiled else "value", "")
         if measured:
             yield f"{line(alert.rule)}: {line(measured)}"
 

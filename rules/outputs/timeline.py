@@ -16,7 +16,7 @@ from rules.groups import AlertingRule
 from rules.outputs.evaluation import Labels, Sample
 from rules.outputs.witnesses import Pair, pairs
 from rules.policy import Micros, Rule
-from rules.wording import VALUE
+from rules.wording import MEASURED, VALUE
 
 LONGEST_WAIT = 600
 """Ticks that a test waits for a window to fill with good values."""
@@ -131,7 +131,7 @@ def told(alert: AlertingRule, sample: Sample) -> tuple[Labels, Labels]:
 def _filled(text: str, labels: Mapping[str, str], value: float) -> str:
     if "{{" not in text:
         return text
-    text = text.replace(VALUE, f"{value:.4g}")
+    text = text.replace(VALUE, f"{value:.4g}").replace(MEASURED, f"{value:.10g}")
     for name in [part.split(" ")[0] for part in text.split("{{ $labels.")[1:]]:
         text = text.replace("{{ $labels." + name + " }}", labels.get(name, ""))
     return text.replace("{{ `{{` }}", "{{")

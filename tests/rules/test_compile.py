@@ -39,12 +39,15 @@ def test_a_rule_becomes_an_alert_that_says_all():
         "signal": "safety_margin",
         "system": "reactor",
     }
-    assert dict(made.annotations) == {
+    told = dict(made.annotations)
+    assert (told.pop("tocsin"), len(told.pop("tocsin_rules"))) == ("1", 16)
+    assert told == {
         "condition": "safety_margin < 0.95",
         "description": 'safety_margin is {{ printf "%.4g" $value }}.',
         "runbook_url": "https://runbooks.example.org/margin",
         "source": "safety_incident_response.detection[0]",
         "summary": "safety_margin_violation: safety_margin < 0.95",
+        "value": '{{ printf "%.10g" $value }}',
     }
 
 

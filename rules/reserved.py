@@ -1,0 +1,55 @@
+"""Names that are Tocsin's own: alerts, labels and annotations that `rules.compile` and `rules.watch` give.
+
+A policy may not take them (`rules.document` refuses), and the receiver believes them only of alerts that are ours
+(`receiver.core.classify`). Nothing is imported here, so that the receiver's core may read it.
+"""
+
+MARK = "tocsin"
+"""The annotation that every compiled alert carries: it is ours, so its labels mean what they say."""
+
+DIGEST = "tocsin_rules"
+"""The annotation with the digest of what the rules were made of (`rules.stored.rules_digest`)."""
+
+WATCH = ("TocsinHeartbeat", "TocsinDown", "TocsinFailThrough", "TocsinRuleEvaluationFails")
+"""The alerts of `rules.watch`, which are not made from the policy."""
+
+HEARTBEATS = frozenset({WATCH[0], "Watchdog"})
+"""Alerts that always fire and prove that alerting lives; they open no incident."""
+
+TWIN = "signal_lost"
+"""The label `rule` of every missing-data twin (`rules.twins`)."""
+
+NOT_WIRED, BLIND, BROKEN, OTHER_RULES = (
+    "not_wired_yet",
+    "alerting_is_blind",
+    "channel_is_broken",
+    "rules_of_another_policy",
+)
+"""Types of incidents that the receiver opens by itself."""
+
+NAMES = frozenset({TWIN, NOT_WIRED, BLIND, BROKEN, OTHER_RULES})
+"""Rules and incident types of a policy may not be called so."""
+
+ALERTS = frozenset({*WATCH, *HEARTBEATS})
+"""Nor may the alerts that they compile to."""
+
+LABELS = frozenset(
+    (
+        "alertname",
+        "heartbeat",
+        "immediate",
+        "incident_type",
+        "rule",
+        "section",
+        "seen",
+        "selector",
+        "severity",
+        "severity_level",
+        "signal",
+        "twin",
+    )
+)
+"""Labels of compiled alerts that Tocsin sets, or reads; a policy's own labels may not be called so."""
+
+COMPILED = LABELS - {"alertname", "incident_type", "section", "severity"}
+"""Those that mean nothing to us on an alert that is not ours."""
