@@ -11,13 +11,15 @@ from rules.document.values import (
     Duration,
     DurationOrNone,
     Expression,
+    FurtherLabel,
     Interval,
     LabelName,
     LevelNumber,
     Name,
+    RuleName,
     Section,
-    SignalName,
     Text,
+    TypeName,
     Url,
 )
 from rules.policy import SECOND, Attach, Micros
@@ -67,7 +69,7 @@ class Classification(Section):
 class DetectionRule(Section):
     """A condition that opens an incident of the rule's name."""
 
-    name: Name = Field(description="The rule's name, and the type of its incidents.")
+    name: RuleName = Field(description="The rule's name, and the type of its incidents.")
     condition: Condition = Field(description="PromQL. A bare metric means: above 0.")
     severity: LevelNumber = Field(description="The level of its incidents, 1 to 4.")
     channels: tuple[ChannelName, ...] = Field((), description="Who is told at once; left out, the level's channels.")
@@ -78,7 +80,7 @@ class DetectionRule(Section):
     )
     description: str = Field("", description="What is wrong when it fires; stands in every message.")
     runbook_url: Url | None = Field(None, description="What to do; left out, runbook_url_base and the name.")
-    labels: dict[LabelName, str] = Field({}, description="Further labels of the alert.")
+    labels: dict[FurtherLabel, str] = Field({}, description="Further labels of the alert.")
     signal: str = Field("", description="Incidents are one per signal; left out, the condition's metric.")
     missing_data: bool = Field(True, description="False: no alarm when the rule's metrics vanish.")
 
@@ -124,7 +126,7 @@ class IncidentResponse(Section):
 class Incident(Section):
     """A kind of incident without a condition: it fires on the metric of its name, or is declared by a person."""
 
-    name: SignalName = Field(description="The type's name, and the metric that is above 0 while it happens.")
+    name: TypeName = Field(description="The type's name, and the metric that is above 0 while it happens.")
     description: str = Field("", description="What has happened; the title of its incidents.")
     severity: LevelNumber = Field(description="The level of its incidents, 1 to 4.")
     business_impact: Grade | None = Field(None, description="How bad it is for the business, to begin with.")

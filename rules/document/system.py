@@ -9,7 +9,17 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
-from rules.document.values import Condition, Duration, Expression, LabelName, Name, Text, Vocabulary, refusal
+from rules.document.values import (
+    Condition,
+    Duration,
+    Expression,
+    LabelName,
+    Name,
+    RuleName,
+    Text,
+    Vocabulary,
+    refusal,
+)
 
 
 def _word_or_level(value: Any, info: ValidationInfo) -> int:
@@ -79,7 +89,7 @@ class ThresholdSpec(FrameworkPart):
 class WatchSpec(FrameworkPart):
     """A rule with a condition, under any of the framework's headings."""
 
-    name: Name = Field(description="The rule's name, and the type of its incidents.")
+    name: RuleName = Field(description="The rule's name, and the type of its incidents.")
     condition: Condition = Field(description="PromQL; below `slo.validation.rules` what must hold.")
     severity: SeverityWord | None = Field(
         None, description="1 to 4 or a word; left out, the policy's default_severity."

@@ -27,6 +27,8 @@ from rules import condition, durations
 from rules.doubts import DOUBTS
 from rules.placeholders import PLACEHOLDERS, TemplateError, placeholders
 from rules.policy import CHANNEL_TYPES, SECOND, Micros, RateLimit
+from rules.reserved import ALERTS, LABELS, NAMES
+from rules.wording import camel_case
 
 DEEPEST_EXPRESSION = 50
 MOST_OPERATORS = 100
@@ -208,6 +210,25 @@ def _lint_name(value: str) -> str:
     return value
 
 
+def _rule_name(value: str) -> str:
+    alert = camel_case(value)
+    if alert in ALERTS:
+        said = f"its alert would be called {alert}, be taken for Tocsin's own of that name, and tell nobody"
+        raise refusal(f'"{value}" is taken: {said}. Choose another name')
+    if value in NAMES:
+        said = "Tocsin calls incidents or alerts of its own so"
+        raise refusal(f'"{value}" is taken: {said}. Choose another name')
+    return value
+
+
+def _further_label(value: str) -> str:
+    if value in LABELS:
+        raise refusal("Tocsin gives its alerts this label, and decides by it. Leave it out, or choose another name")
+    if value.startswith("__"):
+        raise refusal("labels that begin with __ are Prometheus's own. Choose another name")
+    return value
+
+
 SIGNAL_NAME = r"^[a-zA-Z_:][a-zA-Z0-9_:]*$"
 LABEL_NAME = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 PLAIN_NAME = r"^[^\s/][^/\x00-\x1f\x7f]*$"
@@ -222,6 +243,12 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Name = Annotated[str, StringConstraints(strip_whitespace=True, pattern=PLAIN_NAME, max_length=200)]
 SignalName = Annotated[str, StringConstraints(pattern=SIGNAL_NAME, max_length=200)]
 LabelName = Annotated[str, StringConstraints(pattern=LABEL_NAME, max_length=200)]
+
+RuleName = Annotated[Name, AfterValidator(_rule_name)]
+TypeName = Annotated[SignalName, AfterValidator(_rule_name)]
+"""A rule's name, and that of an incident type, which is also a metric's: not one of Tocsin's own."""
+FurtherLabel = Annotated[LabelName, AfterValidator(_further_label)]
+"""A label that a policy adds to a rule's alerts."""
 
 LevelNumber = Annotated[int, BeforeValidator(_level), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 4})]
 _DURATION_SCHEMA = {"type": "string", "pattern": f"^({durations.PATTERN}|0)$", "examples": ["15m", "24h"]}

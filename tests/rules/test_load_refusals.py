@@ -6,6 +6,7 @@ import pytest
 
 from rules.load import load_text
 from rules.problems import PolicyError
+from rules.reserved import LABELS
 
 BASE = """\
 incident_response:
@@ -85,7 +86,29 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     for below, name in zip("abcdefg", "bcdefgh", strict=True)
 )
 
+TAKEN = "is taken: its alert would be called"
+
 CASES = [
+    # What is Tocsin's own
+    Bad("a rule whose alert is a heartbeat", rule("§watchdog"), f'"watchdog" {TAKEN} Watchdog'),
+    Bad("a rule whose alert is our heartbeat", rule("§tocsin-heartbeat"), f"{TAKEN} TocsinHeartbeat"),
+    Bad("a rule whose alert goes around Tocsin", rule("§'tocsin down'"), f"{TAKEN} TocsinDown"),
+    Bad("a rule whose alert is a failing rule", rule("§tocsin_rule_evaluation_fails"), f"{TAKEN} TocsinRule"),
+    Bad("a rule named as twins are", rule("§signal_lost"), '"signal_lost" is taken: Tocsin calls'),
+    Bad("a rule named as an incident of ours", rule("§not_wired_yet"), '"not_wired_yet" is taken: Tocsin calls'),
+    Bad(
+        "a rule of a section",
+        section('detection: [{name: §Watchdog, condition: "x < 1", severity: 3}]'),
+        f"{TAKEN} Watchdog",
+    ),
+    Bad("an incident type", section("incidents: [{name: §watchdog, severity: 3}]"), f"{TAKEN} Watchdog"),
+    Bad("an incident type of ours", section("incidents: [{name: §not_wired_yet, severity: 3}]"), "is taken"),
+    Bad("a system's rule", system('monitoring: {rules: [{name: §watchdog, condition: "x < 1"}]}'), f"{TAKEN} Watchdog"),
+    *(
+        Bad(f"the label {name}", rule(more=f'labels: {{team: ml, §{name}: "true"}}'), f"`{name}`: Tocsin gives")
+        for name in sorted(LABELS)
+    ),
+    Bad("a label of Prometheus's", rule(more="labels: {§__name__: x}"), "labels that begin with __"),
     # Roles
     Bad("a role's key misspelt", BASE + "roles:\n  - {name: commander, §from_levle: 3}\n", "did you mean `from_level`"),
     Bad("a role's level", BASE + "roles:\n  - {name: commander, from_level: §5}\n", "from 1 (informational) to 4"),
