@@ -64,7 +64,8 @@ def explain_(
             (each.ignored, explained.as_json(each).get("key"), str(each.told)): each for each in found
         }.values():
             _print_explained(each)
-    if not all(each.reaches_somebody for each in found):
+    firing = [each for each in found if each.alert.ended_at is None]
+    if not firing or not all(each.reaches_somebody for each in firing):
         raise typer.Exit(1)
 
 

@@ -46,8 +46,8 @@ class Explained:
 
     @property
     def reaches_somebody(self) -> bool:
-        """Whether a page would be delivered to anybody (or there is nothing to tell)."""
-        return bool(self.ignored) or (self.played is not None and self.played.reached_after is not None)
+        """Whether a page would be delivered to anybody."""
+        return self.played is not None and self.played.reached_after is not None
 
 
 def explain(world: World, alert: Received, group_labels: dict[str, str] | None = None) -> Explained:
@@ -95,7 +95,7 @@ def _what(kind: Kind, reason: str) -> str:
 def as_json(explained: Explained) -> dict[str, Any]:
     """For programs; times are seconds since the alert arrived."""
     if explained.played is None or explained.plan is None:
-        return {"labels": dict(explained.alert.labels), "ignored": explained.ignored}
+        return {"labels": dict(explained.alert.labels), "ignored": explained.ignored, "reaches_somebody": False}
     incident, plan = explained.played.incident, explained.plan
     return {
         "labels": dict(explained.alert.labels),

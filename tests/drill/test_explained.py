@@ -56,10 +56,19 @@ def test_nobody_reached_is_a_failure():
 
 
 def test_a_heartbeat_is_no_incident():
-    """A heartbeat is said to open nothing."""
+    """A heartbeat is said to open nothing, and reaches nobody: exit code 1."""
     answer, code = told("alertname=Watchdog")
-    assert code == 0
-    assert "heartbeat" in answer["alerts"][0]["ignored"]
+    assert code == 1
+    (alert,) = answer["alerts"]
+    assert "heartbeat" in alert["ignored"]
+    assert not alert["reaches_somebody"]
+
+
+def test_what_is_over_reaches_nobody():
+    """A body in which nothing fires tells nobody: exit code 1."""
+    answer, code = told("--alert", str(PAYLOADS / "single_resolved.json"))
+    assert code == 1
+    assert all("ignored" in each for each in answer["alerts"])
 
 
 def test_wrong_usage_is_said(tmp_path):
@@ -86,5 +95,6 @@ def test_what_makes_it_one_incident_is_said_in_words():
         answer["alerts"][0]["why"][-1]
         == "one incident per alertname InstanceDown, group alertname=InstanceDown t=group"
     )
-    answer, _ = told("signal=safety_margin", "system=landing-7", "severity=critical")
+    ours = ["section=incident_response", "rule=safety_critical_failure"]
+    answer, _ = told(*ours, "signal=safety_margin", "system=landing-7", "severity=critical")
     assert answer["alerts"][0]["why"][-1] == "one incident per system landing-7, signal safety_margin"
