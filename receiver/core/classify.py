@@ -1,7 +1,8 @@
 """What an alert is to us: its level, rule, type, and the incident it belongs to.
 
 The direction of every doubt: unknown or missing severity means the policy's default, never a drop and
-never a downgrade (DESIGN: Severity, Identity).
+never a downgrade (DESIGN: Severity, Identity). Strangers use the labels that we compile for things of their own:
+`believed` is the one place that says whose labels mean what, and all that reads such a label reads it there.
 """
 
 import json
@@ -16,12 +17,11 @@ from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant
 from receiver.core.plan import Playbook
 from receiver.core.response import Impact
+from rules.reserved import COMPILED, HEARTBEATS, MARK, NAMES, TWIN, WATCH
+from rules.reserved import NOT_WIRED as NOT_WIRED  # noqa: PLC0414 - for `receiver.core.alerts`
 
-HEARTBEATS = frozenset({"TocsinHeartbeat", "Watchdog"})
-"""Alerts that always fire and prove that alerting lives; they open no incident."""
-
-NOT_WIRED = "not_wired_yet"
-"""The type of the one incident that all signals share which Prometheus has not seen within a day, or ever."""
+OWN_TYPES = NAMES.union(WATCH)
+"""Types of incidents that an alert cannot declare, because we do something of our own about them."""
 
 REMEMBERED = 2000
 """Characters of an identity whose key is kept at hand; a stranger's may be as long as a body."""
@@ -49,16 +49,18 @@ class Classified(Struct, frozen=True):
     steps: tuple[str, ...]
     source: str
     group_labels: Mapping[str, str]
+    believed: Mapping[str, str]
+    """The alert's labels that mean what they say."""
 
     @property
     def why(self) -> tuple[str, ...]:
         """Each step in words, for `explain`."""
-        return (*self.steps, _in_words(self.source, self.group_labels, self.alert.labels))
+        return (*self.steps, _in_words(self.source, self.group_labels, self.believed))
 
 
 def is_heartbeat(labels: Mapping[str, str]) -> bool:
-    """Whether the alert only says that alerting lives."""
-    return labels.get("heartbeat") == "true" or labels.get("alertname") in HEARTBEATS
+    """Whether the alert only says that alerting lives. No label makes it one: a stranger's, or a metric's, may be so."""
+    return labels.get("alertname") in HEARTBEATS
 
 
 def is_alive(received: Received) -> bool:
@@ -66,20 +68,46 @@ def is_alive(received: Received) -> bool:
     return received.ended_at is None and is_heartbeat(received.labels)
 
 
-def is_not_wired(labels: Mapping[str, str]) -> bool:
+def is_ours(playbook: Playbook, received: Received) -> bool:
+    """Whether we compiled it: it has our mark, or (an older Tocsin's) names a section and a rule that we know."""
+    return MARK in received.annotations or _knows(playbook, received.labels)
+
+
+def believed(playbook: Playbook, received: Received) -> Mapping[str, str]:
+    """The alert's labels that mean what they say: all of them if it is ours, else those that we do not compile."""
+    labels = received.labels
+    if COMPILED.isdisjoint(labels) or is_ours(playbook, received):
+        return labels
+    return {name: value for name, value in labels.items() if name not in COMPILED}
+
+
+def _knows(playbook: Playbook, labels: Mapping[str, str]) -> bool:
+    """Whether the policy has the rule that the labels name; a twin's type is that of the rule that it follows."""
+    rule = labels.get("rule", "")
+    key = f"{labels.get('section', '')}/{labels.get('incident_type', '') if rule == TWIN else rule}"
+    return key in playbook.rules or key in playbook.types
+
+
+def _is_twin(labels: Mapping[str, str]) -> bool:
+    """Whether it is a missing-data twin. A metric's own label `twin` makes no rule's alert one: that has its own rule."""
+    return labels.get("twin") == "true" and labels.get("rule") == TWIN
+
+
+def _is_not_wired(labels: Mapping[str, str]) -> bool:
     """Whether it is a twin (`rules.twins`) whose signal has never been there: one incident tells of all of them."""
-    return labels.get("twin") == "true" and labels.get("seen") == "never"
+    return _is_twin(labels) and labels.get("seen") == "never"
 
 
 def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], received: Received) -> Classified:
     """Classify one alert. `source` is the webhook's ``?source=``, empty by default."""
-    rule, type_, why_rule = _rule(playbook, received.labels)
-    if is_not_wired(received.labels):
+    labels = believed(playbook, received)
+    rule, type_, why_rule = _rule(playbook, labels)
+    if _is_not_wired(labels):
         type_ = NOT_WIRED
-    level, note, why_level = _level(playbook, rule, received.labels)
+    level, note, why_level = _level(playbook, rule, labels)
     impacts = impact.of_alert(playbook, rule, received.labels, received.annotations)
     level, why_impact = _raise(playbook, level, impacts)
-    identity = _identity(source, group_labels, received.labels)
+    identity = _identity(source, group_labels, labels)
     alert = Alert(
         fingerprint=received.fingerprint,
         starts_at=Instant(received.starts_at // 1000 * 1000),
@@ -89,12 +117,12 @@ def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], r
         type=type_,
         labels=received.labels,
         annotations=received.annotations,
-        twin=received.labels.get("twin") == "true",
+        twin=_is_twin(labels),
         level_note=note,
         generator_url=received.generator_url,
         ended_at=received.ended_at,
     )
-    return Classified(alert, incident_key(identity), (why_rule, why_level, *why_impact), source, group_labels)
+    return Classified(alert, incident_key(identity), (why_rule, why_level, *why_impact), source, group_labels, labels)
 
 
 def sort(
@@ -128,11 +156,15 @@ def _digest(parts: tuple[str, ...]) -> str:
 
 def _level(playbook: Playbook, rule: str, labels: Mapping[str, str]) -> tuple[int, str, str]:
     """Level, a note where it is a guess, and why."""
-    compiled = labels.get("severity_level", "")
-    if compiled in {"1", "2", "3", "4"}:
-        return int(compiled), "", f"level {compiled}: label severity_level"
     severity = labels.get("severity", "")
     known = playbook.severities.get(severity.strip().lower())
+    compiled = labels.get("severity_level", "")
+    if compiled in {"1", "2", "3", "4"}:
+        if "rule" in labels and not _knows(playbook, labels):
+            level = max(int(compiled), known or 0, playbook.policy.default_severity)
+            said = f"rule {rule} is not in the policy in use"
+            return level, f"{said}; taken as level {level}", f"level {level}: {said}, the highest of what it may be"
+        return int(compiled), "", f"level {compiled}: label severity_level"
     if known is not None:
         return known, "", f"level {known}: label severity={severity}"
     named = playbook.rules.get(rule) or playbook.types.get(rule)
@@ -156,12 +188,14 @@ def _raise(playbook: Playbook, level: int, impacts: Mapping[str, Impact]) -> tup
 
 def _rule(playbook: Playbook, labels: Mapping[str, str]) -> tuple[str, str, str]:
     """Rule key, incident type, and why."""
-    type_ = labels.get("incident_type", "")
-    section, name = labels.get("section", ""), labels.get("rule", "") or type_
+    declared = labels.get("incident_type", "")
+    type_ = "" if declared in OWN_TYPES else declared
+    section, name = labels.get("section", ""), labels.get("rule", "")
     key = f"{section}/{name}"
     if section and name:
         return key, type_ or name, f"rule {key}: labels section and rule"
-    kind = playbook.kind(type_) if type_ else None
+    kind = playbook.types.get(f"{section}/{type_}") or playbook.rules.get(f"{section}/{type_}")
+    kind = kind or (playbook.kind(type_) if type_ else None)
     if kind is not None:
         return kind.key, kind.name, f"incident type {kind.key}: label incident_type"
     alertname = labels.get("alertname", "") or "alert"
@@ -182,7 +216,7 @@ def _identity(
     source: str, group_labels: Mapping[str, str], labels: Mapping[str, str]
 ) -> tuple[str | tuple[tuple[str, str], ...], ...]:
     """Not `groupKey`: it changes when routes are edited, and one alert may reach us through several receivers."""
-    if is_not_wired(labels):
+    if _is_not_wired(labels):
         return (source, NOT_WIRED)
     signal = labels.get("signal", "")
     if signal:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from receiver.core.classify import Received, classify, is_heartbeat
+from receiver.core.classify import Received, believed, classify, is_heartbeat, is_ours
 from receiver.core.events import AlertsReceived, Silenced
 from receiver.core.model import Alert, Instant
 from receiver.core.plan import Playbook
@@ -92,7 +92,7 @@ class Findings(Struct, frozen=True):
     taken_in: int
     vanished: int
     foreign: int
-    """Alerts routed to us that we do not know and cannot take in: they have no `signal` label."""
+    """Alerts routed to us that we do not know and cannot take in: they have no `signal` label of ours."""
 
 
 def reconcile(
@@ -127,13 +127,13 @@ def _unheard(
     playbook: Playbook, known: Collection[str], listings: Sequence[Listing | None], now: Instant, terms: Terms
 ) -> tuple[Mapping[str, list[Alert]], int]:
     """Alerts that should have reached us, by incident key, and the number of those we cannot take in."""
-    found = {each.fingerprint: each for listing in listings if listing for each in _ours(listing, now, terms)}
+    found = {each.fingerprint: each for listing in listings if listing for each in _ours(playbook, listing, now, terms)}
     lost: dict[str, list[Alert]] = {}
     foreign = 0
     for fingerprint, received in found.items():
         if fingerprint in known or is_heartbeat(received.labels):
             continue
-        if not received.labels.get("signal"):
+        if not believed(playbook, received).get("signal"):
             foreign += 1
             continue
         classified = classify(playbook, "", {}, received)
@@ -141,10 +141,10 @@ def _unheard(
     return lost, foreign
 
 
-def _ours(listing: Listing, now: Instant, terms: Terms) -> list[Received]:
+def _ours(playbook: Playbook, listing: Listing, now: Instant, terms: Terms) -> list[Received]:
     """Active alerts, old enough, that are routed to us; where nothing is routed to our name, all compiled ones are."""
-    named = [each for each in listing.alerts if any(_is_ours(name) for name in each.receivers)]
-    routed = named or [each for each in listing.alerts if each.received.labels.get("section")]
+    named = [each for each in listing.alerts if any(_is_our_receiver(name) for name in each.receivers)]
+    routed = named or [each for each in listing.alerts if is_ours(playbook, each.received)]
     heard = (each.received for each in routed if each.active or _is_ours_to_hear(each, listing))
     return [each for each in heard if now - each.starts_at > terms.unheard]
 
@@ -155,7 +155,7 @@ def _is_ours_to_hear(listed: Listed, listing: Listing) -> bool:
     return bool(known) and not listed.inhibited and all(each and each.incident_id for each in known)
 
 
-def _is_ours(receiver: str) -> bool:
+def _is_our_receiver(receiver: str) -> bool:
     return receiver.rpartition("/")[2] == RECEIVER
 
 
@@ -189,10 +189,10 @@ def _gone(
 def _is_compiled(playbook: Playbook, held: Held) -> bool:
     """Whether it is what a compiled rule's alert becomes when it comes without a `?source=`: the key shows it."""
     alert = held.alert
-    if not alert.labels.get("signal"):
-        return False
-    received = Received(alert.labels, alert.annotations, alert.fingerprint, alert.starts_at)
-    return classify(playbook, "", {}, received).key == held.key
+    classified = classify(
+        playbook, "", {}, Received(alert.labels, alert.annotations, alert.fingerprint, alert.starts_at)
+    )
+    return bool(classified.believed.get("signal")) and classified.key == held.key
 
 
 def _fingerprints(listings: Sequence[Listing | None]) -> frozenset[str]:

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from receiver.core.classify import Classified, Received, classify, is_heartbeat
+from receiver.core.classify import NOT_WIRED, Classified, Received, classify, is_heartbeat, sort
 from receiver.core.model import Instant
 from receiver.core.plan import Playbook
+from rules.reserved import COMPILED, MARK, TWIN, WATCH
 from tests.core.alerts import START
 from tests.core.guide import POLICY, TYPES
 
 PLAYBOOK = Playbook.of(POLICY, "digest")
+MARKED = {MARK: "1"}
 SLO_LABELS = {
     "section": "incident_response",
     "rule": "slo_violation",
@@ -21,15 +23,22 @@ SLO_LABELS = {
 
 
 def classified(
-    labels: dict[str, str], source: str = "", group: dict[str, str] | None = None, **more: object
+    labels: dict[str, str],
+    source: str = "",
+    group: dict[str, str] | None = None,
+    annotations: dict[str, str] | None = None,
+    **more: object,
 ) -> Classified:
     """One alert with these labels, classified."""
-    received = Received(labels, {}, "f1", **{"starts_at": START, **more})
+    received = Received(labels, annotations or {}, "f1", **{"starts_at": START, **more})
     return classify(PLAYBOOK, source, group or {}, received)
 
 
 LEVELS = {
-    "ours": ({"severity_level": "4", "severity": "info"}, 4, ""),
+    "ours, of an older Tocsin": ({**SLO_LABELS, "severity_level": "4", "severity": "info"}, 4, ""),
+    "a stranger's, lower": ({"severity_level": "1", "severity": "critical"}, 3, ""),
+    "a stranger's, higher": ({"severity_level": "4", "severity": "info"}, 1, ""),
+    "a stranger's alone": ({"severity_level": "1"}, 3, "no severity label; taken as level 3"),
     "a level's name": ({"severity": "emergency"}, 4, ""),
     "capitals and blanks": ({"severity": " Critical "}, 3, ""),
     "info": ({"severity": "info"}, 1, ""),
@@ -80,8 +89,19 @@ RULES = {
         "incident_response/slo_violation",
         "engine_failure",
     ),
-    "ours, that the policy has lost": ({"section": "gone", "rule": "gone"}, "gone/gone", "gone"),
-    "a type of a section": ({"section": "s", "incident_type": "t"}, "s/t", "t"),
+    "a stranger's section and rule": ({"alertname": "X", "section": "s", "rule": "r"}, "X", "X"),
+    "a type of a section": (
+        {"section": "business_incident_response", "incident_type": "compliance_violation"},
+        "business_incident_response/compliance_violation",
+        "compliance_violation",
+    ),
+    "a type of a section that does not have it": (
+        {"section": "s", "incident_type": "compliance_violation"},
+        "incident_response/compliance_violation",
+        "compliance_violation",
+    ),
+    "a type of ours": ({"alertname": "X", "incident_type": NOT_WIRED}, "X", "X"),
+    "the type of an alert of ours": ({"alertname": "X", "incident_type": WATCH[3]}, "X", "X"),
     "a type": ({"alertname": "X", "incident_type": "engine_failure"}, TYPES[0].key, "engine_failure"),
     "a rule's name as type": (
         {"alertname": "X", "incident_type": "slo_violation"},
@@ -113,7 +133,7 @@ SAME = {
     ),
     "a rule and its twin": (
         classified(SLO_LABELS),
-        classified({**SLO_LABELS, "twin": "true", "alertname": "x_missing"}),
+        classified({**SLO_LABELS, "rule": TWIN, "incident_type": "slo_violation", "twin": "true", "alertname": "x"}),
     ),
     "one group of strangers": (
         classified({"alertname": "X", "instance": "a"}, group={"alertname": "X", "system": "s"}),
@@ -135,12 +155,24 @@ APART = {
     "names": (classified({"alertname": "X"}), classified({"alertname": "Y"})),
     "groups": (classified({"alertname": "X"}, group={"ns": "a"}), classified({"alertname": "X"}, group={"ns": "b"})),
     "a signal and a group of that look": (
-        classified({"system": "s", "signal": "{}"}),
+        classified({"system": "s", "signal": "{}"}, annotations=MARKED),
         classified({"alertname": "s"}),
     ),
+    "strangers that share a signal": (
+        classified({"alertname": "X", "signal": "logs"}),
+        classified({"alertname": "Y", "signal": "logs"}),
+    ),
+    "a stranger on one of our signals": (
+        classified(SLO_LABELS),
+        classified({"alertname": "X", "system": "fraud", "signal": "accuracy"}),
+    ),
+    "a stranger that says what a twin says": (
+        classified({"alertname": "X", "twin": "true", "seen": "never"}),
+        classified({"alertname": "Y", "twin": "true", "seen": "never"}),
+    ),
     "parts that run together": (
-        classified({"system": "a", "signal": "bc"}),
-        classified({"system": "ab", "signal": "c"}),
+        classified({"system": "a", "signal": "bc"}, annotations=MARKED),
+        classified({"system": "ab", "signal": "c"}, annotations=MARKED),
     ),
 }
 
@@ -153,7 +185,8 @@ def test_alerts_that_do_not(one, other):
 
 def test_what_an_alert_keeps():
     """Starts are cut to milliseconds; firing is the absence of an end; twins are marked."""
-    alert = classified({"twin": "true"}, starts_at=Instant(START + 123_456), ended_at=Instant(START + 5_000_000)).alert
+    times = {"starts_at": Instant(START + 123_456), "ended_at": Instant(START + 5_000_000)}
+    alert = classified({"twin": "true", "rule": TWIN}, annotations=MARKED, **times).alert
     assert (alert.starts_at, alert.firing, alert.twin) == (START + 123_000, False, True)
     assert classified({}).alert.firing
 
@@ -168,7 +201,7 @@ def test_hostile_labels_do_not_break_the_key():
 @pytest.mark.parametrize(
     ("labels", "is_one"),
     [
-        ({"heartbeat": "true"}, True),
+        ({"heartbeat": "true"}, False),
         ({"alertname": "Watchdog"}, True),
         ({"alertname": "TocsinHeartbeat"}, True),
         ({"alertname": "X"}, False),
@@ -176,5 +209,64 @@ def test_hostile_labels_do_not_break_the_key():
     ],
 )
 def test_heartbeats(labels, is_one):
-    """Alerts that only prove that alerting lives are known by their label or name."""
+    """Alerts that only prove that alerting lives are known by their name; the label `heartbeat` proves nothing."""
     assert is_heartbeat(labels) is is_one
+
+
+def test_no_label_of_a_stranger_means_what_ours_would():
+    """An alert without our mark, and of no rule that we know, is the same to us with all the labels that we compile."""
+    plain = {"alertname": "X", "severity": "warning", "namespace": "a"}
+    theirs = plain | dict.fromkeys(COMPILED, "true") | {"severity_level": "1", "seen": "never", "signal": "logs"}
+    one, other = classified(plain), classified(theirs)
+    assert one.key == other.key
+    assert replace_labels(one) == replace_labels(other)
+    assert len(sort(PLAYBOOK, "", {}, [Received(theirs, {}, "f", START)])) == 1
+
+
+def replace_labels(found: Classified) -> tuple[object, ...]:
+    """What an alert is to us, but for its labels as they came."""
+    alert = found.alert
+    return alert.level, alert.rule, alert.type, alert.twin, alert.level_note, found.why
+
+
+NEWER = {"section": "incident_response", "rule": "newer", "signal": "drift", "system": "fraud"}
+NOT_KNOWN = "rule incident_response/newer is not in the policy in use; taken as level"
+
+
+@pytest.mark.parametrize(
+    ("labels", "level"),
+    [
+        ({"severity_level": "4", "severity": "info"}, 4),
+        ({"severity_level": "1", "severity": "emergency"}, 4),
+        ({"severity_level": "1", "severity": "info"}, 3),
+        ({"severity_level": "1"}, 3),
+    ],
+)
+def test_rules_newer_than_the_policy_are_ours(labels, level):
+    """With our mark, a rule that the policy lacks keeps its identity; its level is the highest of what it may be."""
+    alert = classified(NEWER | labels, annotations=MARKED)
+    assert (alert.alert.rule, alert.alert.level) == ("incident_response/newer", level)
+    assert alert.alert.level_note == f"{NOT_KNOWN} {level}"
+    assert alert.key == classified({**SLO_LABELS, "signal": "drift"}).key
+
+
+def test_a_twin_of_a_rule_that_we_know_keeps_its_level():
+    """A twin is known by the rule that it follows: its level is what was compiled."""
+    twin = {**SLO_LABELS, "rule": TWIN, "incident_type": "slo_violation", "twin": "true", "severity_level": "1"}
+    for annotations in ({}, MARKED):
+        alert = classified(twin, annotations=annotations).alert
+        assert (alert.level, alert.level_note, alert.twin) == (1, "", True)
+
+
+def test_our_own_alerts_need_no_rule():
+    """What watches over Tocsin belongs to no section, and is as severe as it says."""
+    alert = classified({"alertname": WATCH[1], "severity_level": "2"}, annotations=MARKED).alert
+    assert (alert.level, alert.level_note) == (2, "")
+
+
+def test_a_metrics_own_labels_make_no_twin_of_a_rule():
+    """A digital twin's metric may carry `twin` and `seen`: the rule's alert stays with its signal, and is no twin."""
+    own = classified(SLO_LABELS, annotations=MARKED)
+    found = classified({**SLO_LABELS, "twin": "true", "seen": "never", "heartbeat": "true"}, annotations=MARKED)
+    assert (found.key, found.alert.twin, found.alert.type) == (own.key, False, "slo_violation")
+    assert not is_heartbeat(found.alert.labels)

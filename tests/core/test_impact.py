@@ -9,6 +9,7 @@ from receiver.core.impact import grade, worst
 from receiver.core.model import Fact, Instant, Reason, State
 from receiver.core.plan import Playbook
 from rules.policy import IncidentType
+from rules.reserved import MARK
 from tests.core.alerts import START, alert
 from tests.core.guide import SCALES, WHOLE
 from tests.core.world import World
@@ -41,8 +42,8 @@ PLAYBOOK = Playbook.of(
 CARRIED = {
     "an annotation": ({"severity": "warning"}, {"revenue_impact": "0.3"}, 3),
     "a label": ({"severity": "warning", "revenue_impact": "60%"}, {}, 4),
-    "a compiled alert": ({"severity_level": "3"}, {"revenue_impact": "0.7"}, 4),
-    "a milder one": ({"severity_level": "4"}, {"revenue_impact": "0.3"}, 4),
+    "a compiled alert": ({"severity_level": "3"}, {MARK: "1", "revenue_impact": "0.7"}, 4),
+    "a milder one": ({"severity_level": "4"}, {MARK: "1", "revenue_impact": "0.3"}, 4),
     "a low one": ({"severity": "warning"}, {"revenue_impact": "0.01"}, 2),
     "words": ({"severity": "warning"}, {"customer_impact": "Massive customer impact"}, 4),
     "nonsense": ({"severity": "warning"}, {"revenue_impact": "<no value>"}, 2),
@@ -67,9 +68,8 @@ def replace_impacts(playbook: Playbook) -> Playbook:
 def fire(world: World, value: str, level: int = 2, name: str = "a") -> World:
     """An alert that carries the value, as the webhook would have classified it."""
     fired = alert(name, level, "Slow", starts_at=world.now)
-    received = Received(
-        {"alertname": "Slow", "severity_level": str(level)}, {"revenue_impact": value}, name, fired.starts_at
-    )
+    carried = {MARK: "1", "revenue_impact": value}
+    received = Received({"alertname": "Slow", "severity_level": str(level)}, carried, name, fired.starts_at)
     world.receive(classify(world.current, "", {}, received).alert)
     return world
 

@@ -5,12 +5,15 @@ from msgspec.structs import replace
 from receiver.core.classify import NOT_WIRED, Received, sort
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Instant, Kind, Recovery, State
+from rules.reserved import MARK
 from tests.core.world import World
+
+MARKED = {MARK: "1"}
 
 
 def twin(signal: str, level: int = 3, **labels: str) -> Received:
     own = {"alertname": f"{signal}SignalLost", "section": "s", "rule": "signal_lost", "twin": "true", "signal": signal}
-    return Received({**own, "severity_level": str(level), "system": "x", **labels}, {}, f"f-{signal}", Instant(0))
+    return Received({**own, "severity_level": str(level), "system": "x", **labels}, MARKED, f"f-{signal}", Instant(0))
 
 
 def told(world: World, *received: Received) -> list[AlertsReceived]:
@@ -37,7 +40,7 @@ def test_a_signal_that_was_there_and_is_lost_has_an_incident_of_its_own() -> Non
     told(world, twin("a", seen="never"))
     (lost,) = told(world, twin("b"))
     (bad,) = sort(
-        world.current, "", {}, [Received({"signal": "b", "system": "x", "section": "s"}, {}, "f", Instant(0))]
+        world.current, "", {}, [Received({"signal": "b", "system": "x", "section": "s"}, MARKED, "f", Instant(0))]
     )
     assert len(world.incidents) == 2
     assert lost.key == bad.key

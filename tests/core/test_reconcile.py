@@ -12,7 +12,8 @@ from tests.core.alerts import START
 from tests.core.world import World
 
 NOW = Instant(START + 60 * MINUTE)
-LABELS = {"alertname": "High", "section": "s", "rule": "high", "severity_level": "3", "signal": "load", "system": "x"}
+RULE = {"section": "incident_response", "rule": "slo_violation"}
+LABELS = {"alertname": "High", **RULE, "severity_level": "3", "signal": "load", "system": "x"}
 FOREIGN = {"alertname": "Strange", "severity": "critical"}
 LONG_UP = START
 
@@ -52,9 +53,11 @@ def foreign() -> Received:
         pytest.param(listed(received(), "other-team"), 1, 0, id="compiled, where no receiver has our name"),
         pytest.param(listed(received(age=1)), 0, 0, id="its webhook may be on its way"),
         pytest.param(listed(received(), active=False), 0, 0, id="silenced or inhibited"),
-        pytest.param(listed(received(heartbeat="true")), 0, 0, id="the heartbeat"),
+        pytest.param(listed(received(alertname="TocsinHeartbeat")), 0, 0, id="the heartbeat"),
         pytest.param(listed(foreign()), 0, 1, id="foreign: only counted"),
         pytest.param(listed(foreign(), "other-team"), 0, 0, id="foreign, for others"),
+        pytest.param(listed(received(rule="theirs")), 0, 1, id="foreign, with labels like ours"),
+        pytest.param(listed(received(rule="theirs"), "other-team"), 0, 0, id="foreign, like ours, for others"),
     ],
 )
 def test_a_webhook_that_never_came_is_taken_in(alert: Listed, taken_in: int, unknown: int) -> None:
@@ -154,7 +157,7 @@ def test_a_vanished_alert_is_verified_like_any_that_clears() -> None:
     for event in look([mine], [EMPTY], world.now, memory).events:
         world.decide(event)
     assert world.incident.recovery is Recovery.VERIFYING
-    assert [entry.data["rule"] for entry in world.entries(Fact.RECONCILED)] == ["s/high"]
+    assert [entry.data["rule"] for entry in world.entries(Fact.RECONCILED)] == ["incident_response/slo_violation"]
     world.advance(10)
     assert world.incident.state is State.RESOLVED
 

@@ -140,7 +140,8 @@ def test_a_page_given_up_while_silenced_tells_no_fallback() -> None:
 # What Alertmanager lists.
 
 NOW = Instant(START + 60 * MINUTE)
-LABELS = {"alertname": "High", "section": "s", "rule": "high", "severity_level": "3", "signal": "load", "system": "x"}
+RULE = {"section": "incident_response", "rule": "slo_violation"}
+LABELS = {"alertname": "High", **RULE, "severity_level": "3", "signal": "load", "system": "x"}
 THEIRS = {"s1": Silence("s1", Instant(NOW + HOUR), "ada: swap"), "s2": Silence("s2", Instant(NOW + 2 * HOUR), "ben")}
 OURS = {"o1": Silence("o1", Instant(NOW + HOUR), "tocsin", incident_id="i1")}
 
