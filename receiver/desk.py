@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 from receiver.core.events import AlertsReceived, Event
+from receiver.core.loaded_rules import Verdict
 from receiver.core.model import Instant
 from receiver.core.urgency import Queue, rank
 from receiver.engine import Engine
@@ -67,6 +68,10 @@ class Desk:
         """Why the policy that the files hold is not the one in use; empty: it is."""
         self.doubts: tuple[str, ...] = ()
         """What `tocsin check` warns of in the policy in use."""
+        self.rules = Verdict.UNKNOWN
+        """How the rules that Prometheus evaluates stand to the policy in use."""
+        self.rules_heard: dict[str, dict[str, Instant]] = {}
+        """By source: the digests that alerts carried since somebody last took them, and when they last did."""
         self.closing = False
         """Whether webhooks are no longer taken: the service stops."""
 

@@ -124,6 +124,12 @@ class Metrics:
         )
         self._store_up = Gauge("tocsin_store_up", "Whether the database answers", registry=registry)
         self._policy = Gauge("tocsin_policy_info", "The policy in use", ["digest"], registry=registry)
+        self._rules = Gauge(
+            "tocsin_rules_match",
+            "Whether the rules that Prometheus evaluates are those of the policy in use; NaN: unknown",
+            registry=registry,
+        )
+        self._rules.set(nan)
         self._policy_ok = Gauge(
             "tocsin_policy_last_reload_successful",
             "Whether the policy that was last read is in use; 0: it has problems, and the one before it stays",
@@ -211,6 +217,10 @@ class Metrics:
         self._policy.clear()
         self._configured.clear()
         self._policy.labels(digest).set(1)
+
+    def rules_match(self, match: bool | None) -> None:
+        """Whether the rules heard of are those of the policy in use; None: unknown."""
+        self._rules.set(nan if match is None else match)
 
     def policy_read(self, now: Instant) -> None:
         """The policy was read, and is in use."""

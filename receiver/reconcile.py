@@ -118,8 +118,7 @@ class Reconciliation:
             log.warning("alerts vanished without a resolve; their recovery is verified", alerts=findings.vanished)
         if findings.foreign > self._foreign:
             log.warning(
-                "Alertmanager lists alerts for us whose webhook never came; those that Tocsin did not compile cannot be "
-                "taken in",
+                "Alertmanager lists alerts for us whose webhook never came; others' than ours cannot be taken in",
                 alerts=findings.foreign,
             )
         self._foreign = findings.foreign

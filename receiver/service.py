@@ -25,6 +25,8 @@ from receiver.dispatcher import Dispatcher
 from receiver.engine import Engine
 from receiver.errors import StoreUnavailable
 from receiver.evidence import make_observer
+from receiver.loaded_rules import EVERY as RULES_EVERY
+from receiver.loaded_rules import RulesWatch
 from receiver.loops import Loops
 from receiver.messages import Words
 from receiver.metrics import Metrics
@@ -134,7 +136,7 @@ class Service:
         settings = self._settings
         settings.require_safe()  # before anything is opened or written
         self._tls = Tls(settings)
-        worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._worker = worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._traces = make_traces(settings.traces_url, worker)
         for warning in settings.warnings:
             log.warning("odd setting", what=warning)
@@ -217,6 +219,7 @@ class Service:
         watch = Watch(self.desk, store, metrics, settings.heartbeat_url or "")
         start("the look at the clock", self._adjust_clock, ADJUST_EVERY)
         start("the watch over the heartbeat", watch.look, WATCH_EVERY)
+        start("the look at the rules", RulesWatch(self.desk, store, metrics, self._worker).look, RULES_EVERY)
         start("the retention", Retention(self.desk, store).look, FORGET_EVERY)
         if self._tls.context:
             start("the look at the certificate", self._tls.look, RENEW_EVERY)

@@ -59,8 +59,8 @@ def digest(policy: Policy) -> str:
 def rules_digest(policy: Policy) -> str:
     """Digest (hex) of what rules are made of: two policies with the same one compile to the same rules.
 
-    Who is told, and when, is not in it; nor is where, and in which order, things are written. What has its default is left
-    out, so that the digest stays the same when a later Tocsin knows more fields.
+    Who is told, and when, is not in it; nor is where, and in which order, things are written. What has its
+    default is left out, so that the digest stays the same when a later Tocsin knows more fields.
     """
     compiled = replace(
         policy,

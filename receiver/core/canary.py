@@ -11,9 +11,10 @@ from receiver.core.classify import incident_key
 from receiver.core.events import AlertsReceived, Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Alert, Instant
 from rules.policy import CRITICAL, MINUTE
+from rules.reserved import BROKEN
 
 RULE = "tocsin/canary"
-TYPE = "channel_is_broken"
+TYPE = BROKEN
 AGAIN = 5 * MINUTE
 """Microseconds until a canary that failed is sent again."""
 

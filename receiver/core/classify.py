@@ -59,7 +59,7 @@ class Classified(Struct, frozen=True):
 
 
 def is_heartbeat(labels: Mapping[str, str]) -> bool:
-    """Whether the alert only says that alerting lives. No label makes it one: a stranger's, or a metric's, may be so."""
+    """Whether the alert only says that alerting lives. No label makes it one: metrics and strangers have theirs."""
     return labels.get("alertname") in HEARTBEATS
 
 
@@ -89,7 +89,7 @@ def _knows(playbook: Playbook, labels: Mapping[str, str]) -> bool:
 
 
 def _is_twin(labels: Mapping[str, str]) -> bool:
-    """Whether it is a missing-data twin. A metric's own label `twin` makes no rule's alert one: that has its own rule."""
+    """Whether it is a missing-data twin. A metric may have a label `twin` of its own, but no alert that `rule`."""
     return labels.get("twin") == "true" and labels.get("rule") == TWIN
 
 

@@ -9,9 +9,10 @@ from receiver.core.classify import incident_key
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant
 from rules.policy import EMERGENCY
+from rules.reserved import BLIND
 
 RULE = "tocsin/heartbeat"
-TYPE = "alerting_is_blind"
+TYPE = BLIND
 KEY = incident_key(("tocsin", "heartbeat"))
 
 

@@ -26,6 +26,7 @@ from rules.load import load
 from rules.outputs import Options, alertmanager, prometheus
 from rules.pace import faster, faster_groups
 from rules.policy import SECOND, Policy
+from rules.stored import stamp
 
 PERSON = "Dana"
 SIGNAL = "safety_margin"
@@ -152,7 +153,8 @@ async def _start_world(
     options = Options(receiver_url=f"{receiver.address}/webhook/alertmanager")
     alertmanager_tool = await tools.start_alertmanager(folder, alertmanager.render(policy, options), factor)
     stack.push_async_callback(alertmanager_tool.stop)
-    groups = faster_groups(compile_rules(policy), factor)
+    mark = stamp(receiver.desk.engine.current.policy)  # in faster time it is another policy to the receiver
+    groups = tuple(group.annotated(mark) for group in faster_groups(compile_rules(policy), factor))
     targets = {"ml": url.removeprefix("http://"), "tocsin": receiver.address.removeprefix("http://")}
     rules = prometheus.render(groups)
     prometheus_tool = await tools.start_prometheus(folder, rules, targets, alertmanager_tool, exporter.scraped)

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Row
 
 from receiver.core.canary import Canary
+from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Alert, Entry, Incident, Notification, State
 from receiver.core.outbox import Lane
 from receiver.errors import StoreDamaged
@@ -24,6 +25,7 @@ _incident = msgspec.json.Decoder(Incident).decode
 _alert = msgspec.json.Decoder(Alert).decode
 _words = msgspec.json.Decoder(dict[str, str]).decode
 _canary = msgspec.json.Decoder(Canary).decode
+_loaded_rules = msgspec.json.Decoder(LoadedRules).decode
 
 INCIDENT_COLUMNS = tuple(schema.incidents.columns.keys())
 INCIDENT_CHANGES = INCIDENT_COLUMNS[INCIDENT_COLUMNS.index("open_key") :]
@@ -140,6 +142,11 @@ def read_notification(row: Row[Any]) -> Notification:
 def read_canary(value: str) -> Canary:
     """A channel's canaries, as `to_json` wrote them."""
     return _read_json(_canary, value, "a canary")
+
+
+def read_loaded_rules(value: str) -> LoadedRules:
+    """What is known of the rules, as `to_json` wrote it."""
+    return _read_json(_loaded_rules, value, "which rules were heard of")
 
 
 def read_entry(row: Row[Any]) -> Entry:

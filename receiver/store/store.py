@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from receiver.audit import Audit
 from receiver.core.canary import Canary
+from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Instant
 from receiver.errors import StoreUnavailable
 from receiver.store import audit, codec
@@ -150,6 +151,19 @@ class SqlStore:
         with self._database.write() as connection:
             known = "" if last is None else codec.to_json(last)
             row = {"name": f"canary/{channel}", "value": codec.to_json(begun), "last": known}
+            return bool(Session(connection).rows(TAKE_TURN, **row))
+
+    def loaded_rules(self) -> LoadedRules | None:
+        """Which rules were heard of; None: of none yet."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows("SELECT value FROM meta WHERE name = 'loaded_rules'")
+            return codec.read_loaded_rules(rows[0].value) if rows else None
+
+    def keep_loaded_rules(self, last: LoadedRules | None, rules: LoadedRules) -> bool:
+        """Note which rules were heard of; False: somebody else has noted something since `last`."""
+        with self._database.write() as connection:
+            known = "" if last is None else codec.to_json(last)
+            row = {"name": "loaded_rules", "value": codec.to_json(rules), "last": known}
             return bool(Session(connection).rows(TAKE_TURN, **row))
 
     def keep_canary(self, channel: str, canary: Canary) -> None:

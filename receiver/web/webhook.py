@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from receiver.clock import steady_clock
 from receiver.core.classify import is_alive, sort
 from receiver.core.events import AlertsReceived
+from receiver.core.loaded_rules import digests
 from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.errors import StoreUnavailable
@@ -104,6 +105,8 @@ class Webhook:
         events = sort(playbook, source, payload.group_labels, payload.alerts, truncated=payload.truncated > 0)
         alerts = [alert for event in events for alert in event.alerts]
         self._metrics.alerts(alerts)
+        for digest in digests(playbook, payload.alerts):
+            self._desk.rules_heard.setdefault(source, {})[digest] = self._clock()
         if len(alerts) < len(payload.alerts) and any(is_alive(each) for each in payload.alerts):
             self._metrics.heartbeat(self._clock())
         return events

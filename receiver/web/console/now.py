@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from receiver.core.loaded_rules import Verdict
 from receiver.core.model import Incident, State
 from receiver.desk import Desk
 from receiver.messages.case import Case
@@ -49,7 +50,7 @@ class Now:
             cards=cards,
             counts=counts,
             more=sum(counts.values()) - len(cards),
-            worries=[*self.ready(), *self._refused_policy(), *self._silent_channels()],
+            worries=[*self.ready(), *self._refused_policy(), *self._other_rules(), *self._silent_channels()],
         )
 
     def _card(self, incident: Incident, visit: Visit) -> Card:
@@ -62,6 +63,11 @@ class Now:
         return (
             [f"the policy's files have problems ({len(refused)}); the policy before them is in use"] if refused else []
         )
+
+    def _other_rules(self) -> list[str]:
+        if self.desk.rules is not Verdict.OTHER:
+            return []
+        return ["Prometheus evaluates rules of another policy: those of the one in use may be evaluated by nobody"]
 
     def _silent_channels(self) -> list[str]:
         engine = self.desk.engine

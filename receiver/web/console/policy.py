@@ -66,6 +66,7 @@ class PolicyPage:
             types=[_of_type(book, each) for each in _worst_first(policy.incident_types)],
             warnings=[*_silent(book), *_unreached(levels)],
             doubts=self.desk.doubts,
+            loaded=self.desk.rules,
             digest=playbook.digest,
             refused=self.desk.refused,
             length=LENGTH,
