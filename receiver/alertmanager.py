@@ -53,9 +53,19 @@ class _AlertDocument(_Required, total=False):
     generatorURL: str
 
 
+class _Peer(TypedDict):
+    name: str
+
+
+class _Cluster(TypedDict, total=False):
+    peers: list[_Peer] | None
+    """Left out where clustering is disabled."""
+
+
 class _StatusDocument(TypedDict):
     uptime: datetime
     """The moment it started, whatever its name says."""
+    cluster: NotRequired[_Cluster]
 
 
 class _SilenceState(TypedDict):
@@ -142,12 +152,13 @@ class Alertmanager:
 
 def _read(status: bytes, alerts: bytes, silences: bytes, owner: str) -> Listing:
     """Raises pydantic's ValidationError."""
-    up_since = instant(_STATUS.validate_json(status)["uptime"])
+    known_status = _STATUS.validate_json(status)
+    members = frozenset(each["name"] for each in known_status.get("cluster", {}).get("peers") or ())
     known = (
         _standing(each, owner) for each in _SILENCES.validate_json(silences) if each["status"]["state"] == "active"
     )
     listed = tuple(_listed(each) for each in _ALERTS.validate_json(alerts))
-    return Listing(up_since, listed, {each.id: each for each in known})
+    return Listing(instant(known_status["uptime"]), listed, {each.id: each for each in known}, members)
 
 
 def _standing(silence: _SilenceDocument, owner: str) -> Silence:

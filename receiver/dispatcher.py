@@ -15,7 +15,7 @@ import structlog
 from receiver.channels import SEND_TIMEOUT, Outgoing, Senders
 from receiver.clock import steady_clock
 from receiver.core.events import Outcome, Overtaken, Rejected, Retry
-from receiver.core.model import Incident, Kind
+from receiver.core.model import Incident, Kind, Notification
 from receiver.desk import Desk
 from receiver.errors import StoreUnavailable
 from receiver.messages import Message, Picture, Words
@@ -160,7 +160,7 @@ class Dispatcher:
                 key=f"{self._installation}-{notification.id}",
                 incident_ref=f"{self._installation}-{incident.id}",
                 incident=incident,
-                pages=pages_to_close(incident),
+                pages=pages_to_close(incident, notification),
             )
             async with asyncio.timeout(SEND_TIMEOUT):
                 return await sender.send(outgoing)
@@ -221,8 +221,14 @@ class Dispatcher:
         log.error("could not record what was sent; it will be sent again", messages=len(batch))
 
 
-def pages_to_close(incident: Incident) -> range:
-    """Serials of the pages since the last resolve: what an acknowledgement or a resolve closes."""
+def pages_to_close(incident: Incident, notification: Notification) -> range:
+    """Serials of the pages that an acknowledgement or a resolve closes.
+
+    A message that an older version planned does not say which: then all since the last resolve.
+    """
+    first, dash, last = notification.data.get("pages", "").partition("-")
+    if dash:
+        return range(int(first), int(last) + 1)
     return range(incident.pages_closed + 1, incident.page.serial + 1)
 
 

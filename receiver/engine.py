@@ -12,9 +12,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from receiver.audit import Audit, Ledger
+from receiver.core.cluster import Cluster
 from receiver.core.draft import Refusal
-from receiver.core.events import AlertsReceived, Arrived, Bounced, Event, Overtaken, Reported, TimePassed
-from receiver.core.model import Instant, Notification, State, Status
+from receiver.core.events import AlertsReceived, Arrived, Bounced, EchoesListed, Event, Overtaken, Reported, TimePassed
+from receiver.core.model import Incident, Instant, Notification, State, Status
 from receiver.core.outbox import allot, bundle, counted_when_due, counted_when_planned, lane
 from receiver.core.plan import Book, Playbook
 from receiver.errors import StoreConflict, StoreUnavailable
@@ -35,6 +36,9 @@ BUNDLE_LIMIT = 500
 ATTEMPTS = 5
 """Times a batch runs before a conflict between replicas is given back to the caller."""
 
+Outcomes = tuple[tuple[str, ...], Refusal | None]
+"""Ids of the incidents that a request concerned, and why it was refused."""
+
 Item = TypeVar("Item")
 Out = TypeVar("Out")
 
@@ -50,6 +54,8 @@ class Standing(Struct, frozen=True):
     """Whether the heartbeat is missing or rules fail to evaluate."""
     verifies: bool
     """Whether there is a Prometheus to ask."""
+    cluster: Cluster
+    """The Alertmanagers that send webhooks here."""
 
 
 class Engine:
@@ -71,6 +77,8 @@ class Engine:
         """Whether there is a Prometheus to ask (set by the shell)."""
         self.blind = False
         """Whether the heartbeat is missing or rules fail to evaluate (set by the shell)."""
+        self.cluster = Cluster()
+        """The Alertmanagers that send webhooks here (set by the shell)."""
         self.keep_policy(policy, now)
         self._current: Playbook
         self._configured: frozenset[str]
@@ -79,13 +87,14 @@ class Engine:
     @property
     def standing(self) -> Standing:
         """What its decisions depend on now."""
-        return Standing(self._current.digest, self._configured, self.blind, self.verifies)
+        return Standing(self._current.digest, self._configured, self.blind, self.verifies, self.cluster)
 
     def stand(self, standing: Standing) -> None:
         """Decide on that from now on. Raises StoreUnavailable."""
         if standing.policy != self._current.digest:
             self._current = self.playbook(standing.policy)
         self._configured, self.blind, self.verifies = standing.configured, standing.blind, standing.verifies
+        self.cluster = standing.cluster
 
     @property
     def current(self) -> Playbook:
@@ -125,11 +134,13 @@ class Engine:
         with self._store.transaction() as transaction:
             work = self._work(transaction, now)
             bare = [each.what if isinstance(each, Asked) else each for each in requests]
-            work.load(
-                [request.key for request in bare if not isinstance(request, ForIncident | FromPrometheus)],
-                [request.id for request in bare if isinstance(request, ForIncident | FromPrometheus)],
+            work.load_received(
+                [each for each in bare if isinstance(each, AlertsReceived)],
+                [each.key for each in bare if not isinstance(each, ForIncident | FromPrometheus)],
+                [each.id for each in bare if isinstance(each, ForIncident | FromPrometheus)],
             )
-            work.load_alerts((each.key, each.alerts) for each in bare if isinstance(each, AlertsReceived))
+            if any(isinstance(each, EchoesListed) for each in bare):
+                work.load_held()
             references = {each.origin.reference for each in requests if isinstance(each, Asked)} - {""}
             ledger = Ledger(transaction.audited(references), now)
             outcomes = [self._carry_out(work, request, ledger) for request in requests]
@@ -137,7 +148,8 @@ class Engine:
             work.save()
             transaction.append_audits(ledger.audits(work.by_id))
             return [
-                Result(work.by_id(incident_id) if incident_id else None, refusal) for incident_id, refusal in outcomes
+                Result(tuple(filter(None, map(work.by_id, incident_ids))), refusal)
+                for incident_ids, refusal in outcomes
             ]
 
     def _allot(self, transaction: Transaction, counted: Sequence[Notification], now: Instant) -> Sequence[Notification]:
@@ -149,30 +161,37 @@ class Engine:
         transaction.save_buckets(allotment.buckets)
         return allotment.wait
 
-    def _carry_out(self, work: Work, request: Request, ledger: Ledger) -> tuple[str | None, Refusal | None]:
-        """Decide one request; the id of the incident it concerned, and the refusal."""
-        if isinstance(request, Asked):
-            return self._ask(work, request, ledger)
-        if isinstance(request, ForIncident | FromPrometheus):
-            incident = work.by_id(request.id)
-            event = request.action if isinstance(request, ForIncident) else request.answer
-            effects = work.decide(incident, event)
-        else:
-            incident = work.by_key(request.key)
-            effects = work.decide(incident, request)
-        concerned = effects.incident or incident
-        return (concerned.id if concerned else None), effects.refusal
+    def _carry_out(self, work: Work, request: Request, ledger: Ledger) -> Outcomes:
+        """Decide one request; the ids of the incidents it concerned, and the refusal."""
+        match request:
+            case Asked():
+                return self._ask(work, request, ledger)
+            case AlertsReceived():
+                parts = [self._decide(work, work.by_key(part.key), part) for part in work.route(request)]
+                return tuple(each for ids, _ in parts for each in ids), None
+            case ForIncident():
+                return self._decide(work, work.by_id(request.id), request.action)
+            case FromPrometheus():
+                return self._decide(work, work.by_id(request.id), request.answer)
+            case _:
+                return self._decide(work, work.by_key(request.key), request)
 
-    def _ask(self, work: Work, asked: Asked, ledger: Ledger) -> tuple[str | None, Refusal | None]:
+    def _decide(self, work: Work, incident: Incident | None, event: Event) -> Outcomes:
+        effects = work.decide(incident, event)
+        concerned = effects.incident or incident
+        return ((concerned.id,) if concerned else ()), effects.refusal
+
+    def _ask(self, work: Work, asked: Asked, ledger: Ledger) -> Outcomes:
         """What a person asks for: once, and noted."""
         what = asked.what
         if ledger.is_repeated(asked.origin):
             known = work.by_id(what.id) if isinstance(what, ForIncident) else work.by_key(what.key)
             refusal = Refusal("this was carried out already", known.state if known else State.CLOSED)
-            return (known.id if known else None), refusal
-        incident_id, refused = self._carry_out(work, what, ledger)
-        ledger.note(asked.origin, what.action if isinstance(what, ForIncident) else what, incident_id, refused)
-        return incident_id, refused
+            return ((known.id,) if known else ()), refusal
+        ids, refused = self._carry_out(work, what, ledger)
+        action = what.action if isinstance(what, ForIncident) else what
+        ledger.note(asked.origin, action, ids[0] if ids else None, refused)
+        return ids, refused
 
     def audit(self, audits: Sequence[Audit]) -> None:
         """Note what people did that concerns no incident: logins, reloads."""
@@ -189,6 +208,7 @@ class Engine:
         with self._store.transaction() as transaction:
             work = self._work(transaction, now)
             work.load([], ids, skip_locked=True)
+            work.load_held()
             due = [incident for incident in work.incidents() if incident.due_at and incident.due_at <= now]
             for incident in due:
                 work.decide(incident, TimePassed())
@@ -303,7 +323,7 @@ class Engine:
 
     def book(self, playbook: Playbook) -> Book:
         """What an incident under that version is decided, and told, by."""
-        return Book(playbook, self._current, self._configured, self.blind, self.verifies)
+        return Book(playbook, self._current, self._configured, self.blind, self.verifies, self.cluster)
 
     def _playbook(self, transaction: Transaction, version: str) -> Playbook:
         """A policy version, from memory or from the store."""

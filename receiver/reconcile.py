@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from functools import partial
 
 import structlog
+from msgspec.structs import replace
 
 from receiver.alertmanager import NO_ANSWER, Alertmanager
 from receiver.core.events import SilenceAnswered
 from receiver.core.model import State
-from receiver.core.reconcile import Findings, Listing, Memory, Terms, reconcile
+from receiver.core.reconcile import Findings, Listing, Memory, Terms, are_strangers, peers, reconcile
 from receiver.core.silences import silence_acknowledged
 from receiver.desk import Desk
 from receiver.metrics import Metrics
@@ -52,6 +53,8 @@ class Reconciliation:
         self._failing: dict[str, str] = {}
         self._silent: dict[str, str] = {}
         self._foreign = 0
+        self._strangers = False
+        self._most = 0
         self._memory = Memory()
 
     async def look(self) -> None:
@@ -64,8 +67,23 @@ class Reconciliation:
             await self._desk.handle([*findings.events, *findings.silenced])
         self._memory = findings.memory
         self._say(findings)
+        self._learn(listings)
         if self._silences:
             await self._silence(listings)
+
+    def _learn(self, listings: Sequence[Listing | None]) -> None:
+        """Note how many peers there were at most: one alone echoes nothing. Two clusters as one source are said."""
+        engine, known = self._desk.engine, peers(listings)
+        if known is not None and known > self._most:
+            self._most = known  # a peer that is cut off for a while may still tell
+            engine.cluster = replace(engine.cluster, peers=known)
+        strangers = are_strangers(listings)
+        if strangers and not self._strangers:
+            log.warning(
+                "two Alertmanagers of TOCSIN_ALERTMANAGER_URL are not in one cluster: give the webhooks of each a "
+                "?source= of its own, or join them with --cluster.peer; until then each may contradict the other"
+            )
+        self._strangers = strangers
 
     async def _silence(self, listings: Sequence[Listing | None]) -> None:
         """Have what somebody acknowledged silenced for as long; what became of it is said once, and blocks nothing."""

@@ -4,7 +4,16 @@ from msgspec import Struct
 
 from receiver.audit import Origin
 from receiver.core.draft import Refusal
-from receiver.core.events import Action, AlertsReceived, Declare, Outcome, SilenceAnswered, Silenced, Unheard
+from receiver.core.events import (
+    Action,
+    AlertsReceived,
+    Declare,
+    EchoesListed,
+    Outcome,
+    SilenceAnswered,
+    Silenced,
+    Unheard,
+)
 from receiver.core.inquiry import Answered
 from receiver.core.model import Incident, Notification
 from receiver.core.plan import Book
@@ -31,16 +40,31 @@ class Asked(Struct, frozen=True):
     origin: Origin
 
 
-Request = AlertsReceived | Silenced | SilenceAnswered | Unheard | Declare | ForIncident | FromPrometheus | Asked
+Request = (
+    AlertsReceived
+    | EchoesListed
+    | Silenced
+    | SilenceAnswered
+    | Unheard
+    | Declare
+    | ForIncident
+    | FromPrometheus
+    | Asked
+)
 
 
 class Result(Struct, frozen=True):
     """What became of a request. With `error` it was not stored, and the caller must say so."""
 
-    incident: Incident | None = None
-    """As it is now; None where the request concerned none (a resolve of something we never knew)."""
+    incidents: tuple[Incident, ...] = ()
+    """Those concerned, as they are now: alerts told together may be held by several incidents, or by none."""
     refusal: Refusal | None = None
     error: str = ""
+
+    @property
+    def incident(self) -> Incident | None:
+        """The (first) incident; None where the request concerned none (a resolve of something we never knew)."""
+        return self.incidents[0] if self.incidents else None
 
 
 class Delivery(Struct, frozen=True):

@@ -19,9 +19,12 @@ from receiver.canary import EVERY as CANARIES_EVERY
 from receiver.canary import Canaries
 from receiver.channels.configured import configured_channels, make_senders
 from receiver.clock import Clock, steady_clock, wall_clock
+from receiver.core.cluster import Cluster
 from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.dispatcher import Dispatcher
+from receiver.echoes import EVERY as ECHOES_EVERY
+from receiver.echoes import Echoes
 from receiver.engine import Engine
 from receiver.errors import StoreUnavailable
 from receiver.evidence import make_observer
@@ -207,6 +210,7 @@ class Service:
             self._opened.push_async_callback(writer.close)
         self.clock = Clock(self._reference_clock)
         engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison)
+        engine.cluster = Cluster(settings.alertmanager_peers, settings.peer_timeout, settings.echo_window)
         if writer:
             writer.attach(engine)
         desk = Desk(engine, self.clock, writer.call if writer else None)
@@ -231,6 +235,7 @@ class Service:
             urls = settings.alertmanager_url
             reconciliation = Reconciliation(self.desk, store.reads(), metrics, urls, owner=owner)
             start("the comparison with Alertmanager", reconciliation.look, EVERY)
+            start("the question for held alerts", Echoes(self.desk, store.reads(), urls).look, ECHOES_EVERY)
         else:
             staleness = Staleness(self.desk, store.reads(), settings.repeat_interval)
             start("the look for alerts that nobody repeats", staleness.look, UNHEARD_EVERY)

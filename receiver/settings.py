@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from receiver.errors import SettingsError
 from receiver.people import ApiToken, Role, User, read_groups, read_tokens, read_users, weakness_of
 from rules.durations import parse
-from rules.policy import HOUR
+from rules.policy import HOUR, SECOND
 
 __all__ = ["ApiToken", "Role", "Settings", "User", "service_variable", "split_address"]
 
@@ -169,6 +169,12 @@ class Settings(BaseModel):
     """One or several, with commas: what they list is compared with what is held as firing (reconciliation)."""
     repeat_interval: Annotated[int, BeforeValidator(_duration), Field(gt=0)] = HOUR
     """Microseconds: the longest of Alertmanager's repeat_interval; alerts silent for three of them are marked."""
+    alertmanager_peers: Annotated[int, Field(ge=1, le=100)] = 2
+    """Alertmanagers of the cluster that sends here; 1: there is no slower peer, and nothing is held as an echo."""
+    peer_timeout: Annotated[int, BeforeValidator(_duration), Field(gt=0)] = 15 * SECOND
+    """Microseconds: Alertmanager's --cluster.peer-timeout."""
+    echo_window: Annotated[int, BeforeValidator(_duration), Field(ge=0)] | None = None
+    """Microseconds that a firing with an old start is held after an end (level 4: 60 s at most); unset: derived."""
     silence_on_acknowledge: bool = False
     """Whether what somebody acknowledged is silenced in Alertmanager for as long as that holds."""
     prometheus_url: Annotated[HttpUrl | None, Field(repr=False)] = None

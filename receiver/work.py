@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from receiver.audit import Audit
 from receiver.core.decide import decide
 from receiver.core.draft import Effects
-from receiver.core.events import Event
+from receiver.core.episodes import route
+from receiver.core.events import AlertsReceived, Event
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Supersede
 from receiver.core.outbox import Bucket, Lane
 from receiver.core.plan import Book
@@ -26,8 +27,8 @@ class Changes(Struct, frozen=True):
 
     opened: Sequence[Incident]
     changed: Sequence[Incident]
-    alerts: Sequence[tuple[str, Alert]]
-    """(incident id, alert): inserted, or replacing the one with that fingerprint."""
+    alerts: Sequence[tuple[Incident, Alert]]
+    """(its incident, alert): inserted, or replacing the one with that fingerprint."""
     planned: Sequence[Notification]
     """New notifications."""
     settled: Sequence[Notification]
@@ -35,6 +36,8 @@ class Changes(Struct, frozen=True):
     supersedes: Sequence[tuple[str, Supersede]]
     """(incident id, what): applied after `planned`."""
     entries: Sequence[Entry]
+    moved: Sequence[tuple[str, str]] = ()
+    """(source, fingerprint) of alerts that an incident takes over from one that is closed."""
     inquiring: Mapping[str, bool] = field(default_factory=dict)
     """Incident id → whether something is open to be asked about it, where that changed."""
 
@@ -60,6 +63,15 @@ class Transaction(Protocol):
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
     ) -> list[str]:
         """Ids of incidents with a notification whose bundle leaves now, likewise."""
+
+    def holders(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """(source, fingerprint) -> id of the incident that holds that alert, where one does; not locked.
+
+        An incident that is closed holds only what still fired when it closed.
+        """
+
+    def held_alerts(self, incident_ids: Sequence[str]) -> dict[str, dict[str, Alert]]:
+        """The alerts of these incidents that are held as possible echoes: incident id -> fingerprint -> alert."""
 
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
         """Stored alerts: incident id → fingerprints wanted gives incident id → fingerprint → alert."""
@@ -126,6 +138,8 @@ class Work:
         self._incidents: dict[str, Incident] = {}
         self._by_key: dict[str, str] = {}
         self._alerts: dict[str, dict[str, Alert]] = {}
+        self._holders: dict[tuple[str, str], str] = {}
+        self._moved: dict[tuple[str, str], None] = {}
         self._opened: dict[str, None] = {}
         self._touched: dict[str, None] = {}
         self._kept: dict[tuple[str, str], Alert] = {}
@@ -135,21 +149,45 @@ class Work:
         self._entries: list[Entry] = []
         self._inquiring: dict[str, bool] = {}
 
+    def load_received(self, events: Sequence[AlertsReceived], keys: Sequence[str], ids: Sequence[str]) -> None:
+        """Lock and read the incidents that the batch is about: those that hold its alerts, those of its keys, these.
+
+        Then read the stored alerts that the events name.
+        """
+        told = {(event.source, alert.fingerprint) for event in events for alert in event.alerts}
+        self._holders = self._transaction.holders(told) if told else {}
+        self.load(keys, [*ids, *set(self._holders.values())])
+        names: dict[str, dict[str, None]] = {}
+        for event in events:
+            by_key = self._by_key.get(event.key)
+            for alert in event.alerts:
+                for incident_id in (by_key, self._holders.get((event.source, alert.fingerprint))):
+                    if incident_id is not None:
+                        names.setdefault(incident_id, {})[alert.fingerprint] = None
+        if names:
+            self._alerts = self._transaction.alerts({each: list(some) for each, some in names.items()})
+
+    def load_held(self) -> None:
+        """Read the alerts that are held as possible echoes, of the incidents loaded that have any."""
+        holding = [each.id for each in self._incidents.values() if each.held]
+        for incident_id, alerts in self._transaction.held_alerts(holding).items() if holding else ():
+            self._alerts.setdefault(incident_id, {}).update(alerts)
+
+    def route(self, event: AlertsReceived) -> list[AlertsReceived]:
+        """The event, cut by the incidents that hold its alerts as decided so far."""
+        holders: dict[str, str] = {}
+        for alert in event.alerts:
+            incident = self._incidents.get(self._holders.get((event.source, alert.fingerprint), ""))
+            if incident is not None and incident.state is not State.CLOSED and incident.key != event.key:
+                holders[alert.fingerprint] = incident.key
+        return route(event, holders)
+
     def load(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> None:
         """Lock and read the incidents that the batch is about."""
         for incident in self._transaction.lock(keys, ids, skip_locked=skip_locked):
             self._incidents[incident.id] = incident
             if incident.state is not State.CLOSED:
                 self._by_key[incident.key] = incident.id
-
-    def load_alerts(self, wanted: Iterable[tuple[str, Sequence[Alert]]]) -> None:
-        """Read the stored alerts that are named: (incident key, received alerts)."""
-        names: dict[str, list[str]] = {}
-        for key, alerts in wanted:
-            if key in self._by_key:
-                names.setdefault(self._by_key[key], []).extend(alert.fingerprint for alert in alerts)
-        if names:
-            self._alerts = self._transaction.alerts(names)
 
     def incidents(self) -> list[Incident]:
         """Those loaded, as they are now."""
@@ -185,6 +223,7 @@ class Work:
         for alert in effects.alerts:
             self._alerts.setdefault(after.id, {})[alert.fingerprint] = alert
             self._kept[after.id, alert.fingerprint] = alert
+            self._hold(after, alert)
         for notification in effects.notifications:
             is_new = before is None or notification.sequence > before.sequence
             (self._planned if is_new else self._settled)[notification.id] = notification
@@ -192,6 +231,14 @@ class Work:
         self._entries.extend(effects.entries)
         if bool(after.inquiries) is not bool(before and before.inquiries):
             self._inquiring[after.id] = bool(after.inquiries)
+
+    def _hold(self, incident: Incident, alert: Alert) -> None:
+        """From now on this incident holds the alert; one that is closed gives it up."""
+        name = incident.source, alert.fingerprint
+        before = self._holders.get(name)
+        if before is not None and before != incident.id and before not in self._opened:
+            self._moved[name] = None
+        self._holders[name] = incident.id
 
     def settle(self, notifications: Iterable[Notification]) -> None:
         """Write stored notifications in their new form."""
@@ -217,11 +264,12 @@ class Work:
             Changes(
                 opened=sorted((self._incidents[each] for each in self._opened), key=lambda incident: incident.key),
                 changed=[self._incidents[each] for each in self._touched if each not in self._opened],
-                alerts=[(incident_id, alert) for (incident_id, _), alert in self._kept.items()],
+                alerts=[(self._incidents[incident_id], alert) for (incident_id, _), alert in self._kept.items()],
                 planned=list(self._planned.values()),
                 settled=list(self._settled.values()),
                 supersedes=self._supersedes,
                 entries=self._entries,
+                moved=list(self._moved),
                 inquiring=self._inquiring,
             )
         )

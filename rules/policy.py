@@ -296,6 +296,14 @@ class Reports:
 
 
 @dataclass(frozen=True, slots=True)
+class Flapping:
+    """When an alert counts as flapping: so many cycles of firing and clearing within so long."""
+
+    cycles: int = 3
+    within: Micros = Micros(10 * MINUTE)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The merged, validated meaning of all policy files. Its version is `rules.stored.digest`."""
 
@@ -330,6 +338,7 @@ class Policy:
     """(value of an alert's `severity` label, level): the usual ones and the policy's own, lower case."""
     heartbeat_within: Micros = Micros(5 * MINUTE)
     """How long the heartbeat may be missing before that is an emergency."""
+    flapping: Flapping = Flapping()
     contact_information: str = ""
     safety_critical_threshold: float | None = None
     disabled_sections: tuple[str, ...] = ()

@@ -5,12 +5,11 @@ A payload says nothing about alerts it does not list: absence is never resolutio
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from receiver.core.classify import NOT_WIRED
 from receiver.core.draft import Draft, Effects
-from receiver.core.events import AlertsReceived
+from receiver.core.episodes import Hearing, News, believe, compare, drop, sift
+from receiver.core.events import AlertsReceived, EchoesListed
+from receiver.core.flapping import cease, flap
 from receiver.core.impact import note_impacts
 from receiver.core.lifecycle import begin_recovery, new_incident, recur, renew_acknowledgement, void_acknowledgement
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
@@ -27,65 +26,71 @@ TITLE_LIMIT = 160
 """Characters of an alert's summary that become the incident's title."""
 
 
-class News(Struct, frozen=True):
-    """What of the received alerts is new to us."""
-
-    fired: tuple[Alert, ...]
-    """Not known as firing until now."""
-    cleared: tuple[Alert, ...]
-    """Known as firing until now, in their new form."""
-    level_before: Mapping[str, int]
-    """Fingerprint → level under which a replaced or cleared alert was counted as firing."""
-
-
-def sift(received: Sequence[Alert], known: Mapping[str, Alert]) -> News:
-    """Separate news from repeats, retries, and late words about an older firing."""
-    fired: dict[str, Alert] = {}
-    cleared: dict[str, Alert] = {}
-    before: dict[str, int] = {}
-    for alert in received:
-        old = fired.get(alert.fingerprint) or cleared.get(alert.fingerprint) or known.get(alert.fingerprint)
-        if alert.firing and (old is None or not old.firing or _outdoes(alert, old)):
-            cleared.pop(alert.fingerprint, None)
-            fired[alert.fingerprint] = alert
-        elif not alert.firing and old is not None and old.firing and alert.starts_at >= old.starts_at:
-            fired.pop(alert.fingerprint, None)
-            cleared[alert.fingerprint] = replace(alert, level=old.level, rule=old.rule, type=old.type, twin=old.twin)
-    for fingerprint in (*fired, *cleared):
-        counted = known.get(fingerprint)
-        if counted is not None and counted.firing:
-            before[fingerprint] = counted.level
-    return News(tuple(fired.values()), tuple(a for a in cleared.values() if a.fingerprint in before), before)
-
-
-def _outdoes(alert: Alert, old: Alert) -> bool:
-    """A firing alert is news beside a firing one if it is worse, or began later (its resolve got lost)."""
-    return alert.level > old.level or alert.starts_at > old.starts_at
-
-
 def receive(
     incident: Incident | None, event: AlertsReceived, known: Mapping[str, Alert], now: Instant, book: Book
 ) -> Effects:
     """Decide on received alerts. `known` are the stored alerts with the fingerprints that the event names."""
-    news = sift(event.alerts, known)
-    if not news.fired and not news.cleared:
+    hearing = Hearing(now, event.source, event.told_by, event.peers_differ, book.blind, book.cluster)
+    news = sift(event.alerts, known, hearing)
+    if not news:
         return _repeat(incident, event, now, book)
     if incident is None:
-        if not news.fired:
-            return Effects()
         return _open(event, news, now, book)
     draft = Draft(incident, now, book)
-    before = draft.incident
     note_heard(draft)
-    _count(draft, news)
     _say_found(draft, event, news)
+    _take(draft, news, truncated=event.truncated)
+    return draft.effects()
+
+
+def pass_echo_window(draft: Draft) -> None:
+    """The window of held alerts has passed: those that are due are believed."""
+    held = _held(draft)
+    due = {name: each for name, each in held.items() if (each.held_until or 0) <= draft.now}
+    if due:
+        _settle(
+            draft, due, {name: believe(each, draft.now) for name, each in due.items()}, "its end was not heard again"
+        )
+    left = [each.held_until or draft.now for name, each in held.items() if name not in due]
+    if left:
+        draft.arm(Window.ECHO, min(left))
+
+
+def take_listing(draft: Draft, event: EchoesListed) -> bool:
+    """What Alertmanager lists of held alerts; returns whether anything changed."""
+    held = _held(draft)
+    after = {name: believe(each, draft.now) for name, each in held.items() if name in event.listed}
+    after |= {name: drop(each) for name, each in held.items() if name in event.unlisted}
+    if after:
+        _settle(draft, held, after, "Alertmanager lists it")
+    return bool(after)
+
+
+def _held(draft: Draft) -> dict[str, Alert]:
+    return {name: each for name, each in draft.known.items() if each.held_until is not None}
+
+
+def _settle(draft: Draft, held: Mapping[str, Alert], after: Mapping[str, Alert], why: str) -> None:
+    """What was held is known by now."""
+    believed = sum(each.firing for each in after.values())
+    if believed:
+        draft.enter(Fact.ECHO_BELIEVED, alerts=believed, why=why)
+    _take(draft, compare(held, after))
+
+
+def _take(draft: Draft, news: News, *, truncated: bool = False) -> None:
+    """What news do to an incident that exists."""
+    before = draft.incident
+    _count(draft, news)
+    _hold(draft, news)
     if news.fired:
         _fire(draft, news, before)
         note_impacts(draft, news.fired)
     if news.cleared:
-        _clear(draft, news, truncated=event.truncated)
+        _clear(draft, news, truncated=truncated)
+    if news.flashed:
+        _flash(draft, news.flashed, before)
     keep_up(draft)
-    return draft.effects()
 
 
 def _repeat(incident: Incident | None, event: AlertsReceived, now: Instant, book: Book) -> Effects:
@@ -99,15 +104,23 @@ def _repeat(incident: Incident | None, event: AlertsReceived, now: Instant, book
 
 
 def _open(event: AlertsReceived, news: News, now: Instant, book: Book) -> Effects:
-    top = max(news.fired, key=lambda alert: alert.level)
+    """Open an incident for what fired; of what only flashed, for an emergency."""
+    opening = news.fired or tuple(each for each in news.flashed if each.level == EMERGENCY)
+    if not opening:
+        return Effects()
+    top = max(opening, key=lambda alert: alert.level)
     draft = Draft(new_incident(event.key, now, book, top.level, top.type, _title(top)), now, book)
-    draft.set(source=event.source, labels=_identity_labels(news.fired))
+    draft.set(source=event.source, labels=_identity_labels(opening))
     _count(draft, news)
-    draft.enter(Fact.OPENED, level=top.level, rule=top.rule, alerts=len(news.fired), summary=draft.incident.title)
+    draft.enter(Fact.OPENED, level=top.level, rule=top.rule, alerts=len(opening), summary=draft.incident.title)
     _say_found(draft, event, news)
     _say_doubts(draft, news)
-    note_impacts(draft, news.fired)
+    note_impacts(draft, opening)
     start_paging(draft, Reason.OPENED)
+    if news.flashed:
+        _say_flash(draft, news.flashed)
+    if not news.fired:
+        begin_recovery(draft)
     keep_up(draft)
     return draft.effects()
 
@@ -120,11 +133,25 @@ def _count(draft: Draft, news: News) -> None:
         firing[level - 1] = max(0, firing[level - 1] - 1)
     for alert in news.fired:
         firing[alert.level - 1] += 1
+    for alert in (*news.fired, *news.flashed):
         rules[alert.rule] = max(alert.level, rules.get(alert.rule, 0))
+    for alert in news.kept:
         draft.keep(alert)
-    for alert in news.cleared:
-        draft.keep(alert)
-    draft.set(firing=tuple(firing), rules=rules)
+    draft.set(firing=tuple(firing), rules=rules, held=max(0, draft.incident.held + news.held_more))
+
+
+def _hold(draft: Draft, news: News) -> None:
+    """Say what is held and dropped, and keep the window at the first that is to be believed."""
+    if news.held:
+        until = min(each.held_until or draft.now for each in news.held)
+        draft.arm(Window.ECHO, min(until, draft.incident.windows.get(Window.ECHO, until)))
+        draft.enter(Fact.ECHO_HELD, rule=news.held[0].rule, alerts=len(news.held), until=until)
+    if news.dropped:
+        draft.enter(Fact.ECHO_DROPPED, rule=news.dropped[0].rule, alerts=len(news.dropped))
+    if not draft.incident.held:
+        draft.disarm(Window.ECHO)
+    if news.moved:
+        draft.enter(Fact.START_MOVED, rule=news.moved[0].rule, alerts=len(news.moved), began=news.moved[0].starts_at)
 
 
 def _fire(draft: Draft, news: News, before: Incident) -> None:
@@ -133,13 +160,14 @@ def _fire(draft: Draft, news: News, before: Incident) -> None:
     rose = top.level > before.level
     new_rules = [alert.rule for alert in news.fired if alert.rule not in before.rules]
     if rose:
-        draft.set(level=top.level, type=top.type, title=_title(top))
-        draft.enter(Fact.LEVEL_ROSE, before=before.level, level=top.level, rule=top.rule)
+        _rise(draft, top)
     _say_doubts(draft, news)
     if before.state is State.RESOLVED:
         recur(draft)
         return
     lift_silence(draft)  # what is silenced is not told of: this is not
+    if not rose and not new_rules and not before.is_paused and flap(draft, news.fired):
+        return
     if before.recovery is not Recovery.NONE:
         _fire_again(draft)
     danger = rose or new_rules or draft.incident.level == EMERGENCY
@@ -151,6 +179,35 @@ def _fire(draft: Draft, news: News, before: Incident) -> None:
         _join(draft, news, new_rules, before)
         if before.is_paused:
             resume(draft)
+
+
+def _rise(draft: Draft, top: Alert) -> None:
+    draft.enter(Fact.LEVEL_ROSE, before=draft.incident.level, level=top.level, rule=top.rule)
+    draft.set(level=top.level, type=top.type, title=_title(top))
+
+
+def _flash(draft: Draft, flashed: Sequence[Alert], before: Incident) -> None:
+    """It fired and cleared between two notifications: told; a worse level is danger, and an emergency is confirmed."""
+    top = max(flashed, key=lambda alert: alert.level)
+    _say_flash(draft, flashed)
+    if top.level > draft.incident.level:
+        _rise(draft, top)
+        if before.state is State.ACKNOWLEDGED:
+            void_acknowledgement(draft, {"rule": top.rule})
+        elif before.state is State.OPEN:
+            worsen(draft, {"rule": top.rule})
+    if before.state is State.RESOLVED and top.level == EMERGENCY:
+        recur(draft)
+    elif before.is_live:
+        words = {"rule": top.rule, "alerts": str(len(flashed)), "summary": _title(top)}
+        tell_threads(draft, Kind.NOTICE, Reason.FLASHED, words)
+    if draft.incident.is_live and not draft.incident.is_firing and draft.incident.recovery is Recovery.NONE:
+        begin_recovery(draft)
+
+
+def _say_flash(draft: Draft, flashed: Sequence[Alert]) -> None:
+    for alert in flashed:
+        draft.enter(Fact.FLASHED, rule=alert.rule, began=alert.starts_at, ended=alert.ended_at or alert.starts_at)
 
 
 def _join(draft: Draft, news: News, new_rules: Sequence[str], before: Incident) -> None:
@@ -185,6 +242,7 @@ def _clear(draft: Draft, news: News, *, truncated: bool) -> None:
         draft.set(twin_cleared_last=last.twin or truncated, cleared_at=_cleared_at(last)[0])
     elif truncated:
         draft.set(twin_cleared_last=True)
+    cease(draft, news.cleared)
     draft.enter(Fact.ALERT_CLEARED, rule=last.rule, alerts=len(news.cleared), firing=sum(draft.incident.firing))
     if draft.incident.is_live and not draft.incident.is_firing:
         begin_recovery(draft)
@@ -197,7 +255,7 @@ def _cleared_at(alert: Alert) -> tuple[Instant, bool]:
 
 def _say_found(draft: Draft, event: AlertsReceived, news: News) -> None:
     if event.found:
-        rules = dict.fromkeys(alert.rule for alert in (*news.fired, *news.cleared))
+        rules = dict.fromkeys(alert.rule for alert in (*news.fired, *news.cleared, *news.held))
         draft.enter(Fact.RECONCILED, found=event.found, rule=", ".join(rules))
 
 

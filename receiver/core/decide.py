@@ -11,9 +11,9 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from receiver.core import follow_ups, impact, notices
-from receiver.core.alerts import receive
+from receiver.core.alerts import receive, take_listing
 from receiver.core.checklists import tick, tick_acknowledgement
-from receiver.core.draft import Draft, Effects, Refusal
+from receiver.core.draft import NO_ALERTS, Draft, Effects, Refusal
 from receiver.core.events import (
     Acknowledge,
     Action,
@@ -25,6 +25,7 @@ from receiver.core.events import (
     Bounced,
     Change,
     Declare,
+    EchoesListed,
     Escalate,
     Event,
     FinishFollowUp,
@@ -62,8 +63,6 @@ from receiver.core.staleness import mark
 from receiver.core.upkeep import keep_up
 from receiver.core.windows import pass_time, request_update
 
-NO_ALERTS: Mapping[str, Alert] = {}
-
 
 def decide(
     incident: Incident | None,
@@ -72,14 +71,17 @@ def decide(
     book: Book,
     alerts: Mapping[str, Alert] = NO_ALERTS,
 ) -> Effects:
-    """What an event means. `alerts`: the incident's stored alerts that the event names, by fingerprint."""
+    """What an event means. `alerts`: the incident's stored alerts that the event concerns, by fingerprint.
+
+    It concerns those that it names; TimePassed, those that are held as possible echoes.
+    """
     if isinstance(event, AlertsReceived):
         return receive(incident, event, alerts, now, book)
     if isinstance(event, Declare):
         return _declare(incident, event, now, book)
     if incident is None:
         return Effects(refusal=Refusal("there is no such incident", State.CLOSED))
-    draft = Draft(incident, now, book)
+    draft = Draft(incident, now, book, alerts)
     match event:
         case TimePassed():
             pass_time(draft)
@@ -91,13 +93,11 @@ def decide(
             return draft.effects()
         case Reported():
             return draft.effects(settle(draft, event))
-        case Silenced():
-            return draft.effects() if hear(draft, event) else Effects()
+        case EchoesListed() | Silenced() | Unheard():
+            return draft.effects() if _look(draft, event) else Effects()
         case SilenceAnswered():
             note_answer(draft, event)
             return draft.effects()
-        case Unheard():
-            return draft.effects() if mark(draft, event) else Effects()
         case Bounced() | Arrived():
             learned = learn(draft, event)
             return draft.effects(learned) if learned else Effects()
@@ -107,6 +107,17 @@ def decide(
                 return Effects(refusal=refusal)
             keep_up(draft)
             return draft.effects()
+
+
+def _look(draft: Draft, event: EchoesListed | Silenced | Unheard) -> bool:
+    """What a look at Alertmanager finds; returns whether anything changed."""
+    match event:
+        case EchoesListed():
+            return take_listing(draft, event)
+        case Silenced():
+            return hear(draft, event)
+        case Unheard():
+            return mark(draft, event)
 
 
 def _declare(incident: Incident | None, event: Declare, now: Instant, book: Book) -> Effects:
@@ -208,9 +219,9 @@ def _refuse(incident: Incident, action: Action) -> str:
             return "something new has happened since that message; look at the incident as it is now"
     elif state is State.CLOSED and not isinstance(action, Note | Change | Work):
         return "the incident is closed"
-    if isinstance(action, Resolve) and incident.is_firing:
+    if isinstance(action, Resolve) and (incident.is_firing or incident.held):
         if not action.force:
-            return f"{sum(incident.firing)} of its alerts still fire; resolve with force and a reason, if it must be"
+            return _why_not_over(incident)
         if not action.note:
             return "resolving while alerts fire needs a reason"
     if isinstance(action, Change) and action.level is not None:
@@ -219,6 +230,15 @@ def _refuse(incident: Incident, action: Action) -> str:
         if not incident.is_live:
             return f"the level of an incident that is {state} cannot change"
     return ""
+
+
+def _why_not_over(incident: Incident) -> str:
+    if incident.is_firing:
+        return f"{sum(incident.firing)} of its alerts still fire; resolve with force and a reason, if it must be"
+    return (
+        f"{incident.held} of its alerts may fire again: an Alertmanager told so after the end, which is checked; "
+        "try again in a minute, or resolve with force and a reason"
+    )
 
 
 def _resolve(draft: Draft, by: str, note: str) -> None:

@@ -28,6 +28,8 @@ from receiver.core.model import (
 )
 from receiver.core.plan import Book, Plan
 
+NO_ALERTS: Mapping[str, Alert] = MappingProxyType({})
+
 NO_WORDS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -53,7 +55,9 @@ class Effects(Struct, frozen=True):
 class Draft:
     """One decision in the making. `incident` is always the incident as decided so far."""
 
-    def __init__(self, incident: Incident, now: Instant, book: Book) -> None:
+    def __init__(self, incident: Incident, now: Instant, book: Book, known: Mapping[str, Alert] = NO_ALERTS) -> None:
+        """`known`: its stored alerts that the event concerns, by fingerprint."""
+        self.known = known
         self.incident = incident
         self.now = now
         self.book = book

@@ -22,6 +22,20 @@ class AlertsReceived(Struct, frozen=True):
     """Alertmanager left alerts of the group out (`max_alerts`): others that we never heard of may fire."""
     found: str = ""
     """How we know where no webhook said it; empty: a webhook did."""
+    told_by: str = ""
+    """The Alertmanager (its external URL) and the group that told it; empty: unknown."""
+    peers_differ: bool = False
+    """`told_by` tells peers of this source apart: they were seen with different external URLs."""
+
+
+class EchoesListed(Struct, frozen=True):
+    """What the Alertmanagers that were asked list of an incident's held alerts."""
+
+    key: str
+    listed: frozenset[str] = frozenset()
+    """Fingerprints that at least one of them lists, active or suppressed: they fire."""
+    unlisted: frozenset[str] = frozenset()
+    """Fingerprints that all of them answered not to list: they were echoes."""
 
 
 class Silenced(Struct, frozen=True):
@@ -34,6 +48,8 @@ class Silenced(Struct, frozen=True):
     """When the first of their silences ends; None: at least one of them is not silenced."""
     by: str = ""
     """Who silenced it, and why."""
+    inhibited: bool = False
+    """At least one of them is inhibited, not silenced: that holds only while it is confirmed."""
 
 
 class SilenceAnswered(Struct, frozen=True):
@@ -253,6 +269,7 @@ Action = Acknowledge | Escalate | Resolve | Note | Update | Change | Replan | Wo
 
 Event = (
     AlertsReceived
+    | EchoesListed
     | Silenced
     | SilenceAnswered
     | Unheard

@@ -20,6 +20,10 @@ from receiver.core.paging import (
 from receiver.core.plan import Book
 from receiver.core.reporting import send_report
 from rules.durations import format_duration
+from rules.policy import MINUTE
+
+ECHOES_END = 10 * MINUTE
+"""Microseconds that a resolved incident is kept from closing at least: a slower peer's words still find it."""
 
 PAGING_WINDOWS = (Window.ESCALATE, Window.BREACH, Window.RESCUE, Window.ACKNOWLEDGE_LIMIT)
 ACK_WINDOWS = (Window.ACK_EXPIRY, Window.ACK_REMINDER, Window.CONFIRM_REMINDER, Window.ASSESS_LIMIT)
@@ -104,18 +108,31 @@ def renew_acknowledgement(draft: Draft) -> None:
 
 
 def begin_recovery(draft: Draft) -> None:
-    """The last alert cleared: a resolve is a claim, so wait `resolve_after` before believing it."""
+    """The last alert cleared: a resolve is a claim, so wait `resolve_after` before believing it.
+
+    What flaps must be clear for as long as flapping is counted over, and its threads hear of no single clearing.
+    """
     draft.set(recovery=Recovery.VERIFYING, recovered_at=draft.now)
     draft.enter(Fact.RECOVERED)
-    draft.arm(Window.VERIFY, draft.now + draft.plan.resolve_after)
-    tell_threads(draft, Kind.NOTICE, Reason.RECOVERED)
+    draft.disarm(Window.STEADY)
+    wait: int = draft.plan.resolve_after
+    if draft.incident.flapping_since is not None:
+        wait = max(wait, draft.book.current.policy.flapping.within)
+    draft.arm(Window.VERIFY, draft.now + wait)
+    if draft.incident.flapping_since is None:
+        tell_threads(draft, Kind.NOTICE, Reason.RECOVERED)
 
 
 def conclude_recovery(draft: Draft, *, verified: bool = True, why: str = "") -> None:
     """`resolve_after` has passed without a new alert: resolve, or say what a person must still do.
 
-    Not `verified`: Prometheus was asked and did not say that all is well; `why` is its answer.
+    Not `verified`: Prometheus was asked and did not say that all is well; `why` is its answer. While an alert is held
+    as a possible echo nothing is concluded.
     """
+    if draft.incident.held:
+        draft.set(recovery=Recovery.VERIFYING)
+        draft.arm(Window.VERIFY, draft.incident.windows.get(Window.ECHO, draft.now))
+        return
     if draft.incident.twin_cleared_last or draft.book.blind or not verified:
         draft.set(recovery=Recovery.UNVERIFIED)
         draft.enter(Fact.RECOVERY_UNVERIFIED, blind="yes" if draft.book.blind else "", why=why)
@@ -131,20 +148,25 @@ def conclude_recovery(draft: Draft, *, verified: bool = True, why: str = "") -> 
 
 def resolve(draft: Draft, by: str, note: str) -> None:
     """Over: everybody who was paged hears it; recurrence is watched for."""
-    forced = draft.incident.is_firing
+    forced = draft.incident.is_firing or draft.incident.held > 0
     draft.supersede(EVERYTHING_WAITING)
     draft.enter(Fact.RESOLVED, by, note=note, forced="yes" if forced else "")
     tell_resolved(draft, Reason.ACTION if by else Reason.RECOVERED, {"by": by, "note": note})
+    echo = {window: at for window, at in draft.incident.windows.items() if window is Window.ECHO}
     draft.set(
         state=State.RESOLVED,
         recovery=Recovery.NONE,
         resolved_at=draft.now,
         resolved_by=by,
         silenced_until=None,
+        inhibited=False,
         stale_since=None,
-        windows=_beyond_the_end(draft),
+        flapping_since=None,
+        flapping=(),
+        flaps=0,
+        windows=_beyond_the_end(draft) | echo,
     )
-    watched: int = draft.book.playbook.policy.monitoring_duration
+    watched: int = max(draft.book.playbook.policy.monitoring_duration, ECHOES_END)
     if forced:
         draft.arm(Window.FORCED, draft.now + draft.plan.response_time)
         watched = max(watched, draft.plan.response_time)

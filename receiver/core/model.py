@@ -14,6 +14,9 @@ from receiver.core.instant import Instant as Instant  # noqa: PLC0414 - its home
 from receiver.core.response import Response
 from rules.policy import EMERGENCY
 
+OWN = "tocsin"
+"""The source of our own alerts: no Alertmanager tells, repeats or echoes them."""
+
 
 class State(StrEnum):
     """Where an incident stands. The way is open → acknowledged → resolved → closed; new danger leads back."""
@@ -41,6 +44,10 @@ class Recovery(StrEnum):
 class Window(StrEnum):
     """The deadlines an incident may carry, at most one of each."""
 
+    ECHO = "echo"
+    """The first of its held alerts is believed to fire, unless its end is heard before."""
+    STEADY = "steady"
+    """What flapped has fired without a break for so long that it flaps no more."""
     VERIFY = "verify"
     CHECK = "check"
     """Until Prometheus must have said whether the signal is well."""
@@ -105,6 +112,12 @@ class Reason(StrEnum):
     CLOSED = "closed"
     SILENCED = "silenced"
     SILENCE_ENDED = "silence_ended"
+    INHIBITED = "inhibited"
+    FLAPPING = "flapping"
+    STEADY = "steady"
+    """What flapped fires without a break now."""
+    FLASHED = "flashed"
+    """It fired and cleared between two notifications of Alertmanager."""
     ACTION = "action"
     """A person did it."""
 
@@ -138,6 +151,16 @@ class Alert(Struct, frozen=True):
     """Why it has its level where that is not plain (unknown severity …); empty otherwise."""
     generator_url: str = ""
     ended_at: Instant | None = None
+    end_heard_at: Instant | None = None
+    """When the end was first heard; None: it fires, or its end cannot be echoed (`receiver.core.episodes`)."""
+    end_told_by: str = ""
+    """The Alertmanager and its group that told the end."""
+    held_until: Instant | None = None
+    """A firing was told that may be an echo; it is believed then."""
+    ended_before: Instant | None = None
+    """While it fires: when its episode before ended. What is told of an earlier start is of that one."""
+    firings: tuple[Instant, ...] = ()
+    """When its last episodes began, by our clock, the newest last."""
 
 
 class Target(Struct, frozen=True):
@@ -189,6 +212,8 @@ class Incident(Struct, frozen=True):
     """Everybody paged since it opened or recurred: they get the all-clear."""
     pages_closed: int = 0
     """Pages up to this serial were closed by an earlier resolve."""
+    pages_acknowledged: int = 0
+    """Pages up to this serial were acknowledged where pages have a state of their own (PagerDuty)."""
     breached_at: Instant | None = None
     acknowledged_at: Instant | None = None
     acknowledged_by: str = ""
@@ -207,6 +232,16 @@ class Incident(Struct, frozen=True):
     closed_at: Instant | None = None
     silenced_until: Instant | None = None
     """All that fires of it is silenced in Alertmanager, until then at least."""
+    inhibited: bool = False
+    """What counts as silenced is inhibited: it must be confirmed again and again."""
+    held: int = 0
+    """Alerts that may fire again and are held as possible echoes: nothing recovers, resolves or closes meanwhile."""
+    flapping_since: Instant | None = None
+    """Its alerts fire and clear again and again since then."""
+    flapping: tuple[str, ...] = ()
+    """Fingerprints of those that fire now."""
+    flaps: int = 0
+    """How often an alert of it fired again since then."""
     heard_at: Instant | None = None
     """About when Alertmanager last told of its alerts: repeats are noted only now and then."""
     stale_since: Instant | None = None
@@ -308,6 +343,14 @@ class Fact(StrEnum):
     RECONCILED = "reconciled"
     RECOVERED = "recovered"
     FIRED_AGAIN = "fired_again"
+    START_MOVED = "start_moved"
+    ECHO_HELD = "echo_held"
+    ECHO_DROPPED = "echo_dropped"
+    ECHO_BELIEVED = "echo_believed"
+    FLASHED = "flashed"
+    FLAPPING = "flapping"
+    FLAPPED = "flapped"
+    FLAPPING_ENDED = "flapping_ended"
     CHECKED = "checked"
     EVIDENCE = "evidence"
     EVIDENCE_MISSING = "evidence_missing"
@@ -341,6 +384,7 @@ class Fact(StrEnum):
     HEARD_AGAIN = "heard_again"
     SILENCED = "silenced"
     SILENCE_ENDED = "silence_ended"
+    INHIBITED = "inhibited"
     SILENCE_MADE = "silence_made"
     SILENCE_FAILED = "silence_failed"
     PROCEDURE_ATTACHED = "procedure_attached"

@@ -51,7 +51,7 @@ def start_paging(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WOR
 def lift_silence(draft: Draft) -> None:
     """It counts as silenced no more: the silence is over, or something new calls for people all the same."""
     if draft.incident.silenced_until is not None:
-        draft.set(silenced_until=None)
+        draft.set(silenced_until=None, inhibited=False)
         draft.disarm(Window.SILENCE)
         draft.enter(Fact.SILENCE_ENDED)
 
@@ -163,13 +163,21 @@ def tell_acknowledged(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None
     """The threads, the pagers that keep a state of their own, and the internal stakeholders, each once."""
     paged = _paged_on(draft, QUIET_TYPES | {"pagerduty"})
     targets = dict.fromkeys((*paged, *draft.book.internal_stakeholders()))
-    draft.notify(Kind.ACKNOWLEDGED, Reason.ACTION, targets, words)
+    first = max(draft.incident.pages_acknowledged, draft.incident.pages_closed) + 1
+    draft.notify(Kind.ACKNOWLEDGED, Reason.ACTION, targets, {**words, **_pages_since(draft, first)})
+    draft.set(pages_acknowledged=draft.incident.page.serial)
 
 
 def tell_resolved(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
     """The all-clear: everybody who was paged, and the internal stakeholders, each once."""
     targets = dict.fromkeys((*draft.incident.paged, *draft.book.internal_stakeholders()))
-    draft.notify(Kind.RESOLVED, reason, targets, words)
+    draft.notify(Kind.RESOLVED, reason, targets, {**words, **_pages_since(draft, draft.incident.pages_closed + 1)})
+    draft.set(pages_closed=draft.incident.page.serial)
+
+
+def _pages_since(draft: Draft, first: int) -> Mapping[str, str]:
+    """The pages that pagers with a state of their own have to close: each is acknowledged once, and resolved once."""
+    return {"pages": f"{first}-{draft.incident.page.serial}"}
 
 
 def tell_internal(draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from receiver.core.cluster import Cluster
 from receiver.core.model import Incident, Target
 from receiver.core.procedures import Checklist, assemble
 from rules.policy import (
@@ -146,6 +147,8 @@ class Book(Struct, frozen=True):
     """The heartbeat is missing or rules fail to evaluate: a cleared alert proves nothing."""
     verifies: bool = False
     """There is a Prometheus to ask (PROMETHEUS_URL)."""
+    cluster: Cluster = Cluster()
+    """The Alertmanagers that send webhooks here."""
 
     def channel(self, name: str) -> Channel | None:
         """The channel as it is set now (as it was, if the current policy has lost it)."""

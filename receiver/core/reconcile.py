@@ -9,12 +9,13 @@ as active, so that they swallow no new danger.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import combinations
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from receiver.core.classify import Received, believed, classify, is_heartbeat, is_ours
-from receiver.core.events import AlertsReceived, Silenced
+from receiver.core.events import AlertsReceived, EchoesListed, Silenced
 from receiver.core.model import Alert, Instant
 from receiver.core.plan import Playbook
 from receiver.core.silences import Silence
@@ -22,6 +23,12 @@ from rules.policy import MINUTE
 
 RECEIVER = "tocsin"
 """What `rules.outputs.alertmanager` calls our receiver; on Kubernetes a namespace and a name stand before it."""
+
+INHIBITED = "inhibited"
+"""Stands for the id of a silence where an alert is inhibited."""
+
+INHIBITED_FOR = 2 * MINUTE
+"""Microseconds that an inhibition is believed without being confirmed: looks are a minute apart."""
 
 NEVER_CAME = "Alertmanager lists the alert, but its webhook never came"
 VANISHED = "no Alertmanager lists the alert any more, but its resolve never came"
@@ -47,6 +54,8 @@ class Listing(Struct, frozen=True):
     alerts: tuple[Listed, ...]
     silences: Mapping[str, Silence] = field(default_factory=dict)
     """Those in force, by id."""
+    members: frozenset[str] = frozenset()
+    """The peers of its cluster, itself included; one or none: it is alone."""
 
 
 class Held(Struct, frozen=True):
@@ -54,6 +63,7 @@ class Held(Struct, frozen=True):
 
     key: str
     alert: Alert
+    source: str = ""
 
 
 class Terms(Struct, frozen=True):
@@ -112,7 +122,7 @@ def reconcile(
     lost, foreign = _unheard(playbook, known, listings, now, terms)
     gone, missing = _gone(playbook, held, listings, now, memory, terms)
     seen = known & (memory.seen | _fingerprints(listings))
-    silenced = list(_silenced(held, listings))
+    silenced = list(_silenced(held, listings, now))
     quiet = frozenset(each.key for each in silenced if each.until is not None)
     told = tuple(
         each for each in silenced if each.until is not None or memory.silenced is None or each.key in memory.silenced
@@ -121,6 +131,40 @@ def reconcile(
     events += [AlertsReceived(key, "", tuple(alerts), found=VANISHED) for key, alerts in gone.items()]
     taken_in, vanished = (sum(map(len, alerts.values())) for alerts in (lost, gone))
     return Findings(tuple(events), told, Memory(seen, missing, quiet), taken_in, vanished, foreign)
+
+
+def peers(listings: Sequence[Listing | None]) -> int | None:
+    """How many peers the cluster has that sends here; None: not all answered, so it is unknown."""
+    answered = [listing for listing in listings if listing is not None]
+    if len(answered) < len(listings):
+        return None
+    return max(len(listings), *(len(each.members) for each in answered))
+
+
+def are_strangers(listings: Sequence[Listing | None]) -> bool:
+    """Whether two of these Alertmanagers belong to no common cluster: then one source stands for two clusters."""
+    known = [listing.members for listing in listings if listing is not None]
+    return any(one.isdisjoint(other) for one, other in combinations(known, 2))
+
+
+def ask_about(held: Sequence[Held], listings: Sequence[Listing | None]) -> list[EchoesListed]:
+    """What the Alertmanagers' answers say of alerts held as possible echoes.
+
+    Listed by any of them, active or suppressed: it fires. That none of them lists it counts only when all answered, and
+    only for alerts without a `?source=`, which are these Alertmanagers' to list.
+    """
+    listed = _fingerprints(listings)
+    answered = all(listings)
+    by_key: dict[str, list[Held]] = {}
+    for each in held:
+        by_key.setdefault(each.key, []).append(each)
+    found = []
+    for key, some in by_key.items():
+        fire = frozenset(each.alert.fingerprint for each in some) & listed
+        over = frozenset(each.alert.fingerprint for each in some if answered and not each.source) - listed
+        if fire or over:
+            found.append(EchoesListed(key, fire, over))
+    return found
 
 
 def _unheard(
@@ -199,8 +243,11 @@ def _fingerprints(listings: Sequence[Listing | None]) -> frozenset[str]:
     return frozenset(each.received.fingerprint for listing in listings if listing for each in listing.alerts)
 
 
-def _silenced(held: Sequence[Held], listings: Sequence[Listing | None]) -> Iterator[Silenced]:
-    """What Alertmanager says of each incident: all that fires is silenced, or something is not; or nothing."""
+def _silenced(held: Sequence[Held], listings: Sequence[Listing | None], now: Instant) -> Iterator[Silenced]:
+    """What Alertmanager says of each incident: all that fires is silenced or inhibited, something is not, or nothing.
+
+    That an alert is inhibited holds only for as long as each look confirms it.
+    """
     listed: dict[str, list[tuple[Listed, Listing]]] = {}
     for listing in filter(None, listings):
         for alert in listing.alerts:
@@ -209,19 +256,24 @@ def _silenced(held: Sequence[Held], listings: Sequence[Listing | None]) -> Itera
     for each in held:
         firing.setdefault(each.key, []).append(each.alert.fingerprint)
     for key, names in firing.items():
-        told = [_last_silence(*where) for name in names for where in listed.get(name, ())]
+        told = [_last_silence(*where, now) for name in names for where in listed.get(name, ())]
         ends = [each for each in told if isinstance(each, Silence)]
         if any(each is None for each in told):
             yield Silenced(key, len(names), None)
         elif len(ends) == len(told) and all(name in listed for name in names):
             first = min(ends, key=lambda each: each.ends_at)
-            yield Silenced(key, len(names), first.ends_at, first.by)
+            yield Silenced(key, len(names), first.ends_at, first.by, inhibited=first.id == INHIBITED)
 
 
-def _last_silence(listed: Listed, listing: Listing) -> Silence | str | None:
-    """The silence that ends last of those that others made; None: there is none; a string: nobody knows yet."""
+def _last_silence(listed: Listed, listing: Listing, now: Instant) -> Silence | str | None:
+    """The silence that ends last of those that others made; None: there is none; a string: nobody knows yet.
+
+    Where there is none and the alert is inhibited, that counts as one until two minutes from now.
+    """
     known = [listing.silences.get(each) for each in listed.silenced_by]
     others = [each for each in known if each and not each.incident_id]
     if not others and None in known:
         return "it began or ended while we looked"
+    if not others and listed.inhibited:
+        return Silence(INHIBITED, Instant(now + INHIBITED_FOR), "another alert inhibits it")
     return max(others, key=lambda each: each.ends_at, default=None)

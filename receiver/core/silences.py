@@ -63,21 +63,25 @@ def hear(draft: Draft, event: Silenced) -> bool:
         return True
     if event.until == incident.silenced_until or event.until <= draft.now:
         return False
-    _begin(draft, event.until, event.by)
+    _begin(draft, event, event.until)
     return True
 
 
-def _begin(draft: Draft, until: Instant, by: str) -> None:
+def _begin(draft: Draft, event: Silenced, until: Instant) -> None:
     known = draft.incident.silenced_until is not None
-    draft.set(silenced_until=until)
+    confirmed = known and draft.incident.inhibited and event.inhibited
+    draft.set(silenced_until=until, inhibited=event.inhibited)
     draft.arm(Window.SILENCE, until)
-    draft.enter(Fact.SILENCED, until=until, whom=by, pauses="yes" if draft.incident.is_paused else "")
+    if confirmed:
+        return  # each look says so again
+    fact, reason = (Fact.INHIBITED, Reason.INHIBITED) if event.inhibited else (Fact.SILENCED, Reason.SILENCED)
+    draft.enter(fact, until=until, whom=event.by, pauses="yes" if draft.incident.is_paused else "")
     if not draft.incident.is_paused:
         return
     draft.disarm(*PAGING_WINDOWS, Window.ACK_EXPIRY, Window.ACK_REMINDER)
     draft.supersede([Kind.PAGE, Kind.REMINDER])
     if not known:
-        tell_threads(draft, Kind.NOTICE, Reason.SILENCED, {"until": str(until), "whom": by})
+        tell_threads(draft, Kind.NOTICE, reason, {"until": str(until), "whom": event.by})
 
 
 def end_silence(draft: Draft) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from receiver.core.draft import Draft
 from receiver.core.events import Unheard
-from receiver.core.model import Fact, Incident, Instant
+from receiver.core.model import OWN, Fact, Incident, Instant
 from rules.policy import MINUTE
 
 NOTE_EVERY = 10 * MINUTE
@@ -17,9 +17,6 @@ NOTE_EVERY = 10 * MINUTE
 
 TIMES = 3
 """Repeats that must stay away."""
-
-OWN = "tocsin"
-"""The source of our own alerts (`receiver.core.heartbeat`): nobody repeats those."""
 
 
 def is_worth_noting(incident: Incident, now: Instant) -> bool:

@@ -4,9 +4,11 @@ the skipped ones are recorded as missed.
 
 from collections.abc import Callable, Mapping
 
+from receiver.core.alerts import pass_echo_window
 from receiver.core.draft import Draft
 from receiver.core.evidence import begin_check, give_up_check, give_up_evidence
 from receiver.core.first_response import miss_acknowledgement, miss_assessment
+from receiver.core.flapping import calm_down, end_flapping
 from receiver.core.follow_ups import remind
 from receiver.core.lifecycle import close, renew_acknowledgement, reopen
 from receiver.core.model import Fact, Kind, Reason, State, Window
@@ -24,12 +26,25 @@ def pass_time(draft: Draft) -> None:
 
 
 def _verify(draft: Draft, _at: int) -> None:
-    if draft.incident.is_live and not draft.incident.is_firing:
-        begin_check(draft)
+    if not draft.incident.is_live or draft.incident.is_firing:
+        return
+    if draft.incident.held:
+        _wait_for_echo(draft, Window.VERIFY)
+        return
+    calm_down(draft)
+    begin_check(draft)
 
 
 def _close(draft: Draft, _at: int) -> None:
-    close(draft)
+    if draft.incident.held:
+        _wait_for_echo(draft, Window.CLOSE)
+    else:
+        close(draft)
+
+
+def _wait_for_echo(draft: Draft, window: Window) -> None:
+    """An alert is held as a possible echo: nothing recovers or closes before that is known."""
+    draft.arm(window, draft.incident.windows.get(Window.ECHO, draft.now + 1))
 
 
 def _forced(draft: Draft, _at: int) -> None:
@@ -120,6 +135,8 @@ def _update(draft: Draft, _at: int) -> None:
 
 
 _ACTIONS: Mapping[Window, Callable[[Draft, int], None]] = {
+    Window.ECHO: lambda draft, _at: pass_echo_window(draft),
+    Window.STEADY: lambda draft, _at: end_flapping(draft),
     Window.VERIFY: _verify,
     Window.CLOSE: _close,
     Window.CHECK: lambda draft, _at: give_up_check(draft),

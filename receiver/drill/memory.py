@@ -33,6 +33,7 @@ class MemoryStore:
         self._waiting: dict[str, dict[str, Notification]] = {}
         """Incident id → the part of the outbox that waits, in order of `sequence`."""
         self._open: dict[str, str] = {}
+        self._holders: dict[tuple[str, str], str] = {}
         self.stored_buckets: dict[Lane, Bucket] = {}
         self._policies: dict[str, bytes] = {}
 
@@ -78,6 +79,19 @@ class MemoryStore:
         by_level = sorted(due, key=lambda each: (-each.level, each.due_at or 0))
         return list(dict.fromkeys(each.incident_id for each in by_level))[:limit]
 
+    def holders(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Which incidents hold these alerts."""
+        return {each: self._holders[each] for each in wanted if each in self._holders}
+
+    def held_alerts(self, incident_ids: Sequence[str]) -> dict[str, dict[str, Alert]]:
+        """What is held as possible echoes."""
+        return {
+            each: {
+                name: alert for name, alert in self.stored_alerts.get(each, {}).items() if alert.held_until is not None
+            }
+            for each in incident_ids
+        }
+
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
         """The stored alerts of those fingerprints."""
         return {
@@ -121,8 +135,9 @@ class MemoryStore:
                 self._open[incident.key] = incident.id
             elif self._open.get(incident.key) == incident.id:
                 del self._open[incident.key]
-        for incident_id, kept in changes.alerts:
-            self.stored_alerts.setdefault(incident_id, {})[kept.fingerprint] = kept
+        for incident, kept in changes.alerts:
+            self.stored_alerts.setdefault(incident.id, {})[kept.fingerprint] = kept
+            self._holders[incident.source, kept.fingerprint] = incident.id
         for notification in changes.planned:
             self._put(notification)
         for notification in changes.settled:

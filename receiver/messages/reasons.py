@@ -25,6 +25,10 @@ LABELS: dict[Reason, str] = {
     Reason.OVERDUE: "Overdue",
     Reason.HANDED_OVER: "Handed over",
     Reason.SILENCED: "Silenced",
+    Reason.INHIBITED: "Inhibited",
+    Reason.FLAPPING: "Flapping",
+    Reason.STEADY: "Fires steadily",
+    Reason.FLASHED: "Fired and cleared",
     Reason.SILENCE_ENDED: "Not silenced any more",
     Reason.CLOSED: "",
     Reason.APPROVED: "",
@@ -132,6 +136,21 @@ def _notice(notification: Notification, case: Case) -> str:
             until = data.get("until", "")
             when = f" until {case.time(Instant(int(until)))}" if until.isdigit() else ""
             return f"Silenced in Alertmanager{when} by {line(data.get('whom', 'somebody'))}. Nobody is paged meanwhile."
+        case Reason.INHIBITED:
+            return "Inhibited in Alertmanager by another alert. Nobody is paged while Alertmanager confirms that."
+        case Reason.FLAPPING:
+            return (
+                f"Alerts of {line(data.get('rule', 'the same rule'))} fire and clear again and again: "
+                f"{line(data.get('times', ''), 10)} times since {_moment(data.get('since', ''), case)}. "
+                "You are told again when they fire steadily."
+            )
+        case Reason.STEADY:
+            return f"It flapped since {_moment(data.get('since', ''), case)}, and fires without a break now."
+        case Reason.FLASHED:
+            return (
+                f"An alert of {line(data.get('rule', 'the same rule'))} fired and cleared between two notifications: "
+                f"{line(data.get('summary', ''))}"
+            )
         case Reason.HANDED_OVER:
             return f"{name(data.get('by', ''))} handed it over to {name(data.get('to', ''))}."
         case _:
@@ -172,6 +191,10 @@ def _resolved(case: Case, by: str) -> str:
     if case.incident.state is State.RESOLVED:
         return f"Resolved after {case.lasted}: the signal recovered and stayed recovered."
     return f"Resolved; by now it is {case.stands}."
+
+
+def _moment(micros: str, case: Case) -> str:
+    return case.time(Instant(int(micros))) if micros.isdigit() else "lately"
 
 
 def _since_opening(case: Case) -> str:

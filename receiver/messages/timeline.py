@@ -20,6 +20,14 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.RECONCILED: "reconciled: {found} ({rule})",
         Fact.RECOVERED: "the signal recovered; verifying",
         Fact.FIRED_AGAIN: "fired again before the recovery was believed",
+        Fact.START_MOVED: "Alertmanager tells another start of an alert of {rule}: {began}",
+        Fact.ECHO_HELD: "an alert of {rule} is told again after its end: held until {until} as a possible echo",
+        Fact.ECHO_DROPPED: "an alert of {rule} was an echo of a slower Alertmanager: its end was told again",
+        Fact.ECHO_BELIEVED: "an alert that was held as a possible echo fires: {why}",
+        Fact.FLASHED: "an alert of {rule} fired at {began} and cleared at {ended}, between two notifications",
+        Fact.FLAPPING: "alerts of {rule} flap: {times} times since {since}",
+        Fact.FLAPPED: "fired again: {times} times since {since}",
+        Fact.FLAPPING_ENDED: "flaps no more, after {times} times since {since}; firing: {firing}",
         Fact.CHECKED: "Prometheus was asked: {detail}",
         Fact.EVIDENCE: "evidence kept: {query}",
         Fact.EVIDENCE_MISSING: "no evidence could be had from Prometheus ({inquiry}) {detail}",
@@ -53,6 +61,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.STALE: "its alerts have not been repeated since {since}: they may be over, or the way to here is cut",
         Fact.HEARD_AGAIN: "its alerts are repeated again",
         Fact.SILENCE_ENDED: "not silenced any more",
+        Fact.INHIBITED: "inhibited in Alertmanager: {whom}",
         Fact.SILENCE_MADE: "Alertmanager silences it until {until}, as long as the acknowledgement holds",
         Fact.SILENCE_FAILED: "no silence for the acknowledgement: {why}",
         Fact.PROCEDURE_ATTACHED: "checklists attached: {procedures}",
@@ -72,6 +81,10 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.STEP_UNDONE: "not done after all: {text}",
     }
 )
+
+
+INSTANTS = ("since", "until", "began", "ended")
+"""What of an entry's data is an instant."""
 
 
 def sentence(entry: Entry) -> str:
@@ -94,7 +107,7 @@ class _Known(dict[str, str]):
 
     def __init__(self, data: Mapping[str, str]) -> None:
         super().__init__(data)
-        self.update((name, stamp(Instant(int(data[name])))) for name in ("since", "until") if name in data)
+        self.update((name, stamp(Instant(int(data[name])))) for name in INSTANTS if name in data)
 
     def __missing__(self, key: str) -> str:
         return ""

@@ -90,9 +90,19 @@ def _without_nul(text: str) -> str:
     return text.replace("\0", "")
 
 
-def alert_row(incident_id: str, alert: Alert) -> SqlRow:
-    """The row of an alert."""
-    return (incident_id, alert.fingerprint, alert.starts_at, alert.firing, alert.level, to_json(alert))
+def alert_row(incident: Incident, alert: Alert) -> SqlRow:
+    """The row of an alert that this incident holds; a closed one holds what still fires."""
+    holds = alert.firing or incident.state is not State.CLOSED
+    return (
+        incident.id,
+        alert.fingerprint,
+        alert.starts_at,
+        alert.firing,
+        alert.level,
+        to_json(alert),
+        _without_nul(incident.source) if holds else None,
+        alert.held_until,
+    )
 
 
 def notification_row(notification: Notification) -> SqlRow:

@@ -42,6 +42,10 @@ _FIRING = """
 SELECT incidents.id, incidents.key, alerts.doc FROM incidents JOIN alerts ON alerts.incident_id = incidents.id
 WHERE incidents.state IN ('open', 'acknowledged', 'resolved') AND alerts.firing
 """
+_HELD = """
+SELECT incidents.id, incidents.key, alerts.doc, alerts.held_source
+FROM alerts JOIN incidents ON alerts.incident_id = incidents.id WHERE alerts.held_until IS NOT NULL
+"""
 _OVERDUE = "SELECT count(*) AS incidents, min(due_at) AS oldest FROM incidents WHERE due_at < :now"
 
 
@@ -157,6 +161,12 @@ class Reads:
         with self._database.read() as connection:
             rows = Session(connection).rows(_FIRING)
         return [Held(row.key, codec.read_alert(row.doc, row.id)) for row in rows]
+
+    def held_alerts(self) -> list[Held]:
+        """Every alert that is held as a possible echo."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(_HELD)
+        return [Held(row.key, codec.read_alert(row.doc, row.id), row.held_source or "") for row in rows]
 
     def canary(self, channel: str) -> Canary | None:
         """How a channel's canaries fared; None: none was sent yet."""

@@ -72,6 +72,12 @@ alerts = Table(
     _required("firing", Boolean),
     _required("level", SmallInteger),
     _required("doc"),
+    # The incident's source while it holds the alert: at most one does. A closed one holds what still fires.
+    Column("held_source", Text),
+    # While it is held as a possible echo: when it is believed.
+    Column("held_until", BigInteger),
+    Index("alerts_held", "fingerprint", "held_source", unique=True),
+    _partial("alerts_echoes", "incident_id", where="held_until IS NOT NULL"),
 )
 
 notifications = Table(

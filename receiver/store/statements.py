@@ -102,7 +102,7 @@ LOCK_CLOSED = (
 FORGET = tuple(
     f"DELETE FROM {table} WHERE {column} = ANY(:ids)"
     for table, column in (
-        ("alerts", "incident_id"),
+        ("alerts", "held_source IS NULL AND incident_id"),
         ("notifications", "incident_id"),
         ("entries", "incident_id"),
         ("incidents", "id"),
@@ -138,10 +138,25 @@ UPDATE_NOTIFICATION = _update("notifications", codec.NOTIFICATION_CHANGES)
 UPDATE_WAITING = _update("notifications", codec.NOTIFICATION_WAITS)
 
 KEEP_ALERT = """
-INSERT INTO alerts (incident_id, fingerprint, starts_at, firing, level, doc) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO alerts (incident_id, fingerprint, starts_at, firing, level, doc, held_source, held_until)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (incident_id, fingerprint) DO UPDATE
-SET starts_at = excluded.starts_at, firing = excluded.firing, level = excluded.level, doc = excluded.doc
+SET starts_at = excluded.starts_at, firing = excluded.firing, level = excluded.level, doc = excluded.doc,
+    held_source = excluded.held_source, held_until = excluded.held_until
 """
+
+HOLDERS = """
+SELECT alerts.held_source, alerts.fingerprint, alerts.incident_id
+FROM (SELECT value->>0 AS source, value->>1 AS fingerprint
+      FROM json_array_elements(CAST(:wanted AS json))) wanted
+JOIN alerts ON alerts.fingerprint = wanted.fingerprint AND alerts.held_source = wanted.source
+"""
+
+HELD = "SELECT incident_id, fingerprint, doc FROM alerts WHERE held_until IS NOT NULL AND incident_id = ANY(:ids)"
+
+# An incident that closes holds its alerts no more, but for those that fire: their next word must find them.
+RELEASE_ALERTS = "UPDATE alerts SET held_source = NULL WHERE incident_id = ANY(:ids) AND NOT firing"
+MOVE_ALERT = "UPDATE alerts SET held_source = NULL WHERE held_source = ? AND fingerprint = ?"
 
 KEEP_BUCKET = """
 INSERT INTO buckets (lane, credit, at, bundle_at) VALUES (?, ?, ?, ?)

@@ -8,7 +8,7 @@ one still waits, so it keeps the ones behind it back.
 from collections.abc import Collection, Mapping, Sequence
 
 from receiver.audit import Audit
-from receiver.core.model import Alert, Incident, Instant, Notification, Status, Supersede
+from receiver.core.model import Alert, Incident, Instant, Notification, State, Status, Supersede
 from receiver.core.outbox import Bucket, Lane
 from receiver.store import audit, codec, schema, statements
 from receiver.store.session import Session
@@ -59,6 +59,18 @@ class SqlTransaction:
         several = limit * _HEADS_PER_INCIDENT
         rows = self._session.rows(statements.BUNDLED, now=now, limit=several, busy=list(busy), levels=list(levels))
         return list(dict.fromkeys(row.incident_id for row in rows))[:limit]
+
+    def holders(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """(source, fingerprint) -> id of the incident that holds that alert, where one does; not locked."""
+        rows = self._session.rows(statements.HOLDERS, wanted=codec.to_json(sorted(wanted)))
+        return {(row.held_source, row.fingerprint): row.incident_id for row in rows}
+
+    def held_alerts(self, incident_ids: Sequence[str]) -> dict[str, dict[str, Alert]]:
+        """The alerts of these incidents that are held as possible echoes: incident id -> fingerprint -> alert."""
+        found: dict[str, dict[str, Alert]] = {}
+        for row in self._session.rows(statements.HELD, ids=list(incident_ids)):
+            found.setdefault(row.incident_id, {})[row.fingerprint] = codec.read_alert(row.doc, row.incident_id)
+        return found
 
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
         """Stored alerts: incident id → fingerprints wanted gives incident id → fingerprint → alert."""
@@ -137,6 +149,9 @@ class SqlTransaction:
         self._session.write(statements.UPDATE_INCIDENT_OFTEN, often)
         rest = [codec.incident_change(each) for each in changed if each.id in moved]
         self._session.write(statements.UPDATE_INCIDENT, rest)
+        closed = [each.id for each in changed if each.id in moved and each.state is State.CLOSED]
+        if closed:
+            self._session.run(statements.RELEASE_ALERTS, {"ids": closed})
 
     def _save_notifications(self, settled: Sequence[Notification]) -> None:
         """What waits has waited: a final one never changes."""
@@ -147,9 +162,10 @@ class SqlTransaction:
 
     def _save_alerts(self, changes: Changes) -> None:
         """A new incident has no alerts yet: they are inserted, which is cheaper."""
+        self._session.write(statements.MOVE_ALERT, list(changes.moved))
         opened = {incident.id for incident in changes.opened}
-        fresh = [codec.alert_row(*each) for each in changes.alerts if each[0] in opened]
-        kept = [codec.alert_row(*each) for each in changes.alerts if each[0] not in opened]
+        fresh = [codec.alert_row(*each) for each in changes.alerts if each[0].id in opened]
+        kept = [codec.alert_row(*each) for each in changes.alerts if each[0].id not in opened]
         self._session.insert(schema.alerts, fresh)
         self._session.write(statements.KEEP_ALERT, kept)
 

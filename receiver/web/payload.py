@@ -65,6 +65,8 @@ class Document(_Listed, total=False):
 
     groupLabels: dict[_Label, _Label] | None
     truncatedAlerts: int | None
+    externalURL: str | None
+    groupKey: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,9 @@ class Payload:
     group_labels: Mapping[str, str]
     truncated: int
     """Alerts that Alertmanager left out (`max_alerts`)."""
+    external_url: str = ""
+    """Of the Alertmanager that sent it."""
+    group_key: str = ""
 
 
 _DOCUMENT = TypeAdapter(Document)
@@ -92,6 +97,8 @@ def parse(body: bytes) -> Payload:
         tuple([_received(alert) for alert in document["alerts"]]),
         document.get("groupLabels") or {},
         document.get("truncatedAlerts") or 0,
+        document.get("externalURL") or "",
+        document.get("groupKey") or "",
     )
 
 
@@ -146,6 +153,8 @@ def _trim(document: Document) -> Document:
         "alerts": [_trim_alert(alert) for alert in document["alerts"]],
         "groupLabels": _short(document.get("groupLabels"), LABEL_LIMIT),
         "truncatedAlerts": document.get("truncatedAlerts"),
+        "externalURL": document.get("externalURL"),
+        "groupKey": document.get("groupKey"),
     }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 import orjson
 import structlog
 from aiohttp import web
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from receiver.clock import steady_clock
@@ -28,6 +29,7 @@ from receiver.web.body import read_body
 from receiver.web.payload import Payload, parse
 from receiver.web.problems import JSON, STOPPING, UNAVAILABLE, Problem, invalid
 from receiver.web.recording import Recorder
+from receiver.web.tellers import Tellers
 
 SOURCE_LIMIT = 200
 """Characters of ``?source=`` that count."""
@@ -55,6 +57,7 @@ class Webhook:
         self._metrics = metrics
         self._access = WebhookAccess(settings)
         self._recorder = recorder
+        self._tellers = Tellers()
 
     async def receive(self, request: web.Request) -> web.Response:
         """Take a webhook in: answers with the numbers of the incidents concerned."""
@@ -94,7 +97,7 @@ class Webhook:
         parsed = steady_clock()
         results = await self._desk.handle(requests)
         if self._traces:
-            concerned = {each.incident.id: each.incident for each in results if each.incident is not None}
+            concerned = {each.id: each for result in results for each in result.incidents}
             now, ended = self._clock(), steady_clock()
             self._traces.received(concerned.values(), Instant(now - ended + began), Instant(now - ended + parsed), now)
         return _numbers(results)
@@ -102,7 +105,9 @@ class Webhook:
     def _sort(self, payload: Payload, source: str) -> list[AlertsReceived]:
         """One event per incident key; heartbeats are noted and open nothing."""
         playbook = self._desk.engine.current
-        events = sort(playbook, source, payload.group_labels, payload.alerts, truncated=payload.truncated > 0)
+        told_by, peers_differ = self._tellers.hear(source, payload.external_url, payload.group_key)
+        sorted_ = sort(playbook, source, payload.group_labels, payload.alerts, truncated=payload.truncated > 0)
+        events = [replace(each, told_by=told_by, peers_differ=peers_differ) for each in sorted_]
         alerts = [alert for event in events for alert in event.alerts]
         self._metrics.alerts(alerts)
         for digest in digests(playbook, payload.alerts):
@@ -122,7 +127,7 @@ def _numbers(results: Sequence[Result]) -> list[int]:
     failed = sum(1 for result in results if result.error)
     if failed:
         raise Problem(500, f"{failed} of {len(results)} incidents could not be stored; the others were")
-    return _distinct(result.incident.number for result in results if result.incident is not None)
+    return _distinct(incident.number for result in results for incident in result.incidents)
 
 
 def _distinct(numbers: Iterable[int]) -> list[int]:

@@ -91,6 +91,9 @@ class Document(Section):
     heartbeat_within: Duration | None = Field(
         None, description="How long the heartbeat may be missing before alerting is called blind (5m)."
     )
+    flapping: answered.FlappingTerms = Field(
+        answered.FlappingTerms(), description="When an alert counts as flapping: told once, not each time."
+    )
     contact_information: str = Field("", description="How to reach those who respond; fills {contact_information}.")
     lints: Lints = Field(default_factory=Lints, description="What `tocsin check` shall not complain of.")
     runbook_url_base: Url | None = Field(None, description="Runbooks of rules without one: this, a slash, the name.")

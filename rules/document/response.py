@@ -22,7 +22,7 @@ from rules.document.values import (
     TypeName,
     Url,
 )
-from rules.policy import SECOND, Attach, Micros
+from rules.policy import MINUTE, SECOND, Attach, Micros
 
 Grade = Literal["low", "medium", "high", "critical"]
 """How bad an impact is (guide: business impact_assessment)."""
@@ -174,3 +174,12 @@ class SignalSpec(Section):
     )
     help: str = Field("", description="What it measures, for people.")
     missing_data: bool = Field(True, description="False: no alarm when it vanishes.")
+
+
+class FlappingTerms(Section):
+    """When an alert that fires and clears again and again counts as flapping."""
+
+    cycles: Annotated[int, Field(ge=1, le=15)] = Field(default=3, description="Cycles of firing and clearing.")
+    within: Duration = Field(
+        default=Micros(10 * MINUTE), description="The time in which they happen; also how long it must be steady."
+    )

@@ -90,6 +90,12 @@ class Watched(World):
         assert len({each.id for each in new}) == len(new)
         firing = Counter(each.level for each in self.stored_alerts.get(after.id, {}).values() if each.firing)
         assert after.firing == tuple(firing[level] for level in (1, 2, 3, 4))
+        held = [
+            each.held_until for each in self.stored_alerts.get(after.id, {}).values() if each.held_until is not None
+        ]
+        assert after.held == len(held)
+        assert (Window.ECHO in after.windows) is bool(held)
+        assert not held or after.windows[Window.ECHO] <= min(held)
         _check_windows(after)
         if isinstance(event, TimePassed):
             assert all(at > self.now for at in after.windows.values()), "what was due is done"
@@ -290,8 +296,8 @@ def test_what_clears_and_is_resolved_closes(events, policy):
     for event in events:
         happen(world, *event)
     world.fire("a")
-    firing = [each.fingerprint for each in world.stored_alerts.get(world.incident.id, {}).values() if each.firing]
-    world.clear(*firing)
+    told = world.stored_alerts.get(world.incident.id, {}).values()
+    world.clear(*(each.fingerprint for each in told if each.firing or each.held_until is not None))
     for by in ("ada", "ben"):
         world.resolve(by)
     assert world.incident.state is State.RESOLVED

@@ -4,9 +4,20 @@ import pytest
 from msgspec.structs import replace
 
 from receiver.core.classify import Received, classify
-from receiver.core.events import AlertsReceived
-from receiver.core.model import Fact, Instant, Recovery, State
-from receiver.core.reconcile import Findings, Held, Listed, Listing, Memory, Terms, reconcile
+from receiver.core.events import AlertsReceived, EchoesListed, Silenced
+from receiver.core.model import Fact, Instant, Reason, Recovery, State
+from receiver.core.reconcile import (
+    Findings,
+    Held,
+    Listed,
+    Listing,
+    Memory,
+    Terms,
+    are_strangers,
+    ask_about,
+    peers,
+    reconcile,
+)
 from rules.policy import MINUTE, SECOND
 from tests.core.alerts import START
 from tests.core.world import World
@@ -179,3 +190,72 @@ def test_the_patience_is_that_of_the_record() -> None:
     """Two minutes before a webhook counts as lost, five for the grace, ten for a restart (microseconds)."""
     terms = Terms()
     assert (terms.unheard, terms.gone, terms.settled) == (120 * SECOND, 300 * SECOND, 600 * SECOND)
+
+
+def inhibited(alert: Received) -> Listed:
+    return Listed(alert, ("tocsin",), active=False, inhibited=True)
+
+
+def test_what_is_inhibited_pauses_only_while_each_look_confirms_it():
+    """Levels 1 to 3 page nobody while Alertmanager says so; two minutes without a word, and it is paged as at 0."""
+    world = World()
+    classified = classify(world.current, "", {}, received())
+    world.decide(AlertsReceived(classified.key, "", (classified.alert,)))
+    for _ in range(40):
+        ours = [Held(classified.key, classified.alert)]
+        (told,) = look(ours, [listing(inhibited(received()))], now=world.now).silenced
+        world.decide(told)
+        world.advance(minutes=1)
+    assert len(world.pages()) == 1
+    assert len(world.entries(Fact.INHIBITED)) == 1
+    world.advance(minutes=1)
+    assert world.pages()[-1][:2] == (41, Reason.SILENCE_ENDED)
+
+
+def test_what_is_inhibited_no_more_is_paged_at_once():
+    """The next look that finds it active resumes the paging."""
+    world = World()
+    classified = classify(world.current, "", {}, received())
+    world.decide(AlertsReceived(classified.key, "", (classified.alert,)))
+    ours = [Held(classified.key, classified.alert)]
+    first = look(ours, [listing(inhibited(received()))], now=world.now)
+    world.decide(*first.silenced)
+    second = look(ours, [listing(listed(received()))], now=world.now, memory=first.memory)
+    world.decide(*second.silenced)
+    assert world.pages()[-1][1] is Reason.SILENCE_ENDED
+
+
+def test_an_inhibited_emergency_pages_on():
+    """Level 4 never pauses; that it is inhibited is said once."""
+    world = World()
+    world.fire("a", level=4)
+    for _ in range(3):
+        world.decide(Silenced(world.incident.key, 1, Instant(world.now + 2 * MINUTE), "x", inhibited=True))
+        world.advance(minutes=1)
+    assert len(world.entries(Fact.INHIBITED)) == 1
+    world.advance(minutes=2)
+    assert world.pages()[-1][1] is Reason.ESCALATED
+
+
+def test_what_is_held_as_an_echo_is_asked_about():
+    """Listed by one, active or suppressed: it fires. Listed by none of all that answered: it was an echo."""
+    ours = [held(received())]
+    key = ours[0].key
+    for one in (listed(received()), inhibited(received())):
+        assert ask_about(ours, [listing(), listing(one)]) == [EchoesListed(key, listed=frozenset({"f1"}))]
+    assert ask_about(ours, [listing(), listing()]) == [EchoesListed(key, unlisted=frozenset({"f1"}))]
+    assert ask_about(ours, [listing(), None]) == []
+    assert ask_about([replace(ours[0], source="other")], [listing()]) == []
+
+
+def cluster(*names: str) -> Listing:
+    return replace(listing(), members=frozenset(names))
+
+
+def test_how_many_peers_there_are():
+    """All must answer to know it; a pair of which one was given is a pair; two that never met are strangers."""
+    assert (peers([cluster()]), peers([cluster("a")]), peers([cluster("a", "b")])) == (1, 1, 2)
+    assert (peers([cluster("a", "b"), None]), peers([cluster(), cluster()])) == (None, 2)
+    assert not are_strangers([cluster("a", "b"), cluster("a", "b")])
+    assert are_strangers([cluster("a"), cluster("b")])
+    assert not are_strangers([cluster("a"), None])

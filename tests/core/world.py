@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 
 from msgspec.structs import replace
 
+from receiver.core.cluster import Cluster
 from receiver.core.draft import Effects, Refusal
 from receiver.core.events import (
     Acknowledge,
@@ -16,6 +17,7 @@ from receiver.core.events import (
     Change,
     Declare,
     Delivered,
+    EchoesListed,
     Escalate,
     Event,
     Handover,
@@ -66,6 +68,8 @@ class World:
         """Channels that answer nothing; ``deliver`` and ``fail`` tell what became of their messages."""
         self.blind = False
         self.verifies = False
+        self.cluster = Cluster()
+        """The Alertmanagers that send here."""
         """There is a Prometheus to ask."""
         self.use(policy)
         self.store = MemoryStore()
@@ -84,20 +88,24 @@ class World:
     def book(self, version: str | None = None) -> Book:
         """What a decision looks things up in."""
         playbook = self.playbooks.get(version or "", self.current)
-        return Book(playbook, self.current, self.configured, self.blind, self.verifies)
+        return Book(playbook, self.current, self.configured, self.blind, self.verifies, self.cluster)
 
     # What happens.
 
     def decide(self, event: Event, incident_id: str | None = None, *, settle: bool = True) -> Effects:
         """One event, one transaction; then the channels that are up deliver what waits."""
         work = Work(self.store, self.book, self.now)
-        if isinstance(event, AlertsReceived | Declare | Silenced | SilenceAnswered | Unheard):
+        if isinstance(event, AlertsReceived):
+            work.load_received([event], [event.key], [])
+            for part in work.route(event):
+                effects = work.decide(work.by_key(part.key), part)
+        elif isinstance(event, Declare | EchoesListed | Silenced | SilenceAnswered | Unheard):
             work.load([event.key], [])
-            if isinstance(event, AlertsReceived):
-                work.load_alerts([(event.key, event.alerts)])
+            work.load_held()
             effects = work.decide(work.by_key(event.key), event)
         else:
             work.load([], [incident_id or self.incident.id])
+            work.load_held()
             effects = work.decide(work.by_id(incident_id or self.incident.id), event)
         work.save()
         if settle:
@@ -109,13 +117,19 @@ class World:
         return self.decide(AlertsReceived(key, "", alerts))
 
     def fire(self, *names: str, level: int = 3, rule: str | None = None, twin: bool = False) -> Effects:
-        """Alerts that begin to fire now."""
-        return self.receive(*(alert(name, level, rule, twin=twin, starts_at=self.now) for name in names))
+        """Alerts that begin to fire now, after whatever ended now."""
+        return self.receive(*(alert(name, level, rule, twin=twin, starts_at=self._begin(name)) for name in names))
+
+    def _begin(self, name: str) -> Instant:
+        known = self.stored_alerts.get(self.incident.id, {}).get(name) if self.incidents else None
+        ended_at = known.ended_at if known is not None else None
+        return Instant(self.now if ended_at is None else max(self.now, ended_at + 1))
 
     def clear(self, *names: str) -> Effects:
         """Alerts that cease to fire now."""
         known = self.stored_alerts.get(self.incident.id, {})
-        return self.receive(*(replace(known[name], firing=False, ended_at=self.now) for name in names))
+        ended = ((known[name], max(self.now, known[name].starts_at)) for name in names)
+        return self.receive(*(replace(each, firing=False, ended_at=at) for each, at in ended))
 
     def declare(self, type_: str = "engine_failure", by: str = "ada", **more: object) -> Effects:
         """A person opens an incident."""

@@ -118,8 +118,9 @@ class _Watched:
 
 
 def firing(key: str = "key", *names: str, level: int = 3, **labels: str) -> AlertsReceived:
-    """What a webhook becomes."""
-    return AlertsReceived(key, "", tuple(_labelled(alert(name, level), labels) for name in names or ("a",)))
+    """What a webhook becomes. Each key has alerts of its own: one alert is never in two incidents."""
+    own = "" if key == "key" else f"{key}."
+    return AlertsReceived(key, "", tuple(_labelled(alert(own + name, level), labels) for name in names or ("a",)))
 
 
 def _labelled(some: Alert, labels: dict[str, str]) -> Alert:

@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from msgspec.structs import replace
 
-from receiver.core.events import Acknowledge, Declare, Note, Resolve
+from receiver.core.events import Acknowledge, AlertsReceived, Declare, Note, Resolve
 from receiver.core.model import Fact, State, Status
 from receiver.engine import ATTEMPTS
 from receiver.errors import StoreConflict, StoreUnavailable
@@ -210,3 +210,54 @@ def test_an_incident_goes_on_by_the_policy_it_began_with(
     second.fire_due(31 * MINUTE)
     assert (second.incident(old.id).step, second.incident(new.id).step) == (1, 0)
     assert messages(second.claim(31 * MINUTE))
+
+
+def test_an_alert_whose_group_moved_stays_where_it_is_held(store: SqlStore) -> None:
+    """Under another key the same alert is told to the incident that holds it; an answer names all incidents."""
+    house = House(store)
+    (first,) = house.handle(AlertsReceived("one", "", (alert("a"),)))
+    (second,) = house.handle(AlertsReceived("two", "", (alert("a"), alert("b"))))
+    assert [each.key for each in second.incidents] == ["one", "two"]
+    (third,) = house.handle(AlertsReceived("three", "", (alert("a", firing=False), alert("b", firing=False))))
+    assert [each.is_firing for each in third.incidents] == [False, False]
+    assert first.incident is not None
+    assert len(house.reads.incidents()[0]) == 2
+
+
+def test_one_batch_puts_an_alert_into_one_incident(store: SqlStore) -> None:
+    """Two webhooks that wait together tell of one alert under two keys."""
+    house = House(store)
+    house.handle(AlertsReceived("one", "", (alert("a"),)), AlertsReceived("two", "", (alert("a"),)))
+    assert [each.key for each in house.reads.incidents()[0]] == ["one"]
+
+
+def test_replicas_that_open_two_incidents_for_one_alert_agree_on_one(
+    postgresql: Callable[[], str], open_stores: Open
+) -> None:
+    """Whoever commits second runs again, and finds the alert held."""
+    url = postgresql()
+    one, two = open_stores(url), open_stores(url)
+    other = House(two)
+    meddled: list[object] = []
+
+    def meddle() -> None:
+        if not meddled:
+            meddled.append(other.handle(AlertsReceived("two", "", (alert("a"),))))
+
+    house = House(Meddler(one, meddle))
+    house.handle(AlertsReceived("one", "", (alert("a"),)))
+    assert [each.key for each in one.reads().incidents()[0]] == ["two"]
+
+
+def test_a_held_echo_is_believed_by_its_window(store: SqlStore) -> None:
+    """What is held survives in the store, and the window that is due finds it."""
+    house = House(store)
+    house.handle(AlertsReceived("one", "", (alert("a"),)))
+    house.handle(AlertsReceived("one", "", (alert("a", firing=False),)))
+    (held,) = house.handle(AlertsReceived("one", "", (alert("a"),)))
+    assert held.incident is not None
+    assert held.incident.held == 1
+    assert [each.alert.fingerprint for each in house.reads.held_alerts()] == ["a"]
+    house.fire_due(at=10 * MINUTE)
+    assert house.incident(held.incident.id).is_firing
+    assert house.reads.held_alerts() == []

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from receiver.core.cluster import Cluster
 from receiver.core.draft import Effects
 from receiver.core.events import AlertsReceived, Rejected, Reported, TimePassed
 from receiver.core.model import Fact, Instant, State, Status, Window
@@ -133,6 +134,13 @@ class IgnoresBlindness(Engine):
         return replace(super().book(playbook), blind=False)
 
 
+class BelievesEchoes(Engine):
+    """Whatever is told to fire is believed at once."""
+
+    def book(self, playbook: Any) -> Book:
+        return replace(super().book(playbook), cluster=Cluster(peers=1))
+
+
 class Early(Engine):
     """Windows fire a minute before they are due."""
 
@@ -204,6 +212,41 @@ class _Oversleeps(_Twisted):
         return replace(effects, incident=asleep)
 
 
+class _Forgets(_Twisted):
+    """What was held as a possible echo is dropped when its window has passed."""
+
+    def decide(self, incident: Any, event: Any) -> Effects:
+        if isinstance(event, TimePassed) and incident.held:
+            name = incident.id
+            for each in self._alerts.get(name, {}).values():
+                self._kept[name, each.fingerprint] = replace(each, held_until=None)
+            incident = replace(
+                incident, held=0, windows={w: at for w, at in incident.windows.items() if w != Window.ECHO}
+            )
+            self._incidents[name], self._touched[name], self._alerts[name] = incident, None, {}
+        return super().decide(incident, event)
+
+
+class _Divides(_Twisted):
+    """An alert goes where its group says, whoever holds it."""
+
+    def route(self, event: AlertsReceived) -> list[AlertsReceived]:
+        return [event]
+
+    def _hold(self, incident: Any, alert: Any) -> None:
+        self._moved[incident.source, alert.fingerprint] = None
+        self._holders[incident.source, alert.fingerprint] = incident.id
+
+
+class _Shrugs(_Twisted):
+    """What flaps is told to nobody."""
+
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        told = {Fact.FLAPPING, Fact.FLAPPED}
+        kept = [replace(each, fact=Fact.ALERT_CLEARED) if each.fact in told else each for each in effects.entries]
+        return replace(effects, entries=tuple(kept))
+
+
 class _Skips(_Twisted):
     """Steps that were slept through are not recorded."""
 
@@ -227,6 +270,9 @@ def _with(work: type[Work], why: str) -> type[Engine]:
     return Bent
 
 
+Forgets = _with(_Forgets, "A held alert whose window has passed is dropped.")
+Divides = _with(_Divides, "One alert is in two incidents when its group moves.")
+Shrugs = _with(_Shrugs, "An alert that flaps is told to nobody.")
 Oversleeps = _with(_Oversleeps, "A silenced incident hears of new alerts and stays silenced.")
 Swallows = _with(_Swallows, "New danger leaves an acknowledged incident as it is.")
 Mutters = _with(_Mutters, "New danger is noted, and the acknowledgement stands.")

@@ -24,6 +24,8 @@ BY_ITSELF = {Fact.ESCALATED: Window.ESCALATE, Fact.RESOLVED: Window.VERIFY}
 """Facts that a window brings about where no person did."""
 AT_0 = {Fact.OPENED, Fact.DECLARED, Fact.REOPENED, Fact.ACK_VOIDED, Fact.ACK_EXPIRED}
 """From here the steps are counted anew."""
+CONCLUDES = {Fact.RESOLVED, Fact.CLOSED, Fact.RECOVERY_CONFIRM, Fact.RECOVERY_UNVERIFIED}
+"""What waits while an alert is held as a possible echo."""
 DISTURBS = {Fact.SILENCED, Fact.SILENCE_ENDED, Fact.LEVEL_ROSE, Fact.RULE_JOINED, Fact.CHANGED, Fact.REPLANNED}
 """The plan, and so the windows, may be others from here on."""
 
@@ -57,6 +59,8 @@ class Mirror:
 
     incidents: dict[str, Incident] = field(default_factory=dict)
     alerts: dict[str, dict[str, Alert]] = field(default_factory=lambda: defaultdict(dict))
+    holders: dict[str, str] = field(default_factory=dict)
+    """Fingerprint → the incident that an alert was stored with last."""
     timeline: dict[str, list[Entry]] = field(default_factory=lambda: defaultdict(list))
     fates: dict[str, Status] = field(default_factory=dict)
     """Notification → its status, as committed last."""
@@ -68,6 +72,13 @@ class Mirror:
     def open_key(self, key: str) -> Incident | None:
         """The incident of that key that is not closed."""
         return next((each for each in self.incidents.values() if each.key == key and not _is_closed(each)), None)
+
+    def held(self, fingerprint: str) -> tuple[Incident | None, Alert | None]:
+        """The incident that is not closed and holds the alert, and the alert as it is stored there."""
+        incident = self.incidents.get(self.holders.get(fingerprint, ""))
+        if incident is None or _is_closed(incident):
+            return None, None
+        return incident, self.alerts[incident.id][fingerprint]
 
     def is_due(self, now: Instant) -> bool:
         """Whether a window is."""
@@ -96,8 +107,15 @@ class Mirror:
         entries: dict[str, list[Entry]] = defaultdict(list)
         for entry in changes.entries:
             entries[entry.incident_id].append(entry)
-        for incident_id, alert in changes.alerts:
-            self.alerts[incident_id][alert.fingerprint] = alert
+        for incident, alert in changes.alerts:
+            old = self.alerts[incident.id].get(alert.fingerprint)
+            heard = any(each.fact in {Fact.ECHO_DROPPED, Fact.ECHO_BELIEVED} for each in entries[incident.id])
+            if old is not None and old.held_until and not (alert.held_until or alert.firing or heard):
+                raise Broken(
+                    f"{alert.fingerprint} was held as a possible echo and dropped, though its end was not heard"
+                )
+            self.alerts[incident.id][alert.fingerprint] = alert
+            self.holders[alert.fingerprint] = incident.id
         for notification in (*changes.planned, *changes.settled):
             if self.fates.get(notification.id, Status.WAITING) is not Status.WAITING:
                 raise Broken(f"{notification.id} was final and is changed again")
@@ -124,6 +142,8 @@ class Mirror:
             raise Broken(f"timeline of #{after.number} goes back in time")
         if before is not None and before.state is not State.CLOSED and after.opened_at != before.opened_at:
             raise Broken(f"#{after.number} is another incident by now")
+        if after.held and any(each.fact in CONCLUDES and not each.by for each in entries):
+            raise Broken(f"#{after.number} comes to an end while an alert is held as a possible echo")
         if before is not None and before.is_paused and after.is_paused and any(e.fact is Fact.PAGED for e in entries):
             raise Broken(f"#{after.number} is silenced, and pages")
         for entry in entries:

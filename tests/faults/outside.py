@@ -1,4 +1,7 @@
-"""Who is outside: Alertmanager, which retries what is not answered 2xx, and people, who do as they like."""
+"""Who is outside: clustered Alertmanagers, which retry what is not answered 2xx, and people, who do as they like.
+
+Starts move, groups move, alerts flap, and a slower peer tells of what another has told the end of.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from receiver.core.events import Acknowledge, Action, AlertsReceived, Change, Es
 from receiver.core.model import Alert, Fact, Incident, Instant, State
 from receiver.requests import ForIncident
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND
-from tests.core.alerts import alert
+from tests.core.alerts import START, alert
 from tests.faults.mirror import Broken
-from tests.faults.policy import BUDGET, DRIFT, LEVEL_OF, SAFETY, SLO
+from tests.faults.policy import BUDGET, DRIFT, LEVEL_OF, POLICY, SAFETY, SLO
 
 if TYPE_CHECKING:
     from tests.faults.workers import Worker
@@ -28,6 +31,8 @@ class Alertmanager:
         self.truth: dict[str, Alert] = {}
         self._keys = [f"key{number}" for number in range(world.dice.choice((1, 1, 2)))]
         self._ended = False
+        self._settled = False
+        """From here on what fires must be known to fire."""
 
     def plan(self, begins: int, lasts: int) -> None:
         """What will happen."""
@@ -39,6 +44,8 @@ class Alertmanager:
                 at += dice.choice((20, 120, 400, 1200)) * SECOND
             for _ in range(dice.choice((0, 0, 1, 3))):
                 self.world.at(begins + dice.randrange(lasts), lambda key=key: self._silence(key))
+            if dice.random() < 0.2:
+                self.world.at(begins + dice.randrange(lasts), lambda key=key: self._flap(key))
 
     def _silence(self, key: str) -> None:
         """A look finds that all is silenced for a while, or that it is not; what it saw may be old."""
@@ -52,6 +59,7 @@ class Alertmanager:
 
     def tell_all(self) -> None:
         """Every group as it is now, at once, and nothing is silenced."""
+        self._settled = True
         for key in self._keys:
             self.world.workers[0].handle(Silenced(key, sum(each.firing for each in self._group(key)), None))
             self._notify(key, 0)
@@ -70,18 +78,60 @@ class Alertmanager:
         dice, now = self.world.dice, self.world.now
         names = [f"{key}.{letter}" for letter in "abc"]
         over = dice.random() < 0.25
+        before = dict(self.truth)
         for name in names if over else dice.sample(names, dice.choice((1, 1, 2))):
             old = self.truth.get(name)
             if over and (old is None or not old.firing):
                 continue
             if old is not None and old.firing and (over or dice.random() < 0.7):
                 self.truth[name] = self._cleared(old)
+            elif old is not None and old.firing and dice.random() < 0.5:
+                moved = Instant(max(START, old.starts_at + dice.choice((-90, -5, 3)) * SECOND))
+                self.truth[name] = replace(old, starts_at=min(moved, now))
+            elif old is not None and not old.firing and dice.random() < 0.15:
+                self.truth[name] = replace(
+                    old, firing=True, ended_at=None
+                )  # Prometheus was away: the start is the same
             else:
                 rule = dice.choice((SLO, SLO, SLO, BUDGET, SAFETY, DRIFT))
-                self.truth[name] = alert(name, LEVEL_OF[rule], rule, twin=dice.random() < 0.1, starts_at=now)
+                starts_at = now if old is None or old.ended_at is None else max(now, old.ended_at + 1)
+                self.truth[name] = alert(name, LEVEL_OF[rule], rule, twin=dice.random() < 0.1, starts_at=starts_at)
         self._notify(key, dice.choice((0, 0, 0, 1, 30, 300)) * SECOND)
         if dice.random() < 0.3:
             self._notify(key, dice.randrange(10 * MINUTE))  # a repeat, or a second Alertmanager's
+        self._echo(key, before)
+
+    def _flap(self, key: str) -> None:
+        """An alert fires and clears again and again."""
+        dice, name = self.world.dice, f"{key}.f"
+        for number in range(dice.choice((6, 12))):
+            at = self.world.now + number * dice.choice((20, 45)) * SECOND
+            self.world.at(at, lambda: None if self._ended else self._turn(key, name))
+
+    def _turn(self, key: str, name: str) -> None:
+        old, now = self.truth.get(name), self.world.now
+        begins = now if old is None or old.ended_at is None else max(now, old.ended_at + 1)
+        fires = alert(name, LEVEL_OF[SLO], SLO, starts_at=begins)
+        self.truth[name] = self._cleared(old) if old is not None and old.firing else fires
+        self._notify(key, 0)
+
+    def _echo(self, key: str, before: Mapping[str, Alert]) -> None:
+        """A slower peer sends what fired from an old snapshot after its end was told, and the end again later."""
+        ended = [
+            name for name, each in self.truth.items() if not each.firing and name in before and before[name].firing
+        ]
+        if not ended or self.world.dice.random() < 0.5:
+            return
+        ends = tuple(self.truth[name] for name in ended)
+        self._post(key, ends)  # the faster peer told of it
+        wait = self.world.dice.randrange(15) * SECOND
+        self.world.at(self.world.now + wait, lambda: self._tell_late(key, tuple(before[name] for name in ended), ends))
+
+    def _tell_late(self, key: str, firings: tuple[Alert, ...], ends: tuple[Alert, ...]) -> None:
+        if self._ended or any(self.truth[each.fingerprint] != each for each in ends):
+            return  # it fires again by now: no slower peer tells older things than a faster one then
+        self._post(key, firings, peer="slow")
+        self.world.at(self.world.now + self.world.dice.randrange(1, 20) * SECOND, lambda: self._post(key, ends, "slow"))
 
     def _group(self, key: str) -> tuple[Alert, ...]:
         return tuple(each for name, each in sorted(self.truth.items()) if name.startswith(key))
@@ -91,54 +141,105 @@ class Alertmanager:
         if group:
             self.world.at(self.world.now + wait, lambda: None if self._ended else self._post(key, group))
 
-    def _post(self, key: str, group: tuple[Alert, ...]) -> None:
-        """One webhook; where the answer is none, or 5xx, it is sent again."""
+    def _post(self, key: str, group: tuple[Alert, ...], peer: str = "fast") -> None:
+        """One webhook; where the answer is none, or 5xx, it is sent again. Groups move: its key may be another."""
         world = self.world
+        if self._settled and any(self._is_stale(each) for each in group):
+            return
         up = world.up()
-        before = world.mirror.open_key(key)
-        known = dict(world.mirror.alerts[before.id]) if before else {}
+        before = {each.fingerprint: world.mirror.held(each.fingerprint) for each in group}
         words = ", ".join(f"{each.fingerprint} {'fires' if each.firing else 'clears'} {each.rule}" for each in group)
         worker = world.dice.choice(up) if up else None
-        world.say(f"webhook to {worker.id if worker else 'nobody'}: {words}")
-        if worker is None or worker.handle(AlertsReceived(key, "", group)) is None:
+        world.say(f"webhook of the {peer} peer to {worker.id if worker else 'nobody'}: {words}")
+        by = f"{key}-moved" if world.dice.random() < 0.1 else key
+        event = AlertsReceived(by, "", group, told_by=peer, peers_differ=True)
+        if worker is None or worker.handle(event) is None:
             world.say("  not accepted: Alertmanager tries again")
-            world.at(world.now + world.dice.choice((1, 5, 20)) * SECOND, lambda: self._post(key, group))
-        else:
-            self._check(key, before, known, group)
+            world.at(world.now + world.dice.choice((1, 5, 20)) * SECOND, lambda: self._post(key, group, peer))
+            return
+        self._check_echoes(before, group, peer)
+        for incident_id, fired in self._fired(before, group).items():
+            self._check(incident_id, before[fired[0].fingerprint][0], fired)
 
-    def _check(self, key: str, before: Incident | None, known: Mapping[str, Alert], group: Sequence[Alert]) -> None:
-        """Accepted is known, and new danger is never swallowed: whoever had acknowledged or resolved is paged again."""
-        mirror = self.world.mirror
-        fired = [each for each in group if each.firing and _is_news(each, known.get(each.fingerprint))]
-        after = mirror.open_key(key)
-        for each in fired:
-            kept = mirror.alerts[after.id].get(each.fingerprint) if after else None
-            if kept is None or not kept.firing:
+    def _is_stale(self, told: Alert) -> bool:
+        """An old end of what fires again with the same start: believed, and mended only by the next repeat."""
+        now = self.truth[told.fingerprint]
+        return not told.firing and now.firing and now.starts_at <= (told.ended_at or 0)
+
+    def _check_echoes(self, before: Before, group: Sequence[Alert], peer: str) -> None:
+        """What a slower peer tells from an old snapshot, soon after an end that another told, is not believed yet."""
+        for each in group:
+            incident, old = before[each.fingerprint]
+            _, kept = self.world.mirror.held(each.fingerprint)
+            may_echo = (
+                old is not None
+                and each.firing
+                and old.ended_at is not None
+                and each.starts_at <= old.ended_at
+                and old.end_heard_at is not None
+                and self.world.now < old.end_heard_at + LEAST_ECHO_WINDOW
+                and old.end_told_by != peer
+            )
+            if may_echo and incident is not None and kept is not None and kept.firing:
+                raise Broken(f"{each.fingerprint} may be an echo, and was believed at once")
+
+    def _fired(self, before: Before, group: Sequence[Alert]) -> Mapping[str, list[Alert]]:
+        """What is news, by the incident that holds it by now. Accepted is known."""
+        found: dict[str, list[Alert]] = {}
+        for each in group:
+            if not each.firing or not _is_news(each, before[each.fingerprint][1]):
+                continue
+            incident, kept = self.world.mirror.held(each.fingerprint)
+            if incident is None or kept is None or not kept.firing:
                 raise Broken(f"{each.fingerprint} was accepted, and no incident knows that it fires")
-        if fired and after is not None:
-            is_new = before is None or before.id != after.id
-            if after.is_paused:
-                raise Broken(f"#{after.number} stays silenced although {[each.fingerprint for each in fired]} fired")
-            facts = {each.fact for each in mirror.timeline[after.id][0 if is_new else before.entries :]}
-            if not facts & ({Fact.OPENED} if is_new else _wanted(before, fired)):
-                names = [each.fingerprint for each in fired]
-                raise Broken(f"new danger was swallowed: {names} gave only {sorted(facts)}")
+            found.setdefault(incident.id, []).append(each)
+        return found
+
+    def _check(self, incident_id: str, before: Incident | None, fired: Sequence[Alert]) -> None:
+        """New danger is never swallowed: whoever had acknowledged or resolved is paged again."""
+        mirror = self.world.mirror
+        after = mirror.incidents[incident_id]
+        is_new = before is None or before.id != after.id
+        if after.is_paused:
+            raise Broken(f"#{after.number} stays silenced although {[each.fingerprint for each in fired]} fired")
+        facts = {each.fact for each in mirror.timeline[after.id][0 if is_new else before.entries :]}
+        wanted = {Fact.OPENED, Fact.REOPENED, Fact.ALERT_JOINED, Fact.RULE_JOINED, Fact.LEVEL_ROSE, Fact.ACK_VOIDED}
+        flaps = all(_flaps(mirror.alerts[after.id][each.fingerprint]) for each in fired)
+        if not facts & (wanted if is_new else _wanted(before, fired, flaps=flaps)):
+            names = [each.fingerprint for each in fired]
+            raise Broken(f"new danger was swallowed: {names} gave only {sorted(facts)}")
+
+
+LEAST_ECHO_WINDOW = 50 * SECOND
+"""At level 4; at the others it is longer."""
+
+Before = Mapping[str, tuple[Incident | None, Alert | None]]
+"""Fingerprint → the incident that held the alert, and the alert as it was."""
 
 
 def _is_news(new: Alert, old: Alert | None) -> bool:
-    return old is None or not old.firing or new.level > old.level or new.starts_at > old.starts_at
+    """Not what may be an echo, and not a start told anew."""
+    if old is None or old.firing:
+        return old is None or new.level > old.level
+    return old.ended_at is None or new.starts_at > old.ended_at
 
 
-def _wanted(before: Incident, fired: Sequence[Alert]) -> set[Fact]:
+def _flaps(alert: Alert) -> bool:
+    terms = POLICY.flapping
+    return sum(alert.firings[-1] - at <= terms.within for at in alert.firings) > terms.cycles
+
+
+def _wanted(before: Incident, fired: Sequence[Alert], *, flaps: bool) -> set[Fact]:
     """What new alerts must do to an incident: one of these. Reopened, it pages as at 0, and that is always enough:
-    another worker may have resolved it since it was looked at.
+    another worker may have resolved it since it was looked at. Of what flaps the owner was told.
     """
     worse = max(each.level for each in fired) > before.level or any(each.rule not in before.rules for each in fired)
     if before.state is State.RESOLVED:
         return {Fact.REOPENED}
+    flapping = {Fact.FLAPPING, Fact.FLAPPED} if flaps and not worse else set()
     if before.state is State.ACKNOWLEDGED and (worse or before.level == EMERGENCY):
-        return {Fact.ACK_VOIDED, Fact.ACK_EXPIRED, Fact.REOPENED}
-    return {Fact.REOPENED, Fact.ALERT_JOINED, Fact.RULE_JOINED, Fact.LEVEL_ROSE, Fact.FIRED_AGAIN}
+        return {Fact.ACK_VOIDED, Fact.ACK_EXPIRED, Fact.REOPENED} | flapping
+    return {Fact.REOPENED, Fact.ALERT_JOINED, Fact.RULE_JOINED, Fact.LEVEL_ROSE, Fact.FIRED_AGAIN} | flapping
 
 
 class People:

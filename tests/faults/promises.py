@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from receiver.core.model import Entry, Fact, Kind, Notification, State, Status, Window
+from receiver.core.model import Alert, Entry, Fact, Kind, Notification, State, Status, Window
 from receiver.store import Reads
 from tests.faults.mirror import Broken, Mirror
 from tests.faults.providers import Providers
@@ -26,6 +26,22 @@ def check_nothing_forgotten(mirror: Mirror, before: int) -> None:
             none_left = [each.position for each in entries if each.fact is Fact.FALLBACK_EXHAUSTED]
             if max(none_left, default=0) < max((each.position for each in pages), default=0):
                 raise Broken(f"a page of #{incident.number} reached nobody and was left at that")
+
+
+def check_all_believed(mirror: Mirror, truth: Mapping[str, Alert]) -> None:
+    """Everything that fires, and has been told, is known to fire, also where it looked like an echo."""
+    for name, alert in truth.items():
+        _, kept = mirror.held(name)
+        if alert.firing and (kept is None or not kept.firing):
+            raise Broken(f"{name} fires and was told, and no incident knows that it fires")
+
+
+def check_all_cleared(mirror: Mirror) -> None:
+    """Every alert has ended by now, and no incident thinks that one fires."""
+    for incident in mirror.incidents.values():
+        firing = [each.fingerprint for each in mirror.alerts[incident.id].values() if each.firing or each.held_until]
+        if incident.state is not State.CLOSED and (firing or any(incident.firing)):
+            raise Broken(f"#{incident.number} stays open: {firing} ended, and it thinks that they fire")
 
 
 def check_end(mirror: Mirror, providers: Providers, said: Mapping[str, str], reads: Reads) -> None:

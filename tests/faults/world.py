@@ -18,7 +18,7 @@ from tests.core.alerts import START
 from tests.faults.mirror import Broken, Mirror
 from tests.faults.outside import Alertmanager, People
 from tests.faults.policy import CHANNELS
-from tests.faults.promises import check_end, check_nothing_forgotten
+from tests.faults.promises import check_all_believed, check_all_cleared, check_end, check_nothing_forgotten
 from tests.faults.providers import Providers
 from tests.faults.stores import DEADLY, FAILURES, Crash, Fate, database, empty_store
 from tests.faults.workers import Worker
@@ -201,8 +201,10 @@ class World:
         self.alertmanager.tell_all()
         self._until(self.now + SLACK + 6 * MINUTE)
         check_nothing_forgotten(self.mirror, self.now - SLACK)
+        check_all_believed(self.mirror, self.alertmanager.truth)
         self.alertmanager.end()
         self._until(self.now + 2 * MINUTE)
+        check_all_cleared(self.mirror)
         self.people.resolve_all()
         self._until(self.now + 25 * HOUR)
         check_end(self.mirror, self.providers, self.people.said, SqlStore(database()).reads())

@@ -76,8 +76,13 @@ def changes(
     supersedes: Sequence[tuple[str, Supersede]] = (),
     entries: Sequence[Entry] = (),
 ) -> Changes:
-    """What a transaction writes; new incidents in key order, as the engine hands them over."""
-    return Changes(sorted(opened, key=lambda each: each.key), changed, alerts, planned, settled, supersedes, entries)
+    """What a transaction writes; new incidents in key order, as the engine hands them over.
+
+    `alerts` are given with an incident's id; an incident that is not among `opened` has a source of its own.
+    """
+    known = {each.id: each for each in opened}
+    held = [(known.get(name) or replace(incident(), id=name, source=name), each) for name, each in alerts]
+    return Changes(sorted(opened, key=lambda each: each.key), changed, held, planned, settled, supersedes, entries)
 
 
 def save(store: SqlStore, **what: Any) -> list[Incident]:

@@ -59,7 +59,7 @@ def test_named_alerts_are_read_and_replaced(store: SqlStore) -> None:
     """Exactly the alerts that are named come back; a later form replaces the earlier one."""
     save(
         store,
-        opened=[incident("a"), incident("b")],
+        opened=[incident("a"), incident("b", source="another")],
         alerts=[("id-a", alert("f")), ("id-a", alert("g")), ("id-b", alert("f", level=4))],
     )
     cleared = alert("f", firing=False, ended_at=NOW + 1)

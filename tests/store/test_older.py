@@ -31,3 +31,22 @@ def test_a_database_of_the_first_revision_goes_on(tmp_path: Path) -> None:
     assert engine.fire_due(Instant(START + HOUR)) == len(found)
     assert all(each.step >= 2 for each in store.reads().incidents()[0])
     store.close()
+
+
+def test_an_alert_in_two_incidents_stays_with_the_newer(tmp_path: Path) -> None:
+    """Where groups had moved under an older version, one incident holds the alert from now on."""
+    path = tmp_path / "tocsin.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(DUMP.read_text())
+        older, newer = (row[0] for row in connection.execute("SELECT id FROM incidents ORDER BY number"))
+        connection.execute("DELETE FROM alerts WHERE incident_id = ?", (newer,))
+        connection.execute(
+            "INSERT INTO alerts SELECT ?, fingerprint, starts_at, firing, level, doc FROM alerts", (newer,)
+        )
+        names = {row[0] for row in connection.execute("SELECT fingerprint FROM alerts")}
+        connection.commit()
+    store = open_store(f"sqlite:///{path}", to_serve=True)
+    with store.transaction() as transaction:
+        assert transaction.holders([("", name) for name in names]) == {("", name): newer for name in names}
+    assert {each.fingerprint for each in store.reads().alerts(older)} == names
+    store.close()

@@ -48,7 +48,7 @@ def test_only_what_closed_before_is_forgotten_with_all_that_is_its_own(store: Sq
         save(
             store,
             opened=[each],
-            alerts=[(each.id, alert())],
+            alerts=[(each.id, alert(each.id, firing=False))],
             planned=[message(1, each.id)],
             entries=[entry(1, each.id)],
         )

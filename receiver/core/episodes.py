@@ -1,0 +1,238 @@
+"""What received alerts say that is new: an episode began, ended, moved its start, or may be an echo.
+
+An alert is known by its source and fingerprint. Its **episode** has a start, an end, and the instant at which the end
+was first heard. One incident holds it while that incident is not closed, however later webhooks group it.
+
+An **echo** is the firing body that a slower peer of a clustered Alertmanager sends from an old snapshot after another
+peer has told the end (docs/decisions/0016). A firing whose start is not later than the end of an episode just ended may
+be one: it is held, and believed when `Cluster.echo_window` has passed since the end was first heard, unless its end is
+heard again before.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from receiver.core.cluster import Cluster
+from receiver.core.events import AlertsReceived
+from receiver.core.model import OWN, Alert, Instant
+from rules.policy import MINUTE
+
+FIRINGS_KEPT = 16
+"""Begins of an alert's last episodes that are kept, to know whether it flaps."""
+
+FLASH_LIMIT = 10 * MINUTE
+"""A resolve of an alert never heard to fire is news only if its episode was shorter. A longer one was told while it
+fired, to a database that is gone."""
+
+
+class Hearing(Struct, frozen=True):
+    """Who tells of alerts, when, and what is known about that."""
+
+    now: Instant
+    source: str = ""
+    told_by: str = ""
+    """The Alertmanager and its group."""
+    peers_differ: bool = False
+    """`told_by` tells peers of this source apart."""
+    blind: bool = False
+    """The source's heartbeat is late: an end may be nothing but Prometheus' silence."""
+    cluster: Cluster = Cluster()
+
+
+class News(Struct, frozen=True):
+    """What of the received alerts is new to us. Repeats, retries and late words about an older episode are not."""
+
+    fired: tuple[Alert, ...] = ()
+    """An episode began, or its level rose."""
+    cleared: tuple[Alert, ...] = ()
+    """An episode that we knew ended."""
+    flashed: tuple[Alert, ...] = ()
+    """An episode that we never heard of began and ended."""
+    moved: tuple[Alert, ...] = ()
+    """A start was told anew while the episode runs: no danger."""
+    held: tuple[Alert, ...] = ()
+    """May be an echo, and is held."""
+    dropped: tuple[Alert, ...] = ()
+    """Was held, and its end was heard: it was an echo."""
+    kept: tuple[Alert, ...] = ()
+    """All of these, each once, as they are now."""
+    level_before: Mapping[str, int] = {}
+    """Fingerprint -> level under which a fired or cleared alert was counted as firing."""
+    held_more: int = 0
+    """How many more alerts are held than before."""
+
+    def __bool__(self) -> bool:
+        return bool(self.kept)
+
+
+def sift(received: Sequence[Alert], known: Mapping[str, Alert], hearing: Hearing) -> News:
+    """Find what is new. `known`: the stored alerts with these fingerprints. A body may tell of one alert twice."""
+    after: dict[str, Alert] = {}
+    for alert in received:
+        name = alert.fingerprint
+        heard = _hear(after.get(name) or known.get(name), alert, hearing)
+        if heard is not None:
+            after[name] = heard
+    return compare(known, after)
+
+
+def compare(known: Mapping[str, Alert], after: Mapping[str, Alert]) -> News:
+    """The news that lead from the alerts as they were to the alerts as they are."""
+    sorts: dict[str, list[Alert]] = {}
+    for name, alert in after.items():
+        for sort in _sorts(known.get(name), alert):
+            sorts.setdefault(sort, []).append(alert)
+    changed = (*sorts.get("fired", ()), *sorts.get("cleared", ()))
+    before = {
+        each.fingerprint: known[each.fingerprint].level
+        for each in changed
+        if each.fingerprint in known and known[each.fingerprint].firing
+    }
+    held = sum(each.held_until is not None for each in after.values())
+    were_held = sum(known[name].held_until is not None for name in after if name in known)
+    return News(
+        **{sort: tuple(alerts) for sort, alerts in sorts.items()},
+        kept=tuple(after.values()),
+        level_before=before,
+        held_more=held - were_held,
+    )
+
+
+def _sorts(old: Alert | None, alert: Alert) -> list[str]:
+    """Which news an alert is; one body may end an episode and echo its firing."""
+    if alert.firing:
+        if old is None or not old.firing or alert.level > old.level:
+            return ["fired"]
+        return ["moved"] if alert.starts_at != old.starts_at else []
+    found = []
+    if old is not None and old.firing:
+        found.append("cleared")
+    elif old is None or (alert.ended_at or 0) > (old.ended_at or 0):
+        found.append("flashed")
+    if alert.held_until is not None and (old is None or old.held_until is None):
+        found.append("held")
+    elif old is not None and old.held_until is not None and alert.held_until is None:
+        found.append("dropped")
+    return found
+
+
+def _hear(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | None:
+    """The alert after these words; None: they say nothing new."""
+    if alert.firing:
+        return _hear_firing(old, alert, hearing)
+    return _hear_end(old, alert, hearing)
+
+
+def _hear_firing(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | None:
+    if old is None:
+        return _begin(alert, hearing.now)
+    if old.firing:
+        return _go_on(old, alert)
+    believed_at = _believed_at(old, alert, hearing)
+    if believed_at <= hearing.now:
+        return _begin(alert, hearing.now, old)
+    if old.held_until is not None:
+        return None
+    return replace(
+        alert,
+        firing=False,
+        held_until=believed_at,
+        ended_at=old.ended_at,
+        end_heard_at=old.end_heard_at,
+        end_told_by=old.end_told_by,
+        firings=old.firings,
+    )
+
+
+def _go_on(old: Alert, alert: Alert) -> Alert | None:
+    """The episode goes on: at a worse level, or with a start told anew. A start before the end of the episode before
+    is an old word of that one.
+    """
+    if old.ended_before is not None and alert.starts_at <= old.ended_before:
+        return None
+    if alert.level <= old.level and alert.starts_at == old.starts_at:
+        return None
+    level = max(alert.level, old.level)
+    return replace(alert, level=level, firings=old.firings, ended_before=old.ended_before)
+
+
+def _begin(alert: Alert, now: Instant, before: Alert | None = None) -> Alert:
+    firings, ended = (before.firings, before.ended_at) if before else ((), None)
+    return replace(
+        alert,
+        firing=True,
+        ended_at=None,
+        end_heard_at=None,
+        end_told_by="",
+        held_until=None,
+        ended_before=ended if ended is not None and ended < alert.starts_at else None,
+        firings=(*firings, now)[-FIRINGS_KEPT:],
+    )
+
+
+def believe(held: Alert, now: Instant) -> Alert:
+    """A held firing, from now on believed."""
+    return _begin(held, now, held)
+
+
+def drop(held: Alert) -> Alert:
+    """A held firing that proved to be an echo."""
+    return replace(held, held_until=None)
+
+
+def _believed_at(old: Alert, alert: Alert, hearing: Hearing) -> Instant:
+    """When a firing after an end is believed: at once, or when it cannot be an echo any more."""
+    began_later = old.ended_at is None or alert.starts_at > old.ended_at
+    same_teller = hearing.peers_differ and hearing.told_by != "" and hearing.told_by == old.end_told_by
+    if began_later or same_teller or old.end_heard_at is None or hearing.source == OWN:
+        return hearing.now
+    return Instant(old.end_heard_at + hearing.cluster.echo_window(alert))
+
+
+def _hear_end(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | None:
+    ended_at = alert.ended_at or alert.starts_at
+    if old is None:
+        return _end(alert, alert, hearing) if _is_flash(alert) else None
+    if old.firing:
+        return _end(old, alert, hearing) if ended_at >= old.starts_at else None
+    if old.held_until is not None:
+        return drop(old)
+    is_later = old.ended_at is not None and alert.starts_at > old.ended_at
+    return _end(alert, alert, hearing) if is_later and _is_flash(alert) else None
+
+
+def _is_flash(alert: Alert) -> bool:
+    return (alert.ended_at or alert.starts_at) - alert.starts_at <= FLASH_LIMIT
+
+
+def _end(old: Alert, alert: Alert, hearing: Hearing) -> Alert:
+    """The ended episode, at the level and under the rule that it was counted by.
+
+    An end that is heard while the heartbeat is late gets no `end_heard_at`: the next firing is no echo of it.
+    """
+    return replace(
+        alert,
+        level=old.level,
+        rule=old.rule,
+        type=old.type,
+        twin=old.twin,
+        firings=old.firings,
+        held_until=None,
+        end_heard_at=None if hearing.blind else hearing.now,
+        end_told_by=hearing.told_by,
+    )
+
+
+def route(event: AlertsReceived, holders: Mapping[str, str]) -> list[AlertsReceived]:
+    """The event, cut by the incidents that hold its alerts already. `holders`: fingerprint -> key of that incident.
+
+    An alert that no incident holds goes where the event says: by its identity.
+    """
+    if not holders:
+        return [event]
+    by_key: dict[str, list[Alert]] = {}
+    for alert in event.alerts:
+        by_key.setdefault(holders.get(alert.fingerprint, event.key), []).append(alert)
+    return [replace(event, key=key, alerts=tuple(alerts)) for key, alerts in by_key.items()]
