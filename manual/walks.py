@@ -25,6 +25,7 @@ from receiver.core.events import (
     Change,
     Declare,
     Delivered,
+    EchoesListed,
     Escalate,
     Event,
     FinishFollowUp,
@@ -69,6 +70,8 @@ WINDOWS: Mapping[Window, str] = {
     Window.UPDATE: "a status update is due",
     Window.FOLLOW_UP: "a follow-up action is due",
     Window.SILENCE: "the silence in Alertmanager ends",
+    Window.ECHO: "an alert that was held as a possible echo is believed",
+    Window.STEADY: "what flapped fires steadily",
 }
 
 
@@ -90,7 +93,14 @@ class Spot:
             return ()
         place = (incident.state, incident.recovery, incident.level, incident.is_firing, incident.twin_cleared_last)
         follow_ups = incident.state is State.OPEN and bool(incident.response.follow_ups)
-        return (*place, len(incident.confirmed_by), Window.FORCED in incident.windows, incident.is_paused, follow_ups)
+        return (
+            *place,
+            len(incident.confirmed_by),
+            Window.FORCED in incident.windows,
+            incident.is_paused,
+            follow_ups,
+            incident.held > 0,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +243,10 @@ def _alerts(spot: Spot) -> Iterator[tuple[str, Event]]:
     if firing:
         yield "the last alert clears", _cleared(firing, at)
         yield "the last alert clears", _cleared(firing, at, truncated=True)
+    elif spot.alerts:
+        last = list(spot.alerts.values())[-1]
+        old = replace(last, firing=True, ended_at=None, held_until=None)
+        yield "an alert that cleared is told to fire, which may be an echo", AlertsReceived("key", "", (old,))
 
 
 def _what_fires(incident: Incident | None, alert: Alert) -> str:
@@ -281,6 +295,9 @@ def _machines(spot: Spot) -> Iterator[tuple[str, Event]]:
     firing = sum(spot.incident.firing) if spot.incident else 0
     yield "what fires is silenced in Alertmanager", Silenced("key", firing, later, "ben: maintenance")
     yield "the silence in Alertmanager ends", Silenced("key", firing, None)
+    held = frozenset(each.fingerprint for each in spot.alerts.values() if each.held_until is not None)
+    yield "Alertmanager lists an alert that was held as a possible echo", EchoesListed("key", listed=held)
+    yield "no Alertmanager lists what was held as a possible echo", EchoesListed("key", unlisted=held)
     yield "Alertmanager made a silence", SilenceAnswered("key", later)
     yield "nobody repeats the alerts", Unheard("key", spot.now)
     if spot.last:

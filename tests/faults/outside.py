@@ -219,8 +219,10 @@ Before = Mapping[str, tuple[Incident | None, Alert | None]]
 
 def _is_news(new: Alert, old: Alert | None) -> bool:
     """Not what may be an echo, and not a start told anew."""
-    if old is None or old.firing:
-        return old is None or new.level > old.level
+    if old is None:
+        return True
+    if old.firing:
+        return new.level > old.level and new.starts_at > (old.ended_before or 0)
     return old.ended_at is None or new.starts_at > old.ended_at
 
 
