@@ -10,6 +10,7 @@ from rules.document import Document
 from rules.document.response import ResponseSection
 from rules.document.system import AlertSpec, SloSpec, SystemSpec, ThresholdSpec, WatchSpec
 from rules.doubts import DOUBTS
+from rules.meaning import USUAL_WORDS
 from rules.placeholders import PLACEHOLDERS
 
 HEAD = """# Every key of a policy
@@ -54,7 +55,18 @@ def _words() -> str:
     """What templates may name, and what `tocsin check` may complain of."""
     placeholders = "".join(f"| `{{{name}}}` | {_cell(what)} |\n" for name, what in PLACEHOLDERS.items())
     lints = "".join(f"| `{name}` | {each.severity} | {_cell(each.explanation)} |\n" for name, each in DOUBTS.items())
+    severities = "".join(f"| {level} | {', '.join(words)} |\n" for level, words in _severities())
     return f"""
+## Words of the label severity
+
+What the label `severity` of alerts that Tocsin did not compile means, where the policy says nothing of the word.
+Capitals, blanks and signs do not count (`SEV-1` is `sev1`). A number alone means nothing, because some count up and
+others down: it is unknown, as every other word is, and unknown is `default_severity`, with a note on the incident.
+Level 0: the alert is kept in the history and nobody is told.
+
+| level | words |
+|---|---|
+{severities}
 ## Placeholders
 
 | placeholder | what stands there |
@@ -65,6 +77,12 @@ def _words() -> str:
 | lint | severity | what it means |
 |---|---|---|
 {lints}"""
+
+
+def _severities() -> Iterator[tuple[int, list[str]]]:
+    """The usual words, level by level, from the worst to nobody."""
+    for level in sorted(set(USUAL_WORDS.values()), reverse=True):
+        yield level, [f"`{word}`" for word, number in USUAL_WORDS.items() if number == level]
 
 
 def _places(models: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:

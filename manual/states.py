@@ -82,7 +82,10 @@ def page(changes: Changes) -> str:
 TAIL = """
 From "verifying" and "checking" it depends on the level (`resolution: confirmed` wants a person) and on what could have
 proved the recovery: without a heartbeat, or where a missing-data twin was the last to clear, it stays unverified even
-if Prometheus says that all is well. A level with `confirmations: 2` resolves at the second person's word.
+if Prometheus says that all is well. So it does where an alert ended because its sender has nothing to measure any
+more. A level with `confirmations: 2` resolves at the second person's word.
+
+An alert of level 0 opens an incident that is `resolved` from the start, and about which nobody is told.
 """
 
 

@@ -9,11 +9,13 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from rules import afterthoughts, condition
+from rules import afterthoughts, condition, watch
+from rules.compile import compile as compile_rules
 from rules.document import RESPONSE, Document
 from rules.document.values import suggest
 from rules.doubts import doubt
 from rules.durations import format_duration
+from rules.matchers import match
 from rules.nodes import Node
 from rules.policy import IncidentType, Place, Policy, Rule, Signal
 from rules.problems import Problem
@@ -29,6 +31,8 @@ def find(policy: Policy, document: Document, root: Node) -> Iterator[Problem]:
     yield from _nobody_to_tell(policy, place_of(root))
     yield from _levels(policy, document, root)
     yield from _clashes(policy.rules, policy.incident_types)
+    yield from _severities(policy, document, root)
+    yield from _ignored(policy, root)
     yield from _same_conditions(policy.rules)
     yield from _readings(policy.rules)
     yield from _silent_channels(policy)
@@ -69,6 +73,32 @@ def _levels(policy: Policy, document: Document, root: Node) -> Iterator[Problem]
             yield doubt("late-escalation", place, message)
         if seen.setdefault(level.name.lower(), level.level) != level.level:
             yield Problem.at(place, f'two levels are named "{level.name}"')
+
+
+def _severities(policy: Policy, document: Document, root: Node) -> Iterator[Problem]:
+    """A level's name stands on alerts of our own rules: for all sources it means that level, and never nobody."""
+    names = {level.name.lower(): level.level for level in policy.levels}
+    for index, each in enumerate(document.severities):
+        for word, number in each.map.items():
+            own = names.get(word.lower())
+            if own is not None and number != own and (number == 0 or each.source is None):
+                place = place_of(root, "severities", index, "map", word)
+                message = f'"{word}" is the name of level {own}, which alerts of the policy\'s own rules carry'
+                yield Problem.at(place, f"{message}: it cannot mean {number} {'here' if each.source else 'for all'}")
+
+
+def _ignored(policy: Policy, root: Node) -> Iterator[Problem]:
+    """Alerts of our own rules are never ignored: a policy that says so contradicts itself."""
+    if not policy.ignore:
+        return
+    alerts = [each for group in (*compile_rules(policy), watch.group(policy)) for each in group.alerts]
+    labelled = [(each.alert, {"alertname": each.alert, **dict(each.labels)}) for each in alerts]
+    for index, matchers in enumerate(policy.ignore):
+        # The heartbeat is known before anything is ignored; its severity is `none`, which others' alerts have too.
+        met = [name for name, labels in labelled if name != watch.HEARTBEAT and match(matchers, labels)]
+        if met:
+            message = f"would ignore this policy's own alert {met[0]}, and those are never ignored"
+            yield Problem.at(place_of(root, "ignore", index), f"{message}: add a matcher that only others' alerts meet")
 
 
 def _clashes(rules: Iterable[Rule], types: Iterable[IncidentType]) -> Iterator[Problem]:

@@ -168,6 +168,11 @@ def _vocabulary(root: Node) -> Vocabulary:
     for word, node in root.entries().get("severity_aliases", root).entries().items():
         if isinstance(node.value, int) and "severity_aliases" in root.entries():
             severities[word.lower()] = node.value
+    for each in _list(root, "severities"):
+        words = each.child("map")
+        if words and not each.child("source"):
+            levels = ((word.lower(), node.value) for word, node in words.entries().items())
+            severities |= {word: level for word, level in levels if isinstance(level, int)}
     return Vocabulary(channels, severities)
 
 

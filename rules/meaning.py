@@ -12,6 +12,7 @@ from rules.document import Document
 from rules.document.channels import AlertChannel
 from rules.document.communication import MessageTemplate, ReportTemplate, TimedStep
 from rules.document.response import Detection, DetectionRule, ImpactThresholds, NamedSteps, SeverityLevel
+from rules.document.senders import SeverityMap
 from rules.nodes import Node
 from rules.policy import (
     CRITICAL,
@@ -42,13 +43,21 @@ from rules.validate import place_of
 
 BASIC = "incident_response"
 
-USUAL_WORDS: dict[str, int] = {
-    **dict.fromkeys(("info", "none", "low"), 1),
-    **dict.fromkeys(("warning", "minor", "medium", "ticket"), 2),
-    **dict.fromkeys(("critical", "error", "high", "major", "page"), 3),
-    **dict.fromkeys(("emergency", "fatal", "disaster"), 4),
+_GRADED: dict[int, tuple[str, ...]] = {
+    0: ("none", "debug", "trace", "verbose"),
+    1: ("info", "information", "informational", "notice", "low", "lowest", "trivial"),
+    2: ("warning", "warn", "minor", "medium", "moderate", "ticket"),
+    3: ("critical", "crit", "error", "err", "high", "major", "average", "severe", "page"),
+    4: ("emergency", "emerg", "alert", "panic", "fatal", "disaster", "highest", "urgent", "blocker"),
 }
-"""What the label `severity` usually says, and the level it means."""
+_COUNTED = ("p", "s", "sev", "severity", "prio", "priority")
+"""What stands before a number whose 0 or 1 is the worst; a number alone may mean either end, so it means nothing."""
+
+USUAL_WORDS: dict[str, int] = {word: level for level, words in _GRADED.items() for word in words} | {
+    f"{word}{number}": level for word in _COUNTED for number, level in enumerate((4, 4, 3, 2, 1, 1))
+}
+"""What the label `severity` usually says, in lower case and without blanks and signs (``SEV-1`` is ``sev1``), and the
+level it means. Level 0: nobody is told."""
 
 USUAL_FALLBACK = ("phone", "sms", "pagerduty", "slack", "email")
 
@@ -80,6 +89,8 @@ def interpret(document: Document, root: Node, defaults: Document, severities: di
         retention=document.retention,
         default_severity=document.default_severity or CRITICAL,
         severity_aliases=tuple(sorted(severities.items())),
+        severities=tuple(_severities(document.severities)),
+        ignore=tuple(each.matchers for each in document.ignore),
         heartbeat_within=document.heartbeat_within or Micros(5 * MINUTE),
         flapping=Flapping(document.flapping.cycles, document.flapping.within),
         contact_information=document.contact_information,
@@ -191,6 +202,13 @@ def _incident_types(document: Document, root: Node) -> Iterator[IncidentType]:
                 channels=spec.channels,
                 place=place_of(root, section, "incidents", index),
             )
+
+
+def _severities(maps: Iterable[SeverityMap]) -> Iterator[tuple[str, tuple[tuple[str, int], ...]]]:
+    """The words of each source; those for all stand among `severity_aliases`."""
+    for each in maps:
+        if each.source is not None:
+            yield each.source, tuple(sorted((word.lower(), level) for word, level in each.map.items()))
 
 
 def _procedures(document: Document) -> Iterator[Procedure]:

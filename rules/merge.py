@@ -1,6 +1,7 @@
 """Several documents → one: the same section may be written in several places.
 
-Called by `rules.load`. Mappings merge key by key, lists of named things by their `level`, `name` or `title`.
+Called by `rules.load`. Mappings merge key by key, lists of named things by their `level`, `name`, `title` or `source`,
+and lists of matchers by those.
 Nothing overrides anything: two different contents for one thing are a Problem that names both places,
 because which of two escalation times people get must not depend on the order of files.
 """
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 from rules.nodes import Mark, Node, mapping, same
 from rules.problems import Problem
 
-IDENTITIES = ("level", "name", "title")
+IDENTITIES = ("level", "name", "title", "source")
 
 
 def merge(documents: Iterable[Node], problems: list[Problem]) -> Node | None:
@@ -78,7 +79,9 @@ def _identity(item: Node) -> str:
         node = item.entries().get(key)
         if node is not None and not isinstance(node.value, dict | list | None):
             return f"level {node.raw}" if key == "level" else f'"{node.raw}"'
-    return ""
+    if "matchers" in item.entries():
+        return f"matchers {item.entries()['matchers'].plain()}"
+    return "a map for every source" if "map" in item.entries() else ""
 
 
 def _short(node: Node) -> str:

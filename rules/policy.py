@@ -335,7 +335,13 @@ class Policy:
     """How long closed incidents are kept; None: for ever."""
     default_severity: int = CRITICAL
     severity_aliases: tuple[tuple[str, int], ...] = ()
-    """(value of an alert's `severity` label, level): the usual ones and the policy's own, lower case."""
+    """(value of an alert's `severity` label, level): the usual ones and the policy's own, lower case. Level 0: told to
+    nobody."""
+    severities: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = ()
+    """(``?source=``, its own words, lower case, and their levels); they go before `severity_aliases`."""
+    ignore: tuple[tuple[tuple[str, str, str], ...], ...] = ()
+    """Alerts of others that open no incident: those that meet all matchers of one entry. A matcher is (label, operator,
+    value), as `rules.matchers` reads it."""
     heartbeat_within: Micros = Micros(5 * MINUTE)
     """How long the heartbeat may be missing before that is an emergency."""
     flapping: Flapping = Flapping()

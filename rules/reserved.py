@@ -19,15 +19,16 @@ HEARTBEATS = frozenset({WATCH[0], "Watchdog"})
 TWIN = "signal_lost"
 """The label `rule` of every missing-data twin (`rules.twins`)."""
 
-NOT_WIRED, BLIND, BROKEN, OTHER_RULES = (
+NOT_WIRED, BLIND, BROKEN, OTHER_RULES, UNREADABLE = (
     "not_wired_yet",
     "alerting_is_blind",
     "channel_is_broken",
     "rules_of_another_policy",
+    "alerts_cannot_be_read",
 )
 """Types of incidents that the receiver opens by itself."""
 
-NAMES = frozenset({TWIN, NOT_WIRED, BLIND, BROKEN, OTHER_RULES})
+NAMES = frozenset({TWIN, NOT_WIRED, BLIND, BROKEN, OTHER_RULES, UNREADABLE})
 """Rules and incident types of a policy may not be called so."""
 
 ALERTS = frozenset({*WATCH, *HEARTBEATS})

@@ -158,7 +158,7 @@ class _Reader:
         for item in _items(_child(self.root.child("slo"), "validation"), "rules"):
             yield VALIDATION, item, self.default_level
         for word, node in _entries(self.root.child("alerts")):
-            level = self.vocabulary.severities.get(word.lower())
+            level = self.vocabulary.rule_severities.get(word.lower())
             if level is None and word != "alerts":
                 self.unused.append(f"alerts.{word}")
             for item in node.items() if level else ():

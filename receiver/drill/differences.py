@@ -31,6 +31,8 @@ OTHERS = (
     "fallback",
     "default_severity",
     "severity_aliases",
+    "severities",
+    "ignore",
     "contact_information",
 )
 NOTHING = "—"

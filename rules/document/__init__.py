@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 
 from rules.document import communication as told
 from rules.document import response as answered
+from rules.document import senders
 from rules.document.values import ChannelNameOrType, Duration, LevelNumber, LintName, Section, SignalName, Text, Url
 
 RESPONSE = "_incident_response"
@@ -85,6 +86,10 @@ class Document(Section):
     retention: Duration | None = Field(None, description="How long closed incidents are kept; left out: for ever.")
     default_severity: LevelNumber | None = Field(None, description="The level of alerts that say none (3).")
     severity_aliases: dict[Text, LevelNumber] = Field({}, description="Words of the label `severity`, and their level.")
+    severities: tuple[senders.SeverityMap, ...] = Field(
+        (), description="What the label `severity` of others' alerts means, by source."
+    )
+    ignore: tuple[senders.Ignored, ...] = Field((), description="Alerts of others that open no incident.")
     impact_raises: dict[answered.Grade, LevelNumber] | None = Field(
         None, description="How an assessed impact raises the level (critical: 4, high: 3)."
     )

@@ -19,16 +19,18 @@ from rules.document.values import (
     Text,
     Vocabulary,
     refusal,
+    suggest,
 )
 
 
 def _word_or_level(value: Any, info: ValidationInfo) -> int:
-    known = info.context.severities if isinstance(info.context, Vocabulary) else {}
+    known = info.context.rule_severities if isinstance(info.context, Vocabulary) else {}
     if isinstance(value, str) and value.lower() in known:
         return int(known[value.lower()])
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 4:
         return value
-    raise refusal(f'"{value}" is no severity; known here: 1 to 4, {", ".join(sorted(known))}')
+    usual = "1 to 4, or a word such as info, warning, critical, emergency"
+    raise refusal(f'"{value}" is no severity of a rule: it takes {usual}{suggest(str(value), known)}')
 
 
 SeverityWord = Annotated[int, BeforeValidator(_word_or_level)]

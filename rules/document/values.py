@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from rules import condition, durations
+from rules import condition, durations, matchers
 from rules.doubts import DOUBTS
 from rules.placeholders import PLACEHOLDERS, TemplateError, placeholders
 from rules.policy import CHANNEL_TYPES, SECOND, Micros, RateLimit
@@ -34,6 +34,8 @@ DEEPEST_EXPRESSION = 50
 MOST_OPERATORS = 100
 _QUOTED = re.compile(r"""\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`""", re.DOTALL)
 _OPERATORS = re.compile(r"[-+*/%^]|[<>=!]+(?!~)|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
+_BARE_MATCHER = re.compile(r"""\s*(\w+\s*(?:=~|!~|!=|=(?![=~])))\s*([^\s"'{},]*)\s*""")
+"""A matcher whose value has no quotes: Alertmanager takes it."""
 _BRACKETS = re.compile(r"[()\[\]{}]")
 LONGEST_MESSAGE = 400
 """A message that quotes what it complains of can get long."""
@@ -45,9 +47,14 @@ class Vocabulary:
 
     channels: frozenset[str]
     severities: dict[str, int]
+    """Words for levels: the usual ones, the levels' names, the policy's own aliases. Level 0: told to nobody."""
     complete: bool = True
     """False: a file could not be read, so an unknown channel may well be defined there."""
-    """Words for levels: the usual ones, the levels' names, the policy's own aliases."""
+
+    @property
+    def rule_severities(self) -> dict[str, int]:
+        """The words that a rule may have: it tells somebody."""
+        return {word: level for word, level in self.severities.items() if level}
 
 
 class Section(BaseModel):
@@ -81,6 +88,8 @@ def _level(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 4:
         return value
     takes = "a severity is a number from 1 (informational) to 4 (emergency)"
+    if value == 0 and not isinstance(value, bool):
+        raise refusal(f"{takes}, not 0: only the words of others (`severities`) may mean that nobody is told")
     if isinstance(value, str):
         vocabulary = _vocabulary(info)
         number = vocabulary.severities.get(value.lower()) if vocabulary else None
@@ -88,6 +97,25 @@ def _level(value: Any, info: ValidationInfo) -> Any:
             raise refusal(f"{takes}: write {value} without quotes")
         raise refusal(f'{takes}: write {number} for "{value}"' if number else f'{takes}, not "{value}"')
     raise refusal(f"{takes}, not {value!r}")
+
+
+def _level_or_none(value: Any, info: ValidationInfo) -> Any:
+    return 0 if value == 0 and not isinstance(value, bool | str) else _level(value, info)
+
+
+def _alert_matchers(value: Any) -> tuple[matchers.Matcher, ...]:
+    if not isinstance(value, list | tuple) or not value:
+        raise refusal(f"must be a list of matchers of labels, such as ['{matchers.EXAMPLE}']")
+    found: list[matchers.Matcher] = []
+    for index, text in enumerate(value):
+        if not isinstance(text, str):
+            raise refusal(f"must be a matcher of a label, such as '{matchers.EXAMPLE}'", way=(index,))
+        bare = _BARE_MATCHER.fullmatch(text)
+        try:
+            found += matchers.parse(f"{bare[1]}{matchers.quoted(bare[2])}" if bare else text)
+        except matchers.MatcherError as error:
+            raise refusal(str(error), way=(index,), **({} if bare else {"offset": error.offset})) from error
+    return tuple(found)
 
 
 def _duration(value: Any) -> Micros:
@@ -251,6 +279,16 @@ FurtherLabel = Annotated[LabelName, AfterValidator(_further_label)]
 """A label that a policy adds to a rule's alerts."""
 
 LevelNumber = Annotated[int, BeforeValidator(_level), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 4})]
+LevelOrNone = Annotated[
+    int, BeforeValidator(_level_or_none), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 4})
+]
+"""A level, or 0: kept, and told to nobody."""
+AlertMatchers = Annotated[
+    tuple[matchers.Matcher, ...],
+    BeforeValidator(_alert_matchers),
+    WithJsonSchema({"type": "array", "items": {"type": "string", "examples": [matchers.EXAMPLE]}, "minItems": 1}),
+]
+"""Label matchers in a list, as Alertmanager has them."""
 _DURATION_SCHEMA = {"type": "string", "pattern": f"^({durations.PATTERN}|0)$", "examples": ["15m", "24h"]}
 Duration = Annotated[Micros, BeforeValidator(_duration), AfterValidator(_positive), WithJsonSchema(_DURATION_SCHEMA)]
 DurationOrNone = Annotated[Micros, BeforeValidator(_duration_or_nothing), WithJsonSchema(_DURATION_SCHEMA)]

@@ -1,0 +1,128 @@
+"""Label matchers as people write them: ``namespace="prod"``, ``env!="test", pod=~"a.*"``.
+
+Used where a policy or an option names alerts or series by their labels. The text is that of PromQL and Alertmanager;
+braces around it and single quotes are taken as well.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+Matcher = tuple[str, str, str]
+"""(label, operator, value), the operator one of ``= != =~ !~``."""
+
+EXAMPLE = 'namespace="prod"'
+
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_OPERATOR = re.compile(r"=~|!~|!=|=(?!=)")
+_VALUE = re.compile(r""""((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)'""")
+_ESCAPE = re.compile(r"\\(.)")
+_SPACE = re.compile(r"\s*")
+
+
+class MatcherError(ValueError):
+    """Text that is no list of matchers: `str()` says why, `offset` (characters from 0) says where."""
+
+    def __init__(self, message: str, offset: int) -> None:
+        """Keep the offset beside the message, so that a caret can be set."""
+        super().__init__(message)
+        self.offset = offset
+
+    def shown(self, text: str) -> str:
+        """The message above the text, with a caret where it fails."""
+        line = " ".join(text.splitlines())
+        return f"{self}\n    {line}\n    {' ' * self.offset}^"
+
+
+def parse(text: str) -> tuple[Matcher, ...]:
+    """The matchers, in the order written. Raises MatcherError; also where there is none."""
+    reader = _Reader(text)
+    closing = reader.skip("{")
+    found = [reader.matcher()]
+    while reader.skip(","):
+        if reader.is_at("}", ""):
+            break
+        found.append(reader.matcher())
+    if closing and not reader.skip("}"):
+        raise MatcherError("a closing } is missing", reader.position)
+    if not reader.is_at(""):
+        raise MatcherError("a comma or the end is expected here", reader.position)
+    return tuple(found)
+
+
+def quoted(value: str) -> str:
+    """The value as a PromQL string."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def matches(matcher: tuple[str, str, str], value: str) -> bool:
+    """Whether a label's value satisfies (label, operator, asked); a label that is not there is the empty value."""
+    _, operator, asked = matcher
+    if operator in {"=", "!="}:
+        return (value == asked) is (operator == "=")
+    return (re.fullmatch(asked, value) is not None) is (operator == "=~")
+
+
+def written(matchers: Iterable[Matcher]) -> str:
+    """The matchers as PromQL has them within braces."""
+    return ",".join(f"{label}{operator}{quoted(value)}" for label, operator, value in matchers)
+
+
+def match(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
+    """Whether all of them agree with the labels; a label that is not there is the empty value."""
+    return all(matches(each, labels.get(each[0], "")) for each in matchers)
+
+
+class _Reader:
+    """A position in a text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.position = 0
+        self._take(_SPACE)
+
+    def is_at(self, *words: str) -> bool:
+        """Whether one of the words is next; the empty one is the end."""
+        rest = self._text[self.position :]
+        return any(rest.startswith(word) if word else not rest for word in words)
+
+    def skip(self, word: str) -> bool:
+        """Go past a word; False: it is not there."""
+        if not self.is_at(word):
+            return False
+        self.position += len(word)
+        self._take(_SPACE)
+        return True
+
+    def matcher(self) -> Matcher:
+        """Read one matcher."""
+        label = self._expect(_NAME, f"a label's name is expected here, as in {EXAMPLE}")[0]
+        operator = self._expect(_OPERATOR, "one of = != =~ !~ is expected here")[0]
+        begins = self.position
+        value = self._expect(_VALUE, f"a value in quotes is expected here, as in {EXAMPLE}")
+        said = _ESCAPE.sub(lambda escape: {"n": "\n", "t": "\t"}.get(escape[1], escape[1]), value[1] or value[2] or "")
+        if operator.endswith("~"):
+            _require_expression(said, begins + 1)
+        return label, operator, said
+
+    def _expect(self, pattern: re.Pattern[str], message: str) -> re.Match[str]:
+        found = self._take(pattern)
+        if found is None:
+            raise MatcherError(message, self.position)
+        self._take(_SPACE)
+        return found
+
+    def _take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        found = pattern.match(self._text, self.position)
+        if found:
+            self.position = found.end()
+        return found
+
+
+def _require_expression(value: str, offset: int) -> None:
+    """Prometheus' dialect is smaller than Python's: what both read is taken."""
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise MatcherError(f"{value!r} is no regular expression: {error.msg}", offset + (error.pos or 0)) from None
+    if refused := re.search(r"\(\?(?:=|!|<[=!])|\\[1-9]", value):
+        raise MatcherError(f"Prometheus' expressions have no {refused[0]}", offset + refused.start())
