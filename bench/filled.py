@@ -34,7 +34,7 @@ def first(folder: Path) -> Incident:
     """Open the incident that is copied."""
     now = wall_clock()
     opening = engine(folder, now)
-    payload = parse(body(1))
+    payload = parse(body(1), now)
     found = classify(opening.current, "", payload.group_labels, payload.alerts[0])
     (result,) = opening.handle([AlertsReceived(found.key, "", (found.alert,))], now)
     if result.incident is None:

@@ -83,6 +83,15 @@ class Metrics:
         self._unknown_severity = Counter(
             "tocsin_unknown_severity", "Alerts whose severity was guessed", registry=registry
         )
+        self._repaired = Counter(
+            "tocsin_alerts_repaired",
+            "Alerts that could not be read as they were sent, and were repaired",
+            registry=registry,
+        )
+        self._unreadable = Counter(
+            "tocsin_alerts_unreadable", "Alerts of which nothing could be made", registry=registry
+        )
+        self._ignored = Counter("tocsin_alerts_ignored", "Firing alerts that the policy ignores", registry=registry)
         self._ingest = Histogram(
             "tocsin_ingest_seconds", "From a webhook to its commit", buckets=INGEST_BUCKETS, registry=registry
         )
@@ -178,6 +187,17 @@ class Metrics:
                 counter.inc(count)
         if unknown:
             self._unknown_severity.inc(unknown)
+        repaired = sum(bool(alert.repairs) for alert in alerts)
+        if repaired:
+            self._repaired.inc(repaired)
+
+    def unreadable(self, alerts: int) -> None:
+        """Alerts came in of which nothing could be made."""
+        self._unreadable.inc(alerts)
+
+    def ignored(self, alerts: int) -> None:
+        """Alerts came in that the policy ignores."""
+        self._ignored.inc(alerts)
 
     def heartbeat(self, now: Instant) -> None:
         """Alertmanager's heartbeat arrived."""

@@ -45,6 +45,8 @@ from receiver.staleness import EVERY as UNHEARD_EVERY
 from receiver.staleness import Staleness
 from receiver.store import is_in_memory, is_server, open_store
 from receiver.traces import make_traces
+from receiver.unreadable_sources import EVERY as UNREADABLE_EVERY
+from receiver.unreadable_sources import UnreadableSources
 from receiver.watch import Watch
 from receiver.web.app import make_app, make_runner
 from receiver.web.links import Links
@@ -225,6 +227,8 @@ class Service:
         start("the watch over the heartbeat", watch.look, WATCH_EVERY)
         start("the look at the rules", RulesWatch(self.desk, store, metrics, self._worker).look, RULES_EVERY)
         start("the retention", Retention(self.desk, store).look, FORGET_EVERY)
+        unreadable = UnreadableSources(self.desk, store.reads())
+        start("the end of incidents about unreadable alerts", unreadable.look, UNREADABLE_EVERY)
         if self._tls.context:
             start("the look at the certificate", self._tls.look, RENEW_EVERY)
         if self._paths:

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from receiver.cli import completion
-from receiver.cli.output import LEVEL_STYLES, console, fail, level_words, local, print_json, print_table
+from receiver.cli.output import LEVEL_STYLES, console, fail, level_words, local, print_json, print_table, state_words
 
 Id = Annotated[
     str,
@@ -45,7 +45,7 @@ def incidents(
         print_json(found)
         return
     rows = (
-        (f"#{each['number']}", level_words(each), each["state"], local(each["opened_at"]), each["title"])
+        (f"#{each['number']}", level_words(each), state_words(each), local(each["opened_at"]), each["title"])
         for each in found["incidents"]
     )
     print_table(["#", "level", "state", "opened", "what"], rows)
@@ -100,7 +100,7 @@ SHOWN = (
 def _print_incident(incident: dict[str, Any]) -> None:
     style = LEVEL_STYLES.get(incident["level"], "")
     exercise = "EXERCISE " if incident["exercise"] else ""
-    head = f"{exercise}#{incident['number']} {incident['level_name'].upper()} {incident['state']}"
+    head = f"{exercise}#{incident['number']} {incident['level_name'].upper()} {state_words(incident)}"
     console.print(f"[{style}]{escape(head)}[/] {escape(incident['title'])}")
     for name in SHOWN:
         if incident.get(name) and (name != "response_due_at" or incident["state"] == "open"):

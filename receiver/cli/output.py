@@ -36,6 +36,11 @@ def level_words(incident: Mapping[str, Any]) -> Text:
     return Text(words, LEVEL_STYLES.get(incident["level"], ""))
 
 
+def state_words(incident: Mapping[str, Any]) -> str:
+    """The state; of what is only in the history, that."""
+    return "recorded, nobody is told" if incident.get("recorded_only") else str(incident["state"])
+
+
 def print_json(value: Any) -> None:
     """One JSON document, for programs."""
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")

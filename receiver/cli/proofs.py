@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -42,6 +43,7 @@ def explain_(
     alert: Annotated[
         Path | None, typer.Option("--alert", metavar="FILE", help="Alertmanager's webhook body instead of labels.")
     ] = None,
+    source: Annotated[str, typer.Option("--source", help="The `?source=` of the webhook that tells of it.")] = "",
     settings: Annotated[
         bool, typer.Option("--settings", help="Only channels that the environment configures; else all of them.")
     ] = False,
@@ -56,7 +58,7 @@ def explain_(
     payload = _payload(labels, alert)
     configured = _configured(policy) if settings else None
     worlds = ((World(policy, configured=configured), each) for each in payload.alerts)
-    found = [explained.explain(world, each, dict(payload.group_labels)) for world, each in worlds]
+    found = [explained.explain(world, each, dict(payload.group_labels), source) for world, each in worlds]
     if json:
         print_json({"alerts": [explained.as_json(each) for each in found]})
     else:
@@ -81,8 +83,17 @@ def _payload(labels: dict[str, str], file: Path | None) -> Payload:
         fail("tocsin explain: say the alert's labels (alertname=HighLoad severity=warning), or --alert FILE", 2)
     if file is None:
         return Payload((Received(labels, {}, fingerprint(labels), START),), {}, 0)
+    payload = _read(file)
+    for each in payload.unreadable:
+        print(f"tocsin explain: {file}: alert {each.index} cannot be read: {each.reason}", file=sys.stderr)
+    if payload.unreadable and not payload.alerts:
+        fail(f"tocsin explain: {file} has no alert that can be read", 2)
+    return payload
+
+
+def _read(file: Path) -> Payload:
     try:
-        return parse(file.read_bytes())
+        return parse(file.read_bytes(), START)
     except OSError as error:
         fail(f"tocsin explain: {file}: {error.strerror}", 2)
     except ValidationError as error:

@@ -5,6 +5,8 @@ A payload says nothing about alerts it does not list: absence is never resolutio
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from receiver.core.classify import NOT_WIRED
 from receiver.core.draft import Draft, Effects
 from receiver.core.episodes import Hearing, News, believe, compare, drop, sift
@@ -17,8 +19,9 @@ from receiver.core.paging import lift_silence, page_more, start_paging, tell_thr
 from receiver.core.plan import Book
 from receiver.core.silences import resume
 from receiver.core.staleness import is_worth_noting, note_heard
+from receiver.core.unheeded import heed, keep_recorded, note_unheeded, record
 from receiver.core.upkeep import keep_up
-from rules.policy import EMERGENCY
+from rules.policy import EMERGENCY, INFORMATIONAL
 
 WHERE_LIMIT = 60
 """Characters of a system's name in a title."""
@@ -31,13 +34,14 @@ def receive(
 ) -> Effects:
     """Decide on received alerts. `known` are the stored alerts with the fingerprints that the event names."""
     hearing = Hearing(now, event.source, event.told_by, event.peers_differ, book.blind, book.cluster)
-    news = sift(event.alerts, known, hearing)
+    news = sift(_with_known_starts(event.alerts, known), known, hearing)
     if not news:
         return _repeat(incident, event, now, book)
     if incident is None:
         return _open(event, news, now, book)
     draft = Draft(incident, now, book)
     note_heard(draft)
+    keep_recorded(draft)
     _say_found(draft, event, news)
     _take(draft, news, truncated=event.truncated)
     return draft.effects()
@@ -48,9 +52,8 @@ def pass_echo_window(draft: Draft) -> None:
     held = _held(draft)
     due = {name: each for name, each in held.items() if (each.held_until or 0) <= draft.now}
     if due:
-        _settle(
-            draft, due, {name: believe(each, draft.now) for name, each in due.items()}, "its end was not heard again"
-        )
+        believed = {name: believe(each, draft.now) for name, each in due.items()}
+        _settle(draft, due, believed, "its end was not heard again")
     left = [each.held_until or draft.now for name, each in held.items() if name not in due]
     if left:
         draft.arm(Window.ECHO, min(left))
@@ -83,6 +86,7 @@ def _take(draft: Draft, news: News, *, truncated: bool = False) -> None:
     before = draft.incident
     _count(draft, news)
     _hold(draft, news)
+    news = _heeded(draft, news)
     if news.fired:
         _fire(draft, news, before)
         note_impacts(draft, news.fired)
@@ -93,13 +97,32 @@ def _take(draft: Draft, news: News, *, truncated: bool = False) -> None:
     keep_up(draft)
 
 
+def _with_known_starts(received: Sequence[Alert], known: Mapping[str, Alert]) -> list[Alert]:
+    """An alert whose sender tells no start, and that is known as firing, goes on: it is not told again as a new one."""
+    found = []
+    for alert in received:
+        old = known.get(alert.fingerprint)
+        goes_on = alert.start_unknown and old is not None and old.firing
+        found.append(replace(alert, starts_at=old.starts_at) if goes_on and old else alert)
+    return found
+
+
+def _heeded(draft: Draft, news: News) -> News:
+    """The news of alerts that have a level; of the others the timeline tells."""
+    note_unheeded(draft, [each for each in (*news.fired, *news.cleared, *news.flashed) if not each.level])
+    sorts = (news.fired, news.cleared, news.flashed)
+    fired, cleared, flashed = (tuple(each for each in some if each.level) for some in sorts)
+    return replace(news, fired=fired, cleared=cleared, flashed=flashed)
+
+
 def _repeat(incident: Incident | None, event: AlertsReceived, now: Instant, book: Book) -> Effects:
     """Nothing new, and nothing is written; but that it is still heard of, now and then."""
     fires = any(alert.firing for alert in event.alerts)
-    if incident is None or not (fires and incident.is_live and is_worth_noting(incident, now)):
+    if incident is None or not (fires and incident.is_heard and is_worth_noting(incident, now)):
         return Effects()
     draft = Draft(incident, now, book)
     note_heard(draft)
+    keep_recorded(draft)
     return draft.effects()
 
 
@@ -109,9 +132,14 @@ def _open(event: AlertsReceived, news: News, now: Instant, book: Book) -> Effect
     if not opening:
         return Effects()
     top = max(opening, key=lambda alert: alert.level)
-    draft = Draft(new_incident(event.key, now, book, top.level, top.type, _title(top)), now, book)
+    level = max(top.level, INFORMATIONAL)
+    draft = Draft(new_incident(event.key, now, book, level, top.type, _title(top)), now, book)
     draft.set(source=event.source, labels=_identity_labels(opening))
     _count(draft, news)
+    if not top.level:
+        record(draft, top)
+        _say_found(draft, event, news)
+        return draft.effects()
     draft.enter(Fact.OPENED, level=top.level, rule=top.rule, alerts=len(opening), summary=draft.incident.title)
     _say_found(draft, event, news)
     _say_doubts(draft, news)
@@ -129,15 +157,20 @@ def _count(draft: Draft, news: News) -> None:
     """Keep the alerts, the number firing at each level, and the rules that fired."""
     firing = list(draft.incident.firing)
     rules = dict(draft.incident.rules)
-    for level in news.level_before.values():
+    for level in filter(None, news.level_before.values()):
         firing[level - 1] = max(0, firing[level - 1] - 1)
     for alert in news.fired:
-        firing[alert.level - 1] += 1
+        if alert.level:
+            firing[alert.level - 1] += 1
     for alert in (*news.fired, *news.flashed):
-        rules[alert.rule] = max(alert.level, rules.get(alert.rule, 0))
+        if alert.level:
+            rules[alert.rule] = max(alert.level, rules.get(alert.rule, 0))
     for alert in news.kept:
         draft.keep(alert)
-    draft.set(firing=tuple(firing), rules=rules, held=max(0, draft.incident.held + news.held_more))
+    told = {alert.fingerprint: alert.absent for alert in (*news.fired, *news.cleared)}
+    absent = [each for each in draft.incident.absent if each not in told] + [each for each in told if told[each]]
+    held = max(0, draft.incident.held + news.held_more)
+    draft.set(firing=tuple(firing), rules=rules, absent=tuple(absent), held=held)
 
 
 def _hold(draft: Draft, news: News) -> None:
@@ -157,6 +190,10 @@ def _hold(draft: Draft, news: News) -> None:
 def _fire(draft: Draft, news: News, before: Incident) -> None:
     """New alerts in an incident that exists: does this worsen it?"""
     top = max(news.fired, key=lambda alert: alert.level)
+    if before.recorded_only:
+        heed(draft, news.fired, top, _title(top))
+        _say_doubts(draft, news)
+        return
     rose = top.level > before.level
     new_rules = [alert.rule for alert in news.fired if alert.rule not in before.rules]
     if rose:
@@ -254,6 +291,8 @@ def _cleared_at(alert: Alert) -> tuple[Instant, bool]:
 
 
 def _say_found(draft: Draft, event: AlertsReceived, news: News) -> None:
+    for alert in {alert.repairs: alert for alert in (*news.fired, *news.cleared) if alert.repairs}.values():
+        draft.enter(Fact.ALERT_REPAIRED, rule=alert.rule, repairs="; ".join(alert.repairs))
     if event.found:
         rules = dict.fromkeys(alert.rule for alert in (*news.fired, *news.cleared, *news.held))
         draft.enter(Fact.RECONCILED, found=event.found, rule=", ".join(rules))

@@ -35,7 +35,7 @@ def moments(incident: Incident) -> set[Attach]:
 def attach_due(draft: Draft) -> None:
     """Attach what the incident's moments call for and it has not got yet."""
     incident = draft.incident
-    if incident.state is State.CLOSED:
+    if incident.state is State.CLOSED or incident.recorded_only:
         return
     known, reached = incident.response.checklists.attached, moments(incident)
     due = [

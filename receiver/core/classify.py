@@ -17,11 +17,16 @@ from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant
 from receiver.core.plan import Playbook
 from receiver.core.response import Impact
+from rules.matchers import match, written
 from rules.reserved import COMPILED, HEARTBEATS, MARK, NAMES, TWIN, WATCH
 from rules.reserved import NOT_WIRED as NOT_WIRED  # noqa: PLC0414 - for `receiver.core.alerts`
 
 OWN_TYPES = NAMES.union(WATCH)
 """Types of incidents that an alert cannot declare, because we do something of our own about them."""
+
+REASON_OF_ABSENCE = "grafana_state_reason"
+"""Annotation of Grafana's alerts that are no longer measured: MissingSeries, NoData, Error, Paused, RuleDeleted,
+Updated. Whatever the reason, nothing was seen to be well."""
 
 REMEMBERED = 2000
 """Characters of an identity whose key is kept at hand; a stranger's may be as long as a body."""
@@ -39,6 +44,10 @@ class Received(Struct, frozen=True):
     starts_at: Instant
     ended_at: Instant | None = None
     generator_url: str = ""
+    repairs: tuple[str, ...] = ()
+    """What of it could not be read as it was sent, and what it was taken for."""
+    start_unknown: bool = False
+    """`starts_at` is when it was received: the sender told none that could be read."""
 
 
 class Classified(Struct, frozen=True):
@@ -98,13 +107,27 @@ def _is_not_wired(labels: Mapping[str, str]) -> bool:
     return _is_twin(labels) and labels.get("seen") == "never"
 
 
+def ignored_by(playbook: Playbook, received: Received) -> str:
+    """The policy's entry of `ignore` that the alert meets, in words; empty: none. Our own alerts meet none."""
+    entry = next((each for each in playbook.policy.ignore if match(each, received.labels)), ())
+    return written(entry) if entry and not is_ours(playbook, received) else ""
+
+
+def is_ignored(playbook: Playbook, received: Received) -> bool:
+    """Whether it opens no incident because the policy ignores it. Its end is never ignored: its incident may be older
+    than the policy that does.
+    """
+    fires = received.ended_at is None and not is_heartbeat(received.labels)
+    return fires and bool(ignored_by(playbook, received))
+
+
 def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], received: Received) -> Classified:
     """Classify one alert. `source` is the webhook's ``?source=``, empty by default."""
     labels = believed(playbook, received)
     rule, type_, why_rule = _rule(playbook, labels)
     if _is_not_wired(labels):
         type_ = NOT_WIRED
-    level, note, why_level = _level(playbook, rule, labels)
+    level, note, why_level = _level(playbook, source, rule, labels)
     impacts = impact.of_alert(playbook, rule, received.labels, received.annotations)
     level, why_impact = _raise(playbook, level, impacts)
     identity = _identity(source, group_labels, labels)
@@ -121,6 +144,9 @@ def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], r
         level_note=note,
         generator_url=received.generator_url,
         ended_at=received.ended_at,
+        repairs=received.repairs,
+        start_unknown=received.start_unknown,
+        absent=received.ended_at is not None and bool(received.annotations.get(REASON_OF_ABSENCE)),
     )
     return Classified(alert, incident_key(identity), (why_rule, why_level, *why_impact), source, group_labels, labels)
 
@@ -133,10 +159,10 @@ def sort(
     *,
     truncated: bool = False,
 ) -> list[AlertsReceived]:
-    """The events that a webhook's alerts mean, one per incident key; heartbeats mean none."""
+    """The events that a webhook's alerts mean, one per incident key; heartbeats and what is ignored mean none."""
     alerts: dict[str, list[Alert]] = {}
     for each in received:
-        if not is_heartbeat(each.labels):
+        if not (is_heartbeat(each.labels) or is_ignored(playbook, each)):
             classified = classify(playbook, source, group_labels, each)
             alerts.setdefault(classified.key, []).append(classified.alert)
     return [AlertsReceived(key, source, tuple(some), truncated) for key, some in alerts.items()]
@@ -154,10 +180,10 @@ def _digest(parts: tuple[str, ...]) -> str:
     return sha256(f"[{', '.join(parts)}]".encode()).hexdigest()
 
 
-def _level(playbook: Playbook, rule: str, labels: Mapping[str, str]) -> tuple[int, str, str]:
-    """Level, a note where it is a guess, and why."""
+def _level(playbook: Playbook, source: str, rule: str, labels: Mapping[str, str]) -> tuple[int, str, str]:
+    """Level (0: nobody is told; never of a rule or type of the policy), a note where it is a guess, and why."""
     severity = labels.get("severity", "")
-    known = playbook.severities.get(severity.strip().lower())
+    known = playbook.severity(source, severity)
     compiled = labels.get("severity_level", "")
     if compiled in {"1", "2", "3", "4"}:
         if "rule" in labels and not _knows(playbook, labels):
@@ -165,10 +191,11 @@ def _level(playbook: Playbook, rule: str, labels: Mapping[str, str]) -> tuple[in
             said = f"rule {rule} is not in the policy in use"
             return level, f"{said}; taken as level {level}", f"level {level}: {said}, the highest of what it may be"
         return int(compiled), "", f"level {compiled}: label severity_level"
-    if known is not None:
-        return known, "", f"level {known}: label severity={severity}"
     named = playbook.rules.get(rule) or playbook.types.get(rule)
-    if named is not None and not severity:
+    if known or (known == 0 and named is None):
+        silent = "" if known else ": kept in the history, nobody is told"
+        return known, "", f"level {known}: label severity={severity}{silent}"
+    if named is not None and (known == 0 or not severity):
         return named.level, "", f"level {named.level}: of {named.key}"
     default = max(playbook.policy.default_severity, named.level if named else 0)
     said = f"severity {severity!r} is unknown" if severity else "no severity label"

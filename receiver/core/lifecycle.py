@@ -133,9 +133,11 @@ def conclude_recovery(draft: Draft, *, verified: bool = True, why: str = "") -> 
         draft.set(recovery=Recovery.VERIFYING)
         draft.arm(Window.VERIFY, draft.incident.windows.get(Window.ECHO, draft.now))
         return
-    if draft.incident.twin_cleared_last or draft.book.blind or not verified:
+    gone = len(draft.incident.absent)
+    if draft.incident.twin_cleared_last or gone or draft.book.blind or not verified:
         draft.set(recovery=Recovery.UNVERIFIED)
-        draft.enter(Fact.RECOVERY_UNVERIFIED, blind="yes" if draft.book.blind else "", why=why)
+        absent = f": of {gone} of its alerts nothing is measured any more" if gone else ""
+        draft.enter(Fact.RECOVERY_UNVERIFIED, blind="yes" if draft.book.blind else "", why=why, absent=absent)
     elif draft.plan.confirmed:
         draft.set(recovery=Recovery.CONFIRM)
         draft.enter(Fact.RECOVERY_CONFIRM)
@@ -164,6 +166,7 @@ def resolve(draft: Draft, by: str, note: str) -> None:
         flapping_since=None,
         flapping=(),
         flaps=0,
+        absent=(),
         windows=_beyond_the_end(draft) | echo,
     )
     watched: int = max(draft.book.playbook.policy.monitoring_duration, ECHOES_END)
@@ -198,7 +201,8 @@ def close(draft: Draft) -> None:
     """Nothing came back: the incident is history."""
     draft.set(state=State.CLOSED, closed_at=draft.now, windows=_beyond_the_end(draft), inquiries=())
     draft.enter(Fact.CLOSED)
-    send_report(draft)
+    if not draft.incident.recorded_only:
+        send_report(draft)
 
 
 def escalate(draft: Draft, by: str, note: str) -> None:

@@ -140,6 +140,7 @@ class Alert(Struct, frozen=True):
     """Cut to milliseconds: webhooks carry nanoseconds, Alertmanager's API milliseconds."""
     firing: bool
     level: int
+    """1 to 4; 0: it is kept, and nobody is told of it."""
     rule: str
     """``section/name`` of the policy's rule or type, or the bare alert name."""
     type: str
@@ -161,6 +162,13 @@ class Alert(Struct, frozen=True):
     """While it fires: when its episode before ended. What is told of an earlier start is of that one."""
     firings: tuple[Instant, ...] = ()
     """When its last episodes began, by our clock, the newest last."""
+    repairs: tuple[str, ...] = ()
+    """What of it could not be read as it was sent, and what it was taken for."""
+    start_unknown: bool = False
+    """The sender told no start that could be read: `starts_at` is when it was received."""
+    absent: bool = False
+    """It ended because its sender has nothing to measure any more (a series is gone, a rule deleted): its end does not
+    say that all is well."""
 
 
 class Target(Struct, frozen=True):
@@ -226,6 +234,10 @@ class Incident(Struct, frozen=True):
     cleared_at: Instant | None = None
     """When the alert that cleared last did so: late words about an earlier clearing prove nothing new."""
     twin_cleared_last: bool = False
+    absent: tuple[str, ...] = ()
+    """Fingerprints of alerts whose end does not say that all is well (`Alert.absent`)."""
+    recorded_only: bool = False
+    """All its alerts have level 0: it stands in the history, nobody was told and nobody has to act."""
     confirmed_by: tuple[str, ...] = ()
     resolved_at: Instant | None = None
     resolved_by: str = ""
@@ -278,6 +290,11 @@ class Incident(Struct, frozen=True):
     def is_live(self) -> bool:
         """Whether somebody still has to act: open or acknowledged."""
         return self.state in {State.OPEN, State.ACKNOWLEDGED}
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether it matters when its alerts were last heard of."""
+        return self.is_live or self.recorded_only
 
     @property
     def is_paused(self) -> bool:
@@ -339,6 +356,11 @@ class Fact(StrEnum):
     RULE_JOINED = "rule_joined"
     LEVEL_ROSE = "level_rose"
     LEVEL_UNKNOWN = "level_unknown"
+    RECORDED = "recorded"
+    """Opened for the history only: nobody is told."""
+    ALERT_RECORDED = "alert_recorded"
+    """An alert that nobody is told of."""
+    ALERT_REPAIRED = "alert_repaired"
     ALERT_CLEARED = "alert_cleared"
     RECONCILED = "reconciled"
     RECOVERED = "recovered"

@@ -33,6 +33,8 @@ def keep_notices(draft: Draft) -> None:
 
 def _moment(incident: Incident) -> Moment | None:
     """What of the incident there is to tell the outside world, if it is bad enough."""
+    if incident.recorded_only:
+        return None
     if incident.state is State.RESOLVED:
         return Moment.RESOLVED
     if incident.level < CRITICAL:

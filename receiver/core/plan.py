@@ -26,6 +26,9 @@ from rules.policy import (
     TimedActions,
 )
 
+_SIGNS = dict.fromkeys(map(ord, " \t_-:/.#"))
+"""What may stand between a word and its number: ``SEV-1``, ``severity: 1``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -61,7 +64,9 @@ class Playbook:
     channels: Mapping[str, Channel]
     level_channels: tuple[tuple[str, ...], ...]
     severities: Mapping[str, int]
-    """Value of an alert's `severity` label, lower case → level."""
+    """Value of an alert's `severity` label, lower case → level; 0: nobody is told."""
+    sources: Mapping[str, Mapping[str, int]]
+    """``?source=`` → its own words, which go before `severities`."""
     _plans: dict[tuple[int, tuple[tuple[str, int], ...]], Plan] = field(default_factory=dict, compare=False)
     _checklists: dict[tuple[str, ...], tuple[Checklist, ...]] = field(default_factory=dict, compare=False)
 
@@ -76,7 +81,17 @@ class Playbook:
             channels={channel.name: channel for channel in policy.channels},
             level_channels=tuple(policy.level_channels(level.level) for level in policy.levels),
             severities=dict(policy.severity_aliases) | {level.name.lower(): level.level for level in policy.levels},
+            sources={source: dict(words) for source, words in policy.severities},
         )
+
+    def severity(self, source: str, said: str) -> int | None:
+        """The level that a `severity` label of that source means, 0 for nobody; None: no word for it is known."""
+        word = said.strip().lower()
+        for words in (self.sources.get(source, {}), self.severities):
+            level = words.get(word, words.get(word.translate(_SIGNS)))
+            if level is not None:
+                return level
+        return None
 
     def kind(self, name: str) -> IncidentType | Rule | None:
         """What an incident type's name stands for: a type of its own, or a detection rule."""

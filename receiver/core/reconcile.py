@@ -14,7 +14,7 @@ from itertools import combinations
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from receiver.core.classify import Received, believed, classify, is_heartbeat, is_ours
+from receiver.core.classify import Received, believed, classify, ignored_by, is_heartbeat, is_ours
 from receiver.core.events import AlertsReceived, EchoesListed, Silenced
 from receiver.core.model import Alert, Instant
 from receiver.core.plan import Playbook
@@ -175,7 +175,7 @@ def _unheard(
     lost: dict[str, list[Alert]] = {}
     foreign = 0
     for fingerprint, received in found.items():
-        if fingerprint in known or is_heartbeat(received.labels):
+        if fingerprint in known or is_heartbeat(received.labels) or ignored_by(playbook, received):
             continue
         if not believed(playbook, received).get("signal"):
             foreign += 1
@@ -254,7 +254,8 @@ def _silenced(held: Sequence[Held], listings: Sequence[Listing | None], now: Ins
             listed.setdefault(alert.received.fingerprint, []).append((alert, listing))
     firing: dict[str, list[str]] = {}
     for each in held:
-        firing.setdefault(each.key, []).append(each.alert.fingerprint)
+        if each.alert.level:  # the others do not count as firing
+            firing.setdefault(each.key, []).append(each.alert.fingerprint)
     for key, names in firing.items():
         told = [_last_silence(*where, now) for name in names for where in listed.get(name, ())]
         ends = [each for each in told if isinstance(each, Silence)]

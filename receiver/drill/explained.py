@@ -6,12 +6,12 @@ Found out by playing it: nobody acknowledges, every channel works, until the fir
 from dataclasses import dataclass
 from typing import Any
 
-from receiver.core.classify import Received, is_heartbeat
+from receiver.core.classify import Received, classify, ignored_by, is_heartbeat
 from receiver.core.events import Delivered
 from receiver.core.model import Kind, Status
 from receiver.core.plan import Plan
 from receiver.drill.account import offset
-from receiver.drill.script import Played, Script, play_alert
+from receiver.drill.script import Played, Script, play_classified
 from receiver.drill.world import World
 from receiver.messages.reasons import LABELS
 from rules.durations import format_duration
@@ -50,13 +50,20 @@ class Explained:
         return self.played is not None and self.played.reached_after is not None
 
 
-def explain(world: World, alert: Received, group_labels: dict[str, str] | None = None) -> Explained:
-    """Play the alert in a fresh world."""
+def explain(world: World, alert: Received, group_labels: dict[str, str] | None = None, source: str = "") -> Explained:
+    """Play the alert in a fresh world. `source` is the webhook's ``?source=``."""
     if is_heartbeat(alert.labels):
         return Explained(alert, "a heartbeat: it proves that alerting lives, and opens no incident", None, None, ())
     if alert.ended_at is not None:
         return Explained(alert, "resolved: of an alert never heard of, it opens no incident", None, None, ())
-    played = play_alert(world, Script(), alert, group_labels)
+    if matchers := ignored_by(world.playbook, alert):
+        return Explained(
+            alert, f"the policy ignores it ({matchers}): it is counted, and opens no incident", None, None, ()
+        )
+    classified = classify(world.playbook, source, group_labels or {}, alert)
+    if not classified.alert.level:
+        return Explained(alert, "; ".join(classified.why), None, None, ())
+    played = play_classified(world, Script(), classified)
     plan = world.playbook.plan(played.incident)
     repeat = plan.response_time + plan.escalation_time
     return Explained(alert, "", played, plan, tuple(each for each in _told(world, played) if each.after <= repeat))
@@ -141,6 +148,7 @@ def facts(explained: Explained) -> list[tuple[str, str]]:
         ("rule", next(iter(incident.rules))),
         ("level", f"{incident.level} {explained.played.policy.level(incident.level).name}"),
         ("why", "; ".join(explained.played.why)),
+        *([("repaired", "; ".join(explained.alert.repairs))] if explained.alert.repairs else []),
         ("incident key", incident.key),
         ("plan", f"escalates after {every}, breached after {format_duration(plan.response_time)}, then every {every}"),
         ("recovered", recovery),

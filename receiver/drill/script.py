@@ -95,7 +95,11 @@ def play(world: World, script: Script, name: str) -> Played:
 
 def play_alert(world: World, script: Script, alert: Received, group_labels: Mapping[str, str] | None = None) -> Played:
     """Hold a drill of an alert from anywhere."""
-    classified = classify(world.playbook, "", group_labels or {}, alert)
+    return play_classified(world, script, classify(world.playbook, "", group_labels or {}, alert))
+
+
+def play_classified(world: World, script: Script, classified: Classified) -> Played:
+    """Hold a drill of an alert that was classified already; one of level 0 has no incident to play."""
     return _Cast(world, script, classified).perform(classified.alert.type)
 
 

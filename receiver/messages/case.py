@@ -125,6 +125,8 @@ class Case:
     def stands(self) -> str:
         """How it stands, in a sentence without a full stop."""
         incident = self.incident
+        if incident.recorded_only:
+            return "recorded for the history: its alerts have level 0, and nobody is told of them"
         match incident.state:
             case State.OPEN:
                 return "; ".join(filter(None, (self._open, self.recovery, *self.doubts)))

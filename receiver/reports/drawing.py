@@ -33,6 +33,7 @@ TURNS = {
     Fact.ACK_VOIDED: State.OPEN,
     Fact.ACK_EXPIRED: State.OPEN,
     Fact.REOPENED: State.OPEN,
+    Fact.RECORDED: State.RESOLVED,
     Fact.RESOLVED: State.RESOLVED,
     Fact.CLOSED: State.CLOSED,
 }
@@ -49,6 +50,7 @@ MARKED = {
     Fact.ACK_VOIDED: "worse",
     Fact.RECOVERED: "recovered",
     Fact.FIRED_AGAIN: "fired again",
+    Fact.RECORDED: "recorded",
     Fact.RESOLVED: "resolved",
     Fact.REOPENED: "reopened",
     Fact.CLOSED: "closed",

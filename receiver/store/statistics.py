@@ -18,9 +18,12 @@ FROM (
         max(CASE WHEN e.fact = 'resolved' AND i.state IN ('resolved', 'closed') THEN e.at END) AS resolved,
         min(CASE WHEN e.fact = 'breached' THEN e.at END) AS breached
     FROM incidents i
-    LEFT JOIN entries e ON e.incident_id = i.id AND e.fact IN ('acknowledged', 'resolved', 'breached')
+    LEFT JOIN entries e ON e.incident_id = i.id
+        AND e.fact IN ('acknowledged', 'resolved', 'breached', 'recorded', 'opened')
     WHERE i.opened_at >= :since AND i.opened_at < :until
     GROUP BY i.number, i.level, i.type, i.exercise, i.opened_at
+    -- What was only recorded is nobody's work: it opened, if it did, by an alert that has a level.
+    HAVING count(CASE WHEN e.fact = 'recorded' THEN 1 END) = 0 OR count(CASE WHEN e.fact = 'opened' THEN 1 END) > 0
 ) AS incident
 GROUP BY level, type, exercise
 ORDER BY exercise, level DESC, type

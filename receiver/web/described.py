@@ -121,37 +121,45 @@ def _reload(name: str) -> dict[str, Any]:
 
 
 def _webhook(name: str) -> dict[str, Any]:
-    """Alertmanager's webhook, version 4, as far as it is read."""
-    texts = {"type": ["object", "null"], "additionalProperties": {"type": "string"}}
-    time = {"type": ["string", "null"], "format": "date-time"}
+    """Alertmanager's webhook, version 4. Other senders' bodies are repaired, so little is demanded of them."""
     alert = {
-        "type": "object",
-        "properties": {
-            "status": {"enum": ["firing", "resolved"]},
-            "labels": {**texts, "type": "object"},
-            "annotations": texts,
-            "startsAt": {**time, "type": "string"},
-            "endsAt": time,
-            "fingerprint": {"type": ["string", "null"]},
-            "generatorURL": {"type": ["string", "null"]},
-        },
-        "required": ["status", "labels", "startsAt"],
+        "description": "As Alertmanager writes it: an object with labels, status, startsAt, and, where there are any, "
+        "annotations, endsAt, fingerprint, generatorURL; Grafana's values and valueString. What does not fit is "
+        "repaired; without labels it is unreadable",
+        "examples": [
+            {
+                "status": "firing",
+                "labels": {"alertname": "DiskFull", "severity": "warning"},
+                "annotations": {"summary": "disk full"},
+                "startsAt": "2026-11-23T02:28:11.821Z",
+                "endsAt": "0001-01-01T00:00:00Z",
+            }
+        ],
     }
     body = {
         "type": "object",
         "properties": {
             "alerts": {"type": "array", "items": alert},
-            "groupLabels": texts,
-            "truncatedAlerts": {"type": ["integer", "null"]},
+            "groupLabels": {"description": "An object of texts: what the alerts were grouped by"},
+            "truncatedAlerts": {"description": "How many alerts were left out"},
         },
         "required": ["alerts"],
     }
+    unread = {
+        "type": "object",
+        "properties": {"index": {"type": "integer"}, "reason": {"type": "string"}},
+        "required": ["index", "reason"],
+        "description": "An alert of which nothing could be made: its place in the body's list, from 0, and why",
+    }
     answer = {
         "type": "object",
-        "properties": {"incidents": {"type": "array", "items": {"type": "integer"}}},
+        "properties": {
+            "incidents": {"type": "array", "items": {"type": "integer"}},
+            "unreadable": {"type": "array", "items": unread},
+        },
         "required": ["incidents"],
     }
-    source = {"type": "string", "description": "Tells several Alertmanagers apart that send alike alerts"}
+    source = {"description": "Tells several Alertmanagers apart that send alike alerts; of several, the first counts"}
     return {
         "operationId": name,
         "summary": "Alertmanager's webhook: 200 once everything is stored",
@@ -159,7 +167,10 @@ def _webhook(name: str) -> dict[str, Any]:
         "parameters": [{"name": "source", "in": "query", "schema": source, "allowEmptyValue": True}],
         "requestBody": {"content": {"application/json": {"schema": body}}, "required": True},
         "responses": {
-            "200": {"description": "The incidents' numbers", "content": {"application/json": {"schema": answer}}},
+            "200": {
+                "description": "The incidents' numbers, and what could not be read",
+                "content": {"application/json": {"schema": answer}},
+            },
             **refusals(400, 401, 403, 413, 500, 503),
         },
     }

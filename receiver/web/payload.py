@@ -1,24 +1,27 @@
 """Alertmanager's webhook body: from bytes to received alerts, as cheaply as can be.
 
-`receiver.web.webhook` calls `parse`. Rules: lenient towards senders (unknown keys pass, null is empty, a
-missing fingerprint is computed), strict towards us (no NUL, which PostgreSQL refuses; nothing longer than
-its cap; instants are integers). The payload's own `status` and its common… fields are never read: they
-speak of the listed alerts only (CONTRACTS A.1). Typed dicts because pydantic fills them fastest.
+`receiver.web.webhook` calls `parse`. Rules: lenient towards senders (unknown keys pass, null is empty, a missing
+fingerprint is computed, what else does not fit is repaired by `receiver.web.repair`), strict towards us (no NUL, which
+PostgreSQL refuses; nothing longer than its cap; instants are integers). The payload's own `status` and its common…
+fields are never read: they speak of the listed alerts only (CONTRACTS A.1). Typed dicts because pydantic fills them
+fastest.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 import orjson
+from msgspec.structs import replace
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from receiver.core.classify import Received
 from receiver.core.model import Instant
+from receiver.web.repair import NO_START, Unreadable, repair_alert, repair_group, text_of
 from rules.policy import SECOND
 
 LABEL_LIMIT = 4096
@@ -54,6 +57,10 @@ class AlertDocument(_Required, total=False):
     endsAt: datetime | None
     fingerprint: str | None
     generatorURL: _Text | None
+    values: Any
+    """Grafana: what each query and expression of the rule came to."""
+    valueString: Any
+    """Grafana: the same, with labels, as text."""
 
 
 class _Listed(TypedDict):
@@ -77,50 +84,99 @@ class Payload:
     group_labels: Mapping[str, str]
     truncated: int
     """Alerts that Alertmanager left out (`max_alerts`)."""
+    unreadable: tuple[Unreadable, ...] = ()
     external_url: str = ""
     """Of the Alertmanager that sent it."""
     group_key: str = ""
 
 
 _DOCUMENT = TypeAdapter(Document)
+_ALERT = TypeAdapter(AlertDocument)
 
 
-def parse(body: bytes) -> Payload:
-    """Read a body. Raises pydantic's ValidationError."""
+def parse(body: bytes, now: Instant) -> Payload:
+    """Read a body that was received at `now`. Raises pydantic's ValidationError where it has no list of alerts."""
     try:
         document = _DOCUMENT.validate_json(body)
     except ValidationError as error:
-        document = _shorten(body, error)
+        return _repair(body, error, now)
     if b"\\u0000" in body:
         document = _trim(document)
     return Payload(
-        tuple([_received(alert) for alert in document["alerts"]]),
+        tuple([_received(alert, now) for alert in document["alerts"]]),
         document.get("groupLabels") or {},
         document.get("truncatedAlerts") or 0,
-        document.get("externalURL") or "",
-        document.get("groupKey") or "",
+        external_url=document.get("externalURL") or "",
+        group_key=document.get("groupKey") or "",
     )
+
+
+def _repair(body: bytes, error: ValidationError, now: Instant) -> Payload:
+    """Alert by alert: those that fit are taken as they are, others repaired. Raises `error` where there is no list."""
+    try:
+        raw = from_json(body)
+    except ValueError:
+        raise error from None
+    if not isinstance(raw, dict) or not isinstance(raw.get("alerts"), list):
+        raise error
+    group_labels, truncated, notes = repair_group(raw)
+    read = [_read_alert(each, now) for each in raw["alerts"]]
+    alerts = [each for each in read if not isinstance(each, str)]
+    return Payload(
+        tuple(replace(each, repairs=(*each.repairs, *notes)) for each in alerts),
+        _short(group_labels, LABEL_LIMIT),
+        truncated,
+        tuple(Unreadable(index, each) for index, each in enumerate(read) if isinstance(each, str)),
+        external_url=_text(raw.get("externalURL")),
+        group_key=_text(raw.get("groupKey")),
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _read_alert(raw: object, now: Instant) -> Received | str:
+    """One alert of a body that does not fit; a string says why nothing can be made of it."""
+    try:
+        fits = _ALERT.validate_python(_trim_alert(raw))  # type: ignore[arg-type]  # it says what it is not
+    except (AttributeError, KeyError, TypeError, ValidationError):
+        repaired = repair_alert(raw, now)
+        if isinstance(repaired, str):
+            return repaired
+        received = _received(_trim_alert(cast("AlertDocument", repaired.document)), now)
+        notes = dict.fromkeys((*received.repairs, *repaired.notes))
+        return replace(received, repairs=tuple(notes), start_unknown=received.start_unknown or repaired.start_unknown)
+    return _received(fits, now)
 
 
 def take(alert: AlertDocument) -> Received:
     """One alert that came another way (Alertmanager's API), trimmed as a webhook's would be."""
-    return _received(_trim_alert(alert))
+    return _received(_trim_alert(alert), Instant(0))
 
 
-def _received(alert: AlertDocument) -> Received:
+def _received(alert: AlertDocument, now: Instant) -> Received:
     labels, named = alert["labels"], alert.get("fingerprint") or ""
     starts_at = instant(alert["startsAt"])
+    start_unknown = not starts_at  # Go's zero time: nobody set it
+    if start_unknown:
+        starts_at = now
     ended_at = None
     if alert["status"] == "resolved":
         ends = alert.get("endsAt")
-        ended_at = max(instant(ends), starts_at) if ends else starts_at
+        ended_at = max(instant(ends) if ends else now, starts_at)
+    annotations = alert.get("annotations") or {}
+    if "values" in alert or "valueString" in alert:
+        annotations = _measured(alert) | annotations
     return Received(
         labels=labels,
-        annotations=alert.get("annotations") or {},
+        annotations=annotations,
         fingerprint=named if 0 < len(named) <= FINGERPRINT_LIMIT else fingerprint(labels),
         starts_at=starts_at,
         ended_at=ended_at,
         generator_url=alert.get("generatorURL") or "",
+        repairs=(NO_START,) if start_unknown else (),
+        start_unknown=start_unknown,
     )
 
 
@@ -136,16 +192,12 @@ def fingerprint(labels: Mapping[str, str]) -> str:
     return sha256(orjson.dumps(labels, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
-def _shorten(body: bytes, error: ValidationError) -> Document:
-    """The body with everything cut to its cap. Raises what is wrong with it beside that."""
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    if not any(fault["type"] == "string_too_long" for fault in faults):
-        raise error
-    try:
-        document = _trim(from_json(body))
-    except (AttributeError, KeyError, TypeError):  # nothing that could be cut
-        raise error from None
-    return _DOCUMENT.validate_python(document)
+def _measured(alert: AlertDocument) -> dict[str, str]:
+    """What Grafana measured, as annotations: ``values`` is ``B=22.5, C=1``, ``valueString`` as it came."""
+    values = alert.get("values")
+    said = ", ".join(f"{name}={text_of(value)}" for name, value in values.items()) if isinstance(values, dict) else ""
+    measured = {"values": said, "valueString": text_of(alert.get("valueString"))}
+    return {name: _cut(text, TEXT_LIMIT) for name, text in measured.items() if text}
 
 
 def _trim(document: Document) -> Document:
@@ -159,10 +211,11 @@ def _trim(document: Document) -> Document:
 
 
 def _trim_alert(alert: AlertDocument) -> AlertDocument:
+    """Raises AttributeError, KeyError or TypeError where it is no alert."""
     named = (alert.get("fingerprint") or "").replace("\0", "")
     return {
         **alert,
-        "labels": _short(alert["labels"], LABEL_LIMIT),
+        "labels": {_cut(name, LABEL_LIMIT): _cut(text, LABEL_LIMIT) for name, text in alert["labels"].items()},
         "annotations": _short(alert.get("annotations"), TEXT_LIMIT),
         "fingerprint": named if 0 < len(named) <= FINGERPRINT_LIMIT else fingerprint(alert["labels"]),
         "generatorURL": _cut(alert.get("generatorURL") or "", TEXT_LIMIT),

@@ -123,8 +123,8 @@ def read(path: Path) -> Iterator[Heard]:
             continue
         try:
             record = orjson.loads(written)
-            payload = parse(orjson.dumps(record["body"]))
             at = _INSTANT.validate_python(record["received_at"])
+            payload = parse(orjson.dumps(record["body"]), instant(at))
         except (KeyError, TypeError, ValidationError, orjson.JSONDecodeError) as error:
             raise ValueError(f"{path}:{number}: this is no recorded webhook: {error}") from None
         source = str(record.get("source", ""))

@@ -25,7 +25,8 @@ class AlertView(View):
 
     fingerprint: str
     status: str
-    level: Level
+    level: Annotated[int, Field(ge=0, le=4)]
+    """0: it is kept, and nobody is told of it."""
     rule: str
     type: str
     labels: Mapping[str, str]
@@ -35,6 +36,8 @@ class AlertView(View):
     twin: bool
     """It says that data is missing, not that the signal is bad."""
     level_note: str
+    repairs: list[str]
+    """What of it could not be read as it was sent, and what it was taken for."""
     generator_url: str
 
 
@@ -127,6 +130,8 @@ class IncidentView(View):
     recurrences: int
     declared: bool
     exercise: bool
+    recorded_only: bool
+    """All its alerts have level 0: it stands in the history, nobody was told and nobody has to act."""
     impact: ImpactView
     facts: Mapping[str, str]
     rules: list[str]

@@ -75,6 +75,7 @@ def show_incident(incident: Incident, alerts: Iterable[Alert], playbook: Playboo
         recurrences=incident.recurrences,
         declared=incident.declared,
         exercise=incident.exercise,
+        recorded_only=incident.recorded_only,
         impact=_show_impact(incident, playbook),
         facts=incident.facts,
         rules=list(incident.rules),
@@ -146,6 +147,7 @@ def show_alert(alert: Alert) -> AlertView:
         ended_at=_maybe(alert.ended_at),
         twin=alert.twin,
         level_note=alert.level_note,
+        repairs=list(alert.repairs),
         generator_url=alert.generator_url,
     )
 

@@ -6,6 +6,7 @@ it does not retry those; never a redirect. What was refused is counted and logge
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import orjson
 import structlog
@@ -14,10 +15,11 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from receiver.clock import steady_clock
-from receiver.core.classify import is_alive, sort
+from receiver.core.classify import Received, is_alive, is_ignored, sort
 from receiver.core.events import AlertsReceived
 from receiver.core.loaded_rules import digests
 from receiver.core.model import Instant
+from receiver.core.unreadable import told
 from receiver.desk import Desk
 from receiver.errors import StoreUnavailable
 from receiver.metrics import Metrics
@@ -60,12 +62,12 @@ class Webhook:
         self._tellers = Tellers()
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Take a webhook in: answers with the numbers of the incidents concerned."""
+        """Take a webhook in: answers with the numbers of the incidents concerned, and what could not be read."""
         began = steady_clock()
         try:
             self._access.require(request)
             self._require_open()
-            numbers = await self._take(await read_body(request), request.query.get("source", ""))
+            answer = await self._take(await read_body(request), request.query.get("source", ""))
         except Problem as problem:
             self._refuse(problem)
             raise
@@ -76,34 +78,45 @@ class Webhook:
             self._metrics.webhook("failed")
             raise
         self._metrics.webhook("accepted", steady_clock() - began)
-        return web.Response(body=orjson.dumps({"incidents": numbers}), content_type=JSON)
+        return web.Response(body=orjson.dumps(answer), content_type=JSON)
 
     def _require_open(self) -> None:
         if self._desk.closing:
             raise STOPPING.with_traceback(None)
 
-    async def _take(self, body: bytes, source: str) -> list[int]:
+    async def _take(self, body: bytes, source: str) -> dict[str, Any]:
         began = steady_clock()
         try:
-            payload = parse(body)
+            payload = parse(body, self._clock())
         except ValidationError as error:
             raise invalid(error, "payload") from None
         source = source.replace("\0", "")[:SOURCE_LIMIT]
         if self._recorder:
             self._recorder.take(self._clock(), source, body)
         requests = self._sort(payload, source)
+        unreadable = self._report(payload, source, requests)
         if not requests:
-            return []
+            return {"incidents": []}
         parsed = steady_clock()
         results = await self._desk.handle(requests)
         if self._traces:
             concerned = {each.id: each for result in results for each in result.incidents}
             now, ended = self._clock(), steady_clock()
             self._traces.received(concerned.values(), Instant(now - ended + began), Instant(now - ended + parsed), now)
-        return _numbers(results)
+        return {"incidents": _numbers(results), **unreadable}
+
+    def _report(self, payload: Payload, source: str, requests: list[AlertsReceived]) -> dict[str, Any]:
+        """What could not be read becomes one more request, and a part of the answer."""
+        if not payload.unreadable:
+            return {}
+        self._metrics.unreadable(len(payload.unreadable))
+        reasons = sorted({each.reason for each in payload.unreadable})
+        log.warning("alerts cannot be read", alerts=len(payload.unreadable), source=source, reasons=reasons)
+        requests.append(told(source, reasons, self._clock()))
+        return {"unreadable": [{"index": each.index, "reason": each.reason} for each in payload.unreadable]}
 
     def _sort(self, payload: Payload, source: str) -> list[AlertsReceived]:
-        """One event per incident key; heartbeats are noted and open nothing."""
+        """One event per incident key; heartbeats are noted and what is ignored is counted: they open nothing."""
         playbook = self._desk.engine.current
         told_by, peers_differ = self._tellers.hear(source, payload.external_url, payload.group_key)
         sorted_ = sort(playbook, source, payload.group_labels, payload.alerts, truncated=payload.truncated > 0)
@@ -112,9 +125,16 @@ class Webhook:
         self._metrics.alerts(alerts)
         for digest in digests(playbook, payload.alerts):
             self._desk.rules_heard.setdefault(source, {})[digest] = self._clock()
-        if len(alerts) < len(payload.alerts) and any(is_alive(each) for each in payload.alerts):
-            self._metrics.heartbeat(self._clock())
+        if len(alerts) < len(payload.alerts):
+            self._pass_over(payload.alerts)
         return events
+
+    def _pass_over(self, alerts: Sequence[Received]) -> None:
+        """Some of these are heartbeats, or ignored."""
+        if any(is_alive(each) for each in alerts):
+            self._metrics.heartbeat(self._clock())
+        playbook = self._desk.engine.current
+        self._metrics.ignored(sum(is_ignored(playbook, each) for each in alerts))
 
     def _refuse(self, problem: Problem, reason: str = "") -> None:
         outcome = OUTCOMES.get(problem.status, "failed")

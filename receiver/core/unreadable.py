@@ -1,0 +1,67 @@
+"""A sender whose alerts cannot be read: people must hear of it, or they take its silence for safety.
+
+The webhook takes what it can read; of the rest `told` makes an alert of our own, one for each source however many
+bodies there are. Its incident is over when a person resolves it, or when nothing unreadable came for a day.
+"""
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+from receiver.core.classify import incident_key
+from receiver.core.events import AlertsReceived
+from receiver.core.model import Alert, Incident, Instant, State
+from rules.policy import CRITICAL, HOUR
+from rules.reserved import UNREADABLE
+
+RULE = "tocsin/unreadable"
+TYPE = UNREADABLE
+OWN = "tocsin"
+"""The source of our own alerts."""
+
+QUIET = 24 * HOUR
+"""Microseconds without an unreadable alert after which it is over: longer than Alertmanager's usual repeat_interval."""
+
+
+def told(source: str, reasons: Iterable[str], now: Instant) -> AlertsReceived:
+    """The event of alerts of that source (``?source=``) that could not be read; repeats change nothing."""
+    whose = f"of source {source}" if source else "of a sender without ?source="
+    return _event(
+        source,
+        {
+            "summary": f"Alerts {whose} cannot be read: they reach nobody",
+            "description": f"Of an alert in its webhooks: {', '.join(dict.fromkeys(reasons))}. What could be read was "
+            "taken. Look at the sender's template, and at what its webhook was answered.",
+        },
+        now,
+        firing=True,
+    )
+
+
+def over(incidents: Iterable[Incident], now: Instant) -> list[AlertsReceived]:
+    """The events that end those of `incidents` that are resolved, or that nothing was heard of for a day."""
+    return [
+        _event(each.labels.get("of_source", ""), {"summary": each.title}, now, firing=False)
+        for each in incidents
+        if each.is_firing and (each.state is State.RESOLVED or now - (each.heard_at or each.opened_at) >= QUIET)
+    ]
+
+
+def _event(source: str, annotations: dict[str, str], now: Instant, *, firing: bool) -> AlertsReceived:
+    alert = Alert(
+        fingerprint=f"tocsin-unreadable-{sha256(source.encode()).hexdigest()[:16]}",
+        starts_at=Instant(now // 1000 * 1000),
+        start_unknown=True,  # whoever sends has no memory: what fires already goes on
+        firing=firing,
+        level=CRITICAL,
+        rule=RULE,
+        type=TYPE,
+        labels={
+            "alertname": "AlertsCannotBeRead",
+            "incident_type": TYPE,
+            "severity_level": str(CRITICAL),
+            "of_source": source,
+        },
+        annotations=annotations,
+        ended_at=None if firing else now,
+    )
+    return AlertsReceived(incident_key((OWN, "unreadable", source)), OWN, (alert,))

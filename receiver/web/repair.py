@@ -1,0 +1,175 @@
+"""Webhook bodies that are almost Alertmanager's, as other senders write them: made readable, alert by alert.
+
+`receiver.web.payload` comes here when a body does not fit as it is. What was changed is noted on the alert, so that
+people see it; of an alert only its labels cannot be guessed. Notes quote a status and names, never a value.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import orjson
+from msgspec import Struct
+from pydantic import TypeAdapter, ValidationError
+
+from receiver.core.model import Instant
+
+ENDED = frozenset({"resolved", "ok", "normal", "inactive"})
+"""What senders call an alert that is over; every other word is taken for firing."""
+
+NO_START = "startsAt is missing or no time: taken as when it was received"
+
+QUOTED = 40
+"""Characters of a status that a note quotes."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOMENT = TypeAdapter(datetime)
+_GO = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?) ([+-]\d{4}) \w+.*", re.DOTALL)
+"""A time as a template of Go's prints it: ``2026-11-23 02:28:11.8 +0000 UTC``."""
+
+
+class Repaired(Struct, frozen=True):
+    """An alert made readable."""
+
+    document: Mapping[str, Any]
+    """What `payload` reads: status, labels, annotations, startsAt, endsAt, fingerprint, generatorURL and values."""
+    notes: tuple[str, ...]
+    """What was changed."""
+    start_unknown: bool
+
+
+class Unreadable(Struct, frozen=True):
+    """An alert of a body that nothing can be made of."""
+
+    index: int
+    """Its place in the body's list, from 0."""
+    reason: str
+
+
+def repair_alert(raw: object, now: Instant) -> Repaired | str:
+    """The alert, readable; a string says why nothing can be made of it. `now` stands in for a start that is missing."""
+    if not isinstance(raw, dict):
+        return "it is no object"
+    labels = raw.get("labels")
+    if not isinstance(labels, dict):
+        return "it has no labels"
+    notes: list[str] = []
+    received = _EPOCH + timedelta(microseconds=now)
+    starts_at = _moment(raw.get("startsAt"))
+    if starts_at is None:
+        notes.append(NO_START)
+    document: dict[str, Any] = {
+        "labels": _texts(labels, "label", notes),
+        "annotations": _annotations(raw.get("annotations"), notes),
+        "startsAt": starts_at,
+        "endsAt": _end(raw, notes),
+        "fingerprint": _fingerprint(raw.get("fingerprint"), notes),
+        "generatorURL": _url(raw.get("generatorURL"), notes),
+        "values": raw.get("values"),
+        "valueString": raw.get("valueString"),
+    }
+    document["status"] = _status(raw.get("status"), document["endsAt"], received, notes)
+    if starts_at is None:
+        ended_at = document["endsAt"] if document["status"] == "resolved" else None
+        document["startsAt"] = min(received, ended_at or received)
+    return Repaired(document, tuple(notes), starts_at is None)
+
+
+def repair_group(raw: Mapping[str, Any]) -> tuple[dict[str, str], int, tuple[str, ...]]:
+    """A body's group labels, how many alerts it leaves out, and what was changed of them."""
+    notes: list[str] = []
+    labels = raw.get("groupLabels")
+    if labels is not None and not isinstance(labels, dict):
+        notes.append("groupLabels is no object: taken as empty")
+    group = _texts(labels, "group label", notes) if isinstance(labels, dict) else {}
+    return group, _truncated(raw.get("truncatedAlerts"), notes), tuple(notes)
+
+
+def text_of(value: object) -> str:
+    """A JSON value as the text of a label: numbers and truth values as JSON writes them, null as nothing."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else str(value)
+    try:
+        return orjson.dumps(value).decode()
+    except (orjson.JSONEncodeError, RecursionError):  # an integer of more than 64 bits, or nested too deeply
+        return str(value) if isinstance(value, int) else ""
+
+
+def _status(said: object, ends_at: datetime | None, now: datetime, notes: list[str]) -> Literal["firing", "resolved"]:
+    """Without a status the end says whether it is over: a firing alert has none, or one that is yet to come."""
+    if said is None or said == "":
+        is_over = ends_at is not None and _EPOCH < ends_at <= now
+        notes.append(f"status is missing: taken as {'resolved' if is_over else 'firing'} by its end")
+        return "resolved" if is_over else "firing"
+    word = text_of(said).strip()
+    status: Literal["firing", "resolved"] = "resolved" if word.lower() in ENDED else "firing"
+    if said != status:
+        notes.append(f"status {word[:QUOTED]!r} is taken as {status}")
+    return status
+
+
+def _moment(value: object) -> datetime | None:
+    """The time that a value says; None: it says none."""
+    if isinstance(value, str) and (found := _GO.fullmatch(value.strip())):
+        value = "{}T{}{}".format(*found.groups())
+    if isinstance(value, bool) or not isinstance(value, str | int | float | datetime):
+        return None
+    try:
+        found_at = _MOMENT.validate_python(value.strip() if isinstance(value, str) else value)
+    except ValidationError:
+        return None
+    return found_at if found_at.tzinfo else found_at.replace(tzinfo=UTC)
+
+
+def _end(raw: Mapping[str, Any], notes: list[str]) -> datetime | None:
+    said = raw.get("endsAt")
+    ends_at = _moment(said)
+    if ends_at is None and said is not None:
+        notes.append("endsAt is no time: taken as none")
+    return ends_at
+
+
+def _texts(said: Mapping[str, object], what: str, notes: list[str]) -> dict[str, str]:
+    others = [name for name, value in said.items() if not isinstance(value, str)]
+    if others:
+        names = ", ".join(sorted(others))
+        notes.append(f"{what} {names if len(names) <= QUOTED else names[:QUOTED] + '…'}: taken as text")
+    return {name: text_of(value) for name, value in said.items()}
+
+
+def _annotations(said: object, notes: list[str]) -> dict[str, str]:
+    if isinstance(said, dict):
+        return _texts(said, "annotation", notes)
+    if said is not None:
+        notes.append("annotations is no object: taken as empty")
+    return {}
+
+
+def _fingerprint(said: object, notes: list[str]) -> str | None:
+    if said is None or isinstance(said, str):
+        return said
+    notes.append("fingerprint is no text: computed from the labels")
+    return None
+
+
+def _url(said: object, notes: list[str]) -> str | None:
+    if said is None or isinstance(said, str):
+        return said
+    notes.append("generatorURL is no text: left out")
+    return None
+
+
+def _truncated(said: Any, notes: list[str]) -> int:
+    """Alerts that were left out; what is no number may be some, and then the last that clears proves nothing."""
+    if said is None or said == "":
+        return 0
+    try:
+        return max(0, int(said))
+    except (TypeError, ValueError, OverflowError):
+        notes.append("truncatedAlerts is no number: taken as 1")
+        return 1
