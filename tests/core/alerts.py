@@ -21,7 +21,7 @@ SAFETY = "incident_response/safety_critical_failure"
 COMPLIANCE = "incident_response/compliance_violation"
 
 
-RULE_OF_LEVEL = {1: "Slow", 2: "HighLoad", 3: SLO, 4: SAFETY}
+RULE_OF_LEVEL = {0: "InfoInhibitor", 1: "Slow", 2: "HighLoad", 3: SLO, 4: SAFETY}
 
 
 def alert(

@@ -6,6 +6,7 @@ The tests of the core use it, so that what they promise does not hang on the loa
 from dataclasses import replace
 from typing import Any
 
+from rules.meaning import USUAL_WORDS
 from rules.policy import (
     CRITICAL,
     EMERGENCY,
@@ -74,16 +75,7 @@ STAKEHOLDERS = (
         external=True,
     ),
 )
-ALIASES = tuple(
-    (word, level)
-    for level, words in (
-        (1, ("info", "none")),
-        (2, ("warning", "minor", "medium", "ticket")),
-        (3, ("critical", "error", "high", "major", "page")),
-        (4, ("emergency", "fatal", "disaster")),
-    )
-    for word in words
-)
+ALIASES = tuple(sorted(USUAL_WORDS.items()))
 POLICY = Policy(
     levels=LEVELS,
     channels=CHANNELS,

@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
-from receiver.core.classify import NOT_WIRED, Classified, Received, classify, is_heartbeat, sort
+from receiver.core.classify import NOT_WIRED, Classified, Received, classify, is_heartbeat, is_ignored, sort
 from receiver.core.model import Instant
 from receiver.core.plan import Playbook
+from rules.matchers import parse
 from rules.reserved import COMPILED, MARK, TWIN, WATCH
 from tests.core.alerts import START
 from tests.core.guide import POLICY, TYPES
@@ -42,7 +44,21 @@ LEVELS = {
     "a level's name": ({"severity": "emergency"}, 4, ""),
     "capitals and blanks": ({"severity": " Critical "}, 3, ""),
     "info": ({"severity": "info"}, 1, ""),
-    "none": ({"severity": "none"}, 1, ""),
+    "none": ({"severity": "none"}, 0, ""),
+    "debug": ({"severity": "debug"}, 0, ""),
+    "notice": ({"severity": "notice"}, 1, ""),
+    "P0": ({"severity": "P0"}, 4, ""),
+    "P1, the worst of those who begin with it": ({"severity": "p1"}, 4, ""),
+    "P2": ({"severity": "P2"}, 3, ""),
+    "P4": ({"severity": "P4"}, 1, ""),
+    "SEV0": ({"severity": "SEV0"}, 4, ""),
+    "sev-1": ({"severity": "sev-1"}, 4, ""),
+    "Severity 2": ({"severity": "Severity 2"}, 3, ""),
+    "SEV_3": ({"severity": "SEV_3"}, 2, ""),
+    "panic": ({"severity": "panic"}, 4, ""),
+    "alert": ({"severity": "ALERT"}, 4, ""),
+    "a bare number": ({"severity": "1"}, 3, "severity '1' is unknown; taken as level 3"),
+    "a bare zero": ({"severity": "0"}, 3, "severity '0' is unknown; taken as level 3"),
     "minor": ({"severity": "minor"}, 2, ""),
     "medium": ({"severity": "medium"}, 2, ""),
     "ticket": ({"severity": "ticket"}, 2, ""),
@@ -51,15 +67,21 @@ LEVELS = {
     "page": ({"severity": "page"}, 3, ""),
     "fatal": ({"severity": "fatal"}, 4, ""),
     "disaster": ({"severity": "disaster"}, 4, ""),
-    "unknown": ({"severity": "P1"}, 3, "severity 'P1' is unknown; taken as level 3"),
+    "unknown": ({"severity": "odd"}, 3, "severity 'odd' is unknown; taken as level 3"),
     "missing": ({}, 3, "no severity label; taken as level 3"),
     "a level that does not exist": ({"severity_level": "5"}, 3, "no severity label; taken as level 3"),
     "a level that is no number": ({"severity_level": "high", "severity": "warning"}, 2, ""),
     "of its type": ({"incident_type": "engine_failure"}, 4, ""),
     "of its type, though the severity is unknown": (
-        {"incident_type": "engine_failure", "severity": "P1"},
+        {"incident_type": "engine_failure", "severity": "odd"},
         4,
-        "severity 'P1' is unknown; taken as level 4",
+        "severity 'odd' is unknown; taken as level 4",
+    ),
+    "of its type, though the severity says nobody": ({"incident_type": "engine_failure", "severity": "none"}, 4, ""),
+    "of its rule, though the severity says nobody": (
+        {"section": "incident_response", "rule": "safety_critical_failure", "severity": "none"},
+        4,
+        "",
     ),
     "its own, not its type's": ({"incident_type": "engine_failure", "severity": "warning"}, 2, ""),
     "of the rule that its type names": ({"incident_type": "safety_critical_failure"}, 4, ""),
@@ -80,6 +102,65 @@ def test_the_policys_own_aliases_and_default():
     playbook = Playbook.of(replace(POLICY, severity_aliases=(("p1", 4),), default_severity=2), "digest")
     assert classify(playbook, "", {}, Received({"severity": "P1"}, {}, "f", START)).alert.level == 4
     assert classify(playbook, "", {}, Received({"severity": "P9"}, {}, "f", START)).alert.level == 2
+
+
+def test_a_source_has_words_of_its_own():
+    """A source's words go before those for all, and say nothing about other sources."""
+    policy = replace(POLICY, severities=(("grafana", (("critical", 2), ("none", 1), ("5", 4), ("boring", 0))),))
+    playbook = Playbook.of(policy, "digest")
+
+    def level(source, severity):
+        return classify(playbook, source, {}, Received({"severity": severity}, {}, "f", START)).alert.level
+
+    assert [level("grafana", each) for each in ("Critical", "none", "5", "boring", "warning")] == [2, 1, 4, 0, 2]
+    assert [level("", each) for each in ("Critical", "none", "5", "boring", "warning")] == [3, 0, 3, 3, 2]
+
+
+IGNORING = Playbook.of(
+    replace(POLICY, ignore=(parse('alertname="Noise",namespace=~"dev-.*"'), parse('severity!=""'))),
+    "digest",
+)
+IGNORED = {
+    "all matchers met": ({"alertname": "Noise", "namespace": "dev-1"}, True),
+    "one of two": ({"alertname": "Noise", "namespace": "prod"}, False),
+    "another entry": ({"alertname": "X", "severity": "info"}, True),
+    "a rule of ours": ({**SLO_LABELS, "severity": "critical"}, False),
+    "a heartbeat": ({"alertname": "Watchdog", "severity": "none"}, False),
+}
+
+
+@pytest.mark.parametrize(("labels", "is_one"), IGNORED.values(), ids=IGNORED)
+def test_what_the_policy_ignores(labels, is_one):
+    """Alerts that meet all matchers of an entry open nothing; ours and heartbeats are never among them."""
+    assert is_ignored(IGNORING, Received(labels, {}, "f", START)) is is_one
+
+
+def test_what_has_our_mark_is_not_ignored():
+    """Alerts of rules that the policy does not know, and those that watch over Tocsin, are ours all the same."""
+    ours = Received({"alertname": "TocsinDown", "severity": "emergency"}, {MARK: ""}, "f", START)
+    assert not is_ignored(IGNORING, ours)
+    assert is_ignored(IGNORING, structs.replace(ours, annotations={}))
+
+
+def test_the_end_of_an_alert_is_not_ignored():
+    """An incident may be older than the policy that ignores its alerts: it still hears that they are over."""
+    firing = Received({"alertname": "X", "severity": "info"}, {}, "f", START)
+    over = Received(firing.labels, {}, "f", START, ended_at=Instant(START + 1))
+    assert sort(IGNORING, "", {}, [firing]) == []
+    (event,) = sort(IGNORING, "", {}, [over])
+    assert not event.alerts[0].firing
+
+
+REASONS = ("MissingSeries", "NoData", "Error", "Paused", "RuleDeleted", "Updated")
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_an_end_for_want_of_data(reason):
+    """A resolved alert that Grafana gives a reason for says nothing about whether all is well."""
+    received = Received({"alertname": "X"}, {"grafana_state_reason": reason}, "f", START, ended_at=Instant(START + 1))
+    assert classify(PLAYBOOK, "", {}, received).alert.absent
+    assert not classify(PLAYBOOK, "", {}, structs.replace(received, ended_at=None)).alert.absent
+    assert not classify(PLAYBOOK, "", {}, structs.replace(received, annotations={})).alert.absent
 
 
 RULES = {

@@ -97,6 +97,9 @@ class Watched(World):
         assert (Window.ECHO in after.windows) is bool(held)
         assert not held or after.windows[Window.ECHO] <= min(held)
         _check_windows(after)
+        if after.recorded_only:
+            assert not after.is_firing
+            assert not [each for each in new if not each.reason.startswith("overdue")], "nobody is told"
         if isinstance(event, TimePassed):
             assert all(at > self.now for at in after.windows.values()), "what was due is done"
         if before is not None:
@@ -187,11 +190,12 @@ names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)
 people = st.sampled_from(("ada", "ben"))
 channels = st.sampled_from(sorted(ALL))
 levels = st.integers(1, 4)
+fired_at = st.integers(0, 4)
 policies = st.sampled_from(sorted(POLICIES))
 EVENTS = st.one_of(
-    st.tuples(st.just("fire"), names, levels, st.sampled_from(RULES), st.booleans()),
+    st.tuples(st.just("fire"), names, fired_at, st.sampled_from(RULES), st.booleans()),
     st.tuples(st.just("clear"), names),
-    st.tuples(st.just("old"), names, levels, st.booleans(), st.integers(-10, 10)),
+    st.tuples(st.just("old"), names, fired_at, st.booleans(), st.integers(-10, 10)),
     st.tuples(st.just("acknowledge"), people, st.sampled_from((None, 5 * MINUTE, 30 * HOUR))),
     st.tuples(st.just("resolve"), people, st.booleans()),
     st.tuples(st.just("escalate"), people),

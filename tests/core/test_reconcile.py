@@ -1,11 +1,14 @@
 """What Alertmanager lists against what we hold: lost webhooks are taken in, and only certain absence counts."""
 
+import dataclasses
+
 import pytest
 from msgspec.structs import replace
 
 from receiver.core.classify import Received, classify
 from receiver.core.events import AlertsReceived, EchoesListed, Silenced
 from receiver.core.model import Fact, Instant, Reason, Recovery, State
+from receiver.core.plan import Playbook
 from receiver.core.reconcile import (
     Findings,
     Held,
@@ -18,8 +21,10 @@ from receiver.core.reconcile import (
     peers,
     reconcile,
 )
+from rules.matchers import parse
 from rules.policy import MINUTE, SECOND
 from tests.core.alerts import START
+from tests.core.guide import POLICY
 from tests.core.world import World
 
 NOW = Instant(START + 60 * MINUTE)
@@ -79,6 +84,14 @@ def test_a_webhook_that_never_came_is_taken_in(alert: Listed, taken_in: int, unk
         (event,) = found.events
         mine = held(alert.received)
         assert (event.key, event.alerts) == (mine.key, (mine.alert,))
+
+
+def test_what_the_policy_ignores_is_not_taken_in() -> None:
+    """An alert that the policy ignores is neither taken in nor counted as one that cannot be."""
+    policy = dataclasses.replace(POLICY, ignore=(parse('alertname="Strange"'),))
+    theirs = [listing(listed(foreign()), listed(Received({**FOREIGN, "signal": "x"}, {}, "f8", foreign().starts_at)))]
+    found = reconcile(Playbook.of(policy, "digest"), [], theirs, NOW, Memory(), Terms())
+    assert (found.events, found.foreign) == ((), 0)
 
 
 def test_what_is_known_is_not_taken_in() -> None:

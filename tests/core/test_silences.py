@@ -189,6 +189,14 @@ def test_an_incident_is_silenced_when_all_that_fires_is(theirs: list[Listing | N
     assert tuple((each.alerts, each.until) for each in found) == wanted
 
 
+def test_an_alert_of_level_0_does_not_keep_a_silence_from_counting() -> None:
+    """What nobody is told of does not count as firing, so it need not be silenced either."""
+    first, second = held("f1", "f2")
+    ours = [first, Held(second.key, replace(second.alert, level=0))]
+    (found,) = look(ours, listing(THEIRS, f1=("s1",), f2=())).silenced
+    assert (found.alerts, found.until) == (1, NOW + HOUR)
+
+
 def test_what_is_not_silenced_is_said_after_a_start_and_after_a_silence_only() -> None:
     """A look costs no transaction per incident: only what was silenced, or may have been before the start, is told."""
     first = look(held("f1"), listing({}, f1=()), memory=Memory())

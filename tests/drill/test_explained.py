@@ -98,3 +98,44 @@ def test_what_makes_it_one_incident_is_said_in_words():
     ours = ["section=incident_response", "rule=safety_critical_failure"]
     answer, _ = told(*ours, "signal=safety_margin", "system=landing-7", "severity=critical")
     assert answer["alerts"][0]["why"][-1] == "one incident per system landing-7, signal safety_margin"
+
+
+SENDERS = """
+incident_response:
+  alert_channels: [{name: sms, type: sms, number: "+4930123456"}]
+  detection: {rules: [{name: margin, condition: "safety_margin < 0.95", severity: 3, channels: [sms]}]}
+severities: [{source: grafana, map: {P2: 4, boring: 0}}]
+ignore: [{matchers: ['alertname="Noise"', 'namespace=~"dev-.*"']}]
+"""
+
+
+def test_words_of_a_source(tmp_path):
+    """With the source that tells of it, an alert has the level that its word means there."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(SENDERS)
+    levels = [
+        told(str(policy), *more, "severity=P2")[0]["alerts"][0]["level"] for more in ((), ("--source", "grafana"))
+    ]
+    assert levels == [3, 4]
+    answer, _ = told(str(policy), "--source", "grafana", "severity=boring")
+    assert "level 0: label severity=boring: kept in the history, nobody is told" in answer["alerts"][0]["ignored"]
+    answer, _ = told(str(policy), "alertname=InfoInhibitor", "severity=none")
+    assert "nobody is told" in answer["alerts"][0]["ignored"]
+
+
+def test_what_is_ignored_is_said(tmp_path):
+    """An alert that the policy ignores is told so, with the matchers."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(SENDERS)
+    answer, _ = told(str(policy), "alertname=Noise", "namespace=dev-7")
+    assert 'alertname="Noise",namespace=~"dev-.*"' in answer["alerts"][0]["ignored"]
+    answer, _ = told(str(policy), "alertname=Noise", "namespace=prod")
+    assert answer["alerts"][0]["level"] == 3
+
+
+def test_a_body_that_is_read_in_part(tmp_path):
+    """Of a body with unreadable alerts the others are explained, and what is wrong is said."""
+    result = RUN.invoke(app, ["explain", "--alert", str(PAYLOADS / "senders" / "template_firing.json")])
+    assert result.exit_code == 0
+    assert "alert 2 cannot be read: it has no labels" in result.stderr
+    assert "level: 2 warning" in result.stdout

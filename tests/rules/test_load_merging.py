@@ -4,8 +4,10 @@ import pytest
 
 from rules import stored
 from rules.load import load_text
+from rules.matchers import written
 from rules.policy import HOUR, MINUTE, SECOND
 from rules.problems import PolicyError
+from tests.rules.test_load_refusals import BASE
 
 CHANNELS = """\
 incident_response:
@@ -268,3 +270,29 @@ def test_a_procedures_moment_is_written_or_read_from_its_name(written, attach):
     text = f"x_incident_response:\n  procedures: [{{steps: [y], name: {written}}}]\n"
     [procedure] = load_text(f"{CHANNELS}{text}").policy.procedures
     assert procedure.attach == attach
+
+
+def test_words_of_several_sources_merge():
+    """Several files may name words of one source, and words for all."""
+    text = f"{BASE}severities:\n  - {{source: a, map: {{P1: 2}}}}\n  - {{map: {{boring: 0}}}}\n"
+    more = "severities:\n  - {source: b, map: {P1: 0}}\n  - {source: a, map: {P2: 1}}\n  - {map: {dull: 0}}\n"
+    policy = load_text(f"{text}---\n{more}").policy
+    assert policy.severities == (("a", (("p1", 2), ("p2", 1))), ("b", (("p1", 0),)))
+    aliases = dict(policy.severity_aliases)
+    assert (aliases["boring"], aliases["dull"]) == (0, 0)
+    assert stored.parse(stored.dump(policy)) == policy
+
+
+def test_what_is_ignored_in_several_files():
+    """Entries of `ignore` of several files stand beside each other; the stored version holds the matchers, read."""
+    ignored = ["""ignore: [{matchers: ['a="b"', 'c=~"d.*"'], reason: no}]""", """ignore: [{matchers: ['e!=""']}]"""]
+    policy = load_text(BASE + "\n---\n".join(ignored)).policy
+    assert [written(each) for each in policy.ignore] == ['a="b",c=~"d.*"', 'e!=""']
+    assert stored.parse(stored.dump(policy)) == policy
+
+
+@pytest.mark.parametrize("text", ['severity="none"', "severity=none", " severity = none ", "{severity='none'}"])
+def test_a_matcher_as_alertmanager_takes_it(text):
+    """Quotes may be left out, as in Alertmanager."""
+    policy = load_text(f"{BASE}ignore:\n  - matchers:\n      - {text!r}\n").policy
+    assert policy.ignore == ((("severity", "=", "none"),),)

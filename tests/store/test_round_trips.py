@@ -108,6 +108,8 @@ incidents = st.builds(
     recurrences=counts,
     declared=st.booleans(),
     exercise=st.booleans(),
+    recorded_only=st.booleans(),
+    absent=st.lists(texts, max_size=3).map(tuple),
     facts=words,
     response=responses,
     changed=st.booleans(),
@@ -121,7 +123,7 @@ alerts = st.builds(
     fingerprint=texts,
     starts_at=instants,
     firing=st.booleans(),
-    level=levels,
+    level=st.integers(0, 4),
     rule=texts,
     type=texts,
     labels=words,
@@ -135,6 +137,9 @@ alerts = st.builds(
     held_until=maybe,
     ended_before=maybe,
     firings=st.lists(instants, max_size=4).map(tuple),
+    repairs=st.lists(texts, max_size=3).map(tuple),
+    start_unknown=st.booleans(),
+    absent=st.booleans(),
 )
 notifications: st.SearchStrategy[Notification] = st.builds(
     Notification,

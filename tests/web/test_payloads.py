@@ -53,6 +53,28 @@ STORIES: dict[str, tuple[tuple[str, ...], list[Shape]]] = {
     ),
     "no resolve is ever sent": (("send_resolved_false",), [incident("open", 3, 1)]),
     "a child route": (("nested_route",), [incident("open", 3, 1)]),
+    "Grafana fires: two instances of a rule are one incident": (
+        ("senders/grafana_firing",),
+        [incident("open", 3, 2, title="Queue of m1 is too long")],
+    ),
+    "Grafana resolves": (
+        ("senders/grafana_firing", "senders/grafana_resolved"),
+        [incident("open", 3, 0, recovery="verifying")],
+    ),
+    "Grafana's missing data is an alert of its own": (
+        ("senders/grafana_no_data",),
+        [incident("open", 3, 1, type="DatasourceNoData")],
+    ),
+    "vmalert by way of Alertmanager": (("senders/vmalert_firing",), [incident("open", 2, 1)]),
+    "vmalert resolves": (
+        ("senders/vmalert_firing", "senders/vmalert_resolved"),
+        [incident("open", 2, 0, recovery="verifying")],
+    ),
+    "Mimir's Alertmanager": (("senders/mimir_firing",), [incident("open", 1, 1)]),
+    "Mimir resolves": (
+        ("senders/mimir_firing", "senders/mimir_resolved"),
+        [incident("open", 1, 0, recovery="verifying")],
+    ),
     "without group_by, alert names are incidents": (
         ("group_by_empty",),
         [incident("open", 3, 1, type="X2"), incident("open", 3, 1, type="X1")],

@@ -83,17 +83,7 @@ MALFORMED: dict[str, bytes] = {
     "a number": b"1",
     "null": b"null",
     "no alerts": b"{}",
-    "alerts that are none": b'{"alerts": [1, "two", null]}',
     "alerts that are an object": b'{"alerts": {}}',
-    "no status": json.dumps(body(alert(status=...))).encode(),
-    "a status of its own": json.dumps(body(alert(status="pending"))).encode(),
-    "no start": json.dumps(body(alert(startsAt=...))).encode(),
-    "a start that is none": json.dumps(body(alert(startsAt="yesterday"))).encode(),
-    "a start that is not a number": json.dumps(body(alert(startsAt=float("nan")))).encode(),
-    "an infinite start": json.dumps(body(alert(startsAt=float("inf")))).encode(),
-    "a start beyond all time": b'{"alerts": [{"status": "firing", "labels": {}, "startsAt": 1e300}]}',
-    "labels that are numbers": json.dumps(body(alert(labels={"a": 1}))).encode(),
-    "truncated by NaN": json.dumps(body(truncatedAlerts=float("nan"))).encode(),
     "a lone surrogate": b'{"alerts": [{"status": "firing", "labels": {"a": "\\ud800"}, "startsAt": "2026-11-23T02:28:11Z"}]}',
     "not UTF-8": b'{"alerts": [{"status": "firing", "labels": {"a": "\xff\xfe"}, "startsAt": "2026-11-23T02:28:11Z"}]}',
     "a bare NUL": b'{"alerts": [{"status": "firing", "labels": {"a": "\x00"}, "startsAt": "2026-11-23T02:28:11Z"}]}',
@@ -116,10 +106,13 @@ async def test_malformed(receiver: Running, content: bytes) -> None:
 
 async def test_refusal_quotes_nothing(receiver: Running) -> None:
     """Alertmanager logs our answers: a refusal does not repeat what was sent."""
-    status, answer = await receiver.post(PATH, body(alert(status="hunter2", labels={"password": 12345})))
+    status, answer = await receiver.post(PATH, {"alerts": {"hunter2": 12345}})
     assert status == 400
     assert "hunter2" not in json.dumps(answer)
     assert "12345" not in json.dumps(answer)
+    status, answer = await receiver.post(PATH, body(alert(status="hunter2", labels="12345")))
+    assert (status, answer["unreadable"]) == (200, [{"index": 0, "reason": "it has no labels"}])
+    assert "hunter2" not in json.dumps(answer)
 
 
 async def test_nul_is_gone(receiver: Running) -> None:
