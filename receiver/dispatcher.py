@@ -173,7 +173,11 @@ class Dispatcher:
     async def _write(self, delivery: Delivery, channel: Channel) -> Message:
         """The words; of a report, the report itself as it stands now."""
         notification, incident = delivery.items[0]
-        message = self._words.render(delivery, self._desk.clock(), await self._picture(delivery, channel))
+        picture = await self._picture(delivery, channel)
+        message = await asyncio.to_thread(self._words.render, delivery, self._desk.clock(), picture)
+        if message.unfilled:
+            self._metrics.template_failed()
+            log.error("a policy's template cannot be filled: Tocsin's own words go out", reason=message.unfilled)
         if notification.kind is not Kind.REPORT:
             return message
         report = await self._desk.read(self._records.incident, incident, self._desk.clock())

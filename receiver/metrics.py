@@ -109,6 +109,11 @@ class Metrics:
             "tocsin_reports_lost", "Sent messages whose lease had passed to another: perhaps twice", registry=registry
         )
         self._poisoned = Counter("tocsin_poisoned", "Events that could not be decided", registry=registry)
+        self._unfilled = Counter(
+            "tocsin_templates_failed",
+            "Messages in Tocsin's own words because the policy's template could not be filled",
+            registry=registry,
+        )
         self._reconciled = Counter(
             "tocsin_reconciled",
             "Alerts found by comparing with Alertmanager: taken_in without a webhook, vanished without a resolve",
@@ -250,6 +255,10 @@ class Metrics:
     def policy_refused(self) -> None:
         """The policy was read and has problems; the one before it stays in use."""
         self._policy_ok.set(0)
+
+    def template_failed(self) -> None:
+        """A message has Tocsin's own words where the policy's template was due."""
+        self._unfilled.inc()
 
     def channel_configured(self, name: str, *, configured: bool) -> None:
         """Whether messages can go out on a channel. Its counters begin: a rate does not see the first of a series."""

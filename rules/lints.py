@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from rules import afterthoughts, condition, watch
+from rules import afterthoughts, condition, samples, watch
 from rules.compile import compile as compile_rules
 from rules.document import RESPONSE, Document
 from rules.document.values import suggest
@@ -39,6 +39,7 @@ def find(policy: Policy, document: Document, root: Node) -> Iterator[Problem]:
     yield from _signals(policy)
     yield from _thresholds(policy, document)
     yield from _section_names(document, root)
+    yield from samples.find(policy, root)
     yield from afterthoughts.find(policy, place_of(root))
 
 

@@ -35,6 +35,9 @@ PLACEHOLDERS: dict[str, str] = {
 }
 """Every placeholder of the guide's three templates, and what stands there."""
 
+UNKNOWN = "not yet known"
+"""What stands there while nobody can tell."""
+
 _BRACED = re.compile(r"\{([^{}\s\"',:]+)\}")
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _ENVIRONMENT = jinja2.sandbox.SandboxedEnvironment(autoescape=False)

@@ -330,7 +330,7 @@ class Policy:
     reports: Reports = field(default_factory=Reports)
     fallback: tuple[str, ...] = ("phone", "sms", "pagerduty", "slack", "email")
     """The order in which other channels are tried when a page reaches nobody: names, or types standing
-    for the first channel of that type."""
+    for all channels of that type."""
     retention: Micros | None = None
     """How long closed incidents are kept; None: for ever."""
     default_severity: int = CRITICAL

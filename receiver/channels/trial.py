@@ -62,9 +62,13 @@ async def _send(
     """A page, and where a page opens something at the provider, the all-clear that closes it."""
     try:
         async with asyncio.timeout(SEND_TIMEOUT):
-            outcome = await sender.send(_outgoing(policy, channel, recipient, words, now, Kind.PAGE))
+            outcome = await sender.send(
+                await asyncio.to_thread(_outgoing, policy, channel, recipient, words, now, Kind.PAGE)
+            )
             if isinstance(outcome, Delivered) and channel.type == "pagerduty":
-                return await sender.send(_outgoing(policy, channel, recipient, words, now, Kind.RESOLVED))
+                return await sender.send(
+                    await asyncio.to_thread(_outgoing, policy, channel, recipient, words, now, Kind.RESOLVED)
+                )
             return outcome
     except TimeoutError:
         return Retry(f"no answer within {SEND_TIMEOUT:.0f} s")

@@ -160,12 +160,15 @@ def declare(
     type: Annotated[  # noqa: A002
         str,
         typer.Argument(
-            help="An incident type or rule of the policy, or a name of your own.", autocompletion=completion.types
+            help="An incident type or rule of the policy.", autocompletion=completion.types
         ),
     ],
     level: Annotated[int | None, typer.Option(help="1 to 4; left out: the type's.", show_default=False)] = None,
     title: Annotated[str, typer.Option(help="One line.", show_default=False)] = "",
     exercise: Annotated[bool, typer.Option("--exercise", help="A drill: every message says so.")] = False,
+    new_type: Annotated[
+        bool, typer.Option("--type-is-new", help="TYPE is none of the policy's, on purpose: it gets the default level.")
+    ] = False,
     by: By = "",
     note: NoteText = "",
     url: Url = LOCAL,
@@ -173,7 +176,8 @@ def declare(
     json: Json = False,
 ) -> None:
     """Open an incident by hand."""
-    body = {"type": type, "level": level, "title": title, "exercise": exercise, "by": by, "note": note}
+    said = {"type": type, "level": level, "title": title, "exercise": exercise, "new_type": new_type}
+    body = {**said, "by": by, "note": note}
     say(call("POST", url, token, "/incidents", body={name: value for name, value in body.items() if value}), json)
 
 

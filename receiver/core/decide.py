@@ -57,7 +57,7 @@ from receiver.core.lifecycle import (
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
 from receiver.core.outcomes import learn, settle
 from receiver.core.paging import lift_silence, start_paging, tell_threads, worsen
-from receiver.core.plan import Book
+from receiver.core.plan import Book, Playbook
 from receiver.core.silences import hear, note_answer
 from receiver.core.staleness import mark
 from receiver.core.upkeep import keep_up
@@ -125,6 +125,8 @@ def _declare(incident: Incident | None, event: Declare, now: Instant, book: Book
         return Effects()  # the same declaration, repeated
     playbook = book.current
     known = playbook.kind(event.type)
+    if known is None and not event.new_type:
+        return Effects(refusal=Refusal(_unknown_type(event.type, playbook), State.CLOSED))
     impacts = impact.of_alert(playbook, known.key if known else "", event.labels, {})
     usual = max(
         known.level if known else playbook.policy.default_severity, impact.level_for(playbook.policy, impacts.values())
@@ -143,6 +145,13 @@ def _declare(incident: Incident | None, event: Declare, now: Instant, book: Book
     start_paging(draft, Reason.OPENED, {"by": event.by, "note": event.note})
     keep_up(draft)
     return draft.effects()
+
+
+def _unknown_type(name: str, playbook: Playbook) -> str:
+    """A slip of the pen would page nobody whom the meant type pages."""
+    near = playbook.nearest_kind(name)
+    meant = f"; did you mean {near}?" if near else "."
+    return f"the policy has no incident type and no rule {name}{meant} If the type is new on purpose, say so"
 
 
 def _act(draft: Draft, action: Action) -> Refusal | None:

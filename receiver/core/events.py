@@ -81,6 +81,8 @@ class Declare(Struct, frozen=True):
     note: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     exercise: bool = False
+    new_type: bool = False
+    """The type is none of the policy's, on purpose."""
 
 
 class Acknowledge(Struct, frozen=True):

@@ -7,6 +7,7 @@ which recipients and channel settings are read live, so that a wrong number can 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from msgspec import Struct
 
@@ -98,6 +99,11 @@ class Playbook:
         named = (rule for rule in self.policy.rules if rule.name == name)
         return self.policy.incident_type(name) or next(named, None)
 
+    def nearest_kind(self, name: str) -> str:
+        """The incident type or rule whose name is nearest to what somebody wrote; empty: none is near."""
+        names = {kind.name.lower(): kind.name for kind in (*self.policy.rules, *self.policy.incident_types)}
+        return next((names[near] for near in get_close_matches(name.lower(), names, 1)), "")
+
     def plan(self, incident: Incident) -> Plan:
         """The incident's plan. Windows are the shortest of its rules' levels, none above its own level."""
         known = (incident.level, tuple(incident.rules.items()))
@@ -185,16 +191,17 @@ class Book(Struct, frozen=True):
         return channel.type if channel else None
 
     def fallbacks(self, level: int) -> tuple[str, ...]:
-        """Usable channels in the policy's fallback order; at levels 1 and 2 only slack and email."""
+        """All usable channels in the policy's fallback order, each once; at levels 1 and 2 only slack and email."""
         quiet: tuple[ChannelType, ...] = ("slack", "email")
         allowed = quiet if level <= WARNING else CHANNEL_TYPES
-        names = (self._first(wanted) for wanted in self.current.policy.fallback)
-        return tuple(name for name in names if name and self.usable(name) and self.channel_type(name) in allowed)
+        names = dict.fromkeys(name for wanted in self.current.policy.fallback for name in self._usable_named(wanted))
+        return tuple(name for name in names if self.channel_type(name) in allowed)
 
-    def _first(self, wanted: str) -> str | None:
-        if wanted in self.current.channels:
-            return wanted
-        return next((name for name, channel in self.current.channels.items() if channel.type == wanted), None)
+    def _usable_named(self, wanted: str) -> list[str]:
+        """The usable channels that a name or a type stands for, in the policy's order."""
+        channels = self.current.channels
+        named = [wanted] if wanted in channels else [name for name, each in channels.items() if each.type == wanted]
+        return [name for name in named if self.usable(name)]
 
     def internal_stakeholders(self) -> tuple[Target, ...]:
         """The internal groups, as targets: their own recipients by e-mail, a chat channel by its own name."""
@@ -203,8 +210,8 @@ class Book(Struct, frozen=True):
             dict.fromkeys(
                 target
                 for group in groups
-                for name in group.channels
-                if self.usable(name)
+                for wanted in group.channels
+                for name in self._usable_named(wanted)[:1]
                 for target in self._group_targets(name, group.recipients)
             )
         )
@@ -215,15 +222,13 @@ class Book(Struct, frozen=True):
         by_hand: list[str] = []
         unusable: list[str] = []
         for wanted in group.channels:
-            name = self._first(wanted) or wanted
-            if (self.channel_type(name) or wanted) == "phone":
-                reached = self._group_targets(name, group.recipients) if self.usable(name) else ()
+            usable = self._usable_named(wanted)[:1]
+            reached = [target for name in usable for target in self._group_targets(name, group.recipients)]
+            targets.extend(reached)
+            if (self.channel_type(wanted) or wanted) == "phone":
                 numbers = {target.recipient for target in reached}
-                targets.extend(reached)
                 by_hand.extend(each for each in group.recipients if each not in numbers)
-            elif self.usable(name):
-                targets.extend(self._group_targets(name, group.recipients))
-            else:
+            elif not usable:
                 unusable.append(wanted)
         return tuple(dict.fromkeys(targets)), tuple(by_hand), tuple(unusable)
 

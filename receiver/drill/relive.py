@@ -261,8 +261,8 @@ class _Cast:
 
     def _declare(self, said: _Said) -> None:
         declaration = Declare(
-            "drill/script", said.type, said.by, said.level, note=said.note, exercise=said.exercise
-        )  # fmt: skip
+            "drill/script", said.type, said.by, said.level, note=said.note, exercise=said.exercise, new_type=True
+        )
         self._remember(result.incident for result in self._world.handle(declaration))
 
     def _remember(self, incidents: Iterable[Incident | None]) -> None:

@@ -167,7 +167,7 @@ class _Cast:
         if self._classified is not None:
             self._fire(self._world.now)
             return
-        (result,) = self._world.handle(Declare(f"drill/{type_}", type_, PEOPLE[0], exercise=True))
+        (result,) = self._world.handle(Declare(f"drill/{type_}", type_, PEOPLE[0], exercise=True, new_type=True))
         assert result.incident is not None, "a declaration opens an incident"
         self._id = result.incident.id
         self._look()

@@ -55,5 +55,7 @@ class Message:
     """Somebody still has to act: buttons make sense."""
     count: int = 1
     """How many incidents it tells of; more than one: a bundle."""
+    unfilled: str = ""
+    """Why Tocsin's own words stand where the policy's template was due; empty: they do not."""
     picture: Picture | None = None
     """For mail and Slack; where there is one, `html` shows it as PICTURE_ID."""

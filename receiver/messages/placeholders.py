@@ -1,34 +1,22 @@
 """What stands where a policy's templates have a placeholder, and how it gets there.
 
-`{placeholder}` is filled by a list of names, never by str.format (whose fields reach attributes); Jinja2 runs
-sandboxed. What goes wrong comes back as TemplateError, so that a page goes out all the same.
+`{placeholder}` is filled by a list of names, never by str.format (whose fields reach attributes); Jinja2 runs in a
+process of its own (`rules.rendering`): filling it blocks, so it is never done on the event loop. What goes wrong comes
+back as TemplateError, so that a page goes out all the same.
 """
 
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-
-import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from receiver.messages.case import Case, name
 from receiver.messages.plain import line, plain
 from receiver.messages.times import duration, stamp
-from rules.placeholders import PLACEHOLDERS, TemplateError, kind
+from rules.placeholders import PLACEHOLDERS, UNKNOWN, kind
 from rules.policy import TimedActions
-
-UNKNOWN = "not yet known"
-
-TEMPLATE_LIMIT = 20_000
-"""Characters of a filled template."""
+from rules.rendering import OUTPUT_LIMIT, fill_jinja
 
 _PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
 _BULLET = re.compile(r"[ \t]*[-*] ")
-_ENVIRONMENT = ImmutableSandboxedEnvironment(
-    autoescape=False,
-    undefined=jinja2.StrictUndefined,
-    keep_trailing_newline=True,
-)
 
 Value = str | tuple[str, ...]
 """Words, or several points."""
@@ -44,17 +32,9 @@ def values(case: Case) -> dict[str, Value]:
 def fill(text: str, filling: Mapping[str, Value]) -> str:
     """A template's text with its placeholders filled. Raises TemplateError if it cannot be."""
     if kind(text) == "braces":
-        return plain(_fill_braces(text, filling), TEMPLATE_LIMIT)
+        return plain(_fill_braces(text, filling), OUTPUT_LIMIT)
     joined = {name: value if isinstance(value, str) else "; ".join(value) for name, value in filling.items()}
-    try:
-        return plain(_compiled(text).render(joined), TEMPLATE_LIMIT)
-    except Exception as error:  # a policy's own program: anything may be wrong with it
-        raise TemplateError(f"{type(error).__name__}: {line(str(error))}") from error
-
-
-@lru_cache(maxsize=64)
-def _compiled(text: str) -> jinja2.Template:
-    return _ENVIRONMENT.from_string(text)
+    return plain(fill_jinja(text, joined), OUTPUT_LIMIT)
 
 
 def _fill_braces(text: str, filling: Mapping[str, Value]) -> str:

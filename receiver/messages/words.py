@@ -1,7 +1,8 @@
 """From notifications and their incidents to a Message. The dispatcher calls `Words.render`, when it sends.
 
-Pure: the time, the policy and our own address are given. A policy's template that fails takes nobody's page
-away: Tocsin's own words go out, and say so.
+The time, the policy and our own address are given. A policy's template that fails takes nobody's page away: Tocsin's
+own words go out, and say so. A template in Jinja2 is filled by another process, which may take a second: never call
+`Words.render` on an event loop.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +20,6 @@ from receiver.messages.plain import cut, line
 from receiver.messages.reasons import label, lead
 from receiver.messages.short import sayable, short, short_bundle, speak
 from rules.placeholders import TemplateError
-from rules.policy import Template
 
 SEVERITIES = {1: "info", 2: "warning", 3: "error", 4: "critical"}
 """PagerDuty's words."""
@@ -86,7 +86,8 @@ class Words:
         return Case(incident, book, now, page_url)
 
     def _single(self, notification: Notification, case: Case, picture: Picture | None) -> Message:
-        letter = replace(_letter(notification, case), picture=picture.words if picture else "")
+        letter, unfilled = _letter(notification, case)
+        letter = replace(letter, picture=picture.words if picture else "")
         incident = case.incident
         return Message(
             subject=letter.subject,
@@ -104,6 +105,7 @@ class Words:
             if notification.kind in SELF_EXPLAINING
             else f"{letter.label}: {letter.lead}".removeprefix(": "),
             live=case.live,
+            unfilled=unfilled,
             picture=picture,
         )
 
@@ -128,11 +130,12 @@ class Words:
         )
 
 
-def _letter(notification: Notification, case: Case) -> Letter:
+def _letter(notification: Notification, case: Case) -> tuple[Letter, str]:
+    """The letter, and why the policy's template is not in it; empty: it is, or none was due."""
     said = label(notification)
-    subject, body = _from_policy(notification, case, said)
+    subject, body, unfilled = _from_policy(notification, case, said)
     paging = notification.kind is Kind.PAGE and case.live
-    return Letter(
+    letter = Letter(
         subject=line(f"{'EXERCISE: ' if case.incident.exercise else ''}{subject}"),
         level=line(case.level.name),
         colour=COLOURS[case.incident.level] if case.live else CALM,
@@ -153,10 +156,11 @@ def _letter(notification: Notification, case: Case) -> Letter:
             (text, url) for text, url in ((f"Incident {case.number}", case.page_url), ("Runbook", case.runbook)) if url
         ),
     )
+    return letter, unfilled
 
 
-def _from_policy(notification: Notification, case: Case, said: str) -> tuple[str, str]:
-    """Subject and body, from the policy's templates where one goes out now."""
+def _from_policy(notification: Notification, case: Case, said: str) -> tuple[str, str, str]:
+    """Subject and body, from the policy's templates where one goes out now, and why they are not."""
     initial, *others = (case.policy.templates.initial, case.policy.templates.update, case.policy.templates.resolution)
     opening = notification.kind is Kind.PAGE and notification.reason in OPENING
     event = "opened" if opening else EVENTS.get(notification.kind, "")
@@ -168,17 +172,12 @@ def _from_policy(notification: Notification, case: Case, said: str) -> tuple[str
         body = "\n\n".join(f"{fill(each.subject, filling)}\n\n{fill(each.body, filling)}" for each in due)
         if notification.kind in {Kind.PAGE, Kind.BREACH}:
             subject = fill(initial.subject, filling)
-            return f"{said}: {subject}" if said else subject, body
-        return fill(due[0].subject, filling) if due else f"{said}: {own}", body
+            return f"{said}: {subject}" if said else subject, body, ""
+        return fill(due[0].subject, filling) if due else f"{said}: {own}", body, ""
     except TemplateError as error:
-        told = f"The policy's template cannot be filled ({error}); these are Tocsin's own words."
-        return f"{said}: {own}" if said else own, told
-
-
-def fill_template(template: Template, case: Case) -> tuple[str, str]:
-    """Subject and body of a policy's template for this incident. Raises TemplateError if it cannot be filled."""
-    filling = values(case)
-    return line(fill(template.subject, filling)), fill(template.body, filling)
+        unfilled = line(str(error))
+        told = f"The policy's template cannot be filled ({unfilled}); these are Tocsin's own words."
+        return f"{said}: {own}" if said else own, told, unfilled
 
 
 def _facts(case: Case) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from receiver.messages import PICTURE_ID, Message, line
-from receiver.messages.placeholders import UNKNOWN
+from rules.placeholders import UNKNOWN
 from receiver.reports.report import Part, Report, Section, Table
 
 Format = Literal["md", "html", "json"]

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from receiver.core.model import Fact
 from receiver.messages.case import name
-from receiver.messages.placeholders import UNKNOWN, values
+from receiver.messages.placeholders import values
+from rules.placeholders import UNKNOWN
 from receiver.messages.plain import line, plain
 from receiver.messages.timeline import sentence
 from receiver.messages.times import duration, stamp

@@ -113,6 +113,7 @@ class Api:
                 note=said.note,
                 labels=said.labels,
                 exercise=said.exercise,
+                new_type=said.new_type,
             ),
         )
 
@@ -156,6 +157,9 @@ class Api:
 
     async def _handle(self, call: Call[Any], what: Declare | ForIncident) -> shapes.IncidentView:
         [result] = await self._desk.handle([Asked(what, call.caller.origin)])
+        if result.refusal is not None and result.incident is None:
+            hint = " (`new_type`; on the command line --type-is-new)" if isinstance(what, Declare) else ""
+            raise Problem(409, f"{result.refusal.reason}{hint}")
         if result.error or result.incident is None:
             raise Problem(500, "this could not be stored; the log says why")
         view = await self._desk.read(self._show, result.incident)

@@ -203,13 +203,15 @@ class DeclareBody(Body):
     """Open an incident without an alert."""
 
     type: Annotated[str, StringConstraints(pattern=r"^[\w.:/ -]{1,200}$")]
-    """An incident type or a rule of the policy; another is taken at the policy's default level."""
+    """An incident type or a rule of the policy. Another is refused, unless `new_type` is true."""
     level: Level | None = None
     """Left out: the type's own, else the policy's default."""
     title: Name = ""
     note: Text = ""
     labels: dict[Key, Text] = Field(default_factory=dict, max_length=50, json_schema_extra=NO_OTHERS)
     exercise: bool = False
+    new_type: bool = False
+    """The type is none of the policy's, on purpose: it is taken, at the policy's default level."""
 
 
 class ReportQuery(BaseModel):

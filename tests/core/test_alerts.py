@@ -99,8 +99,25 @@ DECLARED = {
 def test_declaring_takes_the_types_level(type_, asked, level, rule):
     """A declared incident has its type's level unless the person names one."""
     world = World()
-    world.declare(type_, level=asked)
+    world.declare(type_, level=asked, new_type=type_ == "coffee")
     assert (world.incident.level, dict(world.incident.rules)) == (level, {rule: level})
+
+
+UNKNOWN = {
+    "a slip of the pen": ("safty_critical_failure", "did you mean safety_critical_failure?"),
+    "in capitals": ("ENGINE_FAILURE", "did you mean engine_failure?"),
+    "like nothing known": ("coffee", "If the type is new on purpose, say so"),
+}
+
+
+@pytest.mark.parametrize(("type_", "says"), UNKNOWN.values(), ids=UNKNOWN)
+def test_an_unknown_type_is_asked_back(type_, says):
+    """A declared type that the policy does not have opens nothing; the answer names the one that may be meant."""
+    world = World()
+    refusal = world.declare(type_).refusal
+    assert refusal is not None
+    assert says in refusal.reason
+    assert not world.incidents
 
 
 def test_the_same_declaration_twice_is_one():

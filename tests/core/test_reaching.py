@@ -115,7 +115,7 @@ def test_a_give_up_with_no_fallback_left_is_said():
 
 
 def test_fallbacks_may_be_names_or_types():
-    """`fallback` names channels, or types standing for the first channel of that type; dead ones are passed over."""
+    """`fallback` names channels, or types standing for all channels of that type; dead ones are passed over."""
     policy = dataclasses.replace(
         POLICY, channels=(*CHANNELS[:3], CHANNELS[4], TEXTS), fallback=("webhook", "sms", "phone")
     )
@@ -123,6 +123,51 @@ def test_fallbacks_may_be_names_or_types():
     world.fire("a")
     world.advance(minutes=2)
     assert [where for _, _, where in world.pages()[1:]] == ["texts", "phone"]
+
+
+MAIN, STANDBY, THIRD = (dataclasses.replace(TEXTS, name=f"texts-{number}") for number in (1, 2, 3))
+UNUSABLE = {
+    "disabled": {"enabled": False},
+    "without recipients": {"recipients": ()},
+    "not configured": {},
+}
+
+
+@pytest.mark.parametrize("changes", UNUSABLE.values(), ids=UNUSABLE)
+def test_a_type_stands_for_all_its_usable_channels(changes):
+    """Behind a channel that cannot be used, the next of its type is the fallback, and after it the one behind that."""
+    first = dataclasses.replace(MAIN, **changes)
+    policy = dataclasses.replace(POLICY, channels=(*CHANNELS[:3], first, STANDBY, THIRD), fallback=("sms",))
+    configured = {"email", "slack", "pagerduty", "texts-2", "texts-3"} | ({"texts-1"} if changes else set())
+    world = World(policy, configured=configured, down=configured)
+    world.fire("a")
+    world.advance(minutes=3)
+    assert [where for _, _, where in world.pages()[1:]] == ["texts-2", "texts-3"]
+    assert world.facts().count(Fact.FALLBACK_EXHAUSTED) == 1
+
+
+def test_every_failed_fallback_leads_to_the_next():
+    """Fallbacks that refuse, one after the other, are gone through in order to the last."""
+    policy = dataclasses.replace(POLICY, channels=(*CHANNELS[:3], MAIN, STANDBY, THIRD), fallback=("texts-2", "sms"))
+    names = {channel.name for channel in policy.channels}
+    world = World(policy, configured=names, down=names)
+    world.fire("a")
+    for name in ("slack", "texts-2", "texts-1", "texts-3"):
+        world.reject(name)
+    assert [where for _, _, where in world.pages()[1:]] == ["texts-2", "texts-1", "texts-3"]
+    assert world.facts()[-1] is Fact.FALLBACK_EXHAUSTED
+
+
+def test_stakeholders_are_told_on_a_usable_channel_of_the_type():
+    """A group that names a type is told on the first channel of it that can be used, inside the house or outside."""
+    off = dataclasses.replace(CHANNELS[0], name="old-mail", enabled=False)
+    inside, outside = (dataclasses.replace(each, channels=("email",)) for each in POLICY.stakeholders)
+    mail = dataclasses.replace(CHANNELS[0], name="mail")
+    policy = dataclasses.replace(POLICY, channels=(off, mail, *CHANNELS[1:]), stakeholders=(inside, outside))
+    book = World(policy, configured={"mail"}).book()
+    assert {each.channel for each in book.internal_stakeholders()} == {"mail"}
+    told, by_hand, unusable = book.reach(outside)
+    assert ({each.channel for each in told}, by_hand, unusable) == ({"mail"}, (), ())
 
 
 def test_a_newer_page_overtakes_an_older_one_on_the_same_channel():

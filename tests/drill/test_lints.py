@@ -83,7 +83,7 @@ CASES = {
     ),
     "slow-without-channel": (
         policy(RULE.replace("email, slack", "a"), RULE.replace("low", "worse").replace("margin", "other").replace(
-            "severity: 3", "severity: 4").replace("email, slack", "b"), channels=TWO_PHONES),
+            "severity: 3", "severity: 4").replace("email, slack", "b"), channels=TWO_PHONES, more="fallback: [a]\n"),
         policy(RULE.replace("email, slack", "a"), RULE.replace("low", "worse").replace("margin", "other").replace(
             "severity: 3", "severity: 4").replace("email, slack", "b"), channels=TWO_PHONES, more="fallback: [a, b]\n"),
     ),

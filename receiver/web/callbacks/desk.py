@@ -74,7 +74,8 @@ def _outcome(result: Result) -> Outcome:
     if result.error:
         return Outcome("This could not be stored; Tocsin's log says why.", done=False, again=True)
     if result.incident is None:
-        return Outcome("There is no such incident.", done=False)
+        why = result.refusal.reason if result.refusal else "there is no such incident"
+        return Outcome(f"{why[0].upper()}{why[1:]}.", done=False)
     now = stands(result.incident)
     if result.refusal is None:
         return Outcome(now, done=True, incident=result.incident)

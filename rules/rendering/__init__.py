@@ -1,0 +1,115 @@
+"""Jinja2 templates of a policy are filled in a process of their own, under limits.
+
+A template is a program that somebody else wrote, and a thread that runs one cannot be stopped. So `fill_jinja`
+hands it to another process (`rules.rendering.__main__`), which the kernel ends when it takes too much time; its
+memory and its output are limited too. Called by `rules.samples` (``tocsin check`` and whoever else loads a policy) and
+by `receiver.messages`. It blocks: never call it on an event loop.
+
+Rules: the process is started when the first template needs it, gets none of our environment (no tokens), and ends with
+us. A template that went beyond a limit is not tried again before a restart: in a storm, each page would wait for it.
+"""
+
+import atexit
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+
+from rules.placeholders import TemplateError
+
+OUTPUT_LIMIT = 20_000
+"""Characters of a filled template."""
+
+SECONDS = 1.0
+"""Processor time that filling one template may take. Usual ones take thousandths."""
+
+CHECKED_SECONDS = 0.25
+"""The same when a policy is loaded: what passes there has room left on a slower machine."""
+
+HUNG = 5.0
+"""Seconds without an answer after which the process is killed, whatever its processor time."""
+
+REMEMBERED = 64
+"""Templates beyond a limit that are remembered."""
+
+_INHERITED = ("PATH", "PYTHONPATH", "SYSTEMROOT")
+
+
+class _Renderer:
+    """The process, one template at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._beyond: dict[str, TemplateError] = {}
+
+    def fill(self, text: str, filling: Mapping[str, str], seconds: float) -> str:
+        with self._lock:
+            if text in self._beyond:
+                raise self._beyond[text]
+            answer = self._ask({"text": text, "filling": dict(filling), "seconds": seconds, "limit": OUTPUT_LIMIT})
+            if "filled" in answer:
+                return str(answer["filled"])
+            error = TemplateError(answer["error"], answer.get("line", 1))
+            if answer.get("beyond"):
+                if len(self._beyond) >= REMEMBERED:
+                    self._beyond.clear()
+                self._beyond[text] = error
+            raise error
+
+    def close(self) -> None:
+        """End the process; the next template starts another."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()
+
+    def _ask(self, question: Mapping[str, object]) -> dict[str, object]:
+        try:
+            process = self._started()
+            process.stdin.write(json.dumps(question).encode() + b"\n")  # type: ignore[union-attr] # it is a pipe
+            process.stdin.flush()  # type: ignore[union-attr]
+            line = process.stdout.readline() if _is_readable(process) else None  # type: ignore[union-attr]
+        except OSError as error:
+            self.close()
+            return {"error": f"the process that fills templates cannot be used ({type(error).__name__})"}
+        if line:
+            return dict(json.loads(line))
+        self.close()
+        if line is None:
+            return {"error": f"filling it took longer than {HUNG:g} s", "beyond": True}
+        return {"error": "filling it was stopped: it takes too much time or memory", "beyond": True}
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "rules.rendering"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={name: os.environ[name] for name in _INHERITED if name in os.environ},
+                start_new_session=True,
+            )
+        return self._process
+
+
+def _is_readable(process: subprocess.Popen[bytes]) -> bool:
+    """Whether its answer, or its end, comes in time. It writes an answer in one go."""
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], HUNG)
+    return bool(ready)
+
+
+_renderer = _Renderer()
+atexit.register(_renderer.close)
+
+
+def fill_jinja(text: str, filling: Mapping[str, str], seconds: float = SECONDS) -> str:
+    """A Jinja2 text with these values for its placeholders, at most OUTPUT_LIMIT characters long.
+
+    `seconds`: of processor time. Raises TemplateError with the line within the text, where it is known.
+    """
+    return _renderer.fill(text, filling, seconds)

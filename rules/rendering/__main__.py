@@ -1,0 +1,100 @@
+"""The process that fills templates: a question per line of standard input, an answer per line of standard output.
+
+Two limits of time: a signal that Python turns into an error, which knows its line; and a second later one that ends the
+process, for what Python never gets out of (a huge power, a text of a gigabyte). It ends when its input does.
+"""
+
+import json
+import resource
+import signal
+import sys
+from contextlib import suppress
+from functools import lru_cache
+from types import FrameType
+from typing import Any
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+MEMORY = 128 << 20
+"""Bytes of data that the process may hold."""
+
+GRACE = 0.5
+"""Seconds of processor time between the two limits."""
+
+_ENVIRONMENT = ImmutableSandboxedEnvironment(
+    autoescape=False, undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+)
+
+
+class _TooLong(Exception):
+    """The time is over. Should something on the way catch it, the second limit is left."""
+
+
+def main() -> None:
+    """Answer until nobody asks."""
+    _limit_memory()
+    signal.signal(signal.SIGVTALRM, _end)
+    for line in sys.stdin.buffer:
+        answer = json.dumps(_answer(json.loads(line))).encode() + b"\n"
+        sys.stdout.buffer.write(answer)
+        sys.stdout.buffer.flush()
+
+
+def _limit_memory() -> None:
+    with suppress(ValueError, OSError):  # some systems do not know it, or allow less already
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    raise _TooLong
+
+
+def _answer(question: dict[str, Any]) -> dict[str, Any]:
+    seconds = question["seconds"]
+    try:
+        signal.setitimer(signal.ITIMER_PROF, seconds + GRACE)
+        signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+        return _fill(question["text"], question["filling"], question["limit"])
+    except _TooLong as error:
+        return {"error": f"filling it takes more than {seconds:g} s", "line": _line(error), "beyond": True}
+    except MemoryError as error:
+        return {"error": f"filling it takes more than {MEMORY >> 20} MB", "line": _line(error), "beyond": True}
+    except RecursionError as error:
+        return {"error": "filling it nests too deep", "line": _line(error), "beyond": True}
+    except Exception as error:  # noqa: BLE001 - a program of somebody else's: anything may be wrong with it
+        return {"error": f"{type(error).__name__}: {error}"[:500], "line": _line(error)}
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _fill(text: str, filling: dict[str, str], limit: int) -> dict[str, Any]:
+    parts, length = [], 0
+    for part in _compiled(text).generate(filling):
+        parts.append(part)
+        length += len(part)
+        if length > limit:
+            return {"error": f"filled, it has more than {limit:,} characters", "beyond": True}
+    return {"filled": "".join(parts)}
+
+
+@lru_cache(maxsize=64)
+def _compiled(text: str) -> jinja2.Template:
+    return _ENVIRONMENT.from_string(text)
+
+
+def _line(error: BaseException) -> int:
+    """The line of the template that it was at; 1 where that is not known."""
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return error.lineno
+    step, found = error.__traceback__, 1
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == "<template>":
+            found = step.tb_lineno
+        step = step.tb_next
+    return found
+
+
+if __name__ == "__main__":
+    main()

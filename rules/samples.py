@@ -1,0 +1,61 @@
+"""Every Jinja2 template of a policy, filled for sample incidents when the policy is loaded.
+
+What cannot be filled, or only beyond the limits of `rules.rendering`, is refused with its line: at night it would be
+Tocsin's own words instead of the policy's. Texts in braces need no trial, they do nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from rules.nodes import Node
+from rules.placeholders import PLACEHOLDERS, UNKNOWN, TemplateError, kind
+from rules.policy import Place, Policy
+from rules.problems import Problem
+from rules.rendering import CHECKED_SECONDS, fill_jinja
+from rules.validate import place_of
+
+SECTIONS = ("initial_alert_template", "status_update_template", "resolution_template")
+PARTS = ("subject", "body")
+STATES = ("open", "acknowledged", "resolved", "closed")
+LONG = "A pump lost pressure; the standby pump has taken over. " * 40
+"""What a responder writes who has much to say."""
+
+
+def find(policy: Policy, root: Node) -> Iterator[Problem]:
+    """The first fault of each template."""
+    filled = list(samples(policy))
+    for section in SECTIONS:
+        for part in PARTS:
+            node = (root.child(section) or root).child(part)
+            if node is not None and isinstance(node.value, str) and kind(node.value) == "jinja":
+                error = _first_error(node.value, filled)
+                if error is not None:
+                    yield Problem.at(_place(root, node, section, part, error.line), f"this template fails: {error}")
+
+
+def samples(policy: Policy) -> Iterator[Mapping[str, str]]:
+    """What placeholders stand for: in each state at each level, while little is known and when much is."""
+    for level in policy.levels:
+        for state in STATES:
+            for told in (UNKNOWN, LONG):
+                yield dict.fromkeys(PLACEHOLDERS, told) | {
+                    "incident_id": "#12",
+                    "severity": level.name,
+                    "status": state,
+                    "timestamp": "2026-01-31 09:00 UTC",
+                }
+
+
+def _first_error(text: str, filled: list[Mapping[str, str]]) -> TemplateError | None:
+    for sample in filled:
+        try:
+            fill_jinja(text, sample, CHECKED_SECONDS)
+        except TemplateError as error:
+            return error
+    return None
+
+
+def _place(root: Node, node: Node, section: str, part: str, line: int) -> Place:
+    """The line inside a block of lines; else where the text begins."""
+    path, row, column = node.mark
+    in_block = node.style in ("|", ">")
+    return Place(path, row + line if in_block else row, 1 if in_block else column, place_of(root, section, part).pointer)
