@@ -161,6 +161,7 @@ class Dispatcher:
                 incident_ref=f"{self._installation}-{incident.id}",
                 incident=incident,
                 pages=pages_to_close(incident, notification),
+                name=delivery.name,
             )
             async with asyncio.timeout(SEND_TIMEOUT):
                 return await sender.send(outgoing)

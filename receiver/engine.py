@@ -144,13 +144,18 @@ class Engine:
             references = {each.origin.reference for each in requests if isinstance(each, Asked)} - {""}
             ledger = Ledger(transaction.audited(references), now)
             outcomes = [self._carry_out(work, request, ledger) for request in requests]
-            work.plan(self._allot(transaction, counted_when_planned(work.planned(), self.book(self._current)), now))
-            work.save()
+            self._save(transaction, work, now)
             transaction.append_audits(ledger.audits(work.by_id))
             return [
                 Result(tuple(filter(None, map(work.by_id, incident_ids))), refusal)
                 for incident_ids, refusal in outcomes
             ]
+
+    def _save(self, transaction: Transaction, work: Work, now: Instant) -> None:
+        """Write what was decided; of the new pages, those beyond what their recipients may get wait for a bundle."""
+        planned = counted_when_planned(work.planned(), self.book(self._current))
+        work.plan(self._allot(transaction, planned, now))
+        work.save()
 
     def _allot(self, transaction: Transaction, counted: Sequence[Notification], now: Instant) -> Sequence[Notification]:
         """Take what is counted out of its lanes' buckets; returns what has to wait, in its new form."""
@@ -212,7 +217,7 @@ class Engine:
             due = [incident for incident in work.incidents() if incident.due_at and incident.due_at <= now]
             for incident in due:
                 work.decide(incident, TimePassed())
-            work.save()
+            self._save(transaction, work, now)
             return [len(due)]
 
     def claim(
@@ -249,16 +254,27 @@ class Engine:
             leased = [_lease(each, worker, now) for each in due if each.id not in held]
             work.settle((*leased, *wait))
             messages = bundle(leased)
-            threads = transaction.threads([message[0] for message in messages])
+            threads = transaction.threads([message[0] for message in messages if len(message) == 1])
             work.save()
-            return [self._delivery(work, transaction, message, threads) for message in messages]
+            deliveries = [self._delivery(work, transaction, message, threads, now) for message in messages]
+            transaction.keep_bundles(
+                {each.bundle: [item.id for item, _ in each.items] for each in deliveries if each.bundle}
+            )
+            return deliveries
 
     def _delivery(
-        self, work: Work, transaction: Transaction, message: Sequence[Notification], threads: Mapping[str, str]
+        self,
+        work: Work,
+        transaction: Transaction,
+        message: Sequence[Notification],
+        threads: Mapping[str, str],
+        now: Instant,
     ) -> Delivery:
         items = tuple((each, incident) for each in message if (incident := work.by_id(each.incident_id)))
         playbook = self._playbook(transaction, items[0][1].policy)
-        return Delivery(items, threads.get(message[0].id, ""), self.book(playbook))
+        # Each try has a list of its own: who answers the first must not take what only the second names.
+        name = f"{message[0].id}-{now}" if len(message) > 1 else ""
+        return Delivery(items, threads.get(message[0].id, ""), self.book(playbook), name)
 
     def holds(self, claimed: Sequence[Notification], now: Instant) -> bool:
         """Whether the lease on all of them, as claimed, still holds: asked just before the first byte."""
@@ -287,33 +303,33 @@ class Engine:
                 if notification is not None and _is_held(notification, report.notification):
                     work.decide(work.by_id(notification.incident_id), Reported(notification, report.outcome))
                     counted += 1
-            work.save()
+            self._save(transaction, work, now)
             return [counted]
 
-    def bounce(self, notification_id: str, reason: str, now: Instant) -> Status | None:
-        """Record that a delivered notification did not arrive after all; returns its status now, None: unknown.
+    def bounce(self, message: str, reason: str, now: Instant) -> bool:
+        """Record that what went out as delivered did not arrive after all; returns whether something is still waiting.
 
-        One that is still waiting (its sender has not reported yet) stays as it is: ask again.
+        `message`: a notification's id or a bundle's. What is still waiting (its sender has not reported yet) stays as
+        it is: ask again.
         """
-        status = self._hear(notification_id, lambda stored: Bounced(stored, reason), now)
-        return Status.GAVE_UP if status is Status.DELIVERED else status
+        return Status.WAITING in self._hear(message, lambda stored: Bounced(stored, reason), now)
 
-    def arrive(self, notification_id: str, reference: str, now: Instant) -> None:
-        """Record that a notification went out although its sender never heard so; one that is final stays as it is."""
-        self._hear(notification_id, lambda stored: Arrived(stored, reference), now)
+    def arrive(self, message: str, reference: str, now: Instant) -> None:
+        """Record that a message went out although its sender never heard so; what is final stays as it is."""
+        self._hear(message, lambda stored: Arrived(stored, reference), now)
 
-    def _hear(self, notification_id: str, news: Callable[[Notification], Event], now: Instant) -> Status | None:
-        """A provider's news of a notification; returns its status before, None: unknown."""
+    def _hear(self, message: str, news: Callable[[Notification], Event], now: Instant) -> list[Status]:
+        """A provider's news of a message; returns how its notifications stood before."""
         with self._store.transaction() as transaction:
-            named = transaction.notifications([notification_id]).get(notification_id)
-            if named is None:
-                return None
+            ids = transaction.bundle(message) or [message]
+            named = transaction.notifications(ids)
             work = self._work(transaction, now)
-            work.load([], [named.incident_id])
-            stored = transaction.notifications([notification_id])[notification_id]
-            work.decide(work.by_id(stored.incident_id), news(stored))
-            work.save()
-            return stored.status
+            work.load([], list({each.incident_id for each in named.values()}))
+            stored = transaction.notifications(list(named)).values()
+            for each in stored:
+                work.decide(work.by_id(each.incident_id), news(each))
+            self._save(transaction, work, now)
+            return [each.status for each in stored]
 
     def _work(self, transaction: Transaction, now: Instant) -> Work:
         def book(version: str | None) -> Book:

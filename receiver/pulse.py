@@ -26,6 +26,11 @@ SHORTEST_NAP = 0.02
 An emergency does not wait for it: its messages are claimed as soon as they are stored (`Desk.on_emergency`).
 """
 
+FIRED_AT_ONCE = 50
+"""Incidents whose windows are carried out before messages are started again: a thousand that escalate must not keep
+those that are due from leaving.
+"""
+
 log = structlog.get_logger()
 
 
@@ -67,7 +72,7 @@ class Pulse:
             if desk.failing:  # reading alone would not show whether writing goes again
                 await desk.run(self._store.probe)
                 desk.failing = ""
-            await desk.run(desk.engine.fire_due, desk.clock())
+            await desk.run(desk.engine.fire_due, desk.clock(), FIRED_AT_ONCE)
             await self._dispatcher.send_due()
             due_at = await desk.run(self._store.next_due)
         except StoreUnavailable as error:

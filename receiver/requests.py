@@ -75,6 +75,13 @@ class Delivery(Struct, frozen=True):
     """Reference of the first message in this thread; empty if this is it."""
     book: Book
     """For the words: the version the (first) incident runs under, and the current one."""
+    bundle: str = ""
+    """The bundle's name, by which its list is found again; empty: it is none."""
+
+    @property
+    def name(self) -> str:
+        """What links, buttons and callbacks call this message: the bundle's name or the notification's id."""
+        return self.bundle or self.items[0][0].id
 
 
 class Report(Struct, frozen=True):

@@ -93,6 +93,12 @@ class Transaction(Protocol):
     def buckets(self, lanes: Sequence[Lane]) -> dict[Lane, Bucket]:
         """Lock and read the lanes' buckets, in order."""
 
+    def keep_bundles(self, bundles: Mapping[str, Sequence[str]]) -> None:
+        """Remember which notifications leave in a message: the bundle's name → their ids."""
+
+    def bundle(self, name: str) -> list[str]:
+        """Ids of the notifications that left in the bundle of that name, in its order. Empty: there is none."""
+
     def save_buckets(self, buckets: Mapping[Lane, Bucket]) -> None:
         """Store buckets."""
 

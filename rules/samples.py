@@ -58,4 +58,6 @@ def _place(root: Node, node: Node, section: str, part: str, line: int) -> Place:
     """The line inside a block of lines; else where the text begins."""
     path, row, column = node.mark
     in_block = node.style in ("|", ">")
-    return Place(path, row + line if in_block else row, 1 if in_block else column, place_of(root, section, part).pointer)
+    return Place(
+        path, row + line if in_block else row, 1 if in_block else column, place_of(root, section, part).pointer
+    )

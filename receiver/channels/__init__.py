@@ -37,6 +37,8 @@ class Outgoing:
     """What it is about, as it was claimed: for machines (webhook); people read `message`."""
     pages: range
     """Serials of the incident's pages that an acknowledgement or a resolve has to close."""
+    name: str
+    """What an answer to it calls it: the notification's id, or the bundle's name (`receiver.requests.Delivery`)."""
 
 
 class Sender(Protocol):

@@ -40,8 +40,8 @@ class PhoneSender:
         notification, account = outgoing.notification, self._twilio.account
         if not is_number(notification.recipient):
             return Rejected(f"no number for {notification.recipient}: call by hand")
-        answer_url = account.callback(DIGITS_PATH, notification.id)
-        status_url = account.callback(STATUS_PATH, notification.id)
+        answer_url = account.callback(DIGITS_PATH, outgoing.name)
+        status_url = account.callback(STATUS_PATH, outgoing.name)
         form = (
             ("To", notification.recipient),
             ("Twiml", twiml(outgoing.message.speech, answer_url, is_page=notification.kind is Kind.PAGE)),

@@ -116,7 +116,7 @@ class SlackSender:
 
     async def _repaint(self, outgoing: Outgoing, thread: Posted) -> Outcome:
         """Bring the thread's first message up to date."""
-        blocks = parent(outgoing.message, outgoing.incident, "", buttons=self._interactive)
+        blocks = parent(outgoing.message, outgoing.incident, outgoing.name, "", buttons=self._interactive)
         text = fallback(outgoing.message, "")
         done = await self._call("chat.update", outgoing, channel=thread.channel, ts=thread.ts, text=text, blocks=blocks)
         return done.outcome if isinstance(done, Failed) else Delivered()
@@ -179,7 +179,7 @@ class SlackSender:
         mention = _mention(outgoing)
         if thread:
             return reply(outgoing.message, outgoing.notification.kind, mention)
-        return parent(outgoing.message, outgoing.incident, mention, buttons=self._interactive)
+        return parent(outgoing.message, outgoing.incident, outgoing.name, mention, buttons=self._interactive)
 
     async def _call(self, method: str, outgoing: Outgoing, **words: Any) -> dict[str, Any] | Failed:
         """One call; Slack's answer, or what its failure means."""

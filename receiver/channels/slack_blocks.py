@@ -16,6 +16,9 @@ MAX_BLOCKS = 50
 TOTAL = 9000
 """Characters of all further paragraphs: beyond about 13,000 in all, Slack refuses the message."""
 
+ACKNOWLEDGE_ALL = "acknowledge_all"
+"""The button under a message of several incidents; its value is the message's name."""
+
 Block = dict[str, Any]
 
 TERSE = frozenset({Kind.NOTICE, Kind.REMINDER})
@@ -40,16 +43,19 @@ def fallback(message: Message, mention: str) -> str:
     return f"{mention} {said}" if mention else said
 
 
-def parent(message: Message, incident: Incident, mention: str, *, buttons: bool) -> list[Block]:
-    """The message that the incident's thread hangs on: all there is to know, as it stands now."""
+def parent(message: Message, incident: Incident, name: str, mention: str, *, buttons: bool) -> list[Block]:
+    """The message that the incident's thread hangs on: all there is to know, as it stands now.
+
+    `name`: what its button calls it, where it is of several incidents.
+    """
     blocks = [
         _header(message.headline),
         _section(_with_mention(mention, escape(message.lead, SECTION - len(mention) - 1))),
         _fields(message.facts),
         *_paragraphs(message.paragraphs),
     ]
-    if buttons and message.live and message.count == 1:
-        blocks.append(_buttons(incident))
+    if buttons and message.live:
+        blocks.append(_buttons(incident) if message.count == 1 else _button_for_all(message.count, name))
     blocks.append(_links(message.links))
     return _within_limits(blocks)
 
@@ -108,6 +114,12 @@ def _buttons(incident: Incident) -> Block:
     if incident.state is State.OPEN:
         elements[0]["style"] = "primary"
     return {"type": "actions", "block_id": f"state:{incident.state}", "elements": elements}
+
+
+def _button_for_all(count: int, name: str) -> Block:
+    label = _plain(f"Acknowledge these {count}", LINK_LABEL)
+    button = {"type": "button", "action_id": ACKNOWLEDGE_ALL, "value": name, "text": label, "style": "primary"}
+    return {"type": "actions", "block_id": "bundle", "elements": [button]}
 
 
 def _links(links: Iterable[tuple[str, str]]) -> Block:

@@ -29,7 +29,7 @@ class SmsSender:
             ("To", notification.recipient),
             ("Body", body),
             ("ValidityPeriod", str(VALIDITY)),
-            ("StatusCallback", self._twilio.account.callback(STATUS_PATH, notification.id)),
+            ("StatusCallback", self._twilio.account.callback(STATUS_PATH, outgoing.name)),
         )
         # Up to the colon it says which incident and why now; what follows it may have changed since the last try.
         wanted = Wanted(notification.recipient, notification.created_at, body.partition(":")[0])

@@ -115,4 +115,5 @@ def _outgoing(policy: Policy, channel: Channel, recipient: str, words: Words, no
         key=f"test-{notification.id}",
         incident_ref="test-channel",
         pages=range(1, 2),
+        name=notification.id,
     )

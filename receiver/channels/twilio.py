@@ -22,9 +22,9 @@ from receiver.core.events import Delivered, Outcome, Rejected, Retry
 API_URL = "https://api.twilio.com"
 
 STATUS_PATH = "/callbacks/twilio/status"
-"""Where Twilio tells what became of a message or a call; query: `notification`, its id."""
+"""Where Twilio tells what became of a message or a call; query: `notification`, its name."""
 DIGITS_PATH = "/callbacks/twilio/digits"
-"""Where Twilio tells which key was pressed during a call; query: `notification`, the page's id."""
+"""Where Twilio tells which key was pressed during a call; query: `notification`, the page's name."""
 
 TIMEOUT = 12.0
 """Seconds for one request; a try takes two at most."""
@@ -58,9 +58,9 @@ class Account:
     external_url: str = ""
     """Where Twilio reaches this receiver; empty: nowhere, so no callbacks are asked for."""
 
-    def callback(self, path: str, notification_id: str) -> str:
+    def callback(self, path: str, name: str) -> str:
         """The public URL that Twilio calls back, or nothing."""
-        return f"{self.external_url}{path}?{urlencode({'notification': notification_id})}" if self.external_url else ""
+        return f"{self.external_url}{path}?{urlencode({'notification': name})}" if self.external_url else ""
 
     @property
     def secrets(self) -> tuple[str, str]:

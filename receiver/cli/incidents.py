@@ -114,7 +114,12 @@ def _print_incident(incident: dict[str, Any]) -> None:
 
 
 def acknowledge(
-    id: Id,  # noqa: A002
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ID…", help="Numbers (12 or #12), or one id.", autocompletion=completion.incidents),
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All that are open at --level, and no others.")] = False,
+    level: Annotated[int | None, typer.Option(min=1, max=4, help="With --all.", show_default=False)] = None,
     hold: Annotated[str, typer.Option("--for", help="How long it holds, such as 2h.", show_default=False)] = "",
     by: By = "",
     note: NoteText = "",
@@ -122,8 +127,38 @@ def acknowledge(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Take an incident: paging stops."""
-    _act("acknowledge", id, {"by": by, "note": note, "hold": hold}, url, token, json)
+    """Take incidents: paging stops. Of several, the answer lists which were taken."""
+    said = {"by": by, "note": note, "hold": hold}
+    names = ids or []
+    if all_ != (level is not None) or all_ == bool(names):
+        fail("tocsin acknowledge: name incidents (tocsin acknowledge 12 13), or a level: --all --level 3", 2)
+    if len(names) == 1:
+        _act("acknowledge", names[0], said, url, token, json)
+        return
+    which = {"level": level} if all_ else {"incidents": [_number(each) for each in names]}
+    body = which | {name: value for name, value in said.items() if value}
+    _say_taken(call("POST", url, token, "/incidents/acknowledge", body=body), json)
+
+
+def _number(name: str) -> int:
+    digits = name.removeprefix("#")
+    if not (digits.isascii() and digits.isdigit()):
+        fail(f"tocsin acknowledge: {name!r} is no number; several incidents are named by their numbers (12 13 14)", 2)
+    return int(digits)
+
+
+def _say_taken(found: dict[str, Any], json: bool) -> None:
+    """The list of what was taken, and of what was not: then it ends with 1."""
+    if json:
+        print_json(found)
+    else:
+        console.print(f"acknowledged: {', '.join(f'#{each}' for each in found['taken']) or 'none'}", soft_wrap=True)
+        for each in found["not_taken"]:
+            console.print(f"not taken: #{each['number']}: {each['reason']}", markup=False, soft_wrap=True)
+        if found["lost"]:
+            console.print(f"could not be stored: {found['lost']}")
+    if found["not_taken"] or found["lost"]:
+        raise typer.Exit(1)
 
 
 def resolve(
@@ -159,9 +194,7 @@ def note(
 def declare(
     type: Annotated[  # noqa: A002
         str,
-        typer.Argument(
-            help="An incident type or rule of the policy.", autocompletion=completion.types
-        ),
+        typer.Argument(help="An incident type or rule of the policy.", autocompletion=completion.types),
     ],
     level: Annotated[int | None, typer.Option(help="1 to 4; left out: the type's.", show_default=False)] = None,
     title: Annotated[str, typer.Option(help="One line.", show_default=False)] = "",

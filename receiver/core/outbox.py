@@ -1,12 +1,13 @@
-"""Storms: when a first page may go out alone, and when it waits for its bundle.
+"""Storms: when a page may go out alone, and when it waits for its bundle.
 
-The first twenty first pages a minute to one recipient (or as many as the channel's `rate_limit` says)
-leave at once, at each level for itself; those beyond wait, 30 s at most, and leave as one message that
-names every incident. Escalations and fallbacks never wait. PagerDuty and webhooks take single events
-only (each with a key of its own to close it by), so nothing is bundled there.
+The first twenty pages a minute to one recipient (or as many as the channel's `rate_limit` says) leave at once, at each
+level for itself; those beyond wait, 30 s at most, and leave as one message that names every incident. It makes no
+difference why people are paged: a thousand incidents that opened within a minute escalate, repeat and fall back within
+a minute too. PagerDuty and webhooks take single events only (each with a key of its own to close it by), so nothing is
+bundled there.
 
-First pages are counted when they are planned, so that a storm writes each of them once; news, which only a
-channel's `rate_limit` holds back, when it is due.
+Pages are counted when they are planned, so that a storm writes each of them once; news, which only a channel's
+`rate_limit` holds back, when it is due.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,17 +15,16 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from receiver.core.model import Instant, Kind, Notification, Reason
+from receiver.core.model import Instant, Kind, Notification
 from receiver.core.plan import Book
 from rules.policy import MINUTE, SECOND, Micros, RateLimit
 
 STORM_LIMIT = RateLimit(20, Micros(MINUTE))
 BUNDLE_WAIT = 30 * SECOND
-FIRST_PAGES = frozenset({Reason.OPENED, Reason.RECURRED})
 
 
 class Lane(Struct, frozen=True, order=True):
-    """What is counted together: one recipient on one channel; first pages by level, news under level 0."""
+    """What is counted together: one recipient on one channel; pages by level, news under level 0."""
 
     channel: str
     recipient: str
@@ -50,17 +50,17 @@ class Allotment(Struct, frozen=True):
 
 def lane(notification: Notification) -> Lane:
     """The lane that a notification is counted in."""
-    return Lane(notification.channel, notification.recipient, notification.level if is_first(notification) else 0)
+    return Lane(notification.channel, notification.recipient, notification.level if is_page(notification) else 0)
 
 
 def counted_when_planned(planned: Iterable[Notification], book: Book) -> list[Notification]:
-    """The first pages that a storm may hold back."""
-    return [each for each in planned if each.due_at is not None and is_first(each) and _is_limited(each, book)]
+    """The pages that a storm may hold back."""
+    return [each for each in planned if each.due_at is not None and is_page(each) and _is_limited(each, book)]
 
 
 def counted_when_due(due: Iterable[Notification], book: Book) -> list[Notification]:
     """The news that a rate limit may hold back."""
-    return [each for each in due if not is_first(each) and _is_limited(each, book)]
+    return [each for each in due if not is_page(each) and _is_limited(each, book)]
 
 
 def bundle(due: Iterable[Notification]) -> list[tuple[Notification, ...]]:
@@ -89,18 +89,18 @@ def allot(counted: Iterable[Notification], buckets: Mapping[Lane, Bucket], now: 
     return Allotment(tuple(send), tuple(wait), after)
 
 
-def is_first(notification: Notification) -> bool:
-    """Whether it is the page of an incident that opened or recurred."""
-    return notification.kind is Kind.PAGE and notification.reason in FIRST_PAGES
+def is_page(notification: Notification) -> bool:
+    """Whether it wakes somebody."""
+    return notification.kind is Kind.PAGE
 
 
 def _is_limited(notification: Notification, book: Book) -> bool:
     if book.channel_type(notification.channel) in {"pagerduty", "webhook"}:
         return False
-    if is_first(notification):
+    if is_page(notification):
         return True
     channel = book.channel(notification.channel)
-    return notification.kind is not Kind.PAGE and channel is not None and channel.rate_limit is not None
+    return channel is not None and channel.rate_limit is not None
 
 
 def _limit(notification: Notification, book: Book) -> RateLimit:
@@ -120,8 +120,8 @@ def _take(bucket: Bucket | None, limit: RateLimit, now: Instant) -> tuple[Bucket
 
 
 def _defer(notification: Notification, bucket: Bucket, limit: RateLimit, now: Instant) -> tuple[Bucket, Notification]:
-    """First pages wait for the bundle; news waits for credit."""
-    if not is_first(notification):
+    """Pages wait for the bundle; news waits for credit."""
+    if not is_page(notification):
         due_at = Instant(now + limit.per // limit.count - bucket.credit)
         return bucket, replace(notification, due_at=due_at)
     leaving = bucket.bundle_at if bucket.bundle_at is not None and bucket.bundle_at > now else None

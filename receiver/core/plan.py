@@ -101,7 +101,8 @@ class Playbook:
 
     def nearest_kind(self, name: str) -> str:
         """The incident type or rule whose name is nearest to what somebody wrote; empty: none is near."""
-        names = {kind.name.lower(): kind.name for kind in (*self.policy.rules, *self.policy.incident_types)}
+        known = [*(rule.name for rule in self.policy.rules), *(kind.name for kind in self.policy.incident_types)]
+        names = {each.lower(): each for each in known}
         return next((names[near] for near in get_close_matches(name.lower(), names, 1)), "")
 
     def plan(self, incident: Incident) -> Plan:

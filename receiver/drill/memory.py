@@ -119,6 +119,13 @@ class MemoryStore:
         """The lanes' buckets."""
         return {lane: self.stored_buckets[lane] for lane in lanes if lane in self.stored_buckets}
 
+    def keep_bundles(self, bundles: Mapping[str, Sequence[str]]) -> None:
+        """Nobody answers a message here."""
+
+    def bundle(self, name: str) -> list[str]:  # noqa: ARG002 - nobody asks from outside
+        """No message is found again by its name."""
+        return []
+
     def save_buckets(self, buckets: Mapping[Lane, Bucket]) -> None:
         """Store buckets."""
         self.stored_buckets.update(buckets)

@@ -3,7 +3,7 @@
 All other modules here read a Case, never an incident, so that nothing gets past `plain`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -231,6 +231,16 @@ def web_address(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or len(url) > URL:
         return ""
     return url if url.isprintable() and not any(char in ' "<>|' for char in url) else ""
+
+
+MOST_RUNS = 6
+"""Runs of numbers that a title or an SMS names."""
+
+
+def brief(of: Collection[int]) -> str:
+    """Incident numbers in few characters: ``#12-#31, #40``, or where that is long ``between #12 and #1999``."""
+    told = numbers(of)
+    return told if told.count(",") < MOST_RUNS else f"between #{min(of)} and #{max(of)}"
 
 
 def numbers(of: Iterable[int]) -> str:

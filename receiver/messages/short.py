@@ -3,7 +3,7 @@
 import re
 
 from receiver.core.model import State
-from receiver.messages.case import Case, numbers
+from receiver.messages.case import Case, brief
 from receiver.messages.message import SHORT_LIMIT
 from receiver.messages.plain import cut
 
@@ -29,12 +29,13 @@ def short(case: Case, label: str, by: str, *, replies: bool) -> str:
     return fit(f"{begin}{f' by {by}' if by else ''}:", case.title, _tail(case, replies=replies))
 
 
-def short_bundle(cases: list[Case], *, replies: bool) -> str:
-    """Several incidents for an SMS."""
-    told = numbers(case.incident.number for case in cases)
+def short_bundle(cases: list[Case], link: str, *, replies: bool) -> str:
+    """Several incidents for an SMS. `link` acknowledges all of them; empty: there is none."""
+    told = brief([case.incident.number for case in cases])
     begin = f"{'EXERCISE ' if all(case.incident.exercise for case in cases) else ''}T {len(cases)} incidents"
-    how = "reply ACK and the number" if replies else cases[0].page_url.rpartition("/")[0]
-    return fit(f"{begin} {cases[0].level.name.upper()} {told}:", cases[0].title, f"Ack each: {how}" if how else "")
+    elsewhere = link or ("" if replies else cases[0].page_url.rpartition("/")[0])
+    how = " or ".join(filter(None, ("reply ACK ALL, ACK 12 for one" if replies else "", elsewhere)))
+    return fit(f"{begin} {cases[0].level.name.upper()} {told}:", cases[0].title, f"To ack: {how}" if how else "")
 
 
 def fit(begin: str, title: str, tail: str) -> str:
@@ -42,6 +43,8 @@ def fit(begin: str, title: str, tail: str) -> str:
     begin, title, tail = (part.translate(_TYPEWRITER) for part in (begin, title, tail))
     limit = SHORT_LIMIT if (begin + title + tail).isascii() else UNICODE_LIMIT
     room = limit - len(begin) - len(tail) - len(" . ") - len("...")
+    if title and room <= 0:
+        return fit(begin, "", tail)
     middle = f"{cut(title, room).translate(_TYPEWRITER).rstrip('.')}." if room > 0 else ""
     return " ".join(filter(None, (begin, middle, tail)))[:limit]
 

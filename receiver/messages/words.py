@@ -5,13 +5,14 @@ own words go out, and say so. A template in Jinja2 is filled by another process,
 `Words.render` on an event loop.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from receiver.core.model import Incident, Instant, Kind, Notification, Reason, Recovery, State
 from receiver.core.plan import Book
-from receiver.messages.case import Case, name, numbers
+from receiver.messages.case import Case, brief, name, numbers
 from receiver.messages.letter import CALM, COLOURS, Letter, Row, as_html, as_text
 from receiver.messages.message import Message, Picture
 from receiver.messages.notices import as_message
@@ -48,6 +49,10 @@ class Told(Protocol):
         """Usually one; several when they were bundled."""
 
     @property
+    def name(self) -> str:
+        """What an answer calls it: the notification's id, or the bundle's name."""
+
+    @property
     def book(self) -> Book:
         """For the words: the version the (first) incident runs under, and the current one."""
 
@@ -60,25 +65,27 @@ class Words:
     installation: str = ""
     sms_replies: bool = True
     """Whether an answer to an SMS reaches us."""
-    ack_url: Callable[[Incident, Notification], str] | None = None
-    """Gives a notification's own link to acknowledge by."""
+    ack_url: Callable[[Incident, str], str] | None = None
+    """Gives a message's own link to acknowledge by: (first) incident, and the message's name."""
 
     def render(self, delivery: Told, now: Instant, picture: Picture | None = None) -> Message:
         """The message for one delivery, as things are now. `picture`: of the incident's signals; bundles have none."""
         cases = [self.case(incident, delivery.book, now) for _, incident in delivery.items]
         if len(cases) > 1:
-            return self._bundle(cases)
-        notification, incident = delivery.items[0]
+            return self._bundle(delivery, cases)
+        notification, _ = delivery.items[0]
         if notification.kind is Kind.EXTERNAL:
             return as_message(notification)
-        case = replace(cases[0], ack_url=self._link(notification, incident, delivery.book))
+        case = replace(cases[0], ack_url=self._link(delivery))
         return self._single(notification, case, picture)
 
-    def _link(self, notification: Notification, incident: Incident, book: Book) -> str:
+    def _link(self, delivery: Told) -> str:
         """Only on pages, and only where it comes to one person's eyes: a link acts without asking who follows it."""
-        if self.ack_url is None or notification.kind is not Kind.PAGE or incident.state is not State.OPEN:
+        notification, first = delivery.items[0]
+        is_open = any(incident.state is State.OPEN for _, incident in delivery.items)
+        if self.ack_url is None or notification.kind is not Kind.PAGE or not is_open:
             return ""
-        return self.ack_url(incident, notification) if book.channel_type(notification.channel) in LINKED else ""
+        return self.ack_url(first, delivery.name) if delivery.book.channel_type(notification.channel) in LINKED else ""
 
     def case(self, incident: Incident, book: Book, now: Instant) -> Case:
         """The incident as words see it."""
@@ -109,14 +116,16 @@ class Words:
             picture=picture,
         )
 
-    def _bundle(self, cases: list[Case]) -> Message:
-        letter = _bundle_letter(cases, f"{self.external_url.rstrip('/')}/" if self.external_url else "")
+    def _bundle(self, delivery: Told, cases: list[Case]) -> Message:
+        console = f"{self.external_url.rstrip('/')}/" if self.external_url else ""
+        link = self._link(delivery)
+        letter = _bundle_letter([notification for notification, _ in delivery.items], cases, console, link)
         worst = max(case.incident.level for case in cases)
         return Message(
             subject=letter.subject,
             text=as_text(letter),
             html=as_html(letter),
-            short=short_bundle(cases, replies=self.sms_replies),
+            short=short_bundle(cases, link, replies=self.sms_replies),
             speech=sayable(f"Tocsin here. {letter.title}. {letter.lead} The first is: {cases[0].title}."),
             headline=letter.subject,
             facts=letter.facts,
@@ -243,10 +252,10 @@ def _paragraphs(letter: Letter) -> tuple[str, ...]:
     return tuple(part for part in parts if part)
 
 
-def _bundle_letter(cases: list[Case], console: str) -> Letter:
+def _bundle_letter(notifications: Sequence[Notification], cases: list[Case], console: str, link: str) -> Letter:
     worst = max(cases, key=lambda case: case.incident.level)
-    told = numbers(case.incident.number for case in cases)
-    title = f"{len(cases)} incidents: {told}"
+    of = [case.incident.number for case in cases]
+    title = f"{len(cases)} incidents: {brief(of)}"
     exercise = all(case.incident.exercise for case in cases)
     due = min(case.incident.response_due_at for case in cases)
     rows = [
@@ -261,13 +270,27 @@ def _bundle_letter(cases: list[Case], console: str) -> Letter:
         label="",
         number="",
         title=title,
-        lead=f"So many opened at once that they come as one message. Acknowledge each, the first by {worst.time(due)}.",
-        button=("Open the console", console) if console else None,
-        command="To acknowledge one: tocsin acknowledge NUMBER",
-        facts=(("Level", f"{worst.incident.level} {worst.level.name}"), ("Incidents", told)),
+        lead=f"{_why_together(notifications)} Acknowledge each, the first by {worst.time(due)}.",
+        button=(f"Acknowledge these {len(cases)}", link)
+        if link
+        else ("Open the console", console)
+        if console
+        else None,
+        command="To acknowledge some: tocsin acknowledge NUMBER NUMBER …",
+        facts=(("Level", f"{worst.incident.level} {worst.level.name}"), ("Incidents", numbers(of))),
         links=(("Console", console),) if console else (),
         rows=rows,
         more=max(0, len(cases) - ROWS),
+    )
+
+
+def _why_together(notifications: Sequence[Notification]) -> str:
+    """So many pages at once; and why people are paged, where it is not that all of them opened."""
+    reasons = Counter(label(each).lower() or "opened" for each in notifications)
+    if set(reasons) == {"opened"}:
+        return "So many opened at once that they come as one message."
+    return (
+        f"So many pages at once that they come as one message: {', '.join(f'{n} {why}' for why, n in reasons.items())}."
     )
 
 

@@ -12,8 +12,8 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from receiver.messages import PICTURE_ID, Message, line
-from rules.placeholders import UNKNOWN
 from receiver.reports.report import Part, Report, Section, Table
+from rules.placeholders import UNKNOWN
 
 Format = Literal["md", "html", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from receiver.core.model import Fact
 from receiver.messages.case import name
 from receiver.messages.placeholders import values
-from rules.placeholders import UNKNOWN
 from receiver.messages.plain import line, plain
 from receiver.messages.timeline import sentence
 from receiver.messages.times import duration, stamp
@@ -17,6 +16,7 @@ from receiver.reports.dossier import Dossier
 from receiver.reports.exhibits import exhibits
 from receiver.reports.report import Field, counted
 from receiver.reports.steps import done_steps, links
+from rules.placeholders import UNKNOWN
 from rules.policy import TimedActions
 
 SYSTEM_LABELS = ("system", "service", "job", "namespace", "cluster", "instance")

@@ -26,6 +26,7 @@ _alert = msgspec.json.Decoder(Alert).decode
 _words = msgspec.json.Decoder(dict[str, str]).decode
 _canary = msgspec.json.Decoder(Canary).decode
 _loaded_rules = msgspec.json.Decoder(LoadedRules).decode
+_ids = msgspec.json.Decoder(list[str]).decode
 
 INCIDENT_COLUMNS = tuple(schema.incidents.columns.keys())
 INCIDENT_CHANGES = INCIDENT_COLUMNS[INCIDENT_COLUMNS.index("open_key") :]
@@ -157,6 +158,11 @@ def read_canary(value: str) -> Canary:
 def read_loaded_rules(value: str) -> LoadedRules:
     """What is known of the rules, as `to_json` wrote it."""
     return _read_json(_loaded_rules, value, "which rules were heard of")
+
+
+def read_ids(value: str) -> list[str]:
+    """A list of ids, as `to_json` wrote it."""
+    return _read_json(_ids, value, "a bundle")
 
 
 def read_entry(row: Row[Any]) -> Entry:

@@ -18,6 +18,7 @@ from receiver.store.database import Database
 from receiver.store.overview import Overview
 from receiver.store.search import with_words
 from receiver.store.session import Session
+from receiver.store.statements import BUNDLE, NOTIFICATIONS
 from receiver.store.statistics import Tally, tallies
 
 LIMIT = 50
@@ -45,6 +46,12 @@ WHERE incidents.state IN ('open', 'acknowledged', 'resolved') AND alerts.firing
 _HELD = """
 SELECT incidents.id, incidents.key, alerts.doc, alerts.held_source
 FROM alerts JOIN incidents ON alerts.incident_id = incidents.id WHERE alerts.held_until IS NOT NULL
+"""
+_ANSWERABLE = """
+SELECT n.* FROM incidents i JOIN notifications n ON n.incident_id = i.id
+WHERE i.state = 'open' AND n.status = 'delivered' AND n.recipient = :recipient AND n.kind = 'page'
+  AND n.done_at <= :until
+ORDER BY i.number, n.sequence
 """
 _OVERDUE = "SELECT count(*) AS incidents, min(due_at) AS oldest FROM incidents WHERE due_at < :now"
 
@@ -89,6 +96,13 @@ class Reads:
     def by_number(self, number: int) -> Incident | None:
         """The incident of that number (``#12``)."""
         return self._one(schema.incidents.c.number == number)
+
+    def by_numbers(self, numbers: Sequence[int]) -> list[Incident]:
+        """The incidents of these numbers, in order."""
+        columns = schema.incidents.c
+        query = select(columns.id, columns.doc).where(columns.number.in_(numbers)).order_by(columns.number)
+        with self._database.read() as connection:
+            return [codec.read_incident(row.doc, row.id) for row in connection.execute(query)]
 
     def incidents(  # noqa: PLR0913 - each is one filter of the list, all by name
         self,
@@ -189,6 +203,21 @@ class Reads:
                 "SELECT * FROM notifications WHERE incident_id = :id ORDER BY sequence", id=incident_id
             )
         return [codec.read_notification(row) for row in rows]
+
+    def message(self, name: str) -> list[Notification]:
+        """The notifications of one message, by a notification's id or a bundle's name, in the order it names them."""
+        with self._database.read() as connection:
+            session = Session(connection)
+            bundles = session.rows(BUNDLE, name=name)
+            ids = codec.read_ids(bundles[0].notifications) if bundles else [name]
+            found = {row.id: codec.read_notification(row) for row in session.rows(NOTIFICATIONS, ids=ids)}
+        return [found[each] for each in ids if each in found]
+
+    def answerable(self, recipient: str, until: Instant) -> list[Notification]:
+        """The last page that each open incident has sent to a recipient by then, by whatever channel."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(_ANSWERABLE, recipient=recipient, until=until)
+        return list({row.incident_id: codec.read_notification(row) for row in rows}.values())
 
     def policy(self, digest: str) -> bytes | None:
         """A policy version's document (`rules.stored.parse`)."""

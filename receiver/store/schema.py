@@ -145,6 +145,16 @@ buckets = Table(
     Column("bundle_at", BigInteger),
 )
 
+# What left together in one message: whoever answers it takes exactly that. Forgotten with the first's incident.
+bundles = Table(
+    "bundles",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _required("incident_id"),
+    _required("notifications"),
+    Index("bundles_by_incident", "incident_id"),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -105,6 +105,7 @@ FORGET = tuple(
         ("alerts", "held_source IS NULL AND incident_id"),
         ("notifications", "incident_id"),
         ("entries", "incident_id"),
+        ("bundles", "incident_id"),
         ("incidents", "id"),
     )
 )
@@ -164,6 +165,9 @@ ON CONFLICT (lane) DO UPDATE SET credit = excluded.credit, at = excluded.at, bun
 """
 
 BUCKETS = "SELECT * FROM buckets WHERE lane = ANY(:lanes) ORDER BY lane FOR UPDATE"
+
+KEEP_BUNDLE = "INSERT INTO bundles (name, incident_id, notifications) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+BUNDLE = "SELECT notifications FROM bundles WHERE name = :name"
 
 BEGIN_INQUIRY = "INSERT INTO inquiries (incident_id) VALUES (?) ON CONFLICT DO NOTHING"
 END_INQUIRY = "DELETE FROM inquiries WHERE incident_id = ?"

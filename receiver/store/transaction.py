@@ -112,6 +112,16 @@ class SqlTransaction:
         rows = self._session.rows(statements.BUCKETS, lanes=list(names))
         return {names[row.lane]: Bucket(row.credit, row.at, row.bundle_at) for row in rows}
 
+    def keep_bundles(self, bundles: Mapping[str, Sequence[str]]) -> None:
+        """Remember which notifications leave in a message: the bundle's name → their ids."""
+        rows = [(name, ids[0].rpartition("-")[0], codec.to_json(ids)) for name, ids in bundles.items()]
+        self._session.write(statements.KEEP_BUNDLE, rows)
+
+    def bundle(self, name: str) -> list[str]:
+        """Ids of the notifications that left in the bundle of that name, in its order. Empty: there is none."""
+        rows = self._session.rows(statements.BUNDLE, name=name)
+        return codec.read_ids(rows[0].notifications) if rows else []
+
     def save_buckets(self, buckets: Mapping[Lane, Bucket]) -> None:
         """Store buckets."""
         rows = [(codec.lane_name(lane), each.credit, each.at, each.bundle_at) for lane, each in buckets.items()]

@@ -5,13 +5,13 @@ them to paths, and the OpenAPI document is made of the same table. Rules: reads 
 thread; actions become requests to the desk, and what the core refuses is answered 409 with what is true now.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from secrets import token_hex
 from typing import Any, TypeVar
 
 from receiver.core.classify import incident_key
 from receiver.core.events import Acknowledge, Action, Change, Declare, Escalate, Note, Replan, Resolve, Update
-from receiver.core.model import Incident
+from receiver.core.model import Incident, State
 from receiver.core.plan import Book, Playbook
 from receiver.desk import Desk
 from receiver.requests import Asked, ForIncident
@@ -19,6 +19,7 @@ from receiver.store import Reads
 from receiver.web import bodies, shapes, views
 from receiver.web.call import Call
 from receiver.web.problems import Problem
+from receiver.web.several import act_on_several
 from rules.durations import parse as duration
 from rules.stored import parse
 
@@ -122,6 +123,28 @@ class Api:
         said = call.said
         hold = None if said.hold is None else duration(said.hold)
         return await self.act(call, Acknowledge(call.by(said.by), said.note, hold, said.state))
+
+    async def acknowledge_several(self, call: Call[bodies.AcknowledgeSeveralBody]) -> shapes.TakenView:
+        """Take several incidents; the answer lists which were taken and which were not."""
+        said = call.said
+        found = await self._desk.read(self._several, said)
+        hold = None if said.hold is None else duration(said.hold)
+        action = Acknowledge(call.by(said.by), said.note, hold, State.OPEN if said.incidents is None else None)
+        taken = await act_on_several(self._desk, [(each.id, action) for each in found], call.caller.origin)
+        unknown = set(said.incidents or ()) - {each.number for each in found}
+        return views.show_taken(taken, unknown)
+
+    def _several(self, said: bodies.AcknowledgeSeveralBody) -> Sequence[Incident]:
+        """The incidents that a request is about; on the readers' thread."""
+        if said.incidents is not None:
+            return self._reads.by_numbers(said.incidents)
+        found, cursor = self._reads.incidents(state={State.OPEN}, level=said.level, limit=bodies.MOST_NAMED)
+        while cursor is not None:
+            more, cursor = self._reads.incidents(
+                state={State.OPEN}, level=said.level, limit=bodies.MOST_NAMED, cursor=cursor
+            )
+            found += more
+        return found
 
     async def resolve(self, call: Call[bodies.ResolveBody]) -> shapes.IncidentView:
         """Say that it is over."""

@@ -60,6 +60,17 @@ SOMETHING: dict[str, Any] = {"pattern": r"[^\s\x00]"}
 
 SAID: dict[str, Any] = {"anyOf": [{"properties": {each: SOMETHING}, "required": [each]} for each in ("text", "note")]}
 
+MOST_NAMED = 1000
+"""Incidents that one request may name."""
+
+EITHER: dict[str, Any] = {
+    "oneOf": [
+        {"properties": {one: {"not": {"type": "null"}}, other: {"type": "null"}}, "required": [one]}
+        for one, other in (("incidents", "level"), ("level", "incidents"))
+    ]
+}
+
+Number = Annotated[int, Field(ge=1, lt=10**9), BeforeValidator(_whole)]
 Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_clean)]
 Text = Annotated[str, StringConstraints(max_length=TEXT_LIMIT), AfterValidator(_clean)]
 Needed = Annotated[str, Field(min_length=1, json_schema_extra=SOMETHING), BeforeValidator(_cleaned)]
@@ -106,6 +117,26 @@ class AcknowledgeBody(Action):
 
     hold: Duration | None = None
     """How long the acknowledgement holds without activity; left out: the level's response time."""
+
+
+class AcknowledgeSeveralBody(Body):
+    """Take several incidents: either those of `incidents`, or all that are open at `level`."""
+
+    model_config = ConfigDict(json_schema_extra=EITHER)
+
+    incidents: Annotated[list[Number], Field(min_length=1, max_length=MOST_NAMED)] | None = None
+    """By their numbers."""
+    level: Level | None = None
+    """Exactly this level. What opens after the request was read is not taken."""
+    note: Text = ""
+    hold: Duration | None = None
+    """How long the acknowledgements hold without activity; left out: the levels' response times."""
+
+    @model_validator(mode="after")
+    def _say_which(self) -> Self:
+        if (self.incidents is None) == (self.level is None):
+            raise ValueError("say either `incidents` or `level`")
+        return self
 
 
 class EscalateBody(Action):

@@ -1,9 +1,9 @@
 """`/act/…`: acknowledging by a link in a mail or an SMS, without logging in.
 
-A link is good for one thing (to acknowledge), for one notification, for a day; whoever has it may, as whoever reads
-the mail may. Rules: a GET only shows a page (mail scanners follow links), a POST acts; a link that answers what is
-over, or what somebody has already, changes nothing and says how it stands. The seal is made with the key that signs
-sessions, so no link can be guessed or turned into another.
+A link is good for one thing (to acknowledge), for one message, for a day; whoever has it may, as whoever reads the mail
+may. A message of several incidents has one link, for exactly those. Rules: a GET only shows a page (mail scanners
+follow links), a POST acts; a link that answers what is over, or what somebody has already, changes nothing and says how
+it stands. The seal is made with the key that signs sessions, so no link can be guessed or turned into another.
 """
 
 import re
@@ -15,7 +15,7 @@ from receiver.core.events import Acknowledge
 from receiver.core.model import Incident, Notification, State
 from receiver.web.access import refuse_other_sites
 from receiver.web.body import read_body
-from receiver.web.callbacks.desk import CallbackDesk, stands
+from receiver.web.callbacks.desk import LATER, CallbackDesk, stands
 from receiver.web.console.frame import draw
 from receiver.web.problems import Handler
 from receiver.web.sessions import Sessions
@@ -25,7 +25,8 @@ from rules.policy import HOUR
 LASTS = 24 * HOUR
 
 PURPOSE = "acknowledge"
-_TOKEN = re.compile(r"(\d{1,9})-(\d{1,9})-([0-9a-f]{32})", re.ASCII)
+_TOKEN = re.compile(r"(\d{1,9})-(\d{1,9}(?:-\d{1,18})?)-([0-9a-f]{32})", re.ASCII)
+"""Number of the (first) incident, the rest of the message's name, and the seal on that name."""
 
 
 class Links:
@@ -35,12 +36,15 @@ class Links:
         self._signing = signing
         self._external_url = external_url
 
-    def url(self, incident: Incident, notification: Notification) -> str:
-        """Where this notification's reader may acknowledge; empty where nobody can reach us."""
+    def url(self, incident: Incident, name: str) -> str:
+        """Where the reader of the message of that name may acknowledge; empty where nobody can reach us.
+
+        `incident`: what the message is about, the first where it is a bundle.
+        """
         if not self._external_url:
             return ""
-        seal = self._signing.seal(PURPOSE, notification.id)
-        return f"{self._external_url}/act/{incident.number}-{notification.sequence}-{seal}"
+        rest = name.removeprefix(f"{incident.id}-")
+        return f"{self._external_url}/act/{incident.number}-{rest}-{self._signing.seal(PURPOSE, name)}"
 
 
 class LinkPages:
@@ -60,7 +64,9 @@ class LinkPages:
         found = await self._read(request.match_info["token"])
         if found is None:
             return self._page(None, status=404)
-        incident, _ = found
+        incident, pages = found
+        if len(pages) > 1:
+            return self._page(incident, pages=len(pages), asks=True)
         is_open = incident.state is State.OPEN
         return self._page(incident, "" if is_open else stands(incident), asks=is_open)
 
@@ -71,30 +77,37 @@ class LinkPages:
         found = await self._read(request.match_info["token"])
         if found is None:
             return self._page(None, status=404)
-        incident, notification = found
-        who = notification.recipient
+        incident, pages = found
+        who = pages[0].recipient
         origin = Origin(who, "link", self._access.address(request))
-        action = Acknowledge(who, "by link", expects=State.OPEN, answers=notification.page or None)
-        outcome = await self._desk.act(incident.id, action, origin)
+        if len(pages) > 1:
+            answer = await self._desk.answer(pages, origin, lambda page: _acknowledge(who, page))
+            words = " ".join(answer.words("Acknowledged")) if answer else LATER
+            return self._page(incident, words, 200 if answer and answer.done else 409, pages=len(pages))
+        outcome = await self._desk.act(incident.id, _acknowledge(who, pages[0]), origin)
         return self._page(outcome.incident or incident, outcome.words, status=200 if outcome.done else 409)
 
     def _page(
-        self, incident: Incident | None, said: str = "", status: int = 200, *, asks: bool = False
+        self, incident: Incident | None, said: str = "", status: int = 200, *, pages: int = 1, asks: bool = False
     ) -> web.Response:
-        """How the incident stands; None: the link is over."""
+        """How the incident stands (`pages`: the first of so many); None: the link is over."""
         now = self._desk.desk.clock()
-        return draw("link.html", now, status, incident=incident, said=said, asks=asks)
+        return draw("link.html", now, status, incident=incident, said=said, pages=pages, asks=asks)
 
-    async def _read(self, token: str) -> tuple[Incident, Notification] | None:
-        """What a link is about; None: it is none of ours, or over."""
+    async def _read(self, token: str) -> tuple[Incident, list[Notification]] | None:
+        """What a link is about, the first incident and all pages; None: it is none of ours, or over."""
         parts = _TOKEN.fullmatch(token)
         incident = await self._desk.by_number(int(parts[1])) if parts else None
         if parts is None or incident is None:
             return None
-        notification_id = f"{incident.id}-{int(parts[2])}"
-        if not self._signing.is_sealed(PURPOSE, notification_id, parts[3]):
+        name = f"{incident.id}-{parts[2]}"
+        if not self._signing.is_sealed(PURPOSE, name, parts[3]):
             return None
-        notification = await self._desk.notification(notification_id)
-        if notification is None or notification.created_at + LASTS <= self._desk.desk.clock():
+        pages = await self._desk.message(name)
+        if not pages or pages[0].created_at + LASTS <= self._desk.desk.clock():
             return None
-        return incident, notification
+        return incident, pages
+
+
+def _acknowledge(who: str, page: Notification) -> Acknowledge:
+    return Acknowledge(who, "by link", expects=State.OPEN, answers=page.page or None)

@@ -22,6 +22,14 @@ def endpoints(api: Api, reporter: Reporter) -> tuple[Endpoint[Any], ...]:
     return (
         Endpoint("GET", "/incidents", view, bodies.ListQuery, shapes.IncidentsView, api.list),
         Endpoint("POST", "/incidents", responder, bodies.DeclareBody, incident, api.declare, status=201),
+        Endpoint(
+            "POST",
+            "/incidents/acknowledge",
+            responder,
+            bodies.AcknowledgeSeveralBody,
+            shapes.TakenView,
+            api.acknowledge_several,
+        ),
         Endpoint("GET", one, view, bodies.Nothing, incident, api.show),
         Endpoint("PATCH", one, responder, bodies.ChangeBody, incident, api.change),
         Endpoint("POST", f"{one}/acknowledge", responder, bodies.AcknowledgeBody, incident, api.acknowledge),

@@ -41,6 +41,23 @@ class AlertView(View):
     generator_url: str
 
 
+class NotTakenView(View):
+    """An incident that a request for several did not change."""
+
+    number: int
+    reason: str
+
+
+class TakenView(View):
+    """What a request for several incidents came to."""
+
+    taken: list[int]
+    """Numbers, in order."""
+    not_taken: list[NotTakenView]
+    lost: int
+    """Of so many nothing is known: they could not be stored."""
+
+
 class EscalationView(View):
     """How far the escalation is."""
 

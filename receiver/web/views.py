@@ -1,6 +1,6 @@
 """From the core's data to the API's shapes. Instants leave here as RFC 3339 in UTC, secrets not at all."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -9,6 +9,7 @@ from receiver.core.model import Alert, Entry, Incident, Instant, Notification, W
 from receiver.core.plan import Playbook
 from receiver.messages.timeline import sentence
 from receiver.reports import Held
+from receiver.web.several import Taken
 from receiver.web.shapes import (
     AlertView,
     ChannelView,
@@ -20,9 +21,11 @@ from receiver.web.shapes import (
     IncidentView,
     LevelView,
     NotificationView,
+    NotTakenView,
     PolicyView,
     RoleView,
     ScaleView,
+    TakenView,
 )
 from rules.policy import SECOND, Channel, Duty
 
@@ -230,4 +233,14 @@ def _public(recipient: str) -> str:
     parts = urlsplit(recipient)
     return (
         f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…" if parts.path.strip("/") or parts.query else recipient
+    )
+
+
+def show_taken(taken: Taken, unknown: Collection[int]) -> TakenView:
+    """What a request for several came to; `unknown`: numbers that no incident has."""
+    refused = {incident.number: why for incident, why in taken.refused} | dict.fromkeys(unknown, "there is none")
+    return TakenView(
+        taken=sorted(incident.number for incident in taken.done),
+        not_taken=[NotTakenView(number=number, reason=refused[number]) for number in sorted(refused)],
+        lost=taken.lost,
     )

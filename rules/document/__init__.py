@@ -81,7 +81,8 @@ class Document(Section):
 
     signals: dict[SignalName, answered.SignalSpec] = Field({}, description="Where the conditions' metrics come from.")
     fallback: tuple[ChannelNameOrType, ...] | None = Field(
-        None, description="Who is tried when a page reaches nobody, in order: channels, or types for all channels of the type."
+        None,
+        description="Who is tried when a page reaches nobody, in order: channels, or types for all of a type.",
     )
     retention: Duration | None = Field(None, description="How long closed incidents are kept; left out: for ever.")
     default_severity: LevelNumber | None = Field(None, description="The level of alerts that say none (3).")

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 from rules.placeholders import TemplateError
 
@@ -53,7 +54,7 @@ class _Renderer:
             answer = self._ask({"text": text, "filling": dict(filling), "seconds": seconds, "limit": OUTPUT_LIMIT})
             if "filled" in answer:
                 return str(answer["filled"])
-            error = TemplateError(answer["error"], answer.get("line", 1))
+            error = TemplateError(str(answer["error"]), answer.get("line", 1))
             if answer.get("beyond"):
                 if len(self._beyond) >= REMEMBERED:
                     self._beyond.clear()
@@ -67,7 +68,7 @@ class _Renderer:
             process.kill()
             process.communicate()
 
-    def _ask(self, question: Mapping[str, object]) -> dict[str, object]:
+    def _ask(self, question: Mapping[str, object]) -> dict[str, Any]:
         try:
             process = self._started()
             process.stdin.write(json.dumps(question).encode() + b"\n")  # type: ignore[union-attr] # it is a pipe

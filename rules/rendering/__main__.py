@@ -27,7 +27,7 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(
 )
 
 
-class _TooLong(Exception):
+class _TimeIsOverError(Exception):
     """The time is over. Should something on the way catch it, the second limit is left."""
 
 
@@ -47,7 +47,7 @@ def _limit_memory() -> None:
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
-    raise _TooLong
+    raise _TimeIsOverError
 
 
 def _answer(question: dict[str, Any]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
         signal.setitimer(signal.ITIMER_PROF, seconds + GRACE)
         signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
         return _fill(question["text"], question["filling"], question["limit"])
-    except _TooLong as error:
+    except _TimeIsOverError as error:
         return {"error": f"filling it takes more than {seconds:g} s", "line": _line(error), "beyond": True}
     except MemoryError as error:
         return {"error": f"filling it takes more than {MEMORY >> 20} MB", "line": _line(error), "beyond": True}

@@ -73,6 +73,7 @@ def outgoing(
         message=replace(MESSAGE, **(message or {})),
         thread="",
         key=f"install-{number}",
+        name=number,
         incident_ref=f"install-{INCIDENT.id}",
         incident=INCIDENT,
         pages=pages,

@@ -38,4 +38,5 @@ def outgoing(
         incident_ref=f"inst-{incident.id}",
         incident=incident,
         pages=range(1, 2),
+        name=notification.id,
     )

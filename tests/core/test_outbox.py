@@ -1,4 +1,4 @@
-"""Storms: which first pages leave alone, which wait for their bundle, and what never waits."""
+"""Storms: which pages leave alone, which wait for their bundle, and what never waits."""
 
 import dataclasses
 
@@ -114,14 +114,6 @@ def test_levels_are_never_bundled_together():
 
 
 FREE = {
-    "an escalation": (POLICY, {"reason": Reason.ESCALATED}),
-    "a breach": (POLICY, {"reason": Reason.BREACHED}),
-    "a fallback": (POLICY, {"reason": Reason.FALLBACK}),
-    "new danger": (POLICY, {"reason": Reason.NEW_DANGER}),
-    "an escalation, with a rate limit": (
-        with_channel("slack", rate_limit=RateLimit(1, Micros(MINUTE))),
-        {"reason": Reason.ESCALATED},
-    ),
     "an all-clear": (POLICY, {"kind": Kind.RESOLVED, "reason": Reason.ACTION}),
     "PagerDuty": (POLICY, {"channel": "pagerduty"}),
     "PagerDuty, with a rate limit": (
@@ -134,7 +126,7 @@ FREE = {
 
 @pytest.mark.parametrize(("policy", "which"), FREE.values(), ids=FREE)
 def test_these_never_wait(policy, which):
-    """Escalations, fallbacks, PagerDuty and webhooks never wait, in no storm; nor does news without a rate limit."""
+    """PagerDuty and webhooks never wait, in no storm; nor does news without a rate limit."""
     outlet = Outlet(policy)
     assert len(outlet.offer(*storm(60, **which))) == 60
     assert outlet.waiting == []
@@ -157,12 +149,42 @@ def test_limited_news_waits_for_credit_alone():
     assert outlet.after(5) == [(news[2].id,)]
 
 
-def test_recurrences_are_first_pages():
-    """The page of a recurrence counts as a first page; recipients are counted for themselves."""
+PAGED_FOR = (
+    Reason.OPENED,
+    Reason.ESCALATED,
+    Reason.BREACHED,
+    Reason.REPEATED,
+    Reason.FALLBACK,
+    Reason.NEW_DANGER,
+    Reason.ACK_EXPIRED,
+    Reason.RECURRED,
+)
+
+
+@pytest.mark.parametrize("reason", PAGED_FOR)
+def test_whyever_people_are_paged_it_counts(reason):
+    """A second wave is a storm like the first: beyond twenty a minute, escalations, repeats and fallbacks bundle too."""
     outlet = Outlet()
-    assert len(outlet.offer(*storm(25, reason=Reason.RECURRED))) == 20
+    assert len(outlet.offer(*storm(60, level=4, reason=reason))) == 20
+    (bundle_,) = outlet.after(30)
+    assert len(bundle_) == 40
+
+
+def test_waves_share_what_a_recipient_can_take():
+    """First pages and escalations of a level count together, and those that wait leave in one message."""
+    outlet = Outlet()
+    assert len(outlet.offer(*storm(15))) == 15
+    later = [message(100 + number, reason=Reason.ESCALATED) for number in range(15)]
+    assert len(outlet.offer(*later)) == 5
+    assert [len(each) for each in outlet.after(30)] == [10]
+
+
+def test_recipients_and_news_are_counted_for_themselves():
+    """A page to somebody else leaves at once in any storm; news has a lane of its own."""
+    outlet = Outlet()
+    outlet.offer(*storm(25))
     assert lane(message(1)) == Lane("slack", "somebody", 3)
-    assert lane(message(1, reason=Reason.ESCALATED)) == Lane("slack", "somebody", 0)
+    assert lane(message(1, kind=Kind.NOTICE, reason=Reason.ALERT_JOINED)) == Lane("slack", "somebody", 0)
     assert outlet.offer(replace(message(30), recipient="somebody else"))
 
 

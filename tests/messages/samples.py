@@ -223,6 +223,10 @@ class Delivery:
     items: tuple
     book: Book
 
+    @property
+    def name(self) -> str:
+        return self.items[0][0].id if len(self.items) == 1 else f"{self.items[0][0].id}-5"
+
 
 def delivery(what: Notification, incident: Incident = INCIDENT, policy: Policy = POLICY) -> Delivery:
     """One notification about one incident, which has the checklists that it is due."""

@@ -284,7 +284,14 @@ def test_jinja_templates_work_too():
 
 @pytest.mark.parametrize(
     "body",
-    ["{{ nope }}", "{{ 1 / 0 }}", "{% if %}", "{{ severity.__class__.__mro__ }}", "{{ ''.join(range(9)) }}", '{{ "x" * 3000000000 }}'],
+    [
+        "{{ nope }}",
+        "{{ 1 / 0 }}",
+        "{% if %}",
+        "{{ severity.__class__.__mro__ }}",
+        "{{ ''.join(range(9)) }}",
+        '{{ "x" * 3000000000 }}',
+    ],
 )
 def test_template_that_fails_takes_no_page_away(body):
     """What a policy's template does wrong is said in the message, and Tocsin's own words go out."""

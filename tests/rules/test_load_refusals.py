@@ -211,10 +211,20 @@ CASES = [
     Bad("broken Jinja2", template("x", "one\n§    {% if %}"), "not Jinja2"),
     Bad("deep Jinja2", template("§'{{ " + "(" * 9000 + " }}'", "x"), "nested too deep"),
     Bad("Jinja2 that fails", template("§'{{ 1 / 0 }}'", "x"), "division by zero"),
-    Bad("a loop in Jinja2", template("x", "one\n§    {% for a in range(99999) %}{% for b in range(99999) %}"
-        "{% endfor %}{% endfor %}"), "this template fails: filling it takes more than 0.25 s"),
-    Bad("a loop in one state only", template("x", "§{% if status == 'closed' %}{% for a in range(99999) %}"
-        "{% for b in range(99999) %}{% endfor %}{% endfor %}{% endif %}").replace("    §", "§    "), "takes more than"),
+    Bad(
+        "a loop in Jinja2",
+        template("x", "one\n§    {% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"),
+        "this template fails: filling it takes more than 0.25 s",
+    ),
+    Bad(
+        "a loop in one state only",
+        template(
+            "x",
+            "§{% if status == 'closed' %}{% for a in range(99999) %}"
+            "{% for b in range(99999) %}{% endfor %}{% endfor %}{% endif %}",
+        ).replace("    §", "§    "),
+        "takes more than",
+    ),
     Bad("a huge text in Jinja2", template("§'{{ \"x\" * 3000000000 }}'", "x"), "takes more than 128 MB"),
     Bad("both ways mixed", template("'{{ status }} §{severity}'", "x"), "write {{ severity }}"),
     Bad("template without body", BASE + "resolution_template: §{subject: x}\n", "needs `body`"),

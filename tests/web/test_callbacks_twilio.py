@@ -181,12 +181,28 @@ async def test_key_of_an_old_call(twilio: Twilio) -> None:
 async def test_answers_by_sms(twilio: Twilio) -> None:
     """ACK, ESC and RESOLVE with the number do what they say, however they are written."""
     sender = (await twilio.page("sms")).recipient
-    assert await twilio.answer(" ack T#1 please", sender) == f"T#1 is acknowledged by {sender}."
+    assert await twilio.answer(" ack T#1 ", sender) == f"T#1 is acknowledged by {sender}."
     assert "acknowledged by" in await twilio.answer("Acknowledge 1", sender)
-    assert await twilio.answer("RESOLVE 1", sender) == f"T#1 is resolved by {sender}."
+    assert await twilio.answer("RESOLVED 1", sender) == f"T#1 is resolved by {sender}."
     assert "Nothing was done" in await twilio.answer("ESC 1", sender)
     for text in ("", "ack", "hello", "ACK 99", "ack " + "9" * 40):
         assert "ACK 12" in await twilio.answer(text, sender)
+
+
+NO_COMMANDS = (
+    "Responding 1", "Rescheduled 3", "Res 1", "Resolving 1", "Resolve 1 now", "Resolve 1 2", "Escaping 1", "Escort 1",
+    "Ackn 1", "Acknowledged 1", "ack 1 please", "not ack 1", "ack1", "1 ack", "resolve all", "escalate all", "ack \u0661",
+    "ack", "ack all of them", "resolve -1", "resolve 1.5",
+)  # fmt: skip
+
+
+async def test_only_exact_words_are_commands(twilio: Twilio) -> None:
+    """What only looks like a command gets the help text and changes nothing."""
+    sender = (await twilio.page("sms")).recipient
+    before = await twilio.incident()
+    for text in NO_COMMANDS:
+        assert "ACK ALL" in await twilio.answer(text, sender), text
+    assert await twilio.incident() == before
 
 
 async def test_replayed_sms(twilio: Twilio) -> None:

@@ -1,7 +1,8 @@
 """What all callbacks have in common: finding an incident, acting on it in time, and saying how it stands."""
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from receiver.audit import Origin
@@ -12,11 +13,20 @@ from receiver.errors import StoreUnavailable
 from receiver.messages.case import name
 from receiver.requests import Asked, ForIncident, Result
 from receiver.store import Reads
+from receiver.web.several import Taken, act_on_several
 
 ANSWER_WITHIN = 2.0
 """Seconds for an action: Slack wants its answer within three."""
 
+ANSWER_SEVERAL_WITHIN = 10.0
+"""The same for many incidents; Twilio waits 15, whoever follows a link a little longer."""
+
 LATER = "Tocsin's database does not answer. Look again in a moment, and act in Tocsin if nothing happened."
+
+_NAME = re.compile(r"[0-9a-f]{32}-\d{1,9}(-\d{1,18})?", re.ASCII)
+
+Answer = Taken | None
+"""What became of an answer to several; None: the database did not answer in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +57,28 @@ class CallbackDesk:
         found, _ = await self.desk.read(lambda: self._reads.incidents(state=states, limit=limit))
         return found
 
-    async def notification(self, notification_id: str) -> Notification | None:
-        """The notification of that id."""
-        incident_id = notification_id.rpartition("-")[0]
-        found = await self.desk.read(self._reads.notifications, incident_id) if incident_id.isalnum() else []
-        return next((each for each in found if each.id == notification_id), None)
+    async def message(self, name: str) -> list[Notification]:
+        """What the message of that name (`receiver.requests.Delivery.name`) was about; empty: there is none."""
+        return await self.desk.read(self._reads.message, name) if _NAME.fullmatch(name) else []
+
+    async def sent_to(self, recipient: str) -> list[Notification]:
+        """The last page that each open incident has sent to a recipient so far."""
+        return await self.desk.read(self._reads.answerable, recipient, self.desk.clock())
 
     async def act(self, incident_id: str, action: Action, origin: Origin) -> Outcome:
         """Do it, and say how the incident stands then."""
         return await self._ask(Asked(ForIncident(incident_id, action), origin))
+
+    async def answer(
+        self, pages: Sequence[Notification], origin: Origin, make: Callable[[Notification], Action]
+    ) -> Answer:
+        """Act on what each of these pages is about; `make` gives what to do."""
+        wanted = [(page.incident_id, make(page)) for page in pages]
+        try:
+            async with asyncio.timeout(ANSWER_SEVERAL_WITHIN):
+                return await act_on_several(self.desk, wanted, origin)
+        except (TimeoutError, StoreUnavailable):
+            return None
 
     async def declare(self, declare: Declare, origin: Origin) -> Outcome:
         """Open an incident by hand."""

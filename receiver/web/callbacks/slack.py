@@ -7,7 +7,8 @@ to date by the outbox, so here only the person who pressed is told how things st
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, assert_never
 from urllib.parse import urlsplit
 
 import orjson
@@ -17,13 +18,14 @@ from slack_sdk.signature import Clock, SignatureVerifier
 
 from receiver.audit import Origin
 from receiver.channels.posting import Poster
-from receiver.channels.slack_blocks import escape
+from receiver.channels.slack_blocks import ACKNOWLEDGE_ALL, escape
 from receiver.core.classify import incident_key
 from receiver.core.events import Acknowledge, Action, Declare, Escalate, Resolve
 from receiver.core.model import Instant, State
 from receiver.messages.plain import line
 from receiver.web.body import read_body
-from receiver.web.callbacks.desk import CallbackDesk, Outcome
+from receiver.web.callbacks.desk import LATER, CallbackDesk, Outcome
+from receiver.web.callbacks.replies import VERBS, Verb, read_reply
 from receiver.web.forms import parse_form
 from receiver.web.problems import JSON, Handler, Problem
 from rules.policy import SECOND
@@ -31,7 +33,11 @@ from rules.policy import SECOND
 MOST_LISTED = 20
 TEXT = 3000
 HOOKS = "https://hooks.slack.com/"
-HELP = "`/tocsin incidents`, `/tocsin ack 12`, `/tocsin declare TYPE what happened`"
+HELP = (
+    "`/tocsin incidents`, `/tocsin ack 12` (or several), `/tocsin escalate 12`, `/tocsin resolve 12`, "
+    "`/tocsin declare TYPE what happened` (`declare-new` where the type is new on purpose)"
+)
+WHICH = "There is no incident {}. `/tocsin incidents` lists them."
 
 log = structlog.get_logger()
 
@@ -65,26 +71,41 @@ class SlackCallbacks:
         """Somebody pressed a button."""
         form, reference = await self._believe(request)
         payload = _payload(form.get("payload", ""))
+        origin = _origin(payload.get("user"), reference)
+        answer_to = str(payload.get("response_url", ""))
+        bundle = _pressed_bundle(payload)
         wanted = _pressed(payload)
-        if wanted is not None:
+        if bundle:
+            self._tell(answer_to, await self._acknowledge_all(bundle, origin))
+        elif wanted is not None:
             incident_id, action = wanted
-            outcome = await self._desk.act(incident_id, action, _origin(payload.get("user"), reference))
-            self._tell(str(payload.get("response_url", "")), outcome.words)
+            outcome = await self._desk.act(incident_id, action, origin)
+            self._tell(answer_to, outcome.words)
         return web.Response()
+
+    async def _acknowledge_all(self, bundle: str, origin: Origin) -> str:
+        """Take what a message of several incidents named."""
+        pages = await self._desk.message(bundle)
+        answer = await self._desk.answer(
+            pages, origin, lambda page: Acknowledge(origin.who, expects=State.OPEN, answers=page.page)
+        )
+        return " ".join(answer.words("Acknowledged")) if answer else LATER
 
     async def command(self, request: web.Request) -> web.Response:
         """Somebody typed /tocsin."""
         form, reference = await self._believe(request)
         user = {"id": form.get("user_id", ""), "username": form.get("user_name", "")}
-        verb, _, rest = form.get("text", "").strip().partition(" ")
+        text = form.get("text", "").strip()
+        verb, _, rest = text.partition(" ")
         origin = _origin(user, reference)
+        reply = read_reply(text)
+        if reply is not None and reply.numbers:
+            return _say("\n".join([await self._do(reply.verb, number, origin) for number in reply.numbers]))
         match verb.lower():
-            case "incidents":
+            case "incidents" if not rest:
                 return _say(await self._list())
-            case "ack" | "acknowledge":
-                return _say((await self._acknowledge(rest, origin)).words)
-            case "declare" if rest.strip():
-                outcome = await self._declare(rest.strip(), origin)
+            case ("declare" | "declare-new") as how if rest.strip():
+                outcome = await self._declare(rest.strip(), origin, new_type=how == "declare-new")
                 return _say(outcome.words, to_all=outcome.done)
             case _:
                 return _say(HELP)
@@ -107,19 +128,21 @@ class SlackCallbacks:
         lines = (f"• *#{each.number}* level {each.level} {each.state}: {line(each.title, 120)}" for each in found)
         return "\n".join(lines) or "No open incidents."
 
-    async def _acknowledge(self, text: str, origin: Origin) -> Outcome:
-        digits = text.strip().lstrip("#")
-        incident = await self._desk.by_number(int(digits)) if _is_number(digits) else None
+    async def _do(self, verb: Verb, number: int, origin: Origin) -> str:
+        """One number of a command; how its incident stands then."""
+        incident = await self._desk.by_number(number)
         if incident is None:
-            return Outcome("Which one? `/tocsin ack 12`; `/tocsin incidents` lists them.", done=False)
-        if incident.state is State.ACKNOWLEDGED and incident.acknowledged_by != origin.who:
+            return WHICH.format(number)
+        if verb == "acknowledge" and incident.state is State.ACKNOWLEDGED and incident.acknowledged_by != origin.who:
             log.info("acknowledgement taken over", incident=incident.number)
-        return await self._desk.act(incident.id, Acknowledge(origin.who), origin)
+        once = replace(origin, reference=f"{origin.reference} {number}")
+        return (await self._desk.act(incident.id, _action(verb, origin.who), once)).words
 
-    async def _declare(self, text: str, origin: Origin) -> Outcome:
+    async def _declare(self, text: str, origin: Origin, *, new_type: bool) -> Outcome:
         type_, _, title = text.partition(" ")
         key = incident_key(("declared", origin.reference))
-        declare = Declare(key=key, type=line(type_, 200), by=origin.who, title=line(title, 200))
+        title, type_ = line(title, 200), line(type_, 200)
+        declare = Declare(key=key, type=type_, by=origin.who, title=title, new_type=new_type)
         return await self._desk.declare(declare, origin)
 
     def _tell(self, url: str, words: str) -> None:
@@ -162,17 +185,31 @@ def _pressed(payload: Mapping[str, Any]) -> tuple[str, Action] | None:
             seen = str(rest.get("block_id", "")).removeprefix("state:").partition(":")[0]
             expects = State(seen) if seen in set(State) else None
             by = _origin(payload.get("user"), "").who
-            match name:
-                case "acknowledge":
-                    return incident_id, Acknowledge(by, expects=expects)
-                case "escalate":
-                    return incident_id, Escalate(by, expects=expects)
-                case "resolve":
-                    return incident_id, Resolve(by, expects=expects)
-                case _:
-                    return None
+            verb = next((each for each in VERBS.values() if each == name), None)
+            return None if verb is None else (incident_id, _action(verb, by, expects))
         case _:
             return None
+
+
+def _pressed_bundle(payload: Mapping[str, Any]) -> str:
+    """The message of several incidents that all were acknowledged of; empty: it was no such button."""
+    match payload:
+        case {"actions": [{"action_id": str(name), "value": str(bundle)}, *_]} if name == ACKNOWLEDGE_ALL:
+            return bundle
+        case _:
+            return ""
+
+
+def _action(verb: Verb, by: str, expects: State | None = None) -> Action:
+    match verb:
+        case "acknowledge":
+            return Acknowledge(by, expects=expects)
+        case "escalate":
+            return Escalate(by, expects=expects)
+        case "resolve":
+            return Resolve(by, expects=expects)
+        case _:
+            assert_never(verb)
 
 
 def _origin(user: object, reference: str) -> Origin:
@@ -180,10 +217,6 @@ def _origin(user: object, reference: str) -> Origin:
     known = user if isinstance(user, dict) else {}
     who = line(str(known.get("username") or known.get("name") or known.get("id") or "somebody in Slack"), 80)
     return Origin(who, "slack", line(str(known.get("id", "")), 40), reference)
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def _say(text: str, *, to_all: bool = False) -> web.Response:

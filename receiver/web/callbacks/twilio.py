@@ -6,7 +6,9 @@ no answer at all: an answer costs money.
 """
 
 import asyncio
-import re
+import textwrap
+from dataclasses import replace
+from typing import assert_never
 from xml.sax.saxutils import escape
 
 import structlog
@@ -16,10 +18,11 @@ from receiver.audit import Origin
 from receiver.channels.twilio import DIGITS_PATH, STATUS_PATH, valid_signature
 from receiver.channels.twilio_lookup import LOST
 from receiver.core.events import Acknowledge, Action, Escalate, Resolve
-from receiver.core.model import State, Status
+from receiver.core.model import Notification, State
 from receiver.messages.plain import line
 from receiver.web.body import read_body
-from receiver.web.callbacks.desk import CallbackDesk, stands
+from receiver.web.callbacks.desk import LATER, Answer, CallbackDesk, stands
+from receiver.web.callbacks.replies import Verb, read_reply
 from receiver.web.forms import parse_pairs
 from receiver.web.problems import Handler, Problem
 
@@ -29,9 +32,13 @@ SMS_PATH = "/callbacks/twilio/sms"
 UNREPORTED_WAIT, UNREPORTED_TRIES = 0.5, 20
 """Seconds and times that we wait for our own sender's report, which the provider may outrun."""
 
-HOW = "Answer ACK 12, ESC 12 or RESOLVE 12, with the incident's number."
+HOW = "Answer ACK 12, ESC 12 or RESOLVE 12 with the incident's number, or ACK ALL for all that this number was sent."
 
-_COMMAND = re.compile(r"\s*(ack|esc|res)[a-z]*\s*(?:t\s*)?#?\s*(\d{1,9})\b", re.IGNORECASE)
+KEYS = {"1": "Acknowledged", "2": "Escalated"}
+"""What the keys of a telephone do."""
+
+MESSAGE = 300
+"""Characters of an SMS that we answer with; a long list takes several."""
 
 log = structlog.get_logger()
 
@@ -64,22 +71,15 @@ class TwilioCallbacks:
     async def digits(self, request: web.Request) -> web.Response:
         """Somebody pressed a key: 1 acknowledges, 2 escalates."""
         form = await self._believe(request)
-        notification = await self._desk.notification(request.query.get("notification", ""))
-        if notification is None:
+        pages = await self._desk.message(request.query.get("notification", ""))
+        if not pages:
             return _speak("Tocsin does not know this call.")
-        who, pressed = notification.recipient, form.get("Digits", "")
+        who, pressed = pages[0].recipient, form.get("Digits", "")
         origin = Origin(who, "phone", form.get("To", ""), f"twilio {form.get('CallSid', '')} {pressed}")
-        actions: dict[str, Action] = {
-            "1": Acknowledge(who, "by phone", expects=State.OPEN, answers=notification.page),
-            "2": Escalate(who, "by phone", expects=State.OPEN),
-        }
-        if pressed not in actions:
+        if pressed not in KEYS:
             return _speak("This key does nothing. Goodbye.")
-        outcome = await self._desk.act(notification.incident_id, actions[pressed], origin)
-        if outcome.done and pressed == "2":
-            return _speak("Escalated. Goodbye.")
-        spoken = stands(outcome.incident, "Incident {}".format) if outcome.incident else outcome.words
-        return _speak(f"{spoken} {'Thank you.' if outcome.done else 'Your key changed nothing.'} Goodbye.")
+        answer = await self._desk.answer(pages, origin, lambda page: _pressed(pressed, page))
+        return _speak(f"{_spoken(answer, KEYS[pressed])} Goodbye.")
 
     async def sms(self, request: web.Request) -> web.Response:
         """Somebody answered an SMS."""
@@ -88,16 +88,24 @@ class TwilioCallbacks:
         if not self._is_responder(sender):
             log.warning("SMS from a number that no channel of the policy names; not answered")
             return _twiml("")
-        command = _COMMAND.match(form.get("Body", ""))
-        incident = await self._desk.by_number(int(command[2])) if command else None
-        if command is None or incident is None:
-            return _text(HOW if command is None else f"There is no incident {command[2]}. {HOW}")
-        outcome = await self._desk.act(
-            incident.id,
-            _action(command[1].lower(), sender),
-            Origin(sender, "sms", sender, f"twilio {form.get('MessageSid', '')}"),
-        )
-        return _text(f"T{outcome.words}" if outcome.incident else outcome.words)
+        reply = read_reply(form.get("Body", ""))
+        if reply is None:
+            return _text(HOW)
+        origin = Origin(sender, "sms", sender, f"twilio {form.get('MessageSid', '')}")
+        if not reply.numbers:
+            pages = await self._desk.sent_to(sender)
+            answer = await self._desk.answer(pages, origin, lambda page: _acknowledge(sender, "by SMS", page))
+            return _text(*answer.words("Acknowledged") if answer else (LATER,))
+        return _text(*[await self._do(reply.verb, number, origin) for number in reply.numbers])
+
+    async def _do(self, verb: Verb, number: int, origin: Origin) -> str:
+        """One number of an answer; how its incident stands then."""
+        incident = await self._desk.by_number(number)
+        if incident is None:
+            return f"There is no incident {number}. {HOW}"
+        sms = replace(origin, reference=f"{origin.reference} {number}")
+        outcome = await self._desk.act(incident.id, _action(verb, origin.who), sms)
+        return f"T{outcome.words}" if outcome.incident else outcome.words
 
     async def _believe(self, request: web.Request) -> dict[str, str]:
         """The form. Raises Problem 401 for what is not Twilio's."""
@@ -108,16 +116,16 @@ class TwilioCallbacks:
             raise Problem(401, "this is not signed by Twilio")
         return dict(pairs)
 
-    async def _arrive(self, notification_id: str, sid: str) -> None:
+    async def _arrive(self, message: str, sid: str) -> None:
         desk = self._desk.desk
-        await desk.run(desk.engine.arrive, notification_id, sid, desk.clock())
+        await desk.run(desk.engine.arrive, message, sid, desk.clock())
         desk.on_commit()
 
-    async def _bounce(self, notification_id: str, reason: str) -> None:
+    async def _bounce(self, message: str, reason: str) -> None:
         engine, desk = self._desk.desk.engine, self._desk.desk
         for _ in range(UNREPORTED_TRIES):
-            status = await desk.run(engine.bounce, notification_id, reason, desk.clock())
-            if status is not Status.WAITING:
+            waiting = await desk.run(engine.bounce, message, reason, desk.clock())
+            if not waiting:
                 desk.on_commit()
                 return
             await asyncio.sleep(UNREPORTED_WAIT)
@@ -128,22 +136,48 @@ class TwilioCallbacks:
         return any(number in channel.recipients for channel in channels if channel.type in {"sms", "phone"})
 
 
-def _action(verb: str, by: str) -> Action:
+def _action(verb: Verb, by: str) -> Action:
     match verb:
-        case "ack":
+        case "acknowledge":
             return Acknowledge(by, "by SMS", expects=State.OPEN)
-        case "esc":
+        case "escalate":
             return Escalate(by, "by SMS")
-        case _:
+        case "resolve":
             return Resolve(by, "by SMS")
+        case _:
+            assert_never(verb)
+
+
+def _acknowledge(who: str, how: str, page: Notification) -> Acknowledge:
+    return Acknowledge(who, how, expects=State.OPEN, answers=page.page)
+
+
+def _pressed(key: str, page: Notification) -> Action:
+    who = page.recipient
+    return _acknowledge(who, "by phone", page) if key == "1" else Escalate(who, "by phone", expects=State.OPEN)
+
+
+def _spoken(answer: Answer, deed: str) -> str:
+    """What became of a key, to be heard."""
+    if answer is None:
+        return LATER
+    if len(answer.done) + len(answer.refused) != 1:
+        return f"{deed}: {len(answer.done)} incidents. {'Thank you.' if answer.done else 'Your key changed nothing.'}"
+    if answer.done and deed == KEYS["2"]:
+        return f"{deed}."
+    stood = stands((*answer.done, *(incident for incident, _ in answer.refused))[0], "Incident {}".format)
+    return f"{stood} {'Thank you.' if answer.done else 'Your key changed nothing.'}"
 
 
 def _speak(words: str) -> web.Response:
     return _twiml(f"<Say>{escape(words)}</Say>")
 
 
-def _text(words: str) -> web.Response:
-    return _twiml(f"<Message>{escape(line(words, 300))}</Message>")
+def _text(*sentences: str) -> web.Response:
+    """As few messages as hold it all, none of which ends within a number."""
+    said = line(" ".join(sentences), 100 * MESSAGE)
+    parts = textwrap.wrap(said, MESSAGE, break_on_hyphens=False)
+    return _twiml("".join(f"<Message>{escape(part)}</Message>" for part in parts))
 
 
 def _twiml(content: str) -> web.Response:
