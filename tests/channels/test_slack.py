@@ -115,7 +115,7 @@ async def test_first_message_shows_how_it_stands(slack, sender):
 
 
 async def test_bundle_is_not_painted_over(slack, sender):
-    """A message of several incidents has no buttons, and none of them puts its own state in its place."""
+    """A message of several incidents has one button, for all of them, and none of them puts its own state in its place."""
     beside = [replace(samples.INCIDENT, number=number, id=f"{number:032}") for number in (13, 14)]
     first = await sender.send(outgoing("slack", beside=beside))
     await sender.send(
@@ -130,7 +130,7 @@ async def test_bundle_is_not_painted_over(slack, sender):
     )
     bundle, reply = slack.shown
     assert "#12-#14" in bundle["text"]
-    assert buttons(bundle) == {}
+    assert set(buttons(bundle)) == {"acknowledge_all"}
     assert reply["thread_ts"] == next(iter(slack.messages))
     assert "#12" in reply["text"]
 

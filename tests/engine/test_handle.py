@@ -84,7 +84,9 @@ def test_a_resolve_of_what_was_never_known_concerns_nobody(house: House) -> None
     assert house.reads.incidents() == ([], None)
 
 
-@pytest.mark.parametrize("bad", [firing("bad", summary=SURROGATE), Declare("bad", "fire", "ada", level=9)])
+@pytest.mark.parametrize(
+    "bad", [firing("bad", summary=SURROGATE), Declare("bad", "fire", "ada", level=9, new_type=True)]
+)
 def test_what_cannot_be_stored_leaves_nothing(house: House, bad: object) -> None:
     """A decision that fails, or a row that cannot be written, leaves no part of the event behind."""
     (result,) = house.handle(bad)
@@ -96,7 +98,9 @@ def test_what_cannot_be_stored_leaves_nothing(house: House, bad: object) -> None
     assert house.fire().number == 1
 
 
-@pytest.mark.parametrize("bad", [firing("bad", summary=SURROGATE), Declare("bad", "fire", "ada", level=9)])
+@pytest.mark.parametrize(
+    "bad", [firing("bad", summary=SURROGATE), Declare("bad", "fire", "ada", level=9, new_type=True)]
+)
 def test_a_poisoned_event_harms_no_other(house: House, bad: object) -> None:
     """The one that fails is answered with an error; those around it in the batch are stored."""
     results = house.handle(firing("x"), bad, firing("y"))

@@ -1,5 +1,7 @@
 """Claims, leases, reports: each message leaves once if it can, in order, and nothing is lost or silently dropped."""
 
+import os
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -8,14 +10,14 @@ import pytest
 from msgspec.structs import replace
 
 from receiver.core.events import Acknowledge, Delivered, Rejected, Retry
-from receiver.core.model import Fact, Instant, Kind, Status
+from receiver.core.model import Fact, Instant, Kind, Reason, Status
 from receiver.core.outbox import BUNDLE_WAIT, STORM_LIMIT
 from receiver.engine import LEASE
-from receiver.requests import ForIncident
-from receiver.store import SqlStore
+from receiver.requests import Delivery, ForIncident
+from receiver.store import SqlStore, open_store
 from rules.policy import MINUTE, SECOND
 from tests.core.world import START
-from tests.engine.house import House, messages, on
+from tests.engine.house import House, firing, messages, on
 
 Open = Callable[[str], SqlStore]
 
@@ -196,6 +198,60 @@ def test_a_storm_is_bundled_and_names_every_incident(house: House) -> None:
     assert house.report(messages([bundle]), Delivered("C1/bundle"), at=BUNDLE_WAIT) == extra
     waiting = house.reads.figures(START).waiting
     assert "slack" not in waiting
+
+
+EMERGENCIES = int(os.environ.get("TOCSIN_EMERGENCIES", "250"))
+"""How many; the promise is TOCSIN_EMERGENCIES=1000, which takes a while."""
+
+
+def test_emergencies_escalate_in_a_few_messages() -> None:
+    """Each wave (opened, escalated, breached, repeated) is a few dozen SMS to one phone, tells of all, and within 30 s."""
+    house = House(open_store("sqlite://"))
+    house.handle(*(firing(f"key-{each}", level=4) for each in range(EMERGENCIES)))
+    for wave in (0, 5 * MINUTE, 15 * MINUTE, 20 * MINUTE):
+        while house.fire_due(wave):
+            pass
+        sent = [*settle_all(house, wave), *settle_all(house, wave + BUNDLE_WAIT)]
+        texts = [each for each in sent if each.items[0][0].channel == "sms"]
+        told = Counter(incident.id for each in texts for _, incident in each.items)
+        assert (len(told), set(told.values())) == (EMERGENCIES, {1}), wave
+        assert len(texts) <= STORM_LIMIT.count + 3, wave
+        assert all(len({notification.level for notification, _ in each.items}) == 1 for each in sent)
+
+
+def settle_all(house: House, at: int, refusing: str = "") -> list[Delivery]:
+    """Everything that may leave then is delivered, but refused on one channel; the messages."""
+    sent: list[Delivery] = []
+    while claimed := house.claim(at):
+        for each in claimed:
+            refused = each.items[0][0].channel == refusing
+            house.report(messages([each]), Rejected("channel_not_found") if refused else None, at=at)
+        sent += claimed
+    return sent
+
+
+def test_fallbacks_of_a_storm_are_bundled_too() -> None:
+    """A channel that refuses a hundred pages leads to twenty fallback messages and a bundle, not to a hundred."""
+    house, count = House(open_store("sqlite://")), 100
+    house.handle(*(firing(f"key-{each}") for each in range(count)))
+    sent = [each for wait in range(3) for each in settle_all(house, wait * BUNDLE_WAIT, refusing="slack")]
+    calls = [each for each in sent if each.items[0][0].reason is Reason.FALLBACK]
+    assert len({incident.id for each in calls for _, incident in each.items}) == count
+    assert len(calls) <= 2 * STORM_LIMIT.count
+
+
+def test_bad_news_of_a_bundle_concerns_all_that_it_named(house: House) -> None:
+    """A provider that loses a bundle after all has lost every page in it: each is given up, and its fallback told."""
+    for number in range(STORM_LIMIT.count + 3):
+        house.fire(f"key-{number}")
+    house.deliver_all()
+    (bundle,) = [each for each in house.claim(BUNDLE_WAIT) if each.items[0][0].channel == "slack"]
+    assert house.engine.bounce(bundle.name, "lost", Instant(START + BUNDLE_WAIT)), "its sender has not reported yet"
+    house.report(messages([bundle]), at=BUNDLE_WAIT)
+    assert not house.engine.bounce(bundle.name, "lost", Instant(START + BUNDLE_WAIT))
+    for page, incident in bundle.items:
+        assert status(house, incident.id, page.id) is Status.GAVE_UP
+        assert "fallback" in house.facts(incident.id)
 
 
 def test_a_busy_channel_holds_up_no_other(house: House) -> None:

@@ -106,7 +106,7 @@ async def test_it_decides_as_the_service_stands(house: House) -> None:
 
 async def test_what_cannot_be_decided_is_counted_here(house: House) -> None:
     """A poisoned event fails alone, and the service hears of it."""
-    good, bad = await house.handle(firing("good"), Declare("bad", "fire", "ada", level=9))
+    good, bad = await house.handle(firing("good"), Declare("bad", "fire", "ada", level=9, new_type=True))
     assert good.incident is not None
     assert bad.error
     assert len(house.poisoned) == 1

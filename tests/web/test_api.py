@@ -77,13 +77,13 @@ async def test_filters(receiver: Running, query: str, numbers: list[int]) -> Non
 async def test_paging(receiver: Running) -> None:
     """Pages follow each other without gap or repeat, although incidents open meanwhile."""
     for name in range(5):
-        await receiver.post("/api/v1/incidents", {"type": f"type-{name}"})
+        await receiver.post("/api/v1/incidents", {"type": f"type-{name}", "new_type": True})
     seen, cursor = [], ""
     while cursor is not None:
         _, answer = await receiver.get(f"/api/v1/incidents?limit=2&cursor={cursor}")
         seen += [incident["number"] for incident in answer["incidents"]]
         cursor = answer["next"]
-        await receiver.post("/api/v1/incidents", {"type": "later"})
+        await receiver.post("/api/v1/incidents", {"type": "later", "new_type": True})
     assert seen == [5, 4, 3, 2, 1]
 
 
@@ -232,6 +232,14 @@ async def test_bad_bodies(open_incident: Running, action: str, body: Any) -> Non
 async def test_large_body(open_incident: Running) -> None:
     """The API takes no body over 1 MiB."""
     assert (await open_incident.post(f"{ONE}/notes", b" " * ((1 << 20) + 1)))[0] == 413
+
+
+async def test_an_unknown_type_is_asked_back(receiver: Running) -> None:
+    """A declared type that the policy does not have is refused with the nearest name, unless it is said to be new."""
+    status, answer = await receiver.post("/api/v1/incidents", {"type": "safty_critical_failure"})
+    assert (status, "did you mean safety_critical_failure?" in answer["detail"]) == (409, True)
+    status, found = await receiver.post("/api/v1/incidents", {"type": "coffee", "new_type": True})
+    assert (status, found["type"], found["level"]) == (201, "coffee", 3)
 
 
 BAD_DECLARATIONS = [{}, {"type": ""}, {"type": 5}, {"type": "x" * 201}, {"type": "a\0b"}, {"type": "<b>"}]

@@ -183,6 +183,27 @@ async def test_commands(slack: Slack) -> None:
         assert (await slack.command(text))["response_type"] == "ephemeral"
 
 
+async def test_commands_are_exact_words(slack: Slack) -> None:
+    """Escalate and resolve are commands too; what only looks like one gets the help text and changes nothing."""
+    before = await slack.incident()
+    for text in ("responding 1", "rescheduled 1", "res 1", "resolve 1 please", "ack all", "acks 1", "incidents 1"):
+        assert "/tocsin ack 12" in (await slack.command(text))["text"], text
+    assert await slack.incident() == before
+    await slack.command("ESC #1")
+    assert (await slack.incident())["escalation"]["step"] == 1
+    assert (await slack.command("ack 1, 7"))["text"].startswith("#1 is acknowledged by ron.\nThere is no incident 7.")
+    assert "still fire" in (await slack.command("resolve 1"))["text"]
+
+
+async def test_an_unknown_type_is_asked_back(slack: Slack) -> None:
+    """A slip of the pen declares nothing and is asked back; a type that is new on purpose is declared."""
+    asked = (await slack.command("declare safty_critical_failure smoke"))["text"]
+    assert "did you mean safety_critical_failure?" in asked
+    assert (await slack.receiver.get("/api/v1/incidents/2"))[0] == 404
+    assert (await slack.command("declare-new coffee_machine leaks"))["text"] == "#2 is open."
+    assert (await slack.incident(2))["type"] == "coffee_machine"
+
+
 async def test_a_replayed_command(slack: Slack) -> None:
     """The very same command sent again declares nothing twice; typed anew it does."""
     body = urlencode(

@@ -140,7 +140,7 @@ async def test_groups_give_the_role(visit: Any, issuer: str, name: str, acts: in
     assert (await browser.log_in(name))[0] == 303
     mark = Signing("k" * 32, browser.receiver.clock).seal("csrf", browser.jar["tocsin"])
     headers = {"Cookie": f"tocsin={browser.jar['tocsin']}", "X-CSRF-Token": mark}
-    assert (await browser.receiver.post("/api/v1/incidents", {"type": "x"}, headers=headers))[0] == acts
+    assert (await browser.receiver.post("/api/v1/incidents", {"type": "engine_failure"}, headers=headers))[0] == acts
     assert (await browser.receiver.post("/-/reload", headers=headers))[0] == reloads
 
 

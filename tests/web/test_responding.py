@@ -77,7 +77,7 @@ async def test_assessment(declared: Running) -> None:
 
 async def test_impact(declared: Running) -> None:
     """A number is graded on the scale of its name, raises the level, and is shown with the policy's words."""
-    await declared.post("/api/v1/incidents", {"type": "something", "level": 2})
+    await declared.post("/api/v1/incidents", {"type": "something", "level": 2, "new_type": True})
     two = "/api/v1/incidents/2"
     assert (await declared.get(two))[1]["impact"] == {"grade": None, "scales": []}
     status, found = await declared.ask("PATCH", two, {"facts": {"revenue_impact": 0.3}})
@@ -94,7 +94,7 @@ async def test_choices(receiver: Running) -> None:
     """The policy's scales are offered with their words, which are taken as they stand."""
     _, policy = await receiver.get("/api/v1/policy")
     [scale] = [each for each in policy["impact_scales"] if each["name"] == "customer_impact"]
-    await receiver.post("/api/v1/incidents", {"type": "something"})
+    await receiver.post("/api/v1/incidents", {"type": "something", "new_type": True})
     _, found = await receiver.ask("PATCH", ONE, {"facts": {"customer_impact": scale["choices"]["critical"]}})
     assert found["impact"]["grade"] == "critical"
 
