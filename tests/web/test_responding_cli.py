@@ -30,6 +30,31 @@ async def test_checklists_and_handover(receiver: Running) -> None:
     assert "owner: ben" in (await tocsin(receiver, "handover", "1", "ben"))[1]
 
 
+async def test_several_are_acknowledged(receiver: Running) -> None:
+    """Numbers or a level; the answer lists what was taken, and the exit code says whether that was all."""
+    for level in (3, 3, 3, 4):
+        await receiver.post("/api/v1/incidents", {"type": "engine_failure", "level": level})
+    assert await tocsin(receiver, "acknowledge", "1", "#2") == (0, "acknowledged: #1, #2")
+    code, said = await tocsin(receiver, "acknowledge", "1", "9")
+    assert (code, said) == (1, "acknowledged: #1 not taken: #9: there is none")
+    assert await tocsin(receiver, "acknowledge", "--all", "--level", "3") == (0, "acknowledged: #3")
+    for words in (
+        ["acknowledge"],
+        ["acknowledge", "--all"],
+        ["acknowledge", "4", "--level", "4"],
+        ["acknowledge", "4", "x"],
+    ):
+        assert (await tocsin(receiver, *words))[0] == 2, words
+    assert (await receiver.get("/api/v1/incidents/4"))[1]["state"] == "open"
+
+
+async def test_an_unknown_type_is_asked_back(receiver: Running) -> None:
+    """A slip of the pen opens nothing and names what may be meant; a new type is said to be one."""
+    code, said = await tocsin(receiver, "declare", "engin_failure")
+    assert (code, "did you mean engine_failure?" in said, "--type-is-new" in said) == (1, True, True)
+    assert (await tocsin(receiver, "declare", "coffee", "--type-is-new"))[0] == 0
+
+
 async def test_notices_are_read_before_they_are_approved(receiver: Running) -> None:
     """Without a hash the text is shown and asked about; no is no, yes sends exactly it."""
     await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
