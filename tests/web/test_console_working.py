@@ -56,7 +56,7 @@ async def test_declaring(receiver: Running) -> None:
 
 async def test_assessing(receiver: Running) -> None:
     """Impact is chosen in the policy's words and raises the level; cause, fix and verification are kept, once each."""
-    await receiver.post("/api/v1/incidents", {"type": "performance_drop", "level": 2})
+    await receiver.post("/api/v1/incidents", {"type": "performance_drop", "level": 2, "new_type": True})
     text = await page(receiver, "/incidents/1")
     scale = re.search(r'name="scale\.(\w+)"', text)
     assert scale
@@ -202,7 +202,7 @@ async def test_a_full_page_is_small(receiver: Running) -> None:
 async def test_roles(start: Callable[..., Any], policy: Policy) -> None:
     """Where the policy names roles, the page says who holds which, and names people to them."""
     receiver = await start()
-    await receiver.post("/api/v1/incidents", {"type": "performance_drop", "level": 2})
+    await receiver.post("/api/v1/incidents", {"type": "performance_drop", "level": 2, "new_type": True})
     assert 'id="do-roles"' not in await page(receiver, "/incidents/1")
     roles = (Duty("commander", "Decides."), Duty("scribe", from_level=4))
     changed = replace(policy, roles=roles)

@@ -68,7 +68,7 @@ async def test_an_incident_shows_who_holds_which_role(receiver: Running) -> None
 
 async def test_a_mild_incident_wants_no_commander(receiver: Running) -> None:
     """`from_level` says from which level on somebody is wanted."""
-    await declared(receiver, type="odd", level=2)
+    await declared(receiver, type="odd", level=2, new_type=True)
     _, found = await receiver.get(ONE)
     assert {each["name"]: each["wanted"] for each in found["roles"]} == {
         "incident_commander": False,
