@@ -54,6 +54,15 @@ async def test_declaring(receiver: Running) -> None:
     assert "<script>alert" not in text
 
 
+async def test_declaring_an_unknown_kind(receiver: Running) -> None:
+    """A slip of the pen opens nothing and is asked back, with a box for a kind that is new on purpose."""
+    assert 'name="new_type"' not in await page(receiver, "/declare")
+    status, text = await submit(receiver, "/declare", type="engin_failure", key="k1")
+    assert (status, "did you mean engine_failure?" in text, 'name="new_type"' in text) == (409, True, True)
+    assert (await receiver.get("/api/v1/incidents/1"))[0] == 404
+    assert (await submit(receiver, "/declare", type="coffee", new_type="true", key="k1"))[0] == 303
+
+
 async def test_assessing(receiver: Running) -> None:
     """Impact is chosen in the policy's words and raises the level; cause, fix and verification are kept, once each."""
     await receiver.post("/api/v1/incidents", {"type": "performance_drop", "level": 2, "new_type": True})
