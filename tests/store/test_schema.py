@@ -86,10 +86,11 @@ def test_a_newer_schema_is_refused(
 OFTEN = {
     "LOCK": {"keys": ["a"], "ids": ["b"]},
     "DUE_INCIDENTS": {"now": NOW, "limit": 5},
-    "SENDABLE": {"now": NOW, "limit": 5, "busy": []},
+    "SENDABLE": {"now": NOW, "limit": 5, "busy": [], "levels": [4]},
     "HEADS": {"ids": ["a"], "busy": []},
     "NOTIFICATIONS": {"ids": ["a"]},
     "THREADS": {"ids": ["a"]},
+    "BUNDLE": {"name": "a"},
     "ALERTS": {"wanted": "[]"},
     "BUCKETS": {"lanes": ["a"]},
     "SUPERSEDE": {"incident_id": "a", "before": 1, "kinds": ["page"]},
@@ -107,7 +108,7 @@ def test_what_is_asked_often_walks_an_index(name: str, open_stores: Open) -> Non
             row.detail
             for row in Session(connection).rows(f"EXPLAIN QUERY PLAN {getattr(statements, name)}", **OFTEN[name])
         ]
-    tables = ("incidents", "notifications", "alerts", "entries", "buckets", "n", "f", "earlier")
+    tables = ("incidents", "notifications", "alerts", "entries", "buckets", "bundles", "n", "f", "earlier")
     scans = [step for step in plan if step.startswith("SCAN") and step.split()[1] in tables and "INDEX" not in step]
     assert scans == []
     assert any("INDEX" in step for step in plan)
