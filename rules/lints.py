@@ -92,7 +92,7 @@ def _ignored(policy: Policy, root: Node) -> Iterator[Problem]:
     """Alerts of our own rules are never ignored: a policy that says so contradicts itself."""
     if not policy.ignore:
         return
-    alerts = [each for group in (*compile_rules(policy), watch.group(policy)) for each in group.alerts]
+    alerts = [each for group in (*compile_rules(policy), *watch.groups(policy)) for each in group.alerts]
     labelled = [(each.alert, {"alertname": each.alert, **dict(each.labels)}) for each in alerts]
     for index, matchers in enumerate(policy.ignore):
         # The heartbeat is known before anything is ignored; its severity is `none`, which others' alerts have too.

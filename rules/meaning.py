@@ -18,10 +18,12 @@ from rules.policy import (
     CRITICAL,
     EMERGENCY,
     MINUTE,
+    SECOND,
     Attach,
     Channel,
     Duty,
     Flapping,
+    Heartbeat,
     ImpactMetrics,
     ImpactScale,
     IncidentType,
@@ -59,6 +61,9 @@ USUAL_WORDS: dict[str, int] = {word: level for level, words in _GRADED.items() f
 """What the label `severity` usually says, in lower case and without blanks and signs (``SEV-1`` is ``sev1``), and the
 level it means. Level 0: nobody is told."""
 
+HEARTBEAT_WITHIN = Micros(150 * SECOND)
+"""Twice as long as the newest evaluation of a compiled heartbeat can take from Prometheus to here."""
+
 USUAL_FALLBACK = ("phone", "sms", "pagerduty", "slack", "email")
 
 Moment = Literal["opened", "acknowledged", "updated", "resolved"]
@@ -91,8 +96,13 @@ def interpret(document: Document, root: Node, defaults: Document, severities: di
         severity_aliases=tuple(sorted(severities.items())),
         severities=tuple(_severities(document.severities)),
         ignore=tuple(each.matchers for each in document.ignore),
-        heartbeat_within=document.heartbeat_within or Micros(5 * MINUTE),
         flapping=Flapping(document.flapping.cycles, document.flapping.within),
+        heartbeat_within=document.heartbeat_within or HEARTBEAT_WITHIN,
+        heartbeats=tuple(
+            Heartbeat(each.name, each.matchers, each.within or HEARTBEAT_WITHIN, each.source)
+            for each in document.heartbeats
+        ),
+        replica_labels=document.replica_labels,
         contact_information=document.contact_information,
         safety_critical_threshold=_critical_threshold(document),
         disabled_sections=tuple(_disabled(document)),

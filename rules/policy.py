@@ -304,6 +304,19 @@ class Flapping:
 
 
 @dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """An alert of somebody's own that always fires: its silence means that this way of alerting is blind."""
+
+    name: str
+    matchers: tuple[tuple[str, str, str], ...]
+    """(label, operator, value), as `rules.matchers` reads them."""
+    within: Micros
+    """How long it may be missing."""
+    source: str | None = None
+    """Of this webhook source only; None: of any."""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The merged, validated meaning of all policy files. Its version is `rules.stored.digest`."""
 
@@ -342,9 +355,13 @@ class Policy:
     ignore: tuple[tuple[tuple[str, str, str], ...], ...] = ()
     """Alerts of others that open no incident: those that meet all matchers of one entry. A matcher is (label, operator,
     value), as `rules.matchers` reads it."""
-    heartbeat_within: Micros = Micros(5 * MINUTE)
-    """How long the heartbeat may be missing before that is an emergency."""
     flapping: Flapping = Flapping()
+    heartbeat_within: Micros = Micros(150 * SECOND)
+    """How long a compiled heartbeat may be missing before that is an emergency."""
+    heartbeats: tuple[Heartbeat, ...] = ()
+    """Those expected from the start; compiled ones are learned when they are heard."""
+    replica_labels: tuple[str, ...] = ("prometheus_replica", "replica", "__replica__")
+    """Labels that tell replicas of one Prometheus apart: their heartbeats are one."""
     contact_information: str = ""
     safety_critical_threshold: float | None = None
     disabled_sections: tuple[str, ...] = ()

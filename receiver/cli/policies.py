@@ -11,6 +11,7 @@ from receiver.core.model import Incident, Instant
 from receiver.core.plan import Playbook
 from receiver.drill.reach import Reach, Worst, lints, reaches, worst_cases, worst_without
 from receiver.reports.report import counted
+from rules import matchers
 from rules.doubts import DOUBTS, without_allowed
 from rules.durations import format_duration
 from rules.load import Loaded, load_with_warnings
@@ -197,6 +198,14 @@ def compile_(
         Path | None,
         typer.Option(help="Or a routing key, in a file that Alertmanager sees.", show_default=False),
     ] = None,
+    alertmanager_peers: Annotated[int, typer.Option(help="Alertmanagers in the cluster; 1: it stands alone.")] = 2,
+    instance: Annotated[
+        str,
+        typer.Option(
+            help="Labels of this Tocsin's targets where Prometheus scrapes several: 'namespace=\"prod\"'.",
+            show_default=False,
+        ),
+    ] = "",
 ) -> None:
     """Compile a policy into Prometheus rules and their tests, Alertmanager routes and Kubernetes objects."""
     if out is None:
@@ -212,7 +221,11 @@ def compile_(
             fallback_smarthost=fallback_smarthost,
             fallback_from=fallback_from,
             fallback_pagerduty_key_file=str(fallback_pagerduty_key_file) if fallback_pagerduty_key_file else None,
+            alertmanager_peers=alertmanager_peers,
+            instance=matchers.parse(instance) if instance else (),
         )
+    except matchers.MatcherError as error:
+        fail(f"tocsin compile: --instance: {error.shown(instance)}", 2)
     except ValueError as error:
         fail(f"tocsin compile: {error}", 2)
     if not options.has_fallback:

@@ -11,7 +11,19 @@ from pydantic import ConfigDict, Field
 from rules.document import communication as told
 from rules.document import response as answered
 from rules.document import senders
-from rules.document.values import ChannelNameOrType, Duration, LevelNumber, LintName, Section, SignalName, Text, Url
+from rules.document.values import (
+    ChannelNameOrType,
+    Duration,
+    LabelMatchers,
+    LabelName,
+    LevelNumber,
+    LintName,
+    Name,
+    Section,
+    SignalName,
+    Text,
+    Url,
+)
 
 RESPONSE = "_incident_response"
 """Any section whose name ends so has the form of the guide's safety and business sections."""
@@ -27,6 +39,15 @@ class Lints(Section):
     """What of `tocsin check` is meant as it stands."""
 
     allow: dict[LintName, Text] = Field(default={}, description="Lint → the reason why it is fine here.")
+
+
+class HeartbeatSpec(Section):
+    """A heartbeat that is expected."""
+
+    name: Name
+    matchers: LabelMatchers = Field(description='Its labels: `alertname="Watchdog", cluster="eu"`, or a list of these.')
+    within: Duration | None = Field(None, description="How long it may be missing before alerting is blind (150s).")
+    source: Text | None = Field(None, description="The `?source=` of its webhook; left out: any.")
 
 
 class Document(Section):
@@ -95,7 +116,14 @@ class Document(Section):
         None, description="How an assessed impact raises the level (critical: 4, high: 3)."
     )
     heartbeat_within: Duration | None = Field(
-        None, description="How long the heartbeat may be missing before alerting is called blind (5m)."
+        None, description="How long a compiled heartbeat may be missing before alerting is called blind (150s)."
+    )
+    heartbeats: tuple[HeartbeatSpec, ...] = Field(
+        (), description="Alerts that always fire and are expected from the start, such as another system's Watchdog."
+    )
+    replica_labels: tuple[LabelName, ...] = Field(
+        ("prometheus_replica", "replica", "__replica__"),
+        description="Labels that tell replicas of one Prometheus apart: their heartbeats count as one.",
     )
     flapping: answered.FlappingTerms = Field(
         answered.FlappingTerms(), description="When an alert counts as flapping: told once, not each time."

@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from rules import condition, durations, matchers
 from rules.doubts import DOUBTS
+from rules.expression import quoted
 from rules.placeholders import PLACEHOLDERS, TemplateError, placeholders
 from rules.policy import CHANNEL_TYPES, SECOND, Micros, RateLimit
 from rules.reserved import ALERTS, LABELS, NAMES
@@ -112,7 +113,7 @@ def _alert_matchers(value: Any) -> tuple[matchers.Matcher, ...]:
             raise refusal(f"must be a matcher of a label, such as '{matchers.EXAMPLE}'", way=(index,))
         bare = _BARE_MATCHER.fullmatch(text)
         try:
-            found += matchers.parse(f"{bare[1]}{matchers.quoted(bare[2])}" if bare else text)
+            found += matchers.parse(f"{bare[1]}{quoted(bare[2])}" if bare else text)
         except matchers.MatcherError as error:
             raise refusal(str(error), way=(index,), **({} if bare else {"offset": error.offset})) from error
     return tuple(found)
@@ -230,6 +231,22 @@ def _url(value: str) -> str:
     return value
 
 
+def _matchers(value: Any) -> tuple[matchers.Matcher, ...]:
+    texts = value if isinstance(value, list | tuple) else [value]
+    found: list[matchers.Matcher] = []
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise refusal(f"must be matchers of labels, such as '{matchers.EXAMPLE}'")
+        try:
+            found += matchers.parse(text)
+        except matchers.MatcherError as error:
+            way = (index,) if isinstance(value, list | tuple) else ()
+            raise refusal(str(error), offset=error.offset, way=way) from error
+    if not any(operator == "=" and asked for _, operator, asked in found):
+        raise refusal('at least one matcher must name a value, as in alertname="Watchdog": the others match too much')
+    return tuple(found)
+
+
 def _lint_name(value: str) -> str:
     if value not in DOUBTS:
         raise refusal(f"no lint is named `{value}`{suggest(value, DOUBTS)}")
@@ -308,5 +325,15 @@ Condition = Annotated[Promql, AfterValidator(_condition)]
 Expression = Annotated[Promql, AfterValidator(_expression)]
 TemplateText = Annotated[str, Field(min_length=1, max_length=100_000), AfterValidator(_template)]
 Recipient = Annotated[str, AfterValidator(_recipient)]
+LabelMatchers = Annotated[
+    tuple[matchers.Matcher, ...],
+    BeforeValidator(_matchers),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+            "examples": [matchers.EXAMPLE],
+        }
+    ),
+]
 Url = Annotated[str, AfterValidator(_url)]
 LintName = Annotated[str, AfterValidator(_lint_name), WithJsonSchema({"type": "string", "enum": sorted(DOUBTS)})]

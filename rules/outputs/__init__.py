@@ -27,15 +27,17 @@ def render(policy: Policy, options: Options | None = None) -> Outputs:
     """Compile the policy. Raises ConditionError for a condition that `rules.load` would have refused."""
     options = options or Options()
     compiled = compile(policy)
-    vigil = watch.group(policy) if options.watch else None
-    groups = (*compiled, vigil) if vigil else compiled
-    tests = unit_tests.render(compiled, vigil)
+    vigil = watch.groups(policy, options.tocsin) if options.watch else ()
+    groups = (*compiled, *vigil)
+    tests = unit_tests.render(compiled, vigil, options.tocsin)
     files = {
         "rules.yml": prometheus.render(groups),
         **tests.files,
         "alertmanager.yml": alertmanager.render(policy, options),
         "prometheusrule.yaml": kubernetes.render_rules(groups, options),
         "alertmanagerconfig.yaml": kubernetes.render_routes(policy, options),
-        "dashboard.json": dashboard.render(policy),
+        "dashboard.json": dashboard.render(policy, options.tocsin),
     }
+    if options.watch:
+        files["self-rules.yml"] = options.tocsin.narrow(watch.SELF_RULES).encode()
     return Outputs(files, tests.unproved)

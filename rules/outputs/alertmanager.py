@@ -1,17 +1,19 @@
 """Policy → ``alertmanager.yml``. Works with Alertmanager 0.25.
 
-Everything goes to Tocsin's webhook, which knows channels and people. Two alerts go around it on purpose, to
-Alertmanager's own e-mail or PagerDuty: Tocsin is down, and an emergency's page that Tocsin has not delivered.
+Everything goes to Tocsin's webhook, which knows channels and people. What says that Tocsin may page nobody goes around
+it, to Alertmanager's own e-mail or PagerDuty, and never as an all-clear: that Tocsin is back ends no emergency.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 from rules.durations import format_duration
+from rules.expression import quoted
+from rules.matchers import written
 from rules.outputs.options import Options
 from rules.outputs.yaml_text import text
-from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Level, Policy
-from rules.watch import AROUND_TOCSIN
+from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Heartbeat, Level, Policy
+from rules.watch import AROUND, AROUND_TOCSIN, FAIL_THROUGH
 
 HEAD = """\
 Compiled by Tocsin from the policy: edit that, not this. No secret is written here, only files that hold them.
@@ -23,7 +25,9 @@ Nobody is told when Tocsin itself is down: compile with a fallback e-mail addres
 TOCSIN, FALLBACK = "tocsin", "around-tocsin"
 COMPILED_BY = ["system", "signal"]
 OTHERS_BY = ["alertname", "system", "namespace"]
-HEARTBEAT_REPEAT = MINUTE
+HEARTBEAT_INTERVAL, HEARTBEAT_REPEAT = 10 * SECOND, 30 * SECOND
+AROUND_REPEAT = 4 * HOUR
+"""One message for each outage and what fires in it; a repeat only where the outage lasts."""
 LONGEST_REPEAT = HOUR
 """Repeats tell Tocsin nothing new; they mend what a lost database or a wrong silence forgot."""
 
@@ -31,6 +35,8 @@ LONGEST_REPEAT = HOUR
 def render(policy: Policy, options: Options) -> bytes:
     """The configuration. Credentials stay in files that it names."""
     document: dict[str, Any] = {"route": route(policy, options), "receivers": list(_receivers(options))}
+    if mutes := inhibitions(options):
+        document["inhibit_rules"] = mutes
     return text(document, HEAD if options.has_fallback or not options.watch else HEAD + ALONE)
 
 
@@ -40,7 +46,11 @@ def route(policy: Policy, options: Options) -> dict[str, Any]:
         "receiver": TOCSIN,
         "group_by": OTHERS_BY,
         **_pace("30s", "1m", LONGEST_REPEAT),
-        "routes": [*(_watch_routes(options) if options.watch else ()), _compiled(policy)],
+        "routes": [
+            *(_watch_routes(options) if options.watch else ()),
+            *map(_heartbeat_route, policy.heartbeats),
+            _compiled(policy, options),
+        ],
     }
 
 
@@ -48,36 +58,65 @@ def _pace(wait: str, interval: str, repeat: int) -> dict[str, str]:
     return {"group_wait": wait, "group_interval": interval, "repeat_interval": format_duration(repeat)}
 
 
+def inhibitions(options: Options) -> list[dict[str, list[str]]]:
+    """Who hears that an emergency fires while Tocsin fails need not hear of each way in which it does."""
+    if not (options.watch and options.has_fallback):
+        return []
+    around = f"{AROUND[0]}={quoted(AROUND[1])}"
+    return [
+        {
+            "source_matchers": [f'alertname="{FAIL_THROUGH}"'],
+            "target_matchers": [around, f'alertname!="{FAIL_THROUGH}"'],
+        }
+    ]
+
+
 def _watch_routes(options: Options) -> Iterator[dict[str, Any]]:
-    yield {
-        "receiver": FALLBACK if options.has_fallback else TOCSIN,
-        "matchers": [f'alertname=~"{"|".join(AROUND_TOCSIN)}"'],
-        "group_by": ["alertname"],
-        **_pace("0s", "1m", 5 * MINUTE),
-    }
+    """By name too: rules that an older Tocsin compiled have no label for it."""
+    named = f'alertname=~"{"|".join(AROUND_TOCSIN)}"'
+    for matcher in (named, f"{AROUND[0]}={quoted(AROUND[1])}"):
+        yield {
+            "receiver": FALLBACK if options.has_fallback else TOCSIN,
+            "matchers": [matcher],
+            "group_by": ["alertname"],
+            **_pace("0s", "1m", AROUND_REPEAT),
+        }
     yield {
         "receiver": TOCSIN,
         "matchers": ['heartbeat="true"'],
         "group_by": ["heartbeat"],
-        **_pace("0s", "30s", HEARTBEAT_REPEAT),
+        **_pace("0s", format_duration(HEARTBEAT_INTERVAL), HEARTBEAT_REPEAT),
     }
 
 
-def _compiled(policy: Policy) -> dict[str, Any]:
+def _heartbeat_route(heartbeat: Heartbeat) -> dict[str, Any]:
+    """Repeated often enough that three may get lost."""
+    repeat = max(HEARTBEAT_REPEAT, heartbeat.within // 4 // SECOND * SECOND)
+    return {
+        "receiver": TOCSIN,
+        "matchers": [written([matcher]) for matcher in heartbeat.matchers],
+        "group_by": ["..."],
+        **_pace("0s", format_duration(HEARTBEAT_INTERVAL), repeat),
+    }
+
+
+def _compiled(policy: Policy, options: Options) -> dict[str, Any]:
     return {
         "receiver": TOCSIN,
         "matchers": ['section=~".+"'],
         "group_by": COMPILED_BY,
         **_pace("30s", "1m", LONGEST_REPEAT),
-        "routes": [route for level in reversed(policy.levels) for route in _level_routes(level)],
+        "routes": [
+            route for level in reversed(policy.levels) for route in _level_routes(level, options.urgent_interval)
+        ],
     }
 
 
-def _level_routes(level: Level) -> Iterator[dict[str, Any]]:
+def _level_routes(level: Level, urgent: int) -> Iterator[dict[str, Any]]:
     """Repeated at least as often as the level escalates, so that Tocsin and Alertmanager never disagree for longer."""
     repeat = min(level.escalation_time, LONGEST_REPEAT)
     matcher = f'severity_level="{level.level}"'
-    at_once = _pace("0s", "10s", max(repeat, 10 * SECOND))
+    at_once = _pace("0s", format_duration(urgent), max(repeat, urgent))
     if level.level == EMERGENCY:
         yield {"receiver": TOCSIN, "matchers": [matcher], "group_by": COMPILED_BY, **at_once}
         return
@@ -105,11 +144,11 @@ def _receivers(options: Options) -> Iterator[dict[str, Any]]:
                 "from": options.fallback_from,
                 "smarthost": options.fallback_smarthost,
                 "require_tls": options.fallback_needs_tls,
-                "send_resolved": True,
+                "send_resolved": False,
             }
         ]
     if options.fallback_pagerduty_key_file:
         fallback["pagerduty_configs"] = [
-            {"routing_key_file": options.fallback_pagerduty_key_file, "severity": "critical", "send_resolved": True}
+            {"routing_key_file": options.fallback_pagerduty_key_file, "severity": "critical", "send_resolved": False}
         ]
     yield fallback

@@ -11,6 +11,7 @@ from typing import Any
 from rules import condition
 from rules.condition import Condition, Selector
 from rules.policy import Policy, Rule
+from rules.watch import THE_ONLY, Tocsin
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 COLORS = {1: "blue", 2: "yellow", 3: "orange", 4: "red"}
@@ -21,21 +22,29 @@ STATS = 4
 """Height of the first row."""
 
 FIGURES = (
-    ("Incidents, by level", 'sum by (level) (max by (level, state) (tocsin_incidents{state=~"open|acknowledged"}))'),
-    ("Incidents with a deadline overdue", "max(tocsin_overdue_windows)"),
-    ("Deliveries, a second", "sum by (channel, outcome) (rate(tocsin_notifications_total[5m]))"),
+    (
+        "Incidents, by level",
+        'sum by (level) (max by (level, state) (tocsin_incidents{TOCSIN,state=~"open|acknowledged"}))',
+    ),
+    ("Incidents with a deadline overdue", "max(tocsin_overdue_windows{TOCSIN})"),
+    ("Deliveries, a second", "sum by (channel, outcome) (rate(tocsin_notifications_total{TOCSIN}[5m]))"),
 )
-"""What becomes of alerts: the second row."""
+"""What becomes of alerts: the second row. TOCSIN stands for the matchers of its targets."""
 
 
-def render(policy: Policy) -> bytes:
+def render(policy: Policy, tocsin: Tocsin = THE_ONLY) -> bytes:
     """The dashboard's JSON, for Grafana's import or provisioning."""
     panels = [
         _fires(),
         _stat("Signals lost", 'count(ALERTS{alertstate="firing",twin="true"}) or vector(0)', 6),
         _stat("Rules failing", "sum(increase(prometheus_rule_evaluation_failures_total[5m])) or vector(0)", 12),
-        _stat("Oldest undelivered emergency", "max(tocsin_oldest_undelivered_emergency_seconds)", 18, "s"),
-        *_figures(),
+        _stat(
+            "Oldest undelivered emergency",
+            f"max(tocsin_oldest_undelivered_emergency_seconds{{{tocsin.targets}}})",
+            18,
+            "s",
+        ),
+        *_figures(tocsin),
         *_signals(policy),
     ]
     dashboard = {
@@ -70,14 +79,14 @@ def _stat(title: str, expr: str, x: int, unit: str = "none") -> dict[str, Any]:
     }
 
 
-def _figures() -> Iterator[dict[str, Any]]:
+def _figures(tocsin: Tocsin) -> Iterator[dict[str, Any]]:
     for place, (title, expr) in enumerate(FIGURES):
         yield {
             "type": "timeseries",
             "title": title,
             "datasource": SOURCE,
             "gridPos": {"x": place * WIDTH, "y": STATS, "w": WIDTH, "h": HEIGHT},
-            "targets": [{"refId": "A", "expr": expr, "datasource": SOURCE}],
+            "targets": [{"refId": "A", "expr": expr.replace("TOCSIN", tocsin.targets), "datasource": SOURCE}],
             "fieldConfig": {"defaults": {"unit": "none", "min": 0}},
         }
 

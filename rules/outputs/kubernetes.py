@@ -7,9 +7,10 @@ set ``alertmanagerConfigMatcherStrategy: {type: None}`` on its Alertmanager (sai
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rules import matchers
 from rules.groups import Group
 from rules.outputs import prometheus
-from rules.outputs.alertmanager import FALLBACK, TOCSIN, route
+from rules.outputs.alertmanager import FALLBACK, TOCSIN, inhibitions, route
 from rules.outputs.options import Options
 from rules.outputs.yaml_text import text
 from rules.policy import Policy
@@ -34,7 +35,12 @@ def render_rules(groups: Iterable[Group], options: Options) -> bytes:
 
 def render_routes(policy: Policy, options: Options) -> bytes:
     """The AlertmanagerConfig; the webhook's token is in the Secret it names when the options name a token file."""
-    spec = {"route": _camel(route(policy, options)), "receivers": _receivers(options)}
+    spec: dict[str, Any] = {"route": _camel(route(policy, options)), "receivers": _receivers(options)}
+    if mutes := [
+        {f"{side}Match": [_matcher(each) for each in rule[f"{side}_matchers"]] for side in ("source", "target")}
+        for rule in inhibitions(options)
+    ]:
+        spec["inhibitRules"] = mutes
     return text(_object("monitoring.coreos.com/v1alpha1", "AlertmanagerConfig", LABELS, spec, options), HEAD + STRATEGY)
 
 
@@ -61,10 +67,9 @@ def _camel(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _matcher(matcher: str) -> dict[str, str]:
-    """Ours are all ``name="value"`` or ``name=~"value"``."""
-    name, _, value = matcher.partition("=")
-    kind = "=~" if value.startswith("~") else "="
-    return {"name": name, "matchType": kind, "value": value.removeprefix("~").strip('"')}
+    """One matcher as the operator spells it."""
+    ((name, kind, value),) = matchers.parse(matcher)
+    return {"name": name, "matchType": kind, "value": value}
 
 
 def _receivers(options: Options) -> list[dict[str, Any]]:
@@ -82,9 +87,9 @@ def _receivers(options: Options) -> list[dict[str, Any]]:
                 "from": options.fallback_from,
                 "smarthost": options.fallback_smarthost,
                 "requireTLS": options.fallback_needs_tls,
-                "sendResolved": True,
+                "sendResolved": False,
             }
         ]
     if options.fallback_pagerduty_key_file:
-        fallback["pagerdutyConfigs"] = [{"routingKey": PAGERDUTY_SECRET, "severity": "critical", "sendResolved": True}]
+        fallback["pagerdutyConfigs"] = [{"routingKey": PAGERDUTY_SECRET, "severity": "critical", "sendResolved": False}]
     return [*receivers, fallback]

@@ -2,6 +2,15 @@
 
 from dataclasses import dataclass
 
+from rules.matchers import Matcher
+from rules.policy import SECOND, Micros
+from rules.watch import Tocsin
+
+MOST_PEERS = 20
+
+PEER_TIMEOUT = Micros(15 * SECOND)
+"""Alertmanager's own `--cluster.peer-timeout`: so much later does each further peer send what the first has not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -20,13 +29,32 @@ class Options:
     """A file that Alertmanager reads: a PagerDuty routing key, for the same."""
     watch: bool = True
     """Whether Tocsin's own alerts (heartbeat, down, fail-through, failing rules) are among the rules."""
+    alertmanager_peers: int = 2
+    """Alertmanagers in the cluster; 1: it stands alone."""
+    instance: tuple[Matcher, ...] = ()
+    """Labels that tell this Tocsin's metrics from another's on the same Prometheus."""
     namespace: str = ""
     """Of the Kubernetes objects; empty: left to kubectl."""
 
     def __post_init__(self) -> None:
         """Refuses half a mail configuration: it would be found out in an outage."""
+        if not 1 <= self.alertmanager_peers <= MOST_PEERS:
+            raise ValueError(f"alertmanager_peers is a number from 1 to {MOST_PEERS}, not {self.alertmanager_peers}")
         if self.fallback_email and not (self.fallback_smarthost and self.fallback_from):
             raise ValueError("fallback_email needs fallback_smarthost (host:port) and fallback_from (an address)")
+
+    @property
+    def tocsin(self) -> Tocsin:
+        """The Tocsin that the rules about it, and the dashboards, speak of."""
+        return Tocsin(self.instance, self.receiver_url)
+
+    @property
+    def urgent_interval(self) -> Micros:
+        """Between two messages about a group that must not wait: the slowest peer has spoken when the next leaves.
+
+        With less, a peer's message with the state of before is on its way while the next one is sent.
+        """
+        return Micros((self.alertmanager_peers - 1) * PEER_TIMEOUT + 5 * SECOND)
 
     @property
     def fallback_needs_tls(self) -> bool:

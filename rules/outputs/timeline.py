@@ -16,6 +16,7 @@ from rules.groups import AlertingRule
 from rules.outputs.evaluation import Labels, Sample
 from rules.outputs.witnesses import Pair, pairs
 from rules.policy import Micros, Rule
+from rules.watch import FULL_SECONDS
 from rules.wording import MEASURED, VALUE
 
 LONGEST_WAIT = 600
@@ -132,6 +133,7 @@ def _filled(text: str, labels: Mapping[str, str], value: float) -> str:
     if "{{" not in text:
         return text
     text = text.replace(VALUE, f"{value:.4g}").replace(MEASURED, f"{value:.10g}")
+    text = text.replace(FULL_SECONDS, f"{value:.3f}")
     for name in [part.split(" ")[0] for part in text.split("{{ $labels.")[1:]]:
         text = text.replace("{{ $labels." + name + " }}", labels.get(name, ""))
     return text.replace("{{ `{{` }}", "{{")

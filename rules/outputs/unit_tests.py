@@ -20,10 +20,11 @@ from rules.outputs.cases import Case, series_name
 from rules.outputs.evaluation import Sample, Unprovable
 from rules.outputs.losses import losses, never_seen
 from rules.outputs.timeline import WINDOWED, Story, number, sequence, stories, told
-from rules.outputs.vigils import LONGEST_INTERVAL, vigils
+from rules.outputs.vigils import TICK, vigils
 from rules.outputs.witnesses import labels_of, recorded_for
 from rules.outputs.yaml_text import text
 from rules.policy import MINUTE, Micros
+from rules.watch import THE_ONLY, Tocsin
 
 HEAD = """\
 Compiled by Tocsin: proves rules.yml, with `promtool test rules {name}`.
@@ -45,27 +46,33 @@ class Tests:
     unproved: tuple[str, ...]
 
 
-def render(groups: Sequence[Group], watch: Group | None = None) -> Tests:
-    """The tests of ``rules.yml`` in the same folder; `watch`: the rules that do not come from the policy."""
+def render(groups: Sequence[Group], watch: Sequence[Group] = (), tocsin: Tocsin = THE_ONLY) -> Tests:
+    """The tests of ``rules.yml`` in the same folder; `watch`: the rules about `tocsin`, not from the policy."""
     counts = Counter({group.interval: 0 for group in groups})
     for group in groups:
         counts[group.interval] += len(group.rules)
     intervals = sorted(counts, key=lambda interval: (-counts[interval], interval)) or [Micros(MINUTE)]
-    guarded = next((interval for interval in intervals if interval <= LONGEST_INTERVAL), None)
-    if watch and guarded is None:
-        guarded = watch.interval
-        intervals.append(guarded)
+    if watch and TICK not in intervals:
+        intervals.append(Micros(TICK))
     facts = Facts(groups)
-    names = [group.name for group in (*groups, *([watch] if watch else []))]
+    names = [group.name for group in (*groups, *watch)]
     files, unproved = {}, []
     for interval in intervals:
         cases, missing = _cases(facts, interval)
         name = "rules_test.yml" if interval == intervals[0] else f"rules_test_{format_duration(interval)}.yml"
-        if watch and interval == guarded:
-            cases += vigils(watch, interval)
+        if watch and interval == TICK:
+            cases += _vigils(watch, tocsin, missing)
         files[name] = _file(name, interval, names, cases, missing)
         unproved += missing
     return Tests(files, tuple(unproved))
+
+
+def _vigils(watch: Sequence[Group], tocsin: Tocsin, missing: list[str]) -> list[Case]:
+    try:
+        return vigils(watch, tocsin)
+    except Unprovable as reason:
+        missing.append(f"the alerts about Tocsin itself: {reason}")
+        return []
 
 
 def _file(name: str, interval: Micros, groups: Sequence[str], cases: Sequence[Case], unproved: Sequence[str]) -> bytes:

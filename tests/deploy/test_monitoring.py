@@ -72,8 +72,9 @@ def test_alertmanager_takes_the_configurations(compiled: Path) -> None:
         (["section=incident_response", "severity_level=4"], "tocsin"),
         (["section=incident_response", "severity_level=1"], "tocsin"),
         (["alertname=TocsinHeartbeat", "heartbeat=true"], "tocsin"),
-        (["alertname=TocsinDown"], "team"),
-        (["alertname=TocsinFailThrough", "section=incident_response", "severity_level=4"], "team"),
+        (["alertname=TocsinDown"], "team-around-tocsin"),
+        (["alertname=TocsinFailThrough", "section=incident_response", "severity_level=4"], "team-around-tocsin"),
+        (["alertname=TocsinWebhooksFail", "paging=around-tocsin"], "team-around-tocsin"),
         (["alertname=DiskFull"], "team"),
     ],
 )
@@ -89,7 +90,7 @@ def test_tocsin_is_scraped_under_the_name_that_the_rules_ask_for(compiled: Path)
     rules = (compiled / "rules.yml").read_text()
     prometheus = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in prometheus["scrape_configs"]}
-    assert set(re.findall(r'up\{job="([^"]+)"\}', rules)) == {"tocsin"}
+    assert set(re.findall(r'\bup\{job="([^"]+)"\}', rules)) == {"tocsin"}
     assert targets["tocsin"] == ["tocsin:8095"]
     assert targets["models"] == [f"model:{PORT}"]
 

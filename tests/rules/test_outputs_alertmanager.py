@@ -1,20 +1,25 @@
 """The compiled Alertmanager configuration and Kubernetes objects, before the real amtool and promtool."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
 
 from rules.load import load
+from rules.matchers import match, parse
 from rules.outputs import Options, render
-from rules.policy import IncidentType, Signal
+from rules.policy import MINUTE, Heartbeat, IncidentType, Micros, Signal
 from tests.rules.policies import policy, rule, write
 
-POLICY = policy(
-    rule("margin", "safety_margin < 0.95", 4),
-    rule("late", "response_time_p99 > 100", 3, immediate=True),
-    signals=(Signal("response_time_p99", unit="ms", help="99th percentile"),),
-    types=(IncidentType("aviation", "engine_failure", 4),),
+POLICY = replace(
+    policy(
+        rule("margin", "safety_margin < 0.95", 4),
+        rule("late", "response_time_p99 > 100", 3, immediate=True),
+        signals=(Signal("response_time_p99", unit="ms", help="99th percentile"),),
+        types=(IncidentType("aviation", "engine_failure", 4),),
+    ),
+    heartbeats=(Heartbeat("eu", parse('alertname="Watchdog",cluster!~"us|asia"'), Micros(5 * MINUTE)),),
 )
 EMAIL = {
     "fallback_email": "duty@example.org",
@@ -28,6 +33,7 @@ OPTIONS = {
     "with e-mail around": EMAIL,
     "with PagerDuty around": PAGERDUTY,
     "with both": EMAIL | PAGERDUTY,
+    "with a cluster of three": {"alertmanager_peers": 3},
     "without watch": {"watch": False} | EMAIL,
 }
 
@@ -36,9 +42,11 @@ ROUTES = {
     "level 1": ("tocsin", {"section": "safety", "severity_level": "1"}),
     "heartbeat": ("tocsin", {"alertname": "TocsinHeartbeat", "heartbeat": "true"}),
     "somebody else's": ("tocsin", {"alertname": "DiskFull", "severity": "page"}),
+    "a heartbeat of the policy": ("tocsin", {"alertname": "Watchdog", "cluster": "eu"}),
     "nothing known": ("tocsin", {}),
     "failing rules": ("tocsin", {"alertname": "TocsinRuleEvaluationFails", "severity_level": "3"}),
     "Tocsin is down": ("around-tocsin", {"alertname": "TocsinDown", "severity_level": "4"}),
+    "webhooks fail": ("around-tocsin", {"alertname": "TocsinWebhooksFail", "paging": "around-tocsin"}),
     "fail-through": ("around-tocsin", {"alertname": "TocsinFailThrough", "section": "safety", "severity_level": "4"}),
 }
 
@@ -50,13 +58,7 @@ def configuration(**options):
 def route_of(tree, labels):
     """The deepest route that takes the alert, its settings inherited: Alertmanager's rule, for our matchers."""
     for child in tree.get("routes", ()):
-        asked = [matcher.replace('"', "").partition("=") for matcher in child["matchers"]]
-        if all(
-            (labels.get(name, "") in value[1:].split("|") or (value == "~.+" and labels.get(name)))
-            if value.startswith("~")
-            else labels.get(name) == value
-            for name, _, value in asked
-        ):
+        if match([parsed for text in child["matchers"] for parsed in parse(text)], labels):
             inherited = {key: value for key, value in tree.items() if key not in {"routes", "matchers"}}
             return route_of(inherited | child, labels)
     return tree
@@ -111,17 +113,48 @@ def test_everything_is_sent_whole_and_resolved_too():
 @pytest.mark.parametrize(
     ("labels", "wait", "interval"),
     [
-        ({"section": "a", "severity_level": "4"}, "0s", "10s"),
-        ({"section": "a", "severity_level": "2", "immediate": "true"}, "0s", "10s"),
+        ({"section": "a", "severity_level": "4"}, "0s", "20s"),
+        ({"section": "a", "severity_level": "2", "immediate": "true"}, "0s", "20s"),
         ({"section": "a", "severity_level": "3"}, "30s", "1m"),
-        ({"heartbeat": "true"}, "0s", "30s"),
+        ({"heartbeat": "true"}, "0s", "10s"),
+        ({"alertname": "Watchdog"}, "0s", "10s"),
         ({"alertname": "DiskFull"}, "30s", "1m"),
     ],
 )
 def test_emergencies_and_immediate_rules_do_not_wait(labels, wait, interval):
-    """Level 4 and immediate rules leave at once and follow up every 10 s; others are gathered first."""
+    """Level 4 and immediate rules leave at once and follow up every 20 s; others are gathered first."""
     route = route_of(configuration()["route"], labels)
     assert (route["group_wait"], route["group_interval"]) == (wait, interval)
+
+
+@pytest.mark.parametrize(("peers", "interval"), [(1, "5s"), (2, "20s"), (3, "35s"), (5, "1m5s")])
+def test_the_slowest_peer_has_spoken_before_the_next_message(peers, interval):
+    """What must not wait is grouped for 15 s per further peer and 5 s more, and is repeated no sooner."""
+    tree = configuration(alertmanager_peers=peers)["route"]
+    for labels in ({"severity_level": "4"}, {"severity_level": "1", "immediate": "true"}):
+        assert route_of(tree, {"section": "a", **labels})["group_interval"] == interval
+    assert route_of(tree, {"section": "a", "severity_level": "3"})["group_interval"] == "1m"
+
+
+@pytest.mark.parametrize("peers", [0, -1, 21])
+def test_a_cluster_has_peers(peers):
+    """A number of peers that no cluster has is refused."""
+    with pytest.raises(ValueError, match="alertmanager_peers"):
+        Options(alertmanager_peers=peers)
+
+
+def test_no_all_clear_comes_around_tocsin():
+    """The fallback says what fires and never that it is over; an outage is told once, not again every few minutes."""
+    document = configuration(**EMAIL, **PAGERDUTY)
+    (fallback,) = (each for each in document["receivers"] if each["name"] == "around-tocsin")
+    assert [each["send_resolved"] for kind in ("email_configs", "pagerduty_configs") for each in fallback[kind]] == [
+        False,
+        False,
+    ]
+    route = route_of(document["route"], {"alertname": "TocsinFailThrough"})
+    assert (route["group_by"], route["repeat_interval"]) == (["alertname"], "4h")
+    (mute,) = document["inhibit_rules"]
+    assert mute["source_matchers"] == ['alertname="TocsinFailThrough"']
 
 
 def test_a_signals_alerts_arrive_together():
@@ -202,6 +235,9 @@ def test_the_alertmanager_config_routes_as_alertmanager_does():
         )  # fmt: skip
 
     assert spelt(custom["route"]) == native(plain["route"])
+    assert [len(each["targetMatch"]) for each in custom["inhibitRules"]] == [
+        len(each["target_matchers"]) for each in plain["inhibit_rules"]
+    ]
     assert custom["receivers"][0]["webhookConfigs"][0]["httpConfig"]["authorization"]["credentials"]["key"]
 
 

@@ -1,11 +1,13 @@
 """The compiled unit tests notice: each way to break a compiled rule makes promtool fail."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from rules import watch
 from rules.outputs import render
 from rules.policy import IncidentType, Signal
 from tests.rules.policies import policy, rule
@@ -74,12 +76,30 @@ TWIN_MUTANTS = {
     "other words": lambda rule: rule | {"annotations": rule["annotations"] | {"summary": "fine"}},
 }
 WATCH_MUTANTS = {
-    "heartbeat stops": ("TocsinHeartbeat", swap("vector(1)", "vector(1) > 1")),
+    "heartbeat stops": ("TocsinHeartbeat", swap("vector(time())", "vector(time()) > 1000")),
+    "a heartbeat that does not say when": ("TocsinHeartbeat", swap("time()", "1")),
     "a Tocsin that was never there": ("TocsinDown", swap('absent(up{job="tocsin"} == 1)', 'up{job="tocsin"} == 0')),
     "a target that is down": ("TocsinDown", swap(" == 1", "")),
     "late pages": ("TocsinFailThrough", swap("> 120", "> 121")),
     "early alarm": ("TocsinFailThrough", swap("> 120", ">= 120")),
-    "pages of a Tocsin that is down": ("TocsinFailThrough", swap(' or absent(up{job="tocsin"} == 1)', "")),
+    "a replica that cannot read": ("TocsinFailThrough", swap(' unless tocsin_store_up{job="tocsin"} == 0', "")),
+    "one replica that cannot write": (
+        "TocsinFailThrough",
+        swap("max(max_over_time(tocsin_store_up", "min(max_over_time(tocsin_store_up"),
+    ),
+    "late heartbeats": ("TocsinFailThrough", swap("> 180", "> 181")),
+    "early heartbeats": ("TocsinFailThrough", swap("> 180", ">= 180")),
+    "one replica without a heartbeat": ("TocsinFailThrough", swap("min(tocsin_heartbeat", "max(tocsin_heartbeat")),
+    "foreign emergencies": ("TocsinFailThrough", swap("(?i:", "(?:")),
+    "compiled emergencies": ("TocsinFailThrough", swap('section!=""', 'section="no"')),
+    "its own alerts": (
+        "TocsinFailThrough",
+        lambda rule: rule | {"expr": re.sub(r'alertname!~"[^"]*",paging!="around-tocsin",', "", rule["expr"])},
+    ),
+    **{
+        f"way {number} in which Tocsin fails": ("TocsinFailThrough", swap(f"({way})", "(vector(1) < 1)"))
+        for number, way in enumerate(watch.ways_to_fail(watch.THE_ONLY), 1)
+    },
     "failing rules": ("TocsinRuleEvaluationFails", swap("> 0", "> 10")),
 }
 RECORDING_MUTANTS = {

@@ -110,9 +110,9 @@ def test_a_policy_without_rules_compiles(promtool, tmp_path):
 
 
 def test_rare_evaluations_are_proved_too(promtool, tmp_path):
-    """Rules evaluated once an hour have their file; the watch, which needs shorter ticks, gets its own."""
+    """Rules evaluated once an hour have their file; what watches Tocsin, which needs shorter ticks, gets its own."""
     write(policy(rule("rare", "a < 1", interval=Micros(60 * MINUTE))), tmp_path)
-    assert sorted(path.name for path in tmp_path.glob("rules_test*")) == ["rules_test.yml", "rules_test_30s.yml"]
+    assert sorted(path.name for path in tmp_path.glob("rules_test*")) == ["rules_test.yml", "rules_test_1m.yml"]
     for file in tmp_path.glob("rules_test*"):
         answer = promtool("test", "rules", file.name, folder=tmp_path)
         assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -1,0 +1,110 @@
+"""The alerts on Tocsin, for one of several on the same Prometheus."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from rules import watch
+from rules.matchers import parse
+from rules.outputs import Options, render
+from rules.policy import Heartbeat, Micros
+from tests.rules.policies import policy, rule, write
+
+POLICY = policy(rule("margin", "safety_margin < 0.95", 4))
+INSTANCES = {
+    "one label": 'namespace="prod"',
+    "two labels": 'namespace="prod",cluster="eu"',
+    "another job": 'job="pager"',
+    "what it is not": 'namespace!="staging"',
+}
+
+
+@pytest.mark.parametrize("instance", INSTANCES.values(), ids=INSTANCES)
+def test_everything_speaks_of_this_tocsin(promtool, tmp_path, instance):
+    """Compiled for an instance, each metric of Tocsin's is asked for with its labels, and the unit tests hold."""
+    matchers = parse(instance)
+    assert write(POLICY, tmp_path, instance=matchers) == ()
+    for name in ("rules.yml", "self-rules.yml"):
+        assert promtool("check", "rules", tmp_path / name).returncode == 0
+    answer = promtool("test", "rules", "rules_test.yml", folder=tmp_path)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    text = (tmp_path / "rules.yml").read_text() + (tmp_path / "self-rules.yml").read_text()
+    asked = re.findall(r"\b(?:up|tocsin_\w+)\{([^}]*)\}", text)
+    asked += re.findall(r"\btocsin_\w+\{([^}]*)\}", (tmp_path / "dashboard.json").read_text().replace('\\"', '"'))
+    assert len(asked) > 25
+    for each in asked:
+        assert set(parse(instance)) <= set(parse(each)), each
+        assert ('job="tocsin"' in each) == ("job" not in instance), each
+    assert not re.search(r"\b(?:up|tocsin_\w+)[\[ )]", "".join(a["expr"] for a in alerts(tmp_path / "rules.yml")))
+
+
+def alerts(path):
+    """The alerts of a rule file."""
+    return [each for group in yaml.safe_load(path.read_text())["groups"] for each in group["rules"]]
+
+
+def test_another_tocsin_masks_nothing(promtool, tmp_path):
+    """A staging Tocsin that is up does not hide that this one is down; that it cannot deliver concerns nobody here."""
+    write(POLICY, tmp_path, instance=parse('namespace="prod"'))
+    staging = 'job="tocsin",namespace="staging"'
+    test = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": f"up{{{staging}}}", "values": "1x10"},
+                    {"series": f"tocsin_oldest_undelivered_emergency_seconds{{{staging}}}", "values": "999x10"},
+                    {"series": f"tocsin_store_up{{{staging}}}", "values": "0x10"},
+                    {"series": 'up{job="tocsin",namespace="prod"}', "values": "0x3 1x7"},
+                    {"series": 'tocsin_heartbeat_age_seconds{job="tocsin",namespace="prod"}', "values": "0x10"},
+                    {"series": 'ALERTS{alertname="X",alertstate="firing",severity="Emergency"}', "values": "1x10"},
+                ],
+                "promql_expr_test": [
+                    told(1, watch.DOWN, 1),
+                    told(1, watch.FAIL_THROUGH, 1),
+                    told(5, watch.DOWN, None),
+                    told(5, watch.FAIL_THROUGH, None),
+                ],
+            }
+        ],
+    }
+    (tmp_path / "other.yml").write_text(yaml.safe_dump(test))
+    answer = promtool("test", "rules", "other.yml", folder=tmp_path)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def told(minute, alertname, count):
+    """How many of them fire; emergencies of the unfed policy are left out."""
+    expr = f'count(ALERTS{{alertname="{alertname}",alertstate="firing",emergency=~"|X"}})'
+    samples = [{"labels": "{}", "value": count}] if count else []
+    return {"expr": expr, "eval_time": f"{minute}m", "exp_samples": samples}
+
+
+def test_the_heartbeat_tells_when_it_was_evaluated():
+    """The heartbeat has a group of its own and says its evaluation time with all its digits."""
+    heartbeat, others = watch.groups(POLICY)
+    (alert,) = heartbeat.rules
+    assert (alert.alert, alert.expr) == (watch.HEARTBEAT, "vector(time())")
+    assert dict(alert.annotations)["evaluated_at"] == '{{ printf "%.3f" $value }}'
+    assert heartbeat.name != others.name
+
+
+def test_which_prometheus_it_is_says_the_receivers_url():
+    """The fail-through asks for the heartbeat of the source under which this Prometheus' alerts come in."""
+    tocsin = watch.Tocsin((), "http://tocsin:8095/webhook/alertmanager?source=eu%201")
+    assert 'source="eu 1"' in " ".join(watch.ways_to_fail(tocsin))
+    assert 'source=""' in " ".join(watch.ways_to_fail(watch.THE_ONLY))
+
+
+def test_a_policys_heartbeat_has_its_route():
+    """A heartbeat that the policy names is repeated several times within its limit."""
+    named = Heartbeat("other", parse('alertname="Watchdog"'), Micros(600_000_000))
+    document = yaml.safe_load(render(replace(POLICY, heartbeats=(named,)), Options()).files["alertmanager.yml"])
+    (route,) = (each for each in document["route"]["routes"] if each["matchers"] == ['alertname="Watchdog"'])
+    assert (route["receiver"], route["group_interval"], route["repeat_interval"]) == ("tocsin", "10s", "2m30s")
+    assert json.dumps(route).count("heartbeat") == 0
