@@ -25,6 +25,7 @@ resolve is a claim until it has been verified.
 """
 MEANING: Mapping[str, str] = {
     Recovery.NONE: "it fires",
+    Recovery.UNREPORTED: "no longer reported",
     Recovery.VERIFYING: "verifying",
     Recovery.CHECKING: "checking: Prometheus is asked",
     Recovery.CONFIRM: "a person must confirm",

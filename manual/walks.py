@@ -46,6 +46,7 @@ from receiver.core.events import (
 from receiver.core.inquiry import Answered, Inquiry
 from receiver.core.model import Alert, Incident, Instant, Notification, Recovery, State, Status, Window
 from receiver.core.plan import Book, Playbook
+from receiver.core.sight import ANY, Sight
 from rules.load import load
 from rules.policy import CRITICAL, EMERGENCY, Duty, Policy
 
@@ -187,7 +188,8 @@ def _starts() -> Iterator[Spot]:
 
 def _book(policy: Policy, *, blind: bool, verifies: bool) -> Book:
     playbook = Playbook.of(policy, "now")
-    return Book(playbook, playbook, frozenset(each.name for each in policy.channels), blind, verifies)
+    sight = Sight(frozenset({ANY}) if blind else frozenset())
+    return Book(playbook, playbook, frozenset(each.name for each in policy.channels), sight, verifies)
 
 
 def _walk(start: Spot) -> Iterator[Step]:

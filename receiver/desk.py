@@ -16,6 +16,7 @@ from receiver.core.model import Instant
 from receiver.core.urgency import Queue, rank
 from receiver.engine import Engine
 from receiver.errors import StoreUnavailable
+from receiver.heartbeats import Heartbeats
 from receiver.requests import Asked, ForIncident, FromPrometheus, Request, Result
 from rules.policy import EMERGENCY
 
@@ -58,6 +59,8 @@ class Desk:
         self._readers = ThreadPoolExecutor(1, "tocsin-read")
         self._waiting: Queue[Asking] = Queue()
         self._pump: asyncio.Task[None] | None = None
+        self.heartbeats = Heartbeats(clock)
+        """What was heard of heartbeats, and what is known of them."""
         self.on_commit: Callable[[], None] = lambda: None
         """Called after each batch: messages or windows may be due now."""
         self.on_emergency: Callable[[], Awaitable[object]] = _nothing

@@ -18,6 +18,7 @@ from receiver.core.events import AlertsReceived, Arrived, Bounced, EchoesListed,
 from receiver.core.model import Incident, Instant, Notification, State, Status
 from receiver.core.outbox import allot, bundle, counted_when_due, counted_when_planned, lane
 from receiver.core.plan import Book, Playbook
+from receiver.core.sight import SIGHTED, Sight
 from receiver.errors import StoreConflict, StoreUnavailable
 from receiver.requests import Asked, Delivery, ForIncident, FromPrometheus, Report, Request, Result
 from receiver.work import Store, Transaction, Work
@@ -50,8 +51,8 @@ class Standing(Struct, frozen=True):
     """Digest of the version that new incidents run under."""
     configured: frozenset[str]
     """Channels whose provider is configured."""
-    blind: bool
-    """Whether the heartbeat is missing or rules fail to evaluate."""
+    sight: Sight
+    """Which sources are blind."""
     verifies: bool
     """Whether there is a Prometheus to ask."""
     cluster: Cluster
@@ -75,8 +76,8 @@ class Engine:
         self._playbooks: dict[str, Playbook] = {}
         self.verifies = False
         """Whether there is a Prometheus to ask (set by the shell)."""
-        self.blind = False
-        """Whether the heartbeat is missing or rules fail to evaluate (set by the shell)."""
+        self.sight = SIGHTED
+        """Which sources are blind (set by the shell)."""
         self.cluster = Cluster()
         """The Alertmanagers that send webhooks here (set by the shell)."""
         self.keep_policy(policy, now)
@@ -87,13 +88,13 @@ class Engine:
     @property
     def standing(self) -> Standing:
         """What its decisions depend on now."""
-        return Standing(self._current.digest, self._configured, self.blind, self.verifies, self.cluster)
+        return Standing(self._current.digest, self._configured, self.sight, self.verifies, self.cluster)
 
     def stand(self, standing: Standing) -> None:
         """Decide on that from now on. Raises StoreUnavailable."""
         if standing.policy != self._current.digest:
             self._current = self.playbook(standing.policy)
-        self._configured, self.blind, self.verifies = standing.configured, standing.blind, standing.verifies
+        self._configured, self.sight, self.verifies = standing.configured, standing.sight, standing.verifies
         self.cluster = standing.cluster
 
     @property
@@ -202,6 +203,10 @@ class Engine:
         """Note what people did that concerns no incident: logins, reloads."""
         with self._store.transaction() as transaction:
             transaction.append_audits(audits)
+
+    def retire_heartbeat(self, key: str, entry: Audit) -> None:
+        """Note that a heartbeat is not expected any more, and who said so. Raises StoreUnavailable."""
+        self._store.retire_heartbeat(key, entry)
 
     def fire_due(self, now: Instant, limit: int = 500) -> int:
         """Carry out due windows, the most overdue first; returns how many incidents were concerned."""
@@ -339,7 +344,7 @@ class Engine:
 
     def book(self, playbook: Playbook) -> Book:
         """What an incident under that version is decided, and told, by."""
-        return Book(playbook, self._current, self._configured, self.blind, self.verifies, self.cluster)
+        return Book(playbook, self._current, self._configured, self.sight, self.verifies, self.cluster)
 
     def _playbook(self, transaction: Transaction, version: str) -> Playbook:
         """A policy version, from memory or from the store."""

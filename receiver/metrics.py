@@ -22,6 +22,7 @@ from prometheus_client import (
 
 from receiver.core.canary import Canary
 from receiver.core.events import Delivered, Outcome, Overtaken, Rejected, Retry
+from receiver.core.heartbeat import Watched, ages
 from receiver.core.model import Alert, Instant, Notification, State
 from rules.policy import SECOND
 
@@ -71,7 +72,6 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._make_counters()
         self._make_gauges()
-        self._heartbeat_at: Instant | None = None
         self._emergency_since: Instant | None = None
         """The oldest undelivered emergency when the database was last seen."""
         self._seen_at: Instant | None = None
@@ -174,8 +174,13 @@ class Metrics:
             "Alerts that Alertmanager lists for us, whose webhook never came and that cannot be taken in",
             registry=registry,
         )
-        self._heartbeat = Gauge("tocsin_heartbeat_seconds", "Since the last heartbeat", registry=registry)
-        self._heartbeat.set(nan)
+        self._heartbeats = Gauge("tocsin_heartbeats", "Heartbeats that are watched", registry=registry)
+        self._heartbeat = Gauge(
+            "tocsin_heartbeat_age_seconds",
+            "Since a source's newest heartbeat was evaluated, the oldest of several; never heard: since the start",
+            ["source"],
+            registry=registry,
+        )
 
     def webhook(self, result: str, took: int | None = None) -> None:
         """A webhook came in. `took`: microseconds until it was committed."""
@@ -204,14 +209,12 @@ class Metrics:
         """Alerts came in that the policy ignores."""
         self._ignored.inc(alerts)
 
-    def heartbeat(self, now: Instant) -> None:
-        """Alertmanager's heartbeat arrived."""
-        self._heartbeat_at = now
-
-    @property
-    def heartbeat_at(self) -> Instant | None:
-        """When the last heartbeat arrived; None: none has since the start."""
-        return self._heartbeat_at
+    def heartbeats(self, watched: Collection[Watched], now: Instant) -> None:
+        """How old the heartbeats are."""
+        self._heartbeats.set(len(watched))
+        self._heartbeat.clear()
+        for source, age in ages(watched, now).items():
+            self._heartbeat.labels(source).set(age)
 
     def sent(self, notification: Notification, outcome: Outcome, now: Instant) -> None:
         """A try to send a message ended so."""
@@ -274,7 +277,6 @@ class Metrics:
 
     def expose(self, figures: Figures | None, now: Instant) -> bytes:
         """The text for a scrape. `figures` None: the database does not answer."""
-        self._heartbeat.set(nan if self._heartbeat_at is None else (now - self._heartbeat_at) / SECOND)
         self._store_up.set(figures is not None)
         self._incidents.clear()
         self._depth.clear()

@@ -222,7 +222,7 @@ class Service:
     def _start_looking(self, canaries: Canaries) -> None:
         """Everything that is looked at now and then, each in a loop of its own."""
         settings, store, metrics, start = self._settings, self._store, self.metrics, self._loops.start
-        watch = Watch(self.desk, store, metrics, settings.heartbeat_url or "")
+        watch = Watch(self.desk, store, settings.heartbeat_url or "")
         start("the look at the clock", self._adjust_clock, ADJUST_EVERY)
         start("the watch over the heartbeat", watch.look, WATCH_EVERY)
         start("the look at the rules", RulesWatch(self.desk, store, metrics, self._worker).look, RULES_EVERY)

@@ -1,76 +1,92 @@
-"""Keeps the heartbeat: notes it, makes its silence an incident, and passes it on to whoever watches from outside.
+"""Keeps the heartbeats: stores them, makes a silence an incident, and tells whoever watches from outside.
 
-The service runs `Watch.look` every few seconds. The last heartbeat is kept in the store, so that any replica's
-counts and none is forgotten at a restart.
+The service runs `Watch.look` every few seconds. Clocks are kept in the store, so that any replica's beat counts and
+none is forgotten at a restart.
 """
+
+from collections.abc import Sequence
 
 import aiohttp
 import structlog
 
-from receiver.core.heartbeat import is_silent, silence
-from receiver.core.model import Instant, State
+from receiver.core.heartbeat import TYPE, Life, Watched, alarms, sight
+from receiver.core.model import Incident, Instant, State
 from receiver.desk import Desk
-from receiver.metrics import Metrics
+from receiver.errors import StoreUnavailable
 from receiver.store import SqlStore
-from rules.policy import SECOND
+from rules.policy import MINUTE, SECOND
 from rules.watch import RULES_FAIL
-
-KEEP_EVERY = 10 * SECOND
-"""Microseconds between two heartbeats that are written down."""
 
 PING_EVERY = 60 * SECOND
 """Microseconds between two pings of the outside watcher."""
 
 PING_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
+NONE_AFTER = 5 * MINUTE
+"""Microseconds after which it is said that no heartbeat has ever been heard."""
+
+LIVE = frozenset({State.OPEN, State.ACKNOWLEDGED})
+MOST_INCIDENTS = 1000
+
 log = structlog.get_logger()
 
 
 class Watch:
-    """The heartbeat's keeper."""
+    """The heartbeats' keeper."""
 
-    def __init__(self, desk: Desk, store: SqlStore, metrics: Metrics, ping_url: str = "") -> None:
+    def __init__(self, desk: Desk, store: SqlStore, ping_url: str = "") -> None:
         """`ping_url`: called every minute while alerting lives; its silence tells somebody outside."""
         self._desk = desk
         self._store = store
-        self._metrics = metrics
         self._ping_url = ping_url
-        self._kept: Instant | None = None
         self._pinged: Instant | None = None
-        self._was_silent: bool | None = None
-        self._began = desk.clock()
+        self._silent: frozenset[str] = frozenset()
+        self._said_none = False
 
     async def look(self) -> None:
-        """Once: note, judge, tell. Raises StoreUnavailable."""
-        now = self._desk.clock()
-        heard = await self._last()
-        if heard is None:
-            return
-        last = max(heard, self._began)  # while we were away nobody could have heard it
-        within = self._desk.engine.current.policy.heartbeat_within
-        silent = is_silent(last, now, within)
-        self._desk.engine.blind = silent or await self._desk.read(self._rules_fail)
-        if silent or self._was_silent is not False:
-            await self._desk.handle([silence(last, now, within)])
-        if silent and not self._was_silent:
-            log.error("the heartbeat is missing: alerting is blind", seconds=(now - last) // SECOND)
-        self._was_silent = silent
-        if not silent:
+        """Once: store, judge, tell. Raises StoreUnavailable."""
+        await self._keep()
+        engine, now = self._desk.engine, self._desk.clock()
+        watched = self._desk.heartbeats.watched(engine.current.policy)
+        failing = [each.source for each in await self._desk.read(self._live, RULES_FAIL) if each.is_firing]
+        engine.sight = sight(watched, failing)
+        events = list(alarms(watched, await self._desk.read(self._live, TYPE), now))
+        if events:
+            await self._desk.handle(events)
+        self._say(watched, now)
+        if watched and all(each.life is not Life.SILENT for each in watched):
             await self._ping(now)
 
-    async def _last(self) -> Instant | None:
-        """The last heartbeat of any replica; ours is written down now and then."""
-        heard = self._metrics.heartbeat_at
-        if heard is not None and (self._kept is None or heard - self._kept >= KEEP_EVERY):
-            await self._desk.run(self._store.beat, heard)
-            self._kept = heard
-        return await self._desk.read(self._store.heartbeat_at)
+    async def _keep(self) -> None:
+        heartbeats = self._desk.heartbeats
+        beats = heartbeats.take_unkept()
+        try:
+            if beats:
+                await self._desk.run(self._store.hear, beats)
+            heartbeats.learn(await self._desk.read(self._store.heartbeats))
+        except StoreUnavailable:
+            heartbeats.give_back(beats)
+            raise
 
-    def _rules_fail(self) -> bool:
-        """Whether Prometheus says that it cannot evaluate rules: then a cleared alert proves nothing."""
-        live = frozenset({State.OPEN, State.ACKNOWLEDGED})
-        found, _ = self._store.reads().incidents(state=live, type=RULES_FAIL, limit=10)
-        return any(incident.is_firing for incident in found)
+    def _live(self, type_: str) -> list[Incident]:
+        found, _ = self._store.reads().incidents(state=LIVE, type=type_, limit=MOST_INCIDENTS)
+        return found
+
+    def _say(self, watched: Sequence[Watched], now: Instant) -> None:
+        """Log what has changed."""
+        silent = {each.clock.key: each for each in watched if each.life is Life.SILENT}
+        for key, each in silent.items():
+            if key not in self._silent:
+                log.error(
+                    "a heartbeat is missing: alerting is blind", of=each.words, seconds=(now - each.since) // SECOND
+                )
+        self._silent = frozenset(silent)
+        if not watched and not self._said_none and now - self._desk.heartbeats.began > NONE_AFTER:
+            self._said_none = True
+            log.warning(
+                "no heartbeat is watched: nobody is told when Prometheus or Alertmanager dies; route TocsinHeartbeat "
+                "to this receiver, or name one under `heartbeats` in the policy"
+            )
 
     async def _ping(self, now: Instant) -> None:
         if not self._ping_url or (self._pinged is not None and now - self._pinged < PING_EVERY):

@@ -133,6 +133,9 @@ class Store(Protocol):
     def next_due(self) -> Instant | None:
         """When the next window or notification is due."""
 
+    def retire_heartbeat(self, key: str, entry: Audit) -> None:
+        """Note that a heartbeat is not expected any more, and who said so."""
+
 
 class Work:
     """The incidents of one transaction, as decided so far, and all that has to be written for them."""

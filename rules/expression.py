@@ -5,11 +5,11 @@ to say *where*, and to see what the tree no longer shows (``5m`` written as a nu
 """
 
 import itertools
-import re
 from dataclasses import dataclass
 
 import promql_parser as promql
 
+from rules.matchers import quoted
 from rules.tokens import Token, offset_of, tokens
 
 OLDEST = "Prometheus 2.42"
@@ -51,23 +51,10 @@ class Selector:
         return f"{{__name__={quoted(self.name)}{',' if within else ''}{within}}}"
 
 
-def quoted(value: str) -> str:
-    """The value as a PromQL string."""
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
 def is_metric_name(name: str) -> bool:
     """Whether PromQL can name the metric without quotes."""
     plain = name.replace(":", "_").replace("_", "a")
     return plain.isascii() and plain.isalnum() and not plain[0].isdigit()
-
-
-def matches(matcher: tuple[str, str, str], value: str) -> bool:
-    """Whether a label's value satisfies (label, operator, asked); a label that is not there is the empty value."""
-    _, operator, asked = matcher
-    if operator in {"=", "!="}:
-        return (value == asked) is (operator == "=")
-    return (re.fullmatch(asked, value) is not None) is (operator == "=~")
 
 
 def syntax(text: str) -> promql.Expr:

@@ -7,8 +7,6 @@ braces around it and single quotes are taken as well.
 import re
 from collections.abc import Iterable, Mapping
 
-from rules.expression import matches, quoted
-
 Matcher = tuple[str, str, str]
 """(label, operator, value), the operator one of ``= != =~ !~``."""
 
@@ -49,6 +47,19 @@ def parse(text: str) -> tuple[Matcher, ...]:
     if not reader.is_at(""):
         raise MatcherError("a comma or the end is expected here", reader.position)
     return tuple(found)
+
+
+def quoted(value: str) -> str:
+    """The value as a PromQL string."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def matches(matcher: tuple[str, str, str], value: str) -> bool:
+    """Whether a label's value satisfies (label, operator, asked); a label that is not there is the empty value."""
+    _, operator, asked = matcher
+    if operator in {"=", "!="}:
+        return (value == asked) is (operator == "=")
+    return (re.fullmatch(asked, value) is not None) is (operator == "=~")
 
 
 def written(matchers: Iterable[Matcher]) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rules import condition
 from rules.condition import Selector
-from rules.expression import looks_back, matches, syntax
+from rules.expression import looks_back, syntax
 from rules.groups import PASSING_LABELS, AlertingRule
+from rules.matchers import matches
 from rules.policy import SECOND, Micros, Policy, Recording, Signal
 from rules.reserved import TWIN
 from rules.wording import Reading, annotations, camel_case, escaped, labels

@@ -10,9 +10,8 @@ from functools import cached_property
 from importlib.resources import files
 from urllib.parse import parse_qs, urlsplit
 
-from rules.expression import quoted
 from rules.groups import NONE, AlertingRule, Group
-from rules.matchers import Matcher, written
+from rules.matchers import Matcher, quoted, written
 from rules.policy import CRITICAL, EMERGENCY, MINUTE, SECOND, Micros, Policy
 from rules.reserved import WATCH
 from rules.stored import stamp

@@ -15,6 +15,7 @@ from receiver.cli import (
     audit,
     channels,
     drills,
+    heartbeats,
     incidents,
     maintenance,
     policies,
@@ -59,6 +60,7 @@ channels.add_to(app)
 incidents.add_to(app)
 watch.add_to(app)
 audit.add_to(app)
+heartbeats.add_to(app)
 drills.add_to(app)
 proofs.add_to(app)
 responding.add_to(app)

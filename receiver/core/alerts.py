@@ -33,7 +33,7 @@ def receive(
     incident: Incident | None, event: AlertsReceived, known: Mapping[str, Alert], now: Instant, book: Book
 ) -> Effects:
     """Decide on received alerts. `known` are the stored alerts with the fingerprints that the event names."""
-    hearing = Hearing(now, event.source, event.told_by, event.peers_differ, book.blind, book.cluster)
+    hearing = Hearing(now, event.source, event.told_by, event.peers_differ, book.is_blind(event.source), book.cluster)
     news = sift(_with_known_starts(event.alerts, known), known, hearing)
     if not news:
         return _repeat(incident, event, now, book)

@@ -18,7 +18,8 @@ from receiver.core.model import Alert, Instant
 from receiver.core.plan import Playbook
 from receiver.core.response import Impact
 from rules.matchers import match, written
-from rules.reserved import COMPILED, HEARTBEATS, MARK, NAMES, TWIN, WATCH
+from rules.policy import Heartbeat, Policy
+from rules.reserved import COMPILED, MARK, NAMES, TWIN, WATCH
 from rules.reserved import NOT_WIRED as NOT_WIRED  # noqa: PLC0414 - for `receiver.core.alerts`
 
 OWN_TYPES = NAMES.union(WATCH)
@@ -27,6 +28,11 @@ OWN_TYPES = NAMES.union(WATCH)
 REASON_OF_ABSENCE = "grafana_state_reason"
 """Annotation of Grafana's alerts that are no longer measured: MissingSeries, NoData, Error, Paused, RuleDeleted,
 Updated. Whatever the reason, nothing was seen to be well."""
+HEARTBEAT = WATCH[0]
+"""The heartbeat among the rules that Tocsin compiles (`rules.watch`)."""
+
+WATCHDOG = "Watchdog"
+"""An alert of other people's that always fires; unless the policy names it as a heartbeat, it means nothing here."""
 
 REMEMBERED = 2000
 """Characters of an identity whose key is kept at hand; a stranger's may be as long as a body."""
@@ -67,14 +73,28 @@ class Classified(Struct, frozen=True):
         return (*self.steps, _in_words(self.source, self.group_labels, self.believed))
 
 
-def is_heartbeat(labels: Mapping[str, str]) -> bool:
-    """Whether the alert only says that alerting lives. No label makes it one: metrics and strangers have theirs."""
-    return labels.get("alertname") in HEARTBEATS
+def is_compiled_heartbeat(labels: Mapping[str, str]) -> bool:
+    """Whether it is the heartbeat among the rules that Tocsin compiles."""
+    return labels.get("alertname") == HEARTBEAT
 
 
-def is_alive(received: Received) -> bool:
-    """Whether it is a heartbeat that beats."""
-    return received.ended_at is None and is_heartbeat(received.labels)
+def heartbeat_named(policy: Policy, source: str, labels: Mapping[str, str]) -> Heartbeat | None:
+    """The policy's heartbeat that the alert is, or None. An alert of a rule of a policy is none."""
+    if labels.get("section") and labels.get("rule"):
+        return None
+    return next(
+        (each for each in policy.heartbeats if each.source in (None, source) and match(each.matchers, labels)), None
+    )
+
+
+def is_heartbeat(policy: Policy, source: str, labels: Mapping[str, str]) -> bool:
+    """Whether the alert says that alerting lives."""
+    return is_compiled_heartbeat(labels) or heartbeat_named(policy, source, labels) is not None
+
+
+def is_watchdog(labels: Mapping[str, str]) -> bool:
+    """Whether it always fires and is nobody's rule here: it opens no incident."""
+    return labels.get("alertname") == WATCHDOG and not labels.get("section")
 
 
 def is_ours(playbook: Playbook, received: Received) -> bool:
@@ -117,8 +137,14 @@ def is_ignored(playbook: Playbook, received: Received) -> bool:
     """Whether it opens no incident because the policy ignores it. Its end is never ignored: its incident may be older
     than the policy that does.
     """
-    fires = received.ended_at is None and not is_heartbeat(received.labels)
-    return fires and bool(ignored_by(playbook, received))
+    return received.ended_at is None and bool(ignored_by(playbook, received))
+
+
+def is_passed_over(playbook: Playbook, source: str, received: Received) -> bool:
+    """Whether it opens no incident, whatever it says: a heartbeat, a watchdog that nobody named, or ignored."""
+    labels = received.labels
+    is_sign_of_life = is_heartbeat(playbook.policy, source, labels) or is_watchdog(labels)
+    return is_sign_of_life or is_ignored(playbook, received)
 
 
 def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], received: Received) -> Classified:
@@ -159,10 +185,10 @@ def sort(
     *,
     truncated: bool = False,
 ) -> list[AlertsReceived]:
-    """The events that a webhook's alerts mean, one per incident key; heartbeats and what is ignored mean none."""
+    """The events that a webhook's alerts mean, one per incident key; what is passed over means none."""
     alerts: dict[str, list[Alert]] = {}
     for each in received:
-        if not (is_heartbeat(each.labels) or is_ignored(playbook, each)):
+        if not is_passed_over(playbook, source, each):
             classified = classify(playbook, source, group_labels, each)
             alerts.setdefault(classified.key, []).append(classified.alert)
     return [AlertsReceived(key, source, tuple(some), truncated) for key, some in alerts.items()]

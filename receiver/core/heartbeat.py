@@ -1,43 +1,273 @@
 """Who watches the watcher: a heartbeat that stops means that alerting is blind, and that is an emergency.
 
-The compiled rules carry an alert that always fires (kube-prometheus' Watchdog counts as one). Its silence is
-made into an alert of our own, which opens an incident like any other: paged, escalated, closed by a person.
-Nothing is watched before the first heartbeat, so that a receiver without Prometheus is not woken by itself.
+A heartbeat is an alert that always fires. There is one clock for each source and label set, set by the time at which
+Prometheus evaluated the alert: Alertmanager repeats an alert for minutes after Prometheus has died. Clocks of our own
+heartbeat are learned when it is heard; others are those that the policy names, and these are expected from the start.
+A clock's silence is made into an alert of our own, which opens an incident like any other.
 """
 
-from receiver.core.classify import incident_key
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+from hashlib import sha256
+from math import isfinite
+
+from msgspec import Struct, field
+from msgspec.json import Encoder
+from msgspec.structs import replace
+
+from receiver.core.classify import Received, heartbeat_named, incident_key, is_compiled_heartbeat
 from receiver.core.events import AlertsReceived
-from receiver.core.model import Alert, Instant
-from rules.policy import EMERGENCY
+from receiver.core.model import OWN, Alert, Incident, Instant
+from receiver.core.sight import ANY, Sight
+from rules.policy import EMERGENCY, MINUTE, SECOND, Policy
 from rules.reserved import BLIND
 
 RULE = "tocsin/heartbeat"
 TYPE = BLIND
+
+ANSWER_WITHIN = 45 * SECOND
+"""How soon a beat must follow a resolved heartbeat: longer than Alertmanager's repeats are apart."""
+
+RETIRED_FOR = 5 * MINUTE
+"""What is evaluated so soon after a clock was retired is what Alertmanager still repeats."""
+
+MOST_CLOCKS = 200
+"""Whoever may send webhooks could make up label sets without end."""
+
+NEVER = Instant(0)
+
+UNKNOWN = ""
+"""The key of the one clock that a database of an older release has: its source and labels were not kept."""
+
+_canonical = Encoder(order="deterministic")
+
+
+class Beat(Struct, frozen=True):
+    """A heartbeat as it was heard once."""
+
+    source: str
+    labels: Mapping[str, str]
+    """Without those that tell replicas apart."""
+    fingerprint: str
+    at: Instant
+    """When Prometheus evaluated it, or when it ended; where that is not said, when it was heard."""
+    heard_at: Instant
+    ended: bool = False
+
+    @property
+    def key(self) -> str:
+        """The clock's: 12 hexadecimal digits."""
+        return sha256(_canonical.encode([self.source, dict(self.labels)])).hexdigest()[:12]
+
+
+class HeartbeatClock(Struct, frozen=True):
+    """What is known of one heartbeat, by all replicas and across restarts."""
+
+    key: str
+    source: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    evaluated_at: Instant = NEVER
+    """The newest evaluation that was heard of."""
+    heard_at: Instant = NEVER
+    fingerprint: str = ""
+    """Of the alert that said so; replicas have different ones."""
+    ended_at: Instant | None = None
+    """When its resolve was heard, unless a beat has followed."""
+    retired_at: Instant | None = None
+    """When a person said that it is not expected any more."""
+
+
+class Life(StrEnum):
+    """Whether a heartbeat beats."""
+
+    BEATS = "beats"
+    WAITS = "waits"
+    """Too old to prove anything, and not missing for long enough since we listen."""
+    SILENT = "silent"
+
+
+class Watched(Struct, frozen=True):
+    """A clock, judged."""
+
+    clock: HeartbeatClock
+    name: str
+    """The policy's; empty: it was learned."""
+    within: int
+    """Microseconds that it may be missing."""
+    life: Life
+    since: Instant
+    """The newest evaluation, or since when we listen where there has been none."""
+
+    @property
+    def was_heard(self) -> bool:
+        """Whether it ever beat."""
+        return self.clock.heard_at != NEVER
+
+    @property
+    def words(self) -> str:
+        """Which heartbeat it is, for people."""
+        labels = ", ".join(f"{name}={value}" for name, value in sorted(self.clock.labels.items()) if name not in _USUAL)
+        told = (self.name, f"source {self.clock.source}" if self.clock.source else "", labels)
+        return "; ".join(each for each in told if each) or "Prometheus"
+
+
+_USUAL = frozenset(("alertname", "heartbeat", "severity"))
+
+
+def read(received: Received, source: str, policy: Policy, now: Instant) -> Beat:
+    """What an alert says that is a heartbeat (`receiver.core.classify.is_heartbeat`)."""
+    labels = {name: value for name, value in received.labels.items() if name not in policy.replica_labels}
+    if received.ended_at is not None:
+        return Beat(source, labels, received.fingerprint, min(received.ended_at, now), now, ended=True)
+    return Beat(source, labels, received.fingerprint, min(_evaluated_at(received, now), now), now)
+
+
+def _evaluated_at(received: Received, now: Instant) -> Instant:
+    """Rules of an older Tocsin, and of strangers, do not say: then it is the arrival that counts."""
+    try:
+        seconds = float(received.annotations.get("evaluated_at", ""))
+    except ValueError:
+        return now
+    return Instant(round(seconds * SECOND)) if isfinite(seconds) and 0 < seconds < now else now
+
+
+def hear(clock: HeartbeatClock | None, beat: Beat) -> HeartbeatClock | None:
+    """The clock after a beat; None: it changes nothing."""
+    if clock is None or clock.retired_at is not None:
+        late = clock is not None and beat.at <= (clock.retired_at or 0) + RETIRED_FOR
+        return None if beat.ended or late else _begun(beat)
+    if beat.ended:
+        stale = clock.ended_at is not None or beat.at < clock.evaluated_at
+        return None if stale else replace(clock, ended_at=beat.heard_at, fingerprint=beat.fingerprint)
+    if beat.at <= clock.evaluated_at and beat.fingerprint == clock.fingerprint and clock.ended_at is not None:
+        return None  # a slower peer tells of before the end
+    return replace(
+        clock,
+        evaluated_at=max(clock.evaluated_at, beat.at),
+        heard_at=beat.heard_at,
+        fingerprint=beat.fingerprint,
+        ended_at=None,
+    )
+
+
+def _begun(beat: Beat) -> HeartbeatClock:
+    return HeartbeatClock(beat.key, beat.source, beat.labels, beat.at, beat.heard_at, beat.fingerprint)
+
+
+def watch(clocks: Iterable[HeartbeatClock], policy: Policy, began: Instant, now: Instant) -> tuple[Watched, ...]:
+    """Every heartbeat that is expected, judged. `began`: since when we listen; before that nobody could have heard."""
+    found: list[Watched] = []
+    for clock in (each for each in clocks if each.retired_at is None):
+        named = heartbeat_named(policy, clock.source, clock.labels)
+        if named is not None:
+            found.append(_judge(clock, named.name, named.within, began, now))
+        elif clock.key == UNKNOWN or is_compiled_heartbeat(clock.labels):
+            found.append(_judge(clock, "", policy.heartbeat_within, began, now))
+    fulfilled = {each.name for each in found}
+    for named in (each for each in policy.heartbeats if each.name not in fulfilled):
+        clock = HeartbeatClock(f"named/{named.name}", named.source or "")
+        found.append(_judge(clock, named.name, named.within, began, now))
+    return tuple(found)
+
+
+def _judge(clock: HeartbeatClock, name: str, within: int, began: Instant, now: Instant) -> Watched:
+    if clock.ended_at is not None:
+        life = Life.SILENT if now - max(clock.ended_at, began) > ANSWER_WITHIN else Life.WAITS
+    elif now - clock.evaluated_at <= within:
+        life = Life.BEATS
+    else:
+        life = Life.SILENT if now - max(clock.evaluated_at, began) > within else Life.WAITS
+    return Watched(clock, name, within, life, clock.evaluated_at or began)
+
+
+def sight(watched: Iterable[Watched], failing: Iterable[str] = ()) -> Sight:
+    """What decisions may rely on. `failing`: sources whose rules fail to evaluate."""
+    blind, beaten = set(failing), dict[str, Instant]()
+    for each in watched:
+        is_known = each.was_heard and each.clock.key != UNKNOWN
+        source = each.clock.source if is_known or each.clock.source else ANY
+        if each.life is Life.SILENT:
+            blind.add(source)
+        elif source != ANY:
+            beaten[source] = min(each.clock.evaluated_at, beaten.get(source, each.clock.evaluated_at))
+    return Sight(frozenset(blind), beaten)
+
+
+def ages(watched: Iterable[Watched], now: Instant) -> dict[str, float]:
+    """Source → seconds since the evaluation of its heartbeat, the oldest where it has several."""
+    found: dict[str, float] = {}
+    for each in watched:
+        age = max(0, now - each.since) / SECOND
+        found[each.clock.source] = max(age, found.get(each.clock.source, 0.0))
+    return found
+
+
+def alarms(watched: Iterable[Watched], incidents: Iterable[Incident], now: Instant) -> Iterator[AlertsReceived]:
+    """The events of heartbeats that are missing, and the ends of alarms about those that are not any more.
+
+    `incidents`: the live ones of TYPE. Repeats of either event change nothing.
+    """
+    judged = {_incident_of(each.clock): each for each in watched}
+    for key, each in judged.items():
+        if each.life is Life.SILENT:
+            yield AlertsReceived(key, OWN, (_alarm(key, each),))
+    for incident in incidents:
+        missing = judged.get(incident.key)
+        if incident.is_firing and (missing is None or missing.life is Life.BEATS):
+            yield AlertsReceived(incident.key, OWN, (_ended(incident.key, now),))
+
+
+def _incident_of(clock: HeartbeatClock) -> str:
+    identity = ("tocsin", "heartbeat")
+    return incident_key(identity if clock.key == UNKNOWN else (*identity, clock.key))
+
+
 KEY = incident_key(("tocsin", "heartbeat"))
+"""Of the incident about the heartbeat that an older release knew."""
 
 
-def is_silent(last: Instant | None, now: Instant, within: int) -> bool:
-    """Whether the heartbeat, once heard, has been missing for longer than `within` microseconds."""
-    return last is not None and now - last > within
+def _fingerprint(key: str) -> str:
+    return "tocsin-heartbeat" if key == KEY else f"tocsin-heartbeat-{key[:16]}"
 
 
-def silence(last: Instant, now: Instant, within: int) -> AlertsReceived:
-    """The event of a heartbeat that is missing since `last`, or that is back: repeats of either change nothing."""
-    silent = is_silent(last, now, within)
-    alert = Alert(
-        fingerprint="tocsin-heartbeat",
-        # One alert a silence: it began with the last heartbeat; what ends it must not seem older than that.
-        starts_at=Instant(last // 1000 * 1000),
-        firing=silent,
+def _alarm(key: str, watched: Watched) -> Alert:
+    heard = (
+        "Its last beat is in the alert's start" if watched.was_heard else "It has not been heard since Tocsin started"
+    )
+    return Alert(
+        fingerprint=_fingerprint(key),
+        # One alert a silence: it began with the last beat.
+        starts_at=Instant(watched.since // 1000 * 1000),
+        firing=True,
         level=EMERGENCY,
         rule=RULE,
         type=TYPE,
-        labels={"alertname": "AlertingIsBlind", "incident_type": TYPE, "severity_level": str(EMERGENCY)},
-        annotations={
-            "summary": "Alerting is blind: the heartbeat of Prometheus and Alertmanager has stopped",
-            "description": "No alert can reach anybody until it is back. Look at Prometheus, its rules, Alertmanager "
-            "and the way from there to here.",
+        labels={
+            "alertname": "AlertingIsBlind",
+            "incident_type": TYPE,
+            "severity_level": str(EMERGENCY),
+            "heartbeat_source": watched.clock.source,
+            "heartbeat_name": watched.name,
         },
-        ended_at=None if silent else now,
+        annotations={
+            "summary": f"Alerting is blind: the heartbeat of {watched.words} has stopped",
+            "description": f"{heard}. No alert of this Prometheus can reach anybody until it is back. Look at "
+            "Prometheus, its rules and its clock, at Alertmanager, and at the way from there to here. One that is gone "
+            "for good is retired on the page Channels.",
+        },
     )
-    return AlertsReceived(KEY, "tocsin", (alert,))
+
+
+def _ended(key: str, now: Instant) -> Alert:
+    """What ends an alarm, whatever its start was."""
+    return Alert(
+        fingerprint=_fingerprint(key),
+        starts_at=now,
+        firing=False,
+        level=EMERGENCY,
+        rule=RULE,
+        type=TYPE,
+        labels={},
+        annotations={},
+        ended_at=now,
+    )

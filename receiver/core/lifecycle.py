@@ -20,12 +20,15 @@ from receiver.core.paging import (
 from receiver.core.plan import Book
 from receiver.core.reporting import send_report
 from rules.durations import format_duration
-from rules.policy import MINUTE
+from rules.policy import MINUTE, SECOND
 
 ECHOES_END = 10 * MINUTE
 """Microseconds that a resolved incident is kept from closing at least: a slower peer's words still find it."""
 
 PAGING_WINDOWS = (Window.ESCALATE, Window.BREACH, Window.RESCUE, Window.ACKNOWLEDGE_LIMIT)
+BEAT_LOOK = 15 * SECOND
+"""Microseconds between two looks whether a heartbeat has proved a recovery."""
+
 ACK_WINDOWS = (Window.ACK_EXPIRY, Window.ACK_REMINDER, Window.CONFIRM_REMINDER, Window.ASSESS_LIMIT)
 
 
@@ -108,18 +111,51 @@ def renew_acknowledgement(draft: Draft) -> None:
 
 
 def begin_recovery(draft: Draft) -> None:
-    """The last alert cleared: a resolve is a claim, so wait `resolve_after` before believing it.
+    """The last alert cleared. Where its source has a heartbeat, only one evaluated after the end makes it a recovery:
+    Alertmanager also resolves what a dead Prometheus does not repeat.
+    """
+    draft.set(recovered_at=draft.now)
+    draft.disarm(Window.STEADY)
+    if _has_beaten(draft):
+        _verify(draft)
+        return
+    draft.set(recovery=Recovery.UNREPORTED)
+    draft.enter(Fact.UNREPORTED)
+    draft.arm(Window.VERIFY, draft.now + BEAT_LOOK)
+
+
+def await_beat(draft: Draft) -> bool:
+    """Whether it must still be waited for a heartbeat, of a recovery that no heartbeat has proved; then it is."""
+    if _has_beaten(draft):
+        _verify(draft)
+        return True
+    if not draft.book.is_blind(draft.incident.source):
+        draft.arm(Window.VERIFY, draft.now + BEAT_LOOK)
+        return True
+    over_at = (draft.incident.recovered_at or draft.now) + draft.plan.resolve_after
+    if over_at > draft.now:
+        draft.arm(Window.VERIFY, over_at)
+    return over_at > draft.now
+
+
+def _has_beaten(draft: Draft) -> bool:
+    incident = draft.incident
+    return draft.book.sight.has_beaten_since(incident.source, incident.cleared_at or draft.now)
+
+
+def _verify(draft: Draft) -> None:
+    """A resolve is a claim, so wait `resolve_after` before believing it.
 
     What flaps must be clear for as long as flapping is counted over, and its threads hear of no single clearing.
     """
-    draft.set(recovery=Recovery.VERIFYING, recovered_at=draft.now)
+    draft.set(recovery=Recovery.VERIFYING)
     draft.enter(Fact.RECOVERED)
-    draft.disarm(Window.STEADY)
     wait: int = draft.plan.resolve_after
-    if draft.incident.flapping_since is not None:
+    flaps = draft.incident.flapping_since is not None
+    if flaps:
         wait = max(wait, draft.book.current.policy.flapping.within)
-    draft.arm(Window.VERIFY, draft.now + wait)
-    if draft.incident.flapping_since is None:
+    draft.arm(Window.VERIFY, max(draft.now, (draft.incident.recovered_at or draft.now) + wait))
+    if not flaps:
         tell_threads(draft, Kind.NOTICE, Reason.RECOVERED)
 
 
@@ -133,11 +169,11 @@ def conclude_recovery(draft: Draft, *, verified: bool = True, why: str = "") -> 
         draft.set(recovery=Recovery.VERIFYING)
         draft.arm(Window.VERIFY, draft.incident.windows.get(Window.ECHO, draft.now))
         return
-    gone = len(draft.incident.absent)
-    if draft.incident.twin_cleared_last or gone or draft.book.blind or not verified:
+    blind, gone = draft.book.is_blind(draft.incident.source), len(draft.incident.absent)
+    if draft.incident.twin_cleared_last or gone or blind or not verified:
         draft.set(recovery=Recovery.UNVERIFIED)
         absent = f": of {gone} of its alerts nothing is measured any more" if gone else ""
-        draft.enter(Fact.RECOVERY_UNVERIFIED, blind="yes" if draft.book.blind else "", why=why, absent=absent)
+        draft.enter(Fact.RECOVERY_UNVERIFIED, blind="yes" if blind else "", why=why, absent=absent)
     elif draft.plan.confirmed:
         draft.set(recovery=Recovery.CONFIRM)
         draft.enter(Fact.RECOVERY_CONFIRM)

@@ -31,6 +31,8 @@ class Recovery(StrEnum):
     """What is known of the recovery of an incident that is not resolved and has no firing alert."""
 
     NONE = ""
+    UNREPORTED = "unreported"
+    """No alert is reported any more; a heartbeat must show that one would be."""
     VERIFYING = "verifying"
     """The signal recovered; `resolve_after` must pass first."""
     CHECKING = "checking"
@@ -363,6 +365,7 @@ class Fact(StrEnum):
     ALERT_REPAIRED = "alert_repaired"
     ALERT_CLEARED = "alert_cleared"
     RECONCILED = "reconciled"
+    UNREPORTED = "unreported"
     RECOVERED = "recovered"
     FIRED_AGAIN = "fired_again"
     START_MOVED = "start_moved"

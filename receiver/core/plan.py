@@ -14,6 +14,7 @@ from msgspec import Struct
 from receiver.core.cluster import Cluster
 from receiver.core.model import Incident, Target
 from receiver.core.procedures import Checklist, assemble
+from receiver.core.sight import SIGHTED, Sight
 from rules.policy import (
     CHANNEL_TYPES,
     EMERGENCY,
@@ -165,12 +166,16 @@ class Book(Struct, frozen=True):
     current: Playbook
     configured: frozenset[str]
     """Channels of the current policy whose provider the settings configure."""
-    blind: bool = False
-    """The heartbeat is missing or rules fail to evaluate: a cleared alert proves nothing."""
+    sight: Sight = SIGHTED
+    """Of which sources a cleared alert proves something."""
     verifies: bool = False
     """There is a Prometheus to ask (PROMETHEUS_URL)."""
     cluster: Cluster = Cluster()
     """The Alertmanagers that send webhooks here."""
+
+    def is_blind(self, source: str) -> bool:
+        """Whether an alert of that source may have been lost: then a cleared one proves nothing."""
+        return self.sight.is_blind(source)
 
     def channel(self, name: str) -> Channel | None:
         """The channel as it is set now (as it was, if the current policy has lost it)."""

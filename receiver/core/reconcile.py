@@ -14,7 +14,7 @@ from itertools import combinations
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from receiver.core.classify import Received, believed, classify, ignored_by, is_heartbeat, is_ours
+from receiver.core.classify import Received, believed, classify, is_ours, is_passed_over
 from receiver.core.events import AlertsReceived, EchoesListed, Silenced
 from receiver.core.model import Alert, Instant
 from receiver.core.plan import Playbook
@@ -175,7 +175,7 @@ def _unheard(
     lost: dict[str, list[Alert]] = {}
     foreign = 0
     for fingerprint, received in found.items():
-        if fingerprint in known or is_heartbeat(received.labels) or ignored_by(playbook, received):
+        if fingerprint in known or is_passed_over(playbook, "", received):
             continue
         if not believed(playbook, received).get("signal"):
             foreign += 1

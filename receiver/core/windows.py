@@ -10,8 +10,8 @@ from receiver.core.evidence import begin_check, give_up_check, give_up_evidence
 from receiver.core.first_response import miss_acknowledgement, miss_assessment
 from receiver.core.flapping import calm_down, end_flapping
 from receiver.core.follow_ups import remind
-from receiver.core.lifecycle import close, renew_acknowledgement, reopen
-from receiver.core.model import Fact, Kind, Reason, State, Window
+from receiver.core.lifecycle import await_beat, close, renew_acknowledgement, reopen
+from receiver.core.model import Fact, Kind, Reason, Recovery, State, Window
 from receiver.core.paging import LAST_PLANNED_STEP, page_step, rescue, tell_breach, tell_threads
 from receiver.core.silences import end_silence
 
@@ -30,6 +30,8 @@ def _verify(draft: Draft, _at: int) -> None:
         return
     if draft.incident.held:
         _wait_for_echo(draft, Window.VERIFY)
+        return
+    if draft.incident.recovery is Recovery.UNREPORTED and await_beat(draft):
         return
     calm_down(draft)
     begin_check(draft)

@@ -48,6 +48,9 @@ class MemoryStore:
         messages = (each.due_at for some in self._waiting for each in self._heads(some) if each.due_at is not None)
         return min((*windows, *messages), default=None)
 
+    def retire_heartbeat(self, key: str, entry: Audit) -> None:
+        """A drill has no heartbeats."""
+
     def lock(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> list[Incident]:  # noqa: ARG002 - nobody else locks
         """Incidents that are not closed by key, any by id; in key order, each once."""
         found = {self._open[key] for key in keys if key in self._open} | {

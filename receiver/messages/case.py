@@ -160,6 +160,8 @@ class Case:
         match self.incident.recovery:
             case Recovery.NONE:
                 return ""
+            case Recovery.UNREPORTED:
+                return "no longer reported, checking whether Prometheus lives"
             case Recovery.VERIFYING:
                 until = self.incident.windows.get(Window.VERIFY)
                 return "signal recovered, verifying" + (f" until {self.time(until)}" if until else "")

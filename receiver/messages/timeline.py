@@ -21,6 +21,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.ALERT_REPAIRED: "an alert of {rule} could not be read as it was sent: {repairs}",
         Fact.ALERT_CLEARED: "an alert of {rule} cleared; still firing: {firing}",
         Fact.RECONCILED: "reconciled: {found} ({rule})",
+        Fact.UNREPORTED: "no longer reported; checking whether an alert would be",
         Fact.RECOVERED: "the signal recovered; verifying",
         Fact.FIRED_AGAIN: "fired again before the recovery was believed",
         Fact.START_MOVED: "Alertmanager tells another start of an alert of {rule}: {began}",

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Row
 
 from receiver.core.canary import Canary
+from receiver.core.heartbeat import HeartbeatClock
 from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Alert, Entry, Incident, Notification, State
 from receiver.core.outbox import Lane
@@ -24,6 +25,7 @@ _encode = msgspec.json.Encoder(enc_hook=dict).encode  # words may be a read-only
 _incident = msgspec.json.Decoder(Incident).decode
 _alert = msgspec.json.Decoder(Alert).decode
 _words = msgspec.json.Decoder(dict[str, str]).decode
+_heartbeat = msgspec.json.Decoder(HeartbeatClock).decode
 _canary = msgspec.json.Decoder(Canary).decode
 _loaded_rules = msgspec.json.Decoder(LoadedRules).decode
 _ids = msgspec.json.Decoder(list[str]).decode
@@ -148,6 +150,11 @@ def read_alert(doc: str, identity: object) -> Alert:
 def read_notification(row: Row[Any]) -> Notification:
     """The notification of a row."""
     return _read_columns(Notification, row, f"notification {row.id}")
+
+
+def read_heartbeat(value: str) -> HeartbeatClock:
+    """A heartbeat's clock."""
+    return _read_json(_heartbeat, value, "a heartbeat")
 
 
 def read_canary(value: str) -> Canary:

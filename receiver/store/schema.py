@@ -128,6 +128,9 @@ entries = Table(
 # Incidents about which something is open to be asked of Prometheus; what it is stands in the incident.
 inquiries = Table("inquiries", metadata, Column("incident_id", Text, primary_key=True))
 
+# What is known of each heartbeat (`receiver.core.heartbeat`).
+heartbeats = Table("heartbeats", metadata, Column("key", Text, primary_key=True), _required("doc"))
+
 policies = Table(
     "policies",
     metadata,

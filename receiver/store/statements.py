@@ -179,11 +179,12 @@ POSTPONE_NOTIFICATIONS = """
 UPDATE notifications SET due_at = :until WHERE incident_id = :id AND status = 'waiting' AND due_at < :until
 """
 
+HEARTBEATS = "SELECT key, doc FROM heartbeats ORDER BY key"
+LOCK_HEARTBEATS = "SELECT key, doc FROM heartbeats WHERE key = ANY(:keys) ORDER BY key FOR UPDATE"
 KEEP_HEARTBEAT = """
-INSERT INTO meta (name, value) VALUES ('heartbeat_at', :at)
-ON CONFLICT (name) DO UPDATE SET value = excluded.value
-WHERE CAST(meta.value AS bigint) < CAST(excluded.value AS bigint)
+INSERT INTO heartbeats (key, doc) VALUES (:key, :doc) ON CONFLICT (key) DO UPDATE SET doc = excluded.doc
 """
+FORGET_HEARTBEAT = "DELETE FROM heartbeats WHERE key = :key"
 
 # Whoever read the value that stands there takes the turn; the others find it changed.
 TAKE_TURN = """

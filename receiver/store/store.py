@@ -2,14 +2,18 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from msgspec.structs import replace
+from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
 
 from receiver.audit import Audit
 from receiver.core.canary import Canary
+from receiver.core.heartbeat import UNKNOWN, Beat, HeartbeatClock, hear
 from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Instant
 from receiver.errors import StoreUnavailable
@@ -20,10 +24,13 @@ from receiver.store.reads import Reads
 from receiver.store.session import Session
 from receiver.store.statements import (
     FORGET,
+    FORGET_HEARTBEAT,
     FORGETTABLE,
+    HEARTBEATS,
     KEEP_CANARY,
     KEEP_HEARTBEAT,
     LOCK_CLOSED,
+    LOCK_HEARTBEATS,
     NEXT_DUE,
     PROBE,
     RELEASE_LEASES,
@@ -57,6 +64,10 @@ def open_store(url: str, *, to_serve: bool = False) -> "SqlStore":
             raise StoreUnavailable(f"{database.name} cannot be used: {error.orig}") from error
         raise
     return store
+
+
+def _clocks(rows: Iterable[Row[Any]]) -> dict[str, HeartbeatClock]:
+    return {row.key: codec.read_heartbeat(row.doc) for row in rows}
 
 
 class SqlStore:
@@ -135,16 +146,29 @@ class SqlStore:
         """The audit log with its positions, the newest entry first, of those before a position."""
         return audit.newest(self._database, limit, before)
 
-    def beat(self, at: Instant) -> None:
-        """Note a heartbeat; an older one than is known changes nothing."""
+    def hear(self, beats: Sequence[Beat]) -> None:
+        """Note heartbeats; what others have heard meanwhile counts too."""
         with self._database.write() as connection:
-            Session(connection).run(KEEP_HEARTBEAT, {"at": str(at)})
+            session = Session(connection)
+            known = _clocks(session.rows(LOCK_HEARTBEATS, keys=sorted(each.key for each in beats)))
+            for beat in sorted(beats, key=lambda each: each.key):
+                clock = hear(known.get(beat.key), beat)
+                if clock is not None:
+                    session.run(KEEP_HEARTBEAT, {"key": clock.key, "doc": codec.to_json(clock)})
+                    session.run(FORGET_HEARTBEAT, {"key": UNKNOWN})
 
-    def heartbeat_at(self) -> Instant | None:
-        """When the last heartbeat that was noted came."""
+    def heartbeats(self) -> list[HeartbeatClock]:
+        """All clocks, also those that are retired."""
         with self._database.read() as connection:
-            rows = Session(connection).rows("SELECT value FROM meta WHERE name = 'heartbeat_at'")
-            return Instant(int(rows[0].value)) if rows else None
+            return list(_clocks(Session(connection).rows(HEARTBEATS)).values())
+
+    def retire_heartbeat(self, key: str, entry: Audit) -> None:
+        """Note that a heartbeat is not expected any more, and who said so."""
+        with self._database.write() as connection:
+            session = Session(connection)
+            for clock in _clocks(session.rows(LOCK_HEARTBEATS, keys=[key])).values():
+                session.run(KEEP_HEARTBEAT, {"key": key, "doc": codec.to_json(replace(clock, retired_at=entry.at))})
+            SqlTransaction(session).append_audits([entry])
 
     def take_turn(self, channel: str, last: Canary | None, begun: Canary) -> bool:
         """Note that a canary is being sent; False: somebody else has noted one since `last`."""

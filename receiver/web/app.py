@@ -28,6 +28,7 @@ from receiver.web.api import Api
 from receiver.web.call import serve
 from receiver.web.callbacks import CallbackDesk, add_callbacks
 from receiver.web.console.routes import add_console
+from receiver.web.heartbeats import HeartbeatsApi
 from receiver.web.links import LinkPages
 from receiver.web.login import Login
 from receiver.web.openapi import describe
@@ -78,7 +79,8 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     links = LinkPages(CallbackDesk(desk, reads), signing, sessions)
     api = Api(desk, reads)
     records = Records(reads, Words(settings.external_url), lambda: desk.engine.current)
-    table = endpoints(api, Reporter(api, desk, records))
+    heartbeats = HeartbeatsApi(desk)
+    table = endpoints(api, Reporter(api, desk, records), heartbeats)
     webhook = Webhook(desk, settings, clock, metrics, recorder, traces)
     login = Login(sessions, settings, Failures(clock), desk)
     oidc = _oidc_routes(settings, signing, sessions, desk, login) if settings.oidc_issuer else ()
@@ -104,6 +106,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         desk=desk,
         reads=reads,
         api=api,
+        heartbeats=heartbeats,
         sessions=sessions,
         clock=clock,
         ready=ready,
@@ -187,5 +190,6 @@ class House:
             figures = await self.desk.read(self.reads.figures, now)
         except TocsinError:
             figures = None
+        self.metrics.heartbeats(self.desk.heartbeats.watched(self.desk.engine.current.policy), now)
         text = self.metrics.expose(figures, now)
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})

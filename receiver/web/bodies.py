@@ -217,6 +217,13 @@ class RejectBody(Body):
     note: Text = ""
 
 
+class RetireBody(Body):
+    """Say that a heartbeat is not expected any more."""
+
+    reason: Needed
+    """Why it is gone for good."""
+
+
 class FollowUpBody(Body):
     """What must still be done."""
 

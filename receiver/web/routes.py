@@ -6,6 +6,7 @@ from receiver.settings import Role
 from receiver.web import bodies, response_shapes, shapes
 from receiver.web.api import Api
 from receiver.web.call import Endpoint
+from receiver.web.heartbeats import HeartbeatsApi
 from receiver.web.noticing import Noticing
 from receiver.web.reporting import TEXTS, Reporter
 from receiver.web.responding import Responding
@@ -13,7 +14,7 @@ from receiver.web.responding import Responding
 ROOT = "/api/v1"
 
 
-def endpoints(api: Api, reporter: Reporter) -> tuple[Endpoint[Any], ...]:
+def endpoints(api: Api, reporter: Reporter, heartbeats: HeartbeatsApi) -> tuple[Endpoint[Any], ...]:
     """Every operation of the API; paths are relative to ROOT."""
     work, notes = Responding(api), Noticing(api)
     told, follow_ups, approver = response_shapes.NoticesView, response_shapes.FollowUpsView, Role.APPROVER
@@ -63,6 +64,15 @@ def endpoints(api: Api, reporter: Reporter) -> tuple[Endpoint[Any], ...]:
             bodies.RejectBody,
             follow_ups,
             notes.finish,
+        ),
+        Endpoint("GET", "/heartbeats", view, bodies.Nothing, shapes.HeartbeatsView, heartbeats.list),
+        Endpoint(
+            "POST",
+            "/heartbeats/{heartbeat}/retire",
+            responder,
+            bodies.RetireBody,
+            shapes.HeartbeatsView,
+            heartbeats.retire,
         ),
         Endpoint("GET", "/policy", view, bodies.Nothing, shapes.PolicyView, api.policy),
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from receiver.core.heartbeat import Life
 from receiver.core.model import Kind, Reason, Recovery, State, Status
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-23T02:28:11.821Z"])]
@@ -18,6 +19,29 @@ class View(BaseModel):
     """What every shape has in common."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class HeartbeatView(View):
+    """One heartbeat that is watched."""
+
+    key: str
+    name: str
+    """The policy's; empty: it was learned."""
+    source: str
+    labels: Mapping[str, str]
+    state: Life
+    evaluated_at: Time | None
+    """The newest evaluation that was heard of; null: it was never heard."""
+    age: float
+    """Seconds since then, or since Tocsin listens."""
+    within: float
+    """Seconds that it may be missing."""
+
+
+class HeartbeatsView(View):
+    """The heartbeats that are watched."""
+
+    heartbeats: list[HeartbeatView]
 
 
 class AlertView(View):

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from receiver.clock import steady_clock
-from receiver.core.classify import Received, is_alive, is_ignored, sort
+from receiver.core.classify import Received, is_ignored, sort
 from receiver.core.events import AlertsReceived
 from receiver.core.loaded_rules import digests
 from receiver.core.model import Instant
@@ -126,14 +126,13 @@ class Webhook:
         for digest in digests(playbook, payload.alerts):
             self._desk.rules_heard.setdefault(source, {})[digest] = self._clock()
         if len(alerts) < len(payload.alerts):
-            self._pass_over(payload.alerts)
+            self._pass_over(source, payload.alerts)
         return events
 
-    def _pass_over(self, alerts: Sequence[Received]) -> None:
+    def _pass_over(self, source: str, alerts: Sequence[Received]) -> None:
         """Some of these are heartbeats, or ignored."""
-        if any(is_alive(each) for each in alerts):
-            self._metrics.heartbeat(self._clock())
         playbook = self._desk.engine.current
+        self._desk.heartbeats.hear(playbook.policy, source, alerts)
         self._metrics.ignored(sum(is_ignored(playbook, each) for each in alerts))
 
     def _refuse(self, problem: Problem, reason: str = "") -> None:

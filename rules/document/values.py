@@ -25,7 +25,6 @@ from pydantic_core import PydanticCustomError
 
 from rules import condition, durations, matchers
 from rules.doubts import DOUBTS
-from rules.expression import quoted
 from rules.placeholders import PLACEHOLDERS, TemplateError, placeholders
 from rules.policy import CHANNEL_TYPES, SECOND, Micros, RateLimit
 from rules.reserved import ALERTS, LABELS, NAMES
@@ -113,7 +112,7 @@ def _alert_matchers(value: Any) -> tuple[matchers.Matcher, ...]:
             raise refusal(f"must be a matcher of a label, such as '{matchers.EXAMPLE}'", way=(index,))
         bare = _BARE_MATCHER.fullmatch(text)
         try:
-            found += matchers.parse(f"{bare[1]}{quoted(bare[2])}" if bare else text)
+            found += matchers.parse(f"{bare[1]}{matchers.quoted(bare[2])}" if bare else text)
         except matchers.MatcherError as error:
             raise refusal(str(error), way=(index,), **({} if bare else {"offset": error.offset})) from error
     return tuple(found)

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rules.durations import format_duration
-from rules.expression import quoted
-from rules.matchers import written
+from rules.matchers import quoted, written
 from rules.outputs.options import Options
 from rules.outputs.yaml_text import text
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Heartbeat, Level, Policy

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rules.expression import matches
 from rules.groups import PASSING_LABELS, AlertingRule
+from rules.matchers import matches
 from rules.outputs.cases import Case, Told, series_name
 from rules.outputs.evaluation import Labels, Sample
 from rules.outputs.timeline import told

@@ -111,8 +111,8 @@ def _series(targets: dict[str, str], source: str) -> dict[str, str]:
         }
         fed |= {name: _values(key, replica) for key, name in names.items()}
     fed[series_name("alertmanager_notifications_failed_total", (("integration", "webhook"),))] = _values("unsent")
-    for alertname, others in FIRES.items():
-        name = series_name("ALERTS", (("alertname", alertname), ("alertstate", "firing"), *others))
+    for alertname, more in FIRES.items():
+        name = series_name("ALERTS", (("alertname", alertname), ("alertstate", "firing"), *more))
         fed[name] = _values("fires")
     return fed
 

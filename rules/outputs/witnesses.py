@@ -12,7 +12,8 @@ from decimal import Decimal
 import promql_parser as promql
 
 from rules.condition import Selector
-from rules.expression import looks_back, matches, nodes
+from rules.expression import looks_back, nodes
+from rules.matchers import matches
 from rules.outputs.evaluation import Inputs, Labels, Sample, Series, Unprovable, evaluate
 
 FINER = 3

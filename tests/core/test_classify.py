@@ -279,21 +279,6 @@ def test_hostile_labels_do_not_break_the_key():
     assert all(len(key) == 64 for key in keys)
 
 
-@pytest.mark.parametrize(
-    ("labels", "is_one"),
-    [
-        ({"heartbeat": "true"}, False),
-        ({"alertname": "Watchdog"}, True),
-        ({"alertname": "TocsinHeartbeat"}, True),
-        ({"alertname": "X"}, False),
-        ({"heartbeat": "false"}, False),
-    ],
-)
-def test_heartbeats(labels, is_one):
-    """Alerts that only prove that alerting lives are known by their name; the label `heartbeat` proves nothing."""
-    assert is_heartbeat(labels) is is_one
-
-
 def test_no_label_of_a_stranger_means_what_ours_would():
     """An alert without our mark, and of no rule that we know, is the same to us with all the labels that we compile."""
     plain = {"alertname": "X", "severity": "warning", "namespace": "a"}
@@ -350,4 +335,4 @@ def test_a_metrics_own_labels_make_no_twin_of_a_rule():
     own = classified(SLO_LABELS, annotations=MARKED)
     found = classified({**SLO_LABELS, "twin": "true", "seen": "never", "heartbeat": "true"}, annotations=MARKED)
     assert (found.key, found.alert.twin, found.alert.type) == (own.key, False, "slo_violation")
-    assert not is_heartbeat(found.alert.labels)
+    assert not is_heartbeat(POLICY, "", found.alert.labels)

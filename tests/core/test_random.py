@@ -179,7 +179,7 @@ def _check_windows(incident: Incident) -> None:
         case State.CLOSED:
             assert windows <= {Window.FOLLOW_UP}
     assert (Window.SILENCE in windows) == (incident.silenced_until is not None)
-    assert (Window.VERIFY in windows) == (incident.recovery is Recovery.VERIFYING)
+    assert (Window.VERIFY in windows) == (incident.recovery in {Recovery.UNREPORTED, Recovery.VERIFYING})
     assert incident.recovery is Recovery.NONE or (incident.is_live and not incident.is_firing)
     assert not (Window.RESCUE in windows and incident.page.delivered)
     assert (incident.acknowledged_by != "") == (incident.state is State.ACKNOWLEDGED) or not incident.is_live

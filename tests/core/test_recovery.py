@@ -3,9 +3,9 @@
 import pytest
 
 from receiver.core.events import AlertsReceived
-from receiver.core.model import Fact, Kind, Reason, Recovery, State, Status, Target, Window
-from rules.policy import MINUTE, Micros
-from tests.core.alerts import KEY, alert
+from receiver.core.model import Fact, Instant, Kind, Reason, Recovery, State, Status, Target, Window
+from rules.policy import MINUTE, SECOND, Micros
+from tests.core.alerts import KEY, START, alert
 from tests.core.guide import with_level
 from tests.core.world import World
 
@@ -238,3 +238,77 @@ def test_firing_again_takes_the_confirmations_back():
     world.resolve("ada")
     world.fire("a", level=4)
     assert world.incident.confirmed_by == ()
+
+
+def test_recovered_is_said_only_after_a_beat_evaluated_after_the_end():
+    """Where the source has a heartbeat, a cleared alert is no longer reported; with a beat from after its end it is a
+    recovery, told once, and resolves when `resolve_after` has passed since it cleared."""
+    world = World()
+    world.beaten = {"": Instant(START + 10 * SECOND)}
+    world.advance(minutes=1)
+    world.fire("a")
+    world.clear("a")
+    assert world.incident.recovery is Recovery.UNREPORTED
+    assert Fact.RECOVERED not in world.facts()
+    assert not world.planned(Kind.NOTICE, Reason.RECOVERED)
+    world.advance(minutes=1)
+    assert world.incident.recovery is Recovery.UNREPORTED
+    world.beaten = {"": world.now}
+    world.advance(minutes=1)
+    assert (world.incident.recovery, world.window(Window.VERIFY)) == (Recovery.VERIFYING, 6)
+    assert Fact.RECOVERED in world.facts()
+    told = len(world.planned(Kind.NOTICE, Reason.RECOVERED))
+    assert told > 0
+    world.advance(minutes=5)
+    assert world.incident.state is State.RESOLVED
+    assert len(world.planned(Kind.NOTICE, Reason.RECOVERED)) == told
+
+
+def test_a_beat_from_before_the_end_does_not_resolve():
+    """However long it takes, nothing resolves by itself on a beat from before the end; the escalation goes on."""
+    world = World()
+    world.beaten = {"": START}
+    world.fire("a")
+    world.advance(minutes=1)
+    world.clear("a")
+    world.advance(minutes=29)
+    assert (world.incident.state, world.incident.recovery) == (State.OPEN, Recovery.UNREPORTED)
+    world.advance(minutes=1)
+    assert world.pages()[-1][:2] == (30, Reason.ESCALATED)
+
+
+def test_a_dead_prometheus_recovers_nothing():
+    """Alertmanager resolves what a dead Prometheus no longer repeats: nobody reads "recovered", and it is unverified."""
+    world = World()
+    world.beaten = {"": START}
+    world.fire("a", level=4)
+    world.acknowledge()
+    world.advance(minutes=4)
+    world.blind = True
+    world.beaten = {}
+    world.clear("a")
+    world.advance(minutes=5)
+    assert (world.incident.state, world.incident.recovery) == (State.ACKNOWLEDGED, Recovery.UNVERIFIED)
+    assert Fact.RECOVERED not in world.facts()
+    assert not world.planned(Kind.NOTICE, Reason.RECOVERED)
+
+
+def test_another_sources_blindness_does_not_matter():
+    """A recovery is verified by the heartbeat of its own source."""
+    world = World()
+    world.beaten = {"other": START}
+    world.fire("a")
+    world.clear("a")
+    world.advance(minutes=5)
+    assert world.incident.state is State.RESOLVED
+
+
+def test_firing_again_before_a_beat_ends_the_checking():
+    """An alert that fires while it is checked whether Prometheus lives takes the end back."""
+    world = World()
+    world.beaten = {"": START}
+    world.fire("a")
+    world.advance(minutes=1)
+    world.clear("a")
+    world.fire("a")
+    assert (world.incident.recovery, world.window(Window.VERIFY)) == (Recovery.NONE, None)

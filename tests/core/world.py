@@ -49,6 +49,7 @@ from receiver.core.model import (
     Window,
 )
 from receiver.core.plan import Book, Playbook
+from receiver.core.sight import ANY, Sight
 from receiver.drill.memory import MemoryStore
 from receiver.work import Work
 from rules.policy import MINUTE, SECOND, Policy
@@ -67,6 +68,8 @@ class World:
         self.down = set(down)
         """Channels that answer nothing; ``deliver`` and ``fail`` tell what became of their messages."""
         self.blind = False
+        self.beaten: dict[str, Instant] = {}
+        """Source → the last evaluation of its heartbeat."""
         self.verifies = False
         self.cluster = Cluster()
         """The Alertmanagers that send here."""
@@ -88,7 +91,8 @@ class World:
     def book(self, version: str | None = None) -> Book:
         """What a decision looks things up in."""
         playbook = self.playbooks.get(version or "", self.current)
-        return Book(playbook, self.current, self.configured, self.blind, self.verifies, self.cluster)
+        sight = Sight(frozenset({ANY}) if self.blind else frozenset(), self.beaten)
+        return Book(playbook, self.current, self.configured, sight, self.verifies, self.cluster)
 
     # What happens.
 

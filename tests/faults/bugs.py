@@ -11,6 +11,7 @@ from receiver.core.draft import Effects
 from receiver.core.events import AlertsReceived, Rejected, Reported, TimePassed
 from receiver.core.model import Fact, Instant, State, Status, Window
 from receiver.core.plan import Book
+from receiver.core.sight import SIGHTED
 from receiver.engine import Engine
 from receiver.errors import StoreUnavailable
 from receiver.store import SqlStore
@@ -131,7 +132,7 @@ class IgnoresBlindness(Engine):
     """The missing heartbeat is not looked at."""
 
     def book(self, playbook: Any) -> Book:
-        return replace(super().book(playbook), blind=False)
+        return replace(super().book(playbook), sight=SIGHTED)
 
 
 class BelievesEchoes(Engine):

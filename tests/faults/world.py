@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from receiver.core.model import Instant
+from receiver.core.sight import ANY, SIGHTED, Sight
 from receiver.engine import Engine
 from receiver.store import SqlStore
 from receiver.work import Changes
@@ -181,12 +182,17 @@ class World:
             worker.paused_until = self.now + seconds * SECOND
             self.say(f"{worker.id} is stopped, and wakes in {seconds} s")
 
+    @property
+    def sight(self) -> Sight:
+        """What the engine is told of the heartbeats."""
+        return Sight(frozenset({ANY})) if self.blind else SIGHTED
+
     def _go_blind(self, *, blind: bool) -> None:
         self.say("the heartbeat is missing" if blind else "the heartbeat is there")
         self.blind = blind
         for worker in self.workers:
             if worker.engine is not None:
-                worker.engine.blind = blind
+                worker.engine.sight = self.sight
 
     # The end.
 

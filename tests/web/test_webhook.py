@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from receiver.core.classify import is_heartbeat
 from receiver.desk import QUEUE_LIMIT
 from rules.policy import SECOND
 from tests.web.conftest import Running, payload
@@ -235,14 +234,27 @@ async def test_too_much_at_once(receiver: Running) -> None:
 
 
 async def test_heartbeat(receiver: Running) -> None:
-    """The heartbeat opens no incident; how long ago it came is a metric, unknown before the first."""
-    assert str((await receiver.scrape())["tocsin_heartbeat_seconds"]) == "nan"
+    """The heartbeat opens no incident; how long ago it was evaluated is a metric by source, unknown before the first."""
+    seen = await receiver.scrape()
+    assert seen["tocsin_heartbeats"] == 0
+    assert not any(name.startswith("tocsin_heartbeat_age_seconds") for name in seen)
     beat = alert(labels={"alertname": "TocsinHeartbeat", "heartbeat": "true", "severity": "none"})
-    assert is_heartbeat(beat["labels"])
+    said = {"annotations": {"evaluated_at": f"{receiver.clock.now / SECOND - 60:.3f}"}}
     assert await receiver.post(PATH, body(beat)) == (200, {"incidents": []})
+    assert await receiver.post(f"{PATH}?source=eu", body(beat | said)) == (200, {"incidents": []})
     receiver.clock.now += 90 * SECOND
     assert await receiver.post(PATH, body({**beat, "status": "resolved"})) == (200, {"incidents": []})
-    assert (await receiver.scrape())["tocsin_heartbeat_seconds"] == 90
+    seen = await receiver.scrape()
+    assert seen["tocsin_heartbeats"] == 2
+    assert seen['tocsin_heartbeat_age_seconds{source=""}'] == 90
+    assert seen['tocsin_heartbeat_age_seconds{source="eu"}'] == 150
+
+
+async def test_a_strangers_watchdog_is_nothing(receiver: Running) -> None:
+    """A Watchdog that the policy does not name opens no incident and is no heartbeat."""
+    watchdog = alert(labels={"alertname": "Watchdog", "severity": "none"})
+    assert await receiver.post(PATH, body(watchdog)) == (200, {"incidents": []})
+    assert (await receiver.scrape())["tocsin_heartbeats"] == 0
 
 
 async def test_counts(receiver: Running) -> None:

@@ -18,8 +18,10 @@ from receiver.messages import Words
 from receiver.store import Reads
 from receiver.store.overview import RECENT, Traffic
 from receiver.web import views
+from receiver.web.bodies import TEXT_LIMIT
 from receiver.web.console import tables
-from receiver.web.console.frame import Frame, Visit
+from receiver.web.console.frame import Frame, Visit, go_to
+from receiver.web.heartbeats import HeartbeatsApi
 from receiver.web.problems import Problem
 from receiver.web.views import rfc3339
 from rules.policy import Channel
@@ -56,6 +58,7 @@ class ChannelsPage:
     reads: Reads
     senders: Senders
     words: Words
+    heartbeats: HeartbeatsApi
 
     async def show(self, visit: Visit) -> web.Response:
         """The page."""
@@ -74,6 +77,15 @@ class ChannelsPage:
         await self._note(visit, channel, tried)
         shown = zip(self._recipients(channel), tried, strict=True)
         return await self._page(visit, channel.name, [replace(each, recipient=name) for name, each in shown])
+
+    async def retire(self, visit: Visit) -> web.Response:
+        """The button was pressed: a heartbeat is not expected any more. Raises Problem."""
+        reason = visit.form.get("reason", "").strip()
+        if not reason:
+            raise Problem(400, "say why the heartbeat is gone for good")
+        origin = visit.caller.origin
+        await self.heartbeats.retire_by(visit.form.get("heartbeat", ""), reason[:TEXT_LIMIT], origin, visit.caller.name)
+        return go_to("/channels#heartbeats")
 
     async def export(self, _visit: Visit) -> web.Response:
         """The channels as CSV."""
@@ -100,6 +112,7 @@ class ChannelsPage:
     ) -> web.Response:
         rows = await self.desk.read(self._read)
         values = {"rows": rows, "recent": RECENT, "tested": tested, "tried": tried, "problem": problem}
+        values["heartbeats"] = self.heartbeats.watched
         return self.frame.page(visit, "channels.html", status=409 if problem else 200, **values)
 
     def _read(self) -> list[ChannelRow]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from receiver.core.model import Incident, Instant, State, Window
+from receiver.core.model import Incident, Instant, Recovery, State, Window
 from receiver.core.plan import Plan
 
 
@@ -45,4 +45,6 @@ def _others(incident: Incident) -> list[Deadline]:
         Window.FORCED: "Reopens if it still fires",
         Window.CLOSE: "Watched until",
     }
+    if incident.recovery is Recovery.UNREPORTED:
+        del labels[Window.VERIFY]  # it is only looked at again
     return [Deadline(label, incident.windows[window]) for window, label in labels.items() if window in incident.windows]

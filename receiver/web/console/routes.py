@@ -22,6 +22,7 @@ from receiver.web.console.now import Now
 from receiver.web.console.policy import PolicyPage
 from receiver.web.console.reading import Reader
 from receiver.web.console.weeks import Weeks
+from receiver.web.heartbeats import HeartbeatsApi
 from receiver.web.noticing import Noticing
 from receiver.web.problems import Handler
 from receiver.web.sessions import Sessions
@@ -33,6 +34,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     desk: Desk,
     reads: Reads,
     api: Api,
+    heartbeats: HeartbeatsApi,
     sessions: Sessions,
     clock: Callable[[], Instant],
     ready: Callable[[], Sequence[str]],
@@ -46,7 +48,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     declaration = Declaration(frame, desk, api)
     weeks = Weeks(reads)
     history = History(frame, desk, reads, weeks)
-    channels = ChannelsPage(frame, desk, reads, senders, words)
+    channels = ChannelsPage(frame, desk, reads, senders, words, heartbeats)
     policy = PolicyPage(frame, desk)
     live = Live(desk, reads, sessions)
     view, responder = Role.VIEWER, Role.RESPONDER
@@ -67,6 +69,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
         ("GET", "/channels", frame.handler(view, channels.show)),
         ("GET", "/channels.csv", frame.handler(view, channels.export)),
         ("POST", "/channels/test", frame.handler(responder, channels.test)),
+        ("POST", "/channels/retire", frame.handler(responder, channels.retire)),
         ("GET", "/events", live.stream),
         ("GET", "/static/{name}", serve_static),
         ("GET", "/favicon.ico", serve_icon),

@@ -1,0 +1,53 @@
+"""The heartbeats from a shell: which are watched, and the end of one that is gone for good."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from receiver.cli.incidents import LOCAL, By, Json, Token, Url, call
+from receiver.cli.output import console, print_json, print_table
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command()(heartbeats)
+    app.command(name="retire-heartbeat")(retire)
+
+
+def heartbeats(url: Url = LOCAL, token: Token = "", json: Json = False) -> None:
+    """The heartbeats that are watched, and whether they beat."""
+    _say(call("GET", url, token, "/heartbeats"), json)
+
+
+def retire(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="As `tocsin heartbeats` names it.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why it is gone for good.")],
+    by: By = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Say that a heartbeat is not expected any more; one that is heard again is watched again."""
+    _say(call("POST", url, token, f"/heartbeats/{quote(key, safe='')}/retire", body={"reason": reason, "by": by}), json)
+
+
+def _say(found: Any, json: bool) -> None:
+    if json:
+        print_json(found)
+        return
+    if not found["heartbeats"]:
+        console.print("No heartbeat is watched: nobody is told when Prometheus or Alertmanager dies.")
+        return
+    rows = (
+        (
+            each["key"],
+            each["name"],
+            each["source"],
+            ", ".join(f"{name}={value}" for name, value in each["labels"].items()),
+            each["state"],
+            f"{each['age']:.0f} s of {each['within']:.0f} s" if each["evaluated_at"] else "never heard",
+        )
+        for each in found["heartbeats"]
+    )
+    print_table(["key", "name", "source", "labels", "state", "age"], rows)
