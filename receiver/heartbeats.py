@@ -25,7 +25,8 @@ class Heartbeats:
         self.began = clock()
         """Since when beats could be heard here."""
         self._clocks: dict[str, HeartbeatClock] = {}
-        self._unkept: dict[str, Beat] = {}
+        self._unkept: dict[str, tuple[Beat, ...]] = {}
+        """The last beat of each clock, and its end where that was heard since."""
 
     def hear(self, policy: Policy, source: str, received: Iterable[Received]) -> None:
         """Take note of the heartbeats among alerts."""
@@ -41,22 +42,29 @@ class Heartbeats:
             return
         after = hear(known, beat)
         if after is not None:
-            self._clocks[beat.key], self._unkept[beat.key] = after, beat
+            self._clocks[beat.key] = after
+            self._keep(beat)
+
+    def _keep(self, beat: Beat) -> None:
+        before = self._unkept.get(beat.key, ())
+        self._unkept[beat.key] = (*before[:1], beat) if beat.ended else (beat,)
 
     def take_unkept(self) -> Sequence[Beat]:
-        """What must be stored; of each clock the last word."""
-        beats, self._unkept = tuple(self._unkept.values()), {}
+        """What must be stored, in the order in which it was heard of each clock."""
+        beats = [beat for some in self._unkept.values() for beat in some]
+        self._unkept = {}
         return beats
 
     def give_back(self, beats: Iterable[Beat]) -> None:
-        """They could not be stored."""
-        self._unkept = {each.key: each for each in beats} | self._unkept
+        """They could not be stored; what was heard since comes after them."""
+        later, self._unkept = self._unkept, {}
+        for beat in (*beats, *(each for some in later.values() for each in some)):
+            self._keep(beat)
 
     def learn(self, stored: Iterable[HeartbeatClock]) -> None:
         """What all replicas have stored; what is not stored yet goes on top."""
         self._clocks = {each.key: each for each in stored}
-        waiting, self._unkept = self._unkept, {}
-        for beat in waiting.values():
+        for beat in self.take_unkept():
             self._take(beat)
 
     def retire(self, key: str, now: Instant) -> None:

@@ -154,6 +154,7 @@ class SqlStore:
             for beat in sorted(beats, key=lambda each: each.key):
                 clock = hear(known.get(beat.key), beat)
                 if clock is not None:
+                    known[beat.key] = clock
                     session.run(KEEP_HEARTBEAT, {"key": clock.key, "doc": codec.to_json(clock)})
                     session.run(FORGET_HEARTBEAT, {"key": UNKNOWN})
 

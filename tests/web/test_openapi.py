@@ -117,7 +117,9 @@ async def test_roles_are_as_described(start: Callable[..., Any]) -> None:
     people = ("nobody", "stranger", "viewer", "responder", "approver", "admin")
     for (method, path, security), who in itertools.product(operations, people):
         address = path.replace("{incident}", "1").replace("{step}", "x").replace("{notice}", "x").replace("{role}", "x")
-        status, _ = await receiver.ask(method.upper(), address.replace("{action}", "x"), headers=of(who))
+        status, _ = await receiver.ask(
+            method.upper(), address.replace("{action}", "x").replace("{heartbeat}", "x"), headers=of(who)
+        )
         assert _expected(status, security, who), (method, path, who, status)
 
 
