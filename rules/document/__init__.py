@@ -44,7 +44,7 @@ class Lints(Section):
 class HeartbeatSpec(Section):
     """A heartbeat that is expected."""
 
-    name: Name
+    name: Name = Field(description="What people read when it is missing.")
     matchers: LabelMatchers = Field(description='Its labels: `alertname="Watchdog", cluster="eu"`, or a list of these.')
     within: Duration | None = Field(None, description="How long it may be missing before alerting is blind (150s).")
     source: Text | None = Field(None, description="The `?source=` of its webhook; left out: any.")

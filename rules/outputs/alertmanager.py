@@ -22,6 +22,9 @@ ALONE = """
 Nobody is told when Tocsin itself is down: compile with a fallback e-mail address or PagerDuty key to change that."""
 
 TOCSIN, FALLBACK = "tocsin", "around-tocsin"
+PLAIN = "{{ range .Alerts.Firing }}{{ .Annotations.summary }}\n{{ .Annotations.description }}\n\n{{ end }}"
+"""The fallback's mail for readers that show no HTML: watches, gateways to SMS."""
+
 COMPILED_BY = ["system", "signal"]
 OTHERS_BY = ["alertname", "system", "namespace"]
 HEARTBEAT_INTERVAL, HEARTBEAT_REPEAT = 10 * SECOND, 30 * SECOND
@@ -144,6 +147,7 @@ def _receivers(options: Options) -> Iterator[dict[str, Any]]:
                 "smarthost": options.fallback_smarthost,
                 "require_tls": options.fallback_needs_tls,
                 "send_resolved": False,
+                "text": PLAIN,
             }
         ]
     if options.fallback_pagerduty_key_file:

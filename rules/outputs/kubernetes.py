@@ -10,7 +10,7 @@ from typing import Any
 from rules import matchers
 from rules.groups import Group
 from rules.outputs import prometheus
-from rules.outputs.alertmanager import FALLBACK, TOCSIN, inhibitions, route
+from rules.outputs.alertmanager import FALLBACK, PLAIN, TOCSIN, inhibitions, route
 from rules.outputs.options import Options
 from rules.outputs.yaml_text import text
 from rules.policy import Policy
@@ -88,6 +88,7 @@ def _receivers(options: Options) -> list[dict[str, Any]]:
                 "smarthost": options.fallback_smarthost,
                 "requireTLS": options.fallback_needs_tls,
                 "sendResolved": False,
+                "text": PLAIN,
             }
         ]
     if options.fallback_pagerduty_key_file:

@@ -3,9 +3,12 @@
 The real Prometheus and Alertmanager run what `tocsin compile` writes; Tocsin itself is not needed for any of it.
 """
 
+import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -32,13 +35,27 @@ incident_response:
 """
 
 
-async def start_tocsin(stack: AsyncExitStack, undelivered: float | None) -> str:
-    """Where Prometheus scrapes Tocsin: nobody listens there, or one whose oldest emergency waits so many seconds."""
-    if undelivered is None:
+WELL: Mapping[str, float] = {
+    "tocsin_store_up": 1,
+    "tocsin_oldest_undelivered_emergency_seconds": 0,
+    'tocsin_heartbeat_age_seconds{source=""}': 20,
+}
+"""What a Tocsin says that pages."""
+
+UNWELL = {
+    "Tocsin cannot deliver": {"tocsin_oldest_undelivered_emergency_seconds": watch.LATEST + 1},
+    "it reads and cannot write": {"tocsin_store_up": 0},
+    "the webhook's token was revoked": {'tocsin_heartbeat_age_seconds{source=""}': watch.UNHEARD + 1},
+}
+
+
+async def start_tocsin(stack: AsyncExitStack, says: dict[str, float] | None) -> str:
+    """Where Prometheus scrapes Tocsin: nobody listens there, or one that says this."""
+    if says is None:
         return f"127.0.0.1:{tools.free_port()}"
 
     async def metrics(_request: web.Request) -> web.Response:
-        return web.Response(text=f"tocsin_oldest_undelivered_emergency_seconds {undelivered}\n")
+        return web.Response(text="".join(f"{name} {value}\n" for name, value in says.items()))
 
     app = web.Application()
     app.router.add_get("/metrics", metrics)
@@ -47,8 +64,20 @@ async def start_tocsin(stack: AsyncExitStack, undelivered: float | None) -> str:
     return url.removeprefix("http://")
 
 
-async def start_everything(stack: AsyncExitStack, folder: Path, told: Told, undelivered: float | None) -> Exporter:
-    """The compiled rules and routes in the real tools, a signal to break, and the mail server of the fallback."""
+def sooner(rules: bytes) -> bytes:
+    """Windows that are looked back over, shortened as the intervals are."""
+    for window, short in ((b"[1m]", b"[3s]"), (b"[3m]", b"[9s]"), (b"3m)", b"9s)"), (b"90s", b"5s")):
+        rules = rules.replace(window, short)
+    return rules
+
+
+async def start_everything(
+    stack: AsyncExitStack, folder: Path, told: Told, says: dict[str, float] | None
+) -> tuple[Exporter, str]:
+    """The compiled rules and routes in the real tools, and the mail server of the fallback.
+
+    Returns a signal to break, and Prometheus' URL.
+    """
     (folder / "policy.yaml").write_text(POLICY)
     policy = load([folder / "policy.yaml"])
     exporter = Exporter()
@@ -63,35 +92,67 @@ async def start_everything(stack: AsyncExitStack, folder: Path, told: Told, unde
         fallback_smarthost=smtp_url.removeprefix("smtp://"),
         fallback_from="alertmanager@example.com",
     )
-    targets = {"ml": url.removeprefix("http://"), "tocsin": await start_tocsin(stack, undelivered)}
+    targets = {"ml": url.removeprefix("http://"), "tocsin": await start_tocsin(stack, says)}
     manager = await tools.start_alertmanager(folder, alertmanager.render(policy, options), FACTOR)
     stack.push_async_callback(manager.stop)
-    rules = prometheus.render(faster_groups((*compile_rules(policy), watch.group(policy)), FACTOR))
+    rules = sooner(prometheus.render(faster_groups((*compile_rules(policy), *watch.groups(policy)), FACTOR)))
     prometheus_tool = await tools.start_prometheus(folder, rules, targets, manager, exporter.scraped)
     stack.push_async_callback(prometheus_tool.stop)
-    return exporter
+    return exporter, prometheus_tool.url
 
 
-@pytest.mark.parametrize(
-    ("undelivered", "expected"),
-    [
-        pytest.param(None, {watch.DOWN, watch.FAIL_THROUGH}, id="Tocsin is down"),
-        pytest.param(watch.LATEST + 1, {watch.FAIL_THROUGH}, id="Tocsin is up and cannot deliver"),
-    ],
-)
-async def test_an_emergency_reaches_people_without_tocsin(
-    undelivered: float | None, expected: set[str], told: Told, tmp_path: Path
-) -> None:
-    """Tocsin down, or unable to deliver, while a level 4 alert fires: Alertmanager itself mails the fallback address."""
+async def fires(url: str, alertname: str, *, ends: bool = False) -> None:
+    """Wait until Prometheus says that the alert fires, or that it does so no more."""
+    query = {"query": f'ALERTS{{alertname="{alertname}",alertstate="firing"}}'}
+    async with aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(f"{url}/api/v1/query", params=query) as answer:
+                if bool((await answer.json())["data"]["result"]) is not ends:
+                    return
+            await asyncio.sleep(0.1)
+
+
+def about(told: Told) -> list[str]:
+    """The mails about an emergency that Tocsin may have told nobody, as they are headed."""
+    return [headline for _, _, headline, text in told.on("email", watch.FAIL_THROUGH)]
+
+
+async def test_an_emergency_reaches_people_while_tocsin_is_down(told: Told, tmp_path: Path) -> None:
+    """Tocsin is down when a level 4 alert begins to fire: Alertmanager itself mails the fallback address."""
     need("prometheus", "prometheus-alertmanager")
     async with AsyncExitStack() as stack:
-        exporter = await start_everything(stack, tmp_path, told, undelivered)
-        if watch.DOWN in expected:
-            await until(lambda: told.on("email", watch.DOWN), 30, "the mail that Tocsin is down")
-        assert not told.on("email", watch.FAIL_THROUGH)  # nothing fires yet
+        exporter, _ = await start_everything(stack, tmp_path, told, None)
+        await until(lambda: told.on("email", watch.DOWN), 30, "the mail that Tocsin is down")
+        assert not about(told)  # nothing fires yet
         exporter.values["safety_margin"] = 0.9
-        await until(lambda: told.on("email", watch.FAIL_THROUGH), 30, "the mail about the emergency")
-        assert {name for name in (watch.DOWN, watch.FAIL_THROUGH) if told.on("email", name)} == expected
+        await until(lambda: about(told), 30, "the mail about the emergency")
         assert {to for _, to, _, _ in told.messages} == {"lead@example.com"}
         (mail, *_) = told.on("email", watch.FAIL_THROUGH)
         assert mail[2]  # it has a subject that a person sees first
+
+
+@pytest.mark.parametrize("trouble", UNWELL.values(), ids=UNWELL)
+async def test_an_emergency_reaches_people_once_and_no_all_clear_follows(
+    trouble: dict[str, float], told: Told, tmp_path: Path
+) -> None:
+    """Tocsin answers, and pages nobody: people hear once what fires and that Tocsin fails, and nothing when Tocsin is
+    well again while the emergency goes on.
+    """
+    need("prometheus", "prometheus-alertmanager")
+    says = dict(WELL)
+    async with AsyncExitStack() as stack:
+        exporter, url = await start_everything(stack, tmp_path, told, says)
+        exporter.values["safety_margin"] = 0.9
+        await asyncio.wait_for(fires(url, "SafetyMarginLow"), 30)
+        assert not told.messages  # Tocsin pages
+        says |= trouble
+        await until(lambda: about(told), 90, "the mail about the emergency")
+        (mail,) = told.on("email")
+        assert "SafetyMarginLow" in mail[3]
+        assert "TOCSIN FAILS" in mail[3]
+        says |= WELL
+        await asyncio.wait_for(fires(url, watch.FAIL_THROUGH, ends=True), 60)
+        exporter.values["safety_margin"] = 0.99
+        await asyncio.wait_for(fires(url, "SafetyMarginLow", ends=True), 60)
+        assert len(about(told)) == 1
+        assert not [each for each in told.messages if "RESOLVED" in each[2]]
