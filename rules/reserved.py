@@ -40,6 +40,7 @@ LABELS = frozenset(
         "heartbeat",
         "immediate",
         "incident_type",
+        "paging",
         "rule",
         "section",
         "seen",

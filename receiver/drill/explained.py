@@ -52,10 +52,10 @@ class Explained:
 
 def explain(world: World, alert: Received, group_labels: dict[str, str] | None = None, source: str = "") -> Explained:
     """Play the alert in a fresh world. `source` is the webhook's ``?source=``."""
-    if is_watchdog(alert.labels) and not is_heartbeat(world.playbook.policy, source, alert.labels):
-        return Explained(alert, "a watchdog that the policy does not name: it means nothing here", None, None, ())
     if is_heartbeat(world.playbook.policy, source, alert.labels):
         return Explained(alert, "a heartbeat: it proves that alerting lives, and opens no incident", None, None, ())
+    if is_watchdog(alert.labels):
+        return Explained(alert, "a watchdog that the policy does not name: it means nothing here", None, None, ())
     if alert.ended_at is not None:
         return Explained(alert, "resolved: of an alert never heard of, it opens no incident", None, None, ())
     if matchers := ignored_by(world.playbook, alert):

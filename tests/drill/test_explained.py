@@ -56,12 +56,13 @@ def test_nobody_reached_is_a_failure():
 
 
 def test_a_heartbeat_is_no_incident():
-    """A heartbeat is said to open nothing, and reaches nobody: exit code 1."""
-    answer, code = told("alertname=Watchdog")
-    assert code == 1
-    (alert,) = answer["alerts"]
-    assert "heartbeat" in alert["ignored"]
-    assert not alert["reaches_somebody"]
+    """A heartbeat is said to open nothing, a stranger's watchdog to mean nothing; neither reaches anybody: exit code 1."""
+    for alertname, said in (("TocsinHeartbeat", "a heartbeat"), ("Watchdog", "means nothing")):
+        answer, code = told(f"alertname={alertname}")
+        assert code == 1
+        (alert,) = answer["alerts"]
+        assert said in alert["ignored"]
+        assert not alert["reaches_somebody"]
 
 
 def test_what_is_over_reaches_nobody():
