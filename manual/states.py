@@ -18,8 +18,8 @@ so). [How it works](how-it-works.md) explains the reasons.
 """
 RECOVERY = """
 While an incident is open or acknowledged and none of its alerts fires any more, its recovery goes its own way: a
-resolve is a claim until it has been verified. Where its source has a heartbeat, "no longer reported" becomes "verifying"
-as soon as one comes that was evaluated after the end.
+resolve is a claim until it has been verified. Where its source has a heartbeat, "no longer reported" becomes
+"verifying" as soon as one comes that was evaluated after the end.
 
 | from | to | what leads there |
 |---|---|---|
