@@ -24,6 +24,8 @@ _RULES_OF: dict[str, Any] = {
     "signals": True,
     "incident_types": {"__all__": {"section", "name", "level", "description"}},
     "impact_scales": {"__all__": {"name"}},
+    "severity_aliases": True,
+    "severities": True,
 }
 """What of a policy `rules.compile` and `rules.watch` make rules of, but for what is taken out below."""
 

@@ -147,7 +147,8 @@ def _emergencies(policy: Policy) -> str:
 def _words(policy: Policy) -> tuple[str, ...]:
     """What a foreign alert's label `severity` says at level 4, as a part of a regular expression."""
     meant = dict(policy.severity_aliases) | {level.name.lower(): level.level for level in policy.levels}
-    return tuple(sorted(_literal(word) for word, level in meant.items() if level == EMERGENCY))
+    words = [*meant.items(), *(word for _, own in policy.severities for word in own)]
+    return tuple(sorted({_literal(word) for word, level in words if level == EMERGENCY}))
 
 
 def _literal(word: str) -> str:

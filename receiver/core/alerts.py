@@ -13,7 +13,14 @@ from receiver.core.episodes import Hearing, News, believe, compare, drop, sift
 from receiver.core.events import AlertsReceived, EchoesListed
 from receiver.core.flapping import cease, flap
 from receiver.core.impact import note_impacts
-from receiver.core.lifecycle import begin_recovery, new_incident, recur, renew_acknowledgement, void_acknowledgement
+from receiver.core.lifecycle import (
+    await_verification,
+    begin_recovery,
+    new_incident,
+    recur,
+    renew_acknowledgement,
+    void_acknowledgement,
+)
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
 from receiver.core.paging import lift_silence, page_more, start_paging, tell_threads, worsen
 from receiver.core.plan import Book
@@ -52,7 +59,7 @@ def pass_echo_window(draft: Draft) -> None:
     held = _held(draft)
     due = {name: each for name, each in held.items() if (each.held_until or 0) <= draft.now}
     if due:
-        believed = {name: believe(each, draft.now) for name, each in due.items()}
+        believed = {name: believe(each, draft.now, proved=False) for name, each in due.items()}
         _settle(draft, due, believed, "its end was not heard again")
     left = [each.held_until or draft.now for name, each in held.items() if name not in due]
     if left:
@@ -62,7 +69,7 @@ def pass_echo_window(draft: Draft) -> None:
 def take_listing(draft: Draft, event: EchoesListed) -> bool:
     """What Alertmanager lists of held alerts; returns whether anything changed."""
     held = _held(draft)
-    after = {name: believe(each, draft.now) for name, each in held.items() if name in event.listed}
+    after = {name: believe(each, draft.now, proved=True) for name, each in held.items() if name in event.listed}
     after |= {name: drop(each) for name, each in held.items() if name in event.unlisted}
     if after:
         _settle(draft, held, after, "Alertmanager lists it")
@@ -183,6 +190,8 @@ def _hold(draft: Draft, news: News) -> None:
         draft.enter(Fact.ECHO_DROPPED, rule=news.dropped[0].rule, alerts=len(news.dropped))
     if not draft.incident.held:
         draft.disarm(Window.ECHO)
+        if news.dropped:
+            await_verification(draft)
     if news.moved:
         draft.enter(Fact.START_MOVED, rule=news.moved[0].rule, alerts=len(news.moved), began=news.moved[0].starts_at)
 

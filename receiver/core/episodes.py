@@ -150,7 +150,7 @@ def _go_on(old: Alert, alert: Alert) -> Alert | None:
     """The episode goes on: at a worse level, or with a start told anew. A start before the end of the episode before
     is an old word of that one.
     """
-    if old.ended_before is not None and alert.starts_at <= old.ended_before:
+    if old.ended_before is not None and alert.starts_at <= old.ended_before < old.starts_at:
         return None
     if alert.level <= old.level and alert.starts_at == old.starts_at:
         return None
@@ -167,14 +167,17 @@ def _begin(alert: Alert, now: Instant, before: Alert | None = None) -> Alert:
         end_heard_at=None,
         end_told_by="",
         held_until=None,
-        ended_before=ended if ended is not None and ended < alert.starts_at else None,
+        ended_before=ended,
         firings=(*firings, now)[-FIRINGS_KEPT:],
     )
 
 
-def believe(held: Alert, now: Instant) -> Alert:
-    """A held firing, from now on believed."""
-    return _begin(held, now, held)
+def believe(held: Alert, now: Instant, *, proved: bool) -> Alert:
+    """A held firing, from now on believed. Not `proved`: only because no end of it was heard again for so long; then
+    the end that is known may still be told again, and counts.
+    """
+    believed = _begin(held, now, held)
+    return believed if proved else replace(believed, ended_before=None)
 
 
 def drop(held: Alert) -> Alert:
@@ -196,9 +199,10 @@ def _hear_end(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | None
     if old is None:
         return _end(alert, alert, hearing) if _is_flash(alert) else None
     if old.firing:
-        return _end(old, alert, hearing) if ended_at >= old.starts_at else None
+        is_of_this = ended_at >= old.starts_at and ended_at > (old.ended_before or 0)
+        return _end(old, alert, hearing) if is_of_this else None
     if old.held_until is not None:
-        return drop(old)
+        return replace(drop(old), ended_at=max(ended_at, old.ended_at or 0), end_told_by=hearing.told_by)
     is_later = old.ended_at is not None and alert.starts_at > old.ended_at
     return _end(alert, alert, hearing) if is_later and _is_flash(alert) else None
 

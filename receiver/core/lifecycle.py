@@ -150,13 +150,19 @@ def _verify(draft: Draft) -> None:
     """
     draft.set(recovery=Recovery.VERIFYING)
     draft.enter(Fact.RECOVERED)
+    await_verification(draft)
+    if draft.incident.flapping_since is None:
+        tell_threads(draft, Kind.NOTICE, Reason.RECOVERED)
+
+
+def await_verification(draft: Draft) -> None:
+    """The recovery is believed when `resolve_after` has passed since the last alert cleared, whatever was held then."""
+    if draft.incident.recovery is not Recovery.VERIFYING:
+        return
     wait: int = draft.plan.resolve_after
-    flaps = draft.incident.flapping_since is not None
-    if flaps:
+    if draft.incident.flapping_since is not None:
         wait = max(wait, draft.book.current.policy.flapping.within)
     draft.arm(Window.VERIFY, max(draft.now, (draft.incident.recovered_at or draft.now) + wait))
-    if not flaps:
-        tell_threads(draft, Kind.NOTICE, Reason.RECOVERED)
 
 
 def conclude_recovery(draft: Draft, *, verified: bool = True, why: str = "") -> None:

@@ -189,8 +189,19 @@ def test_nothing_recovers_resolves_or_closes_while_an_alert_is_held():
     world.advance(minutes=5)
     assert world.incident.state is State.OPEN
     tell(world, ended(fired, START + MINUTE), peer="two")
-    world.advance(minutes=1)
+    world.advance(seconds=1)
     assert world.incident.state is State.RESOLVED
+
+
+def test_the_known_end_told_again_ends_no_proved_firing():
+    """Prometheus was away: listed by Alertmanager the firing is proved, and the other peer's old end is an old word."""
+    world, fired = recovered()
+    tell(world, fired, peer="two")
+    world.decide(EchoesListed(KEY, listed=frozenset({"a"})))
+    tell(world, ended(fired, START + MINUTE), peer="two")
+    assert world.incident.is_firing
+    tell(world, ended(fired, START + 3 * MINUTE), peer="one")
+    assert not world.incident.is_firing
 
 
 def test_an_echo_after_the_resolve_reopens_only_what_fires():

@@ -42,12 +42,12 @@ POLICY = replace(
 
 def rules_yml(made: Policy) -> bytes:
     """What Prometheus would be given, without the digest itself."""
-    groups = [group.annotated({DIGEST: ""}) for group in (*compiler.compile(made), watch.group(made))]
+    groups = [group.annotated({DIGEST: ""}) for group in (*compiler.compile(made), *watch.groups(made))]
     return prometheus.render(groups)
 
 
 def every_alert(made: Policy):
-    return [alert for group in (*compiler.compile(made), watch.group(made)) for alert in group.alerts]
+    return [alert for group in (*compiler.compile(made), *watch.groups(made)) for alert in group.alerts]
 
 
 @pytest.mark.parametrize("made", [POLICY, load([SYSTEMS])], ids=["small", "systems"])
@@ -146,8 +146,13 @@ SAME = {
     "who a rule tells": replace(POLICY, rules=tuple(replace(each, channels=("sms",)) for each in POLICY.rules)),
     "places": replace(POLICY, rules=tuple(replace(each, place=Place("b.yaml", 9)) for each in POLICY.rules)),
     "the order of rules": replace(POLICY, rules=POLICY.rules[::-1]),
-    "aliases, default, retention": replace(POLICY, default_severity=2, severity_aliases=(("p1", 4),)),
+    "default, retention": replace(POLICY, default_severity=2, retention=Micros(1)),
 }
+
+
+def test_words_for_an_emergency_are_of_the_rules():
+    """Fail-through finds foreign emergencies by the words that mean level 4."""
+    assert rules_digest(replace(POLICY, severity_aliases=(("p1", 4),))) != rules_digest(POLICY)
 
 
 @pytest.mark.parametrize("made", SAME.values(), ids=SAME)
@@ -166,7 +171,7 @@ def test_all_that_we_compile_is_reserved():
     own = {name for alert in every_alert(load([SYSTEMS])) for name, _ in alert.labels}
     own |= {name for alert in every_alert(POLICY) for name, _ in alert.labels}
     assert own - {"system"} <= LABELS
-    assert {alert.alert for alert in watch.group(POLICY).alerts} <= ALERTS
+    assert {alert.alert for group in watch.groups(POLICY) for alert in group.alerts} <= ALERTS
     assert {dict(alert.labels)["rule"] for alert in every_alert(POLICY) if alert.lost} <= NAMES
 
 
