@@ -15,9 +15,10 @@ from receiver.core.loaded_rules import Verdict
 from receiver.core.model import Instant
 from receiver.core.urgency import Queue, rank
 from receiver.engine import Engine
-from receiver.errors import StoreUnavailable
+from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.heartbeats import Heartbeats
 from receiver.requests import Asked, ForIncident, FromPrometheus, Request, Result
+from receiver.writing import Writing
 from rules.policy import EMERGENCY
 
 Out = TypeVar("Out")
@@ -65,8 +66,8 @@ class Desk:
         """Called after each batch: messages or windows may be due now."""
         self.on_emergency: Callable[[], Awaitable[object]] = _nothing
         """Awaited after a batch that concerned an emergency, before the next: its messages leave first."""
-        self.failing = ""
-        """Why nothing can be written; empty once something was."""
+        self.writing = Writing()
+        """Whether the database takes writes."""
         self.refused: tuple[str, ...] = ()
         """Why the policy that the files hold is not the one in use; empty: it is."""
         self.doubts: tuple[str, ...] = ()
@@ -98,7 +99,11 @@ class Desk:
 
     async def run(self, work: Callable[..., Out], *arguments: Any) -> Out:
         """Run a method of the engine or of the store, in turn with everything else that writes."""
-        return cast("Out", await self._call(work, *arguments))
+        try:
+            return cast("Out", await self._call(work, *arguments))
+        except (StoreUnavailable, StoreDamaged) as error:
+            self.writing.fail(str(error))
+            raise
 
     async def _call_here(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
@@ -125,10 +130,8 @@ class Desk:
             try:
                 results = await self.run(self.engine.handle, [request for request, _ in batch], self.clock())
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
-                self.failing = str(error) if isinstance(error, StoreUnavailable) else ""
                 _refuse([future for _, future in batch], error)
                 continue
-            self.failing = ""
             for (_, future), result in zip(batch, results, strict=True):
                 if not future.done():
                     future.set_result(result)
@@ -142,8 +145,9 @@ class Desk:
 
     def _refuse_late(self, futures: Sequence[asyncio.Future[Result]]) -> None:
         """Nobody waits longer for a database that does not answer."""
-        self.failing = f"the database did not answer within {self._patience:g} s"
-        _refuse(futures, StoreUnavailable(self.failing))
+        reason = f"the database did not answer within {self._patience:g} s"
+        self.writing.fail(reason)
+        _refuse(futures, StoreUnavailable(reason))
 
 
 def _refuse(futures: Sequence[asyncio.Future[Result]], error: Exception) -> None:

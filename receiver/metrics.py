@@ -133,10 +133,12 @@ class Metrics:
         self._oldest = Gauge("tocsin_outbox_oldest_seconds", "Age of the oldest waiting message", registry=registry)
         self._emergency = Gauge(
             "tocsin_oldest_undelivered_emergency_seconds",
-            "Age of the oldest waiting level 4 page; while the database is away, it goes on",
+            "Since the oldest open emergency was to page somebody and reached nobody; while the database is away, it goes on",
             registry=registry,
         )
-        self._store_up = Gauge("tocsin_store_up", "Whether the database answers", registry=registry)
+        self._store_up = Gauge(
+            "tocsin_store_up", "Whether the database answers, and took a write lately", registry=registry
+        )
         self._policy = Gauge("tocsin_policy_info", "The policy in use", ["digest"], registry=registry)
         self._rules = Gauge(
             "tocsin_rules_match",
@@ -275,9 +277,9 @@ class Metrics:
         if canary.delivered_at is not None:
             self._canary_at.labels(channel).set(canary.delivered_at / SECOND)
 
-    def expose(self, figures: Figures | None, now: Instant) -> bytes:
-        """The text for a scrape. `figures` None: the database does not answer."""
-        self._store_up.set(figures is not None)
+    def expose(self, figures: Figures | None, now: Instant, *, writes: bool = True) -> bytes:
+        """The text for a scrape. `figures` None: the database does not answer. `writes`: it took a write lately."""
+        self._store_up.set(figures is not None and writes)
         self._incidents.clear()
         self._depth.clear()
         if figures is None:

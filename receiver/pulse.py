@@ -5,7 +5,7 @@ It sleeps until the next is due and is woken by whatever is committed. After a r
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -31,26 +31,29 @@ FIRED_AT_ONCE = 50
 those that are due from leaving.
 """
 
+LONGEST_REST = 8.0
+"""Seconds it rests at most after a beat in which something failed unexpectedly; the first time it is one."""
+
 log = structlog.get_logger()
 
 
 class Pulse:
     """Beats until the desk closes, and once more."""
 
-    def __init__(self, desk: Desk, store: SqlStore, dispatcher: Dispatcher, say_store: Callable[[str], None]) -> None:
-        """`say_store` hears after each beat why the database is unavailable; empty: it is not."""
+    def __init__(self, desk: Desk, store: SqlStore, dispatcher: Dispatcher) -> None:
         self._desk = desk
         self._store = store
         self._dispatcher = dispatcher
-        self._say_store = say_store
         self._wake = asyncio.Event()
         self._beaten = steady_clock()
+        self._failures = 0
+        """Beats in a row in which something failed unexpectedly."""
         self.wake = self._wake.set
         """Something may be due now."""
 
     @property
     def silence(self) -> int:
-        """Microseconds since the last beat that was completed."""
+        """Microseconds since the last beat in which nothing failed: windows were carried out and messages started."""
         return steady_clock() - self._beaten
 
     async def keep(self) -> None:
@@ -60,6 +63,9 @@ class Pulse:
             due_at = await self._beat()
             if self._desk.closing:
                 return
+            if self._failures:
+                await asyncio.sleep(min(2.0 ** (self._failures - 1), LONGEST_REST))
+                continue
             nap = LONGEST_NAP if due_at is None else (due_at - self._desk.clock()) / SECOND
             await asyncio.sleep(SHORTEST_NAP)
             if nap > SHORTEST_NAP:
@@ -67,23 +73,40 @@ class Pulse:
 
     async def _beat(self) -> Instant | None:
         """Fire what is due, start what is due; returns when the next is due. Survives whatever happens."""
-        desk = self._desk
         try:
-            if desk.failing:  # reading alone would not show whether writing goes again
-                await desk.run(self._store.probe)
-                desk.failing = ""
-            await desk.run(desk.engine.fire_due, desk.clock(), FIRED_AT_ONCE)
-            await self._dispatcher.send_due()
-            due_at = await desk.run(self._store.next_due)
-        except StoreUnavailable as error:
-            self._say_store(str(error))
+            await self._prove_writing()
+            whole = await self._goes_well(self._fire) & await self._goes_well(self._dispatcher.send_due)
+            due_at = await self._desk.run(self._store.next_due)
+        except StoreUnavailable:
+            self._failures = 0
             return None
         except Exception:
             log.exception("the pulse failed; it goes on")
-            return None
-        self._say_store("")
-        self._beaten = steady_clock()
+            whole, due_at = False, None
+        self._failures = 0 if whole else self._failures + 1
+        if whole:
+            self._beaten = steady_clock()
         return due_at
+
+    async def _prove_writing(self) -> None:
+        """Reading alone would not show whether writing goes. Raises StoreUnavailable."""
+        if self._desk.writing.is_in_doubt:
+            await self._desk.run(self._store.probe)
+            self._desk.writing.prove()
+
+    async def _fire(self) -> None:
+        await self._desk.run(self._desk.engine.fire_due, self._desk.clock(), FIRED_AT_ONCE)
+
+    async def _goes_well(self, step: Callable[[], Awaitable[object]]) -> bool:
+        """Whether it did: windows that cannot be carried out do not keep messages back, nor the other way round."""
+        try:
+            await step()
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("the pulse failed; it goes on", beats_in_a_row=self._failures + 1)
+            return False
+        return True
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:

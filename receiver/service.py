@@ -116,8 +116,7 @@ class Service:
         loaded = load_with_warnings(paths) if policy is None else Loaded(policy)
         self._policy, self._doubts = loaded.policy, shown(loaded.warnings)
         self._tasks: list[asyncio.Task[None]] = []
-        self._loops = Loops(steady_clock, self._say_store)
-        self._store_problem = ""
+        self._loops = Loops(steady_clock, lambda problem: self.desk.writing.fail(problem))
 
     async def __aenter__(self) -> Self:
         try:
@@ -161,7 +160,7 @@ class Service:
         )
         records = Records(reads, words, lambda: engine.current)
         self.dispatcher = Dispatcher(self.desk, senders, words, records, worker, self._store.installation, self.metrics)
-        self._pulse = Pulse(self.desk, self._store, self.dispatcher, self._say_store)
+        self._pulse = Pulse(self.desk, self._store, self.dispatcher)
         self.desk.on_commit = self.dispatcher.on_progress = self._pulse.wake
         self.desk.on_emergency = self.dispatcher.send_emergencies
         self.dispatcher.traces = self._traces
@@ -300,9 +299,8 @@ class Service:
 
     def problems(self) -> list[str]:
         """Why the service is not ready; empty: it is."""
-        failing = self.desk.failing or self._store_problem
         found = ["it is stopping"] if self.desk.closing else []
-        found += [failing] if failing else []
+        found += [problem] if (problem := self.desk.writing.problem) else []
         if self._pulse.silence > STUCK_AFTER:
             found.append(f"no window was looked at for {self._pulse.silence // SECOND} s")
         if self.clock.skew > SKEW_LIMIT:
@@ -311,13 +309,6 @@ class Service:
             found.append("asking Prometheus has ended; restart this process")
         found += self._loops.problems()
         return found
-
-    def _say_store(self, problem: str) -> None:
-        if problem and problem != self._store_problem:
-            log.error("the database is unavailable", reason=problem)
-        elif self._store_problem and not problem:
-            log.info("the database is available again")
-        self._store_problem = problem
 
     def _say_poison(self, item: object, error: Exception) -> None:
         self.metrics.poisoned()

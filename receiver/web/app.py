@@ -191,5 +191,5 @@ class House:
         except TocsinError:
             figures = None
         self.metrics.heartbeats(self.desk.heartbeats.watched(self.desk.engine.current.policy), now)
-        text = self.metrics.expose(figures, now)
+        text = self.metrics.expose(figures, now, writes=not self.desk.writing.problem)
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})

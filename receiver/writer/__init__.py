@@ -27,8 +27,15 @@ from receiver.writer.wire import LENGTH, pack, unpack
 PATIENCE = 10.0
 """Seconds that the other process may take to end when it has nothing left to do."""
 
-HUNG = 60.0
-"""Seconds without an answer after which it is killed: longer than anything that it does takes."""
+HUNG = 10.0
+"""Seconds in which it answers nothing, although it is asked, after which it is killed and another takes its place:
+twice as long as it waits for a lock."""
+
+STARTED = 60.0
+"""Seconds that one may take to start: on a machine that is busy, loading the program alone takes some."""
+
+LATE = 1.0
+"""Seconds by which a look at it may come late without our having stood still ourselves."""
 
 START_APART = 1.0
 """Seconds between two tries to start another."""
@@ -65,14 +72,16 @@ class Writer:
             handed = (theirs.fileno(), *self._kept)
             self._process = await asyncio.create_subprocess_exec(*command, pass_fds=handed, start_new_session=True)
         loop = asyncio.get_running_loop()
-        _, self._line = await loop.create_unix_connection(_Line, sock=ours)
+        process = self._process
+        _, self._line = await loop.create_unix_connection(lambda: _Line(lambda: _kill(process), STARTED), sock=ours)
         try:
-            failure = unpack(await self._ask(pack(self._opening)))
+            failure = unpack(await self._line.ask(pack(self._opening)))
         except StoreUnavailable as error:
             failure = error
         if failure is not None:
             await self._let_go()
             raise failure
+        self._line.expect_answers_within(self._hung_after)
         return self
 
     @property
@@ -88,7 +97,7 @@ class Writer:
         """Run a method of an Engine or a SqlStore over there. Raises what it raises, and StoreUnavailable."""
         await self._require_line()
         target = type(work.__self__).__name__  # type: ignore[attr-defined] # a bound method
-        answer = await self._ask(pack((self._engine.standing, target, work.__name__, arguments)))
+        answer = await self._line.ask(pack((self._engine.standing, target, work.__name__, arguments)))
         value, failure, poisoned = await self._read(answer)
         for _ in range(poisoned):
             self._on_poison()
@@ -101,18 +110,6 @@ class Writer:
         async with self._one_at_a_time:
             self._is_closed = True
             await self._let_go()
-
-    async def _ask(self, question: bytes) -> bytes:
-        """Its answer. One that hangs is killed, so that the next call finds another."""
-        line, process = self._line, self._process
-        try:
-            async with asyncio.timeout(self._hung_after):
-                return await line.ask(question)
-        except TimeoutError:
-            log.error("the process that writes to the database hangs; it is killed", seconds=self._hung_after)
-            _kill(process)
-            line.hang_up()
-            raise StoreUnavailable(f"the process that writes gave no answer within {self._hung_after:g} s") from None
 
     async def _read(self, answer: bytes) -> Any:
         """The answer; a policy version that we don't know yet is looked up, but not on the event loop."""
@@ -155,40 +152,79 @@ class Writer:
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
+    """One that hangs, or does not end when it is told to."""
     with suppress(ProcessLookupError):
         process.kill()
 
 
 class _Line(asyncio.Protocol):
-    """Questions and answers, in order."""
+    """Questions and answers, in order; whoever lets all of them wait for too long is hung up on."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_hung: Callable[[], None], hung_after: float) -> None:
         self._asked: deque[asyncio.Future[bytes]] = deque()
         self._heard = bytearray()
+        self._loop = asyncio.get_running_loop()
+        self._on_hung = on_hung
+        self._hung_after = hung_after
+        """Seconds without a byte, although something is asked."""
+        self._quiet_since = 0.0
+        self._watch: asyncio.TimerHandle | None = None
         self.is_lost = False
+
+    def expect_answers_within(self, seconds: float) -> None:
+        """From now on; nothing is asked at this moment."""
+        self._hung_after = seconds
+        self._stop_watching()
 
     def ask(self, question: bytes) -> asyncio.Future[bytes]:
         """Its answer; StoreUnavailable where none comes any more."""
-        future = asyncio.get_running_loop().create_future()
+        future = self._loop.create_future()
+        if not self._asked:
+            self._quiet_since = self._loop.time()
         self._asked.append(future)
         if self.is_lost:
             self._give_up()
-        else:
-            self._transport.write(question)
+            return future
+        self._transport.write(question)
+        if self._watch is None:
+            self._look_again(self._hung_after)
         return future
 
+    def _look_again(self, seconds: float) -> None:
+        due_at = self._loop.time() + seconds
+        self._watch = self._loop.call_at(due_at, self._look, due_at)
+
+    def _look(self, due_at: float) -> None:
+        """Where we come late it is we who stood still, and its answer may lie here unread."""
+        self._watch = None
+        now = self._loop.time()
+        if now - due_at > LATE:
+            self._quiet_since = now
+        left = self._quiet_since + self._hung_after - now
+        if not self._asked:
+            return
+        if left > 0:
+            self._look_again(left)
+            return
+        log.error("the process that writes to the database hangs; it is killed", seconds=self._hung_after)
+        self._on_hung()
+        self.hang_up(f"the process that writes gave no answer within {self._hung_after:g} s")
+
     def close(self) -> None:
+        """Let it end."""
         self._transport.close()
 
-    def hang_up(self) -> None:
+    def hang_up(self, why: str) -> None:
         """At once, whatever is still on its way."""
         self._transport.abort()
-        self.connection_lost(None)
+        self.is_lost = True
+        self._give_up(why)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment] # it can write
 
     def data_received(self, data: bytes) -> None:
+        self._quiet_since = self._loop.time()
         self._heard += data
         while len(self._heard) >= LENGTH.size:
             end = LENGTH.size + LENGTH.unpack_from(self._heard)[0]
@@ -202,10 +238,16 @@ class _Line(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self.is_lost = True
+        self._stop_watching()
         self._give_up()
 
-    def _give_up(self) -> None:
+    def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+    def _give_up(self, why: str = "the process that writes to the database has ended") -> None:
         while self._asked:
             future = self._asked.popleft()
             if not future.done():
-                future.set_exception(StoreUnavailable("the process that writes to the database has ended"))
+                future.set_exception(StoreUnavailable(why))
