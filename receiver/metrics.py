@@ -75,6 +75,7 @@ class Metrics:
         self._emergency_since: Instant | None = None
         """The oldest undelivered emergency when the database was last seen."""
         self._seen_at: Instant | None = None
+        self._jumped = 0
 
     def _make_counters(self) -> None:
         registry = self.registry
@@ -120,6 +121,7 @@ class Metrics:
             ["what"],
             registry=registry,
         )
+        self._jumps = Counter("tocsin_clock_jumps", "Jumps of the reference clock", registry=registry)
         for result in RESULTS:  # a rate does not see the first of a series
             self._webhooks.labels(result)
         self._accepted = self._webhooks.labels("accepted")
@@ -174,6 +176,11 @@ class Metrics:
         self._foreign = Gauge(
             "tocsin_unheard_foreign_alerts",
             "Alerts that Alertmanager lists for us, whose webhook never came and that cannot be taken in",
+            registry=registry,
+        )
+        self._skew = Gauge(
+            "tocsin_clock_skew_seconds",
+            "By how much the reference clock (the database's, else the machine's) is ahead of Tocsin's time",
             registry=registry,
         )
         self._heartbeats = Gauge("tocsin_heartbeats", "Heartbeats that are watched", registry=registry)
@@ -235,6 +242,12 @@ class Metrics:
     def alertmanager_up(self, name: str, *, up: bool) -> None:
         """Whether an Alertmanager answered."""
         self._alertmanager_up.labels(name).set(up)
+
+    def clock(self, skew: int, jumps: int) -> None:
+        """Microseconds that the reference clock is ahead, and how often it jumped since the start."""
+        self._skew.set(skew / SECOND)
+        self._jumps.inc(jumps - self._jumped)
+        self._jumped = jumps
 
     def reconciled(self, taken_in: int, vanished: int, foreign: int) -> None:
         """A comparison with Alertmanager is done."""

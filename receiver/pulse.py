@@ -91,8 +91,17 @@ class Pulse:
     async def _prove_writing(self) -> None:
         """Reading alone would not show whether writing goes. Raises StoreUnavailable."""
         if self._desk.writing.is_in_doubt:
+            self._keep_file()
             await self._desk.run(self._store.probe)
             self._desk.writing.prove()
+
+    def _keep_file(self) -> None:
+        """Where another Tocsin serves the file too, we send nothing: it does. Raises StoreUnavailable."""
+        try:
+            self._store.keep_lock()
+        except StoreUnavailable as error:
+            self._desk.writing.fail(str(error))
+            raise
 
     async def _fire(self) -> None:
         await self._desk.run(self._desk.engine.fire_due, self._desk.clock(), FIRED_AT_ONCE)

@@ -18,7 +18,7 @@ from aiohttp import web
 from receiver.canary import EVERY as CANARIES_EVERY
 from receiver.canary import Canaries
 from receiver.channels.configured import configured_channels, make_senders
-from receiver.clock import Clock, steady_clock, wall_clock
+from receiver.clock import Clock, Verdict, steady_clock, wall_clock
 from receiver.core.cluster import Cluster
 from receiver.core.model import Instant
 from receiver.desk import Desk
@@ -58,6 +58,7 @@ from receiver.writer import Writer
 from rules.load import Loaded, load_with_warnings
 from rules.policy import SECOND, Policy
 from rules.source import fingerprint
+from rules.watch import LATEST
 
 MISSED = 5
 """Looks that a loop may miss before `/-/ready` says so."""
@@ -87,14 +88,17 @@ START_PATIENCE = 60 * SECOND
 START_APART = 2.0
 """Seconds between two tries to start."""
 
-ADJUST_EVERY = 60.0
+ADJUST_EVERY = 30.0
 """Seconds between looks at the reference clock."""
 
 WATCH_EVERY = 2.0
 """Seconds between looks at the heartbeat."""
 
-SKEW_LIMIT = SECOND
-"""Microseconds of clock skew that are worth saying."""
+SHORTEN_EVERY = 30.0
+"""Seconds between looks at the room that the database's journal takes."""
+
+UNREACHED = LATEST * SECOND
+"""Microseconds that an emergency may reach nobody before we say to the outside that pages do not leave."""
 
 log = structlog.get_logger()
 
@@ -115,6 +119,7 @@ class Service:
         self._read_as = fingerprint(paths)
         loaded = load_with_warnings(paths) if policy is None else Loaded(policy)
         self._policy, self._doubts = loaded.policy, shown(loaded.warnings)
+        self._clock_said = Verdict.AGREED
         self._tasks: list[asyncio.Task[None]] = []
         self._loops = Loops(steady_clock, lambda problem: self.desk.writing.fail(problem))
 
@@ -221,7 +226,8 @@ class Service:
     def _start_looking(self, canaries: Canaries) -> None:
         """Everything that is looked at now and then, each in a loop of its own."""
         settings, store, metrics, start = self._settings, self._store, self.metrics, self._loops.start
-        watch = Watch(self.desk, store, settings.heartbeat_url or "")
+        watch = Watch(self.desk, store, settings.heartbeat_url or "", self._can_page)
+        start("the look at the database's journal", self._shorten_journal, SHORTEN_EVERY)
         start("the look at the clock", self._adjust_clock, ADJUST_EVERY)
         start("the watch over the heartbeat", watch.look, WATCH_EVERY)
         start("the look at the rules", RulesWatch(self.desk, store, metrics, self._worker).look, RULES_EVERY)
@@ -288,7 +294,23 @@ class Service:
         return Instant(local + self._store.clock_offset(local))
 
     async def _adjust_clock(self) -> None:
-        await self.desk.read(self.clock.adjust)
+        verdict = await self.desk.read(self.clock.adjust)
+        self.metrics.clock(self.clock.skew, self.clock.jumps)
+        if verdict is not self._clock_said and verdict is not Verdict.AGREED:
+            log.warning("the reference clock jumped", ahead_seconds=self.clock.skew / SECOND, verdict=verdict.value)
+        elif verdict is not self._clock_said:
+            log.info("the clocks agree again")
+        self._clock_said = verdict
+
+    async def _can_page(self) -> bool:
+        """Whether pages leave, as far as we can tell."""
+        if self.desk.writing.problem or self._pulse.silence > STUCK_AFTER:
+            return False
+        oldest = await self.desk.read(self._store.reads().oldest_emergency)
+        return oldest is None or self.clock() - oldest <= UNREACHED
+
+    async def _shorten_journal(self) -> None:
+        await self.desk.run(self._store.shorten_journal)
 
     async def reload(self) -> list[str]:
         """Read certificate and policy again; what has problems is refused, and what is in use stays.
@@ -303,8 +325,6 @@ class Service:
         found += [problem] if (problem := self.desk.writing.problem) else []
         if self._pulse.silence > STUCK_AFTER:
             found.append(f"no window was looked at for {self._pulse.silence // SECOND} s")
-        if self.clock.skew > SKEW_LIMIT:
-            found.append(f"the clock runs {self.clock.skew / SECOND:.0f} s ahead of its reference")
         if any(task.done() for task in self._tasks):
             found.append("asking Prometheus has ended; restart this process")
         found += self._loops.problems()

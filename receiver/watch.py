@@ -4,7 +4,7 @@ The service runs `Watch.look` every few seconds. Clocks are kept in the store, s
 none is forgotten at a restart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import aiohttp
 import structlog
@@ -34,11 +34,21 @@ log = structlog.get_logger()
 class Watch:
     """The heartbeats' keeper."""
 
-    def __init__(self, desk: Desk, store: SqlStore, ping_url: str = "") -> None:
-        """`ping_url`: called every minute while alerting lives; its silence tells somebody outside."""
+    def __init__(
+        self,
+        desk: Desk,
+        store: SqlStore,
+        ping_url: str = "",
+        can_page: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        """`ping_url`: called every minute while alerting lives; its silence tells somebody outside.
+
+        `can_page`: whether pages leave; where they do not, alerting does not live.
+        """
         self._desk = desk
         self._store = store
         self._ping_url = ping_url
+        self._can_page = can_page
         self._pinged: Instant | None = None
         self._silent: frozenset[str] = frozenset()
         self._said_none = False
@@ -90,6 +100,8 @@ class Watch:
 
     async def _ping(self, now: Instant) -> None:
         if not self._ping_url or (self._pinged is not None and now - self._pinged < PING_EVERY):
+            return
+        if self._can_page is not None and not await self._can_page():
             return
         self._pinged = now
         try:

@@ -40,6 +40,8 @@ class Changes(Struct, frozen=True):
     """(source, fingerprint) of alerts that an incident takes over from one that is closed."""
     inquiring: Mapping[str, bool] = field(default_factory=dict)
     """Incident id → whether something is open to be asked about it, where that changed."""
+    unreached: Mapping[str, Instant | None] = field(default_factory=dict)
+    """Incident id → since when its alarm has reached nobody (`Incident.unreached_since`), where that changed."""
 
 
 class Transaction(Protocol):
@@ -157,6 +159,7 @@ class Work:
         self._supersedes: list[tuple[str, Supersede]] = []
         self._entries: list[Entry] = []
         self._inquiring: dict[str, bool] = {}
+        self._unreached: dict[str, Instant | None] = {}
 
     def load_received(self, events: Sequence[AlertsReceived], keys: Sequence[str], ids: Sequence[str]) -> None:
         """Lock and read the incidents that the batch is about: those that hold its alerts, those of its keys, these.
@@ -240,6 +243,8 @@ class Work:
         self._entries.extend(effects.entries)
         if bool(after.inquiries) is not bool(before and before.inquiries):
             self._inquiring[after.id] = bool(after.inquiries)
+        if after.unreached_since != (before and before.unreached_since):
+            self._unreached[after.id] = after.unreached_since
 
     def _hold(self, incident: Incident, alert: Alert) -> None:
         """From now on this incident holds the alert; one that is closed gives it up."""
@@ -280,5 +285,6 @@ class Work:
                 entries=self._entries,
                 moved=list(self._moved),
                 inquiring=self._inquiring,
+                unreached=self._unreached,
             )
         )

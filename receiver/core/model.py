@@ -218,6 +218,10 @@ class Incident(Struct, frozen=True):
     page: Page = Page()
     alarm: int = 0
     """Serial of the first page since paging last began anew: an answer to an older one is not about what is now."""
+    alarmed_at: Instant | None = None
+    """When paging last began anew."""
+    reached: int = 0
+    """Messages of this alarm's pages that were delivered."""
     paged: tuple[Target, ...] = ()
     """Everybody paged since it opened or recurred: they get the all-clear."""
     pages_closed: int = 0
@@ -297,6 +301,12 @@ class Incident(Struct, frozen=True):
     def is_heard(self) -> bool:
         """Whether it matters when its alerts were last heard of."""
         return self.is_live or self.recorded_only
+
+    @property
+    def unreached_since(self) -> Instant | None:
+        """When paging began, of an open emergency that none of its pages has brought to anybody; exercises are none."""
+        is_emergency = self.state is State.OPEN and self.level >= EMERGENCY and not self.exercise
+        return self.alarmed_at if is_emergency and not self.reached else None
 
     @property
     def is_paused(self) -> bool:

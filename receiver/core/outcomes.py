@@ -37,6 +37,8 @@ def _bounce(draft: Draft, notification: Notification, reason: str) -> Notificati
     if notification.status is not Status.DELIVERED:
         return None
     page = draft.incident.page
+    if _is_of_this_alarm(draft, notification):
+        draft.set(reached=max(0, draft.incident.reached - 1))
     if notification.kind is Kind.PAGE and notification.page == page.serial:
         # Nobody knows which delivery counted: the rescue clock may run once too often.
         draft.set(page=replace(page, delivered=False))
@@ -58,10 +60,16 @@ def _deliver(draft: Draft, notification: Notification, reference: str) -> Notifi
 
 def _note_delivery(draft: Draft, notification: Notification) -> None:
     page = draft.incident.page
+    if _is_of_this_alarm(draft, notification):
+        draft.set(reached=draft.incident.reached + 1)
     if notification.kind is Kind.PAGE and notification.page == page.serial:
         if not page.delivered:
             draft.set(page=replace(page, delivered=True))
         draft.disarm(Window.RESCUE)
+
+
+def _is_of_this_alarm(draft: Draft, notification: Notification) -> bool:
+    return notification.kind is Kind.PAGE and notification.page >= draft.incident.alarm
 
 
 def _try_again(draft: Draft, notification: Notification, reason: str, after: int | None) -> Notification:

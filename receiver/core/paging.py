@@ -37,6 +37,8 @@ def start_paging(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WOR
         breached_at=None,
         response_due_at=draft.now + plan.response_time,
         alarm=draft.incident.page.serial + 1,
+        alarmed_at=draft.now,
+        reached=0,
     )
     draft.arm(Window.BREACH, draft.now + plan.response_time)
     if plan.escalation_time < plan.response_time:

@@ -24,6 +24,9 @@ from receiver.errors import SchemaTooNew, SettingsError, StoreConflict, StoreDam
 PATIENCE = 5
 """Seconds that a connection, a statement or a lock may take before the store counts as unavailable."""
 
+WAL_LIMIT = 4 << 20
+"""Bytes of journal that stay beside the file when nobody needs them any more."""
+
 _MIGRATION_LOCK = 0x70C514
 """Key of the advisory lock under which one replica at a time migrates."""
 
@@ -41,17 +44,26 @@ _UNAVAILABLE = {
 _CONFLICTS = {"40001", "40P01"}
 
 
+Identity = tuple[int, int]
+"""Of a file, whatever its name: the device it lies on, and its inode."""
+
+
 class Database:
     """Two ways in: `writer` for transactions, `reader` for everything that only looks."""
 
-    def __init__(self, url: str) -> None:
-        """Raises SettingsError for a URL that makes no sense."""
+    def __init__(self, url: str, identity: Identity | None = None) -> None:
+        """`identity`: the file must be that one. Raises SettingsError for a URL that makes no sense."""
         self.url = parse_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.file = file_of(self.url)
         self.in_memory = is_in_memory(url)
         self.name = "the database in memory" if self.in_memory else self.url.render_as_string(hide_password=True)
         self._turn: AbstractContextManager[Any] = threading.RLock() if self.in_memory else nullcontext()
+        self.identity = identity
+        """Of the file; None: there is none."""
+        if self.file is not None:
+            self._require_file() if identity else _create_file(self.file)
+            self.identity = identify(self.file)
         if self.is_sqlite:
             self.writer = _sqlite(self.url, in_memory=self.in_memory)
             self.reader = self.writer if self.in_memory else _sqlite(self.url, reads_only=True)
@@ -61,14 +73,19 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write: committed when the block ends well, undone when it raises."""
-        with self._turn, self.translated(), self.writer.begin() as connection:
-            yield connection
+        with self._turn, self.translated():
+            self._require_file()
+            with self.writer.begin() as connection:
+                yield connection
+                self._require_file()  # what is committed into a file that has no name any more is lost
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads."""
-        with self._turn, self.translated(), self.reader.begin() as connection:
-            yield connection
+        with self._turn, self.translated():
+            self._require_file()
+            with self.reader.begin() as connection:
+                yield connection
 
     @contextmanager
     def driver(self) -> Iterator[Any]:
@@ -87,6 +104,22 @@ class Database:
                 raise
             raise ours from error
 
+    def shorten_journal(self) -> None:
+        """Give back what a reader made a SQLite file's journal grow to, where nobody reads it any more; waits for none.
+
+        Of itself it is used again from the beginning, but only when a write finds nobody reading at all.
+        """
+        if self.file is None or _size(self.file.with_name(f"{self.file.name}-wal")) <= WAL_LIMIT:
+            return
+        self._require_file()
+        with self.translated(), closing(self.writer.raw_connection()) as connection:
+            cursor = connection.cursor()
+            try:
+                cursor.execute("PRAGMA busy_timeout = 0")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
+
     def migrate(self) -> None:
         """Bring the schema up to date. Raises SchemaTooNew."""
         with self.write() as connection:
@@ -104,10 +137,29 @@ class Database:
                     raise SchemaTooNew from error
                 raise
 
+    def _require_file(self) -> None:
+        """Raises StoreUnavailable where another file, or none, has the name of the one that was opened."""
+        if self.file is None or (found := identify(self.file)) == self.identity:
+            return
+        what = "was deleted" if found is None else "was replaced by another file"
+        raise StoreUnavailable(
+            f"{self.file} {what} while it was in use: put it back under its name, or restart Tocsin to go on with what "
+            "lies there now"
+        )
+
     def close(self) -> None:
         """Close all connections."""
         self.writer.dispose()
         self.reader.dispose()
+
+
+def identify(path: Path) -> Identity | None:
+    """Which file has that name now; None: none that can be seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def file_of(url: URL) -> Path | None:
@@ -143,8 +195,6 @@ def parse_url(url: str) -> URL:
 
 
 def _sqlite(url: URL, *, in_memory: bool = False, reads_only: bool = False) -> Engine:
-    if not in_memory:
-        _create_file(Path(str(url.database)))
     engine = create_engine(
         url,
         hide_parameters=True,
@@ -155,6 +205,13 @@ def _sqlite(url: URL, *, in_memory: bool = False, reads_only: bool = False) -> E
     begin = "BEGIN" if reads_only else "BEGIN IMMEDIATE"
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin) and None)
     return engine
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _create_file(path: Path) -> None:
@@ -170,6 +227,7 @@ def _set_up_sqlite(connection: sqlite3.Connection, reads_only: bool) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA cache_size = -65536")  # KiB: the trees that a storm writes to
     connection.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: what a storm writes often goes to the file once
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
     connection.execute(f"PRAGMA query_only = {reads_only:d}")
 
 

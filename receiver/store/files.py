@@ -12,13 +12,24 @@ from contextlib import closing
 from pathlib import Path
 
 from receiver.errors import DatabaseInUse, SettingsError, StoreDamaged, StoreUnavailable
-from receiver.store.database import Database, file_of, parse_url
+from receiver.store.database import Database, Identity, file_of, parse_url
 
 _LOOK_AGAIN = 0.05
 """Seconds between looks whether another process has let a file go."""
 
 _SIDES = ("-wal", "-shm")
 """What SQLite keeps beside a database; they belong to it."""
+
+
+def lock_of(path: Path) -> Path:
+    """The file beside a database whose lock says who serves it."""
+    return path.with_name(f"{path.name}.lock")
+
+
+def identify_handle(handle: int) -> Identity:
+    """Which file a handle is of."""
+    found = os.fstat(handle)
+    return found.st_dev, found.st_ino
 
 
 def take_ownership(path: Path, patience: float = 0.0) -> int | None:
@@ -31,7 +42,7 @@ def take_ownership(path: Path, patience: float = 0.0) -> int | None:
         import fcntl  # noqa: PLC0415 - not on every system; without it nothing can be promised
     except ImportError:
         return None
-    lock = path.with_name(f"{path.name}.lock")
+    lock = lock_of(path)
     try:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -32,10 +32,7 @@ _WAITING = """
 SELECT channel, count(*) AS waiting, min(created_at) AS oldest FROM notifications
 WHERE status = 'waiting' GROUP BY channel
 """
-_OLDEST_EMERGENCY = """
-SELECT min(created_at) AS oldest FROM notifications
-WHERE status = 'waiting' AND level = 4 AND kind = 'page' AND NOT superseded
-"""
+_OLDEST_EMERGENCY = "SELECT min(since) AS oldest FROM alarms"
 _DONE = """
 SELECT * FROM entries WHERE incident_id = :id AND ("by" <> '' OR fact = 'breached') ORDER BY position
 """
@@ -74,7 +71,7 @@ class Figures:
     waiting: Mapping[str, Waiting]
     """Channel → its waiting notifications."""
     oldest_emergency: Instant | None
-    """When the oldest level 4 page that still waits was planned."""
+    """When paging began, of the open emergency that has reached nobody for the longest."""
     overdue: int
     """Incidents with a window that is due and has not been carried out."""
     overdue_since: Instant | None
@@ -251,6 +248,11 @@ class Reads:
             session = Session(connection)
             rows = {each.id: session.rows(_DONE, id=each.id) for each in found}
         return [(each, [codec.read_entry(row) for row in rows[each.id]]) for each in found]
+
+    def oldest_emergency(self) -> Instant | None:
+        """When paging began, of the open emergency that has reached nobody for the longest; None: all reached some."""
+        with self._database.read() as connection:
+            return Session(connection).rows(_OLDEST_EMERGENCY)[0].oldest  # type: ignore[no-any-return] # a BIGINT
 
     def figures(self, now: Instant) -> Figures:
         """What metrics say about the store at this moment."""

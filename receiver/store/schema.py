@@ -130,6 +130,19 @@ inquiries = Table("inquiries", metadata, Column("incident_id", Text, primary_key
 
 # What is known of each heartbeat (`receiver.core.heartbeat`).
 heartbeats = Table("heartbeats", metadata, Column("key", Text, primary_key=True), _required("doc"))
+# Open emergencies whose alarm has reached nobody yet (`Incident.unreached_since`): most of the time, none.
+alarms = Table("alarms", metadata, Column("incident_id", Text, primary_key=True), _required("since", BigInteger))
+
+# What could not be read: it stays where it is, out of everybody's way, and a person is told of it once.
+set_aside = Table(
+    "set_aside",
+    metadata,
+    Column("what", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    _required("at", BigInteger),
+    _required("why"),
+    _required("told", Boolean),
+)
 
 policies = Table(
     "policies",

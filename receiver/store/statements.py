@@ -172,6 +172,11 @@ BUNDLE = "SELECT notifications FROM bundles WHERE name = :name"
 BEGIN_INQUIRY = "INSERT INTO inquiries (incident_id) VALUES (?) ON CONFLICT DO NOTHING"
 END_INQUIRY = "DELETE FROM inquiries WHERE incident_id = ?"
 
+KEEP_ALARM = """
+INSERT INTO alarms (incident_id, since) VALUES (?, ?) ON CONFLICT (incident_id) DO UPDATE SET since = excluded.since
+"""
+END_ALARM = "DELETE FROM alarms WHERE incident_id = ?"
+
 NOTIFICATIONS = "SELECT * FROM notifications WHERE id = ANY(:ids)"
 
 POSTPONE_WINDOWS = "UPDATE incidents SET due_at = :until WHERE id = :id AND due_at < :until"

@@ -16,10 +16,10 @@ from receiver.core.canary import Canary
 from receiver.core.heartbeat import UNKNOWN, Beat, HeartbeatClock, hear
 from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Instant
-from receiver.errors import StoreUnavailable
+from receiver.errors import DatabaseInUse, StoreUnavailable
 from receiver.store import audit, codec
-from receiver.store.database import Database
-from receiver.store.files import copy_out, take_ownership
+from receiver.store.database import Database, Identity, identify
+from receiver.store.files import copy_out, identify_handle, lock_of, take_ownership
 from receiver.store.reads import Reads
 from receiver.store.session import Session
 from receiver.store.statements import (
@@ -42,14 +42,14 @@ LET_GO = 6.0
 """Seconds that a process whose service was killed may take to end: longer than it waits for a lock."""
 
 
-def open_store(url: str, *, to_serve: bool = False) -> "SqlStore":
+def open_store(url: str, *, to_serve: bool = False, identity: Identity | None = None) -> "SqlStore":
     """Open a database and bring its schema up to date.
 
     `sqlite://` is memory, `sqlite:///path` a file, `postgresql://…` a server. `to_serve`: a file is this process's
-    alone from now on, and what an earlier one had under way is due again. Raises SettingsError (no such kind of
+    alone from now on, and what an earlier one had under way is due again. `identity`: the file must be that one. Raises SettingsError (no such kind of
     database), DatabaseInUse, SchemaTooNew, StoreDamaged and StoreUnavailable.
     """
-    database = Database(url)
+    database = Database(url, identity)
     lock = take_ownership(database.file, LET_GO) if to_serve and database.file else None
     try:
         database.migrate()
@@ -117,6 +117,30 @@ class SqlStore:
         Raises StoreUnavailable where that cannot be done.
         """
         copy_out(self._database, path)
+
+    @property
+    def identity(self) -> Identity | None:
+        """Which file it is; None: it is none."""
+        return self._database.identity
+
+    def keep_lock(self) -> None:
+        """See that the file is still this process's alone: somebody may have deleted the lock, and served it too.
+
+        Raises StoreUnavailable where another Tocsin has it.
+        """
+        file = self._database.file
+        if self.lock is None or file is None or identify(lock_of(file)) == identify_handle(self.lock):
+            return
+        try:
+            again = take_ownership(file)
+        except DatabaseInUse as error:
+            raise StoreUnavailable(f"{lock_of(file)} was deleted, and another Tocsin serves {file} by now") from error
+        os.close(self.lock)
+        self.lock = again
+
+    def shorten_journal(self) -> None:
+        """Give back the room of a journal that grew while somebody read for long. Raises StoreUnavailable."""
+        self._database.shorten_journal()
 
     def probe(self) -> None:
         """Write something that means nothing. Raises StoreUnavailable where that cannot be done."""

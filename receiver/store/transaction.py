@@ -152,6 +152,10 @@ class SqlTransaction:
             ended = [(incident_id,) for incident_id, open_ in changes.inquiring.items() if not open_]
             session.write(statements.BEGIN_INQUIRY, begun)
             session.write(statements.END_INQUIRY, ended)
+        if changes.unreached:
+            since = changes.unreached.items()
+            session.write(statements.KEEP_ALARM, [each for each in since if each[1] is not None])
+            session.write(statements.END_ALARM, [(incident_id,) for incident_id, at in since if at is None])
 
     def _save_incidents(self, changed: Sequence[Incident]) -> None:
         moved = {each.id for each in changed if self._places.get(each.id) != codec.incident_place(each)}

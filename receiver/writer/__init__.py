@@ -56,8 +56,8 @@ class Writer:
 
         `hung_after`: seconds.
         """
-        self._opening = (settings.database, settings.log_format, installed())
-        self._kept = () if store.lock is None else (store.lock,)
+        self._opening = (settings.database, store.identity, settings.log_format, installed())
+        self._store = store
         self._on_poison = on_poison
         self._hung_after = hung_after
         self._one_at_a_time = asyncio.Lock()
@@ -69,7 +69,8 @@ class Writer:
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-P", "-m", "receiver.writer", str(theirs.fileno())]
-            handed = (theirs.fileno(), *self._kept)
+            kept = () if self._store.lock is None else (self._store.lock,)
+            handed = (theirs.fileno(), *kept)
             self._process = await asyncio.create_subprocess_exec(*command, pass_fds=handed, start_new_session=True)
         loop = asyncio.get_running_loop()
         process = self._process

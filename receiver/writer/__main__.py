@@ -39,12 +39,12 @@ class Clerk:
 
     def serve(self) -> None:
         """Open the database and answer. Raises EOFError or ConnectionError when the service has hung up."""
-        database, log_format, version = self._hear()
+        database, identity, log_format, version = self._hear()
         configure_logs(log_format)
         try:
             if installed() != version:
                 raise StoreUnavailable("this Tocsin's files were replaced while it ran: restart it")
-            self._store: SqlStore = open_store(database)
+            self._store: SqlStore = open_store(database, identity=identity)
         except TocsinError as error:
             self._line.sendall(pack(_bare(error)))
             return

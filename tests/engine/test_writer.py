@@ -180,7 +180,7 @@ async def test_nothing_is_started_after_the_end(house: House) -> None:
 async def test_replaced_files_are_refused(house: House, url: str) -> None:
     """A process of another version than the service's does not touch the database, and says what to do."""
     writer = Writer(settings(url), house.store, lambda: None)
-    writer._opening = (*writer._opening[:2], "tocsin 99 of another commit")
+    writer._opening = (*writer._opening[:3], "tocsin 99 of another commit")
     with pytest.raises(StoreUnavailable, match="restart it"):
         await writer.start()
 

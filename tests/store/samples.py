@@ -1,6 +1,7 @@
 """Incidents and messages to store, and the saving of them in one line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from msgspec.structs import replace
@@ -75,6 +76,7 @@ def changes(
     settled: Sequence[Notification] = (),
     supersedes: Sequence[tuple[str, Supersede]] = (),
     entries: Sequence[Entry] = (),
+    unreached: Mapping[str, int | None] = MappingProxyType({}),
 ) -> Changes:
     """What a transaction writes; new incidents in key order, as the engine hands them over.
 
@@ -82,7 +84,7 @@ def changes(
     """
     known = {each.id: each for each in opened}
     held = [(known.get(name) or replace(incident(), id=name, source=name), each) for name, each in alerts]
-    return Changes(sorted(opened, key=lambda each: each.key), changed, held, planned, settled, supersedes, entries)
+    return Changes(sorted(opened, key=lambda each: each.key), changed, held, planned, settled, supersedes, entries, {}, unreached)
 
 
 def save(store: SqlStore, **what: Any) -> list[Incident]:

@@ -108,6 +108,7 @@ def test_figures_count_what_is_there(store: SqlStore) -> None:
             message(5, channel="email", level=4, created_at=NOW - 5),
             message(6, channel="sms", level=4, created_at=NOW - MINUTE, status=Status.DELIVERED, due_at=None),
         ],
+        unreached={"id-b": NOW - 4, "id-x": NOW - 5, "id-y": None},
     )
     figures = store.reads().figures(NOW)
     assert figures.incidents == {(3, State.OPEN): 1, (4, State.OPEN): 1, (3, State.RESOLVED): 1}
