@@ -15,7 +15,7 @@ from receiver.core.loaded_rules import Verdict
 from receiver.core.model import Instant
 from receiver.core.urgency import Queue, rank
 from receiver.engine import Engine
-from receiver.errors import StoreDamaged, StoreUnavailable
+from receiver.errors import RowUnreadable, StoreDamaged, StoreUnavailable
 from receiver.heartbeats import Heartbeats
 from receiver.requests import Asked, ForIncident, FromPrometheus, Request, Result
 from receiver.writing import Writing
@@ -68,6 +68,8 @@ class Desk:
         """Awaited after a batch that concerned an emergency, before the next: its messages leave first."""
         self.writing = Writing()
         """Whether the database takes writes."""
+        self.is_damaged = False
+        """Whether the database file proved to be damaged, and has not been looked at since."""
         self.refused: tuple[str, ...] = ()
         """Why the policy that the files hold is not the one in use; empty: it is."""
         self.doubts: tuple[str, ...] = ()
@@ -101,7 +103,10 @@ class Desk:
         """Run a method of the engine or of the store, in turn with everything else that writes."""
         try:
             return cast("Out", await self._call(work, *arguments))
+        except RowUnreadable:
+            raise
         except (StoreUnavailable, StoreDamaged) as error:
+            self.is_damaged |= isinstance(error, StoreDamaged)
             self.writing.fail(str(error))
             raise
 

@@ -74,6 +74,8 @@ class Engine:
         self._store = store
         self._on_poison = on_poison
         self._playbooks: dict[str, Playbook] = {}
+        self._left_alone: dict[str, Instant] = {}
+        """Incidents that could not be decided on, and until when nobody tries again."""
         self.verifies = False
         """Whether there is a Prometheus to ask (set by the shell)."""
         self.sight = SIGHTED
@@ -211,7 +213,7 @@ class Engine:
     def fire_due(self, now: Instant, limit: int = 500) -> int:
         """Carry out due windows, the most overdue first; returns how many incidents were concerned."""
         with self._store.transaction() as transaction:
-            due = transaction.due_incidents(now, limit)
+            due = self._not_left_alone(transaction.due_incidents(now, limit + len(self._left_alone)), now)[:limit]
         return sum(self._contain(due, lambda ids: self._fire(ids, now), lambda each: self._postpone(each, now)))
 
     def _fire(self, ids: Sequence[str], now: Instant) -> list[int]:
@@ -239,8 +241,10 @@ class Engine:
         `levels`: only of incidents with a notification of one of these levels due.
         """
         with self._store.transaction() as transaction:
-            ids = transaction.sendable_incidents(now, limit, busy, levels)
-            ids += transaction.bundled_incidents(now, BUNDLE_LIMIT, busy, levels)
+            more = len(self._left_alone)
+            alone = transaction.sendable_incidents(now, limit + more, busy, levels)
+            bundled = transaction.bundled_incidents(now, BUNDLE_LIMIT + more, busy, levels)
+        ids = self._not_left_alone(alone, now)[:limit] + self._not_left_alone(bundled, now)[:BUNDLE_LIMIT]
         claimed = self._contain(
             ids, lambda some: [self._claim(some, worker, now, busy)], lambda each: self._skip(each, now)
         )
@@ -355,7 +359,14 @@ class Engine:
             self._playbooks[version] = Playbook.of(parse(document), version)
         return self._playbooks[version]
 
+    def _not_left_alone(self, ids: Sequence[str], now: Instant) -> list[str]:
+        """Those that are not among what could not be decided on a moment ago."""
+        self._left_alone = {each: until for each, until in self._left_alone.items() if now < until <= now + POSTPONE}
+        return [each for each in ids if each not in self._left_alone]
+
     def _postpone(self, incident_id: str, now: Instant) -> int:
+        """Written down for other replicas; where the damage is such that this fails too, it is remembered here."""
+        self._left_alone[incident_id] = Instant(now + POSTPONE)
         with self._store.transaction() as transaction:
             transaction.postpone(incident_id, Instant(now + POSTPONE))
         return 0
@@ -381,8 +392,18 @@ class Engine:
                 if len(batch) > 1:
                     return [out for each in batch for out in self._contain([each], run, failed)]
                 self._on_poison(batch[0], error)
-                return [failed(batch[0])]
+                return self._fail(batch[0], failed)
         raise StoreUnavailable("replicas kept changing the same incidents; nothing was stored")
+
+    def _fail(self, item: Item, failed: Callable[[Item], Out]) -> list[Out]:
+        """What stands for the result of an item that failed; nothing, where even leaving it alone fails."""
+        try:
+            return [failed(item)]
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            self._on_poison(item, error)
+            return []
 
 
 def _lease(notification: Notification, worker: str, now: Instant) -> Notification:

@@ -28,5 +28,9 @@ class StoreDamaged(TocsinError):  # noqa: N818 - a state of the world, not a mis
     """The database file is damaged. `tocsin restore BACKUP` puts a backup in its place."""
 
 
+class RowUnreadable(StoreDamaged):
+    """A row of the database cannot be read; the rest is not concerned."""
+
+
 class DatabaseInUse(TocsinError):  # noqa: N818 - a state of the world, not a mistake
     """Another process serves this database file. One process serves one file; several replicas need PostgreSQL."""

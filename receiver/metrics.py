@@ -63,6 +63,8 @@ class Figures(Protocol):
     def oldest_emergency(self) -> Instant | None: ...
     @property
     def overdue(self) -> int: ...
+    @property
+    def set_aside(self) -> int: ...
 
 
 class Metrics:
@@ -136,6 +138,11 @@ class Metrics:
         self._emergency = Gauge(
             "tocsin_oldest_undelivered_emergency_seconds",
             "Since the oldest open emergency was to page somebody and reached nobody; while the database is away, it goes on",
+            registry=registry,
+        )
+        self._damaged = Gauge(
+            "tocsin_damaged_rows",
+            "Rows of the database that proved to be damaged: set aside, or put right",
             registry=registry,
         )
         self._store_up = Gauge(
@@ -312,6 +319,7 @@ class Metrics:
         self._emergency_since = figures.oldest_emergency
         self._seen_at = now
         self._overdue.set(figures.overdue)
+        self._damaged.set(figures.set_aside)
 
     def _lose_sight(self, now: Instant) -> None:
         """Nothing is known; of emergencies the worst is assumed, so that the fail-through rule takes over."""

@@ -41,6 +41,8 @@ from receiver.records import Records
 from receiver.retention import EVERY as FORGET_EVERY
 from receiver.retention import Retention
 from receiver.settings import Settings
+from receiver.soundness import CHECK_EVERY, Soundness
+from receiver.soundness import EVERY as SOUND_EVERY
 from receiver.staleness import EVERY as UNHEARD_EVERY
 from receiver.staleness import Staleness
 from receiver.store import is_in_memory, is_server, open_store
@@ -234,6 +236,9 @@ class Service:
         start("the retention", Retention(self.desk, store).look, FORGET_EVERY)
         unreadable = UnreadableSources(self.desk, store.reads())
         start("the end of incidents about unreadable alerts", unreadable.look, UNREADABLE_EVERY)
+        soundness = Soundness(self.desk, store)
+        start("the look for damaged rows", soundness.look, SOUND_EVERY)
+        start("the check of the database file", soundness.check, CHECK_EVERY)
         if self._tls.context:
             start("the look at the certificate", self._tls.look, RENEW_EVERY)
         if self._paths:

@@ -1,25 +1,35 @@
 """What the core keeps ↔ row. Rows are tuples in the order of the tables' columns; JSON both ways by msgspec.
 
-A row that cannot be read raises StoreDamaged, which names the row and none of its values.
+A row that cannot be read raises RowUnreadable, which names the row and none of its values.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
+import structlog
 from sqlalchemy import Row
 
 from receiver.core.canary import Canary
 from receiver.core.heartbeat import HeartbeatClock
 from receiver.core.loaded_rules import LoadedRules
-from receiver.core.model import Alert, Entry, Incident, Notification, State
+from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State
 from receiver.core.outbox import Lane
-from receiver.errors import StoreDamaged
+from receiver.errors import RowUnreadable
 from receiver.store import schema
+from rules.policy import MINUTE
+
+POSTPONED = 10 * MINUTE
+"""Microseconds by which a row's due time may be later than its document's: more than anything is put off by."""
+
+log = structlog.get_logger()
 
 SqlRow = tuple[Any, ...]
 Kept = TypeVar("Kept")
+
+_BAD = (msgspec.DecodeError, UnicodeError, TypeError)
+"""What reading a damaged row raises: not the JSON that it should be, not even text, or nothing at all."""
 
 _encode = msgspec.json.Encoder(enc_hook=dict).encode  # words may be a read-only view of a mapping
 _incident = msgspec.json.Decoder(Incident).decode
@@ -33,6 +43,7 @@ _ids = msgspec.json.Decoder(list[str]).decode
 INCIDENT_COLUMNS = tuple(schema.incidents.columns.keys())
 INCIDENT_CHANGES = INCIDENT_COLUMNS[INCIDENT_COLUMNS.index("open_key") :]
 """What of an incident's row can change."""
+INCIDENT_PLACE = INCIDENT_COLUMNS[INCIDENT_COLUMNS.index("open_key") : INCIDENT_COLUMNS.index("due_at")]
 INCIDENT_OFTEN = INCIDENT_COLUMNS[INCIDENT_COLUMNS.index("due_at") :]
 """What of it nearly every change changes."""
 
@@ -177,10 +188,37 @@ def read_entry(row: Row[Any]) -> Entry:
     return _read_columns(Entry, row, f"the timeline of incident {row.incident_id}")
 
 
+def readable(read: Callable[[Any], Kept], rows: Iterable[Any]) -> list[Kept]:
+    """What can be read of these rows: one that cannot hides none of the others. Whoever writes sets it aside."""
+    kept = []
+    for row in rows:
+        try:
+            kept.append(read(row))
+        except RowUnreadable as error:
+            log.error("a row of the database is damaged", what=str(error))
+    return kept
+
+
+def contradicts(row: Row[Any], incident: Incident, now: Instant) -> bool:
+    """Whether an incident's columns say something else than its document, which nothing of ours can bring about."""
+    due_at: object = row.due_at
+    place = tuple(row._mapping[name] for name in INCIDENT_PLACE)  # noqa: SLF001 - what a row offers under that name
+    if place != incident_place(incident):
+        return True
+    if incident.due_at is None or due_at is None:
+        return incident.due_at != due_at
+    return not isinstance(due_at, int) or due_at > max(incident.due_at, now) + POSTPONED
+
+
+def waits_absurdly(due_at: Instant | None, give_up_at: Instant) -> bool:
+    """Whether a message that waits would wait for ever, or long after it is to be given up."""
+    return due_at is None or due_at > give_up_at + POSTPONED
+
+
 def _read_json(decode: Callable[[str], Kept], doc: str, what: str) -> Kept:
     try:
         return decode(doc)
-    except msgspec.DecodeError:
+    except _BAD:
         raise _unreadable(what) from None  # its text may show values
 
 
@@ -188,9 +226,9 @@ def _read_columns(kind: type[Kept], row: Row[Any], what: str) -> Kept:
     try:
         columns = {**row._mapping, "data": _words(row.data)}  # noqa: SLF001 - what a row offers under that name
         return msgspec.convert(columns, kind, strict=False)  # SQLite has no booleans, only 0 and 1
-    except msgspec.DecodeError:
+    except _BAD:
         raise _unreadable(what) from None
 
 
-def _unreadable(what: str) -> StoreDamaged:
-    return StoreDamaged(f"what the database holds of {what} cannot be read; the rest is not concerned")
+def _unreadable(what: str) -> RowUnreadable:
+    return RowUnreadable(f"what the database holds of {what} cannot be read; the rest is not concerned")

@@ -222,7 +222,13 @@ def _create_file(path: Path) -> None:
         raise StoreUnavailable(f"the database file {path} cannot be opened: {error.strerror}") from error
 
 
+def _text(raw: bytes) -> str:
+    """What is not UTF-8 fails where its row is read, so that it can be set aside; not where all rows are fetched."""
+    return raw.decode(errors="surrogateescape")
+
+
 def _set_up_sqlite(connection: sqlite3.Connection, reads_only: bool) -> None:
+    connection.text_factory = _text
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA cache_size = -65536")  # KiB: the trees that a storm writes to

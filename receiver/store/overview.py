@@ -77,7 +77,7 @@ class Overview:
 
     def urgent(self, limit: int) -> list[Incident]:
         """The incidents that somebody must act on, the worst level first and what nobody has taken before the rest."""
-        found = [codec.read_incident(row.doc, row.number) for row in self._rows(_URGENT, limit=limit)]
+        found = codec.readable(lambda row: codec.read_incident(row.doc, row.number), self._rows(_URGENT, limit=limit))
         return sorted(found, key=lambda each: (-each.level, each.state is not State.OPEN, each.number))
 
     def live(self) -> Mapping[tuple[int, State], int]:
@@ -97,8 +97,8 @@ class Overview:
             waiting = {row.channel: row for row in session.rows(_WAITING)}
             failed = session.rows(_FAILURES, recent=RECENT, failures=FAILURES)
         failures: dict[str, list[Notification]] = {}
-        for row in failed:
-            failures.setdefault(row.channel, []).append(codec.read_notification(row))
+        for each in codec.readable(codec.read_notification, failed):
+            failures.setdefault(each.channel, []).append(each)
         return {
             name: Traffic(
                 last_success=success.get(name),

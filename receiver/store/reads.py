@@ -7,12 +7,14 @@ same however deep it lies, and what opens meanwhile shifts nothing.
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from receiver.core.canary import Canary
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State
 from receiver.core.reconcile import Held
+from receiver.errors import RowUnreadable
 from receiver.store import codec, schema
 from receiver.store.database import Database
 from receiver.store.overview import Overview
@@ -50,6 +52,17 @@ WHERE i.state = 'open' AND n.status = 'delivered' AND n.recipient = :recipient A
   AND n.done_at <= :until
 ORDER BY i.number, n.sequence
 """
+_READABLE = schema.incidents.c.state != "set_aside"
+_SET_ASIDE = "SELECT count(*) AS rows FROM set_aside"
+_UNTOLD = "SELECT what, id, why FROM set_aside WHERE NOT told ORDER BY what, id LIMIT :limit"
+_LIVE = """
+SELECT * FROM incidents WHERE state IN ('open', 'acknowledged', 'resolved') AND number > :after ORDER BY number LIMIT :limit
+"""
+_ABSURD = """
+SELECT n.id FROM notifications n JOIN incidents i ON i.id = n.incident_id
+WHERE i.state IN ('open', 'acknowledged', 'resolved') AND n.status = 'waiting'
+AND (n.due_at IS NULL OR n.due_at > n.give_up_at + :slack) LIMIT :limit
+"""
 _OVERDUE = "SELECT count(*) AS incidents, min(due_at) AS oldest FROM incidents WHERE due_at < :now"
 
 
@@ -76,6 +89,8 @@ class Figures:
     """Incidents with a window that is due and has not been carried out."""
     overdue_since: Instant | None
     """When the most overdue of these was due."""
+    set_aside: int = 0
+    """Rows that proved to be damaged."""
 
 
 class Reads:
@@ -145,15 +160,18 @@ class Reads:
     ) -> list[Incident]:
         """State by state: so each comes from the index in order, and no million closed ones are sorted."""
         columns = schema.incidents.c
-        query = select(columns.number, columns.doc).where(*wanted).order_by(columns.number.desc()).limit(limit)
+        query = select(columns.number, columns.doc).where(*wanted, _READABLE)
+        query = query.order_by(columns.number.desc()).limit(limit)
         queries = [query] if states is None else [query.where(columns.state == state.value) for state in sorted(states)]
         rows = [row for each in queries for row in connection.execute(each)]
         rows.sort(key=lambda row: -row.number)
-        return [codec.read_incident(row.doc, row.number) for row in rows[:limit]]
+        return codec.readable(_incident, rows[:limit])
 
     def _one(self, condition: ColumnElement[bool]) -> Incident | None:
         with self._database.read() as connection:
-            row = connection.execute(select(schema.incidents.c.id, schema.incidents.c.doc).where(condition)).first()
+            row = connection.execute(
+                select(schema.incidents.c.id, schema.incidents.c.doc).where(condition, _READABLE)
+            ).first()
         return codec.read_incident(row.doc, row.id) if row else None
 
     def alerts(self, incident_id: str, limit: int = 1000) -> list[Alert]:
@@ -165,13 +183,13 @@ class Reads:
                 id=incident_id,
                 limit=limit,
             )
-        return [codec.read_alert(row.doc, incident_id) for row in rows]
+        return codec.readable(lambda row: codec.read_alert(row.doc, incident_id), rows)
 
     def firing_alerts(self) -> list[Held]:
         """Every alert held as firing, of all incidents that are not closed."""
         with self._database.read() as connection:
             rows = Session(connection).rows(_FIRING)
-        return [Held(row.key, codec.read_alert(row.doc, row.id)) for row in rows]
+        return codec.readable(lambda row: Held(row.key, codec.read_alert(row.doc, row.id)), rows)
 
     def held_alerts(self) -> list[Held]:
         """Every alert that is held as a possible echo."""
@@ -191,15 +209,16 @@ class Reads:
             rows = Session(connection).rows(
                 "SELECT * FROM entries WHERE incident_id = :id ORDER BY position", id=incident_id
             )
-        return [codec.read_entry(row) for row in rows]
+        return codec.readable(codec.read_entry, rows)
 
     def notifications(self, incident_id: str) -> list[Notification]:
         """All notifications about an incident, in the order they were planned."""
         with self._database.read() as connection:
             rows = Session(connection).rows(
-                "SELECT * FROM notifications WHERE incident_id = :id ORDER BY sequence", id=incident_id
+                "SELECT * FROM notifications WHERE incident_id = :id AND status <> 'set_aside' ORDER BY sequence",
+                id=incident_id,
             )
-        return [codec.read_notification(row) for row in rows]
+        return codec.readable(codec.read_notification, rows)
 
     def message(self, name: str) -> list[Notification]:
         """The notifications of one message, by a notification's id or a bundle's name, in the order it names them."""
@@ -226,13 +245,13 @@ class Reads:
         """Incidents about which something is open to be asked of Prometheus, the oldest first."""
         columns = schema.incidents.c
         query = (
-            select(columns.id, columns.doc)
+            select(columns.number, columns.doc)
             .join(schema.inquiries, schema.inquiries.c.incident_id == columns.id)
             .order_by(columns.number)
             .limit(limit)
         )
         with self._database.read() as connection:
-            return [codec.read_incident(row.doc, row.id) for row in connection.execute(query)]
+            return codec.readable(_incident, connection.execute(query))
 
     def tallies(self, since: Instant, until: Instant) -> list[Tally]:
         """What the incidents opened from `since` to `until` (not included) came to."""
@@ -247,12 +266,32 @@ class Reads:
             found = self._newest(connection, wanted, None, limit)
             session = Session(connection)
             rows = {each.id: session.rows(_DONE, id=each.id) for each in found}
-        return [(each, [codec.read_entry(row) for row in rows[each.id]]) for each in found]
+        return [(each, codec.readable(codec.read_entry, rows[each.id])) for each in found]
 
     def oldest_emergency(self) -> Instant | None:
         """When paging began, of the open emergency that has reached nobody for the longest; None: all reached some."""
         with self._database.read() as connection:
             return Session(connection).rows(_OLDEST_EMERGENCY)[0].oldest  # type: ignore[no-any-return] # a BIGINT
+
+    def untold_damage(self, limit: int) -> list[tuple[str, str, str]]:
+        """Rows that proved to be damaged and that no person was told of yet: what it is of, its id, what was done."""
+        with self._database.read() as connection:
+            return [(row.what, row.id, row.why) for row in Session(connection).rows(_UNTOLD, limit=limit)]
+
+    def absurd_notifications(self, limit: int) -> list[str]:
+        """Ids of messages that wait for a time that never comes."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(_ABSURD, slack=codec.POSTPONED, limit=limit)
+            return [row.id for row in rows]
+
+    def doubtful_incidents(self, now: Instant, after: int, limit: int) -> tuple[list[str], int | None]:
+        """Of the next incidents that are not closed, ids of those that cannot be read or contradict themselves.
+
+        Also the number to go on after; None: these were the last.
+        """
+        with self._database.read() as connection:
+            rows = Session(connection).rows(_LIVE, after=after, limit=limit)
+        return [row.id for row in rows if _is_doubtful(row, now)], rows[-1].number if len(rows) == limit else None
 
     def figures(self, now: Instant) -> Figures:
         """What metrics say about the store at this moment."""
@@ -262,13 +301,26 @@ class Reads:
             waiting = session.rows(_WAITING)
             (emergency,) = session.rows(_OLDEST_EMERGENCY)
             (overdue,) = session.rows(_OVERDUE, now=now)
+            (damaged,) = session.rows(_SET_ASIDE)
         return Figures(
             incidents={(row.level, State(row.state)): row.incidents for row in active},
             waiting={row.channel: Waiting(row.waiting, row.oldest) for row in waiting},
             oldest_emergency=emergency.oldest,
             overdue=overdue.incidents,
             overdue_since=overdue.oldest,
+            set_aside=damaged.rows,
         )
+
+
+def _incident(row: Row[Any]) -> Incident:
+    return codec.read_incident(row.doc, row.number)
+
+
+def _is_doubtful(row: Row[Any], now: Instant) -> bool:
+    try:
+        return codec.contradicts(row, codec.read_incident(row.doc, row.id), now)
+    except RowUnreadable:
+        return True
 
 
 def _opened(since: Instant | None, until: Instant | None) -> list[ColumnElement[bool]]:

@@ -139,7 +139,6 @@ set_aside = Table(
     metadata,
     Column("what", Text, primary_key=True),
     Column("id", Text, primary_key=True),
-    _required("at", BigInteger),
     _required("why"),
     _required("told", Boolean),
 )

@@ -11,7 +11,10 @@ from receiver.store import codec
 from rules.policy import LEVELS
 
 # PostgreSQL sorts before it locks, so the locks are taken in key order.
-LOCK = "SELECT id, doc FROM incidents WHERE open_key = ANY(:keys) OR id = ANY(:ids) ORDER BY key, id FOR UPDATE"
+LOCK = (
+    "SELECT id, doc FROM incidents WHERE (open_key = ANY(:keys) OR id = ANY(:ids)) AND state <> 'set_aside'"
+    " ORDER BY key, id FOR UPDATE"
+)
 LOCK_FREE = f"{LOCK} SKIP LOCKED"
 
 DUE_INCIDENTS = "SELECT id FROM incidents WHERE due_at <= :now ORDER BY due_at LIMIT :limit"
@@ -177,7 +180,24 @@ INSERT INTO alarms (incident_id, since) VALUES (?, ?) ON CONFLICT (incident_id) 
 """
 END_ALARM = "DELETE FROM alarms WHERE incident_id = ?"
 
-NOTIFICATIONS = "SELECT * FROM notifications WHERE id = ANY(:ids)"
+NOTIFICATIONS = "SELECT * FROM notifications WHERE id = ANY(:ids) AND status <> 'set_aside'"
+
+# A row that cannot be read keeps its place and its content, and is in nobody's way. The key of an incident is free
+# again: what fires opens another, and pages.
+SET_ASIDE_INCIDENT = (
+    "UPDATE incidents SET state = 'set_aside', open_key = NULL, due_at = NULL WHERE id = :id",
+    "UPDATE notifications SET status = 'set_aside', due_at = NULL WHERE incident_id = :id AND status = 'waiting'",
+    "DELETE FROM inquiries WHERE incident_id = :id",
+    "DELETE FROM alarms WHERE incident_id = :id",
+)
+SET_ASIDE_NOTIFICATION = ("UPDATE notifications SET status = 'set_aside', due_at = NULL WHERE id = :id",)
+INCIDENTS = "SELECT * FROM incidents WHERE id = ANY(:ids)"
+DUE_AT_ONCE = "UPDATE notifications SET due_at = created_at WHERE id = :id"
+NOTE_DAMAGE = """
+INSERT INTO set_aside (what, id, why, told) VALUES (:what, :id, :why, false)
+ON CONFLICT (what, id) DO UPDATE SET why = excluded.why, told = false
+"""
+TOLD = "UPDATE set_aside SET told = true WHERE what = :what AND id = :id"
 
 POSTPONE_WINDOWS = "UPDATE incidents SET due_at = :until WHERE id = :id AND due_at < :until"
 POSTPONE_NOTIFICATIONS = """

@@ -20,6 +20,7 @@ from receiver.errors import DatabaseInUse, StoreUnavailable
 from receiver.store import audit, codec
 from receiver.store.database import Database, Identity, identify
 from receiver.store.files import copy_out, identify_handle, lock_of, take_ownership
+from receiver.store.integrity import look, require_sound
 from receiver.store.reads import Reads
 from receiver.store.session import Session
 from receiver.store.statements import (
@@ -35,6 +36,7 @@ from receiver.store.statements import (
     PROBE,
     RELEASE_LEASES,
     TAKE_TURN,
+    TOLD,
 )
 from receiver.store.transaction import SqlTransaction
 
@@ -52,8 +54,9 @@ def open_store(url: str, *, to_serve: bool = False, identity: Identity | None = 
     database = Database(url, identity)
     lock = take_ownership(database.file, LET_GO) if to_serve and database.file else None
     try:
+        is_checked = not (lock is not None and database.file) or require_sound(database.file)
         database.migrate()
-        store = SqlStore(database, lock)
+        store = SqlStore(database, lock, is_checked=is_checked)
         if lock is not None:
             store.release_leases()
     except BaseException as error:
@@ -73,8 +76,10 @@ def _clocks(rows: Iterable[Row[Any]]) -> dict[str, HeartbeatClock]:
 class SqlStore:
     """Where everything is kept. Errors are StoreUnavailable and StoreConflict."""
 
-    def __init__(self, database: Database, lock: int | None = None) -> None:
-        """`lock`: the handle of the lock on a file that is served."""
+    def __init__(self, database: Database, lock: int | None = None, *, is_checked: bool = True) -> None:
+        """`lock`: the handle of the lock on a file that is served. `is_checked`: whether it was found whole."""
+        self.is_checked = is_checked
+        """Whether the file needs no check now."""
         self._database = database
         self.lock = lock
         """Whoever has a copy of this handle keeps the file from others."""
@@ -142,6 +147,10 @@ class SqlStore:
         """Give back the room of a journal that grew while somebody read for long. Raises StoreUnavailable."""
         self._database.shorten_journal()
 
+    def look_at_file(self, seconds: float) -> list[str] | None:
+        """What is wrong with a SQLite file, in so many seconds; None: that was not long enough."""
+        return [] if self._database.file is None else look(self._database.file, seconds)
+
     def probe(self) -> None:
         """Write something that means nothing. Raises StoreUnavailable where that cannot be done."""
         with self._database.write() as connection:
@@ -156,6 +165,16 @@ class SqlStore:
             for statement in FORGET if closed else ():
                 session.run(statement, {"ids": closed})
             return len(closed)
+
+    def put_right(self, incident_ids: Sequence[str], notification_ids: Sequence[str], now: Instant) -> None:
+        """Look at rows that seem damaged: set aside what cannot be read, put right what contradicts itself."""
+        with self.transaction() as transaction:
+            transaction.put_right(incident_ids, notification_ids, now)
+
+    def told_damage(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Note that a person is told of these damaged rows, each by what it is of and its id."""
+        with self._database.write() as connection:
+            Session(connection).run(TOLD, *({"what": what, "id": id_} for what, id_ in rows))
 
     def release_leases(self) -> None:
         """What a process that has ended had under way is due at once. Only for whoever serves the database alone."""

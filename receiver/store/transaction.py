@@ -5,11 +5,16 @@ queue is an incident's waiting notifications on one channel to one recipient, in
 one still waits, so it keeps the ones behind it back.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Row
 
 from receiver.audit import Audit
 from receiver.core.model import Alert, Incident, Instant, Notification, State, Status, Supersede
 from receiver.core.outbox import Bucket, Lane
+from receiver.errors import RowUnreadable
 from receiver.store import audit, codec, schema, statements
 from receiver.store.session import Session
 from receiver.work import Changes
@@ -17,6 +22,12 @@ from rules.policy import LEVELS
 
 _HEADS_PER_INCIDENT = 4
 """Rows read per incident that is asked for: most have several messages due at once."""
+
+_SET_ASIDE = {"incident": statements.SET_ASIDE_INCIDENT, "notification": statements.SET_ASIDE_NOTIFICATION}
+
+Kept = TypeVar("Kept")
+
+log = structlog.get_logger()
 
 
 class SqlTransaction:
@@ -33,7 +44,7 @@ class SqlTransaction:
             return []
         sql = statements.LOCK_FREE if skip_locked else statements.LOCK
         rows = self._session.rows(sql, keys=list(set(keys)), ids=list(set(ids)))
-        incidents = [codec.read_incident(row.doc, row.id) for row in rows]
+        incidents = self._readable("incident", rows, lambda row: codec.read_incident(row.doc, row.id))
         self._places.update((each.id, codec.incident_place(each)) for each in incidents)
         return incidents
 
@@ -75,9 +86,10 @@ class SqlTransaction:
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
         """Stored alerts: incident id → fingerprints wanted gives incident id → fingerprint → alert."""
         pairs = [(incident_id, name) for incident_id, names in wanted.items() for name in dict.fromkeys(names)]
+        rows = self._session.rows(statements.ALERTS, wanted=codec.to_json(pairs))
         found: dict[str, dict[str, Alert]] = {}
-        for row in self._session.rows(statements.ALERTS, wanted=codec.to_json(pairs)):
-            found.setdefault(row.incident_id, {})[row.fingerprint] = codec.read_alert(row.doc, row.incident_id)
+        for incident_id, alert in self._readable("alert", rows, lambda row: (row.incident_id, _alert(row))):
+            found.setdefault(incident_id, {})[alert.fingerprint] = alert
         return found
 
     def heads(
@@ -90,12 +102,17 @@ class SqlTransaction:
         if not incident_ids:
             return []
         rows = self._session.rows(statements.HEADS, ids=list(incident_ids), busy=list(busy))
-        return [codec.read_notification(row) for row in rows if row.due_at <= now]
+        for row in rows:
+            if row.due_at is None:
+                self._session.run(statements.DUE_AT_ONCE, {"id": row.id})
+                self.note_damage("notification", row.id, "it waited without a due time, and was due at once")
+        due = [row for row in rows if row.due_at is None or _is_due(row.due_at, now)]
+        return self._readable("notification", due, codec.read_notification)
 
     def notifications(self, ids: Sequence[str]) -> dict[str, Notification]:
         """Notifications by id, as stored now."""
         rows = self._session.rows(statements.NOTIFICATIONS, ids=list(ids))
-        return {row.id: codec.read_notification(row) for row in rows}
+        return {each.id: each for each in self._readable("notification", rows, codec.read_notification)}
 
     def threads(self, notifications: Sequence[Notification]) -> dict[str, str]:
         """Notification id → reference of the first delivered message to the same incident, channel, recipient."""
@@ -110,7 +127,11 @@ class SqlTransaction:
             return {}
         names = {codec.lane_name(lane): lane for lane in lanes}
         rows = self._session.rows(statements.BUCKETS, lanes=list(names))
-        return {names[row.lane]: Bucket(row.credit, row.at, row.bundle_at) for row in rows}
+        return {
+            names[row.lane]: Bucket(row.credit, Instant(row.at), row.bundle_at)
+            for row in rows
+            if isinstance(row.credit, int) and isinstance(row.at, int)  # else it begins anew, full
+        }
 
     def keep_bundles(self, bundles: Mapping[str, Sequence[str]]) -> None:
         """Remember which notifications leave in a message: the bundle's name → their ids."""
@@ -192,6 +213,41 @@ class SqlTransaction:
         else:
             self._session.run(statements.SUPERSEDE_ON, {**row, "channels": sorted(what.channels)})
 
+    def _readable(self, what: str, rows: Iterable[Row[Any]], read: Callable[[Row[Any]], Kept]) -> list[Kept]:
+        """What the rows hold; one that cannot be read is set aside, so that it stops none of the others again."""
+        kept = []
+        for row in rows:
+            try:
+                kept.append(read(row))
+            except RowUnreadable:
+                self.set_aside(what, row.incident_id if what == "alert" else row.id)
+        return kept
+
+    def set_aside(self, what: str, id_: str) -> None:
+        """Put an incident or a notification that cannot be read out of everybody's way; of an alert, only say so."""
+        for statement in _SET_ASIDE.get(what, ()):
+            self._session.run(statement, {"id": id_})
+        self.note_damage(what, id_, "it cannot be read, and was set aside")
+
+    def note_damage(self, what: str, id_: str, why: str) -> None:
+        """A person is told of it once."""
+        log.error("a row of the database is damaged", what=what, id=id_, why=why)
+        self._session.run(statements.NOTE_DAMAGE, {"what": what, "id": id_, "why": why})
+
+    def put_right(self, incident_ids: Sequence[str], notification_ids: Sequence[str], now: Instant) -> None:
+        """Look at rows that seem damaged: what cannot be read is set aside, what contradicts itself is put right."""
+        found = {incident.id: incident for incident in self.lock([], incident_ids)}
+        for row in self._session.rows(statements.INCIDENTS, ids=list(found)):
+            if codec.contradicts(row, found[row.id], now):
+                self._session.write(statements.UPDATE_INCIDENT, [codec.incident_change(found[row.id])])
+                self.note_damage("incident", row.id, "its columns contradicted its document, which counts")
+        for notification in self.notifications(notification_ids).values():
+            if notification.status is Status.WAITING and codec.waits_absurdly(
+                notification.due_at, notification.give_up_at
+            ):
+                self._session.run(statements.DUE_AT_ONCE, {"id": notification.id})
+                self.note_damage("notification", notification.id, "its due time made no sense, and it was due at once")
+
     def audited(self, references: Collection[str]) -> set[str]:
         """Those of the references that the audit log has already."""
         return audit.seen(self._session, references) if references else set()
@@ -215,3 +271,12 @@ class SqlTransaction:
         """A policy version's document."""
         rows = self._session.rows(statements.POLICY, digest=digest)
         return bytes(rows[0].document) if rows else None
+
+
+def _alert(row: Row[Any]) -> Alert:
+    return codec.read_alert(row.doc, row.incident_id)
+
+
+def _is_due(due_at: object, now: Instant) -> bool:
+    """What is no number cannot be waited for: it is read, and then set aside."""
+    return not isinstance(due_at, int) or due_at <= now

@@ -34,7 +34,6 @@ def upgrade() -> None:
         "set_aside",
         sa.Column("what", sa.Text, primary_key=True),
         sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("why", sa.Text, nullable=False),
         sa.Column("told", sa.Boolean, nullable=False),
     )

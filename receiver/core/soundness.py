@@ -1,0 +1,65 @@
+"""What is told of a database that proves to be damaged: a level 3 incident of our own, closed by a person.
+
+`receiver.soundness` looks; what was set aside or put right stands in the store, and is told once.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+from receiver.core.classify import incident_key
+from receiver.core.events import AlertsReceived
+from receiver.core.model import Alert, Instant
+from rules.policy import CRITICAL
+
+SHOWN = 10
+"""Damaged rows that are told one by one."""
+
+RULE = "tocsin/database"
+TYPE = "database_is_damaged"
+KEY = incident_key(("tocsin", "database"))
+
+
+def tell_rows(rows: Sequence[tuple[str, str, str]], now: Instant) -> AlertsReceived:
+    """The event of damaged rows: what each is of, its id, and what was done."""
+    said = [f"{what} {_name(id_)}: {why}" for what, id_, why in rows[:SHOWN]]
+    more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+    damaged = _alert(
+        _digest("\n".join(said) + more),
+        f"The database held damaged rows: {len(rows)}",
+        f"{'; '.join(said)}{more}. The rest is not concerned. Look what these were about (the timeline is still there), whether "
+        "somebody has it in hand, and where the damage comes from: a disk, or a file that was copied while it was in use.",
+        now,
+    )
+    return AlertsReceived(KEY, "tocsin", (damaged,))
+
+
+def tell_file(problem: str, now: Instant) -> AlertsReceived:
+    """The event of a damaged file; `problem` says what, and what to do."""
+    return AlertsReceived(KEY, "tocsin", (_alert("file", "The database file is damaged", problem, now),))
+
+
+def _name(id_: str) -> str:
+    """An id comes from a row that is damaged: of one that is none of ours, only the digest is told."""
+    return id_ if id_.isascii() and id_.replace("-", "").replace("/", "").isalnum() else _digest(id_)
+
+
+def _alert(name: str, summary: str, description: str, now: Instant) -> Alert:
+    return Alert(
+        fingerprint=f"tocsin-damage-{_digest(name)}",
+        starts_at=Instant(now // 1000 * 1000),
+        firing=True,
+        level=CRITICAL,
+        rule=RULE,
+        type=TYPE,
+        labels={
+            "alertname": "DatabaseIsDamaged",
+            "incident_type": TYPE,
+            "damaged": name,
+            "severity_level": str(CRITICAL),
+        },
+        annotations={"summary": summary, "description": description},
+    )
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode(errors="replace")).hexdigest()[:16]

@@ -1,0 +1,388 @@
+"""Damaged rows and damaged files: what is whole goes on, what is not is mended, set aside or refused, and said."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from receiver.core.model import Instant, State, Status
+from receiver.errors import StoreDamaged, StoreUnavailable
+from receiver.store import SqlStore, open_store
+from receiver.store.integrity import look
+from rules.policy import HOUR, MINUTE
+from tests.core.world import START
+from tests.engine.house import House, messages
+from tests.store.samples import NOW, due, entry, incident, message, save
+
+Open = Callable[[str], SqlStore]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the database is."""
+    return tmp_path / "tocsin.db"
+
+
+@pytest.fixture
+def house(store: SqlStore) -> House:
+    """An engine over each kind of store."""
+    return House(store)
+
+
+def spoil(store: SqlStore, *statements: str) -> None:
+    """Change rows behind everybody's back."""
+    with store._database.write() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def damage(house: House) -> list[tuple[str, str]]:
+    """What is noted: what it is of, and its id."""
+    return [(what, id_) for what, id_, _ in house.reads.untold_damage(1000)]
+
+
+def examine(house: House, at: int = 0) -> None:
+    """As the service does every minute."""
+    now = Instant(START + at)
+    doubtful, _ = house.reads.doubtful_incidents(now, -1, 1000)
+    house.store.put_right(doubtful, house.reads.absurd_notifications(1000), now)
+
+
+UNREADABLE = ["doc = 'no json'", "doc = '{\"id\": 3}'"]
+
+
+@pytest.mark.parametrize("change", UNREADABLE)
+def test_an_unreadable_incident_stops_no_other(house: House, change: str) -> None:
+    """Windows and messages of the others go on in the same call; it is set aside once, and nobody stumbles again."""
+    bad, good = house.fire("bad", level=4), house.fire("good", level=4)
+    spoil(house.store, f"UPDATE incidents SET {change} WHERE id = '{bad.id}'")
+    assert {each.incident_id for each in messages(house.claim())} == {good.id}
+    assert house.fire_due(5 * MINUTE) == 1
+    assert damage(house) == [("incident", bad.id)]
+    assert house.poison == []
+    assert house.reads.incident(bad.id) is None
+    assert [each.id for each in house.reads.incidents()[0]] == [good.id]
+    assert house.facts(bad.id), "its timeline is still there"
+    assert house.reads.figures(START).set_aside == 1
+
+
+@pytest.mark.parametrize("change", UNREADABLE)
+def test_what_fires_again_opens_another(house: House, change: str) -> None:
+    """Its key is free: Alertmanager's repeat opens an incident that pages, instead of failing for ever."""
+    bad = house.fire("key", level=4)
+    spoil(house.store, f"UPDATE incidents SET {change}")
+    again = house.fire("key", level=4, at=MINUTE)
+    assert again.id != bad.id
+    assert {each.incident_id for each in messages(house.claim(MINUTE))} == {again.id}
+
+
+def test_an_unreadable_message_stops_no_other(house: House) -> None:
+    """The other messages of its incident leave, those behind it too; it is noted."""
+    one = house.fire(level=4)
+    first = messages(house.claim())[0]
+    spoil(
+        house.store,
+        "UPDATE notifications SET leased_by = '', due_at = created_at",
+        f"UPDATE notifications SET data = 'no json' WHERE id = '{first.id}'",
+    )
+    claimed = messages(house.claim())
+    assert len(claimed) == len(house.reads.notifications(one.id)) > 1
+    assert first.id not in {each.id for each in claimed}
+    assert damage(house) == [("notification", first.id)]
+    assert house.poison == []
+
+
+def test_a_message_without_a_due_time_is_due_at_once(house: House) -> None:
+    """Where another of its incident is due it leaves with that; alone, when what waits is examined."""
+    one, other = house.fire("one", level=4), house.fire("other", level=4)
+    kept = {each.id for each in house.reads.notifications(one.id)}
+    lone = [each.id for each in house.reads.notifications(other.id)]
+    spoil(
+        house.store,
+        f"UPDATE notifications SET due_at = NULL WHERE id IN ('{min(kept)}', '{lone[0]}')",
+        f"UPDATE notifications SET status = 'delivered', due_at = NULL WHERE incident_id = '{other.id}' AND id <> '{lone[0]}'",
+    )
+    assert {each.id for each in messages(house.claim())} == kept
+    examine(house)
+    assert {each.id for each in messages(house.claim())} == {lone[0]}
+    assert sorted(damage(house)) == sorted([("notification", min(kept)), ("notification", lone[0])])
+
+
+@pytest.mark.parametrize("change", [f"due_at = {START + 1000 * HOUR}", f"due_at = {2**62}"])
+def test_an_absurd_due_time_is_due_at_once(house: House, change: str) -> None:
+    """What would wait long after it is to be given up is found when what waits is examined."""
+    one = house.fire(level=4)
+    spoil(house.store, f"UPDATE notifications SET {change}")
+    assert house.claim() == []
+    examine(house)
+    assert len(messages(house.claim())) == len(house.reads.notifications(one.id))
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["due_at = NULL", f"due_at = {START + 1000 * HOUR}", "open_key = NULL", "level = 1", "policy = 'x'"],
+)
+def test_columns_that_contradict_the_document_are_put_right(house: House, change: str) -> None:
+    """The document is the truth: windows fire again, the key is its again, and a person is told."""
+    one = house.fire(level=4)
+    spoil(house.store, f"UPDATE incidents SET {change}")
+    examine(house)
+    assert damage(house) == [("incident", one.id)]
+    assert house.fire_due(5 * MINUTE) == 1
+    assert house.fire("key", level=4, at=6 * MINUTE).id == one.id
+    examine(house, 6 * MINUTE)
+    assert len(damage(house)) == 1, "nothing else is wrong"
+
+
+def test_whole_rows_are_not_doubted(house: House) -> None:
+    """Waiting, leased, overdue, postponed, acknowledged: none of it seems damaged."""
+    for place, key in enumerate(("a", "b", "c")):
+        house.fire(key, level=2 + place)
+    house.claim()
+    postponed = house.reads.incidents()[0][0].id
+    with house.store.transaction() as transaction:
+        transaction.postpone(postponed, Instant(START + MINUTE))
+    for at in (0, HOUR):
+        examine(house, at)
+    assert damage(house) == []
+
+
+def test_a_spoiled_bucket_begins_anew(house: House) -> None:
+    """What a lane may send is not worth a page: the lane is full again."""
+    house.fire("one", level=4)
+    if house.store._database.is_sqlite:
+        spoil(house.store, "UPDATE buckets SET credit = 'x'")
+    house.fire("two", level=4)
+    assert len({each.incident_id for each in messages(house.claim())}) == 2
+    assert house.poison == []
+
+
+def test_what_cannot_be_put_off_is_left_alone(house: House) -> None:
+    """An incident that fails again and again, even when it is put off, is tried once a minute; the others every time."""
+    bad, good = house.fire("bad", level=4), house.fire("good", level=4)
+    real = house.engine._store
+
+    class Failing:
+        """Decisions on one incident fail, whatever is done."""
+
+        def transaction(self) -> object:
+            return _Failing(real.transaction(), bad.id)
+
+    house.engine._store = Failing()  # type: ignore[assignment]
+    assert {each.incident_id for each in messages(house.claim())} == {good.id}
+    seen = len(house.poison)
+    assert seen
+    for _ in range(20):
+        house.claim()
+    assert len(house.poison) == seen
+    house.claim(2 * MINUTE)
+    assert len(house.poison) > seen
+
+
+class _Failing:
+    """A transaction that cannot touch one incident."""
+
+    def __init__(self, inner: object, bad: str) -> None:
+        self._inner, self._bad = inner, bad
+
+    def __enter__(self) -> "_Failing":
+        self._transaction = self._inner.__enter__()  # type: ignore[attr-defined]
+        return self
+
+    def __exit__(self, *what: object) -> object:
+        return self._inner.__exit__(*what)  # type: ignore[attr-defined]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._transaction, name)
+
+    def lock(self, keys: list[str], ids: list[str], **more: bool) -> object:
+        if self._bad in ids:
+            raise StoreDamaged
+        return self._transaction.lock(keys, ids, **more)
+
+    def postpone(self, *_: object) -> None:
+        raise StoreDamaged
+
+
+def test_text_that_is_no_text_hides_nothing(path: Path, open_stores: Open) -> None:
+    """Bytes that are no UTF-8 in one row: the others are listed and sent."""
+    store = open_stores(f"sqlite:///{path}")
+    save(
+        store,
+        opened=[due("a", NOW), due("b", NOW)],
+        planned=[message(1), message(1, "id-b")],
+        entries=[entry(), entry(2)],
+    )
+    spoil(
+        store,
+        "UPDATE incidents SET doc = CAST(CAST(doc AS BLOB) || x'fffe' AS TEXT) WHERE id = 'id-a'",
+        "UPDATE entries SET fact = CAST(x'fffe' AS TEXT) WHERE position = 1",
+    )
+    assert [each.id for each in store.reads().incidents()[0]] == ["id-b"]
+    assert store.reads().timeline("id-a") == [entry(2)]
+    with store.transaction() as transaction:
+        assert [each.id for each in transaction.lock([], ["id-a", "id-b"])] == ["id-b"]
+    assert store.reads().incident("id-b")
+
+
+def filled(path: Path) -> None:
+    """A file with some hundred incidents."""
+    store = open_store(f"sqlite:///{path}")
+    save(
+        store,
+        opened=[due(f"{number:04}", NOW) for number in range(300)],
+        planned=[message(1, f"id-{number:04}") for number in range(300)],
+    )
+    store.close()
+
+
+def stale_index(path: Path) -> None:
+    """Entries that an index has lost: what a copy made while the file is in use looks like."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA writable_schema = 1")
+        sql = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'notifications_due'").fetchone()[0]
+        connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'notifications_due'", (f"{sql} AND 0",))
+        connection.commit()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE notifications SET due_at = NULL WHERE incident_id > 'id-0100'")
+        connection.execute("PRAGMA writable_schema = 1")
+        connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'notifications_due'", (sql,))
+        connection.commit()
+
+
+def test_indexes_are_made_anew_at_the_start(path: Path) -> None:
+    """An index that does not agree with its table, which `quick_check` does not see, is mended before it is served."""
+    filled(path)
+    stale_index(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA integrity_check").fetchall() != [("ok",)]
+    store = open_store(f"sqlite:///{path}", to_serve=True)
+    assert store.is_checked
+    assert look(path, 10) == []
+    house = House(store)
+    examine(house)
+    assert len({each for _, each in damage(house)}) >= 199
+    store.close()
+
+
+def test_what_cannot_be_mended_is_refused(path: Path) -> None:
+    """Tables with overwritten pages are not served: what to do is said, and the file is left as it is."""
+    filled(path)
+    whole = path.read_bytes()
+    spoiled = whole[:65536] + b"\xff" * (len(whole) - 65536)
+    path.write_bytes(spoiled)
+    with pytest.raises(StoreDamaged, match="tocsin restore BACKUP"):
+        open_store(f"sqlite:///{path}", to_serve=True)
+    assert path.read_bytes() == spoiled
+
+
+def test_null_where_none_may_be_is_a_row_not_a_file(path: Path) -> None:
+    """A row that breaks its table's rules does not keep the file from being served: it is set aside."""
+    filled(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA writable_schema = 1")
+        connection.execute(
+            "UPDATE sqlite_master SET sql = replace(sql, 'doc TEXT NOT NULL', 'doc TEXT') WHERE name = 'incidents'"
+        )
+        connection.commit()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE incidents SET doc = NULL WHERE number = 7")
+        connection.execute("PRAGMA writable_schema = 1")
+        connection.execute(
+            "UPDATE sqlite_master SET sql = replace(sql, 'doc TEXT', 'doc TEXT NOT NULL') WHERE name = 'incidents'"
+        )
+        connection.commit()
+    store = open_store(f"sqlite:///{path}", to_serve=True)
+    assert len(store.reads().incidents(limit=1000)[0]) == 299
+    store.close()
+
+
+def test_a_check_that_takes_too_long_is_put_off(path: Path) -> None:
+    """No answer within the time is neither whole nor damaged."""
+    store = open_store(f"sqlite:///{path}")
+    save(store, opened=[incident(f"{number:04}", facts={"text": "x" * 20_000}) for number in range(2000)])
+    store.close()
+    assert look(path, 0.001) is None
+    assert look(path, 60) == []
+
+
+def test_a_deleted_file_is_unavailable_at_once(path: Path, open_stores: Open) -> None:
+    """Nothing is read from or written into a file that has no name any more; it comes back under its name: it goes on."""
+    store = open_stores(f"sqlite:///{path}")
+    save(store, opened=[incident("a")])
+    path.rename(path.with_name("elsewhere"))
+    for ask in (store.probe, store.next_due, lambda: store.reads().incidents()):
+        with pytest.raises(StoreUnavailable, match="was deleted while it was in use"):
+            ask()
+    assert not path.exists()
+    path.with_name("elsewhere").rename(path)
+    store.probe()
+    assert store.reads().incident("id-a")
+
+
+def test_a_replaced_file_is_unavailable_at_once(path: Path, open_stores: Open) -> None:
+    """Another file under its name, even a good one: nothing is committed, the transaction under way neither."""
+    store = open_stores(f"sqlite:///{path}")
+    save(store, opened=[incident("a")])
+    store.backup(path.with_name("copy"))
+    with pytest.raises(StoreUnavailable, match="was replaced by another file"), store.transaction() as transaction:  # noqa: PT012 - the block is the transaction
+        transaction.next_numbers(1)
+        path.with_name("copy").replace(path)
+    with pytest.raises(StoreUnavailable, match="was replaced by another file"):
+        store.reads().incidents()
+
+
+def test_a_lock_that_was_deleted_is_taken_again(path: Path) -> None:
+    """Whoever clears away the lock lets nobody else in; if somebody came first, nothing is sent from here."""
+    store = open_store(f"sqlite:///{path}", to_serve=True)
+    lock = path.with_name("tocsin.db.lock")
+    lock.unlink()
+    store.keep_lock()
+    with pytest.raises(Exception, match="another Tocsin serves"):
+        open_store(f"sqlite:///{path}", to_serve=True).close()
+    lock.unlink()
+    other = open_store(f"sqlite:///{path}", to_serve=True)
+    with pytest.raises(StoreUnavailable, match="another Tocsin serves"):
+        store.keep_lock()
+    other.close()
+    store.keep_lock()
+    store.close()
+
+
+def test_a_long_reader_leaves_no_long_journal(path: Path, open_stores: Open) -> None:
+    """While somebody reads the journal grows, and writing waits for nobody; afterwards the room is given back."""
+    store = open_stores(f"sqlite:///{path}")
+    journal = path.with_name("tocsin.db-wal")
+    big = [incident(f"{number:04}", facts={"text": "x" * 20_000}) for number in range(500)]
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM incidents").fetchall()
+        for place in range(0, 500, 100):
+            save(store, opened=big[place : place + 100])
+        store.shorten_journal()
+        assert journal.stat().st_size > 8 << 20
+        assert store.reads().incident("id-0000")
+        reader.execute("COMMIT")
+    store.shorten_journal()
+    assert journal.stat().st_size == 0
+    save(store, opened=[incident("last")])
+    assert stored_state(store) is State.OPEN
+
+
+def stored_state(store: SqlStore) -> State:
+    """Of the last."""
+    found = store.reads().incident("id-last")
+    assert found is not None
+    return found.state
+
+
+def test_final_messages_need_no_due_time(house: House) -> None:
+    """What is delivered has none, and nobody doubts it."""
+    one = house.fire(level=4)
+    house.deliver_all()
+    examine(house)
+    assert damage(house) == []
+    assert {each.status for each in house.reads.notifications(one.id)} == {Status.DELIVERED}
