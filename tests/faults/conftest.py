@@ -10,8 +10,9 @@ import pytest
 
 from tests.conftest import start_postgresql
 from tests.end_to_end.conftest import environment, told
+from tests.faults.machine import house, policy
 
-__all__ = ["environment", "told"]
+__all__ = ["environment", "house", "policy", "told"]
 
 
 @pytest.fixture

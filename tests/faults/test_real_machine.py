@@ -9,62 +9,18 @@ import resource
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from receiver.demo.tools import free_port
-from tests.end_to_end.conftest import Told, until
-from tests.end_to_end.processes import POLICY, post, post_until_accepted, serving
+from tests.end_to_end.conftest import until
+from tests.end_to_end.processes import post, post_until_accepted, serving
+from tests.faults.machine import House
 
 linux = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process are Linux's")
-
-
-@dataclass
-class House:
-    """A receiver in a process of its own."""
-
-    process: asyncio.subprocess.Process
-    base: str
-    database: Path
-    told: Told
-
-    async def hears_of(self, *serials: int) -> None:
-        """Everybody is told of these, on both channels."""
-        for serial in serials:
-            name = f"unit-{serial}"
-            await until(lambda: self.told.on("email", name) and self.told.on("slack", name), 60, name)  # noqa: B023
-
-    def writer(self) -> int:
-        """The process that writes to the database."""
-        (child,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return int(child)
-
-    def descriptors(self) -> int:
-        """How many the process has open."""
-        return sum(1 for _ in Path(f"/proc/{self.process.pid}/fd").iterdir())
-
-    async def ready(self) -> str:
-        """What `/-/ready` says."""
-        async with aiohttp.ClientSession() as session, session.get(f"{self.base}/-/ready") as response:
-            return await response.text()
-
-
-@pytest.fixture
-def policy(tmp_path: Path) -> Path:
-    (tmp_path / "policy.yaml").write_text(POLICY)
-    return tmp_path / "policy.yaml"
-
-
-@pytest.fixture
-async def house(environment: dict[str, str], told: Told, policy: Path, tmp_path: Path) -> AsyncIterator[House]:
-    port = free_port()
-    async with serving(policy, environment, port) as process:
-        yield House(process, f"http://127.0.0.1:{port}", tmp_path / "tocsin.db", told)
 
 
 @linux

@@ -1,0 +1,106 @@
+"""A real `tocsin serve` that can read and cannot write, whose file is taken away, or holds damage: it says so at once."""
+
+import os
+import resource
+import signal
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+
+import pytest
+
+from tests.end_to_end.processes import post, post_until_accepted
+from tests.faults.machine import House
+
+pytestmark = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process are Linux's")
+
+Fault = Callable[[House], AbstractContextManager[None]]
+
+
+@contextmanager
+def full_disk(house: House) -> Iterator[None]:
+    """No file may be written any more."""
+    processes = (house.process.pid, house.writer())
+    for each in processes:
+        resource.prlimit(each, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+    yield
+    for each in processes:
+        resource.prlimit(each, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+@contextmanager
+def locked(house: House) -> Iterator[None]:
+    """Another program has begun to write and does not end; reading goes on."""
+    with closing(sqlite3.connect(house.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@contextmanager
+def deleted(house: House) -> Iterator[None]:
+    """The file has no name any more."""
+    house.database.rename(house.database.with_name("elsewhere"))
+    yield
+    house.database.with_name("elsewhere").rename(house.database)
+
+
+@contextmanager
+def replaced(house: House) -> Iterator[None]:
+    """Another file has its name: a copy, which is a whole database."""
+    with (
+        closing(sqlite3.connect(house.database)) as own,
+        closing(sqlite3.connect(house.database.with_name("copy"))) as copy,
+    ):
+        own.backup(copy)
+    os.link(house.database, house.database.with_name("elsewhere"))
+    house.database.with_name("copy").replace(house.database)
+    yield
+    house.database.with_name("elsewhere").replace(house.database)
+
+
+@pytest.mark.parametrize("fault", [full_disk, locked, deleted, replaced])
+async def test_what_cannot_be_written_is_said_and_passes(house: House, fault: Fault) -> None:
+    """With nobody posting anything: `store_up` 0 and not ready; webhooks 503. It passes: up, ready, taken, told."""
+    await post_until_accepted(house.base, 1)
+    await house.hears_of(1)
+    with fault(house):
+        await house.comes_to(house.is_down, "the database takes no writes, and it is said")
+        assert await post(house.base, 2) == 503
+        assert "tocsin.db" in await house.ready()
+    await post_until_accepted(house.base, 2)
+    await house.hears_of(2)
+    await house.comes_to(house.is_up, "it is up again")
+
+
+async def test_a_writer_that_stands_still_is_replaced(house: House) -> None:
+    """Stopped, not dead: after ten seconds without an answer another takes its place, and what was refused is taken."""
+    await post_until_accepted(house.base, 1)
+    await house.hears_of(1)
+    stopped = house.writer()
+    os.kill(stopped, signal.SIGSTOP)
+    await house.comes_to(house.is_down, "it is said that the database takes no writes")
+    await post_until_accepted(house.base, 2)
+    assert house.writer() != stopped
+    await house.hears_of(2)
+    await house.comes_to(house.is_up, "it is up again")
+
+
+async def test_rows_that_are_damaged_while_it_runs_stop_nothing(house: House) -> None:
+    """Null due times and an unreadable incident: what comes is paged as before, and a person is told of the damage."""
+    await post_until_accepted(house.base, 1)
+    await house.hears_of(1)
+    with closing(sqlite3.connect(house.database)) as other:
+        other.execute("UPDATE notifications SET due_at = NULL, status = 'waiting'")
+        other.execute("UPDATE incidents SET doc = 'no json'")
+        other.commit()
+    await post_until_accepted(house.base, 2)
+    await house.hears_of(2)
+    await post_until_accepted(house.base, 1)
+    await house.comes_to(lambda: _told(house), "a person is told of the damage", 60)
+    assert await house.figure("tocsin_damaged_rows") >= 1
+    assert await house.is_up()
+
+
+async def _told(house: House) -> bool:
+    return "database_is_damaged" in await house.get("/api/v1/incidents")
