@@ -1,13 +1,13 @@
 """The one place that reads clocks. Everything else gets `now` as an argument.
 
-The receiver's time starts at the reference, which is the wall clock (on PostgreSQL: the database's), and then goes on by
-the machine's steady clock. Now and then it is compared with the reference:
+The receiver's time starts at the reference, which is the wall clock (on PostgreSQL: the database's), and then goes on
+by the machine's steady clock. Now and then it is compared with the reference:
 
 * A difference of up to `ALLOWED` is followed at once.
-* A larger one is a jump, and is asked about a second time. Only if it is still there a reference that is ahead is followed
-  (whatever is due by then is due: early beats late); one that jumped and came back has changed nothing.
-* A reference that is behind never turns our time back, which would put off escalations: our time goes slower until both
-  agree again, so that a window is late by a twentieth of its length at most.
+* A larger one is a jump, and is asked about a second time. Only if it is still there, a reference that is ahead is
+  followed: whatever is due by then is due. One that jumped and came back has changed nothing.
+* A reference that is behind never turns our time back, which would put off escalations: our time goes slower until
+  both agree again, so that a window is late by a twentieth of its length at most.
 """
 
 import time

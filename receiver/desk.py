@@ -115,7 +115,13 @@ class Desk:
 
     async def read(self, work: Callable[..., Out], *arguments: Any) -> Out:
         """Run a read on the readers' thread; it never waits for a write."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, work, *arguments)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, work, *arguments)
+        except RowUnreadable:
+            raise
+        except StoreDamaged:
+            self.is_damaged = True
+            raise
 
     async def settle(self, seconds: float) -> None:
         """Wait until everything that was handed in is stored, for so long at most."""

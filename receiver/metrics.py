@@ -137,7 +137,8 @@ class Metrics:
         self._oldest = Gauge("tocsin_outbox_oldest_seconds", "Age of the oldest waiting message", registry=registry)
         self._emergency = Gauge(
             "tocsin_oldest_undelivered_emergency_seconds",
-            "Since the oldest open emergency was to page somebody and reached nobody; while the database is away, it goes on",
+            "Since paging began for the oldest open emergency that has reached nobody; while the database is away, it "
+            "goes on",
             registry=registry,
         )
         self._damaged = Gauge(

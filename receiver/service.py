@@ -123,7 +123,7 @@ class Service:
         self._policy, self._doubts = loaded.policy, shown(loaded.warnings)
         self._clock_said = Verdict.AGREED
         self._tasks: list[asyncio.Task[None]] = []
-        self._loops = Loops(steady_clock, lambda problem: self.desk.writing.fail(problem))
+        self._loops = Loops(steady_clock, self._say_store)
 
     async def __aenter__(self) -> Self:
         try:
@@ -334,6 +334,9 @@ class Service:
             found.append("asking Prometheus has ended; restart this process")
         found += self._loops.problems()
         return found
+
+    def _say_store(self, problem: str) -> None:
+        self.desk.writing.fail(problem)
 
     def _say_poison(self, item: object, error: Exception) -> None:
         self.metrics.poisoned()

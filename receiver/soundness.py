@@ -11,6 +11,7 @@ from receiver.clock import steady_clock
 from receiver.core.soundness import tell_file, tell_rows
 from receiver.desk import Desk
 from receiver.store import SqlStore
+from receiver.store.integrity import Found, indexes_of
 from rules.policy import HOUR, MINUTE
 
 EVERY = 10.0
@@ -24,6 +25,18 @@ EXAMINED_EVERY = MINUTE
 
 CHECKED_EVERY = 24 * HOUR
 """Microseconds between two checks of a file that shows no damage."""
+
+SUSPECTED_EVERY = HOUR
+"""Microseconds between two checks of a file that does show damage."""
+
+MENDED = (
+    "Its indexes did not agree with its tables and were made anew: nothing is wrong with it now. It was copied while it was "
+    "in use, or the disk is failing. Messages may have been late until then."
+)
+WHAT_TO_DO = (
+    "Restart Tocsin: at the start it makes all indexes anew, which mends most of this. If it then refuses to start, "
+    "`tocsin restore BACKUP`. Keep a copy of the file, and look at the disk."
+)
 
 CHECK_TAKES = 120.0
 """Seconds that a check of the file may take."""
@@ -44,14 +57,19 @@ class Soundness:
         self._desk = desk
         self._store = store
         self._examined_at: int | None = None
-        self._checked_at = steady_clock() if store.is_checked else None
-        self._told = ""
+        self._checked_at = None if store.found is Found.UNKNOWN else steady_clock()
+        self._suspected_at: int | None = None
+        self._unsaid = MENDED if store.found is Found.MENDED else ""
+        self._said = ""
 
     async def look(self) -> None:
         """Once: examine what is not closed, if it is time, and tell of what proved to be damaged."""
-        if self._examined_at is None or steady_clock() - self._examined_at >= EXAMINED_EVERY:
+        if _is_over(self._examined_at, EXAMINED_EVERY):
             await self._examine()
             self._examined_at = steady_clock()
+        if self._unsaid:
+            await self._say(self._unsaid)
+            self._unsaid = ""
         rows = await self._desk.read(self._store.reads().untold_damage, TOLD_AT_ONCE)
         if rows:
             await self._desk.handle([tell_rows(rows, self._desk.clock())])
@@ -71,23 +89,34 @@ class Soundness:
 
     async def check(self) -> None:
         """The file, if it is time or something proved to be damaged."""
-        is_due = self._checked_at is None or steady_clock() - self._checked_at >= CHECKED_EVERY
-        if not (is_due or self._desk.is_damaged):
+        if not (_is_over(self._checked_at, CHECKED_EVERY) or self._is_suspect()):
             return
-        self._desk.is_damaged = False
         self._checked_at = steady_clock()
         problems = await asyncio.to_thread(self._store.look_at_file, CHECK_TAKES)
+        for index in indexes_of(problems or ()):
+            log.error("an index of the database is damaged; it is made anew", index=index)
+            await self._desk.run(self._store.reindex, index)
+        if problems and indexes_of(problems):
+            problems = await asyncio.to_thread(self._store.look_at_file, CHECK_TAKES) or [MENDED]
         if problems is None:
             log.warning("the database file is too large to be checked while it is in use; check a backup of it")
         elif problems:
-            await self._say(problems[0])
+            await self._say(problems[0] if problems[0] is MENDED else f"{problems[0]}. {WHAT_TO_DO}")
 
-    async def _say(self, problem: str) -> None:
-        log.error("the database file is damaged", problem=problem)
-        if problem != self._told:
-            self._told = problem
-            words = (
-                f"{problem}. Restart Tocsin: at the start it makes its indexes anew, which mends most of this. If it then "
-                "refuses to start, `tocsin restore BACKUP`. Keep a copy of the file; look at the disk."
-            )
+    def _is_suspect(self) -> bool:
+        """Whether it is worth a check that something proved to be damaged."""
+        suspect, self._desk.is_damaged = self._desk.is_damaged, False
+        if not suspect or not _is_over(self._suspected_at, SUSPECTED_EVERY):
+            return False
+        self._suspected_at = steady_clock()
+        return True
+
+    async def _say(self, words: str) -> None:
+        log.error("the database file is damaged", what=words)
+        if words != self._said:
             await self._desk.handle([tell_file(words, self._desk.clock())])
+            self._said = words
+
+
+def _is_over(since: int | None, microseconds: int) -> bool:
+    return since is None or steady_clock() - since >= microseconds

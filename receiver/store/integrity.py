@@ -8,12 +8,15 @@ import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from enum import StrEnum
 from pathlib import Path
-from threading import Timer
+from threading import Event, Timer
 
 import structlog
 
 from receiver.errors import StoreDamaged
+
+_INDEX = re.compile(r"(?:missing from|wrong # of entries in|non-unique entry in|values differ from) index (\w+)")
 
 AT_THE_START = 5.0
 """Seconds that the check at the start may take; the rest is for the background."""
@@ -27,26 +30,32 @@ _HARMLESS = re.compile(r"ok$|\*\*\* in database|(NULL|NUMERIC|TEXT) value in |Pa
 log = structlog.get_logger()
 
 
-def require_sound(path: Path) -> bool:
-    """Check a file that nobody else uses, and mend it if need be. False: there was not enough time for all of it.
+class Found(StrEnum):
+    """What the check at the start came to."""
 
-    Raises StoreDamaged for what cannot be mended.
-    """
+    WHOLE = "whole"
+    MENDED = "mended"
+    UNKNOWN = "unknown"
+    """There was not enough time for all of it, or it could not be asked."""
+
+
+def require_sound(path: Path) -> Found:
+    """Check a file that nobody else uses, and mend it if need be. Raises StoreDamaged for what cannot be mended."""
     try:
         with closing(_connect(path)) as connection:
             problems = check(connection, AT_THE_START)
             if not problems:
-                return problems is not None
+                return Found.UNKNOWN if problems is None else Found.WHOLE
             log.error("the database file is damaged; its indexes are made anew", problem=problems[0])
             problems = _reindex(connection)
     except sqlite3.DatabaseError as error:
         if _is_about_access(error):
-            return False  # whoever opens it next says so
+            return Found.UNKNOWN  # whoever opens it next says so
         problems = [str(error)]
     if problems:
         raise damaged(path, problems)
     log.warning("the database file is mended: its indexes are made anew")
-    return True
+    return Found.MENDED
 
 
 def damaged(path: Path, problems: Sequence[str]) -> StoreDamaged:
@@ -58,7 +67,7 @@ def damaged(path: Path, problems: Sequence[str]) -> StoreDamaged:
 
 
 def look(path: Path, seconds: float) -> list[str] | None:
-    """The problems of a file that is in use, for so long; None: that was not long enough. Raises StoreDamaged."""
+    """The problems of a file that is in use, for so long; None: that was not long enough."""
     try:
         with closing(_connect(path)) as connection:
             connection.execute("PRAGMA query_only = 1")
@@ -69,9 +78,21 @@ def look(path: Path, seconds: float) -> list[str] | None:
         return [str(error)]
 
 
+def indexes_of(problems: Sequence[str]) -> list[str]:
+    """The indexes that problems speak of; none, where they speak of anything else too."""
+    named = [_INDEX.search(problem) for problem in problems]
+    return sorted({each[1] for each in named if each}) if all(named) else []
+
+
 def check(connection: sqlite3.Connection, seconds: float) -> list[str] | None:
     """What is wrong with a file, rows aside; None: there was not enough time."""
-    late = Timer(seconds, connection.interrupt)
+    is_late = Event()
+
+    def give_up() -> None:
+        is_late.set()
+        connection.interrupt()
+
+    late = Timer(seconds, give_up)
     late.start()
     try:
         lines = [line for (text,) in connection.execute("PRAGMA integrity_check") for line in str(text).splitlines()]
@@ -82,6 +103,8 @@ def check(connection: sqlite3.Connection, seconds: float) -> list[str] | None:
     finally:
         late.cancel()
         late.join()
+    if is_late.is_set():
+        return None  # SQLite may have stopped looking without a word
     return [line for line in lines if not _HARMLESS.match(line)]
 
 

@@ -20,7 +20,7 @@ from receiver.errors import DatabaseInUse, StoreUnavailable
 from receiver.store import audit, codec
 from receiver.store.database import Database, Identity, identify
 from receiver.store.files import copy_out, identify_handle, lock_of, take_ownership
-from receiver.store.integrity import look, require_sound
+from receiver.store.integrity import Found, look, require_sound
 from receiver.store.reads import Reads
 from receiver.store.session import Session
 from receiver.store.statements import (
@@ -54,9 +54,9 @@ def open_store(url: str, *, to_serve: bool = False, identity: Identity | None = 
     database = Database(url, identity)
     lock = take_ownership(database.file, LET_GO) if to_serve and database.file else None
     try:
-        is_checked = not (lock is not None and database.file) or require_sound(database.file)
+        found = require_sound(database.file) if lock is not None and database.file else Found.WHOLE
         database.migrate()
-        store = SqlStore(database, lock, is_checked=is_checked)
+        store = SqlStore(database, lock, found)
         if lock is not None:
             store.release_leases()
     except BaseException as error:
@@ -76,10 +76,10 @@ def _clocks(rows: Iterable[Row[Any]]) -> dict[str, HeartbeatClock]:
 class SqlStore:
     """Where everything is kept. Errors are StoreUnavailable and StoreConflict."""
 
-    def __init__(self, database: Database, lock: int | None = None, *, is_checked: bool = True) -> None:
-        """`lock`: the handle of the lock on a file that is served. `is_checked`: whether it was found whole."""
-        self.is_checked = is_checked
-        """Whether the file needs no check now."""
+    def __init__(self, database: Database, lock: int | None = None, found: Found = Found.WHOLE) -> None:
+        """`lock`: the handle of the lock on a file that is served. `found`: what its check at the start came to."""
+        self.found = found
+        """What the check of the file at the start came to."""
         self._database = database
         self.lock = lock
         """Whoever has a copy of this handle keeps the file from others."""
@@ -150,6 +150,13 @@ class SqlStore:
     def look_at_file(self, seconds: float) -> list[str] | None:
         """What is wrong with a SQLite file, in so many seconds; None: that was not long enough."""
         return [] if self._database.file is None else look(self._database.file, seconds)
+
+    def reindex(self, index: str) -> None:
+        """Make an index of a SQLite database anew. Raises StoreDamaged where that does not go."""
+        with self._database.write() as connection:
+            session = Session(connection)
+            if session.rows("SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = :index", index=index):
+                session.run(f'REINDEX "{index}"', {})
 
     def probe(self) -> None:
         """Write something that means nothing. Raises StoreUnavailable where that cannot be done."""

@@ -1,6 +1,7 @@
 """The heartbeat through the whole receiver: heard by the webhook, missed, an emergency; and the outside watcher."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,21 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from receiver.core.model import Instant
 from receiver.demo.stand_ins import start_web
+from receiver.desk import Desk
+from receiver.engine import Engine
+from receiver.metrics import Metrics
 from receiver.service import Service
 from receiver.settings import Settings
+from receiver.store import SqlStore
+from receiver.watch import Watch
 from rules.load import load
-from rules.policy import SECOND, Micros
+from rules.policy import MINUTE, SECOND, Micros
+from tests.core.guide import ALL, POLICY
+from tests.core.world import START
 from tests.end_to_end.conftest import Told, until
+from tests.end_to_end.processes import webhook
 
 HEARTBEAT = {
     "status": "firing",
@@ -59,4 +69,50 @@ async def test_a_heartbeat_that_stops_is_an_emergency(environment: dict[str, str
         await until(lambda: told.on("sms") and told.on("email", "blind"), 20, "the silence is told")
         (incident,) = await incidents(service)
         assert (incident["type"], incident["level"], incident["state"]) == ("alerting_is_blind", 4, "open")
+    await runner.cleanup()
+
+
+async def test_the_outside_is_pinged_only_while_pages_leave(environment: dict[str, str]) -> None:
+    """Nothing can be written, or an emergency has reached nobody for two minutes: the outside watcher hears nothing."""
+    dead = {name: "http://127.0.0.1:9" for name in environment if name.endswith("_API_URL")}
+    environment |= {**dead, "TOCSIN_SMTP_URL": "smtp://127.0.0.1:9"}
+    async with Service(Settings.read(environment), [], load()) as service:
+        assert await service._can_page()
+        service.desk.writing.fail("the disk is full")
+        assert not await service._can_page()
+        service.desk.writing.prove()
+        assert await service._can_page()
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{service.address}/webhook/alertmanager", json=webhook(1)) as response,
+        ):
+            assert response.status == 200
+        assert await service._can_page()
+        service.clock._offset += 2 * MINUTE + SECOND
+        assert not await service._can_page()
+
+
+async def test_whoever_cannot_page_does_not_ping(open_stores: Callable[[str], SqlStore]) -> None:
+    """The ping is left out where pages do not leave, and comes with the next look after they do."""
+    pings: list[str] = []
+
+    async def ping(request: web.Request) -> web.Response:
+        pings.append(request.path)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/ping", ping)
+    runner, url = await start_web(app)
+    store, can, metrics = open_stores("sqlite://"), [False, True], Metrics()
+    desk = Desk(Engine(store, POLICY, ALL, START), lambda: Instant(START))
+
+    async def can_page() -> bool:
+        return can.pop(0)
+
+    watch = Watch(desk, store, metrics, f"{url}/ping", can_page)
+    metrics.heartbeat(Instant(START))
+    await watch.look()
+    assert pings == []
+    await watch.look()
+    assert pings == ["/ping"]
     await runner.cleanup()

@@ -1,6 +1,9 @@
 """Incidents and messages to store, and the saving of them in one line."""
 
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -108,3 +111,19 @@ def stored(store: SqlStore, sequence: int, incident_id: str = "id-a") -> Notific
     """A message as the store has it."""
     with store.transaction() as transaction:
         return transaction.notifications([f"{incident_id}-{sequence}"])[f"{incident_id}-{sequence}"]
+
+
+def stale_index(path: Path) -> None:
+    """Entries that an index has lost: what a copy made while the file is in use looks like."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA writable_schema = 1")
+        sql = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'notifications_due'").fetchone()[0]
+        connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'notifications_due'", (f"{sql} AND 0",))
+        connection.commit()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "UPDATE notifications SET due_at = NULL WHERE incident_id NOT BETWEEN 'id-0000' AND 'id-0100'"
+        )
+        connection.execute("PRAGMA writable_schema = 1")
+        connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'notifications_due'", (sql,))
+        connection.commit()

@@ -1,0 +1,128 @@
+"""Whether the database takes writes: only a write proves it, and one that fails counts at once."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from receiver.core.model import Instant
+from receiver.desk import Desk
+from receiver.engine import Engine
+from receiver.errors import RowUnreadable, StoreDamaged, StoreUnavailable
+from receiver.pulse import Pulse
+from receiver.store import SqlStore
+from receiver.writing import PROBE_EVERY, WRITTEN_WITHIN, Writing
+from rules.policy import SECOND
+from tests.core.guide import ALL, POLICY
+from tests.core.world import START
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def test_a_write_that_fails_counts_at_once() -> None:
+    """Until something is written again, whatever may be read."""
+    writing = Writing(Clock())
+    assert writing.problem == ""
+    assert not writing.is_in_doubt
+    writing.fail("the disk is full")
+    assert writing.problem == "the disk is full"
+    assert writing.is_in_doubt
+    writing.prove()
+    assert (writing.problem, writing.is_in_doubt) == ("", False)
+
+
+def test_no_write_for_long_is_a_problem_of_its_own() -> None:
+    """First it is to be tried; where even that has not come about, nobody may believe that it would go."""
+    clock = Clock()
+    writing = Writing(clock)
+    clock.now = PROBE_EVERY
+    assert writing.is_in_doubt
+    assert writing.problem == ""
+    clock.now = WRITTEN_WITHIN + SECOND
+    assert writing.problem == "nothing was written to the database for 31 s"
+
+
+class House:
+    """A pulse whose calls to the engine and the store end as the test wants."""
+
+    def __init__(self, store: SqlStore, **ends: Exception) -> None:
+        self.calls: list[str] = []
+        self.ends = ends
+        self.desk = Desk(Engine(store, POLICY, ALL, START), lambda: Instant(START), self._call)
+        self.pulse = Pulse(self.desk, store, self)  # type: ignore[arg-type] # it sends, which is all that is asked of it
+        self.sent = asyncio.Event()
+
+    async def _call(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        self.calls.append(work.__name__)
+        if work.__name__ in self.ends:
+            raise self.ends[work.__name__]
+        return work(*arguments)
+
+    async def send_due(self) -> int:
+        """Something is sent."""
+        self.sent.set()
+        return 0
+
+    async def beats(self, times: int) -> None:
+        """Let it beat so often."""
+        pulsing = asyncio.create_task(self.pulse.keep())
+        async with asyncio.timeout(20):
+            for _ in range(times):
+                await self.sent.wait()
+                self.sent.clear()
+                self.pulse.wake()
+        pulsing.cancel()
+        await asyncio.gather(pulsing, return_exceptions=True)
+
+
+@pytest.fixture
+def store(open_stores: Callable[[str], SqlStore]) -> SqlStore:
+    """In memory."""
+    return open_stores("sqlite://")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), StoreDamaged(), RowUnreadable()])
+async def test_windows_that_fail_keep_no_message_back(store: SqlStore, error: Exception) -> None:
+    """Sending goes on, in beats that rest between them however often it is woken; and it is not taken for a beat."""
+    house = House(store, fire_due=error)
+    began = asyncio.get_running_loop().time()
+    await house.beats(2)
+    assert asyncio.get_running_loop().time() - began >= 1
+    assert house.calls.count("fire_due") == 2
+    silence = house.pulse.silence
+    assert silence >= SECOND
+
+
+async def test_whoever_writes_says_so(store: SqlStore) -> None:
+    """A call that cannot write, or meets damage, is a problem; a row that cannot be read is not one of the database."""
+    house = House(store, next_due=StoreUnavailable("locked"), forget=StoreDamaged(), beat=RowUnreadable())
+    desk = house.desk
+    with pytest.raises(RowUnreadable):
+        await desk.run(store.beat, Instant(START))
+    assert (desk.writing.problem, desk.is_damaged) == ("", False)
+    with pytest.raises(StoreUnavailable):
+        await desk.run(store.next_due)
+    assert (desk.writing.problem, desk.is_damaged) == ("locked", False)
+    with pytest.raises(StoreDamaged):
+        await desk.run(store.forget, Instant(START), 1)
+    assert desk.is_damaged
+
+
+async def test_a_beat_writes_where_it_is_in_doubt(store: SqlStore) -> None:
+    """What failed is over when something that means nothing could be written."""
+    house = House(store)
+    house.desk.writing.fail("locked")
+    await house.beats(1)
+    assert house.calls[0] == "probe"
+    assert house.desk.writing.problem == ""
+    await house.beats(1)
+    assert house.calls.count("probe") == 1
