@@ -74,8 +74,10 @@ class Engine:
         self._store = store
         self._on_poison = on_poison
         self._playbooks: dict[str, Playbook] = {}
+        self._put_off: dict[str, Instant] = {}
+        """Incidents that could not be decided on, and until when they are put off in the store."""
         self._left_alone: dict[str, Instant] = {}
-        """Incidents that could not be decided on, and until when nobody tries again."""
+        """Those of them that were due all the same, and until when nothing of them is tried here."""
         self.verifies = False
         """Whether there is a Prometheus to ask (set by the shell)."""
         self.sight = SIGHTED
@@ -365,10 +367,14 @@ class Engine:
         return [each for each in ids if each not in self._left_alone]
 
     def _postpone(self, incident_id: str, now: Instant) -> int:
-        """Written down for other replicas; where the damage is such that this fails too, it is remembered here."""
-        self._left_alone[incident_id] = Instant(now + POSTPONE)
+        """Put it off in the store; where the damage is such that this does not help, it is left alone here."""
+        until = Instant(now + POSTPONE)
+        self._put_off = {each: end for each, end in self._put_off.items() if now < end <= until}
+        if incident_id in self._put_off:
+            self._left_alone[incident_id] = until
+        self._put_off[incident_id] = until
         with self._store.transaction() as transaction:
-            transaction.postpone(incident_id, Instant(now + POSTPONE))
+            transaction.postpone(incident_id, until)
         return 0
 
     def _skip(self, incident_id: str, now: Instant) -> list[Delivery]:

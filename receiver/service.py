@@ -18,7 +18,7 @@ from aiohttp import web
 from receiver.canary import EVERY as CANARIES_EVERY
 from receiver.canary import Canaries
 from receiver.channels.configured import configured_channels, make_senders
-from receiver.clock import Clock, Verdict, steady_clock, wall_clock
+from receiver.clock import Clock, steady_clock, wall_clock
 from receiver.core.cluster import Cluster
 from receiver.core.model import Instant
 from receiver.desk import Desk
@@ -46,6 +46,8 @@ from receiver.soundness import EVERY as SOUND_EVERY
 from receiver.staleness import EVERY as UNHEARD_EVERY
 from receiver.staleness import Staleness
 from receiver.store import is_in_memory, is_server, open_store
+from receiver.timekeeping import EVERY as ADJUST_EVERY
+from receiver.timekeeping import Timekeeping
 from receiver.traces import make_traces
 from receiver.unreadable_sources import EVERY as UNREADABLE_EVERY
 from receiver.unreadable_sources import UnreadableSources
@@ -61,9 +63,6 @@ from rules.load import Loaded, load_with_warnings
 from rules.policy import SECOND, Policy
 from rules.source import fingerprint
 from rules.watch import LATEST
-
-MISSED = 5
-"""Looks that a loop may miss before `/-/ready` says so."""
 
 STUCK_AFTER = 30 * SECOND
 """Microseconds without a completed pulse after which `/-/ready` says so."""
@@ -90,14 +89,8 @@ START_PATIENCE = 60 * SECOND
 START_APART = 2.0
 """Seconds between two tries to start."""
 
-ADJUST_EVERY = 30.0
-"""Seconds between looks at the reference clock."""
-
 WATCH_EVERY = 2.0
 """Seconds between looks at the heartbeat."""
-
-SHORTEN_EVERY = 30.0
-"""Seconds between looks at the room that the database's journal takes."""
 
 UNREACHED = LATEST * SECOND
 """Microseconds that an emergency may reach nobody before we say to the outside that pages do not leave."""
@@ -121,7 +114,6 @@ class Service:
         self._read_as = fingerprint(paths)
         loaded = load_with_warnings(paths) if policy is None else Loaded(policy)
         self._policy, self._doubts = loaded.policy, shown(loaded.warnings)
-        self._clock_said = Verdict.AGREED
         self._tasks: list[asyncio.Task[None]] = []
         self._loops = Loops(steady_clock, self._say_store)
 
@@ -229,8 +221,7 @@ class Service:
         """Everything that is looked at now and then, each in a loop of its own."""
         settings, store, metrics, start = self._settings, self._store, self.metrics, self._loops.start
         watch = Watch(self.desk, store, settings.heartbeat_url or "", self._can_page)
-        start("the look at the database's journal", self._shorten_journal, SHORTEN_EVERY)
-        start("the look at the clock", self._adjust_clock, ADJUST_EVERY)
+        start("the look at the clock", Timekeeping(self.desk, self.clock, metrics).look, ADJUST_EVERY)
         start("the watch over the heartbeat", watch.look, WATCH_EVERY)
         start("the look at the rules", RulesWatch(self.desk, store, metrics, self._worker).look, RULES_EVERY)
         start("the retention", Retention(self.desk, store).look, FORGET_EVERY)
@@ -298,24 +289,12 @@ class Service:
         local = wall_clock()
         return Instant(local + self._store.clock_offset(local))
 
-    async def _adjust_clock(self) -> None:
-        verdict = await self.desk.read(self.clock.adjust)
-        self.metrics.clock(self.clock.skew, self.clock.jumps)
-        if verdict is not self._clock_said and verdict is not Verdict.AGREED:
-            log.warning("the reference clock jumped", ahead_seconds=self.clock.skew / SECOND, verdict=verdict.value)
-        elif verdict is not self._clock_said:
-            log.info("the clocks agree again")
-        self._clock_said = verdict
-
     async def _can_page(self) -> bool:
         """Whether pages leave, as far as we can tell."""
         if self.desk.writing.problem or self._pulse.silence > STUCK_AFTER:
             return False
         oldest = await self.desk.read(self._store.reads().oldest_emergency)
         return oldest is None or self.clock() - oldest <= UNREACHED
-
-    async def _shorten_journal(self) -> None:
-        await self.desk.run(self._store.shorten_journal)
 
     async def reload(self) -> list[str]:
         """Read certificate and policy again; what has problems is refused, and what is in use stays.

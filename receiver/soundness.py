@@ -1,4 +1,5 @@
-"""Looks after the database itself: damaged rows are found, put out of the way and told of; the file is checked.
+"""Looks after the database itself: damaged rows are found, put out of the way and told of; the file is checked,
+and its journal shortened.
 
 The service runs `look` every few seconds and `check` every minute. Damage is no unreadiness: what is whole goes on.
 """
@@ -30,8 +31,8 @@ SUSPECTED_EVERY = HOUR
 """Microseconds between two checks of a file that does show damage."""
 
 MENDED = (
-    "Its indexes did not agree with its tables and were made anew: nothing is wrong with it now. It was copied while it was "
-    "in use, or the disk is failing. Messages may have been late until then."
+    "Its indexes did not agree with its tables and were made anew: nothing is wrong with it now. It was copied while "
+    "it was in use, or the disk is failing. Messages may have been late until then."
 )
 WHAT_TO_DO = (
     "Restart Tocsin: at the start it makes all indexes anew, which mends most of this. If it then refuses to start, "
@@ -65,25 +66,26 @@ class Soundness:
     async def look(self) -> None:
         """Once: examine what is not closed, if it is time, and tell of what proved to be damaged."""
         if _is_over(self._examined_at, EXAMINED_EVERY):
+            await self._desk.run(self._store.shorten_journal)
             await self._examine()
             self._examined_at = steady_clock()
         if self._unsaid:
             await self._say(self._unsaid)
             self._unsaid = ""
-        rows = await self._desk.read(self._store.reads().untold_damage, TOLD_AT_ONCE)
+        rows = await self._desk.read(self._store.reads().doubts.untold, TOLD_AT_ONCE)
         if rows:
             await self._desk.handle([tell_rows(rows, self._desk.clock())])
             await self._desk.run(self._store.told_damage, [(what, id_) for what, id_, _ in rows])
 
     async def _examine(self) -> None:
         """Waiting for a time that never comes, windows that nobody would carry out, what cannot be read."""
-        desk, reads = self._desk, self._store.reads()
-        messages = await desk.read(reads.absurd_notifications, AT_A_TIME)
+        desk, doubts = self._desk, self._store.reads().doubts
+        messages = await desk.read(doubts.notifications, AT_A_TIME)
         if messages:
             await desk.run(self._store.put_right, [], messages, desk.clock())
         after: int | None = -1
         while after is not None:
-            doubtful, after = await desk.read(reads.doubtful_incidents, desk.clock(), after, AT_A_TIME)
+            doubtful, after = await desk.read(doubts.incidents, desk.clock(), after, AT_A_TIME)
             if doubtful:
                 await desk.run(self._store.put_right, doubtful, [], desk.clock())
 

@@ -26,7 +26,7 @@ def tell_rows(rows: Sequence[tuple[str, str, str]], now: Instant) -> AlertsRecei
     damaged = _alert(
         _digest("\n".join(said) + more),
         f"The database held damaged rows: {len(rows)}",
-        f"{'; '.join(said)}{more}. The rest is not concerned. Look what these were about (the timeline is still there), "
+        f"{'; '.join(said)}{more}. The rest is not concerned. Look what these were about (their timeline is there), "
         "whether somebody has it in hand, and where the damage comes from: a disk, or a file that was copied while it "
         "was in use.",
         now,

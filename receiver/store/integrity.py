@@ -61,8 +61,8 @@ def require_sound(path: Path) -> Found:
 def damaged(path: Path, problems: Sequence[str]) -> StoreDamaged:
     """What to say of a file that cannot be mended."""
     return StoreDamaged(
-        f"{path} is damaged ({problems[0]}), more than new indexes can mend. `tocsin restore BACKUP` puts a backup in its "
-        "place and keeps the damaged file beside it; `sqlite3 FILE .recover` may save what is in that"
+        f"{path} is damaged ({problems[0]}), more than new indexes can mend. `tocsin restore BACKUP` puts a backup in "
+        "its place and keeps the damaged file beside it; `sqlite3 FILE .recover` may save what is in that"
     )
 
 

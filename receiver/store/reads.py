@@ -14,9 +14,9 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 from receiver.core.canary import Canary
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State
 from receiver.core.reconcile import Held
-from receiver.errors import RowUnreadable
 from receiver.store import codec, schema
 from receiver.store.database import Database
+from receiver.store.doubts import Doubts
 from receiver.store.overview import Overview
 from receiver.store.search import with_words
 from receiver.store.session import Session
@@ -54,15 +54,6 @@ ORDER BY i.number, n.sequence
 """
 _READABLE = schema.incidents.c.state != "set_aside"
 _SET_ASIDE = "SELECT count(*) AS rows FROM set_aside"
-_UNTOLD = "SELECT what, id, why FROM set_aside WHERE NOT told ORDER BY what, id LIMIT :limit"
-_LIVE = """
-SELECT * FROM incidents WHERE state IN ('open', 'acknowledged', 'resolved') AND number > :after ORDER BY number LIMIT :limit
-"""
-_ABSURD = """
-SELECT n.id FROM notifications n JOIN incidents i ON i.id = n.incident_id
-WHERE i.state IN ('open', 'acknowledged', 'resolved') AND n.status = 'waiting'
-AND (n.due_at IS NULL OR n.due_at > n.give_up_at + :slack) LIMIT :limit
-"""
 _OVERDUE = "SELECT count(*) AS incidents, min(due_at) AS oldest FROM incidents WHERE due_at < :now"
 
 
@@ -100,6 +91,8 @@ class Reads:
         self._database = database
         self.overview = Overview(database)
         """What the console asks across incidents."""
+        self.doubts = Doubts(database)
+        """What of the rows is in doubt."""
 
     def incident(self, incident_id: str) -> Incident | None:
         """The incident of that id."""
@@ -273,26 +266,6 @@ class Reads:
         with self._database.read() as connection:
             return Session(connection).rows(_OLDEST_EMERGENCY)[0].oldest  # type: ignore[no-any-return] # a BIGINT
 
-    def untold_damage(self, limit: int) -> list[tuple[str, str, str]]:
-        """Rows that proved to be damaged and that no person was told of yet: what it is of, its id, what was done."""
-        with self._database.read() as connection:
-            return [(row.what, row.id, row.why) for row in Session(connection).rows(_UNTOLD, limit=limit)]
-
-    def absurd_notifications(self, limit: int) -> list[str]:
-        """Ids of messages that wait for a time that never comes."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows(_ABSURD, slack=codec.POSTPONED, limit=limit)
-            return [row.id for row in rows]
-
-    def doubtful_incidents(self, now: Instant, after: int, limit: int) -> tuple[list[str], int | None]:
-        """Of the next incidents that are not closed, ids of those that cannot be read or contradict themselves.
-
-        Also the number to go on after; None: these were the last.
-        """
-        with self._database.read() as connection:
-            rows = Session(connection).rows(_LIVE, after=after, limit=limit)
-        return [row.id for row in rows if _is_doubtful(row, now)], rows[-1].number if len(rows) == limit else None
-
     def figures(self, now: Instant) -> Figures:
         """What metrics say about the store at this moment."""
         with self._database.read() as connection:
@@ -314,13 +287,6 @@ class Reads:
 
 def _incident(row: Row[Any]) -> Incident:
     return codec.read_incident(row.doc, row.number)
-
-
-def _is_doubtful(row: Row[Any], now: Instant) -> bool:
-    try:
-        return codec.contradicts(row, codec.read_incident(row.doc, row.id), now)
-    except RowUnreadable:
-        return True
 
 
 def _opened(since: Instant | None, until: Instant | None) -> list[ColumnElement[bool]]:

@@ -48,8 +48,9 @@ def open_store(url: str, *, to_serve: bool = False, identity: Identity | None = 
     """Open a database and bring its schema up to date.
 
     `sqlite://` is memory, `sqlite:///path` a file, `postgresql://…` a server. `to_serve`: a file is this process's
-    alone from now on, and what an earlier one had under way is due again. `identity`: the file must be that one. Raises SettingsError (no such kind of
-    database), DatabaseInUse, SchemaTooNew, StoreDamaged and StoreUnavailable.
+    alone from now on, is checked, and what an earlier one had under way is due again. `identity`: the file must be
+    that one. Raises SettingsError (no such kind of database), DatabaseInUse, SchemaTooNew, StoreDamaged and
+    StoreUnavailable.
     """
     database = Database(url, identity)
     lock = take_ownership(database.file, LET_GO) if to_serve and database.file else None

@@ -122,7 +122,7 @@ def test_emergencies_of_an_older_tocsin_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "tocsin.db"
     store = open_store(f"sqlite:///{path}")
     house = House(store)
-    lost, told = (house.fire(key, level=4, at=place * SECOND) for place, key in enumerate(("lost", "told")))
+    _, told = (house.fire(key, level=4, at=place * SECOND) for place, key in enumerate(("lost", "told")))
     house.report([each for each in messages(house.claim(SECOND)) if each.incident_id == told.id], at=SECOND)
     store.close()
     with closing(sqlite3.connect(path)) as older:

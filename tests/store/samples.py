@@ -79,6 +79,7 @@ def changes(
     settled: Sequence[Notification] = (),
     supersedes: Sequence[tuple[str, Supersede]] = (),
     entries: Sequence[Entry] = (),
+    *,
     unreached: Mapping[str, int | None] = MappingProxyType({}),
 ) -> Changes:
     """What a transaction writes; new incidents in key order, as the engine hands them over.

@@ -1,0 +1,59 @@
+"""Rows that seem damaged, to be looked at by whoever writes (`SqlStore.put_right`), and those that were.
+
+Reached as `Reads.doubts`, on the readers' threads and connections.
+"""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from receiver.core.model import Instant
+from receiver.errors import RowUnreadable
+from receiver.store import codec
+from receiver.store.database import Database
+from receiver.store.session import Session
+
+_UNTOLD = "SELECT what, id, why FROM set_aside WHERE NOT told ORDER BY what, id LIMIT :limit"
+_LIVE = """
+SELECT * FROM incidents WHERE state IN ('open', 'acknowledged', 'resolved') AND number > :after
+ORDER BY number LIMIT :limit
+"""
+_ABSURD = """
+SELECT n.id FROM notifications n JOIN incidents i ON i.id = n.incident_id
+WHERE i.state IN ('open', 'acknowledged', 'resolved') AND n.status = 'waiting'
+AND (n.due_at IS NULL OR n.due_at > n.give_up_at + :slack) LIMIT :limit
+"""
+
+
+class Doubts:
+    """Read-only questions. All raise StoreUnavailable when the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def untold(self, limit: int) -> list[tuple[str, str, str]]:
+        """Rows that proved to be damaged and that no person was told of yet: what it is of, its id, what was done."""
+        with self._database.read() as connection:
+            return [(row.what, row.id, row.why) for row in Session(connection).rows(_UNTOLD, limit=limit)]
+
+    def notifications(self, limit: int) -> list[str]:
+        """Ids of messages that wait for a time that never comes."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(_ABSURD, slack=codec.POSTPONED, limit=limit)
+            return [row.id for row in rows]
+
+    def incidents(self, now: Instant, after: int, limit: int) -> tuple[list[str], int | None]:
+        """Of the next incidents that are not closed, ids of those that cannot be read or contradict themselves.
+
+        Also the number to go on after; None: these were the last.
+        """
+        with self._database.read() as connection:
+            rows = Session(connection).rows(_LIVE, after=after, limit=limit)
+        return [row.id for row in rows if _is_doubtful(row, now)], rows[-1].number if len(rows) == limit else None
+
+
+def _is_doubtful(row: Row[Any], now: Instant) -> bool:
+    try:
+        return codec.contradicts(row, codec.read_incident(row.doc, row.id), now)
+    except RowUnreadable:
+        return True

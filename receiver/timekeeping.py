@@ -1,0 +1,34 @@
+"""Compares our clock with its reference now and then, and says what came of it. A jump is no unreadiness."""
+
+import structlog
+
+from receiver.clock import Clock, Verdict
+from receiver.desk import Desk
+from receiver.metrics import Metrics
+from rules.policy import SECOND
+
+EVERY = 30.0
+"""Seconds between two looks at the reference clock."""
+
+log = structlog.get_logger()
+
+
+class Timekeeping:
+    """Looks, again and again."""
+
+    def __init__(self, desk: Desk, clock: Clock, metrics: Metrics) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._metrics = metrics
+        self._said = Verdict.AGREED
+
+    async def look(self) -> None:
+        """Once. Raises StoreUnavailable."""
+        verdict = await self._desk.read(self._clock.adjust)
+        self._metrics.clock(self._clock.skew, self._clock.jumps)
+        if verdict is not self._said and verdict is Verdict.AGREED:
+            log.info("the clocks agree again")
+        elif verdict is not self._said:
+            ahead = self._clock.skew / SECOND
+            log.warning("the reference clock jumped", ahead_seconds=ahead, verdict=verdict.value)
+        self._said = verdict
