@@ -137,6 +137,8 @@ class SqlStore:
         file = self._database.file
         if self.lock is None or file is None or identify(lock_of(file)) == identify_handle(self.lock):
             return
+        if identify(file) != self.identity:
+            return  # what has its name now is not ours to keep from others
         try:
             again = take_ownership(file)
         except DatabaseInUse as error:

@@ -6,10 +6,12 @@ import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.processes import post, post_until_accepted
+from receiver.demo.tools import free_port
+from tests.end_to_end.processes import post, post_until_accepted, serving
 from tests.faults.machine import House
 
 pytestmark = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process are Linux's")
@@ -104,3 +106,18 @@ async def test_rows_that_are_damaged_while_it_runs_stop_nothing(house: House) ->
 
 async def _told(house: House) -> bool:
     return "database_is_damaged" in await house.get("/api/v1/incidents")
+
+
+async def test_a_second_one_on_the_same_path_is_noticed(
+    house: House, environment: dict[str, str], policy: Path
+) -> None:
+    """All files deleted, the lock too, and another started: the first takes nothing more, the second all."""
+    await post_until_accepted(house.base, 1)
+    for path in house.database.parent.glob("tocsin.db*"):
+        path.unlink()
+    port = free_port()
+    async with serving(policy, environment, port):
+        assert await post(house.base, 2) == 503
+        await house.comes_to(house.is_down, "the first says that its file is another's")
+        await post_until_accepted(f"http://127.0.0.1:{port}", 3)
+        await house.hears_of(3)
