@@ -236,6 +236,11 @@ def _flash(draft: Draft, flashed: Sequence[Alert], before: Incident) -> None:
     """It fired and cleared between two notifications: told; a worse level is danger, and an emergency is confirmed."""
     top = max(flashed, key=lambda alert: alert.level)
     _say_flash(draft, flashed)
+    if draft.incident.recorded_only:
+        if top.level == EMERGENCY:
+            heed(draft, flashed, top, _title(top))
+            begin_recovery(draft)
+        return
     if top.level > draft.incident.level:
         _rise(draft, top)
         if before.state is State.ACKNOWLEDGED:

@@ -132,7 +132,8 @@ def _hear_firing(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | N
         return _go_on(old, alert)
     believed_at = _believed_at(old, alert, hearing)
     if believed_at <= hearing.now:
-        return _begin(alert, hearing.now, old)
+        begun = _begin(alert, hearing.now, old)
+        return begun if _is_proved(old, alert, hearing) else replace(begun, ended_before=None)
     if old.held_until is not None:
         return None
     return replace(
@@ -194,13 +195,22 @@ def _believed_at(old: Alert, alert: Alert, hearing: Hearing) -> Instant:
     return Instant(old.end_heard_at + hearing.cluster.echo_window(alert))
 
 
+def _is_proved(old: Alert, alert: Alert, hearing: Hearing) -> bool:
+    """Whether what is believed cannot be an echo: not for twice as long as echoes are held, where only time says so."""
+    if old.end_heard_at is None or old.ended_at is None or alert.starts_at > old.ended_at:
+        return True
+    if hearing.peers_differ and hearing.told_by == old.end_told_by:
+        return True
+    return hearing.now >= old.end_heard_at + 2 * hearing.cluster.echo_window(alert)
+
+
 def _hear_end(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | None:
     ended_at = alert.ended_at or alert.starts_at
     if old is None:
         return _end(alert, alert, hearing) if _is_flash(alert) else None
     if old.firing:
-        is_of_this = ended_at >= old.starts_at and ended_at > (old.ended_before or 0)
-        return _end(old, alert, hearing) if is_of_this else None
+        is_old = old.ended_before is not None and ended_at <= old.ended_before
+        return _end(old, alert, hearing) if ended_at >= old.starts_at and not is_old else None
     if old.held_until is not None:
         return replace(drop(old), ended_at=max(ended_at, old.ended_at or 0), end_told_by=hearing.told_by)
     is_later = old.ended_at is not None and alert.starts_at > old.ended_at

@@ -5,7 +5,7 @@ Starts move, groups move, alerts flap, and a slower peer tells of what another h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -128,10 +128,13 @@ class Alertmanager:
         self.world.at(self.world.now + wait, lambda: self._tell_late(key, tuple(before[name] for name in ended), ends))
 
     def _tell_late(self, key: str, firings: tuple[Alert, ...], ends: tuple[Alert, ...]) -> None:
+        """The end after the firing, and only when that was accepted: a peer sends a group's webhooks in order."""
         if self._ended or any(self.truth[each.fingerprint] != each for each in ends):
             return  # it fires again by now: no slower peer tells older things than a faster one then
-        self._post(key, firings, peer="slow")
-        self.world.at(self.world.now + self.world.dice.randrange(1, 20) * SECOND, lambda: self._post(key, ends, "slow"))
+        later = self.world.dice.randrange(1, 20) * SECOND
+        self._post(
+            key, firings, "slow", lambda: self.world.at(self.world.now + later, lambda: self._post(key, ends, "slow"))
+        )
 
     def _group(self, key: str) -> tuple[Alert, ...]:
         return tuple(each for name, each in sorted(self.truth.items()) if name.startswith(key))
@@ -141,10 +144,17 @@ class Alertmanager:
         if group:
             self.world.at(self.world.now + wait, lambda: None if self._ended else self._post(key, group))
 
-    def _post(self, key: str, group: tuple[Alert, ...], peer: str = "fast") -> None:
-        """One webhook; where the answer is none, or 5xx, it is sent again. Groups move: its key may be another."""
+    def _post(
+        self, key: str, group: tuple[Alert, ...], peer: str = "fast", then: Callable[[], object] = lambda: None
+    ) -> None:
+        """One webhook; where the answer is none, or 5xx, it is sent again. Groups move: its key may be another.
+
+        `then` follows when it is accepted. A peer whose group has moved on meanwhile sends that instead.
+        """
         world = self.world
         if self._settled and any(self._is_stale(each) for each in group):
+            return
+        if peer == "fast" and any(self._is_over(each) for each in group):
             return
         up = world.up()
         before = {each.fingerprint: world.mirror.held(each.fingerprint) for each in group}
@@ -155,8 +165,9 @@ class Alertmanager:
         event = AlertsReceived(by, "", group, told_by=peer, peers_differ=True)
         if worker is None or worker.handle(event) is None:
             world.say("  not accepted: Alertmanager tries again")
-            world.at(world.now + world.dice.choice((1, 5, 20)) * SECOND, lambda: self._post(key, group, peer))
+            world.at(world.now + world.dice.choice((1, 5, 20)) * SECOND, lambda: self._post(key, group, peer, then))
             return
+        then()
         self._check_echoes(before, group, peer)
         for incident_id, fired in self._fired(before, group).items():
             self._check(incident_id, before[fired[0].fingerprint][0], fired)
@@ -165,6 +176,11 @@ class Alertmanager:
         """An old end of what fires again with the same start: believed, and mended only by the next repeat."""
         now = self.truth[told.fingerprint]
         return not told.firing and now.firing and now.starts_at <= (told.ended_at or 0)
+
+    def _is_over(self, told: Alert) -> bool:
+        """A firing whose end is known by now: only a slower peer tells it still."""
+        now = self.truth[told.fingerprint]
+        return told.firing and not now.firing and told.starts_at <= (now.ended_at or 0)
 
     def _check_echoes(self, before: Before, group: Sequence[Alert], peer: str) -> None:
         """What a slower peer tells from an old snapshot, soon after an end that another told, is not believed yet."""
