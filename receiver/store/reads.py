@@ -188,7 +188,7 @@ class Reads:
         """Every alert that is held as a possible echo."""
         with self._database.read() as connection:
             rows = Session(connection).rows(_HELD)
-        return [Held(row.key, codec.read_alert(row.doc, row.id), row.held_source or "") for row in rows]
+        return codec.readable(lambda row: Held(row.key, codec.read_alert(row.doc, row.id), row.held_source or ""), rows)
 
     def canary(self, channel: str) -> Canary | None:
         """How a channel's canaries fared; None: none was sent yet."""

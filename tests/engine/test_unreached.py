@@ -132,7 +132,7 @@ def test_emergencies_of_an_older_tocsin_are_counted(tmp_path: Path) -> None:
         older.executescript("DROP TABLE alarms; DROP TABLE set_aside")
         (before,) = older.execute("SELECT version_num FROM alembic_version").fetchone()
         assert before >= "0009"
-        older.execute("UPDATE alembic_version SET version_num = '0005'")
+        older.execute("UPDATE alembic_version SET version_num = '0008'")
         older.commit()
     house = House(open_store(f"sqlite:///{path}"))
     assert since(house) == START
