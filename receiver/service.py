@@ -28,6 +28,8 @@ from receiver.echoes import Echoes
 from receiver.engine import Engine
 from receiver.errors import StoreUnavailable
 from receiver.evidence import make_observer
+from receiver.garbage import EVERY as GARBAGE_EVERY
+from receiver.garbage import Garbage
 from receiver.loaded_rules import EVERY as RULES_EVERY
 from receiver.loaded_rules import RulesWatch
 from receiver.loops import Loops
@@ -224,6 +226,7 @@ class Service:
         start("the look at the clock", Timekeeping(self.desk, self.clock, metrics).look, ADJUST_EVERY)
         start("the watch over the heartbeat", watch.look, WATCH_EVERY)
         start("the look at the rules", RulesWatch(self.desk, store, metrics, self._worker).look, RULES_EVERY)
+        start("the look for garbage", Garbage().look, GARBAGE_EVERY)
         start("the retention", Retention(self.desk, store).look, FORGET_EVERY)
         unreadable = UnreadableSources(self.desk, store.reads())
         start("the end of incidents about unreadable alerts", unreadable.look, UNREADABLE_EVERY)

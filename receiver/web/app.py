@@ -25,6 +25,7 @@ from receiver.settings import Role, Settings
 from receiver.store import Reads
 from receiver.traces import Traces
 from receiver.web.api import Api
+from receiver.web.body import BODIES, Bodies, count_bodies
 from receiver.web.call import serve
 from receiver.web.callbacks import CallbackDesk, add_callbacks
 from receiver.web.console.routes import add_console
@@ -44,6 +45,12 @@ from receiver.web.webhook import Webhook
 KEEP_ALIVE = 330.0
 """Seconds an idle connection stays: longer than Go's client keeps one (5 min), so that it is never we who
 close one that Alertmanager is about to use; also the longest that headers may take."""
+
+MOST_HEADERS = 64
+"""Of a request; each has at most 8 kB."""
+
+BUFFERED = 1 << 16
+"""Bytes of a body that wait, unread, for each connection (twice that, at most)."""
 
 LINGER = 5.0
 """Seconds that the rest of a refused body is read before the connection is closed."""
@@ -91,7 +98,8 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         sessions.require(request, Role.VIEWER)
         return web.Response(body=document, content_type=JSON)
 
-    app = web.Application(middlewares=[answer_problems], client_max_size=settings.body_limit)
+    app = web.Application(middlewares=[answer_problems, count_bodies])
+    app[BODIES] = Bodies(settings.body_limit)
     for path in ("/webhook/alertmanager", "/webhook/alertmanager/"):  # a redirect would lose the body
         app.router.add_post(path, webhook.receive)
     app.router.add_route("GET", f"{ROOT}/openapi.json", openapi)
@@ -133,6 +141,9 @@ def make_runner(app: web.Application) -> web.AppRunner:
         app,
         access_log=None,
         handler_cancellation=False,
+        auto_decompress=False,  # `receiver.web.body` unpacks, where it knows who sends
+        read_bufsize=BUFFERED,
+        max_headers=MOST_HEADERS,
         keepalive_timeout=KEEP_ALIVE,
         lingering_time=LINGER,
         shutdown_timeout=SHUTDOWN,

@@ -102,9 +102,7 @@ def _query(request: web.Request, model: type[Said]) -> Said:
 
 async def _body(request: web.Request, model: type[Said]) -> Said:
     """No body at all is an empty one: most actions need to say nothing."""
-    body = await read_body(request)
-    if len(body) > BODY_LIMIT:
-        raise Problem(413, f"the body is larger than {BODY_LIMIT} bytes")
+    body = await read_body(request, BODY_LIMIT)
     try:
         return model.model_validate_json(body or b"{}")
     except ValidationError as error:

@@ -6,13 +6,11 @@ from receiver.web.problems import Problem
 
 MOST_FIELDS = 200
 FORM_LIMIT = 1 << 20
-"""Bytes of a form."""
+"""Bytes of a form from somebody who has logged in."""
 
 
 def parse_pairs(body: bytes) -> list[tuple[str, str]]:
-    """Names and values in order, empty ones too. Raises Problem: 400 what is no form, 413 too large."""
-    if len(body) > FORM_LIMIT:
-        raise Problem(413, f"the form is larger than {FORM_LIMIT} bytes")
+    """Names and values in order, empty ones too. Raises Problem 400 for what is no form."""
     try:
         return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError:
@@ -20,5 +18,5 @@ def parse_pairs(body: bytes) -> list[tuple[str, str]]:
 
 
 def parse_form(body: bytes) -> dict[str, str]:
-    """The form by name; of several values the last. Raises Problem 400, 413."""
+    """The form by name; of several values the last. Raises Problem 400."""
     return dict(parse_pairs(body))

@@ -14,7 +14,7 @@ from receiver.audit import Origin
 from receiver.core.events import Acknowledge
 from receiver.core.model import Incident, Notification, State
 from receiver.web.access import refuse_other_sites
-from receiver.web.body import read_body
+from receiver.web.body import read_strangers_body
 from receiver.web.callbacks.desk import LATER, CallbackDesk, stands
 from receiver.web.console.frame import draw
 from receiver.web.problems import Handler
@@ -73,7 +73,7 @@ class LinkPages:
     async def act(self, request: web.Request) -> web.Response:
         """Acknowledge, in the name of whom the message was for."""
         refuse_other_sites(request, self._access.external)
-        await read_body(request)
+        await read_strangers_body(request)
         found = await self._read(request.match_info["token"])
         if found is None:
             return self._page(None, status=404)

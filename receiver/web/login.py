@@ -15,7 +15,7 @@ from receiver.desk import Desk
 from receiver.errors import StoreUnavailable
 from receiver.settings import Role, Settings
 from receiver.web.access import refuse_other_sites
-from receiver.web.body import read_body
+from receiver.web.body import read_strangers_body
 from receiver.web.console.frame import draw
 from receiver.web.forms import parse_form
 from receiver.web.passwords import Failures, Passwords
@@ -46,7 +46,7 @@ class Login:
     async def enter(self, request: web.Request) -> web.Response:
         """Begin a session: name and password of a user, or an API token as the password."""
         refuse_other_sites(request, self._sessions.access.external)
-        form = parse_form(await read_body(request))
+        form = parse_form(await read_strangers_body(request))
         name, password = form.get("name", "").strip(), form.get("password", "")
         address = self._sessions.access.address(request)
         if self._failures.too_many(address, name):

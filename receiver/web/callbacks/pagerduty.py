@@ -19,7 +19,7 @@ from receiver.audit import Origin
 from receiver.core.events import Acknowledge
 from receiver.core.model import State
 from receiver.messages.plain import line
-from receiver.web.body import read_body
+from receiver.web.body import read_strangers_body
 from receiver.web.callbacks.desk import CallbackDesk
 from receiver.web.problems import Handler, Problem
 
@@ -46,7 +46,7 @@ class PagerDutyCallbacks:
 
     async def receive(self, request: web.Request) -> web.Response:
         """Something happened in PagerDuty."""
-        body = await read_body(request)
+        body = await read_strangers_body(request)
         if not self._is_signed(body, request.headers.get("X-PagerDuty-Signature", "")):
             log.warning("callback refused: not signed by PagerDuty", path=request.path)
             raise Problem(401, "this is not signed by PagerDuty")

@@ -23,7 +23,7 @@ from receiver.core.classify import incident_key
 from receiver.core.events import Acknowledge, Action, Declare, Escalate, Resolve
 from receiver.core.model import Instant, State
 from receiver.messages.plain import line
-from receiver.web.body import read_body
+from receiver.web.body import read_strangers_body
 from receiver.web.callbacks.desk import LATER, CallbackDesk, Outcome
 from receiver.web.callbacks.replies import VERBS, Verb, read_reply
 from receiver.web.forms import parse_form
@@ -112,7 +112,7 @@ class SlackCallbacks:
 
     async def _believe(self, request: web.Request) -> tuple[dict[str, str], str]:
         """The form, and what this request is known by. Raises Problem 401 for what is not Slack's."""
-        body = await read_body(request)
+        body = await read_strangers_body(request)
         signature = request.headers.get("X-Slack-Signature", "")
         try:
             is_slack = self._verifier.is_valid_request(body, dict(request.headers))

@@ -20,7 +20,7 @@ from receiver.channels.twilio_lookup import LOST
 from receiver.core.events import Acknowledge, Action, Escalate, Resolve
 from receiver.core.model import Notification, State
 from receiver.messages.plain import line
-from receiver.web.body import read_body
+from receiver.web.body import read_strangers_body
 from receiver.web.callbacks.desk import LATER, Answer, CallbackDesk, stands
 from receiver.web.callbacks.replies import Verb, read_reply
 from receiver.web.forms import parse_pairs
@@ -109,7 +109,7 @@ class TwilioCallbacks:
 
     async def _believe(self, request: web.Request) -> dict[str, str]:
         """The form. Raises Problem 401 for what is not Twilio's."""
-        pairs = parse_pairs(await read_body(request))
+        pairs = parse_pairs(await read_strangers_body(request))
         url = f"{self._external_url}{request.raw_path}"
         if not valid_signature(self._token, url, pairs, request.headers.get("X-Twilio-Signature", "")):
             log.warning("callback refused: not signed by Twilio; is TOCSIN_EXTERNAL_URL right?", path=request.path)

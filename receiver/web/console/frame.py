@@ -21,7 +21,7 @@ from receiver.settings import Role
 from receiver.web.access import SAFE_METHODS, Caller
 from receiver.web.body import read_body
 from receiver.web.console.durations import off, span, stamp
-from receiver.web.forms import parse_form
+from receiver.web.forms import FORM_LIMIT, parse_form
 from receiver.web.problems import PAGE_POLICY, UNAVAILABLE, Handler, Problem
 from receiver.web.sessions import Sessions, allow
 from receiver.web.views import rfc3339
@@ -62,8 +62,8 @@ class Frame:
                 caller = self._sessions.caller(request)
                 if caller is None:
                     return self._ask_who(request)
-                form = await self._form(request)
                 allow(caller, role)
+                form = await self._form(request)
                 return await handle(Visit(request, caller, self._clock(), form))
             except Problem as problem:
                 return self._problem(request, problem)
@@ -81,7 +81,7 @@ class Frame:
     async def _form(self, request: web.Request) -> Form:
         if request.method in SAFE_METHODS:
             return {}
-        form = parse_form(await read_body(request))
+        form = parse_form(await read_body(request, FORM_LIMIT))
         self._sessions.check_csrf(request, form)
         return {name: value.replace("\r\n", "\n") for name, value in form.items()}
 
