@@ -21,7 +21,7 @@ from receiver.people import ApiToken, Role, User, read_groups, read_tokens, read
 from rules.durations import parse
 from rules.policy import HOUR, SECOND
 
-__all__ = ["ApiToken", "Role", "Settings", "User", "service_variable", "split_address"]
+__all__ = ["ApiToken", "Role", "Settings", "User", "is_loopback", "service_variable", "split_address"]
 
 PREFIX = "TOCSIN_"
 PER_SERVICE = f"{PREFIX}PAGERDUTY_ROUTING_KEY_"
@@ -95,12 +95,13 @@ HttpUrl = Annotated[str, _url("http", "https")]
 def _private(url: str | None) -> str | None:
     """Over plain HTTP only on this machine: secrets and identities go there."""
     parts = urlsplit(url or "")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ValueError("must begin with https://")
     return url
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is this machine's own."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
@@ -231,11 +232,17 @@ class Settings(BaseModel):
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach what it listens on."""
-        return _is_loopback(self.address[0])
+        return is_loopback(self.address[0])
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody is configured who may do anything: then everybody on this machine may do everything."""
+        return not self.api_tokens and not self.users and not self.oidc_issuer
 
     def require_safe(self) -> None:
         """Raises SettingsError where strangers could reach the receiver and would need no token, or could guess it."""
         if self.is_local:
+            self._require_unproxied()
             return
         tokens = {
             "TOCSIN_WEBHOOK_TOKEN": [self.webhook_token] if self.webhook_token else [],
@@ -248,6 +255,21 @@ class Settings(BaseModel):
         ]
         if said:
             raise SettingsError("\n".join([*said, "TOCSIN_LISTEN: or listen on 127.0.0.1 only"]))
+
+    def _require_unproxied(self) -> None:
+        """Whoever comes through a proxy on this machine seems to be on this machine."""
+        if not self.is_open:
+            return
+        elsewhere = self.external_url and not is_loopback(urlsplit(self.external_url).hostname or "")
+        proxied = {"TOCSIN_EXTERNAL_URL": elsewhere, "TOCSIN_TRUSTED_PROXIES": self.trusted_proxies}
+        said = [
+            f"{name}: others come through a proxy, and without tokens each of them could do everything; set"
+            " TOCSIN_API_TOKENS and TOCSIN_WEBHOOK_TOKEN, or take this setting away"
+            for name, value in proxied.items()
+            if value
+        ]
+        if said:
+            raise SettingsError("\n".join(said))
 
     @property
     def hears_twilio(self) -> bool:

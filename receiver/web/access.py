@@ -1,9 +1,9 @@
 """Who is asking by a token: tokens become callers, callers have roles.
 
 `receiver.web.sessions` asks here for the API and the pages, the webhook for itself. Rules: tokens are compared in
-constant time, every one of them; with nobody configured (only possible on loopback) everybody is the admin
-"local", but only under a name of this machine, so that a web page cannot reach the API by pointing its own name
-at 127.0.0.1.
+constant time, every one of them; with nobody configured (only possible on loopback) everybody on this machine is
+the admin "local". On this machine is who connects from it, to it by its own name (a web page can point its own name
+at 127.0.0.1) and without a proxy between (whoever comes through one seems to be here).
 """
 
 import binascii
@@ -14,10 +14,10 @@ from hmac import compare_digest
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from receiver.audit import Origin
-from receiver.settings import ApiToken, Role, Settings
+from receiver.settings import ApiToken, Role, Settings, is_loopback
 from receiver.web.problems import Problem
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tocsin", Basic realm="tocsin", charset="UTF-8"'}
@@ -25,6 +25,12 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tocsin", Basic realm="tocsin", c
 
 ADDRESS_LIMIT = 64
 """Characters of an address that are kept."""
+
+PROXY_HEADERS = (
+    *("forwarded", "via", "x-forwarded", "x-original-", "x-real-ip", "x-client-ip", "x-cluster-client-ip"),
+    *("x-envoy-", "x-amzn-", "x-azure-", "true-client-ip", "fastly-", "cf-"),
+)
+"""How the names of headers begin that proxies add."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -57,7 +63,7 @@ class Access:
         self._callers = tuple(
             (_digest(token.token.get_secret_value()), _caller(token)) for token in settings.api_tokens
         )
-        self._is_open = not settings.api_tokens and not settings.users and not settings.oidc_issuer
+        self._is_open = settings.is_open
         self._proxies = settings.trusted_proxies
         self.external = urlsplit(settings.external_url or "").netloc
         """Host and port that people know us by."""
@@ -69,7 +75,8 @@ class Access:
         """
         refuse_other_sites(request, self.external)
         if self._is_open:
-            return replace(self._local(request), address=self.address(request))
+            require_direct(request, "TOCSIN_API_TOKENS")
+            return replace(LOCAL, address=self.address(request))
         token = credential(request)
         if token is None:
             return None
@@ -98,11 +105,6 @@ class Access:
         except ValueError:
             return False
 
-    def _local(self, request: web.Request) -> Caller:
-        if request.host == self.external or _is_this_machine(request.host):
-            return LOCAL
-        raise Problem(403, "without TOCSIN_API_TOKENS only this machine's own address is served; set a token")
-
 
 class WebhookAccess:
     """The webhook's own token: Bearer, or Basic with any user; and its clients' certificates."""
@@ -118,6 +120,8 @@ class WebhookAccess:
         if self._wants_certificate and not request.get_extra_info("peercert"):
             raise Problem(403, "the webhook takes only clients with a certificate of TOCSIN_TLS_CLIENT_CA_FILE")
         if self._expected is None:
+            if not self._wants_certificate:
+                require_direct(request, "TOCSIN_WEBHOOK_TOKEN")
             return
         token = credential(request)
         if token is None or not compare_digest(_digest(token), self._expected):
@@ -162,10 +166,20 @@ def refuse_other_sites(request: web.Request, external: str = "") -> None:
         raise Problem(403, "requests from pages of another site are refused")
 
 
-def _is_this_machine(host: str) -> bool:
-    """Whether a Host header is localhost or a bare address, which no other name can be made to be."""
+def require_direct(request: web.Request, variable: str) -> None:
+    """Refuse who does not come from this machine itself. Raises Problem 403, which says that `variable` is to be set."""
+    passed = next((name for name in request.headers if name.lower().startswith(PROXY_HEADERS)), "")
+    if not is_loopback(request.remote or "") or not is_loopback(_name(request.host)):
+        reason = "only this machine is served, under localhost or 127.0.0.1"
+    elif passed or request.version < HttpVersion11:  # nginx's own choice, which adds no header by itself
+        reason = f"nobody is served through a proxy, which {passed or 'HTTP/1.0'} tells of"
+    else:
+        return
+    raise Problem(403, f"without {variable} {reason}; set {variable}")
+
+
+def _name(host: str) -> str:
     try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or bool(ip_address(name))
+        return urlsplit(f"//{host}").hostname or ""
     except ValueError:
-        return False
+        return ""

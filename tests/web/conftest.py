@@ -106,12 +106,12 @@ def policy() -> Policy:
 
 @pytest.fixture
 async def start(policy: Policy) -> AsyncIterator[Callable[..., Any]]:
-    """Start receivers, with the environment that is given."""
+    """Start receivers, with the environment that is given; `token`: an API token that every request carries."""
     started: list[tuple[Running, web.AppRunner]] = []
 
-    async def begin(**environ: str) -> Running:
+    async def begin(token: str = "", **environ: str) -> Running:
         settings = Settings.read({"TOCSIN_DATABASE": "sqlite://", **environ})
-        running, runner = await _begin(settings, policy)
+        running, runner = await _begin(settings, policy, token)
         started.append((running, runner))
         return running
 
@@ -123,7 +123,7 @@ async def start(policy: Policy) -> AsyncIterator[Callable[..., Any]]:
         running.store.close()
 
 
-async def _begin(settings: Settings, policy: Policy) -> tuple[Running, web.AppRunner]:
+async def _begin(settings: Settings, policy: Policy, token: str) -> tuple[Running, web.AppRunner]:
     clock, metrics = StillClock(), Metrics()
     store = open_store(settings.database)
     channels = frozenset(channel.name for channel in policy.channels)
@@ -151,7 +151,8 @@ async def _begin(settings: Settings, policy: Policy) -> tuple[Running, web.AppRu
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
-    http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20))
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20), headers=headers)
     url = f"http://127.0.0.1:{port}"
     return Running(store, desk, clock, metrics, http, url, port, reasons, policy_problems, app), runner
 

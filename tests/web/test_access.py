@@ -1,5 +1,6 @@
 """Who may do what."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -107,15 +108,51 @@ async def test_name_of_the_token(start: Callable[..., Any]) -> None:
         ("localhost:8095", 200),
         ("127.0.0.1", 200),
         ("[::1]:8095", 200),
-        ("10.1.2.3", 200),
+        ("10.1.2.3", 403),
+        ("8.8.8.8:8095", 403),
         ("evil.example.test", 403),
         ("localhost.evil.example.test", 403),
         ("[", 403),
     ],
 )
 async def test_local_only_by_its_own_name(receiver: Running, host: str, status: int) -> None:
-    """Without tokens, a web page that points its own name at 127.0.0.1 gets nothing."""
+    """Without tokens, a web page that points its own name at 127.0.0.1 reads nothing and opens no incident."""
     assert (await receiver.get("/api/v1/incidents", headers={"Host": host}))[0] == status
+    found, answer = await receiver.post("/webhook/alertmanager", payload("single_firing"), headers={"Host": host})
+    assert found == status
+    assert status == 200 or "TOCSIN_WEBHOOK_TOKEN" in answer["detail"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["X-Forwarded-For", "X-Forwarded-Host", "x-forwarded-proto", "Forwarded", "Via", "X-Real-IP", "CF-Connecting-IP"],
+)
+async def test_nobody_comes_through_a_proxy_without_tokens(receiver: Running, header: str) -> None:
+    """Without tokens whoever comes through a proxy is refused everywhere, and told what to set."""
+    headers = {header: "203.0.113.9"}
+    for path in READ:
+        status, answer = await receiver.get(path, headers=headers)
+        assert (status, "set TOCSIN_API_TOKENS" in str(answer)) == (403, True), path
+    status, answer = await receiver.post("/webhook/alertmanager", payload("single_firing"), headers=headers)
+    assert (status, "set TOCSIN_WEBHOOK_TOKEN" in answer["detail"]) == (403, True)
+    assert (await receiver.get("/-/healthy", headers=headers))[0] == 200
+
+
+async def test_a_bare_proxy_is_known_by_its_version(receiver: Running) -> None:
+    """nginx as it comes adds no header; it speaks HTTP/1.0, which nobody else does."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
+    writer.write(b"GET /api/v1/incidents HTTP/1.0\r\nHost: 127.0.0.1:8095\r\nConnection: close\r\n\r\n")
+    assert b" 403 " in (await reader.readline())
+    writer.close()
+
+
+async def test_the_webhook_alone_may_be_without_a_token(start: Callable[..., Any]) -> None:
+    """With people configured and no webhook token, this machine's Alertmanager is heard and a proxy's caller is not."""
+    receiver = await start(TOCSIN_API_TOKENS="ann:admin:token", TOCSIN_EXTERNAL_URL="https://tocsin.example.test")
+    body = payload("single_firing")
+    assert (await receiver.post("/webhook/alertmanager", body))[0] == 200
+    for headers in ({"Host": "tocsin.example.test"}, {"X-Forwarded-For": "203.0.113.9"}):
+        assert (await receiver.post("/webhook/alertmanager", body, headers=headers))[0] == 403
 
 
 async def test_other_sites(receiver: Running) -> None:
@@ -135,3 +172,19 @@ async def test_strangers_need_tokens(start: Callable[..., Any], listen: str, lac
     environ = {**TOKENS, "TOCSIN_LISTEN": listen, lacks: ""}
     with pytest.raises(SettingsError, match=lacks):
         await start(**environ)
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"TOCSIN_EXTERNAL_URL": "https://tocsin.example.test"}, "TOCSIN_EXTERNAL_URL"),
+        ({"TOCSIN_TRUSTED_PROXIES": "127.0.0.0/8"}, "TOCSIN_TRUSTED_PROXIES"),
+        ({"TOCSIN_TRUSTED_PROXIES": "10.0.0.0/8", "TOCSIN_WEBHOOK_TOKEN": "hook"}, "TOCSIN_TRUSTED_PROXIES"),
+    ],
+)
+async def test_open_behind_a_proxy_does_not_start(start: Callable[..., Any], environ: dict[str, str], named: str) -> None:
+    """On loopback too, what says that others come through a proxy needs tokens, and the error says so."""
+    with pytest.raises(SettingsError, match=f"{named}.*TOCSIN_API_TOKENS"):
+        await start(**environ)
+    assert await start(**environ, TOCSIN_API_TOKENS="ann:admin:token")
+    assert await start(TOCSIN_EXTERNAL_URL="http://localhost:8095")
