@@ -157,7 +157,9 @@ class Service:
             settings.external_url,
             self._store.installation,
             sms_replies=settings.hears_twilio,
-            ack_url=Links(Signing(key, self.clock), settings.external_url).url if settings.external_url else None,
+            ack_url=Links(Signing(key, self.clock), self._store.installation, settings.external_url).url
+            if settings.external_url
+            else None,
         )
         records = Records(reads, words, lambda: engine.current)
         self.dispatcher = Dispatcher(self.desk, senders, words, records, worker, self._store.installation, self.metrics)
@@ -181,6 +183,7 @@ class Service:
             ready=self.problems,
             reload=self.reload,
             key=key,
+            installation=self._store.installation,
             traces=self._traces,
         )
         await self._listen(app)

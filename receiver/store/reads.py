@@ -228,6 +228,14 @@ class Reads:
             rows = Session(connection).rows(_ANSWERABLE, recipient=recipient, until=until)
         return list({row.incident_id: codec.read_notification(row) for row in rows}.values())
 
+    def notification(self, notification_id: str) -> Notification | None:
+        """The notification of that id."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(
+                "SELECT * FROM notifications WHERE id = :id", id=notification_id.replace("\0", "")
+            )
+        return codec.read_notification(rows[0]) if rows else None
+
     def policy(self, digest: str) -> bytes | None:
         """A policy version's document (`rules.stored.parse`)."""
         with self._database.read() as connection:

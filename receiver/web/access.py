@@ -167,7 +167,7 @@ def refuse_other_sites(request: web.Request, external: str = "") -> None:
 
 
 def require_direct(request: web.Request, variable: str) -> None:
-    """Refuse who does not come from this machine itself. Raises Problem 403, which says that `variable` is to be set."""
+    """Refuse who does not come from this machine itself. Raises Problem 403, which says to set `variable`."""
     passed = next((name for name in request.headers if name.lower().startswith(PROXY_HEADERS)), "")
     if not is_loopback(request.remote or "") or not is_loopback(_name(request.host)):
         reason = "only this machine is served, under localhost or 127.0.0.1"

@@ -30,7 +30,7 @@ from receiver.web.call import serve
 from receiver.web.callbacks import CallbackDesk, add_callbacks
 from receiver.web.console.routes import add_console
 from receiver.web.heartbeats import HeartbeatsApi
-from receiver.web.links import LinkPages
+from receiver.web.links import LinkPages, Links
 from receiver.web.login import Login
 from receiver.web.openapi import describe
 from receiver.web.passwords import Failures
@@ -71,19 +71,20 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     ready: Callable[[], Sequence[str]],
     reload: Callable[[], Awaitable[Sequence[str]]],
     key: str,
+    installation: str,
     recorder: Recorder | None = None,
     senders: Senders | None = None,
     traces: Traces | None = None,
 ) -> web.Application:
     """The application. `ready` says why the service is not; `reload` returns the new policy's problems; `key`
-    signs sessions and links; `senders` are what test messages go out by.
+    signs sessions and links, the latter for this `installation` only; `senders` are what test messages go out by.
 
     Raises SettingsError where the settings would let strangers in.
     """
     settings.require_safe()
     signing = Signing(key, clock)
     sessions = Sessions(settings, signing, clock)
-    links = LinkPages(CallbackDesk(desk, reads), signing, sessions)
+    links = LinkPages(CallbackDesk(desk, reads), Links(signing, installation, settings.external_url), sessions)
     api = Api(desk, reads)
     records = Records(reads, Words(settings.external_url), lambda: desk.engine.current)
     heartbeats = HeartbeatsApi(desk)

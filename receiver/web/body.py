@@ -102,7 +102,7 @@ class Bodies:
 
 
 BODIES = web.AppKey("bodies", Bodies)
-SHARE = "body"
+SHARE = web.RequestKey("share", Share)
 """Where a request keeps its share."""
 
 
@@ -136,11 +136,11 @@ async def read_body(request: web.Request, limit: int | None = None) -> bytes:
     return await asyncio.to_thread(_unpack, body, most)
 
 
-async def read_strangers_body(request: web.Request) -> bytes:
+async def read_strangers_body(request: web.Request, limit: int = STRANGERS_LIMIT) -> bytes:
     """The whole body of a request from somebody we do not know yet. Raises Problem: 400, 413, 415, 503."""
     if _encoding(request):
         raise Problem(415, "compressed bodies are not taken here")
-    return await _read(request, request.app[BODIES].strangers, STRANGERS_LIMIT)
+    return await _read(request, request.app[BODIES].strangers, limit)
 
 
 def _encoding(request: web.Request) -> str:

@@ -3,10 +3,12 @@
 A link is good for one thing (to acknowledge), for one message, for a day; whoever has it may, as whoever reads the mail
 may. A message of several incidents has one link, for exactly those. Rules: a GET only shows a page (mail scanners
 follow links), a POST acts; a link that answers what is over, or what somebody has already, changes nothing and says how
-it stands. The seal is made with the key that signs sessions, so no link can be guessed or turned into another.
+it stands. The seal is made with the key that signs sessions, so no link can be guessed or turned into another; it is
+over what the link says, and checked before anything is read, so that guessing costs the database nothing.
 """
 
 import re
+from hmac import compare_digest
 
 from aiohttp import web
 
@@ -25,15 +27,22 @@ from rules.policy import HOUR
 LASTS = 24 * HOUR
 
 PURPOSE = "acknowledge"
-_TOKEN = re.compile(r"(\d{1,9})-(\d{1,9}(?:-\d{1,18})?)-([0-9a-f]{32})", re.ASCII)
-"""Number of the (first) incident, the rest of the message's name, and the seal on that name."""
+MARK = 8
+"""Of a link's 32 hexadecimal digits those that say which message it is, beside its number."""
+
+_TOKEN = re.compile(
+    rf"((\d{{1,9}})-(\d{{1,9}}(?:-\d{{1,18}})?))-([0-9a-f]{{{32 - MARK}}})[0-9a-f]{{{MARK}}}", re.ASCII
+)
+"""What it is about: the number of the (first) incident and the rest of the message's name; and the seal."""
 
 
 class Links:
     """Makes the links."""
 
-    def __init__(self, signing: Signing, external_url: str | None) -> None:
+    def __init__(self, signing: Signing, installation: str, external_url: str | None) -> None:
+        """`installation`: several may be given the same key, and have a #12 each."""
         self._signing = signing
+        self._installation = installation
         self._external_url = external_url
 
     def url(self, incident: Incident, name: str) -> str:
@@ -44,15 +53,33 @@ class Links:
         if not self._external_url:
             return ""
         rest = name.removeprefix(f"{incident.id}-")
-        return f"{self._external_url}/act/{incident.number}-{rest}-{self._signing.seal(PURPOSE, name)}"
+        what = f"{incident.number}-{rest}"
+        return f"{self._external_url}/act/{what}-{self._seal(what)}{self._mark(name)}"
+
+    def read(self, token: str) -> tuple[int, str] | None:
+        """The incident's number and the rest of the message's name that a link of ours is about; None: it is none."""
+        parts = _TOKEN.fullmatch(token)
+        if parts is None or not compare_digest(self._seal(parts[1]), parts[4]):
+            return None
+        return int(parts[2]), parts[3]
+
+    def is_about(self, token: str, name: str) -> bool:
+        """Whether a link that was read is about this very message: a restored database counts its numbers anew."""
+        return compare_digest(self._mark(name), token[-MARK:])
+
+    def _seal(self, what: str) -> str:
+        return self._signing.seal(PURPOSE, f"{self._installation}/{what}")[:-MARK]
+
+    def _mark(self, name: str) -> str:
+        return self._signing.seal(PURPOSE, name)[:MARK]
 
 
 class LinkPages:
     """What the links lead to."""
 
-    def __init__(self, desk: CallbackDesk, signing: Signing, sessions: Sessions) -> None:
+    def __init__(self, desk: CallbackDesk, links: Links, sessions: Sessions) -> None:
         self._desk = desk
-        self._signing = signing
+        self._links = links
         self._access = sessions.access
 
     def routes(self) -> tuple[tuple[str, str, Handler], ...]:
@@ -73,7 +100,6 @@ class LinkPages:
     async def act(self, request: web.Request) -> web.Response:
         """Acknowledge, in the name of whom the message was for."""
         refuse_other_sites(request, self._access.external)
-        await read_strangers_body(request)
         found = await self._read(request.match_info["token"])
         if found is None:
             return self._page(None, status=404)
@@ -96,14 +122,12 @@ class LinkPages:
 
     async def _read(self, token: str) -> tuple[Incident, list[Notification]] | None:
         """What a link is about, the first incident and all pages; None: it is none of ours, or over."""
-        parts = _TOKEN.fullmatch(token)
-        incident = await self._desk.by_number(int(parts[1])) if parts else None
-        if parts is None or incident is None:
+        named = self._links.read(token)
+        incident = await self._desk.by_number(named[0]) if named else None
+        if named is None or incident is None:
             return None
-        name = f"{incident.id}-{parts[2]}"
-        if not self._signing.is_sealed(PURPOSE, name, parts[3]):
-            return None
-        pages = await self._desk.message(name)
+        name = f"{incident.id}-{named[1]}"
+        pages = await self._desk.message(name) if self._links.is_about(token, name) else []
         if not pages or pages[0].created_at + LASTS <= self._desk.desk.clock():
             return None
         return incident, pages

@@ -22,6 +22,9 @@ from receiver.web.passwords import Failures, Passwords
 from receiver.web.problems import Handler, Problem
 from receiver.web.sessions import OIDC_PATH, Sessions, safe_path
 
+FORM_LIMIT = 8 << 10
+"""Bytes of the form."""
+
 log = structlog.get_logger()
 
 
@@ -46,19 +49,20 @@ class Login:
     async def enter(self, request: web.Request) -> web.Response:
         """Begin a session: name and password of a user, or an API token as the password."""
         refuse_other_sites(request, self._sessions.access.external)
-        form = parse_form(await read_strangers_body(request))
+        form = parse_form(await read_strangers_body(request, FORM_LIMIT))
         name, password = form.get("name", "").strip(), form.get("password", "")
-        address = self._sessions.access.address(request)
-        if self._failures.too_many(address, name):
+        address, browser = self._sessions.access.address(request), self._sessions.browser(request, name)
+        if self._failures.too_many(address, name, browser):
             raise Problem(429, "too many failed logins; try again in ten minutes", headers={"Retry-After": "600"})
-        self._failures.note(address, name)
+        self._failures.note(address, name, 1, browser)
         found = await self._identify(name, password)
         if found is None:
             log.warning("login failed", address=address)
             return self.page(form.get("next", "/"), "This name and password do not belong together.", 401)
-        self._failures.note(address, name, -1)
+        self._failures.note(address, name, -1, browser)
         response = web.Response(status=303, headers={"Location": safe_path(form.get("next", "/"))})
         self._sessions.begin(response, *found)
+        self._sessions.remember_browser(response, name)
         log.info("logged in", name=found[1], address=address)
         entry = audit_of(Origin(found[1], "console", address), self._desk.clock(), "login", data={"by": found[0]})
         await self._desk.run(self._desk.engine.audit, [entry])

@@ -1,8 +1,8 @@
 """Passwords: whether a name and a password belong together, and how often somebody may be wrong.
 
 Rules: argon2 takes long on purpose, so it runs beside the loop, two at a time; an unknown name takes as long as a
-known one; failures are counted by address, by name from one address, and (with more room, so that a stranger can hardly
-lock a responder out) by name from anywhere.
+known one; failures are counted by address and by name from one address, never by name alone, or a stranger could keep
+a responder out. A browser where somebody has logged in before is counted for itself: strangers may share its address.
 """
 
 import asyncio
@@ -19,11 +19,14 @@ AT_ONCE = 2
 """Hashes that are computed at a time: each takes 64 MiB and a core."""
 
 WINDOW = 10 * MINUTE
-BY_PAIR, BY_ADDRESS, BY_NAME = 10, 30, 100
-"""Failures within a window after which no more are heard: of a name at an address, of an address, of a name."""
+BY_PAIR, BY_ADDRESS = 10, 30
+"""Failures within a window after which no more are heard: of a name at an address (or browser), of an address."""
 
 REMEMBERED = 10_000
 """Addresses and names that failures are counted of."""
+
+NAME_LIMIT = 200
+"""Characters of a name that are told apart."""
 
 _NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2E$RdescudvJCsgt3ub+b27W8RL+XGfb8RhyS6nJ7zmAyg"
 """A hash of nothing, so that a name nobody has takes its time too."""
@@ -64,13 +67,13 @@ class Failures:
         self._clock = clock
         self._counts: dict[tuple[str, str], tuple[Instant, int]] = {}
 
-    def too_many(self, address: str, name: str) -> bool:
-        """Whether enough was tried for now."""
-        return any(self._count(key)[1] >= limit for key, limit in _limits(address, name))
+    def too_many(self, address: str, name: str, browser: str = "") -> bool:
+        """Whether enough was tried for now. `browser`: one where that name has logged in before; empty: none such."""
+        return any(self._count(key)[1] >= limit for key, limit in _limits(address, name, browser))
 
-    def note(self, address: str, name: str, failed: int = 1) -> None:
+    def note(self, address: str, name: str, failed: int = 1, browser: str = "") -> None:
         """One more try, counted before its outcome is known (or many at once would slip through); -1 takes it back."""
-        for key, _ in _limits(address, name):
+        for key, _ in _limits(address, name, browser):
             since, count = self._count(key)
             self._counts.pop(key, None)
             self._counts[key] = (since, count + failed)
@@ -84,5 +87,7 @@ class Failures:
         return (since, count) if since + WINDOW > now else (now, 0)
 
 
-def _limits(address: str, name: str) -> tuple[tuple[tuple[str, str], int], ...]:
-    return ((address, name), BY_PAIR), ((address, ""), BY_ADDRESS), (("", name), BY_NAME)
+def _limits(address: str, name: str, browser: str) -> tuple[tuple[tuple[str, str], int], ...]:
+    if browser:
+        return (((browser, name), BY_PAIR),)
+    return ((address, name[:NAME_LIMIT]), BY_PAIR), ((address, ""), BY_ADDRESS)

@@ -29,6 +29,9 @@ from rules.policy import HOUR, SECOND
 LASTS = 12 * HOUR
 """A session's life: a shift."""
 
+REMEMBERED = 90 * 24 * HOUR
+"""How long a browser is known by where somebody has logged in."""
+
 COOKIE, SECURE_COOKIE = "tocsin", "__Host-tocsin"
 """The session's. The prefix makes browsers refuse the cookie from any other host, or without TLS."""
 
@@ -52,6 +55,7 @@ class Sessions:
         self._cookie = SECURE_COOKIE if self._is_secure else COOKIE
         self.login_cookie = f"{self._cookie}-login"
         """The cookie of a login that is under way at the identity provider."""
+        self._browser_cookie = f"{self._cookie}-browser"
         self._oidc = f"{settings.oidc_issuer}\0{settings.oidc_client_id}\0{settings.oidc_roles}"
 
     def caller(self, request: web.Request) -> Caller | None:
@@ -93,6 +97,16 @@ class Sessions:
     def end(self, response: web.StreamResponse) -> None:
         """Take the session's cookie back."""
         self.set_cookie(response, self._cookie, "", 0)
+
+    def remember_browser(self, response: web.StreamResponse, name: str) -> None:
+        """Somebody has logged in here under that name: strangers' failures are not counted for this browser."""
+        value = self._signing.sign("browser", {"name": name, "id": token_hex(8)}, REMEMBERED)
+        self.set_cookie(response, self._browser_cookie, value, REMEMBERED // SECOND)
+
+    def browser(self, request: web.Request, name: str) -> str:
+        """Which browser it is, where somebody has logged in under that name before; empty: none such."""
+        values = self._signing.read("browser", request.cookies.get(self._browser_cookie, "")) or {}
+        return str(values["id"]) if values and values.get("name") == name else ""
 
     def set_cookie(self, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:
         """Set a cookie that scripts and other sites' posts have no part in; 0 seconds take it back."""

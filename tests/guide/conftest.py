@@ -135,6 +135,7 @@ async def hall() -> AsyncIterator[Hall]:
             ready=list,
             reload=_no_reload,
             key=settings.key(store.key),
+            installation=store.installation,
         )
         house = make_runner(app)
         await house.setup()

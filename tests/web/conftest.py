@@ -144,6 +144,7 @@ async def _begin(settings: Settings, policy: Policy, token: str) -> tuple[Runnin
         ready=lambda: reasons,
         reload=reload,
         key=settings.key(store.key),
+        installation=store.installation,
         senders=make_senders(settings, clock),
     )
     runner = make_runner(app)

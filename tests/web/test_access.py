@@ -182,7 +182,9 @@ async def test_strangers_need_tokens(start: Callable[..., Any], listen: str, lac
         ({"TOCSIN_TRUSTED_PROXIES": "10.0.0.0/8", "TOCSIN_WEBHOOK_TOKEN": "hook"}, "TOCSIN_TRUSTED_PROXIES"),
     ],
 )
-async def test_open_behind_a_proxy_does_not_start(start: Callable[..., Any], environ: dict[str, str], named: str) -> None:
+async def test_open_behind_a_proxy_does_not_start(
+    start: Callable[..., Any], environ: dict[str, str], named: str
+) -> None:
     """On loopback too, what says that others come through a proxy needs tokens, and the error says so."""
     with pytest.raises(SettingsError, match=f"{named}.*TOCSIN_API_TOKENS"):
         await start(**environ)

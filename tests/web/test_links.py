@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,15 +17,15 @@ from tests.web.conftest import Running, StillClock
 KEY, PUBLIC = "k" * 32, "https://tocsin.example.test"
 
 
-async def begin(start: Callable[..., Any]) -> tuple[Running, Notification, str]:
+async def begin(start: Callable[..., Any], **more: str) -> tuple[Running, Notification, str]:
     """A receiver with tokens and one open incident of level 4; its first mail, and the link's path in it."""
     environ = {"TOCSIN_SECRET_KEY": KEY, "TOCSIN_EXTERNAL_URL": PUBLIC, "TOCSIN_API_TOKENS": "ann:admin:token"}
-    receiver = await start(**environ)
+    receiver = await start(**environ, **more)
     body = {"type": "engine_failure", "level": 4, "title": "smoke <b>"}
     assert (await receiver.post("/api/v1/incidents", body, headers={"Authorization": "Bearer token"}))[0] == 201
     deliveries = await receiver.desk.run(receiver.desk.engine.claim, receiver.clock(), "me", frozenset())
     mail = next(each for each in deliveries if each.items[0][0].channel == "email")
-    words = Words(PUBLIC, "inst", ack_url=Links(Signing(KEY, receiver.clock), PUBLIC).url)
+    words = Words(PUBLIC, "inst", ack_url=Links(Signing(KEY, receiver.clock), receiver.store.installation, PUBLIC).url)
     said = words.render(mail, receiver.clock())
     link = re.search(rf"{PUBLIC}(/act/\S+)", said.text)
     assert link is not None
@@ -100,6 +101,7 @@ async def test_forged_links(start: Callable[..., Any]) -> None:
     other = Signing("x" * 32, StillClock()).seal("acknowledge", mail.id)
     purpose = Signing(KEY, StillClock()).seal("resolve", mail.id)
     forged = [f"{number}-{int(sequence) + 1}-{seal}", f"2-{sequence}-{seal}", f"{number}-{sequence}-{seal[:-1]}0x"]
+    forged += [f"{number}-{sequence}-{seal[:-8]}{'0' * 8}", f"0{number}-{sequence}-{seal}"]
     forged += [f"{number}-{sequence}-{other}", f"{number}-{sequence}-{purpose}", f"{number}-{sequence}-", "x", "%00"]
     for token in forged:
         assert (await receiver.get(f"/act/{token}"))[0] == 404, token
@@ -107,11 +109,25 @@ async def test_forged_links(start: Callable[..., Any]) -> None:
     assert await state(receiver) == ("open", None)
 
 
+async def test_forged_links_cost_the_database_nothing(start: Callable[..., Any], tmp_path: Path) -> None:
+    """The seal is checked before anything is read: a forged link is refused although there is no database to ask."""
+    file = tmp_path / "incidents.db"
+    receiver, _, path = await begin(start, TOCSIN_DATABASE=f"sqlite:///{file}")
+    forged = path[:-32] + "0" * 32
+    receiver.store.close()
+    file.rename(tmp_path / "elsewhere.db")
+    file.mkdir()
+    assert [(await receiver.get(each))[0] for each in (forged, path)] == [404, 503]
+    assert [(await receiver.post(each))[0] for each in (forged, path)] == [404, 503]
+    file.rmdir()
+    (tmp_path / "elsewhere.db").rename(file)
+
+
 @pytest.mark.parametrize("kind", [Kind.ACKNOWLEDGED, Kind.RESOLVED, Kind.UPDATE])
 async def test_only_pages_carry_links(start: Callable[..., Any], kind: Kind) -> None:
     """News carries no link that acts, nor do channels that many read."""
     receiver, _, _ = await begin(start)
-    words = Words(PUBLIC, "inst", ack_url=Links(Signing(KEY, receiver.clock), PUBLIC).url)
+    words = Words(PUBLIC, "inst", ack_url=Links(Signing(KEY, receiver.clock), receiver.store.installation, PUBLIC).url)
     receiver.clock.now = Instant(receiver.clock.now + 3_600_000_000)
     deliveries = await receiver.desk.run(receiver.desk.engine.claim, receiver.clock(), "me", frozenset())
     assert deliveries

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from receiver.settings import Settings
-from receiver.web.passwords import BY_ADDRESS, BY_NAME, BY_PAIR, WINDOW, Failures, hash_password
+from receiver.web.passwords import BY_ADDRESS, BY_PAIR, WINDOW, Failures, hash_password
 from receiver.web.sessions import LASTS, safe_path
 from receiver.web.signing import Signing
 from tests.web.conftest import Running, StillClock
@@ -158,15 +158,33 @@ async def test_guessing_ends(start: Callable[..., Any]) -> None:
 
 
 def test_failures_are_counted_by_address_and_name() -> None:
-    """One address runs out soon, whatever names it tries; one name from many addresses late."""
+    """One address runs out soon, whatever names it tries; however many fail with a name, others with it do not."""
     failures = Failures(StillClock())
     for number in range(BY_ADDRESS):
         failures.note("a", f"name-{number}")
     assert failures.too_many("a", "new")
     assert not failures.too_many("b", "new")
-    for number in range(BY_NAME):
+    for number in range(1000):
         failures.note(f"address-{number}", "ron")
-    assert failures.too_many("b", "ron")
+    assert not failures.too_many("b", "ron")
+    assert not failures.too_many("a", "ron", "a browser where ron logged in")
+    for _ in range(BY_PAIR):
+        failures.note("a", "ron", 1, "a browser where ron logged in")
+    assert failures.too_many("c", "ron", "a browser where ron logged in")
+
+
+async def test_strangers_keep_nobody_out(start: Callable[..., Any]) -> None:
+    """Who has logged in here before gets in, whatever strangers at the same address (or behind one proxy) try."""
+    receiver = await start(**PEOPLE)
+    form = {"name": "ron", "password": "correct horse"}
+    async with receiver.http.post(receiver.url + "/login", data=form, allow_redirects=False) as answer:
+        known = answer.headers.getall("Set-Cookie")[-1]
+    receiver.http.cookie_jar.clear()
+    assert known.startswith("tocsin-browser=")
+    for _ in range(BY_PAIR):
+        await log_in(receiver, password="wrong")
+    assert (await log_in(receiver))[0] == 429
+    assert (await log_in(receiver, headers=sent(known)))[0] == 303
 
 
 @pytest.mark.parametrize(
