@@ -11,13 +11,12 @@ from importlib.metadata import version
 import orjson
 import structlog
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from receiver.audit import audit_of
 from receiver.channels import Senders
 from receiver.core.model import Instant
 from receiver.desk import Desk
-from receiver.errors import SettingsError, TocsinError
+from receiver.errors import SettingsError
 from receiver.messages import Words
 from receiver.metrics import Metrics
 from receiver.records import Records
@@ -38,6 +37,7 @@ from receiver.web.problems import JSON, Handler, Problem, answer_problems
 from receiver.web.recording import Recorder
 from receiver.web.reporting import Reporter
 from receiver.web.routes import ROOT, endpoints
+from receiver.web.scrapes import Scrapes
 from receiver.web.sessions import Sessions
 from receiver.web.signing import Signing
 from receiver.web.webhook import Webhook
@@ -92,7 +92,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     webhook = Webhook(desk, settings, clock, metrics, recorder, traces)
     login = Login(sessions, settings, Failures(clock), desk)
     oidc = _oidc_routes(settings, signing, sessions, desk, login) if settings.oidc_issuer else ()
-    house = House(desk, reads, sessions, clock, metrics, ready, reload)
+    house = House(desk, sessions, clock, ready, reload)
     document = orjson.dumps(describe(table, version("tocsin")))
 
     async def openapi(request: web.Request) -> web.Response:
@@ -106,6 +106,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     app.router.add_route("GET", f"{ROOT}/openapi.json", openapi)
     for endpoint in table:
         app.router.add_route(endpoint.method, ROOT + endpoint.path, serve(endpoint, sessions))
+    app.router.add_route("GET", "/metrics", Scrapes(desk, reads, metrics, clock).expose)
     for method, path, handler in (*house.routes(), *login.routes(), *oidc, *links.routes()):
         app.router.add_route(method, path, handler)
     add_callbacks(app, settings, desk, reads, clock)
@@ -153,13 +154,11 @@ def make_runner(app: web.Application) -> web.AppRunner:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What is neither webhook, API nor page: health, metrics, reload."""
+    """What is neither webhook, API nor page: health, reload."""
 
     desk: Desk
-    reads: Reads
     sessions: Sessions
     clock: Callable[[], Instant]
-    metrics: Metrics
     ready: Callable[[], Sequence[str]]
     reload: Callable[[], Awaitable[Sequence[str]]]
 
@@ -170,7 +169,6 @@ class House:
             ("GET", "/-/ready", self.say_ready),
             ("POST", "/-/reload", self.reload_policy),
             ("PUT", "/-/reload", self.reload_policy),
-            ("GET", "/metrics", self.expose),
         )
 
     async def say_healthy(self, _request: web.Request) -> web.Response:
@@ -194,14 +192,3 @@ class House:
         data = {"policy": self.desk.engine.current.digest}
         await self.desk.run(self.desk.engine.audit, [audit_of(caller.origin, self.clock(), "reload", data=data)])
         return web.Response(text="")
-
-    async def expose(self, _request: web.Request) -> web.Response:
-        """The metrics. Without the database the counters still are; what it would have said is left out."""
-        now = self.clock()
-        try:
-            figures = await self.desk.read(self.reads.figures, now)
-        except TocsinError:
-            figures = None
-        self.metrics.heartbeats(self.desk.heartbeats.watched(self.desk.engine.current.policy), now)
-        text = self.metrics.expose(figures, now, writes=not self.desk.writing.problem)
-        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})

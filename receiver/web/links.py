@@ -16,7 +16,6 @@ from receiver.audit import Origin
 from receiver.core.events import Acknowledge
 from receiver.core.model import Incident, Notification, State
 from receiver.web.access import refuse_other_sites
-from receiver.web.body import read_strangers_body
 from receiver.web.callbacks.desk import LATER, CallbackDesk, stands
 from receiver.web.console.frame import draw
 from receiver.web.problems import Handler

@@ -98,7 +98,19 @@ async def test_metrics_without_the_database(start: Callable[..., Any], tmp_path:
     (tmp_path / "elsewhere.db").rename(file)
     assert (found["tocsin_store_up"], found[OLDEST_EMERGENCY]) == (0, 200)
     assert math.isnan(found["tocsin_overdue_windows"])
+    receiver.clock.now += SECOND
     assert (await receiver.scrape())[OLDEST_EMERGENCY] == 0
+
+
+async def test_strangers_ask_the_database_once_a_second(receiver: Running) -> None:
+    """However often somebody scrapes within a second, the text is that of its first scrape; then it is made anew."""
+    name = 'tocsin_incidents{level="4",state="open"}'
+    assert (await receiver.scrape())[name] == 0
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    receiver.clock.now += SECOND - 1
+    assert {(await receiver.scrape())[name] for _ in range(20)} == {0}
+    receiver.clock.now += 1
+    assert (await receiver.scrape())[name] == 1
 
 
 async def test_deliveries(receiver: Running) -> None:

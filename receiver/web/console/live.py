@@ -29,6 +29,9 @@ ALIVE_EVERY = 15.0
 MOST = 500
 """Streams of one process."""
 
+MOST_EACH = 20
+"""Streams of one caller: one for each page that somebody has open."""
+
 log = structlog.get_logger()
 
 
@@ -37,6 +40,8 @@ class _Watch:
     """What a stream is about, and how that was when it was last told."""
 
     what: str
+    whose: str
+    request: web.Request
     mark: str = ""
 
 
@@ -65,25 +70,34 @@ class Live:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """One stream."""
-        self._sessions.require(request, Role.VIEWER)
+        caller = self._sessions.require(request, Role.VIEWER)
         watched = request.query.get("watch", "now")
         if watched != "now" and not (watched.isascii() and watched.isdigit() and len(watched) < 10):
             raise Problem(400, "watch: now, or an incident's number")
         if len(self._watchers) >= MOST:
             raise Problem(503, "too many pages are watching; this one can be loaded again")
+        if self._count(caller.name) >= MOST_EACH:
+            raise Problem(429, f"{caller.name} has {MOST_EACH} pages open already; this one can be loaded again")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
         response.headers["Cache-Control"] = "no-store"
-        await response.prepare(request)
         queue: asyncio.Queue[str] = asyncio.Queue()
-        self._watchers[queue] = _Watch(watched)
+        self._watchers[queue] = _Watch(
+            watched, caller.name, request
+        )  # before anything is waited for: it counts from now on
         self._wake.set()
         try:
+            await response.prepare(request)
             await self._send(response, queue)
         except ConnectionError:
             pass  # the person left
         finally:
             del self._watchers[queue]
         return response
+
+    def _count(self, whose: str) -> int:
+        """Streams of a caller, but for those whose browser has left, which the next write to them would find."""
+        theirs = [watch for watch in self._watchers.values() if watch.whose == whose]
+        return sum(watch.request.transport is not None for watch in theirs)
 
     async def _send(self, response: web.StreamResponse, queue: asyncio.Queue[str]) -> None:
         await response.write(b"retry: 2000\n\n")

@@ -1,0 +1,46 @@
+"""`GET /metrics`: open to strangers, so however often they ask, the database is asked once a second."""
+
+import asyncio
+from collections.abc import Callable
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from receiver.core.model import Instant
+from receiver.desk import Desk
+from receiver.errors import TocsinError
+from receiver.metrics import Metrics
+from receiver.store import Reads
+from rules.policy import SECOND
+
+GOOD_FOR = SECOND
+"""Microseconds for which a text is answered again."""
+
+
+class Scrapes:
+    """The handler, and the text that it answered last."""
+
+    def __init__(self, desk: Desk, reads: Reads, metrics: Metrics, clock: Callable[[], Instant]) -> None:
+        self._desk = desk
+        self._reads = reads
+        self._metrics = metrics
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._text = b""
+        self._made_at: Instant | None = None
+
+    async def expose(self, _request: web.Request) -> web.Response:
+        """The metrics. Without the database the counters still are; what it would have said is left out."""
+        async with self._turn:
+            now = self._clock()
+            if self._made_at is None or not 0 <= now - self._made_at < GOOD_FOR:
+                self._text, self._made_at = await self._make(now), now
+        return web.Response(body=self._text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _make(self, now: Instant) -> bytes:
+        try:
+            figures = await self._desk.read(self._reads.figures, now)
+        except TocsinError:
+            figures = None
+        self._metrics.heartbeats(self._desk.heartbeats.watched(self._desk.engine.current.policy), now)
+        return self._metrics.expose(figures, now, writes=not self._desk.writing.problem)
