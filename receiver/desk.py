@@ -58,6 +58,7 @@ class Desk:
         self._patience = patience
         self._thread = ThreadPoolExecutor(1, "tocsin-store")
         self._readers = ThreadPoolExecutor(1, "tocsin-read")
+        self._browsers = ThreadPoolExecutor(1, "tocsin-browse")
         self._waiting: Queue[Asking] = Queue()
         self._pump: asyncio.Task[None] | None = None
         self.heartbeats = Heartbeats(clock)
@@ -114,14 +115,21 @@ class Desk:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     async def read(self, work: Callable[..., Out], *arguments: Any) -> Out:
-        """Run a read on the readers' thread; it never waits for a write."""
+        """Run a read on the readers' thread; it never waits for a write. Reads there are short: paging needs them."""
+        return await self._read(self._readers, work, *arguments)
+
+    async def _read(self, thread: ThreadPoolExecutor, work: Callable[..., Out], *arguments: Any) -> Out:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, work, *arguments)
+            return await asyncio.get_running_loop().run_in_executor(thread, work, *arguments)
         except RowUnreadable:
             raise
         except StoreDamaged:
             self.is_damaged = True
             raise
+
+    async def browse(self, work: Callable[..., Out], *arguments: Any) -> Out:
+        """Run a read that may take long (lists, reports, searches): they wait for each other, and nothing for them."""
+        return await self._read(self._browsers, work, *arguments)
 
     async def settle(self, seconds: float) -> None:
         """Wait until everything that was handed in is stored, for so long at most."""
@@ -129,9 +137,10 @@ class Desk:
             await asyncio.wait([self._pump], timeout=seconds)
 
     def close(self) -> None:
-        """Stop both threads, when what they are doing is done."""
+        """Stop all threads, when what they are doing is done."""
         self._thread.shutdown()
         self._readers.shutdown()
+        self._browsers.shutdown(cancel_futures=True)
 
     async def _drain(self) -> None:
         while self._waiting:

@@ -13,6 +13,7 @@ import structlog
 from receiver.core.model import Incident, Kind, Notification, Reason
 from receiver.desk import Desk
 from receiver.messages import Picture
+from receiver.records import drawable
 from receiver.reports.drawing import Line
 from receiver.reports.exhibits import Course, latest, marks
 from receiver.reports.plots import can_draw, draw_png
@@ -69,7 +70,7 @@ class Plotter:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _draw(self, incident: Incident) -> Picture | None:
-        entries = await self._desk.read(self._reads.timeline, incident.id)
+        entries = await self._desk.read(drawable, self._reads, incident.id)
         shown, beside = latest(entries), marks(entries)
         if not shown:
             return None

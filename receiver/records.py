@@ -2,12 +2,25 @@
 
 from collections.abc import Callable
 
-from receiver.core.model import Incident, Instant
+from receiver.core.model import Entry, Fact, Incident, Instant
 from receiver.core.plan import Book, Playbook
 from receiver.messages import Words
 from receiver.reports import Dossier, Held, Report, held, review, training, write
-from receiver.store import Reads
+from receiver.reports.exhibits import MOST_MARKS, STANDING
+from receiver.store import LAST, Reads, Span
 from rules.stored import parse
+
+MESSAGES = Span(limit=2000)
+"""Of the messages about an incident, those that a report is made of: the first ones."""
+
+EXHIBITS = Span(before=LAST, limit=100)
+"""Of the signals that were kept with an incident, those that may be drawn: the last ones."""
+
+
+def drawable(reads: Reads, incident_id: str) -> list[Entry]:
+    """The lines of a timeline that are drawn: what stands out, and the signals. On a readers' thread."""
+    beside = reads.timeline(incident_id, Span(limit=MOST_MARKS), STANDING)
+    return beside + reads.timeline(incident_id, EXHIBITS, {Fact.EVIDENCE})
 
 
 class Records:
@@ -30,8 +43,8 @@ class Records:
         return Dossier(
             self._words.case(incident, book, now),
             self._reads.alerts(incident.id),
-            self._reads.timeline(incident.id),
-            self._reads.notifications(incident.id),
+            self._reads.outline(incident),
+            self._reads.notifications(incident.id, MESSAGES),
         )
 
     def period(self, length: int, now: Instant) -> Report:

@@ -55,8 +55,8 @@ def show(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> Non
     """One incident: what it is, its deadlines, its timeline and its messages."""
     path = f"/incidents/{quote(id.lstrip('#'))}"
     incident = call("GET", url, token, path)
-    timeline = call("GET", url, token, f"{path}/timeline")
-    messages = call("GET", url, token, f"{path}/notifications")
+    timeline = {"timeline": _all(url, token, f"{path}/timeline", "timeline")}
+    messages = {"notifications": _all(url, token, f"{path}/notifications", "notifications")}
     if json:
         print_json({**incident, **timeline, **messages})
         return
@@ -81,6 +81,17 @@ def show(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> Non
         ),
         "\nMessages",
     )
+
+
+def _all(url: str, token: str, path: str, name: str) -> list[dict[str, Any]]:
+    """Every page of a list."""
+    found: list[dict[str, Any]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = call("GET", url, token, path, query={"limit": "1000", **({"cursor": cursor} if cursor else {})})
+        found += page[name]
+        cursor = page["next"]
+    return found
 
 
 SHOWN = (

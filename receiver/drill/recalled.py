@@ -54,7 +54,8 @@ def recall(dossier: Dossier) -> Recalled:
         files[f"{name}_test{further}.yml"] = content.decode()
     if not dossier.alerts:
         return Recalled(files, ("NOT TESTED by promtool: a person declared it, no rule fired",))
-    return Recalled(files, (*tests.notes, *(f"NOT TESTED: {each}" for each in tests.missing)))
+    missing = [*tests.missing, *([f"{dossier.left_out} lines of the timeline"] if dossier.left_out else [])]
+    return Recalled(files, (*tests.notes, *(f"NOT TESTED: {each}" for each in missing)))
 
 
 def _promtool(dossier: Dossier, title: str) -> Relived:

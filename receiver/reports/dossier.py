@@ -32,6 +32,11 @@ class Dossier:
         """When one of these happened first; None: never."""
         return next((entry.at for entry in self.timeline if entry.fact in facts), None)
 
+    @property
+    def left_out(self) -> int:
+        """Lines in the middle of a long timeline that are not here."""
+        return max(0, self.case.incident.entries - len(self.timeline))
+
     def count(self, status: Status) -> int:
         """Messages that ended so."""
         return sum(each.status is status for each in self.notifications)

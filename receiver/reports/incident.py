@@ -1,6 +1,6 @@
 """An incident's report: the sections that the policy's `incident_report.structure` names, then the technical report."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from receiver.core.model import Fact, Instant, Status
 from receiver.messages.case import name
@@ -159,13 +159,19 @@ def _fate(status: Status) -> str:
 
 
 def _timeline(dossier: Dossier) -> Section:
-    rows = tuple(
-        (_second(each.at), sentence(each), name(each.by) or "Tocsin")
-        for each in dossier.timeline
-        if each.fact not in SEND_FACTS
-    )
+    rows = tuple(_timeline_rows(dossier))
     drawing = Drawing("The incident's states over time, and what happened when", draw_timeline(dossier))
     return Section("timeline", tables=(Table("", ("when", "what", "who"), rows),), drawings=(drawing,))
+
+
+def _timeline_rows(dossier: Dossier) -> Iterator[tuple[str, str, str]]:
+    before = 0
+    for each in dossier.timeline:
+        if dossier.left_out and each.position > before + 1:
+            yield "", f"{dossier.left_out} lines are left out here; the console's export has them all", ""
+        before = each.position
+        if each.fact not in SEND_FACTS:
+            yield _second(each.at), sentence(each), name(each.by) or "Tocsin"
 
 
 def _second(at: Instant) -> str:

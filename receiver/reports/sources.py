@@ -117,7 +117,8 @@ def _performance_metrics(dossier: Dossier) -> Values:
 
 
 def _data_collected(dossier: Dossier) -> Values:
-    yield f"{counted(len(dossier.alerts), 'alert')}, {counted(len(dossier.timeline), 'line')} of timeline"
+    lines = counted(len(dossier.timeline) + dossier.left_out, "line")
+    yield f"{counted(len(dossier.alerts), 'alert')}, {lines} of timeline"
     yield from done_steps(dossier, "root_cause_analysis.data")
 
 

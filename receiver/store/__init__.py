@@ -2,7 +2,18 @@
 
 from receiver.store.database import is_in_memory, is_server
 from receiver.store.files import back_up, restore
-from receiver.store.reads import Figures, Reads
+from receiver.store.reads import LAST, Figures, Reads, Span
 from receiver.store.store import SqlStore, open_store
 
-__all__ = ["Figures", "Reads", "SqlStore", "back_up", "is_in_memory", "is_server", "open_store", "restore"]
+__all__ = [
+    "LAST",
+    "Figures",
+    "Reads",
+    "Span",
+    "SqlStore",
+    "back_up",
+    "is_in_memory",
+    "is_server",
+    "open_store",
+    "restore",
+]

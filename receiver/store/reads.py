@@ -4,7 +4,7 @@ Called on the readers' thread. Lists are keyset-paged: a cursor names the last i
 same however deep it lies, and what opens meanwhile shifts nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from receiver.core.canary import Canary
-from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State
+from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification, State
 from receiver.core.reconcile import Held
 from receiver.store import codec, schema
 from receiver.store.database import Database
@@ -55,6 +55,31 @@ ORDER BY i.number, n.sequence
 _READABLE = schema.incidents.c.state != "set_aside"
 _SET_ASIDE = "SELECT count(*) AS rows FROM set_aside"
 _OVERDUE = "SELECT count(*) AS incidents, min(due_at) AS oldest FROM incidents WHERE due_at < :now"
+
+
+LAST = (1 << 63) - 1
+"""Beyond every number."""
+
+OUTLINED = 1000
+"""Lines of a timeline's beginning, and of its end, that a report has."""
+
+# Booleans and numbers descend, the fingerprint ascends.
+_AFTER_ALERT = """
+AND ((firing, level, starts_at) < (:firing, :level, :at)
+     OR ((firing, level, starts_at) = (:firing, :level, :at) AND fingerprint > :fingerprint))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which part of a numbered list: the first `limit` after a number; with `before`, the last `limit` before that."""
+
+    after: int = -1
+    before: int | None = None
+    limit: int | None = None
+
+
+WHOLE = Span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,16 +192,35 @@ class Reads:
             ).first()
         return codec.read_incident(row.doc, row.id) if row else None
 
-    def alerts(self, incident_id: str, limit: int = 1000) -> list[Alert]:
-        """An incident's alerts: firing ones first, the worst first, then the newest."""
+    def alerts(self, incident_id: str, limit: int = 1000, after: Alert | None = None) -> list[Alert]:
+        """An incident's alerts: firing ones first, the worst first, then the newest; those that come `after` one."""
+        last: dict[str, Any] = {}
+        if after is not None:
+            last = {
+                "firing": after.firing,
+                "level": after.level,
+                "at": after.starts_at,
+                "fingerprint": after.fingerprint,
+            }
         with self._database.read() as connection:
             rows = Session(connection).rows(
-                "SELECT doc FROM alerts WHERE incident_id = :id"
+                f"SELECT doc FROM alerts WHERE incident_id = :id {_AFTER_ALERT if after else ''}"  # noqa: S608 - our own
                 " ORDER BY firing DESC, level DESC, starts_at DESC, fingerprint LIMIT :limit",
                 id=incident_id,
                 limit=limit,
+                **last,
             )
         return codec.readable(lambda row: codec.read_alert(row.doc, incident_id), rows)
+
+    def alert(self, incident_id: str, fingerprint: str) -> Alert | None:
+        """One alert of an incident."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(
+                "SELECT doc FROM alerts WHERE incident_id = :id AND fingerprint = :fingerprint",
+                id=incident_id,
+                fingerprint=fingerprint,
+            )
+        return codec.read_alert(rows[0].doc, incident_id) if rows else None
 
     def firing_alerts(self) -> list[Held]:
         """Every alert held as firing, of all incidents that are not closed."""
@@ -196,22 +240,39 @@ class Reads:
             rows = Session(connection).rows("SELECT value FROM meta WHERE name = :name", name=f"canary/{channel}")
             return codec.read_canary(rows[0].value) if rows else None
 
-    def timeline(self, incident_id: str) -> list[Entry]:
-        """An incident's timeline, from the beginning."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows(
-                "SELECT * FROM entries WHERE incident_id = :id ORDER BY position", id=incident_id
-            )
+    def timeline(self, incident_id: str, span: Span = WHOLE, facts: Collection[Fact] = ()) -> list[Entry]:
+        """An incident's timeline, from the beginning. `facts`: of the lines only those that record one of these."""
+        only = " AND fact = ANY(:facts)" if facts else ""
+        wanted = {"facts": [str(fact) for fact in facts]} if facts else {}
+        rows = self._within("entries", "position", incident_id, span, only, **wanted)
         return codec.readable(codec.read_entry, rows)
 
-    def notifications(self, incident_id: str) -> list[Notification]:
-        """All notifications about an incident, in the order they were planned."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows(
-                "SELECT * FROM notifications WHERE incident_id = :id AND status <> 'set_aside' ORDER BY sequence",
-                id=incident_id,
-            )
+    def outline(self, incident: Incident) -> list[Entry]:
+        """An incident's timeline, of a long one its beginning and its end: OUTLINED lines of each."""
+        if incident.entries <= 2 * OUTLINED:
+            return self.timeline(incident.id, Span(limit=2 * OUTLINED))
+        end = Span(before=incident.entries + 1, limit=OUTLINED)
+        return self.timeline(incident.id, Span(limit=OUTLINED)) + self.timeline(incident.id, end)
+
+    def notifications(self, incident_id: str, span: Span = WHOLE) -> list[Notification]:
+        """The notifications about an incident, in the order they were planned."""
+        rows = self._within("notifications", "sequence", incident_id, span, "AND status <> 'set_aside'")
         return codec.readable(codec.read_notification, rows)
+
+    def _within(
+        self, table: str, column: str, incident_id: str, span: Span, only: str = "", **parameters: Any
+    ) -> Sequence[Row[Any]]:
+        """The rows of a span, in order."""
+        limit = {} if span.limit is None else {"limit": span.limit}
+        order = "ASC" if span.before is None else "DESC"
+        sql = f"""
+        SELECT * FROM {table} WHERE incident_id = :id AND {column} > :after AND {column} < :before {only}
+        ORDER BY {column} {order} {"LIMIT :limit" if limit else ""}
+        """  # noqa: S608 - put together from our own words
+        bounds = {"after": span.after, "before": LAST if span.before is None else span.before}
+        with self._database.read() as connection:
+            rows = Session(connection).rows(sql, id=incident_id, **bounds, **limit, **parameters)
+        return rows if span.before is None else list(reversed(rows))
 
     def message(self, name: str) -> list[Notification]:
         """The notifications of one message, by a notification's id or a bundle's name, in the order it names them."""

@@ -6,16 +6,17 @@ thread; actions become requests to the desk, and what the core refuses is answer
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from secrets import token_hex
 from typing import Any, TypeVar
 
 from receiver.core.classify import incident_key
 from receiver.core.events import Acknowledge, Action, Change, Declare, Escalate, Note, Replan, Resolve, Update
-from receiver.core.model import Incident, State
+from receiver.core.model import Alert, Incident, State
 from receiver.core.plan import Book, Playbook
 from receiver.desk import Desk
 from receiver.requests import Asked, ForIncident
-from receiver.store import Reads
+from receiver.store import Reads, Span
 from receiver.web import bodies, shapes, views
 from receiver.web.call import Call
 from receiver.web.problems import Problem
@@ -24,12 +25,16 @@ from rules.durations import parse as duration
 from rules.stored import parse
 
 Out = TypeVar("Out")
+Item = TypeVar("Item")
 
 ALERTS_SHOWN = 100
 """Alerts that an incident is shown with."""
 
-MOST_ALERTS = 10_000
-"""Alerts that the list of an incident's alerts has."""
+CURSOR = "after-"
+"""How the cursor of an incident's list begins."""
+
+MOST_DIGITS = 18
+"""Of a number in a cursor: a database counts no further."""
 
 LONGEST_NUMBER = 10
 """Digits from which on a name is no number that an incident has."""
@@ -59,7 +64,7 @@ class Api:
             return shapes.IncidentsView(incidents=[self._show(incident) for incident in found], next=cursor)
 
         try:
-            return await self._desk.read(read)
+            return await self._desk.browse(read)
         except ValueError as error:
             raise Problem(400, str(error)) from None
 
@@ -67,34 +72,43 @@ class Api:
         """One incident."""
         return await self.read(call.incident, self._show)
 
-    async def timeline(self, call: Call[bodies.Nothing]) -> shapes.TimelineView:
+    async def timeline(self, call: Call[bodies.PageQuery]) -> shapes.TimelineView:
         """What happened, when, who did it, with which result."""
 
         def read(incident: Incident) -> shapes.TimelineView:
-            return shapes.TimelineView(timeline=[views.show_entry(each) for each in self._reads.timeline(incident.id)])
+            found, following = page(partial(self._reads.timeline, incident.id), call.said, lambda each: each.position)
+            return shapes.TimelineView(timeline=[views.show_entry(each) for each in found], next=following)
 
-        return await self.read(call.incident, read)
+        return await self.browse(call.incident, read)
 
-    async def notifications(self, call: Call[bodies.Nothing]) -> shapes.NotificationsView:
+    async def notifications(self, call: Call[bodies.PageQuery]) -> shapes.NotificationsView:
         """Who was told what, and whether it arrived."""
 
         def read(incident: Incident) -> shapes.NotificationsView:
             channels = self._desk.engine.current.channels
-            found = self._reads.notifications(incident.id)
+            list_ = partial(self._reads.notifications, incident.id)
+            found, following = page(list_, call.said, lambda each: each.sequence)
             shown = [views.show_notification(each, channels.get(each.channel)) for each in found]
-            return shapes.NotificationsView(notifications=shown)
+            return shapes.NotificationsView(notifications=shown, next=following)
 
-        return await self.read(call.incident, read)
+        return await self.browse(call.incident, read)
 
-    async def alerts(self, call: Call[bodies.Nothing]) -> shapes.AlertsView:
+    async def alerts(self, call: Call[bodies.PageQuery]) -> shapes.AlertsView:
         """All of an incident's alerts."""
 
         def read(incident: Incident) -> shapes.AlertsView:
-            return shapes.AlertsView(
-                alerts=[views.show_alert(each) for each in self._reads.alerts(incident.id, MOST_ALERTS)]
-            )
+            found, following = self._alerts(incident, call.said)
+            return shapes.AlertsView(alerts=[views.show_alert(each) for each in found], next=following)
 
-        return await self.read(call.incident, read)
+        return await self.browse(call.incident, read)
+
+    def _alerts(self, incident: Incident, said: bodies.PageQuery) -> tuple[Sequence[Alert], str | None]:
+        after = self._reads.alert(incident.id, _after(said.cursor)) if said.cursor else None
+        if said.cursor and after is None:
+            raise _no_cursor(said.cursor)
+        found = self._reads.alerts(incident.id, said.limit + 1, after)
+        following = f"{CURSOR}{found[said.limit - 1].fingerprint}" if len(found) > said.limit else None
+        return found[: said.limit], following
 
     async def policy(self, _call: Call[bodies.Nothing]) -> shapes.PolicyView:
         """The policy in use."""
@@ -191,16 +205,19 @@ class Api:
             raise Problem(409, result.refusal.reason, state)
         return view
 
+    async def browse(self, name: str, read: Callable[[Incident], Out]) -> Out:
+        """The same for what may take long, on the browsers' thread. Raises Problem 404."""
+        return await self._desk.browse(self._find_for, name, read)
+
     async def read(self, name: str, read: Callable[[Incident], Out]) -> Out:
         """Find an incident and read what is asked, both on the readers' thread. Raises Problem 404."""
+        return await self._desk.read(self._find_for, name, read)
 
-        def find() -> Out:
-            incident = self._find(name)
-            if incident is None:
-                raise Problem(404, "there is no such incident")
-            return read(incident)
-
-        return await self._desk.read(find)
+    def _find_for(self, name: str, read: Callable[[Incident], Out]) -> Out:
+        incident = self._find(name)
+        if incident is None:
+            raise Problem(404, "there is no such incident")
+        return read(incident)
 
     def playbook(self, incident: Incident) -> Playbook:
         """The policy version that the incident runs under; on the readers' thread."""
@@ -223,3 +240,31 @@ class Api:
 
     def _show(self, incident: Incident) -> shapes.IncidentView:
         return views.show_incident(incident, self._reads.alerts(incident.id, ALERTS_SHOWN), self._desk.engine.current)
+
+
+def page(
+    read: Callable[[Span], list[Item]], said: bodies.PageQuery, number: Callable[[Item], int]
+) -> tuple[list[Item], str | None]:
+    """A page of a numbered list, and the cursor of the next. Raises Problem 400 for a cursor that is none."""
+    found = read(Span(after=_number(said.cursor), limit=said.limit + 1))
+    return found[: said.limit], f"{CURSOR}{number(found[said.limit - 1])}" if len(found) > said.limit else None
+
+
+def _number(cursor: str | None) -> int:
+    """After which number the page begins."""
+    if cursor is None:
+        return -1
+    digits = _after(cursor)
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > MOST_DIGITS:
+        raise _no_cursor(cursor)
+    return int(digits)
+
+
+def _after(cursor: str) -> str:
+    if not cursor.startswith(CURSOR):
+        raise _no_cursor(cursor)
+    return cursor.removeprefix(CURSOR)
+
+
+def _no_cursor(cursor: str) -> Problem:
+    return Problem(400, f"{cursor[:40]!r} is no cursor; take it from the `next` of the list before")

@@ -33,7 +33,7 @@ from receiver.web.links import LinkPages, Links
 from receiver.web.login import Login
 from receiver.web.openapi import describe
 from receiver.web.passwords import Failures
-from receiver.web.problems import JSON, Handler, Problem, answer_problems
+from receiver.web.problems import JSON, Handler, Problem, add_headers, answer_problems
 from receiver.web.recording import Recorder
 from receiver.web.reporting import Reporter
 from receiver.web.routes import ROOT, endpoints
@@ -100,6 +100,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         return web.Response(body=document, content_type=JSON)
 
     app = web.Application(middlewares=[answer_problems, count_bodies])
+    app.on_response_prepare.append(add_headers)
     app[BODIES] = Bodies(settings.body_limit)
     for path in ("/webhook/alertmanager", "/webhook/alertmanager/"):  # a redirect would lose the body
         app.router.add_post(path, webhook.receive)

@@ -278,6 +278,16 @@ class Nothing(BaseModel):
     """No query and no body."""
 
 
+class PageQuery(BaseModel):
+    """Which part of an incident's list."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 500
+    cursor: Annotated[Name, Field(json_schema_extra={"pattern": "^after-.{1,64}$"})] | None = None
+    """The `next` of the page before."""
+
+
 class ListQuery(BaseModel):
     """Which incidents to list."""
 

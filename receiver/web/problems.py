@@ -1,8 +1,8 @@
 """Errors as answers: every refusal is `application/problem+json` (RFC 9457), with words for a person.
 
 Handlers raise `Problem`; the middleware turns it, aiohttp's own errors and everything unexpected into
-answers, and adds the headers that every answer carries. Rules: never a redirect (Alertmanager follows one,
-loses the body, and takes the 200 for delivered); never a traceback or a payload in an answer or in the log.
+answers; `add_headers` adds what every answer carries. Rules: never a redirect (Alertmanager follows one, loses the
+body, and takes the 200 for delivered); never a traceback or a payload in an answer or in the log.
 """
 
 import traceback
@@ -103,7 +103,7 @@ def invalid(error: ValidationError, what: str) -> Problem:
 
 @web.middleware
 async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn whatever a handler raises into an answer, and give every answer its headers."""
+    """Turn whatever a handler raises into an answer."""
     try:
         response = await handler(request)
     except Problem as problem:
@@ -113,13 +113,17 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     except StoreUnavailable as error:
         log.warning("request not served: the database is unavailable", path=request.path, reason=str(error))
         response = UNAVAILABLE.answer()
-    except ConnectionError:
-        raise
     except Exception as error:  # noqa: BLE001 - said once, here; the caller learns nothing of the inside
+        if isinstance(error, ConnectionError) and request.transport is None:
+            return web.Response(status=400)  # nobody is there to read it; raised, aiohttp would log it as an error
         response = _unexpected(request, error).answer()
+    return response
+
+
+async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Give every answer its headers, before its first byte."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    return response
 
 
 def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:

@@ -29,7 +29,7 @@ class Reporter:
         def read(incident: Incident) -> Report:
             return self._records.incident(incident, self._desk.clock())
 
-        return _answer(await self._api.read(call.incident, read), call.said.format)
+        return _answer(await self._api.browse(call.incident, read), call.said.format)
 
     async def as_test(self, call: Call[bodies.Nothing]) -> shapes.AsTestView:
         """The incident as a promtool unit test and a drill script, so that it is checked for ever after."""
@@ -38,18 +38,18 @@ class Reporter:
             recalled = recall(self._records.dossier(incident, self._desk.clock()))
             return shapes.AsTestView(files=recalled.files, notes=list(recalled.notes))
 
-        return await self._api.read(call.incident, read)
+        return await self._api.browse(call.incident, read)
 
     async def period_report(self, call: Call[bodies.PeriodQuery]) -> shapes.ReportView | Text:
         """How soon incidents of a period were acknowledged and resolved, and which deadlines were kept."""
         length = duration(call.said.period)
-        report = await self._desk.read(self._records.period, length, self._desk.clock())
+        report = await self._desk.browse(self._records.period, length, self._desk.clock())
         return _answer(report, call.said.format)
 
     async def drills(self, call: Call[bodies.DrillsQuery]) -> shapes.DrillsView | Text:
         """Live drills: who took part, when, how long they took."""
         length = duration(call.said.period)
-        found, report = await self._desk.read(self._records.drills, length, self._desk.clock())
+        found, report = await self._desk.browse(self._records.drills, length, self._desk.clock())
         if call.said.format == "json":
             return shapes.DrillsView(drills=[show_drill(each) for each in found])
         return _text(report, call.said.format)

@@ -14,6 +14,8 @@ from receiver.core.model import Kind, Reason, Recovery, State, Status
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-23T02:28:11.821Z"])]
 Level = Annotated[int, Field(ge=1, le=4)]
 
+Next = Annotated[str | None, Field(description="Cursor of the next page; null: this was the last.")]
+
 
 class View(BaseModel):
     """What every shape has in common."""
@@ -205,9 +207,10 @@ class EntryView(View):
 
 
 class TimelineView(View):
-    """An incident's timeline."""
+    """A page of an incident's timeline, from the beginning."""
 
     timeline: list[EntryView]
+    next: Next
 
 
 class NotificationView(View):
@@ -297,15 +300,17 @@ class AsTestView(View):
 
 
 class NotificationsView(View):
-    """An incident's notifications."""
+    """A page of an incident's notifications, in the order they were planned."""
 
     notifications: list[NotificationView]
+    next: Next
 
 
 class AlertsView(View):
-    """An incident's alerts."""
+    """A page of an incident's alerts: firing ones first, the worst first, then the newest."""
 
     alerts: list[AlertView]
+    next: Next
 
 
 class LevelView(View):

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from receiver.web.body import BODIES, STRANGERS_LIMIT, STRANGERS_TOTAL, Budget
 from receiver.web.console.live import MOST_EACH
-from tests.web.conftest import Running, payload
+from tests.web.conftest import Running
 
 UNPACKED = 15 << 20
 """Bytes that a small body would have, unpacked."""
@@ -120,12 +120,9 @@ async def test_strangers_cannot_take_the_memory(tmp_path: Path, unused_tcp_port:
         connections = []
         for number in range(100):
             path = STRANGERS[number % len(STRANGERS)]
-            for sent in (
-                head(path, len(packed) + 1, "Content-Encoding: gzip") + packed,
-                head(path, len(plain) + 1) + plain,
-                heads,
-            ):
-                connections.append(await send(process.port, sent))
+            gzipped = head(path, len(packed) + 1, "Content-Encoding: gzip") + packed
+            kinds = gzipped, head(path, len(plain) + 1) + plain, heads
+            connections += [await send(process.port, sent) for sent in kinds]
         async with session.get(f"{process.url}/-/healthy") as answer:
             assert answer.status == 200
         assert process.megabytes() < before + 150, "without the limits it is thousands"
@@ -208,7 +205,7 @@ ABORTS += [
 ]
 
 
-async def test_what_breaks_off_is_no_error(receiver: Running) -> None:
+async def test_what_breaks_off_is_no_error(receiver: Running, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever a stranger sends and wherever it breaks off, it is logged as no error and with no traceback."""
     with capture_logs() as logs:
         for sent in ABORTS:
@@ -219,6 +216,7 @@ async def test_what_breaks_off_is_no_error(receiver: Running) -> None:
                 writer.transport.abort()
         assert (await receiver.get("/-/healthy"))[0] == 200
     assert not [line for line in logs if line["log_level"] in {"error", "critical"} or line.get("exc_info")]
+    assert not [record for record in caplog.records if record.levelname == "ERROR" or record.exc_info], "aiohttp's own"
 
 
 async def test_streams_of_one_caller(start: Callable[..., Any]) -> None:

@@ -96,7 +96,7 @@ class ChannelsPage:
                 row.traffic.waiting,
                 row.traffic.oldest and rfc3339(row.traffic.oldest),
             )
-            for row in await self.desk.read(self._read)
+            for row in await self.desk.browse(self._read)
         )
         return tables.answer("channels", COLUMNS, rows)
 
@@ -110,7 +110,7 @@ class ChannelsPage:
     async def _page(
         self, visit: Visit, tested: str = "", tried: Sequence[Tried] = (), problem: str = ""
     ) -> web.Response:
-        rows = await self.desk.read(self._read)
+        rows = await self.desk.browse(self._read)
         values = {"rows": rows, "recent": RECENT, "tested": tested, "tried": tried, "problem": problem}
         values["heartbeats"] = self.heartbeats.watched
         return self.frame.page(visit, "channels.html", status=409 if problem else 200, **values)

@@ -93,24 +93,25 @@ class History:
             raise Problem(503, "the weeks are still being counted", headers={"Retry-After": "2"})
         return tables.answer("weeks", FIGURE_COLUMNS, figure_rows(weeks))
 
-    async def export(self, visit: Visit) -> web.Response:
+    async def export(self, visit: Visit) -> web.StreamResponse:
         """The same list as CSV, up to EXPORTED incidents."""
         query = _query(visit)
-        rows: list[Incident] = []
+        return await tables.send(visit.request, "incidents", tables.INCIDENT_COLUMNS, self._pages(query))
+
+    async def _pages(self, query: HistoryQuery) -> tables.Pages:
         cursor = None
-        while len(rows) < EXPORTED:
+        for _ in range(EXPORTED // CHUNK):
             found, cursor = await self._find(query, CHUNK, cursor)
-            rows += found
+            yield [tables.incident_row(each) for each in found]
             if cursor is None:
                 break
-        return tables.answer("incidents", tables.INCIDENT_COLUMNS, map(tables.incident_row, rows))
 
     async def _find(self, query: HistoryQuery, limit: int, cursor: str | None) -> tuple[list[Incident], str | None]:
         def read() -> tuple[list[Incident], str | None]:
             return self.reads.incidents(**query.filters, limit=limit, cursor=cursor)
 
         try:
-            return await self.desk.read(read)
+            return await self.desk.browse(read)
         except ValueError as error:
             raise Problem(400, str(error)) from None
 

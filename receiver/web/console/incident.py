@@ -15,10 +15,10 @@ from receiver.settings import Role
 from receiver.web import bodies
 from receiver.web.api import Api
 from receiver.web.call import Call
-from receiver.web.console import tables
 from receiver.web.console.deadlines import deadlines
+from receiver.web.console.exports import Exports
 from receiver.web.console.frame import Form, Frame, Visit, go_to
-from receiver.web.console.reading import Reader
+from receiver.web.console.reading import Reader, Shown
 from receiver.web.noticing import Noticing
 from receiver.web.problems import Problem, invalid
 from receiver.web.responding import Responding
@@ -109,10 +109,9 @@ class IncidentPage:
         done = "" if action == "steps" else f"?done={action}"
         return go_to(f"/incidents/{int(name)}{done}#{PLACES.get(action, 'said')}")
 
-    async def export(self, visit: Visit) -> web.Response:
+    async def export(self, visit: Visit) -> web.StreamResponse:
         """One of the incident's lists as CSV."""
-        asked = Call(visit.caller, bodies.Nothing(), visit.request.match_info["incident"], "")
-        return await self._exports.answer(visit.request.match_info["list"], asked)
+        return await self._exports.answer(visit)
 
     async def _page(
         self, visit: Visit, said: str = "", problem: Problem | None = None, action: str = ""
@@ -120,7 +119,8 @@ class IncidentPage:
         name = visit.request.match_info["incident"]
         if not name.isdigit() or len(name) > 9:
             raise Problem(404, "there is no such incident")
-        reading = await self._reader.api.read(name, lambda found: self._reader.read(found, visit.now))
+        shown = _shown(visit)
+        reading = await self._reader.api.read(name, lambda found: self._reader.read(found, visit.now, shown))
         incident = reading.case.incident
         return self._frame.page(
             visit,
@@ -139,6 +139,19 @@ class IncidentPage:
             typed=visit.form if problem else {},
             typed_for=lambda of, field: visit.form.get(field, "") if of == action else "",
         )
+
+
+def _shown(visit: Visit) -> Shown:
+    """Which part of the long lists the address asks for."""
+    asked = {name: visit.request.query.get(name, "") for name in ("lines_before", "messages_before")}
+    odd = next((name for name, text in asked.items() if text and not _is_number(text)), "")
+    if odd:
+        raise Problem(400, f"{odd}: a number, as the link to older ones has it")
+    return Shown(**{name: int(text) for name, text in asked.items() if text})
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def _actions(api: Api, noticing: Noticing) -> Mapping[str, tuple[Role, type[bodies.Body], Run]]:
@@ -160,40 +173,6 @@ def _actions(api: Api, noticing: Noticing) -> Mapping[str, tuple[Role, type[bodi
         "approve": (approver, bodies.ApproveBody, noticing.approve),
         "reject": (approver, bodies.RejectBody, noticing.reject),
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Exports:
-    """An incident's lists as CSV."""
-
-    api: Api
-    noticing: Noticing
-
-    async def answer(self, wanted: str, asked: Call[bodies.Nothing]) -> web.Response:
-        """The list of that name. Raises Problem 404."""
-        file = f"incident-{int(asked.incident)}-{wanted}"
-        match wanted:
-            case "alerts":
-                alerts = (await self.api.alerts(asked)).alerts
-                return tables.answer(file, tables.ALERT_COLUMNS, map(tables.alert_row, alerts))
-            case "timeline":
-                entries = (await self.api.timeline(asked)).timeline
-                return tables.answer(file, tables.ENTRY_COLUMNS, map(tables.entry_row, entries))
-            case "messages":
-                messages = (await self.api.notifications(asked)).notifications
-                return tables.answer(file, tables.MESSAGE_COLUMNS, map(tables.message_row, messages))
-            case "steps":
-                lists = (await Responding(self.api).checklists(asked)).checklists
-                return tables.answer(file, tables.STEP_COLUMNS, tables.step_rows(lists))
-            case "notices":
-                notices = (await self.noticing.notices(asked)).notices
-                return tables.answer(file, tables.NOTICE_COLUMNS, map(tables.notice_row, notices))
-            case "follow-ups":
-                actions = (await self.noticing.follow_ups(asked)).follow_ups
-                return tables.answer(file, tables.FOLLOW_UP_COLUMNS, map(tables.follow_up_row, actions))
-            case _:
-                known = "alerts, timeline, messages, steps, notices and follow-ups"
-                raise Problem(404, f"there is no such list; there are {known}")
 
 
 def _body(form: Form) -> dict[str, Any]:

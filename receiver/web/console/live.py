@@ -79,7 +79,6 @@ class Live:
         if self._count(caller.name) >= MOST_EACH:
             raise Problem(429, f"{caller.name} has {MOST_EACH} pages open already; this one can be loaded again")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
-        response.headers["Cache-Control"] = "no-store"
         queue: asyncio.Queue[str] = asyncio.Queue()
         self._watchers[queue] = _Watch(
             watched, caller.name, request

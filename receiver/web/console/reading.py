@@ -9,9 +9,10 @@ from receiver.desk import Desk
 from receiver.messages.case import Case, web_address
 from receiver.messages.plain import line, plain
 from receiver.messages.timeline import sentence
+from receiver.records import drawable
 from receiver.reports.exhibits import draw, latest, marks
 from receiver.reports.report import Drawing
-from receiver.store import Reads
+from receiver.store import LAST, Reads, Span
 from receiver.web import views
 from receiver.web.api import Api
 from receiver.web.noticing import Noticing
@@ -22,7 +23,7 @@ from receiver.web.response_views import show_checklists
 ALERTS = 20
 ENTRIES = 80
 MESSAGES = 60
-"""How much of each the page shows; the exports have everything."""
+"""How much of each the page shows at a time; the exports have everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,19 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """Which part of the long lists is shown: what comes before these numbers, the newest of it."""
+
+    lines_before: int = LAST
+    messages_before: int = LAST
+
+    @property
+    def is_older(self) -> bool:
+        """Whether it is not the newest part of both."""
+        return self.lines_before < LAST or self.messages_before < LAST
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """All that the page shows of an incident."""
 
@@ -54,7 +68,11 @@ class Reading:
     lines: tuple[Line, ...]
     """The newest first."""
     messages: tuple[Any, ...]
-    more_messages: int
+    """The newest first."""
+    older_lines: int | None
+    older_messages: int | None
+    """Where the older ones end that are not shown; None: all are."""
+    shown: Shown
     drawings: tuple[Drawing, ...]
     """The signals around it, as Prometheus had them."""
     checklists: ChecklistsView
@@ -78,20 +96,23 @@ class Reader:
     api: Api
     noticing: Noticing
 
-    def read(self, incident: Incident, now: Instant) -> Reading:
+    def read(self, incident: Incident, now: Instant, shown: Shown) -> Reading:
         """Everything of one incident. Raises StoreUnavailable."""
         playbook = self.api.playbook(incident)
         channels = self.desk.engine.current.channels
-        entries = self.reads.timeline(incident.id)
-        messages = self.reads.notifications(incident.id)
+        drawn = drawable(self.reads, incident.id)
+        entries = self.reads.timeline(incident.id, Span(before=shown.lines_before, limit=ENTRIES + 1))
+        messages = self.reads.notifications(incident.id, Span(before=shown.messages_before, limit=MESSAGES + 1))
         notices, unread = self._notices(incident)
         return Reading(
             case=Case(incident, self.desk.engine.book(playbook), now, ""),
             alerts=tuple(_row(incident, alert) for alert in self.reads.alerts(incident.id, ALERTS)),
             lines=tuple(_line(entry) for entry in reversed(entries[-ENTRIES:])),
             messages=tuple(_message(each, channels) for each in reversed(messages[-MESSAGES:])),
-            more_messages=max(0, len(messages) - MESSAGES),
-            drawings=tuple(draw(latest(entries), marks(entries))),
+            older_lines=entries[1].position if len(entries) > ENTRIES else None,
+            older_messages=messages[1].sequence if len(messages) > MESSAGES else None,
+            shown=shown,
+            drawings=tuple(draw(latest(drawn), marks(drawn))),
             checklists=show_checklists(incident, playbook),
             notices=notices,
             unread_notices=unread,

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from aiohttp import web
 
@@ -16,6 +16,8 @@ FORMULA = ("=", "+", "-", "@")
 """How cells begin that a spreadsheet would calculate."""
 
 Cell = str | int | None
+Pages = AsyncIterator[Sequence[Sequence[Cell]]]
+"""Rows, some at a time."""
 
 INCIDENT_COLUMNS = (
     *("number", "level", "state", "type", "title", "opened_at", "acknowledged_at", "acknowledged_by"),
@@ -25,12 +27,35 @@ INCIDENT_COLUMNS = (
 
 def answer(name: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> web.Response:
     """A file to save."""
+    text = _csv([head]) + _csv(map(_harmless, rows))
+    return web.Response(text=text, content_type="text/csv", charset="utf-8", headers=_saved(name))
+
+
+async def send(request: web.Request, name: str, head: Sequence[str], pages: Pages) -> web.StreamResponse:
+    """A file to save, of a list however long: page after page, so that nobody holds all of it at a time."""
+    page = await anext(pages, ())  # what is refused is refused before the file begins
+    response = web.StreamResponse(headers={"Content-Type": "text/csv; charset=utf-8", **_saved(name)})
+    await response.prepare(request)
+    await response.write(_csv([head]).encode())
+    while page:
+        await response.write(_csv(map(_harmless, page)).encode())
+        page = await anext(pages, ())
+    await response.write_eof()
+    return response
+
+
+def _csv(rows: Iterable[Iterable[Cell]]) -> str:
     out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(head)
-    writer.writerows([_safe(cell) for cell in row] for row in rows)
-    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return web.Response(text=out.getvalue(), content_type="text/csv", charset="utf-8", headers=headers)
+    csv.writer(out).writerows(rows)
+    return out.getvalue()
+
+
+def _harmless(row: Sequence[Cell]) -> list[Cell]:
+    return [_safe(cell) for cell in row]
+
+
+def _saved(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}.csv"'}
 
 
 def incident_row(incident: Incident) -> Sequence[Cell]:

@@ -1,0 +1,69 @@
+"""`/incidents/{number}/{list}.csv`: an incident's lists, to be taken away whole."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aiohttp import web
+
+from receiver.web import bodies
+from receiver.web.api import Api
+from receiver.web.call import Call
+from receiver.web.console import tables
+from receiver.web.console.frame import Visit
+from receiver.web.noticing import Noticing
+from receiver.web.problems import Problem
+from receiver.web.responding import Responding
+
+AT_A_TIME = 1000
+"""Rows that are read at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """An incident's lists as CSV."""
+
+    api: Api
+    noticing: Noticing
+
+    async def answer(self, visit: Visit) -> web.StreamResponse:
+        """The list that the path names. Raises Problem 404."""
+        number, wanted = visit.request.match_info["incident"], visit.request.match_info["list"]
+        file, asked = f"incident-{int(number)}-{wanted}", Call(visit.caller, bodies.Nothing(), number, "")
+        paged = Call(visit.caller, bodies.PageQuery(limit=AT_A_TIME), number, "")
+        match wanted:
+            case "alerts":
+                pages = _pages(self.api.alerts, paged, lambda view: map(tables.alert_row, view.alerts))
+                return await tables.send(visit.request, file, tables.ALERT_COLUMNS, pages)
+            case "timeline":
+                pages = _pages(self.api.timeline, paged, lambda view: map(tables.entry_row, view.timeline))
+                return await tables.send(visit.request, file, tables.ENTRY_COLUMNS, pages)
+            case "messages":
+                pages = _pages(self.api.notifications, paged, lambda view: map(tables.message_row, view.notifications))
+                return await tables.send(visit.request, file, tables.MESSAGE_COLUMNS, pages)
+            case "steps":
+                lists = (await Responding(self.api).checklists(asked)).checklists
+                return tables.answer(file, tables.STEP_COLUMNS, tables.step_rows(lists))
+            case "notices":
+                notices = (await self.noticing.notices(asked)).notices
+                return tables.answer(file, tables.NOTICE_COLUMNS, map(tables.notice_row, notices))
+            case "follow-ups":
+                actions = (await self.noticing.follow_ups(asked)).follow_ups
+                return tables.answer(file, tables.FOLLOW_UP_COLUMNS, map(tables.follow_up_row, actions))
+            case _:
+                known = "alerts, timeline, messages, steps, notices and follow-ups"
+                raise Problem(404, f"there is no such list; there are {known}")
+
+
+async def _pages(
+    read: Callable[[Call[bodies.PageQuery]], Awaitable[Any]],
+    asked: Call[bodies.PageQuery],
+    rows: Callable[[Any], Iterable[Sequence[tables.Cell]]],
+) -> tables.Pages:
+    """All pages of a list of the API."""
+    cursor: str | None = ""
+    while cursor is not None:
+        said = asked.said.model_copy(update={"cursor": cursor or None})
+        view = await read(replace(asked, said=said))
+        yield list(rows(view))
+        cursor = view.next
