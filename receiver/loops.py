@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from receiver.errors import StoreUnavailable
+from receiver.readiness import Failing
 from rules.policy import MINUTE, SECOND
 
 MISSES = 3
@@ -41,15 +42,15 @@ class Loops:
         task = asyncio.create_task(self._keep_looking(name, look, every))
         self._loops[name] = _Loop(task, round(MISSES * every * SECOND) + MINUTE, self._clock())
 
-    def problems(self) -> list[str]:
+    def problems(self) -> list[Failing]:
         """Loops that have ended, or have not come round for long, in words."""
         found = []
         for name, loop in self._loops.items():
             silent = self._clock() - loop.beat
             if loop.task.done():
-                found.append(f"{name} has ended; restart this process")
+                found.append(Failing(name, "it has ended; restart this process"))
             elif silent > loop.patience:
-                found.append(f"{name} has not come round for {silent // SECOND} s")
+                found.append(Failing(name, f"it has not come round for {silent // SECOND} s"))
         return found
 
     async def stop(self) -> None:

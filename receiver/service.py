@@ -38,6 +38,7 @@ from receiver.metrics import Metrics
 from receiver.plotting import make_plotter
 from receiver.policy_files import LOOK_EVERY, PolicyFiles, shown
 from receiver.pulse import Pulse
+from receiver.readiness import Failing
 from receiver.reconcile import EVERY, Reconciliation
 from receiver.records import Records
 from receiver.retention import EVERY as FORGET_EVERY
@@ -309,14 +310,14 @@ class Service:
         """
         return self._tls.reload() or await self._files.reload()
 
-    def problems(self) -> list[str]:
+    def problems(self) -> list[Failing]:
         """Why the service is not ready; empty: it is."""
-        found = ["it is stopping"] if self.desk.closing else []
-        found += [problem] if (problem := self.desk.writing.problem) else []
+        found = [Failing("it is stopping")] if self.desk.closing else []
+        found += [Failing("the database", problem)] if (problem := self.desk.writing.problem) else []
         if self._pulse.silence > STUCK_AFTER:
-            found.append(f"no window was looked at for {self._pulse.silence // SECOND} s")
+            found.append(Failing("the pulse", f"no window was looked at for {self._pulse.silence // SECOND} s"))
         if any(task.done() for task in self._tasks):
-            found.append("asking Prometheus has ended; restart this process")
+            found.append(Failing("asking Prometheus", "it has ended; restart this process"))
         found += self._loops.problems()
         return found
 

@@ -52,10 +52,10 @@ def recall(dossier: Dossier) -> Recalled:
     for index, (interval, content) in enumerate(tests.files.items()):
         further = f"_{format_duration(interval)}" if index else ""
         files[f"{name}_test{further}.yml"] = content.decode()
+    cut = (f"NOT TESTED: {dossier.left_out} lines of the timeline",) if dossier.left_out else ()
     if not dossier.alerts:
-        return Recalled(files, ("NOT TESTED by promtool: a person declared it, no rule fired",))
-    missing = [*tests.missing, *([f"{dossier.left_out} lines of the timeline"] if dossier.left_out else [])]
-    return Recalled(files, (*tests.notes, *(f"NOT TESTED: {each}" for each in missing)))
+        return Recalled(files, ("NOT TESTED by promtool: a person declared it, no rule fired", *cut))
+    return Recalled(files, (*tests.notes, *(f"NOT TESTED: {each}" for each in tests.missing), *cut))
 
 
 def _promtool(dossier: Dossier, title: str) -> Relived:

@@ -19,6 +19,7 @@ from receiver.desk import Desk
 from receiver.errors import SettingsError
 from receiver.messages import Words
 from receiver.metrics import Metrics
+from receiver.readiness import Failing
 from receiver.records import Records
 from receiver.settings import Role, Settings
 from receiver.store import Reads
@@ -31,6 +32,7 @@ from receiver.web.console.routes import add_console
 from receiver.web.heartbeats import HeartbeatsApi
 from receiver.web.links import LinkPages, Links
 from receiver.web.login import Login
+from receiver.web.nonsense import server_log
 from receiver.web.openapi import describe
 from receiver.web.passwords import Failures
 from receiver.web.problems import JSON, Handler, Problem, add_headers, answer_problems
@@ -68,7 +70,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     settings: Settings,
     clock: Callable[[], Instant],
     metrics: Metrics,
-    ready: Callable[[], Sequence[str]],
+    ready: Callable[[], Sequence[Failing]],
     reload: Callable[[], Awaitable[Sequence[str]]],
     key: str,
     installation: str,
@@ -143,6 +145,7 @@ def make_runner(app: web.Application) -> web.AppRunner:
     return web.AppRunner(
         app,
         access_log=None,
+        logger=server_log(),
         handler_cancellation=False,
         auto_decompress=False,  # `receiver.web.body` unpacks, where it knows who sends
         read_bufsize=BUFFERED,
@@ -160,7 +163,7 @@ class House:
     desk: Desk
     sessions: Sessions
     clock: Callable[[], Instant]
-    ready: Callable[[], Sequence[str]]
+    ready: Callable[[], Sequence[Failing]]
     reload: Callable[[], Awaitable[Sequence[str]]]
 
     def routes(self) -> tuple[tuple[str, str, Handler], ...]:
@@ -176,12 +179,20 @@ class House:
         """The process answers."""
         return web.Response(text="Tocsin is healthy.\n")
 
-    async def say_ready(self, _request: web.Request) -> web.Response:
-        """It can take alerts and keep its word about them; else 503 with the reasons."""
-        reasons = list(self.ready())
-        if reasons:
-            return web.Response(status=503, text="".join(f"Tocsin is not ready: {reason}\n" for reason in reasons))
-        return web.Response(text="Tocsin is ready.\n")
+    async def say_ready(self, request: web.Request) -> web.Response:
+        """It can take alerts and keep its word about them; else 503 with what fails, and why for who may know."""
+        failing = self.ready()
+        if not failing:
+            return web.Response(text="Tocsin is ready.\n")
+        said = [str(each) if self._knows(request) else each.part for each in failing]
+        return web.Response(status=503, text="".join(f"Tocsin is not ready: {each}\n" for each in said))
+
+    def _knows(self, request: web.Request) -> bool:
+        """Whether it is somebody we know: a probe is nobody, whatever it carries."""
+        try:
+            return self.sessions.caller(request) is not None
+        except Problem:
+            return False
 
     async def reload_policy(self, request: web.Request) -> web.Response:
         """Read the policy again; one with problems is refused and the one in use stays."""

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import structlog
 
+from receiver.core.events import AlertsReceived
 from receiver.engine import Engine
 from receiver.errors import StoreUnavailable, TocsinError
 from receiver.settings import Settings
@@ -39,6 +40,9 @@ LATE = 1.0
 
 START_APART = 1.0
 """Seconds between two tries to start another."""
+
+MANY = 1000
+"""Alerts in what is asked for, from which on it is put into bytes beside the event loop."""
 
 TRIES = 3
 """To find a policy version that only the database has, while whoever is to be paged waits."""
@@ -98,7 +102,10 @@ class Writer:
         """Run a method of an Engine or a SqlStore over there. Raises what it raises, and StoreUnavailable."""
         await self._require_line()
         target = type(work.__self__).__name__  # type: ignore[attr-defined] # a bound method
-        answer = await self._line.ask(pack((self._engine.standing, target, work.__name__, arguments)))
+        question = self._engine.standing, target, work.__name__, arguments
+        is_long = len(arguments) > 0 and _alerts(arguments[0]) > MANY
+        packed = await asyncio.to_thread(pack, question) if is_long else pack(question)
+        answer = await self._line.ask(packed)
         value, failure, poisoned = await self._read(answer)
         for _ in range(poisoned):
             self._on_poison()
@@ -150,6 +157,12 @@ class Writer:
             except (TocsinError, OSError) as error:
                 self._failed_at = loop.time()
                 raise StoreUnavailable(str(error)) from error
+
+
+def _alerts(asked: object) -> int:
+    """Alerts in what is asked for."""
+    requests = asked if isinstance(asked, list) else ()
+    return sum(len(each.alerts) for each in requests if isinstance(each, AlertsReceived))
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:

@@ -35,7 +35,7 @@ async def test_a_loop_that_stands_still_is_said() -> None:
     clock.now = MINUTE + 30 * SECOND
     assert loops.problems() == []
     clock.now += SECOND
-    assert loops.problems() == ["the watch has not come round for 91 s"]
+    assert loops.problems() == [("the watch", "it has not come round for 91 s")]
     await loops.stop()
 
 
@@ -70,5 +70,5 @@ async def test_a_loop_that_ended_is_said() -> None:
     loops.start(NAME, end, 10)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert loops.problems() == ["the watch has ended; restart this process"]
+    assert loops.problems() == [("the watch", "it has ended; restart this process")]
     await loops.stop()

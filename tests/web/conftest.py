@@ -17,6 +17,7 @@ from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.engine import Engine
 from receiver.metrics import Metrics
+from receiver.readiness import Failing
 from receiver.settings import Settings
 from receiver.store import SqlStore, open_store
 from receiver.web.app import make_app, make_runner
@@ -49,7 +50,7 @@ class Running:
     http: aiohttp.ClientSession
     url: str
     port: int
-    reasons: list[str]
+    reasons: list[Failing]
     """Why it is not ready."""
     policy_problems: list[str]
     """What a reload finds."""
@@ -128,7 +129,7 @@ async def _begin(settings: Settings, policy: Policy, token: str) -> tuple[Runnin
     store = open_store(settings.database)
     channels = frozenset(channel.name for channel in policy.channels)
     desk = Desk(Engine(store, policy, channels, clock(), lambda *_: metrics.poisoned()), clock)
-    reasons: list[str] = []
+    reasons: list[Failing] = []
     policy_problems: list[str] = []
 
     async def reload() -> list[str]:

@@ -1,9 +1,11 @@
 """Attacks that are bounded and local: what strangers and viewers may take of the process, and that it comes back."""
 
 import asyncio
+import json
 import os
 import re
 import sys
+import threading
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,11 +15,14 @@ from typing import Any
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
+from receiver.core.model import Entry, Fact
 from receiver.web.body import BODIES, STRANGERS_LIMIT, STRANGERS_TOTAL, Budget
 from receiver.web.console.live import MOST_EACH
-from tests.web.conftest import Running
+from tests.store.samples import save
+from tests.web.conftest import START, Running, payload
 
 UNPACKED = 15 << 20
 """Bytes that a small body would have, unpacked."""
@@ -229,8 +234,139 @@ async def test_streams_of_one_caller(start: Callable[..., Any]) -> None:
 
         streams = await asyncio.gather(*(watch() for _ in range(500)))
         assert sorted(each.status for each in streams) == [200] * MOST_EACH + [429] * (500 - MOST_EACH)
-        assert (await watch("anns-token")).status == 200
+        streams.append(await watch("anns-token"))
+        assert streams[-1].status == 200
         next(each for each in streams if each.status == 200).close()
         async with asyncio.timeout(20):
-            while (await watch()).status != 200:
-                await asyncio.sleep(0.02)
+            while streams[-1].status != 200 or len(streams) == 501:
+                streams.append(await watch())
+        for each in streams:
+            each.close()
+
+
+async def test_a_large_body_keeps_nobody_waiting(receiver: Running) -> None:
+    """While a body of 20,000 alerts is still being read, others are answered."""
+    one = json.loads(payload("single_firing"))
+    alerts = [{**one["alerts"][0], "fingerprint": f"{number:016x}"} for number in range(20_000)]
+    sent = json.dumps({**one, "alerts": alerts}).encode()
+    known = receiver.app[BODIES].known
+    posting = asyncio.create_task(receiver.post("/webhook/alertmanager", sent))
+    async with asyncio.timeout(20):
+        while known.held < len(sent):
+            await asyncio.sleep(0)
+    assert (await receiver.get("/-/healthy"))[0] == 200
+    assert receiver.metrics.registry.get_sample_value("tocsin_alerts_total", {"status": "firing"}) == 0, "not yet read"
+    assert (await posting)[0] in {200, 503}
+
+
+LINES = 20_000
+ALERTS = "/api/v1/incidents/1/alerts"
+
+
+@pytest.fixture
+async def long_night(receiver: Running) -> Running:
+    """A receiver with an incident that has 20,000 lines of timeline and 2,000 messages more than it began with."""
+    _, opened = await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    incident = receiver.store.reads().incident(opened["id"])
+    assert incident is not None
+    first = receiver.store.reads().notifications(incident.id)[0]
+    numbers = range(incident.entries + 1, incident.entries + 1 + LINES)
+    entries = [Entry(incident.id, number, START, Fact.NOTED, "ann", {"text": f"line {number}"}) for number in numbers]
+    planned = [replace(first, id=f"{incident.id}-{n}", sequence=n) for n in range(1000, 3000)]
+    grown = replace(incident, entries=incident.entries + LINES, version=incident.version + 1)
+    save(receiver.store, changed=[grown], entries=entries, planned=planned)
+    return receiver
+
+
+async def pages(receiver: Running, path: str, name: str, **query: str) -> list[list[dict[str, Any]]]:
+    """All pages of a list."""
+    found, cursor = [], ""
+    while cursor is not None:
+        status, page = await receiver.get(path, params={**query, **({"cursor": cursor} if cursor else {})})
+        assert status == 200, page
+        found.append(page[name])
+        cursor = page["next"]
+    return found
+
+
+async def test_a_long_timeline_comes_in_pages(long_night: Running) -> None:
+    """Of 20,000 lines no answer of the API has more than a thousand, and the pages together have each line once."""
+    one = "/api/v1/incidents/1"
+    found = await pages(long_night, f"{one}/timeline", "timeline", limit="1000")
+    positions = [line["position"] for page in found for line in page]
+    assert positions == list(range(1, len(positions) + 1))
+    assert len(positions) > LINES
+    assert max(map(len, found)) == 1000
+    messages = [
+        each["sequence"] for page in await pages(long_night, f"{one}/notifications", "notifications") for each in page
+    ]
+    assert len(set(messages)) == len(messages) > 2000
+    assert len((await long_night.get(f"{one}/timeline"))[1]["timeline"]) == 500
+    for query in (
+        "limit=1001",
+        "limit=0",
+        "cursor=x",
+        "cursor=after-x",
+        "cursor=after-9999999999999999999",
+        "cursor=after-",
+    ):
+        assert (await long_night.get(f"{one}/timeline?{query}"))[0] == 400, query
+    assert (await long_night.get(f"{one}/alerts?cursor=after-none"))[0] == 400
+
+
+async def test_the_console_shows_a_long_timeline_in_parts(long_night: Running) -> None:
+    """The page has the newest lines and a link to older ones, again and again; the export has every line."""
+    path, seen = "/incidents/1", []
+    for _ in range(3):
+        status, text = await long_night.get(path, headers={"Accept": "text/html"})
+        assert status == 200
+        assert len(text) < 200_000
+        seen += [int(number) for number in re.findall(r"\bline (\d+)\b", text)]
+        path = re.findall(r'href="(/incidents/1[?]lines_before=[0-9]+)#timeline">Older', text)[0]
+    assert len(seen) == 3 * 80
+    assert seen == sorted(set(seen), reverse=True)
+    assert "messages_before=" in text
+    assert (await long_night.get("/incidents/1?lines_before=x", headers={"Accept": "text/html"}))[0] == 400
+    async with long_night.http.get(f"{long_night.url}/incidents/1/timeline.csv") as answer:
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert (await answer.text()).count("\n") > LINES
+
+
+async def test_reports_of_a_long_timeline_are_short(long_night: Running) -> None:
+    """A report has the beginning and the end of a long timeline, and says how many lines it leaves out."""
+    status, text = await long_night.get("/api/v1/incidents/1/report?format=md")
+    assert status == 200
+    assert 1900 < len(set(re.findall(r"\bline \d+\b", text))) < 2100
+    assert re.search(r"\b18\d{3} lines are left out here", text)
+    status, answer = await long_night.get("/api/v1/incidents/1/test")
+    assert (status, "lines of the timeline" in str(answer["notes"])) == (200, True)
+
+
+async def test_alerts_come_in_pages(receiver: Running) -> None:
+    """The pages of an incident's alerts have each of them once, in one order, where many are alike too."""
+    one = json.loads(payload("single_firing"))
+    alerts = [
+        {**one["alerts"][0], "fingerprint": f"{number:016x}", "status": "resolved" if number % 3 else "firing"}
+        for number in range(100)
+    ]
+    await receiver.post("/webhook/alertmanager", {**one, "alerts": [{**each, "status": "firing"} for each in alerts]})
+    await receiver.post("/webhook/alertmanager", {**one, "alerts": alerts})
+    whole = [[each["fingerprint"] for each in page] for page in await pages(receiver, ALERTS, "alerts")]
+    parts = [each["fingerprint"] for page in await pages(receiver, ALERTS, "alerts", limit="7") for each in page]
+    assert [parts] == whole
+    assert len(set(parts)) == 100
+
+
+async def test_long_reads_keep_no_page_waiting(receiver: Running) -> None:
+    """Whatever somebody looks through, pages and acknowledgements are answered while that goes on."""
+    await receiver.send("single_firing")
+    is_over = threading.Event()
+    reading = asyncio.create_task(receiver.desk.browse(is_over.wait, 20))
+    listing = asyncio.create_task(receiver.get("/api/v1/incidents/1/timeline"))
+    for path in ("/", "/incidents/1", "/api/v1/incidents/1"):
+        assert (await receiver.get(path))[0] == 200
+    assert (await receiver.post("/api/v1/incidents/1/acknowledge", {}))[0] == 200
+    assert not reading.done()
+    assert not listing.done()
+    is_over.set()
+    assert (await listing)[0] == 200

@@ -13,18 +13,23 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from receiver.core.events import Delivered, Overtaken, Rejected, Retry
 from receiver.metrics import Metrics
+from receiver.readiness import Failing
 from rules.policy import MINUTE, SECOND
 from tests.web.conftest import START, Running, payload
 
 OLDEST_EMERGENCY = "tocsin_oldest_undelivered_emergency_seconds"
 
 
-async def test_health(receiver: Running) -> None:
-    """Healthy is healthy; ready is 503 with the reasons while there are any."""
+async def test_health(start: Callable[..., Any]) -> None:
+    """Healthy is healthy; ready is 503 with what fails, and why for who has a token: paths and hosts are no stranger's."""
+    receiver = await start(TOCSIN_API_TOKENS="eve:viewer:see")
     assert (await receiver.get("/-/healthy"))[0] == 200
     assert (await receiver.get("/-/ready"))[0] == 200
-    receiver.reasons.append("the database is away")
-    assert await receiver.get("/-/ready") == (503, "Tocsin is not ready: the database is away\n")
+    receiver.reasons.append(Failing("the database", "/var/lib/tocsin.db: disk full"))
+    for token, said in (("see", "the database: /var/lib/tocsin.db: disk full"), ("guess", "the database")):
+        headers = {"Authorization": f"Bearer {token}"}
+        assert await receiver.get("/-/ready", headers=headers) == (503, f"Tocsin is not ready: {said}\n")
+    assert await receiver.get("/-/ready") == (503, "Tocsin is not ready: the database\n")
 
 
 async def test_reload(receiver: Running) -> None:

@@ -9,6 +9,7 @@ from receiver.core.loaded_rules import Verdict
 from receiver.core.model import Incident, State
 from receiver.desk import Desk
 from receiver.messages.case import Case
+from receiver.readiness import Failing
 from receiver.store import Reads
 from receiver.web.api import Api
 from receiver.web.console.deadlines import Deadline, deadlines
@@ -34,7 +35,7 @@ class Now:
     desk: Desk
     reads: Reads
     api: Api
-    ready: Callable[[], Sequence[str]]
+    ready: Callable[[], Sequence[Failing]]
 
     async def show(self, visit: Visit) -> web.Response:
         """The page."""
@@ -50,7 +51,7 @@ class Now:
             cards=cards,
             counts=counts,
             more=sum(counts.values()) - len(cards),
-            worries=[*self.ready(), *self._refused_policy(), *self._other_rules(), *self._silent_channels()],
+            worries=[*map(str, self.ready()), *self._refused_policy(), *self._other_rules(), *self._silent_channels()],
         )
 
     def _card(self, incident: Incident, visit: Visit) -> Card:

@@ -8,6 +8,7 @@ from receiver.channels import Senders
 from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.messages import Words
+from receiver.readiness import Failing
 from receiver.settings import Role
 from receiver.store import Reads
 from receiver.web.api import Api
@@ -37,7 +38,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     heartbeats: HeartbeatsApi,
     sessions: Sessions,
     clock: Callable[[], Instant],
-    ready: Callable[[], Sequence[str]],
+    ready: Callable[[], Sequence[Failing]],
     senders: Senders,
     words: Words,
 ) -> None:

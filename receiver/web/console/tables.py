@@ -17,7 +17,7 @@ FORMULA = ("=", "+", "-", "@")
 
 Cell = str | int | None
 Pages = AsyncIterator[Sequence[Sequence[Cell]]]
-"""Rows, some at a time."""
+"""Rows, some at a time; the first come even where there are none."""
 
 INCIDENT_COLUMNS = (
     *("number", "level", "state", "type", "title", "opened_at", "acknowledged_at", "acknowledged_by"),
@@ -33,14 +33,12 @@ def answer(name: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> we
 
 async def send(request: web.Request, name: str, head: Sequence[str], pages: Pages) -> web.StreamResponse:
     """A file to save, of a list however long: page after page, so that nobody holds all of it at a time."""
-    page = await anext(pages, ())  # what is refused is refused before the file begins
     response = web.StreamResponse(headers={"Content-Type": "text/csv; charset=utf-8", **_saved(name)})
-    await response.prepare(request)
-    await response.write(_csv([head]).encode())
-    while page:
+    async for page in pages:
+        if not response.prepared:  # not before the first page is here: what is refused is refused without a file
+            await response.prepare(request)
+            await response.write(_csv([head]).encode())
         await response.write(_csv(map(_harmless, page)).encode())
-        page = await anext(pages, ())
-    await response.write_eof()
     return response
 
 
