@@ -181,7 +181,7 @@ class Dispatcher:
             log.error("a policy's template cannot be filled: Tocsin's own words go out", reason=message.unfilled)
         if notification.kind is not Kind.REPORT:
             return message
-        report = await self._desk.browse(self._records.incident, incident, self._desk.clock())
+        report = await self._desk.read(self._records.incident, incident, self._desk.clock())
         return mail(report, message)
 
     async def _picture(self, delivery: Delivery, channel: Channel) -> Picture | None:

@@ -38,6 +38,7 @@ class Garbage:
             gc.collect()
             await asyncio.to_thread(_give_back)
             self._before = _resident()
+        self._before = min(self._before, _resident())
 
 
 def _resident() -> int:

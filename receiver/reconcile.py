@@ -59,7 +59,7 @@ class Reconciliation:
 
     async def look(self) -> None:
         """Once: ask both sides, take in what was lost. Raises StoreUnavailable; the next look then finds it again."""
-        held = await self._desk.browse(self._reads.firing_alerts)
+        held = await self._desk.read(self._reads.firing_alerts)
         listings = [self._heard(peer, answer) for peer, answer in await self._ask()]
         now = self._desk.clock()
         findings = reconcile(self._desk.engine.current, held, listings, now, self._memory, self._terms)

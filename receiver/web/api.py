@@ -27,8 +27,8 @@ from rules.stored import parse
 Out = TypeVar("Out")
 Item = TypeVar("Item")
 
-ALERTS_SHOWN = 100
-"""Alerts that an incident is shown with."""
+ALERTS_SHOWN, ALERTS_LISTED = 100, 20
+"""Alerts that an incident is shown with, alone and in a list."""
 
 CURSOR = "after-"
 """How the cursor of an incident's list begins."""
@@ -61,7 +61,9 @@ class Api:
                 limit=query.limit,
                 cursor=query.cursor,
             )
-            return shapes.IncidentsView(incidents=[self._show(incident) for incident in found], next=cursor)
+            return shapes.IncidentsView(
+                incidents=[self._show(incident, ALERTS_LISTED) for incident in found], next=cursor
+            )
 
         try:
             return await self._desk.browse(read)
@@ -238,8 +240,8 @@ class Api:
             return self._reads.by_number(int(digits))
         return self._reads.incident(name) if name.isascii() and name.isalnum() else None
 
-    def _show(self, incident: Incident) -> shapes.IncidentView:
-        return views.show_incident(incident, self._reads.alerts(incident.id, ALERTS_SHOWN), self._desk.engine.current)
+    def _show(self, incident: Incident, alerts: int = ALERTS_SHOWN) -> shapes.IncidentView:
+        return views.show_incident(incident, self._reads.alerts(incident.id, alerts), self._desk.engine.current)
 
 
 def page(

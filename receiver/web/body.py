@@ -22,7 +22,7 @@ STRANGERS_LIMIT = 64 << 10
 STRANGERS_TOTAL = 4 << 20
 """Bytes of all such bodies at a time."""
 
-LARGEST_AT_A_TIME = 2
+LARGEST_AT_A_TIME = 4
 """Bodies of the largest size that callers we know may send at a time; or as many smaller ones as have room there."""
 
 PACKED = frozenset({"gzip", "x-gzip", "deflate"})

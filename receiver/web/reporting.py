@@ -26,10 +26,10 @@ class Reporter:
     async def incident_report(self, call: Call[bodies.ReportQuery]) -> shapes.ReportView | Text:
         """What happened, why, what was done about it and what follows."""
 
-        def read(incident: Incident) -> Report:
-            return self._records.incident(incident, self._desk.clock())
+        def read(incident: Incident) -> shapes.ReportView | Text:
+            return _answer(self._records.incident(incident, self._desk.clock()), call.said.format)
 
-        return _answer(await self._api.browse(call.incident, read), call.said.format)
+        return await self._api.browse(call.incident, read)
 
     async def as_test(self, call: Call[bodies.Nothing]) -> shapes.AsTestView:
         """The incident as a promtool unit test and a drill script, so that it is checked for ever after."""
@@ -43,8 +43,11 @@ class Reporter:
     async def period_report(self, call: Call[bodies.PeriodQuery]) -> shapes.ReportView | Text:
         """How soon incidents of a period were acknowledged and resolved, and which deadlines were kept."""
         length = duration(call.said.period)
-        report = await self._desk.browse(self._records.period, length, self._desk.clock())
-        return _answer(report, call.said.format)
+
+        def read() -> shapes.ReportView | Text:
+            return _answer(self._records.period(length, self._desk.clock()), call.said.format)
+
+        return await self._desk.browse(read)
 
     async def drills(self, call: Call[bodies.DrillsQuery]) -> shapes.DrillsView | Text:
         """Live drills: who took part, when, how long they took."""

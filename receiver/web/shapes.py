@@ -145,7 +145,7 @@ class IncidentView(View):
     source: str
     labels: Mapping[str, str]
     alerts: list[AlertView]
-    """Firing ones first; at most 100, `alerts` of the incident lists all."""
+    """Firing ones first; at most 100, in a list of incidents 20; `alerts` of the incident lists all."""
     firing: int
     """How many alerts fire."""
     firing_by_level: Mapping[str, int]
