@@ -124,7 +124,7 @@ async def start(policy: Policy) -> AsyncIterator[Callable[..., Any]]:
         running.store.close()
 
 
-async def _begin(settings: Settings, policy: Policy, token: str) -> tuple[Running, web.AppRunner]:
+async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[Running, web.AppRunner]:
     clock, metrics = StillClock(), Metrics()
     store = open_store(settings.database)
     channels = frozenset(channel.name for channel in policy.channels)
