@@ -95,7 +95,7 @@ class Api:
 
         return await self.browse(call.incident, read)
 
-    async def alerts(self, call: Call[bodies.PageQuery]) -> shapes.AlertsView:
+    async def alerts(self, call: Call[bodies.AlertsQuery]) -> shapes.AlertsView:
         """All of an incident's alerts."""
 
         def read(incident: Incident) -> shapes.AlertsView:
@@ -104,10 +104,10 @@ class Api:
 
         return await self.browse(call.incident, read)
 
-    def _alerts(self, incident: Incident, said: bodies.PageQuery) -> tuple[Sequence[Alert], str | None]:
+    def _alerts(self, incident: Incident, said: bodies.AlertsQuery) -> tuple[Sequence[Alert], str | None]:
         after = self._reads.alert(incident.id, _after(said.cursor)) if said.cursor else None
         if said.cursor and after is None:
-            raise _no_cursor(said.cursor)
+            raise Problem(404, "the incident has no such alert; take the cursor from the `next` of the list before")
         found = self._reads.alerts(incident.id, said.limit + 1, after)
         following = f"{CURSOR}{found[said.limit - 1].fingerprint}" if len(found) > said.limit else None
         return found[: said.limit], following

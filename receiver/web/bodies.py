@@ -284,6 +284,13 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
     limit: Annotated[int, Field(ge=1, le=1000)] = 500
+    cursor: Annotated[Name, Field(json_schema_extra={"pattern": "^after-[0-9]{1,18}$"})] | None = None
+    """The `next` of the page before."""
+
+
+class AlertsQuery(PageQuery):
+    """Which part of an incident's alerts."""
+
     cursor: Annotated[Name, Field(json_schema_extra={"pattern": "^after-.{1,64}$"})] | None = None
     """The `next` of the page before."""
 

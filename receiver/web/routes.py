@@ -41,7 +41,7 @@ def endpoints(api: Api, reporter: Reporter, heartbeats: HeartbeatsApi) -> tuple[
         Endpoint("POST", f"{one}/replan", responder, bodies.ReplanBody, incident, api.replan),
         Endpoint("GET", f"{one}/timeline", view, bodies.PageQuery, shapes.TimelineView, api.timeline),
         Endpoint("GET", f"{one}/notifications", view, bodies.PageQuery, shapes.NotificationsView, api.notifications),
-        Endpoint("GET", f"{one}/alerts", view, bodies.PageQuery, shapes.AlertsView, api.alerts),
+        Endpoint("GET", f"{one}/alerts", view, bodies.AlertsQuery, shapes.AlertsView, api.alerts),
         Endpoint("POST", f"{one}/handover", responder, bodies.HandoverBody, incident, work.hand_over),
         Endpoint("PUT", f"{one}/roles/{{role}}", responder, bodies.AssignBody, incident, work.assign),
         Endpoint("GET", f"{one}/checklists", view, bodies.Nothing, response_shapes.ChecklistsView, work.checklists),

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -14,6 +14,8 @@ from receiver.web.console.frame import Visit
 from receiver.web.noticing import Noticing
 from receiver.web.problems import Problem
 from receiver.web.responding import Responding
+
+Paged = TypeVar("Paged", bound=bodies.PageQuery)
 
 AT_A_TIME = 1000
 """Rows that are read at a time."""
@@ -33,7 +35,8 @@ class Exports:
         paged = Call(visit.caller, bodies.PageQuery(limit=AT_A_TIME), number, "")
         match wanted:
             case "alerts":
-                pages = _pages(self.api.alerts, paged, lambda view: map(tables.alert_row, view.alerts))
+                listed = Call(visit.caller, bodies.AlertsQuery(limit=AT_A_TIME), number, "")
+                pages = _pages(self.api.alerts, listed, lambda view: map(tables.alert_row, view.alerts))
                 return await tables.send(visit.request, file, tables.ALERT_COLUMNS, pages)
             case "timeline":
                 pages = _pages(self.api.timeline, paged, lambda view: map(tables.entry_row, view.timeline))
@@ -56,8 +59,8 @@ class Exports:
 
 
 async def _pages(
-    read: Callable[[Call[bodies.PageQuery]], Awaitable[Any]],
-    asked: Call[bodies.PageQuery],
+    read: Callable[[Call[Paged]], Awaitable[Any]],
+    asked: Call[Paged],
     rows: Callable[[Any], Iterable[Sequence[tables.Cell]]],
 ) -> tables.Pages:
     """All pages of a list of the API."""
