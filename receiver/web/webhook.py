@@ -7,6 +7,7 @@ it does not retry those; never a redirect. What was refused is counted and logge
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import orjson
@@ -101,7 +102,9 @@ class Webhook:
         source = source.replace("\0", "")[:SOURCE_LIMIT]
         if self._recorder:
             self._recorder.take(self._clock(), source, body)
-        requests = await self._beside(body, self._sort, payload, source)
+        told = self._desk.engine.current, source, payload.group_labels, payload.alerts
+        sorted_ = await self._beside(body, partial(sort, truncated=payload.truncated > 0), *told)
+        requests = self._note(payload, source, sorted_)
         unreadable = self._report(payload, source, requests)
         if not requests:
             return {"incidents": []}
@@ -130,11 +133,10 @@ class Webhook:
         async with self._turn:
             return await asyncio.to_thread(work, *arguments)
 
-    def _sort(self, payload: Payload, source: str) -> list[AlertsReceived]:
-        """One event per incident key; heartbeats are noted and what is ignored is counted: they open nothing."""
+    def _note(self, payload: Payload, source: str, sorted_: Sequence[AlertsReceived]) -> list[AlertsReceived]:
+        """One event per incident key, with who told it; heartbeats are noted and what is ignored is counted."""
         playbook = self._desk.engine.current
         told_by, peers_differ = self._tellers.hear(source, payload.external_url, payload.group_key)
-        sorted_ = sort(playbook, source, payload.group_labels, payload.alerts, truncated=payload.truncated > 0)
         events = [replace(each, told_by=told_by, peers_differ=peers_differ) for each in sorted_]
         alerts = [alert for event in events for alert in event.alerts]
         self._metrics.alerts(alerts)
