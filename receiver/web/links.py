@@ -29,9 +29,7 @@ PURPOSE = "acknowledge"
 MARK = 8
 """Of a link's 32 hexadecimal digits those that say which message it is, beside its number."""
 
-_TOKEN = re.compile(
-    rf"((\d{{1,9}})-(\d{{1,9}}(?:-\d{{1,18}})?))-([0-9a-f]{{{32 - MARK}}})[0-9a-f]{{{MARK}}}", re.ASCII
-)
+_TOKEN = re.compile(rf"((\d{{1,9}})-(\d{{1,9}}(?:-\d{{1,18}})?))-([0-9a-f]{{{32 - MARK}}})[0-9a-f]{{{MARK}}}", re.ASCII)
 """What it is about: the number of the (first) incident and the rest of the message's name; and the seal."""
 
 

@@ -102,8 +102,8 @@ class Webhook:
         source = source.replace("\0", "")[:SOURCE_LIMIT]
         if self._recorder:
             self._recorder.take(self._clock(), source, body)
-        told = self._desk.engine.current, source, payload.group_labels, payload.alerts
-        sorted_ = await self._beside(body, partial(sort, truncated=payload.truncated > 0), *told)
+        what = self._desk.engine.current, source, payload.group_labels, payload.alerts
+        sorted_ = await self._beside(body, partial(sort, truncated=payload.truncated > 0), *what)
         requests = self._note(payload, source, sorted_)
         unreadable = self._report(payload, source, requests)
         if not requests:
