@@ -40,9 +40,10 @@ class Tool:
     """One child process that serves HTTP."""
 
     def __init__(self, name: str, folder: Path, port: int) -> None:
+        """`name`: of the program, or its path; `folder`: where what it says goes."""
         self.name = name
         self.url = f"http://127.0.0.1:{port}"
-        self._log = folder / f"{name}.log"
+        self._log = folder / f"{Path(name).name}.log"
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, *arguments: str) -> None:
@@ -66,8 +67,12 @@ class Tool:
 
     def reload(self) -> None:
         """Have it read its configuration again."""
+        self.send(signal.SIGHUP)
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal to the process."""
         if self._process:
-            self._process.send_signal(signal.SIGHUP)
+            self._process.send_signal(number)
 
     async def stop(self) -> None:
         """End it, by its own process id."""

@@ -1,0 +1,230 @@
+"""Two Alertmanagers in a cluster, fed by two Prometheus replicas that watch one signal: the real programs, observed.
+
+Every webhook passes an ear that keeps it, with the peer it came from and the answer it got, and hands it to Tocsin.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import time
+from typing import Any
+
+import aiohttp
+import orjson
+import yaml
+from aiohttp import web
+
+from receiver.demo.exporter import Exporter
+from receiver.demo.stand_ins import start_web
+from receiver.demo.tools import SETTLE, STARTS_WITHIN, Tool, free_port
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tocsin-tests"
+"""Where tests/install-newest unpacks."""
+PEERS = ("a", "b")
+SETTLES_WITHIN = 60.0
+"""Seconds until two peers must have found each other; they send nothing before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The paths of one Prometheus and one Alertmanager."""
+
+    name: str
+    prometheus: str
+    alertmanager: str
+
+
+def installed() -> Programs | None:
+    """Those of the system."""
+    return _found("installed", None)
+
+
+def newest() -> Programs | None:
+    """Those that tests/install-newest unpacked beside the system's."""
+    return _found("newest", str(CACHE / "newest" / "usr" / "bin"))
+
+
+def _found(name: str, path: str | None) -> Programs | None:
+    prometheus = shutil.which("prometheus", path=path)
+    alertmanager = shutil.which("prometheus-alertmanager", path=path)
+    return Programs(name, prometheus, alertmanager) if prometheus and alertmanager else None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One webhook."""
+
+    at: float
+    """Unix seconds."""
+    peer: str
+    raw: bytes
+    status: int
+    """Tocsin's answer; 0: none."""
+
+    @property
+    def alerts(self) -> list[dict[str, Any]]:
+        """The alerts of the body, as Alertmanager has them."""
+        return list(orjson.loads(self.raw)["alerts"])
+
+
+class Ear:
+    """Stands between the peers and Tocsin: keeps every webhook, and hands it on as it came."""
+
+    def __init__(self, receiver: str) -> None:
+        """`receiver`: the base URL of Tocsin."""
+        self._webhook = f"{receiver}/webhook/alertmanager"
+        self.heard: list[Heard] = []
+        self.app = web.Application(client_max_size=64 * 1024 * 1024)
+        self.app.router.add_post("/from/{peer}", self._take)
+
+    async def _take(self, request: web.Request) -> web.Response:
+        raw, at = await request.read(), time()
+        status, answer = await self._hand_on(raw)
+        self.heard.append(Heard(at, request.match_info["peer"], raw, status))
+        return web.Response(status=status or 503, body=answer)
+
+    async def _hand_on(self, raw: bytes) -> tuple[int, bytes]:
+        headers = {"Content-Type": "application/json"}
+        try:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.post(self._webhook, data=raw, headers=headers) as response,
+            ):
+                return response.status, await response.read()
+        except aiohttp.ClientError:
+            return 0, b""
+
+
+class Cluster:
+    """The pair and its replicas; `async with` starts them and ends them."""
+
+    def __init__(self, programs: Programs, folder: Path, peer_timeout: str, resend_delay: str) -> None:
+        """`peer_timeout`: how long each peer waits for the one before it, such as 15s.
+
+        `resend_delay`: after how long Prometheus tells an alert again, ended ones too.
+        """
+        self._programs, self._folder = programs, folder
+        self._peer_timeout, self._resend_delay = peer_timeout, resend_delay
+        self._gossip = {name: f"127.0.0.1:{free_port()}" for name in PEERS}
+        self.exporter = Exporter()
+        """The signals that both replicas scrape."""
+        self.alertmanagers = {name: f"http://127.0.0.1:{free_port()}" for name in PEERS}
+        """Where each peer answers."""
+        self.replicas: dict[str, Tool] = {}
+        """The Prometheus of each name."""
+
+    @asynccontextmanager
+    async def feeding(self, receiver: str, routes: bytes, rules: bytes) -> AsyncIterator[Ear]:
+        """All of it runs, and tells Tocsin at `receiver`, its base URL.
+
+        `routes` is an alertmanager.yml, `rules` a rule file. The rules are read when the peers know each other, both
+        replicas know both peers, and every signal has been scraped: earlier alerts would be dropped, or false.
+        """
+        ear = Ear(receiver)
+        async with AsyncExitStack() as stack:
+            signals = await self._serve(stack, self.exporter.app)
+            hears = await self._serve(stack, ear.app)
+            for name in PEERS:
+                await self._start_alertmanager(stack, name, _redirected(routes, f"{hears}/from/{name}"))
+            await asyncio.wait_for(self._met(), SETTLES_WITHIN)
+            targets = {"ml": signals.removeprefix("http://"), "tocsin": receiver.removeprefix("http://")}
+            for name in PEERS:
+                await self._start_prometheus(stack, name, targets)
+            await asyncio.wait_for(self._found(), STARTS_WITHIN)
+            await asyncio.wait_for(self.exporter.scraped.wait(), STARTS_WITHIN)
+            await asyncio.sleep(SETTLE)
+            for name, tool in self.replicas.items():
+                (self._folder / f"prometheus-{name}" / "rules.yml").write_bytes(rules)
+                tool.reload()
+            yield ear
+
+    async def _serve(self, stack: AsyncExitStack, app: web.Application) -> str:
+        runner, address = await start_web(app)
+        stack.push_async_callback(runner.cleanup)
+        return address
+
+    async def _start_alertmanager(self, stack: AsyncExitStack, name: str, config: bytes) -> None:
+        folder = self._folder / f"alertmanager-{name}"
+        folder.mkdir()
+        (folder / "alertmanager.yml").write_bytes(config)
+        address = self.alertmanagers[name].removeprefix("http://")
+        tool = Tool(self._programs.alertmanager, folder, int(address.rpartition(":")[2]))
+        stack.push_async_callback(tool.stop)
+        others = [f"--cluster.peer={gossip}" for other, gossip in self._gossip.items() if other != name]
+        await tool.start(
+            f"--config.file={folder / 'alertmanager.yml'}",
+            f"--storage.path={folder / 'data'}",
+            f"--web.listen-address={address}",
+            f"--web.external-url=http://alertmanager-{name}.example.test",
+            f"--cluster.listen-address={self._gossip[name]}",
+            f"--cluster.peer-timeout={self._peer_timeout}",
+            *others,
+        )
+
+    async def _met(self) -> None:
+        """Both peers count two and are ready: before that they send nothing."""
+        async with aiohttp.ClientSession() as session:
+            for url in self.alertmanagers.values():
+                while True:
+                    async with session.get(f"{url}/api/v2/status") as response:
+                        cluster = (await response.json())["cluster"]
+                    if cluster["status"] == "ready" and len(cluster["peers"]) == len(PEERS):
+                        break
+                    await asyncio.sleep(0.2)
+
+    async def _found(self) -> None:
+        """Both replicas send to both peers: that takes a Prometheus five seconds."""
+        async with aiohttp.ClientSession() as session:
+            for tool in self.replicas.values():
+                while True:
+                    async with session.get(f"{tool.url}/api/v1/alertmanagers") as response:
+                        if len((await response.json())["data"]["activeAlertmanagers"]) == len(PEERS):
+                            break
+                    await asyncio.sleep(0.2)
+
+    async def _start_prometheus(self, stack: AsyncExitStack, name: str, targets: dict[str, str]) -> None:
+        folder, port = self._folder / f"prometheus-{name}", free_port()
+        folder.mkdir()
+        (folder / "rules.yml").write_text("groups: []\n")
+        config = {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s", "external_labels": {"replica": name}},
+            "rule_files": [str(folder / "rules.yml")],
+            "alerting": {"alert_relabel_configs": [{"action": "labeldrop", "regex": "replica"}]},
+            "scrape_configs": [
+                {"job_name": job, "static_configs": [{"targets": [address], "labels": {"instance": f"{job}:80"}}]}
+                for job, address in targets.items()
+            ],
+        }
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+        tool = self.replicas[name] = Tool(self._programs.prometheus, folder, port)
+        self.tell(name, PEERS)
+        stack.push_async_callback(tool.stop)
+        await tool.start(
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'tsdb'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            f"--web.external-url=http://prometheus-{name}.example.test",
+            f"--rules.alert.resend-delay={self._resend_delay}",
+        )
+
+    def tell(self, replica: str, peers: Sequence[str]) -> None:
+        """From now on (Prometheus takes five seconds) the replica tells only these peers."""
+        path = self._folder / f"prometheus-{replica}" / "prometheus.yml"
+        config = yaml.safe_load(path.read_text())
+        told = [self.alertmanagers[name].removeprefix("http://") for name in peers]
+        config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": told}]}]
+        path.write_text(yaml.safe_dump(config))
+        self.replicas[replica].reload()
+
+
+def _redirected(routes: bytes, url: str) -> bytes:
+    """The configuration with every webhook sent to `url`."""
+    config = yaml.safe_load(routes)
+    for receiver in config["receivers"]:
+        for webhook in receiver.get("webhook_configs", ()):
+            webhook["url"] = url
+    return yaml.safe_dump(config, sort_keys=False).encode()
