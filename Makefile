@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run test check docs bench soak lock clean
+.PHONY: help run test check docs bench soak pair lock clean
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -36,6 +36,10 @@ bench: .venv/.ready  ## the table of ratios; BENCH=name runs one
 
 soak: .venv/.ready  ## load, with kills every few seconds, on SQLite and PostgreSQL; DURATION=600 (seconds)
 	$(BIN)/python -m bench.soak
+
+pair: .venv/.ready  ## an emergency behind a real pair of Alertmanagers, ten times in real time; CYCLES=10
+	@tests/install-tools
+	$(BIN)/python -m bench.pair
 
 lock: .venv/.ready  ## resolve the dependencies anew; no index address is written
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \

@@ -130,10 +130,10 @@ class Cluster:
             hears = await self._serve(stack, ear.app)
             for name in PEERS:
                 await self._start_alertmanager(stack, name, _redirected(routes, f"{hears}/from/{name}"))
-            await asyncio.wait_for(self._met(), SETTLES_WITHIN)
             targets = {"ml": signals.removeprefix("http://"), "tocsin": receiver.removeprefix("http://")}
             for name in PEERS:
                 await self._start_prometheus(stack, name, targets)
+            await asyncio.wait_for(self._met(), SETTLES_WITHIN)
             await asyncio.wait_for(self._found(), STARTS_WITHIN)
             await asyncio.wait_for(self.exporter.scraped.wait(), STARTS_WITHIN)
             await asyncio.sleep(SETTLE)

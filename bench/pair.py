@@ -1,322 +1,44 @@
-"""`make pair`: an emergency behind two clustered Alertmanagers, acknowledged and recovered again and again.
+"""`make pair`: ten cycles of an emergency behind a real pair of Alertmanagers, in real time; half an hour.
 
-In a cluster the second peer waits with an old snapshot: after a recovery it may tell the firing again, an echo. Counted
-are the echoes, the pages that were sent after an acknowledgement though nothing new fired, the acknowledgements that
-were voided, and the true re-fires that paged nobody. The test of the pair runs the same in less time.
+With the installed programs and the newest, at the group interval of old routes and at twice that. One line for each
+cycle; exits 1 where anybody was woken for nothing or was not told.
 """
 
 import asyncio
 import os
-import signal
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
-from random import Random
-from time import monotonic, time
-from typing import Any
 
-import aiohttp
-import yaml
 from rich.console import Console
 from rich.table import Table
 
-from bench.clustered import PEERS, Cluster, Ear, Heard, Programs, installed, newest
-from bench.soak import Replica
-from receiver.demo.stand_ins import start_mailbox
-from rules import watch
-from rules.compile import compile as compile_rules
-from rules.load import load
-from rules.outputs import Options, alertmanager, prometheus
-from rules.pace import faster_groups
-from rules.policy import Policy
+from bench.clustered import installed, newest
+from bench.night import REAL, Night, Outcome
 
-POLICY = """
-incident_response:
-  classification:
-    severity_levels:
-      - {{level: 4, name: emergency, response_time: 24h, escalation_time: 12h, resolve_after: {resolve_after}}}
-  alert_channels:
-    - {{name: email, type: email, recipients: [oncall@example.com], rate_limit: 1000/1m}}
-  detection:
-    rules:
-      - {{name: safety_margin_low, condition: "safety_margin < 0.95", severity: 4, channels: [email]}}
-"""
-TYPE = "safety_margin_low"
-HEALTHY, BROKEN = 0.99, 0.9
 CYCLES = 10
-SLACK = 90.0
-"""Seconds in which what is awaited must come, on a busy machine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast time passes; seconds."""
-
-    group_interval: float
-    """Of the emergency's route."""
-    peer_timeout: float
-    resend_delay: float
-    """Of Prometheus."""
-    factor: float
-    """Divides the interval of the compiled rules (a minute), and how long they wait."""
-    resolve_after: int
-    firing: tuple[float, float]
-    """How long the signal is bad: from … to."""
-
-    @property
-    def quiet(self) -> float:
-        """After a recovery, until an echo and its resolve must have come."""
-        return 2 * (self.group_interval + self.peer_timeout) + 1
-
-
-REAL = Pace(10, 15, 60, 12, 30, (20, 45))
-FAST = Pace(0.5, 3, 2, 60, 2, (4, 8))
-"""A peer waits six group intervals with an old snapshot here: nearly every recovery makes an echo."""
-
-
-@dataclass(slots=True)
-class Cycle:
-    """One emergency: what was heard and what was done about it."""
-
-    what: str
-    """Its number; or how it goes on without having ended."""
-    missed: int = 0
-    """How often it fired and nobody was paged."""
-    echoes: list[float] = field(default_factory=list)
-    """Firing bodies after the end that they contradict: seconds after it was first told."""
-    pages: int = 0
-    """Sent after the acknowledgement, though nothing new fired."""
-    voided: int = 0
-    """Acknowledgements taken back, though nothing new fired."""
-    stuck: int = 0
-    """It ended, and the incident goes on as if it fired."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """All cycles of one run."""
-
-    programs: str
-    group_interval: float
-    cycles: tuple[Cycle, ...]
-
-    def total(self, what: Callable[[Cycle], int]) -> int:
-        """The sum over the cycles."""
-        return sum(map(what, self.cycles))
-
-
-class Night:
-    """One run: Tocsin, the pair before it, and the person who is woken."""
-
-    def __init__(self, programs: Programs, pace: Pace, folder: Path, seed: int = 0) -> None:
-        """`folder`: an empty one; what every program says is left there."""
-        self._programs, self._pace, self._folder = programs, pace, folder
-        self._dice = Random(seed)
-        self._cluster = Cluster(programs, folder, f"{pace.peer_timeout:g}s", f"{pace.resend_delay:g}s")
-        self._ear: Ear | None = None
-        self._base = ""
-
-    async def run(self, enough: Callable[[tuple[Cycle, ...]], bool]) -> Outcome:
-        """Live through cycles until there are enough, then through the re-fires that look like echoes."""
-        async with AsyncExitStack() as stack:
-            await self._start(stack)
-            done: tuple[Cycle, ...] = ()
-            while not enough(done):
-                done += (await self._cycle(str(len(done) + 1)),)
-            done += (
-                await self._cycle("Prometheus pauses", self._pause),
-                await self._cycle("a peer is cut off", self._cut),
-            )
-            return Outcome(self._programs.name, self._pace.group_interval, done)
-
-    @property
-    def heard(self) -> list[Heard]:
-        """Every webhook until now."""
-        return self._ear.heard if self._ear else []
-
-    async def _start(self, stack: AsyncExitStack) -> None:
-        path = self._folder / "policy.yaml"
-        path.write_text(POLICY.format(resolve_after=f"{self._pace.resolve_after}s"))
-        policy = load([path])
-        mailbox, smtp = await start_mailbox(lambda *_: None)
-        stack.callback(mailbox.close)
-        database = f"sqlite:///{self._folder / 'tocsin.db'}"
-        replica = Replica([str(path), "--database", database], self._settings(smtp), self._folder)
-        stack.push_async_callback(replica.kill)
-        await replica.start()
-        self._base = replica.base
-        groups = faster_groups((*compile_rules(policy), watch.group(policy)), self._pace.factor)
-        feeding = self._cluster.feeding(replica.base, self._routes(policy), prometheus.render(groups))
-        self._ear = await stack.enter_async_context(feeding)
-
-    def _settings(self, smtp: str) -> dict[str, str]:
-        return {
-            "TOCSIN_SMTP_URL": smtp,
-            "TOCSIN_EMAIL_FROM": "tocsin@example.com",
-            "TOCSIN_ALERTMANAGER_URL": ",".join(self._cluster.alertmanagers.values()),
-        }
-
-    def _routes(self, policy: Policy) -> bytes:
-        """The compiled routes, with the pace's group interval for the emergency."""
-        config = yaml.safe_load(alertmanager.render(policy, Options()))
-        for route in config["route"]["routes"][-1]["routes"]:
-            if 'severity_level="4"' in route["matchers"]:
-                route["group_interval"] = f"{int(self._pace.group_interval * 1000)}ms"
-        return yaml.safe_dump(config).encode()
-
-    async def _cycle(self, what: str, interrupt: Callable[[], Awaitable[None]] | None = None) -> Cycle:
-        """It breaks, somebody is paged and acknowledges; it heals, and all should be quiet.
-
-        `interrupt`: makes Alertmanager say that it ended, and that it fires again with the start it had.
-        """
-        cycle = Cycle(what)
-        await self._break(cycle)
-        if interrupt:
-            await self._go_on(cycle, interrupt)
-        told, voided = await self._pages(), await self._voided()
-        await asyncio.sleep(self._dice.uniform(*self._pace.firing))
-        healed_at = time()
-        self._set(HEALTHY)
-        await self._comes(lambda: self._ended(healed_at))
-        await asyncio.sleep(self._pace.quiet)  # that nothing comes is what is awaited
-        cycle.stuck = not await self._comes(self._recovered)
-        cycle.echoes = echoes(self.heard, healed_at)
-        cycle.pages, cycle.voided = len(await self._pages() - told), await self._voided() - voided
-        await self._acknowledge()  # whoever was woken for nothing takes it again
-        return cycle
-
-    async def _break(self, cycle: Cycle) -> None:
-        told = await self._pages()
-        self._set(BROKEN)
-        await self._must_page(cycle, told)
-
-    async def _go_on(self, cycle: Cycle, interrupt: Callable[[], Awaitable[None]]) -> None:
-        told = await self._pages()
-        await interrupt()
-        await self._must_page(cycle, told)
-        for name in self._cluster.replicas:
-            self._cluster.tell(name, PEERS)
-
-    async def _must_page(self, cycle: Cycle, told: set[str]) -> None:
-        cycle.missed += not await self._comes(lambda: self._grown(told))
-        await self._acknowledge()
-
-    async def _pause(self) -> None:
-        """Both replicas stop for a while: the peers time the alert out."""
-        began = time()
-        for replica in self._cluster.replicas.values():
-            replica.send(signal.SIGSTOP)
-        await self._comes(lambda: self._ended(began), 4 * self._pace.resend_delay)
-        for replica in self._cluster.replicas.values():
-            replica.send(signal.SIGCONT)
-
-    async def _cut(self) -> None:
-        """Both replicas lose one peer, which times the alert out; the other still lists it."""
-        began = time()
-        for name in self._cluster.replicas:
-            self._cluster.tell(name, PEERS[:1])
-        await self._comes(lambda: self._ended(began), 4 * self._pace.resend_delay)
-
-    def _set(self, value: float) -> None:
-        self._cluster.exporter.values["safety_margin"] = value
-
-    async def _comes(self, condition: Callable[[], Awaitable[bool]], more: float = 0) -> bool:
-        """Whether it comes true in time."""
-        give_up_at = monotonic() + SLACK + more
-        while not (came := await condition()) and monotonic() < give_up_at:  # noqa: ASYNC110 - others make it true
-            await asyncio.sleep(0.2)
-        return came
-
-    async def _grown(self, told: set[str]) -> bool:
-        return bool(await self._pages() - told)
-
-    async def _ended(self, since: float) -> bool:
-        return any(_end(alert, since) for heard in self.heard for alert in _ours(heard))
-
-    async def _recovered(self) -> bool:
-        """Nothing fires, and its recovery waits for a person."""
-        return all(not each["firing"] and each["recovery"] != "verifying" for each in await self._incidents())
-
-    async def _incidents(self) -> list[dict[str, Any]]:
-        found = (await self._get("incidents"))["incidents"]
-        return [each for each in found if each["type"] == TYPE]
-
-    async def _pages(self) -> set[str]:
-        """Ids of all pages, of every incident of the emergency."""
-        lists = [await self._get(f"incidents/{each['number']}/notifications") for each in await self._incidents()]
-        return {each["id"] for found in lists for each in found["notifications"] if each["kind"] == "page"}
-
-    async def _voided(self) -> int:
-        lists = [await self._get(f"incidents/{each['number']}/timeline") for each in await self._incidents()]
-        return sum(entry["fact"] == "ack_voided" for found in lists for entry in found["timeline"])
-
-    async def _acknowledge(self) -> None:
-        async with aiohttp.ClientSession() as session:
-            for each in await self._incidents():
-                if each["state"] == "open":
-                    url = f"{self._base}/api/v1/incidents/{each['number']}/acknowledge"
-                    async with session.post(url, json={"by": "dana"}) as response:
-                        response.raise_for_status()
-
-    async def _get(self, path: str) -> dict[str, Any]:
-        async with aiohttp.ClientSession() as session, session.get(f"{self._base}/api/v1/{path}") as response:
-            response.raise_for_status()
-            return dict(await response.json())
-
-
-def _ours(heard: Heard) -> list[dict[str, Any]]:
-    return [each for each in heard.alerts if each["labels"].get("rule") == TYPE]
-
-
-def _end(alert: dict[str, Any], since: float) -> datetime | None:
-    """When it ended, if it is told to have ended since then; ends of older episodes are told again too."""
-    if alert["status"] != "resolved":
-        return None
-    ended = datetime.fromisoformat(alert["endsAt"])
-    return ended if ended.timestamp() >= since else None
-
-
-def echoes(heard: list[Heard], since: float) -> list[float]:
-    """Seconds after the first end told since then until each firing that began before it: it can only be an old one."""
-    found: list[float] = []
-    told: tuple[float, datetime] | None = None
-    for each in heard:
-        for alert in _ours(each):
-            if ended := _end(alert, since):
-                told = told or (each.at, ended)
-            elif told and alert["status"] == "firing" and datetime.fromisoformat(alert["startsAt"]) <= told[1]:
-                found.append(each.at - told[0])
-    return found
+TEXT = ("programs", "cycle", "echoes, s after the end")
 
 
 def show(outcomes: list[Outcome]) -> None:
     """One line for each cycle, and one for their sum."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in (
-        "programs",
-        "group interval",
-        "cycle",
-        "echoes (s after the end)",
-        "pages",
-        "voided",
-        "stuck",
-        "missed",
-    ):
-        table.add_column(
-            column, justify="left" if column in {"programs", "cycle", "echoes (s after the end)"} else "right"
-        )
+    for column in ("programs", "interval", "cycle", "echoes, s after the end", "pages", "voided", "stuck", "missed"):
+        table.add_column(column, justify="left" if column in TEXT else "right", no_wrap=True)
     for outcome in outcomes:
         head = outcome.programs, f"{outcome.group_interval:g} s"
         for each in outcome.cycles:
             late = ", ".join(f"{seconds:.1f}" for seconds in each.echoes) or "none"
-            table.add_row(*head, each.what, late, *map(str, (each.pages, each.voided, each.stuck, each.missed)))
-        sums = (lambda c: len(c.echoes), lambda c: c.pages, lambda c: c.voided, lambda c: c.stuck, lambda c: c.missed)
-        table.add_row(*head, "all", *(str(outcome.total(each)) for each in sums), style="bold")
-    Console().print(table)
+            table.add_row(*head, each.what, late, *map(str, each.faults))
+        table.add_row(
+            *head, "all", str(sum(len(each.echoes) for each in outcome.cycles)), *_sums(outcome), style="bold"
+        )
+    Console(width=120).print(table)
+
+
+def _sums(outcome: Outcome) -> list[str]:
+    return [str(sum(column)) for column in zip(*(each.faults for each in outcome.cycles), strict=True)]
 
 
 async def _all(cycles: int, folder: Path) -> list[Outcome]:
@@ -332,13 +54,13 @@ async def _all(cycles: int, folder: Path) -> list[Outcome]:
 
 
 def main() -> None:
-    """Ten cycles in real time, with the installed and the newest programs, in about a quarter of an hour."""
+    """Run it, with as many cycles as CYCLES says."""
     with tempfile.TemporaryDirectory(prefix="tocsin-pair-") as folder:
         outcomes = asyncio.run(_all(int(os.environ.get("CYCLES", CYCLES)), Path(folder)))
-    show(outcomes)
     if not outcomes:
-        sys.exit("neither Prometheus and Alertmanager nor newer ones are installed: run tests/install-tools")
-    if any(outcome.total(lambda each: each.pages + each.voided + each.stuck + each.missed) for outcome in outcomes):
+        sys.exit("there is no Prometheus with an Alertmanager here: run tests/install-tools")
+    show(outcomes)
+    if any(any(each.faults) for outcome in outcomes for each in outcome.cycles):
         sys.exit("somebody was woken for nothing, or was not told")
 
 
