@@ -4,7 +4,6 @@ How each story came about, and what is odd in it: tests/payloads/pair/README.md.
 """
 
 from datetime import datetime
-from pathlib import Path
 
 import orjson
 import pytest
@@ -13,7 +12,7 @@ from receiver.core.model import Instant
 from rules.policy import SECOND
 from tests.web.conftest import PAYLOADS, Running
 
-STORIES = {path.stem: path for path in sorted((PAYLOADS / "pair").glob("*.jsonl"))}
+STORIES = {path.stem: path.read_bytes().splitlines() for path in sorted((PAYLOADS / "pair").glob("*.jsonl"))}
 RE_FIRES = {"fast-echoes": 1, "pause": 1, "one-clears-0.25": 1, "one-clears-0.33": 1}
 """How often it fired again, and that can be known; in every other story it fired once.
 
@@ -35,8 +34,8 @@ async def test_what_a_pair_told_is_believed_once(receiver: Running, name: str) -
     assert len((await receiver.get("/api/v1/incidents"))[1]["incidents"]) == 1
 
 
-async def _live(receiver: Running, story: Path) -> None:
-    for line in story.read_bytes().splitlines():
+async def _live(receiver: Running, story: list[bytes]) -> None:
+    for line in story:
         record = orjson.loads(line)
         at = Instant(round(datetime.fromisoformat(record["received_at"]).timestamp() * SECOND))
         await receiver.pass_time(at - receiver.clock.now)
