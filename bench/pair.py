@@ -42,7 +42,7 @@ def _sums(outcome: Outcome) -> list[str]:
 
 
 async def _all(cycles: int, folder: Path) -> list[Outcome]:
-    """All at once: they wait more than they work."""
+    """All at once, for they wait more than they work; each is shown when it is over."""
     nights = []
     for programs in filter(None, (installed(), newest())):
         for times in (1, 2):
@@ -50,7 +50,11 @@ async def _all(cycles: int, folder: Path) -> list[Outcome]:
             place = folder / f"{programs.name}-{pace.group_interval:g}"
             place.mkdir()
             nights.append(Night(programs, pace, place).run(lambda done: len(done) >= cycles))
-    return list(await asyncio.gather(*nights))
+    outcomes = []
+    for night in asyncio.as_completed(nights):
+        outcomes.append(await night)
+        show(outcomes[-1:])
+    return outcomes
 
 
 def main() -> None:
@@ -59,7 +63,6 @@ def main() -> None:
         outcomes = asyncio.run(_all(int(os.environ.get("CYCLES", CYCLES)), Path(folder)))
     if not outcomes:
         sys.exit("there is no Prometheus with an Alertmanager here: run tests/install-tools")
-    show(outcomes)
     if any(any(each.faults) for outcome in outcomes for each in outcome.cycles):
         sys.exit("somebody was woken for nothing, or was not told")
 
