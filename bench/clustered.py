@@ -28,6 +28,9 @@ PEERS = ("a", "b")
 SETTLES_WITHIN = 60.0
 """Seconds until two peers must have found each other; they send nothing before."""
 
+HEARD_WITHIN = 120.0
+"""Seconds until the heartbeat must come through."""
+
 
 @dataclass(frozen=True, slots=True)
 class Programs:
@@ -78,6 +81,7 @@ class Ear:
         """`receiver`: the base URL of Tocsin."""
         self._webhook = f"{receiver}/webhook/alertmanager"
         self.heard: list[Heard] = []
+        self.first = asyncio.Event()
         self.app = web.Application(client_max_size=64 * 1024 * 1024)
         self.app.router.add_post("/from/{peer}", self._take)
 
@@ -85,6 +89,7 @@ class Ear:
         raw, at = await request.read(), time()
         status, answer = await self._hand_on(raw)
         self.heard.append(Heard(at, request.match_info["peer"], raw, status))
+        self.first.set()
         return web.Response(status=status or 503, body=answer)
 
     async def _hand_on(self, raw: bytes) -> tuple[int, bytes]:
@@ -121,8 +126,9 @@ class Cluster:
     async def feeding(self, receiver: str, routes: bytes, rules: bytes) -> AsyncIterator[Ear]:
         """All of it runs, and tells Tocsin at `receiver`, its base URL.
 
-        `routes` is an alertmanager.yml, `rules` a rule file. The rules are read when the peers know each other, both
-        replicas know both peers, and every signal has been scraped: earlier alerts would be dropped, or false.
+        `routes` is an alertmanager.yml, `rules` a rule file with a heartbeat. The rules are read when the peers know
+        each other, both replicas know both peers, and every signal has been scraped: earlier alerts would be dropped,
+        or false.
         """
         ear = Ear(receiver)
         async with AsyncExitStack() as stack:
@@ -140,6 +146,8 @@ class Cluster:
             for name, tool in self.replicas.items():
                 (self._folder / f"prometheus-{name}" / "rules.yml").write_bytes(rules)
                 tool.reload()
+            # An alert of the moment in which Prometheus reloads is lost, and told again after the resend delay.
+            await asyncio.wait_for(ear.first.wait(), HEARD_WITHIN)
             yield ear
 
     async def _serve(self, stack: AsyncExitStack, app: web.Application) -> str:
