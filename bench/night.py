@@ -106,10 +106,10 @@ class Outcome:
 class Night:
     """One run: Tocsin, the pair before it, and the person who is woken."""
 
-    def __init__(self, programs: Programs, pace: Pace, folder: Path, seed: int = 0) -> None:
+    def __init__(self, programs: Programs, pace: Pace, folder: Path) -> None:
         """`folder`: an empty one; what every program says is left there."""
         self._programs, self._pace, self._folder = programs, pace, folder
-        self._dice = Random(seed)
+        self._dice = Random(f"{programs.name}, {pace.group_interval}")
         self._cluster = Cluster(programs, folder, f"{pace.peer_timeout:g}s", f"{pace.resend_delay:g}s")
         self._ear: Ear | None = None
         self._base = ""
