@@ -29,6 +29,7 @@ from rules.pace import faster_groups
 from rules.policy import Policy
 
 POLICY = """
+flapping: {{cycles: 15, within: 1s}}
 incident_response:
   classification:
     severity_levels:
