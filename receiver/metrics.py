@@ -198,6 +198,12 @@ class Metrics:
             ["source"],
             registry=registry,
         )
+        self._certificates = Gauge(
+            "tocsin_tls_certificate_expiry_timestamp_seconds",
+            "When the first certificate in a TLS file expires; file: server (ours and its chain) or client_ca",
+            ["file"],
+            registry=registry,
+        )
 
     def webhook(self, result: str, took: int | None = None) -> None:
         """A webhook came in. `took`: microseconds until it was committed."""
@@ -285,6 +291,12 @@ class Metrics:
     def template_failed(self) -> None:
         """A message has Tocsin's own words where the policy's template was due."""
         self._unfilled.inc()
+
+    def certificates(self, expire: Mapping[str, float]) -> None:
+        """Certificates were taken into use; when the first of each file expires, in seconds since 1970."""
+        self._certificates.clear()
+        for file, at in expire.items():
+            self._certificates.labels(file).set(at)
 
     def channel_configured(self, name: str, *, configured: bool) -> None:
         """Whether messages can go out on a channel. Its counters begin: a rate does not see the first of a series."""

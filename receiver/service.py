@@ -141,13 +141,13 @@ class Service:
     async def _start(self) -> None:
         settings = self._settings
         settings.require_safe()  # before anything is opened or written
-        self._tls = Tls(settings)
+        self.metrics = Metrics()
+        self._tls = Tls(settings, self.metrics)
         self._worker = worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._traces = make_traces(settings.traces_url, worker)
         for warning in settings.warnings:
             log.warning("odd setting", what=warning)
         self._recorder = Recorder(self._record) if self._record else None
-        self.metrics = Metrics()
         configured = configured_channels(self._policy, settings)
         self.desk = await self._open_desk(configured)
         engine = self.desk.engine
@@ -304,11 +304,11 @@ class Service:
         return oldest is None or self.clock() - oldest <= UNREACHED
 
     async def reload(self) -> list[str]:
-        """Read certificate and policy again; what has problems is refused, and what is in use stays.
+        """Read certificates and policy again; of each, what has problems is refused, and what is in use stays.
 
         Returns the problems. Raises StoreUnavailable.
         """
-        return self._tls.reload() or await self._files.reload()
+        return [*self._tls.reload(), *await self._files.reload()]
 
     def problems(self) -> list[Failing]:
         """Why the service is not ready; empty: it is."""

@@ -1,76 +1,219 @@
 """TLS of our own: what `serve` listens with where TOCSIN_TLS_CERT_FILE is set, and who must show a certificate.
 
 The service listens with `Tls.context` and has the files read again, every hour and with each reload, so that a
-certificate that was renewed is used without a restart. Rules: TLS 1.2 or newer; a file that cannot be used is said
-with its setting and without its content, and what is in use stays.
+certificate or a client CA that was renewed is used without a restart. Each reading makes a whole new context, which new
+connections get; one in use is never changed. Rules: TLS 1.2 or newer; a file that cannot be used is said with its
+setting and without its content, and what is in use stays; so does a valid certificate where the files hold one that is
+not. At the start there is nothing better: Tocsin starts all the same, since open incidents need their pages, and says
+it as an error. Refused handshakes are logged, at most one line in `APART` seconds.
 """
 
 import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import structlog
+from cryptography.exceptions import InvalidSignature
+from cryptography.x509 import Certificate, load_pem_x509_certificates
 
+from receiver.clock import steady_clock, wall_clock
 from receiver.errors import SettingsError
+from receiver.metrics import Metrics
 from receiver.settings import Settings
+from rules.policy import SECOND
 
 EVERY = 3600.0
 """Seconds between looks at the files."""
 
+APART = 10 * SECOND
+"""Microseconds between two log lines about refused handshakes."""
+
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What one reading of the files gave."""
+
+    context: ssl.SSLContext
+    certificates: dict[str, Sequence[Certificate]] = field(default_factory=dict)
+    """By file: `server` (our own first, then its chain), `client_ca`."""
+    invalid: str = ""
+    """Which setting names something that clients refuse just now, or that refuses every client; empty: none."""
 
 
 class Tls:
     """The certificates of one listener."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics | None = None) -> None:
         """Raises SettingsError for files that cannot be used."""
         self._settings = settings
-        self.context = _make_context(settings)
+        self._metrics = metrics
+        self.context: _Listening | None = None
         """What to listen with; None: plain HTTP."""
+        if settings.tls_cert_file is None:
+            return
+        self._take(_load(settings))
 
     async def look(self) -> None:
         """Use what was renewed."""
         self.reload()
 
     def reload(self) -> list[str]:
-        """Read certificate and key again; new connections use them. Returns the problem.
-
-        In the loop's own thread, short as it is: OpenSSL crashes when a context changes while a handshake begins.
-        """
+        """Read the files again; new connections use them. Returns the problem: then what is in use stays."""
         if self.context is None:
             return []
         try:
-            _read_certificate(self.context, self._settings)
+            loaded = _load(self._settings)
+            if loaded.invalid and loaded.certificates != self.context.certificates:
+                raise SettingsError(loaded.invalid)
         except SettingsError as error:
-            log.error("certificate not read again; the one in use stays", reason=str(error))
+            log.error("certificate not taken; the one in use stays", reason=str(error))
             return [str(error)]
-        return []
+        self._take(loaded)
+        return [loaded.invalid] if loaded.invalid else []
+
+    def _take(self, loaded: _Loaded) -> None:
+        if loaded.invalid:
+            log.error("serving with a certificate that is not valid", reason=loaded.invalid)
+        self.context = self.context or _Listening(ssl.PROTOCOL_TLS_SERVER)
+        if loaded.certificates != self.context.certificates:
+            _doubt_chain(loaded.certificates)
+        self.context.current, self.context.certificates = loaded.context, loaded.certificates
+        if self._metrics:
+            ends = {file: min(map(_end, found)) for file, found in loaded.certificates.items()}
+            self._metrics.certificates(ends)
 
 
-def _make_context(settings: Settings) -> ssl.SSLContext | None:
-    if settings.tls_cert_file is None:
-        return None
+class _Listening(ssl.SSLContext):
+    """What the listener holds for as long as it runs: each connection is made by the context that is current."""
+
+    current: ssl.SSLContext
+    certificates: dict[str, Sequence[Certificate]]
+
+    def __init__(self, _protocol: int) -> None:
+        self.certificates = {}
+
+    def wrap_bio(self, *arguments: Any, **named: Any) -> ssl.SSLObject:
+        """The connection's end."""
+        return self.current.wrap_bio(*arguments, **named)
+
+
+class _Connection(ssl.SSLObject):
+    """A connection whose refused handshake is logged: the event loop keeps the reason to itself."""
+
+    logged_at, unlogged = -APART, 0
+    """Of all connections: when a line was last written (steady microseconds), and how many got none since."""
+
+    def do_handshake(self) -> None:
+        """As usual. Raises ssl.SSLError."""
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            raise  # it goes on, or the client left
+        except ssl.SSLError as error:
+            _say_refused(error)
+            raise
+
+
+def _say_refused(error: ssl.SSLError) -> None:
+    now = steady_clock()
+    if now - _Connection.logged_at < APART:
+        _Connection.unlogged += 1
+        return
+    reason = (error.reason or "unknown").lower().replace("_", " ")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason = f"the client's certificate: {error.verify_message}"
+    log.warning("TLS handshake refused", reason=reason, others_since_the_last_line=_Connection.unlogged)
+    _Connection.logged_at, _Connection.unlogged = now, 0
+
+
+def _load(settings: Settings) -> _Loaded:
+    """Raises SettingsError for files that cannot be used at all."""
+    certificate, key, authority = settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file
+    assert certificate is not None, "asked only where there is one"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    _read_certificate(context, settings)
-    if settings.tls_client_ca_file is not None:
-        try:
-            context.load_verify_locations(settings.tls_client_ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise SettingsError(f"TOCSIN_TLS_CLIENT_CA_FILE: {_why(error)}: {settings.tls_client_ca_file}") from None
-        context.verify_mode = ssl.CERT_REQUIRED if settings.tls_clients == "all" else ssl.CERT_OPTIONAL
-    return context
-
-
-def _read_certificate(context: ssl.SSLContext, settings: Settings) -> None:
-    """Tried in a context of its own first: a half-read pair would spoil the one in use."""
-    certificate, key = settings.tls_cert_file, settings.tls_key_file
-    if certificate is None or key is None:
-        return
+    context.sslobject_class = _Connection
     try:
-        for one in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), context):
-            one.load_cert_chain(certificate, key, _no_password)
+        context.load_cert_chain(certificate, key, _no_password)
+        found = {"server": _read(certificate)}
     except (OSError, ssl.SSLError, ValueError) as error:
         raise SettingsError(f"TOCSIN_TLS_CERT_FILE, TOCSIN_TLS_KEY_FILE: {_why(error)}: {certificate}, {key}") from None
+    said = [_judge("TOCSIN_TLS_CERT_FILE", certificate, found["server"])]
+    if authority is not None:
+        try:
+            context.load_verify_locations(authority)
+            found["client_ca"] = _read(authority)
+        except (OSError, ssl.SSLError, ValueError) as error:
+            raise SettingsError(f"TOCSIN_TLS_CLIENT_CA_FILE: {_why(error)}: {authority}") from None
+        context.verify_mode = ssl.CERT_REQUIRED if settings.tls_clients == "all" else ssl.CERT_OPTIONAL
+        if not any(_begin(each) <= _now() < _end(each) for each in found["client_ca"]):
+            said.append(f"TOCSIN_TLS_CLIENT_CA_FILE: no certificate in it is valid now: {authority}; renew it")
+    return _Loaded(context, found, "\n".join(filter(None, said)))
+
+
+def _judge(setting: str, file: Path, chain: Sequence[Certificate]) -> str:
+    """Why clients refuse that certificate or its chain; empty: they need not."""
+    for place, each in enumerate(chain):
+        what = f"the certificate of {_name(each)}"
+        if _end(each) <= _now():
+            return f"{setting}: {what} expired at {_said(_end(each))}: {file}; renew it"
+        if _begin(each) > _now():
+            return f"{setting}: {what} is not valid before {_said(_begin(each))}: {file}; is the clock right?"
+        if place + 1 < len(chain) and not _is_issued_by(each, chain[place + 1]):
+            return f"{setting}: {what} is not issued by the next one in the file: {file}; put the chain in order"
+    return ""
+
+
+def _doubt_chain(certificates: dict[str, Sequence[Certificate]]) -> None:
+    """Say where the chain ends before an authority that clients are likely to know."""
+    last = certificates["server"][-1]
+    roots = {value for each in ssl.create_default_context().get_ca_certs() for ((_, value), *_) in each["subject"]}
+    known = {each.subject for each in (last, *certificates.get("client_ca", ()))}
+    if last.issuer not in known and not roots.intersection(str(each.value) for each in last.issuer):
+        log.warning(
+            "clients that do not know our certificate's issuer refuse it: the file holds no certificate of that issuer",
+            setting="TOCSIN_TLS_CERT_FILE",
+            issuer=last.issuer.rfc4514_string(),
+        )
+
+
+def _is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
+
+
+def _read(file: Path) -> Sequence[Certificate]:
+    """The certificates in a file. Raises OSError, ValueError."""
+    return load_pem_x509_certificates(file.read_bytes())
+
+
+def _name(certificate: Certificate) -> str:
+    return certificate.subject.rfc4514_string() or f"serial {certificate.serial_number:x}"
+
+
+def _begin(certificate: Certificate) -> float:
+    return certificate.not_valid_before_utc.timestamp()
+
+
+def _end(certificate: Certificate) -> float:
+    """Seconds since 1970."""
+    return certificate.not_valid_after_utc.timestamp()
+
+
+def _now() -> float:
+    return wall_clock() / SECOND
+
+
+def _said(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _no_password() -> str:

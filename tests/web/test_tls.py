@@ -1,9 +1,11 @@
 """TLS of our own, and clients that have to show a certificate."""
 
 import asyncio
+import io
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,9 +15,10 @@ import pytest
 import trustme
 
 from receiver.errors import SettingsError
+from receiver.logs import configure_logs
 from receiver.service import Service
 from receiver.settings import Settings
-from receiver.web.tls import Tls
+from receiver.web.tls import APART, Tls, _Connection
 from tests.web.conftest import payload
 
 HOOK = "/webhook/alertmanager"
@@ -137,6 +140,117 @@ async def test_renewed_certificate(papers: Papers) -> None:
         [problem] = await service.reload()
         assert "TOCSIN_TLS_CERT_FILE" in problem
         assert await _shown(service) == renewed
+
+
+DAY = timedelta(days=1)
+SPOILED: dict[str, tuple[dict[str, timedelta], str]] = {
+    "expired": ({"not_before": -2 * DAY, "not_after": -DAY}, "expired at"),
+    "not valid yet": ({"not_before": DAY, "not_after": 2 * DAY}, "is not valid before"),
+}
+
+
+@pytest.mark.parametrize(("dates", "said"), SPOILED.values(), ids=SPOILED.keys())
+async def test_invalid_certificate_is_not_taken(papers: Papers, dates: dict[str, timedelta], said: str) -> None:
+    """A reload keeps a good certificate where the file's is out of date, and says which setting, which file and why."""
+    now = datetime.now(UTC)
+    async with Service(Settings.read(papers.environ()), []) as service:
+        before = await _shown(service)
+        spoiled = papers.ca.issue_cert("127.0.0.1", **{name: now + away for name, away in dates.items()})
+        papers.write("server", spoiled)
+        [problem] = await service.reload()
+        assert "TOCSIN_TLS_CERT_FILE" in problem
+        assert said in problem
+        assert await _shown(service) == before
+        papers.write("server", papers.ca.issue_cert("127.0.0.1"))
+        assert await service.reload() == []
+        assert await _shown(service) != before
+
+
+async def test_start_with_expired_certificate(papers: Papers, logged: io.StringIO) -> None:
+    """At the start nothing better is at hand: it serves, since open incidents need their pages, and logs an error."""
+    now = datetime.now(UTC)
+    papers.write("server", papers.ca.issue_cert("127.0.0.1", not_before=now - 2 * DAY, not_after=now - DAY))
+    async with Service(Settings.read(papers.environ()), []) as service:
+        assert await _shown(service)
+    line = next(each for each in logged.getvalue().splitlines() if "level=error" in each)
+    assert "serving with a certificate that is not valid" in line
+    assert "TOCSIN_TLS_CERT_FILE" in line
+    assert "expired at" in line
+
+
+def test_chain_out_of_order(papers: Papers) -> None:
+    """A chain whose certificates do not follow each other is refused at a reload, as clients would refuse it."""
+    tls = Tls(Settings.read(papers.environ()))
+    pem = papers.folder / "server.pem"
+    pem.write_bytes(pem.read_bytes() + papers.others.cert_pem.bytes())
+    assert "is not issued by the next one" in tls.reload()[0]
+
+
+def test_missing_chain_is_said(papers: Papers, logged: io.StringIO) -> None:
+    """A certificate whose issuer is neither in the file nor known here is served, with a warning that names the issuer."""
+    Tls(Settings.read(papers.environ()))
+    assert "the file holds no certificate of that issuer" in logged.getvalue()
+    logged.truncate(0)
+    pem = papers.folder / "server.pem"
+    pem.write_bytes(pem.read_bytes() + papers.ca.cert_pem.bytes())
+    Tls(Settings.read(papers.environ()))
+    assert not logged.getvalue().strip("\0")
+
+
+async def test_client_ca_is_read_again(papers: Papers, ask: Ask) -> None:
+    """A reload takes a changed client CA: its clients are served, and those of the one before are not any more."""
+    ca = papers.folder / "clients.pem"
+    papers.ca.cert_pem.write_to_path(str(ca))
+    environ = papers.environ(TOCSIN_TLS_CLIENT_CA_FILE=str(ca), TOCSIN_TLS_CLIENTS="all")
+    async with Service(Settings.read(environ), []) as service:
+        for taken, refused in (("client", "stranger"), ("stranger", "client")):
+            async with ask(service, "/-/healthy", taken) as answer:
+                assert answer.status == 200
+            with pytest.raises((aiohttp.ClientError, ConnectionError, ssl.SSLError)):
+                async with ask(service, "/-/healthy", refused):
+                    pass
+            papers.others.cert_pem.write_to_path(str(ca))
+            assert await service.reload() == []
+        ca.write_text("nonsense")
+        assert "TOCSIN_TLS_CLIENT_CA_FILE" in (await service.reload())[0]
+        async with ask(service, "/-/healthy", "stranger") as answer:
+            assert answer.status == 200
+
+
+async def test_expiry_is_a_metric(papers: Papers, ask: Ask) -> None:
+    """When the certificates expire is a metric, one per file, in seconds since 1970; a renewed one is told anew."""
+    at = datetime(2031, 5, 4, tzinfo=UTC)
+    papers.write("server", papers.ca.issue_cert("127.0.0.1", not_after=at))
+    environ = papers.environ(TOCSIN_TLS_CLIENT_CA_FILE=str(papers.folder / "ca.pem"))
+    name = "tocsin_tls_certificate_expiry_timestamp_seconds"
+    async with Service(Settings.read(environ), []) as service:
+        async with ask(service, "/metrics") as answer:
+            text = await answer.text()
+        assert float(text.partition(f'{name}{{file="server"}} ')[2].split()[0]) == at.timestamp()
+        assert f'{name}{{file="client_ca"}}' in text
+
+
+async def test_refused_handshakes_are_logged(papers: Papers, ask: Ask, logged: io.StringIO) -> None:
+    """A refused handshake is one line with the reason and no traceback; many within seconds are still one line."""
+    environ = papers.environ(TOCSIN_TLS_CLIENT_CA_FILE=str(papers.folder / "ca.pem"))
+    _Connection.logged_at = -APART
+    async with Service(Settings.read(environ), []) as service:
+        for who in ("stranger", "stranger", "stranger"):
+            with pytest.raises((aiohttp.ClientError, ConnectionError, ssl.SSLError)):
+                async with ask(service, "/-/healthy", who):
+                    pass
+    [line] = [each for each in logged.getvalue().splitlines() if "handshake" in each]
+    assert "the client's certificate:" in line
+    assert "Traceback" not in logged.getvalue()
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """What is logged."""
+    stream = io.StringIO()
+    configure_logs(stream=stream)
+    yield stream
+    configure_logs()
 
 
 async def _shown(service: Service) -> str:
