@@ -5,7 +5,8 @@ call is one transaction (group commit): what it returns has been committed. A co
 runs the batch again; any other error runs each event alone, so that one bad row never stops the rest.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ from receiver.audit import Audit, Ledger
 from receiver.core.cluster import Cluster
 from receiver.core.draft import Refusal
 from receiver.core.events import AlertsReceived, Arrived, Bounced, EchoesListed, Event, Overtaken, Reported, TimePassed
-from receiver.core.model import Incident, Instant, Notification, State, Status
+from receiver.core.model import Entry, Incident, Instant, Notification, State, Status
 from receiver.core.outbox import allot, bundle, counted_when_due, counted_when_planned, lane
 from receiver.core.plan import Book, Playbook
 from receiver.core.sight import SIGHTED, Sight
@@ -69,10 +70,14 @@ class Engine:
         configured: Iterable[str],
         now: Instant,
         on_poison: Callable[[object, Exception], None] = lambda *_: None,
+        on_entries: Callable[[Iterable[tuple[Incident, Entry]]], None] = lambda _: None,
     ) -> None:
-        """`configured`: channels whose provider is configured. `on_poison` hears of events that cannot be decided."""
+        """`configured`: channels whose provider is configured. `on_poison` hears of events that cannot be decided,
+        `on_entries` of timeline entries once they are committed, each with its incident.
+        """
         self._store = store
         self._on_poison = on_poison
+        self._on_entries = on_entries
         self._playbooks: dict[str, Playbook] = {}
         self._put_off: dict[str, Instant] = {}
         """Incidents that could not be decided on, and until when they are put off in the store."""
@@ -136,8 +141,7 @@ class Engine:
         return self._contain(requests, lambda batch: self._handle(batch, now), lambda _: Result(error="internal error"))
 
     def _handle(self, requests: Sequence[Request], now: Instant) -> list[Result]:
-        with self._store.transaction() as transaction:
-            work = self._work(transaction, now)
+        with self._working(now) as (transaction, work):
             bare = [each.what if isinstance(each, Asked) else each for each in requests]
             work.load_received(
                 [each for each in bare if isinstance(each, AlertsReceived)],
@@ -219,8 +223,7 @@ class Engine:
         return sum(self._contain(due, lambda ids: self._fire(ids, now), lambda each: self._postpone(each, now)))
 
     def _fire(self, ids: Sequence[str], now: Instant) -> list[int]:
-        with self._store.transaction() as transaction:
-            work = self._work(transaction, now)
+        with self._working(now) as (transaction, work):
             work.load([], ids, skip_locked=True)
             work.load_held()
             due = [incident for incident in work.incidents() if incident.due_at and incident.due_at <= now]
@@ -253,8 +256,7 @@ class Engine:
         return [delivery for deliveries in claimed for delivery in deliveries]
 
     def _claim(self, ids: Sequence[str], worker: str, now: Instant, busy: frozenset[str]) -> list[Delivery]:
-        with self._store.transaction() as transaction:
-            work = self._work(transaction, now)
+        with self._working(now) as (transaction, work):
             work.load([], ids, skip_locked=True)
             heads = transaction.heads([incident.id for incident in work.incidents()], now, busy)
             for overtaken in (each for each in heads if each.superseded):
@@ -303,9 +305,8 @@ class Engine:
         return sum(self._contain(reports, lambda batch: self._report(batch, now), lambda _: 0))
 
     def _report(self, reports: Sequence[Report], now: Instant) -> list[int]:
-        with self._store.transaction() as transaction:
+        with self._working(now) as (transaction, work):
             ids = [report.notification.id for report in reports]
-            work = self._work(transaction, now)
             work.load([], list(dict.fromkeys(report.notification.incident_id for report in reports)))
             stored = transaction.notifications(ids)
             counted = 0
@@ -331,10 +332,9 @@ class Engine:
 
     def _hear(self, message: str, news: Callable[[Notification], Event], now: Instant) -> list[Status]:
         """A provider's news of a message; returns how its notifications stood before."""
-        with self._store.transaction() as transaction:
+        with self._working(now) as (transaction, work):
             ids = transaction.bundle(message) or [message]
             named = transaction.notifications(ids)
-            work = self._work(transaction, now)
             work.load([], list({each.incident_id for each in named.values()}))
             stored = transaction.notifications(list(named)).values()
             for each in stored:
@@ -342,11 +342,17 @@ class Engine:
             self._save(transaction, work, now)
             return [each.status for each in stored]
 
-    def _work(self, transaction: Transaction, now: Instant) -> Work:
-        def book(version: str | None) -> Book:
-            return self.book(self._playbook(transaction, version) if version else self._current)
+    @contextmanager
+    def _working(self, now: Instant) -> Iterator[tuple[Transaction, Work]]:
+        """A transaction and its work; what happened in it is told once it is committed."""
+        with self._store.transaction() as transaction:
 
-        return Work(transaction, book, now)
+            def book(version: str | None) -> Book:
+                return self.book(self._playbook(transaction, version) if version else self._current)
+
+            work = Work(transaction, book, now)
+            yield transaction, work
+        self._on_entries(work.entries())
 
     def book(self, playbook: Playbook) -> Book:
         """What an incident under that version is decided, and told, by."""

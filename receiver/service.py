@@ -30,6 +30,7 @@ from receiver.errors import StoreUnavailable
 from receiver.evidence import make_observer
 from receiver.garbage import EVERY as GARBAGE_EVERY
 from receiver.garbage import Garbage
+from receiver.incident_log import log_entries
 from receiver.loaded_rules import EVERY as RULES_EVERY
 from receiver.loaded_rules import RulesWatch
 from receiver.loops import Loops
@@ -48,12 +49,13 @@ from receiver.soundness import CHECK_EVERY, Soundness
 from receiver.soundness import EVERY as SOUND_EVERY
 from receiver.staleness import EVERY as UNHEARD_EVERY
 from receiver.staleness import Staleness
-from receiver.store import is_in_memory, is_server, open_store
+from receiver.store import is_in_memory, is_server, open_store, without_secrets
 from receiver.timekeeping import EVERY as ADJUST_EVERY
 from receiver.timekeeping import Timekeeping
 from receiver.traces import make_traces
 from receiver.unreadable_sources import EVERY as UNREADABLE_EVERY
 from receiver.unreadable_sources import UnreadableSources
+from receiver.version import installed
 from receiver.watch import Watch
 from receiver.web.app import make_app, make_runner
 from receiver.web.links import Links
@@ -215,7 +217,7 @@ class Service:
             writer = await Writer(settings, self._store, self.metrics.poisoned).start()
             self._opened.push_async_callback(writer.close)
         self.clock = Clock(self._reference_clock)
-        engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison)
+        engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison, log_entries)
         engine.cluster = Cluster(settings.alertmanager_peers, settings.peer_timeout, settings.echo_window)
         if writer:
             writer.attach(engine)
@@ -261,7 +263,13 @@ class Service:
         for each in (self._socket, *(self._socket.dup() for _ in range(ACCEPTED_AT_ONCE - 1))):
             # SockSite listens anew: the backlog that counts is the one given here.
             await web.SockSite(self._runner, each, ssl_context=self._tls.context, backlog=BACKLOG).start()
-        log.info("listening", address=self.address)
+        log.info(
+            "listening",
+            address=self.address,
+            version=installed(),
+            policy=self.desk.engine.current.digest,
+            database=without_secrets(self._settings.database),
+        )
 
     async def _stop(self) -> None:
         """No new webhooks, then no new messages, then what is under way; the rest is due at the next start.

@@ -266,6 +266,10 @@ class Work:
         """New notifications in a changed form."""
         self._planned.update((each.id, each) for each in notifications)
 
+    def entries(self) -> list[tuple[Incident, Entry]]:
+        """What was entered into timelines, each with its incident as it is now (numbered, once saved)."""
+        return [(self._incidents[each.incident_id], each) for each in self._entries]
+
     def save(self) -> None:
         """Number the new incidents, and write it all."""
         if self._opened:

@@ -1,6 +1,6 @@
 """One SQL store for SQLite (memory, file) and PostgreSQL."""
 
-from receiver.store.database import is_in_memory, is_server
+from receiver.store.database import is_in_memory, is_server, without_secrets
 from receiver.store.files import back_up, restore
 from receiver.store.reads import LAST, Figures, Reads, Span
 from receiver.store.store import SqlStore, open_store
@@ -16,4 +16,5 @@ __all__ = [
     "is_server",
     "open_store",
     "restore",
+    "without_secrets",
 ]

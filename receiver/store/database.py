@@ -179,6 +179,11 @@ def is_server(url: str) -> bool:
     return parse_url(url).get_backend_name() != "sqlite"
 
 
+def without_secrets(url: str) -> str:
+    """A database's URL for the log: without its password and its options. Raises SettingsError."""
+    return parse_url(url).set(query={}).render_as_string(hide_password=True)
+
+
 def parse_url(url: str) -> URL:
     """The URL of a database. Raises SettingsError for one that makes no sense."""
     try:

@@ -16,6 +16,7 @@ from receiver.clock import wall_clock
 from receiver.engine import Engine, Standing
 from receiver.errors import StoreUnavailable, TocsinError
 from receiver.garbage import calm_down
+from receiver.incident_log import log_entries
 from receiver.logs import configure_logs
 from receiver.store import SqlStore, open_store
 from receiver.version import installed
@@ -82,7 +83,8 @@ class Clerk:
             document = self._store.reads().policy(standing.policy)
             if document is None:  # the service stores a policy before it uses it
                 raise StoreUnavailable("the database has lost the policy in use: restart Tocsin")
-            self._engine = Engine(self._store, parse(document), standing.configured, wall_clock(), self._say_poison)
+            policy, names = parse(document), standing.configured
+            self._engine = Engine(self._store, policy, names, wall_clock(), self._say_poison, log_entries)
             calm_down()
         self._engine.stand(standing)
         return self._engine
