@@ -9,6 +9,7 @@ login, and now; every failure is told in words without tokens, codes or secrets.
 import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +19,10 @@ from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oidc.core import CodeIDToken
+from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, import_key
 
 from receiver.core.model import Instant
 from rules.policy import HOUR, SECOND
@@ -152,7 +154,7 @@ class Provider:
     ) -> Mapping[str, Any]:
         """The ID token's claims, if they are the provider's, for us, about this login, and not over."""
         try:
-            token = jwt.decode(str(tokens.get("id_token", "")), KeySet.import_key_set(keys), algorithms=ALGORITHMS)
+            token = jwt.decode(str(tokens.get("id_token", "")), _usable_keys(keys), algorithms=ALGORITHMS)
             claims = CodeIDToken(
                 token.claims,
                 token.header,
@@ -168,6 +170,18 @@ class Provider:
             what = getattr(error, "error", "") or type(error).__name__
             raise ProviderRefusedError(f"its ID token is not believed ({what})") from None
         return dict(claims)
+
+
+def _usable_keys(published: Mapping[str, Any]) -> KeySet:
+    """The keys that we understand; the provider may publish others, for other purposes or for software to come."""
+    keys = []
+    listed = published.get("keys")
+    for each in (each for each in (listed if isinstance(listed, list) else ()) if isinstance(each, dict)):
+        with suppress(JoseError, ValueError, TypeError, KeyError, AttributeError, UnsupportedAlgorithm):
+            keys.append(import_key(each))
+    if not keys:
+        raise ProviderRefusedError("it publishes no key that we understand (jwks_uri)")
+    return KeySet(keys)
 
 
 def _endpoint(about: Mapping[str, Any], name: str) -> str:

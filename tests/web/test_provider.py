@@ -1,0 +1,74 @@
+"""What a provider of identities publishes and we do not understand: a small provider that publishes it."""
+
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from receiver.clock import wall_clock
+from receiver.web.provider import Attempt, Provider, ProviderRefusedError, Registration
+from rules.policy import SECOND
+
+KEY = RSAKey.generate_key(2048, {"kid": "ours", "use": "sig", "alg": "RS256"})
+STRANGE: list[Any] = [
+    {"kty": "AKP", "kid": "of-the-future", "alg": "ML-DSA-65", "pub": "AAAA"},
+    {"kty": "EC", "crv": "P-999", "kid": "another-curve", "x": "AA", "y": "AA"},
+    {"kty": "EC", "crv": "P-256", "kid": "not-on-the-curve", "x": "AA", "y": "AA"},
+    {"kty": "RSA", "kid": "cut-off", "n": "!", "e": "AQAB"},
+    {"kty": ["RSA"], "kid": "a-list"},
+    {"kid": "of-no-kind"},
+    {},
+    None,
+    "text",
+    7,
+]
+"""Keys that nobody here can use."""
+
+
+async def claims(published: Any, **header: str) -> Any:
+    """What we believe of somebody who comes back from a provider that publishes those keys and signs with `KEY`."""
+    answers: dict[str, Any] = {"/keys": published}
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response(answers[request.path])
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server:
+        url, now = str(server.make_url("")).rstrip("/"), wall_clock()
+        said = {"iss": url, "aud": "tocsin", "sub": "ann", "nonce": "nonce", "groups": ["sre"]}
+        said |= {"iat": now // SECOND, "exp": now // SECOND + 60}
+        token = jwt.encode({"alg": "RS256", "kid": "ours", **header}, said, KEY)
+        answers["/token"] = {"id_token": token, "access_token": "x"}
+        answers["/.well-known/openid-configuration"] = {
+            "issuer": url,
+            "jwks_uri": f"{url}/keys",
+            "token_endpoint": f"{url}/token",
+        }
+        provider = Provider(Registration(url, "tocsin", "secret", "http://back", "openid"))
+        return await provider.claims("code", Attempt("state", "nonce", "verifier"), "groups", now)
+
+
+@pytest.mark.parametrize("strange", STRANGE, ids=repr)
+async def test_strange_keys_are_ignored(strange: Any) -> None:
+    """A key that we do not understand, whatever it is, keeps nobody out: the others are used."""
+    ours = KEY.as_dict(private=False)
+    assert (await claims({"keys": [strange, ours]}))["sub"] == "ann"
+    assert (await claims({"keys": [ours, strange]}))["sub"] == "ann"
+
+
+@pytest.mark.parametrize("published", [{"keys": STRANGE}, {"keys": []}, {"keys": None}, {"keys": "x"}, {}], ids=repr)
+async def test_no_usable_key(published: Any) -> None:
+    """A provider without a key that we understand is refused in those words, not by an error of our own."""
+    with pytest.raises(ProviderRefusedError, match="no key that we understand"):
+        await claims(published)
+
+
+async def test_other_key() -> None:
+    """Who signs with a key that is not published is not believed, strange keys beside it or not."""
+    other = RSAKey.generate_key(2048, {"kid": "other"}).as_dict(private=False)
+    with pytest.raises(ProviderRefusedError, match="not believed"):
+        await claims({"keys": [*STRANGE, other]})
