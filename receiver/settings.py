@@ -162,6 +162,8 @@ class Settings(BaseModel):
     """Proves that a v3 webhook is PagerDuty's; several, while one is replaced, with commas."""
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
+    twilio_shared_key: SecretStr | None = None
+    """Proves that a callback is Twilio's where a Webhooks Rule has it signed by a SharedKey; else the auth token does."""
     twilio_from: str | None = None
     twilio_api_url: HttpUrl = "https://api.twilio.com"
     webhook_signing_secret: SecretStr | None = None

@@ -10,7 +10,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha1
+from hashlib import sha1, sha256
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -25,6 +25,12 @@ STATUS_PATH = "/callbacks/twilio/status"
 """Where Twilio tells what became of a message or a call; query: `notification`, its name."""
 DIGITS_PATH = "/callbacks/twilio/digits"
 """Where Twilio tells which key was pressed during a call; query: `notification`, the page's name."""
+
+SIGNATURE_HEADER = "X-Twilio-Signature"
+SETTINGS_HEADER = "X-Twilio-Webhooks-Signature-Settings"
+"""There where a Webhooks Rule has Twilio sign with a SharedKey instead of the auth token, and names the algorithm."""
+HMAC_SHA1 = "HMAC_SHA1"
+_DIGESTS = {HMAC_SHA1: sha1, "HMAC_SHA256": sha256}
 
 TIMEOUT = 12.0
 """Seconds for one request; a try takes two at most."""
@@ -167,13 +173,38 @@ def _fields(answer: Answer) -> Mapping[str, object]:
     return fields if isinstance(fields, dict) else {}
 
 
-def valid_signature(auth_token: str, url: str, params: Iterable[tuple[str, str]], signature: str) -> bool:
+def valid_signature(
+    secret: str, url: str, params: Iterable[tuple[str, str]], signature: str, algorithm: str = HMAC_SHA1
+) -> bool:
     """Whether a callback is Twilio's: its X-Twilio-Signature fits the URL and the posted form.
 
-    `url` is the public one exactly as it was given to Twilio, query included; `params` are the form's pairs as they
-    arrived. Never raises: a signature that makes no sense is not valid.
+    `url` is the public one as it was given to Twilio, query included; Twilio signs it with or without the port, whatever
+    was given. `params` are the form's pairs as they arrived. `secret` and `algorithm`: the auth token and HMAC_SHA1,
+    or what X-Twilio-Webhooks-Signature-Settings names. Never raises: what makes no sense is not valid.
     """
-    pairs = sorted(set(params))
-    signed = url + "".join(name + value for name, value in pairs)
-    expected = b64encode(hmac.new(auth_token.encode(), signed.encode("utf-8", "surrogatepass"), sha1).digest())
-    return hmac.compare_digest(expected, signature.encode("utf-8", "surrogatepass"))
+    digest = _DIGESTS.get(algorithm.upper())
+    if digest is None:
+        return False
+    form = "".join(name + value for name, value in sorted(set(params)))
+    given = signature.encode("utf-8", "surrogatepass")
+    expected = [
+        b64encode(hmac.new(secret.encode(), f"{each}{form}".encode("utf-8", "surrogatepass"), digest).digest())
+        for each in _spellings(url)
+    ]
+    return any([hmac.compare_digest(each, given) for each in expected])
+
+
+def signature_algorithm(settings: str) -> str:
+    """The algorithm that an X-Twilio-Webhooks-Signature-Settings header names: ``key=…,algorithm=HMAC_SHA256``."""
+    named = (part.partition("=") for part in settings.split(","))
+    return next((value.strip() for name, _, value in named if name.strip() == "algorithm"), "") or HMAC_SHA1
+
+
+def _spellings(url: str) -> tuple[str, ...]:
+    """The URL as it is, and with the port added or taken away."""
+    scheme, separator, rest = url.partition("://")
+    cut = next((place for place, char in enumerate(rest) if char in "/?#"), len(rest))
+    host, path = rest[:cut], rest[cut:]
+    bare = re.sub(r":\d*$", "", host)
+    ported = host if bare != host else f"{host}:{443 if scheme == 'https' else 80}"
+    return tuple(dict.fromkeys((url, *(f"{scheme}{separator}{each}{path}" for each in (bare, ported)))))

@@ -4,7 +4,7 @@ import asyncio
 import hmac
 from base64 import b64encode
 from collections.abc import Callable
-from hashlib import sha1
+from hashlib import sha1, sha256
 from typing import Any
 from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
@@ -42,9 +42,11 @@ class Twilio:
     async def post(self, path: str, form: dict[str, str], **changes: Any) -> tuple[int, str]:
         """A signed callback; `changes` spoil it."""
         signed = changes.get("url", PUBLIC + path) + "".join(name + form[name] for name in sorted(form))
-        mark = b64encode(hmac.new(changes.get("token", TOKEN).encode(), signed.encode(), sha1).digest()).decode()
+        hashed = changes.get("hash", sha1)
+        mark = b64encode(hmac.new(changes.get("token", TOKEN).encode(), signed.encode(), hashed).digest()).decode()
         body = urlencode(changes.get("sent", form)).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": changes.get("mark", mark)}
+        headers |= changes.get("headers", {})
         return await self.receiver.post(path, body, headers=headers)
 
     async def claim(self) -> list[Notification]:
@@ -251,3 +253,31 @@ async def test_sms_asks_for_an_answer_where_one_is_heard() -> None:
         settings = Settings.read({"TOCSIN_DATABASE": "sqlite://", "TOCSIN_LISTEN": "127.0.0.1:0", **environ})
         async with Service(settings, [], load()) as service:
             assert service.dispatcher._words.sms_replies is said
+
+
+RULE = {"X-Twilio-Webhooks-Signature-Settings": "key=webhooks_sharedkey_1,algorithm=HMAC_SHA256"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"url": PUBLIC.replace(".test", ".test:443") + STATUS}, 204),
+        ({"token": "shared", "hash": sha256, "headers": RULE}, 204),
+        ({"token": TOKEN, "hash": sha256, "headers": RULE}, 401),
+        ({"token": "shared", "hash": sha256}, 401),
+        ({"token": "", "hash": sha256, "headers": RULE}, 401),
+    ],
+)
+async def test_signed_another_way(start: Callable[..., Any], changes: dict[str, Any], status: int) -> None:
+    """The port may be in the signed URL or not; a Webhooks Rule's SharedKey counts where its header is, and only there."""
+    receiver = await start(**ENVIRON, TOCSIN_TWILIO_SHARED_KEY="shared")
+    twilio = Twilio(receiver)
+    form = {"MessageSid": "SM1", "MessageStatus": "delivered"}
+    assert (await twilio.post(STATUS, form, **changes))[0] == status
+
+
+async def test_unset_shared_key_believes_nobody(start: Callable[..., Any]) -> None:
+    """Without TOCSIN_TWILIO_SHARED_KEY nothing that is signed by one is believed, nor by an empty one."""
+    twilio = Twilio(await start(**ENVIRON))
+    form = {"MessageSid": "SM1", "MessageStatus": "delivered"}
+    assert (await twilio.post(STATUS, form, token="", hash=sha256, headers=RULE))[0] == 401

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+import structlog
 import trustme
 
 from receiver.errors import SettingsError
@@ -250,7 +251,7 @@ def logged() -> Iterator[io.StringIO]:
     stream = io.StringIO()
     configure_logs(stream=stream)
     yield stream
-    configure_logs()
+    structlog.reset_defaults()
 
 
 async def _shown(service: Service) -> str:

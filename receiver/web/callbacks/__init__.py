@@ -32,7 +32,9 @@ def add_callbacks(
         app.on_cleanup.append(slack.close)
         found.append(slack)
     if settings.hears_twilio and settings.twilio_auth_token and settings.external_url:
-        found.append(TwilioCallbacks(at, settings.twilio_auth_token.get_secret_value(), settings.external_url))
+        token, shared = settings.twilio_auth_token, settings.twilio_shared_key
+        shared_key = shared.get_secret_value() if shared else ""
+        found.append(TwilioCallbacks(at, token.get_secret_value(), settings.external_url, shared_key))
     if settings.pagerduty_webhook_secret:
         secrets = settings.pagerduty_webhook_secret.get_secret_value().split(",")
         found.append(PagerDutyCallbacks(at, [secret.strip() for secret in secrets if secret.strip()]))

@@ -15,7 +15,14 @@ import structlog
 from aiohttp import web
 
 from receiver.audit import Origin
-from receiver.channels.twilio import DIGITS_PATH, STATUS_PATH, valid_signature
+from receiver.channels.twilio import (
+    DIGITS_PATH,
+    SETTINGS_HEADER,
+    SIGNATURE_HEADER,
+    STATUS_PATH,
+    signature_algorithm,
+    valid_signature,
+)
 from receiver.channels.twilio_lookup import LOST
 from receiver.core.events import Acknowledge, Action, Escalate, Resolve
 from receiver.core.model import Notification, State
@@ -46,9 +53,11 @@ log = structlog.get_logger()
 class TwilioCallbacks:
     """The handlers."""
 
-    def __init__(self, desk: CallbackDesk, auth_token: str, external_url: str) -> None:
+    def __init__(self, desk: CallbackDesk, auth_token: str, external_url: str, shared_key: str = "") -> None:
+        """`shared_key`: the secret of the SharedKey that a Webhooks Rule signs with; empty: there is none."""
         self._desk = desk
         self._token = auth_token
+        self._shared_key = shared_key
         self._external_url = external_url
 
     def routes(self) -> tuple[tuple[str, str, Handler], ...]:
@@ -110,9 +119,12 @@ class TwilioCallbacks:
     async def _believe(self, request: web.Request) -> dict[str, str]:
         """The form. Raises Problem 401 for what is not Twilio's."""
         pairs = parse_pairs(await read_strangers_body(request))
-        url = f"{self._external_url}{request.raw_path}"
-        if not valid_signature(self._token, url, pairs, request.headers.get("X-Twilio-Signature", "")):
-            log.warning("callback refused: not signed by Twilio; is TOCSIN_EXTERNAL_URL right?", path=request.path)
+        url, settings = f"{self._external_url}{request.raw_path}", request.headers.get(SETTINGS_HEADER, "")
+        secret = self._shared_key if settings else self._token
+        signature = request.headers.get(SIGNATURE_HEADER, "")
+        if not secret or not valid_signature(secret, url, pairs, signature, signature_algorithm(settings)):
+            cure = "TOCSIN_TWILIO_SHARED_KEY" if settings else "TOCSIN_EXTERNAL_URL"
+            log.warning(f"callback refused: not signed by Twilio; is {cure} right?", path=request.path)
             raise Problem(401, "this is not signed by Twilio")
         return dict(pairs)
 
