@@ -208,9 +208,10 @@ class Engine:
         return ids, refused
 
     def audit(self, audits: Sequence[Audit]) -> None:
-        """Note what people did that concerns no incident: logins, reloads."""
+        """Note what people did that concerns no incident: logins, reloads; once where it has a reference."""
         with self._store.transaction() as transaction:
-            transaction.append_audits(audits)
+            known = transaction.audited({each.reference for each in audits} - {""})
+            transaction.append_audits([each for each in audits if each.reference not in known])
 
     def retire_heartbeat(self, key: str, entry: Audit) -> None:
         """Note that a heartbeat is not expected any more, and who said so. Raises StoreUnavailable."""

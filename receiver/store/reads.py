@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 from receiver.core.canary import Canary
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification, State
 from receiver.core.reconcile import Held
-from receiver.store import codec, schema
+from receiver.store import audit, codec, schema
 from receiver.store.database import Database
 from receiver.store.doubts import Doubts
 from receiver.store.overview import Overview
@@ -118,6 +118,11 @@ class Reads:
         """What the console asks across incidents."""
         self.doubts = Doubts(database)
         """What of the rows is in doubt."""
+
+    def is_audited(self, reference: str) -> bool:
+        """Whether the audit log has an entry of that reference."""
+        with self._database.read() as connection:
+            return bool(audit.seen(Session(connection), {reference}))
 
     def incident(self, incident_id: str) -> Incident | None:
         """The incident of that id."""

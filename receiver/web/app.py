@@ -101,7 +101,10 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         sessions.require(request, Role.VIEWER)
         return web.Response(body=document, content_type=JSON)
 
-    app = web.Application(middlewares=[answer_problems, count_bodies])
+    async def is_noted(reference: str) -> bool:
+        return await desk.read(reads.is_audited, reference)
+
+    app = web.Application(middlewares=[answer_problems, count_bodies, sessions.know_ended(is_noted)])
     app.on_response_prepare.append(add_headers)
     app[BODIES] = Bodies(settings.body_limit)
     for path in ("/webhook/alertmanager", "/webhook/alertmanager/"):  # a redirect would lose the body

@@ -4,7 +4,7 @@ Rules: what was wrong is not said; the browser's Origin header (and the cookie's
 another site from logging somebody in or out.
 """
 
-from contextlib import suppress
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import structlog
@@ -12,7 +12,6 @@ from aiohttp import web
 
 from receiver.audit import Origin, audit_of
 from receiver.desk import Desk
-from receiver.errors import StoreUnavailable
 from receiver.settings import Role, Settings
 from receiver.web.access import refuse_other_sites
 from receiver.web.body import read_strangers_body
@@ -69,14 +68,14 @@ class Login:
         return response
 
     async def leave(self, request: web.Request) -> web.Response:
-        """End the session."""
+        """End the session, for this browser and on the server. Raises StoreUnavailable: then it has not ended."""
         refuse_other_sites(request, self._sessions.access.external)
-        response = web.Response(status=303, headers={"Location": "/login"})
-        self._sessions.end(response)
         caller = self._sessions.by_cookie(request)
         if caller is not None:
-            with suppress(StoreUnavailable):  # whoever wants to leave is not kept
-                await self._desk.run(self._desk.engine.audit, [audit_of(caller.origin, self._desk.clock(), "logout")])
+            origin = replace(caller.origin, reference=self._sessions.reference(request))
+            await self._desk.run(self._desk.engine.audit, [audit_of(origin, self._desk.clock(), "logout")])
+        response = web.Response(status=303, headers={"Location": "/login"})
+        self._sessions.end(response)
         return response
 
     async def _identify(self, name: str, password: str) -> tuple[str, str, Role] | None:

@@ -7,11 +7,13 @@ The API and every page ask here. A page does this:
     sessions.check_csrf(request, form)           # first thing when such a form comes back; raises Problem 403
 
 Rules: a session is a signed cookie that names a person and the credential they came with; the role is looked up
-anew at each request, so whoever is taken out of the settings is out at once. Who came by cookie must prove with
-each change that the page was ours: the form's `csrf`, or for scripts the header X-CSRF-Token.
+anew at each request, so whoever is taken out of the settings is out at once. A logout is noted in the audit log with
+the session's id, where every replica finds it (`Sessions.know_ended`): the cookie is good for nothing from then on. Who
+came by cookie must prove with each change that the page was ours: the form's `csrf`, or for scripts the header
+X-CSRF-Token.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from secrets import token_hex
 from typing import Any
@@ -20,9 +22,10 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 
 from receiver.core.model import Instant
+from receiver.errors import StoreUnavailable
 from receiver.settings import Role, Settings
 from receiver.web.access import CHALLENGE, SAFE_METHODS, Access, Caller
-from receiver.web.problems import Problem
+from receiver.web.problems import Handler, Middleware, Problem
 from receiver.web.signing import Signing
 from rules.policy import HOUR, SECOND
 
@@ -37,6 +40,9 @@ COOKIE, SECURE_COOKIE = "tocsin", "__Host-tocsin"
 
 OIDC_PATH = "/login/oidc"
 """Where the login at the identity provider begins."""
+
+ENDED: web.RequestKey[bool | None] = web.RequestKey("ended", bool | None)
+"""Whether the request's session was ended by a logout; None: the database does not say just now."""
 
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "X-CSRF-Token"
@@ -94,6 +100,29 @@ class Sessions:
         values = {"kind": kind, "name": name, "role": int(role), "stamp": self._stamp(kind, name), "id": token_hex(8)}
         self.set_cookie(response, self._cookie, self._signing.sign("session", values, LASTS), LASTS // SECOND)
 
+    def know_ended(self, is_noted: Callable[[str], Awaitable[bool]]) -> Middleware:
+        """The middleware that looks up whether a session has ended. `is_noted`: whether the audit log has a reference.
+
+        Only for cookies that we signed, so strangers cause no look-up.
+        """
+
+        @web.middleware
+        async def look(request: web.Request, handler: Handler) -> web.StreamResponse:
+            reference = self.reference(request)
+            if reference:
+                try:
+                    request[ENDED] = await is_noted(reference)
+                except StoreUnavailable:
+                    request[ENDED] = None
+            return await handler(request)
+
+        return look
+
+    def reference(self, request: web.Request) -> str:
+        """What the audit log calls the end of the request's session; empty: it has none."""
+        values = self._signing.read("session", self._value(request))
+        return f"logout {values['id']}" if values else ""
+
     def end(self, response: web.StreamResponse) -> None:
         """Take the session's cookie back."""
         self.set_cookie(response, self._cookie, "", 0)
@@ -115,10 +144,15 @@ class Sessions:
         )
 
     def by_cookie(self, request: web.Request) -> Caller | None:
-        """Who is asking by session; None: nobody, or their session is over."""
+        """Who is asking by session; None: nobody, or their session is over.
+
+        Raises StoreUnavailable where nobody can tell whether it is.
+        """
         values = self._signing.read("session", self._value(request))
-        if values is None:
+        if values is None or request.get(ENDED, False):
             return None
+        if request.get(ENDED, False) is None:
+            raise StoreUnavailable("whether the session has ended cannot be looked up")
         kind, name = str(values["kind"]), str(values["name"])
         stamp, role = self._stamp(kind, name), self._role(kind, name, Role(values["role"]))
         if role is None or stamp != values["stamp"]:

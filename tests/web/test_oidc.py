@@ -251,6 +251,17 @@ async def test_sessions_end_with_the_mapping(visit: Any, issuer: str) -> None:
     assert (status, there) == (303, "/login?next=%2Fhistory")
 
 
+async def test_logout(visit: Any, issuer: str) -> None:
+    """Who came by the provider and logs out is out: the old cookie does not answer any more."""
+    browser = await visit(issuer)
+    await browser.log_in("ron")
+    cookie = {"Cookie": f"tocsin={browser.jar['tocsin']}"}
+    receiver = browser.receiver
+    assert (await receiver.get("/api/v1/incidents", headers=cookie))[0] == 200
+    assert (await receiver.post("/logout", headers=cookie))[0] == 303
+    assert (await receiver.get("/api/v1/incidents", headers=cookie))[0] == 401
+
+
 async def test_nobody_is_local_beside_a_provider(start: Callable[..., Any]) -> None:
     """With a provider and nothing else configured, this machine's own people log in as well."""
     only = {

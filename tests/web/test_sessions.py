@@ -1,6 +1,8 @@
 """Logging in: who gets a session, what it allows, and how it ends."""
 
+import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,6 +109,46 @@ async def test_sessions_end(start: Callable[..., Any]) -> None:
         assert "Max-Age=0" in answer.headers["Set-Cookie"]
     logged = [(entry.who, entry.action) for _, entry in receiver.store.newest_audits(3)]
     assert logged == [("ron", "logout"), ("ron", "login"), ("ron", "login")]
+
+
+async def log_out(receiver: Running, cookie: str) -> int:
+    """Post the button; the status."""
+    async with receiver.http.post(receiver.url + "/logout", headers=sent(cookie), allow_redirects=False) as answer:
+        return answer.status
+
+
+@pytest.mark.parametrize(("name", "password"), [("ron", "correct horse"), ("", "annes-token")])
+async def test_logout_ends_the_session(start: Callable[..., Any], tmp_path: Path, name: str, password: str) -> None:
+    """After the logout the old cookie is good for nothing: here, at another replica, and after a restart.
+
+    Other sessions of the same person go on; logging out twice, or twice at once, is no error.
+    """
+    environ = {**PEOPLE, "TOCSIN_DATABASE": f"sqlite:///{tmp_path / 't.db'}"}
+    receiver, replica = await start(**environ), await start(**environ)
+    (_, cookie), (_, other) = await log_in(receiver, name, password), await log_in(receiver, name, password)
+    assert (await replica.get("/api/v1/incidents", headers=sent(cookie)))[0] == 200
+    assert set(await asyncio.gather(log_out(receiver, cookie), log_out(receiver, cookie))) == {303}
+    assert await log_out(replica, cookie) == 303
+    for each in (receiver, replica, await start(**environ)):
+        for path in ("/api/v1/incidents", "/api/v1/openapi.json", "/events"):
+            assert (await each.get(path, headers=sent(cookie)))[0] == 401
+        browser = {**sent(cookie), "Accept": "text/html"}
+        assert (await each.get("/history", headers=browser))[0] == 303
+        assert (await each.get("/api/v1/incidents", headers=sent(other)))[0] == 200
+
+
+async def test_logout_without_a_database(start: Callable[..., Any], tmp_path: Path) -> None:
+    """Where the logout cannot be noted it is not said to be done; nor does anybody get in whose end nobody can tell."""
+    file = tmp_path / "t.db"
+    receiver = await start(**PEOPLE, TOCSIN_DATABASE=f"sqlite:///{file}")
+    _, cookie = await log_in(receiver)
+    receiver.store.close()
+    file.rename(tmp_path / "elsewhere.db")
+    file.mkdir()
+    assert await log_out(receiver, cookie) == 503
+    assert (await receiver.get("/api/v1/incidents", headers=sent(cookie)))[0] == 503
+    assert (await receiver.get("/-/healthy", headers=sent(cookie)))[0] == 200
+    file.rmdir()
 
 
 @pytest.mark.parametrize(
