@@ -7,6 +7,7 @@ stands in no text and no repr. (pydantic-settings was tried and left: it reads t
 only, and knows no _FILE.)
 """
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -91,6 +92,16 @@ def _duration(value: object) -> object:
 
 HttpUrl = Annotated[str, _url("http", "https")]
 
+_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*", re.ASCII)
+
+
+def _place(url: str | None) -> str | None:
+    """A host, and perhaps a path: more would not survive being put before other paths."""
+    parts = urlsplit(url or "")
+    if parts.query or parts.fragment or parts.username or not _PATH.fullmatch(parts.path):
+        raise ValueError("must be a host and perhaps a plain path: https://example.com or https://example.com/tocsin")
+    return url
+
 
 def _private(url: str | None) -> str | None:
     """Over plain HTTP only on this machine: secrets and identities go there."""
@@ -115,8 +126,8 @@ class Settings(BaseModel):
 
     listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8095"
     database: Annotated[str, AfterValidator(_database), Field(repr=False)] = "sqlite:///tocsin.db"
-    external_url: HttpUrl | None = None
-    """Where people reach this receiver: links in messages begin with it."""
+    external_url: Annotated[HttpUrl | None, AfterValidator(_place)] = None
+    """Where people reach this receiver: links begin with it. It may have a path, below which all is served then."""
     webhook_token: SecretStr | None = None
     api_tokens: Annotated[tuple[ApiToken, ...], BeforeValidator(read_tokens)] = ()
     users: Annotated[tuple[User, ...], BeforeValidator(read_users)] = ()
@@ -230,6 +241,11 @@ class Settings(BaseModel):
     def address(self) -> tuple[str, int]:
         """Host and port to listen on."""
         return split_address(self.listen)
+
+    @property
+    def path(self) -> str:
+        """The path of the external URL, below which browsers find everything: ``/tocsin``; empty: it has none."""
+        return urlsplit(self.external_url or "").path
 
     @property
     def is_local(self) -> bool:

@@ -35,6 +35,7 @@ from receiver.web.login import Login
 from receiver.web.nonsense import server_log
 from receiver.web.openapi import describe
 from receiver.web.passwords import Failures
+from receiver.web.prefix import below
 from receiver.web.problems import JSON, Handler, Problem, add_headers, answer_problems
 from receiver.web.recording import Recorder
 from receiver.web.reporting import Reporter
@@ -95,7 +96,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     login = Login(sessions, settings, Failures(clock), desk)
     oidc = _oidc_routes(settings, signing, sessions, desk, login) if settings.oidc_issuer else ()
     house = House(desk, sessions, clock, ready, reload)
-    document = orjson.dumps(describe(table, version("tocsin")))
+    document = orjson.dumps(describe(table, version("tocsin"), settings.external_url))
 
     async def openapi(request: web.Request) -> web.Response:
         sessions.require(request, Role.VIEWER)
@@ -104,7 +105,10 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     async def is_noted(reference: str) -> bool:
         return await desk.read(reads.is_audited, reference)
 
-    app = web.Application(middlewares=[answer_problems, count_bodies, sessions.know_ended(is_noted)])
+    middlewares = [answer_problems, count_bodies, sessions.know_ended(is_noted)]
+    if settings.path:
+        middlewares.append(below(settings.path))
+    app = web.Application(middlewares=middlewares)
     app.on_response_prepare.append(add_headers)
     app[BODIES] = Bodies(settings.body_limit)
     for path in ("/webhook/alertmanager", "/webhook/alertmanager/"):  # a redirect would lose the body

@@ -25,8 +25,8 @@ IDEMPOTENCY_KEY = {
 }
 
 
-def describe(endpoints: Sequence[Endpoint[Any]], version: str) -> dict[str, Any]:
-    """The OpenAPI 3.1 document."""
+def describe(endpoints: Sequence[Endpoint[Any]], version: str, external_url: str | None = None) -> dict[str, Any]:
+    """The OpenAPI 3.1 document. `external_url`: where its paths begin; None: where the document was got."""
     models = {(each.takes, "validation"): None for each in endpoints} | {
         (each.gives, "serialization"): None for each in endpoints
     }
@@ -38,6 +38,7 @@ def describe(endpoints: Sequence[Endpoint[Any]], version: str) -> dict[str, Any]
     return {
         "openapi": "3.1.0",
         "info": {"title": "Tocsin", "version": version, "description": (about or "").strip()},
+        **({"servers": [{"url": external_url}]} if external_url else {}),
         "paths": {**paths, **beside()},
         "components": {"schemas": {**schemas.get("$defs", {}), "Problem": PROBLEM}, "securitySchemes": SCHEMES},
         "security": security(Role.VIEWER),

@@ -35,8 +35,9 @@ LASTS = 12 * HOUR
 REMEMBERED = 90 * 24 * HOUR
 """How long a browser is known by where somebody has logged in."""
 
-COOKIE, SECURE_COOKIE = "tocsin", "__Host-tocsin"
-"""The session's. The prefix makes browsers refuse the cookie from any other host, or without TLS."""
+COOKIE, SECURE_COOKIE, SECURE_COOKIE_BELOW = "tocsin", "__Host-tocsin", "__Secure-tocsin"
+"""The session's. `__Host-` makes browsers refuse the cookie from any other host, or without TLS; below a path of the
+external URL browsers allow `__Secure-` only: without TLS it is refused."""
 
 OIDC_PATH = "/login/oidc"
 """Where the login at the identity provider begins."""
@@ -58,7 +59,9 @@ class Sessions:
         self._signing = signing
         self._clock = clock
         self._is_secure = settings.tls_cert_file is not None or (settings.external_url or "").startswith("https://")
-        self._cookie = SECURE_COOKIE if self._is_secure else COOKIE
+        self._path = settings.path or "/"
+        secure = SECURE_COOKIE_BELOW if settings.path else SECURE_COOKIE
+        self._cookie = secure if self._is_secure else COOKIE
         self.login_cookie = f"{self._cookie}-login"
         """The cookie of a login that is under way at the identity provider."""
         self._browser_cookie = f"{self._cookie}-browser"
@@ -140,7 +143,7 @@ class Sessions:
     def set_cookie(self, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:
         """Set a cookie that scripts and other sites' posts have no part in; 0 seconds take it back."""
         response.set_cookie(
-            name, value, max_age=seconds, path="/", httponly=True, samesite="Lax", secure=self._is_secure
+            name, value, max_age=seconds, path=self._path, httponly=True, samesite="Lax", secure=self._is_secure
         )
 
     def by_cookie(self, request: web.Request) -> Caller | None:

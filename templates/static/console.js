@@ -4,6 +4,8 @@
 
 (() => {
   const UNITS = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
+  // The console may live below a path; its own script does too: PATH/static/console.js.
+  const home = new URL("../", document.currentScript.src).pathname;
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const parts = {
     day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short",
@@ -113,7 +115,7 @@
 
   function watch(what) {
     const sign = document.getElementById("live");
-    const stream = new EventSource(`/events?watch=${what}`);
+    const stream = new EventSource(`${home}events?watch=${what}`);
     const show = (live) => {
       sign.hidden = false;
       sign.textContent = live ? "live" : "not live";
