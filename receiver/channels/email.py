@@ -28,6 +28,7 @@ from receiver.core.model import Kind
 from receiver.errors import SettingsError
 from receiver.messages import PICTURE_ID, Picture
 from receiver.messages.times import moment
+from rules.addresses import AddressError, MailAddress, parse_address
 from rules.policy import CRITICAL
 
 TIMEOUT = 20.0
@@ -87,17 +88,19 @@ class EmailSender:
         self._server = Server.parse(url)
         name, address = parseaddr(sender)
         try:
-            self._from = Address(name or "Tocsin", addr_spec=address)
-        except (ValueError, IndexError, MessageError):
-            raise SettingsError(f"TOCSIN_EMAIL_FROM: not an e-mail address: {sender!r}") from None
+            self._sender = parse_address(address, within=True)
+            self._from = Address(name or "Tocsin", self._sender.local, self._sender.domain)
+        except (AddressError, ValueError, MessageError) as error:
+            raise SettingsError(f"TOCSIN_EMAIL_FROM: not an e-mail address: {sender!r} ({error})") from None
         self._timeout = timeout
         self._tls = tls_context
 
     async def send(self, outgoing: Outgoing) -> Outcome:
         """One message to its one recipient."""
         try:
-            mail = self._write(outgoing)
-        except (ValueError, IndexError, MessageError):
+            recipient = parse_address(outgoing.notification.recipient)
+            mail = self._write(outgoing, recipient)
+        except (AddressError, ValueError, MessageError):
             return Rejected(f"{outgoing.notification.recipient!r} is not an e-mail address; mend it in the policy")
         client = aiosmtplib.SMTP(
             hostname=self._server.host,
@@ -112,7 +115,7 @@ class EmailSender:
         try:
             async with asyncio.timeout(self._timeout):
                 await client.connect()
-                await client.send_message(mail)
+                await client.send_message(mail, sender=str(self._sender), recipients=[str(recipient)])
         except Exception as error:  # noqa: BLE001 - judged, whatever it is: a channel never raises
             return self._judge(error, outgoing.notification.recipient)
         else:
@@ -126,13 +129,14 @@ class EmailSender:
     async def close(self) -> None:
         """Nothing is kept between messages."""
 
-    def _write(self, outgoing: Outgoing) -> EmailMessage:
-        """The mail. Raises ValueError, IndexError or MessageError for a recipient that is no address."""
+    def _write(self, outgoing: Outgoing, recipient: MailAddress) -> EmailMessage:
+        """The mail. Raises ValueError or MessageError for what no header can hold."""
         notification, message = outgoing.notification, outgoing.message
         root, _, subject = outgoing.thread.partition(" ")
-        mail = EmailMessage(policy=SMTP_POLICY)
+        utf8 = recipient.needs_utf8 or self._sender.needs_utf8
+        mail = EmailMessage(policy=SMTP_POLICY.clone(utf8=utf8))
         mail["From"] = self._from
-        mail["To"] = Address(addr_spec=notification.recipient)
+        mail["To"] = Address(username=recipient.local, domain=recipient.domain)
         mail["Subject"] = (
             f"Re: {subject.removeprefix('Re: ')}"
             if subject and notification.kind is not Kind.EXTERNAL
@@ -169,8 +173,10 @@ class EmailSender:
                 return Retry(f"no answer from {server} within {self._timeout:g} s")
             case OSError():
                 return Retry(f"no connection with {server} ({type(error).__name__})")
+            case aiosmtplib.SMTPNotSupported() if "SMTPUTF8" in str(error):
+                return Rejected(f"{server} takes no addresses with letters beyond ASCII (SMTPUTF8), as {recipient} has")
             case aiosmtplib.SMTPException():
-                # What the server lacks: STARTTLS, AUTH, SMTPUTF8.
+                # What the server lacks: STARTTLS, AUTH.
                 return Rejected(f"{server}: {self._shown(str(error))}; check TOCSIN_SMTP_URL")
             case _:
                 return Retry(f"{server}: {type(error).__name__}")

@@ -5,7 +5,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from rules.document.values import ADDRESS, NUMBER, Duration, Name, Rate, Section, Text, Url, refusal
+from rules.addresses import AddressError, parse_address
+from rules.document.values import NUMBER, Duration, Name, Rate, Section, Text, Url, refusal
 from rules.policy import ChannelType
 
 _OWN: dict[ChannelType, tuple[str, ...]] = {
@@ -62,7 +63,11 @@ class AlertChannel(Section):
 
     def _accept(self, recipient: str, *way: str | int) -> None:
         wanted, fits = _RECIPIENTS[self.type]
-        if not fits(recipient):
+        try:
+            fitting = fits(recipient)
+        except AddressError as error:
+            raise refusal(f'"{recipient}" is no {wanted}: {error}', way=way, offset=error.offset) from error
+        if not fitting:
             raise refusal(f'"{recipient}" is no {wanted}', way=way)
 
     @property
@@ -74,7 +79,7 @@ class AlertChannel(Section):
 
 _NUMBER_WORDS = "telephone number with its country code, such as +4930123456"
 _RECIPIENTS: dict[ChannelType, tuple[str, Callable[[str], object]]] = {
-    "email": ("e-mail address", ADDRESS.fullmatch),
+    "email": ("e-mail address", parse_address),
     "sms": (_NUMBER_WORDS, NUMBER.fullmatch),
     # A name is somebody to be called by hand; what begins like a number must be one.
     "phone": (_NUMBER_WORDS, lambda text: NUMBER.fullmatch(text) or not any(text.startswith(c) for c in "+0123456789")),

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from rules import condition, durations, matchers
+from rules.addresses import AddressError, parse_address
 from rules.doubts import DOUBTS
 from rules.placeholders import PLACEHOLDERS, TemplateError, placeholders
 from rules.policy import CHANNEL_TYPES, SECOND, Micros, RateLimit
@@ -212,14 +213,22 @@ def _template(value: str) -> str:
     return value
 
 
-ADDRESS = re.compile(r"[^\s@,;<>()\[\]\"\\]{1,64}@(?=.{3,255}$)[^\s@.,;<>]+(\.[^\s@.,;<>]+)+")
-"""An e-mail address that a mail server would take; what exists only sending can tell."""
 NUMBER = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 """A telephone number as E.164 has it."""
 
 
+def _mail(value: str) -> str:
+    try:
+        parse_address(value)
+    except AddressError as error:
+        raise refusal(f'"{value}" is no e-mail address: {error}', offset=error.offset) from error
+    return value
+
+
 def _recipient(value: str) -> str:
-    if not (ADDRESS.fullmatch(value) or NUMBER.fullmatch(value) or re.fullmatch(r"[#@]\S+", value)):
+    if re.fullmatch(r"[^#@].*@.*", value):
+        return _mail(value)
+    if not (NUMBER.fullmatch(value) or re.fullmatch(r"[#@]\S+", value)):
         raise refusal(f'"{value}" is neither an e-mail address nor a number such as "+4930123456" nor a "#channel"')
     return value
 

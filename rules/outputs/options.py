@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from rules.addresses import AddressError, parse_address
 from rules.matchers import Matcher
 from rules.policy import SECOND, Micros
 from rules.watch import Tocsin
@@ -37,11 +38,16 @@ class Options:
     """Of the Kubernetes objects; empty: left to kubectl."""
 
     def __post_init__(self) -> None:
-        """Refuses half a mail configuration: it would be found out in an outage."""
+        """Refuses a mail configuration that is half, or goes to no address: it would be found out in an outage."""
         if not 1 <= self.alertmanager_peers <= MOST_PEERS:
             raise ValueError(f"alertmanager_peers is a number from 1 to {MOST_PEERS}, not {self.alertmanager_peers}")
         if self.fallback_email and not (self.fallback_smarthost and self.fallback_from):
             raise ValueError("fallback_email needs fallback_smarthost (host:port) and fallback_from (an address)")
+        for name in ("fallback_email", "fallback_from"):
+            try:
+                parse_address(getattr(self, name) or "a@localhost", within=True)
+            except AddressError as error:
+                raise ValueError(f"{name} is no e-mail address: {error}") from None
 
     @property
     def tocsin(self) -> Tocsin:

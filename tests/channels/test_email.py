@@ -11,6 +11,7 @@ from receiver.core.model import Kind, Reason
 from receiver.demo.tools import free_port
 from receiver.errors import SettingsError
 from receiver.messages import PICTURE_ID, Picture
+from rules.addresses import parse_address
 from tests.channels.servers import smtp
 from tests.channels.servers.smtp import MailHost
 from tests.channels.stories import outgoing
@@ -306,3 +307,33 @@ async def test_a_picture_stands_in_the_html(host, sender):
     assert attached.get_content() == picture.png
     assert mail.get_body(("html",)).get_content().strip() == html
     assert "To acknowledge" in mail.get_body(("plain",)).get_content()
+
+
+@pytest.mark.parametrize("recipient", ["ann@example.org", "O'Neil+page@Example.org", "jürgen@example.org", "ops@straße.example"])
+async def test_what_check_accepts_is_sent(host, sender, recipient):
+    """Every address that the policy's parser takes reaches the server: letters beyond ASCII by SMTPUTF8 and punycode."""
+    host.utf8 = True
+    mail = outgoing("email")
+    mail = dataclasses.replace(mail, notification=replace(mail.notification, recipient=recipient))
+    assert isinstance(await sender.send(mail), Delivered)
+    assert host.to == [str(parse_address(recipient))]
+    assert f"\r\nTo: {parse_address(recipient)}\r\n".encode() in host.sources[0]
+
+
+async def test_server_without_smtputf8(host, sender):
+    """A server that takes only ASCII refuses such an address for good, in words that name it; its domain does not matter."""
+    mail = outgoing("email")
+    for recipient, outcome in (("jürgen@example.org", Rejected), ("ops@bücher.example", Delivered)):
+        mail = dataclasses.replace(mail, notification=replace(mail.notification, recipient=recipient))
+        found = await sender.send(mail)
+        assert isinstance(found, outcome)
+        assert "SMTPUTF8" in getattr(found, "reason", "SMTPUTF8")
+
+
+@pytest.mark.parametrize("recipient", ["a..b@example.org", "ann@localhost", "ann", "ann@☃.example", "a@b.org\nBcc: x@y.zz"])
+async def test_what_check_refuses_is_not_sent(host, sender, recipient):
+    """What the parser refuses never reaches a server."""
+    mail = outgoing("email")
+    mail = dataclasses.replace(mail, notification=replace(mail.notification, recipient=recipient))
+    assert isinstance(await sender.send(mail), Rejected)
+    assert host.connections == 0

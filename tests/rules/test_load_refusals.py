@@ -185,7 +185,11 @@ CASES = [
     Bad("level twice", level("response_time: 1h}, §{level: 4, name: f, response_time: 1h"), "level 4 twice"),
     # Channels and people
     Bad("address without at", channel("type: email, recipients: [§oncall.example.org]"), "is no e-mail address"),
-    Bad("address with a break", channel('type: email, recipients: [§"a@b.org\\nBcc: x@y.z"]'), "is no e-mail address"),
+    Bad("dots in a row", channel("type: email, recipients: [a.§.b@example.org]"), "never two in a row"),
+    Bad("domain without a dot", channel("type: email, recipients: [a@§localhost]"), "has no dot"),
+    Bad("domain with a bad part", channel("type: email, recipients: [a@b.§-c.org]"), "cannot be a part of a domain"),
+    Bad("domain of no letters", channel("type: email, recipients: [a@§☃.example.org]"), "cannot be registered"),
+    Bad("address with a break", channel('type: email, recipients: ["a§@b.org\\nBcc: x@y.z"]'), "is no e-mail address"),
     Bad("number without quotes", channel("type: sms, recipients: [§+4930123456]"), 'write "+4930123456" with quotes'),
     Bad("number without country", channel('type: sms, recipients: [§"030123456"]'), "with its country code"),
     Bad("half a number for phone", channel('type: phone, number: §"+49 30"'), "with its country code"),

@@ -25,6 +25,8 @@ class MailHost:
         self.connections = 0
         self.answers: dict[str, str] = {}
         """Hook (RCPT, DATA, AUTH), or RCPT and an address → answer it gives instead of taking the mail."""
+        self.utf8 = False
+        """Whether it takes addresses with letters beyond ASCII (SMTPUTF8)."""
         self.raw = None
         """What it does with a connection instead of speaking SMTP: async (host, reader, writer)."""
         self.after_data = None
@@ -64,6 +66,7 @@ class MailHost:
             auth_required=self._tls == "starttls",
             auth_require_tls=self._tls != "implicit",
             authenticator=self._authenticate,
+            enable_SMTPUTF8=self.utf8,
             timeout=20,
         )
 
