@@ -31,6 +31,7 @@ from receiver.evidence import make_observer
 from receiver.garbage import EVERY as GARBAGE_EVERY
 from receiver.garbage import Garbage
 from receiver.incident_log import log_entries
+from receiver.listening import open_socket
 from receiver.loaded_rules import EVERY as RULES_EVERY
 from receiver.loaded_rules import RulesWatch
 from receiver.loops import Loops
@@ -257,9 +258,7 @@ class Service:
     async def _listen(self, app: web.Application) -> None:
         self._runner = make_runner(app)
         await self._runner.setup()
-        address = self._settings.address
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self._socket = socket.create_server(address, family=family)
+        self._socket = open_socket(*self._settings.address)
         for each in (self._socket, *(self._socket.dup() for _ in range(ACCEPTED_AT_ONCE - 1))):
             # SockSite listens anew: the backlog that counts is the one given here.
             await web.SockSite(self._runner, each, ssl_context=self._tls.context, backlog=BACKLOG).start()

@@ -79,3 +79,6 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        fail(f"tocsin: {where}{error.strerror or type(error).__name__}")

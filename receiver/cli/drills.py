@@ -103,7 +103,7 @@ def _play(world: World, course: Script, incident: str, html: Path | None, json: 
     except UnknownIncident:
         _fail_unknown(world.playbook.policy, incident)
     if html is not None:
-        write(html, page(played, incident))
+        write(html, page(played, incident), "--html")
     if json:
         print_json(as_json(played))
     else:
@@ -117,7 +117,7 @@ def _relive(policy: Policy, weather: Weather, file: Path, html: Path | None, jso
     script = _script(file)
     relived = relive(World(policy, weather, now=script.began_at), script)
     if html is not None and relived.played is not None:
-        write(html, page(relived.played, script.incident or file.name))
+        write(html, page(relived.played, script.incident or file.name), "--html")
     if json:
         print_json((as_json(relived.played) if relived.played else {}) | relived_json(relived))
     else:

@@ -1,8 +1,8 @@
 """The API from a shell: list, show, acknowledge, resolve, escalate, note, declare."""
 
 import asyncio
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Annotated, Any, NoReturn
+from urllib.parse import quote, urlsplit
 
 import typer
 from rich.markup import escape
@@ -249,7 +249,28 @@ def call(
     text: bool = False,
 ) -> Any:
     """One API call: the answer's JSON, or its text. Ends the program with what the receiver said, where it says no."""
-    return asyncio.run(_call(method, f"{url.rstrip('/')}/api/v1{path}", token, query, body, text=text))
+    return asyncio.run(_call(method, f"{base(url, token)}/api/v1{path}", token, query, body, text=text))
+
+
+class _Answer(dict[str, Any]):
+    """An answer of the API. What lacks a member that the API always gives is somebody else's."""
+
+    def __missing__(self, _name: str) -> NoReturn:
+        fail("tocsin: the answer is not Tocsin's. Is --url (TOCSIN_URL) right?")
+
+
+def base(url: str, token: str) -> str:
+    """The receiver's URL, where URL and token can be used at all. Ends the program where they cannot."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable():
+        fail(f"tocsin: --url (TOCSIN_URL) is no URL: {url!r}. Write it like {LOCAL}", 2)
+    if not token.isprintable():
+        fail("tocsin: --token (TOCSIN_TOKEN) holds a line break or another character that no token has", 2)
+    return url.rstrip("/")
 
 
 async def _call(
@@ -272,13 +293,13 @@ async def _call(
         ):
             if text and response.status < 400:
                 return await response.text()
-            answer = await response.json(content_type=None)
+            answer = _Answer(await response.json(content_type=None))
             if response.status < 400:
                 return answer
-    except (aiohttp.ClientError, TimeoutError) as error:
-        fail(
-            f"tocsin: no answer from {address}: {str(error) or type(error).__name__}. Is the receiver running (--url)?"
-        )
-    except ValueError:
-        fail(f"tocsin: {address} does not speak Tocsin's API. Is --url right?")
-    fail(f"tocsin: {answer.get('title', 'refused')}: {answer.get('detail', '')}".rstrip(": "))
+    except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
+        why = str(error) or type(error).__name__
+        fail(f"tocsin: no answer from {address}: {why}. Is the receiver running, and --url (TOCSIN_URL) right?")
+    except (ValueError, TypeError):
+        fail(f"tocsin: {address} does not speak Tocsin's API. Is --url (TOCSIN_URL) right?")
+    cure = ". Give one with --token, or TOCSIN_TOKEN" if response.status == 401 else ""
+    fail(f"tocsin: {answer.get('title', 'refused')}: {answer.get('detail', '')}".rstrip(": ") + cure)

@@ -46,12 +46,39 @@ def print_json(value: Any) -> None:
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
 
 
-def write(file: Path, text: str) -> None:
-    """A file for people. Ends the program where it cannot be written."""
+def write(file: Path, content: str | bytes, option: str) -> None:
+    """A file for people, which `option` names. Ends the program where it cannot be written."""
     try:
-        file.write_text(text, encoding="utf-8")
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
     except OSError as error:
-        fail(f"tocsin: {file} cannot be written: {error.strerror}")
+        _fail_to_write(option, file, error)
+
+
+def make_folder(folder: Path, option: str) -> None:
+    """A folder to write into, which `option` names. Ends the program where there can be none."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _fail_to_write(option, folder, error)
+
+
+def why_not(error: OSError) -> str:
+    """Why a file or folder cannot be used, in words for whoever named it."""
+    match error:
+        case PermissionError():
+            return "you may not write there"
+        case FileExistsError() | NotADirectoryError():
+            return "a file stands where a folder is needed"
+        case IsADirectoryError():
+            return "it is a folder, and a file is needed"
+        case FileNotFoundError():
+            return "there is no such folder"
+        case _:
+            return error.strerror or type(error).__name__
+
+
+def _fail_to_write(option: str, place: Path, error: OSError) -> NoReturn:
+    fail(f"tocsin: {option}: {place} cannot be written: {why_not(error)}; name another place")
 
 
 def hanging(head: str, text: str) -> str:

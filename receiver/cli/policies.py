@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from receiver.cli.output import console, fail, print_json, print_table
+from receiver.cli.output import console, fail, make_folder, print_json, print_table, write
 from receiver.core.model import Incident, Instant
 from receiver.core.plan import Playbook
 from receiver.drill.reach import Reach, Worst, lints, reaches, worst_cases, worst_without
@@ -235,9 +235,9 @@ def compile_(
             soft_wrap=True,
         )
     outputs = render(loaded.policy, options)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out, "--out")
     for name, content in outputs.files.items():
-        (out / name).write_bytes(content)
+        write(out / name, content, "--out")
         console.print(f"wrote {out / name} ({len(content):,} bytes)", markup=False, soft_wrap=True)
     for what in outputs.unproved:
         console.print(f"not proved by the unit tests: {what}", style="yellow", markup=False)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import typer
 
 from receiver.cli.incidents import LOCAL, Token, Url, call
-from receiver.cli.output import console, fail, hanging, write
+from receiver.cli.output import console, fail, hanging, make_folder, write
 
 FORMATS = ("md", "html", "json")
 
@@ -60,12 +60,9 @@ def report(
 
 
 def _write_test(found: dict[str, Any], folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        fail(f"tocsin report: {folder}: {error.strerror}")
+    make_folder(folder, "--as-test")
     for name, content in found["files"].items():
-        write(folder / Path(name).name, content)
+        write(folder / Path(name).name, content, "--as-test")
         console.print(f"wrote {folder / Path(name).name}", markup=False, soft_wrap=True)
     for note in found["notes"]:
         console.print(hanging("  ", note), markup=False, soft_wrap=True)

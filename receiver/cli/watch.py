@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from receiver.cli.incidents import LOCAL, Token, Url
+from receiver.cli.incidents import LOCAL, Token, Url, base
 from receiver.cli.output import console, fail, level_words
 from receiver.clock import wall_clock
 from rules.policy import SECOND
@@ -66,7 +66,7 @@ def add_to(app: typer.Typer) -> None:
 def watch(url: Url = LOCAL, token: Token = "") -> None:
     """What somebody must act on now, live; Ctrl-C ends it."""
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_watch(url.rstrip("/"), token))
+        asyncio.run(_watch(base(url, token), token))
 
 
 async def _watch(url: str, token: str) -> None:

@@ -188,7 +188,7 @@ def parse_url(url: str) -> URL:
     """The URL of a database. Raises SettingsError for one that makes no sense."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
         parsed = None
     if parsed is not None and parsed.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
         return parsed.set(drivername="postgresql+psycopg")

@@ -50,7 +50,7 @@ class Recorder:
             path.touch(mode=0o600)
             self._file = path.open("ab")
         except OSError as error:
-            raise SettingsError(f"--record {path}: {error.strerror}") from None
+            raise SettingsError(f"--record: {path} cannot be written: {error.strerror}; name another file") from None
         self._room = limit - self._file.tell()
         self._queue: Queue[tuple[Instant, str, bytes] | None] = Queue(QUEUE_LIMIT)
         self.lost = 0

@@ -62,9 +62,10 @@ def test_alerts_with_another_threshold_are_noticed(tmp_path: Path) -> None:
 
 
 def _duller(expr: str) -> str:
-    """``> 120`` becomes ``> 121``, ``== 0`` becomes ``< 0``, and a sum has to be larger than it ever is."""
+    """``> 120`` becomes ``> 121``, ``< 120`` ``< 119``, ``== 0`` becomes ``< 0``, and a sum has to be larger than it ever is."""
     if "== 0" in expr:
         return expr.replace("== 0", "< 0")
+    expr = re.sub(r"< ([\d.]+)", lambda found: f"< {float(found[1]) - 1}", expr)
     return re.sub(r"> ([\d.]+)", lambda found: f"> {float(found[1]) + 1}", expr)
 
 

@@ -1,0 +1,170 @@
+"""Everyday mistakes at the command line: a sentence that names the option and the cure, and never a traceback."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from receiver.cli import main
+
+Run = Callable[..., tuple[int, str]]
+COMMAND = [sys.executable, "-m", "receiver.cli"]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in a folder with a file, a folder and something that is no text; exit code and what was said."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe\0")
+    (tmp_path / "folder").mkdir()
+
+    def command(*words: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["tocsin", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        code = ended.value.code
+        return (code if isinstance(code, int) else 0), " ".join(f"{told.out} {told.err}".split())
+
+    return command
+
+
+@pytest.fixture
+def taken() -> Iterator[str]:
+    """An address that somebody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+SERVE = ("serve", "--database", "sqlite://")
+PLACES: dict[str, tuple[tuple[str, ...], str]] = {
+    "out is a file": (("compile", "--out", "file"), "--out: file cannot be written: a file stands where a folder"),
+    "out below a file": (("compile", "--out", "file/x"), "--out: file/x cannot be written: a file stands where"),
+    "out nowhere": (("compile", "--out", "/proc/x"), "--out: /proc/x cannot be written: there is no such folder"),
+    "html is a folder": (
+        ("drill", "--incident", "engine_failure", "--html", "folder"),
+        "--html: folder cannot be written: it is a folder, and a file is needed",
+    ),
+    "html nowhere": (
+        ("drill", "--incident", "engine_failure", "--html", "no/x.html"),
+        "--html: no/x.html cannot be written: there is no such folder",
+    ),
+    "script": (("drill", "--script", "folder"), "folder"),
+    "record": ((*SERVE, "--listen", "127.0.0.1:0", "--record", "folder"), "--record: folder cannot be written"),
+    "database below a file": (("serve", "--listen", "127.0.0.1:0", "--database", "sqlite:///file/x.db"), "file/x.db"),
+    "database is a folder": (("serve", "--listen", "127.0.0.1:0", "--database", "sqlite:///folder"), "folder"),
+    "database is no database": (("serve", "--listen", "127.0.0.1:0", "--database", "sqlite:///bytes"), "bytes"),
+    "database URL": (
+        ("serve", "--listen", "127.0.0.1:0", "--database", "postgresql://u:geheim@h:port/x"),
+        "the database is given as",
+    ),
+    "policy": ((*SERVE, "--listen", "127.0.0.1:0", "missing.yaml"), "missing.yaml: no such file or folder"),
+    "no such host": ((*SERVE, "--listen", "no.such.host.invalid:80"), "TOCSIN_"),
+    "backup": (("backup", "no/x", "--database", "sqlite:///bytes"), "no/x"),
+    "restore": (("restore", "missing", "--database", "sqlite:///d"), "there is no backup missing"),
+    "recording": (("replay", "folder", "--new", "missing"), "folder"),
+    "recording of bytes": (("replay", "bytes", "--new", "missing"), "bytes"),
+    "alert": (("explain", "--alert", "bytes"), "bytes"),
+    "check": (("check", "bytes"), "not UTF-8"),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), PLACES.values(), ids=PLACES.keys())
+def test_places(run: Run, words: tuple[str, ...], said: str) -> None:
+    """A file or folder that cannot be used is named, with its option where there is one."""
+    code, told = run(*words)
+    assert code in {1, 2}
+    assert said in told
+    assert "Traceback" not in told
+    assert "geheim" not in told
+
+
+def test_port_taken(run: Run, taken: str) -> None:
+    """A port that another program has is named with its option, and what to do."""
+    code, told = run(*SERVE, "--listen", taken)
+    assert code == 1
+    assert f"TOCSIN_LISTEN (--listen): cannot listen on {taken}: another program has this port" in told
+    assert "choose another port" in told
+
+
+URLS = {
+    "no scheme": ("localhost:8095", "--url (TOCSIN_URL) is no URL"),
+    "other scheme": ("ftp://x", "--url (TOCSIN_URL) is no URL"),
+    "empty": ("", "--url (TOCSIN_URL) is no URL"),
+    "no host": ("http://", "--url (TOCSIN_URL) is no URL"),
+    "bad port": ("http://x:99999", "--url (TOCSIN_URL) is no URL"),
+    "half an address": ("http://[::1", "--url (TOCSIN_URL) is no URL"),
+    "a line break": ("http://x\ny", "--url (TOCSIN_URL) is no URL"),
+    "no such host": ("http://no.such.host.invalid", "--url (TOCSIN_URL) right?"),
+    "empty label": ("http://a..b", "--url (TOCSIN_URL) right?"),
+    "nobody there": ("http://127.0.0.1:1", "Is the receiver running"),
+}
+CLIENTS = (
+    ("incidents",),
+    ("show", "1"),
+    ("acknowledge", "1"),
+    ("report", "1"),
+    ("drill", "--live", "--incident", "x"),
+)
+
+
+@pytest.mark.parametrize(("url", "said"), URLS.values(), ids=URLS.keys())
+def test_urls(run: Run, url: str, said: str) -> None:
+    """Every command that asks a receiver says what is wrong with its URL."""
+    for words in CLIENTS:
+        code, told = run(*words, "--url", url)
+        assert code in {1, 2}
+        assert said in told, words
+
+
+def test_watch_with_a_wrong_url(run: Run) -> None:
+    """So does the one that keeps asking."""
+    assert "--url (TOCSIN_URL) is no URL" in run("watch", "--url", "localhost:8095")[1]
+
+
+def test_token_with_a_break(run: Run) -> None:
+    """A token that no header can carry is refused by its option, and not shown."""
+    code, told = run("incidents", "--token", "geheim\nx")
+    assert code == 2
+    assert "--token (TOCSIN_TOKEN)" in told
+    assert "geheim" not in told
+
+
+def test_reader_that_leaves() -> None:
+    """`tocsin schema | head` ends quietly: no traceback, and nothing of ignored exceptions."""
+    environ = {**os.environ, "PYTHONUNBUFFERED": ""}
+    with subprocess.Popen(
+        [*COMMAND, "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_interrupted(taken: str) -> None:
+    """Ctrl-C ends a command that waits, without a traceback."""
+    with subprocess.Popen(
+        [*COMMAND, "incidents", "--url", f"http://{taken}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        _until_it_asks(process.pid, taken)
+        process.send_signal(signal.SIGINT)
+        assert b"Traceback" not in process.stdout.read()
+        assert process.wait(20) != 0
+
+
+def _until_it_asks(pid: int, address: str) -> None:
+    """Wait until the process has a connection to that address."""
+    port = f"{int(address.rpartition(':')[2]):04X}"
+    while not any(
+        line.split()[2].endswith(f":{port}") and line.split()[3] == "01"
+        for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    ):
+        os.sched_yield()
