@@ -174,7 +174,7 @@ class Settings(BaseModel):
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
     twilio_shared_key: SecretStr | None = None
-    """Proves that a callback is Twilio's where a Webhooks Rule has it signed by a SharedKey; else the auth token does."""
+    """Proves that a callback is Twilio's where a Webhooks Rule has it signed by a SharedKey, not by the auth token."""
     twilio_from: str | None = None
     twilio_api_url: HttpUrl = "https://api.twilio.com"
     webhook_signing_secret: SecretStr | None = None

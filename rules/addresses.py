@@ -80,7 +80,9 @@ def _domain(domain: str, start: int) -> str:
     place = start
     for label in domain.split("."):
         if not label:
-            raise AddressError("a dot of the domain has nothing before or after it", min(place, start + len(domain) - 1))
+            raise AddressError(
+                "a dot of the domain has nothing before or after it", min(place, start + len(domain) - 1)
+            )
         if label.isascii() and not _LABEL.fullmatch(label):
             raise AddressError(f"{label!r} cannot be a part of a domain", place)
         place += len(label) + 1

@@ -178,8 +178,8 @@ def valid_signature(
 ) -> bool:
     """Whether a callback is Twilio's: its X-Twilio-Signature fits the URL and the posted form.
 
-    `url` is the public one as it was given to Twilio, query included; Twilio signs it with or without the port, whatever
-    was given. `params` are the form's pairs as they arrived. `secret` and `algorithm`: the auth token and HMAC_SHA1,
+    `url` is the public one as it was given to Twilio, query included; Twilio signs it with or without the port,
+    whatever was given. `params` are the form's pairs as they arrived. `secret` and `algorithm`: the auth token and HMAC_SHA1,
     or what X-Twilio-Webhooks-Signature-Settings names. Never raises: what makes no sense is not valid.
     """
     digest = _DIGESTS.get(algorithm.upper())
@@ -191,7 +191,7 @@ def valid_signature(
         b64encode(hmac.new(secret.encode(), f"{each}{form}".encode("utf-8", "surrogatepass"), digest).digest())
         for each in _spellings(url)
     ]
-    return any([hmac.compare_digest(each, given) for each in expected])
+    return any(hmac.compare_digest(each, given) for each in expected)
 
 
 def signature_algorithm(settings: str) -> str:

@@ -206,7 +206,9 @@ class House:
         caller = self.sessions.require(request, Role.ADMIN)
         problems = list(await self.reload())
         if problems:
-            raise Problem(500, "not everything was taken; of what has problems, the one in use stays", {"problems": problems})
+            raise Problem(
+                500, "not everything was taken; of what has problems, the one in use stays", {"problems": problems}
+            )
         log.info("policy reload asked for", by=caller.name)
         data = {"policy": self.desk.engine.current.digest}
         await self.desk.run(self.desk.engine.audit, [audit_of(caller.origin, self.clock(), "reload", data=data)])

@@ -22,8 +22,6 @@ log = structlog.get_logger()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
-
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 

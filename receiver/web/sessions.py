@@ -14,18 +14,20 @@ X-CSRF-Token.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from secrets import token_hex
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from receiver.core.model import Instant
 from receiver.errors import StoreUnavailable
 from receiver.settings import Role, Settings
 from receiver.web.access import CHALLENGE, SAFE_METHODS, Access, Caller
-from receiver.web.problems import Handler, Middleware, Problem
+from receiver.web.problems import Handler, Problem
 from receiver.web.signing import Signing
 from rules.policy import HOUR, SECOND
 
@@ -42,8 +44,8 @@ external URL browsers allow `__Secure-` only: without TLS it is refused."""
 OIDC_PATH = "/login/oidc"
 """Where the login at the identity provider begins."""
 
-ENDED: web.RequestKey[bool | None] = web.RequestKey("ended", bool | None)
-"""Whether the request's session was ended by a logout; None: the database does not say just now."""
+ENDED = web.RequestKey("ended", bool)
+"""Whether the request's session was ended by a logout; missing: the database does not say just now."""
 
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "X-CSRF-Token"
@@ -113,10 +115,8 @@ class Sessions:
         async def look(request: web.Request, handler: Handler) -> web.StreamResponse:
             reference = self.reference(request)
             if reference:
-                try:
+                with suppress(StoreUnavailable):
                     request[ENDED] = await is_noted(reference)
-                except StoreUnavailable:
-                    request[ENDED] = None
             return await handler(request)
 
         return look
@@ -152,10 +152,13 @@ class Sessions:
         Raises StoreUnavailable where nobody can tell whether it is.
         """
         values = self._signing.read("session", self._value(request))
-        if values is None or request.get(ENDED, False):
+        if values is None:
             return None
-        if request.get(ENDED, False) is None:
+        ended = request.get(ENDED)
+        if ended is None:
             raise StoreUnavailable("whether the session has ended cannot be looked up")
+        if ended:
+            return None
         kind, name = str(values["kind"]), str(values["name"])
         stamp, role = self._stamp(kind, name), self._role(kind, name, Role(values["role"]))
         if role is None or stamp != values["stamp"]:

@@ -68,13 +68,16 @@ class Tls:
             return []
         try:
             loaded = _load(self._settings)
-            if loaded.invalid and loaded.certificates != self.context.certificates:
-                raise SettingsError(loaded.invalid)
         except SettingsError as error:
-            log.error("certificate not taken; the one in use stays", reason=str(error))
-            return [str(error)]
+            return self._refuse(str(error))
+        if loaded.invalid and loaded.certificates != self.context.certificates:
+            return self._refuse(loaded.invalid)
         self._take(loaded)
         return [loaded.invalid] if loaded.invalid else []
+
+    def _refuse(self, reason: str) -> list[str]:
+        log.error("certificate not taken; the one in use stays", reason=reason)
+        return [reason]
 
     def _take(self, loaded: _Loaded) -> None:
         if loaded.invalid:
@@ -172,7 +175,7 @@ def _judge(setting: str, file: Path, chain: Sequence[Certificate]) -> str:
 def _doubt_chain(certificates: dict[str, Sequence[Certificate]]) -> None:
     """Say where the chain ends before an authority that clients are likely to know."""
     last = certificates["server"][-1]
-    roots = {value for each in ssl.create_default_context().get_ca_certs() for ((_, value), *_) in each["subject"]}
+    roots = {str(part[0][1]) for each in ssl.create_default_context().get_ca_certs() for part in each["subject"]}
     known = {each.subject for each in (last, *certificates.get("client_ca", ()))}
     if last.issuer not in known and not roots.intersection(str(each.value) for each in last.issuer):
         log.warning(

@@ -309,7 +309,9 @@ async def test_a_picture_stands_in_the_html(host, sender):
     assert "To acknowledge" in mail.get_body(("plain",)).get_content()
 
 
-@pytest.mark.parametrize("recipient", ["ann@example.org", "O'Neil+page@Example.org", "jürgen@example.org", "ops@straße.example"])
+@pytest.mark.parametrize(
+    "recipient", ["ann@example.org", "O'Neil+page@Example.org", "jürgen@example.org", "ops@straße.example"]
+)
 async def test_what_check_accepts_is_sent(host, sender, recipient):
     """Every address that the policy's parser takes reaches the server: letters beyond ASCII by SMTPUTF8 and punycode."""
     host.utf8 = True
@@ -330,7 +332,9 @@ async def test_server_without_smtputf8(host, sender):
         assert "SMTPUTF8" in getattr(found, "reason", "SMTPUTF8")
 
 
-@pytest.mark.parametrize("recipient", ["a..b@example.org", "ann@localhost", "ann", "ann@☃.example", "a@b.org\nBcc: x@y.zz"])
+@pytest.mark.parametrize(
+    "recipient", ["a..b@example.org", "ann@localhost", "ann", "ann@☃.example", "a@b.org\nBcc: x@y.zz"]
+)
 async def test_what_check_refuses_is_not_sent(host, sender, recipient):
     """What the parser refuses never reaches a server."""
     mail = outgoing("email")

@@ -139,9 +139,7 @@ def test_token_with_a_break(run: Run) -> None:
 def test_reader_that_leaves() -> None:
     """`tocsin schema | head` ends quietly: no traceback, and nothing of ignored exceptions."""
     environ = {**os.environ, "PYTHONUNBUFFERED": ""}
-    with subprocess.Popen(
-        [*COMMAND, "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ
-    ) as process:
+    with subprocess.Popen([*COMMAND, "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()

@@ -18,7 +18,7 @@ from tests.web.conftest import payload
 @pytest.fixture
 def heard(capfd: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
     """What this process and the one that writes log on standard error."""
-    with open(2, "w", closefd=False) as stream:  # noqa: PTH123 - the descriptor, as the other process has it
+    with open(2, "w", closefd=False) as stream:  # the descriptor, as the other process has it
         configure_logs(stream=stream)
         yield capfd
         structlog.reset_defaults()
@@ -44,7 +44,13 @@ async def test_life_of_an_incident_in_the_log(tmp_path: Path, heard: pytest.Capt
                 assert answer.status == 200, await answer.text()
     lines = heard.readouterr().err.splitlines()
     told = [line for line in lines if f"incident={number} " in f"{line} "]
-    for event in ("incident opened", "incident paged", "incident escalated", "incident acknowledged", "incident resolved"):
+    for event in (
+        "incident opened",
+        "incident paged",
+        "incident escalated",
+        "incident acknowledged",
+        "incident resolved",
+    ):
         assert len([line for line in told if f'event="{event}"' in line]) >= 1, event
     assert len([line for line in told if 'event="incident opened"' in line]) == 1
     assert not [line for line in lines if "ecret" in line or "HighErrorRate" in line]

@@ -124,7 +124,7 @@ class TwilioCallbacks:
         signature = request.headers.get(SIGNATURE_HEADER, "")
         if not secret or not valid_signature(secret, url, pairs, signature, signature_algorithm(settings)):
             cure = "TOCSIN_TWILIO_SHARED_KEY" if settings else "TOCSIN_EXTERNAL_URL"
-            log.warning(f"callback refused: not signed by Twilio; is {cure} right?", path=request.path)
+            log.warning("callback refused: not signed by Twilio", path=request.path, is_it_right=cure)
             raise Problem(401, "this is not signed by Twilio")
         return dict(pairs)
 
