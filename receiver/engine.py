@@ -224,7 +224,7 @@ class Engine:
         return sum(self._contain(due, lambda ids: self._fire(ids, now), lambda each: self._postpone(each, now)))
 
     def _fire(self, ids: Sequence[str], now: Instant) -> list[int]:
-        with self._working(now) as (_, work):
+        with self._working(now) as (transaction, work):
             work.load([], ids, skip_locked=True)
             work.load_held()
             due = [incident for incident in work.incidents() if incident.due_at and incident.due_at <= now]

@@ -179,8 +179,8 @@ def valid_signature(
     """Whether a callback is Twilio's: its X-Twilio-Signature fits the URL and the posted form.
 
     `url` is the public one as it was given to Twilio, query included; Twilio signs it with or without the port,
-    whatever was given. `params` are the form's pairs as they arrived. `secret` and `algorithm`: the auth token and HMAC_SHA1,
-    or what X-Twilio-Webhooks-Signature-Settings names. Never raises: what makes no sense is not valid.
+    whatever was given. `params` are the form's pairs as they arrived. `secret` and `algorithm`: the auth token and
+    HMAC_SHA1, or what X-Twilio-Webhooks-Signature-Settings names. Never raises: what makes no sense is not valid.
     """
     digest = _DIGESTS.get(algorithm.upper())
     if digest is None:

@@ -2,8 +2,9 @@
 
 `make_app` adds the middleware where the URL has a path. Rules: handlers and templates know nothing of it and write
 paths from the root; what comes in below the path is served as if it were not there, so a proxy may take it away or
-leave it, and what asks this machine directly (probes, Alertmanager, Prometheus) needs no path; what goes out to browsers
-has it, in one place: Location headers and the attributes of pages. Escaped text has no quotes, so only attributes match.
+leave it, and what asks this machine directly (probes, Alertmanager, Prometheus) needs no path; what goes out to
+browsers has it, in one place: Location headers and the attributes of pages. Escaped text has no quotes, so only
+attributes match.
 """
 
 import re
