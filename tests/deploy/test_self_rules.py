@@ -90,7 +90,9 @@ def test_they_are_what_is_compiled() -> None:
 
 def test_what_concerns_paging_goes_around_tocsin() -> None:
     """An alert whose metric counts webhooks, messages, windows or heartbeats must not depend on Tocsin to be told."""
-    paging = r"store_up|undelivered|outbox|windows|notifications|channel_configured|webhooks|heartbeat|poisoned|certificate"
+    paging = (
+        r"store_up|undelivered|outbox|windows|notifications|channel_configured|webhooks|heartbeat|poisoned|certificate"
+    )
     around = {name for name, rule in ALERTS.items() if rule["labels"].get("paging") == "around-tocsin"}
     assert around == {name for name, rule in ALERTS.items() if re.search(paging, rule["expr"])}
 

@@ -14,6 +14,7 @@ from yarl import URL
 
 from receiver.errors import SettingsError
 from receiver.settings import Settings
+from receiver.web.body import BODIES
 from tests.web.conftest import Running, payload
 from tests.web.test_sessions import PEOPLE
 
@@ -108,8 +109,9 @@ async def test_forms_cookie_and_logout(proxied: Proxied) -> None:
     """A form acts and comes back below the path; the cookie is for that path alone; the logout leads to the login."""
     await proxied.receiver.send("single_firing")
     page = await proxied.log_in()
-    [cookie] = proxied.http.cookie_jar
-    assert (cookie.key, cookie["path"]) == ("tocsin", PATH)
+    cookies = {cookie.key: cookie["path"] for cookie in proxied.http.cookie_jar}
+    assert cookies["tocsin"] == PATH
+    assert set(cookies.values()) == {PATH}
     csrf = re.findall(r'name="csrf" value="([^"]*)"', await page.text())[0]
     form = {"csrf": csrf, "state": "open", "by": "ron"}
     async with proxied.http.post(f"{proxied.public}/incidents/1/acknowledge", data=form) as answer:
@@ -118,6 +120,8 @@ async def test_forms_cookie_and_logout(proxied: Proxied) -> None:
     async with proxied.http.post(f"{proxied.public}/logout") as answer:
         assert (answer.status, answer.url.path) == (200, f"{PATH}/login")
     assert (await proxied.get(f"{PATH}/history")).url.path == f"{PATH}/login"
+    bodies = proxied.receiver.app[BODIES]
+    assert (bodies.known.held, bodies.strangers.held) == (0, 0), "what was held for bodies is given back"
 
 
 async def test_api(proxied: Proxied) -> None:
