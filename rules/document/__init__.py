@@ -14,11 +14,11 @@ from rules.document import senders
 from rules.document.values import (
     ChannelNameOrType,
     Duration,
-    LabelMatchers,
     LabelName,
     LevelNumber,
     LintName,
     Name,
+    NamingMatchers,
     Section,
     SignalName,
     Text,
@@ -45,7 +45,9 @@ class HeartbeatSpec(Section):
     """A heartbeat that is expected."""
 
     name: Name = Field(description="What people read when it is missing.")
-    matchers: LabelMatchers = Field(description='Its labels: `alertname="Watchdog", cluster="eu"`, or a list of these.')
+    matchers: NamingMatchers = Field(
+        description='Its labels: `alertname="Watchdog", cluster="eu"`, or a list of these.'
+    )
     within: Duration | None = Field(None, description="How long it may be missing before alerting is blind (150s).")
     source: Text | None = Field(None, description="The `?source=` of its webhook; left out: any.")
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from rules.document.values import AlertMatchers, LevelOrNone, Section, Text
+from rules.document.values import LabelMatchers, LevelOrNone, Section, Text
 
 
 class SeverityMap(Section):
@@ -20,7 +20,7 @@ class SeverityMap(Section):
 class Ignored(Section):
     """Alerts of others that open no incident; they are counted. Alerts of this policy's rules are never ignored."""
 
-    matchers: AlertMatchers = Field(
+    matchers: LabelMatchers = Field(
         description="All must be met, as in Alertmanager: =, !=, and =~ and !~ for the whole value."
     )
     reason: str = Field("", description="Why, for people.")

@@ -104,18 +104,22 @@ def _level_or_none(value: Any, info: ValidationInfo) -> Any:
     return 0 if value == 0 and not isinstance(value, bool | str) else _level(value, info)
 
 
-def _alert_matchers(value: Any) -> tuple[matchers.Matcher, ...]:
-    if not isinstance(value, list | tuple) or not value:
-        raise refusal(f"must be a list of matchers of labels, such as ['{matchers.EXAMPLE}']")
+def _label_matchers(value: Any) -> tuple[matchers.Matcher, ...]:
+    """One text or a list of them; a value without quotes is taken, as Alertmanager does."""
+    is_list = isinstance(value, list | tuple)
+    texts = value if is_list else [value]
+    if not texts:
+        raise refusal(f"must be matchers of labels, such as '{matchers.EXAMPLE}'")
     found: list[matchers.Matcher] = []
-    for index, text in enumerate(value):
+    for index, text in enumerate(texts):
         if not isinstance(text, str):
-            raise refusal(f"must be a matcher of a label, such as '{matchers.EXAMPLE}'", way=(index,))
+            raise refusal(f"must be matchers of labels, such as '{matchers.EXAMPLE}'", way=(index,) if is_list else ())
         bare = _BARE_MATCHER.fullmatch(text)
         try:
             found += matchers.parse(f"{bare[1]}{matchers.quoted(bare[2])}" if bare else text)
         except matchers.MatcherError as error:
-            raise refusal(str(error), way=(index,), **({} if bare else {"offset": error.offset})) from error
+            where = {} if bare else {"offset": error.offset}
+            raise refusal(str(error), way=(index,) if is_list else (), **where) from error
     return tuple(found)
 
 
@@ -239,20 +243,10 @@ def _url(value: str) -> str:
     return value
 
 
-def _matchers(value: Any) -> tuple[matchers.Matcher, ...]:
-    texts = value if isinstance(value, list | tuple) else [value]
-    found: list[matchers.Matcher] = []
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise refusal(f"must be matchers of labels, such as '{matchers.EXAMPLE}'")
-        try:
-            found += matchers.parse(text)
-        except matchers.MatcherError as error:
-            way = (index,) if isinstance(value, list | tuple) else ()
-            raise refusal(str(error), offset=error.offset, way=way) from error
+def _naming(found: tuple[matchers.Matcher, ...]) -> tuple[matchers.Matcher, ...]:
     if not any(operator == "=" and asked for _, operator, asked in found):
         raise refusal('at least one matcher must name a value, as in alertname="Watchdog": the others match too much')
-    return tuple(found)
+    return found
 
 
 def _lint_name(value: str) -> str:
@@ -308,12 +302,6 @@ LevelOrNone = Annotated[
     int, BeforeValidator(_level_or_none), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 4})
 ]
 """A level, or 0: kept, and told to nobody."""
-AlertMatchers = Annotated[
-    tuple[matchers.Matcher, ...],
-    BeforeValidator(_alert_matchers),
-    WithJsonSchema({"type": "array", "items": {"type": "string", "examples": [matchers.EXAMPLE]}, "minItems": 1}),
-]
-"""Label matchers in a list, as Alertmanager has them."""
 _DURATION_SCHEMA = {"type": "string", "pattern": f"^({durations.PATTERN}|0)$", "examples": ["15m", "24h"]}
 Duration = Annotated[Micros, BeforeValidator(_duration), AfterValidator(_positive), WithJsonSchema(_DURATION_SCHEMA)]
 DurationOrNone = Annotated[Micros, BeforeValidator(_duration_or_nothing), WithJsonSchema(_DURATION_SCHEMA)]
@@ -335,7 +323,7 @@ TemplateText = Annotated[str, Field(min_length=1, max_length=100_000), AfterVali
 Recipient = Annotated[str, AfterValidator(_recipient)]
 LabelMatchers = Annotated[
     tuple[matchers.Matcher, ...],
-    BeforeValidator(_matchers),
+    BeforeValidator(_label_matchers),
     WithJsonSchema(
         {
             "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
@@ -343,5 +331,8 @@ LabelMatchers = Annotated[
         }
     ),
 ]
+"""Label matchers, as Alertmanager has them: one text, or a list."""
+NamingMatchers = Annotated[LabelMatchers, AfterValidator(_naming)]
+"""Those of which at least one names a value."""
 Url = Annotated[str, AfterValidator(_url)]
 LintName = Annotated[str, AfterValidator(_lint_name), WithJsonSchema({"type": "string", "enum": sorted(DOUBTS)})]

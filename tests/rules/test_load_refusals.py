@@ -259,10 +259,10 @@ CASES = [
     Bad("a level's name for another", BASE + "severities: [{map: {§critical: 2}}]\n", "cannot mean 2 for all"),
     Bad("words for all, twice", BASE + "severities: [{map: {a: 1}}, §{map: {b: 2}}]\n", "a map for every source twice"),
     Bad("no matcher", BASE + "ignore: [{matchers: [severity§]}]\n", "one of = != =~ !~ is expected"),
-    Bad("a number for a matcher", BASE + "ignore: [{matchers: [§3]}]\n", "must be a matcher of a label"),
-    Bad("matchers without a list", BASE + "ignore: [{matchers: §x}]\n", "must be a list of matchers"),
+    Bad("a number for a matcher", BASE + "ignore: [{matchers: [§3]}]\n", "must be matchers of labels"),
+    Bad("a label without an operator", BASE + "ignore: [{matchers: x§}]\n", "is expected here"),
     Bad("no expression", BASE + """ignore: [{matchers: ['a=~"§("']}]\n""", "is no regular expression"),
-    Bad("nothing to match", BASE + "ignore: [{matchers: §[]}]\n", "must be a list of matchers"),
+    Bad("nothing to match", BASE + "ignore: [{matchers: §[]}]\n", "must be matchers of labels"),
     Bad(
         "ignoring a rule", BASE + """ignore: [§{matchers: ['alertname=~".*"']}]\n""", "own alert Margin, and those are"
     ),
