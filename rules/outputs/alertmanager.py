@@ -12,7 +12,7 @@ from rules.matchers import quoted, written
 from rules.outputs.options import Options
 from rules.outputs.yaml_text import text
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Heartbeat, Level, Policy
-from rules.watch import AROUND, AROUND_TOCSIN, FAIL_THROUGH
+from rules.watch import AROUND, AROUND_TOCSIN, FAIL_THROUGH, HEARTBEAT
 
 HEAD = """\
 Compiled by Tocsin from the policy: edit that, not this. No secret is written here, only files that hold them.
@@ -85,8 +85,8 @@ def _watch_routes(options: Options) -> Iterator[dict[str, Any]]:
         }
     yield {
         "receiver": TOCSIN,
-        "matchers": ['heartbeat="true"'],
-        "group_by": ["heartbeat"],
+        "matchers": [f'alertname="{HEARTBEAT}"'],
+        "group_by": ["alertname"],
         **_pace("0s", format_duration(HEARTBEAT_INTERVAL), HEARTBEAT_REPEAT),
     }
 

@@ -116,7 +116,7 @@ def test_everything_is_sent_whole_and_resolved_too():
         ({"section": "a", "severity_level": "4"}, "0s", "20s"),
         ({"section": "a", "severity_level": "2", "immediate": "true"}, "0s", "20s"),
         ({"section": "a", "severity_level": "3"}, "30s", "1m"),
-        ({"heartbeat": "true"}, "0s", "10s"),
+        ({"alertname": "TocsinHeartbeat"}, "0s", "10s"),
         ({"alertname": "Watchdog"}, "0s", "10s"),
         ({"alertname": "DiskFull"}, "30s", "1m"),
     ],
