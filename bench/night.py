@@ -144,7 +144,7 @@ class Night:
         stack.push_async_callback(replica.kill)
         await replica.start()
         self._base = replica.base
-        groups = faster_groups((*compile_rules(policy), watch.group(policy)), self._pace.factor)
+        groups = faster_groups((*compile_rules(policy), *watch.groups(policy)), self._pace.factor)
         feeding = self._cluster.feeding(replica.base, self._routes(policy), prometheus.render(groups))
         self._ear = await stack.enter_async_context(feeding)
 

@@ -137,7 +137,8 @@ def is_ignored(playbook: Playbook, received: Received) -> bool:
     """Whether it opens no incident because the policy ignores it. Its end is never ignored: its incident may be older
     than the policy that does.
     """
-    return received.ended_at is None and bool(ignored_by(playbook, received))
+    fires = received.ended_at is None and not is_compiled_heartbeat(received.labels)
+    return fires and bool(ignored_by(playbook, received))
 
 
 def is_passed_over(playbook: Playbook, source: str, received: Received) -> bool:

@@ -125,7 +125,7 @@ IGNORED = {
     "one of two": ({"alertname": "Noise", "namespace": "prod"}, False),
     "another entry": ({"alertname": "X", "severity": "info"}, True),
     "a rule of ours": ({**SLO_LABELS, "severity": "critical"}, False),
-    "a heartbeat": ({"alertname": "Watchdog", "severity": "none"}, False),
+    "a heartbeat": ({"alertname": "TocsinHeartbeat", "severity": "none"}, False),
 }
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import aiohttp
 
+from rules.reserved import MARK
+
 POLICY = """
 incident_response:
   classification:
@@ -61,7 +63,7 @@ def webhook(serial: int, level: int = 4) -> dict[str, Any]:
     alert = {
         "status": "firing",
         "labels": labels,
-        "annotations": {"summary": f"margin low on unit-{serial}"},
+        "annotations": {"summary": f"margin low on unit-{serial}", MARK: "1"},
         "startsAt": "2026-11-23T02:28:11.821Z",
         "endsAt": "0001-01-01T00:00:00Z",
         "fingerprint": f"{serial:016x}",

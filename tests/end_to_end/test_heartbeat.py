@@ -9,11 +9,11 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from receiver.core.classify import Received
 from receiver.core.model import Instant
 from receiver.demo.stand_ins import start_web
 from receiver.desk import Desk
 from receiver.engine import Engine
-from receiver.metrics import Metrics
 from receiver.service import Service
 from receiver.settings import Settings
 from receiver.store import SqlStore
@@ -103,14 +103,14 @@ async def test_whoever_cannot_page_does_not_ping(open_stores: Callable[[str], Sq
     app = web.Application()
     app.router.add_get("/ping", ping)
     runner, url = await start_web(app)
-    store, can, metrics = open_stores("sqlite://"), [False, True], Metrics()
+    store, can = open_stores("sqlite://"), [False, True]
     desk = Desk(Engine(store, POLICY, ALL, START), lambda: Instant(START))
 
     async def can_page() -> bool:
         return can.pop(0)
 
-    watch = Watch(desk, store, metrics, f"{url}/ping", can_page)
-    metrics.heartbeat(Instant(START))
+    watch = Watch(desk, store, f"{url}/ping", can_page)
+    desk.heartbeats.hear(POLICY, "", [Received({"alertname": "TocsinHeartbeat"}, {}, "f", Instant(START))])
     await watch.look()
     assert pings == []
     await watch.look()

@@ -60,7 +60,7 @@ class Room:
         records = Records(self.store.reads(), words, lambda: self.desk.engine.current)
         senders = dict.fromkeys(("email", "slack", "pagerduty", "sms", "phone"), self.sink)
         self.dispatcher = Dispatcher(self.desk, senders, words, records, "me", "inst", self.metrics)
-        self.pulse = Pulse(self.desk, self.store, self.dispatcher, lambda _: None)
+        self.pulse = Pulse(self.desk, self.store, self.dispatcher)
 
     async def _call(self, work: Callable[..., Any], *arguments: Any) -> Any:
         done = await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)

@@ -104,10 +104,10 @@ async def test_windows_that_fail_keep_no_message_back(store: SqlStore, error: Ex
 
 async def test_whoever_writes_says_so(store: SqlStore) -> None:
     """A call that cannot write, or meets damage, is a problem; a row that cannot be read is not one of the database."""
-    house = House(store, next_due=StoreUnavailable("locked"), forget=StoreDamaged(), beat=RowUnreadable())
+    house = House(store, next_due=StoreUnavailable("locked"), forget=StoreDamaged(), hear=RowUnreadable())
     desk = house.desk
     with pytest.raises(RowUnreadable):
-        await desk.run(store.beat, Instant(START))
+        await desk.run(store.hear, [])
     assert (desk.writing.problem, desk.is_damaged) == ("", False)
     with pytest.raises(StoreUnavailable):
         await desk.run(store.next_due)

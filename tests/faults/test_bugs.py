@@ -19,7 +19,7 @@ PLANTED: list[tuple[str, dict[str, Any], str]] = [
     (
         "failed commits count",
         {"store": bugs.believes_failed_commits},
-        "no incident knows|in the store|committed|early|outbox|twice|gaps",
+        "no incident knows|in the store|committed|early|outbox|twice|gaps|changed again",
     ),
     ("windows are forgotten at a restart", {"on_restart": bugs.forget_windows}, "was forgotten|never closed"),
     ("the key changes at a restart", {"on_restart": bugs.rename_installation}, "with another key"),

@@ -88,9 +88,8 @@ def changes(
     """
     known = {each.id: each for each in opened}
     held = [(known.get(name) or replace(incident(), id=name, source=name), each) for name, each in alerts]
-    return Changes(
-        sorted(opened, key=lambda each: each.key), changed, held, planned, settled, supersedes, entries, {}, unreached
-    )
+    in_order = sorted(opened, key=lambda each: each.key)
+    return Changes(in_order, changed, held, planned, settled, supersedes, entries, unreached=unreached)
 
 
 def save(store: SqlStore, **what: Any) -> list[Incident]:

@@ -125,7 +125,9 @@ async def test_bad_news_of_a_bundle_concerns_all_of_it(night: Night) -> None:
 
 async def link_of(night: Night, bundle: Delivery) -> str:
     """The path of the bundle's link, the same in every medium."""
-    words = Words(PUBLIC, "inst", ack_url=Links(Signing(KEY, night.receiver.clock), PUBLIC).url)
+    words = Words(
+        PUBLIC, "inst", ack_url=Links(Signing(KEY, night.receiver.clock), night.receiver.store.installation, PUBLIC).url
+    )
     said = words.render(bundle, night.receiver.clock())
     link = re.search(rf"{re.escape(PUBLIC)}(/act/\S+)", said.text)
     assert link is not None
