@@ -262,10 +262,11 @@ class _Skips(_Twisted):
 
 def _with(work: type[Work], why: str) -> type[Engine]:
     class Bent(Engine):
-        def _work(self, transaction: Any, now: Instant) -> Work:
-            bent: Work = super()._work(transaction, now)
-            bent.__class__ = work
-            return bent
+        @contextmanager
+        def _working(self, now: Instant) -> Iterator[tuple[Any, Work]]:
+            with super()._working(now) as (transaction, bent):
+                bent.__class__ = work
+                yield transaction, bent
 
     Bent.__doc__ = why
     return Bent

@@ -156,6 +156,8 @@ class Alertmanager:
             return
         if peer == "fast" and any(self._is_over(each) for each in group):
             return
+        if peer == "slow" and any(self.truth[each.fingerprint].firing for each in group):
+            return
         up = world.up()
         before = {each.fingerprint: world.mirror.held(each.fingerprint) for each in group}
         words = ", ".join(f"{each.fingerprint} {'fires' if each.firing else 'clears'} {each.rule}" for each in group)
