@@ -11,6 +11,7 @@ from functools import lru_cache
 from hashlib import sha256
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from receiver.core import impact
 from receiver.core.events import AlertsReceived
@@ -191,7 +192,10 @@ def sort(
     for each in received:
         if not is_passed_over(playbook, source, each):
             classified = classify(playbook, source, group_labels, each)
-            alerts.setdefault(classified.key, []).append(classified.alert)
+            alert = classified.alert
+            if ignored_by(playbook, each):  # its end: for the incident that it may have, and news to nobody else
+                alert = replace(alert, level=0)
+            alerts.setdefault(classified.key, []).append(alert)
     return [AlertsReceived(key, source, tuple(some), truncated) for key, some in alerts.items()]
 
 

@@ -12,6 +12,7 @@ from rules.matchers import parse
 from rules.reserved import COMPILED, MARK, TWIN, WATCH
 from tests.core.alerts import START
 from tests.core.guide import POLICY, TYPES
+from tests.core.world import World
 
 PLAYBOOK = Playbook.of(POLICY, "digest")
 MARKED = {MARK: "1"}
@@ -336,3 +337,15 @@ def test_a_metrics_own_labels_make_no_twin_of_a_rule():
     found = classified({**SLO_LABELS, "twin": "true", "seen": "never", "heartbeat": "true"}, annotations=MARKED)
     assert (found.key, found.alert.twin, found.alert.type) == (own.key, False, "slo_violation")
     assert not is_heartbeat(POLICY, "", found.alert.labels)
+
+
+def test_the_end_of_what_is_ignored_is_no_news():
+    """An ignored emergency that was short is told as ended only: that is told to nobody either."""
+    received = Received(
+        {"alertname": "Noise", "namespace": "dev-1", "severity": "P0"}, {}, "f", START, Instant(START + 1)
+    )
+    (event,) = sort(IGNORING, "", {}, [received])
+    assert [each.level for each in event.alerts] == [0]
+    world = World(policy=IGNORING.policy)
+    world.decide(event)
+    assert (world.incidents, world.delivered) == ({}, [])
