@@ -134,8 +134,8 @@ def _repeat(incident: Incident | None, event: AlertsReceived, now: Instant, book
 
 
 def _open(event: AlertsReceived, news: News, now: Instant, book: Book) -> Effects:
-    """Open an incident for what fired; of what only flashed, for an emergency."""
-    opening = news.fired or tuple(each for each in news.flashed if each.level == EMERGENCY)
+    """Open an incident for what fired; of what only flashed, for an emergency, or for what is worse than what fires."""
+    opening = _opening(news)
     if not opening:
         return Effects()
     top = max(opening, key=lambda alert: alert.level)
@@ -154,10 +154,17 @@ def _open(event: AlertsReceived, news: News, now: Instant, book: Book) -> Effect
     start_paging(draft, Reason.OPENED)
     if news.flashed:
         _say_flash(draft, news.flashed)
-    if not news.fired:
+    if not draft.incident.is_firing:
         begin_recovery(draft)
     keep_up(draft)
     return draft.effects()
+
+
+def _opening(news: News) -> tuple[Alert, ...]:
+    """What opens an incident; alerts of level 0 only where nothing else does."""
+    fired = tuple(each for each in news.fired if each.level)
+    least = min(EMERGENCY, 1 + max((each.level for each in fired), default=EMERGENCY))
+    return (*fired, *(each for each in news.flashed if each.level >= least)) or news.fired
 
 
 def _count(draft: Draft, news: News) -> None:

@@ -292,6 +292,25 @@ def test_a_flash_of_an_emergency_is_danger_and_must_be_confirmed():
     assert world.incident.recovery is Recovery.CONFIRM
 
 
+@pytest.mark.parametrize("level", [0, 1, 3])
+def test_a_flash_is_not_hidden_by_what_fires_beside_it(level):
+    """An emergency that flashed, told together with a new alert that fires, pages as an emergency."""
+    world = World()
+    tell(world, alert("a", level), flash(4))
+    assert (world.incident.level, len(world.pages())) == (4, 1)
+    assert Fact.FLASHED in world.facts()
+    world.clear("a")
+    world.advance(20)
+    assert world.incident.recovery is Recovery.CONFIRM
+
+
+def test_a_smaller_flash_changes_no_level():
+    """What flashed below what fires opens the incident at the level of what fires."""
+    world = World()
+    tell(world, alert("a", 3), flash(2))
+    assert (world.incident.level, sum(world.incident.firing)) == (3, 1)
+
+
 def test_a_flash_without_an_incident():
     """An emergency opens one, recovered and to be confirmed; below that nothing is opened; an old one is no flash."""
     world = World()
