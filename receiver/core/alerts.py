@@ -297,7 +297,8 @@ def _clear(draft: Draft, news: News, *, truncated: bool) -> None:
     """Of a truncated group more may fire than we know: the last clearing known proves nothing then."""
     last = max(news.cleared, key=_cleared_at)
     if _cleared_at(last)[0] >= (draft.incident.cleared_at or 0):
-        draft.set(twin_cleared_last=last.twin or truncated, cleared_at=_cleared_at(last)[0])
+        cleared_at = min(_cleared_at(last)[0], draft.now)  # the sender's clock may be ahead of ours
+        draft.set(twin_cleared_last=last.twin or truncated, cleared_at=cleared_at)
     elif truncated:
         draft.set(twin_cleared_last=True)
     cease(draft, news.cleared)

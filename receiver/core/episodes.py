@@ -210,7 +210,8 @@ def _hear_end(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | None
         return _end(alert, alert, hearing) if _is_flash(alert) else None
     if old.firing:
         is_old = old.ended_before is not None and ended_at <= old.ended_before
-        return _end(old, alert, hearing) if ended_at >= old.starts_at and not is_old else None
+        is_its_end = ended_at >= old.starts_at or old.start_unknown  # by our clock, which may be ahead of the sender's
+        return _end(old, alert, hearing) if is_its_end and not is_old else None
     if old.held_until is not None:
         return replace(drop(old), ended_at=max(ended_at, old.ended_at or 0), end_told_by=hearing.told_by)
     is_later = old.ended_at is not None and alert.starts_at > old.ended_at

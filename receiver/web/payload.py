@@ -22,7 +22,7 @@ from typing_extensions import TypedDict
 from receiver.core.classify import Received
 from receiver.core.model import Instant
 from receiver.web.repair import NO_START, Unreadable, repair_alert, repair_group, text_of
-from rules.policy import SECOND
+from rules.policy import MINUTE, SECOND
 
 LABEL_LIMIT = 4096
 """Characters of a label's value (and name) that are kept."""
@@ -35,6 +35,11 @@ FINGERPRINT_LIMIT = 64
 
 LATEST = 253_370_764_800 * SECOND
 """The first instant of the year 9999; later ones overflow in some time zone."""
+
+NEVER = Instant(0)
+
+AHEAD = 10 * MINUTE
+"""Microseconds that a sender's clock may be ahead of ours: a later end of what is over is none, as Go's zero time."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -164,7 +169,8 @@ def _received(alert: AlertDocument, now: Instant) -> Received:
     ended_at = None
     if alert["status"] == "resolved":
         ends = alert.get("endsAt")
-        ended_at = max(instant(ends) if ends else now, starts_at)
+        said = instant(ends) if ends else NEVER
+        ended_at = max(said if 0 < said <= now + AHEAD else now, starts_at)
     annotations = alert.get("annotations") or {}
     if "values" in alert or "valueString" in alert:
         annotations = _measured(alert) | annotations

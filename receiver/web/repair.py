@@ -13,15 +13,20 @@ import orjson
 from msgspec import Struct
 from pydantic import TypeAdapter, ValidationError
 
+from receiver.core.classify import REASON_OF_ABSENCE
 from receiver.core.model import Instant
 
-ENDED = frozenset({"resolved", "ok", "normal", "inactive"})
-"""What senders call an alert that is over; every other word is taken for firing."""
+ENDED = frozenset({"resolved", "ok", "normal", "inactive", "recovered", "recovery", "closed", "cleared", "clear"})
+"""What senders call an alert that is over; every other word is taken for firing. Grafana adds a reason in brackets:
+``Normal (MissingSeries)``."""
 
 NO_START = "startsAt is missing or no time: taken as when it was received"
 
 QUOTED = 40
 """Characters of a status that a note quotes."""
+
+_REASON = re.compile(r"\((\w+)\)\s*$")
+"""The reason that Grafana adds to a state."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT = TypeAdapter(datetime)
@@ -69,7 +74,10 @@ def repair_alert(raw: object, now: Instant) -> Repaired | str:
         "values": raw.get("values"),
         "valueString": raw.get("valueString"),
     }
-    document["status"] = _status(raw.get("status"), document["endsAt"], received, notes)
+    said = raw.get("status")
+    document["status"] = _status(said, document["endsAt"], received, notes)
+    if document["status"] == "resolved" and (reason := _REASON.search(text_of(said))):
+        document["annotations"].setdefault(REASON_OF_ABSENCE, reason[1])
     if starts_at is None:
         ended_at = document["endsAt"] if document["status"] == "resolved" else None
         document["startsAt"] = min(received, ended_at or received)
@@ -107,7 +115,7 @@ def _status(said: object, ends_at: datetime | None, now: datetime, notes: list[s
         notes.append(f"status is missing: taken as {'resolved' if is_over else 'firing'} by its end")
         return "resolved" if is_over else "firing"
     word = text_of(said).strip()
-    status: Literal["firing", "resolved"] = "resolved" if word.lower() in ENDED else "firing"
+    status: Literal["firing", "resolved"] = "resolved" if word.lower().partition(" (")[0] in ENDED else "firing"
     if said != status:
         notes.append(f"status {word[:QUOTED]!r} is taken as {status}")
     return status

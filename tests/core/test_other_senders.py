@@ -2,8 +2,9 @@
 
 from msgspec.structs import replace
 
-from receiver.core.model import Fact, Recovery, State
+from receiver.core.model import Fact, Instant, Recovery, State
 from receiver.messages.timeline import sentence
+from rules.policy import MINUTE
 from tests.core.alerts import alert
 from tests.core.world import World
 
@@ -69,3 +70,24 @@ def test_a_sender_that_tells_no_start():
     world.advance(1)
     world.receive(replace(first, starts_at=world.now))
     assert (world.incident.state, world.incident.is_firing) == (State.OPEN, True)
+
+
+def test_an_end_by_a_clock_behind_ours():
+    """Where the start is when we received it, an end that the sender's clock puts before it ends the alert too."""
+    world = World()
+    world.advance(5)
+    world.receive(replace(alert("a"), starts_at=world.now, start_unknown=True))
+    world.receive(replace(alert("a"), start_unknown=True, firing=False, ended_at=Instant(world.now - 4 * MINUTE)))
+    assert (world.incident.is_firing, world.incident.recovery) == (False, Recovery.VERIFYING)
+
+
+def test_an_end_by_a_clock_ahead_of_ours():
+    """A recovery waits for a heartbeat since the end was heard, not since a time that is yet to come."""
+    world = World()
+    world.beaten = {"": world.now}
+    world.receive(alert("a"))
+    world.advance(1)
+    world.receive(replace(alert("a"), firing=False, ended_at=Instant(world.now + 9 * MINUTE)))
+    world.beaten = {"": Instant(world.now + 1)}
+    world.advance(1)
+    assert world.incident.recovery is Recovery.VERIFYING

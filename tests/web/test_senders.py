@@ -91,6 +91,27 @@ async def test_missing_start_is_now(receiver: Running, said: object) -> None:
     assert (found["alerts"][0]["starts_at"], found["firing"], found["version"]) == ("2026-11-23T02:13:20.000Z", 1, 1)
 
 
+ENDS = ("Recovered", "closed", "CLEAR", "cleared", "Normal (Paused)")
+
+
+@pytest.mark.parametrize("said", ENDS)
+async def test_words_for_an_end(receiver: Running, said: str) -> None:
+    """What senders call an end is one; the reason that Grafana adds makes it none that is verified."""
+    await receiver.post(PATH, body(alert()))
+    await receiver.post(PATH, body(alert(status=said)))
+    (found,) = (await shown(receiver))["alerts"]
+    assert found["status"] == "resolved"
+    assert found["annotations"].get("grafana_state_reason", "") == ("Paused" if "(" in said else "")
+
+
+@pytest.mark.parametrize("said", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_an_end_that_cannot_be(said: str) -> None:
+    """What is over, but ended before all time or far in the future, ended when we heard of it."""
+    told = body(alert(status="resolved", startsAt="2026-11-23T02:00:00Z", endsAt=said))
+    (found,) = parse(json.dumps(told).encode(), NOW).alerts
+    assert found.ended_at == NOW
+
+
 TIMES = {
     "as Go prints it": ("2026-11-23 02:28:11.821 +0000 UTC", KNOWN),
     "as Go prints it, elsewhere": ("2026-11-23 03:28:11.821 +0100 CET m=+12.3", KNOWN),
