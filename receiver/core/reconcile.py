@@ -65,6 +65,11 @@ class Held(Struct, frozen=True):
     alert: Alert
     source: str = ""
 
+    @property
+    def name(self) -> tuple[str, str]:
+        """What tells it from other alerts: source and fingerprint."""
+        return self.source, self.alert.fingerprint
+
 
 class Terms(Struct, frozen=True):
     """How patient the comparison is, in microseconds."""
@@ -84,8 +89,8 @@ Mark = tuple[str, str, Instant]
 class Memory(Struct, frozen=True):
     """What a look leaves for the next."""
 
-    seen: frozenset[str] = frozenset()
-    """Fingerprints of alerts that we hold and that were listed once."""
+    seen: frozenset[tuple[str, str]] = frozenset()
+    """(source, fingerprint) of alerts that we hold and that were listed once."""
     missing: Mapping[Mark, Instant] = field(default_factory=dict)
     """Since when a firing that we hold has been listed nowhere."""
     silenced: frozenset[str] | None = None
@@ -121,14 +126,16 @@ def reconcile(
     known = frozenset(each.alert.fingerprint for each in held)
     lost, foreign = _unheard(playbook, known, listings, now, terms)
     gone, missing = _gone(playbook, held, listings, now, memory, terms)
-    seen = known & (memory.seen | _fingerprints(listings))
+    begins = _begins(listings)
+    seen = frozenset(each.name for each in held if each.name in memory.seen or _is_theirs(each, begins))
     silenced = list(_silenced(held, listings, now))
     quiet = frozenset(each.key for each in silenced if each.until is not None)
     told = tuple(
         each for each in silenced if each.until is not None or memory.silenced is None or each.key in memory.silenced
     )
     events = [AlertsReceived(key, "", tuple(alerts), found=NEVER_CAME) for key, alerts in lost.items()]
-    events += [AlertsReceived(key, "", tuple(alerts), found=VANISHED) for key, alerts in gone.items()]
+    sources = {each.key: each.source for each in held}
+    events += [AlertsReceived(key, sources[key], tuple(alerts), found=VANISHED) for key, alerts in gone.items()]
     taken_in, vanished = (sum(map(len, alerts.values())) for alerts in (lost, gone))
     return Findings(tuple(events), told, Memory(seen, missing, quiet), taken_in, vanished, foreign)
 
@@ -153,14 +160,14 @@ def ask_about(held: Sequence[Held], listings: Sequence[Listing | None]) -> list[
     Listed by any of them, active or suppressed: it fires. That none of them lists it counts only when all answered, and
     only for alerts without a `?source=`, which are these Alertmanagers' to list.
     """
-    listed = _fingerprints(listings)
+    listed, begins = _fingerprints(listings), _begins(listings)
     answered = all(listings)
     by_key: dict[str, list[Held]] = {}
     for each in held:
         by_key.setdefault(each.key, []).append(each)
     found = []
     for key, some in by_key.items():
-        fire = frozenset(each.alert.fingerprint for each in some) & listed
+        fire = frozenset(each.alert.fingerprint for each in some if _is_theirs(each, begins))
         over = frozenset(each.alert.fingerprint for each in some if answered and not each.source) - listed
         if fire or over:
             found.append(EchoesListed(key, fire, over))
@@ -219,7 +226,7 @@ def _gone(
     missing: dict[Mark, Instant] = {}
     for each in held:
         alert = each.alert
-        if alert.fingerprint in listed or not (alert.fingerprint in memory.seen or _is_compiled(playbook, each)):
+        if alert.fingerprint in listed or not (each.name in memory.seen or _is_compiled(playbook, each)):
             continue
         mark = (each.key, alert.fingerprint, alert.starts_at)
         since = memory.missing.get(mark)
@@ -243,6 +250,27 @@ def _fingerprints(listings: Sequence[Listing | None]) -> frozenset[str]:
     return frozenset(each.received.fingerprint for listing in listings if listing for each in listing.alerts)
 
 
+def _begins(listings: Sequence[Listing | None]) -> Mapping[str, frozenset[Instant]]:
+    """Fingerprint -> begins, to the millisecond, of the alerts that are listed."""
+    found: dict[str, set[Instant]] = {}
+    for listing in filter(None, listings):
+        for each in listing.alerts:
+            found.setdefault(each.received.fingerprint, set()).add(_to_the_millisecond(each.received.starts_at))
+    return {name: frozenset(begins) for name, begins in found.items()}
+
+
+def _to_the_millisecond(at: int) -> Instant:
+    return Instant(at // 1000 * 1000)
+
+
+def _is_theirs(held: Held, begins: Mapping[str, frozenset[Instant]]) -> bool:
+    """Whether these Alertmanagers list it. An alert with a `?source=` may be another cluster's, which has the same
+    labels and so the same fingerprint: then it must have begun at the same time as the one that is listed.
+    """
+    found = begins.get(held.alert.fingerprint, frozenset())
+    return bool(found) and (not held.source or _to_the_millisecond(held.alert.starts_at) in found)
+
+
 def _silenced(held: Sequence[Held], listings: Sequence[Listing | None], now: Instant) -> Iterator[Silenced]:
     """What Alertmanager says of each incident: all that fires is silenced or inhibited, something is not, or nothing.
 
@@ -252,16 +280,18 @@ def _silenced(held: Sequence[Held], listings: Sequence[Listing | None], now: Ins
     for listing in filter(None, listings):
         for alert in listing.alerts:
             listed.setdefault(alert.received.fingerprint, []).append((alert, listing))
-    firing: dict[str, list[str]] = {}
+    firing: dict[str, list[Held]] = {}
     for each in held:
         if each.alert.level:  # the others do not count as firing
-            firing.setdefault(each.key, []).append(each.alert.fingerprint)
-    for key, names in firing.items():
+            firing.setdefault(each.key, []).append(each)
+    begins = _begins(listings)
+    for key, some in firing.items():
+        names = [each.alert.fingerprint for each in some if _is_theirs(each, begins)]
         told = [_last_silence(*where, now) for name in names for where in listed.get(name, ())]
         ends = [each for each in told if isinstance(each, Silence)]
         if any(each is None for each in told):
-            yield Silenced(key, len(names), None)
-        elif len(ends) == len(told) and all(name in listed for name in names):
+            yield Silenced(key, len(some), None)
+        elif len(ends) == len(told) and len(names) == len(some):
             first = min(ends, key=lambda each: each.ends_at)
             yield Silenced(key, len(names), first.ends_at, first.by, inhibited=first.id == INHIBITED)
 

@@ -39,7 +39,8 @@ _DONE = """
 SELECT * FROM entries WHERE incident_id = :id AND ("by" <> '' OR fact = 'breached') ORDER BY position
 """
 _FIRING = """
-SELECT incidents.id, incidents.key, alerts.doc FROM incidents JOIN alerts ON alerts.incident_id = incidents.id
+SELECT incidents.id, incidents.key, alerts.doc, alerts.held_source
+FROM incidents JOIN alerts ON alerts.incident_id = incidents.id
 WHERE incidents.state IN ('open', 'acknowledged', 'resolved') AND alerts.firing
 """
 _HELD = """
@@ -229,14 +230,15 @@ class Reads:
 
     def firing_alerts(self) -> list[Held]:
         """Every alert held as firing, of all incidents that are not closed."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows(_FIRING)
-        return codec.readable(lambda row: Held(row.key, codec.read_alert(row.doc, row.id)), rows)
+        return self._held(_FIRING)
 
     def held_alerts(self) -> list[Held]:
         """Every alert that is held as a possible echo."""
+        return self._held(_HELD)
+
+    def _held(self, statement: str) -> list[Held]:
         with self._database.read() as connection:
-            rows = Session(connection).rows(_HELD)
+            rows = Session(connection).rows(statement)
         return codec.readable(lambda row: Held(row.key, codec.read_alert(row.doc, row.id), row.held_source or ""), rows)
 
     def canary(self, channel: str) -> Canary | None:

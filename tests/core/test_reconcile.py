@@ -21,8 +21,9 @@ from receiver.core.reconcile import (
     peers,
     reconcile,
 )
+from receiver.core.silences import Silence
 from rules.matchers import parse
-from rules.policy import MINUTE, SECOND
+from rules.policy import HOUR, MINUTE, SECOND
 from tests.core.alerts import START
 from tests.core.guide import POLICY
 from tests.core.world import World
@@ -168,6 +169,30 @@ def test_only_an_alertmanagers_own_alerts_can_vanish(mine: Held, was_listed: boo
         memory = look([mine], [listing(listed(foreign()))], NOW - MINUTE).memory
     memory = look([mine], [EMPTY], NOW, memory).memory
     assert look([mine], [EMPTY], NOW + 5 * MINUTE, memory).vanished == vanished
+
+
+def test_another_clusters_alert_with_the_same_labels_is_judged_by_its_own() -> None:
+    """Two clusters may have an alert of one fingerprint: what one lists, silences or lists no more is not the other's.
+
+    The begin tells them apart.
+    """
+    staging = Held("staging", replace(held(foreign()).alert, starts_at=NOW - 7 * MINUTE), "staging")
+    quiet = Listed(foreign(), ("tocsin",), active=False, silenced_by=("s1",))
+    silenced = Listing(START, (quiet,), {"s1": Silence("s1", Instant(NOW + HOUR), "ops")})
+    found = look([held(foreign()), staging], [silenced], NOW)
+    assert staging.key not in {each.key for each in found.silenced}
+    assert ask_about([staging], [silenced]) == []
+    memory = look([staging], [EMPTY], NOW + MINUTE, found.memory).memory
+    assert look([staging], [EMPTY], NOW + 10 * MINUTE, memory).vanished == 0
+
+
+def test_an_alert_of_a_source_is_judged_where_it_is_listed() -> None:
+    """The Alertmanagers that are asked may send under a source: the event is that source's."""
+    mine = Held("prod", held(foreign()).alert, "prod")
+    memory = look([mine], [listing(listed(foreign()))], NOW).memory
+    memory = look([mine], [EMPTY], NOW + MINUTE, memory).memory
+    (event,) = look([mine], [EMPTY], NOW + 10 * MINUTE, memory).events
+    assert (event.key, event.source) == ("prod", "prod")
 
 
 def test_a_vanished_alert_is_verified_like_any_that_clears() -> None:
