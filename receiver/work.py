@@ -186,9 +186,16 @@ class Work:
             self._alerts.setdefault(incident_id, {}).update(alerts)
 
     def route(self, event: AlertsReceived) -> list[AlertsReceived]:
-        """The event, cut by the incidents that hold its alerts as decided so far."""
+        """The event, cut by the incidents that hold its alerts as decided so far.
+
+        What fires in the incident of its own key stays there: under an older release two incidents could have an alert.
+        """
+        own = self.by_key(event.key)
+        firing = {name for name, each in self._alerts.get(own.id, {}).items() if each.firing} if own else set()
         holders: dict[str, str] = {}
         for alert in event.alerts:
+            if alert.fingerprint in firing:
+                continue
             incident = self._incidents.get(self._holders.get((event.source, alert.fingerprint), ""))
             if incident is not None and incident.state is not State.CLOSED and incident.key != event.key:
                 holders[alert.fingerprint] = incident.key

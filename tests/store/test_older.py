@@ -4,9 +4,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from receiver.core.events import AlertsReceived
 from receiver.core.model import Instant, State, Status, Window
 from receiver.engine import Engine
-from receiver.store import open_store
+from receiver.store import SqlStore, open_store
 from rules.policy import HOUR, MINUTE
 from tests.core.alerts import SAFETY, SLO, START
 from tests.core.guide import ALL, POLICY
@@ -49,4 +52,20 @@ def test_an_alert_in_two_incidents_stays_with_the_newer(tmp_path: Path) -> None:
     with store.transaction() as transaction:
         assert transaction.holders([("", name) for name in names]) == {("", name): newer for name in names}
     assert {each.fingerprint for each in store.reads().alerts(older)} == names
+    _end_in_both(store, older, newer)
     store.close()
+
+
+def _end_in_both(store: SqlStore, *ids: str) -> None:
+    """Its end, told by the group of either incident, ends it there: none stays open."""
+    engine = Engine(store, POLICY, ALL, START)
+    for each in ids:
+        incident = store.reads().incident(each)
+        assert incident is not None
+        ended = tuple(
+            replace(one, firing=False, ended_at=Instant(START + HOUR))
+            for one in store.reads().alerts(each)
+            if one.firing
+        )
+        engine.handle([AlertsReceived(incident.key, "", ended)], Instant(START + HOUR))
+    assert not any(alert.firing for each in ids for alert in store.reads().alerts(each))
