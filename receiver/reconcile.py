@@ -5,7 +5,7 @@ The service runs `Reconciliation.look` where TOCSIN_ALERTMANAGER_URL is set. Wha
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 import structlog
@@ -69,7 +69,7 @@ class Reconciliation:
         self._say(findings)
         self._learn(listings)
         if self._silences:
-            await self._silence(listings)
+            await self._silence(listings, findings.theirs)
 
     def _learn(self, listings: Sequence[Listing | None]) -> None:
         """Note how many peers there were at most: one alone echoes nothing. Two clusters as one source are said."""
@@ -85,11 +85,11 @@ class Reconciliation:
             )
         self._strangers = strangers
 
-    async def _silence(self, listings: Sequence[Listing | None]) -> None:
+    async def _silence(self, listings: Sequence[Listing | None], theirs: Collection[str]) -> None:
         """Have what somebody acknowledged silenced for as long; what became of it is said once, and blocks nothing."""
         acknowledged, _ = await self._desk.read(partial(self._reads.incidents, state=ACKNOWLEDGED, limit=LIMIT))
         standing = [None if each is None else list(each.silences.values()) for each in listings]
-        wishes = silence_acknowledged(acknowledged, standing)
+        wishes = silence_acknowledged(acknowledged, standing, theirs)
         said = {incident.id: incident for incident in acknowledged}
         failing = dict(wishes.refused)
         answers = []

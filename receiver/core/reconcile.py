@@ -108,6 +108,8 @@ class Findings(Struct, frozen=True):
     vanished: int
     foreign: int
     """Alerts routed to us that we do not know and cannot take in: they have no `signal` label of ours."""
+    theirs: frozenset[str] = frozenset()
+    """Keys of incidents of which they list an alert."""
 
 
 def reconcile(
@@ -137,7 +139,8 @@ def reconcile(
     sources = {each.key: each.source for each in held}
     events += [AlertsReceived(key, sources[key], tuple(alerts), found=VANISHED) for key, alerts in gone.items()]
     taken_in, vanished = (sum(map(len, alerts.values())) for alerts in (lost, gone))
-    return Findings(tuple(events), told, Memory(seen, missing, quiet), taken_in, vanished, foreign)
+    theirs = frozenset(each.key for each in held if _is_theirs(each, begins))
+    return Findings(tuple(events), told, Memory(seen, missing, quiet), taken_in, vanished, foreign, theirs)
 
 
 def peers(listings: Sequence[Listing | None]) -> int | None:

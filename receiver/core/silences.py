@@ -5,7 +5,7 @@ pause ends with the silence as it was last told, so that an Alertmanager that is
 and with anything new: then it is paged as at 0. `receiver.reconcile` asks and carries out; what that means is here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
@@ -108,16 +108,21 @@ def note_answer(draft: Draft, event: SilenceAnswered) -> None:
         draft.enter(Fact.SILENCE_MADE, until=event.until)
 
 
-def silence_acknowledged(acknowledged: Iterable[Incident], standing: Sequence[Sequence[Silence] | None]) -> Wishes:
+def silence_acknowledged(
+    acknowledged: Iterable[Incident],
+    standing: Sequence[Sequence[Silence] | None],
+    theirs: Collection[str] = frozenset(),
+) -> Wishes:
     """What to ask for, so that what somebody has is silenced for as long as the acknowledgement holds, and no longer.
 
     `standing`: per Alertmanager its silences, None: it does not answer. A new silence is asked of one Alertmanager at a
-    time: where they tell each other, the next look finds it everywhere.
+    time: where they tell each other, the next look finds it everywhere. `theirs`: keys of incidents whose alerts they
+    list; of a `?source=` they are asked for no others, or another cluster's alerts with the same labels were silenced.
     """
     wanted, refused = {}, {}
     for incident in acknowledged:
         until = incident.windows.get(Window.ACK_EXPIRY)
-        if not incident.is_firing or until is None:
+        if not incident.is_firing or until is None or (incident.source and incident.key not in theirs):
             continue
         if NAMES.isdisjoint(incident.labels):
             refused[incident.id] = (

@@ -181,6 +181,7 @@ def test_another_clusters_alert_with_the_same_labels_is_judged_by_its_own() -> N
     silenced = Listing(START, (quiet,), {"s1": Silence("s1", Instant(NOW + HOUR), "ops")})
     found = look([held(foreign()), staging], [silenced], NOW)
     assert staging.key not in {each.key for each in found.silenced}
+    assert found.theirs == {held(foreign()).key}
     assert ask_about([staging], [silenced]) == []
     memory = look([staging], [EMPTY], NOW + MINUTE, found.memory).memory
     assert look([staging], [EMPTY], NOW + 10 * MINUTE, memory).vanished == 0

@@ -7,7 +7,7 @@ from receiver.core.classify import Received, classify
 from receiver.core.events import SilenceAnswered, Silenced
 from receiver.core.model import Fact, Incident, Instant, Kind, Reason, State, Window
 from receiver.core.reconcile import Findings, Held, Listed, Listing, Memory, Terms, reconcile
-from receiver.core.silences import Order, Silence, silence_acknowledged
+from receiver.core.silences import Order, Silence, Wishes, silence_acknowledged
 from rules.policy import HOUR, MINUTE
 from tests.core.alerts import BUDGET, SAFETY, START, alert
 from tests.core.world import World
@@ -246,6 +246,13 @@ def test_strangers_are_not_silenced() -> None:
     incident = acknowledged(severity="critical")
     wishes = silence_acknowledged([incident], [[]])
     assert (wishes.orders, list(wishes.refused)) == ([], [incident.id])
+
+
+def test_another_clusters_alerts_are_not_silenced() -> None:
+    """For an incident of a `?source=` only those Alertmanagers are asked for a silence that list its alerts."""
+    incident = replace(acknowledged(), source="staging")
+    assert silence_acknowledged([incident], [[]]) == Wishes([], {})
+    assert len(silence_acknowledged([incident], [[]], {incident.key}).orders) == 1
 
 
 def test_what_became_of_it_stands_in_the_timeline() -> None:
