@@ -112,11 +112,11 @@ def renew_acknowledgement(draft: Draft) -> None:
 
 def begin_recovery(draft: Draft) -> None:
     """The last alert cleared. Where its source has a heartbeat, only one evaluated after the end makes it a recovery:
-    Alertmanager also resolves what a dead Prometheus does not repeat.
+    Alertmanager also resolves what a dead Prometheus does not repeat. An end for want of data is no recovery either.
     """
     draft.set(recovered_at=draft.now)
     draft.disarm(Window.STEADY)
-    if _has_beaten(draft):
+    if _has_beaten(draft) and not draft.incident.absent:
         _verify(draft)
         return
     draft.set(recovery=Recovery.UNREPORTED)
@@ -125,13 +125,17 @@ def begin_recovery(draft: Draft) -> None:
 
 
 def await_beat(draft: Draft) -> bool:
-    """Whether it must still be waited for a heartbeat, of a recovery that no heartbeat has proved; then it is."""
-    if _has_beaten(draft):
-        _verify(draft)
-        return True
-    if not draft.book.is_blind(draft.incident.source):
-        draft.arm(Window.VERIFY, draft.now + BEAT_LOOK)
-        return True
+    """Whether it must still be waited for a heartbeat, of a recovery that no heartbeat has proved; then it is.
+
+    Of an alert that is not measured any more no heartbeat proves anything.
+    """
+    if not draft.incident.absent:
+        if _has_beaten(draft):
+            _verify(draft)
+            return True
+        if not draft.book.is_blind(draft.incident.source):
+            draft.arm(Window.VERIFY, draft.now + BEAT_LOOK)
+            return True
     over_at = (draft.incident.recovered_at or draft.now) + draft.plan.resolve_after
     if over_at > draft.now:
         draft.arm(Window.VERIFY, over_at)

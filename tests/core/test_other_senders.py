@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from receiver.core.model import Fact, Instant, Recovery, State
+from receiver.core.model import Fact, Instant, Reason, Recovery, State
 from receiver.messages.timeline import sentence
 from rules.policy import MINUTE
 from tests.core.alerts import alert
@@ -20,8 +20,10 @@ def test_an_end_for_want_of_data_is_no_all_clear():
     world = World()
     world.fire("a", level=2)
     absent(world, "a")
+    assert world.incident.recovery is Recovery.UNREPORTED
     world.advance(6)
     assert world.incident.recovery is Recovery.UNVERIFIED
+    assert Reason.RECOVERED not in {each.reason for each in world.outbox.values()}
     (entry,) = world.entries(Fact.RECOVERY_UNVERIFIED)
     assert sentence(entry) == (
         "the recovery cannot be verified: of 1 of its alerts nothing is measured any more; a person must"
