@@ -60,8 +60,10 @@ class Alertmanager:
     def tell_all(self) -> None:
         """Every group as it is now, at once, and nothing is silenced."""
         self._settled = True
+        for incident in list(self.world.mirror.incidents.values()):
+            if incident.silenced_until is not None:
+                self.world.workers[0].handle(Silenced(incident.key, sum(incident.firing), None))
         for key in self._keys:
-            self.world.workers[0].handle(Silenced(key, sum(each.firing for each in self._group(key)), None))
             self._notify(key, 0)
 
     def end(self) -> None:
