@@ -24,6 +24,8 @@ class Echoes:
         self._desk = desk
         self._reads = reads
         self._peers = [Alertmanager(url) for url in urls]
+        self._listed: frozenset[str] = frozenset()
+        """What of the held alerts the last look found listed."""
 
     async def look(self) -> None:
         """Once. Raises StoreUnavailable; the next look asks again."""
@@ -31,6 +33,7 @@ class Echoes:
         if not held:
             return
         answers = await asyncio.gather(*(peer.list() for peer in self._peers))
-        events = ask_about(held, [None if isinstance(answer, str) else answer for answer in answers])
+        listings = [None if isinstance(answer, str) else answer for answer in answers]
+        events, self._listed = ask_about(held, listings, self._listed)
         if events:
             await self._desk.handle(events)

@@ -157,11 +157,14 @@ def are_strangers(listings: Sequence[Listing | None]) -> bool:
     return any(one.isdisjoint(other) for one, other in combinations(known, 2))
 
 
-def ask_about(held: Sequence[Held], listings: Sequence[Listing | None]) -> list[EchoesListed]:
-    """What the Alertmanagers' answers say of alerts held as possible echoes.
+def ask_about(
+    held: Sequence[Held], listings: Sequence[Listing | None], before: frozenset[str]
+) -> tuple[list[EchoesListed], frozenset[str]]:
+    """What the Alertmanagers' answers say of alerts held as possible echoes, and which of them are listed.
 
-    Listed by any of them, active or suppressed: it fires. That none of them lists it counts only when all answered, and
-    only for alerts without a `?source=`, which are these Alertmanagers' to list.
+    Listed by any of them, active or suppressed, in this look and in the one `before`: it fires. One look is not enough:
+    of two Prometheus one may clear a moment after the other. That none of them lists it counts only when all answered,
+    and only for alerts without a `?source=`, which are these Alertmanagers' to list.
     """
     listed, begins = _fingerprints(listings), _begins(listings)
     answered = all(listings)
@@ -169,12 +172,15 @@ def ask_about(held: Sequence[Held], listings: Sequence[Listing | None]) -> list[
     for each in held:
         by_key.setdefault(each.key, []).append(each)
     found = []
+    seen: frozenset[str] = frozenset()
     for key, some in by_key.items():
-        fire = frozenset(each.alert.fingerprint for each in some if _is_theirs(each, begins))
+        theirs = frozenset(each.alert.fingerprint for each in some if _is_theirs(each, begins))
+        seen |= theirs
+        fire = theirs & before
         over = frozenset(each.alert.fingerprint for each in some if answered and not each.source) - listed
         if fire or over:
             found.append(EchoesListed(key, fire, over))
-    return found
+    return found, seen
 
 
 def _unheard(

@@ -182,7 +182,7 @@ def test_another_clusters_alert_with_the_same_labels_is_judged_by_its_own() -> N
     found = look([held(foreign()), staging], [silenced], NOW)
     assert staging.key not in {each.key for each in found.silenced}
     assert found.theirs == {held(foreign()).key}
-    assert ask_about([staging], [silenced]) == []
+    assert ask_about([staging], [silenced], frozenset({"f1"}))[0] == []
     memory = look([staging], [EMPTY], NOW + MINUTE, found.memory).memory
     assert look([staging], [EMPTY], NOW + 10 * MINUTE, memory).vanished == 0
 
@@ -277,14 +277,17 @@ def test_an_inhibited_emergency_pages_on():
 
 
 def test_what_is_held_as_an_echo_is_asked_about():
-    """Listed by one, active or suppressed: it fires. Listed by none of all that answered: it was an echo."""
+    """Listed by one, active or suppressed, twice: it fires. Listed by none of all that answered: it was an echo."""
     ours = [held(received())]
     key = ours[0].key
     for one in (listed(received()), inhibited(received())):
-        assert ask_about(ours, [listing(), listing(one)]) == [EchoesListed(key, listed=frozenset({"f1"}))]
-    assert ask_about(ours, [listing(), listing()]) == [EchoesListed(key, unlisted=frozenset({"f1"}))]
-    assert ask_about(ours, [listing(), None]) == []
-    assert ask_about([replace(ours[0], source="other")], [listing()]) == []
+        first = ask_about(ours, [listing(), listing(one)], frozenset())
+        assert first == ([], frozenset({"f1"}))
+        second = ask_about(ours, [listing(), listing(one)], first[1])
+        assert second == ([EchoesListed(key, listed=frozenset({"f1"}))], frozenset({"f1"}))
+    assert ask_about(ours, [listing(), listing()], frozenset())[0] == [EchoesListed(key, unlisted=frozenset({"f1"}))]
+    assert ask_about(ours, [listing(), None], frozenset()) == ([], frozenset())
+    assert ask_about([replace(ours[0], source="other")], [listing()], frozenset())[0] == []
 
 
 def cluster(*names: str) -> Listing:
