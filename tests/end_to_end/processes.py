@@ -32,7 +32,9 @@ incident_response:
 
 
 @asynccontextmanager
-async def serving(policy: Path, environment: Mapping[str, str], port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+async def serving(
+    policy: Path, environment: Mapping[str, str], port: int, *, scheme: str = "http"
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """`tocsin serve`, ready; whoever leaves the block has killed it, or it is killed now."""
     settings = {**os.environ, **environment, "TOCSIN_LISTEN": f"127.0.0.1:{port}"}
     process = await asyncio.create_subprocess_exec(
@@ -40,10 +42,10 @@ async def serving(policy: Path, environment: Mapping[str, str], port: int) -> As
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+        async with aiohttp.ClientSession() as session, asyncio.timeout(60):
             while True:
                 try:
-                    async with session.get(f"http://127.0.0.1:{port}/-/healthy") as response:
+                    async with session.get(f"{scheme}://127.0.0.1:{port}/-/healthy", ssl=False) as response:
                         if response.status == 200:
                             break
                 except aiohttp.ClientError:

@@ -1,0 +1,129 @@
+"""The table of partial failures (docs/operating.md), run for real: each row is broken, seen, told and mended."""
+
+import asyncio
+import itertools
+import os
+import shutil
+import traceback
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from manual.partial_failures import RETURNS, ROWS, SUPERVISED, Row, Told
+from tests.conftest import start_postgresql
+from tests.end_to_end.conftest import need, until
+from tests.partial.faults import FAULTS, SETTINGS
+from tests.partial.site import FOREIGN, LOW, OURS, PACE, Site, until_true
+
+ON_POSTGRESQL = ("PostgreSQL", "pool", "clock")
+WITHIN = 180 / PACE
+"""Seconds until people are told."""
+SLACK = 60 if PACE > 1 else 15
+"""Seconds more: Tocsin's own time limits are not divided, and the machine has much to do."""
+BY_STORE = ROWS[: len(ROWS) // 2], ROWS[len(ROWS) // 2 :]
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    """A PostgreSQL for all sites that need one."""
+    here = Path(tempfile.mkdtemp(prefix="tocsin-partial-"))
+    server = start_postgresql(here)
+    yield server
+    server.cleanup()
+    shutil.rmtree(here, ignore_errors=True)
+
+
+def database(row: Row, folder: Path, server: Any) -> str:
+    """The URL of a fresh database for the row's site."""
+    if not row.state.startswith(ON_POSTGRESQL):
+        return f"sqlite:///{folder / 'tocsin.db'}"
+    role = row.state.lower().replace(" ", "_").replace("-", "_")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN")
+        connection.execute(f"CREATE SCHEMA {role} AUTHORIZATION {role}")
+    url = str(server.get_uri()).replace("//postgres:@", f"//{role}@")
+    return f"{url}&options=-csearch_path%3D{role},pg_catalog"
+
+
+async def live_through(row: Row, site: Site) -> None:
+    """Well, broken, told, seen, mended, well again: everything that the row promises."""
+    async with site:
+        async with FAULTS[row.state](site):
+            site.exporter.values["safety_margin"] = LOW
+            if row.told is Told.AROUND:
+                await until(site.mails_around, WITHIN + SLACK, f"{row.state}: people are told around Tocsin")
+                said = site.mails_around()[0]
+                assert "TOCSIN FAILS" in said[3]
+                assert OURS in said[3] or FOREIGN in said[3]
+                assert not site.told.on("email", OURS), "Tocsin can page?"
+            else:
+                await until(lambda: site.told.on("email", OURS), WITHIN + SLACK, f"{row.state}: Tocsin pages")
+            await looks_like(row, site)
+        if row.recovery in {RETURNS, SUPERVISED}:
+            await recovers(site)
+        assert len({text for *_, text in site.mails_around()}) <= 1 + (row.told is Told.AROUND)
+        assert len(site.mails_around()) == (row.told is Told.AROUND), site.around.messages
+        assert not site.around.on("email", "RESOLVED")
+
+
+async def looks_like(row: Row, site: Site) -> None:
+    """Wait until what is seen from outside is what the row says."""
+    wanted = {name: str(value) for name, value in asdict(row).items()}
+    serials = itertools.count(1)
+    seen: dict[str, str] = {}
+    for _ in range(20):
+        seen = asdict(await site.see(next(serials)))
+        if all(wanted[name] == value for name, value in seen.items()):
+            return
+        await asyncio.sleep(0.5)
+    differs = {name: (value, wanted[name]) for name, value in seen.items() if value != wanted[name]}
+    pytest.fail(f"{row.state}: (seen, promised): {differs}")
+
+
+async def recovers(site: Site) -> None:
+    """Without a restart of ours: ready, writing, and the emergency, which goes on, is paged."""
+    await until(lambda: site.told.on("email", OURS), 120, "Tocsin pages the emergency")
+
+    async def is_well() -> bool:
+        seen = await site.see(0)
+        return (seen.ready, seen.store_up, seen.age) == ("200", "1", "0") and not await site.fail_through_fires()
+
+    await until_true(is_well, 120, "Tocsin is well again, and fail-through has ended")
+
+
+ONLY = os.environ.get("ROWS")
+
+
+@pytest.mark.parametrize("rows", BY_STORE, ids=["what it stands on", "ways in and out"])
+async def test_partial_failures(rows: tuple[Row, ...], tmp_path: Path, server: Any) -> None:
+    """Each state side by side: what is seen is what the table says; whatever cannot be paged reaches people around
+    Tocsin within three minutes, once, with what fires, and nobody is told that it is over when Tocsin is back.
+    """
+    need("prometheus", "prometheus-alertmanager")
+    rows = tuple(each for each in rows if not ONLY or each.state in ONLY.split(","))
+    outcomes = await asyncio.gather(*(run(row, tmp_path, server) for row in rows), return_exceptions=True)
+    failed = [f"{row.state}: {each!r}" for row, each in zip(rows, outcomes, strict=True) if each is not None]
+    assert not failed, "\n".join(failed)
+
+
+async def run(row: Row, folder: Path, server: Any) -> None:
+    """One row, in a folder of its own."""
+    here = folder / row.state.replace(" ", "-")
+    site = Site(here, database(row, here, server), row.state.startswith("certificate"), SETTINGS.get(row.state, {}))
+    try:
+        await live_through(row, site)
+    except BaseException:
+        traceback.print_exc()
+        print(row.state, site.told.messages, site.around.messages)
+        raise
+
+
+def test_every_row_is_run() -> None:
+    """The table has no row that nobody breaks, and nothing is broken that it does not name."""
+    assert [row.state for row in ROWS if row.state not in FAULTS] == []
+    assert len(FAULTS) == len(ROWS)
