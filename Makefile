@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run test check docs bench soak pair lock clean
+.PHONY: help run test check docs bench soak pair partial lock clean
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -40,6 +40,10 @@ soak: .venv/.ready  ## load, with kills every few seconds, on SQLite and Postgre
 pair: .venv/.ready  ## an emergency behind a real pair of Alertmanagers, ten times in real time; CYCLES=10
 	@tests/install-tools
 	$(BIN)/python -m bench.pair
+
+partial: .venv/.ready  ## the table of partial failures (docs/operating.md) in real time, about ten minutes; ROWS="disk full,DNS gone"
+	@tests/install-tools
+	PACE=1 $(BIN)/python -m pytest --numprocesses 2 -rP -o faulthandler_timeout=1800 tests/partial
 
 lock: .venv/.ready  ## resolve the dependencies anew; no index address is written
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \

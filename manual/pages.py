@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from manual import keys, states, walks
+from manual import keys, partial_failures, states, walks
 
 ROOT = Path(__file__).parents[1]
 
@@ -13,4 +13,5 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "docs/policy-reference.md", keys.page()
     changes = walks.explore()
     yield "docs/states.md", states.page(changes)
+    yield partial_failures.PLACE, partial_failures.page(ROOT)
     yield "docs/images/states.svg", states.drawing(changes)

@@ -16,7 +16,7 @@ class Told(StrEnum):
     """Who tells people of an emergency that begins while it fails so."""
 
     TOCSIN = "Tocsin's own page"
-    AROUND = "**around Tocsin**: a mail of Alertmanager's, once"
+    AROUND = "**around Tocsin**, by Alertmanager"
 
 
 class Age(StrEnum):
@@ -53,19 +53,17 @@ REFUSED = "TLS refused"
 ROWS = (
     Row("disk full", "503", "503", "200", "0", Age.NONE, Told.AROUND),
     Row("file locked", "503", "503", "200", "0", Age.NONE, Told.AROUND),
-    Row("file deleted", "503", "503", "200", "0", Age.UNKNOWN, Told.AROUND),
-    Row("file replaced", "503", "503", "200", "0", Age.UNKNOWN, Told.AROUND),
+    Row("file deleted", "503", "503", "200", "0", Age.GROWS, Told.AROUND),
+    Row("file replaced", "503", "503", "200", "0", Age.GROWS, Told.AROUND),
     Row("writer stopped", "200", "200", "200", "1", Age.NONE, Told.TOCSIN, "another writer takes its place after 10 s"),
     Row("writer looping", "503", "503", "200", "0", Age.NONE, Told.AROUND),
     Row("event loop stuck", NO_ANSWER, NO_ANSWER, NO_ANSWER, NO_ANSWER, Age.UNKNOWN, Told.AROUND),
     Row("clock ahead", "200", "200", "200", "1", Age.NONE, Told.TOCSIN),
     Row("clock back", "200", "200", "200", "1", Age.NONE, Told.TOCSIN),
     Row("PostgreSQL read-only", "503", "503", "200", "0", Age.NONE, Told.AROUND),
-    Row("PostgreSQL away", "503", "503", "200", "0", Age.UNKNOWN, Told.AROUND),
-    Row("pool exhausted", "503", "503", "200", "0", Age.UNKNOWN, Told.AROUND),
-    Row(
-        "out of memory", NO_ANSWER, NO_ANSWER, NO_ANSWER, NO_ANSWER, Age.UNKNOWN, Told.AROUND, SUPERVISED
-    ),
+    Row("PostgreSQL away", "503", "503", "200", "0", Age.GROWS, Told.AROUND),
+    Row("pool exhausted", "503", "503", "200", "0", Age.GROWS, Told.AROUND),
+    Row("out of memory", NO_ANSWER, NO_ANSWER, NO_ANSWER, NO_ANSWER, Age.UNKNOWN, Told.AROUND, SUPERVISED),
     Row("every channel rejected", "200", "200", "200", "1", Age.GROWS, Told.AROUND),
     Row("provider slow", "200", "200", "200", "1", Age.GROWS, Told.AROUND),
     Row("DNS gone", "200", "200", "200", "1", Age.GROWS, Told.AROUND, "not run: as with every channel rejected"),

@@ -4,61 +4,17 @@ import os
 import resource
 import signal
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from receiver.demo.tools import free_port
 from tests.end_to_end.processes import post, post_until_accepted, serving
+from tests.faults.database_file import Fault, deleted, full_disk, locked, replaced
 from tests.faults.machine import House
 
 pytestmark = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process are Linux's")
-
-Fault = Callable[[House], AbstractContextManager[None]]
-
-
-@contextmanager
-def full_disk(house: House) -> Iterator[None]:
-    """No file may be written any more."""
-    processes = (house.process.pid, house.writer())
-    for each in processes:
-        resource.prlimit(each, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
-    yield
-    for each in processes:
-        resource.prlimit(each, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-
-
-@contextmanager
-def locked(house: House) -> Iterator[None]:
-    """Another program has begun to write and does not end; reading goes on."""
-    with closing(sqlite3.connect(house.database, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
-
-
-@contextmanager
-def deleted(house: House) -> Iterator[None]:
-    """The file has no name any more."""
-    house.database.rename(house.database.with_name("elsewhere"))
-    yield
-    house.database.with_name("elsewhere").rename(house.database)
-
-
-@contextmanager
-def replaced(house: House) -> Iterator[None]:
-    """Another file has its name: a copy, which is a whole database."""
-    with (
-        closing(sqlite3.connect(house.database)) as own,
-        closing(sqlite3.connect(house.database.with_name("copy"))) as copy,
-    ):
-        own.backup(copy)
-    os.link(house.database, house.database.with_name("elsewhere"))
-    house.database.with_name("copy").replace(house.database)
-    yield
-    house.database.with_name("elsewhere").replace(house.database)
 
 
 @pytest.mark.parametrize("fault", [full_disk, locked, deleted, replaced])

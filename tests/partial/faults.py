@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 import signal
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -13,6 +12,7 @@ import psycopg
 import trustme
 from sqlalchemy import make_url
 
+from tests.faults import database_file
 from tests.partial.site import Site, until_true
 
 Fault = Callable[[Site], AbstractAsyncContextManager[None]]
@@ -34,44 +34,20 @@ def fault(state: str) -> Callable[[Callable[[Site], AsyncIterator[None]]], Fault
 # The database file, and who writes to it.
 
 
-@fault("disk full")
-async def full_disk(site: Site) -> AsyncIterator[None]:
-    """No file may be written any more."""
-    processes = (site.process.pid, site.writer())
-    for each in processes:
-        resource.prlimit(each, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
-    yield
-    for each in processes:
-        resource.prlimit(each, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+def of_the_file(function: database_file.Fault) -> Callable[[Site], AsyncIterator[None]]:
+    """The same for a site."""
+
+    async def comes_and_goes(site: Site) -> AsyncIterator[None]:
+        with function(site):
+            yield
+
+    return comes_and_goes
 
 
-@fault("file locked")
-async def locked(site: Site) -> AsyncIterator[None]:
-    """Another program has begun to write and does not end; reading goes on."""
-    with closing(sqlite3.connect(site.file, isolation_level=None)) as other:
-        await _execute(other, "BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
-
-
-@fault("file deleted")
-async def deleted(site: Site) -> AsyncIterator[None]:
-    """The file has no name any more."""
-    site.file.rename(site.file.with_name("elsewhere"))
-    yield
-    site.file.with_name("elsewhere").rename(site.file)
-
-
-@fault("file replaced")
-async def replaced(site: Site) -> AsyncIterator[None]:
-    """Another file has its name: a copy, which is a whole database."""
-    copied = site.file.with_name("copy")
-    with closing(sqlite3.connect(site.file)) as own, closing(sqlite3.connect(copied)) as copy:
-        own.backup(copy)
-    os.link(site.file, site.file.with_name("elsewhere"))
-    copied.replace(site.file)
-    yield
-    site.file.with_name("elsewhere").replace(site.file)
+fault("disk full")(of_the_file(database_file.full_disk))
+fault("file locked")(of_the_file(database_file.locked))
+fault("file deleted")(of_the_file(database_file.deleted))
+fault("file replaced")(of_the_file(database_file.replaced))
 
 
 @fault("writer stopped")
@@ -85,10 +61,12 @@ async def writer_stopped(site: Site) -> AsyncIterator[None]:
 async def writer_looping(site: Site) -> AsyncIterator[None]:
     """Each write takes all time there is: the one that replaces it does no better."""
     endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
-    with closing(sqlite3.connect(site.file, isolation_level=None)) as other:
-        await _execute(other, f"CREATE TRIGGER endless BEFORE UPDATE ON meta BEGIN {endless}; END")
+    with closing(sqlite3.connect(site.database, isolation_level=None)) as other:
+        for number, moment in enumerate(("UPDATE ON meta", "INSERT ON incidents")):
+            await _execute(other, f"CREATE TRIGGER endless_{number} BEFORE {moment} BEGIN {endless}; END")
         yield
-        await _execute(other, "DROP TRIGGER endless")
+        for number in range(2):
+            await _execute(other, f"DROP TRIGGER endless_{number}")
 
 
 async def _execute(connection: sqlite3.Connection, statement: str) -> None:
@@ -182,7 +160,7 @@ async def _clock_off_by(site: Site, off: str) -> AsyncIterator[None]:
 
 
 def _as_owner(site: Site, *statements: str, **words: str) -> None:
-    url = make_url(site.database)
+    url = make_url(site.url)
     owner = url.set(username="postgres", query={"host": url.query["host"]})
     with psycopg.connect(owner.render_as_string(hide_password=False), autocommit=True) as connection:
         for each in statements:

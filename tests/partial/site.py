@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import yaml
 from aiohttp import web
+from aiosmtpd.smtp import SMTP
 
 from receiver.demo import tools
 from receiver.demo.exporter import Exporter
@@ -29,7 +30,7 @@ from rules.groups import AlertingRule, Group
 from rules.load import load
 from rules.outputs import Options, alertmanager, prometheus
 from rules.pace import faster_groups
-from tests.end_to_end.conftest import Told, until
+from tests.end_to_end.conftest import Told
 from tests.end_to_end.processes import serving, webhook
 from tests.web.test_tls import Papers
 
@@ -130,8 +131,8 @@ class Site:
     """One Tocsin and its surroundings, in a folder of its own."""
 
     folder: Path
-    database: str
-    """Its URL."""
+    url: str
+    """Of its database."""
     tls: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)
     """Settings of this Tocsin alone."""
@@ -157,7 +158,7 @@ class Site:
             self.trusted = self.folder / "trusted.pem"
             self.trusted.write_bytes((self.folder / "ca.pem").read_bytes())
 
-    async def __aenter__(self) -> "Site":
+    async def __aenter__(self) -> Self:
         try:
             await self._start()
         except BaseException:
@@ -187,15 +188,13 @@ class Site:
         await until_true(self.is_heard, 60, "Tocsin hears the heartbeat")
 
     async def _providers(self) -> dict[str, str]:
-        from aiosmtpd.smtp import SMTP  # noqa: PLC0415
-
         handler = MoodyMailbox(self.told, self.weather)
         mail = await asyncio.get_running_loop().create_server(lambda: SMTP(handler), "127.0.0.1", 0)
         self._stack.callback(mail.close)
         runner, slack = await start_web(self.weather.app)
         self._stack.push_async_callback(runner.cleanup)
         environment = {
-            "TOCSIN_DATABASE": self.database,
+            "TOCSIN_DATABASE": self.url,
             "TOCSIN_WEBHOOK_TOKEN": self.token,
             "TOCSIN_ALERTMANAGER_PEERS": "1",
             "TOCSIN_SMTP_URL": f"smtp://127.0.0.1:{mail.sockets[0].getsockname()[1]}",
@@ -244,6 +243,7 @@ class Site:
             f"--storage.path={self.folder / 'alertmanager'}",
             f"--web.listen-address=127.0.0.1:{port}",
             "--cluster.listen-address=",
+            "--log.level=debug",  # it then says what it flushes, also where nobody is told of it
         )
         return tool
 
@@ -257,8 +257,8 @@ class Site:
         document["groups"].append({"name": "somebody's own", "rules": [foreign]})
         for group in document["groups"] if self.padding else ():
             for rule in group["rules"]:
-                is_ours = rule.get("alert", "Tocsin").startswith("Tocsin")
-                rule |= {} if is_ours else {"annotations": rule.get("annotations", {}) | {"note": self.padding}}
+                if not rule.get("alert", "Tocsin").startswith("Tocsin"):
+                    rule["annotations"] = rule.get("annotations", {}) | {"note": self.padding}
         (self.folder / "rules.yml").write_text(yaml.safe_dump(document))
 
     async def _start_prometheus(self, model: str) -> tools.Tool:
@@ -343,6 +343,15 @@ class Site:
         """About an emergency that Tocsin may have told nobody."""
         return self.around.on("email", watch.FAIL_THROUGH)
 
+    def has_flushed_end(self) -> bool:
+        """Whether Alertmanager has come to the end of fail-through, of which nobody is to be told."""
+        log = (self.folder / "prometheus-alertmanager.log").read_text()
+        return bool(re.search(rf"msg=flushing .*{watch.FAIL_THROUGH}\[\w+\]\[resolved\]", log))
+
+    def said_around(self) -> str:
+        """All that these say."""
+        return "".join(text for *_, text in self.mails_around())
+
     async def fail_through_fires(self) -> bool:
         """As Prometheus sees it."""
         query = {"query": f'ALERTS{{alertname="{watch.FAIL_THROUGH}",alertstate="firing"}}'}
@@ -359,11 +368,10 @@ class Site:
         (child,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return int(child)
 
-
     @property
-    def file(self) -> Path:
+    def database(self) -> Path:
         """The SQLite file."""
-        return Path(self.database.removeprefix("sqlite:///"))
+        return Path(self.url.removeprefix("sqlite:///"))
 
 
 async def until_true(condition: Any, seconds: float, what: str) -> None:
@@ -374,6 +382,3 @@ async def until_true(condition: Any, seconds: float, what: str) -> None:
                 await asyncio.sleep(0.2)
     except TimeoutError:
         raise AssertionError(f"never came true: {what}") from None
-
-
-__all__ = ["FOREIGN", "OURS", "PACE", "Seen", "Site", "until", "until_true"]

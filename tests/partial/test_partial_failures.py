@@ -4,8 +4,8 @@ import asyncio
 import itertools
 import os
 import shutil
-import traceback
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +25,10 @@ WITHIN = 180 / PACE
 """Seconds until people are told."""
 SLACK = 60 if PACE > 1 else 15
 """Seconds more: Tocsin's own time limits are not divided, and the machine has much to do."""
-BY_STORE = ROWS[: len(ROWS) // 2], ROWS[len(ROWS) // 2 :]
+MENDED = 90 + 330 / PACE
+"""Seconds until Tocsin has paged what it could not (a rejected page: its escalation), and fail-through has ended."""
+HALVES = ROWS[: len(ROWS) // 2], ROWS[len(ROWS) // 2 :]
+"""One for each core: all states of a half are lived through side by side."""
 
 
 @pytest.fixture
@@ -55,19 +58,27 @@ async def live_through(row: Row, site: Site) -> None:
     async with site:
         async with FAULTS[row.state](site):
             site.exporter.values["safety_margin"] = LOW
+            began = time.monotonic()
             if row.told is Told.AROUND:
                 await until(site.mails_around, WITHIN + SLACK, f"{row.state}: people are told around Tocsin")
                 said = site.mails_around()[0]
                 assert "TOCSIN FAILS" in said[3]
-                assert OURS in said[3] or FOREIGN in said[3]
+                await until(
+                    lambda: FOREIGN in site.said_around() and OURS in site.said_around(), SLACK, "both are told"
+                )
                 assert not site.told.on("email", OURS), "Tocsin can page?"
             else:
                 await until(lambda: site.told.on("email", OURS), WITHIN + SLACK, f"{row.state}: Tocsin pages")
+            print(f"{row.state}: told after {(time.monotonic() - began) * PACE:.0f} s of 180")
             await looks_like(row, site)
         if row.recovery in {RETURNS, SUPERVISED}:
             await recovers(site)
-        assert len({text for *_, text in site.mails_around()}) <= 1 + (row.told is Told.AROUND)
-        assert len(site.mails_around()) == (row.told is Told.AROUND), site.around.messages
+            if row.told is Told.AROUND:
+                await until(site.has_flushed_end, MENDED, "Alertmanager would tell the end of fail-through now")
+                await asyncio.sleep(1)  # what must not come cannot be awaited
+        said = [tuple(name in text for name in (OURS, FOREIGN)) for *_, text in site.mails_around()]
+        assert len(said) == len(set(said)), "each mail tells something new"
+        assert row.told is Told.AROUND or not said
         assert not site.around.on("email", "RESOLVED")
 
 
@@ -76,30 +87,31 @@ async def looks_like(row: Row, site: Site) -> None:
     wanted = {name: str(value) for name, value in asdict(row).items()}
     serials = itertools.count(1)
     seen: dict[str, str] = {}
-    for _ in range(20):
+    for _ in range(5):
         seen = asdict(await site.see(next(serials)))
         if all(wanted[name] == value for name, value in seen.items()):
             return
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1)
     differs = {name: (value, wanted[name]) for name, value in seen.items() if value != wanted[name]}
     pytest.fail(f"{row.state}: (seen, promised): {differs}")
 
 
 async def recovers(site: Site) -> None:
     """Without a restart of ours: ready, writing, and the emergency, which goes on, is paged."""
-    await until(lambda: site.told.on("email", OURS), 120, "Tocsin pages the emergency")
+    await until(lambda: site.told.on("email", OURS), MENDED, "Tocsin pages the emergency")
 
     async def is_well() -> bool:
         seen = await site.see(0)
         return (seen.ready, seen.store_up, seen.age) == ("200", "1", "0") and not await site.fail_through_fires()
 
-    await until_true(is_well, 120, "Tocsin is well again, and fail-through has ended")
+    await until_true(is_well, MENDED, "Tocsin is well again, and fail-through has ended")
 
 
-ONLY = os.environ.get("ROWS")
+ONLY = os.environ.get("ROWS", "")
+"""Names of rows with commas: only these are run."""
 
 
-@pytest.mark.parametrize("rows", BY_STORE, ids=["what it stands on", "ways in and out"])
+@pytest.mark.parametrize("rows", HALVES, ids=["the first half", "the second half"])
 async def test_partial_failures(rows: tuple[Row, ...], tmp_path: Path, server: Any) -> None:
     """Each state side by side: what is seen is what the table says; whatever cannot be paged reaches people around
     Tocsin within three minutes, once, with what fires, and nobody is told that it is over when Tocsin is back.
@@ -115,12 +127,7 @@ async def run(row: Row, folder: Path, server: Any) -> None:
     """One row, in a folder of its own."""
     here = folder / row.state.replace(" ", "-")
     site = Site(here, database(row, here, server), row.state.startswith("certificate"), SETTINGS.get(row.state, {}))
-    try:
-        await live_through(row, site)
-    except BaseException:
-        traceback.print_exc()
-        print(row.state, site.told.messages, site.around.messages)
-        raise
+    await live_through(row, site)
 
 
 def test_every_row_is_run() -> None:
