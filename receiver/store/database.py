@@ -259,11 +259,9 @@ def _postgresql(url: URL, *, reads_only: bool = False) -> Engine:
         )
     except (ImportError, NoSuchModuleError) as error:
         raise SettingsError("PostgreSQL needs psycopg: pip install 'tocsin[postgresql]'") from error
-    wanted = {
-        "statement_timeout": f"{PATIENCE}s",
-        "lock_timeout": f"{PATIENCE}s",
-        "transaction_read_only": "on" if reads_only else "off",
-    }
+    wanted = {"statement_timeout": f"{PATIENCE}s", "lock_timeout": f"{PATIENCE}s"}
+    if reads_only:  # "off" is refused by a server that is read-only, in words that say nothing about the store
+        wanted["transaction_read_only"] = "on"
     settings = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in wanted.items())
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(settings) and None)
     return engine

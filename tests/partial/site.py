@@ -185,7 +185,7 @@ class Site:
         await self.start_tocsin()
         self.alertmanager = await self._start_alertmanager()
         self.prometheus = await self._start_prometheus(model.removeprefix("http://"))
-        await until_true(self.is_heard, 60, "Tocsin hears the heartbeat")
+        await until_true(self.is_heard, 60 + 180 / PACE, "Tocsin hears the heartbeat")
 
     async def _providers(self) -> dict[str, str]:
         handler = MoodyMailbox(self.told, self.weather)

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from manual.partial_failures import RETURNS, ROWS, SUPERVISED, Row, Told
+from manual.partial_failures import NOT_RUN, ROWS, Row, Told
 from tests.conftest import start_postgresql
 from tests.end_to_end.conftest import need, until
 from tests.partial.faults import FAULTS, SETTINGS
@@ -64,14 +64,16 @@ async def live_through(row: Row, site: Site) -> None:
                 said = site.mails_around()[0]
                 assert "TOCSIN FAILS" in said[3]
                 await until(
-                    lambda: FOREIGN in site.said_around() and OURS in site.said_around(), SLACK, "both are told"
+                    lambda: FOREIGN in site.said_around() and OURS in site.said_around(),
+                    WITHIN + SLACK,
+                    "both are told",
                 )
                 assert not site.told.on("email", OURS), "Tocsin can page?"
             else:
                 await until(lambda: site.told.on("email", OURS), WITHIN + SLACK, f"{row.state}: Tocsin pages")
             print(f"{row.state}: told after {(time.monotonic() - began) * PACE:.0f} s of 180")
             await looks_like(row, site)
-        if row.recovery in {RETURNS, SUPERVISED}:
+        if row.recovery != NOT_RUN:
             await recovers(site)
             if row.told is Told.AROUND:
                 await until(site.has_flushed_end, MENDED, "Alertmanager would tell the end of fail-through now")

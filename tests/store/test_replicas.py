@@ -164,6 +164,16 @@ def test_what_the_server_refuses_for_the_moment_is_unavailable(two: tuple[SqlSto
             connection.exec_driver_sql(part)
 
 
+def test_a_server_that_became_read_only_is_unavailable(
+    postgresql: Callable[[], str], open_stores: Callable[[str], SqlStore]
+) -> None:
+    """As providers make it when its disk is nearly full: what cannot be written is unavailable, and no bug of ours."""
+    url = postgresql()
+    open_stores(url)
+    with pytest.raises(StoreUnavailable, match="read-only"):
+        open_stores(f"{url}%20-cdefault_transaction_read_only%3Don").probe()
+
+
 def test_a_lock_that_is_not_given_is_unavailable(two: tuple[SqlStore, SqlStore]) -> None:
     """Who waits too long for an incident gives up, and has stored nothing."""
     a, b = two
