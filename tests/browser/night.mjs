@@ -24,7 +24,7 @@ await run(async () => {
   await page.getByRole("link", { name: story.title }).click();
   await page.locator("#signals svg").waitFor();
   await look("incident");
-  await page.locator("#signals").scrollIntoViewIfNeeded();
+  await page.evaluate(() => document.querySelector("#signals").scrollIntoView());  // the page may be redrawn meanwhile
   await look("signals");
   await page.locator("#press").click();
   await page.getByText("You have it").waitFor();
