@@ -71,7 +71,7 @@ class Ledger:
             audit_of(
                 origin,
                 self._now,
-                type(done).__name__.lower(),
+                done.AUDITED_AS,
                 incident=_name(incident(incident_id) if incident_id else None),
                 outcome=refusal.reason if refusal else "done",
                 data=_said(done),

@@ -2,9 +2,13 @@
 
 `by` is the person's name. `expects` is the state the person saw when acting: a stale action is answered
 with what is true now.
+
+What people do has its word in the audit log (`AUDITED_AS`). The log's hashes are of these words, as of the fields'
+names: neither ever changes, whatever a class is called.
 """
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from msgspec import Struct, field
 
@@ -71,6 +75,8 @@ class Unheard(Struct, frozen=True):
 class Declare(Struct, frozen=True):
     """A person opens an incident without an alert."""
 
+    AUDITED_AS: ClassVar[str] = "declare"
+
     key: str
     """Unique to this declaration; the same request repeated has the same key."""
     type: str
@@ -88,6 +94,8 @@ class Declare(Struct, frozen=True):
 class Acknowledge(Struct, frozen=True):
     """A person takes the incident."""
 
+    AUDITED_AS: ClassVar[str] = "acknowledge"
+
     by: str
     note: str = ""
     hold: int | None = None
@@ -100,6 +108,8 @@ class Acknowledge(Struct, frozen=True):
 class Escalate(Struct, frozen=True):
     """A person asks for the next step now."""
 
+    AUDITED_AS: ClassVar[str] = "escalate"
+
     by: str
     note: str = ""
     expects: State | None = None
@@ -107,6 +117,8 @@ class Escalate(Struct, frozen=True):
 
 class Resolve(Struct, frozen=True):
     """A person says it is over (and so confirms a recovery)."""
+
+    AUDITED_AS: ClassVar[str] = "resolve"
 
     by: str
     note: str = ""
@@ -118,6 +130,8 @@ class Resolve(Struct, frozen=True):
 class Note(Struct, frozen=True):
     """A person writes something down."""
 
+    AUDITED_AS: ClassVar[str] = "note"
+
     by: str
     text: str
 
@@ -125,12 +139,16 @@ class Note(Struct, frozen=True):
 class Update(Struct, frozen=True):
     """A person tells everyone how it stands."""
 
+    AUDITED_AS: ClassVar[str] = "update"
+
     by: str
     text: str
 
 
 class Change(Struct, frozen=True):
     """A person assesses or documents: the level (with a reason), and facts such as root_cause."""
+
+    AUDITED_AS: ClassVar[str] = "change"
 
     by: str
     level: int | None = None
@@ -141,11 +159,15 @@ class Change(Struct, frozen=True):
 class Replan(Struct, frozen=True):
     """A person moves the incident to the current policy."""
 
+    AUDITED_AS: ClassVar[str] = "replan"
+
     by: str
 
 
 class Tick(Struct, frozen=True):
     """A person did a step of a checklist, or takes that back."""
+
+    AUDITED_AS: ClassVar[str] = "tick"
 
     by: str
     step: str
@@ -159,6 +181,8 @@ class Tick(Struct, frozen=True):
 class Handover(Struct, frozen=True):
     """A person gives the incident to another."""
 
+    AUDITED_AS: ClassVar[str] = "handover"
+
     by: str
     to: str
     note: str = ""
@@ -166,6 +190,8 @@ class Handover(Struct, frozen=True):
 
 class Assign(Struct, frozen=True):
     """A person names who holds a role of the policy, in this incident."""
+
+    AUDITED_AS: ClassVar[str] = "assign"
 
     by: str
     role: str
@@ -177,6 +203,8 @@ class Assign(Struct, frozen=True):
 class ApproveNotice(Struct, frozen=True):
     """A person approves what an external group is told: subject and body are what that person read."""
 
+    AUDITED_AS: ClassVar[str] = "approvenotice"
+
     by: str
     notice: str
     subject: str
@@ -186,6 +214,8 @@ class ApproveNotice(Struct, frozen=True):
 class RejectNotice(Struct, frozen=True):
     """A person decides that an external group is told nothing."""
 
+    AUDITED_AS: ClassVar[str] = "rejectnotice"
+
     by: str
     notice: str
     note: str = ""
@@ -193,6 +223,8 @@ class RejectNotice(Struct, frozen=True):
 
 class AddFollowUp(Struct, frozen=True):
     """A person writes down what must still be done."""
+
+    AUDITED_AS: ClassVar[str] = "addfollowup"
 
     by: str
     text: str
@@ -202,6 +234,8 @@ class AddFollowUp(Struct, frozen=True):
 
 class FinishFollowUp(Struct, frozen=True):
     """A follow-up action is done."""
+
+    AUDITED_AS: ClassVar[str] = "finishfollowup"
 
     by: str
     follow_up: str
