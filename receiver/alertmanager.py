@@ -1,6 +1,4 @@
-"""Asks an Alertmanager's API what it lists, and for silences. `receiver.reconcile` calls it; whatever goes wrong is a
-value, in words.
-"""
+"""Asks an Alertmanager's API what it lists, and for silences. `receiver.reconcile` and `receiver.echoes` call it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -15,12 +13,12 @@ from typing_extensions import TypedDict
 from receiver.core.model import Incident, Instant
 from receiver.core.reconcile import Listed, Listing
 from receiver.core.silences import Order, Silence
+from receiver.errors import CannotError
+from receiver.http_session import HttpSession
 from receiver.web.payload import AlertDocument, Texts, instant, take
 
 MARK = "; made by Tocsin for incident "
 """Stands before the incident's id in the comment of our silences."""
-
-NO_ANSWER = "Alertmanager gave no answer"
 
 WORDS = 200
 """Bytes of a refusal that are kept."""
@@ -90,6 +88,10 @@ _ALERTS = TypeAdapter(list[_AlertDocument])
 _STATUS = TypeAdapter(_StatusDocument)
 
 
+class AlertmanagerSilentError(CannotError):
+    """There was no answer: another question now would wait as long."""
+
+
 class Alertmanager:
     """One Alertmanager."""
 
@@ -97,54 +99,62 @@ class Alertmanager:
         """`url`: its base; it may carry a user and a password. `owner`: what the silences that we make are made by."""
         self._url = url.rstrip("/")
         self._owner = owner
+        self._session = HttpSession(TIMEOUT)
         parts = urlsplit(url)
         self.name = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
         """For logs and metrics."""
 
-    async def list(self) -> Listing | str:
-        """What it lists now; a string says why it did not answer."""
+    async def list(self) -> Listing:
+        """What it lists now. Raises CannotError, AlertmanagerSilentError."""
         try:
-            async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
-                status = await self._get(session, "status")
-                alerts = await self._get(session, "alerts")
-                silences = await self._get(session, "silences")
+            status, alerts, silences = [await self._get(what) for what in ("status", "alerts", "silences")]
             return await asyncio.to_thread(_read, status, alerts, silences, self._owner)
         except aiohttp.ClientResponseError as error:
-            return f"it answered {error.status}"
+            raise CannotError(f"it answered {error.status}") from None
         except ValidationError as error:
-            return f"its answer is none of Alertmanager's API v2: {error.error_count()} fields are not as they should"
+            raise CannotError(
+                f"its answer is none of Alertmanager's API v2: {error.error_count()} fields are not as they should"
+            ) from None
         except (aiohttp.ClientError, TimeoutError) as error:
-            return type(error).__name__
+            raise AlertmanagerSilentError(type(error).__name__) from None
 
-    async def carry_out(self, order: Order) -> str:
-        """Make, change or end a silence of ours; returns why that could not be done, empty: it is done."""
+    async def carry_out(self, order: Order) -> None:
+        """Make, change or end a silence of ours. Raises CannotError, AlertmanagerSilentError."""
         try:
-            async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
-                if order.incident is None or order.until is None:
-                    await self._delete(session, order.silence_id)
-                else:
-                    await self._post(session, _silence(order, order.incident, order.until, self._owner))
+            if order.incident is None or order.until is None:
+                await self._delete(order.silence_id)
+            else:
+                await self._post(_silence(order, order.incident, order.until, self._owner))
         except aiohttp.ClientResponseError as error:
-            return f"Alertmanager answered {error.status}{f': {error.message}' if error.message else ''}"
+            raise CannotError(
+                f"Alertmanager answered {error.status}{f': {error.message}' if error.message else ''}"
+            ) from None
         except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
-            return f"{NO_ANSWER} ({type(error).__name__})"
-        return ""
+            raise AlertmanagerSilentError(f"Alertmanager gave no answer ({type(error).__name__})") from None
 
-    async def _delete(self, session: aiohttp.ClientSession, silence_id: str) -> None:
-        async with session.delete(f"{self._url}/api/v2/silence/{silence_id}", allow_redirects=False) as response:
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    async def _delete(self, silence_id: str) -> None:
+        async with self._session.get().delete(
+            f"{self._url}/api/v2/silence/{silence_id}", allow_redirects=False
+        ) as response:
             if response.status not in {200, 404}:  # 404: it is gone already
                 raise aiohttp.ClientResponseError(response.request_info, (), status=response.status)
 
-    async def _post(self, session: aiohttp.ClientSession, document: Mapping[str, object]) -> None:
-        async with session.post(f"{self._url}/api/v2/silences", json=document, allow_redirects=False) as response:
+    async def _post(self, document: Mapping[str, object]) -> None:
+        async with self._session.get().post(
+            f"{self._url}/api/v2/silences", json=document, allow_redirects=False
+        ) as response:
             answer = await response.read()
             if response.status != 200:
                 why = answer[:WORDS].decode(errors="replace").strip()
                 raise aiohttp.ClientResponseError(response.request_info, (), status=response.status, message=why)
             _MADE.validate_json(answer)
 
-    async def _get(self, session: aiohttp.ClientSession, what: str) -> bytes:
-        async with session.get(f"{self._url}/api/v2/{what}", allow_redirects=False) as response:
+    async def _get(self, what: str) -> bytes:
+        async with self._session.get().get(f"{self._url}/api/v2/{what}", allow_redirects=False) as response:
             if response.status != 200:
                 raise aiohttp.ClientResponseError(response.request_info, (), status=response.status)
             return await response.read()

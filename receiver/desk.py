@@ -11,14 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 from receiver.core.events import AlertsReceived, Event
-from receiver.core.loaded_rules import Verdict
 from receiver.core.model import Instant
 from receiver.core.urgency import Queue, rank
 from receiver.engine import Engine
 from receiver.errors import RowUnreadable, StoreDamaged, StoreUnavailable
-from receiver.heartbeats import Heartbeats
 from receiver.requests import Asked, ForIncident, FromPrometheus, Request, Result
-from receiver.writing import Writing
+from receiver.service_state import ServiceState
 from rules.policy import EMERGENCY
 
 Out = TypeVar("Out")
@@ -47,10 +45,11 @@ class Desk:
         clock: Callable[[], Instant],
         call: Callable[..., Awaitable[Any]] | None = None,
         patience: float = ANSWER_WITHIN,
+        state: ServiceState | None = None,
     ) -> None:
         """`call` runs a method of the engine or of the store elsewhere; without it, a thread here does.
 
-        `patience`: seconds that a request may take.
+        `patience`: seconds that a request may take. `state`: where it is noted when the database fails.
         """
         self.engine = engine
         self.clock = clock
@@ -61,26 +60,12 @@ class Desk:
         self._browsers = ThreadPoolExecutor(1, "tocsin-browse")
         self._waiting: Queue[Asking] = Queue()
         self._pump: asyncio.Task[None] | None = None
-        self.heartbeats = Heartbeats(clock)
-        """What was heard of heartbeats, and what is known of them."""
         self.on_commit: Callable[[], None] = lambda: None
         """Called after each batch: messages or windows may be due now."""
         self.on_emergency: Callable[[], Awaitable[object]] = _nothing
         """Awaited after a batch that concerned an emergency, before the next: its messages leave first."""
-        self.writing = Writing()
-        """Whether the database takes writes."""
-        self.is_damaged = False
-        """Whether the database file proved to be damaged, and has not been looked at since."""
-        self.refused: tuple[str, ...] = ()
-        """Why the policy that the files hold is not the one in use; empty: it is."""
-        self.doubts: tuple[str, ...] = ()
-        """What `tocsin check` warns of in the policy in use."""
-        self.rules = Verdict.UNKNOWN
-        """How the rules that Prometheus evaluates stand to the policy in use."""
-        self.rules_heard: dict[str, dict[str, Instant]] = {}
-        """By source: the digests that alerts carried since somebody last took them, and when they last did."""
-        self.closing = False
-        """Whether webhooks are no longer taken: the service stops."""
+        self.state = state or ServiceState()
+        """The service's; whoever shows it is given it by the service."""
 
     async def handle(self, requests: Sequence[Request]) -> list[Result]:
         """Decide and store; returns when it is committed. Raises StoreUnavailable (also when the queue is full)."""
@@ -107,8 +92,8 @@ class Desk:
         except RowUnreadable:
             raise
         except (StoreUnavailable, StoreDamaged) as error:
-            self.is_damaged |= isinstance(error, StoreDamaged)
-            self.writing.fail(str(error))
+            self.state.is_damage_suspected |= isinstance(error, StoreDamaged)
+            self.state.writing.fail(str(error))
             raise
 
     async def _call_here(self, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -124,7 +109,7 @@ class Desk:
         except RowUnreadable:
             raise
         except StoreDamaged:
-            self.is_damaged = True
+            self.state.is_damage_suspected = True
             raise
 
     async def browse(self, work: Callable[..., Out], *arguments: Any) -> Out:
@@ -138,6 +123,8 @@ class Desk:
 
     def close(self) -> None:
         """Stop all threads, when what they are doing is done."""
+        if self._pump is not None:
+            self._pump.cancel()
         self._thread.shutdown()
         self._readers.shutdown()
         self._browsers.shutdown(cancel_futures=True)
@@ -166,7 +153,7 @@ class Desk:
     def _refuse_late(self, futures: Sequence[asyncio.Future[Result]]) -> None:
         """Nobody waits longer for a database that does not answer."""
         reason = f"the database did not answer within {self._patience:g} s"
-        self.writing.fail(reason)
+        self.state.writing.fail(reason)
         _refuse(futures, StoreUnavailable(reason))
 
 

@@ -126,6 +126,7 @@ class Dispatcher:
             await asyncio.gather(*late, return_exceptions=True)
         if self._reporting:
             await asyncio.wait([self._reporting], timeout=LAST_REPORT)
+            self._reporting.cancel()
 
     async def _carry(self, delivery: Delivery, claimed_at: int) -> None:
         began = self._desk.clock()

@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import Sequence
 
 from receiver.alertmanager import Alertmanager
-from receiver.core.reconcile import ask_about
+from receiver.core.reconcile import Listing, ask_about
 from receiver.desk import Desk
+from receiver.errors import CannotError
 from receiver.store.reads import Reads
 
 EVERY = 2.0
@@ -19,11 +20,10 @@ EVERY = 2.0
 class Echoes:
     """Looks, again and again."""
 
-    def __init__(self, desk: Desk, reads: Reads, urls: Sequence[str]) -> None:
-        """`urls`: one for each Alertmanager."""
+    def __init__(self, desk: Desk, reads: Reads, peers: Sequence[Alertmanager]) -> None:
         self._desk = desk
         self._reads = reads
-        self._peers = [Alertmanager(url) for url in urls]
+        self._peers = peers
         self._listed: frozenset[str] = frozenset()
         """What of the held alerts the last look found listed."""
 
@@ -32,8 +32,15 @@ class Echoes:
         held = await self._desk.read(self._reads.held_alerts)
         if not held:
             return
-        answers = await asyncio.gather(*(peer.list() for peer in self._peers))
-        listings = [None if isinstance(answer, str) else answer for answer in answers]
+        listings = await asyncio.gather(*(_list(peer) for peer in self._peers))
         events, self._listed = ask_about(held, listings, self._listed)
         if events:
             await self._desk.handle(events)
+
+
+async def _list(peer: Alertmanager) -> Listing | None:
+    """What it lists; None: it did not answer, which `receiver.reconcile` says in the log."""
+    try:
+        return await peer.list()
+    except CannotError:
+        return None

@@ -1,11 +1,27 @@
-"""The errors people may meet, one class each; the docstring is the message where none is given."""
+"""The errors people may meet, one class each; the docstring is the message where none is given.
+
+They are the one way to say that something cannot be done: whoever cannot do it raises, with the reason and the cure in
+words; the edges translate (`receiver.cli`: to stderr and exit code 1; `receiver.web.problems`: to a problem document).
+What the core refuses (`receiver.core.draft.Refusal`) and how a try to send ended (`receiver.core.events.Outcome`) are
+stored data and no errors.
+"""
 
 
 class TocsinError(Exception):
     """Something went wrong in Tocsin."""
 
+    def __init__(self, reason: str = "", cure: str = "") -> None:
+        """`reason`: a sentence's words, without a full stop. `cure`: what the person can do about it, likewise."""
+        super().__init__(reason, cure)
+        self.reason = reason or (self.__doc__ or "").strip()
+        self.cure = cure
+
     def __str__(self) -> str:
-        return super().__str__() or (self.__doc__ or "").strip()
+        return f"{self.reason}; {self.cure}" if self.cure else self.reason
+
+
+class CannotError(TocsinError):
+    """What was asked for cannot be done."""
 
 
 class SettingsError(TocsinError):

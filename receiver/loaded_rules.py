@@ -1,6 +1,6 @@
 """Looks whether Prometheus evaluates the rules of the policy in use. The service runs `RulesWatch.look` now and then.
 
-The webhook notes at the desk which digests alerts carry. What that means is decided in `receiver.core.loaded_rules`;
+The webhook tells HeardRules which digests alerts carry. What that means is decided in `receiver.core.loaded_rules`;
 what is known is kept in the store, for every replica and over a restart.
 """
 
@@ -11,7 +11,7 @@ import structlog
 from receiver.core.loaded_rules import IN_USE_FOR, LoadedRules, Verdict, tell, update
 from receiver.core.model import Instant
 from receiver.desk import Desk
-from receiver.metrics import Metrics
+from receiver.service_state import ServiceState
 from receiver.store import SqlStore
 from rules.stored import rules_digest
 
@@ -21,19 +21,37 @@ EVERY = 10.0
 log = structlog.get_logger()
 
 
+class HeardRules:
+    """What the webhook heard: the digests of the rules that alerts came from."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, dict[str, Instant]] = {}
+        """Source → digest → when an alert last carried it."""
+
+    def hear(self, source: str, digest: str, now: Instant) -> None:
+        """An alert of that source carried that digest."""
+        self._last.setdefault(source, {})[digest] = now
+
+    def take(self) -> dict[str, dict[str, Instant]]:
+        """What was heard since this was last asked: source → digest → when."""
+        heard, self._last = self._last, {}
+        return heard
+
+
 class RulesWatch:
     """Looks, again and again."""
 
-    def __init__(self, desk: Desk, store: SqlStore, metrics: Metrics, replica: str) -> None:
+    def __init__(self, desk: Desk, store: SqlStore, state: ServiceState, heard: HeardRules, replica: str) -> None:
         """`replica`: a name that no other process on the same database has."""
         self._desk = desk
         self._store = store
-        self._metrics = metrics
+        self._state = state
         self._replica = replica
         self._policy = ""
         self._digest = ""
-        self._words: dict[str, dict[str, Instant]] = {}
-        """Heard, and not stored yet."""
+        self._heard = heard
+        self._unstored: dict[str, dict[str, Instant]] = {}
+        """As in HeardRules: taken from there, and not stored yet."""
         self._told: frozenset[str] = frozenset()
         """Digests of other rules that the log has been told of."""
         self._was_danger: bool | None = None
@@ -41,17 +59,17 @@ class RulesWatch:
     async def look(self) -> None:
         """Once: keep what was heard, judge, tell. Raises StoreUnavailable; the next look then has the same words."""
         digest = await self._own_digest()
-        self._take_words()
+        self._take_heard()
         now = self._desk.clock()
         known = await self._desk.read(self._store.loaded_rules)
-        if not self._words and (known is None or not known.heard):
+        if not self._unstored and (known is None or not known.heard):
             return
         rules = known
-        if rules is None or self._words or self._is_due(rules, digest, now):
-            rules = update(known or LoadedRules(), self._words, self._replica, digest, now)
+        if rules is None or self._unstored or self._is_due(rules, digest, now):
+            rules = update(known or LoadedRules(), self._unstored, self._replica, digest, now)
             if not await self._desk.run(self._store.keep_loaded_rules, known, rules):
                 return  # another replica was quicker: what it kept is not known here yet
-            self._words = {}
+            self._unstored = {}
         self._say(rules)
         if rules.is_danger or self._was_danger is not False:
             event = tell(rules, now)
@@ -66,11 +84,10 @@ class RulesWatch:
             self._policy = current.digest
         return self._digest
 
-    def _take_words(self) -> None:
+    def _take_heard(self) -> None:
         """Take what the webhook noted since the last look."""
-        heard, self._desk.rules_heard = self._desk.rules_heard, {}
-        for source, digests in heard.items():
-            self._words.setdefault(source, {}).update(digests)
+        for source, digests in self._heard.take().items():
+            self._unstored.setdefault(source, {}).update(digests)
 
     def _is_due(self, rules: LoadedRules, digest: str, now: Instant) -> bool:
         """Whether the others must hear again which policy is in use here."""
@@ -78,8 +95,7 @@ class RulesWatch:
         return said is None or said.digest != digest or now - said.said_at > IN_USE_FOR // 2
 
     def _say(self, rules: LoadedRules) -> None:
-        self._desk.rules = rules.verdict
-        self._metrics.rules_match(None if rules.verdict is Verdict.UNKNOWN else rules.verdict is Verdict.MATCH)
+        self._state.loaded_rules = rules.verdict
         told = frozenset(digest for _, digest, _ in rules.others) if rules.verdict is Verdict.OTHER else frozenset()
         if told == self._told:
             return

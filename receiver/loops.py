@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from receiver.errors import StoreUnavailable
-from receiver.readiness import Failing
+from receiver.service_state import Failing
 from rules.policy import MINUTE, SECOND
 
 MISSES = 3

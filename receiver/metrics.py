@@ -23,7 +23,9 @@ from prometheus_client import (
 from receiver.core.canary import Canary
 from receiver.core.events import Delivered, Outcome, Overtaken, Rejected, Retry
 from receiver.core.heartbeat import Watched, ages
+from receiver.core.loaded_rules import Verdict
 from receiver.core.model import Alert, Instant, Notification, State
+from receiver.service_state import ServiceState
 from rules.policy import SECOND
 
 OUTCOMES: Mapping[type[Outcome], str] = {
@@ -155,7 +157,6 @@ class Metrics:
             "Whether the rules that Prometheus evaluates are those of the policy in use; NaN: unknown",
             registry=registry,
         )
-        self._rules.set(nan)
         self._policy_ok = Gauge(
             "tocsin_policy_last_reload_successful",
             "Whether the policy that was last read is in use; 0: it has problems, and the one before it stays",
@@ -257,12 +258,6 @@ class Metrics:
         """Whether an Alertmanager answered."""
         self._alertmanager_up.labels(name).set(up)
 
-    def clock(self, skew: int, jumps: int) -> None:
-        """Microseconds that the reference clock is ahead, and how often it jumped since the start."""
-        self._skew.set(skew / SECOND)
-        self._jumps.inc(jumps - self._jumped)
-        self._jumped = jumps
-
     def reconciled(self, taken_in: int, vanished: int, foreign: int) -> None:
         """A comparison with Alertmanager is done."""
         self._reconciled.labels("taken_in").inc(taken_in)
@@ -274,19 +269,6 @@ class Metrics:
         self._policy.clear()
         self._configured.clear()
         self._policy.labels(digest).set(1)
-
-    def rules_match(self, match: bool | None) -> None:
-        """Whether the rules heard of are those of the policy in use; None: unknown."""
-        self._rules.set(nan if match is None else match)
-
-    def policy_read(self, now: Instant) -> None:
-        """The policy was read, and is in use."""
-        self._policy_ok.set(1)
-        self._policy_at.set(now / SECOND)
-
-    def policy_refused(self) -> None:
-        """The policy was read and has problems; the one before it stays in use."""
-        self._policy_ok.set(0)
 
     def template_failed(self) -> None:
         """A message has Tocsin's own words where the policy's template was due."""
@@ -310,9 +292,10 @@ class Metrics:
         if canary.delivered_at is not None:
             self._canary_at.labels(channel).set(canary.delivered_at / SECOND)
 
-    def expose(self, figures: Figures | None, now: Instant, *, writes: bool = True) -> bytes:
-        """The text for a scrape. `figures` None: the database does not answer. `writes`: it took a write lately."""
-        self._store_up.set(figures is not None and writes)
+    def expose(self, figures: Figures | None, now: Instant, state: ServiceState) -> bytes:
+        """The text for a scrape. `figures` None: the database does not answer."""
+        self._store_up.set(figures is not None and not state.writing.problem)
+        self._show_state(state)
         self._incidents.clear()
         self._depth.clear()
         if figures is None:
@@ -320,6 +303,15 @@ class Metrics:
         else:
             self._show(figures, now)
         return generate_latest(self.registry)
+
+    def _show_state(self, state: ServiceState) -> None:
+        self._rules.set(nan if state.loaded_rules is Verdict.UNKNOWN else state.loaded_rules is Verdict.MATCH)
+        self._policy_ok.set(not state.policy_problems)
+        if state.policy_read_at is not None:
+            self._policy_at.set(state.policy_read_at / SECOND)
+        self._skew.set(state.clock_skew / SECOND)
+        self._jumps.inc(state.clock_jumps - self._jumped)
+        self._jumped = state.clock_jumps
 
     def _show(self, figures: Figures, now: Instant) -> None:
         for level, state in product(range(1, 5), (State.OPEN, State.ACKNOWLEDGED, State.RESOLVED)):

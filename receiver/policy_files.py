@@ -16,6 +16,7 @@ import structlog
 from receiver.channels.configured import configured_channels
 from receiver.desk import Desk
 from receiver.metrics import Metrics
+from receiver.service_state import ServiceState
 from receiver.settings import Settings
 from rules.load import load_with_warnings
 from rules.problems import PolicyError, Problem
@@ -30,11 +31,14 @@ log = structlog.get_logger()
 class PolicyFiles:
     """Keeps the policy in use and the files together."""
 
-    def __init__(self, paths: Sequence[Path], read_as: str, settings: Settings, desk: Desk, metrics: Metrics) -> None:
+    def __init__(
+        self, paths: Sequence[Path], read_as: str, settings: Settings, desk: Desk, state: ServiceState, metrics: Metrics
+    ) -> None:
         """`read_as`: the fingerprint of the files that the policy in use was read from."""
         self._paths = paths
         self._settings = settings
         self._desk = desk
+        self._state = state
         self._metrics = metrics
         self._judged = read_as
         """What the files held when a policy was last made of them, or refused."""
@@ -67,20 +71,19 @@ class PolicyFiles:
             await self._desk.run(self._desk.engine.keep_policy, loaded.policy, self._desk.clock())
             self._desk.engine.adopt(loaded.policy, configured)
             self._judged = held
-            self._desk.refused = ()
-            self._desk.doubts = shown(loaded.warnings)
-            self._metrics.policy_read(self._desk.clock())
+            self._state.policy_problems = ()
+            self._state.policy_warnings = shown(loaded.warnings)
+            self._state.policy_read_at = self._desk.clock()
             self.say_channels(configured)
             log.info("policy reloaded", digest=self._desk.engine.current.digest)
             return []
 
     def _refuse(self, problems: Sequence[Problem]) -> list[str]:
-        self._desk.refused = shown(problems)
-        self._metrics.policy_refused()
+        self._state.policy_problems = shown(problems)
         log.error(
             "policy not reloaded: it has problems; the one in use stays",
             problems=len(problems),
-            first=self._desk.refused[0],
+            first=self._state.policy_problems[0],
         )
         return [str(problem) for problem in problems]
 

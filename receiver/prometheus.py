@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 import aiohttp
 from pydantic import BaseModel, Field, ValidationError
 
+from receiver.http_session import HttpSession
+
 ANSWER_LIMIT = 4 << 20
 """Bytes of an answer that are read."""
 
@@ -67,7 +69,7 @@ class Prometheus:
         """`timeout`: seconds for everything, from name resolution to the last byte."""
         self._url = url.rstrip("/")
         self._timeout = timeout
-        self._session: aiohttp.ClientSession | None = None
+        self._session = HttpSession(aiohttp.ClientTimeout(total=timeout))
 
     async def query(self, expr: str) -> list[Series] | Unanswered:
         """The expression's series now."""
@@ -79,13 +81,14 @@ class Prometheus:
         return await self._ask("query_range", wanted)
 
     async def close(self) -> None:
-        """Let go of the connections."""
-        if self._session is not None:
-            await self._session.close()
+        """Close the connections."""
+        await self._session.close()
 
     async def _ask(self, what: str, form: Mapping[str, str]) -> list[Series] | Unanswered:
         try:
-            async with self._open().post(f"{self._url}/api/v1/{what}", data=form, allow_redirects=False) as response:
+            async with self._session.get().post(
+                f"{self._url}/api/v1/{what}", data=form, allow_redirects=False
+            ) as response:
                 body = await response.content.read(ANSWER_LIMIT + 1)
                 while len(body) <= ANSWER_LIMIT and (more := await response.content.read(ANSWER_LIMIT + 1)):
                     body += more
@@ -94,13 +97,6 @@ class Prometheus:
             return Unanswered(f"no answer within {self._timeout:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Unanswered(f"it cannot be reached ({type(error).__name__})")
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=self._timeout)
-            )
-        return self._session
 
 
 def _judge(status: int, body: bytes) -> list[Series] | Unanswered:

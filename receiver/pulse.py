@@ -14,6 +14,7 @@ from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.dispatcher import Dispatcher
 from receiver.errors import StoreUnavailable
+from receiver.service_state import ServiceState
 from receiver.store import SqlStore
 from rules.policy import SECOND
 
@@ -38,12 +39,13 @@ log = structlog.get_logger()
 
 
 class Pulse:
-    """Beats until the desk closes, and once more."""
+    """Beats until the service stops, and once more."""
 
-    def __init__(self, desk: Desk, store: SqlStore, dispatcher: Dispatcher) -> None:
+    def __init__(self, desk: Desk, store: SqlStore, dispatcher: Dispatcher, state: ServiceState) -> None:
         self._desk = desk
         self._store = store
         self._dispatcher = dispatcher
+        self._state = state
         self._wake = asyncio.Event()
         self._beaten = steady_clock()
         self._failures = 0
@@ -57,11 +59,11 @@ class Pulse:
         return steady_clock() - self._beaten
 
     async def keep(self) -> None:
-        """Beat, until the desk is closing."""
+        """Beat, until the service is stopping."""
         while True:
             self._wake.clear()
             due_at = await self._beat()
-            if self._desk.closing:
+            if self._state.is_stopping:
                 return
             if self._failures:
                 await asyncio.sleep(min(2.0 ** (self._failures - 1), LONGEST_REST))
@@ -90,17 +92,17 @@ class Pulse:
 
     async def _prove_writing(self) -> None:
         """Reading alone would not show whether writing goes. Raises StoreUnavailable."""
-        if self._desk.writing.is_in_doubt:
+        if self._state.writing.is_in_doubt:
             self._keep_file()
             await self._desk.run(self._store.probe)
-            self._desk.writing.prove()
+            self._state.writing.prove()
 
     def _keep_file(self) -> None:
         """Where another Tocsin serves the file too, we send nothing: it does. Raises StoreUnavailable."""
         try:
             self._store.keep_lock()
         except StoreUnavailable as error:
-            self._desk.writing.fail(str(error))
+            self._state.writing.fail(str(error))
             raise
 
     async def _fire(self) -> None:

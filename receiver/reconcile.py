@@ -11,12 +11,13 @@ from functools import partial
 import structlog
 from msgspec.structs import replace
 
-from receiver.alertmanager import NO_ANSWER, Alertmanager
+from receiver.alertmanager import Alertmanager, AlertmanagerSilentError
 from receiver.core.events import SilenceAnswered
 from receiver.core.model import State
 from receiver.core.reconcile import Findings, Listing, Memory, Terms, are_strangers, peers, reconcile
 from receiver.core.silences import silence_acknowledged
 from receiver.desk import Desk
+from receiver.errors import CannotError
 from receiver.metrics import Metrics
 from receiver.store.reads import Reads
 
@@ -39,17 +40,18 @@ class Reconciliation:
         desk: Desk,
         reads: Reads,
         metrics: Metrics,
-        urls: Sequence[str],
+        peers: Sequence[Alertmanager],
         terms: Terms | None = None,
-        owner: str = "",
+        *,
+        makes_silences: bool = False,
     ) -> None:
-        """`urls`: one for each Alertmanager. `owner`: makes a silence for what is acknowledged, by that name."""
+        """`makes_silences`: for what is acknowledged."""
         self._desk = desk
         self._reads = reads
         self._metrics = metrics
         self._terms = terms or Terms()
-        self._peers = [Alertmanager(url, owner) for url in urls]
-        self._silences = bool(owner)
+        self._peers = peers
+        self._silences = makes_silences
         self._failing: dict[str, str] = {}
         self._silent: dict[str, str] = {}
         self._foreign = 0
@@ -60,7 +62,7 @@ class Reconciliation:
     async def look(self) -> None:
         """Once: ask both sides, take in what was lost. Raises StoreUnavailable; the next look then finds it again."""
         held = await self._desk.read(self._reads.firing_alerts)
-        listings = [self._heard(peer, answer) for peer, answer in await self._ask()]
+        listings = await asyncio.gather(*(self._list(peer) for peer in self._peers))
         now = self._desk.clock()
         findings = reconcile(self._desk.engine.current, held, listings, now, self._memory, self._terms)
         if findings.events or findings.silenced:
@@ -97,9 +99,13 @@ class Reconciliation:
         for order in wishes.orders:
             if order.peer in mute:
                 continue  # the next look asks again: here each would wait for its time-out
-            why_not = await self._peers[order.peer].carry_out(order)
-            if why_not.startswith(NO_ANSWER):
-                mute.add(order.peer)
+            try:
+                await self._peers[order.peer].carry_out(order)
+                why_not = ""
+            except CannotError as error:
+                why_not = str(error)
+                if isinstance(error, AlertmanagerSilentError):
+                    mute.add(order.peer)
             if order.incident is None or order.until is None:
                 log.info("a silence of ours is over", why_not=why_not)
             elif why_not:
@@ -112,13 +118,13 @@ class Reconciliation:
         if answers:
             await self._desk.handle(answers)
 
-    async def _ask(self) -> list[tuple[Alertmanager, Listing | str]]:
-        answers = await asyncio.gather(*(peer.list() for peer in self._peers))
-        return list(zip(self._peers, answers, strict=True))
-
-    def _heard(self, peer: Alertmanager, answer: Listing | str) -> Listing | None:
-        """Its listing, if it answered; that it stopped answering, or does again, is said once."""
-        reason = answer if isinstance(answer, str) else ""
+    async def _list(self, peer: Alertmanager) -> Listing | None:
+        """What it lists; None: it did not answer. That it stopped answering, or does again, is said once."""
+        listing, reason = None, ""
+        try:
+            listing = await peer.list()
+        except CannotError as error:
+            reason = str(error)
         before = self._silent.get(peer.name, "")
         self._silent[peer.name] = reason
         self._metrics.alertmanager_up(peer.name, up=not reason)
@@ -126,7 +132,7 @@ class Reconciliation:
             log.warning("an Alertmanager does not answer: nothing is cleared", alertmanager=peer.name, reason=reason)
         elif before and not reason:
             log.info("the Alertmanager answers again", alertmanager=peer.name)
-        return None if isinstance(answer, str) else answer
+        return listing
 
     def _say(self, findings: Findings) -> None:
         self._metrics.reconciled(findings.taken_in, findings.vanished, findings.foreign)

@@ -1,6 +1,7 @@
-"""The shell: puts the parts together, keeps time, and stops in good order.
+"""The composition root: makes every part of a service, gives each what it needs, and undoes it all in order.
 
-What is due is the pulse's; everything that is looked at now and then has a loop of its own.
+Whatever is started or opened puts how it is undone on one exit stack, at once: a stop, a start that fails half-way and
+a signal during the start all run that stack, the last first. So the order of `_start` is the order of a stop, reversed.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Self
 import structlog
 from aiohttp import web
 
+from receiver.alertmanager import Alertmanager
 from receiver.canary import EVERY as CANARIES_EVERY
 from receiver.canary import Canaries
 from receiver.channels.configured import configured_channels, make_senders
@@ -30,21 +32,22 @@ from receiver.errors import StoreUnavailable
 from receiver.evidence import make_observer
 from receiver.garbage import EVERY as GARBAGE_EVERY
 from receiver.garbage import Garbage
+from receiver.heartbeats import Heartbeats
 from receiver.incident_log import log_entries
 from receiver.listening import open_socket
 from receiver.loaded_rules import EVERY as RULES_EVERY
-from receiver.loaded_rules import RulesWatch
+from receiver.loaded_rules import HeardRules, RulesWatch
 from receiver.loops import Loops
 from receiver.messages import Words
 from receiver.metrics import Metrics
 from receiver.plotting import make_plotter
 from receiver.policy_files import LOOK_EVERY, PolicyFiles, shown
 from receiver.pulse import Pulse
-from receiver.readiness import Failing
 from receiver.reconcile import EVERY, Reconciliation
 from receiver.records import Records
 from receiver.retention import EVERY as FORGET_EVERY
 from receiver.retention import Retention
+from receiver.service_state import Failing, ServiceState
 from receiver.settings import Settings
 from receiver.soundness import CHECK_EVERY, Soundness
 from receiver.soundness import EVERY as SOUND_EVERY
@@ -112,27 +115,25 @@ class Service:
     ) -> None:
         """`policy` given (the demo): used as it is; `paths` are read again at reload. `record`: keep webhooks there."""
         self._record = record
-        self._recorder: Recorder | None = None
-        self._opened = AsyncExitStack()
-        """The way to the database, for as long as it runs."""
         self._settings = settings
         self._paths = paths
         self._read_as = fingerprint(paths)
         loaded = load_with_warnings(paths) if policy is None else Loaded(policy)
-        self._policy, self._doubts = loaded.policy, shown(loaded.warnings)
-        self._tasks: list[asyncio.Task[None]] = []
-        self._loops = Loops(steady_clock, self._say_store)
+        self._policy = loaded.policy
+        self.state = ServiceState()
+        self.state.policy_warnings = shown(loaded.warnings)
+        self._loops = Loops(steady_clock, self.state.writing.fail)
 
     async def __aenter__(self) -> Self:
-        try:
-            await self._start()
-        except BaseException:
-            await self._opened.aclose()
-            raise
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._stop()
+        log.info("stopping: webhooks are refused, what is under way is finished")
+        await self._stack.aclose()
+        log.info("stopped")
 
     @property
     def address(self) -> str:
@@ -141,103 +142,125 @@ class Service:
         scheme = "https" if self._tls.context else "http"
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
-    async def _start(self) -> None:
+    async def _start(self, stack: AsyncExitStack) -> None:
         settings = self._settings
         settings.require_safe()  # before anything is opened or written
         self.metrics = Metrics()
         self._tls = Tls(settings, self.metrics)
         self._worker = worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        self._traces = make_traces(settings.traces_url, worker)
         for warning in settings.warnings:
             log.warning("odd setting", what=warning)
-        self._recorder = Recorder(self._record) if self._record else None
         configured = configured_channels(self._policy, settings)
-        self.desk = await self._open_desk(configured)
-        engine = self.desk.engine
-        reads = self._store.reads()
+        await stack.enter_async_context(await self._open_desk(configured))
+        self._reads = self._store.reads()
+        traces = make_traces(settings.traces_url, worker)
+        stack.push_async_callback(asyncio.to_thread, traces.close)
         senders = make_senders(settings, self.clock)
+        for sender in senders.values():
+            stack.push_async_callback(sender.close)
         key = settings.key(self._store.key)
-        words = Words(
-            settings.external_url,
-            self._store.installation,
-            sms_replies=settings.hears_twilio,
-            ack_url=Links(Signing(key, self.clock), self._store.installation, settings.external_url).url
-            if settings.external_url
-            else None,
-        )
-        records = Records(reads, words, lambda: engine.current)
+        words = self._make_words(key)
+        records = Records(self._reads, words, lambda: self.engine.current)
         self.dispatcher = Dispatcher(self.desk, senders, words, records, worker, self._store.installation, self.metrics)
-        self._pulse = Pulse(self.desk, self._store, self.dispatcher)
+        self.dispatcher.traces = traces
+        self._pulse = Pulse(self.desk, self._store, self.dispatcher, self.state)
+        self.state.add_check(self._failing_pulse)
         self.desk.on_commit = self.dispatcher.on_progress = self._pulse.wake
         self.desk.on_emergency = self.dispatcher.send_emergencies
-        self.dispatcher.traces = self._traces
-        self._observer = make_observer(settings, self.desk, reads, records)
-        self._files = PolicyFiles(self._paths, self._read_as, settings, self.desk, self.metrics)
+        self.heartbeats = Heartbeats(self.clock)
+        self._files = PolicyFiles(self._paths, self._read_as, settings, self.desk, self.state, self.metrics)
         self._files.say_channels(configured)
-        self.metrics.policy_read(self.clock())
-        self.dispatcher.plotter = self._plotter = make_plotter(self.desk, reads)
+        self.state.policy_read_at = self.clock()
+        observer = make_observer(settings, self.desk, self._reads, records)
+        if observer:
+            stack.push_async_callback(observer.close)
+        self.dispatcher.plotter = plotter = make_plotter(self.desk, self._reads)
+        if plotter:
+            stack.callback(plotter.close)
+        recorder = Recorder(self._record) if self._record else None
+        if recorder:
+            stack.push_async_callback(asyncio.to_thread, recorder.close)
+        heard_rules = HeardRules()
         app = make_app(
-            recorder=self._recorder,
+            recorder=recorder,
             senders=senders,
             desk=self.desk,
-            reads=reads,
+            engine=self.engine,
+            reads=self._reads,
+            heartbeats=self.heartbeats,
+            heard_rules=heard_rules,
+            state=self.state,
             settings=settings,
             clock=self.clock,
             metrics=self.metrics,
-            ready=self.problems,
             reload=self.reload,
             key=key,
             installation=self._store.installation,
-            traces=self._traces,
+            traces=traces,
         )
-        await self._listen(app)
+        await self._listen(app, stack)
+        stack.push_async_callback(self.dispatcher.finish, DRAIN)
+        if observer:
+            self._watch_task("asking Prometheus", asyncio.create_task(observer.observe()), stack)
         self._pulsing = asyncio.create_task(self._pulse.keep())
-        if self._observer:
-            self._tasks.append(asyncio.create_task(self._observer.observe()))
-        self._start_looking(Canaries(self.desk, self._store, senders, words, self.metrics))
+        stack.push_async_callback(end, self._pulsing)
+        self._start_looking(stack, Canaries(self.desk, self._store, senders, words, self.metrics), heard_rules)
+        stack.push_async_callback(self._stop_taking)
 
-    async def _open_desk(self, configured: frozenset[str]) -> Desk:
-        """With the way to the database, which is tried again for a while where that is a server's."""
+    def _make_words(self, key: str) -> Words:
+        """Message texts, with links to acknowledge where the people who get them can reach this service."""
+        settings, installation = self._settings, self._store.installation
+        links = Links(Signing(key, self.clock), installation, settings.external_url)
+        ack_url = links.url if settings.external_url else None
+        return Words(settings.external_url, installation, sms_replies=settings.hears_twilio, ack_url=ack_url)
+
+    async def _open_desk(self, configured: frozenset[str]) -> AsyncExitStack:
+        """The queue with the way to the database, tried again for a while where that is a server's; how to undo it."""
         give_up_at = steady_clock() + START_PATIENCE
         while True:
             try:
-                return await self._try_to_open_desk(configured)
+                async with AsyncExitStack() as opening:
+                    await self._try_to_open_desk(opening, configured)
+                    return opening.pop_all()
             except StoreUnavailable as error:
-                await self._opened.aclose()
                 if not is_server(self._settings.database) or steady_clock() > give_up_at:
                     raise
                 log.error("the database is unavailable; trying again", reason=str(error))
             await asyncio.sleep(START_APART)
 
-    async def _try_to_open_desk(self, configured: frozenset[str]) -> Desk:
+    async def _try_to_open_desk(self, opening: AsyncExitStack, configured: frozenset[str]) -> None:
         settings = self._settings
         self._store = open_store(settings.database, to_serve=True)
-        self._opened.callback(self._store.close)
+        opening.callback(self._store.close)
         writer = None
         if not is_in_memory(settings.database):
             writer = await Writer(settings, self._store, self.metrics.poisoned).start()
-            self._opened.push_async_callback(writer.close)
+            opening.push_async_callback(writer.close)
         self.clock = Clock(self._reference_clock)
-        engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison, log_entries)
-        engine.cluster = Cluster(settings.alertmanager_peers, settings.peer_timeout, settings.echo_window)
+        self.engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison, log_entries)
+        self.engine.cluster = Cluster(settings.alertmanager_peers, settings.peer_timeout, settings.echo_window)
         if writer:
-            writer.attach(engine)
-        desk = Desk(engine, self.clock, writer.call if writer else None)
-        desk.doubts = self._doubts
-        return desk
+            writer.attach(self.engine)
+        self.desk = Desk(self.engine, self.clock, writer.call if writer else None, state=self.state)
+        opening.callback(self.desk.close)
 
-    def _start_looking(self, canaries: Canaries) -> None:
+    def _start_looking(self, stack: AsyncExitStack, canaries: Canaries, heard_rules: HeardRules) -> None:
         """Everything that is looked at now and then, each in a loop of its own."""
-        settings, store, metrics, start = self._settings, self._store, self.metrics, self._loops.start
-        watch = Watch(self.desk, store, settings.heartbeat_url or "", self._can_page)
-        start("the look at the clock", Timekeeping(self.desk, self.clock, metrics).look, ADJUST_EVERY)
+        settings, store, reads, start = self._settings, self._store, self._reads, self._loops.start
+        watch = Watch(self.desk, store, self.heartbeats, settings.heartbeat_url or "", self._can_page)
+        stack.push_async_callback(watch.close)
+        rules = RulesWatch(self.desk, store, self.state, heard_rules, self._worker)
+        peers = self._make_peers(stack)
+        self.state.add_check(self._loops.problems)
+        stack.push_async_callback(self._loops.stop)
+        start("the look at the clock", Timekeeping(self.desk, self.clock, self.state).look, ADJUST_EVERY)
         start("the watch over the heartbeat", watch.look, WATCH_EVERY)
-        start("the look at the rules", RulesWatch(self.desk, store, metrics, self._worker).look, RULES_EVERY)
+        start("the look at the rules", rules.look, RULES_EVERY)
         start("the look for garbage", Garbage().look, GARBAGE_EVERY)
         start("the retention", Retention(self.desk, store).look, FORGET_EVERY)
-        unreadable = UnreadableSources(self.desk, store.reads())
+        unreadable = UnreadableSources(self.desk, reads)
         start("the end of incidents about unreadable alerts", unreadable.look, UNREADABLE_EVERY)
-        soundness = Soundness(self.desk, store)
+        soundness = Soundness(self.desk, store, self.state)
         start("the look for damaged rows", soundness.look, SOUND_EVERY)
         start("the check of the database file", soundness.check, CHECK_EVERY)
         if self._tls.context:
@@ -245,58 +268,54 @@ class Service:
         if self._paths:
             start("the look at the policy's files", self._files.look, LOOK_EVERY)
         start("the look at the canaries", canaries.look, CANARIES_EVERY)
-        if settings.alertmanager_url:
-            owner = f"tocsin-{store.installation}" if settings.silence_on_acknowledge else ""
-            urls = settings.alertmanager_url
-            reconciliation = Reconciliation(self.desk, store.reads(), metrics, urls, owner=owner)
+        if peers:
+            silences = settings.silence_on_acknowledge
+            reconciliation = Reconciliation(self.desk, reads, self.metrics, peers, makes_silences=silences)
             start("the comparison with Alertmanager", reconciliation.look, EVERY)
-            start("the question for held alerts", Echoes(self.desk, store.reads(), urls).look, ECHOES_EVERY)
+            start("the question for held alerts", Echoes(self.desk, reads, peers).look, ECHOES_EVERY)
         else:
-            staleness = Staleness(self.desk, store.reads(), settings.repeat_interval)
+            staleness = Staleness(self.desk, reads, settings.repeat_interval)
             start("the look for alerts that nobody repeats", staleness.look, UNHEARD_EVERY)
 
-    async def _listen(self, app: web.Application) -> None:
-        self._runner = make_runner(app)
-        await self._runner.setup()
+    def _make_peers(self, stack: AsyncExitStack) -> list[Alertmanager]:
+        """The Alertmanagers of TOCSIN_ALERTMANAGER_URL; our silences there are made in this database's name."""
+        owner = f"tocsin-{self._store.installation}" if self._settings.silence_on_acknowledge else ""
+        peers = [Alertmanager(url, owner) for url in self._settings.alertmanager_url]
+        for peer in peers:
+            stack.push_async_callback(peer.close)
+        return peers
+
+    async def _listen(self, app: web.Application, stack: AsyncExitStack) -> None:
+        self._runner = runner = make_runner(app)
+        stack.push_async_callback(runner.cleanup)
+        await runner.setup()
         self._socket = open_socket(*self._settings.address)
         for each in (self._socket, *(self._socket.dup() for _ in range(ACCEPTED_AT_ONCE - 1))):
             # SockSite listens anew: the backlog that counts is the one given here.
-            await web.SockSite(self._runner, each, ssl_context=self._tls.context, backlog=BACKLOG).start()
+            await web.SockSite(runner, each, ssl_context=self._tls.context, backlog=BACKLOG).start()
         log.info(
             "listening",
             address=self.address,
             version=installed(),
-            policy=self.desk.engine.current.digest,
+            policy=self.engine.current.digest,
             database=without_secrets(self._settings.database),
         )
 
-    async def _stop(self) -> None:
-        """No new webhooks, then no new messages, then what is under way; the rest is due at the next start.
+    def _watch_task(self, name: str, task: asyncio.Task[None], stack: AsyncExitStack) -> None:
+        """A task that goes on until the service stops: if it has ended before, the service is not ready."""
+        ended = [Failing(name, "it has ended; restart this process")]
+        self.state.add_check(lambda: ended if task.done() else [])
+        stack.push_async_callback(end, task)
 
-        It listens until the end: who asks meanwhile is told 503, and why.
+    async def _stop_taking(self) -> None:
+        """Refuse webhooks, store what was accepted, and let the pulse beat once more: what it started goes out.
+
+        The service listens until the end: who asks meanwhile is told 503, and why.
         """
-        log.info("stopping: webhooks are refused, what is under way is finished")
-        self.desk.closing = True
+        self.state.is_stopping = True
         await self.desk.settle(SETTLE)
-        self._pulse.wake()  # a last beat: what was accepted just now goes out, if it can
+        self._pulse.wake()
         await asyncio.wait([self._pulsing], timeout=SETTLE)
-        await self._loops.stop()
-        for task in (self._pulsing, *self._tasks):
-            task.cancel()
-        await asyncio.gather(self._pulsing, *self._tasks, return_exceptions=True)
-        await self.dispatcher.finish(DRAIN)
-        await self._runner.cleanup()
-        if self._recorder:
-            await asyncio.to_thread(self._recorder.close)
-        if self._observer:
-            await self._observer.close()
-        if self._plotter:
-            self._plotter.close()
-        await asyncio.gather(*(sender.close() for sender in self.dispatcher.senders.values()), return_exceptions=True)
-        await asyncio.to_thread(self._traces.close)
-        self.desk.close()
-        await self._opened.aclose()
-        log.info("stopped")
 
     def _reference_clock(self) -> Instant:
         """The database's clock, where it has one of its own."""
@@ -305,9 +324,9 @@ class Service:
 
     async def _can_page(self) -> bool:
         """Whether pages leave, as far as we can tell."""
-        if self.desk.writing.problem or self._pulse.silence > STUCK_AFTER:
+        if self.state.writing.problem or self._pulse.silence > STUCK_AFTER:
             return False
-        oldest = await self.desk.read(self._store.reads().oldest_emergency)
+        oldest = await self.desk.read(self._reads.oldest_emergency)
         return oldest is None or self.clock() - oldest <= UNREACHED
 
     async def reload(self) -> list[str]:
@@ -317,23 +336,20 @@ class Service:
         """
         return [*self._tls.reload(), *await self._files.reload()]
 
-    def problems(self) -> list[Failing]:
-        """Why the service is not ready; empty: it is."""
-        found = [Failing("it is stopping")] if self.desk.closing else []
-        found += [Failing("the database", problem)] if (problem := self.desk.writing.problem) else []
-        if self._pulse.silence > STUCK_AFTER:
-            found.append(Failing("the pulse", f"no window was looked at for {self._pulse.silence // SECOND} s"))
-        if any(task.done() for task in self._tasks):
-            found.append(Failing("asking Prometheus", "it has ended; restart this process"))
-        found += self._loops.problems()
-        return found
-
-    def _say_store(self, problem: str) -> None:
-        self.desk.writing.fail(problem)
+    def _failing_pulse(self) -> list[Failing]:
+        silence = self._pulse.silence
+        why = f"no window was looked at for {silence // SECOND} s"
+        return [Failing("the pulse", why)] if silence > STUCK_AFTER else []
 
     def _say_poison(self, item: object, error: Exception) -> None:
         self.metrics.poisoned()
         log.error("cannot decide on an event; the others went through", kind=type(item).__name__, exc_info=error)
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    """Cancel a task, and wait until it has ended."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def serve(

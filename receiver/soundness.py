@@ -11,6 +11,7 @@ import structlog
 from receiver.clock import steady_clock
 from receiver.core.soundness import tell_file, tell_rows
 from receiver.desk import Desk
+from receiver.service_state import ServiceState
 from receiver.store import SqlStore
 from receiver.store.integrity import Found, indexes_of
 from rules.policy import HOUR, MINUTE
@@ -54,9 +55,10 @@ log = structlog.get_logger()
 class Soundness:
     """Looks, again and again."""
 
-    def __init__(self, desk: Desk, store: SqlStore) -> None:
+    def __init__(self, desk: Desk, store: SqlStore, state: ServiceState) -> None:
         self._desk = desk
         self._store = store
+        self._state = state
         self._examined_at: int | None = None
         self._checked_at = None if store.found is Found.UNKNOWN else steady_clock()
         self._suspected_at: int | None = None
@@ -107,7 +109,7 @@ class Soundness:
 
     def _is_suspect(self) -> bool:
         """Whether it is worth a check that something proved to be damaged."""
-        suspect, self._desk.is_damaged = self._desk.is_damaged, False
+        suspect, self._state.is_damage_suspected = self._state.is_damage_suspected, False
         if not suspect or not _is_over(self._suspected_at, SUSPECTED_EVERY):
             return False
         self._suspected_at = steady_clock()

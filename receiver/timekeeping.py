@@ -4,7 +4,7 @@ import structlog
 
 from receiver.clock import Clock, Verdict
 from receiver.desk import Desk
-from receiver.metrics import Metrics
+from receiver.service_state import ServiceState
 from rules.policy import SECOND
 
 EVERY = 30.0
@@ -16,16 +16,16 @@ log = structlog.get_logger()
 class Timekeeping:
     """Looks, again and again."""
 
-    def __init__(self, desk: Desk, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, desk: Desk, clock: Clock, state: ServiceState) -> None:
         self._desk = desk
         self._clock = clock
-        self._metrics = metrics
+        self._state = state
         self._said = Verdict.AGREED
 
     async def look(self) -> None:
         """Once. Raises StoreUnavailable."""
         verdict = await self._desk.read(self._clock.adjust)
-        self._metrics.clock(self._clock.skew, self._clock.jumps)
+        self._state.clock_skew, self._state.clock_jumps = self._clock.skew, self._clock.jumps
         if verdict is not self._said and verdict is Verdict.AGREED:
             log.info("the clocks agree again")
         elif verdict is not self._said:

@@ -13,6 +13,8 @@ from receiver.core.heartbeat import TYPE, Life, Watched, alarms, sight
 from receiver.core.model import Incident, Instant, State
 from receiver.desk import Desk
 from receiver.errors import StoreUnavailable
+from receiver.heartbeats import Heartbeats
+from receiver.http_session import HttpSession
 from receiver.store import SqlStore
 from rules.policy import MINUTE, SECOND
 from rules.watch import RULES_FAIL
@@ -38,6 +40,7 @@ class Watch:
         self,
         desk: Desk,
         store: SqlStore,
+        heartbeats: Heartbeats,
         ping_url: str = "",
         can_page: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
@@ -47,8 +50,10 @@ class Watch:
         """
         self._desk = desk
         self._store = store
+        self._heartbeats = heartbeats
         self._ping_url = ping_url
         self._can_page = can_page
+        self._session = HttpSession(PING_TIMEOUT)
         self._pinged: Instant | None = None
         self._silent: frozenset[str] = frozenset()
         self._said_none = False
@@ -57,7 +62,7 @@ class Watch:
         """Once: store, judge, tell. Raises StoreUnavailable."""
         await self._keep()
         engine, now = self._desk.engine, self._desk.clock()
-        watched = self._desk.heartbeats.watched(engine.current.policy)
+        watched = self._heartbeats.watched(engine.current.policy)
         failing = [each.source for each in await self._desk.read(self._live, RULES_FAIL) if each.is_firing]
         engine.sight = sight(watched, failing)
         events = list(alarms(watched, await self._desk.read(self._live, TYPE), now))
@@ -67,8 +72,12 @@ class Watch:
         if watched and all(each.life is not Life.SILENT for each in watched):
             await self._ping(now)
 
+    async def close(self) -> None:
+        """Close the connections to the outside watcher."""
+        await self._session.close()
+
     async def _keep(self) -> None:
-        heartbeats = self._desk.heartbeats
+        heartbeats = self._heartbeats
         beats = heartbeats.take_unkept()
         try:
             if beats:
@@ -91,7 +100,7 @@ class Watch:
                     "a heartbeat is missing: alerting is blind", of=each.words, seconds=(now - each.since) // SECOND
                 )
         self._silent = frozenset(silent)
-        if not watched and not self._said_none and now - self._desk.heartbeats.began > NONE_AFTER:
+        if not watched and not self._said_none and now - self._heartbeats.began > NONE_AFTER:
             self._said_none = True
             log.warning(
                 "no heartbeat is watched: nobody is told when Prometheus or Alertmanager dies; route TocsinHeartbeat "
@@ -105,10 +114,7 @@ class Watch:
             return
         self._pinged = now
         try:
-            async with (
-                aiohttp.ClientSession(timeout=PING_TIMEOUT) as session,
-                session.get(self._ping_url, allow_redirects=False) as response,
-            ):
+            async with self._session.get().get(self._ping_url, allow_redirects=False) as response:
                 if response.status >= 400:
                     log.warning("the outside heartbeat was refused", status=response.status)
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 
+from receiver.http_session import HttpSession, make_connector
 from rules.policy import HOUR, SECOND
 
 MAX_ANSWER = 64 * 1024
@@ -67,11 +68,11 @@ class AddressRefused(OSError):  # noqa: N818 - a rule, not a mistake
 class Poster:
     """Keeps the connections of one sender."""
 
-    def __init__(self, timeout: float, connector: Callable[[], aiohttp.TCPConnector] = aiohttp.TCPConnector) -> None:
+    def __init__(self, timeout: float, connector: Callable[[], aiohttp.BaseConnector] = make_connector) -> None:
         """`timeout`: seconds for everything, from name resolution to the last byte of the answer."""
         self._timeout = timeout
-        self._connector = connector
-        self._session: aiohttp.ClientSession | None = None
+        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT)
+        self._session = HttpSession(limits, connector)
 
     async def post(
         self, url: str, data: bytes | Sequence[tuple[str, str]], headers: Mapping[str, str]
@@ -90,7 +91,9 @@ class Poster:
         self, method: str, url: str, headers: Mapping[str, str], data: bytes | list[tuple[str, str]] | None, cap: int
     ) -> Answer | Unanswered | Unsendable:
         try:
-            async with self._open().request(method, url, data=data, headers=headers, allow_redirects=False) as response:
+            async with self._session.get().request(
+                method, url, data=data, headers=headers, allow_redirects=False
+            ) as response:
                 body, whole = await _read(response, cap)
                 return Answer(response.status, response.headers, body, whole)
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
@@ -109,20 +112,9 @@ class Poster:
             # Line ends in a header's value and the like; the text of the error would show the value.
             return Unsendable("the URL or a header cannot be sent as it is written")
 
-    def _open(self) -> aiohttp.ClientSession:
-        """The session, made on first use: it has to be made inside the loop that uses it."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=self._connector(),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECT_TIMEOUT),
-            )
-        return self._session
-
     async def close(self) -> None:
-        """Let go of the connections."""
-        if self._session is not None:
-            await self._session.close()
+        """Close the connections."""
+        await self._session.close()
 
 
 async def _read(response: aiohttp.ClientResponse, cap: int) -> tuple[bytes, bool]:

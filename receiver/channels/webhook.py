@@ -21,6 +21,7 @@ from receiver.channels import Outgoing
 from receiver.channels.posting import AddressRefused, Answer, Poster, Unanswered, Unsendable, excerpt
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Incident, Instant
+from receiver.http_session import make_connector
 from rules.policy import SECOND
 
 PAYLOAD_VERSION = 1
@@ -48,7 +49,7 @@ class WebhookSender:
         """`now` gives microseconds since 1970, for the signature. `timeout`: seconds for a whole request."""
         self._now = now
         self._secret = signing_secret
-        self._poster = Poster(timeout, aiohttp.TCPConnector if allow_link_local else _guarded_connector)
+        self._poster = Poster(timeout, make_connector if allow_link_local else _guarded_connector)
 
     async def send(self, outgoing: Outgoing) -> Outcome:
         """Post it; any 2xx means that the other side has it."""
@@ -150,7 +151,7 @@ def judge(answer: Answer | Unanswered | Unsendable, secrets: tuple[str, ...]) ->
 
 
 def _guarded_connector() -> aiohttp.TCPConnector:
-    return aiohttp.TCPConnector(socket_factory=_guarded_socket)
+    return make_connector(socket_factory=_guarded_socket)
 
 
 def _guarded_socket(address: aiohttp.AddrInfoType) -> socket.socket:

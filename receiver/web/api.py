@@ -15,6 +15,7 @@ from receiver.core.events import Acknowledge, Action, Change, Declare, Escalate,
 from receiver.core.model import Alert, Incident, State
 from receiver.core.plan import Book, Playbook
 from receiver.desk import Desk
+from receiver.engine import Engine
 from receiver.requests import Asked, ForIncident
 from receiver.store import Reads, Span
 from receiver.web import bodies, shapes, views
@@ -43,8 +44,9 @@ LONGEST_NUMBER = 10
 class Api:
     """The API's handlers."""
 
-    def __init__(self, desk: Desk, reads: Reads) -> None:
+    def __init__(self, desk: Desk, engine: Engine, reads: Reads) -> None:
         self._desk = desk
+        self._engine = engine
         self._reads = reads
         self._playbooks: dict[str, Playbook] = {}
 
@@ -87,7 +89,7 @@ class Api:
         """Who was told what, and whether it arrived."""
 
         def read(incident: Incident) -> shapes.NotificationsView:
-            channels = self._desk.engine.current.channels
+            channels = self._engine.current.channels
             list_ = partial(self._reads.notifications, incident.id)
             found, following = page(list_, call.said, lambda each: each.sequence)
             shown = [views.show_notification(each, channels.get(each.channel)) for each in found]
@@ -114,7 +116,7 @@ class Api:
 
     async def policy(self, _call: Call[bodies.Nothing]) -> shapes.PolicyView:
         """The policy in use."""
-        return views.show_policy(self._desk.engine.current)
+        return views.show_policy(self._engine.current)
 
     async def declare(self, call: Call[bodies.DeclareBody]) -> shapes.IncidentView:
         """Open an incident by hand; the same Idempotency-Key opens it once."""
@@ -223,7 +225,7 @@ class Api:
 
     def playbook(self, incident: Incident) -> Playbook:
         """The policy version that the incident runs under; on the readers' thread."""
-        current = self._desk.engine.current
+        current = self._engine.current
         if incident.policy != current.digest and incident.policy not in self._playbooks:
             document = self._reads.policy(incident.policy)
             self._playbooks[incident.policy] = Playbook.of(parse(document), incident.policy) if document else current
@@ -231,7 +233,7 @@ class Api:
 
     def book(self, incident: Incident) -> Book:
         """What the incident's words look things up in; on the readers' thread."""
-        return Book(self.playbook(incident), self._desk.engine.current, frozenset())
+        return Book(self.playbook(incident), self._engine.current, frozenset())
 
     def _find(self, name: str) -> Incident | None:
         """By number (12 or #12), else by id."""
@@ -241,7 +243,7 @@ class Api:
         return self._reads.incident(name) if name.isascii() and name.isalnum() else None
 
     def _show(self, incident: Incident, alerts: int = ALERTS_SHOWN) -> shapes.IncidentView:
-        return views.show_incident(incident, self._reads.alerts(incident.id, alerts), self._desk.engine.current)
+        return views.show_incident(incident, self._reads.alerts(incident.id, alerts), self._engine.current)
 
 
 def page(

@@ -7,6 +7,7 @@ The service calls `make_app` once and `make_runner` to serve it. Rules: open to 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import orjson
 import structlog
@@ -16,11 +17,14 @@ from receiver.audit import audit_of
 from receiver.channels import Senders
 from receiver.core.model import Instant
 from receiver.desk import Desk
+from receiver.engine import Engine
 from receiver.errors import SettingsError
+from receiver.heartbeats import Heartbeats
+from receiver.loaded_rules import HeardRules
 from receiver.messages import Words
 from receiver.metrics import Metrics
-from receiver.readiness import Failing
 from receiver.records import Records
+from receiver.service_state import ServiceState
 from receiver.settings import Role, Settings
 from receiver.store import Reads
 from receiver.traces import Traces
@@ -45,6 +49,9 @@ from receiver.web.sessions import Sessions
 from receiver.web.signing import Signing
 from receiver.web.webhook import Webhook
 
+if TYPE_CHECKING:
+    from receiver.web.oidc import Oidc
+
 KEEP_ALIVE = 330.0
 """Seconds an idle connection stays: longer than Go's client keeps one (5 min), so that it is never we who
 close one that Alertmanager is about to use; also the longest that headers may take."""
@@ -67,11 +74,14 @@ log = structlog.get_logger()
 def make_app(  # noqa: PLR0913 - the parts that the service puts together, each by name
     *,
     desk: Desk,
+    engine: Engine,
     reads: Reads,
+    heartbeats: Heartbeats,
+    heard_rules: HeardRules,
+    state: ServiceState,
     settings: Settings,
     clock: Callable[[], Instant],
     metrics: Metrics,
-    ready: Callable[[], Sequence[Failing]],
     reload: Callable[[], Awaitable[Sequence[str]]],
     key: str,
     installation: str,
@@ -79,7 +89,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     senders: Senders | None = None,
     traces: Traces | None = None,
 ) -> web.Application:
-    """The application. `ready` says why the service is not; `reload` returns the new policy's problems; `key`
+    """The application. `reload` returns the new policy's problems; `key`
     signs sessions and links, the latter for this `installation` only; `senders` are what test messages go out by.
 
     Raises SettingsError where the settings would let strangers in.
@@ -87,15 +97,27 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     settings.require_safe()
     signing = Signing(key, clock)
     sessions = Sessions(settings, signing, clock)
-    links = LinkPages(CallbackDesk(desk, reads), Links(signing, installation, settings.external_url), sessions)
-    api = Api(desk, reads)
-    records = Records(reads, Words(settings.external_url), lambda: desk.engine.current)
-    heartbeats = HeartbeatsApi(desk)
-    table = endpoints(api, Reporter(api, desk, records), heartbeats)
-    webhook = Webhook(desk, settings, clock, metrics, recorder, traces)
-    login = Login(sessions, settings, Failures(clock), desk)
-    oidc = _oidc_routes(settings, signing, sessions, desk, login) if settings.oidc_issuer else ()
-    house = House(desk, sessions, clock, ready, reload)
+    callbacks = CallbackDesk(desk, engine, reads, clock)
+    links = LinkPages(callbacks, Links(signing, installation, settings.external_url), sessions, clock)
+    api = Api(desk, engine, reads)
+    records = Records(reads, Words(settings.external_url), lambda: engine.current)
+    heartbeats_api = HeartbeatsApi(desk, engine, heartbeats, clock)
+    table = endpoints(api, Reporter(api, desk, records, clock), heartbeats_api)
+    webhook = Webhook(
+        desk=desk,
+        engine=engine,
+        heartbeats=heartbeats,
+        heard_rules=heard_rules,
+        state=state,
+        settings=settings,
+        clock=clock,
+        metrics=metrics,
+        recorder=recorder,
+        traces=traces,
+    )
+    login = Login(sessions, settings, Failures(clock), desk, engine, clock)
+    oidc = _make_oidc(settings, signing, sessions, desk, engine, clock, login) if settings.oidc_issuer else None
+    house = House(desk, engine, sessions, clock, state, reload)
     document = orjson.dumps(describe(table, version("tocsin"), settings.external_url))
 
     async def openapi(request: web.Request) -> web.Response:
@@ -116,35 +138,44 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     app.router.add_route("GET", f"{ROOT}/openapi.json", openapi)
     for endpoint in table:
         app.router.add_route(endpoint.method, ROOT + endpoint.path, serve(endpoint, sessions))
-    app.router.add_route("GET", "/metrics", Scrapes(desk, reads, metrics, clock).expose)
-    for method, path, handler in (*house.routes(), *login.routes(), *oidc, *links.routes()):
+    app.router.add_route("GET", "/metrics", Scrapes(desk, engine, reads, heartbeats, state, metrics, clock).expose)
+    for method, path, handler in (*house.routes(), *login.routes(), *(oidc.routes() if oidc else ()), *links.routes()):
         app.router.add_route(method, path, handler)
-    add_callbacks(app, settings, desk, reads, clock)
+    if oidc:
+        app.on_cleanup.append(oidc.close)
+    add_callbacks(app, settings, callbacks, clock)
     tests = Words(settings.external_url, "test", sms_replies=False)
     add_console(
         app,
         desk=desk,
+        engine=engine,
         reads=reads,
         api=api,
-        heartbeats=heartbeats,
+        heartbeats=heartbeats_api,
         sessions=sessions,
         clock=clock,
-        ready=ready,
+        state=state,
         senders=senders or {},
         words=tests,
     )
     return app
 
 
-def _oidc_routes(
-    settings: Settings, signing: Signing, sessions: Sessions, desk: Desk, login: Login
-) -> tuple[tuple[str, str, Handler], ...]:
+def _make_oidc(
+    settings: Settings,
+    signing: Signing,
+    sessions: Sessions,
+    desk: Desk,
+    engine: Engine,
+    clock: Callable[[], Instant],
+    login: Login,
+) -> "Oidc":
     """Raises SettingsError where the extra is not installed."""
     try:
         from receiver.web.oidc import Oidc  # noqa: PLC0415 - only with the extra
     except ImportError as error:
         raise SettingsError("TOCSIN_OIDC_ISSUER: needs the extra oidc: pip install 'tocsin[oidc]'") from error
-    return Oidc(settings, signing, sessions, desk, login.page).routes()
+    return Oidc(settings, signing, sessions, desk, engine, clock, login.page)
 
 
 def make_runner(app: web.Application) -> web.AppRunner:
@@ -168,9 +199,10 @@ class House:
     """What is neither webhook, API nor page: health, reload."""
 
     desk: Desk
+    engine: Engine
     sessions: Sessions
     clock: Callable[[], Instant]
-    ready: Callable[[], Sequence[Failing]]
+    state: ServiceState
     reload: Callable[[], Awaitable[Sequence[str]]]
 
     def routes(self) -> tuple[tuple[str, str, Handler], ...]:
@@ -188,7 +220,7 @@ class House:
 
     async def say_ready(self, request: web.Request) -> web.Response:
         """It can take alerts and keep its word about them; else 503 with what fails, and why for who may know."""
-        failing = self.ready()
+        failing = self.state.failing()
         if not failing:
             return web.Response(text="Tocsin is ready.\n")
         said = [str(each) if self._knows(request) else each.part for each in failing]
@@ -210,6 +242,6 @@ class House:
                 500, "not everything was taken; of what has problems, the one in use stays", {"problems": problems}
             )
         log.info("policy reload asked for", by=caller.name)
-        data = {"policy": self.desk.engine.current.digest}
-        await self.desk.run(self.desk.engine.audit, [audit_of(caller.origin, self.clock(), "reload", data=data)])
+        data = {"policy": self.engine.current.digest}
+        await self.desk.run(self.engine.audit, [audit_of(caller.origin, self.clock(), "reload", data=data)])
         return web.Response(text="")

@@ -1,9 +1,13 @@
 """Heartbeats for programs and people: which are watched, and the end of one that is gone for good."""
 
+from collections.abc import Callable
+
 from receiver.audit import Origin, audit_of
 from receiver.core.heartbeat import Watched
 from receiver.core.model import Instant
 from receiver.desk import Desk
+from receiver.engine import Engine
+from receiver.heartbeats import Heartbeats
 from receiver.web import bodies
 from receiver.web.call import Call
 from receiver.web.problems import Problem
@@ -15,13 +19,16 @@ from rules.policy import SECOND
 class HeartbeatsApi:
     """The handlers of /heartbeats; the console calls `retire_by` too."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, engine: Engine, heartbeats: Heartbeats, clock: Callable[[], Instant]) -> None:
         self._desk = desk
+        self._engine = engine
+        self._heartbeats = heartbeats
+        self._clock = clock
 
     @property
     def watched(self) -> tuple[Watched, ...]:
         """Every heartbeat that is expected."""
-        return self._desk.heartbeats.watched(self._desk.engine.current.policy)
+        return self._heartbeats.watched(self._engine.current.policy)
 
     async def list(self, _call: Call[bodies.Nothing]) -> HeartbeatsView:
         """The heartbeats that are watched."""
@@ -39,14 +46,14 @@ class HeartbeatsApi:
             raise Problem(404, "there is no such heartbeat")
         if not found.was_heard:
             raise Problem(409, f"{found.name!r} is expected because the policy names it: take it out of `heartbeats`")
-        now = self._desk.clock()
+        now = self._clock()
         data = {"heartbeat": key, "of": found.words, "reason": reason, "by": by}
         entry = audit_of(origin, now, "retire-heartbeat", data=data)
-        await self._desk.run(self._desk.engine.retire_heartbeat, key, entry)
-        self._desk.heartbeats.retire(key, now)
+        await self._desk.run(self._engine.retire_heartbeat, key, entry)
+        self._heartbeats.retire(key, now)
 
     def _show(self) -> HeartbeatsView:
-        now = self._desk.clock()
+        now = self._clock()
         return HeartbeatsView(heartbeats=[_show(each, now) for each in self.watched])
 
 

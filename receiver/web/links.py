@@ -8,13 +8,14 @@ over what the link says, and checked before anything is read, so that guessing c
 """
 
 import re
+from collections.abc import Callable
 from hmac import compare_digest
 
 from aiohttp import web
 
 from receiver.audit import Origin
 from receiver.core.events import Acknowledge
-from receiver.core.model import Incident, Notification, State
+from receiver.core.model import Incident, Instant, Notification, State
 from receiver.web.access import refuse_other_sites
 from receiver.web.callbacks.desk import LATER, CallbackDesk, stands
 from receiver.web.console.frame import draw
@@ -74,8 +75,9 @@ class Links:
 class LinkPages:
     """What the links lead to."""
 
-    def __init__(self, desk: CallbackDesk, links: Links, sessions: Sessions) -> None:
+    def __init__(self, desk: CallbackDesk, links: Links, sessions: Sessions, clock: Callable[[], Instant]) -> None:
         self._desk = desk
+        self._clock = clock
         self._links = links
         self._access = sessions.access
 
@@ -114,7 +116,7 @@ class LinkPages:
         self, incident: Incident | None, said: str = "", status: int = 200, *, pages: int = 1, asks: bool = False
     ) -> web.Response:
         """How the incident stands (`pages`: the first of so many); None: the link is over."""
-        now = self._desk.desk.clock()
+        now = self._clock()
         return draw("link.html", now, status, incident=incident, said=said, pages=pages, asks=asks)
 
     async def _read(self, token: str) -> tuple[Incident, list[Notification]] | None:
@@ -125,7 +127,7 @@ class LinkPages:
             return None
         name = f"{incident.id}-{named[1]}"
         pages = await self._desk.message(name) if self._links.is_about(token, name) else []
-        if not pages or pages[0].created_at + LASTS <= self._desk.desk.clock():
+        if not pages or pages[0].created_at + LASTS <= self._clock():
             return None
         return incident, pages
 

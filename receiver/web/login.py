@@ -4,6 +4,7 @@ Rules: what was wrong is not said; the browser's Origin header (and the cookie's
 another site from logging somebody in or out.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlencode
 
@@ -11,7 +12,9 @@ import structlog
 from aiohttp import web
 
 from receiver.audit import Origin, audit_of
+from receiver.core.model import Instant
 from receiver.desk import Desk
+from receiver.engine import Engine
 from receiver.settings import Role, Settings
 from receiver.web.access import refuse_other_sites
 from receiver.web.body import read_strangers_body
@@ -30,11 +33,21 @@ log = structlog.get_logger()
 class Login:
     """The way in and out."""
 
-    def __init__(self, sessions: Sessions, settings: Settings, failures: Failures, desk: Desk) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        settings: Settings,
+        failures: Failures,
+        desk: Desk,
+        engine: Engine,
+        clock: Callable[[], Instant],
+    ) -> None:
         self._sessions = sessions
         self._passwords = Passwords(settings.users)
         self._failures = failures
         self._desk = desk
+        self._engine = engine
+        self._clock = clock
         self._offers_oidc = settings.oidc_issuer is not None
 
     def routes(self) -> tuple[tuple[str, str, Handler], ...]:
@@ -63,8 +76,8 @@ class Login:
         self._sessions.begin(response, *found)
         self._sessions.remember_browser(response, name)
         log.info("logged in", name=found[1], address=address)
-        entry = audit_of(Origin(found[1], "console", address), self._desk.clock(), "login", data={"by": found[0]})
-        await self._desk.run(self._desk.engine.audit, [entry])
+        entry = audit_of(Origin(found[1], "console", address), self._clock(), "login", data={"by": found[0]})
+        await self._desk.run(self._engine.audit, [entry])
         return response
 
     async def leave(self, request: web.Request) -> web.Response:
@@ -73,7 +86,7 @@ class Login:
         caller = self._sessions.by_cookie(request)
         if caller is not None:
             origin = replace(caller.origin, reference=self._sessions.reference(request))
-            await self._desk.run(self._desk.engine.audit, [audit_of(origin, self._desk.clock(), "logout")])
+            await self._desk.run(self._engine.audit, [audit_of(origin, self._clock(), "logout")])
         response = web.Response(status=303, headers={"Location": "/login"})
         self._sessions.end(response)
         return response
@@ -90,5 +103,5 @@ class Login:
         """The form, with what went wrong the last time."""
         following = safe_path(following)
         elsewhere = f"{OIDC_PATH}?{urlencode({'next': following})}" if self._offers_oidc else ""
-        now = self._desk.clock()
+        now = self._clock()
         return draw("login.html", now, status, following=following, problem=problem, elsewhere=elsewhere)

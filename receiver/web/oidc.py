@@ -15,7 +15,9 @@ import structlog
 from aiohttp import web
 
 from receiver.audit import Origin, audit_of
+from receiver.core.model import Instant
 from receiver.desk import Desk
+from receiver.engine import Engine
 from receiver.messages.plain import line
 from receiver.settings import Role, Settings
 from receiver.web.problems import Handler
@@ -61,11 +63,22 @@ class NotLetInError(Exception):
 class Oidc:
     """The handlers."""
 
-    def __init__(self, settings: Settings, signing: Signing, sessions: Sessions, desk: Desk, show: Show) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        signing: Signing,
+        sessions: Sessions,
+        desk: Desk,
+        engine: Engine,
+        clock: Callable[[], Instant],
+        show: Show,
+    ) -> None:
         self._settings = settings
         self._signing = signing
         self._sessions = sessions
         self._desk = desk
+        self._engine = engine
+        self._clock = clock
         self._show = show
         self._provider = Provider(_registration(settings))
 
@@ -73,12 +86,16 @@ class Oidc:
         """Method, path, handler."""
         return (("GET", OIDC_PATH, self.leave), ("GET", RETURN_PATH, self.come_back))
 
+    async def close(self, _app: web.Application) -> None:
+        """For `app.on_cleanup`: close the connections to the provider."""
+        await self._provider.close()
+
     async def leave(self, request: web.Request) -> web.Response:
         """Send the person to the provider."""
         following = safe_path(request.query.get("next", "/"))[:LONGEST_WAY_BACK]
         attempt = Attempt(token_urlsafe(24), token_urlsafe(24), token_urlsafe(48))
         try:
-            url = await self._asked(self._provider.login_url(attempt, self._desk.clock()))
+            url = await self._asked(self._provider.login_url(attempt, self._clock()))
         except NotLetInError as error:
             return self._refuse(request, error, following)
         response = web.Response(status=303, headers={"Location": url})
@@ -118,7 +135,7 @@ class Oidc:
             )
         attempt = Attempt(str(begun["state"]), str(begun["nonce"]), str(begun["verifier"]))
         wanted = self._settings.oidc_groups_claim.partition(".")[0]
-        return await self._asked(self._provider.claims(query["code"], attempt, wanted, self._desk.clock()))
+        return await self._asked(self._provider.claims(query["code"], attempt, wanted, self._clock()))
 
     async def _asked(self, answer: Awaitable[Answer]) -> Answer:
         """What the provider answers. Raises NotLetInError."""
@@ -155,8 +172,8 @@ class Oidc:
         self._sessions.begin(response, "oidc", name, role)
         log.info("logged in", name=name, by="oidc", role=role.name.lower(), address=address)
         data = {"by": "oidc", "subject": line(str(claims["sub"]), 200), "role": role.name.lower()}
-        entry = audit_of(Origin(name, "console", address), self._desk.clock(), "login", data=data)
-        await self._desk.run(self._desk.engine.audit, [entry])
+        entry = audit_of(Origin(name, "console", address), self._clock(), "login", data=data)
+        await self._desk.run(self._engine.audit, [entry])
         return response
 
     def _refuse(self, request: web.Request, error: NotLetInError, following: str) -> web.Response:

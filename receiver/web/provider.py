@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -25,6 +26,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, import_key
 
 from receiver.core.model import Instant
+from receiver.http_session import HttpSession, make_connector
 from rules.policy import HOUR, SECOND
 
 PATIENCE = 10.0
@@ -79,13 +81,14 @@ class Provider:
 
     def __init__(self, registration: Registration) -> None:
         self._own = registration
-        self._tls = ssl.create_default_context()
+        tls = ssl.create_default_context()
+        self._session = HttpSession(aiohttp.ClientTimeout(total=PATIENCE), partial(make_connector, ssl=tls))
         self._described: tuple[Instant, Mapping[str, Any]] | None = None
 
     async def login_url(self, attempt: Attempt, now: Instant) -> str:
         """Where the person says who they are. Raises ProviderSilentError, ProviderRefusedError."""
-        async with asyncio.timeout(PATIENCE), self._session() as session:
-            about = await self._about(session, now)
+        async with asyncio.timeout(PATIENCE):
+            about = await self._about(now)
         url = prepare_grant_uri(
             _endpoint(about, "authorization_endpoint"),
             self._own.client_id,
@@ -105,43 +108,56 @@ class Provider:
         `wanted`: a claim that is asked for at the user info endpoint where the ID token lacks it.
         Raises ProviderSilentError, ProviderRefusedError.
         """
-        async with asyncio.timeout(PATIENCE), self._session() as session:
-            about = await self._about(session, now)
-            tokens = await self._redeem(session, about, code, attempt)
-            keys = await _ask(session, "GET", _endpoint(about, "jwks_uri"))
+        async with asyncio.timeout(PATIENCE):
+            about = await self._about(now)
+            tokens = await self._redeem(about, code, attempt)
+            keys = await self._ask("GET", _endpoint(about, "jwks_uri"))
             claims = self._believe(tokens, keys, str(about["issuer"]), attempt, now)
             if wanted in claims or "userinfo_endpoint" not in about:
                 return claims
             bearer = {"Authorization": f"Bearer {tokens.get('access_token', '')}"}
-            told = await _ask(session, "GET", _endpoint(about, "userinfo_endpoint"), headers=bearer)
+            told = await self._ask("GET", _endpoint(about, "userinfo_endpoint"), headers=bearer)
         if told.get("sub") != claims["sub"]:
             raise ProviderRefusedError("its user information is about somebody else")
         return {**told, **claims}
 
-    def _session(self) -> aiohttp.ClientSession:
-        timeout = aiohttp.ClientTimeout(total=PATIENCE)
-        return aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(ssl=self._tls))
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
 
-    async def _about(self, session: aiohttp.ClientSession, now: Instant) -> Mapping[str, Any]:
+    async def _about(self, now: Instant) -> Mapping[str, Any]:
         """The provider's description of itself."""
         if self._described is not None and self._described[0] + DESCRIBED_FOR > now:
             return self._described[1]
-        about = await _ask(session, "GET", f"{self._own.issuer}/.well-known/openid-configuration")
+        about = await self._ask("GET", f"{self._own.issuer}/.well-known/openid-configuration")
         if str(about.get("issuer", "")).rstrip("/") != self._own.issuer:
             raise ProviderRefusedError("it calls itself by another name than TOCSIN_OIDC_ISSUER")
         self._described = (now, about)
         return about
 
-    async def _redeem(
-        self, session: aiohttp.ClientSession, about: Mapping[str, Any], code: str, attempt: Attempt
-    ) -> Mapping[str, Any]:
+    async def _redeem(self, about: Mapping[str, Any], code: str, attempt: Attempt) -> Mapping[str, Any]:
         """Give the code, get the tokens."""
         body = prepare_token_request(
             "authorization_code", redirect_uri=self._own.redirect_uri, code=code, code_verifier=attempt.verifier
         )
         client = ClientAuth(self._own.client_id, self._own.client_secret, self._method(about))
         url, headers, body = client.prepare("POST", _endpoint(about, "token_endpoint"), dict(FORM), body)
-        return await _ask(session, "POST", url, headers=headers, data=body)
+        return await self._ask("POST", url, headers=headers, data=body)
+
+    async def _ask(self, method: str, url: str, **more: Any) -> Mapping[str, Any]:
+        """A JSON object."""
+        try:
+            async with self._session.get().request(method, url, allow_redirects=False, **more) as answer:
+                body, status = await _read(answer), answer.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ProviderSilentError(f"it does not answer ({type(error).__name__})") from None
+        if status >= 500:
+            raise ProviderSilentError(f"it answers {status}")
+        document = _object(body)
+        if status != 200 or document is None:
+            said = str((document or {}).get("error", ""))[:40]
+            raise ProviderRefusedError(f"it answers {status}{f' ({said})' if said.isidentifier() else ''}")
+        return document
 
     def _method(self, about: Mapping[str, Any]) -> str:
         if not self._own.client_secret:
@@ -189,22 +205,6 @@ def _endpoint(about: Mapping[str, Any], name: str) -> str:
     if not isinstance(url, str) or not url.startswith(("https://", "http://")):
         raise ProviderRefusedError(f"it describes itself without {name}")
     return url
-
-
-async def _ask(session: aiohttp.ClientSession, method: str, url: str, **more: Any) -> Mapping[str, Any]:
-    """A JSON object."""
-    try:
-        async with session.request(method, url, allow_redirects=False, **more) as answer:
-            body, status = await _read(answer), answer.status
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise ProviderSilentError(f"it does not answer ({type(error).__name__})") from None
-    if status >= 500:
-        raise ProviderSilentError(f"it answers {status}")
-    document = _object(body)
-    if status != 200 or document is None:
-        said = str((document or {}).get("error", ""))[:40]
-        raise ProviderRefusedError(f"it answers {status}{f' ({said})' if said.isidentifier() else ''}")
-    return document
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:

@@ -1,6 +1,8 @@
 """The API's reports: of one incident and of a period, as JSON, Markdown or a page that prints well."""
 
-from receiver.core.model import Incident
+from collections.abc import Callable
+
+from receiver.core.model import Incident, Instant
 from receiver.desk import Desk
 from receiver.drill.recalled import recall
 from receiver.records import Records
@@ -18,16 +20,17 @@ TEXTS = (CONTENT_TYPES["md"], CONTENT_TYPES["html"])
 class Reporter:
     """The handlers."""
 
-    def __init__(self, api: Api, desk: Desk, records: Records) -> None:
+    def __init__(self, api: Api, desk: Desk, records: Records, clock: Callable[[], Instant]) -> None:
         self._api = api
         self._desk = desk
         self._records = records
+        self._clock = clock
 
     async def incident_report(self, call: Call[bodies.ReportQuery]) -> shapes.ReportView | Text:
         """What happened, why, what was done about it and what follows."""
 
         def read(incident: Incident) -> shapes.ReportView | Text:
-            return _answer(self._records.incident(incident, self._desk.clock()), call.said.format)
+            return _answer(self._records.incident(incident, self._clock()), call.said.format)
 
         return await self._api.browse(call.incident, read)
 
@@ -35,7 +38,7 @@ class Reporter:
         """The incident as a promtool unit test and a drill script, so that it is checked for ever after."""
 
         def read(incident: Incident) -> shapes.AsTestView:
-            recalled = recall(self._records.dossier(incident, self._desk.clock()))
+            recalled = recall(self._records.dossier(incident, self._clock()))
             return shapes.AsTestView(files=recalled.files, notes=list(recalled.notes))
 
         return await self._api.browse(call.incident, read)
@@ -45,14 +48,14 @@ class Reporter:
         length = duration(call.said.period)
 
         def read() -> shapes.ReportView | Text:
-            return _answer(self._records.period(length, self._desk.clock()), call.said.format)
+            return _answer(self._records.period(length, self._clock()), call.said.format)
 
         return await self._desk.browse(read)
 
     async def drills(self, call: Call[bodies.DrillsQuery]) -> shapes.DrillsView | Text:
         """Live drills: who took part, when, how long they took."""
         length = duration(call.said.period)
-        found, report = await self._desk.browse(self._records.drills, length, self._desk.clock())
+        found, report = await self._desk.browse(self._records.drills, length, self._clock())
         if call.said.format == "json":
             return shapes.DrillsView(drills=[show_drill(each) for each in found])
         return _text(report, call.said.format)

@@ -8,8 +8,11 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from receiver.core.model import Instant
 from receiver.desk import Desk
+from receiver.engine import Engine
 from receiver.errors import TocsinError
+from receiver.heartbeats import Heartbeats
 from receiver.metrics import Metrics
+from receiver.service_state import ServiceState
 from receiver.store import Reads
 from rules.policy import SECOND
 
@@ -20,9 +23,21 @@ GOOD_FOR = SECOND
 class Scrapes:
     """The handler, and the text that it answered last."""
 
-    def __init__(self, desk: Desk, reads: Reads, metrics: Metrics, clock: Callable[[], Instant]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        engine: Engine,
+        reads: Reads,
+        heartbeats: Heartbeats,
+        state: ServiceState,
+        metrics: Metrics,
+        clock: Callable[[], Instant],
+    ) -> None:
         self._desk = desk
         self._reads = reads
+        self._engine = engine
+        self._heartbeats = heartbeats
+        self._state = state
         self._metrics = metrics
         self._clock = clock
         self._turn = asyncio.Lock()
@@ -42,5 +57,5 @@ class Scrapes:
             figures = await self._desk.read(self._reads.figures, now)
         except TocsinError:
             figures = None
-        self._metrics.heartbeats(self._desk.heartbeats.watched(self._desk.engine.current.policy), now)
-        return self._metrics.expose(figures, now, writes=not self._desk.writing.problem)
+        self._metrics.heartbeats(self._heartbeats.watched(self._engine.current.policy), now)
+        return self._metrics.expose(figures, now, self._state)

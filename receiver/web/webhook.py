@@ -23,9 +23,13 @@ from receiver.core.loaded_rules import digests
 from receiver.core.model import Instant
 from receiver.core.unreadable import told
 from receiver.desk import Desk
+from receiver.engine import Engine
 from receiver.errors import StoreUnavailable
+from receiver.heartbeats import Heartbeats
+from receiver.loaded_rules import HeardRules
 from receiver.metrics import Metrics
 from receiver.requests import Result
+from receiver.service_state import ServiceState
 from receiver.settings import Settings
 from receiver.traces import NoTraces, Traces
 from receiver.web.access import WebhookAccess
@@ -51,9 +55,14 @@ log = structlog.get_logger()
 class Webhook:
     """Receives Alertmanager's notifications."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts, each by name
         self,
+        *,
         desk: Desk,
+        engine: Engine,
+        heartbeats: Heartbeats,
+        heard_rules: HeardRules,
+        state: ServiceState,
         settings: Settings,
         clock: Callable[[], Instant],
         metrics: Metrics,
@@ -62,6 +71,10 @@ class Webhook:
     ) -> None:
         self._traces = None if isinstance(traces, NoTraces) else traces
         self._desk = desk
+        self._engine = engine
+        self._heartbeats = heartbeats
+        self._heard_rules = heard_rules
+        self._state = state
         self._clock = clock
         self._metrics = metrics
         self._access = WebhookAccess(settings)
@@ -90,7 +103,7 @@ class Webhook:
         return web.Response(body=orjson.dumps(answer), content_type=JSON)
 
     def _require_open(self) -> None:
-        if self._desk.closing:
+        if self._state.is_stopping:
             raise STOPPING.with_traceback(None)
 
     async def _take(self, body: bytes, source: str) -> dict[str, Any]:
@@ -102,7 +115,7 @@ class Webhook:
         source = source.replace("\0", "")[:SOURCE_LIMIT]
         if self._recorder:
             self._recorder.take(self._clock(), source, body)
-        what = self._desk.engine.current, source, payload.group_labels, payload.alerts
+        what = self._engine.current, source, payload.group_labels, payload.alerts
         sorted_ = await self._beside(body, partial(sort, truncated=payload.truncated > 0), *what)
         requests = self._note(payload, source, sorted_)
         unreadable = self._report(payload, source, requests)
@@ -135,21 +148,21 @@ class Webhook:
 
     def _note(self, payload: Payload, source: str, sorted_: Sequence[AlertsReceived]) -> list[AlertsReceived]:
         """One event per incident key, with who told it; heartbeats are noted and what is ignored is counted."""
-        playbook = self._desk.engine.current
+        playbook = self._engine.current
         told_by, peers_differ = self._tellers.hear(source, payload.external_url, payload.group_key)
         events = [replace(each, told_by=told_by, peers_differ=peers_differ) for each in sorted_]
         alerts = [alert for event in events for alert in event.alerts]
         self._metrics.alerts(alerts)
         for digest in digests(playbook, payload.alerts):
-            self._desk.rules_heard.setdefault(source, {})[digest] = self._clock()
+            self._heard_rules.hear(source, digest, self._clock())
         if len(alerts) < len(payload.alerts):
             self._pass_over(source, payload.alerts)
         return events
 
     def _pass_over(self, source: str, alerts: Sequence[Received]) -> None:
         """Some of these are heartbeats, or ignored."""
-        playbook = self._desk.engine.current
-        self._desk.heartbeats.hear(playbook.policy, source, alerts)
+        playbook = self._engine.current
+        self._heartbeats.hear(playbook.policy, source, alerts)
         self._metrics.ignored(sum(is_ignored(playbook, each) for each in alerts))
 
     def _refuse(self, problem: Problem, reason: str = "") -> None:

@@ -83,6 +83,10 @@ class Writer:
             failure = unpack(await self._line.ask(pack(self._opening)))
         except StoreUnavailable as error:
             failure = error
+        except BaseException:
+            _kill(process)
+            await self._let_go()
+            raise
         if failure is not None:
             await self._let_go()
             raise failure

@@ -1,6 +1,11 @@
 """One POST and its answer: bounded in length, and told as far as it came."""
 
+import asyncio
+
+from aiohttp import web
+
 from receiver.channels.posting import MAX_ANSWER, Answer, Poster, excerpt
+from receiver.demo.stand_ins import start_web
 from tests.channels.servers import wire
 from tests.channels.servers.wire import Reply, Wire
 
@@ -33,3 +38,28 @@ def test_excerpt_blots_out_before_it_cuts():
     shown = excerpt("x" * 190 + "0123456789abcdef" * 2, ["0123456789abcdef0123456789abcdef"])
     assert "0123" not in shown
     assert excerpt("a\r\nb\x1b[31m\u2028c", []) == "a b [31m c"
+
+
+async def test_one_that_hangs_takes_no_connection_from_another():
+    """However many requests hang at one destination, the next to another leaves at once."""
+    hanging, may_answer = asyncio.Semaphore(0), asyncio.Event()
+
+    async def hang(_request: web.Request) -> web.Response:
+        hanging.release()
+        await may_answer.wait()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", hang)
+    runner, slow = await start_web(app)
+    poster, many = Poster(60), 128
+    async with Wire(lambda request: Reply(200)) as quick:
+        posts = [asyncio.create_task(poster.post(slow, b"", {})) for _ in range(many)]
+        async with asyncio.timeout(30):
+            for _ in range(many):
+                await hanging.acquire()
+            assert isinstance(await poster.post(quick.url, b"", {}), Answer)
+        may_answer.set()
+        await asyncio.gather(*posts)
+    await poster.close()
+    await runner.cleanup()

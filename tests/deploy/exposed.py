@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from receiver.core.model import Instant
 from receiver.metrics import Metrics
+from receiver.service_state import ServiceState
 from receiver.store import open_store
 
 
@@ -15,7 +16,8 @@ def exposed() -> Mapping[str, Sequence[Mapping[str, str]]]:
     """Name → the labels of its series, of a receiver that has just started and has one channel; `up` is Prometheus's."""
     metrics = Metrics()
     metrics.policy("digest")
-    metrics.policy_read(Instant(0))
+    state = ServiceState()
+    state.policy_read_at = Instant(0)
     metrics.channel_configured("email", configured=True)
     metrics.alertmanager_up("alertmanager:9093", up=True)
     metrics.reconciled(0, 0, 0)
@@ -26,7 +28,7 @@ def exposed() -> Mapping[str, Sequence[Mapping[str, str]]]:
     for family in metrics.registry.collect():  # those that have no series yet
         endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
         found |= {family.name + ending: [] for ending in endings}
-    for family in text_string_to_metric_families(metrics.expose(figures, Instant(0)).decode()):
+    for family in text_string_to_metric_families(metrics.expose(figures, Instant(0), state).decode()):
         for sample in family.samples:
             found.setdefault(sample.name, []).append(sample.labels)
     return found

@@ -14,6 +14,7 @@ from receiver.core.model import Instant
 from receiver.demo.stand_ins import start_web
 from receiver.desk import Desk
 from receiver.engine import Engine
+from receiver.heartbeats import Heartbeats
 from receiver.service import Service
 from receiver.settings import Settings
 from receiver.store import SqlStore
@@ -78,9 +79,9 @@ async def test_the_outside_is_pinged_only_while_pages_leave(environment: dict[st
     environment |= {**dead, "TOCSIN_SMTP_URL": "smtp://127.0.0.1:9"}
     async with Service(Settings.read(environment), [], load()) as service:
         assert await service._can_page()
-        service.desk.writing.fail("the disk is full")
+        service.state.writing.fail("the disk is full")
         assert not await service._can_page()
-        service.desk.writing.prove()
+        service.state.writing.prove()
         assert await service._can_page()
         async with (
             aiohttp.ClientSession() as session,
@@ -109,10 +110,12 @@ async def test_whoever_cannot_page_does_not_ping(open_stores: Callable[[str], Sq
     async def can_page() -> bool:
         return can.pop(0)
 
-    watch = Watch(desk, store, f"{url}/ping", can_page)
-    desk.heartbeats.hear(POLICY, "", [Received({"alertname": "TocsinHeartbeat"}, {}, "f", Instant(START))])
+    heartbeats = Heartbeats(desk.clock)
+    watch = Watch(desk, store, heartbeats, f"{url}/ping", can_page)
+    heartbeats.hear(POLICY, "", [Received({"alertname": "TocsinHeartbeat"}, {}, "f", Instant(START))])
     await watch.look()
     assert pings == []
     await watch.look()
     assert pings == ["/ping"]
+    await watch.close()
     await runner.cleanup()

@@ -61,7 +61,7 @@ async def test_a_broken_policy_is_told_and_never_used(environment: dict[str, str
         assert "tocsin_policy_last_reload_successful 1.0" in await text(http, "/metrics")
         with structlog.testing.capture_logs() as logged:
             swap(folder, {"policy.yaml": BROKEN, "other.yaml": HOOK})
-            await until(lambda: service.desk.refused, what="the broken policy is refused")
+            await until(lambda: service.state.policy_problems, what="the broken policy is refused")
         (event,) = [each for each in logged if "not reloaded" in each["event"]]
         assert event["log_level"] == "error"
         assert "/other.yaml:10:" in event["first"]
@@ -88,16 +88,15 @@ async def test_a_file_that_is_being_written_is_left_alone(
     file.write_text(POLICY)
     async with serving(file, environment) as (service, _):
         files = service._files
-        for task in service._tasks:  # we look ourselves
-            task.cancel()
+        await service._loops.stop()  # we look ourselves
         file.write_text(half)
         await files.look()
         file.write_text(WIDER)
         await files.look()
-        assert (service.desk.refused, "drift_high" in rules(service)) == ((), False)
+        assert (service.state.policy_problems, "drift_high" in rules(service)) == ((), False)
         os.utime(file, (0, 0))
         await files.look()
-        assert (service.desk.refused, "drift_high" in rules(service)) == ((), True)
+        assert (service.state.policy_problems, "drift_high" in rules(service)) == ((), True)
 
 
 async def test_sighup_reads_the_files_at_once(environment: dict[str, str], tmp_path: Path) -> None:

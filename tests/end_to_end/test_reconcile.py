@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from receiver.alertmanager import Alertmanager
 from receiver.core.reconcile import Terms
 from receiver.demo import tools
 from receiver.demo.stand_ins import start_web
@@ -104,8 +105,8 @@ async def test_a_silence_pauses_and_an_acknowledgement_silences(
         await push(alertmanager.url, critical, firing=True)
         async with Service(Settings.read(environment), [], load()) as service:
             reads = open_store(environment["TOCSIN_DATABASE"]).reads()
-            peers, quick = [alertmanager.url], Terms(unheard=0)
-            watch = Reconciliation(service.desk, reads, service.metrics, peers, quick, owner="tocsin-test")
+            peer, quick = Alertmanager(alertmanager.url, "tocsin-test"), Terms(unheard=0)
+            watch = Reconciliation(service.desk, reads, service.metrics, [peer], quick, makes_silences=True)
             await watch.look()
             assert (await get(service, "/1"))["escalation"]["next_at"]
 
@@ -145,6 +146,7 @@ async def test_a_silence_pauses_and_an_acknowledgement_silences(
                 "silence_ended",
                 "silence_made",
             ]
+            await peer.close()
     finally:
         await alertmanager.stop()
 
@@ -171,13 +173,13 @@ async def test_a_webhook_that_never_came_is_taken_in_and_its_end_is_noticed(
                 while len(await listed(alertmanager.url)) > 1:
                     await asyncio.sleep(0.1)
             store = open_store(environment["TOCSIN_DATABASE"])
-            impatient = Reconciliation(
-                service.desk, store.reads(), service.metrics, [alertmanager.url], Terms(gone=0, settled=0)
-            )
+            peer, terms = Alertmanager(alertmanager.url), Terms(gone=0, settled=0)
+            impatient = Reconciliation(service.desk, store.reads(), service.metrics, [peer], terms)
             await impatient.look()
             assert (await get(service, "/1"))["recovery"] == ""  # one look proves nothing
             await impatient.look()
             assert (await get(service, "/1"))["recovery"] == "verifying"
+            await peer.close()
             store.close()
     finally:
         await alertmanager.stop()
@@ -205,7 +207,9 @@ async def test_a_silence_that_cannot_be_made_is_said_once_and_blocks_nothing(env
     runner, url = await start_web(app)
     async with Service(Settings.read(environment), [], load()) as service:
         reads = open_store(environment["TOCSIN_DATABASE"]).reads()
-        watch = Reconciliation(service.desk, reads, service.metrics, [url], Terms(unheard=-MINUTE), owner="tocsin-test")
+        peer = Alertmanager(url, "tocsin-test")
+        terms = Terms(unheard=-MINUTE)
+        watch = Reconciliation(service.desk, reads, service.metrics, [peer], terms, makes_silences=True)
         await watch.look()
         await act(service, "acknowledge")
         await watch.look()
@@ -213,5 +217,6 @@ async def test_a_silence_that_cannot_be_made_is_said_once_and_blocks_nothing(env
         timeline = (await get(service, "/1/timeline"))["timeline"]
         (said,) = [entry["text"] for entry in timeline if entry["fact"] == "silence_failed"]
         assert said == "no silence for the acknowledgement: Alertmanager answered 400: too many silences"
+        await peer.close()
         assert (await get(service, "/1"))["state"] == "acknowledged"
     await runner.cleanup()

@@ -35,7 +35,7 @@ async def test_a_database_that_never_answers_keeps_nobody_waiting(engine: Engine
     for _ in range(3):
         with pytest.raises(StoreUnavailable, match="did not answer"):
             await desk.handle([firing("key")])
-    assert "did not answer" in desk.writing.problem
+    assert "did not answer" in desk.state.writing.problem
 
 
 @pytest.mark.parametrize(("alerts", "together"), [(1, BATCH_LIMIT), (100, BATCH_LIMIT // 100), (3 * BATCH_LIMIT, 1)])

@@ -60,7 +60,7 @@ class Room:
         records = Records(self.store.reads(), words, lambda: self.desk.engine.current)
         senders = dict.fromkeys(("email", "slack", "pagerduty", "sms", "phone"), self.sink)
         self.dispatcher = Dispatcher(self.desk, senders, words, records, "me", "inst", self.metrics)
-        self.pulse = Pulse(self.desk, self.store, self.dispatcher)
+        self.pulse = Pulse(self.desk, self.store, self.dispatcher, self.desk.state)
 
     async def _call(self, work: Callable[..., Any], *arguments: Any) -> Any:
         done = await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
@@ -87,7 +87,7 @@ async def test_windows_do_not_starve_sending() -> None:
         beating = asyncio.create_task(here.pulse.keep())
         while sum(done for name, done in here.asked if name == "fire_due") < DUE:
             await asyncio.sleep(0.01)
-        here.desk.closing = True
+        here.desk.state.is_stopping = True
         await beating
         turns = [name for name, _ in groupby(name for name, _ in here.asked if name in {"fire_due", "claim"})]
         fired = sum(name == "fire_due" for name, _ in here.asked)

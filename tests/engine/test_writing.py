@@ -58,7 +58,7 @@ class House:
         self.calls: list[str] = []
         self.ends = ends
         self.desk = Desk(Engine(store, POLICY, ALL, START), lambda: Instant(START), self._call)
-        self.pulse = Pulse(self.desk, store, self)  # type: ignore[arg-type] # it sends, which is all that is asked of it
+        self.pulse = Pulse(self.desk, store, self, self.desk.state)  # type: ignore[arg-type] # it sends, which is all that is asked of it
         self.sent = asyncio.Event()
 
     async def _call(self, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -108,21 +108,21 @@ async def test_whoever_writes_says_so(store: SqlStore) -> None:
     desk = house.desk
     with pytest.raises(RowUnreadable):
         await desk.run(store.hear, [])
-    assert (desk.writing.problem, desk.is_damaged) == ("", False)
+    assert (desk.state.writing.problem, desk.state.is_damage_suspected) == ("", False)
     with pytest.raises(StoreUnavailable):
         await desk.run(store.next_due)
-    assert (desk.writing.problem, desk.is_damaged) == ("locked", False)
+    assert (desk.state.writing.problem, desk.state.is_damage_suspected) == ("locked", False)
     with pytest.raises(StoreDamaged):
         await desk.run(store.forget, Instant(START), 1)
-    assert desk.is_damaged
+    assert desk.state.is_damage_suspected
 
 
 async def test_a_beat_writes_where_it_is_in_doubt(store: SqlStore) -> None:
     """What failed is over when something that means nothing could be written."""
     house = House(store)
-    house.desk.writing.fail("locked")
+    house.desk.state.writing.fail("locked")
     await house.beats(1)
     assert house.calls[0] == "probe"
-    assert house.desk.writing.problem == ""
+    assert house.desk.state.writing.problem == ""
     await house.beats(1)
     assert house.calls.count("probe") == 1

@@ -18,9 +18,12 @@ from receiver.demo.stand_ins import Providers, start_mailbox, start_web
 from receiver.desk import Desk
 from receiver.dispatcher import Dispatcher
 from receiver.engine import Engine
+from receiver.heartbeats import Heartbeats
+from receiver.loaded_rules import HeardRules
 from receiver.messages import Words
 from receiver.metrics import Metrics
 from receiver.records import Records
+from receiver.service_state import ServiceState
 from receiver.settings import Settings
 from receiver.store import open_store
 from receiver.web.app import make_app, make_runner
@@ -115,24 +118,28 @@ async def hall() -> AsyncIterator[Hall]:
         )
         store = open_store(settings.database)
         stack.callback(store.close)
-        desk = Desk(Engine(store, policy, configured_channels(policy, settings), START), clock)
+        engine, state = Engine(store, policy, configured_channels(policy, settings), START), ServiceState()
+        desk = Desk(engine, clock, state=state)
         stack.callback(desk.close)
         words, senders, reads = (
             Words(None, store.installation, sms_replies=False),
             make_senders(settings, clock),
             store.reads(),
         )
-        records = Records(reads, words, lambda: desk.engine.current)
+        records = Records(reads, words, lambda: engine.current)
         dispatcher = Dispatcher(desk, senders, words, records, "test", store.installation, metrics)
         for sender in senders.values():
             stack.push_async_callback(sender.close)
         app = make_app(
             desk=desk,
+            engine=engine,
+            heartbeats=Heartbeats(clock),
+            heard_rules=HeardRules(),
+            state=state,
             reads=reads,
             settings=settings,
             clock=clock,
             metrics=metrics,
-            ready=list,
             reload=_no_reload,
             key=settings.key(store.key),
             installation=store.installation,

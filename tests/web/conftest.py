@@ -16,8 +16,10 @@ from receiver.channels.configured import make_senders
 from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.engine import Engine
+from receiver.heartbeats import Heartbeats
+from receiver.loaded_rules import HeardRules
 from receiver.metrics import Metrics
-from receiver.readiness import Failing
+from receiver.service_state import Failing, ServiceState
 from receiver.settings import Settings
 from receiver.store import SqlStore, open_store
 from receiver.web.app import make_app, make_runner
@@ -50,6 +52,10 @@ class Running:
     http: aiohttp.ClientSession
     url: str
     port: int
+    state: ServiceState
+    engine: Engine
+    heartbeats: Heartbeats
+    heard_rules: HeardRules
     reasons: list[Failing]
     """Why it is not ready."""
     policy_problems: list[str]
@@ -85,7 +91,7 @@ class Running:
     async def pass_time(self, micros: int) -> None:
         """Let time pass, and what is due happen."""
         self.clock.now = Instant(self.clock.now + micros)
-        await self.desk.run(self.desk.engine.fire_due, self.clock.now)
+        await self.desk.run(self.engine.fire_due, self.clock.now)
 
     async def scrape(self) -> dict[str, float]:
         """The metrics, by name and labels as they are written."""
@@ -128,8 +134,11 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
     clock, metrics = StillClock(), Metrics()
     store = open_store(settings.database)
     channels = frozenset(channel.name for channel in policy.channels)
-    desk = Desk(Engine(store, policy, channels, clock(), lambda *_: metrics.poisoned()), clock)
+    state, heartbeats, heard_rules = ServiceState(), Heartbeats(clock), HeardRules()
+    engine = Engine(store, policy, channels, clock(), lambda *_: metrics.poisoned())
+    desk = Desk(engine, clock, state=state)
     reasons: list[Failing] = []
+    state.add_check(lambda: reasons)
     policy_problems: list[str] = []
 
     async def reload() -> list[str]:
@@ -138,11 +147,14 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
 
     app = make_app(
         desk=desk,
+        engine=engine,
+        heartbeats=heartbeats,
+        heard_rules=heard_rules,
+        state=state,
         reads=store.reads(),
         settings=settings,
         clock=clock,
         metrics=metrics,
-        ready=lambda: reasons,
         reload=reload,
         key=settings.key(store.key),
         installation=store.installation,
@@ -156,7 +168,23 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20), headers=headers)
     url = f"http://127.0.0.1:{port}"
-    return Running(store, desk, clock, metrics, http, url, port, reasons, policy_problems, app), runner
+    running = Running(
+        store=store,
+        desk=desk,
+        clock=clock,
+        metrics=metrics,
+        http=http,
+        url=url,
+        port=port,
+        state=state,
+        engine=engine,
+        heartbeats=heartbeats,
+        heard_rules=heard_rules,
+        reasons=reasons,
+        policy_problems=policy_problems,
+        app=app,
+    )
+    return running, runner
 
 
 @pytest.fixture

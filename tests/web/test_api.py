@@ -257,7 +257,7 @@ async def test_policy(start: Callable[..., Any]) -> None:
     """The policy is shown: its version, its levels, its channels."""
     receiver = await start()
     _, answer = await receiver.get("/api/v1/policy")
-    assert answer["digest"] == receiver.desk.engine.current.digest
+    assert answer["digest"] == receiver.engine.current.digest
     assert [(level["level"], level["response_time"]) for level in answer["levels"]][-1] == (4, 900)
     assert "engine_failure" in answer["incident_types"]
 

@@ -57,7 +57,7 @@ class Twilio:
 
     async def report(self, notifications: list[Notification], outcome: Any = None) -> None:
         reports = [Report(each, outcome or Delivered("SM1")) for each in notifications]
-        await self.receiver.desk.run(self.receiver.desk.engine.report, reports, self.receiver.clock())
+        await self.receiver.desk.run(self.receiver.engine.report, reports, self.receiver.clock())
 
     async def page(self, channel: str) -> Notification:
         """Deliver everything; the page on that channel."""

@@ -137,7 +137,7 @@ async def test_policy(receiver: Running) -> None:
     assert "after 15 minutes, response time breached" in text
     assert "<s>" not in text
     policy = load()
-    receiver.desk.engine.adopt(policy, ["email"])
+    receiver.engine.adopt(policy, ["email"])
     text = await page(receiver, "/policy")
     assert "<s>sms</s>" in text
     assert "sms is not configured" in text
@@ -147,7 +147,7 @@ async def test_policy(receiver: Running) -> None:
 async def test_channels(receiver: Running) -> None:
     """A channel says whether it is configured, its last success, its queue and its last failures."""
     await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
-    engine: Engine = receiver.desk.engine
+    engine: Engine = receiver.engine
     await _send(receiver.desk, engine, receiver.clock.now)
     receiver.clock.now += 3 * MINUTE
     text = await page(receiver, "/channels")
@@ -241,7 +241,7 @@ async def test_a_drill_is_drawn(receiver: Running) -> None:
 async def test_doubts_about_the_policy(receiver: Running) -> None:
     """What `tocsin check` warns of stands on the policy's page; the page can be taken away as CSV."""
     assert "about the policy" not in await page(receiver, "/policy")
-    receiver.desk.doubts = ("policy.yaml:3:1: warning: <b>odd</b>",)
+    receiver.state.policy_warnings = ("policy.yaml:3:1: warning: <b>odd</b>",)
     text = await page(receiver, "/policy")
     assert "1 doubt about the policy" in text
     assert "&lt;b&gt;odd" in text

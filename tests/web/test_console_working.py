@@ -215,8 +215,8 @@ async def test_roles(start: Callable[..., Any], policy: Policy) -> None:
     assert 'id="do-roles"' not in await page(receiver, "/incidents/1")
     roles = (Duty("commander", "Decides."), Duty("scribe", from_level=4))
     changed = replace(policy, roles=roles)
-    receiver.desk.engine.keep_policy(changed, receiver.clock())
-    receiver.desk.engine.adopt(changed, [])
+    receiver.engine.keep_policy(changed, receiver.clock())
+    receiver.engine.adopt(changed, [])
     await receiver.post("/api/v1/incidents/1/replan", {})
     text = await page(receiver, "/incidents/1")
     assert '<dt>Commander</dt><dd><span class="quiet">nobody yet</span></dd>' in text

@@ -70,7 +70,7 @@ async def prometheus() -> AsyncIterator[tuple[StandIn, str]]:
 def observer_of(running: Running, url: str) -> Observer:
     """What the service makes where PROMETHEUS_URL is set."""
     settings = Settings.read({"TOCSIN_PROMETHEUS_URL": url})
-    reads, engine = running.store.reads(), running.desk.engine
+    reads, engine = running.store.reads(), running.engine
     observer = make_observer(settings, running.desk, reads, Records(reads, Words(), lambda: engine.current))
     assert observer is not None
     return observer

@@ -37,7 +37,7 @@ async def incidents(receiver: Running) -> list[dict[str, Any]]:
 @pytest.fixture
 def watch(receiver: Running) -> Watch:
     """The heartbeats' keeper, looked with by hand."""
-    return Watch(receiver.desk, receiver.store)
+    return Watch(receiver.desk, receiver.store, receiver.heartbeats)
 
 
 def later(receiver: Running, seconds: float) -> None:
@@ -57,18 +57,18 @@ async def test_blind_comes_150_s_after_the_last_evaluation(receiver: Running, wa
             await receiver.post(f"{PATH}?source=eu", body(said))
         await watch.look()
         assert await incidents(receiver) == []
-        assert not receiver.desk.engine.sight.is_blind("eu")
+        assert not receiver.engine.sight.is_blind("eu")
     later(receiver, 2)
     await watch.look()
     (found,) = await incidents(receiver)
     assert (found["type"], found["level"], "source eu" in found["title"]) == (TYPE, 4, True)
-    assert receiver.desk.engine.sight.is_blind("eu")
-    assert not receiver.desk.engine.sight.is_blind("us")
+    assert receiver.engine.sight.is_blind("eu")
+    assert not receiver.engine.sight.is_blind("us")
     await beat(receiver, "eu")
     await watch.look()
     (found,) = await incidents(receiver)
     assert found["state"] == "open"
-    assert not receiver.desk.engine.sight.is_blind("eu")
+    assert not receiver.engine.sight.is_blind("eu")
 
 
 async def test_a_resolved_heartbeat_is_missed_soon(receiver: Running, watch: Watch) -> None:
@@ -106,11 +106,11 @@ async def test_a_database_that_is_away_loses_no_beat(receiver: Running, watch: W
 
 async def test_what_another_replica_heard_counts(receiver: Running, watch: Watch) -> None:
     """A replica to which no heartbeat comes knows of those that another has stored."""
-    other = type(receiver.desk.heartbeats)(receiver.clock)
+    other = type(receiver.heartbeats)(receiver.clock)
     await beat(receiver, "eu")
     await watch.look()
     other.learn(receiver.store.heartbeats())
-    (known,) = other.watched(receiver.desk.engine.current.policy)
+    (known,) = other.watched(receiver.engine.current.policy)
     assert (known.clock.source, known.clock.evaluated_at) == ("eu", receiver.clock.now)
 
 
@@ -144,7 +144,7 @@ async def test_one_that_is_gone_for_good_is_retired_with_a_reason(receiver: Runn
     await watch.look()
     _, alerts = await receiver.get("/api/v1/incidents/1/alerts")
     assert [each["status"] for each in alerts["alerts"]] == ["resolved"]
-    assert not receiver.desk.engine.sight.is_blind("old")
+    assert not receiver.engine.sight.is_blind("old")
     (_, entry) = receiver.store.newest_audits(1)[0]
     assert (entry.action, entry.data["reason"], entry.data["by"]) == (
         "retire-heartbeat",
@@ -160,7 +160,7 @@ async def test_one_that_is_gone_for_good_is_retired_with_a_reason(receiver: Runn
 async def test_retiring_from_a_shell(receiver: Running) -> None:
     """The command line shows the heartbeats and retires one."""
     await beat(receiver, "eu")
-    (key,) = (each.clock.key for each in receiver.desk.heartbeats.watched(receiver.desk.engine.current.policy))
+    (key,) = (each.clock.key for each in receiver.heartbeats.watched(receiver.engine.current.policy))
     assert f"{key} eu" in (await tocsin(receiver, "heartbeats"))[1]
     code, said = await tocsin(receiver, "retire-heartbeat", key, "--reason", "gone")
     assert (code, "No heartbeat is watched" in said) == (0, True), said
@@ -179,7 +179,7 @@ async def test_retiring_in_the_console(start: Callable[..., Any]) -> None:
     await beat(receiver, "<script>")
     text = await page(receiver, "/channels")
     assert "source &lt;script&gt;" in text
-    (key,) = (each.clock.key for each in receiver.desk.heartbeats.watched(receiver.desk.engine.current.policy))
+    (key,) = (each.clock.key for each in receiver.heartbeats.watched(receiver.engine.current.policy))
     assert (await submit(receiver, "/channels/retire", heartbeat=key, reason=" "))[0] == 400
     assert (await submit(receiver, "/channels/retire", heartbeat="none", reason="x"))[0] == 404
     assert await submit(receiver, "/channels/retire", heartbeat=key, reason="gone") == (303, "/channels#heartbeats")

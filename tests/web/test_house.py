@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from receiver.core.events import Delivered, Overtaken, Rejected, Retry
 from receiver.metrics import Metrics
-from receiver.readiness import Failing
+from receiver.service_state import Failing, ServiceState
 from rules.policy import MINUTE, SECOND
 from tests.web.conftest import START, Running, payload
 
@@ -138,7 +138,7 @@ async def test_told_metrics() -> None:
     metrics.channel_configured("sms", configured=False)
     metrics.reported([1, 2, 3], 2)
     metrics.poisoned()
-    text = metrics.expose(None, START).decode()
+    text = metrics.expose(None, START, ServiceState()).decode()
     for line in (
         'tocsin_policy_info{digest="abc"} 1.0',
         'tocsin_channel_configured{channel="sms"} 0.0',

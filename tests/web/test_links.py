@@ -23,7 +23,7 @@ async def begin(start: Callable[..., Any], **more: str) -> tuple[Running, Notifi
     receiver = await start(**environ, **more)
     body = {"type": "engine_failure", "level": 4, "title": "smoke <b>"}
     assert (await receiver.post("/api/v1/incidents", body, headers={"Authorization": "Bearer token"}))[0] == 201
-    deliveries = await receiver.desk.run(receiver.desk.engine.claim, receiver.clock(), "me", frozenset())
+    deliveries = await receiver.desk.run(receiver.engine.claim, receiver.clock(), "me", frozenset())
     mail = next(each for each in deliveries if each.items[0][0].channel == "email")
     words = Words(PUBLIC, "inst", ack_url=Links(Signing(KEY, receiver.clock), receiver.store.installation, PUBLIC).url)
     said = words.render(mail, receiver.clock())
@@ -129,7 +129,7 @@ async def test_only_pages_carry_links(start: Callable[..., Any], kind: Kind) -> 
     receiver, _, _ = await begin(start)
     words = Words(PUBLIC, "inst", ack_url=Links(Signing(KEY, receiver.clock), receiver.store.installation, PUBLIC).url)
     receiver.clock.now = Instant(receiver.clock.now + 3_600_000_000)
-    deliveries = await receiver.desk.run(receiver.desk.engine.claim, receiver.clock(), "me", frozenset())
+    deliveries = await receiver.desk.run(receiver.engine.claim, receiver.clock(), "me", frozenset())
     assert deliveries
     for delivery in deliveries:
         notification, incident = delivery.items[0]

@@ -38,11 +38,11 @@ async def pass_minutes(receiver: Running, watches: list[RulesWatch], minutes: in
 
 
 def watch_of(receiver: Running, replica: str = "a") -> RulesWatch:
-    return RulesWatch(receiver.desk, receiver.store, receiver.metrics, replica)
+    return RulesWatch(receiver.desk, receiver.store, receiver.state, receiver.heard_rules, replica)
 
 
 async def own(receiver: Running) -> str:
-    return rules_digest(receiver.desk.engine.current.policy)
+    return rules_digest(receiver.engine.current.policy)
 
 
 async def incidents(receiver: Running) -> list[tuple[str, int, str]]:
@@ -99,7 +99,7 @@ async def test_a_changed_phone_number_is_no_mismatch(start: Callable[..., Any]) 
     watch = watch_of(receiver)
     digest = await own(receiver)
     await pass_minutes(receiver, [watch], 2, digest)
-    engine = receiver.desk.engine
+    engine = receiver.engine
     policy = engine.current.policy
     changed = replace(policy, channels=tuple(replace(each, recipients=("+4930123456",)) for each in policy.channels))
     await receiver.desk.run(engine.keep_policy, changed, receiver.clock.now)

@@ -49,7 +49,10 @@ async def claims(published: Any, **header: str) -> Any:
             "token_endpoint": f"{url}/token",
         }
         provider = Provider(Registration(url, "tocsin", "secret", "http://back", "openid"))
-        return await provider.claims("code", Attempt("state", "nonce", "verifier"), "groups", now)
+        try:
+            return await provider.claims("code", Attempt("state", "nonce", "verifier"), "groups", now)
+        finally:
+            await provider.close()
 
 
 @pytest.mark.parametrize("strange", STRANGE, ids=repr)

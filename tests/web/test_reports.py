@@ -66,7 +66,7 @@ async def test_structure_as_the_policy_says(resolved: Running, policy: Policy) -
     assert tuple(sections(report)) == (*policy.reports.structure, "technical_report")
     assert len(policy.reports.structure) == 9
     reports = replace(policy.reports, structure=("timeline", "executive_summary"))
-    engine = resolved.desk.engine
+    engine = resolved.engine
     changed = replace(policy, reports=reports)
     await resolved.desk.run(engine.keep_policy, changed, resolved.clock.now)
     engine.adopt(changed, frozenset())

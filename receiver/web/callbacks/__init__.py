@@ -10,9 +10,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from receiver.core.model import Instant
-from receiver.desk import Desk
 from receiver.settings import Settings
-from receiver.store import Reads
 from receiver.web.callbacks.desk import CallbackDesk
 from receiver.web.callbacks.pagerduty import PagerDutyCallbacks
 from receiver.web.callbacks.slack import SlackCallbacks
@@ -21,11 +19,8 @@ from receiver.web.callbacks.twilio import TwilioCallbacks
 __all__ = ["CallbackDesk", "add_callbacks"]
 
 
-def add_callbacks(
-    app: web.Application, settings: Settings, desk: Desk, reads: Reads, clock: Callable[[], Instant]
-) -> None:
+def add_callbacks(app: web.Application, settings: Settings, at: CallbackDesk, clock: Callable[[], Instant]) -> None:
     """Register the callbacks of the providers that are configured."""
-    at = CallbackDesk(desk, reads)
     found: list[SlackCallbacks | TwilioCallbacks | PagerDutyCallbacks] = []
     if settings.slack_signing_secret:
         slack = SlackCallbacks(at, settings.slack_signing_secret.get_secret_value(), settings.slack_api_url, clock)

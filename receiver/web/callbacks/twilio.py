@@ -74,7 +74,7 @@ class TwilioCallbacks:
             reason = f"Twilio says later: {status}{f' (error {line(code, 20)})' if code else ''}"
             await self._bounce(notification, reason)
         elif sid := form.get("MessageSid") or form.get("CallSid"):
-            await self._arrive(notification, line(sid))
+            await self._desk.arrive(notification, line(sid))
         return web.Response(status=204)
 
     async def digits(self, request: web.Request) -> web.Response:
@@ -128,23 +128,15 @@ class TwilioCallbacks:
             raise Problem(401, "this is not signed by Twilio")
         return dict(pairs)
 
-    async def _arrive(self, message: str, sid: str) -> None:
-        desk = self._desk.desk
-        await desk.run(desk.engine.arrive, message, sid, desk.clock())
-        desk.on_commit()
-
     async def _bounce(self, message: str, reason: str) -> None:
-        engine, desk = self._desk.desk.engine, self._desk.desk
         for _ in range(UNREPORTED_TRIES):
-            waiting = await desk.run(engine.bounce, message, reason, desk.clock())
-            if not waiting:
-                desk.on_commit()
+            if not await self._desk.bounce(message, reason):
                 return
             await asyncio.sleep(UNREPORTED_WAIT)
         log.warning("bad news of a message that is not sent, as far as we know", reason=reason)
 
     def _is_responder(self, number: str) -> bool:
-        channels = self._desk.desk.engine.current.policy.channels
+        channels = self._desk.policy.channels
         return any(number in channel.recipients for channel in channels if channel.type in {"sms", "phone"})
 
 

@@ -3,7 +3,7 @@
 What a test brought is the answer to the button and kept nowhere but in the audit log.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -13,7 +13,9 @@ from receiver.audit import audit_of
 from receiver.channels import Senders
 from receiver.channels.trial import Tried, try_channel
 from receiver.core.canary import Canary
+from receiver.core.model import Instant
 from receiver.desk import Desk
+from receiver.engine import Engine
 from receiver.messages import Words
 from receiver.store import Reads
 from receiver.store.overview import RECENT, Traffic
@@ -55,10 +57,12 @@ class ChannelsPage:
 
     frame: Frame
     desk: Desk
+    engine: Engine
     reads: Reads
     senders: Senders
     words: Words
     heartbeats: HeartbeatsApi
+    clock: Callable[[], Instant]
 
     async def show(self, visit: Visit) -> web.Response:
         """The page."""
@@ -66,14 +70,14 @@ class ChannelsPage:
 
     async def test(self, visit: Visit) -> web.Response:
         """The button was pressed: send a marked message now, and say what the provider answered."""
-        policy = self.desk.engine.current.policy
+        policy = self.engine.current.policy
         channel = policy.channel(visit.form.get("channel", ""))
         if channel is None:
             raise Problem(404, "the policy has no such channel")
         sender = self.senders.get(channel.type)
         if sender is None or (problem := self._problem(channel)):
             return await self._page(visit, channel.name, problem=problem if sender else "not configured")
-        tried = await try_channel(sender, policy, channel, self.words, self.desk.clock)
+        tried = await try_channel(sender, policy, channel, self.words, self.clock)
         await self._note(visit, channel, tried)
         shown = zip(self._recipients(channel), tried, strict=True)
         return await self._page(visit, channel.name, [replace(each, recipient=name) for name, each in shown])
@@ -105,7 +109,7 @@ class ChannelsPage:
         log.info("test messages sent", channel=channel.name, by=visit.caller.name, outcome=outcome)
         origin = visit.caller.origin
         entry = audit_of(origin, visit.now, "test-channel", outcome=outcome, data={"channel": channel.name})
-        await self.desk.run(self.desk.engine.audit, [entry])
+        await self.desk.run(self.engine.audit, [entry])
 
     async def _page(
         self, visit: Visit, tested: str = "", tried: Sequence[Tried] = (), problem: str = ""
@@ -117,7 +121,7 @@ class ChannelsPage:
 
     def _read(self) -> list[ChannelRow]:
         traffic = self.reads.overview.traffic()
-        current = self.desk.engine.current
+        current = self.engine.current
         return [self._row(channel, traffic.get(channel.name, NO_TRAFFIC)) for channel in current.policy.channels]
 
     def _row(self, channel: Channel, traffic: Traffic) -> ChannelRow:
@@ -129,14 +133,14 @@ class ChannelsPage:
 
     def _recipients(self, channel: Channel) -> tuple[str, ...]:
         """As they may be shown: a webhook's address may hold a secret."""
-        shown = views.show_policy(self.desk.engine.current).channels
+        shown = views.show_policy(self.engine.current).channels
         return next((tuple(each.recipients) for each in shown if each.name == channel.name), ())
 
     def _canary(self, channel: Channel) -> Canary | None:
         return self.reads.canary(channel.name) if channel.canary is not None else None
 
     def _problem(self, channel: Channel) -> str:
-        engine = self.desk.engine
+        engine = self.engine
         if not channel.enabled:
             return "switched off in the policy"
         if not channel.recipients:

@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from receiver.core.plan import Playbook
-from receiver.desk import Desk
+from receiver.engine import Engine
 from receiver.web import bodies
 from receiver.web.api import Api
 from receiver.web.call import IDEMPOTENCY_LIMIT, Call
@@ -24,7 +24,7 @@ class Declaration:
     """The page and its button."""
 
     frame: Frame
-    desk: Desk
+    engine: Engine
     api: Api
 
     async def show(self, visit: Visit) -> web.Response:
@@ -47,7 +47,7 @@ class Declaration:
         return go_to(f"/incidents/{opened.number}?done=declare#said")
 
     def _page(self, visit: Visit, problem: Problem | None = None) -> web.Response:
-        current = self.desk.engine.current
+        current = self.engine.current
         return self.frame.page(
             visit,
             "declare.html",

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from receiver.desk import Desk
 from receiver.drill.account import deadline_words, lines
 from receiver.drill.drawing import draw
 from receiver.drill.script import Played, Script, UnknownIncident, play
 from receiver.drill.world import Weather, World
+from receiver.engine import Engine
 from receiver.web.bodies import Duration, Name
 from receiver.web.console.declare import kinds
 from receiver.web.console.frame import Frame, Visit
@@ -43,16 +43,16 @@ class DrillQuery(BaseModel):
 class DrillPage:
     """The page."""
 
-    def __init__(self, frame: Frame, desk: Desk) -> None:
+    def __init__(self, frame: Frame, engine: Engine) -> None:
         self._frame = frame
-        self._desk = desk
+        self._engine = engine
         self._turn = asyncio.Lock()
 
     async def show(self, visit: Visit) -> web.Response:
         """The form, and the drill that it asks for."""
         query = _query(visit.request.query)
-        current = self._desk.engine.current
-        configured = self._desk.engine.book(current).configured
+        current = self._engine.current
+        configured = self._engine.book(current).configured
         played = await self._play(current.policy, configured, query) if query.incident else None
         told = list(lines(played)) if played else []
         return self._frame.page(

@@ -11,6 +11,7 @@ from pydantic import ValidationError, field_validator
 
 from receiver.core.model import Incident, Instant
 from receiver.desk import Desk
+from receiver.engine import Engine
 from receiver.store import Reads
 from receiver.web.bodies import ListQuery
 from receiver.web.console import tables
@@ -60,6 +61,7 @@ class History:
 
     frame: Frame
     desk: Desk
+    engine: Engine
     reads: Reads
     weeks: Weeks
 
@@ -68,7 +70,7 @@ class History:
         query = _query(visit)
         found, cursor = await self._find(query, query.limit, query.cursor)
         weeks, is_whole = await self.weeks.latest(visit.now)
-        current = self.desk.engine.current
+        current = self.engine.current
         asked = {name: value for name, value in visit.request.query.items() if value and name != "cursor"}
         return self.frame.page(
             visit,

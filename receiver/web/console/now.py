@@ -1,6 +1,6 @@
 """`/`: what somebody must act on now, the most urgent first."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -8,8 +8,9 @@ from aiohttp import web
 from receiver.core.loaded_rules import Verdict
 from receiver.core.model import Incident, State
 from receiver.desk import Desk
+from receiver.engine import Engine
 from receiver.messages.case import Case
-from receiver.readiness import Failing
+from receiver.service_state import ServiceState
 from receiver.store import Reads
 from receiver.web.api import Api
 from receiver.web.console.deadlines import Deadline, deadlines
@@ -33,9 +34,10 @@ class Now:
 
     frame: Frame
     desk: Desk
+    engine: Engine
     reads: Reads
     api: Api
-    ready: Callable[[], Sequence[Failing]]
+    state: ServiceState
 
     async def show(self, visit: Visit) -> web.Response:
         """The page."""
@@ -51,27 +53,32 @@ class Now:
             cards=cards,
             counts=counts,
             more=sum(counts.values()) - len(cards),
-            worries=[*map(str, self.ready()), *self._refused_policy(), *self._other_rules(), *self._silent_channels()],
+            worries=[
+                *map(str, self.state.failing()),
+                *self._refused_policy(),
+                *self._other_rules(),
+                *self._silent_channels(),
+            ],
         )
 
     def _card(self, incident: Incident, visit: Visit) -> Card:
         playbook = self.api.playbook(incident)
-        case = Case(incident, self.desk.engine.book(playbook), visit.now, "")
+        case = Case(incident, self.engine.book(playbook), visit.now, "")
         return Card(case, deadlines(incident, case.plan))
 
     def _refused_policy(self) -> list[str]:
-        refused = self.desk.refused
+        refused = self.state.policy_problems
         return (
             [f"the policy's files have problems ({len(refused)}); the policy before them is in use"] if refused else []
         )
 
     def _other_rules(self) -> list[str]:
-        if self.desk.rules is not Verdict.OTHER:
+        if self.state.loaded_rules is not Verdict.OTHER:
             return []
         return ["Prometheus evaluates rules of another policy: those of the one in use may be evaluated by nobody"]
 
     def _silent_channels(self) -> list[str]:
-        engine = self.desk.engine
+        engine = self.engine
         book = engine.book(engine.current)
         silent = [each.name for each in engine.current.policy.channels if each.enabled and not book.usable(each.name)]
         return [f"nothing can be sent on {', '.join(silent)}: not configured"] if silent else []

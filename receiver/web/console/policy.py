@@ -8,8 +8,9 @@ from aiohttp import web
 
 from receiver.core.model import Incident, Instant
 from receiver.core.plan import Book, Plan, Playbook
-from receiver.desk import Desk
+from receiver.engine import Engine
 from receiver.messages.times import duration
+from receiver.service_state import ServiceState
 from receiver.web.console import tables
 from receiver.web.console.frame import Frame, Visit
 from rules.policy import IncidentType, Level, Rule
@@ -49,11 +50,12 @@ class PolicyPage:
     """The page."""
 
     frame: Frame
-    desk: Desk
+    engine: Engine
+    state: ServiceState
 
     async def show(self, visit: Visit) -> web.Response:
         """The page."""
-        engine = self.desk.engine
+        engine = self.engine
         playbook = engine.current
         book = engine.book(playbook)
         policy = playbook.policy
@@ -65,16 +67,16 @@ class PolicyPage:
             rules=[_of_rule(book, each) for each in _worst_first(policy.rules)],
             types=[_of_type(book, each) for each in _worst_first(policy.incident_types)],
             warnings=[*_silent(book), *_unreached(levels)],
-            doubts=self.desk.doubts,
-            loaded=self.desk.rules,
+            doubts=self.state.policy_warnings,
+            loaded=self.state.loaded_rules,
             digest=playbook.digest,
-            refused=self.desk.refused,
+            refused=self.state.policy_problems,
             length=LENGTH,
         )
 
     async def export(self, _visit: Visit) -> web.Response:
         """Who is reached when, step by step, as CSV."""
-        book = self.desk.engine.book(self.desk.engine.current)
+        book = self.engine.book(self.engine.current)
         policy = book.playbook.policy
         ways = [("level", _way(book, each.name, each, ())) for each in reversed(policy.levels)]
         ways += [("rule", _of_rule(book, each)) for each in _worst_first(policy.rules)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification
-from receiver.desk import Desk
+from receiver.engine import Engine
 from receiver.messages.case import Case, web_address
 from receiver.messages.plain import line, plain
 from receiver.messages.timeline import sentence
@@ -91,7 +91,7 @@ class Reading:
 class Reader:
     """Reads it."""
 
-    desk: Desk
+    engine: Engine
     reads: Reads
     api: Api
     noticing: Noticing
@@ -99,13 +99,13 @@ class Reader:
     def read(self, incident: Incident, now: Instant, shown: Shown) -> Reading:
         """Everything of one incident. Raises StoreUnavailable."""
         playbook = self.api.playbook(incident)
-        channels = self.desk.engine.current.channels
+        channels = self.engine.current.channels
         drawn = drawable(self.reads, incident.id)
         entries = self.reads.timeline(incident.id, Span(before=shown.lines_before, limit=ENTRIES + 1))
         messages = self.reads.notifications(incident.id, Span(before=shown.messages_before, limit=MESSAGES + 1))
         notices, unread = self._notices(incident)
         return Reading(
-            case=Case(incident, self.desk.engine.book(playbook), now, ""),
+            case=Case(incident, self.engine.book(playbook), now, ""),
             alerts=tuple(_row(incident, alert) for alert in self.reads.alerts(incident.id, ALERTS)),
             lines=tuple(_line(entry) for entry in reversed(entries[-ENTRIES:])),
             messages=tuple(_message(each, channels) for each in reversed(messages[-MESSAGES:])),

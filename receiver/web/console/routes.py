@@ -1,14 +1,15 @@
 """The console's table: every page once. `receiver.web.app` serves it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from aiohttp import web
 
 from receiver.channels import Senders
 from receiver.core.model import Instant
 from receiver.desk import Desk
+from receiver.engine import Engine
 from receiver.messages import Words
-from receiver.readiness import Failing
+from receiver.service_state import ServiceState
 from receiver.settings import Role
 from receiver.store import Reads
 from receiver.web.api import Api
@@ -33,24 +34,25 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     app: web.Application,
     *,
     desk: Desk,
+    engine: Engine,
     reads: Reads,
     api: Api,
     heartbeats: HeartbeatsApi,
     sessions: Sessions,
     clock: Callable[[], Instant],
-    ready: Callable[[], Sequence[Failing]],
+    state: ServiceState,
     senders: Senders,
     words: Words,
 ) -> None:
     """Add the pages to the application."""
     frame = Frame(sessions, clock)
-    now = Now(frame, desk, reads, api, ready)
-    incident = IncidentPage(frame, Reader(desk, reads, api, Noticing(api)))
-    declaration = Declaration(frame, desk, api)
+    now = Now(frame, desk, engine, reads, api, state)
+    incident = IncidentPage(frame, Reader(engine, reads, api, Noticing(api)))
+    declaration = Declaration(frame, engine, api)
     weeks = Weeks(reads)
-    history = History(frame, desk, reads, weeks)
-    channels = ChannelsPage(frame, desk, reads, senders, words, heartbeats)
-    policy = PolicyPage(frame, desk)
+    history = History(frame, desk, engine, reads, weeks)
+    channels = ChannelsPage(frame, desk, engine, reads, senders, words, heartbeats, clock)
+    policy = PolicyPage(frame, engine, state)
     live = Live(desk, reads, sessions)
     view, responder = Role.VIEWER, Role.RESPONDER
     one = r"/incidents/{incident:\d{1,9}}"
@@ -65,7 +67,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
         ("GET", "/history/weeks.csv", frame.handler(view, history.export_figures)),
         ("GET", "/history.csv", frame.handler(view, history.export)),
         ("GET", "/policy", frame.handler(view, policy.show)),
-        ("GET", "/policy/drill", frame.handler(view, DrillPage(frame, desk).show)),
+        ("GET", "/policy/drill", frame.handler(view, DrillPage(frame, engine).show)),
         ("GET", "/policy.csv", frame.handler(view, policy.export)),
         ("GET", "/channels", frame.handler(view, channels.show)),
         ("GET", "/channels.csv", frame.handler(view, channels.export)),
