@@ -80,7 +80,8 @@ class Observer:
         """Until cancelled."""
         while True:
             try:
-                reason = await self.answer_open()
+                await self.answer_open()
+                reason = ""
             except TocsinError as error:
                 reason = str(error)
             except Exception:
@@ -91,33 +92,34 @@ class Observer:
             self._problem = reason
             await asyncio.sleep(AFTER_FAILURE if reason else LOOK_EVERY)
 
-    async def answer_open(self) -> str:
-        """Answer what is open; returns why something could not be answered yet."""
+    async def answer_open(self) -> None:
+        """Answer what is open. Raises Unanswered where something could not be answered yet, and StoreUnavailable."""
         found = await self._desk.read(self._reads.inquiring, AT_ONCE)
-        reasons = await asyncio.gather(*(self._answer(incident) for incident in found))
-        return next(filter(None, reasons), "")
+        ends = await asyncio.gather(*(self._answer(incident) for incident in found), return_exceptions=True)
+        for failure in filter(None, ends):
+            raise failure
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._prometheus.close()
 
-    async def _answer(self, incident: Incident) -> str:
-        """Answer one incident's inquiries; the check first, since somebody waits for it."""
+    async def _answer(self, incident: Incident) -> None:
+        """Answer one incident's inquiries; the check first, since somebody waits for it. Raises Unanswered."""
         playbook = await self._desk.read(self._records.playbook, incident.policy)
         alerts = await self._desk.read(self._reads.alerts, incident.id)
         asked = questions(incident, playbook)
         for inquiry in sorted(incident.inquiries, key=lambda each: each is not Inquiry.CHECK):
-            answer = await self._ask(inquiry, incident, asked, alerts)
-            if isinstance(answer, Unanswered) and answer.final:
-                answer = Answered(inquiry, detail=f"Prometheus refuses the question: {answer.reason}")
-            if isinstance(answer, Unanswered):
-                return answer.reason
+            try:
+                answer = await self._ask(inquiry, incident, asked, alerts)
+            except Unanswered as error:
+                if not error.final:
+                    raise
+                answer = Answered(inquiry, detail=f"Prometheus refuses the question: {error.reason}")
             await self._desk.handle([FromPrometheus(incident.id, answer)])
-        return ""
 
     async def _ask(
         self, inquiry: Inquiry, incident: Incident, asked: Sequence[Question], alerts: Sequence[Alert]
-    ) -> Answered | Unanswered:
+    ) -> Answered:
         if inquiry is Inquiry.CHECK:
             return await self._check(asked, alerts)
         began = min([incident.opened_at, *(alert.starts_at for alert in alerts)])
@@ -126,31 +128,25 @@ class Observer:
         for question in asked[:MOST_RULES]:
             for subject in question.subjects[:1]:
                 found = await self._course(subject, Instant(began - BEFORE), end)
-                if isinstance(found, Unanswered):
-                    return found
                 kept = _kept(series for series in found if concerns(series.labels, alerts))
                 exhibits.append(Exhibit(subject, kept, question.threshold))
         return Answered(inquiry, exhibits=tuple(exhibits))
 
-    async def _course(self, expr: str, start: Instant, end: Instant) -> list[Series] | Unanswered:
+    async def _course(self, expr: str, start: Instant, end: Instant) -> list[Series]:
         step = max(1.0, (end - start) / SECOND / POINTS)
         return await self._prometheus.query_range(expr, start / SECOND, end / SECOND, step)
 
-    async def _check(self, asked: Sequence[Question], alerts: Sequence[Alert]) -> Answered | Unanswered:
+    async def _check(self, asked: Sequence[Question], alerts: Sequence[Alert]) -> Answered:
         """All conditions false, and data there to say so."""
         said: list[str] = []
         blind: list[str] = []
         for question in asked:
             bad = await self._prometheus.query(question.condition)
-            if isinstance(bad, Unanswered):
-                return bad
             still = [series for series in bad if concerns(series.labels, alerts)]
             if still:
                 return Answered(Inquiry.CHECK, ok=False, detail=f"{question.condition} still holds: {_values(still)}")
             for subject in question.subjects:
                 now = await self._prometheus.query(subject)
-                if isinstance(now, Unanswered):
-                    return now
                 known = [series for series in now if series.points and concerns(series.labels, alerts)]
                 said += [f"{subject} is {_values(known)}"] if known else []
                 blind += [] if known else [subject]

@@ -1,7 +1,4 @@
-"""The socket that the service listens on, and in words why there is none.
-
-Every mistake names the option (TOCSIN_LISTEN, --listen) and the cure.
-"""
+"""The socket that the service listens on, and in words why there is none, with the option's name and the cure."""
 
 import errno
 import socket
@@ -16,18 +13,20 @@ def open_socket(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        raise SettingsError(f"TOCSIN_LISTEN (--listen): cannot listen on {place}: {_why(error)}") from None
+        reason, cure = _why(error)
+        raise SettingsError(f"TOCSIN_LISTEN (--listen): cannot listen on {place}: {reason}", cure) from None
 
 
-def _why(error: OSError) -> str:
+def _why(error: OSError) -> tuple[str, str]:
+    """Reason and cure."""
     if isinstance(error, socket.gaierror):
-        return "no such host; write one of this machine's addresses, or 0.0.0.0 for all of them"
+        return "no such host", "write one of this machine's addresses, or 0.0.0.0 for all of them"
     match error.errno:
         case errno.EADDRINUSE:
-            return "another program has this port; stop it (is Tocsin running already?), or choose another port"
+            return "another program has this port", "stop it (is Tocsin running already?), or choose another port"
         case errno.EACCES:
-            return "ports below 1024 are for root; choose a higher one, and let a proxy have the low one"
+            return "ports below 1024 are for root", "choose a higher one, and let a proxy have the low one"
         case errno.EADDRNOTAVAIL:
-            return "this machine does not have that address; write one that it has, or 0.0.0.0 for all of them"
+            return "this machine does not have that address", "write one that it has, or 0.0.0.0 for all of them"
         case _:
-            return f"{error.strerror}; choose another address or port"
+            return str(error.strerror), "choose another address or port"

@@ -9,6 +9,8 @@ from enum import IntEnum
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from receiver.errors import CannotError
+
 
 class Role(IntEnum):
     """What a caller may do; each role may do what the smaller ones may."""
@@ -43,13 +45,12 @@ class User(BaseModel):
     password_hash: SecretStr
 
 
-def weakness_of(tokens: Sequence[SecretStr]) -> str:
-    """What is wrong with the tokens where strangers may try; empty: nothing."""
+def require_strong(tokens: Sequence[SecretStr]) -> None:
+    """Raises CannotError where strangers, who may try as often as they like, would need no token or could guess one."""
     if not tokens:
-        return "is needed"
+        raise CannotError("is needed")
     if any(len(each.get_secret_value()) < TOKEN_LENGTH for each in tokens):
-        return f"needs tokens of {TOKEN_LENGTH} characters or more (`openssl rand -hex 32` makes one)"
-    return ""
+        raise CannotError(f"needs tokens of {TOKEN_LENGTH} characters or more (`openssl rand -hex 32` makes one)")
 
 
 def read_tokens(value: object) -> object:

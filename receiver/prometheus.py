@@ -1,4 +1,4 @@
-"""Asks Prometheus. `receiver.evidence` uses it. Errors are values: nothing the world does raises.
+"""Asks Prometheus. `receiver.evidence` uses it. Whatever the world does is an Unanswered.
 
 Rules: redirects are never followed, an answer is read up to a cap and within the time given, and no error text
 shows the URL, which may carry a password.
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import aiohttp
 from pydantic import BaseModel, Field, ValidationError
 
+from receiver.errors import CannotError
 from receiver.http_session import HttpSession
 
 ANSWER_LIMIT = 4 << 20
@@ -28,13 +29,13 @@ class Series:
     points: Sequence[tuple[float, float]]
 
 
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """There is no answer, or none that can be used, and why."""
+class Unanswered(CannotError):  # noqa: N818 - a state of the world, not a mistake
+    """There is no answer, or none that can be used."""
 
-    reason: str
-    final: bool = False
-    """The question itself is refused: asking again would not help."""
+    def __init__(self, reason: str, *, final: bool = False) -> None:
+        """`final`: the question itself is refused, so that asking again would not help."""
+        super().__init__(reason)
+        self.final = final
 
 
 class _Vector(BaseModel):
@@ -71,12 +72,15 @@ class Prometheus:
         self._timeout = timeout
         self._session = HttpSession(aiohttp.ClientTimeout(total=timeout))
 
-    async def query(self, expr: str) -> list[Series] | Unanswered:
-        """The expression's series now."""
+    async def query(self, expr: str) -> list[Series]:
+        """The expression's series now. Raises Unanswered."""
         return await self._ask("query", {"query": expr})
 
-    async def query_range(self, expr: str, start: float, end: float, step: float) -> list[Series] | Unanswered:
-        """The expression's series from `start` to `end` (seconds since 1970), every `step` seconds."""
+    async def query_range(self, expr: str, start: float, end: float, step: float) -> list[Series]:
+        """The expression's series from `start` to `end` (seconds since 1970), every `step` seconds.
+
+        Raises Unanswered.
+        """
         wanted = {"query": expr, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:.3f}"}
         return await self._ask("query_range", wanted)
 
@@ -84,7 +88,7 @@ class Prometheus:
         """Close the connections."""
         await self._session.close()
 
-    async def _ask(self, what: str, form: Mapping[str, str]) -> list[Series] | Unanswered:
+    async def _ask(self, what: str, form: Mapping[str, str]) -> list[Series]:
         try:
             async with self._session.get().post(
                 f"{self._url}/api/v1/{what}", data=form, allow_redirects=False
@@ -94,20 +98,20 @@ class Prometheus:
                     body += more
                 return _judge(response.status, body)
         except TimeoutError:
-            return Unanswered(f"no answer within {self._timeout:g} s")
+            raise Unanswered(f"no answer within {self._timeout:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Unanswered(f"it cannot be reached ({type(error).__name__})")
+            raise Unanswered(f"it cannot be reached ({type(error).__name__})") from None
 
 
-def _judge(status: int, body: bytes) -> list[Series] | Unanswered:
+def _judge(status: int, body: bytes) -> list[Series]:
     if len(body) > ANSWER_LIMIT:
-        return Unanswered(f"its answer is longer than {ANSWER_LIMIT >> 20} MB")
+        raise Unanswered(f"its answer is longer than {ANSWER_LIMIT >> 20} MB")
     if status != 200:
-        return Unanswered(f"it answers {status}", final=status in {400, 422})
+        raise Unanswered(f"it answers {status}", final=status in {400, 422})
     try:
         answer = _Answer.model_validate_json(body)
     except ValidationError:
-        return Unanswered("its answer is not what Prometheus answers")
+        raise Unanswered("its answer is not what Prometheus answers") from None
     return [Series(each.metric, _points(each)) for each in answer.data.result]
 
 

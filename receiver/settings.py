@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from receiver.errors import SettingsError
-from receiver.people import ApiToken, Role, User, read_groups, read_tokens, read_users, weakness_of
+from receiver.errors import CannotError, SettingsError
+from receiver.people import ApiToken, Role, User, read_groups, read_tokens, read_users, require_strong
 from rules.durations import parse
 from rules.policy import HOUR, SECOND
 
@@ -266,11 +266,12 @@ class Settings(BaseModel):
             "TOCSIN_WEBHOOK_TOKEN": [self.webhook_token] if self.webhook_token else [],
             "TOCSIN_API_TOKENS": [each.token for each in self.api_tokens],
         }
-        said = [
-            f"{name}: {weakness} to listen on {self.listen}, which others can reach"
-            for name, found in tokens.items()
-            if (weakness := weakness_of(found))
-        ]
+        said = []
+        for name, found in tokens.items():
+            try:
+                require_strong(found)
+            except CannotError as error:
+                said.append(f"{name}: {error} to listen on {self.listen}, which others can reach")
         if said:
             raise SettingsError("\n".join([*said, "TOCSIN_LISTEN: or listen on 127.0.0.1 only"]))
 

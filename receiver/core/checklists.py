@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from receiver.core.draft import Draft
+from receiver.core.draft import Draft, RefusedError
 from receiver.core.events import Tick
 from receiver.core.model import Fact, Incident, Recovery, State
 from receiver.core.plan import Playbook
@@ -71,23 +71,22 @@ def next_steps(incident: Incident, playbook: Playbook) -> list[str]:
     )
 
 
-def tick(draft: Draft, action: Tick) -> str:
-    """Mark a step as done, or as not done after all. Returns why not; empty: it is so now."""
+def tick(draft: Draft, action: Tick) -> None:
+    """Mark a step as done, or as not done after all. Raises RefusedError."""
     known = steps(draft.incident, draft.book.playbook)
     text = known.get(action.step)
     if text is None:
-        return f"the incident has no step {action.step!r}; it has {', '.join(known) or 'none'}"[:1000]
+        raise RefusedError(f"the incident has no step {action.step!r}; it has {', '.join(known) or 'none'}"[:1000])
     before = done(draft.incident, action.step, text)
     if not action.done:
         if before is not None:
             _set(draft, done={id_: each for id_, each in _done(draft).items() if id_ != action.step})
             draft.enter(Fact.STEP_UNDONE, action.by, step=action.step, text=text, note=action.note)
-        return ""
+        return
     if before is None or (action.note, action.link) not in {("", ""), (before.note, before.link)}:
         ticked = Done(action.by, draft.now, text, action.note, action.link)
         _set(draft, done={**_done(draft), action.step: ticked})
         draft.enter(Fact.STEP_DONE, action.by, step=action.step, text=text, note=action.note, link=action.link)
-    return ""
 
 
 def tick_acknowledgement(draft: Draft, by: str) -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from receiver.core import follow_ups, impact, notices
 from receiver.core.alerts import receive, take_listing
 from receiver.core.checklists import tick, tick_acknowledgement
-from receiver.core.draft import NO_ALERTS, Draft, Effects, Refusal
+from receiver.core.draft import NO_ALERTS, Draft, Effects, Refusal, RefusedError
 from receiver.core.events import (
     Acknowledge,
     Action,
@@ -156,9 +156,16 @@ def _unknown_type(name: str, playbook: Playbook) -> str:
 
 def _act(draft: Draft, action: Action) -> Refusal | None:
     """Carry out what a person wants, or say why not."""
-    refusal = _refuse(draft.incident, action)
-    if refusal:
-        return Refusal(refusal, draft.incident.state)
+    try:
+        _require_possible(draft.incident, action)
+        _carry_out(draft, action)
+    except RefusedError as refused:
+        return Refusal(str(refused), draft.incident.state)
+    return None
+
+
+def _carry_out(draft: Draft, action: Action) -> None:
+    """Raises RefusedError."""
     match action:
         case Acknowledge(by, note, hold):
             acknowledge(draft, by, note, hold)
@@ -183,62 +190,53 @@ def _act(draft: Draft, action: Action) -> Refusal | None:
             draft.book = replace(draft.book, playbook=draft.book.current)
             draft.enter(Fact.REPLANNED, by)
         case _:
-            return _answer(draft, _work(draft, action))
-    return None
+            _work(draft, action)
+            _be_active(draft)
 
 
-def _work(draft: Draft, action: Work) -> str:
-    """What people do beside the states; returns why it cannot be done."""
+def _work(draft: Draft, action: Work) -> None:
+    """What people do beside the states. Raises RefusedError."""
     match action:
         case Tick():
-            return tick(draft, action)
+            tick(draft, action)
         case Handover():
-            return hand_over(draft, action)
+            hand_over(draft, action)
         case Assign():
-            return assign(draft, action)
+            assign(draft, action)
         case ApproveNotice():
-            return notices.approve(draft, action)
+            notices.approve(draft, action)
         case RejectNotice():
-            return notices.reject(draft, action)
+            notices.reject(draft, action)
         case AddFollowUp():
-            return follow_ups.add(draft, action)
+            follow_ups.add(draft, action)
         case FinishFollowUp():
-            return follow_ups.finish(draft, action)
+            follow_ups.finish(draft, action)
         case _:
             assert_never(action)
 
 
-def _answer(draft: Draft, why_not: str) -> Refusal | None:
-    """The end of an action that may turn out to be impossible; one that was possible is activity."""
-    if why_not:
-        return Refusal(why_not, draft.incident.state)
-    _be_active(draft)
-    return None
-
-
-def _refuse(incident: Incident, action: Action) -> str:
-    """Why the action cannot be carried out, in words; empty if it can."""
+def _require_possible(incident: Incident, action: Action) -> None:
+    """Raises RefusedError where the incident stands against it."""
     state = incident.state
     if isinstance(action, Acknowledge | Escalate | Resolve):
         if state in {State.RESOLVED, State.CLOSED}:
-            return f"the incident is {state} already"
+            raise RefusedError(f"the incident is {state} already")
         if action.expects is not None and action.expects is not state:
-            return f"the incident is {state} by now, not {action.expects}"
+            raise RefusedError(f"the incident is {state} by now, not {action.expects}")
         if isinstance(action, Acknowledge) and action.answers is not None and action.answers < incident.alarm:
-            return "something new has happened since that message; look at the incident as it is now"
+            raise RefusedError("something new has happened since that message; look at the incident as it is now")
     elif state is State.CLOSED and not isinstance(action, Note | Change | Work):
-        return "the incident is closed"
+        raise RefusedError("the incident is closed")
     if isinstance(action, Resolve) and (incident.is_firing or incident.held):
         if not action.force:
-            return _why_not_over(incident)
+            raise RefusedError(_why_not_over(incident))
         if not action.note:
-            return "resolving while alerts fire needs a reason"
+            raise RefusedError("resolving while alerts fire needs a reason")
     if isinstance(action, Change) and action.level is not None:
         if not action.reason:
-            return "changing the level needs a reason"
+            raise RefusedError("changing the level needs a reason")
         if not incident.is_live:
-            return f"the level of an incident that is {state} cannot change"
-    return ""
+            raise RefusedError(f"the level of an incident that is {state} cannot change")
 
 
 def _why_not_over(incident: Incident) -> str:

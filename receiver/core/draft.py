@@ -33,6 +33,13 @@ NO_ALERTS: Mapping[str, Alert] = MappingProxyType({})
 NO_WORDS: Mapping[str, str] = MappingProxyType({})
 
 
+class RefusedError(Exception):
+    """An action cannot be carried out, and why, in words: a rule raises it before it has changed anything.
+
+    It does not leave the core: `decide` makes a Refusal of it.
+    """
+
+
 class Refusal(Struct, frozen=True):
     """Why an action was not carried out, with the state that is true now."""
 

@@ -4,7 +4,7 @@ an incident has an owner, who may hand it over.
 A limit never tightens the response time. What is overdue is recorded and told to the internal stakeholders.
 """
 
-from receiver.core.draft import Draft
+from receiver.core.draft import Draft, RefusedError
 from receiver.core.events import Assign, Change, Handover
 from receiver.core.model import Fact, Kind, Reason, State, Window
 from receiver.core.paging import tell_internal, tell_threads
@@ -42,31 +42,30 @@ def miss_assessment(draft: Draft, _at: int) -> None:
     tell_internal(draft, Kind.REMINDER, Reason.OVERDUE, words)
 
 
-def hand_over(draft: Draft, action: Handover) -> str:
-    """Another person has it from now on. Returns why not; empty: done."""
+def hand_over(draft: Draft, action: Handover) -> None:
+    """Another person has it from now on. Raises RefusedError."""
     incident = draft.incident
     if incident.state is State.CLOSED:
-        return "the incident is closed"
+        raise RefusedError("the incident is closed")
     if incident.state is State.OPEN:
-        return "nobody has acknowledged the incident: acknowledge it instead"
+        raise RefusedError("nobody has acknowledged the incident: acknowledge it instead")
     if action.to == incident.response.owner:
-        return f"{action.to} has the incident already"
+        raise RefusedError(f"{action.to} has the incident already")
     draft.enter(Fact.HANDED_OVER, action.by, to=action.to, note=action.note)
     draft.respond(owner=action.to)
     tell_threads(draft, Kind.NOTICE, Reason.HANDED_OVER, {"by": action.by, "to": action.to, "note": action.note})
-    return ""
 
 
-def assign(draft: Draft, action: Assign) -> str:
-    """Somebody takes a role, or gives it back. Returns why not; empty: done."""
+def assign(draft: Draft, action: Assign) -> None:
+    """Somebody takes a role, or gives it back. Raises RefusedError."""
     incident, known = draft.incident, [each.name for each in draft.book.playbook.policy.roles]
     holder = incident.response.roles.get(action.role, "")
     if incident.state is State.CLOSED:
-        return "the incident is closed"
+        raise RefusedError("the incident is closed")
     if action.role not in known and not (holder and not action.to):
-        return f"the policy has no role {action.role}; it has {', '.join(known) or 'none'}"
+        raise RefusedError(f"the policy has no role {action.role}; it has {', '.join(known) or 'none'}")
     if action.to == holder:
-        return f"{action.to} is {action.role} already" if holder else f"nobody is {action.role}"
+        raise RefusedError(f"{action.to} is {action.role} already" if holder else f"nobody is {action.role}")
     roles = {name: person for name, person in incident.response.roles.items() if name != action.role}
     draft.respond(roles={**roles, action.role: action.to} if action.to else roles)
     words = {"role": action.role, "note": action.note}
@@ -74,4 +73,3 @@ def assign(draft: Draft, action: Assign) -> str:
         draft.enter(Fact.ROLE_TAKEN, action.by, to=action.to, **words)
     else:
         draft.enter(Fact.ROLE_LEFT, action.by, whom=holder, **words)
-    return ""

@@ -5,31 +5,29 @@ They outlive the incident: one that is overdue is told to the internal stakehold
 
 from msgspec.structs import replace
 
-from receiver.core.draft import Draft
+from receiver.core.draft import Draft, RefusedError
 from receiver.core.events import AddFollowUp, FinishFollowUp
 from receiver.core.model import Fact, Kind, Reason, Window
 from receiver.core.paging import tell_internal
 from receiver.core.response import FollowUp
 
 
-def add(draft: Draft, action: AddFollowUp) -> str:
-    """Write one down. Returns why not (never)."""
+def add(draft: Draft, action: AddFollowUp) -> None:
+    """Write one down."""
     known = draft.incident.response.follow_ups
     added = FollowUp(f"f{len(known) + 1}", action.text, action.owner, action.due_at, action.by, draft.now)
     draft.respond(follow_ups=(*known, added))
     draft.enter(Fact.FOLLOW_UP_ADDED, action.by, follow_up=added.id, text=added.text, owner=added.owner)
-    return ""
 
 
-def finish(draft: Draft, action: FinishFollowUp) -> str:
-    """It is done. Returns why not; empty: it is so now."""
+def finish(draft: Draft, action: FinishFollowUp) -> None:
+    """Mark one as done. Raises RefusedError."""
     found = next((each for each in draft.incident.response.follow_ups if each.id == action.follow_up), None)
     if found is None:
-        return f"the incident has no follow-up action {action.follow_up!r}"
+        raise RefusedError(f"the incident has no follow-up action {action.follow_up!r}")
     if found.done_at is None:
         _replace(draft, replace(found, done_at=draft.now, done_by=action.by))
         draft.enter(Fact.FOLLOW_UP_DONE, action.by, follow_up=found.id, text=found.text, note=action.note)
-    return ""
 
 
 def watch(draft: Draft) -> None:

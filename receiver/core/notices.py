@@ -7,7 +7,7 @@ The text is rendered where words are made, shown with its hash, and comes back w
 
 from msgspec.structs import replace
 
-from receiver.core.draft import Draft
+from receiver.core.draft import Draft, RefusedError
 from receiver.core.events import ApproveNotice, RejectNotice
 from receiver.core.model import Fact, Incident, Kind, Reason, State, Status, Target
 from receiver.core.response import Moment, Notice, Standing
@@ -60,16 +60,12 @@ def _hold(draft: Draft, group: Stakeholders, moment: Moment) -> None:
     draft.enter(Fact.NOTICE_HELD, notice=notice.id, group=group.name, moment=moment)
 
 
-def approve(draft: Draft, action: ApproveNotice) -> str:
-    """Send a held notice as the approver read it. Returns why not; empty: it goes out."""
-    notice = find(draft.incident, action.notice)
-    group = next(
-        (each for each in draft.book.current.policy.stakeholders if notice and each.name == notice.group), None
-    )
-    if refusal := _refuse(notice, action.notice):
-        return refusal
-    if notice is None or group is None:
-        return f"the policy has no group {notice.group if notice else ''} any more"
+def approve(draft: Draft, action: ApproveNotice) -> None:
+    """Send a held notice as the approver read it. Raises RefusedError."""
+    notice = _held(draft.incident, action.notice)
+    group = next((each for each in draft.book.current.policy.stakeholders if each.name == notice.group), None)
+    if group is None:
+        raise RefusedError(f"the policy has no group {notice.group} any more")
     _decide(draft, notice, Standing.SENT, action.by, subject=action.subject, body=action.body)
     targets, by_hand, unusable = draft.book.reach(group)
     words = {"by": action.by, "group": group.name, "notice": notice.id}
@@ -80,18 +76,13 @@ def approve(draft: Draft, action: ApproveNotice) -> str:
         draft.notify(Kind.EXTERNAL, Reason.APPROVED, [Target(name, group.name)], said, Status.UNDELIVERABLE)
         draft.enter(Fact.UNDELIVERABLE, channel=name, why="disabled or not configured")
     _ask_for_calls(draft, [f"Call {recipient} ({group.name}): {action.subject}" for recipient in by_hand])
-    return ""
 
 
-def reject(draft: Draft, action: RejectNotice) -> str:
-    """Nobody is told. Returns why not; empty: so it is."""
-    notice = find(draft.incident, action.notice)
-    if refusal := _refuse(notice, action.notice):
-        return refusal
-    if notice is not None:
-        _decide(draft, notice, Standing.REJECTED, action.by)
-        draft.enter(Fact.NOTICE_REJECTED, action.by, notice=notice.id, group=notice.group, note=action.note)
-    return ""
+def reject(draft: Draft, action: RejectNotice) -> None:
+    """Drop a held notice: nobody is sent it. Raises RefusedError."""
+    notice = _held(draft.incident, action.notice)
+    _decide(draft, notice, Standing.REJECTED, action.by)
+    draft.enter(Fact.NOTICE_REJECTED, action.by, notice=notice.id, group=notice.group, note=action.note)
 
 
 def find(incident: Incident, id_: str) -> Notice | None:
@@ -99,10 +90,14 @@ def find(incident: Incident, id_: str) -> Notice | None:
     return next((each for each in incident.response.notices if each.id == id_), None)
 
 
-def _refuse(notice: Notice | None, id_: str) -> str:
+def _held(incident: Incident, id_: str) -> Notice:
+    """The notice of that id, which waits for an approver. Raises RefusedError."""
+    notice = find(incident, id_)
     if notice is None:
-        return f"the incident has no notice {id_!r}"
-    return "" if notice.standing is Standing.HELD else f"the notice {id_} is {notice.standing} already"
+        raise RefusedError(f"the incident has no notice {id_!r}")
+    if notice.standing is not Standing.HELD:
+        raise RefusedError(f"the notice {id_} is {notice.standing} already")
+    return notice
 
 
 def _decide(

@@ -30,6 +30,7 @@ from receiver.core.model import Entry, Fact, Incident, Instant, Kind
 from receiver.drill.account import offset
 from receiver.drill.script import Deadline, Played
 from receiver.drill.world import Sent, World
+from receiver.errors import CannotError
 from receiver.requests import ForIncident
 from rules.durations import parse as duration
 from rules.policy import SECOND
@@ -55,7 +56,7 @@ BEGINS = frozenset({Fact.OPENED, Fact.DECLARED, Fact.LEVEL_ROSE})
 Micros = Annotated[int, BeforeValidator(lambda text: duration(str(text)))]
 
 
-class ScriptError(ValueError):
+class ScriptError(CannotError):
     """The file is no drill script; the text says where and why."""
 
 

@@ -15,6 +15,7 @@ from receiver.core.events import Acknowledge, AlertsReceived, Declare, Delivered
 from receiver.core.model import Entry, Fact, Incident, Instant, Kind, Recovery, State
 from receiver.drill.repeats import Repeated, Repeats
 from receiver.drill.world import Sent, World
+from receiver.errors import CannotError
 from receiver.requests import ForIncident
 from rules.compile import AlertingRule, compile  # noqa: A004 - it is called so
 from rules.policy import HOUR, Policy
@@ -23,7 +24,7 @@ PEOPLE = tuple(f"responder {number}" for number in range(1, 11))
 """As many as a level may ask confirmations of."""
 
 
-class UnknownIncident(ValueError):  # noqa: N818 - said to people as it stands
+class UnknownIncident(CannotError):  # noqa: N818 - said to people as it stands
     """The policy has no rule and no type of that name."""
 
 

@@ -18,6 +18,7 @@ from receiver.audit import Origin, audit_of
 from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.engine import Engine
+from receiver.errors import CannotError
 from receiver.messages.plain import line
 from receiver.settings import Role, Settings
 from receiver.web.problems import Handler
@@ -52,10 +53,11 @@ Show = Callable[[str, str, int], web.Response]
 log = structlog.get_logger()
 
 
-class NotLetInError(Exception):
-    """Why a login did not come about, in words for the person, and the answer's status."""
+class NotLetInError(CannotError):
+    """A login did not come about, and why, in words for the person."""
 
     def __init__(self, words: str, status: int = 403) -> None:
+        """`status`: of the answer."""
         super().__init__(words)
         self.status = status
 

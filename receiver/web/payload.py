@@ -21,6 +21,7 @@ from typing_extensions import TypedDict
 
 from receiver.core.classify import Received
 from receiver.core.model import Instant
+from receiver.errors import CannotError
 from receiver.web.repair import NO_START, Unreadable, repair_alert, repair_group, text_of
 from rules.policy import MINUTE, SECOND
 
@@ -125,13 +126,17 @@ def _repair(body: bytes, error: ValidationError, now: Instant) -> Payload:
     if not isinstance(raw, dict) or not isinstance(raw.get("alerts"), list):
         raise error
     group_labels, truncated, notes = repair_group(raw)
-    read = [_read_alert(each, now) for each in raw["alerts"]]
-    alerts = [each for each in read if not isinstance(each, str)]
+    alerts, unreadable = [], []
+    for index, each in enumerate(raw["alerts"]):
+        try:
+            alerts.append(_read_alert(each, now))
+        except CannotError as why:
+            unreadable.append(Unreadable(index, why.reason))
     return Payload(
         tuple(replace(each, repairs=(*each.repairs, *notes)) for each in alerts),
         _short(group_labels, LABEL_LIMIT),
         truncated,
-        tuple(Unreadable(index, each) for index, each in enumerate(read) if isinstance(each, str)),
+        tuple(unreadable),
         external_url=_text(raw.get("externalURL")),
         group_key=_text(raw.get("groupKey")),
     )
@@ -141,14 +146,12 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _read_alert(raw: object, now: Instant) -> Received | str:
-    """One alert of a body that does not fit; a string says why nothing can be made of it."""
+def _read_alert(raw: object, now: Instant) -> Received:
+    """One alert of a body that does not fit. Raises CannotError: nothing can be made of it."""
     try:
         fits = _ALERT.validate_python(_trim_alert(raw))  # type: ignore[arg-type]  # it says what it is not
     except (AttributeError, KeyError, TypeError, ValidationError):
         repaired = repair_alert(raw, now)
-        if isinstance(repaired, str):
-            return repaired
         received = _received(_trim_alert(cast("AlertDocument", repaired.document)), now)
         notes = dict.fromkeys((*received.repairs, *repaired.notes))
         return replace(received, repairs=tuple(notes), start_unknown=received.start_unknown or repaired.start_unknown)

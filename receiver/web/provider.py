@@ -26,6 +26,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, import_key
 
 from receiver.core.model import Instant
+from receiver.errors import CannotError
 from receiver.http_session import HttpSession, make_connector
 from rules.policy import HOUR, SECOND
 
@@ -47,11 +48,11 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
-class ProviderSilentError(Exception):
+class ProviderSilentError(CannotError):
     """The provider cannot be asked just now."""
 
 
-class ProviderRefusedError(Exception):
+class ProviderRefusedError(CannotError):
     """The provider said no, or something that is not believed."""
 
 

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from receiver.core.classify import REASON_OF_ABSENCE
 from receiver.core.model import Instant
+from receiver.errors import CannotError
 
 ENDED = frozenset({"resolved", "ok", "normal", "inactive", "recovered", "recovery", "closed", "cleared", "clear"})
 """What senders call an alert that is over; every other word is taken for firing. Grafana adds a reason in brackets:
@@ -52,13 +53,16 @@ class Unreadable(Struct, frozen=True):
     reason: str
 
 
-def repair_alert(raw: object, now: Instant) -> Repaired | str:
-    """The alert, readable; a string says why nothing can be made of it. `now` stands in for a start that is missing."""
+def repair_alert(raw: object, now: Instant) -> Repaired:
+    """The alert, readable. `now` stands in for a start that is missing.
+
+    Raises CannotError where nothing can be made of it.
+    """
     if not isinstance(raw, dict):
-        return "it is no object"
+        raise CannotError("it is no object")
     labels = raw.get("labels")
     if not isinstance(labels, dict):
-        return "it has no labels"
+        raise CannotError("it has no labels")
     notes: list[str] = []
     received = _EPOCH + timedelta(microseconds=now)
     starts_at = _moment(raw.get("startsAt"))
