@@ -1,6 +1,7 @@
 """The real Prometheus and Alertmanager as child processes, with the compiled files at the demo's pace."""
 
 import asyncio
+import platform
 import secrets
 import shutil
 import signal
@@ -25,10 +26,19 @@ PORTS = range(20_000, 30_000)
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
+    """A port of 127.0.0.1 that nobody listens on.
+
+    It stays bound here until this process ends, so no other call gets it, in this process or in another one. Linux lets
+    a server of ours listen on it all the same, because both sockets reuse addresses and this one does not listen. Other
+    systems do not: there it is let go at once.
+    """
     while True:
         port = secrets.choice(PORTS)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+        with suppress(OSError), socket.socket() as held:
+            held.bind(("127.0.0.1", port))
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # after the bind, which fails where it is taken
+            if platform.system() == "Linux":
+                held.detach()
             return port
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from bench.servers import free_port
+from receiver.demo.tools import free_port
 from receiver.store import SqlStore
 from tests.conftest import start_postgresql
 from tests.end_to_end.conftest import need

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from receiver.core.model import State
+from receiver.demo.tools import free_port
 from receiver.store import SqlStore
 from receiver.store.search import FEW
 from receiver.store.session import Session
@@ -83,9 +83,7 @@ def debians() -> Iterator[str]:
     user = "postgres" if os.geteuid() == 0 else None
     if user:
         shutil.chown(here, user)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     run = {"check": True, "user": user, "cwd": here, "stdout": subprocess.DEVNULL, "timeout": 60}
     control = [tools[-1].with_name("pg_ctl"), "-D", here / "data", "-w", "-s"]
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={here} -c fsync=off"
