@@ -107,13 +107,14 @@ class Ear:
 class Cluster:
     """The pair and its replicas; `async with` starts them and ends them."""
 
-    def __init__(self, programs: Programs, folder: Path, peer_timeout: str, resend_delay: str) -> None:
+    def __init__(self, programs: Programs, folder: Path, peer_timeout: str, resend_delay: str, gossip: str) -> None:
         """`peer_timeout`: how long each peer waits for the one before it, such as 15s.
 
-        `resend_delay`: after how long Prometheus tells an alert again, ended ones too.
+        `resend_delay`: after how long Prometheus tells an alert again, ended ones too. `gossip`: how often peers talk;
+        they send nothing before they have heard the same for several times that.
         """
         self._programs, self._folder = programs, folder
-        self._peer_timeout, self._resend_delay = peer_timeout, resend_delay
+        self._peer_timeout, self._resend_delay, self._gossip_interval = peer_timeout, resend_delay, gossip
         self._gossip = {name: f"127.0.0.1:{free_port()}" for name in PEERS}
         self.exporter = Exporter()
         """The signals that both replicas scrape."""
@@ -170,6 +171,7 @@ class Cluster:
             f"--web.external-url=http://alertmanager-{name}.example.test",
             f"--cluster.listen-address={self._gossip[name]}",
             f"--cluster.peer-timeout={self._peer_timeout}",
+            f"--cluster.gossip-interval={self._gossip_interval}",
             *others,
         )
 

@@ -55,8 +55,12 @@ class Pace:
     peer_timeout: float
     resend_delay: float
     """Of Prometheus."""
+    gossip: float
+    """How often the peers talk to each other."""
     factor: float
     """Divides the interval of the compiled rules (a minute), and how long they wait."""
+    keep_firing: int
+    """How long the emergency goes on firing after its signal is good again."""
     resolve_after: int
     firing: tuple[float, float]
     """How long the signal is bad: from … to."""
@@ -67,9 +71,9 @@ class Pace:
         return 2 * (self.group_interval + self.peer_timeout) + 1
 
 
-REAL = Pace(10, 15, 60, 12, 30, (20, 45))
-FAST = Pace(0.5, 3, 2, 60, 2, (2, 5))
-"""A peer waits six group intervals with an old snapshot here: nearly every recovery makes an echo."""
+REAL = Pace(10, 15, 60, 0.2, 12, 25, 30, (20, 45))
+FAST = Pace(0.5, 2, 1, 0.05, 60, 2, 2, (0, 2))
+"""A peer waits four group intervals with an old snapshot here: nearly every recovery makes an echo."""
 
 
 @dataclass(slots=True)
@@ -111,7 +115,8 @@ class Night:
         """`folder`: an empty one; what every program says is left there."""
         self._programs, self._pace, self._folder = programs, pace, folder
         self._dice = Random(f"{programs.name}, {pace.group_interval}")
-        self._cluster = Cluster(programs, folder, f"{pace.peer_timeout:g}s", f"{pace.resend_delay:g}s")
+        times = (f"{seconds:g}s" for seconds in (pace.peer_timeout, pace.resend_delay, pace.gossip))
+        self._cluster = Cluster(programs, folder, *times)
         self._ear: Ear | None = None
         self._base = ""
 
@@ -144,8 +149,7 @@ class Night:
         stack.push_async_callback(replica.kill)
         await replica.start()
         self._base = replica.base
-        groups = faster_groups((*compile_rules(policy), *watch.groups(policy)), self._pace.factor)
-        feeding = self._cluster.feeding(replica.base, self._routes(policy), prometheus.render(groups))
+        feeding = self._cluster.feeding(replica.base, self._routes(policy), self._rules(policy))
         self._ear = await stack.enter_async_context(feeding)
 
     def _settings(self, smtp: str) -> dict[str, str]:
@@ -154,6 +158,14 @@ class Night:
             "TOCSIN_EMAIL_FROM": "tocsin@example.com",
             "TOCSIN_ALERTMANAGER_URL": ",".join(self._cluster.alertmanagers.values()),
         }
+
+    def _rules(self, policy: Policy) -> bytes:
+        """The compiled rules at the pace."""
+        groups = faster_groups((*compile_rules(policy), *watch.groups(policy)), self._pace.factor)
+        rules = yaml.safe_load(prometheus.render(groups))
+        for each in (each for group in rules["groups"] for each in group["rules"] if "keep_firing_for" in each):
+            each["keep_firing_for"] = f"{self._pace.keep_firing}s"
+        return yaml.safe_dump(rules).encode()
 
     def _routes(self, policy: Policy) -> bytes:
         """The compiled routes, with the pace's group interval for the emergency."""

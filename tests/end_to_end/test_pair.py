@@ -13,7 +13,7 @@ from bench.clustered import Programs, installed, newest
 from bench.night import FAST, Cycle, Night, Outcome
 from bench.pair import show
 
-LEAST, MOST = 3, 8
+LEAST, MOST = 2, 8
 """Cycles; more than the least only until a peer has told an echo, which it does after most recoveries."""
 
 
