@@ -181,7 +181,8 @@ class Case:
             pages = (
                 "nobody is paged meanwhile" if self.incident.is_paused else "an emergency needs an answer all the same"
             )
-            found.append(f"silenced in Alertmanager until {self.time(silenced)}: {pages}")
+            until = "" if self.incident.inhibited else f" until {self.time(silenced)}"  # each look moves that
+            found.append(f"{'inhibited' if self.incident.inhibited else 'silenced'} in Alertmanager{until}: {pages}")
         if stale is not None:
             since = self.time(self.incident.heard_at or self.incident.opened_at)
             found.append(

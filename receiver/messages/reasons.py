@@ -29,7 +29,7 @@ LABELS: dict[Reason, str] = {
     Reason.FLAPPING: "Flapping",
     Reason.STEADY: "Fires steadily",
     Reason.FLASHED: "Fired and cleared",
-    Reason.SILENCE_ENDED: "Not silenced any more",
+    Reason.SILENCE_ENDED: "Paging again",
     Reason.CLOSED: "",
     Reason.APPROVED: "",
     Reason.ACTION: "",
@@ -112,7 +112,7 @@ def _page(notification: Notification, case: Case, by: str) -> str:
         case Reason.RULE_JOINED:
             return f"A further rule fired: {line(data.get('rule', 'unknown'))}."
         case Reason.SILENCE_ENDED:
-            return "It is not silenced in Alertmanager any more, and it is not over."
+            return "Alertmanager no longer says that it is silenced or inhibited, and it is not over."
         case _:
             return f"Declared by {by}." if by else f"Opened at {case.time(case.incident.opened_at)}."
 

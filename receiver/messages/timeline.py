@@ -64,7 +64,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.SILENCED: "silenced in Alertmanager until {until} by {whom}",
         Fact.STALE: "its alerts have not been repeated since {since}: they may be over, or the way to here is cut",
         Fact.HEARD_AGAIN: "its alerts are repeated again",
-        Fact.SILENCE_ENDED: "not silenced any more",
+        Fact.SILENCE_ENDED: "no longer counts as silenced or inhibited",
         Fact.INHIBITED: "inhibited in Alertmanager: {whom}",
         Fact.SILENCE_MADE: "Alertmanager silences it until {until}, as long as the acknowledgement holds",
         Fact.SILENCE_FAILED: "no silence for the acknowledgement: {why}",

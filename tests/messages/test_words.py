@@ -224,6 +224,25 @@ def test_recovery_is_told_as_far_as_it_is_known(recovery, said):
     assert said in dict(message(Kind.NOTICE, Reason.RECOVERED, incident).facts)["State"]
 
 
+@pytest.mark.parametrize(
+    ("inhibited", "said"),
+    [
+        (True, "inhibited in Alertmanager: nobody is paged meanwhile"),
+        (False, "silenced in Alertmanager until 12:07 UTC: nobody is paged meanwhile"),
+    ],
+)
+def test_what_keeps_an_incident_quiet_is_named(inhibited, said):
+    """An inhibition is called none but that, and has no end that Alertmanager never told."""
+    quiet = replace(INCIDENT, level=3, silenced_until=after(5), inhibited=inhibited)
+    assert said in dict(message(Kind.NOTICE, Reason.INHIBITED, quiet).facts)["State"]
+
+
+def test_whoever_is_paged_again_reads_what_alertmanager_no_longer_says():
+    """Also where Alertmanager does not answer: nothing is claimed about what it would say."""
+    told = message(reason=Reason.SILENCE_ENDED)
+    assert "Alertmanager no longer says that it is silenced or inhibited, and it is not over." in told.text
+
+
 def test_owner_is_reminded_of_the_expiry():
     """A reminder names its addressee, the moment, and what keeps the acknowledgement."""
     told = message(Kind.REMINDER, Reason.ACK_EXPIRED, acknowledged(), 12, whom="ada", expires_at=str(after(18)))
