@@ -221,6 +221,16 @@ class Cluster:
             f"--rules.alert.resend-delay={self._resend_delay}",
         )
 
+    async def firing(self, rule: str) -> int:
+        """How many replicas say that the rule fires."""
+        count = 0
+        async with aiohttp.ClientSession() as session:
+            for tool in self.replicas.values():
+                async with session.get(f"{tool.url}/api/v1/alerts") as response:
+                    alerts = (await response.json())["data"]["alerts"]
+                count += any(each["labels"].get("rule") == rule and each["state"] == "firing" for each in alerts)
+        return count
+
     def tell(self, replica: str, peers: Sequence[str]) -> None:
         """From now on (Prometheus takes five seconds) the replica tells only these peers."""
         path = self._folder / f"prometheus-{replica}" / "prometheus.yml"

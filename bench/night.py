@@ -84,6 +84,10 @@ class Cycle:
     """Its number; or how it goes on without having ended."""
     echoes: list[float] = field(default_factory=list)
     """Firing bodies after the end that they contradict: seconds after it was first told."""
+    turns: int = 0
+    """Firings with the old start, told by a peer that had told the end itself: one replica cleared, the other did not.
+    No echo is told by that peer, so each is news and may page.
+    """
     pages: int = 0
     """Sent after the acknowledgement, though nothing new fired."""
     voided: int = 0
@@ -191,8 +195,9 @@ class Night:
         await self._comes(lambda: self._ended(healed_at))
         await asyncio.sleep(self._pace.quiet)  # that nothing comes is what is awaited
         cycle.stuck = int(not await self._comes(self._recovered))
-        cycle.echoes = echoes(self.heard, healed_at)
-        cycle.pages, cycle.voided = len(await self._pages() - told), await self._voided() - voided
+        cycle.echoes, cycle.turns = after_the_end(self.heard, healed_at)
+        cycle.pages = max(0, len(await self._pages() - told) - cycle.turns)
+        cycle.voided = max(0, await self._voided() - voided - cycle.turns)
         await self._acknowledge()  # whoever was woken for nothing takes it again
         return cycle
 
@@ -203,6 +208,7 @@ class Night:
 
     async def _go_on(self, cycle: Cycle, interrupt: Callable[[], Awaitable[None]]) -> None:
         told = await self._pages()
+        await self._comes(self._fires_everywhere)  # a replica that comes later sends the end before until then
         await interrupt()
         await self._must_page(cycle, told)
         for name in self._cluster.replicas:
@@ -240,6 +246,9 @@ class Night:
 
     async def _grown(self, told: set[str]) -> bool:
         return bool(await self._pages() - told)
+
+    async def _fires_everywhere(self) -> bool:
+        return await self._cluster.firing(TYPE) == len(self._cluster.replicas)
 
     async def _ended(self, since: float) -> bool:
         return any(_end(alert, since) for heard in self.heard for alert in _ours(heard))
@@ -294,14 +303,23 @@ def _end(alert: dict[str, Any], since: float) -> datetime | None:
     return ended if ended.timestamp() >= since else None
 
 
-def echoes(heard: list[Heard], since: float) -> list[float]:
-    """Seconds after the first end told since then until each firing that began before it: it can only be an old one."""
-    found: list[float] = []
-    told: tuple[float, datetime] | None = None
+def after_the_end(heard: list[Heard], since: float) -> tuple[list[float], int]:
+    """Firings told after the first end since then, though they began before it: echoes, and turns (see `Cycle`).
+
+    An echo is given in seconds after that end was told.
+    """
+    echoes: list[float] = []
+    turns, first_told = 0, 0.0
+    told: dict[str, datetime] = {}
     for each in heard:
         for alert in _ours(each):
             if ended := _end(alert, since):
-                told = told or (each.at, ended)
-            elif told and alert["status"] == "firing" and datetime.fromisoformat(alert["startsAt"]) <= told[1]:
-                found.append(each.at - told[0])
-    return found
+                first_told = first_told or each.at
+                told[each.peer] = ended
+            elif alert["status"] == "firing" and told:
+                started = datetime.fromisoformat(alert["startsAt"])
+                if each.peer in told and started <= told[each.peer]:
+                    turns += 1
+                elif started <= max(told.values()):
+                    echoes.append(each.at - first_told)
+    return echoes, turns

@@ -24,13 +24,23 @@ TEXT = ("programs", "cycle", "echoes, s after the end")
 def show(outcomes: list[Outcome]) -> None:
     """One line for each cycle, and one for their sum."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("programs", "interval", "cycle", "echoes, s after the end", "pages", "voided", "stuck", "missed"):
+    for column in (
+        "programs",
+        "interval",
+        "cycle",
+        "echoes, s after the end",
+        "turns",
+        "pages",
+        "voided",
+        "stuck",
+        "missed",
+    ):
         table.add_column(column, justify="left" if column in TEXT else "right", no_wrap=True)
     for outcome in outcomes:
         head = outcome.programs, f"{outcome.group_interval:g} s"
         for each in outcome.cycles:
             late = ", ".join(f"{seconds:.1f}" for seconds in each.echoes) or "none"
-            table.add_row(*head, each.what, late, *map(str, each.faults))
+            table.add_row(*head, each.what, late, *map(str, (each.turns, *each.faults)))
         table.add_row(
             *head, "all", str(sum(len(each.echoes) for each in outcome.cycles)), *_sums(outcome), style="bold"
         )
@@ -38,7 +48,7 @@ def show(outcomes: list[Outcome]) -> None:
 
 
 def _sums(outcome: Outcome) -> list[str]:
-    return [str(sum(column)) for column in zip(*(each.faults for each in outcome.cycles), strict=True)]
+    return [str(sum(column)) for column in zip(*((each.turns, *each.faults) for each in outcome.cycles), strict=True)]
 
 
 async def _all(cycles: int, folder: Path) -> list[Outcome]:
