@@ -16,8 +16,8 @@ help:  ## what can be made
 run: .venv/.ready  ## a whole story, watched live: policy, rules, alert, incident, pages, resolve (Ctrl-C ends it)
 	$(BIN)/tocsin demo
 
-# Two real clusters and a hundred servers want the machine for themselves: they are run apart from the rest.
-APART := --ignore tests/docs --ignore tests/partial --ignore tests/end_to_end/test_pair.py
+# make check runs tests/docs; the hundred servers of tests/partial want the machine for themselves.
+APART := --ignore tests/docs --ignore tests/partial
 test: .venv/.ready  ## every promise but the documents' and what is run apart, against the real tools
 	@tests/install-tools
 	$(BIN)/python -m pytest --numprocesses auto $(APART) $(PYTEST)
