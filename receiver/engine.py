@@ -7,12 +7,12 @@ runs the batch again; any other error runs each event alone, so that one bad row
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from receiver.audit import Audit, Ledger
+from receiver.containment import Containment
 from receiver.core.cluster import Cluster
 from receiver.core.draft import Refusal
 from receiver.core.events import AlertsReceived, Arrived, Bounced, EchoesListed, Event, Overtaken, Reported, TimePassed
@@ -20,7 +20,6 @@ from receiver.core.model import Entry, Incident, Instant, Notification, State, S
 from receiver.core.outbox import allot, bundle, counted_when_due, counted_when_planned, lane
 from receiver.core.plan import Book, Playbook
 from receiver.core.sight import SIGHTED, Sight
-from receiver.errors import StoreConflict, StoreUnavailable
 from receiver.requests import Asked, Delivery, ForIncident, FromPrometheus, Report, Request, Result
 from receiver.work import Store, Transaction, Work
 from rules.policy import LEVELS, SECOND, Policy
@@ -29,20 +28,11 @@ from rules.stored import digest, dump, parse
 LEASE = 45 * SECOND
 """How long a claimed notification belongs to its sender; longer than any channel's own time-out (30 s)."""
 
-POSTPONE = 60 * SECOND
-"""How long an incident that cannot be decided on is left alone before the next try."""
-
 BUNDLE_LIMIT = 500
 """Incidents that one bundle names; what gathered beyond them leaves as the next, at once."""
 
-ATTEMPTS = 5
-"""Times a batch runs before a conflict between replicas is given back to the caller."""
-
 Outcomes = tuple[tuple[str, ...], Refusal | None]
 """Ids of the incidents that a request concerned, and why it was refused."""
-
-Item = TypeVar("Item")
-Out = TypeVar("Out")
 
 
 class Standing(Struct, frozen=True):
@@ -76,13 +66,9 @@ class Engine:
         `on_entries` of timeline entries once they are committed, each with its incident.
         """
         self._store = store
-        self._on_poison = on_poison
         self._on_entries = on_entries
         self._playbooks: dict[str, Playbook] = {}
-        self._put_off: dict[str, Instant] = {}
-        """Incidents that could not be decided on, and until when they are put off in the store."""
-        self._left_alone: dict[str, Instant] = {}
-        """Those of them that were due all the same, and until when nothing of them is tried here."""
+        self._containment = Containment(self._put_off, on_poison)
         self.verifies = False
         """Whether there is a Prometheus to ask (set by the shell)."""
         self.sight = SIGHTED
@@ -138,7 +124,9 @@ class Engine:
 
         Raises StoreUnavailable: then nothing is known to be stored. What cannot be decided has its `error` set.
         """
-        return self._contain(requests, lambda batch: self._handle(batch, now), lambda _: Result(error="internal error"))
+        return self._containment.run(
+            requests, lambda batch: self._handle(batch, now), lambda _: Result(error="internal error")
+        )
 
     def _handle(self, requests: Sequence[Request], now: Instant) -> list[Result]:
         with self._working(now) as (transaction, work):
@@ -219,9 +207,11 @@ class Engine:
 
     def fire_due(self, now: Instant, limit: int = 500) -> int:
         """Carry out due windows, the most overdue first; returns how many incidents were concerned."""
+        contained = self._containment
         with self._store.transaction() as transaction:
-            due = self._not_left_alone(transaction.due_incidents(now, limit + len(self._left_alone)), now)[:limit]
-        return sum(self._contain(due, lambda ids: self._fire(ids, now), lambda each: self._postpone(each, now)))
+            found = transaction.due_incidents(now, limit + contained.left_alone)
+        due = contained.not_left_alone(found, now)[:limit]
+        return sum(contained.run(due, lambda ids: self._fire(ids, now), lambda each: contained.postpone(each, now, 0)))
 
     def _fire(self, ids: Sequence[str], now: Instant) -> list[int]:
         with self._working(now) as (transaction, work):
@@ -246,13 +236,17 @@ class Engine:
         `busy`: channels (by name) that have enough under way already. `limit`: incidents, not counting bundles.
         `levels`: only of incidents with a notification of one of these levels due.
         """
+        contained = self._containment
         with self._store.transaction() as transaction:
-            more = len(self._left_alone)
+            more = contained.left_alone
             alone = transaction.sendable_incidents(now, limit + more, busy, levels)
             bundled = transaction.bundled_incidents(now, BUNDLE_LIMIT + more, busy, levels)
-        ids = self._not_left_alone(alone, now)[:limit] + self._not_left_alone(bundled, now)[:BUNDLE_LIMIT]
-        claimed = self._contain(
-            ids, lambda some: [self._claim(some, worker, now, busy)], lambda each: self._skip(each, now)
+        ids = contained.not_left_alone(alone, now)[:limit] + contained.not_left_alone(bundled, now)[:BUNDLE_LIMIT]
+        none: list[Delivery] = []
+        claimed = contained.run(
+            ids,
+            lambda some: [self._claim(some, worker, now, busy)],
+            lambda each: contained.postpone(each, now, none),
         )
         return [delivery for deliveries in claimed for delivery in deliveries]
 
@@ -303,7 +297,7 @@ class Engine:
 
         Raises StoreUnavailable: then the leases run out and the messages are sent again.
         """
-        return sum(self._contain(reports, lambda batch: self._report(batch, now), lambda _: 0))
+        return sum(self._containment.run(reports, lambda batch: self._report(batch, now), lambda _: 0))
 
     def _report(self, reports: Sequence[Report], now: Instant) -> list[int]:
         with self._working(now) as (transaction, work):
@@ -355,6 +349,10 @@ class Engine:
             yield transaction, work
         self._on_entries(work.entries())
 
+    def _put_off(self, incident_id: str, until: Instant) -> None:
+        with self._store.transaction() as transaction:
+            transaction.postpone(incident_id, until)
+
     def book(self, playbook: Playbook) -> Book:
         """What an incident under that version is decided, and told, by."""
         return Book(playbook, self._current, self._configured, self.sight, self.verifies, self.cluster)
@@ -367,56 +365,6 @@ class Engine:
                 return self._current
             self._playbooks[version] = Playbook.of(parse(document), version)
         return self._playbooks[version]
-
-    def _not_left_alone(self, ids: Sequence[str], now: Instant) -> list[str]:
-        """Those that are not among what could not be decided on a moment ago."""
-        self._left_alone = {each: until for each, until in self._left_alone.items() if now < until <= now + POSTPONE}
-        return [each for each in ids if each not in self._left_alone]
-
-    def _postpone(self, incident_id: str, now: Instant) -> int:
-        """Put it off in the store; where the damage is such that this does not help, it is left alone here."""
-        until = Instant(now + POSTPONE)
-        self._put_off = {each: end for each, end in self._put_off.items() if now < end <= until}
-        if incident_id in self._put_off:
-            self._left_alone[incident_id] = until
-        self._put_off[incident_id] = until
-        with self._store.transaction() as transaction:
-            transaction.postpone(incident_id, until)
-        return 0
-
-    def _skip(self, incident_id: str, now: Instant) -> list[Delivery]:
-        self._postpone(incident_id, now)
-        return []
-
-    def _contain(
-        self, batch: Sequence[Item], run: Callable[[Sequence[Item]], list[Out]], failed: Callable[[Item], Out]
-    ) -> list[Out]:
-        """Run a batch; again on a conflict; each alone on any other error, so that one cannot stop the rest."""
-        if not batch:
-            return []
-        for _ in range(ATTEMPTS):
-            try:
-                return run(batch)
-            except StoreConflict:
-                continue
-            except StoreUnavailable:
-                raise
-            except Exception as error:  # noqa: BLE001 - a bug or a bad row: contained, said, counted
-                if len(batch) > 1:
-                    return [out for each in batch for out in self._contain([each], run, failed)]
-                self._on_poison(batch[0], error)
-                return self._fail(batch[0], failed)
-        raise StoreUnavailable("replicas kept changing the same incidents; nothing was stored")
-
-    def _fail(self, item: Item, failed: Callable[[Item], Out]) -> list[Out]:
-        """What stands for the result of an item that failed; nothing, where even leaving it alone fails."""
-        try:
-            return [failed(item)]
-        except StoreUnavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 - as above
-            self._on_poison(item, error)
-            return []
 
 
 def _lease(notification: Notification, worker: str, now: Instant) -> Notification:

@@ -7,10 +7,9 @@ stands in no text and no repr. (pydantic-settings was tried and left: it reads t
 only, and knows no _FILE.)
 """
 
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -19,7 +18,19 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from receiver.errors import CannotError, SettingsError
 from receiver.people import ApiToken, Role, User, read_groups, read_tokens, read_users, require_strong
-from rules.durations import parse
+from receiver.setting_kinds import (
+    HttpUrl,
+    address,
+    commas,
+    database_url,
+    duration,
+    is_loopback,
+    networks,
+    place,
+    private,
+    secret_url_of,
+    split_address,
+)
 from rules.policy import HOUR, SECOND
 
 __all__ = ["ApiToken", "Role", "Settings", "User", "is_loopback", "service_variable", "split_address"]
@@ -30,93 +41,9 @@ CLIENT_ONLY = frozenset({"TOCSIN_URL", "TOCSIN_TOKEN"})
 """Variables that the command line's client commands read."""
 
 
-def split_address(listen: str) -> tuple[str, int]:
-    """Host and port of ``host:port``; an empty host means every interface. Raises ValueError."""
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise ValueError("write host:port, for example 127.0.0.1:8095")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def _address(listen: str) -> str:
-    split_address(listen)
-    return listen
-
-
-def _url(*schemes: str) -> AfterValidator:
-    def check(url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in schemes or not parts.hostname:
-            raise ValueError(f"must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
-        return url.rstrip("/")
-
-    return AfterValidator(check)
-
-
-def _secret_url(*schemes: str) -> AfterValidator:
-    def check(url: SecretStr) -> SecretStr:
-        parts = urlsplit(url.get_secret_value())
-        if parts.scheme not in schemes or not parts.hostname:
-            raise ValueError(f"must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
-        return url
-
-    return AfterValidator(check)
-
-
-def _database(url: str) -> str:
-    if url.partition(":")[0].partition("+")[0] not in {"sqlite", "postgresql"}:
-        raise ValueError("write sqlite:///path/to/file, sqlite:// (memory) or postgresql://user:password@host/name")
-    return url
-
-
-def _networks(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
-
-
 def service_variable(service: str) -> str:
     """The variable's ending for a PagerDuty service: ``ml-systems`` gives ``ML_SYSTEMS``."""
     return "".join(char if char.isalnum() else "_" for char in service).upper()
-
-
-def _commas(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-def _duration(value: object) -> object:
-    return parse(value) if isinstance(value, str) else value
-
-
-HttpUrl = Annotated[str, _url("http", "https")]
-
-_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*", re.ASCII)
-
-
-def _place(url: str | None) -> str | None:
-    """A host, and perhaps a path: more would not survive being put before other paths."""
-    parts = urlsplit(url or "")
-    if parts.query or parts.fragment or parts.username or not _PATH.fullmatch(parts.path):
-        raise ValueError("must be a host and perhaps a plain path: https://example.com or https://example.com/tocsin")
-    return url
-
-
-def _private(url: str | None) -> str | None:
-    """Over plain HTTP only on this machine: secrets and identities go there."""
-    parts = urlsplit(url or "")
-    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        raise ValueError("must begin with https://")
-    return url
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host's name or address is this machine's own."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Settings(BaseModel):
@@ -124,15 +51,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8095"
-    database: Annotated[str, AfterValidator(_database), Field(repr=False)] = "sqlite:///tocsin.db"
-    external_url: Annotated[HttpUrl | None, AfterValidator(_place)] = None
+    listen: Annotated[str, AfterValidator(address)] = "127.0.0.1:8095"
+    database: Annotated[str, AfterValidator(database_url), Field(repr=False)] = "sqlite:///tocsin.db"
+    external_url: Annotated[HttpUrl | None, AfterValidator(place)] = None
     """Where people reach this receiver: links begin with it. It may have a path, below which all is served then."""
     webhook_token: SecretStr | None = None
     api_tokens: Annotated[tuple[ApiToken, ...], BeforeValidator(read_tokens)] = ()
     users: Annotated[tuple[User, ...], BeforeValidator(read_users)] = ()
     """Who may log in at the console; a file (TOCSIN_USERS_FILE) with one ``name:role:hash`` a line."""
-    oidc_issuer: Annotated[HttpUrl | None, AfterValidator(_private)] = None
+    oidc_issuer: Annotated[HttpUrl | None, AfterValidator(private)] = None
     """The identity provider where people may log in; with it the three that follow, and `external_url`."""
     oidc_client_id: str | None = None
     oidc_client_secret: SecretStr | None = None
@@ -154,13 +81,13 @@ class Settings(BaseModel):
     """Who needs a certificate of that CA: whoever posts to the webhook, or every client."""
     secret_key: Annotated[SecretStr | None, Field(min_length=32)] = None
     """Signs sessions and links; unset, a key is made once and kept in the database."""
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(networks)] = ()
     """Networks of proxies whose X-Forwarded-For is believed."""
     body_limit: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 << 20
     """Bytes a request's body may have, unpacked (Alertmanager repeats annotations: 850 kB were seen)."""
     log_format: Literal["text", "json"] = "text"
 
-    smtp_url: Annotated[SecretStr, _secret_url("smtp", "smtps")] | None = None
+    smtp_url: Annotated[SecretStr, secret_url_of("smtp", "smtps")] | None = None
     email_from: str | None = None
     slack_token: SecretStr | None = None
     slack_signing_secret: SecretStr | None = None
@@ -179,15 +106,15 @@ class Settings(BaseModel):
     twilio_api_url: HttpUrl = "https://api.twilio.com"
     webhook_signing_secret: SecretStr | None = None
     """Signs what the webhook channel sends."""
-    alertmanager_url: Annotated[tuple[HttpUrl, ...], BeforeValidator(_commas), Field(repr=False)] = ()
+    alertmanager_url: Annotated[tuple[HttpUrl, ...], BeforeValidator(commas), Field(repr=False)] = ()
     """One or several, with commas: what they list is compared with what is held as firing (reconciliation)."""
-    repeat_interval: Annotated[int, BeforeValidator(_duration), Field(gt=0)] = HOUR
+    repeat_interval: Annotated[int, BeforeValidator(duration), Field(gt=0)] = HOUR
     """Microseconds: the longest of Alertmanager's repeat_interval; alerts silent for three of them are marked."""
     alertmanager_peers: Annotated[int, Field(ge=1, le=100)] = 2
     """Alertmanagers of the cluster that sends here; 1: there is no slower peer, and nothing is held as an echo."""
-    peer_timeout: Annotated[int, BeforeValidator(_duration), Field(gt=0)] = 15 * SECOND
+    peer_timeout: Annotated[int, BeforeValidator(duration), Field(gt=0)] = 15 * SECOND
     """Microseconds: Alertmanager's --cluster.peer-timeout."""
-    echo_window: Annotated[int, BeforeValidator(_duration), Field(ge=0)] | None = None
+    echo_window: Annotated[int, BeforeValidator(duration), Field(ge=0)] | None = None
     """Microseconds that a firing with an old start is held after an end (level 4: 60 s at most); unset: derived."""
     silence_on_acknowledge: bool = False
     """Whether what somebody acknowledged is silenced in Alertmanager for as long as that holds."""

@@ -1,8 +1,9 @@
 """One SQL store for SQLite (memory, file) and PostgreSQL."""
 
 from receiver.store.database import is_in_memory, is_server, without_secrets
+from receiver.store.figures import Figures
 from receiver.store.files import back_up, restore
-from receiver.store.reads import LAST, Figures, Reads, Span
+from receiver.store.reads import LAST, Reads, Span
 from receiver.store.store import SqlStore, open_store
 
 __all__ = [

@@ -4,7 +4,7 @@ Called on the readers' thread. Lists are keyset-paged: a cursor names the last i
 same however deep it lies, and what opens meanwhile shifts nothing.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from receiver.core.reconcile import Held
 from receiver.store import audit, codec, schema
 from receiver.store.database import Database
 from receiver.store.doubts import Doubts
+from receiver.store.figures import Figures, count, oldest_emergency
 from receiver.store.overview import Overview
 from receiver.store.search import with_words
 from receiver.store.session import Session
@@ -26,15 +27,6 @@ from receiver.store.statistics import Tally, tallies
 LIMIT = 50
 """Incidents on a page where nothing else is asked."""
 
-_ACTIVE = """
-SELECT level, state, count(*) AS incidents FROM incidents
-WHERE state IN ('open', 'acknowledged', 'resolved') GROUP BY level, state
-"""
-_WAITING = """
-SELECT channel, count(*) AS waiting, min(created_at) AS oldest FROM notifications
-WHERE status = 'waiting' GROUP BY channel
-"""
-_OLDEST_EMERGENCY = "SELECT min(since) AS oldest FROM alarms"
 _DONE = """
 SELECT * FROM entries WHERE incident_id = :id AND ("by" <> '' OR fact = 'breached') ORDER BY position
 """
@@ -54,8 +46,6 @@ WHERE i.state = 'open' AND n.status = 'delivered' AND n.recipient = :recipient A
 ORDER BY i.number, n.sequence
 """
 _READABLE = schema.incidents.c.state != "set_aside"
-_SET_ASIDE = "SELECT count(*) AS rows FROM set_aside"
-_OVERDUE = "SELECT count(*) AS incidents, min(due_at) AS oldest FROM incidents WHERE due_at < :now"
 
 
 LAST = (1 << 63) - 1
@@ -81,33 +71,6 @@ class Span:
 
 
 WHOLE = Span()
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A channel's part of the outbox."""
-
-    count: int
-    oldest: Instant
-    """When the oldest of them was planned."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What metrics say about the store."""
-
-    incidents: Mapping[tuple[int, State], int]
-    """(level, state) → how many that are not closed; where there are none, nothing."""
-    waiting: Mapping[str, Waiting]
-    """Channel → its waiting notifications."""
-    oldest_emergency: Instant | None
-    """When paging began, of the open emergency that has reached nobody for the longest."""
-    overdue: int
-    """Incidents with a window that is due and has not been carried out."""
-    overdue_since: Instant | None
-    """When the most overdue of these was due."""
-    set_aside: int = 0
-    """Rows that proved to be damaged."""
 
 
 class Reads:
@@ -340,25 +303,12 @@ class Reads:
     def oldest_emergency(self) -> Instant | None:
         """When paging began, of the open emergency that has reached nobody for the longest; None: all reached some."""
         with self._database.read() as connection:
-            return Session(connection).rows(_OLDEST_EMERGENCY)[0].oldest  # type: ignore[no-any-return] # a BIGINT
+            return oldest_emergency(Session(connection))
 
     def figures(self, now: Instant) -> Figures:
         """What metrics say about the store at this moment."""
         with self._database.read() as connection:
-            session = Session(connection)
-            active = session.rows(_ACTIVE)
-            waiting = session.rows(_WAITING)
-            (emergency,) = session.rows(_OLDEST_EMERGENCY)
-            (overdue,) = session.rows(_OVERDUE, now=now)
-            (damaged,) = session.rows(_SET_ASIDE)
-        return Figures(
-            incidents={(row.level, State(row.state)): row.incidents for row in active},
-            waiting={row.channel: Waiting(row.waiting, row.oldest) for row in waiting},
-            oldest_emergency=emergency.oldest,
-            overdue=overdue.incidents,
-            overdue_since=overdue.oldest,
-            set_aside=damaged.rows,
-        )
+            return count(Session(connection), now)
 
 
 def _incident(row: Row[Any]) -> Incident:

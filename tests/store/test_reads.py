@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from receiver.core.model import Kind, State, Status
 from receiver.store import SqlStore
-from receiver.store.reads import Waiting
+from receiver.store.figures import Waiting
 from tests.store.samples import MINUTE, NOW, alert, due, incident, message, save
 
 

@@ -1,0 +1,97 @@
+"""The kinds of settings: how the text of a variable becomes an address, a URL, a list, a duration, or is refused.
+
+`receiver.settings` puts them on its fields. Each raises ValueError with what to write instead, without the value.
+"""
+
+import re
+from ipaddress import ip_address, ip_network
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, SecretStr
+
+from rules.durations import parse
+
+
+def split_address(listen: str) -> tuple[str, int]:
+    """Host and port of ``host:port``; an empty host means every interface. Raises ValueError."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ValueError("write host:port, for example 127.0.0.1:8095")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def address(listen: str) -> str:
+    split_address(listen)
+    return listen
+
+
+def url_of(*schemes: str) -> AfterValidator:
+    def check(url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in schemes or not parts.hostname:
+            raise ValueError(f"must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return url.rstrip("/")
+
+    return AfterValidator(check)
+
+
+def secret_url_of(*schemes: str) -> AfterValidator:
+    def check(url: SecretStr) -> SecretStr:
+        parts = urlsplit(url.get_secret_value())
+        if parts.scheme not in schemes or not parts.hostname:
+            raise ValueError(f"must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return url
+
+    return AfterValidator(check)
+
+
+def database_url(url: str) -> str:
+    if url.partition(":")[0].partition("+")[0] not in {"sqlite", "postgresql"}:
+        raise ValueError("write sqlite:///path/to/file, sqlite:// (memory) or postgresql://user:password@host/name")
+    return url
+
+
+def networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+
+
+def commas(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def duration(value: object) -> object:
+    return parse(value) if isinstance(value, str) else value
+
+
+HttpUrl = Annotated[str, url_of("http", "https")]
+
+_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*", re.ASCII)
+
+
+def place(url: str | None) -> str | None:
+    """A host, and perhaps a path: more would not survive being put before other paths."""
+    parts = urlsplit(url or "")
+    if parts.query or parts.fragment or parts.username or not _PATH.fullmatch(parts.path):
+        raise ValueError("must be a host and perhaps a plain path: https://example.com or https://example.com/tocsin")
+    return url
+
+
+def private(url: str | None) -> str | None:
+    """Over plain HTTP only on this machine: secrets and identities go there."""
+    parts = urlsplit(url or "")
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ValueError("must begin with https://")
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is this machine's own."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
