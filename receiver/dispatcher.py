@@ -45,9 +45,6 @@ REPORTED_AT_ONCE = 100
 LAST_REPORT = 10.0
 """Seconds that recording what was sent may take at a stop."""
 
-SHOWING = frozenset({"email", "slack"})
-"""Channel types that can show a picture."""
-
 log = structlog.get_logger()
 
 
@@ -187,7 +184,7 @@ class Dispatcher:
 
     async def _picture(self, delivery: Delivery, channel: Channel) -> Picture | None:
         """Of the incident's signals, where the channel can show it."""
-        if self.plotter is None or channel.type not in SHOWING or len(delivery.items) > 1:
+        if self.plotter is None or not channel.facts.shows_pictures or len(delivery.items) > 1:
             return None
         return await self.plotter.picture(*delivery.items[0])
 

@@ -31,6 +31,7 @@ from receiver.setting_kinds import (
     secret_url_of,
     split_address,
 )
+from rules.channel_types import CHANNEL_FACTS
 from rules.policy import HOUR, SECOND
 
 __all__ = ["ApiToken", "Role", "Settings", "User", "is_loopback", "service_variable", "split_address"]
@@ -106,6 +107,8 @@ class Settings(BaseModel):
     twilio_api_url: HttpUrl = "https://api.twilio.com"
     webhook_signing_secret: SecretStr | None = None
     """Signs what the webhook channel sends."""
+    of_channels: Mapping[str, SecretStr] = Field(default_factory=dict)
+    """By name (`pigeon_token`): what a channel type's row in rules.channel_types names and has no field here."""
     alertmanager_url: Annotated[tuple[HttpUrl, ...], BeforeValidator(commas), Field(repr=False)] = ()
     """One or several, with commas: what they list is compared with what is held as firing (reconciliation)."""
     repeat_interval: Annotated[int, BeforeValidator(duration), Field(gt=0)] = HOUR
@@ -231,8 +234,11 @@ class Settings(BaseModel):
         return self.pagerduty_routing_keys.get(service_variable(service), self.pagerduty_routing_key)
 
 
-_FIELDS = tuple(name for name in Settings.model_fields if name not in {"warnings", "pagerduty_routing_keys"})
-_VARIABLES = {f"{PREFIX}{name.upper()}": name for name in _FIELDS}
+_FIELDS = tuple(
+    name for name in Settings.model_fields if name not in {"warnings", "pagerduty_routing_keys", "of_channels"}
+)
+_OF_CHANNELS = frozenset(name for facts in CHANNEL_FACTS.values() for name in facts.settings).difference(_FIELDS)
+_VARIABLES = {f"{PREFIX}{name.upper()}": name for name in (*_FIELDS, *sorted(_OF_CHANNELS))}
 
 
 def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
@@ -257,7 +263,8 @@ def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
             values[_VARIABLES[name]] = value
         else:
             keys[name.removeprefix(PER_SERVICE)] = value
-    return {**values, "pagerduty_routing_keys": keys, "warnings": tuple(warnings)}
+    of_channels = {name: values.pop(name) for name in _OF_CHANNELS.intersection(values)}
+    return {**values, "of_channels": of_channels, "pagerduty_routing_keys": keys, "warnings": tuple(warnings)}
 
 
 def _read_file(variable: str, path: str, problems: list[str]) -> str | None:

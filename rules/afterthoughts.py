@@ -10,6 +10,7 @@ from itertools import combinations
 import promql_parser as promql
 
 from rules import condition
+from rules.channel_types import types_where
 from rules.condition import Comparison
 from rules.doubts import doubt
 from rules.durations import format_duration
@@ -17,7 +18,6 @@ from rules.expression import nodes, syntax
 from rules.policy import EMERGENCY, IncidentType, Place, Policy, Rule
 from rules.problems import Problem
 
-WAKING = frozenset({"phone", "sms", "pagerduty"})
 NEED_TWO = frozenset(
     ("rate", "irate", "increase", "delta", "idelta", "deriv", "changes", "resets", "predict_linear", "holt_winters")
 )
@@ -66,7 +66,7 @@ def _unused_channels(policy: Policy) -> Iterator[Problem]:
 
 def _sleepers(policy: Policy) -> Iterator[Problem]:
     """Emergencies that wake nobody at once; one problem for all of them."""
-    waking = {channel.name for channel in policy.channels if channel.enabled and channel.type in WAKING}
+    waking = {channel.name for channel in policy.channels if channel.enabled and channel.facts.wakes}
     found = [
         each
         for each in _told(policy)
@@ -74,7 +74,8 @@ def _sleepers(policy: Policy) -> Iterator[Problem]:
     ]
     if found:
         names = ", ".join(f'"{each.name}"' for each in found)
-        message = f"an emergency that tells no phone, sms or pagerduty at once: {names}"
+        *others, last = types_where(lambda facts: facts.wakes)
+        message = f"an emergency that tells no {', '.join(others)} or {last} at once: {names}"
         yield doubt("emergency-without-pager", place_of(found[0]), message)
 
 

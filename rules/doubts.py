@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from rules.channel_types import types_where
 from rules.policy import Place
 from rules.problems import Problem, Severity
 
@@ -20,6 +21,9 @@ class Doubt:
     """`error`: `check` fails. `note`: shown by ``check -v`` only."""
     explanation: str
 
+
+_WAKING = ", nor ".join(types_where(lambda facts: facts.wakes))
+_QUIET = " and ".join(types_where(lambda facts: facts.is_quiet_fallback))
 
 DOUBTS: Mapping[str, Doubt] = MappingProxyType(
     {
@@ -60,7 +64,7 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
         "single-channel": Doubt(
             "warning",
             "A drill with this one channel down reached nobody within the response time: it is the only way to reach a "
-            "person. Add another kind of channel, or one to `fallback` (levels 1 and 2 fall back to slack and email).",
+            f"person. Add another kind of channel, or one to `fallback` (levels 1 and 2 fall back to {_QUIET}).",
         ),
         "slow-without-channel": Doubt(
             "warning",
@@ -69,7 +73,7 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
         ),
         "emergency-without-pager": Doubt(
             "warning",
-            "An emergency tells neither phone, nor sms, nor pagerduty at once: email and chat wake nobody. Add one to "
+            f"An emergency tells neither {_WAKING} at once: email and chat wake nobody. Add one to "
             "the rule's channels.",
         ),
         "same-condition": Doubt(

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from rules.channel_types import fallback_order
 from rules.document import Document
 from rules.document.channels import AlertChannel
 from rules.document.communication import MessageTemplate, ReportTemplate, TimedStep
@@ -64,8 +65,6 @@ level it means. Level 0: nobody is told."""
 HEARTBEAT_WITHIN = Micros(150 * SECOND)
 """Twice as long as the newest evaluation of a compiled heartbeat can take from Prometheus to here."""
 
-USUAL_FALLBACK = ("phone", "sms", "pagerduty", "slack", "email")
-
 Moment = Literal["opened", "acknowledged", "updated", "resolved"]
 
 
@@ -90,7 +89,7 @@ def interpret(document: Document, root: Node, defaults: Document, severities: di
         fix_implementation=_timed(document.fix_implementation),
         post_incident=_timed(document.post_incident_actions),
         reports=_reports(document),
-        fallback=USUAL_FALLBACK if document.fallback is None else document.fallback,
+        fallback=fallback_order() if document.fallback is None else document.fallback,
         retention=document.retention,
         default_severity=document.default_severity or CRITICAL,
         severity_aliases=tuple(sorted(severities.items())),
@@ -145,8 +144,8 @@ def _channels(specs: Iterable[AlertChannel], root: Node) -> Iterator[Channel]:
             enabled=spec.enabled,
             recipients=spec.reached,
             rate_limit=spec.rate_limit,
-            mention=spec.mention,
-            headers=tuple(sorted(spec.headers.items())),
+            mention=spec.held("mention") or "",
+            headers=tuple(sorted((spec.held("headers") or {}).items())),
             send_resolved=spec.send_resolved,
             canary=spec.canary.every if spec.canary else None,
             place=place_of(root, BASIC, "alert_channels", index),

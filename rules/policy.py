@@ -11,15 +11,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NewType
 
+from rules.channel_types import CHANNEL_FACTS, CHANNEL_TYPES, ChannelFacts, ChannelType, fallback_order
+
+__all__ = ["CHANNEL_TYPES", "ChannelType"]
+
 Micros = NewType("Micros", int)
 """A duration in microseconds."""
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
-
-ChannelType = Literal["email", "slack", "pagerduty", "sms", "phone", "webhook"]
-CHANNEL_TYPES: tuple[ChannelType, ...] = ("email", "slack", "pagerduty", "sms", "phone", "webhook")
 
 INFORMATIONAL, WARNING, CRITICAL, EMERGENCY = LEVELS = 1, 2, 3, 4
 
@@ -81,8 +82,8 @@ class Channel:
     type: ChannelType
     enabled: bool = True
     recipients: tuple[str, ...] = ()
-    """E-mail addresses (email), E.164 numbers (sms, phone), the one channel (slack), the one service
-    (pagerduty) or the one URL (webhook). A `phone` recipient may be a mere name: a manual task."""
+    """As the type's address looks (rules.channel_types): e-mail addresses, E.164 numbers, the one channel, service or
+    URL. Where people are called by hand (phone), a mere name is one too."""
     rate_limit: RateLimit | None = None
     mention: str = ""
     """Slack: who is mentioned on a page, such as ``<!here>``; empty means nobody is named."""
@@ -92,6 +93,11 @@ class Channel:
     canary: Micros | None = None
     """How often a test message proves the way to the provider; None: never."""
     place: Place | None = None
+
+    @property
+    def facts(self) -> ChannelFacts:
+        """What is true of its type."""
+        return CHANNEL_FACTS[self.type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +347,7 @@ class Policy:
     fix_implementation: tuple[TimedActions, ...] = ()
     post_incident: tuple[TimedActions, ...] = ()
     reports: Reports = field(default_factory=Reports)
-    fallback: tuple[str, ...] = ("phone", "sms", "pagerduty", "slack", "email")
+    fallback: tuple[str, ...] = fallback_order()
     """The order in which other channels are tried when a page reaches nobody: names, or types standing
     for all channels of that type."""
     retention: Micros | None = None
@@ -390,13 +396,12 @@ class Policy:
 
     def level_channels(self, number: int) -> tuple[str, ...]:
         """A level's channels: the union of those its rules name; where none does, level 1 email, level 2
-        email and slack, level 3 and 4 every channel (DESIGN: Escalation).
+        email and slack, level 3 and 4 every channel (a type's `from_level`).
         """
         named = _in_policy_order(self, (name for rule in self.rules if rule.level == number for name in rule.channels))
         if named:
             return named
-        types = {INFORMATIONAL: ("email",), WARNING: ("email", "slack")}.get(number, CHANNEL_TYPES)
-        return tuple(channel.name for channel in self.channels if channel.type in types)
+        return tuple(channel.name for channel in self.channels if channel.facts.from_level <= number)
 
     @property
     def switched_off(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ never raises for what the world does; it answers Delivered, Retry or Rejected. I
 SEND_TIMEOUT, must not retry by itself, and never lets a secret into a log, an error or an outcome.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,6 +49,17 @@ class Sender(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and threads, within a second or two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A channel type whose settings are there. Each module named after a type has a function that answers one, or None:
+    ``configure(settings, now)``; `now` gives microseconds since 1970. It raises SettingsError for what cannot be used.
+    """
+
+    make: Callable[[], Sender]
+    serves: Callable[[Channel], bool] = lambda _channel: True
+    """Whether the settings cover that channel of the type."""
 
 
 Senders = Mapping[ChannelType, Sender]

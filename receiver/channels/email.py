@@ -8,6 +8,7 @@ standard library, which breaks threads (measured).
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from email.errors import MessageError
@@ -15,19 +16,21 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, parseaddr
+from functools import partial
 from hashlib import sha256
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from receiver.channels import Outgoing
+from receiver.channels import Configured, Outgoing
 from receiver.channels.posting import excerpt
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Kind
 from receiver.errors import SettingsError
 from receiver.messages import PICTURE_ID, Picture
 from receiver.messages.times import moment
+from receiver.settings import Settings
 from rules.addresses import AddressError, MailAddress, parse_address
 from rules.policy import CRITICAL
 
@@ -187,6 +190,13 @@ class EmailSender:
 
     def _shown(self, text: str) -> str:
         return excerpt(text, [self._server.password or ""])
+
+
+def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
+    """Where there is a mail server, and an address to send from."""
+    if not (settings.smtp_url and settings.email_from):
+        return None
+    return Configured(partial(EmailSender, settings.smtp_url.get_secret_value(), settings.email_from))
 
 
 def _add_picture(mail: EmailMessage, picture: Picture) -> None:

@@ -13,6 +13,7 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from io import BytesIO
 from typing import Any, assert_never
@@ -20,14 +21,14 @@ from typing import Any, assert_never
 import requests
 import urllib3
 
-from receiver.channels import Outgoing
+from receiver.channels import Configured, Outgoing
 from receiver.channels.posting import MAX_ANSWER, excerpt, patience
 from receiver.channels.threads import DaemonThreads, ThreadsExhausted
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Kind
 from receiver.messages.plain import line, plain
-from receiver.settings import PER_SERVICE, service_variable
-from rules.policy import MINUTE
+from receiver.settings import PER_SERVICE, Settings, service_variable
+from rules.policy import MINUTE, Channel
 
 with warnings.catch_warnings():
     # It announces its retirement on import; we know (docs/decisions/0002-pdpyras.md).
@@ -148,6 +149,21 @@ class PagerDutySender:
         for sessions in self._idle.values():
             while sessions:
                 sessions.pop().close()
+
+
+def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
+    """Where there is a routing key; it serves the channels whose service has one."""
+    if not (settings.pagerduty_routing_key or settings.pagerduty_routing_keys):
+        return None
+
+    def key_of(service: str) -> str:
+        key = settings.pagerduty_key(service)
+        return key.get_secret_value() if key else ""
+
+    def serves(channel: Channel) -> bool:
+        return any(key_of(service) for service in channel.recipients)
+
+    return Configured(partial(PagerDutySender, key_of, api_url=settings.pagerduty_api_url), serves)
 
 
 class _Session(pdpyras.EventsAPISession):  # type: ignore[misc]  # pdpyras has no types

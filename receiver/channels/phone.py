@@ -5,14 +5,17 @@ to acknowledge elsewhere. News is read out without keys. A recipient that is a m
 by hand: the rejection says so, and the core tells the next channel.
 """
 
+from collections.abc import Callable
+from functools import partial
 from xml.sax.saxutils import escape, quoteattr
 
-from receiver.channels import Outgoing
-from receiver.channels.twilio import DIGITS_PATH, STATUS_PATH, TIMEOUT, Account, Twilio, is_number
+from receiver.channels import Configured, Outgoing
+from receiver.channels.twilio import DIGITS_PATH, STATUS_PATH, TIMEOUT, Account, Twilio, account_of, is_number
 from receiver.channels.twilio_lookup import Wanted
 from receiver.core.events import Outcome, Rejected
 from receiver.core.model import Kind
 from receiver.messages.plain import cut, plain
+from receiver.settings import Settings
 
 MAX_TWIML = 4000
 """Characters Twilio takes."""
@@ -55,6 +58,12 @@ class PhoneSender:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._twilio.close()
+
+
+def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
+    """Where there is a Twilio account with a number."""
+    account = account_of(settings)
+    return Configured(partial(PhoneSender, account)) if account else None
 
 
 def twiml(speech: str, answer_url: str, *, is_page: bool) -> str:

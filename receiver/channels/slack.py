@@ -10,18 +10,21 @@ delivered.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from receiver.channels import Outgoing
+from receiver.channels import Configured, Outgoing
 from receiver.channels.posting import excerpt, patience
 from receiver.channels.slack_blocks import Block, fallback, parent, reply
 from receiver.channels.slack_lookup import Posted, Search, metadata
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Kind
+from receiver.settings import Settings
 
 TIMEOUT = 7.0
 """Seconds for one call; a message takes two, and the search of a later try."""
@@ -209,6 +212,14 @@ class SlackSender:
         needed = excerpt(str(data.get("needed", "chat:write")), [self._token])
         advice = ADVICE.get(error, "Slack will not post in {channel}: {error}")
         return Failed(error, Rejected(advice.format(error=error, channel=channel, needed=needed)))
+
+
+def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
+    """Where there is a token. Buttons are offered where we can tell that a press is Slack's."""
+    if not settings.slack_token:
+        return None
+    token, interactive = settings.slack_token.get_secret_value(), settings.slack_signing_secret is not None
+    return Configured(partial(SlackSender, token, settings.slack_api_url, interactive=interactive))
 
 
 def _mention(outgoing: Outgoing) -> str:

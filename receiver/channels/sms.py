@@ -1,11 +1,15 @@
 """Text messages by way of Twilio. A message is two SMS long at most: the essence, and how to acknowledge."""
 
-from receiver.channels import Outgoing
+from collections.abc import Callable
+from functools import partial
+
+from receiver.channels import Configured, Outgoing
 from receiver.channels.segments import fit
-from receiver.channels.twilio import STATUS_PATH, TIMEOUT, Account, Twilio, is_number
+from receiver.channels.twilio import STATUS_PATH, TIMEOUT, Account, Twilio, account_of, is_number
 from receiver.channels.twilio_lookup import Wanted
 from receiver.core.events import Outcome, Rejected
 from receiver.messages.plain import plain
+from receiver.settings import Settings
 
 SEGMENTS = 2
 VALIDITY = 600
@@ -38,3 +42,9 @@ class SmsSender:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._twilio.close()
+
+
+def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
+    """Where there is a Twilio account with a number."""
+    account = account_of(settings)
+    return Configured(partial(SmsSender, account)) if account else None

@@ -65,7 +65,7 @@ async def _send(
             outcome = await sender.send(
                 await asyncio.to_thread(_outgoing, policy, channel, recipient, words, now, Kind.PAGE)
             )
-            if isinstance(outcome, Delivered) and channel.type == "pagerduty":
+            if isinstance(outcome, Delivered) and channel.facts.keeps_state:
                 return await sender.send(
                     await asyncio.to_thread(_outgoing, policy, channel, recipient, words, now, Kind.RESOLVED)
                 )

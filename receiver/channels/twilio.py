@@ -18,6 +18,8 @@ import orjson
 from receiver.channels.posting import Answer, Poster, Unanswered, Unsendable, excerpt
 from receiver.channels.twilio_lookup import MAX_LIST, PAGE, Found, Unclear, Wanted, pick
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
+from receiver.settings import Settings
+from rules.channel_types import NUMBER
 
 API_URL = "https://api.twilio.com"
 
@@ -36,8 +38,6 @@ TIMEOUT = 12.0
 """Seconds for one request; a try takes two at most."""
 MAX_BLIND = 3
 """Tries that are made although an earlier one may have gone out and nobody can tell: a page twice beats none."""
-
-_NUMBER = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 
 _CREDENTIALS = "Twilio refuses the credentials: set TOCSIN_TWILIO_ACCOUNT_SID and TOCSIN_TWILIO_AUTH_TOKEN"
 _PERMANENT: Mapping[int, str] = {
@@ -79,9 +79,17 @@ class Account:
         return b64encode(f"{self.sid}:{self.token}".encode()).decode()
 
 
+def account_of(settings: Settings) -> Account | None:
+    """The account that the settings name; None: they do not say all that is needed."""
+    sid, token, sender = settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_from
+    if not (sid and token and sender):
+        return None
+    return Account(sid, token.get_secret_value(), sender, settings.twilio_api_url, settings.external_url or "")
+
+
 def is_number(recipient: str) -> bool:
     """Whether it can be dialled: E.164, such as +4930123456."""
-    return _NUMBER.fullmatch(recipient) is not None
+    return NUMBER.fullmatch(recipient) is not None
 
 
 class Twilio:

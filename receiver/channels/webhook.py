@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
@@ -17,11 +18,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 
-from receiver.channels import Outgoing
+from receiver.channels import Configured, Outgoing
 from receiver.channels.posting import AddressRefused, Answer, Poster, Unanswered, Unsendable, excerpt
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Incident, Instant
 from receiver.http_session import make_connector
+from receiver.settings import Settings
 from rules.policy import SECOND
 
 PAYLOAD_VERSION = 1
@@ -71,6 +73,12 @@ class WebhookSender:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._poster.close()
+
+
+def configure(settings: Settings, now: Callable[[], int]) -> Configured | None:
+    """Always: it needs no provider. With a secret, messages are signed."""
+    secret = settings.webhook_signing_secret
+    return Configured(partial(WebhookSender, now, secret.get_secret_value() if secret else ""))
 
 
 def _confidential(url: str, values: Collection[str]) -> list[str]:

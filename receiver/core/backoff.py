@@ -1,12 +1,13 @@
 """When a failed message is tried again, and when it is given up. No dice: jitter comes from the id.
 
-Sources: CONTRACTS F (measured limits and retry advice of the providers), kept as data.
+The schedules themselves are facts of the channel types: `rules.channel_types`.
 """
 
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from rules.policy import HOUR, MINUTE, SECOND, ChannelType
+from rules.channel_types import CHANNEL_FACTS, DAY, STEADY, ChannelFacts, ChannelType
+from rules.policy import SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,24 +17,30 @@ class Schedule:
     delays: tuple[int, ...]
     give_up_after: int
 
+    @classmethod
+    def of(cls, retry_after: tuple[int, ...], give_up_after: int) -> "Schedule":
+        """From seconds."""
+        return cls(tuple(seconds * SECOND for seconds in retry_after), give_up_after * SECOND)
 
-_STEADY = tuple(seconds * SECOND for seconds in (1, 2, 5, 15, 30, 60))
+
 SCHEDULES: dict[ChannelType, Schedule] = {
-    "pagerduty": Schedule(_STEADY, 24 * HOUR),
-    "slack": Schedule(_STEADY, HOUR),
-    "email": Schedule((5 * SECOND, 30 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE), 24 * HOUR),
-    "sms": Schedule((2 * SECOND, 5 * SECOND, 15 * SECOND, MINUTE), 15 * MINUTE),
-    "phone": Schedule((2 * SECOND, 10 * SECOND, 30 * SECOND, MINUTE), 15 * MINUTE),
-    "webhook": Schedule(_STEADY, 24 * HOUR),
+    name: Schedule.of(facts.retry_after, facts.give_up_after) for name, facts in CHANNEL_FACTS.items()
 }
+_UNKNOWN = Schedule.of(STEADY, DAY)
+"""For a channel that is gone from the policy."""
 
 
-def retry_delay(kind: ChannelType, identity: str, attempts: int, asked: int | None) -> int:
+def schedule_of(facts: ChannelFacts | None) -> Schedule:
+    """The schedule of a channel type; None: the channel is gone, and its type not known any more."""
+    return SCHEDULES[facts.name] if facts else _UNKNOWN
+
+
+def retry_delay(schedule: Schedule, identity: str, attempts: int, asked: int | None) -> int:
     """Microseconds until the next try after `attempts` failed ones, with up to 20 % added as jitter.
 
     `asked` is what the provider asked for (Retry-After); it is never undercut.
     """
-    delays = SCHEDULES[kind].delays
+    delays = schedule.delays
     delay = max(delays[min(max(attempts, 1), len(delays)) - 1], asked or 0)
     return delay + int(delay * 0.2 * _spread(f"{identity}/{attempts}"))
 

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from receiver.core.backoff import SCHEDULES
+from receiver.core.backoff import schedule_of
 from receiver.core.model import (
     Alert,
     Entry,
@@ -123,7 +123,7 @@ class Draft:
         waiting = status is Status.WAITING
         for target in targets:
             sequence = self.incident.sequence + len(self._notifications) + 1
-            channel_type = self.book.channel_type(target.channel) or "webhook"
+            schedule = schedule_of(self.book.facts(target.channel))
             self._notifications.append(
                 Notification(
                     id=f"{self.incident.id}-{sequence}",
@@ -136,7 +136,7 @@ class Draft:
                     level=self.incident.level,
                     created_at=self.now,
                     due_at=self.now if waiting else None,
-                    give_up_at=Instant(self.now + SCHEDULES[channel_type].give_up_after),
+                    give_up_at=Instant(self.now + schedule.give_up_after),
                     page=self.incident.page.serial if kind is Kind.PAGE else 0,
                     status=status,
                     done_at=None if waiting else self.now,

@@ -3,8 +3,7 @@
 The first twenty pages a minute to one recipient (or as many as the channel's `rate_limit` says) leave at once, at each
 level for itself; those beyond wait, 30 s at most, and leave as one message that names every incident. It makes no
 difference why people are paged: a thousand incidents that opened within a minute escalate, repeat and fall back within
-a minute too. PagerDuty and webhooks take single events only (each with a key of its own to close it by), so nothing is
-bundled there.
+a minute too. Where a type takes single events only (PagerDuty, webhooks), nothing is bundled.
 
 Pages are counted when they are planned, so that a storm writes each of them once; news, which only a channel's
 `rate_limit` holds back, when it is due.
@@ -95,7 +94,8 @@ def is_page(notification: Notification) -> bool:
 
 
 def _is_limited(notification: Notification, book: Book) -> bool:
-    if book.channel_type(notification.channel) in {"pagerduty", "webhook"}:
+    facts = book.facts(notification.channel)
+    if facts is not None and not facts.bundles:
         return False
     if is_page(notification):
         return True

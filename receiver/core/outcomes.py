@@ -2,11 +2,12 @@
 
 from msgspec.structs import replace
 
-from receiver.core.backoff import retry_delay
+from receiver.core.backoff import retry_delay, schedule_of
 from receiver.core.draft import Draft
 from receiver.core.events import Arrived, Bounced, Delivered, Overtaken, Rejected, Reported, Retry
 from receiver.core.model import Fact, Instant, Kind, Notification, State, Status, Window
 from receiver.core.paging import rescue
+from rules.channel_types import as_shown
 
 
 def settle(draft: Draft, event: Reported) -> Notification:
@@ -53,7 +54,7 @@ def _arrive(draft: Draft, notification: Notification, reference: str) -> Notific
 
 
 def _deliver(draft: Draft, notification: Notification, reference: str) -> Notification:
-    draft.enter(Fact.DELIVERED, **_names(notification), attempts=notification.attempts)
+    draft.enter(Fact.DELIVERED, **_names(draft, notification), attempts=notification.attempts)
     _note_delivery(draft, notification)
     return _final(draft, notification, Status.DELIVERED, reference=reference)
 
@@ -75,21 +76,23 @@ def _is_of_this_alarm(draft: Draft, notification: Notification) -> bool:
 def _try_again(draft: Draft, notification: Notification, reason: str, after: int | None) -> Notification:
     if notification.superseded:
         return _overtake(draft, notification)
-    kind = draft.book.channel_type(notification.channel) or "webhook"
     # What left together is tried again together: it would be a storm otherwise.
     together = notification.bundle_at
     whose = notification.id if together is None else f"{notification.channel}/{notification.recipient}/{together}"
-    due_at = Instant(draft.now + retry_delay(kind, whose, notification.attempts, after))
+    due_at = Instant(
+        draft.now
+        + retry_delay(schedule_of(draft.book.facts(notification.channel)), whose, notification.attempts, after)
+    )
     if due_at >= notification.give_up_at:
         return _give_up(draft, notification, reason)
     if not notification.detail:
-        draft.enter(Fact.SEND_FAILED, **_names(notification), reason=reason)
+        draft.enter(Fact.SEND_FAILED, **_names(draft, notification), reason=reason)
     return replace(notification, due_at=due_at, bundle_at=together and due_at, detail=reason)
 
 
 def _give_up(draft: Draft, notification: Notification, reason: str) -> Notification:
     """Given up counts as not delivered: the next untold channel is told, while the page is still wanted."""
-    draft.enter(Fact.GAVE_UP, **_names(notification), reason=reason, attempts=notification.attempts)
+    draft.enter(Fact.GAVE_UP, **_names(draft, notification), reason=reason, attempts=notification.attempts)
     current = notification.kind is Kind.PAGE and notification.page == draft.incident.page.serial
     wanted = draft.incident.state is State.OPEN and not draft.incident.is_paused
     if current and not notification.superseded and wanted:
@@ -105,7 +108,7 @@ def _withhold(draft: Draft, notification: Notification) -> Notification:
 
 
 def _overtake(draft: Draft, notification: Notification) -> Notification:
-    draft.enter(Fact.SUPERSEDED, **_names(notification))
+    draft.enter(Fact.SUPERSEDED, **_names(draft, notification))
     return _final(draft, notification, Status.SUPERSEDED)
 
 
@@ -123,5 +126,7 @@ def _final(
     )
 
 
-def _names(notification: Notification) -> dict[str, str]:
-    return {"kind": notification.kind, "channel": notification.channel, "recipient": notification.recipient}
+def _names(draft: Draft, notification: Notification) -> dict[str, str]:
+    """For the timeline, which everybody reads."""
+    recipient = as_shown(notification.recipient, draft.book.facts(notification.channel))
+    return {"kind": notification.kind, "channel": notification.channel, "recipient": recipient}

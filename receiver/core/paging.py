@@ -3,23 +3,20 @@
 The direction of every doubt: a false page beats a lost one.
 """
 
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
 from receiver.core.draft import NO_WORDS, Draft
 from receiver.core.model import Fact, Kind, Page, Reason, Status, Target, Window
-from rules.policy import SECOND, ChannelType
+from rules.channel_types import ChannelFacts
+from rules.policy import SECOND
 
 RESCUE_AFTER = 60 * SECOND
 """A page that has reached nobody for this long (or a fifth of the escalation time) takes the next fallback."""
 
 LAST_PLANNED_STEP = 2
 """Step 2 is the breach: every channel of the level and above. Later steps repeat it."""
-
-QUIET_TYPES: frozenset[ChannelType] = frozenset({"email", "slack", "webhook"})
-"""Channels that carry news beside pages; the others only page, acknowledge and resolve."""
 
 FROM_THE_START = frozenset({Reason.OPENED, Reason.RECURRED})
 """Why an incident is paged that nobody has had in hand before."""
@@ -158,12 +155,12 @@ def rescue(draft: Draft, failed: str = "") -> None:
 
 def tell_threads(draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
     """News for those who were paged, where news can be read."""
-    draft.notify(kind, reason, _paged_on(draft, QUIET_TYPES), words)
+    draft.notify(kind, reason, _paged_on(draft, lambda facts: facts.carries_news), words)
 
 
 def tell_acknowledged(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None:
     """The threads, the pagers that keep a state of their own, and the internal stakeholders, each once."""
-    paged = _paged_on(draft, QUIET_TYPES | {"pagerduty"})
+    paged = _paged_on(draft, lambda facts: facts.carries_news or facts.keeps_state)
     targets = dict.fromkeys((*paged, *draft.book.internal_stakeholders()))
     first = max(draft.incident.pages_acknowledged, draft.incident.pages_closed) + 1
     draft.notify(Kind.ACKNOWLEDGED, Reason.ACTION, targets, {**words, **_pages_since(draft, first)})
@@ -194,5 +191,7 @@ def tell_breach(draft: Draft) -> None:
     draft.notify(Kind.BREACH, Reason.BREACHED, others)
 
 
-def _paged_on(draft: Draft, types: AbstractSet[ChannelType]) -> list[Target]:
-    return [target for target in draft.incident.paged if draft.book.channel_type(target.channel) in types]
+def _paged_on(draft: Draft, holds: Callable[[ChannelFacts], bool]) -> list[Target]:
+    """Who was paged on a channel of whose type that is true."""
+    found = ((target, draft.book.facts(target.channel)) for target in draft.incident.paged)
+    return [target for target, facts in found if facts is not None and holds(facts)]

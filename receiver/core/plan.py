@@ -15,12 +15,11 @@ from receiver.core.cluster import Cluster
 from receiver.core.model import Incident, Target
 from receiver.core.procedures import Checklist, assemble
 from receiver.core.sight import SIGHTED, Sight
+from rules.channel_types import CHANNEL_FACTS, ChannelFacts
 from rules.policy import (
-    CHANNEL_TYPES,
     EMERGENCY,
     WARNING,
     Channel,
-    ChannelType,
     IncidentType,
     Policy,
     Rule,
@@ -191,17 +190,16 @@ class Book(Struct, frozen=True):
         channel = self.channel(name)
         return tuple(Target(name, recipient) for recipient in channel.recipients) if channel else ()
 
-    def channel_type(self, name: str) -> ChannelType | None:
-        """The channel's type, or None where neither version knows it."""
+    def facts(self, name: str) -> ChannelFacts | None:
+        """What is true of the channel's type, or None where neither version knows the channel."""
         channel = self.channel(name)
-        return channel.type if channel else None
+        return channel.facts if channel else None
 
     def fallbacks(self, level: int) -> tuple[str, ...]:
-        """All usable channels in the policy's fallback order, each once; at levels 1 and 2 only slack and email."""
-        quiet: tuple[ChannelType, ...] = ("slack", "email")
-        allowed = quiet if level <= WARNING else CHANNEL_TYPES
+        """All usable channels in the policy's fallback order, each once; at levels 1 and 2 only what wakes nobody."""
+        channels = self.current.channels
         names = dict.fromkeys(name for wanted in self.current.policy.fallback for name in self._usable_named(wanted))
-        return tuple(name for name in names if self.channel_type(name) in allowed)
+        return tuple(name for name in names if level > WARNING or channels[name].facts.is_quiet_fallback)
 
     def _usable_named(self, wanted: str) -> list[str]:
         """The usable channels that a name or a type stands for, in the policy's order."""
@@ -231,18 +229,20 @@ class Book(Struct, frozen=True):
             usable = self._usable_named(wanted)[:1]
             reached = [target for name in usable for target in self._group_targets(name, group.recipients)]
             targets.extend(reached)
-            if (self.channel_type(wanted) or wanted) == "phone":
+            if self._is_called_by_hand(wanted):
                 numbers = {target.recipient for target in reached}
                 by_hand.extend(each for each in group.recipients if each not in numbers)
             elif not usable:
                 unusable.append(wanted)
         return tuple(dict.fromkeys(targets)), tuple(by_hand), tuple(unusable)
 
+    def _is_called_by_hand(self, wanted: str) -> bool:
+        """Whether whom a channel's name or a type cannot reach is to be called by a person."""
+        facts = self.facts(wanted) or CHANNEL_FACTS.get(wanted)
+        return facts is not None and facts.called_by_hand
+
     def _group_targets(self, name: str, recipients: tuple[str, ...]) -> tuple[Target, ...]:
-        match self.channel_type(name):
-            case "email":
-                return tuple(Target(name, recipient) for recipient in recipients if "@" in recipient)
-            case "sms" | "phone":
-                return tuple(Target(name, recipient) for recipient in recipients if recipient.startswith("+"))
-            case _:
-                return self.targets(name)
+        facts = self.facts(name)
+        if facts is None or facts.address.is_personal is None:
+            return self.targets(name)
+        return tuple(Target(name, recipient) for recipient in recipients if facts.address.is_personal(recipient))

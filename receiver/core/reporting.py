@@ -2,6 +2,10 @@
 
 from receiver.core.draft import Draft
 from receiver.core.model import Fact, Kind, Reason, Status, Target
+from rules.channel_types import types_where
+
+_CARRIER = types_where(lambda facts: facts.carries_reports)[0]
+"""Stands for the channel where the policy has none."""
 
 
 def send_report(draft: Draft) -> None:
@@ -18,11 +22,11 @@ def send_report(draft: Draft) -> None:
 
 def _mail_channel(draft: Draft) -> str | None:
     channels = draft.book.current.channels.values()
-    return next((each.name for each in channels if each.type == "email" and draft.book.usable(each.name)), None)
+    return next((each.name for each in channels if each.facts.carries_reports and draft.book.usable(each.name)), None)
 
 
 def _say_undeliverable(draft: Draft, recipients: list[str], why: str) -> None:
     if recipients:
-        targets = [Target("email", each) for each in recipients]
+        targets = [Target(_CARRIER, each) for each in recipients]
         draft.notify(Kind.REPORT, Reason.CLOSED, targets, {"why": why}, Status.UNDELIVERABLE)
         draft.enter(Fact.UNDELIVERABLE, channel=f"report to {', '.join(recipients)}", why=why)

@@ -6,6 +6,7 @@ import logging
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +26,13 @@ from rules.compile import compile as compile_rules
 from rules.load import load
 from rules.outputs import Options, alertmanager, prometheus
 from rules.pace import faster, faster_groups
-from rules.policy import SECOND, Policy
+from rules.policy import CHANNEL_TYPES, SECOND, Policy
 from rules.stored import stamp
 
 PERSON = "Dana"
 SIGNAL = "safety_margin"
-STYLES = {
-    "email": "cyan",
-    "slack": "magenta",
-    "pagerduty": "green",
-    "sms": "yellow",
-    "phone": "bright_red",
-    "timeline": "bold",
-}
+COLOURS = ("cyan", "magenta", "green", "yellow", "bright_red", "blue")
+STYLES = {"timeline": "bold"} | dict(zip(CHANNEL_TYPES, cycle(COLOURS), strict=False))
 SHOWN_LINES = 14
 """Lines of a message that the terminal shows."""
 

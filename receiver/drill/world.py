@@ -37,7 +37,7 @@ class Weather:
         """What becomes of one try."""
         if channel is None:
             return Rejected("no such channel")
-        if channel.type == "phone" and not notification.recipient.startswith("+"):
+        if _has_no_address(channel, notification.recipient):
             return Rejected(f"no number for {notification.recipient}: call by hand")
         names = (channel.name, channel.type)
         if self.down.intersection(names):
@@ -51,6 +51,12 @@ class Weather:
         """A number in [0, 1), another for each try, always the same for the same seed."""
         text = f"{self.seed}/{notification.id}/{notification.attempts}"
         return int.from_bytes(blake2b(text.encode(), digest_size=4).digest()) / 2**32
+
+
+def _has_no_address(channel: Channel, recipient: str) -> bool:
+    """Whether it is a mere name, of somebody whom a person has to call."""
+    is_personal = channel.facts.address.is_personal
+    return channel.facts.called_by_hand and is_personal is not None and not is_personal(recipient)
 
 
 @dataclass(frozen=True, slots=True)

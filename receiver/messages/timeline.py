@@ -7,6 +7,7 @@ from receiver.core.model import Entry, Fact, Instant, Reason
 from receiver.messages.plain import line
 from receiver.messages.reasons import LABELS
 from receiver.messages.times import stamp
+from rules.channel_types import as_shown
 
 SENTENCES: Mapping[Fact, str] = MappingProxyType(
     {
@@ -91,9 +92,15 @@ INSTANTS = ("since", "until", "began", "ended")
 """What of an entry's data is an instant."""
 
 
+def readable(entry: Entry) -> Mapping[str, str]:
+    """Its data without what nobody may see: entries of older versions have a webhook's whole URL."""
+    recipient = entry.data.get("recipient", "")
+    return {**entry.data, "recipient": as_shown(recipient, None)} if "://" in recipient else entry.data
+
+
 def sentence(entry: Entry) -> str:
     """What happened, in one line; `by` and the time stand beside it."""
-    said = SENTENCES[entry.fact].format_map(_Known(entry.data)).strip(" :")
+    said = SENTENCES[entry.fact].format_map(_Known(readable(entry))).strip(" :")
     note = entry.data.get("note", "") if entry.fact is not Fact.LEVEL_UNKNOWN else ""
     why = LABELS[Reason(entry.data["reason"])] if entry.fact in {Fact.PAGED, Fact.REOPENED} else ""
     forced = "although alerts still fire" if entry.data.get("forced") else ""

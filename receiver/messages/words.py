@@ -33,8 +33,6 @@ EVENTS = {
     Kind.UPDATE: "updated",
     Kind.RESOLVED: "resolved",
 }
-LINKED = frozenset({"email", "sms"})
-"""Channel types whose pages carry a link to acknowledge by."""
 
 OPENING = frozenset({Reason.OPENED, Reason.RECURRED})
 SELF_EXPLAINING = frozenset({*EVENTS, Kind.BREACH, Kind.REPORT})
@@ -85,7 +83,8 @@ class Words:
         is_open = any(incident.state is State.OPEN for _, incident in delivery.items)
         if self.ack_url is None or notification.kind is not Kind.PAGE or not is_open:
             return ""
-        return self.ack_url(first, delivery.name) if delivery.book.channel_type(notification.channel) in LINKED else ""
+        facts = delivery.book.facts(notification.channel)
+        return self.ack_url(first, delivery.name) if facts and facts.shows_link else ""
 
     def case(self, incident: Incident, book: Book, now: Instant) -> Case:
         """The incident as words see it."""

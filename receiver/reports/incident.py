@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from receiver.core.model import Fact, Instant, Status
+from receiver.core.model import Fact, Instant, Notification, Status
+from receiver.core.plan import Book
 from receiver.messages.case import name
 from receiver.messages.plain import line
 from receiver.messages.timeline import sentence
@@ -13,6 +14,7 @@ from receiver.reports.exhibits import drawn
 from receiver.reports.report import Drawing, Field, Part, Report, Section, Table, counted
 from receiver.reports.sources import entered, field
 from receiver.reports.steps import checklists, follow_ups, notices
+from rules.channel_types import as_shown
 from rules.policy import ReportPart
 
 STRUCTURE = (
@@ -137,8 +139,9 @@ def _tables(dossier: Dossier) -> list[Table]:
         )
         for each in dossier.alerts
     )
+    book = dossier.case.book
     messages = tuple(
-        (_second(each.created_at), each.kind.value, line(each.channel), _recipient(each.recipient), _fate(each.status))
+        (_second(each.created_at), each.kind.value, line(each.channel), _recipient(each, book), _fate(each.status))
         for each in dossier.notifications[:PEOPLE]
     )
     tables = (
@@ -148,10 +151,8 @@ def _tables(dossier: Dossier) -> list[Table]:
     return [table for table in tables if table.rows]
 
 
-def _recipient(recipient: str) -> str:
-    """A URL may carry a secret: of it only the host."""
-    scheme, there, rest = recipient.partition("://")
-    return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}/…" if there else line(recipient)
+def _recipient(notification: Notification, book: Book) -> str:
+    return line(as_shown(notification.recipient, book.facts(notification.channel)))
 
 
 def _fate(status: Status) -> str:

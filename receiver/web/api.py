@@ -89,10 +89,10 @@ class Api:
         """Who was told what, and whether it arrived."""
 
         def read(incident: Incident) -> shapes.NotificationsView:
-            channels = self._engine.current.channels
+            book = self.book(incident)
             list_ = partial(self._reads.notifications, incident.id)
             found, following = page(list_, call.said, lambda each: each.sequence)
-            shown = [views.show_notification(each, channels.get(each.channel)) for each in found]
+            shown = [views.show_notification(each, book.facts(each.channel)) for each in found]
             return shapes.NotificationsView(notifications=shown, next=following)
 
         return await self.browse(call.incident, read)

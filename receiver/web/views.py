@@ -2,12 +2,11 @@
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
 
 from receiver.core.impact import words, worst
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, Window
 from receiver.core.plan import Playbook
-from receiver.messages.timeline import sentence
+from receiver.messages.timeline import readable, sentence
 from receiver.reports import Held
 from receiver.web.several import Taken
 from receiver.web.shapes import (
@@ -27,7 +26,8 @@ from receiver.web.shapes import (
     ScaleView,
     TakenView,
 )
-from rules.policy import SECOND, Channel, Duty
+from rules.channel_types import ChannelFacts, as_shown
+from rules.policy import SECOND, Duty
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -163,21 +163,19 @@ def show_entry(entry: Entry) -> EntryView:
         fact=entry.fact,
         by=entry.by or None,
         text=sentence(entry),
-        data=entry.data,
+        data=readable(entry),
     )
 
 
-def show_notification(notification: Notification, channel: Channel | None) -> NotificationView:
-    """A notification."""
+def show_notification(notification: Notification, facts: ChannelFacts | None) -> NotificationView:
+    """A notification. `facts`: of its channel's type, where that is known still."""
     return NotificationView(
         id=notification.id,
         sequence=notification.sequence,
         kind=notification.kind,
         reason=notification.reason,
         channel=notification.channel,
-        recipient=_public(notification.recipient)
-        if channel is None or channel.type == "webhook"
-        else notification.recipient,
+        recipient=as_shown(notification.recipient, facts),
         level=notification.level,
         status=notification.status,
         attempts=notification.attempts,
@@ -189,7 +187,7 @@ def show_notification(notification: Notification, channel: Channel | None) -> No
 
 
 def show_policy(playbook: Playbook) -> PolicyView:
-    """The policy in use, without secrets: of a webhook's URL only the host, of its headers nothing."""
+    """The policy in use, without secrets: recipients as everybody may see them, headers not at all."""
     policy = playbook.policy
     return PolicyView(
         digest=playbook.digest,
@@ -213,7 +211,7 @@ def show_policy(playbook: Playbook) -> PolicyView:
                 name=channel.name,
                 type=channel.type,
                 enabled=channel.enabled,
-                recipients=[_public(each) if channel.type == "webhook" else each for each in channel.recipients],
+                recipients=[as_shown(each, channel.facts) for each in channel.recipients],
             )
             for channel in policy.channels
         ],
@@ -223,16 +221,6 @@ def show_policy(playbook: Playbook) -> PolicyView:
             for scale in policy.impact_scales
         ],
         incident_types=sorted({kind.name for kind in policy.incident_types} | {rule.name for rule in policy.rules}),
-    )
-
-
-def _public(recipient: str) -> str:
-    """A URL's scheme and host: its path and its user may be secrets. Whatever is no URL stays."""
-    if "://" not in recipient:
-        return recipient
-    parts = urlsplit(recipient)
-    return (
-        f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…" if parts.path.strip("/") or parts.query else recipient
     )
 
 

@@ -1,23 +1,22 @@
 """What people may write about the ways to reach people (guide: alert_channels)."""
 
-from collections.abc import Callable
-from typing import Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
-from rules.addresses import AddressError, parse_address
-from rules.document.values import NUMBER, Duration, Name, Rate, Section, Text, Url, refusal
-from rules.policy import ChannelType
+from rules.addresses import AddressError
+from rules.channel_types import ADDRESSING, CHANNEL_FACTS, ChannelFacts, ChannelType, Holds
+from rules.document.values import Duration, Name, Rate, Section, Text, Url, refusal
 
-_OWN: dict[ChannelType, tuple[str, ...]] = {
-    "email": ("recipients",),
-    "slack": ("channel", "mention"),
-    "pagerduty": ("service",),
-    "sms": ("recipients", "number"),
-    "phone": ("recipients", "number"),
-    "webhook": ("url", "headers"),
+_TAKES: dict[Holds, tuple[Any, Any]] = {
+    "addresses": (tuple[Text, ...] | None, None),
+    "address": (Text | None, None),
+    "url": (Url | None, None),
+    "mention": (str, ""),
+    "headers": (dict[str, str], {}),
 }
-"""The keys that only make sense for some types; the first is the one that is needed."""
+"""The type of a key that holds that, and what it is where it is left out."""
 
 
 class Canary(Section):
@@ -26,61 +25,86 @@ class Canary(Section):
     every: Duration = Field(description="How often it is sent, to everybody on the channel.")
 
 
-class AlertChannel(Section):
-    """One way to reach people. Addresses stand here; credentials are the receiver's settings."""
+class _Named(Section):
+    """What every channel begins with."""
 
     name: Name = Field(description="How rules name the channel.")
     type: ChannelType = Field(description="By which service it goes.")
     enabled: bool = Field(True, description="False: kept and shown, but nothing is sent on it.")
-    recipients: tuple[Text, ...] | None = Field(
-        None, description="email: addresses. sms: numbers such as +4930123456. phone: numbers or names."
-    )
-    number: Text | None = Field(None, description="sms, phone: one number, instead of recipients.")
-    channel: Text | None = Field(None, description='slack: the channel, such as "#incident-response" or its id.')
-    service: Text | None = Field(None, description="pagerduty: the service; its routing key is a setting.")
-    url: Url | None = Field(None, description="webhook: where to post.")
-    headers: dict[str, str] = Field({}, description="webhook: further headers.")
-    mention: str = Field("", description="slack: who is mentioned on a page, such as <!here>.")
+
+
+def _own_keys() -> dict[str, Any]:
+    """The keys that mean something for some types only, as pydantic's fields; described type by type."""
+    holds = {key.name: key.holds for facts in CHANNEL_FACTS.values() for key in facts.keys}
+    return {name: (_TAKES[held][0], Field(_TAKES[held][1], description=_about(name))) for name, held in holds.items()}
+
+
+def _about(name: str) -> str:
+    """Such as: ``sms, phone: one number, instead of recipients.``"""
+    types: dict[str, list[str]] = {}
+    for facts in CHANNEL_FACTS.values():
+        for key in facts.keys:
+            if key.name == name:
+                types.setdefault(key.about, []).append(facts.name)
+    return " ".join(f"{', '.join(names)}: {about}." for about, names in types.items())
+
+
+if TYPE_CHECKING:
+    _WithOwnKeys = _Named
+else:
+    _WithOwnKeys = create_model("_WithOwnKeys", __base__=_Named, __doc__=_Named.__doc__, **_own_keys())
+
+
+class AlertChannel(_WithOwnKeys):
+    """One way to reach people. Addresses stand here; credentials are the receiver's settings."""
+
     rate_limit: Rate | None = Field(None, description='At most so many messages to one recipient: "20/1m".')
     send_resolved: bool = Field(True, description="False: no word when incidents resolve.")
     canary: Canary | None = Field(None, description="A marked test message on a schedule, such as {every: 24h}.")
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> Self:
-        own = _OWN[self.type]
-        for key in sorted({key for keys in _OWN.values() for key in keys}):
-            if key not in own and key in self.model_fields_set:
-                raise refusal(f"means nothing for {self.type}, which takes {' and '.join(own)}", key=key)
-        if not any(getattr(self, key) for key in own if key not in ("mention", "headers")):
-            raise refusal(f"a channel of type {self.type} needs `{own[0]}`")
-        if self.number is not None and self.recipients is not None:
-            raise refusal("stands beside recipients: put it among them", key="number")
-        for index, recipient in enumerate(self.recipients or ()):
-            self._accept(recipient, "recipients", index)
-        if self.number is not None:
-            self._accept(self.number, "number")
+        own = {key.name: key for key in self._facts.keys}
+        for name in sorted(self.model_fields_set.intersection(_own_keys())):
+            if name not in own:
+                raise refusal(f"means nothing for {self.type}, which takes {' and '.join(own)}", key=name)
+        first, *others = (key.name for key in self._facts.keys if key.holds in ADDRESSING)
+        if not self.reached:
+            raise refusal(f"a channel of type {self.type} needs `{first}`")
+        for name in others:
+            if getattr(self, name) is not None and getattr(self, first) is not None:
+                raise refusal(f"stands beside {first}: put it among them", key=name)
+        for recipient, *way in self._written():
+            self._accept(recipient, *way)
         return self
 
+    def _written(self) -> Iterator[tuple[str, *tuple[str | int, ...]]]:
+        """Each recipient, and where it stands."""
+        for key in self._facts.keys:
+            value = getattr(self, key.name) if key.holds in ADDRESSING else None
+            if isinstance(value, str):
+                yield value, key.name
+            elif value is not None:
+                yield from ((each, key.name, index) for index, each in enumerate(value))
+
     def _accept(self, recipient: str, *way: str | int) -> None:
-        wanted, fits = _RECIPIENTS[self.type]
+        address = self._facts.address
         try:
-            fitting = fits(recipient)
+            fitting = address.fits(recipient)
         except AddressError as error:
-            raise refusal(f'"{recipient}" is no {wanted}: {error}', way=way, offset=error.offset) from error
+            raise refusal(f'"{recipient}" is no {address.words}: {error}', way=way, offset=error.offset) from error
         if not fitting:
-            raise refusal(f'"{recipient}" is no {wanted}', way=way)
+            raise refusal(f'"{recipient}" is no {address.words}', way=way)
+
+    @property
+    def _facts(self) -> ChannelFacts:
+        return CHANNEL_FACTS[self.type]
 
     @property
     def reached(self) -> tuple[str, ...]:
         """Whom or what it reaches: recipients, or the one number, channel, service or URL."""
-        single = self.number or self.channel or self.service or self.url
-        return self.recipients or ((single,) if single else ())
+        return tuple(recipient for recipient, *_ in self._written())
 
-
-_NUMBER_WORDS = "telephone number with its country code, such as +4930123456"
-_RECIPIENTS: dict[ChannelType, tuple[str, Callable[[str], object]]] = {
-    "email": ("e-mail address", parse_address),
-    "sms": (_NUMBER_WORDS, NUMBER.fullmatch),
-    # A name is somebody to be called by hand; what begins like a number must be one.
-    "phone": (_NUMBER_WORDS, lambda text: NUMBER.fullmatch(text) or not any(text.startswith(c) for c in "+0123456789")),
-}
+    def held(self, holds: Holds) -> Any:
+        """What the key that holds this says; None: the type has no such key."""
+        return next((getattr(self, key.name) for key in self._facts.keys if key.holds == holds), None)

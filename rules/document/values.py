@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import (
@@ -25,9 +26,10 @@ from pydantic_core import PydanticCustomError
 
 from rules import condition, durations, matchers
 from rules.addresses import AddressError, parse_address
+from rules.channel_types import CHANNEL_FACTS, CHANNEL_TYPES, ChannelFacts
 from rules.doubts import DOUBTS
 from rules.placeholders import PLACEHOLDERS, TemplateError, placeholders
-from rules.policy import CHANNEL_TYPES, SECOND, Micros, RateLimit
+from rules.policy import SECOND, Micros, RateLimit
 from rules.reserved import ALERTS, LABELS, NAMES
 from rules.wording import camel_case
 
@@ -217,10 +219,6 @@ def _template(value: str) -> str:
     return value
 
 
-NUMBER = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
-"""A telephone number as E.164 has it."""
-
-
 def _mail(value: str) -> str:
     try:
         parse_address(value)
@@ -229,10 +227,19 @@ def _mail(value: str) -> str:
     return value
 
 
+def _is_address(value: str, facts: ChannelFacts) -> bool:
+    """Whether it is how a person is reached by a channel of that type."""
+    address = facts.address
+    try:
+        return address.is_personal is not None and address.is_personal(value) and bool(address.fits(value))
+    except AddressError:
+        return False
+
+
 def _recipient(value: str) -> str:
     if re.fullmatch(r"[^#@].*@.*", value):
         return _mail(value)
-    if not (NUMBER.fullmatch(value) or re.fullmatch(r"[#@]\S+", value)):
+    if not (re.fullmatch(r"[#@]\S+", value) or any(map(partial(_is_address, value), CHANNEL_FACTS.values()))):
         raise refusal(f'"{value}" is neither an e-mail address nor a number such as "+4930123456" nor a "#channel"')
     return value
 

@@ -133,7 +133,7 @@ async def test_only_pages_carry_links(start: Callable[..., Any], kind: Kind) -> 
     assert deliveries
     for delivery in deliveries:
         notification, incident = delivery.items[0]
-        if delivery.book.channel_type(notification.channel) not in {"email", "sms"}:
+        if not delivery.book.facts(notification.channel).shows_link:
             assert "/act/" not in str(words.render(delivery, receiver.clock()))
         news = replace(delivery, items=((replace(notification, kind=kind), incident),))
         assert "/act/" not in str(words.render(news, receiver.clock()))

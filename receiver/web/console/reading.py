@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification
+from receiver.core.plan import Book
 from receiver.engine import Engine
 from receiver.messages.case import Case, web_address
 from receiver.messages.plain import line, plain
@@ -99,16 +100,16 @@ class Reader:
     def read(self, incident: Incident, now: Instant, shown: Shown) -> Reading:
         """Everything of one incident. Raises StoreUnavailable."""
         playbook = self.api.playbook(incident)
-        channels = self.engine.current.channels
+        book = self.engine.book(playbook)
         drawn = drawable(self.reads, incident.id)
         entries = self.reads.timeline(incident.id, Span(before=shown.lines_before, limit=ENTRIES + 1))
         messages = self.reads.notifications(incident.id, Span(before=shown.messages_before, limit=MESSAGES + 1))
         notices, unread = self._notices(incident)
         return Reading(
-            case=Case(incident, self.engine.book(playbook), now, ""),
+            case=Case(incident, book, now, ""),
             alerts=tuple(_row(incident, alert) for alert in self.reads.alerts(incident.id, ALERTS)),
             lines=tuple(_line(entry) for entry in reversed(entries[-ENTRIES:])),
-            messages=tuple(_message(each, channels) for each in reversed(messages[-MESSAGES:])),
+            messages=tuple(_message(each, book) for each in reversed(messages[-MESSAGES:])),
             older_lines=entries[1].position if len(entries) > ENTRIES else None,
             older_messages=messages[1].sequence if len(messages) > MESSAGES else None,
             shown=shown,
@@ -126,9 +127,9 @@ class Reader:
             return (), problem.detail
 
 
-def _message(notification: Notification, channels: Mapping[str, Any]) -> Mapping[str, Any]:
+def _message(notification: Notification, book: Book) -> Mapping[str, Any]:
     """With its instants as they are: the page writes them itself."""
-    view = views.show_notification(notification, channels.get(notification.channel))
+    view = views.show_notification(notification, book.facts(notification.channel))
     at = notification.done_at or notification.created_at
     return view.model_dump() | {"at": at, "due_at": notification.due_at}
 
