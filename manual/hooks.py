@@ -11,6 +11,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from rules.channel_types import CHANNEL_FACTS
+
 ROOT = Path(__file__).parents[1]
 FROM_THE_ROOT = {"SECURITY.md": "security.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 """Pages of the site that are files in the root of the repository."""
@@ -19,9 +21,11 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """List the decision records, so that a new one need not be written into mkdocs.yml."""
+    """List the decision records and the channels' pages, so that a new one need not be written into mkdocs.yml."""
     records = sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs" / "decisions").glob("*.md"))
     assert config.nav
+    listed = next(each["Channels"] for each in config.nav if "Channels" in each)
+    listed += [{facts.label: f"channels/{facts.name}.md"} for facts in CHANNEL_FACTS.values()]
     config.nav[-1]["The project"].append({"Decisions": records})
     return config
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from manual import keys, partial_failures, states, walks
+from manual import channels, keys, partial_failures, states, walks
 
 ROOT = Path(__file__).parents[1]
 
@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 def pages() -> Iterator[tuple[str, str]]:
     """(path, text) of every made page."""
     yield "docs/policy-reference.md", keys.page()
+    yield "docs/channel-types.md", channels.page()
     changes = walks.explore()
     yield "docs/states.md", states.page(changes)
     yield partial_failures.PLACE, partial_failures.page(ROOT)

@@ -1,0 +1,8 @@
+"""A Twilio account that takes calls."""
+
+from receiver.channels.phone import PhoneSender
+from tests.channels.providers.sms import twilio
+
+
+def provider():
+    return twilio(PhoneSender, "phone")

@@ -1,0 +1,32 @@
+"""A Twilio account that takes messages, and calls."""
+
+from contextlib import asynccontextmanager
+
+from receiver.channels.sms import SmsSender
+from receiver.channels.twilio import Account
+from tests.channels.outgoings import outgoing
+from tests.channels.providers import PATIENCE, Provider, over_http
+from tests.channels.servers.twilio import TwilioAccount
+from tests.channels.servers.wire import Reply
+
+
+@asynccontextmanager
+async def twilio(kind, channel):
+    sid, token = "AC" + "5" * 32, "twilio-auth-token-0123456789abcd"
+    account = TwilioAccount(sid, token)
+    async with account.wire:
+        yield Provider(
+            kind(Account(sid, token, "+12025550100", account.wire.url, "https://tocsin.example"), timeout=PATIENCE),
+            outgoing(channel, "+4930123456"),
+            (token,),
+            over_http(
+                account.wire,
+                Reply(400, {"code": 21211, "message": f"The 'To' number is not valid {token}", "status": 400}),
+                Reply(401, {"code": 20003, "message": f"Authenticate {token}", "status": 401}),
+            ),
+            lambda: len(account.messages) + len(account.calls),
+        )
+
+
+def provider():
+    return twilio(SmsSender, "sms")
