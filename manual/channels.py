@@ -1,6 +1,8 @@
 """docs/channel-types.md: what each channel type can do, from the table that the receiver itself reads."""
 
 from rules.channel_types import CHANNEL_FACTS, ChannelFacts
+from rules.durations import format_duration
+from rules.policy import SECOND, Micros
 
 HEAD = """# What each channel type can do
 
@@ -21,7 +23,7 @@ COLUMNS = (
     "reports",
     "told by itself from level",
     "place among fallbacks",
-    "tried again after (s)",
+    "tried again after",
     "given up after",
     "settings",
 )
@@ -55,7 +57,11 @@ def _cells(facts: ChannelFacts) -> tuple[str, ...]:
         *("yes" if able else "" for able in abilities),
         str(facts.from_level),
         str(facts.fallback_rank or ""),
-        ", ".join(map(str, facts.retry_after)),
-        f"{facts.give_up_after // 60} min",
+        ", ".join(map(_time, facts.retry_after)),
+        _time(facts.give_up_after),
         ", ".join(f"`TOCSIN_{name.upper()}`" for name in facts.settings),
     )
+
+
+def _time(seconds: int) -> str:
+    return format_duration(Micros(seconds * SECOND))

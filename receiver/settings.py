@@ -238,7 +238,8 @@ _FIELDS = tuple(
     name for name in Settings.model_fields if name not in {"warnings", "pagerduty_routing_keys", "of_channels"}
 )
 _OF_CHANNELS = frozenset(name for facts in CHANNEL_FACTS.values() for name in facts.settings).difference(_FIELDS)
-_VARIABLES = {f"{PREFIX}{name.upper()}": name for name in (*_FIELDS, *sorted(_OF_CHANNELS))}
+VARIABLES = {f"{PREFIX}{name.upper()}": name for name in (*_FIELDS, *sorted(_OF_CHANNELS))}
+"""Variable → setting, those of channel types included."""
 
 
 def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
@@ -249,8 +250,8 @@ def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
     for variable, text in sorted(environ.items()):
         if not variable.startswith(PREFIX) or variable in CLIENT_ONLY or not text.strip():
             continue
-        name = variable if variable in _VARIABLES else variable.removesuffix("_FILE")
-        if name not in _VARIABLES and not (name.startswith(PER_SERVICE) and name != PER_SERVICE):
+        name = variable if variable in VARIABLES else variable.removesuffix("_FILE")
+        if name not in VARIABLES and not (name.startswith(PER_SERVICE) and name != PER_SERVICE):
             warnings.append(_unknown(variable))
             continue
         if name != variable and environ.get(name, "").strip():
@@ -259,8 +260,8 @@ def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
         value = text if name == variable else _read_file(variable, text, problems)
         if value is None:
             continue
-        if name in _VARIABLES:
-            values[_VARIABLES[name]] = value
+        if name in VARIABLES:
+            values[VARIABLES[name]] = value
         else:
             keys[name.removeprefix(PER_SERVICE)] = value
     of_channels = {name: values.pop(name) for name in _OF_CHANNELS.intersection(values)}
@@ -280,7 +281,7 @@ def _read_file(variable: str, path: str, problems: list[str]) -> str | None:
 
 
 def _unknown(variable: str) -> str:
-    near = get_close_matches(variable.removesuffix("_FILE"), _VARIABLES, 1)
+    near = get_close_matches(variable.removesuffix("_FILE"), VARIABLES, 1)
     return f"{variable}: no setting has this name{f'; did you mean {near[0]}?' if near else ''}"
 
 

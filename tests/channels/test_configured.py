@@ -4,6 +4,7 @@ import pytest
 
 from receiver.channels.configured import configured_channels, make_senders
 from receiver.settings import Settings
+from rules.channel_types import CHANNEL_FACTS
 from rules.policy import CHANNEL_TYPES, Channel, Level, Micros, Policy, Template, Templates
 
 EVERYTHING = {
@@ -14,6 +15,12 @@ EVERYTHING = {
     "TOCSIN_TWILIO_ACCOUNT_SID": "AC1",
     "TOCSIN_TWILIO_AUTH_TOKEN": "twilio-token",
     "TOCSIN_TWILIO_FROM": "+12025550100",
+}
+EVERYTHING |= {
+    f"TOCSIN_{name.upper()}": "made-up"
+    for facts in CHANNEL_FACTS.values()
+    for name in facts.settings
+    if name not in Settings.model_fields
 }
 ALWAYS = {"webhook"}
 
