@@ -137,7 +137,7 @@ class TwilioCallbacks:
 
     def _is_responder(self, number: str) -> bool:
         channels = self._desk.policy.channels
-        return any(number in channel.recipients for channel in channels if channel.type in {"sms", "phone"})
+        return any(number in channel.recipients for channel in channels if "twilio_from" in channel.facts.settings)
 
 
 def _action(verb: Verb, by: str) -> Action:
