@@ -217,6 +217,7 @@ def _fire(draft: Draft, news: News, before: Incident) -> None:
     _say_doubts(draft, news)
     if before.state is State.RESOLVED:
         recur(draft)
+        flap(draft, news.fired)  # from now on it resolves only when it was clear for long
         return
     lift_silence(draft)  # what is silenced is not told of: this is not
     if not rose and not new_rules and not before.is_paused and flap(draft, news.fired):

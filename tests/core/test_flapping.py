@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from receiver.core.model import Fact, Kind, Reason, Recovery, State, Window
-from rules.policy import MINUTE, Flapping, Micros
-from tests.core.guide import POLICY
+from rules.policy import MINUTE, SECOND, Flapping, Micros
+from tests.core.guide import POLICY, with_level
 from tests.core.world import World
 
 
@@ -36,6 +36,22 @@ def test_ten_cycles_are_a_few_messages(level):
     (began,) = world.entries(Fact.FLAPPING)
     assert world.entries(Fact.FLAPPED)[-1].data["times"] == "10"
     assert world.since(int(began.data["since"])) == 0
+
+
+@pytest.mark.parametrize("level", [2, 3])
+@pytest.mark.parametrize("seconds", [0, 10])
+def test_what_resolves_between_its_cycles_flaps_too(level, seconds):
+    """Where `resolve_after` is shorter than a cycle, the fourth firing is the last that pages."""
+    world = World(with_level(level, resolve_after=Micros(seconds * SECOND)))
+    world.fire("a", level=level)
+    cycle(world, 3, level, apart=2)
+    assert [reason for _, reason, _ in world.pages()] == [Reason.OPENED, *[Reason.RECURRED] * 3]
+    pages, sent = len(world.pages()), len(world.outbox)
+    cycle(world, 7, level, apart=2)
+    assert (len(world.pages()), len(world.outbox), world.incident.state) == (pages, sent, State.OPEN)
+    world.clear("a")
+    world.advance(minutes=11)
+    assert world.incident.state is State.RESOLVED
 
 
 def _other_notices(world: World) -> int:

@@ -175,7 +175,7 @@ def _check_windows(incident: Incident) -> None:
             assert not windows & (PAGING | WATCHING)
         case State.RESOLVED:
             assert Window.CLOSE in windows
-            assert windows <= WATCHING | {Window.FOLLOW_UP}
+            assert windows <= WATCHING | {Window.FOLLOW_UP, Window.ECHO}
         case State.CLOSED:
             assert windows <= {Window.FOLLOW_UP}
     assert (Window.SILENCE in windows) == (incident.silenced_until is not None)
