@@ -22,7 +22,16 @@ from typing_extensions import TypedDict
 from receiver.core.classify import Received
 from receiver.core.model import Instant
 from receiver.errors import CannotError
-from receiver.web.repair import NO_START, Unreadable, repair_alert, repair_group, text_of
+from receiver.web.repair import (
+    NO_START,
+    NOT_QUITE_JSON,
+    Unreadable,
+    decode_leniently,
+    repair_alert,
+    repair_group,
+    respell,
+    text_of,
+)
 from rules.policy import MINUTE, SECOND
 
 LABEL_LIMIT = 4096
@@ -99,6 +108,10 @@ class Payload:
 _DOCUMENT = TypeAdapter(Document)
 _ALERT = TypeAdapter(AlertDocument)
 
+BODY_KEYS, ALERT_KEYS = (
+    frozenset(each.__required_keys__ | each.__optional_keys__) for each in (Document, AlertDocument)
+)
+
 
 def parse(body: bytes, now: Instant) -> Payload:
     """Read a body that was received at `now`. Raises pydantic's ValidationError where it has no list of alerts."""
@@ -119,13 +132,11 @@ def parse(body: bytes, now: Instant) -> Payload:
 
 def _repair(body: bytes, error: ValidationError, now: Instant) -> Payload:
     """Alert by alert: those that fit are taken as they are, others repaired. Raises `error` where there is no list."""
-    try:
-        raw = from_json(body)
-    except ValueError:
-        raise error from None
+    notes: list[str] = []
+    raw = respell(_decode(body, error, notes), BODY_KEYS, notes)
     if not isinstance(raw, dict) or not isinstance(raw.get("alerts"), list):
         raise error
-    group_labels, truncated, notes = repair_group(raw)
+    group_labels, truncated = repair_group(raw, notes)
     alerts, unreadable = [], []
     for index, each in enumerate(raw["alerts"]):
         try:
@@ -142,20 +153,38 @@ def _repair(body: bytes, error: ValidationError, now: Instant) -> Payload:
     )
 
 
+def _decode(body: bytes, error: ValidationError, notes: list[str]) -> Any:
+    """The body's JSON, also where it is not quite JSON or UTF-8. Raises `error` where it is neither."""
+    try:
+        return from_json(body)
+    except ValueError:
+        pass
+    try:
+        raw = decode_leniently(body)
+    except (ValueError, RecursionError):
+        raise error from None
+    notes.append(NOT_QUITE_JSON)
+    return raw
+
+
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
 def _read_alert(raw: object, now: Instant) -> Received:
     """One alert of a body that does not fit. Raises CannotError: nothing can be made of it."""
+    notes: list[str] = []
+    raw = respell(raw, ALERT_KEYS, notes)
     try:
         fits = _ALERT.validate_python(_trim_alert(raw))  # type: ignore[arg-type]  # it says what it is not
     except (AttributeError, KeyError, TypeError, ValidationError):
         repaired = repair_alert(raw, now)
         received = _received(_trim_alert(cast("AlertDocument", repaired.document)), now)
-        notes = dict.fromkeys((*received.repairs, *repaired.notes))
-        return replace(received, repairs=tuple(notes), start_unknown=received.start_unknown or repaired.start_unknown)
-    return _received(fits, now)
+        all_notes = dict.fromkeys((*notes, *received.repairs, *repaired.notes))
+        start_unknown = received.start_unknown or repaired.start_unknown
+        return replace(received, repairs=tuple(all_notes), start_unknown=start_unknown)
+    received = _received(fits, now)
+    return replace(received, repairs=(*notes, *received.repairs))
 
 
 def take(alert: AlertDocument) -> Received:

@@ -4,8 +4,9 @@
 people see it; of an alert only its labels cannot be guessed. Notes quote a status and names, never a value.
 """
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -17,17 +18,24 @@ from receiver.core.classify import REASON_OF_ABSENCE
 from receiver.core.model import Instant
 from receiver.errors import CannotError
 
-ENDED = frozenset({"resolved", "ok", "normal", "inactive", "recovered", "recovery", "closed", "cleared", "clear"})
+ENDED = frozenset(
+    "resolved resolve ok normal inactive recovered recovery closed cleared clear ended success healthy up".split()
+)
 """What senders call an alert that is over; every other word is taken for firing. Grafana adds a reason in brackets:
 ``Normal (MissingSeries)``."""
+
+NOT_QUITE_JSON = "the body is not JSON as it should be: letters that cannot be read were replaced"
 
 NO_START = "startsAt is missing or no time: taken as when it was received"
 
 QUOTED = 40
 """Characters of a status that a note quotes."""
 
-_REASON = re.compile(r"\((\w+)\)\s*$")
-"""The reason that Grafana adds to a state."""
+_STATE = re.compile(r"\W*(\w+)\s*(?:\(([^()]*)\))?\W*")
+"""A state, and the reason that Grafana adds to it."""
+
+_LONE = re.compile("[\ud800-\udfff]")
+"""Half of a letter: a sender has cut its text within an emoji."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT = TypeAdapter(datetime)
@@ -80,22 +88,51 @@ def repair_alert(raw: object, now: Instant) -> Repaired:
     }
     said = raw.get("status")
     document["status"] = _status(said, document["endsAt"], received, notes)
-    if document["status"] == "resolved" and (reason := _REASON.search(text_of(said))):
-        document["annotations"].setdefault(REASON_OF_ABSENCE, reason[1])
+    if document["status"] == "resolved" and (state := _STATE.fullmatch(text_of(said))) and state[2]:
+        document["annotations"].setdefault(REASON_OF_ABSENCE, state[2].strip())
     if starts_at is None:
         ended_at = document["endsAt"] if document["status"] == "resolved" else None
         document["startsAt"] = min(received, ended_at or received)
     return Repaired(document, tuple(notes), starts_at is None)
 
 
-def repair_group(raw: Mapping[str, Any]) -> tuple[dict[str, str], int, tuple[str, ...]]:
-    """A body's group labels, how many alerts it leaves out, and what was changed of them."""
-    notes: list[str] = []
+def decode_leniently(body: bytes) -> Any:
+    """JSON as templates and scripts write it: in UTF-16, behind a byte order mark, with other letters than UTF-8's,
+    halves of letters, or line breaks within texts. Raises ValueError, or RecursionError where it is nested too deep.
+    """
+    text = body.decode(json.detect_encoding(body), "replace")
+    return _whole_letters(json.loads(text, strict=False))
+
+
+def _whole_letters(value: Any) -> Any:
+    if isinstance(value, str):
+        return _LONE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_whole_letters(each) for each in value]
+    if isinstance(value, dict):
+        return {_whole_letters(name): _whole_letters(each) for name, each in value.items()}
+    return value
+
+
+def respell(raw: Any, names: Collection[str], notes: list[str]) -> Any:
+    """The object with these names as they should be written: ``StartsAt`` and ``starts_at`` are ``startsAt``."""
+    if not isinstance(raw, dict):
+        return raw
+    meant = {name.lower(): name for name in names}
+    others = {name: meant.get(name.lower().replace("_", ""), name) for name in raw if name not in names}
+    changed = {name: meant for name, meant in others.items() if meant != name and meant not in raw}
+    if changed:
+        notes.append(f"{', '.join(changed)[:QUOTED]}: taken as {', '.join(changed.values())}")
+    return {changed.get(name, name): value for name, value in raw.items()}
+
+
+def repair_group(raw: Mapping[str, Any], notes: list[str]) -> tuple[dict[str, str], int]:
+    """A body's group labels, and how many alerts it leaves out; `notes` get what was changed of them."""
     labels = raw.get("groupLabels")
     if labels is not None and not isinstance(labels, dict):
         notes.append("groupLabels is no object: taken as empty")
     group = _texts(labels, "group label", notes) if isinstance(labels, dict) else {}
-    return group, _truncated(raw.get("truncatedAlerts"), notes), tuple(notes)
+    return group, _truncated(raw.get("truncatedAlerts"), notes)
 
 
 def text_of(value: object) -> str:
@@ -119,7 +156,8 @@ def _status(said: object, ends_at: datetime | None, now: datetime, notes: list[s
         notes.append(f"status is missing: taken as {'resolved' if is_over else 'firing'} by its end")
         return "resolved" if is_over else "firing"
     word = text_of(said).strip()
-    status: Literal["firing", "resolved"] = "resolved" if word.lower().partition(" (")[0] in ENDED else "firing"
+    state = _STATE.fullmatch(word.lower())
+    status: Literal["firing", "resolved"] = "resolved" if state and state[1] in ENDED else "firing"
     if said != status:
         notes.append(f"status {word[:QUOTED]!r} is taken as {status}")
     return status

@@ -10,7 +10,7 @@ from receiver.core.model import Instant
 from receiver.core.unreadable import TYPE
 from receiver.unreadable_sources import UnreadableSources
 from receiver.web.payload import parse
-from receiver.web.repair import NO_START
+from receiver.web.repair import NO_START, NOT_QUITE_JSON
 from rules.load import load_text
 from rules.policy import HOUR, MINUTE, SECOND
 from tests.web.conftest import START, Running, payload
@@ -91,7 +91,8 @@ async def test_missing_start_is_now(receiver: Running, said: object) -> None:
     assert (found["alerts"][0]["starts_at"], found["firing"], found["version"]) == ("2026-11-23T02:13:20.000Z", 1, 1)
 
 
-ENDS = ("Recovered", "closed", "CLEAR", "cleared", "Normal (Paused)")
+ENDS = ("Recovered", "closed", "CLEAR", "cleared", "resolve", "Healthy", "RESOLVED!", "Normal (Paused)", "OK(Paused)")
+FIRES = ("Recovery failed", "Not OK", "No Data", "INSUFFICIENT_DATA", "acknowledged", "Triggered (Normal)")
 
 
 @pytest.mark.parametrize("said", ENDS)
@@ -102,6 +103,63 @@ async def test_words_for_an_end(receiver: Running, said: str) -> None:
     (found,) = (await shown(receiver))["alerts"]
     assert found["status"] == "resolved"
     assert found["annotations"].get("grafana_state_reason", "") == ("Paused" if "(" in said else "")
+
+
+async def test_every_reason_of_grafana_counts(receiver: Running) -> None:
+    """Where Grafana gives two reasons for an end, both stand on the alert."""
+    await receiver.post(PATH, body(alert()))
+    await receiver.post(PATH, body(alert(status="Normal (Alerting, NoData)")))
+    assert (await shown(receiver))["alerts"][0]["annotations"]["grafana_state_reason"] == "Alerting, NoData"
+
+
+@pytest.mark.parametrize("said", FIRES)
+async def test_words_for_no_end(receiver: Running, said: str) -> None:
+    """A word that is not surely an end is none: an alert that fires is ended by nothing else."""
+    await receiver.post(PATH, body(alert()))
+    await receiver.post(PATH, body(alert(status=said)))
+    assert (await shown(receiver))["firing"] == 1
+
+
+CUT = json.dumps(
+    body(
+        alert(labels={"alertname": "A"}, fingerprint="a"),
+        alert(labels={"alertname": "B"}, fingerprint="b", annotations={"a": "@"}),
+    )
+)
+NOT_QUITE: dict[str, bytes] = {
+    "half an emoji": CUT.replace("@", "cut \\ud83d").encode(),
+    "half an emoji as a name": CUT.replace('"a": "@"', '"\\udd25": "x"').encode(),
+    "Latin-1": CUT.replace("@", "Zähler").encode("latin-1"),
+    "a byte order mark": CUT.encode("utf-8-sig"),
+    "UTF-16": CUT.encode("utf-16"),
+    "UTF-16 without a mark": CUT.encode("utf-16-le"),
+    "a line break in a text": CUT.replace("@", "one\ntwo\tthree").encode(),
+    "a bare NUL": CUT.replace("@", "\0").encode(),
+}
+
+
+@pytest.mark.parametrize("content", NOT_QUITE.values(), ids=NOT_QUITE.keys())
+async def test_not_quite_json(receiver: Running, content: bytes) -> None:
+    """Letters that cannot be read in one alert lose neither it nor the others, and that they were replaced is said."""
+    assert await receiver.post(PATH, content) == (200, {"incidents": [1, 2]})
+    assert (await shown(receiver))["alerts"][0]["repairs"] == [NOT_QUITE_JSON]
+
+
+NAMES: dict[str, dict[str, Any]] = {
+    "as Go has them": {"Status": "firing", "Labels": {"alertname": "A", "severity": "P2"}, "StartsAt": KNOWN},
+    "in capitals": {"STATUS": "firing", "LABELS": {"alertname": "A", "severity": "P2"}, "STARTSAT": KNOWN},
+    "with lines": {"status": "firing", "labels": {"alertname": "A", "severity": "P2"}, "starts_at": KNOWN},
+}
+
+
+@pytest.mark.parametrize("written", NAMES.values(), ids=NAMES.keys())
+async def test_names_written_otherwise(receiver: Running, written: dict[str, Any]) -> None:
+    """A bridge that writes the names of the body's parts with other letters is understood, and that is noted."""
+    answer = await receiver.post(PATH, {"Alerts": [written]})
+    assert answer == (200, {"incidents": [1]})
+    (found,) = (await shown(receiver))["alerts"]
+    assert (found["level"], found["starts_at"]) == (3, KNOWN)
+    assert any("taken as" in note for note in found["repairs"])
 
 
 @pytest.mark.parametrize("said", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])

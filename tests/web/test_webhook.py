@@ -83,12 +83,8 @@ MALFORMED: dict[str, bytes] = {
     "null": b"null",
     "no alerts": b"{}",
     "alerts that are an object": b'{"alerts": {}}',
-    "a lone surrogate": b'{"alerts": [{"status": "firing", "labels": {"a": "\\ud800"}, "startsAt": "2026-11-23T02:28:11Z"}]}',
-    "not UTF-8": b'{"alerts": [{"status": "firing", "labels": {"a": "\xff\xfe"}, "startsAt": "2026-11-23T02:28:11Z"}]}',
-    "a bare NUL": b'{"alerts": [{"status": "firing", "labels": {"a": "\x00"}, "startsAt": "2026-11-23T02:28:11Z"}]}',
     "lists, 100,000 deep": NEVER + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "objects, 100,000 deep": NEVER + b'{"a":' * 100_000 + b"1" + b"}" * 100_001,
-    "UTF-16": json.dumps(body(alert())).encode("utf-16"),
     "form data": b"payload=%7B%7D",
 }
 
