@@ -15,9 +15,9 @@ from rules.document import RESPONSE, Document
 from rules.document.values import suggest
 from rules.doubts import doubt
 from rules.durations import format_duration
-from rules.matchers import match
+from rules.matchers import Matcher, match
 from rules.nodes import Node
-from rules.policy import IncidentType, Place, Policy, Rule, Signal
+from rules.policy import Heartbeat, IncidentType, Place, Policy, Rule, Signal
 from rules.problems import Problem
 from rules.validate import place_of
 
@@ -33,6 +33,7 @@ def find(policy: Policy, document: Document, root: Node) -> Iterator[Problem]:
     yield from _clashes(policy.rules, policy.incident_types)
     yield from _severities(policy, document, root)
     yield from _ignored(policy, root)
+    yield from _heartbeats(policy, root)
     yield from _same_conditions(policy.rules)
     yield from _readings(policy.rules)
     yield from _silent_channels(policy)
@@ -79,8 +80,18 @@ def _levels(policy: Policy, document: Document, root: Node) -> Iterator[Problem]
 def _severities(policy: Policy, document: Document, root: Node) -> Iterator[Problem]:
     """A level's name stands on alerts of our own rules: for all sources it means that level, and never nobody."""
     names = {level.name.lower(): level.level for level in policy.levels}
+    for word, number in document.severity_aliases.items():
+        own = names.get(word.lower())
+        if own is not None and number != own:
+            message = f'"{word}" is the name of level {own}: it cannot mean {number}'
+            yield Problem.at(place_of(root, "severity_aliases", word), message)
     for index, each in enumerate(document.severities):
+        first: dict[str, tuple[str, int]] = {}
         for word, number in each.map.items():
+            before, meant = first.setdefault(word.lower(), (word, number))
+            if number != meant:
+                message = f'"{word}" and "{before}" are one word: it cannot mean {number} and {meant}'
+                yield Problem.at(place_of(root, "severities", index, "map", word), message)
             own = names.get(word.lower())
             if own is not None and number != own and (number == 0 or each.source is None):
                 place = place_of(root, "severities", index, "map", word)
@@ -90,16 +101,51 @@ def _severities(policy: Policy, document: Document, root: Node) -> Iterator[Prob
 
 def _ignored(policy: Policy, root: Node) -> Iterator[Problem]:
     """Alerts of our own rules are never ignored: a policy that says so contradicts itself."""
-    if not policy.ignore:
-        return
-    alerts = [each for group in (*compile_rules(policy), *watch.groups(policy)) for each in group.alerts]
-    labelled = [(each.alert, {"alertname": each.alert, **dict(each.labels)}) for each in alerts]
+    own = _own_alerts(policy) if policy.ignore else ()
     for index, matchers in enumerate(policy.ignore):
-        # The heartbeat is known before anything is ignored; its severity is `none`, which others' alerts have too.
-        met = [name for name, labels in labelled if name != watch.HEARTBEAT and match(matchers, labels)]
+        met = _met(matchers, own)
         if met:
-            message = f"would ignore this policy's own alert {met[0]}, and those are never ignored"
+            message = f"would ignore this policy's own alert {met}, and those are never ignored"
             yield Problem.at(place_of(root, "ignore", index), f"{message}: add a matcher that only others' alerts meet")
+
+
+def _heartbeats(policy: Policy, root: Node) -> Iterator[Problem]:
+    """A heartbeat that can never be heard would wake people for ever; one that is an alert would tell nobody of it."""
+    if "alertname" in policy.replica_labels:
+        message = "alertname tells alerts apart, not replicas: without it no heartbeat would be known"
+        yield Problem.at(place_of(root, "replica_labels"), message)
+    own = _own_alerts(policy) if policy.heartbeats else ()
+    for index, each in enumerate(policy.heartbeats):
+        message = _never_heard(policy, each, policy.heartbeats[:index], _met(each.matchers, own))
+        if message:
+            yield Problem.at(place_of(root, "heartbeats", index), f'"{each.name}" would never be heard: {message}')
+
+
+def _never_heard(policy: Policy, heartbeat: Heartbeat, before: Iterable[Heartbeat], own: str) -> str:
+    if own:
+        return f"this policy's own alert {own} meets its matchers, and is no heartbeat. Add one that only it meets"
+    unkept = [label for label, _, _ in heartbeat.matchers if label in policy.replica_labels]
+    if unkept:
+        return f"the label {unkept[0]} only tells replicas apart (`replica_labels`). Leave that matcher out"
+    for first in before:
+        if set(first.matchers) <= set(heartbeat.matchers) and first.source in (None, heartbeat.source):
+            return f'whatever meets its matchers is taken for "{first.name}", which stands before it. Put it first'
+    return ""
+
+
+def _own_alerts(policy: Policy) -> tuple[dict[str, str], ...]:
+    """The labels of the policy's own alerts.
+
+    The heartbeat is known before anything else; its severity is `none`, which others' alerts have too.
+    """
+    groups = (*compile_rules(policy), *watch.groups(policy))
+    alerts = (each for group in groups for each in group.alerts if each.alert != watch.HEARTBEAT)
+    return tuple({"alertname": each.alert, **dict(each.labels)} for each in alerts)
+
+
+def _met(matchers: tuple[Matcher, ...], alerts: Iterable[dict[str, str]]) -> str:
+    """The name of the first of the alerts that meets the matchers; empty: none does."""
+    return next((labels["alertname"] for labels in alerts if match(matchers, labels)), "")
 
 
 def _clashes(rules: Iterable[Rule], types: Iterable[IncidentType]) -> Iterator[Problem]:

@@ -124,5 +124,5 @@ def _require_expression(value: str, offset: int) -> None:
         re.compile(value)
     except re.error as error:
         raise MatcherError(f"{value!r} is no regular expression: {error.msg}", offset + (error.pos or 0)) from None
-    if refused := re.search(r"\(\?(?:=|!|<[=!])|\\[1-9]", value):
+    if refused := re.search(r"\(\?(?:=|!|>|\(|P=|<[=!])|\\[1-9]", value):
         raise MatcherError(f"Prometheus' expressions have no {refused[0]}", offset + refused.start())

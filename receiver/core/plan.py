@@ -82,7 +82,7 @@ class Playbook:
             channels={channel.name: channel for channel in policy.channels},
             level_channels=tuple(policy.level_channels(level.level) for level in policy.levels),
             severities=dict(policy.severity_aliases) | {level.name.lower(): level.level for level in policy.levels},
-            sources={source: dict(words) for source, words in policy.severities},
+            sources={source: _bare(words) | dict(words) for source, words in policy.severities},
         )
 
     def severity(self, source: str, said: str) -> int | None:
@@ -150,6 +150,11 @@ class Playbook:
     def _ordered(self, names: Iterable[str]) -> tuple[str, ...]:
         wanted = set(names)
         return tuple(name for name in self.channels if name in wanted)
+
+
+def _bare(words: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """The words without the signs that may stand in them: ``SEV-1`` means ``sev1`` too."""
+    return {word.translate(_SIGNS): level for word, level in words}
 
 
 def _shortest(blocks: Iterable[TimedActions], *, acknowledgement: bool) -> int | None:

@@ -19,8 +19,11 @@ from receiver.core.model import Instant
 from receiver.errors import CannotError
 
 ENDED = frozenset(
-    "resolved resolve ok normal inactive recovered recovery closed cleared clear ended success healthy up".split()
-)
+    (
+        "resolved", "resolve", "ok", "normal", "inactive", "recovered", "recovery", "closed", "cleared", "clear",
+        "ended", "success", "healthy", "up",
+    )
+)  # fmt: skip
 """What senders call an alert that is over; every other word is taken for firing. Grafana adds a reason in brackets:
 ``Normal (MissingSeries)``."""
 

@@ -43,7 +43,9 @@ class SeverityLevel(Section):
     resolution: Literal["automatic", "confirmed"] | None = Field(
         None, description="`confirmed`: a person must confirm the recovery. Level 4: confirmed, else automatic."
     )
-    confirmations: Annotated[int, Field(ge=1, le=10)] = Field(1, description="How many people must confirm.")
+    confirmations: Annotated[int, Field(ge=1, le=10, strict=True)] = Field(
+        1, description="How many people must confirm."
+    )
     escalates_to: tuple[ChannelName, ...] | None = Field(
         None, description="Channels of the first escalation; left out, those of the next level."
     )
@@ -75,7 +77,7 @@ class DetectionRule(Section):
     channels: tuple[ChannelName, ...] = Field((), description="Who is told at once; left out, the level's channels.")
     immediate_response: bool = Field(False, description="True: alert at the first failure, page without waiting.")
     check_interval: Interval | None = Field(None, description="Seconds, or a duration; left out, detection's.")
-    alert_threshold: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+    alert_threshold: Annotated[int, Field(ge=1, le=1000, strict=True)] | None = Field(
         None, description="Failures in a row before it alerts; left out, detection's."
     )
     description: str = Field("", description="What is wrong when it fires; stands in every message.")
@@ -92,7 +94,7 @@ class Detection(Section):
     check_interval: Interval = Field(
         default=Micros(60 * SECOND), description="Seconds, or a duration: how often rules run."
     )
-    alert_threshold: Annotated[int, Field(ge=1, le=1000)] = Field(
+    alert_threshold: Annotated[int, Field(ge=1, le=1000, strict=True)] = Field(
         default=1, description="Failures in a row before a rule alerts; immediate ones do not wait."
     )
     rules: tuple[DetectionRule, ...] = Field(default=(), description="What is detected.")
@@ -179,7 +181,9 @@ class SignalSpec(Section):
 class FlappingTerms(Section):
     """When an alert that fires and clears again and again counts as flapping."""
 
-    cycles: Annotated[int, Field(ge=1, le=15)] = Field(default=3, description="Cycles of firing and clearing.")
+    cycles: Annotated[int, Field(ge=1, le=15, strict=True)] = Field(
+        default=3, description="Cycles of firing and clearing."
+    )
     within: Duration = Field(
         default=Micros(10 * MINUTE), description="The time in which they happen; also how long it must be steady."
     )

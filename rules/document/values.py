@@ -31,6 +31,7 @@ from rules.doubts import DOUBTS
 from rules.placeholders import PLACEHOLDERS, TemplateError, placeholders
 from rules.policy import SECOND, Micros, RateLimit
 from rules.reserved import ALERTS, LABELS, NAMES
+from rules.watch import SELF_RULES
 from rules.wording import camel_case
 
 DEEPEST_EXPRESSION = 50
@@ -40,6 +41,8 @@ _OPERATORS = re.compile(r"[-+*/%^]|[<>=!]+(?!~)|\b(?:and|or|unless|atan2)\b", re
 _BARE_MATCHER = re.compile(r"""\s*(\w+\s*(?:=~|!~|!=|=(?![=~])))\s*([^\s"'{},]*)\s*""")
 """A matcher whose value has no quotes: Alertmanager takes it."""
 _BRACKETS = re.compile(r"[()\[\]{}]")
+BUILT_IN = frozenset(re.findall(r"- alert: (\w+)", SELF_RULES))
+"""The alerts on Tocsin itself that stand beside the compiled ones."""
 LONGEST_MESSAGE = 400
 """A message that quotes what it complains of can get long."""
 
@@ -269,7 +272,9 @@ def _rule_name(value: str) -> str:
     if alert in ALERTS:
         said = f"its alert would be called {alert}, be taken for Tocsin's own of that name, and tell nobody"
         raise refusal(f'"{value}" is taken: {said}. Choose another name')
-    if value in NAMES:
+    if alert in BUILT_IN:
+        raise refusal(f'"{value}" is taken: Tocsin has an alert of its own that is called {alert}. Choose another name')
+    if alert in {camel_case(name) for name in NAMES}:
         said = "Tocsin calls incidents or alerts of its own so"
         raise refusal(f'"{value}" is taken: {said}. Choose another name')
     return value

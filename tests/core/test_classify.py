@@ -117,6 +117,13 @@ def test_a_source_has_words_of_its_own():
     assert [level("", each) for each in ("Critical", "none", "5", "boring", "warning")] == [3, 0, 3, 3, 2]
 
 
+@pytest.mark.parametrize("said", ["SEV-1", "sev1", "Sev 1", "SEV_1"])
+def test_a_sources_word_is_found_without_its_signs(said):
+    """What the policy writes with a sign between word and number is meant without it, too."""
+    playbook = Playbook.of(replace(POLICY, severities=(("bridge", (("sev-1", 2),)),)), "digest")
+    assert classify(playbook, "bridge", {}, Received({"severity": said}, {}, "f", START)).alert.level == 2
+
+
 IGNORING = Playbook.of(
     replace(POLICY, ignore=(parse('alertname="Noise",namespace=~"dev-.*"'), parse('severity!=""'))),
     "digest",

@@ -94,6 +94,11 @@ CASES = [
     Bad("a rule whose alert is our heartbeat", rule("§tocsin-heartbeat"), f"{TAKEN} TocsinHeartbeat"),
     Bad("a rule whose alert goes around Tocsin", rule("§'tocsin down'"), f"{TAKEN} TocsinDown"),
     Bad("a rule whose alert is a failing rule", rule("§tocsin_rule_evaluation_fails"), f"{TAKEN} TocsinRule"),
+    Bad(
+        "a rule whose alert is one of the self-rules'", rule("§tocsin-database-unavailable"), "has an alert of its own"
+    ),
+    Bad("a rule named as an incident of ours, otherwise", rule("§Alerting-Is-Blind"), "is taken: Tocsin calls"),
+    Bad("a rule named as twins are, otherwise", rule("§'signal lost'"), "is taken: Tocsin calls"),
     Bad("a rule named as twins are", rule("§signal_lost"), '"signal_lost" is taken: Tocsin calls'),
     Bad("a rule named as an incident of ours", rule("§not_wired_yet"), '"not_wired_yet" is taken: Tocsin calls'),
     Bad(
@@ -257,6 +262,23 @@ CASES = [
     Bad("no source", BASE + "severities: [{source: §'', map: {a: 1}}]\n", "must not be empty"),
     Bad("a level's name for nobody", BASE + "severities: [{source: a, map: {§Critical: 0}}]\n", "cannot mean 0 here"),
     Bad("a level's name for another", BASE + "severities: [{map: {§critical: 2}}]\n", "cannot mean 2 for all"),
+    Bad("a word in two spellings", BASE + "severities: [{source: a, map: {P0: 4, §p0: 1}}]\n", "cannot mean 1 and 4"),
+    Bad("an alias that is a level's name", BASE + "severity_aliases: {§critical: 1}\n", "the name of level 3"),
+    *(
+        Bad(f"a heartbeat that {name}", BASE + f"heartbeats: [{before}§{{name: a, matchers: '{matchers}'}}]\n", says)
+        for name, before, matchers, says in (
+            ("is a rule's alert", "", 'alertname="Margin"', "own alert Margin meets"),
+            ("is a twin", "", 'twin="true"', "own alert SafetyMarginSignalLost meets"),
+            ("is every critical alert", "", 'severity="critical"', "meets its matchers, and is no heartbeat"),
+            ("goes around Tocsin", "", 'alertname="TocsinDown"', "own alert TocsinDown meets"),
+            ("names a replica", "", 'alertname="W", replica="0"', "the label replica only tells replicas apart"),
+            ("is another", """{name: b, matchers: 'alertname="W"'}, """, 'alertname="W", eu="1"', 'taken for "b"'),
+        )
+    ),
+    Bad("replicas without a name", BASE + "§replica_labels: [alertname]\n", "no heartbeat would be known"),
+    Bad("cycles that are true", BASE + "flapping: {cycles: §true}\n", "cycles: must be a whole number, not true"),
+    Bad("a threshold that is true", rule(more="alert_threshold: §true"), "must be a whole number, not true"),
+    Bad("a group that is read again", BASE + """ignore: [{matchers: ['a=~"(?P<n>x)§(?P=n)"']}]\n""", "have no (?P="),
     Bad("words for all, twice", BASE + "severities: [{map: {a: 1}}, §{map: {b: 2}}]\n", "a map for every source twice"),
     Bad("no matcher", BASE + "ignore: [{matchers: [severity§]}]\n", "one of = != =~ !~ is expected"),
     Bad("a number for a matcher", BASE + "ignore: [{matchers: [§3]}]\n", "must be matchers of labels"),
