@@ -122,8 +122,11 @@ def respell(raw: Any, names: Collection[str], notes: list[str]) -> Any:
     if not isinstance(raw, dict):
         return raw
     meant = {name.lower(): name for name in names}
-    others = {name: meant.get(name.lower().replace("_", ""), name) for name in raw if name not in names}
-    changed = {name: meant for name, meant in others.items() if meant != name and meant not in raw}
+    changed: dict[str, str] = {}
+    for name in raw:
+        other = meant.get(name.lower().replace("_", ""), name)
+        if other not in raw:
+            changed[name] = other
     if changed:
         notes.append(f"{', '.join(changed)[:QUOTED]}: taken as {', '.join(changed.values())}")
     return {changed.get(name, name): value for name, value in raw.items()}
