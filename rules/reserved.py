@@ -7,6 +7,9 @@ A policy may not take them (`rules.document` refuses), and the receiver believes
 MARK = "tocsin"
 """The annotation that every compiled alert carries: it is ours, so its labels mean what they say."""
 
+MARKED = "1"
+"""The mark's value. An annotation of a stranger's may have the same name: a link to a page about Tocsin, say."""
+
 DIGEST = "tocsin_rules"
 """The annotation with the digest of what the rules were made of (`rules.stored.rules_digest`)."""
 

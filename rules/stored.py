@@ -13,7 +13,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from rules.policy import Policy
-from rules.reserved import DIGEST, MARK
+from rules.reserved import DIGEST, MARK, MARKED
 
 _POLICY = TypeAdapter(Policy)
 
@@ -76,7 +76,7 @@ def rules_digest(policy: Policy) -> str:
 
 def stamp(policy: Policy) -> dict[str, str]:
     """The annotations that mark every alert compiled from this policy."""
-    return {MARK: "1", DIGEST: rules_digest(policy)}
+    return {MARK: MARKED, DIGEST: rules_digest(policy)}
 
 
 def _canonical(value: Any) -> bytes:

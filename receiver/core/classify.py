@@ -20,7 +20,7 @@ from receiver.core.plan import Playbook
 from receiver.core.response import Impact
 from rules.matchers import match, written
 from rules.policy import Heartbeat, Policy
-from rules.reserved import COMPILED, MARK, NAMES, TWIN, WATCH
+from rules.reserved import COMPILED, MARK, MARKED, NAMES, TWIN, WATCH
 from rules.reserved import NOT_WIRED as NOT_WIRED  # noqa: PLC0414 - for `receiver.core.alerts`
 
 OWN_TYPES = NAMES.union(WATCH)
@@ -100,7 +100,7 @@ def is_watchdog(labels: Mapping[str, str]) -> bool:
 
 def is_ours(playbook: Playbook, received: Received) -> bool:
     """Whether we compiled it: it has our mark, or (an older Tocsin's) names a section and a rule that we know."""
-    return MARK in received.annotations or _knows(playbook, received.labels)
+    return received.annotations.get(MARK) == MARKED or _knows(playbook, received.labels)
 
 
 def believed(playbook: Playbook, received: Received) -> Mapping[str, str]:

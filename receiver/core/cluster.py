@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from receiver.core.model import Alert
 from rules.policy import EMERGENCY, MINUTE, SECOND
-from rules.reserved import MARK
+from rules.reserved import MARK, MARKED
 
 
 class Cluster(Struct, frozen=True):
@@ -31,7 +31,7 @@ class Cluster(Struct, frozen=True):
 
 def _group_interval(alert: Alert, waits: int) -> int:
     """As `rules.outputs.alertmanager` writes it; of routes that are not compiled, Alertmanager's default."""
-    if MARK not in alert.annotations:
+    if alert.annotations.get(MARK) != MARKED:
         return 5 * MINUTE
     at_once = alert.level == EMERGENCY or alert.labels.get("immediate") == "true"
     return waits + 5 * SECOND if at_once else MINUTE

@@ -117,6 +117,14 @@ def test_a_source_has_words_of_its_own():
     assert [level("", each) for each in ("Critical", "none", "5", "boring", "warning")] == [3, 0, 3, 3, 2]
 
 
+def test_an_annotation_of_a_strangers_is_no_mark():
+    """An alert whose annotation `tocsin` is a link or a word of its own is a stranger's: its labels mean nothing here."""
+    for value in ("https://wiki.example.org/tocsin", "yes", ""):
+        labels = {"alertname": "A", "severity": "info", "severity_level": "4", "signal": "s"}
+        found = classified(labels, annotations={MARK: value})
+        assert (found.alert.level, found.key) == (1, classified(labels).key)
+
+
 @pytest.mark.parametrize("said", ["SEV-1", "sev1", "Sev 1", "SEV_1"])
 def test_a_sources_word_is_found_without_its_signs(said):
     """What the policy writes with a sign between word and number is meant without it, too."""
@@ -145,7 +153,7 @@ def test_what_the_policy_ignores(labels, is_one):
 
 def test_what_has_our_mark_is_not_ignored():
     """Alerts of rules that the policy does not know, and those that watch over Tocsin, are ours all the same."""
-    ours = Received({"alertname": "TocsinDown", "severity": "emergency"}, {MARK: ""}, "f", START)
+    ours = Received({"alertname": "TocsinDown", "severity": "emergency"}, {MARK: "1"}, "f", START)
     assert not is_ignored(IGNORING, ours)
     assert is_ignored(IGNORING, structs.replace(ours, annotations={}))
 
