@@ -190,7 +190,8 @@ def _believed_at(old: Alert, alert: Alert, hearing: Hearing) -> Instant:
     """When a firing after an end is believed: at once, or when it cannot be an echo any more."""
     began_later = old.ended_at is None or alert.starts_at > old.ended_at
     same_teller = hearing.peers_differ and hearing.told_by != "" and hearing.told_by == old.end_told_by
-    if began_later or same_teller or old.end_heard_at is None or hearing.source == OWN:
+    is_ours = hearing.source == OWN and not hearing.told_by  # a webhook's `?source=` may be called so too
+    if began_later or same_teller or old.end_heard_at is None or is_ours:
         return hearing.now
     return Instant(old.end_heard_at + hearing.cluster.echo_window(alert))
 

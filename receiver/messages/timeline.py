@@ -37,7 +37,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.EVIDENCE: "evidence kept: {query}",
         Fact.EVIDENCE_MISSING: "no evidence could be had from Prometheus ({inquiry}) {detail}",
         Fact.RECOVERY_CONFIRM: "the recovery holds; a person must confirm it",
-        Fact.RECOVERY_UNVERIFIED: "the recovery cannot be verified{absent}; a person must",
+        Fact.RECOVERY_UNVERIFIED: "the recovery cannot be verified{absent}; a person must resolve it",
         Fact.PAGED: "paged on {channels}",
         Fact.STEP_EMPTY: "step {step} could tell nobody; the next is taken at once",
         Fact.ESCALATED: "escalated to step {step}",

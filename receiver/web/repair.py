@@ -123,7 +123,7 @@ def respell(raw: Any, names: Collection[str], notes: list[str]) -> Any:
         return raw
     meant = {name.lower(): name for name in names}
     changed: dict[str, str] = {}
-    for name in raw:
+    for name in map(str, raw):
         other = meant.get(name.lower().replace("_", ""), name)
         if other not in raw:
             changed[name] = other

@@ -116,7 +116,7 @@ AT_ONCE = {
     "from the same peer, where URLs differ": ({}, {"peer": "one", "differ": True}, 5),
     "behind a single peer": ({"cluster": Cluster(peers=1)}, {"peer": "two"}, 5),
     "after an end that was heard while blind": ({"blind": True}, {"peer": "two"}, 5),
-    "of our own": ({"source": OWN}, {"source": OWN}, 5),
+    "of our own": ({"source": OWN}, {"source": OWN, "peer": ""}, 5),
 }
 
 
@@ -127,6 +127,14 @@ def test_what_cannot_be_an_echo_is_believed_at_once(before, how, seconds):
     world.advance(seconds=seconds)
     tell(world, fired, **how)
     assert (world.incident.is_firing, world.incident.held) == (True, 0)
+
+
+def test_a_source_that_is_called_as_ours_has_echoes():
+    """Only alerts that no webhook told of are our own: a source that somebody called `tocsin` is one like any other."""
+    world, fired = recovered(source=OWN)
+    world.advance(seconds=8)
+    tell(world, fired, peer="two", source=OWN)
+    assert (world.incident.held, world.incident.state) == (1, State.ACKNOWLEDGED)
 
 
 def test_from_the_same_peer_it_is_held_where_all_have_one_url():

@@ -26,7 +26,7 @@ def test_an_end_for_want_of_data_is_no_all_clear():
     assert Reason.RECOVERED not in {each.reason for each in world.outbox.values()}
     (entry,) = world.entries(Fact.RECOVERY_UNVERIFIED)
     assert sentence(entry) == (
-        "the recovery cannot be verified: of 1 of its alerts nothing is measured any more; a person must"
+        "the recovery cannot be verified: of 1 of its alerts nothing is measured any more; a person must resolve it"
     )
     world.resolve("ada")
     assert (world.incident.state, world.incident.absent) == (State.RESOLVED, ())
