@@ -1,12 +1,14 @@
-"""Storms: when a page may go out alone, and when it waits for its bundle.
+"""Storms: when a message may go out alone, and when it waits for its bundle.
 
 The first twenty pages a minute to one recipient (or as many as the channel's `rate_limit` says) leave at once, at each
 level for itself; those beyond wait, 30 s at most, and leave as one message that names every incident. It makes no
 difference why people are paged: a thousand incidents that opened within a minute escalate, repeat and fall back within
-a minute too. Where a type takes single events only (PagerDuty, webhooks), nothing is bundled.
+a minute too. News (acknowledgements, updates, recoveries) is counted in the same way, apart from pages, so that it takes
+no page's room. Where a type takes single events only (PagerDuty, webhooks: each with a key of its own to close it by),
+nothing is bundled.
 
-Pages are counted when they are planned, so that a storm writes each of them once; news, which only a channel's
-`rate_limit` holds back, when it is due.
+Messages are counted when they are planned, so that a storm writes each of them once. A report and the text that
+somebody approved are messages of their own: only a channel's `rate_limit` holds them back, when they are due.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,11 +25,12 @@ BUNDLE_WAIT = 30 * SECOND
 
 
 class Lane(Struct, frozen=True, order=True):
-    """What is counted together: one recipient on one channel; pages by level, news under level 0."""
+    """What is counted together: the pages, or the news, of one level to one recipient on one channel."""
 
     channel: str
     recipient: str
     level: int
+    is_news: bool = False
 
 
 class Bucket(Struct, frozen=True):
@@ -49,17 +52,17 @@ class Allotment(Struct, frozen=True):
 
 def lane(notification: Notification) -> Lane:
     """The lane that a notification is counted in."""
-    return Lane(notification.channel, notification.recipient, notification.level if is_page(notification) else 0)
+    return Lane(notification.channel, notification.recipient, notification.level, not is_page(notification))
 
 
 def counted_when_planned(planned: Iterable[Notification], book: Book) -> list[Notification]:
-    """The pages that a storm may hold back."""
-    return [each for each in planned if each.due_at is not None and is_page(each) and _is_limited(each, book)]
+    """The pages and news that a storm may hold back."""
+    return [each for each in planned if each.due_at is not None and _is_limited(each, book) and not _is_letter(each)]
 
 
 def counted_when_due(due: Iterable[Notification], book: Book) -> list[Notification]:
-    """The news that a rate limit may hold back."""
-    return [each for each in due if not is_page(each) and _is_limited(each, book)]
+    """The reports and approved texts that a rate limit may hold back."""
+    return [each for each in due if _is_letter(each) and _is_limited(each, book)]
 
 
 def bundle(due: Iterable[Notification]) -> list[tuple[Notification, ...]]:
@@ -93,11 +96,16 @@ def is_page(notification: Notification) -> bool:
     return notification.kind is Kind.PAGE
 
 
+def _is_letter(notification: Notification) -> bool:
+    """Whether its text is its own, so that it shares a message with no other."""
+    return notification.kind in {Kind.EXTERNAL, Kind.REPORT}
+
+
 def _is_limited(notification: Notification, book: Book) -> bool:
     facts = book.facts(notification.channel)
     if facts is not None and not facts.bundles:
         return False
-    if is_page(notification):
+    if not _is_letter(notification):
         return True
     channel = book.channel(notification.channel)
     return channel is not None and channel.rate_limit is not None
@@ -120,8 +128,8 @@ def _take(bucket: Bucket | None, limit: RateLimit, now: Instant) -> tuple[Bucket
 
 
 def _defer(notification: Notification, bucket: Bucket, limit: RateLimit, now: Instant) -> tuple[Bucket, Notification]:
-    """Pages wait for the bundle; news waits for credit."""
-    if not is_page(notification):
+    """Pages and news wait for their bundle, letters for credit."""
+    if _is_letter(notification):
         due_at = Instant(now + limit.per // limit.count - bucket.credit)
         return bucket, replace(notification, due_at=due_at)
     leaving = bucket.bundle_at if bucket.bundle_at is not None and bucket.bundle_at > now else None

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from receiver.audit import Audit
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Status, Supersede
-from receiver.core.outbox import Bucket, Lane
+from receiver.core.outbox import Bucket, Lane, is_page
 from receiver.work import Changes
 from rules.policy import LEVELS
 
@@ -200,10 +200,18 @@ class MemoryStore:
         ]
 
     def _heads(self, incident_id: str) -> list[Notification]:
-        heads: dict[Queue, Notification] = {}
+        """The first of each queue; and the first page behind news that only waits for its bundle."""
+        heads: list[Notification] = []
+        begun: set[Queue] = set()
+        blocked: set[Queue] = set()
         for each in self._waiting.get(incident_id, {}).values():
-            heads.setdefault((each.channel, each.recipient), each)
-        return list(heads.values())
+            queue = each.channel, each.recipient
+            if queue not in (blocked if is_page(each) else begun):
+                heads.append(each)
+            begun.add(queue)
+            if is_page(each) or each.bundle_at is None or each.leased_by:
+                blocked.add(queue)
+        return heads
 
     def _put(self, notification: Notification) -> None:
         self.outbox[notification.id] = notification

@@ -31,11 +31,20 @@ def short(case: Case, label: str, by: str, *, replies: bool) -> str:
 
 def short_bundle(cases: list[Case], link: str, *, replies: bool) -> str:
     """Several incidents for an SMS. `link` acknowledges all of them; empty: there is none."""
-    told = brief([case.incident.number for case in cases])
-    begin = f"{'EXERCISE ' if all(case.incident.exercise for case in cases) else ''}T {len(cases)} incidents"
     elsewhere = link or ("" if replies else cases[0].page_url.rpartition("/")[0])
     how = " or ".join(filter(None, ("reply ACK ALL, ACK 12 for one" if replies else "", elsewhere)))
-    return fit(f"{begin} {cases[0].level.name.upper()} {told}:", cases[0].title, f"To ack: {how}" if how else "")
+    return fit(_begin_bundle(cases), cases[0].title, f"To ack: {how}" if how else "")
+
+
+def short_news(cases: list[Case], news: str) -> str:
+    """News of several incidents for an SMS."""
+    return fit(_begin_bundle(cases), cases[0].title, news)
+
+
+def _begin_bundle(cases: list[Case]) -> str:
+    told = brief([case.incident.number for case in cases])
+    begin = f"{'EXERCISE ' if all(case.incident.exercise for case in cases) else ''}T {len(cases)} incidents"
+    return f"{begin} {cases[0].level.name.upper()} {told}:"
 
 
 def fit(begin: str, title: str, tail: str) -> str:

@@ -19,7 +19,7 @@ from receiver.messages.notices import as_message
 from receiver.messages.placeholders import fill, values
 from receiver.messages.plain import cut, line
 from receiver.messages.reasons import label, lead
-from receiver.messages.short import sayable, short, short_bundle, speak
+from receiver.messages.short import sayable, short, short_bundle, short_news, speak
 from rules.placeholders import TemplateError
 
 SEVERITIES = {1: "info", 2: "warning", 3: "error", 4: "critical"}
@@ -118,13 +118,16 @@ class Words:
     def _bundle(self, delivery: Told, cases: list[Case]) -> Message:
         console = f"{self.external_url.rstrip('/')}/" if self.external_url else ""
         link = self._link(delivery)
-        letter = _bundle_letter([notification for notification, _ in delivery.items], cases, console, link)
+        notifications = [notification for notification, _ in delivery.items]
+        pages = notifications[0].kind is Kind.PAGE
+        make = _bundle_letter if pages else _news_letter
+        letter = make(notifications, cases, console, link)
         worst = max(case.incident.level for case in cases)
         return Message(
             subject=letter.subject,
             text=as_text(letter),
             html=as_html(letter),
-            short=short_bundle(cases, link, replies=self.sms_replies),
+            short=short_bundle(cases, link, replies=self.sms_replies) if pages else short_news(cases, letter.lead),
             speech=sayable(f"Tocsin here. {letter.title}. {letter.lead} The first is: {cases[0].title}."),
             headline=letter.subject,
             facts=letter.facts,
@@ -133,7 +136,7 @@ class Words:
             level=worst,
             severity=SEVERITIES[worst],
             lead=letter.lead,
-            live=any(case.live for case in cases),
+            live=pages and any(case.live for case in cases),
             count=len(cases),
         )
 
@@ -252,14 +255,33 @@ def _paragraphs(letter: Letter) -> tuple[str, ...]:
 
 
 def _bundle_letter(notifications: Sequence[Notification], cases: list[Case], console: str, link: str) -> Letter:
+    due = min(case.incident.response_due_at for case in cases)
+    letter = _list_letter([case.stands for case in cases], cases, console)
+    return replace(
+        letter,
+        lead=f"{_why_together(notifications)} Acknowledge each, the first by {cases[0].time(due)}.",
+        button=(f"Acknowledge these {len(cases)}", link) if link else letter.button,
+        command="To acknowledge some: tocsin acknowledge NUMBER NUMBER …",
+    )
+
+
+def _news_letter(notifications: Sequence[Notification], cases: list[Case], console: str, _link: str) -> Letter:
+    """News of several incidents; of each what its own message would have begun with."""
+    told = [line(lead(each, case)) for each, case in zip(notifications, cases, strict=True)]
+    letter = _list_letter(told, cases, console)
+    alive = any(case.live for case in cases)
+    return replace(letter, lead=f"News: {_reasons(notifications)}.", colour=letter.colour if alive else CALM)
+
+
+def _list_letter(told: Sequence[str], cases: list[Case], console: str) -> Letter:
+    """`told`: what is said of each incident beside its title."""
     worst = max(cases, key=lambda case: case.incident.level)
     of = [case.incident.number for case in cases]
     title = f"{len(cases)} incidents: {brief(of)}"
     exercise = all(case.incident.exercise for case in cases)
-    due = min(case.incident.response_due_at for case in cases)
     rows = [
-        Row(case.number, f"{'EXERCISE ' if case.incident.exercise else ''}{case.title}", case.stands, case.page_url)
-        for case in cases[:ROWS]
+        Row(case.number, f"{'EXERCISE ' if case.incident.exercise else ''}{case.title}", said, case.page_url)
+        for case, said in zip(cases[:ROWS], told, strict=False)
     ]
     return Letter(
         subject=line(f"{'EXERCISE: ' if exercise else ''}{worst.level.name.upper()}: {title}"),
@@ -269,13 +291,8 @@ def _bundle_letter(notifications: Sequence[Notification], cases: list[Case], con
         label="",
         number="",
         title=title,
-        lead=f"{_why_together(notifications)} Acknowledge each, the first by {worst.time(due)}.",
-        button=(f"Acknowledge these {len(cases)}", link)
-        if link
-        else ("Open the console", console)
-        if console
-        else None,
-        command="To acknowledge some: tocsin acknowledge NUMBER NUMBER …",
+        lead="",
+        button=("Open the console", console) if console else None,
         facts=(("Level", f"{worst.incident.level} {worst.level.name}"), ("Incidents", numbers(of))),
         links=(("Console", console),) if console else (),
         rows=rows,
@@ -285,12 +302,15 @@ def _bundle_letter(notifications: Sequence[Notification], cases: list[Case], con
 
 def _why_together(notifications: Sequence[Notification]) -> str:
     """So many pages at once; and why people are paged, where it is not that all of them opened."""
-    reasons = Counter(label(each).lower() or "opened" for each in notifications)
-    if set(reasons) == {"opened"}:
+    if {label(each) for each in notifications} == {""}:
         return "So many opened at once that they come as one message."
-    return (
-        f"So many pages at once that they come as one message: {', '.join(f'{n} {why}' for why, n in reasons.items())}."
-    )
+    return f"So many pages at once that they come as one message: {_reasons(notifications)}."
+
+
+def _reasons(notifications: Sequence[Notification]) -> str:
+    """How many for which reason: "12 escalated, 3 opened"."""
+    reasons = Counter(label(each).lower() or "opened" for each in notifications)
+    return ", ".join(f"{count} {why}" for why, count in reasons.items())
 
 
 def _sentence(text: str) -> str:

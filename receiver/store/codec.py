@@ -145,7 +145,7 @@ def entry_row(entry: Entry) -> SqlRow:
 
 def lane_name(lane: Lane) -> str:
     """The key of a lane's bucket."""
-    return to_json([lane.channel, lane.recipient, lane.level])
+    return to_json([lane.channel, lane.recipient, lane.level, *(["news"] if lane.is_news else [])])
 
 
 def read_incident(doc: str, identity: object) -> Incident:

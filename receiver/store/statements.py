@@ -19,10 +19,12 @@ LOCK_FREE = f"{LOCK} SKIP LOCKED"
 
 DUE_INCIDENTS = "SELECT id FROM incidents WHERE due_at <= :now ORDER BY due_at LIMIT :limit"
 
+# News that waits for its bundle holds no page up.
 HEAD = """NOT EXISTS (
     SELECT 1 FROM notifications earlier
     WHERE earlier.incident_id = n.incident_id AND earlier.status = 'waiting'
       AND earlier.channel = n.channel AND earlier.recipient = n.recipient AND earlier.sequence < n.sequence
+      AND NOT (n.kind = 'page' AND earlier.kind <> 'page' AND earlier.bundle_at IS NOT NULL AND earlier.leased_by = '')
 )"""
 
 

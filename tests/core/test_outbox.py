@@ -114,7 +114,8 @@ def test_levels_are_never_bundled_together():
 
 
 FREE = {
-    "an all-clear": (POLICY, {"kind": Kind.RESOLVED, "reason": Reason.ACTION}),
+    "a report": (POLICY, {"kind": Kind.REPORT, "reason": Reason.CLOSED}),
+    "an approved text": (POLICY, {"kind": Kind.EXTERNAL, "reason": Reason.APPROVED}),
     "PagerDuty": (POLICY, {"channel": "pagerduty"}),
     "PagerDuty, with a rate limit": (
         with_channel("pagerduty", rate_limit=RateLimit(1, Micros(MINUTE))),
@@ -126,7 +127,7 @@ FREE = {
 
 @pytest.mark.parametrize(("policy", "which"), FREE.values(), ids=FREE)
 def test_these_never_wait(policy, which):
-    """PagerDuty and webhooks never wait, in no storm; nor does news without a rate limit."""
+    """PagerDuty and webhooks never wait, in no storm; nor does what has a text of its own, without a rate limit."""
     outlet = Outlet(policy)
     assert len(outlet.offer(*storm(60, **which))) == 60
     assert outlet.waiting == []
@@ -140,13 +141,42 @@ def test_the_policys_rate_limit_counts():
     assert len(outlet.offer(message(9))) == 1
 
 
-def test_limited_news_waits_for_credit_alone():
-    """Where the policy limits a channel, news beyond it waits until there is credit, and is not bundled."""
+def test_limited_letters_wait_for_credit_alone():
+    """Where the policy limits a channel, reports beyond it wait until there is credit, and are not bundled."""
     outlet = Outlet(with_channel("slack", rate_limit=RateLimit(2, Micros(10 * SECOND))))
-    news = storm(3, kind=Kind.NOTICE, reason=Reason.ALERT_JOINED)
-    assert len(outlet.offer(*news)) == 2
+    reports = storm(3, kind=Kind.REPORT, reason=Reason.CLOSED)
+    assert len(outlet.offer(*reports)) == 2
     assert [(each.due_at - START, each.bundle_at) for each in outlet.waiting] == [(5 * SECOND, None)]
-    assert outlet.after(5) == [(news[2].id,)]
+    assert outlet.after(5) == [(reports[2].id,)]
+
+
+NEWS = (Kind.ACKNOWLEDGED, Kind.RESOLVED, Kind.NOTICE, Kind.REMINDER, Kind.UPDATE, Kind.BREACH)
+
+
+@pytest.mark.parametrize("kind", NEWS)
+def test_news_bundles_as_pages_do(kind):
+    """What follows a storm is a storm: of sixty acknowledgements, recoveries or updates twenty leave alone, the rest as one."""
+    outlet = Outlet()
+    assert len(outlet.offer(*storm(60, level=4, kind=kind, reason=Reason.ACTION))) == 20
+    (bundle_,) = outlet.after(30)
+    assert len(bundle_) == 40
+
+
+def test_news_takes_no_pages_room():
+    """A storm of news neither delays a page nor shares a message with one, though both are of one level."""
+    outlet = Outlet()
+    outlet.offer(*storm(25, kind=Kind.ACKNOWLEDGED, reason=Reason.ACTION))
+    pages = storm(25)
+    assert outlet.offer(*pages) == [(each.id,) for each in pages[:20]]
+    assert sorted(len(each) for each in outlet.after(30)) == [5, 5]
+
+
+def test_news_bundles_by_level():
+    """News of an emergency shares a message with no other level's."""
+    outlet = Outlet()
+    for level in (3, 4):
+        outlet.offer(*storm(22, level=level, kind=Kind.RESOLVED, reason=Reason.ACTION))
+    assert [len(each) for each in outlet.after(30)] == [2, 2]
 
 
 PAGED_FOR = (
@@ -184,7 +214,7 @@ def test_recipients_and_news_are_counted_for_themselves():
     outlet = Outlet()
     outlet.offer(*storm(25))
     assert lane(message(1)) == Lane("slack", "somebody", 3)
-    assert lane(message(1, kind=Kind.NOTICE, reason=Reason.ALERT_JOINED)) == Lane("slack", "somebody", 0)
+    assert lane(message(1, kind=Kind.NOTICE, reason=Reason.ALERT_JOINED)) == Lane("slack", "somebody", 3, is_news=True)
     assert outlet.offer(replace(message(30), recipient="somebody else"))
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from receiver.core.events import Acknowledge, Delivered, Rejected, Retry
 from receiver.core.model import Fact, Instant, Kind, Reason, Status
-from receiver.core.outbox import BUNDLE_WAIT, STORM_LIMIT
+from receiver.core.outbox import BUNDLE_WAIT, STORM_LIMIT, lane
 from receiver.engine import LEASE
 from receiver.requests import Delivery, ForIncident
 from receiver.store import SqlStore, open_store
@@ -281,3 +281,36 @@ def test_replicas_never_claim_the_same_message(postgresql: Callable[[], str], op
     with ThreadPoolExecutor(4) as threads:
         taken = list(chain.from_iterable(threads.map(work, range(4))))
     assert len(taken) == len(set(taken)) > 60
+
+
+def test_news_of_a_storm_leaves_in_bundles(house: House) -> None:
+    """Sixty incidents are acknowledged at once: twenty messages to each recipient, and the rest in one."""
+    ids = [house.fire(f"key-{number}", level=4).id for number in range(60)]
+    for at in (0, BUNDLE_WAIT):
+        house.deliver_all(at)
+    house.handle(*(ForIncident(each, Acknowledge("ada")) for each in ids), at=MINUTE)
+    alone = house.claim(MINUTE)
+    while more := house.claim(MINUTE):
+        alone += more
+    house.report(messages(alone), at=MINUTE)
+    lanes = Counter(lane(each.items[0][0]) for each in alone if each.items[0][0].channel == "email")
+    assert set(lanes.values()) == {STORM_LIMIT.count}
+    rest = [each for each in house.claim(MINUTE + BUNDLE_WAIT) if each.items[0][0].channel == "email"]
+    assert Counter(lane(each.items[0][0]) for each in rest) == dict.fromkeys(lanes, 1)
+    assert {len(each.items) for each in rest} == {60 - STORM_LIMIT.count}
+
+
+def test_news_that_waits_for_its_bundle_holds_no_page_up(house: House) -> None:
+    """An incident gets worse while its acknowledgement's news is being bundled: the page leaves at once, the news later."""
+    ids = [house.fire(f"key-{number}", str(number)).id for number in range(STORM_LIMIT.count + 1)]
+    for at in (0, BUNDLE_WAIT):
+        house.deliver_all(at)
+    house.handle(*(ForIncident(each, Acknowledge("ada")) for each in ids), at=MINUTE)
+    house.deliver_all(MINUTE)
+    waiting = [each for each in house.reads.notifications(ids[-1]) if each.status is Status.WAITING]
+    assert {each.channel for each in waiting} >= {"email", "slack"}
+    house.fire(f"key-{STORM_LIMIT.count}", "worse", level=4, at=MINUTE + SECOND)
+    sent = house.deliver_all(MINUTE + SECOND)
+    assert {each.channel for each in sent if each.kind is Kind.PAGE} >= {"email", "slack"}
+    later = house.deliver_all(MINUTE + BUNDLE_WAIT)
+    assert {each.id for each in waiting} <= {each.id for each in later}

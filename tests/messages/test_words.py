@@ -266,6 +266,26 @@ def test_bundle_names_every_incident():
     assert "https://tocsin.example.org/" in told.text
 
 
+def test_bundled_news_says_what_happened_and_asks_for_nothing():
+    """News of many: how many of what, of each its own first sentence, and no way to acknowledge what needs it not."""
+    incidents = [replace(INCIDENT, number=number, id=f"{number:032}", state=State.ACKNOWLEDGED) for number in range(12, 32)]
+    kinds = [Kind.ACKNOWLEDGED] * 17 + [Kind.RESOLVED] * 3
+    items = tuple(
+        (replace(notification(incident=each), kind=kind, reason=Reason.ACTION, data={"by": "ada", "note": "on it"}), each)
+        for each, kind in zip(incidents, kinds, strict=True)
+    )
+    told = WORDS.render(Delivery(items, book()), after(1))
+    assert told.subject == "EMERGENCY: 20 incidents: #12-#31"
+    assert told.lead == "News: 17 acknowledged, 3 resolved."
+    assert told.short.startswith("T 20 incidents EMERGENCY #12-#31:")
+    assert told.short.endswith("News: 17 acknowledged, 3 resolved.")
+    assert "Acknowledged by ada" in told.text
+    assert "Note: on it" in told.text
+    assert "cknowledge each" not in told.text + told.short
+    assert "To ack" not in told.text + told.short
+    assert not told.live
+
+
 def test_bundle_of_far_apart_incidents_still_fits():
     """Hundreds of numbers without neighbours do not break the limits."""
     incidents = [replace(INCIDENT, number=number, id=f"{number:032}") for number in range(1, 2000, 2)]
