@@ -62,6 +62,7 @@ from receiver.unreadable_sources import UnreadableSources
 from receiver.version import installed
 from receiver.watch import Watch
 from receiver.web.app import make_app, make_runner
+from receiver.web.connections import CONNECTIONS, Listener
 from receiver.web.links import Links
 from receiver.web.recording import Recorder
 from receiver.web.signing import Signing
@@ -81,16 +82,6 @@ DRAIN = 10.0
 
 SETTLE = 5.0
 """Seconds that the store may take for what was accepted before the stop, and the pulse for its last beat."""
-
-BACKLOG = 4096
-"""Connections that may wait until they are accepted; Linux takes its own limit, `net.core.somaxconn`, where less."""
-
-ACCEPTED_AT_ONCE = 32
-"""Connections accepted in one turn of the event loop: handles of the one listening socket.
-
-uvloop accepts one a turn and handle. In a storm a turn takes milliseconds, so thousands would wait
-unread, and an emergency among them unseen.
-"""
 
 START_PATIENCE = 60 * SECOND
 """Microseconds in which a database server that is away when we start may come: it may be starting too."""
@@ -290,9 +281,10 @@ class Service:
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
         self._socket = open_socket(*self._settings.address)
-        for each in (self._socket, *(self._socket.dup() for _ in range(ACCEPTED_AT_ONCE - 1))):
-            # SockSite listens anew: the backlog that counts is the one given here.
-            await web.SockSite(runner, each, ssl_context=self._tls.context, backlog=BACKLOG).start()
+        assert runner.server is not None, "it is set up"
+        listener = Listener(self._socket, app[CONNECTIONS], runner.server, self._tls)
+        stack.callback(listener.close)
+        listener.start()
         log.info(
             "listening",
             address=self.address,

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from receiver.cli import completion
 from receiver.cli.output import LEVEL_STYLES, console, fail, level_words, local, print_json, print_table, state_words
+from receiver.version import MARK
 
 Id = Annotated[
     str,
@@ -273,6 +274,11 @@ def base(url: str, token: str) -> str:
     return url.rstrip("/")
 
 
+def not_tocsin(address: str, status: int) -> str:
+    """What to say of an answer that some other server gave; nothing of what it said is repeated."""
+    return f"tocsin: {address} answered {status}, but it is no Tocsin. Is --url (TOCSIN_URL) right?"
+
+
 async def _call(
     method: str,
     address: str,
@@ -291,6 +297,8 @@ async def _call(
             aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
             session.request(method, address, params=query, json=body, allow_redirects=False) as response,
         ):
+            if MARK not in response.headers:
+                fail(not_tocsin(address, response.status))
             if text and response.status < 400:
                 return await response.text()
             answer = _Answer(await response.json(content_type=None))
@@ -300,6 +308,6 @@ async def _call(
         why = str(error) or type(error).__name__
         fail(f"tocsin: no answer from {address}: {why}. Is the receiver running, and --url (TOCSIN_URL) right?")
     except (ValueError, TypeError):
-        fail(f"tocsin: {address} does not speak Tocsin's API. Is --url (TOCSIN_URL) right?")
+        fail(not_tocsin(address, response.status))
     cure = ". Give one with --token, or TOCSIN_TOKEN" if response.status == 401 else ""
     fail(f"tocsin: {answer.get('title', 'refused')}: {answer.get('detail', '')}".rstrip(": ") + cure)

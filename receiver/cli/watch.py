@@ -17,9 +17,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from receiver.cli.incidents import LOCAL, Token, Url, base
+from receiver.cli.incidents import LOCAL, Token, Url, base, not_tocsin
 from receiver.cli.output import console, fail, level_words
 from receiver.clock import wall_clock
+from receiver.version import MARK
 from rules.policy import SECOND
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ async def _keep_reading(session: "aiohttp.ClientSession", url: str, board: Board
 
     while True:
         try:
-            async with session.get(f"{url}/events", params={"watch": "now"}) as stream:
+            async with session.get(f"{url}/events", params={"watch": "now"}, allow_redirects=False) as stream:
+                if MARK not in stream.headers and stream.status < 500:  # a proxy's own 502 passes
+                    return not_tocsin(url, stream.status).removeprefix("tocsin: ")
                 if stream.status in {401, 403}:
                     return f"{url} asks for a token (--token, or TOCSIN_TOKEN)"
                 stream.raise_for_status()

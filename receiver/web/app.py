@@ -32,6 +32,7 @@ from receiver.web.api import Api
 from receiver.web.body import BODIES, Bodies, count_bodies
 from receiver.web.call import serve
 from receiver.web.callbacks import CallbackDesk, add_callbacks
+from receiver.web.connections import CONNECTIONS, Connections, keep_seats
 from receiver.web.console.routes import add_console
 from receiver.web.heartbeats import HeartbeatsApi
 from receiver.web.links import LinkPages, Links
@@ -127,12 +128,13 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     async def is_noted(reference: str) -> bool:
         return await desk.read(reads.is_audited, reference)
 
-    middlewares = [answer_problems, count_bodies, sessions.know_ended(is_noted)]
+    middlewares = [keep_seats, answer_problems, count_bodies, sessions.know_ended(is_noted)]
     if settings.path:
         middlewares.append(below(settings.path))
     app = web.Application(middlewares=middlewares)
     app.on_response_prepare.append(add_headers)
     app[BODIES] = Bodies(settings.body_limit)
+    app[CONNECTIONS] = Connections()
     for path in ("/webhook/alertmanager", "/webhook/alertmanager/"):  # a redirect would lose the body
         app.router.add_post(path, webhook.receive)
     app.router.add_route("GET", f"{ROOT}/openapi.json", openapi)

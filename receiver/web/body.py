@@ -7,7 +7,9 @@ settings, and `count_bodies` among its middlewares.
 
 import asyncio
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
@@ -33,12 +35,12 @@ GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 @dataclass(eq=False, slots=True)
 class Share:
-    """What one request takes of a budget."""
+    """What one request, or one connection, takes of a budget."""
 
     budget: "Budget"
     size: int = 0
-    deadline: asyncio.Timeout | None = None
-    """Ends the reading."""
+    end: Callable[[], None] = lambda: None
+    """Ends what takes it."""
 
     def take(self, count: int) -> bool:
         """Take `count` bytes more (fewer, where negative). False: there is no room; nothing was taken."""
@@ -46,9 +48,9 @@ class Share:
 
 
 class Budget:
-    """Bytes that bodies may take at a time, from their first byte to the end of the request.
+    """What there may be at a time: bytes of bodies, from their first byte to the end of the request; connections.
 
-    Where there is no room, the body that has been arriving longest gives way: an honest one arrives in a moment.
+    Where there is no room, what has been arriving longest gives way: whatever is honest arrives in a moment.
     """
 
     def __init__(self, most: int) -> None:
@@ -56,11 +58,11 @@ class Budget:
         self._arriving: dict[Share, None] = {}
         """The oldest first."""
         self.held = 0
-        """Bytes that are held now."""
+        """What is held now."""
 
-    def begin(self, deadline: asyncio.Timeout) -> Share:
-        """A body is on its way; `deadline` ends its reading."""
-        share = Share(self, 0, deadline)
+    def begin(self, end: Callable[[], None]) -> Share:
+        """Something is on its way; `end` is called where it has to give way."""
+        share = Share(self, 0, end)
         self._arriving[share] = None
         return share
 
@@ -87,8 +89,7 @@ class Budget:
 
     def _end(self, share: Share) -> None:
         self.release(share)
-        if share.deadline is not None:
-            share.deadline.reschedule(asyncio.get_running_loop().time())
+        share.end()
 
 
 class Bodies:
@@ -170,7 +171,7 @@ async def _fill(chunks: list[bytes], request: web.Request, budget: Budget, limit
     content, left = request.content, limit
     try:
         async with asyncio.timeout(None if content.is_eof() else READ_WITHIN) as deadline:
-            request[SHARE] = share = budget.begin(deadline)
+            request[SHARE] = share = budget.begin(partial(_end_now, deadline))
             try:
                 while chunk := await content.readany():
                     left -= len(chunk)
@@ -191,6 +192,10 @@ async def _fill(chunks: list[bytes], request: web.Request, budget: Budget, limit
         error.__traceback__ = None
         return _broken()
     return None
+
+
+def _end_now(deadline: asyncio.Timeout) -> None:
+    deadline.reschedule(asyncio.get_running_loop().time())
 
 
 def _unpack(body: bytes, limit: int) -> bytes:

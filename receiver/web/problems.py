@@ -17,6 +17,7 @@ from multidict import CIMultiDict
 from pydantic import ValidationError
 
 from receiver.errors import StoreUnavailable
+from receiver.version import MARK
 
 log = structlog.get_logger()
 
@@ -33,7 +34,8 @@ HEADERS: Mapping[str, str] = CIMultiDict(
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Cache-Control": "no-store",
-        "Server": "Tocsin",  # else aiohttp says its version, and Python's
+        MARK: "v1",
+        "Server": "Tocsin",  # a proxy puts its own name there; without ours aiohttp says its version, and Python's
     }
 )
 """On every answer that does not set them itself."""

@@ -27,6 +27,7 @@ from receiver.core.model import Instant
 from receiver.errors import StoreUnavailable
 from receiver.settings import Role, Settings
 from receiver.web.access import CHALLENGE, SAFE_METHODS, Access, Caller
+from receiver.web.connections import know
 from receiver.web.problems import Handler, Problem
 from receiver.web.signing import Signing
 from rules.policy import HOUR, SECOND
@@ -74,7 +75,10 @@ class Sessions:
 
         None: nobody we know. Raises Problem: 401 for a wrong token, 403 for another site's page.
         """
-        return self.access.caller(request) or self.by_cookie(request)
+        caller = self.access.caller(request) or self.by_cookie(request)
+        if caller is not None:
+            know(request)
+        return caller
 
     def require(self, request: web.Request, role: Role) -> Caller:
         """Who is asking, having at least `role`; for the API. Raises Problem: 401 unknown, 403 not allowed."""
@@ -82,6 +86,7 @@ class Sessions:
         caller = by_token or self.by_cookie(request)
         if caller is None:
             raise Problem(401, "an API token is needed: Authorization: Bearer TOKEN", headers=CHALLENGE)
+        know(request)
         if by_token is None and request.method not in SAFE_METHODS:
             self._check(request, request.headers.get(CSRF_HEADER, ""))
         allow(caller, role)

@@ -1,8 +1,8 @@
 """TLS of our own: what `serve` listens with where TOCSIN_TLS_CERT_FILE is set, and who must show a certificate.
 
-The service listens with `Tls.context` and has the files read again, every hour and with each reload, so that a
-certificate or a client CA that was renewed is used without a restart. Each reading makes a whole new context, which new
-connections get; one in use is never changed. Rules: TLS 1.2 or newer; a file that cannot be used is said with its
+Each new connection goes by `Tls.context`; the service has the files read again, every hour and with each reload, so that
+a certificate or a client CA that was renewed is used without a restart. Each reading makes a whole new context; one in
+use is never changed. Rules: TLS 1.2 or newer; a file that cannot be used is said with its
 setting and without its content, and what is in use stays; so does a valid certificate where the files hold one that is
 not. At the start there is nothing better: Tocsin starts all the same, since open incidents need their pages, and says
 it as an error. Refused handshakes are logged, at most one line in `APART` seconds.
@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import structlog
 from cryptography.exceptions import InvalidSignature
@@ -52,8 +51,12 @@ class Tls:
         """Raises SettingsError for files that cannot be used."""
         self._settings = settings
         self._metrics = metrics
-        self.context: _Listening | None = None
-        """What to listen with; None: plain HTTP."""
+        self.context: ssl.SSLContext | None = None
+        """What new connections go by; None: plain HTTP."""
+        self._certificates: dict[str, Sequence[Certificate]] = {}
+        """In use, as in `_Loaded`."""
+        self._logged_at, self._unlogged = -APART, 0
+        """When a line about refused handshakes was last written (steady microseconds), and how many got none since."""
         if settings.tls_cert_file is None:
             return
         self._take(_load(settings))
@@ -70,7 +73,7 @@ class Tls:
             loaded = _load(self._settings)
         except SettingsError as error:
             return self._refuse(str(error))
-        if loaded.invalid and loaded.certificates != self.context.certificates:
+        if loaded.invalid and loaded.certificates != self._certificates:
             return self._refuse(loaded.invalid)
         self._take(loaded)
         return [loaded.invalid] if loaded.invalid else []
@@ -82,56 +85,32 @@ class Tls:
     def _take(self, loaded: _Loaded) -> None:
         if loaded.invalid:
             log.error("serving with a certificate that is not valid", reason=loaded.invalid)
-        self.context = self.context or _Listening(ssl.PROTOCOL_TLS_SERVER)
-        if loaded.certificates != self.context.certificates:
+        if loaded.certificates != self._certificates:
             _doubt_chain(loaded.certificates)
-        self.context.current, self.context.certificates = loaded.context, loaded.certificates
+        self.context, self._certificates = loaded.context, loaded.certificates
         if self._metrics:
             ends = {file: min(map(_end, found)) for file, found in loaded.certificates.items()}
             self._metrics.certificates(ends)
 
-
-class _Listening(ssl.SSLContext):
-    """What the listener holds for as long as it runs: each connection is made by the context that is current."""
-
-    current: ssl.SSLContext
-    certificates: dict[str, Sequence[Certificate]]
-
-    def __init__(self, _protocol: int) -> None:
-        self.certificates = {}
-
-    def wrap_bio(self, *arguments: Any, **named: Any) -> ssl.SSLObject:
-        """The connection's end."""
-        return self.current.wrap_bio(*arguments, **named)
+    def say_refused(self, error: Exception, address: str) -> None:
+        """Log a refused handshake; `address`: the client's."""
+        now = steady_clock()
+        if now - self._logged_at < APART:
+            self._unlogged += 1
+            return
+        others = self._unlogged
+        log.warning("TLS handshake refused", reason=_reason(error), address=address, others_since_the_last_line=others)
+        self._logged_at, self._unlogged = now, 0
 
 
-class _Connection(ssl.SSLObject):
-    """A connection whose refused handshake is logged: the event loop keeps the reason to itself."""
-
-    logged_at, unlogged = -APART, 0
-    """Of all connections: when a line was last written (steady microseconds), and how many got none since."""
-
-    def do_handshake(self) -> None:
-        """As usual. Raises ssl.SSLError."""
-        try:
-            super().do_handshake()
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            raise  # it goes on, or the client left
-        except ssl.SSLError as error:
-            _say_refused(error)
-            raise
-
-
-def _say_refused(error: ssl.SSLError) -> None:
-    now = steady_clock()
-    if now - _Connection.logged_at < APART:
-        _Connection.unlogged += 1
-        return
-    reason = (error.reason or "unknown").lower().replace("_", " ")
-    if isinstance(error, ssl.SSLCertVerificationError):
-        reason = f"the client's certificate: {error.verify_message}"
-    log.warning("TLS handshake refused", reason=reason, others_since_the_last_line=_Connection.unlogged)
-    _Connection.logged_at, _Connection.unlogged = now, 0
+def _reason(error: Exception) -> str:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"the client's certificate: {error.verify_message}"
+        case ssl.SSLError():
+            return (error.reason or "unknown").lower().replace("_", " ")
+        case _:
+            return "the client left, or took too long"
 
 
 def _load(settings: Settings) -> _Loaded:
@@ -140,7 +119,6 @@ def _load(settings: Settings) -> _Loaded:
     assert certificate is not None, "asked only where there is one"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.sslobject_class = _Connection
     try:
         context.load_cert_chain(certificate, key, _no_password)
         found = {"server": _read(certificate)}

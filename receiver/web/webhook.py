@@ -34,6 +34,7 @@ from receiver.settings import Settings
 from receiver.traces import NoTraces, Traces
 from receiver.web.access import WebhookAccess
 from receiver.web.body import read_body
+from receiver.web.connections import know
 from receiver.web.payload import Payload, parse
 from receiver.web.problems import JSON, STOPPING, UNAVAILABLE, Problem, invalid
 from receiver.web.recording import Recorder
@@ -88,6 +89,7 @@ class Webhook:
         began = steady_clock()
         try:
             self._access.require(request)
+            know(request)
             self._require_open()
             answer = await self._take(await read_body(request), request.query.get("source", ""))
         except Problem as problem:

@@ -5,7 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -121,6 +123,75 @@ def test_urls(run: Run, url: str, said: str) -> None:
         code, told = run(*words, "--url", url)
         assert code in {1, 2}
         assert said in told, words
+
+
+ASKING = (
+    *CLIENTS,
+    ("resolve", "1"),
+    ("escalate", "1"),
+    ("note", "1", "words"),
+    ("declare", "engine_failure"),
+    ("report", "--period", "30d"),
+    ("report", "--drills"),
+    ("report", "1", "--format", "html"),
+    ("report", "1", "--as-test", "out"),
+    ("show", "1", "--json"),
+    ("incidents", "--json"),
+    ("acknowledge", "--all", "--level", "3"),
+    ("heartbeats",),
+    ("heartbeats", "--json"),
+    ("watch",),
+)
+FOREIGN = "what another server says"
+ANSWERS: dict[str, tuple[int, str, bytes]] = {
+    "a page": (200, "text/html", f"<html>{FOREIGN}</html>".encode()),
+    "Markdown": (200, "text/markdown", f"# {FOREIGN}".encode()),
+    "JSON": (200, "application/json", f'{{"incidents": [], "detail": "{FOREIGN}"}}'.encode()),
+    "a list": (200, "application/json", f'["{FOREIGN}"]'.encode()),
+    "JSON that is missing": (404, "application/json", f'{{"title": "{FOREIGN}", "detail": "{FOREIGN}"}}'.encode()),
+    "a redirect": (302, "text/html", FOREIGN.encode()),
+    "a login": (401, "text/html", FOREIGN.encode()),
+    "nothing": (200, "text/plain", b""),
+    "no content": (204, "text/plain", b""),
+    "bytes": (200, "application/octet-stream", b"\xff\xfe\x00" + FOREIGN.encode()),
+}
+
+
+@pytest.fixture
+def other(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Another web server, which answers everything so."""
+    status, kind, body = ANSWERS[request.param]
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Location", "/elsewhere")
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("other", ANSWERS, indirect=True)
+def test_another_server_at_the_url(run: Run, other: str) -> None:
+    """Whatever another web server answers: a sentence that names the option, nothing of what came, and not exit code 0."""
+    for words in ASKING:
+        code, told = run(*words, "--url", other)
+        assert code == 1, words
+        assert "--url (TOCSIN_URL)" in told, words
+        assert FOREIGN not in told, words
+        assert "Traceback" not in told, words
 
 
 def test_watch_with_a_wrong_url(run: Run) -> None:

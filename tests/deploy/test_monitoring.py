@@ -188,10 +188,27 @@ def panels(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
 def test_dashboards_read_metrics_that_exist(panels: list[dict[str, Any]]) -> None:
     """Every query is PromQL, and every metric of Tocsin's in it is one that Tocsin exposes."""
     queries = [target["expr"] for panel in panels for target in panel["targets"]]
-    read = {found for query in queries for found in metrics_in(promql_parser.parse(query.replace("$job", "tocsin")))}
+    read = {found for query in queries for found in metrics_in(promql_parser.parse(filled(query)))}
     assert len(queries) > 7
     assert read <= set(exposed())
     assert len(read) > 3
+
+
+def filled(query: str, labels: str = "") -> str:
+    """A query with the dashboard's variables filled in."""
+    return query.replace("$job", "tocsin").replace("${labels:raw}", labels)
+
+
+def test_the_dashboard_follows_the_instance() -> None:
+    """Every query about Tocsin is narrowed by the matchers that `--instance` takes; without any it is PromQL all the same."""
+    dashboard = json.loads(DASHBOARDS["tocsin"])
+    assert "labels" in {each["name"] for each in dashboard["templating"]["list"]}
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", ()):
+            assert target["expr"].count("${labels:raw}") == target["expr"].count("$job") > 0
+            for labels in ("", 'namespace="prod"', 'namespace="prod",cluster="eu"'):
+                parsed = promql_parser.parse(filled(target["expr"], labels)).prettify()
+                assert parsed.count('namespace="prod"') == (target["expr"].count("$job") if labels else 0)
 
 
 def test_panels_lie_side_by_side(panels: list[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ import sys
 import threading
 import zlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ from structlog.testing import capture_logs
 
 from receiver.core.model import Entry, Fact
 from receiver.web.body import BODIES, STRANGERS_LIMIT, STRANGERS_TOTAL, Budget
+from receiver.web.connections import STRANGERS as SEATS
 from receiver.web.console.live import MOST_EACH
 from tests.store.samples import save
 from tests.web.conftest import START, Running, payload
+from tests.web.test_tls import Papers
 
 UNPACKED = 15 << 20
 """Bytes that a small body would have, unpacked."""
@@ -83,6 +85,10 @@ class Process:
         status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
         return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
 
+    def files(self) -> int:
+        """Open files, connections among them."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until something is so."""
         async with asyncio.timeout(60):
@@ -91,12 +97,12 @@ class Process:
 
 
 @asynccontextmanager
-async def serving(folder: Path, port: int) -> AsyncIterator[Process]:
+async def serving(folder: Path, port: int, **more: str) -> AsyncIterator[Process]:
     """Serve in that folder, with all the ways in for strangers."""
     command = ["-m", "receiver.cli", "serve", "--listen", f"127.0.0.1:{port}", "--database", "sqlite://"]
     pipes: dict[str, Any] = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *command, cwd=folder, env={**os.environ, **SETTINGS}, **pipes
+        sys.executable, *command, cwd=folder, env={**os.environ, **SETTINGS, **more}, **pipes
     )
     assert process.stdout is not None
     lines: list[str] = []
@@ -170,7 +176,8 @@ async def test_a_body_that_grows_is_the_one_that_ends() -> None:
     """Where the oldest itself wants more than there is, it is refused and nobody else is ended for it."""
     budget = Budget(100)
     async with asyncio.timeout(60) as one, asyncio.timeout(60) as two:
-        old, new = budget.begin(one), budget.begin(two)
+        now = asyncio.get_running_loop().time
+        old, new = budget.begin(lambda: one.reschedule(now())), budget.begin(lambda: two.reschedule(now()))
         assert old.take(60)
         assert new.take(40)
         assert not old.take(1)
@@ -370,3 +377,65 @@ async def test_long_reads_keep_no_page_waiting(receiver: Running) -> None:
     assert not listing.done()
     is_over.set()
     assert (await listing)[0] == 200
+
+
+CROWD = 2_000
+"""Connections of the attack: more than there are seats for."""
+LONG_HEAD = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n" + b"X-Long: " + b"a" * 8000 + b"\r\n"
+SLOW = {
+    "nothing": b"",
+    "a head that is dripped": LONG_HEAD * 3,
+    "a body that is dripped": head("/login", 1000) + b"n",
+    "idle": b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n",
+    "sent ahead": b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n" + LONG_HEAD * 20,
+}
+
+
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "TLS that never begins"])
+async def test_slow_connections_have_a_total(tmp_path: Path, unused_tcp_port: int, secured: bool) -> None:
+    """Two thousand connections that send little take neither files nor memory, and Alertmanager's own is served on and on."""
+    papers, tls = Papers(tmp_path), {}
+    if secured:
+        tls = {name: value for name, value in papers.environ().items() if "TLS" in name}
+    context = papers.of("") if secured else None
+    async with serving(tmp_path, unused_tcp_port, TOCSIN_WEBHOOK_TOKEN="hook", **tls) as process:
+        alertmanager = await asyncio.open_connection("127.0.0.1", process.port, ssl=context)
+        assert await tell(*alertmanager) == 200
+        before, crowd = process.megabytes(), []
+        for number in range(CROWD):
+            sent = b"" if secured else list(SLOW.values())[number % len(SLOW)]
+            with suppress(ConnectionError):
+                crowd.append(await send(process.port, sent))
+            if number % 500 == 0:
+                assert await tell(*alertmanager) == 200
+        assert await tell(*alertmanager) == 200
+        another = await asyncio.open_connection("127.0.0.1", process.port, ssl=context)
+        assert await tell(*another) == 200
+        assert process.files() < SEATS + 150
+        assert process.megabytes() < before + 100
+        for _, writer in (alertmanager, another, *crowd):
+            writer.transport.abort()
+        await process.until(lambda: process.files() < 150)
+    assert not [line for line in process.lines if "Traceback" in line]
+
+
+async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
+    """Send a webhook on a connection that stays; the status of the answer."""
+    body = payload("single_firing")
+    writer.write(head("/webhook/alertmanager", len(body), "Authorization: Bearer hook") + body)
+    async with asyncio.timeout(20):
+        answer = (await reader.readuntil(b"\r\n\r\n")).decode()
+        await reader.readexactly(int(re.findall(r"(?i)content-length: (\d+)", answer)[0]))
+    return int(answer.split(" ", 2)[1])
+
+
+async def test_a_head_without_an_end_is_refused(tmp_path: Path, unused_tcp_port: int) -> None:
+    """A head of more than 32 kB is answered with 431, however it is dripped; leading empty lines hide nothing."""
+    async with serving(tmp_path, unused_tcp_port) as process:
+        for begin in (b"", b"\r\n\r\n"):
+            reader, writer = await send(process.port, begin + b"GET / HTTP/1.1\r\nHost: x\r\n")
+            for _ in range(5):
+                writer.write(b"X-Long: " + b"a" * 8000 + b"\r\n")
+                await writer.drain()
+            assert await status_of(reader) == 431
+            writer.close()

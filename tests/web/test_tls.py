@@ -19,7 +19,7 @@ from receiver.errors import SettingsError
 from receiver.logs import configure_logs
 from receiver.service import Service
 from receiver.settings import Settings
-from receiver.web.tls import APART, Tls, _Connection
+from receiver.web.tls import Tls
 from tests.web.conftest import payload
 
 HOOK = "/webhook/alertmanager"
@@ -232,9 +232,8 @@ async def test_expiry_is_a_metric(papers: Papers, ask: Ask) -> None:
 
 
 async def test_refused_handshakes_are_logged(papers: Papers, ask: Ask, logged: io.StringIO) -> None:
-    """A refused handshake is one line with the reason and no traceback; many within seconds are still one line."""
+    """A refused handshake is one line with reason and client's address, without traceback; many in seconds are still one."""
     environ = papers.environ(TOCSIN_TLS_CLIENT_CA_FILE=str(papers.folder / "ca.pem"))
-    _Connection.logged_at = -APART
     async with Service(Settings.read(environ), []) as service:
         for who in ("stranger", "stranger", "stranger"):
             with pytest.raises((aiohttp.ClientError, ConnectionError, ssl.SSLError)):
@@ -242,6 +241,7 @@ async def test_refused_handshakes_are_logged(papers: Papers, ask: Ask, logged: i
                     pass
     [line] = [each for each in logged.getvalue().splitlines() if "handshake" in each]
     assert "the client's certificate:" in line
+    assert "address=127.0.0.1" in line
     assert "Traceback" not in logged.getvalue()
 
 
