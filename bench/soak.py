@@ -1,4 +1,4 @@
-"""`make soak`: load, while processes are killed and stopped every few seconds; what was accepted must be delivered.
+"""`make soak`: load, while processes are killed and what they need half fails; what was accepted must be delivered.
 
 On SQLite with one process, then on PostgreSQL with three replicas, half of DURATION (ten minutes) each. Prints what was
 accepted, delivered (on both channels), duplicated and lost; exits 1 where anything was lost. The test of several
@@ -24,7 +24,7 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from bench import ingest, postgres
+from bench import ingest, partial, postgres
 from bench.servers import children
 from receiver.demo.stand_ins import Providers, start_mailbox, start_web
 from receiver.demo.tools import free_port
@@ -71,6 +71,8 @@ class Outcome:
     writers: int
     """Killed alone; the others end with their service."""
     stopped: int
+    partial: int
+    """Partial failures (`bench.partial`)."""
 
 
 class Replica:
@@ -120,6 +122,10 @@ class Replica:
             with suppress(ProcessLookupError):
                 os.kill(child, number)
 
+    def pids(self) -> list[int]:
+        """The service and what it started."""
+        return [self._process.pid, *children(self._process.pid)] if self._process is not None else []
+
     async def kill(self) -> None:
         """It ends in the middle of whatever it does."""
         self.send(signal.SIGKILL)
@@ -135,19 +141,23 @@ class Soak:
     ) -> None:
         """`rate`: webhooks a second. `every`: seconds between two blows, from … to."""
         self._database, self._folder, self._rate = database, folder, rate
+        self._faults = list((partial.SQLITE if database.startswith("sqlite") else partial.POSTGRESQL).items())
+        self._weather = partial.Weather()
         self._count = replicas
         self._every = every
         self._dice = Random(0)
         self._serial = 0
         self.accepted: set[int] = set()
         self.told = Delivered()
-        self.killed = self.writers = self.stopped = 0
+        self.killed = self.writers = self.stopped = self.partial = 0
         self.replicas: list[Replica] = []
 
     async def run(self, seconds: float, incident: Callable[[], Any] = lambda: None) -> Outcome:
         """Live through it. `incident` is called once in the middle (a restart of the database)."""
         mailbox, smtp = await start_mailbox(self.told.show)
-        runner, web = await start_web(Providers(self.told.show).app)
+        providers = Providers(self.told.show).app
+        providers.middlewares.append(self._weather.between)
+        runner, web = await start_web(providers)
         try:
             self.replicas = [Replica(*self._settings(smtp, web), self._folder) for _ in range(self._count)]
             for replica in self.replicas:  # one after the other: the first migrates
@@ -161,7 +171,7 @@ class Soak:
             await runner.cleanup()
         told = len(self.accepted) - len(lost)
         where = f"{self._database.partition(':')[0]}, {self._count} process{'es' if self._count > 1 else ''}"
-        hurt = (self.killed, self.writers, self.stopped)
+        hurt = (self.killed, self.writers, self.stopped, self.partial)
         return Outcome(where, len(self.accepted), told, self.told.duplicated, len(lost), *hurt)
 
     def _settings(self, smtp: str, web: str) -> tuple[list[str], dict[str, str]]:
@@ -184,7 +194,7 @@ class Soak:
         await asyncio.to_thread(incident)
         await asyncio.sleep(seconds / 2)
         alone = len(self.replicas) == 1
-        while not (self.killed and self.writers and (self.stopped or alone)):  # noqa: ASYNC110 - else it proves nothing
+        while not (self.killed and self.writers and (self.stopped or alone) and self.partial):  # noqa: ASYNC110 - else it proves nothing
             await asyncio.sleep(0.1)
         for task in (*load, chaos):
             task.cancel()
@@ -214,12 +224,14 @@ class Soak:
             return False
 
     async def _kill(self) -> None:
-        """Every few seconds a service is killed, or its writer, or (where there are others) both stop for a while."""
+        """Every few seconds: a service is killed, or its writer, or both stop (where there are others), or half fails."""
         while True:
             await asyncio.sleep(self._dice.uniform(*self._every))
             victim = self._dice.choice(self.replicas)
-            turn = (self.killed + self.writers + self.stopped) % 4
-            if turn == 1:
+            turn = (self.killed + self.writers + self.stopped + self.partial) % 6
+            if turn >= 3:
+                await self._fail_partly(victim)
+            elif turn == 1:
                 self.writers += 1
                 victim.send_to_writer(signal.SIGKILL)
             elif turn == 2 and len(self.replicas) > 1:
@@ -229,6 +241,12 @@ class Soak:
                 self.killed += 1
                 await victim.kill()
                 await asyncio.shield(victim.start())
+
+    async def _fail_partly(self, process: Replica) -> None:
+        fault, seconds = self._faults[self.partial % len(self._faults)]
+        self.partial += 1
+        async with fault(partial.Victim(process, self._database, self._weather)):
+            await asyncio.sleep(seconds)
 
     async def _stop(self, victim: Replica) -> None:
         victim.send(signal.SIGSTOP)
@@ -272,7 +290,7 @@ def main() -> None:
         outcomes.append(asyncio.run(Soak(f"sqlite:///{one / 'tocsin.db'}", 1, one).run(seconds)))
         with postgres.database(many) as url:
             outcomes.append(asyncio.run(Soak(url, 3, many).run(seconds)))
-    columns = ("where", "accepted", "delivered", "duplicated", "lost", "killed", "writers", "stopped")
+    columns = ("where", "accepted", "delivered", "duplicated", "lost", "killed", "writers", "stopped", "partial")
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for each in outcomes:
         table.add_row(*(str(getattr(each, name)) for name in columns))

@@ -12,7 +12,7 @@ from pathlib import Path
 UNKNOWN = "unknown"
 PACKAGE = Path(__file__).parent
 MARK = "Tocsin-Api"
-"""The header of every answer, by which the commands tell a Tocsin from any other server; its value is the API's version."""
+"""The header of every answer, by which the commands tell a Tocsin from other servers; it says the API's version."""
 KEPT = "commit.txt"
 """The file in the package that a build leaves the commit in."""
 

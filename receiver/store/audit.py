@@ -11,13 +11,14 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
+import structlog
 from sqlalchemy import Row
 
 from receiver.audit import Audit
 from receiver.core.model import Instant
-from receiver.errors import TocsinError
+from receiver.errors import RowUnreadable, TocsinError
 from receiver.store import schema
-from receiver.store.codec import to_json
+from receiver.store.codec import read_head, to_json
 from receiver.store.database import Database
 from receiver.store.session import Session
 
@@ -30,6 +31,8 @@ _NEWEST = "SELECT * FROM audit WHERE position < :before ORDER BY position DESC L
 
 _AT_A_TIME = 1000
 
+log = structlog.get_logger()
+
 
 class AuditBroken(TocsinError):  # noqa: N818 - a finding, not a mistake
     """The audit log was changed."""
@@ -37,14 +40,24 @@ class AuditBroken(TocsinError):  # noqa: N818 - a finding, not a mistake
 
 def append(session: Session, audits: Sequence[Audit]) -> None:
     """Chain these to the log; called last in a transaction, because it waits for whoever appends."""
-    last, _, link = str(session.rows(_LOCK_HEAD)[0].value).partition(" ")
+    last, link = _lock_head(session)
     rows = []
-    for position, audit in enumerate(audits, int(last) + 1):
+    for position, audit in enumerate(audits, last + 1):
         row = _row(position, audit)
         link = _chain(link, row)
         rows.append((*row, link))
     session.insert(schema.audit, rows)
-    session.run(_SET_HEAD, {"value": f"{int(last) + len(rows)} {link}"})
+    session.run(_SET_HEAD, {"value": f"{last + len(rows)} {link}"})
+
+
+def _lock_head(session: Session) -> tuple[int, str]:
+    """Where the log ends; at its last row, where the head cannot be read: that must keep nobody from acknowledging."""
+    try:
+        return read_head(session.rows(_LOCK_HEAD)[0].value)
+    except RowUnreadable as error:
+        log.error("a row of the database is damaged", what=str(error))
+        rows = session.rows(_NEWEST, before=1 << 62, limit=1)
+        return (rows[0].position, rows[0].hash) if rows else (0, "")
 
 
 def seen(session: Session, references: Collection[str]) -> set[str]:
@@ -60,7 +73,7 @@ def verify(database: Database, known: tuple[int, str] | None = None) -> tuple[in
     position, link = 0, ""
     with database.read() as connection:
         session = Session(connection)
-        last, _, head = str(session.rows(_HEAD)[0].value).partition(" ")
+        end = session.rows(_HEAD)[0].value
         for row in _rows(session):
             position += 1
             if row.position != position:
@@ -70,8 +83,8 @@ def verify(database: Database, known: tuple[int, str] | None = None) -> tuple[in
                 raise AuditBroken(f"entry {position} of the audit log, or its hash, was changed")
             if known is not None and known[0] == position and known[1] != link:
                 raise AuditBroken(f"entry {position} of the audit log is not the one that was noted")
-    if (position, link) != (int(last), head):
-        raise AuditBroken(f"the audit log ends at entry {position}, and should at {last}")
+    if f"{position} {link}" != end and (position or end != "0 "):
+        raise AuditBroken(f"the audit log ends at entry {position}, and should at {str(end).partition(' ')[0][:20]}")
     if known is not None and known[0] > position:
         raise AuditBroken(f"the audit log ends at entry {position}; entry {known[0]} was noted")
     return position, link
@@ -110,6 +123,14 @@ def _read(row: Row[Any]) -> Audit:
         action=row.action,
         incident=row.incident,
         outcome=row.outcome,
-        data=orjson.loads(row.data),
+        data=_words(row.data),
         reference=row.reference or "",
     )
+
+
+def _words(data: object) -> dict[str, Any]:
+    """An entry whose words cannot be read is shown all the same; `verify` says whether it was changed."""
+    try:
+        return dict(orjson.loads(data))  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        return {"damaged": "what the database holds of this entry's words cannot be read"}

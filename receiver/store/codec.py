@@ -210,6 +210,14 @@ def contradicts(row: Row[Any], incident: Incident, now: Instant) -> bool:
     return not isinstance(due_at, int) or due_at > max(incident.due_at, now) + POSTPONED
 
 
+def read_head(value: str) -> tuple[int, str]:
+    """The head of the audit log: its position and hash."""
+    position, _, link = str(value).partition(" ")
+    if not position.isascii() or not position.isdigit() or (position != "0" and not link):
+        raise _unreadable("where the audit log ends")
+    return int(position), link
+
+
 def waits_absurdly(due_at: Instant | None, give_up_at: Instant) -> bool:
     """Whether a message that waits would wait for ever, or long after it is to be given up."""
     return due_at is None or due_at > give_up_at + POSTPONED

@@ -205,10 +205,10 @@ class Reads:
         return codec.readable(lambda row: Held(row.key, codec.read_alert(row.doc, row.id), row.held_source or ""), rows)
 
     def canary(self, channel: str) -> Canary | None:
-        """How a channel's canaries fared; None: none was sent yet."""
+        """How a channel's canaries fared; None: none was sent yet, or nothing of it can be read."""
         with self._database.read() as connection:
             rows = Session(connection).rows("SELECT value FROM meta WHERE name = :name", name=f"canary/{channel}")
-            return codec.read_canary(rows[0].value) if rows else None
+        return next(iter(codec.readable(lambda row: codec.read_canary(row.value), rows)), None)
 
     def timeline(self, incident_id: str, span: Span = WHOLE, facts: Collection[Fact] = ()) -> list[Entry]:
         """An incident's timeline, from the beginning. `facts`: of the lines only those that record one of these."""

@@ -124,9 +124,13 @@ UPDATE notifications SET leased_by = '', due_at = created_at, attempts = attempt
 WHERE status = 'waiting' AND leased_by <> ''
 """
 
+# A number that was lost is found again by the incidents': else nothing could be opened any more.
 TAKE_NUMBERS = """
 INSERT INTO meta (name, value) VALUES ('last_number', CAST(:count AS text))
-ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(meta.value AS bigint) + :count AS text)
+ON CONFLICT (name) DO UPDATE SET value = CAST(:count + (
+    SELECT CASE WHEN used > last THEN used ELSE last END
+    FROM (SELECT coalesce(max(number), 0) AS used, coalesce(CAST(meta.value AS bigint), 0) AS last FROM incidents) known
+) AS text)
 RETURNING CAST(value AS bigint)
 """
 
@@ -157,6 +161,8 @@ FROM (SELECT value->>0 AS source, value->>1 AS fingerprint
       FROM json_array_elements(CAST(:wanted AS json))) wanted
 JOIN alerts ON alerts.fingerprint = wanted.fingerprint AND alerts.held_source = wanted.source
 """
+
+RELEASE_ALERT = "UPDATE alerts SET held_source = NULL WHERE fingerprint = :fingerprint AND held_source = :source"
 
 HELD = "SELECT incident_id, fingerprint, doc FROM alerts WHERE held_until IS NOT NULL AND incident_id = ANY(:ids)"
 

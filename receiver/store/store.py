@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,8 @@ def open_store(url: str, *, to_serve: bool = False, identity: Identity | None = 
 
 
 def _clocks(rows: Iterable[Row[Any]]) -> dict[str, HeartbeatClock]:
-    return {row.key: codec.read_heartbeat(row.doc) for row in rows}
+    """By key. One that cannot be read begins anew with its next beat."""
+    return dict(codec.readable(lambda row: (row.key, codec.read_heartbeat(row.doc)), rows))
 
 
 class SqlStore:
@@ -203,7 +204,10 @@ class SqlStore:
         """Note heartbeats; what others have heard meanwhile counts too."""
         with self._database.write() as connection:
             session = Session(connection)
-            known = _clocks(session.rows(LOCK_HEARTBEATS, keys=sorted(each.key for each in beats)))
+            rows = session.rows(LOCK_HEARTBEATS, keys=sorted(each.key for each in beats))
+            known = _clocks(rows)
+            for damaged in {row.key for row in rows} - set(known):
+                SqlTransaction(session).note_damage("heartbeat", damaged, "it cannot be read, and begins anew")
             for beat in sorted(beats, key=lambda each: each.key):
                 clock = hear(known.get(beat.key), beat)
                 if clock is not None:
@@ -226,23 +230,31 @@ class SqlStore:
 
     def take_turn(self, channel: str, last: Canary | None, begun: Canary) -> bool:
         """Note that a canary is being sent; False: somebody else has noted one since `last`."""
-        with self._database.write() as connection:
-            known = "" if last is None else codec.to_json(last)
-            row = {"name": f"canary/{channel}", "value": codec.to_json(begun), "last": known}
-            return bool(Session(connection).rows(TAKE_TURN, **row))
+        return self._take_turn(f"canary/{channel}", last, begun, codec.read_canary)
 
     def loaded_rules(self) -> LoadedRules | None:
         """Which rules were heard of; None: of none yet."""
         with self._database.read() as connection:
             rows = Session(connection).rows("SELECT value FROM meta WHERE name = 'loaded_rules'")
-            return codec.read_loaded_rules(rows[0].value) if rows else None
+        return next(iter(codec.readable(lambda row: codec.read_loaded_rules(row.value), rows)), None)
 
     def keep_loaded_rules(self, last: LoadedRules | None, rules: LoadedRules) -> bool:
         """Note which rules were heard of; False: somebody else has noted something since `last`."""
+        return self._take_turn("loaded_rules", last, rules, codec.read_loaded_rules)
+
+    def _take_turn(self, name: str, last: object, value: object, read: Callable[[str], object]) -> bool:
+        """Keep a value under that name, if it is still what was read; what cannot be read is set aside before."""
         with self._database.write() as connection:
+            session = Session(connection)
+            if last is None:
+                for row in session.rows("SELECT value FROM meta WHERE name = :name", name=name):
+                    if not codec.readable(lambda found: read(found.value), [row]):
+                        session.run(
+                            "UPDATE meta SET name = :aside WHERE name = :name", {"name": name, "aside": f"{name}!"}
+                        )
+                        SqlTransaction(session).note_damage("meta", name, "it cannot be read, and begins anew")
             known = "" if last is None else codec.to_json(last)
-            row = {"name": "loaded_rules", "value": codec.to_json(rules), "last": known}
-            return bool(Session(connection).rows(TAKE_TURN, **row))
+            return bool(session.rows(TAKE_TURN, name=name, value=codec.to_json(value), last=known))
 
     def keep_canary(self, channel: str, canary: Canary) -> None:
         """Note how it fared."""

@@ -74,7 +74,12 @@ class SqlTransaction:
     def holders(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """(source, fingerprint) -> id of the incident that holds that alert, where one does; not locked."""
         rows = self._session.rows(statements.HOLDERS, wanted=codec.to_json(sorted(wanted)))
-        return {(row.held_source, row.fingerprint): row.incident_id for row in rows}
+        held = {(row.held_source, row.fingerprint): row.incident_id for row in rows}
+        for source, fingerprint in [each for each, id_ in held.items() if not isinstance(id_, str)]:
+            del held[source, fingerprint]  # else nobody could hold it any more
+            self._session.run(statements.RELEASE_ALERT, {"source": source, "fingerprint": fingerprint})
+            self.note_damage("alert", fingerprint, "which incident holds it cannot be read, and the next one does")
+        return held
 
     def held_alerts(self, incident_ids: Sequence[str]) -> dict[str, dict[str, Alert]]:
         """The alerts of these incidents that are held as possible echoes: incident id -> fingerprint -> alert."""

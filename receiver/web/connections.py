@@ -67,7 +67,7 @@ class Connections:
         self._by_handler: dict[asyncio.BaseProtocol, Connection] = {}
 
     def add(self, handler: asyncio.BaseProtocol, connection: "Connection") -> None:
-        """aiohttp's protocol serves that connection."""
+        """Aiohttp's protocol serves that connection."""
         self._by_handler[handler] = connection
 
     def remove(self, handler: asyncio.BaseProtocol) -> None:

@@ -1,6 +1,6 @@
 """TLS of our own: what `serve` listens with where TOCSIN_TLS_CERT_FILE is set, and who must show a certificate.
 
-Each new connection goes by `Tls.context`; the service has the files read again, every hour and with each reload, so that
+Each new connection goes by `Tls.context`; the files are read again every hour and with each reload, so that
 a certificate or a client CA that was renewed is used without a restart. Each reading makes a whole new context; one in
 use is never changed. Rules: TLS 1.2 or newer; a file that cannot be used is said with its
 setting and without its content, and what is in use stays; so does a valid certificate where the files hold one that is

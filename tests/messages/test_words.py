@@ -268,10 +268,15 @@ def test_bundle_names_every_incident():
 
 def test_bundled_news_says_what_happened_and_asks_for_nothing():
     """News of many: how many of what, of each its own first sentence, and no way to acknowledge what needs it not."""
-    incidents = [replace(INCIDENT, number=number, id=f"{number:032}", state=State.ACKNOWLEDGED) for number in range(12, 32)]
+    incidents = [
+        replace(INCIDENT, number=number, id=f"{number:032}", state=State.ACKNOWLEDGED) for number in range(12, 32)
+    ]
     kinds = [Kind.ACKNOWLEDGED] * 17 + [Kind.RESOLVED] * 3
     items = tuple(
-        (replace(notification(incident=each), kind=kind, reason=Reason.ACTION, data={"by": "ada", "note": "on it"}), each)
+        (
+            replace(notification(incident=each), kind=kind, reason=Reason.ACTION, data={"by": "ada", "note": "on it"}),
+            each,
+        )
         for each, kind in zip(incidents, kinds, strict=True)
     )
     told = WORDS.render(Delivery(items, book()), after(1))

@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from msgspec.structs import replace
+from sqlalchemy import text
 
+from receiver.audit import Origin
+from receiver.core.canary import Canary
+from receiver.core.events import Acknowledge
+from receiver.core.heartbeat import Beat
+from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Instant, State, Status
 from receiver.errors import StoreDamaged, StoreUnavailable
+from receiver.requests import Asked, ForIncident
 from receiver.store import SqlStore, open_store
+from receiver.store.audit import AuditBroken
 from receiver.store.integrity import Found, look
 from rules.policy import HOUR, MINUTE
 from tests.core.world import START
@@ -374,3 +383,94 @@ def test_final_messages_need_no_due_time(house: House) -> None:
     examine(house)
     assert damage(house) == []
     assert {each.status for each in house.reads.notifications(one.id)} == {Status.DELIVERED}
+
+
+SPOILT = {"garbage": "no json", "another type": '{"id": 3}', "a number": "7", "huge": "x" * 1_000_000}
+
+
+@pytest.mark.parametrize("value", SPOILT.values(), ids=SPOILT)
+def test_one_damaged_heartbeat_silences_no_other(house: House, value: str) -> None:
+    """The other clocks are read; the damaged one begins anew with its next beat, and a person is told."""
+    one, two = (Beat(name, {}, name, START, START) for name in ("one", "two"))
+    house.store.hear([one, two])
+    with house.store._database.write() as connection:
+        connection.execute(
+            text("UPDATE heartbeats SET doc = :value WHERE key = :key"), {"value": value, "key": one.key}
+        )
+    assert [each.key for each in house.store.heartbeats()] == [two.key]
+    house.store.hear([replace(one, at=Instant(START + MINUTE), heard_at=Instant(START + MINUTE))])
+    assert {each.key for each in house.store.heartbeats()} == {one.key, two.key}
+    assert [what for what, _ in damage(house)] == ["heartbeat"]
+
+
+@pytest.mark.parametrize("value", ["no json", "7", "x" * 1_000_000], ids=["garbage", "a number", "huge"])
+def test_damaged_notes_begin_anew(house: House, value: str) -> None:
+    """What is known of a channel's canaries and of the rules: unreadable, it is as if nothing were, and is kept anew."""
+    canary, rules = Canary(START), LoadedRules()
+    assert house.store.take_turn("email", None, canary)
+    assert house.store.keep_loaded_rules(None, rules)
+    with house.store._database.write() as connection:
+        notes = "name LIKE 'canary/%' OR name = 'loaded_rules'"
+        connection.execute(text(f"UPDATE meta SET value = :value WHERE {notes}"), {"value": value})
+    assert house.reads.canary("email") is None
+    assert house.store.loaded_rules() is None
+    assert house.store.take_turn("email", None, canary)
+    assert house.store.keep_loaded_rules(None, rules)
+    assert (house.reads.canary("email"), house.store.loaded_rules()) == (canary, rules)
+    assert {id_ for _, id_ in damage(house)} == {"canary/email", "loaded_rules"}
+
+
+@pytest.mark.parametrize("value", [*SPOILT.values(), ""], ids=[*SPOILT, "empty"])
+def test_a_damaged_head_of_the_audit_log_keeps_nobody_from_acknowledging(house: House, value: str) -> None:
+    """The log goes on behind its last row, and `verify` passes again: the chain itself is whole."""
+    asked = [house.fire(f"key-{number}", level=4).id for number in range(2)]
+    house.handle(Asked(ForIncident(asked[0], Acknowledge("ada")), Origin("ada", "api")))
+    with house.store._database.write() as connection:
+        connection.execute(text("UPDATE meta SET value = :value WHERE name = 'audit_head'"), {"value": value})
+    with pytest.raises(AuditBroken):
+        house.store.verify_audit()
+    (result,) = house.handle(Asked(ForIncident(asked[1], Acknowledge("ada")), Origin("ada", "api")))
+    assert result.error == ""
+    assert house.incident(asked[1]).state is State.ACKNOWLEDGED
+    assert house.store.verify_audit()[0] == 2
+
+
+def test_a_damaged_audit_entry_hides_no_other(house: House) -> None:
+    """The list shows every entry, the damaged one with what can be read of it; `verify` names it."""
+    for number in range(3):
+        incident = house.fire(f"key-{number}")
+        house.handle(Asked(ForIncident(incident.id, Acknowledge("ada")), Origin("ada", "api")))
+    spoil(house.store, "UPDATE audit SET data = 'no json' WHERE position = 2")
+    assert [position for position, _ in house.store.newest_audits(10)] == [3, 2, 1]
+    with pytest.raises(AuditBroken, match="entry 2"):
+        house.store.verify_audit()
+
+
+@pytest.mark.parametrize("value", ["0", "1"])
+def test_numbers_that_were_used_are_not_given_again(house: House, value: str) -> None:
+    """A last number that is too small keeps no incident from being opened: the incidents' own say what is used."""
+    used = [house.fire(f"key-{number}").number for number in range(3)]
+    spoil(house.store, f"UPDATE meta SET value = '{value}' WHERE name = 'last_number'")
+    assert house.fire("another", level=4).number == max(used) + 1
+    assert house.poison == []
+
+
+def test_an_alert_that_nobody_can_be_found_to_hold_pages_again(path: Path) -> None:
+    """A row without its incident's id holds its alert for nobody: the alert opens an incident, and a person is told."""
+    store = open_store(f"sqlite:///{path}")
+    House(store).fire("key")
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA writable_schema = 1")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE name = 'alerts'")
+        connection.commit()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE alerts SET incident_id = NULL")
+        connection.commit()
+    store = open_store(f"sqlite:///{path}")
+    house = House(store)
+    again = house.fire("other", at=MINUTE)
+    assert house.reads.alerts(again.id)
+    assert house.poison == []
+    assert damage(house)[0][0] == "alert"
+    store.close()

@@ -1,11 +1,14 @@
 """Every captured payload, in the order Alertmanager sent them, and the incidents that must come of it."""
 
+import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from receiver.web.payload import LARGE, parse
 from rules.policy import MINUTE, SECOND
-from tests.web.conftest import Running, payload
+from tests.web.conftest import START, Running, payload
 
 Shape = dict[str, Any]
 
@@ -172,3 +175,17 @@ async def test_page_is_escaped(receiver: Running) -> None:
     _, page = await receiver.get("/")
     assert "&lt;script&gt;alert(1)" in page
     assert "<script>" not in page
+
+
+def test_a_large_body_is_read_as_a_small_one_is() -> None:
+    """Read slice by slice, each alert is what it is alone; one that does not fit is named by its place in the whole body."""
+    one = json.loads(payload("single_firing"))
+    (alert,) = one["alerts"]
+    alerts = [{**alert, "fingerprint": f"{number:016x}"} for number in range(1500)]
+    body = json.dumps({**one, "alerts": alerts}).encode()
+    assert len(body) > LARGE
+    (alone,) = parse(json.dumps(one).encode(), START).alerts
+    assert parse(body, START).alerts == tuple(replace(alone, fingerprint=each["fingerprint"]) for each in alerts)
+    damaged = parse(json.dumps({**one, "alerts": [*alerts[:1200], 7, *alerts[1200:]]}).encode(), START)
+    assert [each.index for each in damaged.unreadable] == [1200]
+    assert len(damaged.alerts) == 1500
