@@ -224,7 +224,7 @@ class Soak:
             return False
 
     async def _kill(self) -> None:
-        """Every few seconds: a service is killed, or its writer, or both stop (where there are others), or half fails."""
+        """Every few seconds: a service is killed, or its writer, or both stop (of several), or something half fails."""
         while True:
             await asyncio.sleep(self._dice.uniform(*self._every))
             victim = self._dice.choice(self.replicas)

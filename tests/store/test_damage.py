@@ -469,7 +469,7 @@ def test_an_alert_that_nobody_can_be_found_to_hold_pages_again(path: Path) -> No
         connection.commit()
     store = open_store(f"sqlite:///{path}")
     house = House(store)
-    again = house.fire("other", at=MINUTE)
+    again = house.fire("key", at=MINUTE)
     assert house.reads.alerts(again.id)
     assert house.poison == []
     assert damage(house)[0][0] == "alert"
