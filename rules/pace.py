@@ -7,43 +7,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from rules.compile import AlertingRule, Group
-from rules.policy import SECOND, Level, Micros, Policy, Rule, TimedActions
+from rules.fields import map_durations
+from rules.policy import SECOND, Micros, Policy
 
 LEAST_TWIN_HOLD = Micros(5 * SECOND)
 """A twin must outwait Prometheus's first scrapes, however fast time passes."""
 
 
 def faster(policy: Policy, factor: float) -> Policy:
-    """The policy with all of its time limits divided by `factor`."""
-
-    def cut(duration: Micros) -> Micros:
-        return Micros(max(1, int(duration / factor)))
-
-    def cut_optional(duration: Micros | None) -> Micros | None:
-        return None if duration is None else cut(duration)
-
-    def level(each: Level) -> Level:
-        return replace(
-            each,
-            response_time=cut(each.response_time),
-            escalation_time=cut(each.escalation_time),
-            resolve_after=cut(each.resolve_after),
-            update_interval=cut_optional(each.update_interval),
-        )
-
-    def rule(each: Rule) -> Rule:
-        return replace(each, interval=cut(each.interval), hold=cut_optional(each.hold))
-
-    def actions(each: TimedActions) -> TimedActions:
-        return replace(each, time_limit=cut_optional(each.time_limit), duration=cut_optional(each.duration))
-
-    return replace(
-        policy,
-        levels=tuple(map(level, policy.levels)),
-        rules=tuple(map(rule, policy.rules)),
-        initial_response=tuple(map(actions, policy.initial_response)),
-        post_incident=tuple(map(actions, policy.post_incident)),
-    )
+    """The policy with every duration divided by `factor`: to whole microseconds, and none of them to nothing."""
+    return map_durations(policy, lambda each: Micros(max(1, int(each / factor))) if each else each)
 
 
 def faster_groups(groups: Iterable[Group], factor: float) -> tuple[Group, ...]:

@@ -6,6 +6,7 @@ import logging
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,9 @@ async def _tell(screen: Screen, stack: contextlib.AsyncExitStack, folder: Path, 
     screen.rule("The policy")
     screen.say("policy", f"the shipped packs: {len(policy.rules)} rules, {len(policy.incident_types)} incident types")
     screen.say("time", f"passes {factor:g} times faster here: a minute of the policy is {60 / factor:g} s")
-    receiver = await _start_receiver(screen, stack, folder, faster(policy, factor))
+    # A heartbeat comes as often as the real Alertmanager repeats it, however fast the policy's time passes.
+    fast = replace(faster(policy, factor), heartbeat_within=policy.heartbeat_within)
+    receiver = await _start_receiver(screen, stack, folder, fast)
     world = await _start_world(screen, stack, folder, policy, receiver, factor)
     async with aiohttp.ClientSession(f"{receiver.address}/api/v1/") as api:
         watching = asyncio.create_task(_watch(screen, api))

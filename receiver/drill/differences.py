@@ -1,41 +1,17 @@
 """What differs between two policies, in what they mean: `tocsin diff` and `tocsin replay` print these tables."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant, Target
+from receiver.drill.changes import NOTHING, changes
 from receiver.drill.told import Episode, Told, episodes, shifts
 from receiver.drill.world import World
 from receiver.messages.times import stamp
 from rules.durations import format_duration
 from rules.policy import IncidentType, Policy, Rule
-
-UNTOLD = frozenset({"place", "section", "name", "key"})
-"""Fields that say where a thing is written, not what it means."""
-
-DURATIONS = frozenset({"response_time", "escalation_time", "resolve_after", "update_interval", "interval", "hold"})
-OTHERS = (
-    "signals",
-    "procedures",
-    "initial_response",
-    "stakeholders",
-    "roles",
-    "investigation",
-    "fix_implementation",
-    "post_incident",
-    "impact_raises",
-    "templates",
-    "reports",
-    "fallback",
-    "default_severity",
-    "severity_aliases",
-    "severities",
-    "ignore",
-    "contact_information",
-)
-NOTHING = "—"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,90 +25,23 @@ class Table:
 
 def differences(old: Policy, new: Policy) -> list[Table]:
     """Tables of what differs; those without a row are left out."""
-    columns = ("what", "change", "before", "after")
-    parts = [
-        Table("Levels", columns, tuple(_parts(_by(old.levels, "name"), _by(new.levels, "name")))),
-        Table("Channels", columns, tuple(_parts(_by(old.channels, "name"), _by(new.channels, "name")))),
-        Table("Rules", columns, tuple(_parts(_by(old.rules, "key"), _by(new.rules, "key")))),
-        Table("Incident types", columns, tuple(_parts(_by(old.incident_types, "key"), _by(new.incident_types, "key")))),
-        Table("Other", ("what", "before", "after"), tuple(_others(old, new))),
-        Table(
-            "Who is told when, if nobody acknowledges",
-            ("who", "is told", "before", "after", "of"),
-            tuple(_reached(old, new)),
-        ),
-    ]
-    return [table for table in parts if table.rows]
-
-
-def _by(parts: Iterable[Any], name: str) -> dict[str, Any]:
-    return {getattr(part, name): part for part in parts}
-
-
-def _parts(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    for name in dict.fromkeys((*old, *new)):
-        before, after = old.get(name), new.get(name)
-        if before is None or after is None:
-            said = (_summary(before), NOTHING) if after is None else (NOTHING, _summary(after))
-            yield name, "removed" if after is None else "added", *said
-            continue
-        for field in fields(before):
-            was, now = getattr(before, field.name), getattr(after, field.name)
-            if field.name not in UNTOLD and was != now:
-                yield name, field.name.replace("_", " "), _say(field.name, was), _say(field.name, now)
-
-
-def _summary(part: Any) -> str:
-    """A rule, type, channel or level in a few words."""
-    words = [getattr(part, "condition", "") or getattr(part, "type", "")]
-    if hasattr(part, "level"):
-        words.append(f"level {part.level}")
-    words.append(", ".join(getattr(part, "channels", ()) or getattr(part, "recipients", ())))
-    return "; ".join(word for word in words if word)
-
-
-def _say(name: str, value: Any) -> str:
-    if value is None or value in ("", ()):
-        return NOTHING
-    if name in DURATIONS:
-        return format_duration(value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return ", ".join("=".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in value)
-    return str(value)
-
-
-def _others(old: Policy, new: Policy) -> Iterator[tuple[str, str, str]]:
-    for name in OTHERS:
-        was, now = getattr(old, name), getattr(new, name)
-        if _placeless(was) == _placeless(now):
-            continue
-        if isinstance(was, tuple) and not all(isinstance(each, str) for each in (*was, *now)):
-            yield name.replace("_", " "), *_changed_names(was, now)
+    tables: dict[str, list[tuple[str, ...]]] = {}
+    others: list[tuple[str, ...]] = []
+    for change in changes(old, new):
+        kind, *path = change.path
+        if len(path) > 1:
+            row = path[0], " ".join(path[1:]), change.before, change.after
+            tables.setdefault(kind.capitalize(), []).append(row)
         else:
-            plain = isinstance(was, str | int | tuple)
-            yield name.replace("_", " "), _say(name, was) if plain else "…", _say(name, now) if plain else "changed"
-
-
-def _placeless(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(_placeless(each) for each in value)
-    if hasattr(value, "__dataclass_fields__"):
-        return tuple(_placeless(getattr(value, each.name)) for each in fields(value) if each.name != "place")
-    return value
-
-
-def _changed_names(was: Sequence[Any], now: Sequence[Any]) -> tuple[str, str]:
-    """Of two lists, the names of what is not the same in both."""
-
-    def named(parts: Sequence[Any]) -> dict[str, Any]:
-        return {part[0] if isinstance(part, tuple) else part.name: _placeless(part) for part in parts}
-
-    before, after = named(was), named(now)
-    gone = [name for name in before if before[name] != after.get(name)]
-    come = [name for name in after if after[name] != before.get(name)]
-    return ", ".join(gone) or NOTHING, ", ".join(come) or NOTHING
+            others.append((" ".join(change.path), change.before, change.after))
+    told = Table(
+        "Who is told when, if nobody acknowledges",
+        ("who", "is told", "before", "after", "of"),
+        tuple(_reached(old, new)),
+    )
+    named = [Table(title, ("what", "change", "before", "after"), tuple(rows)) for title, rows in tables.items()]
+    found = (*named, Table("Other", ("what", "before", "after"), tuple(others)), told)
+    return [table for table in found if table.rows]
 
 
 def _reached(old: Policy, new: Policy) -> Iterator[tuple[str, str, str, str, str]]:

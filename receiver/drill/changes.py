@@ -1,0 +1,159 @@
+"""What one policy says otherwise than another, for people: `receiver.drill.differences` prints it.
+
+Each policy becomes a tree of words by the types of its fields (`rules.fields`): whatever is added to `rules.policy` is
+compared, and a duration reads as one everywhere. Parts that have a name are compared by it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import Any, Union, get_args
+
+from rules.durations import format_duration
+from rules.fields import Matcher, elements, is_duration, is_optional, types_of
+from rules.matchers import written
+from rules.policy import Policy
+
+NOTHING, EMPTY = "—", "none"
+"""Not said; and said to be empty, where that means something else than leaving it out."""
+
+NAMES = ("key", "record", "name", "title")
+"""What tells parts of one kind from others: the first of these that they have."""
+
+
+@dataclass(slots=True)
+class Parts:
+    """What has fields, or parts with names."""
+
+    named: dict[str, "Tree"]
+    usual: frozenset[str] = frozenset()
+    """Fields that say what they say when they are left out."""
+    order: tuple[str, ...] = ()
+    """Of the names: dictionaries that differ in it alone are equal."""
+
+    def __post_init__(self) -> None:
+        self.order = tuple(self.named)
+
+
+Tree = Union[str, Parts]  # noqa: UP007 - a forward reference takes no bar
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference: the way to it, and what is said before and after."""
+
+    path: tuple[str, ...]
+    before: str
+    after: str
+
+
+def changes(old: Policy, new: Policy) -> Iterator[Change]:
+    """All differences, in the order of the policy's fields; the first step of a path is the policy's field."""
+    return _compare(_of_part(old), _of_part(new), ())
+
+
+def _compare(was: Tree | None, now: Tree | None, path: tuple[str, ...]) -> Iterator[Change]:
+    if was == now:
+        return
+    if isinstance(was, Parts) and isinstance(now, Parts):
+        for name in dict.fromkeys((*was.named, *now.named)):
+            yield from _compare(was.named.get(name), now.named.get(name), (*path, name))
+        before, after = (
+            [name for name in each if name in was.named and name in now.named] for each in (was.named, now.named)
+        )
+        if before != after:
+            yield Change((*path, "order"), ", ".join(before), ", ".join(after))
+    elif was is None or now is None:
+        yield Change((*path, "added" if was is None else "removed"), _summary(was), _summary(now))
+    else:
+        yield Change(path, *_apart(_summary(was), _summary(now)))
+
+
+def _summary(tree: Tree | None) -> str:
+    """A tree in one text; of a part, without what is usual."""
+    if not isinstance(tree, Parts):
+        return NOTHING if tree is None else tree
+    said = [f"{name}: {_summary(each)}" for name, each in tree.named.items() if name not in tree.usual]
+    return "; ".join(said) or "present"
+
+
+def _apart(was: str, now: str) -> tuple[str, str]:
+    """Of two long texts only the lines that differ; of two that look the same, that they do not."""
+    if "\n" in was + now:
+        before, after = was.splitlines(), now.splitlines()
+        gone, come = (Counter(one) - Counter(other) for one, other in ((before, after), (after, before)))
+        shown = tuple(" / ".join(line for line in each if line.strip()) or NOTHING for each in (gone, come))
+        if shown[0] != shown[1]:
+            return shown[0], shown[1]
+    return (was, now) if was.split() != now.split() else (was, f"{now} (other spaces or lines)")
+
+
+def _tree(value: Any, type_: Any) -> Tree:
+    if value is None:
+        return NOTHING
+    if is_duration(type_):
+        return format_duration(value)
+    if is_dataclass(value):
+        return _of_part(value)
+    if isinstance(value, tuple) and _has_names(of := elements(type_, 1)[0]):
+        return _by_name(_named(each, of) for each in value)
+    if value in ("", ()):
+        return EMPTY if is_optional(type_) else NOTHING
+    if isinstance(value, tuple):
+        return _in_words(value, elements(type_, len(value)))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f'"{value}"' if value in {NOTHING, EMPTY} else str(value)
+
+
+def _of_part(part: Any) -> Parts:
+    """The fields of a part, but for its name, under which it stands."""
+    names = {"section", "name"} if hasattr(part, "key") else set(NAMES)
+    types = {name: each for name, each in types_of(type(part)).items() if name not in names}
+    defaults = {each.name: each.default for each in fields(part)}
+    usual = {name for name in types if defaults[name] is not MISSING and getattr(part, name) == defaults[name]}
+    return Parts(
+        {_words(name): _tree(getattr(part, name), each) for name, each in types.items()}, frozenset(map(_words, usual))
+    )
+
+
+def _has_names(type_: Any) -> bool:
+    """Whether such elements of a list are told apart by name: parts, and tuples that begin with one."""
+    return is_dataclass(type_) or (get_args(type_)[:1] == (str,) and type_ != Matcher)
+
+
+def _named(each: Any, type_: Any) -> tuple[str, Tree]:
+    if is_dataclass(each):
+        return str(next(getattr(each, name) for name in NAMES if hasattr(each, name))), _of_part(each)
+    return each[0] or "every source", _rest(each, type_)
+
+
+def _in_words(value: tuple[Any, ...], types: list[Any]) -> str:
+    return written(value) if types[0] == Matcher else ", ".join(map(_in_list, value, types))
+
+
+def _rest(pair: tuple[Any, ...], type_: Any) -> Tree:
+    """What stands beside a name."""
+    _, *types = elements(type_, len(pair))
+    trees = [_tree(each, of) for each, of in zip(pair[1:], types, strict=True)]
+    return trees[0] if len(trees) == 1 else " to ".join(map(_summary, trees))
+
+
+def _by_name(parts: Iterable[tuple[str, Tree]]) -> Parts:
+    """Parts with names of their own: of several with one name, the further ones are numbered."""
+    seen: Counter[str] = Counter()
+    named: dict[str, Tree] = {}
+    for name, tree in parts:
+        seen[name] += 1
+        named[name if seen[name] == 1 else f"{name} ({seen[name]})"] = tree
+    return Parts(named)
+
+
+def _in_list(value: Any, type_: Any) -> str:
+    """An element of a list with commas between."""
+    text = value if isinstance(value, str) else _summary(_tree(value, type_))
+    return text if text and "," not in text else f'"{text}"'
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
