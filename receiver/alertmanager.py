@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Literal, NotRequired
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from receiver.core.reconcile import Listed, Listing
 from receiver.core.silences import Order, Silence
 from receiver.errors import CannotError
 from receiver.http_session import HttpSession
+from receiver.messages.times import rfc3339
 from receiver.web.payload import AlertDocument, Texts, instant, take
 
 MARK = "; made by Tocsin for incident "
@@ -23,7 +24,6 @@ MARK = "; made by Tocsin for incident "
 WORDS = 200
 """Bytes of a refusal that are kept."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 TIMEOUT = aiohttp.ClientTimeout(total=20)
 
@@ -185,15 +185,11 @@ def _silence(order: Order, incident: Incident, until: Instant, owner: str) -> Ma
     return {
         **({"id": order.silence_id} if order.silence_id else {}),
         "matchers": matchers,
-        "startsAt": _rfc3339(incident.acknowledged_at or incident.opened_at),
-        "endsAt": _rfc3339(until),
+        "startsAt": rfc3339(incident.acknowledged_at or incident.opened_at),
+        "endsAt": rfc3339(until),
         "createdBy": owner,
         "comment": f"#{incident.number} is acknowledged by {incident.acknowledged_by}{MARK}{incident.id}",
     }
-
-
-def _rfc3339(at: Instant) -> str:
-    return (_EPOCH + timedelta(microseconds=at)).isoformat().replace("+00:00", "Z")
 
 
 def _listed(alert: _AlertDocument) -> Listed:

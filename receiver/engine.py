@@ -117,7 +117,19 @@ class Engine:
         if version in self._playbooks:
             return self._playbooks[version]
         with self._store.transaction() as transaction:
-            return self._playbook(transaction, version)
+            return self.find_playbook(version, transaction.policy)
+
+    def find_playbook(self, version: str, read: Callable[[str], bytes | None]) -> Playbook:
+        """A policy version, from memory or by `read`, which gives its document; readers' threads ask as well.
+
+        The one in use where the store has lost it, which cannot happen: it is stored before an incident names it.
+        """
+        if version not in self._playbooks:
+            document = read(version)
+            if document is None:
+                return self._current
+            self._playbooks[version] = Playbook.of(parse(document), version)
+        return self._playbooks[version]
 
     def handle(self, requests: Sequence[Request], now: Instant) -> list[Result]:
         """Decide and store a batch in one transaction; one result per request, in order.
@@ -279,7 +291,7 @@ class Engine:
         now: Instant,
     ) -> Delivery:
         items = tuple((each, incident) for each in message if (incident := work.by_id(each.incident_id)))
-        playbook = self._playbook(transaction, items[0][1].policy)
+        playbook = self.find_playbook(items[0][1].policy, transaction.policy)
         # Each try has a list of its own: who answers the first must not take what only the second names.
         name = f"{message[0].id}-{now}" if len(message) > 1 else ""
         return Delivery(items, threads.get(message[0].id, ""), self.book(playbook), name)
@@ -343,7 +355,7 @@ class Engine:
         with self._store.transaction() as transaction:
 
             def book(version: str | None) -> Book:
-                return self.book(self._playbook(transaction, version) if version else self._current)
+                return self.book(self.find_playbook(version, transaction.policy) if version else self._current)
 
             work = Work(transaction, book, now)
             yield transaction, work
@@ -356,15 +368,6 @@ class Engine:
     def book(self, playbook: Playbook) -> Book:
         """What an incident under that version is decided, and told, by."""
         return Book(playbook, self._current, self._configured, self.sight, self.verifies, self.cluster)
-
-    def _playbook(self, transaction: Transaction, version: str) -> Playbook:
-        """A policy version, from memory or from the store."""
-        if version not in self._playbooks:
-            document = transaction.policy(version)
-            if document is None:  # cannot happen: a version is stored before an incident can name it
-                return self._current
-            self._playbooks[version] = Playbook.of(parse(document), version)
-        return self._playbooks[version]
 
 
 def _lease(notification: Notification, worker: str, now: Instant) -> Notification:

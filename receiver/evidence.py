@@ -105,7 +105,7 @@ class Observer:
 
     async def _answer(self, incident: Incident) -> None:
         """Answer one incident's inquiries; the check first, since somebody waits for it. Raises Unanswered."""
-        playbook = await self._desk.read(self._records.playbook, incident.policy)
+        playbook = await self._desk.read(self._records.playbook, incident)
         alerts = await self._desk.read(self._reads.alerts, incident.id)
         asked = questions(incident, playbook)
         for inquiry in sorted(incident.inquiries, key=lambda each: each is not Inquiry.CHECK):

@@ -1,14 +1,12 @@
 """What the store holds, gathered for the reports. The API and the dispatcher call it, on the readers' thread."""
 
-from collections.abc import Callable
-
 from receiver.core.model import Entry, Fact, Incident, Instant
 from receiver.core.plan import Book, Playbook
+from receiver.engine import Engine
 from receiver.messages import Words
 from receiver.reports import Dossier, Held, Report, held, review, training, write
 from receiver.reports.exhibits import MOST_MARKS, STANDING
 from receiver.store import LAST, Reads, Span
-from rules.stored import parse
 
 MESSAGES = Span(limit=2000)
 """Of the messages about an incident, those that a report is made of: the first ones."""
@@ -26,12 +24,11 @@ def drawable(reads: Reads, incident_id: str) -> list[Entry]:
 class Records:
     """Reports of what is stored. All raise StoreUnavailable."""
 
-    def __init__(self, reads: Reads, words: Words, current: Callable[[], Playbook]) -> None:
-        """`words` make foreign text harmless; `current` is the policy version in use."""
+    def __init__(self, reads: Reads, words: Words, engine: Engine) -> None:
+        """`words` make foreign text harmless; `engine` knows the policy versions."""
         self._reads = reads
         self._words = words
-        self._current = current
-        self._playbooks: dict[str, Playbook] = {}
+        self._engine = engine
 
     def incident(self, incident: Incident, now: Instant) -> Report:
         """One incident's report, under the policy version it ran under."""
@@ -39,7 +36,7 @@ class Records:
 
     def dossier(self, incident: Incident, now: Instant) -> Dossier:
         """Everything that is known of one incident, under the policy version it ran under."""
-        book = Book(self.playbook(incident.policy), self._current(), frozenset())
+        book = Book(self.playbook(incident), self._engine.current, frozenset())
         return Dossier(
             self._words.case(incident, book, now),
             self._reads.alerts(incident.id),
@@ -50,17 +47,14 @@ class Records:
     def period(self, length: int, now: Instant) -> Report:
         """What the incidents opened in the last `length` microseconds came to."""
         since = Instant(now - length)
-        return review(self._reads.tallies(since, now), self._current().policy, since, now)
+        return review(self._reads.tallies(since, now), self._engine.current.policy, since, now)
 
     def drills(self, length: int, now: Instant) -> tuple[list[Held], Report]:
         """The live drills of the last `length` microseconds, as data and as a report."""
         since = Instant(now - length)
         found = [held(*each) for each in self._reads.drills(since, now)]
-        return found, training(found, self._current().policy, since, now)
+        return found, training(found, self._engine.current.policy, since, now)
 
-    def playbook(self, version: str) -> Playbook:
-        """A policy version; the one in use where the store has lost it."""
-        if version not in self._playbooks:
-            document = self._reads.policy(version)
-            self._playbooks[version] = Playbook.of(parse(document), version) if document else self._current()
-        return self._playbooks[version]
+    def playbook(self, incident: Incident) -> Playbook:
+        """The policy version that an incident runs under."""
+        return self._engine.find_playbook(incident.policy, self._reads.policy)

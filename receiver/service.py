@@ -151,7 +151,7 @@ class Service:
             stack.push_async_callback(sender.close)
         key = settings.key(self._store.key)
         words = self._make_words(key)
-        records = Records(self._reads, words, lambda: self.engine.current)
+        records = Records(self._reads, words, self.engine)
         self.dispatcher = Dispatcher(self.desk, senders, words, records, worker, self._store.installation, self.metrics)
         self.dispatcher.traces = traces
         self._pulse = Pulse(self.desk, self._store, self.dispatcher, self.state)

@@ -17,9 +17,13 @@ Matcher = tuple[str, str, str]
 """Three texts are a matcher, wherever they stand in a policy."""
 
 
-@cache
-def types_of(kind: type) -> Mapping[str, Any]:
+def types_of(kind: Any) -> Mapping[str, Any]:
     """Field → type of a dataclass of `rules.policy`; where a thing was written (`place`) is none of its fields."""
+    return _types(kind)
+
+
+@cache
+def _types(kind: type) -> Mapping[str, Any]:
     hints = get_type_hints(kind)
     return {each.name: hints[each.name] for each in fields(kind) if each.name != "place"}
 

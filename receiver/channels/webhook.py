@@ -9,7 +9,6 @@ import json
 import socket
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -23,6 +22,7 @@ from receiver.channels.posting import AddressRefused, Answer, Poster, Unanswered
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Incident, Instant
 from receiver.http_session import make_connector
+from receiver.messages.times import rfc3339
 from receiver.settings import Settings
 from rules.policy import SECOND
 
@@ -124,20 +124,17 @@ def _incident(incident: Incident) -> Mapping[str, Any]:
         "state": incident.state,
         "title": incident.title,
         "labels": dict(incident.labels),
-        "opened_at": _rfc3339(incident.opened_at),
-        "acknowledged_at": _rfc3339(incident.acknowledged_at),
+        "opened_at": _to_millisecond(incident.opened_at),
+        "acknowledged_at": _to_millisecond(incident.acknowledged_at),
         "acknowledged_by": incident.acknowledged_by or None,
-        "resolved_at": _rfc3339(incident.resolved_at),
+        "resolved_at": _to_millisecond(incident.resolved_at),
         "recurrences": incident.recurrences,
         "exercise": incident.exercise,
     }
 
 
-def _rfc3339(at: Instant | None) -> str | None:
-    if at is None:
-        return None
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _to_millisecond(at: Instant | None) -> str | None:
+    return None if at is None else rfc3339(at, "milliseconds")
 
 
 def judge(answer: Answer | Unanswered | Unsendable, secrets: tuple[str, ...]) -> Outcome:

@@ -49,7 +49,7 @@ def list_(
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """The newest entries, the newest first."""
-    from receiver.web.views import rfc3339
+    from receiver.messages.times import rfc3339
 
     store = _open(database)
     try:

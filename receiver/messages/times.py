@@ -21,6 +21,12 @@ def stamp(at: Instant) -> str:
     return f"{moment(at):%Y-%m-%d %H:%M} UTC"
 
 
+def rfc3339(at: Instant, timespec: str = "") -> str:
+    """UTC, to the microsecond where it has any; `timespec` (of `datetime.isoformat`) asks for something else."""
+    spec = timespec or ("microseconds" if at % 1000 else "milliseconds")
+    return moment(at).isoformat(timespec=spec).replace("+00:00", "Z")
+
+
 def clock(at: Instant, now: Instant) -> str:
     """The time of day, with the date where it is not today's: ``03:14 UTC``, ``24 Nov 03:14 UTC``."""
     when = moment(at)

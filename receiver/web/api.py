@@ -23,7 +23,6 @@ from receiver.web.call import Call
 from receiver.web.problems import Problem
 from receiver.web.several import act_on_several
 from rules.durations import parse as duration
-from rules.stored import parse
 
 Out = TypeVar("Out")
 Item = TypeVar("Item")
@@ -48,7 +47,6 @@ class Api:
         self._desk = desk
         self._engine = engine
         self._reads = reads
-        self._playbooks: dict[str, Playbook] = {}
 
     async def list(self, call: Call[bodies.ListQuery]) -> shapes.IncidentsView:
         """Incidents, the newest first."""
@@ -225,11 +223,7 @@ class Api:
 
     def playbook(self, incident: Incident) -> Playbook:
         """The policy version that the incident runs under; on the readers' thread."""
-        current = self._engine.current
-        if incident.policy != current.digest and incident.policy not in self._playbooks:
-            document = self._reads.policy(incident.policy)
-            self._playbooks[incident.policy] = Playbook.of(parse(document), incident.policy) if document else current
-        return self._playbooks.get(incident.policy, current)
+        return self._engine.find_playbook(incident.policy, self._reads.policy)
 
     def book(self, incident: Incident) -> Book:
         """What the incident's words look things up in; on the readers' thread."""

@@ -101,7 +101,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     callbacks = CallbackDesk(desk, engine, reads, clock)
     links = LinkPages(callbacks, Links(signing, installation, settings.external_url), sessions, clock)
     api = Api(desk, engine, reads)
-    records = Records(reads, Words(settings.external_url), lambda: engine.current)
+    records = Records(reads, Words(settings.external_url), engine)
     heartbeats_api = HeartbeatsApi(desk, engine, heartbeats, clock)
     table = endpoints(api, Reporter(api, desk, records, clock), heartbeats_api)
     webhook = Webhook(

@@ -8,11 +8,11 @@ from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.engine import Engine
 from receiver.heartbeats import Heartbeats
+from receiver.messages.times import rfc3339
 from receiver.web import bodies
 from receiver.web.call import Call
 from receiver.web.problems import Problem
 from receiver.web.shapes import HeartbeatsView, HeartbeatView
-from receiver.web.views import rfc3339
 from rules.policy import SECOND
 
 

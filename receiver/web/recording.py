@@ -20,7 +20,7 @@ from receiver.core.model import Instant
 from receiver.drill.told import Heard
 from receiver.errors import SettingsError
 from receiver.logs import BLOTTED, SECRET_WORDS
-from receiver.messages.times import moment
+from receiver.messages.times import rfc3339
 from receiver.web.payload import instant, parse
 
 QUEUE_LIMIT = 1000
@@ -97,7 +97,7 @@ def line(at: Instant, source: str, body: bytes) -> bytes:
     """One record."""
     document = orjson.loads(body)
     kept = {name: clean(document[name]) for name in KEPT if name in document}
-    return orjson.dumps({"received_at": f"{moment(at):%Y-%m-%dT%H:%M:%S.%fZ}", "source": source, "body": kept}) + b"\n"
+    return orjson.dumps({"received_at": rfc3339(at, "microseconds"), "source": source, "body": kept}) + b"\n"
 
 
 def clean(value: Any) -> Any:

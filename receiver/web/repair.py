@@ -7,7 +7,7 @@ people see it; of an alert only its labels cannot be guessed. Notes quote a stat
 import json
 import re
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import orjson
@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from receiver.core.classify import REASON_OF_ABSENCE
 from receiver.core.model import Instant
 from receiver.errors import CannotError
+from receiver.messages.times import moment
 
 ENDED = frozenset(
     (
@@ -40,7 +41,7 @@ _STATE = re.compile(r"\W*(\w+)\s*(?:\(([^()]*)\))?\W*")
 _LONE = re.compile("[\ud800-\udfff]")
 """Half of a letter: a sender has cut its text within an emoji."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = moment(Instant(0))
 _MOMENT = TypeAdapter(datetime)
 _GO = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?) ([+-]\d{4}) \w+.*", re.DOTALL)
 """A time as a template of Go's prints it: ``2026-11-23 02:28:11.8 +0000 UTC``."""
@@ -75,7 +76,7 @@ def repair_alert(raw: object, now: Instant) -> Repaired:
     if not isinstance(labels, dict):
         raise CannotError("it has no labels")
     notes: list[str] = []
-    received = _EPOCH + timedelta(microseconds=now)
+    received = moment(now)
     starts_at = _moment(raw.get("startsAt"))
     if starts_at is None:
         notes.append(NO_START)

@@ -6,6 +6,7 @@ from receiver.core.plan import Playbook
 from receiver.core.procedures import Checklist
 from receiver.core.response import Notice
 from receiver.messages.notices import fingerprint
+from receiver.messages.times import rfc3339
 from receiver.web.response_shapes import (
     ChecklistsView,
     ChecklistView,
@@ -14,7 +15,6 @@ from receiver.web.response_shapes import (
     NoticeView,
     StepView,
 )
-from receiver.web.views import rfc3339
 from rules.policy import Stakeholders
 
 

@@ -1,12 +1,12 @@
 """From the core's data to the API's shapes. Instants leave here as RFC 3339 in UTC, secrets not at all."""
 
 from collections.abc import Collection, Iterable
-from datetime import UTC, datetime, timedelta
 
 from receiver.core.impact import words, worst
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, Window
 from receiver.core.plan import Playbook
 from receiver.messages.timeline import readable, sentence
+from receiver.messages.times import rfc3339
 from receiver.reports import Held
 from receiver.web.several import Taken
 from receiver.web.shapes import (
@@ -28,14 +28,6 @@ from receiver.web.shapes import (
 )
 from rules.channel_types import ChannelFacts, as_shown
 from rules.policy import SECOND, Duty
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def rfc3339(at: int) -> str:
-    """An instant for people and programs: UTC, to the microsecond where it has any."""
-    moment = _EPOCH + timedelta(microseconds=at)
-    return moment.isoformat(timespec="microseconds" if at % 1000 else "milliseconds").replace("+00:00", "Z")
 
 
 def _maybe(at: Instant | None) -> str | None:

@@ -44,7 +44,9 @@ def values(type_: Any) -> st.SearchStrategy[Any]:
         return st.tuples(*map(values, arguments))
     if is_dataclass(type_):
         return st.builds(type_, **{name: values(each) for name, each in typed(type_).items()})
-    return {str: TEXT, int: st.integers(0, 9), bool: st.booleans(), float: st.sampled_from([0.05, 0.5, 0.95, 1.0])}[type_]
+    return {str: TEXT, int: st.integers(0, 9), bool: st.booleans(), float: st.sampled_from([0.05, 0.5, 0.95, 1.0])}[
+        type_
+    ]
 
 
 def typed(kind: Any) -> dict[str, Any]:

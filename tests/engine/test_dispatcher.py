@@ -61,7 +61,7 @@ class Post:
         self.desk = Desk(Engine(store, POLICY, ALL, START), lambda: Instant(START))
         self.held = Held()
         words = Words(None, store.installation, sms_replies=False)
-        records = Records(store.reads(), words, lambda: self.desk.engine.current)
+        records = Records(store.reads(), words, self.desk.engine)
         senders = dict.fromkeys(get_args(ChannelType), self.held)
         self.dispatcher = Dispatcher(self.desk, senders, words, records, "w", store.installation, Metrics())
         self.desk.on_emergency = self.dispatcher.send_emergencies

@@ -57,7 +57,7 @@ class Room:
         self.desk = Desk(Engine(self.store, policy, ALL, START), lambda: self.now, self._call)
         self.metrics = Metrics()
         words = Words(None, "inst")
-        records = Records(self.store.reads(), words, lambda: self.desk.engine.current)
+        records = Records(self.store.reads(), words, self.desk.engine)
         senders = dict.fromkeys(("email", "slack", "pagerduty", "sms", "phone"), self.sink)
         self.dispatcher = Dispatcher(self.desk, senders, words, records, "me", "inst", self.metrics)
         self.pulse = Pulse(self.desk, self.store, self.dispatcher, self.desk.state)

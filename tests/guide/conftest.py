@@ -126,7 +126,7 @@ async def hall() -> AsyncIterator[Hall]:
             make_senders(settings, clock),
             store.reads(),
         )
-        records = Records(reads, words, lambda: engine.current)
+        records = Records(reads, words, engine)
         dispatcher = Dispatcher(desk, senders, words, records, "test", store.installation, metrics)
         for sender in senders.values():
             stack.push_async_callback(sender.close)

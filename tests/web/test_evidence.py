@@ -71,7 +71,7 @@ def observer_of(running: Running, url: str) -> Observer:
     """What the service makes where PROMETHEUS_URL is set."""
     settings = Settings.read({"TOCSIN_PROMETHEUS_URL": url})
     reads, engine = running.store.reads(), running.engine
-    observer = make_observer(settings, running.desk, reads, Records(reads, Words(), lambda: engine.current))
+    observer = make_observer(settings, running.desk, reads, Records(reads, Words(), engine))
     assert observer is not None
     return observer
 

@@ -17,6 +17,7 @@ from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.engine import Engine
 from receiver.messages import Words
+from receiver.messages.times import rfc3339
 from receiver.store import Reads
 from receiver.store.overview import RECENT, Traffic
 from receiver.web import views
@@ -25,7 +26,6 @@ from receiver.web.console import tables
 from receiver.web.console.frame import Frame, Visit, go_to
 from receiver.web.heartbeats import HeartbeatsApi
 from receiver.web.problems import Problem
-from receiver.web.views import rfc3339
 from rules.policy import Channel
 
 log = structlog.get_logger()

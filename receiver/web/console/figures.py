@@ -6,12 +6,11 @@ Every drawing has a bar per week, in units of its own; the page gives it its siz
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from receiver.messages.times import moment
+from receiver.messages.times import moment, rfc3339
 from receiver.store.statistics import Tally
 from receiver.web.console.durations import span
 from receiver.web.console.tables import Cell
 from receiver.web.console.weeks import Week, mean
-from receiver.web.views import rfc3339
 from rules.policy import SECOND
 
 HEIGHT = 100

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from receiver.core.model import Instant
 from receiver.errors import StoreUnavailable
 from receiver.messages.plain import line, plain
+from receiver.messages.times import rfc3339
 from receiver.settings import Role
 from receiver.web.access import SAFE_METHODS, Caller
 from receiver.web.body import read_body
@@ -24,7 +25,6 @@ from receiver.web.console.durations import off, span, stamp
 from receiver.web.forms import FORM_LIMIT, parse_form
 from receiver.web.problems import PAGE_POLICY, UNAVAILABLE, Handler, Problem
 from receiver.web.sessions import Sessions, allow
-from receiver.web.views import rfc3339
 
 FOR_GOOD = "public, max-age=31536000, immutable"
 
