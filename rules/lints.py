@@ -11,19 +11,15 @@ from itertools import pairwise
 
 from rules import afterthoughts, condition, samples, watch
 from rules.compile import compile as compile_rules
-from rules.document import RESPONSE, Document
+from rules.document import GUIDE_SECTIONS, Document
 from rules.document.values import suggest
 from rules.doubts import doubt
 from rules.durations import format_duration
 from rules.matchers import Matcher, match
 from rules.nodes import Node
-from rules.policy import Heartbeat, IncidentType, Place, Policy, Rule, Signal
+from rules.policy import BASIC, Heartbeat, IncidentType, Place, Policy, Rule, Signal
 from rules.problems import Problem
 from rules.validate import place_of
-
-GUIDE_SECTIONS = frozenset(
-    f"{name}{RESPONSE}" for name in ("safety", "aviation_safety", "business", "manufacturing_business")
-)
 
 
 def find(policy: Policy, document: Document, root: Node) -> Iterator[Problem]:
@@ -56,7 +52,7 @@ def _nobody_to_tell(policy: Policy, start: Place) -> Iterator[Problem]:
 def _levels(policy: Policy, document: Document, root: Node) -> Iterator[Problem]:
     classification = document.incident_response.classification
     written = [spec.level for spec in classification.severity_levels] if classification else []
-    way = ("incident_response", "classification", "severity_levels")
+    way = (BASIC, "classification", "severity_levels")
     places = {number: place_of(root, *way, index) for index, number in enumerate(written)}
     missing = [f"{level.level} ({level.name})" for level in policy.levels if level.level not in places]
     if written and missing:

@@ -12,13 +12,13 @@ from importlib.resources import files
 from pathlib import Path
 
 from rules import lints, slo
-from rules.document import RESPONSE, Document
+from rules.document import Document, is_section
 from rules.document.values import Vocabulary
 from rules.doubts import without_allowed
-from rules.meaning import BASIC, USUAL_WORDS, interpret
+from rules.meaning import USUAL_WORDS, interpret
 from rules.merge import find_repeats, merge
 from rules.nodes import Mark, Node, mapping
-from rules.policy import CRITICAL, Policy
+from rules.policy import BASIC, CRITICAL, Policy
 from rules.problems import PolicyError, Problem
 from rules.source import Sources, read, read_packs
 from rules.system import System
@@ -127,7 +127,7 @@ def _split(sources: Sources) -> tuple[list[Node], list[Node]]:
         if not is_system(document):
             policies.append(document)
             continue
-        systems.append(_only(document, lambda key: not _is_section(key)))
+        systems.append(_only(document, lambda key: not is_section(key)))
         sections = _known(document)
         if sections.entries():
             policies.append(sections)
@@ -141,13 +141,9 @@ def _split(sources: Sources) -> tuple[list[Node], list[Node]]:
     return policies, systems
 
 
-def _is_section(key: str) -> bool:
-    return key in Document.model_fields or key.endswith(RESPONSE)
-
-
 def _known(root: Node) -> Node:
     """The policy without the sections that are none (they have been complained of)."""
-    return _only(root, _is_section)
+    return _only(root, is_section)
 
 
 def _only(node: Node, wanted: Callable[[str], bool]) -> Node:

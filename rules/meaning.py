@@ -16,6 +16,7 @@ from rules.document.response import Detection, DetectionRule, ImpactThresholds, 
 from rules.document.senders import SeverityMap
 from rules.nodes import Node
 from rules.policy import (
+    BASIC,
     CRITICAL,
     EMERGENCY,
     MINUTE,
@@ -43,8 +44,6 @@ from rules.policy import (
     TimedActions,
 )
 from rules.validate import place_of
-
-BASIC = "incident_response"
 
 _GRADED: dict[int, tuple[str, ...]] = {
     0: ("none", "debug", "trace", "verbose"),

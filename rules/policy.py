@@ -24,6 +24,9 @@ HOUR = 60 * MINUTE
 
 INFORMATIONAL, WARNING, CRITICAL, EMERGENCY = LEVELS = 1, 2, 3, 4
 
+BASIC = "incident_response"
+"""The section whose procedures concern every incident, and that has levels and channels."""
+
 Attach = Literal["opened", "escalated", "recovered", "acknowledged", "resolved"]
 """The moments at which an incident gets checklists."""
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from rules.document import RESPONSE, Document
+from rules.document import GUIDE_SECTIONS, Document, is_section
 from rules.document.response import ResponseSection
 from rules.document.values import ALLOWED, Vocabulary, suggest
 from rules.nodes import Mark, Node, Step, render
@@ -55,10 +55,9 @@ def validate(model: type[Model], node: Node, vocabulary: Vocabulary, sources: So
 
 def unknown_sections(node: Node) -> Iterator[Problem]:
     """The top-level keys that are no section."""
-    known = {*Document.model_fields, *(f"{field}{RESPONSE}" for field in ("safety", "business", "aviation_safety"))}
-    known.add(f"manufacturing_business{RESPONSE}")
+    known = {*Document.model_fields, *GUIDE_SECTIONS}
     for key, mark in node.keys.items():
-        if key not in known and not key.startswith("x-") and not key.endswith(RESPONSE):
+        if not is_section(key) and not key.startswith("x-"):
             near = difflib.get_close_matches(key, known, 1, 0.6)
             hint = f"; did you mean `{near[0]}`?" if near else "; keys of your own begin with `x-`"
             yield Problem(*mark, f"unknown section `{key}`{hint}")

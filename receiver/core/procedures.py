@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rules.policy import Attach, IncidentType, Policy, Procedure, TimedActions
+from rules.policy import BASIC, Attach, IncidentType, Policy, Procedure, TimedActions
 
-BASIC = "incident_response"
 IMMEDIATE = "immediate_actions"
 
 

@@ -28,6 +28,11 @@ from rules.document.values import (
 RESPONSE = "_incident_response"
 """Any section whose name ends so has the form of the guide's safety and business sections."""
 
+GUIDE_SECTIONS = frozenset(
+    f"{name}{RESPONSE}" for name in ("safety", "aviation_safety", "business", "manufacturing_business")
+)
+"""The guide's own of these."""
+
 
 def _name_sections(schema: dict[str, Any]) -> None:
     """Say in the JSON schema which further sections there may be (pydantic would allow any name)."""
@@ -141,6 +146,11 @@ class Document(Section):
         In the order of their names, so that a policy means the same whichever file was read first.
         """
         return dict(sorted(self.__pydantic_extra__.items()))
+
+
+def is_section(key: str) -> bool:
+    """Whether a policy may have a section of that name."""
+    return key in Document.model_fields or key.endswith(RESPONSE)
 
 
 def json_schema() -> dict[str, Any]:
