@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from receiver.core.classify import NOT_WIRED
 from receiver.core.draft import Draft, Effects
-from receiver.core.episodes import Hearing, News, believe, compare, drop, sift
+from receiver.core.episodes import Hearing, News, compare, fires, is_over, sift
 from receiver.core.events import AlertsReceived, EchoesListed
 from receiver.core.flapping import cease, flap
 from receiver.core.impact import note_impacts
@@ -55,12 +55,14 @@ def receive(
 
 
 def pass_echo_window(draft: Draft) -> None:
-    """The window of held alerts has passed: those that are due are believed."""
+    """The window of held alerts has passed: what was last told of those that are due is believed."""
     held = _held(draft)
     due = {name: each for name, each in held.items() if (each.held_until or 0) <= draft.now}
     if due:
-        believed = {name: believe(each, draft.now, proved=False) for name, each in due.items()}
-        _settle(draft, due, believed, "its end was not heard again")
+        after = {
+            name: is_over(each) if each.firing else fires(each, draft.now, proved=False) for name, each in due.items()
+        }
+        _settle(draft, due, after, "its end was not heard again")
     left = [each.held_until or draft.now for name, each in held.items() if name not in due]
     if left:
         draft.arm(Window.ECHO, min(left))
@@ -69,8 +71,8 @@ def pass_echo_window(draft: Draft) -> None:
 def take_listing(draft: Draft, event: EchoesListed) -> bool:
     """What Alertmanager lists of held alerts; returns whether anything changed."""
     held = _held(draft)
-    after = {name: believe(each, draft.now, proved=True) for name, each in held.items() if name in event.listed}
-    after |= {name: drop(each) for name, each in held.items() if name in event.unlisted}
+    after = {name: fires(each, draft.now, proved=True) for name, each in held.items() if name in event.listed}
+    after |= {name: is_over(each) for name, each in held.items() if name in event.unlisted}
     if after:
         _settle(draft, held, after, "Alertmanager lists it")
     return bool(after)
@@ -82,7 +84,7 @@ def _held(draft: Draft) -> dict[str, Alert]:
 
 def _settle(draft: Draft, held: Mapping[str, Alert], after: Mapping[str, Alert], why: str) -> None:
     """What was held is known by now."""
-    believed = sum(each.firing for each in after.values())
+    believed = sum(each.firing and not held[name].firing for name, each in after.items())
     if believed:
         draft.enter(Fact.ECHO_BELIEVED, alerts=believed, why=why)
     _take(draft, compare(held, after))
@@ -189,10 +191,13 @@ def _count(draft: Draft, news: News) -> None:
 
 def _hold(draft: Draft, news: News) -> None:
     """Say what is held and dropped, and keep the window at the first that is to be believed."""
-    if news.held:
-        until = min(each.held_until or draft.now for each in news.held)
-        draft.arm(Window.ECHO, min(until, draft.incident.windows.get(Window.ECHO, until)))
-        draft.enter(Fact.ECHO_HELD, rule=news.held[0].rule, alerts=len(news.held), until=until)
+    for fact, held in ((Fact.ECHO_HELD, news.held), (Fact.END_HELD, news.doubted)):
+        if held:
+            until = min(each.held_until or draft.now for each in held)
+            draft.arm(Window.ECHO, min(until, draft.incident.windows.get(Window.ECHO, until)))
+            draft.enter(fact, rule=held[0].rule, alerts=len(held), until=until)
+    if news.confirmed:
+        draft.enter(Fact.END_DROPPED, rule=news.confirmed[0].rule, alerts=len(news.confirmed))
     if news.dropped:
         draft.enter(Fact.ECHO_DROPPED, rule=news.dropped[0].rule, alerts=len(news.dropped))
     if not draft.incident.held:

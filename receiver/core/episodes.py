@@ -6,7 +6,8 @@ was first heard. One incident holds it while that incident is not closed, howeve
 An **echo** is the firing body that a slower peer of a clustered Alertmanager sends from an old snapshot after another
 peer has told the end (docs/decisions/0016). A firing whose start is not later than the end of an episode just ended may
 be one: it is held, and believed when `Cluster.echo_window` has passed since the end was first heard, unless its end is
-heard again before.
+heard again before. What is believed only so is **doubtful**: the known end, told again, may be that of a late echo, or an
+old word about what truly fires. That end is held likewise, and counts unless the alert is told to fire meanwhile.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,6 +57,10 @@ class News(Struct, frozen=True):
     """May be an echo, and is held."""
     dropped: tuple[Alert, ...] = ()
     """Was held, and its end was heard: it was an echo."""
+    doubted: tuple[Alert, ...] = ()
+    """Fires, but the end that was known before was told again, and is held."""
+    confirmed: tuple[Alert, ...] = ()
+    """Its end was held, and it is told to fire: that end was an old word."""
     kept: tuple[Alert, ...] = ()
     """All of these, each once, as they are now."""
     level_before: Mapping[str, int] = {}
@@ -103,9 +108,7 @@ def compare(known: Mapping[str, Alert], after: Mapping[str, Alert]) -> News:
 def _sorts(old: Alert | None, alert: Alert) -> list[str]:
     """Which news an alert is; one body may end an episode and echo its firing."""
     if alert.firing:
-        if old is None or not old.firing or alert.level > old.level:
-            return ["fired"]
-        return ["moved"] if alert.starts_at != old.starts_at else []
+        return _firing_sorts(old, alert)
     found = []
     if old is not None and old.firing:
         found.append("cleared")
@@ -115,6 +118,19 @@ def _sorts(old: Alert | None, alert: Alert) -> list[str]:
         found.append("held")
     elif old is not None and old.held_until is not None and alert.held_until is None:
         found.append("dropped")
+    return found
+
+
+def _firing_sorts(old: Alert | None, alert: Alert) -> list[str]:
+    if old is None or not old.firing:
+        return ["fired"]
+    found = []
+    if alert.level > old.level:
+        found.append("fired")
+    elif alert.starts_at != old.starts_at:
+        found.append("moved")
+    if (alert.held_until is None) is not (old.held_until is None):
+        found.append("confirmed" if alert.held_until is None else "doubted")
     return found
 
 
@@ -132,8 +148,7 @@ def _hear_firing(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | N
         return _go_on(old, alert)
     believed_at = _believed_at(old, alert, hearing)
     if believed_at <= hearing.now:
-        begun = _begin(alert, hearing.now, old)
-        return begun if _is_proved(old, alert, hearing) else replace(begun, ended_before=None)
+        return replace(_begin(alert, hearing.now, old), doubtful=not _is_proved(old, alert, hearing))
     if old.held_until is not None:
         return None
     return replace(
@@ -153,10 +168,12 @@ def _go_on(old: Alert, alert: Alert) -> Alert | None:
     """
     if old.ended_before is not None and alert.starts_at <= old.ended_before < old.starts_at:
         return None
-    if alert.level <= old.level and alert.starts_at == old.starts_at:
+    if alert.level <= old.level and alert.starts_at == old.starts_at and old.held_until is None:
         return None
     level = max(alert.level, old.level)
-    return replace(alert, level=level, firings=old.firings, ended_before=old.ended_before)
+    return replace(
+        alert, level=level, firings=old.firings, ended_before=old.ended_before, doubtful=old.doubtful, held_until=None
+    )
 
 
 def _begin(alert: Alert, now: Instant, before: Alert | None = None) -> Alert:
@@ -173,36 +190,34 @@ def _begin(alert: Alert, now: Instant, before: Alert | None = None) -> Alert:
     )
 
 
-def believe(held: Alert, now: Instant, *, proved: bool) -> Alert:
-    """A held firing, from now on believed. Not `proved`: only because no end of it was heard again for so long; then
-    the end that is known may still be told again, and counts.
-    """
-    believed = _begin(held, now, held)
-    return believed if proved else replace(believed, ended_before=None)
+def fires(held: Alert, now: Instant, *, proved: bool) -> Alert:
+    """An alert of which a word is held, known to fire. Not `proved`: only because its end was not heard for so long."""
+    begun = replace(held, held_until=None) if held.firing else _begin(held, now, held)
+    return replace(begun, doubtful=not proved)
 
 
-def drop(held: Alert) -> Alert:
-    """A held firing that proved to be an echo."""
-    return replace(held, held_until=None)
+def is_over(held: Alert) -> Alert:
+    """An alert of which a word is held, known to have ended."""
+    if not held.firing:
+        return replace(held, held_until=None)
+    return replace(  # without `end_heard_at`: that end is known for long, so what fires next is no echo of it
+        held, firing=False, held_until=None, ended_at=held.ended_before, doubtful=False
+    )
 
 
 def _believed_at(old: Alert, alert: Alert, hearing: Hearing) -> Instant:
     """When a firing after an end is believed: at once, or when it cannot be an echo any more."""
-    began_later = old.ended_at is None or alert.starts_at > old.ended_at
-    same_teller = hearing.peers_differ and hearing.told_by != "" and hearing.told_by == old.end_told_by
     is_ours = hearing.source == OWN and not hearing.told_by  # a webhook's `?source=` may be called so too
-    if began_later or same_teller or old.end_heard_at is None or is_ours:
+    if old.end_heard_at is None or is_ours or _is_proved(old, alert, hearing):
         return hearing.now
     return Instant(old.end_heard_at + hearing.cluster.echo_window(alert))
 
 
 def _is_proved(old: Alert, alert: Alert, hearing: Hearing) -> bool:
-    """Whether it cannot be an echo: it began later, or the Alertmanager that told the end tells it.
-
-    What is believed for want of a better word may yet prove to be one: the end that is known, told again, counts.
-    """
+    """Whether it cannot be an echo: it began later, there is one Alertmanager, or the one that told the end tells it."""
     began_later = old.ended_at is None or alert.starts_at > old.ended_at
-    return began_later or (hearing.peers_differ and hearing.told_by == old.end_told_by != "")
+    same_teller = hearing.peers_differ and hearing.told_by == old.end_told_by != ""
+    return began_later or same_teller or not hearing.cluster.echo_window(alert)
 
 
 def _hear_end(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | None:
@@ -210,13 +225,21 @@ def _hear_end(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | None
     if old is None:
         return _end(alert, alert, hearing) if _is_flash(alert) else None
     if old.firing:
-        is_old = old.ended_before is not None and ended_at <= old.ended_before
-        is_its_end = ended_at >= old.starts_at or old.start_unknown  # by our clock, which may be ahead of the sender's
-        return _end(old, alert, hearing) if is_its_end and not is_old else None
+        return _hear_end_of_firing(old, alert, hearing, ended_at)
     if old.held_until is not None:
-        return replace(drop(old), ended_at=max(ended_at, old.ended_at or 0), end_told_by=hearing.told_by)
+        return replace(is_over(old), ended_at=max(ended_at, old.ended_at or 0), end_told_by=hearing.told_by)
     is_later = old.ended_at is not None and alert.starts_at > old.ended_at
     return _end(alert, alert, hearing) if is_later and _is_flash(alert) else None
+
+
+def _hear_end_of_firing(old: Alert, alert: Alert, hearing: Hearing, ended_at: int) -> Alert | None:
+    if ended_at < old.starts_at and not old.start_unknown:  # unknown: by our clock, which may be ahead of the sender's
+        return None
+    if old.ended_before is None or ended_at > old.ended_before:
+        return _end(old, alert, hearing)
+    if old.doubtful and old.held_until is None:
+        return replace(old, held_until=Instant(hearing.now + hearing.cluster.echo_window(old)))
+    return None
 
 
 def _is_flash(alert: Alert) -> bool:

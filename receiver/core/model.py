@@ -159,9 +159,11 @@ class Alert(Struct, frozen=True):
     end_told_by: str = ""
     """The Alertmanager and its group that told the end."""
     held_until: Instant | None = None
-    """A firing was told that may be an echo; it is believed then."""
+    """The word that was told last is believed then: a firing that may be an echo, or (while it fires) an old end."""
     ended_before: Instant | None = None
     """While it fires: when its episode before ended. What is told of an earlier start is of that one."""
+    doubtful: bool = False
+    """It is believed to fire only because its end was not told again for long."""
     firings: tuple[Instant, ...] = ()
     """When its last episodes began, by our clock, the newest last."""
     repairs: tuple[str, ...] = ()
@@ -382,6 +384,8 @@ class Fact(StrEnum):
     ECHO_HELD = "echo_held"
     ECHO_DROPPED = "echo_dropped"
     ECHO_BELIEVED = "echo_believed"
+    END_HELD = "end_held"
+    END_DROPPED = "end_dropped"
     FLASHED = "flashed"
     FLAPPING = "flapping"
     FLAPPED = "flapped"

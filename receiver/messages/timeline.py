@@ -29,6 +29,8 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.ECHO_HELD: "an alert of {rule} is told again after its end: held until {until} as a possible echo",
         Fact.ECHO_DROPPED: "an alert of {rule} was an echo of a slower Alertmanager: its end was told again",
         Fact.ECHO_BELIEVED: "an alert that was held as a possible echo fires: {why}",
+        Fact.END_HELD: "the known end of an alert of {rule} is told again: it counts at {until} unless it fires on",
+        Fact.END_DROPPED: "an alert of {rule} fires on: the end that was told again is an old one",
         Fact.FLASHED: "an alert of {rule} fired at {began} and cleared at {ended}, between two notifications",
         Fact.FLAPPING: "alerts of {rule} flap: {times} times since {since}",
         Fact.FLAPPED: "fired again: {times} times since {since}",

@@ -212,6 +212,69 @@ def test_the_known_end_told_again_ends_no_proved_firing():
     assert not world.incident.is_firing
 
 
+def doubtful(**more: object) -> tuple[World, Alert]:
+    """A firing with the start of before, believed because its end was not told again, and acknowledged."""
+    world, fired = recovered(**more)
+    tell(world, fired, peer="two")
+    world.advance(seconds=45)
+    assert (world.incident.state, world.incident.is_firing) == (State.OPEN, True)
+    world.acknowledge()
+    return world, fired
+
+
+def test_what_one_prometheus_clears_and_the_other_fires_voids_one_acknowledgement():
+    """Two replicas disagree for a quarter of an hour: the same end and the firing again, every minute, from one peer."""
+    world, fired = doubtful()
+    for _ in range(15):
+        tell(world, ended(fired, START + MINUTE))
+        assert (world.incident.is_firing, world.incident.held) == (True, 1)
+        world.advance(seconds=20)
+        tell(world, fired)
+        assert (world.incident.held, Window.ECHO in world.incident.windows) == (0, False)
+        world.advance(seconds=45)
+    assert len(world.entries(Fact.ACK_VOIDED)) == 1
+    tell(world, ended(fired, world.now))
+    assert not world.incident.is_firing
+
+
+@pytest.mark.parametrize("peer", ["one", "two"])
+def test_the_known_end_of_a_doubtful_firing_counts_unless_it_fires_on(peer):
+    """Tocsin was down when the end of an echo was told: told late, it ends the alert when nothing says that it fires."""
+    world, fired = doubtful()
+    tell(world, ended(fired, START + MINUTE), peer=peer)
+    world.advance(seconds=30)
+    tell(world, ended(fired, START + MINUTE), peer=peer)
+    assert world.incident.is_firing
+    world.advance(seconds=15)
+    assert (world.incident.is_firing, world.incident.held) == (False, 0)
+    assert world.incident.recovery is Recovery.VERIFYING
+    world.advance(seconds=30)
+    tell(world, fired)
+    assert (world.incident.state, world.pages()[-1][1]) == (State.OPEN, Reason.NEW_DANGER), "it fires again, truly"
+
+
+LISTINGS = {"listed": ({"listed": frozenset({"a"})}, True), "unlisted": ({"unlisted": frozenset({"a"})}, False)}
+
+
+@pytest.mark.parametrize(("listing", "fires"), LISTINGS.values(), ids=LISTINGS)
+def test_alertmanager_knows_whether_a_held_end_is_old(listing, fires):
+    """Asked, an Alertmanager settles a held end at once; what it lists no known end ends from then on."""
+    world, fired = doubtful()
+    tell(world, ended(fired, START + MINUTE), peer="two")
+    world.decide(EchoesListed(KEY, **listing))
+    assert (world.incident.is_firing, world.incident.held) == (fires, 0)
+    tell(world, ended(fired, START + MINUTE), peer="two")
+    assert (world.incident.is_firing, world.incident.held) == (fires, 0)
+
+
+def test_a_single_alertmanager_tells_no_old_end_that_counts():
+    """It echoes nothing: after an unchanged firing, its known end, told again by another of its groups, is an old word."""
+    world, fired = recovered(cluster=Cluster(peers=1))
+    tell(world, fired)
+    tell(world, ended(fired, START + MINUTE))
+    assert (world.incident.is_firing, world.incident.held) == (True, 0)
+
+
 def test_an_echo_after_the_resolve_reopens_only_what_fires():
     """Held while the incident is resolved, it is a recurrence when it is believed; nothing closes before that."""
     world, fired = recovered()
