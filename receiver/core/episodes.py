@@ -6,8 +6,8 @@ was first heard. One incident holds it while that incident is not closed, howeve
 An **echo** is the firing body that a slower peer of a clustered Alertmanager sends from an old snapshot after another
 peer has told the end (docs/decisions/0016). A firing whose start is not later than the end of an episode just ended may
 be one: it is held, and believed when `Cluster.echo_window` has passed since the end was first heard, unless its end is
-heard again before. What is believed only so is **doubtful**: the known end, told again, may be that of a late echo, or an
-old word about what truly fires. That end is held likewise, and counts unless the alert is told to fire meanwhile.
+heard again before. What is believed only so is **doubtful**: the known end, told again, may be that of a late echo, or
+an old word about what truly fires. That end is held likewise, and counts unless the alert is told to fire meanwhile.
 """
 
 from collections.abc import Mapping, Sequence
@@ -214,7 +214,7 @@ def _believed_at(old: Alert, alert: Alert, hearing: Hearing) -> Instant:
 
 
 def _is_proved(old: Alert, alert: Alert, hearing: Hearing) -> bool:
-    """Whether it cannot be an echo: it began later, there is one Alertmanager, or the one that told the end tells it."""
+    """Whether it cannot be an echo: it began later, no other peer is there, or the end's teller tells it."""
     began_later = old.ended_at is None or alert.starts_at > old.ended_at
     same_teller = hearing.peers_differ and hearing.told_by == old.end_told_by != ""
     return began_later or same_teller or not hearing.cluster.echo_window(alert)

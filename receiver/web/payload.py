@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, cast
 
 import orjson
 from msgspec.structs import replace
-from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
@@ -24,6 +24,8 @@ from receiver.core.classify import Received
 from receiver.core.model import Instant
 from receiver.errors import CannotError
 from receiver.web.repair import (
+    IMPOSSIBLE_END,
+    IMPOSSIBLE_START,
     NO_START,
     NOT_QUITE_JSON,
     Unreadable,
@@ -44,13 +46,17 @@ TEXT_LIMIT = 8192
 FINGERPRINT_LIMIT = 64
 """A fingerprint has 16 hexadecimal digits; whatever is longer is none of Alertmanager's."""
 
-LATEST = 253_370_764_800 * SECOND
+LATEST = Instant(253_370_764_800 * SECOND)
 """The first instant of the year 9999; later ones overflow in some time zone."""
 
 NEVER = Instant(0)
 
-AHEAD = 10 * MINUTE
-"""Microseconds that a sender's clock may be ahead of ours: a later end of what is over is none, as Go's zero time."""
+EARLIEST = 946_684_800 * SECOND
+"""The first instant of the year 2000. Whoever tells an earlier one has no clock, or never set the time."""
+
+AHEAD = 50 * MINUTE
+"""Microseconds that a sender's clock may be ahead of ours; a later time has not come, so it is none. Less than an hour,
+because a sender that takes its local time for UTC is ahead by one at least."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -62,8 +68,8 @@ _Text = Annotated[str, StringConstraints(max_length=TEXT_LIMIT)]
 
 class _Required(TypedDict):
     status: Literal["firing", "resolved"]
-    labels: dict[_Label, _Label]
-    startsAt: datetime
+    labels: Annotated[dict[_Label, _Label], Field(min_length=1)]
+    startsAt: datetime | None
 
 
 class AlertDocument(_Required, total=False):
@@ -201,29 +207,33 @@ def _read_alert(raw: object, now: Instant) -> Received:
     except (AttributeError, KeyError, TypeError, ValidationError):
         repaired = repair_alert(raw, now)
         received = _received(_trim_alert(cast("AlertDocument", repaired.document)), now)
-        all_notes = dict.fromkeys((*notes, *received.repairs, *repaired.notes))
-        start_unknown = received.start_unknown or repaired.start_unknown
-        return replace(received, repairs=tuple(all_notes), start_unknown=start_unknown)
+        return replace(received, repairs=tuple(dict.fromkeys((*notes, *received.repairs, *repaired.notes))))
     received = _received(fits, now)
     return replace(received, repairs=(*notes, *received.repairs))
 
 
 def take(alert: AlertDocument) -> Received:
     """One alert that came another way (Alertmanager's API), trimmed as a webhook's would be."""
-    return _received(_trim_alert(alert), Instant(0))
+    return _received(_trim_alert(alert), LATEST)
 
 
 def _received(alert: AlertDocument, now: Instant) -> Received:
     labels, named = alert["labels"], alert.get("fingerprint") or ""
+    notes: tuple[str, ...] = ()
     starts_at = instant(alert["startsAt"])
-    start_unknown = not starts_at  # Go's zero time: nobody set it
+    start_unknown = not _can_be(starts_at, now)
     if start_unknown:
+        notes = (IMPOSSIBLE_START if starts_at else NO_START,)
         starts_at = now
     ended_at = None
     if alert["status"] == "resolved":
-        ends = alert.get("endsAt")
-        said = instant(ends) if ends else NEVER
-        ended_at = max(said if 0 < said <= now + AHEAD else now, starts_at)
+        ended_at = instant(alert.get("endsAt"))
+        if not _can_be(ended_at, now):
+            notes = (*notes, IMPOSSIBLE_END)
+            ended_at = now
+        if start_unknown:
+            starts_at = min(starts_at, ended_at)
+        ended_at = max(starts_at, ended_at)
     annotations = alert.get("annotations") or {}
     if "values" in alert or "valueString" in alert:
         annotations = _measured(alert) | annotations
@@ -234,13 +244,22 @@ def _received(alert: AlertDocument, now: Instant) -> Received:
         starts_at=starts_at,
         ended_at=ended_at,
         generator_url=alert.get("generatorURL") or "",
-        repairs=(NO_START,) if start_unknown else (),
+        repairs=notes,
         start_unknown=start_unknown,
     )
 
 
-def instant(moment: datetime) -> Instant:
-    """Microseconds since 1970; a moment without a zone is taken as UTC, one that no calendar could show is cut."""
+def _can_be(at: Instant, now: Instant) -> bool:
+    """Whether something may have happened then."""
+    return EARLIEST <= at <= now + AHEAD
+
+
+def instant(moment: datetime | None) -> Instant:
+    """Microseconds since 1970, `NEVER` for none; a moment without a zone is taken as UTC, one that no calendar could
+    show is cut.
+    """
+    if moment is None:
+        return NEVER
     since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
     micros = (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
     return Instant(min(max(micros, 0), LATEST))

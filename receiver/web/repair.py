@@ -32,6 +32,10 @@ NOT_QUITE_JSON = "the body is not JSON as it should be: letters that cannot be r
 
 NO_START = "startsAt is missing or no time: taken as when it was received"
 
+IMPOSSIBLE_START = "startsAt cannot be: taken as when it was received"
+
+IMPOSSIBLE_END = "endsAt is missing or cannot be: taken as when it was received"
+
 QUOTED = 40
 """Characters of a status that a note quotes."""
 
@@ -54,7 +58,6 @@ class Repaired(Struct, frozen=True):
     """What `payload` reads: status, labels, annotations, startsAt, endsAt, fingerprint, generatorURL and values."""
     notes: tuple[str, ...]
     """What was changed."""
-    start_unknown: bool
 
 
 class Unreadable(Struct, frozen=True):
@@ -66,24 +69,17 @@ class Unreadable(Struct, frozen=True):
 
 
 def repair_alert(raw: object, now: Instant) -> Repaired:
-    """The alert, readable. `now` stands in for a start that is missing.
-
-    Raises CannotError where nothing can be made of it.
-    """
+    """The alert, readable. An end after `now` is yet to come. Raises CannotError where nothing can be made of it."""
     if not isinstance(raw, dict):
         raise CannotError("it is no object")
     labels = raw.get("labels")
-    if not isinstance(labels, dict):
+    if not isinstance(labels, dict) or not labels:
         raise CannotError("it has no labels")
     notes: list[str] = []
-    received = moment(now)
-    starts_at = _moment(raw.get("startsAt"))
-    if starts_at is None:
-        notes.append(NO_START)
     document: dict[str, Any] = {
         "labels": _texts(labels, "label", notes),
         "annotations": _annotations(raw.get("annotations"), notes),
-        "startsAt": starts_at,
+        "startsAt": _moment(raw.get("startsAt")),
         "endsAt": _end(raw, notes),
         "fingerprint": _fingerprint(raw.get("fingerprint"), notes),
         "generatorURL": _url(raw.get("generatorURL"), notes),
@@ -91,13 +87,10 @@ def repair_alert(raw: object, now: Instant) -> Repaired:
         "valueString": raw.get("valueString"),
     }
     said = raw.get("status")
-    document["status"] = _status(said, document["endsAt"], received, notes)
+    document["status"] = _status(said, document["endsAt"], moment(now), notes)
     if document["status"] == "resolved" and (state := _STATE.fullmatch(text_of(said))) and state[2]:
         document["annotations"].setdefault(REASON_OF_ABSENCE, state[2].strip())
-    if starts_at is None:
-        ended_at = document["endsAt"] if document["status"] == "resolved" else None
-        document["startsAt"] = min(received, ended_at or received)
-    return Repaired(document, tuple(notes), starts_at is None)
+    return Repaired(document, tuple(notes))
 
 
 def decode_leniently(body: bytes) -> Any:

@@ -110,7 +110,8 @@ class Mirror:
         for incident, alert in changes.alerts:
             old = self.alerts[incident.id].get(alert.fingerprint)
             heard = any(each.fact in {Fact.ECHO_DROPPED, Fact.ECHO_BELIEVED} for each in entries[incident.id])
-            if old is not None and old.held_until and not old.firing and not (alert.held_until or alert.firing or heard):
+            was_held = old is not None and old.held_until and not old.firing
+            if was_held and not (alert.held_until or alert.firing or heard):
                 raise Broken(
                     f"{alert.fingerprint} was held as a possible echo and dropped, though its end was not heard"
                 )

@@ -10,7 +10,7 @@ from receiver.core.model import Instant
 from receiver.core.unreadable import TYPE
 from receiver.unreadable_sources import UnreadableSources
 from receiver.web.payload import parse
-from receiver.web.repair import NO_START, NOT_QUITE_JSON
+from receiver.web.repair import IMPOSSIBLE_END, IMPOSSIBLE_START, NO_START, NOT_QUITE_JSON
 from rules.load import load_text
 from rules.policy import HOUR, MINUTE, SECOND
 from tests.web.conftest import START, Running, payload
@@ -49,6 +49,14 @@ REPAIRED: dict[str, tuple[dict[str, Any], str]] = {
     "a start beyond all time": ({"startsAt": 1e300}, NO_START),
     "a start that is an object": ({"startsAt": {}}, NO_START),
     "a start that was never set": ({"startsAt": "0001-01-01T00:00:00Z"}, NO_START),
+    "a start tomorrow": ({"startsAt": "2026-11-24T02:13:20Z"}, IMPOSSIBLE_START),
+    "a start in an hour, by a clock in another zone": ({"startsAt": "2026-11-23T03:13:20"}, IMPOSSIBLE_START),
+    "a start in milliseconds, tomorrow": ({"startsAt": 1_795_486_400_000}, IMPOSSIBLE_START),
+    "a start in the last year": ({"startsAt": "9999-12-31T23:59:59Z"}, IMPOSSIBLE_START),
+    "a start by a clock that was never set": ({"startsAt": "1970-01-01T00:03:12Z"}, IMPOSSIBLE_START),
+    "a start after so many seconds": ({"startsAt": 312}, IMPOSSIBLE_START),
+    "a start in nanoseconds": ({"startsAt": 1_795_400_891_821_000_000}, NO_START),
+    "a start in a month that is none": ({"startsAt": "2026-13-23T02:28:11Z"}, NO_START),
     "a label that is a number": ({"labels": {"a": 1}}, "label a: taken as text"),
     "labels of all kinds": (
         {"labels": {"a": "x", "b": 1.5, "c": None, "d": True, "e": [1], "f": {"g": 2}}},
@@ -162,12 +170,60 @@ async def test_names_written_otherwise(receiver: Running, written: dict[str, Any
     assert any("taken as" in note for note in found["repairs"])
 
 
-@pytest.mark.parametrize("said", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
-def test_an_end_that_cannot_be(said: str) -> None:
-    """What is over, but ended before all time or far in the future, ended when we heard of it."""
+IMPOSSIBLE = [
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59Z",
+    "1970-01-01T00:01:00Z",
+    "2026-11-23T04:13:20Z",
+    60,
+    0,
+    None,
+]
+
+
+@pytest.mark.parametrize("said", IMPOSSIBLE)
+def test_an_end_that_cannot_be(said: object) -> None:
+    """What is over, but ended before all time or in the future, ended when we heard of it, and that is noted."""
     told = body(alert(status="resolved", startsAt="2026-11-23T02:00:00Z", endsAt=said))
     (found,) = parse(json.dumps(told).encode(), NOW).alerts
-    assert found.ended_at == NOW
+    assert (found.ended_at, found.repairs) == (NOW, (IMPOSSIBLE_END,))
+
+
+@pytest.mark.parametrize("said", ["2030-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1970-01-01T00:00:09Z", None])
+async def test_what_began_at_no_time_goes_on_and_ends(receiver: Running, said: object) -> None:
+    """A start that cannot be is when the webhook came: repeats are no new firing, its end ends it, it may fire again."""
+    for minute in range(3):
+        assert (await receiver.post(PATH, body(alert(startsAt=said))))[0] == 200
+        found = await shown(receiver)
+        assert (found["alerts"][0]["starts_at"], found["firing"], found["version"]) == (
+            "2026-11-23T02:13:20.000Z",
+            1,
+            1,
+        )
+        receiver.clock.now = Instant(START + minute * MINUTE)
+    await receiver.post(PATH, body(alert(status="resolved", startsAt=said, endsAt="2026-11-23T02:14:20Z")))
+    assert (await shown(receiver))["recovery"] == "verifying"
+    receiver.clock.now = Instant(receiver.clock.now + HOUR)
+    await receiver.post(PATH, body(alert(startsAt=said)))
+    assert (await shown(receiver))["firing"] == 1
+
+
+def test_a_clock_that_is_a_little_ahead_is_believed() -> None:
+    """A quarter of an hour is a sender's clock, and neither its start nor its end is changed."""
+    soon, sooner = "2026-11-23T02:28:20Z", "2026-11-23T02:28:10Z"
+    (found,) = parse(json.dumps(body(alert(status="resolved", startsAt=sooner, endsAt=soon))).encode(), NOW).alerts
+    assert (found.starts_at, found.ended_at) == (NOW + 890 * SECOND, NOW + 900 * SECOND)
+    assert (found.repairs, found.start_unknown) == ((), False)
+
+
+async def test_nothing_but_alerts_without_labels(receiver: Running) -> None:
+    """They open no incident of their own, each is listed, and one level 3 incident for each source tells people."""
+    for source in ("one", "two", "one"):
+        status, answer = await receiver.post(f"{PATH}?source={source}", body(alert(labels={}), alert(labels=...)))
+        assert status == 200
+        assert answer["unreadable"] == [{"index": at, "reason": "it has no labels"} for at in (0, 1)]
+    found = (await receiver.get("/api/v1/incidents"))[1]["incidents"]
+    assert [(each["type"], each["level"]) for each in found] == [(TYPE, 3)] * 2
 
 
 TIMES = {
@@ -227,7 +283,7 @@ async def test_one_bad_alert_does_not_take_the_others(receiver: Running) -> None
     assert scraped["tocsin_alerts_repaired_total"] == 3
 
 
-@pytest.mark.parametrize("labels", [..., None, [], "a", 7], ids=str)
+@pytest.mark.parametrize("labels", [..., None, [], {}, "a", 7], ids=str)
 async def test_what_has_no_labels_is_unreadable(receiver: Running, labels: object) -> None:
     """Without labels nobody can say what an alert is about."""
     status, answer = await receiver.post(PATH, body(alert(labels=labels), alert()))

@@ -47,7 +47,6 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "an empty fingerprint": body(alert(fingerprint="")),
     "null where Go says nil": body(alert(annotations=None, generatorURL=None), groupLabels=None, truncatedAlerts=None),
     "nothing but what is needed": {"alerts": [alert(annotations=..., endsAt=..., generatorURL=..., fingerprint=...)]},
-    "no labels": body(alert(labels={})),
     "a start without a zone": body(alert(startsAt="2026-11-23T02:28:11")),
     "a start east of UTC": body(alert(startsAt="2026-11-23T05:28:11.1+03:00")),
     "a start in the year 1, east of UTC": body(alert(startsAt="0001-01-01T00:00:00+14:00")),
