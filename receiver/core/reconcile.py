@@ -95,6 +95,8 @@ class Memory(Struct, frozen=True):
     """Since when a firing that we hold has been listed nowhere."""
     silenced: frozenset[str] | None = None
     """Keys of incidents of which all that fires was silenced; None: nothing is known yet."""
+    source: str = ""
+    """The `?source=` under which what they list was last heard."""
 
 
 class Findings(Struct, frozen=True):
@@ -125,22 +127,23 @@ def reconcile(
     `held` must have been asked before the listings: what resolves in between is then known as firing here and not
     taken in again.
     """
-    known = frozenset(each.alert.fingerprint for each in held)
-    lost, foreign = _unheard(playbook, known, listings, now, terms)
-    gone, missing = _gone(playbook, held, listings, now, memory, terms)
     begins = _begins(listings)
+    source = _source(held, begins, memory)
+    known = frozenset(each.alert.fingerprint for each in held if each.source == source or _is_theirs(each, begins))
+    lost, foreign = _unheard(playbook, source, known, listings, now, terms)
+    gone, missing = _gone(playbook, held, listings, now, memory, terms)
     seen = frozenset(each.name for each in held if each.name in memory.seen or _is_theirs(each, begins))
     silenced = list(_silenced(held, listings, now))
     quiet = frozenset(each.key for each in silenced if each.until is not None)
     told = tuple(
         each for each in silenced if each.until is not None or memory.silenced is None or each.key in memory.silenced
     )
-    events = [AlertsReceived(key, "", tuple(alerts), found=NEVER_CAME) for key, alerts in lost.items()]
+    events = [AlertsReceived(key, source, tuple(alerts), found=NEVER_CAME) for key, alerts in lost.items()]
     sources = {each.key: each.source for each in held}
     events += [AlertsReceived(key, sources[key], tuple(alerts), found=VANISHED) for key, alerts in gone.items()]
     taken_in, vanished = (sum(map(len, alerts.values())) for alerts in (lost, gone))
     theirs = frozenset(each.key for each in held if _is_theirs(each, begins))
-    return Findings(tuple(events), told, Memory(seen, missing, quiet), taken_in, vanished, foreign, theirs)
+    return Findings(tuple(events), told, Memory(seen, missing, quiet, source), taken_in, vanished, foreign, theirs)
 
 
 def peers(listings: Sequence[Listing | None]) -> int | None:
@@ -183,20 +186,33 @@ def ask_about(
     return found, seen
 
 
+def _source(held: Sequence[Held], begins: Mapping[str, frozenset[Instant]], memory: Memory) -> str:
+    """The source that their webhooks name: that of what began when an alert that they list did. Where several sources
+    have such alerts, the one that is known already.
+    """
+    sources = {each.source for each in held if _began_then(each, begins)}
+    return sources.pop() if len(sources) == 1 else memory.source
+
+
 def _unheard(
-    playbook: Playbook, known: Collection[str], listings: Sequence[Listing | None], now: Instant, terms: Terms
+    playbook: Playbook,
+    source: str,
+    known: Collection[str],
+    listings: Sequence[Listing | None],
+    now: Instant,
+    terms: Terms,
 ) -> tuple[Mapping[str, list[Alert]], int]:
     """Alerts that should have reached us, by incident key, and the number of those we cannot take in."""
     found = {each.fingerprint: each for listing in listings if listing for each in _ours(playbook, listing, now, terms)}
     lost: dict[str, list[Alert]] = {}
     foreign = 0
     for fingerprint, received in found.items():
-        if fingerprint in known or is_passed_over(playbook, "", received):
+        if fingerprint in known or is_passed_over(playbook, source, received):
             continue
         if not believed(playbook, received).get("signal"):
             foreign += 1
             continue
-        classified = classify(playbook, "", {}, received)
+        classified = classify(playbook, source, {}, received)
         lost.setdefault(classified.key, []).append(classified.alert)
     return lost, foreign
 
@@ -276,8 +292,11 @@ def _is_theirs(held: Held, begins: Mapping[str, frozenset[Instant]]) -> bool:
     """Whether these Alertmanagers list it. An alert with a `?source=` may be another cluster's, which has the same
     labels and so the same fingerprint: then it must have begun at the same time as the one that is listed.
     """
-    found = begins.get(held.alert.fingerprint, frozenset())
-    return bool(found) and (not held.source or _to_the_millisecond(held.alert.starts_at) in found)
+    return held.alert.fingerprint in begins and (not held.source or _began_then(held, begins))
+
+
+def _began_then(held: Held, begins: Mapping[str, frozenset[Instant]]) -> bool:
+    return _to_the_millisecond(held.alert.starts_at) in begins.get(held.alert.fingerprint, ())
 
 
 def _silenced(held: Sequence[Held], listings: Sequence[Listing | None], now: Instant) -> Iterator[Silenced]:

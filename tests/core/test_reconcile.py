@@ -47,7 +47,7 @@ def listed(alert: Received, receiver: str = "tocsin", *, active: bool = True) ->
 def held(alert: Received, source: str = "") -> Held:
     """The same alert as we would hold it after a webhook."""
     classified = classify(World().current, source, {}, alert)
-    return Held(classified.key, classified.alert)
+    return Held(classified.key, classified.alert, source)
 
 
 def listing(*alerts: Listed, up_since: int = LONG_UP) -> Listing:
@@ -100,6 +100,28 @@ def test_what_is_known_is_not_taken_in() -> None:
     both = [listing(listed(received())), listing(listed(received()))]
     assert look([held(received(), source="berlin")], both).events == ()
     assert look([], both).taken_in == 1
+
+
+def test_another_sources_alert_hides_no_lost_webhook() -> None:
+    """Two clusters have the same alert: that one is held says nothing of the other's, whose webhook never came."""
+    staging, prod = held(received(age=9), source="staging"), held(received(age=7, name="f2", unit="2"), source="prod")
+    theirs = listing(listed(received(age=5)), listed(received(age=7, name="f2", unit="2")))
+    found = look([staging, prod], [theirs])
+    (event,) = found.events
+    mine = held(received(age=5), source="prod")
+    assert (event.key, event.source, event.alerts) == (mine.key, "prod", (mine.alert,))
+    assert look([staging, mine, prod], [theirs]).events == ()
+    (later,) = look([staging], [theirs], memory=found.memory).events
+    assert (later.source, len(later.alerts)) == ("prod", 2)
+    (unknown,) = look([staging], [listing(listed(received(age=5)))]).events
+    assert unknown.source == ""
+
+
+def test_a_start_that_moved_is_no_lost_webhook() -> None:
+    """What is held under the source of these Alertmanagers is known, whatever start they list by now."""
+    other = received(age=7, name="f2", unit="2")
+    ours = [held(received(age=5), source="prod"), held(other, source="prod")]
+    assert look(ours, [listing(listed(received(age=6)), listed(other))]).events == ()
 
 
 def test_an_alert_routed_elsewhere_stays_there() -> None:
