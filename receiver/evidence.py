@@ -24,6 +24,7 @@ from receiver.settings import Settings
 from receiver.store import Reads
 from rules.condition import ConditionError, parse
 from rules.policy import MINUTE, SECOND
+from rules.reserved import LABELS
 
 LOOK_EVERY = 0.5
 """Seconds between looks for open inquiries."""
@@ -43,7 +44,7 @@ POINTS, MOST_SERIES, MOST_RULES = 120, 6, 3
 NAME = 1000
 """Characters of a series' name that are kept."""
 
-OURS = frozenset({"__name__", "alertname", "severity", "severity_level", "section", "rule", "signal", "twin"})
+OURS = LABELS | {"__name__"}
 """Labels that say nothing about which unit a series is of."""
 
 log = structlog.get_logger()

@@ -80,22 +80,20 @@ def is_compiled_heartbeat(labels: Mapping[str, str]) -> bool:
 
 
 def heartbeat_named(policy: Policy, source: str, labels: Mapping[str, str]) -> Heartbeat | None:
-    """The policy's heartbeat that the alert is, or None. An alert of a rule of a policy is none."""
-    if labels.get("section") and labels.get("rule"):
-        return None
+    """The policy's heartbeat that the labels name, or None."""
     return next(
         (each for each in policy.heartbeats if each.source in (None, source) and match(each.matchers, labels)), None
     )
 
 
 def is_heartbeat(policy: Policy, source: str, labels: Mapping[str, str]) -> bool:
-    """Whether the alert says that alerting lives."""
+    """Whether the labels are those of an alert that says that alerting lives."""
     return is_compiled_heartbeat(labels) or heartbeat_named(policy, source, labels) is not None
 
 
 def is_watchdog(labels: Mapping[str, str]) -> bool:
-    """Whether it always fires and is nobody's rule here: it opens no incident."""
-    return labels.get("alertname") == WATCHDOG and not labels.get("section")
+    """Whether the labels are those of an alert of other people's that always fires."""
+    return labels.get("alertname") == WATCHDOG
 
 
 def is_ours(playbook: Playbook, received: Received) -> bool:
@@ -144,9 +142,16 @@ def is_ignored(playbook: Playbook, received: Received) -> bool:
 
 def is_passed_over(playbook: Playbook, source: str, received: Received) -> bool:
     """Whether it opens no incident, whatever it says: a heartbeat, a watchdog that nobody named, or ignored."""
+    return is_sign_of_life(playbook, source, received) or is_ignored(playbook, received)
+
+
+def is_sign_of_life(playbook: Playbook, source: str, received: Received) -> bool:
+    """Whether it is a heartbeat or a watchdog. What else we compiled is none, whatever it is called or matched by."""
     labels = received.labels
-    is_sign_of_life = is_heartbeat(playbook.policy, source, labels) or is_watchdog(labels)
-    return is_sign_of_life or is_ignored(playbook, received)
+    if is_compiled_heartbeat(labels):
+        return True
+    is_one = is_watchdog(labels) or heartbeat_named(playbook.policy, source, labels) is not None
+    return is_one and not is_ours(playbook, received)
 
 
 def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], received: Received) -> Classified:
@@ -197,6 +202,12 @@ def sort(
                 alert = replace(alert, level=0)
             alerts.setdefault(classified.key, []).append(alert)
     return [AlertsReceived(key, source, tuple(some), truncated) for key, some in alerts.items()]
+
+
+def is_by_signal(key: str, source: str, labels: Mapping[str, str]) -> bool:
+    """Whether the incident of that key is one of a signal: then its alerts are ours, and their label `signal` is."""
+    signal = labels.get("signal", "")
+    return bool(signal) and key == incident_key((source, labels.get("system", ""), signal))
 
 
 def incident_key(identity: tuple[str | tuple[tuple[str, str], ...], ...]) -> str:

@@ -9,15 +9,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
+from receiver.core.classify import is_by_signal
 from receiver.core.draft import Draft
 from receiver.core.events import SilenceAnswered, Silenced
 from receiver.core.lifecycle import PAGING_WINDOWS, renew_acknowledgement
 from receiver.core.model import Fact, Incident, Instant, Kind, Reason, State, Window
 from receiver.core.paging import lift_silence, start_paging, tell_threads
 from rules.policy import MINUTE
-
-NAMES = frozenset({"alertname", "signal"})
-"""One of these labels must be shared by what a silence is for: less would silence strangers."""
 
 CLOSE_ENOUGH = MINUTE
 """Microseconds by which a silence may miss the acknowledgement's end."""
@@ -124,9 +122,9 @@ def silence_acknowledged(
         until = incident.windows.get(Window.ACK_EXPIRY)
         if not incident.is_firing or until is None or (incident.source and incident.key not in theirs):
             continue
-        if NAMES.isdisjoint(incident.labels):
+        if not ("alertname" in incident.labels or is_by_signal(incident.key, incident.source, incident.labels)):
             refused[incident.id] = (
-                f"its alerts share neither {' nor '.join(sorted(NAMES))}: strangers would be silenced"
+                "its alerts share neither alertname nor a signal of ours: strangers would be silenced"
             )
         else:
             wanted[incident.id] = (incident, until)

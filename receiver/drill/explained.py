@@ -6,7 +6,7 @@ Found out by playing it: nobody acknowledges, every channel works, until the fir
 from dataclasses import dataclass
 from typing import Any
 
-from receiver.core.classify import Received, classify, ignored_by, is_heartbeat, is_watchdog
+from receiver.core.classify import Received, classify, ignored_by, is_heartbeat, is_sign_of_life
 from receiver.core.events import Delivered
 from receiver.core.model import Kind, Status
 from receiver.core.plan import Plan
@@ -18,6 +18,9 @@ from rules.durations import format_duration
 from rules.policy import SECOND
 
 SAID = {Kind.PAGE: "page", Kind.BREACH: "the response time is breached"}
+
+HEARTBEAT = "a heartbeat: it proves that alerting lives, and opens no incident"
+WATCHDOG = "a watchdog that the policy does not name: it means nothing here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,9 @@ class Explained:
 
 def explain(world: World, alert: Received, group_labels: dict[str, str] | None = None, source: str = "") -> Explained:
     """Play the alert in a fresh world. `source` is the webhook's ``?source=``."""
-    if is_heartbeat(world.playbook.policy, source, alert.labels):
-        return Explained(alert, "a heartbeat: it proves that alerting lives, and opens no incident", None, None, ())
-    if is_watchdog(alert.labels):
-        return Explained(alert, "a watchdog that the policy does not name: it means nothing here", None, None, ())
+    if is_sign_of_life(world.playbook, source, alert):
+        is_expected = is_heartbeat(world.playbook.policy, source, alert.labels)
+        return Explained(alert, HEARTBEAT if is_expected else WATCHDOG, None, None, ())
     if alert.ended_at is not None:
         return Explained(alert, "resolved: of an alert never heard of, it opens no incident", None, None, ())
     if matchers := ignored_by(world.playbook, alert):

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from receiver.clock import steady_clock
-from receiver.core.classify import Received, is_ignored, sort
+from receiver.core.classify import Received, is_ignored, is_sign_of_life, sort
 from receiver.core.events import AlertsReceived
 from receiver.core.loaded_rules import digests
 from receiver.core.model import Instant
@@ -164,7 +164,8 @@ class Webhook:
     def _pass_over(self, source: str, alerts: Sequence[Received]) -> None:
         """Some of these are heartbeats, or ignored."""
         playbook = self._engine.current
-        self._heartbeats.hear(playbook.policy, source, alerts)
+        signs = (each for each in alerts if is_sign_of_life(playbook, source, each))
+        self._heartbeats.hear(playbook.policy, source, signs)
         self._metrics.ignored(sum(is_ignored(playbook, each) for each in alerts))
 
     def _refuse(self, problem: Problem, reason: str = "") -> None:

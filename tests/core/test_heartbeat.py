@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from receiver.core.classify import Received, is_heartbeat, is_watchdog, sort
+from receiver.core.classify import Received, is_heartbeat, is_sign_of_life, is_watchdog, sort
 from receiver.core.heartbeat import (
     ANSWER_WITHIN,
     KEY,
@@ -25,7 +25,8 @@ from receiver.core.plan import Playbook
 from receiver.core.sight import ANY
 from rules.matchers import parse
 from rules.policy import MINUTE, SECOND, Heartbeat, Micros
-from tests.core.alerts import START
+from rules.reserved import MARK
+from tests.core.alerts import SLO, START
 from tests.core.guide import POLICY
 from tests.core.world import World
 
@@ -167,16 +168,30 @@ def test_a_named_heartbeat_that_was_heard_is_its_own_clock():
         ({"alertname": "Watchdog"}, POLICY, "kube", False, True),
         ({"alertname": "Watchdog", "cluster": "eu"}, NAMED, "kube", True, True),
         ({"alertname": "Watchdog", "cluster": "eu"}, NAMED, "other", False, True),
-        ({"alertname": "Watchdog", "section": "incident_response", "rule": "watchdog"}, POLICY, "", False, False),
+        ({"alertname": "Watchdog", "section": "infra"}, POLICY, "", False, True),
+        ({"alertname": "Watchdog", "section": "infra", "rule": "watchdog"}, POLICY, "", False, True),
+        ({"alertname": "Watchdog", "cluster": "eu", "section": "infra", "rule": "dog"}, NAMED, "kube", True, True),
         ({"alertname": "ServiceDown", "heartbeat": "true"}, POLICY, "", False, False),
     ],
 )
 def test_what_is_a_heartbeat(labels, policy, source, heartbeat, watchdog):
-    """Ours and those that the policy names; a stranger's label makes none, and a policy's own rule is no watchdog."""
+    """Ours and those that the policy names; a stranger's labels make none, and unmake none."""
     assert is_heartbeat(policy, source, labels) is heartbeat
     assert is_watchdog(labels) is watchdog
     events = sort(Playbook.of(policy, ""), source, {}, [Received(labels, {}, "a", START)])
     assert bool(events) is not (heartbeat or watchdog)
+
+
+@pytest.mark.parametrize("annotations", [{MARK: "1"}, {}], ids=["marked", "of an older Tocsin"])
+def test_a_rule_of_the_policy_is_no_sign_of_life(annotations):
+    """What we compiled is told, whatever its alert is called, and however wide a heartbeat's matchers are."""
+    section, rule = SLO.split("/")
+    everything = replace(POLICY, heartbeats=(Heartbeat("all", parse('severity!="x"'), Micros(10 * MINUTE), None),))
+    for policy, name in ((everything, "SloViolation"), (POLICY, "Watchdog")):
+        labels = {"alertname": name, "section": section, "rule": rule, "severity_level": "3"}
+        received = Received(labels, annotations, "a", START)
+        assert sort(Playbook.of(policy, ""), "", {}, [received])
+        assert not is_sign_of_life(Playbook.of(policy, ""), "", received)
 
 
 def test_a_foreign_watchdog_arms_nothing():

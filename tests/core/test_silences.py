@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from receiver.core.classify import Received, classify
+from receiver.core.classify import Received, classify, incident_key
 from receiver.core.events import SilenceAnswered, Silenced
 from receiver.core.model import Fact, Incident, Instant, Kind, Reason, State, Window
 from receiver.core.reconcile import Findings, Held, Listed, Listing, Memory, Terms, reconcile
@@ -246,6 +246,14 @@ def test_strangers_are_not_silenced() -> None:
     incident = acknowledged(severity="critical")
     wishes = silence_acknowledged([incident], [[]])
     assert (wishes.orders, list(wishes.refused)) == ([], [incident.id])
+
+
+def test_a_signal_silences_only_what_it_is_the_identity_of() -> None:
+    """Alerts of ours are one incident by their signal, and are silenced by it; a stranger's label of that name is not."""
+    stranger = acknowledged(signal="load", system="x")
+    ours = replace(stranger, key=incident_key(("", "x", "load")), id="ours")
+    wishes = silence_acknowledged([ours, stranger], [[]])
+    assert ([order.incident for order in wishes.orders], list(wishes.refused)) == ([ours], [stranger.id])
 
 
 def test_another_clusters_alerts_are_not_silenced() -> None:
