@@ -25,6 +25,8 @@ from receiver.core.cluster import Cluster
 from receiver.core.model import Instant
 from receiver.desk import Desk
 from receiver.dispatcher import Dispatcher
+from receiver.doubles import EVERY as DOUBLES_EVERY
+from receiver.doubles import Doubles
 from receiver.echoes import EVERY as ECHOES_EVERY
 from receiver.echoes import Echoes
 from receiver.engine import Engine
@@ -251,6 +253,7 @@ class Service:
         start("the retention", Retention(self.desk, store).look, FORGET_EVERY)
         unreadable = UnreadableSources(self.desk, reads)
         start("the end of incidents about unreadable alerts", unreadable.look, UNREADABLE_EVERY)
+        start("the end of alerts that two incidents have", Doubles(self.desk, reads).look, DOUBLES_EVERY)
         soundness = Soundness(self.desk, store, self.state)
         start("the look for damaged rows", soundness.look, SOUND_EVERY)
         start("the check of the database file", soundness.check, CHECK_EVERY)

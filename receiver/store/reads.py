@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from receiver.core.canary import Canary
+from receiver.core.doubles import Double
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification, State
 from receiver.core.reconcile import Held
 from receiver.store import audit, codec, schema
@@ -39,6 +40,12 @@ _HELD = """
 SELECT incidents.id, incidents.key, alerts.doc, alerts.held_source
 FROM alerts JOIN incidents ON alerts.incident_id = incidents.id WHERE alerts.held_until IS NOT NULL
 """
+_DOUBLES = """
+SELECT incidents.id, incidents.doc AS incident, alerts.fingerprint, alerts.doc
+FROM incidents JOIN alerts ON alerts.incident_id = incidents.id
+WHERE incidents.state IN ('open', 'acknowledged', 'resolved') AND alerts.firing AND alerts.held_source IS NULL
+"""
+_HOLDING = "SELECT incident_id, doc FROM alerts WHERE fingerprint = :fingerprint AND held_source = :source"
 _ANSWERABLE = """
 SELECT n.* FROM incidents i JOIN notifications n ON n.incident_id = i.id
 WHERE i.state = 'open' AND n.status = 'delivered' AND n.recipient = :recipient AND n.kind = 'page'
@@ -199,6 +206,12 @@ class Reads:
         """Every alert that is held as a possible echo."""
         return self._held(_HELD)
 
+    def doubles(self) -> list[Double]:
+        """Every alert that fires in an incident which does not hold it, with what its holder knows of it."""
+        with self._database.read() as connection:
+            session = Session(connection)
+            return codec.readable(lambda row: _double(session, row), session.rows(_DOUBLES))
+
     def _held(self, statement: str) -> list[Held]:
         with self._database.read() as connection:
             rows = Session(connection).rows(statement)
@@ -313,6 +326,13 @@ class Reads:
 
 def _incident(row: Row[Any]) -> Incident:
     return codec.read_incident(row.doc, row.number)
+
+
+def _double(session: Session, row: Row[Any]) -> Double:
+    incident, alert = codec.read_incident(row.incident, row.id), codec.read_alert(row.doc, row.id)
+    rows = session.rows(_HOLDING, fingerprint=row.fingerprint, source=incident.source)
+    held = codec.read_alert(rows[0].doc, rows[0].incident_id) if rows else None
+    return Double(incident.key, incident.source, alert, held)
 
 
 def _opened(since: Instant | None, until: Instant | None) -> list[ColumnElement[bool]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from receiver.core.doubles import over
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Instant, State, Status, Window
 from receiver.engine import Engine
@@ -38,7 +39,51 @@ def test_a_database_of_the_first_revision_goes_on(tmp_path: Path) -> None:
 
 def test_an_alert_in_two_incidents_stays_with_the_newer(tmp_path: Path) -> None:
     """Where groups had moved under an older version, one incident holds the alert from now on."""
-    path = tmp_path / "tocsin.db"
+    store, older, newer = _doubled(tmp_path)
+    names = {each.fingerprint for each in store.reads().alerts(older)}
+    with store.transaction() as transaction:
+        assert transaction.holders([("", name) for name in names]) == {("", name): newer for name in names}
+    assert {each.fingerprint for each in store.reads().alerts(newer)} == names
+    store.close()
+
+
+def test_an_alert_in_two_incidents_ends_with_its_holders(tmp_path: Path) -> None:
+    """Its end, told to the incident that holds it, ends it in the other one too, whose group nobody tells of again."""
+    store, other, holder = _doubled(tmp_path)
+    engine, now = Engine(store, POLICY, ALL, START), Instant(START + HOUR)
+    doubles = store.reads().doubles()
+    assert {each.alert.fingerprint for each in doubles} == {each.fingerprint for each in store.reads().alerts(other)}
+    assert over(doubles, now) == [], "it fires where it is held"
+    _end(engine, store, holder, now)
+    engine.handle(over(store.reads().doubles(), now), now)
+    assert not any(alert.firing for each in (holder, other) for alert in store.reads().alerts(each))
+    assert store.reads().doubles() == []
+    store.close()
+
+
+def test_an_alert_in_two_incidents_ends_where_either_group_tells_it(tmp_path: Path) -> None:
+    """Its end, told by the group of either incident, ends it there: none stays open."""
+    store, older, newer = _doubled(tmp_path)
+    engine = Engine(store, POLICY, ALL, START)
+    for each in (older, newer):
+        _end(engine, store, each, Instant(START + HOUR))
+    assert not any(alert.firing for each in (older, newer) for alert in store.reads().alerts(each))
+    store.close()
+
+
+def _end(engine: Engine, store: SqlStore, incident_id: str, now: Instant) -> None:
+    """The end of all that fires in it is told by its own group."""
+    incident = store.reads().incident(incident_id)
+    assert incident is not None
+    firing = [each for each in store.reads().alerts(incident_id) if each.firing]
+    engine.handle(
+        [AlertsReceived(incident.key, "", tuple(replace(each, firing=False, ended_at=now) for each in firing))], now
+    )
+
+
+def _doubled(folder: Path) -> tuple[SqlStore, str, str]:
+    """A store of the first revision in which two incidents have the same alerts, opened; the older and the newer."""
+    path = folder / "tocsin.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(DUMP.read_text())
         older, newer = (row[0] for row in connection.execute("SELECT id FROM incidents ORDER BY number"))
@@ -46,26 +91,5 @@ def test_an_alert_in_two_incidents_stays_with_the_newer(tmp_path: Path) -> None:
         connection.execute(
             "INSERT INTO alerts SELECT ?, fingerprint, starts_at, firing, level, doc FROM alerts", (newer,)
         )
-        names = {row[0] for row in connection.execute("SELECT fingerprint FROM alerts")}
         connection.commit()
-    store = open_store(f"sqlite:///{path}", to_serve=True)
-    with store.transaction() as transaction:
-        assert transaction.holders([("", name) for name in names]) == {("", name): newer for name in names}
-    assert {each.fingerprint for each in store.reads().alerts(older)} == names
-    _end_in_both(store, older, newer)
-    store.close()
-
-
-def _end_in_both(store: SqlStore, *ids: str) -> None:
-    """Its end, told by the group of either incident, ends it there: none stays open."""
-    engine = Engine(store, POLICY, ALL, START)
-    for each in ids:
-        incident = store.reads().incident(each)
-        assert incident is not None
-        ended = tuple(
-            replace(one, firing=False, ended_at=Instant(START + HOUR))
-            for one in store.reads().alerts(each)
-            if one.firing
-        )
-        engine.handle([AlertsReceived(incident.key, "", ended)], Instant(START + HOUR))
-    assert not any(alert.firing for each in ids for alert in store.reads().alerts(each))
+    return open_store(f"sqlite:///{path}", to_serve=True), older, newer
