@@ -149,6 +149,21 @@ def test_the_policy_says_what_flaps():
     assert Fact.FLAPPING not in world.facts()
 
 
+SLOW = {"by default": (Flapping(), 12), "within an hour": (Flapping(3, Micros(60 * MINUTE)), 2)}
+
+
+@pytest.mark.parametrize(("terms", "pages"), SLOW.values(), ids=SLOW)
+def test_what_comes_back_slowly_pages_as_configured(terms, pages):
+    """Slower than `within` divided by `cycles`, each firing is danger; a longer `within` makes it flapping."""
+    world = World(replace(POLICY, flapping=terms))
+    world.fire("a", level=4)
+    before = len(world.pages())
+    for _ in range(12):
+        world.acknowledge()
+        cycle(world, 1, apart=4)
+    assert len([each for each in world.pages()[before:] if each[1] is Reason.NEW_DANGER]) == pages
+
+
 def test_each_page_is_closed_once():
     """An acknowledgement closes the pages since the last one, a resolve those since the last resolve."""
     world = World()
