@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from receiver.alertmanager import Alertmanager, AlertmanagerSilentError
 from receiver.core.events import SilenceAnswered
 from receiver.core.model import State
-from receiver.core.reconcile import Findings, Listing, Memory, Terms, are_strangers, peers, reconcile
+from receiver.core.reconcile import Findings, Held, Listing, Memory, Terms, are_strangers, peers, reconcile
 from receiver.core.silences import silence_acknowledged
 from receiver.desk import Desk
 from receiver.errors import CannotError
@@ -69,21 +69,22 @@ class Reconciliation:
             await self._desk.handle([*findings.events, *findings.silenced])
         self._memory = findings.memory
         self._say(findings)
-        self._learn(listings)
+        self._learn(held, listings)
         if self._silences:
             await self._silence(listings, findings.theirs)
 
-    def _learn(self, listings: Sequence[Listing | None]) -> None:
+    def _learn(self, held: Sequence[Held], listings: Sequence[Listing | None]) -> None:
         """Note how many peers there were at most: one alone echoes nothing. Two clusters as one source are said."""
         engine, known = self._desk.engine, peers(listings)
         if known is not None and known > self._most:
             self._most = known  # a peer that is cut off for a while may still tell
             engine.cluster = replace(engine.cluster, peers=known)
-        strangers = are_strangers(listings)
+        strangers = are_strangers(listings, held)
         if strangers and not self._strangers:
             log.warning(
-                "two Alertmanagers of TOCSIN_ALERTMANAGER_URL are not in one cluster: give the webhooks of each a "
-                "?source= of its own, or join them with --cluster.peer; until then each may contradict the other"
+                "two Alertmanagers of TOCSIN_ALERTMANAGER_URL are not in one cluster, and nothing was heard yet that "
+                "shows that their webhooks name different sources: give each a ?source= of its own, or join them with "
+                "--cluster.peer; else each may contradict the other"
             )
         self._strangers = strangers
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from receiver.cli.drills import after
 from receiver.cli.output import console, fail, hanging, print_json, print_table
+from receiver.clock import wall_clock
 from receiver.core.classify import Received
 from receiver.drill import explained
 from receiver.drill.differences import Table, as_markdown, differences, replayed
@@ -84,6 +85,8 @@ def _payload(labels: dict[str, str], file: Path | None) -> Payload:
     if file is None:
         return Payload((Received(labels, {}, fingerprint(labels), START),), {}, 0)
     payload = _read(file)
+    if not (payload.alerts or payload.unreadable):
+        print(f"tocsin explain: {file} lists no alert: nobody would be reached", file=sys.stderr)
     for each in payload.unreadable:
         print(f"tocsin explain: {file}: alert {each.index} cannot be read: {each.reason}", file=sys.stderr)
     if payload.unreadable and not payload.alerts:
@@ -93,7 +96,7 @@ def _payload(labels: dict[str, str], file: Path | None) -> Payload:
 
 def _read(file: Path) -> Payload:
     try:
-        return parse(file.read_bytes(), START)
+        return parse(file.read_bytes(), wall_clock())
     except OSError as error:
         fail(f"tocsin explain: {file}: {error.strerror}", 2)
     except ValidationError as error:

@@ -274,6 +274,8 @@ def _rule(playbook: Playbook, labels: Mapping[str, str]) -> tuple[str, str, str]
 def _in_words(source: str, group_labels: Mapping[str, str], labels: Mapping[str, str]) -> str:
     """What tells its incident from others; alerts that agree in it are one incident."""
     group = " ".join(f"{name}={value}" for name, value in group_labels.items())
+    if _is_not_wired(labels):
+        return "one incident for all signals that were never there"
     if labels.get("signal", ""):
         parts = {"source": source, "system": labels.get("system", ""), "signal": labels["signal"]}
     else:

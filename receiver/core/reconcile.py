@@ -8,8 +8,8 @@ the group's labels: the API does not tell them. What only our own silences suppr
 as active, so that they swallow no new danger.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, zip_longest
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -95,8 +95,8 @@ class Memory(Struct, frozen=True):
     """Since when a firing that we hold has been listed nowhere."""
     silenced: frozenset[str] | None = None
     """Keys of incidents of which all that fires was silenced; None: nothing is known yet."""
-    source: str = ""
-    """The `?source=` under which what they list was last heard."""
+    sources: tuple[str, ...] = ()
+    """The `?source=` under which what each of them lists was last heard."""
 
 
 class Findings(Struct, frozen=True):
@@ -128,9 +128,8 @@ def reconcile(
     taken in again.
     """
     begins = _begins(listings)
-    source = _source(held, begins, memory)
-    known = frozenset(each.alert.fingerprint for each in held if each.source == source or _is_theirs(each, begins))
-    lost, foreign = _unheard(playbook, source, known, listings, now, terms)
+    sources = _sources(held, listings, memory.sources)
+    lost, foreign = _unheard(playbook, held, zip(listings, sources, strict=False), now, terms)
     gone, missing = _gone(playbook, held, listings, now, memory, terms)
     seen = frozenset(each.name for each in held if each.name in memory.seen or _is_theirs(each, begins))
     silenced = list(_silenced(held, listings, now))
@@ -138,12 +137,13 @@ def reconcile(
     told = tuple(
         each for each in silenced if each.until is not None or memory.silenced is None or each.key in memory.silenced
     )
-    events = [AlertsReceived(key, source, tuple(alerts), found=NEVER_CAME) for key, alerts in lost.items()]
-    sources = {each.key: each.source for each in held}
-    events += [AlertsReceived(key, sources[key], tuple(alerts), found=VANISHED) for key, alerts in gone.items()]
-    taken_in, vanished = (sum(map(len, alerts.values())) for alerts in (lost, gone))
+    source_of = {each.key: each.source for each in held}
+    vanished = [AlertsReceived(key, source_of[key], tuple(some), found=VANISHED) for key, some in gone.items()]
+    taken_in, given_up = (sum(len(each.alerts) for each in events) for events in (lost, vanished))
     theirs = frozenset(each.key for each in held if _is_theirs(each, begins))
-    return Findings(tuple(events), told, Memory(seen, missing, quiet, source), taken_in, vanished, foreign, theirs)
+    return Findings(
+        (*lost, *vanished), told, Memory(seen, missing, quiet, sources), taken_in, given_up, foreign, theirs
+    )
 
 
 def peers(listings: Sequence[Listing | None]) -> int | None:
@@ -154,10 +154,15 @@ def peers(listings: Sequence[Listing | None]) -> int | None:
     return max(len(listings), *(len(each.members) for each in answered))
 
 
-def are_strangers(listings: Sequence[Listing | None]) -> bool:
-    """Whether two of these Alertmanagers belong to no common cluster: then one source stands for two clusters."""
-    known = [listing.members for listing in listings if listing is not None]
-    return any(one.isdisjoint(other) for one, other in combinations(known, 2))
+def are_strangers(listings: Sequence[Listing | None], held: Sequence[Held] = ()) -> bool:
+    """Whether two of these Alertmanagers belong to no common cluster, and one source may stand for both: what they list
+    was not heard under different ones.
+    """
+    known = [(listing.members, _heard_as(held, [listing])) for listing in listings if listing is not None]
+    return any(
+        one.isdisjoint(other) and not (these and those and these.isdisjoint(those))
+        for (one, these), (other, those) in combinations(known, 2)
+    )
 
 
 def ask_about(
@@ -186,35 +191,50 @@ def ask_about(
     return found, seen
 
 
-def _source(held: Sequence[Held], begins: Mapping[str, frozenset[Instant]], memory: Memory) -> str:
-    """The source that their webhooks name: that of what began when an alert that they list did. Where several sources
-    have such alerts, the one that is known already.
+def _sources(held: Sequence[Held], listings: Sequence[Listing | None], before: Sequence[str]) -> tuple[str, ...]:
+    """The source that each one's webhooks name: that of what began when an alert that it lists did. Where that is none,
+    or several, the one that was known `before`.
     """
-    sources = {each.source for each in held if _began_then(each, begins)}
-    return sources.pop() if len(sources) == 1 else memory.source
+    together = _heard_as(held, listings)
+    alone = (together if len(together) == 1 else _heard_as(held, [each]) for each in listings)
+    return tuple(
+        next(iter(found)) if len(found) == 1 else known for found, known in zip_longest(alone, before, fillvalue="")
+    )
+
+
+def _heard_as(held: Sequence[Held], listings: Sequence[Listing | None]) -> frozenset[str]:
+    begins = _begins(listings)
+    return frozenset(each.source for each in held if _began_then(each, begins))
 
 
 def _unheard(
     playbook: Playbook,
-    source: str,
-    known: Collection[str],
-    listings: Sequence[Listing | None],
+    held: Sequence[Held],
+    listings: Iterable[tuple[Listing | None, str]],
     now: Instant,
     terms: Terms,
-) -> tuple[Mapping[str, list[Alert]], int]:
-    """Alerts that should have reached us, by incident key, and the number of those we cannot take in."""
-    found = {each.fingerprint: each for listing in listings if listing for each in _ours(playbook, listing, now, terms)}
-    lost: dict[str, list[Alert]] = {}
+) -> tuple[Sequence[AlertsReceived], int]:
+    """Alerts that should have reached us, and the number of those we cannot take in. Listings: each with its source."""
+    lost: dict[tuple[str, str], list[Alert]] = {}
+    found: set[tuple[str, str]] = set()
     foreign = 0
-    for fingerprint, received in found.items():
-        if fingerprint in known or is_passed_over(playbook, source, received):
-            continue
-        if not believed(playbook, received).get("signal"):
-            foreign += 1
-            continue
-        classified = classify(playbook, source, {}, received)
-        lost.setdefault(classified.key, []).append(classified.alert)
-    return lost, foreign
+    for listing, source in listings:
+        begins = _begins([listing])
+        found |= {
+            (source, each.alert.fingerprint) for each in held if each.source == source or _is_theirs(each, begins)
+        }
+        for received in _ours(playbook, listing, now, terms) if listing else ():
+            name = source, received.fingerprint
+            if name in found or is_passed_over(playbook, source, received):
+                continue
+            found.add(name)
+            if not believed(playbook, received).get("signal"):
+                foreign += 1
+                continue
+            classified = classify(playbook, source, {}, received)
+            lost.setdefault((source, classified.key), []).append(classified.alert)
+    events = [AlertsReceived(key, source, tuple(alerts), found=NEVER_CAME) for (source, key), alerts in lost.items()]
+    return events, foreign
 
 
 def _ours(playbook: Playbook, listing: Listing, now: Instant, terms: Terms) -> list[Received]:

@@ -323,3 +323,32 @@ def test_how_many_peers_there_are():
     assert not are_strangers([cluster("a", "b"), cluster("a", "b")])
     assert are_strangers([cluster("a"), cluster("b")])
     assert not are_strangers([cluster("a"), None])
+
+
+def two_clusters(eu: Received, us: Received) -> list[Listing | None]:
+    """One Alertmanager each, and what it lists."""
+    return [replace(listing(listed(eu)), members=frozenset("a")), replace(listing(listed(us)), members=frozenset("b"))]
+
+
+def test_two_clusters_with_sources_of_their_own_are_no_strangers() -> None:
+    """Each has webhooks that name its source: nothing is wrong. One source for both, or nothing heard yet, is said."""
+    eu, us = received(age=9), received(age=7)
+    theirs = two_clusters(eu, us)
+    assert not are_strangers(theirs, [held(eu, "eu"), held(us, "us")])
+    assert are_strangers(theirs, [held(eu, "eu"), held(us, "eu")])
+    assert are_strangers(theirs, [held(eu), held(received(name="f2"), "us")])
+
+
+def test_each_clusters_lost_webhook_is_taken_in_under_its_source() -> None:
+    """Two clusters list the same alert: each is known, or lost, under its own source."""
+    eu, us = (received(age=9, name="f2", unit="2"), received(age=7, name="f3", unit="3"))
+    known = [held(eu, "eu"), held(us, "us")]
+    begun = received(age=5), received(age=4)
+    theirs = [listing(listed(eu), listed(begun[0])), listing(listed(us), listed(begun[1]))]
+    found = look(known, theirs)
+    assert {(each.source, each.alerts[0].starts_at) for each in found.events} == {
+        ("eu", begun[0].starts_at),
+        ("us", begun[1].starts_at),
+    }
+    (event,) = look([*known, held(begun[0], "eu")], theirs, memory=found.memory).events
+    assert (event.source, found.taken_in) == ("us", 2)

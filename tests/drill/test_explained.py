@@ -1,6 +1,7 @@
 """`explain` tells what one alert would do, and is right about whom it reaches."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -45,6 +46,17 @@ def test_a_webhook_body_is_explained():
     assert {each["level"] for each in answer["alerts"] if "level" in each} == {2}
 
 
+def test_times_of_a_body_are_those_of_today(tmp_path):
+    """A body that came just now has nothing to repair, and one from the future has."""
+    now = datetime.now(UTC)
+    for begins, repaired in ((now, False), (now + timedelta(days=1), True)):
+        body = tmp_path / "body.json"
+        alert = {"status": "firing", "labels": {"alertname": "A"}, "startsAt": begins.isoformat()}
+        body.write_text(json.dumps({"alerts": [alert]}))
+        said = RUN.invoke(app, ["explain", "--alert", str(body)]).stdout
+        assert ("repaired: startsAt cannot be" in said) is repaired
+
+
 def test_nobody_reached_is_a_failure():
     """With the environment's settings, which configure nothing, nobody would be reached: exit code 1."""
     answer, code = told("--settings", "severity=critical", TOCSIN_DATABASE="sqlite://")
@@ -70,6 +82,27 @@ def test_what_is_over_reaches_nobody():
     answer, code = told("--alert", str(PAYLOADS / "single_resolved.json"))
     assert code == 1
     assert all("ignored" in each for each in answer["alerts"])
+
+
+def test_a_body_without_alerts_reaches_nobody(tmp_path):
+    """A body that lists nothing is said to: exit code 1."""
+    body = tmp_path / "body.json"
+    body.write_text('{"alerts": []}')
+    result = RUN.invoke(app, ["explain", "--alert", str(body)])
+    assert (result.exit_code, "lists no alert" in result.stderr) == (1, True)
+
+
+def test_signals_that_were_never_there_are_one_incident():
+    """Of a twin whose signal was never there, `explain` names the incident that it opens."""
+    twin = [
+        "section=incident_response",
+        "rule=signal_lost",
+        "incident_type=safety_critical_failure",
+        "severity_level=4",
+    ]
+    never, lost = (told(*twin, "twin=true", "signal=safety_margin", f"seen={each}")[0] for each in ("never", "always"))
+    assert never["alerts"][0]["why"][-1] == "one incident for all signals that were never there"
+    assert lost["alerts"][0]["why"][-1] == "one incident per signal safety_margin"
 
 
 def test_wrong_usage_is_said(tmp_path):
