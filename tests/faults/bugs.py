@@ -228,6 +228,13 @@ class _Forgets(_Twisted):
         return super().decide(incident, event)
 
 
+class _Trusts(_Twisted):
+    """A firing that was believed only because time passed is as good as proved: its known end counts no more."""
+
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        return replace(effects, alerts=tuple(replace(each, doubtful=False) for each in effects.alerts))
+
+
 class _Divides(_Twisted):
     """An alert goes where its group says, whoever holds it."""
 
@@ -273,6 +280,7 @@ def _with(work: type[Work], why: str) -> type[Engine]:
 
 
 Forgets = _with(_Forgets, "A held alert whose window has passed is dropped.")
+Trusts = _with(_Trusts, "The end of an echo that was believed is told late, and ends nothing.")
 Divides = _with(_Divides, "One alert is in two incidents when its group moves.")
 Shrugs = _with(_Shrugs, "An alert that flaps is told to nobody.")
 Oversleeps = _with(_Oversleeps, "A silenced incident hears of new alerts and stays silenced.")

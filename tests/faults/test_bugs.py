@@ -29,6 +29,7 @@ PLANTED: list[tuple[str, dict[str, Any], str]] = [
     ("new danger is only noted", {"engine": bugs.Mutters}, "swallowed"),
     ("echoes are believed at once", {"engine": bugs.BelievesEchoes}, "may be an echo, and was believed"),
     ("what is held is never believed", {"engine": bugs.Forgets}, "was held as a possible echo and dropped"),
+    ("the end of a late echo ends nothing", {"engine": bugs.Trusts}, "stays open"),
     ("an alert is in two incidents", {"engine": bugs.Divides}, "stays open"),
     ("flapping is told to nobody", {"engine": bugs.Shrugs}, "swallowed"),
     ("a missing heartbeat proves the recovery", {"engine": bugs.IgnoresBlindness}, "unverified recovery"),

@@ -135,6 +135,7 @@ alerts = st.builds(
     end_told_by=texts,
     held_until=maybe,
     ended_before=maybe,
+    doubtful=st.booleans(),
     firings=st.lists(instants, max_size=4).map(tuple),
     repairs=st.lists(texts, max_size=3).map(tuple),
     start_unknown=st.booleans(),

@@ -16,7 +16,7 @@ from receiver.core.model import Kind, Reason
 from receiver.demo import tools
 from receiver.demo.exporter import Exporter
 from receiver.demo.stand_ins import start_web
-from receiver.evidence import Observer, make_observer, questions
+from receiver.evidence import Observer, concerns, make_observer, questions
 from receiver.messages import Words
 from receiver.plotting import Plotter
 from receiver.prometheus import Prometheus, Series, Unanswered
@@ -26,6 +26,8 @@ from receiver.reports.exhibits import Course
 from receiver.reports.plots import draw_png
 from receiver.settings import Settings
 from rules.policy import MINUTE
+from rules.reserved import LABELS
+from tests.core.alerts import alert
 from tests.web.conftest import Running
 
 ONE = "/api/v1/incidents/1"
@@ -102,6 +104,14 @@ async def recovered(running: Running) -> None:
     await running.post("/webhook/alertmanager", body())
     await running.post("/webhook/alertmanager", body("resolved"))
     await running.pass_time(5 * MINUTE)
+
+
+@pytest.mark.parametrize("name", sorted(LABELS))
+def test_a_series_labels_called_as_ours_say_nothing(name: str) -> None:
+    """A rule gives its alert labels of ours in place of the metric's: they do not tell whose series it is."""
+    told = replace(alert("a"), labels={name: "ours", "unit": "1"})
+    assert concerns({name: "the metric's", "unit": "1"}, [told])
+    assert not concerns({name: "ours", "unit": "2"}, [told])
 
 
 @pytest.mark.parametrize(
