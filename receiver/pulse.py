@@ -93,16 +93,19 @@ class Pulse:
     async def _prove_writing(self) -> None:
         """Reading alone would not show whether writing goes. Raises StoreUnavailable."""
         if self._state.writing.is_in_doubt:
-            self._keep_file()
-            await self._desk.run(self._store.probe)
+            await self._probe()
             self._state.writing.prove()
 
-    def _keep_file(self) -> None:
-        """Where another Tocsin serves the file too, we send nothing: it does. Raises StoreUnavailable."""
+    async def _probe(self) -> None:
+        """Write, if the file is still ours alone: where another Tocsin serves it too, we send nothing, it does.
+
+        Whatever else fails proves no writing either. Raises it.
+        """
         try:
             self._store.keep_lock()
-        except StoreUnavailable as error:
-            self._state.writing.fail(str(error))
+            await self._desk.run(self._store.probe)
+        except Exception as error:
+            self._state.writing.fail(str(error) or type(error).__name__)
             raise
 
     async def _fire(self) -> None:

@@ -26,11 +26,17 @@ AROUND = ("paging", "around-tocsin")
 FULL_SECONDS = '{{ printf "%.3f" $value }}'
 """The heartbeat's annotation `evaluated_at`: seconds since 1970 with all digits; Prometheus writes 1.7e+09 else."""
 
-LATEST = 120
+TOLD_WITHIN = 180
+"""Seconds from an emergency's first sample to a message to people around Tocsin, where Tocsin cannot page. Of these the
+scrapes and evaluations of the emergency and of Tocsin's own figures take four times 15 s at most, and the fallback's
+`group_wait` a few: the limits below are what that leaves (docs/decisions/0018)."""
+
+LATEST = 90
 """Seconds that an emergency's page may stay undelivered."""
 
-UNHEARD = 180
-"""Seconds that this Prometheus' heartbeat may be old before Tocsin counts as deaf."""
+UNHEARD = 140
+"""Seconds that this Prometheus' heartbeat may be old before Tocsin counts as deaf. Where all is well it is 95 s old at
+most, and 135 s where two of Alertmanager's repeats were lost."""
 
 EVERY = Micros(15 * SECOND)
 """Between two evaluations. Prometheus tells Alertmanager of a firing alert again after more than a minute, on this
@@ -134,14 +140,19 @@ def _emergencies(policy: Policy) -> str:
     """What fires at level 4, compiled or foreign; never Tocsin's own alerts, which would keep themselves alive."""
     own = quoted("|".join((HEARTBEAT, *AROUND_TOCSIN, RULES_FAIL)))
     fires = f'alertstate="firing",alertname!~{own},{AROUND[0]}!={quoted(AROUND[1])}'
-    words = quoted(f"(?i:{'|'.join(_words(policy))})")
     return (
         "max by (emergency, namespace, rule, section, signal, system) (label_replace(\n"
         f'  ALERTS{{{fires},section!="",severity_level="4"}}\n'
-        f"  or ALERTS{{{fires},severity=~{words}}},\n"
+        f"  or ALERTS{{{fires},{foreign_emergency(policy)}}},\n"
         '  "emergency", "$1", "alertname", "(.*)"\n'
         "))"
     )
+
+
+def foreign_emergency(policy: Policy) -> str:
+    """The matcher of alerts of level 4 that no policy compiled, in Prometheus' and in Alertmanager's words."""
+    words = "|".join(_words(policy))
+    return f"severity=~{quoted(f'(?i:{words})')}"
 
 
 def _words(policy: Policy) -> tuple[str, ...]:
@@ -169,7 +180,7 @@ def ways_to_fail(tocsin: Tocsin) -> tuple[str, ...]:
         # A replica that cannot read knows no age: the others' counts.
         f"max(tocsin_oldest_undelivered_emergency_seconds{{{mine}}} unless tocsin_store_up{{{mine}}} == 0) > {LATEST}",
         f"min({heartbeat}) > {UNHEARD}",
-        f"max(up{{{mine}}} offset 3m) == 1 unless on() max(last_over_time({heartbeat}[3m]))",
+        f"max(up{{{mine}}} offset {UNHEARD}s) == 1 unless on() max(last_over_time({heartbeat}[{UNHEARD}s]))",
         _keeps_rising(refused),
         _keeps_rising(unsent),
     )

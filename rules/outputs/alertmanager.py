@@ -12,7 +12,7 @@ from rules.matchers import quoted, written
 from rules.outputs.options import Options
 from rules.outputs.yaml_text import text
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Heartbeat, Level, Policy
-from rules.watch import AROUND, AROUND_TOCSIN, FAIL_THROUGH, HEARTBEAT
+from rules.watch import AROUND, AROUND_TOCSIN, FAIL_THROUGH, HEARTBEAT, foreign_emergency
 
 HEAD = """\
 Compiled by Tocsin from the policy: edit that, not this. No secret is written here, only files that hold them.
@@ -27,7 +27,11 @@ PLAIN = "{{ range .Alerts.Firing }}{{ .Annotations.summary }}\n{{ .Annotations.d
 
 COMPILED_BY = ["system", "signal"]
 OTHERS_BY = ["alertname", "system", "namespace"]
-HEARTBEAT_INTERVAL, HEARTBEAT_REPEAT = 10 * SECOND, 30 * SECOND
+HEARTBEAT_INTERVAL, HEARTBEAT_REPEAT = 10 * SECOND, 15 * SECOND
+"""On a grid of 10 s a repeat after more than 15 s is one every 20 s."""
+AROUND_WAIT, AROUND_INTERVAL = 5 * SECOND, 30 * SECOND
+"""What begins to fire at one evaluation arrives one after the other: without a wait the first alone would be told at once,
+and the others an interval later."""
 AROUND_REPEAT = 4 * HOUR
 """One message for each outage and what fires in it; a repeat only where the outage lasts."""
 LONGEST_REPEAT = HOUR
@@ -52,6 +56,7 @@ def route(policy: Policy, options: Options) -> dict[str, Any]:
             *(_watch_routes(options) if options.watch else ()),
             *map(_heartbeat_route, policy.heartbeats),
             _compiled(policy, options),
+            _foreign(policy, options),
         ],
     }
 
@@ -76,12 +81,13 @@ def inhibitions(options: Options) -> list[dict[str, list[str]]]:
 def _watch_routes(options: Options) -> Iterator[dict[str, Any]]:
     """By name too: rules that an older Tocsin compiled have no label for it."""
     named = f'alertname=~"{"|".join(AROUND_TOCSIN)}"'
+    interval = format_duration(max(AROUND_INTERVAL, options.urgent_interval))
     for matcher in (named, f"{AROUND[0]}={quoted(AROUND[1])}"):
         yield {
             "receiver": FALLBACK if options.has_fallback else TOCSIN,
             "matchers": [matcher],
             "group_by": ["alertname"],
-            **_pace("0s", "1m", AROUND_REPEAT),
+            **_pace(format_duration(AROUND_WAIT), interval, AROUND_REPEAT),
         }
     yield {
         "receiver": TOCSIN,
@@ -111,6 +117,18 @@ def _compiled(policy: Policy, options: Options) -> dict[str, Any]:
         "routes": [
             route for level in reversed(policy.levels) for route in _level_routes(level, options.urgent_interval)
         ],
+    }
+
+
+def _foreign(policy: Policy, options: Options) -> dict[str, Any]:
+    """Emergencies of rules that nobody compiled wait as little as compiled ones."""
+    emergency = policy.level(EMERGENCY)
+    repeat = max(min(emergency.escalation_time, LONGEST_REPEAT), options.urgent_interval)
+    return {
+        "receiver": TOCSIN,
+        "matchers": [foreign_emergency(policy)],
+        "group_by": OTHERS_BY,
+        **_pace("0s", format_duration(options.urgent_interval), repeat),
     }
 
 
