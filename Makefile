@@ -16,8 +16,8 @@ help:  ## what can be made
 run: .venv/.ready  ## a whole story, watched live: policy, rules, alert, incident, pages, resolve (Ctrl-C ends it)
 	$(BIN)/tocsin demo
 
-# make check runs tests/docs; the hundred servers of tests/partial want the machine for themselves.
-APART := --ignore tests/docs --ignore tests/partial
+# make check runs tests/docs.
+APART := --ignore tests/docs
 test: .venv/.ready  ## every promise but the documents' and what is run apart, against the real tools
 	@tests/install-tools
 	$(BIN)/python -m pytest --numprocesses auto $(APART) $(PYTEST)
@@ -43,9 +43,11 @@ pair: .venv/.ready  ## an emergency behind a real pair of Alertmanagers, ten tim
 	@tests/install-tools
 	$(BIN)/python -m bench.pair
 
-partial: .venv/.ready  ## the table of partial failures (docs/operating.md) in real time, about ten minutes; ROWS="disk full,DNS gone"
+PACE ?= 1
+ROWS ?= all
+partial: .venv/.ready  ## the whole table of partial failures (docs/operating.md) in real time, ten minutes; PACE=5 ROWS="disk full,DNS gone"
 	@tests/install-tools
-	PACE=1 $(BIN)/python -m pytest --numprocesses 2 -rP -o faulthandler_timeout=1800 tests/partial
+	PACE=$(PACE) ROWS="$(ROWS)" $(BIN)/python -m pytest -rP -o faulthandler_timeout=1800 tests/partial
 
 lock: .venv/.ready  ## resolve the dependencies anew; no index address is written
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \

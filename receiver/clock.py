@@ -5,7 +5,8 @@ by the machine's steady clock. Now and then it is compared with the reference:
 
 * A difference of up to `ALLOWED` is followed at once.
 * A larger one is a jump, and is asked about a second time. Only if it is still there, a reference that is ahead is
-  followed: whatever is due by then is due. One that jumped and came back has changed nothing.
+  followed; windows that were set before last as long as they were to last (`receiver.core.windows.put_off`). One that
+  jumped and came back has changed nothing.
 * A reference that is behind never turns our time back, which would put off escalations: our time goes slower until
   both agree again, so that a window is late by a twentieth of its length at most.
 """
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 
-from receiver.core.model import Instant
+from receiver.core.instant import Instant, Jump
 
 ALLOWED = 1_000_000
 """Microseconds by which reference and receiver may differ without a word; windows are never early by more."""
@@ -63,6 +64,8 @@ class Clock:
         """Microseconds by which the reference was ahead (negative: behind) at the last comparison."""
         self.jumps = 0
         """How often it jumped."""
+        self.followed: list[Jump] = []
+        """The jumps that our time has followed; said before it does."""
 
     def __call__(self) -> Instant:
         """The instant now; never before one that was given already."""
@@ -84,5 +87,7 @@ class Clock:
         else:
             verdict, follow = (Verdict.FOLLOWED, ahead) if ahead > 0 else (Verdict.BEHIND, ahead)
             self._doubted = None if ahead > 0 else ahead
+            if ahead > 0:
+                self.followed.append(Jump(Instant(self() + ALLOWED), ahead))
         self._offset += max(follow, -(passed // SLOWER))
         return verdict

@@ -16,6 +16,7 @@ from receiver.containment import Containment
 from receiver.core.cluster import Cluster
 from receiver.core.draft import Refusal
 from receiver.core.events import AlertsReceived, Arrived, Bounced, EchoesListed, Event, Overtaken, Reported, TimePassed
+from receiver.core.instant import Jump
 from receiver.core.model import Entry, Incident, Instant, Notification, State, Status
 from receiver.core.outbox import allot, bundle, counted_when_due, counted_when_planned, lane
 from receiver.core.plan import Book, Playbook
@@ -48,6 +49,8 @@ class Standing(Struct, frozen=True):
     """Whether there is a Prometheus to ask."""
     cluster: Cluster
     """The Alertmanagers that send webhooks here."""
+    jumps: tuple[Jump, ...]
+    """Of the clock, that our time has followed."""
 
 
 class Engine:
@@ -75,6 +78,8 @@ class Engine:
         """Which sources are blind (set by the shell)."""
         self.cluster = Cluster()
         """The Alertmanagers that send webhooks here (set by the shell)."""
+        self.jumps: Sequence[Jump] = ()
+        """Of the clock, that our time has followed (set by the shell, which goes on adding to it)."""
         self.keep_policy(policy, now)
         self._current: Playbook
         self._configured: frozenset[str]
@@ -83,14 +88,15 @@ class Engine:
     @property
     def standing(self) -> Standing:
         """What its decisions depend on now."""
-        return Standing(self._current.digest, self._configured, self.sight, self.verifies, self.cluster)
+        jumps = tuple(self.jumps)
+        return Standing(self._current.digest, self._configured, self.sight, self.verifies, self.cluster, jumps)
 
     def stand(self, standing: Standing) -> None:
         """Decide on that from now on. Raises StoreUnavailable."""
         if standing.policy != self._current.digest:
             self._current = self.playbook(standing.policy)
         self._configured, self.sight, self.verifies = standing.configured, standing.sight, standing.verifies
-        self.cluster = standing.cluster
+        self.cluster, self.jumps = standing.cluster, standing.jumps
 
     @property
     def current(self) -> Playbook:
@@ -367,7 +373,8 @@ class Engine:
 
     def book(self, playbook: Playbook) -> Book:
         """What an incident under that version is decided, and told, by."""
-        return Book(playbook, self._current, self._configured, self.sight, self.verifies, self.cluster)
+        jumps = tuple(self.jumps)
+        return Book(playbook, self._current, self._configured, self.sight, self.verifies, self.cluster, jumps)
 
 
 def _lease(notification: Notification, worker: str, now: Instant) -> Notification:

@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import MutableMapping
 from contextlib import AbstractContextManager
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, cast
 
 import orjson
 import structlog
@@ -24,6 +24,7 @@ def configure_logs(
     style: Literal["text", "json"] = "text", stream: TextIO = sys.stderr, level: int = logging.INFO
 ) -> None:
     """Set up logging for this process, that of the libraries included."""
+    stream = cast("TextIO", _Unfailing(stream))
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -42,6 +43,29 @@ def configure_logs(
         cache_logger_on_first_use=False,
     )
     _lead_libraries(shared, render, stream)
+
+
+class _Unfailing:
+    """A stream that fails nobody: a log on a full disk must not refuse a webhook. What was lost is said afterwards."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lost = 0
+
+    def write(self, line: str) -> None:
+        """Write a line, if that goes."""
+        try:
+            self._stream.write(line)
+            self._stream.flush()
+        except OSError:
+            self._lost += 1
+            return
+        lost, self._lost = self._lost, 0
+        if lost:
+            structlog.get_logger().warning("the log could not be written for a while", lines_lost=lost)
+
+    def flush(self) -> None:
+        """Each line is flushed as it is written."""
 
 
 def _lead_libraries(shared: list[Any], render: Any, stream: TextIO) -> None:

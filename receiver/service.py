@@ -232,6 +232,7 @@ class Service:
         self.clock = Clock(self._reference_clock)
         self.engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison, log_entries)
         self.engine.cluster = Cluster(settings.alertmanager_peers, settings.peer_timeout, settings.echo_window)
+        self.engine.jumps = self.clock.followed
         if writer:
             writer.attach(self.engine)
         self.desk = Desk(self.engine, self.clock, writer.call if writer else None, state=self.state)

@@ -61,7 +61,7 @@ from receiver.core.plan import Book, Playbook
 from receiver.core.silences import hear, note_answer
 from receiver.core.staleness import mark
 from receiver.core.upkeep import keep_up
-from receiver.core.windows import pass_time, request_update
+from receiver.core.windows import pass_time, put_off, request_update
 
 
 def decide(
@@ -75,6 +75,8 @@ def decide(
 
     It concerns those that it names; TimePassed, those that are held as possible echoes.
     """
+    if incident is not None and book.jumps:
+        incident = put_off(incident, book.jumps)
     if isinstance(event, AlertsReceived):
         return receive(incident, event, alerts, now, book)
     if isinstance(event, Declare):

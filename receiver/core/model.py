@@ -283,6 +283,8 @@ class Incident(Struct, frozen=True):
     """Notifications planned so far."""
     version: int = 0
     """Counts the changes."""
+    put_off_at: Instant = Instant(0)
+    """Its windows are in the time that was so far reached by following jumps of the clock."""
 
     @property
     def due_at(self) -> Instant | None:

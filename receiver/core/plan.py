@@ -5,13 +5,14 @@ what a decision may look things up in: the incident's own (frozen) version, and 
 which recipients and channel settings are read live, so that a wrong number can be mended mid-incident.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from msgspec import Struct
 
 from receiver.core.cluster import Cluster
+from receiver.core.instant import Jump
 from receiver.core.model import Incident, Target
 from receiver.core.procedures import Checklist, assemble
 from receiver.core.sight import SIGHTED, Sight
@@ -176,6 +177,8 @@ class Book(Struct, frozen=True):
     """There is a Prometheus to ask (PROMETHEUS_URL)."""
     cluster: Cluster = Cluster()
     """The Alertmanagers that send webhooks here."""
+    jumps: Sequence[Jump] = ()
+    """Of the clock, that our time has followed, in order."""
 
     def is_blind(self, source: str) -> bool:
         """Whether an alert of that source may have been lost: then a cleared one proves nothing."""

@@ -2,7 +2,9 @@
 the skipped ones are recorded as missed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from receiver.core.alerts import pass_echo_window
 from receiver.core.draft import Draft
@@ -11,9 +13,34 @@ from receiver.core.first_response import miss_acknowledgement, miss_assessment
 from receiver.core.flapping import calm_down, end_flapping
 from receiver.core.follow_ups import remind
 from receiver.core.lifecycle import await_beat, close, renew_acknowledgement, reopen
-from receiver.core.model import Fact, Kind, Reason, Recovery, State, Window
+from receiver.core.instant import Instant, Jump
+from receiver.core.model import Fact, Incident, Kind, Reason, Recovery, State, Window
 from receiver.core.paging import LAST_PLANNED_STEP, page_step, rescue, tell_breach, tell_threads
 from receiver.core.silences import end_silence
+
+
+BY_THE_CLOCK = {Window.SILENCE, Window.FOLLOW_UP}
+"""Until a moment that somebody named; all others last for some time from when they were set."""
+
+
+def put_off(incident: Incident, jumps: Sequence[Jump]) -> Incident:
+    """The incident in the time after the jumps of the clock that came since its windows were set.
+
+    A window lasts as long as it was to last: what the clock skipped did not pass.
+    """
+    for jump in jumps:
+        if max(incident.opened_at, incident.put_off_at) <= jump.before:
+            windows = {
+                window: at if window in BY_THE_CLOCK else Instant(at + jump.by)
+                for window, at in incident.windows.items()
+            }
+            incident = replace(
+                incident,
+                windows=windows,
+                response_due_at=Instant(incident.response_due_at + jump.by),
+                put_off_at=Instant(jump.before + jump.by),
+            )
+    return incident
 
 
 def pass_time(draft: Draft) -> None:

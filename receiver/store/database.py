@@ -16,7 +16,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    NoSuchModuleError,
+    PendingRollbackError,
+    ResourceClosedError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from receiver.errors import SchemaTooNew, SettingsError, StoreConflict, StoreDamaged, StoreUnavailable
@@ -31,16 +38,9 @@ _MIGRATION_LOCK = 0x70C514
 """Key of the advisory lock under which one replica at a time migrates."""
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_UNAVAILABLE = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_NOMEM,
-}
+_OF_A_ROW = {0, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE}
+"""What one row can cause, so that the others may go through (0: it never came to SQLite). Whatever else SQLite says is
+about the file, the disk or the connection, also what nobody has thought of: then nothing goes through."""
 _CONFLICTS = {"40001", "40P01"}
 
 
@@ -276,6 +276,8 @@ def _ours(error: Exception, name: str) -> Exception | None:
         return _postgresql_error(cause, name)
     if isinstance(error, PoolTimeout):
         return StoreUnavailable(f"{name}: every connection is in use")
+    if isinstance(error, DisconnectionError | PendingRollbackError | ResourceClosedError | OSError | MemoryError):
+        return StoreUnavailable(f"{name}: {str(error) or type(error).__name__}")
     return None
 
 
@@ -285,15 +287,16 @@ def _sqlite_error(error: sqlite3.Error, name: str) -> Exception | None:
         return StoreDamaged(f"{name} is damaged ({error}). `tocsin restore BACKUP` puts a backup in its place.")
     if code == sqlite3.SQLITE_CONSTRAINT:
         return StoreConflict() if "incidents." in str(error) else None
-    return StoreUnavailable(f"{name}: {error}") if code in _UNAVAILABLE else None
+    return None if code in _OF_A_ROW else StoreUnavailable(f"{name}: {error}")
 
 
 def _postgresql_error(error: Any, name: str) -> Exception | None:
     """Conflicts are what another replica can cause; a key twice in any other table would be a bug of ours."""
-    from psycopg import InterfaceError, OperationalError  # noqa: PLC0415 - PostgreSQL is an extra
+    from psycopg import DataError, IntegrityError, ProgrammingError  # noqa: PLC0415 - PostgreSQL is an extra
 
     if error.sqlstate in _CONFLICTS or (error.sqlstate == "23505" and error.diag.table_name in {"incidents", "audit"}):
         return StoreConflict()
-    if isinstance(error, OperationalError | InterfaceError) or error.sqlstate == "25006":
-        return StoreUnavailable(f"{name}: {error.diag.message_primary or str(error).partition(chr(10))[0]}")
-    return None
+    never_sent = isinstance(error, ProgrammingError) and error.sqlstate is None
+    if never_sent or isinstance(error, DataError | IntegrityError):  # what one row can cause
+        return None
+    return StoreUnavailable(f"{name}: {error.diag.message_primary or str(error).partition(chr(10))[0]}")

@@ -16,7 +16,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import ValidationError
 
-from receiver.errors import StoreUnavailable
+from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.version import MARK
 
 log = structlog.get_logger()
@@ -86,6 +86,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it that
 UNAVAILABLE = Problem(503, "the database is unavailable just now, so this may not have been done; look, and try again")
 """Says no more: the reason names files and hosts, and is for the log."""
 
+OVERLOADED = Problem(503, "this machine lacks memory or files just now, so this may not have been done; try again")
+
 STOPPING = Problem(503, "Tocsin is stopping; nothing was stored, please try again")
 STOPPING.hangs_up = True  # the next try finds another replica, or waits for the next start
 
@@ -112,12 +114,15 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         response = problem.answer()
     except web.HTTPException as error:
         response = _of_aiohttp(request, error).answer()
-    except StoreUnavailable as error:
+    except (StoreUnavailable, StoreDamaged) as error:
         log.warning("request not served: the database is unavailable", path=request.path, reason=str(error))
         response = UNAVAILABLE.answer()
     except Exception as error:  # noqa: BLE001 - said once, here; the caller learns nothing of the inside
         if isinstance(error, ConnectionError) and request.transport is None:
             return web.Response(status=400)  # nobody is there to read it; raised, aiohttp would log it as an error
+        if isinstance(error, OSError | MemoryError):
+            log.warning("request not served", path=request.path[:200], reason=type(error).__name__)
+            return OVERLOADED.answer()
         response = _unexpected(request, error).answer()
     return response
 

@@ -24,7 +24,7 @@ from receiver.core.model import Instant
 from receiver.core.unreadable import told
 from receiver.desk import Desk
 from receiver.engine import Engine
-from receiver.errors import StoreUnavailable
+from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.heartbeats import Heartbeats
 from receiver.loaded_rules import HeardRules
 from receiver.metrics import Metrics
@@ -95,7 +95,7 @@ class Webhook:
         except Problem as problem:
             self._refuse(problem)
             raise
-        except StoreUnavailable as error:
+        except (StoreUnavailable, StoreDamaged) as error:
             self._refuse(UNAVAILABLE, str(error))
             raise UNAVAILABLE.with_traceback(None) from error  # one object for all: else each raise makes it longer
         except Exception:

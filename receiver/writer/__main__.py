@@ -72,6 +72,8 @@ class Clerk:
             return pack((getattr(on, method)(*arguments), None, self._poisoned))
         except TocsinError as error:
             failure = _bare(error)
+        except (MemoryError, OSError) as error:
+            failure = StoreUnavailable(f"the process that writes failed: {str(error) or type(error).__name__}")
         except Exception as error:
             log.exception("failed unexpectedly", what=method)
             failure = RuntimeError(type(error).__name__)

@@ -1,13 +1,22 @@
 """A clock that jumps: time goes on, never back; early beats late, and every window fires once."""
 
+from collections.abc import Sequence
+from contextlib import closing
+
+import pytest
+from msgspec.structs import replace
+
 from receiver.clock import ALLOWED, Clock, Verdict
 from receiver.core.events import AlertsReceived
-from receiver.core.model import Fact, Instant
+from receiver.core.instant import Jump
+from receiver.core.model import Fact, Instant, Window
+from receiver.core.windows import put_off
 from receiver.engine import Engine
-from receiver.store import open_store
+from receiver.store import SqlStore, open_store
 from rules.policy import HOUR, MINUTE, SECOND
 from tests.core.alerts import KEY, START, alert
 from tests.core.guide import ALL, POLICY
+from tests.core.world import World
 
 
 class Reference:
@@ -50,7 +59,7 @@ def test_a_jump_that_comes_back_changes_nothing() -> None:
 
 
 def test_a_clock_set_forward_is_followed_when_it_stays() -> None:
-    """An hour forward, and still so at the second look: what is due by the new time is due."""
+    """An hour forward, and still so at the second look: from then on it is that late."""
     reference = Reference()
     clock = reference.clock()
     reference.ahead = HOUR
@@ -127,11 +136,16 @@ def test_each_window_fires_once_however_the_clock_jumps() -> None:
     clock = reference.clock()
     store = open_store("sqlite://")
     engine = Engine(store, POLICY, ALL, clock())
+    engine.jumps = clock.followed
     (result,) = engine.handle([AlertsReceived(KEY, "", (alert(level=3, starts_at=START),))], clock())
     assert result.incident is not None
     for jump in (40 * MINUTE, -40 * MINUTE, 2 * HOUR, -2 * HOUR):
         reference.ahead += jump
         reference.look(clock, 2)
+        engine.fire_due(clock())
+        engine.fire_due(clock())
+    for _ in range(7):
+        reference.steadily += 10 * MINUTE
         engine.fire_due(clock())
         engine.fire_due(clock())
     entries = store.reads().timeline(result.incident.id)
@@ -140,3 +154,79 @@ def test_each_window_fires_once_however_the_clock_jumps() -> None:
     assert facts.count(Fact.BREACHED) == 1
     assert [each.at for each in entries] == sorted(each.at for each in entries)
     store.close()
+
+
+def opened(engine: Engine, clock: Clock, key: str = KEY) -> str:
+    """The id of an incident of level 3 that opens now: it escalates after 30 minutes, and is breached after 60."""
+    (result,) = engine.handle([AlertsReceived(key, "", (alert(key, level=3, starts_at=clock()),))], clock())
+    assert result.incident is not None
+    return result.incident.id
+
+
+def minutes_until(
+    fact: Fact, incident: str, reference: Reference, replicas: Sequence[tuple[Clock, Engine]], store: SqlStore
+) -> int:
+    """How many minutes pass, truly, until that is in the timeline; each replica looks at its clock and its windows."""
+    for minutes in range(1, 3 * 60):
+        for clock, engine in replicas:
+            reference.look(clock)
+            engine.fire_due(clock())
+        reference.steadily += MINUTE - len(replicas) * 30 * SECOND
+        if fact in [entry.fact for entry in store.reads().timeline(incident)]:
+            return minutes
+    raise AssertionError(fact)
+
+
+def replica(store: SqlStore, reference: Reference) -> tuple[Clock, Engine]:
+    """A clock and an engine as the service puts them together."""
+    clock = reference.clock()
+    engine = Engine(store, POLICY, ALL, clock())
+    engine.jumps = clock.followed
+    return clock, engine
+
+
+@pytest.mark.parametrize("ahead", [20 * SECOND, 45 * MINUTE, 400 * 24 * HOUR])
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_window_lasts_as_long_as_it_was_to_last(ahead: int, replicas: int) -> None:
+    """However far the clock jumps ahead and stays there, and is followed: windows pass with the time that passes, for
+    incidents of before and after, whichever replica looks first.
+    """
+    reference = Reference()
+    with closing(open_store("sqlite://")) as store:
+        both = [replica(store, reference) for _ in range(replicas)]
+        (clock, engine), *_ = both
+        before = opened(engine, clock, "before")
+        reference.ahead = ahead
+        late = replicas  # minutes: two replicas may each take a short jump for one of its own
+        assert 30 <= minutes_until(Fact.ESCALATED, before, reference, both, store) <= 31 + late
+        assert clock() >= reference() - ALLOWED
+        after = opened(engine, clock, "after")
+        assert 29 <= minutes_until(Fact.BREACHED, before, reference, both, store) <= 31 + late
+        assert minutes_until(Fact.ESCALATED, after, reference, both, store) <= 1 + late
+
+
+def test_every_jump_is_followed_by_the_windows() -> None:
+    """Again and again ahead, by more than the window is long: it still lasts as long as it was to."""
+    reference = Reference()
+    with closing(open_store("sqlite://")) as store:
+        clock, engine = replica(store, reference)
+        incident = opened(engine, clock)
+        for jump in (HOUR, 2 * MINUTE, 5 * HOUR):
+            reference.ahead += jump
+            reference.look(clock, 6)
+            engine.fire_due(clock())
+        assert len(clock.followed) == 3
+        facts = [entry.fact for entry in store.reads().timeline(incident)]
+        assert Fact.ESCALATED not in facts
+        assert 21 <= minutes_until(Fact.ESCALATED, incident, reference, [(clock, engine)], store) <= 22
+
+
+def test_what_was_named_by_the_clock_is_not_put_off() -> None:
+    """A silence ends when Alertmanager said, whatever the clock did; and nothing is put off twice."""
+    world = World()
+    incident = replace(world.fire(level=3), windows={Window.SILENCE: Instant(START + HOUR), Window.BREACH: START})
+    jumps = (Jump(START, 2 * HOUR),)
+    once = put_off(incident, jumps)
+    assert once.windows == {Window.SILENCE: START + HOUR, Window.BREACH: START + 2 * HOUR}
+    assert once.response_due_at == incident.response_due_at + 2 * HOUR
+    assert put_off(once, jumps) == once

@@ -133,6 +133,8 @@ class Site:
     folder: Path
     url: str
     """Of its database."""
+    starting: asyncio.Semaphore
+    """Held while its servers start."""
     tls: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)
     """Settings of this Tocsin alone."""
@@ -160,7 +162,9 @@ class Site:
 
     async def __aenter__(self) -> Self:
         try:
-            await self._start()
+            async with self.starting:
+                await self._start()
+            await until_true(self.is_heard, 60 + 180 / PACE, "Tocsin hears the heartbeat")
         except BaseException:
             await self.__aexit__()
             raise
@@ -185,7 +189,6 @@ class Site:
         await self.start_tocsin()
         self.alertmanager = await self._start_alertmanager()
         self.prometheus = await self._start_prometheus(model.removeprefix("http://"))
-        await until_true(self.is_heard, 60 + 180 / PACE, "Tocsin hears the heartbeat")
 
     async def _providers(self) -> dict[str, str]:
         handler = MoodyMailbox(self.told, self.weather)

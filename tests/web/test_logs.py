@@ -1,8 +1,10 @@
 """Logs: one event a line, an incident bound, nothing secret."""
 
+import errno
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -68,3 +70,28 @@ def test_exceptions(out: io.StringIO, style: str) -> None:
         structlog.get_logger().exception("failed")
     assert "ValueError" in out.getvalue()
     assert out.getvalue().count("\n") == 1
+
+
+class FullDisk(io.StringIO):
+    """A file on a disk that is full at times."""
+
+    is_full = True
+
+    def write(self, text: str) -> int:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+@pytest.mark.usefixtures("out")
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_a_full_disk_fails_nobody(style: str) -> None:
+    """A line that cannot be written refuses no webhook; how many were lost is said when it goes again."""
+    disk = FullDisk()
+    configure_logs(style, disk)
+    structlog.get_logger().warning("lost")
+    logging.getLogger("aiohttp").warning("lost too")
+    disk.is_full = False
+    structlog.get_logger().info("written")
+    assert "written" in disk.getvalue()
+    assert re.search(r'lines_lost"?[=:]2', disk.getvalue())

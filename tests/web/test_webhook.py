@@ -1,6 +1,7 @@
 """The webhook's manners: what it answers to whom, what it never does, and what is counted."""
 
 import asyncio
+import errno
 import gzip
 import json
 import sqlite3
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import PendingRollbackError
 
 from receiver.desk import QUEUE_LIMIT
 from rules.policy import SECOND
@@ -220,6 +223,31 @@ async def test_database_away(start: Callable[..., Any], tmp_path: Path) -> None:
     assert (status, answer["status"]) == (503, 503)
     assert str(file.parent) not in answer["detail"]
     assert (await receiver.scrape())['tocsin_webhooks_total{result="unavailable"}'] == 1
+    assert await receiver.send("single_firing") == [[1]]
+
+
+WAYS_TO_FAIL: dict[str, Callable[[Any], Any]] = {
+    "no space": lambda _: _raise(OSError(errno.ENOSPC, "No space left on device")),
+    "no memory": lambda _: _raise(MemoryError()),
+    "a transaction that was not undone": lambda connection: connection.exec_driver_sql("BEGIN"),
+    "a table is gone": lambda connection: connection.exec_driver_sql("SELECT * FROM nothing"),
+    "a connection is lost": lambda _: _raise(PendingRollbackError()),
+}
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.parametrize("fails", WAYS_TO_FAIL.values(), ids=WAYS_TO_FAIL)
+async def test_whatever_the_store_fails_of(receiver: Running, fails: Callable[[Any], Any]) -> None:
+    """No transaction can begin, for a reason that was foreseen or not: 503 in plain words, and afterwards all is well."""
+    writer = receiver.store._database.writer
+    event.listen(writer, "begin", fails)
+    status, answer = await receiver.post(PATH, payload("single_firing"))
+    event.remove(writer, "begin", fails)
+    assert (status, answer["status"]) == (503, 503)
+    assert "database is unavailable" in answer["detail"]
     assert await receiver.send("single_firing") == [[1]]
 
 
