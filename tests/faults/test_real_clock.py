@@ -9,14 +9,13 @@ from msgspec.structs import replace
 from receiver.clock import ALLOWED, Clock, Verdict
 from receiver.core.events import AlertsReceived
 from receiver.core.instant import Jump
-from receiver.core.model import Fact, Instant, Window
+from receiver.core.model import Fact, Incident, Instant, Window
 from receiver.core.windows import put_off
 from receiver.engine import Engine
 from receiver.store import SqlStore, open_store
 from rules.policy import HOUR, MINUTE, SECOND
 from tests.core.alerts import KEY, START, alert
 from tests.core.guide import ALL, POLICY
-from tests.core.world import World
 
 
 class Reference:
@@ -223,8 +222,8 @@ def test_every_jump_is_followed_by_the_windows() -> None:
 
 def test_what_was_named_by_the_clock_is_not_put_off() -> None:
     """A silence ends when Alertmanager said, whatever the clock did; and nothing is put off twice."""
-    world = World()
-    incident = replace(world.fire(level=3), windows={Window.SILENCE: Instant(START + HOUR), Window.BREACH: START})
+    incident = Incident("abc", "key", "policy", 3, "engine_failure", "title", START, START)
+    incident = replace(incident, windows={Window.SILENCE: Instant(START + HOUR), Window.BREACH: START})
     jumps = (Jump(START, 2 * HOUR),)
     once = put_off(incident, jumps)
     assert once.windows == {Window.SILENCE: START + HOUR, Window.BREACH: START + 2 * HOUR}
