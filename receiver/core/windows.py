@@ -12,12 +12,11 @@ from receiver.core.evidence import begin_check, give_up_check, give_up_evidence
 from receiver.core.first_response import miss_acknowledgement, miss_assessment
 from receiver.core.flapping import calm_down, end_flapping
 from receiver.core.follow_ups import remind
-from receiver.core.lifecycle import await_beat, close, renew_acknowledgement, reopen
 from receiver.core.instant import Instant, Jump
+from receiver.core.lifecycle import await_beat, close, renew_acknowledgement, reopen
 from receiver.core.model import Fact, Incident, Kind, Reason, Recovery, State, Window
 from receiver.core.paging import LAST_PLANNED_STEP, page_step, rescue, tell_breach, tell_threads
 from receiver.core.silences import end_silence
-
 
 BY_THE_CLOCK = {Window.SILENCE, Window.FOLLOW_UP}
 """Until a moment that somebody named; all others last for some time from when they were set."""

@@ -30,8 +30,8 @@ OTHERS_BY = ["alertname", "system", "namespace"]
 HEARTBEAT_INTERVAL, HEARTBEAT_REPEAT = 10 * SECOND, 15 * SECOND
 """On a grid of 10 s a repeat after more than 15 s is one every 20 s."""
 AROUND_WAIT, AROUND_INTERVAL = 5 * SECOND, 30 * SECOND
-"""What begins to fire at one evaluation arrives one after the other: without a wait the first alone would be told at once,
-and the others an interval later."""
+"""What begins to fire at one evaluation arrives one after the other: without a wait the first alone would be told at
+once, and the others an interval later."""
 AROUND_REPEAT = 4 * HOUR
 """One message for each outage and what fires in it; a repeat only where the outage lasts."""
 LONGEST_REPEAT = HOUR

@@ -30,6 +30,7 @@ from rules.groups import AlertingRule, Group
 from rules.load import load
 from rules.outputs import Options, alertmanager, prometheus
 from rules.pace import faster_groups
+from tests.end_to_end import processes
 from tests.end_to_end.conftest import Told
 from tests.end_to_end.processes import serving, webhook
 from tests.web.test_tls import Papers
@@ -40,22 +41,7 @@ FOREIGN = "ReactorHot"
 """A level 4 alert that no policy knows: somebody's own rule, with the word for it in `severity`."""
 OURS = "SafetyMarginLow"
 WINDOW = re.compile(r"(?<=\[)\w+(?=\])|(?<=offset )\w+")
-POLICY = """
-incident_response:
-  classification:
-    severity_levels:
-      - {level: 1, name: informational, response_time: 24h, escalation_time: 12h}
-      - {level: 2, name: warning, response_time: 4h, escalation_time: 2h}
-      - {level: 3, name: critical, response_time: 1h, escalation_time: 30m}
-      - {level: 4, name: emergency, response_time: 15m, escalation_time: ESCALATION}
-  alert_channels:
-    - {name: email, type: email, recipients: [oncall@example.com], rate_limit: 1000/1m}
-    - {name: slack, type: slack, channel: "#incidents", rate_limit: 1000/1m}
-  detection:
-    rules:
-      - {name: safety_margin_low, condition: "safety_margin < 0.95", severity: 4, channels: [email, slack]}
-      - {name: accuracy_low, condition: "accuracy < 0.9", severity: 3, channels: [email, slack]}
-""".replace("ESCALATION", f"{300 // PACE}s")
+POLICY = processes.POLICY.replace("escalation_time: 2s", f"escalation_time: {300 // PACE}s")
 
 
 def sooner(text: str) -> str:
@@ -238,16 +224,19 @@ class Site:
 
     async def _start_alertmanager(self) -> tools.Tool:
         self.configure_alertmanager()
-        port = tools.free_port()
-        tool = tools.Tool("prometheus-alertmanager", self.folder, port)
-        self._stack.push_async_callback(tool.stop)
-        await tool.start(
+        return await self._start_tool(
+            "prometheus-alertmanager",
             f"--config.file={self.folder / 'alertmanager.yml'}",
             f"--storage.path={self.folder / 'alertmanager'}",
-            f"--web.listen-address=127.0.0.1:{port}",
             "--cluster.listen-address=",
             "--log.level=debug",  # it then says what it flushes, also where nobody is told of it
         )
+
+    async def _start_tool(self, name: str, *arguments: str) -> tools.Tool:
+        port = tools.free_port()
+        tool = tools.Tool(name, self.folder, port)
+        self._stack.push_async_callback(tool.stop)
+        await tool.start(*arguments, f"--web.listen-address=127.0.0.1:{port}")
         return tool
 
     def write_rules(self) -> None:
@@ -279,16 +268,12 @@ class Site:
             ],
         }
         (self.folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-        port = tools.free_port()
-        tool = tools.Tool("prometheus", self.folder, port)
-        self._stack.push_async_callback(tool.stop)
-        await tool.start(
+        return await self._start_tool(
+            "prometheus",
             f"--config.file={self.folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={self.folder / 'tsdb'}",
-            f"--web.listen-address=127.0.0.1:{port}",
             f"--rules.alert.resend-delay={sooner('1m')}",
         )
-        return tool
 
     # What is seen of it.
 

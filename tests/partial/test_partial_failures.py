@@ -3,10 +3,7 @@
 import asyncio
 import itertools
 import os
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,6 @@ import psycopg
 import pytest
 
 from manual.partial_failures import NOT_RUN, ROWS, Row, Told
-from tests.conftest import start_postgresql
 from tests.end_to_end.conftest import need, until
 from tests.partial.faults import FAULTS, SETTINGS
 from tests.partial.site import FOREIGN, LOW, OURS, PACE, Site, until_true
@@ -31,16 +27,6 @@ ONLY = os.environ.get("ROWS", "")
 """Names of rows with commas, or "all"; empty: the first of each kind."""
 AT_ONCE = 3
 """Sites that start at one time: each then takes seconds, however many there are and whatever else the machine does."""
-
-
-@pytest.fixture
-def server() -> Iterator[Any]:
-    """A PostgreSQL for all sites that need one."""
-    here = Path(tempfile.mkdtemp(prefix="tocsin-partial-"))
-    server = start_postgresql(here)
-    yield server
-    server.cleanup()
-    shutil.rmtree(here, ignore_errors=True)
 
 
 def needs_postgresql(row: Row) -> bool:
