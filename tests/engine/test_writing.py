@@ -121,7 +121,7 @@ async def test_whoever_writes_says_so(store: SqlStore) -> None:
 async def test_a_probe_that_fails_in_whatever_way_counts(store: SqlStore, error: Exception) -> None:
     """Only a write proves that writing goes: also where nobody knows what the error means."""
     clock, house = Clock(), House(store, probe=error)
-    house.desk.writing = Writing(clock)
+    house.desk.state.writing = Writing(clock)
     clock.now = PROBE_EVERY
     pulsing = asyncio.create_task(house.pulse.keep())
     async with asyncio.timeout(20):
@@ -129,7 +129,7 @@ async def test_a_probe_that_fails_in_whatever_way_counts(store: SqlStore, error:
             await asyncio.sleep(0)
     pulsing.cancel()
     await asyncio.gather(pulsing, return_exceptions=True)
-    assert house.desk.writing.problem == (str(error) or "MemoryError")
+    assert house.desk.state.writing.problem == (str(error) or "MemoryError")
 
 
 async def test_a_beat_writes_where_it_is_in_doubt(store: SqlStore) -> None:

@@ -41,7 +41,11 @@ FOREIGN = "ReactorHot"
 """A level 4 alert that no policy knows: somebody's own rule, with the word for it in `severity`."""
 OURS = "SafetyMarginLow"
 WINDOW = re.compile(r"(?<=\[)\w+(?=\])|(?<=offset )\w+")
-POLICY = processes.POLICY.replace("escalation_time: 2s", f"escalation_time: {300 // PACE}s")
+POLICY = processes.POLICY.replace("escalation_time: 2s", f"escalation_time: {300 // PACE}s").replace(
+    ", channels: [email, slack]}", ", check_interval: 15, channels: [email, slack]}"
+)
+RESTORED = 3
+"""Evaluations of a group after which Prometheus, which has just started, writes the series ALERTS."""
 
 
 def sooner(text: str) -> str:
@@ -151,6 +155,7 @@ class Site:
             async with self.starting:
                 await self._start()
             await until_true(self.is_heard, 60 + 180 / PACE, "Tocsin hears the heartbeat")
+            await until_true(self.evaluates, 60 + 180 / PACE, "Prometheus evaluates as one that has run for long")
         except BaseException:
             await self.__aexit__()
             raise
@@ -305,6 +310,12 @@ class Site:
     async def is_heard(self) -> bool:
         """Whether the heartbeat of Prometheus and Alertmanager has reached Tocsin."""
         return 'tocsin_heartbeat_age_seconds{source=""}' in await self.figures()
+
+    async def evaluates(self) -> bool:
+        """Whether Prometheus has evaluated each group often enough."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.prometheus.url}/metrics") as answer:
+            said = re.findall(r"^prometheus_rule_group_iterations_total\{.*\} (\d+)", await answer.text(), re.MULTILINE)
+        return bool(said) and min(map(int, said)) >= RESTORED
 
     async def _status(self, path: str) -> str:
         return (await self._ask("GET", path))[0]
