@@ -31,6 +31,10 @@ incident_response:
 """
 
 
+STARTS_WITHIN = 180
+"""Seconds: seconds of work, on a machine that may have much else to do."""
+
+
 @asynccontextmanager
 async def serving(
     policy: Path, environment: Mapping[str, str], port: int, *, scheme: str = "http"
@@ -42,7 +46,7 @@ async def serving(
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        async with aiohttp.ClientSession() as session, asyncio.timeout(60):
+        async with aiohttp.ClientSession() as session, asyncio.timeout(STARTS_WITHIN):
             while True:
                 try:
                     async with session.get(f"{scheme}://127.0.0.1:{port}/-/healthy", ssl=False) as response:
