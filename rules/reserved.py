@@ -13,7 +13,10 @@ MARKED = "1"
 DIGEST = "tocsin_rules"
 """The annotation with the digest of what the rules were made of (`rules.stored.rules_digest`)."""
 
-WATCH = ("TocsinHeartbeat", "TocsinDown", "TocsinFailThrough", "TocsinRuleEvaluationFails")
+FAIL_THROUGH = "TocsinFailThrough"
+"""The alert that an emergency fires while Tocsin may have told nobody."""
+
+WATCH = ("TocsinHeartbeat", "TocsinDown", FAIL_THROUGH, "TocsinRuleEvaluationFails")
 """The alerts of `rules.watch`, which are not made from the policy."""
 
 HEARTBEATS = frozenset({WATCH[0], "Watchdog"})

@@ -29,6 +29,7 @@ from receiver.core.staleness import is_worth_noting, note_heard
 from receiver.core.unheeded import heed, keep_recorded, note_unheeded, record
 from receiver.core.upkeep import keep_up
 from rules.policy import EMERGENCY, INFORMATIONAL
+from rules.reserved import FAIL_THROUGH, MARK
 
 WHERE_LIMIT = 60
 """Characters of a system's name in a title."""
@@ -229,7 +230,7 @@ def _fire(draft: Draft, news: News, before: Incident) -> None:
         return
     if before.recovery is not Recovery.NONE:
         _fire_again(draft)
-    danger = rose or new_rules or draft.incident.level == EMERGENCY
+    danger = rose or new_rules or (draft.incident.level == EMERGENCY and not all(map(_asks_who_was_told, news.fired)))
     if before.state is State.ACKNOWLEDGED and danger:
         void_acknowledgement(draft, {"rule": top.rule})
     elif rose:
@@ -238,6 +239,11 @@ def _fire(draft: Draft, news: News, before: Incident) -> None:
         _join(draft, news, new_rules, before)
         if before.is_paused:
             resume(draft)
+
+
+def _asks_who_was_told(alert: Alert) -> bool:
+    """It says that an emergency fires and Tocsin may have told nobody; whoever acknowledged has been told."""
+    return alert.labels.get("alertname") == FAIL_THROUGH and MARK in alert.annotations
 
 
 def _rise(draft: Draft, top: Alert) -> None:

@@ -1,10 +1,12 @@
 """Acknowledgements: they stop the paging, hold while somebody works, expire, and are voided by new danger."""
 
 import pytest
+from msgspec.structs import replace
 
 from receiver.core.model import Fact, Kind, Reason, State, Status, Window
 from rules.policy import HOUR, MINUTE, Micros, Rule
-from tests.core.alerts import BUDGET, SAFETY, SLO
+from rules.reserved import FAIL_THROUGH, MARK
+from tests.core.alerts import BUDGET, SAFETY, SLO, alert
 from tests.core.guide import with_level, with_rule
 from tests.core.world import World
 
@@ -149,6 +151,16 @@ def test_the_same_rule_again_is_told_in_the_thread(level):
     assert len(world.pages()) == 1
     assert {target.channel for target in world.heard(Kind.NOTICE)} <= {"email", "slack"}
     assert [each.reason for each in world.planned(Kind.NOTICE)][-1] is Reason.ALERT_JOINED
+
+
+@pytest.mark.parametrize(("annotations", "holds"), [({MARK: "1"}, True), ({}, False)])
+def test_an_alert_that_says_nobody_may_have_been_told_voids_nothing(annotations, holds):
+    """Whoever acknowledged an emergency has been told, whatever TocsinFailThrough fears; a stranger's is any alert."""
+    world = acknowledged(level=4)
+    pages = len(world.pages())
+    world.receive(replace(alert("b", 4), labels={"alertname": FAIL_THROUGH}, annotations=annotations))
+    assert (world.incident.state is State.ACKNOWLEDGED, len(world.pages()) == pages) == (holds, holds)
+    assert bool(world.planned(Kind.NOTICE, Reason.ALERT_JOINED)) is holds
 
 
 def test_repeats_void_nothing():
