@@ -3,9 +3,9 @@
 The first twenty pages a minute to one recipient (or as many as the channel's `rate_limit` says) leave at once, at each
 level for itself; those beyond wait, 30 s at most, and leave as one message that names every incident. It makes no
 difference why people are paged: a thousand incidents that opened within a minute escalate, repeat and fall back within
-a minute too. News (acknowledgements, updates, recoveries) is counted in the same way, apart from pages, so that it takes
-no page's room. Where a type takes single events only (PagerDuty, webhooks: each with a key of its own to close it by),
-nothing is bundled.
+a minute too. News (acknowledgements, updates, recoveries) is counted in the same way, apart from pages, so that it
+takes no page's room. Where a type takes single events only (PagerDuty, webhooks: each with a key of its own to close it
+by), nothing is bundled.
 
 Messages are counted when they are planned, so that a storm writes each of them once. A report and the text that
 somebody approved are messages of their own: only a channel's `rate_limit` holds them back, when they are due.
