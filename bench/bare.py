@@ -6,7 +6,7 @@ import uvloop
 from aiohttp import web
 from pydantic import TypeAdapter
 
-from receiver.web.payload import Document
+from receiver.clients.alert_payload import Document
 
 BODY = TypeAdapter(Document)
 

@@ -7,7 +7,7 @@ from time import perf_counter
 from bench.ingest import POLICY
 from bench.table import Row
 from receiver.drill.script import Script, play
-from receiver.drill.world import World
+from receiver.drill.simulator import World
 from rules.load import load
 from rules.policy import HOUR, MINUTE
 

@@ -5,13 +5,13 @@ from contextlib import closing
 from pathlib import Path
 
 from bench.ingest import POLICY, body
+from receiver.clients.alert_payload import parse
 from receiver.clock import wall_clock
 from receiver.core.classify import classify
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Incident, Instant
-from receiver.engine import Engine
+from receiver.engine.engine import Engine
 from receiver.store import open_store
-from receiver.web.payload import parse
 from rules.load import load
 
 CHANNELS = ("email", "slack")

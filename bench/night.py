@@ -21,12 +21,12 @@ import yaml
 from bench.clustered import PEERS, Cluster, Ear, Heard, Programs
 from bench.soak import Replica
 from receiver.demo.stand_ins import start_mailbox
-from rules import watch
+from rules import self_monitoring
 from rules.compile import compile as compile_rules
 from rules.load import load
-from rules.outputs import Options, alertmanager, prometheus
-from rules.pace import faster_groups
+from rules.outputs import Options, alertmanager_config, rule_file
 from rules.policy import Policy
+from rules.time_scale import faster_groups
 
 POLICY = """
 flapping: {{cycles: 15, within: 1s}}
@@ -165,15 +165,15 @@ class Night:
 
     def _rules(self, policy: Policy) -> bytes:
         """The compiled rules at the pace."""
-        groups = faster_groups((*compile_rules(policy), *watch.groups(policy)), self._pace.factor)
-        rules = yaml.safe_load(prometheus.render(groups))
+        groups = faster_groups((*compile_rules(policy), *self_monitoring.groups(policy)), self._pace.factor)
+        rules = yaml.safe_load(rule_file.render(groups))
         for each in (each for group in rules["groups"] for each in group["rules"] if "keep_firing_for" in each):
             each["keep_firing_for"] = f"{self._pace.keep_firing}s"
         return yaml.safe_dump(rules).encode()
 
     def _routes(self, policy: Policy) -> bytes:
         """The compiled routes, with the pace's group interval for the emergency."""
-        config = yaml.safe_load(alertmanager.render(policy, Options()))
+        config = yaml.safe_load(alertmanager_config.render(policy, Options()))
         for route in _routes(config["route"]):
             if 'severity_level="4"' in route.get("matchers", ()):
                 route["group_interval"] = f"{int(self._pace.group_interval * 1000)}ms"

@@ -14,7 +14,7 @@ from time import perf_counter
 from bench import filled
 from bench.table import Row
 from receiver.core.model import Instant
-from receiver.engine import Engine
+from receiver.engine.engine import Engine
 from receiver.store import open_store
 from rules.policy import HOUR, SECOND
 

@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from rules.document import Document
-from rules.document.response import ResponseSection
-from rules.document.system import AlertSpec, SloSpec, SystemSpec, ThresholdSpec, WatchSpec
-from rules.doubts import DOUBTS
+from rules.document.framework_system import AlertSpec, SloSpec, SystemSpec, ThresholdSpec, WatchSpec
+from rules.document.incident_response import ResponseSection
+from rules.lint_catalog import DOUBTS
 from rules.meaning import USUAL_WORDS
 from rules.placeholders import PLACEHOLDERS
 

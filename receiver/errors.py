@@ -1,9 +1,9 @@
 """The errors people may meet, one class each; the docstring is the message where none is given.
 
 They are the one way to say that something cannot be done: whoever cannot do it raises, with the reason and the cure in
-words; the edges translate: `receiver.cli` to stderr and an exit code, handlers to a `receiver.web.problems.Problem`.
-What the core refuses (`receiver.core.draft.Refusal`) and how a try to send ended (`receiver.core.events.Outcome`) are
-stored data and no errors.
+words; the edges translate: `receiver.cli` to stderr and an exit code, handlers to a
+`receiver.web.http.problem_details.Problem`. What the core refuses (`receiver.core.draft.Refusal`) and how a try to send
+ended (`receiver.core.events.Outcome`) are stored data and no errors.
 """
 
 

@@ -16,65 +16,65 @@ from typing import Self
 import structlog
 from aiohttp import web
 
-from receiver.alertmanager import Alertmanager
-from receiver.canary import EVERY as CANARIES_EVERY
-from receiver.canary import Canaries
 from receiver.channels.configured import configured_channels, make_senders
+from receiver.clients.alertmanager import Alertmanager
 from receiver.clock import Clock, steady_clock, wall_clock
 from receiver.core.cluster import Cluster
 from receiver.core.model import Instant
-from receiver.desk import Desk
-from receiver.dispatcher import Dispatcher
-from receiver.doubles import EVERY as DOUBLES_EVERY
-from receiver.doubles import Doubles
-from receiver.echoes import EVERY as ECHOES_EVERY
-from receiver.echoes import Echoes
-from receiver.engine import Engine
+from receiver.engine.engine import Engine
+from receiver.engine.heartbeat_cache import Heartbeats
+from receiver.engine.queue import Desk
+from receiver.engine.service_state import Failing, ServiceState
 from receiver.errors import StoreUnavailable
-from receiver.evidence import make_observer
-from receiver.garbage import EVERY as GARBAGE_EVERY
-from receiver.garbage import Garbage
-from receiver.heartbeats import Heartbeats
-from receiver.incident_log import log_entries
-from receiver.listening import open_socket
-from receiver.loaded_rules import EVERY as RULES_EVERY
-from receiver.loaded_rules import HeardRules, RulesWatch
-from receiver.loops import Loops
+from receiver.jobs.canary import EVERY as CANARIES_EVERY
+from receiver.jobs.canary import Canaries
+from receiver.jobs.clock_check import EVERY as ADJUST_EVERY
+from receiver.jobs.clock_check import Timekeeping
+from receiver.jobs.dispatcher import Dispatcher
+from receiver.jobs.doubles import EVERY as DOUBLES_EVERY
+from receiver.jobs.doubles import Doubles
+from receiver.jobs.echo_inquiry import EVERY as ECHOES_EVERY
+from receiver.jobs.echo_inquiry import Echoes
+from receiver.jobs.evidence import make_observer
+from receiver.jobs.heartbeat import Watch
+from receiver.jobs.loaded_rules import EVERY as RULES_EVERY
+from receiver.jobs.loaded_rules import HeardRules, RulesWatch
+from receiver.jobs.periodic import Loops
+from receiver.jobs.policy_reload import LOOK_EVERY, PolicyFiles, shown
+from receiver.jobs.reconcile import EVERY, Reconciliation
+from receiver.jobs.retention import EVERY as FORGET_EVERY
+from receiver.jobs.retention import Retention
+from receiver.jobs.scheduler import Pulse
+from receiver.jobs.soundness import CHECK_EVERY, Soundness
+from receiver.jobs.soundness import EVERY as SOUND_EVERY
+from receiver.jobs.staleness import EVERY as UNHEARD_EVERY
+from receiver.jobs.staleness import Staleness
+from receiver.jobs.unreadable import EVERY as UNREADABLE_EVERY
+from receiver.jobs.unreadable import UnreadableSources
 from receiver.messages import Words
-from receiver.metrics import Metrics
-from receiver.plotting import make_plotter
-from receiver.policy_files import LOOK_EVERY, PolicyFiles, shown
-from receiver.pulse import Pulse
-from receiver.reconcile import EVERY, Reconciliation
-from receiver.records import Records
-from receiver.retention import EVERY as FORGET_EVERY
-from receiver.retention import Retention
-from receiver.service_state import Failing, ServiceState
+from receiver.reports.pictures import make_plotter
+from receiver.reports.queries import Records
+from receiver.runtime import EVERY as GARBAGE_EVERY
+from receiver.runtime import Garbage
 from receiver.settings import Settings
-from receiver.soundness import CHECK_EVERY, Soundness
-from receiver.soundness import EVERY as SOUND_EVERY
-from receiver.staleness import EVERY as UNHEARD_EVERY
-from receiver.staleness import Staleness
 from receiver.store import is_in_memory, is_server, open_store, without_secrets
-from receiver.timekeeping import EVERY as ADJUST_EVERY
-from receiver.timekeeping import Timekeeping
-from receiver.traces import make_traces
-from receiver.unreadable_sources import EVERY as UNREADABLE_EVERY
-from receiver.unreadable_sources import UnreadableSources
+from receiver.telemetry.incident_log import log_entries
+from receiver.telemetry.metrics import Metrics
+from receiver.telemetry.tracing import make_traces
 from receiver.version import installed
-from receiver.watch import Watch
 from receiver.web.app import make_app, make_runner
-from receiver.web.connections import CONNECTIONS, Listener
-from receiver.web.links import Links
-from receiver.web.recording import Recorder
-from receiver.web.signing import Signing
-from receiver.web.tls import EVERY as RENEW_EVERY
-from receiver.web.tls import Tls
+from receiver.web.auth.signing import Signing
+from receiver.web.console.links import Links
+from receiver.web.http.connections import CONNECTIONS, Listener
+from receiver.web.http.listening import open_socket
+from receiver.web.http.tls import EVERY as RENEW_EVERY
+from receiver.web.http.tls import Tls
+from receiver.web.recorder import Recorder
 from receiver.writer import Writer
 from rules.load import Loaded, load_with_warnings
 from rules.policy import SECOND, Policy
+from rules.self_monitoring import LATEST
 from rules.source import fingerprint
-from rules.watch import LATEST
 
 STUCK_AFTER = 30 * SECOND
 """Microseconds without a completed pulse after which `/-/ready` says so."""

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from receiver.accounts import ApiToken, Role, User, read_groups, read_tokens, read_users, require_strong
 from receiver.errors import CannotError, SettingsError
-from receiver.people import ApiToken, Role, User, read_groups, read_tokens, read_users, require_strong
 from receiver.setting_kinds import (
     HttpUrl,
     address,

@@ -13,9 +13,9 @@ from rules import condition
 from rules.condition import Selector
 from rules.durations import format_duration
 from rules.groups import NONE, AlertingRule, Group, RecordingRule
+from rules.missing_data import SIGNALS, Watch, twins
 from rules.policy import MINUTE, IncidentType, Micros, Policy, Recording, Rule, Signal
 from rules.stored import stamp
-from rules.twins import SIGNALS, Watch, twins
 from rules.wording import MEASURED, VALUE, Reading, annotations, camel_case, escaped, labels, sentence, value
 
 __all__ = ["AlertingRule", "Group", "RecordingRule", "compile"]

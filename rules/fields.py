@@ -1,7 +1,7 @@
 """The fields of a policy's parts and their types, which say what a value is: no list of names beside them.
 
-`rules.pace` scales every duration and `tocsin diff` tells every change by asking here, so that a field that is added to
-`rules.policy` is known to both.
+`rules.time_scale` scales every duration and `tocsin diff` tells every change by asking here, so that a field that is
+added to `rules.policy` is known to both.
 """
 
 from collections.abc import Callable, Mapping

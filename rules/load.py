@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
-from rules import lints, slo
+from rules import slo
 from rules.document import Document, is_section
 from rules.document.values import Vocabulary
-from rules.doubts import without_allowed
+from rules.lint import document_lints
+from rules.lint_catalog import without_allowed
 from rules.meaning import USUAL_WORDS, interpret
 from rules.merge import find_repeats, merge
 from rules.nodes import Mark, Node, mapping
@@ -99,7 +100,7 @@ def _policy(
     defaults = _defaults() if _incomplete(document) else document
     policy = interpret(document, root, defaults, vocabulary.severities)
     policy = _with_systems(policy, systems, sources)
-    sources.problems += lints.find(policy, document, root)
+    sources.problems += document_lints.find(policy, document, root)
     return policy
 
 

@@ -10,9 +10,9 @@ from typing import Literal
 
 from rules.channel_types import fallback_order
 from rules.document import Document
-from rules.document.channels import AlertChannel
+from rules.document.alert_channels import AlertChannel
 from rules.document.communication import MessageTemplate, ReportTemplate, TimedStep
-from rules.document.response import Detection, DetectionRule, ImpactThresholds, NamedSteps, SeverityLevel
+from rules.document.incident_response import Detection, DetectionRule, ImpactThresholds, NamedSteps, SeverityLevel
 from rules.document.senders import SeverityMap
 from rules.nodes import Node
 from rules.policy import (

@@ -26,7 +26,7 @@ class Problem:
     source: str = ""
     """The line of the file, as written, without its end."""
     name: str = ""
-    """The lint's name (`rules.doubts`), where it is one: a policy may allow it."""
+    """The lint's name (`rules.lint_catalog`), where it is one: a policy may allow it."""
 
     @classmethod
     def at(cls, place: Place, message: str, severity: Severity = "error") -> "Problem":

@@ -1,4 +1,4 @@
-"""Names that are Tocsin's own: alerts, labels and annotations that `rules.compile` and `rules.watch` give.
+"""Names that are Tocsin's own: alerts, labels and annotations that `rules.compile` and `rules.self_monitoring` give.
 
 A policy may not take them (`rules.document` refuses), and the receiver believes them only of alerts that are ours
 (`receiver.core.classify`). Nothing is imported here, so that the receiver's core may read it.
@@ -17,13 +17,13 @@ FAIL_THROUGH = "TocsinFailThrough"
 """The alert that an emergency fires while Tocsin may have told nobody."""
 
 WATCH = ("TocsinHeartbeat", "TocsinDown", FAIL_THROUGH, "TocsinRuleEvaluationFails")
-"""The alerts of `rules.watch`, which are not made from the policy."""
+"""The alerts of `rules.self_monitoring`, which are not made from the policy."""
 
 HEARTBEATS = frozenset({WATCH[0], "Watchdog"})
 """Alerts that always fire and prove that alerting lives; they open no incident."""
 
 TWIN = "signal_lost"
-"""The label `rule` of every missing-data twin (`rules.twins`)."""
+"""The label `rule` of every missing-data twin (`rules.missing_data`)."""
 
 NOT_WIRED, BLIND, BROKEN, OTHER_RULES, UNREADABLE = (
     "not_wired_yet",

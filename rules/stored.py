@@ -27,7 +27,7 @@ _RULES_OF: dict[str, Any] = {
     "severity_aliases": True,
     "severities": True,
 }
-"""What of a policy `rules.compile` and `rules.watch` make rules of, but for what is taken out below."""
+"""What of a policy `rules.compile` and `rules.self_monitoring` make rules of, but for what is taken out below."""
 
 _NOT_OF_RULES: dict[str, Any] = {
     "rules": {"__all__": {"channels", "place"}},

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rules import condition
-from rules.document.system import AlertSpec, SloSpec, SystemSpec, ThresholdSpec, WatchSpec
+from rules.document.framework_system import AlertSpec, SloSpec, SystemSpec, ThresholdSpec, WatchSpec
 from rules.document.values import Vocabulary
 from rules.merge import merge
 from rules.nodes import Mark, Node, mapping

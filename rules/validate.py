@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rules.document import GUIDE_SECTIONS, Document, is_section
-from rules.document.response import ResponseSection
+from rules.document.incident_response import ResponseSection
 from rules.document.values import ALLOWED, Vocabulary, suggest
 from rules.nodes import Mark, Node, Step, render
 from rules.policy import Place

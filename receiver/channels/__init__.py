@@ -38,7 +38,9 @@ class Outgoing:
     pages: range
     """Serials of the incident's pages that an acknowledgement or a resolve has to close."""
     name: str
-    """What an answer to it calls it: the notification's id, or the bundle's name (`receiver.requests.Delivery`)."""
+    """What an answer to it calls it: the notification's id, or the bundle's name
+    (`receiver.engine.commands.Delivery`).
+    """
 
 
 class Sender(Protocol):

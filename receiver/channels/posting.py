@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 
-from receiver.http_session import HttpSession, make_connector
+from receiver.clients.http_session import HttpSession, make_connector
 from rules.policy import HOUR, SECOND
 
 MAX_ANSWER = 64 * 1024

@@ -13,8 +13,8 @@ from receiver.channels import SEND_TIMEOUT, Outgoing, Sender
 from receiver.core.events import Delivered, Outcome, Overtaken, Rejected, Retry
 from receiver.core.model import Incident, Instant, Kind, Notification, Page, Reason, State
 from receiver.core.plan import Book, Playbook
+from receiver.engine.commands import Delivery
 from receiver.messages import Words
-from receiver.requests import Delivery
 from rules.policy import INFORMATIONAL, Channel, Policy
 
 TITLE = "Test message: nothing is wrong, nobody has to act"

@@ -19,9 +19,9 @@ import aiohttp
 
 from receiver.channels import Configured, Outgoing
 from receiver.channels.posting import AddressRefused, Answer, Poster, Unanswered, Unsendable, excerpt
+from receiver.clients.http_session import make_connector
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Incident, Instant
-from receiver.http_session import make_connector
 from receiver.messages.times import rfc3339
 from receiver.settings import Settings
 from rules.policy import SECOND

@@ -30,7 +30,7 @@ def verify(
     ] = "",
 ) -> None:
     """Check that no entry was changed, taken out or put in. Prints the head; note it elsewhere."""
-    from receiver.store.audit import AuditBroken
+    from receiver.store.audit_chain import AuditBroken
 
     store = _open(database)
     try:

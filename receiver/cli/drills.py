@@ -9,12 +9,12 @@ import typer
 from receiver.cli.incidents import LOCAL, Token, Url, declare
 from receiver.cli.output import console, fail, hanging, print_json, print_table, write
 from receiver.cli.policies import Paths
-from receiver.drill.account import as_json, deadline_words, lines
-from receiver.drill.drawing import page
-from receiver.drill.relive import DrillScript, Relived, ScriptError, read, relive
-from receiver.drill.relive import as_json as relived_json
+from receiver.drill.lanes_drawing import page
 from receiver.drill.script import Played, Script, UnknownIncident, play
-from receiver.drill.world import Weather, World
+from receiver.drill.script_file import DrillScript, Relived, ScriptError, read, relive
+from receiver.drill.script_file import as_json as relived_json
+from receiver.drill.simulator import Weather, World
+from receiver.drill.text_report import as_json, deadline_words, lines
 from rules import durations
 from rules.load import load
 from rules.policy import Policy

@@ -12,8 +12,8 @@ from receiver.core.plan import Playbook
 from receiver.drill.reach import Reach, Worst, lints, reaches, worst_cases, worst_without
 from receiver.reports.report import counted
 from rules import matchers
-from rules.doubts import DOUBTS, without_allowed
 from rules.durations import format_duration
+from rules.lint_catalog import DOUBTS, without_allowed
 from rules.load import Loaded, load_with_warnings
 from rules.outputs import Options, render
 from rules.policy import SECOND, Policy

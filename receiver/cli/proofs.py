@@ -11,16 +11,16 @@ from pydantic import ValidationError
 
 from receiver.cli.drills import after
 from receiver.cli.output import console, fail, hanging, print_json, print_table
+from receiver.clients.alert_payload import Payload, fingerprint, parse
 from receiver.clock import wall_clock
 from receiver.core.classify import Received
 from receiver.drill import explained
 from receiver.drill.differences import Table, as_markdown, differences, replayed
 from receiver.drill.differences import as_json as as_rows
-from receiver.drill.told import replay
-from receiver.drill.world import START, World
+from receiver.drill.first_pages import replay
+from receiver.drill.simulator import START, World
 from receiver.settings import Settings
-from receiver.web.payload import Payload, fingerprint, parse
-from receiver.web.recording import read
+from receiver.web.recorder import read
 from rules.document import json_schema
 from rules.load import load
 from rules.policy import HOUR, Policy

@@ -13,9 +13,9 @@ import typer
 
 from receiver.cli.policies import Paths
 from receiver.errors import StoreUnavailable
-from receiver.garbage import calm_down
-from receiver.logs import configure_logs
+from receiver.runtime import calm_down
 from receiver.settings import Settings
+from receiver.telemetry.logs import configure_logs
 
 if TYPE_CHECKING:
     from receiver.service import Service
@@ -54,7 +54,7 @@ def serve_(
 
 def hash_password() -> None:
     """Ask for a password and print its hash, for a line of TOCSIN_USERS_FILE: NAME:ROLE:HASH."""
-    from receiver.web.passwords import hash_password as hashed
+    from receiver.web.auth.passwords import hash_password as hashed
 
     print(hashed(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)))
 

@@ -137,7 +137,7 @@ def _cells(incident: Mapping[str, Any], now: int) -> Sequence[Text]:
 
 
 def _left(at: str | None, now: int) -> Text:
-    from receiver.web.console.durations import span
+    from receiver.web.console.duration_text import span
 
     if not at:
         return Text("")

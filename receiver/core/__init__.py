@@ -1,1 +1,6 @@
-"""The pure heart: what happens to an incident, decided from data and an instant, with no I/O, clock or chance."""
+"""The core: what happens to an incident, decided from data and an instant. No I/O, no clock, no chance.
+
+`decide.decide` takes an incident, an event (`events`) and an instant, and returns what follows: the incident changed,
+messages to send, entries of the timeline. `model` and `plan` are the data; every other module is one rule. Imports
+`rules.policy` only. Begin with `model`, then `decide`.
+"""

@@ -1,7 +1,7 @@
 """Canaries: a marked test message on a schedule proves that a channel's provider can be reached before it matters.
 
 What fails is tried again soon; failing twice is an incident like any other, so that others than the broken channel
-hear of it. `receiver.canary` sends; the last result of each channel is kept in the store, for every replica.
+hear of it. `receiver.jobs.canary` sends; the last result of each channel is kept in the store, for every replica.
 """
 
 from collections.abc import Sequence

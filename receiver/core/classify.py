@@ -30,7 +30,7 @@ REASON_OF_ABSENCE = "grafana_state_reason"
 """Annotation of Grafana's alerts that are no longer measured: MissingSeries, NoData, Error, Paused, RuleDeleted,
 Updated. Whatever the reason, nothing was seen to be well."""
 HEARTBEAT = WATCH[0]
-"""The heartbeat among the rules that Tocsin compiles (`rules.watch`)."""
+"""The heartbeat among the rules that Tocsin compiles (`rules.self_monitoring`)."""
 
 WATCHDOG = "Watchdog"
 """An alert of other people's that always fires; unless the policy names it as a heartbeat, it means nothing here."""
@@ -122,7 +122,9 @@ def _is_twin(labels: Mapping[str, str]) -> bool:
 
 
 def _is_not_wired(labels: Mapping[str, str]) -> bool:
-    """Whether it is a twin (`rules.twins`) whose signal has never been there: one incident tells of all of them."""
+    """Whether it is a twin (`rules.missing_data`) whose signal has never been there: one incident tells of all of
+    them.
+    """
     return _is_twin(labels) and labels.get("seen") == "never"
 
 

@@ -30,7 +30,7 @@ class Cluster(Struct, frozen=True):
 
 
 def _group_interval(alert: Alert, waits: int) -> int:
-    """As `rules.outputs.alertmanager` writes it; of routes that are not compiled, Alertmanager's default."""
+    """As `rules.outputs.alertmanager_config` writes it; of routes that are not compiled, Alertmanager's default."""
     if alert.annotations.get(MARK) != MARKED:
         return 5 * MINUTE
     at_once = alert.level == EMERGENCY or alert.labels.get("immediate") == "true"

@@ -12,7 +12,9 @@ from msgspec.structs import replace
 
 from receiver.core import follow_ups, impact, notices
 from receiver.core.alerts import receive, take_listing
+from receiver.core.assignment import assign, hand_over, note_assessment
 from receiver.core.checklists import tick, tick_acknowledgement
+from receiver.core.delivery import learn, settle
 from receiver.core.draft import NO_ALERTS, Draft, Effects, Refusal, RefusedError
 from receiver.core.events import (
     Acknowledge,
@@ -44,7 +46,6 @@ from receiver.core.events import (
     Work,
 )
 from receiver.core.evidence import take_answer
-from receiver.core.first_response import assign, hand_over, note_assessment
 from receiver.core.inquiry import Answered
 from receiver.core.lifecycle import (
     acknowledge,
@@ -55,7 +56,6 @@ from receiver.core.lifecycle import (
     void_acknowledgement,
 )
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
-from receiver.core.outcomes import learn, settle
 from receiver.core.paging import lift_silence, start_paging, tell_threads, worsen
 from receiver.core.plan import Book, Playbook
 from receiver.core.silences import hear, note_answer

@@ -5,8 +5,8 @@ from hashlib import sha256
 
 from msgspec.structs import replace
 
+from receiver.core.assignment import begin_assessment
 from receiver.core.draft import NO_WORDS, Draft
-from receiver.core.first_response import begin_assessment
 from receiver.core.model import Fact, Incident, Instant, Kind, Page, Reason, Recovery, State, Window
 from receiver.core.paging import (
     EVERYTHING_WAITING,

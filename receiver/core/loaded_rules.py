@@ -3,7 +3,7 @@
 Compiled alerts carry the digest of what their rules were made of (`rules.stored.rules_digest`); the heartbeat brings it
 every minute. What was heard is kept in the store and judged as a whole, so that replicas come to one answer, also while
 they use different policies. Rules of another policy are told at once; if they are still heard of ten minutes later,
-that is an incident. From silence nothing is concluded. `receiver.loaded_rules` asks.
+that is an incident. From silence nothing is concluded. `receiver.jobs.loaded_rules` asks.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,6 +1,6 @@
 """What Alertmanager lists, compared with what we hold: webhooks that never came, alerts that are gone.
 
-`receiver.reconcile` asks both sides and hands the answers in; the decision is here. Absence is never resolution by
+`receiver.jobs.reconcile` asks both sides and hands the answers in; the decision is here. Absence is never resolution by
 itself (CONTRACTS A.1): an alert counts as gone only when every Alertmanager answers, none of them has just started,
 and none lists it for a while. Only alerts that are an Alertmanager's to list are judged: compiled ones without a
 `?source=`, and those that were seen listed before. Taken in are only compiled alerts, whose identity does not need
@@ -22,7 +22,7 @@ from receiver.core.silences import Silence
 from rules.policy import MINUTE
 
 RECEIVER = "tocsin"
-"""What `rules.outputs.alertmanager` calls our receiver; on Kubernetes a namespace and a name stand before it."""
+"""What `rules.outputs.alertmanager_config` calls our receiver; on Kubernetes a namespace and a name stand before it."""
 
 INHIBITED = "inhibited"
 """Stands for the id of a silence where an alert is inhibited."""

@@ -2,7 +2,8 @@
 
 While all that fires of an incident is silenced, levels 1 to 3 page nobody; an emergency still needs an answer. The
 pause ends with the silence as it was last told, so that an Alertmanager that is gone keeps nobody asleep for longer,
-and with anything new: then it is paged as at 0. `receiver.reconcile` asks and carries out; what that means is here.
+and with anything new: then it is paged as at 0. `receiver.jobs.reconcile` asks and carries out; what that means is
+here.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """What is told of a database that proves to be damaged: a level 3 incident of our own, closed by a person.
 
-`receiver.soundness` looks; what was set aside or put right stands in the store, and is told once.
+`receiver.jobs.soundness` looks; what was set aside or put right stands in the store, and is told once.
 """
 
 from collections.abc import Sequence

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec.structs import replace
 
 from receiver.core.alerts import pass_echo_window
+from receiver.core.assignment import miss_acknowledgement, miss_assessment
 from receiver.core.draft import Draft
 from receiver.core.evidence import begin_check, give_up_check, give_up_evidence
-from receiver.core.first_response import miss_acknowledgement, miss_assessment
 from receiver.core.flapping import calm_down, end_flapping
 from receiver.core.follow_ups import remind
 from receiver.core.instant import Instant, Jump

@@ -1,6 +1,7 @@
 """A small ML system's exporter: the guide's signals, healthy until somebody says otherwise.
 
-The demo's story moves the values; where it runs by itself (`receiver.demo.model`), `POST /set?safety_margin=0.9` does.
+The demo's story moves the values; where it runs by itself (`receiver.demo.landing_model`), `POST
+/set?safety_margin=0.9` does.
 """
 
 import asyncio

@@ -20,15 +20,15 @@ from receiver.clock import steady_clock
 from receiver.demo import captured, tools
 from receiver.demo.exporter import HEALTHY, Exporter
 from receiver.demo.stand_ins import Providers, start_mailbox, start_web
-from receiver.logs import configure_logs
 from receiver.service import Service
 from receiver.settings import Settings
+from receiver.telemetry.logs import configure_logs
 from rules.compile import compile as compile_rules
 from rules.load import load
-from rules.outputs import Options, alertmanager, prometheus
-from rules.pace import faster, faster_groups
+from rules.outputs import Options, alertmanager_config, rule_file
 from rules.policy import CHANNEL_TYPES, SECOND, Policy
 from rules.stored import stamp
+from rules.time_scale import faster, faster_groups
 
 PERSON = "Dana"
 SIGNAL = "safety_margin"
@@ -149,12 +149,12 @@ async def _start_world(
     runner, url = await start_web(exporter.app)
     stack.push_async_callback(runner.cleanup)
     options = Options(receiver_url=f"{receiver.address}/webhook/alertmanager")
-    alertmanager_tool = await tools.start_alertmanager(folder, alertmanager.render(policy, options), factor)
+    alertmanager_tool = await tools.start_alertmanager(folder, alertmanager_config.render(policy, options), factor)
     stack.push_async_callback(alertmanager_tool.stop)
     mark = stamp(receiver.desk.engine.current.policy)  # in faster time it is another policy to the receiver
     groups = tuple(group.annotated(mark) for group in faster_groups(compile_rules(policy), factor))
     targets = {"ml": url.removeprefix("http://"), "tocsin": receiver.address.removeprefix("http://")}
-    rules = prometheus.render(groups)
+    rules = rule_file.render(groups)
     prometheus_tool = await tools.start_prometheus(folder, rules, targets, alertmanager_tool, exporter.scraped)
     stack.push_async_callback(prometheus_tool.stop)
     screen.say("prometheus", f"runs {sum(len(group.rules) for group in groups)} compiled rules; {prometheus_tool.url}")

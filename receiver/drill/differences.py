@@ -7,8 +7,8 @@ from typing import Any
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant, Target
 from receiver.drill.changes import NOTHING, changes
-from receiver.drill.told import Episode, Told, episodes, shifts
-from receiver.drill.world import World
+from receiver.drill.first_pages import Episode, Told, episodes, shifts
+from receiver.drill.simulator import World
 from receiver.messages.times import stamp
 from rules.durations import format_duration
 from rules.policy import IncidentType, Policy, Rule

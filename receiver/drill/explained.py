@@ -10,9 +10,9 @@ from receiver.core.classify import Received, classify, ignored_by, is_heartbeat,
 from receiver.core.events import Delivered
 from receiver.core.model import Kind, Status
 from receiver.core.plan import Plan
-from receiver.drill.account import offset
 from receiver.drill.script import Played, Script, play_classified
-from receiver.drill.world import World
+from receiver.drill.simulator import World
+from receiver.drill.text_report import offset
 from receiver.messages.reasons import LABELS
 from rules.durations import format_duration
 from rules.policy import SECOND

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant
 from receiver.drill.script import first_reached
-from receiver.drill.world import Weather, World
-from rules.doubts import doubt
+from receiver.drill.simulator import Weather, World
 from rules.durations import format_duration
+from rules.lint_catalog import doubt
 from rules.policy import IncidentType, Place, Policy, Rule
 from rules.problems import Problem
 

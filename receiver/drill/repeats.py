@@ -13,8 +13,8 @@ from typing import Any
 from msgspec import Struct
 
 from receiver.core.model import Incident, Instant
-from receiver.core.outbox import Bucket, Lane
-from receiver.drill.world import World
+from receiver.core.rate_limit import Bucket, Lane
+from receiver.drill.simulator import World
 
 LONGEST = 12
 """Moments that one round may have."""

@@ -14,9 +14,9 @@ from receiver.core.classify import Classified, Received, classify
 from receiver.core.events import Acknowledge, AlertsReceived, Declare, Delivered, Note, Resolve
 from receiver.core.model import Entry, Fact, Incident, Instant, Kind, Recovery, State
 from receiver.drill.repeats import Repeated, Repeats
-from receiver.drill.world import Sent, World
+from receiver.drill.simulator import Sent, World
+from receiver.engine.commands import ForIncident
 from receiver.errors import CannotError
-from receiver.requests import ForIncident
 from rules.compile import AlertingRule, compile  # noqa: A004 - it is called so
 from rules.policy import HOUR, Policy
 

@@ -6,6 +6,6 @@ take `plain`, `line` and the times. Pure, but for reading our own templates.
 
 from receiver.messages.message import PICTURE_ID, SHORT_LIMIT, Message, Picture
 from receiver.messages.plain import cut, line, plain
-from receiver.messages.words import Words
+from receiver.messages.renderer import Words
 
 __all__ = ["PICTURE_ID", "SHORT_LIMIT", "Message", "Picture", "Words", "cut", "line", "plain"]

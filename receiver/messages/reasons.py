@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from receiver.core.model import Instant, Kind, Notification, Reason, Recovery, State
-from receiver.messages.case import Case, name
+from receiver.messages.incident_text import Case, name
 from receiver.messages.plain import line, plain
 from receiver.messages.times import duration, left
 

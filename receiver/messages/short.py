@@ -3,7 +3,7 @@
 import re
 
 from receiver.core.model import State
-from receiver.messages.case import Case, brief
+from receiver.messages.incident_text import Case, brief
 from receiver.messages.message import SHORT_LIMIT
 from receiver.messages.plain import cut
 

@@ -11,7 +11,7 @@ from html import escape
 from receiver.core.model import Entry, Fact, Instant, State
 from receiver.messages.plain import cut, line
 from receiver.messages.times import moment
-from receiver.reports.dossier import Dossier
+from receiver.reports.incident_record import Dossier
 
 WIDTH, LEFT, RIGHT = 760, 10, 750
 MARKS = 14

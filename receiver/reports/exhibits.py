@@ -7,8 +7,8 @@ import orjson
 
 from receiver.core.model import Entry, Fact
 from receiver.messages.plain import line
-from receiver.reports.dossier import Dossier
 from receiver.reports.drawing import MARKED, Line, Mark, draw_lines
+from receiver.reports.incident_record import Dossier
 from receiver.reports.report import Drawing
 from rules.policy import SECOND
 
@@ -82,5 +82,5 @@ def draw(shown: Iterable[Course], beside: Sequence[Mark]) -> Iterator[Drawing]:
 
 
 def _read(series: str) -> list[tuple[str, list[tuple[float, float]]]]:
-    """As `receiver.evidence` wrote it."""
+    """As `receiver.jobs.evidence` wrote it."""
     return [(name, points) for name, points in orjson.loads(series)]

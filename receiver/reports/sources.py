@@ -7,13 +7,13 @@ before what the record tells. A name that is not here (a policy may invent some)
 from collections.abc import Callable, Iterable, Mapping
 
 from receiver.core.model import Fact
-from receiver.messages.case import name
-from receiver.messages.placeholders import values
+from receiver.messages.incident_text import name
+from receiver.messages.placeholder_values import values
 from receiver.messages.plain import line, plain
 from receiver.messages.timeline import sentence
 from receiver.messages.times import duration, stamp
-from receiver.reports.dossier import Dossier
 from receiver.reports.exhibits import exhibits
+from receiver.reports.incident_record import Dossier
 from receiver.reports.report import Field, counted
 from receiver.reports.steps import done_steps, links
 from rules.placeholders import UNKNOWN

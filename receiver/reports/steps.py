@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from receiver.core.checklists import attached, done
 from receiver.core.procedures import Checklist
 from receiver.core.response import Done, FollowUp
-from receiver.messages.case import name
+from receiver.messages.incident_text import name
 from receiver.messages.plain import line
 from receiver.messages.times import stamp
-from receiver.reports.dossier import Dossier
+from receiver.reports.incident_record import Dossier
 from receiver.reports.report import Table
 
 HOMES = {

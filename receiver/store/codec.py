@@ -15,7 +15,7 @@ from receiver.core.canary import Canary
 from receiver.core.heartbeat import HeartbeatClock
 from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State
-from receiver.core.outbox import Lane
+from receiver.core.rate_limit import Lane
 from receiver.errors import RowUnreadable
 from receiver.store import schema
 from rules.policy import MINUTE

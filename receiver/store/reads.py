@@ -15,7 +15,7 @@ from receiver.core.canary import Canary
 from receiver.core.doubles import Double
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification, State
 from receiver.core.reconcile import Held
-from receiver.store import audit, codec, schema
+from receiver.store import audit_chain, codec, schema
 from receiver.store.database import Database
 from receiver.store.doubts import Doubts
 from receiver.store.figures import Figures, count, oldest_emergency
@@ -93,7 +93,7 @@ class Reads:
     def is_audited(self, reference: str) -> bool:
         """Whether the audit log has an entry of that reference."""
         with self._database.read() as connection:
-            return bool(audit.seen(Session(connection), {reference}))
+            return bool(audit_chain.seen(Session(connection), {reference}))
 
     def incident(self, incident_id: str) -> Incident | None:
         """The incident of that id."""

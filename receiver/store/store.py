@@ -1,4 +1,6 @@
-"""The store: opened once by the service, used by the engine (`receiver.work.Store`) and, to read, by everyone."""
+"""The store: opened once by the service, used by the engine (`receiver.engine.unit_of_work.Store`) and, to read, by
+everyone.
+"""
 
 import os
 import secrets
@@ -11,13 +13,13 @@ from msgspec.structs import replace
 from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
 
-from receiver.audit import Audit
+from receiver.core.audit_log import Audit
 from receiver.core.canary import Canary
 from receiver.core.heartbeat import UNKNOWN, Beat, HeartbeatClock, hear
 from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Instant
 from receiver.errors import DatabaseInUse, StoreUnavailable
-from receiver.store import audit, codec
+from receiver.store import audit_chain, codec
 from receiver.store.database import Database, Identity, identify
 from receiver.store.files import copy_out, identify_handle, lock_of, take_ownership
 from receiver.store.integrity import Found, look, require_sound
@@ -194,11 +196,11 @@ class SqlStore:
 
     def verify_audit(self, known: tuple[int, str] | None = None) -> tuple[int, str]:
         """Check the audit log; returns its head, position and hash. Raises AuditBroken where it was changed."""
-        return audit.verify(self._database, known)
+        return audit_chain.verify(self._database, known)
 
     def newest_audits(self, limit: int, before: int | None = None) -> list[tuple[int, Audit]]:
         """The audit log with its positions, the newest entry first, of those before a position."""
-        return audit.newest(self._database, limit, before)
+        return audit_chain.newest(self._database, limit, before)
 
     def hear(self, beats: Sequence[Beat]) -> None:
         """Note heartbeats; what others have heard meanwhile counts too."""

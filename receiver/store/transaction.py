@@ -1,4 +1,4 @@
-"""What the engine asks of the store within one transaction (`receiver.work.Transaction`), in SQL.
+"""What the engine asks of the store within one transaction (`receiver.engine.unit_of_work.Transaction`), in SQL.
 
 Called on one thread. Nothing is decided here: which rows a decision concerns has been decided in the core. A
 queue is an incident's waiting notifications on one channel to one recipient, in order of `sequence`; a leased
@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy import Row
 
-from receiver.audit import Audit
+from receiver.core.audit_log import Audit
 from receiver.core.model import Alert, Incident, Instant, Notification, State, Status, Supersede
-from receiver.core.outbox import Bucket, Lane
+from receiver.core.rate_limit import Bucket, Lane
+from receiver.engine.unit_of_work import Changes
 from receiver.errors import RowUnreadable
-from receiver.store import audit, codec, schema, statements
+from receiver.store import audit_chain, codec, schema, statements
 from receiver.store.session import Session
-from receiver.work import Changes
 from rules.policy import LEVELS
 
 _HEADS_PER_INCIDENT = 4
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 class SqlTransaction:
-    """One transaction; `receiver.work.Transaction` says what each method promises."""
+    """One transaction; `receiver.engine.unit_of_work.Transaction` says what each method promises."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -255,12 +255,12 @@ class SqlTransaction:
 
     def audited(self, references: Collection[str]) -> set[str]:
         """Those of the references that the audit log has already."""
-        return audit.seen(self._session, references) if references else set()
+        return audit_chain.seen(self._session, references) if references else set()
 
     def append_audits(self, audits: Sequence[Audit]) -> None:
         """Append to the audit log; last of all, because it waits for whoever else appends."""
         if audits:
-            audit.append(self._session, audits)
+            audit_chain.append(self._session, audits)
 
     def postpone(self, incident_id: str, until: Instant) -> None:
         """Leave an incident's windows and waiting notifications alone until then; reads nothing of it."""

@@ -13,45 +13,45 @@ import orjson
 import structlog
 from aiohttp import web
 
-from receiver.audit import audit_of
 from receiver.channels import Senders
+from receiver.core.audit_log import audit_of
 from receiver.core.model import Instant
-from receiver.desk import Desk
-from receiver.engine import Engine
+from receiver.engine.engine import Engine
+from receiver.engine.heartbeat_cache import Heartbeats
+from receiver.engine.queue import Desk
+from receiver.engine.service_state import ServiceState
 from receiver.errors import SettingsError
-from receiver.heartbeats import Heartbeats
-from receiver.loaded_rules import HeardRules
+from receiver.jobs.loaded_rules import HeardRules
 from receiver.messages import Words
-from receiver.metrics import Metrics
-from receiver.records import Records
-from receiver.service_state import ServiceState
+from receiver.reports.queries import Records
 from receiver.settings import Role, Settings
 from receiver.store import Reads
-from receiver.traces import Traces
-from receiver.web.api import Api
-from receiver.web.body import BODIES, Bodies, count_bodies
-from receiver.web.call import serve
+from receiver.telemetry.metrics import Metrics
+from receiver.telemetry.tracing import Traces
+from receiver.web.alert_webhook import Webhook
+from receiver.web.api.call import serve
+from receiver.web.api.heartbeat_clocks import HeartbeatsApi
+from receiver.web.api.incident_operations import Api
+from receiver.web.api.incident_reports import Reporter
+from receiver.web.api.openapi import describe
+from receiver.web.api.routes import ROOT, endpoints
+from receiver.web.auth.passwords import Failures
+from receiver.web.auth.sessions import Sessions
+from receiver.web.auth.signing import Signing
 from receiver.web.callbacks import CallbackDesk, add_callbacks
-from receiver.web.connections import CONNECTIONS, Connections, keep_seats
-from receiver.web.console.routes import add_console
-from receiver.web.heartbeats import HeartbeatsApi
-from receiver.web.links import LinkPages, Links
-from receiver.web.login import Login
-from receiver.web.nonsense import server_log
-from receiver.web.openapi import describe
-from receiver.web.passwords import Failures
-from receiver.web.prefix import below
-from receiver.web.problems import JSON, Handler, Problem, add_headers, answer_problems
-from receiver.web.recording import Recorder
-from receiver.web.reporting import Reporter
-from receiver.web.routes import ROOT, endpoints
+from receiver.web.console.links import LinkPages, Links
+from receiver.web.console.login import Login
+from receiver.web.console.page_routes import add_console
+from receiver.web.http.connections import CONNECTIONS, Connections, keep_seats
+from receiver.web.http.path_prefix import below
+from receiver.web.http.problem_details import JSON, Handler, Problem, add_headers, answer_problems
+from receiver.web.http.request_body import BODIES, Bodies, count_bodies
+from receiver.web.http.server_log import server_log
+from receiver.web.recorder import Recorder
 from receiver.web.scrapes import Scrapes
-from receiver.web.sessions import Sessions
-from receiver.web.signing import Signing
-from receiver.web.webhook import Webhook
 
 if TYPE_CHECKING:
-    from receiver.web.oidc import Oidc
+    from receiver.web.auth.oidc import Oidc
 
 KEEP_ALIVE = 330.0
 """Seconds an idle connection stays: longer than Go's client keeps one (5 min), so that it is never we who
@@ -174,7 +174,7 @@ def _make_oidc(
 ) -> "Oidc":
     """Raises SettingsError where the extra is not installed."""
     try:
-        from receiver.web.oidc import Oidc  # noqa: PLC0415 - only with the extra
+        from receiver.web.auth.oidc import Oidc  # noqa: PLC0415 - only with the extra
     except ImportError as error:
         raise SettingsError("TOCSIN_OIDC_ISSUER: needs the extra oidc: pip install 'tocsin[oidc]'") from error
     return Oidc(settings, signing, sessions, desk, engine, clock, login.page)
@@ -187,7 +187,7 @@ def make_runner(app: web.Application) -> web.AppRunner:
         access_log=None,
         logger=server_log(),
         handler_cancellation=False,
-        auto_decompress=False,  # `receiver.web.body` unpacks, where it knows who sends
+        auto_decompress=False,  # `receiver.web.http.request_body` unpacks, where it knows who sends
         read_bufsize=BUFFERED,
         max_headers=MOST_HEADERS,
         keepalive_timeout=KEEP_ALIVE,

@@ -7,13 +7,13 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from receiver.core.model import Instant
-from receiver.desk import Desk
-from receiver.engine import Engine
+from receiver.engine.engine import Engine
+from receiver.engine.heartbeat_cache import Heartbeats
+from receiver.engine.queue import Desk
+from receiver.engine.service_state import ServiceState
 from receiver.errors import TocsinError
-from receiver.heartbeats import Heartbeats
-from receiver.metrics import Metrics
-from receiver.service_state import ServiceState
 from receiver.store import Reads
+from receiver.telemetry.metrics import Metrics
 from rules.policy import SECOND
 
 GOOD_FOR = SECOND

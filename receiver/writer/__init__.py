@@ -18,7 +18,7 @@ from typing import Any, Self
 import structlog
 
 from receiver.core.events import AlertsReceived
-from receiver.engine import Engine
+from receiver.engine.engine import Engine
 from receiver.errors import StoreUnavailable, TocsinError
 from receiver.settings import Settings
 from receiver.store import SqlStore

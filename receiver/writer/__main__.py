@@ -13,12 +13,12 @@ from typing import Any
 import structlog
 
 from receiver.clock import wall_clock
-from receiver.engine import Engine, Standing
+from receiver.engine.engine import Engine, Standing
 from receiver.errors import StoreUnavailable, TocsinError
-from receiver.garbage import calm_down
-from receiver.incident_log import log_entries
-from receiver.logs import configure_logs
+from receiver.runtime import calm_down
 from receiver.store import SqlStore, open_store
+from receiver.telemetry.incident_log import log_entries
+from receiver.telemetry.logs import configure_logs
 from receiver.version import installed
 from receiver.writer.wire import LENGTH, pack, unpack
 from rules.stored import parse

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from rules.document import communication as told
-from rules.document import response as answered
+from rules.document import incident_response as answered
 from rules.document import senders
 from rules.document.values import (
     ChannelNameOrType,

@@ -27,11 +27,11 @@ from pydantic_core import PydanticCustomError
 from rules import condition, durations, matchers
 from rules.addresses import AddressError, parse_address
 from rules.channel_types import CHANNEL_FACTS, CHANNEL_TYPES, ChannelFacts
-from rules.doubts import DOUBTS
+from rules.lint_catalog import DOUBTS
 from rules.placeholders import PLACEHOLDERS, TemplateError, placeholders
 from rules.policy import SECOND, Micros, RateLimit
 from rules.reserved import ALERTS, LABELS, NAMES
-from rules.watch import SELF_RULES
+from rules.self_monitoring import SELF_RULES
 from rules.wording import camel_case
 
 DEEPEST_EXPRESSION = 50

@@ -6,11 +6,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rules import watch
+from rules import self_monitoring
 from rules.compile import compile  # noqa: A004 - it is what this does
-from rules.outputs import alertmanager, dashboard, kubernetes, prometheus, unit_tests
+from rules.outputs import alertmanager_config, dashboard, kubernetes, rule_file
 from rules.outputs.options import Options
 from rules.policy import Policy
+from rules.promtool import unit_tests
 
 __all__ = ["Options", "Outputs", "render"]
 
@@ -27,17 +28,17 @@ def render(policy: Policy, options: Options | None = None) -> Outputs:
     """Compile the policy. Raises ConditionError for a condition that `rules.load` would have refused."""
     options = options or Options()
     compiled = compile(policy)
-    vigil = watch.groups(policy, options.tocsin) if options.watch else ()
+    vigil = self_monitoring.groups(policy, options.tocsin) if options.watch else ()
     groups = (*compiled, *vigil)
     tests = unit_tests.render(compiled, vigil, options.tocsin)
     files = {
-        "rules.yml": prometheus.render(groups),
+        "rules.yml": rule_file.render(groups),
         **tests.files,
-        "alertmanager.yml": alertmanager.render(policy, options),
+        "alertmanager.yml": alertmanager_config.render(policy, options),
         "prometheusrule.yaml": kubernetes.render_rules(groups, options),
         "alertmanagerconfig.yaml": kubernetes.render_routes(policy, options),
         "dashboard.json": dashboard.render(policy, options.tocsin),
     }
     if options.watch:
-        files["self-rules.yml"] = options.tocsin.narrow(watch.SELF_RULES).encode()
+        files["self-rules.yml"] = options.tocsin.narrow(self_monitoring.SELF_RULES).encode()
     return Outputs(files, tests.unproved)

@@ -11,7 +11,7 @@ from typing import Any
 from rules import condition
 from rules.condition import Condition, Selector
 from rules.policy import Policy, Rule
-from rules.watch import THE_ONLY, Tocsin
+from rules.self_monitoring import THE_ONLY, Tocsin
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 COLORS = {1: "blue", 2: "yellow", 3: "orange", 4: "red"}

@@ -9,11 +9,11 @@ from typing import Any
 
 from rules import matchers
 from rules.groups import Group
-from rules.outputs import prometheus
-from rules.outputs.alertmanager import FALLBACK, PLAIN, TOCSIN, inhibitions, route
+from rules.outputs import rule_file
+from rules.outputs.alertmanager_config import FALLBACK, PLAIN, TOCSIN, inhibitions, route
 from rules.outputs.options import Options
-from rules.outputs.yaml_text import text
 from rules.policy import Policy
+from rules.yaml_text import text
 
 NAME = "tocsin"
 LABELS = {"app.kubernetes.io/managed-by": "tocsin", "app.kubernetes.io/name": "tocsin"}
@@ -29,7 +29,7 @@ alertmanagerConfigMatcherStrategy: {type: None}."""
 def render_rules(groups: Iterable[Group], options: Options) -> bytes:
     """The PrometheusRule."""
     labels = LABELS | {"role": "alert-rules"}
-    spec = {"groups": prometheus.documents(groups)}
+    spec = {"groups": rule_file.documents(groups)}
     return text(_object("monitoring.coreos.com/v1", "PrometheusRule", labels, spec, options), HEAD)
 
 

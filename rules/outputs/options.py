@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from rules.addresses import AddressError, parse_address
 from rules.matchers import Matcher
 from rules.policy import SECOND, Micros
-from rules.watch import Tocsin
+from rules.self_monitoring import Tocsin
 
 MOST_PEERS = 20
 

@@ -16,7 +16,7 @@ import pytest
 
 from receiver.service import Service
 from receiver.settings import Settings
-from receiver.web.passwords import hash_password
+from receiver.web.auth.passwords import hash_password
 from tests.browser.conftest import Browser
 from tests.channels.servers.slack import SlackWorkspace
 from tests.channels.servers.wire import Reply, Request, Wire

@@ -13,7 +13,7 @@ from receiver.channels.pagerduty import PagerDutySender
 from receiver.core.events import Delivered, Rejected, Retry
 from receiver.core.model import Kind, Reason
 from receiver.demo.tools import free_port
-from receiver.messages.words import SEVERITIES
+from receiver.messages.renderer import SEVERITIES
 from tests.channels.outgoings import outgoing, until_delivered
 from tests.channels.servers import wire
 from tests.channels.servers.pagerduty import SEVERITIES as KNOWN

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from receiver.core.model import Instant, Kind, Notification, Reason
-from receiver.core.outbox import Bucket, Lane, allot, bundle, counted_when_due, counted_when_planned, lane
+from receiver.core.rate_limit import Bucket, Lane, allot, bundle, counted_when_due, counted_when_planned, lane
 from rules.policy import MINUTE, SECOND, Channel, Micros, RateLimit
 from tests.core.alerts import START
 from tests.core.guide import CHANNELS, POLICY, with_channel

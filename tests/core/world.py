@@ -1,6 +1,6 @@
 """A small world in memory that lives by the real rules: incidents, alerts, an outbox, a timeline, and a clock.
 
-Every event goes through `receiver.work.Work`, as in the engine, on the drill's store in memory. Deadlines fire at their exact times as the clock is moved on,
+Every event goes through `receiver.engine.unit_of_work.Work`, as in the engine, on the drill's store in memory. Deadlines fire at their exact times as the clock is moved on,
 unless Tocsin is down (`sleep`). Channels in `down` answer nothing: what is for them waits until told its fate.
 """
 
@@ -50,8 +50,8 @@ from receiver.core.model import (
 )
 from receiver.core.plan import Book, Playbook
 from receiver.core.sight import ANY, Sight
-from receiver.drill.memory import MemoryStore
-from receiver.work import Work
+from receiver.drill.memory_store import MemoryStore
+from receiver.engine.unit_of_work import Work
 from rules.policy import MINUTE, SECOND, Policy
 from rules.stored import digest
 from tests.core.alerts import KEY, START, alert

@@ -7,9 +7,9 @@ import promql_parser
 from prometheus_client.parser import text_string_to_metric_families
 
 from receiver.core.model import Instant
-from receiver.metrics import Metrics
-from receiver.service_state import ServiceState
+from receiver.engine.service_state import ServiceState
 from receiver.store import open_store
+from receiver.telemetry.metrics import Metrics
 
 
 def exposed() -> Mapping[str, Sequence[Mapping[str, str]]]:

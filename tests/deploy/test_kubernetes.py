@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from receiver.dispatcher import LAST_REPORT
+from receiver.jobs.dispatcher import LAST_REPORT
 from receiver.service import DRAIN, SETTLE
 from receiver.settings import Settings
 from receiver.web.app import SHUTDOWN

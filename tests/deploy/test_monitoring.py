@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from receiver.channels.configured import configured_channels
-from receiver.demo.model import PORT
+from receiver.demo.landing_model import PORT
 from receiver.demo.tools import free_port
 from receiver.settings import Settings
 from rules.load import load

@@ -10,7 +10,7 @@ from typing import Any
 import promql_parser
 import yaml
 
-from rules import watch
+from rules import self_monitoring
 from tests.deploy.conftest import KUBERNETES, ROOT
 from tests.deploy.exposed import exposed, metrics_in
 from tests.end_to_end.conftest import need
@@ -85,7 +85,7 @@ def test_they_read_metrics_that_exist() -> None:
 
 def test_they_are_what_is_compiled() -> None:
     """deploy/prometheus has what `tocsin compile` writes where Prometheus knows one Tocsin."""
-    assert (FOLDER / "self-rules.yml").read_text() == watch.SELF_RULES
+    assert (FOLDER / "self-rules.yml").read_text() == self_monitoring.SELF_RULES
 
 
 def test_what_concerns_paging_goes_around_tocsin() -> None:

@@ -7,8 +7,8 @@ import pytest
 import typer
 
 from receiver.cli import app
-from receiver.metrics import Metrics
 from receiver.settings import CLIENT_ONLY, PER_SERVICE, VARIABLES
+from receiver.telemetry.metrics import Metrics
 from tests.docs.sessions import PAGES, ROOT, blocks, name
 
 CODE = re.compile(r"`([^`\n]+)`")

@@ -13,7 +13,7 @@ from manual import walks
 from manual.pages import pages
 from receiver.core import events
 from receiver.core.model import State, Window
-from rules.document import Document, channels, communication, response, system
+from rules.document import Document, alert_channels, communication, framework_system, incident_response
 from tests.docs.sessions import ROOT
 
 MADE = dict(pages())
@@ -64,7 +64,7 @@ def test_made_pages_are_current(path: str) -> None:
 
 def models() -> list[type[BaseModel]]:
     """Everything that a policy or a system configuration is made of."""
-    modules = (channels, communication, response, system)
+    modules = (alert_channels, communication, incident_response, framework_system)
     found = [
         each
         for module in modules

@@ -16,8 +16,8 @@ from receiver.drill.changes import changes
 from receiver.drill.differences import as_json, differences
 from rules.durations import format_duration
 from rules.load import load
-from rules.pace import faster
 from rules.policy import HOUR, MINUTE, Micros, Policy, RateLimit, TimedActions
+from rules.time_scale import faster
 from tests.core.guide import WHOLE
 
 FACTOR = 10

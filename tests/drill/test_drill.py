@@ -9,10 +9,10 @@ import pytest
 from receiver.core.classify import Received
 from receiver.core.events import Delivered
 from receiver.core.model import Fact, Kind, State
-from receiver.drill.account import as_json, deadline_words, lines
-from receiver.drill.drawing import page
+from receiver.drill.lanes_drawing import page
 from receiver.drill.script import Script, UnknownIncident, play, play_alert
-from receiver.drill.world import START, Weather, World
+from receiver.drill.simulator import START, Weather, World
+from receiver.drill.text_report import as_json, deadline_words, lines
 from rules.load import load
 from rules.policy import HOUR, MINUTE
 

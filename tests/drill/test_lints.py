@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from receiver.cli import app
 from receiver.drill.reach import lints, reaches
-from rules.doubts import DOUBTS, without_allowed
+from rules.lint_catalog import DOUBTS, without_allowed
 from rules.load import load, load_text
 from rules.problems import PolicyError
 

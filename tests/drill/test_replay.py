@@ -11,13 +11,13 @@ import yaml
 from typer.testing import CliRunner
 
 from receiver.cli import app
+from receiver.clients.alert_payload import parse
 from receiver.core.model import Instant
 from receiver.drill.differences import replayed
-from receiver.drill.told import replay
+from receiver.drill.first_pages import replay
 from receiver.service import Service
 from receiver.settings import Settings
-from receiver.web.payload import parse
-from receiver.web.recording import Recorder, clean, line, read
+from receiver.web.recorder import Recorder, clean, line, read
 from rules.load import load
 from rules.policy import HOUR, MINUTE
 

@@ -13,8 +13,8 @@ from receiver.demo import tools
 from receiver.service import Service
 from receiver.settings import Settings
 from rules.load import load
-from rules.outputs import Options, alertmanager
-from rules.pace import faster
+from rules.outputs import Options, alertmanager_config
+from rules.time_scale import faster
 from tests.end_to_end.conftest import Told, need, until
 
 FACTOR = 150
@@ -43,7 +43,7 @@ async def service(environment: dict[str, str]) -> AsyncIterator[Service]:
 async def real_alertmanager(service: Service, tmp_path: Path) -> AsyncIterator[str]:
     need("prometheus-alertmanager")
     options = Options(receiver_url=f"{service.address}/webhook/alertmanager")
-    tool = await tools.start_alertmanager(tmp_path, alertmanager.render(load(), options), FACTOR)
+    tool = await tools.start_alertmanager(tmp_path, alertmanager_config.render(load(), options), FACTOR)
     yield tool.url
     await tool.stop()
 

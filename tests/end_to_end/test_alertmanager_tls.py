@@ -13,7 +13,7 @@ from receiver.demo import tools
 from receiver.service import Service
 from receiver.settings import Settings
 from rules.load import load
-from rules.outputs import Options, alertmanager
+from rules.outputs import Options, alertmanager_config
 from tests.end_to_end.conftest import need
 from tests.end_to_end.test_alertmanager import FACTOR, push
 from tests.web.test_tls import Papers
@@ -22,7 +22,7 @@ from tests.web.test_tls import Papers
 def configured(service: Service, papers: Papers, **tls: str) -> bytes:
     """The compiled configuration, with what docs/access.md adds to the webhook."""
     options = Options(receiver_url=f"{service.address}/webhook/alertmanager")
-    config: dict[str, Any] = yaml.safe_load(alertmanager.render(load(), options))
+    config: dict[str, Any] = yaml.safe_load(alertmanager_config.render(load(), options))
     for receiver in config["receivers"]:
         for webhook in receiver.get("webhook_configs", []):
             webhook["http_config"] = {"tls_config": {"ca_file": str(papers.folder / "ca.pem"), **tls}}

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from receiver.cli import app
 from receiver.demo.stand_ins import start_web
 from receiver.drill.script import compiled_alert, received
-from receiver.drill.world import START
+from receiver.drill.simulator import START
 from receiver.messages.times import moment
 from receiver.service import Service
 from receiver.settings import Settings

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import aiohttp
 
-from receiver.canary import Canaries
+from receiver.jobs.canary import Canaries
 from receiver.messages import Words
 from receiver.service import Service
 from receiver.settings import Settings

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from receiver.alertmanager import Alertmanager
+from receiver.clients.alertmanager import Alertmanager
 from receiver.demo.stand_ins import start_web
 from receiver.demo.tools import free_port
 from receiver.errors import SettingsError

@@ -14,14 +14,14 @@ import aiohttp
 from receiver.core.events import Delivered
 from receiver.core.model import Fact
 from receiver.drill.script import PEOPLE, Script, compiled_alert, play, received
-from receiver.drill.world import START, World
+from receiver.drill.simulator import START, World
 from receiver.messages.timeline import sentence
 from receiver.messages.times import moment
 from receiver.service import Service
 from receiver.settings import Settings
 from rules.load import load
-from rules.pace import faster
 from rules.policy import EMERGENCY, MINUTE, SECOND, Micros, Policy, RateLimit
+from rules.time_scale import faster
 
 NAMES = tuple(each.key for each in (*load().rules, *load().incident_types) if getattr(each, "fires", True))
 APART = 0.2

@@ -15,11 +15,11 @@ from aiohttp import web
 from receiver.demo import tools
 from receiver.demo.exporter import Exporter
 from receiver.demo.stand_ins import start_mailbox, start_web
-from rules import watch
+from rules import self_monitoring
 from rules.compile import compile as compile_rules
 from rules.load import load
-from rules.outputs import Options, alertmanager, prometheus
-from rules.pace import faster_groups
+from rules.outputs import Options, alertmanager_config, rule_file
+from rules.time_scale import faster_groups
 from tests.end_to_end.conftest import Told, need, until
 
 FACTOR = 60
@@ -43,9 +43,9 @@ WELL: Mapping[str, float] = {
 """What a Tocsin says that pages."""
 
 UNWELL = {
-    "Tocsin cannot deliver": {"tocsin_oldest_undelivered_emergency_seconds": watch.LATEST + 1},
+    "Tocsin cannot deliver": {"tocsin_oldest_undelivered_emergency_seconds": self_monitoring.LATEST + 1},
     "it reads and cannot write": {"tocsin_store_up": 0},
-    "the webhook's token was revoked": {'tocsin_heartbeat_age_seconds{source=""}': watch.UNHEARD + 1},
+    "the webhook's token was revoked": {'tocsin_heartbeat_age_seconds{source=""}': self_monitoring.UNHEARD + 1},
 }
 
 
@@ -93,9 +93,9 @@ async def start_everything(
         fallback_from="alertmanager@example.com",
     )
     targets = {"ml": url.removeprefix("http://"), "tocsin": await start_tocsin(stack, says)}
-    manager = await tools.start_alertmanager(folder, alertmanager.render(policy, options), FACTOR)
+    manager = await tools.start_alertmanager(folder, alertmanager_config.render(policy, options), FACTOR)
     stack.push_async_callback(manager.stop)
-    rules = sooner(prometheus.render(faster_groups((*compile_rules(policy), *watch.groups(policy)), FACTOR)))
+    rules = sooner(rule_file.render(faster_groups((*compile_rules(policy), *self_monitoring.groups(policy)), FACTOR)))
     prometheus_tool = await tools.start_prometheus(folder, rules, targets, manager, exporter.scraped)
     stack.push_async_callback(prometheus_tool.stop)
     return exporter, prometheus_tool.url
@@ -114,7 +114,7 @@ async def fires(url: str, alertname: str, *, ends: bool = False) -> None:
 
 def about(told: Told) -> list[str]:
     """The mails about an emergency that Tocsin may have told nobody, as they are headed."""
-    return [headline for _, _, headline, text in told.on("email", watch.FAIL_THROUGH)]
+    return [headline for _, _, headline, text in told.on("email", self_monitoring.FAIL_THROUGH)]
 
 
 async def test_an_emergency_reaches_people_while_tocsin_is_down(told: Told, tmp_path: Path) -> None:
@@ -122,12 +122,12 @@ async def test_an_emergency_reaches_people_while_tocsin_is_down(told: Told, tmp_
     need("prometheus", "prometheus-alertmanager")
     async with AsyncExitStack() as stack:
         exporter, _ = await start_everything(stack, tmp_path, told, None)
-        await until(lambda: told.on("email", watch.DOWN), 30, "the mail that Tocsin is down")
+        await until(lambda: told.on("email", self_monitoring.DOWN), 30, "the mail that Tocsin is down")
         assert not about(told)  # nothing fires yet
         exporter.values["safety_margin"] = 0.9
         await until(lambda: about(told), 30, "the mail about the emergency")
         assert {to for _, to, _, _ in told.messages} == {"lead@example.com"}
-        (mail, *_) = told.on("email", watch.FAIL_THROUGH)
+        (mail, *_) = told.on("email", self_monitoring.FAIL_THROUGH)
         assert mail[2]  # it has a subject that a person sees first
 
 
@@ -151,7 +151,7 @@ async def test_an_emergency_reaches_people_once_and_no_all_clear_follows(
         assert "SafetyMarginLow" in mail[3]
         assert "TOCSIN FAILS" in mail[3]
         says |= WELL
-        await asyncio.wait_for(fires(url, watch.FAIL_THROUGH, ends=True), 60)
+        await asyncio.wait_for(fires(url, self_monitoring.FAIL_THROUGH, ends=True), 60)
         exporter.values["safety_margin"] = 0.99
         await asyncio.wait_for(fires(url, "SafetyMarginLow", ends=True), 60)
         assert len(about(told)) == 1

@@ -12,13 +12,13 @@ from aiohttp import web
 from receiver.core.classify import Received
 from receiver.core.model import Instant
 from receiver.demo.stand_ins import start_web
-from receiver.desk import Desk
-from receiver.engine import Engine
-from receiver.heartbeats import Heartbeats
+from receiver.engine.engine import Engine
+from receiver.engine.heartbeat_cache import Heartbeats
+from receiver.engine.queue import Desk
+from receiver.jobs.heartbeat import Watch
 from receiver.service import Service
 from receiver.settings import Settings
 from receiver.store import SqlStore
-from receiver.watch import Watch
 from rules.load import load
 from rules.policy import MINUTE, SECOND, Micros
 from tests.core.guide import ALL, POLICY

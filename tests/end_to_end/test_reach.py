@@ -17,8 +17,8 @@ from receiver.demo.tools import free_port
 from receiver.service import Service
 from receiver.settings import Settings
 from rules.load import load_text
-from rules.pace import faster
 from rules.policy import Policy
+from rules.time_scale import faster
 from tests.end_to_end.conftest import Told, until
 
 MEDIA = ("email", "slack", "pagerduty", "sms", "phone")

@@ -8,11 +8,11 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from receiver.alertmanager import Alertmanager
+from receiver.clients.alertmanager import Alertmanager
 from receiver.core.reconcile import Terms
 from receiver.demo import tools
 from receiver.demo.stand_ins import start_web
-from receiver.reconcile import Reconciliation
+from receiver.jobs.reconcile import Reconciliation
 from receiver.service import Service
 from receiver.settings import Settings
 from receiver.store import open_store

@@ -17,7 +17,7 @@ from receiver.demo import tools
 from receiver.demo.tools import free_port
 from receiver.service import Service
 from receiver.settings import Settings
-from receiver.web.connections import BACKLOG
+from receiver.web.http.connections import BACKLOG
 from tests.end_to_end.conftest import need
 from tests.end_to_end.processes import POLICY, serving, webhook
 

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from receiver.core.events import AlertsReceived, Delivered, Outcome
 from receiver.core.model import Alert, Incident, Instant, Notification
-from receiver.engine import Engine
-from receiver.requests import Delivery, Report, Request, Result
+from receiver.engine.commands import Delivery, Report, Request, Result
+from receiver.engine.engine import Engine
 from receiver.store import SqlStore
 from rules.policy import MINUTE, Policy
 from tests.core.guide import ALL, POLICY

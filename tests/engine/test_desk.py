@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from receiver.core.events import Acknowledge, AlertsReceived
 from receiver.core.model import Fact, Instant
-from receiver.desk import BATCH_LIMIT, QUEUE_LIMIT, Desk
-from receiver.engine import Engine
+from receiver.engine.commands import ForIncident, Request, Result
+from receiver.engine.engine import Engine
+from receiver.engine.queue import BATCH_LIMIT, QUEUE_LIMIT, Desk
 from receiver.errors import StoreUnavailable
-from receiver.requests import ForIncident, Request, Result
 from receiver.store import SqlStore
 from tests.core.guide import ALL, POLICY
 from tests.core.world import START

@@ -9,13 +9,13 @@ import pytest
 from receiver.channels import Outgoing
 from receiver.core.events import Delivered, Outcome, Rejected
 from receiver.core.model import Instant
-from receiver.desk import Desk
-from receiver.dispatcher import IN_FLIGHT, Dispatcher
-from receiver.engine import Engine
+from receiver.engine.engine import Engine
+from receiver.engine.queue import Desk
+from receiver.jobs.dispatcher import IN_FLIGHT, Dispatcher
 from receiver.messages import Words
-from receiver.metrics import Metrics
-from receiver.records import Records
+from receiver.reports.queries import Records
 from receiver.store import SqlStore
+from receiver.telemetry.metrics import Metrics
 from rules.policy import EMERGENCY, ChannelType
 from tests.core.guide import ALL, POLICY
 from tests.core.world import START

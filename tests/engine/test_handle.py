@@ -6,11 +6,11 @@ from itertools import count
 import pytest
 from msgspec.structs import replace
 
-from receiver.containment import ATTEMPTS
 from receiver.core.events import Acknowledge, AlertsReceived, Declare, Note, Resolve
 from receiver.core.model import Fact, State, Status
+from receiver.engine.commands import ForIncident
+from receiver.engine.containment import ATTEMPTS
 from receiver.errors import StoreConflict, StoreUnavailable
-from receiver.requests import ForIncident
 from receiver.store import SqlStore
 from rules.policy import HOUR, MINUTE
 from tests.core.guide import POLICY, with_level

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from receiver.errors import StoreUnavailable
-from receiver.loops import Loops
+from receiver.jobs.periodic import Loops
 from rules.policy import MINUTE, SECOND
 
 NAME = "the watch"

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from receiver.core.events import Acknowledge, Delivered, Rejected, Retry
 from receiver.core.model import Fact, Instant, Kind, Reason, Status
-from receiver.core.outbox import BUNDLE_WAIT, STORM_LIMIT, lane
-from receiver.engine import LEASE
-from receiver.requests import Delivery, ForIncident
+from receiver.core.rate_limit import BUNDLE_WAIT, STORM_LIMIT, lane
+from receiver.engine.commands import Delivery, ForIncident
+from receiver.engine.engine import LEASE
 from receiver.store import SqlStore, open_store
 from rules.policy import MINUTE, SECOND
 from tests.core.world import START

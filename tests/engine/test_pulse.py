@@ -11,14 +11,14 @@ from typing import Any
 from receiver.channels import Outgoing
 from receiver.core.events import Delivered, Outcome
 from receiver.core.model import Instant
-from receiver.desk import Desk
-from receiver.dispatcher import Dispatcher
-from receiver.engine import Engine
+from receiver.engine.engine import Engine
+from receiver.engine.queue import Desk
+from receiver.jobs.dispatcher import Dispatcher
+from receiver.jobs.scheduler import FIRED_AT_ONCE, Pulse
 from receiver.messages import Words
-from receiver.metrics import Metrics
-from receiver.pulse import FIRED_AT_ONCE, Pulse
-from receiver.records import Records
+from receiver.reports.queries import Records
 from receiver.store import open_store
+from receiver.telemetry.metrics import Metrics
 from rules.policy import MINUTE, Policy, Template
 from tests.core.guide import ALL, POLICY
 from tests.core.world import START

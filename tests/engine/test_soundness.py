@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from receiver.core.model import Instant
-from receiver.desk import Desk
-from receiver.engine import Engine
-from receiver.soundness import Soundness
+from receiver.engine.engine import Engine
+from receiver.engine.queue import Desk
+from receiver.jobs.soundness import Soundness
 from receiver.store import SqlStore
 from receiver.store.integrity import indexes_of
 from rules.policy import CRITICAL

@@ -10,7 +10,7 @@ import pytest
 
 from receiver.core.events import Acknowledge, Declare, Rejected, Retry
 from receiver.core.model import Instant, State
-from receiver.requests import ForIncident
+from receiver.engine.commands import ForIncident
 from receiver.store import SqlStore, open_store
 from rules.policy import MINUTE, SECOND
 from tests.core.world import START

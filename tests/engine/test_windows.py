@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from receiver.containment import POSTPONE
 from receiver.core.model import Fact, State
+from receiver.engine.containment import POSTPONE
 from receiver.store import SqlStore
 from rules.policy import HOUR, MINUTE
 from tests.core.world import START

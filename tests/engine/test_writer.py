@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from receiver.audit import Origin
+from receiver.core.audit_log import Origin
 from receiver.core.events import Acknowledge, Declare, Delivered
 from receiver.core.model import Instant, State
-from receiver.engine import Engine
+from receiver.engine.commands import Asked, ForIncident, Report, Result
+from receiver.engine.engine import Engine
 from receiver.errors import DatabaseInUse, StoreDamaged, StoreUnavailable
-from receiver.requests import Asked, ForIncident, Report, Result
 from receiver.settings import Settings
 from receiver.store import SqlStore, open_store
 from receiver.store.files import take_ownership

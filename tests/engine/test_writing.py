@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from receiver.core.model import Instant
-from receiver.desk import Desk
-from receiver.engine import Engine
+from receiver.engine.engine import Engine
+from receiver.engine.queue import Desk
+from receiver.engine.write_health import PROBE_EVERY, WRITTEN_WITHIN, Writing
 from receiver.errors import RowUnreadable, StoreDamaged, StoreUnavailable
-from receiver.pulse import Pulse
+from receiver.jobs.scheduler import Pulse
 from receiver.store import SqlStore
-from receiver.writing import PROBE_EVERY, WRITTEN_WITHIN, Writing
 from rules.policy import SECOND
 from tests.core.guide import ALL, POLICY
 from tests.core.world import START

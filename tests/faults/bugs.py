@@ -12,10 +12,10 @@ from receiver.core.events import AlertsReceived, Rejected, Reported, TimePassed
 from receiver.core.model import Fact, Instant, State, Status, Window
 from receiver.core.plan import Book
 from receiver.core.sight import SIGHTED
-from receiver.engine import Engine
+from receiver.engine.engine import Engine
+from receiver.engine.unit_of_work import Changes, Work
 from receiver.errors import StoreUnavailable
 from receiver.store import SqlStore
-from receiver.work import Changes, Work
 from rules.policy import MINUTE
 from tests.faults.stores import database
 

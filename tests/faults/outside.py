@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from receiver.core.events import Acknowledge, Action, AlertsReceived, Change, Escalate, Note, Resolve, Silenced
 from receiver.core.model import Alert, Fact, Incident, Instant, State
-from receiver.requests import ForIncident
+from receiver.engine.commands import ForIncident
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND
 from tests.core.alerts import START, alert
 from tests.faults.mirror import Broken

@@ -6,8 +6,8 @@ from random import Random
 
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Incident, Instant, Notification
-from receiver.engine import LEASE
-from receiver.requests import Delivery
+from receiver.engine.commands import Delivery
+from receiver.engine.engine import LEASE
 from rules.policy import SECOND
 from tests.faults.mirror import Broken
 

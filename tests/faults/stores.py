@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from receiver.engine.unit_of_work import Changes
 from receiver.errors import StoreConflict, StoreUnavailable
 from receiver.store import SqlStore, schema
 from receiver.store.database import Database
-from receiver.work import Changes
 
 
 class Crash(BaseException):

@@ -11,7 +11,7 @@ from receiver.core.events import AlertsReceived
 from receiver.core.instant import Jump
 from receiver.core.model import Fact, Incident, Instant, Window
 from receiver.core.windows import put_off
-from receiver.engine import Engine
+from receiver.engine.engine import Engine
 from receiver.store import SqlStore, open_store
 from rules.policy import HOUR, MINUTE, SECOND
 from tests.core.alerts import KEY, START, alert

@@ -7,7 +7,7 @@ from typing import Any
 from bench.soak import Soak
 from receiver.core.events import AlertsReceived, Delivered
 from receiver.core.model import Instant
-from receiver.engine import LEASE, Engine, Report
+from receiver.engine.engine import LEASE, Engine, Report
 from receiver.store import SqlStore
 from rules.policy import MINUTE
 from tests.core.alerts import KEY, START, alert

@@ -4,9 +4,9 @@ import os
 from collections import Counter, defaultdict
 
 from receiver.core.model import Kind, Notification, Status
-from receiver.core.outbox import BUNDLE_WAIT, STORM_LIMIT
-from receiver.engine import BUNDLE_LIMIT
-from receiver.requests import Delivery
+from receiver.core.rate_limit import BUNDLE_WAIT, STORM_LIMIT
+from receiver.engine.commands import Delivery
+from receiver.engine.engine import BUNDLE_LIMIT
 from receiver.store import open_store
 from rules.policy import MINUTE, SECOND
 from tests.engine.house import House, firing, messages

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from receiver.core.events import Outcome, Overtaken
 from receiver.core.model import Status
-from receiver.dispatcher import FRESH
-from receiver.engine import Engine
+from receiver.engine.commands import Report, Request, Result
+from receiver.engine.engine import Engine
 from receiver.errors import StoreConflict, StoreUnavailable
-from receiver.requests import Report, Request, Result
+from receiver.jobs.dispatcher import FRESH
 from receiver.store import SqlStore
 from rules.policy import SECOND
 from tests.faults.mirror import Broken

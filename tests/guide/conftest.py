@@ -15,17 +15,17 @@ from aiohttp import web
 from receiver.channels.configured import configured_channels, make_senders
 from receiver.core.model import Instant
 from receiver.demo.stand_ins import Providers, start_mailbox, start_web
-from receiver.desk import Desk
-from receiver.dispatcher import Dispatcher
-from receiver.engine import Engine
-from receiver.heartbeats import Heartbeats
-from receiver.loaded_rules import HeardRules
+from receiver.engine.engine import Engine
+from receiver.engine.heartbeat_cache import Heartbeats
+from receiver.engine.queue import Desk
+from receiver.engine.service_state import ServiceState
+from receiver.jobs.dispatcher import Dispatcher
+from receiver.jobs.loaded_rules import HeardRules
 from receiver.messages import Words
-from receiver.metrics import Metrics
-from receiver.records import Records
-from receiver.service_state import ServiceState
+from receiver.reports.queries import Records
 from receiver.settings import Settings
 from receiver.store import open_store
+from receiver.telemetry.metrics import Metrics
 from receiver.web.app import make_app, make_runner
 from rules.load import load
 from rules.policy import Policy, Reports

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from receiver.channels.segments import fit, is_gsm, simplify
 from receiver.channels.slack_blocks import escape
 from receiver.core.model import Instant
-from receiver.messages.case import numbers, web_address
+from receiver.messages.incident_text import numbers, web_address
 from receiver.messages.plain import cut, line, plain
 from receiver.messages.times import clock, duration, left, stamp
 from rules.policy import HOUR, MINUTE, SECOND

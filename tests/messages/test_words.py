@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from receiver.core.model import Instant, Kind, Reason, Recovery, State, Window
 from receiver.core.response import Impact, Moment, Notice
 from receiver.messages import SHORT_LIMIT, Words
-from receiver.messages.notices import render_notice
+from receiver.messages.notice_text import render_notice
 from rules.load import load
 from rules.placeholders import PLACEHOLDERS
 from rules.policy import HOUR, MINUTE, Template, Templates

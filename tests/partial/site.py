@@ -23,13 +23,13 @@ from aiosmtpd.smtp import SMTP
 from receiver.demo import tools
 from receiver.demo.exporter import Exporter
 from receiver.demo.stand_ins import Mailbox, Providers, start_mailbox, start_web
-from rules import watch
+from rules import self_monitoring
 from rules.compile import compile as compile_rules
 from rules.durations import format_duration, parse
 from rules.groups import AlertingRule, Group
 from rules.load import load
-from rules.outputs import Options, alertmanager, prometheus
-from rules.pace import faster_groups
+from rules.outputs import Options, alertmanager_config, rule_file
+from rules.time_scale import faster_groups
 from tests.end_to_end import processes
 from tests.end_to_end.conftest import Told
 from tests.end_to_end.processes import serving, webhook
@@ -58,7 +58,7 @@ def sooner_group(group: Group) -> Group:
 
     def sooner_alert(rule: AlertingRule) -> AlertingRule:
         expr = WINDOW.sub(lambda found: sooner(found[0]), rule.expr)
-        for seconds in (watch.LATEST, watch.UNHEARD):
+        for seconds in (self_monitoring.LATEST, self_monitoring.UNHEARD):
             expr = expr.replace(f"> {seconds}", f"> {seconds // PACE}")
         return replace(rule, expr=expr)
 
@@ -221,7 +221,7 @@ class Site:
             fallback_smarthost=self._smarthost.removeprefix("smtp://"),
             fallback_from="alertmanager@example.com",
         )
-        config = yaml.safe_load(alertmanager.render(load([self.policy]), options))
+        config = yaml.safe_load(alertmanager_config.render(load([self.policy]), options))
         config["route"] = sooner_routes(config["route"])
         if self.trusted:
             config["receivers"][0]["webhook_configs"][0]["http_config"]["tls_config"] = {"ca_file": str(self.trusted)}
@@ -247,9 +247,9 @@ class Site:
     def write_rules(self) -> None:
         """Write what Prometheus evaluates: the compiled groups, faster, and a rule of somebody else's."""
         policy = load([self.policy])
-        tocsin = watch.Tocsin(receiver_url=self.base + self.path)
-        groups = faster_groups((*compile_rules(policy), *watch.groups(policy, tocsin)), PACE)
-        document = yaml.safe_load(prometheus.render(map(sooner_group, groups)))
+        tocsin = self_monitoring.Tocsin(receiver_url=self.base + self.path)
+        groups = faster_groups((*compile_rules(policy), *self_monitoring.groups(policy, tocsin)), PACE)
+        document = yaml.safe_load(rule_file.render(map(sooner_group, groups)))
         foreign = {"alert": FOREIGN, "expr": "safety_margin < 0.95", "labels": {"severity": "emergency"}}
         document["groups"].append({"name": "somebody's own", "rules": [foreign]})
         for group in document["groups"] if self.padding else ():
@@ -340,12 +340,12 @@ class Site:
 
     def mails_around(self) -> list[tuple[str, str, str, str]]:
         """About an emergency that Tocsin may have told nobody."""
-        return self.around.on("email", watch.FAIL_THROUGH)
+        return self.around.on("email", self_monitoring.FAIL_THROUGH)
 
     def has_flushed_end(self) -> bool:
         """Whether Alertmanager has come to the end of fail-through, of which nobody is to be told."""
         log = (self.folder / "prometheus-alertmanager.log").read_text()
-        return bool(re.search(rf"msg=flushing .*{watch.FAIL_THROUGH}\[\w+\]\[resolved\]", log))
+        return bool(re.search(rf"msg=flushing .*{self_monitoring.FAIL_THROUGH}\[\w+\]\[resolved\]", log))
 
     def said_around(self) -> str:
         """All that these say."""
@@ -353,7 +353,7 @@ class Site:
 
     async def fail_through_fires(self) -> bool:
         """As Prometheus sees it."""
-        query = {"query": f'ALERTS{{alertname="{watch.FAIL_THROUGH}",alertstate="firing"}}'}
+        query = {"query": f'ALERTS{{alertname="{self_monitoring.FAIL_THROUGH}",alertstate="firing"}}'}
         async with (
             aiohttp.ClientSession() as session,
             session.get(f"{self.prometheus.url}/api/v1/query", params=query) as answer,

@@ -5,9 +5,9 @@ import pytest
 from receiver.core.backoff import SCHEDULES
 from receiver.core.events import Declare
 from receiver.core.model import Entry, Fact
-from receiver.drill.world import World
+from receiver.drill.simulator import World
 from receiver.messages.timeline import sentence
-from receiver.web import views
+from receiver.web.api import views
 from rules.channel_types import CHANNEL_FACTS, CHANNEL_TYPES, as_shown, fallback_order, types_where
 from rules.load import load_text
 from rules.policy import HOUR, MINUTE, SECOND

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rules import watch
+from rules import self_monitoring
 from rules.outputs import render
 from rules.policy import IncidentType, Signal
 from tests.rules.policies import policy, rule
@@ -98,7 +98,7 @@ WATCH_MUTANTS = {
     ),
     **{
         f"way {number} in which Tocsin fails": ("TocsinFailThrough", swap(f"({way})", "(vector(1) < 1)"))
-        for number, way in enumerate(watch.ways_to_fail(watch.THE_ONLY), 1)
+        for number, way in enumerate(self_monitoring.ways_to_fail(self_monitoring.THE_ONLY), 1)
     },
     "failing rules": ("TocsinRuleEvaluationFails", swap("> 0", "> 10")),
 }

@@ -11,8 +11,8 @@ import yaml
 
 from rules.load import load
 from rules.outputs import render
-from rules.outputs.unit_tests import render as render_tests
 from rules.policy import MINUTE, SECOND, IncidentType, Micros, Signal
+from rules.promtool.unit_tests import render as render_tests
 from tests.policies import FRAMEWORK, SYSTEMS
 from tests.rules.policies import policy, rule, write
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from rules.load import load_text
-from rules.outputs.relived import Course, Firing, relive
 from rules.policy import MINUTE, SECOND
+from rules.promtool.incident_replay import Course, Firing, relive
 from tests.rules.policies import policy, rule, write
 
 HOUR = 60 * MINUTE

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from rules.compile import compile as compiled
-from rules.outputs import prometheus
+from rules.outputs import rule_file
 from rules.policy import HOUR, MINUTE, Micros, Place
 from rules.slo import direction, expand
 from rules.system import AlertName, MonitoringRule, SafetyThreshold, Slo, System
@@ -192,7 +192,7 @@ def test_what_prometheus_makes_of_an_slo(promtool, tmp_path, values, expr, value
     """Told by promtool: the target itself is met, and what is no proportion is unknown, told by the twin."""
     made = expand([system(slo("accuracy", "0.999", 24 * HOUR))])
     whole = replace(policy(rule("slo_violation", "slo_violation_detected"), *made.rules), recordings=made.recordings)
-    (tmp_path / "rules.yml").write_bytes(prometheus.render(compiled(whole)))
+    (tmp_path / "rules.yml").write_bytes(rule_file.render(compiled(whole)))
     labels = f'{expr}{{slo="accuracy",system="landing-system",window="1d"}}'
     test = {
         "rule_files": ["rules.yml"],

@@ -5,9 +5,9 @@ from dataclasses import fields, replace
 import pytest
 
 from rules import compile as compiler
-from rules import watch
+from rules import self_monitoring
 from rules.load import load
-from rules.outputs import prometheus
+from rules.outputs import rule_file
 from rules.policy import (
     Channel,
     ImpactScale,
@@ -42,12 +42,12 @@ POLICY = replace(
 
 def rules_yml(made: Policy) -> bytes:
     """What Prometheus would be given, without the digest itself."""
-    groups = [group.annotated({DIGEST: ""}) for group in (*compiler.compile(made), *watch.groups(made))]
-    return prometheus.render(groups)
+    groups = [group.annotated({DIGEST: ""}) for group in (*compiler.compile(made), *self_monitoring.groups(made))]
+    return rule_file.render(groups)
 
 
 def every_alert(made: Policy):
-    return [alert for group in (*compiler.compile(made), *watch.groups(made)) for alert in group.alerts]
+    return [alert for group in (*compiler.compile(made), *self_monitoring.groups(made)) for alert in group.alerts]
 
 
 @pytest.mark.parametrize("made", [POLICY, load([SYSTEMS])], ids=["small", "systems"])
@@ -171,7 +171,7 @@ def test_all_that_we_compile_is_reserved():
     own = {name for alert in every_alert(load([SYSTEMS])) for name, _ in alert.labels}
     own |= {name for alert in every_alert(POLICY) for name, _ in alert.labels}
     assert own - {"system"} <= LABELS
-    assert {alert.alert for group in watch.groups(POLICY) for alert in group.alerts} <= ALERTS
+    assert {alert.alert for group in self_monitoring.groups(POLICY) for alert in group.alerts} <= ALERTS
     assert {dict(alert.labels)["rule"] for alert in every_alert(POLICY) if alert.lost} <= NAMES
 
 

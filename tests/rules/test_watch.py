@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from rules import watch
+from rules import self_monitoring
 from rules.matchers import parse
 from rules.outputs import Options, render
 from rules.policy import Heartbeat, Micros
@@ -65,10 +65,10 @@ def test_another_tocsin_masks_nothing(promtool, tmp_path):
                     {"series": 'ALERTS{alertname="X",alertstate="firing",severity="Emergency"}', "values": "1x10"},
                 ],
                 "promql_expr_test": [
-                    told(1, watch.DOWN, 1),
-                    told(1, watch.FAIL_THROUGH, 1),
-                    told(5, watch.DOWN, None),
-                    told(5, watch.FAIL_THROUGH, None),
+                    told(1, self_monitoring.DOWN, 1),
+                    told(1, self_monitoring.FAIL_THROUGH, 1),
+                    told(5, self_monitoring.DOWN, None),
+                    told(5, self_monitoring.FAIL_THROUGH, None),
                 ],
             }
         ],
@@ -87,18 +87,18 @@ def told(minute, alertname, count):
 
 def test_the_heartbeat_tells_when_it_was_evaluated():
     """The heartbeat has a group of its own and says its evaluation time with all its digits."""
-    heartbeat, others = watch.groups(POLICY)
+    heartbeat, others = self_monitoring.groups(POLICY)
     (alert,) = heartbeat.rules
-    assert (alert.alert, alert.expr) == (watch.HEARTBEAT, "vector(time())")
+    assert (alert.alert, alert.expr) == (self_monitoring.HEARTBEAT, "vector(time())")
     assert dict(alert.annotations)["evaluated_at"] == '{{ printf "%.3f" $value }}'
     assert heartbeat.name != others.name
 
 
 def test_which_prometheus_it_is_says_the_receivers_url():
     """The fail-through asks for the heartbeat of the source under which this Prometheus' alerts come in."""
-    tocsin = watch.Tocsin((), "http://tocsin:8095/webhook/alertmanager?source=eu%201")
-    assert 'source="eu 1"' in " ".join(watch.ways_to_fail(tocsin))
-    assert 'source=""' in " ".join(watch.ways_to_fail(watch.THE_ONLY))
+    tocsin = self_monitoring.Tocsin((), "http://tocsin:8095/webhook/alertmanager?source=eu%201")
+    assert 'source="eu 1"' in " ".join(self_monitoring.ways_to_fail(tocsin))
+    assert 'source=""' in " ".join(self_monitoring.ways_to_fail(self_monitoring.THE_ONLY))
 
 
 def test_a_policys_heartbeat_has_its_route():

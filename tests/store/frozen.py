@@ -18,13 +18,14 @@ import orjson
 from prometheus_client.metrics_core import Metric
 
 import receiver
-from receiver.audit import Audit
 from receiver.channels import Outgoing
 from receiver.channels.email import message_id
 from receiver.channels.pagerduty import dedup_key
 from receiver.channels.slack_blocks import parent
 from receiver.channels.webhook import payload, sign
+from receiver.clients.alert_payload import fingerprint, parse
 from receiver.core import heartbeat, loaded_rules, soundness
+from receiver.core.audit_log import Audit
 from receiver.core.canary import Canary
 from receiver.core.canary import tell as tell_canary
 from receiver.core.classify import Received, incident_key, sort
@@ -33,27 +34,26 @@ from receiver.core.heartbeat import Beat, HeartbeatClock
 from receiver.core.lifecycle import incident_id
 from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification
-from receiver.core.outbox import Bucket, Lane
 from receiver.core.plan import Playbook
+from receiver.core.rate_limit import Bucket, Lane
 from receiver.core.unreadable import told
-from receiver.drill.relive import DrillScript
+from receiver.drill.script_file import DrillScript
 from receiver.messages import Message
-from receiver.messages.notices import fingerprint as notice_mark
-from receiver.metrics import Metrics
+from receiver.messages.notice_text import fingerprint as notice_mark
 from receiver.settings import Role, Settings
 from receiver.store import schema
 from receiver.store.codec import lane_name
-from receiver.traces import root_of
-from receiver.web.api import Api
-from receiver.web.heartbeats import HeartbeatsApi
-from receiver.web.links import Links
-from receiver.web.openapi import describe as describe_api
-from receiver.web.payload import fingerprint, parse
-from receiver.web.recording import line as recorded
-from receiver.web.reporting import Reporter
-from receiver.web.routes import endpoints
-from receiver.web.signing import Signing
-from receiver.web.tellers import Tellers
+from receiver.telemetry.metrics import Metrics
+from receiver.telemetry.tracing import root_of
+from receiver.web.api.heartbeat_clocks import HeartbeatsApi
+from receiver.web.api.incident_operations import Api
+from receiver.web.api.incident_reports import Reporter
+from receiver.web.api.openapi import describe as describe_api
+from receiver.web.api.routes import endpoints
+from receiver.web.auth.signing import Signing
+from receiver.web.console.links import Links
+from receiver.web.peers import Tellers
+from receiver.web.recorder import line as recorded
 from rules import reserved
 from rules.document import json_schema
 from rules.policy import Channel, Policy

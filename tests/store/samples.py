@@ -10,8 +10,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from receiver.core.model import Alert, Entry, Fact, Incident, Kind, Notification, Reason, Supersede, Window
+from receiver.engine.unit_of_work import Changes
 from receiver.store import SqlStore
-from receiver.work import Changes
 
 NOW = 1_760_000_000_000_000
 MINUTE = 60_000_000

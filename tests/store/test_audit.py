@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from receiver.audit import Origin
+from receiver.core.audit_log import Origin
 from receiver.core.events import Acknowledge, Declare, Note
 from receiver.core.model import Instant
-from receiver.engine import Engine
-from receiver.requests import Asked, ForIncident
+from receiver.engine.commands import Asked, ForIncident
+from receiver.engine.engine import Engine
 from receiver.store import SqlStore
-from receiver.store.audit import AuditBroken
+from receiver.store.audit_chain import AuditBroken
 from rules.load import load
 
 NOW = Instant(1_795_400_000_000_000)

@@ -10,16 +10,16 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import text
 
-from receiver.audit import Origin
+from receiver.core.audit_log import Origin
 from receiver.core.canary import Canary
 from receiver.core.events import Acknowledge
 from receiver.core.heartbeat import Beat
 from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Instant, State, Status
+from receiver.engine.commands import Asked, ForIncident
 from receiver.errors import StoreDamaged, StoreUnavailable
-from receiver.requests import Asked, ForIncident
 from receiver.store import SqlStore, open_store
-from receiver.store.audit import AuditBroken
+from receiver.store.audit_chain import AuditBroken
 from receiver.store.integrity import Found, look
 from rules.policy import HOUR, MINUTE
 from tests.core.world import START

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from receiver.audit import Audit
+from receiver.core.audit_log import Audit
 from receiver.core.heartbeat import UNKNOWN, Beat
 from receiver.core.model import Instant
 from receiver.store import SqlStore

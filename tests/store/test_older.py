@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from receiver.core.doubles import over
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Instant, State, Status, Window
-from receiver.engine import Engine
+from receiver.engine.engine import Engine
 from receiver.store import SqlStore, open_store
 from rules.policy import HOUR, MINUTE
 from tests.core.alerts import SAFETY, SLO, START

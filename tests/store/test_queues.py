@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from receiver.core.model import Kind, Status, Supersede
-from receiver.core.outbox import Bucket, Lane
+from receiver.core.rate_limit import Bucket, Lane
 from receiver.store import SqlStore
 from tests.store.samples import MINUTE, NOW, due, heads, incident, message, save, stored
 

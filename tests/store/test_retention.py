@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from receiver.core.model import Incident, Instant, State
-from receiver.desk import Desk
-from receiver.engine import Engine
-from receiver.retention import Retention
+from receiver.engine.engine import Engine
+from receiver.engine.queue import Desk
+from receiver.jobs.retention import Retention
 from receiver.store import SqlStore
 from rules.load import load
 from rules.policy import HOUR, Micros

@@ -14,14 +14,14 @@ from aiohttp import web
 
 from receiver.channels.configured import make_senders
 from receiver.core.model import Instant
-from receiver.desk import Desk
-from receiver.engine import Engine
-from receiver.heartbeats import Heartbeats
-from receiver.loaded_rules import HeardRules
-from receiver.metrics import Metrics
-from receiver.service_state import Failing, ServiceState
+from receiver.engine.engine import Engine
+from receiver.engine.heartbeat_cache import Heartbeats
+from receiver.engine.queue import Desk
+from receiver.engine.service_state import Failing, ServiceState
+from receiver.jobs.loaded_rules import HeardRules
 from receiver.settings import Settings
 from receiver.store import SqlStore, open_store
+from receiver.telemetry.metrics import Metrics
 from receiver.web.app import make_app, make_runner
 from rules.load import load
 from rules.policy import Policy

@@ -19,9 +19,9 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from receiver.core.model import Entry, Fact
-from receiver.web.body import BODIES, STRANGERS_LIMIT, STRANGERS_TOTAL, Budget
-from receiver.web.connections import STRANGERS as SEATS
 from receiver.web.console.live import MOST_EACH
+from receiver.web.http.connections import STRANGERS as SEATS
+from receiver.web.http.request_body import BODIES, STRANGERS_LIMIT, STRANGERS_TOTAL, Budget
 from tests.store.samples import save
 from tests.web.conftest import START, Running, payload
 from tests.web.test_tls import Papers

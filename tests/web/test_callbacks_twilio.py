@@ -13,7 +13,7 @@ import pytest
 
 from receiver.core.events import Delivered, Rejected, Retry
 from receiver.core.model import Notification
-from receiver.requests import Report
+from receiver.engine.commands import Report
 from receiver.service import Service
 from receiver.settings import Settings
 from rules.load import load

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from receiver.web.passwords import hash_password
+from receiver.web.auth.passwords import hash_password
 from rules.policy import HOUR, MINUTE, SECOND
 from tests.web.conftest import Running, payload
 

@@ -14,10 +14,10 @@ from aiohttp import web
 
 from receiver.core.events import Delivered, Retry
 from receiver.core.model import Instant
-from receiver.desk import Desk
-from receiver.engine import Engine
+from receiver.engine.commands import Report
+from receiver.engine.engine import Engine
+from receiver.engine.queue import Desk
 from receiver.messages.times import DAY
-from receiver.requests import Report
 from receiver.store import Reads
 from receiver.store.statistics import Tally
 from receiver.web.console.weeks import Weeks

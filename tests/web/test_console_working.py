@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from receiver.web.passwords import hash_password
+from receiver.web.auth.passwords import hash_password
 from rules.policy import HOUR, MINUTE, Duty, Policy
 from tests.channels.servers.slack import SlackWorkspace
 from tests.web.conftest import Running

@@ -12,18 +12,18 @@ import pytest
 from aiohttp import web
 from msgspec.structs import replace
 
+from receiver.clients.prometheus import Prometheus, Series, Unanswered
 from receiver.core.model import Kind, Reason
 from receiver.demo import tools
 from receiver.demo.exporter import Exporter
 from receiver.demo.stand_ins import start_web
-from receiver.evidence import Observer, concerns, make_observer, questions
+from receiver.jobs.evidence import Observer, concerns, make_observer, questions
 from receiver.messages import Words
-from receiver.plotting import Plotter
-from receiver.prometheus import Prometheus, Series, Unanswered
-from receiver.records import Records
 from receiver.reports.drawing import Line, Mark
 from receiver.reports.exhibits import Course
+from receiver.reports.pictures import Plotter
 from receiver.reports.plots import draw_png
+from receiver.reports.queries import Records
 from receiver.settings import Settings
 from rules.policy import MINUTE
 from rules.reserved import LABELS
@@ -267,9 +267,9 @@ def test_without_the_extra() -> None:
 import sys
 import receiver.service
 assert not [name for name in sys.modules if name.startswith("matplotlib")]
-assert receiver.plotting.can_draw()
+assert receiver.reports.pictures.can_draw()
 sys.modules["matplotlib"] = None
-assert receiver.plotting.make_plotter(None, None) is None
+assert receiver.reports.pictures.make_plotter(None, None) is None
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from receiver.web.console.incident import DONE
-from receiver.web.signing import Signing
+from receiver.web.auth.signing import Signing
+from receiver.web.console.incident_page import DONE
 from tests.web.conftest import Running
 from tests.web.test_fuzz import FEW, TEXT
 

@@ -9,8 +9,8 @@ import structlog
 from receiver.core.heartbeat import RETIRED_FOR, TYPE
 from receiver.core.model import Instant
 from receiver.errors import StoreUnavailable
-from receiver.watch import NONE_AFTER, Watch
-from receiver.web.views import rfc3339
+from receiver.jobs.heartbeat import NONE_AFTER, Watch
+from receiver.web.api.views import rfc3339
 from rules.policy import SECOND
 from tests.web.conftest import Running
 from tests.web.test_console import log_in, page

@@ -12,8 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from receiver.core.events import Delivered, Overtaken, Rejected, Retry
-from receiver.metrics import Metrics
-from receiver.service_state import Failing, ServiceState
+from receiver.engine.service_state import Failing, ServiceState
+from receiver.telemetry.metrics import Metrics
 from rules.policy import MINUTE, SECOND
 from tests.web.conftest import START, Running, payload
 

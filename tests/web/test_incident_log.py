@@ -8,10 +8,10 @@ import aiohttp
 import pytest
 import structlog
 
-from receiver.logs import configure_logs
 from receiver.service import Service
 from receiver.settings import Settings
 from receiver.store import without_secrets
+from receiver.telemetry.logs import configure_logs
 from tests.web.conftest import payload
 
 

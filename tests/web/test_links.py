@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from receiver.core.model import Instant, Kind, Notification
 from receiver.messages import Words
-from receiver.web.links import LASTS, Links
-from receiver.web.signing import Signing
+from receiver.web.auth.signing import Signing
+from receiver.web.console.links import LASTS, Links
 from tests.web.conftest import Running, StillClock
 
 KEY, PUBLIC = "k" * 32, "https://tocsin.example.test"

@@ -7,7 +7,7 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from receiver.core.model import Instant
-from receiver.loaded_rules import RulesWatch
+from receiver.jobs.loaded_rules import RulesWatch
 from rules.policy import MINUTE, SECOND
 from rules.reserved import DIGEST, MARK, OTHER_RULES
 from rules.stored import rules_digest

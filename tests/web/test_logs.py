@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from receiver.core.model import Incident, Instant
-from receiver.logs import about, configure_logs
+from receiver.telemetry.logs import about, configure_logs
 
 INCIDENT = Incident("abc", "key", "policy", 3, "engine_failure", "secret title", Instant(0), Instant(0), number=12)
 

@@ -14,7 +14,7 @@ import pytest
 from receiver.core.model import Instant
 from receiver.errors import SettingsError
 from receiver.settings import Settings
-from receiver.web.signing import Signing
+from receiver.web.auth.signing import Signing
 from rules.policy import MINUTE
 from tests.npm import installed
 from tests.web.conftest import Running

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from receiver.web.payload import LARGE, parse
+from receiver.clients.alert_payload import LARGE, parse
 from rules.policy import MINUTE, SECOND
 from tests.web.conftest import START, Running, payload
 

@@ -14,7 +14,7 @@ from yarl import URL
 
 from receiver.errors import SettingsError
 from receiver.settings import Settings
-from receiver.web.body import BODIES
+from receiver.web.http.request_body import BODIES
 from tests.web.conftest import Running, payload
 from tests.web.test_sessions import PEOPLE
 
@@ -174,7 +174,7 @@ async def test_words_in_a_page_are_not_links(start: Callable[..., Awaitable[Runn
 
 def test_redirect_uri_has_the_path() -> None:
     """The provider of identities is told to come back below the path."""
-    from receiver.web.oidc import _registration  # noqa: PLC0415 - only with the extra
+    from receiver.web.auth.oidc import _registration  # noqa: PLC0415 - only with the extra
 
     settings = Settings.read({"TOCSIN_EXTERNAL_URL": "https://example.test/tocsin/"})
     assert _registration(settings).redirect_uri == "https://example.test/tocsin/login/oidc/return"

@@ -9,7 +9,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from receiver.clock import wall_clock
-from receiver.web.provider import Attempt, Provider, ProviderRefusedError, Registration
+from receiver.web.auth.provider import Attempt, Provider, ProviderRefusedError, Registration
 from rules.policy import SECOND
 
 KEY = RSAKey.generate_key(2048, {"kid": "ours", "use": "sig", "alg": "RS256"})

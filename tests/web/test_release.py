@@ -19,7 +19,7 @@ import pytest
 from receiver.core.events import Action, Declare
 from receiver.core.model import Fact, Incident, Instant, Kind, Reason, State, Status
 from receiver.store import SqlStore, codec, open_store
-from receiver.store.audit import AuditBroken
+from receiver.store.audit_chain import AuditBroken
 from rules.load import load
 from rules.policy import HOUR, MINUTE, Policy
 from rules.stored import dump, parse

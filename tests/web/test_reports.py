@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from receiver.reports.rendering import render
+from receiver.reports.render import render
 from receiver.reports.report import Report, Section, Table
 from rules.policy import MINUTE, Policy
 from tests.web.conftest import Running

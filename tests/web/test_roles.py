@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from receiver.cli import app
-from receiver.drill.relive import read, relive
-from receiver.drill.world import World
+from receiver.drill.script_file import read, relive
+from receiver.drill.simulator import World
 from receiver.service import Service
 from receiver.settings import Settings
 from rules.load import load

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from receiver.clients.alert_payload import parse
+from receiver.clients.payload_repair import IMPOSSIBLE_END, IMPOSSIBLE_START, NO_START, NOT_QUITE_JSON
 from receiver.core.model import Instant
 from receiver.core.unreadable import TYPE
-from receiver.unreadable_sources import UnreadableSources
-from receiver.web.payload import parse
-from receiver.web.repair import IMPOSSIBLE_END, IMPOSSIBLE_START, NO_START, NOT_QUITE_JSON
+from receiver.jobs.unreadable import UnreadableSources
 from rules.load import load_text
 from rules.policy import HOUR, MINUTE, SECOND
 from tests.web.conftest import START, Running, payload

@@ -9,9 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from receiver.settings import Settings
-from receiver.web.passwords import BY_ADDRESS, BY_PAIR, WINDOW, Failures, hash_password
-from receiver.web.sessions import LASTS, safe_path
-from receiver.web.signing import Signing
+from receiver.web.auth.passwords import BY_ADDRESS, BY_PAIR, WINDOW, Failures, hash_password
+from receiver.web.auth.sessions import LASTS, safe_path
+from receiver.web.auth.signing import Signing
 from tests.web.conftest import Running, StillClock
 
 RONS = hash_password("correct horse")

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from receiver.core.model import Instant
-from receiver.core.outbox import BUNDLE_WAIT, STORM_LIMIT
+from receiver.core.rate_limit import BUNDLE_WAIT, STORM_LIMIT
+from receiver.engine.commands import Delivery
 from receiver.messages import Words
-from receiver.requests import Delivery
-from receiver.web.links import Links
-from receiver.web.signing import Signing
+from receiver.web.auth.signing import Signing
+from receiver.web.console.links import Links
 from rules.policy import SECOND
 from tests.web.conftest import Running
 from tests.web.test_callbacks_twilio import ENVIRON, PUBLIC, Twilio

@@ -16,10 +16,10 @@ import structlog
 import trustme
 
 from receiver.errors import SettingsError
-from receiver.logs import configure_logs
 from receiver.service import Service
 from receiver.settings import Settings
-from receiver.web.tls import Tls
+from receiver.telemetry.logs import configure_logs
+from receiver.web.http.tls import Tls
 from tests.web.conftest import payload
 
 HOOK = "/webhook/alertmanager"

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import PendingRollbackError
 
-from receiver.desk import QUEUE_LIMIT
+from receiver.engine.queue import QUEUE_LIMIT
 from rules.policy import SECOND
 from tests.web.conftest import Running, payload
 

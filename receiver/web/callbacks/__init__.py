@@ -11,10 +11,10 @@ from aiohttp import web
 
 from receiver.core.model import Instant
 from receiver.settings import Settings
-from receiver.web.callbacks.desk import CallbackDesk
-from receiver.web.callbacks.pagerduty import PagerDutyCallbacks
-from receiver.web.callbacks.slack import SlackCallbacks
-from receiver.web.callbacks.twilio import TwilioCallbacks
+from receiver.web.callbacks.actions import CallbackDesk
+from receiver.web.callbacks.pagerduty_webhook import PagerDutyCallbacks
+from receiver.web.callbacks.slack_interactions import SlackCallbacks
+from receiver.web.callbacks.twilio_webhooks import TwilioCallbacks
 
 __all__ = ["CallbackDesk", "add_callbacks"]
 

@@ -11,12 +11,12 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from receiver.core.plan import Playbook
-from receiver.engine import Engine
-from receiver.web import bodies
-from receiver.web.api import Api
-from receiver.web.call import IDEMPOTENCY_LIMIT, Call
-from receiver.web.console.frame import Frame, Visit, go_to
-from receiver.web.problems import Problem, invalid
+from receiver.engine.engine import Engine
+from receiver.web.api import requests
+from receiver.web.api.call import IDEMPOTENCY_LIMIT, Call
+from receiver.web.api.incident_operations import Api
+from receiver.web.console.pages import Frame, Visit, go_to
+from receiver.web.http.problem_details import Problem, invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Declaration:
         said = {name: value for name, value in visit.form.items() if value and name not in {"csrf", "key"}}
         try:
             try:
-                body = bodies.DeclareBody.model_validate(said, strict=False)  # forms say everything in words
+                body = requests.DeclareBody.model_validate(said, strict=False)  # forms say everything in words
             except ValidationError as error:
                 raise invalid(error, "form") from None
             opened = await self.api.declare(Call(visit.caller, body, "", visit.form.get("key", "")[:IDEMPOTENCY_LIMIT]))

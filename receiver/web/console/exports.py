@@ -6,16 +6,16 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from receiver.web import bodies
-from receiver.web.api import Api
-from receiver.web.call import Call
+from receiver.web.api import requests
+from receiver.web.api.call import Call
+from receiver.web.api.incident_operations import Api
+from receiver.web.api.notice_approval import Noticing
+from receiver.web.api.response_operations import Responding
 from receiver.web.console import tables
-from receiver.web.console.frame import Visit
-from receiver.web.noticing import Noticing
-from receiver.web.problems import Problem
-from receiver.web.responding import Responding
+from receiver.web.console.pages import Visit
+from receiver.web.http.problem_details import Problem
 
-Paged = TypeVar("Paged", bound=bodies.PageQuery)
+Paged = TypeVar("Paged", bound=requests.PageQuery)
 
 AT_A_TIME = 1000
 """Rows that are read at a time."""
@@ -31,11 +31,11 @@ class Exports:
     async def answer(self, visit: Visit) -> web.StreamResponse:
         """The list that the path names. Raises Problem 404."""
         number, wanted = visit.request.match_info["incident"], visit.request.match_info["list"]
-        file, asked = f"incident-{int(number)}-{wanted}", Call(visit.caller, bodies.Nothing(), number, "")
-        paged = Call(visit.caller, bodies.PageQuery(limit=AT_A_TIME), number, "")
+        file, asked = f"incident-{int(number)}-{wanted}", Call(visit.caller, requests.Nothing(), number, "")
+        paged = Call(visit.caller, requests.PageQuery(limit=AT_A_TIME), number, "")
         match wanted:
             case "alerts":
-                listed = Call(visit.caller, bodies.AlertsQuery(limit=AT_A_TIME), number, "")
+                listed = Call(visit.caller, requests.AlertsQuery(limit=AT_A_TIME), number, "")
                 pages = _pages(self.api.alerts, listed, lambda view: map(tables.alert_row, view.alerts))
                 return await tables.send(visit.request, file, tables.ALERT_COLUMNS, pages)
             case "timeline":

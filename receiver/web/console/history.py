@@ -10,15 +10,15 @@ from aiohttp import web
 from pydantic import ValidationError, field_validator
 
 from receiver.core.model import Incident, Instant
-from receiver.desk import Desk
-from receiver.engine import Engine
+from receiver.engine.engine import Engine
+from receiver.engine.queue import Desk
 from receiver.store import Reads
-from receiver.web.bodies import ListQuery
+from receiver.web.api.requests import ListQuery
 from receiver.web.console import tables
-from receiver.web.console.figures import FIGURE_COLUMNS, figure_rows, figures_of
-from receiver.web.console.frame import Frame, Visit
+from receiver.web.console.level_figures import FIGURE_COLUMNS, figure_rows, figures_of
+from receiver.web.console.pages import Frame, Visit
 from receiver.web.console.weeks import Weeks
-from receiver.web.problems import Problem, invalid
+from receiver.web.http.problem_details import Problem, invalid
 from rules.policy import SECOND
 
 EXPORTED = 10_000

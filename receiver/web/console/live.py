@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from receiver.desk import Desk
+from receiver.engine.queue import Desk
 from receiver.errors import StoreUnavailable
 from receiver.settings import Role
 from receiver.store import Reads
+from receiver.web.auth.sessions import Sessions
 from receiver.web.console.now import SHOWN
-from receiver.web.problems import Problem
-from receiver.web.sessions import Sessions
+from receiver.web.http.problem_details import Problem
 
 LOOK_EVERY = 1.0
 """Seconds between looks."""

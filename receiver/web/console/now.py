@@ -7,14 +7,14 @@ from aiohttp import web
 
 from receiver.core.loaded_rules import Verdict
 from receiver.core.model import Incident, State
-from receiver.desk import Desk
-from receiver.engine import Engine
-from receiver.messages.case import Case
-from receiver.service_state import ServiceState
+from receiver.engine.engine import Engine
+from receiver.engine.queue import Desk
+from receiver.engine.service_state import ServiceState
+from receiver.messages.incident_text import Case
 from receiver.store import Reads
-from receiver.web.api import Api
+from receiver.web.api.incident_operations import Api
 from receiver.web.console.deadlines import Deadline, deadlines
-from receiver.web.console.frame import Frame, Visit
+from receiver.web.console.pages import Frame, Visit
 
 SHOWN = 50
 """Incidents on the page; nobody takes more of them in."""

@@ -9,8 +9,8 @@ from aiohttp import web
 from receiver.core.model import Incident, Instant
 from receiver.messages.plain import plain
 from receiver.messages.times import rfc3339
-from receiver.web.response_shapes import ChecklistView, FollowUpView, NoticeView
-from receiver.web.shapes import AlertView, EntryView, NotificationView
+from receiver.web.api.response_shapes import ChecklistView, FollowUpView, NoticeView
+from receiver.web.api.responses import AlertView, EntryView, NotificationView
 
 FORMULA = ("=", "+", "-", "@")
 """How cells begin that a spreadsheet would calculate."""

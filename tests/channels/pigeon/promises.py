@@ -9,13 +9,13 @@ from receiver.channels.configured import configured_channels, make_senders
 from receiver.core.backoff import SCHEDULES
 from receiver.core.events import Acknowledge, Declare
 from receiver.core.model import Kind, Status
-from receiver.core.outbox import STORM_LIMIT
-from receiver.drill.world import Weather, World
+from receiver.core.rate_limit import STORM_LIMIT
+from receiver.drill.simulator import Weather, World
+from receiver.engine.commands import ForIncident
 from receiver.messages.timeline import sentence
-from receiver.reports.incident import _recipient
-from receiver.requests import ForIncident
+from receiver.reports.incident_report import _recipient
 from receiver.settings import Settings
-from receiver.web import views
+from receiver.web.api import views
 from rules.channel_types import CHANNEL_TYPES
 from rules.document import json_schema
 from rules.load import load_text

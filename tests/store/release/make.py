@@ -21,7 +21,8 @@ from typing import Any, NewType, Union, get_args, get_origin
 from aiohttp import web
 from msgspec.structs import replace
 
-from receiver.audit import Origin, audit_of
+from receiver.clients.alert_payload import parse
+from receiver.core.audit_log import Origin, audit_of
 from receiver.core.canary import Canary
 from receiver.core.classify import sort
 from receiver.core.events import (
@@ -48,15 +49,14 @@ from receiver.core.heartbeat import Beat
 from receiver.core.loaded_rules import LoadedRules, update
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Kind, Notification, Reason, State, Status
 from receiver.core.response import Impact
-from receiver.engine import Engine
-from receiver.requests import Asked, ForIncident, Report
+from receiver.engine.commands import Asked, ForIncident, Report
+from receiver.engine.engine import Engine
+from receiver.engine.unit_of_work import Changes
 from receiver.settings import Role, Settings
 from receiver.store import SqlStore, open_store
-from receiver.web.links import Links
-from receiver.web.payload import parse
-from receiver.web.sessions import Sessions
-from receiver.web.signing import Signing
-from receiver.work import Changes
+from receiver.web.auth.sessions import Sessions
+from receiver.web.auth.signing import Signing
+from receiver.web.console.links import Links
 from rules.load import load
 from rules.policy import HOUR, MINUTE, SECOND, Micros
 from tests.store.frozen import fields_of

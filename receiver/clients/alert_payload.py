@@ -1,0 +1,309 @@
+"""Alertmanager's webhook body: from bytes to received alerts, as cheaply as can be.
+
+`receiver.web.alert_webhook` calls `parse`. Rules: lenient towards senders (unknown keys pass, null is empty, a missing
+fingerprint is computed, what else does not fit is repaired by `receiver.clients.payload_repair`), strict towards us (no
+NUL, which PostgreSQL refuses; nothing longer than its cap; instants are integers). The payload's own `status` and its
+common… fields are never read: they speak of the listed alerts only (CONTRACTS A.1). Typed dicts because pydantic fills
+them fastest.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Annotated, Any, Literal, cast
+
+import orjson
+from msgspec.structs import replace
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import from_json
+from typing_extensions import TypedDict
+
+from receiver.clients.payload_repair import (
+    IMPOSSIBLE_END,
+    IMPOSSIBLE_START,
+    NO_START,
+    NOT_QUITE_JSON,
+    Unreadable,
+    decode_leniently,
+    repair_alert,
+    repair_group,
+    respell,
+    text_of,
+)
+from receiver.core.classify import Received
+from receiver.core.model import Instant
+from receiver.errors import CannotError
+from rules.policy import MINUTE, SECOND
+
+LABEL_LIMIT = 4096
+"""Characters of a label's value (and name) that are kept."""
+
+TEXT_LIMIT = 8192
+"""Characters of an annotation that are kept; 425 kB have been seen."""
+
+FINGERPRINT_LIMIT = 64
+"""A fingerprint has 16 hexadecimal digits; whatever is longer is none of Alertmanager's."""
+
+LATEST = Instant(253_370_764_800 * SECOND)
+"""The first instant of the year 9999; later ones overflow in some time zone."""
+
+NEVER = Instant(0)
+
+EARLIEST = 946_684_800 * SECOND
+"""The first instant of the year 2000. Whoever tells an earlier one has no clock, or never set the time."""
+
+AHEAD = 50 * MINUTE
+"""Microseconds that a sender's clock may be ahead of ours; a later time has not come, so it is none. Less than an hour,
+because a sender that takes its local time for UTC is ahead by one at least."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Texts = dict[str, str]
+
+_Label = Annotated[str, StringConstraints(max_length=LABEL_LIMIT)]
+_Text = Annotated[str, StringConstraints(max_length=TEXT_LIMIT)]
+
+
+class _Required(TypedDict):
+    status: Literal["firing", "resolved"]
+    labels: Annotated[dict[_Label, _Label], Field(min_length=1)]
+    startsAt: datetime | None
+
+
+class AlertDocument(_Required, total=False):
+    """One alert, as far as it matters here."""
+
+    annotations: dict[_Label, _Text] | None
+    endsAt: datetime | None
+    fingerprint: str | None
+    generatorURL: _Text | None
+    values: Any
+    """Grafana: what each query and expression of the rule came to."""
+    valueString: Any
+    """Grafana: the same, with labels, as text."""
+
+
+class _Listed(TypedDict):
+    alerts: list[AlertDocument]
+
+
+class Document(_Listed, total=False):
+    """The body, as far as it matters here."""
+
+    groupLabels: dict[_Label, _Label] | None
+    truncatedAlerts: int | None
+    externalURL: str | None
+    groupKey: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A webhook's content."""
+
+    alerts: tuple[Received, ...]
+    group_labels: Mapping[str, str]
+    truncated: int
+    """Alerts that Alertmanager left out (`max_alerts`)."""
+    unreadable: tuple[Unreadable, ...] = ()
+    external_url: str = ""
+    """Of the Alertmanager that sent it."""
+    group_key: str = ""
+
+
+_DOCUMENT = TypeAdapter(Document)
+_ALERT = TypeAdapter(AlertDocument)
+_ALERTS = TypeAdapter(list[AlertDocument])
+SLICE = 500
+"""Alerts that are validated at once, where there are more: pydantic lets nobody else run until it is through (5 ms)."""
+LARGE = 256 << 10
+"""Bytes of a body that may have more."""
+
+BODY_KEYS, ALERT_KEYS = (
+    frozenset(each.__required_keys__ | each.__optional_keys__) for each in (Document, AlertDocument)
+)
+
+
+def parse(body: bytes, now: Instant) -> Payload:
+    """Read a body that was received at `now`. Raises pydantic's ValidationError where it has no list of alerts."""
+    try:
+        document = _validate(body)
+    except ValidationError as error:
+        return _repair(body, error, now)
+    if b"\\u0000" in body:
+        document = _trim(document)
+    return Payload(
+        tuple([_received(alert, now) for alert in document["alerts"]]),
+        document.get("groupLabels") or {},
+        document.get("truncatedAlerts") or 0,
+        external_url=document.get("externalURL") or "",
+        group_key=document.get("groupKey") or "",
+    )
+
+
+def _validate(body: bytes) -> Document:
+    """The document; a large one slice by slice. Raises ValidationError."""
+    if len(body) >= LARGE:
+        with suppress(ValueError):  # ValidationError is one: said below as of a small one
+            raw = orjson.loads(body)
+            if isinstance(raw, dict) and isinstance(raw.get("alerts"), list):
+                alerts, document = raw["alerts"], _DOCUMENT.validate_python({**raw, "alerts": []})
+                slices = range(0, len(alerts), SLICE)
+                document["alerts"] = [
+                    each for at in slices for each in _ALERTS.validate_python(alerts[at : at + SLICE])
+                ]
+                return document
+    return _DOCUMENT.validate_json(body)
+
+
+def _repair(body: bytes, error: ValidationError, now: Instant) -> Payload:
+    """Alert by alert: those that fit are taken as they are, others repaired. Raises `error` where there is no list."""
+    notes: list[str] = []
+    raw = respell(_decode(body, error, notes), BODY_KEYS, notes)
+    if not isinstance(raw, dict) or not isinstance(raw.get("alerts"), list):
+        raise error
+    group_labels, truncated = repair_group(raw, notes)
+    alerts, unreadable = [], []
+    for index, each in enumerate(raw["alerts"]):
+        try:
+            alerts.append(_read_alert(each, now))
+        except CannotError as why:
+            unreadable.append(Unreadable(index, why.reason))
+    return Payload(
+        tuple(replace(each, repairs=(*each.repairs, *notes)) for each in alerts),
+        _short(group_labels, LABEL_LIMIT),
+        truncated,
+        tuple(unreadable),
+        external_url=_text(raw.get("externalURL")),
+        group_key=_text(raw.get("groupKey")),
+    )
+
+
+def _decode(body: bytes, error: ValidationError, notes: list[str]) -> Any:
+    """The body's JSON, also where it is not quite JSON or UTF-8. Raises `error` where it is neither."""
+    try:
+        return from_json(body)
+    except ValueError:
+        pass
+    try:
+        raw = decode_leniently(body)
+    except (ValueError, RecursionError):
+        raise error from None
+    notes.append(NOT_QUITE_JSON)
+    return raw
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _read_alert(raw: object, now: Instant) -> Received:
+    """One alert of a body that does not fit. Raises CannotError: nothing can be made of it."""
+    notes: list[str] = []
+    raw = respell(raw, ALERT_KEYS, notes)
+    try:
+        fits = _ALERT.validate_python(_trim_alert(raw))  # type: ignore[arg-type]  # it says what it is not
+    except (AttributeError, KeyError, TypeError, ValidationError):
+        repaired = repair_alert(raw, now)
+        received = _received(_trim_alert(cast("AlertDocument", repaired.document)), now)
+        return replace(received, repairs=tuple(dict.fromkeys((*notes, *received.repairs, *repaired.notes))))
+    received = _received(fits, now)
+    return replace(received, repairs=(*notes, *received.repairs))
+
+
+def take(alert: AlertDocument) -> Received:
+    """One alert that came another way (Alertmanager's API), trimmed as a webhook's would be."""
+    return _received(_trim_alert(alert), LATEST)
+
+
+def _received(alert: AlertDocument, now: Instant) -> Received:
+    labels, named = alert["labels"], alert.get("fingerprint") or ""
+    notes: tuple[str, ...] = ()
+    starts_at = instant(alert["startsAt"])
+    start_unknown = not _can_be(starts_at, now)
+    if start_unknown:
+        notes = (IMPOSSIBLE_START if starts_at else NO_START,)
+        starts_at = now
+    ended_at = None
+    if alert["status"] == "resolved":
+        ended_at = instant(alert.get("endsAt"))
+        if not _can_be(ended_at, now):
+            notes = (*notes, IMPOSSIBLE_END)
+            ended_at = now
+        if start_unknown:
+            starts_at = min(starts_at, ended_at)
+        ended_at = max(starts_at, ended_at)
+    annotations = alert.get("annotations") or {}
+    if "values" in alert or "valueString" in alert:
+        annotations = _measured(alert) | annotations
+    return Received(
+        labels=labels,
+        annotations=annotations,
+        fingerprint=named if 0 < len(named) <= FINGERPRINT_LIMIT else fingerprint(labels),
+        starts_at=starts_at,
+        ended_at=ended_at,
+        generator_url=alert.get("generatorURL") or "",
+        repairs=notes,
+        start_unknown=start_unknown,
+    )
+
+
+def _can_be(at: Instant, now: Instant) -> bool:
+    """Whether something may have happened then."""
+    return EARLIEST <= at <= now + AHEAD
+
+
+def instant(moment: datetime | None) -> Instant:
+    """Microseconds since 1970, `NEVER` for none; a moment without a zone is taken as UTC, one that no calendar could
+    show is cut.
+    """
+    if moment is None:
+        return NEVER
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+    micros = (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
+    return Instant(min(max(micros, 0), LATEST))
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """A name for an alert whose sender gave none: from its labels alone, as Alertmanager's is."""
+    return sha256(orjson.dumps(labels, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def _measured(alert: AlertDocument) -> dict[str, str]:
+    """What Grafana measured, as annotations: ``values`` is ``B=22.5, C=1``, ``valueString`` as it came."""
+    values = alert.get("values")
+    said = ", ".join(f"{name}={text_of(value)}" for name, value in values.items()) if isinstance(values, dict) else ""
+    measured = {"values": said, "valueString": text_of(alert.get("valueString"))}
+    return {name: _cut(text, TEXT_LIMIT) for name, text in measured.items() if text}
+
+
+def _trim(document: Document) -> Document:
+    return {
+        "alerts": [_trim_alert(alert) for alert in document["alerts"]],
+        "groupLabels": _short(document.get("groupLabels"), LABEL_LIMIT),
+        "truncatedAlerts": document.get("truncatedAlerts"),
+        "externalURL": document.get("externalURL"),
+        "groupKey": document.get("groupKey"),
+    }
+
+
+def _trim_alert(alert: AlertDocument) -> AlertDocument:
+    """Raises AttributeError, KeyError or TypeError where it is no alert."""
+    named = (alert.get("fingerprint") or "").replace("\0", "")
+    return {
+        **alert,
+        "labels": {_cut(name, LABEL_LIMIT): _cut(text, LABEL_LIMIT) for name, text in alert["labels"].items()},
+        "annotations": _short(alert.get("annotations"), TEXT_LIMIT),
+        "fingerprint": named if 0 < len(named) <= FINGERPRINT_LIMIT else fingerprint(alert["labels"]),
+        "generatorURL": _cut(alert.get("generatorURL") or "", TEXT_LIMIT),
+    }
+
+
+def _short(texts: Texts | None, limit: int) -> Texts:
+    return {_cut(name, LABEL_LIMIT): _cut(text, limit) for name, text in (texts or {}).items()}
+
+
+def _cut(text: str, limit: int) -> str:
+    clean = text.replace("\0", "")
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"

@@ -1,0 +1,214 @@
+"""Asks an Alertmanager's API what it lists, and for silences. `receiver.jobs.reconcile` and
+`receiver.jobs.echo_inquiry` call it.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal, NotRequired
+from urllib.parse import urlsplit
+
+import aiohttp
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from receiver.clients.alert_payload import AlertDocument, Texts, instant, take
+from receiver.clients.http_session import HttpSession
+from receiver.core.model import Incident, Instant
+from receiver.core.reconcile import Listed, Listing
+from receiver.core.silences import Order, Silence
+from receiver.errors import CannotError
+from receiver.messages.times import rfc3339
+
+MARK = "; made by Tocsin for incident "
+"""Stands before the incident's id in the comment of our silences."""
+
+WORDS = 200
+"""Bytes of a refusal that are kept."""
+
+
+TIMEOUT = aiohttp.ClientTimeout(total=20)
+
+
+class _State(TypedDict):
+    state: Literal["active", "suppressed", "unprocessed"]
+    silencedBy: NotRequired[list[str]]
+    inhibitedBy: NotRequired[list[str]]
+
+
+class _Receiver(TypedDict):
+    name: str
+
+
+class _Required(TypedDict):
+    labels: Texts
+    startsAt: datetime
+    status: _State
+    receivers: list[_Receiver]
+
+
+class _AlertDocument(_Required, total=False):
+    annotations: Texts
+    fingerprint: str
+    generatorURL: str
+
+
+class _Peer(TypedDict):
+    name: str
+
+
+class _Cluster(TypedDict, total=False):
+    peers: list[_Peer] | None
+    """Left out where clustering is disabled."""
+
+
+class _StatusDocument(TypedDict):
+    uptime: datetime
+    """The moment it started, whatever its name says."""
+    cluster: NotRequired[_Cluster]
+
+
+class _SilenceState(TypedDict):
+    state: Literal["active", "pending", "expired"]
+
+
+class _SilenceDocument(TypedDict):
+    id: str
+    status: _SilenceState
+    endsAt: datetime
+    createdBy: str
+    comment: str
+
+
+class _Made(TypedDict):
+    silenceID: str
+
+
+_SILENCES = TypeAdapter(list[_SilenceDocument])
+_MADE = TypeAdapter(_Made)
+_ALERTS = TypeAdapter(list[_AlertDocument])
+_STATUS = TypeAdapter(_StatusDocument)
+
+
+class AlertmanagerSilentError(CannotError):
+    """There was no answer: another question now would wait as long."""
+
+
+class Alertmanager:
+    """One Alertmanager."""
+
+    def __init__(self, url: str, owner: str = "tocsin") -> None:
+        """`url`: its base; it may carry a user and a password. `owner`: what the silences that we make are made by."""
+        self._url = url.rstrip("/")
+        self._owner = owner
+        self._session = HttpSession(TIMEOUT)
+        parts = urlsplit(url)
+        self.name = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+        """For logs and metrics."""
+
+    async def list(self) -> Listing:
+        """What it lists now. Raises CannotError, AlertmanagerSilentError."""
+        try:
+            status, alerts, silences = [await self._get(what) for what in ("status", "alerts", "silences")]
+            return await asyncio.to_thread(_read, status, alerts, silences, self._owner)
+        except aiohttp.ClientResponseError as error:
+            raise CannotError(f"it answered {error.status}") from None
+        except ValidationError as error:
+            raise CannotError(
+                f"its answer is none of Alertmanager's API v2: {error.error_count()} fields are not as they should"
+            ) from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise AlertmanagerSilentError(type(error).__name__) from None
+
+    async def carry_out(self, order: Order) -> None:
+        """Make, change or end a silence of ours. Raises CannotError, AlertmanagerSilentError."""
+        try:
+            if order.incident is None or order.until is None:
+                await self._delete(order.silence_id)
+            else:
+                await self._post(_silence(order, order.incident, order.until, self._owner))
+        except aiohttp.ClientResponseError as error:
+            raise CannotError(
+                f"Alertmanager answered {error.status}{f': {error.message}' if error.message else ''}"
+            ) from None
+        except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
+            raise AlertmanagerSilentError(f"Alertmanager gave no answer ({type(error).__name__})") from None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    async def _delete(self, silence_id: str) -> None:
+        async with self._session.get().delete(
+            f"{self._url}/api/v2/silence/{silence_id}", allow_redirects=False
+        ) as response:
+            if response.status not in {200, 404}:  # 404: it is gone already
+                raise aiohttp.ClientResponseError(response.request_info, (), status=response.status)
+
+    async def _post(self, document: Mapping[str, object]) -> None:
+        async with self._session.get().post(
+            f"{self._url}/api/v2/silences", json=document, allow_redirects=False
+        ) as response:
+            answer = await response.read()
+            if response.status != 200:
+                why = answer[:WORDS].decode(errors="replace").strip()
+                raise aiohttp.ClientResponseError(response.request_info, (), status=response.status, message=why)
+            _MADE.validate_json(answer)
+
+    async def _get(self, what: str) -> bytes:
+        async with self._session.get().get(f"{self._url}/api/v2/{what}", allow_redirects=False) as response:
+            if response.status != 200:
+                raise aiohttp.ClientResponseError(response.request_info, (), status=response.status)
+            return await response.read()
+
+
+def _read(status: bytes, alerts: bytes, silences: bytes, owner: str) -> Listing:
+    """Raises pydantic's ValidationError."""
+    known_status = _STATUS.validate_json(status)
+    members = frozenset(each["name"] for each in known_status.get("cluster", {}).get("peers") or ())
+    known = (
+        _standing(each, owner) for each in _SILENCES.validate_json(silences) if each["status"]["state"] == "active"
+    )
+    listed = tuple(_listed(each) for each in _ALERTS.validate_json(alerts))
+    return Listing(instant(known_status["uptime"]), listed, {each.id: each for each in known}, members)
+
+
+def _standing(silence: _SilenceDocument, owner: str) -> Silence:
+    by = ": ".join(filter(None, (silence["createdBy"], silence["comment"])))
+    ours = silence["comment"].rpartition(MARK)[2] if silence["createdBy"] == owner else ""
+    return Silence(silence["id"], instant(silence["endsAt"]), by, ours)
+
+
+def _silence(order: Order, incident: Incident, until: Instant, owner: str) -> Mapping[str, object]:
+    """A silence for what an incident's alerts share, as Alertmanager's API takes it."""
+    matchers = [
+        {"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in incident.labels.items()
+    ]
+    return {
+        **({"id": order.silence_id} if order.silence_id else {}),
+        "matchers": matchers,
+        "startsAt": rfc3339(incident.acknowledged_at or incident.opened_at),
+        "endsAt": rfc3339(until),
+        "createdBy": owner,
+        "comment": f"#{incident.number} is acknowledged by {incident.acknowledged_by}{MARK}{incident.id}",
+    }
+
+
+def _listed(alert: _AlertDocument) -> Listed:
+    document = AlertDocument(
+        status="firing",
+        labels=alert["labels"],
+        annotations=alert.get("annotations"),
+        startsAt=alert["startsAt"],
+        fingerprint=alert.get("fingerprint"),
+        generatorURL=alert.get("generatorURL"),
+    )
+    receivers = tuple(each["name"] for each in alert["receivers"])
+    status = alert["status"]
+    return Listed(
+        take(document),
+        receivers,
+        status["state"] == "active",
+        silenced_by=tuple(status.get("silencedBy", ())),
+        inhibited=bool(status.get("inhibitedBy")),
+    )

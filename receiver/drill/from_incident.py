@@ -1,0 +1,204 @@
+"""An incident that happened → a drill script and the firings for promtool: `tocsin report ID --as-test` writes them.
+
+The store keeps each alert as it was last, and the timeline what happened when; the webhooks are rebuilt from both. What
+people did is in the timeline word for word. Nothing is made up: what cannot be rebuilt is said in the file.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Kind, Notification, Reason, Status
+from receiver.drill.script_file import ACTIONS, FORMAT, worst_level
+from receiver.messages.plain import line
+from receiver.messages.timeline import sentence
+from receiver.messages.times import moment
+from receiver.reports.incident_record import Dossier
+from rules.condition import sources
+from rules.durations import format_duration
+from rules.policy import SECOND, Micros
+from rules.promtool.incident_replay import Course, Firing, Relived, clock, relive
+from rules.yaml_text import text
+
+FIRES = frozenset({
+    Fact.OPENED, Fact.ALERT_JOINED, Fact.RULE_JOINED, Fact.LEVEL_ROSE, Fact.ACK_VOIDED, Fact.FIRED_AGAIN, Fact.REOPENED
+})  # fmt: skip
+"""Facts that an alert brings about."""
+
+GOT_OUT = frozenset({Reason.FALLBACK})
+"""Pages that were sent only because a provider failed: no promise of the policy's."""
+
+KEPT = frozenset({"by", "note", "text", "to", "step", "role", "link", "hold"})
+"""What of an entry an action needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What `--as-test` writes."""
+
+    files: Mapping[str, str]
+    notes: tuple[str, ...]
+    """What of it was rebuilt, and from what; what could not be."""
+
+
+def recall(dossier: Dossier) -> Recalled:
+    """The test files of an incident, under the policy version it ran under."""
+    incident, name = dossier.case.incident, f"incident_{dossier.case.incident.number}"
+    title = f"incident #{incident.number} ({line(incident.title)})"
+    tests = _promtool(dossier, title)
+    files = {f"{name}.drill.yaml": _script(dossier, title)}
+    for index, (interval, content) in enumerate(tests.files.items()):
+        further = f"_{format_duration(interval)}" if index else ""
+        files[f"{name}_test{further}.yml"] = content.decode()
+    cut = (f"NOT TESTED: {dossier.left_out} lines of the timeline",) if dossier.left_out else ()
+    if not dossier.alerts:
+        return Recalled(files, ("NOT TESTED by promtool: a person declared it, no rule fired", *cut))
+    return Recalled(files, (*tests.notes, *(f"NOT TESTED: {each}" for each in tests.missing), *cut))
+
+
+def _promtool(dossier: Dossier, title: str) -> Relived:
+    first: dict[tuple[str, str], Alert] = {}
+    for alert in sorted(dossier.alerts, key=lambda each: each.starts_at):
+        first.setdefault((alert.rule, alert.labels.get("alertname", "") if alert.twin else ""), alert)
+    firings = [
+        Firing(rule, alert.level, twin, Micros(alert.starts_at), _micros(alert.ended_at), alert.labels)
+        for (rule, twin), alert in first.items()
+    ]
+    return relive(dossier.case.policy, title, firings, list(_courses(dossier)))
+
+
+def _micros(at: Instant | None) -> Micros | None:
+    return None if at is None else Micros(at)
+
+
+def _courses(dossier: Dossier) -> Iterator[Course]:
+    """The evidence that was kept at the opening; a series whose name cannot be read again is left out."""
+    for entry in dossier.entries(Fact.EVIDENCE):
+        if entry.data.get("inquiry") != "opened":
+            continue
+        for name, points in orjson.loads(entry.data["series"]):
+            try:
+                (selector,) = sources(name)
+            except ValueError:
+                continue
+            labels = tuple((label, value) for label, _, value in selector.matchers)
+            yield Course(selector.name, labels, tuple((clock(at), float(value)) for at, value in points))
+
+
+def _script(dossier: Dossier, title: str) -> str:
+    incident = dossier.case.incident
+    document = {
+        "format": FORMAT,
+        "incident": title,
+        "happened_at": moment(incident.opened_at).isoformat(),
+        "happened": [*_happened(dossier)],
+        "expect": {"level": worst_level(dossier.timeline), "told": _told(incident, dossier.notifications)},
+    }
+    head = (
+        f"{title}, once more: what came in and what people did, and who heard of it how soon.\n"
+        "tocsin drill POLICY --script FILE fails where a channel hears later than then, or not at all.\n"
+        "The webhooks are rebuilt from the alerts as they were last, and the timeline."
+    )
+    return text(document, head).decode()
+
+
+def _told(incident: Incident, notifications: Iterable[Notification]) -> dict[str, str]:
+    """Channel → after how long its first page that arrived was due; fallbacks are left out."""
+    told: dict[str, str] = {}
+    for each in notifications:
+        if each.kind is Kind.PAGE and each.status is Status.DELIVERED and each.reason not in GOT_OUT:
+            told.setdefault(each.channel, _after(incident, each.created_at))
+    return told
+
+
+def _after(incident: Incident, at: Instant) -> str:
+    """To the millisecond above: what fell due then is not to come too late for it."""
+    return format_duration(-(-(at - incident.opened_at) // 1000) * 1000)
+
+
+def _happened(dossier: Dossier) -> Iterator[dict[str, Any]]:
+    incident, alerts = dossier.case.incident, _Alerts(dossier.alerts)
+    moments: dict[Instant, list[Entry]] = {}
+    for entry in dossier.timeline:
+        moments.setdefault(entry.at, []).append(entry)
+    for at, entries in moments.items():
+        after = {"after": _after(incident, at)}
+        webhook = alerts.follow(at, entries)
+        if webhook:
+            yield after | {"webhook": {"source": incident.source, "alerts": webhook}}
+        acknowledges = any(each.fact is Fact.ACKNOWLEDGED for each in entries)
+        for each in entries:
+            if each.by and not (acknowledges and each.fact is Fact.STEP_DONE):  # an acknowledgement ticks its step
+                yield after | _action(incident, each)
+
+
+def _action(incident: Incident, entry: Entry) -> dict[str, Any]:
+    """What a person did, as the script has it; what the drill cannot do again is at least a sign of life."""
+    said = {"by": entry.by} | {name: value for name, value in entry.data.items() if name in KEPT}
+    match entry.fact:
+        case Fact.DECLARED:
+            return {"declare": said | {"type": entry.data["type"], "level": int(entry.data["level"]),
+                                       "exercise": incident.exercise}}  # fmt: skip
+        case Fact.CHANGED if entry.data["field"] == "level":
+            return {"change": said | {"level": int(entry.data["value"]), "reason": entry.data.get("reason", "")}}
+        case Fact.CHANGED:
+            return {"change": said | {"facts": {entry.data["field"]: entry.data["value"]}}}
+        case Fact.RESOLVED:
+            return {"resolve": said | ({"force": True} if entry.data.get("forced") else {})}
+        case fact if fact in ACTIONS:
+            return {ACTIONS[fact]: said}
+        case _:
+            return {"note": {"by": entry.by, "text": sentence(entry)}}
+
+
+@dataclass(slots=True)
+class _Alerts:
+    """The incident's alerts, followed through the timeline."""
+
+    known: Sequence[Alert]
+    firing: dict[str, Alert] = field(default_factory=dict)
+
+    def follow(self, at: Instant, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+        """What a webhook must have said at that moment."""
+        told = [each for entry in entries if entry.fact in FIRES for each in self._fire(at, entry)]
+        for entry in entries:
+            if entry.fact is Fact.ALERT_CLEARED:
+                told += self._clear(at, entry)
+        return told
+
+    def _fire(self, at: Instant, entry: Entry) -> list[dict[str, Any]]:
+        """As many alerts of its rules as the entry says, those first that had begun by then."""
+        if entry.fact is Fact.REOPENED and entry.data.get("reason") != Reason.RECURRED:
+            return []
+        rules = set(filter(None, entry.data.get("rule", "").split(", ")))
+        quiet = [each for each in self.known if each.fingerprint not in self.firing]
+        of_rules = [each for each in quiet if each.rule in rules]
+        if rules and not of_rules:
+            return []  # told by another entry of the same moment
+        begun = sorted(of_rules or quiet, key=lambda each: (each.starts_at > at, -each.level, each.starts_at))
+        fired = begun[: int(entry.data.get("alerts", "1"))]
+        if entry.fact is Fact.OPENED:
+            others = (each for each in quiet if each not in fired and each.starts_at <= at)
+            fired += list(others)[: int(entry.data.get("alerts", "1")) - len(fired)]
+        self.firing.update((each.fingerprint, each) for each in fired)
+        return [_as_told(each, min(each.starts_at, at)) for each in fired]
+
+    def _clear(self, at: Instant, entry: Entry) -> list[dict[str, Any]]:
+        ended = sorted(self.firing.values(), key=lambda each: (each.ended_at or at) > at)
+        cleared = ended[: max(0, len(self.firing) - int(entry.data.get("firing", "0")))]
+        for each in cleared:
+            del self.firing[each.fingerprint]
+        return [_as_told(each, min(each.starts_at, at), at) for each in cleared]
+
+
+def _as_told(alert: Alert, starts_at: int, ended_at: Instant | None = None) -> dict[str, Any]:
+    told = {
+        "status": "firing" if ended_at is None else "resolved",
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "startsAt": moment(Instant(starts_at // SECOND * SECOND)).isoformat(),
+        "fingerprint": alert.fingerprint,
+    }
+    return told if ended_at is None else {**told, "endsAt": moment(ended_at).isoformat()}

@@ -1,0 +1,148 @@
+"""The page of a drill: its timeline drawn as SVG, with no script, and the same in words below."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from receiver.core.events import Delivered
+from receiver.core.model import Fact, Instant, Kind
+from receiver.drill.script import Played
+from receiver.drill.text_report import Line, deadline_words, lines, offset
+
+COLUMN = 96
+LANE = 34
+LEFT = 150
+TOP = 78
+MOST_MOMENTS = 120
+"""Moments that are drawn; the words below tell all of them."""
+
+MARKS = {
+    Fact.OPENED: "opened",
+    Fact.DECLARED: "declared",
+    Fact.ESCALATED: "escalated",
+    Fact.BREACHED: "BREACHED",
+    Fact.FALLBACK: "fallback",
+    Fact.ACKNOWLEDGED: "acknowledged",
+    Fact.ACK_EXPIRED: "ack expired",
+    Fact.ACK_VOIDED: "ack voided",
+    Fact.REMINDED: "reminded",
+    Fact.RECOVERED: "recovered",
+    Fact.RECOVERY_CONFIRM: "confirm?",
+    Fact.RESOLVED: "resolved",
+    Fact.REOPENED: "reopened",
+    Fact.CLOSED: "closed",
+}
+"""What stands above a moment; the last of a moment that has a mark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A moment: where it is drawn, and what stands above it."""
+
+    x: int
+    at: str
+    mark: str
+    loud: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A message (or several of the same fate) on a channel."""
+
+    x: int
+    y: int
+    delivered: bool
+    page: bool
+    title: str
+    count: int
+    """So many messages; retries stand with the moment before them."""
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("templates", "reports"), autoescape=select_autoescape(), undefined=StrictUndefined
+    )
+
+
+def page(played: Played, title: str) -> str:
+    """One HTML page. The same drill gives the same bytes."""
+    return (
+        _environment()
+        .get_template("drill.html")
+        .render(
+            title=title,
+            level=played.policy.level(played.incident.level).name,
+            drawn=draw(played),
+            lines=list(_told_once(lines(played))),
+            deadlines=[(each.outcome, deadline_words(each, played.began_at)) for each in played.deadlines],
+            reached=None if played.reached_after is None else offset(played.reached_after),
+        )
+    )
+
+
+def draw(played: Played) -> Markup:
+    """The timeline as SVG: a lane per channel, a column per moment. Its looks are the page's: it carries classes."""
+    moments = list(dict.fromkeys(each.at for each in played.entries))[:MOST_MOMENTS]
+    moments += [each.begins for each in played.repeated[:1] if len(moments) < MOST_MOMENTS]
+    moments.sort()
+    place = {at: LEFT + COLUMN // 2 + index * COLUMN for index, at in enumerate(moments)}
+    used = {each.notification.channel for each in played.sent}
+    channels = [each.name for each in played.policy.channels if each.name in used]
+    height = {name: TOP + LANE // 2 + index * LANE for index, name in enumerate(channels)}
+    return Markup(  # noqa: S704 - made by a template that escapes
+        _environment()
+        .get_template("drill_drawing.html")
+        .render(
+            lanes=list(height.items()),
+            columns=_columns(played, place),
+            dots=_dots(played, place, height),
+            width=LEFT + len(moments) * COLUMN,
+            height=TOP + len(channels) * LANE + 10,
+            left=LEFT,
+        )
+    )
+
+
+def _told_once(told: Iterable[Line]) -> Iterator[Line]:
+    """The lines, the time only where it is another."""
+    before = ""
+    for each in told:
+        yield each if each.at != before else replace(each, at="")
+        before = each.at
+
+
+def _columns(played: Played, place: dict[Instant, int]) -> list[Column]:
+    facts = {entry.at: entry.fact for entry in played.entries if entry.fact in MARKS}
+    marks = {at: MARKS[fact] for at, fact in facts.items()}
+    marks |= {each.begins: f"{each.times:,} times more" for each in played.repeated}
+    return [
+        Column(x, offset(at - played.began_at), marks.get(at, ""), _is_loud(facts.get(at))) for at, x in place.items()
+    ]
+
+
+def _is_loud(fact: Fact | None) -> bool:
+    return fact in {Fact.BREACHED, Fact.ACK_EXPIRED, Fact.ACK_VOIDED}
+
+
+def _dots(played: Played, place: dict[Instant, int], height: dict[str, int]) -> list[Dot]:
+    """One dot per moment, channel and fate; pages are drawn larger. What failed goes beside what arrived."""
+    titles: dict[tuple[int, int, bool], list[str]] = {}
+    pages: set[tuple[int, int, bool]] = set()
+    for each in played.sent:
+        told_at = max((at for at in place if at <= each.at), default=None)
+        if told_at is None or each.notification.channel not in height:
+            continue
+        delivered = isinstance(each.outcome, Delivered)
+        key = (place[told_at], height[each.notification.channel], delivered)
+        words = "delivered" if delivered else "failed"
+        titles.setdefault(key, []).append(f"{each.notification.kind} to {each.notification.recipient}: {words}")
+        if each.notification.kind is Kind.PAGE:
+            pages.add(key)
+    return [
+        Dot(key[0], key[1], key[2], key in pages, "\n".join(dict.fromkeys(said)), len(said))
+        for key, said in titles.items()
+    ]

@@ -1,0 +1,144 @@
+"""A world to try a policy in: the real engine, a clock that jumps from one due thing to the next, simulated channels.
+
+Used by everything in this package. The same policy, events, weather and seed give the same world, to the byte.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import NoReturn
+
+from receiver.core.events import Delivered, Outcome, Rejected, Retry
+from receiver.core.model import Entry, Incident, Instant, Notification
+from receiver.core.plan import Playbook
+from receiver.drill.memory_store import MemoryStore
+from receiver.engine.commands import Report, Request, Result
+from receiver.engine.engine import Engine
+from rules.policy import Channel, Policy
+
+START = Instant(1_767_225_600_000_000)
+"""2026-01-01T00:00:00Z: when drills begin, so that they are the same whenever they are held."""
+
+WORKER = "drill"
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """How the channels behave. Names are channels' names, or types standing for every channel of that type."""
+
+    down: frozenset[str] = frozenset()
+    """These fail every message."""
+    flaky: Mapping[str, float] = field(default_factory=dict)
+    """Name → how many of its tries fail, from 0 to 1."""
+    seed: str = ""
+    """Another seed lets other tries fail."""
+
+    def outcome(self, notification: Notification, channel: Channel | None) -> Outcome:
+        """What becomes of one try."""
+        if channel is None:
+            return Rejected("no such channel")
+        if _has_no_address(channel, notification.recipient):
+            return Rejected(f"no number for {notification.recipient}: call by hand")
+        names = (channel.name, channel.type)
+        if self.down.intersection(names):
+            return Retry("down in this drill")
+        share = max(self.flaky.get(name, 0.0) for name in names)
+        if share > 0 and self._throw(notification) < share:
+            return Retry("flaky in this drill")
+        return Delivered(f"drill/{notification.id}")
+
+    def _throw(self, notification: Notification) -> float:
+        """A number in [0, 1), another for each try, always the same for the same seed."""
+        text = f"{self.seed}/{notification.id}/{notification.attempts}"
+        return int.from_bytes(blake2b(text.encode(), digest_size=4).digest()) / 2**32
+
+
+def _has_no_address(channel: Channel, recipient: str) -> bool:
+    """Whether it is a mere name, of somebody whom a person has to call."""
+    is_personal = channel.facts.address.is_personal
+    return channel.facts.called_by_hand and is_personal is not None and not is_personal(recipient)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One try to tell somebody."""
+
+    at: Instant
+    notification: Notification
+    outcome: Outcome
+
+
+def nothing() -> None:
+    """What a world without people does after each step."""
+
+
+class World:
+    """Incidents under a policy, as they would live. Messages take no time; everything else takes its own."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        weather: Weather | None = None,
+        configured: Iterable[str] | None = None,
+        now: Instant = START,
+    ) -> None:
+        """`configured`: channels whose provider is configured; left out, all of them are."""
+        self.now = now
+        self.until = now
+        """How far the clock is being moved on."""
+        self.weather = weather or Weather()
+        self.store = MemoryStore()
+        names = [channel.name for channel in policy.channels] if configured is None else configured
+        self.engine = Engine(self.store, policy, names, now, _raise)
+        self.sent: list[Sent] = []
+        """Every try, in order."""
+        self.after_step: Callable[[], None] = nothing
+        """Called after everything that happened at one moment: people look, and may act."""
+
+    @property
+    def playbook(self) -> Playbook:
+        """The policy, indexed."""
+        return self.engine.current
+
+    @property
+    def timeline(self) -> Sequence[Entry]:
+        """What happened, of all incidents, in order."""
+        return self.store.timeline
+
+    def incident(self, incident_id: str) -> Incident:
+        """The incident as it is now."""
+        return self.store.incidents[incident_id]
+
+    def handle(self, *requests: Request) -> list[Result]:
+        """Something happens now; what follows from it at once, happens at once."""
+        results = self.engine.handle(requests, self.now)
+        self._send()
+        return results
+
+    def advance(self, until: Instant, enough: Callable[[], bool] = lambda: False) -> None:
+        """Move the clock on, through everything that falls due on the way, until `until` or until it is `enough`."""
+        self.until = until
+        while not enough() and (due_at := self.store.next_due()) is not None and due_at <= until:
+            self.now = max(self.now, due_at)
+            self.engine.fire_due(self.now)
+            self._send()
+            self.after_step()
+        if not enough():
+            self.now = max(self.now, until)
+
+    def _send(self) -> None:
+        while deliveries := self.engine.claim(self.now, WORKER):
+            reports = []
+            for delivery in deliveries:
+                outcome = self.weather.outcome(
+                    delivery.items[0][0], delivery.book.channel(delivery.items[0][0].channel)
+                )
+                for notification, _ in delivery.items:
+                    self.sent.append(Sent(self.now, notification, outcome))
+                    reports.append(Report(notification, outcome))
+            self.engine.report(reports, self.now)
+
+
+def _raise(_event: object, error: Exception) -> NoReturn:
+    """The service contains what it cannot decide; a drill is there to find it."""
+    raise error

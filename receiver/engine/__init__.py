@@ -1,0 +1,7 @@
+"""The engine: the only way into the store. It runs the core's decisions as transactions.
+
+`engine` claims, decides and stores; `unit_of_work` is one transaction's loading, deciding and writing; `commands` is
+what may be asked of the engine and what it answers; `queue` turns the calls of many tasks into batches for the one
+thread that runs the engine. Imports the core and the clock; knows no channel, no HTTP and no SQL. Begin with
+`unit_of_work.UnitOfWork`.
+"""

@@ -1,0 +1,92 @@
+"""What the engine is asked for, and what it answers: plain data between it and those who call it."""
+
+from msgspec import Struct
+
+from receiver.core.audit_log import Origin
+from receiver.core.draft import Refusal
+from receiver.core.events import (
+    Action,
+    AlertsReceived,
+    Declare,
+    EchoesListed,
+    Outcome,
+    SilenceAnswered,
+    Silenced,
+    Unheard,
+)
+from receiver.core.inquiry import Answered
+from receiver.core.model import Incident, Notification
+from receiver.core.plan import Book
+
+
+class ForIncident(Struct, frozen=True):
+    """An action on the incident of that id."""
+
+    id: str
+    action: Action
+
+
+class FromPrometheus(Struct, frozen=True):
+    """What Prometheus says about the incident of that id."""
+
+    id: str
+    answer: Answered
+
+
+class Asked(Struct, frozen=True):
+    """What a person asks for; it is written into the audit log together with what it does."""
+
+    what: Declare | ForIncident
+    origin: Origin
+
+
+Request = (
+    AlertsReceived
+    | EchoesListed
+    | Silenced
+    | SilenceAnswered
+    | Unheard
+    | Declare
+    | ForIncident
+    | FromPrometheus
+    | Asked
+)
+
+
+class Result(Struct, frozen=True):
+    """What became of a request. With `error` it was not stored, and the caller must say so."""
+
+    incidents: tuple[Incident, ...] = ()
+    """Those concerned, as they are now: alerts told together may be held by several incidents, or by none."""
+    refusal: Refusal | None = None
+    error: str = ""
+
+    @property
+    def incident(self) -> Incident | None:
+        """The (first) incident; None where the request concerned none (a resolve of something we never knew)."""
+        return self.incidents[0] if self.incidents else None
+
+
+class Delivery(Struct, frozen=True):
+    """One message to send: usually one notification, several when they were bundled."""
+
+    items: tuple[tuple[Notification, Incident], ...]
+    thread: str
+    """Reference of the first message in this thread; empty if this is it."""
+    book: Book
+    """For the words: the version the (first) incident runs under, and the current one."""
+    bundle: str = ""
+    """The bundle's name, by which its list is found again; empty: it is none."""
+
+    @property
+    def name(self) -> str:
+        """What links, buttons and callbacks call this message: the bundle's name or the notification's id."""
+        return self.bundle or self.items[0][0].id
+
+
+class Report(Struct, frozen=True):
+    """How a claimed notification fared."""
+
+    notification: Notification
+    """As it was claimed: whose claim this was counts."""
+    outcome: Outcome

@@ -1,0 +1,391 @@
+"""Transactions over `decide()`: the only way anything gets into the store. Synchronous; one thread calls it.
+
+Rules: incidents are locked first, in key order, everything else is touched only under that lock. One
+call is one transaction (group commit): what it returns has been committed. A conflict between replicas
+runs the batch again; any other error runs each event alone, so that one bad row never stops the rest.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from receiver.core.audit_log import Audit, Ledger
+from receiver.core.cluster import Cluster
+from receiver.core.draft import Refusal
+from receiver.core.events import AlertsReceived, Arrived, Bounced, EchoesListed, Event, Overtaken, Reported, TimePassed
+from receiver.core.instant import Jump
+from receiver.core.model import Entry, Incident, Instant, Notification, State, Status
+from receiver.core.plan import Book, Playbook
+from receiver.core.rate_limit import allot, bundle, counted_when_due, counted_when_planned, lane
+from receiver.core.sight import SIGHTED, Sight
+from receiver.engine.commands import Asked, Delivery, ForIncident, FromPrometheus, Report, Request, Result
+from receiver.engine.containment import Containment
+from receiver.engine.unit_of_work import Store, Transaction, Work
+from rules.policy import LEVELS, SECOND, Policy
+from rules.stored import digest, dump, parse
+
+LEASE = 45 * SECOND
+"""How long a claimed notification belongs to its sender; longer than any channel's own time-out (30 s)."""
+
+BUNDLE_LIMIT = 500
+"""Incidents that one bundle names; what gathered beyond them leaves as the next, at once."""
+
+Outcomes = tuple[tuple[str, ...], Refusal | None]
+"""Ids of the incidents that a request concerned, and why it was refused."""
+
+
+class Standing(Struct, frozen=True):
+    """What decisions depend on beside incident and event; the shell knows it."""
+
+    policy: str
+    """Digest of the version that new incidents run under."""
+    configured: frozenset[str]
+    """Channels whose provider is configured."""
+    sight: Sight
+    """Which sources are blind."""
+    verifies: bool
+    """Whether there is a Prometheus to ask."""
+    cluster: Cluster
+    """The Alertmanagers that send webhooks here."""
+    jumps: tuple[Jump, ...]
+    """Of the clock, that our time has followed."""
+
+
+class Engine:
+    """The policy and the store, and the few things that can be done with them."""
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        configured: Iterable[str],
+        now: Instant,
+        on_poison: Callable[[object, Exception], None] = lambda *_: None,
+        on_entries: Callable[[Iterable[tuple[Incident, Entry]]], None] = lambda _: None,
+    ) -> None:
+        """`configured`: channels whose provider is configured. `on_poison` hears of events that cannot be decided,
+        `on_entries` of timeline entries once they are committed, each with its incident.
+        """
+        self._store = store
+        self._on_entries = on_entries
+        self._playbooks: dict[str, Playbook] = {}
+        self._containment = Containment(self._put_off, on_poison)
+        self.verifies = False
+        """Whether there is a Prometheus to ask (set by the shell)."""
+        self.sight = SIGHTED
+        """Which sources are blind (set by the shell)."""
+        self.cluster = Cluster()
+        """The Alertmanagers that send webhooks here (set by the shell)."""
+        self.jumps: Sequence[Jump] = ()
+        """Of the clock, that our time has followed (set by the shell, which goes on adding to it)."""
+        self.keep_policy(policy, now)
+        self._current: Playbook
+        self._configured: frozenset[str]
+        self.adopt(policy, configured)
+
+    @property
+    def standing(self) -> Standing:
+        """What its decisions depend on now."""
+        jumps = tuple(self.jumps)
+        return Standing(self._current.digest, self._configured, self.sight, self.verifies, self.cluster, jumps)
+
+    def stand(self, standing: Standing) -> None:
+        """Decide on that from now on. Raises StoreUnavailable."""
+        if standing.policy != self._current.digest:
+            self._current = self.playbook(standing.policy)
+        self._configured, self.sight, self.verifies = standing.configured, standing.sight, standing.verifies
+        self.cluster, self.jumps = standing.cluster, standing.jumps
+
+    @property
+    def current(self) -> Playbook:
+        """The policy version that new incidents run under."""
+        return self._current
+
+    def keep_policy(self, policy: Policy, now: Instant) -> None:
+        """Store a policy, before it is adopted: an incident names only what is stored. Raises StoreUnavailable."""
+        with self._store.transaction() as transaction:
+            transaction.save_policy(digest(policy), dump(policy), now)
+
+    def adopt(self, policy: Policy, configured: Iterable[str]) -> None:
+        """Take a policy that is stored into use (start, reload)."""
+        playbook = Playbook.of(policy, digest(policy))
+        self._playbooks[playbook.digest] = self._current = playbook
+        self._configured = frozenset(configured)
+
+    def known_playbook(self, version: str) -> Playbook:
+        """A policy version that was met before. Raises KeyError."""
+        return self._playbooks[version]
+
+    def playbook(self, version: str) -> Playbook:
+        """A policy version. Raises StoreUnavailable."""
+        if version in self._playbooks:
+            return self._playbooks[version]
+        with self._store.transaction() as transaction:
+            return self.find_playbook(version, transaction.policy)
+
+    def find_playbook(self, version: str, read: Callable[[str], bytes | None]) -> Playbook:
+        """A policy version, from memory or by `read`, which gives its document; readers' threads ask as well.
+
+        The one in use where the store has lost it, which cannot happen: it is stored before an incident names it.
+        """
+        if version not in self._playbooks:
+            document = read(version)
+            if document is None:
+                return self._current
+            self._playbooks[version] = Playbook.of(parse(document), version)
+        return self._playbooks[version]
+
+    def handle(self, requests: Sequence[Request], now: Instant) -> list[Result]:
+        """Decide and store a batch in one transaction; one result per request, in order.
+
+        Raises StoreUnavailable: then nothing is known to be stored. What cannot be decided has its `error` set.
+        """
+        return self._containment.run(
+            requests, lambda batch: self._handle(batch, now), lambda _: Result(error="internal error")
+        )
+
+    def _handle(self, requests: Sequence[Request], now: Instant) -> list[Result]:
+        with self._working(now) as (transaction, work):
+            bare = [each.what if isinstance(each, Asked) else each for each in requests]
+            work.load_received(
+                [each for each in bare if isinstance(each, AlertsReceived)],
+                [each.key for each in bare if not isinstance(each, ForIncident | FromPrometheus)],
+                [each.id for each in bare if isinstance(each, ForIncident | FromPrometheus)],
+            )
+            if any(isinstance(each, EchoesListed) for each in bare):
+                work.load_held()
+            references = {each.origin.reference for each in requests if isinstance(each, Asked)} - {""}
+            ledger = Ledger(transaction.audited(references), now)
+            outcomes = [self._carry_out(work, request, ledger) for request in requests]
+            self._save(transaction, work, now)
+            transaction.append_audits(ledger.audits(work.by_id))
+            return [
+                Result(tuple(filter(None, map(work.by_id, incident_ids))), refusal)
+                for incident_ids, refusal in outcomes
+            ]
+
+    def _save(self, transaction: Transaction, work: Work, now: Instant) -> None:
+        """Write what was decided; of the new pages, those beyond what their recipients may get wait for a bundle."""
+        planned = counted_when_planned(work.planned(), self.book(self._current))
+        work.plan(self._allot(transaction, planned, now))
+        work.save()
+
+    def _allot(self, transaction: Transaction, counted: Sequence[Notification], now: Instant) -> Sequence[Notification]:
+        """Take what is counted out of its lanes' buckets; returns what has to wait, in its new form."""
+        if not counted:
+            return ()
+        buckets = transaction.buckets(sorted({lane(each) for each in counted}))
+        allotment = allot(counted, buckets, now, self.book(self._current))
+        transaction.save_buckets(allotment.buckets)
+        return allotment.wait
+
+    def _carry_out(self, work: Work, request: Request, ledger: Ledger) -> Outcomes:
+        """Decide one request; the ids of the incidents it concerned, and the refusal."""
+        match request:
+            case Asked():
+                return self._ask(work, request, ledger)
+            case AlertsReceived():
+                parts = [self._decide(work, work.by_key(part.key), part) for part in work.route(request)]
+                return tuple(each for ids, _ in parts for each in ids), None
+            case ForIncident():
+                return self._decide(work, work.by_id(request.id), request.action)
+            case FromPrometheus():
+                return self._decide(work, work.by_id(request.id), request.answer)
+            case _:
+                return self._decide(work, work.by_key(request.key), request)
+
+    def _decide(self, work: Work, incident: Incident | None, event: Event) -> Outcomes:
+        effects = work.decide(incident, event)
+        concerned = effects.incident or incident
+        return ((concerned.id,) if concerned else ()), effects.refusal
+
+    def _ask(self, work: Work, asked: Asked, ledger: Ledger) -> Outcomes:
+        """What a person asks for: once, and noted."""
+        what = asked.what
+        if ledger.is_repeated(asked.origin):
+            known = work.by_id(what.id) if isinstance(what, ForIncident) else work.by_key(what.key)
+            refusal = Refusal("this was carried out already", known.state if known else State.CLOSED)
+            return ((known.id,) if known else ()), refusal
+        ids, refused = self._carry_out(work, what, ledger)
+        action = what.action if isinstance(what, ForIncident) else what
+        ledger.note(asked.origin, action, ids[0] if ids else None, refused)
+        return ids, refused
+
+    def audit(self, audits: Sequence[Audit]) -> None:
+        """Note what people did that concerns no incident: logins, reloads; once where it has a reference."""
+        with self._store.transaction() as transaction:
+            known = transaction.audited({each.reference for each in audits} - {""})
+            transaction.append_audits([each for each in audits if each.reference not in known])
+
+    def retire_heartbeat(self, key: str, entry: Audit) -> None:
+        """Note that a heartbeat is not expected any more, and who said so. Raises StoreUnavailable."""
+        self._store.retire_heartbeat(key, entry)
+
+    def fire_due(self, now: Instant, limit: int = 500) -> int:
+        """Carry out due windows, the most overdue first; returns how many incidents were concerned."""
+        contained = self._containment
+        with self._store.transaction() as transaction:
+            found = transaction.due_incidents(now, limit + contained.left_alone)
+        due = contained.not_left_alone(found, now)[:limit]
+        return sum(contained.run(due, lambda ids: self._fire(ids, now), lambda each: contained.postpone(each, now, 0)))
+
+    def _fire(self, ids: Sequence[str], now: Instant) -> list[int]:
+        with self._working(now) as (transaction, work):
+            work.load([], ids, skip_locked=True)
+            work.load_held()
+            due = [incident for incident in work.incidents() if incident.due_at and incident.due_at <= now]
+            for incident in due:
+                work.decide(incident, TimePassed())
+            self._save(transaction, work, now)
+            return [len(due)]
+
+    def claim(
+        self,
+        now: Instant,
+        worker: str,
+        busy: frozenset[str] = frozenset(),
+        levels: Sequence[int] = LEVELS,
+        limit: int = 32,
+    ) -> list[Delivery]:
+        """Take due notifications under a lease, in order per incident, channel and recipient.
+
+        `busy`: channels (by name) that have enough under way already. `limit`: incidents, not counting bundles.
+        `levels`: only of incidents with a notification of one of these levels due.
+        """
+        contained = self._containment
+        with self._store.transaction() as transaction:
+            more = contained.left_alone
+            alone = transaction.sendable_incidents(now, limit + more, busy, levels)
+            bundled = transaction.bundled_incidents(now, BUNDLE_LIMIT + more, busy, levels)
+        ids = contained.not_left_alone(alone, now)[:limit] + contained.not_left_alone(bundled, now)[:BUNDLE_LIMIT]
+        none: list[Delivery] = []
+        claimed = contained.run(
+            ids,
+            lambda some: [self._claim(some, worker, now, busy)],
+            lambda each: contained.postpone(each, now, none),
+        )
+        return [delivery for deliveries in claimed for delivery in deliveries]
+
+    def _claim(self, ids: Sequence[str], worker: str, now: Instant, busy: frozenset[str]) -> list[Delivery]:
+        with self._working(now) as (transaction, work):
+            work.load([], ids, skip_locked=True)
+            heads = transaction.heads([incident.id for incident in work.incidents()], now, busy)
+            for overtaken in (each for each in heads if each.superseded):
+                work.decide(work.by_id(overtaken.incident_id), Reported(overtaken, Overtaken()))
+            due = [each for each in heads if not each.superseded]
+            wait = self._allot(transaction, counted_when_due(due, self.book(self._current)), now)
+            held = {each.id for each in wait}
+            leased = [_lease(each, worker, now) for each in due if each.id not in held]
+            work.settle((*leased, *wait))
+            messages = bundle(leased)
+            threads = transaction.threads([message[0] for message in messages if len(message) == 1])
+            work.save()
+            deliveries = [self._delivery(work, transaction, message, threads, now) for message in messages]
+            transaction.keep_bundles(
+                {each.bundle: [item.id for item, _ in each.items] for each in deliveries if each.bundle}
+            )
+            return deliveries
+
+    def _delivery(
+        self,
+        work: Work,
+        transaction: Transaction,
+        message: Sequence[Notification],
+        threads: Mapping[str, str],
+        now: Instant,
+    ) -> Delivery:
+        items = tuple((each, incident) for each in message if (incident := work.by_id(each.incident_id)))
+        playbook = self.find_playbook(items[0][1].policy, transaction.policy)
+        # Each try has a list of its own: who answers the first must not take what only the second names.
+        name = f"{message[0].id}-{now}" if len(message) > 1 else ""
+        return Delivery(items, threads.get(message[0].id, ""), self.book(playbook), name)
+
+    def holds(self, claimed: Sequence[Notification], now: Instant) -> bool:
+        """Whether the lease on all of them, as claimed, still holds: asked just before the first byte."""
+        with self._store.transaction() as transaction:
+            stored = transaction.notifications([each.id for each in claimed])
+        return all(_is_held(stored.get(each.id), each) for each in claimed) and all(
+            each.due_at is not None and each.due_at > now and not each.superseded for each in stored.values()
+        )
+
+    def report(self, reports: Sequence[Report], now: Instant) -> int:
+        """Record what became of claimed notifications; returns how many counted (a lost lease does not).
+
+        Raises StoreUnavailable: then the leases run out and the messages are sent again.
+        """
+        return sum(self._containment.run(reports, lambda batch: self._report(batch, now), lambda _: 0))
+
+    def _report(self, reports: Sequence[Report], now: Instant) -> list[int]:
+        with self._working(now) as (transaction, work):
+            ids = [report.notification.id for report in reports]
+            work.load([], list(dict.fromkeys(report.notification.incident_id for report in reports)))
+            stored = transaction.notifications(ids)
+            counted = 0
+            for report in reports:
+                notification = stored.get(report.notification.id)
+                if notification is not None and _is_held(notification, report.notification):
+                    work.decide(work.by_id(notification.incident_id), Reported(notification, report.outcome))
+                    counted += 1
+            self._save(transaction, work, now)
+            return [counted]
+
+    def bounce(self, message: str, reason: str, now: Instant) -> bool:
+        """Record that what went out as delivered did not arrive after all; returns whether something is still waiting.
+
+        `message`: a notification's id or a bundle's. What is still waiting (its sender has not reported yet) stays as
+        it is: ask again.
+        """
+        return Status.WAITING in self._hear(message, lambda stored: Bounced(stored, reason), now)
+
+    def arrive(self, message: str, reference: str, now: Instant) -> None:
+        """Record that a message went out although its sender never heard so; what is final stays as it is."""
+        self._hear(message, lambda stored: Arrived(stored, reference), now)
+
+    def _hear(self, message: str, news: Callable[[Notification], Event], now: Instant) -> list[Status]:
+        """A provider's news of a message; returns how its notifications stood before."""
+        with self._working(now) as (transaction, work):
+            ids = transaction.bundle(message) or [message]
+            named = transaction.notifications(ids)
+            work.load([], list({each.incident_id for each in named.values()}))
+            stored = transaction.notifications(list(named)).values()
+            for each in stored:
+                work.decide(work.by_id(each.incident_id), news(each))
+            self._save(transaction, work, now)
+            return [each.status for each in stored]
+
+    @contextmanager
+    def _working(self, now: Instant) -> Iterator[tuple[Transaction, Work]]:
+        """A transaction and its work; what happened in it is told once it is committed."""
+        with self._store.transaction() as transaction:
+
+            def book(version: str | None) -> Book:
+                return self.book(self.find_playbook(version, transaction.policy) if version else self._current)
+
+            work = Work(transaction, book, now)
+            yield transaction, work
+        self._on_entries(work.entries())
+
+    def _put_off(self, incident_id: str, until: Instant) -> None:
+        with self._store.transaction() as transaction:
+            transaction.postpone(incident_id, until)
+
+    def book(self, playbook: Playbook) -> Book:
+        """What an incident under that version is decided, and told, by."""
+        jumps = tuple(self.jumps)
+        return Book(playbook, self._current, self._configured, self.sight, self.verifies, self.cluster, jumps)
+
+
+def _lease(notification: Notification, worker: str, now: Instant) -> Notification:
+    """The lease names its claim, not only its worker: one that slept may come to claim the same message twice.
+
+    A lease that was left behind is a try whose end nobody knows.
+    """
+    tried = notification.attempts + bool(notification.leased_by)
+    return replace(notification, attempts=tried, leased_by=f"{worker}@{now}", due_at=Instant(now + LEASE))
+
+
+def _is_held(stored: Notification | None, claimed: Notification) -> bool:
+    """Whether nobody has claimed or finished it since this claim."""
+    return stored is not None and stored.status is Status.WAITING and stored.leased_by == claimed.leased_by

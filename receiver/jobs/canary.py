@@ -1,0 +1,72 @@
+"""Sends the canaries that are due. The service runs `Canaries.look` every minute.
+
+What a result means is decided in `receiver.core.canary`. Whoever takes a canary's turn writes that down first, so
+several replicas send it once.
+"""
+
+from dataclasses import replace
+
+import structlog
+
+from receiver.channels import Sender, Senders
+from receiver.channels.trial import try_channel
+from receiver.core.canary import Canary, is_due, judge, tell
+from receiver.core.events import Outcome, Retry
+from receiver.engine.queue import Desk
+from receiver.messages import Words
+from receiver.store import SqlStore
+from receiver.telemetry.metrics import Metrics
+from rules.policy import Channel
+
+EVERY = 60.0
+"""Seconds between two looks."""
+
+log = structlog.get_logger()
+
+
+class Canaries:
+    """Looks which are due, again and again."""
+
+    def __init__(self, desk: Desk, store: SqlStore, senders: Senders, words: Words, metrics: Metrics) -> None:
+        self._desk = desk
+        self._store = store
+        self._senders = senders
+        self._words = words
+        self._metrics = metrics
+
+    async def look(self) -> None:
+        """Once: send what is due. Raises StoreUnavailable."""
+        current = self._desk.engine.current
+        book = self._desk.engine.book(current)
+        for channel in current.policy.channels:
+            if channel.canary is not None and book.usable(channel.name):
+                await self._look_at(channel, channel.canary, self._senders[channel.type])
+
+    async def _look_at(self, channel: Channel, every: int, sender: Sender) -> None:
+        now = self._desk.clock()
+        last = await self._desk.read(self._store.reads().canary, channel.name)
+        if last is not None:
+            self._metrics.canary(channel.name, last)
+        if not is_due(last, every, now):
+            return
+        begun = replace(last, tried_at=now) if last else Canary(now)
+        if not await self._desk.run(self._store.take_turn, channel.name, last, begun):
+            return  # another replica's
+        after = judge(last, await self._send(channel, sender), now)
+        await self._desk.run(self._store.keep_canary, channel.name, after)
+        self._metrics.canary(channel.name, after)
+        if after.failures:
+            log.warning("a canary did not get through", channel=channel.name, reason=after.detail)
+        event = tell(channel.name, last, after)
+        if event is not None:
+            await self._desk.handle([event])
+
+    async def _send(self, channel: Channel, sender: Sender) -> list[Outcome]:
+        """By the real sender; whatever goes wrong is an answer."""
+        policy = self._desk.engine.current.policy
+        try:
+            tried = await try_channel(sender, policy, channel, self._words, self._desk.clock)
+        except Exception as error:
+            log.exception("a canary failed unexpectedly", channel=channel.name)
+            return [Retry(f"internal error ({type(error).__name__})")]
+        return [each.outcome for each in tried]

@@ -1,0 +1,34 @@
+"""Compares our clock with its reference now and then, and says what came of it. A jump is no unreadiness."""
+
+import structlog
+
+from receiver.clock import Clock, Verdict
+from receiver.engine.queue import Desk
+from receiver.engine.service_state import ServiceState
+from rules.policy import SECOND
+
+EVERY = 30.0
+"""Seconds between two looks at the reference clock."""
+
+log = structlog.get_logger()
+
+
+class Timekeeping:
+    """Looks, again and again."""
+
+    def __init__(self, desk: Desk, clock: Clock, state: ServiceState) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._state = state
+        self._said = Verdict.AGREED
+
+    async def look(self) -> None:
+        """Once. Raises StoreUnavailable."""
+        verdict = await self._desk.read(self._clock.adjust)
+        self._state.clock_skew, self._state.clock_jumps = self._clock.skew, self._clock.jumps
+        if verdict is not self._said and verdict is Verdict.AGREED:
+            log.info("the clocks agree again")
+        elif verdict is not self._said:
+            ahead = self._clock.skew / SECOND
+            log.warning("the reference clock jumped", ahead_seconds=ahead, verdict=verdict.value)
+        self._said = verdict

@@ -1,0 +1,244 @@
+"""Takes claimed notifications to their channels and hands the outcomes back. It decides nothing.
+
+Each channel has a bounded number of messages under way, so that one that hangs never holds up another; those of
+emergencies are counted apart, so that an emergency waits for other emergencies only.
+Sends run outside any transaction; a crash between a send and its report sends again with the same key:
+at least once, said plainly.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+
+from receiver.channels import SEND_TIMEOUT, Outgoing, Senders
+from receiver.clock import steady_clock
+from receiver.core.events import Outcome, Overtaken, Rejected, Retry
+from receiver.core.model import Incident, Kind, Notification
+from receiver.engine.commands import Delivery, Report
+from receiver.engine.queue import Desk
+from receiver.errors import StoreUnavailable
+from receiver.messages import Message, Picture, Words
+from receiver.reports import mail
+from receiver.reports.pictures import Plotter
+from receiver.reports.queries import Records
+from receiver.telemetry.metrics import Metrics
+from receiver.telemetry.tracing import NoTraces, Traces
+from rules.policy import EMERGENCY, LEVELS, SECOND, Channel
+
+IN_FLIGHT = 16
+"""Messages under way per channel, and as many again of emergencies."""
+
+OTHERS = tuple(level for level in LEVELS if level != EMERGENCY)
+"""Levels that wait for emergencies."""
+
+FRESH = SECOND
+"""A lease taken less than this ago (microseconds) needs no second look before the first byte."""
+
+REPORT_RETRY = 0.5
+"""Seconds between tries to report while the store is unavailable; when the lease is over it is pointless."""
+
+REPORTED_AT_ONCE = 100
+"""Reports in a transaction: a storm's bundle has many, and webhooks wait behind them."""
+
+LAST_REPORT = 10.0
+"""Seconds that recording what was sent may take at a stop."""
+
+log = structlog.get_logger()
+
+
+class Dispatcher:
+    """Sends what is due, in parallel, and reports in batches."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        senders: Senders,
+        words: Words,
+        records: Records,
+        worker: str,
+        installation: str,
+        metrics: Metrics,
+    ) -> None:
+        self._desk = desk
+        self.senders = senders
+        self._words = words
+        self._records = records
+        self._worker = worker
+        self._installation = installation
+        self._metrics = metrics
+        self._in_flight: Counter[tuple[str, bool]] = Counter()
+        """By channel, and whether they are of emergencies."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reports: list[Report] = []
+        self._reporting: asyncio.Task[None] | None = None
+        self._is_finishing = False
+        self.traces: Traces = NoTraces()
+        self.on_progress: Callable[[], None] = lambda: None
+        """Called when a message is done: more may be due now."""
+        self.plotter: Plotter | None = None
+        """Draws what goes with messages, where it can be drawn."""
+
+    async def send_due(self) -> int:
+        """Claim what is due and start sending it; returns how many messages were started.
+
+        Emergencies have a transaction of their own: the others' may take a tenth of a second in a storm.
+        """
+        return await self._start((EMERGENCY,)) + await self._start(OTHERS)
+
+    async def send_emergencies(self) -> None:
+        """As `send_due`, and only them. What cannot be claimed now is claimed by the next `send_due`."""
+        if self._is_finishing:  # what was given back is for whoever comes next
+            return
+        try:
+            await self._start((EMERGENCY,))
+        except StoreUnavailable as error:
+            log.warning("cannot claim the messages of an emergency; trying again", reason=str(error))
+        except Exception:
+            log.exception("claiming the messages of an emergency failed; trying again")
+
+    async def _start(self, levels: Sequence[int]) -> int:
+        engine, now = self._desk.engine, self._desk.clock()
+        is_emergency = EMERGENCY in levels
+        busy = frozenset(
+            channel for (channel, of), count in self._in_flight.items() if of is is_emergency and count >= IN_FLIGHT
+        )
+        claimed_at = steady_clock()
+        deliveries = await self._desk.run(engine.claim, now, self._worker, busy, levels)
+        for delivery in deliveries:
+            self._in_flight[_lane(delivery)] += 1
+            task = asyncio.create_task(self._carry(delivery, claimed_at))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return len(deliveries)
+
+    async def finish(self, seconds: float) -> None:
+        """Let what is under way end, for so long; what is cut off is given back, for whoever comes next."""
+        self._is_finishing = True
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        if self._reporting:
+            await asyncio.wait([self._reporting], timeout=LAST_REPORT)
+            self._reporting.cancel()
+
+    async def _carry(self, delivery: Delivery, claimed_at: int) -> None:
+        began = self._desk.clock()
+        try:
+            outcome = await self._send(delivery, claimed_at)
+        except asyncio.CancelledError:
+            log.warning("stopping: a message is cut off and will be sent again", channel=_channel(delivery))
+            self._report(Report(notification, Overtaken()) for notification, _ in delivery.items)
+            raise
+        finally:
+            self._in_flight[_lane(delivery)] -= 1
+        ended = self._desk.clock()
+        self.traces.sent(delivery, outcome, began, ended)
+        for notification, _ in delivery.items:
+            self._metrics.sent(notification, outcome, ended)
+        self._report(Report(notification, outcome) for notification, _ in delivery.items)
+
+    async def _send(self, delivery: Delivery, claimed_at: int) -> Outcome:
+        notification, incident = delivery.items[0]
+        channel = delivery.book.channel(notification.channel)
+        sender = self.senders.get(channel.type) if channel else None
+        if channel is None or sender is None:
+            return Rejected(f"channel {notification.channel} is not configured")
+        if steady_clock() - claimed_at > FRESH and not await self._still_ours(delivery):
+            return Overtaken()
+        try:
+            outgoing = Outgoing(
+                notification=notification,
+                channel=channel,
+                message=await self._write(delivery, channel),
+                thread=delivery.thread,
+                key=f"{self._installation}-{notification.id}",
+                incident_ref=f"{self._installation}-{incident.id}",
+                incident=incident,
+                pages=pages_to_close(incident, notification),
+                name=delivery.name,
+            )
+            async with asyncio.timeout(SEND_TIMEOUT):
+                return await sender.send(outgoing)
+        except TimeoutError:
+            return Retry(f"no answer within {SEND_TIMEOUT:.0f} s")
+        except Exception as error:
+            log.exception("sending failed unexpectedly", incident=incident.number, channel=notification.channel)
+            return Retry(f"internal error ({type(error).__name__})")
+
+    async def _write(self, delivery: Delivery, channel: Channel) -> Message:
+        """The words; of a report, the report itself as it stands now."""
+        notification, incident = delivery.items[0]
+        picture = await self._picture(delivery, channel)
+        message = await asyncio.to_thread(self._words.render, delivery, self._desk.clock(), picture)
+        if message.unfilled:
+            self._metrics.template_failed()
+            log.error("a policy's template cannot be filled: Tocsin's own words go out", reason=message.unfilled)
+        if notification.kind is not Kind.REPORT:
+            return message
+        report = await self._desk.read(self._records.incident, incident, self._desk.clock())
+        return mail(report, message)
+
+    async def _picture(self, delivery: Delivery, channel: Channel) -> Picture | None:
+        """Of the incident's signals, where the channel can show it."""
+        if self.plotter is None or not channel.facts.shows_pictures or len(delivery.items) > 1:
+            return None
+        return await self.plotter.picture(*delivery.items[0])
+
+    async def _still_ours(self, delivery: Delivery) -> bool:
+        """Whether the lease still holds; where the store cannot say, it does not: then nothing is sent twice."""
+        claimed = [notification for notification, _ in delivery.items]
+        try:
+            return await self._desk.run(self._desk.engine.holds, claimed, self._desk.clock())
+        except StoreUnavailable:
+            return False
+
+    def _report(self, reports: Iterable[Report]) -> None:
+        self._reports.extend(reports)
+        if self._reporting is None or self._reporting.done():
+            self._reporting = asyncio.create_task(self._flush())
+
+    async def _flush(self) -> None:
+        """Report everything that has gathered, in one transaction after the other."""
+        while self._reports:
+            batch, self._reports = self._reports[:REPORTED_AT_ONCE], self._reports[REPORTED_AT_ONCE:]
+            await self._record(batch)
+            if any(report.notification.level == EMERGENCY for report in batch):  # a fallback, or the next to the same
+                await self.send_emergencies()
+            self.on_progress()
+
+    async def _record(self, batch: list[Report]) -> None:
+        engine = self._desk.engine
+        for _ in range(int(SEND_TIMEOUT / REPORT_RETRY)):
+            try:
+                counted = await self._desk.run(engine.report, batch, self._desk.clock())
+            except StoreUnavailable as error:
+                log.warning("cannot record what was sent; trying again", reason=str(error), messages=len(batch))
+                await asyncio.sleep(REPORT_RETRY)
+            else:
+                self._metrics.reported(batch, counted)
+                return
+        log.error("could not record what was sent; it will be sent again", messages=len(batch))
+
+
+def pages_to_close(incident: Incident, notification: Notification) -> range:
+    """Serials of the pages that an acknowledgement or a resolve closes.
+
+    A message that an older version planned does not say which: then all since the last resolve.
+    """
+    first, dash, last = notification.data.get("pages", "").partition("-")
+    if dash:
+        return range(int(first), int(last) + 1)
+    return range(incident.pages_closed + 1, incident.page.serial + 1)
+
+
+def _channel(delivery: Delivery) -> str:
+    return delivery.items[0][0].channel
+
+
+def _lane(delivery: Delivery) -> tuple[str, bool]:
+    """What its messages under way are counted by."""
+    return _channel(delivery), delivery.items[0][0].level == EMERGENCY

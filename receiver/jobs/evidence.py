@@ -1,0 +1,213 @@
+"""Answers the core's inquiries: asks Prometheus about an incident's signals and hands the answer back as an event.
+
+The service runs `observe` where PROMETHEUS_URL is set. It decides nothing: how long it may take and what an answer
+means is the core's (`receiver.core.evidence`). What cannot be asked now is asked again until the core gives up.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+import orjson
+import structlog
+
+from receiver.clients.prometheus import Prometheus, Series, Unanswered
+from receiver.core.inquiry import Answered, Exhibit, Inquiry
+from receiver.core.model import Alert, Incident, Instant
+from receiver.core.plan import Playbook
+from receiver.engine.commands import FromPrometheus
+from receiver.engine.queue import Desk
+from receiver.errors import TocsinError
+from receiver.reports.queries import Records
+from receiver.settings import Settings
+from receiver.store import Reads
+from rules.condition import ConditionError, parse
+from rules.policy import MINUTE, SECOND
+from rules.reserved import LABELS
+
+LOOK_EVERY = 0.5
+"""Seconds between looks for open inquiries."""
+
+AFTER_FAILURE = 5.0
+"""Seconds until a Prometheus that did not answer is asked again."""
+
+AT_ONCE = 8
+"""Incidents that are asked about at a time."""
+
+BEFORE = 30 * MINUTE
+"""How much of the time before the opening is kept."""
+
+POINTS, MOST_SERIES, MOST_RULES = 120, 6, 3
+"""Bounds of what is kept per inquiry."""
+
+NAME = 1000
+"""Characters of a series' name that are kept."""
+
+OURS = LABELS | {"__name__"}
+"""Labels that say nothing about which unit a series is of."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a rule asks: its condition, and the signals behind it."""
+
+    condition: str
+    subjects: tuple[str, ...]
+    threshold: str = ""
+
+
+def make_observer(settings: Settings, desk: Desk, reads: Reads, records: Records) -> "Observer | None":
+    """The observer, where there is a Prometheus to ask; the engine then knows that there is one."""
+    if settings.prometheus_url is None:
+        return None
+    desk.engine.verifies = True
+    return Observer(desk, reads, records, Prometheus(settings.prometheus_url))
+
+
+class Observer:
+    """Looks for open inquiries and answers them."""
+
+    def __init__(self, desk: Desk, reads: Reads, records: Records, prometheus: Prometheus) -> None:
+        self._desk = desk
+        self._reads = reads
+        self._records = records
+        self._prometheus = prometheus
+        self._problem = ""
+
+    async def observe(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self.answer_open()
+                reason = ""
+            except TocsinError as error:
+                reason = str(error)
+            except Exception:
+                log.exception("answering inquiries failed; it goes on")
+                reason = "internal error"
+            if reason and reason != self._problem:
+                log.warning("Prometheus cannot be asked", reason=reason)
+            self._problem = reason
+            await asyncio.sleep(AFTER_FAILURE if reason else LOOK_EVERY)
+
+    async def answer_open(self) -> None:
+        """Answer what is open. Raises Unanswered where something could not be answered yet, and StoreUnavailable."""
+        found = await self._desk.read(self._reads.inquiring, AT_ONCE)
+        ends = await asyncio.gather(*(self._answer(incident) for incident in found), return_exceptions=True)
+        for failure in filter(None, ends):
+            raise failure
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._prometheus.close()
+
+    async def _answer(self, incident: Incident) -> None:
+        """Answer one incident's inquiries; the check first, since somebody waits for it. Raises Unanswered."""
+        playbook = await self._desk.read(self._records.playbook, incident)
+        alerts = await self._desk.read(self._reads.alerts, incident.id)
+        asked = questions(incident, playbook)
+        for inquiry in sorted(incident.inquiries, key=lambda each: each is not Inquiry.CHECK):
+            try:
+                answer = await self._ask(inquiry, incident, asked, alerts)
+            except Unanswered as error:
+                if not error.final:
+                    raise
+                answer = Answered(inquiry, detail=f"Prometheus refuses the question: {error.reason}")
+            await self._desk.handle([FromPrometheus(incident.id, answer)])
+
+    async def _ask(
+        self, inquiry: Inquiry, incident: Incident, asked: Sequence[Question], alerts: Sequence[Alert]
+    ) -> Answered:
+        if inquiry is Inquiry.CHECK:
+            return await self._check(asked, alerts)
+        began = min([incident.opened_at, *(alert.starts_at for alert in alerts)])
+        end = incident.resolved_at if inquiry is Inquiry.RESOLVED and incident.resolved_at else self._desk.clock()
+        exhibits = []
+        for question in asked[:MOST_RULES]:
+            for subject in question.subjects[:1]:
+                found = await self._course(subject, Instant(began - BEFORE), end)
+                kept = _kept(series for series in found if concerns(series.labels, alerts))
+                exhibits.append(Exhibit(subject, kept, question.threshold))
+        return Answered(inquiry, exhibits=tuple(exhibits))
+
+    async def _course(self, expr: str, start: Instant, end: Instant) -> list[Series]:
+        step = max(1.0, (end - start) / SECOND / POINTS)
+        return await self._prometheus.query_range(expr, start / SECOND, end / SECOND, step)
+
+    async def _check(self, asked: Sequence[Question], alerts: Sequence[Alert]) -> Answered:
+        """All conditions false, and data there to say so."""
+        said: list[str] = []
+        blind: list[str] = []
+        for question in asked:
+            bad = await self._prometheus.query(question.condition)
+            still = [series for series in bad if concerns(series.labels, alerts)]
+            if still:
+                return Answered(Inquiry.CHECK, ok=False, detail=f"{question.condition} still holds: {_values(still)}")
+            for subject in question.subjects:
+                now = await self._prometheus.query(subject)
+                known = [series for series in now if series.points and concerns(series.labels, alerts)]
+                said += [f"{subject} is {_values(known)}"] if known else []
+                blind += [] if known else [subject]
+        if blind:
+            return Answered(Inquiry.CHECK, ok=None, detail=f"no data for {', '.join(blind)}")
+        return Answered(Inquiry.CHECK, ok=True, detail="; ".join(said) or "no rule of the policy to ask about")
+
+
+def questions(incident: Incident, playbook: Playbook) -> list[Question]:
+    """What the policy's rules and types that opened the incident ask; of a stranger's alert we know no condition."""
+    conditions = []
+    for key in incident.rules:
+        rule, kind = playbook.rules.get(key), playbook.types.get(key)
+        if rule:
+            conditions.append(rule.condition)
+        elif kind and kind.fires:
+            conditions.append(kind.name)
+    return [question(each) for each in dict.fromkeys(conditions)]
+
+
+def question(condition: str) -> Question:
+    """A condition as it is asked, with the signals whose data must be there."""
+    try:
+        parsed = parse(condition)
+    except ConditionError:  # a policy of an older version may hold what this one refuses
+        return Question(condition, ())
+    if parsed.comparison and parsed.watched:
+        return Question(parsed.expr, (parsed.comparison.subject,), f"{parsed.comparison.threshold:g}")
+    return Question(parsed.expr, tuple(str(each) for each in parsed.watched))
+
+
+def concerns(labels: Mapping[str, str], alerts: Sequence[Alert]) -> bool:
+    """Whether a series is of the incident: it contradicts none of the labels of one of its alerts."""
+    own = {name: value for name, value in labels.items() if name not in OURS}
+    return not alerts or any(
+        all(alert.labels.get(name, value) == value for name, value in own.items()) for alert in alerts
+    )
+
+
+def _values(series: Sequence[Series]) -> str:
+    told = [f"{each.points[-1][1]:.6g}" for each in series[:MOST_SERIES] if each.points]
+    return ", ".join(told) or "no number"
+
+
+def _kept(series: Iterable[Series]) -> str:
+    """JSON, bounded, with six digits of each value: a picture needs no more."""
+    lines = [
+        [_name(each.labels), [[round(at, 1), float(f"{value:.6g}")] for at, value in _finite(each)]]
+        for each in list(series)[:MOST_SERIES]
+    ]
+    return orjson.dumps(lines).decode()
+
+
+def _finite(series: Series) -> list[tuple[float, float]]:
+    return [(at, value) for at, value in series.points[-POINTS - 1 :] if isfinite(value)]
+
+
+def _name(labels: Mapping[str, str]) -> str:
+    """As PromQL spells it: `tocsin report --as-test` reads it again."""
+    told = ", ".join(
+        f"{name}={orjson.dumps(value).decode()}" for name, value in sorted(labels.items()) if name != "__name__"
+    )
+    return f"{labels.get('__name__', '')}{{{told}}}"[:NAME]

@@ -1,0 +1,121 @@
+"""Keeps the heartbeats: stores them, makes a silence an incident, and tells whoever watches from outside.
+
+The service runs `Watch.look` every few seconds. Clocks are kept in the store, so that any replica's beat counts and
+none is forgotten at a restart.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import aiohttp
+import structlog
+
+from receiver.clients.http_session import HttpSession
+from receiver.core.heartbeat import TYPE, Life, Watched, alarms, sight
+from receiver.core.model import Incident, Instant, State
+from receiver.engine.heartbeat_cache import Heartbeats
+from receiver.engine.queue import Desk
+from receiver.errors import StoreUnavailable
+from receiver.store import SqlStore
+from rules.policy import MINUTE, SECOND
+from rules.self_monitoring import RULES_FAIL
+
+PING_EVERY = 60 * SECOND
+"""Microseconds between two pings of the outside watcher."""
+
+PING_TIMEOUT = aiohttp.ClientTimeout(total=10)
+
+NONE_AFTER = 5 * MINUTE
+"""Microseconds after which it is said that no heartbeat has ever been heard."""
+
+LIVE = frozenset({State.OPEN, State.ACKNOWLEDGED})
+MOST_INCIDENTS = 1000
+
+log = structlog.get_logger()
+
+
+class Watch:
+    """The heartbeats' keeper."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        store: SqlStore,
+        heartbeats: Heartbeats,
+        ping_url: str = "",
+        can_page: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        """`ping_url`: called every minute while alerting lives; its silence tells somebody outside.
+
+        `can_page`: whether pages leave; where they do not, alerting does not live.
+        """
+        self._desk = desk
+        self._store = store
+        self._heartbeats = heartbeats
+        self._ping_url = ping_url
+        self._can_page = can_page
+        self._session = HttpSession(PING_TIMEOUT)
+        self._pinged: Instant | None = None
+        self._silent: frozenset[str] = frozenset()
+        self._said_none = False
+
+    async def look(self) -> None:
+        """Once: store, judge, tell. Raises StoreUnavailable."""
+        await self._keep()
+        engine, now = self._desk.engine, self._desk.clock()
+        watched = self._heartbeats.watched(engine.current.policy)
+        failing = [each.source for each in await self._desk.read(self._live, RULES_FAIL) if each.is_firing]
+        engine.sight = sight(watched, failing)
+        events = list(alarms(watched, await self._desk.read(self._live, TYPE), now))
+        if events:
+            await self._desk.handle(events)
+        self._say(watched, now)
+        if watched and all(each.life is not Life.SILENT for each in watched):
+            await self._ping(now)
+
+    async def close(self) -> None:
+        """Close the connections to the outside watcher."""
+        await self._session.close()
+
+    async def _keep(self) -> None:
+        heartbeats = self._heartbeats
+        beats = heartbeats.take_unkept()
+        try:
+            if beats:
+                await self._desk.run(self._store.hear, beats)
+            heartbeats.learn(await self._desk.read(self._store.heartbeats))
+        except StoreUnavailable:
+            heartbeats.give_back(beats)
+            raise
+
+    def _live(self, type_: str) -> list[Incident]:
+        found, _ = self._store.reads().incidents(state=LIVE, type=type_, limit=MOST_INCIDENTS)
+        return found
+
+    def _say(self, watched: Sequence[Watched], now: Instant) -> None:
+        """Log what has changed."""
+        silent = {each.clock.key: each for each in watched if each.life is Life.SILENT}
+        for key, each in silent.items():
+            if key not in self._silent:
+                log.error(
+                    "a heartbeat is missing: alerting is blind", of=each.words, seconds=(now - each.since) // SECOND
+                )
+        self._silent = frozenset(silent)
+        if not watched and not self._said_none and now - self._heartbeats.began > NONE_AFTER:
+            self._said_none = True
+            log.warning(
+                "no heartbeat is watched: nobody is told when Prometheus or Alertmanager dies; route TocsinHeartbeat "
+                "to this receiver, or name one under `heartbeats` in the policy"
+            )
+
+    async def _ping(self, now: Instant) -> None:
+        if not self._ping_url or (self._pinged is not None and now - self._pinged < PING_EVERY):
+            return
+        if self._can_page is not None and not await self._can_page():
+            return
+        self._pinged = now
+        try:
+            async with self._session.get().get(self._ping_url, allow_redirects=False) as response:
+                if response.status >= 400:
+                    log.warning("the outside heartbeat was refused", status=response.status)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.warning("the outside heartbeat did not get through", reason=type(error).__name__)

@@ -1,0 +1,107 @@
+"""Looks whether Prometheus evaluates the rules of the policy in use. The service runs `RulesWatch.look` now and then.
+
+The webhook tells HeardRules which digests alerts carry. What that means is decided in `receiver.core.loaded_rules`;
+what is known is kept in the store, for every replica and over a restart.
+"""
+
+import asyncio
+
+import structlog
+
+from receiver.core.loaded_rules import IN_USE_FOR, LoadedRules, Verdict, tell, update
+from receiver.core.model import Instant
+from receiver.engine.queue import Desk
+from receiver.engine.service_state import ServiceState
+from receiver.store import SqlStore
+from rules.stored import rules_digest
+
+EVERY = 10.0
+"""Seconds between two looks."""
+
+log = structlog.get_logger()
+
+
+class HeardRules:
+    """What the webhook heard: the digests of the rules that alerts came from."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, dict[str, Instant]] = {}
+        """Source → digest → when an alert last carried it."""
+
+    def hear(self, source: str, digest: str, now: Instant) -> None:
+        """An alert of that source carried that digest."""
+        self._last.setdefault(source, {})[digest] = now
+
+    def take(self) -> dict[str, dict[str, Instant]]:
+        """What was heard since this was last asked: source → digest → when."""
+        heard, self._last = self._last, {}
+        return heard
+
+
+class RulesWatch:
+    """Looks, again and again."""
+
+    def __init__(self, desk: Desk, store: SqlStore, state: ServiceState, heard: HeardRules, replica: str) -> None:
+        """`replica`: a name that no other process on the same database has."""
+        self._desk = desk
+        self._store = store
+        self._state = state
+        self._replica = replica
+        self._policy = ""
+        self._digest = ""
+        self._heard = heard
+        self._unstored: dict[str, dict[str, Instant]] = {}
+        """As in HeardRules: taken from there, and not stored yet."""
+        self._told: frozenset[str] = frozenset()
+        """Digests of other rules that the log has been told of."""
+        self._was_danger: bool | None = None
+
+    async def look(self) -> None:
+        """Once: keep what was heard, judge, tell. Raises StoreUnavailable; the next look then has the same words."""
+        digest = await self._own_digest()
+        self._take_heard()
+        now = self._desk.clock()
+        known = await self._desk.read(self._store.loaded_rules)
+        if not self._unstored and (known is None or not known.heard):
+            return
+        rules = known
+        if rules is None or self._unstored or self._is_due(rules, digest, now):
+            rules = update(known or LoadedRules(), self._unstored, self._replica, digest, now)
+            if not await self._desk.run(self._store.keep_loaded_rules, known, rules):
+                return  # another replica was quicker: what it kept is not known here yet
+            self._unstored = {}
+        self._say(rules)
+        if rules.is_danger or self._was_danger is not False:
+            event = tell(rules, now)
+            if event is not None:
+                await self._desk.handle([event])
+                self._was_danger = rules.is_danger
+
+    async def _own_digest(self) -> str:
+        current = self._desk.engine.current
+        if current.digest != self._policy:
+            self._digest = await asyncio.to_thread(rules_digest, current.policy)
+            self._policy = current.digest
+        return self._digest
+
+    def _take_heard(self) -> None:
+        """Take what the webhook noted since the last look."""
+        for source, digests in self._heard.take().items():
+            self._unstored.setdefault(source, {}).update(digests)
+
+    def _is_due(self, rules: LoadedRules, digest: str, now: Instant) -> bool:
+        """Whether the others must hear again which policy is in use here."""
+        said = rules.in_use.get(self._replica)
+        return said is None or said.digest != digest or now - said.said_at > IN_USE_FOR // 2
+
+    def _say(self, rules: LoadedRules) -> None:
+        self._state.loaded_rules = rules.verdict
+        told = frozenset(digest for _, digest, _ in rules.others) if rules.verdict is Verdict.OTHER else frozenset()
+        if told == self._told:
+            return
+        if told:
+            used = ", ".join(sorted({each.digest for each in rules.in_use.values()}))
+            log.warning("Prometheus evaluates rules of another policy", rules=", ".join(sorted(told)), in_use=used)
+        else:
+            log.info("no rules of another policy are heard of any more", rules=rules.verdict)
+        self._told = told

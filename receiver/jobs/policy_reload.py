@@ -1,0 +1,105 @@
+"""The policy's files: read again when asked (SIGHUP, `/-/reload`), and by themselves when they change.
+
+The service runs `PolicyFiles.look` every few seconds. Rules: what the files hold counts, not their dates, so that it
+makes no difference whether an editor writes or the kubelet swaps a link; what is still being written is left alone
+until two looks see the same; a policy with problems never replaces the one in use, and that is said loudly: a metric,
+an event in the log, the console.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+
+from receiver.channels.configured import configured_channels
+from receiver.engine.queue import Desk
+from receiver.engine.service_state import ServiceState
+from receiver.settings import Settings
+from receiver.telemetry.metrics import Metrics
+from rules.load import load_with_warnings
+from rules.problems import PolicyError, Problem
+from rules.source import fingerprint
+
+LOOK_EVERY = 1.0
+"""Seconds between looks at the files."""
+
+log = structlog.get_logger()
+
+
+class PolicyFiles:
+    """Keeps the policy in use and the files together."""
+
+    def __init__(
+        self, paths: Sequence[Path], read_as: str, settings: Settings, desk: Desk, state: ServiceState, metrics: Metrics
+    ) -> None:
+        """`read_as`: the fingerprint of the files that the policy in use was read from."""
+        self._paths = paths
+        self._settings = settings
+        self._desk = desk
+        self._state = state
+        self._metrics = metrics
+        self._judged = read_as
+        """What the files held when a policy was last made of them, or refused."""
+        self._seen = read_as
+        self._one_at_a_time = asyncio.Lock()
+
+    async def look(self) -> None:
+        """Once: a change that has come to rest is taken into use.
+
+        Raises StoreUnavailable; the next look tries again.
+        """
+        before, self._seen = self._seen, await asyncio.to_thread(fingerprint, self._paths)
+        if self._seen == before and self._seen != self._judged:
+            log.info("the policy's files have changed")
+            await self.reload()
+
+    async def reload(self) -> list[str]:
+        """Read the policy again. Returns why it was refused, and the one in use stays; nothing: it is in use.
+
+        Raises StoreUnavailable: then it is not in use.
+        """
+        async with self._one_at_a_time:
+            held = await asyncio.to_thread(fingerprint, self._paths)
+            try:
+                loaded = await asyncio.to_thread(load_with_warnings, self._paths)
+            except PolicyError as error:
+                self._judged = held
+                return self._refuse(error.problems)
+            configured = configured_channels(loaded.policy, self._settings)
+            await self._desk.run(self._desk.engine.keep_policy, loaded.policy, self._desk.clock())
+            self._desk.engine.adopt(loaded.policy, configured)
+            self._judged = held
+            self._state.policy_problems = ()
+            self._state.policy_warnings = shown(loaded.warnings)
+            self._state.policy_read_at = self._desk.clock()
+            self.say_channels(configured)
+            log.info("policy reloaded", digest=self._desk.engine.current.digest)
+            return []
+
+    def _refuse(self, problems: Sequence[Problem]) -> list[str]:
+        self._state.policy_problems = shown(problems)
+        log.error(
+            "policy not reloaded: it has problems; the one in use stays",
+            problems=len(problems),
+            first=self._state.policy_problems[0],
+        )
+        return [str(problem) for problem in problems]
+
+    def say_channels(self, configured: frozenset[str]) -> None:
+        """Say what the policy in use switches off, and on which of its channels nothing can be sent."""
+        current = self._desk.engine.current
+        self._metrics.policy(current.digest)
+        for part in current.policy.switched_off:
+            log.warning("switched off in the policy", what=part)
+        for channel in (each for each in current.policy.channels if each.enabled):
+            usable = channel.name in configured
+            self._metrics.channel_configured(channel.name, configured=usable)
+            if not usable:
+                log.warning("channel is not configured: nothing can be sent on it", channel=channel.name)
+
+
+def shown(problems: Sequence[Problem]) -> tuple[str, ...]:
+    """For the log and the console: without the policy's lines, which may hold what not everybody may read."""
+    return tuple(str(replace(problem, source="")) for problem in problems)

@@ -1,0 +1,45 @@
+"""Forgets incidents that closed longer ago than the policy's `retention` says. Open ones are never touched.
+
+The service looks now and then. A few are forgotten per transaction, so that nobody waits; the audit log, which is a
+chain, and the policy versions stay.
+"""
+
+import asyncio
+
+import structlog
+
+from receiver.core.model import Instant
+from receiver.engine.queue import Desk
+from receiver.store import SqlStore
+
+EVERY = 300.0
+"""Seconds between two looks."""
+
+AT_A_TIME = 20
+"""Incidents per transaction."""
+
+PAUSE = 0.05
+"""Seconds between two transactions: whatever else waits for the database goes first."""
+
+log = structlog.get_logger()
+
+
+class Retention:
+    """Keeps the database from growing for ever."""
+
+    def __init__(self, desk: Desk, store: SqlStore) -> None:
+        self._desk = desk
+        self._store = store
+
+    async def look(self) -> None:
+        """Forget what is older than the policy in use says; nothing where it says nothing."""
+        kept = self._desk.engine.current.policy.retention
+        if kept is None:
+            return
+        before = Instant(self._desk.clock() - kept)
+        total = 0
+        while forgotten := await self._desk.run(self._store.forget, before, AT_A_TIME):
+            total += forgotten
+            await asyncio.sleep(PAUSE)
+        if total:
+            log.info("closed incidents forgotten", incidents=total)

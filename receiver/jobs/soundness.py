@@ -1,0 +1,126 @@
+"""Looks after the database itself: damaged rows are found, put out of the way and told of; the file is checked,
+and its journal shortened.
+
+The service runs `look` every few seconds and `check` every minute. Damage is no unreadiness: what is whole goes on.
+"""
+
+import asyncio
+
+import structlog
+
+from receiver.clock import steady_clock
+from receiver.core.soundness import tell_file, tell_rows
+from receiver.engine.queue import Desk
+from receiver.engine.service_state import ServiceState
+from receiver.store import SqlStore
+from receiver.store.integrity import Found, indexes_of
+from rules.policy import HOUR, MINUTE
+
+EVERY = 10.0
+"""Seconds between two looks for rows that nobody was told of."""
+
+CHECK_EVERY = 60.0
+"""Seconds between two looks whether the file is to be checked."""
+
+EXAMINED_EVERY = MINUTE
+"""Microseconds between two examinations of all that is not closed."""
+
+CHECKED_EVERY = 24 * HOUR
+"""Microseconds between two checks of a file that shows no damage."""
+
+SUSPECTED_EVERY = HOUR
+"""Microseconds between two checks of a file that does show damage."""
+
+MENDED = (
+    "Its indexes did not agree with its tables and were made anew: nothing is wrong with it now. It was copied while "
+    "it was in use, or the disk is failing. Messages may have been late until then."
+)
+WHAT_TO_DO = (
+    "Restart Tocsin: at the start it makes all indexes anew, which mends most of this. If it then refuses to start, "
+    "`tocsin restore BACKUP`. Keep a copy of the file, and look at the disk."
+)
+
+CHECK_TAKES = 120.0
+"""Seconds that a check of the file may take."""
+
+AT_A_TIME = 200
+"""Rows read at once."""
+
+TOLD_AT_ONCE = 10_000
+"""Damaged rows that one look tells of."""
+
+log = structlog.get_logger()
+
+
+class Soundness:
+    """Looks, again and again."""
+
+    def __init__(self, desk: Desk, store: SqlStore, state: ServiceState) -> None:
+        self._desk = desk
+        self._store = store
+        self._state = state
+        self._examined_at: int | None = None
+        self._checked_at = None if store.found is Found.UNKNOWN else steady_clock()
+        self._suspected_at: int | None = None
+        self._unsaid = MENDED if store.found is Found.MENDED else ""
+        self._said = ""
+
+    async def look(self) -> None:
+        """Once: examine what is not closed, if it is time, and tell of what proved to be damaged."""
+        if _is_over(self._examined_at, EXAMINED_EVERY):
+            await self._desk.run(self._store.shorten_journal)
+            await self._examine()
+            self._examined_at = steady_clock()
+        if self._unsaid:
+            await self._say(self._unsaid)
+            self._unsaid = ""
+        rows = await self._desk.read(self._store.reads().doubts.untold, TOLD_AT_ONCE)
+        if rows:
+            await self._desk.handle([tell_rows(rows, self._desk.clock())])
+            await self._desk.run(self._store.told_damage, [(what, id_) for what, id_, _ in rows])
+
+    async def _examine(self) -> None:
+        """Waiting for a time that never comes, windows that nobody would carry out, what cannot be read."""
+        desk, doubts = self._desk, self._store.reads().doubts
+        messages = await desk.read(doubts.notifications, AT_A_TIME)
+        if messages:
+            await desk.run(self._store.put_right, [], messages, desk.clock())
+        after: int | None = -1
+        while after is not None:
+            doubtful, after = await desk.read(doubts.incidents, desk.clock(), after, AT_A_TIME)
+            if doubtful:
+                await desk.run(self._store.put_right, doubtful, [], desk.clock())
+
+    async def check(self) -> None:
+        """The file, if it is time or something proved to be damaged."""
+        if not (_is_over(self._checked_at, CHECKED_EVERY) or self._is_suspect()):
+            return
+        self._checked_at = steady_clock()
+        problems = await asyncio.to_thread(self._store.look_at_file, CHECK_TAKES)
+        for index in indexes_of(problems or ()):
+            log.error("an index of the database is damaged; it is made anew", index=index)
+            await self._desk.run(self._store.reindex, index)
+        if problems and indexes_of(problems):
+            problems = await asyncio.to_thread(self._store.look_at_file, CHECK_TAKES) or [MENDED]
+        if problems is None:
+            log.warning("the database file is too large to be checked while it is in use; check a backup of it")
+        elif problems:
+            await self._say(problems[0] if problems[0] is MENDED else f"{problems[0]}. {WHAT_TO_DO}")
+
+    def _is_suspect(self) -> bool:
+        """Whether it is worth a check that something proved to be damaged."""
+        suspect, self._state.is_damage_suspected = self._state.is_damage_suspected, False
+        if not suspect or not _is_over(self._suspected_at, SUSPECTED_EVERY):
+            return False
+        self._suspected_at = steady_clock()
+        return True
+
+    async def _say(self, words: str) -> None:
+        log.error("the database file is damaged", what=words)
+        if words != self._said:
+            await self._desk.handle([tell_file(words, self._desk.clock())])
+            self._said = words
+
+
+def _is_over(since: int | None, microseconds: int) -> bool:
+    return since is None or steady_clock() - since >= microseconds

@@ -1,0 +1,33 @@
+"""Ends the incidents of senders whose alerts could not be read. The service runs it every minute.
+
+When one is over is decided in `receiver.core.unreadable`; the webhook opens them.
+"""
+
+from functools import partial
+
+from receiver.core.model import State
+from receiver.core.unreadable import TYPE, over
+from receiver.engine.queue import Desk
+from receiver.store.reads import Reads
+
+EVERY = 60.0
+"""Seconds between two looks."""
+
+NOT_CLOSED = frozenset({State.OPEN, State.ACKNOWLEDGED, State.RESOLVED})
+LIMIT = 500
+"""Incidents that one look considers; each is of another source."""
+
+
+class UnreadableSources:
+    """Looks, again and again."""
+
+    def __init__(self, desk: Desk, reads: Reads) -> None:
+        self._desk = desk
+        self._reads = reads
+
+    async def look(self) -> None:
+        """Once. Raises StoreUnavailable."""
+        incidents, _ = await self._desk.read(partial(self._reads.incidents, state=NOT_CLOSED, type=TYPE, limit=LIMIT))
+        found = over(incidents, self._desk.clock())
+        if found:
+            await self._desk.handle(found)

@@ -1,0 +1,110 @@
+"""What stands where a policy's templates have a placeholder, and how it gets there.
+
+`{placeholder}` is filled by a list of names, never by str.format (whose fields reach attributes); Jinja2 runs in a
+process of its own (`rules.rendering`): filling it blocks, so it is never done on the event loop. What goes wrong comes
+back as TemplateError, so that a page goes out all the same.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+from receiver.messages.incident_text import Case, name
+from receiver.messages.plain import line, plain
+from receiver.messages.times import duration, stamp
+from rules.placeholders import PLACEHOLDERS, UNKNOWN, kind
+from rules.policy import TimedActions
+from rules.rendering import OUTPUT_LIMIT, fill_jinja
+
+_PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
+_BULLET = re.compile(r"[ \t]*[-*] ")
+
+Value = str | tuple[str, ...]
+"""Words, or several points."""
+
+
+def values(case: Case) -> dict[str, Value]:
+    """Every placeholder's value; what responders entered under its name goes before what we can tell."""
+    told = {name: make(case) for name, make in _MAKERS.items()}
+    entered = {name: fact for name in PLACEHOLDERS if (fact := case.fact(name))}
+    return {name: entered.get(name) or told.get(name) or UNKNOWN for name in PLACEHOLDERS}
+
+
+def fill(text: str, filling: Mapping[str, Value]) -> str:
+    """A template's text with its placeholders filled. Raises TemplateError if it cannot be."""
+    if kind(text) == "braces":
+        return plain(_fill_braces(text, filling), OUTPUT_LIMIT)
+    joined = {name: value if isinstance(value, str) else "; ".join(value) for name, value in filling.items()}
+    return plain(fill_jinja(text, joined), OUTPUT_LIMIT)
+
+
+def _fill_braces(text: str, filling: Mapping[str, Value]) -> str:
+    return "\n".join(_fill_line(part, filling) for part in text.split("\n"))
+
+
+def _fill_line(text: str, filling: Mapping[str, Value]) -> str:
+    """One line. Several points behind a bullet become as many bullets."""
+    bullet = _BULLET.match(text)
+
+    def put(found: re.Match[str]) -> str:
+        value = filling[found[1]]
+        if isinstance(value, str):
+            return value
+        alone = bullet and found.start() == bullet.end() and found.end() == len(text.rstrip())
+        return f"\n{bullet[0]}".join(value) if bullet and alone else "; ".join(value)
+
+    return _PLACEHOLDER.sub(put, text)
+
+
+def _contact(case: Case) -> str:
+    return line(case.policy.contact_information) or case.page_url or case.owner
+
+
+def _next_steps(case: Case) -> Value:
+    """What is still to do, by the state it is in."""
+    if case.live and case.incident.recovery:
+        return (f"{case.recovery[0].upper()}{case.recovery[1:]}",)
+    return case.next_steps if case.live else _after(case)
+
+
+def _verification(case: Case) -> str:
+    incident = case.incident
+    if case.live:
+        return case.recovery
+    if incident.is_firing:
+        return "not verified: alerts still fire"
+    if incident.resolved_by:
+        return f"confirmed by {name(incident.resolved_by)}"
+    if incident.recovered_at is not None:
+        return f"the signal recovered at {stamp(incident.recovered_at)} and stayed recovered"
+    return ""
+
+
+def _after(case: Case) -> Value:
+    """The post-incident actions of the policy, each block with its duration."""
+    return tuple(f"{_block(block)}: {'; '.join(map(line, block.actions))}" for block in case.policy.post_incident)
+
+
+def _block(block: TimedActions) -> str:
+    said = line(block.description or block.name)
+    return f"{said} for {duration(block.duration)}" if block.duration else said
+
+
+_MAKERS: Mapping[str, Callable[[Case], Value]] = {
+    "contact_information": _contact,
+    "current_impact": lambda case: case.current_impact,
+    "fix_status": lambda case: "applied" if case.fact("fix_description") else "",
+    "impact_description": lambda case: case.impact,
+    "incident_duration": lambda case: case.lasted,
+    "incident_id": lambda case: case.number,
+    "incident_type": lambda case: case.type,
+    "investigation_status": lambda case: "root cause found" if case.fact("root_cause") else "",
+    "next_steps": _next_steps,
+    "post_incident_actions": _after,
+    "resolution_time": lambda case: stamp(case.incident.resolved_at) if case.incident.resolved_at else "",
+    "severity": lambda case: line(case.level.name),
+    "status": lambda case: case.incident.state.value,
+    "timestamp": lambda case: stamp(case.now),
+    "update_interval": lambda case: duration(case.plan.update_interval),
+    "verification_status": _verification,
+}
+"""How a placeholder is told; the others only responders can know."""

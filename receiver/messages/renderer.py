@@ -1,0 +1,317 @@
+"""From notifications and their incidents to a Message. The dispatcher calls `Words.render`, when it sends.
+
+The time, the policy and our own address are given. A policy's template that fails takes nobody's page away: Tocsin's
+own words go out, and say so. A template in Jinja2 is filled by another process, which may take a second: never call
+`Words.render` on an event loop.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from receiver.core.model import Incident, Instant, Kind, Notification, Reason, Recovery, State
+from receiver.core.plan import Book
+from receiver.messages.incident_text import Case, brief, name, numbers
+from receiver.messages.letter import CALM, COLOURS, Letter, Row, as_html, as_text
+from receiver.messages.message import Message, Picture
+from receiver.messages.notice_text import as_message
+from receiver.messages.placeholder_values import fill, values
+from receiver.messages.plain import cut, line
+from receiver.messages.reasons import label, lead
+from receiver.messages.short import sayable, short, short_bundle, short_news, speak
+from rules.placeholders import TemplateError
+
+SEVERITIES = {1: "info", 2: "warning", 3: "error", 4: "critical"}
+"""PagerDuty's words."""
+
+ROWS = 10
+"""Incidents of a bundle that are told with their titles; the others with their numbers."""
+
+EVENTS = {
+    Kind.ACKNOWLEDGED: "acknowledged",
+    Kind.UPDATE: "updated",
+    Kind.RESOLVED: "resolved",
+}
+
+OPENING = frozenset({Reason.OPENED, Reason.RECURRED})
+SELF_EXPLAINING = frozenset({*EVENTS, Kind.BREACH, Kind.REPORT})
+"""Kinds whose first sentence says the label anyway."""
+
+
+class Told(Protocol):
+    """What one message is about (the engine's Delivery)."""
+
+    @property
+    def items(self) -> Sequence[tuple[Notification, Incident]]:
+        """Usually one; several when they were bundled."""
+
+    @property
+    def name(self) -> str:
+        """What an answer calls it: the notification's id, or the bundle's name."""
+
+    @property
+    def book(self) -> Book:
+        """For the words: the version the (first) incident runs under, and the current one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Makes messages. `external_url` is where people reach us; without it there are no links."""
+
+    external_url: str | None = None
+    installation: str = ""
+    sms_replies: bool = True
+    """Whether an answer to an SMS reaches us."""
+    ack_url: Callable[[Incident, str], str] | None = None
+    """Gives a message's own link to acknowledge by: (first) incident, and the message's name."""
+
+    def render(self, delivery: Told, now: Instant, picture: Picture | None = None) -> Message:
+        """The message for one delivery, as things are now. `picture`: of the incident's signals; bundles have none."""
+        cases = [self.case(incident, delivery.book, now) for _, incident in delivery.items]
+        if len(cases) > 1:
+            return self._bundle(delivery, cases)
+        notification, _ = delivery.items[0]
+        if notification.kind is Kind.EXTERNAL:
+            return as_message(notification)
+        case = replace(cases[0], ack_url=self._link(delivery))
+        return self._single(notification, case, picture)
+
+    def _link(self, delivery: Told) -> str:
+        """Only on pages, and only where it comes to one person's eyes: a link acts without asking who follows it."""
+        notification, first = delivery.items[0]
+        is_open = any(incident.state is State.OPEN for _, incident in delivery.items)
+        if self.ack_url is None or notification.kind is not Kind.PAGE or not is_open:
+            return ""
+        facts = delivery.book.facts(notification.channel)
+        return self.ack_url(first, delivery.name) if facts and facts.shows_link else ""
+
+    def case(self, incident: Incident, book: Book, now: Instant) -> Case:
+        """The incident as words see it."""
+        page_url = f"{self.external_url.rstrip('/')}/incidents/{incident.number}" if self.external_url else ""
+        return Case(incident, book, now, page_url)
+
+    def _single(self, notification: Notification, case: Case, picture: Picture | None) -> Message:
+        letter, unfilled = _letter(notification, case)
+        letter = replace(letter, picture=picture.words if picture else "")
+        incident = case.incident
+        return Message(
+            subject=letter.subject,
+            text=as_text(letter),
+            html=as_html(letter),
+            short=short(case, letter.label, name(notification.data.get("by", "")), replies=self.sms_replies),
+            speech=speak(case, letter.lead),
+            headline=_headline(case),
+            facts=(*letter.facts[:1], ("State", case.stands), *letter.facts[1:]),
+            paragraphs=_paragraphs(letter),
+            links=letter.links,
+            level=incident.level,
+            severity=SEVERITIES[incident.level],
+            lead=letter.lead
+            if notification.kind in SELF_EXPLAINING
+            else f"{letter.label}: {letter.lead}".removeprefix(": "),
+            live=case.live,
+            unfilled=unfilled,
+            picture=picture,
+        )
+
+    def _bundle(self, delivery: Told, cases: list[Case]) -> Message:
+        console = f"{self.external_url.rstrip('/')}/" if self.external_url else ""
+        link = self._link(delivery)
+        notifications = [notification for notification, _ in delivery.items]
+        pages = notifications[0].kind is Kind.PAGE
+        make = _bundle_letter if pages else _news_letter
+        letter = make(notifications, cases, console, link)
+        worst = max(case.incident.level for case in cases)
+        return Message(
+            subject=letter.subject,
+            text=as_text(letter),
+            html=as_html(letter),
+            short=short_bundle(cases, link, replies=self.sms_replies) if pages else short_news(cases, letter.lead),
+            speech=sayable(f"Tocsin here. {letter.title}. {letter.lead} The first is: {cases[0].title}."),
+            headline=letter.subject,
+            facts=letter.facts,
+            paragraphs=_paragraphs(letter),
+            links=letter.links,
+            level=worst,
+            severity=SEVERITIES[worst],
+            lead=letter.lead,
+            live=pages and any(case.live for case in cases),
+            count=len(cases),
+        )
+
+
+def _letter(notification: Notification, case: Case) -> tuple[Letter, str]:
+    """The letter, and why the policy's template is not in it; empty: it is, or none was due."""
+    said = label(notification)
+    subject, body, unfilled = _from_policy(notification, case, said)
+    paging = notification.kind is Kind.PAGE and case.live
+    letter = Letter(
+        subject=line(f"{'EXERCISE: ' if case.incident.exercise else ''}{subject}"),
+        level=line(case.level.name),
+        colour=COLOURS[case.incident.level] if case.live else CALM,
+        exercise=case.incident.exercise,
+        label=said,
+        number=case.number,
+        title=case.title,
+        lead=lead(notification, case),
+        stands=_sentence(case.stands),
+        meaning=_sentence(line(case.level.description)) if paging else "",
+        actions=case.first_actions if paging else (),
+        body=body,
+        button=_button(case),
+        command=_command(case),
+        facts=tuple(_facts(case)),
+        labels=case.labels,
+        links=tuple(
+            (text, url) for text, url in ((f"Incident {case.number}", case.page_url), ("Runbook", case.runbook)) if url
+        ),
+    )
+    return letter, unfilled
+
+
+def _from_policy(notification: Notification, case: Case, said: str) -> tuple[str, str, str]:
+    """Subject and body, from the policy's templates where one goes out now, and why they are not."""
+    initial, *others = (case.policy.templates.initial, case.policy.templates.update, case.policy.templates.resolution)
+    opening = notification.kind is Kind.PAGE and notification.reason in OPENING
+    event = "opened" if opening else EVENTS.get(notification.kind, "")
+    due = [template for template in (initial, *others) if template.send_on == event]
+    own = f"{case.number} {case.level.name.upper()}: {case.title}"
+    try:
+        filling = values(case)
+        # With its subject: in a thread, mail keeps the first message's subject.
+        body = "\n\n".join(f"{fill(each.subject, filling)}\n\n{fill(each.body, filling)}" for each in due)
+        if notification.kind in {Kind.PAGE, Kind.BREACH}:
+            subject = fill(initial.subject, filling)
+            return f"{said}: {subject}" if said else subject, body, ""
+        return fill(due[0].subject, filling) if due else f"{said}: {own}", body, ""
+    except TemplateError as error:
+        unfilled = line(str(error))
+        told = f"The policy's template cannot be filled ({unfilled}); these are Tocsin's own words."
+        return f"{said}: {own}" if said else own, told, unfilled
+
+
+def _facts(case: Case) -> list[tuple[str, str]]:
+    """(label, value), the most important first (the level); what is unknown is left out."""
+    incident = case.incident
+    rules = [line(key) for key in incident.rules]
+    firing = sum(incident.firing)
+    facts = (
+        ("Level", f"{incident.level} {case.level.name}"),
+        ("Condition", case.conditions),
+        ("Impact", cut(case.impact, 500)),
+        ("Type", _kind(case)),
+        ("Opened", case.time(incident.opened_at)),
+        ("Alerts", f"{firing} firing" if firing else "declared by a person" if incident.declared else "none firing"),
+        ("Rules", cut(", ".join(rules), 500) if len(rules) > 1 else ""),
+        ("Recurrences", str(incident.recurrences or "")),
+    )
+    return [(name, value) for name, value in facts if value]
+
+
+def _kind(case: Case) -> str:
+    """The incident type, with what it means where the title does not say it."""
+    said = line(case.kind.description) if case.kind else ""
+    return f"{case.type}: {said}" if said and said not in case.title else case.type
+
+
+def _headline(case: Case) -> str:
+    state = case.incident.state
+    exercise = "EXERCISE" if case.incident.exercise else ""
+    words = (exercise, state.upper() if state is not State.OPEN else "", case.number, f"{case.level.name.upper()}:")
+    return " ".join(filter(None, (*words, case.title)))
+
+
+def _button(case: Case) -> tuple[str, str] | None:
+    if not case.page_url:
+        return None
+    if case.incident.state is State.OPEN:
+        return f"Acknowledge {case.number}", case.ack_url or case.page_url
+    return f"Open {case.number}", case.page_url
+
+
+def _command(case: Case) -> str:
+    if case.incident.state is State.OPEN:
+        return f"To acknowledge: tocsin acknowledge {case.incident.number}"
+    if case.live and case.incident.recovery in {Recovery.CONFIRM, Recovery.UNVERIFIED}:
+        return f"To confirm: tocsin resolve {case.incident.number}"
+    return ""
+
+
+def _paragraphs(letter: Letter) -> tuple[str, ...]:
+    """For chat: what the headline, the lead and the facts leave out."""
+    actions = "\n".join(f"{number}. {action}" for number, action in enumerate(letter.actions, 1))
+    rows = "\n".join(f"{row.number} {row.title} ({row.stands})" for row in letter.rows)
+    labels = ", ".join(f"{name}={value}" for name, value in letter.labels)
+    parts = (
+        letter.meaning,
+        f"First do this:\n{actions}" if actions else "",
+        rows and rows + (f"\nand {letter.more} more" if letter.more else ""),
+        letter.body,
+        f"Labels: {cut(labels, 1500)}" if labels else "",
+        letter.command,
+    )
+    return tuple(part for part in parts if part)
+
+
+def _bundle_letter(notifications: Sequence[Notification], cases: list[Case], console: str, link: str) -> Letter:
+    due = min(case.incident.response_due_at for case in cases)
+    letter = _list_letter([case.stands for case in cases], cases, console)
+    return replace(
+        letter,
+        lead=f"{_why_together(notifications)} Acknowledge each, the first by {cases[0].time(due)}.",
+        button=(f"Acknowledge these {len(cases)}", link) if link else letter.button,
+        command="To acknowledge some: tocsin acknowledge NUMBER NUMBER …",
+    )
+
+
+def _news_letter(notifications: Sequence[Notification], cases: list[Case], console: str, _link: str) -> Letter:
+    """News of several incidents; of each what its own message would have begun with."""
+    told = [line(lead(each, case)) for each, case in zip(notifications, cases, strict=True)]
+    letter = _list_letter(told, cases, console)
+    alive = any(case.live for case in cases)
+    return replace(letter, lead=f"News: {_reasons(notifications)}.", colour=letter.colour if alive else CALM)
+
+
+def _list_letter(told: Sequence[str], cases: list[Case], console: str) -> Letter:
+    """`told`: what is said of each incident beside its title."""
+    worst = max(cases, key=lambda case: case.incident.level)
+    of = [case.incident.number for case in cases]
+    title = f"{len(cases)} incidents: {brief(of)}"
+    exercise = all(case.incident.exercise for case in cases)
+    rows = [
+        Row(case.number, f"{'EXERCISE ' if case.incident.exercise else ''}{case.title}", said, case.page_url)
+        for case, said in zip(cases[:ROWS], told, strict=False)
+    ]
+    return Letter(
+        subject=line(f"{'EXERCISE: ' if exercise else ''}{worst.level.name.upper()}: {title}"),
+        level=line(worst.level.name),
+        colour=COLOURS[worst.incident.level],
+        exercise=exercise,
+        label="",
+        number="",
+        title=title,
+        lead="",
+        button=("Open the console", console) if console else None,
+        facts=(("Level", f"{worst.incident.level} {worst.level.name}"), ("Incidents", numbers(of))),
+        links=(("Console", console),) if console else (),
+        rows=rows,
+        more=max(0, len(cases) - ROWS),
+    )
+
+
+def _why_together(notifications: Sequence[Notification]) -> str:
+    """So many pages at once; and why people are paged, where it is not that all of them opened."""
+    if {label(each) for each in notifications} == {""}:
+        return "So many opened at once that they come as one message."
+    return f"So many pages at once that they come as one message: {_reasons(notifications)}."
+
+
+def _reasons(notifications: Sequence[Notification]) -> str:
+    """How many for which reason: "12 escalated, 3 opened"."""
+    reasons = Counter(label(each).lower() or "opened" for each in notifications)
+    return ", ".join(f"{count} {why}" for why, count in reasons.items())
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""

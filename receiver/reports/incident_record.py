@@ -1,0 +1,42 @@
+"""Everything that is known of one incident, as the reports read it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from receiver.core.model import Alert, Entry, Fact, Instant, Notification, Status
+from receiver.messages.incident_text import Case
+
+PEOPLE = 100
+"""Messages that are listed one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """One incident, its alerts, its timeline and its messages, at one moment. `case` makes foreign text harmless."""
+
+    case: Case
+    alerts: Sequence[Alert]
+    timeline: Sequence[Entry]
+    notifications: Sequence[Notification]
+
+    @property
+    def now(self) -> Instant:
+        """When it was gathered."""
+        return self.case.now
+
+    def entries(self, *facts: Fact) -> list[Entry]:
+        """The timeline's lines that record one of these."""
+        return [entry for entry in self.timeline if entry.fact in facts]
+
+    def first(self, *facts: Fact) -> Instant | None:
+        """When one of these happened first; None: never."""
+        return next((entry.at for entry in self.timeline if entry.fact in facts), None)
+
+    @property
+    def left_out(self) -> int:
+        """Lines in the middle of a long timeline that are not here."""
+        return max(0, self.case.incident.entries - len(self.timeline))
+
+    def count(self, status: Status) -> int:
+        """Messages that ended so."""
+        return sum(each.status is status for each in self.notifications)

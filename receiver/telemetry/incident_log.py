@@ -1,0 +1,54 @@
+"""One log line for each incident that was opened, paged, escalated, acknowledged, resolved …, once that is committed.
+
+Whoever runs an Engine for a service gives it `log_entries`, so that the lines come of the process that writes. They are
+made of the timeline's entries. Rules: number, id, level and what the policy calls things; no title, label, note or
+person's address, which may hold what only some may read.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+import structlog
+
+from receiver.core.model import Entry, Fact, Incident, Reason
+from receiver.telemetry.logs import about
+
+LINES = {
+    Fact.OPENED: "incident opened",
+    Fact.DECLARED: "incident opened",
+    Fact.PAGED: "incident paged",
+    Fact.DELIVERED: "message sent",
+    Fact.GAVE_UP: "message given up",
+    Fact.FALLBACK: "fallback paged",
+    Fact.FALLBACK_EXHAUSTED: "no fallback is left",
+    Fact.ESCALATED: "incident escalated",
+    Fact.BREACHED: "response time breached",
+    Fact.LEVEL_ROSE: "level rose",
+    Fact.ACKNOWLEDGED: "incident acknowledged",
+    Fact.ACK_EXPIRED: "acknowledgement expired",
+    Fact.RESOLVED: "incident resolved",
+    Fact.REOPENED: "incident reopened",
+    Fact.CLOSED: "incident closed",
+}
+"""What is logged; the rest is in the timeline."""
+
+SHOWN = ("channels", "channel", "kind", "failed", "step", "attempts", "alerts", "forced")
+"""Members of an entry that hold nothing but the policy's names and numbers; `reason` only where it is one of ours."""
+
+log = structlog.get_logger()
+
+
+def log_entries(happened: Iterable[tuple[Incident, Entry]]) -> None:
+    """Each entry with its incident as it is now. Never raises: what is told has been committed."""
+    with suppress(OSError, ValueError):  # nobody reads the log any more, or its disk is full
+        for incident, entry in happened:
+            if entry.fact in LINES:
+                _log(incident, entry)
+
+
+def _log(incident: Incident, entry: Entry) -> None:
+    known = {name: entry.data[name] for name in SHOWN if entry.data.get(name)}
+    if entry.data.get("reason") in set(Reason):
+        known["reason"] = entry.data["reason"]
+    with about(incident):
+        log.info(LINES[entry.fact], level_now=incident.level, by_a_person=bool(entry.by), **known)

@@ -1,0 +1,117 @@
+"""Traces as OTLP over HTTP: the only module that knows OpenTelemetry. `receiver.telemetry.tracing` imports it when it
+is asked.
+"""
+
+from collections.abc import Iterable
+from importlib.metadata import version
+
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    set_span_in_context,
+)
+
+from receiver.core.events import Delivered, Outcome
+from receiver.core.model import Incident, Instant
+from receiver.engine.commands import Delivery
+from receiver.telemetry.metrics import OUTCOMES
+from receiver.telemetry.tracing import PATIENCE, concerned, reason, root_of
+from rules.policy import SECOND
+
+SEND_EVERY = 1_000
+"""Milliseconds that spans are gathered for."""
+
+
+class _Ids(RandomIdGenerator):
+    """An incident's first span has ids that follow from the incident's."""
+
+    def __init__(self) -> None:
+        self.root: str = ""
+        """The incident whose first span is begun next."""
+
+    def generate_trace_id(self) -> int:
+        """Of a span without a parent, which is an incident's first."""
+        return int(self.root, 16)
+
+    def generate_span_id(self) -> int:
+        """Of any span."""
+        return root_of(self.root) if self.root else super().generate_span_id()
+
+
+class Spans:
+    """Says what was done, to an OpenTelemetry collector."""
+
+    def __init__(self, url: str, worker: str) -> None:
+        self._ids = _Ids()
+        about = {"service.name": "tocsin", "service.version": version("tocsin"), "service.instance.id": worker}
+        self._provider = TracerProvider(resource=Resource.create(about), id_generator=self._ids, shutdown_on_exit=False)
+        exporter = OTLPSpanExporter(endpoint=f"{url}/v1/traces", timeout=PATIENCE)
+        self._provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=SEND_EVERY))
+        self._tracer = self._provider.get_tracer("tocsin")
+
+    def received(self, incidents: Iterable[Incident], began: Instant, parsed: Instant, ended: Instant) -> None:
+        """A webhook; where it opened the incident, its span is the trace's first."""
+        for incident in incidents:
+            is_first = incident.opened_at >= began
+            self._ids.root = incident.id if is_first else ""
+            span = self._tracer.start_span(
+                "webhook",
+                None if is_first else _under(incident.id, root_of(incident.id)),
+                SpanKind.SERVER,
+                _about(incident),
+                start_time=_nanos(began),
+            )
+            self._ids.root = ""
+            within = self._tracer.start_span("decide and store", set_span_in_context(span), start_time=_nanos(parsed))
+            within.end(_nanos(ended))
+            span.end(_nanos(ended))
+
+    def sent(self, delivery: Delivery, outcome: Outcome, began: Instant, ended: Instant) -> None:
+        """A try; in the trace of every incident that the message is about."""
+        first, _ = delivery.items[0]
+        told = {
+            "tocsin.channel": first.channel,
+            "tocsin.kind": first.kind.value,
+            "tocsin.attempt": first.attempts + 1,
+            "tocsin.outcome": OUTCOMES[type(outcome)],
+            "tocsin.planned_before_seconds": max(0, began - first.created_at) / SECOND,
+        }
+        for incident in concerned(delivery):
+            span = self._tracer.start_span(
+                f"send {first.channel}",
+                _under(incident.id, root_of(incident.id)),
+                SpanKind.CLIENT,
+                {**_about(incident), **told},
+                start_time=_nanos(began),
+            )
+            if not isinstance(outcome, Delivered):
+                span.set_status(Status(StatusCode.ERROR, reason(outcome)))
+            span.end(_nanos(ended))
+
+    def close(self) -> None:
+        """Send what is left."""
+        self._provider.force_flush(PATIENCE * 1000)
+        self._provider.shutdown()
+
+
+def _under(trace: str, parent: int) -> Context:
+    context = SpanContext(int(trace, 16), parent, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    return set_span_in_context(NonRecordingSpan(context))
+
+
+def _about(incident: Incident) -> dict[str, int]:
+    return {"tocsin.incident": incident.number, "tocsin.level": incident.level}
+
+
+def _nanos(instant: Instant) -> int:
+    return instant * 1000

@@ -1,0 +1,186 @@
+"""`POST /webhook/alertmanager?source=`: where alerts come in. The hot path, and the one that must not lose any.
+
+Rules: 200 only when everything is committed, and then quickly (Alertmanager blocks the group meanwhile);
+503 or 500 for what a retry can mend, because it retries 5xx; 4xx only for what can never succeed, because
+it does not retry those; never a redirect. What was refused is counted and logged, without its content.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import orjson
+import structlog
+from aiohttp import web
+from msgspec.structs import replace
+from pydantic import ValidationError
+
+from receiver.clients.alert_payload import Payload, parse
+from receiver.clock import steady_clock
+from receiver.core.classify import Received, is_ignored, is_sign_of_life, sort
+from receiver.core.events import AlertsReceived
+from receiver.core.loaded_rules import digests
+from receiver.core.model import Instant
+from receiver.core.unreadable import told
+from receiver.engine.commands import Result
+from receiver.engine.engine import Engine
+from receiver.engine.heartbeat_cache import Heartbeats
+from receiver.engine.queue import Desk
+from receiver.engine.service_state import ServiceState
+from receiver.errors import StoreDamaged, StoreUnavailable
+from receiver.jobs.loaded_rules import HeardRules
+from receiver.settings import Settings
+from receiver.telemetry.metrics import Metrics
+from receiver.telemetry.tracing import NoTraces, Traces
+from receiver.web.auth.access import WebhookAccess
+from receiver.web.http.connections import know
+from receiver.web.http.problem_details import JSON, STOPPING, UNAVAILABLE, Problem, invalid
+from receiver.web.http.request_body import read_body
+from receiver.web.peers import Tellers
+from receiver.web.recorder import Recorder
+
+SOURCE_LIMIT = 200
+"""Characters of ``?source=`` that count."""
+
+LARGE = 256 << 10
+"""Bytes of a body that takes longer (20 ms) than others should wait for."""
+
+OUTCOMES = {400: "malformed", 401: "unauthorized", 403: "unauthorized", 413: "too_large", 503: "unavailable"}
+
+Out = TypeVar("Out")
+
+log = structlog.get_logger()
+
+
+class Webhook:
+    """Receives Alertmanager's notifications."""
+
+    def __init__(  # noqa: PLR0913 - its parts, each by name
+        self,
+        *,
+        desk: Desk,
+        engine: Engine,
+        heartbeats: Heartbeats,
+        heard_rules: HeardRules,
+        state: ServiceState,
+        settings: Settings,
+        clock: Callable[[], Instant],
+        metrics: Metrics,
+        recorder: Recorder | None = None,
+        traces: Traces | None = None,
+    ) -> None:
+        self._traces = None if isinstance(traces, NoTraces) else traces
+        self._desk = desk
+        self._engine = engine
+        self._heartbeats = heartbeats
+        self._heard_rules = heard_rules
+        self._state = state
+        self._clock = clock
+        self._metrics = metrics
+        self._access = WebhookAccess(settings)
+        self._recorder = recorder
+        self._tellers = Tellers()
+        self._turn = asyncio.Lock()
+        """Of large bodies."""
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Take a webhook in: answers with the numbers of the incidents concerned, and what could not be read."""
+        began = steady_clock()
+        try:
+            self._access.require(request)
+            know(request)
+            self._require_open()
+            answer = await self._take(await read_body(request), request.query.get("source", ""))
+        except Problem as problem:
+            self._refuse(problem)
+            raise
+        except (StoreUnavailable, StoreDamaged) as error:
+            self._refuse(UNAVAILABLE, str(error))
+            raise UNAVAILABLE.with_traceback(None) from error  # one object for all: else each raise makes it longer
+        except Exception:
+            self._metrics.webhook("failed")
+            raise
+        self._metrics.webhook("accepted", steady_clock() - began)
+        return web.Response(body=orjson.dumps(answer), content_type=JSON)
+
+    def _require_open(self) -> None:
+        if self._state.is_stopping:
+            raise STOPPING.with_traceback(None)
+
+    async def _take(self, body: bytes, source: str) -> dict[str, Any]:
+        began = steady_clock()
+        try:
+            payload = await self._beside(body, parse, body, self._clock())
+        except ValidationError as error:
+            raise invalid(error, "payload") from None
+        source = source.replace("\0", "")[:SOURCE_LIMIT]
+        if self._recorder:
+            self._recorder.take(self._clock(), source, body)
+        what = self._engine.current, source, payload.group_labels, payload.alerts
+        sorted_ = await self._beside(body, partial(sort, truncated=payload.truncated > 0), *what)
+        requests = self._note(payload, source, sorted_)
+        unreadable = self._report(payload, source, requests)
+        if not requests:
+            return {"incidents": []}
+        parsed = steady_clock()
+        results = await self._desk.handle(requests)
+        if self._traces:
+            concerned = {each.id: each for result in results for each in result.incidents}
+            now, ended = self._clock(), steady_clock()
+            self._traces.received(concerned.values(), Instant(now - ended + began), Instant(now - ended + parsed), now)
+        return {"incidents": _numbers(results), **unreadable}
+
+    def _report(self, payload: Payload, source: str, requests: list[AlertsReceived]) -> dict[str, Any]:
+        """What could not be read becomes one more request, and a part of the answer."""
+        if not payload.unreadable:
+            return {}
+        self._metrics.unreadable(len(payload.unreadable))
+        reasons = sorted({each.reason for each in payload.unreadable})
+        log.warning("alerts cannot be read", alerts=len(payload.unreadable), source=source, reasons=reasons)
+        requests.append(told(source, reasons, self._clock()))
+        return {"unreadable": [{"index": each.index, "reason": each.reason} for each in payload.unreadable]}
+
+    async def _beside(self, body: bytes, work: Callable[..., Out], *arguments: Any) -> Out:
+        """Do that to a large body beside the event loop, one body at a time: everybody else is served meanwhile."""
+        if len(body) < LARGE:
+            return work(*arguments)
+        async with self._turn:
+            return await asyncio.to_thread(work, *arguments)
+
+    def _note(self, payload: Payload, source: str, sorted_: Sequence[AlertsReceived]) -> list[AlertsReceived]:
+        """One event per incident key, with who told it; heartbeats are noted and what is ignored is counted."""
+        playbook = self._engine.current
+        told_by, peers_differ = self._tellers.hear(source, payload.external_url, payload.group_key)
+        events = [replace(each, told_by=told_by, peers_differ=peers_differ) for each in sorted_]
+        alerts = [alert for event in events for alert in event.alerts]
+        self._metrics.alerts(alerts)
+        for digest in digests(playbook, payload.alerts):
+            self._heard_rules.hear(source, digest, self._clock())
+        if len(alerts) < len(payload.alerts):
+            self._pass_over(source, payload.alerts)
+        return events
+
+    def _pass_over(self, source: str, alerts: Sequence[Received]) -> None:
+        """Some of these are heartbeats, or ignored."""
+        playbook = self._engine.current
+        signs = (each for each in alerts if is_sign_of_life(playbook, source, each))
+        self._heartbeats.hear(playbook.policy, source, signs)
+        self._metrics.ignored(sum(is_ignored(playbook, each) for each in alerts))
+
+    def _refuse(self, problem: Problem, reason: str = "") -> None:
+        outcome = OUTCOMES.get(problem.status, "failed")
+        self._metrics.webhook(outcome)
+        log.warning("webhook refused", status=problem.status, outcome=outcome, reason=reason or problem.detail)
+
+
+def _numbers(results: Sequence[Result]) -> list[int]:
+    """The incidents concerned. Raises Problem 500 where one could not be stored; the others were."""
+    failed = sum(1 for result in results if result.error)
+    if failed:
+        raise Problem(500, f"{failed} of {len(results)} incidents could not be stored; the others were")
+    return _distinct(incident.number for result in results for incident in result.incidents)
+
+
+def _distinct(numbers: Iterable[int]) -> list[int]:
+    return sorted(set(numbers))

@@ -1,0 +1,109 @@
+"""One API request, understood: who asks, about which incident, saying what; and the table that routes them.
+
+An `Endpoint` is a path, a role, a shape that is taken and one that is given. From it come the aiohttp
+handler (`serve`) and the OpenAPI document (`receiver.web.api.openapi`), so the document cannot lie.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from receiver.settings import Role
+from receiver.web.auth.access import Caller
+from receiver.web.auth.sessions import Sessions
+from receiver.web.http.problem_details import JSON, Handler, Problem, invalid
+from receiver.web.http.request_body import read_body
+
+Said = TypeVar("Said", bound=BaseModel)
+
+BODY_LIMIT = 1 << 20
+"""Bytes of an API body."""
+
+IDEMPOTENCY_LIMIT = 200
+"""Characters of an Idempotency-Key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Said]):
+    """One request."""
+
+    caller: Caller
+    said: Said
+    """The body, or the query of a GET."""
+    incident: str
+    """How the path names the incident: an id, 12 or #12; empty where it names none."""
+    idempotency_key: str
+    part: str = ""
+    """How the path names a part of the incident: a step, a notice …"""
+
+    def by(self, name: str) -> str:
+        """Who acts: the name given, else the token's."""
+        return name or self.caller.name
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An answer that is no JSON: a document for people."""
+
+    body: str
+    content_type: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(Generic[Said]):
+    """One operation of the API."""
+
+    method: str
+    path: str
+    role: Role
+    takes: type[Said]
+    """The body, or the query of a GET."""
+    gives: type[BaseModel]
+    run: Callable[[Call[Said]], Awaitable[BaseModel | Text]]
+    status: int = 200
+    also: tuple[str, ...] = ()
+    """Further content types that it may answer with."""
+
+
+def serve(endpoint: Endpoint[Any], sessions: Sessions) -> Handler:
+    """The aiohttp handler of an endpoint."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        caller = sessions.require(request, endpoint.role)
+        said = _query(request, endpoint.takes) if endpoint.method == "GET" else await _body(request, endpoint.takes)
+        key = request.headers.get("Idempotency-Key", "")
+        if len(key) > IDEMPOTENCY_LIMIT:
+            raise Problem(400, f"the Idempotency-Key has more than {IDEMPOTENCY_LIMIT} characters")
+        view = await endpoint.run(Call(caller, said, request.match_info.get("incident", ""), key, _part(request)))
+        if isinstance(view, Text):
+            return web.Response(text=view.body, content_type=view.content_type, headers=view.headers)
+        return web.Response(body=view.model_dump_json().encode(), status=endpoint.status, content_type=JSON)
+
+    return handle
+
+
+def _part(request: web.Request) -> str:
+    return next((value for name, value in request.match_info.items() if name != "incident"), "")
+
+
+def _query(request: web.Request, model: type[Said]) -> Said:
+    twice = next((name for name in request.query if len(request.query.getall(name)) > 1), None)
+    if twice is not None:
+        raise Problem(400, f"the query says {twice[:40]!r} more than once")
+    try:
+        return model.model_validate({name: value for name, value in request.query.items() if value})
+    except ValidationError as error:
+        raise invalid(error, "query") from None
+
+
+async def _body(request: web.Request, model: type[Said]) -> Said:
+    """No body at all is an empty one: most actions need to say nothing."""
+    body = await read_body(request, BODY_LIMIT)
+    try:
+        return model.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        raise invalid(error, "body") from None

@@ -1,0 +1,268 @@
+"""The API under /api/v1: what programs, the command line and the console ask for and do.
+
+Handlers take a `Call` (who asks, about which incident, saying what) and return a shape; `routes` wires
+them to paths, and the OpenAPI document is made of the same table. Rules: reads go through the readers'
+thread; actions become requests to the desk, and what the core refuses is answered 409 with what is true now.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from secrets import token_hex
+from typing import Any, TypeVar
+
+from receiver.core.classify import incident_key
+from receiver.core.events import Acknowledge, Action, Change, Declare, Escalate, Note, Replan, Resolve, Update
+from receiver.core.model import Alert, Incident, State
+from receiver.core.plan import Book, Playbook
+from receiver.engine.commands import Asked, ForIncident
+from receiver.engine.engine import Engine
+from receiver.engine.queue import Desk
+from receiver.store import Reads, Span
+from receiver.web.api import requests, responses, views
+from receiver.web.api.call import Call
+from receiver.web.api.several import act_on_several
+from receiver.web.http.problem_details import Problem
+from rules.durations import parse as duration
+
+Out = TypeVar("Out")
+Item = TypeVar("Item")
+
+ALERTS_SHOWN, ALERTS_LISTED = 100, 20
+"""Alerts that an incident is shown with, alone and in a list."""
+
+CURSOR = "after-"
+"""How the cursor of an incident's list begins."""
+
+MOST_DIGITS = 18
+"""Of a number in a cursor: a database counts no further."""
+
+LONGEST_NUMBER = 10
+"""Digits from which on a name is no number that an incident has."""
+
+
+class Api:
+    """The API's handlers."""
+
+    def __init__(self, desk: Desk, engine: Engine, reads: Reads) -> None:
+        self._desk = desk
+        self._engine = engine
+        self._reads = reads
+
+    async def list(self, call: Call[requests.ListQuery]) -> responses.IncidentsView:
+        """Incidents, the newest first."""
+        query = call.said
+
+        def read() -> responses.IncidentsView:
+            found, cursor = self._reads.incidents(
+                state=query.states,
+                level=query.level,
+                type=query.type,
+                search=query.search or "",
+                limit=query.limit,
+                cursor=query.cursor,
+            )
+            return responses.IncidentsView(
+                incidents=[self._show(incident, ALERTS_LISTED) for incident in found], next=cursor
+            )
+
+        try:
+            return await self._desk.browse(read)
+        except ValueError as error:
+            raise Problem(400, str(error)) from None
+
+    async def show(self, call: Call[requests.Nothing]) -> responses.IncidentView:
+        """One incident."""
+        return await self.read(call.incident, self._show)
+
+    async def timeline(self, call: Call[requests.PageQuery]) -> responses.TimelineView:
+        """What happened, when, who did it, with which result."""
+
+        def read(incident: Incident) -> responses.TimelineView:
+            found, following = page(partial(self._reads.timeline, incident.id), call.said, lambda each: each.position)
+            return responses.TimelineView(timeline=[views.show_entry(each) for each in found], next=following)
+
+        return await self.browse(call.incident, read)
+
+    async def notifications(self, call: Call[requests.PageQuery]) -> responses.NotificationsView:
+        """Who was told what, and whether it arrived."""
+
+        def read(incident: Incident) -> responses.NotificationsView:
+            book = self.book(incident)
+            list_ = partial(self._reads.notifications, incident.id)
+            found, following = page(list_, call.said, lambda each: each.sequence)
+            shown = [views.show_notification(each, book.facts(each.channel)) for each in found]
+            return responses.NotificationsView(notifications=shown, next=following)
+
+        return await self.browse(call.incident, read)
+
+    async def alerts(self, call: Call[requests.AlertsQuery]) -> responses.AlertsView:
+        """All of an incident's alerts."""
+
+        def read(incident: Incident) -> responses.AlertsView:
+            found, following = self._alerts(incident, call.said)
+            return responses.AlertsView(alerts=[views.show_alert(each) for each in found], next=following)
+
+        return await self.browse(call.incident, read)
+
+    def _alerts(self, incident: Incident, said: requests.AlertsQuery) -> tuple[Sequence[Alert], str | None]:
+        after = self._reads.alert(incident.id, _after(said.cursor)) if said.cursor else None
+        if said.cursor and after is None:
+            raise Problem(404, "the incident has no such alert; take the cursor from the `next` of the list before")
+        found = self._reads.alerts(incident.id, said.limit + 1, after)
+        following = f"{CURSOR}{found[said.limit - 1].fingerprint}" if len(found) > said.limit else None
+        return found[: said.limit], following
+
+    async def policy(self, _call: Call[requests.Nothing]) -> responses.PolicyView:
+        """The policy in use."""
+        return views.show_policy(self._engine.current)
+
+    async def declare(self, call: Call[requests.DeclareBody]) -> responses.IncidentView:
+        """Open an incident by hand; the same Idempotency-Key opens it once."""
+        said = call.said
+        return await self._handle(
+            call,
+            Declare(
+                key=incident_key(("declared", call.idempotency_key or token_hex(16))),
+                type=said.type,
+                by=call.by(said.by),
+                level=said.level,
+                title=said.title,
+                note=said.note,
+                labels=said.labels,
+                exercise=said.exercise,
+                new_type=said.new_type,
+            ),
+        )
+
+    async def acknowledge(self, call: Call[requests.AcknowledgeBody]) -> responses.IncidentView:
+        """Take an incident."""
+        said = call.said
+        hold = None if said.hold is None else duration(said.hold)
+        return await self.act(call, Acknowledge(call.by(said.by), said.note, hold, said.state))
+
+    async def acknowledge_several(self, call: Call[requests.AcknowledgeSeveralBody]) -> responses.TakenView:
+        """Take several incidents; the answer lists which were taken and which were not."""
+        said = call.said
+        found = await self._desk.read(self._several, said)
+        hold = None if said.hold is None else duration(said.hold)
+        action = Acknowledge(call.by(said.by), said.note, hold, State.OPEN if said.incidents is None else None)
+        taken = await act_on_several(self._desk, [(each.id, action) for each in found], call.caller.origin)
+        unknown = set(said.incidents or ()) - {each.number for each in found}
+        return views.show_taken(taken, unknown)
+
+    def _several(self, said: requests.AcknowledgeSeveralBody) -> Sequence[Incident]:
+        """The incidents that a request is about; on the readers' thread."""
+        if said.incidents is not None:
+            return self._reads.by_numbers(said.incidents)
+        found, cursor = self._reads.incidents(state={State.OPEN}, level=said.level, limit=requests.MOST_NAMED)
+        while cursor is not None:
+            more, cursor = self._reads.incidents(
+                state={State.OPEN}, level=said.level, limit=requests.MOST_NAMED, cursor=cursor
+            )
+            found += more
+        return found
+
+    async def resolve(self, call: Call[requests.ResolveBody]) -> responses.IncidentView:
+        """Say that it is over."""
+        said = call.said
+        return await self.act(call, Resolve(call.by(said.by), said.note, said.force, said.state))
+
+    async def escalate(self, call: Call[requests.EscalateBody]) -> responses.IncidentView:
+        """Ask for the next step now."""
+        said = call.said
+        return await self.act(call, Escalate(call.by(said.by), said.note, said.state))
+
+    async def note(self, call: Call[requests.TextBody]) -> responses.IncidentView:
+        """Write something down."""
+        return await self.act(call, Note(call.by(call.said.by), call.said.words))
+
+    async def update(self, call: Call[requests.TextBody]) -> responses.IncidentView:
+        """Tell everyone how it stands."""
+        return await self.act(call, Update(call.by(call.said.by), call.said.words))
+
+    async def change(self, call: Call[requests.ChangeBody]) -> responses.IncidentView:
+        """Assess or document."""
+        said = call.said
+        return await self.act(call, Change(call.by(said.by), said.level, said.reason, said.facts))
+
+    async def replan(self, call: Call[requests.ReplanBody]) -> responses.IncidentView:
+        """Move an incident to the current policy."""
+        return await self.act(call, Replan(call.by(call.said.by)))
+
+    async def act(self, call: Call[Any], action: Action) -> responses.IncidentView:
+        """Do something to the incident that the call names. Raises Problem: 404, 409."""
+        incident = await self.read(call.incident, lambda found: found)
+        return await self._handle(call, ForIncident(incident.id, action))
+
+    async def _handle(self, call: Call[Any], what: Declare | ForIncident) -> responses.IncidentView:
+        [result] = await self._desk.handle([Asked(what, call.caller.origin)])
+        if result.refusal is not None and result.incident is None:
+            hint = " (`new_type`; on the command line --type-is-new)" if isinstance(what, Declare) else ""
+            raise Problem(409, f"{result.refusal.reason}{hint}")
+        if result.error or result.incident is None:
+            raise Problem(500, "this could not be stored; the log says why")
+        view = await self._desk.read(self._show, result.incident)
+        if result.refusal is not None:
+            state = {"state": result.refusal.state, "incident": view.model_dump(mode="json")}
+            raise Problem(409, result.refusal.reason, state)
+        return view
+
+    async def browse(self, name: str, read: Callable[[Incident], Out]) -> Out:
+        """The same for what may take long, on the browsers' thread. Raises Problem 404."""
+        return await self._desk.browse(self._find_for, name, read)
+
+    async def read(self, name: str, read: Callable[[Incident], Out]) -> Out:
+        """Find an incident and read what is asked, both on the readers' thread. Raises Problem 404."""
+        return await self._desk.read(self._find_for, name, read)
+
+    def _find_for(self, name: str, read: Callable[[Incident], Out]) -> Out:
+        incident = self._find(name)
+        if incident is None:
+            raise Problem(404, "there is no such incident")
+        return read(incident)
+
+    def playbook(self, incident: Incident) -> Playbook:
+        """The policy version that the incident runs under; on the readers' thread."""
+        return self._engine.find_playbook(incident.policy, self._reads.policy)
+
+    def book(self, incident: Incident) -> Book:
+        """What the incident's words look things up in; on the readers' thread."""
+        return Book(self.playbook(incident), self._engine.current, frozenset())
+
+    def _find(self, name: str) -> Incident | None:
+        """By number (12 or #12), else by id."""
+        digits = name.removeprefix("#")
+        if digits.isascii() and digits.isdigit() and len(digits) < LONGEST_NUMBER:
+            return self._reads.by_number(int(digits))
+        return self._reads.incident(name) if name.isascii() and name.isalnum() else None
+
+    def _show(self, incident: Incident, alerts: int = ALERTS_SHOWN) -> responses.IncidentView:
+        return views.show_incident(incident, self._reads.alerts(incident.id, alerts), self._engine.current)
+
+
+def page(
+    read: Callable[[Span], list[Item]], said: requests.PageQuery, number: Callable[[Item], int]
+) -> tuple[list[Item], str | None]:
+    """A page of a numbered list, and the cursor of the next. Raises Problem 400 for a cursor that is none."""
+    found = read(Span(after=_number(said.cursor), limit=said.limit + 1))
+    return found[: said.limit], f"{CURSOR}{number(found[said.limit - 1])}" if len(found) > said.limit else None
+
+
+def _number(cursor: str | None) -> int:
+    """After which number the page begins."""
+    if cursor is None:
+        return -1
+    digits = _after(cursor)
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > MOST_DIGITS:
+        raise _no_cursor(cursor)
+    return int(digits)
+
+
+def _after(cursor: str) -> str:
+    if not cursor.startswith(CURSOR):
+        raise _no_cursor(cursor)
+    return cursor.removeprefix(CURSOR)
+
+
+def _no_cursor(cursor: str) -> Problem:
+    return Problem(400, f"{cursor[:40]!r} is no cursor; take it from the `next` of the list before")

@@ -1,0 +1,81 @@
+"""The public shapes of what people do about an incident: checklists, notices, follow-up actions.
+
+Like `receiver.web.api.responses`: a promise to other programs.
+"""
+
+from receiver.core.response import Moment, Standing
+from receiver.web.api.responses import Time, View
+
+
+class StepView(View):
+    """One step of a checklist."""
+
+    id: str
+    """How it is ticked: PUT …/steps/{id}."""
+    text: str
+    done: bool
+    done_by: str | None
+    done_at: Time | None
+    note: str
+    link: str
+
+
+class ChecklistView(View):
+    """A procedure that people tick off."""
+
+    key: str
+    title: str
+    attached_at: Time | None
+    steps: list[StepView]
+
+
+class ChecklistsView(View):
+    """An incident's checklists, in the order it got them."""
+
+    next_step: StepView | None
+    """The first that nobody has done."""
+    checklists: list[ChecklistView]
+
+
+class NoticeView(View):
+    """What an external group may be told, once a person approves it."""
+
+    id: str
+    group: str
+    moment: Moment
+    standing: Standing
+    held_at: Time
+    subject: str
+    text: str
+    """As it would read now; once sent, as it was sent; empty when it was never sent."""
+    hash: str
+    """What an approval names."""
+    recipients: list[str]
+    channels: list[str]
+    decided_by: str | None
+    decided_at: Time | None
+
+
+class NoticesView(View):
+    """An incident's notices to the outside."""
+
+    notices: list[NoticeView]
+
+
+class FollowUpView(View):
+    """Something to do after the incident."""
+
+    id: str
+    text: str
+    owner: str | None
+    due_at: Time | None
+    added_by: str
+    added_at: Time
+    done_at: Time | None
+    done_by: str | None
+
+
+class FollowUpsView(View):
+    """An incident's follow-up actions."""
+
+    follow_ups: list[FollowUpView]

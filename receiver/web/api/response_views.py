@@ -1,0 +1,85 @@
+"""What people do about an incident, as the API shows it: steps, notices, follow-ups, impact."""
+
+from receiver.core import checklists
+from receiver.core.model import Incident
+from receiver.core.plan import Playbook
+from receiver.core.procedures import Checklist
+from receiver.core.response import Notice
+from receiver.messages.notice_text import fingerprint
+from receiver.messages.times import rfc3339
+from receiver.web.api.response_shapes import (
+    ChecklistsView,
+    ChecklistView,
+    FollowUpsView,
+    FollowUpView,
+    NoticeView,
+    StepView,
+)
+from rules.policy import Stakeholders
+
+
+def show_checklists(incident: Incident, playbook: Playbook) -> ChecklistsView:
+    """All of an incident's checklists. `playbook` is the one it runs under."""
+    shown = [_show_checklist(incident, each) for each in checklists.attached(incident, playbook)]
+    following = (step for checklist in shown for step in checklist.steps if not step.done)
+    return ChecklistsView(next_step=next(following, None), checklists=shown)
+
+
+def _show_checklist(incident: Incident, checklist: Checklist) -> ChecklistView:
+    at = incident.response.checklists.attached.get(checklist.key)
+    return ChecklistView(
+        key=checklist.key,
+        title=checklist.title,
+        attached_at=None if at is None else rfc3339(at),
+        steps=[_show_step(incident, id_, text) for id_, text in checklist.numbered()],
+    )
+
+
+def _show_step(incident: Incident, id_: str, text: str) -> StepView:
+    done = checklists.done(incident, id_, text)
+    return StepView(
+        id=id_,
+        text=text,
+        done=done is not None,
+        done_by=done.by if done else None,
+        done_at=rfc3339(done.at) if done else None,
+        note=done.note if done else "",
+        link=done.link if done else "",
+    )
+
+
+def show_notice(notice: Notice, subject: str, body: str, group: Stakeholders | None) -> NoticeView:
+    """A notice with its text."""
+    return NoticeView(
+        id=notice.id,
+        group=notice.group,
+        moment=notice.moment,
+        standing=notice.standing,
+        held_at=rfc3339(notice.held_at),
+        subject=subject,
+        text=body,
+        hash=fingerprint(subject, body),
+        recipients=list(group.recipients) if group else [],
+        channels=list(group.channels) if group else [],
+        decided_by=notice.by or None,
+        decided_at=None if notice.decided_at is None else rfc3339(notice.decided_at),
+    )
+
+
+def show_follow_ups(incident: Incident) -> FollowUpsView:
+    """An incident's follow-up actions."""
+    return FollowUpsView(
+        follow_ups=[
+            FollowUpView(
+                id=each.id,
+                text=each.text,
+                owner=each.owner or None,
+                due_at=None if each.due_at is None else rfc3339(each.due_at),
+                added_by=each.by,
+                added_at=rfc3339(each.at),
+                done_at=None if each.done_at is None else rfc3339(each.done_at),
+                done_by=each.done_by or None,
+            )
+            for each in incident.response.follow_ups
+        ]
+    )

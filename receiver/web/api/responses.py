@@ -1,0 +1,350 @@
+"""The API's public shapes: pydantic models that answers are made of and that the OpenAPI document describes.
+
+`receiver.web.api.views` fills them. They are a promise to other programs: fields may be added, never renamed.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from receiver.core.heartbeat import Life
+from receiver.core.model import Kind, Reason, Recovery, State, Status
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-23T02:28:11.821Z"])]
+Level = Annotated[int, Field(ge=1, le=4)]
+
+Next = Annotated[str | None, Field(description="Cursor of the next page; null: this was the last.")]
+
+
+class View(BaseModel):
+    """What every shape has in common."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class HeartbeatView(View):
+    """One heartbeat that is watched."""
+
+    key: str
+    name: str
+    """The policy's; empty: it was learned."""
+    source: str
+    labels: Mapping[str, str]
+    state: Life
+    evaluated_at: Time | None
+    """The newest evaluation that was heard of; null: it was never heard."""
+    age: float
+    """Seconds since then, or since Tocsin listens."""
+    within: float
+    """Seconds that it may be missing."""
+
+
+class HeartbeatsView(View):
+    """The heartbeats that are watched."""
+
+    heartbeats: list[HeartbeatView]
+
+
+class AlertView(View):
+    """One alert of an incident, as last heard of."""
+
+    fingerprint: str
+    status: str
+    level: Annotated[int, Field(ge=0, le=4)]
+    """0: it is kept, and nobody is told of it."""
+    rule: str
+    type: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    starts_at: Time
+    ended_at: Time | None
+    twin: bool
+    """It says that data is missing, not that the signal is bad."""
+    level_note: str
+    repairs: list[str]
+    """What of it could not be read as it was sent, and what it was taken for."""
+    generator_url: str
+
+
+class NotTakenView(View):
+    """An incident that a request for several did not change."""
+
+    number: int
+    reason: str
+
+
+class TakenView(View):
+    """What a request for several incidents came to."""
+
+    taken: list[int]
+    """Numbers, in order."""
+    not_taken: list[NotTakenView]
+    lost: int
+    """Of so many nothing is known: they could not be stored."""
+
+
+class EscalationView(View):
+    """How far the escalation is."""
+
+    step: int
+    """0 opened, 1 escalated, 2 breached, then repeated."""
+    next_at: Time | None
+    """When the next step is taken if nobody acknowledges."""
+
+
+class ScaleView(View):
+    """How bad it is on one scale."""
+
+    scale: str
+    grade: str
+    said: str
+    """What it was graded by."""
+    means: str
+    """The grade, in the policy's words."""
+
+
+class ImpactView(View):
+    """How bad it is."""
+
+    grade: str | None
+    """The worst of all scales; null: nobody and no alert said."""
+    scales: list[ScaleView]
+
+
+class ImpactScaleView(View):
+    """How one kind of impact is graded: a fact of its name takes a number (0.3, 30%), a grade, or its words."""
+
+    name: str
+    description: str
+    choices: Mapping[str, str]
+
+
+class RoleView(View):
+    """A role of the policy, and who holds it."""
+
+    name: str
+    description: str
+    held_by: str | None
+    wanted: bool
+    """An incident of this level wants somebody for it."""
+
+
+class IncidentView(View):
+    """An incident."""
+
+    id: str
+    number: int
+    """Small, for people: #12."""
+    type: str
+    level: Level
+    level_name: str
+    state: State
+    recovery: Recovery
+    title: str
+    source: str
+    labels: Mapping[str, str]
+    alerts: list[AlertView]
+    """Firing ones first; at most 100, in a list of incidents 20; `alerts` of the incident lists all."""
+    firing: int
+    """How many alerts fire."""
+    firing_by_level: Mapping[str, int]
+    opened_at: Time
+    acknowledged_at: Time | None
+    acknowledged_by: str | None
+    owner: str | None
+    """Who has it now."""
+    roles: list[RoleView]
+    """The policy's roles, and others that somebody holds."""
+    assessed_at: Time | None
+    """When somebody said how bad it is."""
+    acknowledgement_expires_at: Time | None
+    silenced_until: Time | None
+    """All that fires of it is silenced in Alertmanager until then; below level 4 nobody is paged meanwhile."""
+    stale_since: Time | None
+    """Since when its alerts count as repeated no more: they may be over, or the way from Alertmanager is cut."""
+    recovered_at: Time | None
+    resolved_at: Time | None
+    resolved_by: str | None
+    closed_at: Time | None
+    escalation: EscalationView
+    response_due_at: Time
+    breached_at: Time | None
+    recurrences: int
+    declared: bool
+    exercise: bool
+    recorded_only: bool
+    """All its alerts have level 0: it stands in the history, nobody was told and nobody has to act."""
+    impact: ImpactView
+    facts: Mapping[str, str]
+    rules: list[str]
+    confirmed_by: list[str]
+    policy: str
+    """Digest of the policy version it runs under."""
+    version: int
+    """Counts the changes."""
+
+
+class IncidentsView(View):
+    """A page of incidents."""
+
+    incidents: list[IncidentView]
+    next: str | None
+    """Cursor of the next page; null: this was the last."""
+
+
+class EntryView(View):
+    """One line of a timeline."""
+
+    position: int
+    at: Time
+    fact: str
+    by: str | None
+    """The person; null: Tocsin itself."""
+    text: str
+    """What happened, in words."""
+    data: Mapping[str, str]
+
+
+class TimelineView(View):
+    """A page of an incident's timeline, from the beginning."""
+
+    timeline: list[EntryView]
+    next: Next
+
+
+class NotificationView(View):
+    """One message to one recipient."""
+
+    id: str
+    sequence: int
+    kind: Kind
+    reason: Reason
+    channel: str
+    recipient: str
+    level: Level
+    status: Status
+    attempts: int
+    created_at: Time
+    next_try_at: Time | None
+    done_at: Time | None
+    detail: str
+    """The last failure, in words."""
+
+
+class ReportPartView(View):
+    """Fields under one title."""
+
+    title: str
+    fields: Mapping[str, list[str]]
+    """Name → values; no value: nobody knows it yet."""
+
+
+class ReportTableView(View):
+    """A table of a report."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+class ReportSectionView(View):
+    """One section of a report."""
+
+    name: str
+    title: str
+    parts: list[ReportPartView]
+    tables: list[ReportTableView]
+
+
+class ReportView(View):
+    """A report; as Markdown and HTML with ?format=md and ?format=html."""
+
+    title: str
+    subtitle: str
+    exercise: bool
+    sections: list[ReportSectionView]
+
+
+class DrillView(View):
+    """A live drill that was held; durations in seconds."""
+
+    number: int
+    type: str
+    level: Level
+    state: State
+    opened_at: Time
+    acknowledged_after: float | None
+    kept: bool | None
+    """Whether somebody took it within the response time; null: nobody has yet, or it was resolved untaken."""
+    resolved_after: float | None
+    people: list[str]
+    """Everybody who did something in it or held a role."""
+    roles: Mapping[str, str]
+    """Role → who held it."""
+
+
+class DrillsView(View):
+    """Live drills, the newest first."""
+
+    drills: list[DrillView]
+
+
+class AsTestView(View):
+    """An incident as a test of whatever policy comes after it."""
+
+    files: Mapping[str, str]
+    """Name → content: a drill script, and promtool unit tests where a rule of the policy fired."""
+    notes: list[str]
+    """What was rebuilt, and from what; what could not be tested."""
+
+
+class NotificationsView(View):
+    """A page of an incident's notifications, in the order they were planned."""
+
+    notifications: list[NotificationView]
+    next: Next
+
+
+class AlertsView(View):
+    """A page of an incident's alerts: firing ones first, the worst first, then the newest."""
+
+    alerts: list[AlertView]
+    next: Next
+
+
+class LevelView(View):
+    """A severity level; durations in seconds."""
+
+    level: Level
+    name: str
+    response_time: float
+    escalation_time: float
+    resolve_after: float
+    resolution: str
+    channels: list[str]
+    description: str
+    impact: str
+    """What it means for users and business."""
+    examples: list[str]
+
+
+class ChannelView(View):
+    """A channel, without its secrets."""
+
+    name: str
+    type: str
+    enabled: bool
+    recipients: list[str]
+
+
+class PolicyView(View):
+    """The policy in use."""
+
+    digest: str
+    levels: list[LevelView]
+    channels: list[ChannelView]
+    disabled_sections: list[str]
+    """Sections with `enabled: false`: read, without effect."""
+    impact_scales: list[ImpactScaleView]
+    incident_types: list[str]

@@ -1,0 +1,90 @@
+"""The API's table: every operation once. `receiver.web.app` serves it, `receiver.web.api.openapi` describes it."""
+
+from typing import Any
+
+from receiver.settings import Role
+from receiver.web.api import requests, response_shapes, responses
+from receiver.web.api.call import Endpoint
+from receiver.web.api.heartbeat_clocks import HeartbeatsApi
+from receiver.web.api.incident_operations import Api
+from receiver.web.api.incident_reports import TEXTS, Reporter
+from receiver.web.api.notice_approval import Noticing
+from receiver.web.api.response_operations import Responding
+
+ROOT = "/api/v1"
+
+
+def endpoints(api: Api, reporter: Reporter, heartbeats: HeartbeatsApi) -> tuple[Endpoint[Any], ...]:
+    """Every operation of the API; paths are relative to ROOT."""
+    work, notes = Responding(api), Noticing(api)
+    told, follow_ups, approver = response_shapes.NoticesView, response_shapes.FollowUpsView, Role.APPROVER
+    view, responder = Role.VIEWER, Role.RESPONDER
+    one, incident = "/incidents/{incident}", responses.IncidentView
+    return (
+        Endpoint("GET", "/incidents", view, requests.ListQuery, responses.IncidentsView, api.list),
+        Endpoint("POST", "/incidents", responder, requests.DeclareBody, incident, api.declare, status=201),
+        Endpoint(
+            "POST",
+            "/incidents/acknowledge",
+            responder,
+            requests.AcknowledgeSeveralBody,
+            responses.TakenView,
+            api.acknowledge_several,
+        ),
+        Endpoint("GET", one, view, requests.Nothing, incident, api.show),
+        Endpoint("PATCH", one, responder, requests.ChangeBody, incident, api.change),
+        Endpoint("POST", f"{one}/acknowledge", responder, requests.AcknowledgeBody, incident, api.acknowledge),
+        Endpoint("POST", f"{one}/resolve", responder, requests.ResolveBody, incident, api.resolve),
+        Endpoint("POST", f"{one}/escalate", responder, requests.EscalateBody, incident, api.escalate),
+        Endpoint("POST", f"{one}/notes", responder, requests.TextBody, incident, api.note),
+        Endpoint("POST", f"{one}/updates", responder, requests.TextBody, incident, api.update),
+        Endpoint("POST", f"{one}/replan", responder, requests.ReplanBody, incident, api.replan),
+        Endpoint("GET", f"{one}/timeline", view, requests.PageQuery, responses.TimelineView, api.timeline),
+        Endpoint(
+            "GET", f"{one}/notifications", view, requests.PageQuery, responses.NotificationsView, api.notifications
+        ),
+        Endpoint("GET", f"{one}/alerts", view, requests.AlertsQuery, responses.AlertsView, api.alerts),
+        Endpoint("POST", f"{one}/handover", responder, requests.HandoverBody, incident, work.hand_over),
+        Endpoint("PUT", f"{one}/roles/{{role}}", responder, requests.AssignBody, incident, work.assign),
+        Endpoint("GET", f"{one}/checklists", view, requests.Nothing, response_shapes.ChecklistsView, work.checklists),
+        Endpoint(
+            "PUT", f"{one}/steps/{{step}}", responder, requests.TickBody, response_shapes.ChecklistsView, work.tick
+        ),
+        Endpoint(
+            "GET",
+            f"{one}/report",
+            view,
+            requests.ReportQuery,
+            responses.ReportView,
+            reporter.incident_report,
+            also=TEXTS,
+        ),
+        Endpoint("GET", f"{one}/test", view, requests.Nothing, responses.AsTestView, reporter.as_test),
+        Endpoint(
+            "GET", "/report", view, requests.PeriodQuery, responses.ReportView, reporter.period_report, also=TEXTS
+        ),
+        Endpoint("GET", "/drills", view, requests.DrillsQuery, responses.DrillsView, reporter.drills, also=TEXTS),
+        Endpoint("GET", f"{one}/notices", view, requests.Nothing, told, notes.notices),
+        Endpoint("POST", f"{one}/notices/{{notice}}/approve", approver, requests.ApproveBody, told, notes.approve),
+        Endpoint("POST", f"{one}/notices/{{notice}}/reject", approver, requests.RejectBody, told, notes.reject),
+        Endpoint("GET", f"{one}/follow-ups", view, requests.Nothing, follow_ups, notes.follow_ups),
+        Endpoint("POST", f"{one}/follow-ups", responder, requests.FollowUpBody, follow_ups, notes.add_follow_up, 201),
+        Endpoint(
+            "POST",
+            f"{one}/follow-ups/{{action}}/done",
+            responder,
+            requests.RejectBody,
+            follow_ups,
+            notes.finish,
+        ),
+        Endpoint("GET", "/heartbeats", view, requests.Nothing, responses.HeartbeatsView, heartbeats.list),
+        Endpoint(
+            "POST",
+            "/heartbeats/{heartbeat}/retire",
+            responder,
+            requests.RetireBody,
+            responses.HeartbeatsView,
+            heartbeats.retire,
+        ),
+        Endpoint("GET", "/policy", view, requests.Nothing, responses.PolicyView, api.policy),
+    )

@@ -1,0 +1,57 @@
+"""One action on several incidents: the pages that an answer is about, or the incidents that a person lists.
+
+Each is decided for itself, in one batch; who asked is told which were taken and which were not, and why.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from receiver.core.audit_log import Origin
+from receiver.core.events import Action
+from receiver.core.model import Incident
+from receiver.engine.commands import Asked, ForIncident
+from receiver.engine.queue import Desk
+from receiver.messages.incident_text import numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of them, each as it is now."""
+
+    done: tuple[Incident, ...]
+    refused: tuple[tuple[Incident, str], ...]
+    """With why not."""
+    lost: int = 0
+    """Of so many nothing is known: they could not be stored."""
+
+    def words(self, deed: str) -> tuple[str, ...]:
+        """In sentences, each complete: ``Acknowledged: #12-#31, #40.`` `deed`: what was done, as people say it."""
+        said = [f"{deed}: {numbers(each.number for each in self.done) or 'none'}."]
+        if self.refused:
+            reasons = dict.fromkeys(why for _, why in self.refused)
+            why = next(iter(reasons)) if len(reasons) == 1 else "somebody has them already, or something new happened"
+            said.append(f"Not changed: {numbers(each.number for each, _ in self.refused)} ({why}).")
+        if self.lost:
+            said.append(f"{self.lost} could not be stored: look again in a moment.")
+        return tuple(said)
+
+
+async def act_on_several(desk: Desk, wanted: Sequence[tuple[str, Action]], origin: Origin) -> Taken:
+    """Do it to each: (incident id, action). Raises StoreUnavailable.
+
+    A request that a provider may deliver twice is carried out once for each incident.
+    """
+    asked = [Asked(ForIncident(each, action), _origin_for(origin, each)) for each, action in wanted]
+    results = await desk.handle(asked) if asked else []
+    known = [(each.incident, each.refusal) for each in results if each.incident is not None and not each.error]
+    return Taken(
+        tuple(incident for incident, refusal in known if refusal is None),
+        tuple((incident, refusal.reason) for incident, refusal in known if refusal is not None),
+        len(results) - len(known),
+    )
+
+
+def _origin_for(origin: Origin, incident_id: str) -> Origin:
+    if not origin.reference:
+        return origin
+    return Origin(origin.who, origin.via, origin.address, f"{origin.reference} {incident_id}")

@@ -1,0 +1,226 @@
+"""From the core's data to the API's shapes. Instants leave here as RFC 3339 in UTC, secrets not at all."""
+
+from collections.abc import Collection, Iterable
+
+from receiver.core.impact import words, worst
+from receiver.core.model import Alert, Entry, Incident, Instant, Notification, Window
+from receiver.core.plan import Playbook
+from receiver.messages.timeline import readable, sentence
+from receiver.messages.times import rfc3339
+from receiver.reports import Held
+from receiver.web.api.responses import (
+    AlertView,
+    ChannelView,
+    DrillView,
+    EntryView,
+    EscalationView,
+    ImpactScaleView,
+    ImpactView,
+    IncidentView,
+    LevelView,
+    NotificationView,
+    NotTakenView,
+    PolicyView,
+    RoleView,
+    ScaleView,
+    TakenView,
+)
+from receiver.web.api.several import Taken
+from rules.channel_types import ChannelFacts, as_shown
+from rules.policy import SECOND, Duty
+
+
+def _maybe(at: Instant | None) -> str | None:
+    return None if at is None else rfc3339(at)
+
+
+def show_incident(incident: Incident, alerts: Iterable[Alert], playbook: Playbook) -> IncidentView:
+    """An incident. `playbook` gives the levels their names."""
+    coming = [at for window, at in incident.windows.items() if window in {Window.ESCALATE, Window.BREACH}]
+    return IncidentView(
+        id=incident.id,
+        number=incident.number,
+        type=incident.type,
+        level=incident.level,
+        level_name=playbook.policy.level(incident.level).name,
+        state=incident.state,
+        recovery=incident.recovery,
+        title=incident.title,
+        source=incident.source,
+        labels=incident.labels,
+        alerts=[show_alert(alert) for alert in alerts],
+        firing=sum(incident.firing),
+        firing_by_level={str(level): count for level, count in enumerate(incident.firing, 1)},
+        opened_at=rfc3339(incident.opened_at),
+        acknowledged_at=_maybe(incident.acknowledged_at),
+        acknowledged_by=incident.acknowledged_by or None,
+        owner=incident.response.owner or None,
+        roles=show_roles(incident, playbook),
+        assessed_at=_maybe(incident.response.assessed_at),
+        acknowledgement_expires_at=_maybe(incident.windows.get(Window.ACK_EXPIRY)),
+        silenced_until=_maybe(incident.silenced_until),
+        stale_since=_maybe(incident.stale_since),
+        recovered_at=_maybe(incident.recovered_at),
+        resolved_at=_maybe(incident.resolved_at),
+        resolved_by=incident.resolved_by or None,
+        closed_at=_maybe(incident.closed_at),
+        escalation=EscalationView(step=incident.step, next_at=_maybe(min(coming, default=None))),
+        response_due_at=rfc3339(incident.response_due_at),
+        breached_at=_maybe(incident.breached_at),
+        recurrences=incident.recurrences,
+        declared=incident.declared,
+        exercise=incident.exercise,
+        recorded_only=incident.recorded_only,
+        impact=_show_impact(incident, playbook),
+        facts=incident.facts,
+        rules=list(incident.rules),
+        confirmed_by=list(incident.confirmed_by),
+        policy=incident.policy,
+        version=incident.version,
+    )
+
+
+def show_roles(incident: Incident, playbook: Playbook) -> list[RoleView]:
+    """The policy's roles in its order, then those that only an older policy had."""
+    held = incident.response.roles
+    known = {each.name: each for each in playbook.policy.roles}
+    duties = [*known.values(), *(Duty(name) for name in held if name not in known)]
+    return [
+        RoleView(
+            name=each.name,
+            description=each.description,
+            held_by=held.get(each.name),
+            wanted=each.name in known and incident.level >= each.from_level,
+        )
+        for each in duties
+    ]
+
+
+def show_drill(drill: Held) -> DrillView:
+    """A live drill."""
+    incident = drill.incident
+    return DrillView(
+        number=incident.number,
+        type=incident.type,
+        level=incident.level,
+        state=incident.state,
+        opened_at=rfc3339(incident.opened_at),
+        acknowledged_after=_seconds(drill.acknowledged_after),
+        kept=drill.kept,
+        resolved_after=_seconds(drill.resolved_after),
+        people=list(drill.people),
+        roles=incident.response.roles,
+    )
+
+
+def _seconds(micros: int | None) -> float | None:
+    return None if micros is None else micros / SECOND
+
+
+def _show_impact(incident: Incident, playbook: Playbook) -> ImpactView:
+    impacts = incident.response.impacts
+    return ImpactView(
+        grade=worst(impacts.values()) or None,
+        scales=[
+            ScaleView(scale=name, grade=each.grade, said=each.said, means=words(playbook.policy, name, each))
+            for name, each in impacts.items()
+        ],
+    )
+
+
+def show_alert(alert: Alert) -> AlertView:
+    """An alert."""
+    return AlertView(
+        fingerprint=alert.fingerprint,
+        status="firing" if alert.firing else "resolved",
+        level=alert.level,
+        rule=alert.rule,
+        type=alert.type,
+        labels=alert.labels,
+        annotations=alert.annotations,
+        starts_at=rfc3339(alert.starts_at),
+        ended_at=_maybe(alert.ended_at),
+        twin=alert.twin,
+        level_note=alert.level_note,
+        repairs=list(alert.repairs),
+        generator_url=alert.generator_url,
+    )
+
+
+def show_entry(entry: Entry) -> EntryView:
+    """A timeline entry."""
+    return EntryView(
+        position=entry.position,
+        at=rfc3339(entry.at),
+        fact=entry.fact,
+        by=entry.by or None,
+        text=sentence(entry),
+        data=readable(entry),
+    )
+
+
+def show_notification(notification: Notification, facts: ChannelFacts | None) -> NotificationView:
+    """A notification. `facts`: of its channel's type, where that is known still."""
+    return NotificationView(
+        id=notification.id,
+        sequence=notification.sequence,
+        kind=notification.kind,
+        reason=notification.reason,
+        channel=notification.channel,
+        recipient=as_shown(notification.recipient, facts),
+        level=notification.level,
+        status=notification.status,
+        attempts=notification.attempts,
+        created_at=rfc3339(notification.created_at),
+        next_try_at=_maybe(notification.due_at),
+        done_at=_maybe(notification.done_at),
+        detail=notification.detail,
+    )
+
+
+def show_policy(playbook: Playbook) -> PolicyView:
+    """The policy in use, without secrets: recipients as everybody may see them, headers not at all."""
+    policy = playbook.policy
+    return PolicyView(
+        digest=playbook.digest,
+        levels=[
+            LevelView(
+                level=level.level,
+                name=level.name,
+                response_time=level.response_time / SECOND,
+                escalation_time=level.escalation_time / SECOND,
+                resolve_after=level.resolve_after / SECOND,
+                resolution=level.resolution,
+                channels=list(playbook.level_channels[level.level - 1]),
+                description=level.description,
+                impact=level.impact,
+                examples=list(level.examples),
+            )
+            for level in policy.levels
+        ],
+        channels=[
+            ChannelView(
+                name=channel.name,
+                type=channel.type,
+                enabled=channel.enabled,
+                recipients=[as_shown(each, channel.facts) for each in channel.recipients],
+            )
+            for channel in policy.channels
+        ],
+        disabled_sections=list(policy.disabled_sections),
+        impact_scales=[
+            ImpactScaleView(name=scale.name, description=scale.description, choices=dict(scale.thresholds))
+            for scale in policy.impact_scales
+        ],
+        incident_types=sorted({kind.name for kind in policy.incident_types} | {rule.name for rule in policy.rules}),
+    )
+
+
+def show_taken(taken: Taken, unknown: Collection[int]) -> TakenView:
+    """What a request for several came to; `unknown`: numbers that no incident has."""
+    refused = {incident.number: why for incident, why in taken.refused} | dict.fromkeys(unknown, "there is none")
+    return TakenView(
+        taken=sorted(incident.number for incident in taken.done),
+        not_taken=[NotTakenView(number=number, reason=refused[number]) for number in sorted(refused)],
+        lost=taken.lost,
+    )

@@ -1,0 +1,185 @@
+"""Who is asking by a token: tokens become callers, callers have roles.
+
+`receiver.web.auth.sessions` asks here for the API and the pages, the webhook for itself. Rules: tokens are compared in
+constant time, every one of them; with nobody configured (only possible on loopback) everybody on this machine is
+the admin "local". On this machine is who connects from it, to it by its own name (a web page can point its own name
+at 127.0.0.1) and without a proxy between (whoever comes through one seems to be here).
+"""
+
+import binascii
+from base64 import b64decode
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from hmac import compare_digest
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from aiohttp import HttpVersion11, web
+
+from receiver.core.audit_log import Origin
+from receiver.settings import ApiToken, Role, Settings, is_loopback
+from receiver.web.http.problem_details import Problem
+
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tocsin", Basic realm="tocsin", charset="UTF-8"'}
+
+
+ADDRESS_LIMIT = 64
+"""Characters of an address that are kept."""
+
+PROXY_HEADERS = (
+    *("forwarded", "via", "x-forwarded", "x-original-", "x-real-ip", "x-client-ip", "x-cluster-client-ip"),
+    *("x-envoy-", "x-amzn-", "x-azure-", "true-client-ip", "fastly-", "cf-"),
+)
+"""How the names of headers begin that proxies add."""
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking."""
+
+    name: str
+    role: Role
+    via: str = "api"
+    """The way they came: api, console, local."""
+    address: str = ""
+    """Where from, as far as we can tell."""
+
+    @property
+    def origin(self) -> Origin:
+        """What the audit log keeps of them."""
+        return Origin(self.name, self.via, self.address)
+
+
+LOCAL = Caller("local", Role.ADMIN, "local")
+"""Everybody, where no token is configured."""
+
+
+class Access:
+    """The tokens, ready to be compared."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._callers = tuple(
+            (_digest(token.token.get_secret_value()), _caller(token)) for token in settings.api_tokens
+        )
+        self._is_open = settings.is_open
+        self._proxies = settings.trusted_proxies
+        self.external = urlsplit(settings.external_url or "").netloc
+        """Host and port that people know us by."""
+
+    def caller(self, request: web.Request) -> Caller | None:
+        """Who is asking by what the request carries beside cookies; None: nothing.
+
+        Raises Problem: 401 for a token that nobody has, 403 for another site's page, or another machine's name.
+        """
+        refuse_other_sites(request, self.external)
+        if self._is_open:
+            require_direct(request, "TOCSIN_API_TOKENS")
+            return replace(LOCAL, address=self.address(request))
+        token = credential(request)
+        if token is None:
+            return None
+        found = self.by_token(token)
+        if found is None:
+            raise Problem(401, "nobody has this API token", headers=CHALLENGE)
+        return replace(found, address=self.address(request))
+
+    def by_token(self, token: str) -> Caller | None:
+        """Whose token it is."""
+        given = _digest(token)
+        found = [caller for known, caller in self._callers if compare_digest(known, given)]
+        return found[0] if found else None
+
+    def address(self, request: web.Request) -> str:
+        """Where a request comes from: the nearest address that is no proxy of ours."""
+        nearest = request.remote or ""
+        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+        while hops and self._is_proxy(nearest):
+            nearest = hops.pop()
+        return nearest[:ADDRESS_LIMIT]
+
+    def _is_proxy(self, address: str) -> bool:
+        try:
+            return any(ip_address(address) in network for network in self._proxies)
+        except ValueError:
+            return False
+
+
+class WebhookAccess:
+    """The webhook's own token: Bearer, or Basic with any user; and its clients' certificates."""
+
+    def __init__(self, settings: Settings) -> None:
+        token = settings.webhook_token
+        self._expected = _digest(token.get_secret_value()) if token else None
+        self._wants_certificate = settings.tls_client_ca_file is not None
+
+    def require(self, request: web.Request) -> None:
+        """Raises Problem: 403 without the certificate, 401 without the token, where the settings ask for one."""
+        refuse_other_sites(request)
+        if self._wants_certificate and not request.get_extra_info("peercert"):
+            raise Problem(403, "the webhook takes only clients with a certificate of TOCSIN_TLS_CLIENT_CA_FILE")
+        if self._expected is None:
+            if not self._wants_certificate:
+                require_direct(request, "TOCSIN_WEBHOOK_TOKEN")
+            return
+        token = credential(request)
+        if token is None or not compare_digest(_digest(token), self._expected):
+            raise Problem(401, "the webhook token is missing or wrong", headers=CHALLENGE)
+
+
+def credential(request: web.Request) -> str | None:
+    """The token a request carries: Bearer, or the password of Basic."""
+    scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return rest.strip()
+        case "basic":
+            return _password(rest.strip())
+        case _:
+            return None
+
+
+def _password(encoded: str) -> str | None:
+    try:
+        user, colon, password = b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return None
+    return password if colon else user
+
+
+def _digest(token: str) -> bytes:
+    """Of equal length for every token, so that comparing tells nothing of it."""
+    return sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def _caller(token: ApiToken) -> Caller:
+    return Caller(token.name, token.role)
+
+
+def refuse_other_sites(request: web.Request, external: str = "") -> None:
+    """A page of another site must not act through somebody's browser (programs send no Origin). Raises Problem 403."""
+    origin = request.headers.get("Origin")
+    if origin is None or request.method in SAFE_METHODS:
+        return
+    if origin.partition("://")[2] not in {request.host, external or request.host}:
+        raise Problem(403, "requests from pages of another site are refused")
+
+
+def require_direct(request: web.Request, variable: str) -> None:
+    """Refuse who does not come from this machine itself. Raises Problem 403, which says to set `variable`."""
+    passed = next((name for name in request.headers if name.lower().startswith(PROXY_HEADERS)), "")
+    if not is_loopback(request.remote or "") or not is_loopback(_name(request.host)):
+        reason = "only this machine is served, under localhost or 127.0.0.1"
+    elif passed or request.version < HttpVersion11:  # nginx's own choice, which adds no header by itself
+        reason = f"nobody is served through a proxy, which {passed or 'HTTP/1.0'} tells of"
+    else:
+        return
+    raise Problem(403, f"without {variable} {reason}; set {variable}")
+
+
+def _name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

@@ -1,0 +1,221 @@
+"""Who is asking, whichever way they came: an API token, or a session begun at `/login`; and forms that are really ours.
+
+The API and every page ask here. A page does this:
+
+    caller = sessions.caller(request)            # None: answer with sessions.to_login(request)
+    ...{"csrf": sessions.csrf(request)}...       # into every form: <input type="hidden" name="csrf" value="{{ csrf }}">
+    sessions.check_csrf(request, form)           # first thing when such a form comes back; raises Problem 403
+
+Rules: a session is a signed cookie that names a person and the credential they came with; the role is looked up
+anew at each request, so whoever is taken out of the settings is out at once. A logout is noted in the audit log with
+the session's id, where every replica finds it (`Sessions.know_ended`): the cookie is good for nothing from then on. Who
+came by cookie must prove with each change that the page was ours: the form's `csrf`, or for scripts the header
+X-CSRF-Token.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from secrets import token_hex
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from receiver.core.model import Instant
+from receiver.errors import StoreUnavailable
+from receiver.settings import Role, Settings
+from receiver.web.auth.access import CHALLENGE, SAFE_METHODS, Access, Caller
+from receiver.web.auth.signing import Signing
+from receiver.web.http.connections import know
+from receiver.web.http.problem_details import Handler, Problem
+from rules.policy import HOUR, SECOND
+
+LASTS = 12 * HOUR
+"""A session's life: a shift."""
+
+REMEMBERED = 90 * 24 * HOUR
+"""How long a browser is known by where somebody has logged in."""
+
+COOKIE, SECURE_COOKIE, SECURE_COOKIE_BELOW = "tocsin", "__Host-tocsin", "__Secure-tocsin"
+"""The session's. `__Host-` makes browsers refuse the cookie from any other host, or without TLS; below a path of the
+external URL browsers allow `__Secure-` only: without TLS it is refused."""
+
+OIDC_PATH = "/login/oidc"
+"""Where the login at the identity provider begins."""
+
+ENDED = web.RequestKey("ended", bool)
+"""Whether the request's session was ended by a logout; missing: the database does not say just now."""
+
+CSRF_FIELD = "csrf"
+CSRF_HEADER = "X-CSRF-Token"
+
+
+class Sessions:
+    """Callers, by token or by cookie."""
+
+    def __init__(self, settings: Settings, signing: Signing, clock: Callable[[], Instant]) -> None:
+        self.access = Access(settings)
+        self._tokens = {token.name: token for token in settings.api_tokens}
+        self._users = {user.name: user for user in settings.users}
+        self._signing = signing
+        self._clock = clock
+        self._is_secure = settings.tls_cert_file is not None or (settings.external_url or "").startswith("https://")
+        self._path = settings.path or "/"
+        secure = SECURE_COOKIE_BELOW if settings.path else SECURE_COOKIE
+        self._cookie = secure if self._is_secure else COOKIE
+        self.login_cookie = f"{self._cookie}-login"
+        """The cookie of a login that is under way at the identity provider."""
+        self._browser_cookie = f"{self._cookie}-browser"
+        self._oidc = f"{settings.oidc_issuer}\0{settings.oidc_client_id}\0{settings.oidc_roles}"
+
+    def caller(self, request: web.Request) -> Caller | None:
+        """Who is asking: by API token (Bearer, Basic), by session, or "local" where nobody is configured.
+
+        None: nobody we know. Raises Problem: 401 for a wrong token, 403 for another site's page.
+        """
+        caller = self.access.caller(request) or self.by_cookie(request)
+        if caller is not None:
+            know(request)
+        return caller
+
+    def require(self, request: web.Request, role: Role) -> Caller:
+        """Who is asking, having at least `role`; for the API. Raises Problem: 401 unknown, 403 not allowed."""
+        by_token = self.access.caller(request)
+        caller = by_token or self.by_cookie(request)
+        if caller is None:
+            raise Problem(401, "an API token is needed: Authorization: Bearer TOKEN", headers=CHALLENGE)
+        know(request)
+        if by_token is None and request.method not in SAFE_METHODS:
+            self._check(request, request.headers.get(CSRF_HEADER, ""))
+        allow(caller, role)
+        return caller
+
+    def csrf(self, request: web.Request) -> str:
+        """What a form must carry in the field `csrf`: proves that the page was made for this caller."""
+        return self._signing.seal("csrf", self._marks(request))
+
+    def check_csrf(self, request: web.Request, form: Mapping[str, Any]) -> None:
+        """Refuse a form that is not from a page of ours. Raises Problem 403."""
+        self._check(request, str(form.get(CSRF_FIELD, "")))
+
+    def to_login(self, request: web.Request) -> web.Response:
+        """Ask who it is, and come back here."""
+        there = quote(request.path_qs if request.method in SAFE_METHODS else "/", safe="")
+        return web.Response(status=303, headers={"Location": f"/login?next={there}"})
+
+    def begin(self, response: web.StreamResponse, kind: str, name: str, role: Role) -> None:
+        """Give a person a session; `kind` says how they identified themselves: token, user or oidc."""
+        values = {"kind": kind, "name": name, "role": int(role), "stamp": self._stamp(kind, name), "id": token_hex(8)}
+        self.set_cookie(response, self._cookie, self._signing.sign("session", values, LASTS), LASTS // SECOND)
+
+    def know_ended(self, is_noted: Callable[[str], Awaitable[bool]]) -> Middleware:
+        """The middleware that looks up whether a session has ended. `is_noted`: whether the audit log has a reference.
+
+        Only for cookies that we signed, so strangers cause no look-up.
+        """
+
+        @web.middleware
+        async def look(request: web.Request, handler: Handler) -> web.StreamResponse:
+            reference = self.reference(request)
+            if reference:
+                with suppress(StoreUnavailable):
+                    request[ENDED] = await is_noted(reference)
+            return await handler(request)
+
+        return look
+
+    def reference(self, request: web.Request) -> str:
+        """What the audit log calls the end of the request's session; empty: it has none."""
+        values = self._signing.read("session", self._value(request))
+        return f"logout {values['id']}" if values else ""
+
+    def end(self, response: web.StreamResponse) -> None:
+        """Take the session's cookie back."""
+        self.set_cookie(response, self._cookie, "", 0)
+
+    def remember_browser(self, response: web.StreamResponse, name: str) -> None:
+        """Somebody has logged in here under that name: strangers' failures are not counted for this browser."""
+        value = self._signing.sign("browser", {"name": name, "id": token_hex(8)}, REMEMBERED)
+        self.set_cookie(response, self._browser_cookie, value, REMEMBERED // SECOND)
+
+    def browser(self, request: web.Request, name: str) -> str:
+        """Which browser it is, where somebody has logged in under that name before; empty: none such."""
+        values = self._signing.read("browser", request.cookies.get(self._browser_cookie, "")) or {}
+        return str(values["id"]) if values and values.get("name") == name else ""
+
+    def set_cookie(self, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:
+        """Set a cookie that scripts and other sites' posts have no part in; 0 seconds take it back."""
+        response.set_cookie(
+            name, value, max_age=seconds, path=self._path, httponly=True, samesite="Lax", secure=self._is_secure
+        )
+
+    def by_cookie(self, request: web.Request) -> Caller | None:
+        """Who is asking by session; None: nobody, or their session is over.
+
+        Raises StoreUnavailable where nobody can tell whether it is.
+        """
+        values = self._signing.read("session", self._value(request))
+        if values is None:
+            return None
+        ended = request.get(ENDED)
+        if ended is None:
+            raise StoreUnavailable("whether the session has ended cannot be looked up")
+        if ended:
+            return None
+        kind, name = str(values["kind"]), str(values["name"])
+        stamp, role = self._stamp(kind, name), self._role(kind, name, Role(values["role"]))
+        if role is None or stamp != values["stamp"]:
+            return None
+        return replace(Caller(name, role, "console"), address=self.access.address(request))
+
+    def _value(self, request: web.Request) -> str:
+        return request.cookies.get(self._cookie, "")
+
+    def _role(self, kind: str, name: str, given: Role) -> Role | None:
+        """The role a person has now."""
+        match kind:
+            case "token":
+                return self._tokens[name].role if name in self._tokens else None
+            case "user":
+                return self._users[name].role if name in self._users else None
+            case "oidc":
+                return given
+            case _:
+                return None
+
+    def _stamp(self, kind: str, name: str) -> str:
+        """Changes when the credential does; tells nothing about it."""
+        token, user = self._tokens.get(name), self._users.get(name)
+        if kind == "token" and token:
+            return self._signing.seal("stamp", token.token.get_secret_value())
+        if kind == "user" and user:
+            return self._signing.seal("stamp", user.password_hash.get_secret_value())
+        if kind == "oidc":  # another provider or other groups: everybody logs in anew
+            return self._signing.seal("stamp", self._oidc)
+        return ""
+
+    def _marks(self, request: web.Request) -> str:
+        """What tells this caller from others: the session, else the name."""
+        if self.by_cookie(request) is not None:
+            return self._value(request)
+        caller = self.caller(request)
+        return caller.name if caller else ""
+
+    def _check(self, request: web.Request, mark: str) -> None:
+        if not self._signing.is_sealed("csrf", self._marks(request), mark):
+            raise Problem(403, "this form is not from a page of this session; load the page again")
+
+
+def allow(caller: Caller, role: Role) -> None:
+    """Raises Problem 403 where the caller may not do what needs that role."""
+    if caller.role < role:
+        raise Problem(403, f"{caller.name} is a {caller.role.name.lower()}; this needs a {role.name.lower()}")
+
+
+def safe_path(path: str) -> str:
+    """Where to go on after the login: a path of ours, never another site."""
+    parts = urlsplit(path)
+    ours = path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc and path.isprintable()
+    return path if ours else "/"

@@ -1,0 +1,136 @@
+"""What all callbacks have in common: finding an incident, acting on it in time, and saying how it stands."""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from receiver.core.audit_log import Origin
+from receiver.core.events import Action, Declare
+from receiver.core.model import Incident, Instant, Notification, State
+from receiver.engine.commands import Asked, ForIncident, Result
+from receiver.engine.engine import Engine
+from receiver.engine.queue import Desk
+from receiver.errors import StoreUnavailable
+from receiver.messages.incident_text import name
+from receiver.store import Reads
+from receiver.web.api.several import Taken, act_on_several
+from rules.policy import Policy
+
+ANSWER_WITHIN = 2.0
+"""Seconds for an action: Slack wants its answer within three."""
+
+ANSWER_SEVERAL_WITHIN = 10.0
+"""The same for many incidents; Twilio waits 15, whoever follows a link a little longer."""
+
+LATER = "Tocsin's database does not answer. Look again in a moment, and act in Tocsin if nothing happened."
+
+_NAME = re.compile(r"[0-9a-f]{32}-\d{1,9}(-\d{1,18})?", re.ASCII)
+
+Answer = Taken | None
+"""What became of an answer to several; None: the database did not answer in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an action, in words for the person."""
+
+    words: str
+    done: bool
+    incident: Incident | None = None
+    again: bool = False
+    """It may work when it is asked again."""
+
+
+class CallbackDesk:
+    """Finds and acts."""
+
+    def __init__(self, desk: Desk, engine: Engine, reads: Reads, clock: Callable[[], Instant]) -> None:
+        self._desk = desk
+        self._engine = engine
+        self._clock = clock
+        self._reads = reads
+
+    async def by_number(self, number: int) -> Incident | None:
+        """The incident of that number."""
+        return await self._desk.read(self._reads.by_number, number)
+
+    async def live(self, limit: int) -> list[Incident]:
+        """Incidents that somebody has to act on, the newest first."""
+        states = {State.OPEN, State.ACKNOWLEDGED}
+        found, _ = await self._desk.read(lambda: self._reads.incidents(state=states, limit=limit))
+        return found
+
+    async def message(self, name: str) -> list[Notification]:
+        """What the message of that name (`receiver.engine.commands.Delivery.name`) was about; empty: there is none."""
+        return await self._desk.read(self._reads.message, name) if _NAME.fullmatch(name) else []
+
+    async def sent_to(self, recipient: str) -> list[Notification]:
+        """The last page that each open incident has sent to a recipient so far."""
+        return await self._desk.read(self._reads.answerable, recipient, self._clock())
+
+    async def act(self, incident_id: str, action: Action, origin: Origin) -> Outcome:
+        """Do it, and say how the incident stands then."""
+        return await self._ask(Asked(ForIncident(incident_id, action), origin))
+
+    async def answer(
+        self, pages: Sequence[Notification], origin: Origin, make: Callable[[Notification], Action]
+    ) -> Answer:
+        """Act on what each of these pages is about; `make` gives what to do."""
+        wanted = [(page.incident_id, make(page)) for page in pages]
+        try:
+            async with asyncio.timeout(ANSWER_SEVERAL_WITHIN):
+                return await act_on_several(self._desk, wanted, origin)
+        except (TimeoutError, StoreUnavailable):
+            return None
+
+    async def arrive(self, message: str, reference: str) -> None:
+        """A provider says that a message went out. Raises StoreUnavailable."""
+        await self._desk.run(self._engine.arrive, message, reference, self._clock())
+        self._desk.on_commit()
+
+    async def bounce(self, message: str, reason: str) -> bool:
+        """A provider says that a message did not arrive; whether our sender has not reported it yet: ask again.
+
+        Raises StoreUnavailable.
+        """
+        is_waiting = await self._desk.run(self._engine.bounce, message, reason, self._clock())
+        if not is_waiting:
+            self._desk.on_commit()
+        return is_waiting
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in use."""
+        return self._engine.current.policy
+
+    async def declare(self, declare: Declare, origin: Origin) -> Outcome:
+        """Open an incident by hand."""
+        return await self._ask(Asked(declare, origin))
+
+    async def _ask(self, asked: Asked) -> Outcome:
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                [result] = await self._desk.handle([asked])
+        except (TimeoutError, StoreUnavailable):
+            return Outcome(LATER, done=False, again=True)
+        return _outcome(result)
+
+
+def _outcome(result: Result) -> Outcome:
+    if result.error:
+        return Outcome("This could not be stored; Tocsin's log says why.", done=False, again=True)
+    if result.incident is None:
+        why = result.refusal.reason if result.refusal else "there is no such incident"
+        return Outcome(f"{why[0].upper()}{why[1:]}.", done=False)
+    now = stands(result.incident)
+    if result.refusal is None:
+        return Outcome(now, done=True, incident=result.incident)
+    why = result.refusal.reason
+    return Outcome(f"{now} Nothing was done: {why}.", done=False, incident=result.incident)
+
+
+def stands(incident: Incident, number: Callable[[int], str] = "#{}".format) -> str:
+    """How an incident stands, and by whom: ``#12 is acknowledged by ron.``"""
+    who = {State.ACKNOWLEDGED: incident.acknowledged_by, State.RESOLVED: incident.resolved_by}.get(incident.state, "")
+    return f"{number(incident.number)} is {incident.state}{f' by {name(who)}' if who else ''}."

@@ -1,0 +1,224 @@
+"""Slack calls back: the buttons on a message, and the command `/tocsin`.
+
+Whoever can see the message (or type the command) may act: the channel's members are the responders. Rules: the
+signature is checked over the raw bytes; the answer goes out within three seconds; the message itself is brought up
+to date by the outbox, so here only the person who pressed is told how things stand.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, assert_never
+from urllib.parse import urlsplit
+
+import orjson
+import structlog
+from aiohttp import web
+from slack_sdk.signature import Clock, SignatureVerifier
+
+from receiver.channels.posting import Poster
+from receiver.channels.slack_blocks import ACKNOWLEDGE_ALL, escape
+from receiver.core.audit_log import Origin
+from receiver.core.classify import incident_key
+from receiver.core.events import Acknowledge, Action, Declare, Escalate, Resolve
+from receiver.core.model import Instant, State
+from receiver.messages.plain import line
+from receiver.web.callbacks.actions import LATER, CallbackDesk, Outcome
+from receiver.web.callbacks.replies import VERBS, Verb, read_reply
+from receiver.web.http.forms import parse_form
+from receiver.web.http.problem_details import JSON, Handler, Problem
+from receiver.web.http.request_body import read_strangers_body
+from rules.policy import SECOND
+
+MOST_LISTED = 20
+TEXT = 3000
+HOOKS = "https://hooks.slack.com/"
+HELP = (
+    "`/tocsin incidents`, `/tocsin ack 12` (or several), `/tocsin escalate 12`, `/tocsin resolve 12`, "
+    "`/tocsin declare TYPE what happened` (`declare-new` where the type is new on purpose)"
+)
+WHICH = "There is no incident {}. `/tocsin incidents` lists them."
+
+log = structlog.get_logger()
+
+
+class SlackCallbacks:
+    """The handlers."""
+
+    def __init__(self, desk: CallbackDesk, secret: str, api_url: str, clock: Callable[[], Instant]) -> None:
+        """`secret` signs what Slack sends; answers go to Slack's own host, or that of `api_url`."""
+        self._desk = desk
+        self._verifier = SignatureVerifier(secret, _Seconds(clock))
+        own = urlsplit(api_url)
+        self._answers = (HOOKS, f"{own.scheme}://{own.netloc}/")
+        self._poster = Poster(10.0)
+        self._telling: set[asyncio.Task[None]] = set()
+
+    def routes(self) -> tuple[tuple[str, str, Handler], ...]:
+        """Method, path, handler."""
+        return (
+            ("POST", "/callbacks/slack/actions", self.press),
+            ("POST", "/callbacks/slack/commands", self.command),
+        )
+
+    async def close(self, _app: web.Application) -> None:
+        """Let the last answers out."""
+        if self._telling:
+            await asyncio.wait(self._telling, timeout=2)
+        await self._poster.close()
+
+    async def press(self, request: web.Request) -> web.Response:
+        """Somebody pressed a button."""
+        form, reference = await self._believe(request)
+        payload = _payload(form.get("payload", ""))
+        origin = _origin(payload.get("user"), reference)
+        answer_to = str(payload.get("response_url", ""))
+        bundle = _pressed_bundle(payload)
+        wanted = _pressed(payload)
+        if bundle:
+            self._tell(answer_to, await self._acknowledge_all(bundle, origin))
+        elif wanted is not None:
+            incident_id, action = wanted
+            outcome = await self._desk.act(incident_id, action, origin)
+            self._tell(answer_to, outcome.words)
+        return web.Response()
+
+    async def _acknowledge_all(self, bundle: str, origin: Origin) -> str:
+        """Take what a message of several incidents named."""
+        pages = await self._desk.message(bundle)
+        answer = await self._desk.answer(
+            pages, origin, lambda page: Acknowledge(origin.who, expects=State.OPEN, answers=page.page)
+        )
+        return " ".join(answer.words("Acknowledged")) if answer else LATER
+
+    async def command(self, request: web.Request) -> web.Response:
+        """Somebody typed /tocsin."""
+        form, reference = await self._believe(request)
+        user = {"id": form.get("user_id", ""), "username": form.get("user_name", "")}
+        text = form.get("text", "").strip()
+        verb, _, rest = text.partition(" ")
+        origin = _origin(user, reference)
+        reply = read_reply(text)
+        if reply is not None and reply.numbers:
+            return _say("\n".join([await self._do(reply.verb, number, origin) for number in reply.numbers]))
+        match verb.lower():
+            case "incidents" if not rest:
+                return _say(await self._list())
+            case ("declare" | "declare-new") as how if rest.strip():
+                outcome = await self._declare(rest.strip(), origin, new_type=how == "declare-new")
+                return _say(outcome.words, to_all=outcome.done)
+            case _:
+                return _say(HELP)
+
+    async def _believe(self, request: web.Request) -> tuple[dict[str, str], str]:
+        """The form, and what this request is known by. Raises Problem 401 for what is not Slack's."""
+        body = await read_strangers_body(request)
+        signature = request.headers.get("X-Slack-Signature", "")
+        try:
+            is_slack = self._verifier.is_valid_request(body, dict(request.headers))
+        except Exception:  # noqa: BLE001 - it raises on what no Slack sends: non-numeric times, other alphabets …
+            is_slack = False
+        if not is_slack:
+            log.warning("callback refused: not signed by Slack, or too old", path=request.path)
+            raise Problem(401, "this is not signed by Slack, or too old")
+        return parse_form(body), f"slack {signature}"
+
+    async def _list(self) -> str:
+        found = await self._desk.live(MOST_LISTED)
+        lines = (f"• *#{each.number}* level {each.level} {each.state}: {line(each.title, 120)}" for each in found)
+        return "\n".join(lines) or "No open incidents."
+
+    async def _do(self, verb: Verb, number: int, origin: Origin) -> str:
+        """One number of a command; how its incident stands then."""
+        incident = await self._desk.by_number(number)
+        if incident is None:
+            return WHICH.format(number)
+        if verb == "acknowledge" and incident.state is State.ACKNOWLEDGED and incident.acknowledged_by != origin.who:
+            log.info("acknowledgement taken over", incident=incident.number)
+        once = replace(origin, reference=f"{origin.reference} {number}")
+        return (await self._desk.act(incident.id, _action(verb, origin.who), once)).words
+
+    async def _declare(self, text: str, origin: Origin, *, new_type: bool) -> Outcome:
+        type_, _, title = text.partition(" ")
+        key = incident_key(("declared", origin.reference))
+        title, type_ = line(title, 200), line(type_, 200)
+        declare = Declare(key=key, type=type_, by=origin.who, title=title, new_type=new_type)
+        return await self._desk.declare(declare, origin)
+
+    def _tell(self, url: str, words: str) -> None:
+        """Tell the person who pressed, after the answer: Slack waits for nothing."""
+        if not url.startswith(self._answers):
+            return
+        task = asyncio.create_task(self._post(url, words))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _post(self, url: str, words: str) -> None:
+        body = {"response_type": "ephemeral", "replace_original": False, "text": escape(words, TEXT)}
+        await self._poster.post(url, orjson.dumps(body), {"Content-Type": JSON})
+
+
+class _Seconds(Clock):
+    """Our clock, as the verifier wants it."""
+
+    def __init__(self, clock: Callable[[], Instant]) -> None:
+        self._clock = clock
+
+    def now(self) -> float:
+        return self._clock() / SECOND
+
+
+def _payload(text: str) -> Mapping[str, Any]:
+    try:
+        payload = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise Problem(400, "the payload is no JSON") from None
+    if not isinstance(payload, dict):
+        raise Problem(400, "the payload is no object")
+    return payload
+
+
+def _pressed(payload: Mapping[str, Any]) -> tuple[str, Action] | None:
+    """The incident and what to do, as the person saw it; None: no button of ours (a link, another app's)."""
+    match payload:
+        case {"actions": [{"action_id": str(name), "value": str(incident_id), **rest}, *_]}:
+            seen = str(rest.get("block_id", "")).removeprefix("state:").partition(":")[0]
+            expects = State(seen) if seen in set(State) else None
+            by = _origin(payload.get("user"), "").who
+            verb = next((each for each in VERBS.values() if each == name), None)
+            return None if verb is None else (incident_id, _action(verb, by, expects))
+        case _:
+            return None
+
+
+def _pressed_bundle(payload: Mapping[str, Any]) -> str:
+    """The message of several incidents that all were acknowledged of; empty: it was no such button."""
+    match payload:
+        case {"actions": [{"action_id": str(name), "value": str(bundle)}, *_]} if name == ACKNOWLEDGE_ALL:
+            return bundle
+        case _:
+            return ""
+
+
+def _action(verb: Verb, by: str, expects: State | None = None) -> Action:
+    match verb:
+        case "acknowledge":
+            return Acknowledge(by, expects=expects)
+        case "escalate":
+            return Escalate(by, expects=expects)
+        case "resolve":
+            return Resolve(by, expects=expects)
+        case _:
+            assert_never(verb)
+
+
+def _origin(user: object, reference: str) -> Origin:
+    """Who it is: the name people know them by, and Slack's id in the log."""
+    known = user if isinstance(user, dict) else {}
+    who = line(str(known.get("username") or known.get("name") or known.get("id") or "somebody in Slack"), 80)
+    return Origin(who, "slack", line(str(known.get("id", "")), 40), reference)
+
+
+def _say(text: str, *, to_all: bool = False) -> web.Response:
+    body = {"response_type": "in_channel" if to_all else "ephemeral", "text": escape(text, TEXT)}
+    return web.Response(body=orjson.dumps(body), content_type=JSON)

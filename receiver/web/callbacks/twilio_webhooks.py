@@ -1,0 +1,190 @@
+"""Twilio calls back: what became of a message, the key pressed during a call, and answers to SMS.
+
+Rules: every request is signed over the public URL exactly as it was given out, so without an external URL there
+are no callbacks; whoever answers an SMS must have a number that the policy names; answers are TwiML. Strangers get
+no answer at all: an answer costs money.
+"""
+
+import asyncio
+import textwrap
+from dataclasses import replace
+from typing import assert_never
+from xml.sax.saxutils import escape
+
+import structlog
+from aiohttp import web
+
+from receiver.channels.twilio import (
+    DIGITS_PATH,
+    SETTINGS_HEADER,
+    SIGNATURE_HEADER,
+    STATUS_PATH,
+    signature_algorithm,
+    valid_signature,
+)
+from receiver.channels.twilio_lookup import LOST
+from receiver.core.audit_log import Origin
+from receiver.core.events import Acknowledge, Action, Escalate, Resolve
+from receiver.core.model import Notification, State
+from receiver.messages.plain import line
+from receiver.web.callbacks.actions import LATER, Answer, CallbackDesk, stands
+from receiver.web.callbacks.replies import Verb, read_reply
+from receiver.web.http.forms import parse_pairs
+from receiver.web.http.problem_details import Handler, Problem
+from receiver.web.http.request_body import read_strangers_body
+
+SMS_PATH = "/callbacks/twilio/sms"
+"""Where the number's *A message comes in* must point to."""
+
+UNREPORTED_WAIT, UNREPORTED_TRIES = 0.5, 20
+"""Seconds and times that we wait for our own sender's report, which the provider may outrun."""
+
+HOW = "Answer ACK 12, ESC 12 or RESOLVE 12 with the incident's number, or ACK ALL for all that this number was sent."
+
+KEYS = {"1": "Acknowledged", "2": "Escalated"}
+"""What the keys of a telephone do."""
+
+MESSAGE = 300
+"""Characters of an SMS that we answer with; a long list takes several."""
+
+log = structlog.get_logger()
+
+
+class TwilioCallbacks:
+    """The handlers."""
+
+    def __init__(self, desk: CallbackDesk, auth_token: str, external_url: str, shared_key: str = "") -> None:
+        """`shared_key`: the secret of the SharedKey that a Webhooks Rule signs with; empty: there is none."""
+        self._desk = desk
+        self._token = auth_token
+        self._shared_key = shared_key
+        self._external_url = external_url
+
+    def routes(self) -> tuple[tuple[str, str, Handler], ...]:
+        """Method, path, handler."""
+        return (("POST", STATUS_PATH, self.status), ("POST", DIGITS_PATH, self.digits), ("POST", SMS_PATH, self.sms))
+
+    async def status(self, request: web.Request) -> web.Response:
+        """What became of a message: bad news tells the fallback; news of one whose answer was lost ends the tries."""
+        form = await self._believe(request)
+        notification = request.query.get("notification", "")
+        status = form.get("MessageStatus") or form.get("CallStatus") or ""
+        if status in LOST:
+            code = form.get("ErrorCode", "")
+            reason = f"Twilio says later: {status}{f' (error {line(code, 20)})' if code else ''}"
+            await self._bounce(notification, reason)
+        elif sid := form.get("MessageSid") or form.get("CallSid"):
+            await self._desk.arrive(notification, line(sid))
+        return web.Response(status=204)
+
+    async def digits(self, request: web.Request) -> web.Response:
+        """Somebody pressed a key: 1 acknowledges, 2 escalates."""
+        form = await self._believe(request)
+        pages = await self._desk.message(request.query.get("notification", ""))
+        if not pages:
+            return _speak("Tocsin does not know this call.")
+        who, pressed = pages[0].recipient, form.get("Digits", "")
+        origin = Origin(who, "phone", form.get("To", ""), f"twilio {form.get('CallSid', '')} {pressed}")
+        if pressed not in KEYS:
+            return _speak("This key does nothing. Goodbye.")
+        answer = await self._desk.answer(pages, origin, lambda page: _pressed(pressed, page))
+        return _speak(f"{_spoken(answer, KEYS[pressed])} Goodbye.")
+
+    async def sms(self, request: web.Request) -> web.Response:
+        """Somebody answered an SMS."""
+        form = await self._believe(request)
+        sender = form.get("From", "")
+        if not self._is_responder(sender):
+            log.warning("SMS from a number that no channel of the policy names; not answered")
+            return _twiml("")
+        reply = read_reply(form.get("Body", ""))
+        if reply is None:
+            return _text(HOW)
+        origin = Origin(sender, "sms", sender, f"twilio {form.get('MessageSid', '')}")
+        if not reply.numbers:
+            pages = await self._desk.sent_to(sender)
+            answer = await self._desk.answer(pages, origin, lambda page: _acknowledge(sender, "by SMS", page))
+            return _text(*answer.words("Acknowledged") if answer else (LATER,))
+        return _text(*[await self._do(reply.verb, number, origin) for number in reply.numbers])
+
+    async def _do(self, verb: Verb, number: int, origin: Origin) -> str:
+        """One number of an answer; how its incident stands then."""
+        incident = await self._desk.by_number(number)
+        if incident is None:
+            return f"There is no incident {number}. {HOW}"
+        sms = replace(origin, reference=f"{origin.reference} {number}")
+        outcome = await self._desk.act(incident.id, _action(verb, origin.who), sms)
+        return f"T{outcome.words}" if outcome.incident else outcome.words
+
+    async def _believe(self, request: web.Request) -> dict[str, str]:
+        """The form. Raises Problem 401 for what is not Twilio's."""
+        pairs = parse_pairs(await read_strangers_body(request))
+        url, settings = f"{self._external_url}{request.raw_path}", request.headers.get(SETTINGS_HEADER, "")
+        secret = self._shared_key if settings else self._token
+        signature = request.headers.get(SIGNATURE_HEADER, "")
+        if not secret or not valid_signature(secret, url, pairs, signature, signature_algorithm(settings)):
+            cure = "TOCSIN_TWILIO_SHARED_KEY" if settings else "TOCSIN_EXTERNAL_URL"
+            log.warning("callback refused: not signed by Twilio", path=request.path, is_it_right=cure)
+            raise Problem(401, "this is not signed by Twilio")
+        return dict(pairs)
+
+    async def _bounce(self, message: str, reason: str) -> None:
+        for _ in range(UNREPORTED_TRIES):
+            if not await self._desk.bounce(message, reason):
+                return
+            await asyncio.sleep(UNREPORTED_WAIT)
+        log.warning("bad news of a message that is not sent, as far as we know", reason=reason)
+
+    def _is_responder(self, number: str) -> bool:
+        channels = self._desk.policy.channels
+        return any(number in channel.recipients for channel in channels if "twilio_from" in channel.facts.settings)
+
+
+def _action(verb: Verb, by: str) -> Action:
+    match verb:
+        case "acknowledge":
+            return Acknowledge(by, "by SMS", expects=State.OPEN)
+        case "escalate":
+            return Escalate(by, "by SMS")
+        case "resolve":
+            return Resolve(by, "by SMS")
+        case _:
+            assert_never(verb)
+
+
+def _acknowledge(who: str, how: str, page: Notification) -> Acknowledge:
+    return Acknowledge(who, how, expects=State.OPEN, answers=page.page)
+
+
+def _pressed(key: str, page: Notification) -> Action:
+    who = page.recipient
+    return _acknowledge(who, "by phone", page) if key == "1" else Escalate(who, "by phone", expects=State.OPEN)
+
+
+def _spoken(answer: Answer, deed: str) -> str:
+    """What became of a key, to be heard."""
+    if answer is None:
+        return LATER
+    if len(answer.done) + len(answer.refused) != 1:
+        return f"{deed}: {len(answer.done)} incidents. {'Thank you.' if answer.done else 'Your key changed nothing.'}"
+    if answer.done and deed == KEYS["2"]:
+        return f"{deed}."
+    stood = stands((*answer.done, *(incident for incident, _ in answer.refused))[0], "Incident {}".format)
+    return f"{stood} {'Thank you.' if answer.done else 'Your key changed nothing.'}"
+
+
+def _speak(words: str) -> web.Response:
+    return _twiml(f"<Say>{escape(words)}</Say>")
+
+
+def _text(*sentences: str) -> web.Response:
+    """As few messages as hold it all, none of which ends within a number."""
+    said = line(" ".join(sentences), 100 * MESSAGE)
+    parts = textwrap.wrap(said, MESSAGE, break_on_hyphens=False)
+    return _twiml("".join(f"<Message>{escape(part)}</Message>" for part in parts))
+
+
+def _twiml(content: str) -> web.Response:
+    return web.Response(
+        text=f'<?xml version="1.0" encoding="UTF-8"?><Response>{content}</Response>', content_type="text/xml"
+    )

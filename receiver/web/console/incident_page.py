@@ -1,0 +1,190 @@
+"""`/incidents/{number}`: one incident, what to do about it, and the buttons that do it.
+
+A button carries the state that the person saw. What the core refuses is answered with the page as it is now, the
+reason above it and the words typed still in their field.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from receiver.settings import Role
+from receiver.web.api import requests
+from receiver.web.api.call import Call
+from receiver.web.api.incident_operations import Api
+from receiver.web.api.notice_approval import Noticing
+from receiver.web.api.response_operations import Responding
+from receiver.web.auth.sessions import allow
+from receiver.web.console.deadlines import deadlines
+from receiver.web.console.exports import Exports
+from receiver.web.console.incident_page_data import Reader, Shown
+from receiver.web.console.pages import Form, Frame, Visit, go_to
+from receiver.web.http.problem_details import Problem, invalid
+
+
+@dataclass(frozen=True, slots=True)
+class FactForm:
+    """A form for what only people can know: facts, by the names that templates and reports have for them."""
+
+    name: str
+    title: str
+    facts: tuple[str, ...]
+
+
+FORMS = (
+    FactForm("impact", "Impact", ("impact_description",)),
+    FactForm("cause", "Root cause", ("root_cause", "contributing_factors", "investigation_status")),
+    FactForm("fix", "Fix", ("fix_description", "fix_status", "estimated_resolution_time")),
+    FactForm("verification", "Verification", ("testing_performed", "verification_status")),
+    FactForm(
+        "afterwards",
+        "Lessons",
+        ("lessons_learned", "long_term_improvements", "process_changes", "post_incident_actions"),
+    ),
+)
+
+DONE = {
+    "declare": "Declared. Whoever the policy names is told now.",
+    "acknowledge": "You have it. Escalation has stopped.",
+    "escalate": "Escalated: the next step has been told.",
+    "resolve": "Resolved. Everybody who was paged is told.",
+    "notes": "Noted.",
+    "updates": "The update goes out.",
+    "change": "Recorded.",
+    "handover": "Handed over.",
+    "roles": "Written down.",
+    "replan": "It runs under the current policy now.",
+    "approve": "Approved: exactly this text goes out.",
+    "reject": "Rejected: they are told nothing.",
+    "follow-ups": "Written down.",
+    "finish": "Done, and written down.",
+}
+"""Said after a press, by the name that the redirect carries."""
+
+PLACES = {"steps": "todo", "approve": "notices", "reject": "notices", "finish": "follow-ups"}
+"""Where the page is looked at again after an action; elsewhere at what is said."""
+
+OURS = frozenset({"csrf", "back", "part", "form"})
+"""Fields of our forms that are not the action's."""
+
+Run = Callable[[Call[Any]], Awaitable[BaseModel]]
+
+
+class IncidentPage:
+    """The page and its buttons."""
+
+    def __init__(self, frame: Frame, reader: Reader) -> None:
+        api, noticing = reader.api, reader.noticing
+        self._frame = frame
+        self._reader = reader
+        self._exports = Exports(api, noticing)
+        self._actions = _actions(api, noticing)
+
+    async def show(self, visit: Visit) -> web.Response:
+        """The page."""
+        return await self._page(visit, said=DONE.get(visit.request.query.get("done", ""), ""))
+
+    async def act(self, visit: Visit) -> web.Response:
+        """A button was pressed."""
+        name, action = visit.request.match_info["incident"], visit.request.match_info["action"]
+        if action not in self._actions:
+            raise Problem(404, "there is no such action")
+        role, model, run = self._actions[action]
+        allow(visit.caller, role)
+        try:
+            try:
+                said = model.model_validate(_body(visit.form), strict=False)  # forms say everything in words
+            except ValidationError as error:
+                raise invalid(error, "form") from None
+            await run(Call(visit.caller, said, name, "", visit.form.get("part", "")))
+        except Problem as problem:
+            if problem.status not in {400, 409}:
+                raise
+            return await self._page(visit, problem=problem, action=action)
+        if visit.form.get("back") == "now":
+            return go_to("/")
+        done = "" if action == "steps" else f"?done={action}"
+        return go_to(f"/incidents/{int(name)}{done}#{PLACES.get(action, 'said')}")
+
+    async def export(self, visit: Visit) -> web.StreamResponse:
+        """One of the incident's lists as CSV."""
+        return await self._exports.answer(visit)
+
+    async def _page(
+        self, visit: Visit, said: str = "", problem: Problem | None = None, action: str = ""
+    ) -> web.Response:
+        name = visit.request.match_info["incident"]
+        if not name.isdigit() or len(name) > 9:
+            raise Problem(404, "there is no such incident")
+        shown = _shown(visit)
+        reading = await self._reader.api.read(name, lambda found: self._reader.read(found, visit.now, shown))
+        incident = reading.case.incident
+        return self._frame.page(
+            visit,
+            "incident.html",
+            status=problem.status if problem else 200,
+            reading=reading,
+            case=reading.case,
+            incident=incident,
+            deadlines=deadlines(incident, reading.case.plan),
+            levels=reading.case.policy.levels,
+            forms=FORMS,
+            may_approve=visit.caller.role >= Role.APPROVER,
+            said=said,
+            problem=problem,
+            action=action,
+            typed=visit.form if problem else {},
+            typed_for=lambda of, field: visit.form.get(field, "") if of == action else "",
+        )
+
+
+def _shown(visit: Visit) -> Shown:
+    """Which part of the long lists the address asks for."""
+    asked = {name: visit.request.query.get(name, "") for name in ("lines_before", "messages_before")}
+    odd = next((name for name, text in asked.items() if text and not _is_number(text)), "")
+    if odd:
+        raise Problem(400, f"{odd}: a number, as the link to older ones has it")
+    return Shown(**{name: int(text) for name, text in asked.items() if text})
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def _actions(api: Api, noticing: Noticing) -> Mapping[str, tuple[Role, type[requests.Body], Run]]:
+    """Action → who may do it, what it takes, who does it: the API's own handlers."""
+    responding, responder, approver = Responding(api), Role.RESPONDER, Role.APPROVER
+    return {
+        "acknowledge": (responder, requests.AcknowledgeBody, api.acknowledge),
+        "escalate": (responder, requests.EscalateBody, api.escalate),
+        "resolve": (responder, requests.ResolveBody, api.resolve),
+        "notes": (responder, requests.TextBody, api.note),
+        "updates": (responder, requests.TextBody, api.update),
+        "change": (responder, requests.ChangeBody, api.change),
+        "replan": (responder, requests.ReplanBody, api.replan),
+        "steps": (responder, requests.TickBody, responding.tick),
+        "roles": (responder, requests.AssignBody, responding.assign),
+        "handover": (responder, requests.HandoverBody, responding.hand_over),
+        "follow-ups": (responder, requests.FollowUpBody, noticing.add_follow_up),
+        "finish": (responder, requests.RejectBody, noticing.finish),
+        "approve": (approver, requests.ApproveBody, noticing.approve),
+        "reject": (approver, requests.RejectBody, noticing.reject),
+    }
+
+
+def _body(form: Form) -> dict[str, Any]:
+    """A form as the API's body: what was left empty is left out; `facts.name` are facts, empty ones too.
+
+    `scale.name` is a fact that is only said, never taken back; a day (`due`) ends at its midnight, UTC.
+    """
+    body: dict[str, Any] = {
+        name: value for name, value in form.items() if value and name not in OURS and "." not in name
+    }
+    facts = {name.removeprefix("facts."): value for name, value in form.items() if name.startswith("facts.")}
+    facts |= {name.removeprefix("scale."): value for name, value in form.items() if value and name.startswith("scale.")}
+    if "due" in body and "T" not in body["due"]:
+        body["due"] += "T23:59:59Z"
+    return body | ({"facts": facts} if facts else {})

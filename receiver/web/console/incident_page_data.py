@@ -1,0 +1,153 @@
+"""All that an incident's page shows, read in one go on the readers' thread."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification
+from receiver.core.plan import Book
+from receiver.engine.engine import Engine
+from receiver.messages.incident_text import Case, web_address
+from receiver.messages.plain import line, plain
+from receiver.messages.timeline import sentence
+from receiver.reports.exhibits import draw, latest, marks
+from receiver.reports.queries import drawable
+from receiver.reports.report import Drawing
+from receiver.store import LAST, Reads, Span
+from receiver.web.api import views
+from receiver.web.api.incident_operations import Api
+from receiver.web.api.notice_approval import Noticing
+from receiver.web.api.response_shapes import ChecklistsView, NoticeView
+from receiver.web.api.response_views import show_checklists
+from receiver.web.http.problem_details import Problem
+
+ALERTS = 20
+ENTRIES = 80
+MESSAGES = 60
+"""How much of each the page shows at a time; the exports have everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """One alert: only the labels that not all share."""
+
+    alert: Alert
+    summary: str
+    labels: tuple[tuple[str, str], ...]
+    source: str
+    """Where the expression can be looked at; empty: nowhere a browser may go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the timeline."""
+
+    entry: Entry
+    text: str
+    is_person: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Which part of the long lists is shown: what comes before these numbers, the newest of it."""
+
+    lines_before: int = LAST
+    messages_before: int = LAST
+
+    @property
+    def is_older(self) -> bool:
+        """Whether it is not the newest part of both."""
+        return self.lines_before < LAST or self.messages_before < LAST
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that the page shows of an incident."""
+
+    case: Case
+    alerts: tuple[AlertRow, ...]
+    lines: tuple[Line, ...]
+    """The newest first."""
+    messages: tuple[Any, ...]
+    """The newest first."""
+    older_lines: int | None
+    older_messages: int | None
+    """Where the older ones end that are not shown; None: all are."""
+    shown: Shown
+    drawings: tuple[Drawing, ...]
+    """The signals around it, as Prometheus had them."""
+    checklists: ChecklistsView
+    notices: tuple[NoticeView, ...]
+    """The newest first."""
+    unread_notices: str
+    """Why their words cannot be shown; empty: they can."""
+
+    @property
+    def held(self) -> int:
+        """Notices that wait for an approver."""
+        return sum(each.standing == "held" for each in self.notices)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads it."""
+
+    engine: Engine
+    reads: Reads
+    api: Api
+    noticing: Noticing
+
+    def read(self, incident: Incident, now: Instant, shown: Shown) -> Reading:
+        """Everything of one incident. Raises StoreUnavailable."""
+        playbook = self.api.playbook(incident)
+        book = self.engine.book(playbook)
+        drawn = drawable(self.reads, incident.id)
+        entries = self.reads.timeline(incident.id, Span(before=shown.lines_before, limit=ENTRIES + 1))
+        messages = self.reads.notifications(incident.id, Span(before=shown.messages_before, limit=MESSAGES + 1))
+        notices, unread = self._notices(incident)
+        return Reading(
+            case=Case(incident, book, now, ""),
+            alerts=tuple(_row(incident, alert) for alert in self.reads.alerts(incident.id, ALERTS)),
+            lines=tuple(_line(entry) for entry in reversed(entries[-ENTRIES:])),
+            messages=tuple(_message(each, book) for each in reversed(messages[-MESSAGES:])),
+            older_lines=entries[1].position if len(entries) > ENTRIES else None,
+            older_messages=messages[1].sequence if len(messages) > MESSAGES else None,
+            shown=shown,
+            drawings=tuple(draw(latest(drawn), marks(drawn))),
+            checklists=show_checklists(incident, playbook),
+            notices=notices,
+            unread_notices=unread,
+        )
+
+    def _notices(self, incident: Incident) -> tuple[tuple[NoticeView, ...], str]:
+        """A template that cannot be filled must not take the page away."""
+        try:
+            return tuple(reversed(self.noticing.show(incident).notices)), ""
+        except Problem as problem:
+            return (), problem.detail
+
+
+def _message(notification: Notification, book: Book) -> Mapping[str, Any]:
+    """With its instants as they are: the page writes them itself."""
+    view = views.show_notification(notification, book.facts(notification.channel))
+    at = notification.done_at or notification.created_at
+    return view.model_dump() | {"at": at, "due_at": notification.due_at}
+
+
+def _row(incident: Incident, alert: Alert) -> AlertRow:
+    labels = [(line(name, 60), line(value, 120)) for name, value in sorted(alert.labels.items())]
+    shared = {(line(name, 60), line(value, 120)) for name, value in incident.labels.items()}
+    told = alert.annotations.get("summary") or alert.annotations.get("description") or alert.labels.get("alertname", "")
+    return AlertRow(
+        alert=alert,
+        summary=line(told),
+        labels=tuple(each for each in labels if each not in shared and each[0] != "alertname")[:10],
+        source=web_address(alert.generator_url),
+    )
+
+
+def _line(entry: Entry) -> Line:
+    """What a person wrote stands whole; everything else is one line."""
+    written = entry.fact in {Fact.NOTED, Fact.UPDATED}
+    text = plain(entry.data.get("text", "")) if written else sentence(entry)
+    return Line(entry, text, bool(entry.by))

@@ -1,0 +1,136 @@
+"""`/act/…`: acknowledging by a link in a mail or an SMS, without logging in.
+
+A link is good for one thing (to acknowledge), for one message, for a day; whoever has it may, as whoever reads the mail
+may. A message of several incidents has one link, for exactly those. Rules: a GET only shows a page (mail scanners
+follow links), a POST acts; a link that answers what is over, or what somebody has already, changes nothing and says how
+it stands. The seal is made with the key that signs sessions, so no link can be guessed or turned into another; it is
+over what the link says, and checked before anything is read, so that guessing costs the database nothing.
+"""
+
+import re
+from collections.abc import Callable
+from hmac import compare_digest
+
+from aiohttp import web
+
+from receiver.core.audit_log import Origin
+from receiver.core.events import Acknowledge
+from receiver.core.model import Incident, Instant, Notification, State
+from receiver.web.auth.access import refuse_other_sites
+from receiver.web.auth.sessions import Sessions
+from receiver.web.auth.signing import Signing
+from receiver.web.callbacks.actions import LATER, CallbackDesk, stands
+from receiver.web.console.pages import draw
+from receiver.web.http.problem_details import Handler
+from rules.policy import HOUR
+
+LASTS = 24 * HOUR
+
+PURPOSE = "acknowledge"
+MARK = 8
+"""Of a link's 32 hexadecimal digits those that say which message it is, beside its number."""
+
+_TOKEN = re.compile(rf"((\d{{1,9}})-(\d{{1,9}}(?:-\d{{1,18}})?))-([0-9a-f]{{{32 - MARK}}})[0-9a-f]{{{MARK}}}", re.ASCII)
+"""What it is about: the number of the (first) incident and the rest of the message's name; and the seal."""
+
+
+class Links:
+    """Makes the links."""
+
+    def __init__(self, signing: Signing, installation: str, external_url: str | None) -> None:
+        """`installation`: several may be given the same key, and have a #12 each."""
+        self._signing = signing
+        self._installation = installation
+        self._external_url = external_url
+
+    def url(self, incident: Incident, name: str) -> str:
+        """Where the reader of the message of that name may acknowledge; empty where nobody can reach us.
+
+        `incident`: what the message is about, the first where it is a bundle.
+        """
+        if not self._external_url:
+            return ""
+        rest = name.removeprefix(f"{incident.id}-")
+        what = f"{incident.number}-{rest}"
+        return f"{self._external_url}/act/{what}-{self._seal(what)}{self._mark(name)}"
+
+    def read(self, token: str) -> tuple[int, str] | None:
+        """The incident's number and the rest of the message's name that a link of ours is about; None: it is none."""
+        parts = _TOKEN.fullmatch(token)
+        if parts is None or not compare_digest(self._seal(parts[1]), parts[4]):
+            return None
+        return int(parts[2]), parts[3]
+
+    def is_about(self, token: str, name: str) -> bool:
+        """Whether a link that was read is about this very message: a restored database counts its numbers anew."""
+        return compare_digest(self._mark(name), token[-MARK:])
+
+    def _seal(self, what: str) -> str:
+        return self._signing.seal(PURPOSE, f"{self._installation}/{what}")[:-MARK]
+
+    def _mark(self, name: str) -> str:
+        return self._signing.seal(PURPOSE, name)[:MARK]
+
+
+class LinkPages:
+    """What the links lead to."""
+
+    def __init__(self, desk: CallbackDesk, links: Links, sessions: Sessions, clock: Callable[[], Instant]) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._links = links
+        self._access = sessions.access
+
+    def routes(self) -> tuple[tuple[str, str, Handler], ...]:
+        """Method, path, handler."""
+        return (("GET", "/act/{token}", self.show), ("POST", "/act/{token}", self.act))
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Ask; never act."""
+        found = await self._read(request.match_info["token"])
+        if found is None:
+            return self._page(None, status=404)
+        incident, pages = found
+        if len(pages) > 1:
+            return self._page(incident, pages=len(pages), asks=True)
+        is_open = incident.state is State.OPEN
+        return self._page(incident, "" if is_open else stands(incident), asks=is_open)
+
+    async def act(self, request: web.Request) -> web.Response:
+        """Acknowledge, in the name of whom the message was for."""
+        refuse_other_sites(request, self._access.external)
+        found = await self._read(request.match_info["token"])
+        if found is None:
+            return self._page(None, status=404)
+        incident, pages = found
+        who = pages[0].recipient
+        origin = Origin(who, "link", self._access.address(request))
+        if len(pages) > 1:
+            answer = await self._desk.answer(pages, origin, lambda page: _acknowledge(who, page))
+            words = " ".join(answer.words("Acknowledged")) if answer else LATER
+            return self._page(incident, words, 200 if answer and answer.done else 409, pages=len(pages))
+        outcome = await self._desk.act(incident.id, _acknowledge(who, pages[0]), origin)
+        return self._page(outcome.incident or incident, outcome.words, status=200 if outcome.done else 409)
+
+    def _page(
+        self, incident: Incident | None, said: str = "", status: int = 200, *, pages: int = 1, asks: bool = False
+    ) -> web.Response:
+        """How the incident stands (`pages`: the first of so many); None: the link is over."""
+        now = self._clock()
+        return draw("link.html", now, status, incident=incident, said=said, pages=pages, asks=asks)
+
+    async def _read(self, token: str) -> tuple[Incident, list[Notification]] | None:
+        """What a link is about, the first incident and all pages; None: it is none of ours, or over."""
+        named = self._links.read(token)
+        incident = await self._desk.by_number(named[0]) if named else None
+        if named is None or incident is None:
+            return None
+        name = f"{incident.id}-{named[1]}"
+        pages = await self._desk.message(name) if self._links.is_about(token, name) else []
+        if not pages or pages[0].created_at + LASTS <= self._clock():
+            return None
+        return incident, pages
+
+
+def _acknowledge(who: str, page: Notification) -> Acknowledge:
+    return Acknowledge(who, "by link", expects=State.OPEN, answers=page.page or None)

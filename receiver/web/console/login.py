@@ -1,0 +1,107 @@
+"""`/login` and `/logout`: a form where a person says who they are, by name and password or by an API token.
+
+Rules: what was wrong is not said; the browser's Origin header (and the cookie's SameSite) keep
+another site from logging somebody in or out.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urlencode
+
+import structlog
+from aiohttp import web
+
+from receiver.core.audit_log import Origin, audit_of
+from receiver.core.model import Instant
+from receiver.engine.engine import Engine
+from receiver.engine.queue import Desk
+from receiver.settings import Role, Settings
+from receiver.web.auth.access import refuse_other_sites
+from receiver.web.auth.passwords import Failures, Passwords
+from receiver.web.auth.sessions import OIDC_PATH, Sessions, safe_path
+from receiver.web.console.pages import draw
+from receiver.web.http.forms import parse_form
+from receiver.web.http.problem_details import Handler, Problem
+from receiver.web.http.request_body import read_strangers_body
+
+FORM_LIMIT = 8 << 10
+"""Bytes of the form."""
+
+log = structlog.get_logger()
+
+
+class Login:
+    """The way in and out."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        settings: Settings,
+        failures: Failures,
+        desk: Desk,
+        engine: Engine,
+        clock: Callable[[], Instant],
+    ) -> None:
+        self._sessions = sessions
+        self._passwords = Passwords(settings.users)
+        self._failures = failures
+        self._desk = desk
+        self._engine = engine
+        self._clock = clock
+        self._offers_oidc = settings.oidc_issuer is not None
+
+    def routes(self) -> tuple[tuple[str, str, Handler], ...]:
+        """Method, path, handler."""
+        return (("GET", "/login", self.show), ("POST", "/login", self.enter), ("POST", "/logout", self.leave))
+
+    async def show(self, request: web.Request) -> web.Response:
+        """The form."""
+        return self.page(request.query.get("next", "/"))
+
+    async def enter(self, request: web.Request) -> web.Response:
+        """Begin a session: name and password of a user, or an API token as the password."""
+        refuse_other_sites(request, self._sessions.access.external)
+        form = parse_form(await read_strangers_body(request, FORM_LIMIT))
+        name, password = form.get("name", "").strip(), form.get("password", "")
+        address, browser = self._sessions.access.address(request), self._sessions.browser(request, name)
+        if self._failures.too_many(address, name, browser):
+            raise Problem(429, "too many failed logins; try again in ten minutes", headers={"Retry-After": "600"})
+        self._failures.note(address, name, 1, browser)
+        found = await self._identify(name, password)
+        if found is None:
+            log.warning("login failed", address=address)
+            return self.page(form.get("next", "/"), "This name and password do not belong together.", 401)
+        self._failures.note(address, name, -1, browser)
+        response = web.Response(status=303, headers={"Location": safe_path(form.get("next", "/"))})
+        self._sessions.begin(response, *found)
+        self._sessions.remember_browser(response, name)
+        log.info("logged in", name=found[1], address=address)
+        entry = audit_of(Origin(found[1], "console", address), self._clock(), "login", data={"by": found[0]})
+        await self._desk.run(self._engine.audit, [entry])
+        return response
+
+    async def leave(self, request: web.Request) -> web.Response:
+        """End the session, for this browser and on the server. Raises StoreUnavailable: then it has not ended."""
+        refuse_other_sites(request, self._sessions.access.external)
+        caller = self._sessions.by_cookie(request)
+        if caller is not None:
+            origin = replace(caller.origin, reference=self._sessions.reference(request))
+            await self._desk.run(self._engine.audit, [audit_of(origin, self._clock(), "logout")])
+        response = web.Response(status=303, headers={"Location": "/login"})
+        self._sessions.end(response)
+        return response
+
+    async def _identify(self, name: str, password: str) -> tuple[str, str, Role] | None:
+        """(kind, name, role) of whom the form names."""
+        holder = self._sessions.access.by_token(password)
+        if holder is not None and name in {"", holder.name}:
+            return "token", holder.name, holder.role
+        user = await self._passwords.user(name, password)
+        return ("user", user.name, user.role) if user else None
+
+    def page(self, following: str, problem: str = "", status: int = 200) -> web.Response:
+        """The form, with what went wrong the last time."""
+        following = safe_path(following)
+        elsewhere = f"{OIDC_PATH}?{urlencode({'next': following})}" if self._offers_oidc else ""
+        now = self._clock()
+        return draw("login.html", now, status, following=following, problem=problem, elsewhere=elsewhere)

@@ -1,0 +1,84 @@
+"""The console's table: every page once. `receiver.web.app` serves it."""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from receiver.channels import Senders
+from receiver.core.model import Instant
+from receiver.engine.engine import Engine
+from receiver.engine.queue import Desk
+from receiver.engine.service_state import ServiceState
+from receiver.messages import Words
+from receiver.settings import Role
+from receiver.store import Reads
+from receiver.web.api.heartbeat_clocks import HeartbeatsApi
+from receiver.web.api.incident_operations import Api
+from receiver.web.api.notice_approval import Noticing
+from receiver.web.auth.sessions import Sessions
+from receiver.web.console.channels_page import ChannelsPage
+from receiver.web.console.declare import Declaration
+from receiver.web.console.drill_page import DrillPage
+from receiver.web.console.history import History
+from receiver.web.console.incident_page import IncidentPage
+from receiver.web.console.incident_page_data import Reader
+from receiver.web.console.live import Live
+from receiver.web.console.now import Now
+from receiver.web.console.pages import Frame, serve_icon, serve_static
+from receiver.web.console.policy_page import PolicyPage
+from receiver.web.console.weeks import Weeks
+from receiver.web.http.problem_details import Handler
+
+
+def add_console(  # noqa: PLR0913 - its parts, each by name
+    app: web.Application,
+    *,
+    desk: Desk,
+    engine: Engine,
+    reads: Reads,
+    api: Api,
+    heartbeats: HeartbeatsApi,
+    sessions: Sessions,
+    clock: Callable[[], Instant],
+    state: ServiceState,
+    senders: Senders,
+    words: Words,
+) -> None:
+    """Add the pages to the application."""
+    frame = Frame(sessions, clock)
+    now = Now(frame, desk, engine, reads, api, state)
+    incident = IncidentPage(frame, Reader(engine, reads, api, Noticing(api)))
+    declaration = Declaration(frame, engine, api)
+    weeks = Weeks(reads)
+    history = History(frame, desk, engine, reads, weeks)
+    channels = ChannelsPage(frame, desk, engine, reads, senders, words, heartbeats, clock)
+    policy = PolicyPage(frame, engine, state)
+    live = Live(desk, reads, sessions)
+    view, responder = Role.VIEWER, Role.RESPONDER
+    one = r"/incidents/{incident:\d{1,9}}"
+    pages: tuple[tuple[str, str, Handler], ...] = (
+        ("GET", "/", frame.handler(view, now.show)),
+        ("GET", "/declare", frame.handler(responder, declaration.show)),
+        ("POST", "/declare", frame.handler(responder, declaration.declare)),
+        ("GET", one, frame.handler(view, incident.show)),
+        ("POST", f"{one}/{{action}}", frame.handler(responder, incident.act)),
+        ("GET", f"{one}/{{list}}.csv", frame.handler(view, incident.export)),
+        ("GET", "/history", frame.handler(view, history.show)),
+        ("GET", "/history/weeks.csv", frame.handler(view, history.export_figures)),
+        ("GET", "/history.csv", frame.handler(view, history.export)),
+        ("GET", "/policy", frame.handler(view, policy.show)),
+        ("GET", "/policy/drill", frame.handler(view, DrillPage(frame, engine).show)),
+        ("GET", "/policy.csv", frame.handler(view, policy.export)),
+        ("GET", "/channels", frame.handler(view, channels.show)),
+        ("GET", "/channels.csv", frame.handler(view, channels.export)),
+        ("POST", "/channels/test", frame.handler(responder, channels.test)),
+        ("POST", "/channels/retire", frame.handler(responder, channels.retire)),
+        ("GET", "/events", live.stream),
+        ("GET", "/static/{name}", serve_static),
+        ("GET", "/favicon.ico", serve_icon),
+    )
+    for method, path, handler in pages:
+        app.router.add_route(method, path, handler)
+    app.cleanup_ctx.append(weeks.context)
+    app.cleanup_ctx.append(live.context)
+    app.on_shutdown.append(live.end)

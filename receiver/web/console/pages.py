@@ -1,0 +1,170 @@
+"""What every page stands in: the templates, the style and the script, who is looking, and errors as pages.
+
+The pages' modules give a template's name and its values. Rules: everything is escaped by Jinja; nothing inline
+(PAGE_POLICY); style and script are named by their content, so browsers keep them for good.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from receiver.core.model import Instant
+from receiver.errors import StoreUnavailable
+from receiver.messages.plain import line, plain
+from receiver.messages.times import rfc3339
+from receiver.settings import Role
+from receiver.web.auth.access import SAFE_METHODS, Caller
+from receiver.web.auth.sessions import Sessions, allow
+from receiver.web.console.duration_text import off, span, stamp
+from receiver.web.http.forms import FORM_LIMIT, parse_form
+from receiver.web.http.problem_details import PAGE_POLICY, UNAVAILABLE, Handler, Problem
+from receiver.web.http.request_body import read_body
+
+FOR_GOOD = "public, max-age=31536000, immutable"
+
+KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+Form = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One person asking for one page."""
+
+    request: web.Request
+    caller: Caller
+    now: Instant
+    form: Form
+    """What was posted; empty for a GET."""
+
+
+PageHandler = Callable[[Visit], Awaitable[web.StreamResponse]]
+
+
+class Frame:
+    """Renders pages."""
+
+    def __init__(self, sessions: Sessions, clock: Callable[[], Instant]) -> None:
+        self._sessions = sessions
+        self._clock = clock
+
+    def handler(self, role: Role, handle: PageHandler) -> Handler:
+        """The aiohttp handler of a page: asks who it is, checks a form's origin, shows problems as pages."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            try:
+                caller = self._sessions.caller(request)
+                if caller is None:
+                    return self._ask_who(request)
+                allow(caller, role)
+                form = await self._form(request)
+                return await handle(Visit(request, caller, self._clock(), form))
+            except Problem as problem:
+                return self._problem(request, problem)
+            except StoreUnavailable:
+                return self._problem(request, UNAVAILABLE)
+
+        return answer
+
+    def _ask_who(self, request: web.Request) -> web.Response:
+        """Browsers go to the login; programs are told that they need a token."""
+        if not _is_browser(request):
+            self._sessions.require(request, Role.VIEWER)
+        return self._sessions.to_login(request)
+
+    async def _form(self, request: web.Request) -> Form:
+        if request.method in SAFE_METHODS:
+            return {}
+        form = parse_form(await read_body(request, FORM_LIMIT))
+        self._sessions.check_csrf(request, form)
+        return {name: value.replace("\r\n", "\n") for name, value in form.items()}
+
+    def page(self, visit: Visit, template: str, status: int = 200, **values: Any) -> web.Response:
+        """A page. In every template: `caller`, `may_act`, `csrf`, `now`, `path`."""
+        text = (
+            _environment()
+            .get_template(template)
+            .render(
+                caller=visit.caller,
+                may_act=visit.caller.role >= Role.RESPONDER,
+                csrf=self._sessions.csrf(visit.request),
+                now=visit.now,
+                path=visit.request.path,
+                **values,
+            )
+        )
+        return _html(text, status)
+
+    def _problem(self, request: web.Request, problem: Problem) -> web.Response:
+        """As a page for browsers, else as a problem document."""
+        if not _is_browser(request):
+            raise problem
+        answer = draw("problem.html", self._clock(), problem.status, detail=problem.detail)
+        answer.headers.extend(problem.headers)
+        return answer
+
+
+def draw(template: str, now: Instant, status: int = 200, **values: Any) -> web.Response:
+    """A page for whoever need not have logged in. In every template: `status`, `now`."""
+    rendered = _environment().get_template(template).render(status=status, now=now, caller=None, path="", **values)
+    return _html(rendered, status)
+
+
+def go_to(path: str) -> web.Response:
+    """After a post: look there."""
+    return web.Response(status=303, headers={"Location": path})
+
+
+async def serve_static(request: web.Request) -> web.Response:
+    """A style or script, by the name that carries its hash."""
+    found = dict(_static().values()).get(request.match_info["name"])
+    if found is None:
+        raise web.HTTPNotFound
+    kind = KINDS[request.match_info["name"].rpartition(".")[2]]
+    return web.Response(body=found, content_type=kind, charset="utf-8", headers={"Cache-Control": FOR_GOOD})
+
+
+async def serve_icon(_request: web.Request) -> web.Response:
+    """What browsers ask for by themselves on pages that name no icon: the reports."""
+    return web.Response(body=_static()["mark.svg"][1], content_type=KINDS["svg"])
+
+
+def _is_browser(request: web.Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def _html(text: str, status: int) -> web.Response:
+    return web.Response(
+        text=text, status=status, content_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY}
+    )
+
+
+@cache
+def _static() -> Mapping[str, tuple[str, bytes]]:
+    """File name → (name with hash, content)."""
+    found = {}
+    for file in (files("templates") / "static").iterdir():
+        stem, _, ending = file.name.rpartition(".")
+        content = file.read_bytes()
+        found[file.name] = f"{stem}.{sha256(content).hexdigest()[:12]}.{ending}", content
+    return found
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("templates", "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"iso": rfc3339, "stamp": stamp, "span": span, "off": off, "line": line, "plain": plain}
+    environment.globals["static"] = lambda name: f"/static/{_static()[name][0]}"
+    return environment

@@ -1,0 +1,160 @@
+"""`/policy`: who is reached when, per level and per rule, drawn; and what keeps somebody from being reached."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aiohttp import web
+
+from receiver.core.model import Incident, Instant
+from receiver.core.plan import Book, Plan, Playbook
+from receiver.engine.engine import Engine
+from receiver.engine.service_state import ServiceState
+from receiver.messages.times import duration
+from receiver.web.console import tables
+from receiver.web.console.pages import Frame, Visit
+from rules.policy import IncidentType, Level, Rule
+
+Named = TypeVar("Named", Rule, IncidentType)
+
+LENGTH = 600
+"""Units that the response time is long in a drawing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One step: when, who is told, and whether nobody can be."""
+
+    when: str
+    x: int
+    channels: tuple[str, ...]
+    silent: tuple[str, ...]
+    """Those of them that nothing can be sent on."""
+    is_breach: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Who is reached when, for one level, rule or incident type."""
+
+    name: str
+    level: Level
+    condition: str
+    waits: str
+    """How long the condition must hold first; empty: no time."""
+    stops: tuple[Stop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyPage:
+    """The page."""
+
+    frame: Frame
+    engine: Engine
+    state: ServiceState
+
+    async def show(self, visit: Visit) -> web.Response:
+        """The page."""
+        engine = self.engine
+        playbook = engine.current
+        book = engine.book(playbook)
+        policy = playbook.policy
+        levels = [_way(book, each.name, each, ()) for each in reversed(policy.levels)]
+        return self.frame.page(
+            visit,
+            "policy.html",
+            levels=levels,
+            rules=[_of_rule(book, each) for each in _worst_first(policy.rules)],
+            types=[_of_type(book, each) for each in _worst_first(policy.incident_types)],
+            warnings=[*_silent(book), *_unreached(levels)],
+            doubts=self.state.policy_warnings,
+            loaded=self.state.loaded_rules,
+            digest=playbook.digest,
+            refused=self.state.policy_problems,
+            length=LENGTH,
+        )
+
+    async def export(self, _visit: Visit) -> web.Response:
+        """Who is reached when, step by step, as CSV."""
+        book = self.engine.book(self.engine.current)
+        policy = book.playbook.policy
+        ways = [("level", _way(book, each.name, each, ())) for each in reversed(policy.levels)]
+        ways += [("rule", _of_rule(book, each)) for each in _worst_first(policy.rules)]
+        ways += [("type", _of_type(book, each)) for each in _worst_first(policy.incident_types)]
+        rows = (
+            (
+                kind,
+                way.name,
+                way.level.level,
+                way.condition,
+                stop.when,
+                ", ".join(stop.channels),
+                ", ".join(stop.silent),
+            )
+            for kind, way in ways
+            for stop in way.stops
+        )
+        return tables.answer("policy", ("kind", "name", "level", "condition", "when", "tells", "cannot_send"), rows)
+
+
+def _of_rule(book: Book, rule: Rule) -> Way:
+    waits = duration(rule.waits) if rule.waits else ""
+    return _way(book, rule.name, book.playbook.policy.level(rule.level), (rule.key,), rule.condition, waits)
+
+
+def _of_type(book: Book, kind: IncidentType) -> Way:
+    return _way(book, kind.name, book.playbook.policy.level(kind.level), (kind.key,))
+
+
+def _way(book: Book, name: str, level: Level, keys: Sequence[str], condition: str = "", waits: str = "") -> Way:
+    plan = _plan(book.playbook, level, keys)
+    return Way(name, level, condition, waits, tuple(_stops(book, plan)))
+
+
+def _plan(playbook: Playbook, level: Level, keys: Sequence[str]) -> Plan:
+    """The plan that an incident of that level and those rules would have."""
+    start = Instant(0)
+    return playbook.plan(
+        Incident("", "", "", level.level, "", "", start, start, rules=dict.fromkeys(keys, level.level))
+    )
+
+
+def _stops(book: Book, plan: Plan) -> Iterable[Stop]:
+    steps = [(0, plan.channels, False), (plan.response_time, plan.breach, True)]
+    if plan.escalation_time < plan.response_time:
+        steps.insert(1, (plan.escalation_time, plan.escalation, False))
+    for after, channels, is_breach in steps:
+        yield Stop(
+            when=f"after {duration(after)}" if after else "at once",
+            x=round(LENGTH * after / plan.response_time),
+            channels=channels,
+            silent=tuple(name for name in channels if not book.usable(name)),
+            is_breach=is_breach,
+        )
+
+
+def _worst_first(things: Iterable[Named]) -> list[Named]:
+    return sorted(things, key=lambda each: (-each.level, each.name))
+
+
+def _silent(book: Book) -> list[str]:
+    found = [f"{each} is switched off in the policy" for each in book.current.policy.disabled_sections]
+    for channel in book.current.policy.channels:
+        if not channel.enabled:
+            found.append(f"{channel.name} is switched off in the policy")
+        elif not channel.recipients:
+            found.append(f"{channel.name} has no recipient")
+        elif channel.name not in book.configured:
+            found.append(f"{channel.name} is not configured: nothing can be sent on it")
+    return found
+
+
+def _unreached(levels: Iterable[Way]) -> list[str]:
+    """Steps that would tell nobody."""
+    found = []
+    for way in levels:
+        dumb = [stop.when for stop in way.stops if set(stop.silent) == set(stop.channels)]
+        if dumb:
+            when = "at any time" if len(dumb) == len(way.stops) else " or ".join(dumb)
+            found.append(f"level {way.level.level} {way.name}: nobody can be told {when}")
+    return found

@@ -1,0 +1,285 @@
+"""The connections: how many there may be, how long their heads are, and their TLS handshakes.
+
+aiohttp bounds what one connection sends, not how many there are: each takes an open file and some memory, whether or
+not it ever asks for anything. The service makes one `Listener`; every connection is a `Connection` around aiohttp's own
+protocol. Who has not said who it is has one of the strangers' seats; a caller we know has a seat among callers we know
+from its first request on (`know`). Where no seat is left, the connection that has waited longest gives way: of
+strangers whatever it does, of callers we know only one that is idle. So Alertmanager's connections never compete with
+strangers', and an honest stranger is served before it is the oldest.
+"""
+
+import asyncio
+import resource
+import socket
+from collections.abc import Callable
+from typing import cast
+
+import structlog
+from aiohttp import web
+
+from receiver.web.http.problem_details import Handler
+from receiver.web.http.request_body import Budget
+from receiver.web.http.tls import Tls
+
+STRANGERS = 512
+"""Connections of callers we do not know (yet)."""
+
+KNOWN = 4096
+"""Connections of callers we know: a storm brings one for each group that Alertmanager sends at a time."""
+
+OTHER_FILES = 256
+"""Open files that are left to the database, providers and the policy, where the limit is low."""
+
+HEAD_LIMIT = 32 << 10
+"""Bytes of a request's line and headers."""
+
+HANDSHAKE_WITHIN = 10.0
+"""Seconds for a TLS handshake."""
+
+BACKLOG = 4096
+"""Connections that may wait until they are accepted; Linux takes its own limit, `net.core.somaxconn`, where less."""
+
+ACCEPTED_AT_ONCE = 32
+"""Connections accepted in one turn of the event loop.
+
+In a storm a turn takes milliseconds: of thousands, accepted one a turn, most would wait unread, and an emergency
+among them unseen.
+"""
+
+ACCEPT_AGAIN = 0.1
+"""Seconds until the next try where no connection can be accepted."""
+
+BLANK_LINE = b"\r\n\r\n"
+HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+log = structlog.get_logger()
+
+
+class Connections:
+    """The seats, and who has which."""
+
+    def __init__(self, strangers: int = STRANGERS, known: int = KNOWN) -> None:
+        """At most so many connections of each; fewer, where the process may not open as many files."""
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        room = strangers + known if files == resource.RLIM_INFINITY else max(files - OTHER_FILES, files // 2)
+        self.strangers = Budget(min(strangers, room // 4))
+        self.known = Budget(min(known, room - room // 4))
+        self._by_handler: dict[asyncio.BaseProtocol, Connection] = {}
+
+    def add(self, handler: asyncio.BaseProtocol, connection: "Connection") -> None:
+        """Aiohttp's protocol serves that connection."""
+        self._by_handler[handler] = connection
+
+    def remove(self, handler: asyncio.BaseProtocol) -> None:
+        """It is closed."""
+        self._by_handler.pop(handler, None)
+
+    def of(self, request: web.Request) -> "Connection | None":
+        """The connection that a request came by."""
+        return self._by_handler.get(request.protocol)
+
+
+CONNECTIONS = web.AppKey("connections", Connections)
+
+
+@web.middleware
+async def keep_seats(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Note on the request's connection that it is being served."""
+    connection = request.app[CONNECTIONS].of(request)
+    if connection is None:
+        return await handler(request)
+    connection.begin()
+    try:
+        return await handler(request)
+    finally:
+        connection.end(request)
+
+
+def know(request: web.Request) -> None:
+    """Its caller is one we know: the connection leaves the strangers' seats."""
+    if (connection := request.app[CONNECTIONS].of(request)) is not None:
+        connection.know()
+
+
+class Connection(asyncio.Protocol):
+    """One connection, from its acceptance to its end, around aiohttp's protocol."""
+
+    def __init__(self, connections: Connections, make: Callable[[], asyncio.Protocol]) -> None:
+        """`make` gives aiohttp's protocol."""
+        self._connections, self._make = connections, make
+        self._handler: asyncio.Protocol | None = None
+        self._transport: asyncio.Transport | None = None
+        self._head = 0
+        """Bytes of the head that is being read."""
+        self._ahead = 0
+        """Bytes that came behind the head."""
+        self._serving = self._is_known = False
+        self._seat = connections.strangers.begin(self._hang_up)
+        self.connecting: asyncio.Task[None] | None = None
+        """Its handshake."""
+
+    def sit(self) -> bool:
+        """Take a seat. False: there is none."""
+        return self._seat.take(1)
+
+    def leave(self) -> None:
+        """Leave the seat."""
+        self._seat.budget.release(self._seat)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """As asyncio asks."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._handler = handler = self._make()
+        self._connections.add(handler, self)
+        handler.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what arrives, but no head without an end."""
+        assert self._handler is not None, "it was made"
+        if self._serving:
+            self._ahead += len(data)
+        elif not self._take_head(data):
+            assert self._transport is not None, "as above"
+            self._transport.write(HEAD_TOO_LARGE)
+            self._transport.close()
+            return
+        self._handler.data_received(data)
+
+    def _take_head(self, data: bytes) -> bool:
+        """Whether the head is not too long yet."""
+        seen = data if self._head else data.lstrip(b"\r\n")
+        end = seen.find(BLANK_LINE)
+        if end >= 0:
+            self._serving, self._ahead = True, len(seen) - end - len(BLANK_LINE)
+        self._head += end if end >= 0 else len(data)
+        return self._head <= HEAD_LIMIT
+
+    def begin(self) -> None:
+        """A request is being served."""
+        self._serving = True
+        if self._is_known:
+            self._connections.known.arrived(self._seat)
+
+    def end(self, request: web.Request) -> None:
+        """It is served; the answer leaves now. Strangers may not send ahead: what waits unread would have no limit."""
+        if self._is_known:
+            self._take_seat(self._connections.known)
+        elif self._ahead > (request.content_length or 0):
+            request.protocol.close()
+        self._serving, self._head, self._ahead = False, 0, 0
+
+    def know(self) -> None:
+        """As `know`, while a request is being served."""
+        if not self._is_known and self._take_seat(self._connections.known):
+            self._is_known = True
+            self._connections.known.arrived(self._seat)
+
+    def _take_seat(self, budget: Budget) -> bool:
+        """Take the newest seat there, and leave the one it has."""
+        before, seat = self._seat, budget.begin(self._hang_up)
+        if before.budget is budget:
+            before.budget.release(before)
+        if not seat.take(1):
+            budget.release(seat)
+            return False
+        before.budget.release(before)
+        self._seat = seat
+        return True
+
+    def _hang_up(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+        elif self.connecting is not None:
+            self.connecting.cancel()
+
+    def pause_writing(self) -> None:
+        """As asyncio asks."""
+        if self._handler is not None:
+            self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        """As asyncio asks."""
+        if self._handler is not None:
+            self._handler.resume_writing()
+
+    def eof_received(self) -> bool | None:
+        """As asyncio asks."""
+        return self._handler.eof_received() if self._handler is not None else None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As asyncio asks."""
+        self.leave()
+        if self._handler is not None:
+            self._connections.remove(self._handler)
+            self._handler.connection_lost(exc)
+
+
+class Listener:
+    """Accepts connections on one socket; several in one turn of the event loop.
+
+    asyncio's own server accepts before anybody may count, and tells nobody from which address a handshake was refused.
+    """
+
+    def __init__(
+        self, bound: socket.socket, connections: Connections, make: Callable[[], asyncio.Protocol], tls: Tls
+    ) -> None:
+        """`bound`: not yet listening. `make` gives aiohttp's protocol."""
+        self._socket, self._connections, self._make, self._tls = bound, connections, make, tls
+        self._loop = asyncio.get_running_loop()
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._again: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Listen."""
+        self._socket.setblocking(False)
+        self._socket.listen(BACKLOG)
+        self._watch()
+
+    def close(self) -> None:
+        """Listen no more; what is connected stays so."""
+        if self._again is not None:
+            self._again.cancel()
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+        for task in self._connecting:
+            task.cancel()
+
+    def _watch(self) -> None:
+        self._loop.add_reader(self._socket.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                accepted, address = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:  # no file or no memory is left: some will be
+                log.error("no connection can be accepted; trying again", reason=error.strerror)
+                self._loop.remove_reader(self._socket.fileno())
+                self._again = self._loop.call_later(ACCEPT_AGAIN, self._watch)
+                return
+            self._begin(accepted, str(address[0]))
+
+    def _begin(self, accepted: socket.socket, address: str) -> None:
+        connection = Connection(self._connections, self._make)
+        if not connection.sit():
+            connection.leave()
+            accepted.close()
+            return
+        connection.connecting = task = self._loop.create_task(self._connect(connection, accepted, address))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, connection: Connection, accepted: socket.socket, address: str) -> None:
+        context = self._tls.context
+        within = None if context is None else HANDSHAKE_WITHIN
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: connection, accepted, ssl=context, ssl_handshake_timeout=within
+            )
+        except OSError as error:  # ssl.SSLError is one
+            connection.leave()
+            self._tls.say_refused(error, address)
+        except asyncio.CancelledError:
+            connection.leave()
+            raise

@@ -1,0 +1,226 @@
+"""Reading a request's body: whole, within a limit, a time, and a total for the process.
+
+Handlers call `read_body` when they know who asks, and `read_strangers_body` when they do not yet. What strangers send
+is never unpacked, so they cannot take more memory than they send. The application holds one `Bodies`, made of its
+settings, and `count_bodies` among its middlewares.
+"""
+
+import asyncio
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from aiohttp import web
+
+from receiver.web.http.problem_details import Handler, Problem
+
+READ_WITHIN = 30.0
+"""Seconds for a body to arrive."""
+
+STRANGERS_LIMIT = 64 << 10
+"""Bytes of a body from somebody we do not know yet: a login, a callback whose signature is yet to be checked."""
+
+STRANGERS_TOTAL = 4 << 20
+"""Bytes of all such bodies at a time."""
+
+LARGEST_AT_A_TIME = 4
+"""Bodies of the largest size that callers we know may send at a time; or as many smaller ones as have room there."""
+
+PACKED = frozenset({"gzip", "x-gzip", "deflate"})
+"""Content-Encodings that are unpacked for callers we know."""
+
+GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+
+
+@dataclass(eq=False, slots=True)
+class Share:
+    """What one request, or one connection, takes of a budget."""
+
+    budget: "Budget"
+    size: int = 0
+    end: Callable[[], None] = lambda: None
+    """Ends what takes it."""
+
+    def take(self, count: int) -> bool:
+        """Take `count` bytes more (fewer, where negative). False: there is no room; nothing was taken."""
+        return self.budget.grow(self, count)
+
+
+class Budget:
+    """What there may be at a time: bytes of bodies, from their first byte to the end of the request; connections.
+
+    Where there is no room, what has been arriving longest gives way: whatever is honest arrives in a moment.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._arriving: dict[Share, None] = {}
+        """The oldest first."""
+        self.held = 0
+        """What is held now."""
+
+    def begin(self, end: Callable[[], None]) -> Share:
+        """Something is on its way; `end` is called where it has to give way."""
+        share = Share(self, 0, end)
+        self._arriving[share] = None
+        return share
+
+    def arrived(self, share: Share) -> None:
+        """It is here, and gives way to no other."""
+        self._arriving.pop(share, None)
+
+    def grow(self, share: Share, count: int) -> bool:
+        """`Share.take`."""
+        while self.held + count > self._most:
+            oldest = next(iter(self._arriving), share)
+            if oldest is share:
+                return False
+            self._end(oldest)
+        share.size += count
+        self.held += count
+        return True
+
+    def release(self, share: Share) -> None:
+        """The request is over."""
+        self._arriving.pop(share, None)
+        self.held -= share.size
+        share.size = 0
+
+    def _end(self, share: Share) -> None:
+        self.release(share)
+        share.end()
+
+
+class Bodies:
+    """What the process may hold of bodies: of strangers, and of callers it knows."""
+
+    def __init__(self, limit: int) -> None:
+        """`limit`: bytes of one body from a caller we know, unpacked."""
+        self.limit = limit
+        self.strangers = Budget(STRANGERS_TOTAL)
+        self.known = Budget(LARGEST_AT_A_TIME * limit)
+
+
+BODIES = web.AppKey("bodies", Bodies)
+SHARE = web.RequestKey("share", Share)
+"""Where a request keeps its share."""
+
+
+@web.middleware
+async def count_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give back what a request took for its body, when it is over."""
+    try:
+        return await handler(request)
+    finally:
+        share: Share | None = request.get(SHARE)
+        if share is not None:
+            share.budget.release(share)
+
+
+async def read_body(request: web.Request, limit: int | None = None) -> bytes:
+    """The whole body of a request from a caller we know, unpacked. `limit`: bytes, where less than the settings allow.
+
+    Raises Problem: 400 broken, 413 too large, 415 packed in a way of its own, 503 too slow or no room (which
+    Alertmanager tries again; 408 and 429 it would not).
+    """
+    bodies = request.app[BODIES]
+    most = min(bodies.limit, limit or bodies.limit)
+    body = await _read(request, bodies.known, most)
+    encoding = _encoding(request)
+    if not encoding:
+        return body
+    if encoding not in PACKED:
+        raise Problem(415, f"bodies are taken as they are, or packed as {', '.join(sorted(PACKED))}")
+    if not request[SHARE].take(most):
+        raise _no_room()
+    return await asyncio.to_thread(_unpack, body, most)
+
+
+async def read_strangers_body(request: web.Request, limit: int = STRANGERS_LIMIT) -> bytes:
+    """The whole body of a request from somebody we do not know yet. Raises Problem: 400, 413, 415, 503."""
+    if _encoding(request):
+        raise Problem(415, "compressed bodies are not taken here")
+    return await _read(request, request.app[BODIES].strangers, limit)
+
+
+def _encoding(request: web.Request) -> str:
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    return "" if encoding == "identity" else encoding
+
+
+async def _read(request: web.Request, budget: Budget, limit: int) -> bytes:
+    """The body as it was sent. Raises Problem."""
+    chunks: list[bytes] = []
+    is_small = (request.content_length or 0) <= limit
+    refusal = await _fill(chunks, request, budget, limit) if is_small else _too_large(limit)
+    if refusal is None:
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    try:
+        raise refusal
+    finally:
+        del refusal  # else the problem, its traceback and this frame hold each other until garbage is looked for
+        chunks.clear()
+
+
+async def _fill(chunks: list[bytes], request: web.Request, budget: Budget, limit: int) -> Problem | None:
+    """Read into `chunks`; returns why that had to end early.
+
+    The errors end here: the request's stream keeps its error, which would keep the frames, and they the body.
+    """
+    content, left = request.content, limit
+    try:
+        async with asyncio.timeout(None if content.is_eof() else READ_WITHIN) as deadline:
+            request[SHARE] = share = budget.begin(partial(_end_now, deadline))
+            try:
+                while chunk := await content.readany():
+                    left -= len(chunk)
+                    if left < 0:
+                        return _too_large(limit)
+                    if not share.take(len(chunk)):
+                        return _no_room()
+                    chunks.append(chunk)
+            finally:
+                budget.arrived(share)
+    except TimeoutError:
+        return Problem(503, f"the body did not arrive within {READ_WITHIN:.0f} s, or had to give way to others")
+    except web.RequestPayloadError as error:
+        error.__traceback__ = None
+        content.feed_eof()  # else aiohttp reads on, meets the same error, and may drop our answer
+        return _broken()
+    except ConnectionError as error:
+        error.__traceback__ = None
+        return _broken()
+    return None
+
+
+def _end_now(deadline: asyncio.Timeout) -> None:
+    deadline.reschedule(asyncio.get_running_loop().time())
+
+
+def _unpack(body: bytes, limit: int) -> bytes:
+    """Unpacked. Raises Problem: 400, 413."""
+    unpacking = zlib.decompressobj(GZIP_OR_ZLIB)
+    try:
+        unpacked = unpacking.decompress(body, limit + 1)
+    except zlib.error:
+        raise _broken() from None
+    if len(unpacked) > limit:
+        raise _too_large(limit)
+    if not unpacking.eof or unpacking.unused_data:
+        raise _broken()
+    return unpacked
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(413, f"the body is larger than {limit} bytes; TOCSIN_BODY_LIMIT sets how large a webhook's may be")
+
+
+def _no_room() -> Problem:
+    return Problem(503, "too many bodies are being read; please try again", headers={"Retry-After": "1"})
+
+
+def _broken() -> Problem:
+    problem = Problem(400, "the body cannot be read: broken off or wrongly compressed")
+    problem.hangs_up = True
+    return problem

@@ -1,0 +1,147 @@
+"""Lints that look at the policy's meaning alone, rule against rule: what could never work, or contradicts itself.
+
+`rules.lint.document_lints` calls `find` after its own, which need the document.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from itertools import combinations
+
+import promql_parser as promql
+
+from rules import condition
+from rules.channel_types import types_where
+from rules.condition import Comparison
+from rules.durations import format_duration
+from rules.expression import nodes, syntax
+from rules.lint_catalog import doubt
+from rules.policy import EMERGENCY, IncidentType, Place, Policy, Rule
+from rules.problems import Problem
+
+NEED_TWO = frozenset(
+    ("rate", "irate", "increase", "delta", "idelta", "deriv", "changes", "resets", "predict_linear", "holt_winters")
+)
+"""Functions without a value (or always 0) where a range holds one sample only."""
+
+
+def find(policy: Policy, start: Place) -> Iterator[Problem]:
+    """Every such doubt; `start` is where the policy begins."""
+    yield from _unused_levels(policy, start)
+    yield from _unused_channels(policy)
+    yield from _sleepers(policy)
+    yield from _contradictions(policy.rules)
+    yield from _short_ranges(policy)
+    for rule in policy.rules:
+        if not rule.missing_data:
+            message = f'`missing_data: false`: if its signals vanish, "{rule.name}" falls silent and nobody is told'
+            yield doubt("no-missing-data-twin", place_of(rule), message)
+
+
+def place_of(part: Rule | IncidentType) -> Place:
+    """Where it was written."""
+    return part.place or Place("", 0)
+
+
+def _told(policy: Policy) -> list[Rule | IncidentType]:
+    return [*policy.rules, *policy.incident_types]
+
+
+def _unused_levels(policy: Policy, start: Place) -> Iterator[Problem]:
+    used = {each.level for each in _told(policy)}
+    unused = [f"{level.level} ({level.name})" for level in policy.levels if level.level not in used]
+    if used and unused:
+        yield doubt("unused-level", start, f"no rule or incident type has level {', '.join(unused)}")
+
+
+def _unused_channels(policy: Policy) -> Iterator[Problem]:
+    named = {name for each in _told(policy) for name in each.channels}
+    named |= {name for level in policy.levels for name in level.escalates_to or ()}
+    named |= {name for group in policy.stakeholders for name in group.channels} | set(policy.fallback)
+    by_default = {name for each in _told(policy) if not each.channels for name in policy.level_channels(each.level)}
+    for channel in policy.channels:
+        if channel.name not in named | by_default:
+            place = channel.place or Place("", 0)
+            yield doubt("unused-channel", place, f"nothing names the channel `{channel.name}`")
+
+
+def _sleepers(policy: Policy) -> Iterator[Problem]:
+    """Emergencies that wake nobody at once; one problem for all of them."""
+    waking = {channel.name for channel in policy.channels if channel.enabled and channel.facts.wakes}
+    found = [
+        each
+        for each in _told(policy)
+        if each.level == EMERGENCY and waking.isdisjoint(each.channels or policy.level_channels(EMERGENCY))
+    ]
+    if found:
+        names = ", ".join(f'"{each.name}"' for each in found)
+        *others, last = types_where(lambda facts: facts.wakes)
+        message = f"an emergency that tells no {', '.join(others)} or {last} at once: {names}"
+        yield doubt("emergency-without-pager", place_of(found[0]), message)
+
+
+def _contradictions(rules: Iterable[Rule]) -> Iterator[Problem]:
+    compared = [(rule, found) for rule in rules if (found := condition.parse(rule.condition).comparison)]
+    for (one, first), (other, second) in combinations(compared, 2):
+        if first.subject != second.subject or one.labels != other.labels:
+            continue
+        if first.op[0] == second.op[0]:
+            worse, milder = (
+                ((one, first), (other, second)) if one.level > other.level else ((other, second), (one, first))
+            )
+            if _swallows(*worse, *milder):
+                message = (
+                    f'"{milder[0].name}" ({_words(milder[1])}, level {milder[0].level}) can only fire when '
+                    f'"{worse[0].name}" ({_words(worse[1])}, level {worse[0].level}) does'
+                )
+                yield doubt("contradicting-thresholds", place_of(milder[0]), message)
+        elif _leave_nothing(first, second):
+            message = f'"{one.name}" ({_words(first)}) and "{other.name}" ({_words(second)}) leave no good value'
+            yield doubt("contradicting-thresholds", place_of(other), message)
+
+
+def _swallows(worse: Rule, above: Comparison, milder: Rule, below: Comparison) -> bool:
+    """Whether the worse rule is crossed first, and fires no later, so that the milder one never comes before it."""
+    if worse.level == milder.level or above.op[0] not in "<>" or worse.waits > milder.waits:
+        return False
+    return above.threshold > below.threshold if above.op[0] == "<" else above.threshold < below.threshold
+
+
+def _leave_nothing(first: Comparison, second: Comparison) -> bool:
+    """Whether every value is below the one or above the other."""
+    low, high = (first, second) if first.op[0] == "<" else (second, first)
+    if low.op[0] != "<" or high.op[0] != ">":
+        return False
+    return low.threshold > high.threshold or (low.threshold == high.threshold and "=" in low.op + high.op)
+
+
+def _words(comparison: Comparison) -> str:
+    return f"{comparison.op} {comparison.threshold:g}"
+
+
+def _short_ranges(policy: Policy) -> Iterator[Problem]:
+    expressions = {signal.name: signal.expr for signal in policy.signals if signal.expr}
+    for rule in policy.rules:
+        read = condition.parse(rule.condition).signals
+        for text in (rule.condition, *(expressions[name] for name in read if name in expressions)):
+            for function, micros, every in _ranges(text, rule.interval):
+                needed = 2 * every if function in NEED_TWO else every
+                if micros < needed:
+                    looked = "is looked at" if every == rule.interval else "takes samples"
+                    message = (
+                        f'"{rule.name}" {looked} every {format_duration(every)}; {function}(…['
+                        f"{format_duration(micros)}]) will mostly have no value: use at least "
+                        f"{format_duration(2 * every)}"
+                    )
+                    yield doubt("cannot-fire", place_of(rule), message)
+
+
+def _ranges(text: str, interval: int) -> Iterator[tuple[str, int, int]]:
+    """(function, its range, how far its samples are apart) of every range in an expression; a subquery says its own."""
+    micro = timedelta(microseconds=1)
+    for node in nodes(syntax(text)):
+        if isinstance(node, promql.Call):
+            for argument in node.args:
+                if isinstance(argument, promql.MatrixSelector):
+                    yield node.func.name, argument.range // micro, interval
+                elif isinstance(argument, promql.SubqueryExpr) and argument.range:
+                    yield node.func.name, argument.range // micro, argument.step // micro if argument.step else interval

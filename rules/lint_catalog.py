@@ -1,0 +1,126 @@
+"""The lints by name: what is doubtful about a policy although it can be used, and why that matters.
+
+`rules.lint.document_lints`, `rules.lint.policy_lints` and the receiver's proofs make Problems of them by `doubt`;
+`tocsin check --explain NAME` shows the explanation; a policy allows one with a reason: ``lints: {allow: {NAME:
+"why"}}``.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from rules.channel_types import types_where
+from rules.policy import Place
+from rules.problems import Problem, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """One lint."""
+
+    severity: Severity
+    """`error`: `check` fails. `note`: shown by ``check -v`` only."""
+    explanation: str
+
+
+_WAKING = ", nor ".join(types_where(lambda facts: facts.wakes))
+_QUIET = " and ".join(types_where(lambda facts: facts.is_quiet_fallback))
+
+DOUBTS: Mapping[str, Doubt] = MappingProxyType(
+    {
+        "all-channels-disabled": Doubt(
+            "warning", "Every channel has `enabled: false`. Incidents open, and nobody hears of any. Enable one."
+        ),
+        "nothing-detected": Doubt(
+            "warning", "No detection rule and no incident type: only alerts made elsewhere would open incidents."
+        ),
+        "level-not-defined": Doubt(
+            "warning", "A level that the policy leaves out is as in the guide. Define it if other times are meant."
+        ),
+        "level-order": Doubt(
+            "warning", "A worse level has more time to respond than a milder one. Usually two values were swapped."
+        ),
+        "late-escalation": Doubt(
+            "warning",
+            "escalation_time is not shorter than response_time, so nobody further hears of the incident until the "
+            "response time is over. Make it shorter: half of it is the guide's measure.",
+        ),
+        "unused-level": Doubt(
+            "note",
+            "No rule and no incident type has this level. Only alerts made elsewhere, or a person, can bring it about.",
+        ),
+        "unused-channel": Doubt(
+            "note",
+            "No rule, type, level, stakeholder group or `fallback` names this channel. It is told at a breach or as a "
+            "fallback of its type at most. Name it where it is wanted, or leave it out.",
+        ),
+        "disabled-channels": Doubt(
+            "warning", "A rule tells disabled channels only, so each of its pages goes to `fallback`, a minute late."
+        ),
+        "nobody-told": Doubt(
+            "error",
+            "A drill with every channel up reached nobody within the response time. Give the rule (or its level) a "
+            "channel that is enabled and has a recipient; a phone recipient without a number reaches nobody by itself.",
+        ),
+        "single-channel": Doubt(
+            "warning",
+            "A drill with this one channel down reached nobody within the response time: it is the only way to reach a "
+            f"person. Add another kind of channel, or one to `fallback` (levels 1 and 2 fall back to {_QUIET}).",
+        ),
+        "slow-without-channel": Doubt(
+            "warning",
+            "A drill with this one channel down reached somebody only after the first escalation, because no fallback "
+            "was left before it. Add a channel, or one to `fallback`.",
+        ),
+        "emergency-without-pager": Doubt(
+            "warning",
+            f"An emergency tells neither {_WAKING} at once: email and chat wake nobody. Add one to "
+            "the rule's channels.",
+        ),
+        "same-condition": Doubt(
+            "warning",
+            "Two rules have one condition: both alert, in one incident. Fine if both names are wanted; else drop one.",
+        ),
+        "same-condition-levels": Doubt(
+            "warning",
+            "Two rules have one condition and different levels. The worse one always wins, so the milder one only adds "
+            "noise. Keep one, or give them different thresholds.",
+        ),
+        "contradicting-thresholds": Doubt(
+            "warning",
+            "Two thresholds of one signal contradict each other: the milder one can only be crossed when the worse one "
+            "has been already, or together they leave no value at which all is well. Probably two values were swapped.",
+        ),
+        "cannot-fire": Doubt(
+            "warning",
+            "A range is too short for how often the signal is read: rate(), increase() and their like need two samples "
+            "in it, others one. With fewer they have no value, and the condition is silently false. Make the range at "
+            "least twice check_interval; four times survives a lost scrape.",
+        ),
+        "no-missing-data-twin": Doubt(
+            "warning",
+            "`missing_data: false` switches off the alarm that says when a signal vanishes or is NaN. The rules that "
+            "read it then fall silent with it, and silence looks like safety.",
+        ),
+        "doubtful-condition": Doubt(
+            "warning", "The condition is valid PromQL, but reads like a slip of the pen. The message says which."
+        ),
+        "unread-signal": Doubt("warning", "No condition reads this signal. A misspelt name, here or there?"),
+        "critical-threshold": Doubt(
+            "warning", "The rule's number and the section's critical_threshold differ; only the rule's has an effect."
+        ),
+        "section-name": Doubt(
+            "warning", "The section's name is nearly one of the guide's. It works as a section of its own."
+        ),
+    }
+)
+
+
+def doubt(name: str, place: Place, message: str) -> Problem:
+    """The lint of that name as a problem at a place."""
+    return Problem(place.path, place.line, place.column, message, DOUBTS[name].severity, name=name)
+
+
+def without_allowed(problems: Iterable[Problem], allowed: Mapping[str, str]) -> Iterator[Problem]:
+    """Those that the policy has not allowed."""
+    return (problem for problem in problems if problem.name not in allowed)

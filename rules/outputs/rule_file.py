@@ -1,0 +1,41 @@
+"""Rule groups → ``rules.yml``, the file for `rule_files` of Prometheus."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rules.durations import format_duration
+from rules.groups import AlertingRule, Group, RecordingRule
+from rules.yaml_text import text
+
+HEAD = "Compiled by Tocsin from the policy: edit that, not this. Needs Prometheus 2.42 or newer (keep_firing_for)."
+
+
+def render(groups: Iterable[Group]) -> bytes:
+    """The rule file."""
+    return text({"groups": documents(groups)}, HEAD)
+
+
+def documents(groups: Iterable[Group]) -> list[dict[str, Any]]:
+    """The groups as Prometheus's YAML has them; a PrometheusRule's spec has the same."""
+    return [
+        {
+            "name": group.name,
+            "interval": format_duration(group.interval),
+            "rules": [_alert(rule) if isinstance(rule, AlertingRule) else _recording(rule) for rule in group.rules],
+        }
+        for group in groups
+    ]
+
+
+def _alert(rule: AlertingRule) -> dict[str, Any]:
+    document: dict[str, Any] = {"alert": rule.alert, "expr": rule.expr}
+    if rule.hold:
+        document["for"] = format_duration(rule.hold)
+    if rule.keep_firing:
+        document["keep_firing_for"] = format_duration(rule.keep_firing)
+    return document | {"labels": dict(rule.labels), "annotations": dict(rule.annotations)}
+
+
+def _recording(rule: RecordingRule) -> dict[str, Any]:
+    document: dict[str, Any] = {"record": rule.record, "expr": rule.expr}
+    return document | ({"labels": dict(rule.labels)} if rule.labels else {})

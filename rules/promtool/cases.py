@@ -1,0 +1,71 @@
+"""One entry of a promtool test file: series fed, alerts and samples expected."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from rules.condition import Selector
+from rules.durations import format_duration
+from rules.policy import Micros
+from rules.promtool.evaluate import Labels, Sample
+from rules.promtool.input_series import number
+
+Told = tuple[Labels, Labels]
+"""An alert as promtool compares it: labels and annotations."""
+
+
+@dataclass(slots=True)
+class Case:
+    """A test: input series by their PromQL name, and what must be seen at which tick."""
+
+    name: str
+    series: dict[str, str] = field(default_factory=dict)
+    alerts: list[tuple[int, str, tuple[Told, ...]]] = field(default_factory=list)
+    """(tick, alert name, every alert of that name)."""
+    samples: list[tuple[int, str, Sample | float | None]] = field(default_factory=list)
+    """(tick, expression, its one element if it has any; a number: one without labels)."""
+
+    def document(self, interval: Micros) -> dict[str, Any]:
+        """The test as promtool's YAML has it, its ticks being the interval long."""
+        document: dict[str, Any] = {
+            "name": self.name,
+            "interval": format_duration(interval),
+            "input_series": [{"series": name, "values": values} for name, values in self.series.items()],
+        }
+        if self.alerts:
+            document["alert_rule_test"] = [
+                {"eval_time": format_duration(tick * interval), "alertname": name, "exp_alerts": _expected(told)}
+                for tick, name, told in self.alerts
+            ]
+        if self.samples:
+            document["promql_expr_test"] = [
+                {"expr": expr, "eval_time": format_duration(tick * interval), "exp_samples": _samples(expr, sample)}
+                for tick, expr, sample in self.samples
+            ]
+        return document
+
+
+def series_name(name: str, labels: Labels) -> str:
+    """A series as promtool reads it: the metric with its labels."""
+    return str(Selector(name, tuple((label, "=", value) for label, value in labels)))
+
+
+def _expected(told: Iterable[Told]) -> list[dict[str, Any]]:
+    return [{"exp_labels": dict(labels), "exp_annotations": dict(annotations)} for labels, annotations in told]
+
+
+def _samples(expr: str, sample: Sample | float | None) -> list[dict[str, Any]]:
+    if isinstance(sample, float):
+        return [{"labels": "{}", "value": _Number(number(sample))}]
+    name = expr.split("{", 1)[0]
+    return [{"labels": series_name(name, sample.labels), "value": _Number(number(sample.value))}] if sample else []
+
+
+class _Number:
+    """A number that YAML shall write as it is spelt here."""
+
+    def __init__(self, spelling: str) -> None:
+        self.spelling = spelling
+
+    def __str__(self) -> str:
+        return self.spelling

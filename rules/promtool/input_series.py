@@ -1,0 +1,159 @@
+"""What promtool is fed, tick by tick, and what it must find: the story by which one rule is proved.
+
+A tick is one evaluation, the group's interval after the last. Pure; `rules.promtool.unit_tests` writes the stories
+down.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import promql_parser as promql
+
+from rules import condition
+from rules.condition import Selector
+from rules.expression import looks_back, nodes, syntax
+from rules.groups import AlertingRule
+from rules.policy import Micros, Rule
+from rules.promtool.boundary_values import Pair, pairs
+from rules.promtool.evaluate import Labels, Sample
+from rules.self_monitoring import FULL_SECONDS
+from rules.wording import MEASURED, VALUE
+
+LONGEST_WAIT = 600
+"""Ticks that a test waits for a window to fill with good values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """At that tick, exactly one alert, made by this element, or none."""
+
+    tick: int
+    alert: Sample | None
+
+
+@dataclass(slots=True)
+class Story:
+    """One rule's inputs and checks. Stories that share no metric are told at once, in one test."""
+
+    name: str
+    alert: str
+    series: dict[Selector, list[str]] = field(default_factory=dict)
+    checks: list[Check] = field(default_factory=list)
+
+    def feed(self, values: Mapping[Selector, float], ticks: int) -> int:
+        """So many ticks of these values; the answer is the last tick fed."""
+        for selector, value in values.items():
+            self.series.setdefault(selector, []).extend([number(value)] * ticks)
+        return max(len(fed) for fed in self.series.values()) - 1
+
+
+WINDOWED = (
+    "it looks back over a window: how long it keeps firing is not proved, nor any average exactly at its boundary"
+)
+
+
+def stories(alert: AlertingRule, interval: Micros) -> list[Story]:
+    """The proofs of one rule. Raises Unprovable."""
+    assert alert.rule is not None
+    reads = condition.parse(alert.rule.condition)
+    tree = syntax(alert.expr)
+    found = pairs(tree, reads.sources)
+    needed = failures(alert.rule, interval)
+    held = -(-alert.keep_firing // interval)
+    if not looks_back(tree):
+        return [_exact(alert, found, needed, held)]
+    return [story for pair in found for story in _steady(alert, tree, pair, needed, held, interval)]
+
+
+def failures(rule: Rule, interval: Micros) -> int:
+    """How many consecutive failures alert, from what the policy says."""
+    if rule.immediate:
+        return 1
+    return rule.threshold if rule.hold is None else -(-rule.hold // interval) + 1
+
+
+def _exact(alert: AlertingRule, found: Sequence[Pair], needed: int, held: int) -> Story:
+    """Good, one failure too few, good again, just enough failures, good: for each metric in turn."""
+    story = Story(f"{alert.alert}: at the boundary, after {needed} consecutive failures, resolved", alert.alert)
+    for pair in found:
+        quiet = story.feed(pair.good, 2)
+        story.checks.append(Check(quiet, None))
+        if needed > 1:
+            story.checks.append(Check(story.feed(pair.bad, needed - 1), None))
+            story.feed(pair.good, 1)
+            story.checks.append(Check(story.feed(pair.bad, needed - 1), None))
+        fired = story.feed(pair.bad, 1)
+        story.checks.append(Check(fired, pair.alert))
+        story.feed(pair.good, held + 1)
+        if held:
+            story.checks.append(Check(fired + held, pair.alert))
+        story.checks.append(Check(fired + held + 1, None))
+    return story
+
+
+def _steady(
+    alert: AlertingRule, tree: promql.Expr, pair: Pair, needed: int, held: int, interval: Micros
+) -> list[Story]:
+    """What looks back over a window: bad from the first moment on, then recovered; and good from the first on."""
+    bad = Story(f"{alert.alert}: bad from the first of {needed} failures on, recovered", alert.alert)
+    fired = bad.feed(pair.bad, needed) if needed > 1 else bad.feed(pair.bad, 1)
+    if needed > 1:
+        bad.checks.append(Check(fired - 1, None))
+    bad.checks.append(Check(fired, pair.alert))
+    window = sum((_look_back(node) for node in nodes(tree)), timedelta())
+    recovery = int(window.total_seconds() * 1_000_000) // interval + 1
+    if all(node.func.name == "avg_over_time" for node in nodes(tree) if isinstance(node, promql.Call)):
+        recovery = min(recovery, needed + 2)  # as many good values as bad ones, as far from the boundary
+    if recovery <= LONGEST_WAIT:
+        bad.checks.append(Check(bad.feed(pair.good, recovery + held + 1), None))
+    good = Story(f"{alert.alert}: good at the boundary", alert.alert)
+    good.checks.append(Check(good.feed(pair.good, needed + 1), None))
+    return [bad, good]
+
+
+def _look_back(node: promql.Expr) -> timedelta:
+    match node:
+        case promql.MatrixSelector() | promql.SubqueryExpr():
+            return node.range or timedelta()
+        case promql.VectorSelector():
+            return abs(node.offset or timedelta())
+        case _:
+            return timedelta()
+
+
+def told(alert: AlertingRule, sample: Sample) -> tuple[Labels, Labels]:
+    """The alert as Prometheus will send it: the series' labels under the rule's, templates filled in."""
+    labels = dict(sample.labels)
+    merged = labels | {name: _filled(value, labels, sample.value) for name, value in alert.labels}
+    annotations = {name: _filled(value, labels, sample.value) for name, value in alert.annotations}
+    return tuple(sorted(merged.items())), tuple(sorted(annotations.items()))
+
+
+def _filled(text: str, labels: Mapping[str, str], value: float) -> str:
+    if "{{" not in text:
+        return text
+    text = text.replace(VALUE, f"{value:.4g}").replace(MEASURED, f"{value:.10g}")
+    text = text.replace(FULL_SECONDS, f"{value:.3f}")
+    for name in [part.split(" ")[0] for part in text.split("{{ $labels.")[1:]]:
+        text = text.replace("{{ $labels." + name + " }}", labels.get(name, ""))
+    return text.replace("{{ `{{` }}", "{{")
+
+
+def number(value: float) -> str:
+    """The shortest spelling that reads back as the same number."""
+    return repr(value).removesuffix(".0")
+
+
+def sequence(values: Iterable[str]) -> str:
+    """Values in promtool's notation: ``0.95 0.9x2`` is one 0.95 and three times 0.9. NaN and stale know no ``x``."""
+    written: list[str] = []
+    runs: list[tuple[str, int]] = []
+    for value in values:
+        if runs and runs[-1][0] == value and value not in {"NaN", "stale"}:
+            runs[-1] = (value, runs[-1][1] + 1)
+        else:
+            runs.append((value, 1))
+    for value, count in runs:
+        written.append(value if count == 1 else f"_x{count}" if value == "_" else f"{value}x{count - 1}")
+    return " ".join(written)

@@ -1,0 +1,251 @@
+"""Rule groups → promtool unit tests that prove every rule, and a list of what they do not prove.
+
+promtool ignores a group's interval, so there is one file for each interval. It evaluates every rule at every tick of
+every test, so the stories (`rules.promtool.input_series`) of rules that share no metric are told at once: 10,000 rules
+make a handful of tests.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import promql_parser as promql
+
+from rules import condition
+from rules.condition import Selector
+from rules.durations import format_duration
+from rules.expression import looks_back, nodes, syntax
+from rules.groups import AlertingRule, Group, RecordingRule
+from rules.policy import MINUTE, Micros
+from rules.promtool.boundary_values import labels_of, recorded_for
+from rules.promtool.cases import Case, series_name
+from rules.promtool.evaluate import Sample, Unprovable
+from rules.promtool.input_series import WINDOWED, Story, number, sequence, stories, told
+from rules.promtool.missing_data_cases import losses, never_seen
+from rules.promtool.self_monitoring_cases import TICK, vigils
+from rules.self_monitoring import THE_ONLY, Tocsin
+from rules.yaml_text import text
+
+HEAD = """\
+Compiled by Tocsin: proves rules.yml, with `promtool test rules {name}`.
+Each alert fires after just enough consecutive failures at the boundary of its condition, not one earlier, and
+resolves; each twin fires when its signal is absent, vanished, NaN or gone for one unit, and not on a rollout.
+"""
+
+FED = 3
+"""Ticks for which a recording's inputs are steady."""
+
+VALUED_WITHOUT_INPUT = frozenset(("vector", "absent", "absent_over_time", "time"))
+
+
+@dataclass(frozen=True, slots=True)
+class Tests:
+    """The files, and what they leave unproved (told in the files as well)."""
+
+    files: Mapping[str, bytes]
+    unproved: tuple[str, ...]
+
+
+def render(groups: Sequence[Group], watch: Sequence[Group] = (), tocsin: Tocsin = THE_ONLY) -> Tests:
+    """The tests of ``rules.yml`` in the same folder; `watch`: the rules about `tocsin`, not from the policy."""
+    counts = Counter({group.interval: 0 for group in groups})
+    for group in groups:
+        counts[group.interval] += len(group.rules)
+    intervals = sorted(counts, key=lambda interval: (-counts[interval], interval)) or [Micros(MINUTE)]
+    if watch and TICK not in intervals:
+        intervals.append(Micros(TICK))
+    facts = Facts(groups)
+    names = [group.name for group in (*groups, *watch)]
+    files, unproved = {}, []
+    for interval in intervals:
+        cases, missing = _cases(facts, interval)
+        name = "rules_test.yml" if interval == intervals[0] else f"rules_test_{format_duration(interval)}.yml"
+        if watch and interval == TICK:
+            cases += _vigils(watch, tocsin, missing)
+        files[name] = _file(name, interval, names, cases, missing)
+        unproved += missing
+    return Tests(files, tuple(unproved))
+
+
+def _vigils(watch: Sequence[Group], tocsin: Tocsin, missing: list[str]) -> list[Case]:
+    try:
+        return vigils(watch, tocsin)
+    except Unprovable as reason:
+        missing.append(f"the alerts about Tocsin itself: {reason}")
+        return []
+
+
+def _file(name: str, interval: Micros, groups: Sequence[str], cases: Sequence[Case], unproved: Sequence[str]) -> bytes:
+    head = HEAD.format(name=name)
+    if unproved:
+        head += "\nNOT PROVED here:\n" + "\n".join(f"- {' '.join(each.split())}" for each in unproved)
+    document = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": format_duration(interval),
+        "group_eval_order": list(groups),
+        "tests": [case.document(interval) for case in cases],
+    }
+    return text(document, head)
+
+
+class Facts:
+    """What every file must know of all rules."""
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self.groups = groups
+        alerts = [alert for group in groups for alert in group.alerts]
+        self.twins = [alert for alert in alerts if alert.lost]
+        self.reads: dict[str, tuple[Selector, ...]] = defaultdict(tuple)
+        """What each recorded name is made from."""
+        self.free: set[str] = set()
+        """Recorded names that have a value even without input."""
+        for recording in (recording for group in groups for recording in group.recordings):
+            self.reads[recording.record] += condition.sources(recording.expr)
+            calls = {node.func.name for node in nodes(syntax(recording.expr)) if isinstance(node, promql.Call)}
+            if calls & VALUED_WITHOUT_INPUT:
+                self.free.add(recording.record)
+        rules = [alert.rule for alert in alerts if alert.rule]
+        every = {read for reads in self.reads.values() for read in reads}
+        every.update(source for rule in rules for source in condition.parse(rule.condition).sources)
+        self.bare = {read.name for read in every if not read.matchers}
+        self.named: dict[str, list[AlertingRule]] = defaultdict(list)
+        """Alert name → its rules: promtool sees their alerts together."""
+        for alert in alerts:
+            if alert.rule:
+                self.named[alert.alert].append(alert)
+
+    def needs(self, alert: AlertingRule) -> set[str]:
+        """What no other story may feed while this alert's is told."""
+        assert alert.rule is not None
+        return {self.need(source) for source in condition.parse(alert.rule.condition).sources}
+
+    def alike(self, alert: AlertingRule) -> list[AlertingRule]:
+        """The rules that fire with this one, under its name, itself among them. Raises Unprovable."""
+        assert alert.rule is not None
+        needs = self.needs(alert)
+        alike = [other for other in self.named[alert.alert] if self.needs(other) & needs]
+        for other in alike:
+            assert other.rule is not None
+            pace = (other.expr, other.hold, other.keep_firing, other.rule.interval)
+            if pace != (alert.expr, alert.hold, alert.keep_firing, alert.rule.interval):
+                raise Unprovable(f"{other.rule.key} has the same name and reads the same signal, but fires otherwise")
+        return alike
+
+    def need(self, selector: Selector) -> str:
+        """Two selectors with labels do not meet, unless somebody reads the metric without any."""
+        return selector.name if selector.name in self.bare else str(selector)
+
+    def depth(self, name: str, above: frozenset[str] = frozenset()) -> int:
+        """How many recordings stand between a metric and what Prometheus scrapes."""
+        if name in above or name not in self.reads:
+            return 0
+        return 1 + max((self.depth(read.name, above | {name}) for read in self.reads[name]), default=0)
+
+    def check_feedable(self, selectors: Iterable[Selector]) -> int:
+        """Whether these may be fed together; the depth at which. Raises Unprovable."""
+        names = {selector.name for selector in selectors}
+        if names & self.free:
+            raise Unprovable(f"{', '.join(sorted(names & self.free))} is recorded even without input")
+        depths = {self.depth(name) for name in names}
+        if len(depths) > 1:
+            raise Unprovable("it reads recorded and scraped signals together")
+        return max(depths, default=0)
+
+
+def _cases(facts: Facts, interval: Micros) -> tuple[list[Case], list[str]]:
+    groups = [group for group in facts.groups if group.interval == interval]
+    missing: list[str] = []
+    cases = [
+        *_recordings(facts, [recording for group in groups for recording in group.recordings], missing),
+        *_rules(facts, [alert for group in groups for alert in group.alerts if alert.rule], interval, missing),
+        *_twins(facts, [alert for group in groups for alert in group.alerts if alert.lost], interval, missing),
+    ]
+    return cases, missing
+
+
+@dataclass(slots=True)
+class _Rounds:
+    """Stories told at once: a story goes into the first test in which nobody needs what it needs."""
+
+    first: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    cases: dict[tuple[int, int], Case] = field(default_factory=dict)
+
+    def place(self, needs: Iterable[str], depth: int, name: str) -> Case:
+        keys = [f"{depth} {need}" for need in needs]
+        number_ = max((self.first[key] for key in keys), default=0)
+        self.first.update(dict.fromkeys(keys, number_ + 1))
+        return self.cases.setdefault((depth, number_), Case(f"{name}, {depth}.{number_}"))
+
+    def in_order(self) -> list[Case]:
+        return [self.cases[key] for key in sorted(self.cases)]
+
+
+def _rules(facts: Facts, alerts: Sequence[AlertingRule], interval: Micros, missing: list[str]) -> list[Case]:
+    rounds = _Rounds()
+    for alert in alerts:
+        assert alert.rule is not None
+        try:
+            depth = facts.check_feedable(condition.parse(alert.rule.condition).sources)
+            alike = facts.alike(alert)
+            if alike[0] is not alert:
+                continue
+            needs = {need for other in facts.named[alert.alert] for need in facts.needs(other)}
+            for story in stories(alert, interval):
+                _tell(story, alike, rounds.place(needs, depth, "rules at their boundaries"))
+            if looks_back(syntax(alert.expr)):
+                missing.append(f"rule {alert.rule.key} ({alert.rule.condition}): {WINDOWED}")
+        except Unprovable as reason:
+            missing.append(f"rule {alert.rule.key} ({alert.rule.condition}): {reason}")
+    return rounds.in_order()
+
+
+def _tell(story: Story, alerts: Sequence[AlertingRule], case: Case) -> None:
+    for selector, values in story.series.items():
+        case.series[series_name(selector.name, labels_of(selector))] = sequence(values)
+    for check in story.checks:
+        seen = tuple(told(alert, check.alert) for alert in alerts) if check.alert else ()
+        case.alerts.append((check.tick, story.alert, seen))
+
+
+def _twins(facts: Facts, own: Sequence[AlertingRule], interval: Micros, missing: list[str]) -> list[Case]:
+    own_names = {twin.alert for twin in own}
+    by_depth: dict[int, list[AlertingRule]] = defaultdict(list)
+    unknown: set[str] = set()
+    for twin in facts.twins:
+        assert twin.lost is not None
+        if twin.alert not in own_names:
+            continue
+        try:
+            labels_of(twin.lost)
+            by_depth[facts.check_feedable([twin.lost])].append(twin)
+        except Unprovable as reason:
+            unknown.add(twin.alert)
+            missing.append(f"twin {twin.alert} ({twin.lost}): {reason}")
+    alike = [[twin for twin in by_depth[depth] if twin.alert not in unknown] for depth in sorted(by_depth)]
+    every = [twin for twins in alike for twin in twins]
+    cases = [never_seen(every, interval)] if every else []
+    return cases + [case for twins in alike if twins for case in losses(twins, interval)]
+
+
+def _recordings(facts: Facts, recordings: Sequence[RecordingRule], missing: list[str]) -> list[Case]:
+    rounds = _Rounds()
+    for recording in recordings:
+        reads = condition.sources(recording.expr)
+        try:
+            depth = facts.check_feedable(reads)
+            answers = recorded_for(syntax(recording.expr), reads)
+        except Unprovable as reason:
+            missing.append(f"recording {recording.record} ({recording.expr}): {reason}")
+            continue
+        case = rounds.place(map(facts.need, reads), depth, "recorded signals")
+        for read in reads:
+            fed = [number(value) for value, _ in answers for _ in range(FED)]
+            case.series[series_name(read.name, labels_of(read))] = sequence(fed)
+        for position, (_, result) in enumerate(answers, 1):
+            tick = position * FED - 1
+            if result is None:
+                case.samples.append((tick, series_name(recording.record, recording.labels), None))
+                continue
+            labels = tuple(sorted((dict(result.labels) | dict(recording.labels)).items()))
+            case.samples.append((tick, series_name(recording.record, labels), Sample(labels, result.value)))
+    return rounds.in_order()
