@@ -6,9 +6,9 @@ import uvloop
 from aiohttp import web
 from pydantic import TypeAdapter
 
-from receiver.clients.alert_payload import Document
+from receiver.clients.alert_payload import WebhookDocument
 
-BODY = TypeAdapter(Document)
+BODY = TypeAdapter(WebhookDocument)
 
 
 async def take(request: web.Request) -> web.Response:

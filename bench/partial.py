@@ -57,7 +57,7 @@ class Victim:
 
     process: Process
     database: str
-    weather: Weather
+    channel_faults: Weather
 
     @property
     def file(self) -> str:
@@ -77,21 +77,21 @@ Fault = Callable[[Victim], AbstractAsyncContextManager[None]]
 @asynccontextmanager
 async def provider_rejects(victim: Victim) -> AsyncIterator[None]:
     """It answers 503."""
-    victim.weather.rejects = True
+    victim.channel_faults.rejects = True
     try:
         yield
     finally:
-        victim.weather.rejects = False
+        victim.channel_faults.rejects = False
 
 
 @asynccontextmanager
 async def provider_slow(victim: Victim) -> AsyncIterator[None]:
     """It answers after seconds."""
-    victim.weather.slow = True
+    victim.channel_faults.slow = True
     try:
         yield
     finally:
-        victim.weather.slow = False
+        victim.channel_faults.slow = False
 
 
 @asynccontextmanager

@@ -142,7 +142,7 @@ class Soak:
         """`rate`: webhooks a second. `every`: seconds between two blows, from … to."""
         self._database, self._folder, self._rate = database, folder, rate
         self._faults = list((partial.SQLITE if database.startswith("sqlite") else partial.POSTGRESQL).items())
-        self._weather = partial.Weather()
+        self._channel_faults = partial.Weather()
         self._count = replicas
         self._every = every
         self._dice = Random(0)
@@ -156,7 +156,7 @@ class Soak:
         """Live through it. `incident` is called once in the middle (a restart of the database)."""
         mailbox, smtp = await start_mailbox(self.told.show)
         providers = Providers(self.told.show).app
-        providers.middlewares.append(self._weather.between)
+        providers.middlewares.append(self._channel_faults.between)
         runner, web = await start_web(providers)
         try:
             self.replicas = [Replica(*self._settings(smtp, web), self._folder) for _ in range(self._count)]
@@ -245,7 +245,7 @@ class Soak:
     async def _fail_partly(self, process: Replica) -> None:
         fault, seconds = self._faults[self.partial % len(self._faults)]
         self.partial += 1
-        async with fault(partial.Victim(process, self._database, self._weather)):
+        async with fault(partial.Victim(process, self._database, self._channel_faults)):
             await asyncio.sleep(seconds)
 
     async def _stop(self, victim: Replica) -> None:

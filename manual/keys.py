@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from rules.document import Document
+from rules.document import PolicyDocument
 from rules.document.framework_system import AlertSpec, SloSpec, SystemSpec, ThresholdSpec, WatchSpec
 from rules.document.incident_response import ResponseSection
 from rules.lint_catalog import DOUBTS
@@ -43,8 +43,8 @@ WORDS = {"string": "text", "integer": "whole number", "number": "number", "boole
 
 def page() -> str:
     """The whole page."""
-    schema = Document.model_json_schema()
-    models = {"Document": schema, **schema["$defs"]}
+    schema = PolicyDocument.model_json_schema()
+    models = {"PolicyDocument": schema, **schema["$defs"]}
     places = dict(_places(models))
     sections = "\n".join(_section(name, models[name], places[name]) for name in places)
     systems = "\n".join(_section(model.__name__, model.model_json_schema(), [place]) for place, model in PARTS)
@@ -87,11 +87,11 @@ def _severities() -> Iterator[tuple[int, list[str]]]:
 
 def _places(models: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """Every model that a policy is made of, in the order of its first mention, and where it stands."""
-    found: dict[str, list[str]] = {"Document": [""]}
-    waiting = [("Document", "")]
+    found: dict[str, list[str]] = {"PolicyDocument": [""]}
+    waiting = [("PolicyDocument", "")]
     for name, path in waiting:
         keys = dict(models[name]["properties"])
-        if name == "Document":
+        if name == "PolicyDocument":
             keys["NAME_incident_response"] = {"$ref": f"#/$defs/{ResponseSection.__name__}"}
         for key, value in keys.items():
             for other, suffix in _references(value):
@@ -123,11 +123,11 @@ def _named(value: dict[str, Any]) -> dict[str, Any]:
 
 def _section(name: str, model: dict[str, Any], places: list[str]) -> str:
     rows = "\n".join(_row(key, value, key in model.get("required", ())) for key, value in model["properties"].items())
-    if name == "Document":
+    if name == "PolicyDocument":
         further = f"[{_title(ResponseSection.__name__)}](#{_anchor(ResponseSection.__name__)})"
         rows += f"\n| `NAME_incident_response` | {further} | | {_cell(ResponseSection.__doc__ or '')} |"
     about = " ".join(model["description"].split())
-    where = f"Stands at: {', '.join(places)}.\n\n" if name != "Document" else ""
+    where = f"Stands at: {', '.join(places)}.\n\n" if name != "PolicyDocument" else ""
     return f"## {_title(name)}\n\n{about}\n\n{where}| key | takes | left out | meaning |\n|---|---|---|---|\n{rows}\n"
 
 
@@ -182,7 +182,7 @@ def _default(value: dict[str, Any], *, required: bool) -> str:
 
 def _title(name: str) -> str:
     """Words of a model's name: AlertChannel is an alert channel."""
-    if name == "Document":
+    if name == "PolicyDocument":
         return "The top of a policy"
     words = re.findall(
         r"[A-Z][a-z]*", name.removesuffix("Spec") + ("Entry" if name in ("WatchSpec", "AlertSpec") else "")

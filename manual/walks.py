@@ -45,10 +45,10 @@ from receiver.core.events import (
 )
 from receiver.core.inquiry import Answered, Inquiry
 from receiver.core.model import Alert, Incident, Instant, Notification, Recovery, State, Status, Window
-from receiver.core.plan import Book, Playbook
+from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.core.sight import ANY, Sight
 from rules.load import load
-from rules.policy import CRITICAL, EMERGENCY, Duty, Policy
+from rules.policy import CRITICAL, EMERGENCY, Policy, ResponseRole
 
 START = Instant(1_767_225_600_000_000)
 NOBODY = ""
@@ -80,7 +80,7 @@ WINDOWS: Mapping[Window, str] = {
 class Spot:
     """Where a walk has come to."""
 
-    book: Book
+    context: DecisionContext
     now: Instant = START
     incident: Incident | None = None
     alerts: Mapping[str, Alert] = field(default_factory=dict)
@@ -173,7 +173,7 @@ def _recoveries(step: Step) -> tuple[str, str]:
 
 
 def _starts() -> Iterator[Spot]:
-    policy = dataclasses.replace(load([]), roles=(Duty("commander"),))
+    policy = dataclasses.replace(load([]), roles=(ResponseRole("commander"),))
     rare = dataclasses.replace(
         policy, levels=tuple(dataclasses.replace(each, confirmations=2) for each in policy.levels)
     )
@@ -183,13 +183,15 @@ def _starts() -> Iterator[Spot]:
         (policy, True, False),
         (rare, False, False),
     ):
-        yield Spot(_book(each, blind=blind, verifies=verifies))
+        yield Spot(_context(each, blind=blind, verifies=verifies))
 
 
-def _book(policy: Policy, *, blind: bool, verifies: bool) -> Book:
-    playbook = Playbook.of(policy, "now")
+def _context(policy: Policy, *, blind: bool, verifies: bool) -> DecisionContext:
+    policy_version = PolicyVersion.of(policy, "now")
     sight = Sight(frozenset({ANY}) if blind else frozenset())
-    return Book(playbook, playbook, frozenset(each.name for each in policy.channels), sight, verifies)
+    return DecisionContext(
+        policy_version, policy_version, frozenset(each.name for each in policy.channels), sight, verifies
+    )
 
 
 def _walk(start: Spot) -> Iterator[Step]:
@@ -216,7 +218,7 @@ def _walk(start: Spot) -> Iterator[Step]:
 
 
 def _take(spot: Spot, cause: str, event: Event, now: Instant) -> tuple[Step, Spot]:
-    effects = decide(spot.incident, event, now, spot.book, spot.alerts)
+    effects = decide(spot.incident, event, now, spot.context, spot.alerts)
     after = _apart(effects.incident) if effects.incident else spot.incident
     alerts = {**spot.alerts, **{each.fingerprint: each for each in effects.alerts}}
     last = effects.notifications[-1] if effects.notifications else spot.last

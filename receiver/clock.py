@@ -37,7 +37,7 @@ def steady_clock() -> int:
     return time.clock_gettime_ns(_STEADY) // 1000
 
 
-class Verdict(StrEnum):
+class ClockVerdict(StrEnum):
     """What a comparison with the reference came to."""
 
     AGREED = "agreed"
@@ -72,20 +72,20 @@ class Clock:
         self._last = max(self._last, Instant(self._steady() + self._offset))
         return self._last
 
-    def adjust(self) -> Verdict:
+    def adjust(self) -> ClockVerdict:
         """Compare with the reference, and follow it as far as it is to be believed."""
         now = self._steady()
         self.skew = ahead = self._reference() - now - self._offset
         passed, self._adjusted_at = now - self._adjusted_at, now
         if abs(ahead) <= ALLOWED:
-            verdict, self._doubted = Verdict.AGREED, None
+            verdict, self._doubted = ClockVerdict.AGREED, None
             follow = ahead
         elif self._doubted is None or abs(ahead - self._doubted) > passed // SLOWER + ALLOWED:
-            verdict, self._doubted = Verdict.DOUBTED, ahead
+            verdict, self._doubted = ClockVerdict.DOUBTED, ahead
             self.jumps += 1
             follow = 0
         else:
-            verdict, follow = (Verdict.FOLLOWED, ahead) if ahead > 0 else (Verdict.BEHIND, ahead)
+            verdict, follow = (ClockVerdict.FOLLOWED, ahead) if ahead > 0 else (ClockVerdict.BEHIND, ahead)
             self._doubted = None if ahead > 0 else ahead
             if ahead > 0:
                 self.followed.append(Jump(Instant(self() + ALLOWED), ahead))

@@ -23,7 +23,7 @@ from receiver.core.cluster import Cluster
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
 from receiver.engine.heartbeat_cache import Heartbeats
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import Failing, ServiceState
 from receiver.errors import StoreUnavailable
 from receiver.jobs.canary import EVERY as CANARIES_EVERY
@@ -36,7 +36,7 @@ from receiver.jobs.doubles import Doubles
 from receiver.jobs.echo_inquiry import EVERY as ECHOES_EVERY
 from receiver.jobs.echo_inquiry import Echoes
 from receiver.jobs.evidence import make_observer
-from receiver.jobs.heartbeat import Watch
+from receiver.jobs.heartbeat import HeartbeatWatch
 from receiver.jobs.loaded_rules import EVERY as RULES_EVERY
 from receiver.jobs.loaded_rules import HeardRules, RulesWatch
 from receiver.jobs.periodic import Loops
@@ -44,14 +44,14 @@ from receiver.jobs.policy_reload import LOOK_EVERY, PolicyFiles, shown
 from receiver.jobs.reconcile import EVERY, Reconciliation
 from receiver.jobs.retention import EVERY as FORGET_EVERY
 from receiver.jobs.retention import Retention
-from receiver.jobs.scheduler import Pulse
+from receiver.jobs.scheduler import Scheduler
 from receiver.jobs.soundness import CHECK_EVERY, Soundness
 from receiver.jobs.soundness import EVERY as SOUND_EVERY
 from receiver.jobs.staleness import EVERY as UNHEARD_EVERY
 from receiver.jobs.staleness import Staleness
 from receiver.jobs.unreadable import EVERY as UNREADABLE_EVERY
 from receiver.jobs.unreadable import UnreadableSources
-from receiver.messages import Words
+from receiver.messages import MessageRenderer
 from receiver.reports.pictures import make_plotter
 from receiver.reports.queries import Records
 from receiver.runtime import EVERY as GARBAGE_EVERY
@@ -154,20 +154,22 @@ class Service:
         key = settings.key(self._store.key)
         words = self._make_words(key)
         records = Records(self._reads, words, self.engine)
-        self.dispatcher = Dispatcher(self.desk, senders, words, records, worker, self._store.installation, self.metrics)
+        self.dispatcher = Dispatcher(
+            self.queue, senders, words, records, worker, self._store.installation, self.metrics
+        )
         self.dispatcher.traces = traces
-        self._pulse = Pulse(self.desk, self._store, self.dispatcher, self.state)
+        self._scheduler = Scheduler(self.queue, self._store, self.dispatcher, self.state)
         self.state.add_check(self._failing_pulse)
-        self.desk.on_commit = self.dispatcher.on_progress = self._pulse.wake
-        self.desk.on_emergency = self.dispatcher.send_emergencies
+        self.queue.on_commit = self.dispatcher.on_progress = self._scheduler.wake
+        self.queue.on_emergency = self.dispatcher.send_emergencies
         self.heartbeats = Heartbeats(self.clock)
-        self._files = PolicyFiles(self._paths, self._read_as, settings, self.desk, self.state, self.metrics)
+        self._files = PolicyFiles(self._paths, self._read_as, settings, self.queue, self.state, self.metrics)
         self._files.say_channels(configured)
         self.state.policy_read_at = self.clock()
-        observer = make_observer(settings, self.desk, self._reads, records)
+        observer = make_observer(settings, self.queue, self._reads, records)
         if observer:
             stack.push_async_callback(observer.close)
-        self.dispatcher.plotter = plotter = make_plotter(self.desk, self._reads)
+        self.dispatcher.plotter = plotter = make_plotter(self.queue, self._reads)
         if plotter:
             stack.callback(plotter.close)
         recorder = Recorder(self._record) if self._record else None
@@ -177,7 +179,7 @@ class Service:
         app = make_app(
             recorder=recorder,
             senders=senders,
-            desk=self.desk,
+            queue=self.queue,
             engine=self.engine,
             reads=self._reads,
             heartbeats=self.heartbeats,
@@ -195,17 +197,17 @@ class Service:
         stack.push_async_callback(self.dispatcher.finish, DRAIN)
         if observer:
             self._watch_task("asking Prometheus", asyncio.create_task(observer.observe()), stack)
-        self._pulsing = asyncio.create_task(self._pulse.keep())
+        self._pulsing = asyncio.create_task(self._scheduler.keep())
         stack.push_async_callback(end, self._pulsing)
-        self._start_looking(stack, Canaries(self.desk, self._store, senders, words, self.metrics), heard_rules)
+        self._start_looking(stack, Canaries(self.queue, self._store, senders, words, self.metrics), heard_rules)
         stack.push_async_callback(self._stop_taking)
 
-    def _make_words(self, key: str) -> Words:
+    def _make_words(self, key: str) -> MessageRenderer:
         """Message texts, with links to acknowledge where the people who get them can reach this service."""
         settings, installation = self._settings, self._store.installation
         links = Links(Signing(key, self.clock), installation, settings.external_url)
         ack_url = links.url if settings.external_url else None
-        return Words(settings.external_url, installation, sms_replies=settings.hears_twilio, ack_url=ack_url)
+        return MessageRenderer(settings.external_url, installation, sms_replies=settings.hears_twilio, ack_url=ack_url)
 
     async def _open_desk(self, configured: frozenset[str]) -> AsyncExitStack:
         """The queue with the way to the database, tried again for a while where that is a server's; how to undo it."""
@@ -235,27 +237,27 @@ class Service:
         self.engine.jumps = self.clock.followed
         if writer:
             writer.attach(self.engine)
-        self.desk = Desk(self.engine, self.clock, writer.call if writer else None, state=self.state)
-        opening.callback(self.desk.close)
+        self.queue = CommandQueue(self.engine, self.clock, writer.call if writer else None, state=self.state)
+        opening.callback(self.queue.close)
 
     def _start_looking(self, stack: AsyncExitStack, canaries: Canaries, heard_rules: HeardRules) -> None:
         """Everything that is looked at now and then, each in a loop of its own."""
         settings, store, reads, start = self._settings, self._store, self._reads, self._loops.start
-        watch = Watch(self.desk, store, self.heartbeats, settings.heartbeat_url or "", self._can_page)
+        watch = HeartbeatWatch(self.queue, store, self.heartbeats, settings.heartbeat_url or "", self._can_page)
         stack.push_async_callback(watch.close)
-        rules = RulesWatch(self.desk, store, self.state, heard_rules, self._worker)
+        rules = RulesWatch(self.queue, store, self.state, heard_rules, self._worker)
         peers = self._make_peers(stack)
         self.state.add_check(self._loops.problems)
         stack.push_async_callback(self._loops.stop)
-        start("the look at the clock", Timekeeping(self.desk, self.clock, self.state).look, ADJUST_EVERY)
+        start("the look at the clock", Timekeeping(self.queue, self.clock, self.state).look, ADJUST_EVERY)
         start("the watch over the heartbeat", watch.look, WATCH_EVERY)
         start("the look at the rules", rules.look, RULES_EVERY)
         start("the look for garbage", Garbage().look, GARBAGE_EVERY)
-        start("the retention", Retention(self.desk, store).look, FORGET_EVERY)
-        unreadable = UnreadableSources(self.desk, reads)
+        start("the retention", Retention(self.queue, store).look, FORGET_EVERY)
+        unreadable = UnreadableSources(self.queue, reads)
         start("the end of incidents about unreadable alerts", unreadable.look, UNREADABLE_EVERY)
-        start("the end of alerts that two incidents have", Doubles(self.desk, reads).look, DOUBLES_EVERY)
-        soundness = Soundness(self.desk, store, self.state)
+        start("the end of alerts that two incidents have", Doubles(self.queue, reads).look, DOUBLES_EVERY)
+        soundness = Soundness(self.queue, store, self.state)
         start("the look for damaged rows", soundness.look, SOUND_EVERY)
         start("the check of the database file", soundness.check, CHECK_EVERY)
         if self._tls.context:
@@ -265,11 +267,11 @@ class Service:
         start("the look at the canaries", canaries.look, CANARIES_EVERY)
         if peers:
             silences = settings.silence_on_acknowledge
-            reconciliation = Reconciliation(self.desk, reads, self.metrics, peers, makes_silences=silences)
+            reconciliation = Reconciliation(self.queue, reads, self.metrics, peers, makes_silences=silences)
             start("the comparison with Alertmanager", reconciliation.look, EVERY)
-            start("the question for held alerts", Echoes(self.desk, reads, peers).look, ECHOES_EVERY)
+            start("the question for held alerts", Echoes(self.queue, reads, peers).look, ECHOES_EVERY)
         else:
-            staleness = Staleness(self.desk, reads, settings.repeat_interval)
+            staleness = Staleness(self.queue, reads, settings.repeat_interval)
             start("the look for alerts that nobody repeats", staleness.look, UNHEARD_EVERY)
 
     def _make_peers(self, stack: AsyncExitStack) -> list[Alertmanager]:
@@ -309,8 +311,8 @@ class Service:
         The service listens until the end: who asks meanwhile is told 503, and why.
         """
         self.state.is_stopping = True
-        await self.desk.settle(SETTLE)
-        self._pulse.wake()
+        await self.queue.settle(SETTLE)
+        self._scheduler.wake()
         await asyncio.wait([self._pulsing], timeout=SETTLE)
 
     def _reference_clock(self) -> Instant:
@@ -320,9 +322,9 @@ class Service:
 
     async def _can_page(self) -> bool:
         """Whether pages leave, as far as we can tell."""
-        if self.state.writing.problem or self._pulse.silence > STUCK_AFTER:
+        if self.state.writing.problem or self._scheduler.silence > STUCK_AFTER:
             return False
-        oldest = await self.desk.read(self._reads.oldest_emergency)
+        oldest = await self.queue.read(self._reads.oldest_emergency)
         return oldest is None or self.clock() - oldest <= UNREACHED
 
     async def reload(self) -> list[str]:
@@ -333,7 +335,7 @@ class Service:
         return [*self._tls.reload(), *await self._files.reload()]
 
     def _failing_pulse(self) -> list[Failing]:
-        silence = self._pulse.silence
+        silence = self._scheduler.silence
         why = f"no window was looked at for {silence // SECOND} s"
         return [Failing("the pulse", why)] if silence > STUCK_AFTER else []
 

@@ -13,7 +13,7 @@ from rules import condition
 from rules.condition import Selector
 from rules.durations import format_duration
 from rules.groups import NONE, AlertingRule, Group, RecordingRule
-from rules.missing_data import SIGNALS, Watch, twins
+from rules.missing_data import SIGNALS, MissingDataTwins, twins
 from rules.policy import MINUTE, IncidentType, Micros, Policy, Recording, Rule, Signal
 from rules.stored import stamp
 from rules.wording import MEASURED, VALUE, Reading, annotations, camel_case, escaped, labels, sentence, value
@@ -36,7 +36,7 @@ def compile(policy: Policy) -> tuple[Group, ...]:  # noqa: A001 - it is what thi
     recordings = _recordings(policy, readings)
     recorded = {recording.record for recording in recordings}
     signals = {signal.name: signal for signal in policy.signals}
-    watch = Watch(policy, recordings)
+    watch = MissingDataTwins(policy, recordings)
     watched = [watch.of(reading) for reading in readings]
     all_twins, twins_of = twins(policy, signals, readings, watched)
     homes: dict[tuple[str, Micros], list[RecordingRule | AlertingRule]] = defaultdict(list)

@@ -33,7 +33,7 @@ def split_lines(text: str) -> list[str]:
     return _BREAK.split(text)
 
 
-class Unreadable(Exception):  # noqa: N818 - it stops one text, and is a Problem rather than an error
+class UnreadableYaml(Exception):  # noqa: N818 - it stops one text, and is a Problem rather than an error
     """The rest of this text cannot be read; carries the Problem."""
 
     def __init__(self, problem: Problem) -> None:
@@ -49,7 +49,7 @@ def compose(text: str, path: str, first_line: int = 1, indent: int = 0) -> tuple
     composer = _Composer(path, first_line, indent)
     try:
         composer.read(text)
-    except Unreadable as stop:
+    except UnreadableYaml as stop:
         composer.problems.append(stop.problem)
     return composer.documents, composer.problems
 
@@ -69,7 +69,7 @@ class _Composer:
         if found := _FORBIDDEN.search(text):
             lines = split_lines(text[: found.start()])
             mark = Mark(self.path, self.first_line + len(lines) - 1, len(lines[-1]) + 1 + self.indent)
-            raise Unreadable(_problem(mark, f"a control character (U+{ord(found[0]):04X}) cannot stand in YAML"))
+            raise UnreadableYaml(_problem(mark, f"a control character (U+{ord(found[0]):04X}) cannot stand in YAML"))
         loader = yaml.CSafeLoader(text)
         try:
             while loader.check_event():
@@ -77,7 +77,7 @@ class _Composer:
                 assert event is not None
                 self.take(event)
         except yaml.MarkedYAMLError as error:
-            raise Unreadable(self.not_yaml(error, text)) from error
+            raise UnreadableYaml(self.not_yaml(error, text)) from error
         finally:
             loader.dispose()
 
@@ -106,9 +106,9 @@ class _Composer:
     def begin(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         mark = self.mark(event)
         if len(self.open) >= DEEPEST:
-            raise Unreadable(_problem(mark, f"nested more than {DEEPEST} deep"))
+            raise UnreadableYaml(_problem(mark, f"nested more than {DEEPEST} deep"))
         if event.tag is not None and event.tag not in _TAGS:
-            raise Unreadable(_problem(mark, f"the tag {event.tag} is not known here"))
+            raise UnreadableYaml(_problem(mark, f"the tag {event.tag} is not known here"))
         is_mapping = isinstance(event, yaml.MappingStartEvent)
         self.open.append((Node(mark, {} if is_mapping else []), event.anchor))
         if is_mapping:
@@ -119,7 +119,7 @@ class _Composer:
         if node is None:
             inside = any(anchor == event.anchor for _, anchor in self.open)
             why = "contains itself" if inside else "has no anchor above it"
-            raise Unreadable(_problem(self.mark(event), f"the alias *{event.anchor} {why}"))
+            raise UnreadableYaml(_problem(self.mark(event), f"the alias *{event.anchor} {why}"))
         self.attach(node, None)
 
     def attach(self, node: Node, anchor: str | None) -> None:
@@ -141,13 +141,13 @@ class _Composer:
         parent.size += node.size
         parent.depth = max(parent.depth, node.depth + 1)
         if parent.size > MOST_NODES:
-            raise Unreadable(_problem(parent.mark, f"stands for more than {MOST_NODES:,} values (aliases counted)"))
+            raise UnreadableYaml(_problem(parent.mark, f"stands for more than {MOST_NODES:,} values (aliases counted)"))
         if parent.depth > DEEPEST:
-            raise Unreadable(_problem(parent.mark, f"nested more than {DEEPEST} deep (aliases counted)"))
+            raise UnreadableYaml(_problem(parent.mark, f"nested more than {DEEPEST} deep (aliases counted)"))
 
     def key(self, node: Node) -> tuple[str, Mark]:
         if isinstance(node.value, dict | list):
-            raise Unreadable(_problem(node.mark, f"a key must be a word, not {node.kind}"))
+            raise UnreadableYaml(_problem(node.mark, f"a key must be a word, not {node.kind}"))
         return node.raw, node.mark
 
     def enter(self, parent: Node, key: str, mark: Mark, node: Node) -> None:
@@ -198,7 +198,7 @@ def _problem(mark: Mark, message: str) -> Problem:
 def _scalar(event: yaml.ScalarEvent, mark: Mark) -> Scalar:
     text: str = event.value
     if event.tag is not None and event.tag not in _TAGS:
-        raise Unreadable(_problem(mark, f"the tag {event.tag} is not known here"))
+        raise UnreadableYaml(_problem(mark, f"the tag {event.tag} is not known here"))
     if not event.implicit[0] and event.tag not in (None, "!", "tag:yaml.org,2002:str"):
         return _plain(text)
     return _plain(text) if event.implicit[0] else text

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from rules import slo
-from rules.document import Document, is_section
+from rules.document import PolicyDocument, is_section
 from rules.document.values import Vocabulary
 from rules.lint import document_lints
 from rules.lint_catalog import without_allowed
@@ -70,7 +70,7 @@ def _understand(sources: Sources) -> Loaded:
     sources.problems += unknown_sections(root)
     root = _known(root)
     vocabulary = replace(_vocabulary(root), complete=complete)
-    document = validate(Document, root, vocabulary, sources)
+    document = validate(PolicyDocument, root, vocabulary, sources)
     sources.problems += _empty_values(root, {(problem.path, problem.line) for problem in sources.problems})
     default_level = document.default_severity if document and document.default_severity else CRITICAL
     watched, unused = read_systems(systems, vocabulary, default_level, sources)
@@ -95,7 +95,7 @@ def _in_order(sources: Sources) -> list[Problem]:
 
 
 def _policy(
-    document: Document, root: Node, vocabulary: Vocabulary, systems: tuple[System, ...], sources: Sources
+    document: PolicyDocument, root: Node, vocabulary: Vocabulary, systems: tuple[System, ...], sources: Sources
 ) -> Policy:
     defaults = _defaults() if _incomplete(document) else document
     policy = interpret(document, root, defaults, vocabulary.severities)
@@ -188,7 +188,7 @@ def _empty_values(node: Node, known: set[tuple[str, int]]) -> Iterator[Problem]:
         yield from _empty_values(child, known)
 
 
-def _incomplete(document: Document) -> bool:
+def _incomplete(document: PolicyDocument) -> bool:
     """Whether the document leaves out something that every policy needs and the packs have."""
     classification = document.incident_response.classification
     templates = (document.initial_alert_template, document.status_update_template, document.resolution_template)
@@ -198,10 +198,10 @@ def _incomplete(document: Document) -> bool:
 
 
 @functools.cache
-def _defaults() -> Document:
+def _defaults() -> PolicyDocument:
     sources = read_packs(PACKS)
     root = merge(sources.documents, sources.problems)
-    document = validate(Document, root, _vocabulary(root), sources) if root else None
+    document = validate(PolicyDocument, root, _vocabulary(root), sources) if root else None
     if document is None or sources.problems:
         raise PolicyError(sources.problems)
     return document

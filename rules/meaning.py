@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from rules.channel_types import fallback_order
-from rules.document import Document
+from rules.document import PolicyDocument
 from rules.document.alert_channels import AlertChannel
 from rules.document.communication import MessageTemplate, ReportTemplate, TimedStep
 from rules.document.incident_response import Detection, DetectionRule, ImpactThresholds, NamedSteps, SeverityLevel
@@ -23,7 +23,6 @@ from rules.policy import (
     SECOND,
     Attach,
     Channel,
-    Duty,
     Flapping,
     Heartbeat,
     ImpactMetrics,
@@ -36,6 +35,7 @@ from rules.policy import (
     Procedure,
     ReportPart,
     Reports,
+    ResponseRole,
     Rule,
     Signal,
     Stakeholders,
@@ -67,7 +67,7 @@ HEARTBEAT_WITHIN = Micros(150 * SECOND)
 Moment = Literal["opened", "acknowledged", "updated", "resolved"]
 
 
-def interpret(document: Document, root: Node, defaults: Document, severities: dict[str, int]) -> Policy:
+def interpret(document: PolicyDocument, root: Node, defaults: PolicyDocument, severities: dict[str, int]) -> Policy:
     """The policy a document means. `root` knows the places, `defaults` has what the document leaves out."""
     basic = document.incident_response
     return Policy(
@@ -80,7 +80,7 @@ def interpret(document: Document, root: Node, defaults: Document, severities: di
         procedures=tuple(_procedures(document)),
         initial_response=_timed(document.initial_response.acknowledgment),
         stakeholders=tuple(_stakeholders(document)),
-        roles=tuple(Duty(each.name, each.description, each.from_level) for each in document.roles),
+        roles=tuple(ResponseRole(each.name, each.description, each.from_level) for each in document.roles),
         investigation=_timed(document.root_cause_analysis),
         impact_scales=tuple(_impact_scales(document)),
         impact_metrics=tuple(ImpactMetrics(a.name, a.description, a.metrics) for a in document.impact_assessment),
@@ -107,7 +107,7 @@ def interpret(document: Document, root: Node, defaults: Document, severities: di
     )
 
 
-def levels(document: Document, defaults: Document) -> Iterator[Level]:
+def levels(document: PolicyDocument, defaults: PolicyDocument) -> Iterator[Level]:
     """The four levels, those that the document leaves out as in the defaults."""
     usual, written = (each.incident_response.classification for each in (defaults, document))
     shipped = {spec.level: spec for spec in usual.severity_levels} if usual else {}
@@ -151,7 +151,7 @@ def _channels(specs: Iterable[AlertChannel], root: Node) -> Iterator[Channel]:
         )
 
 
-def _rules(document: Document, root: Node) -> Iterator[Rule]:
+def _rules(document: PolicyDocument, root: Node) -> Iterator[Rule]:
     basic = document.incident_response
     detection = basic.detection or Detection()
     if basic.enabled and detection.enabled:
@@ -184,7 +184,7 @@ def _rule(section: str, spec: DetectionRule, detection: Detection, runbooks: str
     )
 
 
-def _signals(document: Document, root: Node) -> Iterator[Signal]:
+def _signals(document: PolicyDocument, root: Node) -> Iterator[Signal]:
     for name, spec in document.signals.items():
         yield Signal(
             name=name,
@@ -197,7 +197,7 @@ def _signals(document: Document, root: Node) -> Iterator[Signal]:
         )
 
 
-def _incident_types(document: Document, root: Node) -> Iterator[IncidentType]:
+def _incident_types(document: PolicyDocument, root: Node) -> Iterator[IncidentType]:
     for section, content in document.sections.items():
         for index, spec in enumerate(content.incidents if content.enabled else ()):
             yield IncidentType(
@@ -219,7 +219,7 @@ def _severities(maps: Iterable[SeverityMap]) -> Iterator[tuple[str, tuple[tuple[
             yield each.source, tuple(sorted((word.lower(), level) for word, level in each.map.items()))
 
 
-def _procedures(document: Document) -> Iterator[Procedure]:
+def _procedures(document: PolicyDocument) -> Iterator[Procedure]:
     basic = document.incident_response
     written: list[tuple[str, tuple[NamedSteps, ...]]] = [(BASIC, basic.procedures if basic.enabled else ())]
     written += ((name, content.procedures) for name, content in document.sections.items() if content.enabled)
@@ -241,13 +241,13 @@ def _timed(steps: Iterable[TimedStep]) -> tuple[TimedActions, ...]:
     )
 
 
-def _stakeholders(document: Document) -> Iterator[Stakeholders]:
+def _stakeholders(document: PolicyDocument) -> Iterator[Stakeholders]:
     for group in document.stakeholder_notification:
         external = group.name.lower().startswith("external")
         yield Stakeholders(group.name, group.description, group.recipients, group.channels, external)
 
 
-def _impact_scales(document: Document) -> Iterator[ImpactScale]:
+def _impact_scales(document: PolicyDocument) -> Iterator[ImpactScale]:
     for content in document.sections.values():
         for scale in content.impact_assessment if content.enabled else ():
             words = tuple((grade, getattr(scale.thresholds, grade)) for grade in ImpactThresholds.model_fields)
@@ -267,13 +267,13 @@ def _ranges(words: Iterable[tuple[str, str]]) -> Iterator[tuple[str, float, floa
             yield grade, low, float(found["high"]) / 100 if found["high"] else None
 
 
-def _impact_raises(document: Document) -> tuple[tuple[str, int], ...]:
+def _impact_raises(document: PolicyDocument) -> tuple[tuple[str, int], ...]:
     if document.impact_raises is None:
         return (("critical", EMERGENCY), ("high", CRITICAL))
     return tuple(document.impact_raises.items())
 
 
-def _templates(document: Document, defaults: Document) -> Templates:
+def _templates(document: PolicyDocument, defaults: PolicyDocument) -> Templates:
     def chosen(written: MessageTemplate | None, usual: MessageTemplate | None, moment: Moment) -> Template:
         template = written or usual
         assert template is not None, "the shipped packs have all three templates"
@@ -286,7 +286,7 @@ def _templates(document: Document, defaults: Document) -> Templates:
     )
 
 
-def _reports(document: Document) -> Reports:
+def _reports(document: PolicyDocument) -> Reports:
     def parts(template: ReportTemplate) -> tuple[ReportPart, ...]:
         return tuple(ReportPart(section.title, section.content) for section in template.sections)
 
@@ -298,12 +298,12 @@ def _reports(document: Document) -> Reports:
     )
 
 
-def _critical_threshold(document: Document) -> float | None:
+def _critical_threshold(document: PolicyDocument) -> float | None:
     thresholds = (content.critical_threshold for content in document.sections.values() if content.enabled)
     return max((each for each in thresholds if each is not None), default=None)
 
 
-def _disabled(document: Document) -> Iterator[str]:
+def _disabled(document: PolicyDocument) -> Iterator[str]:
     basic = document.incident_response
     if not basic.enabled:
         yield BASIC

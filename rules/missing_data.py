@@ -30,7 +30,7 @@ Watched = tuple[Selector, str]
 """What a twin is for: a selector, and the system whose rules read it (empty where the selector says it)."""
 
 
-class Watch:
+class MissingDataTwins:
     """What rules are blind without, seen through the recordings they read."""
 
     def __init__(self, policy: Policy, recordings: Iterable[Recording]) -> None:

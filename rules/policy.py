@@ -238,7 +238,7 @@ class Stakeholders:
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
+class ResponseRole:
     """A role that somebody holds in an incident: incident commander, communications … (policy: ``roles``)."""
 
     name: str
@@ -340,7 +340,7 @@ class Policy:
     procedures: tuple[Procedure, ...] = ()
     initial_response: tuple[TimedActions, ...] = ()
     stakeholders: tuple[Stakeholders, ...] = ()
-    roles: tuple[Duty, ...] = ()
+    roles: tuple[ResponseRole, ...] = ()
     """Who does what in an incident; people are named to them one by one."""
     investigation: tuple[TimedActions, ...] = ()
     impact_scales: tuple[ImpactScale, ...] = ()

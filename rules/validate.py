@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from rules.document import GUIDE_SECTIONS, Document, is_section
+from rules.document import GUIDE_SECTIONS, PolicyDocument, is_section
 from rules.document.incident_response import ResponseSection
 from rules.document.values import ALLOWED, Vocabulary, suggest
 from rules.nodes import Mark, Node, Step, render
@@ -55,7 +55,7 @@ def validate(model: type[Model], node: Node, vocabulary: Vocabulary, sources: So
 
 def unknown_sections(node: Node) -> Iterator[Problem]:
     """The top-level keys that are no section."""
-    known = {*Document.model_fields, *GUIDE_SECTIONS}
+    known = {*PolicyDocument.model_fields, *GUIDE_SECTIONS}
     for key, mark in node.keys.items():
         if not is_section(key) and not key.startswith("x-"):
             near = difflib.get_close_matches(key, known, 1, 0.6)

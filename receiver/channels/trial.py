@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from receiver.channels import SEND_TIMEOUT, Outgoing, Sender
 from receiver.core.events import Delivered, Outcome, Overtaken, Rejected, Retry
 from receiver.core.model import Incident, Instant, Kind, Notification, Page, Reason, State
-from receiver.core.plan import Book, Playbook
+from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.engine.commands import Delivery
-from receiver.messages import Words
+from receiver.messages import MessageRenderer
 from rules.policy import INFORMATIONAL, Channel, Policy
 
 TITLE = "Test message: nothing is wrong, nobody has to act"
@@ -47,7 +47,7 @@ class Tried:
 
 
 async def try_channel(
-    sender: Sender, policy: Policy, channel: Channel, words: Words, now: Callable[[], Instant]
+    sender: Sender, policy: Policy, channel: Channel, words: MessageRenderer, now: Callable[[], Instant]
 ) -> list[Tried]:
     """Send it to every recipient, all at the same time; in the policy's order."""
     outcomes = await asyncio.gather(
@@ -57,7 +57,7 @@ async def try_channel(
 
 
 async def _send(
-    sender: Sender, policy: Policy, channel: Channel, recipient: str, words: Words, now: Instant
+    sender: Sender, policy: Policy, channel: Channel, recipient: str, words: MessageRenderer, now: Instant
 ) -> Outcome:
     """A page, and where a page opens something at the provider, the all-clear that closes it."""
     try:
@@ -74,8 +74,10 @@ async def _send(
         return Retry(f"no answer within {SEND_TIMEOUT:.0f} s")
 
 
-def _outgoing(policy: Policy, channel: Channel, recipient: str, words: Words, now: Instant, kind: Kind) -> Outgoing:
-    playbook = Playbook.of(policy, "")
+def _outgoing(
+    policy: Policy, channel: Channel, recipient: str, words: MessageRenderer, now: Instant, kind: Kind
+) -> Outgoing:
+    policy_version = PolicyVersion.of(policy, "")
     incident = Incident(
         id=f"test{now:x}",
         key="test",
@@ -105,7 +107,9 @@ def _outgoing(policy: Policy, channel: Channel, recipient: str, words: Words, no
         give_up_at=now,
         page=1,
     )
-    delivery = Delivery(((notification, incident),), "", Book(playbook, playbook, frozenset({channel.name})))
+    delivery = Delivery(
+        ((notification, incident),), "", DecisionContext(policy_version, policy_version, frozenset({channel.name}))
+    )
     return Outgoing(
         notification=notification,
         incident=incident,

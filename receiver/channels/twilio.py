@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from receiver.channels.posting import Answer, Poster, Unanswered, Unsendable, excerpt
-from receiver.channels.twilio_lookup import MAX_LIST, PAGE, Found, Unclear, Wanted, pick
+from receiver.channels.twilio_lookup import MAX_LIST, PAGE, FoundMessage, Unclear, Wanted, pick
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.settings import Settings
 from rules.channel_types import NUMBER
@@ -108,14 +108,14 @@ class Twilio:
         """
         if attempts:
             found = await self._look(resource, wanted)
-            if isinstance(found, Found):
+            if isinstance(found, FoundMessage):
                 return Delivered(found.sid)
             if isinstance(found, Unclear) and attempts >= MAX_BLIND:
                 return Retry(f"it may have been sent {attempts} times: {found.reason}")
         values = [(name, value) for name, value in (("From", self.account.sender), *form) if value]
         return judge(await self._poster.post(self._url(resource), values, self._headers), self.account.secrets)
 
-    async def _look(self, resource: str, wanted: Wanted) -> Found | Unclear | None:
+    async def _look(self, resource: str, wanted: Wanted) -> FoundMessage | Unclear | None:
         """What Twilio has of it; None: certainly nothing."""
         query = urlencode({"To": wanted.to, "PageSize": str(PAGE)})
         answer = await self._poster.get(f"{self._url(resource)}?{query}", self._headers, MAX_LIST)

@@ -33,7 +33,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundMessage:
     """It is there."""
 
     sid: str
@@ -46,7 +46,7 @@ class Unclear:
     reason: str
 
 
-def pick(listed: object, wanted: Wanted) -> Found | Unclear | None:
+def pick(listed: object, wanted: Wanted) -> FoundMessage | Unclear | None:
     """What a list, as Twilio gave it, says of what is wanted; None: certainly nothing."""
     if not isinstance(listed, list):
         return Unclear("Twilio's list of what was sent is not one")
@@ -67,7 +67,7 @@ def _is_recent(each: dict[str, object], wanted: Wanted) -> bool:
     return created.timestamp() * SECOND >= wanted.since - wanted.since % SECOND - SKEW
 
 
-def _found(each: dict[str, object], wanted: Wanted) -> Found | None:
+def _found(each: dict[str, object], wanted: Wanted) -> FoundMessage | None:
     body, sid = each.get("body"), each.get("sid")
     ours = isinstance(body, str) and body.partition(":")[0] == wanted.head
-    return Found(sid) if ours and isinstance(sid, str) and sid else None
+    return FoundMessage(sid) if ours and isinstance(sid, str) and sid else None

@@ -57,10 +57,10 @@ def try_out(
 async def _try(policy: Policy, channel: Channel, settings: Settings) -> "list[Tried]":
     from receiver.channels.configured import make_senders
     from receiver.channels.trial import try_channel
-    from receiver.messages import Words
+    from receiver.messages import MessageRenderer
 
     sender = make_senders(settings, wall_clock)[channel.type]
-    words = Words(settings.external_url, "test", sms_replies=False)
+    words = MessageRenderer(settings.external_url, "test", sms_replies=False)
     try:
         return await try_channel(sender, policy, channel, words, wall_clock)
     finally:

@@ -11,9 +11,9 @@ from receiver.cli.output import console, fail, hanging, print_json, print_table,
 from receiver.cli.policies import Paths
 from receiver.drill.lanes_drawing import page
 from receiver.drill.script import Played, Script, UnknownIncident, play
-from receiver.drill.script_file import DrillScript, Relived, ScriptError, read, relive
+from receiver.drill.script_file import DrillScript, ScriptError, ScriptRun, read, relive
 from receiver.drill.script_file import as_json as relived_json
-from receiver.drill.simulator import Weather, World
+from receiver.drill.simulator import ChannelFaults, World
 from receiver.drill.text_report import as_json, deadline_words, lines
 from rules import durations
 from rules.load import load
@@ -88,12 +88,12 @@ def drill(
     policy = load(paths or [])
     if script is None and not incident:
         fail(f"tocsin drill: say which incident: --incident NAME, one of {', '.join(_names(policy))}", 2)
-    weather = _weather(policy, without or [], flaky or [], seed)
+    channel_faults = _channel_faults(policy, without or [], flaky or [], seed)
     if script is not None:
-        _relive(policy, weather, script, html, json)
+        _relive(policy, channel_faults, script, html, json)
     else:
         course = Script(acknowledge_after, resolve_after, recur_after, falls_silent, lasts)
-        _play(World(policy, weather), course, incident, html, json)
+        _play(World(policy, channel_faults), course, incident, html, json)
 
 
 def _play(world: World, course: Script, incident: str, html: Path | None, json: bool) -> None:
@@ -101,7 +101,7 @@ def _play(world: World, course: Script, incident: str, html: Path | None, json: 
     try:
         played = play(world, course, incident)
     except UnknownIncident:
-        _fail_unknown(world.playbook.policy, incident)
+        _fail_unknown(world.policy_version.policy, incident)
     if html is not None:
         write(html, page(played, incident), "--html")
     if json:
@@ -112,10 +112,10 @@ def _play(world: World, course: Script, incident: str, html: Path | None, json: 
         raise typer.Exit(1)
 
 
-def _relive(policy: Policy, weather: Weather, file: Path, html: Path | None, json: bool) -> None:
+def _relive(policy: Policy, channel_faults: ChannelFaults, file: Path, html: Path | None, json: bool) -> None:
     """Play what happened once. Exits 1 if anything is worse than then."""
     script = _script(file)
-    relived = relive(World(policy, weather, now=script.began_at), script)
+    relived = relive(World(policy, channel_faults, now=script.began_at), script)
     if html is not None and relived.played is not None:
         write(html, page(relived.played, script.incident or file.name), "--html")
     if json:
@@ -137,7 +137,7 @@ def _script(file: Path) -> DrillScript:
         fail(f"tocsin drill: {file} is no drill script: {error}", 2)
 
 
-def _print_relived(relived: Relived) -> None:
+def _print_relived(relived: ScriptRun) -> None:
     if relived.played is not None:
         _print(relived.played)
     for each in relived.refused:
@@ -162,7 +162,7 @@ def _names(policy: Policy) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _weather(policy: Policy, without: list[str], flaky: list[str], seed: str) -> Weather:
+def _channel_faults(policy: Policy, without: list[str], flaky: list[str], seed: str) -> ChannelFaults:
     """How the channels behave. Ends the program where a channel is unknown or a share is none."""
     shares: dict[str, float] = {}
     for each in flaky:
@@ -177,7 +177,7 @@ def _weather(policy: Policy, without: list[str], flaky: list[str], seed: str) ->
     for name in (*without, *shares):
         if name not in known:
             fail(f"tocsin drill: the policy has no channel {name!r}; it has {', '.join(sorted(known))}", 2)
-    return Weather(frozenset(without), shares, seed)
+    return ChannelFaults(frozenset(without), shares, seed)
 
 
 def _print(played: Played) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from receiver.cli.output import console, fail, make_folder, print_json, print_table, write
 from receiver.core.model import Incident, Instant
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from receiver.drill.reach import Reach, Worst, lints, reaches, worst_cases, worst_without
 from receiver.reports.report import counted
 from rules import matchers
@@ -158,12 +158,12 @@ def _seconds(micros: int | None) -> float | None:
 
 def _who_when(policy: Policy, ways: Sequence[Reach]) -> Iterator[tuple[str, ...]]:
     """Per level: at once, at the escalation, at the breach; and how soon a person is reached, as drilled."""
-    playbook = Playbook.of(policy, "")
+    policy_version = PolicyVersion.of(policy, "")
     off = {channel.name: f"({channel.name}: disabled)" for channel in policy.channels if not channel.enabled}
     worst = {each.level: each for each in worst_cases(ways)}
     for level in reversed(policy.levels):
         blank = Incident("", "", "", level.level, "", "", Instant(0), Instant(0))
-        plan = playbook.plan(blank)
+        plan = policy_version.plan(blank)
         within = format_duration(plan.response_time)
         case = worst[level.level]
         lost = f"{_after(case.one_down)} without {case.down}" if case.one_down != case.all_up else ""

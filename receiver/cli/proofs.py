@@ -15,7 +15,7 @@ from receiver.clients.alert_payload import Payload, fingerprint, parse
 from receiver.clock import wall_clock
 from receiver.core.classify import Received
 from receiver.drill import explained
-from receiver.drill.differences import Table, as_markdown, differences, replayed
+from receiver.drill.differences import DifferenceTable, as_markdown, differences, replayed
 from receiver.drill.differences import as_json as as_rows
 from receiver.drill.first_pages import replay
 from receiver.drill.simulator import START, World
@@ -156,7 +156,7 @@ def diff(
     _print_tables(differences(load([old]), load([new])), "json" if json else form, "The policies mean the same.")
 
 
-def _print_tables(tables: list[Table], form: str, none: str) -> None:
+def _print_tables(tables: list[DifferenceTable], form: str, none: str) -> None:
     if form == "json":
         print_json(as_rows(tables))
     elif not tables:

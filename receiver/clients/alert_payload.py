@@ -25,7 +25,7 @@ from receiver.clients.payload_repair import (
     IMPOSSIBLE_START,
     NO_START,
     NOT_QUITE_JSON,
-    Unreadable,
+    UnreadableAlert,
     decode_leniently,
     repair_alert,
     repair_group,
@@ -89,7 +89,7 @@ class _Listed(TypedDict):
     alerts: list[AlertDocument]
 
 
-class Document(_Listed, total=False):
+class WebhookDocument(_Listed, total=False):
     """The body, as far as it matters here."""
 
     groupLabels: dict[_Label, _Label] | None
@@ -106,13 +106,13 @@ class Payload:
     group_labels: Mapping[str, str]
     truncated: int
     """Alerts that Alertmanager left out (`max_alerts`)."""
-    unreadable: tuple[Unreadable, ...] = ()
+    unreadable: tuple[UnreadableAlert, ...] = ()
     external_url: str = ""
     """Of the Alertmanager that sent it."""
     group_key: str = ""
 
 
-_DOCUMENT = TypeAdapter(Document)
+_DOCUMENT = TypeAdapter(WebhookDocument)
 _ALERT = TypeAdapter(AlertDocument)
 _ALERTS = TypeAdapter(list[AlertDocument])
 SLICE = 500
@@ -121,7 +121,7 @@ LARGE = 256 << 10
 """Bytes of a body that may have more."""
 
 BODY_KEYS, ALERT_KEYS = (
-    frozenset(each.__required_keys__ | each.__optional_keys__) for each in (Document, AlertDocument)
+    frozenset(each.__required_keys__ | each.__optional_keys__) for each in (WebhookDocument, AlertDocument)
 )
 
 
@@ -142,7 +142,7 @@ def parse(body: bytes, now: Instant) -> Payload:
     )
 
 
-def _validate(body: bytes) -> Document:
+def _validate(body: bytes) -> WebhookDocument:
     """The document; a large one slice by slice. Raises ValidationError."""
     if len(body) >= LARGE:
         with suppress(ValueError):  # ValidationError is one: said below as of a small one
@@ -169,7 +169,7 @@ def _repair(body: bytes, error: ValidationError, now: Instant) -> Payload:
         try:
             alerts.append(_read_alert(each, now))
         except CannotError as why:
-            unreadable.append(Unreadable(index, why.reason))
+            unreadable.append(UnreadableAlert(index, why.reason))
     return Payload(
         tuple(replace(each, repairs=(*each.repairs, *notes)) for each in alerts),
         _short(group_labels, LABEL_LIMIT),
@@ -278,7 +278,7 @@ def _measured(alert: AlertDocument) -> dict[str, str]:
     return {name: _cut(text, TEXT_LIMIT) for name, text in measured.items() if text}
 
 
-def _trim(document: Document) -> Document:
+def _trim(document: WebhookDocument) -> WebhookDocument:
     return {
         "alerts": [_trim_alert(alert) for alert in document["alerts"]],
         "groupLabels": _short(document.get("groupLabels"), LABEL_LIMIT),

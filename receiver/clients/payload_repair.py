@@ -60,7 +60,7 @@ class Repaired(Struct, frozen=True):
     """What was changed."""
 
 
-class Unreadable(Struct, frozen=True):
+class UnreadableAlert(Struct, frozen=True):
     """An alert of a body that nothing can be made of."""
 
     index: int

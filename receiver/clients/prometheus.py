@@ -29,7 +29,7 @@ class Series:
     points: Sequence[tuple[float, float]]
 
 
-class Unanswered(CannotError):  # noqa: N818 - a state of the world, not a mistake
+class QueryFailed(CannotError):  # noqa: N818 - a state of the world, not a mistake
     """There is no answer, or none that can be used."""
 
     def __init__(self, reason: str, *, final: bool = False) -> None:
@@ -98,20 +98,20 @@ class Prometheus:
                     body += more
                 return _judge(response.status, body)
         except TimeoutError:
-            raise Unanswered(f"no answer within {self._timeout:g} s") from None
+            raise QueryFailed(f"no answer within {self._timeout:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Unanswered(f"it cannot be reached ({type(error).__name__})") from None
+            raise QueryFailed(f"it cannot be reached ({type(error).__name__})") from None
 
 
 def _judge(status: int, body: bytes) -> list[Series]:
     if len(body) > ANSWER_LIMIT:
-        raise Unanswered(f"its answer is longer than {ANSWER_LIMIT >> 20} MB")
+        raise QueryFailed(f"its answer is longer than {ANSWER_LIMIT >> 20} MB")
     if status != 200:
-        raise Unanswered(f"it answers {status}", final=status in {400, 422})
+        raise QueryFailed(f"it answers {status}", final=status in {400, 422})
     try:
         answer = _Answer.model_validate_json(body)
     except ValidationError:
-        raise Unanswered("its answer is not what Prometheus answers") from None
+        raise QueryFailed("its answer is not what Prometheus answers") from None
     return [Series(each.metric, _points(each)) for each in answer.data.result]
 
 

@@ -23,7 +23,7 @@ from receiver.core.lifecycle import (
 )
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
 from receiver.core.paging import lift_silence, page_more, start_paging, tell_threads, worsen
-from receiver.core.plan import Book
+from receiver.core.plan import DecisionContext
 from receiver.core.silences import resume
 from receiver.core.staleness import is_worth_noting, note_heard
 from receiver.core.unheeded import heed, keep_recorded, note_unheeded, record
@@ -38,16 +38,18 @@ TITLE_LIMIT = 160
 
 
 def receive(
-    incident: Incident | None, event: AlertsReceived, known: Mapping[str, Alert], now: Instant, book: Book
+    incident: Incident | None, event: AlertsReceived, known: Mapping[str, Alert], now: Instant, context: DecisionContext
 ) -> Effects:
     """Decide on received alerts. `known` are the stored alerts with the fingerprints that the event names."""
-    hearing = Hearing(now, event.source, event.told_by, event.peers_differ, book.is_blind(event.source), book.cluster)
+    hearing = Hearing(
+        now, event.source, event.told_by, event.peers_differ, context.is_blind(event.source), context.cluster
+    )
     news = sift(_with_known_starts(event.alerts, known), known, hearing)
     if not news:
-        return _repeat(incident, event, now, book)
+        return _repeat(incident, event, now, context)
     if incident is None:
-        return _open(event, news, now, book)
-    draft = Draft(incident, now, book)
+        return _open(event, news, now, context)
+    draft = Draft(incident, now, context)
     note_heard(draft)
     keep_recorded(draft)
     _say_found(draft, event, news)
@@ -125,25 +127,25 @@ def _heeded(draft: Draft, news: News) -> News:
     return replace(news, fired=fired, cleared=cleared, flashed=flashed)
 
 
-def _repeat(incident: Incident | None, event: AlertsReceived, now: Instant, book: Book) -> Effects:
+def _repeat(incident: Incident | None, event: AlertsReceived, now: Instant, context: DecisionContext) -> Effects:
     """Nothing new, and nothing is written; but that it is still heard of, now and then."""
     fires = any(alert.firing for alert in event.alerts)
     if incident is None or not (fires and incident.is_heard and is_worth_noting(incident, now)):
         return Effects()
-    draft = Draft(incident, now, book)
+    draft = Draft(incident, now, context)
     note_heard(draft)
     keep_recorded(draft)
     return draft.effects()
 
 
-def _open(event: AlertsReceived, news: News, now: Instant, book: Book) -> Effects:
+def _open(event: AlertsReceived, news: News, now: Instant, context: DecisionContext) -> Effects:
     """Open an incident for what fired; of what only flashed, for an emergency, or for what is worse than what fires."""
     opening = _opening(news)
     if not opening:
         return Effects()
     top = max(opening, key=lambda alert: alert.level)
     level = max(top.level, INFORMATIONAL)
-    draft = Draft(new_incident(event.key, now, book, level, top.type, _title(top)), now, book)
+    draft = Draft(new_incident(event.key, now, context, level, top.type, _title(top)), now, context)
     draft.set(source=event.source, labels=_identity_labels(opening))
     _count(draft, news)
     if not top.level:
@@ -292,7 +294,7 @@ def _join(draft: Draft, news: News, new_rules: Sequence[str], before: Incident) 
     if draft.incident.type != NOT_WIRED:  # on a first install there are dozens: its page lists them
         tell_threads(draft, Kind.NOTICE, reason, words)
     if draft.incident.state is State.OPEN:
-        planned = draft.book.playbook.plan(before).channels
+        planned = draft.context.policy_version.plan(before).channels
         page_more(draft, reason, [name for name in draft.plan.channels if name not in planned], words)
 
 

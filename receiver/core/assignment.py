@@ -58,7 +58,7 @@ def hand_over(draft: Draft, action: Handover) -> None:
 
 def assign(draft: Draft, action: Assign) -> None:
     """Somebody takes a role, or gives it back. Raises RefusedError."""
-    incident, known = draft.incident, [each.name for each in draft.book.playbook.policy.roles]
+    incident, known = draft.incident, [each.name for each in draft.context.policy_version.policy.roles]
     holder = incident.response.roles.get(action.role, "")
     if incident.state is State.CLOSED:
         raise RefusedError("the incident is closed")

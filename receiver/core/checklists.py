@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from receiver.core.draft import Draft, RefusedError
 from receiver.core.events import Tick
 from receiver.core.model import Fact, Incident, Recovery, State
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from receiver.core.procedures import Checklist
 from receiver.core.response import Checklists, Done
 from rules.policy import Attach
@@ -39,23 +39,27 @@ def attach_due(draft: Draft) -> None:
         return
     known, reached = incident.response.checklists.attached, moments(incident)
     due = [
-        each for each in draft.book.playbook.checklists(incident) if each.attach in reached and each.key not in known
+        each
+        for each in draft.context.policy_version.checklists(incident)
+        if each.attach in reached and each.key not in known
     ]
     if due:
         _set(draft, attached={**known, **{each.key: draft.now for each in due}})
         draft.enter(Fact.PROCEDURE_ATTACHED, procedures=", ".join(each.key for each in due))
 
 
-def attached(incident: Incident, playbook: Playbook) -> list[Checklist]:
+def attached(incident: Incident, policy_version: PolicyVersion) -> list[Checklist]:
     """The incident's checklists, in the order it got them."""
     at, calls = incident.response.checklists.attached, incident.response.checklists.calls
-    found = sorted((each for each in playbook.checklists(incident) if each.key in at), key=lambda each: at[each.key])
+    found = sorted(
+        (each for each in policy_version.checklists(incident) if each.key in at), key=lambda each: at[each.key]
+    )
     return [*found, Checklist(CALLS, "Calls to make", calls, "opened")] if calls else found
 
 
-def steps(incident: Incident, playbook: Playbook) -> dict[str, str]:
+def steps(incident: Incident, policy_version: PolicyVersion) -> dict[str, str]:
     """Every step of the incident's checklists: id → words."""
-    return {id_: text for checklist in attached(incident, playbook) for id_, text in checklist.numbered()}
+    return {id_: text for checklist in attached(incident, policy_version) for id_, text in checklist.numbered()}
 
 
 def done(incident: Incident, step: str, text: str) -> Done | None:
@@ -64,16 +68,18 @@ def done(incident: Incident, step: str, text: str) -> Done | None:
     return found if found is not None and found.text == text else None
 
 
-def next_steps(incident: Incident, playbook: Playbook) -> list[str]:
+def next_steps(incident: Incident, policy_version: PolicyVersion) -> list[str]:
     """What is still to do, the next first."""
     return list(
-        dict.fromkeys(text for id_, text in steps(incident, playbook).items() if done(incident, id_, text) is None)
+        dict.fromkeys(
+            text for id_, text in steps(incident, policy_version).items() if done(incident, id_, text) is None
+        )
     )
 
 
 def tick(draft: Draft, action: Tick) -> None:
     """Mark a step as done, or as not done after all. Raises RefusedError."""
-    known = steps(draft.incident, draft.book.playbook)
+    known = steps(draft.incident, draft.context.policy_version)
     text = known.get(action.step)
     if text is None:
         raise RefusedError(f"the incident has no step {action.step!r}; it has {', '.join(known) or 'none'}"[:1000])
@@ -91,7 +97,7 @@ def tick(draft: Draft, action: Tick) -> None:
 
 def tick_acknowledgement(draft: Draft, by: str) -> None:
     """Who acknowledges has done the steps that ask for it (guide: "Acknowledge incident within response time")."""
-    for id_, text in steps(draft.incident, draft.book.playbook).items():
+    for id_, text in steps(draft.incident, draft.context.policy_version).items():
         if text.lower().startswith("acknowledge ") and done(draft.incident, id_, text) is None:
             tick(draft, Tick(by, id_))
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from receiver.core import impact
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from receiver.core.response import Impact
 from rules.matchers import match, written
 from rules.policy import Heartbeat, Policy
@@ -96,24 +96,24 @@ def is_watchdog(labels: Mapping[str, str]) -> bool:
     return labels.get("alertname") == WATCHDOG
 
 
-def is_ours(playbook: Playbook, received: Received) -> bool:
+def is_ours(policy_version: PolicyVersion, received: Received) -> bool:
     """Whether we compiled it: it has our mark, or (an older Tocsin's) names a section and a rule that we know."""
-    return received.annotations.get(MARK) == MARKED or _knows(playbook, received.labels)
+    return received.annotations.get(MARK) == MARKED or _knows(policy_version, received.labels)
 
 
-def believed(playbook: Playbook, received: Received) -> Mapping[str, str]:
+def believed(policy_version: PolicyVersion, received: Received) -> Mapping[str, str]:
     """The alert's labels that mean what they say: all of them if it is ours, else those that we do not compile."""
     labels = received.labels
-    if COMPILED.isdisjoint(labels) or is_ours(playbook, received):
+    if COMPILED.isdisjoint(labels) or is_ours(policy_version, received):
         return labels
     return {name: value for name, value in labels.items() if name not in COMPILED}
 
 
-def _knows(playbook: Playbook, labels: Mapping[str, str]) -> bool:
+def _knows(policy_version: PolicyVersion, labels: Mapping[str, str]) -> bool:
     """Whether the policy has the rule that the labels name; a twin's type is that of the rule that it follows."""
     rule = labels.get("rule", "")
     key = f"{labels.get('section', '')}/{labels.get('incident_type', '') if rule == TWIN else rule}"
-    return key in playbook.rules or key in playbook.types
+    return key in policy_version.rules or key in policy_version.types
 
 
 def _is_twin(labels: Mapping[str, str]) -> bool:
@@ -128,43 +128,45 @@ def _is_not_wired(labels: Mapping[str, str]) -> bool:
     return _is_twin(labels) and labels.get("seen") == "never"
 
 
-def ignored_by(playbook: Playbook, received: Received) -> str:
+def ignored_by(policy_version: PolicyVersion, received: Received) -> str:
     """The policy's entry of `ignore` that the alert meets, in words; empty: none. Our own alerts meet none."""
-    entry = next((each for each in playbook.policy.ignore if match(each, received.labels)), ())
-    return written(entry) if entry and not is_ours(playbook, received) else ""
+    entry = next((each for each in policy_version.policy.ignore if match(each, received.labels)), ())
+    return written(entry) if entry and not is_ours(policy_version, received) else ""
 
 
-def is_ignored(playbook: Playbook, received: Received) -> bool:
+def is_ignored(policy_version: PolicyVersion, received: Received) -> bool:
     """Whether it opens no incident because the policy ignores it. Its end is never ignored: its incident may be older
     than the policy that does.
     """
     fires = received.ended_at is None and not is_compiled_heartbeat(received.labels)
-    return fires and bool(ignored_by(playbook, received))
+    return fires and bool(ignored_by(policy_version, received))
 
 
-def is_passed_over(playbook: Playbook, source: str, received: Received) -> bool:
+def is_passed_over(policy_version: PolicyVersion, source: str, received: Received) -> bool:
     """Whether it opens no incident, whatever it says: a heartbeat, a watchdog that nobody named, or ignored."""
-    return is_sign_of_life(playbook, source, received) or is_ignored(playbook, received)
+    return is_sign_of_life(policy_version, source, received) or is_ignored(policy_version, received)
 
 
-def is_sign_of_life(playbook: Playbook, source: str, received: Received) -> bool:
+def is_sign_of_life(policy_version: PolicyVersion, source: str, received: Received) -> bool:
     """Whether it is a heartbeat or a watchdog. What else we compiled is none, whatever it is called or matched by."""
     labels = received.labels
     if is_compiled_heartbeat(labels):
         return True
-    is_one = is_watchdog(labels) or heartbeat_named(playbook.policy, source, labels) is not None
-    return is_one and not is_ours(playbook, received)
+    is_one = is_watchdog(labels) or heartbeat_named(policy_version.policy, source, labels) is not None
+    return is_one and not is_ours(policy_version, received)
 
 
-def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], received: Received) -> Classified:
+def classify(
+    policy_version: PolicyVersion, source: str, group_labels: Mapping[str, str], received: Received
+) -> Classified:
     """Classify one alert. `source` is the webhook's ``?source=``, empty by default."""
-    labels = believed(playbook, received)
-    rule, type_, why_rule = _rule(playbook, labels)
+    labels = believed(policy_version, received)
+    rule, type_, why_rule = _rule(policy_version, labels)
     if _is_not_wired(labels):
         type_ = NOT_WIRED
-    level, note, why_level = _level(playbook, source, rule, labels)
-    impacts = impact.of_alert(playbook, rule, received.labels, received.annotations)
-    level, why_impact = _raise(playbook, level, impacts)
+    level, note, why_level = _level(policy_version, source, rule, labels)
+    impacts = impact.of_alert(policy_version, rule, received.labels, received.annotations)
+    level, why_impact = _raise(policy_version, level, impacts)
     identity = _identity(source, group_labels, labels)
     alert = Alert(
         fingerprint=received.fingerprint,
@@ -187,7 +189,7 @@ def classify(playbook: Playbook, source: str, group_labels: Mapping[str, str], r
 
 
 def sort(
-    playbook: Playbook,
+    policy_version: PolicyVersion,
     source: str,
     group_labels: Mapping[str, str],
     received: Iterable[Received],
@@ -197,10 +199,10 @@ def sort(
     """The events that a webhook's alerts mean, one per incident key; what is passed over means none."""
     alerts: dict[str, list[Alert]] = {}
     for each in received:
-        if not is_passed_over(playbook, source, each):
-            classified = classify(playbook, source, group_labels, each)
+        if not is_passed_over(policy_version, source, each):
+            classified = classify(policy_version, source, group_labels, each)
             alert = classified.alert
-            if ignored_by(playbook, each):  # its end: for the incident that it may have, and news to nobody else
+            if ignored_by(policy_version, each):  # its end: for the incident that it may have, and news to nobody else
                 alert = replace(alert, level=0)
             alerts.setdefault(classified.key, []).append(alert)
     return [AlertsReceived(key, source, tuple(some), truncated) for key, some in alerts.items()]
@@ -224,40 +226,40 @@ def _digest(parts: tuple[str, ...]) -> str:
     return sha256(f"[{', '.join(parts)}]".encode()).hexdigest()
 
 
-def _level(playbook: Playbook, source: str, rule: str, labels: Mapping[str, str]) -> tuple[int, str, str]:
+def _level(policy_version: PolicyVersion, source: str, rule: str, labels: Mapping[str, str]) -> tuple[int, str, str]:
     """Level (0: nobody is told; never of a rule or type of the policy), a note where it is a guess, and why."""
     severity = labels.get("severity", "")
-    known = playbook.severity(source, severity)
+    known = policy_version.severity(source, severity)
     compiled = labels.get("severity_level", "")
     if compiled in {"1", "2", "3", "4"}:
-        if "rule" in labels and not _knows(playbook, labels):
-            level = max(int(compiled), known or 0, playbook.policy.default_severity)
+        if "rule" in labels and not _knows(policy_version, labels):
+            level = max(int(compiled), known or 0, policy_version.policy.default_severity)
             said = f"rule {rule} is not in the policy in use"
             return level, f"{said}; taken as level {level}", f"level {level}: {said}, the highest of what it may be"
         return int(compiled), "", f"level {compiled}: label severity_level"
-    named = playbook.rules.get(rule) or playbook.types.get(rule)
+    named = policy_version.rules.get(rule) or policy_version.types.get(rule)
     if known or (known == 0 and named is None):
         silent = "" if known else ": kept in the history, nobody is told"
         return known, "", f"level {known}: label severity={severity}{silent}"
     if named is not None and (known == 0 or not severity):
         return named.level, "", f"level {named.level}: of {named.key}"
-    default = max(playbook.policy.default_severity, named.level if named else 0)
+    default = max(policy_version.policy.default_severity, named.level if named else 0)
     said = f"severity {severity!r} is unknown" if severity else "no severity label"
     return default, f"{said}; taken as level {default}", f"level {default}: {said}, the policy's default_severity"
 
 
-def _raise(playbook: Playbook, level: int, impacts: Mapping[str, Impact]) -> tuple[int, tuple[str, ...]]:
+def _raise(policy_version: PolicyVersion, level: int, impacts: Mapping[str, Impact]) -> tuple[int, tuple[str, ...]]:
     """The level that the alert's business impact calls for, if that is higher, and why."""
     if not impacts:
         return level, ()
-    called_for = impact.level_for(playbook.policy, impacts.values())
+    called_for = impact.level_for(policy_version.policy, impacts.values())
     if called_for <= level:
         return level, ()
     said = ", ".join(f"{name} is {each.grade} ({each.said})" for name, each in impacts.items())
     return called_for, (f"level {called_for}: {said}, by impact_raises",)
 
 
-def _rule(playbook: Playbook, labels: Mapping[str, str]) -> tuple[str, str, str]:
+def _rule(policy_version: PolicyVersion, labels: Mapping[str, str]) -> tuple[str, str, str]:
     """Rule key, incident type, and why."""
     declared = labels.get("incident_type", "")
     type_ = "" if declared in OWN_TYPES else declared
@@ -265,8 +267,8 @@ def _rule(playbook: Playbook, labels: Mapping[str, str]) -> tuple[str, str, str]
     key = f"{section}/{name}"
     if section and name:
         return key, type_ or name, f"rule {key}: labels section and rule"
-    kind = playbook.types.get(f"{section}/{type_}") or playbook.rules.get(f"{section}/{type_}")
-    kind = kind or (playbook.kind(type_) if type_ else None)
+    kind = policy_version.types.get(f"{section}/{type_}") or policy_version.rules.get(f"{section}/{type_}")
+    kind = kind or (policy_version.kind(type_) if type_ else None)
     if kind is not None:
         return kind.key, kind.name, f"incident type {kind.key}: label incident_type"
     alertname = labels.get("alertname", "") or "alert"

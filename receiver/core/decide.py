@@ -57,7 +57,7 @@ from receiver.core.lifecycle import (
 )
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
 from receiver.core.paging import lift_silence, start_paging, tell_threads, worsen
-from receiver.core.plan import Book, Playbook
+from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.core.silences import hear, note_answer
 from receiver.core.staleness import mark
 from receiver.core.upkeep import keep_up
@@ -68,22 +68,22 @@ def decide(
     incident: Incident | None,
     event: Event,
     now: Instant,
-    book: Book,
+    context: DecisionContext,
     alerts: Mapping[str, Alert] = NO_ALERTS,
 ) -> Effects:
     """What an event means. `alerts`: the incident's stored alerts that the event concerns, by fingerprint.
 
     It concerns those that it names; TimePassed, those that are held as possible echoes.
     """
-    if incident is not None and book.jumps:
-        incident = put_off(incident, book.jumps)
+    if incident is not None and context.jumps:
+        incident = put_off(incident, context.jumps)
     if isinstance(event, AlertsReceived):
-        return receive(incident, event, alerts, now, book)
+        return receive(incident, event, alerts, now, context)
     if isinstance(event, Declare):
-        return _declare(incident, event, now, book)
+        return _declare(incident, event, now, context)
     if incident is None:
         return Effects(refusal=Refusal("there is no such incident", State.CLOSED))
-    draft = Draft(incident, now, book, alerts)
+    draft = Draft(incident, now, context, alerts)
     match event:
         case TimePassed():
             pass_time(draft)
@@ -122,20 +122,21 @@ def _look(draft: Draft, event: EchoesListed | Silenced | Unheard) -> bool:
             return mark(draft, event)
 
 
-def _declare(incident: Incident | None, event: Declare, now: Instant, book: Book) -> Effects:
+def _declare(incident: Incident | None, event: Declare, now: Instant, context: DecisionContext) -> Effects:
     if incident is not None:
         return Effects()  # the same declaration, repeated
-    playbook = book.current
-    known = playbook.kind(event.type)
+    policy_version = context.current
+    known = policy_version.kind(event.type)
     if known is None and not event.new_type:
-        return Effects(refusal=Refusal(_unknown_type(event.type, playbook), State.CLOSED))
-    impacts = impact.of_alert(playbook, known.key if known else "", event.labels, {})
+        return Effects(refusal=Refusal(_unknown_type(event.type, policy_version), State.CLOSED))
+    impacts = impact.of_alert(policy_version, known.key if known else "", event.labels, {})
     usual = max(
-        known.level if known else playbook.policy.default_severity, impact.level_for(playbook.policy, impacts.values())
+        known.level if known else policy_version.policy.default_severity,
+        impact.level_for(policy_version.policy, impacts.values()),
     )
     level = event.level or usual
     title = event.title or (known.description if known else "") or event.type
-    draft = Draft(new_incident(event.key, now, book, level, event.type, title), now, book)
+    draft = Draft(new_incident(event.key, now, context, level, event.type, title), now, context)
     draft.set(
         declared=True,
         exercise=event.exercise,
@@ -149,9 +150,9 @@ def _declare(incident: Incident | None, event: Declare, now: Instant, book: Book
     return draft.effects()
 
 
-def _unknown_type(name: str, playbook: Playbook) -> str:
+def _unknown_type(name: str, policy_version: PolicyVersion) -> str:
     """A slip of the pen would page nobody whom the meant type pages."""
-    near = playbook.nearest_kind(name)
+    near = policy_version.nearest_kind(name)
     meant = f"; did you mean {near}?" if near else "."
     return f"the policy has no incident type and no rule {name}{meant} If the type is new on purpose, say so"
 
@@ -188,8 +189,8 @@ def _carry_out(draft: Draft, action: Action) -> None:
         case Change():
             _change(draft, action)
         case Replan(by):
-            draft.set(policy=draft.book.current.digest)
-            draft.book = replace(draft.book, playbook=draft.book.current)
+            draft.set(policy=draft.context.current.digest)
+            draft.context = replace(draft.context, policy_version=draft.context.current)
             draft.enter(Fact.REPLANNED, by)
         case _:
             _work(draft, action)

@@ -81,7 +81,7 @@ def _try_again(draft: Draft, notification: Notification, reason: str, after: int
     whose = notification.id if together is None else f"{notification.channel}/{notification.recipient}/{together}"
     due_at = Instant(
         draft.now
-        + retry_delay(schedule_of(draft.book.facts(notification.channel)), whose, notification.attempts, after)
+        + retry_delay(schedule_of(draft.context.facts(notification.channel)), whose, notification.attempts, after)
     )
     if due_at >= notification.give_up_at:
         return _give_up(draft, notification, reason)
@@ -128,5 +128,5 @@ def _final(
 
 def _names(draft: Draft, notification: Notification) -> dict[str, str]:
     """For the timeline, which everybody reads."""
-    recipient = as_shown(notification.recipient, draft.book.facts(notification.channel))
+    recipient = as_shown(notification.recipient, draft.context.facts(notification.channel))
     return {"kind": notification.kind, "channel": notification.channel, "recipient": recipient}

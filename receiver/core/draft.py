@@ -26,7 +26,7 @@ from receiver.core.model import (
     Target,
     Window,
 )
-from receiver.core.plan import Book, Plan
+from receiver.core.plan import DecisionContext, Plan
 
 NO_ALERTS: Mapping[str, Alert] = MappingProxyType({})
 
@@ -62,12 +62,14 @@ class Effects(Struct, frozen=True):
 class Draft:
     """One decision in the making. `incident` is always the incident as decided so far."""
 
-    def __init__(self, incident: Incident, now: Instant, book: Book, known: Mapping[str, Alert] = NO_ALERTS) -> None:
+    def __init__(
+        self, incident: Incident, now: Instant, context: DecisionContext, known: Mapping[str, Alert] = NO_ALERTS
+    ) -> None:
         """`known`: its stored alerts that the event concerns, by fingerprint."""
         self.known = known
         self.incident = incident
         self.now = now
-        self.book = book
+        self.context = context
         self._notifications: list[Notification] = []
         self._entries: list[Entry] = []
         self._alerts: list[Alert] = []
@@ -76,7 +78,7 @@ class Draft:
     @property
     def plan(self) -> Plan:
         """The plan of the incident as it is now."""
-        return self.book.playbook.plan(self.incident)
+        return self.context.policy_version.plan(self.incident)
 
     def set(self, **changes: Any) -> None:
         """Change fields of the incident. Who needs it as it was before takes it before the first change."""
@@ -123,7 +125,7 @@ class Draft:
         waiting = status is Status.WAITING
         for target in targets:
             sequence = self.incident.sequence + len(self._notifications) + 1
-            schedule = schedule_of(self.book.facts(target.channel))
+            schedule = schedule_of(self.context.facts(target.channel))
             self._notifications.append(
                 Notification(
                     id=f"{self.incident.id}-{sequence}",

@@ -19,7 +19,7 @@ EVIDENCE_WITHIN = 10 * MINUTE
 
 def begin_check(draft: Draft) -> None:
     """`resolve_after` has passed: ask before believing, where there is somebody to ask."""
-    if not draft.book.verifies:
+    if not draft.context.verifies:
         conclude_recovery(draft)
         return
     draft.set(recovery=Recovery.CHECKING, inquiries=_with(draft, Inquiry.CHECK))
@@ -68,7 +68,7 @@ def keep_inquiries(draft: Draft) -> None:
     pointless = Inquiry.CHECK in incident.inquiries and incident.recovery is not Recovery.CHECKING
     if pointless:
         draft.set(inquiries=tuple(each for each in incident.inquiries if each is not Inquiry.CHECK))
-    wanted = [] if not draft.book.verifies else [each for fact, each in _MOMENTS.items() if draft.has(fact)]
+    wanted = [] if not draft.context.verifies else [each for fact, each in _MOMENTS.items() if draft.has(fact)]
     if wanted:
         draft.set(inquiries=_with(draft, *wanted))
         draft.arm(Window.EVIDENCE, draft.now + EVIDENCE_WITHIN)

@@ -22,7 +22,7 @@ def is_flapping(alert: Alert, now: Instant, terms: Flapping) -> bool:
 
 def flap(draft: Draft, fired: Sequence[Alert]) -> bool:
     """Take in alerts that fire again, if all of them flap; returns whether they do."""
-    terms = draft.book.current.policy.flapping
+    terms = draft.context.current.policy.flapping
     if not all(is_flapping(each, draft.now, terms) for each in fired):
         return False
     incident = draft.incident

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from receiver.core.draft import Draft
 from receiver.core.events import Change
 from receiver.core.model import Alert, Fact
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from receiver.core.response import Impact
 from rules.policy import ImpactScale, Policy
 
@@ -59,12 +59,12 @@ def read(policy: Policy, *said: Mapping[str, str]) -> dict[str, Impact]:
 
 
 def of_alert(
-    playbook: Playbook, rule: str, labels: Mapping[str, str], annotations: Mapping[str, str]
+    policy_version: PolicyVersion, rule: str, labels: Mapping[str, str], annotations: Mapping[str, str]
 ) -> dict[str, Impact]:
     """An alert's impacts: those it carries, and its type's."""
-    kind = playbook.types.get(rule)
+    kind = policy_version.types.get(rule)
     typical = {BUSINESS: Impact(kind.business_impact, kind.name)} if kind and kind.business_impact else {}
-    return typical | read(playbook.policy, labels, annotations)
+    return typical | read(policy_version.policy, labels, annotations)
 
 
 def worst(impacts: Iterable[Impact]) -> str:
@@ -87,7 +87,7 @@ def words(policy: Policy, name: str, impact: Impact) -> str:
 def note_impacts(draft: Draft, alerts: Iterable[Alert]) -> None:
     """Alerts that fired say how bad it is; milder words than those known before change nothing."""
     for alert in alerts:
-        note(draft, of_alert(draft.book.playbook, alert.rule, alert.labels, alert.annotations))
+        note(draft, of_alert(draft.context.policy_version, alert.rule, alert.labels, alert.annotations))
 
 
 def note(draft: Draft, impacts: Mapping[str, Impact], by: str = "") -> None:
@@ -97,7 +97,7 @@ def note(draft: Draft, impacts: Mapping[str, Impact], by: str = "") -> None:
     if not news:
         return
     draft.respond(impacts={**known, **news})
-    policy = draft.book.playbook.policy
+    policy = draft.context.policy_version.policy
     for name, impact in news.items():
         calls_for = level_for(policy, [impact])
         meaning = words(policy, name, impact)
@@ -112,7 +112,7 @@ def _is_worse(impact: Impact, known: Impact | None) -> bool:
 
 def assess(draft: Draft, change: Change) -> int:
     """Grade the facts that are on a scale; the level that they call for, 0 for none."""
-    policy = draft.book.playbook.policy
+    policy = draft.context.policy_version.policy
     found = read(policy, change.facts)
     note(draft, found, change.by)
     return level_for(policy, found.values())

@@ -17,7 +17,7 @@ from receiver.core.paging import (
     tell_resolved,
     tell_threads,
 )
-from receiver.core.plan import Book
+from receiver.core.plan import DecisionContext
 from receiver.core.reporting import send_report
 from rules.durations import format_duration
 from rules.policy import MINUTE, SECOND
@@ -40,12 +40,12 @@ def incident_id(key: str, opened_at: Instant) -> str:
     return f"{opened_at:014x}{sha256(f'{key}/{opened_at}'.encode()).hexdigest()[:18]}"
 
 
-def new_incident(key: str, now: Instant, book: Book, level: int, type_: str, title: str) -> Incident:
+def new_incident(key: str, now: Instant, context: DecisionContext, level: int, type_: str, title: str) -> Incident:
     """A fresh incident under the current policy, with nothing told yet."""
     return Incident(
         id=incident_id(key, now),
         key=key,
-        policy=book.current.digest,
+        policy=context.current.digest,
         level=level,
         type=type_,
         title=title,
@@ -133,7 +133,7 @@ def await_beat(draft: Draft) -> bool:
         if _has_beaten(draft):
             _verify(draft)
             return True
-        if not draft.book.is_blind(draft.incident.source):
+        if not draft.context.is_blind(draft.incident.source):
             draft.arm(Window.VERIFY, draft.now + BEAT_LOOK)
             return True
     over_at = (draft.incident.recovered_at or draft.now) + draft.plan.resolve_after
@@ -144,7 +144,7 @@ def await_beat(draft: Draft) -> bool:
 
 def _has_beaten(draft: Draft) -> bool:
     incident = draft.incident
-    return draft.book.sight.has_beaten_since(incident.source, incident.cleared_at or draft.now)
+    return draft.context.sight.has_beaten_since(incident.source, incident.cleared_at or draft.now)
 
 
 def _verify(draft: Draft) -> None:
@@ -165,7 +165,7 @@ def await_verification(draft: Draft) -> None:
         return
     wait: int = draft.plan.resolve_after
     if draft.incident.flapping_since is not None:
-        wait = max(wait, draft.book.current.policy.flapping.within)
+        wait = max(wait, draft.context.current.policy.flapping.within)
     draft.arm(Window.VERIFY, max(draft.now, (draft.incident.recovered_at or draft.now) + wait))
 
 
@@ -179,7 +179,7 @@ def conclude_recovery(draft: Draft, *, verified: bool = True, why: str = "") -> 
         draft.set(recovery=Recovery.VERIFYING)
         draft.arm(Window.VERIFY, draft.incident.windows.get(Window.ECHO, draft.now))
         return
-    blind, gone = draft.book.is_blind(draft.incident.source), len(draft.incident.absent)
+    blind, gone = draft.context.is_blind(draft.incident.source), len(draft.incident.absent)
     if draft.incident.twin_cleared_last or gone or blind or not verified:
         draft.set(recovery=Recovery.UNVERIFIED)
         absent = f": of {gone} of its alerts nothing is measured any more" if gone else ""
@@ -215,7 +215,7 @@ def resolve(draft: Draft, by: str, note: str) -> None:
         absent=(),
         windows=_beyond_the_end(draft) | echo,
     )
-    watched: int = max(draft.book.playbook.policy.monitoring_duration, ECHOES_END)
+    watched: int = max(draft.context.policy_version.policy.monitoring_duration, ECHOES_END)
     if forced:
         draft.arm(Window.FORCED, draft.now + draft.plan.response_time)
         watched = max(watched, draft.plan.response_time)
@@ -226,14 +226,14 @@ def recur(draft: Draft) -> None:
     """It fires again while it is being watched: the same incident, under the current policy."""
     incident = draft.incident
     draft.set(
-        policy=draft.book.current.digest,
+        policy=draft.context.current.digest,
         recurrences=incident.recurrences + 1,
         pages_closed=incident.page.serial,
         page=Page(incident.page.serial),
         paged=(),
     )
     draft.respond(assessed_at=None)
-    draft.book = replace(draft.book, playbook=draft.book.current)
+    draft.context = replace(draft.context, policy_version=draft.context.current)
     draft.enter(Fact.REOPENED, reason=Reason.RECURRED, recurrences=draft.incident.recurrences)
     reopen(draft, Reason.RECURRED)
 

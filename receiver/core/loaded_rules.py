@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from receiver.core.classify import Received, incident_key, is_ours
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from rules.policy import CRITICAL, HOUR, MINUTE
 from rules.reserved import DIGEST, OTHER_RULES, WATCH
 
@@ -40,7 +40,7 @@ Words = Mapping[str, Mapping[str, Instant]]
 """Source → digest (empty: rules without one) → when it was last heard."""
 
 
-class Verdict(StrEnum):
+class RulesVerdict(StrEnum):
     """How the rules stand to the policy in use."""
 
     UNKNOWN = "unknown"
@@ -79,12 +79,12 @@ class LoadedRules(Struct, frozen=True):
         )
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> RulesVerdict:
         """Rules last heard of before the policy changed prove nothing: they may have been changed with it."""
         if self.since is not None:
-            return Verdict.OTHER if self._heard_until() >= self.since else Verdict.UNKNOWN
+            return RulesVerdict.OTHER if self._heard_until() >= self.since else RulesVerdict.UNKNOWN
         known = any(digest for digests in self.heard.values() for digest in digests)
-        return Verdict.MATCH if known else Verdict.UNKNOWN
+        return RulesVerdict.MATCH if known else RulesVerdict.UNKNOWN
 
     @property
     def is_danger(self) -> bool:
@@ -95,12 +95,12 @@ class LoadedRules(Struct, frozen=True):
         return max((at for _, _, at in self.others), default=0)
 
 
-def digests(playbook: Playbook, received: Iterable[Received]) -> set[str]:
+def digests(policy_version: PolicyVersion, received: Iterable[Received]) -> set[str]:
     """The digests that alerts carry which fire now; empty: of rules of ours without one. Strangers' say nothing."""
     return {
         each.annotations.get(DIGEST, "")[:LONGEST]
         for each in received
-        if each.ended_at is None and (each.labels.get("alertname") == WATCH[0] or is_ours(playbook, each))
+        if each.ended_at is None and (each.labels.get("alertname") == WATCH[0] or is_ours(policy_version, each))
     }
 
 

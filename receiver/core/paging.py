@@ -114,7 +114,7 @@ def _usable(draft: Draft, reason: Reason, channels: Iterable[str]) -> list[str]:
     """Those that can carry a page; the others are recorded as undeliverable."""
     usable = []
     for name in channels:
-        if draft.book.usable(name):
+        if draft.context.usable(name):
             usable.append(name)
         else:
             say_undeliverable(draft, reason, name)
@@ -122,16 +122,16 @@ def _usable(draft: Draft, reason: Reason, channels: Iterable[str]) -> list[str]:
 
 
 def _send_page(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[str, str] = NO_WORDS) -> None:
-    targets = [target for name in channels for target in draft.book.targets(name)]
+    targets = [target for name in channels for target in draft.context.targets(name)]
     draft.notify(Kind.PAGE, reason, targets, words)
     draft.set(paged=tuple(dict.fromkeys((*draft.incident.paged, *targets))))
 
 
 def say_undeliverable(draft: Draft, reason: Reason, name: str) -> None:
     """Record, never silently drop, what a disabled or unconfigured channel cannot carry."""
-    channel = draft.book.channel(name)
+    channel = draft.context.channel(name)
     why = "disabled" if channel and not channel.enabled else "not configured"
-    targets = draft.book.targets(name) or (Target(name, ""),)
+    targets = draft.context.targets(name) or (Target(name, ""),)
     draft.notify(Kind.PAGE, reason, targets, {"why": why}, Status.UNDELIVERABLE)
     draft.enter(Fact.UNDELIVERABLE, channel=name, why=why)
 
@@ -144,7 +144,7 @@ def rescue_delay(draft: Draft) -> int:
 def rescue(draft: Draft, failed: str = "") -> None:
     """Tell the first fallback channel that this page has not tried; say so when none is left."""
     told = draft.incident.page.told
-    name = next((name for name in draft.book.fallbacks(draft.incident.level) if name not in told), None)
+    name = next((name for name in draft.context.fallbacks(draft.incident.level) if name not in told), None)
     draft.disarm(Window.RESCUE)
     if name is None:
         draft.enter(Fact.FALLBACK_EXHAUSTED, failed=failed)
@@ -161,7 +161,7 @@ def tell_threads(draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, s
 def tell_acknowledged(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None:
     """The threads, the pagers that keep a state of their own, and the internal stakeholders, each once."""
     paged = _paged_on(draft, lambda facts: facts.carries_news or facts.keeps_state)
-    targets = dict.fromkeys((*paged, *draft.book.internal_stakeholders()))
+    targets = dict.fromkeys((*paged, *draft.context.internal_stakeholders()))
     first = max(draft.incident.pages_acknowledged, draft.incident.pages_closed) + 1
     draft.notify(Kind.ACKNOWLEDGED, Reason.ACTION, targets, {**words, **_pages_since(draft, first)})
     draft.set(pages_acknowledged=draft.incident.page.serial)
@@ -169,7 +169,7 @@ def tell_acknowledged(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None
 
 def tell_resolved(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
     """The all-clear: everybody who was paged, and the internal stakeholders, each once."""
-    targets = dict.fromkeys((*draft.incident.paged, *draft.book.internal_stakeholders()))
+    targets = dict.fromkeys((*draft.incident.paged, *draft.context.internal_stakeholders()))
     draft.notify(Kind.RESOLVED, reason, targets, {**words, **_pages_since(draft, draft.incident.pages_closed + 1)})
     draft.set(pages_closed=draft.incident.page.serial)
 
@@ -181,17 +181,17 @@ def _pages_since(draft: Draft, first: int) -> Mapping[str, str]:
 
 def tell_internal(draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
     """The internal stakeholders alone."""
-    draft.notify(kind, reason, draft.book.internal_stakeholders(), words)
+    draft.notify(kind, reason, draft.context.internal_stakeholders(), words)
 
 
 def tell_breach(draft: Draft) -> None:
     """The internal stakeholders who are not paged themselves."""
     paged = set(draft.incident.paged)
-    others = [target for target in draft.book.internal_stakeholders() if target not in paged]
+    others = [target for target in draft.context.internal_stakeholders() if target not in paged]
     draft.notify(Kind.BREACH, Reason.BREACHED, others)
 
 
 def _paged_on(draft: Draft, holds: Callable[[ChannelFacts], bool]) -> list[Target]:
     """Who was paged on a channel of whose type that is true."""
-    found = ((target, draft.book.facts(target.channel)) for target in draft.incident.paged)
+    found = ((target, draft.context.facts(target.channel)) for target in draft.incident.paged)
     return [target for target, facts in found if facts is not None and holds(facts)]

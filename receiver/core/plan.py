@@ -56,7 +56,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Playbook:
+class PolicyVersion:
     """One policy version, indexed."""
 
     policy: Policy
@@ -73,7 +73,7 @@ class Playbook:
     _checklists: dict[tuple[str, ...], tuple[Checklist, ...]] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def of(cls, policy: Policy, digest: str) -> "Playbook":
+    def of(cls, policy: Policy, digest: str) -> "PolicyVersion":
         """Index a policy. `digest` is `rules.stored.digest(policy)`."""
         return cls(
             policy=policy,
@@ -163,12 +163,12 @@ def _shortest(blocks: Iterable[TimedActions], *, acknowledgement: bool) -> int |
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-class Book(Struct, frozen=True):
+class DecisionContext(Struct, frozen=True):
     """What one decision looks things up in."""
 
-    playbook: Playbook
+    policy_version: PolicyVersion
     """The version the incident runs under."""
-    current: Playbook
+    current: PolicyVersion
     configured: frozenset[str]
     """Channels of the current policy whose provider the settings configure."""
     sight: Sight = SIGHTED
@@ -186,7 +186,7 @@ class Book(Struct, frozen=True):
 
     def channel(self, name: str) -> Channel | None:
         """The channel as it is set now (as it was, if the current policy has lost it)."""
-        return self.current.channels.get(name) or self.playbook.channels.get(name)
+        return self.current.channels.get(name) or self.policy_version.channels.get(name)
 
     def usable(self, name: str) -> bool:
         """Whether a message can go out on the channel: known, enabled, configured, with a recipient."""

@@ -17,14 +17,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from receiver.core.model import Instant, Kind, Notification
-from receiver.core.plan import Book
+from receiver.core.plan import DecisionContext
 from rules.policy import MINUTE, SECOND, Micros, RateLimit
 
 STORM_LIMIT = RateLimit(20, Micros(MINUTE))
 BUNDLE_WAIT = 30 * SECOND
 
 
-class Lane(Struct, frozen=True, order=True):
+class RateLimitKey(Struct, frozen=True, order=True):
     """What is counted together: the pages, or the news, of one level to one recipient on one channel."""
 
     channel: str
@@ -47,40 +47,42 @@ class Allotment(Struct, frozen=True):
 
     send: tuple[Notification, ...]
     wait: tuple[Notification, ...]
-    buckets: Mapping[Lane, Bucket]
+    buckets: Mapping[RateLimitKey, Bucket]
 
 
-def lane(notification: Notification) -> Lane:
+def lane(notification: Notification) -> RateLimitKey:
     """The lane that a notification is counted in."""
-    return Lane(notification.channel, notification.recipient, notification.level, not is_page(notification))
+    return RateLimitKey(notification.channel, notification.recipient, notification.level, not is_page(notification))
 
 
-def counted_when_planned(planned: Iterable[Notification], book: Book) -> list[Notification]:
+def counted_when_planned(planned: Iterable[Notification], context: DecisionContext) -> list[Notification]:
     """The pages and news that a storm may hold back."""
-    return [each for each in planned if each.due_at is not None and _is_limited(each, book) and not _is_letter(each)]
+    return [each for each in planned if each.due_at is not None and _is_limited(each, context) and not _is_letter(each)]
 
 
-def counted_when_due(due: Iterable[Notification], book: Book) -> list[Notification]:
+def counted_when_due(due: Iterable[Notification], context: DecisionContext) -> list[Notification]:
     """The reports and approved texts that a rate limit may hold back."""
-    return [each for each in due if _is_letter(each) and _is_limited(each, book)]
+    return [each for each in due if _is_letter(each) and _is_limited(each, context)]
 
 
 def bundle(due: Iterable[Notification]) -> list[tuple[Notification, ...]]:
     """The messages that what is due leaves in: what waited for a bundle leaves with its lane, the rest alone."""
-    messages: dict[Lane | str, list[Notification]] = {}
+    messages: dict[RateLimitKey | str, list[Notification]] = {}
     for each in due:
         messages.setdefault(each.id if each.bundle_at is None else lane(each), []).append(each)
     return [tuple(message) for message in messages.values()]
 
 
-def allot(counted: Iterable[Notification], buckets: Mapping[Lane, Bucket], now: Instant, book: Book) -> Allotment:
+def allot(
+    counted: Iterable[Notification], buckets: Mapping[RateLimitKey, Bucket], now: Instant, context: DecisionContext
+) -> Allotment:
     """Share out what each lane may send. `buckets` are those of the notifications' lanes; a missing one is full."""
     after = dict(buckets)
     send: list[Notification] = []
     wait: list[Notification] = []
     for notification in counted:
         where = lane(notification)
-        limit = _limit(notification, book)
+        limit = _limit(notification, context)
         bucket, allowed = _take(after.get(where), limit, now)
         if allowed:
             send.append(notification)
@@ -101,18 +103,18 @@ def _is_letter(notification: Notification) -> bool:
     return notification.kind in {Kind.EXTERNAL, Kind.REPORT}
 
 
-def _is_limited(notification: Notification, book: Book) -> bool:
-    facts = book.facts(notification.channel)
+def _is_limited(notification: Notification, context: DecisionContext) -> bool:
+    facts = context.facts(notification.channel)
     if facts is not None and not facts.bundles:
         return False
     if not _is_letter(notification):
         return True
-    channel = book.channel(notification.channel)
+    channel = context.channel(notification.channel)
     return channel is not None and channel.rate_limit is not None
 
 
-def _limit(notification: Notification, book: Book) -> RateLimit:
-    channel = book.channel(notification.channel)
+def _limit(notification: Notification, context: DecisionContext) -> RateLimit:
+    channel = context.channel(notification.channel)
     return (channel.rate_limit if channel else None) or STORM_LIMIT
 
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from receiver.core.classify import Received, believed, classify, is_ours, is_passed_over
 from receiver.core.events import AlertsReceived, EchoesListed, Silenced
 from receiver.core.model import Alert, Instant
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from receiver.core.silences import Silence
 from rules.policy import MINUTE
 
@@ -58,7 +58,7 @@ class Listing(Struct, frozen=True):
     """The peers of its cluster, itself included; one or none: it is alone."""
 
 
-class Held(Struct, frozen=True):
+class HeldAlert(Struct, frozen=True):
     """An alert that we hold as firing, and the key of its incident."""
 
     key: str
@@ -115,8 +115,8 @@ class Findings(Struct, frozen=True):
 
 
 def reconcile(
-    playbook: Playbook,
-    held: Sequence[Held],
+    policy_version: PolicyVersion,
+    held: Sequence[HeldAlert],
     listings: Sequence[Listing | None],
     now: Instant,
     memory: Memory,
@@ -129,8 +129,8 @@ def reconcile(
     """
     begins = _begins(listings)
     sources = _sources(held, listings, memory.sources)
-    lost, foreign = _unheard(playbook, held, zip(listings, sources, strict=False), now, terms)
-    gone, missing = _gone(playbook, held, listings, now, memory, terms)
+    lost, foreign = _unheard(policy_version, held, zip(listings, sources, strict=False), now, terms)
+    gone, missing = _gone(policy_version, held, listings, now, memory, terms)
     seen = frozenset(each.name for each in held if each.name in memory.seen or _is_theirs(each, begins))
     silenced = list(_silenced(held, listings, now))
     quiet = frozenset(each.key for each in silenced if each.until is not None)
@@ -154,7 +154,7 @@ def peers(listings: Sequence[Listing | None]) -> int | None:
     return max(len(listings), *(len(each.members) for each in answered))
 
 
-def are_strangers(listings: Sequence[Listing | None], held: Sequence[Held] = ()) -> bool:
+def are_strangers(listings: Sequence[Listing | None], held: Sequence[HeldAlert] = ()) -> bool:
     """Whether two of these Alertmanagers belong to no common cluster, and one source may stand for both: what they list
     was not heard under different ones.
     """
@@ -166,7 +166,7 @@ def are_strangers(listings: Sequence[Listing | None], held: Sequence[Held] = ())
 
 
 def ask_about(
-    held: Sequence[Held], listings: Sequence[Listing | None], before: frozenset[str]
+    held: Sequence[HeldAlert], listings: Sequence[Listing | None], before: frozenset[str]
 ) -> tuple[list[EchoesListed], frozenset[str]]:
     """What the Alertmanagers' answers say of alerts held as possible echoes, and which of them are listed.
 
@@ -176,7 +176,7 @@ def ask_about(
     """
     listed, begins = _fingerprints(listings), _begins(listings)
     answered = all(listings)
-    by_key: dict[str, list[Held]] = {}
+    by_key: dict[str, list[HeldAlert]] = {}
     for each in held:
         by_key.setdefault(each.key, []).append(each)
     found = []
@@ -191,7 +191,7 @@ def ask_about(
     return found, seen
 
 
-def _sources(held: Sequence[Held], listings: Sequence[Listing | None], before: Sequence[str]) -> tuple[str, ...]:
+def _sources(held: Sequence[HeldAlert], listings: Sequence[Listing | None], before: Sequence[str]) -> tuple[str, ...]:
     """The source that each one's webhooks name: that of what began when an alert that it lists did. Where that is none,
     or several, the one that was known `before`.
     """
@@ -202,14 +202,14 @@ def _sources(held: Sequence[Held], listings: Sequence[Listing | None], before: S
     )
 
 
-def _heard_as(held: Sequence[Held], listings: Sequence[Listing | None]) -> frozenset[str]:
+def _heard_as(held: Sequence[HeldAlert], listings: Sequence[Listing | None]) -> frozenset[str]:
     begins = _begins(listings)
     return frozenset(each.source for each in held if _began_then(each, begins))
 
 
 def _unheard(
-    playbook: Playbook,
-    held: Sequence[Held],
+    policy_version: PolicyVersion,
+    held: Sequence[HeldAlert],
     listings: Iterable[tuple[Listing | None, str]],
     now: Instant,
     terms: Terms,
@@ -223,24 +223,24 @@ def _unheard(
         found |= {
             (source, each.alert.fingerprint) for each in held if each.source == source or _is_theirs(each, begins)
         }
-        for received in _ours(playbook, listing, now, terms) if listing else ():
+        for received in _ours(policy_version, listing, now, terms) if listing else ():
             name = source, received.fingerprint
-            if name in found or is_passed_over(playbook, source, received):
+            if name in found or is_passed_over(policy_version, source, received):
                 continue
             found.add(name)
-            if not believed(playbook, received).get("signal"):
+            if not believed(policy_version, received).get("signal"):
                 foreign += 1
                 continue
-            classified = classify(playbook, source, {}, received)
+            classified = classify(policy_version, source, {}, received)
             lost.setdefault((source, classified.key), []).append(classified.alert)
     events = [AlertsReceived(key, source, tuple(alerts), found=NEVER_CAME) for (source, key), alerts in lost.items()]
     return events, foreign
 
 
-def _ours(playbook: Playbook, listing: Listing, now: Instant, terms: Terms) -> list[Received]:
+def _ours(policy_version: PolicyVersion, listing: Listing, now: Instant, terms: Terms) -> list[Received]:
     """Active alerts, old enough, that are routed to us; where nothing is routed to our name, all compiled ones are."""
     named = [each for each in listing.alerts if any(_is_our_receiver(name) for name in each.receivers)]
-    routed = named or [each for each in listing.alerts if is_ours(playbook, each.received)]
+    routed = named or [each for each in listing.alerts if is_ours(policy_version, each.received)]
     heard = (each.received for each in routed if each.active or _is_ours_to_hear(each, listing))
     return [each for each in heard if now - each.starts_at > terms.unheard]
 
@@ -256,8 +256,8 @@ def _is_our_receiver(receiver: str) -> bool:
 
 
 def _gone(
-    playbook: Playbook,
-    held: Sequence[Held],
+    policy_version: PolicyVersion,
+    held: Sequence[HeldAlert],
     listings: Sequence[Listing | None],
     now: Instant,
     memory: Memory,
@@ -271,7 +271,7 @@ def _gone(
     missing: dict[Mark, Instant] = {}
     for each in held:
         alert = each.alert
-        if alert.fingerprint in listed or not (each.name in memory.seen or _is_compiled(playbook, each)):
+        if alert.fingerprint in listed or not (each.name in memory.seen or _is_compiled(policy_version, each)):
             continue
         mark = (each.key, alert.fingerprint, alert.starts_at)
         since = memory.missing.get(mark)
@@ -282,11 +282,11 @@ def _gone(
     return gone, missing
 
 
-def _is_compiled(playbook: Playbook, held: Held) -> bool:
+def _is_compiled(policy_version: PolicyVersion, held: HeldAlert) -> bool:
     """Whether it is what a compiled rule's alert becomes when it comes without a `?source=`: the key shows it."""
     alert = held.alert
     classified = classify(
-        playbook, "", {}, Received(alert.labels, alert.annotations, alert.fingerprint, alert.starts_at)
+        policy_version, "", {}, Received(alert.labels, alert.annotations, alert.fingerprint, alert.starts_at)
     )
     return bool(classified.believed.get("signal")) and classified.key == held.key
 
@@ -308,18 +308,18 @@ def _to_the_millisecond(at: int) -> Instant:
     return Instant(at // 1000 * 1000)
 
 
-def _is_theirs(held: Held, begins: Mapping[str, frozenset[Instant]]) -> bool:
+def _is_theirs(held: HeldAlert, begins: Mapping[str, frozenset[Instant]]) -> bool:
     """Whether these Alertmanagers list it. An alert with a `?source=` may be another cluster's, which has the same
     labels and so the same fingerprint: then it must have begun at the same time as the one that is listed.
     """
     return held.alert.fingerprint in begins and (not held.source or _began_then(held, begins))
 
 
-def _began_then(held: Held, begins: Mapping[str, frozenset[Instant]]) -> bool:
+def _began_then(held: HeldAlert, begins: Mapping[str, frozenset[Instant]]) -> bool:
     return _to_the_millisecond(held.alert.starts_at) in begins.get(held.alert.fingerprint, ())
 
 
-def _silenced(held: Sequence[Held], listings: Sequence[Listing | None], now: Instant) -> Iterator[Silenced]:
+def _silenced(held: Sequence[HeldAlert], listings: Sequence[Listing | None], now: Instant) -> Iterator[Silenced]:
     """What Alertmanager says of each incident: all that fires is silenced or inhibited, something is not, or nothing.
 
     That an alert is inhibited holds only for as long as each look confirms it.
@@ -328,7 +328,7 @@ def _silenced(held: Sequence[Held], listings: Sequence[Listing | None], now: Ins
     for listing in filter(None, listings):
         for alert in listing.alerts:
             listed.setdefault(alert.received.fingerprint, []).append((alert, listing))
-    firing: dict[str, list[Held]] = {}
+    firing: dict[str, list[HeldAlert]] = {}
     for each in held:
         if each.alert.level:  # the others do not count as firing
             firing.setdefault(each.key, []).append(each)

@@ -10,7 +10,7 @@ _CARRIER = types_where(lambda facts: facts.carries_reports)[0]
 
 def send_report(draft: Draft) -> None:
     """Plan the report to every recipient; whom no mail can reach is recorded, never silently dropped."""
-    recipients = draft.book.current.policy.reports.recipients
+    recipients = draft.context.current.policy.reports.recipients
     mailed = [each for each in recipients if "@" in each]
     name = _mail_channel(draft)
     if name is None:
@@ -21,8 +21,10 @@ def send_report(draft: Draft) -> None:
 
 
 def _mail_channel(draft: Draft) -> str | None:
-    channels = draft.book.current.channels.values()
-    return next((each.name for each in channels if each.facts.carries_reports and draft.book.usable(each.name)), None)
+    channels = draft.context.current.channels.values()
+    return next(
+        (each.name for each in channels if each.facts.carries_reports and draft.context.usable(each.name)), None
+    )
 
 
 def _say_undeliverable(draft: Draft, recipients: list[str], why: str) -> None:

@@ -50,7 +50,7 @@ class Moment(StrEnum):
     RESOLVED = "resolved"
 
 
-class Standing(StrEnum):
+class NoticeState(StrEnum):
     """What became of a notice; all but `held` are final."""
 
     HELD = "held"
@@ -71,7 +71,7 @@ class Notice(Struct, frozen=True):
     """Also the time that its text speaks of."""
     episode: int = 0
     """How often the incident had recurred then."""
-    standing: Standing = Standing.HELD
+    standing: NoticeState = NoticeState.HELD
     by: str = ""
     """Who approved or rejected it."""
     decided_at: Instant | None = None

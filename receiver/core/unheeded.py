@@ -31,7 +31,7 @@ def note_unheeded(draft: Draft, alerts: Sequence[Alert]) -> None:
 def keep_recorded(draft: Draft) -> None:
     """Heard of: it closes when nothing was heard of its alerts for as long as a resolved incident is watched."""
     if draft.incident.recorded_only:
-        draft.arm(Window.CLOSE, draft.now + draft.book.playbook.policy.monitoring_duration)
+        draft.arm(Window.CLOSE, draft.now + draft.context.policy_version.policy.monitoring_duration)
 
 
 def heed(draft: Draft, fired: Sequence[Alert], top: Alert, title: str) -> None:
@@ -40,8 +40,13 @@ def heed(draft: Draft, fired: Sequence[Alert], top: Alert, title: str) -> None:
     for alert in fired:
         rules[alert.rule] = max(alert.level, rules.get(alert.rule, 0))
     draft.set(
-        recorded_only=False, policy=draft.book.current.digest, level=top.level, type=top.type, title=title, rules=rules
+        recorded_only=False,
+        policy=draft.context.current.digest,
+        level=top.level,
+        type=top.type,
+        title=title,
+        rules=rules,
     )
-    draft.book = replace(draft.book, playbook=draft.book.current)
+    draft.context = replace(draft.context, policy_version=draft.context.current)
     draft.enter(Fact.OPENED, level=top.level, rule=top.rule, alerts=len(fired), summary=title)
     reopen(draft, Reason.OPENED)

@@ -39,7 +39,7 @@ Tree = Union[str, Parts]  # noqa: UP007 - a forward reference takes no bar
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PolicyChange:
     """One difference: the way to it, and what is said before and after."""
 
     path: tuple[str, ...]
@@ -47,12 +47,12 @@ class Change:
     after: str
 
 
-def changes(old: Policy, new: Policy) -> Iterator[Change]:
+def changes(old: Policy, new: Policy) -> Iterator[PolicyChange]:
     """All differences, in the order of the policy's fields; the first step of a path is the policy's field."""
     return _compare(_of_part(old), _of_part(new), ())
 
 
-def _compare(was: Tree | None, now: Tree | None, path: tuple[str, ...]) -> Iterator[Change]:
+def _compare(was: Tree | None, now: Tree | None, path: tuple[str, ...]) -> Iterator[PolicyChange]:
     if was == now:
         return
     if isinstance(was, Parts) and isinstance(now, Parts):
@@ -62,11 +62,11 @@ def _compare(was: Tree | None, now: Tree | None, path: tuple[str, ...]) -> Itera
             [name for name in each if name in was.named and name in now.named] for each in (was.named, now.named)
         )
         if before != after:
-            yield Change((*path, "order"), ", ".join(before), ", ".join(after))
+            yield PolicyChange((*path, "order"), ", ".join(before), ", ".join(after))
     elif was is None or now is None:
-        yield Change((*path, "added" if was is None else "removed"), _summary(was), _summary(now))
+        yield PolicyChange((*path, "added" if was is None else "removed"), _summary(was), _summary(now))
     else:
-        yield Change(path, *_apart(_summary(was), _summary(now)))
+        yield PolicyChange(path, *_apart(_summary(was), _summary(now)))
 
 
 def _summary(tree: Tree | None) -> str:

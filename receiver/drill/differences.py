@@ -7,7 +7,7 @@ from typing import Any
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant, Target
 from receiver.drill.changes import NOTHING, changes
-from receiver.drill.first_pages import Episode, Told, episodes, shifts
+from receiver.drill.first_pages import Episode, FirstPages, episodes, shifts
 from receiver.drill.simulator import World
 from receiver.messages.times import stamp
 from rules.durations import format_duration
@@ -15,7 +15,7 @@ from rules.policy import IncidentType, Policy, Rule
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class DifferenceTable:
     """Differences of one kind."""
 
     title: str
@@ -23,7 +23,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-def differences(old: Policy, new: Policy) -> list[Table]:
+def differences(old: Policy, new: Policy) -> list[DifferenceTable]:
     """Tables of what differs; those without a row are left out."""
     tables: dict[str, list[tuple[str, ...]]] = {}
     others: list[tuple[str, ...]] = []
@@ -34,13 +34,15 @@ def differences(old: Policy, new: Policy) -> list[Table]:
             tables.setdefault(kind.capitalize(), []).append(row)
         else:
             others.append((" ".join(change.path), change.before, change.after))
-    told = Table(
+    told = DifferenceTable(
         "Who is told when, if nobody acknowledges",
         ("who", "is told", "before", "after", "of"),
         tuple(_reached(old, new)),
     )
-    named = [Table(title, ("what", "change", "before", "after"), tuple(rows)) for title, rows in tables.items()]
-    found = (*named, Table("Other", ("what", "before", "after"), tuple(others)), told)
+    named = [
+        DifferenceTable(title, ("what", "change", "before", "after"), tuple(rows)) for title, rows in tables.items()
+    ]
+    found = (*named, DifferenceTable("Other", ("what", "before", "after"), tuple(others)), told)
     return [table for table in found if table.rows]
 
 
@@ -75,7 +77,7 @@ def _drilled(policy: Policy, level: int, rule: str) -> Mapping[Target, int]:
     return next(iter(episodes(world).values())).first
 
 
-def replayed(before: Mapping[Episode, Told], after: Mapping[Episode, Told]) -> list[Table]:
+def replayed(before: Mapping[Episode, FirstPages], after: Mapping[Episode, FirstPages]) -> list[DifferenceTable]:
     """What another policy would have made of a recording."""
     rows: list[tuple[str, ...]] = []
     levels: list[tuple[str, ...]] = []
@@ -91,13 +93,13 @@ def replayed(before: Mapping[Episode, Told], after: Mapping[Episode, Told]) -> l
             rows.append((at, told.name, who, shift.verdict, _when(shift.before), _when(shift.after)))
     columns = ("at", "incident", "who", "is told", "before", "after")
     found = [
-        Table("Levels that would have been others", ("at", "incident", "before", "after"), tuple(levels)),
-        Table("Who would have been told", columns, tuple(rows)),
+        DifferenceTable("Levels that would have been others", ("at", "incident", "before", "after"), tuple(levels)),
+        DifferenceTable("Who would have been told", columns, tuple(rows)),
     ]
     return [table for table in found if table.rows]
 
 
-def as_markdown(tables: Iterable[Table]) -> str:
+def as_markdown(tables: Iterable[DifferenceTable]) -> str:
     """For a pull request's comment."""
     lines: list[str] = []
     for table in tables:
@@ -116,7 +118,7 @@ def _cell(text: str) -> str:
     return f"`{flat}`" if any(character in flat for character in "<>*_#@") else flat
 
 
-def as_json(tables: Iterable[Table]) -> list[dict[str, Any]]:
+def as_json(tables: Iterable[DifferenceTable]) -> list[dict[str, Any]]:
     """For programs."""
     return [
         {"title": table.title, "rows": [dict(zip(table.columns, row, strict=True)) for row in table.rows]}

@@ -24,7 +24,7 @@ WATCHDOG = "a watchdog that the policy does not name: it means nothing here"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ExplainedMessage:
     """One message to one recipient."""
 
     after: int
@@ -45,7 +45,7 @@ class Explained:
     """Why it opens no incident; empty: it does."""
     played: Played | None
     plan: Plan | None
-    told: tuple[Told, ...]
+    told: tuple[ExplainedMessage, ...]
 
     @property
     def reaches_somebody(self) -> bool:
@@ -55,27 +55,27 @@ class Explained:
 
 def explain(world: World, alert: Received, group_labels: dict[str, str] | None = None, source: str = "") -> Explained:
     """Play the alert in a fresh world. `source` is the webhook's ``?source=``."""
-    if is_sign_of_life(world.playbook, source, alert):
-        is_expected = is_heartbeat(world.playbook.policy, source, alert.labels)
+    if is_sign_of_life(world.policy_version, source, alert):
+        is_expected = is_heartbeat(world.policy_version.policy, source, alert.labels)
         return Explained(alert, HEARTBEAT if is_expected else WATCHDOG, None, None, ())
     if alert.ended_at is not None:
         return Explained(alert, "resolved: of an alert never heard of, it opens no incident", None, None, ())
-    if matchers := ignored_by(world.playbook, alert):
+    if matchers := ignored_by(world.policy_version, alert):
         return Explained(
             alert, f"the policy ignores it ({matchers}): it is counted, and opens no incident", None, None, ()
         )
-    classified = classify(world.playbook, source, group_labels or {}, alert)
+    classified = classify(world.policy_version, source, group_labels or {}, alert)
     if not classified.alert.level:
         return Explained(alert, "; ".join(classified.why), None, None, ())
     played = play_classified(world, Script(), classified)
-    plan = world.playbook.plan(played.incident)
+    plan = world.policy_version.plan(played.incident)
     repeat = plan.response_time + plan.escalation_time
     return Explained(alert, "", played, plan, tuple(each for each in _told(world, played) if each.after <= repeat))
 
 
-def _told(world: World, played: Played) -> list[Told]:
+def _told(world: World, played: Played) -> list[ExplainedMessage]:
     found = [
-        Told(
+        ExplainedMessage(
             after=each.at - played.began_at,
             what=_what(each.notification.kind, LABELS[each.notification.reason]),
             channel=each.notification.channel,
@@ -85,7 +85,7 @@ def _told(world: World, played: Played) -> list[Told]:
         for each in played.sent
     ]
     found += [
-        Told(
+        ExplainedMessage(
             each.created_at - played.began_at,
             f"cannot: {each.data.get('why', '')}",
             each.channel,

@@ -22,7 +22,7 @@ BEGINNINGS = frozenset({Fact.OPENED, Fact.DECLARED, Fact.REOPENED})
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class RecordedWebhook:
     """One recorded webhook."""
 
     at: Instant
@@ -41,7 +41,7 @@ class Episode:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FirstPages:
     """What came of an episode under one policy."""
 
     name: str
@@ -72,7 +72,7 @@ class Shift:
         return f"{self.target.channel} {self.target.recipient}: {self.verdict} ({times})"
 
 
-def replay(policy: Policy, recording: Sequence[Heard], lasts: int) -> dict[Episode, Told]:
+def replay(policy: Policy, recording: Sequence[RecordedWebhook], lasts: int) -> dict[Episode, FirstPages]:
     """What a policy would have made of recorded webhooks, watched for `lasts` microseconds after the last."""
     if not recording:
         return {}
@@ -80,24 +80,24 @@ def replay(policy: Policy, recording: Sequence[Heard], lasts: int) -> dict[Episo
     world = World(policy, now=in_order[0].at)
     for heard in in_order:
         world.advance(heard.at)
-        events = sort(world.playbook, heard.source, heard.group_labels, heard.alerts, truncated=heard.truncated)
+        events = sort(world.policy_version, heard.source, heard.group_labels, heard.alerts, truncated=heard.truncated)
         if events:
             world.handle(*events)
     world.advance(Instant(in_order[-1].at + lasts))
     return episodes(world)
 
 
-def episodes(world: World) -> dict[Episode, Told]:
+def episodes(world: World) -> dict[Episode, FirstPages]:
     """Everything that happened in a world, by episode."""
     begun: dict[str, list[Instant]] = {}
     for entry in world.timeline:
         if entry.fact in BEGINNINGS:
             begun.setdefault(entry.incident_id, []).append(entry.at)
-    found: dict[Episode, Told] = {}
+    found: dict[Episode, FirstPages] = {}
     for incident_id, instants in begun.items():
         incident = world.incident(incident_id)
         for at in instants:
-            found[Episode(at, incident.key)] = Told(line(incident.title, NAME), incident.level, {})
+            found[Episode(at, incident.key)] = FirstPages(line(incident.title, NAME), incident.level, {})
     for sent in world.sent:
         message = sent.notification
         if message.kind is Kind.PAGE and isinstance(sent.outcome, Delivered):

@@ -15,11 +15,11 @@ from receiver.drill.script_file import ACTIONS, FORMAT, worst_level
 from receiver.messages.plain import line
 from receiver.messages.timeline import sentence
 from receiver.messages.times import moment
-from receiver.reports.incident_record import Dossier
+from receiver.reports.incident_record import IncidentRecord
 from rules.condition import sources
 from rules.durations import format_duration
 from rules.policy import SECOND, Micros
-from rules.promtool.incident_replay import Course, Firing, Relived, clock, relive
+from rules.promtool.incident_replay import Firing, IncidentReplay, RecordedSeries, clock, relive
 from rules.yaml_text import text
 
 FIRES = frozenset({
@@ -43,39 +43,39 @@ class Recalled:
     """What of it was rebuilt, and from what; what could not be."""
 
 
-def recall(dossier: Dossier) -> Recalled:
+def recall(record: IncidentRecord) -> Recalled:
     """The test files of an incident, under the policy version it ran under."""
-    incident, name = dossier.case.incident, f"incident_{dossier.case.incident.number}"
+    incident, name = record.case.incident, f"incident_{record.case.incident.number}"
     title = f"incident #{incident.number} ({line(incident.title)})"
-    tests = _promtool(dossier, title)
-    files = {f"{name}.drill.yaml": _script(dossier, title)}
+    tests = _promtool(record, title)
+    files = {f"{name}.drill.yaml": _script(record, title)}
     for index, (interval, content) in enumerate(tests.files.items()):
         further = f"_{format_duration(interval)}" if index else ""
         files[f"{name}_test{further}.yml"] = content.decode()
-    cut = (f"NOT TESTED: {dossier.left_out} lines of the timeline",) if dossier.left_out else ()
-    if not dossier.alerts:
+    cut = (f"NOT TESTED: {record.left_out} lines of the timeline",) if record.left_out else ()
+    if not record.alerts:
         return Recalled(files, ("NOT TESTED by promtool: a person declared it, no rule fired", *cut))
     return Recalled(files, (*tests.notes, *(f"NOT TESTED: {each}" for each in tests.missing), *cut))
 
 
-def _promtool(dossier: Dossier, title: str) -> Relived:
+def _promtool(record: IncidentRecord, title: str) -> IncidentReplay:
     first: dict[tuple[str, str], Alert] = {}
-    for alert in sorted(dossier.alerts, key=lambda each: each.starts_at):
+    for alert in sorted(record.alerts, key=lambda each: each.starts_at):
         first.setdefault((alert.rule, alert.labels.get("alertname", "") if alert.twin else ""), alert)
     firings = [
         Firing(rule, alert.level, twin, Micros(alert.starts_at), _micros(alert.ended_at), alert.labels)
         for (rule, twin), alert in first.items()
     ]
-    return relive(dossier.case.policy, title, firings, list(_courses(dossier)))
+    return relive(record.case.policy, title, firings, list(_courses(record)))
 
 
 def _micros(at: Instant | None) -> Micros | None:
     return None if at is None else Micros(at)
 
 
-def _courses(dossier: Dossier) -> Iterator[Course]:
+def _courses(record: IncidentRecord) -> Iterator[RecordedSeries]:
     """The evidence that was kept at the opening; a series whose name cannot be read again is left out."""
-    for entry in dossier.entries(Fact.EVIDENCE):
+    for entry in record.entries(Fact.EVIDENCE):
         if entry.data.get("inquiry") != "opened":
             continue
         for name, points in orjson.loads(entry.data["series"]):
@@ -84,17 +84,17 @@ def _courses(dossier: Dossier) -> Iterator[Course]:
             except ValueError:
                 continue
             labels = tuple((label, value) for label, _, value in selector.matchers)
-            yield Course(selector.name, labels, tuple((clock(at), float(value)) for at, value in points))
+            yield RecordedSeries(selector.name, labels, tuple((clock(at), float(value)) for at, value in points))
 
 
-def _script(dossier: Dossier, title: str) -> str:
-    incident = dossier.case.incident
+def _script(record: IncidentRecord, title: str) -> str:
+    incident = record.case.incident
     document = {
         "format": FORMAT,
         "incident": title,
         "happened_at": moment(incident.opened_at).isoformat(),
-        "happened": [*_happened(dossier)],
-        "expect": {"level": worst_level(dossier.timeline), "told": _told(incident, dossier.notifications)},
+        "happened": [*_happened(record)],
+        "expect": {"level": worst_level(record.timeline), "told": _told(incident, record.notifications)},
     }
     head = (
         f"{title}, once more: what came in and what people did, and who heard of it how soon.\n"
@@ -118,10 +118,10 @@ def _after(incident: Incident, at: Instant) -> str:
     return format_duration(-(-(at - incident.opened_at) // 1000) * 1000)
 
 
-def _happened(dossier: Dossier) -> Iterator[dict[str, Any]]:
-    incident, alerts = dossier.case.incident, _Alerts(dossier.alerts)
+def _happened(record: IncidentRecord) -> Iterator[dict[str, Any]]:
+    incident, alerts = record.case.incident, _Alerts(record.alerts)
     moments: dict[Instant, list[Entry]] = {}
-    for entry in dossier.timeline:
+    for entry in record.timeline:
         moments.setdefault(entry.at, []).append(entry)
     for at, entries in moments.items():
         after = {"after": _after(incident, at)}

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from receiver.core.events import Delivered
 from receiver.core.model import Fact, Instant, Kind
 from receiver.drill.script import Played
-from receiver.drill.text_report import Line, deadline_words, lines, offset
+from receiver.drill.text_report import ReportLine, deadline_words, lines, offset
 
 COLUMN = 96
 LANE = 34
@@ -107,7 +107,7 @@ def draw(played: Played) -> Markup:
     )
 
 
-def _told_once(told: Iterable[Line]) -> Iterator[Line]:
+def _told_once(told: Iterable[ReportLine]) -> Iterator[ReportLine]:
     """The lines, the time only where it is another."""
     before = ""
     for each in told:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from receiver.core.audit_log import Audit
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Status, Supersede
-from receiver.core.rate_limit import Bucket, Lane, is_page
+from receiver.core.rate_limit import Bucket, RateLimitKey, is_page
 from receiver.engine.unit_of_work import Changes
 from rules.policy import LEVELS
 
@@ -34,7 +34,7 @@ class MemoryStore:
         """Incident id → the part of the outbox that waits, in order of `sequence`."""
         self._open: dict[str, str] = {}
         self._holders: dict[tuple[str, str], str] = {}
-        self.stored_buckets: dict[Lane, Bucket] = {}
+        self.stored_buckets: dict[RateLimitKey, Bucket] = {}
         self._policies: dict[str, bytes] = {}
 
     @contextmanager
@@ -118,7 +118,7 @@ class MemoryStore:
         """No message has a reference here."""
         return {}
 
-    def buckets(self, lanes: Sequence[Lane]) -> dict[Lane, Bucket]:
+    def buckets(self, lanes: Sequence[RateLimitKey]) -> dict[RateLimitKey, Bucket]:
         """The lanes' buckets."""
         return {lane: self.stored_buckets[lane] for lane in lanes if lane in self.stored_buckets}
 
@@ -129,7 +129,7 @@ class MemoryStore:
         """No message is found again by its name."""
         return []
 
-    def save_buckets(self, buckets: Mapping[Lane, Bucket]) -> None:
+    def save_buckets(self, buckets: Mapping[RateLimitKey, Bucket]) -> None:
         """Store buckets."""
         self.stored_buckets.update(buckets)
 
@@ -182,7 +182,7 @@ class MemoryStore:
         """Whether anything in the outbox is not final."""
         return any(self._waiting.values())
 
-    def leap(self, incident: Incident, buckets: Mapping[Lane, Bucket]) -> None:
+    def leap(self, incident: Incident, buckets: Mapping[RateLimitKey, Bucket]) -> None:
         """Put an incident, and the buckets, where they will be later (`receiver.drill.repeats`)."""
         self.incidents[incident.id] = incident
         self.stored_buckets.update(buckets)

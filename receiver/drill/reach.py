@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant
 from receiver.drill.script import first_reached
-from receiver.drill.simulator import Weather, World
+from receiver.drill.simulator import ChannelFaults, World
 from rules.durations import format_duration
 from rules.lint_catalog import doubt
 from rules.policy import IncidentType, Place, Policy, Rule
@@ -56,7 +56,7 @@ def reaches(policy: Policy) -> tuple[Reach, ...]:
 
 
 def _reached(policy: Policy, level: int, members: Iterable[Rule | IncidentType], down: str) -> int | None:
-    world = World(policy, Weather(frozenset([down] if down else [])))
+    world = World(policy, ChannelFaults(frozenset([down] if down else [])))
     rule = next((each.key for each in members), "Stranger")
     alert = Alert(KEY, world.now, firing=True, level=level, rule=rule, type=rule, labels={}, annotations={})
     began_at = world.now

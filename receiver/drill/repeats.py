@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from receiver.core.model import Incident, Instant
-from receiver.core.rate_limit import Bucket, Lane
+from receiver.core.rate_limit import Bucket, RateLimitKey
 from receiver.drill.simulator import World
 
 LONGEST = 12
@@ -49,7 +49,7 @@ class Repeated:
 class _Moment:
     at: Instant
     incident: Incident
-    buckets: Mapping[Lane, Bucket]
+    buckets: Mapping[RateLimitKey, Bucket]
     entries: int
     sent: int
 
@@ -69,7 +69,7 @@ class Repeats:
     def look(self, incident_id: str) -> None:
         """Called after each moment: where it is one of a repetition, leap to the last that is before the end."""
         world = self._world
-        if world.weather.down or world.weather.flaky or world.store.is_waiting:
+        if world.channel_faults.down or world.channel_faults.flaky or world.store.is_waiting:
             self._moments.clear()
             return
         incident, buckets = world.incident(incident_id), dict(world.store.stored_buckets)

@@ -85,18 +85,18 @@ def first_reached(sent: "tuple[Sent, ...] | list[Sent]", began_at: Instant) -> i
 
 def play(world: World, script: Script, name: str) -> Played:
     """Hold a drill of a rule or type of the policy. Raises UnknownIncident."""
-    policy = world.playbook.policy
+    policy = world.policy_version.policy
     alert = compiled_alert(policy, name)
     if alert is not None:
         return play_alert(world, script, received(alert, world.now))
-    if world.playbook.kind(name) is None and name not in world.playbook.types:
+    if world.policy_version.kind(name) is None and name not in world.policy_version.types:
         raise UnknownIncident(name)
     return _Cast(world, script, None).perform(name.rpartition("/")[2])
 
 
 def play_alert(world: World, script: Script, alert: Received, group_labels: Mapping[str, str] | None = None) -> Played:
     """Hold a drill of an alert from anywhere."""
-    return play_classified(world, script, classify(world.playbook, "", group_labels or {}, alert))
+    return play_classified(world, script, classify(world.policy_version, "", group_labels or {}, alert))
 
 
 def play_classified(world: World, script: Script, classified: Classified) -> Played:
@@ -149,7 +149,7 @@ class _Cast:
         world.advance(self._end(began_at))
         self._answer()
         return Played(
-            policy=world.playbook.policy,
+            policy=world.policy_version.policy,
             incident=self._incident,
             why=self._classified.why if self._classified else (),
             began_at=began_at,
@@ -255,7 +255,7 @@ class _Cast:
 
     def _tail(self) -> int:
         """How long it is worth watching what is left alone: two escalations after the breach."""
-        plan = self._world.playbook.plan(self._incident)
+        plan = self._world.policy_version.plan(self._incident)
         return plan.resolve_after + plan.response_time + 2 * plan.escalation_time
 
     def _end(self, began_at: Instant) -> Instant:
@@ -263,4 +263,4 @@ class _Cast:
             return Instant(began_at + self._script.lasts)
         if self._incident.is_live:
             return Instant(self._world.now + self._tail())
-        return Instant(self._world.now + self._world.playbook.policy.monitoring_duration + HOUR)
+        return Instant(self._world.now + self._world.policy_version.policy.monitoring_duration + HOUR)

@@ -208,7 +208,7 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Relived:
+class ScriptRun:
     """A script that was played."""
 
     played: Played | None
@@ -223,7 +223,7 @@ class Relived:
         return any(each.fails for each in self.compared)
 
 
-def relive(world: World, script: DrillScript) -> Relived:
+def relive(world: World, script: DrillScript) -> ScriptRun:
     """Play it in a fresh world that begins when it happened."""
     cast = _Cast(world, world.now)
     for step in sorted(script.happened, key=lambda each: each.after):
@@ -231,7 +231,7 @@ def relive(world: World, script: DrillScript) -> Relived:
         cast.do(step)
     last = max((*script.expect.told.values(), *(each.after for each in script.happened)))
     world.advance(Instant(cast.began_at + last))
-    return Relived(cast.played(), tuple(cast.compare(script.expect)), tuple(cast.refused))
+    return ScriptRun(cast.played(), tuple(cast.compare(script.expect)), tuple(cast.refused))
 
 
 class _Cast:
@@ -258,7 +258,7 @@ class _Cast:
     def _receive(self, webhook: _Webhook) -> None:
         world = self._world
         alerts = [each.received(world.now) for each in webhook.alerts]
-        events = sort(world.playbook, webhook.source, webhook.groupLabels, alerts)
+        events = sort(world.policy_version, webhook.source, webhook.groupLabels, alerts)
         self._remember(result.incident for result in world.handle(*events))
 
     def _declare(self, said: _Said) -> None:
@@ -277,7 +277,7 @@ class _Cast:
         world = self._world
         incident = world.incident(self._id)
         return Played(
-            policy=world.playbook.policy,
+            policy=world.policy_version.policy,
             incident=incident,
             why=(),
             began_at=self.began_at,
@@ -327,7 +327,7 @@ def deadlines(timeline: Iterable[Entry], incident: Incident) -> list[Deadline]:
     return [Deadline(incident.opened_at, incident.response_due_at, acknowledged, outcome)]
 
 
-def as_json(relived: Relived) -> dict[str, Any]:
+def as_json(relived: ScriptRun) -> dict[str, Any]:
     """For programs."""
     return {
         "kept": not relived.fails,

@@ -10,9 +10,9 @@ from typing import NoReturn
 
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Entry, Incident, Instant, Notification
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from receiver.drill.memory_store import MemoryStore
-from receiver.engine.commands import Report, Request, Result
+from receiver.engine.commands import OutcomeReport, Request, Result
 from receiver.engine.engine import Engine
 from rules.policy import Channel, Policy
 
@@ -23,7 +23,7 @@ WORKER = "drill"
 
 
 @dataclass(frozen=True, slots=True)
-class Weather:
+class ChannelFaults:
     """How the channels behave. Names are channels' names, or types standing for every channel of that type."""
 
     down: frozenset[str] = frozenset()
@@ -78,7 +78,7 @@ class World:
     def __init__(
         self,
         policy: Policy,
-        weather: Weather | None = None,
+        channel_faults: ChannelFaults | None = None,
         configured: Iterable[str] | None = None,
         now: Instant = START,
     ) -> None:
@@ -86,7 +86,7 @@ class World:
         self.now = now
         self.until = now
         """How far the clock is being moved on."""
-        self.weather = weather or Weather()
+        self.channel_faults = channel_faults or ChannelFaults()
         self.store = MemoryStore()
         names = [channel.name for channel in policy.channels] if configured is None else configured
         self.engine = Engine(self.store, policy, names, now, _raise)
@@ -96,7 +96,7 @@ class World:
         """Called after everything that happened at one moment: people look, and may act."""
 
     @property
-    def playbook(self) -> Playbook:
+    def policy_version(self) -> PolicyVersion:
         """The policy, indexed."""
         return self.engine.current
 
@@ -130,12 +130,12 @@ class World:
         while deliveries := self.engine.claim(self.now, WORKER):
             reports = []
             for delivery in deliveries:
-                outcome = self.weather.outcome(
-                    delivery.items[0][0], delivery.book.channel(delivery.items[0][0].channel)
+                outcome = self.channel_faults.outcome(
+                    delivery.items[0][0], delivery.context.channel(delivery.items[0][0].channel)
                 )
                 for notification, _ in delivery.items:
                     self.sent.append(Sent(self.now, notification, outcome))
-                    reports.append(Report(notification, outcome))
+                    reports.append(OutcomeReport(notification, outcome))
             self.engine.report(reports, self.now)
 
 

@@ -21,7 +21,7 @@ SENDING = {Fact.DELIVERED: "{kind} reaches {whom}", Fact.SUPERSEDED: "{kind} ove
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReportLine:
     """One thing that happened."""
 
     at: str
@@ -31,7 +31,7 @@ class Line:
     """`loud`, `good`, `quiet` (a message) or `plain`."""
 
 
-def lines(played: Played) -> Iterator[Line]:
+def lines(played: Played) -> Iterator[ReportLine]:
     """The timeline as people would live it."""
     later = deque(played.repeated)
     for (at, fact, kind), group in groupby(played.entries, lambda each: (each.at, each.fact, _kind(each))):
@@ -41,20 +41,20 @@ def lines(played: Played) -> Iterator[Line]:
         since = offset(at - played.began_at)
         if fact in SENDING:
             whom = dict.fromkeys(f"{each.data['channel']} {each.data['recipient']}" for each in entries)
-            yield Line(since, SENDING[fact].format(kind=kind, whom=", ".join(whom)), "quiet")
+            yield ReportLine(since, SENDING[fact].format(kind=kind, whom=", ".join(whom)), "quiet")
             continue
         for entry in entries:
             who = f" by {entry.by}" if entry.by else ""
-            yield Line(since, f"{sentence(entry)}{who}", _tone(entry))
+            yield ReportLine(since, f"{sentence(entry)}{who}", _tone(entry))
     for each in later:
         yield _again(each, played.began_at)
 
 
-def _again(repeated: Repeated, began_at: Instant) -> Line:
+def _again(repeated: Repeated, began_at: Instant) -> ReportLine:
     times = f"{repeated.times:,} times" if repeated.times > 1 else "once"
     until, every = offset(repeated.until - began_at), format_duration(repeated.every)
     text = f"and so on: the same every {every} until {until}, {times} more ({repeated.sent} messages each time)"
-    return Line(offset(repeated.begins - began_at), text, "plain")
+    return ReportLine(offset(repeated.begins - began_at), text, "plain")
 
 
 def _kind(entry: Entry) -> str:

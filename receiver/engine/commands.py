@@ -16,7 +16,7 @@ from receiver.core.events import (
 )
 from receiver.core.inquiry import Answered
 from receiver.core.model import Incident, Notification
-from receiver.core.plan import Book
+from receiver.core.plan import DecisionContext
 
 
 class ForIncident(Struct, frozen=True):
@@ -73,7 +73,7 @@ class Delivery(Struct, frozen=True):
     items: tuple[tuple[Notification, Incident], ...]
     thread: str
     """Reference of the first message in this thread; empty if this is it."""
-    book: Book
+    context: DecisionContext
     """For the words: the version the (first) incident runs under, and the current one."""
     bundle: str = ""
     """The bundle's name, by which its list is found again; empty: it is none."""
@@ -84,7 +84,7 @@ class Delivery(Struct, frozen=True):
         return self.bundle or self.items[0][0].id
 
 
-class Report(Struct, frozen=True):
+class OutcomeReport(Struct, frozen=True):
     """How a claimed notification fared."""
 
     notification: Notification

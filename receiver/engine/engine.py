@@ -17,12 +17,12 @@ from receiver.core.draft import Refusal
 from receiver.core.events import AlertsReceived, Arrived, Bounced, EchoesListed, Event, Overtaken, Reported, TimePassed
 from receiver.core.instant import Jump
 from receiver.core.model import Entry, Incident, Instant, Notification, State, Status
-from receiver.core.plan import Book, Playbook
+from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.core.rate_limit import allot, bundle, counted_when_due, counted_when_planned, lane
 from receiver.core.sight import SIGHTED, Sight
-from receiver.engine.commands import Asked, Delivery, ForIncident, FromPrometheus, Report, Request, Result
+from receiver.engine.commands import Asked, Delivery, ForIncident, FromPrometheus, OutcomeReport, Request, Result
 from receiver.engine.containment import Containment
-from receiver.engine.unit_of_work import Store, Transaction, Work
+from receiver.engine.unit_of_work import Store, Transaction, UnitOfWork
 from rules.policy import LEVELS, SECOND, Policy
 from rules.stored import digest, dump, parse
 
@@ -36,7 +36,7 @@ Outcomes = tuple[tuple[str, ...], Refusal | None]
 """Ids of the incidents that a request concerned, and why it was refused."""
 
 
-class Standing(Struct, frozen=True):
+class EngineState(Struct, frozen=True):
     """What decisions depend on beside incident and event; the shell knows it."""
 
     policy: str
@@ -70,7 +70,7 @@ class Engine:
         """
         self._store = store
         self._on_entries = on_entries
-        self._playbooks: dict[str, Playbook] = {}
+        self._policy_versions: dict[str, PolicyVersion] = {}
         self._containment = Containment(self._put_off, on_poison)
         self.verifies = False
         """Whether there is a Prometheus to ask (set by the shell)."""
@@ -81,25 +81,25 @@ class Engine:
         self.jumps: Sequence[Jump] = ()
         """Of the clock, that our time has followed (set by the shell, which goes on adding to it)."""
         self.keep_policy(policy, now)
-        self._current: Playbook
+        self._current: PolicyVersion
         self._configured: frozenset[str]
         self.adopt(policy, configured)
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> EngineState:
         """What its decisions depend on now."""
         jumps = tuple(self.jumps)
-        return Standing(self._current.digest, self._configured, self.sight, self.verifies, self.cluster, jumps)
+        return EngineState(self._current.digest, self._configured, self.sight, self.verifies, self.cluster, jumps)
 
-    def stand(self, standing: Standing) -> None:
+    def stand(self, standing: EngineState) -> None:
         """Decide on that from now on. Raises StoreUnavailable."""
         if standing.policy != self._current.digest:
-            self._current = self.playbook(standing.policy)
+            self._current = self.policy_version(standing.policy)
         self._configured, self.sight, self.verifies = standing.configured, standing.sight, standing.verifies
         self.cluster, self.jumps = standing.cluster, standing.jumps
 
     @property
-    def current(self) -> Playbook:
+    def current(self) -> PolicyVersion:
         """The policy version that new incidents run under."""
         return self._current
 
@@ -110,32 +110,32 @@ class Engine:
 
     def adopt(self, policy: Policy, configured: Iterable[str]) -> None:
         """Take a policy that is stored into use (start, reload)."""
-        playbook = Playbook.of(policy, digest(policy))
-        self._playbooks[playbook.digest] = self._current = playbook
+        policy_version = PolicyVersion.of(policy, digest(policy))
+        self._policy_versions[policy_version.digest] = self._current = policy_version
         self._configured = frozenset(configured)
 
-    def known_playbook(self, version: str) -> Playbook:
+    def known_playbook(self, version: str) -> PolicyVersion:
         """A policy version that was met before. Raises KeyError."""
-        return self._playbooks[version]
+        return self._policy_versions[version]
 
-    def playbook(self, version: str) -> Playbook:
+    def policy_version(self, version: str) -> PolicyVersion:
         """A policy version. Raises StoreUnavailable."""
-        if version in self._playbooks:
-            return self._playbooks[version]
+        if version in self._policy_versions:
+            return self._policy_versions[version]
         with self._store.transaction() as transaction:
             return self.find_playbook(version, transaction.policy)
 
-    def find_playbook(self, version: str, read: Callable[[str], bytes | None]) -> Playbook:
+    def find_playbook(self, version: str, read: Callable[[str], bytes | None]) -> PolicyVersion:
         """A policy version, from memory or by `read`, which gives its document; readers' threads ask as well.
 
         The one in use where the store has lost it, which cannot happen: it is stored before an incident names it.
         """
-        if version not in self._playbooks:
+        if version not in self._policy_versions:
             document = read(version)
             if document is None:
                 return self._current
-            self._playbooks[version] = Playbook.of(parse(document), version)
-        return self._playbooks[version]
+            self._policy_versions[version] = PolicyVersion.of(parse(document), version)
+        return self._policy_versions[version]
 
     def handle(self, requests: Sequence[Request], now: Instant) -> list[Result]:
         """Decide and store a batch in one transaction; one result per request, in order.
@@ -166,9 +166,9 @@ class Engine:
                 for incident_ids, refusal in outcomes
             ]
 
-    def _save(self, transaction: Transaction, work: Work, now: Instant) -> None:
+    def _save(self, transaction: Transaction, work: UnitOfWork, now: Instant) -> None:
         """Write what was decided; of the new pages, those beyond what their recipients may get wait for a bundle."""
-        planned = counted_when_planned(work.planned(), self.book(self._current))
+        planned = counted_when_planned(work.planned(), self.context(self._current))
         work.plan(self._allot(transaction, planned, now))
         work.save()
 
@@ -177,11 +177,11 @@ class Engine:
         if not counted:
             return ()
         buckets = transaction.buckets(sorted({lane(each) for each in counted}))
-        allotment = allot(counted, buckets, now, self.book(self._current))
+        allotment = allot(counted, buckets, now, self.context(self._current))
         transaction.save_buckets(allotment.buckets)
         return allotment.wait
 
-    def _carry_out(self, work: Work, request: Request, ledger: Ledger) -> Outcomes:
+    def _carry_out(self, work: UnitOfWork, request: Request, ledger: Ledger) -> Outcomes:
         """Decide one request; the ids of the incidents it concerned, and the refusal."""
         match request:
             case Asked():
@@ -196,12 +196,12 @@ class Engine:
             case _:
                 return self._decide(work, work.by_key(request.key), request)
 
-    def _decide(self, work: Work, incident: Incident | None, event: Event) -> Outcomes:
+    def _decide(self, work: UnitOfWork, incident: Incident | None, event: Event) -> Outcomes:
         effects = work.decide(incident, event)
         concerned = effects.incident or incident
         return ((concerned.id,) if concerned else ()), effects.refusal
 
-    def _ask(self, work: Work, asked: Asked, ledger: Ledger) -> Outcomes:
+    def _ask(self, work: UnitOfWork, asked: Asked, ledger: Ledger) -> Outcomes:
         """What a person asks for: once, and noted."""
         what = asked.what
         if ledger.is_repeated(asked.origin):
@@ -275,7 +275,7 @@ class Engine:
             for overtaken in (each for each in heads if each.superseded):
                 work.decide(work.by_id(overtaken.incident_id), Reported(overtaken, Overtaken()))
             due = [each for each in heads if not each.superseded]
-            wait = self._allot(transaction, counted_when_due(due, self.book(self._current)), now)
+            wait = self._allot(transaction, counted_when_due(due, self.context(self._current)), now)
             held = {each.id for each in wait}
             leased = [_lease(each, worker, now) for each in due if each.id not in held]
             work.settle((*leased, *wait))
@@ -290,17 +290,17 @@ class Engine:
 
     def _delivery(
         self,
-        work: Work,
+        work: UnitOfWork,
         transaction: Transaction,
         message: Sequence[Notification],
         threads: Mapping[str, str],
         now: Instant,
     ) -> Delivery:
         items = tuple((each, incident) for each in message if (incident := work.by_id(each.incident_id)))
-        playbook = self.find_playbook(items[0][1].policy, transaction.policy)
+        policy_version = self.find_playbook(items[0][1].policy, transaction.policy)
         # Each try has a list of its own: who answers the first must not take what only the second names.
         name = f"{message[0].id}-{now}" if len(message) > 1 else ""
-        return Delivery(items, threads.get(message[0].id, ""), self.book(playbook), name)
+        return Delivery(items, threads.get(message[0].id, ""), self.context(policy_version), name)
 
     def holds(self, claimed: Sequence[Notification], now: Instant) -> bool:
         """Whether the lease on all of them, as claimed, still holds: asked just before the first byte."""
@@ -310,14 +310,14 @@ class Engine:
             each.due_at is not None and each.due_at > now and not each.superseded for each in stored.values()
         )
 
-    def report(self, reports: Sequence[Report], now: Instant) -> int:
+    def report(self, reports: Sequence[OutcomeReport], now: Instant) -> int:
         """Record what became of claimed notifications; returns how many counted (a lost lease does not).
 
         Raises StoreUnavailable: then the leases run out and the messages are sent again.
         """
         return sum(self._containment.run(reports, lambda batch: self._report(batch, now), lambda _: 0))
 
-    def _report(self, reports: Sequence[Report], now: Instant) -> list[int]:
+    def _report(self, reports: Sequence[OutcomeReport], now: Instant) -> list[int]:
         with self._working(now) as (transaction, work):
             ids = [report.notification.id for report in reports]
             work.load([], list(dict.fromkeys(report.notification.incident_id for report in reports)))
@@ -356,14 +356,14 @@ class Engine:
             return [each.status for each in stored]
 
     @contextmanager
-    def _working(self, now: Instant) -> Iterator[tuple[Transaction, Work]]:
+    def _working(self, now: Instant) -> Iterator[tuple[Transaction, UnitOfWork]]:
         """A transaction and its work; what happened in it is told once it is committed."""
         with self._store.transaction() as transaction:
 
-            def book(version: str | None) -> Book:
-                return self.book(self.find_playbook(version, transaction.policy) if version else self._current)
+            def context(version: str | None) -> DecisionContext:
+                return self.context(self.find_playbook(version, transaction.policy) if version else self._current)
 
-            work = Work(transaction, book, now)
+            work = UnitOfWork(transaction, context, now)
             yield transaction, work
         self._on_entries(work.entries())
 
@@ -371,10 +371,12 @@ class Engine:
         with self._store.transaction() as transaction:
             transaction.postpone(incident_id, until)
 
-    def book(self, playbook: Playbook) -> Book:
+    def context(self, policy_version: PolicyVersion) -> DecisionContext:
         """What an incident under that version is decided, and told, by."""
         jumps = tuple(self.jumps)
-        return Book(playbook, self._current, self._configured, self.sight, self.verifies, self.cluster, jumps)
+        return DecisionContext(
+            policy_version, self._current, self._configured, self.sight, self.verifies, self.cluster, jumps
+        )
 
 
 def _lease(notification: Notification, worker: str, now: Instant) -> Notification:

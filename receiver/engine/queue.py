@@ -36,7 +36,7 @@ ANSWER_WITHIN = 15.0
 """Seconds for a request to be committed; Alertmanager's own patience is unknown to us, 10 s at least."""
 
 
-class Desk:
+class CommandQueue:
     """Hands requests to the engine in batches, and everything else in turn."""
 
     def __init__(

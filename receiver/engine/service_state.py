@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from receiver.clock import steady_clock
-from receiver.core.loaded_rules import Verdict
+from receiver.core.loaded_rules import RulesVerdict
 from receiver.core.model import Instant
 from receiver.engine.write_health import Writing
 
@@ -42,7 +42,7 @@ class ServiceState:
         """What `tocsin check` warns of in the policy in use."""
         self.policy_read_at: Instant | None = None
         """When a policy was last read and taken into use."""
-        self.loaded_rules = Verdict.UNKNOWN
+        self.loaded_rules = RulesVerdict.UNKNOWN
         """Whether the rules that Prometheus evaluates are those of the policy in use."""
         self.clock_skew = 0
         """Microseconds that the reference clock was ahead of ours (negative: behind) when last compared."""

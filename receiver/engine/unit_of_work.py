@@ -17,8 +17,8 @@ from receiver.core.draft import Effects
 from receiver.core.episodes import route
 from receiver.core.events import AlertsReceived, Event
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Supersede
-from receiver.core.plan import Book
-from receiver.core.rate_limit import Bucket, Lane
+from receiver.core.plan import DecisionContext
+from receiver.core.rate_limit import Bucket, RateLimitKey
 from rules.policy import LEVELS
 
 
@@ -92,7 +92,7 @@ class Transaction(Protocol):
     def threads(self, notifications: Sequence[Notification]) -> dict[str, str]:
         """Notification id → reference of the first delivered message to the same incident, channel, recipient."""
 
-    def buckets(self, lanes: Sequence[Lane]) -> dict[Lane, Bucket]:
+    def buckets(self, lanes: Sequence[RateLimitKey]) -> dict[RateLimitKey, Bucket]:
         """Lock and read the lanes' buckets, in order."""
 
     def keep_bundles(self, bundles: Mapping[str, Sequence[str]]) -> None:
@@ -101,7 +101,7 @@ class Transaction(Protocol):
     def bundle(self, name: str) -> list[str]:
         """Ids of the notifications that left in the bundle of that name, in its order. Empty: there is none."""
 
-    def save_buckets(self, buckets: Mapping[Lane, Bucket]) -> None:
+    def save_buckets(self, buckets: Mapping[RateLimitKey, Bucket]) -> None:
         """Store buckets."""
 
     def next_numbers(self, count: int) -> int:
@@ -139,12 +139,14 @@ class Store(Protocol):
         """Note that a heartbeat is not expected any more, and who said so."""
 
 
-class Work:
+class UnitOfWork:
     """The incidents of one transaction, as decided so far, and all that has to be written for them."""
 
-    def __init__(self, transaction: Transaction, book: Callable[[str | None], Book], now: Instant) -> None:
+    def __init__(
+        self, transaction: Transaction, context: Callable[[str | None], DecisionContext], now: Instant
+    ) -> None:
         self._transaction = transaction
-        self._book = book
+        self._context = context
         self._now = now
         self._incidents: dict[str, Incident] = {}
         self._by_key: dict[str, str] = {}
@@ -224,7 +226,7 @@ class Work:
     def decide(self, incident: Incident | None, event: Event) -> Effects:
         """Decide, and take the effects into what will be written."""
         known = self._alerts.get(incident.id, {}) if incident else {}
-        effects = decide(incident, event, self._now, self._book(incident.policy if incident else None), known)
+        effects = decide(incident, event, self._now, self._context(incident.policy if incident else None), known)
         if effects.incident is not None:
             self._take(incident, effects, effects.incident)
         return effects

@@ -12,8 +12,8 @@ from receiver.channels import Sender, Senders
 from receiver.channels.trial import try_channel
 from receiver.core.canary import Canary, is_due, judge, tell
 from receiver.core.events import Outcome, Retry
-from receiver.engine.queue import Desk
-from receiver.messages import Words
+from receiver.engine.queue import CommandQueue
+from receiver.messages import MessageRenderer
 from receiver.store import SqlStore
 from receiver.telemetry.metrics import Metrics
 from rules.policy import Channel
@@ -27,8 +27,10 @@ log = structlog.get_logger()
 class Canaries:
     """Looks which are due, again and again."""
 
-    def __init__(self, desk: Desk, store: SqlStore, senders: Senders, words: Words, metrics: Metrics) -> None:
-        self._desk = desk
+    def __init__(
+        self, queue: CommandQueue, store: SqlStore, senders: Senders, words: MessageRenderer, metrics: Metrics
+    ) -> None:
+        self._queue = queue
         self._store = store
         self._senders = senders
         self._words = words
@@ -36,36 +38,36 @@ class Canaries:
 
     async def look(self) -> None:
         """Once: send what is due. Raises StoreUnavailable."""
-        current = self._desk.engine.current
-        book = self._desk.engine.book(current)
+        current = self._queue.engine.current
+        context = self._queue.engine.context(current)
         for channel in current.policy.channels:
-            if channel.canary is not None and book.usable(channel.name):
+            if channel.canary is not None and context.usable(channel.name):
                 await self._look_at(channel, channel.canary, self._senders[channel.type])
 
     async def _look_at(self, channel: Channel, every: int, sender: Sender) -> None:
-        now = self._desk.clock()
-        last = await self._desk.read(self._store.reads().canary, channel.name)
+        now = self._queue.clock()
+        last = await self._queue.read(self._store.reads().canary, channel.name)
         if last is not None:
             self._metrics.canary(channel.name, last)
         if not is_due(last, every, now):
             return
         begun = replace(last, tried_at=now) if last else Canary(now)
-        if not await self._desk.run(self._store.take_turn, channel.name, last, begun):
+        if not await self._queue.run(self._store.take_turn, channel.name, last, begun):
             return  # another replica's
         after = judge(last, await self._send(channel, sender), now)
-        await self._desk.run(self._store.keep_canary, channel.name, after)
+        await self._queue.run(self._store.keep_canary, channel.name, after)
         self._metrics.canary(channel.name, after)
         if after.failures:
             log.warning("a canary did not get through", channel=channel.name, reason=after.detail)
         event = tell(channel.name, last, after)
         if event is not None:
-            await self._desk.handle([event])
+            await self._queue.handle([event])
 
     async def _send(self, channel: Channel, sender: Sender) -> list[Outcome]:
         """By the real sender; whatever goes wrong is an answer."""
-        policy = self._desk.engine.current.policy
+        policy = self._queue.engine.current.policy
         try:
-            tried = await try_channel(sender, policy, channel, self._words, self._desk.clock)
+            tried = await try_channel(sender, policy, channel, self._words, self._queue.clock)
         except Exception as error:
             log.exception("a canary failed unexpectedly", channel=channel.name)
             return [Retry(f"internal error ({type(error).__name__})")]

@@ -2,8 +2,8 @@
 
 import structlog
 
-from receiver.clock import Clock, Verdict
-from receiver.engine.queue import Desk
+from receiver.clock import Clock, ClockVerdict
+from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from rules.policy import SECOND
 
@@ -16,17 +16,17 @@ log = structlog.get_logger()
 class Timekeeping:
     """Looks, again and again."""
 
-    def __init__(self, desk: Desk, clock: Clock, state: ServiceState) -> None:
-        self._desk = desk
+    def __init__(self, queue: CommandQueue, clock: Clock, state: ServiceState) -> None:
+        self._queue = queue
         self._clock = clock
         self._state = state
-        self._said = Verdict.AGREED
+        self._said = ClockVerdict.AGREED
 
     async def look(self) -> None:
         """Once. Raises StoreUnavailable."""
-        verdict = await self._desk.read(self._clock.adjust)
+        verdict = await self._queue.read(self._clock.adjust)
         self._state.clock_skew, self._state.clock_jumps = self._clock.skew, self._clock.jumps
-        if verdict is not self._said and verdict is Verdict.AGREED:
+        if verdict is not self._said and verdict is ClockVerdict.AGREED:
             log.info("the clocks agree again")
         elif verdict is not self._said:
             ahead = self._clock.skew / SECOND

@@ -16,10 +16,10 @@ from receiver.channels import SEND_TIMEOUT, Outgoing, Senders
 from receiver.clock import steady_clock
 from receiver.core.events import Outcome, Overtaken, Rejected, Retry
 from receiver.core.model import Incident, Kind, Notification
-from receiver.engine.commands import Delivery, Report
-from receiver.engine.queue import Desk
+from receiver.engine.commands import Delivery, OutcomeReport
+from receiver.engine.queue import CommandQueue
 from receiver.errors import StoreUnavailable
-from receiver.messages import Message, Picture, Words
+from receiver.messages import Message, MessageRenderer, Picture
 from receiver.reports import mail
 from receiver.reports.pictures import Plotter
 from receiver.reports.queries import Records
@@ -53,15 +53,15 @@ class Dispatcher:
 
     def __init__(
         self,
-        desk: Desk,
+        queue: CommandQueue,
         senders: Senders,
-        words: Words,
+        words: MessageRenderer,
         records: Records,
         worker: str,
         installation: str,
         metrics: Metrics,
     ) -> None:
-        self._desk = desk
+        self._queue = queue
         self.senders = senders
         self._words = words
         self._records = records
@@ -71,7 +71,7 @@ class Dispatcher:
         self._in_flight: Counter[tuple[str, bool]] = Counter()
         """By channel, and whether they are of emergencies."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._reports: list[Report] = []
+        self._reports: list[OutcomeReport] = []
         self._reporting: asyncio.Task[None] | None = None
         self._is_finishing = False
         self.traces: Traces = NoTraces()
@@ -99,13 +99,13 @@ class Dispatcher:
             log.exception("claiming the messages of an emergency failed; trying again")
 
     async def _start(self, levels: Sequence[int]) -> int:
-        engine, now = self._desk.engine, self._desk.clock()
+        engine, now = self._queue.engine, self._queue.clock()
         is_emergency = EMERGENCY in levels
         busy = frozenset(
             channel for (channel, of), count in self._in_flight.items() if of is is_emergency and count >= IN_FLIGHT
         )
         claimed_at = steady_clock()
-        deliveries = await self._desk.run(engine.claim, now, self._worker, busy, levels)
+        deliveries = await self._queue.run(engine.claim, now, self._worker, busy, levels)
         for delivery in deliveries:
             self._in_flight[_lane(delivery)] += 1
             task = asyncio.create_task(self._carry(delivery, claimed_at))
@@ -126,24 +126,24 @@ class Dispatcher:
             self._reporting.cancel()
 
     async def _carry(self, delivery: Delivery, claimed_at: int) -> None:
-        began = self._desk.clock()
+        began = self._queue.clock()
         try:
             outcome = await self._send(delivery, claimed_at)
         except asyncio.CancelledError:
             log.warning("stopping: a message is cut off and will be sent again", channel=_channel(delivery))
-            self._report(Report(notification, Overtaken()) for notification, _ in delivery.items)
+            self._report(OutcomeReport(notification, Overtaken()) for notification, _ in delivery.items)
             raise
         finally:
             self._in_flight[_lane(delivery)] -= 1
-        ended = self._desk.clock()
+        ended = self._queue.clock()
         self.traces.sent(delivery, outcome, began, ended)
         for notification, _ in delivery.items:
             self._metrics.sent(notification, outcome, ended)
-        self._report(Report(notification, outcome) for notification, _ in delivery.items)
+        self._report(OutcomeReport(notification, outcome) for notification, _ in delivery.items)
 
     async def _send(self, delivery: Delivery, claimed_at: int) -> Outcome:
         notification, incident = delivery.items[0]
-        channel = delivery.book.channel(notification.channel)
+        channel = delivery.context.channel(notification.channel)
         sender = self.senders.get(channel.type) if channel else None
         if channel is None or sender is None:
             return Rejected(f"channel {notification.channel} is not configured")
@@ -173,13 +173,13 @@ class Dispatcher:
         """The words; of a report, the report itself as it stands now."""
         notification, incident = delivery.items[0]
         picture = await self._picture(delivery, channel)
-        message = await asyncio.to_thread(self._words.render, delivery, self._desk.clock(), picture)
+        message = await asyncio.to_thread(self._words.render, delivery, self._queue.clock(), picture)
         if message.unfilled:
             self._metrics.template_failed()
             log.error("a policy's template cannot be filled: Tocsin's own words go out", reason=message.unfilled)
         if notification.kind is not Kind.REPORT:
             return message
-        report = await self._desk.read(self._records.incident, incident, self._desk.clock())
+        report = await self._queue.read(self._records.incident, incident, self._queue.clock())
         return mail(report, message)
 
     async def _picture(self, delivery: Delivery, channel: Channel) -> Picture | None:
@@ -192,11 +192,11 @@ class Dispatcher:
         """Whether the lease still holds; where the store cannot say, it does not: then nothing is sent twice."""
         claimed = [notification for notification, _ in delivery.items]
         try:
-            return await self._desk.run(self._desk.engine.holds, claimed, self._desk.clock())
+            return await self._queue.run(self._queue.engine.holds, claimed, self._queue.clock())
         except StoreUnavailable:
             return False
 
-    def _report(self, reports: Iterable[Report]) -> None:
+    def _report(self, reports: Iterable[OutcomeReport]) -> None:
         self._reports.extend(reports)
         if self._reporting is None or self._reporting.done():
             self._reporting = asyncio.create_task(self._flush())
@@ -210,11 +210,11 @@ class Dispatcher:
                 await self.send_emergencies()
             self.on_progress()
 
-    async def _record(self, batch: list[Report]) -> None:
-        engine = self._desk.engine
+    async def _record(self, batch: list[OutcomeReport]) -> None:
+        engine = self._queue.engine
         for _ in range(int(SEND_TIMEOUT / REPORT_RETRY)):
             try:
-                counted = await self._desk.run(engine.report, batch, self._desk.clock())
+                counted = await self._queue.run(engine.report, batch, self._queue.clock())
             except StoreUnavailable as error:
                 log.warning("cannot record what was sent; trying again", reason=str(error), messages=len(batch))
                 await asyncio.sleep(REPORT_RETRY)

@@ -5,7 +5,7 @@
 import structlog
 
 from receiver.core.doubles import over
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.store.reads import Reads
 
 EVERY = 60.0
@@ -17,13 +17,13 @@ log = structlog.get_logger()
 class Doubles:
     """Looks, again and again."""
 
-    def __init__(self, desk: Desk, reads: Reads) -> None:
-        self._desk = desk
+    def __init__(self, queue: CommandQueue, reads: Reads) -> None:
+        self._queue = queue
         self._reads = reads
 
     async def look(self) -> None:
         """Once. Raises StoreUnavailable."""
-        found = over(await self._desk.read(self._reads.doubles), self._desk.clock())
+        found = over(await self._queue.read(self._reads.doubles), self._queue.clock())
         if found:
             log.info("alerts end in incidents that do not hold them", alerts=len(found))
-            await self._desk.handle(found)
+            await self._queue.handle(found)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from receiver.clients.alertmanager import Alertmanager
 from receiver.core.reconcile import Listing, ask_about
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.errors import CannotError
 from receiver.store.reads import Reads
 
@@ -20,8 +20,8 @@ EVERY = 2.0
 class Echoes:
     """Looks, again and again."""
 
-    def __init__(self, desk: Desk, reads: Reads, peers: Sequence[Alertmanager]) -> None:
-        self._desk = desk
+    def __init__(self, queue: CommandQueue, reads: Reads, peers: Sequence[Alertmanager]) -> None:
+        self._queue = queue
         self._reads = reads
         self._peers = peers
         self._listed: frozenset[str] = frozenset()
@@ -29,13 +29,13 @@ class Echoes:
 
     async def look(self) -> None:
         """Once. Raises StoreUnavailable; the next look asks again."""
-        held = await self._desk.read(self._reads.held_alerts)
+        held = await self._queue.read(self._reads.held_alerts)
         if not held:
             return
         listings = await asyncio.gather(*(_list(peer) for peer in self._peers))
         events, self._listed = ask_about(held, listings, self._listed)
         if events:
-            await self._desk.handle(events)
+            await self._queue.handle(events)
 
 
 async def _list(peer: Alertmanager) -> Listing | None:

@@ -12,12 +12,12 @@ from math import isfinite
 import orjson
 import structlog
 
-from receiver.clients.prometheus import Prometheus, Series, Unanswered
+from receiver.clients.prometheus import Prometheus, QueryFailed, Series
 from receiver.core.inquiry import Answered, Exhibit, Inquiry
 from receiver.core.model import Alert, Incident, Instant
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from receiver.engine.commands import FromPrometheus
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.errors import TocsinError
 from receiver.reports.queries import Records
 from receiver.settings import Settings
@@ -59,19 +59,19 @@ class Question:
     threshold: str = ""
 
 
-def make_observer(settings: Settings, desk: Desk, reads: Reads, records: Records) -> "Observer | None":
+def make_observer(settings: Settings, queue: CommandQueue, reads: Reads, records: Records) -> "Observer | None":
     """The observer, where there is a Prometheus to ask; the engine then knows that there is one."""
     if settings.prometheus_url is None:
         return None
-    desk.engine.verifies = True
-    return Observer(desk, reads, records, Prometheus(settings.prometheus_url))
+    queue.engine.verifies = True
+    return Observer(queue, reads, records, Prometheus(settings.prometheus_url))
 
 
 class Observer:
     """Looks for open inquiries and answers them."""
 
-    def __init__(self, desk: Desk, reads: Reads, records: Records, prometheus: Prometheus) -> None:
-        self._desk = desk
+    def __init__(self, queue: CommandQueue, reads: Reads, records: Records, prometheus: Prometheus) -> None:
+        self._queue = queue
         self._reads = reads
         self._records = records
         self._prometheus = prometheus
@@ -95,7 +95,7 @@ class Observer:
 
     async def answer_open(self) -> None:
         """Answer what is open. Raises Unanswered where something could not be answered yet, and StoreUnavailable."""
-        found = await self._desk.read(self._reads.inquiring, AT_ONCE)
+        found = await self._queue.read(self._reads.inquiring, AT_ONCE)
         ends = await asyncio.gather(*(self._answer(incident) for incident in found), return_exceptions=True)
         for failure in filter(None, ends):
             raise failure
@@ -106,17 +106,17 @@ class Observer:
 
     async def _answer(self, incident: Incident) -> None:
         """Answer one incident's inquiries; the check first, since somebody waits for it. Raises Unanswered."""
-        playbook = await self._desk.read(self._records.playbook, incident)
-        alerts = await self._desk.read(self._reads.alerts, incident.id)
-        asked = questions(incident, playbook)
+        policy_version = await self._queue.read(self._records.policy_version, incident)
+        alerts = await self._queue.read(self._reads.alerts, incident.id)
+        asked = questions(incident, policy_version)
         for inquiry in sorted(incident.inquiries, key=lambda each: each is not Inquiry.CHECK):
             try:
                 answer = await self._ask(inquiry, incident, asked, alerts)
-            except Unanswered as error:
+            except QueryFailed as error:
                 if not error.final:
                     raise
                 answer = Answered(inquiry, detail=f"Prometheus refuses the question: {error.reason}")
-            await self._desk.handle([FromPrometheus(incident.id, answer)])
+            await self._queue.handle([FromPrometheus(incident.id, answer)])
 
     async def _ask(
         self, inquiry: Inquiry, incident: Incident, asked: Sequence[Question], alerts: Sequence[Alert]
@@ -124,7 +124,7 @@ class Observer:
         if inquiry is Inquiry.CHECK:
             return await self._check(asked, alerts)
         began = min([incident.opened_at, *(alert.starts_at for alert in alerts)])
-        end = incident.resolved_at if inquiry is Inquiry.RESOLVED and incident.resolved_at else self._desk.clock()
+        end = incident.resolved_at if inquiry is Inquiry.RESOLVED and incident.resolved_at else self._queue.clock()
         exhibits = []
         for question in asked[:MOST_RULES]:
             for subject in question.subjects[:1]:
@@ -156,11 +156,11 @@ class Observer:
         return Answered(Inquiry.CHECK, ok=True, detail="; ".join(said) or "no rule of the policy to ask about")
 
 
-def questions(incident: Incident, playbook: Playbook) -> list[Question]:
+def questions(incident: Incident, policy_version: PolicyVersion) -> list[Question]:
     """What the policy's rules and types that opened the incident ask; of a stranger's alert we know no condition."""
     conditions = []
     for key in incident.rules:
-        rule, kind = playbook.rules.get(key), playbook.types.get(key)
+        rule, kind = policy_version.rules.get(key), policy_version.types.get(key)
         if rule:
             conditions.append(rule.condition)
         elif kind and kind.fires:

@@ -1,7 +1,7 @@
 """Keeps the heartbeats: stores them, makes a silence an incident, and tells whoever watches from outside.
 
-The service runs `Watch.look` every few seconds. Clocks are kept in the store, so that any replica's beat counts and
-none is forgotten at a restart.
+The service runs `HeartbeatWatch.look` every few seconds. Clocks are kept in the store, so that any replica's beat
+counts and none is forgotten at a restart.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,7 +13,7 @@ from receiver.clients.http_session import HttpSession
 from receiver.core.heartbeat import TYPE, Life, Watched, alarms, sight
 from receiver.core.model import Incident, Instant, State
 from receiver.engine.heartbeat_cache import Heartbeats
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.errors import StoreUnavailable
 from receiver.store import SqlStore
 from rules.policy import MINUTE, SECOND
@@ -33,12 +33,12 @@ MOST_INCIDENTS = 1000
 log = structlog.get_logger()
 
 
-class Watch:
+class HeartbeatWatch:
     """The heartbeats' keeper."""
 
     def __init__(
         self,
-        desk: Desk,
+        queue: CommandQueue,
         store: SqlStore,
         heartbeats: Heartbeats,
         ping_url: str = "",
@@ -48,7 +48,7 @@ class Watch:
 
         `can_page`: whether pages leave; where they do not, alerting does not live.
         """
-        self._desk = desk
+        self._queue = queue
         self._store = store
         self._heartbeats = heartbeats
         self._ping_url = ping_url
@@ -61,13 +61,13 @@ class Watch:
     async def look(self) -> None:
         """Once: store, judge, tell. Raises StoreUnavailable."""
         await self._keep()
-        engine, now = self._desk.engine, self._desk.clock()
+        engine, now = self._queue.engine, self._queue.clock()
         watched = self._heartbeats.watched(engine.current.policy)
-        failing = [each.source for each in await self._desk.read(self._live, RULES_FAIL) if each.is_firing]
+        failing = [each.source for each in await self._queue.read(self._live, RULES_FAIL) if each.is_firing]
         engine.sight = sight(watched, failing)
-        events = list(alarms(watched, await self._desk.read(self._live, TYPE), now))
+        events = list(alarms(watched, await self._queue.read(self._live, TYPE), now))
         if events:
-            await self._desk.handle(events)
+            await self._queue.handle(events)
         self._say(watched, now)
         if watched and all(each.life is not Life.SILENT for each in watched):
             await self._ping(now)
@@ -81,8 +81,8 @@ class Watch:
         beats = heartbeats.take_unkept()
         try:
             if beats:
-                await self._desk.run(self._store.hear, beats)
-            heartbeats.learn(await self._desk.read(self._store.heartbeats))
+                await self._queue.run(self._store.hear, beats)
+            heartbeats.learn(await self._queue.read(self._store.heartbeats))
         except StoreUnavailable:
             heartbeats.give_back(beats)
             raise

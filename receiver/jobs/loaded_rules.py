@@ -8,9 +8,9 @@ import asyncio
 
 import structlog
 
-from receiver.core.loaded_rules import IN_USE_FOR, LoadedRules, Verdict, tell, update
+from receiver.core.loaded_rules import IN_USE_FOR, LoadedRules, RulesVerdict, tell, update
 from receiver.core.model import Instant
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.store import SqlStore
 from rules.stored import rules_digest
@@ -41,9 +41,11 @@ class HeardRules:
 class RulesWatch:
     """Looks, again and again."""
 
-    def __init__(self, desk: Desk, store: SqlStore, state: ServiceState, heard: HeardRules, replica: str) -> None:
+    def __init__(
+        self, queue: CommandQueue, store: SqlStore, state: ServiceState, heard: HeardRules, replica: str
+    ) -> None:
         """`replica`: a name that no other process on the same database has."""
-        self._desk = desk
+        self._queue = queue
         self._store = store
         self._state = state
         self._replica = replica
@@ -60,25 +62,25 @@ class RulesWatch:
         """Once: keep what was heard, judge, tell. Raises StoreUnavailable; the next look then has the same words."""
         digest = await self._own_digest()
         self._take_heard()
-        now = self._desk.clock()
-        known = await self._desk.read(self._store.loaded_rules)
+        now = self._queue.clock()
+        known = await self._queue.read(self._store.loaded_rules)
         if not self._unstored and (known is None or not known.heard):
             return
         rules = known
         if rules is None or self._unstored or self._is_due(rules, digest, now):
             rules = update(known or LoadedRules(), self._unstored, self._replica, digest, now)
-            if not await self._desk.run(self._store.keep_loaded_rules, known, rules):
+            if not await self._queue.run(self._store.keep_loaded_rules, known, rules):
                 return  # another replica was quicker: what it kept is not known here yet
             self._unstored = {}
         self._say(rules)
         if rules.is_danger or self._was_danger is not False:
             event = tell(rules, now)
             if event is not None:
-                await self._desk.handle([event])
+                await self._queue.handle([event])
                 self._was_danger = rules.is_danger
 
     async def _own_digest(self) -> str:
-        current = self._desk.engine.current
+        current = self._queue.engine.current
         if current.digest != self._policy:
             self._digest = await asyncio.to_thread(rules_digest, current.policy)
             self._policy = current.digest
@@ -96,7 +98,9 @@ class RulesWatch:
 
     def _say(self, rules: LoadedRules) -> None:
         self._state.loaded_rules = rules.verdict
-        told = frozenset(digest for _, digest, _ in rules.others) if rules.verdict is Verdict.OTHER else frozenset()
+        told = (
+            frozenset(digest for _, digest, _ in rules.others) if rules.verdict is RulesVerdict.OTHER else frozenset()
+        )
         if told == self._told:
             return
         if told:

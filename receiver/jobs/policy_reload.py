@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from receiver.channels.configured import configured_channels
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.settings import Settings
 from receiver.telemetry.metrics import Metrics
@@ -32,12 +32,18 @@ class PolicyFiles:
     """Keeps the policy in use and the files together."""
 
     def __init__(
-        self, paths: Sequence[Path], read_as: str, settings: Settings, desk: Desk, state: ServiceState, metrics: Metrics
+        self,
+        paths: Sequence[Path],
+        read_as: str,
+        settings: Settings,
+        queue: CommandQueue,
+        state: ServiceState,
+        metrics: Metrics,
     ) -> None:
         """`read_as`: the fingerprint of the files that the policy in use was read from."""
         self._paths = paths
         self._settings = settings
-        self._desk = desk
+        self._queue = queue
         self._state = state
         self._metrics = metrics
         self._judged = read_as
@@ -68,14 +74,14 @@ class PolicyFiles:
                 self._judged = held
                 return self._refuse(error.problems)
             configured = configured_channels(loaded.policy, self._settings)
-            await self._desk.run(self._desk.engine.keep_policy, loaded.policy, self._desk.clock())
-            self._desk.engine.adopt(loaded.policy, configured)
+            await self._queue.run(self._queue.engine.keep_policy, loaded.policy, self._queue.clock())
+            self._queue.engine.adopt(loaded.policy, configured)
             self._judged = held
             self._state.policy_problems = ()
             self._state.policy_warnings = shown(loaded.warnings)
-            self._state.policy_read_at = self._desk.clock()
+            self._state.policy_read_at = self._queue.clock()
             self.say_channels(configured)
-            log.info("policy reloaded", digest=self._desk.engine.current.digest)
+            log.info("policy reloaded", digest=self._queue.engine.current.digest)
             return []
 
     def _refuse(self, problems: Sequence[Problem]) -> list[str]:
@@ -89,7 +95,7 @@ class PolicyFiles:
 
     def say_channels(self, configured: frozenset[str]) -> None:
         """Say what the policy in use switches off, and on which of its channels nothing can be sent."""
-        current = self._desk.engine.current
+        current = self._queue.engine.current
         self._metrics.policy(current.digest)
         for part in current.policy.switched_off:
             log.warning("switched off in the policy", what=part)

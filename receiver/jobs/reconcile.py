@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from receiver.clients.alertmanager import Alertmanager, AlertmanagerSilentError
 from receiver.core.events import SilenceAnswered
 from receiver.core.model import State
-from receiver.core.reconcile import Findings, Held, Listing, Memory, Terms, are_strangers, peers, reconcile
+from receiver.core.reconcile import Findings, HeldAlert, Listing, Memory, Terms, are_strangers, peers, reconcile
 from receiver.core.silences import silence_acknowledged
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.errors import CannotError
 from receiver.store.reads import Reads
 from receiver.telemetry.metrics import Metrics
@@ -37,7 +37,7 @@ class Reconciliation:
 
     def __init__(
         self,
-        desk: Desk,
+        queue: CommandQueue,
         reads: Reads,
         metrics: Metrics,
         peers: Sequence[Alertmanager],
@@ -46,7 +46,7 @@ class Reconciliation:
         makes_silences: bool = False,
     ) -> None:
         """`makes_silences`: for what is acknowledged."""
-        self._desk = desk
+        self._queue = queue
         self._reads = reads
         self._metrics = metrics
         self._terms = terms or Terms()
@@ -61,21 +61,21 @@ class Reconciliation:
 
     async def look(self) -> None:
         """Once: ask both sides, take in what was lost. Raises StoreUnavailable; the next look then finds it again."""
-        held = await self._desk.read(self._reads.firing_alerts)
+        held = await self._queue.read(self._reads.firing_alerts)
         listings = await asyncio.gather(*(self._list(peer) for peer in self._peers))
-        now = self._desk.clock()
-        findings = reconcile(self._desk.engine.current, held, listings, now, self._memory, self._terms)
+        now = self._queue.clock()
+        findings = reconcile(self._queue.engine.current, held, listings, now, self._memory, self._terms)
         if findings.events or findings.silenced:
-            await self._desk.handle([*findings.events, *findings.silenced])
+            await self._queue.handle([*findings.events, *findings.silenced])
         self._memory = findings.memory
         self._say(findings)
         self._learn(held, listings)
         if self._silences:
             await self._silence(listings, findings.theirs)
 
-    def _learn(self, held: Sequence[Held], listings: Sequence[Listing | None]) -> None:
+    def _learn(self, held: Sequence[HeldAlert], listings: Sequence[Listing | None]) -> None:
         """Note how many peers there were at most: one alone echoes nothing. Two clusters as one source are said."""
-        engine, known = self._desk.engine, peers(listings)
+        engine, known = self._queue.engine, peers(listings)
         if known is not None and known > self._most:
             self._most = known  # a peer that is cut off for a while may still tell
             engine.cluster = replace(engine.cluster, peers=known)
@@ -90,7 +90,7 @@ class Reconciliation:
 
     async def _silence(self, listings: Sequence[Listing | None], theirs: Collection[str]) -> None:
         """Have what somebody acknowledged silenced for as long; what became of it is said once, and blocks nothing."""
-        acknowledged, _ = await self._desk.read(partial(self._reads.incidents, state=ACKNOWLEDGED, limit=LIMIT))
+        acknowledged, _ = await self._queue.read(partial(self._reads.incidents, state=ACKNOWLEDGED, limit=LIMIT))
         standing = [None if each is None else list(each.silences.values()) for each in listings]
         wishes = silence_acknowledged(acknowledged, standing, theirs)
         said = {incident.id: incident for incident in acknowledged}
@@ -114,10 +114,10 @@ class Reconciliation:
             elif not order.silence_id:
                 answers.append(SilenceAnswered(order.incident.key, order.until))
         new = {each: why for each, why in failing.items() if self._failing.get(each) != why}
-        answers += [SilenceAnswered(said[each].key, self._desk.clock(), why) for each, why in new.items()]
+        answers += [SilenceAnswered(said[each].key, self._queue.clock(), why) for each, why in new.items()]
         self._failing = failing
         if answers:
-            await self._desk.handle(answers)
+            await self._queue.handle(answers)
 
     async def _list(self, peer: Alertmanager) -> Listing | None:
         """What it lists; None: it did not answer. That it stopped answering, or does again, is said once."""

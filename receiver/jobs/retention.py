@@ -9,7 +9,7 @@ import asyncio
 import structlog
 
 from receiver.core.model import Instant
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.store import SqlStore
 
 EVERY = 300.0
@@ -27,18 +27,18 @@ log = structlog.get_logger()
 class Retention:
     """Keeps the database from growing for ever."""
 
-    def __init__(self, desk: Desk, store: SqlStore) -> None:
-        self._desk = desk
+    def __init__(self, queue: CommandQueue, store: SqlStore) -> None:
+        self._queue = queue
         self._store = store
 
     async def look(self) -> None:
         """Forget what is older than the policy in use says; nothing where it says nothing."""
-        kept = self._desk.engine.current.policy.retention
+        kept = self._queue.engine.current.policy.retention
         if kept is None:
             return
-        before = Instant(self._desk.clock() - kept)
+        before = Instant(self._queue.clock() - kept)
         total = 0
-        while forgotten := await self._desk.run(self._store.forget, before, AT_A_TIME):
+        while forgotten := await self._queue.run(self._store.forget, before, AT_A_TIME):
             total += forgotten
             await asyncio.sleep(PAUSE)
         if total:

@@ -11,7 +11,7 @@ import structlog
 
 from receiver.clock import steady_clock
 from receiver.core.model import Instant
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.errors import StoreUnavailable
 from receiver.jobs.dispatcher import Dispatcher
@@ -24,7 +24,7 @@ LONGEST_NAP = 1.0
 SHORTEST_NAP = 0.02
 """Seconds between two beats, so that under load one transaction serves many messages.
 
-An emergency does not wait for it: its messages are claimed as soon as they are stored (`Desk.on_emergency`).
+An emergency does not wait for it: its messages are claimed as soon as they are stored (`CommandQueue.on_emergency`).
 """
 
 FIRED_AT_ONCE = 50
@@ -38,11 +38,11 @@ LONGEST_REST = 8.0
 log = structlog.get_logger()
 
 
-class Pulse:
+class Scheduler:
     """Beats until the service stops, and once more."""
 
-    def __init__(self, desk: Desk, store: SqlStore, dispatcher: Dispatcher, state: ServiceState) -> None:
-        self._desk = desk
+    def __init__(self, queue: CommandQueue, store: SqlStore, dispatcher: Dispatcher, state: ServiceState) -> None:
+        self._queue = queue
         self._store = store
         self._dispatcher = dispatcher
         self._state = state
@@ -68,7 +68,7 @@ class Pulse:
             if self._failures:
                 await asyncio.sleep(min(2.0 ** (self._failures - 1), LONGEST_REST))
                 continue
-            nap = LONGEST_NAP if due_at is None else (due_at - self._desk.clock()) / SECOND
+            nap = LONGEST_NAP if due_at is None else (due_at - self._queue.clock()) / SECOND
             await asyncio.sleep(SHORTEST_NAP)
             if nap > SHORTEST_NAP:
                 await _either(self._wake, min(nap, LONGEST_NAP))
@@ -78,7 +78,7 @@ class Pulse:
         try:
             await self._prove_writing()
             whole = await self._goes_well(self._fire) & await self._goes_well(self._dispatcher.send_due)
-            due_at = await self._desk.run(self._store.next_due)
+            due_at = await self._queue.run(self._store.next_due)
         except StoreUnavailable:
             self._failures = 0
             return None
@@ -103,13 +103,13 @@ class Pulse:
         """
         try:
             self._store.keep_lock()
-            await self._desk.run(self._store.probe)
+            await self._queue.run(self._store.probe)
         except Exception as error:
             self._state.writing.fail(str(error) or type(error).__name__)
             raise
 
     async def _fire(self) -> None:
-        await self._desk.run(self._desk.engine.fire_due, self._desk.clock(), FIRED_AT_ONCE)
+        await self._queue.run(self._queue.engine.fire_due, self._queue.clock(), FIRED_AT_ONCE)
 
     async def _goes_well(self, step: Callable[[], Awaitable[object]]) -> bool:
         """Whether it did: windows that cannot be carried out do not keep messages back, nor the other way round."""

@@ -10,10 +10,10 @@ import structlog
 
 from receiver.clock import steady_clock
 from receiver.core.soundness import tell_file, tell_rows
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.store import SqlStore
-from receiver.store.integrity import Found, indexes_of
+from receiver.store.integrity import IntegrityFindings, indexes_of
 from rules.policy import HOUR, MINUTE
 
 EVERY = 10.0
@@ -55,41 +55,41 @@ log = structlog.get_logger()
 class Soundness:
     """Looks, again and again."""
 
-    def __init__(self, desk: Desk, store: SqlStore, state: ServiceState) -> None:
-        self._desk = desk
+    def __init__(self, queue: CommandQueue, store: SqlStore, state: ServiceState) -> None:
+        self._queue = queue
         self._store = store
         self._state = state
         self._examined_at: int | None = None
-        self._checked_at = None if store.found is Found.UNKNOWN else steady_clock()
+        self._checked_at = None if store.found is IntegrityFindings.UNKNOWN else steady_clock()
         self._suspected_at: int | None = None
-        self._unsaid = MENDED if store.found is Found.MENDED else ""
+        self._unsaid = MENDED if store.found is IntegrityFindings.MENDED else ""
         self._said = ""
 
     async def look(self) -> None:
         """Once: examine what is not closed, if it is time, and tell of what proved to be damaged."""
         if _is_over(self._examined_at, EXAMINED_EVERY):
-            await self._desk.run(self._store.shorten_journal)
+            await self._queue.run(self._store.shorten_journal)
             await self._examine()
             self._examined_at = steady_clock()
         if self._unsaid:
             await self._say(self._unsaid)
             self._unsaid = ""
-        rows = await self._desk.read(self._store.reads().doubts.untold, TOLD_AT_ONCE)
+        rows = await self._queue.read(self._store.reads().doubts.untold, TOLD_AT_ONCE)
         if rows:
-            await self._desk.handle([tell_rows(rows, self._desk.clock())])
-            await self._desk.run(self._store.told_damage, [(what, id_) for what, id_, _ in rows])
+            await self._queue.handle([tell_rows(rows, self._queue.clock())])
+            await self._queue.run(self._store.told_damage, [(what, id_) for what, id_, _ in rows])
 
     async def _examine(self) -> None:
         """Waiting for a time that never comes, windows that nobody would carry out, what cannot be read."""
-        desk, doubts = self._desk, self._store.reads().doubts
-        messages = await desk.read(doubts.notifications, AT_A_TIME)
+        queue, doubts = self._queue, self._store.reads().doubts
+        messages = await queue.read(doubts.notifications, AT_A_TIME)
         if messages:
-            await desk.run(self._store.put_right, [], messages, desk.clock())
+            await queue.run(self._store.put_right, [], messages, queue.clock())
         after: int | None = -1
         while after is not None:
-            doubtful, after = await desk.read(doubts.incidents, desk.clock(), after, AT_A_TIME)
+            doubtful, after = await queue.read(doubts.incidents, queue.clock(), after, AT_A_TIME)
             if doubtful:
-                await desk.run(self._store.put_right, doubtful, [], desk.clock())
+                await queue.run(self._store.put_right, doubtful, [], queue.clock())
 
     async def check(self) -> None:
         """The file, if it is time or something proved to be damaged."""
@@ -99,7 +99,7 @@ class Soundness:
         problems = await asyncio.to_thread(self._store.look_at_file, CHECK_TAKES)
         for index in indexes_of(problems or ()):
             log.error("an index of the database is damaged; it is made anew", index=index)
-            await self._desk.run(self._store.reindex, index)
+            await self._queue.run(self._store.reindex, index)
         if problems and indexes_of(problems):
             problems = await asyncio.to_thread(self._store.look_at_file, CHECK_TAKES) or [MENDED]
         if problems is None:
@@ -118,7 +118,7 @@ class Soundness:
     async def _say(self, words: str) -> None:
         log.error("the database file is damaged", what=words)
         if words != self._said:
-            await self._desk.handle([tell_file(words, self._desk.clock())])
+            await self._queue.handle([tell_file(words, self._queue.clock())])
             self._said = words
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from receiver.core.model import Instant, State
 from receiver.core.staleness import unheard
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.store.reads import Reads
 
 EVERY = 60.0
@@ -25,22 +25,22 @@ log = structlog.get_logger()
 class Staleness:
     """Looks, again and again. Before its start nobody could have heard anything here, so it counts from then."""
 
-    def __init__(self, desk: Desk, reads: Reads, repeat: int) -> None:
+    def __init__(self, queue: CommandQueue, reads: Reads, repeat: int) -> None:
         """`repeat`: Alertmanager's repeat_interval, in microseconds."""
-        self._desk = desk
+        self._queue = queue
         self._reads = reads
         self._repeat = repeat
-        self._began: Instant = desk.clock()
+        self._began: Instant = queue.clock()
 
     async def look(self) -> None:
         """Once. Raises StoreUnavailable."""
         cursor = None
         while True:
             ask = partial(self._reads.incidents, state=LIVE, limit=PAGE, cursor=cursor)
-            incidents, cursor = await self._desk.read(ask)
-            found = unheard(incidents, self._began, self._desk.clock(), self._repeat)
+            incidents, cursor = await self._queue.read(ask)
+            found = unheard(incidents, self._began, self._queue.clock(), self._repeat)
             if found:
                 log.warning("alerts are repeated no more; their incidents are marked", incidents=len(found))
-                await self._desk.handle(found)
+                await self._queue.handle(found)
             if cursor is None:
                 return

@@ -7,7 +7,7 @@ from functools import partial
 
 from receiver.core.model import State
 from receiver.core.unreadable import TYPE, over
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.store.reads import Reads
 
 EVERY = 60.0
@@ -21,13 +21,13 @@ LIMIT = 500
 class UnreadableSources:
     """Looks, again and again."""
 
-    def __init__(self, desk: Desk, reads: Reads) -> None:
-        self._desk = desk
+    def __init__(self, queue: CommandQueue, reads: Reads) -> None:
+        self._queue = queue
         self._reads = reads
 
     async def look(self) -> None:
         """Once. Raises StoreUnavailable."""
-        incidents, _ = await self._desk.read(partial(self._reads.incidents, state=NOT_CLOSED, type=TYPE, limit=LIMIT))
-        found = over(incidents, self._desk.clock())
+        incidents, _ = await self._queue.read(partial(self._reads.incidents, state=NOT_CLOSED, type=TYPE, limit=LIMIT))
+        found = over(incidents, self._queue.clock())
         if found:
-            await self._desk.handle(found)
+            await self._queue.handle(found)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from receiver.core.checklists import next_steps
 from receiver.core.impact import BUSINESS, GRADES, words
 from receiver.core.model import Incident, Instant, Recovery, State, Window
-from receiver.core.plan import Book, Plan
+from receiver.core.plan import DecisionContext, Plan
 from receiver.core.response import Impact
 from receiver.messages.plain import line, plain
 from receiver.messages.times import clock, duration, left
@@ -28,11 +28,11 @@ LIVE = frozenset({State.OPEN, State.ACKNOWLEDGED})
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class IncidentText:
     """One incident at one moment. `page_url` is empty where nobody told us our address."""
 
     incident: Incident
-    book: Book
+    context: DecisionContext
     now: Instant
     page_url: str
     ack_url: str = ""
@@ -41,12 +41,12 @@ class Case:
     @property
     def policy(self) -> Policy:
         """The policy version the incident runs under."""
-        return self.book.playbook.policy
+        return self.context.policy_version.policy
 
     @property
     def plan(self) -> Plan:
         """Its plan."""
-        return self.book.playbook.plan(self.incident)
+        return self.context.policy_version.plan(self.incident)
 
     @property
     def level(self) -> Level:
@@ -87,12 +87,12 @@ class Case:
     def rules(self) -> tuple[Rule, ...]:
         """The policy's rules that fired, the worst first."""
         keys = sorted(self.incident.rules, key=lambda key: -self.incident.rules[key])
-        return tuple(rule for key in keys if (rule := self.book.playbook.rules.get(key)))
+        return tuple(rule for key in keys if (rule := self.context.policy_version.rules.get(key)))
 
     @property
     def kind(self) -> IncidentType | None:
         """The policy's incident type, where it has one of that name."""
-        named = (self.book.playbook.types.get(key) for key in self.incident.rules)
+        named = (self.context.policy_version.types.get(key) for key in self.incident.rules)
         return next((kind for kind in named if kind), None) or self.policy.incident_type(self.incident.type)
 
     @property
@@ -108,14 +108,14 @@ class Case:
     @property
     def first_actions(self) -> tuple[str, ...]:
         """What to do first: the immediate actions that are still to do, else the next step."""
-        steps = next_steps(self.incident, self.book.playbook)
+        steps = next_steps(self.incident, self.context.policy_version)
         immediate = set(self.kind.immediate_actions) if self.kind else set()
         return tuple(line(step) for step in steps if step in immediate) or self.next_steps[:1]
 
     @property
     def next_steps(self) -> tuple[str, ...]:
         """What its checklists still ask for; only the next few, the others are on its page."""
-        return tuple(line(step) for step in next_steps(self.incident, self.book.playbook)[:STEPS])
+        return tuple(line(step) for step in next_steps(self.incident, self.context.policy_version)[:STEPS])
 
     def time(self, at: Instant) -> str:
         """An instant, as seen from now."""

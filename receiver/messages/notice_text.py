@@ -9,13 +9,13 @@ from html import escape
 
 from receiver.core.model import Notification
 from receiver.core.response import Moment, Notice
-from receiver.messages.incident_text import Case
+from receiver.messages.incident_text import IncidentText
 from receiver.messages.message import SHORT_LIMIT, Message
 from receiver.messages.placeholder_values import fill, values
 from receiver.messages.plain import line, plain
 
 
-def render_notice(notice: Notice, case: Case) -> tuple[str, str]:
+def render_notice(notice: Notice, case: IncidentText) -> tuple[str, str]:
     """Subject and body of a held notice, from the incident as it is. Raises TemplateError."""
     templates = case.policy.templates
     template = {

@@ -8,7 +8,7 @@ back as TemplateError, so that a page goes out all the same.
 import re
 from collections.abc import Callable, Mapping
 
-from receiver.messages.incident_text import Case, name
+from receiver.messages.incident_text import IncidentText, name
 from receiver.messages.plain import line, plain
 from receiver.messages.times import duration, stamp
 from rules.placeholders import PLACEHOLDERS, UNKNOWN, kind
@@ -22,7 +22,7 @@ Value = str | tuple[str, ...]
 """Words, or several points."""
 
 
-def values(case: Case) -> dict[str, Value]:
+def values(case: IncidentText) -> dict[str, Value]:
     """Every placeholder's value; what responders entered under its name goes before what we can tell."""
     told = {name: make(case) for name, make in _MAKERS.items()}
     entered = {name: fact for name in PLACEHOLDERS if (fact := case.fact(name))}
@@ -55,18 +55,18 @@ def _fill_line(text: str, filling: Mapping[str, Value]) -> str:
     return _PLACEHOLDER.sub(put, text)
 
 
-def _contact(case: Case) -> str:
+def _contact(case: IncidentText) -> str:
     return line(case.policy.contact_information) or case.page_url or case.owner
 
 
-def _next_steps(case: Case) -> Value:
+def _next_steps(case: IncidentText) -> Value:
     """What is still to do, by the state it is in."""
     if case.live and case.incident.recovery:
         return (f"{case.recovery[0].upper()}{case.recovery[1:]}",)
     return case.next_steps if case.live else _after(case)
 
 
-def _verification(case: Case) -> str:
+def _verification(case: IncidentText) -> str:
     incident = case.incident
     if case.live:
         return case.recovery
@@ -79,7 +79,7 @@ def _verification(case: Case) -> str:
     return ""
 
 
-def _after(case: Case) -> Value:
+def _after(case: IncidentText) -> Value:
     """The post-incident actions of the policy, each block with its duration."""
     return tuple(f"{_block(block)}: {'; '.join(map(line, block.actions))}" for block in case.policy.post_incident)
 
@@ -89,7 +89,7 @@ def _block(block: TimedActions) -> str:
     return f"{said} for {duration(block.duration)}" if block.duration else said
 
 
-_MAKERS: Mapping[str, Callable[[Case], Value]] = {
+_MAKERS: Mapping[str, Callable[[IncidentText], Value]] = {
     "contact_information": _contact,
     "current_impact": lambda case: case.current_impact,
     "fix_status": lambda case: "applied" if case.fact("fix_description") else "",

@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from receiver.core.model import Instant, Kind, Notification, Reason, Recovery, State
-from receiver.messages.incident_text import Case, name
+from receiver.messages.incident_text import IncidentText, name
 from receiver.messages.plain import line, plain
 from receiver.messages.times import duration, left
 
@@ -59,7 +59,7 @@ def label(notification: Notification) -> str:
             assert_never(notification.kind)
 
 
-def lead(notification: Notification, case: Case) -> str:
+def lead(notification: Notification, case: IncidentText) -> str:
     """Why this message comes now: a sentence or two."""
     by, note = name(notification.data.get("by", "")), plain(notification.data.get("note", ""))
     match notification.kind:
@@ -87,7 +87,7 @@ def lead(notification: Notification, case: Case) -> str:
     return "\n".join(filter(None, (said, note and f"Note: {note}", text)))
 
 
-def _page(notification: Notification, case: Case, by: str) -> str:
+def _page(notification: Notification, case: IncidentText, by: str) -> str:
     data = notification.data
     before = name(data.get("acknowledged_by", ""))
     void = f" {before}'s acknowledgement no longer holds." if before else ""
@@ -117,7 +117,7 @@ def _page(notification: Notification, case: Case, by: str) -> str:
             return f"Declared by {by}." if by else f"Opened at {case.time(case.incident.opened_at)}."
 
 
-def _notice(notification: Notification, case: Case) -> str:
+def _notice(notification: Notification, case: IncidentText) -> str:
     data = notification.data
     match notification.reason:
         case Reason.RECOVERED:
@@ -159,7 +159,7 @@ def _notice(notification: Notification, case: Case) -> str:
             return f"{many} of {line(data.get('rule', 'the same rule'))}: {line(data.get('summary', ''))}"
 
 
-def _reminder(notification: Notification, case: Case) -> str:
+def _reminder(notification: Notification, case: IncidentText) -> str:
     if notification.reason is Reason.OVERDUE:
         return _overdue(notification)
     whom = name(notification.data.get("whom", "")) or case.owner or "Whoever acknowledged"
@@ -175,16 +175,16 @@ def _overdue(notification: Notification) -> str:
     return f"The {what or 'next step'} is overdue{f': it should have come within {limit}' if limit else ''}."
 
 
-def _breach(case: Case) -> str:
+def _breach(case: IncidentText) -> str:
     limit = duration(case.plan.response_time)
     return f"Nobody has acknowledged it within the response time of {limit} (due by {_due(case)})."
 
 
-def _due(case: Case) -> str:
+def _due(case: IncidentText) -> str:
     return case.time(case.incident.response_due_at)
 
 
-def _resolved(case: Case, by: str) -> str:
+def _resolved(case: IncidentText, by: str) -> str:
     if by:
         firing = " Alerts still fire." if case.incident.is_firing else ""
         return f"Resolved by {by} after {case.lasted}.{firing}"
@@ -193,11 +193,11 @@ def _resolved(case: Case, by: str) -> str:
     return f"Resolved; by now it is {case.stands}."
 
 
-def _moment(micros: str, case: Case) -> str:
+def _moment(micros: str, case: IncidentText) -> str:
     return case.time(Instant(int(micros))) if micros.isdigit() else "lately"
 
 
-def _since_opening(case: Case) -> str:
+def _since_opening(case: IncidentText) -> str:
     return f"{duration(case.now - case.incident.opened_at)} after the opening"
 
 

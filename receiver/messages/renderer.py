@@ -1,8 +1,8 @@
-"""From notifications and their incidents to a Message. The dispatcher calls `Words.render`, when it sends.
+"""From notifications and their incidents to a Message. The dispatcher calls `MessageRenderer.render`, when it sends.
 
 The time, the policy and our own address are given. A policy's template that fails takes nobody's page away: Tocsin's
 own words go out, and say so. A template in Jinja2 is filled by another process, which may take a second: never call
-`Words.render` on an event loop.
+`MessageRenderer.render` on an event loop.
 """
 
 from collections import Counter
@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from receiver.core.model import Incident, Instant, Kind, Notification, Reason, Recovery, State
-from receiver.core.plan import Book
-from receiver.messages.incident_text import Case, brief, name, numbers
+from receiver.core.plan import DecisionContext
+from receiver.messages.incident_text import IncidentText, brief, name, numbers
 from receiver.messages.letter import CALM, COLOURS, Letter, Row, as_html, as_text
 from receiver.messages.message import Message, Picture
 from receiver.messages.notice_text import as_message
@@ -39,7 +39,7 @@ SELF_EXPLAINING = frozenset({*EVENTS, Kind.BREACH, Kind.REPORT})
 """Kinds whose first sentence says the label anyway."""
 
 
-class Told(Protocol):
+class Telling(Protocol):
     """What one message is about (the engine's Delivery)."""
 
     @property
@@ -51,12 +51,12 @@ class Told(Protocol):
         """What an answer calls it: the notification's id, or the bundle's name."""
 
     @property
-    def book(self) -> Book:
+    def context(self) -> DecisionContext:
         """For the words: the version the (first) incident runs under, and the current one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class MessageRenderer:
     """Makes messages. `external_url` is where people reach us; without it there are no links."""
 
     external_url: str | None = None
@@ -66,9 +66,9 @@ class Words:
     ack_url: Callable[[Incident, str], str] | None = None
     """Gives a message's own link to acknowledge by: (first) incident, and the message's name."""
 
-    def render(self, delivery: Told, now: Instant, picture: Picture | None = None) -> Message:
+    def render(self, delivery: Telling, now: Instant, picture: Picture | None = None) -> Message:
         """The message for one delivery, as things are now. `picture`: of the incident's signals; bundles have none."""
-        cases = [self.case(incident, delivery.book, now) for _, incident in delivery.items]
+        cases = [self.case(incident, delivery.context, now) for _, incident in delivery.items]
         if len(cases) > 1:
             return self._bundle(delivery, cases)
         notification, _ = delivery.items[0]
@@ -77,21 +77,21 @@ class Words:
         case = replace(cases[0], ack_url=self._link(delivery))
         return self._single(notification, case, picture)
 
-    def _link(self, delivery: Told) -> str:
+    def _link(self, delivery: Telling) -> str:
         """Only on pages, and only where it comes to one person's eyes: a link acts without asking who follows it."""
         notification, first = delivery.items[0]
         is_open = any(incident.state is State.OPEN for _, incident in delivery.items)
         if self.ack_url is None or notification.kind is not Kind.PAGE or not is_open:
             return ""
-        facts = delivery.book.facts(notification.channel)
+        facts = delivery.context.facts(notification.channel)
         return self.ack_url(first, delivery.name) if facts and facts.shows_link else ""
 
-    def case(self, incident: Incident, book: Book, now: Instant) -> Case:
+    def case(self, incident: Incident, context: DecisionContext, now: Instant) -> IncidentText:
         """The incident as words see it."""
         page_url = f"{self.external_url.rstrip('/')}/incidents/{incident.number}" if self.external_url else ""
-        return Case(incident, book, now, page_url)
+        return IncidentText(incident, context, now, page_url)
 
-    def _single(self, notification: Notification, case: Case, picture: Picture | None) -> Message:
+    def _single(self, notification: Notification, case: IncidentText, picture: Picture | None) -> Message:
         letter, unfilled = _letter(notification, case)
         letter = replace(letter, picture=picture.words if picture else "")
         incident = case.incident
@@ -115,7 +115,7 @@ class Words:
             picture=picture,
         )
 
-    def _bundle(self, delivery: Told, cases: list[Case]) -> Message:
+    def _bundle(self, delivery: Telling, cases: list[IncidentText]) -> Message:
         console = f"{self.external_url.rstrip('/')}/" if self.external_url else ""
         link = self._link(delivery)
         notifications = [notification for notification, _ in delivery.items]
@@ -141,7 +141,7 @@ class Words:
         )
 
 
-def _letter(notification: Notification, case: Case) -> tuple[Letter, str]:
+def _letter(notification: Notification, case: IncidentText) -> tuple[Letter, str]:
     """The letter, and why the policy's template is not in it; empty: it is, or none was due."""
     said = label(notification)
     subject, body, unfilled = _from_policy(notification, case, said)
@@ -170,7 +170,7 @@ def _letter(notification: Notification, case: Case) -> tuple[Letter, str]:
     return letter, unfilled
 
 
-def _from_policy(notification: Notification, case: Case, said: str) -> tuple[str, str, str]:
+def _from_policy(notification: Notification, case: IncidentText, said: str) -> tuple[str, str, str]:
     """Subject and body, from the policy's templates where one goes out now, and why they are not."""
     initial, *others = (case.policy.templates.initial, case.policy.templates.update, case.policy.templates.resolution)
     opening = notification.kind is Kind.PAGE and notification.reason in OPENING
@@ -191,7 +191,7 @@ def _from_policy(notification: Notification, case: Case, said: str) -> tuple[str
         return f"{said}: {own}" if said else own, told, unfilled
 
 
-def _facts(case: Case) -> list[tuple[str, str]]:
+def _facts(case: IncidentText) -> list[tuple[str, str]]:
     """(label, value), the most important first (the level); what is unknown is left out."""
     incident = case.incident
     rules = [line(key) for key in incident.rules]
@@ -209,20 +209,20 @@ def _facts(case: Case) -> list[tuple[str, str]]:
     return [(name, value) for name, value in facts if value]
 
 
-def _kind(case: Case) -> str:
+def _kind(case: IncidentText) -> str:
     """The incident type, with what it means where the title does not say it."""
     said = line(case.kind.description) if case.kind else ""
     return f"{case.type}: {said}" if said and said not in case.title else case.type
 
 
-def _headline(case: Case) -> str:
+def _headline(case: IncidentText) -> str:
     state = case.incident.state
     exercise = "EXERCISE" if case.incident.exercise else ""
     words = (exercise, state.upper() if state is not State.OPEN else "", case.number, f"{case.level.name.upper()}:")
     return " ".join(filter(None, (*words, case.title)))
 
 
-def _button(case: Case) -> tuple[str, str] | None:
+def _button(case: IncidentText) -> tuple[str, str] | None:
     if not case.page_url:
         return None
     if case.incident.state is State.OPEN:
@@ -230,7 +230,7 @@ def _button(case: Case) -> tuple[str, str] | None:
     return f"Open {case.number}", case.page_url
 
 
-def _command(case: Case) -> str:
+def _command(case: IncidentText) -> str:
     if case.incident.state is State.OPEN:
         return f"To acknowledge: tocsin acknowledge {case.incident.number}"
     if case.live and case.incident.recovery in {Recovery.CONFIRM, Recovery.UNVERIFIED}:
@@ -254,7 +254,7 @@ def _paragraphs(letter: Letter) -> tuple[str, ...]:
     return tuple(part for part in parts if part)
 
 
-def _bundle_letter(notifications: Sequence[Notification], cases: list[Case], console: str, link: str) -> Letter:
+def _bundle_letter(notifications: Sequence[Notification], cases: list[IncidentText], console: str, link: str) -> Letter:
     due = min(case.incident.response_due_at for case in cases)
     letter = _list_letter([case.stands for case in cases], cases, console)
     return replace(
@@ -265,7 +265,7 @@ def _bundle_letter(notifications: Sequence[Notification], cases: list[Case], con
     )
 
 
-def _news_letter(notifications: Sequence[Notification], cases: list[Case], console: str, _link: str) -> Letter:
+def _news_letter(notifications: Sequence[Notification], cases: list[IncidentText], console: str, _link: str) -> Letter:
     """News of several incidents; of each what its own message would have begun with."""
     told = [line(lead(each, case)) for each, case in zip(notifications, cases, strict=True)]
     letter = _list_letter(told, cases, console)
@@ -273,7 +273,7 @@ def _news_letter(notifications: Sequence[Notification], cases: list[Case], conso
     return replace(letter, lead=f"News: {_reasons(notifications)}.", colour=letter.colour if alive else CALM)
 
 
-def _list_letter(told: Sequence[str], cases: list[Case], console: str) -> Letter:
+def _list_letter(told: Sequence[str], cases: list[IncidentText], console: str) -> Letter:
     """`told`: what is said of each incident beside its title."""
     worst = max(cases, key=lambda case: case.incident.level)
     of = [case.incident.number for case in cases]

@@ -3,7 +3,7 @@
 import re
 
 from receiver.core.model import State
-from receiver.messages.incident_text import Case, brief
+from receiver.messages.incident_text import IncidentText, brief
 from receiver.messages.message import SHORT_LIMIT
 from receiver.messages.plain import cut
 
@@ -22,26 +22,26 @@ _COMPARED = re.compile(r" ([<>]=?|[=!]=) ")
 _UNSPOKEN = re.compile(r"[^\w\s.,:;?!'%-]|_")
 
 
-def short(case: Case, label: str, by: str, *, replies: bool) -> str:
+def short(case: IncidentText, label: str, by: str, *, replies: bool) -> str:
     """One incident for an SMS: which, how bad, what, and how to acknowledge."""
     parts = ("EXERCISE" if case.incident.exercise else "", f"T{case.number}", label.upper())
     begin = " ".join(filter(None, (*parts, case.level.name.upper())))
     return fit(f"{begin}{f' by {by}' if by else ''}:", case.title, _tail(case, replies=replies))
 
 
-def short_bundle(cases: list[Case], link: str, *, replies: bool) -> str:
+def short_bundle(cases: list[IncidentText], link: str, *, replies: bool) -> str:
     """Several incidents for an SMS. `link` acknowledges all of them; empty: there is none."""
     elsewhere = link or ("" if replies else cases[0].page_url.rpartition("/")[0])
     how = " or ".join(filter(None, ("reply ACK ALL, ACK 12 for one" if replies else "", elsewhere)))
     return fit(_begin_bundle(cases), cases[0].title, f"To ack: {how}" if how else "")
 
 
-def short_news(cases: list[Case], news: str) -> str:
+def short_news(cases: list[IncidentText], news: str) -> str:
     """News of several incidents for an SMS."""
     return fit(_begin_bundle(cases), cases[0].title, news)
 
 
-def _begin_bundle(cases: list[Case]) -> str:
+def _begin_bundle(cases: list[IncidentText]) -> str:
     told = brief([case.incident.number for case in cases])
     begin = f"{'EXERCISE ' if all(case.incident.exercise for case in cases) else ''}T {len(cases)} incidents"
     return f"{begin} {cases[0].level.name.upper()} {told}:"
@@ -58,7 +58,7 @@ def fit(begin: str, title: str, tail: str) -> str:
     return " ".join(filter(None, (begin, middle, tail)))[:limit]
 
 
-def _tail(case: Case, *, replies: bool) -> str:
+def _tail(case: IncidentText, *, replies: bool) -> str:
     incident = case.incident
     if incident.state is not State.OPEN:
         return ""
@@ -70,7 +70,7 @@ def _tail(case: Case, *, replies: bool) -> str:
     return f"{when}: {how}"
 
 
-def speak(case: Case, lead: str) -> str:
+def speak(case: IncidentText, lead: str) -> str:
     """For a voice: who calls, how bad, what, and why now."""
     exercise = "This is an exercise. " if case.incident.exercise else ""
     what = f"{case.level.name.capitalize()} incident {case.incident.number}. {cut(case.title, TITLE_SPOKEN)}"

@@ -5,11 +5,23 @@ period's; `render` sets either as Markdown, HTML or JSON. The API, the command l
 these. What a report does not know it says ("not yet known"); it never leaves a field of a template out.
 """
 
-from receiver.reports.drill_report import Held, held, training
-from receiver.reports.incident_record import Dossier
+from receiver.reports.drill_report import HeldDrill, held, training
+from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.incident_report import write
 from receiver.reports.period import review
 from receiver.reports.render import FORMATS, Format, mail, render
 from receiver.reports.report import Report
 
-__all__ = ["FORMATS", "Dossier", "Format", "Held", "Report", "held", "mail", "render", "review", "training", "write"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "HeldDrill",
+    "IncidentRecord",
+    "Report",
+    "held",
+    "mail",
+    "render",
+    "review",
+    "training",
+    "write",
+]

@@ -11,7 +11,7 @@ from html import escape
 from receiver.core.model import Entry, Fact, Instant, State
 from receiver.messages.plain import cut, line
 from receiver.messages.times import moment
-from receiver.reports.incident_record import Dossier
+from receiver.reports.incident_record import IncidentRecord
 
 WIDTH, LEFT, RIGHT = 760, 10, 750
 MARKS = 14
@@ -58,7 +58,7 @@ MARKED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PlotLine:
     """One series: (seconds since 1970, value), in order."""
 
     name: str
@@ -66,24 +66,24 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class PlotMark:
     """Something that happened, at seconds since 1970."""
 
     at: float
     word: str
 
 
-def draw_timeline(dossier: Dossier) -> str:
+def draw_timeline(record: IncidentRecord) -> str:
     """A bar whose colour is the incident's state, with marks for what happened."""
-    begin = dossier.case.incident.opened_at
-    end = max([dossier.case.incident.closed_at or dossier.now, *(entry.at for entry in dossier.timeline), begin + 1])
-    marks = [entry for entry in dossier.timeline if entry.fact in MARKED][:MARKS]
+    begin = record.case.incident.opened_at
+    end = max([record.case.incident.closed_at or record.now, *(entry.at for entry in record.timeline), begin + 1])
+    marks = [entry for entry in record.timeline if entry.fact in MARKED][:MARKS]
 
     def x(at: int) -> float:
         return LEFT + (RIGHT - LEFT) * (at - begin) / (end - begin)
 
-    turns = [(entry.at, TURNS[entry.fact]) for entry in dossier.timeline if entry.fact in TURNS] or [
-        (begin, dossier.case.incident.state)
+    turns = [(entry.at, TURNS[entry.fact]) for entry in record.timeline if entry.fact in TURNS] or [
+        (begin, record.case.incident.state)
     ]
     ends = [at for at, _ in turns[1:]] + [end]
     bars = "".join(
@@ -125,7 +125,7 @@ class _Scale:
     high: float
 
     @classmethod
-    def around(cls, lines: Sequence[Line], threshold: float | None) -> "_Scale":
+    def around(cls, lines: Sequence[PlotLine], threshold: float | None) -> "_Scale":
         times = [at for each in lines for at, _ in each.points]
         values = [value for each in lines for _, value in each.points] + ([] if threshold is None else [threshold])
         low, high = min(values), max(values)
@@ -140,7 +140,7 @@ class _Scale:
 
 
 def draw_lines(
-    lines: Sequence[Line], threshold: float | None = None, marks: Sequence[Mark] = (), words: str = ""
+    lines: Sequence[PlotLine], threshold: float | None = None, marks: Sequence[PlotMark] = (), words: str = ""
 ) -> str:
     """Series over time, the condition's threshold dashed, marks upright. Nothing to draw gives an empty text."""
     if not any(each.points for each in lines):
@@ -160,13 +160,13 @@ def draw_lines(
     return _svg(BOTTOM + 30 + 15 * len(lines) + 8, *parts, words=words)
 
 
-def _polyline(place: int, series: Line, scale: _Scale) -> str:
+def _polyline(place: int, series: PlotLine, scale: _Scale) -> str:
     points = " ".join(f"{scale.x(at):.1f},{scale.y(value):.1f}" for at, value in series.points)
     number = place % len(LINES)
     return f'<polyline class="s{number}" fill="none" stroke="{LINES[number]}" stroke-width="1.5" points="{points}"/>'
 
 
-def _uprights(marks: Sequence[Mark], scale: _Scale) -> Iterator[str]:
+def _uprights(marks: Sequence[PlotMark], scale: _Scale) -> Iterator[str]:
     """What happened while the signals ran; where words would stand in each other's way, the line alone."""
     last = -1e9
     for each in marks:

@@ -7,14 +7,14 @@ from receiver.core.model import Entry, Fact, Incident, Instant
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line
 from receiver.messages.times import duration, stamp
-from receiver.reports.report import Field, Part, Report, Section, Table
+from receiver.reports.report import Field, Part, Report, SectionContent, Table
 from rules.policy import Policy
 
 NOTHING = "—"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldDrill:
     """One drill that was held with real people."""
 
     incident: Incident
@@ -27,14 +27,14 @@ class Held:
     """Everybody who did something or held a role, in that order."""
 
 
-def held(incident: Incident, entries: Iterable[Entry]) -> Held:
+def held(incident: Incident, entries: Iterable[Entry]) -> HeldDrill:
     """What came of an exercise. `entries`: what people did, and whether it was breached."""
     done = list(entries)
     people = [each.by for each in done if each.by]
     people += [each.data["to"] for each in done if each.fact in {Fact.ROLE_TAKEN, Fact.HANDED_OVER}]
     first = next((each.at for each in done if each.fact is Fact.ACKNOWLEDGED), None)
     breached = any(each.fact is Fact.BREACHED for each in done)
-    return Held(
+    return HeldDrill(
         incident,
         None if first is None else first - incident.opened_at,
         None if incident.resolved_at is None else incident.resolved_at - incident.opened_at,
@@ -43,22 +43,22 @@ def held(incident: Incident, entries: Iterable[Entry]) -> Held:
     )
 
 
-def training(drills: Sequence[Held], policy: Policy, since: Instant, until: Instant) -> Report:
+def training(drills: Sequence[HeldDrill], policy: Policy, since: Instant, until: Instant) -> Report:
     """The list of a period's drills, and of everybody who took part in them."""
     title = f"Drills of {duration(until - since)}"
     subtitle = f"opened from {stamp(since)} to {stamp(until)}"
     if not drills:
-        none = Section("drills", (Part("", (Field("drills", ("none",)),)),))
+        none = SectionContent("drills", (Part("", (Field("drills", ("none",)),)),))
         return Report(title, subtitle, exercise=True, sections=(none,))
     tables = (
         Table("Drills", ("drill", "when", "what", "level", "taken after", "in time", "resolved after", "who took part"),
               tuple(_row(each, policy) for each in drills)),
         Table("Who took part", ("who", "drills", "last"), tuple(_people(drills))),
     )  # fmt: skip
-    return Report(title, subtitle, exercise=True, sections=(Section("drills", tables=tables),))
+    return Report(title, subtitle, exercise=True, sections=(SectionContent("drills", tables=tables),))
 
 
-def _row(each: Held, policy: Policy) -> tuple[str, ...]:
+def _row(each: HeldDrill, policy: Policy) -> tuple[str, ...]:
     incident = each.incident
     return (
         f"#{incident.number}",
@@ -72,7 +72,7 @@ def _row(each: Held, policy: Policy) -> tuple[str, ...]:
     )
 
 
-def _with_role(each: Held, person: str) -> str:
+def _with_role(each: HeldDrill, person: str) -> str:
     roles = [role for role, holder in each.incident.response.roles.items() if holder == person]
     return f"{name(person)} ({', '.join(map(line, roles))})" if roles else name(person)
 
@@ -81,7 +81,7 @@ def _after(micros: int | None) -> str:
     return NOTHING if micros is None else duration(micros)
 
 
-def _people(drills: Sequence[Held]) -> Iterable[tuple[str, str, str]]:
+def _people(drills: Sequence[HeldDrill]) -> Iterable[tuple[str, str, str]]:
     """Everybody, whoever has not practised for longest last."""
     last: dict[str, Instant] = {}
     count: dict[str, int] = {}

@@ -7,8 +7,8 @@ import orjson
 
 from receiver.core.model import Entry, Fact
 from receiver.messages.plain import line
-from receiver.reports.drawing import MARKED, Line, Mark, draw_lines
-from receiver.reports.incident_record import Dossier
+from receiver.reports.drawing import MARKED, PlotLine, PlotMark, draw_lines
+from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.report import Drawing
 from rules.policy import SECOND
 
@@ -21,14 +21,14 @@ MOST_MARKS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class SignalSeries:
     """The series of one signal, fetched at one moment."""
 
     moment: str
     """opened or resolved."""
     query: str
     threshold: float | None
-    lines: tuple[Line, ...]
+    lines: tuple[PlotLine, ...]
 
     @property
     def words(self) -> str:
@@ -41,40 +41,42 @@ class Course:
         return any(each.points for each in self.lines)
 
 
-def courses(entries: Iterable[Entry]) -> Iterator[Course]:
+def courses(entries: Iterable[Entry]) -> Iterator[SignalSeries]:
     """What a timeline keeps, in its order."""
     for entry in entries:
         if entry.fact is not Fact.EVIDENCE:
             continue
         data = entry.data
         threshold = float(data["threshold"]) if data.get("threshold") else None
-        lines = tuple(Line(line(name), [(at, value) for at, value in points]) for name, points in _read(data["series"]))
-        yield Course(line(data.get("inquiry", "")), line(data["query"]), threshold, lines)
+        lines = tuple(
+            PlotLine(line(name), [(at, value) for at, value in points]) for name, points in _read(data["series"])
+        )
+        yield SignalSeries(line(data.get("inquiry", "")), line(data["query"]), threshold, lines)
 
 
-def latest(entries: Iterable[Entry]) -> list[Course]:
+def latest(entries: Iterable[Entry]) -> list[SignalSeries]:
     """Those of the last moment that has data: what is drawn where one picture must do."""
     found = [each for each in courses(entries) if each.has_data]
     return [each for each in found if each.moment == found[-1].moment]
 
 
-def marks(entries: Iterable[Entry]) -> list[Mark]:
+def marks(entries: Iterable[Entry]) -> list[PlotMark]:
     """What happened, to stand beside the signals."""
     told = [each for each in entries if each.fact in STANDING]
-    return [Mark(each.at / SECOND, MARKED[each.fact]) for each in told[:MOST_MARKS]]
+    return [PlotMark(each.at / SECOND, MARKED[each.fact]) for each in told[:MOST_MARKS]]
 
 
-def exhibits(dossier: Dossier) -> Iterator[Course]:
+def exhibits(record: IncidentRecord) -> Iterator[SignalSeries]:
     """What the incident's timeline keeps."""
-    return courses(dossier.timeline)
+    return courses(record.timeline)
 
 
-def drawn(dossier: Dossier, moment: str) -> Iterator[Drawing]:
+def drawn(record: IncidentRecord, moment: str) -> Iterator[Drawing]:
     """A picture of each signal that was fetched at that moment and has data."""
-    yield from draw([each for each in exhibits(dossier) if each.moment == moment], marks(dossier.timeline))
+    yield from draw([each for each in exhibits(record) if each.moment == moment], marks(record.timeline))
 
 
-def draw(shown: Iterable[Course], beside: Sequence[Mark]) -> Iterator[Drawing]:
+def draw(shown: Iterable[SignalSeries], beside: Sequence[PlotMark]) -> Iterator[Drawing]:
     """As SVG; what has no data is left out."""
     for course in shown:
         if course.has_data:

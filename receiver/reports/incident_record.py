@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from receiver.core.model import Alert, Entry, Fact, Instant, Notification, Status
-from receiver.messages.incident_text import Case
+from receiver.messages.incident_text import IncidentText
 
 PEOPLE = 100
 """Messages that are listed one by one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dossier:
+class IncidentRecord:
     """One incident, its alerts, its timeline and its messages, at one moment. `case` makes foreign text harmless."""
 
-    case: Case
+    case: IncidentText
     alerts: Sequence[Alert]
     timeline: Sequence[Entry]
     notifications: Sequence[Notification]

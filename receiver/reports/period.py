@@ -6,7 +6,7 @@ from typing import Protocol
 from receiver.core.model import Instant
 from receiver.messages.plain import line
 from receiver.messages.times import duration, stamp
-from receiver.reports.report import Field, Part, Report, Section, Table
+from receiver.reports.report import Field, Part, Report, SectionContent, Table
 from rules.policy import Policy
 
 COLUMNS = (
@@ -75,9 +75,9 @@ def review(tallies: Sequence[Tallied], policy: Policy, since: Instant, until: In
     return Report(title, f"opened from {stamp(since)} to {stamp(until)}", exercise=False, sections=tuple(sections))
 
 
-def _section(name: str, tallies: Sequence[Tallied], policy: Policy) -> Section:
+def _section(name: str, tallies: Sequence[Tallied], policy: Policy) -> SectionContent:
     if not tallies:
-        return Section(name, (Part("", (Field("incidents", ("none",)),)),))
+        return SectionContent(name, (Part("", (Field("incidents", ("none",)),)),))
     levels = sorted({each.level for each in tallies}, reverse=True)
     by_level = [
         (f"{level} {line(policy.level(level).name)}", *_figures(each for each in tallies if each.level == level))
@@ -85,7 +85,7 @@ def _section(name: str, tallies: Sequence[Tallied], policy: Policy) -> Section:
     ]
     types = sorted({each.type for each in tallies})
     by_type = [(line(type_), *_figures(each for each in tallies if each.type == type_)) for type_ in types]
-    return Section(
+    return SectionContent(
         name,
         tables=(
             Table("By level", ("level", *COLUMNS), (*by_level, ("all", *_figures(tallies)))),

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from receiver.core.model import Incident, Kind, Notification, Reason
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.messages import Picture
-from receiver.reports.drawing import Line
-from receiver.reports.exhibits import Course, latest, marks
+from receiver.reports.drawing import PlotLine
+from receiver.reports.exhibits import SignalSeries, latest, marks
 from receiver.reports.plots import can_draw, draw_png
 from receiver.reports.queries import drawable
 from receiver.store import Reads
@@ -36,8 +36,8 @@ log = structlog.get_logger()
 class Plotter:
     """Draws, one picture at a time."""
 
-    def __init__(self, desk: Desk, reads: Reads) -> None:
-        self._desk = desk
+    def __init__(self, queue: CommandQueue, reads: Reads) -> None:
+        self._queue = queue
         self._reads = reads
         self._thread = ThreadPoolExecutor(1, "tocsin-plot")
         self._waiting = 0
@@ -47,7 +47,7 @@ class Plotter:
     async def picture(self, notification: Notification, incident: Incident) -> Picture | None:
         """Of the signals around the incident; None: there is none, or not in time."""
         is_first = notification.kind is Kind.PAGE and notification.reason is Reason.OPENED
-        if not self._desk.engine.verifies or is_first or notification.kind not in PICTURED or self._waiting >= WAITING:
+        if not self._queue.engine.verifies or is_first or notification.kind not in PICTURED or self._waiting >= WAITING:
             return None
         self._waiting += 1
         try:
@@ -63,14 +63,14 @@ class Plotter:
 
     def warm_up(self) -> None:
         """Import what draws, and let it find its fonts: that takes seconds, which no message should wait."""
-        self._thread.submit(draw_png, [Course("", "", None, (Line("", [(0.0, 0.0)]),))], [])
+        self._thread.submit(draw_png, [SignalSeries("", "", None, (PlotLine("", [(0.0, 0.0)]),))], [])
 
     def close(self) -> None:
         """Let go of the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _draw(self, incident: Incident) -> Picture | None:
-        entries = await self._desk.read(drawable, self._reads, incident.id)
+        entries = await self._queue.read(drawable, self._reads, incident.id)
         shown, beside = latest(entries), marks(entries)
         if not shown:
             return None
@@ -83,11 +83,11 @@ class Plotter:
         return self._kept[key]
 
 
-def make_plotter(desk: Desk, reads: Reads) -> Plotter | None:
+def make_plotter(queue: CommandQueue, reads: Reads) -> Plotter | None:
     """The plotter, where the extra `plots` is installed; warmed up where there will be something to draw."""
     if not can_draw():
         return None
-    plotter = Plotter(desk, reads)
-    if desk.engine.verifies:
+    plotter = Plotter(queue, reads)
+    if queue.engine.verifies:
         plotter.warm_up()
     return plotter

@@ -11,8 +11,8 @@ from io import BytesIO
 from typing import Any
 
 from receiver.messages.plain import cut
-from receiver.reports.drawing import FAINT, LIMIT, LINES, Mark
-from receiver.reports.exhibits import Course
+from receiver.reports.drawing import FAINT, LIMIT, LINES, PlotMark
+from receiver.reports.exhibits import SignalSeries
 
 MOST = 3
 """Signals in one picture."""
@@ -31,7 +31,7 @@ def can_draw() -> bool:
     return find_spec("matplotlib") is not None
 
 
-def draw_png(courses: Sequence[Course], marks: Sequence[Mark]) -> bytes:
+def draw_png(courses: Sequence[SignalSeries], marks: Sequence[PlotMark]) -> bytes:
     """One picture of the signals, one below the other."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an extra, and slow to import
     from matplotlib.figure import Figure  # noqa: PLC0415
@@ -46,7 +46,7 @@ def draw_png(courses: Sequence[Course], marks: Sequence[Mark]) -> bytes:
     return out.getvalue()
 
 
-def _draw(axes: Any, course: Course, marks: Sequence[Mark]) -> None:
+def _draw(axes: Any, course: SignalSeries, marks: Sequence[PlotMark]) -> None:
     drawn = [
         axes.plot([at for at, _ in each.points], [value for _, value in each.points], color=_colour(place))[0]
         for place, each in enumerate(course.lines)

@@ -1,10 +1,10 @@
 """What the store holds, gathered for the reports. The API and the dispatcher call it, on the readers' thread."""
 
 from receiver.core.model import Entry, Fact, Incident, Instant
-from receiver.core.plan import Book, Playbook
+from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.engine.engine import Engine
-from receiver.messages import Words
-from receiver.reports import Dossier, Held, Report, held, review, training, write
+from receiver.messages import MessageRenderer
+from receiver.reports import HeldDrill, IncidentRecord, Report, held, review, training, write
 from receiver.reports.exhibits import MOST_MARKS, STANDING
 from receiver.store import LAST, Reads, Span
 
@@ -24,7 +24,7 @@ def drawable(reads: Reads, incident_id: str) -> list[Entry]:
 class Records:
     """Reports of what is stored. All raise StoreUnavailable."""
 
-    def __init__(self, reads: Reads, words: Words, engine: Engine) -> None:
+    def __init__(self, reads: Reads, words: MessageRenderer, engine: Engine) -> None:
         """`words` make foreign text harmless; `engine` knows the policy versions."""
         self._reads = reads
         self._words = words
@@ -32,13 +32,13 @@ class Records:
 
     def incident(self, incident: Incident, now: Instant) -> Report:
         """One incident's report, under the policy version it ran under."""
-        return write(self.dossier(incident, now))
+        return write(self.record(incident, now))
 
-    def dossier(self, incident: Incident, now: Instant) -> Dossier:
+    def record(self, incident: Incident, now: Instant) -> IncidentRecord:
         """Everything that is known of one incident, under the policy version it ran under."""
-        book = Book(self.playbook(incident), self._engine.current, frozenset())
-        return Dossier(
-            self._words.case(incident, book, now),
+        context = DecisionContext(self.policy_version(incident), self._engine.current, frozenset())
+        return IncidentRecord(
+            self._words.case(incident, context, now),
             self._reads.alerts(incident.id),
             self._reads.outline(incident),
             self._reads.notifications(incident.id, MESSAGES),
@@ -49,12 +49,12 @@ class Records:
         since = Instant(now - length)
         return review(self._reads.tallies(since, now), self._engine.current.policy, since, now)
 
-    def drills(self, length: int, now: Instant) -> tuple[list[Held], Report]:
+    def drills(self, length: int, now: Instant) -> tuple[list[HeldDrill], Report]:
         """The live drills of the last `length` microseconds, as data and as a report."""
         since = Instant(now - length)
         found = [held(*each) for each in self._reads.drills(since, now)]
         return found, training(found, self._engine.current.policy, since, now)
 
-    def playbook(self, incident: Incident) -> Playbook:
+    def policy_version(self, incident: Incident) -> PolicyVersion:
         """The policy version that an incident runs under."""
         return self._engine.find_playbook(incident.policy, self._reads.policy)

@@ -12,7 +12,7 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from receiver.messages import PICTURE_ID, Message, line
-from receiver.reports.report import Part, Report, Section, Table
+from receiver.reports.report import Part, Report, SectionContent, Table
 from rules.placeholders import UNKNOWN
 
 Format = Literal["md", "html", "json"]
@@ -117,7 +117,7 @@ def _data(report: Report) -> dict[str, object]:
     }
 
 
-def _section_data(section: Section) -> dict[str, object]:
+def _section_data(section: SectionContent) -> dict[str, object]:
     return {
         "name": section.name,
         "title": section.title,

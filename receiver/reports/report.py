@@ -43,7 +43,7 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class SectionContent:
     """One section of the report's structure."""
 
     name: str
@@ -65,7 +65,7 @@ class Report:
     subtitle: str
     exercise: bool
     """Wholly about exercises: every format says so at its top."""
-    sections: tuple[Section, ...]
+    sections: tuple[SectionContent, ...]
 
 
 def label(name: str) -> str:

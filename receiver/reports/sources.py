@@ -13,7 +13,7 @@ from receiver.messages.plain import line, plain
 from receiver.messages.timeline import sentence
 from receiver.messages.times import duration, stamp
 from receiver.reports.exhibits import exhibits
-from receiver.reports.incident_record import Dossier
+from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.report import Field, counted
 from receiver.reports.steps import done_steps, links
 from rules.placeholders import UNKNOWN
@@ -26,128 +26,128 @@ MOST = 10
 Values = Iterable[str]
 
 
-def field(name: str, dossier: Dossier) -> Field:
+def field(name: str, record: IncidentRecord) -> Field:
     """A field of that name, filled."""
-    entered = dossier.case.fact(name)
+    entered = record.case.fact(name)
     if entered:
         return Field(name, tuple(entered.split("\n")))
     make = SOURCES.get(name)
-    told = dict.fromkeys(filter(None, make(dossier))) if make else ()
+    told = dict.fromkeys(filter(None, make(record))) if make else ()
     return Field(name, tuple(told))
 
 
-def _placeholder(wanted: str) -> Callable[[Dossier], Values]:
+def _placeholder(wanted: str) -> Callable[[IncidentRecord], Values]:
     """What the messages say under that name."""
 
-    def make(dossier: Dossier) -> Values:
-        value = values(dossier.case)[wanted]
+    def make(record: IncidentRecord) -> Values:
+        value = values(record.case)[wanted]
         return () if value == UNKNOWN else (value,) if isinstance(value, str) else value
 
     return make
 
 
-def _entered(*names: str) -> Callable[[Dossier], Values]:
+def _entered(*names: str) -> Callable[[IncidentRecord], Values]:
     """What a responder entered under another name."""
-    return lambda dossier: [part for each in names for part in dossier.case.fact(each).split("\n")]
+    return lambda record: [part for each in names for part in record.case.fact(each).split("\n")]
 
 
-def _incident_type(dossier: Dossier) -> Values:
-    kind = dossier.case.kind
-    yield f"{dossier.case.type}: {line(kind.description)}" if kind and kind.description else dossier.case.type
+def _incident_type(record: IncidentRecord) -> Values:
+    kind = record.case.kind
+    yield f"{record.case.type}: {line(kind.description)}" if kind and kind.description else record.case.type
 
 
-def _severity_level(dossier: Dossier) -> Values:
-    level = dossier.case.level
+def _severity_level(record: IncidentRecord) -> Values:
+    level = record.case.level
     yield f"{level.level} {line(level.name)}"
     yield line(level.description)
 
 
-def _business_impact(dossier: Dossier) -> Values:
-    yield dossier.case.impact
-    for scale, impact in dossier.case.incident.response.impacts.items():
+def _business_impact(record: IncidentRecord) -> Values:
+    yield record.case.impact
+    for scale, impact in record.case.incident.response.impacts.items():
         yield f"{line(scale)}: {line(impact.grade)} ({line(impact.said)})"
 
 
-def _resolution_time(dossier: Dossier) -> Values:
-    incident = dossier.case.incident
+def _resolution_time(record: IncidentRecord) -> Values:
+    incident = record.case.incident
     if incident.resolved_at is not None:
         yield f"{stamp(incident.resolved_at)}, {duration(incident.resolved_at - incident.opened_at)} after the opening"
 
 
-def _immediate_actions(dossier: Dossier) -> Values:
-    kind = dossier.case.kind
+def _immediate_actions(record: IncidentRecord) -> Values:
+    kind = record.case.kind
     return [line(action) for action in kind.immediate_actions] if kind else ()
 
 
-def _system_affected(dossier: Dossier) -> Values:
+def _system_affected(record: IncidentRecord) -> Values:
     """The systems that its alerts name; a declared incident's labels may name one too."""
-    labels = [alert.labels for alert in dossier.alerts] + [dossier.case.incident.labels]
+    labels = [alert.labels for alert in record.alerts] + [record.case.incident.labels]
     for wanted in SYSTEM_LABELS:
         found = dict.fromkeys(line(each[wanted]) for each in labels if each.get(wanted))
         if found:
             yield f"{wanted}: {', '.join(list(found)[:MOST])}"
 
 
-def _failure_mode(dossier: Dossier) -> Values:
-    for rule in dossier.case.rules[:MOST]:
+def _failure_mode(record: IncidentRecord) -> Values:
+    for rule in record.case.rules[:MOST]:
         said = f" ({line(rule.description)})" if rule.description else ""
         yield f"{line(rule.name)}: {line(rule.condition)}{said}"
-    if not dossier.case.rules:
-        yield dossier.case.title
+    if not record.case.rules:
+        yield record.case.title
 
 
-def _error_messages(dossier: Dossier) -> Values:
-    texts = (alert.annotations.get(key, "") for alert in dossier.alerts for key in ("summary", "description"))
-    return list(dict.fromkeys(line(text) for text in texts if text))[:MOST] or [dossier.case.title]
+def _error_messages(record: IncidentRecord) -> Values:
+    texts = (alert.annotations.get(key, "") for alert in record.alerts for key in ("summary", "description"))
+    return list(dict.fromkeys(line(text) for text in texts if text))[:MOST] or [record.case.title]
 
 
-def _performance_metrics(dossier: Dossier) -> Values:
+def _performance_metrics(record: IncidentRecord) -> Values:
     """What the alerts measured in their own words, and the range of the signals that were kept."""
-    for exhibit in exhibits(dossier):
+    for exhibit in exhibits(record):
         for series in exhibit.lines:
             values = [value for _, value in series.points]
             if values:
                 said = f"from {min(values):.6g} to {max(values):.6g}, at the end {values[-1]:.6g}"
                 yield f"{series.name or exhibit.query} ({exhibit.moment}): {said}"
-    for alert in dossier.alerts[:MOST]:
+    for alert in record.alerts[:MOST]:
         compiled = "condition" in alert.annotations  # then its description ends with the value, in words
         measured = alert.annotations.get("description" if compiled else "value", "")
         if measured:
             yield f"{line(alert.rule)}: {line(measured)}"
 
 
-def _data_collected(dossier: Dossier) -> Values:
-    lines = counted(len(dossier.timeline) + dossier.left_out, "line")
-    yield f"{counted(len(dossier.alerts), 'alert')}, {lines} of timeline"
-    yield from done_steps(dossier, "root_cause_analysis.data")
+def _data_collected(record: IncidentRecord) -> Values:
+    lines = counted(len(record.timeline) + record.left_out, "line")
+    yield f"{counted(len(record.alerts), 'alert')}, {lines} of timeline"
+    yield from done_steps(record, "root_cause_analysis.data")
 
 
-def _analysis_performed(dossier: Dossier) -> Values:
+def _analysis_performed(record: IncidentRecord) -> Values:
     """The steps done, and what responders wrote down while they worked."""
-    yield from done_steps(dossier, "root_cause_analysis.analysis", "safety_investigation")
-    for entry in dossier.entries(Fact.NOTED, Fact.UPDATED):
+    yield from done_steps(record, "root_cause_analysis.analysis", "safety_investigation")
+    for entry in record.entries(Fact.NOTED, Fact.UPDATED):
         if entry.by:
             yield f"{stamp(entry.at)} {name(entry.by)}: {sentence(entry)}"
 
 
-def _evidence_preserved(dossier: Dossier) -> Values:
-    yield from links(dossier)
-    for exhibit in exhibits(dossier):
+def _evidence_preserved(record: IncidentRecord) -> Values:
+    yield from links(record)
+    for exhibit in exhibits(record):
         yield f"{exhibit.query} ({exhibit.moment}): {len(exhibit.lines)} series kept"
-    for alert in dossier.alerts[:MOST]:
+    for alert in record.alerts[:MOST]:
         if alert.generator_url:
             yield f"query of {line(alert.rule)}: {line(alert.generator_url, 500)}"
 
 
-def _verification_results(dossier: Dossier) -> Values:
-    yield from _placeholder("verification_status")(dossier)
-    for entry in dossier.entries(Fact.CHECKED, Fact.CONFIRMED):
+def _verification_results(record: IncidentRecord) -> Values:
+    yield from _placeholder("verification_status")(record)
+    for entry in record.entries(Fact.CHECKED, Fact.CONFIRMED):
         yield f"{stamp(entry.at)} {sentence(entry)}{f' ({name(entry.by)})' if entry.by else ''}"
 
 
-def _monitoring_plan(dossier: Dossier) -> Values:
-    blocks = [block for block in dossier.case.policy.post_incident if block.name == "monitoring"]
-    return [_block(block) for block in blocks or dossier.case.policy.post_incident]
+def _monitoring_plan(record: IncidentRecord) -> Values:
+    blocks = [block for block in record.case.policy.post_incident if block.name == "monitoring"]
+    return [_block(block) for block in blocks or record.case.policy.post_incident]
 
 
 def _block(block: TimedActions) -> str:
@@ -156,7 +156,7 @@ def _block(block: TimedActions) -> str:
     return f"{said}{lasting}: {'; '.join(map(line, block.actions))}"
 
 
-SOURCES: Mapping[str, Callable[[Dossier], Values]] = {
+SOURCES: Mapping[str, Callable[[IncidentRecord], Values]] = {
     # The executive summary.
     "incident_type": _incident_type,
     "severity_level": _severity_level,
@@ -173,7 +173,7 @@ SOURCES: Mapping[str, Callable[[Dossier], Values]] = {
     "root_cause_found": _entered("root_cause"),
     "evidence_preserved": _evidence_preserved,
     "fix_implemented": _entered("fix_description"),
-    "testing_performed": lambda dossier: done_steps(dossier, "fix_implementation"),
+    "testing_performed": lambda record: done_steps(record, "fix_implementation"),
     "verification_results": _verification_results,
     "monitoring_plan": _monitoring_plan,
     # What the sections of the structure add.
@@ -196,7 +196,7 @@ ENTERED = frozenset(
 """Fields of the guide's templates and of the structure that only a responder can enter."""
 
 
-def entered(dossier: Dossier, names: Iterable[str]) -> tuple[Field, ...]:
+def entered(record: IncidentRecord, names: Iterable[str]) -> tuple[Field, ...]:
     """Fields that a responder entered under these names; others are left out."""
-    found = ((each, plain(dossier.case.incident.facts.get(each, ""))) for each in names)
+    found = ((each, plain(record.case.incident.facts.get(each, ""))) for each in names)
     return tuple(Field(each, tuple(value.split("\n"))) for each, value in found if value)

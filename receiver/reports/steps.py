@@ -8,7 +8,7 @@ from receiver.core.response import Done, FollowUp
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line
 from receiver.messages.times import stamp
-from receiver.reports.incident_record import Dossier
+from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.report import Table
 
 HOMES = {
@@ -19,17 +19,17 @@ HOMES = {
 """Which section has which checklists, by the beginning of their key; all others are resolution_actions."""
 
 
-def checklists(dossier: Dossier, section: str) -> tuple[Table, ...]:
+def checklists(record: IncidentRecord, section: str) -> tuple[Table, ...]:
     """The checklists that belong into a section, each step with who did it."""
-    found = attached(dossier.case.incident, dossier.case.book.playbook)
-    return tuple(_table(dossier, each) for each in found if _home(each) == section)
+    found = attached(record.case.incident, record.case.context.policy_version)
+    return tuple(_table(record, each) for each in found if _home(each) == section)
 
 
 def _home(checklist: Checklist) -> str:
     return HOMES.get(checklist.key.partition(".")[0], "resolution_actions")
 
 
-def _table(dossier: Dossier, checklist: Checklist) -> Table:
+def _table(record: IncidentRecord, checklist: Checklist) -> Table:
     rows = tuple(
         (
             "done" if ticked else "open",
@@ -38,7 +38,7 @@ def _table(dossier: Dossier, checklist: Checklist) -> Table:
             _evidence(ticked) if ticked else "",
         )
         for id_, text in checklist.numbered()
-        for ticked in (done(dossier.case.incident, id_, text),)
+        for ticked in (done(record.case.incident, id_, text),)
     )
     return Table(line(checklist.title), ("done", "step", "who", "note"), rows)
 
@@ -47,46 +47,46 @@ def _evidence(ticked: Done) -> str:
     return "; ".join(line(part) for part in (ticked.note, ticked.link) if part)
 
 
-def follow_ups(dossier: Dossier) -> tuple[Table, ...]:
+def follow_ups(record: IncidentRecord) -> tuple[Table, ...]:
     """What is still to do after the incident, by whom and until when."""
     rows = tuple(
         (
-            "done" if each.done_at is not None else "overdue" if _is_overdue(each, dossier) else "open",
+            "done" if each.done_at is not None else "overdue" if _is_overdue(each, record) else "open",
             line(each.text),
             name(each.owner),
             stamp(each.due_at) if each.due_at is not None else "",
         )
-        for each in dossier.case.incident.response.follow_ups
+        for each in record.case.incident.response.follow_ups
     )
     return (Table("Follow-up actions", ("done", "action", "owner", "due"), rows),) if rows else ()
 
 
-def _is_overdue(each: FollowUp, dossier: Dossier) -> bool:
-    return each.due_at is not None and each.due_at < dossier.now
+def _is_overdue(each: FollowUp, record: IncidentRecord) -> bool:
+    return each.due_at is not None and each.due_at < record.now
 
 
-def notices(dossier: Dossier) -> tuple[Table, ...]:
+def notices(record: IncidentRecord) -> tuple[Table, ...]:
     """What the external groups were to be told, and who decided on it."""
     rows = tuple(
         (line(each.group), line(each.moment), each.standing.value, name(each.by))
-        for each in dossier.case.incident.response.notices
+        for each in record.case.incident.response.notices
     )
     return (Table("External notices", ("group", "on", "became", "by"), rows),) if rows else ()
 
 
-def done_steps(dossier: Dossier, *beginnings: str) -> Iterator[str]:
+def done_steps(record: IncidentRecord, *beginnings: str) -> Iterator[str]:
     """What was done of the checklists whose key begins so, with note and link."""
-    for checklist in attached(dossier.case.incident, dossier.case.book.playbook):
+    for checklist in attached(record.case.incident, record.case.context.policy_version):
         if checklist.key.startswith(beginnings):
             for id_, text in checklist.numbered():
-                ticked = done(dossier.case.incident, id_, text)
+                ticked = done(record.case.incident, id_, text)
                 if ticked:
                     evidence = _evidence(ticked)
                     yield f"{line(text)} ({name(ticked.by)}{f': {evidence}' if evidence else ''})"
 
 
-def links(dossier: Dossier) -> Iterator[str]:
+def links(record: IncidentRecord) -> Iterator[str]:
     """Where the evidence is that people pointed to."""
-    for ticked in dossier.case.incident.response.checklists.done.values():
+    for ticked in record.case.incident.response.checklists.done.values():
         if ticked.link:
             yield f"{line(ticked.text)}: {line(ticked.link, 500)}"

@@ -15,7 +15,7 @@ from receiver.core.canary import Canary
 from receiver.core.heartbeat import HeartbeatClock
 from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State
-from receiver.core.rate_limit import Lane
+from receiver.core.rate_limit import RateLimitKey
 from receiver.errors import RowUnreadable
 from receiver.store import schema
 from rules.policy import MINUTE
@@ -143,7 +143,7 @@ def entry_row(entry: Entry) -> SqlRow:
     return (entry.incident_id, entry.position, entry.at, entry.fact.value, entry.by, to_json(entry.data))
 
 
-def lane_name(lane: Lane) -> str:
+def lane_name(lane: RateLimitKey) -> str:
     """The key of a lane's bucket."""
     return to_json([lane.channel, lane.recipient, lane.level, *(["news"] if lane.is_news else [])])
 

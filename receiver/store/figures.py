@@ -23,7 +23,7 @@ _OVERDUE = "SELECT count(*) AS incidents, min(due_at) AS oldest FROM incidents W
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingMessages:
     """A channel's part of the outbox."""
 
     count: int
@@ -32,12 +32,12 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class StoreFigures:
     """What metrics say about the store."""
 
     incidents: Mapping[tuple[int, State], int]
     """(level, state) → how many that are not closed; where there are none, nothing."""
-    waiting: Mapping[str, Waiting]
+    waiting: Mapping[str, WaitingMessages]
     """Channel → its waiting notifications."""
     oldest_emergency: Instant | None
     """When paging began, of the open emergency that has reached nobody for the longest."""
@@ -54,13 +54,13 @@ def oldest_emergency(session: Session) -> Instant | None:
     return session.rows(_OLDEST_EMERGENCY)[0].oldest  # type: ignore[no-any-return] # a BIGINT
 
 
-def count(session: Session, now: Instant) -> Figures:
+def count(session: Session, now: Instant) -> StoreFigures:
     """What metrics say about the store at this moment."""
     (overdue,) = session.rows(_OVERDUE, now=now)
     (damaged,) = session.rows(_SET_ASIDE)
-    return Figures(
+    return StoreFigures(
         incidents={(row.level, State(row.state)): row.incidents for row in session.rows(_ACTIVE)},
-        waiting={row.channel: Waiting(row.waiting, row.oldest) for row in session.rows(_WAITING)},
+        waiting={row.channel: WaitingMessages(row.waiting, row.oldest) for row in session.rows(_WAITING)},
         oldest_emergency=oldest_emergency(session),
         overdue=overdue.incidents,
         overdue_since=overdue.oldest,

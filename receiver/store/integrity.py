@@ -30,7 +30,7 @@ _HARMLESS = re.compile(r"ok$|\*\*\* in database|(NULL|NUMERIC|TEXT) value in |Pa
 log = structlog.get_logger()
 
 
-class Found(StrEnum):
+class IntegrityFindings(StrEnum):
     """What the check at the start came to."""
 
     WHOLE = "whole"
@@ -39,23 +39,23 @@ class Found(StrEnum):
     """There was not enough time for all of it, or it could not be asked."""
 
 
-def require_sound(path: Path) -> Found:
+def require_sound(path: Path) -> IntegrityFindings:
     """Check a file that nobody else uses, and mend it if need be. Raises StoreDamaged for what cannot be mended."""
     try:
         with closing(_connect(path)) as connection:
             problems = check(connection, AT_THE_START)
             if not problems:
-                return Found.UNKNOWN if problems is None else Found.WHOLE
+                return IntegrityFindings.UNKNOWN if problems is None else IntegrityFindings.WHOLE
             log.error("the database file is damaged; its indexes are made anew", problem=problems[0])
             problems = _reindex(connection)
     except sqlite3.DatabaseError as error:
         if _is_about_access(error):
-            return Found.UNKNOWN  # whoever opens it next says so
+            return IntegrityFindings.UNKNOWN  # whoever opens it next says so
         problems = [str(error)]
     if problems:
         raise damaged(path, problems)
     log.warning("the database file is mended: its indexes are made anew")
-    return Found.MENDED
+    return IntegrityFindings.MENDED
 
 
 def damaged(path: Path, problems: Sequence[str]) -> StoreDamaged:

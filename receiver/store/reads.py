@@ -14,11 +14,11 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 from receiver.core.canary import Canary
 from receiver.core.doubles import Double
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification, State
-from receiver.core.reconcile import Held
+from receiver.core.reconcile import HeldAlert
 from receiver.store import audit_chain, codec, schema
 from receiver.store.database import Database
 from receiver.store.doubts import Doubts
-from receiver.store.figures import Figures, count, oldest_emergency
+from receiver.store.figures import StoreFigures, count, oldest_emergency
 from receiver.store.overview import Overview
 from receiver.store.search import with_words
 from receiver.store.session import Session
@@ -198,11 +198,11 @@ class Reads:
             )
         return codec.read_alert(rows[0].doc, incident_id) if rows else None
 
-    def firing_alerts(self) -> list[Held]:
+    def firing_alerts(self) -> list[HeldAlert]:
         """Every alert held as firing, of all incidents that are not closed."""
         return self._held(_FIRING)
 
-    def held_alerts(self) -> list[Held]:
+    def held_alerts(self) -> list[HeldAlert]:
         """Every alert that is held as a possible echo."""
         return self._held(_HELD)
 
@@ -212,10 +212,12 @@ class Reads:
             session = Session(connection)
             return codec.readable(lambda row: _double(session, row), session.rows(_DOUBLES))
 
-    def _held(self, statement: str) -> list[Held]:
+    def _held(self, statement: str) -> list[HeldAlert]:
         with self._database.read() as connection:
             rows = Session(connection).rows(statement)
-        return codec.readable(lambda row: Held(row.key, codec.read_alert(row.doc, row.id), row.held_source or ""), rows)
+        return codec.readable(
+            lambda row: HeldAlert(row.key, codec.read_alert(row.doc, row.id), row.held_source or ""), rows
+        )
 
     def canary(self, channel: str) -> Canary | None:
         """How a channel's canaries fared; None: none was sent yet, or nothing of it can be read."""
@@ -318,7 +320,7 @@ class Reads:
         with self._database.read() as connection:
             return oldest_emergency(Session(connection))
 
-    def figures(self, now: Instant) -> Figures:
+    def figures(self, now: Instant) -> StoreFigures:
         """What metrics say about the store at this moment."""
         with self._database.read() as connection:
             return count(Session(connection), now)

@@ -22,7 +22,7 @@ from receiver.errors import DatabaseInUse, StoreUnavailable
 from receiver.store import audit_chain, codec
 from receiver.store.database import Database, Identity, identify
 from receiver.store.files import copy_out, identify_handle, lock_of, take_ownership
-from receiver.store.integrity import Found, look, require_sound
+from receiver.store.integrity import IntegrityFindings, look, require_sound
 from receiver.store.reads import Reads
 from receiver.store.session import Session
 from receiver.store.statements import (
@@ -57,7 +57,7 @@ def open_store(url: str, *, to_serve: bool = False, identity: Identity | None = 
     database = Database(url, identity)
     lock = take_ownership(database.file, LET_GO) if to_serve and database.file else None
     try:
-        found = require_sound(database.file) if lock is not None and database.file else Found.WHOLE
+        found = require_sound(database.file) if lock is not None and database.file else IntegrityFindings.WHOLE
         database.migrate()
         store = SqlStore(database, lock, found)
         if lock is not None:
@@ -80,7 +80,9 @@ def _clocks(rows: Iterable[Row[Any]]) -> dict[str, HeartbeatClock]:
 class SqlStore:
     """Where everything is kept. Errors are StoreUnavailable and StoreConflict."""
 
-    def __init__(self, database: Database, lock: int | None = None, found: Found = Found.WHOLE) -> None:
+    def __init__(
+        self, database: Database, lock: int | None = None, found: IntegrityFindings = IntegrityFindings.WHOLE
+    ) -> None:
         """`lock`: the handle of the lock on a file that is served. `found`: what its check at the start came to."""
         self.found = found
         """What the check of the file at the start came to."""

@@ -13,7 +13,7 @@ from sqlalchemy import Row
 
 from receiver.core.audit_log import Audit
 from receiver.core.model import Alert, Incident, Instant, Notification, State, Status, Supersede
-from receiver.core.rate_limit import Bucket, Lane
+from receiver.core.rate_limit import Bucket, RateLimitKey
 from receiver.engine.unit_of_work import Changes
 from receiver.errors import RowUnreadable
 from receiver.store import audit_chain, codec, schema, statements
@@ -126,7 +126,7 @@ class SqlTransaction:
         rows = self._session.rows(statements.THREADS, ids=[each.id for each in notifications])
         return {row.id: row.reference for row in rows if row.reference}
 
-    def buckets(self, lanes: Sequence[Lane]) -> dict[Lane, Bucket]:
+    def buckets(self, lanes: Sequence[RateLimitKey]) -> dict[RateLimitKey, Bucket]:
         """Lock and read the lanes' buckets, in order."""
         if not lanes:
             return {}
@@ -148,7 +148,7 @@ class SqlTransaction:
         rows = self._session.rows(statements.BUNDLE, name=name)
         return codec.read_ids(rows[0].notifications) if rows else []
 
-    def save_buckets(self, buckets: Mapping[Lane, Bucket]) -> None:
+    def save_buckets(self, buckets: Mapping[RateLimitKey, Bucket]) -> None:
         """Store buckets."""
         rows = [(codec.lane_name(lane), each.credit, each.at, each.bundle_at) for lane, each in buckets.items()]
         self._session.write(statements.KEEP_BUCKET, sorted(rows))

@@ -23,7 +23,7 @@ from prometheus_client import (
 from receiver.core.canary import Canary
 from receiver.core.events import Delivered, Outcome, Overtaken, Rejected, Retry
 from receiver.core.heartbeat import Watched, ages
-from receiver.core.loaded_rules import Verdict
+from receiver.core.loaded_rules import RulesVerdict
 from receiver.core.model import Alert, Instant, Notification, State
 from receiver.engine.service_state import ServiceState
 from rules.policy import SECOND
@@ -45,7 +45,7 @@ DELIVERY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per counter that nobody asks for
 
 
-class Waiting(Protocol):
+class WaitingCounts(Protocol):
     """A channel's part of the outbox."""
 
     @property
@@ -54,13 +54,13 @@ class Waiting(Protocol):
     def oldest(self) -> Instant: ...
 
 
-class Figures(Protocol):
+class StoreCounts(Protocol):
     """What the store counts for us: `receiver.store.Figures`, said again because this module stands below it."""
 
     @property
     def incidents(self) -> Mapping[tuple[int, State], int]: ...
     @property
-    def waiting(self) -> Mapping[str, Waiting]: ...
+    def waiting(self) -> Mapping[str, WaitingCounts]: ...
     @property
     def oldest_emergency(self) -> Instant | None: ...
     @property
@@ -292,7 +292,7 @@ class Metrics:
         if canary.delivered_at is not None:
             self._canary_at.labels(channel).set(canary.delivered_at / SECOND)
 
-    def expose(self, figures: Figures | None, now: Instant, state: ServiceState) -> bytes:
+    def expose(self, figures: StoreCounts | None, now: Instant, state: ServiceState) -> bytes:
         """The text for a scrape. `figures` None: the database does not answer."""
         self._store_up.set(figures is not None and not state.writing.problem)
         self._show_state(state)
@@ -305,7 +305,7 @@ class Metrics:
         return generate_latest(self.registry)
 
     def _show_state(self, state: ServiceState) -> None:
-        self._rules.set(nan if state.loaded_rules is Verdict.UNKNOWN else state.loaded_rules is Verdict.MATCH)
+        self._rules.set(nan if state.loaded_rules is RulesVerdict.UNKNOWN else state.loaded_rules is RulesVerdict.MATCH)
         self._policy_ok.set(not state.policy_problems)
         if state.policy_read_at is not None:
             self._policy_at.set(state.policy_read_at / SECOND)
@@ -313,7 +313,7 @@ class Metrics:
         self._jumps.inc(state.clock_jumps - self._jumped)
         self._jumped = state.clock_jumps
 
-    def _show(self, figures: Figures, now: Instant) -> None:
+    def _show(self, figures: StoreCounts, now: Instant) -> None:
         for level, state in product(range(1, 5), (State.OPEN, State.ACKNOWLEDGED, State.RESOLVED)):
             self._incidents.labels(level, state).set(figures.incidents.get((level, state), 0))
         for channel, waiting in figures.waiting.items():

@@ -26,7 +26,7 @@ from receiver.core.unreadable import told
 from receiver.engine.commands import Result
 from receiver.engine.engine import Engine
 from receiver.engine.heartbeat_cache import Heartbeats
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.jobs.loaded_rules import HeardRules
@@ -35,9 +35,9 @@ from receiver.telemetry.metrics import Metrics
 from receiver.telemetry.tracing import NoTraces, Traces
 from receiver.web.auth.access import WebhookAccess
 from receiver.web.http.connections import know
-from receiver.web.http.problem_details import JSON, STOPPING, UNAVAILABLE, Problem, invalid
+from receiver.web.http.problem_details import JSON, STOPPING, UNAVAILABLE, HttpProblem, invalid
 from receiver.web.http.request_body import read_body
-from receiver.web.peers import Tellers
+from receiver.web.peers import PeersSeen
 from receiver.web.recorder import Recorder
 
 SOURCE_LIMIT = 200
@@ -59,7 +59,7 @@ class Webhook:
     def __init__(  # noqa: PLR0913 - its parts, each by name
         self,
         *,
-        desk: Desk,
+        queue: CommandQueue,
         engine: Engine,
         heartbeats: Heartbeats,
         heard_rules: HeardRules,
@@ -71,7 +71,7 @@ class Webhook:
         traces: Traces | None = None,
     ) -> None:
         self._traces = None if isinstance(traces, NoTraces) else traces
-        self._desk = desk
+        self._queue = queue
         self._engine = engine
         self._heartbeats = heartbeats
         self._heard_rules = heard_rules
@@ -80,7 +80,7 @@ class Webhook:
         self._metrics = metrics
         self._access = WebhookAccess(settings)
         self._recorder = recorder
-        self._tellers = Tellers()
+        self._tellers = PeersSeen()
         self._turn = asyncio.Lock()
         """Of large bodies."""
 
@@ -92,7 +92,7 @@ class Webhook:
             know(request)
             self._require_open()
             answer = await self._take(await read_body(request), request.query.get("source", ""))
-        except Problem as problem:
+        except HttpProblem as problem:
             self._refuse(problem)
             raise
         except (StoreUnavailable, StoreDamaged) as error:
@@ -124,7 +124,7 @@ class Webhook:
         if not requests:
             return {"incidents": []}
         parsed = steady_clock()
-        results = await self._desk.handle(requests)
+        results = await self._queue.handle(requests)
         if self._traces:
             concerned = {each.id: each for result in results for each in result.incidents}
             now, ended = self._clock(), steady_clock()
@@ -150,12 +150,12 @@ class Webhook:
 
     def _note(self, payload: Payload, source: str, sorted_: Sequence[AlertsReceived]) -> list[AlertsReceived]:
         """One event per incident key, with who told it; heartbeats are noted and what is ignored is counted."""
-        playbook = self._engine.current
+        policy_version = self._engine.current
         told_by, peers_differ = self._tellers.hear(source, payload.external_url, payload.group_key)
         events = [replace(each, told_by=told_by, peers_differ=peers_differ) for each in sorted_]
         alerts = [alert for event in events for alert in event.alerts]
         self._metrics.alerts(alerts)
-        for digest in digests(playbook, payload.alerts):
+        for digest in digests(policy_version, payload.alerts):
             self._heard_rules.hear(source, digest, self._clock())
         if len(alerts) < len(payload.alerts):
             self._pass_over(source, payload.alerts)
@@ -163,12 +163,12 @@ class Webhook:
 
     def _pass_over(self, source: str, alerts: Sequence[Received]) -> None:
         """Some of these are heartbeats, or ignored."""
-        playbook = self._engine.current
-        signs = (each for each in alerts if is_sign_of_life(playbook, source, each))
-        self._heartbeats.hear(playbook.policy, source, signs)
-        self._metrics.ignored(sum(is_ignored(playbook, each) for each in alerts))
+        policy_version = self._engine.current
+        signs = (each for each in alerts if is_sign_of_life(policy_version, source, each))
+        self._heartbeats.hear(policy_version.policy, source, signs)
+        self._metrics.ignored(sum(is_ignored(policy_version, each) for each in alerts))
 
-    def _refuse(self, problem: Problem, reason: str = "") -> None:
+    def _refuse(self, problem: HttpProblem, reason: str = "") -> None:
         outcome = OUTCOMES.get(problem.status, "failed")
         self._metrics.webhook(outcome)
         log.warning("webhook refused", status=problem.status, outcome=outcome, reason=reason or problem.detail)
@@ -178,7 +178,7 @@ def _numbers(results: Sequence[Result]) -> list[int]:
     """The incidents concerned. Raises Problem 500 where one could not be stored; the others were."""
     failed = sum(1 for result in results if result.error)
     if failed:
-        raise Problem(500, f"{failed} of {len(results)} incidents could not be stored; the others were")
+        raise HttpProblem(500, f"{failed} of {len(results)} incidents could not be stored; the others were")
     return _distinct(incident.number for result in results for incident in result.incidents)
 
 

@@ -18,11 +18,11 @@ from receiver.core.audit_log import audit_of
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
 from receiver.engine.heartbeat_cache import Heartbeats
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.errors import SettingsError
 from receiver.jobs.loaded_rules import HeardRules
-from receiver.messages import Words
+from receiver.messages import MessageRenderer
 from receiver.reports.queries import Records
 from receiver.settings import Role, Settings
 from receiver.store import Reads
@@ -44,7 +44,7 @@ from receiver.web.console.login import Login
 from receiver.web.console.page_routes import add_console
 from receiver.web.http.connections import CONNECTIONS, Connections, keep_seats
 from receiver.web.http.path_prefix import below
-from receiver.web.http.problem_details import JSON, Handler, Problem, add_headers, answer_problems
+from receiver.web.http.problem_details import JSON, Handler, HttpProblem, add_headers, answer_problems
 from receiver.web.http.request_body import BODIES, Bodies, count_bodies
 from receiver.web.http.server_log import server_log
 from receiver.web.recorder import Recorder
@@ -74,7 +74,7 @@ log = structlog.get_logger()
 
 def make_app(  # noqa: PLR0913 - the parts that the service puts together, each by name
     *,
-    desk: Desk,
+    queue: CommandQueue,
     engine: Engine,
     reads: Reads,
     heartbeats: Heartbeats,
@@ -98,14 +98,14 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     settings.require_safe()
     signing = Signing(key, clock)
     sessions = Sessions(settings, signing, clock)
-    callbacks = CallbackDesk(desk, engine, reads, clock)
+    callbacks = CallbackDesk(queue, engine, reads, clock)
     links = LinkPages(callbacks, Links(signing, installation, settings.external_url), sessions, clock)
-    api = Api(desk, engine, reads)
-    records = Records(reads, Words(settings.external_url), engine)
-    heartbeats_api = HeartbeatsApi(desk, engine, heartbeats, clock)
-    table = endpoints(api, Reporter(api, desk, records, clock), heartbeats_api)
+    api = Api(queue, engine, reads)
+    records = Records(reads, MessageRenderer(settings.external_url), engine)
+    heartbeats_api = HeartbeatsApi(queue, engine, heartbeats, clock)
+    table = endpoints(api, Reporter(api, queue, records, clock), heartbeats_api)
     webhook = Webhook(
-        desk=desk,
+        queue=queue,
         engine=engine,
         heartbeats=heartbeats,
         heard_rules=heard_rules,
@@ -116,9 +116,9 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         recorder=recorder,
         traces=traces,
     )
-    login = Login(sessions, settings, Failures(clock), desk, engine, clock)
-    oidc = _make_oidc(settings, signing, sessions, desk, engine, clock, login) if settings.oidc_issuer else None
-    house = House(desk, engine, sessions, clock, state, reload)
+    login = Login(sessions, settings, Failures(clock), queue, engine, clock)
+    oidc = _make_oidc(settings, signing, sessions, queue, engine, clock, login) if settings.oidc_issuer else None
+    house = Application(queue, engine, sessions, clock, state, reload)
     document = orjson.dumps(describe(table, version("tocsin"), settings.external_url))
 
     async def openapi(request: web.Request) -> web.Response:
@@ -126,7 +126,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         return web.Response(body=document, content_type=JSON)
 
     async def is_noted(reference: str) -> bool:
-        return await desk.read(reads.is_audited, reference)
+        return await queue.read(reads.is_audited, reference)
 
     middlewares = [keep_seats, answer_problems, count_bodies, sessions.know_ended(is_noted)]
     if settings.path:
@@ -140,16 +140,16 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     app.router.add_route("GET", f"{ROOT}/openapi.json", openapi)
     for endpoint in table:
         app.router.add_route(endpoint.method, ROOT + endpoint.path, serve(endpoint, sessions))
-    app.router.add_route("GET", "/metrics", Scrapes(desk, engine, reads, heartbeats, state, metrics, clock).expose)
+    app.router.add_route("GET", "/metrics", Scrapes(queue, engine, reads, heartbeats, state, metrics, clock).expose)
     for method, path, handler in (*house.routes(), *login.routes(), *(oidc.routes() if oidc else ()), *links.routes()):
         app.router.add_route(method, path, handler)
     if oidc:
         app.on_cleanup.append(oidc.close)
     add_callbacks(app, settings, callbacks, clock)
-    tests = Words(settings.external_url, "test", sms_replies=False)
+    tests = MessageRenderer(settings.external_url, "test", sms_replies=False)
     add_console(
         app,
-        desk=desk,
+        queue=queue,
         engine=engine,
         reads=reads,
         api=api,
@@ -167,7 +167,7 @@ def _make_oidc(
     settings: Settings,
     signing: Signing,
     sessions: Sessions,
-    desk: Desk,
+    queue: CommandQueue,
     engine: Engine,
     clock: Callable[[], Instant],
     login: Login,
@@ -177,7 +177,7 @@ def _make_oidc(
         from receiver.web.auth.oidc import Oidc  # noqa: PLC0415 - only with the extra
     except ImportError as error:
         raise SettingsError("TOCSIN_OIDC_ISSUER: needs the extra oidc: pip install 'tocsin[oidc]'") from error
-    return Oidc(settings, signing, sessions, desk, engine, clock, login.page)
+    return Oidc(settings, signing, sessions, queue, engine, clock, login.page)
 
 
 def make_runner(app: web.Application) -> web.AppRunner:
@@ -197,10 +197,10 @@ def make_runner(app: web.Application) -> web.AppRunner:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Application:
     """What is neither webhook, API nor page: health, reload."""
 
-    desk: Desk
+    queue: CommandQueue
     engine: Engine
     sessions: Sessions
     clock: Callable[[], Instant]
@@ -232,7 +232,7 @@ class House:
         """Whether it is somebody we know: a probe is nobody, whatever it carries."""
         try:
             return self.sessions.caller(request) is not None
-        except Problem:
+        except HttpProblem:
             return False
 
     async def reload_policy(self, request: web.Request) -> web.Response:
@@ -240,10 +240,10 @@ class House:
         caller = self.sessions.require(request, Role.ADMIN)
         problems = list(await self.reload())
         if problems:
-            raise Problem(
+            raise HttpProblem(
                 500, "not everything was taken; of what has problems, the one in use stays", {"problems": problems}
             )
         log.info("policy reload asked for", by=caller.name)
         data = {"policy": self.engine.current.digest}
-        await self.desk.run(self.engine.audit, [audit_of(caller.origin, self.clock(), "reload", data=data)])
+        await self.queue.run(self.engine.audit, [audit_of(caller.origin, self.clock(), "reload", data=data)])
         return web.Response(text="")

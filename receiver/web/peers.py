@@ -13,7 +13,7 @@ URLS = 8
 """External URLs of a source that are remembered."""
 
 
-class Tellers:
+class PeersSeen:
     """The external URLs that were seen, by source. One process's knowledge: another learns it by itself."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from receiver.clients.alert_payload import instant, parse
 from receiver.core.model import Instant
-from receiver.drill.first_pages import Heard
+from receiver.drill.first_pages import RecordedWebhook
 from receiver.errors import SettingsError
 from receiver.messages.times import rfc3339
 from receiver.telemetry.logs import BLOTTED, SECRET_WORDS
@@ -116,7 +116,7 @@ def _clean_text(text: str) -> str:
     return _GIVEN.sub(rf"\1{BLOTTED}", text)
 
 
-def read(path: Path) -> Iterator[Heard]:
+def read(path: Path) -> Iterator[RecordedWebhook]:
     """The webhooks of a recording, in its order. Raises ValueError with the line that is none, OSError."""
     for number, written in enumerate(path.read_bytes().splitlines(), 1):
         if not written.strip():
@@ -128,4 +128,6 @@ def read(path: Path) -> Iterator[Heard]:
         except (KeyError, TypeError, ValidationError, orjson.JSONDecodeError) as error:
             raise ValueError(f"{path}:{number}: this is no recorded webhook: {error}") from None
         source = str(record.get("source", ""))
-        yield Heard(instant(at), source, payload.alerts, payload.group_labels, truncated=payload.truncated > 0)
+        yield RecordedWebhook(
+            instant(at), source, payload.alerts, payload.group_labels, truncated=payload.truncated > 0
+        )

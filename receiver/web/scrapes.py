@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
 from receiver.engine.heartbeat_cache import Heartbeats
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.errors import TocsinError
 from receiver.store import Reads
@@ -25,7 +25,7 @@ class Scrapes:
 
     def __init__(
         self,
-        desk: Desk,
+        queue: CommandQueue,
         engine: Engine,
         reads: Reads,
         heartbeats: Heartbeats,
@@ -33,7 +33,7 @@ class Scrapes:
         metrics: Metrics,
         clock: Callable[[], Instant],
     ) -> None:
-        self._desk = desk
+        self._queue = queue
         self._reads = reads
         self._engine = engine
         self._heartbeats = heartbeats
@@ -54,7 +54,7 @@ class Scrapes:
 
     async def _make(self, now: Instant) -> bytes:
         try:
-            figures = await self._desk.read(self._reads.figures, now)
+            figures = await self._queue.read(self._reads.figures, now)
         except TocsinError:
             figures = None
         self._metrics.heartbeats(self._heartbeats.watched(self._engine.current.policy), now)

@@ -130,9 +130,9 @@ class Writer:
                 return unpack(answer, self._engine.known_playbook)
             except KeyError as unknown:
                 with suppress(StoreUnavailable):
-                    await asyncio.to_thread(self._engine.playbook, unknown.args[0])
+                    await asyncio.to_thread(self._engine.policy_version, unknown.args[0])
                 await asyncio.sleep(tries)
-        return unpack(answer, self._engine.playbook)
+        return unpack(answer, self._engine.policy_version)
 
     async def _let_go(self) -> None:
         process = self._process

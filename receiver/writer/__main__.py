@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from receiver.clock import wall_clock
-from receiver.engine.engine import Engine, Standing
+from receiver.engine.engine import Engine, EngineState
 from receiver.errors import StoreUnavailable, TocsinError
 from receiver.runtime import calm_down
 from receiver.store import SqlStore, open_store
@@ -29,7 +29,7 @@ GRACE = 3.0
 log = structlog.get_logger()
 
 
-class Clerk:
+class WriterProcess:
     """Does what it is asked for, one thing after the other, until nobody is there any more."""
 
     def __init__(self, line: socket.socket) -> None:
@@ -63,7 +63,7 @@ class Clerk:
             raise EOFError
         return unpack(body)
 
-    def _answer(self, standing: Standing, target: str, method: str, arguments: tuple[Any, ...]) -> bytes:
+    def _answer(self, standing: EngineState, target: str, method: str, arguments: tuple[Any, ...]) -> bytes:
         """What came of it, packed: value, what it raised, and how many events could not be decided."""
         failure: Exception
         self._poisoned = 0
@@ -79,7 +79,7 @@ class Clerk:
             failure = RuntimeError(type(error).__name__)
         return pack((None, failure, self._poisoned))
 
-    def _stand(self, standing: Standing) -> Engine:
+    def _stand(self, standing: EngineState) -> Engine:
         """The engine, as the service's own stands."""
         if self._engine is None:
             document = self._store.reads().policy(standing.policy)
@@ -116,7 +116,7 @@ def main() -> None:
     with socket.socket(fileno=int(sys.argv[1])) as line:
         threading.Thread(target=_end_with, args=(line,), daemon=True).start()
         try:
-            Clerk(line).serve()
+            WriterProcess(line).serve()
         except (EOFError, ConnectionError):
             return
 

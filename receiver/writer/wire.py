@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from receiver.core.model import Incident
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from receiver.store.codec import read_incident, to_json
 
 LENGTH = Struct("!Q")
@@ -24,21 +24,21 @@ class _Pickler(pickle.Pickler):
     dispatch_table = {  # noqa: RUF012 - pickle's own name and kind of attribute
         **copyreg.dispatch_table,
         MappingProxyType: lambda view: (_view, (dict(view),)),
-        Playbook: lambda playbook: (_playbook, (playbook.digest,)),
+        PolicyVersion: lambda policy_version: (_policy_version, (policy_version.digest,)),
         Incident: lambda incident: (_incident, (to_json(incident),)),
     }
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, data: bytes, playbook: Callable[[str], Playbook]) -> None:
+    def __init__(self, data: bytes, policy_version: Callable[[str], PolicyVersion]) -> None:
         super().__init__(BytesIO(data))
-        self._own = playbook
+        self._own = policy_version
 
     def find_class(self, module: str, name: str) -> Any:
-        return self._own if name == _playbook.__name__ else super().find_class(module, name)
+        return self._own if name == _policy_version.__name__ else super().find_class(module, name)
 
 
-def _playbook(_digest: str) -> NoReturn:
+def _policy_version(_digest: str) -> NoReturn:
     """Stands in a pickle for what the reader looks policy versions up with."""
     raise NotImplementedError
 
@@ -62,6 +62,6 @@ def pack(value: object) -> bytes:
     return bytes(packed)
 
 
-def unpack(data: bytes, playbook: Callable[[str], Playbook] = _playbook) -> Any:
-    """The value of what followed a length; `playbook` finds policy versions by their digest."""
-    return _Unpickler(data, playbook).load()
+def unpack(data: bytes, policy_version: Callable[[str], PolicyVersion] = _policy_version) -> Any:
+    """The value of what followed a length; `policy_version` finds policy versions by their digest."""
+    return _Unpickler(data, policy_version).load()

@@ -57,7 +57,7 @@ class HeartbeatSpec(Section):
     source: Text | None = Field(None, description="The `?source=` of its webhook; left out: any.")
 
 
-class Document(Section):
+class PolicyDocument(Section):
     """A whole policy."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_name_sections)
@@ -150,10 +150,10 @@ class Document(Section):
 
 def is_section(key: str) -> bool:
     """Whether a policy may have a section of that name."""
-    return key in Document.model_fields or key.endswith(RESPONSE)
+    return key in PolicyDocument.model_fields or key.endswith(RESPONSE)
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a policy file, for editors: what may stand there, and what each thing means."""
     title = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Tocsin policy"}
-    return {**Document.model_json_schema(), **title}
+    return {**PolicyDocument.model_json_schema(), **title}

@@ -19,7 +19,7 @@ _TAKES: dict[Holds, tuple[Any, Any]] = {
 """The type of a key that holds that, and what it is where it is left out."""
 
 
-class Canary(Section):
+class CanarySpec(Section):
     """A test message that proves, again and again, that the channel's provider can be reached."""
 
     every: Duration = Field(description="How often it is sent, to everybody on the channel.")
@@ -60,7 +60,7 @@ class AlertChannel(_WithOwnKeys):
 
     rate_limit: Rate | None = Field(None, description='At most so many messages to one recipient: "20/1m".')
     send_resolved: bool = Field(True, description="False: no word when incidents resolve.")
-    canary: Canary | None = Field(None, description="A marked test message on a schedule, such as {every: 24h}.")
+    canary: CanarySpec | None = Field(None, description="A marked test message on a schedule, such as {every: 24h}.")
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> Self:

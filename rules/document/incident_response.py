@@ -125,7 +125,7 @@ class IncidentResponse(Section):
     procedures: tuple[NamedSteps, ...] = Field(default=(), description="Checklists; these concern every incident.")
 
 
-class Incident(Section):
+class IncidentTypeSpec(Section):
     """A kind of incident without a condition: it fires on the metric of its name, or is declared by a person."""
 
     name: TypeName = Field(description="The type's name, and the metric that is above 0 while it happens.")
@@ -145,7 +145,7 @@ class ImpactThresholds(Section):
     critical: Text = Field(description="What is critical; raises the level to 4 (`impact_raises`).")
 
 
-class ImpactScale(Section):
+class ImpactScaleSpec(Section):
     """How one kind of impact is graded."""
 
     name: Name = Field(description="The impact's name: what alerts and responders say it under.")
@@ -161,9 +161,9 @@ class ResponseSection(Section):
         None, description="The safety margin below which things are critical; the conditions repeat it."
     )
     detection: tuple[DetectionRule, ...] = Field((), description="What is detected.")
-    incidents: tuple[Incident, ...] = Field((), description="Kinds of incidents that have no condition.")
+    incidents: tuple[IncidentTypeSpec, ...] = Field((), description="Kinds of incidents that have no condition.")
     procedures: tuple[NamedSteps, ...] = Field((), description="Checklists for the incidents of this section.")
-    impact_assessment: tuple[ImpactScale, ...] = Field((), description="How impacts are graded.")
+    impact_assessment: tuple[ImpactScaleSpec, ...] = Field((), description="How impacts are graded.")
 
 
 class SignalSpec(Section):

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from rules import condition, samples, self_monitoring
 from rules.compile import compile as compile_rules
-from rules.document import GUIDE_SECTIONS, Document
+from rules.document import GUIDE_SECTIONS, PolicyDocument
 from rules.document.values import suggest
 from rules.durations import format_duration
 from rules.lint import policy_lints
@@ -23,7 +23,7 @@ from rules.problems import Problem
 from rules.validate import place_of
 
 
-def find(policy: Policy, document: Document, root: Node) -> Iterator[Problem]:
+def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Problem]:
     """Every fault of the whole; `root` knows the places of what has none in the policy."""
     yield from _nobody_to_tell(policy, place_of(root))
     yield from _levels(policy, document, root)
@@ -50,7 +50,7 @@ def _nobody_to_tell(policy: Policy, start: Place) -> Iterator[Problem]:
         yield doubt("nothing-detected", start, "no detection rule and no incident type: nothing would be detected")
 
 
-def _levels(policy: Policy, document: Document, root: Node) -> Iterator[Problem]:
+def _levels(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Problem]:
     classification = document.incident_response.classification
     written = [spec.level for spec in classification.severity_levels] if classification else []
     way = (BASIC, "classification", "severity_levels")
@@ -74,7 +74,7 @@ def _levels(policy: Policy, document: Document, root: Node) -> Iterator[Problem]
             yield Problem.at(place, f'two levels are named "{level.name}"')
 
 
-def _severities(policy: Policy, document: Document, root: Node) -> Iterator[Problem]:
+def _severities(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Problem]:
     """A level's name stands on alerts of our own rules: for all sources it means that level, and never nobody."""
     names = {level.name.lower(): level.level for level in policy.levels}
     for word, number in document.severity_aliases.items():
@@ -205,7 +205,7 @@ def _signals(policy: Policy) -> Iterator[Problem]:
             yield Problem.at(_place(signal), message)
 
 
-def _thresholds(policy: Policy, document: Document) -> Iterator[Problem]:
+def _thresholds(policy: Policy, document: PolicyDocument) -> Iterator[Problem]:
     for rule in policy.rules:
         section = document.sections.get(rule.section)
         comparison = condition.parse(rule.condition).comparison
@@ -217,7 +217,7 @@ def _thresholds(policy: Policy, document: Document) -> Iterator[Problem]:
             yield doubt("critical-threshold", _place(rule), message)
 
 
-def _section_names(document: Document, root: Node) -> Iterator[Problem]:
+def _section_names(document: PolicyDocument, root: Node) -> Iterator[Problem]:
     for name in document.sections:
         near = difflib.get_close_matches(name, GUIDE_SECTIONS, 1, 0.92)
         if name not in GUIDE_SECTIONS and near:

@@ -14,7 +14,7 @@ import promql_parser as promql
 from rules.condition import Selector
 from rules.expression import looks_back, nodes
 from rules.matchers import matches
-from rules.promtool.evaluate import Inputs, Labels, Sample, Series, Unprovable, evaluate
+from rules.promtool.evaluate import Inputs, Labels, Sample, TestSeries, Unprovable, evaluate
 
 FINER = 3
 """How many digits beyond the last written one a boundary is tried: 0.95 is proved with 0.94999 and 0.95."""
@@ -77,7 +77,7 @@ def recorded_for(tree: promql.Expr, selectors: tuple[Selector, ...]) -> list[tup
     """
     found: list[tuple[float, Sample | None]] = []
     for value in (0.5, 100.0, 1.0):
-        result = evaluate(tree, {selector: Series(labels_of(selector), value) for selector in selectors})
+        result = evaluate(tree, {selector: TestSeries(labels_of(selector), value) for selector in selectors})
         if not isinstance(result, float) and (result is not None or not looks_back(tree)):
             found.append((value, result))
     if not selectors or all(result is None for _, result in found):
@@ -86,7 +86,7 @@ def recorded_for(tree: promql.Expr, selectors: tuple[Selector, ...]) -> list[tup
 
 
 def _inputs(selectors: tuple[Selector, ...], labels: Mapping[Selector, Labels], values: tuple[float, ...]) -> Inputs:
-    return {selector: Series(labels[selector], value) for selector, value in zip(selectors, values, strict=True)}
+    return {selector: TestSeries(labels[selector], value) for selector, value in zip(selectors, values, strict=True)}
 
 
 def _divides_by_zero(tree: promql.Expr, values: tuple[float, ...]) -> bool:

@@ -15,7 +15,7 @@ Told = tuple[Labels, Labels]
 
 
 @dataclass(slots=True)
-class Case:
+class PromtoolCase:
     """A test: input series by their PromQL name, and what must be seen at which tick."""
 
     name: str

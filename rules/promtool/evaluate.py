@@ -52,14 +52,14 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class TestSeries:
     """What a selector matches: one series."""
 
     labels: Labels
     value: float
 
 
-Inputs = Mapping[Selector, Series]
+Inputs = Mapping[Selector, TestSeries]
 Result = Sample | float | None
 """An element, a scalar, or an empty vector."""
 

@@ -17,7 +17,7 @@ from rules.expression import looks_back, syntax
 from rules.groups import AlertingRule, Group
 from rules.policy import EMERGENCY, MINUTE, SECOND, Micros, Policy
 from rules.promtool.boundary_values import labels_of, pairs
-from rules.promtool.cases import Case, series_name
+from rules.promtool.cases import PromtoolCase, series_name
 from rules.promtool.evaluate import COMPARISONS, Labels, Unprovable
 from rules.promtool.input_series import failures, number, sequence
 from rules.promtool.unit_tests import Facts
@@ -49,7 +49,7 @@ class Firing:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class RecordedSeries:
     """One series that was kept: (when, value)."""
 
     metric: str
@@ -58,7 +58,7 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Relived:
+class IncidentReplay:
     """Test files by evaluation interval, how each test came about, and what could not be made one."""
 
     files: Mapping[Micros, bytes]
@@ -66,11 +66,11 @@ class Relived:
     missing: tuple[str, ...]
 
 
-def relive(policy: Policy, title: str, firings: Sequence[Firing], courses: Sequence[Course]) -> Relived:
+def relive(policy: Policy, title: str, firings: Sequence[Firing], courses: Sequence[RecordedSeries]) -> IncidentReplay:
     """The tests of one incident. `firings`: one a rule is enough, the first."""
     groups = compile_policy(policy)
     facts = Facts(groups)
-    cases: dict[Micros, list[Case]] = defaultdict(list)
+    cases: dict[Micros, list[PromtoolCase]] = defaultdict(list)
     notes: list[str] = []
     missing: list[str] = []
     for firing in firings:
@@ -86,11 +86,11 @@ def relive(policy: Policy, title: str, firings: Sequence[Firing], courses: Seque
         except Unprovable as reason:
             missing.append(f"{firing.rule}: {reason}")
     files = {interval: _file(title, groups, interval, some, notes, missing) for interval, some in cases.items()}
-    return Relived(files, tuple(notes), tuple(missing))
+    return IncidentReplay(files, tuple(notes), tuple(missing))
 
 
 def _file(
-    title: str, groups: Sequence[Group], interval: Micros, cases: Sequence[Case], notes: Sequence[str],
+    title: str, groups: Sequence[Group], interval: Micros, cases: Sequence[PromtoolCase], notes: Sequence[str],
     missing: Sequence[str],
 ) -> bytes:  # fmt: skip
     lines = [
@@ -120,8 +120,8 @@ def _compiled(groups: Iterable[Group], firing: Firing) -> tuple[Group, AlertingR
 
 
 def _case(
-    facts: Facts, group: Group, alert: AlertingRule, firing: Firing, courses: Sequence[Course]
-) -> tuple[Case, str]:
+    facts: Facts, group: Group, alert: AlertingRule, firing: Firing, courses: Sequence[RecordedSeries]
+) -> tuple[PromtoolCase, str]:
     """The test, and what it was made of. Raises Unprovable."""
     if alert.lost is not None:
         facts.check_feedable([alert.lost])
@@ -149,14 +149,14 @@ def _told(alert: AlertingRule, firing: Firing) -> str:
     return str(Selector("ALERTS", asked))
 
 
-def _check(case: Case, tick: int, told: str, *, fires: bool) -> None:
+def _check(case: PromtoolCase, tick: int, told: str, *, fires: bool) -> None:
     case.samples.append((tick, f"count({told}) > bool 0", 1.0 if fires else None))
 
 
-def _lost(group: Group, alert: AlertingRule, firing: Firing) -> Case:
+def _lost(group: Group, alert: AlertingRule, firing: Firing) -> PromtoolCase:
     """The signal is there, vanishes, and the twin notices in its time."""
     assert alert.lost is not None
-    case = Case(f"{alert.alert}, as it was")
+    case = PromtoolCase(f"{alert.alert}, as it was")
     waits = -(-alert.hold // group.interval)
     case.series[series_name(alert.lost.name, labels_of(alert.lost))] = f"1x{QUIET} stale _x{waits}"
     _check(case, QUIET, _told(alert, firing), fires=False)
@@ -164,7 +164,7 @@ def _lost(group: Group, alert: AlertingRule, firing: Firing) -> Case:
     return case
 
 
-def _rebuilt(group: Group, alert: AlertingRule, firing: Firing, reads: Condition) -> Case:
+def _rebuilt(group: Group, alert: AlertingRule, firing: Firing, reads: Condition) -> PromtoolCase:
     """Well, barely bad for as long as it fired, well again."""
     assert alert.rule is not None
     tree = syntax(alert.expr)
@@ -173,7 +173,7 @@ def _rebuilt(group: Group, alert: AlertingRule, firing: Firing, reads: Condition
     lasted = firing.ended_at - firing.fired_at if firing.ended_at is not None else 0
     bad = needed + min(max(0, lasted // group.interval - held), MOST_TICKS)
     quiet = 0 if looks_back(tree) else QUIET  # over a window good values would blur the bad ones
-    case = Case(f"{alert.alert}, as it was")
+    case = PromtoolCase(f"{alert.alert}, as it was")
     for selector in reads.sources:
         values = [number(pair.good[selector])] * quiet + [number(pair.bad[selector])] * bad
         values += [number(pair.good[selector])] * (held + 2)
@@ -185,7 +185,7 @@ def _rebuilt(group: Group, alert: AlertingRule, firing: Firing, reads: Condition
     return case
 
 
-def _of_signal(reads: Condition, courses: Iterable[Course]) -> list[Course]:
+def _of_signal(reads: Condition, courses: Iterable[RecordedSeries]) -> list[RecordedSeries]:
     comparison = reads.comparison
     if comparison is None or len(reads.sources) != 1 or comparison.subject != str(reads.sources[0]):
         return []
@@ -193,8 +193,8 @@ def _of_signal(reads: Condition, courses: Iterable[Course]) -> list[Course]:
 
 
 def _kept(
-    group: Group, alert: AlertingRule, firing: Firing, reads: Condition, courses: Sequence[Course]
-) -> Case | None:
+    group: Group, alert: AlertingRule, firing: Firing, reads: Condition, courses: Sequence[RecordedSeries]
+) -> PromtoolCase | None:
     """The kept values, where they show what the rule fired on."""
     assert alert.rule is not None
     own = _of_signal(reads, courses)
@@ -204,7 +204,7 @@ def _kept(
     alarm = -(-(firing.fired_at - begins) // group.interval) + 1
     if not 0 < alarm <= MOST_TICKS:
         return None
-    case = Case(f"{alert.alert}, as it was")
+    case = PromtoolCase(f"{alert.alert}, as it was")
     fires = False
     for each in own:
         ticks = _sampled(each, Micros(begins), group.interval, alarm)
@@ -214,7 +214,7 @@ def _kept(
     return case if fires else None
 
 
-def _sampled(course: Course, begins: Micros, interval: Micros, last: int) -> list[str]:
+def _sampled(course: RecordedSeries, begins: Micros, interval: Micros, last: int) -> list[str]:
     """What Prometheus would have seen at each tick: the last value, while it is not stale; the last of all stays."""
     values: list[str] = []
     points = list(course.points)

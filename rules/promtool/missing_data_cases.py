@@ -9,7 +9,7 @@ from rules.matchers import matches
 from rules.missing_data import NEVER, SEEN
 from rules.policy import Micros
 from rules.promtool.boundary_values import labels_of
-from rules.promtool.cases import Case, Told, series_name
+from rules.promtool.cases import PromtoolCase, Told, series_name
 from rules.promtool.evaluate import Labels, Sample
 from rules.promtool.input_series import told
 
@@ -30,7 +30,7 @@ _Way = Callable[[AlertingRule, Labels, int], list[_Fed]]
 """Twin, labels its signal has at least, ticks of the loss → the signal's series."""
 
 
-def losses(twins: Sequence[AlertingRule], interval: Micros) -> list[Case]:
+def losses(twins: Sequence[AlertingRule], interval: Micros) -> list[PromtoolCase]:
     """Tests in which the twins' signals are there and get lost. Alerts of one name must all be among the twins."""
     ways: dict[str, _Way] = {
         "every signal vanishes, and returns": _vanishes,
@@ -41,9 +41,9 @@ def losses(twins: Sequence[AlertingRule], interval: Micros) -> list[Case]:
     return [_case(name, way, twins, interval) for name, way in ways.items()]
 
 
-def never_seen(twins: Sequence[AlertingRule], interval: Micros) -> Case:
+def never_seen(twins: Sequence[AlertingRule], interval: Micros) -> PromtoolCase:
     """The test in which no signal was ever there."""
-    case = Case("no signal was ever seen")
+    case = PromtoolCase("no signal was ever seen")
     for alert, alike in _by_alert(twins).items():
         for elapsed in _moments(alike, interval):
             lost = [told(twin, Sample(_unseen(twin), 1.0)) for twin in alike if _ticks(twin, interval) <= elapsed]
@@ -51,8 +51,8 @@ def never_seen(twins: Sequence[AlertingRule], interval: Micros) -> Case:
     return case
 
 
-def _case(name: str, way: _Way, twins: Sequence[AlertingRule], interval: Micros) -> Case:
-    case = Case(name)
+def _case(name: str, way: _Way, twins: Sequence[AlertingRule], interval: Micros) -> PromtoolCase:
+    case = PromtoolCase(name)
     duration = max(_ticks(twin, interval) for twin in twins)
     fed: dict[str, dict[Labels, _Fed]] = defaultdict(dict)
     for twin in twins:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rules.groups import AlertingRule, Group
 from rules.matchers import match
 from rules.policy import MINUTE
-from rules.promtool.cases import Case, Told, series_name
+from rules.promtool.cases import PromtoolCase, Told, series_name
 from rules.promtool.evaluate import Labels, Sample, Unprovable
 from rules.promtool.input_series import sequence, told
 from rules.self_monitoring import DOWN, FAIL_THROUGH, HEARTBEAT, JOB, LATEST, RULES_FAIL, UNHEARD, Tocsin
@@ -55,13 +55,13 @@ COUNTERS = ("refused", "unsent")
 DOWN_AT = LASTS * next(at for at, (values, _) in enumerate(PHASES) if values.get("up") == 0)
 
 
-def vigils(groups: Sequence[Group], tocsin: Tocsin) -> list[Case]:
+def vigils(groups: Sequence[Group], tocsin: Tocsin) -> list[PromtoolCase]:
     """Each of the watch's alerts: when it fires, with what words, and when not. Raises Unprovable.
 
     Words are checked at the first tick only, where emergencies are named: later the policy's twins, unfed, join them.
     """
     alerts = {alert.alert: alert for group in groups for alert in group.alerts}
-    story = Case("Tocsin fails in each way that there is, while emergencies fire, and is well in between")
+    story = PromtoolCase("Tocsin fails in each way that there is, while emergencies fire, and is well in between")
     story.series = _series(_targets(tocsin), tocsin.source)
     story.alerts = [
         (0, HEARTBEAT, _one(alerts[HEARTBEAT], value=0)),
@@ -72,10 +72,10 @@ def vigils(groups: Sequence[Group], tocsin: Tocsin) -> list[Case]:
         (DOWN_AT + LASTS, DOWN, ()),
     ]
     story.samples = list(_fails_through())
-    broken = Case("a rule begins to fail")
+    broken = PromtoolCase("a rule begins to fail")
     broken.series = {series_name("prometheus_rule_evaluation_failures_total", FAILURES): "0 0 1x2"}
     broken.alerts = [(1, RULES_FAIL, ()), (2, RULES_FAIL, _one(alerts[RULES_FAIL], FAILURES))]
-    never = Case("Tocsin was never there")
+    never = PromtoolCase("Tocsin was never there")
     held = _ticks(alerts[DOWN])
     never.alerts = [(held - 1, DOWN, ()), (held, DOWN, _one(alerts[DOWN]))]
     return [story, broken, never]

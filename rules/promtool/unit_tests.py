@@ -18,7 +18,7 @@ from rules.expression import looks_back, nodes, syntax
 from rules.groups import AlertingRule, Group, RecordingRule
 from rules.policy import MINUTE, Micros
 from rules.promtool.boundary_values import labels_of, recorded_for
-from rules.promtool.cases import Case, series_name
+from rules.promtool.cases import PromtoolCase, series_name
 from rules.promtool.evaluate import Sample, Unprovable
 from rules.promtool.input_series import WINDOWED, Story, number, sequence, stories, told
 from rules.promtool.missing_data_cases import losses, never_seen
@@ -67,7 +67,7 @@ def render(groups: Sequence[Group], watch: Sequence[Group] = (), tocsin: Tocsin 
     return Tests(files, tuple(unproved))
 
 
-def _vigils(watch: Sequence[Group], tocsin: Tocsin, missing: list[str]) -> list[Case]:
+def _vigils(watch: Sequence[Group], tocsin: Tocsin, missing: list[str]) -> list[PromtoolCase]:
     try:
         return vigils(watch, tocsin)
     except Unprovable as reason:
@@ -75,7 +75,9 @@ def _vigils(watch: Sequence[Group], tocsin: Tocsin, missing: list[str]) -> list[
         return []
 
 
-def _file(name: str, interval: Micros, groups: Sequence[str], cases: Sequence[Case], unproved: Sequence[str]) -> bytes:
+def _file(
+    name: str, interval: Micros, groups: Sequence[str], cases: Sequence[PromtoolCase], unproved: Sequence[str]
+) -> bytes:
     head = HEAD.format(name=name)
     if unproved:
         head += "\nNOT PROVED here:\n" + "\n".join(f"- {' '.join(each.split())}" for each in unproved)
@@ -152,7 +154,7 @@ class Facts:
         return max(depths, default=0)
 
 
-def _cases(facts: Facts, interval: Micros) -> tuple[list[Case], list[str]]:
+def _cases(facts: Facts, interval: Micros) -> tuple[list[PromtoolCase], list[str]]:
     groups = [group for group in facts.groups if group.interval == interval]
     missing: list[str] = []
     cases = [
@@ -168,19 +170,19 @@ class _Rounds:
     """Stories told at once: a story goes into the first test in which nobody needs what it needs."""
 
     first: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    cases: dict[tuple[int, int], Case] = field(default_factory=dict)
+    cases: dict[tuple[int, int], PromtoolCase] = field(default_factory=dict)
 
-    def place(self, needs: Iterable[str], depth: int, name: str) -> Case:
+    def place(self, needs: Iterable[str], depth: int, name: str) -> PromtoolCase:
         keys = [f"{depth} {need}" for need in needs]
         number_ = max((self.first[key] for key in keys), default=0)
         self.first.update(dict.fromkeys(keys, number_ + 1))
-        return self.cases.setdefault((depth, number_), Case(f"{name}, {depth}.{number_}"))
+        return self.cases.setdefault((depth, number_), PromtoolCase(f"{name}, {depth}.{number_}"))
 
-    def in_order(self) -> list[Case]:
+    def in_order(self) -> list[PromtoolCase]:
         return [self.cases[key] for key in sorted(self.cases)]
 
 
-def _rules(facts: Facts, alerts: Sequence[AlertingRule], interval: Micros, missing: list[str]) -> list[Case]:
+def _rules(facts: Facts, alerts: Sequence[AlertingRule], interval: Micros, missing: list[str]) -> list[PromtoolCase]:
     rounds = _Rounds()
     for alert in alerts:
         assert alert.rule is not None
@@ -199,7 +201,7 @@ def _rules(facts: Facts, alerts: Sequence[AlertingRule], interval: Micros, missi
     return rounds.in_order()
 
 
-def _tell(story: Story, alerts: Sequence[AlertingRule], case: Case) -> None:
+def _tell(story: Story, alerts: Sequence[AlertingRule], case: PromtoolCase) -> None:
     for selector, values in story.series.items():
         case.series[series_name(selector.name, labels_of(selector))] = sequence(values)
     for check in story.checks:
@@ -207,7 +209,7 @@ def _tell(story: Story, alerts: Sequence[AlertingRule], case: Case) -> None:
         case.alerts.append((check.tick, story.alert, seen))
 
 
-def _twins(facts: Facts, own: Sequence[AlertingRule], interval: Micros, missing: list[str]) -> list[Case]:
+def _twins(facts: Facts, own: Sequence[AlertingRule], interval: Micros, missing: list[str]) -> list[PromtoolCase]:
     own_names = {twin.alert for twin in own}
     by_depth: dict[int, list[AlertingRule]] = defaultdict(list)
     unknown: set[str] = set()
@@ -227,7 +229,7 @@ def _twins(facts: Facts, own: Sequence[AlertingRule], interval: Micros, missing:
     return cases + [case for twins in alike if twins for case in losses(twins, interval)]
 
 
-def _recordings(facts: Facts, recordings: Sequence[RecordingRule], missing: list[str]) -> list[Case]:
+def _recordings(facts: Facts, recordings: Sequence[RecordingRule], missing: list[str]) -> list[PromtoolCase]:
     rounds = _Rounds()
     for recording in recordings:
         reads = condition.sources(recording.expr)

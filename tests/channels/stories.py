@@ -4,11 +4,11 @@ from msgspec.structs import replace
 
 from receiver.channels import Outgoing
 from receiver.core.model import Instant, Kind, Reason
-from receiver.messages import Words
+from receiver.messages import MessageRenderer
 from rules.policy import MINUTE
 from tests.messages import samples
 
-WORDS = Words("https://tocsin.example.org", "inst")
+WORDS = MessageRenderer("https://tocsin.example.org", "inst")
 
 
 def outgoing(
@@ -32,7 +32,7 @@ def outgoing(
     return Outgoing(
         notification=notification,
         channel=samples.POLICY.channel(channel),
-        message=WORDS.render(samples.Delivery(items, samples.book()), now),
+        message=WORDS.render(samples.Delivery(items, samples.context()), now),
         thread=thread,
         key=f"inst-{notification.id}",
         incident_ref=f"inst-{incident.id}",

@@ -7,14 +7,14 @@ from msgspec import structs
 
 from receiver.core.classify import NOT_WIRED, Classified, Received, classify, is_heartbeat, is_ignored, sort
 from receiver.core.model import Instant
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from rules.matchers import parse
 from rules.reserved import COMPILED, MARK, TWIN, WATCH
 from tests.core.alerts import START
 from tests.core.guide import POLICY, TYPES
 from tests.core.world import World
 
-PLAYBOOK = Playbook.of(POLICY, "digest")
+PLAYBOOK = PolicyVersion.of(POLICY, "digest")
 MARKED = {MARK: "1"}
 SLO_LABELS = {
     "section": "incident_response",
@@ -100,18 +100,18 @@ def test_levels(labels, level, note):
 
 def test_the_policys_own_aliases_and_default():
     """The policy may name further severities, and another default."""
-    playbook = Playbook.of(replace(POLICY, severity_aliases=(("p1", 4),), default_severity=2), "digest")
-    assert classify(playbook, "", {}, Received({"severity": "P1"}, {}, "f", START)).alert.level == 4
-    assert classify(playbook, "", {}, Received({"severity": "P9"}, {}, "f", START)).alert.level == 2
+    policy_version = PolicyVersion.of(replace(POLICY, severity_aliases=(("p1", 4),), default_severity=2), "digest")
+    assert classify(policy_version, "", {}, Received({"severity": "P1"}, {}, "f", START)).alert.level == 4
+    assert classify(policy_version, "", {}, Received({"severity": "P9"}, {}, "f", START)).alert.level == 2
 
 
 def test_a_source_has_words_of_its_own():
     """A source's words go before those for all, and say nothing about other sources."""
     policy = replace(POLICY, severities=(("grafana", (("critical", 2), ("none", 1), ("5", 4), ("boring", 0))),))
-    playbook = Playbook.of(policy, "digest")
+    policy_version = PolicyVersion.of(policy, "digest")
 
     def level(source, severity):
-        return classify(playbook, source, {}, Received({"severity": severity}, {}, "f", START)).alert.level
+        return classify(policy_version, source, {}, Received({"severity": severity}, {}, "f", START)).alert.level
 
     assert [level("grafana", each) for each in ("Critical", "none", "5", "boring", "warning")] == [2, 1, 4, 0, 2]
     assert [level("", each) for each in ("Critical", "none", "5", "boring", "warning")] == [3, 0, 3, 3, 2]
@@ -128,11 +128,11 @@ def test_an_annotation_of_a_strangers_is_no_mark():
 @pytest.mark.parametrize("said", ["SEV-1", "sev1", "Sev 1", "SEV_1"])
 def test_a_sources_word_is_found_without_its_signs(said):
     """What the policy writes with a sign between word and number is meant without it, too."""
-    playbook = Playbook.of(replace(POLICY, severities=(("bridge", (("sev-1", 2),)),)), "digest")
-    assert classify(playbook, "bridge", {}, Received({"severity": said}, {}, "f", START)).alert.level == 2
+    policy_version = PolicyVersion.of(replace(POLICY, severities=(("bridge", (("sev-1", 2),)),)), "digest")
+    assert classify(policy_version, "bridge", {}, Received({"severity": said}, {}, "f", START)).alert.level == 2
 
 
-IGNORING = Playbook.of(
+IGNORING = PolicyVersion.of(
     replace(POLICY, ignore=(parse('alertname="Noise",namespace=~"dev-.*"'), parse('severity!=""'))),
     "digest",
 )

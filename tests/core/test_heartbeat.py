@@ -21,7 +21,7 @@ from receiver.core.heartbeat import (
     watch,
 )
 from receiver.core.model import Instant, State
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from receiver.core.sight import ANY
 from rules.matchers import parse
 from rules.policy import MINUTE, SECOND, Heartbeat, Micros
@@ -178,7 +178,7 @@ def test_what_is_a_heartbeat(labels, policy, source, heartbeat, watchdog):
     """Ours and those that the policy names; a stranger's labels make none, and unmake none."""
     assert is_heartbeat(policy, source, labels) is heartbeat
     assert is_watchdog(labels) is watchdog
-    events = sort(Playbook.of(policy, ""), source, {}, [Received(labels, {}, "a", START)])
+    events = sort(PolicyVersion.of(policy, ""), source, {}, [Received(labels, {}, "a", START)])
     assert bool(events) is not (heartbeat or watchdog)
 
 
@@ -190,8 +190,8 @@ def test_a_rule_of_the_policy_is_no_sign_of_life(annotations):
     for policy, name in ((everything, "SloViolation"), (POLICY, "Watchdog")):
         labels = {"alertname": name, "section": section, "rule": rule, "severity_level": "3"}
         received = Received(labels, annotations, "a", START)
-        assert sort(Playbook.of(policy, ""), "", {}, [received])
-        assert not is_sign_of_life(Playbook.of(policy, ""), "", received)
+        assert sort(PolicyVersion.of(policy, ""), "", {}, [received])
+        assert not is_sign_of_life(PolicyVersion.of(policy, ""), "", received)
 
 
 def test_a_foreign_watchdog_arms_nothing():

@@ -7,7 +7,7 @@ import pytest
 from receiver.core.classify import Received, classify
 from receiver.core.impact import grade, worst
 from receiver.core.model import Fact, Instant, Reason, State
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from rules.policy import IncidentType
 from rules.reserved import MARK
 from tests.core.alerts import START, alert
@@ -36,7 +36,7 @@ def test_a_scale_of_words_takes_words_only():
     assert grade(CUSTOMERS, "0.7") == ""
 
 
-PLAYBOOK = Playbook.of(
+PLAYBOOK = PolicyVersion.of(
     replace(WHOLE, incident_types=(IncidentType("x", "stoppage", 2, business_impact="high"),)), "digest"
 )
 CARRIED = {
@@ -60,9 +60,9 @@ def test_an_alerts_impact_raises_its_level_and_never_lowers_it(labels, annotatio
     assert any("impact_raises" in why for why in classified.why) == (level > own)
 
 
-def replace_impacts(playbook: Playbook) -> Playbook:
+def replace_impacts(policy_version: PolicyVersion) -> PolicyVersion:
     """The same policy, in which impacts raise nothing."""
-    return Playbook.of(replace(playbook.policy, impact_raises=()), "other")
+    return PolicyVersion.of(replace(policy_version.policy, impact_raises=()), "other")
 
 
 def fire(world: World, value: str, level: int = 2, name: str = "a") -> World:

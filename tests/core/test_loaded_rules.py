@@ -8,7 +8,7 @@ from receiver.core.loaded_rules import (
     MOST_SOURCES,
     PATIENCE,
     LoadedRules,
-    Verdict,
+    RulesVerdict,
     digests,
     tell,
     update,
@@ -48,14 +48,14 @@ class Watched:
         return self
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> RulesVerdict:
         return self.rules.verdict
 
 
 def test_rules_of_the_policy_in_use_match() -> None:
     """The heartbeat's digest is the policy's: nothing to tell, and a missing incident ends."""
     watched = Watched().beat(20, OURS)
-    assert watched.verdict is Verdict.MATCH
+    assert watched.verdict is RulesVerdict.MATCH
     event = tell(watched.rules, watched.now)
     assert event is not None
     assert not event.alerts[0].firing
@@ -63,16 +63,16 @@ def test_rules_of_the_policy_in_use_match() -> None:
 
 def test_nothing_heard_and_rules_without_a_digest_are_unknown() -> None:
     """An older Tocsin's rules carry no digest: that is unknown, and no incident however long."""
-    assert Watched().beat(20).verdict is Verdict.UNKNOWN
+    assert Watched().beat(20).verdict is RulesVerdict.UNKNOWN
     watched = Watched().beat(20, "")
-    assert watched.verdict is Verdict.UNKNOWN
+    assert watched.verdict is RulesVerdict.UNKNOWN
     assert not watched.rules.is_danger
 
 
 def test_rules_of_another_policy_are_told_at_once_and_dangerous_after_ten_minutes() -> None:
     """While they may be on their way it is said only; ten minutes later it is an incident, and stays one."""
     watched = Watched().look(_=THEIRS)
-    assert watched.verdict is Verdict.OTHER
+    assert watched.verdict is RulesVerdict.OTHER
     watched.beat(10, THEIRS)
     assert tell(watched.rules, watched.now) is None
     watched.beat(1, THEIRS)
@@ -107,10 +107,10 @@ def test_a_new_policy_waits_for_its_rules() -> None:
     watched = Watched().beat(60, OURS)
     watched.policies = {"a": THEIRS}
     watched.look()
-    assert watched.verdict is Verdict.UNKNOWN  # what was heard before the change proves nothing
-    assert watched.beat(8, OURS).verdict is Verdict.OTHER
+    assert watched.verdict is RulesVerdict.UNKNOWN  # what was heard before the change proves nothing
+    assert watched.beat(8, OURS).verdict is RulesVerdict.OTHER
     watched.beat(6, THEIRS)
-    assert watched.verdict is Verdict.MATCH
+    assert watched.verdict is RulesVerdict.MATCH
     assert watched.rules.since is None
 
 
@@ -125,7 +125,7 @@ def test_going_back_to_the_old_policy_ends_it_at_once() -> None:
     """The policy that the rules are of is in use again."""
     watched = Watched().beat(12, THEIRS)
     watched.policies = {"a": THEIRS}
-    assert watched.look().verdict is Verdict.MATCH
+    assert watched.look().verdict is RulesVerdict.MATCH
 
 
 def test_a_pair_of_prometheuses_that_differ_is_no_flapping() -> None:
@@ -133,9 +133,9 @@ def test_a_pair_of_prometheuses_that_differ_is_no_flapping() -> None:
     watched = Watched()
     for _ in range(15):
         watched.beat(2, OURS, THEIRS)
-        assert watched.verdict is Verdict.OTHER
+        assert watched.verdict is RulesVerdict.OTHER
     assert watched.rules.is_danger
-    assert watched.beat(6, OURS).verdict is Verdict.MATCH
+    assert watched.beat(6, OURS).verdict is RulesVerdict.MATCH
 
 
 def test_each_source_counts() -> None:
@@ -156,7 +156,7 @@ def test_replicas_come_to_one_answer() -> None:
     watched.beat(12, OURS)
     assert watched.rules.is_danger
     watched.policies = {"b": THEIRS, "a": THEIRS}
-    assert watched.beat(6, THEIRS).verdict is Verdict.MATCH
+    assert watched.beat(6, THEIRS).verdict is RulesVerdict.MATCH
 
 
 def test_a_replica_that_ended_has_no_say() -> None:
@@ -165,7 +165,7 @@ def test_a_replica_that_ended_has_no_say() -> None:
     watched.policies = {"a": OURS, "b": THEIRS}
     watched.beat(2, OURS)
     watched.policies = {"a": OURS}
-    assert watched.beat(2, OURS).verdict is Verdict.MATCH
+    assert watched.beat(2, OURS).verdict is RulesVerdict.MATCH
 
 
 def test_a_restart_begins_nothing_anew() -> None:
@@ -181,16 +181,16 @@ def test_a_restart_begins_nothing_anew() -> None:
 def test_silence_is_no_word() -> None:
     """Rules heard of once are no incident by waiting; after hours without a word nothing is known of a source."""
     watched = Watched().look(_=THEIRS).beat(PATIENCE // MINUTE + 5)
-    assert watched.verdict is Verdict.OTHER
+    assert watched.verdict is RulesVerdict.OTHER
     assert not watched.rules.is_danger
-    assert watched.beat(FORGOTTEN_AFTER // MINUTE).verdict is Verdict.UNKNOWN
+    assert watched.beat(FORGOTTEN_AFTER // MINUTE).verdict is RulesVerdict.UNKNOWN
 
 
 def test_alerts_without_a_heartbeat_are_enough() -> None:
     """Where no heartbeat is compiled, an alert that is repeated within hours is a word, too."""
     watched = Watched().look(_=THEIRS).beat(59).look(_=THEIRS)
     assert watched.rules.is_danger
-    assert watched.look(_=OURS).beat(6).look(_=OURS).verdict is Verdict.MATCH
+    assert watched.look(_=OURS).beat(6).look(_=OURS).verdict is RulesVerdict.MATCH
 
 
 def test_what_senders_say_is_bounded() -> None:
@@ -208,11 +208,11 @@ def alert(annotations: dict[str, str], ended: bool = False, **labels: str) -> Re
 
 def test_only_our_alerts_that_fire_speak_of_rules() -> None:
     """Marked ones with their digest; an older Tocsin's as unknown; strangers, and what is over, say nothing."""
-    playbook = World().current
+    policy_version = World().current
     known = {"section": "incident_response", "rule": "slo_violation"}
-    assert digests(playbook, [alert({MARK: "1", DIGEST: OURS}, alertname="X")]) == {OURS}
-    assert digests(playbook, [alert({MARK: "1"}, alertname="X")]) == {""}
-    assert digests(playbook, [alert({}, **known)]) == {""}
-    assert digests(playbook, [alert({}, alertname="TocsinHeartbeat")]) == {""}
-    assert digests(playbook, [alert({DIGEST: OURS}, alertname="X"), alert({}, alertname="Watchdog")]) == set()
-    assert digests(playbook, [alert({MARK: "1", DIGEST: OURS}, ended=True, alertname="X")]) == set()
+    assert digests(policy_version, [alert({MARK: "1", DIGEST: OURS}, alertname="X")]) == {OURS}
+    assert digests(policy_version, [alert({MARK: "1"}, alertname="X")]) == {""}
+    assert digests(policy_version, [alert({}, **known)]) == {""}
+    assert digests(policy_version, [alert({}, alertname="TocsinHeartbeat")]) == {""}
+    assert digests(policy_version, [alert({DIGEST: OURS}, alertname="X"), alert({}, alertname="Watchdog")]) == set()
+    assert digests(policy_version, [alert({MARK: "1", DIGEST: OURS}, ended=True, alertname="X")]) == set()

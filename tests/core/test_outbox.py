@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from receiver.core.model import Instant, Kind, Notification, Reason
-from receiver.core.rate_limit import Bucket, Lane, allot, bundle, counted_when_due, counted_when_planned, lane
+from receiver.core.rate_limit import Bucket, RateLimitKey, allot, bundle, counted_when_due, counted_when_planned, lane
 from rules.policy import MINUTE, SECOND, Channel, Micros, RateLimit
 from tests.core.alerts import START
 from tests.core.guide import CHANNELS, POLICY, with_channel
@@ -39,16 +39,16 @@ class Outlet:
     """One dispatcher's way through a storm: buckets kept between the looks, and the clock."""
 
     def __init__(self, policy=POLICY) -> None:
-        self.book = World(policy).book()
-        self.buckets: dict[Lane, Bucket] = {}
+        self.context = World(policy).context()
+        self.buckets: dict[RateLimitKey, Bucket] = {}
         self.now = START
         self.waiting: list[Notification] = []
 
     def offer(self, *due: Notification) -> list[tuple[str, ...]]:
         """What leaves, as the ids in each message."""
         fresh = [each for each in due if each.bundle_at is None]
-        counted = [*counted_when_planned(fresh, self.book), *counted_when_due(fresh, self.book)]
-        allotment = allot(counted, self.buckets, self.now, self.book)
+        counted = [*counted_when_planned(fresh, self.context), *counted_when_due(fresh, self.context)]
+        allotment = allot(counted, self.buckets, self.now, self.context)
         self.buckets = dict(allotment.buckets)
         self.waiting.extend(allotment.wait)
         held = {each.id for each in allotment.wait}
@@ -213,14 +213,16 @@ def test_recipients_and_news_are_counted_for_themselves():
     """A page to somebody else leaves at once in any storm; news has a lane of its own."""
     outlet = Outlet()
     outlet.offer(*storm(25))
-    assert lane(message(1)) == Lane("slack", "somebody", 3)
-    assert lane(message(1, kind=Kind.NOTICE, reason=Reason.ALERT_JOINED)) == Lane("slack", "somebody", 3, is_news=True)
+    assert lane(message(1)) == RateLimitKey("slack", "somebody", 3)
+    assert lane(message(1, kind=Kind.NOTICE, reason=Reason.ALERT_JOINED)) == RateLimitKey(
+        "slack", "somebody", 3, is_news=True
+    )
     assert outlet.offer(replace(message(30), recipient="somebody else"))
 
 
 def test_a_clock_that_goes_back_gives_and_takes_nothing():
     """A bucket stamped in the future (another replica's clock) neither fills nor empties by it."""
-    lane_ = Lane("slack", "somebody", 3)
+    lane_ = RateLimitKey("slack", "somebody", 3)
     outlet = Outlet()
     outlet.buckets = {lane_: Bucket(3 * SECOND, Instant(START + MINUTE))}
     assert len(outlet.offer(message(1), message(2))) == 1

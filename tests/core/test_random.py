@@ -23,7 +23,7 @@ from receiver.core.events import (
     Unheard,
 )
 from receiver.core.model import Fact, Incident, Kind, Notification, Reason, Recovery, State, Status, Window
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Micros, Rule
 from rules.stored import digest
 from tests.core.alerts import BUDGET, COMPLIANCE, SAFETY, SLO, alert
@@ -41,7 +41,7 @@ POLICIES = {
     ),
     "with procedures, limits and impacts": WHOLE,
 }
-PLAYBOOKS = {name: Playbook.of(policy, digest(policy)) for name, policy in POLICIES.items()}
+PLAYBOOKS = {name: PolicyVersion.of(policy, digest(policy)) for name, policy in POLICIES.items()}
 RULES = (SLO, BUDGET, SAFETY, COMPLIANCE, "x/calls", "Stranger")
 NAMES = ("a", "b", "c")
 PAGING = {Window.ESCALATE, Window.BREACH, Window.RESCUE, Window.ACKNOWLEDGE_LIMIT}
@@ -57,15 +57,15 @@ class Watched(World):
     def use(self, policy):
         """Take a policy into use, by its name (indexed once)."""
         self.current = PLAYBOOKS[policy]
-        self.playbooks[self.current.digest] = self.current
+        self.policy_versions[self.current.digest] = self.current
 
     def decide(self, event: Event, incident_id: str | None = None, *, settle: bool = True) -> Effects:
         """Decide, then look at what was decided."""
         before = self._before(event, incident_id)
         as_it_was = replace(before) if before else None
         known = dict(self.stored_alerts.get(before.id, {})) if before else {}
-        book = self.book(before.policy if before else None)
-        expected = decide(before, event, self.now, book, known)
+        context = self.context(before.policy if before else None)
+        expected = decide(before, event, self.now, context, known)
         effects = super().decide(event, incident_id, settle=False)
         assert effects == expected, "the same input gives the same effects"
         assert before == as_it_was, "a decision leaves its input alone"
@@ -233,7 +233,7 @@ def _hear(world: Watched, heard: list[str], level: int, firing: bool, seconds: i
 
 
 def _tick(world: Watched, by: str, which: int, is_done: bool) -> None:
-    known = list(steps(world.incident, world.book(world.incident.policy).playbook))
+    known = list(steps(world.incident, world.context(world.incident.policy).policy_version))
     world.act(Tick(by, known[which % len(known)] if known else "none", done=is_done))
 
 

@@ -164,9 +164,9 @@ def test_stakeholders_are_told_on_a_usable_channel_of_the_type():
     inside, outside = (dataclasses.replace(each, channels=("email",)) for each in POLICY.stakeholders)
     mail = dataclasses.replace(CHANNELS[0], name="mail")
     policy = dataclasses.replace(POLICY, channels=(off, mail, *CHANNELS[1:]), stakeholders=(inside, outside))
-    book = World(policy, configured={"mail"}).book()
-    assert {each.channel for each in book.internal_stakeholders()} == {"mail"}
-    told, by_hand, unusable = book.reach(outside)
+    context = World(policy, configured={"mail"}).context()
+    assert {each.channel for each in context.internal_stakeholders()} == {"mail"}
+    told, by_hand, unusable = context.reach(outside)
     assert ({each.channel for each in told}, by_hand, unusable) == ({"mail"}, (), ())
 
 

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 from receiver.core.classify import Received, classify
 from receiver.core.events import AlertsReceived, EchoesListed, Silenced
 from receiver.core.model import Fact, Instant, Reason, Recovery, State
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from receiver.core.reconcile import (
     Findings,
-    Held,
+    HeldAlert,
     Listed,
     Listing,
     Memory,
@@ -44,17 +44,17 @@ def listed(alert: Received, receiver: str = "tocsin", *, active: bool = True) ->
     return Listed(alert, (receiver,), active)
 
 
-def held(alert: Received, source: str = "") -> Held:
+def held(alert: Received, source: str = "") -> HeldAlert:
     """The same alert as we would hold it after a webhook."""
     classified = classify(World().current, source, {}, alert)
-    return Held(classified.key, classified.alert, source)
+    return HeldAlert(classified.key, classified.alert, source)
 
 
 def listing(*alerts: Listed, up_since: int = LONG_UP) -> Listing:
     return Listing(Instant(up_since), alerts)
 
 
-def look(ours: list[Held], theirs: list[Listing | None], now: int = NOW, memory: Memory | None = None) -> Findings:
+def look(ours: list[HeldAlert], theirs: list[Listing | None], now: int = NOW, memory: Memory | None = None) -> Findings:
     return reconcile(World().current, ours, theirs, Instant(now), memory or Memory(), Terms())
 
 
@@ -91,7 +91,7 @@ def test_what_the_policy_ignores_is_not_taken_in() -> None:
     """An alert that the policy ignores is neither taken in nor counted as one that cannot be."""
     policy = dataclasses.replace(POLICY, ignore=(parse('alertname="Strange"'),))
     theirs = [listing(listed(foreign()), listed(Received({**FOREIGN, "signal": "x"}, {}, "f8", foreign().starts_at)))]
-    found = reconcile(Playbook.of(policy, "digest"), [], theirs, NOW, Memory(), Terms())
+    found = reconcile(PolicyVersion.of(policy, "digest"), [], theirs, NOW, Memory(), Terms())
     assert (found.events, found.foreign) == ((), 0)
 
 
@@ -184,7 +184,7 @@ def test_only_certain_absence_counts(looks: list[tuple[int, list[Listing | None]
         pytest.param(held(foreign()), True, 1, id="foreign, listed once"),
     ],
 )
-def test_only_an_alertmanagers_own_alerts_can_vanish(mine: Held, was_listed: bool, vanished: int) -> None:
+def test_only_an_alertmanagers_own_alerts_can_vanish(mine: HeldAlert, was_listed: bool, vanished: int) -> None:
     """What others than the Alertmanagers asked have sent is not theirs to list, and is never cleared."""
     memory = Memory()
     if was_listed:
@@ -198,7 +198,7 @@ def test_another_clusters_alert_with_the_same_labels_is_judged_by_its_own() -> N
 
     The begin tells them apart.
     """
-    staging = Held("staging", replace(held(foreign()).alert, starts_at=NOW - 7 * MINUTE), "staging")
+    staging = HeldAlert("staging", replace(held(foreign()).alert, starts_at=NOW - 7 * MINUTE), "staging")
     quiet = Listed(foreign(), ("tocsin",), active=False, silenced_by=("s1",))
     silenced = Listing(START, (quiet,), {"s1": Silence("s1", Instant(NOW + HOUR), "ops")})
     found = look([held(foreign()), staging], [silenced], NOW)
@@ -211,7 +211,7 @@ def test_another_clusters_alert_with_the_same_labels_is_judged_by_its_own() -> N
 
 def test_an_alert_of_a_source_is_judged_where_it_is_listed() -> None:
     """The Alertmanagers that are asked may send under a source: the event is that source's."""
-    mine = Held("prod", held(foreign()).alert, "prod")
+    mine = HeldAlert("prod", held(foreign()).alert, "prod")
     memory = look([mine], [listing(listed(foreign()))], NOW).memory
     memory = look([mine], [EMPTY], NOW + MINUTE, memory).memory
     (event,) = look([mine], [EMPTY], NOW + 10 * MINUTE, memory).events
@@ -263,7 +263,7 @@ def test_what_is_inhibited_pauses_only_while_each_look_confirms_it():
     classified = classify(world.current, "", {}, received())
     world.decide(AlertsReceived(classified.key, "", (classified.alert,)))
     for _ in range(40):
-        ours = [Held(classified.key, classified.alert)]
+        ours = [HeldAlert(classified.key, classified.alert)]
         (told,) = look(ours, [listing(inhibited(received()))], now=world.now).silenced
         world.decide(told)
         world.advance(minutes=1)
@@ -278,7 +278,7 @@ def test_what_is_inhibited_no_more_is_paged_at_once():
     world = World()
     classified = classify(world.current, "", {}, received())
     world.decide(AlertsReceived(classified.key, "", (classified.alert,)))
-    ours = [Held(classified.key, classified.alert)]
+    ours = [HeldAlert(classified.key, classified.alert)]
     first = look(ours, [listing(inhibited(received()))], now=world.now)
     world.decide(*first.silenced)
     second = look(ours, [listing(listed(received()))], now=world.now, memory=first.memory)

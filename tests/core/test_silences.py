@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from receiver.core.classify import Received, classify, incident_key
 from receiver.core.events import SilenceAnswered, Silenced
 from receiver.core.model import Fact, Incident, Instant, Kind, Reason, State, Window
-from receiver.core.reconcile import Findings, Held, Listed, Listing, Memory, Terms, reconcile
+from receiver.core.reconcile import Findings, HeldAlert, Listed, Listing, Memory, Terms, reconcile
 from receiver.core.silences import Order, Silence, Wishes, silence_acknowledged
 from rules.policy import HOUR, MINUTE
 from tests.core.alerts import BUDGET, SAFETY, START, alert
@@ -150,9 +150,9 @@ def received(name: str = "f1") -> Received:
     return Received({**LABELS, "unit": name}, {}, name, Instant(NOW - 5 * MINUTE))
 
 
-def held(*names: str) -> list[Held]:
+def held(*names: str) -> list[HeldAlert]:
     classified = [classify(World().current, "", {}, received(name)) for name in names]
-    return [Held(each.key, each.alert) for each in classified]
+    return [HeldAlert(each.key, each.alert) for each in classified]
 
 
 def listing(silences: dict[str, Silence], **by: tuple[str, ...]) -> Listing:
@@ -160,7 +160,7 @@ def listing(silences: dict[str, Silence], **by: tuple[str, ...]) -> Listing:
     return Listing(Instant(START), tuple(alerts), silences)
 
 
-def look(ours: list[Held], *theirs: Listing | None, memory: Memory | None = None) -> Findings:
+def look(ours: list[HeldAlert], *theirs: Listing | None, memory: Memory | None = None) -> Findings:
     return reconcile(World().current, ours, theirs, NOW, memory or Memory(silenced=frozenset()), Terms())
 
 
@@ -192,7 +192,7 @@ def test_an_incident_is_silenced_when_all_that_fires_is(theirs: list[Listing | N
 def test_an_alert_of_level_0_does_not_keep_a_silence_from_counting() -> None:
     """What nobody is told of does not count as firing, so it need not be silenced either."""
     first, second = held("f1", "f2")
-    ours = [first, Held(second.key, replace(second.alert, level=0))]
+    ours = [first, HeldAlert(second.key, replace(second.alert, level=0))]
     (found,) = look(ours, listing(THEIRS, f1=("s1",), f2=())).silenced
     assert (found.alerts, found.until) == (1, NOW + HOUR)
 

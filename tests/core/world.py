@@ -48,10 +48,10 @@ from receiver.core.model import (
     Target,
     Window,
 )
-from receiver.core.plan import Book, Playbook
+from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.core.sight import ANY, Sight
 from receiver.drill.memory_store import MemoryStore
-from receiver.engine.unit_of_work import Work
+from receiver.engine.unit_of_work import UnitOfWork
 from rules.policy import MINUTE, SECOND, Policy
 from rules.stored import digest
 from tests.core.alerts import KEY, START, alert
@@ -63,7 +63,7 @@ class World:
 
     def __init__(self, policy: Policy = POLICY, configured: Collection[str] = ALL, down: Iterable[str] = ()) -> None:
         self.now = START
-        self.playbooks: dict[str, Playbook] = {}
+        self.policy_versions: dict[str, PolicyVersion] = {}
         self.configured = frozenset(configured)
         self.down = set(down)
         """Channels that answer nothing; ``deliver`` and ``fail`` tell what became of their messages."""
@@ -85,20 +85,20 @@ class World:
 
     def use(self, policy: Policy) -> None:
         """Take a policy into use (a reload)."""
-        self.current = Playbook.of(policy, digest(policy))
-        self.playbooks[self.current.digest] = self.current
+        self.current = PolicyVersion.of(policy, digest(policy))
+        self.policy_versions[self.current.digest] = self.current
 
-    def book(self, version: str | None = None) -> Book:
+    def context(self, version: str | None = None) -> DecisionContext:
         """What a decision looks things up in."""
-        playbook = self.playbooks.get(version or "", self.current)
+        policy_version = self.policy_versions.get(version or "", self.current)
         sight = Sight(frozenset({ANY}) if self.blind else frozenset(), self.beaten)
-        return Book(playbook, self.current, self.configured, sight, self.verifies, self.cluster)
+        return DecisionContext(policy_version, self.current, self.configured, sight, self.verifies, self.cluster)
 
     # What happens.
 
     def decide(self, event: Event, incident_id: str | None = None, *, settle: bool = True) -> Effects:
         """One event, one transaction; then the channels that are up deliver what waits."""
-        work = Work(self.store, self.book, self.now)
+        work = UnitOfWork(self.store, self.context, self.now)
         if isinstance(event, AlertsReceived):
             work.load_received([event], [event.key], [])
             for part in work.route(event):

@@ -13,7 +13,7 @@ from manual import walks
 from manual.pages import pages
 from receiver.core import events
 from receiver.core.model import State, Window
-from rules.document import Document, alert_channels, communication, framework_system, incident_response
+from rules.document import PolicyDocument, alert_channels, communication, framework_system, incident_response
 from tests.docs.sessions import ROOT
 
 MADE = dict(pages())
@@ -71,7 +71,7 @@ def models() -> list[type[BaseModel]]:
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, BaseModel)
     ]
-    return [Document, *dict.fromkeys(found)]
+    return [PolicyDocument, *dict.fromkeys(found)]
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda each: each.__name__)

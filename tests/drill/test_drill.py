@@ -11,7 +11,7 @@ from receiver.core.events import Delivered
 from receiver.core.model import Fact, Kind, State
 from receiver.drill.lanes_drawing import page
 from receiver.drill.script import Script, UnknownIncident, play, play_alert
-from receiver.drill.simulator import START, Weather, World
+from receiver.drill.simulator import START, ChannelFaults, World
 from receiver.drill.text_report import as_json, deadline_words, lines
 from rules.load import load
 from rules.policy import HOUR, MINUTE
@@ -22,7 +22,7 @@ POLICY = load()
 def held(name="safety_critical_failure", down=(), flaky=None, seed="", **script):
     """A drill of the shipped policy; times in minutes."""
     times = {key: value * MINUTE if key != "falls_silent" else value for key, value in script.items()}
-    return play(World(POLICY, Weather(frozenset(down), flaky or {}, seed)), Script(**times), name)
+    return play(World(POLICY, ChannelFaults(frozenset(down), flaky or {}, seed)), Script(**times), name)
 
 
 def facts(played, *wanted):

@@ -6,7 +6,7 @@ from pathlib import Path
 import aiohttp
 
 from receiver.jobs.canary import Canaries
-from receiver.messages import Words
+from receiver.messages import MessageRenderer
 from receiver.service import Service
 from receiver.settings import Settings
 from receiver.store import open_store
@@ -46,8 +46,8 @@ async def test_a_canary_gets_through_or_is_an_incident(environment: dict[str, st
     policy.write_text(POLICY.replace("24h", "1s"))
     async with Service(Settings.read(broken), [policy], load([policy])) as service:
         store = open_store(broken["TOCSIN_DATABASE"])
-        words = Words("", "test", sms_replies=False)
-        canaries = Canaries(service.desk, store, service.dispatcher.senders, words, service.metrics)
+        words = MessageRenderer("", "test", sms_replies=False)
+        canaries = Canaries(service.queue, store, service.dispatcher.senders, words, service.metrics)
         async with asyncio.timeout(20):
             while not told.on("slack", "Channel mail is broken"):
                 await canaries.look()

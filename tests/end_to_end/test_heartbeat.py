@@ -14,8 +14,8 @@ from receiver.core.model import Instant
 from receiver.demo.stand_ins import start_web
 from receiver.engine.engine import Engine
 from receiver.engine.heartbeat_cache import Heartbeats
-from receiver.engine.queue import Desk
-from receiver.jobs.heartbeat import Watch
+from receiver.engine.queue import CommandQueue
+from receiver.jobs.heartbeat import HeartbeatWatch
 from receiver.service import Service
 from receiver.settings import Settings
 from receiver.store import SqlStore
@@ -105,13 +105,13 @@ async def test_whoever_cannot_page_does_not_ping(open_stores: Callable[[str], Sq
     app.router.add_get("/ping", ping)
     runner, url = await start_web(app)
     store, can = open_stores("sqlite://"), [False, True]
-    desk = Desk(Engine(store, POLICY, ALL, START), lambda: Instant(START))
+    queue = CommandQueue(Engine(store, POLICY, ALL, START), lambda: Instant(START))
 
     async def can_page() -> bool:
         return can.pop(0)
 
-    heartbeats = Heartbeats(desk.clock)
-    watch = Watch(desk, store, heartbeats, f"{url}/ping", can_page)
+    heartbeats = Heartbeats(queue.clock)
+    watch = HeartbeatWatch(queue, store, heartbeats, f"{url}/ping", can_page)
     heartbeats.hear(POLICY, "", [Received({"alertname": "TocsinHeartbeat"}, {}, "f", Instant(START))])
     await watch.look()
     assert pings == []

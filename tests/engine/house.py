@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from receiver.core.events import AlertsReceived, Delivered, Outcome
 from receiver.core.model import Alert, Incident, Instant, Notification
-from receiver.engine.commands import Delivery, Report, Request, Result
+from receiver.engine.commands import Delivery, OutcomeReport, Request, Result
 from receiver.engine.engine import Engine
 from receiver.store import SqlStore
 from rules.policy import MINUTE, Policy
@@ -53,7 +53,7 @@ class House:
 
     def report(self, messages: Sequence[Notification], outcome: Outcome | None = None, at: int = 0) -> int:
         """Say how claimed messages fared; by default they were delivered."""
-        reports = [Report(each, outcome or Delivered(f"ref-{each.id}")) for each in messages]
+        reports = [OutcomeReport(each, outcome or Delivered(f"ref-{each.id}")) for each in messages]
         return self.engine.report(reports, Instant(START + at))
 
     def deliver_all(self, at: int = 0) -> list[Notification]:

@@ -11,7 +11,7 @@ from receiver.core.events import Acknowledge, AlertsReceived
 from receiver.core.model import Fact, Instant
 from receiver.engine.commands import ForIncident, Request, Result
 from receiver.engine.engine import Engine
-from receiver.engine.queue import BATCH_LIMIT, QUEUE_LIMIT, Desk
+from receiver.engine.queue import BATCH_LIMIT, QUEUE_LIMIT, CommandQueue
 from receiver.errors import StoreUnavailable
 from receiver.store import SqlStore
 from tests.core.guide import ALL, POLICY
@@ -31,11 +31,11 @@ async def test_a_database_that_never_answers_keeps_nobody_waiting(engine: Engine
     async def never(*_: Any) -> None:
         await asyncio.Event().wait()
 
-    desk = Desk(engine, lambda: Instant(START), never, patience=0.01)
+    queue = CommandQueue(engine, lambda: Instant(START), never, patience=0.01)
     for _ in range(3):
         with pytest.raises(StoreUnavailable, match="did not answer"):
-            await desk.handle([firing("key")])
-    assert "did not answer" in desk.state.writing.problem
+            await queue.handle([firing("key")])
+    assert "did not answer" in queue.state.writing.problem
 
 
 @pytest.mark.parametrize(("alerts", "together"), [(1, BATCH_LIMIT), (100, BATCH_LIMIT // 100), (3 * BATCH_LIMIT, 1)])
@@ -49,7 +49,7 @@ async def test_a_transaction_takes_so_many_alerts(engine: Engine, alerts: int, t
 
     (one,) = firing("key").alerts
     waiting = [AlertsReceived("key", "", (one,) * alerts)] * (2 * together)
-    await Desk(engine, lambda: Instant(START), call).handle(waiting)
+    await CommandQueue(engine, lambda: Instant(START), call).handle(waiting)
     assert batches == [together] * 2
 
 
@@ -62,8 +62,8 @@ class Storm:
         self.go = asyncio.Event()
         self.said: list[str] = []
         """What was done, in order: keys of each batch, and calls about emergencies."""
-        self.desk = Desk(self.engine, lambda: Instant(START), self._call)
-        self.desk.on_emergency = self._hear
+        self.queue = CommandQueue(self.engine, lambda: Instant(START), self._call)
+        self.queue.on_emergency = self._hear
 
     async def _call(self, work: Callable[..., Any], *arguments: Any) -> Any:
         await self.go.wait()
@@ -77,7 +77,7 @@ class Storm:
         """One after the other they ask, while the first is being stored; then it goes on."""
         tasks = []
         for each in (firing("busy", level=1), *requests):
-            tasks.append(asyncio.create_task(self.desk.handle([each])))
+            tasks.append(asyncio.create_task(self.queue.handle([each])))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         self.go.set()
@@ -120,15 +120,15 @@ async def test_emergencies_and_people_find_a_place_in_a_full_queue(engine: Engin
         await go.wait()
         return [Result() for _ in requests]
 
-    desk = Desk(engine, lambda: Instant(START), call)
-    flood = [asyncio.create_task(desk.handle([firing("first")]))]
+    queue = CommandQueue(engine, lambda: Instant(START), call)
+    flood = [asyncio.create_task(queue.handle([firing("first")]))]
     await begun.wait()
-    flood.append(asyncio.create_task(desk.handle([firing("flood")] * QUEUE_LIMIT)))
+    flood.append(asyncio.create_task(queue.handle([firing("flood")] * QUEUE_LIMIT)))
     await asyncio.sleep(0)
     urgent = [firing("e", level=4), ForIncident("id", Acknowledge("ada"))]
-    asked = [asyncio.create_task(desk.handle([each])) for each in urgent]
+    asked = [asyncio.create_task(queue.handle([each])) for each in urgent]
     await asyncio.sleep(0)
-    asked.append(asyncio.create_task(desk.handle([firing("late")])))
+    asked.append(asyncio.create_task(queue.handle([firing("late")])))
     with pytest.raises(StoreUnavailable, match="too many"):
         await asked.pop()
     go.set()
@@ -143,9 +143,9 @@ async def test_what_nobody_waits_for_holds_up_nothing(engine: Engine) -> None:
         stored.extend(each.key for each in requests if isinstance(each, AlertsReceived))
         return [Result() for _ in requests]
 
-    desk = Desk(engine, lambda: Instant(START), call)
-    given_up = asyncio.create_task(desk.handle([firing("given up")] * BATCH_LIMIT))
-    waits = asyncio.create_task(desk.handle([firing("waits", level=1)]))
+    queue = CommandQueue(engine, lambda: Instant(START), call)
+    given_up = asyncio.create_task(queue.handle([firing("given up")] * BATCH_LIMIT))
+    waits = asyncio.create_task(queue.handle([firing("waits", level=1)]))
     asyncio.get_running_loop().call_soon(given_up.cancel)
     await asyncio.wait([given_up])
     await waits

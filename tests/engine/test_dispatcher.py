@@ -10,9 +10,9 @@ from receiver.channels import Outgoing
 from receiver.core.events import Delivered, Outcome, Rejected
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.jobs.dispatcher import IN_FLIGHT, Dispatcher
-from receiver.messages import Words
+from receiver.messages import MessageRenderer
 from receiver.reports.queries import Records
 from receiver.store import SqlStore
 from receiver.telemetry.metrics import Metrics
@@ -58,13 +58,13 @@ class Post:
     """Desk, dispatcher and providers; no pulse."""
 
     def __init__(self, store: SqlStore) -> None:
-        self.desk = Desk(Engine(store, POLICY, ALL, START), lambda: Instant(START))
+        self.queue = CommandQueue(Engine(store, POLICY, ALL, START), lambda: Instant(START))
         self.held = Held()
-        words = Words(None, store.installation, sms_replies=False)
-        records = Records(store.reads(), words, self.desk.engine)
+        words = MessageRenderer(None, store.installation, sms_replies=False)
+        records = Records(store.reads(), words, self.queue.engine)
         senders = dict.fromkeys(get_args(ChannelType), self.held)
-        self.dispatcher = Dispatcher(self.desk, senders, words, records, "w", store.installation, Metrics())
-        self.desk.on_emergency = self.dispatcher.send_emergencies
+        self.dispatcher = Dispatcher(self.queue, senders, words, records, "w", store.installation, Metrics())
+        self.queue.on_emergency = self.dispatcher.send_emergencies
 
 
 @pytest.fixture
@@ -73,21 +73,21 @@ async def post(open_stores: Callable[[str], SqlStore]) -> AsyncIterator[Post]:
     yield made
     made.held.may_answer.set()
     await made.dispatcher.finish(20)
-    made.desk.close()
+    made.queue.close()
 
 
 async def test_an_emergency_waits_for_no_storm(post: Post) -> None:
     """When all that may be under way is under way and held up, its pages are sent: nobody has to look for them."""
-    await post.desk.handle([firing(f"flood-{number}") for number in range(2 * IN_FLIGHT)])
+    await post.queue.handle([firing(f"flood-{number}") for number in range(2 * IN_FLIGHT)])
     assert await post.dispatcher.send_due() >= IN_FLIGHT
-    await post.desk.handle([firing("e", level=4)])
+    await post.queue.handle([firing("e", level=4)])
     await post.held.until(lambda: post.held.of("e") == {"email", "slack", "pagerduty", "sms"})
 
 
 async def test_its_fallback_waits_for_nobody_either(post: Post) -> None:
     """A channel that refuses the page: what is told in its place is sent as soon as that is recorded."""
     post.held.refused = {"sms"}
-    await post.desk.handle([firing("e", level=4)])
+    await post.queue.handle([firing("e", level=4)])
     await post.held.until(lambda: "phone" in post.held.of("e"))
 
 

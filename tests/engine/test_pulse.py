@@ -12,10 +12,10 @@ from receiver.channels import Outgoing
 from receiver.core.events import Delivered, Outcome
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.jobs.dispatcher import Dispatcher
-from receiver.jobs.scheduler import FIRED_AT_ONCE, Pulse
-from receiver.messages import Words
+from receiver.jobs.scheduler import FIRED_AT_ONCE, Scheduler
+from receiver.messages import MessageRenderer
 from receiver.reports.queries import Records
 from receiver.store import open_store
 from receiver.telemetry.metrics import Metrics
@@ -54,13 +54,13 @@ class Room:
         self.sink = Sink()
         self.store = open_store("sqlite://")
         self._thread = ThreadPoolExecutor(1)
-        self.desk = Desk(Engine(self.store, policy, ALL, START), lambda: self.now, self._call)
+        self.queue = CommandQueue(Engine(self.store, policy, ALL, START), lambda: self.now, self._call)
         self.metrics = Metrics()
-        words = Words(None, "inst")
-        records = Records(self.store.reads(), words, self.desk.engine)
+        words = MessageRenderer(None, "inst")
+        records = Records(self.store.reads(), words, self.queue.engine)
         senders = dict.fromkeys(("email", "slack", "pagerduty", "sms", "phone"), self.sink)
-        self.dispatcher = Dispatcher(self.desk, senders, words, records, "me", "inst", self.metrics)
-        self.pulse = Pulse(self.desk, self.store, self.dispatcher, self.desk.state)
+        self.dispatcher = Dispatcher(self.queue, senders, words, records, "me", "inst", self.metrics)
+        self.scheduler = Scheduler(self.queue, self.store, self.dispatcher, self.queue.state)
 
     async def _call(self, work: Callable[..., Any], *arguments: Any) -> Any:
         done = await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
@@ -74,20 +74,20 @@ async def room(policy: Policy = POLICY) -> AsyncIterator[Room]:
     made = Room(policy)
     yield made
     await made.dispatcher.finish(5)
-    made.desk.close()
+    made.queue.close()
     made.store.close()
 
 
 async def test_windows_do_not_starve_sending() -> None:
     """However many windows are due, messages are started between every few of them."""
     async with room() as here:
-        await here.desk.handle([firing(f"key-{number}", level=4) for number in range(DUE)])
+        await here.queue.handle([firing(f"key-{number}", level=4) for number in range(DUE)])
         here.now = Instant(START + 5 * MINUTE)
         here.asked.clear()
-        beating = asyncio.create_task(here.pulse.keep())
+        beating = asyncio.create_task(here.scheduler.keep())
         while sum(done for name, done in here.asked if name == "fire_due") < DUE:
             await asyncio.sleep(0.01)
-        here.desk.state.is_stopping = True
+        here.queue.state.is_stopping = True
         await beating
         turns = [name for name, _ in groupby(name for name, _ in here.asked if name in {"fire_due", "claim"})]
         fired = sum(name == "fire_due" for name, _ in here.asked)
@@ -99,7 +99,7 @@ async def test_a_runaway_template_takes_no_page_away() -> None:
     """A stored policy's template that never ends: its page goes out in Tocsin's words, which say so; so does a metric."""
     templates = dataclasses.replace(POLICY.templates, initial=Template(RUNAWAY, "{{ severity }}", "opened"))
     async with room(dataclasses.replace(POLICY, templates=templates)) as here:
-        await here.desk.handle([firing("key", level=4)])
+        await here.queue.handle([firing("key", level=4)])
         await here.dispatcher.send_due()
         await asyncio.wait_for(here.sink.arrived.wait(), 30)
         await here.dispatcher.finish(30)

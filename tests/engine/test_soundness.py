@@ -7,7 +7,7 @@ import pytest
 
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.jobs.soundness import Soundness
 from receiver.store import SqlStore
 from receiver.store.integrity import indexes_of
@@ -25,9 +25,9 @@ def store(open_stores: Callable[[str], SqlStore], tmp_path: Path) -> SqlStore:
 
 
 @pytest.fixture
-def desk(store: SqlStore) -> Desk:
+def queue(store: SqlStore) -> CommandQueue:
     """On it."""
-    return Desk(Engine(store, POLICY, ALL, START), lambda: Instant(START))
+    return CommandQueue(Engine(store, POLICY, ALL, START), lambda: Instant(START))
 
 
 def spoil(store: SqlStore, statement: str) -> None:
@@ -36,11 +36,11 @@ def spoil(store: SqlStore, statement: str) -> None:
         connection.exec_driver_sql(statement)
 
 
-async def test_damaged_rows_are_told_once(store: SqlStore, desk: Desk) -> None:
+async def test_damaged_rows_are_told_once(store: SqlStore, queue: CommandQueue) -> None:
     """However many, in one incident of level 3 that pages; a second look has nothing to tell, new damage has."""
-    await desk.handle([firing(f"key-{number}", level=4) for number in range(30)])
+    await queue.handle([firing(f"key-{number}", level=4) for number in range(30)])
     spoil(store, "UPDATE incidents SET doc = 'no json' WHERE number <= 25")
-    sound = Soundness(desk, store, desk.state)
+    sound = Soundness(queue, store, queue.state)
     await sound.look()
     (told,) = [each for each in store.reads().incidents()[0] if each.type == "database_is_damaged"]
     assert (told.level, sum(told.firing)) == (CRITICAL, 1)
@@ -51,32 +51,32 @@ async def test_damaged_rows_are_told_once(store: SqlStore, desk: Desk) -> None:
     await sound.look()
     assert store.reads().incident(told.id) == told
     spoil(store, "UPDATE incidents SET doc = 'no json' WHERE number = 27")
-    await Soundness(desk, store, desk.state).look()
+    await Soundness(queue, store, queue.state).look()
     after = store.reads().incident(told.id)
     assert after is not None
     assert sum(after.firing) == 2
 
 
-async def test_strange_ids_are_not_told(store: SqlStore, desk: Desk) -> None:
+async def test_strange_ids_are_not_told(store: SqlStore, queue: CommandQueue) -> None:
     """What a damaged row has for an id goes into no message."""
-    await desk.handle([firing("key", level=4)])
+    await queue.handle([firing("key", level=4)])
     spoil(store, "UPDATE notifications SET data = 'x', id = '<script>' WHERE sequence = 1")
-    await desk.run(desk.engine.claim, Instant(START), "w")
-    await Soundness(desk, store, desk.state).look()
+    await queue.run(queue.engine.claim, Instant(START), "w")
+    await Soundness(queue, store, queue.state).look()
     (told,) = [each for each in store.reads().incidents()[0] if each.type == "database_is_damaged"]
     (alert,) = store.reads().alerts(told.id)
     assert "script" not in alert.annotations["description"]
 
 
-async def test_an_index_is_made_anew_while_it_is_in_use(store: SqlStore, desk: Desk, tmp_path: Path) -> None:
+async def test_an_index_is_made_anew_while_it_is_in_use(store: SqlStore, queue: CommandQueue, tmp_path: Path) -> None:
     """Damage that shows has the file checked; what the check finds is mended and told. A whole file is not spoken of."""
-    sound = Soundness(desk, store, desk.state)
+    sound = Soundness(queue, store, queue.state)
     await sound.check()
-    await desk.handle([firing("key", level=4)])
+    await queue.handle([firing("key", level=4)])
     assert [each.type for each in store.reads().incidents()[0]] != ["database_is_damaged"]
     stale_index(tmp_path / "tocsin.db")
     assert store.look_at_file(10)
-    desk.state.is_damage_suspected = True
+    queue.state.is_damage_suspected = True
     await sound.check()
     assert store.look_at_file(10) == []
     (told,) = [each for each in store.reads().incidents()[0] if each.type == "database_is_damaged"]

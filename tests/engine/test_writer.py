@@ -15,7 +15,7 @@ import pytest
 from receiver.core.audit_log import Origin
 from receiver.core.events import Acknowledge, Declare, Delivered
 from receiver.core.model import Instant, State
-from receiver.engine.commands import Asked, ForIncident, Report, Result
+from receiver.engine.commands import Asked, ForIncident, OutcomeReport, Result
 from receiver.engine.engine import Engine
 from receiver.errors import DatabaseInUse, StoreDamaged, StoreUnavailable
 from receiver.settings import Settings
@@ -81,9 +81,9 @@ async def test_messages_come_with_the_policy_they_are_written_by(house: House) -
     await house.writer.call(house.engine.keep_policy, newer, START)
     house.engine.adopt(newer, ALL)
     delivery, *_ = await house.writer.call(house.engine.claim, Instant(START), "worker")
-    assert delivery.book.playbook is older
-    assert delivery.book.current is house.engine.current
-    assert delivery.book.configured == frozenset(ALL)
+    assert delivery.context.policy_version is older
+    assert delivery.context.current is house.engine.current
+    assert delivery.context.configured == frozenset(ALL)
 
 
 async def test_a_version_that_only_the_database_has_is_found(house: House, url: str) -> None:
@@ -93,7 +93,7 @@ async def test_a_version_that_only_the_database_has_is_found(house: House, url: 
     engine = Engine(house.store, replace(POLICY, default_severity=4), ALL, START)
     house.writer.attach(engine)
     delivery, *_ = await house.writer.call(engine.claim, Instant(START), "worker")
-    assert (delivery.book.playbook.digest, delivery.book.current) == (older, engine.current)
+    assert (delivery.context.policy_version.digest, delivery.context.current) == (older, engine.current)
 
 
 async def test_it_decides_as_the_service_stands(house: House) -> None:
@@ -145,7 +145,7 @@ async def test_what_is_under_way_outlives_it(house: House) -> None:
     await house.handle(firing("key", level=4))
     claimed = await house.writer.call(house.engine.claim, Instant(START), "worker")
     os.kill(house.writer.pid, signal.SIGKILL)
-    reports = [Report(each, Delivered("ref")) for delivery in claimed for each, _ in delivery.items]
+    reports = [OutcomeReport(each, Delivered("ref")) for delivery in claimed for each, _ in delivery.items]
     assert reports
     with suppress(StoreUnavailable):  # it may not be known yet that it died
         await house.writer.call(house.store.probe)

@@ -8,10 +8,10 @@ import pytest
 
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.engine.write_health import PROBE_EVERY, WRITTEN_WITHIN, Writing
 from receiver.errors import RowUnreadable, StoreDamaged, StoreUnavailable
-from receiver.jobs.scheduler import Pulse
+from receiver.jobs.scheduler import Scheduler
 from receiver.store import SqlStore
 from rules.policy import SECOND
 from tests.core.guide import ALL, POLICY
@@ -57,8 +57,8 @@ class House:
     def __init__(self, store: SqlStore, **ends: Exception) -> None:
         self.calls: list[str] = []
         self.ends = ends
-        self.desk = Desk(Engine(store, POLICY, ALL, START), lambda: Instant(START), self._call)
-        self.pulse = Pulse(self.desk, store, self, self.desk.state)  # type: ignore[arg-type] # it sends, which is all that is asked of it
+        self.queue = CommandQueue(Engine(store, POLICY, ALL, START), lambda: Instant(START), self._call)
+        self.scheduler = Scheduler(self.queue, store, self, self.queue.state)  # type: ignore[arg-type] # it sends, which is all that is asked of it
         self.sent = asyncio.Event()
 
     async def _call(self, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -74,12 +74,12 @@ class House:
 
     async def beats(self, times: int) -> None:
         """Let it beat so often."""
-        pulsing = asyncio.create_task(self.pulse.keep())
+        pulsing = asyncio.create_task(self.scheduler.keep())
         async with asyncio.timeout(20):
             for _ in range(times):
                 await self.sent.wait()
                 self.sent.clear()
-                self.pulse.wake()
+                self.scheduler.wake()
         pulsing.cancel()
         await asyncio.gather(pulsing, return_exceptions=True)
 
@@ -98,46 +98,46 @@ async def test_windows_that_fail_keep_no_message_back(store: SqlStore, error: Ex
     await house.beats(2)
     assert asyncio.get_running_loop().time() - began >= 1
     assert house.calls.count("fire_due") == 2
-    silence = house.pulse.silence
+    silence = house.scheduler.silence
     assert silence >= SECOND
 
 
 async def test_whoever_writes_says_so(store: SqlStore) -> None:
     """A call that cannot write, or meets damage, is a problem; a row that cannot be read is not one of the database."""
     house = House(store, next_due=StoreUnavailable("locked"), forget=StoreDamaged(), hear=RowUnreadable())
-    desk = house.desk
+    queue = house.queue
     with pytest.raises(RowUnreadable):
-        await desk.run(store.hear, [])
-    assert (desk.state.writing.problem, desk.state.is_damage_suspected) == ("", False)
+        await queue.run(store.hear, [])
+    assert (queue.state.writing.problem, queue.state.is_damage_suspected) == ("", False)
     with pytest.raises(StoreUnavailable):
-        await desk.run(store.next_due)
-    assert (desk.state.writing.problem, desk.state.is_damage_suspected) == ("locked", False)
+        await queue.run(store.next_due)
+    assert (queue.state.writing.problem, queue.state.is_damage_suspected) == ("locked", False)
     with pytest.raises(StoreDamaged):
-        await desk.run(store.forget, Instant(START), 1)
-    assert desk.state.is_damage_suspected
+        await queue.run(store.forget, Instant(START), 1)
+    assert queue.state.is_damage_suspected
 
 
 @pytest.mark.parametrize("error", [RuntimeError("OperationalError"), RowUnreadable(), MemoryError()])
 async def test_a_probe_that_fails_in_whatever_way_counts(store: SqlStore, error: Exception) -> None:
     """Only a write proves that writing goes: also where nobody knows what the error means."""
     clock, house = Clock(), House(store, probe=error)
-    house.desk.state.writing = Writing(clock)
+    house.queue.state.writing = Writing(clock)
     clock.now = PROBE_EVERY
-    pulsing = asyncio.create_task(house.pulse.keep())
+    pulsing = asyncio.create_task(house.scheduler.keep())
     async with asyncio.timeout(20):
         while "probe" not in house.calls:
             await asyncio.sleep(0)
     pulsing.cancel()
     await asyncio.gather(pulsing, return_exceptions=True)
-    assert house.desk.state.writing.problem == (str(error) or "MemoryError")
+    assert house.queue.state.writing.problem == (str(error) or "MemoryError")
 
 
 async def test_a_beat_writes_where_it_is_in_doubt(store: SqlStore) -> None:
     """What failed is over when something that means nothing could be written."""
     house = House(store)
-    house.desk.state.writing.fail("locked")
+    house.queue.state.writing.fail("locked")
     await house.beats(1)
     assert house.calls[0] == "probe"
-    assert house.desk.state.writing.problem == ""
+    assert house.queue.state.writing.problem == ""
     await house.beats(1)
     assert house.calls.count("probe") == 1

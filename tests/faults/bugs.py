@@ -10,10 +10,10 @@ from receiver.core.cluster import Cluster
 from receiver.core.draft import Effects
 from receiver.core.events import AlertsReceived, Rejected, Reported, TimePassed
 from receiver.core.model import Fact, Instant, State, Status, Window
-from receiver.core.plan import Book
+from receiver.core.plan import DecisionContext
 from receiver.core.sight import SIGHTED
 from receiver.engine.engine import Engine
-from receiver.engine.unit_of_work import Changes, Work
+from receiver.engine.unit_of_work import Changes, UnitOfWork
 from receiver.errors import StoreUnavailable
 from receiver.store import SqlStore
 from rules.policy import MINUTE
@@ -131,15 +131,15 @@ class NeverLooksAgain(Engine):
 class IgnoresBlindness(Engine):
     """The missing heartbeat is not looked at."""
 
-    def book(self, playbook: Any) -> Book:
-        return replace(super().book(playbook), sight=SIGHTED)
+    def context(self, policy_version: Any) -> DecisionContext:
+        return replace(super().context(policy_version), sight=SIGHTED)
 
 
 class BelievesEchoes(Engine):
     """Whatever is told to fire is believed at once."""
 
-    def book(self, playbook: Any) -> Book:
-        return replace(super().book(playbook), cluster=Cluster(peers=1))
+    def context(self, policy_version: Any) -> DecisionContext:
+        return replace(super().context(policy_version), cluster=Cluster(peers=1))
 
 
 class Early(Engine):
@@ -149,7 +149,7 @@ class Early(Engine):
         return super().fire_due(Instant(now + MINUTE), limit)
 
 
-class _Twisted(Work):
+class _Twisted(UnitOfWork):
     """Decisions, twisted afterwards."""
 
     def decide(self, incident: Any, event: Any) -> Effects:
@@ -267,10 +267,10 @@ class _Skips(_Twisted):
         return replace(effects, incident=after, entries=tuple(renumbered))
 
 
-def _with(work: type[Work], why: str) -> type[Engine]:
+def _with(work: type[UnitOfWork], why: str) -> type[Engine]:
     class Bent(Engine):
         @contextmanager
-        def _working(self, now: Instant) -> Iterator[tuple[Any, Work]]:
+        def _working(self, now: Instant) -> Iterator[tuple[Any, UnitOfWork]]:
             with super()._working(now) as (transaction, bent):
                 bent.__class__ = work
                 yield transaction, bent

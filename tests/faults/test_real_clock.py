@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 from msgspec.structs import replace
 
-from receiver.clock import ALLOWED, Clock, Verdict
+from receiver.clock import ALLOWED, Clock, ClockVerdict
 from receiver.core.events import AlertsReceived
 from receiver.core.instant import Jump
 from receiver.core.model import Fact, Incident, Instant, Window
@@ -35,7 +35,7 @@ class Reference:
         """The receiver's time by both."""
         return Clock(self, self.steady)
 
-    def look(self, clock: Clock, times: int = 1) -> Verdict:
+    def look(self, clock: Clock, times: int = 1) -> ClockVerdict:
         """So many comparisons, half a minute apart; what the last came to."""
         for _ in range(times):
             self.steadily += 30 * SECOND
@@ -49,10 +49,10 @@ def test_a_jump_that_comes_back_changes_nothing() -> None:
     clock = reference.clock()
     for ahead in (HOUR, -HOUR, 90 * SECOND):
         reference.ahead = ahead
-        assert reference.look(clock) is Verdict.DOUBTED
+        assert reference.look(clock) is ClockVerdict.DOUBTED
         assert clock.skew == ahead
         reference.ahead = 0
-        assert reference.look(clock) is Verdict.AGREED
+        assert reference.look(clock) is ClockVerdict.AGREED
         assert (clock(), clock.skew) == (reference(), 0)
     assert clock.jumps == 3
 
@@ -62,11 +62,11 @@ def test_a_clock_set_forward_is_followed_when_it_stays() -> None:
     reference = Reference()
     clock = reference.clock()
     reference.ahead = HOUR
-    assert reference.look(clock) is Verdict.DOUBTED
+    assert reference.look(clock) is ClockVerdict.DOUBTED
     assert clock() == reference() - HOUR
-    assert reference.look(clock) is Verdict.FOLLOWED
+    assert reference.look(clock) is ClockVerdict.FOLLOWED
     assert clock() == reference()
-    assert reference.look(clock) is Verdict.AGREED
+    assert reference.look(clock) is ClockVerdict.AGREED
     assert (clock.skew, clock.jumps) == (0, 1)
 
 
@@ -76,7 +76,7 @@ def test_two_different_answers_are_no_second_one() -> None:
     clock = reference.clock()
     for ahead in (HOUR, 2 * HOUR, HOUR, -HOUR, 3 * HOUR):
         reference.ahead = ahead
-        assert reference.look(clock) is Verdict.DOUBTED
+        assert reference.look(clock) is ClockVerdict.DOUBTED
     assert clock() == START + reference.steadily
 
 
@@ -86,7 +86,7 @@ def test_a_clock_set_back_puts_nothing_off_and_is_found_again() -> None:
     clock = reference.clock()
     reference.ahead = -HOUR
     before, began = clock(), reference.steadily
-    while reference.look(clock) is not Verdict.AGREED:
+    while reference.look(clock) is not ClockVerdict.AGREED:
         now, passed = clock(), reference.steadily - began
         assert now >= before
         assert now - START >= 5 * HOUR + passed - passed // 20
@@ -103,7 +103,7 @@ def test_small_differences_are_followed_at_once() -> None:
     for ahead in (SECOND, SECOND // 2, 0, -SECOND, -SECOND // 3):
         reference.ahead = ahead
         before = clock()
-        assert reference.look(clock) is Verdict.AGREED
+        assert reference.look(clock) is ClockVerdict.AGREED
         assert before <= clock() <= reference() + ALLOWED
     assert clock.jumps == 0
 

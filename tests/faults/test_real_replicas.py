@@ -7,7 +7,7 @@ from typing import Any
 from bench.soak import Soak
 from receiver.core.events import AlertsReceived, Delivered
 from receiver.core.model import Instant
-from receiver.engine.engine import LEASE, Engine, Report
+from receiver.engine.engine import LEASE, Engine, OutcomeReport
 from receiver.store import SqlStore
 from rules.policy import MINUTE
 from tests.core.alerts import KEY, START, alert
@@ -41,7 +41,7 @@ def test_work_moves_within_the_lease(postgresql: Callable[[], str], open_stores:
     assert alive.claim(Instant(START + LEASE - 1), "alive") == []
     taken = [each for delivery in alive.claim(Instant(START + LEASE), "alive") for each, _ in delivery.items]
     assert {each.id for each in taken} == lost
-    assert alive.report([Report(each, Delivered()) for each in taken], Instant(START + LEASE + 1)) == len(lost)
+    assert alive.report([OutcomeReport(each, Delivered()) for each in taken], Instant(START + LEASE + 1)) == len(lost)
     assert alive.fire_due(Instant(START + 5 * MINUTE)) == 1
 
 
@@ -57,5 +57,5 @@ def test_whoever_wakes_late_sends_nothing_twice(
     again = [each for delivery in other.claim(later, "other") for each, _ in delivery.items]
     assert {each.id for each in again} == {each.id for each in slept}
     assert not stopped.holds(slept, later)
-    assert stopped.report([Report(each, Delivered()) for each in slept], later) == 0
-    assert other.report([Report(each, Delivered()) for each in again], later) == len(again)
+    assert stopped.report([OutcomeReport(each, Delivered()) for each in slept], later) == 0
+    assert other.report([OutcomeReport(each, Delivered()) for each in again], later) == len(again)

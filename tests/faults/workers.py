@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from receiver.core.events import Outcome, Overtaken
 from receiver.core.model import Status
-from receiver.engine.commands import Report, Request, Result
+from receiver.engine.commands import OutcomeReport, Request, Result
 from receiver.engine.engine import Engine
 from receiver.errors import StoreConflict, StoreUnavailable
 from receiver.jobs.dispatcher import FRESH
@@ -109,9 +109,9 @@ class Worker:
     def _wake_up(self, when: int) -> None:
         if self._pulse_at == when:
             self._pulse_at = None
-            self.pulse()
+            self.scheduler()
 
-    def pulse(self) -> None:
+    def scheduler(self) -> None:
         """As the service's: fire what is due, send what is due, sleep until the next.
 
         Most looks would find nothing; those that would are made now and then.
@@ -175,7 +175,9 @@ class Worker:
         assert self.engine is not None
         now = self.world.now
         try:
-            self.engine.report([Report(each, outcome) for one, outcome in self._reports for each, _ in one.items], now)
+            self.engine.report(
+                [OutcomeReport(each, outcome) for one, outcome in self._reports for each, _ in one.items], now
+            )
         except FAILS:
             if tries:
                 self.world.at(now + 5 * SECOND, lambda: self._record(tries - 1), self)

@@ -135,7 +135,7 @@ class World:
             return
         self._nested = True
         other = self.dice.choice(others)
-        self._let(other, other.pulse)
+        self._let(other, other.scheduler)
         self._nested = False
 
     def committed(self, by: Worker, saved: Sequence[Changes]) -> None:

@@ -17,11 +17,11 @@ from receiver.core.model import Instant
 from receiver.demo.stand_ins import Providers, start_mailbox, start_web
 from receiver.engine.engine import Engine
 from receiver.engine.heartbeat_cache import Heartbeats
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.jobs.dispatcher import Dispatcher
 from receiver.jobs.loaded_rules import HeardRules
-from receiver.messages import Words
+from receiver.messages import MessageRenderer
 from receiver.reports.queries import Records
 from receiver.settings import Settings
 from receiver.store import open_store
@@ -55,14 +55,16 @@ class Heard:
 class Hall:
     """A receiver under the guide's policy, and all that people heard of it."""
 
-    def __init__(self, desk: Desk, dispatcher: Dispatcher, clock: StillClock, http: aiohttp.ClientSession) -> None:
-        self.desk, self.dispatcher, self.clock, self.http = desk, dispatcher, clock, http
+    def __init__(
+        self, queue: CommandQueue, dispatcher: Dispatcher, clock: StillClock, http: aiohttp.ClientSession
+    ) -> None:
+        self.queue, self.dispatcher, self.clock, self.http = queue, dispatcher, clock, http
         self.heard: list[Heard] = []
 
     async def pass_time(self, micros: int) -> None:
         """Time passes: every window fires at its time, and what is due is sent."""
         until = self.clock.now + micros
-        while (due := self.desk.engine._store.next_due()) is not None and due <= until:
+        while (due := self.queue.engine._store.next_due()) is not None and due <= until:
             self.clock.now = max(self.clock.now, due)
             await self.work()
         self.clock.now = Instant(until)
@@ -70,7 +72,7 @@ class Hall:
 
     async def work(self) -> None:
         """Fire and send what is due now."""
-        await self.desk.run(self.desk.engine.fire_due, self.clock.now)
+        await self.queue.run(self.queue.engine.fire_due, self.clock.now)
         while await self.dispatcher.send_due():
             await self.dispatcher.finish(10)
 
@@ -119,19 +121,19 @@ async def hall() -> AsyncIterator[Hall]:
         store = open_store(settings.database)
         stack.callback(store.close)
         engine, state = Engine(store, policy, configured_channels(policy, settings), START), ServiceState()
-        desk = Desk(engine, clock, state=state)
-        stack.callback(desk.close)
+        queue = CommandQueue(engine, clock, state=state)
+        stack.callback(queue.close)
         words, senders, reads = (
-            Words(None, store.installation, sms_replies=False),
+            MessageRenderer(None, store.installation, sms_replies=False),
             make_senders(settings, clock),
             store.reads(),
         )
         records = Records(reads, words, engine)
-        dispatcher = Dispatcher(desk, senders, words, records, "test", store.installation, metrics)
+        dispatcher = Dispatcher(queue, senders, words, records, "test", store.installation, metrics)
         for sender in senders.values():
             stack.push_async_callback(sender.close)
         app = make_app(
-            desk=desk,
+            queue=queue,
             engine=engine,
             heartbeats=Heartbeats(clock),
             heard_rules=HeardRules(),
@@ -150,7 +152,7 @@ async def hall() -> AsyncIterator[Hall]:
         await web.TCPSite(house, "127.0.0.1", 0).start()
         base = f"http://127.0.0.1:{house.addresses[0][1]}/"
         http = await stack.enter_async_context(aiohttp.ClientSession(base, timeout=aiohttp.ClientTimeout(20)))
-        made = Hall(desk, dispatcher, clock, http)
+        made = Hall(queue, dispatcher, clock, http)
         made.heard = heard
         yield made
 

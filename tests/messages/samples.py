@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from receiver.core.checklists import attach_due
 from receiver.core.draft import Draft
 from receiver.core.model import Incident, Instant, Kind, Notification, Reason, State, Window
-from receiver.core.plan import Book, Playbook
+from receiver.core.plan import DecisionContext, PolicyVersion
 from rules.policy import (
     HOUR,
     MINUTE,
@@ -173,15 +173,15 @@ _OPENED = Incident(
 )
 
 
-def book(policy: Policy = POLICY) -> Book:
+def context(policy: Policy = POLICY) -> DecisionContext:
     """A book in which the incident's version is the current one."""
-    playbook = Playbook.of(policy, "d" * 64)
-    return Book(playbook, playbook, frozenset(channel.name for channel in policy.channels))
+    policy_version = PolicyVersion.of(policy, "d" * 64)
+    return DecisionContext(policy_version, policy_version, frozenset(channel.name for channel in policy.channels))
 
 
 def with_checklists(incident: Incident, policy: Policy = POLICY) -> Incident:
     """The incident with the checklists of all that it has come to."""
-    draft = Draft(incident, NOON, book(policy))
+    draft = Draft(incident, NOON, context(policy))
     attach_due(draft)
     return draft.incident
 
@@ -221,7 +221,7 @@ class Delivery:
     """What the engine hands out, as far as words go."""
 
     items: tuple
-    book: Book
+    context: DecisionContext
 
     @property
     def name(self) -> str:
@@ -230,7 +230,7 @@ class Delivery:
 
 def delivery(what: Notification, incident: Incident = INCIDENT, policy: Policy = POLICY) -> Delivery:
     """One notification about one incident, which has the checklists that it is due."""
-    return Delivery(((what, with_checklists(incident, policy)),), book(policy))
+    return Delivery(((what, with_checklists(incident, policy)),), context(policy))
 
 
 def acknowledged(incident: Incident = INCIDENT, by: str = "ada") -> Incident:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from receiver.core.model import Instant, Kind, Reason, Recovery, State, Window
 from receiver.core.response import Impact, Moment, Notice
-from receiver.messages import SHORT_LIMIT, Words
+from receiver.messages import SHORT_LIMIT, MessageRenderer
 from receiver.messages.notice_text import render_notice
 from rules.load import load
 from rules.placeholders import PLACEHOLDERS
@@ -24,13 +24,13 @@ from tests.messages.samples import (
     UPDATE,
     Delivery,
     acknowledged,
-    book,
+    context,
     delivery,
     notification,
     resolved,
 )
 
-WORDS = Words("https://tocsin.example.org/", "inst")
+WORDS = MessageRenderer("https://tocsin.example.org/", "inst")
 GUIDE = Path(__file__).parents[1] / "policies" / "guide.md"
 
 
@@ -72,7 +72,7 @@ def test_sms_holds_the_essence():
     assert message().short == (
         "T#12 EMERGENCY: Safety margin of landing-7 is 0.91, below 0.95. Ack by 12:17 UTC: reply ACK 12"
     )
-    without = message(words=Words("https://t.example", "inst", sms_replies=False)).short
+    without = message(words=MessageRenderer("https://t.example", "inst", sms_replies=False)).short
     assert without.endswith("Ack by 12:17 UTC: https://t.example/incidents/12")
 
 
@@ -256,7 +256,7 @@ def test_bundle_names_every_incident():
     """One message for many: all numbers, the first titles, the first deadline."""
     incidents = [replace(INCIDENT, number=number, id=f"{number:032}") for number in (*range(12, 31), 40)]
     items = tuple((notification(incident=each), each) for each in incidents)
-    told = WORDS.render(Delivery(items, book()), after(1))
+    told = WORDS.render(Delivery(items, context()), after(1))
     assert told.subject == "EMERGENCY: 20 incidents: #12-#30, #40"
     assert told.count == 20
     assert "the first by 12:17 UTC" in told.text
@@ -279,7 +279,7 @@ def test_bundled_news_says_what_happened_and_asks_for_nothing():
         )
         for each, kind in zip(incidents, kinds, strict=True)
     )
-    told = WORDS.render(Delivery(items, book()), after(1))
+    told = WORDS.render(Delivery(items, context()), after(1))
     assert told.subject == "EMERGENCY: 20 incidents: #12-#31"
     assert told.lead == "News: 17 acknowledged, 3 resolved."
     assert told.short.startswith("T 20 incidents EMERGENCY #12-#31:")
@@ -295,7 +295,7 @@ def test_bundle_of_far_apart_incidents_still_fits():
     """Hundreds of numbers without neighbours do not break the limits."""
     incidents = [replace(INCIDENT, number=number, id=f"{number:032}") for number in range(1, 2000, 2)]
     items = tuple((notification(incident=each), each) for each in incidents)
-    told = WORDS.render(Delivery(items, book()), after(1))
+    told = WORDS.render(Delivery(items, context()), after(1))
     assert len(told.short) <= SHORT_LIMIT
     assert len(told.subject) <= 200
     assert "#1999" in told.text
@@ -303,7 +303,7 @@ def test_bundle_of_far_apart_incidents_still_fits():
 
 def test_without_an_address_there_are_no_links():
     """Unset TOCSIN_EXTERNAL_URL leaves the command, and no broken links."""
-    page = message(words=Words(None, "inst"))
+    page = message(words=MessageRenderer(None, "inst"))
     assert "To acknowledge: tocsin acknowledge 12" in page.text
     assert dict(page.links) == {"Runbook": "https://runbooks.example.org/safety-margin"}
     assert "incidents/12" not in page.html
@@ -492,7 +492,7 @@ def test_a_held_notice_is_the_template_of_its_moment(moment, subject):
     """The same at any time, until the incident changes; an exercise says that it is one."""
     notice = Notice("n1", "external", moment, NOON)
     exercise = replace(acknowledged(), exercise=True)
-    texts = {render_notice(notice, WORDS.case(exercise, book(), after(minutes))) for minutes in (1, 500)}
+    texts = {render_notice(notice, WORDS.case(exercise, context(), after(minutes))) for minutes in (1, 500)}
     [(said, body)] = texts
     assert said.startswith(f"EXERCISE: {subject}")
     assert body.startswith("EXERCISE: ")

@@ -174,17 +174,17 @@ def _as_owner(site: Site, *statements: str, **words: str) -> None:
 @fault("every channel rejected")
 async def rejected(site: Site) -> AsyncIterator[None]:
     """Revoked credentials: every provider answers, and takes nothing."""
-    site.weather.rejects = True
+    site.channel_faults.rejects = True
     yield
-    site.weather.rejects = False
+    site.channel_faults.rejects = False
 
 
 @fault("provider slow")
 async def slow(site: Site) -> AsyncIterator[None]:
     """No provider answers before it is given up."""
-    site.weather.answers.clear()
+    site.channel_faults.answers.clear()
     yield
-    site.weather.answers.set()
+    site.channel_faults.answers.set()
 
 
 @fault("DNS gone")

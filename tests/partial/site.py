@@ -93,13 +93,13 @@ class Weather:
 class MoodyMailbox(Mailbox):
     """A mail server in that weather."""
 
-    def __init__(self, told: Told, weather: Weather) -> None:
+    def __init__(self, told: Told, channel_faults: Weather) -> None:
         super().__init__(told.show)
-        self._weather = weather
+        self._channel_faults = channel_faults
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802 - aiosmtpd's name
-        await self._weather.answers.wait()
-        if self._weather.rejects:
+        await self._channel_faults.answers.wait()
+        if self._channel_faults.rejects:
             return "550 5.7.1 refused"
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -140,7 +140,7 @@ class Site:
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
-        self.weather = Weather(self.told)
+        self.channel_faults = Weather(self.told)
         self.port = tools.free_port()
         self.base = f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
         self._stack = AsyncExitStack()
@@ -162,7 +162,7 @@ class Site:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.weather.answers.set()
+        self.channel_faults.answers.set()
         await self._tocsin.aclose()
         await self._stack.aclose()
 
@@ -182,10 +182,10 @@ class Site:
         self.prometheus = await self._start_prometheus(model.removeprefix("http://"))
 
     async def _providers(self) -> dict[str, str]:
-        handler = MoodyMailbox(self.told, self.weather)
+        handler = MoodyMailbox(self.told, self.channel_faults)
         mail = await asyncio.get_running_loop().create_server(lambda: SMTP(handler), "127.0.0.1", 0)
         self._stack.callback(mail.close)
-        runner, slack = await start_web(self.weather.app)
+        runner, slack = await start_web(self.channel_faults.app)
         self._stack.push_async_callback(runner.cleanup)
         environment = {
             "TOCSIN_DATABASE": self.url,

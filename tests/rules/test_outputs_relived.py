@@ -6,7 +6,7 @@ import pytest
 
 from rules.load import load_text
 from rules.policy import MINUTE, SECOND
-from rules.promtool.incident_replay import Course, Firing, relive
+from rules.promtool.incident_replay import Firing, RecordedSeries, relive
 from tests.rules.policies import policy, rule, write
 
 HOUR = 60 * MINUTE
@@ -50,7 +50,9 @@ def proved(promtool, folder, relived):
 def test_what_alerted_alerts_again(promtool, tmp_path, alert, kept):
     """With the kept values or rebuilt ones promtool passes; with the rules' conditions out of reach it fails."""
     write(KINDS, tmp_path)
-    courses = [Course("safety_margin", (("unit", 'a "b", c'),), tuple((at * MINUTE, value) for at, value in kept))]
+    courses = [
+        RecordedSeries("safety_margin", (("unit", 'a "b", c'),), tuple((at * MINUTE, value) for at, value in kept))
+    ]
     relived = relive(KINDS, "incident #1", [alert], courses)
     assert not relived.missing
     assert ("were kept with" in relived.notes[0]) is (len(kept) > 2)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.document import Document
+from rules.document import PolicyDocument
 from rules.durations import LONGEST, format_duration, parse
 from rules.load import load
 from rules.placeholders import PLACEHOLDERS, TemplateError, kind, placeholders
@@ -91,7 +91,7 @@ def test_a_template_that_mixes_both_ways_is_refused():
 
 def test_the_schema_explains_every_addition():
     """The JSON schema closes every section to unknown keys, allows ``x-``, and describes what Tocsin adds."""
-    schema = Document.model_json_schema()
+    schema = PolicyDocument.model_json_schema()
     assert schema["additionalProperties"] is False
     assert "_incident_response$" in schema["patternProperties"]
     for name in ("signals", "fallback", "default_severity", "severity_aliases", "contact_information", "impact_raises"):

@@ -34,8 +34,8 @@ from receiver.core.heartbeat import Beat, HeartbeatClock
 from receiver.core.lifecycle import incident_id
 from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification
-from receiver.core.plan import Playbook
-from receiver.core.rate_limit import Bucket, Lane
+from receiver.core.plan import PolicyVersion
+from receiver.core.rate_limit import Bucket, RateLimitKey
 from receiver.core.unreadable import told
 from receiver.drill.script_file import DrillScript
 from receiver.messages import Message
@@ -52,7 +52,7 @@ from receiver.web.api.openapi import describe as describe_api
 from receiver.web.api.routes import endpoints
 from receiver.web.auth.signing import Signing
 from receiver.web.console.links import Links
-from receiver.web.peers import Tellers
+from receiver.web.peers import PeersSeen
 from receiver.web.recorder import line as recorded
 from rules import reserved
 from rules.document import json_schema
@@ -296,15 +296,15 @@ def _keys() -> Iterator[str]:
     made = {
         "incident, group": webhook,
         "incident, signal": incident_key(("src", "payments", "error_rate")),
-        "incident, sorted": sort(Playbook.of(WHOLE, digest(WHOLE)), "src", {"a": 'é"'}, alerts)[0].key,
+        "incident, sorted": sort(PolicyVersion.of(WHOLE, digest(WHOLE)), "src", {"a": 'é"'}, alerts)[0].key,
         "incident, declared": incident_key(("declared", "idempotency")),
         "incident, heartbeat": heartbeat.KEY,
         "incident's id": incident_id(webhook, NOW),
         "heartbeat": beat.key,
         "fingerprint": fingerprint({"b": "ü", "a": "1"}),
         "fingerprint, parsed": f"{parse(body, NOW).alerts[0].fingerprint} {parse(body, NOW).alerts[0].starts_at}",
-        "Alertmanager": Tellers().hear("src", "http://am:9093", "{}:{a=b}")[0],
-        "lane": lane_name(Lane("slack", "#ops", 3)),
+        "Alertmanager": PeersSeen().hear("src", "http://am:9093", "{}:{a=b}")[0],
+        "lane": lane_name(RateLimitKey("slack", "#ops", 3)),
         "link": Links(signing, "inst", "https://t.example.test").url(_incident(), f"{_incident().id}-7"),
         "token": signing.sign("session", {"name": "ada"}, 1),
         "csrf": signing.seal("csrf", "ada"),

@@ -20,7 +20,7 @@ from receiver.engine.commands import Asked, ForIncident
 from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.store import SqlStore, open_store
 from receiver.store.audit_chain import AuditBroken
-from receiver.store.integrity import Found, look
+from receiver.store.integrity import IntegrityFindings, look
 from rules.policy import HOUR, MINUTE
 from tests.core.world import START
 from tests.engine.house import House, messages
@@ -257,7 +257,7 @@ def test_indexes_are_made_anew_at_the_start(path: Path) -> None:
         assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA integrity_check").fetchall() != [("ok",)]
     store = open_store(f"sqlite:///{path}", to_serve=True)
-    assert store.found is Found.MENDED
+    assert store.found is IntegrityFindings.MENDED
     assert look(path, 10) == []
     house = House(store)
     examine(house)

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from receiver.core.model import Kind, Status, Supersede
-from receiver.core.rate_limit import Bucket, Lane
+from receiver.core.rate_limit import Bucket, RateLimitKey
 from receiver.store import SqlStore
 from tests.store.samples import MINUTE, NOW, due, heads, incident, message, save, stored
 
@@ -191,7 +191,7 @@ def test_the_next_due_time_is_of_windows_and_heads_of_queues(store: SqlStore) ->
 
 def test_buckets_are_kept_per_lane(store: SqlStore) -> None:
     """A bucket is found by channel, recipient and level; saving replaces it."""
-    lanes = [Lane("slack", "#ops", 3), Lane("slack", "#ops", 4), Lane("email", 'a"b@x', 3)]
+    lanes = [RateLimitKey("slack", "#ops", 3), RateLimitKey("slack", "#ops", 4), RateLimitKey("email", 'a"b@x', 3)]
     first = {lanes[0]: Bucket(5, NOW), lanes[2]: Bucket(7, NOW, NOW + MINUTE)}
     with store.transaction() as transaction:
         assert transaction.buckets(lanes) == {}

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from receiver.core.model import Kind, State, Status
 from receiver.store import SqlStore
-from receiver.store.figures import Waiting
+from receiver.store.figures import WaitingMessages
 from tests.store.samples import MINUTE, NOW, alert, due, incident, message, save
 
 
@@ -112,6 +112,6 @@ def test_figures_count_what_is_there(store: SqlStore) -> None:
     )
     figures = store.reads().figures(NOW)
     assert figures.incidents == {(3, State.OPEN): 1, (4, State.OPEN): 1, (3, State.RESOLVED): 1}
-    assert figures.waiting == {"slack": Waiting(2, NOW - 9), "email": Waiting(3, NOW - 7)}
+    assert figures.waiting == {"slack": WaitingMessages(2, NOW - 9), "email": WaitingMessages(3, NOW - 7)}
     assert figures.oldest_emergency == NOW - 5
     assert (figures.overdue, figures.overdue_since) == (2, NOW - 5)

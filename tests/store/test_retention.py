@@ -8,7 +8,7 @@ import pytest
 
 from receiver.core.model import Incident, Instant, State
 from receiver.engine.engine import Engine
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.jobs.retention import Retention
 from receiver.store import SqlStore
 from rules.load import load
@@ -76,11 +76,11 @@ async def test_the_policy_says_how_long(store: SqlStore, retention: Micros | Non
     """`retention: 400d` forgets the older ones in small steps; without it nothing is ever forgotten."""
     save(store, opened=[closed(f"old-{number}", 500) for number in range(40)])
     save(store, opened=[closed(f"new-{number}", 300) for number in range(5)])
-    desk = Desk(Engine(store, replace(POLICY, retention=retention), ALL, Instant(NOW)), lambda: Instant(NOW))
+    queue = CommandQueue(Engine(store, replace(POLICY, retention=retention), ALL, Instant(NOW)), lambda: Instant(NOW))
     try:
-        await Retention(desk, store).look()
+        await Retention(queue, store).look()
     finally:
-        desk.close()
+        queue.close()
     assert len(store.reads().incidents(limit=100)[0]) == left
 
 

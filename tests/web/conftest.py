@@ -16,7 +16,7 @@ from receiver.channels.configured import make_senders
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
 from receiver.engine.heartbeat_cache import Heartbeats
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import Failing, ServiceState
 from receiver.jobs.loaded_rules import HeardRules
 from receiver.settings import Settings
@@ -46,7 +46,7 @@ class Running:
     """A receiver that listens."""
 
     store: SqlStore
-    desk: Desk
+    queue: CommandQueue
     clock: StillClock
     metrics: Metrics
     http: aiohttp.ClientSession
@@ -91,7 +91,7 @@ class Running:
     async def pass_time(self, micros: int) -> None:
         """Let time pass, and what is due happen."""
         self.clock.now = Instant(self.clock.now + micros)
-        await self.desk.run(self.engine.fire_due, self.clock.now)
+        await self.queue.run(self.engine.fire_due, self.clock.now)
 
     async def scrape(self) -> dict[str, float]:
         """The metrics, by name and labels as they are written."""
@@ -126,7 +126,7 @@ async def start(policy: Policy) -> AsyncIterator[Callable[..., Any]]:
     for running, runner in started:
         await running.http.close()
         await runner.cleanup()
-        running.desk.close()
+        running.queue.close()
         running.store.close()
 
 
@@ -136,7 +136,7 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
     channels = frozenset(channel.name for channel in policy.channels)
     state, heartbeats, heard_rules = ServiceState(), Heartbeats(clock), HeardRules()
     engine = Engine(store, policy, channels, clock(), lambda *_: metrics.poisoned())
-    desk = Desk(engine, clock, state=state)
+    queue = CommandQueue(engine, clock, state=state)
     reasons: list[Failing] = []
     state.add_check(lambda: reasons)
     policy_problems: list[str] = []
@@ -146,7 +146,7 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
         return policy_problems
 
     app = make_app(
-        desk=desk,
+        queue=queue,
         engine=engine,
         heartbeats=heartbeats,
         heard_rules=heard_rules,
@@ -170,7 +170,7 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
     url = f"http://127.0.0.1:{port}"
     running = Running(
         store=store,
-        desk=desk,
+        queue=queue,
         clock=clock,
         metrics=metrics,
         http=http,

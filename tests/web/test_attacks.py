@@ -368,7 +368,7 @@ async def test_long_reads_keep_no_page_waiting(receiver: Running) -> None:
     """Whatever somebody looks through, pages and acknowledgements are answered while that goes on."""
     await receiver.send("single_firing")
     is_over = threading.Event()
-    reading = asyncio.create_task(receiver.desk.browse(is_over.wait, 20))
+    reading = asyncio.create_task(receiver.queue.browse(is_over.wait, 20))
     listing = asyncio.create_task(receiver.get("/api/v1/incidents/1/timeline"))
     for path in ("/", "/incidents/1", "/api/v1/incidents/1"):
         assert (await receiver.get(path))[0] == 200

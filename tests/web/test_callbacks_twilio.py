@@ -13,7 +13,7 @@ import pytest
 
 from receiver.core.events import Delivered, Rejected, Retry
 from receiver.core.model import Notification
-from receiver.engine.commands import Report
+from receiver.engine.commands import OutcomeReport
 from receiver.service import Service
 from receiver.settings import Settings
 from rules.load import load
@@ -51,13 +51,13 @@ class Twilio:
 
     async def claim(self) -> list[Notification]:
         """Messages on their way."""
-        desk = self.receiver.desk
-        deliveries = await desk.run(desk.engine.claim, self.receiver.clock(), "me", frozenset())
+        queue = self.receiver.queue
+        deliveries = await queue.run(queue.engine.claim, self.receiver.clock(), "me", frozenset())
         return [notification for delivery in deliveries for notification, _ in delivery.items]
 
     async def report(self, notifications: list[Notification], outcome: Any = None) -> None:
-        reports = [Report(each, outcome or Delivered("SM1")) for each in notifications]
-        await self.receiver.desk.run(self.receiver.engine.report, reports, self.receiver.clock())
+        reports = [OutcomeReport(each, outcome or Delivered("SM1")) for each in notifications]
+        await self.receiver.queue.run(self.receiver.engine.report, reports, self.receiver.clock())
 
     async def page(self, channel: str) -> Notification:
         """Deliver everything; the page on that channel."""

@@ -14,9 +14,9 @@ from aiohttp import web
 
 from receiver.core.events import Delivered, Retry
 from receiver.core.model import Instant
-from receiver.engine.commands import Report
+from receiver.engine.commands import OutcomeReport
 from receiver.engine.engine import Engine
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.messages.times import DAY
 from receiver.store import Reads
 from receiver.store.statistics import Tally
@@ -148,7 +148,7 @@ async def test_channels(receiver: Running) -> None:
     """A channel says whether it is configured, its last success, its queue and its last failures."""
     await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
     engine: Engine = receiver.engine
-    await _send(receiver.desk, engine, receiver.clock.now)
+    await _send(receiver.queue, engine, receiver.clock.now)
     receiver.clock.now += 3 * MINUTE
     text = await page(receiver, "/channels")
     assert re.search(r"<h2[^>]*>slack.*?Last success</dt><dd><time[^>]*>3 minutes ago", text, re.DOTALL)
@@ -159,17 +159,17 @@ async def test_channels(receiver: Running) -> None:
     assert (await page(receiver, "/channels")).count("✕ not configured") == 3
 
 
-async def _send(desk: Desk, engine: Engine, now: Instant) -> None:
+async def _send(queue: CommandQueue, engine: Engine, now: Instant) -> None:
     """What is due goes out on slack, and fails on sms."""
-    deliveries = await desk.run(engine.claim, now, "worker")
+    deliveries = await queue.run(engine.claim, now, "worker")
     outcomes = {"slack": Delivered("ts"), "sms": Retry("<b>the line is down")}
     reports = [
-        Report(each, outcomes[each.channel])
+        OutcomeReport(each, outcomes[each.channel])
         for delivery in deliveries
         for each, _ in delivery.items
         if each.channel in outcomes
     ]
-    assert await desk.run(engine.report, reports, now) == len(reports) == 2
+    assert await queue.run(engine.report, reports, now) == len(reports) == 2
 
 
 async def test_pages_on_every_store(start: Callable[..., Any], database_url: str) -> None:

@@ -13,8 +13,8 @@ async def test_silenced_and_stale_are_shown(receiver: Running) -> None:
     (incident,), _ = receiver.store.reads().incidents()
     until = Instant(receiver.clock.now + HOUR)
     firing = sum(incident.firing)
-    await receiver.desk.handle([Silenced(incident.key, firing, until, "ada: disk swap")])
-    await receiver.desk.handle([Unheard(incident.key, receiver.clock.now)])
+    await receiver.queue.handle([Silenced(incident.key, firing, until, "ada: disk swap")])
+    await receiver.queue.handle([Unheard(incident.key, receiver.clock.now)])
     for path in ("/", "/incidents/1"):
         text = (await page(receiver, path)).lower()
         assert "silenced in alertmanager until 03:13 utc: " in text

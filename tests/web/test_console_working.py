@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from receiver.web.auth.passwords import hash_password
-from rules.policy import HOUR, MINUTE, Duty, Policy
+from rules.policy import HOUR, MINUTE, Policy, ResponseRole
 from tests.channels.servers.slack import SlackWorkspace
 from tests.web.conftest import Running
 from tests.web.test_console import BROWSER, HOSTILE, csrf, log_in, page, press
@@ -213,7 +213,7 @@ async def test_roles(start: Callable[..., Any], policy: Policy) -> None:
     receiver = await start()
     await receiver.post("/api/v1/incidents", {"type": "performance_drop", "level": 2, "new_type": True})
     assert 'id="do-roles"' not in await page(receiver, "/incidents/1")
-    roles = (Duty("commander", "Decides."), Duty("scribe", from_level=4))
+    roles = (ResponseRole("commander", "Decides."), ResponseRole("scribe", from_level=4))
     changed = replace(policy, roles=roles)
     receiver.engine.keep_policy(changed, receiver.clock())
     receiver.engine.adopt(changed, [])

@@ -12,15 +12,15 @@ import pytest
 from aiohttp import web
 from msgspec.structs import replace
 
-from receiver.clients.prometheus import Prometheus, Series, Unanswered
+from receiver.clients.prometheus import Prometheus, QueryFailed, Series
 from receiver.core.model import Kind, Reason
 from receiver.demo import tools
 from receiver.demo.exporter import Exporter
 from receiver.demo.stand_ins import start_web
 from receiver.jobs.evidence import Observer, concerns, make_observer, questions
-from receiver.messages import Words
-from receiver.reports.drawing import Line, Mark
-from receiver.reports.exhibits import Course
+from receiver.messages import MessageRenderer
+from receiver.reports.drawing import PlotLine, PlotMark
+from receiver.reports.exhibits import SignalSeries
 from receiver.reports.pictures import Plotter
 from receiver.reports.plots import draw_png
 from receiver.reports.queries import Records
@@ -73,7 +73,7 @@ def observer_of(running: Running, url: str) -> Observer:
     """What the service makes where PROMETHEUS_URL is set."""
     settings = Settings.read({"TOCSIN_PROMETHEUS_URL": url})
     reads, engine = running.store.reads(), running.engine
-    observer = make_observer(settings, running.desk, reads, Records(reads, Words(), engine))
+    observer = make_observer(settings, running.queue, reads, Records(reads, MessageRenderer(), engine))
     assert observer is not None
     return observer
 
@@ -153,7 +153,7 @@ async def test_nonsense_is_no_answer(receiver: Running, prometheus: tuple[StandI
     observer = observer_of(receiver, url)
     await recovered(receiver)
     stand_in.raw = answer
-    with pytest.raises(Unanswered, match="not what Prometheus answers"):
+    with pytest.raises(QueryFailed, match="not what Prometheus answers"):
         await observer.answer_open()
     _, incident = await receiver.get(ONE)
     assert incident["recovery"] == "checking"
@@ -193,7 +193,7 @@ async def test_another_system_is_not_this_one(receiver: Running, prometheus: tup
 async def test_nobody_there() -> None:
     """A Prometheus that is not there is an error that says so without its URL, which may hold a password."""
     client = Prometheus("http://user:s3cret@127.0.0.1:9")
-    with pytest.raises(Unanswered) as said:
+    with pytest.raises(QueryFailed) as said:
         await client.query("up")
     assert "s3cret" not in str(said.value)
     await client.close()
@@ -232,7 +232,7 @@ async def test_messages_carry_a_picture(receiver: Running, prometheus: tuple[Sta
     stand_in, url = prometheus
     stand_in.answers = {"safety_margin": "0.91"}
     observer = observer_of(receiver, url)
-    plotter = Plotter(receiver.desk, receiver.store.reads())
+    plotter = Plotter(receiver.queue, receiver.store.reads())
     plotter.within = 30.0  # this machine may be busy
     await receiver.post("/webhook/alertmanager", body())
     incident = receiver.store.reads().by_number(1)
@@ -256,9 +256,9 @@ async def test_messages_carry_a_picture(receiver: Running, prometheus: tuple[Sta
 
 def test_foreign_names_are_drawn_as_text() -> None:
     """Names with mathematics, underscores, other scripts and nothing to draw of them harm no picture."""
-    lines = tuple(Line(name, [(0.0, 1.0), (60.0, 2.0)]) for name in ("$\\frac{", "_x", '機械 {a="b"}', "<b>"))
-    course = Course("opened", "$x$ < 机 $", 0.5, (*lines, Line("empty", [])))
-    assert draw_png([course] * 5, [Mark(30.0, "opened $"), Mark(1e12, "later")]).startswith(b"\x89PNG")
+    lines = tuple(PlotLine(name, [(0.0, 1.0), (60.0, 2.0)]) for name in ("$\\frac{", "_x", '機械 {a="b"}', "<b>"))
+    course = SignalSeries("opened", "$x$ < 机 $", 0.5, (*lines, PlotLine("empty", [])))
+    assert draw_png([course] * 5, [PlotMark(30.0, "opened $"), PlotMark(1e12, "later")]).startswith(b"\x89PNG")
 
 
 def test_without_the_extra() -> None:
@@ -278,11 +278,11 @@ assert receiver.reports.pictures.make_plotter(None, None) is None
 def test_what_is_asked(policy: Any) -> None:
     """Each rule of the guide has a condition to ask and the signals behind it; types ask for their boolean."""
     from receiver.core.model import Incident, Instant  # noqa: PLC0415
-    from receiver.core.plan import Playbook  # noqa: PLC0415
+    from receiver.core.plan import PolicyVersion  # noqa: PLC0415
 
     keys = [rule.key for rule in policy.rules] + [kind.key for kind in policy.incident_types]
     incident = Incident("i", "k", "p", 3, "t", "t", Instant(0), Instant(0), rules=dict.fromkeys(keys, 3))
-    asked = {each.condition: each.subjects for each in questions(incident, Playbook.of(policy, "d"))}
+    asked = {each.condition: each.subjects for each in questions(incident, PolicyVersion.of(policy, "d"))}
     assert asked["safety_margin < 0.95"] == ("safety_margin",)
     assert asked["slo_violation_detected > 0"] == ("slo_violation_detected",)
     assert asked["engine_failure > 0"] == ("engine_failure",)
@@ -316,6 +316,6 @@ async def test_real_prometheus_answers(tmp_path: Path) -> None:
         assert isinstance(course, list)
         assert course[0].points[-1][1] == 0.99
         assert await client.query("safety_margin < 0.95") == []
-        with pytest.raises(Unanswered) as refused:
+        with pytest.raises(QueryFailed) as refused:
             await client.query("safety_margin <")
         assert refused.value.final

@@ -9,7 +9,7 @@ import structlog
 from receiver.core.heartbeat import RETIRED_FOR, TYPE
 from receiver.core.model import Instant
 from receiver.errors import StoreUnavailable
-from receiver.jobs.heartbeat import NONE_AFTER, Watch
+from receiver.jobs.heartbeat import NONE_AFTER, HeartbeatWatch
 from receiver.web.api.views import rfc3339
 from rules.policy import SECOND
 from tests.web.conftest import Running
@@ -35,9 +35,9 @@ async def incidents(receiver: Running) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def watch(receiver: Running) -> Watch:
+def watch(receiver: Running) -> HeartbeatWatch:
     """The heartbeats' keeper, looked with by hand."""
-    return Watch(receiver.desk, receiver.store, receiver.heartbeats)
+    return HeartbeatWatch(receiver.queue, receiver.store, receiver.heartbeats)
 
 
 def later(receiver: Running, seconds: float) -> None:
@@ -45,7 +45,7 @@ def later(receiver: Running, seconds: float) -> None:
     receiver.clock.now = Instant(receiver.clock.now + round(seconds * SECOND))
 
 
-async def test_blind_comes_150_s_after_the_last_evaluation(receiver: Running, watch: Watch) -> None:
+async def test_blind_comes_150_s_after_the_last_evaluation(receiver: Running, watch: HeartbeatWatch) -> None:
     """Alertmanager goes on repeating what Prometheus said before it died: people hear of it 150 s after that."""
     await beat(receiver, "eu")
     await beat(receiver, "us")
@@ -71,7 +71,7 @@ async def test_blind_comes_150_s_after_the_last_evaluation(receiver: Running, wa
     assert not receiver.engine.sight.is_blind("eu")
 
 
-async def test_a_resolved_heartbeat_is_missed_soon(receiver: Running, watch: Watch) -> None:
+async def test_a_resolved_heartbeat_is_missed_soon(receiver: Running, watch: HeartbeatWatch) -> None:
     """A heartbeat that Alertmanager says is over, and that nobody repeats within 45 s, is an emergency."""
     await beat(receiver)
     later(receiver, 5)
@@ -84,7 +84,7 @@ async def test_a_resolved_heartbeat_is_missed_soon(receiver: Running, watch: Wat
     assert [each["type"] for each in await incidents(receiver)] == [TYPE]
 
 
-async def test_a_database_that_is_away_loses_no_beat(receiver: Running, watch: Watch) -> None:
+async def test_a_database_that_is_away_loses_no_beat(receiver: Running, watch: HeartbeatWatch) -> None:
     """What was heard while nothing could be stored counts at once, and is stored when that is possible again."""
 
     def away(_beats: object) -> None:
@@ -104,7 +104,7 @@ async def test_a_database_that_is_away_loses_no_beat(receiver: Running, watch: W
     assert clock.evaluated_at == receiver.clock.now
 
 
-async def test_what_another_replica_heard_counts(receiver: Running, watch: Watch) -> None:
+async def test_what_another_replica_heard_counts(receiver: Running, watch: HeartbeatWatch) -> None:
     """A replica to which no heartbeat comes knows of those that another has stored."""
     other = type(receiver.heartbeats)(receiver.clock)
     await beat(receiver, "eu")
@@ -114,7 +114,7 @@ async def test_what_another_replica_heard_counts(receiver: Running, watch: Watch
     assert (known.clock.source, known.clock.evaluated_at) == ("eu", receiver.clock.now)
 
 
-async def test_that_none_is_watched_is_said(receiver: Running, watch: Watch) -> None:
+async def test_that_none_is_watched_is_said(receiver: Running, watch: HeartbeatWatch) -> None:
     """Without any heartbeat the log says so after a few minutes, once; the console and a metric say so always."""
     with structlog.testing.capture_logs() as logged:
         await watch.look()
@@ -127,7 +127,7 @@ async def test_that_none_is_watched_is_said(receiver: Running, watch: Watch) -> 
     assert "No heartbeat is watched" in (await tocsin(receiver, "heartbeats"))[1]
 
 
-async def test_one_that_is_gone_for_good_is_retired_with_a_reason(receiver: Running, watch: Watch) -> None:
+async def test_one_that_is_gone_for_good_is_retired_with_a_reason(receiver: Running, watch: HeartbeatWatch) -> None:
     """By the API: not without a reason, and not one that nobody knows; its alarm ends, and what repeats is ignored."""
     await beat(receiver, "old")
     later(receiver, 151)

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from receiver.core.model import Instant, Kind, Notification
-from receiver.messages import Words
+from receiver.messages import MessageRenderer
 from receiver.web.auth.signing import Signing
 from receiver.web.console.links import LASTS, Links
 from tests.web.conftest import Running, StillClock
@@ -23,9 +23,11 @@ async def begin(start: Callable[..., Any], **more: str) -> tuple[Running, Notifi
     receiver = await start(**environ, **more)
     body = {"type": "engine_failure", "level": 4, "title": "smoke <b>"}
     assert (await receiver.post("/api/v1/incidents", body, headers={"Authorization": "Bearer token"}))[0] == 201
-    deliveries = await receiver.desk.run(receiver.engine.claim, receiver.clock(), "me", frozenset())
+    deliveries = await receiver.queue.run(receiver.engine.claim, receiver.clock(), "me", frozenset())
     mail = next(each for each in deliveries if each.items[0][0].channel == "email")
-    words = Words(PUBLIC, "inst", ack_url=Links(Signing(KEY, receiver.clock), receiver.store.installation, PUBLIC).url)
+    words = MessageRenderer(
+        PUBLIC, "inst", ack_url=Links(Signing(KEY, receiver.clock), receiver.store.installation, PUBLIC).url
+    )
     said = words.render(mail, receiver.clock())
     link = re.search(rf"{PUBLIC}(/act/\S+)", said.text)
     assert link is not None
@@ -127,13 +129,15 @@ async def test_forged_links_cost_the_database_nothing(start: Callable[..., Any],
 async def test_only_pages_carry_links(start: Callable[..., Any], kind: Kind) -> None:
     """News carries no link that acts, nor do channels that many read."""
     receiver, _, _ = await begin(start)
-    words = Words(PUBLIC, "inst", ack_url=Links(Signing(KEY, receiver.clock), receiver.store.installation, PUBLIC).url)
+    words = MessageRenderer(
+        PUBLIC, "inst", ack_url=Links(Signing(KEY, receiver.clock), receiver.store.installation, PUBLIC).url
+    )
     receiver.clock.now = Instant(receiver.clock.now + 3_600_000_000)
-    deliveries = await receiver.desk.run(receiver.engine.claim, receiver.clock(), "me", frozenset())
+    deliveries = await receiver.queue.run(receiver.engine.claim, receiver.clock(), "me", frozenset())
     assert deliveries
     for delivery in deliveries:
         notification, incident = delivery.items[0]
-        if not delivery.book.facts(notification.channel).shows_link:
+        if not delivery.context.facts(notification.channel).shows_link:
             assert "/act/" not in str(words.render(delivery, receiver.clock()))
         news = replace(delivery, items=((replace(notification, kind=kind), incident),))
         assert "/act/" not in str(words.render(news, receiver.clock()))

@@ -38,7 +38,7 @@ async def pass_minutes(receiver: Running, watches: list[RulesWatch], minutes: in
 
 
 def watch_of(receiver: Running, replica: str = "a") -> RulesWatch:
-    return RulesWatch(receiver.desk, receiver.store, receiver.state, receiver.heard_rules, replica)
+    return RulesWatch(receiver.queue, receiver.store, receiver.state, receiver.heard_rules, replica)
 
 
 async def own(receiver: Running) -> str:
@@ -102,7 +102,7 @@ async def test_a_changed_phone_number_is_no_mismatch(start: Callable[..., Any]) 
     engine = receiver.engine
     policy = engine.current.policy
     changed = replace(policy, channels=tuple(replace(each, recipients=("+4930123456",)) for each in policy.channels))
-    await receiver.desk.run(engine.keep_policy, changed, receiver.clock.now)
+    await receiver.queue.run(engine.keep_policy, changed, receiver.clock.now)
     engine.adopt(changed, ["sms"])
     await pass_minutes(receiver, [watch], 15, digest)
     assert (await receiver.scrape())["tocsin_rules_match"] == 1

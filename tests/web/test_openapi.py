@@ -50,7 +50,7 @@ class Elsewhere:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        self.receiver.desk.close()
+        self.receiver.queue.close()
         self.receiver.store.close()
 
 

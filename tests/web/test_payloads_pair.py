@@ -66,7 +66,7 @@ async def test_what_alertmanager_lists_is_ended_by_no_end_that_was_told_before(r
         await _hear(receiver, record)
         held = receiver.store.reads().held_alerts()
         if held:
-            await receiver.desk.handle([EchoesListed(each.key, frozenset({each.alert.fingerprint})) for each in held])
+            await receiver.queue.handle([EchoesListed(each.key, frozenset({each.alert.fingerprint})) for each in held])
         (alert,) = record["body"]["alerts"]
         if alert["status"] == "resolved" and alert["endsAt"] in ends[:1]:
             assert (await receiver.get("/api/v1/incidents/1"))[1]["firing"] == 1

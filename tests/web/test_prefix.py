@@ -116,7 +116,7 @@ async def test_forms_cookie_and_logout(proxied: Proxied) -> None:
     form = {"csrf": csrf, "state": "open", "by": "ron"}
     async with proxied.http.post(f"{proxied.public}/incidents/1/acknowledge", data=form) as answer:
         assert (answer.status, answer.url.path) == (200, f"{PATH}/incidents/1")
-    assert (await proxied.receiver.desk.read(proxied.receiver.store.reads().by_number, 1)).state == "acknowledged"
+    assert (await proxied.receiver.queue.read(proxied.receiver.store.reads().by_number, 1)).state == "acknowledged"
     async with proxied.http.post(f"{proxied.public}/logout") as answer:
         assert (answer.status, answer.url.path) == (200, f"{PATH}/login")
     assert (await proxied.get(f"{PATH}/history")).url.path == f"{PATH}/login"

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from receiver.reports.render import render
-from receiver.reports.report import Report, Section, Table
+from receiver.reports.report import Report, SectionContent, Table
 from rules.policy import MINUTE, Policy
 from tests.web.conftest import Running
 
@@ -68,7 +68,7 @@ async def test_structure_as_the_policy_says(resolved: Running, policy: Policy) -
     reports = replace(policy.reports, structure=("timeline", "executive_summary"))
     engine = resolved.engine
     changed = replace(policy, reports=reports)
-    await resolved.desk.run(engine.keep_policy, changed, resolved.clock.now)
+    await resolved.queue.run(engine.keep_policy, changed, resolved.clock.now)
     engine.adopt(changed, frozenset())
     await resolved.ask("POST", f"{ONE}/replan", {"by": "ann"})
     _, report = await resolved.get(f"{ONE}/report")
@@ -243,5 +243,5 @@ WRITTEN = {
 def test_markdown_escapes_only_what_would_be_markup(text: str, written: str) -> None:
     """Reports are mailed as Markdown: names and comparisons stay readable, foreign markup is none."""
     table = Table("", ("what",), ((text,),))
-    report = Report("report", "", exercise=False, sections=(Section("s", (), (table,)),))
+    report = Report("report", "", exercise=False, sections=(SectionContent("s", (), (table,)),))
     assert f"| {written} |" in render(report, "md").splitlines()

@@ -13,13 +13,13 @@ from receiver.drill.simulator import World
 from receiver.service import Service
 from receiver.settings import Settings
 from rules.load import load
-from rules.policy import CRITICAL, MINUTE, Duty, Policy
+from rules.policy import CRITICAL, MINUTE, Policy, ResponseRole
 from tests.web.conftest import Running
 
 ONE = "/api/v1/incidents/1"
 ROLES = (
-    Duty("incident_commander", "Decides, and says who does what.", CRITICAL),
-    Duty("communications", "Tells everybody else."),
+    ResponseRole("incident_commander", "Decides, and says who does what.", CRITICAL),
+    ResponseRole("communications", "Tells everybody else."),
 )
 
 

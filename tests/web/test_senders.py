@@ -300,7 +300,7 @@ async def test_told_once(receiver: Running) -> None:
     assert [(each["type"], each["version"]) for each in listed["incidents"]] == [
         (TYPE, listed["incidents"][0]["version"])
     ]
-    looks = UnreadableSources(receiver.desk, receiver.store.reads())
+    looks = UnreadableSources(receiver.queue, receiver.store.reads())
     await looks.look()
     assert (await shown(receiver))["firing"] == 1
     receiver.clock.now = Instant(receiver.clock.now + 25 * HOUR)

@@ -9,7 +9,7 @@ import pytest
 from receiver.core.model import Instant
 from receiver.core.rate_limit import BUNDLE_WAIT, STORM_LIMIT
 from receiver.engine.commands import Delivery
-from receiver.messages import Words
+from receiver.messages import MessageRenderer
 from receiver.web.auth.signing import Signing
 from receiver.web.console.links import Links
 from rules.policy import SECOND
@@ -36,8 +36,8 @@ class Night(Twilio):
 
     async def deliver(self) -> list[Delivery]:
         """What may leave now is delivered; the messages, in order."""
-        desk, sent = self.receiver.desk, []
-        while claimed := await desk.run(desk.engine.claim, self.receiver.clock(), "me", frozenset()):
+        queue, sent = self.receiver.queue, []
+        while claimed := await queue.run(queue.engine.claim, self.receiver.clock(), "me", frozenset()):
             await self.report([notification for each in claimed for notification, _ in each.items])
             sent += claimed
         return sent
@@ -125,7 +125,7 @@ async def test_bad_news_of_a_bundle_concerns_all_of_it(night: Night) -> None:
 
 async def link_of(night: Night, bundle: Delivery) -> str:
     """The path of the bundle's link, the same in every medium."""
-    words = Words(
+    words = MessageRenderer(
         PUBLIC, "inst", ack_url=Links(Signing(KEY, night.receiver.clock), night.receiver.store.installation, PUBLIC).url
     )
     said = words.render(bundle, night.receiver.clock())
@@ -155,10 +155,10 @@ async def test_each_try_of_a_bundle_has_its_own_list(night: Night) -> None:
     await night.storm(ALONE + BEYOND)
     await night.deliver()
     night.receiver.clock.now = Instant(night.receiver.clock.now + BUNDLE_WAIT)
-    desk = night.receiver.desk
+    queue = night.receiver.queue
 
     async def claim() -> Delivery:
-        claimed = await desk.run(desk.engine.claim, night.receiver.clock(), "me", frozenset())
+        claimed = await queue.run(queue.engine.claim, night.receiver.clock(), "me", frozenset())
         return next(each for each in claimed if each.bundle and each.items[0][0].channel == "email")
 
     first = await claim()

@@ -335,7 +335,7 @@ async def test_page_of_another_site(receiver: Running) -> None:
 async def test_one_bad_row_does_not_take_the_others(receiver: Running) -> None:
     """An incident that cannot be read is set aside: its alerts open another, and the others are stored."""
     await receiver.send("group_by_empty")
-    await receiver.desk.run(_damage, receiver, 1)
+    await receiver.queue.run(_damage, receiver, 1)
     again = payload("group_by_empty").replace(b"2026-11-23T02:28:11.891Z", b"2026-11-23T03:00:00.000Z")
     receiver.clock.now += SECOND
     assert await receiver.post(PATH, again) == (200, {"incidents": [2, 3]})

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from receiver.settings import Role
 from receiver.web.auth.access import Caller
 from receiver.web.auth.sessions import Sessions
-from receiver.web.http.problem_details import JSON, Handler, Problem, invalid
+from receiver.web.http.problem_details import JSON, Handler, HttpProblem, invalid
 from receiver.web.http.request_body import read_body
 
 Said = TypeVar("Said", bound=BaseModel)
@@ -77,7 +77,7 @@ def serve(endpoint: Endpoint[Any], sessions: Sessions) -> Handler:
         said = _query(request, endpoint.takes) if endpoint.method == "GET" else await _body(request, endpoint.takes)
         key = request.headers.get("Idempotency-Key", "")
         if len(key) > IDEMPOTENCY_LIMIT:
-            raise Problem(400, f"the Idempotency-Key has more than {IDEMPOTENCY_LIMIT} characters")
+            raise HttpProblem(400, f"the Idempotency-Key has more than {IDEMPOTENCY_LIMIT} characters")
         view = await endpoint.run(Call(caller, said, request.match_info.get("incident", ""), key, _part(request)))
         if isinstance(view, Text):
             return web.Response(text=view.body, content_type=view.content_type, headers=view.headers)
@@ -93,7 +93,7 @@ def _part(request: web.Request) -> str:
 def _query(request: web.Request, model: type[Said]) -> Said:
     twice = next((name for name in request.query if len(request.query.getall(name)) > 1), None)
     if twice is not None:
-        raise Problem(400, f"the query says {twice[:40]!r} more than once")
+        raise HttpProblem(400, f"the query says {twice[:40]!r} more than once")
     try:
         return model.model_validate({name: value for name, value in request.query.items() if value})
     except ValidationError as error:

@@ -7,20 +7,22 @@ from receiver.core.heartbeat import Watched
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
 from receiver.engine.heartbeat_cache import Heartbeats
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.messages.times import rfc3339
 from receiver.web.api import requests
 from receiver.web.api.call import Call
 from receiver.web.api.responses import HeartbeatsView, HeartbeatView
-from receiver.web.http.problem_details import Problem
+from receiver.web.http.problem_details import HttpProblem
 from rules.policy import SECOND
 
 
 class HeartbeatsApi:
     """The handlers of /heartbeats; the console calls `retire_by` too."""
 
-    def __init__(self, desk: Desk, engine: Engine, heartbeats: Heartbeats, clock: Callable[[], Instant]) -> None:
-        self._desk = desk
+    def __init__(
+        self, queue: CommandQueue, engine: Engine, heartbeats: Heartbeats, clock: Callable[[], Instant]
+    ) -> None:
+        self._queue = queue
         self._engine = engine
         self._heartbeats = heartbeats
         self._clock = clock
@@ -43,13 +45,15 @@ class HeartbeatsApi:
         """End a clock, and note who did. Raises Problem: 404, 409."""
         found = next((each for each in self.watched if each.clock.key == key), None)
         if found is None:
-            raise Problem(404, "there is no such heartbeat")
+            raise HttpProblem(404, "there is no such heartbeat")
         if not found.was_heard:
-            raise Problem(409, f"{found.name!r} is expected because the policy names it: take it out of `heartbeats`")
+            raise HttpProblem(
+                409, f"{found.name!r} is expected because the policy names it: take it out of `heartbeats`"
+            )
         now = self._clock()
         data = {"heartbeat": key, "of": found.words, "reason": reason, "by": by}
         entry = audit_of(origin, now, "retire-heartbeat", data=data)
-        await self._desk.run(self._engine.retire_heartbeat, key, entry)
+        await self._queue.run(self._engine.retire_heartbeat, key, entry)
         self._heartbeats.retire(key, now)
 
     def _show(self) -> HeartbeatsView:

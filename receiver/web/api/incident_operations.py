@@ -13,15 +13,15 @@ from typing import Any, TypeVar
 from receiver.core.classify import incident_key
 from receiver.core.events import Acknowledge, Action, Change, Declare, Escalate, Note, Replan, Resolve, Update
 from receiver.core.model import Alert, Incident, State
-from receiver.core.plan import Book, Playbook
+from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.engine.commands import Asked, ForIncident
 from receiver.engine.engine import Engine
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.store import Reads, Span
 from receiver.web.api import requests, responses, views
 from receiver.web.api.call import Call
 from receiver.web.api.several import act_on_several
-from receiver.web.http.problem_details import Problem
+from receiver.web.http.problem_details import HttpProblem
 from rules.durations import parse as duration
 
 Out = TypeVar("Out")
@@ -43,8 +43,8 @@ LONGEST_NUMBER = 10
 class Api:
     """The API's handlers."""
 
-    def __init__(self, desk: Desk, engine: Engine, reads: Reads) -> None:
-        self._desk = desk
+    def __init__(self, queue: CommandQueue, engine: Engine, reads: Reads) -> None:
+        self._queue = queue
         self._engine = engine
         self._reads = reads
 
@@ -66,9 +66,9 @@ class Api:
             )
 
         try:
-            return await self._desk.browse(read)
+            return await self._queue.browse(read)
         except ValueError as error:
-            raise Problem(400, str(error)) from None
+            raise HttpProblem(400, str(error)) from None
 
     async def show(self, call: Call[requests.Nothing]) -> responses.IncidentView:
         """One incident."""
@@ -87,10 +87,10 @@ class Api:
         """Who was told what, and whether it arrived."""
 
         def read(incident: Incident) -> responses.NotificationsView:
-            book = self.book(incident)
+            context = self.context(incident)
             list_ = partial(self._reads.notifications, incident.id)
             found, following = page(list_, call.said, lambda each: each.sequence)
-            shown = [views.show_notification(each, book.facts(each.channel)) for each in found]
+            shown = [views.show_notification(each, context.facts(each.channel)) for each in found]
             return responses.NotificationsView(notifications=shown, next=following)
 
         return await self.browse(call.incident, read)
@@ -107,7 +107,7 @@ class Api:
     def _alerts(self, incident: Incident, said: requests.AlertsQuery) -> tuple[Sequence[Alert], str | None]:
         after = self._reads.alert(incident.id, _after(said.cursor)) if said.cursor else None
         if said.cursor and after is None:
-            raise Problem(404, "the incident has no such alert; take the cursor from the `next` of the list before")
+            raise HttpProblem(404, "the incident has no such alert; take the cursor from the `next` of the list before")
         found = self._reads.alerts(incident.id, said.limit + 1, after)
         following = f"{CURSOR}{found[said.limit - 1].fingerprint}" if len(found) > said.limit else None
         return found[: said.limit], following
@@ -143,10 +143,10 @@ class Api:
     async def acknowledge_several(self, call: Call[requests.AcknowledgeSeveralBody]) -> responses.TakenView:
         """Take several incidents; the answer lists which were taken and which were not."""
         said = call.said
-        found = await self._desk.read(self._several, said)
+        found = await self._queue.read(self._several, said)
         hold = None if said.hold is None else duration(said.hold)
         action = Acknowledge(call.by(said.by), said.note, hold, State.OPEN if said.incidents is None else None)
-        taken = await act_on_several(self._desk, [(each.id, action) for each in found], call.caller.origin)
+        taken = await act_on_several(self._queue, [(each.id, action) for each in found], call.caller.origin)
         unknown = set(said.incidents or ()) - {each.number for each in found}
         return views.show_taken(taken, unknown)
 
@@ -195,39 +195,39 @@ class Api:
         return await self._handle(call, ForIncident(incident.id, action))
 
     async def _handle(self, call: Call[Any], what: Declare | ForIncident) -> responses.IncidentView:
-        [result] = await self._desk.handle([Asked(what, call.caller.origin)])
+        [result] = await self._queue.handle([Asked(what, call.caller.origin)])
         if result.refusal is not None and result.incident is None:
             hint = " (`new_type`; on the command line --type-is-new)" if isinstance(what, Declare) else ""
-            raise Problem(409, f"{result.refusal.reason}{hint}")
+            raise HttpProblem(409, f"{result.refusal.reason}{hint}")
         if result.error or result.incident is None:
-            raise Problem(500, "this could not be stored; the log says why")
-        view = await self._desk.read(self._show, result.incident)
+            raise HttpProblem(500, "this could not be stored; the log says why")
+        view = await self._queue.read(self._show, result.incident)
         if result.refusal is not None:
             state = {"state": result.refusal.state, "incident": view.model_dump(mode="json")}
-            raise Problem(409, result.refusal.reason, state)
+            raise HttpProblem(409, result.refusal.reason, state)
         return view
 
     async def browse(self, name: str, read: Callable[[Incident], Out]) -> Out:
         """The same for what may take long, on the browsers' thread. Raises Problem 404."""
-        return await self._desk.browse(self._find_for, name, read)
+        return await self._queue.browse(self._find_for, name, read)
 
     async def read(self, name: str, read: Callable[[Incident], Out]) -> Out:
         """Find an incident and read what is asked, both on the readers' thread. Raises Problem 404."""
-        return await self._desk.read(self._find_for, name, read)
+        return await self._queue.read(self._find_for, name, read)
 
     def _find_for(self, name: str, read: Callable[[Incident], Out]) -> Out:
         incident = self._find(name)
         if incident is None:
-            raise Problem(404, "there is no such incident")
+            raise HttpProblem(404, "there is no such incident")
         return read(incident)
 
-    def playbook(self, incident: Incident) -> Playbook:
+    def policy_version(self, incident: Incident) -> PolicyVersion:
         """The policy version that the incident runs under; on the readers' thread."""
         return self._engine.find_playbook(incident.policy, self._reads.policy)
 
-    def book(self, incident: Incident) -> Book:
+    def context(self, incident: Incident) -> DecisionContext:
         """What the incident's words look things up in; on the readers' thread."""
-        return Book(self.playbook(incident), self._engine.current, frozenset())
+        return DecisionContext(self.policy_version(incident), self._engine.current, frozenset())
 
     def _find(self, name: str) -> Incident | None:
         """By number (12 or #12), else by id."""
@@ -264,5 +264,5 @@ def _after(cursor: str) -> str:
     return cursor.removeprefix(CURSOR)
 
 
-def _no_cursor(cursor: str) -> Problem:
-    return Problem(400, f"{cursor[:40]!r} is no cursor; take it from the `next` of the list before")
+def _no_cursor(cursor: str) -> HttpProblem:
+    return HttpProblem(400, f"{cursor[:40]!r} is no cursor; take it from the `next` of the list before")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from receiver.core.model import Incident, Instant
 from receiver.drill.from_incident import recall
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.reports import Format, Report, render
 from receiver.reports.queries import Records
 from receiver.reports.render import CONTENT_TYPES, style_hash
@@ -20,9 +20,9 @@ TEXTS = (CONTENT_TYPES["md"], CONTENT_TYPES["html"])
 class Reporter:
     """The handlers."""
 
-    def __init__(self, api: Api, desk: Desk, records: Records, clock: Callable[[], Instant]) -> None:
+    def __init__(self, api: Api, queue: CommandQueue, records: Records, clock: Callable[[], Instant]) -> None:
         self._api = api
-        self._desk = desk
+        self._queue = queue
         self._records = records
         self._clock = clock
 
@@ -38,7 +38,7 @@ class Reporter:
         """The incident as a promtool unit test and a drill script, so that it is checked for ever after."""
 
         def read(incident: Incident) -> responses.AsTestView:
-            recalled = recall(self._records.dossier(incident, self._clock()))
+            recalled = recall(self._records.record(incident, self._clock()))
             return responses.AsTestView(files=recalled.files, notes=list(recalled.notes))
 
         return await self._api.browse(call.incident, read)
@@ -50,12 +50,12 @@ class Reporter:
         def read() -> responses.ReportView | Text:
             return _answer(self._records.period(length, self._clock()), call.said.format)
 
-        return await self._desk.browse(read)
+        return await self._queue.browse(read)
 
     async def drills(self, call: Call[requests.DrillsQuery]) -> responses.DrillsView | Text:
         """Live drills: who took part, when, how long they took."""
         length = duration(call.said.period)
-        found, report = await self._desk.browse(self._records.drills, length, self._clock())
+        found, report = await self._queue.browse(self._records.drills, length, self._clock())
         if call.said.format == "json":
             return responses.DrillsView(drills=[show_drill(each) for each in found])
         return _text(report, call.said.format)

@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 from receiver.core.events import AddFollowUp, ApproveNotice, FinishFollowUp, RejectNotice
 from receiver.core.model import Incident, Instant
 from receiver.core.notices import find
-from receiver.core.plan import Book
-from receiver.core.response import Notice, Standing
-from receiver.messages.incident_text import Case
+from receiver.core.plan import DecisionContext
+from receiver.core.response import Notice, NoticeState
+from receiver.messages.incident_text import IncidentText
 from receiver.messages.notice_text import fingerprint, render_notice
 from receiver.web.api import requests, response_shapes, response_views
 from receiver.web.api.call import Call
 from receiver.web.api.incident_operations import Api
-from receiver.web.http.problem_details import Problem
+from receiver.web.http.problem_details import HttpProblem
 from rules.placeholders import TemplateError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,15 +65,15 @@ class Noticing:
         """The text that is approved. Raises Problem where it is another than the approver read."""
         notice = find(incident, id_)
         if notice is None:
-            raise Problem(404, "the incident has no such notice")
+            raise HttpProblem(404, "the incident has no such notice")
         subject, body = self._text(incident, notice)
-        if notice.standing is Standing.HELD and fingerprint(subject, body) != said.hash:
-            raise Problem(409, "the notice reads differently by now: read it again, and approve its hash")
+        if notice.standing is NoticeState.HELD and fingerprint(subject, body) != said.hash:
+            raise HttpProblem(409, "the notice reads differently by now: read it again, and approve its hash")
         return subject, body
 
     def show(self, incident: Incident) -> response_shapes.NoticesView:
         """An incident's notices, on the readers' thread. Raises Problem where a template cannot be filled."""
-        groups = {group.name: group for group in self._api.book(incident).current.policy.stakeholders}
+        groups = {group.name: group for group in self._api.context(incident).current.policy.stakeholders}
         shown = []
         for notice in incident.response.notices:
             subject, body = self._text(incident, notice)
@@ -83,10 +83,10 @@ class Noticing:
 
     def _text(self, incident: Incident, notice: Notice) -> tuple[str, str]:
         """Of a held notice as it would read now, of a sent one as it was sent; of the others nothing."""
-        if notice.standing is not Standing.HELD:
+        if notice.standing is not NoticeState.HELD:
             return notice.subject, notice.body
-        book: Book = self._api.book(incident)
+        context: DecisionContext = self._api.context(incident)
         try:
-            return render_notice(notice, Case(incident, book, notice.held_at, ""))
+            return render_notice(notice, IncidentText(incident, context, notice.held_at, ""))
         except TemplateError as error:
-            raise Problem(409, f"the policy's template cannot be filled: {error}") from None
+            raise HttpProblem(409, f"the policy's template cannot be filled: {error}") from None

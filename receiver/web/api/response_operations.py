@@ -29,7 +29,7 @@ class Responding:
     async def checklists(self, call: Call[requests.Nothing]) -> response_shapes.ChecklistsView:
         """What is to do, and who did what."""
         return await self._api.read(
-            call.incident, lambda found: response_views.show_checklists(found, self._api.playbook(found))
+            call.incident, lambda found: response_views.show_checklists(found, self._api.policy_version(found))
         )
 
     async def tick(self, call: Call[requests.TickBody]) -> response_shapes.ChecklistsView:
@@ -37,5 +37,5 @@ class Responding:
         said = call.said
         await self._api.act(call, Tick(call.by(said.by), call.part, said.done, said.note, said.link))
         return await self._api.read(
-            call.incident, lambda found: response_views.show_checklists(found, self._api.playbook(found))
+            call.incident, lambda found: response_views.show_checklists(found, self._api.policy_version(found))
         )

@@ -2,7 +2,7 @@
 
 from receiver.core import checklists
 from receiver.core.model import Incident
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from receiver.core.procedures import Checklist
 from receiver.core.response import Notice
 from receiver.messages.notice_text import fingerprint
@@ -18,9 +18,9 @@ from receiver.web.api.response_shapes import (
 from rules.policy import Stakeholders
 
 
-def show_checklists(incident: Incident, playbook: Playbook) -> ChecklistsView:
-    """All of an incident's checklists. `playbook` is the one it runs under."""
-    shown = [_show_checklist(incident, each) for each in checklists.attached(incident, playbook)]
+def show_checklists(incident: Incident, policy_version: PolicyVersion) -> ChecklistsView:
+    """All of an incident's checklists. `policy_version` is the one it runs under."""
+    shown = [_show_checklist(incident, each) for each in checklists.attached(incident, policy_version)]
     following = (step for checklist in shown for step in checklist.steps if not step.done)
     return ChecklistsView(next_step=next(following, None), checklists=shown)
 

@@ -10,7 +10,7 @@ from receiver.core.audit_log import Origin
 from receiver.core.events import Action
 from receiver.core.model import Incident
 from receiver.engine.commands import Asked, ForIncident
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.messages.incident_text import numbers
 
 
@@ -36,13 +36,13 @@ class Taken:
         return tuple(said)
 
 
-async def act_on_several(desk: Desk, wanted: Sequence[tuple[str, Action]], origin: Origin) -> Taken:
+async def act_on_several(queue: CommandQueue, wanted: Sequence[tuple[str, Action]], origin: Origin) -> Taken:
     """Do it to each: (incident id, action). Raises StoreUnavailable.
 
     A request that a provider may deliver twice is carried out once for each incident.
     """
     asked = [Asked(ForIncident(each, action), _origin_for(origin, each)) for each, action in wanted]
-    results = await desk.handle(asked) if asked else []
+    results = await queue.handle(asked) if asked else []
     known = [(each.incident, each.refusal) for each in results if each.incident is not None and not each.error]
     return Taken(
         tuple(incident for incident, refusal in known if refusal is None),

@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable
 
 from receiver.core.impact import words, worst
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, Window
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from receiver.messages.timeline import readable, sentence
 from receiver.messages.times import rfc3339
-from receiver.reports import Held
+from receiver.reports import HeldDrill
 from receiver.web.api.responses import (
     AlertView,
     ChannelView,
@@ -27,22 +27,22 @@ from receiver.web.api.responses import (
 )
 from receiver.web.api.several import Taken
 from rules.channel_types import ChannelFacts, as_shown
-from rules.policy import SECOND, Duty
+from rules.policy import SECOND, ResponseRole
 
 
 def _maybe(at: Instant | None) -> str | None:
     return None if at is None else rfc3339(at)
 
 
-def show_incident(incident: Incident, alerts: Iterable[Alert], playbook: Playbook) -> IncidentView:
-    """An incident. `playbook` gives the levels their names."""
+def show_incident(incident: Incident, alerts: Iterable[Alert], policy_version: PolicyVersion) -> IncidentView:
+    """An incident. `policy_version` gives the levels their names."""
     coming = [at for window, at in incident.windows.items() if window in {Window.ESCALATE, Window.BREACH}]
     return IncidentView(
         id=incident.id,
         number=incident.number,
         type=incident.type,
         level=incident.level,
-        level_name=playbook.policy.level(incident.level).name,
+        level_name=policy_version.policy.level(incident.level).name,
         state=incident.state,
         recovery=incident.recovery,
         title=incident.title,
@@ -55,7 +55,7 @@ def show_incident(incident: Incident, alerts: Iterable[Alert], playbook: Playboo
         acknowledged_at=_maybe(incident.acknowledged_at),
         acknowledged_by=incident.acknowledged_by or None,
         owner=incident.response.owner or None,
-        roles=show_roles(incident, playbook),
+        roles=show_roles(incident, policy_version),
         assessed_at=_maybe(incident.response.assessed_at),
         acknowledgement_expires_at=_maybe(incident.windows.get(Window.ACK_EXPIRY)),
         silenced_until=_maybe(incident.silenced_until),
@@ -71,7 +71,7 @@ def show_incident(incident: Incident, alerts: Iterable[Alert], playbook: Playboo
         declared=incident.declared,
         exercise=incident.exercise,
         recorded_only=incident.recorded_only,
-        impact=_show_impact(incident, playbook),
+        impact=_show_impact(incident, policy_version),
         facts=incident.facts,
         rules=list(incident.rules),
         confirmed_by=list(incident.confirmed_by),
@@ -80,11 +80,11 @@ def show_incident(incident: Incident, alerts: Iterable[Alert], playbook: Playboo
     )
 
 
-def show_roles(incident: Incident, playbook: Playbook) -> list[RoleView]:
+def show_roles(incident: Incident, policy_version: PolicyVersion) -> list[RoleView]:
     """The policy's roles in its order, then those that only an older policy had."""
     held = incident.response.roles
-    known = {each.name: each for each in playbook.policy.roles}
-    duties = [*known.values(), *(Duty(name) for name in held if name not in known)]
+    known = {each.name: each for each in policy_version.policy.roles}
+    duties = [*known.values(), *(ResponseRole(name) for name in held if name not in known)]
     return [
         RoleView(
             name=each.name,
@@ -96,7 +96,7 @@ def show_roles(incident: Incident, playbook: Playbook) -> list[RoleView]:
     ]
 
 
-def show_drill(drill: Held) -> DrillView:
+def show_drill(drill: HeldDrill) -> DrillView:
     """A live drill."""
     incident = drill.incident
     return DrillView(
@@ -117,12 +117,12 @@ def _seconds(micros: int | None) -> float | None:
     return None if micros is None else micros / SECOND
 
 
-def _show_impact(incident: Incident, playbook: Playbook) -> ImpactView:
+def _show_impact(incident: Incident, policy_version: PolicyVersion) -> ImpactView:
     impacts = incident.response.impacts
     return ImpactView(
         grade=worst(impacts.values()) or None,
         scales=[
-            ScaleView(scale=name, grade=each.grade, said=each.said, means=words(playbook.policy, name, each))
+            ScaleView(scale=name, grade=each.grade, said=each.said, means=words(policy_version.policy, name, each))
             for name, each in impacts.items()
         ],
     )
@@ -178,11 +178,11 @@ def show_notification(notification: Notification, facts: ChannelFacts | None) ->
     )
 
 
-def show_policy(playbook: Playbook) -> PolicyView:
+def show_policy(policy_version: PolicyVersion) -> PolicyView:
     """The policy in use, without secrets: recipients as everybody may see them, headers not at all."""
-    policy = playbook.policy
+    policy = policy_version.policy
     return PolicyView(
-        digest=playbook.digest,
+        digest=policy_version.digest,
         levels=[
             LevelView(
                 level=level.level,
@@ -191,7 +191,7 @@ def show_policy(playbook: Playbook) -> PolicyView:
                 escalation_time=level.escalation_time / SECOND,
                 resolve_after=level.resolve_after / SECOND,
                 resolution=level.resolution,
-                channels=list(playbook.level_channels[level.level - 1]),
+                channels=list(policy_version.level_channels[level.level - 1]),
                 description=level.description,
                 impact=level.impact,
                 examples=list(level.examples),

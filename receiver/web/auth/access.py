@@ -18,7 +18,7 @@ from aiohttp import HttpVersion11, web
 
 from receiver.core.audit_log import Origin
 from receiver.settings import ApiToken, Role, Settings, is_loopback
-from receiver.web.http.problem_details import Problem
+from receiver.web.http.problem_details import HttpProblem
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tocsin", Basic realm="tocsin", charset="UTF-8"'}
 
@@ -82,7 +82,7 @@ class Access:
             return None
         found = self.by_token(token)
         if found is None:
-            raise Problem(401, "nobody has this API token", headers=CHALLENGE)
+            raise HttpProblem(401, "nobody has this API token", headers=CHALLENGE)
         return replace(found, address=self.address(request))
 
     def by_token(self, token: str) -> Caller | None:
@@ -118,14 +118,14 @@ class WebhookAccess:
         """Raises Problem: 403 without the certificate, 401 without the token, where the settings ask for one."""
         refuse_other_sites(request)
         if self._wants_certificate and not request.get_extra_info("peercert"):
-            raise Problem(403, "the webhook takes only clients with a certificate of TOCSIN_TLS_CLIENT_CA_FILE")
+            raise HttpProblem(403, "the webhook takes only clients with a certificate of TOCSIN_TLS_CLIENT_CA_FILE")
         if self._expected is None:
             if not self._wants_certificate:
                 require_direct(request, "TOCSIN_WEBHOOK_TOKEN")
             return
         token = credential(request)
         if token is None or not compare_digest(_digest(token), self._expected):
-            raise Problem(401, "the webhook token is missing or wrong", headers=CHALLENGE)
+            raise HttpProblem(401, "the webhook token is missing or wrong", headers=CHALLENGE)
 
 
 def credential(request: web.Request) -> str | None:
@@ -163,7 +163,7 @@ def refuse_other_sites(request: web.Request, external: str = "") -> None:
     if origin is None or request.method in SAFE_METHODS:
         return
     if origin.partition("://")[2] not in {request.host, external or request.host}:
-        raise Problem(403, "requests from pages of another site are refused")
+        raise HttpProblem(403, "requests from pages of another site are refused")
 
 
 def require_direct(request: web.Request, variable: str) -> None:
@@ -175,7 +175,7 @@ def require_direct(request: web.Request, variable: str) -> None:
         reason = f"nobody is served through a proxy, which {passed or 'HTTP/1.0'} tells of"
     else:
         return
-    raise Problem(403, f"without {variable} {reason}; set {variable}")
+    raise HttpProblem(403, f"without {variable} {reason}; set {variable}")
 
 
 def _name(host: str) -> str:

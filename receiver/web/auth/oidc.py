@@ -18,7 +18,7 @@ from aiohttp import web
 from receiver.core.audit_log import Origin, audit_of
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.errors import CannotError
 from receiver.messages.plain import line
 from receiver.settings import Role, Settings
@@ -71,7 +71,7 @@ class Oidc:
         settings: Settings,
         signing: Signing,
         sessions: Sessions,
-        desk: Desk,
+        queue: CommandQueue,
         engine: Engine,
         clock: Callable[[], Instant],
         show: Show,
@@ -79,7 +79,7 @@ class Oidc:
         self._settings = settings
         self._signing = signing
         self._sessions = sessions
-        self._desk = desk
+        self._queue = queue
         self._engine = engine
         self._clock = clock
         self._show = show
@@ -176,7 +176,7 @@ class Oidc:
         log.info("logged in", name=name, by="oidc", role=role.name.lower(), address=address)
         data = {"by": "oidc", "subject": line(str(claims["sub"]), 200), "role": role.name.lower()}
         entry = audit_of(Origin(name, "console", address), self._clock(), "login", data=data)
-        await self._desk.run(self._engine.audit, [entry])
+        await self._queue.run(self._engine.audit, [entry])
         return response
 
     def _refuse(self, request: web.Request, error: NotLetInError, following: str) -> web.Response:

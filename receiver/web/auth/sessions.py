@@ -29,7 +29,7 @@ from receiver.settings import Role, Settings
 from receiver.web.auth.access import CHALLENGE, SAFE_METHODS, Access, Caller
 from receiver.web.auth.signing import Signing
 from receiver.web.http.connections import know
-from receiver.web.http.problem_details import Handler, Problem
+from receiver.web.http.problem_details import Handler, HttpProblem
 from rules.policy import HOUR, SECOND
 
 LASTS = 12 * HOUR
@@ -85,7 +85,7 @@ class Sessions:
         by_token = self.access.caller(request)
         caller = by_token or self.by_cookie(request)
         if caller is None:
-            raise Problem(401, "an API token is needed: Authorization: Bearer TOKEN", headers=CHALLENGE)
+            raise HttpProblem(401, "an API token is needed: Authorization: Bearer TOKEN", headers=CHALLENGE)
         know(request)
         if by_token is None and request.method not in SAFE_METHODS:
             self._check(request, request.headers.get(CSRF_HEADER, ""))
@@ -205,13 +205,13 @@ class Sessions:
 
     def _check(self, request: web.Request, mark: str) -> None:
         if not self._signing.is_sealed("csrf", self._marks(request), mark):
-            raise Problem(403, "this form is not from a page of this session; load the page again")
+            raise HttpProblem(403, "this form is not from a page of this session; load the page again")
 
 
 def allow(caller: Caller, role: Role) -> None:
     """Raises Problem 403 where the caller may not do what needs that role."""
     if caller.role < role:
-        raise Problem(403, f"{caller.name} is a {caller.role.name.lower()}; this needs a {role.name.lower()}")
+        raise HttpProblem(403, f"{caller.name} is a {caller.role.name.lower()}; this needs a {role.name.lower()}")
 
 
 def safe_path(path: str) -> str:

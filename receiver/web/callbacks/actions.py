@@ -10,7 +10,7 @@ from receiver.core.events import Action, Declare
 from receiver.core.model import Incident, Instant, Notification, State
 from receiver.engine.commands import Asked, ForIncident, Result
 from receiver.engine.engine import Engine
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.errors import StoreUnavailable
 from receiver.messages.incident_text import name
 from receiver.store import Reads
@@ -45,29 +45,29 @@ class Outcome:
 class CallbackDesk:
     """Finds and acts."""
 
-    def __init__(self, desk: Desk, engine: Engine, reads: Reads, clock: Callable[[], Instant]) -> None:
-        self._desk = desk
+    def __init__(self, queue: CommandQueue, engine: Engine, reads: Reads, clock: Callable[[], Instant]) -> None:
+        self._queue = queue
         self._engine = engine
         self._clock = clock
         self._reads = reads
 
     async def by_number(self, number: int) -> Incident | None:
         """The incident of that number."""
-        return await self._desk.read(self._reads.by_number, number)
+        return await self._queue.read(self._reads.by_number, number)
 
     async def live(self, limit: int) -> list[Incident]:
         """Incidents that somebody has to act on, the newest first."""
         states = {State.OPEN, State.ACKNOWLEDGED}
-        found, _ = await self._desk.read(lambda: self._reads.incidents(state=states, limit=limit))
+        found, _ = await self._queue.read(lambda: self._reads.incidents(state=states, limit=limit))
         return found
 
     async def message(self, name: str) -> list[Notification]:
         """What the message of that name (`receiver.engine.commands.Delivery.name`) was about; empty: there is none."""
-        return await self._desk.read(self._reads.message, name) if _NAME.fullmatch(name) else []
+        return await self._queue.read(self._reads.message, name) if _NAME.fullmatch(name) else []
 
     async def sent_to(self, recipient: str) -> list[Notification]:
         """The last page that each open incident has sent to a recipient so far."""
-        return await self._desk.read(self._reads.answerable, recipient, self._clock())
+        return await self._queue.read(self._reads.answerable, recipient, self._clock())
 
     async def act(self, incident_id: str, action: Action, origin: Origin) -> Outcome:
         """Do it, and say how the incident stands then."""
@@ -80,23 +80,23 @@ class CallbackDesk:
         wanted = [(page.incident_id, make(page)) for page in pages]
         try:
             async with asyncio.timeout(ANSWER_SEVERAL_WITHIN):
-                return await act_on_several(self._desk, wanted, origin)
+                return await act_on_several(self._queue, wanted, origin)
         except (TimeoutError, StoreUnavailable):
             return None
 
     async def arrive(self, message: str, reference: str) -> None:
         """A provider says that a message went out. Raises StoreUnavailable."""
-        await self._desk.run(self._engine.arrive, message, reference, self._clock())
-        self._desk.on_commit()
+        await self._queue.run(self._engine.arrive, message, reference, self._clock())
+        self._queue.on_commit()
 
     async def bounce(self, message: str, reason: str) -> bool:
         """A provider says that a message did not arrive; whether our sender has not reported it yet: ask again.
 
         Raises StoreUnavailable.
         """
-        is_waiting = await self._desk.run(self._engine.bounce, message, reason, self._clock())
+        is_waiting = await self._queue.run(self._engine.bounce, message, reason, self._clock())
         if not is_waiting:
-            self._desk.on_commit()
+            self._queue.on_commit()
         return is_waiting
 
     @property
@@ -111,7 +111,7 @@ class CallbackDesk:
     async def _ask(self, asked: Asked) -> Outcome:
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                [result] = await self._desk.handle([asked])
+                [result] = await self._queue.handle([asked])
         except (TimeoutError, StoreUnavailable):
             return Outcome(LATER, done=False, again=True)
         return _outcome(result)

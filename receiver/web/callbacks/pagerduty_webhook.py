@@ -20,7 +20,7 @@ from receiver.core.events import Acknowledge
 from receiver.core.model import State
 from receiver.messages.plain import line
 from receiver.web.callbacks.actions import CallbackDesk
-from receiver.web.http.problem_details import Handler, Problem
+from receiver.web.http.problem_details import Handler, HttpProblem
 from receiver.web.http.request_body import read_strangers_body
 
 PATH = "/callbacks/pagerduty"
@@ -35,9 +35,9 @@ log = structlog.get_logger()
 class PagerDutyCallbacks:
     """The handler."""
 
-    def __init__(self, desk: CallbackDesk, secrets: Sequence[str]) -> None:
+    def __init__(self, queue: CallbackDesk, secrets: Sequence[str]) -> None:
         """`secrets`: of the webhook subscription; several, while one is replaced."""
-        self._desk = desk
+        self._queue = queue
         self._secrets = tuple(secret.encode() for secret in secrets)
 
     def routes(self) -> tuple[tuple[str, str, Handler], ...]:
@@ -49,7 +49,7 @@ class PagerDutyCallbacks:
         body = await read_strangers_body(request)
         if not self._is_signed(body, request.headers.get("X-PagerDuty-Signature", "")):
             log.warning("callback refused: not signed by PagerDuty", path=request.path)
-            raise Problem(401, "this is not signed by PagerDuty")
+            raise HttpProblem(401, "this is not signed by PagerDuty")
         event = _event(body)
         agent, data = event.get("agent"), event.get("data")
         deed = DEEDS.get(str(event.get("event_type")))
@@ -60,9 +60,9 @@ class PagerDutyCallbacks:
             who = line(str(agent.get("summary") or agent.get("id") or "somebody in PagerDuty"), 80)
             origin = Origin(who, "pagerduty", line(str(agent.get("id", "")), 40), f"pagerduty {event.get('id', '')}")
             action = Acknowledge(who, deed, expects=State.OPEN, answers=int(key["page"]))
-            outcome = await self._desk.act(key["incident"], action, origin)
+            outcome = await self._queue.act(key["incident"], action, origin)
             if outcome.again:
-                raise Problem(503, "this could not be stored; please try again")
+                raise HttpProblem(503, "this could not be stored; please try again")
             log.info("PagerDuty called back", deed=deed, done=outcome.done)
         return web.Response(status=204)
 
@@ -76,8 +76,8 @@ def _event(body: bytes) -> Mapping[str, Any]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise Problem(400, "the body is no JSON") from None
+        raise HttpProblem(400, "the body is no JSON") from None
     event = document.get("event") if isinstance(document, dict) else None
     if not isinstance(event, dict):
-        raise Problem(400, "the body has no event")
+        raise HttpProblem(400, "the body has no event")
     return event

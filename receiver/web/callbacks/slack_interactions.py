@@ -26,7 +26,7 @@ from receiver.messages.plain import line
 from receiver.web.callbacks.actions import LATER, CallbackDesk, Outcome
 from receiver.web.callbacks.replies import VERBS, Verb, read_reply
 from receiver.web.http.forms import parse_form
-from receiver.web.http.problem_details import JSON, Handler, Problem
+from receiver.web.http.problem_details import JSON, Handler, HttpProblem
 from receiver.web.http.request_body import read_strangers_body
 from rules.policy import SECOND
 
@@ -45,9 +45,9 @@ log = structlog.get_logger()
 class SlackCallbacks:
     """The handlers."""
 
-    def __init__(self, desk: CallbackDesk, secret: str, api_url: str, clock: Callable[[], Instant]) -> None:
+    def __init__(self, queue: CallbackDesk, secret: str, api_url: str, clock: Callable[[], Instant]) -> None:
         """`secret` signs what Slack sends; answers go to Slack's own host, or that of `api_url`."""
-        self._desk = desk
+        self._queue = queue
         self._verifier = SignatureVerifier(secret, _Seconds(clock))
         own = urlsplit(api_url)
         self._answers = (HOOKS, f"{own.scheme}://{own.netloc}/")
@@ -79,14 +79,14 @@ class SlackCallbacks:
             self._tell(answer_to, await self._acknowledge_all(bundle, origin))
         elif wanted is not None:
             incident_id, action = wanted
-            outcome = await self._desk.act(incident_id, action, origin)
+            outcome = await self._queue.act(incident_id, action, origin)
             self._tell(answer_to, outcome.words)
         return web.Response()
 
     async def _acknowledge_all(self, bundle: str, origin: Origin) -> str:
         """Take what a message of several incidents named."""
-        pages = await self._desk.message(bundle)
-        answer = await self._desk.answer(
+        pages = await self._queue.message(bundle)
+        answer = await self._queue.answer(
             pages, origin, lambda page: Acknowledge(origin.who, expects=State.OPEN, answers=page.page)
         )
         return " ".join(answer.words("Acknowledged")) if answer else LATER
@@ -120,30 +120,30 @@ class SlackCallbacks:
             is_slack = False
         if not is_slack:
             log.warning("callback refused: not signed by Slack, or too old", path=request.path)
-            raise Problem(401, "this is not signed by Slack, or too old")
+            raise HttpProblem(401, "this is not signed by Slack, or too old")
         return parse_form(body), f"slack {signature}"
 
     async def _list(self) -> str:
-        found = await self._desk.live(MOST_LISTED)
+        found = await self._queue.live(MOST_LISTED)
         lines = (f"• *#{each.number}* level {each.level} {each.state}: {line(each.title, 120)}" for each in found)
         return "\n".join(lines) or "No open incidents."
 
     async def _do(self, verb: Verb, number: int, origin: Origin) -> str:
         """One number of a command; how its incident stands then."""
-        incident = await self._desk.by_number(number)
+        incident = await self._queue.by_number(number)
         if incident is None:
             return WHICH.format(number)
         if verb == "acknowledge" and incident.state is State.ACKNOWLEDGED and incident.acknowledged_by != origin.who:
             log.info("acknowledgement taken over", incident=incident.number)
         once = replace(origin, reference=f"{origin.reference} {number}")
-        return (await self._desk.act(incident.id, _action(verb, origin.who), once)).words
+        return (await self._queue.act(incident.id, _action(verb, origin.who), once)).words
 
     async def _declare(self, text: str, origin: Origin, *, new_type: bool) -> Outcome:
         type_, _, title = text.partition(" ")
         key = incident_key(("declared", origin.reference))
         title, type_ = line(title, 200), line(type_, 200)
         declare = Declare(key=key, type=type_, by=origin.who, title=title, new_type=new_type)
-        return await self._desk.declare(declare, origin)
+        return await self._queue.declare(declare, origin)
 
     def _tell(self, url: str, words: str) -> None:
         """Tell the person who pressed, after the answer: Slack waits for nothing."""
@@ -172,9 +172,9 @@ def _payload(text: str) -> Mapping[str, Any]:
     try:
         payload = orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise Problem(400, "the payload is no JSON") from None
+        raise HttpProblem(400, "the payload is no JSON") from None
     if not isinstance(payload, dict):
-        raise Problem(400, "the payload is no object")
+        raise HttpProblem(400, "the payload is no object")
     return payload
 
 

@@ -30,7 +30,7 @@ from receiver.messages.plain import line
 from receiver.web.callbacks.actions import LATER, Answer, CallbackDesk, stands
 from receiver.web.callbacks.replies import Verb, read_reply
 from receiver.web.http.forms import parse_pairs
-from receiver.web.http.problem_details import Handler, Problem
+from receiver.web.http.problem_details import Handler, HttpProblem
 from receiver.web.http.request_body import read_strangers_body
 
 SMS_PATH = "/callbacks/twilio/sms"
@@ -53,9 +53,9 @@ log = structlog.get_logger()
 class TwilioCallbacks:
     """The handlers."""
 
-    def __init__(self, desk: CallbackDesk, auth_token: str, external_url: str, shared_key: str = "") -> None:
+    def __init__(self, queue: CallbackDesk, auth_token: str, external_url: str, shared_key: str = "") -> None:
         """`shared_key`: the secret of the SharedKey that a Webhooks Rule signs with; empty: there is none."""
-        self._desk = desk
+        self._queue = queue
         self._token = auth_token
         self._shared_key = shared_key
         self._external_url = external_url
@@ -74,20 +74,20 @@ class TwilioCallbacks:
             reason = f"Twilio says later: {status}{f' (error {line(code, 20)})' if code else ''}"
             await self._bounce(notification, reason)
         elif sid := form.get("MessageSid") or form.get("CallSid"):
-            await self._desk.arrive(notification, line(sid))
+            await self._queue.arrive(notification, line(sid))
         return web.Response(status=204)
 
     async def digits(self, request: web.Request) -> web.Response:
         """Somebody pressed a key: 1 acknowledges, 2 escalates."""
         form = await self._believe(request)
-        pages = await self._desk.message(request.query.get("notification", ""))
+        pages = await self._queue.message(request.query.get("notification", ""))
         if not pages:
             return _speak("Tocsin does not know this call.")
         who, pressed = pages[0].recipient, form.get("Digits", "")
         origin = Origin(who, "phone", form.get("To", ""), f"twilio {form.get('CallSid', '')} {pressed}")
         if pressed not in KEYS:
             return _speak("This key does nothing. Goodbye.")
-        answer = await self._desk.answer(pages, origin, lambda page: _pressed(pressed, page))
+        answer = await self._queue.answer(pages, origin, lambda page: _pressed(pressed, page))
         return _speak(f"{_spoken(answer, KEYS[pressed])} Goodbye.")
 
     async def sms(self, request: web.Request) -> web.Response:
@@ -102,18 +102,18 @@ class TwilioCallbacks:
             return _text(HOW)
         origin = Origin(sender, "sms", sender, f"twilio {form.get('MessageSid', '')}")
         if not reply.numbers:
-            pages = await self._desk.sent_to(sender)
-            answer = await self._desk.answer(pages, origin, lambda page: _acknowledge(sender, "by SMS", page))
+            pages = await self._queue.sent_to(sender)
+            answer = await self._queue.answer(pages, origin, lambda page: _acknowledge(sender, "by SMS", page))
             return _text(*answer.words("Acknowledged") if answer else (LATER,))
         return _text(*[await self._do(reply.verb, number, origin) for number in reply.numbers])
 
     async def _do(self, verb: Verb, number: int, origin: Origin) -> str:
         """One number of an answer; how its incident stands then."""
-        incident = await self._desk.by_number(number)
+        incident = await self._queue.by_number(number)
         if incident is None:
             return f"There is no incident {number}. {HOW}"
         sms = replace(origin, reference=f"{origin.reference} {number}")
-        outcome = await self._desk.act(incident.id, _action(verb, origin.who), sms)
+        outcome = await self._queue.act(incident.id, _action(verb, origin.who), sms)
         return f"T{outcome.words}" if outcome.incident else outcome.words
 
     async def _believe(self, request: web.Request) -> dict[str, str]:
@@ -125,18 +125,18 @@ class TwilioCallbacks:
         if not secret or not valid_signature(secret, url, pairs, signature, signature_algorithm(settings)):
             cure = "TOCSIN_TWILIO_SHARED_KEY" if settings else "TOCSIN_EXTERNAL_URL"
             log.warning("callback refused: not signed by Twilio", path=request.path, is_it_right=cure)
-            raise Problem(401, "this is not signed by Twilio")
+            raise HttpProblem(401, "this is not signed by Twilio")
         return dict(pairs)
 
     async def _bounce(self, message: str, reason: str) -> None:
         for _ in range(UNREPORTED_TRIES):
-            if not await self._desk.bounce(message, reason):
+            if not await self._queue.bounce(message, reason):
                 return
             await asyncio.sleep(UNREPORTED_WAIT)
         log.warning("bad news of a message that is not sent, as far as we know", reason=reason)
 
     def _is_responder(self, number: str) -> bool:
-        channels = self._desk.policy.channels
+        channels = self._queue.policy.channels
         return any(number in channel.recipients for channel in channels if "twilio_from" in channel.facts.settings)
 
 

@@ -15,8 +15,8 @@ from receiver.core.audit_log import audit_of
 from receiver.core.canary import Canary
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
-from receiver.engine.queue import Desk
-from receiver.messages import Words
+from receiver.engine.queue import CommandQueue
+from receiver.messages import MessageRenderer
 from receiver.messages.times import rfc3339
 from receiver.store import Reads
 from receiver.store.overview import RECENT, Traffic
@@ -25,7 +25,7 @@ from receiver.web.api.heartbeat_clocks import HeartbeatsApi
 from receiver.web.api.requests import TEXT_LIMIT
 from receiver.web.console import tables
 from receiver.web.console.pages import Frame, Visit, go_to
-from receiver.web.http.problem_details import Problem
+from receiver.web.http.problem_details import HttpProblem
 from rules.policy import Channel
 
 log = structlog.get_logger()
@@ -56,11 +56,11 @@ class ChannelsPage:
     """The page."""
 
     frame: Frame
-    desk: Desk
+    queue: CommandQueue
     engine: Engine
     reads: Reads
     senders: Senders
-    words: Words
+    words: MessageRenderer
     heartbeats: HeartbeatsApi
     clock: Callable[[], Instant]
 
@@ -73,7 +73,7 @@ class ChannelsPage:
         policy = self.engine.current.policy
         channel = policy.channel(visit.form.get("channel", ""))
         if channel is None:
-            raise Problem(404, "the policy has no such channel")
+            raise HttpProblem(404, "the policy has no such channel")
         sender = self.senders.get(channel.type)
         if sender is None or (problem := self._problem(channel)):
             return await self._page(visit, channel.name, problem=problem if sender else "not configured")
@@ -86,7 +86,7 @@ class ChannelsPage:
         """The button was pressed: a heartbeat is not expected any more. Raises Problem."""
         reason = visit.form.get("reason", "").strip()
         if not reason:
-            raise Problem(400, "say why the heartbeat is gone for good")
+            raise HttpProblem(400, "say why the heartbeat is gone for good")
         origin = visit.caller.origin
         await self.heartbeats.retire_by(visit.form.get("heartbeat", ""), reason[:TEXT_LIMIT], origin, visit.caller.name)
         return go_to("/channels#heartbeats")
@@ -100,7 +100,7 @@ class ChannelsPage:
                 row.traffic.waiting,
                 row.traffic.oldest and rfc3339(row.traffic.oldest),
             )
-            for row in await self.desk.browse(self._read)
+            for row in await self.queue.browse(self._read)
         )
         return tables.answer("channels", COLUMNS, rows)
 
@@ -109,12 +109,12 @@ class ChannelsPage:
         log.info("test messages sent", channel=channel.name, by=visit.caller.name, outcome=outcome)
         origin = visit.caller.origin
         entry = audit_of(origin, visit.now, "test-channel", outcome=outcome, data={"channel": channel.name})
-        await self.desk.run(self.engine.audit, [entry])
+        await self.queue.run(self.engine.audit, [entry])
 
     async def _page(
         self, visit: Visit, tested: str = "", tried: Sequence[Tried] = (), problem: str = ""
     ) -> web.Response:
-        rows = await self.desk.browse(self._read)
+        rows = await self.queue.browse(self._read)
         values = {"rows": rows, "recent": RECENT, "tested": tested, "tried": tried, "problem": problem}
         values["heartbeats"] = self.heartbeats.watched
         return self.frame.page(visit, "channels.html", status=409 if problem else 200, **values)
@@ -145,4 +145,4 @@ class ChannelsPage:
             return "switched off in the policy"
         if not channel.recipients:
             return "no recipient in the policy"
-        return "" if engine.book(engine.current).usable(channel.name) else "not configured"
+        return "" if engine.context(engine.current).usable(channel.name) else "not configured"

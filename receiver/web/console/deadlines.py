@@ -7,7 +7,7 @@ from receiver.core.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Deadline:
+class DeadlineRow:
     """One countdown."""
 
     label: str
@@ -18,26 +18,26 @@ class Deadline:
     """It is behind us, and it should not be."""
 
 
-def deadlines(incident: Incident, plan: Plan) -> tuple[Deadline, ...]:
+def deadlines(incident: Incident, plan: Plan) -> tuple[DeadlineRow, ...]:
     """The countdowns of an incident, the next first; passed ones last."""
     found = [*_escalations(incident, plan), *_others(incident)]
     return tuple(sorted(found, key=lambda each: (each.passed, each.at)))
 
 
-def _escalations(incident: Incident, plan: Plan) -> list[Deadline]:
+def _escalations(incident: Incident, plan: Plan) -> list[DeadlineRow]:
     found = []
     breach, escalation = incident.windows.get(Window.BREACH), incident.windows.get(Window.ESCALATE)
     if escalation is not None:
         channels = plan.escalation if incident.step == 0 else plan.breach
-        found.append(Deadline("Next escalation", escalation, channels))
+        found.append(DeadlineRow("Next escalation", escalation, channels))
     if breach is not None:
-        found.append(Deadline("Response time ends", breach, plan.breach))
+        found.append(DeadlineRow("Response time ends", breach, plan.breach))
     if incident.breached_at is not None and incident.state is State.OPEN:
-        found.append(Deadline("Response time ended", incident.response_due_at, passed=True))
+        found.append(DeadlineRow("Response time ended", incident.response_due_at, passed=True))
     return found
 
 
-def _others(incident: Incident) -> list[Deadline]:
+def _others(incident: Incident) -> list[DeadlineRow]:
     labels = {
         Window.ACK_EXPIRY: "Acknowledgement expires",
         Window.SILENCE: "Silenced until",
@@ -47,4 +47,6 @@ def _others(incident: Incident) -> list[Deadline]:
     }
     if incident.recovery is Recovery.UNREPORTED:
         del labels[Window.VERIFY]  # it is only looked at again
-    return [Deadline(label, incident.windows[window]) for window, label in labels.items() if window in incident.windows]
+    return [
+        DeadlineRow(label, incident.windows[window]) for window, label in labels.items() if window in incident.windows
+    ]

@@ -10,13 +10,13 @@ from secrets import token_hex
 from aiohttp import web
 from pydantic import ValidationError
 
-from receiver.core.plan import Playbook
+from receiver.core.plan import PolicyVersion
 from receiver.engine.engine import Engine
 from receiver.web.api import requests
 from receiver.web.api.call import IDEMPOTENCY_LIMIT, Call
 from receiver.web.api.incident_operations import Api
 from receiver.web.console.pages import Frame, Visit, go_to
-from receiver.web.http.problem_details import Problem, invalid
+from receiver.web.http.problem_details import HttpProblem, invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ class Declaration:
             except ValidationError as error:
                 raise invalid(error, "form") from None
             opened = await self.api.declare(Call(visit.caller, body, "", visit.form.get("key", "")[:IDEMPOTENCY_LIMIT]))
-        except Problem as problem:
+        except HttpProblem as problem:
             if problem.status not in {400, 409}:
                 raise
             return self._page(visit, problem)
         return go_to(f"/incidents/{opened.number}?done=declare#said")
 
-    def _page(self, visit: Visit, problem: Problem | None = None) -> web.Response:
+    def _page(self, visit: Visit, problem: HttpProblem | None = None) -> web.Response:
         current = self.engine.current
         return self.frame.page(
             visit,
@@ -60,9 +60,9 @@ class Declaration:
         )
 
 
-def kinds(playbook: Playbook) -> Sequence[tuple[str, int, str]]:
+def kinds(policy_version: PolicyVersion) -> Sequence[tuple[str, int, str]]:
     """(name, level, description) of what can be declared: types and rules, each name once, by name."""
-    policy = playbook.policy
+    policy = policy_version.policy
     rules = {each.name: (each.name, each.level, each.description) for each in policy.rules}
     types = {each.name: (each.name, each.level, each.description) for each in policy.incident_types}
     return sorted((rules | types).values())

@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from receiver.drill.lanes_drawing import draw
 from receiver.drill.script import Played, Script, UnknownIncident, play
-from receiver.drill.simulator import Weather, World
+from receiver.drill.simulator import ChannelFaults, World
 from receiver.drill.text_report import deadline_words, lines
 from receiver.engine.engine import Engine
 from receiver.web.api.requests import Duration, Name
 from receiver.web.console.declare import kinds
 from receiver.web.console.pages import Frame, Visit
-from receiver.web.http.problem_details import Problem, invalid
+from receiver.web.http.problem_details import HttpProblem, invalid
 from rules.durations import parse
 from rules.policy import Policy
 
@@ -52,7 +52,7 @@ class DrillPage:
         """The form, and the drill that it asks for."""
         query = _query(visit.request.query)
         current = self._engine.current
-        configured = self._engine.book(current).configured
+        configured = self._engine.context(current).configured
         played = await self._play(current.policy, configured, query) if query.incident else None
         told = list(lines(played)) if played else []
         return self._frame.page(
@@ -74,12 +74,14 @@ class DrillPage:
 
     async def _play(self, policy: Policy, configured: frozenset[str], query: DrillQuery) -> Played:
         script = Script(_micros(query.acknowledge), _micros(query.resolve))
-        weather = Weather(frozenset({query.without} if query.without else ()))
+        channel_faults = ChannelFaults(frozenset({query.without} if query.without else ()))
         async with self._turn:
             try:
-                return await asyncio.to_thread(lambda: play(World(policy, weather, configured), script, query.incident))
+                return await asyncio.to_thread(
+                    lambda: play(World(policy, channel_faults, configured), script, query.incident)
+                )
             except UnknownIncident:
-                raise Problem(404, f"the policy has no {query.incident!r}") from None
+                raise HttpProblem(404, f"the policy has no {query.incident!r}") from None
 
 
 def _query(asked: Mapping[str, str]) -> DrillQuery:

@@ -13,7 +13,7 @@ from receiver.web.api.notice_approval import Noticing
 from receiver.web.api.response_operations import Responding
 from receiver.web.console import tables
 from receiver.web.console.pages import Visit
-from receiver.web.http.problem_details import Problem
+from receiver.web.http.problem_details import HttpProblem
 
 Paged = TypeVar("Paged", bound=requests.PageQuery)
 
@@ -55,7 +55,7 @@ class Exports:
                 return tables.answer(file, tables.FOLLOW_UP_COLUMNS, map(tables.follow_up_row, actions))
             case _:
                 known = "alerts, timeline, messages, steps, notices and follow-ups"
-                raise Problem(404, f"there is no such list; there are {known}")
+                raise HttpProblem(404, f"there is no such list; there are {known}")
 
 
 async def _pages(

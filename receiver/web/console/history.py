@@ -11,14 +11,14 @@ from pydantic import ValidationError, field_validator
 
 from receiver.core.model import Incident, Instant
 from receiver.engine.engine import Engine
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.store import Reads
 from receiver.web.api.requests import ListQuery
 from receiver.web.console import tables
 from receiver.web.console.level_figures import FIGURE_COLUMNS, figure_rows, figures_of
 from receiver.web.console.pages import Frame, Visit
 from receiver.web.console.weeks import Weeks
-from receiver.web.http.problem_details import Problem, invalid
+from receiver.web.http.problem_details import HttpProblem, invalid
 from rules.policy import SECOND
 
 EXPORTED = 10_000
@@ -60,7 +60,7 @@ class History:
     """The page and its export."""
 
     frame: Frame
-    desk: Desk
+    queue: CommandQueue
     engine: Engine
     reads: Reads
     weeks: Weeks
@@ -92,7 +92,7 @@ class History:
         """The figures of the weeks, by level, as CSV."""
         weeks, is_whole = await self.weeks.latest(visit.now)
         if not is_whole:
-            raise Problem(503, "the weeks are still being counted", headers={"Retry-After": "2"})
+            raise HttpProblem(503, "the weeks are still being counted", headers={"Retry-After": "2"})
         return tables.answer("weeks", FIGURE_COLUMNS, figure_rows(weeks))
 
     async def export(self, visit: Visit) -> web.StreamResponse:
@@ -113,9 +113,9 @@ class History:
             return self.reads.incidents(**query.filters, limit=limit, cursor=cursor)
 
         try:
-            return await self.desk.browse(read)
+            return await self.queue.browse(read)
         except ValueError as error:
-            raise Problem(400, str(error)) from None
+            raise HttpProblem(400, str(error)) from None
 
 
 def _query(visit: Visit) -> HistoryQuery:

@@ -22,7 +22,7 @@ from receiver.web.console.deadlines import deadlines
 from receiver.web.console.exports import Exports
 from receiver.web.console.incident_page_data import Reader, Shown
 from receiver.web.console.pages import Form, Frame, Visit, go_to
-from receiver.web.http.problem_details import Problem, invalid
+from receiver.web.http.problem_details import HttpProblem, invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class IncidentPage:
         """A button was pressed."""
         name, action = visit.request.match_info["incident"], visit.request.match_info["action"]
         if action not in self._actions:
-            raise Problem(404, "there is no such action")
+            raise HttpProblem(404, "there is no such action")
         role, model, run = self._actions[action]
         allow(visit.caller, role)
         try:
@@ -100,7 +100,7 @@ class IncidentPage:
             except ValidationError as error:
                 raise invalid(error, "form") from None
             await run(Call(visit.caller, said, name, "", visit.form.get("part", "")))
-        except Problem as problem:
+        except HttpProblem as problem:
             if problem.status not in {400, 409}:
                 raise
             return await self._page(visit, problem=problem, action=action)
@@ -114,11 +114,11 @@ class IncidentPage:
         return await self._exports.answer(visit)
 
     async def _page(
-        self, visit: Visit, said: str = "", problem: Problem | None = None, action: str = ""
+        self, visit: Visit, said: str = "", problem: HttpProblem | None = None, action: str = ""
     ) -> web.Response:
         name = visit.request.match_info["incident"]
         if not name.isdigit() or len(name) > 9:
-            raise Problem(404, "there is no such incident")
+            raise HttpProblem(404, "there is no such incident")
         shown = _shown(visit)
         reading = await self._reader.api.read(name, lambda found: self._reader.read(found, visit.now, shown))
         incident = reading.case.incident
@@ -146,7 +146,7 @@ def _shown(visit: Visit) -> Shown:
     asked = {name: visit.request.query.get(name, "") for name in ("lines_before", "messages_before")}
     odd = next((name for name, text in asked.items() if text and not _is_number(text)), "")
     if odd:
-        raise Problem(400, f"{odd}: a number, as the link to older ones has it")
+        raise HttpProblem(400, f"{odd}: a number, as the link to older ones has it")
     return Shown(**{name: int(text) for name, text in asked.items() if text})
 
 

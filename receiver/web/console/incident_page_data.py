@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification
-from receiver.core.plan import Book
+from receiver.core.plan import DecisionContext
 from receiver.engine.engine import Engine
-from receiver.messages.incident_text import Case, web_address
+from receiver.messages.incident_text import IncidentText, web_address
 from receiver.messages.plain import line, plain
 from receiver.messages.timeline import sentence
 from receiver.reports.exhibits import draw, latest, marks
@@ -19,7 +19,7 @@ from receiver.web.api.incident_operations import Api
 from receiver.web.api.notice_approval import Noticing
 from receiver.web.api.response_shapes import ChecklistsView, NoticeView
 from receiver.web.api.response_views import show_checklists
-from receiver.web.http.problem_details import Problem
+from receiver.web.http.problem_details import HttpProblem
 
 ALERTS = 20
 ENTRIES = 80
@@ -39,7 +39,7 @@ class AlertRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TimelineRow:
     """One line of the timeline."""
 
     entry: Entry
@@ -61,12 +61,12 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class IncidentPageData:
     """All that the page shows of an incident."""
 
-    case: Case
+    case: IncidentText
     alerts: tuple[AlertRow, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[TimelineRow, ...]
     """The newest first."""
     messages: tuple[Any, ...]
     """The newest first."""
@@ -97,24 +97,24 @@ class Reader:
     api: Api
     noticing: Noticing
 
-    def read(self, incident: Incident, now: Instant, shown: Shown) -> Reading:
+    def read(self, incident: Incident, now: Instant, shown: Shown) -> IncidentPageData:
         """Everything of one incident. Raises StoreUnavailable."""
-        playbook = self.api.playbook(incident)
-        book = self.engine.book(playbook)
+        policy_version = self.api.policy_version(incident)
+        context = self.engine.context(policy_version)
         drawn = drawable(self.reads, incident.id)
         entries = self.reads.timeline(incident.id, Span(before=shown.lines_before, limit=ENTRIES + 1))
         messages = self.reads.notifications(incident.id, Span(before=shown.messages_before, limit=MESSAGES + 1))
         notices, unread = self._notices(incident)
-        return Reading(
-            case=Case(incident, book, now, ""),
+        return IncidentPageData(
+            case=IncidentText(incident, context, now, ""),
             alerts=tuple(_row(incident, alert) for alert in self.reads.alerts(incident.id, ALERTS)),
             lines=tuple(_line(entry) for entry in reversed(entries[-ENTRIES:])),
-            messages=tuple(_message(each, book) for each in reversed(messages[-MESSAGES:])),
+            messages=tuple(_message(each, context) for each in reversed(messages[-MESSAGES:])),
             older_lines=entries[1].position if len(entries) > ENTRIES else None,
             older_messages=messages[1].sequence if len(messages) > MESSAGES else None,
             shown=shown,
             drawings=tuple(draw(latest(drawn), marks(drawn))),
-            checklists=show_checklists(incident, playbook),
+            checklists=show_checklists(incident, policy_version),
             notices=notices,
             unread_notices=unread,
         )
@@ -123,13 +123,13 @@ class Reader:
         """A template that cannot be filled must not take the page away."""
         try:
             return tuple(reversed(self.noticing.show(incident).notices)), ""
-        except Problem as problem:
+        except HttpProblem as problem:
             return (), problem.detail
 
 
-def _message(notification: Notification, book: Book) -> Mapping[str, Any]:
+def _message(notification: Notification, context: DecisionContext) -> Mapping[str, Any]:
     """With its instants as they are: the page writes them itself."""
-    view = views.show_notification(notification, book.facts(notification.channel))
+    view = views.show_notification(notification, context.facts(notification.channel))
     at = notification.done_at or notification.created_at
     return view.model_dump() | {"at": at, "due_at": notification.due_at}
 
@@ -146,8 +146,8 @@ def _row(incident: Incident, alert: Alert) -> AlertRow:
     )
 
 
-def _line(entry: Entry) -> Line:
+def _line(entry: Entry) -> TimelineRow:
     """What a person wrote stands whole; everything else is one line."""
     written = entry.fact in {Fact.NOTED, Fact.UPDATED}
     text = plain(entry.data.get("text", "")) if written else sentence(entry)
-    return Line(entry, text, bool(entry.by))
+    return TimelineRow(entry, text, bool(entry.by))

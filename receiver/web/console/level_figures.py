@@ -28,7 +28,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class LevelFigures:
     """A level's, or all's."""
 
     level: int
@@ -78,11 +78,11 @@ class _Sum:
         return mean([(each.to_resolve, each.resolved) for each in self.tallies])
 
 
-def figures_of(weeks: Sequence[Week], level: int) -> Figures:
+def figures_of(weeks: Sequence[Week], level: int) -> LevelFigures:
     """The figures of a level; 0: of all."""
     sums = [_sum(week, level) for week in weeks]
     whole = _Sum([each for week in sums for each in week.tallies])
-    return Figures(
+    return LevelFigures(
         level=level,
         incidents=whole.incidents,
         to_acknowledge=whole.to_acknowledge,

@@ -75,8 +75,8 @@ class Links:
 class LinkPages:
     """What the links lead to."""
 
-    def __init__(self, desk: CallbackDesk, links: Links, sessions: Sessions, clock: Callable[[], Instant]) -> None:
-        self._desk = desk
+    def __init__(self, queue: CallbackDesk, links: Links, sessions: Sessions, clock: Callable[[], Instant]) -> None:
+        self._queue = queue
         self._clock = clock
         self._links = links
         self._access = sessions.access
@@ -106,10 +106,10 @@ class LinkPages:
         who = pages[0].recipient
         origin = Origin(who, "link", self._access.address(request))
         if len(pages) > 1:
-            answer = await self._desk.answer(pages, origin, lambda page: _acknowledge(who, page))
+            answer = await self._queue.answer(pages, origin, lambda page: _acknowledge(who, page))
             words = " ".join(answer.words("Acknowledged")) if answer else LATER
             return self._page(incident, words, 200 if answer and answer.done else 409, pages=len(pages))
-        outcome = await self._desk.act(incident.id, _acknowledge(who, pages[0]), origin)
+        outcome = await self._queue.act(incident.id, _acknowledge(who, pages[0]), origin)
         return self._page(outcome.incident or incident, outcome.words, status=200 if outcome.done else 409)
 
     def _page(
@@ -122,11 +122,11 @@ class LinkPages:
     async def _read(self, token: str) -> tuple[Incident, list[Notification]] | None:
         """What a link is about, the first incident and all pages; None: it is none of ours, or over."""
         named = self._links.read(token)
-        incident = await self._desk.by_number(named[0]) if named else None
+        incident = await self._queue.by_number(named[0]) if named else None
         if named is None or incident is None:
             return None
         name = f"{incident.id}-{named[1]}"
-        pages = await self._desk.message(name) if self._links.is_about(token, name) else []
+        pages = await self._queue.message(name) if self._links.is_about(token, name) else []
         if not pages or pages[0].created_at + LASTS <= self._clock():
             return None
         return incident, pages

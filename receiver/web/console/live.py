@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.errors import StoreUnavailable
 from receiver.settings import Role
 from receiver.store import Reads
 from receiver.web.auth.sessions import Sessions
 from receiver.web.console.now import SHOWN
-from receiver.web.http.problem_details import Problem
+from receiver.web.http.problem_details import HttpProblem
 
 LOOK_EVERY = 1.0
 """Seconds between looks."""
@@ -48,8 +48,8 @@ class _Watch:
 class Live:
     """The streams, and the loop that feeds them."""
 
-    def __init__(self, desk: Desk, reads: Reads, sessions: Sessions) -> None:
-        self._desk = desk
+    def __init__(self, queue: CommandQueue, reads: Reads, sessions: Sessions) -> None:
+        self._queue = queue
         self._reads = reads
         self._sessions = sessions
         self._watchers: dict[asyncio.Queue[str], _Watch] = {}
@@ -73,11 +73,11 @@ class Live:
         caller = self._sessions.require(request, Role.VIEWER)
         watched = request.query.get("watch", "now")
         if watched != "now" and not (watched.isascii() and watched.isdigit() and len(watched) < 10):
-            raise Problem(400, "watch: now, or an incident's number")
+            raise HttpProblem(400, "watch: now, or an incident's number")
         if len(self._watchers) >= MOST:
-            raise Problem(503, "too many pages are watching; this one can be loaded again")
+            raise HttpProblem(503, "too many pages are watching; this one can be loaded again")
         if self._count(caller.name) >= MOST_EACH:
-            raise Problem(429, f"{caller.name} has {MOST_EACH} pages open already; this one can be loaded again")
+            raise HttpProblem(429, f"{caller.name} has {MOST_EACH} pages open already; this one can be loaded again")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
         queue: asyncio.Queue[str] = asyncio.Queue()
         self._watchers[queue] = _Watch(
@@ -123,7 +123,7 @@ class Live:
     async def _look(self, watched: str) -> None:
         number = None if watched == "now" else int(watched)
         try:
-            mark = await self._desk.read(self._reads.overview.mark, number, SHOWN)
+            mark = await self._queue.read(self._reads.overview.mark, number, SHOWN)
         except StoreUnavailable:
             return
         except Exception:

@@ -14,14 +14,14 @@ from aiohttp import web
 from receiver.core.audit_log import Origin, audit_of
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.settings import Role, Settings
 from receiver.web.auth.access import refuse_other_sites
 from receiver.web.auth.passwords import Failures, Passwords
 from receiver.web.auth.sessions import OIDC_PATH, Sessions, safe_path
 from receiver.web.console.pages import draw
 from receiver.web.http.forms import parse_form
-from receiver.web.http.problem_details import Handler, Problem
+from receiver.web.http.problem_details import Handler, HttpProblem
 from receiver.web.http.request_body import read_strangers_body
 
 FORM_LIMIT = 8 << 10
@@ -38,14 +38,14 @@ class Login:
         sessions: Sessions,
         settings: Settings,
         failures: Failures,
-        desk: Desk,
+        queue: CommandQueue,
         engine: Engine,
         clock: Callable[[], Instant],
     ) -> None:
         self._sessions = sessions
         self._passwords = Passwords(settings.users)
         self._failures = failures
-        self._desk = desk
+        self._queue = queue
         self._engine = engine
         self._clock = clock
         self._offers_oidc = settings.oidc_issuer is not None
@@ -65,7 +65,7 @@ class Login:
         name, password = form.get("name", "").strip(), form.get("password", "")
         address, browser = self._sessions.access.address(request), self._sessions.browser(request, name)
         if self._failures.too_many(address, name, browser):
-            raise Problem(429, "too many failed logins; try again in ten minutes", headers={"Retry-After": "600"})
+            raise HttpProblem(429, "too many failed logins; try again in ten minutes", headers={"Retry-After": "600"})
         self._failures.note(address, name, 1, browser)
         found = await self._identify(name, password)
         if found is None:
@@ -77,7 +77,7 @@ class Login:
         self._sessions.remember_browser(response, name)
         log.info("logged in", name=found[1], address=address)
         entry = audit_of(Origin(found[1], "console", address), self._clock(), "login", data={"by": found[0]})
-        await self._desk.run(self._engine.audit, [entry])
+        await self._queue.run(self._engine.audit, [entry])
         return response
 
     async def leave(self, request: web.Request) -> web.Response:
@@ -86,7 +86,7 @@ class Login:
         caller = self._sessions.by_cookie(request)
         if caller is not None:
             origin = replace(caller.origin, reference=self._sessions.reference(request))
-            await self._desk.run(self._engine.audit, [audit_of(origin, self._clock(), "logout")])
+            await self._queue.run(self._engine.audit, [audit_of(origin, self._clock(), "logout")])
         response = web.Response(status=303, headers={"Location": "/login"})
         self._sessions.end(response)
         return response

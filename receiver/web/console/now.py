@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from receiver.core.loaded_rules import Verdict
+from receiver.core.loaded_rules import RulesVerdict
 from receiver.core.model import Incident, State
 from receiver.engine.engine import Engine
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
-from receiver.messages.incident_text import Case
+from receiver.messages.incident_text import IncidentText
 from receiver.store import Reads
 from receiver.web.api.incident_operations import Api
-from receiver.web.console.deadlines import Deadline, deadlines
+from receiver.web.console.deadlines import DeadlineRow, deadlines
 from receiver.web.console.pages import Frame, Visit
 
 SHOWN = 50
@@ -24,8 +24,8 @@ SHOWN = 50
 class Card:
     """One incident of the list."""
 
-    case: Case
-    deadlines: tuple[Deadline, ...]
+    case: IncidentText
+    deadlines: tuple[DeadlineRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Now:
     """The page."""
 
     frame: Frame
-    desk: Desk
+    queue: CommandQueue
     engine: Engine
     reads: Reads
     api: Api
@@ -46,7 +46,7 @@ class Now:
             cards = [self._card(incident, visit) for incident in self.reads.overview.urgent(SHOWN)]
             return sorted(cards, key=_urgency), _by_state(self.reads.overview.live().items())
 
-        cards, counts = await self.desk.read(read)
+        cards, counts = await self.queue.read(read)
         return self.frame.page(
             visit,
             "now.html",
@@ -62,8 +62,8 @@ class Now:
         )
 
     def _card(self, incident: Incident, visit: Visit) -> Card:
-        playbook = self.api.playbook(incident)
-        case = Case(incident, self.engine.book(playbook), visit.now, "")
+        policy_version = self.api.policy_version(incident)
+        case = IncidentText(incident, self.engine.context(policy_version), visit.now, "")
         return Card(case, deadlines(incident, case.plan))
 
     def _refused_policy(self) -> list[str]:
@@ -73,14 +73,16 @@ class Now:
         )
 
     def _other_rules(self) -> list[str]:
-        if self.state.loaded_rules is not Verdict.OTHER:
+        if self.state.loaded_rules is not RulesVerdict.OTHER:
             return []
         return ["Prometheus evaluates rules of another policy: those of the one in use may be evaluated by nobody"]
 
     def _silent_channels(self) -> list[str]:
         engine = self.engine
-        book = engine.book(engine.current)
-        silent = [each.name for each in engine.current.policy.channels if each.enabled and not book.usable(each.name)]
+        context = engine.context(engine.current)
+        silent = [
+            each.name for each in engine.current.policy.channels if each.enabled and not context.usable(each.name)
+        ]
         return [f"nothing can be sent on {', '.join(silent)}: not configured"] if silent else []
 
 

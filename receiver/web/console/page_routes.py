@@ -7,9 +7,9 @@ from aiohttp import web
 from receiver.channels import Senders
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
-from receiver.engine.queue import Desk
+from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
-from receiver.messages import Words
+from receiver.messages import MessageRenderer
 from receiver.settings import Role
 from receiver.store import Reads
 from receiver.web.api.heartbeat_clocks import HeartbeatsApi
@@ -33,7 +33,7 @@ from receiver.web.http.problem_details import Handler
 def add_console(  # noqa: PLR0913 - its parts, each by name
     app: web.Application,
     *,
-    desk: Desk,
+    queue: CommandQueue,
     engine: Engine,
     reads: Reads,
     api: Api,
@@ -42,18 +42,18 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     clock: Callable[[], Instant],
     state: ServiceState,
     senders: Senders,
-    words: Words,
+    words: MessageRenderer,
 ) -> None:
     """Add the pages to the application."""
     frame = Frame(sessions, clock)
-    now = Now(frame, desk, engine, reads, api, state)
+    now = Now(frame, queue, engine, reads, api, state)
     incident = IncidentPage(frame, Reader(engine, reads, api, Noticing(api)))
     declaration = Declaration(frame, engine, api)
     weeks = Weeks(reads)
-    history = History(frame, desk, engine, reads, weeks)
-    channels = ChannelsPage(frame, desk, engine, reads, senders, words, heartbeats, clock)
+    history = History(frame, queue, engine, reads, weeks)
+    channels = ChannelsPage(frame, queue, engine, reads, senders, words, heartbeats, clock)
     policy = PolicyPage(frame, engine, state)
-    live = Live(desk, reads, sessions)
+    live = Live(queue, reads, sessions)
     view, responder = Role.VIEWER, Role.RESPONDER
     one = r"/incidents/{incident:\d{1,9}}"
     pages: tuple[tuple[str, str, Handler], ...] = (

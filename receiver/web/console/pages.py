@@ -23,7 +23,7 @@ from receiver.web.auth.access import SAFE_METHODS, Caller
 from receiver.web.auth.sessions import Sessions, allow
 from receiver.web.console.duration_text import off, span, stamp
 from receiver.web.http.forms import FORM_LIMIT, parse_form
-from receiver.web.http.problem_details import PAGE_POLICY, UNAVAILABLE, Handler, Problem
+from receiver.web.http.problem_details import PAGE_POLICY, UNAVAILABLE, Handler, HttpProblem
 from receiver.web.http.request_body import read_body
 
 FOR_GOOD = "public, max-age=31536000, immutable"
@@ -65,7 +65,7 @@ class Frame:
                 allow(caller, role)
                 form = await self._form(request)
                 return await handle(Visit(request, caller, self._clock(), form))
-            except Problem as problem:
+            except HttpProblem as problem:
                 return self._problem(request, problem)
             except StoreUnavailable:
                 return self._problem(request, UNAVAILABLE)
@@ -101,7 +101,7 @@ class Frame:
         )
         return _html(text, status)
 
-    def _problem(self, request: web.Request, problem: Problem) -> web.Response:
+    def _problem(self, request: web.Request, problem: HttpProblem) -> web.Response:
         """As a page for browsers, else as a problem document."""
         if not _is_browser(request):
             raise problem

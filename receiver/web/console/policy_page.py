@@ -7,7 +7,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from receiver.core.model import Incident, Instant
-from receiver.core.plan import Book, Plan, Playbook
+from receiver.core.plan import DecisionContext, Plan, PolicyVersion
 from receiver.engine.engine import Engine
 from receiver.engine.service_state import ServiceState
 from receiver.messages.times import duration
@@ -56,31 +56,31 @@ class PolicyPage:
     async def show(self, visit: Visit) -> web.Response:
         """The page."""
         engine = self.engine
-        playbook = engine.current
-        book = engine.book(playbook)
-        policy = playbook.policy
-        levels = [_way(book, each.name, each, ()) for each in reversed(policy.levels)]
+        policy_version = engine.current
+        context = engine.context(policy_version)
+        policy = policy_version.policy
+        levels = [_way(context, each.name, each, ()) for each in reversed(policy.levels)]
         return self.frame.page(
             visit,
             "policy.html",
             levels=levels,
-            rules=[_of_rule(book, each) for each in _worst_first(policy.rules)],
-            types=[_of_type(book, each) for each in _worst_first(policy.incident_types)],
-            warnings=[*_silent(book), *_unreached(levels)],
+            rules=[_of_rule(context, each) for each in _worst_first(policy.rules)],
+            types=[_of_type(context, each) for each in _worst_first(policy.incident_types)],
+            warnings=[*_silent(context), *_unreached(levels)],
             doubts=self.state.policy_warnings,
             loaded=self.state.loaded_rules,
-            digest=playbook.digest,
+            digest=policy_version.digest,
             refused=self.state.policy_problems,
             length=LENGTH,
         )
 
     async def export(self, _visit: Visit) -> web.Response:
         """Who is reached when, step by step, as CSV."""
-        book = self.engine.book(self.engine.current)
-        policy = book.playbook.policy
-        ways = [("level", _way(book, each.name, each, ())) for each in reversed(policy.levels)]
-        ways += [("rule", _of_rule(book, each)) for each in _worst_first(policy.rules)]
-        ways += [("type", _of_type(book, each)) for each in _worst_first(policy.incident_types)]
+        context = self.engine.context(self.engine.current)
+        policy = context.policy_version.policy
+        ways = [("level", _way(context, each.name, each, ())) for each in reversed(policy.levels)]
+        ways += [("rule", _of_rule(context, each)) for each in _worst_first(policy.rules)]
+        ways += [("type", _of_type(context, each)) for each in _worst_first(policy.incident_types)]
         rows = (
             (
                 kind,
@@ -97,29 +97,31 @@ class PolicyPage:
         return tables.answer("policy", ("kind", "name", "level", "condition", "when", "tells", "cannot_send"), rows)
 
 
-def _of_rule(book: Book, rule: Rule) -> Way:
+def _of_rule(context: DecisionContext, rule: Rule) -> Way:
     waits = duration(rule.waits) if rule.waits else ""
-    return _way(book, rule.name, book.playbook.policy.level(rule.level), (rule.key,), rule.condition, waits)
+    return _way(context, rule.name, context.policy_version.policy.level(rule.level), (rule.key,), rule.condition, waits)
 
 
-def _of_type(book: Book, kind: IncidentType) -> Way:
-    return _way(book, kind.name, book.playbook.policy.level(kind.level), (kind.key,))
+def _of_type(context: DecisionContext, kind: IncidentType) -> Way:
+    return _way(context, kind.name, context.policy_version.policy.level(kind.level), (kind.key,))
 
 
-def _way(book: Book, name: str, level: Level, keys: Sequence[str], condition: str = "", waits: str = "") -> Way:
-    plan = _plan(book.playbook, level, keys)
-    return Way(name, level, condition, waits, tuple(_stops(book, plan)))
+def _way(
+    context: DecisionContext, name: str, level: Level, keys: Sequence[str], condition: str = "", waits: str = ""
+) -> Way:
+    plan = _plan(context.policy_version, level, keys)
+    return Way(name, level, condition, waits, tuple(_stops(context, plan)))
 
 
-def _plan(playbook: Playbook, level: Level, keys: Sequence[str]) -> Plan:
+def _plan(policy_version: PolicyVersion, level: Level, keys: Sequence[str]) -> Plan:
     """The plan that an incident of that level and those rules would have."""
     start = Instant(0)
-    return playbook.plan(
+    return policy_version.plan(
         Incident("", "", "", level.level, "", "", start, start, rules=dict.fromkeys(keys, level.level))
     )
 
 
-def _stops(book: Book, plan: Plan) -> Iterable[Stop]:
+def _stops(context: DecisionContext, plan: Plan) -> Iterable[Stop]:
     steps = [(0, plan.channels, False), (plan.response_time, plan.breach, True)]
     if plan.escalation_time < plan.response_time:
         steps.insert(1, (plan.escalation_time, plan.escalation, False))
@@ -128,7 +130,7 @@ def _stops(book: Book, plan: Plan) -> Iterable[Stop]:
             when=f"after {duration(after)}" if after else "at once",
             x=round(LENGTH * after / plan.response_time),
             channels=channels,
-            silent=tuple(name for name in channels if not book.usable(name)),
+            silent=tuple(name for name in channels if not context.usable(name)),
             is_breach=is_breach,
         )
 
@@ -137,14 +139,14 @@ def _worst_first(things: Iterable[Named]) -> list[Named]:
     return sorted(things, key=lambda each: (-each.level, each.name))
 
 
-def _silent(book: Book) -> list[str]:
-    found = [f"{each} is switched off in the policy" for each in book.current.policy.disabled_sections]
-    for channel in book.current.policy.channels:
+def _silent(context: DecisionContext) -> list[str]:
+    found = [f"{each} is switched off in the policy" for each in context.current.policy.disabled_sections]
+    for channel in context.current.policy.channels:
         if not channel.enabled:
             found.append(f"{channel.name} is switched off in the policy")
         elif not channel.recipients:
             found.append(f"{channel.name} has no recipient")
-        elif channel.name not in book.configured:
+        elif channel.name not in context.configured:
             found.append(f"{channel.name} is not configured: nothing can be sent on it")
     return found
 

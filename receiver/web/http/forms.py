@@ -2,7 +2,7 @@
 
 from urllib.parse import parse_qsl
 
-from receiver.web.http.problem_details import Problem
+from receiver.web.http.problem_details import HttpProblem
 
 MOST_FIELDS = 200
 FORM_LIMIT = 1 << 20
@@ -14,7 +14,7 @@ def parse_pairs(body: bytes) -> list[tuple[str, str]]:
     try:
         return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError:
-        raise Problem(400, "the body is no form") from None
+        raise HttpProblem(400, "the body is no form") from None
 
 
 def parse_form(body: bytes) -> dict[str, str]:

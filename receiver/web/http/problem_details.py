@@ -1,6 +1,6 @@
 """Errors as answers: every refusal is `application/problem+json` (RFC 9457), with words for a person.
 
-Handlers raise `Problem`; the middleware turns it, aiohttp's own errors and everything unexpected into
+Handlers raise `HttpProblem`; the middleware turns it, aiohttp's own errors and everything unexpected into
 answers; `add_headers` adds what every answer carries. Rules: never a redirect (Alertmanager follows one, loses the
 body, and takes the 200 for delivered); never a traceback or a payload in an answer or in the log.
 """
@@ -53,7 +53,7 @@ MOST_FAULTS = 20
 """Faults of one body that are told."""
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457 calls it that
+class HttpProblem(Exception):  # noqa: N818 - RFC 9457 calls it that
     """A request that cannot be served, and why; `members` are further members of the answer."""
 
     def __init__(
@@ -83,16 +83,18 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it that
         return response
 
 
-UNAVAILABLE = Problem(503, "the database is unavailable just now, so this may not have been done; look, and try again")
+UNAVAILABLE = HttpProblem(
+    503, "the database is unavailable just now, so this may not have been done; look, and try again"
+)
 """Says no more: the reason names files and hosts, and is for the log."""
 
-OVERLOADED = Problem(503, "this machine lacks memory or files just now, so this may not have been done; try again")
+OVERLOADED = HttpProblem(503, "this machine lacks memory or files just now, so this may not have been done; try again")
 
-STOPPING = Problem(503, "Tocsin is stopping; nothing was stored, please try again")
+STOPPING = HttpProblem(503, "Tocsin is stopping; nothing was stored, please try again")
 STOPPING.hangs_up = True  # the next try finds another replica, or waits for the next start
 
 
-def invalid(error: ValidationError, what: str) -> Problem:
+def invalid(error: ValidationError, what: str) -> HttpProblem:
     """A body or a query that breaks its model: what is wrong where, without what was sent."""
     faults = [
         {
@@ -102,7 +104,7 @@ def invalid(error: ValidationError, what: str) -> Problem:
         for fault in error.errors(include_url=False, include_context=False, include_input=False)[:MOST_FAULTS]
     ]
     said = "; ".join(f"{fault['where'] or what}: {fault['what']}" for fault in faults[:3])
-    return Problem(400, f"the {what} is not what it should be: {said}", {"errors": faults})
+    return HttpProblem(400, f"the {what} is not what it should be: {said}", {"errors": faults})
 
 
 @web.middleware
@@ -110,7 +112,7 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     """Turn whatever a handler raises into an answer."""
     try:
         response = await handler(request)
-    except Problem as problem:
+    except HttpProblem as problem:
         response = problem.answer()
     except web.HTTPException as error:
         response = _of_aiohttp(request, error).answer()
@@ -133,22 +135,24 @@ async def add_headers(_request: web.Request, response: web.StreamResponse) -> No
         response.headers.setdefault(name, value)
 
 
-def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
+def _of_aiohttp(request: web.Request, error: web.HTTPException) -> HttpProblem:
     """What aiohttp raises: 404, 405, 413 …; never a redirect."""
     match error:
         case web.HTTPNotFound():
             if request.method == "POST":
                 log.warning("posted to a path that does not exist: is a webhook's URL wrong?", path=request.path[:200])
-            return Problem(404, "there is nothing here; the webhook is at /webhook/alertmanager, the API at /api/v1")
+            return HttpProblem(
+                404, "there is nothing here; the webhook is at /webhook/alertmanager, the API at /api/v1"
+            )
         case web.HTTPMethodNotAllowed():
             allowed = ", ".join(sorted(error.allowed_methods))
-            return Problem(405, f"{request.method} is not for this path; {allowed} is", headers={"Allow": allowed})
+            return HttpProblem(405, f"{request.method} is not for this path; {allowed} is", headers={"Allow": allowed})
         case _:
-            return Problem(error.status if error.status >= 400 else 500, error.reason)
+            return HttpProblem(error.status if error.status >= 400 else 500, error.reason)
 
 
-def _unexpected(request: web.Request, error: Exception) -> Problem:
+def _unexpected(request: web.Request, error: Exception) -> HttpProblem:
     """The traceback goes to the log without the exception's text, which may quote a payload."""
     where = "".join(traceback.format_tb(error.__traceback__))
     log.error("request failed unexpectedly", path=request.path[:200], error=type(error).__name__, where=where)
-    return Problem(500, "something went wrong inside; the log says what")
+    return HttpProblem(500, "something went wrong inside; the log says what")

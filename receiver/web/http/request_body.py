@@ -13,7 +13,7 @@ from functools import partial
 
 from aiohttp import web
 
-from receiver.web.http.problem_details import Handler, Problem
+from receiver.web.http.problem_details import Handler, HttpProblem
 
 READ_WITHIN = 30.0
 """Seconds for a body to arrive."""
@@ -131,7 +131,7 @@ async def read_body(request: web.Request, limit: int | None = None) -> bytes:
     if not encoding:
         return body
     if encoding not in PACKED:
-        raise Problem(415, f"bodies are taken as they are, or packed as {', '.join(sorted(PACKED))}")
+        raise HttpProblem(415, f"bodies are taken as they are, or packed as {', '.join(sorted(PACKED))}")
     if not request[SHARE].take(most):
         raise _no_room()
     return await asyncio.to_thread(_unpack, body, most)
@@ -140,7 +140,7 @@ async def read_body(request: web.Request, limit: int | None = None) -> bytes:
 async def read_strangers_body(request: web.Request, limit: int = STRANGERS_LIMIT) -> bytes:
     """The whole body of a request from somebody we do not know yet. Raises Problem: 400, 413, 415, 503."""
     if _encoding(request):
-        raise Problem(415, "compressed bodies are not taken here")
+        raise HttpProblem(415, "compressed bodies are not taken here")
     return await _read(request, request.app[BODIES].strangers, limit)
 
 
@@ -163,7 +163,7 @@ async def _read(request: web.Request, budget: Budget, limit: int) -> bytes:
         chunks.clear()
 
 
-async def _fill(chunks: list[bytes], request: web.Request, budget: Budget, limit: int) -> Problem | None:
+async def _fill(chunks: list[bytes], request: web.Request, budget: Budget, limit: int) -> HttpProblem | None:
     """Read into `chunks`; returns why that had to end early.
 
     The errors end here: the request's stream keeps its error, which would keep the frames, and they the body.
@@ -183,7 +183,7 @@ async def _fill(chunks: list[bytes], request: web.Request, budget: Budget, limit
             finally:
                 budget.arrived(share)
     except TimeoutError:
-        return Problem(503, f"the body did not arrive within {READ_WITHIN:.0f} s, or had to give way to others")
+        return HttpProblem(503, f"the body did not arrive within {READ_WITHIN:.0f} s, or had to give way to others")
     except web.RequestPayloadError as error:
         error.__traceback__ = None
         content.feed_eof()  # else aiohttp reads on, meets the same error, and may drop our answer
@@ -212,15 +212,17 @@ def _unpack(body: bytes, limit: int) -> bytes:
     return unpacked
 
 
-def _too_large(limit: int) -> Problem:
-    return Problem(413, f"the body is larger than {limit} bytes; TOCSIN_BODY_LIMIT sets how large a webhook's may be")
+def _too_large(limit: int) -> HttpProblem:
+    return HttpProblem(
+        413, f"the body is larger than {limit} bytes; TOCSIN_BODY_LIMIT sets how large a webhook's may be"
+    )
 
 
-def _no_room() -> Problem:
-    return Problem(503, "too many bodies are being read; please try again", headers={"Retry-After": "1"})
+def _no_room() -> HttpProblem:
+    return HttpProblem(503, "too many bodies are being read; please try again", headers={"Retry-After": "1"})
 
 
-def _broken() -> Problem:
-    problem = Problem(400, "the body cannot be read: broken off or wrongly compressed")
+def _broken() -> HttpProblem:
+    problem = HttpProblem(400, "the body cannot be read: broken off or wrongly compressed")
     problem.hangs_up = True
     return problem

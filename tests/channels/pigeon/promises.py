@@ -10,7 +10,7 @@ from receiver.core.backoff import SCHEDULES
 from receiver.core.events import Acknowledge, Declare
 from receiver.core.model import Kind, Status
 from receiver.core.rate_limit import STORM_LIMIT
-from receiver.drill.simulator import Weather, World
+from receiver.drill.simulator import ChannelFaults, World
 from receiver.engine.commands import ForIncident
 from receiver.messages.timeline import sentence
 from receiver.reports.incident_report import _recipient
@@ -87,7 +87,7 @@ def test_it_pages_escalates_and_has_news():
 def test_it_is_a_fallback():
     """Where mail is down, a page falls back to it, also at level 2, because it wakes nobody."""
     for level in (2, 3):
-        world = World(policy("email"), Weather(down=frozenset({"email"})))
+        world = World(policy("email"), ChannelFaults(down=frozenset({"email"})))
         declared(world, level)
         world.advance(world.now + HOUR)
         assert on(world)
@@ -96,7 +96,7 @@ def test_it_is_a_fallback():
 def test_it_is_tried_again_as_its_row_says():
     """While it is down it is tried after 2 and then each 20 seconds, jitter beside, and given up after an hour."""
     assert SCHEDULES["pigeon"].delays == (2 * SECOND, 20 * SECOND)
-    world = World(policy(), Weather(down=frozenset({"pigeon"})))
+    world = World(policy(), ChannelFaults(down=frozenset({"pigeon"})))
     declared(world)
     world.advance(world.now + 30 * SECOND)
     first, second, third = (each.at for each in world.sent if each.notification.channel == "coop")
@@ -118,11 +118,11 @@ def test_nobody_sees_its_recipients():
     world = World(policy())
     incident = declared(world)
     world.advance(world.now + HOUR)
-    book = world.engine.book(world.playbook)
+    context = world.engine.context(world.policy_version)
     (sent, *_) = on(world)
-    assert RING not in repr(views.show_policy(world.playbook))
-    assert RING not in repr([views.show_notification(sent, facts) for facts in (book.facts("coop"), None)])
-    assert RING not in _recipient(sent, book)
+    assert RING not in repr(views.show_policy(world.policy_version))
+    assert RING not in repr([views.show_notification(sent, facts) for facts in (context.facts("coop"), None)])
+    assert RING not in _recipient(sent, context)
     entries = [each for each in world.timeline if each.incident_id == incident.id]
     assert any(each.data.get("channel") == "coop" for each in entries)
     assert not [each for each in entries if RING in sentence(each) or RING in repr(views.show_entry(each))]

@@ -49,7 +49,7 @@ from receiver.core.heartbeat import Beat
 from receiver.core.loaded_rules import LoadedRules, update
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Kind, Notification, Reason, State, Status
 from receiver.core.response import Impact
-from receiver.engine.commands import Asked, ForIncident, Report
+from receiver.engine.commands import Asked, ForIncident, OutcomeReport
 from receiver.engine.engine import Engine
 from receiver.engine.unit_of_work import Changes
 from receiver.settings import Role, Settings
@@ -133,7 +133,7 @@ class Release:
         """What is due is sent and taken."""
         while claimed := self.engine.claim(self.now, "release"):
             sent = [each for delivery in claimed for each, _ in delivery.items]
-            self.engine.report([Report(each, Delivered(f"ref-{each.id}")) for each in sent], self.now)
+            self.engine.report([OutcomeReport(each, Delivered(f"ref-{each.id}")) for each in sent], self.now)
 
 
 def _rfc3339(at: int) -> str:
