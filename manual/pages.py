@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from manual import channels, keys, partial_failures, states, walks
+from manual import channels, keys, partial_failures, rooms, states, walks, words
 
 ROOT = Path(__file__).parents[1]
 
@@ -16,3 +16,5 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "docs/states.md", states.page(changes)
     yield partial_failures.PLACE, partial_failures.page(ROOT)
     yield "docs/images/states.svg", states.drawing(changes)
+    yield "docs/images/rooms.svg", rooms.drawing()
+    yield words.PLACE, words.page(ROOT)
