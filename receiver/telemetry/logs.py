@@ -24,12 +24,14 @@ def configure_logs(
     style: Literal["text", "json"] = "text", stream: TextIO = sys.stderr, level: int = logging.INFO
 ) -> None:
     """Set up logging for this process, that of the libraries included."""
-    stream = cast("TextIO", _Unfailing(stream))
+    unfailing = _Unfailing(stream)
+    stream = cast("TextIO", unfailing)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         blot,
+        unfailing.add_lost,
     ]
     render: Any = (
         structlog.processors.JSONRenderer(lambda event, **_: orjson.dumps(event, default=str).decode())
@@ -46,11 +48,20 @@ def configure_logs(
 
 
 class _Unfailing:
-    """A stream that fails nobody: a log on a full disk must not refuse a webhook. What was lost is said afterwards."""
+    """A stream that fails nobody: a log on a full disk must not refuse a webhook.
+
+    The next line that can be written says how many were lost. Writing must not log: structlog holds a lock meanwhile.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lost = 0
+
+    def add_lost(self, _logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """A processor: the number of lines lost since the last one that was written, as a key."""
+        if self._lost:
+            event["lines_lost"] = self._lost
+        return event
 
     def write(self, line: str) -> None:
         """Write a line, if that goes."""
@@ -59,10 +70,8 @@ class _Unfailing:
             self._stream.flush()
         except OSError:
             self._lost += 1
-            return
-        lost, self._lost = self._lost, 0
-        if lost:
-            structlog.get_logger().warning("the log could not be written for a while", lines_lost=lost)
+        else:
+            self._lost = 0
 
     def flush(self) -> None:
         """Each line is flushed as it is written."""
