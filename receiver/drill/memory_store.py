@@ -1,6 +1,6 @@
 """The store of drills and of the core's tests: dictionaries instead of tables, so that a year passes in a moment.
 
-It keeps the contract of `receiver.engine.unit_of_work.Store` for one thread and one owner: nothing is locked, and
+It keeps the contract of `receiver.core.storage.Store` for one thread and one owner: nothing is locked, and
 nothing needs undoing, because the engine writes once, at the end of what it decided.
 """
 
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from receiver.core.audit_log import Audit
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Status, Supersede
 from receiver.core.rate_limit import Bucket, RateLimitKey, is_page
-from receiver.engine.unit_of_work import Changes
+from receiver.core.storage import Changes
 from rules.policy import LEVELS
 
 Queue = tuple[str, str]

@@ -22,7 +22,8 @@ from receiver.core.rate_limit import allot, bundle, counted_when_due, counted_wh
 from receiver.core.sight import SIGHTED, Sight
 from receiver.engine.commands import Asked, Delivery, ForIncident, FromPrometheus, OutcomeReport, Request, Result
 from receiver.engine.containment import Containment
-from receiver.engine.unit_of_work import Store, Transaction, UnitOfWork
+from receiver.core.storage import Store, Transaction
+from receiver.engine.unit_of_work import UnitOfWork
 from rules.policy import LEVELS, SECOND, Policy
 from rules.stored import digest, dump, parse
 

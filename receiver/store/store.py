@@ -1,4 +1,4 @@
-"""The store: opened once by the service, used by the engine (`receiver.engine.unit_of_work.Store`) and, to read, by
+"""The store: opened once by the service, used by the engine (`receiver.core.storage.Store`) and, to read, by
 everyone.
 """
 

@@ -1,4 +1,4 @@
-"""What the engine asks of the store within one transaction (`receiver.engine.unit_of_work.Transaction`), in SQL.
+"""What the engine asks of the store within one transaction (`receiver.core.storage.Transaction`), in SQL.
 
 Called on one thread. Nothing is decided here: which rows a decision concerns has been decided in the core. A
 queue is an incident's waiting notifications on one channel to one recipient, in order of `sequence`; a leased
@@ -14,7 +14,7 @@ from sqlalchemy import Row
 from receiver.core.audit_log import Audit
 from receiver.core.model import Alert, Incident, Instant, Notification, State, Status, Supersede
 from receiver.core.rate_limit import Bucket, RateLimitKey
-from receiver.engine.unit_of_work import Changes
+from receiver.core.storage import Changes
 from receiver.errors import RowUnreadable
 from receiver.store import audit_chain, codec, schema, statements
 from receiver.store.session import Session
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 class SqlTransaction:
-    """One transaction; `receiver.engine.unit_of_work.Transaction` says what each method promises."""
+    """One transaction; `receiver.core.storage.Transaction` says what each method promises."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -1,6 +1,6 @@
 """A small world in memory that lives by the real rules: incidents, alerts, an outbox, a timeline, and a clock.
 
-Every event goes through `receiver.engine.unit_of_work.Work`, as in the engine, on the drill's store in memory. Deadlines fire at their exact times as the clock is moved on,
+Every event goes through `receiver.engine.unit_of_work.UnitOfWork`, as in the engine, on the drill's store in memory. Deadlines fire at their exact times as the clock is moved on,
 unless Tocsin is down (`sleep`). Channels in `down` answer nothing: what is for them waits until told its fate.
 """
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification, State, Status, Window
-from receiver.engine.unit_of_work import Changes
+from receiver.core.storage import Changes
 from rules.policy import EMERGENCY
 
 FIRED_BY = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from receiver.engine.unit_of_work import Changes
+from receiver.core.storage import Changes
 from receiver.errors import StoreConflict, StoreUnavailable
 from receiver.store import SqlStore, schema
 from receiver.store.database import Database

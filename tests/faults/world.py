@@ -12,7 +12,7 @@ from typing import Any
 from receiver.core.model import Instant
 from receiver.core.sight import ANY, SIGHTED, Sight
 from receiver.engine.engine import Engine
-from receiver.engine.unit_of_work import Changes
+from receiver.core.storage import Changes
 from receiver.store import SqlStore
 from rules.policy import HOUR, MINUTE, SECOND
 from tests.core.alerts import START

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from receiver.core.model import Alert, Entry, Fact, Incident, Kind, Notification, Reason, Supersede, Window
-from receiver.engine.unit_of_work import Changes
+from receiver.core.storage import Changes
 from receiver.store import SqlStore
 
 NOW = 1_760_000_000_000_000

@@ -51,7 +51,7 @@ from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Kind, Not
 from receiver.core.response import Impact
 from receiver.engine.commands import Asked, ForIncident, OutcomeReport
 from receiver.engine.engine import Engine
-from receiver.engine.unit_of_work import Changes
+from receiver.core.storage import Changes
 from receiver.settings import Role, Settings
 from receiver.store import SqlStore, open_store
 from receiver.web.auth.sessions import Sessions
