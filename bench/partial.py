@@ -23,7 +23,7 @@ SLOW = 5.0
 
 
 @dataclass
-class Weather:
+class ChannelFaults:
     """How the provider of chat is."""
 
     rejects: bool = False
@@ -57,7 +57,7 @@ class Victim:
 
     process: Process
     database: str
-    channel_faults: Weather
+    channel_faults: ChannelFaults
 
     @property
     def file(self) -> str:

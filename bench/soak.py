@@ -142,7 +142,7 @@ class Soak:
         """`rate`: webhooks a second. `every`: seconds between two blows, from … to."""
         self._database, self._folder, self._rate = database, folder, rate
         self._faults = list((partial.SQLITE if database.startswith("sqlite") else partial.POSTGRESQL).items())
-        self._channel_faults = partial.Weather()
+        self._channel_faults = partial.ChannelFaults()
         self._count = replicas
         self._every = every
         self._dice = Random(0)

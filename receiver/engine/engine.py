@@ -20,9 +20,9 @@ from receiver.core.model import Entry, Incident, Instant, Notification, State, S
 from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.core.rate_limit import allot, bundle, counted_when_due, counted_when_planned, lane
 from receiver.core.sight import SIGHTED, Sight
+from receiver.core.storage import Store, Transaction
 from receiver.engine.commands import Asked, Delivery, ForIncident, FromPrometheus, OutcomeReport, Request, Result
 from receiver.engine.containment import Containment
-from receiver.core.storage import Store, Transaction
 from receiver.engine.unit_of_work import UnitOfWork
 from rules.policy import LEVELS, SECOND, Policy
 from rules.stored import digest, dump, parse
@@ -115,7 +115,7 @@ class Engine:
         self._policy_versions[policy_version.digest] = self._current = policy_version
         self._configured = frozenset(configured)
 
-    def known_playbook(self, version: str) -> PolicyVersion:
+    def known_policy_version(self, version: str) -> PolicyVersion:
         """A policy version that was met before. Raises KeyError."""
         return self._policy_versions[version]
 
@@ -124,9 +124,9 @@ class Engine:
         if version in self._policy_versions:
             return self._policy_versions[version]
         with self._store.transaction() as transaction:
-            return self.find_playbook(version, transaction.policy)
+            return self.find_policy_version(version, transaction.policy)
 
-    def find_playbook(self, version: str, read: Callable[[str], bytes | None]) -> PolicyVersion:
+    def find_policy_version(self, version: str, read: Callable[[str], bytes | None]) -> PolicyVersion:
         """A policy version, from memory or by `read`, which gives its document; readers' threads ask as well.
 
         The one in use where the store has lost it, which cannot happen: it is stored before an incident names it.
@@ -298,7 +298,7 @@ class Engine:
         now: Instant,
     ) -> Delivery:
         items = tuple((each, incident) for each in message if (incident := work.by_id(each.incident_id)))
-        policy_version = self.find_playbook(items[0][1].policy, transaction.policy)
+        policy_version = self.find_policy_version(items[0][1].policy, transaction.policy)
         # Each try has a list of its own: who answers the first must not take what only the second names.
         name = f"{message[0].id}-{now}" if len(message) > 1 else ""
         return Delivery(items, threads.get(message[0].id, ""), self.context(policy_version), name)
@@ -362,7 +362,7 @@ class Engine:
         with self._store.transaction() as transaction:
 
             def context(version: str | None) -> DecisionContext:
-                return self.context(self.find_playbook(version, transaction.policy) if version else self._current)
+                return self.context(self.find_policy_version(version, transaction.policy) if version else self._current)
 
             work = UnitOfWork(transaction, context, now)
             yield transaction, work

@@ -57,4 +57,4 @@ class Records:
 
     def policy_version(self, incident: Incident) -> PolicyVersion:
         """The policy version that an incident runs under."""
-        return self._engine.find_playbook(incident.policy, self._reads.policy)
+        return self._engine.find_policy_version(incident.policy, self._reads.policy)

@@ -118,7 +118,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     )
     login = Login(sessions, settings, Failures(clock), queue, engine, clock)
     oidc = _make_oidc(settings, signing, sessions, queue, engine, clock, login) if settings.oidc_issuer else None
-    house = Application(queue, engine, sessions, clock, state, reload)
+    application = Application(queue, engine, sessions, clock, state, reload)
     document = orjson.dumps(describe(table, version("tocsin"), settings.external_url))
 
     async def openapi(request: web.Request) -> web.Response:
@@ -141,7 +141,12 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     for endpoint in table:
         app.router.add_route(endpoint.method, ROOT + endpoint.path, serve(endpoint, sessions))
     app.router.add_route("GET", "/metrics", Scrapes(queue, engine, reads, heartbeats, state, metrics, clock).expose)
-    for method, path, handler in (*house.routes(), *login.routes(), *(oidc.routes() if oidc else ()), *links.routes()):
+    for method, path, handler in (
+        *application.routes(),
+        *login.routes(),
+        *(oidc.routes() if oidc else ()),
+        *links.routes(),
+    ):
         app.router.add_route(method, path, handler)
     if oidc:
         app.on_cleanup.append(oidc.close)

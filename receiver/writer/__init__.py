@@ -127,7 +127,7 @@ class Writer:
         """The answer; a policy version that we don't know yet is looked up, but not on the event loop."""
         for tries in range(TRIES):
             try:
-                return unpack(answer, self._engine.known_playbook)
+                return unpack(answer, self._engine.known_policy_version)
             except KeyError as unknown:
                 with suppress(StoreUnavailable):
                     await asyncio.to_thread(self._engine.policy_version, unknown.args[0])

@@ -26,7 +26,7 @@ COPIED = ("receiver", "rules", "templates", "manual", "docs", "tests/channels", 
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory) -> Path:
+def copy(tmp_path_factory) -> Path:
     """A copy of the repository to which a newcomer has added carrier pigeons."""
     copy = tmp_path_factory.mktemp("pigeon") / "tocsin"
     for folder in COPIED:
@@ -42,25 +42,25 @@ def house(tmp_path_factory) -> Path:
     return copy
 
 
-def run(house: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *words], cwd=house, capture_output=True, text=True)
+def run(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *words], cwd=copy, capture_output=True, text=True)
 
 
-def test_a_new_type_keeps_what_every_channel_promises(house: Path) -> None:
+def test_a_new_type_keeps_what_every_channel_promises(copy: Path) -> None:
     """The whole contract suite runs on it, beside what must hold of it in policy, core, views and documents."""
     files = [f"tests/channels/test_{name}.py" for name in ("contract", "pigeon", "configured")]
-    done = run(house, "-m", "pytest", "-p", "no:cacheprovider", "-rA", "-k", "pigeon or configured or held", *files)
+    done = run(copy, "-m", "pytest", "-p", "no:cacheprovider", "-rA", "-k", "pigeon or configured or held", *files)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(re.findall(r"PASSED tests/channels/test_contract.py::.*pigeon", done.stdout)) >= CONTRACT
 
 
-def test_a_forgotten_fact_is_a_type_error(house: Path) -> None:
+def test_a_forgotten_fact_is_a_type_error(copy: Path) -> None:
     """Each fact but the safe one has to be said: the type checker names the one that a row leaves out."""
     row = (PIGEON / "row.txt").read_text().splitlines()
     facts = [each.strip().partition("=")[0] for each in row if re.match(r" {8}\w+=", each)]
     rows = ["\n".join(line for line in row if not line.startswith(f"        {fact}=")) for fact in facts]
     made = "import re\nfrom rules.channel_types import Address, ChannelFacts, HOUR, Key\n_ = [\n{}\n]"
-    said = run(house, "-m", "mypy", "--config-file=", "--strict", "-c", made.format("\n".join(rows))).stdout
+    said = run(copy, "-m", "mypy", "--config-file=", "--strict", "-c", made.format("\n".join(rows))).stdout
     assert re.findall(r'Missing named argument "(\w+)"', said) == facts
     assert len(facts) == len(fields(ChannelFacts)) - 1
 

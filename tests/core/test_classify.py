@@ -14,7 +14,7 @@ from tests.core.alerts import START
 from tests.core.guide import POLICY, TYPES
 from tests.core.world import World
 
-PLAYBOOK = PolicyVersion.of(POLICY, "digest")
+POLICY_VERSION = PolicyVersion.of(POLICY, "digest")
 MARKED = {MARK: "1"}
 SLO_LABELS = {
     "section": "incident_response",
@@ -34,7 +34,7 @@ def classified(
 ) -> Classified:
     """One alert with these labels, classified."""
     received = Received(labels, annotations or {}, "f1", **{"starts_at": START, **more})
-    return classify(PLAYBOOK, source, group or {}, received)
+    return classify(POLICY_VERSION, source, group or {}, received)
 
 
 LEVELS = {
@@ -174,9 +174,9 @@ REASONS = ("MissingSeries", "NoData", "Error", "Paused", "RuleDeleted", "Updated
 def test_an_end_for_want_of_data(reason):
     """A resolved alert that Grafana gives a reason for says nothing about whether all is well."""
     received = Received({"alertname": "X"}, {"grafana_state_reason": reason}, "f", START, ended_at=Instant(START + 1))
-    assert classify(PLAYBOOK, "", {}, received).alert.absent
-    assert not classify(PLAYBOOK, "", {}, structs.replace(received, ended_at=None)).alert.absent
-    assert not classify(PLAYBOOK, "", {}, structs.replace(received, annotations={})).alert.absent
+    assert classify(POLICY_VERSION, "", {}, received).alert.absent
+    assert not classify(POLICY_VERSION, "", {}, structs.replace(received, ended_at=None)).alert.absent
+    assert not classify(POLICY_VERSION, "", {}, structs.replace(received, annotations={})).alert.absent
 
 
 RULES = {
@@ -302,7 +302,7 @@ def test_no_label_of_a_stranger_means_what_ours_would():
     one, other = classified(plain), classified(theirs)
     assert one.key == other.key
     assert replace_labels(one) == replace_labels(other)
-    assert len(sort(PLAYBOOK, "", {}, [Received(theirs, {}, "f", START)])) == 1
+    assert len(sort(POLICY_VERSION, "", {}, [Received(theirs, {}, "f", START)])) == 1
 
 
 def replace_labels(found: Classified) -> tuple[object, ...]:

@@ -36,7 +36,7 @@ def test_a_scale_of_words_takes_words_only():
     assert grade(CUSTOMERS, "0.7") == ""
 
 
-PLAYBOOK = PolicyVersion.of(
+POLICY_VERSION = PolicyVersion.of(
     replace(WHOLE, incident_types=(IncidentType("x", "stoppage", 2, business_impact="high"),)), "digest"
 )
 CARRIED = {
@@ -54,9 +54,11 @@ CARRIED = {
 @pytest.mark.parametrize(("labels", "annotations", "level"), CARRIED.values(), ids=CARRIED)
 def test_an_alerts_impact_raises_its_level_and_never_lowers_it(labels, annotations, level):
     """The level is that of the severity, or the one that the impact calls for, whichever is higher; it says why."""
-    classified = classify(PLAYBOOK, "", {}, Received(labels, annotations, "f", Instant(START)))
+    classified = classify(POLICY_VERSION, "", {}, Received(labels, annotations, "f", Instant(START)))
     assert classified.alert.level == level
-    own = classify(replace_impacts(PLAYBOOK), "", {}, Received(labels, annotations, "f", Instant(START))).alert.level
+    own = classify(
+        replace_impacts(POLICY_VERSION), "", {}, Received(labels, annotations, "f", Instant(START))
+    ).alert.level
     assert any("impact_raises" in why for why in classified.why) == (level > own)
 
 

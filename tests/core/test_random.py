@@ -41,7 +41,7 @@ POLICIES = {
     ),
     "with procedures, limits and impacts": WHOLE,
 }
-PLAYBOOKS = {name: PolicyVersion.of(policy, digest(policy)) for name, policy in POLICIES.items()}
+POLICY_VERSIONS = {name: PolicyVersion.of(policy, digest(policy)) for name, policy in POLICIES.items()}
 RULES = (SLO, BUDGET, SAFETY, COMPLIANCE, "x/calls", "Stranger")
 NAMES = ("a", "b", "c")
 PAGING = {Window.ESCALATE, Window.BREACH, Window.RESCUE, Window.ACKNOWLEDGE_LIMIT}
@@ -56,7 +56,7 @@ class Watched(World):
 
     def use(self, policy):
         """Take a policy into use, by its name (indexed once)."""
-        self.current = PLAYBOOKS[policy]
+        self.current = POLICY_VERSIONS[policy]
         self.policy_versions[self.current.digest] = self.current
 
     def decide(self, event: Event, incident_id: str | None = None, *, settle: bool = True) -> Effects:

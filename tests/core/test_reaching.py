@@ -159,7 +159,7 @@ def test_every_failed_fallback_leads_to_the_next():
 
 
 def test_stakeholders_are_told_on_a_usable_channel_of_the_type():
-    """A group that names a type is told on the first channel of it that can be used, inside the house or outside."""
+    """A group that names a type is told on the first channel of it that can be used, internal or external."""
     off = dataclasses.replace(CHANNELS[0], name="old-mail", enabled=False)
     inside, outside = (dataclasses.replace(each, channels=("email",)) for each in POLICY.stakeholders)
     mail = dataclasses.replace(CHANNELS[0], name="mail")

@@ -19,7 +19,7 @@ from receiver.telemetry.metrics import Metrics
 from rules.policy import EMERGENCY, ChannelType
 from tests.core.guide import ALL, POLICY
 from tests.core.world import START
-from tests.engine.house import House, firing, messages
+from tests.engine.world import EngineWorld, firing, messages
 
 
 class Held:
@@ -94,10 +94,10 @@ async def test_its_fallback_waits_for_nobody_either(post: Post) -> None:
 @pytest.mark.parametrize("bundled", [False, True], ids=["single pages", "bundles"])
 def test_emergencies_are_claimed_alone(store: SqlStore, bundled: bool) -> None:
     """Of a storm in which every level is due, only theirs are taken where only theirs are asked for; then the others."""
-    house = House(store)
+    world = EngineWorld(store)
     for level in (1, 2, 3, 4):
-        house.handle(*(firing(f"{level}-{number}", level=level) for number in range(30 if bundled else 3)))
+        world.handle(*(firing(f"{level}-{number}", level=level) for number in range(30 if bundled else 3)))
     now = Instant(START + (40_000_000 if bundled else 0))
-    taken = {each.level for each in messages(house.engine.claim(now, "w", levels=(4,)))}
-    rest = {each.level for each in messages(house.engine.claim(now, "w", levels=(1, 2, 3)))}
+    taken = {each.level for each in messages(world.engine.claim(now, "w", levels=(4,)))}
+    rest = {each.level for each in messages(world.engine.claim(now, "w", levels=(1, 2, 3)))}
     assert (taken, rest) == ({4}, {1, 2, 3})

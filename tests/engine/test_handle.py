@@ -15,7 +15,7 @@ from receiver.store import SqlStore
 from rules.policy import HOUR, MINUTE
 from tests.core.guide import POLICY, with_level
 from tests.core.world import START, alert
-from tests.engine.house import House, Meddler, firing, messages
+from tests.engine.world import EngineWorld, Meddler, firing, messages
 
 Open = Callable[[str], SqlStore]
 SURROGATE = "\ud800"
@@ -23,21 +23,21 @@ SURROGATE = "\ud800"
 
 
 @pytest.fixture
-def house(store: SqlStore) -> House:
+def world(store: SqlStore) -> EngineWorld:
     """An engine over each kind of store."""
-    return House(store)
+    return EngineWorld(store)
 
 
-def test_a_webhook_is_stored_whole(house: House) -> None:
+def test_a_webhook_is_stored_whole(world: EngineWorld) -> None:
     """Incident, alerts, messages and timeline are there when the answer is given, and agree with it."""
-    incident = house.fire("key", "a", "b")
+    incident = world.fire("key", "a", "b")
     assert (incident.number, incident.state, incident.firing) == (1, State.OPEN, (0, 0, 2, 0))
-    assert house.incident(incident.id) == incident
-    assert {each.fingerprint for each in house.reads.alerts(incident.id)} == {"a", "b"}
-    planned = house.reads.notifications(incident.id)
+    assert world.incident(incident.id) == incident
+    assert {each.fingerprint for each in world.reads.alerts(incident.id)} == {"a", "b"}
+    planned = world.reads.notifications(incident.id)
     assert len(planned) == incident.sequence > 0
     assert {each.status for each in planned} == {Status.WAITING}
-    timeline = house.reads.timeline(incident.id)
+    timeline = world.reads.timeline(incident.id)
     assert [entry.position for entry in timeline] == list(range(1, incident.entries + 1))
     assert timeline[0].fact is Fact.OPENED
 
@@ -45,126 +45,126 @@ def test_a_webhook_is_stored_whole(house: House) -> None:
 def test_a_batch_is_one_transaction(store: SqlStore) -> None:
     """Many webhooks are committed together, numbered in the order they came."""
     meddler = Meddler(store, lambda: None)
-    house = House(meddler)
+    world = EngineWorld(meddler)
     before = meddler.transactions
-    results = house.handle(*(firing(f"key-{99 - number}") for number in range(50)))
+    results = world.handle(*(firing(f"key-{99 - number}") for number in range(50)))
     assert meddler.transactions == before + 1
     assert [result.incident.number for result in results if result.incident] == list(range(1, 51))
-    assert len(house.reads.incidents(limit=99)[0]) == 50
+    assert len(world.reads.incidents(limit=99)[0]) == 50
 
 
-def test_events_of_a_batch_build_on_each_other(house: House) -> None:
+def test_events_of_a_batch_build_on_each_other(world: EngineWorld) -> None:
     """Two webhooks of one key and an acknowledgement in one batch: one incident, as each left it to the next."""
-    first = house.fire("key", "a")
+    first = world.fire("key", "a")
     acknowledge = ForIncident(first.id, Acknowledge("ada"))
-    results = house.handle(firing("key", "b"), acknowledge, firing("new", "x"), firing("new", "y"))
+    results = world.handle(firing("key", "b"), acknowledge, firing("new", "x"), firing("new", "y"))
     assert [result.error for result in results] == [""] * 4
-    known = house.incident(first.id)
+    known = world.incident(first.id)
     assert (known.state, known.firing, known.acknowledged_by) == (State.ACKNOWLEDGED, (0, 0, 2, 0), "ada")
-    new = house.incident(results[2].incident.id)
+    new = world.incident(results[2].incident.id)
     assert new.firing == (0, 0, 2, 0)
     assert results[2].incident.id == results[3].incident.id
 
 
-def test_repeats_write_nothing(house: House) -> None:
+def test_repeats_write_nothing(world: EngineWorld) -> None:
     """The same webhook again, alone or twice in a batch, changes not one row."""
-    incident = house.fire("key", "a", "b")
-    house.handle(firing("key", "a"), firing("key", "a"))
-    before = house.dump()
-    house.handle(firing("key", "b", "a"), firing("key", "a"), at=MINUTE)
-    assert house.dump() == before
-    assert house.incident(incident.id).version == incident.version
+    incident = world.fire("key", "a", "b")
+    world.handle(firing("key", "a"), firing("key", "a"))
+    before = world.dump()
+    world.handle(firing("key", "b", "a"), firing("key", "a"), at=MINUTE)
+    assert world.dump() == before
+    assert world.incident(incident.id).version == incident.version
 
 
-def test_a_resolve_of_what_was_never_known_concerns_nobody(house: House) -> None:
+def test_a_resolve_of_what_was_never_known_concerns_nobody(world: EngineWorld) -> None:
     """It is answered, and nothing is stored."""
     gone = replace(firing("key"), alerts=(alert("a", firing=False),))
-    (result,) = house.handle(gone)
+    (result,) = world.handle(gone)
     assert (result.incident, result.error) == (None, "")
-    assert house.reads.incidents() == ([], None)
+    assert world.reads.incidents() == ([], None)
 
 
 @pytest.mark.parametrize(
     "bad", [firing("bad", summary=SURROGATE), Declare("bad", "fire", "ada", level=9, new_type=True)]
 )
-def test_what_cannot_be_stored_leaves_nothing(house: House, bad: object) -> None:
+def test_what_cannot_be_stored_leaves_nothing(world: EngineWorld, bad: object) -> None:
     """A decision that fails, or a row that cannot be written, leaves no part of the event behind."""
-    (result,) = house.handle(bad)
+    (result,) = world.handle(bad)
     assert result.error
     assert result.incident is None
-    assert [what for what, _ in house.poison] == [bad]
-    assert house.reads.incidents() == ([], None)
-    assert house.reads.figures(START).waiting == {}
-    assert house.fire().number == 1
+    assert [what for what, _ in world.poison] == [bad]
+    assert world.reads.incidents() == ([], None)
+    assert world.reads.figures(START).waiting == {}
+    assert world.fire().number == 1
 
 
 @pytest.mark.parametrize(
     "bad", [firing("bad", summary=SURROGATE), Declare("bad", "fire", "ada", level=9, new_type=True)]
 )
-def test_a_poisoned_event_harms_no_other(house: House, bad: object) -> None:
+def test_a_poisoned_event_harms_no_other(world: EngineWorld, bad: object) -> None:
     """The one that fails is answered with an error; those around it in the batch are stored."""
-    results = house.handle(firing("x"), bad, firing("y"))
+    results = world.handle(firing("x"), bad, firing("y"))
     assert [bool(result.error) for result in results] == [False, True, False]
-    assert sorted(each.key for each in house.reads.incidents()[0]) == ["x", "y"]
-    assert len(house.poison) == 1
+    assert sorted(each.key for each in world.reads.incidents()[0]) == ["x", "y"]
+    assert len(world.poison) == 1
 
 
-def test_an_incident_that_cannot_be_read_harms_no_other(house: House) -> None:
+def test_an_incident_that_cannot_be_read_harms_no_other(world: EngineWorld) -> None:
     """A spoilt row is set aside: what fires under its key opens another incident; its neighbours go on."""
-    spoilt = house.fire("spoilt")
-    house.fire("well")
-    with house.store._database.write() as connection:
+    spoilt = world.fire("spoilt")
+    world.fire("well")
+    with world.store._database.write() as connection:
         connection.exec_driver_sql("UPDATE incidents SET doc = '{}' WHERE id = '" + spoilt.id + "'")
-    results = house.handle(firing("spoilt", "z"), firing("well", "z"), firing("new"), at=MINUTE)
+    results = world.handle(firing("spoilt", "z"), firing("well", "z"), firing("new"), at=MINUTE)
     assert [bool(result.error) for result in results] == [False, False, False]
     assert len({spoilt.id, *(result.incident.id for result in results if result.incident)}) == 4
 
 
-def test_actions_are_carried_out_or_refused(house: House) -> None:
+def test_actions_are_carried_out_or_refused(world: EngineWorld) -> None:
     """An action answers with the incident as it is then, or with why not and the state that is true."""
-    incident = house.fire()
-    act = lambda action: house.handle(ForIncident(incident.id, action), at=MINUTE)[0]  # noqa: E731
+    incident = world.fire()
+    act = lambda action: world.handle(ForIncident(incident.id, action), at=MINUTE)[0]  # noqa: E731
     assert act(Acknowledge("ada")).incident.acknowledged_by == "ada"
     refused = act(Resolve("ada"))
     assert refused.refusal is not None
     assert refused.refusal.state is State.ACKNOWLEDGED
     assert refused.incident.state is State.ACKNOWLEDGED
-    assert act(Note("ada", "looking")).incident.entries == house.incident(incident.id).entries
-    (unknown,) = house.handle(ForIncident("nobody", Note("ada", "?")))
+    assert act(Note("ada", "looking")).incident.entries == world.incident(incident.id).entries
+    (unknown,) = world.handle(ForIncident("nobody", Note("ada", "?")))
     assert unknown.refusal is not None
 
 
-def test_a_closed_incident_makes_room_for_the_next(house: House) -> None:
+def test_a_closed_incident_makes_room_for_the_next(world: EngineWorld) -> None:
     """After the time of watching the incident closes, and the same alert opens a new one."""
-    first = house.fire()
-    house.handle(ForIncident(first.id, Resolve("ada", "mended", force=True)))
+    first = world.fire()
+    world.handle(ForIncident(first.id, Resolve("ada", "mended", force=True)))
     cleared = replace(firing(), alerts=(alert("a", firing=False),))
-    house.handle(cleared, at=MINUTE)
-    house.fire_due(MINUTE + 25 * HOUR)
-    assert house.incident(first.id).state is State.CLOSED
-    second = house.fire(at=26 * HOUR)
+    world.handle(cleared, at=MINUTE)
+    world.fire_due(MINUTE + 25 * HOUR)
+    assert world.incident(first.id).state is State.CLOSED
+    second = world.fire(at=26 * HOUR)
     assert (second.number, second.id == first.id) == (2, False)
-    assert house.incident(first.id).state is State.CLOSED
+    assert world.incident(first.id).state is State.CLOSED
 
 
 def test_two_replicas_that_open_one_key_make_one_incident(postgresql: Callable[[], str], open_stores: Open) -> None:
     """Whoever comes second runs again and joins: both alerts stand in one incident, paged once."""
     url = postgresql()
-    other = House(open_stores(url))
+    other = EngineWorld(open_stores(url))
     turn = count()
 
     def meddle() -> None:
         if next(turn) == 0:
             other.fire("key", "theirs")
 
-    house = House(Meddler(open_stores(url), meddle))
-    (result, aside) = house.handle(firing("key", "ours"), firing("aside", "x"))
+    world = EngineWorld(Meddler(open_stores(url), meddle))
+    (result, aside) = world.handle(firing("key", "ours"), firing("aside", "x"))
     assert not result.error
-    assert not house.poison
-    (_, first) = house.reads.incidents()[0]
+    assert not world.poison
+    (_, first) = world.reads.incidents()[0]
     assert first.firing == (0, 0, 2, 0)
-    assert {each.fingerprint for each in house.reads.alerts(first.id)} == {"ours", "theirs"}
-    assert result.incident == house.incident(first.id)
+    assert {each.fingerprint for each in world.reads.alerts(first.id)} == {"ours", "theirs"}
+    assert result.incident == world.incident(first.id)
     assert aside.incident.number == 2
 
 
@@ -175,12 +175,12 @@ def test_conflicts_without_end_are_given_back(store: SqlStore) -> None:
         raise StoreConflict
 
     meddler = Meddler(store, meddle)
-    house = House(meddler)
+    world = EngineWorld(meddler)
     before = meddler.transactions
     with pytest.raises(StoreUnavailable, match="nothing was stored"):
-        house.handle(firing("x"), firing("y"))
+        world.handle(firing("x"), firing("y"))
     assert meddler.transactions == before + ATTEMPTS
-    assert not house.poison
+    assert not world.poison
 
 
 def test_an_unavailable_store_is_said_for_the_whole_batch(store: SqlStore) -> None:
@@ -189,11 +189,11 @@ def test_an_unavailable_store_is_said_for_the_whole_batch(store: SqlStore) -> No
     def meddle() -> None:
         raise StoreUnavailable
 
-    house = House(Meddler(store, meddle))
+    world = EngineWorld(Meddler(store, meddle))
     with pytest.raises(StoreUnavailable):
-        house.handle(firing("x"), firing("y"))
-    assert not house.poison
-    assert house.reads.incidents() == ([], None)
+        world.handle(firing("x"), firing("y"))
+    assert not world.poison
+    assert world.reads.incidents() == ([], None)
 
 
 @pytest.mark.parametrize("kind", ["file", "postgresql"])
@@ -202,11 +202,11 @@ def test_an_incident_goes_on_by_the_policy_it_began_with(
 ) -> None:
     """A restart with another policy changes nothing for it; the version is read back from the store."""
     url = f"sqlite:///{tmp_path}/tocsin.db" if kind == "file" else postgresql()
-    first = House(open_stores(url))
+    first = EngineWorld(open_stores(url))
     old = first.fire("old")
     first.deliver_all()
     slower = with_level(3, response_time=5 * HOUR, escalation_time=4 * HOUR)
-    second = House(open_stores(url), slower)
+    second = EngineWorld(open_stores(url), slower)
     second.deliver_all()
     new = second.fire("new")
     second.deliver_all()
@@ -219,21 +219,21 @@ def test_an_incident_goes_on_by_the_policy_it_began_with(
 
 def test_an_alert_whose_group_moved_stays_where_it_is_held(store: SqlStore) -> None:
     """Under another key the same alert is told to the incident that holds it; an answer names all incidents."""
-    house = House(store)
-    (first,) = house.handle(AlertsReceived("one", "", (alert("a"),)))
-    (second,) = house.handle(AlertsReceived("two", "", (alert("a"), alert("b"))))
+    world = EngineWorld(store)
+    (first,) = world.handle(AlertsReceived("one", "", (alert("a"),)))
+    (second,) = world.handle(AlertsReceived("two", "", (alert("a"), alert("b"))))
     assert [each.key for each in second.incidents] == ["one", "two"]
-    (third,) = house.handle(AlertsReceived("three", "", (alert("a", firing=False), alert("b", firing=False))))
+    (third,) = world.handle(AlertsReceived("three", "", (alert("a", firing=False), alert("b", firing=False))))
     assert [each.is_firing for each in third.incidents] == [False, False]
     assert first.incident is not None
-    assert len(house.reads.incidents()[0]) == 2
+    assert len(world.reads.incidents()[0]) == 2
 
 
 def test_one_batch_puts_an_alert_into_one_incident(store: SqlStore) -> None:
     """Two webhooks that wait together tell of one alert under two keys."""
-    house = House(store)
-    house.handle(AlertsReceived("one", "", (alert("a"),)), AlertsReceived("two", "", (alert("a"),)))
-    assert [each.key for each in house.reads.incidents()[0]] == ["one"]
+    world = EngineWorld(store)
+    world.handle(AlertsReceived("one", "", (alert("a"),)), AlertsReceived("two", "", (alert("a"),)))
+    assert [each.key for each in world.reads.incidents()[0]] == ["one"]
 
 
 def test_replicas_that_open_two_incidents_for_one_alert_agree_on_one(
@@ -242,27 +242,27 @@ def test_replicas_that_open_two_incidents_for_one_alert_agree_on_one(
     """Whoever commits second runs again, and finds the alert held."""
     url = postgresql()
     one, two = open_stores(url), open_stores(url)
-    other = House(two)
+    other = EngineWorld(two)
     meddled: list[object] = []
 
     def meddle() -> None:
         if not meddled:
             meddled.append(other.handle(AlertsReceived("two", "", (alert("a"),))))
 
-    house = House(Meddler(one, meddle))
-    house.handle(AlertsReceived("one", "", (alert("a"),)))
+    world = EngineWorld(Meddler(one, meddle))
+    world.handle(AlertsReceived("one", "", (alert("a"),)))
     assert [each.key for each in one.reads().incidents()[0]] == ["two"]
 
 
 def test_a_held_echo_is_believed_by_its_window(store: SqlStore) -> None:
     """What is held survives in the store, and the window that is due finds it."""
-    house = House(store)
-    house.handle(AlertsReceived("one", "", (alert("a"),)))
-    house.handle(AlertsReceived("one", "", (alert("a", firing=False),)))
-    (held,) = house.handle(AlertsReceived("one", "", (alert("a"),)))
+    world = EngineWorld(store)
+    world.handle(AlertsReceived("one", "", (alert("a"),)))
+    world.handle(AlertsReceived("one", "", (alert("a", firing=False),)))
+    (held,) = world.handle(AlertsReceived("one", "", (alert("a"),)))
     assert held.incident is not None
     assert held.incident.held == 1
-    assert [each.alert.fingerprint for each in house.reads.held_alerts()] == ["a"]
-    house.fire_due(at=10 * MINUTE)
-    assert house.incident(held.incident.id).is_firing
-    assert house.reads.held_alerts() == []
+    assert [each.alert.fingerprint for each in world.reads.held_alerts()] == ["a"]
+    world.fire_due(at=10 * MINUTE)
+    assert world.incident(held.incident.id).is_firing
+    assert world.reads.held_alerts() == []

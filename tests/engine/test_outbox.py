@@ -17,186 +17,186 @@ from receiver.engine.engine import LEASE
 from receiver.store import SqlStore, open_store
 from rules.policy import MINUTE, SECOND
 from tests.core.world import START
-from tests.engine.house import House, firing, messages, on
+from tests.engine.world import EngineWorld, firing, messages, on
 
 Open = Callable[[str], SqlStore]
 
 
 @pytest.fixture
-def house(store: SqlStore) -> House:
+def world(store: SqlStore) -> EngineWorld:
     """An engine over each kind of store."""
-    return House(store)
+    return EngineWorld(store)
 
 
-def acknowledge(house: House, incident_id: str, at: int = SECOND) -> None:
+def acknowledge(world: EngineWorld, incident_id: str, at: int = SECOND) -> None:
     """Somebody takes it."""
-    house.handle(ForIncident(incident_id, Acknowledge("ada")), at=at)
+    world.handle(ForIncident(incident_id, Acknowledge("ada")), at=at)
 
 
-def status(house: House, incident_id: str, message_id: str) -> Status:
+def status(world: EngineWorld, incident_id: str, message_id: str) -> Status:
     """Where a message stands."""
-    return {each.id: each.status for each in house.reads.notifications(incident_id)}[message_id]
+    return {each.id: each.status for each in world.reads.notifications(incident_id)}[message_id]
 
 
-def test_a_claim_is_a_lease(house: House) -> None:
+def test_a_claim_is_a_lease(world: EngineWorld) -> None:
     """What one worker claimed no other gets, until the lease ends; its holder may ask whether it still holds."""
-    house.fire()
-    mine = messages(house.claim(worker="a"))
+    world.fire()
+    mine = messages(world.claim(worker="a"))
     assert mine
-    assert house.claim(worker="b") == []
-    assert house.claim(LEASE - 1, worker="b") == []
-    holds = house.engine.holds
+    assert world.claim(worker="b") == []
+    assert world.claim(LEASE - 1, worker="b") == []
+    holds = world.engine.holds
     assert holds(mine, Instant(START + LEASE - 1))
     assert not holds(mine, Instant(START + LEASE))
     assert not holds([replace(each, leased_by="b") for each in mine], Instant(START))
     assert not holds([*mine, replace(mine[0], id="nobody")], Instant(START))
 
 
-def test_whoever_slept_is_not_taken_for_himself(house: House) -> None:
+def test_whoever_slept_is_not_taken_for_himself(world: EngineWorld) -> None:
     """A worker that slept through its lease and claimed the same message again reports once, for the later claim."""
-    house.fire()
-    slept = messages(house.claim())
-    again = messages(house.claim(LEASE))
-    assert not house.engine.holds(slept, Instant(START + LEASE + 1))
-    assert house.report(slept, Rejected("late"), at=LEASE + 1) == 0
-    assert house.engine.holds(again, Instant(START + LEASE + 1))
-    assert house.report(again, at=LEASE + 1) == len(again)
+    world.fire()
+    slept = messages(world.claim())
+    again = messages(world.claim(LEASE))
+    assert not world.engine.holds(slept, Instant(START + LEASE + 1))
+    assert world.report(slept, Rejected("late"), at=LEASE + 1) == 0
+    assert world.engine.holds(again, Instant(START + LEASE + 1))
+    assert world.report(again, at=LEASE + 1) == len(again)
 
 
-def test_a_lease_that_ran_out_is_claimed_again_with_the_same_id(house: House) -> None:
+def test_a_lease_that_ran_out_is_claimed_again_with_the_same_id(world: EngineWorld) -> None:
     """After a crash the same message is sent again under the same idempotency key; the late report counts nothing."""
-    incident = house.fire()
-    lost = messages(house.claim(worker="crashed"))
-    again = messages(house.claim(LEASE, worker="other"))
+    incident = world.fire()
+    lost = messages(world.claim(worker="crashed"))
+    again = messages(world.claim(LEASE, worker="other"))
     assert [each.id for each in again] == [each.id for each in lost]
-    before = house.dump()
-    assert house.report(lost, at=LEASE + 1) == 0
-    assert house.dump() == before
-    assert house.report(again, at=LEASE + 1) == len(again)
-    assert {each.status for each in house.reads.notifications(incident.id)} == {Status.DELIVERED}
+    before = world.dump()
+    assert world.report(lost, at=LEASE + 1) == 0
+    assert world.dump() == before
+    assert world.report(again, at=LEASE + 1) == len(again)
+    assert {each.status for each in world.reads.notifications(incident.id)} == {Status.DELIVERED}
 
 
-def test_a_report_counts_once(house: House) -> None:
+def test_a_report_counts_once(world: EngineWorld) -> None:
     """The same report again changes nothing, and one about an unknown message neither."""
-    house.fire()
-    claimed = messages(house.claim())
-    assert house.report(claimed) == len(claimed)
-    before = house.dump()
-    assert house.report(claimed) == 0
-    assert house.report([]) == 0
-    assert house.dump() == before
+    world.fire()
+    claimed = messages(world.claim())
+    assert world.report(claimed) == len(claimed)
+    before = world.dump()
+    assert world.report(claimed) == 0
+    assert world.report([]) == 0
+    assert world.dump() == before
 
 
-def test_later_messages_follow_in_order_and_in_the_thread(house: House) -> None:
+def test_later_messages_follow_in_order_and_in_the_thread(world: EngineWorld) -> None:
     """The acknowledgement's message waits until the page has gone out, and then answers in its thread."""
-    incident = house.fire()
-    pages = messages(house.claim())
-    acknowledge(house, incident.id)
+    incident = world.fire()
+    pages = messages(world.claim())
+    acknowledge(world, incident.id)
     paged = {(page.channel, page.recipient) for page in pages}
-    assert not paged & {(each.channel, each.recipient) for each in messages(house.claim(SECOND))}
-    house.report(pages, at=2 * SECOND)
-    following = {delivery.items[0][0].channel: delivery for delivery in house.claim(2 * SECOND)}
+    assert not paged & {(each.channel, each.recipient) for each in messages(world.claim(SECOND))}
+    world.report(pages, at=2 * SECOND)
+    following = {delivery.items[0][0].channel: delivery for delivery in world.claim(2 * SECOND)}
     assert following["slack"].items[0][0].kind is Kind.ACKNOWLEDGED
     assert following["slack"].thread == f"ref-{on('slack', pages).id}"
     assert following["slack"].items[0][1].acknowledged_by == "ada"
 
 
-def test_what_is_overtaken_before_it_is_sent_is_never_sent(house: House) -> None:
+def test_what_is_overtaken_before_it_is_sent_is_never_sent(world: EngineWorld) -> None:
     """An acknowledgement overtakes waiting pages: they end as superseded, in the timeline too, and nobody claims them."""
-    incident = house.fire()
-    acknowledge(house, incident.id)
-    sent = house.deliver_all(SECOND)
+    incident = world.fire()
+    acknowledge(world, incident.id)
+    sent = world.deliver_all(SECOND)
     assert {each.kind for each in sent} == {Kind.ACKNOWLEDGED}
-    pages = [each for each in house.reads.notifications(incident.id) if each.kind is Kind.PAGE]
+    pages = [each for each in world.reads.notifications(incident.id) if each.kind is Kind.PAGE]
     assert pages
     assert {each.status for each in pages} == {Status.SUPERSEDED}
-    assert house.facts(incident.id).count(Fact.SUPERSEDED) == len(pages)
+    assert world.facts(incident.id).count(Fact.SUPERSEDED) == len(pages)
 
 
-def test_overtaken_under_way_and_delivered_counts_as_delivered(house: House) -> None:
+def test_overtaken_under_way_and_delivered_counts_as_delivered(world: EngineWorld) -> None:
     """The page was on its way when it was overtaken, and arrived: that is what is recorded."""
-    incident = house.fire()
-    page = on("slack", messages(house.claim()))
-    acknowledge(house, incident.id)
-    assert not house.engine.holds([page], Instant(START + SECOND)), "a sender that has not begun stops here"
-    house.report([page], Delivered("C1/1"), at=2 * SECOND)
-    assert status(house, incident.id, page.id) is Status.DELIVERED
+    incident = world.fire()
+    page = on("slack", messages(world.claim()))
+    acknowledge(world, incident.id)
+    assert not world.engine.holds([page], Instant(START + SECOND)), "a sender that has not begun stops here"
+    world.report([page], Delivered("C1/1"), at=2 * SECOND)
+    assert status(world, incident.id, page.id) is Status.DELIVERED
 
 
-def test_overtaken_under_way_and_failed_is_not_tried_again(house: House) -> None:
+def test_overtaken_under_way_and_failed_is_not_tried_again(world: EngineWorld) -> None:
     """A page that failed after it was overtaken ends as superseded."""
-    incident = house.fire()
-    page = on("slack", messages(house.claim()))
-    acknowledge(house, incident.id)
-    house.report([page], Retry("busy"), at=2 * SECOND)
-    assert status(house, incident.id, page.id) is Status.SUPERSEDED
+    incident = world.fire()
+    page = on("slack", messages(world.claim()))
+    acknowledge(world, incident.id)
+    world.report([page], Retry("busy"), at=2 * SECOND)
+    assert status(world, incident.id, page.id) is Status.SUPERSEDED
 
 
-def test_overtaken_under_way_and_never_reported_ends(house: House) -> None:
+def test_overtaken_under_way_and_never_reported_ends(world: EngineWorld) -> None:
     """Its sender crashed: when the lease is over the message is finished, not sent again."""
-    incident = house.fire()
-    pages = messages(house.claim())
-    acknowledge(house, incident.id)
-    sent = house.deliver_all(LEASE)
+    incident = world.fire()
+    pages = messages(world.claim())
+    acknowledge(world, incident.id)
+    sent = world.deliver_all(LEASE)
     assert not {each.id for each in pages} & {each.id for each in sent}
-    assert {status(house, incident.id, page.id) for page in pages} == {Status.SUPERSEDED}
+    assert {status(world, incident.id, page.id) for page in pages} == {Status.SUPERSEDED}
 
 
-def test_a_failed_message_is_tried_again_later(house: House) -> None:
+def test_a_failed_message_is_tried_again_later(world: EngineWorld) -> None:
     """It is due again after its delay, with its attempts counted; meanwhile nothing overtakes it."""
-    incident = house.fire()
-    page = on("slack", messages(house.claim()))
-    house.report([page], Retry("busy", 90 * SECOND))
-    house.fire("key", "b", at=SECOND)
-    assert "slack" not in {each.channel for each in messages(house.claim(89 * SECOND))}
-    again = on("slack", messages(house.claim(120 * SECOND)))
+    incident = world.fire()
+    page = on("slack", messages(world.claim()))
+    world.report([page], Retry("busy", 90 * SECOND))
+    world.fire("key", "b", at=SECOND)
+    assert "slack" not in {each.channel for each in messages(world.claim(89 * SECOND))}
+    again = on("slack", messages(world.claim(120 * SECOND)))
     assert (again.id, again.attempts, again.detail) == (page.id, 1, "busy")
-    assert Fact.SEND_FAILED in house.facts(incident.id)
+    assert Fact.SEND_FAILED in world.facts(incident.id)
 
 
-def test_a_try_whose_end_nobody_knows_is_counted(house: House) -> None:
+def test_a_try_whose_end_nobody_knows_is_counted(world: EngineWorld) -> None:
     """Its sender died under the lease: the next one knows that it may have gone out, and looks before it sends."""
-    house.fire()
-    assert {each.attempts for each in messages(house.claim())} == {0}
-    assert {each.attempts for each in messages(house.claim(LEASE))} == {1}
-    assert {each.attempts for each in messages(house.claim(2 * LEASE))} == {2}
+    world.fire()
+    assert {each.attempts for each in messages(world.claim())} == {0}
+    assert {each.attempts for each in messages(world.claim(LEASE))} == {1}
+    assert {each.attempts for each in messages(world.claim(2 * LEASE))} == {2}
 
 
-def test_a_bundle_that_failed_is_tried_again_whole(house: House) -> None:
+def test_a_bundle_that_failed_is_tried_again_whole(world: EngineWorld) -> None:
     """A storm that its provider did not take does not come as single messages later."""
     for number in range(STORM_LIMIT.count + 7):
-        house.fire(f"key-{number}")
-    house.deliver_all()
-    (bundle,) = [each for each in house.claim(BUNDLE_WAIT) if each.items[0][0].channel == "slack"]
-    house.report(messages([bundle]), Retry("busy"), at=BUNDLE_WAIT)
-    (again,) = [each for each in house.claim(2 * BUNDLE_WAIT) if each.items[0][0].channel == "slack"]
+        world.fire(f"key-{number}")
+    world.deliver_all()
+    (bundle,) = [each for each in world.claim(BUNDLE_WAIT) if each.items[0][0].channel == "slack"]
+    world.report(messages([bundle]), Retry("busy"), at=BUNDLE_WAIT)
+    (again,) = [each for each in world.claim(2 * BUNDLE_WAIT) if each.items[0][0].channel == "slack"]
     assert {each.id for each in messages([again])} == {each.id for each in messages([bundle])}
 
 
-def test_a_rejected_page_goes_to_the_fallback(house: House) -> None:
+def test_a_rejected_page_goes_to_the_fallback(world: EngineWorld) -> None:
     """What cannot be delivered is given up at once, said, and the next channel told."""
-    incident = house.fire()
-    page = on("slack", messages(house.claim()))
-    house.report([page], Rejected("channel_not_found"))
-    assert status(house, incident.id, page.id) is Status.GAVE_UP
-    fallback = [each for each in messages(house.claim()) if each.kind is Kind.PAGE]
+    incident = world.fire()
+    page = on("slack", messages(world.claim()))
+    world.report([page], Rejected("channel_not_found"))
+    assert status(world, incident.id, page.id) is Status.GAVE_UP
+    fallback = [each for each in messages(world.claim()) if each.kind is Kind.PAGE]
     assert fallback
-    assert {Fact.GAVE_UP, Fact.FALLBACK} <= set(house.facts(incident.id))
+    assert {Fact.GAVE_UP, Fact.FALLBACK} <= set(world.facts(incident.id))
 
 
-def test_a_storm_is_bundled_and_names_every_incident(house: House) -> None:
+def test_a_storm_is_bundled_and_names_every_incident(world: EngineWorld) -> None:
     """Twenty first pages leave alone; the rest leave together half a minute later, each reported for itself."""
     extra = 7
     for number in range(STORM_LIMIT.count + extra):
-        house.fire(f"key-{number}")
-    sent = [each for each in house.deliver_all() if each.channel == "slack"]
+        world.fire(f"key-{number}")
+    sent = [each for each in world.deliver_all() if each.channel == "slack"]
     assert len(sent) == STORM_LIMIT.count
-    assert [each for each in messages(house.claim(BUNDLE_WAIT - 1)) if each.channel == "slack"] == []
-    (bundle,) = [each for each in house.claim(BUNDLE_WAIT) if each.items[0][0].channel == "slack"]
+    assert [each for each in messages(world.claim(BUNDLE_WAIT - 1)) if each.channel == "slack"] == []
+    (bundle,) = [each for each in world.claim(BUNDLE_WAIT) if each.items[0][0].channel == "slack"]
     assert len(bundle.items) == extra
     assert len({incident.id for _, incident in bundle.items}) == extra
-    assert house.report(messages([bundle]), Delivered("C1/bundle"), at=BUNDLE_WAIT) == extra
-    waiting = house.reads.figures(START).waiting
+    assert world.report(messages([bundle]), Delivered("C1/bundle"), at=BUNDLE_WAIT) == extra
+    waiting = world.reads.figures(START).waiting
     assert "slack" not in waiting
 
 
@@ -206,12 +206,12 @@ EMERGENCIES = int(os.environ.get("TOCSIN_EMERGENCIES", "250"))
 
 def test_emergencies_escalate_in_a_few_messages() -> None:
     """Each wave (opened, escalated, breached, repeated) is a few dozen SMS to one phone, tells of all, and within 30 s."""
-    house = House(open_store("sqlite://"))
-    house.handle(*(firing(f"key-{each}", level=4) for each in range(EMERGENCIES)))
+    world = EngineWorld(open_store("sqlite://"))
+    world.handle(*(firing(f"key-{each}", level=4) for each in range(EMERGENCIES)))
     for wave in (0, 5 * MINUTE, 15 * MINUTE, 20 * MINUTE):
-        while house.fire_due(wave):
+        while world.fire_due(wave):
             pass
-        sent = [*settle_all(house, wave), *settle_all(house, wave + BUNDLE_WAIT)]
+        sent = [*settle_all(world, wave), *settle_all(world, wave + BUNDLE_WAIT)]
         texts = [each for each in sent if each.items[0][0].channel == "sms"]
         told = Counter(incident.id for each in texts for _, incident in each.items)
         assert (len(told), set(told.values())) == (EMERGENCIES, {1}), wave
@@ -219,63 +219,63 @@ def test_emergencies_escalate_in_a_few_messages() -> None:
         assert all(len({notification.level for notification, _ in each.items}) == 1 for each in sent)
 
 
-def settle_all(house: House, at: int, refusing: str = "") -> list[Delivery]:
+def settle_all(world: EngineWorld, at: int, refusing: str = "") -> list[Delivery]:
     """Everything that may leave then is delivered, but refused on one channel; the messages."""
     sent: list[Delivery] = []
-    while claimed := house.claim(at):
+    while claimed := world.claim(at):
         for each in claimed:
             refused = each.items[0][0].channel == refusing
-            house.report(messages([each]), Rejected("channel_not_found") if refused else None, at=at)
+            world.report(messages([each]), Rejected("channel_not_found") if refused else None, at=at)
         sent += claimed
     return sent
 
 
 def test_fallbacks_of_a_storm_are_bundled_too() -> None:
     """A channel that refuses a hundred pages leads to twenty fallback messages and a bundle, not to a hundred."""
-    house, count = House(open_store("sqlite://")), 100
-    house.handle(*(firing(f"key-{each}") for each in range(count)))
-    sent = [each for wait in range(3) for each in settle_all(house, wait * BUNDLE_WAIT, refusing="slack")]
+    world, count = EngineWorld(open_store("sqlite://")), 100
+    world.handle(*(firing(f"key-{each}") for each in range(count)))
+    sent = [each for wait in range(3) for each in settle_all(world, wait * BUNDLE_WAIT, refusing="slack")]
     calls = [each for each in sent if each.items[0][0].reason is Reason.FALLBACK]
     assert len({incident.id for each in calls for _, incident in each.items}) == count
     assert len(calls) <= 2 * STORM_LIMIT.count
 
 
-def test_bad_news_of_a_bundle_concerns_all_that_it_named(house: House) -> None:
+def test_bad_news_of_a_bundle_concerns_all_that_it_named(world: EngineWorld) -> None:
     """A provider that loses a bundle after all has lost every page in it: each is given up, and its fallback told."""
     for number in range(STORM_LIMIT.count + 3):
-        house.fire(f"key-{number}")
-    house.deliver_all()
-    (bundle,) = [each for each in house.claim(BUNDLE_WAIT) if each.items[0][0].channel == "slack"]
-    assert house.engine.bounce(bundle.name, "lost", Instant(START + BUNDLE_WAIT)), "its sender has not reported yet"
-    house.report(messages([bundle]), at=BUNDLE_WAIT)
-    assert not house.engine.bounce(bundle.name, "lost", Instant(START + BUNDLE_WAIT))
+        world.fire(f"key-{number}")
+    world.deliver_all()
+    (bundle,) = [each for each in world.claim(BUNDLE_WAIT) if each.items[0][0].channel == "slack"]
+    assert world.engine.bounce(bundle.name, "lost", Instant(START + BUNDLE_WAIT)), "its sender has not reported yet"
+    world.report(messages([bundle]), at=BUNDLE_WAIT)
+    assert not world.engine.bounce(bundle.name, "lost", Instant(START + BUNDLE_WAIT))
     for page, incident in bundle.items:
-        assert status(house, incident.id, page.id) is Status.GAVE_UP
-        assert "fallback" in house.facts(incident.id)
+        assert status(world, incident.id, page.id) is Status.GAVE_UP
+        assert "fallback" in world.facts(incident.id)
 
 
-def test_a_busy_channel_holds_up_no_other(house: House) -> None:
+def test_a_busy_channel_holds_up_no_other(world: EngineWorld) -> None:
     """Messages for a channel that has enough under way wait; the others are claimed."""
-    house.fire()
-    channels = {each.channel for each in messages(house.claim(busy=frozenset({"slack"})))}
+    world.fire()
+    channels = {each.channel for each in messages(world.claim(busy=frozenset({"slack"})))}
     assert channels
     assert "slack" not in channels
-    assert {each.channel for each in messages(house.claim())} == {"slack"}
+    assert {each.channel for each in messages(world.claim())} == {"slack"}
 
 
 def test_replicas_never_claim_the_same_message(postgresql: Callable[[], str], open_stores: Open) -> None:
     """Two replicas, two threads each: every message is claimed once."""
     url = postgresql()
-    houses = [House(open_stores(url)), House(open_stores(url))]
+    worlds = [EngineWorld(open_stores(url)), EngineWorld(open_stores(url))]
     for number in range(60):
-        houses[0].fire(f"key-{number}", at=number * MINUTE // 10)
+        worlds[0].fire(f"key-{number}", at=number * MINUTE // 10)
     at = 10 * MINUTE
 
     def work(turn: int) -> list[str]:
-        house, taken = houses[turn % 2], []
-        while claimed := messages(house.claim(at, worker=f"w{turn}")):
+        world, taken = worlds[turn % 2], []
+        while claimed := messages(world.claim(at, worker=f"w{turn}")):
             taken += [each.id for each in claimed]
-            house.report(claimed, at=at)
+            world.report(claimed, at=at)
         return taken
 
     with ThreadPoolExecutor(4) as threads:
@@ -283,34 +283,34 @@ def test_replicas_never_claim_the_same_message(postgresql: Callable[[], str], op
     assert len(taken) == len(set(taken)) > 60
 
 
-def test_news_of_a_storm_leaves_in_bundles(house: House) -> None:
+def test_news_of_a_storm_leaves_in_bundles(world: EngineWorld) -> None:
     """Sixty incidents are acknowledged at once: twenty messages to each recipient, and the rest in one."""
-    ids = [house.fire(f"key-{number}", level=4).id for number in range(60)]
+    ids = [world.fire(f"key-{number}", level=4).id for number in range(60)]
     for at in (0, BUNDLE_WAIT):
-        house.deliver_all(at)
-    house.handle(*(ForIncident(each, Acknowledge("ada")) for each in ids), at=MINUTE)
-    alone = house.claim(MINUTE)
-    while more := house.claim(MINUTE):
+        world.deliver_all(at)
+    world.handle(*(ForIncident(each, Acknowledge("ada")) for each in ids), at=MINUTE)
+    alone = world.claim(MINUTE)
+    while more := world.claim(MINUTE):
         alone += more
-    house.report(messages(alone), at=MINUTE)
+    world.report(messages(alone), at=MINUTE)
     lanes = Counter(lane(each.items[0][0]) for each in alone if each.items[0][0].channel == "email")
     assert set(lanes.values()) == {STORM_LIMIT.count}
-    rest = [each for each in house.claim(MINUTE + BUNDLE_WAIT) if each.items[0][0].channel == "email"]
+    rest = [each for each in world.claim(MINUTE + BUNDLE_WAIT) if each.items[0][0].channel == "email"]
     assert Counter(lane(each.items[0][0]) for each in rest) == dict.fromkeys(lanes, 1)
     assert {len(each.items) for each in rest} == {60 - STORM_LIMIT.count}
 
 
-def test_news_that_waits_for_its_bundle_holds_no_page_up(house: House) -> None:
+def test_news_that_waits_for_its_bundle_holds_no_page_up(world: EngineWorld) -> None:
     """An incident gets worse while its acknowledgement's news is being bundled: the page leaves at once, the news later."""
-    ids = [house.fire(f"key-{number}", str(number)).id for number in range(STORM_LIMIT.count + 1)]
+    ids = [world.fire(f"key-{number}", str(number)).id for number in range(STORM_LIMIT.count + 1)]
     for at in (0, BUNDLE_WAIT):
-        house.deliver_all(at)
-    house.handle(*(ForIncident(each, Acknowledge("ada")) for each in ids), at=MINUTE)
-    house.deliver_all(MINUTE)
-    waiting = [each for each in house.reads.notifications(ids[-1]) if each.status is Status.WAITING]
+        world.deliver_all(at)
+    world.handle(*(ForIncident(each, Acknowledge("ada")) for each in ids), at=MINUTE)
+    world.deliver_all(MINUTE)
+    waiting = [each for each in world.reads.notifications(ids[-1]) if each.status is Status.WAITING]
     assert {each.channel for each in waiting} >= {"email", "slack"}
-    house.fire(f"key-{STORM_LIMIT.count}", "worse", level=4, at=MINUTE + SECOND)
-    sent = house.deliver_all(MINUTE + SECOND)
+    world.fire(f"key-{STORM_LIMIT.count}", "worse", level=4, at=MINUTE + SECOND)
+    sent = world.deliver_all(MINUTE + SECOND)
     assert {each.channel for each in sent if each.kind is Kind.PAGE} >= {"email", "slack"}
-    later = house.deliver_all(MINUTE + BUNDLE_WAIT)
+    later = world.deliver_all(MINUTE + BUNDLE_WAIT)
     assert {each.id for each in waiting} <= {each.id for each in later}

@@ -14,7 +14,7 @@ from receiver.store.integrity import indexes_of
 from rules.policy import CRITICAL
 from tests.core.guide import ALL, POLICY
 from tests.core.world import START
-from tests.engine.house import firing
+from tests.engine.world import firing
 from tests.store.samples import stale_index
 
 

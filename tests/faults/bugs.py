@@ -12,8 +12,8 @@ from receiver.core.events import AlertsReceived, Rejected, Reported, TimePassed
 from receiver.core.model import Fact, Instant, State, Status, Window
 from receiver.core.plan import DecisionContext
 from receiver.core.sight import SIGHTED
-from receiver.engine.engine import Engine
 from receiver.core.storage import Changes
+from receiver.engine.engine import Engine
 from receiver.engine.unit_of_work import UnitOfWork
 from receiver.errors import StoreUnavailable
 from receiver.store import SqlStore

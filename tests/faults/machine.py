@@ -14,7 +14,7 @@ from tests.end_to_end.processes import POLICY, serving
 
 
 @dataclass
-class House:
+class Machine:
     """A receiver in a process of its own."""
 
     process: asyncio.subprocess.Process
@@ -76,7 +76,7 @@ def policy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def house(environment: dict[str, str], told: Told, policy: Path, tmp_path: Path) -> AsyncIterator[House]:
+async def machine(environment: dict[str, str], told: Told, policy: Path, tmp_path: Path) -> AsyncIterator[Machine]:
     port = free_port()
     async with serving(policy, environment, port) as process:
-        yield House(process, f"http://127.0.0.1:{port}", tmp_path / "tocsin.db", told)
+        yield Machine(process, f"http://127.0.0.1:{port}", tmp_path / "tocsin.db", told)

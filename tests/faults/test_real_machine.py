@@ -18,91 +18,93 @@ import pytest
 from receiver.demo.tools import free_port
 from tests.end_to_end.conftest import until
 from tests.end_to_end.processes import post, post_until_accepted, serving
-from tests.faults.machine import House
+from tests.faults.machine import Machine
 
 linux = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process are Linux's")
 
 
 @linux
-async def test_a_full_disk_is_said_and_passes(house: House) -> None:
+async def test_a_full_disk_is_said_and_passes(machine: Machine) -> None:
     """No byte more can be written: 503 and not ready; there is room again: taken, told, ready."""
-    await post_until_accepted(house.base, 1)
-    await house.hears_of(1)
-    size = max(path.stat().st_size for path in house.database.parent.glob("tocsin.db*"))
-    for process in (house.process.pid, house.writer()):
+    await post_until_accepted(machine.base, 1)
+    await machine.hears_of(1)
+    size = max(path.stat().st_size for path in machine.database.parent.glob("tocsin.db*"))
+    for process in (machine.process.pid, machine.writer()):
         resource.prlimit(process, resource.RLIMIT_FSIZE, (size + 4096, resource.RLIM_INFINITY))
-    statuses = [await post(house.base, serial) for serial in range(10, 20)]
+    statuses = [await post(machine.base, serial) for serial in range(10, 20)]
     assert statuses[-1] == 503
     assert set(statuses) <= {200, 503}
-    assert "tocsin.db" in await house.ready()
-    for process in (house.process.pid, house.writer()):
+    assert "tocsin.db" in await machine.ready()
+    for process in (machine.process.pid, machine.writer()):
         resource.prlimit(process, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     for serial in range(10, 20):
-        await post_until_accepted(house.base, serial)
-    await house.hears_of(*range(10, 20))
-    assert "ready" in await house.ready()
+        await post_until_accepted(machine.base, serial)
+    await machine.hears_of(*range(10, 20))
+    assert "ready" in await machine.ready()
 
 
 @linux
-async def test_the_process_that_writes_may_be_killed(house: House) -> None:
+async def test_the_process_that_writes_may_be_killed(machine: Machine) -> None:
     """Another takes its place: what was taken is kept, what comes is taken and told, and it is ready."""
-    await post_until_accepted(house.base, 1)
+    await post_until_accepted(machine.base, 1)
     for serial in (2, 3):
-        killed = house.writer()
+        killed = machine.writer()
         os.kill(killed, signal.SIGKILL)
-        await post_until_accepted(house.base, serial)
-        assert house.writer() != killed
-    await house.hears_of(1, 2, 3)
-    assert "ready" in await house.ready()
+        await post_until_accepted(machine.base, serial)
+        assert machine.writer() != killed
+    await machine.hears_of(1, 2, 3)
+    assert "ready" in await machine.ready()
 
 
 @linux
-async def test_the_process_that_writes_ends_with_its_service(house: House) -> None:
+async def test_the_process_that_writes_ends_with_its_service(machine: Machine) -> None:
     """A service that is killed leaves nothing behind that holds the database."""
-    await post_until_accepted(house.base, 1)
-    writer = Path(f"/proc/{house.writer()}")
-    house.process.kill()
+    await post_until_accepted(machine.base, 1)
+    writer = Path(f"/proc/{machine.writer()}")
+    machine.process.kill()
     await until(lambda: not writer.exists(), what="the writer has ended")
 
 
-async def test_a_locked_database_is_said_and_passes(house: House) -> None:
+async def test_a_locked_database_is_said_and_passes(machine: Machine) -> None:
     """Another program holds the file: 503 after five seconds; it lets go: taken and told."""
-    await post_until_accepted(house.base, 1)
-    with closing(sqlite3.connect(house.database, isolation_level=None)) as other:
+    await post_until_accepted(machine.base, 1)
+    with closing(sqlite3.connect(machine.database, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        assert await post(house.base, 2) == 503
+        assert await post(machine.base, 2) == 503
         other.execute("ROLLBACK")
-    await post_until_accepted(house.base, 2)
-    await house.hears_of(1, 2)
+    await post_until_accepted(machine.base, 2)
+    await machine.hears_of(1, 2)
 
 
 @linux
-async def test_no_file_descriptors_left_passes(house: House) -> None:
+async def test_no_file_descriptors_left_passes(machine: Machine) -> None:
     """Connections eat every descriptor: nothing is answered or sent; they go, and everything is."""
-    await post_until_accepted(house.base, 1)
-    await house.hears_of(1)
-    used = house.descriptors()
-    hard = resource.prlimit(house.process.pid, resource.RLIMIT_NOFILE)[1]
-    resource.prlimit(house.process.pid, resource.RLIMIT_NOFILE, (used + 8, hard))
-    host, port = "127.0.0.1", int(house.base.rpartition(":")[2])
+    await post_until_accepted(machine.base, 1)
+    await machine.hears_of(1)
+    used = machine.descriptors()
+    hard = resource.prlimit(machine.process.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(machine.process.pid, resource.RLIMIT_NOFILE, (used + 8, hard))
+    host, port = "127.0.0.1", int(machine.base.rpartition(":")[2])
     eaters = [await asyncio.open_connection(host, port) for _ in range(24)]
-    unanswered = asyncio.create_task(post(house.base, 2))
-    await until(lambda: house.descriptors() >= used + 7, what="descriptors are used up")
+    unanswered = asyncio.create_task(post(machine.base, 2))
+    await until(lambda: machine.descriptors() >= used + 7, what="descriptors are used up")
     for _, writer in eaters:
         writer.close()
-    resource.prlimit(house.process.pid, resource.RLIMIT_NOFILE, (hard, hard))
+    resource.prlimit(machine.process.pid, resource.RLIMIT_NOFILE, (hard, hard))
     await unanswered
-    await post_until_accepted(house.base, 2)
-    await house.hears_of(2)
+    await post_until_accepted(machine.base, 2)
+    await machine.hears_of(2)
 
 
-async def test_a_second_process_on_the_file_is_refused(house: House, environment: dict[str, str], policy: Path) -> None:
+async def test_a_second_process_on_the_file_is_refused(
+    machine: Machine, environment: dict[str, str], policy: Path
+) -> None:
     """It says what is wrong and what to do, and the first one goes on."""
     code, said = await _serve(environment, policy)
     assert code == 1
     assert "another Tocsin serves" in said
     assert "stop it first" in said
-    await post_until_accepted(house.base, 1)
+    await post_until_accepted(machine.base, 1)
 
 
 async def test_a_damaged_file_is_said_and_restored(environment: dict[str, str], policy: Path, tmp_path: Path) -> None:
@@ -125,16 +127,16 @@ async def test_a_damaged_file_is_said_and_restored(environment: dict[str, str], 
         assert incident["labels"]["system"] == "unit-1"
 
 
-async def test_a_stopped_process_goes_on_where_it_was(house: House) -> None:
+async def test_a_stopped_process_goes_on_where_it_was(machine: Machine) -> None:
     """SIGSTOP for a while in the middle of everything, then SIGCONT: what is overdue happens, once."""
-    await post_until_accepted(house.base, 1, level=3)
-    house.process.send_signal(signal.SIGSTOP)
-    unanswered = asyncio.create_task(post(house.base, 2, level=3))
+    await post_until_accepted(machine.base, 1, level=3)
+    machine.process.send_signal(signal.SIGSTOP)
+    unanswered = asyncio.create_task(post(machine.base, 2, level=3))
     await asyncio.sleep(1.5)
-    house.process.send_signal(signal.SIGCONT)
+    machine.process.send_signal(signal.SIGCONT)
     assert await unanswered == 200
-    await house.hears_of(1, 2)
-    assert len(house.told.on("email", "unit-1")) == 1
+    await machine.hears_of(1, 2)
+    assert len(machine.told.on("email", "unit-1")) == 1
 
 
 async def _serve(environment: dict[str, str], policy: Path) -> tuple[int | None, str]:

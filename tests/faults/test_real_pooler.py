@@ -20,7 +20,7 @@ from receiver.demo.tools import free_port
 from receiver.store import SqlStore
 from tests.conftest import start_postgresql
 from tests.end_to_end.conftest import need
-from tests.engine.house import House, firing, messages
+from tests.engine.world import EngineWorld, firing, messages
 
 SETTINGS = """
 [databases]
@@ -68,13 +68,13 @@ def _await(url: str) -> None:
     pytest.fail("PgBouncer never answered")
 
 
-def _open(house: House, name: str) -> int:
+def _open(world: EngineWorld, name: str) -> int:
     """A replica's work: incidents of its own and shared ones, and every message that it can get."""
-    house.handle(*(firing(f"{name}-{number}") for number in range(EACH)))
-    house.handle(*(firing(f"shared-{number}", name) for number in range(EACH)))
+    world.handle(*(firing(f"{name}-{number}") for number in range(EACH)))
+    world.handle(*(firing(f"shared-{number}", name) for number in range(EACH)))
     sent = 0
-    while claimed := house.claim(worker=name):
-        sent += house.report(messages(claimed))
+    while claimed := world.claim(worker=name):
+        sent += world.report(messages(claimed))
     return sent
 
 
@@ -82,12 +82,12 @@ def test_replicas_work_behind_transaction_pooling(pooler: str, open_stores: Call
     """Three start at once, open the same incidents and send: one migrates, every key is opened once, nothing twice."""
     with ThreadPoolExecutor(3) as pool:
         stores = list(pool.map(open_stores, [pooler] * 3))
-        houses = [House(store) for store in stores]
-        sent = sum(pool.map(_open, houses, ("a", "b", "c")))
-    found, _ = houses[0].reads.incidents(limit=1000)
+        worlds = [EngineWorld(store) for store in stores]
+        sent = sum(pool.map(_open, worlds, ("a", "b", "c")))
+    found, _ = worlds[0].reads.incidents(limit=1000)
     assert len(found) == len({each.key for each in found}) == 4 * EACH
-    waiting = houses[0].reads.figures(0).waiting
-    planned = [each for incident in found for each in houses[0].reads.notifications(incident.id)]
+    waiting = worlds[0].reads.figures(0).waiting
+    planned = [each for incident in found for each in worlds[0].reads.notifications(incident.id)]
     assert sent == len(planned) - sum(each.count for each in waiting.values())
     assert sent == sum(each.attempts for each in planned)
 

@@ -9,7 +9,7 @@ from receiver.engine.commands import Delivery
 from receiver.engine.engine import BUNDLE_LIMIT
 from receiver.store import open_store
 from rules.policy import MINUTE, SECOND
-from tests.engine.house import House, firing, messages
+from tests.engine.world import EngineWorld, firing, messages
 
 INCIDENTS = int(os.environ.get("TOCSIN_STORM", "2500"))
 """How many; the promise is TOCSIN_STORM=10000, which takes half a minute."""
@@ -22,15 +22,15 @@ class Storm:
 
     def __init__(self) -> None:
         self.store = open_store("sqlite://")
-        self.house = House(self.store)
+        self.world = EngineWorld(self.store)
         self.sent: dict[str, list[Delivery]] = defaultdict(list)
 
     def send(self, at: int) -> list[Notification]:
         """One look of the dispatcher; everything it starts is delivered."""
-        claimed = self.house.claim(at)
+        claimed = self.world.claim(at)
         for each in claimed:
             self.sent[each.items[0][0].channel].append(each)
-        self.house.report(messages(claimed), at=at)
+        self.world.report(messages(claimed), at=at)
         return messages(claimed)
 
     def told(self, channel: str) -> Counter[str]:
@@ -47,17 +47,17 @@ def test_a_storm_tells_everybody_of_everything() -> None:
     for number, first in enumerate(steps):
         at = number * MINUTE // len(steps)
         flood = [firing(f"flood-{each}") for each in range(first, min(first + BATCH, INCIDENTS))]
-        opened += [each.incident.id for each in storm.house.handle(*flood, at=at) if each.incident]
+        opened += [each.incident.id for each in storm.world.handle(*flood, at=at) if each.incident]
         if number == len(steps) // 2:
-            emergency = storm.house.fire("other", level=4, at=at)
+            emergency = storm.world.fire("other", level=4, at=at)
             first_out = storm.send(at)
             pages = [each for each in first_out if each.incident_id == emergency.id]
-            assert {each.channel for each in pages} == set(storm.house.engine.current.level_channels[3])
+            assert {each.channel for each in pages} == set(storm.world.engine.current.level_channels[3])
             assert first_out[: len(pages)] == pages, "before anything of the flood"
         storm.send(at)
     assert len(set(opened)) == INCIDENTS
     at = MINUTE
-    while storm.house.reads.figures(at).waiting:
+    while storm.world.reads.figures(at).waiting:
         at += SECOND
         storm.send(at)
     assert at <= MINUTE + BUNDLE_WAIT + INCIDENTS // BUNDLE_LIMIT * SECOND
@@ -66,6 +66,6 @@ def test_a_storm_tells_everybody_of_everything() -> None:
         assert {each: told[each] for each in opened} == dict.fromkeys(opened, 1), "each once"
         bundles = INCIDENTS // BUNDLE_LIMIT + MINUTE // BUNDLE_WAIT + 2
         assert len(storm.sent[channel]) <= 3 * STORM_LIMIT.count + bundles + 1
-    fates = {each.status for one in opened[::97] for each in storm.house.reads.notifications(one)}
+    fates = {each.status for one in opened[::97] for each in storm.world.reads.notifications(one)}
     assert fates == {Status.DELIVERED}
     storm.store.close()

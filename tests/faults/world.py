@@ -11,8 +11,8 @@ from typing import Any
 
 from receiver.core.model import Instant
 from receiver.core.sight import ANY, SIGHTED, Sight
-from receiver.engine.engine import Engine
 from receiver.core.storage import Changes
+from receiver.engine.engine import Engine
 from receiver.store import SqlStore
 from rules.policy import HOUR, MINUTE, SECOND
 from tests.core.alerts import START

@@ -146,11 +146,11 @@ async def hall() -> AsyncIterator[Hall]:
             key=settings.key(store.key),
             installation=store.installation,
         )
-        house = make_runner(app)
-        await house.setup()
-        stack.push_async_callback(house.cleanup)
-        await web.TCPSite(house, "127.0.0.1", 0).start()
-        base = f"http://127.0.0.1:{house.addresses[0][1]}/"
+        runner = make_runner(app)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        base = f"http://127.0.0.1:{runner.addresses[0][1]}/"
         http = await stack.enter_async_context(aiohttp.ClientSession(base, timeout=aiohttp.ClientTimeout(20)))
         made = Hall(queue, dispatcher, clock, http)
         made.heard = heard

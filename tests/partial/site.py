@@ -72,7 +72,7 @@ def sooner_routes(route: dict[str, Any]) -> dict[str, Any]:
     return route | waits | {"routes": [sooner_routes(each) for each in route.get("routes", [])]}
 
 
-class Weather:
+class ChannelFaults:
     """How all providers are: they take messages, refuse them, or do not answer."""
 
     def __init__(self, told: Told) -> None:
@@ -93,7 +93,7 @@ class Weather:
 class MoodyMailbox(Mailbox):
     """A mail server in that weather."""
 
-    def __init__(self, told: Told, channel_faults: Weather) -> None:
+    def __init__(self, told: Told, channel_faults: ChannelFaults) -> None:
         super().__init__(told.show)
         self._channel_faults = channel_faults
 
@@ -140,7 +140,7 @@ class Site:
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
-        self.channel_faults = Weather(self.told)
+        self.channel_faults = ChannelFaults(self.told)
         self.port = tools.free_port()
         self.base = f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
         self._stack = AsyncExitStack()

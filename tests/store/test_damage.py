@@ -23,7 +23,7 @@ from receiver.store.audit_chain import AuditBroken
 from receiver.store.integrity import IntegrityFindings, look
 from rules.policy import HOUR, MINUTE
 from tests.core.world import START
-from tests.engine.house import House, messages
+from tests.engine.world import EngineWorld, messages
 from tests.store.samples import NOW, due, entry, incident, message, save, stale_index
 
 Open = Callable[[str], SqlStore]
@@ -36,9 +36,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def house(store: SqlStore) -> House:
+def world(store: SqlStore) -> EngineWorld:
     """An engine over each kind of store."""
-    return House(store)
+    return EngineWorld(store)
 
 
 def spoil(store: SqlStore, *statements: str) -> None:
@@ -48,131 +48,131 @@ def spoil(store: SqlStore, *statements: str) -> None:
             connection.exec_driver_sql(statement)
 
 
-def damage(house: House) -> list[tuple[str, str]]:
+def damage(world: EngineWorld) -> list[tuple[str, str]]:
     """What is noted: what it is of, and its id."""
-    return [(what, id_) for what, id_, _ in house.reads.doubts.untold(1000)]
+    return [(what, id_) for what, id_, _ in world.reads.doubts.untold(1000)]
 
 
-def examine(house: House, at: int = 0) -> None:
+def examine(world: EngineWorld, at: int = 0) -> None:
     """As the service does every minute."""
     now = Instant(START + at)
-    doubtful, _ = house.reads.doubts.incidents(now, -1, 1000)
-    house.store.put_right(doubtful, house.reads.doubts.notifications(1000), now)
+    doubtful, _ = world.reads.doubts.incidents(now, -1, 1000)
+    world.store.put_right(doubtful, world.reads.doubts.notifications(1000), now)
 
 
 UNREADABLE = ["doc = 'no json'", "doc = '{\"id\": 3}'"]
 
 
 @pytest.mark.parametrize("change", UNREADABLE)
-def test_an_unreadable_incident_stops_no_other(house: House, change: str) -> None:
+def test_an_unreadable_incident_stops_no_other(world: EngineWorld, change: str) -> None:
     """Windows and messages of the others go on in the same call; it is set aside once, and nobody stumbles again."""
-    bad, good = house.fire("bad", level=4), house.fire("good", level=4)
-    spoil(house.store, f"UPDATE incidents SET {change} WHERE id = '{bad.id}'")
-    assert {each.incident_id for each in messages(house.claim())} == {good.id}
-    assert house.fire_due(5 * MINUTE) == 1
-    assert damage(house) == [("incident", bad.id)]
-    assert house.poison == []
-    assert house.reads.incident(bad.id) is None
-    assert [each.id for each in house.reads.incidents()[0]] == [good.id]
-    assert house.facts(bad.id), "its timeline is still there"
-    assert house.reads.figures(START).set_aside == 1
+    bad, good = world.fire("bad", level=4), world.fire("good", level=4)
+    spoil(world.store, f"UPDATE incidents SET {change} WHERE id = '{bad.id}'")
+    assert {each.incident_id for each in messages(world.claim())} == {good.id}
+    assert world.fire_due(5 * MINUTE) == 1
+    assert damage(world) == [("incident", bad.id)]
+    assert world.poison == []
+    assert world.reads.incident(bad.id) is None
+    assert [each.id for each in world.reads.incidents()[0]] == [good.id]
+    assert world.facts(bad.id), "its timeline is still there"
+    assert world.reads.figures(START).set_aside == 1
 
 
 @pytest.mark.parametrize("change", UNREADABLE)
-def test_what_fires_again_opens_another(house: House, change: str) -> None:
+def test_what_fires_again_opens_another(world: EngineWorld, change: str) -> None:
     """Its key is free: Alertmanager's repeat opens an incident that pages, instead of failing for ever."""
-    bad = house.fire("key", level=4)
-    spoil(house.store, f"UPDATE incidents SET {change}")
-    again = house.fire("key", level=4, at=MINUTE)
+    bad = world.fire("key", level=4)
+    spoil(world.store, f"UPDATE incidents SET {change}")
+    again = world.fire("key", level=4, at=MINUTE)
     assert again.id != bad.id
-    assert {each.incident_id for each in messages(house.claim(MINUTE))} == {again.id}
+    assert {each.incident_id for each in messages(world.claim(MINUTE))} == {again.id}
 
 
-def test_an_unreadable_message_stops_no_other(house: House) -> None:
+def test_an_unreadable_message_stops_no_other(world: EngineWorld) -> None:
     """The other messages of its incident leave, those behind it too; it is noted."""
-    one = house.fire(level=4)
-    first = messages(house.claim())[0]
+    one = world.fire(level=4)
+    first = messages(world.claim())[0]
     spoil(
-        house.store,
+        world.store,
         "UPDATE notifications SET leased_by = '', due_at = created_at",
         f"UPDATE notifications SET data = 'no json' WHERE id = '{first.id}'",
     )
-    claimed = messages(house.claim())
-    assert len(claimed) == len(house.reads.notifications(one.id)) > 1
+    claimed = messages(world.claim())
+    assert len(claimed) == len(world.reads.notifications(one.id)) > 1
     assert first.id not in {each.id for each in claimed}
-    assert damage(house) == [("notification", first.id)]
-    assert house.poison == []
+    assert damage(world) == [("notification", first.id)]
+    assert world.poison == []
 
 
-def test_a_message_without_a_due_time_is_due_at_once(house: House) -> None:
+def test_a_message_without_a_due_time_is_due_at_once(world: EngineWorld) -> None:
     """Where another of its incident is due it leaves with that; alone, when what waits is examined."""
-    one, other = house.fire("one", level=4), house.fire("other", level=4)
-    kept = {each.id for each in house.reads.notifications(one.id)}
-    lone = [each.id for each in house.reads.notifications(other.id)]
+    one, other = world.fire("one", level=4), world.fire("other", level=4)
+    kept = {each.id for each in world.reads.notifications(one.id)}
+    lone = [each.id for each in world.reads.notifications(other.id)]
     spoil(
-        house.store,
+        world.store,
         f"UPDATE notifications SET due_at = NULL WHERE id IN ('{min(kept)}', '{lone[0]}')",
         f"UPDATE notifications SET status = 'delivered', due_at = NULL WHERE incident_id = '{other.id}' AND id <> '{lone[0]}'",
     )
-    assert {each.id for each in messages(house.claim())} == kept
-    examine(house)
-    assert {each.id for each in messages(house.claim())} == {lone[0]}
-    assert sorted(damage(house)) == sorted([("notification", min(kept)), ("notification", lone[0])])
+    assert {each.id for each in messages(world.claim())} == kept
+    examine(world)
+    assert {each.id for each in messages(world.claim())} == {lone[0]}
+    assert sorted(damage(world)) == sorted([("notification", min(kept)), ("notification", lone[0])])
 
 
 @pytest.mark.parametrize("change", [f"due_at = {START + 1000 * HOUR}", f"due_at = {2**62}"])
-def test_an_absurd_due_time_is_due_at_once(house: House, change: str) -> None:
+def test_an_absurd_due_time_is_due_at_once(world: EngineWorld, change: str) -> None:
     """What would wait long after it is to be given up is found when what waits is examined."""
-    one = house.fire(level=4)
-    spoil(house.store, f"UPDATE notifications SET {change}")
-    assert house.claim() == []
-    examine(house)
-    assert len(messages(house.claim())) == len(house.reads.notifications(one.id))
+    one = world.fire(level=4)
+    spoil(world.store, f"UPDATE notifications SET {change}")
+    assert world.claim() == []
+    examine(world)
+    assert len(messages(world.claim())) == len(world.reads.notifications(one.id))
 
 
 @pytest.mark.parametrize(
     "change",
     ["due_at = NULL", f"due_at = {START + 1000 * HOUR}", "open_key = NULL", "level = 1", "policy = 'x'"],
 )
-def test_columns_that_contradict_the_document_are_put_right(house: House, change: str) -> None:
+def test_columns_that_contradict_the_document_are_put_right(world: EngineWorld, change: str) -> None:
     """The document is the truth: windows fire again, the key is its again, and a person is told."""
-    one = house.fire(level=4)
-    spoil(house.store, f"UPDATE incidents SET {change}")
-    examine(house)
-    assert damage(house) == [("incident", one.id)]
-    assert house.fire_due(5 * MINUTE) == 1
-    assert house.fire("key", level=4, at=6 * MINUTE).id == one.id
-    examine(house, 6 * MINUTE)
-    assert len(damage(house)) == 1, "nothing else is wrong"
+    one = world.fire(level=4)
+    spoil(world.store, f"UPDATE incidents SET {change}")
+    examine(world)
+    assert damage(world) == [("incident", one.id)]
+    assert world.fire_due(5 * MINUTE) == 1
+    assert world.fire("key", level=4, at=6 * MINUTE).id == one.id
+    examine(world, 6 * MINUTE)
+    assert len(damage(world)) == 1, "nothing else is wrong"
 
 
-def test_whole_rows_are_not_doubted(house: House) -> None:
+def test_whole_rows_are_not_doubted(world: EngineWorld) -> None:
     """Waiting, leased, overdue, postponed, acknowledged: none of it seems damaged."""
     for place, key in enumerate(("a", "b", "c")):
-        house.fire(key, level=2 + place)
-    house.claim()
-    postponed = house.reads.incidents()[0][0].id
-    with house.store.transaction() as transaction:
+        world.fire(key, level=2 + place)
+    world.claim()
+    postponed = world.reads.incidents()[0][0].id
+    with world.store.transaction() as transaction:
         transaction.postpone(postponed, Instant(START + MINUTE))
     for at in (0, HOUR):
-        examine(house, at)
-    assert damage(house) == []
+        examine(world, at)
+    assert damage(world) == []
 
 
-def test_a_spoiled_bucket_begins_anew(house: House) -> None:
+def test_a_spoiled_bucket_begins_anew(world: EngineWorld) -> None:
     """What a lane may send is not worth a page: the lane is full again."""
-    house.fire("one", level=4)
-    if house.store._database.is_sqlite:
-        spoil(house.store, "UPDATE buckets SET credit = 'x'")
-    house.fire("two", level=4)
-    assert len({each.incident_id for each in messages(house.claim())}) == 2
-    assert house.poison == []
+    world.fire("one", level=4)
+    if world.store._database.is_sqlite:
+        spoil(world.store, "UPDATE buckets SET credit = 'x'")
+    world.fire("two", level=4)
+    assert len({each.incident_id for each in messages(world.claim())}) == 2
+    assert world.poison == []
 
 
-def test_what_cannot_be_put_off_is_left_alone(house: House) -> None:
+def test_what_cannot_be_put_off_is_left_alone(world: EngineWorld) -> None:
     """An incident that fails again and again, even when it is put off, is tried once a minute; the others every time."""
-    bad, good = house.fire("bad", level=4), house.fire("good", level=4)
-    real = house.engine._store
+    bad, good = world.fire("bad", level=4), world.fire("good", level=4)
+    real = world.engine._store
 
     class Failing:
         """Decisions on one incident fail, whatever is done."""
@@ -180,16 +180,16 @@ def test_what_cannot_be_put_off_is_left_alone(house: House) -> None:
         def transaction(self) -> object:
             return _Failing(real.transaction(), bad.id)
 
-    house.engine._store = Failing()  # type: ignore[assignment]
-    assert {each.incident_id for each in messages(house.claim())} == {good.id}
-    seen = len(house.poison)
+    world.engine._store = Failing()  # type: ignore[assignment]
+    assert {each.incident_id for each in messages(world.claim())} == {good.id}
+    seen = len(world.poison)
     assert seen
     for _ in range(20):
-        house.claim()
-    assert len(house.poison) == 2 * seen, "the second time it is plain that putting it off does not help"
-    seen = len(house.poison)
-    house.claim(2 * MINUTE)
-    assert len(house.poison) > seen
+        world.claim()
+    assert len(world.poison) == 2 * seen, "the second time it is plain that putting it off does not help"
+    seen = len(world.poison)
+    world.claim(2 * MINUTE)
+    assert len(world.poison) > seen
 
 
 class _Failing:
@@ -259,9 +259,9 @@ def test_indexes_are_made_anew_at_the_start(path: Path) -> None:
     store = open_store(f"sqlite:///{path}", to_serve=True)
     assert store.found is IntegrityFindings.MENDED
     assert look(path, 10) == []
-    house = House(store)
-    examine(house)
-    assert len({each for _, each in damage(house)}) >= 199
+    world = EngineWorld(store)
+    examine(world)
+    assert len({each for _, each in damage(world)}) >= 199
     store.close()
 
 
@@ -376,89 +376,89 @@ def stored_state(store: SqlStore) -> State:
     return found.state
 
 
-def test_final_messages_need_no_due_time(house: House) -> None:
+def test_final_messages_need_no_due_time(world: EngineWorld) -> None:
     """What is delivered has none, and nobody doubts it."""
-    one = house.fire(level=4)
-    house.deliver_all()
-    examine(house)
-    assert damage(house) == []
-    assert {each.status for each in house.reads.notifications(one.id)} == {Status.DELIVERED}
+    one = world.fire(level=4)
+    world.deliver_all()
+    examine(world)
+    assert damage(world) == []
+    assert {each.status for each in world.reads.notifications(one.id)} == {Status.DELIVERED}
 
 
 SPOILT = {"garbage": "no json", "another type": '{"id": 3}', "a number": "7", "huge": "x" * 1_000_000}
 
 
 @pytest.mark.parametrize("value", SPOILT.values(), ids=SPOILT)
-def test_one_damaged_heartbeat_silences_no_other(house: House, value: str) -> None:
+def test_one_damaged_heartbeat_silences_no_other(world: EngineWorld, value: str) -> None:
     """The other clocks are read; the damaged one begins anew with its next beat, and a person is told."""
     one, two = (Beat(name, {}, name, START, START) for name in ("one", "two"))
-    house.store.hear([one, two])
-    with house.store._database.write() as connection:
+    world.store.hear([one, two])
+    with world.store._database.write() as connection:
         connection.execute(
             text("UPDATE heartbeats SET doc = :value WHERE key = :key"), {"value": value, "key": one.key}
         )
-    assert [each.key for each in house.store.heartbeats()] == [two.key]
-    house.store.hear([replace(one, at=Instant(START + MINUTE), heard_at=Instant(START + MINUTE))])
-    assert {each.key for each in house.store.heartbeats()} == {one.key, two.key}
-    assert [what for what, _ in damage(house)] == ["heartbeat"]
+    assert [each.key for each in world.store.heartbeats()] == [two.key]
+    world.store.hear([replace(one, at=Instant(START + MINUTE), heard_at=Instant(START + MINUTE))])
+    assert {each.key for each in world.store.heartbeats()} == {one.key, two.key}
+    assert [what for what, _ in damage(world)] == ["heartbeat"]
 
 
 @pytest.mark.parametrize("value", ["no json", "7", "x" * 1_000_000], ids=["garbage", "a number", "huge"])
-def test_damaged_notes_begin_anew(house: House, value: str) -> None:
+def test_damaged_notes_begin_anew(world: EngineWorld, value: str) -> None:
     """What is known of a channel's canaries and of the rules: unreadable, it is as if nothing were, and is kept anew."""
     canary, rules = Canary(START), LoadedRules()
-    assert house.store.take_turn("email", None, canary)
-    assert house.store.keep_loaded_rules(None, rules)
-    with house.store._database.write() as connection:
+    assert world.store.take_turn("email", None, canary)
+    assert world.store.keep_loaded_rules(None, rules)
+    with world.store._database.write() as connection:
         notes = "name LIKE 'canary/%' OR name = 'loaded_rules'"
         connection.execute(text(f"UPDATE meta SET value = :value WHERE {notes}"), {"value": value})
-    assert house.reads.canary("email") is None
-    assert house.store.loaded_rules() is None
-    assert house.store.take_turn("email", None, canary)
-    assert house.store.keep_loaded_rules(None, rules)
-    assert (house.reads.canary("email"), house.store.loaded_rules()) == (canary, rules)
-    assert {id_ for _, id_ in damage(house)} == {"canary/email", "loaded_rules"}
+    assert world.reads.canary("email") is None
+    assert world.store.loaded_rules() is None
+    assert world.store.take_turn("email", None, canary)
+    assert world.store.keep_loaded_rules(None, rules)
+    assert (world.reads.canary("email"), world.store.loaded_rules()) == (canary, rules)
+    assert {id_ for _, id_ in damage(world)} == {"canary/email", "loaded_rules"}
 
 
 @pytest.mark.parametrize("value", [*SPOILT.values(), ""], ids=[*SPOILT, "empty"])
-def test_a_damaged_head_of_the_audit_log_keeps_nobody_from_acknowledging(house: House, value: str) -> None:
+def test_a_damaged_head_of_the_audit_log_keeps_nobody_from_acknowledging(world: EngineWorld, value: str) -> None:
     """The log goes on behind its last row, and `verify` passes again: the chain itself is whole."""
-    asked = [house.fire(f"key-{number}", level=4).id for number in range(2)]
-    house.handle(Asked(ForIncident(asked[0], Acknowledge("ada")), Origin("ada", "api")))
-    with house.store._database.write() as connection:
+    asked = [world.fire(f"key-{number}", level=4).id for number in range(2)]
+    world.handle(Asked(ForIncident(asked[0], Acknowledge("ada")), Origin("ada", "api")))
+    with world.store._database.write() as connection:
         connection.execute(text("UPDATE meta SET value = :value WHERE name = 'audit_head'"), {"value": value})
     with pytest.raises(AuditBroken):
-        house.store.verify_audit()
-    (result,) = house.handle(Asked(ForIncident(asked[1], Acknowledge("ada")), Origin("ada", "api")))
+        world.store.verify_audit()
+    (result,) = world.handle(Asked(ForIncident(asked[1], Acknowledge("ada")), Origin("ada", "api")))
     assert result.error == ""
-    assert house.incident(asked[1]).state is State.ACKNOWLEDGED
-    assert house.store.verify_audit()[0] == 2
+    assert world.incident(asked[1]).state is State.ACKNOWLEDGED
+    assert world.store.verify_audit()[0] == 2
 
 
-def test_a_damaged_audit_entry_hides_no_other(house: House) -> None:
+def test_a_damaged_audit_entry_hides_no_other(world: EngineWorld) -> None:
     """The list shows every entry, the damaged one with what can be read of it; `verify` names it."""
     for number in range(3):
-        incident = house.fire(f"key-{number}")
-        house.handle(Asked(ForIncident(incident.id, Acknowledge("ada")), Origin("ada", "api")))
-    spoil(house.store, "UPDATE audit SET data = 'no json' WHERE position = 2")
-    assert [position for position, _ in house.store.newest_audits(10)] == [3, 2, 1]
+        incident = world.fire(f"key-{number}")
+        world.handle(Asked(ForIncident(incident.id, Acknowledge("ada")), Origin("ada", "api")))
+    spoil(world.store, "UPDATE audit SET data = 'no json' WHERE position = 2")
+    assert [position for position, _ in world.store.newest_audits(10)] == [3, 2, 1]
     with pytest.raises(AuditBroken, match="entry 2"):
-        house.store.verify_audit()
+        world.store.verify_audit()
 
 
 @pytest.mark.parametrize("value", ["0", "1"])
-def test_numbers_that_were_used_are_not_given_again(house: House, value: str) -> None:
+def test_numbers_that_were_used_are_not_given_again(world: EngineWorld, value: str) -> None:
     """A last number that is too small keeps no incident from being opened: the incidents' own say what is used."""
-    used = [house.fire(f"key-{number}").number for number in range(3)]
-    spoil(house.store, f"UPDATE meta SET value = '{value}' WHERE name = 'last_number'")
-    assert house.fire("another", level=4).number == max(used) + 1
-    assert house.poison == []
+    used = [world.fire(f"key-{number}").number for number in range(3)]
+    spoil(world.store, f"UPDATE meta SET value = '{value}' WHERE name = 'last_number'")
+    assert world.fire("another", level=4).number == max(used) + 1
+    assert world.poison == []
 
 
 def test_an_alert_that_nobody_can_be_found_to_hold_pages_again(path: Path) -> None:
     """A row without its incident's id holds its alert for nobody: the alert opens an incident, and a person is told."""
     store = open_store(f"sqlite:///{path}")
-    House(store).fire("key")
+    EngineWorld(store).fire("key")
     store.close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA writable_schema = 1")
@@ -468,9 +468,9 @@ def test_an_alert_that_nobody_can_be_found_to_hold_pages_again(path: Path) -> No
         connection.execute("UPDATE alerts SET incident_id = NULL")
         connection.commit()
     store = open_store(f"sqlite:///{path}")
-    house = House(store)
-    again = house.fire("key", at=MINUTE)
-    assert house.reads.alerts(again.id)
-    assert house.poison == []
-    assert damage(house)[0][0] == "alert"
+    world = EngineWorld(store)
+    again = world.fire("key", at=MINUTE)
+    assert world.reads.alerts(again.id)
+    assert world.poison == []
+    assert damage(world)[0][0] == "alert"
     store.close()

@@ -223,7 +223,7 @@ class Api:
 
     def policy_version(self, incident: Incident) -> PolicyVersion:
         """The policy version that the incident runs under; on the readers' thread."""
-        return self._engine.find_playbook(incident.policy, self._reads.policy)
+        return self._engine.find_policy_version(incident.policy, self._reads.policy)
 
     def context(self, incident: Incident) -> DecisionContext:
         """What the incident's words look things up in; on the readers' thread."""

@@ -49,9 +49,9 @@ from receiver.core.heartbeat import Beat
 from receiver.core.loaded_rules import LoadedRules, update
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Kind, Notification, Reason, State, Status
 from receiver.core.response import Impact
+from receiver.core.storage import Changes
 from receiver.engine.commands import Asked, ForIncident, OutcomeReport
 from receiver.engine.engine import Engine
-from receiver.core.storage import Changes
 from receiver.settings import Role, Settings
 from receiver.store import SqlStore, open_store
 from receiver.web.auth.sessions import Sessions

@@ -20,7 +20,7 @@ BREACHES = 60 * MINUTE
 """Of level 3 in the guide's policy."""
 
 
-class House:
+class EngineWorld:
     """Times are microseconds after the start."""
 
     def __init__(self, store: Any, policy: Policy = POLICY) -> None:

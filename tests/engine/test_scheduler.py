@@ -22,7 +22,7 @@ from receiver.telemetry.metrics import Metrics
 from rules.policy import MINUTE, Policy, Template
 from tests.core.guide import ALL, POLICY
 from tests.core.world import START
-from tests.engine.house import firing
+from tests.engine.world import firing
 
 DUE = 4 * FIRED_AT_ONCE
 RUNAWAY = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"

@@ -16,7 +16,7 @@ from receiver.errors import StoreUnavailable
 from receiver.store import SqlStore
 from tests.core.guide import ALL, POLICY
 from tests.core.world import START
-from tests.engine.house import firing
+from tests.engine.world import firing
 
 
 @pytest.fixture

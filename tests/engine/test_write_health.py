@@ -51,7 +51,7 @@ def test_no_write_for_long_is_a_problem_of_its_own() -> None:
     assert writing.problem == "nothing was written to the database for 31 s"
 
 
-class House:
+class SchedulerWorld:
     """A pulse whose calls to the engine and the store end as the test wants."""
 
     def __init__(self, store: SqlStore, **ends: Exception) -> None:
@@ -93,19 +93,19 @@ def store(open_stores: Callable[[str], SqlStore]) -> SqlStore:
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), StoreDamaged(), RowUnreadable()])
 async def test_windows_that_fail_keep_no_message_back(store: SqlStore, error: Exception) -> None:
     """Sending goes on, in beats that rest between them however often it is woken; and it is not taken for a beat."""
-    house = House(store, fire_due=error)
+    world = SchedulerWorld(store, fire_due=error)
     began = asyncio.get_running_loop().time()
-    await house.beats(2)
+    await world.beats(2)
     assert asyncio.get_running_loop().time() - began >= 1
-    assert house.calls.count("fire_due") == 2
-    silence = house.scheduler.silence
+    assert world.calls.count("fire_due") == 2
+    silence = world.scheduler.silence
     assert silence >= SECOND
 
 
 async def test_whoever_writes_says_so(store: SqlStore) -> None:
     """A call that cannot write, or meets damage, is a problem; a row that cannot be read is not one of the database."""
-    house = House(store, next_due=StoreUnavailable("locked"), forget=StoreDamaged(), hear=RowUnreadable())
-    queue = house.queue
+    world = SchedulerWorld(store, next_due=StoreUnavailable("locked"), forget=StoreDamaged(), hear=RowUnreadable())
+    queue = world.queue
     with pytest.raises(RowUnreadable):
         await queue.run(store.hear, [])
     assert (queue.state.writing.problem, queue.state.is_damage_suspected) == ("", False)
@@ -120,24 +120,24 @@ async def test_whoever_writes_says_so(store: SqlStore) -> None:
 @pytest.mark.parametrize("error", [RuntimeError("OperationalError"), RowUnreadable(), MemoryError()])
 async def test_a_probe_that_fails_in_whatever_way_counts(store: SqlStore, error: Exception) -> None:
     """Only a write proves that writing goes: also where nobody knows what the error means."""
-    clock, house = Clock(), House(store, probe=error)
-    house.queue.state.writing = Writing(clock)
+    clock, world = Clock(), SchedulerWorld(store, probe=error)
+    world.queue.state.writing = Writing(clock)
     clock.now = PROBE_EVERY
-    pulsing = asyncio.create_task(house.scheduler.keep())
+    pulsing = asyncio.create_task(world.scheduler.keep())
     async with asyncio.timeout(20):
-        while "probe" not in house.calls:
+        while "probe" not in world.calls:
             await asyncio.sleep(0)
     pulsing.cancel()
     await asyncio.gather(pulsing, return_exceptions=True)
-    assert house.queue.state.writing.problem == (str(error) or "MemoryError")
+    assert world.queue.state.writing.problem == (str(error) or "MemoryError")
 
 
 async def test_a_beat_writes_where_it_is_in_doubt(store: SqlStore) -> None:
     """What failed is over when something that means nothing could be written."""
-    house = House(store)
-    house.queue.state.writing.fail("locked")
-    await house.beats(1)
-    assert house.calls[0] == "probe"
-    assert house.queue.state.writing.problem == ""
-    await house.beats(1)
-    assert house.calls.count("probe") == 1
+    world = SchedulerWorld(store)
+    world.queue.state.writing.fail("locked")
+    await world.beats(1)
+    assert world.calls[0] == "probe"
+    assert world.queue.state.writing.problem == ""
+    await world.beats(1)
+    assert world.calls.count("probe") == 1
