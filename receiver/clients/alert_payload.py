@@ -67,22 +67,22 @@ _Text = Annotated[str, StringConstraints(max_length=TEXT_LIMIT)]
 
 
 class _Required(TypedDict):
-    status: Literal["firing", "resolved"]
-    labels: Annotated[dict[_Label, _Label], Field(min_length=1)]
-    startsAt: datetime | None
+    status: Annotated[Literal["firing", "resolved"], Field(description="firing or resolved")]
+    labels: Annotated[
+        dict[_Label, _Label], Field(min_length=1, description="An object of texts; without it the alert is unreadable")
+    ]
+    startsAt: Annotated[datetime | None, Field(description="When it began to fire (RFC 3339)")]
 
 
 class AlertDocument(_Required, total=False):
-    """One alert, as far as it matters here."""
+    """One alert: the fields that are read. The descriptions are the OpenAPI document's (`receiver.web.api.openapi`)."""
 
-    annotations: dict[_Label, _Text] | None
-    endsAt: datetime | None
-    fingerprint: str | None
-    generatorURL: _Text | None
-    values: Any
-    """Grafana: what each query and expression of the rule came to."""
-    valueString: Any
-    """Grafana: the same, with labels, as text."""
+    annotations: Annotated[dict[_Label, _Text] | None, Field(description="An object of texts")]
+    endsAt: Annotated[datetime | None, Field(description="When it ended (RFC 3339); of one that fires it is not read")]
+    fingerprint: Annotated[str | None, Field(description="Its name; computed from the labels where there is none")]
+    generatorURL: Annotated[_Text | None, Field(description="Where its rule can be looked at")]
+    values: Annotated[Any, Field(description="Grafana: what each query and expression of the rule came to")]
+    valueString: Annotated[Any, Field(description="Grafana: the same, with labels, as text")]
 
 
 class _Listed(TypedDict):
@@ -90,12 +90,14 @@ class _Listed(TypedDict):
 
 
 class WebhookDocument(_Listed, total=False):
-    """The body, as far as it matters here."""
+    """The body: the fields that are read."""
 
-    groupLabels: dict[_Label, _Label] | None
-    truncatedAlerts: int | None
-    externalURL: str | None
-    groupKey: str | None
+    groupLabels: Annotated[
+        dict[_Label, _Label] | None, Field(description="An object of texts: what the alerts were grouped by")
+    ]
+    truncatedAlerts: Annotated[int | None, Field(description="How many alerts were left out")]
+    externalURL: Annotated[str | None, Field(description="The Alertmanager that sends it")]
+    groupKey: Annotated[str | None, Field(description="Its group of alerts")]
 
 
 @dataclass(frozen=True, slots=True)

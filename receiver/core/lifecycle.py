@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from receiver.core.assignment import begin_assessment
 from receiver.core.draft import NO_WORDS, Draft
-from receiver.core.model import Fact, Incident, Instant, Kind, Page, Reason, Recovery, State, Window
+from receiver.core.model import Fact, Incident, Instant, Kind, Page, Reason, Recovery, State, Status, Target, Window
 from receiver.core.paging import (
     EVERYTHING_WAITING,
     lift_silence,
@@ -18,7 +18,7 @@ from receiver.core.paging import (
     tell_threads,
 )
 from receiver.core.plan import DecisionContext
-from receiver.core.reporting import send_report
+from rules.channel_types import types_where
 from rules.durations import format_duration
 from rules.policy import MINUTE, SECOND
 
@@ -30,6 +30,9 @@ BEAT_LOOK = 15 * SECOND
 """Microseconds between two looks whether a heartbeat has proved a recovery."""
 
 ACK_WINDOWS = (Window.ACK_EXPIRY, Window.ACK_REMINDER, Window.CONFIRM_REMINDER, Window.ASSESS_LIMIT)
+
+_CARRIER = types_where(lambda facts: facts.carries_reports)[0]
+"""Stands in a report's notification for the channel, where the policy has none that carries reports."""
 
 
 def incident_id(key: str, opened_at: Instant) -> str:
@@ -248,7 +251,35 @@ def close(draft: Draft) -> None:
     draft.set(state=State.CLOSED, closed_at=draft.now, windows=_beyond_the_end(draft), inquiries=())
     draft.enter(Fact.CLOSED)
     if not draft.incident.recorded_only:
-        send_report(draft)
+        _send_report(draft)
+
+
+def _send_report(draft: Draft) -> None:
+    """Plan the report to the policy's `incident_report.recipients`; whom no mail can reach is recorded, never
+    dropped.
+    """
+    recipients = draft.context.current.policy.reports.recipients
+    mailed = [each for each in recipients if "@" in each]
+    name = _mail_channel(draft)
+    if name is None:
+        _say_undeliverable(draft, mailed, "no usable email channel carries the report")
+    else:
+        draft.notify(Kind.REPORT, Reason.CLOSED, [Target(name, each) for each in mailed])
+    _say_undeliverable(draft, [each for each in recipients if "@" not in each], "reports go to e-mail addresses only")
+
+
+def _mail_channel(draft: Draft) -> str | None:
+    channels = draft.context.current.channels.values()
+    return next(
+        (each.name for each in channels if each.facts.carries_reports and draft.context.usable(each.name)), None
+    )
+
+
+def _say_undeliverable(draft: Draft, recipients: list[str], why: str) -> None:
+    if recipients:
+        targets = [Target(_CARRIER, each) for each in recipients]
+        draft.notify(Kind.REPORT, Reason.CLOSED, targets, {"why": why}, Status.UNDELIVERABLE)
+        draft.enter(Fact.UNDELIVERABLE, channel=f"report to {', '.join(recipients)}", why=why)
 
 
 def escalate(draft: Draft, by: str, note: str) -> None:

@@ -1,14 +1,13 @@
 """Without Prometheus and Alertmanager: the webhook that they sent when this was written, posted by hand."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 
 from receiver.clock import wall_clock
 from receiver.core.model import Instant
-from rules.policy import SECOND
+from receiver.messages.times import rfc3339
 
 THRESHOLD = 0.95
 NEVER = "0001-01-01T00:00:00Z"
@@ -64,8 +63,8 @@ def _body(margin: float, starts_at: Instant, ends_at: Instant | None) -> dict[st
         "status": status,
         "labels": LABELS,
         "annotations": annotations,
-        "startsAt": _rfc3339(starts_at),
-        "endsAt": NEVER if ends_at is None else _rfc3339(ends_at),
+        "startsAt": rfc3339(starts_at),
+        "endsAt": NEVER if ends_at is None else rfc3339(ends_at),
         "generatorURL": "",
         "fingerprint": "5ad1f2c07be8d9a4",
     }
@@ -82,7 +81,3 @@ def _body(margin: float, starts_at: Instant, ends_at: Instant | None) -> dict[st
         "commonAnnotations": annotations,
         "externalURL": "http://127.0.0.1:9093",
     }
-
-
-def _rfc3339(instant: Instant) -> str:
-    return datetime.fromtimestamp(instant / SECOND, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -14,7 +14,7 @@ from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Kind, Not
 from receiver.drill.script_file import ACTIONS, FORMAT, worst_level
 from receiver.messages.plain import line
 from receiver.messages.timeline import sentence
-from receiver.messages.times import moment
+from receiver.messages.times import rfc3339
 from receiver.reports.incident_record import IncidentRecord
 from rules.condition import sources
 from rules.durations import format_duration
@@ -92,7 +92,7 @@ def _script(record: IncidentRecord, title: str) -> str:
     document = {
         "format": FORMAT,
         "incident": title,
-        "happened_at": moment(incident.opened_at).isoformat(),
+        "happened_at": rfc3339(incident.opened_at),
         "happened": [*_happened(record)],
         "expect": {"level": worst_level(record.timeline), "told": _told(incident, record.notifications)},
     }
@@ -198,7 +198,7 @@ def _as_told(alert: Alert, starts_at: int, ended_at: Instant | None = None) -> d
         "status": "firing" if ended_at is None else "resolved",
         "labels": dict(alert.labels),
         "annotations": dict(alert.annotations),
-        "startsAt": moment(Instant(starts_at // SECOND * SECOND)).isoformat(),
+        "startsAt": rfc3339(Instant(starts_at // SECOND * SECOND)),
         "fingerprint": alert.fingerprint,
     }
-    return told if ended_at is None else {**told, "endsAt": moment(ended_at).isoformat()}
+    return told if ended_at is None else {**told, "endsAt": rfc3339(ended_at)}

@@ -1,8 +1,9 @@
-"""Traces as OTLP over HTTP: the only module that knows OpenTelemetry. `receiver.telemetry.tracing` imports it when it
-is asked.
+"""Traces as OTLP over HTTP: the only module that knows OpenTelemetry. `receiver.telemetry.tracing` imports it where
+the settings name a collector.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from importlib.metadata import version
 
 from opentelemetry.context import Context
@@ -21,15 +22,22 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from receiver.core.events import Delivered, Outcome
+from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Incident, Instant
 from receiver.engine.commands import Delivery
 from receiver.telemetry.metrics import OUTCOMES
-from receiver.telemetry.tracing import PATIENCE, concerned, reason, root_of
 from rules.policy import SECOND
+
+PATIENCE = 5
+"""Seconds that the collector may take for an answer, and the last spans at a stop."""
 
 SEND_EVERY = 1_000
 """Milliseconds that spans are gathered for."""
+
+
+def root_of(incident_id: str) -> int:
+    """The id of a trace's first span, which every other has for a parent: every replica derives the same."""
+    return int.from_bytes(sha256(f"root/{incident_id}".encode()).digest()[:8])
 
 
 class _Ids(RandomIdGenerator):
@@ -49,7 +57,7 @@ class _Ids(RandomIdGenerator):
 
 
 class Spans:
-    """Says what was done, to an OpenTelemetry collector."""
+    """Sends spans to an OpenTelemetry collector (`receiver.telemetry.tracing.Traces`)."""
 
     def __init__(self, url: str, worker: str) -> None:
         self._ids = _Ids()
@@ -86,7 +94,7 @@ class Spans:
             "tocsin.outcome": OUTCOMES[type(outcome)],
             "tocsin.planned_before_seconds": max(0, began - first.created_at) / SECOND,
         }
-        for incident in concerned(delivery):
+        for incident in _concerned(delivery):
             span = self._tracer.start_span(
                 f"send {first.channel}",
                 _under(incident.id, root_of(incident.id)),
@@ -95,7 +103,7 @@ class Spans:
                 start_time=_nanos(began),
             )
             if not isinstance(outcome, Delivered):
-                span.set_status(Status(StatusCode.ERROR, reason(outcome)))
+                span.set_status(Status(StatusCode.ERROR, _reason(outcome)))
             span.end(_nanos(ended))
 
     def close(self) -> None:
@@ -115,3 +123,13 @@ def _about(incident: Incident) -> dict[str, int]:
 
 def _nanos(instant: Instant) -> int:
     return instant * 1000
+
+
+def _reason(outcome: Outcome) -> str:
+    """Why it was not delivered; empty: it was."""
+    return outcome.reason if isinstance(outcome, Retry | Rejected) else ""
+
+
+def _concerned(delivery: Delivery) -> Sequence[Incident]:
+    """The incidents that a message is about, each once."""
+    return list({incident.id: incident for _, incident in delivery.items}.values())

@@ -6,21 +6,17 @@ sent by a thread of their own, and a collector that is away costs nothing but th
 number and level and how a message fared, never a label, a recipient or a text.
 """
 
-from collections.abc import Iterable, Sequence
-from hashlib import sha256
+from collections.abc import Iterable
 from typing import Protocol
 
-from receiver.core.events import Outcome, Rejected, Retry
+from receiver.core.events import Outcome
 from receiver.core.model import Incident, Instant
 from receiver.engine.commands import Delivery
 from receiver.errors import SettingsError
 
-PATIENCE = 5
-"""Seconds that the collector may take for an answer, and the last spans at a stop."""
-
 
 class Traces(Protocol):
-    """Where the receiver tells what it did, when it is done."""
+    """Records what the receiver did, once it is done."""
 
     def received(self, incidents: Iterable[Incident], began: Instant, parsed: Instant, ended: Instant) -> None:
         """A webhook concerned these incidents: it came, was understood, and was stored, then."""
@@ -29,29 +25,26 @@ class Traces(Protocol):
         """A message was tried."""
 
     def close(self) -> None:
-        """Send what is left. Blocks, for PATIENCE at most."""
+        """Send what is left. Blocks, for seconds at most."""
 
 
 class NoTraces:
-    """Nobody asked."""
+    """Traces nothing: the settings name no collector."""
 
     def received(self, incidents: Iterable[Incident], began: Instant, parsed: Instant, ended: Instant) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def sent(self, delivery: Delivery, outcome: Outcome, began: Instant, ended: Instant) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def close(self) -> None:
-        """Nothing."""
-
-
-def root_of(incident_id: str) -> int:
-    """The id of a trace's first span, which every other has for a parent: any replica can tell it."""
-    return int.from_bytes(sha256(f"root/{incident_id}".encode()).digest()[:8])
+        """Does nothing."""
 
 
 def make_traces(url: str | None, worker: str) -> Traces:
-    """What the settings ask for. Raises SettingsError where the extra `traces` is not installed."""
+    """Sends spans to that collector (None: traces nothing). Raises SettingsError where the extra `traces` is not
+    installed.
+    """
     if not url:
         return NoTraces()
     try:
@@ -59,13 +52,3 @@ def make_traces(url: str | None, worker: str) -> Traces:
     except ImportError:
         raise SettingsError("TOCSIN_TRACES_URL: needs OpenTelemetry: pip install 'tocsin[traces]'") from None
     return Spans(url, worker)
-
-
-def reason(outcome: Outcome) -> str:
-    """Why it was not delivered; empty: it was."""
-    return outcome.reason if isinstance(outcome, Retry | Rejected) else ""
-
-
-def concerned(delivery: Delivery) -> Sequence[Incident]:
-    """The incidents that a message is about, each once."""
-    return list({incident.id: incident for _, incident in delivery.items}.values())

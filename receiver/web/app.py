@@ -164,6 +164,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         state=state,
         senders=senders or {},
         words=tests,
+        operations={each.run.__name__: each for each in table},
     )
     return app
 

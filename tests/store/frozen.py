@@ -44,7 +44,7 @@ from receiver.settings import Role, Settings
 from receiver.store import schema
 from receiver.store.codec import lane_name
 from receiver.telemetry.metrics import Metrics
-from receiver.telemetry.tracing import root_of
+from receiver.telemetry.otlp import root_of
 from receiver.web.api.heartbeat_clocks import HeartbeatsApi
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.incident_reports import Reporter

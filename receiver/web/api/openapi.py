@@ -1,27 +1,82 @@
 """`/api/v1/openapi.json`: the API described, generated from the table of endpoints and their models.
 
-What stands beside the table (webhook, health, metrics, reload) is described in `receiver.web.api.other_operations`.
-Pages and providers' callbacks are no API and not described.
+What stands beside the table (webhook, health, metrics, reload) is described here by hand; pages and providers'
+callbacks are no API and not described.
 """
 
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from receiver import __doc__ as about
+from receiver.clients.alert_payload import AlertDocument, WebhookDocument
 from receiver.settings import Role
 from receiver.web.api.call import IDEMPOTENCY_LIMIT, Endpoint
-from receiver.web.api.other_operations import PROBLEM, SCHEMES, beside, refusals, security
 from receiver.web.api.routes import ROOT
+from receiver.web.auth.sessions import COOKIE, CSRF_HEADER, SECURE_COOKIE
+from receiver.web.http.problem_details import PROBLEM
 
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string", "maxLength": IDEMPOTENCY_LIMIT},
     "description": "The same key opens one incident, however often it is sent",
+}
+
+PROBLEM_SCHEMA = {
+    "type": "object",
+    "description": "RFC 9457",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong, for a person"},
+        "state": {"type": "string", "description": "409: the state that is true now"},
+        "incident": {"$ref": "#/components/schemas/IncidentView", "description": "409: the incident as it is now"},
+        "errors": {
+            "type": "array",
+            "description": "400: what is wrong where",
+            "items": {
+                "type": "object",
+                "properties": {"where": {"type": "string"}, "what": {"type": "string"}},
+                "required": ["where", "what"],
+            },
+        },
+        "problems": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Reload: what is wrong in the policy",
+        },
+    },
+    "required": ["type", "title", "status", "detail"],
+}
+
+SCHEMES = {
+    "token": {"type": "http", "scheme": "bearer", "description": "An API token"},
+    "basic": {"type": "http", "scheme": "basic", "description": "An API token as the password, with any user"},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": f"Begun at /login ({SECURE_COOKIE} where people come by https); "
+        f"each change needs {CSRF_HEADER} as well",
+    },
+    "webhook": {"type": "http", "scheme": "bearer", "description": "TOCSIN_WEBHOOK_TOKEN, where it is set"},
+    "webhook-basic": {"type": "http", "scheme": "basic", "description": "The same as the password, with any user"},
+}
+
+REFUSALS = {
+    400: "The query or the body is not what it should be",
+    401: "No API token, or an unknown one",
+    403: "The role does not allow it, or a page of another site asks",
+    404: "There is no such incident, or no such part of it",
+    409: "Refused: the state is another by now, or does not allow it",
+    413: "The body is too large",
+    500: "Something could not be stored; the log says why",
+    503: "The database is unavailable; whether it was done is not known",
 }
 
 
@@ -39,9 +94,9 @@ def describe(endpoints: Sequence[Endpoint[Any]], version: str, external_url: str
         "openapi": "3.1.0",
         "info": {"title": "Tocsin", "version": version, "description": (about or "").strip()},
         **({"servers": [{"url": external_url}]} if external_url else {}),
-        "paths": {**paths, **beside()},
-        "components": {"schemas": {**schemas.get("$defs", {}), "Problem": PROBLEM}, "securitySchemes": SCHEMES},
-        "security": security(Role.VIEWER),
+        "paths": {**paths, **_other_operations()},
+        "components": {"schemas": {**schemas.get("$defs", {}), "Problem": PROBLEM_SCHEMA}, "securitySchemes": SCHEMES},
+        "security": _security(Role.VIEWER),
     }
 
 
@@ -51,7 +106,7 @@ def _operation(endpoint: Endpoint[Any], refs: Any) -> dict[str, Any]:
         "operationId": name,
         "summary": (endpoint.run.__doc__ or "").strip(),
         "description": f"Needs the role {endpoint.role.name.lower()}.",
-        "security": security(endpoint.role),
+        "security": _security(endpoint.role),
         "parameters": _path_parameters(endpoint.path),
         "responses": {
             str(endpoint.status): {
@@ -61,7 +116,7 @@ def _operation(endpoint: Endpoint[Any], refs: Any) -> dict[str, Any]:
                     **{each: {"schema": {"type": "string"}} for each in endpoint.also},
                 },
             },
-            **refusals(*_refused(endpoint)),
+            **_refusals(*_refused(endpoint)),
         },
     }
     if reads:
@@ -118,3 +173,121 @@ def _plain(part: dict[str, Any]) -> dict[str, Any]:
     options = [each for each in part.get("anyOf", []) if each.get("type") != "null"]
     merged = {**part, **options[0]} if len(options) == 1 else part
     return {name: value for name, value in merged.items() if name not in {"title", "anyOf", "default"}}
+
+
+def _refusals(*statuses: int) -> dict[str, Any]:
+    """The responses for these statuses: problem documents."""
+    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {str(status): {"description": REFUSALS[status], "content": content} for status in statuses}
+
+
+def _security(role: Role) -> list[dict[str, list[str]]]:
+    """The ways to come, each with the role that is needed."""
+    return [{scheme: [role.name.lower()]} for scheme in ("token", "basic", "session")]
+
+
+def _other_operations() -> dict[str, dict[str, Any]]:
+    """The paths that are not in the table. A test holds each against the application's own routes."""
+    webhook = {"post": _webhook("receive")}
+    return {
+        "/webhook/alertmanager": webhook,
+        "/webhook/alertmanager/": {"post": _webhook("receive_with_slash")},
+        "/-/healthy": {"get": _said("say_healthy", "Whether the process answers", "text/plain")},
+        "/-/ready": {
+            "get": _said("say_ready", "Whether it can take alerts and keep its word about them", "text/plain")
+            | {"responses": {"200": _text("It can"), "503": _text("It cannot: the reasons, a line each")}}
+        },
+        "/-/reload": {"post": _reload("reload"), "put": _reload("reload_by_put")},
+        "/metrics": {"get": _said("expose", "Metrics for Prometheus", "text/plain")},
+        f"{ROOT}/openapi.json": {
+            "get": {
+                "operationId": "openapi",
+                "summary": "This document",
+                "responses": {
+                    "200": {
+                        "description": "The OpenAPI document",
+                        "content": {"application/json": {"schema": {"type": "object"}}},
+                    },
+                    **_refusals(401, 403),
+                },
+            }
+        },
+    }
+
+
+def _text(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
+def _said(name: str, summary: str, content_type: str) -> dict[str, Any]:
+    content = {content_type: {"schema": {"type": "string"}}}
+    responses = {"200": {"description": summary, "content": content}}
+    return {"operationId": name, "summary": summary, "security": [], "responses": responses}
+
+
+def _reload(name: str) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "summary": "Read the policy again; one with problems is refused, and the one in use stays",
+        "security": _security(Role.ADMIN),
+        "responses": {"200": {"description": "Read"}, **_refusals(401, 403, 500, 503)},
+    }
+
+
+def _webhook(name: str) -> dict[str, Any]:
+    """Alertmanager's webhook, version 4. Other senders' bodies are repaired, so no more is demanded than that there is
+    a list; what is read of it is what the reader's own types say (`receiver.clients.alert_payload`).
+    """
+    alert = {
+        "description": "As Alertmanager writes it. What does not fit is repaired",
+        "properties": _read(AlertDocument),
+        "examples": [
+            {
+                "status": "firing",
+                "labels": {"alertname": "DiskFull", "severity": "warning"},
+                "annotations": {"summary": "disk full"},
+                "startsAt": "2026-11-23T02:28:11.821Z",
+                "endsAt": "0001-01-01T00:00:00Z",
+            }
+        ],
+    }
+    body = {
+        "type": "object",
+        "properties": {**_read(WebhookDocument), "alerts": {"type": "array", "items": alert}},
+        "required": ["alerts"],
+    }
+    unread = {
+        "type": "object",
+        "properties": {"index": {"type": "integer"}, "reason": {"type": "string"}},
+        "required": ["index", "reason"],
+        "description": "An alert of which nothing could be made: its place in the body's list, from 0, and why",
+    }
+    answer = {
+        "type": "object",
+        "properties": {
+            "incidents": {"type": "array", "items": {"type": "integer"}},
+            "unreadable": {"type": "array", "items": unread},
+        },
+        "required": ["incidents"],
+    }
+    source = {"description": "Tells several Alertmanagers apart that send alike alerts; of several, the first counts"}
+    return {
+        "operationId": name,
+        "summary": "Alertmanager's webhook: 200 once everything is stored",
+        "security": [{"webhook": []}, {"webhook-basic": []}],
+        "parameters": [{"name": "source", "in": "query", "schema": source, "allowEmptyValue": True}],
+        "requestBody": {"content": {"application/json": {"schema": body}}, "required": True},
+        "responses": {
+            "200": {
+                "description": "The incidents' numbers, and what could not be read",
+                "content": {"application/json": {"schema": answer}},
+            },
+            **_refusals(400, 401, 403, 413, 500, 503),
+        },
+    }
+
+
+def _read(document: Any) -> dict[str, Any]:
+    """The fields of a typed dictionary, each with its description and nothing that is demanded of it."""
+    properties = TypeAdapter(document).json_schema()["properties"]
+    return {name: {"description": part.get("description", "")} for name, part in properties.items()}

@@ -8,7 +8,6 @@ from receiver.web.api.call import Endpoint
 from receiver.web.api.heartbeat_clocks import HeartbeatsApi
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.incident_reports import TEXTS, Reporter
-from receiver.web.api.notice_approval import Noticing
 from receiver.web.api.response_operations import Responding
 
 ROOT = "/api/v1"
@@ -16,7 +15,7 @@ ROOT = "/api/v1"
 
 def endpoints(api: Api, reporter: Reporter, heartbeats: HeartbeatsApi) -> tuple[Endpoint[Any], ...]:
     """Every operation of the API; paths are relative to ROOT."""
-    work, notes = Responding(api), Noticing(api)
+    work = Responding(api)
     told, follow_ups, approver = response_shapes.NoticesView, response_shapes.FollowUpsView, Role.APPROVER
     view, responder = Role.VIEWER, Role.RESPONDER
     one, incident = "/incidents/{incident}", responses.IncidentView
@@ -64,18 +63,18 @@ def endpoints(api: Api, reporter: Reporter, heartbeats: HeartbeatsApi) -> tuple[
             "GET", "/report", view, requests.PeriodQuery, responses.ReportView, reporter.period_report, also=TEXTS
         ),
         Endpoint("GET", "/drills", view, requests.DrillsQuery, responses.DrillsView, reporter.drills, also=TEXTS),
-        Endpoint("GET", f"{one}/notices", view, requests.Nothing, told, notes.notices),
-        Endpoint("POST", f"{one}/notices/{{notice}}/approve", approver, requests.ApproveBody, told, notes.approve),
-        Endpoint("POST", f"{one}/notices/{{notice}}/reject", approver, requests.RejectBody, told, notes.reject),
-        Endpoint("GET", f"{one}/follow-ups", view, requests.Nothing, follow_ups, notes.follow_ups),
-        Endpoint("POST", f"{one}/follow-ups", responder, requests.FollowUpBody, follow_ups, notes.add_follow_up, 201),
+        Endpoint("GET", f"{one}/notices", view, requests.Nothing, told, work.notices),
+        Endpoint("POST", f"{one}/notices/{{notice}}/approve", approver, requests.ApproveBody, told, work.approve),
+        Endpoint("POST", f"{one}/notices/{{notice}}/reject", approver, requests.RejectBody, told, work.reject),
+        Endpoint("GET", f"{one}/follow-ups", view, requests.Nothing, follow_ups, work.follow_ups),
+        Endpoint("POST", f"{one}/follow-ups", responder, requests.FollowUpBody, follow_ups, work.add_follow_up, 201),
         Endpoint(
             "POST",
             f"{one}/follow-ups/{{action}}/done",
             responder,
             requests.RejectBody,
             follow_ups,
-            notes.finish,
+            work.finish,
         ),
         Endpoint("GET", "/heartbeats", view, requests.Nothing, responses.HeartbeatsView, heartbeats.list),
         Endpoint(

@@ -25,9 +25,8 @@ from receiver.core.model import Instant, State
 from receiver.messages.plain import line
 from receiver.web.callbacks.actions import LATER, CallbackDesk, Outcome
 from receiver.web.callbacks.replies import VERBS, Verb, read_reply
-from receiver.web.http.forms import parse_form
 from receiver.web.http.problem_details import JSON, Handler, HttpProblem
-from receiver.web.http.request_body import read_strangers_body
+from receiver.web.http.request_body import parse_form, read_strangers_body
 from rules.policy import SECOND
 
 MOST_LISTED = 20

@@ -29,9 +29,8 @@ from receiver.core.model import Notification, State
 from receiver.messages.plain import line
 from receiver.web.callbacks.actions import LATER, Answer, CallbackDesk, stands
 from receiver.web.callbacks.replies import Verb, read_reply
-from receiver.web.http.forms import parse_pairs
 from receiver.web.http.problem_details import Handler, HttpProblem
-from receiver.web.http.request_body import read_strangers_body
+from receiver.web.http.request_body import parse_pairs, read_strangers_body
 
 SMS_PATH = "/callbacks/twilio/sms"
 """Where the number's *A message comes in* must point to."""

@@ -9,7 +9,6 @@ from aiohttp import web
 from receiver.web.api import requests
 from receiver.web.api.call import Call
 from receiver.web.api.incident_operations import Api
-from receiver.web.api.notice_approval import Noticing
 from receiver.web.api.response_operations import Responding
 from receiver.web.console import tables
 from receiver.web.console.pages import Visit
@@ -26,7 +25,7 @@ class Exports:
     """An incident's lists as CSV."""
 
     api: Api
-    noticing: Noticing
+    responding: Responding
 
     async def answer(self, visit: Visit) -> web.StreamResponse:
         """The list that the path names. Raises Problem 404."""
@@ -45,13 +44,13 @@ class Exports:
                 pages = _pages(self.api.notifications, paged, lambda view: map(tables.message_row, view.notifications))
                 return await tables.send(visit.request, file, tables.MESSAGE_COLUMNS, pages)
             case "steps":
-                lists = (await Responding(self.api).checklists(asked)).checklists
+                lists = (await self.responding.checklists(asked)).checklists
                 return tables.answer(file, tables.STEP_COLUMNS, tables.step_rows(lists))
             case "notices":
-                notices = (await self.noticing.notices(asked)).notices
+                notices = (await self.responding.notices(asked)).notices
                 return tables.answer(file, tables.NOTICE_COLUMNS, map(tables.notice_row, notices))
             case "follow-ups":
-                actions = (await self.noticing.follow_ups(asked)).follow_ups
+                actions = (await self.responding.follow_ups(asked)).follow_ups
                 return tables.answer(file, tables.FOLLOW_UP_COLUMNS, map(tables.follow_up_row, actions))
             case _:
                 known = "alerts, timeline, messages, steps, notices and follow-ups"

@@ -4,19 +4,14 @@ A button carries the state that the person saw. What the core refuses is answere
 reason above it and the words typed still in their field.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from receiver.settings import Role
-from receiver.web.api import requests
-from receiver.web.api.call import Call
-from receiver.web.api.incident_operations import Api
-from receiver.web.api.notice_approval import Noticing
-from receiver.web.api.response_operations import Responding
+from receiver.web.api.call import Call, Endpoint
 from receiver.web.auth.sessions import allow
 from receiver.web.console.deadlines import deadlines
 from receiver.web.console.exports import Exports
@@ -70,18 +65,34 @@ PLACES = {"steps": "todo", "approve": "notices", "reject": "notices", "finish": 
 OURS = frozenset({"csrf", "back", "part", "form"})
 """Fields of our forms that are not the action's."""
 
-Run = Callable[[Call[Any]], Awaitable[BaseModel]]
+OPERATIONS = {
+    "acknowledge": "acknowledge",
+    "escalate": "escalate",
+    "resolve": "resolve",
+    "notes": "note",
+    "updates": "update",
+    "change": "change",
+    "replan": "replan",
+    "steps": "tick",
+    "roles": "assign",
+    "handover": "hand_over",
+    "follow-ups": "add_follow_up",
+    "finish": "finish",
+    "approve": "approve",
+    "reject": "reject",
+}
+"""Action, as the form's address has it → the operation of the API that does it: its role, its body, its handler."""
 
 
 class IncidentPage:
     """The page and its buttons."""
 
-    def __init__(self, frame: Frame, reader: Reader) -> None:
-        api, noticing = reader.api, reader.noticing
+    def __init__(self, frame: Frame, reader: Reader, operations: Mapping[str, Endpoint[Any]]) -> None:
+        """`operations`: the API's, by name."""
         self._frame = frame
         self._reader = reader
-        self._exports = Exports(api, noticing)
-        self._actions = _actions(api, noticing)
+        self._exports = Exports(reader.api, reader.responding)
+        self._actions = {action: operations[name] for action, name in OPERATIONS.items()}
 
     async def show(self, visit: Visit) -> web.Response:
         """The page."""
@@ -92,14 +103,14 @@ class IncidentPage:
         name, action = visit.request.match_info["incident"], visit.request.match_info["action"]
         if action not in self._actions:
             raise HttpProblem(404, "there is no such action")
-        role, model, run = self._actions[action]
-        allow(visit.caller, role)
+        operation = self._actions[action]
+        allow(visit.caller, operation.role)
         try:
             try:
-                said = model.model_validate(_body(visit.form), strict=False)  # forms say everything in words
+                said = operation.takes.model_validate(_body(visit.form), strict=False)  # forms say everything in words
             except ValidationError as error:
                 raise invalid(error, "form") from None
-            await run(Call(visit.caller, said, name, "", visit.form.get("part", "")))
+            await operation.run(Call(visit.caller, said, name, "", visit.form.get("part", "")))
         except HttpProblem as problem:
             if problem.status not in {400, 409}:
                 raise
@@ -132,7 +143,7 @@ class IncidentPage:
             deadlines=deadlines(incident, reading.case.plan),
             levels=reading.case.policy.levels,
             forms=FORMS,
-            may_approve=visit.caller.role >= Role.APPROVER,
+            may_approve=visit.caller.role >= self._actions["approve"].role,
             said=said,
             problem=problem,
             action=action,
@@ -152,27 +163,6 @@ def _shown(visit: Visit) -> Shown:
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 19
-
-
-def _actions(api: Api, noticing: Noticing) -> Mapping[str, tuple[Role, type[requests.Body], Run]]:
-    """Action → who may do it, what it takes, who does it: the API's own handlers."""
-    responding, responder, approver = Responding(api), Role.RESPONDER, Role.APPROVER
-    return {
-        "acknowledge": (responder, requests.AcknowledgeBody, api.acknowledge),
-        "escalate": (responder, requests.EscalateBody, api.escalate),
-        "resolve": (responder, requests.ResolveBody, api.resolve),
-        "notes": (responder, requests.TextBody, api.note),
-        "updates": (responder, requests.TextBody, api.update),
-        "change": (responder, requests.ChangeBody, api.change),
-        "replan": (responder, requests.ReplanBody, api.replan),
-        "steps": (responder, requests.TickBody, responding.tick),
-        "roles": (responder, requests.AssignBody, responding.assign),
-        "handover": (responder, requests.HandoverBody, responding.hand_over),
-        "follow-ups": (responder, requests.FollowUpBody, noticing.add_follow_up),
-        "finish": (responder, requests.RejectBody, noticing.finish),
-        "approve": (approver, requests.ApproveBody, noticing.approve),
-        "reject": (approver, requests.RejectBody, noticing.reject),
-    }
 
 
 def _body(form: Form) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from receiver.reports.report import Drawing
 from receiver.store import LAST, Reads, Span
 from receiver.web.api import views
 from receiver.web.api.incident_operations import Api
-from receiver.web.api.notice_approval import Noticing
+from receiver.web.api.response_operations import Responding
 from receiver.web.api.response_shapes import ChecklistsView, NoticeView
 from receiver.web.api.response_views import show_checklists
 from receiver.web.http.problem_details import HttpProblem
@@ -95,7 +95,7 @@ class Reader:
     engine: Engine
     reads: Reads
     api: Api
-    noticing: Noticing
+    responding: Responding
 
     def read(self, incident: Incident, now: Instant, shown: Shown) -> IncidentPageData:
         """Everything of one incident. Raises StoreUnavailable."""
@@ -122,7 +122,7 @@ class Reader:
     def _notices(self, incident: Incident) -> tuple[tuple[NoticeView, ...], str]:
         """A template that cannot be filled must not take the page away."""
         try:
-            return tuple(reversed(self.noticing.show(incident).notices)), ""
+            return tuple(reversed(self.responding.show_notices(incident).notices)), ""
         except HttpProblem as problem:
             return (), problem.detail
 

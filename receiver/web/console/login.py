@@ -20,9 +20,8 @@ from receiver.web.auth.access import refuse_other_sites
 from receiver.web.auth.passwords import Failures, Passwords
 from receiver.web.auth.sessions import OIDC_PATH, Sessions, safe_path
 from receiver.web.console.pages import draw
-from receiver.web.http.forms import parse_form
 from receiver.web.http.problem_details import Handler, HttpProblem
-from receiver.web.http.request_body import read_strangers_body
+from receiver.web.http.request_body import parse_form, read_strangers_body
 
 FORM_LIMIT = 8 << 10
 """Bytes of the form."""

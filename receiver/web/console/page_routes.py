@@ -1,6 +1,7 @@
 """The console's table: every page once. `receiver.web.app` serves it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 
@@ -12,9 +13,10 @@ from receiver.engine.service_state import ServiceState
 from receiver.messages import MessageRenderer
 from receiver.settings import Role
 from receiver.store import Reads
+from receiver.web.api.call import Endpoint
 from receiver.web.api.heartbeat_clocks import HeartbeatsApi
 from receiver.web.api.incident_operations import Api
-from receiver.web.api.notice_approval import Noticing
+from receiver.web.api.response_operations import Responding
 from receiver.web.auth.sessions import Sessions
 from receiver.web.console.channels_page import ChannelsPage
 from receiver.web.console.declare import Declaration
@@ -43,25 +45,26 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     state: ServiceState,
     senders: Senders,
     words: MessageRenderer,
+    operations: Mapping[str, Endpoint[Any]],
 ) -> None:
-    """Add the pages to the application."""
+    """Add the pages to the application. `operations`: the API's, by name; a page's button needs the role of its own."""
     frame = Frame(sessions, clock)
     now = Now(frame, queue, engine, reads, api, state)
-    incident = IncidentPage(frame, Reader(engine, reads, api, Noticing(api)))
+    incident = IncidentPage(frame, Reader(engine, reads, api, Responding(api)), operations)
     declaration = Declaration(frame, engine, api)
     weeks = Weeks(reads)
     history = History(frame, queue, engine, reads, weeks)
     channels = ChannelsPage(frame, queue, engine, reads, senders, words, heartbeats, clock)
     policy = PolicyPage(frame, engine, state)
     live = Live(queue, reads, sessions)
-    view, responder = Role.VIEWER, Role.RESPONDER
+    view, declares, retires = Role.VIEWER, operations["declare"].role, operations["retire"].role
     one = r"/incidents/{incident:\d{1,9}}"
     pages: tuple[tuple[str, str, Handler], ...] = (
         ("GET", "/", frame.handler(view, now.show)),
-        ("GET", "/declare", frame.handler(responder, declaration.show)),
-        ("POST", "/declare", frame.handler(responder, declaration.declare)),
+        ("GET", "/declare", frame.handler(declares, declaration.show)),
+        ("POST", "/declare", frame.handler(declares, declaration.declare)),
         ("GET", one, frame.handler(view, incident.show)),
-        ("POST", f"{one}/{{action}}", frame.handler(responder, incident.act)),
+        ("POST", f"{one}/{{action}}", frame.handler(view, incident.act)),
         ("GET", f"{one}/{{list}}.csv", frame.handler(view, incident.export)),
         ("GET", "/history", frame.handler(view, history.show)),
         ("GET", "/history/weeks.csv", frame.handler(view, history.export_figures)),
@@ -71,8 +74,8 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
         ("GET", "/policy.csv", frame.handler(view, policy.export)),
         ("GET", "/channels", frame.handler(view, channels.show)),
         ("GET", "/channels.csv", frame.handler(view, channels.export)),
-        ("POST", "/channels/test", frame.handler(responder, channels.test)),
-        ("POST", "/channels/retire", frame.handler(responder, channels.retire)),
+        ("POST", "/channels/test", frame.handler(Role.RESPONDER, channels.test)),
+        ("POST", "/channels/retire", frame.handler(retires, channels.retire)),
         ("GET", "/events", live.stream),
         ("GET", "/static/{name}", serve_static),
         ("GET", "/favicon.ico", serve_icon),

@@ -22,9 +22,8 @@ from receiver.settings import Role
 from receiver.web.auth.access import SAFE_METHODS, Caller
 from receiver.web.auth.sessions import Sessions, allow
 from receiver.web.console.duration_text import off, span, stamp
-from receiver.web.http.forms import FORM_LIMIT, parse_form
 from receiver.web.http.problem_details import PAGE_POLICY, UNAVAILABLE, Handler, HttpProblem
-from receiver.web.http.request_body import read_body
+from receiver.web.http.request_body import FORM_LIMIT, parse_form, read_body
 
 FOR_GOOD = "public, max-age=31536000, immutable"
 
