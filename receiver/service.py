@@ -16,6 +16,7 @@ from typing import Self
 import structlog
 from aiohttp import web
 
+from receiver.background import Background
 from receiver.channels.configured import configured_channels, make_senders
 from receiver.clients.alertmanager import Alertmanager
 from receiver.clock import Clock, steady_clock, wall_clock
@@ -26,36 +27,17 @@ from receiver.engine.heartbeat_cache import Heartbeats
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import Failing, ServiceState
 from receiver.errors import StoreUnavailable
-from receiver.jobs.canary import EVERY as CANARIES_EVERY
 from receiver.jobs.canary import Canaries
-from receiver.jobs.clock_check import EVERY as ADJUST_EVERY
-from receiver.jobs.clock_check import Timekeeping
 from receiver.jobs.dispatcher import Dispatcher
-from receiver.jobs.doubles import EVERY as DOUBLES_EVERY
-from receiver.jobs.doubles import Doubles
-from receiver.jobs.echo_inquiry import EVERY as ECHOES_EVERY
-from receiver.jobs.echo_inquiry import Echoes
 from receiver.jobs.evidence import make_observer
 from receiver.jobs.heartbeat import HeartbeatWatch
-from receiver.jobs.loaded_rules import EVERY as RULES_EVERY
-from receiver.jobs.loaded_rules import HeardRules, RulesWatch
-from receiver.jobs.periodic import Loops
+from receiver.jobs.loaded_rules import RulesSeen, RulesWatch
+from receiver.jobs.periodic import PeriodicTasks
 from receiver.jobs.policy_reload import LOOK_EVERY, PolicyFiles, shown
-from receiver.jobs.reconcile import EVERY, Reconciliation
-from receiver.jobs.retention import EVERY as FORGET_EVERY
-from receiver.jobs.retention import Retention
 from receiver.jobs.scheduler import Scheduler
-from receiver.jobs.soundness import CHECK_EVERY, Soundness
-from receiver.jobs.soundness import EVERY as SOUND_EVERY
-from receiver.jobs.staleness import EVERY as UNHEARD_EVERY
-from receiver.jobs.staleness import Staleness
-from receiver.jobs.unreadable import EVERY as UNREADABLE_EVERY
-from receiver.jobs.unreadable import UnreadableSources
 from receiver.messages import MessageRenderer
 from receiver.reports.pictures import make_plotter
 from receiver.reports.queries import Records
-from receiver.runtime import EVERY as GARBAGE_EVERY
-from receiver.runtime import Garbage
 from receiver.settings import Settings
 from receiver.store import is_in_memory, is_server, open_store, without_secrets
 from receiver.telemetry.incident_log import log_entries
@@ -77,22 +59,19 @@ from rules.self_monitoring import LATEST
 from rules.source import fingerprint
 
 STUCK_AFTER = 30 * SECOND
-"""Microseconds without a completed pulse after which `/-/ready` says so."""
+"""Microseconds without a completed iteration of the scheduler after which `/-/ready` says so."""
 
 DRAIN = 10.0
 """Seconds that messages under way may take when the service stops."""
 
 SETTLE = 5.0
-"""Seconds that the store may take for what was accepted before the stop, and the pulse for its last beat."""
+"""Seconds that the store may take for what was accepted before the stop, and the scheduler for its last iteration."""
 
 START_PATIENCE = 60 * SECOND
 """Microseconds in which a database server that is away when we start may come: it may be starting too."""
 
 START_APART = 2.0
 """Seconds between two tries to start."""
-
-WATCH_EVERY = 2.0
-"""Seconds between looks at the heartbeat."""
 
 UNREACHED = LATEST * SECOND
 """Microseconds that an emergency may reach nobody before we say to the outside that pages do not leave."""
@@ -115,7 +94,8 @@ class Service:
         self._policy = loaded.policy
         self.state = ServiceState()
         self.state.policy_warnings = shown(loaded.warnings)
-        self._loops = Loops(steady_clock, self.state.writing.fail)
+        self._tasks = PeriodicTasks(steady_clock, self.state.writing.fail)
+        self._reloads: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -144,7 +124,7 @@ class Service:
         for warning in settings.warnings:
             log.warning("odd setting", what=warning)
         configured = configured_channels(self._policy, settings)
-        await stack.enter_async_context(await self._open_desk(configured))
+        await stack.enter_async_context(await self._open_queue(configured))
         self._reads = self._store.reads()
         traces = make_traces(settings.traces_url, worker)
         stack.push_async_callback(asyncio.to_thread, traces.close)
@@ -152,30 +132,30 @@ class Service:
         for sender in senders.values():
             stack.push_async_callback(sender.close)
         key = settings.key(self._store.key)
-        words = self._make_words(key)
-        records = Records(self._reads, words, self.engine)
-        self.dispatcher = Dispatcher(
-            self.queue, senders, words, records, worker, self._store.installation, self.metrics
-        )
+        renderer = self._make_renderer(key)
+        records = Records(self._reads, renderer, self.engine)
+        self.dispatcher = Dispatcher(self.queue, self.engine, senders, renderer, records, worker, self.metrics)
         self.dispatcher.traces = traces
-        self._scheduler = Scheduler(self.queue, self._store, self.dispatcher, self.state)
-        self.state.add_check(self._failing_pulse)
+        self._scheduler = Scheduler(self.queue, self.engine, self._store, self.dispatcher, self.state)
+        self.state.add_check(self._failing_scheduler)
         self.queue.on_commit = self.dispatcher.on_progress = self._scheduler.wake
         self.queue.on_emergency = self.dispatcher.send_emergencies
         self.heartbeats = Heartbeats(self.clock)
-        self._files = PolicyFiles(self._paths, self._read_as, settings, self.queue, self.state, self.metrics)
+        self._files = PolicyFiles(
+            self._paths, self._read_as, settings, self.queue, self.engine, self.state, self.metrics
+        )
         self._files.say_channels(configured)
         self.state.policy_read_at = self.clock()
-        observer = make_observer(settings, self.queue, self._reads, records)
+        observer = make_observer(settings, self.queue, self.engine, self._reads, records)
         if observer:
             stack.push_async_callback(observer.close)
-        self.dispatcher.plotter = plotter = make_plotter(self.queue, self._reads)
+        self.dispatcher.plotter = plotter = make_plotter(self.queue, self.engine, self._reads)
         if plotter:
             stack.callback(plotter.close)
         recorder = Recorder(self._record) if self._record else None
         if recorder:
             stack.push_async_callback(asyncio.to_thread, recorder.close)
-        heard_rules = HeardRules()
+        rules_seen = RulesSeen()
         app = make_app(
             recorder=recorder,
             senders=senders,
@@ -183,7 +163,7 @@ class Service:
             engine=self.engine,
             reads=self._reads,
             heartbeats=self.heartbeats,
-            heard_rules=heard_rules,
+            rules_seen=rules_seen,
             state=self.state,
             settings=settings,
             clock=self.clock,
@@ -196,26 +176,28 @@ class Service:
         await self._listen(app, stack)
         stack.push_async_callback(self.dispatcher.finish, DRAIN)
         if observer:
-            self._watch_task("asking Prometheus", asyncio.create_task(observer.observe()), stack)
-        self._pulsing = asyncio.create_task(self._scheduler.keep())
-        stack.push_async_callback(end, self._pulsing)
-        self._start_looking(stack, Canaries(self.queue, self._store, senders, words, self.metrics), heard_rules)
+            self._watch_task("Prometheus inquiries", asyncio.create_task(observer.observe()), stack)
+        self._scheduling = asyncio.create_task(self._scheduler.keep())
+        stack.push_async_callback(end, self._scheduling)
+        canaries = Canaries(self.queue, self.engine, self._store, senders, renderer, self.metrics)
+        self._start_background(stack, canaries, rules_seen)
+        stack.push_async_callback(self._end_reloads)
         stack.push_async_callback(self._stop_taking)
 
-    def _make_words(self, key: str) -> MessageRenderer:
+    def _make_renderer(self, key: str) -> MessageRenderer:
         """Message texts, with links to acknowledge where the people who get them can reach this service."""
         settings, installation = self._settings, self._store.installation
         links = Links(Signing(key, self.clock), installation, settings.external_url)
         ack_url = links.url if settings.external_url else None
         return MessageRenderer(settings.external_url, installation, sms_replies=settings.hears_twilio, ack_url=ack_url)
 
-    async def _open_desk(self, configured: frozenset[str]) -> AsyncExitStack:
+    async def _open_queue(self, configured: frozenset[str]) -> AsyncExitStack:
         """The queue with the way to the database, tried again for a while where that is a server's; how to undo it."""
         give_up_at = steady_clock() + START_PATIENCE
         while True:
             try:
                 async with AsyncExitStack() as opening:
-                    await self._try_to_open_desk(opening, configured)
+                    await self._try_to_open_queue(opening, configured)
                     return opening.pop_all()
             except StoreUnavailable as error:
                 if not is_server(self._settings.database) or steady_clock() > give_up_at:
@@ -223,7 +205,7 @@ class Service:
                 log.error("the database is unavailable; trying again", reason=str(error))
             await asyncio.sleep(START_APART)
 
-    async def _try_to_open_desk(self, opening: AsyncExitStack, configured: frozenset[str]) -> None:
+    async def _try_to_open_queue(self, opening: AsyncExitStack, configured: frozenset[str]) -> None:
         settings = self._settings
         self._store = open_store(settings.database, to_serve=True)
         opening.callback(self._store.close)
@@ -240,39 +222,21 @@ class Service:
         self.queue = CommandQueue(self.engine, self.clock, writer.call if writer else None, state=self.state)
         opening.callback(self.queue.close)
 
-    def _start_looking(self, stack: AsyncExitStack, canaries: Canaries, heard_rules: HeardRules) -> None:
-        """Everything that is looked at now and then, each in a loop of its own."""
-        settings, store, reads, start = self._settings, self._store, self._reads, self._loops.start
-        watch = HeartbeatWatch(self.queue, store, self.heartbeats, settings.heartbeat_url or "", self._can_page)
+    def _start_background(self, stack: AsyncExitStack, canaries: Canaries, rules_seen: RulesSeen) -> None:
+        queue, engine, store, settings = self.queue, self.engine, self._store, self._settings
+        watch = HeartbeatWatch(queue, engine, store, self.heartbeats, settings.heartbeat_url or "", self._can_page)
         stack.push_async_callback(watch.close)
-        rules = RulesWatch(self.queue, store, self.state, heard_rules, self._worker)
+        rules = RulesWatch(queue, engine, store, self.state, rules_seen, self._worker)
         peers = self._make_peers(stack)
-        self.state.add_check(self._loops.problems)
-        stack.push_async_callback(self._loops.stop)
-        start("the look at the clock", Timekeeping(self.queue, self.clock, self.state).look, ADJUST_EVERY)
-        start("the watch over the heartbeat", watch.look, WATCH_EVERY)
-        start("the look at the rules", rules.look, RULES_EVERY)
-        start("the look for garbage", Garbage().look, GARBAGE_EVERY)
-        start("the retention", Retention(self.queue, store).look, FORGET_EVERY)
-        unreadable = UnreadableSources(self.queue, reads)
-        start("the end of incidents about unreadable alerts", unreadable.look, UNREADABLE_EVERY)
-        start("the end of alerts that two incidents have", Doubles(self.queue, reads).look, DOUBLES_EVERY)
-        soundness = Soundness(self.queue, store, self.state)
-        start("the look for damaged rows", soundness.look, SOUND_EVERY)
-        start("the check of the database file", soundness.check, CHECK_EVERY)
+        self.state.add_check(self._tasks.problems)
+        stack.push_async_callback(self._tasks.stop)
+        Background(self._tasks, settings, queue, engine, store, self.state, self.clock, self.metrics).start(
+            watch, canaries, rules, peers
+        )
         if self._tls.context:
-            start("the look at the certificate", self._tls.look, RENEW_EVERY)
+            self._tasks.start("certificate", self._tls.look, RENEW_EVERY)
         if self._paths:
-            start("the look at the policy's files", self._files.look, LOOK_EVERY)
-        start("the look at the canaries", canaries.look, CANARIES_EVERY)
-        if peers:
-            silences = settings.silence_on_acknowledge
-            reconciliation = Reconciliation(self.queue, reads, self.metrics, peers, makes_silences=silences)
-            start("the comparison with Alertmanager", reconciliation.look, EVERY)
-            start("the question for held alerts", Echoes(self.queue, reads, peers).look, ECHOES_EVERY)
-        else:
-            staleness = Staleness(self.queue, reads, settings.repeat_interval)
-            start("the look for alerts that nobody repeats", staleness.look, UNHEARD_EVERY)
+            self._tasks.start("policy files", self._files.look, LOOK_EVERY)
 
     def _make_peers(self, stack: AsyncExitStack) -> list[Alertmanager]:
         """The Alertmanagers of TOCSIN_ALERTMANAGER_URL; our silences there are made in this database's name."""
@@ -301,19 +265,19 @@ class Service:
 
     def _watch_task(self, name: str, task: asyncio.Task[None], stack: AsyncExitStack) -> None:
         """A task that goes on until the service stops: if it has ended before, the service is not ready."""
-        ended = [Failing(name, "it has ended; restart this process")]
+        ended = [Failing(f"background task '{name}'", "has ended; restart this process")]
         self.state.add_check(lambda: ended if task.done() else [])
         stack.push_async_callback(end, task)
 
     async def _stop_taking(self) -> None:
-        """Refuse webhooks, store what was accepted, and let the pulse beat once more: what it started goes out.
+        """Refuse webhooks, store what was accepted, and let the scheduler run once more: what it started goes out.
 
         The service listens until the end: who asks meanwhile is told 503, and why.
         """
         self.state.is_stopping = True
         await self.queue.settle(SETTLE)
         self._scheduler.wake()
-        await asyncio.wait([self._pulsing], timeout=SETTLE)
+        await asyncio.wait([self._scheduling], timeout=SETTLE)
 
     def _reference_clock(self) -> Instant:
         """The database's clock, where it has one of its own."""
@@ -334,10 +298,26 @@ class Service:
         """
         return [*self._tls.reload(), *await self._files.reload()]
 
-    def _failing_pulse(self) -> list[Failing]:
+    def reload_soon(self) -> None:
+        """As `reload`, without waiting for it (SIGHUP); the log says what became of it."""
+        task = asyncio.create_task(self._reload_and_log())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
+    async def _reload_and_log(self) -> None:
+        try:
+            await self.reload()
+        except StoreUnavailable as error:
+            log.error("policy not reloaded: the database is unavailable; the one in use stays", reason=str(error))
+
+    async def _end_reloads(self) -> None:
+        for task in tuple(self._reloads):
+            await end(task)
+
+    def _failing_scheduler(self) -> list[Failing]:
         silence = self._scheduler.silence
-        why = f"no window was looked at for {silence // SECOND} s"
-        return [Failing("the pulse", why)] if silence > STUCK_AFTER else []
+        why = f"has not run for {silence // SECOND} s"
+        return [Failing("the escalation scheduler", why)] if silence > STUCK_AFTER else []
 
     def _say_poison(self, item: object, error: Exception) -> None:
         self.metrics.poisoned()

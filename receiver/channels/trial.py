@@ -47,27 +47,27 @@ class Tried:
 
 
 async def try_channel(
-    sender: Sender, policy: Policy, channel: Channel, words: MessageRenderer, now: Callable[[], Instant]
+    sender: Sender, policy: Policy, channel: Channel, renderer: MessageRenderer, now: Callable[[], Instant]
 ) -> list[Tried]:
     """Send it to every recipient, all at the same time; in the policy's order."""
     outcomes = await asyncio.gather(
-        *(_send(sender, policy, channel, each, words, now()) for each in channel.recipients)
+        *(_send(sender, policy, channel, each, renderer, now()) for each in channel.recipients)
     )
     return [Tried(*each) for each in zip(channel.recipients, outcomes, strict=True)]
 
 
 async def _send(
-    sender: Sender, policy: Policy, channel: Channel, recipient: str, words: MessageRenderer, now: Instant
+    sender: Sender, policy: Policy, channel: Channel, recipient: str, renderer: MessageRenderer, now: Instant
 ) -> Outcome:
     """A page, and where a page opens something at the provider, the all-clear that closes it."""
     try:
         async with asyncio.timeout(SEND_TIMEOUT):
             outcome = await sender.send(
-                await asyncio.to_thread(_outgoing, policy, channel, recipient, words, now, Kind.PAGE)
+                await asyncio.to_thread(_outgoing, policy, channel, recipient, renderer, now, Kind.PAGE)
             )
             if isinstance(outcome, Delivered) and channel.facts.keeps_state:
                 return await sender.send(
-                    await asyncio.to_thread(_outgoing, policy, channel, recipient, words, now, Kind.RESOLVED)
+                    await asyncio.to_thread(_outgoing, policy, channel, recipient, renderer, now, Kind.RESOLVED)
                 )
             return outcome
     except TimeoutError:
@@ -75,7 +75,7 @@ async def _send(
 
 
 def _outgoing(
-    policy: Policy, channel: Channel, recipient: str, words: MessageRenderer, now: Instant, kind: Kind
+    policy: Policy, channel: Channel, recipient: str, renderer: MessageRenderer, now: Instant, kind: Kind
 ) -> Outgoing:
     policy_version = PolicyVersion.of(policy, "")
     incident = Incident(
@@ -114,7 +114,7 @@ def _outgoing(
         notification=notification,
         incident=incident,
         channel=channel,
-        message=words.render(delivery, now),
+        message=renderer.render(delivery, now),
         thread="",
         key=f"test-{notification.id}",
         incident_ref="test-channel",

@@ -60,8 +60,8 @@ async def _try(policy: Policy, channel: Channel, settings: Settings) -> "list[Tr
     from receiver.messages import MessageRenderer
 
     sender = make_senders(settings, wall_clock)[channel.type]
-    words = MessageRenderer(settings.external_url, "test", sms_replies=False)
+    renderer = MessageRenderer(settings.external_url, "test", sms_replies=False)
     try:
-        return await try_channel(sender, policy, channel, words, wall_clock)
+        return await try_channel(sender, policy, channel, renderer, wall_clock)
     finally:
         await sender.close()

@@ -12,7 +12,6 @@ import structlog
 import typer
 
 from receiver.cli.policies import Paths
-from receiver.errors import StoreUnavailable
 from receiver.runtime import calm_down
 from receiver.settings import Settings
 from receiver.telemetry.logs import configure_logs
@@ -70,14 +69,7 @@ async def _serve(settings: Settings, paths: list[Path], record: Path | None = No
     def listening(service: "Service") -> None:
         _on_end(stop.set)
         calm_down()
-        reloads: set[asyncio.Task[None]] = set()
-
-        def reload() -> None:
-            task = asyncio.create_task(_reload(service))
-            reloads.add(task)
-            task.add_done_callback(reloads.discard)
-
-        loop.add_signal_handler(signal.SIGHUP, reload)
+        loop.add_signal_handler(signal.SIGHUP, service.reload_soon)
 
     _allow_many_connections()
     await serve(settings, paths, stop, listening, record)
@@ -89,16 +81,8 @@ def _on_end(do: Callable[[], object]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, do)
 
 
-async def _reload(service: "Service") -> None:
-    """The service says in its log what became of it, but for a database that is away."""
-    try:
-        await service.reload()
-    except StoreUnavailable as error:
-        log.error("policy not reloaded: the database is unavailable; the one in use stays", reason=str(error))
-
-
 def _allow_many_connections() -> None:
-    """A thousand open files (many systems' soft limit) are soon taken by slow strangers; the hard limit is meant."""
+    """A thousand open files (many systems' soft limit) can be used up by slow clients: raise it to the hard limit."""
     try:
         import resource
     except ImportError:

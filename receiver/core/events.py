@@ -66,7 +66,7 @@ class SilenceAnswered(Struct, frozen=True):
 
 
 class Unheard(Struct, frozen=True):
-    """Nobody has repeated an incident's alerts since then, and somebody should have."""
+    """No webhook repeated these alerts within the expected interval."""
 
     key: str
     since: Instant

@@ -151,7 +151,7 @@ async def _start_world(
     options = Options(receiver_url=f"{receiver.address}/webhook/alertmanager")
     alertmanager_tool = await tools.start_alertmanager(folder, alertmanager_config.render(policy, options), factor)
     stack.push_async_callback(alertmanager_tool.stop)
-    mark = stamp(receiver.queue.engine.current.policy)  # in faster time it is another policy to the receiver
+    mark = stamp(receiver.engine.current.policy)  # in faster time it is another policy to the receiver
     groups = tuple(group.annotated(mark) for group in faster_groups(compile_rules(policy), factor))
     targets = {"ml": url.removeprefix("http://"), "tocsin": receiver.address.removeprefix("http://")}
     rules = rule_file.render(groups)

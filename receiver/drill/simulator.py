@@ -69,7 +69,7 @@ class Sent:
 
 
 def nothing() -> None:
-    """What a world without people does after each step."""
+    """Default callback; does nothing."""
 
 
 class World:

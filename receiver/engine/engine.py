@@ -381,9 +381,9 @@ class Engine:
 
 
 def _lease(notification: Notification, worker: str, now: Instant) -> Notification:
-    """The lease names its claim, not only its worker: one that slept may come to claim the same message twice.
+    """`leased_by` is worker@claim time, so a suspended worker cannot report on a newer claim.
 
-    A lease that was left behind is a try whose end nobody knows.
+    An expired lease counts as an attempt.
     """
     tried = notification.attempts + bool(notification.leased_by)
     return replace(notification, attempts=tried, leased_by=f"{worker}@{now}", due_at=Instant(now + LEASE))

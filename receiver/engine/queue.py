@@ -51,7 +51,7 @@ class CommandQueue:
 
         `patience`: seconds that a request may take. `state`: where it is noted when the database fails.
         """
-        self.engine = engine
+        self._engine = engine
         self.clock = clock
         self._call = call or self._call_here
         self._patience = patience
@@ -135,7 +135,7 @@ class CommandQueue:
             if not batch:
                 continue
             try:
-                results = await self.run(self.engine.handle, [request for request, _ in batch], self.clock())
+                results = await self.run(self._engine.handle, [request for request, _ in batch], self.clock())
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
                 _refuse([future for _, future in batch], error)
                 continue

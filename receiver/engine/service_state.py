@@ -19,10 +19,10 @@ class Failing(NamedTuple):
     part: str
     """Its name, which everybody may read."""
     why: str = ""
-    """May name paths and hosts: only for callers with a role."""
+    """The rest of the sentence; may name paths and hosts: only for callers with a role."""
 
     def __str__(self) -> str:
-        return f"{self.part}: {self.why}" if self.why else self.part
+        return f"{self.part} {self.why}" if self.why else self.part
 
 
 class ServiceState:
@@ -58,5 +58,5 @@ class ServiceState:
         """Why the service is not ready; empty: it is."""
         found = [Failing("it is stopping")] if self.is_stopping else []
         if problem := self.writing.problem:
-            found.append(Failing("the database", problem))
+            found.append(Failing("the database", f"is unavailable: {problem}"))
         return [*found, *(each for check in self._checks for each in check())]

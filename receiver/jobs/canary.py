@@ -12,6 +12,7 @@ from receiver.channels import Sender, Senders
 from receiver.channels.trial import try_channel
 from receiver.core.canary import Canary, is_due, judge, tell
 from receiver.core.events import Outcome, Retry
+from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.messages import MessageRenderer
 from receiver.store import SqlStore
@@ -28,18 +29,25 @@ class Canaries:
     """Looks which are due, again and again."""
 
     def __init__(
-        self, queue: CommandQueue, store: SqlStore, senders: Senders, words: MessageRenderer, metrics: Metrics
+        self,
+        queue: CommandQueue,
+        engine: Engine,
+        store: SqlStore,
+        senders: Senders,
+        renderer: MessageRenderer,
+        metrics: Metrics,
     ) -> None:
         self._queue = queue
+        self._engine = engine
         self._store = store
         self._senders = senders
-        self._words = words
+        self._renderer = renderer
         self._metrics = metrics
 
     async def look(self) -> None:
         """Once: send what is due. Raises StoreUnavailable."""
-        current = self._queue.engine.current
-        context = self._queue.engine.context(current)
+        current = self._engine.current
+        context = self._engine.context(current)
         for channel in current.policy.channels:
             if channel.canary is not None and context.usable(channel.name):
                 await self._look_at(channel, channel.canary, self._senders[channel.type])
@@ -65,9 +73,9 @@ class Canaries:
 
     async def _send(self, channel: Channel, sender: Sender) -> list[Outcome]:
         """By the real sender; whatever goes wrong is an answer."""
-        policy = self._queue.engine.current.policy
+        policy = self._engine.current.policy
         try:
-            tried = await try_channel(sender, policy, channel, self._words, self._queue.clock)
+            tried = await try_channel(sender, policy, channel, self._renderer, self._queue.clock)
         except Exception as error:
             log.exception("a canary failed unexpectedly", channel=channel.name)
             return [Retry(f"internal error ({type(error).__name__})")]

@@ -17,6 +17,7 @@ from receiver.clock import steady_clock
 from receiver.core.events import Outcome, Overtaken, Rejected, Retry
 from receiver.core.model import Incident, Kind, Notification
 from receiver.engine.commands import Delivery, OutcomeReport
+from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.errors import StoreUnavailable
 from receiver.messages import Message, MessageRenderer, Picture
@@ -54,19 +55,19 @@ class Dispatcher:
     def __init__(
         self,
         queue: CommandQueue,
+        engine: Engine,
         senders: Senders,
-        words: MessageRenderer,
+        renderer: MessageRenderer,
         records: Records,
         worker: str,
-        installation: str,
         metrics: Metrics,
     ) -> None:
         self._queue = queue
+        self._engine = engine
         self.senders = senders
-        self._words = words
+        self._renderer = renderer
         self._records = records
         self._worker = worker
-        self._installation = installation
         self._metrics = metrics
         self._in_flight: Counter[tuple[str, bool]] = Counter()
         """By channel, and whether they are of emergencies."""
@@ -99,13 +100,12 @@ class Dispatcher:
             log.exception("claiming the messages of an emergency failed; trying again")
 
     async def _start(self, levels: Sequence[int]) -> int:
-        engine, now = self._queue.engine, self._queue.clock()
-        is_emergency = EMERGENCY in levels
+        now, is_emergency = self._queue.clock(), EMERGENCY in levels
         busy = frozenset(
             channel for (channel, of), count in self._in_flight.items() if of is is_emergency and count >= IN_FLIGHT
         )
         claimed_at = steady_clock()
-        deliveries = await self._queue.run(engine.claim, now, self._worker, busy, levels)
+        deliveries = await self._queue.run(self._engine.claim, now, self._worker, busy, levels)
         for delivery in deliveries:
             self._in_flight[_lane(delivery)] += 1
             task = asyncio.create_task(self._carry(delivery, claimed_at))
@@ -155,8 +155,8 @@ class Dispatcher:
                 channel=channel,
                 message=await self._write(delivery, channel),
                 thread=delivery.thread,
-                key=f"{self._installation}-{notification.id}",
-                incident_ref=f"{self._installation}-{incident.id}",
+                key=f"{self._renderer.installation}-{notification.id}",
+                incident_ref=f"{self._renderer.installation}-{incident.id}",
                 incident=incident,
                 pages=pages_to_close(incident, notification),
                 name=delivery.name,
@@ -173,7 +173,7 @@ class Dispatcher:
         """The words; of a report, the report itself as it stands now."""
         notification, incident = delivery.items[0]
         picture = await self._picture(delivery, channel)
-        message = await asyncio.to_thread(self._words.render, delivery, self._queue.clock(), picture)
+        message = await asyncio.to_thread(self._renderer.render, delivery, self._queue.clock(), picture)
         if message.unfilled:
             self._metrics.template_failed()
             log.error("a policy's template cannot be filled: Tocsin's own words go out", reason=message.unfilled)
@@ -192,7 +192,7 @@ class Dispatcher:
         """Whether the lease still holds; where the store cannot say, it does not: then nothing is sent twice."""
         claimed = [notification for notification, _ in delivery.items]
         try:
-            return await self._queue.run(self._queue.engine.holds, claimed, self._queue.clock())
+            return await self._queue.run(self._engine.holds, claimed, self._queue.clock())
         except StoreUnavailable:
             return False
 
@@ -211,10 +211,9 @@ class Dispatcher:
             self.on_progress()
 
     async def _record(self, batch: list[OutcomeReport]) -> None:
-        engine = self._queue.engine
         for _ in range(int(SEND_TIMEOUT / REPORT_RETRY)):
             try:
-                counted = await self._queue.run(engine.report, batch, self._queue.clock())
+                counted = await self._queue.run(self._engine.report, batch, self._queue.clock())
             except StoreUnavailable as error:
                 log.warning("cannot record what was sent; trying again", reason=str(error), messages=len(batch))
                 await asyncio.sleep(REPORT_RETRY)

@@ -17,6 +17,7 @@ from receiver.core.inquiry import Answered, Exhibit, Inquiry
 from receiver.core.model import Alert, Incident, Instant
 from receiver.core.plan import PolicyVersion
 from receiver.engine.commands import FromPrometheus
+from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.errors import TocsinError
 from receiver.reports.queries import Records
@@ -59,11 +60,13 @@ class Question:
     threshold: str = ""
 
 
-def make_observer(settings: Settings, queue: CommandQueue, reads: Reads, records: Records) -> "Observer | None":
+def make_observer(
+    settings: Settings, queue: CommandQueue, engine: Engine, reads: Reads, records: Records
+) -> "Observer | None":
     """The observer, where there is a Prometheus to ask; the engine then knows that there is one."""
     if settings.prometheus_url is None:
         return None
-    queue.engine.verifies = True
+    engine.verifies = True
     return Observer(queue, reads, records, Prometheus(settings.prometheus_url))
 
 
@@ -86,7 +89,7 @@ class Observer:
             except TocsinError as error:
                 reason = str(error)
             except Exception:
-                log.exception("answering inquiries failed; it goes on")
+                log.exception("answering inquiries failed; continuing")
                 reason = "internal error"
             if reason and reason != self._problem:
                 log.warning("Prometheus cannot be asked", reason=reason)

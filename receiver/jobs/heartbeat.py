@@ -12,12 +12,16 @@ import structlog
 from receiver.clients.http_session import HttpSession
 from receiver.core.heartbeat import TYPE, Life, Watched, alarms, sight
 from receiver.core.model import Incident, Instant, State
+from receiver.engine.engine import Engine
 from receiver.engine.heartbeat_cache import Heartbeats
 from receiver.engine.queue import CommandQueue
 from receiver.errors import StoreUnavailable
 from receiver.store import SqlStore
 from rules.policy import MINUTE, SECOND
 from rules.self_monitoring import RULES_FAIL
+
+EVERY = 2.0
+"""Seconds between two looks."""
 
 PING_EVERY = 60 * SECOND
 """Microseconds between two pings of the outside watcher."""
@@ -39,6 +43,7 @@ class HeartbeatWatch:
     def __init__(
         self,
         queue: CommandQueue,
+        engine: Engine,
         store: SqlStore,
         heartbeats: Heartbeats,
         ping_url: str = "",
@@ -49,6 +54,7 @@ class HeartbeatWatch:
         `can_page`: whether pages leave; where they do not, alerting does not live.
         """
         self._queue = queue
+        self._engine = engine
         self._store = store
         self._heartbeats = heartbeats
         self._ping_url = ping_url
@@ -61,10 +67,10 @@ class HeartbeatWatch:
     async def look(self) -> None:
         """Once: store, judge, tell. Raises StoreUnavailable."""
         await self._keep()
-        engine, now = self._queue.engine, self._queue.clock()
-        watched = self._heartbeats.watched(engine.current.policy)
+        now = self._queue.clock()
+        watched = self._heartbeats.watched(self._engine.current.policy)
         failing = [each.source for each in await self._queue.read(self._live, RULES_FAIL) if each.is_firing]
-        engine.sight = sight(watched, failing)
+        self._engine.sight = sight(watched, failing)
         events = list(alarms(watched, await self._queue.read(self._live, TYPE), now))
         if events:
             await self._queue.handle(events)

@@ -1,6 +1,6 @@
 """Looks whether Prometheus evaluates the rules of the policy in use. The service runs `RulesWatch.look` now and then.
 
-The webhook tells HeardRules which digests alerts carry. What that means is decided in `receiver.core.loaded_rules`;
+The webhook tells RulesSeen which digests alerts carry. What that means is decided in `receiver.core.loaded_rules`;
 what is known is kept in the store, for every replica and over a restart.
 """
 
@@ -10,6 +10,7 @@ import structlog
 
 from receiver.core.loaded_rules import IN_USE_FOR, LoadedRules, RulesVerdict, tell, update
 from receiver.core.model import Instant
+from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.store import SqlStore
@@ -21,7 +22,7 @@ EVERY = 10.0
 log = structlog.get_logger()
 
 
-class HeardRules:
+class RulesSeen:
     """What the webhook heard: the digests of the rules that alerts came from."""
 
     def __init__(self) -> None:
@@ -42,10 +43,17 @@ class RulesWatch:
     """Looks, again and again."""
 
     def __init__(
-        self, queue: CommandQueue, store: SqlStore, state: ServiceState, heard: HeardRules, replica: str
+        self,
+        queue: CommandQueue,
+        engine: Engine,
+        store: SqlStore,
+        state: ServiceState,
+        heard: RulesSeen,
+        replica: str,
     ) -> None:
         """`replica`: a name that no other process on the same database has."""
         self._queue = queue
+        self._engine = engine
         self._store = store
         self._state = state
         self._replica = replica
@@ -53,7 +61,7 @@ class RulesWatch:
         self._digest = ""
         self._heard = heard
         self._unstored: dict[str, dict[str, Instant]] = {}
-        """As in HeardRules: taken from there, and not stored yet."""
+        """As in RulesSeen: taken from there, and not stored yet."""
         self._told: frozenset[str] = frozenset()
         """Digests of other rules that the log has been told of."""
         self._was_danger: bool | None = None
@@ -80,7 +88,7 @@ class RulesWatch:
                 self._was_danger = rules.is_danger
 
     async def _own_digest(self) -> str:
-        current = self._queue.engine.current
+        current = self._engine.current
         if current.digest != self._policy:
             self._digest = await asyncio.to_thread(rules_digest, current.policy)
             self._policy = current.digest

@@ -1,6 +1,6 @@
-"""The service's loops, and their watchdogs: one that has ended, or does not come round, shows in `/-/ready`.
+"""Periodic background tasks: each runs again and again, whatever happens in it.
 
-Each look is made again and again, whatever happens in it.
+One that has ended, or has not run for too long, is reported by `/-/ready`.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from receiver.errors import StoreUnavailable
 from rules.policy import MINUTE, SECOND
 
 MISSES = 3
-"""Rounds that a loop may miss, and a minute more for one that takes long."""
+"""Runs that a task may miss before it is reported, and a minute more for one that takes long."""
 
 Look = Callable[[], Awaitable[None]]
 
@@ -22,41 +22,41 @@ log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class _Loop:
+class _Periodic:
     task: asyncio.Task[None]
     patience: int
-    beat: int
+    ran_at: int
 
 
-class Loops:
-    """The loops of one service, and when each came round last."""
+class PeriodicTasks:
+    """The periodic tasks of one service, and when each ran last."""
 
     def __init__(self, clock: Callable[[], int], on_unavailable: Callable[[str], None]) -> None:
         """`clock`: microseconds that only ever grow. `on_unavailable` hears why the database cannot be used."""
         self._clock = clock
         self._on_unavailable = on_unavailable
-        self._loops: dict[str, _Loop] = {}
+        self._tasks: dict[str, _Periodic] = {}
 
     def start(self, name: str, look: Look, every: float) -> None:
-        """Look, now and every so many seconds. `name` is for people: what stands still if it does."""
+        """Run `look` now, and again `every` so many seconds. `name`: what logs and `/-/ready` call it."""
         task = asyncio.create_task(self._keep_looking(name, look, every))
-        self._loops[name] = _Loop(task, round(MISSES * every * SECOND) + MINUTE, self._clock())
+        self._tasks[name] = _Periodic(task, round(MISSES * every * SECOND) + MINUTE, self._clock())
 
     def problems(self) -> list[Failing]:
-        """Loops that have ended, or have not come round for long, in words."""
+        """Tasks that have ended, or have not run for too long."""
         found = []
-        for name, loop in self._loops.items():
-            silent = self._clock() - loop.beat
-            if loop.task.done():
-                found.append(Failing(name, "it has ended; restart this process"))
-            elif silent > loop.patience:
-                found.append(Failing(name, f"it has not come round for {silent // SECOND} s"))
+        for name, each in self._tasks.items():
+            silent = self._clock() - each.ran_at
+            if each.task.done():
+                found.append(Failing(f"background task '{name}'", "has ended; restart this process"))
+            elif silent > each.patience:
+                found.append(Failing(f"background task '{name}'", f"has not run for {silent // SECOND} s"))
         return found
 
     async def stop(self) -> None:
-        """End them all."""
-        tasks = [loop.task for loop in self._loops.values()]
-        self._loops.clear()
+        """Cancel them all."""
+        tasks = [each.task for each in self._tasks.values()]
+        self._tasks.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -68,6 +68,6 @@ class Loops:
             except StoreUnavailable as error:
                 self._on_unavailable(str(error))
             except Exception:
-                log.exception("a look failed; the next is made all the same", look=name)
-            self._loops[name].beat = self._clock()
+                log.exception("background task failed; it runs again", task=name)
+            self._tasks[name].ran_at = self._clock()
             await asyncio.sleep(every)

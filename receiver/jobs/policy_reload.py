@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from receiver.channels.configured import configured_channels
+from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.settings import Settings
@@ -37,6 +38,7 @@ class PolicyFiles:
         read_as: str,
         settings: Settings,
         queue: CommandQueue,
+        engine: Engine,
         state: ServiceState,
         metrics: Metrics,
     ) -> None:
@@ -44,6 +46,7 @@ class PolicyFiles:
         self._paths = paths
         self._settings = settings
         self._queue = queue
+        self._engine = engine
         self._state = state
         self._metrics = metrics
         self._judged = read_as
@@ -74,14 +77,14 @@ class PolicyFiles:
                 self._judged = held
                 return self._refuse(error.problems)
             configured = configured_channels(loaded.policy, self._settings)
-            await self._queue.run(self._queue.engine.keep_policy, loaded.policy, self._queue.clock())
-            self._queue.engine.adopt(loaded.policy, configured)
+            await self._queue.run(self._engine.keep_policy, loaded.policy, self._queue.clock())
+            self._engine.adopt(loaded.policy, configured)
             self._judged = held
             self._state.policy_problems = ()
             self._state.policy_warnings = shown(loaded.warnings)
             self._state.policy_read_at = self._queue.clock()
             self.say_channels(configured)
-            log.info("policy reloaded", digest=self._queue.engine.current.digest)
+            log.info("policy reloaded", digest=self._engine.current.digest)
             return []
 
     def _refuse(self, problems: Sequence[Problem]) -> list[str]:
@@ -95,7 +98,7 @@ class PolicyFiles:
 
     def say_channels(self, configured: frozenset[str]) -> None:
         """Say what the policy in use switches off, and on which of its channels nothing can be sent."""
-        current = self._queue.engine.current
+        current = self._engine.current
         self._metrics.policy(current.digest)
         for part in current.policy.switched_off:
             log.warning("switched off in the policy", what=part)

@@ -16,6 +16,7 @@ from receiver.core.events import SilenceAnswered
 from receiver.core.model import State
 from receiver.core.reconcile import Findings, HeldAlert, Listing, Memory, Terms, are_strangers, peers, reconcile
 from receiver.core.silences import silence_acknowledged
+from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.errors import CannotError
 from receiver.store.reads import Reads
@@ -38,6 +39,7 @@ class Reconciliation:
     def __init__(
         self,
         queue: CommandQueue,
+        engine: Engine,
         reads: Reads,
         metrics: Metrics,
         peers: Sequence[Alertmanager],
@@ -47,6 +49,7 @@ class Reconciliation:
     ) -> None:
         """`makes_silences`: for what is acknowledged."""
         self._queue = queue
+        self._engine = engine
         self._reads = reads
         self._metrics = metrics
         self._terms = terms or Terms()
@@ -64,7 +67,7 @@ class Reconciliation:
         held = await self._queue.read(self._reads.firing_alerts)
         listings = await asyncio.gather(*(self._list(peer) for peer in self._peers))
         now = self._queue.clock()
-        findings = reconcile(self._queue.engine.current, held, listings, now, self._memory, self._terms)
+        findings = reconcile(self._engine.current, held, listings, now, self._memory, self._terms)
         if findings.events or findings.silenced:
             await self._queue.handle([*findings.events, *findings.silenced])
         self._memory = findings.memory
@@ -75,10 +78,10 @@ class Reconciliation:
 
     def _learn(self, held: Sequence[HeldAlert], listings: Sequence[Listing | None]) -> None:
         """Note how many peers there were at most: one alone echoes nothing. Two clusters as one source are said."""
-        engine, known = self._queue.engine, peers(listings)
+        known = peers(listings)
         if known is not None and known > self._most:
             self._most = known  # a peer that is cut off for a while may still tell
-            engine.cluster = replace(engine.cluster, peers=known)
+            self._engine.cluster = replace(self._engine.cluster, peers=known)
         strangers = are_strangers(listings, held)
         if strangers and not self._strangers:
             log.warning(

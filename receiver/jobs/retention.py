@@ -9,6 +9,7 @@ import asyncio
 import structlog
 
 from receiver.core.model import Instant
+from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.store import SqlStore
 
@@ -27,13 +28,14 @@ log = structlog.get_logger()
 class Retention:
     """Keeps the database from growing for ever."""
 
-    def __init__(self, queue: CommandQueue, store: SqlStore) -> None:
+    def __init__(self, queue: CommandQueue, engine: Engine, store: SqlStore) -> None:
         self._queue = queue
+        self._engine = engine
         self._store = store
 
     async def look(self) -> None:
         """Forget what is older than the policy in use says; nothing where it says nothing."""
-        kept = self._queue.engine.current.policy.retention
+        kept = self._engine.current.policy.retention
         if kept is None:
             return
         before = Instant(self._queue.clock() - kept)

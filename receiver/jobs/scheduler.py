@@ -1,6 +1,6 @@
-"""The pulse: carries out due windows and starts due messages, again and again.
+"""The scheduler: carries out due windows and starts due messages, in a loop.
 
-It sleeps until the next is due and is woken by whatever is committed. After a restart everything overdue is simply due.
+It sleeps until the next is due and is woken by each commit. After a restart, what is overdue is due at once.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import structlog
 
 from receiver.clock import steady_clock
 from receiver.core.model import Instant
+from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.errors import StoreUnavailable
@@ -22,7 +23,7 @@ LONGEST_NAP = 1.0
 """Seconds it sleeps at most: another replica may have planned something."""
 
 SHORTEST_NAP = 0.02
-"""Seconds between two beats, so that under load one transaction serves many messages.
+"""Seconds between two iterations, so that under load one transaction serves many messages.
 
 An emergency does not wait for it: its messages are claimed as soon as they are stored (`CommandQueue.on_emergency`).
 """
@@ -33,36 +34,39 @@ those that are due from leaving.
 """
 
 LONGEST_REST = 8.0
-"""Seconds it rests at most after a beat in which something failed unexpectedly; the first time it is one."""
+"""Seconds it waits at most after an iteration in which something failed unexpectedly; the first time it is one."""
 
 log = structlog.get_logger()
 
 
 class Scheduler:
-    """Beats until the service stops, and once more."""
+    """Iterates until the service stops, and once more."""
 
-    def __init__(self, queue: CommandQueue, store: SqlStore, dispatcher: Dispatcher, state: ServiceState) -> None:
+    def __init__(
+        self, queue: CommandQueue, engine: Engine, store: SqlStore, dispatcher: Dispatcher, state: ServiceState
+    ) -> None:
         self._queue = queue
+        self._engine = engine
         self._store = store
         self._dispatcher = dispatcher
         self._state = state
         self._wake = asyncio.Event()
-        self._beaten = steady_clock()
+        self._completed_at = steady_clock()
         self._failures = 0
-        """Beats in a row in which something failed unexpectedly."""
+        """Iterations in a row in which something failed unexpectedly."""
         self.wake = self._wake.set
         """Something may be due now."""
 
     @property
     def silence(self) -> int:
-        """Microseconds since the last beat in which nothing failed: windows were carried out and messages started."""
-        return steady_clock() - self._beaten
+        """Microseconds since the last iteration in which nothing failed: windows were carried out, messages started."""
+        return steady_clock() - self._completed_at
 
     async def keep(self) -> None:
-        """Beat, until the service is stopping."""
+        """Iterate until the service is stopping."""
         while True:
             self._wake.clear()
-            due_at = await self._beat()
+            due_at = await self._iterate()
             if self._state.is_stopping:
                 return
             if self._failures:
@@ -73,8 +77,8 @@ class Scheduler:
             if nap > SHORTEST_NAP:
                 await _either(self._wake, min(nap, LONGEST_NAP))
 
-    async def _beat(self) -> Instant | None:
-        """Fire what is due, start what is due; returns when the next is due. Survives whatever happens."""
+    async def _iterate(self) -> Instant | None:
+        """Carry out due windows, start due messages; returns when the next is due. Whatever fails is logged."""
         try:
             await self._prove_writing()
             whole = await self._goes_well(self._fire) & await self._goes_well(self._dispatcher.send_due)
@@ -83,11 +87,11 @@ class Scheduler:
             self._failures = 0
             return None
         except Exception:
-            log.exception("the pulse failed; it goes on")
+            log.exception("scheduler iteration failed; continuing")
             whole, due_at = False, None
         self._failures = 0 if whole else self._failures + 1
         if whole:
-            self._beaten = steady_clock()
+            self._completed_at = steady_clock()
         return due_at
 
     async def _prove_writing(self) -> None:
@@ -109,7 +113,7 @@ class Scheduler:
             raise
 
     async def _fire(self) -> None:
-        await self._queue.run(self._queue.engine.fire_due, self._queue.clock(), FIRED_AT_ONCE)
+        await self._queue.run(self._engine.fire_due, self._queue.clock(), FIRED_AT_ONCE)
 
     async def _goes_well(self, step: Callable[[], Awaitable[object]]) -> bool:
         """Whether it did: windows that cannot be carried out do not keep messages back, nor the other way round."""
@@ -118,7 +122,7 @@ class Scheduler:
         except StoreUnavailable:
             raise
         except Exception:
-            log.exception("the pulse failed; it goes on", beats_in_a_row=self._failures + 1)
+            log.exception("scheduler iteration failed; continuing", failures_in_a_row=self._failures + 1)
             return False
         return True
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from receiver.core.model import Incident, Kind, Notification, Reason
+from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.messages import Picture
 from receiver.reports.drawing import PlotLine
@@ -36,8 +37,9 @@ log = structlog.get_logger()
 class Plotter:
     """Draws, one picture at a time."""
 
-    def __init__(self, queue: CommandQueue, reads: Reads) -> None:
+    def __init__(self, queue: CommandQueue, engine: Engine, reads: Reads) -> None:
         self._queue = queue
+        self._engine = engine
         self._reads = reads
         self._thread = ThreadPoolExecutor(1, "tocsin-plot")
         self._waiting = 0
@@ -47,7 +49,7 @@ class Plotter:
     async def picture(self, notification: Notification, incident: Incident) -> Picture | None:
         """Of the signals around the incident; None: there is none, or not in time."""
         is_first = notification.kind is Kind.PAGE and notification.reason is Reason.OPENED
-        if not self._queue.engine.verifies or is_first or notification.kind not in PICTURED or self._waiting >= WAITING:
+        if not self._engine.verifies or is_first or notification.kind not in PICTURED or self._waiting >= WAITING:
             return None
         self._waiting += 1
         try:
@@ -83,11 +85,11 @@ class Plotter:
         return self._kept[key]
 
 
-def make_plotter(queue: CommandQueue, reads: Reads) -> Plotter | None:
+def make_plotter(queue: CommandQueue, engine: Engine, reads: Reads) -> Plotter | None:
     """The plotter, where the extra `plots` is installed; warmed up where there will be something to draw."""
     if not can_draw():
         return None
-    plotter = Plotter(queue, reads)
-    if queue.engine.verifies:
+    plotter = Plotter(queue, engine, reads)
+    if engine.verifies:
         plotter.warm_up()
     return plotter

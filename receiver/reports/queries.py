@@ -24,10 +24,10 @@ def drawable(reads: Reads, incident_id: str) -> list[Entry]:
 class Records:
     """Reports of what is stored. All raise StoreUnavailable."""
 
-    def __init__(self, reads: Reads, words: MessageRenderer, engine: Engine) -> None:
+    def __init__(self, reads: Reads, renderer: MessageRenderer, engine: Engine) -> None:
         """`words` make foreign text harmless; `engine` knows the policy versions."""
         self._reads = reads
-        self._words = words
+        self._renderer = renderer
         self._engine = engine
 
     def incident(self, incident: Incident, now: Instant) -> Report:
@@ -38,7 +38,7 @@ class Records:
         """Everything that is known of one incident, under the policy version it ran under."""
         context = DecisionContext(self.policy_version(incident), self._engine.current, frozenset())
         return IncidentRecord(
-            self._words.case(incident, context, now),
+            self._renderer.text(incident, context, now),
             self._reads.alerts(incident.id),
             self._reads.outline(incident),
             self._reads.notifications(incident.id, MESSAGES),

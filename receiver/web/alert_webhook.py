@@ -29,7 +29,7 @@ from receiver.engine.heartbeat_cache import Heartbeats
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.errors import StoreDamaged, StoreUnavailable
-from receiver.jobs.loaded_rules import HeardRules
+from receiver.jobs.loaded_rules import RulesSeen
 from receiver.settings import Settings
 from receiver.telemetry.metrics import Metrics
 from receiver.telemetry.tracing import NoTraces, Traces
@@ -62,7 +62,7 @@ class Webhook:
         queue: CommandQueue,
         engine: Engine,
         heartbeats: Heartbeats,
-        heard_rules: HeardRules,
+        rules_seen: RulesSeen,
         state: ServiceState,
         settings: Settings,
         clock: Callable[[], Instant],
@@ -74,13 +74,13 @@ class Webhook:
         self._queue = queue
         self._engine = engine
         self._heartbeats = heartbeats
-        self._heard_rules = heard_rules
+        self._rules_seen = rules_seen
         self._state = state
         self._clock = clock
         self._metrics = metrics
         self._access = WebhookAccess(settings)
         self._recorder = recorder
-        self._tellers = PeersSeen()
+        self._peers_seen = PeersSeen()
         self._turn = asyncio.Lock()
         """Of large bodies."""
 
@@ -151,12 +151,12 @@ class Webhook:
     def _note(self, payload: Payload, source: str, sorted_: Sequence[AlertsReceived]) -> list[AlertsReceived]:
         """One event per incident key, with who told it; heartbeats are noted and what is ignored is counted."""
         policy_version = self._engine.current
-        told_by, peers_differ = self._tellers.hear(source, payload.external_url, payload.group_key)
+        told_by, peers_differ = self._peers_seen.hear(source, payload.external_url, payload.group_key)
         events = [replace(each, told_by=told_by, peers_differ=peers_differ) for each in sorted_]
         alerts = [alert for event in events for alert in event.alerts]
         self._metrics.alerts(alerts)
         for digest in digests(policy_version, payload.alerts):
-            self._heard_rules.hear(source, digest, self._clock())
+            self._rules_seen.hear(source, digest, self._clock())
         if len(alerts) < len(payload.alerts):
             self._pass_over(source, payload.alerts)
         return events

@@ -21,7 +21,7 @@ from receiver.engine.heartbeat_cache import Heartbeats
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.errors import SettingsError
-from receiver.jobs.loaded_rules import HeardRules
+from receiver.jobs.loaded_rules import RulesSeen
 from receiver.messages import MessageRenderer
 from receiver.reports.queries import Records
 from receiver.settings import Role, Settings
@@ -38,7 +38,7 @@ from receiver.web.api.routes import ROOT, endpoints
 from receiver.web.auth.passwords import Failures
 from receiver.web.auth.sessions import Sessions
 from receiver.web.auth.signing import Signing
-from receiver.web.callbacks import CallbackDesk, add_callbacks
+from receiver.web.callbacks import CallbackActions, add_callbacks
 from receiver.web.console.links import LinkPages, Links
 from receiver.web.console.login import Login
 from receiver.web.console.page_routes import add_console
@@ -78,7 +78,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     engine: Engine,
     reads: Reads,
     heartbeats: Heartbeats,
-    heard_rules: HeardRules,
+    rules_seen: RulesSeen,
     state: ServiceState,
     settings: Settings,
     clock: Callable[[], Instant],
@@ -98,7 +98,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     settings.require_safe()
     signing = Signing(key, clock)
     sessions = Sessions(settings, signing, clock)
-    callbacks = CallbackDesk(queue, engine, reads, clock)
+    callbacks = CallbackActions(queue, engine, reads, clock)
     links = LinkPages(callbacks, Links(signing, installation, settings.external_url), sessions, clock)
     api = Api(queue, engine, reads)
     records = Records(reads, MessageRenderer(settings.external_url), engine)
@@ -108,7 +108,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         queue=queue,
         engine=engine,
         heartbeats=heartbeats,
-        heard_rules=heard_rules,
+        rules_seen=rules_seen,
         state=state,
         settings=settings,
         clock=clock,
@@ -163,7 +163,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         clock=clock,
         state=state,
         senders=senders or {},
-        words=tests,
+        renderer=tests,
         operations={each.run.__name__: each for each in table},
     )
     return app
@@ -187,7 +187,7 @@ def _make_oidc(
 
 
 def make_runner(app: web.Application) -> web.AppRunner:
-    """What serves the application, patient with Alertmanager and not with slow strangers."""
+    """What serves the application: long keep-alive for Alertmanager, short timeouts otherwise."""
     return web.AppRunner(
         app,
         access_log=None,

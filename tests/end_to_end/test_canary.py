@@ -47,7 +47,7 @@ async def test_a_canary_gets_through_or_is_an_incident(environment: dict[str, st
     async with Service(Settings.read(broken), [policy], load([policy])) as service:
         store = open_store(broken["TOCSIN_DATABASE"])
         words = MessageRenderer("", "test", sms_replies=False)
-        canaries = Canaries(service.queue, store, service.dispatcher.senders, words, service.metrics)
+        canaries = Canaries(service.queue, service.engine, store, service.dispatcher.senders, words, service.metrics)
         async with asyncio.timeout(20):
             while not told.on("slack", "Channel mail is broken"):
                 await canaries.look()

@@ -105,13 +105,14 @@ async def test_whoever_cannot_page_does_not_ping(open_stores: Callable[[str], Sq
     app.router.add_get("/ping", ping)
     runner, url = await start_web(app)
     store, can = open_stores("sqlite://"), [False, True]
-    queue = CommandQueue(Engine(store, POLICY, ALL, START), lambda: Instant(START))
+    engine = Engine(store, POLICY, ALL, START)
+    queue = CommandQueue(engine, lambda: Instant(START))
 
     async def can_page() -> bool:
         return can.pop(0)
 
     heartbeats = Heartbeats(queue.clock)
-    watch = HeartbeatWatch(queue, store, heartbeats, f"{url}/ping", can_page)
+    watch = HeartbeatWatch(queue, engine, store, heartbeats, f"{url}/ping", can_page)
     heartbeats.hear(POLICY, "", [Received({"alertname": "TocsinHeartbeat"}, {}, "f", Instant(START))])
     await watch.look()
     assert pings == []

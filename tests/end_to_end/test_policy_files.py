@@ -33,7 +33,7 @@ async def serving(folder: Path, environment: dict[str, str]) -> AsyncIterator[tu
 
 
 def rules(service: Service) -> set[str]:
-    return {rule.name for rule in service.queue.engine.current.policy.rules}
+    return {rule.name for rule in service.engine.current.policy.rules}
 
 
 async def text(http: aiohttp.ClientSession, path: str) -> str:
@@ -46,10 +46,10 @@ async def test_a_mounted_policy_is_read_again_by_itself(environment: dict[str, s
     """When the kubelet swaps the mounted folder, new incidents run under the new policy; nobody restarts anything."""
     folder = mount(tmp_path / "policy", {"policy.yaml": POLICY})
     async with serving(folder, environment) as (service, _):
-        before = service.queue.engine.current.digest
+        before = service.engine.current.digest
         swap(folder, {"policy.yaml": WIDER})
         await until(lambda: "drift_high" in rules(service), what="the new rule is in use")
-        assert service.queue.engine.current.digest != before
+        assert service.engine.current.digest != before
 
 
 async def test_a_broken_policy_is_told_and_never_used(environment: dict[str, str], tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ async def test_a_broken_policy_is_told_and_never_used(environment: dict[str, str
     log and the console, without the file's lines; once mended it is read by itself."""
     folder = mount(tmp_path / "policy", {"policy.yaml": POLICY})
     async with serving(folder, environment) as (service, http):
-        digest = service.queue.engine.current.digest
+        digest = service.engine.current.digest
         assert "tocsin_policy_last_reload_successful 1.0" in await text(http, "/metrics")
         with structlog.testing.capture_logs() as logged:
             swap(folder, {"policy.yaml": BROKEN, "other.yaml": HOOK})
@@ -65,7 +65,7 @@ async def test_a_broken_policy_is_told_and_never_used(environment: dict[str, str
         (event,) = [each for each in logged if "not reloaded" in each["event"]]
         assert event["log_level"] == "error"
         assert "/other.yaml:10:" in event["first"]
-        assert service.queue.engine.current.digest == digest
+        assert service.engine.current.digest == digest
         assert "tocsin_policy_last_reload_successful 0.0" in await text(http, "/metrics")
         assert "policy before them is in use" in await text(http, "/")
         page = await text(http, "/policy")

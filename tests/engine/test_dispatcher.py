@@ -58,12 +58,13 @@ class Post:
     """Desk, dispatcher and providers; no pulse."""
 
     def __init__(self, store: SqlStore) -> None:
-        self.queue = CommandQueue(Engine(store, POLICY, ALL, START), lambda: Instant(START))
+        engine = Engine(store, POLICY, ALL, START)
+        self.queue = CommandQueue(engine, lambda: Instant(START))
         self.held = Held()
         words = MessageRenderer(None, store.installation, sms_replies=False)
-        records = Records(store.reads(), words, self.queue.engine)
+        records = Records(store.reads(), words, engine)
         senders = dict.fromkeys(get_args(ChannelType), self.held)
-        self.dispatcher = Dispatcher(self.queue, senders, words, records, "w", store.installation, Metrics())
+        self.dispatcher = Dispatcher(self.queue, engine, senders, words, records, "w", Metrics())
         self.queue.on_emergency = self.dispatcher.send_emergencies
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from receiver.errors import StoreUnavailable
-from receiver.jobs.periodic import Loops
+from receiver.jobs.periodic import PeriodicTasks
 from rules.policy import MINUTE, SECOND
 
 NAME = "the watch"
@@ -29,7 +29,7 @@ async def test_a_loop_that_stands_still_is_said() -> None:
         began.set()
         await asyncio.Event().wait()
 
-    loops = Loops(clock, lambda _: None)
+    loops = PeriodicTasks(clock, lambda _: None)
     loops.start(NAME, hang, 10)
     await began.wait()
     clock.now = MINUTE + 30 * SECOND
@@ -52,7 +52,7 @@ async def test_a_loop_goes_on_whatever_happens(error: Exception) -> None:
             again.set()
         raise error
 
-    loops = Loops(clock, heard.append)
+    loops = PeriodicTasks(clock, heard.append)
     loops.start(NAME, fail, 0)
     await asyncio.wait_for(again.wait(), 10)
     assert loops.problems() == []
@@ -66,7 +66,7 @@ async def test_a_loop_that_ended_is_said() -> None:
     async def end() -> None:
         raise asyncio.CancelledError
 
-    loops = Loops(Clock(), lambda _: None)
+    loops = PeriodicTasks(Clock(), lambda _: None)
     loops.start(NAME, end, 10)
     await asyncio.sleep(0)
     await asyncio.sleep(0)

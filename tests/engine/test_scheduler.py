@@ -54,13 +54,14 @@ class Room:
         self.sink = Sink()
         self.store = open_store("sqlite://")
         self._thread = ThreadPoolExecutor(1)
-        self.queue = CommandQueue(Engine(self.store, policy, ALL, START), lambda: self.now, self._call)
+        engine = Engine(self.store, policy, ALL, START)
+        self.queue = CommandQueue(engine, lambda: self.now, self._call)
         self.metrics = Metrics()
         words = MessageRenderer(None, "inst")
-        records = Records(self.store.reads(), words, self.queue.engine)
+        records = Records(self.store.reads(), words, engine)
         senders = dict.fromkeys(("email", "slack", "pagerduty", "sms", "phone"), self.sink)
-        self.dispatcher = Dispatcher(self.queue, senders, words, records, "me", "inst", self.metrics)
-        self.scheduler = Scheduler(self.queue, self.store, self.dispatcher, self.queue.state)
+        self.dispatcher = Dispatcher(self.queue, engine, senders, words, records, "me", self.metrics)
+        self.scheduler = Scheduler(self.queue, engine, self.store, self.dispatcher, self.queue.state)
 
     async def _call(self, work: Callable[..., Any], *arguments: Any) -> Any:
         done = await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)

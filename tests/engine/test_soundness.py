@@ -61,7 +61,7 @@ async def test_strange_ids_are_not_told(store: SqlStore, queue: CommandQueue) ->
     """What a damaged row has for an id goes into no message."""
     await queue.handle([firing("key", level=4)])
     spoil(store, "UPDATE notifications SET data = 'x', id = '<script>' WHERE sequence = 1")
-    await queue.run(queue.engine.claim, Instant(START), "w")
+    await queue.run(Engine(store, POLICY, ALL, START).claim, Instant(START), "w")
     await Soundness(queue, store, queue.state).look()
     (told,) = [each for each in store.reads().incidents()[0] if each.type == "database_is_damaged"]
     (alert,) = store.reads().alerts(told.id)

@@ -57,8 +57,9 @@ class SchedulerWorld:
     def __init__(self, store: SqlStore, **ends: Exception) -> None:
         self.calls: list[str] = []
         self.ends = ends
-        self.queue = CommandQueue(Engine(store, POLICY, ALL, START), lambda: Instant(START), self._call)
-        self.scheduler = Scheduler(self.queue, store, self, self.queue.state)  # type: ignore[arg-type] # it sends, which is all that is asked of it
+        engine = Engine(store, POLICY, ALL, START)
+        self.queue = CommandQueue(engine, lambda: Instant(START), self._call)
+        self.scheduler = Scheduler(self.queue, engine, store, self, self.queue.state)  # type: ignore[arg-type] # it sends, which is all that is asked of it
         self.sent = asyncio.Event()
 
     async def _call(self, work: Callable[..., Any], *arguments: Any) -> Any:

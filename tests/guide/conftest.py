@@ -20,7 +20,7 @@ from receiver.engine.heartbeat_cache import Heartbeats
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.jobs.dispatcher import Dispatcher
-from receiver.jobs.loaded_rules import HeardRules
+from receiver.jobs.loaded_rules import RulesSeen
 from receiver.messages import MessageRenderer
 from receiver.reports.queries import Records
 from receiver.settings import Settings
@@ -56,15 +56,20 @@ class Hall:
     """A receiver under the guide's policy, and all that people heard of it."""
 
     def __init__(
-        self, queue: CommandQueue, dispatcher: Dispatcher, clock: StillClock, http: aiohttp.ClientSession
+        self,
+        queue: CommandQueue,
+        engine: Engine,
+        dispatcher: Dispatcher,
+        clock: StillClock,
+        http: aiohttp.ClientSession,
     ) -> None:
-        self.queue, self.dispatcher, self.clock, self.http = queue, dispatcher, clock, http
+        self.queue, self.engine, self.dispatcher, self.clock, self.http = queue, engine, dispatcher, clock, http
         self.heard: list[Heard] = []
 
     async def pass_time(self, micros: int) -> None:
         """Time passes: every window fires at its time, and what is due is sent."""
         until = self.clock.now + micros
-        while (due := self.queue.engine._store.next_due()) is not None and due <= until:
+        while (due := self.engine._store.next_due()) is not None and due <= until:
             self.clock.now = max(self.clock.now, due)
             await self.work()
         self.clock.now = Instant(until)
@@ -72,7 +77,7 @@ class Hall:
 
     async def work(self) -> None:
         """Fire and send what is due now."""
-        await self.queue.run(self.queue.engine.fire_due, self.clock.now)
+        await self.queue.run(self.engine.fire_due, self.clock.now)
         while await self.dispatcher.send_due():
             await self.dispatcher.finish(10)
 
@@ -129,14 +134,14 @@ async def hall() -> AsyncIterator[Hall]:
             store.reads(),
         )
         records = Records(reads, words, engine)
-        dispatcher = Dispatcher(queue, senders, words, records, "test", store.installation, metrics)
+        dispatcher = Dispatcher(queue, engine, senders, words, records, "test", metrics)
         for sender in senders.values():
             stack.push_async_callback(sender.close)
         app = make_app(
             queue=queue,
             engine=engine,
             heartbeats=Heartbeats(clock),
-            heard_rules=HeardRules(),
+            rules_seen=RulesSeen(),
             state=state,
             reads=reads,
             settings=settings,
@@ -152,7 +157,7 @@ async def hall() -> AsyncIterator[Hall]:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         base = f"http://127.0.0.1:{runner.addresses[0][1]}/"
         http = await stack.enter_async_context(aiohttp.ClientSession(base, timeout=aiohttp.ClientTimeout(20)))
-        made = Hall(queue, dispatcher, clock, http)
+        made = Hall(queue, engine, dispatcher, clock, http)
         made.heard = heard
         yield made
 

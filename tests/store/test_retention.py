@@ -76,9 +76,10 @@ async def test_the_policy_says_how_long(store: SqlStore, retention: Micros | Non
     """`retention: 400d` forgets the older ones in small steps; without it nothing is ever forgotten."""
     save(store, opened=[closed(f"old-{number}", 500) for number in range(40)])
     save(store, opened=[closed(f"new-{number}", 300) for number in range(5)])
-    queue = CommandQueue(Engine(store, replace(POLICY, retention=retention), ALL, Instant(NOW)), lambda: Instant(NOW))
+    engine = Engine(store, replace(POLICY, retention=retention), ALL, Instant(NOW))
+    queue = CommandQueue(engine, lambda: Instant(NOW))
     try:
-        await Retention(queue, store).look()
+        await Retention(queue, engine, store).look()
     finally:
         queue.close()
     assert len(store.reads().incidents(limit=100)[0]) == left

@@ -18,7 +18,7 @@ from receiver.engine.engine import Engine
 from receiver.engine.heartbeat_cache import Heartbeats
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import Failing, ServiceState
-from receiver.jobs.loaded_rules import HeardRules
+from receiver.jobs.loaded_rules import RulesSeen
 from receiver.settings import Settings
 from receiver.store import SqlStore, open_store
 from receiver.telemetry.metrics import Metrics
@@ -55,7 +55,7 @@ class Running:
     state: ServiceState
     engine: Engine
     heartbeats: Heartbeats
-    heard_rules: HeardRules
+    rules_seen: RulesSeen
     reasons: list[Failing]
     """Why it is not ready."""
     policy_problems: list[str]
@@ -134,7 +134,7 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
     clock, metrics = StillClock(), Metrics()
     store = open_store(settings.database)
     channels = frozenset(channel.name for channel in policy.channels)
-    state, heartbeats, heard_rules = ServiceState(), Heartbeats(clock), HeardRules()
+    state, heartbeats, rules_seen = ServiceState(), Heartbeats(clock), RulesSeen()
     engine = Engine(store, policy, channels, clock(), lambda *_: metrics.poisoned())
     queue = CommandQueue(engine, clock, state=state)
     reasons: list[Failing] = []
@@ -149,7 +149,7 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
         queue=queue,
         engine=engine,
         heartbeats=heartbeats,
-        heard_rules=heard_rules,
+        rules_seen=rules_seen,
         state=state,
         reads=store.reads(),
         settings=settings,
@@ -179,7 +179,7 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
         state=state,
         engine=engine,
         heartbeats=heartbeats,
-        heard_rules=heard_rules,
+        rules_seen=rules_seen,
         reasons=reasons,
         policy_problems=policy_problems,
         app=app,

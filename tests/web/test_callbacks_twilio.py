@@ -52,7 +52,7 @@ class Twilio:
     async def claim(self) -> list[Notification]:
         """Messages on their way."""
         queue = self.receiver.queue
-        deliveries = await queue.run(queue.engine.claim, self.receiver.clock(), "me", frozenset())
+        deliveries = await queue.run(self.receiver.engine.claim, self.receiver.clock(), "me", frozenset())
         return [notification for delivery in deliveries for notification, _ in delivery.items]
 
     async def report(self, notifications: list[Notification], outcome: Any = None) -> None:

@@ -73,7 +73,7 @@ def observer_of(running: Running, url: str) -> Observer:
     """What the service makes where PROMETHEUS_URL is set."""
     settings = Settings.read({"TOCSIN_PROMETHEUS_URL": url})
     reads, engine = running.store.reads(), running.engine
-    observer = make_observer(settings, running.queue, reads, Records(reads, MessageRenderer(), engine))
+    observer = make_observer(settings, running.queue, engine, reads, Records(reads, MessageRenderer(), engine))
     assert observer is not None
     return observer
 
@@ -232,7 +232,7 @@ async def test_messages_carry_a_picture(receiver: Running, prometheus: tuple[Sta
     stand_in, url = prometheus
     stand_in.answers = {"safety_margin": "0.91"}
     observer = observer_of(receiver, url)
-    plotter = Plotter(receiver.queue, receiver.store.reads())
+    plotter = Plotter(receiver.queue, receiver.engine, receiver.store.reads())
     plotter.within = 30.0  # this machine may be busy
     await receiver.post("/webhook/alertmanager", body())
     incident = receiver.store.reads().by_number(1)
@@ -269,7 +269,7 @@ import receiver.service
 assert not [name for name in sys.modules if name.startswith("matplotlib")]
 assert receiver.reports.pictures.can_draw()
 sys.modules["matplotlib"] = None
-assert receiver.reports.pictures.make_plotter(None, None) is None
+assert receiver.reports.pictures.make_plotter(None, None, None) is None
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -37,7 +37,7 @@ async def incidents(receiver: Running) -> list[dict[str, Any]]:
 @pytest.fixture
 def watch(receiver: Running) -> HeartbeatWatch:
     """The heartbeats' keeper, looked with by hand."""
-    return HeartbeatWatch(receiver.queue, receiver.store, receiver.heartbeats)
+    return HeartbeatWatch(receiver.queue, receiver.engine, receiver.store, receiver.heartbeats)
 
 
 def later(receiver: Running, seconds: float) -> None:

@@ -33,7 +33,7 @@ async def test_life_of_an_incident_in_the_log(tmp_path: Path, heard: pytest.Capt
     environ = {"TOCSIN_LISTEN": "127.0.0.1:0", "TOCSIN_DATABASE": f"sqlite:///{file}", "TOCSIN_LOG_FORMAT": "text"}
     environ |= {"TOCSIN_SMTP_URL": "smtp://127.0.0.1:1", "TOCSIN_EMAIL_FROM": "tocsin@example.test"}
     async with Service(Settings.read(environ), []) as service, aiohttp.ClientSession() as http:
-        digest = service.queue.engine.current.digest
+        digest = service.engine.current.digest
         hook = f"{service.address}/webhook/alertmanager"
         async with http.post(hook, data=payload("single_firing")) as answer:
             [number] = (await answer.json())["incidents"]

@@ -38,7 +38,7 @@ async def pass_minutes(receiver: Running, watches: list[RulesWatch], minutes: in
 
 
 def watch_of(receiver: Running, replica: str = "a") -> RulesWatch:
-    return RulesWatch(receiver.queue, receiver.store, receiver.state, receiver.heard_rules, replica)
+    return RulesWatch(receiver.queue, receiver.engine, receiver.store, receiver.state, receiver.rules_seen, replica)
 
 
 async def own(receiver: Running) -> str:

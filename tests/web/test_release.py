@@ -120,7 +120,7 @@ async def test_what_waited_is_sent(start: Start, database: Path) -> None:
     waiting = _waiting(receiver)
     assert waiting
     later = Instant(START + 5 * MINUTE)
-    claimed = await receiver.queue.run(receiver.queue.engine.claim, later, "new")
+    claimed = await receiver.queue.run(receiver.engine.claim, later, "new")
     assert {each.id for delivery in claimed for each, _ in delivery.items} & waiting
 
 

@@ -37,7 +37,7 @@ class Night(Twilio):
     async def deliver(self) -> list[Delivery]:
         """What may leave now is delivered; the messages, in order."""
         queue, sent = self.receiver.queue, []
-        while claimed := await queue.run(queue.engine.claim, self.receiver.clock(), "me", frozenset()):
+        while claimed := await queue.run(self.receiver.engine.claim, self.receiver.clock(), "me", frozenset()):
             await self.report([notification for each in claimed for notification, _ in each.items])
             sent += claimed
         return sent
@@ -158,7 +158,7 @@ async def test_each_try_of_a_bundle_has_its_own_list(night: Night) -> None:
     queue = night.receiver.queue
 
     async def claim() -> Delivery:
-        claimed = await queue.run(queue.engine.claim, night.receiver.clock(), "me", frozenset())
+        claimed = await queue.run(night.receiver.engine.claim, night.receiver.clock(), "me", frozenset())
         return next(each for each in claimed if each.bundle and each.items[0][0].channel == "email")
 
     first = await claim()

@@ -71,7 +71,7 @@ class Access:
     def caller(self, request: web.Request) -> Caller | None:
         """Who is asking by what the request carries beside cookies; None: nothing.
 
-        Raises Problem: 401 for a token that nobody has, 403 for another site's page, or another machine's name.
+        Raises Problem: 401 for an unknown token, 403 for another site's page, or another machine's name.
         """
         refuse_other_sites(request, self.external)
         if self._is_open:
@@ -82,7 +82,7 @@ class Access:
             return None
         found = self.by_token(token)
         if found is None:
-            raise HttpProblem(401, "nobody has this API token", headers=CHALLENGE)
+            raise HttpProblem(401, "unknown API token", headers=CHALLENGE)
         return replace(found, address=self.address(request))
 
     def by_token(self, token: str) -> Caller | None:

@@ -11,15 +11,15 @@ from aiohttp import web
 
 from receiver.core.model import Instant
 from receiver.settings import Settings
-from receiver.web.callbacks.actions import CallbackDesk
+from receiver.web.callbacks.actions import CallbackActions
 from receiver.web.callbacks.pagerduty_webhook import PagerDutyCallbacks
 from receiver.web.callbacks.slack_interactions import SlackCallbacks
 from receiver.web.callbacks.twilio_webhooks import TwilioCallbacks
 
-__all__ = ["CallbackDesk", "add_callbacks"]
+__all__ = ["CallbackActions", "add_callbacks"]
 
 
-def add_callbacks(app: web.Application, settings: Settings, at: CallbackDesk, clock: Callable[[], Instant]) -> None:
+def add_callbacks(app: web.Application, settings: Settings, at: CallbackActions, clock: Callable[[], Instant]) -> None:
     """Register the callbacks of the providers that are configured."""
     found: list[SlackCallbacks | TwilioCallbacks | PagerDutyCallbacks] = []
     if settings.slack_signing_secret:

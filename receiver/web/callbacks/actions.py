@@ -42,7 +42,7 @@ class Outcome:
     """It may work when it is asked again."""
 
 
-class CallbackDesk:
+class CallbackActions:
     """Finds and acts."""
 
     def __init__(self, queue: CommandQueue, engine: Engine, reads: Reads, clock: Callable[[], Instant]) -> None:

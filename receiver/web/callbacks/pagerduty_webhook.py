@@ -19,7 +19,7 @@ from receiver.core.audit_log import Origin
 from receiver.core.events import Acknowledge
 from receiver.core.model import State
 from receiver.messages.plain import line
-from receiver.web.callbacks.actions import CallbackDesk
+from receiver.web.callbacks.actions import CallbackActions
 from receiver.web.http.problem_details import Handler, HttpProblem
 from receiver.web.http.request_body import read_strangers_body
 
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 class PagerDutyCallbacks:
     """The handler."""
 
-    def __init__(self, queue: CallbackDesk, secrets: Sequence[str]) -> None:
+    def __init__(self, queue: CallbackActions, secrets: Sequence[str]) -> None:
         """`secrets`: of the webhook subscription; several, while one is replaced."""
         self._queue = queue
         self._secrets = tuple(secret.encode() for secret in secrets)

@@ -23,7 +23,7 @@ from receiver.core.classify import incident_key
 from receiver.core.events import Acknowledge, Action, Declare, Escalate, Resolve
 from receiver.core.model import Instant, State
 from receiver.messages.plain import line
-from receiver.web.callbacks.actions import LATER, CallbackDesk, Outcome
+from receiver.web.callbacks.actions import LATER, CallbackActions, Outcome
 from receiver.web.callbacks.replies import VERBS, Verb, read_reply
 from receiver.web.http.problem_details import JSON, Handler, HttpProblem
 from receiver.web.http.request_body import parse_form, read_strangers_body
@@ -44,7 +44,7 @@ log = structlog.get_logger()
 class SlackCallbacks:
     """The handlers."""
 
-    def __init__(self, queue: CallbackDesk, secret: str, api_url: str, clock: Callable[[], Instant]) -> None:
+    def __init__(self, queue: CallbackActions, secret: str, api_url: str, clock: Callable[[], Instant]) -> None:
         """`secret` signs what Slack sends; answers go to Slack's own host, or that of `api_url`."""
         self._queue = queue
         self._verifier = SignatureVerifier(secret, _Seconds(clock))

@@ -27,7 +27,7 @@ from receiver.core.audit_log import Origin
 from receiver.core.events import Acknowledge, Action, Escalate, Resolve
 from receiver.core.model import Notification, State
 from receiver.messages.plain import line
-from receiver.web.callbacks.actions import LATER, Answer, CallbackDesk, stands
+from receiver.web.callbacks.actions import LATER, Answer, CallbackActions, stands
 from receiver.web.callbacks.replies import Verb, read_reply
 from receiver.web.http.problem_details import Handler, HttpProblem
 from receiver.web.http.request_body import parse_pairs, read_strangers_body
@@ -52,7 +52,7 @@ log = structlog.get_logger()
 class TwilioCallbacks:
     """The handlers."""
 
-    def __init__(self, queue: CallbackDesk, auth_token: str, external_url: str, shared_key: str = "") -> None:
+    def __init__(self, queue: CallbackActions, auth_token: str, external_url: str, shared_key: str = "") -> None:
         """`shared_key`: the secret of the SharedKey that a Webhooks Rule signs with; empty: there is none."""
         self._queue = queue
         self._token = auth_token

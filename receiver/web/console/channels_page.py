@@ -60,7 +60,7 @@ class ChannelsPage:
     engine: Engine
     reads: Reads
     senders: Senders
-    words: MessageRenderer
+    renderer: MessageRenderer
     heartbeats: HeartbeatsApi
     clock: Callable[[], Instant]
 
@@ -77,7 +77,7 @@ class ChannelsPage:
         sender = self.senders.get(channel.type)
         if sender is None or (problem := self._problem(channel)):
             return await self._page(visit, channel.name, problem=problem if sender else "not configured")
-        tried = await try_channel(sender, policy, channel, self.words, self.clock)
+        tried = await try_channel(sender, policy, channel, self.renderer, self.clock)
         await self._note(visit, channel, tried)
         shown = zip(self._recipients(channel), tried, strict=True)
         return await self._page(visit, channel.name, [replace(each, recipient=name) for name, each in shown])

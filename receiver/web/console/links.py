@@ -19,7 +19,7 @@ from receiver.core.model import Incident, Instant, Notification, State
 from receiver.web.auth.access import refuse_other_sites
 from receiver.web.auth.sessions import Sessions
 from receiver.web.auth.signing import Signing
-from receiver.web.callbacks.actions import LATER, CallbackDesk, stands
+from receiver.web.callbacks.actions import LATER, CallbackActions, stands
 from receiver.web.console.pages import draw
 from receiver.web.http.problem_details import Handler
 from rules.policy import HOUR
@@ -75,7 +75,7 @@ class Links:
 class LinkPages:
     """What the links lead to."""
 
-    def __init__(self, queue: CallbackDesk, links: Links, sessions: Sessions, clock: Callable[[], Instant]) -> None:
+    def __init__(self, queue: CallbackActions, links: Links, sessions: Sessions, clock: Callable[[], Instant]) -> None:
         self._queue = queue
         self._clock = clock
         self._links = links

@@ -44,7 +44,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     clock: Callable[[], Instant],
     state: ServiceState,
     senders: Senders,
-    words: MessageRenderer,
+    renderer: MessageRenderer,
     operations: Mapping[str, Endpoint[Any]],
 ) -> None:
     """Add the pages to the application. `operations`: the API's, by name; a page's button needs the role of its own."""
@@ -54,7 +54,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     declaration = Declaration(frame, engine, api)
     weeks = Weeks(reads)
     history = History(frame, queue, engine, reads, weeks)
-    channels = ChannelsPage(frame, queue, engine, reads, senders, words, heartbeats, clock)
+    channels = ChannelsPage(frame, queue, engine, reads, senders, renderer, heartbeats, clock)
     policy = PolicyPage(frame, engine, state)
     live = Live(queue, reads, sessions)
     view, declares, retires = Role.VIEWER, operations["declare"].role, operations["retire"].role

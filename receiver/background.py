@@ -1,0 +1,84 @@
+"""The background tasks of a service: which jobs run, how often, and under which name `/-/ready` reports one that stops.
+
+The service calls `Background.start` once it listens. What a job needs is handed to it here; what a job's answer means
+is decided in `receiver.core`.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from receiver.clients.alertmanager import Alertmanager
+from receiver.clock import Clock
+from receiver.engine.engine import Engine
+from receiver.engine.queue import CommandQueue
+from receiver.engine.service_state import ServiceState
+from receiver.jobs import (
+    canary,
+    clock_check,
+    doubles,
+    echo_inquiry,
+    heartbeat,
+    loaded_rules,
+    reconcile,
+    retention,
+    soundness,
+    staleness,
+    unreadable,
+)
+from receiver.jobs.periodic import PeriodicTasks
+from receiver.runtime import EVERY as COLLECT_EVERY
+from receiver.runtime import Garbage
+from receiver.settings import Settings
+from receiver.store import SqlStore
+from receiver.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What the jobs of one service share."""
+
+    tasks: PeriodicTasks
+    settings: Settings
+    queue: CommandQueue
+    engine: Engine
+    store: SqlStore
+    state: ServiceState
+    clock: Clock
+    metrics: Metrics
+
+    def start(
+        self,
+        watch: heartbeat.HeartbeatWatch,
+        canaries: canary.Canaries,
+        rules: loaded_rules.RulesWatch,
+        peers: Sequence[Alertmanager],
+    ) -> None:
+        """Start all jobs but those of the policy's and the certificate's files, which the service starts with them."""
+        queue, reads, start = self.queue, self.store.reads(), self.tasks.start
+        start("clock check", clock_check.Timekeeping(queue, self.clock, self.state).look, clock_check.EVERY)
+        start("heartbeat", watch.look, heartbeat.EVERY)
+        start("loaded rules", rules.look, loaded_rules.EVERY)
+        start("garbage collection", Garbage().look, COLLECT_EVERY)
+        start("retention", retention.Retention(queue, self.engine, self.store).look, retention.EVERY)
+        start("unreadable alerts", unreadable.UnreadableSources(queue, reads).look, unreadable.EVERY)
+        start("double alerts", doubles.Doubles(queue, reads).look, doubles.EVERY)
+        rows = soundness.Soundness(queue, self.store, self.state)
+        start("damaged rows", rows.look, soundness.EVERY)
+        start("database file check", rows.check, soundness.CHECK_EVERY)
+        start("canaries", canaries.look, canary.EVERY)
+        if peers:
+            start("reconciliation", self._reconciliation(peers), reconcile.EVERY)
+            start("echo inquiry", echo_inquiry.Echoes(queue, reads, peers).look, echo_inquiry.EVERY)
+        else:
+            stale = staleness.Staleness(queue, reads, self.settings.repeat_interval)
+            start("stale alerts", stale.look, staleness.EVERY)
+
+    def _reconciliation(self, peers: Sequence[Alertmanager]) -> Callable[[], Awaitable[None]]:
+        return reconcile.Reconciliation(
+            self.queue,
+            self.engine,
+            self.store.reads(),
+            self.metrics,
+            peers,
+            makes_silences=self.settings.silence_on_acknowledge,
+        ).look
