@@ -37,13 +37,13 @@ from receiver.core.events import (
     Replan,
     Reported,
     Resolve,
+    ResponseAction,
     SilenceAnswered,
     Silenced,
     Tick,
     TimePassed,
     Unheard,
     Update,
-    Work,
 )
 from receiver.core.evidence import take_answer
 from receiver.core.inquiry import Answered
@@ -197,7 +197,7 @@ def _carry_out(draft: Draft, action: Action) -> None:
             _be_active(draft)
 
 
-def _work(draft: Draft, action: Work) -> None:
+def _work(draft: Draft, action: ResponseAction) -> None:
     """What people do beside the states. Raises RefusedError."""
     match action:
         case Tick():
@@ -228,7 +228,7 @@ def _require_possible(incident: Incident, action: Action) -> None:
             raise RefusedError(f"the incident is {state} by now, not {action.expects}")
         if isinstance(action, Acknowledge) and action.answers is not None and action.answers < incident.alarm:
             raise RefusedError("something new has happened since that message; look at the incident as it is now")
-    elif state is State.CLOSED and not isinstance(action, Note | Change | Work):
+    elif state is State.CLOSED and not isinstance(action, Note | Change | ResponseAction):
         raise RefusedError("the incident is closed")
     if isinstance(action, Resolve) and (incident.is_firing or incident.held):
         if not action.force:

@@ -242,7 +242,7 @@ class FinishFollowUp(Struct, frozen=True):
     note: str = ""
 
 
-Work = Tick | Handover | Assign | ApproveNotice | RejectNotice | AddFollowUp | FinishFollowUp
+ResponseAction = Tick | Handover | Assign | ApproveNotice | RejectNotice | AddFollowUp | FinishFollowUp
 """What people do about an incident, whatever its state."""
 
 
@@ -300,7 +300,7 @@ class Reported(Struct, frozen=True):
     sent_at: Instant | None = None
 
 
-Action = Acknowledge | Escalate | Resolve | Note | Update | Change | Replan | Work
+Action = Acknowledge | Escalate | Resolve | Note | Update | Change | Replan | ResponseAction
 """What a person does to an existing incident."""
 
 Event = (

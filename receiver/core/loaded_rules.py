@@ -36,7 +36,7 @@ IN_USE_FOR = MINUTE
 MOST_SOURCES, MOST_DIGESTS, LONGEST = 50, 8, 64
 """Bounds of what is kept: sources and digests are what senders say."""
 
-Words = Mapping[str, Mapping[str, Instant]]
+SeenDigests = Mapping[str, Mapping[str, Instant]]
 """Source → digest (empty: rules without one) → when it was last heard."""
 
 
@@ -61,7 +61,7 @@ class InUse(Struct, frozen=True):
 class LoadedRules(Struct, frozen=True):
     """What is known of the rules, by all replicas together."""
 
-    heard: Words = field(default_factory=dict)
+    heard: SeenDigests = field(default_factory=dict)
     in_use: Mapping[str, InUse] = field(default_factory=dict)
     """By replica."""
     since: Instant | None = None
@@ -104,7 +104,7 @@ def digests(policy_version: PolicyVersion, received: Iterable[Received]) -> set[
     }
 
 
-def update(known: LoadedRules, words: Words, replica: str, digest: str, now: Instant) -> LoadedRules:
+def update(known: LoadedRules, words: SeenDigests, replica: str, digest: str, now: Instant) -> LoadedRules:
     """What is known after a replica, whose policy's rules have that digest, has heard words since it last looked."""
     heard = {}
     for source in known.heard.keys() | words.keys():

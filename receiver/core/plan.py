@@ -1,7 +1,7 @@
 """The plan: what one policy version says about an incident, as a pure function of the two.
 
-A Playbook is one policy version, indexed, with its digest; the engine makes one per version. A Book is
-what a decision may look things up in: the incident's own (frozen) version, and the current one, from
+A PolicyVersion is one version of the policy, indexed, with its digest; the engine makes one per version. A
+DecisionContext is what a decision may look things up in: the incident's own (frozen) version, and the current one, from
 which recipients and channel settings are read live, so that a wrong number can be mended mid-incident.
 """
 

@@ -1,6 +1,6 @@
 """Which checklists an incident may get, and at which moment: read from its policy, nothing decided.
 
-`Playbook.checklists` keeps what is made here. The basic section's procedures concern every incident, another
+`PolicyVersion.checklists` keeps what is made here. The basic section's procedures concern every incident, another
 section's those that its rules and types opened. A step is known as ``key.number``: ``escalation.2``.
 """
 

@@ -34,7 +34,7 @@ class RateLimitKey(Struct, frozen=True, order=True):
 
 
 class Bucket(Struct, frozen=True):
-    """How much a lane may still send: a token bucket in whole microseconds of credit."""
+    """How much may still be sent under a key: a token bucket in whole microseconds of credit."""
 
     credit: int
     at: Instant
@@ -50,8 +50,8 @@ class Allotment(Struct, frozen=True):
     buckets: Mapping[RateLimitKey, Bucket]
 
 
-def lane(notification: Notification) -> RateLimitKey:
-    """The lane that a notification is counted in."""
+def rate_limit_key(notification: Notification) -> RateLimitKey:
+    """What a notification is counted under."""
     return RateLimitKey(notification.channel, notification.recipient, notification.level, not is_page(notification))
 
 
@@ -66,22 +66,26 @@ def counted_when_due(due: Iterable[Notification], context: DecisionContext) -> l
 
 
 def bundle(due: Iterable[Notification]) -> list[tuple[Notification, ...]]:
-    """The messages that what is due leaves in: what waited for a bundle leaves with its lane, the rest alone."""
+    """The messages that what is due leaves in: what waited for a bundle leaves with those of its key, the rest
+    alone.
+    """
     messages: dict[RateLimitKey | str, list[Notification]] = {}
     for each in due:
-        messages.setdefault(each.id if each.bundle_at is None else lane(each), []).append(each)
+        messages.setdefault(each.id if each.bundle_at is None else rate_limit_key(each), []).append(each)
     return [tuple(message) for message in messages.values()]
 
 
 def allot(
     counted: Iterable[Notification], buckets: Mapping[RateLimitKey, Bucket], now: Instant, context: DecisionContext
 ) -> Allotment:
-    """Share out what each lane may send. `buckets` are those of the notifications' lanes; a missing one is full."""
+    """Share out what each key's recipient may get. `buckets` are those of the notifications' keys; a missing one is
+    full.
+    """
     after = dict(buckets)
     send: list[Notification] = []
     wait: list[Notification] = []
     for notification in counted:
-        where = lane(notification)
+        where = rate_limit_key(notification)
         limit = _limit(notification, context)
         bucket, allowed = _take(after.get(where), limit, now)
         if allowed:

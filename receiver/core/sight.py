@@ -1,6 +1,6 @@
 """What is known of the ways by which alerts come in: a cleared alert proves something only where one could have fired.
 
-Made by the shell from the heartbeats (`receiver.core.heartbeat`); `Book` passes it to every decision.
+Made by the shell from the heartbeats (`receiver.core.heartbeat`); `DecisionContext` passes it to every decision.
 """
 
 from collections.abc import Mapping

@@ -86,8 +86,8 @@ class Transaction(Protocol):
     def threads(self, notifications: Sequence[Notification]) -> dict[str, str]:
         """Notification id → reference of the first delivered message to the same incident, channel, recipient."""
 
-    def buckets(self, lanes: Sequence[RateLimitKey]) -> dict[RateLimitKey, Bucket]:
-        """Lock and read the lanes' buckets, in order."""
+    def buckets(self, keys: Sequence[RateLimitKey]) -> dict[RateLimitKey, Bucket]:
+        """Lock and read the keys' buckets, in order."""
 
     def keep_bundles(self, bundles: Mapping[str, Sequence[str]]) -> None:
         """Remember which notifications leave in a message: the bundle's name → their ids."""

@@ -118,9 +118,9 @@ class MemoryStore:
         """No message has a reference here."""
         return {}
 
-    def buckets(self, lanes: Sequence[RateLimitKey]) -> dict[RateLimitKey, Bucket]:
-        """The lanes' buckets."""
-        return {lane: self.stored_buckets[lane] for lane in lanes if lane in self.stored_buckets}
+    def buckets(self, keys: Sequence[RateLimitKey]) -> dict[RateLimitKey, Bucket]:
+        """The keys' buckets."""
+        return {key: self.stored_buckets[key] for key in keys if key in self.stored_buckets}
 
     def keep_bundles(self, bundles: Mapping[str, Sequence[str]]) -> None:
         """Nobody answers a message here."""

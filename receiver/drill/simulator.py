@@ -1,6 +1,6 @@
 """A world to try a policy in: the real engine, a clock that jumps from one due thing to the next, simulated channels.
 
-Used by everything in this package. The same policy, events, weather and seed give the same world, to the byte.
+Used by everything in this package. The same policy, events, channel faults and seed give the same world, to the byte.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -18,7 +18,7 @@ from receiver.core.events import AlertsReceived, Arrived, Bounced, EchoesListed,
 from receiver.core.instant import Jump
 from receiver.core.model import Entry, Incident, Instant, Notification, State, Status
 from receiver.core.plan import DecisionContext, PolicyVersion
-from receiver.core.rate_limit import allot, bundle, counted_when_due, counted_when_planned, lane
+from receiver.core.rate_limit import allot, bundle, counted_when_due, counted_when_planned, rate_limit_key
 from receiver.core.sight import SIGHTED, Sight
 from receiver.core.storage import Store, Transaction
 from receiver.engine.commands import Asked, Delivery, ForIncident, FromPrometheus, OutcomeReport, Request, Result
@@ -174,10 +174,10 @@ class Engine:
         work.save()
 
     def _allot(self, transaction: Transaction, counted: Sequence[Notification], now: Instant) -> Sequence[Notification]:
-        """Take what is counted out of its lanes' buckets; returns what has to wait, in its new form."""
+        """Take what is counted out of its keys' buckets; returns what has to wait, in its new form."""
         if not counted:
             return ()
-        buckets = transaction.buckets(sorted({lane(each) for each in counted}))
+        buckets = transaction.buckets(sorted({rate_limit_key(each) for each in counted}))
         allotment = allot(counted, buckets, now, self.context(self._current))
         transaction.save_buckets(allotment.buckets)
         return allotment.wait

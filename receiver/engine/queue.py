@@ -1,4 +1,4 @@
-"""The desk: where requests from many tasks become batches for the one thread that speaks with the engine.
+"""The command queue: requests from many tasks become batches for the one thread that speaks with the engine.
 
 Group commit: while a transaction runs, requests gather; the next transaction takes the most urgent of them
 (`receiver.core.urgency`). The queue is bounded: when it is full the answer is quick (503, Alertmanager retries).
@@ -24,7 +24,7 @@ Asking = tuple[Request, asyncio.Future[Result]]
 """A request, and who waits for what becomes of it."""
 
 QUEUE_LIMIT = 20_000
-"""Requests that may wait; beyond it the desk is closed for the moment."""
+"""Requests that may wait; beyond it new ones are refused."""
 
 RESERVED = 2_000
 """Requests that may wait beyond the limit where they are people's or emergencies."""

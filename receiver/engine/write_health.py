@@ -1,7 +1,7 @@
 """Whether the database takes writes: what `tocsin_store_up` and `/-/ready` say of it.
 
 Reading proves nothing: a full disk, a locked file and a writer that is stopped can all be read past. So only a write
-counts, and where nothing is known to have been written for a while the pulse writes something that means nothing.
+counts, and where nothing is known to have been written for a while the scheduler writes a row that means nothing.
 """
 
 from collections.abc import Callable

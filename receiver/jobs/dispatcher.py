@@ -107,7 +107,7 @@ class Dispatcher:
         claimed_at = steady_clock()
         deliveries = await self._queue.run(self._engine.claim, now, self._worker, busy, levels)
         for delivery in deliveries:
-            self._in_flight[_lane(delivery)] += 1
+            self._in_flight[_counted_by(delivery)] += 1
             task = asyncio.create_task(self._carry(delivery, claimed_at))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -134,7 +134,7 @@ class Dispatcher:
             self._report(OutcomeReport(notification, Overtaken()) for notification, _ in delivery.items)
             raise
         finally:
-            self._in_flight[_lane(delivery)] -= 1
+            self._in_flight[_counted_by(delivery)] -= 1
         ended = self._queue.clock()
         self.traces.sent(delivery, outcome, began, ended)
         for notification, _ in delivery.items:
@@ -238,6 +238,6 @@ def _channel(delivery: Delivery) -> str:
     return delivery.items[0][0].channel
 
 
-def _lane(delivery: Delivery) -> tuple[str, bool]:
+def _counted_by(delivery: Delivery) -> tuple[str, bool]:
     """What its messages under way are counted by."""
     return _channel(delivery), delivery.items[0][0].level == EMERGENCY

@@ -143,9 +143,9 @@ def entry_row(entry: Entry) -> SqlRow:
     return (entry.incident_id, entry.position, entry.at, entry.fact.value, entry.by, to_json(entry.data))
 
 
-def lane_name(lane: RateLimitKey) -> str:
-    """The key of a lane's bucket."""
-    return to_json([lane.channel, lane.recipient, lane.level, *(["news"] if lane.is_news else [])])
+def bucket_name(key: RateLimitKey) -> str:
+    """The stored name of a key's bucket."""
+    return to_json([key.channel, key.recipient, key.level, *(["news"] if key.is_news else [])])
 
 
 def read_incident(doc: str, identity: object) -> Incident:

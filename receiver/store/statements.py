@@ -175,7 +175,7 @@ INSERT INTO buckets (lane, credit, at, bundle_at) VALUES (?, ?, ?, ?)
 ON CONFLICT (lane) DO UPDATE SET credit = excluded.credit, at = excluded.at, bundle_at = excluded.bundle_at
 """
 
-BUCKETS = "SELECT * FROM buckets WHERE lane = ANY(:lanes) ORDER BY lane FOR UPDATE"
+BUCKETS = "SELECT * FROM buckets WHERE lane = ANY(:names) ORDER BY lane FOR UPDATE"
 
 KEEP_BUNDLE = "INSERT INTO bundles (name, incident_id, notifications) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 BUNDLE = "SELECT notifications FROM bundles WHERE name = :name"

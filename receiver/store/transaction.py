@@ -126,12 +126,12 @@ class SqlTransaction:
         rows = self._session.rows(statements.THREADS, ids=[each.id for each in notifications])
         return {row.id: row.reference for row in rows if row.reference}
 
-    def buckets(self, lanes: Sequence[RateLimitKey]) -> dict[RateLimitKey, Bucket]:
-        """Lock and read the lanes' buckets, in order."""
-        if not lanes:
+    def buckets(self, keys: Sequence[RateLimitKey]) -> dict[RateLimitKey, Bucket]:
+        """Lock and read the keys' buckets, in order."""
+        if not keys:
             return {}
-        names = {codec.lane_name(lane): lane for lane in lanes}
-        rows = self._session.rows(statements.BUCKETS, lanes=list(names))
+        names = {codec.bucket_name(key): key for key in keys}
+        rows = self._session.rows(statements.BUCKETS, names=list(names))
         return {
             names[row.lane]: Bucket(row.credit, Instant(row.at), row.bundle_at)
             for row in rows
@@ -150,7 +150,7 @@ class SqlTransaction:
 
     def save_buckets(self, buckets: Mapping[RateLimitKey, Bucket]) -> None:
         """Store buckets."""
-        rows = [(codec.lane_name(lane), each.credit, each.at, each.bundle_at) for lane, each in buckets.items()]
+        rows = [(codec.bucket_name(key), each.credit, each.at, each.bundle_at) for key, each in buckets.items()]
         self._session.write(statements.KEEP_BUCKET, sorted(rows))
 
     def next_numbers(self, count: int) -> int:

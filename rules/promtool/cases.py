@@ -10,7 +10,7 @@ from rules.policy import Micros
 from rules.promtool.evaluate import Labels, Sample
 from rules.promtool.input_series import number
 
-Told = tuple[Labels, Labels]
+ExpectedAlert = tuple[Labels, Labels]
 """An alert as promtool compares it: labels and annotations."""
 
 
@@ -20,7 +20,7 @@ class PromtoolCase:
 
     name: str
     series: dict[str, str] = field(default_factory=dict)
-    alerts: list[tuple[int, str, tuple[Told, ...]]] = field(default_factory=list)
+    alerts: list[tuple[int, str, tuple[ExpectedAlert, ...]]] = field(default_factory=list)
     """(tick, alert name, every alert of that name)."""
     samples: list[tuple[int, str, Sample | float | None]] = field(default_factory=list)
     """(tick, expression, its one element if it has any; a number: one without labels)."""
@@ -50,7 +50,7 @@ def series_name(name: str, labels: Labels) -> str:
     return str(Selector(name, tuple((label, "=", value) for label, value in labels)))
 
 
-def _expected(told: Iterable[Told]) -> list[dict[str, Any]]:
+def _expected(told: Iterable[ExpectedAlert]) -> list[dict[str, Any]]:
     return [{"exp_labels": dict(labels), "exp_annotations": dict(annotations)} for labels, annotations in told]
 
 

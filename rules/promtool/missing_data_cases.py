@@ -9,7 +9,7 @@ from rules.matchers import matches
 from rules.missing_data import NEVER, SEEN
 from rules.policy import Micros
 from rules.promtool.boundary_values import labels_of
-from rules.promtool.cases import PromtoolCase, Told, series_name
+from rules.promtool.cases import ExpectedAlert, PromtoolCase, series_name
 from rules.promtool.evaluate import Labels, Sample
 from rules.promtool.input_series import told
 
@@ -72,7 +72,7 @@ def _case(name: str, way: _Way, twins: Sequence[AlertingRule], interval: Micros)
 
 def _lost(
     alike: Sequence[AlertingRule], fed: dict[str, dict[Labels, _Fed]], elapsed: int, interval: Micros
-) -> tuple[Told, ...]:
+) -> tuple[ExpectedAlert, ...]:
     """Every alert of one name after so many ticks of the loss."""
     alerts = {
         told(twin, Sample(_identity(twin, labels), 1.0)): None

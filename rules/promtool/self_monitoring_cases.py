@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rules.groups import AlertingRule, Group
 from rules.matchers import match
 from rules.policy import MINUTE
-from rules.promtool.cases import PromtoolCase, Told, series_name
+from rules.promtool.cases import ExpectedAlert, PromtoolCase, series_name
 from rules.promtool.evaluate import Labels, Sample, Unprovable
 from rules.promtool.input_series import sequence, told
 from rules.self_monitoring import DOWN, FAIL_THROUGH, HEARTBEAT, JOB, LATEST, RULES_FAIL, UNHEARD, Tocsin
@@ -148,5 +148,5 @@ def _named(name: str) -> Labels:
 BURNS = _named("ReactorBurns")
 
 
-def _one(alert: AlertingRule, labels: Labels = (), value: float = 1.0) -> tuple[Told, ...]:
+def _one(alert: AlertingRule, labels: Labels = (), value: float = 1.0) -> tuple[ExpectedAlert, ...]:
     return (told(alert, Sample(labels, value)),)

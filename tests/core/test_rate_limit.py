@@ -6,7 +6,15 @@ import pytest
 from msgspec.structs import replace
 
 from receiver.core.model import Instant, Kind, Notification, Reason
-from receiver.core.rate_limit import Bucket, RateLimitKey, allot, bundle, counted_when_due, counted_when_planned, lane
+from receiver.core.rate_limit import (
+    Bucket,
+    RateLimitKey,
+    allot,
+    bundle,
+    counted_when_due,
+    counted_when_planned,
+    rate_limit_key,
+)
 from rules.policy import MINUTE, SECOND, Channel, Micros, RateLimit
 from tests.core.alerts import START
 from tests.core.guide import CHANNELS, POLICY, with_channel
@@ -210,11 +218,11 @@ def test_waves_share_what_a_recipient_can_take():
 
 
 def test_recipients_and_news_are_counted_for_themselves():
-    """A page to somebody else leaves at once in any storm; news has a lane of its own."""
+    """A page to somebody else leaves at once in any storm; news has a key of its own."""
     outlet = Outlet()
     outlet.offer(*storm(25))
-    assert lane(message(1)) == RateLimitKey("slack", "somebody", 3)
-    assert lane(message(1, kind=Kind.NOTICE, reason=Reason.ALERT_JOINED)) == RateLimitKey(
+    assert rate_limit_key(message(1)) == RateLimitKey("slack", "somebody", 3)
+    assert rate_limit_key(message(1, kind=Kind.NOTICE, reason=Reason.ALERT_JOINED)) == RateLimitKey(
         "slack", "somebody", 3, is_news=True
     )
     assert outlet.offer(replace(message(30), recipient="somebody else"))

@@ -1,4 +1,4 @@
-"""Emergencies leave before all else: in a transaction of their own, without the pulse, past what holds up others."""
+"""Emergencies leave before all else: in a transaction of their own, without the scheduler, past what holds up others."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -55,7 +55,7 @@ class Held:
 
 
 class Post:
-    """Desk, dispatcher and providers; no pulse."""
+    """Command queue, dispatcher and providers; no scheduler."""
 
     def __init__(self, store: SqlStore) -> None:
         engine = Engine(store, POLICY, ALL, START)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from receiver.core.events import Acknowledge, Delivered, Rejected, Retry
 from receiver.core.model import Fact, Instant, Kind, Reason, Status
-from receiver.core.rate_limit import BUNDLE_WAIT, STORM_LIMIT, lane
+from receiver.core.rate_limit import BUNDLE_WAIT, STORM_LIMIT, rate_limit_key
 from receiver.engine.commands import Delivery, ForIncident
 from receiver.engine.engine import LEASE
 from receiver.store import SqlStore, open_store
@@ -293,10 +293,10 @@ def test_news_of_a_storm_leaves_in_bundles(world: EngineWorld) -> None:
     while more := world.claim(MINUTE):
         alone += more
     world.report(messages(alone), at=MINUTE)
-    lanes = Counter(lane(each.items[0][0]) for each in alone if each.items[0][0].channel == "email")
-    assert set(lanes.values()) == {STORM_LIMIT.count}
+    keys = Counter(rate_limit_key(each.items[0][0]) for each in alone if each.items[0][0].channel == "email")
+    assert set(keys.values()) == {STORM_LIMIT.count}
     rest = [each for each in world.claim(MINUTE + BUNDLE_WAIT) if each.items[0][0].channel == "email"]
-    assert Counter(lane(each.items[0][0]) for each in rest) == dict.fromkeys(lanes, 1)
+    assert Counter(rate_limit_key(each.items[0][0]) for each in rest) == dict.fromkeys(keys, 1)
     assert {len(each.items) for each in rest} == {60 - STORM_LIMIT.count}
 
 

@@ -1,4 +1,4 @@
-"""The desk: requests become batches, the most urgent first, and nobody waits for ever."""
+"""The command queue: requests become batches, the most urgent first, and nobody waits for ever."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -54,7 +54,7 @@ async def test_a_transaction_takes_so_many_alerts(engine: Engine, alerts: int, t
 
 
 class Storm:
-    """A desk over the real engine, which is busy with something until it is let go."""
+    """A command queue over the real engine, which is busy with something until it is let go."""
 
     def __init__(self, store: SqlStore) -> None:
         self.engine = Engine(store, POLICY, ALL, START)

@@ -1,4 +1,4 @@
-"""The pulse and its dispatcher: windows and messages share the time, and a bad template takes nobody's page away."""
+"""The scheduler and its dispatcher: windows and messages share the time, and a bad template takes nobody's page away."""
 
 import asyncio
 import dataclasses
@@ -46,7 +46,7 @@ class Sink:
 
 
 class Room:
-    """A service's inside: engine, desk, dispatcher and pulse, and in which order the engine was asked."""
+    """A service's inside: engine, command queue, dispatcher and scheduler, and in which order the engine was asked."""
 
     def __init__(self, policy: Policy) -> None:
         self.now = START

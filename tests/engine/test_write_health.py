@@ -52,7 +52,7 @@ def test_no_write_for_long_is_a_problem_of_its_own() -> None:
 
 
 class SchedulerWorld:
-    """A pulse whose calls to the engine and the store end as the test wants."""
+    """A scheduler whose calls to the engine and the store end as the test wants."""
 
     def __init__(self, store: SqlStore, **ends: Exception) -> None:
         self.calls: list[str] = []

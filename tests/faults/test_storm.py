@@ -14,7 +14,7 @@ from tests.engine.world import EngineWorld, firing, messages
 INCIDENTS = int(os.environ.get("TOCSIN_STORM", "2500"))
 """How many; the promise is TOCSIN_STORM=10000, which takes half a minute."""
 BATCH = 500
-"""What one transaction takes of them, as the desk does."""
+"""What one transaction takes of them, as the command queue does."""
 
 
 class Storm:

@@ -97,7 +97,7 @@ class Worker:
             return None
         return None if result.error or self.life != life else result
 
-    # The pulse and the dispatcher.
+    # The scheduler and the dispatcher.
 
     def wake(self, when: int) -> None:
         """There may be work at that time."""

@@ -174,7 +174,7 @@ _OPENED = Incident(
 
 
 def context(policy: Policy = POLICY) -> DecisionContext:
-    """A book in which the incident's version is the current one."""
+    """A decision context in which the incident's version is the current one."""
     policy_version = PolicyVersion.of(policy, "d" * 64)
     return DecisionContext(policy_version, policy_version, frozenset(channel.name for channel in policy.channels))
 

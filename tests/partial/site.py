@@ -91,7 +91,7 @@ class ChannelFaults:
 
 
 class MoodyMailbox(Mailbox):
-    """A mail server in that weather."""
+    """A mail server with those faults."""
 
     def __init__(self, told: Told, channel_faults: ChannelFaults) -> None:
         super().__init__(told.show)

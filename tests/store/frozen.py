@@ -42,7 +42,7 @@ from receiver.messages import Message
 from receiver.messages.notice_text import fingerprint as notice_mark
 from receiver.settings import Role, Settings
 from receiver.store import schema
-from receiver.store.codec import lane_name
+from receiver.store.codec import bucket_name
 from receiver.telemetry.metrics import Metrics
 from receiver.telemetry.otlp import root_of
 from receiver.web.api.heartbeat_clocks import HeartbeatsApi
@@ -304,7 +304,7 @@ def _keys() -> Iterator[str]:
         "fingerprint": fingerprint({"b": "ü", "a": "1"}),
         "fingerprint, parsed": f"{parse(body, NOW).alerts[0].fingerprint} {parse(body, NOW).alerts[0].starts_at}",
         "Alertmanager": PeersSeen().hear("src", "http://am:9093", "{}:{a=b}")[0],
-        "lane": lane_name(RateLimitKey("slack", "#ops", 3)),
+        "lane": bucket_name(RateLimitKey("slack", "#ops", 3)),
         "link": Links(signing, "inst", "https://t.example.test").url(_incident(), f"{_incident().id}-7"),
         "token": signing.sign("session", {"name": "ada"}, 1),
         "csrf": signing.seal("csrf", "ada"),

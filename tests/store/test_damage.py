@@ -160,7 +160,7 @@ def test_whole_rows_are_not_doubted(world: EngineWorld) -> None:
 
 
 def test_a_spoiled_bucket_begins_anew(world: EngineWorld) -> None:
-    """What a lane may send is not worth a page: the lane is full again."""
+    """What may still be sent under a key is not worth a page: the bucket is full again."""
     world.fire("one", level=4)
     if world.store._database.is_sqlite:
         spoil(world.store, "UPDATE buckets SET credit = 'x'")

@@ -189,16 +189,16 @@ def test_the_next_due_time_is_of_windows_and_heads_of_queues(store: SqlStore) ->
     assert store.next_due() == NOW
 
 
-def test_buckets_are_kept_per_lane(store: SqlStore) -> None:
+def test_buckets_are_kept_per_key(store: SqlStore) -> None:
     """A bucket is found by channel, recipient and level; saving replaces it."""
-    lanes = [RateLimitKey("slack", "#ops", 3), RateLimitKey("slack", "#ops", 4), RateLimitKey("email", 'a"b@x', 3)]
-    first = {lanes[0]: Bucket(5, NOW), lanes[2]: Bucket(7, NOW, NOW + MINUTE)}
+    keys = [RateLimitKey("slack", "#ops", 3), RateLimitKey("slack", "#ops", 4), RateLimitKey("email", 'a"b@x', 3)]
+    first = {keys[0]: Bucket(5, NOW), keys[2]: Bucket(7, NOW, NOW + MINUTE)}
     with store.transaction() as transaction:
-        assert transaction.buckets(lanes) == {}
+        assert transaction.buckets(keys) == {}
         transaction.save_buckets(first)
     with store.transaction() as transaction:
-        assert transaction.buckets(lanes) == first
-        transaction.save_buckets({lanes[0]: Bucket(4, NOW + 1)})
+        assert transaction.buckets(keys) == first
+        transaction.save_buckets({keys[0]: Bucket(4, NOW + 1)})
     with store.transaction() as transaction:
-        assert transaction.buckets(lanes[:2]) == {lanes[0]: Bucket(4, NOW + 1)}
+        assert transaction.buckets(keys[:2]) == {keys[0]: Bucket(4, NOW + 1)}
         assert transaction.buckets([]) == {}

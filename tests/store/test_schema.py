@@ -92,7 +92,7 @@ OFTEN = {
     "THREADS": {"ids": ["a"]},
     "BUNDLE": {"name": "a"},
     "ALERTS": {"wanted": "[]"},
-    "BUCKETS": {"lanes": ["a"]},
+    "BUCKETS": {"names": ["a"]},
     "SUPERSEDE": {"incident_id": "a", "before": 1, "kinds": ["page"]},
     "POSTPONE_NOTIFICATIONS": {"id": "a", "until": NOW},
     "NEXT_DUE": {},

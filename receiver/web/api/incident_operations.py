@@ -2,7 +2,7 @@
 
 Handlers take a `Call` (who asks, about which incident, saying what) and return a shape; `routes` wires
 them to paths, and the OpenAPI document is made of the same table. Rules: reads go through the readers'
-thread; actions become requests to the desk, and what the core refuses is answered 409 with what is true now.
+thread; actions become requests to the command queue, and what the core refuses is answered 409 with what is true now.
 """
 
 from collections.abc import Callable, Sequence
