@@ -1,6 +1,7 @@
 """What a policy compiles to: files for Prometheus, Alertmanager, Kubernetes and Grafana.
 
 `tocsin compile` writes what `render` returns. The same policy and options give the same bytes.
+Imports the meaning and `promtool`. Begin with `rule_file`.
 """
 
 from collections.abc import Mapping

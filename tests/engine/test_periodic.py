@@ -1,4 +1,4 @@
-"""The watchdogs of the service's loops: what has ended or stands still is said, whatever goes wrong in a look is not."""
+"""Periodic tasks: one that has ended or stands still is reported, and one that fails runs again."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from receiver.errors import StoreUnavailable
 from receiver.jobs.periodic import PeriodicTasks
 from rules.policy import MINUTE, SECOND
 
-NAME = "the watch"
+NAME = "heartbeat"
 
 
 class Clock:
@@ -29,14 +29,14 @@ async def test_a_loop_that_stands_still_is_said() -> None:
         began.set()
         await asyncio.Event().wait()
 
-    loops = PeriodicTasks(clock, lambda _: None)
-    loops.start(NAME, hang, 10)
+    tasks = PeriodicTasks(clock, lambda _: None)
+    tasks.start(NAME, hang, 10)
     await began.wait()
     clock.now = MINUTE + 30 * SECOND
-    assert loops.problems() == []
+    assert tasks.problems() == []
     clock.now += SECOND
-    assert loops.problems() == [("the watch", "it has not come round for 91 s")]
-    await loops.stop()
+    assert list(map(str, tasks.problems())) == ["background task 'heartbeat' has not run for 91 s"]
+    await tasks.stop()
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("no disk"), RuntimeError("a bug")])
@@ -52,12 +52,12 @@ async def test_a_loop_goes_on_whatever_happens(error: Exception) -> None:
             again.set()
         raise error
 
-    loops = PeriodicTasks(clock, heard.append)
-    loops.start(NAME, fail, 0)
+    tasks = PeriodicTasks(clock, heard.append)
+    tasks.start(NAME, fail, 0)
     await asyncio.wait_for(again.wait(), 10)
-    assert loops.problems() == []
+    assert tasks.problems() == []
     assert set(heard) == ({"no disk"} if isinstance(error, StoreUnavailable) else set())
-    await loops.stop()
+    await tasks.stop()
 
 
 async def test_a_loop_that_ended_is_said() -> None:
@@ -66,9 +66,9 @@ async def test_a_loop_that_ended_is_said() -> None:
     async def end() -> None:
         raise asyncio.CancelledError
 
-    loops = PeriodicTasks(Clock(), lambda _: None)
-    loops.start(NAME, end, 10)
+    tasks = PeriodicTasks(Clock(), lambda _: None)
+    tasks.start(NAME, end, 10)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert loops.problems() == [("the watch", "it has ended; restart this process")]
-    await loops.stop()
+    assert list(map(str, tasks.problems())) == ["background task 'heartbeat' has ended; restart this process"]
+    await tasks.stop()

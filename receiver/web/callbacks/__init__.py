@@ -2,7 +2,8 @@
 
 Rules: nothing is believed before its signature is; what was carried out is not carried out again when the same
 request comes twice; a press that comes too late is answered with what is true now. What it means is decided in
-the core, as for everyone else. Where a provider's secret is not set, its callbacks do not exist.
+the core, as for everyone else. Where a provider's secret is not set, its callbacks do not exist. Imports `auth` and
+`http`. Begin with `actions`, which all of them use.
 """
 
 from collections.abc import Callable
