@@ -2,8 +2,9 @@
 
 A channel decides nothing else: when, to whom, how often and what then is the core's business. `send`
 never raises for what the world does; it answers Delivered, Retry or Rejected. It must return within
-SEND_TIMEOUT, must not retry by itself, and never lets a secret into a log, an error or an outcome. Imports the core, the messages and the settings. Begin with
-`sms`, the shortest; docs/channels says what each does, CONTRIBUTING how one is added.
+SEND_TIMEOUT, must not retry by itself, and never lets a secret into a log, an error or an outcome. Imports the core,
+the messages and the settings. Begin with `sms`, the shortest; docs/channels says what each does, CONTRIBUTING how one
+is added.
 """
 
 from collections.abc import Callable, Mapping

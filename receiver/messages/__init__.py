@@ -1,8 +1,8 @@
 """What people read: from an incident and a policy's templates to messages, in one place.
 
-`renderer.MessageRenderer` makes a `Message`, which every channel reads and none changes; `incident_text` is the incident
-as texts show it, `reasons` why a message is sent; pages and reports take `plain`, `line` and the times. Pure, but for
-reading our own templates and the process that fills a policy's. Imports the core. Begin with `renderer`.
+`renderer.MessageRenderer` makes a `Message`, which every channel reads and none changes; `incident_text` is the
+incident as texts show it, `reasons` why a message is sent; pages and reports take `plain`, `line` and the times. Pure,
+but for reading our own templates and the process that fills a policy's. Imports the core. Begin with `renderer`.
 """
 
 from receiver.messages.message import PICTURE_ID, SHORT_LIMIT, Message, Picture

@@ -2,7 +2,8 @@
 
 `store` is opened by the service and used by the engine; `transaction` is one transaction's SQL, `reads` what pages and
 jobs read, `statements` every statement by its name, `codec` how rows become the core's data, `migrations` how older
-databases become today's. Imports the core and the errors, nothing above them; decides nothing. Begin with `transaction`.
+databases become today's. Imports the core and the errors, nothing above them; decides nothing. Begin with
+`transaction`.
 """
 
 from receiver.store.database import is_in_memory, is_server, without_secrets

@@ -4,8 +4,9 @@ Threads of one interpreter share a lock, so that what HTTP takes and what decisi
 processes they run side by side (docs/decisions/0014). `Writer` is the service's end: `Writer.call` is given a
 method of the service's own engine or store and has the other process run it. Rules: data goes over and exceptions
 come back, one answer after the other, in order; a process that dies is StoreUnavailable to whoever waits, and the
-next takes its place; what the service is sending stays its own; it ends when the service does, however that ends. Imports the engine and the
-store. Begin with `Writer`; `wire` is how calls are put into bytes, `__main__` the other process.
+next takes its place; what the service is sending stays its own; it ends when the service does, however that ends.
+Imports the engine and the store. Begin with `Writer`; `wire` is how calls are put into bytes, `__main__` the other
+process.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """What people may write: one pydantic model per section of the guide, and Tocsin's additions.
 
 `rules.validate` holds merged files against PolicyDocument; the JSON schema is made from it too, so every field
-that does not explain itself has a description. What it means is `rules.policy`, made by `rules.meaning`. Imports the small
-languages (durations, conditions, matchers). Begin with `incident_response`.
+that does not explain itself has a description. What it means is `rules.policy`, made by `rules.meaning`. Imports the
+small languages (durations, conditions, matchers). Begin with `incident_response`.
 """
 
 from typing import Any

@@ -26,7 +26,10 @@ async def test_health(start: Callable[..., Any]) -> None:
     assert (await receiver.get("/-/healthy"))[0] == 200
     assert (await receiver.get("/-/ready"))[0] == 200
     receiver.reasons.append(Failing("the database", "is unavailable: /var/lib/tocsin.db: disk full"))
-    for token, said in (("see", "the database is unavailable: /var/lib/tocsin.db: disk full"), ("guess", "the database")):
+    for token, said in (
+        ("see", "the database is unavailable: /var/lib/tocsin.db: disk full"),
+        ("guess", "the database"),
+    ):
         headers = {"Authorization": f"Bearer {token}"}
         assert await receiver.get("/-/ready", headers=headers) == (503, f"Tocsin is not ready: {said}\n")
     assert await receiver.get("/-/ready") == (503, "Tocsin is not ready: the database\n")
