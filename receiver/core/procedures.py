@@ -12,6 +12,10 @@ from rules.policy import BASIC, Attach, IncidentType, Policy, Procedure, TimedAc
 
 IMMEDIATE = "immediate_actions"
 
+FIRST_RESPONSE, ROOT_CAUSE, IMPACT = "initial_response", "root_cause_analysis", "impact_assessment"
+FIX, AFTERWARDS = "fix_implementation", "post_incident_actions"
+"""Sections of the policy whose actions become checklists; each checklist's key begins with its section's name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checklist:
@@ -42,16 +46,16 @@ def _assemble(policy: Policy, kinds: Sequence[IncidentType], sections: Sequence[
             if procedure.section == section:
                 yield _from_procedure(procedure, unique=names[procedure.name] == 1)
     for block in policy.initial_response:
-        yield _from_block("initial_response", block, "opened" if block.is_acknowledgement else "acknowledged")
+        yield _from_block(FIRST_RESPONSE, block, "opened" if block.is_acknowledgement else "acknowledged")
     for block in policy.investigation:
-        yield _from_block("root_cause_analysis", block, "acknowledged")
+        yield _from_block(ROOT_CAUSE, block, "acknowledged")
     for area in policy.impact_metrics:
         title = area.description or area.name
-        yield Checklist(f"impact_assessment.{area.name}", title, area.metrics, "acknowledged")
+        yield Checklist(f"{IMPACT}.{area.name}", title, area.metrics, "acknowledged")
     for block in policy.fix_implementation:
-        yield _from_block("fix_implementation", block, "acknowledged")
+        yield _from_block(FIX, block, "acknowledged")
     for block in policy.post_incident:
-        yield _from_block("post_incident_actions", block, "resolved")
+        yield _from_block(AFTERWARDS, block, "resolved")
 
 
 def _from_procedure(procedure: Procedure, *, unique: bool) -> Checklist:

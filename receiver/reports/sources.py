@@ -7,6 +7,7 @@ before what the record tells. A name that is not here (a policy may invent some)
 from collections.abc import Callable, Iterable, Mapping
 
 from receiver.core.model import Fact
+from receiver.core.procedures import FIX, ROOT_CAUSE
 from receiver.messages.incident_text import name
 from receiver.messages.placeholder_values import values
 from receiver.messages.plain import line, plain
@@ -119,12 +120,12 @@ def _performance_metrics(record: IncidentRecord) -> Values:
 def _data_collected(record: IncidentRecord) -> Values:
     lines = counted(len(record.timeline) + record.left_out, "line")
     yield f"{counted(len(record.alerts), 'alert')}, {lines} of timeline"
-    yield from done_steps(record, "root_cause_analysis.data")
+    yield from done_steps(record, f"{ROOT_CAUSE}.data")
 
 
 def _analysis_performed(record: IncidentRecord) -> Values:
     """The steps done, and what responders wrote down while they worked."""
-    yield from done_steps(record, "root_cause_analysis.analysis", "safety_investigation")
+    yield from done_steps(record, f"{ROOT_CAUSE}.analysis", "safety_investigation")
     for entry in record.entries(Fact.NOTED, Fact.UPDATED):
         if entry.by:
             yield f"{stamp(entry.at)} {name(entry.by)}: {sentence(entry)}"
@@ -173,7 +174,7 @@ SOURCES: Mapping[str, Callable[[IncidentRecord], Values]] = {
     "root_cause_found": _entered("root_cause"),
     "evidence_preserved": _evidence_preserved,
     "fix_implemented": _entered("fix_description"),
-    "testing_performed": lambda record: done_steps(record, "fix_implementation"),
+    "testing_performed": lambda record: done_steps(record, FIX),
     "verification_results": _verification_results,
     "monitoring_plan": _monitoring_plan,
     # What the sections of the structure add.

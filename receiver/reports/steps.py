@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from receiver.core.checklists import attached, done
-from receiver.core.procedures import Checklist
+from receiver.core.procedures import AFTERWARDS, IMPACT, ROOT_CAUSE, Checklist
 from receiver.core.response import Done, FollowUp
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line
@@ -12,11 +12,11 @@ from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.report import Table
 
 HOMES = {
-    "root_cause_analysis": "root_cause_analysis",
-    "impact_assessment": "impact_assessment",
-    "post_incident_actions": "follow_up_actions",
+    ROOT_CAUSE: "root_cause_analysis",
+    IMPACT: "impact_assessment",
+    AFTERWARDS: "follow_up_actions",
 }
-"""Which section has which checklists, by the beginning of their key; all others are resolution_actions."""
+"""Policy section → the report section with its checklists; all others are in resolution_actions."""
 
 
 def checklists(record: IncidentRecord, section: str) -> tuple[Table, ...]:
