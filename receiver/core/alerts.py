@@ -192,13 +192,21 @@ def _count(draft: Draft, news: News) -> None:
     draft.set(firing=tuple(firing), rules=rules, absent=tuple(absent), held=held)
 
 
+def _keep_window(draft: Draft, held: Sequence[Alert]) -> Instant:
+    """Keep the window at the first of all that is to be believed; returns when the first of these is."""
+    until = min(each.held_until or draft.now for each in held)
+    draft.arm(Window.ECHO, min(until, draft.incident.windows.get(Window.ECHO, until)))
+    return until
+
+
 def _hold(draft: Draft, news: News) -> None:
     """Say what is held and dropped, and keep the window at the first that is to be believed."""
-    for fact, held in ((Fact.ECHO_HELD, news.held), (Fact.END_HELD, news.doubted)):
-        if held:
-            until = min(each.held_until or draft.now for each in held)
-            draft.arm(Window.ECHO, min(until, draft.incident.windows.get(Window.ECHO, until)))
-            draft.enter(fact, rule=held[0].rule, alerts=len(held), until=until)
+    if news.held:
+        until = _keep_window(draft, news.held)
+        draft.enter(Fact.ECHO_HELD, rule=news.held[0].rule, alerts=len(news.held), until=until)
+    if news.doubted:
+        until = _keep_window(draft, news.doubted)
+        draft.enter(Fact.END_HELD, rule=news.doubted[0].rule, alerts=len(news.doubted), until=until)
     if news.confirmed:
         draft.enter(Fact.END_DROPPED, rule=news.confirmed[0].rule, alerts=len(news.confirmed))
     if news.dropped:

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from receiver.core.draft import Draft, RefusedError
 from receiver.core.events import ApproveNotice, RejectNotice
 from receiver.core.model import Fact, Incident, Kind, Reason, State, Status, Target
-from receiver.core.response import Moment, Notice, NoticeState
+from receiver.core.response import Moment, Notice, Standing
 from rules.policy import CRITICAL, Stakeholders
 
-SETTLED = frozenset({NoticeState.HELD, NoticeState.SENT, NoticeState.REJECTED})
+SETTLED = frozenset({Standing.HELD, Standing.SENT, Standing.REJECTED})
 """A notice of this moment exists, or a person has decided on it: no further one."""
 
 
@@ -21,8 +21,8 @@ def keep_notices(draft: Draft) -> None:
     """Void the notices that speak of another state by now, and hold those that are due in this one."""
     moment = _moment(draft.incident)
     for notice in draft.incident.response.notices:
-        if notice.standing is NoticeState.HELD and notice.moment is not moment:
-            _decide(draft, notice, NoticeState.VOID)
+        if notice.standing is Standing.HELD and notice.moment is not moment:
+            _decide(draft, notice, Standing.VOID)
             draft.enter(Fact.NOTICE_VOID, notice=notice.id, group=notice.group)
     if moment is None:
         return
@@ -50,7 +50,7 @@ def _is_due(incident: Incident, group: Stakeholders, moment: Moment) -> bool:
     ]
     if any(each.moment is moment and each.standing in SETTLED for each in mine):
         return False
-    return moment is not Moment.RESOLVED or any(each.standing is NoticeState.SENT for each in mine)
+    return moment is not Moment.RESOLVED or any(each.standing is Standing.SENT for each in mine)
 
 
 def _hold(draft: Draft, group: Stakeholders, moment: Moment) -> None:
@@ -66,7 +66,7 @@ def approve(draft: Draft, action: ApproveNotice) -> None:
     group = next((each for each in draft.context.current.policy.stakeholders if each.name == notice.group), None)
     if group is None:
         raise RefusedError(f"the policy has no group {notice.group} any more")
-    _decide(draft, notice, NoticeState.SENT, action.by, subject=action.subject, body=action.body)
+    _decide(draft, notice, Standing.SENT, action.by, subject=action.subject, body=action.body)
     targets, by_hand, unusable = draft.context.reach(group)
     words = {"by": action.by, "group": group.name, "notice": notice.id}
     draft.enter(Fact.NOTICE_SENT, action.by, notice=notice.id, group=group.name, subject=action.subject)
@@ -81,7 +81,7 @@ def approve(draft: Draft, action: ApproveNotice) -> None:
 def reject(draft: Draft, action: RejectNotice) -> None:
     """Drop a held notice: nobody is sent it. Raises RefusedError."""
     notice = _held(draft.incident, action.notice)
-    _decide(draft, notice, NoticeState.REJECTED, action.by)
+    _decide(draft, notice, Standing.REJECTED, action.by)
     draft.enter(Fact.NOTICE_REJECTED, action.by, notice=notice.id, group=notice.group, note=action.note)
 
 
@@ -95,13 +95,13 @@ def _held(incident: Incident, id_: str) -> Notice:
     notice = find(incident, id_)
     if notice is None:
         raise RefusedError(f"the incident has no notice {id_!r}")
-    if notice.standing is not NoticeState.HELD:
+    if notice.standing is not Standing.HELD:
         raise RefusedError(f"the notice {id_} is {notice.standing} already")
     return notice
 
 
 def _decide(
-    draft: Draft, notice: Notice, standing: NoticeState, by: str = "", *, subject: str = "", body: str = ""
+    draft: Draft, notice: Notice, standing: Standing, by: str = "", *, subject: str = "", body: str = ""
 ) -> None:
     decided = replace(notice, standing=standing, by=by, decided_at=draft.now, subject=subject, body=body)
     draft.respond(notices=tuple(decided if each.id == notice.id else each for each in draft.incident.response.notices))

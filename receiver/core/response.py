@@ -50,8 +50,8 @@ class Moment(StrEnum):
     RESOLVED = "resolved"
 
 
-class NoticeState(StrEnum):
-    """What became of a notice; all but `held` are final."""
+class Standing(StrEnum):
+    """What became of a notice; all but `held` are final. The OpenAPI document has this class under its name."""
 
     HELD = "held"
     SENT = "sent"
@@ -71,7 +71,7 @@ class Notice(Struct, frozen=True):
     """Also the time that its text speaks of."""
     episode: int = 0
     """How often the incident had recurred then."""
-    standing: NoticeState = NoticeState.HELD
+    standing: Standing = Standing.HELD
     by: str = ""
     """Who approved or rejected it."""
     decided_at: Instant | None = None

@@ -19,7 +19,7 @@ from receiver.core.model import (
     Target,
     Window,
 )
-from receiver.core.response import Checklists, Done, FollowUp, Impact, Moment, Notice, NoticeState, Response
+from receiver.core.response import Checklists, Done, FollowUp, Impact, Moment, Notice, Response, Standing
 from receiver.errors import StoreConflict, StoreDamaged
 from receiver.store import SqlStore
 from receiver.store.codec import read_incident, to_json
@@ -55,7 +55,7 @@ responses = st.builds(
             group=texts,
             moment=st.sampled_from(Moment),
             held_at=instants,
-            standing=st.sampled_from(NoticeState),
+            standing=st.sampled_from(Standing),
             decided_at=maybe,
             subject=texts,
         ),

@@ -14,7 +14,9 @@ from schemathesis import GenerationMode
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import ignored_auth
 
+from receiver.clients.alert_payload import ALERT_KEYS, BODY_KEYS
 from receiver.settings import Role, Settings
+from receiver.web.api.openapi import describe
 from rules.policy import Policy
 from tests.web.conftest import Running, _begin, payload
 from tests.web.test_access import TOKENS, WHO, of, one_incident
@@ -130,3 +132,15 @@ def _expected(status: int, security: list[dict[str, list[str]]], who: str) -> bo
         return status == 401
     enough = Role[who.upper()] >= Role[security[0]["token"][0].upper()]
     return status not in {401, 403} if enough else status == 403
+
+
+def test_the_webhook_is_described_as_it_is_read() -> None:
+    """Every field that is read of a webhook is in the document, with a description; no other is, and none is typed."""
+    operation = describe((), "1")["paths"]["/webhook/alertmanager"]["post"]
+    body = operation["requestBody"]["content"]["application/json"]["schema"]
+    alert = body["properties"]["alerts"]["items"]
+    assert (body["properties"].keys(), alert["properties"].keys()) == (BODY_KEYS, ALERT_KEYS)
+    described = {**body["properties"], **alert["properties"], "alerts": alert}
+    assert all(
+        part.keys() <= {"description", "properties", "examples"} and part["description"] for part in described.values()
+    )

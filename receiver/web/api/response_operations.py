@@ -18,7 +18,7 @@ from receiver.core.events import (
 from receiver.core.model import Incident
 from receiver.core.notices import find
 from receiver.core.plan import DecisionContext
-from receiver.core.response import Notice, NoticeState
+from receiver.core.response import Notice, Standing
 from receiver.messages.incident_text import IncidentText
 from receiver.messages.notice_text import fingerprint, render_notice
 from receiver.web.api import requests, response_shapes, response_views, responses
@@ -97,7 +97,7 @@ class Responding:
         if notice is None:
             raise HttpProblem(404, "the incident has no such notice")
         subject, body = self._text(incident, notice)
-        if notice.standing is NoticeState.HELD and fingerprint(subject, body) != said.hash:
+        if notice.standing is Standing.HELD and fingerprint(subject, body) != said.hash:
             raise HttpProblem(409, "the notice reads differently by now: read it again, and approve its hash")
         return subject, body
 
@@ -113,7 +113,7 @@ class Responding:
 
     def _text(self, incident: Incident, notice: Notice) -> tuple[str, str]:
         """Of a held notice as it would read now, of a sent one as it was sent; of the others nothing."""
-        if notice.standing is not NoticeState.HELD:
+        if notice.standing is not Standing.HELD:
             return notice.subject, notice.body
         context: DecisionContext = self._api.context(incident)
         try:

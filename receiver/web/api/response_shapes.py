@@ -3,7 +3,7 @@
 Like `receiver.web.api.responses`: a promise to other programs.
 """
 
-from receiver.core.response import Moment, NoticeState
+from receiver.core.response import Moment, Standing
 from receiver.web.api.responses import Time, View
 
 
@@ -43,7 +43,7 @@ class NoticeView(View):
     id: str
     group: str
     moment: Moment
-    standing: NoticeState
+    standing: Standing
     held_at: Time
     subject: str
     text: str
