@@ -1,4 +1,4 @@
-"""When Python looks for garbage. Both of our processes ask for it when they have started."""
+"""When Python's garbage collector runs. Both of our processes ask for it when they have started."""
 
 import asyncio
 import ctypes
@@ -23,7 +23,7 @@ def calm_down() -> None:
 
 
 class Garbage:
-    """Looks for garbage when the process has grown.
+    """Collects garbage when the process has grown.
 
     Since `calm_down` Python hardly looks by itself, and it counts objects, not bytes: a connection that breaks off
     leaves a few objects that hold each other, and with them all that was sent.

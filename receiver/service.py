@@ -122,7 +122,7 @@ class Service:
         self._tls = Tls(settings, self.metrics)
         self._worker = worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         for warning in settings.warnings:
-            log.warning("odd setting", what=warning)
+            log.warning("questionable setting", what=warning)
         configured = configured_channels(self._policy, settings)
         await stack.enter_async_context(await self._open_queue(configured))
         self._reads = self._store.reads()

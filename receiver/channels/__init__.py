@@ -57,8 +57,9 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """A channel type whose settings are there. Each module named after a type has a function that answers one, or None:
-    ``configure(settings, now)``; `now` gives microseconds since 1970. It raises SettingsError for what cannot be used.
+    """A channel type that the settings configure. Each module named after a type has a function that answers one, or
+    None: ``configure(settings, now)``; `now` gives microseconds since 1970. It raises SettingsError for what cannot be
+    used.
     """
 
     make: Callable[[], Sender]

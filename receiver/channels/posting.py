@@ -30,7 +30,7 @@ _TOLD = 200
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back."""
+    """An HTTP answer."""
 
     status: int
     headers: Mapping[str, str]
@@ -47,7 +47,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """Nothing came back."""
+    """There was no answer: the connection failed, or it took too long."""
 
     reason: str
     sent: bool
@@ -56,7 +56,7 @@ class Unanswered:
 
 @dataclass(frozen=True, slots=True)
 class Unsendable:
-    """The request itself makes no sense: another try would not help."""
+    """The request cannot be made; another try would not help."""
 
     reason: str
 

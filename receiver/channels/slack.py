@@ -65,7 +65,7 @@ _log.setLevel(logging.WARNING)
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A call that brought nothing: Slack's word for it, and what it means."""
+    """A failed call of Slack's API: its error code, and the outcome that it means."""
 
     error: str
     outcome: Outcome

@@ -23,7 +23,7 @@ LOST = frozenset({"undelivered", "failed", "busy", "no-answer", "canceled"})
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is looked for."""
+    """The message or call that is looked for at Twilio."""
 
     to: str
     since: Instant
@@ -34,14 +34,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class FoundMessage:
-    """It is there."""
+    """Twilio has it."""
 
     sid: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """It may be there or not."""
+    """Whether Twilio has it cannot be told."""
 
     reason: str
 

@@ -36,7 +36,7 @@ COLUMNS = ("#", "level", "state", "what", "next", "response time", "owner")
 
 @dataclass
 class Board:
-    """What is known, and whether it is live."""
+    """What `tocsin watch` shows, and whether its connection is live."""
 
     incidents: Sequence[Mapping[str, Any]] = ()
     problem: str = "connecting"

@@ -91,7 +91,7 @@ _STATUS = TypeAdapter(_StatusDocument)
 
 
 class AlertmanagerSilentError(CannotError):
-    """There was no answer: another question now would wait as long."""
+    """Alertmanager did not answer; another request now would wait for its time-out as well."""
 
 
 class Alertmanager:

@@ -1,8 +1,8 @@
 """What is kept of everything people do: who, when, from where, what, and whether it was done.
 
 Whoever asks the engine for something in a person's name wraps it as `receiver.engine.commands.Asked`; the engine keeps
-a `Ledger` per transaction and appends its audits in that same transaction. Webhooks and timers are nobody's doing:
-they are told in the timeline alone. Pure.
+a `Ledger` per transaction and appends its audits in that same transaction. Webhooks and timers are not a person's
+doing: they are told in the timeline alone. Pure.
 """
 
 from collections.abc import Callable, Collection, Mapping

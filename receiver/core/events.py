@@ -251,20 +251,20 @@ class TimePassed(Struct, frozen=True):
 
 
 class Delivered(Struct, frozen=True):
-    """The provider has it. `reference` is what it calls the message."""
+    """The provider accepted the message. `reference` is what it calls the message."""
 
     reference: str = ""
 
 
 class Retry(Struct, frozen=True):
-    """Not now: try again, in `after` microseconds at the earliest where the provider said so."""
+    """Not delivered: try again, in `after` microseconds at the earliest where the provider said so."""
 
     reason: str
     after: int | None = None
 
 
 class Rejected(Struct, frozen=True):
-    """Never: the provider or our own settings rule it out."""
+    """Not deliverable: the provider or our own settings rule it out."""
 
     reason: str
 

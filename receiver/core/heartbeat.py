@@ -87,7 +87,7 @@ class Life(StrEnum):
 
 
 class Watched(Struct, frozen=True):
-    """A clock, judged."""
+    """A heartbeat's clock, and whether it beats."""
 
     clock: HeartbeatClock
     name: str

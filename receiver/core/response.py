@@ -97,7 +97,7 @@ class FollowUp(Struct, frozen=True):
 
 
 class Response(Struct, frozen=True):
-    """All of it."""
+    """All that people do about one incident."""
 
     checklists: Checklists = field(default_factory=Checklists)
     owner: str = ""

@@ -55,7 +55,7 @@ class _Moment:
 
 
 class Uneven(Exception):  # noqa: N818 - an answer: this is no repetition
-    """It is not the same again."""
+    """The rounds differ, so none may be skipped."""
 
 
 class Repeats:

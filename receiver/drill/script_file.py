@@ -106,7 +106,7 @@ class _Said(_Part):
 
 
 class Step(_Part):
-    """Something that happened."""
+    """One step of a script: something that happened."""
 
     after: Micros
     webhook: _Webhook | None = None
@@ -157,7 +157,7 @@ class Step(_Part):
 
 
 class Expected(_Part):
-    """What must be at least as good as then."""
+    """What a script expects: at least as good as it was."""
 
     level: Annotated[int, Field(ge=1, le=4)]
     told: dict[str, Micros]
@@ -165,7 +165,7 @@ class Expected(_Part):
 
 
 class DrillScript(_Part):
-    """The file."""
+    """A drill script, as its file has it."""
 
     format: Literal[1]
     incident: str = ""

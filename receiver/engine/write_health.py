@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 class Writing:
-    """What is known of it."""
+    """Whether the database takes writes, as last known."""
 
     def __init__(self, clock: Callable[[], int] = steady_clock) -> None:
         """`clock`: microseconds that only ever grow. Whoever opened the database has just written to it."""

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class Canaries:
-    """Looks which are due, again and again."""
+    """Sends the canaries that are due, and keeps their results."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 
 class Timekeeping:
-    """Looks, again and again."""
+    """Compares the clock with its reference at each run."""
 
     def __init__(self, queue: CommandQueue, clock: Clock, state: ServiceState) -> None:
         self._queue = queue

@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 
 class Doubles:
-    """Looks, again and again."""
+    """Ends such alerts at each run."""
 
     def __init__(self, queue: CommandQueue, reads: Reads) -> None:
         self._queue = queue
@@ -25,5 +25,5 @@ class Doubles:
         """Once. Raises StoreUnavailable."""
         found = over(await self._queue.read(self._reads.doubles), self._queue.clock())
         if found:
-            log.info("alerts end in incidents that do not hold them", alerts=len(found))
+            log.info("alerts that two incidents had are ended in the one that does not hold them", alerts=len(found))
             await self._queue.handle(found)

@@ -18,7 +18,7 @@ EVERY = 2.0
 
 
 class Echoes:
-    """Looks, again and again."""
+    """Asks about held alerts at each run."""
 
     def __init__(self, queue: CommandQueue, reads: Reads, peers: Sequence[Alertmanager]) -> None:
         self._queue = queue

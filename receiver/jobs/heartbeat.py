@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 
 class HeartbeatWatch:
-    """The heartbeats' keeper."""
+    """Stores and judges the heartbeats at each run."""
 
     def __init__(
         self,
@@ -122,6 +122,6 @@ class HeartbeatWatch:
         try:
             async with self._session.get().get(self._ping_url, allow_redirects=False) as response:
                 if response.status >= 400:
-                    log.warning("the outside heartbeat was refused", status=response.status)
+                    log.warning("the ping of TOCSIN_HEARTBEAT_URL was refused", status=response.status)
         except (aiohttp.ClientError, TimeoutError) as error:
-            log.warning("the outside heartbeat did not get through", reason=type(error).__name__)
+            log.warning("the ping of TOCSIN_HEARTBEAT_URL failed", reason=type(error).__name__)

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class RulesSeen:
-    """What the webhook heard: the digests of the rules that alerts came from."""
+    """The digests of the rules that received alerts came from, as the webhook notes them."""
 
     def __init__(self) -> None:
         self._last: dict[str, dict[str, Instant]] = {}
@@ -40,7 +40,7 @@ class RulesSeen:
 
 
 class RulesWatch:
-    """Looks, again and again."""
+    """Judges the noted digests at each run."""
 
     def __init__(
         self,
@@ -115,5 +115,5 @@ class RulesWatch:
             used = ", ".join(sorted({each.digest for each in rules.in_use.values()}))
             log.warning("Prometheus evaluates rules of another policy", rules=", ".join(sorted(told)), in_use=used)
         else:
-            log.info("no rules of another policy are heard of any more", rules=rules.verdict)
+            log.info("no alert carries the rules of another policy any more", rules=rules.verdict)
         self._told = told

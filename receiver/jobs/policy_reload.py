@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 class PolicyFiles:
-    """Keeps the policy in use and the files together."""
+    """Takes a changed policy into use, or says why it cannot."""
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 
 class Reconciliation:
-    """Compares, again and again, and remembers what the last look saw."""
+    """Compares both sides at each run, and remembers what the run before saw."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Reconciliation:
                 if isinstance(error, AlertmanagerSilentError):
                     mute.add(order.peer)
             if order.incident is None or order.until is None:
-                log.info("a silence of ours is over", why_not=why_not)
+                log.info("a silence made by Tocsin has ended", why_not=why_not)
             elif why_not:
                 failing[order.incident.id] = why_not
             elif not order.silence_id:
@@ -141,7 +141,9 @@ class Reconciliation:
     def _say(self, findings: Findings) -> None:
         self._metrics.reconciled(findings.taken_in, findings.vanished, findings.foreign)
         if findings.taken_in:
-            log.warning("webhooks never came; their alerts were taken in", alerts=findings.taken_in)
+            log.warning(
+                "webhooks were lost: their alerts were taken from Alertmanager's list", alerts=findings.taken_in
+            )
         if findings.vanished:
             log.warning("alerts vanished without a resolve; their recovery is verified", alerts=findings.vanished)
         if findings.foreign > self._foreign:

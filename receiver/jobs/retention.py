@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class Retention:
-    """Keeps the database from growing for ever."""
+    """Deletes at each run what is older than the policy keeps."""
 
     def __init__(self, queue: CommandQueue, engine: Engine, store: SqlStore) -> None:
         self._queue = queue

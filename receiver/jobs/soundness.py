@@ -53,7 +53,7 @@ log = structlog.get_logger()
 
 
 class Soundness:
-    """Looks, again and again."""
+    """Examines rows and the file at each run."""
 
     def __init__(self, queue: CommandQueue, store: SqlStore, state: ServiceState) -> None:
         self._queue = queue

@@ -23,7 +23,9 @@ log = structlog.get_logger()
 
 
 class Staleness:
-    """Looks, again and again. Before its start nobody could have heard anything here, so it counts from then."""
+    """Looks for such incidents at each run. Before its start nobody could have heard anything here, so it counts from
+    then.
+    """
 
     def __init__(self, queue: CommandQueue, reads: Reads, repeat: int) -> None:
         """`repeat`: Alertmanager's repeat_interval, in microseconds."""
@@ -40,7 +42,10 @@ class Staleness:
             incidents, cursor = await self._queue.read(ask)
             found = unheard(incidents, self._began, self._queue.clock(), self._repeat)
             if found:
-                log.warning("alerts are repeated no more; their incidents are marked", incidents=len(found))
+                log.warning(
+                    "no webhook repeats these alerts any more; their incidents are marked as stale",
+                    incidents=len(found),
+                )
                 await self._queue.handle(found)
             if cursor is None:
                 return

@@ -19,7 +19,7 @@ LIMIT = 500
 
 
 class UnreadableSources:
-    """Looks, again and again."""
+    """Ends such incidents at each run."""
 
     def __init__(self, queue: CommandQueue, reads: Reads) -> None:
         self._queue = queue

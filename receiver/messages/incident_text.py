@@ -1,4 +1,4 @@
-"""One incident as words see it: everything foreign made harmless, everything looked up that a sentence needs.
+"""One incident as texts show it: everything foreign made harmless, everything looked up that a sentence needs.
 
 All other modules here read a Case, never an incident, so that nothing gets past `plain`.
 """

@@ -87,7 +87,7 @@ class MessageRenderer:
         return self.ack_url(first, delivery.name) if facts and facts.shows_link else ""
 
     def text(self, incident: Incident, context: DecisionContext, now: Instant) -> IncidentText:
-        """The incident as words see it."""
+        """The incident as texts show it."""
         page_url = f"{self.external_url.rstrip('/')}/incidents/{incident.number}" if self.external_url else ""
         return IncidentText(incident, context, now, page_url)
 

@@ -25,7 +25,7 @@ class Records:
     """Reports of what is stored. All raise StoreUnavailable."""
 
     def __init__(self, reads: Reads, renderer: MessageRenderer, engine: Engine) -> None:
-        """`words` make foreign text harmless; `engine` knows the policy versions."""
+        """`renderer` makes foreign text harmless; `engine` knows the policy versions."""
         self._reads = reads
         self._renderer = renderer
         self._engine = engine

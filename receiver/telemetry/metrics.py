@@ -9,7 +9,6 @@ never zero; no label carries anything that came from an alert.
 from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 from math import nan
-from typing import Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -26,6 +25,7 @@ from receiver.core.heartbeat import Watched, ages
 from receiver.core.loaded_rules import RulesVerdict
 from receiver.core.model import Alert, Instant, Notification, State
 from receiver.engine.service_state import ServiceState
+from receiver.store.figures import StoreFigures
 from rules.policy import SECOND
 
 OUTCOMES: Mapping[type[Outcome], str] = {
@@ -43,30 +43,6 @@ DELIVERY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 
 
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per counter that nobody asks for
-
-
-class WaitingCounts(Protocol):
-    """A channel's part of the outbox."""
-
-    @property
-    def count(self) -> int: ...
-    @property
-    def oldest(self) -> Instant: ...
-
-
-class StoreCounts(Protocol):
-    """What the store counts for us: `receiver.store.Figures`, said again because this module stands below it."""
-
-    @property
-    def incidents(self) -> Mapping[tuple[int, State], int]: ...
-    @property
-    def waiting(self) -> Mapping[str, WaitingCounts]: ...
-    @property
-    def oldest_emergency(self) -> Instant | None: ...
-    @property
-    def overdue(self) -> int: ...
-    @property
-    def set_aside(self) -> int: ...
 
 
 class Metrics:
@@ -292,7 +268,7 @@ class Metrics:
         if canary.delivered_at is not None:
             self._canary_at.labels(channel).set(canary.delivered_at / SECOND)
 
-    def expose(self, figures: StoreCounts | None, now: Instant, state: ServiceState) -> bytes:
+    def expose(self, figures: StoreFigures | None, now: Instant, state: ServiceState) -> bytes:
         """The text for a scrape. `figures` None: the database does not answer."""
         self._store_up.set(figures is not None and not state.writing.problem)
         self._show_state(state)
@@ -313,7 +289,7 @@ class Metrics:
         self._jumps.inc(state.clock_jumps - self._jumped)
         self._jumped = state.clock_jumps
 
-    def _show(self, figures: StoreCounts, now: Instant) -> None:
+    def _show(self, figures: StoreFigures, now: Instant) -> None:
         for level, state in product(range(1, 5), (State.OPEN, State.ACKNOWLEDGED, State.RESOLVED)):
             self._incidents.labels(level, state).set(figures.incidents.get((level, state), 0))
         for channel, waiting in figures.waiting.items():

@@ -75,7 +75,7 @@ class WriterProcess:
         except (MemoryError, OSError) as error:
             failure = StoreUnavailable(f"the process that writes failed: {str(error) or type(error).__name__}")
         except Exception as error:
-            log.exception("failed unexpectedly", what=method)
+            log.exception("a call of the service failed unexpectedly", method=method)
             failure = RuntimeError(type(error).__name__)
         return pack((None, failure, self._poisoned))
 

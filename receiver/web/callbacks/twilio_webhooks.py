@@ -132,7 +132,7 @@ class TwilioCallbacks:
             if not await self._queue.bounce(message, reason):
                 return
             await asyncio.sleep(UNREPORTED_WAIT)
-        log.warning("bad news of a message that is not sent, as far as we know", reason=reason)
+        log.warning("a delivery failure was reported for a message that is not known as sent", reason=reason)
 
     def _is_responder(self, number: str) -> bool:
         channels = self._queue.policy.channels

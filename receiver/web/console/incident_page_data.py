@@ -90,7 +90,7 @@ class IncidentPageData:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads it."""
+    """Reads an incident for its page."""
 
     engine: Engine
     reads: Reads

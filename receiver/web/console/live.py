@@ -127,7 +127,7 @@ class Live:
         except StoreUnavailable:
             return
         except Exception:
-            log.exception("a look for changes failed; the next is in a second")
+            log.exception("reading changes for open pages failed; trying again in a second")
             return
         for queue, watch in self._watchers.items():
             if watch.what == watched and watch.mark != mark:

@@ -78,10 +78,10 @@ class Weeks:
             try:
                 found = await asyncio.to_thread(self._reads.tallies, begins, Instant(begins + WEEK))
             except StoreUnavailable as error:
-                log.warning("the weeks' figures were not counted", reason=str(error))
+                log.warning("the weekly figures could not be counted", reason=str(error))
                 return
             except Exception:
-                log.exception("the weeks' figures were not counted")
+                log.exception("the weekly figures could not be counted")
                 return
             self._known[begins] = Week(begins, tuple(each for each in found if not each.exercise), now)
 
