@@ -45,7 +45,7 @@ class Recalled:
 
 def recall(record: IncidentRecord) -> Recalled:
     """The test files of an incident, under the policy version it ran under."""
-    incident, name = record.text.incident, f"incident_{record.text.incident.number}"
+    incident, name = record.case.incident, f"incident_{record.case.incident.number}"
     title = f"incident #{incident.number} ({line(incident.title)})"
     tests = _promtool(record, title)
     files = {f"{name}.drill.yaml": _script(record, title)}
@@ -66,7 +66,7 @@ def _promtool(record: IncidentRecord, title: str) -> IncidentReplay:
         Firing(rule, alert.level, twin, Micros(alert.starts_at), _micros(alert.ended_at), alert.labels)
         for (rule, twin), alert in first.items()
     ]
-    return relive(record.text.policy, title, firings, list(_courses(record)))
+    return relive(record.case.policy, title, firings, list(_courses(record)))
 
 
 def _micros(at: Instant | None) -> Micros | None:
@@ -88,7 +88,7 @@ def _courses(record: IncidentRecord) -> Iterator[RecordedSeries]:
 
 
 def _script(record: IncidentRecord, title: str) -> str:
-    incident = record.text.incident
+    incident = record.case.incident
     document = {
         "format": FORMAT,
         "incident": title,
@@ -119,7 +119,7 @@ def _after(incident: Incident, at: Instant) -> str:
 
 
 def _happened(record: IncidentRecord) -> Iterator[dict[str, Any]]:
-    incident, alerts = record.text.incident, _Alerts(record.alerts)
+    incident, alerts = record.case.incident, _Alerts(record.alerts)
     moments: dict[Instant, list[Entry]] = {}
     for entry in record.timeline:
         moments.setdefault(entry.at, []).append(entry)

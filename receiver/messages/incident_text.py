@@ -1,6 +1,6 @@
 """One incident as texts show it: everything foreign made harmless, everything looked up that a sentence needs.
 
-All other modules here read a Case, never an incident, so that nothing gets past `plain`.
+All other modules here read an IncidentText, never an incident, so that nothing gets past `plain`.
 """
 
 from collections.abc import Collection, Iterable

@@ -15,16 +15,16 @@ from receiver.messages.placeholder_values import fill, values
 from receiver.messages.plain import line, plain
 
 
-def render_notice(notice: Notice, text: IncidentText) -> tuple[str, str]:
+def render_notice(notice: Notice, case: IncidentText) -> tuple[str, str]:
     """Subject and body of a held notice, from the incident as it is. Raises TemplateError."""
-    templates = text.policy.templates
+    templates = case.policy.templates
     template = {
         Moment.BREACHED: templates.update,
         Moment.ACKNOWLEDGED: templates.initial,
         Moment.RESOLVED: templates.resolution,
     }[notice.moment]
-    filling = values(replace(text, now=notice.held_at, page_url=""))
-    exercise = "EXERCISE: " if text.incident.exercise else ""
+    filling = values(replace(case, now=notice.held_at, page_url=""))
+    exercise = "EXERCISE: " if case.incident.exercise else ""
     return line(f"{exercise}{fill(template.subject, filling)}"), f"{exercise}{fill(template.body, filling)}"
 
 

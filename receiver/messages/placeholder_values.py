@@ -22,10 +22,10 @@ Value = str | tuple[str, ...]
 """Words, or several points."""
 
 
-def values(text: IncidentText) -> dict[str, Value]:
+def values(case: IncidentText) -> dict[str, Value]:
     """Every placeholder's value; what responders entered under its name goes before what we can tell."""
-    told = {name: make(text) for name, make in _MAKERS.items()}
-    entered = {name: fact for name in PLACEHOLDERS if (fact := text.fact(name))}
+    told = {name: make(case) for name, make in _MAKERS.items()}
+    entered = {name: fact for name in PLACEHOLDERS if (fact := case.fact(name))}
     return {name: entered.get(name) or told.get(name) or UNKNOWN for name in PLACEHOLDERS}
 
 
@@ -55,21 +55,21 @@ def _fill_line(text: str, filling: Mapping[str, Value]) -> str:
     return _PLACEHOLDER.sub(put, text)
 
 
-def _contact(text: IncidentText) -> str:
-    return line(text.policy.contact_information) or text.page_url or text.owner
+def _contact(case: IncidentText) -> str:
+    return line(case.policy.contact_information) or case.page_url or case.owner
 
 
-def _next_steps(text: IncidentText) -> Value:
+def _next_steps(case: IncidentText) -> Value:
     """What is still to do, by the state it is in."""
-    if text.live and text.incident.recovery:
-        return (f"{text.recovery[0].upper()}{text.recovery[1:]}",)
-    return text.next_steps if text.live else _after(text)
+    if case.live and case.incident.recovery:
+        return (f"{case.recovery[0].upper()}{case.recovery[1:]}",)
+    return case.next_steps if case.live else _after(case)
 
 
-def _verification(text: IncidentText) -> str:
-    incident = text.incident
-    if text.live:
-        return text.recovery
+def _verification(case: IncidentText) -> str:
+    incident = case.incident
+    if case.live:
+        return case.recovery
     if incident.is_firing:
         return "not verified: alerts still fire"
     if incident.resolved_by:
@@ -79,9 +79,9 @@ def _verification(text: IncidentText) -> str:
     return ""
 
 
-def _after(text: IncidentText) -> Value:
+def _after(case: IncidentText) -> Value:
     """The post-incident actions of the policy, each block with its duration."""
-    return tuple(f"{_block(block)}: {'; '.join(map(line, block.actions))}" for block in text.policy.post_incident)
+    return tuple(f"{_block(block)}: {'; '.join(map(line, block.actions))}" for block in case.policy.post_incident)
 
 
 def _block(block: TimedActions) -> str:
@@ -91,20 +91,20 @@ def _block(block: TimedActions) -> str:
 
 _MAKERS: Mapping[str, Callable[[IncidentText], Value]] = {
     "contact_information": _contact,
-    "current_impact": lambda text: text.current_impact,
-    "fix_status": lambda text: "applied" if text.fact("fix_description") else "",
-    "impact_description": lambda text: text.impact,
-    "incident_duration": lambda text: text.lasted,
-    "incident_id": lambda text: text.number,
-    "incident_type": lambda text: text.type,
-    "investigation_status": lambda text: "root cause found" if text.fact("root_cause") else "",
+    "current_impact": lambda case: case.current_impact,
+    "fix_status": lambda case: "applied" if case.fact("fix_description") else "",
+    "impact_description": lambda case: case.impact,
+    "incident_duration": lambda case: case.lasted,
+    "incident_id": lambda case: case.number,
+    "incident_type": lambda case: case.type,
+    "investigation_status": lambda case: "root cause found" if case.fact("root_cause") else "",
     "next_steps": _next_steps,
     "post_incident_actions": _after,
-    "resolution_time": lambda text: stamp(text.incident.resolved_at) if text.incident.resolved_at else "",
-    "severity": lambda text: line(text.level.name),
-    "status": lambda text: text.incident.state.value,
-    "timestamp": lambda text: stamp(text.now),
-    "update_interval": lambda text: duration(text.plan.update_interval),
+    "resolution_time": lambda case: stamp(case.incident.resolved_at) if case.incident.resolved_at else "",
+    "severity": lambda case: line(case.level.name),
+    "status": lambda case: case.incident.state.value,
+    "timestamp": lambda case: stamp(case.now),
+    "update_interval": lambda case: duration(case.plan.update_interval),
     "verification_status": _verification,
 }
 """How a placeholder is told; the others only responders can know."""

@@ -59,45 +59,45 @@ def label(notification: Notification) -> str:
             assert_never(notification.kind)
 
 
-def lead(notification: Notification, text: IncidentText) -> str:
+def lead(notification: Notification, case: IncidentText) -> str:
     """Why this message comes now: a sentence or two."""
     by, note = name(notification.data.get("by", "")), plain(notification.data.get("note", ""))
     match notification.kind:
         case Kind.PAGE:
-            said = _page(notification, text, by)
+            said = _page(notification, case, by)
         case Kind.NOTICE:
-            said = _notice(notification, text)
+            said = _notice(notification, case)
         case Kind.REMINDER:
-            said = _reminder(notification, text)
+            said = _reminder(notification, case)
         case Kind.ACKNOWLEDGED:
-            said = f"Acknowledged by {by or text.owner or 'somebody'}, {_since_opening(text)}."
+            said = f"Acknowledged by {by or case.owner or 'somebody'}, {_since_opening(case)}."
         case Kind.UPDATE:
             said = f"Status update by {by}." if by else "Status update."
         case Kind.BREACH:
-            said = f"{_breach(text)} Everyone concerned has been paged."
+            said = f"{_breach(case)} Everyone concerned has been paged."
         case Kind.RESOLVED:
-            said = _resolved(text, by)
+            said = _resolved(case, by)
         case Kind.EXTERNAL:
             said = ""
         case Kind.REPORT:
             said = "It is closed; this is its report."
         case _:
             assert_never(notification.kind)
-    written = plain(notification.data.get("text", ""))
-    return "\n".join(filter(None, (said, note and f"Note: {note}", written)))
+    text = plain(notification.data.get("text", ""))
+    return "\n".join(filter(None, (said, note and f"Note: {note}", text)))
 
 
-def _page(notification: Notification, text: IncidentText, by: str) -> str:
+def _page(notification: Notification, case: IncidentText, by: str) -> str:
     data = notification.data
     before = name(data.get("acknowledged_by", ""))
     void = f" {before}'s acknowledgement no longer holds." if before else ""
     match notification.reason:
         case Reason.ESCALATED:
-            return f"{by} asks for help now." if by else f"Nobody has acknowledged it in {text.lasted}."
+            return f"{by} asks for help now." if by else f"Nobody has acknowledged it in {case.lasted}."
         case Reason.BREACHED:
-            return _breach(text)
+            return _breach(case)
         case Reason.REPEATED:
-            return f"Nobody has acknowledged it, {_since_opening(text)}."
+            return f"Nobody has acknowledged it, {_since_opening(case)}."
         case Reason.FALLBACK:
             return "This page has reached nobody yet on the channels that come first, so it comes to you."
         case Reason.NEW_DANGER:
@@ -106,7 +106,7 @@ def _page(notification: Notification, text: IncidentText, by: str) -> str:
         case Reason.ACK_EXPIRED:
             return f"{before or 'The owner'} acknowledged it, and nothing was heard since. It is open again."
         case Reason.RECURRED:
-            return f"It fires again after it was resolved ({_ordinal(text.incident.recurrences)} time)."
+            return f"It fires again after it was resolved ({_ordinal(case.incident.recurrences)} time)."
         case Reason.STILL_FIRING:
             return "It was resolved while its alerts fired, and they still do."
         case Reason.RULE_JOINED:
@@ -114,15 +114,15 @@ def _page(notification: Notification, text: IncidentText, by: str) -> str:
         case Reason.SILENCE_ENDED:
             return "Alertmanager no longer says that it is silenced or inhibited, and it is not over."
         case _:
-            return f"Declared by {by}." if by else f"Opened at {text.time(text.incident.opened_at)}."
+            return f"Declared by {by}." if by else f"Opened at {case.time(case.incident.opened_at)}."
 
 
-def _notice(notification: Notification, text: IncidentText) -> str:
+def _notice(notification: Notification, case: IncidentText) -> str:
     data = notification.data
     match notification.reason:
         case Reason.RECOVERED:
-            return f"No alert fires any more ({text.recovery or text.stands})."
-        case Reason.CONFIRM if text.incident.recovery is Recovery.UNVERIFIED:
+            return f"No alert fires any more ({case.recovery or case.stands})."
+        case Reason.CONFIRM if case.incident.recovery is Recovery.UNVERIFIED:
             return (
                 "No alert fires any more, but what should prove the recovery was itself missing. Check, then resolve."
             )
@@ -134,18 +134,18 @@ def _notice(notification: Notification, text: IncidentText) -> str:
             return f"A further rule fired: {line(data.get('rule', 'unknown'))}."
         case Reason.SILENCED:
             until = data.get("until", "")
-            when = f" until {text.time(Instant(int(until)))}" if until.isdigit() else ""
+            when = f" until {case.time(Instant(int(until)))}" if until.isdigit() else ""
             return f"Silenced in Alertmanager{when} by {line(data.get('whom', 'somebody'))}. Nobody is paged meanwhile."
         case Reason.INHIBITED:
             return "Inhibited in Alertmanager by another alert. Nobody is paged while Alertmanager confirms that."
         case Reason.FLAPPING:
             return (
                 f"Alerts of {line(data.get('rule', 'the same rule'))} fire and clear again and again: "
-                f"{line(data.get('times', ''), 10)} times since {_moment(data.get('since', ''), text)}. "
+                f"{line(data.get('times', ''), 10)} times since {_moment(data.get('since', ''), case)}. "
                 "You are told again when they fire steadily."
             )
         case Reason.STEADY:
-            return f"It flapped since {_moment(data.get('since', ''), text)}, and fires without a break now."
+            return f"It flapped since {_moment(data.get('since', ''), case)}, and fires without a break now."
         case Reason.FLASHED:
             return (
                 f"An alert of {line(data.get('rule', 'the same rule'))} fired and cleared between two notifications: "
@@ -159,14 +159,14 @@ def _notice(notification: Notification, text: IncidentText) -> str:
             return f"{many} of {line(data.get('rule', 'the same rule'))}: {line(data.get('summary', ''))}"
 
 
-def _reminder(notification: Notification, text: IncidentText) -> str:
+def _reminder(notification: Notification, case: IncidentText) -> str:
     if notification.reason is Reason.OVERDUE:
         return _overdue(notification)
-    whom = name(notification.data.get("whom", "")) or text.owner or "Whoever acknowledged"
+    whom = name(notification.data.get("whom", "")) or case.owner or "Whoever acknowledged"
     if notification.reason is Reason.CONFIRM:
-        return f"{whom}: {text.recovery or 'the signal recovered, a person must confirm'}. Check, then resolve."
+        return f"{whom}: {case.recovery or 'the signal recovered, a person must confirm'}. Check, then resolve."
     until = notification.data.get("expires_at", "")
-    when = f" at {text.time(Instant(int(until)))}, {left(Instant(int(until)), text.now)}" if until.isdigit() else ""
+    when = f" at {case.time(Instant(int(until)))}, {left(Instant(int(until)), case.now)}" if until.isdigit() else ""
     return f"{whom}: your acknowledgement expires{when}. A note, a step or an update keeps it."
 
 
@@ -175,30 +175,30 @@ def _overdue(notification: Notification) -> str:
     return f"The {what or 'next step'} is overdue{f': it should have come within {limit}' if limit else ''}."
 
 
-def _breach(text: IncidentText) -> str:
-    limit = duration(text.plan.response_time)
-    return f"Nobody has acknowledged it within the response time of {limit} (due by {_due(text)})."
+def _breach(case: IncidentText) -> str:
+    limit = duration(case.plan.response_time)
+    return f"Nobody has acknowledged it within the response time of {limit} (due by {_due(case)})."
 
 
-def _due(text: IncidentText) -> str:
-    return text.time(text.incident.response_due_at)
+def _due(case: IncidentText) -> str:
+    return case.time(case.incident.response_due_at)
 
 
-def _resolved(text: IncidentText, by: str) -> str:
+def _resolved(case: IncidentText, by: str) -> str:
     if by:
-        firing = " Alerts still fire." if text.incident.is_firing else ""
-        return f"Resolved by {by} after {text.lasted}.{firing}"
-    if text.incident.state is State.RESOLVED:
-        return f"Resolved after {text.lasted}: the signal recovered and stayed recovered."
-    return f"Resolved; by now it is {text.stands}."
+        firing = " Alerts still fire." if case.incident.is_firing else ""
+        return f"Resolved by {by} after {case.lasted}.{firing}"
+    if case.incident.state is State.RESOLVED:
+        return f"Resolved after {case.lasted}: the signal recovered and stayed recovered."
+    return f"Resolved; by now it is {case.stands}."
 
 
-def _moment(micros: str, text: IncidentText) -> str:
-    return text.time(Instant(int(micros))) if micros.isdigit() else "lately"
+def _moment(micros: str, case: IncidentText) -> str:
+    return case.time(Instant(int(micros))) if micros.isdigit() else "lately"
 
 
-def _since_opening(text: IncidentText) -> str:
-    return f"{duration(text.now - text.incident.opened_at)} after the opening"
+def _since_opening(case: IncidentText) -> str:
+    return f"{duration(case.now - case.incident.opened_at)} after the opening"
 
 
 def _ordinal(number: int) -> str:

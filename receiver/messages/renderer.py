@@ -68,14 +68,14 @@ class MessageRenderer:
 
     def render(self, delivery: Telling, now: Instant, picture: Picture | None = None) -> Message:
         """The message for one delivery, as things are now. `picture`: of the incident's signals; bundles have none."""
-        texts = [self.text(incident, delivery.context, now) for _, incident in delivery.items]
-        if len(texts) > 1:
-            return self._bundle(delivery, texts)
+        cases = [self.case(incident, delivery.context, now) for _, incident in delivery.items]
+        if len(cases) > 1:
+            return self._bundle(delivery, cases)
         notification, _ = delivery.items[0]
         if notification.kind is Kind.EXTERNAL:
             return as_message(notification)
-        text = replace(texts[0], ack_url=self._link(delivery))
-        return self._single(notification, text, picture)
+        case = replace(cases[0], ack_url=self._link(delivery))
+        return self._single(notification, case, picture)
 
     def _link(self, delivery: Telling) -> str:
         """Only on pages, and only where it comes to one person's eyes: a link acts without asking who follows it."""
@@ -86,23 +86,23 @@ class MessageRenderer:
         facts = delivery.context.facts(notification.channel)
         return self.ack_url(first, delivery.name) if facts and facts.shows_link else ""
 
-    def text(self, incident: Incident, context: DecisionContext, now: Instant) -> IncidentText:
+    def case(self, incident: Incident, context: DecisionContext, now: Instant) -> IncidentText:
         """The incident as texts show it."""
         page_url = f"{self.external_url.rstrip('/')}/incidents/{incident.number}" if self.external_url else ""
         return IncidentText(incident, context, now, page_url)
 
-    def _single(self, notification: Notification, text: IncidentText, picture: Picture | None) -> Message:
-        letter, unfilled = _letter(notification, text)
+    def _single(self, notification: Notification, case: IncidentText, picture: Picture | None) -> Message:
+        letter, unfilled = _letter(notification, case)
         letter = replace(letter, picture=picture.words if picture else "")
-        incident = text.incident
+        incident = case.incident
         return Message(
             subject=letter.subject,
             text=as_text(letter),
             html=as_html(letter),
-            short=short(text, letter.label, name(notification.data.get("by", "")), replies=self.sms_replies),
-            speech=speak(text, letter.lead),
-            headline=_headline(text),
-            facts=(*letter.facts[:1], ("State", text.stands), *letter.facts[1:]),
+            short=short(case, letter.label, name(notification.data.get("by", "")), replies=self.sms_replies),
+            speech=speak(case, letter.lead),
+            headline=_headline(case),
+            facts=(*letter.facts[:1], ("State", case.stands), *letter.facts[1:]),
             paragraphs=_paragraphs(letter),
             links=letter.links,
             level=incident.level,
@@ -110,25 +110,25 @@ class MessageRenderer:
             lead=letter.lead
             if notification.kind in SELF_EXPLAINING
             else f"{letter.label}: {letter.lead}".removeprefix(": "),
-            live=text.live,
+            live=case.live,
             unfilled=unfilled,
             picture=picture,
         )
 
-    def _bundle(self, delivery: Telling, texts: list[IncidentText]) -> Message:
+    def _bundle(self, delivery: Telling, cases: list[IncidentText]) -> Message:
         console = f"{self.external_url.rstrip('/')}/" if self.external_url else ""
         link = self._link(delivery)
         notifications = [notification for notification, _ in delivery.items]
         pages = notifications[0].kind is Kind.PAGE
         make = _bundle_letter if pages else _news_letter
-        letter = make(notifications, texts, console, link)
-        worst = max(text.incident.level for text in texts)
+        letter = make(notifications, cases, console, link)
+        worst = max(case.incident.level for case in cases)
         return Message(
             subject=letter.subject,
             text=as_text(letter),
             html=as_html(letter),
-            short=short_bundle(texts, link, replies=self.sms_replies) if pages else short_news(texts, letter.lead),
-            speech=sayable(f"Tocsin here. {letter.title}. {letter.lead} The first is: {texts[0].title}."),
+            short=short_bundle(cases, link, replies=self.sms_replies) if pages else short_news(cases, letter.lead),
+            speech=sayable(f"Tocsin here. {letter.title}. {letter.lead} The first is: {cases[0].title}."),
             headline=letter.subject,
             facts=letter.facts,
             paragraphs=_paragraphs(letter),
@@ -136,49 +136,49 @@ class MessageRenderer:
             level=worst,
             severity=SEVERITIES[worst],
             lead=letter.lead,
-            live=pages and any(text.live for text in texts),
-            count=len(texts),
+            live=pages and any(case.live for case in cases),
+            count=len(cases),
         )
 
 
-def _letter(notification: Notification, text: IncidentText) -> tuple[Letter, str]:
+def _letter(notification: Notification, case: IncidentText) -> tuple[Letter, str]:
     """The letter, and why the policy's template is not in it; empty: it is, or none was due."""
     said = label(notification)
-    subject, body, unfilled = _from_policy(notification, text, said)
-    paging = notification.kind is Kind.PAGE and text.live
+    subject, body, unfilled = _from_policy(notification, case, said)
+    paging = notification.kind is Kind.PAGE and case.live
     letter = Letter(
-        subject=line(f"{'EXERCISE: ' if text.incident.exercise else ''}{subject}"),
-        level=line(text.level.name),
-        colour=COLOURS[text.incident.level] if text.live else CALM,
-        exercise=text.incident.exercise,
+        subject=line(f"{'EXERCISE: ' if case.incident.exercise else ''}{subject}"),
+        level=line(case.level.name),
+        colour=COLOURS[case.incident.level] if case.live else CALM,
+        exercise=case.incident.exercise,
         label=said,
-        number=text.number,
-        title=text.title,
-        lead=lead(notification, text),
-        stands=_sentence(text.stands),
-        meaning=_sentence(line(text.level.description)) if paging else "",
-        actions=text.first_actions if paging else (),
+        number=case.number,
+        title=case.title,
+        lead=lead(notification, case),
+        stands=_sentence(case.stands),
+        meaning=_sentence(line(case.level.description)) if paging else "",
+        actions=case.first_actions if paging else (),
         body=body,
-        button=_button(text),
-        command=_command(text),
-        facts=tuple(_facts(text)),
-        labels=text.labels,
+        button=_button(case),
+        command=_command(case),
+        facts=tuple(_facts(case)),
+        labels=case.labels,
         links=tuple(
-            (name, url) for name, url in ((f"Incident {text.number}", text.page_url), ("Runbook", text.runbook)) if url
+            (text, url) for text, url in ((f"Incident {case.number}", case.page_url), ("Runbook", case.runbook)) if url
         ),
     )
     return letter, unfilled
 
 
-def _from_policy(notification: Notification, text: IncidentText, said: str) -> tuple[str, str, str]:
+def _from_policy(notification: Notification, case: IncidentText, said: str) -> tuple[str, str, str]:
     """Subject and body, from the policy's templates where one goes out now, and why they are not."""
-    initial, *others = (text.policy.templates.initial, text.policy.templates.update, text.policy.templates.resolution)
+    initial, *others = (case.policy.templates.initial, case.policy.templates.update, case.policy.templates.resolution)
     opening = notification.kind is Kind.PAGE and notification.reason in OPENING
     event = "opened" if opening else EVENTS.get(notification.kind, "")
     due = [template for template in (initial, *others) if template.send_on == event]
-    own = f"{text.number} {text.level.name.upper()}: {text.title}"
+    own = f"{case.number} {case.level.name.upper()}: {case.title}"
     try:
-        filling = values(text)
+        filling = values(case)
         # With its subject: in a thread, mail keeps the first message's subject.
         body = "\n\n".join(f"{fill(each.subject, filling)}\n\n{fill(each.body, filling)}" for each in due)
         if notification.kind in {Kind.PAGE, Kind.BREACH}:
@@ -191,17 +191,17 @@ def _from_policy(notification: Notification, text: IncidentText, said: str) -> t
         return f"{said}: {own}" if said else own, told, unfilled
 
 
-def _facts(text: IncidentText) -> list[tuple[str, str]]:
+def _facts(case: IncidentText) -> list[tuple[str, str]]:
     """(label, value), the most important first (the level); what is unknown is left out."""
-    incident = text.incident
+    incident = case.incident
     rules = [line(key) for key in incident.rules]
     firing = sum(incident.firing)
     facts = (
-        ("Level", f"{incident.level} {text.level.name}"),
-        ("Condition", text.conditions),
-        ("Impact", cut(text.impact, 500)),
-        ("Type", _kind(text)),
-        ("Opened", text.time(incident.opened_at)),
+        ("Level", f"{incident.level} {case.level.name}"),
+        ("Condition", case.conditions),
+        ("Impact", cut(case.impact, 500)),
+        ("Type", _kind(case)),
+        ("Opened", case.time(incident.opened_at)),
         ("Alerts", f"{firing} firing" if firing else "declared by a person" if incident.declared else "none firing"),
         ("Rules", cut(", ".join(rules), 500) if len(rules) > 1 else ""),
         ("Recurrences", str(incident.recurrences or "")),
@@ -209,37 +209,32 @@ def _facts(text: IncidentText) -> list[tuple[str, str]]:
     return [(name, value) for name, value in facts if value]
 
 
-def _kind(text: IncidentText) -> str:
+def _kind(case: IncidentText) -> str:
     """The incident type, with what it means where the title does not say it."""
-    said = line(text.kind.description) if text.kind else ""
-    return f"{text.type}: {said}" if said and said not in text.title else text.type
+    said = line(case.kind.description) if case.kind else ""
+    return f"{case.type}: {said}" if said and said not in case.title else case.type
 
 
-def _headline(text: IncidentText) -> str:
-    state = text.incident.state
-    exercise = "EXERCISE" if text.incident.exercise else ""
-    words = (
-        exercise,
-        state.upper() if state is not State.OPEN else "",
-        text.number,
-        f"{text.level.name.upper()}:",
-    )
-    return " ".join(filter(None, (*words, text.title)))
+def _headline(case: IncidentText) -> str:
+    state = case.incident.state
+    exercise = "EXERCISE" if case.incident.exercise else ""
+    words = (exercise, state.upper() if state is not State.OPEN else "", case.number, f"{case.level.name.upper()}:")
+    return " ".join(filter(None, (*words, case.title)))
 
 
-def _button(text: IncidentText) -> tuple[str, str] | None:
-    if not text.page_url:
+def _button(case: IncidentText) -> tuple[str, str] | None:
+    if not case.page_url:
         return None
-    if text.incident.state is State.OPEN:
-        return f"Acknowledge {text.number}", text.ack_url or text.page_url
-    return f"Open {text.number}", text.page_url
+    if case.incident.state is State.OPEN:
+        return f"Acknowledge {case.number}", case.ack_url or case.page_url
+    return f"Open {case.number}", case.page_url
 
 
-def _command(text: IncidentText) -> str:
-    if text.incident.state is State.OPEN:
-        return f"To acknowledge: tocsin acknowledge {text.incident.number}"
-    if text.live and text.incident.recovery in {Recovery.CONFIRM, Recovery.UNVERIFIED}:
-        return f"To confirm: tocsin resolve {text.incident.number}"
+def _command(case: IncidentText) -> str:
+    if case.incident.state is State.OPEN:
+        return f"To acknowledge: tocsin acknowledge {case.incident.number}"
+    if case.live and case.incident.recovery in {Recovery.CONFIRM, Recovery.UNVERIFIED}:
+        return f"To confirm: tocsin resolve {case.incident.number}"
     return ""
 
 
@@ -259,39 +254,34 @@ def _paragraphs(letter: Letter) -> tuple[str, ...]:
     return tuple(part for part in parts if part)
 
 
-def _bundle_letter(notifications: Sequence[Notification], texts: list[IncidentText], console: str, link: str) -> Letter:
-    due = min(text.incident.response_due_at for text in texts)
-    letter = _list_letter([text.stands for text in texts], texts, console)
+def _bundle_letter(notifications: Sequence[Notification], cases: list[IncidentText], console: str, link: str) -> Letter:
+    due = min(case.incident.response_due_at for case in cases)
+    letter = _list_letter([case.stands for case in cases], cases, console)
     return replace(
         letter,
-        lead=f"{_why_together(notifications)} Acknowledge each, the first by {texts[0].time(due)}.",
-        button=(f"Acknowledge these {len(texts)}", link) if link else letter.button,
+        lead=f"{_why_together(notifications)} Acknowledge each, the first by {cases[0].time(due)}.",
+        button=(f"Acknowledge these {len(cases)}", link) if link else letter.button,
         command="To acknowledge some: tocsin acknowledge NUMBER NUMBER …",
     )
 
 
-def _news_letter(notifications: Sequence[Notification], texts: list[IncidentText], console: str, _link: str) -> Letter:
+def _news_letter(notifications: Sequence[Notification], cases: list[IncidentText], console: str, _link: str) -> Letter:
     """News of several incidents; of each what its own message would have begun with."""
-    told = [line(lead(each, text)) for each, text in zip(notifications, texts, strict=True)]
-    letter = _list_letter(told, texts, console)
-    alive = any(text.live for text in texts)
+    told = [line(lead(each, case)) for each, case in zip(notifications, cases, strict=True)]
+    letter = _list_letter(told, cases, console)
+    alive = any(case.live for case in cases)
     return replace(letter, lead=f"News: {_reasons(notifications)}.", colour=letter.colour if alive else CALM)
 
 
-def _list_letter(told: Sequence[str], texts: list[IncidentText], console: str) -> Letter:
+def _list_letter(told: Sequence[str], cases: list[IncidentText], console: str) -> Letter:
     """`told`: what is said of each incident beside its title."""
-    worst = max(texts, key=lambda text: text.incident.level)
-    of = [text.incident.number for text in texts]
-    title = f"{len(texts)} incidents: {brief(of)}"
-    exercise = all(text.incident.exercise for text in texts)
+    worst = max(cases, key=lambda case: case.incident.level)
+    of = [case.incident.number for case in cases]
+    title = f"{len(cases)} incidents: {brief(of)}"
+    exercise = all(case.incident.exercise for case in cases)
     rows = [
-        Row(
-            text.number,
-            f"{'EXERCISE ' if text.incident.exercise else ''}{text.title}",
-            said,
-            text.page_url,
-        )
-        for text, said in zip(texts[:ROWS], told, strict=False)
+        Row(case.number, f"{'EXERCISE ' if case.incident.exercise else ''}{case.title}", said, case.page_url)
+        for case, said in zip(cases[:ROWS], told, strict=False)
     ]
     return Letter(
         subject=line(f"{'EXERCISE: ' if exercise else ''}{worst.level.name.upper()}: {title}"),
@@ -306,7 +296,7 @@ def _list_letter(told: Sequence[str], texts: list[IncidentText], console: str) -
         facts=(("Level", f"{worst.incident.level} {worst.level.name}"), ("Incidents", numbers(of))),
         links=(("Console", console),) if console else (),
         rows=rows,
-        more=max(0, len(texts) - ROWS),
+        more=max(0, len(cases) - ROWS),
     )
 
 

@@ -22,29 +22,29 @@ _COMPARED = re.compile(r" ([<>]=?|[=!]=) ")
 _UNSPOKEN = re.compile(r"[^\w\s.,:;?!'%-]|_")
 
 
-def short(text: IncidentText, label: str, by: str, *, replies: bool) -> str:
+def short(case: IncidentText, label: str, by: str, *, replies: bool) -> str:
     """One incident for an SMS: which, how bad, what, and how to acknowledge."""
-    parts = ("EXERCISE" if text.incident.exercise else "", f"T{text.number}", label.upper())
-    begin = " ".join(filter(None, (*parts, text.level.name.upper())))
-    return fit(f"{begin}{f' by {by}' if by else ''}:", text.title, _tail(text, replies=replies))
+    parts = ("EXERCISE" if case.incident.exercise else "", f"T{case.number}", label.upper())
+    begin = " ".join(filter(None, (*parts, case.level.name.upper())))
+    return fit(f"{begin}{f' by {by}' if by else ''}:", case.title, _tail(case, replies=replies))
 
 
-def short_bundle(texts: list[IncidentText], link: str, *, replies: bool) -> str:
+def short_bundle(cases: list[IncidentText], link: str, *, replies: bool) -> str:
     """Several incidents for an SMS. `link` acknowledges all of them; empty: there is none."""
-    elsewhere = link or ("" if replies else texts[0].page_url.rpartition("/")[0])
+    elsewhere = link or ("" if replies else cases[0].page_url.rpartition("/")[0])
     how = " or ".join(filter(None, ("reply ACK ALL, ACK 12 for one" if replies else "", elsewhere)))
-    return fit(_begin_bundle(texts), texts[0].title, f"To ack: {how}" if how else "")
+    return fit(_begin_bundle(cases), cases[0].title, f"To ack: {how}" if how else "")
 
 
-def short_news(texts: list[IncidentText], news: str) -> str:
+def short_news(cases: list[IncidentText], news: str) -> str:
     """News of several incidents for an SMS."""
-    return fit(_begin_bundle(texts), texts[0].title, news)
+    return fit(_begin_bundle(cases), cases[0].title, news)
 
 
-def _begin_bundle(texts: list[IncidentText]) -> str:
-    told = brief([text.incident.number for text in texts])
-    begin = f"{'EXERCISE ' if all(text.incident.exercise for text in texts) else ''}T {len(texts)} incidents"
-    return f"{begin} {texts[0].level.name.upper()} {told}:"
+def _begin_bundle(cases: list[IncidentText]) -> str:
+    told = brief([case.incident.number for case in cases])
+    begin = f"{'EXERCISE ' if all(case.incident.exercise for case in cases) else ''}T {len(cases)} incidents"
+    return f"{begin} {cases[0].level.name.upper()} {told}:"
 
 
 def fit(begin: str, title: str, tail: str) -> str:
@@ -58,23 +58,23 @@ def fit(begin: str, title: str, tail: str) -> str:
     return " ".join(filter(None, (begin, middle, tail)))[:limit]
 
 
-def _tail(text: IncidentText, *, replies: bool) -> str:
-    incident = text.incident
+def _tail(case: IncidentText, *, replies: bool) -> str:
+    incident = case.incident
     if incident.state is not State.OPEN:
         return ""
-    due = text.time(incident.response_due_at)
-    when = f"Ack by {due}" if incident.response_due_at >= text.now else f"Ack now (due {due})"
-    link = text.ack_url or ("" if replies else text.page_url)
+    due = case.time(incident.response_due_at)
+    when = f"Ack by {due}" if incident.response_due_at >= case.now else f"Ack now (due {due})"
+    link = case.ack_url or ("" if replies else case.page_url)
     ways = (f"reply ACK {incident.number}" if replies else "", link)
     how = " or ".join(filter(None, ways)) or f"tocsin acknowledge {incident.number}"
     return f"{when}: {how}"
 
 
-def speak(text: IncidentText, lead: str) -> str:
+def speak(case: IncidentText, lead: str) -> str:
     """For a voice: who calls, how bad, what, and why now."""
-    exercise = "This is an exercise. " if text.incident.exercise else ""
-    what = f"{text.level.name.capitalize()} incident {text.incident.number}. {cut(text.title, TITLE_SPOKEN)}"
-    return sayable(f"{exercise}Tocsin here. {what}. {lead}\nIt is {text.stands}.")
+    exercise = "This is an exercise. " if case.incident.exercise else ""
+    what = f"{case.level.name.capitalize()} incident {case.incident.number}. {cut(case.title, TITLE_SPOKEN)}"
+    return sayable(f"{exercise}Tocsin here. {what}. {lead}\nIt is {case.stands}.")
 
 
 def sayable(text: str) -> str:

@@ -75,15 +75,15 @@ class PlotMark:
 
 def draw_timeline(record: IncidentRecord) -> str:
     """A bar whose colour is the incident's state, with marks for what happened."""
-    begin = record.text.incident.opened_at
-    end = max([record.text.incident.closed_at or record.now, *(entry.at for entry in record.timeline), begin + 1])
+    begin = record.case.incident.opened_at
+    end = max([record.case.incident.closed_at or record.now, *(entry.at for entry in record.timeline), begin + 1])
     marks = [entry for entry in record.timeline if entry.fact in MARKED][:MARKS]
 
     def x(at: int) -> float:
         return LEFT + (RIGHT - LEFT) * (at - begin) / (end - begin)
 
     turns = [(entry.at, TURNS[entry.fact]) for entry in record.timeline if entry.fact in TURNS] or [
-        (begin, record.text.incident.state)
+        (begin, record.case.incident.state)
     ]
     ends = [at for at, _ in turns[1:]] + [end]
     bars = "".join(

@@ -14,7 +14,7 @@ PEOPLE = 100
 class IncidentRecord:
     """One incident, its alerts, its timeline and its messages, at one moment. `case` makes foreign text harmless."""
 
-    text: IncidentText
+    case: IncidentText
     alerts: Sequence[Alert]
     timeline: Sequence[Entry]
     notifications: Sequence[Notification]
@@ -22,7 +22,7 @@ class IncidentRecord:
     @property
     def now(self) -> Instant:
         """When it was gathered."""
-        return self.text.now
+        return self.case.now
 
     def entries(self, *facts: Fact) -> list[Entry]:
         """The timeline's lines that record one of these."""
@@ -35,7 +35,7 @@ class IncidentRecord:
     @property
     def left_out(self) -> int:
         """Lines in the middle of a long timeline that are not here."""
-        return max(0, self.text.incident.entries - len(self.timeline))
+        return max(0, self.case.incident.entries - len(self.timeline))
 
     def count(self, status: Status) -> int:
         """Messages that ended so."""

@@ -39,14 +39,14 @@ SEND_FACTS = frozenset({Fact.DELIVERED, Fact.SUPERSEDED, Fact.SEND_FAILED})
 
 def write(record: IncidentRecord) -> Report:
     """The report of one incident, as things are."""
-    text, reports = record.text, record.text.policy.reports
+    case, reports = record.case, record.case.policy.reports
     sections = [_section(each, record) for each in reports.structure or STRUCTURE]
     if reports.technical:
         sections.append(SectionContent("technical_report", _parts(reports.technical, record)))
     return Report(
-        title=f"Incident report {text.number}: {text.title}",
-        subtitle=f"{text.level.name} ({text.incident.level}), {text.stands}; as of {stamp(record.now)}",
-        exercise=text.incident.exercise,
+        title=f"Incident report {case.number}: {case.title}",
+        subtitle=f"{case.level.name} ({case.incident.level}), {case.stands}; as of {stamp(record.now)}",
+        exercise=case.incident.exercise,
         sections=tuple(sections),
     )
 
@@ -71,18 +71,18 @@ def _fields(section: str, *names: str) -> Callable[[IncidentRecord], SectionCont
 
 
 def _executive_summary(record: IncidentRecord) -> SectionContent:
-    parts = _parts(record.text.policy.reports.executive_summary, record)
+    parts = _parts(record.case.policy.reports.executive_summary, record)
     usual = ("incident_type", "severity_level", "business_impact", "resolution_time", "root_cause", "lessons_learned")
     return SectionContent("executive_summary", parts) if parts else _fields("executive_summary", *usual)(record)
 
 
 def _incident_details(record: IncidentRecord) -> SectionContent:
-    text, incident = record.text, record.text.incident
+    case, incident = record.case, record.case.incident
     told = {
-        "incident_id": (text.number, incident.id),
-        "what": (text.title,),
+        "incident_id": (case.number, incident.id),
+        "what": (case.title,),
         "kind": ("exercise: nobody was in danger",) if incident.exercise else (),
-        "status": (text.stands,),
+        "status": (case.stands,),
         "opened": (stamp(incident.opened_at) + (" (declared by a person)" if incident.declared else ""),),
         "acknowledged": tuple(_acknowledged(record)),
         "roles": tuple(f"{line(role)}: {name(held_by)}" for role, held_by in incident.response.roles.items()),
@@ -91,7 +91,7 @@ def _incident_details(record: IncidentRecord) -> SectionContent:
         "escalation": (_escalation(record),),
         "recurrences": (str(incident.recurrences),) if incident.recurrences else (),
         "rules": tuple(line(key) for key in incident.rules),
-        "labels": tuple(f"{label} = {value}" for label, value in text.labels),
+        "labels": tuple(f"{label} = {value}" for label, value in case.labels),
         "policy": (incident.policy[:12],),
     }
     fields = tuple(Field(each, values) for each, values in told.items() if values)
@@ -106,22 +106,22 @@ def _acknowledged(record: IncidentRecord) -> list[str]:
 
 
 def _after(record: IncidentRecord, at: int) -> str:
-    return f"{duration(at - record.text.incident.opened_at)} after the opening"
+    return f"{duration(at - record.case.incident.opened_at)} after the opening"
 
 
 def _response(record: IncidentRecord) -> list[str]:
     """Whether the first acknowledgement came in time."""
     breached = record.first(Fact.BREACHED)
-    limit = duration(record.text.plan.response_time)
+    limit = duration(record.case.plan.response_time)
     if breached is not None:
         return [f"breached: nobody acknowledged within {limit} (at {stamp(breached)})"]
     if record.first(Fact.ACKNOWLEDGED, Fact.RESOLVED) is not None:
         return [f"kept: {limit}"]
-    return [f"running: {limit}, until {stamp(record.text.incident.response_due_at)}"]
+    return [f"running: {limit}, until {stamp(record.case.incident.response_due_at)}"]
 
 
 def _resolved(record: IncidentRecord) -> list[str]:
-    incident = record.text.incident
+    incident = record.case.incident
     if incident.resolved_at is None:
         return ["not yet"]
     who = f" by {name(incident.resolved_by)}" if incident.resolved_by else " by itself: the signal stayed recovered"
@@ -139,7 +139,7 @@ def _tables(record: IncidentRecord) -> list[Table]:
         )
         for each in record.alerts
     )
-    context = record.text.context
+    context = record.case.context
     messages = tuple(
         (_second(each.created_at), each.kind.value, line(each.channel), _recipient(each, context), _fate(each.status))
         for each in record.notifications[:PEOPLE]
@@ -181,7 +181,7 @@ def _second(at: Instant) -> str:
 
 def _impact_assessment(record: IncidentRecord) -> SectionContent:
     """The impact in words, then what was assessed on each of the policy's scales and metrics."""
-    policy = record.text.policy
+    policy = record.case.policy
     parts = [Part("", (field("impact_description", record), field("system_affected", record)))]
     graded = entered(record, (scale.name for scale in policy.impact_scales))
     parts += [Part("Business scales", graded)] if graded else []
@@ -221,5 +221,5 @@ _SECTIONS: Mapping[str, Callable[[IncidentRecord], SectionContent]] = {
 
 
 def _escalation(record: IncidentRecord) -> str:
-    escalations, pages = len(record.entries(Fact.ESCALATED)), record.text.incident.page.serial
+    escalations, pages = len(record.entries(Fact.ESCALATED)), record.case.incident.page.serial
     return f"{counted(escalations, 'escalation')}, {counted(pages, 'page')}"

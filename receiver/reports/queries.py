@@ -38,7 +38,7 @@ class Records:
         """Everything that is known of one incident, under the policy version it ran under."""
         context = DecisionContext(self.policy_version(incident), self._engine.current, frozenset())
         return IncidentRecord(
-            self._renderer.text(incident, context, now),
+            self._renderer.case(incident, context, now),
             self._reads.alerts(incident.id),
             self._reads.outline(incident),
             self._reads.notifications(incident.id, MESSAGES),

@@ -29,7 +29,7 @@ Values = Iterable[str]
 
 def field(name: str, record: IncidentRecord) -> Field:
     """A field of that name, filled."""
-    entered = record.text.fact(name)
+    entered = record.case.fact(name)
     if entered:
         return Field(name, tuple(entered.split("\n")))
     make = SOURCES.get(name)
@@ -41,7 +41,7 @@ def _placeholder(wanted: str) -> Callable[[IncidentRecord], Values]:
     """What the messages say under that name."""
 
     def make(record: IncidentRecord) -> Values:
-        value = values(record.text)[wanted]
+        value = values(record.case)[wanted]
         return () if value == UNKNOWN else (value,) if isinstance(value, str) else value
 
     return make
@@ -49,40 +49,40 @@ def _placeholder(wanted: str) -> Callable[[IncidentRecord], Values]:
 
 def _entered(*names: str) -> Callable[[IncidentRecord], Values]:
     """What a responder entered under another name."""
-    return lambda record: [part for each in names for part in record.text.fact(each).split("\n")]
+    return lambda record: [part for each in names for part in record.case.fact(each).split("\n")]
 
 
 def _incident_type(record: IncidentRecord) -> Values:
-    kind = record.text.kind
-    yield f"{record.text.type}: {line(kind.description)}" if kind and kind.description else record.text.type
+    kind = record.case.kind
+    yield f"{record.case.type}: {line(kind.description)}" if kind and kind.description else record.case.type
 
 
 def _severity_level(record: IncidentRecord) -> Values:
-    level = record.text.level
+    level = record.case.level
     yield f"{level.level} {line(level.name)}"
     yield line(level.description)
 
 
 def _business_impact(record: IncidentRecord) -> Values:
-    yield record.text.impact
-    for scale, impact in record.text.incident.response.impacts.items():
+    yield record.case.impact
+    for scale, impact in record.case.incident.response.impacts.items():
         yield f"{line(scale)}: {line(impact.grade)} ({line(impact.said)})"
 
 
 def _resolution_time(record: IncidentRecord) -> Values:
-    incident = record.text.incident
+    incident = record.case.incident
     if incident.resolved_at is not None:
         yield f"{stamp(incident.resolved_at)}, {duration(incident.resolved_at - incident.opened_at)} after the opening"
 
 
 def _immediate_actions(record: IncidentRecord) -> Values:
-    kind = record.text.kind
+    kind = record.case.kind
     return [line(action) for action in kind.immediate_actions] if kind else ()
 
 
 def _system_affected(record: IncidentRecord) -> Values:
     """The systems that its alerts name; a declared incident's labels may name one too."""
-    labels = [alert.labels for alert in record.alerts] + [record.text.incident.labels]
+    labels = [alert.labels for alert in record.alerts] + [record.case.incident.labels]
     for wanted in SYSTEM_LABELS:
         found = dict.fromkeys(line(each[wanted]) for each in labels if each.get(wanted))
         if found:
@@ -90,16 +90,16 @@ def _system_affected(record: IncidentRecord) -> Values:
 
 
 def _failure_mode(record: IncidentRecord) -> Values:
-    for rule in record.text.rules[:MOST]:
+    for rule in record.case.rules[:MOST]:
         said = f" ({line(rule.description)})" if rule.description else ""
         yield f"{line(rule.name)}: {line(rule.condition)}{said}"
-    if not record.text.rules:
-        yield record.text.title
+    if not record.case.rules:
+        yield record.case.title
 
 
 def _error_messages(record: IncidentRecord) -> Values:
     texts = (alert.annotations.get(key, "") for alert in record.alerts for key in ("summary", "description"))
-    return list(dict.fromkeys(line(text) for text in texts if text))[:MOST] or [record.text.title]
+    return list(dict.fromkeys(line(text) for text in texts if text))[:MOST] or [record.case.title]
 
 
 def _performance_metrics(record: IncidentRecord) -> Values:
@@ -147,8 +147,8 @@ def _verification_results(record: IncidentRecord) -> Values:
 
 
 def _monitoring_plan(record: IncidentRecord) -> Values:
-    blocks = [block for block in record.text.policy.post_incident if block.name == "monitoring"]
-    return [_block(block) for block in blocks or record.text.policy.post_incident]
+    blocks = [block for block in record.case.policy.post_incident if block.name == "monitoring"]
+    return [_block(block) for block in blocks or record.case.policy.post_incident]
 
 
 def _block(block: TimedActions) -> str:
@@ -199,5 +199,5 @@ ENTERED = frozenset(
 
 def entered(record: IncidentRecord, names: Iterable[str]) -> tuple[Field, ...]:
     """Fields that a responder entered under these names; others are left out."""
-    found = ((each, plain(record.text.incident.facts.get(each, ""))) for each in names)
+    found = ((each, plain(record.case.incident.facts.get(each, ""))) for each in names)
     return tuple(Field(each, tuple(value.split("\n"))) for each, value in found if value)

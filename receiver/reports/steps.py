@@ -21,7 +21,7 @@ HOMES = {
 
 def checklists(record: IncidentRecord, section: str) -> tuple[Table, ...]:
     """The checklists that belong into a section, each step with who did it."""
-    found = attached(record.text.incident, record.text.context.policy_version)
+    found = attached(record.case.incident, record.case.context.policy_version)
     return tuple(_table(record, each) for each in found if _home(each) == section)
 
 
@@ -38,7 +38,7 @@ def _table(record: IncidentRecord, checklist: Checklist) -> Table:
             _evidence(ticked) if ticked else "",
         )
         for id_, text in checklist.numbered()
-        for ticked in (done(record.text.incident, id_, text),)
+        for ticked in (done(record.case.incident, id_, text),)
     )
     return Table(line(checklist.title), ("done", "step", "who", "note"), rows)
 
@@ -56,7 +56,7 @@ def follow_ups(record: IncidentRecord) -> tuple[Table, ...]:
             name(each.owner),
             stamp(each.due_at) if each.due_at is not None else "",
         )
-        for each in record.text.incident.response.follow_ups
+        for each in record.case.incident.response.follow_ups
     )
     return (Table("Follow-up actions", ("done", "action", "owner", "due"), rows),) if rows else ()
 
@@ -69,17 +69,17 @@ def notices(record: IncidentRecord) -> tuple[Table, ...]:
     """What the external groups were to be told, and who decided on it."""
     rows = tuple(
         (line(each.group), line(each.moment), each.standing.value, name(each.by))
-        for each in record.text.incident.response.notices
+        for each in record.case.incident.response.notices
     )
     return (Table("External notices", ("group", "on", "became", "by"), rows),) if rows else ()
 
 
 def done_steps(record: IncidentRecord, *beginnings: str) -> Iterator[str]:
     """What was done of the checklists whose key begins so, with note and link."""
-    for checklist in attached(record.text.incident, record.text.context.policy_version):
+    for checklist in attached(record.case.incident, record.case.context.policy_version):
         if checklist.key.startswith(beginnings):
             for id_, text in checklist.numbered():
-                ticked = done(record.text.incident, id_, text)
+                ticked = done(record.case.incident, id_, text)
                 if ticked:
                     evidence = _evidence(ticked)
                     yield f"{line(text)} ({name(ticked.by)}{f': {evidence}' if evidence else ''})"
@@ -87,6 +87,6 @@ def done_steps(record: IncidentRecord, *beginnings: str) -> Iterator[str]:
 
 def links(record: IncidentRecord) -> Iterator[str]:
     """Where the evidence is that people pointed to."""
-    for ticked in record.text.incident.response.checklists.done.values():
+    for ticked in record.case.incident.response.checklists.done.values():
         if ticked.link:
             yield f"{line(ticked.text)}: {line(ticked.link, 500)}"

@@ -492,7 +492,7 @@ def test_a_held_notice_is_the_template_of_its_moment(moment, subject):
     """The same at any time, until the incident changes; an exercise says that it is one."""
     notice = Notice("n1", "external", moment, NOON)
     exercise = replace(acknowledged(), exercise=True)
-    texts = {render_notice(notice, WORDS.text(exercise, context(), after(minutes))) for minutes in (1, 500)}
+    texts = {render_notice(notice, WORDS.case(exercise, context(), after(minutes))) for minutes in (1, 500)}
     [(said, body)] = texts
     assert said.startswith(f"EXERCISE: {subject}")
     assert body.startswith("EXERCISE: ")

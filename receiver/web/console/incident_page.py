@@ -132,16 +132,16 @@ class IncidentPage:
             raise HttpProblem(404, "there is no such incident")
         shown = _shown(visit)
         reading = await self._reader.api.read(name, lambda found: self._reader.read(found, visit.now, shown))
-        incident = reading.text.incident
+        incident = reading.case.incident
         return self._frame.page(
             visit,
             "incident.html",
             status=problem.status if problem else 200,
             reading=reading,
-            incident_text=reading.text,
+            case=reading.case,
             incident=incident,
-            deadlines=deadlines(incident, reading.text.plan),
-            levels=reading.text.policy.levels,
+            deadlines=deadlines(incident, reading.case.plan),
+            levels=reading.case.policy.levels,
             forms=FORMS,
             may_approve=visit.caller.role >= self._actions["approve"].role,
             said=said,

@@ -64,7 +64,7 @@ class Shown:
 class IncidentPageData:
     """All that the page shows of an incident."""
 
-    text: IncidentText
+    case: IncidentText
     alerts: tuple[AlertRow, ...]
     lines: tuple[TimelineRow, ...]
     """The newest first."""
@@ -106,7 +106,7 @@ class Reader:
         messages = self.reads.notifications(incident.id, Span(before=shown.messages_before, limit=MESSAGES + 1))
         notices, unread = self._notices(incident)
         return IncidentPageData(
-            text=IncidentText(incident, context, now, ""),
+            case=IncidentText(incident, context, now, ""),
             alerts=tuple(_row(incident, alert) for alert in self.reads.alerts(incident.id, ALERTS)),
             lines=tuple(_line(entry) for entry in reversed(entries[-ENTRIES:])),
             messages=tuple(_message(each, context) for each in reversed(messages[-MESSAGES:])),

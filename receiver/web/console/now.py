@@ -24,7 +24,7 @@ SHOWN = 50
 class Card:
     """One incident of the list."""
 
-    text: IncidentText
+    case: IncidentText
     deadlines: tuple[DeadlineRow, ...]
 
 
@@ -63,8 +63,8 @@ class Now:
 
     def _card(self, incident: Incident, visit: Visit) -> Card:
         policy_version = self.api.policy_version(incident)
-        text = IncidentText(incident, self.engine.context(policy_version), visit.now, "")
-        return Card(text, deadlines(incident, text.plan))
+        case = IncidentText(incident, self.engine.context(policy_version), visit.now, "")
+        return Card(case, deadlines(incident, case.plan))
 
     def _refused_policy(self) -> list[str]:
         refused = self.state.policy_problems
@@ -88,7 +88,7 @@ class Now:
 
 def _urgency(card: Card) -> tuple[int, bool, int]:
     """The worst level first, in it what nobody has taken, then what is due first."""
-    incident = card.text.incident
+    incident = card.case.incident
     due_at = min((each.at for each in card.deadlines if not each.passed), default=incident.opened_at)
     return -incident.level, incident.state is not State.OPEN, due_at
 
