@@ -63,6 +63,18 @@ def children(pid: int) -> set[int]:
     return {int(each) for task in tasks for each in (task / "children").read_text().split()}
 
 
+async def test_a_stop_ends_a_reload(environment: dict[str, str], tmp_path: Path) -> None:
+    """A reload that a signal asked for and that is under way at the stop has ended when the service has."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    async with Service(Settings.read(environment), [policy]) as service:
+        before = left_over()
+        await service._files._one_at_a_time.acquire()  # another reload that takes its time
+        service.reload_soon()
+        assert (reload := left_over() - before)
+    assert not reload & left_over()
+
+
 async def test_a_stop_ends_everything(
     environment: dict[str, str], alertmanager: tuple[ListsNothing, str], tmp_path: Path
 ) -> None:
