@@ -1,4 +1,4 @@
-"""What people wrote → what it means: a validated Document becomes the parts of a Policy.
+"""What people wrote → what it means: a validated PolicyDocument becomes the parts of a Policy.
 
 Called by `rules.load`, which has checked every value already; here defaults are filled in, durations of one
 place reach the rules of another, and sections with `enabled: false` lose their effect.
