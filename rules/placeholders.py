@@ -1,15 +1,11 @@
-"""The placeholders that templates may name, and how to find them in a text.
+"""The placeholders that templates may name.
 
-`rules.document` refuses templates with placeholders that nobody can fill; `receiver.messages` fills them.
-A text is either in braces (``{severity}``, the guide's way) or Jinja2 (``{{ severity }}``), never both.
+`rules.document` refuses templates with placeholders that nobody can fill (`rules.rendering.placeholders` finds them);
+`receiver.messages` fills them. A text is either in braces (``{severity}``, the guide's way) or Jinja2
+(``{{ severity }}``), never both.
 """
 
-import re
 from typing import Literal
-
-import jinja2
-import jinja2.meta
-import jinja2.sandbox
 
 PLACEHOLDERS: dict[str, str] = {
     "contact_information": "how to reach those who respond (policy: contact_information)",
@@ -38,10 +34,6 @@ PLACEHOLDERS: dict[str, str] = {
 UNKNOWN = "not yet known"
 """What stands there while nobody can tell."""
 
-_BRACED = re.compile(r"\{([^{}\s\"',:]+)\}")
-_JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
-_ENVIRONMENT = jinja2.sandbox.SandboxedEnvironment(autoescape=False)
-
 
 class TemplateError(ValueError):
     """A template that cannot be read; `line` (from 1 within the text) or `word` says where."""
@@ -54,23 +46,3 @@ class TemplateError(ValueError):
 def kind(text: str) -> Literal["braces", "jinja"]:
     """How a text is written: ``{{``, ``{%`` or ``{#`` anywhere makes it Jinja2."""
     return "jinja" if any(sign in text for sign in ("{{", "{%", "{#")) else "braces"
-
-
-def placeholders(text: str) -> tuple[str, ...]:
-    """The placeholders a text names, in the order of their names (Jinja2) or of their mention.
-
-    Raises TemplateError when it is Jinja2 that does not parse, or that also has ``{placeholder}``.
-    """
-    if kind(text) == "braces":
-        return tuple(dict.fromkeys(_BRACED.findall(text)))
-    try:
-        named = jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(text))
-    except jinja2.TemplateSyntaxError as error:
-        raise TemplateError(f"not Jinja2: {error.message}", error.lineno) from error
-    except RecursionError as error:
-        raise TemplateError("nested too deep") from error
-    for braced in _BRACED.findall(_JINJA.sub("", text)):
-        if braced in PLACEHOLDERS:
-            message = f"{{{braced}}} in a Jinja2 text would stay as it is: write {{{{ {braced} }}}}"
-            raise TemplateError(message, word=f"{{{braced}}}")
-    return tuple(sorted(named))

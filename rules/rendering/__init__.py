@@ -1,7 +1,7 @@
-"""Jinja2 templates of a policy are filled in a process of their own, under limits.
+"""Jinja2 templates of a policy are read and filled in a process of their own, under limits.
 
-A template is a program that somebody else wrote, and a thread that runs one cannot be stopped. So `fill_jinja`
-hands it to another process (`rules.rendering.__main__`), which the kernel ends when it takes too much time; its
+A template is a program that somebody else wrote, and a thread that runs one cannot be stopped; even to read one runs
+parts of it, since Jinja2 works out what is constant. So `placeholders` and `fill_jinja` hand it to another process (`rules.rendering.__main__`), which the kernel ends when it takes too much time; its
 memory and its output are limited too. Called by `rules.samples` (``tocsin check`` and whoever else loads a policy) and
 by `receiver.messages`. It blocks: never call it on an event loop.
 
@@ -12,6 +12,7 @@ us. A template that went beyond a limit is not tried again before a restart: in 
 import atexit
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from rules.placeholders import TemplateError
+from rules.placeholders import PLACEHOLDERS, TemplateError, kind
 
 OUTPUT_LIMIT = 20_000
 """Characters of a filled template."""
@@ -36,6 +37,8 @@ HUNG = 5.0
 REMEMBERED = 64
 """Templates beyond a limit that are remembered."""
 
+_BRACED = re.compile(r"\{([^{}\s\"',:]+)\}")
+_JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _INHERITED = ("PATH", "PYTHONPATH", "SYSTEMROOT")
 
 
@@ -48,12 +51,20 @@ class _Renderer:
         self._beyond: dict[str, TemplateError] = {}
 
     def fill(self, text: str, filling: Mapping[str, str], seconds: float) -> str:
+        question = {"text": text, "filling": dict(filling), "seconds": seconds, "limit": OUTPUT_LIMIT}
+        return str(self._answer(text, question)["filled"])
+
+    def names(self, text: str) -> list[str]:
+        return list(self._answer(text, {"text": text, "seconds": CHECKED_SECONDS})["names"])
+
+    def _answer(self, text: str, question: Mapping[str, object]) -> dict[str, Any]:
+        """Raises TemplateError."""
         with self._lock:
             if text in self._beyond:
                 raise self._beyond[text]
-            answer = self._ask({"text": text, "filling": dict(filling), "seconds": seconds, "limit": OUTPUT_LIMIT})
-            if "filled" in answer:
-                return str(answer["filled"])
+            answer = self._ask(question)
+            if "error" not in answer:
+                return answer
             error = TemplateError(str(answer["error"]), answer.get("line", 1))
             if answer.get("beyond"):
                 if len(self._beyond) >= REMEMBERED:
@@ -106,6 +117,21 @@ def _is_readable(process: subprocess.Popen[bytes]) -> bool:
 
 _renderer = _Renderer()
 atexit.register(_renderer.close)
+
+
+def placeholders(text: str) -> tuple[str, ...]:
+    """The placeholders a text names, in the order of their names (Jinja2) or of their mention.
+
+    Raises TemplateError when it is Jinja2 that does not parse, or that also has ``{placeholder}``.
+    """
+    if kind(text) == "braces":
+        return tuple(dict.fromkeys(_BRACED.findall(text)))
+    named = _renderer.names(text)
+    for braced in _BRACED.findall(_JINJA.sub("", text)):
+        if braced in PLACEHOLDERS:
+            message = f"{{{braced}}} in a Jinja2 text would stay as it is: write {{{{ {braced} }}}}"
+            raise TemplateError(message, word=f"{{{braced}}}")
+    return tuple(named)
 
 
 def fill_jinja(text: str, filling: Mapping[str, str], seconds: float = SECONDS) -> str:

@@ -1,4 +1,4 @@
-"""The process that fills templates: a question per line of standard input, an answer per line of standard output.
+"""The process that reads and fills templates: a question per line of standard input, an answer per line of standard output.
 
 Two limits of time: a signal that Python turns into an error, which knows its line; and a second later one that ends the
 process, for what Python never gets out of (a huge power, a text of a gigabyte). It ends when its input does.
@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 import jinja2
+import jinja2.meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MEMORY = 128 << 20
@@ -55,18 +56,27 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
     try:
         signal.setitimer(signal.ITIMER_PROF, seconds + GRACE)
         signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+        if "filling" not in question:
+            return {"names": _names(question["text"])}
         return _fill(question["text"], question["filling"], question["limit"])
     except _TimeIsOverError as error:
         return {"error": f"filling it takes more than {seconds:g} s", "line": _line(error), "beyond": True}
     except MemoryError as error:
         return {"error": f"filling it takes more than {MEMORY >> 20} MB", "line": _line(error), "beyond": True}
     except RecursionError as error:
-        return {"error": "filling it nests too deep", "line": _line(error), "beyond": True}
+        return {"error": "it is nested too deep", "line": _line(error), "beyond": True}
+    except jinja2.TemplateSyntaxError as error:
+        return {"error": f"not Jinja2: {error.message}"[:500], "line": error.lineno}
     except Exception as error:  # noqa: BLE001 - a program of somebody else's: anything may be wrong with it
         return {"error": f"{type(error).__name__}: {error}"[:500], "line": _line(error)}
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _names(text: str) -> list[str]:
+    """What it names. Jinja2 works out constants meanwhile, so this needs the limits as much as filling does."""
+    return sorted(jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(text)))
 
 
 def _fill(text: str, filling: dict[str, str], limit: int) -> dict[str, Any]:
@@ -86,8 +96,6 @@ def _compiled(text: str) -> jinja2.Template:
 
 def _line(error: BaseException) -> int:
     """The line of the template that it was at; 1 where that is not known."""
-    if isinstance(error, jinja2.TemplateSyntaxError):
-        return error.lineno
     step, found = error.__traceback__, 1
     while step is not None:
         if step.tb_frame.f_code.co_filename == "<template>":

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from rules.document import PolicyDocument
 from rules.durations import LONGEST, format_duration, parse
 from rules.load import load
-from rules.placeholders import PLACEHOLDERS, TemplateError, kind, placeholders
+from rules.placeholders import PLACEHOLDERS, TemplateError, kind
+from rules.rendering import placeholders
 from rules.policy import HOUR, MINUTE, SECOND
 
 READ = {
