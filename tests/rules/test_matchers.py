@@ -29,7 +29,8 @@ BAD = {
     "an open brace": ('{a="b"', 6, "closing"),
     "a digit first": ('1a="b"', 0, "a label's name"),
     "no expression": ('a=~"b("', 4, "no regular expression"),
-    "not Prometheus' expression": ('a=~"(?!b)"', 3 + 1, "have no (?!"),
+    "not Prometheus' expression": ('a=~"(?!b)"', 3 + 1, "invalid perl operator: (?!"),
+    "what Prometheus repeats less often": ('a=~"b{1001}"', 4, "invalid repetition size"),
     "an injection": ('a="b"} or vector(1) or x{', 5, "a comma or the end"),
 }
 
@@ -51,3 +52,18 @@ def test_labels_agree():
     assert not match(matchers, {"a": "1", "b": "2", "c": "xyz"})
     assert not match(matchers, {"a": "1", "c": "axyz"})
     assert not match(matchers, {"c": "x"})
+
+
+@pytest.mark.parametrize("expression", ["(x+)+y", "(x|x)*y", "(x*)*(x*)*y", "(.*x){12}y"])
+def test_a_strangers_value_cannot_make_an_expression_run_for_ever(expression):
+    """Expressions that backtracking cannot finish answer at once, however long the value is."""
+    (matcher,) = parse(f'a=~"{expression}"')
+    assert not match([matcher], {"a": "x" * 20_000})
+    assert match([matcher], {"a": "x" * 20 + "y"})
+
+
+def test_expressions_are_prometheus_own():
+    """What only Prometheus' dialect has is understood, and values that are no text are met like any other."""
+    (matcher,) = parse(r'a=~"\\pL+(?-i:x)\\z"')
+    assert match([matcher], {"a": "jürgenx"})
+    assert not match([matcher], {"a": "\ud800x"})
