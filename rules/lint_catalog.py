@@ -77,6 +77,13 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             f"An emergency tells neither {_WAKING} at once: email and chat wake nobody. Add one to "
             "the rule's channels.",
         ),
+        "short-heartbeat": Doubt(
+            "warning",
+            "Prometheus tells Alertmanager of an alert that goes on firing only every 75 s, and Alertmanager repeats it "
+            "up to 20 s later: a heartbeat is up to 95 s old where all is well. One that may be missing for less wakes "
+            "people again and again. 150s is the default. Allow it only where both are set to repeat faster "
+            "(--rules.alert.resend-delay, the route's repeat_interval).",
+        ),
         "same-condition": Doubt(
             "warning",
             "Two rules have one condition: both alert, in one incident. Fine if both names are wanted; else drop one.",

@@ -18,9 +18,18 @@ from rules.lint import policy_lints
 from rules.lint_catalog import doubt
 from rules.matchers import Matcher, match
 from rules.nodes import Node
-from rules.policy import BASIC, Heartbeat, IncidentType, Place, Policy, Rule, Signal
+from rules.policy import BASIC, SECOND, Heartbeat, IncidentType, Place, Policy, Rule, Signal
 from rules.problems import Problem
 from rules.validate import place_of
+
+
+OLDEST_BEAT = 95 * SECOND
+"""Microseconds by which a heartbeat is old at most where all is well: Prometheus resends after 75 s, Alertmanager
+repeats after 20 s (docs/decisions/0018).
+"""
+
+SHORTEST = 30 * SECOND
+"""Microseconds in which no heartbeat comes again, however both are set: an evaluation and a flush take 15 s each."""
 
 
 def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Problem]:
@@ -111,11 +120,23 @@ def _heartbeats(policy: Policy, root: Node) -> Iterator[Problem]:
     if "alertname" in policy.replica_labels:
         message = "alertname tells alerts apart, not replicas: without it no heartbeat would be known"
         yield Problem.at(place_of(root, "replica_labels"), message)
+    yield from _short_heartbeats(policy, root)
     own = _own_alerts(policy) if policy.heartbeats else ()
     for index, each in enumerate(policy.heartbeats):
         message = _never_heard(policy, each, policy.heartbeats[:index], _met(each.matchers, own))
         if message:
             yield Problem.at(place_of(root, "heartbeats", index), f'"{each.name}" would never be heard: {message}')
+
+
+def _short_heartbeats(policy: Policy, root: Node) -> Iterator[Problem]:
+    own = (("heartbeat_within",), "the compiled heartbeat", policy.heartbeat_within)
+    named = ((("heartbeats", n), f'"{each.name}"', each.within) for n, each in enumerate(policy.heartbeats))
+    for way, name, within in (own, *named):
+        said = f"{name} may be missing for {format_duration(within)}, but is up to 95s old where all is well"
+        if within < SHORTEST:
+            yield Problem.at(place_of(root, *way), f"{said}: alerting would be called blind for ever (150s is usual)")
+        elif within < OLDEST_BEAT:
+            yield doubt("short-heartbeat", place_of(root, *way), said)
 
 
 def _never_heard(policy: Policy, heartbeat: Heartbeat, before: Iterable[Heartbeat], own: str) -> str:

@@ -104,6 +104,7 @@ CASES = {
         policy(RULE.replace("margin < 0.9", "rate(errors_total[1m]) > 1")),
         policy(RULE.replace("margin < 0.9", "rate(errors_total[2m]) > 1")),
     ),
+    "short-heartbeat": (policy(more="heartbeat_within: 94s\n"), policy(more="heartbeat_within: 95s\n")),
     "no-missing-data-twin": (policy(RULE.replace("}", ", missing_data: false}")), policy()),
     "doubtful-condition": (
         policy(RULE.replace("margin < 0.9", "a > 1 and b < 2")),
