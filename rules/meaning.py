@@ -102,6 +102,7 @@ def interpret(document: PolicyDocument, root: Node, defaults: PolicyDocument, se
         ),
         replica_labels=document.replica_labels,
         contact_information=document.contact_information,
+        time_zone=document.time_zone,
         safety_critical_threshold=_critical_threshold(document),
         disabled_sections=tuple(_disabled(document)),
     )
@@ -147,6 +148,7 @@ def _channels(specs: Iterable[AlertChannel], root: Node) -> Iterator[Channel]:
             headers=tuple(sorted((spec.held("headers") or {}).items())),
             send_resolved=spec.send_resolved,
             canary=spec.canary.every if spec.canary else None,
+            time_zone=spec.time_zone,
             place=place_of(root, BASIC, "alert_channels", index),
         )
 

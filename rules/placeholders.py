@@ -9,7 +9,7 @@ from typing import Literal
 
 PLACEHOLDERS: dict[str, str] = {
     "contact_information": "how to reach those who respond (policy: contact_information)",
-    "current_impact": "the impact as assessed last",
+    "current_impact": "the impact as told last, or the level's usual impact until it is assessed",
     "estimated_resolution_time": "when a responder expects it to be resolved",
     "fix_description": "which fix or workaround was applied",
     "fix_status": "how far the fix is",

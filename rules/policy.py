@@ -22,6 +22,9 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 
+UTC = "UTC"
+"""The time zone of a policy that names none."""
+
 INFORMATIONAL, WARNING, CRITICAL, EMERGENCY = LEVELS = 1, 2, 3, 4
 
 BASIC = "incident_response"
@@ -95,6 +98,8 @@ class Channel:
     send_resolved: bool = True
     canary: Micros | None = None
     """How often a test message proves the way to the provider; None: never."""
+    time_zone: str | None = None
+    """The zone of its readers (`rules.time_zones`); None: the policy's."""
     place: Place | None = None
 
     @property
@@ -372,6 +377,8 @@ class Policy:
     replica_labels: tuple[str, ...] = ("prometheus_replica", "replica", "__replica__")
     """Labels that tell replicas of one Prometheus apart: their heartbeats are one."""
     contact_information: str = ""
+    time_zone: str = UTC
+    """The zone in which messages tell times (`rules.time_zones`)."""
     safety_critical_threshold: float | None = None
     disabled_sections: tuple[str, ...] = ()
     """Sections with ``enabled: false``: read, shown, without effect."""

@@ -2,8 +2,8 @@
 
 A password goes over TLS or not at all. Every mail has a Message-ID of its own, the same at every try, so
 that servers may drop doubles but never a second page; what follows the first mail of an incident refers to
-it and keeps its subject (Gmail threads by both). Ids stay under 60 bytes: longer ones are encoded by the
-standard library, which breaks threads (measured).
+it and has the same subject, the incident's own (Gmail threads by both). Ids stay under 60 bytes: longer ones
+are encoded by the standard library, which breaks threads (measured).
 """
 
 import asyncio
@@ -123,9 +123,7 @@ class EmailSender:
             return self._judge(error, outgoing.notification.recipient)
         else:
             await _say_goodbye(client)
-            # A bundle's subject names other incidents too: what follows has its own.
-            subject = mail["Subject"] if outgoing.message.count == 1 else ""
-            return Delivered(f"{mail['Message-ID']} {subject}".strip())
+            return Delivered(mail["Message-ID"])
         finally:
             client.close()
 
@@ -135,16 +133,13 @@ class EmailSender:
     def _write(self, outgoing: Outgoing, recipient: MailAddress) -> EmailMessage:
         """The mail. Raises ValueError or MessageError for what no header can hold."""
         notification, message = outgoing.notification, outgoing.message
-        root, _, subject = outgoing.thread.partition(" ")
+        root = outgoing.thread.partition(" ")[0]  # older versions kept the subject behind it
         utf8 = recipient.needs_utf8 or self._sender.needs_utf8
         mail = EmailMessage(policy=SMTP_POLICY.clone(utf8=utf8))
         mail["From"] = self._from
         mail["To"] = Address(username=recipient.local, domain=recipient.domain)
-        mail["Subject"] = (
-            f"Re: {subject.removeprefix('Re: ')}"
-            if subject and notification.kind is not Kind.EXTERNAL
-            else message.subject
-        )
+        is_answer = root and notification.kind is not Kind.EXTERNAL
+        mail["Subject"] = f"Re: {message.subject}" if is_answer else message.subject
         mail["Date"] = format_datetime(moment(notification.created_at))
         mail["Message-ID"] = message_id(outgoing, self._from.domain)
         if root:

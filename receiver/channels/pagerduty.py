@@ -27,6 +27,7 @@ from receiver.channels.threads import DaemonThreads, ThreadsExhausted
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Kind
 from receiver.messages.plain import line, plain
+from receiver.messages.times import rfc3339
 from receiver.settings import PER_SERVICE, Settings, service_variable
 from rules.policy import MINUTE, Channel
 
@@ -40,7 +41,9 @@ PATIENCE = MINUTE
 """PagerDuty's own advice after a 429 is to wait minutes."""
 
 _MAX_KEY, _MAX_SUMMARY = 255, 1024
-_MAX_DETAILS, _MAX_DETAIL = 40, 1000
+_FACT_NAMES = {"state": "stands"}
+"""Facts in words whose names are those of a value for machines."""
+_MAX_FACTS, _MAX_NOTES, _MAX_DETAIL, _MAX_NAME = 20, 5, 1000, 200
 """Together they keep an event well below 512 kB, even if every character takes twelve bytes."""
 _AT_ONCE = 6
 """Alerts that are closed in parallel."""
@@ -261,6 +264,7 @@ def _trigger(outgoing: Outgoing) -> dict[str, Any]:
         **({"links": links} if links else {}),
         "payload": {
             "summary": line(message.headline, _MAX_SUMMARY) or f"Incident #{incident.number}",
+            "timestamp": rfc3339(outgoing.notification.created_at),
             "source": line(incident.labels.get("system", "")) or "tocsin",
             "severity": message.severity,
             "class": line(incident.type),
@@ -269,10 +273,29 @@ def _trigger(outgoing: Outgoing) -> dict[str, Any]:
     }
 
 
-def _details(outgoing: Outgoing) -> dict[str, str]:
-    details: dict[str, str] = {}
-    for label, value in outgoing.message.facts:
-        details[label] = f"{details[label]}, {value}" if label in details else value
-    details.update((f"Note {number}", text) for number, text in enumerate(outgoing.message.paragraphs, 1))
-    kept = list(details.items())[:_MAX_DETAILS]
-    return {line(label, 100): plain(value, _MAX_DETAIL) for label, value in kept}
+def _details(outgoing: Outgoing) -> dict[str, Any]:
+    """What people read in PagerDuty, and what its event rules route on; names are added, never changed."""
+    message, incident = outgoing.message, outgoing.incident
+    facts = {_FACT_NAMES.get(name := _key(label), name): plain(value, _MAX_DETAIL) for label, value in message.facts}
+    details: dict[str, Any] = {
+        **dict(list(facts.items())[:_MAX_FACTS]),
+        "number": incident.number,
+        "type": line(incident.type),
+        "level": incident.level,
+        "level_name": message.level_name,
+        "state": incident.state.value,
+        "reason": outgoing.notification.reason.value,
+        "exercise": incident.exercise,
+        "opened_at": rfc3339(incident.opened_at),
+        "acknowledge_by": rfc3339(incident.response_due_at),
+        "rules": [line(rule) for rule in list(incident.rules)[:_MAX_FACTS]],
+        "labels": {line(name, _MAX_NAME): line(value, _MAX_NAME) for name, value in message.labels},
+        "first_actions": [plain(action, _MAX_DETAIL) for action in message.actions[:_MAX_NOTES]],
+        "notes": [plain(text, _MAX_DETAIL) for text in message.paragraphs[:_MAX_NOTES]],
+    }
+    return {name: value for name, value in details.items() if value not in ("", [], {})}
+
+
+def _key(label: str) -> str:
+    """A fact's label as event rules name it: ``acknowledge_by``."""
+    return "_".join(line(label, 100).lower().split())

@@ -4,17 +4,25 @@ Rules: everything foreign is escaped, then cut without splitting an entity; `ver
 Slack from finding mentions, links and smileys in it. Only the policy's own mention is markup.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from receiver.core.model import Incident, Kind, State
 from receiver.messages import Message
-from receiver.messages.plain import seam
+from receiver.messages.plain import cut, seam
+from rules.policy import SECOND
 
 HEADER, SECTION, FIELD, FIELDS, TEXT, LINK_LABEL = 150, 3000, 2000, 10, 3000, 75
+LINK, LINKS, ELEMENTS = 2800, 4000, 10
+"""Characters of a link's URL and of all links, and links in one block."""
 MAX_BLOCKS = 50
 TOTAL = 9000
-"""Characters of all further paragraphs: beyond about 13,000 in all, Slack refuses the message."""
+"""Characters of all further paragraphs."""
+LABELS = 1500
+MOST = 12_500
+"""Characters of all blocks: beyond about 13,000 Slack refuses the message."""
 
 ACKNOWLEDGE_ALL = "acknowledge_all"
 """The button under a message of several incidents; its value is the message's name."""
@@ -39,8 +47,8 @@ def escape(text: str, limit: int) -> str:
 
 def fallback(message: Message, mention: str) -> str:
     """The text of notifications, and of clients that show no blocks."""
-    said = escape(f"{message.headline}\n{message.lead}", TEXT - len(mention) - 1)
-    return f"{mention} {said}" if mention else said
+    room = TEXT - len(mention) - 1
+    return _with_mention(mention, _dated(escape(f"{message.headline}\n{message.lead}", room), message, room))
 
 
 def parent(message: Message, incident: Incident, name: str, mention: str, *, buttons: bool) -> list[Block]:
@@ -48,14 +56,17 @@ def parent(message: Message, incident: Incident, name: str, mention: str, *, but
 
     `name`: what its button calls it, where it is of several incidents.
     """
+    room = SECTION - len(mention) - 1
     blocks = [
         _header(message.headline),
-        _section(_with_mention(mention, escape(message.lead, SECTION - len(mention) - 1))),
-        _fields(message.facts),
-        *_paragraphs(message.paragraphs),
+        _section(_with_mention(mention, _dated(escape(message.lead, room), message, room))),
+        *_fields(message),
+        *_paragraphs(message),
     ]
     if buttons and message.live:
         blocks.append(_buttons(incident) if message.count == 1 else _button_for_all(message.count, name))
+    elif message.command:
+        blocks.append({"type": "section", "text": _plain(message.command, SECTION)})
     blocks.append(_links(message.links))
     return _within_limits(blocks)
 
@@ -63,13 +74,28 @@ def parent(message: Message, incident: Incident, name: str, mention: str, *, but
 def reply(message: Message, kind: Kind, mention: str) -> list[Block]:
     """A message in the thread. The headline says which incident: threads may be of several, and pages are broadcast."""
     room = SECTION - len(mention) - HEADER - 10
-    said = f"*{escape(message.headline, HEADER)}*\n{escape(message.lead, room)}"
+    said = f"*{escape(message.headline, HEADER)}*\n{_dated(escape(message.lead, room), message, room)}"
     blocks = [_section(_with_mention(mention, said))]
     if kind not in TERSE:
         if kind is Kind.PAGE:
-            blocks.append(_fields(message.facts))
-        blocks += [*_paragraphs(message.paragraphs), _links(message.links)]
+            blocks += _fields(message)
+        blocks += [*_paragraphs(message), _links(message.links)]
     return _within_limits(blocks)
+
+
+def _dated(markup: str, message: Message, limit: int) -> str:
+    """Every time in it as a token that Slack shows in its reader's zone; as it is where that would be too long."""
+    if not message.instants:
+        return markup
+    known = "|".join(map(re.escape, sorted(message.instants, key=len, reverse=True)))
+
+    def token(found: re.Match[str]) -> str:
+        told = found[0]
+        form = "{time}" if told[2] == ":" else "{date_short} {time}"
+        return f"<!date^{message.instants[told] // SECOND}^{form}|{told}>"
+
+    dated = re.sub(rf"(?<![\w:])(?:{known})(?!\w)", token, markup)
+    return dated if len(dated) <= limit else markup
 
 
 def _with_mention(mention: str, text: str) -> str:
@@ -84,22 +110,35 @@ def _section(markup: str) -> Block:
     return {"type": "section", "text": {"type": "mrkdwn", "text": markup, "verbatim": True}} if markup else {}
 
 
-def _fields(facts: Sequence[tuple[str, str]]) -> Block:
+def _fields(message: Message) -> Iterable[Block]:
+    """The facts, ten to a block."""
+    room = FIELD - 110
     fields = [
-        {"type": "mrkdwn", "text": f"*{escape(name, 100)}*\n{escape(value, FIELD - 110)}", "verbatim": True}
-        for name, value in facts[:FIELDS]
+        {
+            "type": "mrkdwn",
+            "text": f"*{escape(name, 100)}*\n{_dated(escape(value, room), message, room)}",
+            "verbatim": True,
+        }
+        for name, value in message.facts
     ]
-    return {"type": "section", "fields": fields} if fields else {}
+    for begin in range(0, len(fields), FIELDS):
+        yield {"type": "section", "fields": fields[begin : begin + FIELDS]}
 
 
-def _paragraphs(paragraphs: Iterable[str]) -> Iterable[Block]:
+def _paragraphs(message: Message) -> Iterable[Block]:
+    """What to do first, then whatever else there is to read, the labels last."""
+    steps = "\n".join(f"{number}. {action}" for number, action in enumerate(message.actions, 1))
+    labels = ", ".join(f"{name}={value}" for name, value in message.labels)
+    every = (steps and f"First do this:\n{steps}", *message.paragraphs, labels and f"Labels: {cut(labels, LABELS)}")
     room = TOTAL
-    for paragraph in paragraphs:
+    for paragraph in filter(None, every):
         if room <= 0:
             return
-        block = _plain(paragraph, min(SECTION, room))
-        room -= len(block["text"])
-        yield {"type": "section", "text": block}
+        limit = min(SECTION, room)
+        room -= min(len(paragraph), limit)
+        dated = _dated(whole := escape(paragraph, limit), message, SECTION)
+        # Only markup has times that Slack sets; without any, plain text keeps every sign of it as it is.
+        yield _section(dated) if dated != whole else {"type": "section", "text": _plain(paragraph, limit)}
 
 
 def _buttons(incident: Incident) -> Block:
@@ -123,15 +162,19 @@ def _button_for_all(count: int, name: str) -> Block:
 
 
 def _links(links: Iterable[tuple[str, str]]) -> Block:
-    """Links to where people may go; the URLs were checked where the words were made."""
+    """Links to where people may go, each an element of its own: one that is too long takes no other away.
+
+    The URLs were checked where the words were made.
+    """
     shown = [
-        f"<{escape(url, FIELD)}|{escape(label, LINK_LABEL).replace('|', ' ')}>"
+        f"<{whole}|{escape(label, LINK_LABEL).replace('|', ' ')}>"
         for label, url in links
-        if len(url) < FIELD - 10
+        if len(whole := escape(url, 2 * LINK)) <= LINK
     ]
-    if not shown:
-        return {}
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": " · ".join(shown), "verbatim": True}]}
+    while sum(map(len, shown)) > LINKS:
+        shown.remove(max(shown, key=len))
+    elements = [{"type": "mrkdwn", "text": each, "verbatim": True} for each in shown[:ELEMENTS]]
+    return {"type": "context", "elements": elements} if elements else {}
 
 
 def _plain(text: str, limit: int) -> Block:
@@ -139,4 +182,15 @@ def _plain(text: str, limit: int) -> Block:
 
 
 def _within_limits(blocks: Iterable[Block]) -> list[Block]:
-    return [block for block in blocks if block][:MAX_BLOCKS]
+    """Few and short enough for Slack: the longest text gives way first, never the headline, the reason or a button."""
+    kept = [block for block in blocks if block][:MAX_BLOCKS]
+    while sum(map(_length, kept)) > MOST:
+        sections = [block for block in kept[2:] if block["type"] == "section"]
+        if not sections:
+            break
+        kept.remove(max(sections, key=_length))
+    return kept
+
+
+def _length(block: Block) -> int:
+    return len(json.dumps(block, ensure_ascii=False))

@@ -1,17 +1,17 @@
-"""Text messages by way of Twilio. A message is two SMS long at most: the essence, and how to acknowledge."""
+"""Text messages by way of Twilio. A message is two SMS long (`receiver.messages.short`), a stranger one cut."""
 
 from collections.abc import Callable
 from functools import partial
 
 from receiver.channels import Configured, Outgoing
-from receiver.channels.segments import fit
 from receiver.channels.twilio import STATUS_PATH, TIMEOUT, Account, Twilio, account_of, is_number
 from receiver.channels.twilio_lookup import Wanted
 from receiver.core.events import Outcome, Rejected
 from receiver.messages.plain import plain
+from receiver.messages.segments import fit
+from receiver.messages.short import MOST_PARTS
 from receiver.settings import Settings
 
-SEGMENTS = 2
 VALIDITY = 600
 """Seconds the networks may go on trying. Twilio's default, ten hours, would bring pages long overtaken."""
 
@@ -28,7 +28,7 @@ class SmsSender:
         notification = outgoing.notification
         if not is_number(notification.recipient):
             return Rejected(f'"{notification.recipient}" is no telephone number with its country code (+4930123456)')
-        body = fit(plain(outgoing.message.short), SEGMENTS)
+        body = fit(plain(outgoing.message.short), MOST_PARTS)
         form = (
             ("To", notification.recipient),
             ("Body", body),

@@ -4,7 +4,7 @@ All other modules here read an IncidentText, never an incident, so that nothing 
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from receiver.core.checklists import next_steps
@@ -13,8 +13,12 @@ from receiver.core.model import Incident, Instant, Recovery, State, Window
 from receiver.core.plan import DecisionContext, Plan
 from receiver.core.response import Impact
 from receiver.messages.plain import line, plain
-from receiver.messages.times import clock, duration, left
+from receiver.messages.spoken_times import spoken_clock
+from receiver.messages.times import Manner, clock, duration, left, stamp
 from rules.policy import IncidentType, Level, Policy, Rule
+from rules.reserved import COMPILED
+from rules.reserved import LABELS as LABELS_OF_OURS
+from rules.time_zones import time_zone
 
 TITLE = 160
 NAME = 80
@@ -23,6 +27,17 @@ STEPS = 5
 """Steps that a message names; more nobody takes in."""
 LABELS = 30
 """Labels that are shown; more help nobody at night."""
+
+SYSTEMS = ("system", "service", "application", "app", "job", "namespace", "cluster")
+"""Labels that name what an incident is about, the most telling first."""
+
+RECOVERED = {
+    Recovery.UNREPORTED: "no longer reported",
+    Recovery.VERIFYING: "signal recovered",
+    Recovery.CHECKING: "signal recovered",
+    Recovery.CONFIRM: "signal recovered",
+    Recovery.UNVERIFIED: "recovery unverified",
+}
 
 LIVE = frozenset({State.OPEN, State.ACKNOWLEDGED})
 
@@ -37,6 +52,11 @@ class IncidentText:
     page_url: str
     ack_url: str = ""
     """Where this message's reader can acknowledge without logging in; empty: nowhere."""
+    zone_of_channel: str = ""
+    """The zone that its readers' channel names; empty: the policy's."""
+    manner: Manner = Manner.WRITTEN
+    instants: dict[str, Instant] = field(default_factory=dict, compare=False)
+    """Each time that was told, by the words for it."""
 
     @property
     def policy(self) -> Policy:
@@ -64,14 +84,53 @@ class IncidentText:
         return line(self.incident.title, TITLE) or self.type
 
     @property
+    def system(self) -> str:
+        """What it is about, by the first of the labels that name such a thing; empty: none does."""
+        labels = self.incident.labels
+        return next((named for each in SYSTEMS if (named := line(labels.get(each, ""), NAME))), "")
+
+    @property
+    def subject(self) -> str:
+        """What it is called from its opening to its end: number, system, and the rule that opened it.
+
+        Neither level nor title stands here: both may change.
+        """
+        opened_by = next(iter(self.incident.rules), "")
+        version = self.context.policy_version
+        known = version.rules.get(opened_by) or version.types.get(opened_by)
+        what = line(known.name, NAME) if known else self.type
+        exercise = "EXERCISE: " if self.incident.exercise else ""
+        return f"{exercise}{self.number} {self.system}{': ' if self.system else ''}{what}"
+
+    @property
+    def state_words(self) -> str:
+        """How it stands in two or three words: ``open``, ``open, signal recovered``."""
+        if self.incident.recorded_only:
+            return "recorded"
+        recovered = RECOVERED.get(self.incident.recovery, "") if self.live else ""
+        return ", ".join(filter(None, (self.incident.state.value, recovered)))
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether somebody must acknowledge it: it is open, and nothing says that it recovered."""
+        return self.incident.state is State.OPEN and not self.recovered
+
+    @property
+    def recovered(self) -> bool:
+        """Whether its signal is said to be well again, if not yet believed; not being reported says nothing."""
+        return self.incident.recovery not in {Recovery.NONE, Recovery.UNREPORTED}
+
+    @property
     def type(self) -> str:
         """The incident type's name."""
         return line(self.incident.type, NAME) or "incident"
 
     @property
     def labels(self) -> tuple[tuple[str, str], ...]:
-        """The labels that all its alerts share, by name."""
-        return tuple((line(name, NAME), line(value)) for name, value in sorted(self.incident.labels.items())[:LABELS])
+        """The labels that all its alerts share, by name, without those that only Tocsin reads."""
+        hidden = LABELS_OF_OURS if self.rules or self.kind else LABELS_OF_OURS - COMPILED
+        shown = sorted((name, value) for name, value in self.incident.labels.items() if name not in hidden)
+        return tuple((line(name, NAME), line(value)) for name, value in shown[:LABELS])
 
     @property
     def live(self) -> bool:
@@ -117,9 +176,29 @@ class IncidentText:
         """What its checklists still ask for; only the next few, the others are on its page."""
         return tuple(line(step) for step in next_steps(self.incident, self.context.policy_version)[:STEPS])
 
+    @property
+    def zone_name(self) -> str:
+        """The zone of its readers."""
+        return self.zone_of_channel or self.context.current.policy.time_zone
+
     def time(self, at: Instant) -> str:
         """An instant, as seen from now."""
-        return clock(at, self.now)
+        zone = time_zone(self.zone_name)
+        if self.manner is Manner.SPOKEN:
+            return spoken_clock(at, self.now, zone)
+        return self._told(at, clock(at, self.now, zone))
+
+    def stamp(self, at: Instant) -> str:
+        """An instant with its date."""
+        return self._told(at, stamp(at, time_zone(self.zone_name)))
+
+    def _told(self, at: Instant, words: str) -> str:
+        self.instants[words] = at
+        return words
+
+    def left(self, until: Instant, before: str = " (", after: str = ")") -> str:
+        """How far off an instant is, where the words are taken in at once; empty where they are read later."""
+        return "" if self.manner is Manner.WRITTEN else f"{before}{left(until, self.now)}{after}"
 
     @property
     def stands(self) -> str:
@@ -148,9 +227,9 @@ class IncidentText:
         if self.incident.is_paused:
             return "open"
         if due < self.now:
-            told = f"open; nobody has acknowledged, due by {self.time(due)}, {left(due, self.now)}"
+            told = f"open; nobody has acknowledged, due by {self.time(due)}{self.left(due, ', ', '')}"
         else:
-            told = f"open; acknowledge by {self.time(due)} ({left(due, self.now)})"
+            told = f"open; acknowledge by {self.time(due)}{self.left(due)}"
         following = self.incident.windows.get(Window.ESCALATE)
         return f"{told}; next escalation at {self.time(following)}" if following and following > self.now else told
 
@@ -201,7 +280,7 @@ class IncidentText:
         impacts = self.incident.response.impacts
         ordered = sorted(impacts, key=lambda each: -GRADES.index(impacts[each].grade))
         told = "; ".join(self._impact(each, impacts[each]) for each in ordered)
-        return self.fact("impact_description") or told
+        return self.fact("current_impact") or self.fact("impact_description") or told
 
     def _impact(self, scale: str, impact: Impact) -> str:
         if scale == BUSINESS:
@@ -234,6 +313,16 @@ def web_address(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or len(url) > URL:
         return ""
     return url if url.isprintable() and not any(char in ' "<>|' for char in url) else ""
+
+
+MOST_SYSTEMS = 3
+"""Systems that a subject names."""
+
+
+def systems(cases: Iterable[IncidentText]) -> str:
+    """Of several incidents: ``landing-7``, ``landing-7, landing-8``, ``5 systems``; empty: none is named."""
+    named = tuple(dict.fromkeys(case.system for case in cases if case.system))
+    return f"{len(named)} systems" if len(named) > MOST_SYSTEMS else ", ".join(named)
 
 
 MOST_RUNS = 6

@@ -32,7 +32,10 @@ class Letter:
     """The level's name."""
     colour: str
     exercise: bool
+    state: str
+    """How it stands, in two or three words: the text begins with it."""
     label: str
+    """What sets this message apart; empty, or not what the state says anyway."""
     number: str
     title: str
     lead: str

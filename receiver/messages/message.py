@@ -1,11 +1,14 @@
 """The words of one notification, ready for every medium."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-SHORT_LIMIT = 300
-"""Characters of `Message.short`."""
+from receiver.core.model import Instant
 
+SMS_PARTS = 2
+"""SMS that a message takes; more only where which incident it is, and how to answer, do not fit."""
+SHORT_LIMIT = 306
+"""Characters of two SMS, at most."""
 
 PICTURE_ID = "signals@tocsin"
 """What the HTML form calls its picture: ``cid:signals@tocsin``."""
@@ -29,13 +32,14 @@ class Message:
     """
 
     subject: str
-    """One line, no control characters."""
+    """One line, no control characters. Of one incident always the same: its number and system, and nothing of how it
+    stands."""
     text: str
     """Plain text, several lines."""
     html: str
     """A complete HTML document, for mail."""
     short: str
-    """For SMS: at most SHORT_LIMIT characters, the essence and how to acknowledge."""
+    """For SMS: the essence and how to acknowledge, in SMS_PARTS parts."""
     speech: str
     """For phone: plain sentences."""
     headline: str
@@ -43,7 +47,7 @@ class Message:
     facts: Sequence[tuple[str, str]]
     """For chat: (label, value), most important first."""
     paragraphs: Sequence[str]
-    """For chat: further plain text blocks (next actions, a note …)."""
+    """For chat: further plain text blocks (what the level means, the policy's text …)."""
     links: Sequence[tuple[str, str]]
     """(label, URL): the incident's page, the runbook."""
     level: int
@@ -55,6 +59,15 @@ class Message:
     """Somebody still has to act: buttons make sense."""
     count: int = 1
     """How many incidents it tells of; more than one: a bundle."""
+    level_name: str = ""
+    actions: Sequence[str] = ()
+    """What to do first, in order."""
+    labels: Sequence[tuple[str, str]] = ()
+    """(name, value) of the labels that people chose."""
+    command: str = ""
+    """How to answer from a shell, for where there is no button."""
+    instants: Mapping[str, Instant] = field(default_factory=dict)
+    """The times that the words tell, as they stand there (``12:17 UTC``), for media that know their reader's zone."""
     unfilled: str = ""
     """Why Tocsin's own words stand where the policy's template was due; empty: they do not."""
     picture: Picture | None = None

@@ -10,9 +10,10 @@ from html import escape
 from receiver.core.model import Notification
 from receiver.core.response import Moment, Notice
 from receiver.messages.incident_text import IncidentText
-from receiver.messages.message import SHORT_LIMIT, Message
+from receiver.messages.message import SHORT_LIMIT, SMS_PARTS, Message
 from receiver.messages.placeholder_values import fill, values
 from receiver.messages.plain import line, plain
+from receiver.messages.segments import fit
 
 
 def render_notice(notice: Notice, case: IncidentText) -> tuple[str, str]:
@@ -41,7 +42,7 @@ def as_message(notification: Notification) -> Message:
         subject=subject,
         text=f"{body}\n",
         html=f'{page}<body><div style="white-space:pre-wrap">{escape(body)}</div></body></html>',
-        short=line(f"{subject}: {body}", SHORT_LIMIT),
+        short=fit(line(f"{subject}: {body}", SHORT_LIMIT), SMS_PARTS),
         speech=f"{subject}. {' '.join(body.split())}",
         headline=subject,
         facts=(),

@@ -10,13 +10,16 @@ from collections.abc import Callable, Mapping
 
 from receiver.messages.incident_text import IncidentText, name
 from receiver.messages.plain import line, plain
-from receiver.messages.times import duration, stamp
+from receiver.messages.times import duration
 from rules.placeholders import PLACEHOLDERS, UNKNOWN, kind
 from rules.policy import TimedActions
 from rules.rendering import OUTPUT_LIMIT, fill_jinja
 
 _PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
 _BULLET = re.compile(r"[ \t]*[-*] ")
+
+_IMPACTS = frozenset({"current_impact", "impact_description"})
+"""Whichever of the two is entered, both are told as the facts beside the template tell the impact."""
 
 Value = str | tuple[str, ...]
 """Words, or several points."""
@@ -25,7 +28,7 @@ Value = str | tuple[str, ...]
 def values(case: IncidentText) -> dict[str, Value]:
     """Every placeholder's value; what responders entered under its name goes before what we can tell."""
     told = {name: make(case) for name, make in _MAKERS.items()}
-    entered = {name: fact for name in PLACEHOLDERS if (fact := case.fact(name))}
+    entered = {name: fact for name in PLACEHOLDERS if name not in _IMPACTS and (fact := case.fact(name))}
     return {name: entered.get(name) or told.get(name) or UNKNOWN for name in PLACEHOLDERS}
 
 
@@ -75,7 +78,7 @@ def _verification(case: IncidentText) -> str:
     if incident.resolved_by:
         return f"confirmed by {name(incident.resolved_by)}"
     if incident.recovered_at is not None:
-        return f"the signal recovered at {stamp(incident.recovered_at)} and stayed recovered"
+        return f"the signal recovered at {case.stamp(incident.recovered_at)} and stayed recovered"
     return ""
 
 
@@ -91,7 +94,7 @@ def _block(block: TimedActions) -> str:
 
 _MAKERS: Mapping[str, Callable[[IncidentText], Value]] = {
     "contact_information": _contact,
-    "current_impact": lambda case: case.current_impact,
+    "current_impact": lambda case: case.impact,
     "fix_status": lambda case: "applied" if case.fact("fix_description") else "",
     "impact_description": lambda case: case.impact,
     "incident_duration": lambda case: case.lasted,
@@ -100,10 +103,10 @@ _MAKERS: Mapping[str, Callable[[IncidentText], Value]] = {
     "investigation_status": lambda case: "root cause found" if case.fact("root_cause") else "",
     "next_steps": _next_steps,
     "post_incident_actions": _after,
-    "resolution_time": lambda case: stamp(case.incident.resolved_at) if case.incident.resolved_at else "",
+    "resolution_time": lambda case: case.stamp(case.incident.resolved_at) if case.incident.resolved_at else "",
     "severity": lambda case: line(case.level.name),
     "status": lambda case: case.incident.state.value,
-    "timestamp": lambda case: stamp(case.now),
+    "timestamp": lambda case: case.stamp(case.now),
     "update_interval": lambda case: duration(case.plan.update_interval),
     "verification_status": _verification,
 }

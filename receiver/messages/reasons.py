@@ -5,7 +5,7 @@ from typing import assert_never
 from receiver.core.model import Instant, Kind, Notification, Reason, Recovery, State
 from receiver.messages.incident_text import IncidentText, name
 from receiver.messages.plain import line, plain
-from receiver.messages.times import duration, left
+from receiver.messages.times import duration
 
 LABELS: dict[Reason, str] = {
     Reason.OPENED: "",
@@ -36,8 +36,38 @@ LABELS: dict[Reason, str] = {
 }
 
 
-def label(notification: Notification) -> str:
-    """What sets this message apart from a first page; empty for that."""
+_FIRES = frozenset(
+    {Reason.REPEATED, Reason.RECURRED, Reason.STILL_FIRING, Reason.FIRED_AGAIN, Reason.STEADY, Reason.SILENCE_ENDED}
+)
+"""Reasons whose label says that something fires or waits now."""
+
+
+def label(notification: Notification, case: IncidentText) -> str:
+    """What sets this message apart from a first page; empty for that, and where it is no longer so."""
+    return _label(notification) if _holds(notification, case) else ""
+
+
+def _holds(notification: Notification, case: IncidentText) -> bool:
+    """Whether a label still says what is so: an incident may have moved on before its message leaves."""
+    incident = case.incident
+    match notification.kind:
+        case Kind.PAGE:
+            return incident.state is State.OPEN and not (case.recovered and notification.reason in _FIRES)
+        case Kind.NOTICE if notification.reason in _FIRES:
+            return case.live and not case.recovered
+        case Kind.NOTICE if notification.reason in {Reason.RECOVERED, Reason.CONFIRM}:
+            return bool(incident.recovery) or not case.live
+        case Kind.NOTICE if notification.reason in {Reason.SILENCED, Reason.INHIBITED}:
+            return incident.silenced_until is not None
+        case Kind.ACKNOWLEDGED:
+            return incident.state is State.ACKNOWLEDGED
+        case Kind.RESOLVED:
+            return not case.live
+        case _:
+            return True
+
+
+def _label(notification: Notification) -> str:
     match notification.kind:
         case Kind.PAGE | Kind.NOTICE:
             return LABELS[notification.reason]
@@ -166,7 +196,8 @@ def _reminder(notification: Notification, case: IncidentText) -> str:
     if notification.reason is Reason.CONFIRM:
         return f"{whom}: {case.recovery or 'the signal recovered, a person must confirm'}. Check, then resolve."
     until = notification.data.get("expires_at", "")
-    when = f" at {case.time(Instant(int(until)))}, {left(Instant(int(until)), case.now)}" if until.isdigit() else ""
+    ends = Instant(int(until)) if until.isdigit() else None
+    when = f" at {case.time(ends)}{case.left(ends, ', ', '')}" if ends is not None else ""
     return f"{whom}: your acknowledgement expires{when}. A note, a step or an update keeps it."
 
 

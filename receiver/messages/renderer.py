@@ -12,7 +12,7 @@ from typing import Protocol
 
 from receiver.core.model import Incident, Instant, Kind, Notification, Reason, Recovery, State
 from receiver.core.plan import DecisionContext
-from receiver.messages.incident_text import IncidentText, brief, name, numbers
+from receiver.messages.incident_text import IncidentText, brief, name, numbers, systems
 from receiver.messages.letter import CALM, COLOURS, Letter, Row, as_html, as_text
 from receiver.messages.message import Message, Picture
 from receiver.messages.notice_text import as_message
@@ -20,6 +20,7 @@ from receiver.messages.placeholder_values import fill, values
 from receiver.messages.plain import cut, line
 from receiver.messages.reasons import label, lead
 from receiver.messages.short import sayable, short, short_bundle, short_news, speak
+from receiver.messages.times import Manner
 from rules.placeholders import TemplateError
 
 SEVERITIES = {1: "info", 2: "warning", 3: "error", 4: "critical"}
@@ -68,7 +69,7 @@ class MessageRenderer:
 
     def render(self, delivery: Telling, now: Instant, picture: Picture | None = None) -> Message:
         """The message for one delivery, as things are now. `picture`: of the incident's signals; bundles have none."""
-        cases = [self.case(incident, delivery.context, now) for _, incident in delivery.items]
+        cases = [self._read_case(incident, delivery, now) for _, incident in delivery.items]
         if len(cases) > 1:
             return self._bundle(delivery, cases)
         notification, _ = delivery.items[0]
@@ -91,16 +92,27 @@ class MessageRenderer:
         page_url = f"{self.external_url.rstrip('/')}/incidents/{incident.number}" if self.external_url else ""
         return IncidentText(incident, context, now, page_url)
 
+    def _read_case(self, incident: Incident, delivery: Telling, now: Instant) -> IncidentText:
+        """The incident as those who read the message's channel see it."""
+        channel = delivery.context.channel(delivery.items[0][0].channel)
+        zone = channel.time_zone if channel else None
+        return replace(self.case(incident, delivery.context, now), zone_of_channel=zone or "")
+
     def _single(self, notification: Notification, case: IncidentText, picture: Picture | None) -> Message:
         letter, unfilled = _letter(notification, case)
         letter = replace(letter, picture=picture.words if picture else "")
-        incident = case.incident
+        incident, spoken = case.incident, _spoken(case)
         return Message(
             subject=letter.subject,
             text=as_text(letter),
             html=as_html(letter),
-            short=short(case, letter.label, name(notification.data.get("by", "")), replies=self.sms_replies),
-            speech=speak(case, letter.lead),
+            short=short(
+                case,
+                _state_or_label(case, letter.label),
+                name(notification.data.get("by", "")),
+                replies=self.sms_replies,
+            ),
+            speech=speak(spoken, lead(notification, spoken)),
             headline=_headline(case),
             facts=(*letter.facts[:1], ("State", case.stands), *letter.facts[1:]),
             paragraphs=_paragraphs(letter),
@@ -111,6 +123,11 @@ class MessageRenderer:
             if notification.kind in SELF_EXPLAINING
             else f"{letter.label}: {letter.lead}".removeprefix(": "),
             live=case.live,
+            level_name=letter.level,
+            actions=letter.actions,
+            labels=letter.labels,
+            command=letter.command,
+            instants=case.instants,
             unfilled=unfilled,
             picture=picture,
         )
@@ -122,14 +139,18 @@ class MessageRenderer:
         pages = notifications[0].kind is Kind.PAGE
         make = _bundle_letter if pages else _news_letter
         letter = make(notifications, cases, console, link)
+        spoken = [_spoken(case) for case in cases]
+        said = make(notifications, spoken, console, link)
         worst = max(case.incident.level for case in cases)
         return Message(
             subject=letter.subject,
             text=as_text(letter),
             html=as_html(letter),
             short=short_bundle(cases, link, replies=self.sms_replies) if pages else short_news(cases, letter.lead),
-            speech=sayable(f"Tocsin here. {letter.title}. {letter.lead} The first is: {cases[0].title}."),
-            headline=letter.subject,
+            speech=sayable(
+                f"Tocsin here. {said.title}. {said.lead} The first is: {cases[0].title}.", cases[0].zone_name
+            ),
+            headline=_headline_of_many(cases, letter.title),
             facts=letter.facts,
             paragraphs=_paragraphs(letter),
             links=letter.links,
@@ -138,20 +159,35 @@ class MessageRenderer:
             lead=letter.lead,
             live=pages and any(case.live for case in cases),
             count=len(cases),
+            level_name=letter.level,
+            command=letter.command,
+            instants={words: at for case in cases for words, at in case.instants.items()},
         )
+
+
+def _spoken(case: IncidentText) -> IncidentText:
+    return replace(case, manner=Manner.SPOKEN)
+
+
+def _state_or_label(case: IncidentText, said: str) -> str:
+    """For where there is room for one of the two: that it recovered, the label, or the state of what is not open."""
+    if said and not case.recovered:
+        return said
+    return "" if case.awaits_answer else case.state_words.removeprefix("open, ")
 
 
 def _letter(notification: Notification, case: IncidentText) -> tuple[Letter, str]:
     """The letter, and why the policy's template is not in it; empty: it is, or none was due."""
-    said = label(notification)
-    subject, body, unfilled = _from_policy(notification, case, said)
+    said = label(notification, case)
+    body, unfilled = _from_policy(notification, case)
     paging = notification.kind is Kind.PAGE and case.live
     letter = Letter(
-        subject=line(f"{'EXERCISE: ' if case.incident.exercise else ''}{subject}"),
+        subject=line(case.subject),
         level=line(case.level.name),
         colour=COLOURS[case.incident.level] if case.live else CALM,
         exercise=case.incident.exercise,
-        label=said,
+        state=case.state_words,
+        label="" if said.lower() in case.state_words else said,
         number=case.number,
         title=case.title,
         lead=lead(notification, case),
@@ -170,25 +206,22 @@ def _letter(notification: Notification, case: IncidentText) -> tuple[Letter, str
     return letter, unfilled
 
 
-def _from_policy(notification: Notification, case: IncidentText, said: str) -> tuple[str, str, str]:
-    """Subject and body, from the policy's templates where one goes out now, and why they are not."""
-    initial, *others = (case.policy.templates.initial, case.policy.templates.update, case.policy.templates.resolution)
+def _from_policy(notification: Notification, case: IncidentText) -> tuple[str, str]:
+    """What the policy's templates say now, each under its subject, and why they cannot.
+
+    A subject of the policy's heads the text, not the mail: "INCIDENT RESOLVED" would stay in a thread's list of
+    subjects when the incident is open again, and two emergencies of one type would have the same.
+    """
+    templates = (case.policy.templates.initial, case.policy.templates.update, case.policy.templates.resolution)
     opening = notification.kind is Kind.PAGE and notification.reason in OPENING
     event = "opened" if opening else EVENTS.get(notification.kind, "")
-    due = [template for template in (initial, *others) if template.send_on == event]
-    own = f"{case.number} {case.level.name.upper()}: {case.title}"
+    due = [template for template in templates if template.send_on == event]
     try:
         filling = values(case)
-        # With its subject: in a thread, mail keeps the first message's subject.
-        body = "\n\n".join(f"{fill(each.subject, filling)}\n\n{fill(each.body, filling)}" for each in due)
-        if notification.kind in {Kind.PAGE, Kind.BREACH}:
-            subject = fill(initial.subject, filling)
-            return f"{said}: {subject}" if said else subject, body, ""
-        return fill(due[0].subject, filling) if due else f"{said}: {own}", body, ""
+        return "\n\n".join(f"{fill(each.subject, filling)}\n\n{fill(each.body, filling)}" for each in due), ""
     except TemplateError as error:
         unfilled = line(str(error))
-        told = f"The policy's template cannot be filled ({unfilled}); these are Tocsin's own words."
-        return f"{said}: {own}" if said else own, told, unfilled
+        return f"The policy's template cannot be filled ({unfilled}); these are Tocsin's own words.", unfilled
 
 
 def _facts(case: IncidentText) -> list[tuple[str, str]]:
@@ -222,6 +255,12 @@ def _headline(case: IncidentText) -> str:
     return " ".join(filter(None, (*words, case.title)))
 
 
+def _headline_of_many(cases: list[IncidentText], title: str) -> str:
+    worst = max(cases, key=lambda case: case.incident.level)
+    exercise = "EXERCISE: " if all(case.incident.exercise for case in cases) else ""
+    return line(f"{exercise}{worst.level.name.upper()}: {title}")
+
+
 def _button(case: IncidentText) -> tuple[str, str] | None:
     if not case.page_url:
         return None
@@ -239,27 +278,17 @@ def _command(case: IncidentText) -> str:
 
 
 def _paragraphs(letter: Letter) -> tuple[str, ...]:
-    """For chat: what the headline, the lead and the facts leave out."""
-    actions = "\n".join(f"{number}. {action}" for number, action in enumerate(letter.actions, 1))
+    """For chat: what the headline, the lead, the facts, the actions and the labels leave out."""
     rows = "\n".join(f"{row.number} {row.title} ({row.stands})" for row in letter.rows)
-    labels = ", ".join(f"{name}={value}" for name, value in letter.labels)
-    parts = (
-        letter.meaning,
-        f"First do this:\n{actions}" if actions else "",
-        rows and rows + (f"\nand {letter.more} more" if letter.more else ""),
-        letter.body,
-        f"Labels: {cut(labels, 1500)}" if labels else "",
-        letter.command,
-    )
+    parts = (letter.meaning, rows and rows + (f"\nand {letter.more} more" if letter.more else ""), letter.body)
     return tuple(part for part in parts if part)
 
 
 def _bundle_letter(notifications: Sequence[Notification], cases: list[IncidentText], console: str, link: str) -> Letter:
-    due = min(case.incident.response_due_at for case in cases)
     letter = _list_letter([case.stands for case in cases], cases, console)
     return replace(
         letter,
-        lead=f"{_why_together(notifications)} Acknowledge each, the first by {cases[0].time(due)}.",
+        lead=" ".join(filter(None, (_why_together(notifications, cases), _until_when(cases)))),
         button=(f"Acknowledge these {len(cases)}", link) if link else letter.button,
         command="To acknowledge some: tocsin acknowledge NUMBER NUMBER …",
     )
@@ -270,24 +299,29 @@ def _news_letter(notifications: Sequence[Notification], cases: list[IncidentText
     told = [line(lead(each, case)) for each, case in zip(notifications, cases, strict=True)]
     letter = _list_letter(told, cases, console)
     alive = any(case.live for case in cases)
-    return replace(letter, lead=f"News: {_reasons(notifications)}.", colour=letter.colour if alive else CALM)
+    return replace(letter, lead=f"News: {_reasons(notifications, cases)}.", colour=letter.colour if alive else CALM)
 
 
 def _list_letter(told: Sequence[str], cases: list[IncidentText], console: str) -> Letter:
     """`told`: what is said of each incident beside its title."""
     worst = max(cases, key=lambda case: case.incident.level)
     of = [case.incident.number for case in cases]
-    title = f"{len(cases)} incidents: {brief(of)}"
+    where = systems(cases)
+    title = f"{len(cases)} incidents{f' on {where}' if where else ''}: {brief(of)}"
+    states = Counter(case.state_words for case in cases)
     exercise = all(case.incident.exercise for case in cases)
     rows = [
         Row(case.number, f"{'EXERCISE ' if case.incident.exercise else ''}{case.title}", said, case.page_url)
         for case, said in zip(cases[:ROWS], told, strict=False)
     ]
     return Letter(
-        subject=line(f"{'EXERCISE: ' if exercise else ''}{worst.level.name.upper()}: {title}"),
+        subject=line(f"{'EXERCISE: ' if exercise else ''}{title}"),
         level=line(worst.level.name),
         colour=COLOURS[worst.incident.level],
         exercise=exercise,
+        state="; ".join(f"{count} {state}" for state, count in states.items())
+        if len(states) > 1
+        else next(iter(states)),
         label="",
         number="",
         title=title,
@@ -300,16 +334,32 @@ def _list_letter(told: Sequence[str], cases: list[IncidentText], console: str) -
     )
 
 
-def _why_together(notifications: Sequence[Notification]) -> str:
+def _until_when(cases: list[IncidentText]) -> str:
+    """By when those that wait for an answer want one."""
+    due = min((case.incident.response_due_at for case in cases if case.awaits_answer), default=None)
+    if due is None:
+        return ""
+    told = cases[0].time(due)
+    return (
+        f"Acknowledge each now: the first was due by {told}."
+        if due < cases[0].now
+        else (f"Acknowledge each, the first by {told}.")
+    )
+
+
+def _why_together(notifications: Sequence[Notification], cases: list[IncidentText]) -> str:
     """So many pages at once; and why people are paged, where it is not that all of them opened."""
-    if {label(each) for each in notifications} == {""}:
+    if all(each.reason is Reason.OPENED for each in notifications):
         return "So many opened at once that they come as one message."
-    return f"So many pages at once that they come as one message: {_reasons(notifications)}."
+    return f"So many pages at once that they come as one message: {_reasons(notifications, cases)}."
 
 
-def _reasons(notifications: Sequence[Notification]) -> str:
-    """How many for which reason: "12 escalated, 3 opened"."""
-    reasons = Counter(label(each).lower() or "opened" for each in notifications)
+def _reasons(notifications: Sequence[Notification], cases: list[IncidentText]) -> str:
+    """How many for which reason: "12 escalated, 3 opened"; of those that moved on, how they stand."""
+    said = ((each, case, label(each, case).lower()) for each, case in zip(notifications, cases, strict=True))
+    reasons = Counter(
+        what or ("opened" if case.awaits_answer else case.state_words.removeprefix("open, ")) for _, case, what in said
+    )
     return ", ".join(f"{count} {why}" for why, count in reasons.items())
 
 

@@ -1,22 +1,26 @@
-"""The same in few characters (SMS) and in spoken sentences (phone)."""
+"""The same in few characters (SMS) and in spoken sentences (phone).
+
+An SMS has a beginning that says which incident, how bad and of which system, and an end that says how to answer.
+Neither is ever cut: what is wrong gives way first, then the longer ways to answer, and at last a further part is paid.
+"""
 
 import re
+from collections.abc import Sequence
 
-from receiver.core.model import State
-from receiver.messages.incident_text import IncidentText, brief
-from receiver.messages.message import SHORT_LIMIT
+from receiver.core.model import Recovery, State
+from receiver.messages.incident_text import IncidentText, brief, systems
+from receiver.messages.message import SMS_PARTS
 from receiver.messages.plain import cut
-
-UNICODE_LIMIT = 134
-"""Two SMS of 67 characters: with other than plain letters, an SMS holds less than half."""
+from receiver.messages.segments import fit, fit_between
+from receiver.messages.spoken_times import spoken_zone
 
 SPEECH_LIMIT = 700
 TITLE_SPOKEN = 120
+MOST_PARTS = 5
+"""Of one SMS, where its beginning and end alone take so many: names in another script, and a long address."""
+ROOM = 25
+"""Characters of what is wrong for which a shorter way to answer is taken."""
 
-_TYPEWRITER = str.maketrans(
-    {"…": "...", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "`": "'", "→": "->", "×": "x"}  # noqa: RUF001
-    | dict.fromkeys("\xa0\u2009\u202f\n", " ")
-)
 _SAID = {"<": "below", "<=": "at most", ">": "above", ">=": "at least", "==": "is", "!=": "is not"}
 _COMPARED = re.compile(r" ([<>]=?|[=!]=) ")
 _UNSPOKEN = re.compile(r"[^\w\s.,:;?!'%-]|_")
@@ -25,62 +29,81 @@ _UNSPOKEN = re.compile(r"[^\w\s.,:;?!'%-]|_")
 def short(case: IncidentText, label: str, by: str, *, replies: bool) -> str:
     """One incident for an SMS: which, how bad, what, and how to acknowledge."""
     parts = ("EXERCISE" if case.incident.exercise else "", f"T{case.number}", label.upper())
-    begin = " ".join(filter(None, (*parts, case.level.name.upper())))
-    return fit(f"{begin}{f' by {by}' if by else ''}:", case.title, _tail(case, replies=replies))
+    begin = " ".join(filter(None, (*parts, case.level.name.upper(), case.system)))
+    return _fit(f"{begin}{f' by {by}' if by else ''}:", case.title, _tails(case, replies=replies))
 
 
 def short_bundle(cases: list[IncidentText], link: str, *, replies: bool) -> str:
     """Several incidents for an SMS. `link` acknowledges all of them; empty: there is none."""
     elsewhere = link or ("" if replies else cases[0].page_url.rpartition("/")[0])
-    how = " or ".join(filter(None, ("reply ACK ALL, ACK 12 for one" if replies else "", elsewhere)))
-    return fit(_begin_bundle(cases), cases[0].title, f"To ack: {how}" if how else "")
+    reply = "reply ACK ALL, ACK 12 for one" if replies else ""
+    waits = any(case.awaits_answer for case in cases)
+    how = "To ack" if waits else "Signals recovered. To take them"
+    return _fit(_begin_bundle(cases), cases[0].title, _ways(how, reply, elsewhere))
 
 
 def short_news(cases: list[IncidentText], news: str) -> str:
     """News of several incidents for an SMS."""
-    return fit(_begin_bundle(cases), cases[0].title, news)
+    return _fit(_begin_bundle(cases), cases[0].title, (news,))
 
 
 def _begin_bundle(cases: list[IncidentText]) -> str:
     told = brief([case.incident.number for case in cases])
-    begin = f"{'EXERCISE ' if all(case.incident.exercise for case in cases) else ''}T {len(cases)} incidents"
-    return f"{begin} {cases[0].level.name.upper()} {told}:"
+    exercise = "EXERCISE " if all(case.incident.exercise for case in cases) else ""
+    where = systems(cases)
+    return f"{exercise}T {len(cases)} incidents {cases[0].level.name.upper()}{f' {where}' if where else ''} {told}:"
 
 
-def fit(begin: str, title: str, tail: str) -> str:
-    """The three in one text that is not too long; the title gives way first."""
-    begin, title, tail = (part.translate(_TYPEWRITER) for part in (begin, title, tail))
-    limit = SHORT_LIMIT if (begin + title + tail).isascii() else UNICODE_LIMIT
-    room = limit - len(begin) - len(tail) - len(" . ") - len("...")
-    if title and room <= 0:
-        return fit(begin, "", tail)
-    middle = f"{cut(title, room).translate(_TYPEWRITER).rstrip('.')}." if room > 0 else ""
-    return " ".join(filter(None, (begin, middle, tail)))[:limit]
+def _fit(begin: str, title: str, tails: Sequence[str]) -> str:
+    """In SMS_PARTS parts, or in as few more as the beginning and the shortest of the ends take."""
+    middle = f"{title.rstrip('.')}." if title else ""
+    tries = [(SMS_PARTS, tail, min(len(middle), ROOM)) for tail in tails]
+    tries += [(parts, tails[-1], 0) for parts in range(SMS_PARTS, MOST_PARTS + 1)]
+    fitted = (
+        fit_between(f"{begin} ", middle, f" {tail}" if tail else "", parts, least) for parts, tail, least in tries
+    )
+    return next(filter(None, fitted), None) or fit(f"{begin} {tails[-1]}", MOST_PARTS)
 
 
-def _tail(case: IncidentText, *, replies: bool) -> str:
+def _tails(case: IncidentText, *, replies: bool) -> Sequence[str]:
+    """How to answer, the longest way first."""
     incident = case.incident
     if incident.state is not State.OPEN:
-        return ""
-    due = case.time(incident.response_due_at)
-    when = f"Ack by {due}" if incident.response_due_at >= case.now else f"Ack now (due {due})"
+        return ("",)
     link = case.ack_url or ("" if replies else case.page_url)
-    ways = (f"reply ACK {incident.number}" if replies else "", link)
-    how = " or ".join(filter(None, ways)) or f"tocsin acknowledge {incident.number}"
-    return f"{when}: {how}"
+    match incident.recovery:
+        case Recovery.CONFIRM | Recovery.UNVERIFIED as found:
+            said = "To confirm" if found is Recovery.CONFIRM else "Check, then confirm"
+            reply = f"reply RESOLVE {incident.number}" if replies else ""
+            return _ways(said, reply, case.page_url, f"tocsin resolve {incident.number}")
+        case Recovery.VERIFYING | Recovery.CHECKING:
+            when = "Being verified. To take it"
+        case _:
+            due = case.time(incident.response_due_at)
+            when = f"Ack by {due}" if incident.response_due_at >= case.now else f"Ack now (due {due})"
+    reply = f"reply ACK {incident.number}" if replies else ""
+    return _ways(when, reply, link, f"tocsin acknowledge {incident.number}")
+
+
+def _ways(when: str, reply: str, link: str, command: str = "") -> Sequence[str]:
+    """``Ack by 12:17 UTC: reply ACK 12 or https://…``, then with fewer words, down to one way alone."""
+    every = " or ".join(filter(None, (reply, link))) or command
+    shortest = reply or link or command
+    return tuple(dict.fromkeys((f"{when}: {every}", f"{when}: {shortest}", shortest))) if every else ("",)
 
 
 def speak(case: IncidentText, lead: str) -> str:
     """For a voice: who calls, how bad, what, and why now."""
     exercise = "This is an exercise. " if case.incident.exercise else ""
     what = f"{case.level.name.capitalize()} incident {case.incident.number}. {cut(case.title, TITLE_SPOKEN)}"
-    return sayable(f"{exercise}Tocsin here. {what}. {lead}\nIt is {case.stands}.")
+    return sayable(f"{exercise}Tocsin here. {what}. {lead}\nIt is {case.stands}.", case.zone_name)
 
 
-def sayable(text: str) -> str:
-    """Without what a voice would spell out or stumble over."""
+def sayable(text: str, zone: str) -> str:
+    """Without what a voice would spell out or stumble over. `zone`: of the times in it."""
     spelt = _COMPARED.sub(lambda found: f" {_SAID[found[1]]} ", text)
-    spelt = spelt.replace("UTC", "U T C").replace(" (", ", ")
+    spelt = spelt.replace("UTC", "U T C").replace(" (", ", ").replace("-#", " to ")
     ended = (f"{part}." if part[-1].isalnum() else part for part in spelt.split("\n") if part)
     words = " ".join(_UNSPOKEN.sub(" ", " ".join(ended)).split())
-    return cut(re.sub(r"\s+([.,;:?!])", r"\1", words), SPEECH_LIMIT)
+    times = f" Times are {spoken_zone(zone)}."
+    return cut(re.sub(r"\s+([.,;:?!])", r"\1", words), SPEECH_LIMIT - len(times)) + times

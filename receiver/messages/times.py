@@ -1,6 +1,7 @@
-"""Instants and durations in words. Instants are shown in UTC and say so: people of several zones read them."""
+"""Instants and durations in words. An instant is told in its reader's zone, and says which that is."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from enum import StrEnum, auto
 
 from receiver.core.model import Instant
 from rules.policy import HOUR, MINUTE, SECOND
@@ -11,14 +12,36 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def moment(at: Instant) -> datetime:
-    """The instant as a datetime in UTC."""
-    return _EPOCH + timedelta(microseconds=at)
+class Manner(StrEnum):
+    """How words reach whoever takes them in."""
+
+    WRITTEN = auto()
+    """Read later, whenever that is: how long is left would be wrong by then."""
+    LIVE = auto()
+    """Read at this very moment: a page that renews itself."""
+    SPOKEN = auto()
+    """Heard at this very moment."""
 
 
-def stamp(at: Instant) -> str:
+def moment(at: Instant, zone: tzinfo = UTC) -> datetime:
+    """The instant as a datetime of that zone."""
+    return (_EPOCH + timedelta(microseconds=at)).astimezone(zone)
+
+
+def stamp(at: Instant, zone: tzinfo = UTC) -> str:
     """Date and time: ``2026-11-23 03:14 UTC``."""
-    return f"{moment(at):%Y-%m-%d %H:%M} UTC"
+    when = moment(at, zone)
+    return f"{when:%Y-%m-%d %H:%M} {abbreviation(when)}"
+
+
+def abbreviation(when: datetime) -> str:
+    """What its zone is called then: ``UTC``, ``CET``, ``CEST``; where people have no name for it ``UTC+4``."""
+    named = when.tzname() or ""
+    if named.isalpha():
+        return named
+    hours, minutes = divmod(abs(when.utcoffset() or timedelta()) // timedelta(minutes=1), 60)
+    sign = "-" if (when.utcoffset() or timedelta()) < timedelta() else "+"
+    return f"UTC{sign}{hours}" + (f":{minutes:02}" if minutes else "")
 
 
 def rfc3339(at: Instant, timespec: str = "") -> str:
@@ -27,12 +50,11 @@ def rfc3339(at: Instant, timespec: str = "") -> str:
     return moment(at).isoformat(timespec=spec).replace("+00:00", "Z")
 
 
-def clock(at: Instant, now: Instant) -> str:
+def clock(at: Instant, now: Instant, zone: tzinfo = UTC) -> str:
     """The time of day, with the date where it is not today's: ``03:14 UTC``, ``24 Nov 03:14 UTC``."""
-    when = moment(at)
-    if when.date() == moment(now).date():
-        return f"{when:%H:%M} UTC"
-    return f"{when.day} {_MONTHS[when.month - 1]} {when:%H:%M} UTC"
+    when = moment(at, zone)
+    date = "" if when.date() == moment(now, zone).date() else f"{when.day} {_MONTHS[when.month - 1]} "
+    return f"{date}{when:%H:%M} {abbreviation(when)}"
 
 
 def duration(micros: int) -> str:

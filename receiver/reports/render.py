@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from receiver.messages import PICTURE_ID, Message, line
+from receiver.messages import PICTURE_ID, Message
 from receiver.reports.report import Part, Report, SectionContent, Table
 from rules.placeholders import UNKNOWN
 
@@ -38,9 +38,8 @@ def render(report: Report, form: Format, picture: str = "") -> str:
 def mail(report: Report, message: Message) -> Message:
     """The message that carries a report. Mail programs show no SVG, but its words in a heap: the picture has it."""
     undrawn = replace(report, sections=tuple(replace(each, drawings=()) for each in report.sections))
-    subject = line(f"{'EXERCISE: ' if report.exercise else ''}{report.title}")
     shown = message.picture.words if message.picture else ""
-    return replace(message, subject=subject, text=render(undrawn, "md"), html=render(undrawn, "html", shown))
+    return replace(message, text=render(undrawn, "md"), html=render(undrawn, "html", shown))
 
 
 @cache

@@ -23,8 +23,10 @@ from rules.document.values import (
     Section,
     SignalName,
     Text,
+    TimeZone,
     Url,
 )
+from rules.policy import UTC
 
 RESPONSE = "_incident_response"
 """Any section whose name ends so has the form of the guide's safety and business sections."""
@@ -137,6 +139,9 @@ class PolicyDocument(Section):
         answered.FlappingTerms(), description="When an alert counts as flapping: told once, not each time."
     )
     contact_information: str = Field("", description="How to reach those who respond; fills {contact_information}.")
+    time_zone: TimeZone = Field(
+        UTC, description="The zone in which messages tell times, by its IANA name: Europe/Berlin."
+    )
     lints: Lints = Field(default_factory=Lints, description="What `tocsin check` shall not complain of.")
     runbook_url_base: Url | None = Field(None, description="Runbooks of rules without one: this, a slash, the name.")
 

@@ -7,7 +7,7 @@ from pydantic import Field, create_model, model_validator
 
 from rules.addresses import AddressError
 from rules.channel_types import ADDRESSING, CHANNEL_FACTS, ChannelFacts, ChannelType, Holds
-from rules.document.values import Duration, Name, Rate, Section, Text, Url, refusal
+from rules.document.values import Duration, Name, Rate, Section, Text, TimeZone, Url, refusal
 
 _TAKES: dict[Holds, tuple[Any, Any]] = {
     "addresses": (tuple[Text, ...] | None, None),
@@ -61,6 +61,10 @@ class AlertChannel(_WithOwnKeys):
     rate_limit: Rate | None = Field(None, description='At most so many messages to one recipient: "20/1m".')
     send_resolved: bool = Field(True, description="False: no word when incidents resolve.")
     canary: CanarySpec | None = Field(None, description="A marked test message on a schedule, such as {every: 24h}.")
+
+    time_zone: TimeZone | None = Field(
+        None, description="The zone of those who read it, such as America/New_York; left out, the policy's."
+    )
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> Self:

@@ -33,6 +33,7 @@ from rules.rendering import placeholders
 from rules.policy import SECOND, Micros, RateLimit
 from rules.reserved import ALERTS, LABELS, NAMES
 from rules.self_monitoring import SELF_RULES
+from rules.time_zones import zone_names
 from rules.wording import camel_case
 
 DEEPEST_EXPRESSION = 50
@@ -268,6 +269,18 @@ def _lint_name(value: str) -> str:
     return value
 
 
+def _time_zone(value: str) -> str:
+    if value not in zone_names():
+        # By its whole name, or by its city alone: somebody in Berlin may write `berlin`.
+        known = {name.rpartition("/")[2].lower(): name for name in sorted(zone_names())}
+        known |= {name.lower(): name for name in zone_names()}
+        near = difflib.get_close_matches(value.lower().replace(" ", "_"), known, 5, 0.75)
+        near.sort(key=lambda name: name[0] != value[0].lower())  # CEST is nearer to CET than to EST
+        hint = f"did you mean `{known[near[0]]}`?" if near else "write an IANA name, such as `Europe/Berlin`"
+        raise refusal(f'"{value}" is no time zone; {hint}')
+    return value
+
+
 def _rule_name(value: str) -> str:
     alert = camel_case(value)
     if alert in ALERTS:
@@ -348,4 +361,5 @@ LabelMatchers = Annotated[
 NamingMatchers = Annotated[LabelMatchers, AfterValidator(_naming)]
 """Those of which at least one names a value."""
 Url = Annotated[str, AfterValidator(_url)]
+TimeZone = Annotated[str, AfterValidator(_time_zone), WithJsonSchema({"type": "string", "examples": ["Europe/Berlin"]})]
 LintName = Annotated[str, AfterValidator(_lint_name), WithJsonSchema({"type": "string", "enum": sorted(DOUBTS)})]

@@ -42,7 +42,7 @@ async def test_mail_has_both_forms_and_says_it_is_automatic(host, sender):
     (mail,) = host.mails
     assert mail["To"] == "incident-response@company.com"
     assert mail["From"] == "Tocsin <tocsin@example.org>"
-    assert mail["Subject"] == "INCIDENT ALERT: emergency - safety_margin_violation"
+    assert mail["Subject"] == "#12 landing-7: safety_margin_violation"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Importance"] == "high"
     assert mail["List-Unsubscribe"] is None
@@ -87,8 +87,8 @@ async def test_thread_that_begins_with_a_bundle_keeps_subjects_apart(host, sende
         )
     )
     bundle, reply = host.mails
-    assert bundle["Subject"] == "EMERGENCY: 3 incidents: #12-#14"
-    assert reply["Subject"] == "INCIDENT ALERT: emergency - safety_margin_violation"
+    assert bundle["Subject"] == "3 incidents on landing-7: #12-#14"
+    assert reply["Subject"] == "Re: #12 landing-7: safety_margin_violation"
     assert reply["References"] == bundle["Message-ID"]
 
 

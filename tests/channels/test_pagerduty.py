@@ -62,8 +62,8 @@ async def test_page_says_what_is_wrong(pagerduty, sender):
     assert event["payload"]["summary"] == "#12 EMERGENCY safety_critical_failure: safety margin below 0.95"
     assert event["payload"]["severity"] == "critical"
     assert event["payload"]["source"] == "flight-control"
-    assert event["payload"]["custom_details"]["Level"] == "4 emergency"
-    assert event["payload"]["custom_details"]["Note 1"] == "First: engage the fallback controller."
+    assert event["payload"]["custom_details"]["level"] == 4
+    assert event["payload"]["custom_details"]["notes"] == ["First: engage the fallback controller."]
     assert [link["href"] for link in event["links"]] == [
         "https://tocsin.example/incidents/12",
         "https://runbooks.example/safety",

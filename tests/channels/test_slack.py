@@ -154,7 +154,7 @@ async def test_hostile_words_mention_nobody(slack, sender):
         "<https://tocsin.example.org/incidents/12|Incident #12>",
         "<https://runbooks.example.org/safety-margin|Runbook>",
     }
-    assert mentions(message) == expected
+    assert {each for each in mentions(message) if not each.startswith("<!date^")} == expected
     marked = [each for block in message["blocks"] for each in (block.get("text"), *block.get("fields", ())) if each]
     assert all(each.get("verbatim") or each.get("emoji") is False for each in marked)
 

@@ -5,18 +5,21 @@ import xml.etree.ElementTree as ET
 from base64 import b64encode
 
 import pytest
+from msgspec.structs import replace
 
 from receiver.channels.phone import MAX_TWIML, PhoneSender, twiml
-from receiver.channels.segments import count_segments
 from receiver.channels.sms import SmsSender
 from receiver.channels.twilio import Account, signature_algorithm, valid_signature
 from receiver.core.events import Delivered, Rejected, Retry
 from receiver.core.model import Kind, Reason
 from receiver.demo.tools import free_port
+from receiver.messages.segments import count_segments
+from tests.channels import stories
 from tests.channels.outgoings import outgoing, until_delivered
 from tests.channels.servers import wire
 from tests.channels.servers.twilio import TwilioAccount
 from tests.channels.servers.wire import Reply
+from tests.messages import samples
 
 SID, TOKEN = "AC" + "5" * 32, "twilio-auth-token-0123456789abcd"
 BASIC = b64encode(f"{SID}:{TOKEN}".encode()).decode()
@@ -70,8 +73,9 @@ async def test_sms_is_short_and_does_not_linger(twilio, make):
 
 
 async def test_sms_takes_two_parts_at_most(twilio, make):
-    """However long and strange the text, two SMS are paid for."""
-    await make(SmsSender).send(sms(message={"short": "Überdruck 🔥 " * 60 + NASTY}))
+    """However long and strange the title, two SMS are paid for."""
+    incident = replace(samples.INCIDENT, title="Überdruck 🔥 " * 60 + NASTY)
+    await make(SmsSender).send(stories.outgoing("sms", incident=incident, recipient=NUMBER))
     assert count_segments(twilio.messages[0]["Body"]) == 2
 
 

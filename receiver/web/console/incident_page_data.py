@@ -10,6 +10,7 @@ from receiver.engine.engine import Engine
 from receiver.messages.incident_text import IncidentText, web_address
 from receiver.messages.plain import line, plain
 from receiver.messages.timeline import sentence
+from receiver.messages.times import Manner
 from receiver.reports.exhibits import draw, latest, marks
 from receiver.reports.queries import drawable
 from receiver.reports.report import Drawing
@@ -106,7 +107,7 @@ class Reader:
         messages = self.reads.notifications(incident.id, Span(before=shown.messages_before, limit=MESSAGES + 1))
         notices, unread = self._notices(incident)
         return IncidentPageData(
-            case=IncidentText(incident, context, now, ""),
+            case=IncidentText(incident, context, now, "", manner=Manner.LIVE),
             alerts=tuple(_row(incident, alert) for alert in self.reads.alerts(incident.id, ALERTS)),
             lines=tuple(_line(entry) for entry in reversed(entries[-ENTRIES:])),
             messages=tuple(_message(each, context) for each in reversed(messages[-MESSAGES:])),

@@ -8,6 +8,7 @@ over what the link says, and checked before anything is read, so that guessing c
 """
 
 import re
+from base64 import b32encode
 from collections.abc import Callable
 from hmac import compare_digest
 
@@ -27,10 +28,17 @@ from rules.policy import HOUR
 LASTS = 24 * HOUR
 
 PURPOSE = "acknowledge"
-MARK = 8
-"""Of a link's 32 hexadecimal digits those that say which message it is, beside its number."""
+SEAL, MARK = 13, 4
+"""Characters of a link, of five bits each: the seal, and what says which message it is, beside its number. A link must
+be short for an SMS; 65 bits over the network cannot be guessed in the day that it lasts."""
+OLD_SEAL, OLD_MARK = 24, 8
+"""Hexadecimal digits of both in the links of versions before."""
 
-_TOKEN = re.compile(rf"((\d{{1,9}})-(\d{{1,9}}(?:-\d{{1,18}})?))-([0-9a-f]{{{32 - MARK}}})[0-9a-f]{{{MARK}}}", re.ASCII)
+_TOKEN = re.compile(
+    rf"((\d{{1,9}})-(\d{{1,9}}(?:-\d{{1,18}})?))-"
+    rf"(?:([a-z2-7]{{{SEAL}}})[a-z2-7]{{{MARK}}}|([0-9a-f]{{{OLD_SEAL}}})[0-9a-f]{{{OLD_MARK}}})",
+    re.ASCII,
+)
 """What it is about: the number of the (first) incident and the rest of the message's name; and the seal."""
 
 
@@ -52,24 +60,35 @@ class Links:
             return ""
         rest = name.removeprefix(f"{incident.id}-")
         what = f"{incident.number}-{rest}"
-        return f"{self._external_url}/act/{what}-{self._seal(what)}{self._mark(name)}"
+        return f"{self._external_url}/act/{what}-{self._seal(what, SEAL)}{self._mark(name, MARK)}"
 
     def read(self, token: str) -> tuple[int, str] | None:
         """The incident's number and the rest of the message's name that a link of ours is about; None: it is none."""
         parts = _TOKEN.fullmatch(token)
-        if parts is None or not compare_digest(self._seal(parts[1]), parts[4]):
+        if parts is None:
+            return None
+        said = parts[4] or parts[5]
+        if not compare_digest(self._seal(parts[1], len(said)), said):
             return None
         return int(parts[2]), parts[3]
 
     def is_about(self, token: str, name: str) -> bool:
         """Whether a link that was read is about this very message: a restored database counts its numbers anew."""
-        return compare_digest(self._mark(name), token[-MARK:])
+        length = OLD_MARK if len(token.rpartition("-")[2]) == OLD_SEAL + OLD_MARK else MARK
+        return compare_digest(self._mark(name, length), token[-length:])
 
-    def _seal(self, what: str) -> str:
-        return self._signing.seal(PURPOSE, f"{self._installation}/{what}")[:-MARK]
+    def _seal(self, what: str, length: int) -> str:
+        return _written(self._signing.seal(PURPOSE, f"{self._installation}/{what}"), length)
 
-    def _mark(self, name: str) -> str:
-        return self._signing.seal(PURPOSE, name)[:MARK]
+    def _mark(self, name: str, length: int) -> str:
+        return _written(self._signing.seal(PURPOSE, name), length)
+
+
+def _written(seal: str, length: int) -> str:
+    """The beginning of a seal: in five bits a character, or as it is where a link of versions before has it so."""
+    if length in {OLD_SEAL, OLD_MARK}:
+        return seal[:length]
+    return b32encode(bytes.fromhex(seal)).decode().lower()[:length]
 
 
 class LinkPages:

@@ -11,6 +11,7 @@ from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.messages.incident_text import IncidentText
+from receiver.messages.times import Manner
 from receiver.store import Reads
 from receiver.web.api.incident_operations import Api
 from receiver.web.console.deadlines import DeadlineRow, deadlines
@@ -63,7 +64,7 @@ class Now:
 
     def _card(self, incident: Incident, visit: Visit) -> Card:
         policy_version = self.api.policy_version(incident)
-        case = IncidentText(incident, self.engine.context(policy_version), visit.now, "")
+        case = IncidentText(incident, self.engine.context(policy_version), visit.now, "", manner=Manner.LIVE)
         return Card(case, deadlines(incident, case.plan))
 
     def _refused_policy(self) -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.channels.segments import count_segments, fit, is_gsm
+from receiver.messages.segments import count_segments, fit, is_gsm
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How many SMS a text takes, and how to say it in fewer.
+"""How many SMS a text takes, and how to say it in fewer. Texts are cut by what they cost, at the ends of words.
 
 A text of the GSM-7 alphabet takes 160 characters alone, or 153 in each part of several; one other character makes
 all of it UCS-2: 70, or 67 a part, where an emoji counts twice. Characters of the alphabet's extension count twice,
@@ -23,6 +23,8 @@ _PLAIN = str.maketrans(
     | dict.fromkeys("\u00a0\u202f\t", " ")
     | dict(zip("×łŁđĐı", "xlLdDi", strict=True))  # noqa: RUF001
 )
+_LONGEST_WORD = 40
+"""A longer one, such as an address, may be cut within: nothing might be left otherwise."""
 _FEW = 0.05
 """Up to this share of characters may be lost rather than half of the message."""
 
@@ -48,22 +50,52 @@ def count_segments(text: str) -> int:
 
 def fit(text: str, segments: int) -> str:
     """The text as it is where it fits; else in plainer characters; else cut, with an ellipsis."""
-    if count_segments(text) <= segments:
-        return text
-    plain = simplify(text)
-    text = plain if is_gsm(plain) else text
-    if count_segments(text) <= segments:
-        return text
-    ellipsis = "..." if is_gsm(text) else "…"
-    # The number of segments grows with the length, so the longest beginning that fits can be halved towards.
-    fits, too_long = 0, len(text)
-    while too_long - fits > 1:
-        middle = (fits + too_long) // 2
-        if count_segments(text[:middle].rstrip() + ellipsis) <= segments:
-            fits = middle
-        else:
-            too_long = middle
-    return text[: seam(text, fits)].rstrip() + ellipsis
+    return fit_between("", text, "", segments) or ""
+
+
+def fit_between(begin: str, middle: str, end: str, segments: int, least: int = 0) -> str | None:
+    """The three in a row; where they do not fit, the middle is cut at the end of a word, with an ellipsis.
+
+    None: they do not fit with `least` characters of the middle either.
+    """
+    begin, middle, end = _in_characters((begin, middle, end), segments)
+    if count_segments(begin + middle + end) <= segments:
+        return begin + middle + end
+    ellipsis = "..." if is_gsm(begin + middle + end) else "…"
+
+    def fits(kept: str) -> bool:
+        return count_segments(f"{begin}{kept}{ellipsis}{end}") <= segments
+
+    return f"{begin}{_longest_beginning(middle, fits)}{ellipsis}{end}" if fits(middle[:least]) else None
+
+
+def _in_characters(parts: tuple[str, str, str], segments: int) -> tuple[str, str, str]:
+    """In GSM-7, if replacing typography is enough for that; accents and emojis give way only where it is too long."""
+    begin, middle, end = (part.translate(_PLAIN) for part in parts)
+    if is_gsm(begin + middle + end):
+        return begin, middle, end
+    if count_segments("".join(parts)) <= segments:
+        return parts
+    # Odd characters of the middle may be lost, but none that say which incident it is, or how to answer.
+    begin, middle, end = _bare(begin), simplify(middle), _bare(end)
+    return (begin, middle, end) if is_gsm(begin + middle + end) else parts
+
+
+def _longest_beginning(text: str, fits: Callable[[str], bool]) -> str:
+    """The longest beginning that fits, up to the end of a word where there is one."""
+    kept, too_long = 0, len(text)  # the cost grows with the length: halve towards the longest that fits
+    while too_long - kept > 1:
+        half = (kept + too_long) // 2
+        kept, too_long = (half, too_long) if fits(text[:half].rstrip()) else (kept, half)
+    place = seam(text, kept)
+    near = range(place, max(place - _LONGEST_WORD, -1), -1)
+    return text[: next((end for end in near if _ends_word(text, end)), place)].rstrip()
+
+
+def _ends_word(text: str, place: int) -> bool:
+    """Whether a word may end there. Scripts whose letters are wide have no spaces between words."""
+    around = text[max(place - 1, 0) : place + 1]
+    return place in {0, len(text)} or " " in around or any(unicodedata.east_asian_width(c) in "WF" for c in around)
 
 
 def simplify(text: str) -> str:
@@ -71,9 +103,13 @@ def simplify(text: str) -> str:
 
     The odd character that is left becomes a question mark; a text in another script is left as it is.
     """
-    simple = "".join(_simple(c) for c in text.translate(_PLAIN))
+    simple = _bare(text.translate(_PLAIN))
     odd = sum(not is_gsm(c) for c in simple)
     return "".join(c if is_gsm(c) else "?" for c in simple) if odd <= len(simple) * _FEW else simple
+
+
+def _bare(text: str) -> str:
+    return "".join(map(_simple, text))
 
 
 def _simple(character: str) -> str:

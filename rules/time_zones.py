@@ -1,0 +1,21 @@
+"""Time zones by their IANA names, of the pinned `tzdata` package only: a zone means the same on every machine."""
+
+from datetime import tzinfo
+from functools import cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """Every name: Europe/Berlin, America/New_York, UTC …"""
+    return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())
+
+
+@cache
+def time_zone(name: str) -> tzinfo:
+    """The zone of that name. Raises KeyError for a name that is none."""
+    if name not in zone_names():
+        raise KeyError(name)
+    with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as data:
+        return ZoneInfo.from_file(data, key=name)
