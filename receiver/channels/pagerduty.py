@@ -265,7 +265,7 @@ def _trigger(outgoing: Outgoing) -> dict[str, Any]:
         "payload": {
             "summary": line(message.headline, _MAX_SUMMARY) or f"Incident #{incident.number}",
             "timestamp": rfc3339(outgoing.notification.created_at),
-            "source": line(incident.labels.get("system", "")) or "tocsin",
+            "source": line(message.system or incident.labels.get("system", "")) or "tocsin",
             "severity": message.severity,
             "class": line(incident.type),
             "custom_details": _details(outgoing),
@@ -281,6 +281,7 @@ def _details(outgoing: Outgoing) -> dict[str, Any]:
         **dict(list(facts.items())[:_MAX_FACTS]),
         "number": incident.number,
         "type": line(incident.type),
+        "system": line(message.system),
         "level": incident.level,
         "level_name": message.level_name,
         "state": incident.state.value,

@@ -12,7 +12,7 @@ from receiver.core.impact import BUSINESS, GRADES, words
 from receiver.core.model import Incident, Instant, Recovery, State, Window
 from receiver.core.plan import DecisionContext, Plan
 from receiver.core.response import Impact
-from receiver.messages.plain import line, plain
+from receiver.messages.plain import cut_words, line, plain
 from receiver.messages.spoken_times import spoken_clock
 from receiver.messages.times import Manner, clock, duration, left, stamp
 from rules.policy import IncidentType, Level, Policy, Rule
@@ -81,7 +81,7 @@ class IncidentText:
     @property
     def title(self) -> str:
         """One line."""
-        return line(self.incident.title, TITLE) or self.type
+        return cut_words(line(self.incident.title, 2 * TITLE), TITLE) or self.type
 
     @property
     def system(self) -> str:

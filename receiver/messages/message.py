@@ -60,6 +60,8 @@ class Message:
     count: int = 1
     """How many incidents it tells of; more than one: a bundle."""
     level_name: str = ""
+    system: str = ""
+    """What it is about; empty: no label names it."""
     actions: Sequence[str] = ()
     """What to do first, in order."""
     labels: Sequence[tuple[str, str]] = ()

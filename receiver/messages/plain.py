@@ -5,7 +5,7 @@ medium to medium, and each channel escapes its own.
 """
 
 import re
-from unicodedata import category
+from unicodedata import category, east_asian_width
 
 LINE = 200
 """Characters of a value that stands on one line."""
@@ -20,6 +20,8 @@ _JOINERS = f"\u200c{_JOIN}"
 _TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
 _FLAGS = frozenset(map(chr, range(0x1F1E6, 0x1F200)))
 """Two of these letters make a flag."""
+LONGEST_WORD = 40
+"""A longer one, such as an address, may be cut within: nothing might be left otherwise."""
 LONGEST = 32
 """Code points of one visible character; whoever stacks more of them on each other has them cut."""
 
@@ -49,6 +51,24 @@ def seam(text: str, end: int) -> int:
     while end - place < LONGEST and 0 < place < len(text) and _belong(text, place):
         place -= 1
     return end if end - place == LONGEST else place
+
+
+def cut_words(text: str, limit: int) -> str:
+    """As `cut`, at the end of a word."""
+    return text if len(text) <= limit else text[: word_seam(text, limit - 1)].rstrip() + "…"
+
+
+def word_seam(text: str, end: int) -> int:
+    """The last place, up to `end`, at which a word ends; within a word where one alone is too long."""
+    place = seam(text, end)
+    near = range(place, max(place - LONGEST_WORD, -1), -1)
+    return next((each for each in near if _ends_word(text, each)), place)
+
+
+def _ends_word(text: str, place: int) -> bool:
+    """Whether a word may end there. Scripts whose letters are wide have no spaces between words."""
+    around = text[max(place - 1, 0) : place + 1]
+    return place in {0, len(text)} or " " in around or any(east_asian_width(char) in "WF" for char in around)
 
 
 def _belong(text: str, place: int) -> bool:

@@ -124,6 +124,7 @@ class MessageRenderer:
             else f"{letter.label}: {letter.lead}".removeprefix(": "),
             live=case.live,
             level_name=letter.level,
+            system=case.system,
             actions=letter.actions,
             labels=letter.labels,
             command=letter.command,

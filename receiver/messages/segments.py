@@ -8,7 +8,7 @@ and neither those nor emojis are split between parts.
 import unicodedata
 from collections.abc import Callable
 
-from receiver.messages.plain import seam
+from receiver.messages.plain import word_seam
 
 _BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -23,8 +23,6 @@ _PLAIN = str.maketrans(
     | dict.fromkeys("\u00a0\u202f\t", " ")
     | dict(zip("×łŁđĐı", "xlLdDi", strict=True))  # noqa: RUF001
 )
-_LONGEST_WORD = 40
-"""A longer one, such as an address, may be cut within: nothing might be left otherwise."""
 _FEW = 0.05
 """Up to this share of characters may be lost rather than half of the message."""
 
@@ -87,15 +85,7 @@ def _longest_beginning(text: str, fits: Callable[[str], bool]) -> str:
     while too_long - kept > 1:
         half = (kept + too_long) // 2
         kept, too_long = (half, too_long) if fits(text[:half].rstrip()) else (kept, half)
-    place = seam(text, kept)
-    near = range(place, max(place - _LONGEST_WORD, -1), -1)
-    return text[: next((end for end in near if _ends_word(text, end)), place)].rstrip()
-
-
-def _ends_word(text: str, place: int) -> bool:
-    """Whether a word may end there. Scripts whose letters are wide have no spaces between words."""
-    around = text[max(place - 1, 0) : place + 1]
-    return place in {0, len(text)} or " " in around or any(unicodedata.east_asian_width(c) in "WF" for c in around)
+    return text[: word_seam(text, kept)].rstrip()
 
 
 def simplify(text: str) -> str:

@@ -56,7 +56,7 @@ def _begin_bundle(cases: list[IncidentText]) -> str:
 
 def _fit(begin: str, title: str, tails: Sequence[str]) -> str:
     """In SMS_PARTS parts, or in as few more as the beginning and the shortest of the ends take."""
-    middle = f"{title.rstrip('.')}." if title else ""
+    middle = title if title.endswith(("…", "!", "?")) else f"{title.rstrip('.,')}."
     tries = [(SMS_PARTS, tail, min(len(middle), ROOM)) for tail in tails]
     tries += [(parts, tails[-1], 0) for parts in range(SMS_PARTS, MOST_PARTS + 1)]
     fitted = (

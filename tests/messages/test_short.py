@@ -1,0 +1,82 @@
+"""What an SMS never loses: which incident, of which system, and how to answer; whatever else has to go."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from receiver.core.model import Instant, Kind, Reason
+from receiver.messages import MessageRenderer
+from receiver.messages.segments import count_segments, is_gsm, simplify
+from rules.policy import MINUTE
+from tests.messages.samples import INCIDENT, NOON, Delivery, context, notification
+
+LINK = "https://tocsin.example.org/act/12-3-a3f7k2m9qxw4cabcd"
+WORDS = MessageRenderer("https://tocsin.example.org", "inst", ack_url=lambda _incident, _name: LINK)
+ANY = st.characters(exclude_categories=["Cs", "Cc", "Cf", "Co", "Cn", "Zl", "Zp"])
+NAMES = st.one_of(
+    st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyz0123456789-_."), min_size=1, max_size=60),
+    st.text(st.sampled_from("飞行控制着陆系统"), min_size=1, max_size=20),
+    st.text(st.sampled_from("äöüßéabc-"), min_size=1, max_size=60),
+)
+
+
+def sms(title, system="landing-7", words=WORDS, reason=Reason.OPENED, count=1, external="https://tocsin.example.org"):
+    incident = replace(INCIDENT, title=title, labels={"system": system})
+    items = [
+        (notification(Kind.PAGE, reason, "sms", each), each)
+        for each in (replace(incident, number=12 + more, id=f"{more:032}") for more in range(count))
+    ]
+    made = dataclasses.replace(words, external_url=external)
+    return made.render(Delivery(tuple(items), context()), Instant(NOON + 2 * MINUTE)).short
+
+
+@settings(max_examples=150)
+@given(st.text(ANY, max_size=400), NAMES, st.booleans(), st.sampled_from([1, 7]))
+def test_system_and_answer_are_never_cut(title, system, replies, count):
+    """Whatever the title and in whatever script: the system's name and one way to answer are whole."""
+    said = sms(title, system, dataclasses.replace(WORDS, sms_replies=replies), count=count)
+    assert system in said or simplify(system) in said
+    assert (LINK in said) or ("reply ACK 12" in said if count == 1 else "reply ACK ALL" in said)
+    assert said.startswith("T#12 EMERGENCY " if count == 1 else "T 7 incidents EMERGENCY ")
+    assert count_segments(said) <= 2 + (not is_gsm(said))
+
+
+@pytest.mark.parametrize("umlaut", ["u", "ü", "–", "“", "…"])  # noqa: RUF001
+def test_one_umlaut_costs_nothing(umlaut):
+    """With it or without, the SMS holds as many words: only the character itself differs."""
+    title = f"Dr{umlaut}ck im Ventil von landing-7 ist zu hoch, " * 3
+    said = sms(title)
+    assert count_segments(said) == 2
+    assert is_gsm(said)
+    assert len(said) > 230
+    assert LINK in said
+
+
+def test_a_long_title_ends_with_a_whole_word():
+    """And dots that show that something is missing, before how to answer."""
+    said = sms("overpressure in the hydraulic circuit " * 10)
+    cut = said.partition("...")[0].rsplit(" ", 1)[1]
+    assert cut in {"overpressure", "in", "the", "hydraulic", "circuit"}
+    assert said.endswith(f"Ack by 12:17 UTC: reply ACK 12 or {LINK}")
+
+
+def test_another_script_gives_up_the_longer_way_to_answer_for_its_words():
+    """In half as many characters, the reply alone leaves room for what is wrong."""
+    said = sms("着陆系统的安全裕度低于百分之九十五,请立即停止受影响的操作并联系值班工程师" * 3, "着陆系统")
+    assert count_segments(said) <= 2
+    assert said.startswith("T#12 EMERGENCY 着陆系统: 着陆系统的安全裕度低于百分之九十五")
+    assert said.endswith("Ack by 12:17 UTC: reply ACK 12")
+
+
+def test_what_cannot_be_left_out_is_paid_for():
+    """A long name in another script and a long address take a third SMS, before they are cut."""
+    words = dataclasses.replace(
+        WORDS, sms_replies=False, ack_url=lambda _incident, _name: f"https://{'a' * 90}.example/x"
+    )
+    said = sms("x", "飞行控制" * 15, words)
+    assert "飞行控制" * 15 in said
+    assert f"https://{'a' * 90}.example/x" in said
+    assert count_segments(said) == 3
