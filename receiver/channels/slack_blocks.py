@@ -16,7 +16,7 @@ from rules.policy import SECOND
 
 HEADER, SECTION, FIELD, FIELDS, TEXT, LINK_LABEL = 150, 3000, 2000, 10, 3000, 75
 LINK, LINKS, ELEMENTS = 2800, 4000, 10
-"""Characters of a link's URL and of all links, and links in one block."""
+"""Characters of one link and of all, and links in one block."""
 MAX_BLOCKS = 50
 TOTAL = 9000
 """Characters of all further paragraphs."""
@@ -166,14 +166,13 @@ def _links(links: Iterable[tuple[str, str]]) -> Block:
 
     The URLs were checked where the words were made.
     """
-    shown = [
-        f"<{whole}|{escape(label, LINK_LABEL).replace('|', ' ')}>"
-        for label, url in links
-        if len(whole := escape(url, 2 * LINK)) <= LINK
-    ]
-    while sum(map(len, shown)) > LINKS:
-        shown.remove(max(shown, key=len))
-    elements = [{"type": "mrkdwn", "text": each, "verbatim": True} for each in shown[:ELEMENTS]]
+    elements: list[Block] = []
+    room = LINKS
+    for label, url in links:
+        shown = f"<{escape(url, 2 * LINKS)}|{escape(label, LINK_LABEL).replace('|', ' ')}>"
+        if len(shown) <= min(room, LINK) and len(elements) < ELEMENTS:
+            elements.append({"type": "mrkdwn", "text": shown, "verbatim": True})
+            room -= len(shown)
     return {"type": "context", "elements": elements} if elements else {}
 
 

@@ -92,7 +92,7 @@ class PolicyDocument(Section):
     )
     initial_alert_template: told.MessageTemplate | None = Field(
         None,
-        description="Its subject heads every page, its text goes out on the acknowledgement; left out, the guide's.",
+        description="Goes out on the acknowledgement, under its subject; left out, the guide's.",
     )
     status_update_template: told.MessageTemplate | None = Field(
         None, description="What status updates say; left out, the guide's."

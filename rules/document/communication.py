@@ -65,7 +65,7 @@ class ImpactArea(Section):
 class MessageTemplate(Section):
     """A message: {placeholder} or Jinja2."""
 
-    subject: TemplateText = Field(description="The message's subject.")
+    subject: TemplateText = Field(description="Heads the text; of an external notice, its subject.")
     body: TemplateText = Field(description="The message's text.")
     send_on: Literal["opened", "acknowledged", "updated", "resolved"] | None = Field(
         None, description="When it goes out; left out: initial acknowledged, update updated, resolution resolved."

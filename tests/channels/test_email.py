@@ -72,6 +72,36 @@ async def test_follow_ups_stay_in_the_thread(host, sender):
     assert "INCIDENT RESOLVED: #12" in reply.get_body(("plain",)).get_content()
 
 
+async def test_a_thread_has_one_subject_for_life(host, sender):
+    """Opened, overdue, resolved, back again: every mail has the incident's subject, and the text says how it stands."""
+    first = await sender.send(outgoing("email"))
+    thread = {"thread": first.reference}
+    told = [
+        outgoing("email", Kind.REMINDER, Reason.OVERDUE, sequence=2, what="severity assessment", **thread),
+        outgoing("email", Kind.RESOLVED, Reason.ACTION, incident=samples.resolved(), sequence=3, **thread),
+        outgoing("email", Kind.PAGE, Reason.RECURRED, sequence=4, **thread),
+        outgoing("email", Kind.PAGE, Reason.BREACHED, sequence=5, **thread),
+    ]
+    for each in told:
+        await sender.send(each)
+    subject = "#12 landing-7: safety_margin_violation"
+    assert [mail["Subject"] for mail in host.mails] == [subject, *[f"Re: {subject}"] * 4]
+    begun = [mail.get_body(("plain",)).get_content().splitlines()[0] for mail in host.mails]
+    assert begun == ["OPEN", "OPEN: OVERDUE", "RESOLVED", "OPEN: BACK AGAIN", "OPEN: RESPONSE TIME BREACHED"]
+    assert {mail["References"] for mail in host.mails[1:]} == {host.mails[0]["Message-ID"]}
+
+
+async def test_a_thread_that_began_with_an_all_clear_is_no_all_clear(host, sender):
+    """Whom the all-clear reached first reads of the open incident under its own subject; so in threads of versions before."""
+    over = await sender.send(outgoing("email", Kind.RESOLVED, Reason.ACTION, incident=samples.resolved()))
+    old = f"{over.reference} INCIDENT RESOLVED: #12"
+    await sender.send(outgoing("email", Kind.REMINDER, Reason.OVERDUE, thread=old, sequence=2, what="update"))
+    first, reply = host.mails
+    assert first["Subject"] == "#12 landing-7: safety_margin_violation"
+    assert reply["Subject"] == "Re: #12 landing-7: safety_margin_violation"
+    assert reply["In-Reply-To"] == first["Message-ID"]
+
+
 async def test_thread_that_begins_with_a_bundle_keeps_subjects_apart(host, sender):
     """After a bundle, each incident's mails have their own subject: the bundle's names the others."""
     others = [replace(samples.INCIDENT, number=number, id=f"{number:032}") for number in (13, 14)]

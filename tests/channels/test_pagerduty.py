@@ -8,17 +8,20 @@ import subprocess
 import sys
 
 import pytest
+from msgspec.structs import replace
 
 from receiver.channels.pagerduty import PagerDutySender
 from receiver.core.events import Delivered, Rejected, Retry
 from receiver.core.model import Kind, Reason
 from receiver.demo.tools import free_port
 from receiver.messages.renderer import SEVERITIES
+from tests.channels import stories
 from tests.channels.outgoings import outgoing, until_delivered
 from tests.channels.servers import wire
 from tests.channels.servers.pagerduty import SEVERITIES as KNOWN
 from tests.channels.servers.pagerduty import PagerDuty
 from tests.channels.servers.wire import Reply
+from tests.messages import samples
 
 KEY = "R0UTINGKEY0123456789abcdefWXYZ98"
 MINUTE = 60_000_000
@@ -69,6 +72,36 @@ async def test_page_says_what_is_wrong(pagerduty, sender):
         "https://runbooks.example/safety",
     ]
     assert event["client_url"] == "https://tocsin.example/incidents/12"
+
+
+async def test_details_are_what_event_rules_route_on(pagerduty, sender):
+    """Numbers are numbers, lists are lists, labels stand by their names, and nothing is a hint for a shell."""
+    labels = {"alertname": "X", "severity_level": "4", "rule": "r", "system": "landing-7", "team": "ground"}
+    await sender.send(stories.outgoing("pagerduty", incident=replace(samples.INCIDENT, labels=labels)))
+    (event,) = pagerduty.events
+    details = event["payload"]["custom_details"]
+    wanted = {
+        "number": 12,
+        "level": 4,
+        "level_name": "emergency",
+        "state": "open",
+        "reason": "opened",
+        "type": "safety_margin_violation",
+        "system": "landing-7",
+        "exercise": False,
+        "opened_at": "2026-11-23T12:02:00.000Z",
+        "acknowledge_by": "2026-11-23T12:17:00.000Z",
+        "rules": ["safety_incident_response/safety_margin_violation"],
+        "labels": {"system": "landing-7", "team": "ground"},
+        "first_actions": ["Immediately stop affected operations"],
+        "condition": "safety_margin < 0.95",
+    }
+    assert {name: details[name] for name in wanted} == wanted
+    assert all(name == name.lower() and " " not in name for name in details)
+    assert "tocsin acknowledge" not in str(event)
+    assert "minutes left" not in str(event)
+    assert event["payload"]["timestamp"] == "2026-11-23T12:02:00.000Z"
+    assert {"href": "https://runbooks.example.org/safety-margin", "text": "Runbook"} in event["links"]
 
 
 async def test_each_page_rings_and_all_are_closed_together(pagerduty, sender):
@@ -161,7 +194,8 @@ async def test_limits_are_kept(pagerduty, sender):
     """The longest and strangest message is cut to what PagerDuty takes."""
     strange = "🔥\u2028\x00\ud800é" * 20_000
     facts = [(f"Label {number} {strange[:200]}", strange) for number in range(200)]
-    message = {"headline": strange, "facts": facts, "paragraphs": [strange] * 50}
+    message = {"headline": strange, "facts": facts, "paragraphs": [strange] * 50, "actions": [strange] * 50}
+    message["labels"] = [(f"{number}{strange}", strange) for number in range(30)]
     assert isinstance(await sender.send(page(message=message)), Delivered)
     (event,) = pagerduty.events
     assert len(event["payload"]["summary"]) <= 1024

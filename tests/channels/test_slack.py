@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 from msgspec.structs import replace
@@ -9,8 +10,10 @@ from msgspec.structs import replace
 from receiver.channels.slack import SlackSender
 from receiver.channels.slack_blocks import escape
 from receiver.core.events import Delivered, Rejected, Retry
-from receiver.core.model import Kind, Reason
+from receiver.core.model import Instant, Kind, Reason
 from receiver.messages import Picture
+from receiver.messages.times import DAY
+from rules.reserved import LABELS
 from tests.channels.servers import wire
 from tests.channels.servers.slack import CHANNEL, SlackWorkspace, mentions
 from tests.channels.servers.wire import Reply
@@ -157,6 +160,83 @@ async def test_hostile_words_mention_nobody(slack, sender):
     assert {each for each in mentions(message) if not each.startswith("<!date^")} == expected
     marked = [each for block in message["blocks"] for each in (block.get("text"), *block.get("fields", ())) if each]
     assert all(each.get("verbatim") or each.get("emoji") is False for each in marked)
+
+
+async def test_times_are_slacks_own_tokens(slack, sender):
+    """Each reader sees times in a zone of their own; where Slack cannot show that, the text says which zone it tells."""
+    first = await sender.send(outgoing("slack"))
+    await sender.send(outgoing("slack", Kind.PAGE, Reason.BREACHED, thread=first.reference, sequence=2))
+    page, breach = slack.shown
+    assert "acknowledge by <!date^1795436220^{time}|12:17 UTC>" in text_of(page["blocks"])
+    assert "due by <!date^1795436220^{time}|12:17 UTC>" in text_of(breach["blocks"])
+    assert "<!date^1795436220^{time}|12:17 UTC>" in breach["text"]
+    assert dates_outside_tokens(page["blocks"]) == dates_outside_tokens(breach["blocks"]) == []
+
+
+async def test_the_policys_text_and_bundles_have_tokens_too(slack, sender):
+    """Dates with the day: in the update's template, and beside each incident of a bundle."""
+    update = outgoing("slack", Kind.UPDATE, Reason.ACTION, incident=samples.acknowledged(), by="ada")
+    await sender.send(update)
+    beside = [replace(samples.INCIDENT, number=13, id="3" * 32, response_due_at=Instant(samples.NOON + 2 * DAY))]
+    await sender.send(outgoing("slack", beside=beside))
+    told, bundle = map(text_of, slack.shown)
+    assert "Time: <!date^1795435440^{date_short} {time}|2026-11-23 12:04 UTC>" in told
+    assert "acknowledge by <!date^1795608120^{date_short} {time}|25 Nov 12:02 UTC>" in bundle
+
+
+async def test_nothing_says_how_long_is_left(slack, sender):
+    """Slack's messages are not renewed by the minute: they tell instants."""
+    await sender.send(outgoing("slack"))
+    assert " left" not in text_of(slack.shown)
+
+
+async def test_no_command_stands_beside_the_button(slack, sender):
+    """Who has a button needs no shell; where nobody hears the button, the command is the way."""
+    await sender.send(outgoing("slack"))
+    beside = [replace(samples.INCIDENT, number=13, id="3" * 32)]
+    await sender.send(outgoing("slack", beside=beside))
+    assert "tocsin acknowledge" not in text_of(slack.shown)
+    await SlackSender(TOKEN, f"{slack.wire.url}/api", 1.0, interactive=False).send(outgoing("slack"))
+    assert "tocsin acknowledge 12" in text_of(slack.shown[-1])
+
+
+async def test_labels_are_those_that_people_chose(slack, sender):
+    """What Tocsin's rules put on an alert for Tocsin is not shown."""
+    labels = dict.fromkeys(LABELS, "internal") | {"system": "landing-7", "team": "ground"}
+    await sender.send(outgoing("slack", incident=replace(samples.INCIDENT, labels=labels)))
+    assert "Labels: system=landing-7, team=ground" in text_of(slack.shown)
+    assert "internal" not in text_of(slack.shown)
+
+
+async def test_everything_stays_within_slacks_limits(slack, sender):
+    """Many facts, long links and long texts: the message goes out with blocks, buttons and whatever links fit."""
+    page = outgoing("slack")
+    graph = f"https://prometheus.example.org/graph?g0.expr={'x' * 1900}"
+    words = {
+        "facts": [(f"Fact {number}", "v" * 900) for number in range(25)],
+        "links": [*page.message.links, *((f"Graph {number}", graph) for number in range(4)), ("Long", graph * 2)],
+        "paragraphs": ["p" * 5000] * 9,
+        "actions": ["a" * 200] * 20,
+        "labels": [(f"label_{number}", "v" * 200) for number in range(30)],
+    }
+    await sender.send(dataclasses.replace(page, message=dataclasses.replace(page.message, **words)))
+    (message,) = slack.shown
+    assert "acknowledge" in buttons(message)
+    assert "incidents/12|Incident #12" in text_of(message)
+    assert "|Graph 0>" in text_of(message)
+
+
+async def test_more_than_ten_facts_are_all_shown(slack, sender):
+    """Slack takes ten to a block: the others stand in the next."""
+    page = outgoing("slack")
+    facts = [(f"Fact {number}", "v") for number in range(13)]
+    await sender.send(dataclasses.replace(page, message=dataclasses.replace(page.message, facts=facts)))
+    assert "Fact 12" in text_of(slack.shown)
+
+
+def dates_outside_tokens(blocks):
+    """Times that a reader would see in another zone than their own."""
+    return re.findall(r"\d\d:\d\d", re.sub(r"<!date[^>]*>", "", text_of(blocks)))
 
 
 @pytest.mark.parametrize("limit", range(10, 40))

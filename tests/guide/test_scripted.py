@@ -58,13 +58,13 @@ async def tell(hall: Hall, what: Rule | IncidentType, labels: dict[str, str], an
     one = "api/v1/incidents/1"
     await hall.api("POST", "webhook/alertmanager", webhook(labels, annotations, begin))
 
-    # It opens at its level, and its channels are paged, with the guide's subject.
+    # It opens at its level, and its channels are paged, under the incident's subject.
     incident = await hall.api("GET", one)
     assert (incident["level"], incident["type"]) == (what.level, what.name)
     assert {each.medium for each in hall.heard} == channels_of(what)
     [page] = hall.mails("incident-response@company.com")
     assert all("landing-7" in f"{each.headline}\n{each.text}".partition("\n\n")[0] for each in hall.heard)
-    assert page.headline == f"INCIDENT ALERT: {level.name} - {what.name}"
+    assert page.headline == f"#1 landing-7: {what.name}"
     if isinstance(what, IncidentType):
         for action in what.immediate_actions:
             assert action in page.text
@@ -114,7 +114,8 @@ async def tell(hall: Hall, what: Rule | IncidentType, labels: dict[str, str], an
     order = ["opened", "paged", "escalated", "breached", "acknowledged", "recovered", "resolved", "closed"]
     assert [fact for fact in dict.fromkeys(facts_told) if fact in order] == order
     [mailed] = hall.mails("board@company.com")
-    assert mailed.headline.startswith("Incident report #1")
+    assert mailed.headline == f"#1 landing-7: {what.name}"
+    assert "Incident report #1" in mailed.text
     await check_report(hall, what, facts, annotations)
     assert "a stale model" in mailed.text
 

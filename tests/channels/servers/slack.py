@@ -119,7 +119,7 @@ class SlackWorkspace:
             case {"type": "actions", "elements": elements}:
                 return all(len(each["text"]["text"]) <= 75 and len(each["value"]) <= 2000 for each in elements)
             case {"type": "context", "elements": elements}:
-                return 0 < len(elements) <= 10
+                return 0 < len(elements) <= 10 and all(0 < len(each["text"]) <= 3000 for each in elements)
         return False
 
     def refuse(self, error: str) -> Reply:
