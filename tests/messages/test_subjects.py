@@ -5,7 +5,6 @@ from itertools import product
 
 import pytest
 from msgspec.structs import replace
-from tests.messages.test_renderer import GUIDE
 
 from receiver.core.model import Instant, Kind, Reason, Recovery, State, Window
 from receiver.core.response import Impact
@@ -13,6 +12,7 @@ from receiver.messages import MessageRenderer
 from rules.load import load
 from rules.policy import MINUTE
 from tests.messages.samples import INCIDENT, NOON, POLICY, Delivery, acknowledged, context, notification, resolved
+from tests.messages.test_renderer import GUIDE
 
 WORDS = MessageRenderer(
     "https://tocsin.example.org", "inst", ack_url=lambda _incident, _name: "https://t.example/act/1"
