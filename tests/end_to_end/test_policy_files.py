@@ -88,7 +88,7 @@ async def test_a_file_that_is_being_written_is_left_alone(
     file.write_text(POLICY)
     async with serving(file, environment) as (service, _):
         files = service._files
-        await service._loops.stop()  # we look ourselves
+        await service._tasks.stop()  # we look ourselves
         file.write_text(half)
         await files.look()
         file.write_text(WIDER)

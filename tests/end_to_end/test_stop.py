@@ -146,7 +146,7 @@ async def test_a_message_that_is_cut_off_is_given_back(environment: dict[str, st
         assert await post(service.address, 1) == 200
         await asyncio.wait_for(slow.asked.wait(), 10)
         assert column(environment, "leased_by") != [""]
-        service._pulsing.cancel()  # nobody comes next here
+        service._scheduling.cancel()  # nobody comes next here
         await service.dispatcher.finish(0.0)
         assert column(environment, "leased_by") == [""]
         assert column(environment, "status") == ["waiting"]

@@ -252,7 +252,7 @@ async def test_sms_asks_for_an_answer_where_one_is_heard() -> None:
     for environ, said in ((ENVIRON, True), ({**ENVIRON, "TOCSIN_EXTERNAL_URL": ""}, False)):
         settings = Settings.read({"TOCSIN_DATABASE": "sqlite://", "TOCSIN_LISTEN": "127.0.0.1:0", **environ})
         async with Service(settings, [], load()) as service:
-            assert service.dispatcher._words.sms_replies is said
+            assert service.dispatcher._renderer.sms_replies is said
 
 
 RULE = {"X-Twilio-Webhooks-Signature-Settings": "key=webhooks_sharedkey_1,algorithm=HMAC_SHA256"}
