@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from receiver.clients.alertmanager import Alertmanager
 from receiver.clock import Clock
 from receiver.engine.engine import Engine
+from receiver.engine.heartbeat_cache import Heartbeats
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.jobs import (
@@ -45,6 +46,7 @@ class Background:
     state: ServiceState
     clock: Clock
     metrics: Metrics
+    heartbeats: Heartbeats
 
     def start(
         self,
@@ -80,5 +82,6 @@ class Background:
             self.store.reads(),
             self.metrics,
             peers,
+            self.heartbeats,
             makes_silences=self.settings.silence_on_acknowledge,
         ).look

@@ -230,9 +230,10 @@ class Service:
         peers = self._make_peers(stack)
         self.state.add_check(self._tasks.problems)
         stack.push_async_callback(self._tasks.stop)
-        Background(self._tasks, settings, queue, engine, store, self.state, self.clock, self.metrics).start(
-            watch, canaries, rules, peers
+        background = Background(
+            self._tasks, settings, queue, engine, store, self.state, self.clock, self.metrics, self.heartbeats
         )
+        background.start(watch, canaries, rules, peers)
         if self._tls.context:
             self._tasks.start("certificate", self._tls.look, RENEW_EVERY)
         if self._paths:

@@ -116,19 +116,26 @@ _USUAL = frozenset(("alertname", "heartbeat", "severity"))
 
 def read(received: Received, source: str, policy: Policy, now: Instant) -> Beat:
     """What an alert says that is a heartbeat (`receiver.core.classify.is_heartbeat`)."""
-    labels = {name: value for name, value in received.labels.items() if name not in policy.replica_labels}
+    labels = without_replica(received, policy)
     if received.ended_at is not None:
         return Beat(source, labels, received.fingerprint, min(received.ended_at, now), now, ended=True)
-    return Beat(source, labels, received.fingerprint, min(_evaluated_at(received, now), now), now)
+    return Beat(source, labels, received.fingerprint, evaluation(received, now) or now, now)
 
 
-def _evaluated_at(received: Received, now: Instant) -> Instant:
-    """Rules of an older Tocsin, and of strangers, do not say: then it is the arrival that counts."""
+def without_replica(received: Received, policy: Policy) -> dict[str, str]:
+    """The labels, without those that tell replicas of one Prometheus apart."""
+    return {name: value for name, value in received.labels.items() if name not in policy.replica_labels}
+
+
+def evaluation(received: Received, now: Instant) -> Instant | None:
+    """When Prometheus evaluated it, `now` at the latest. None: rules of an older Tocsin, and of strangers, do not say;
+    then it is the arrival of a webhook that counts.
+    """
     try:
         seconds = float(received.annotations.get("evaluated_at", ""))
     except ValueError:
-        return now
-    return Instant(round(seconds * SECOND)) if isfinite(seconds) and 0 < seconds < now else now
+        return None
+    return Instant(min(round(seconds * SECOND), now)) if isfinite(seconds) and 0 < seconds < now else None
 
 
 def hear(clock: HeartbeatClock | None, beat: Beat) -> HeartbeatClock | None:

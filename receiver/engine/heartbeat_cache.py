@@ -1,7 +1,7 @@
 """The heartbeats as this replica knows them: what was heard and is not stored yet, and what was stored by all.
 
-The webhook tells what it hears, `receiver.jobs.heartbeat` keeps it in the store and judges, pages and metrics show it.
-While the database is away it goes on by what this replica hears.
+The webhook tells what it hears, `receiver.jobs.reconcile` what Alertmanagers list, `receiver.jobs.heartbeat` keeps it
+in the store and judges, pages and metrics show it. While the database is away it goes on by what this replica hears.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +11,9 @@ from msgspec.structs import replace
 
 from receiver.core.classify import Received, is_heartbeat
 from receiver.core.heartbeat import MOST_CLOCKS, Beat, HeartbeatClock, Watched, hear, read, watch
+from receiver.core.listed_heartbeats import Proof, newer_beats
 from receiver.core.model import Instant
+from receiver.core.reconcile import Listing
 from rules.policy import Policy
 
 log = structlog.get_logger()
@@ -34,6 +36,13 @@ class Heartbeats:
         for each in received:
             if is_heartbeat(policy, source, each.labels):
                 self._take(read(each, source, policy, now))
+
+    def compare(self, policy: Policy, listings: Sequence[Listing | None], proved: frozenset[Proof]) -> frozenset[Proof]:
+        """Take note of newer evaluations that Alertmanagers list; returns what is proved for the next comparison."""
+        beats, proved = newer_beats(policy, self._clocks.values(), listings, proved, self._clock())
+        for each in beats:
+            self._take(each)
+        return proved
 
     def _take(self, beat: Beat) -> None:
         known = self._clocks.get(beat.key)

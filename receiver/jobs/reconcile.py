@@ -13,10 +13,12 @@ from msgspec.structs import replace
 
 from receiver.clients.alertmanager import Alertmanager, AlertmanagerSilentError
 from receiver.core.events import SilenceAnswered
+from receiver.core.listed_heartbeats import Proof
 from receiver.core.model import State
 from receiver.core.reconcile import Findings, HeldAlert, Listing, Memory, Terms, are_strangers, peers, reconcile
 from receiver.core.silences import silence_acknowledged
 from receiver.engine.engine import Engine
+from receiver.engine.heartbeat_cache import Heartbeats
 from receiver.engine.queue import CommandQueue
 from receiver.errors import CannotError
 from receiver.store.reads import Reads
@@ -43,6 +45,7 @@ class Reconciliation:
         reads: Reads,
         metrics: Metrics,
         peers: Sequence[Alertmanager],
+        heartbeats: Heartbeats,
         terms: Terms | None = None,
         *,
         makes_silences: bool = False,
@@ -54,6 +57,8 @@ class Reconciliation:
         self._metrics = metrics
         self._terms = terms or Terms()
         self._peers = peers
+        self._heartbeats = heartbeats
+        self._proved: frozenset[Proof] = frozenset()
         self._silences = makes_silences
         self._failing: dict[str, str] = {}
         self._silent: dict[str, str] = {}
@@ -67,6 +72,7 @@ class Reconciliation:
         held = await self._queue.read(self._reads.firing_alerts)
         listings = await asyncio.gather(*(self._list(peer) for peer in self._peers))
         now = self._queue.clock()
+        self._proved = self._heartbeats.compare(self._engine.current.policy, listings, self._proved)
         findings = reconcile(self._engine.current, held, listings, now, self._memory, self._terms)
         if findings.events or findings.silenced:
             await self._queue.handle([*findings.events, *findings.silenced])
