@@ -136,7 +136,7 @@ def await_beat(draft: Draft) -> bool:
         if _has_beaten(draft):
             _verify(draft)
             return True
-        if not draft.context.is_blind(draft.incident.source):
+        if not _is_blind(draft):
             draft.arm(Window.VERIFY, draft.now + BEAT_LOOK)
             return True
     over_at = (draft.incident.recovered_at or draft.now) + draft.plan.resolve_after
@@ -147,7 +147,12 @@ def await_beat(draft: Draft) -> bool:
 
 def _has_beaten(draft: Draft) -> bool:
     incident = draft.incident
-    return draft.context.sight.has_beaten_since(incident.source, incident.cleared_at or draft.now)
+    return incident.is_own or draft.context.sight.has_beaten_since(incident.source, incident.cleared_at or draft.now)
+
+
+def _is_blind(draft: Draft) -> bool:
+    """Whether an alert of its source may have been lost; none of our own is."""
+    return not draft.incident.is_own and draft.context.is_blind(draft.incident.source)
 
 
 def _verify(draft: Draft) -> None:
@@ -182,7 +187,7 @@ def conclude_recovery(draft: Draft, *, verified: bool = True, why: str = "") -> 
         draft.set(recovery=Recovery.VERIFYING)
         draft.arm(Window.VERIFY, draft.incident.windows.get(Window.ECHO, draft.now))
         return
-    blind, gone = draft.context.is_blind(draft.incident.source), len(draft.incident.absent)
+    blind, gone = _is_blind(draft), len(draft.incident.absent)
     if draft.incident.twin_cleared_last or gone or blind or not verified:
         draft.set(recovery=Recovery.UNVERIFIED)
         absent = f": of {gone} of its alerts nothing is measured any more" if gone else ""

@@ -17,6 +17,9 @@ from rules.policy import EMERGENCY
 OWN = "tocsin"
 """The source of our own alerts: no Alertmanager tells, repeats or echoes them."""
 
+OWN_RULE = "tocsin/"
+"""What the rules of our own alerts begin with."""
+
 
 class State(StrEnum):
     """Where an incident stands. The way is open → acknowledged → resolved → closed; new danger leads back."""
@@ -295,6 +298,11 @@ class Incident(Struct, frozen=True):
     def is_firing(self) -> bool:
         """Whether any of its alerts fires."""
         return any(self.firing)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether an alert of our own opened it. The source alone does not tell: a webhook may say `?source=tocsin`."""
+        return self.source == OWN and all(rule.startswith(OWN_RULE) for rule in self.rules)
 
     @property
     def is_live(self) -> bool:

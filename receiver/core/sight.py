@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from receiver.core.model import OWN, Instant
+from receiver.core.model import Instant
 
 ANY = "*"
 """In `blind`: every source that has no heartbeat of its own."""
@@ -23,8 +23,6 @@ class Sight(Struct, frozen=True):
 
     def is_blind(self, source: str) -> bool:
         """Whether an alert of that source may have been lost."""
-        if source == OWN:
-            return False
         return source in self.blind or (ANY in self.blind and source not in self.beaten)
 
     def has_beaten_since(self, source: str, at: Instant) -> bool:

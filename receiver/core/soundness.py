@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from receiver.core.classify import incident_key
 from receiver.core.events import AlertsReceived
-from receiver.core.model import Alert, Instant
+from receiver.core.model import OWN, Alert, Instant
 from rules.policy import CRITICAL
 
 SHOWN = 10
@@ -31,12 +31,12 @@ def tell_rows(rows: Sequence[tuple[str, str, str]], now: Instant) -> AlertsRecei
         "was in use.",
         now,
     )
-    return AlertsReceived(KEY, "tocsin", (damaged,))
+    return AlertsReceived(KEY, OWN, (damaged,))
 
 
 def tell_file(problem: str, now: Instant) -> AlertsReceived:
     """The event of a damaged file; `problem` says what, and what to do."""
-    return AlertsReceived(KEY, "tocsin", (_alert("file", "The database file is damaged", problem, now),))
+    return AlertsReceived(KEY, OWN, (_alert("file", "The database file is damaged", problem, now),))
 
 
 def _name(id_: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from receiver.core.draft import Draft
 from receiver.core.events import Unheard
-from receiver.core.model import OWN, Fact, Incident, Instant
+from receiver.core.model import Fact, Incident, Instant
 from rules.policy import MINUTE
 
 NOTE_EVERY = 10 * MINUTE
@@ -37,7 +37,7 @@ def unheard(incidents: Iterable[Incident], listening_since: Instant, now: Instan
     found = []
     for incident in incidents:
         last = max(incident.heard_at or incident.opened_at, listening_since)
-        if incident.is_firing and incident.stale_since is None and incident.source != OWN and last < before:
+        if incident.is_firing and incident.stale_since is None and not incident.is_own and last < before:
             found.append(Unheard(incident.key, last))
     return found
 

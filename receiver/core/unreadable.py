@@ -9,15 +9,12 @@ from hashlib import sha256
 
 from receiver.core.classify import incident_key
 from receiver.core.events import AlertsReceived
-from receiver.core.model import Alert, Incident, Instant, State
+from receiver.core.model import OWN, Alert, Incident, Instant, State
 from rules.policy import CRITICAL, HOUR
 from rules.reserved import UNREADABLE
 
 RULE = "tocsin/unreadable"
 TYPE = UNREADABLE
-OWN = "tocsin"
-"""The source of our own alerts."""
-
 QUIET = 24 * HOUR
 """Microseconds without an unreadable alert after which it is over: longer than Alertmanager's usual repeat_interval."""
 

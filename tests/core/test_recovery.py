@@ -1,9 +1,11 @@
 """Recovery: a resolve is a claim. Verification, confirmation, force, recurrence, closing."""
 
 import pytest
+from msgspec.structs import replace
 
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Fact, Instant, Kind, Reason, Recovery, State, Status, Target, Window
+from receiver.core.soundness import tell_file
 from rules.policy import MINUTE, SECOND, Micros
 from tests.core.alerts import KEY, START, alert
 from tests.core.guide import with_level
@@ -312,3 +314,25 @@ def test_firing_again_before_a_beat_ends_the_checking():
     world.clear("a")
     world.fire("a")
     assert (world.incident.recovery, world.window(Window.VERIFY)) == (Recovery.NONE, None)
+
+
+@pytest.mark.parametrize("source", ["", "tocsin"])
+def test_a_blind_source_proves_no_recovery_whatever_it_is_called(source):
+    """A webhook's `?source=tocsin` is nobody's word that all is well: while it is blind its recovery is unverified."""
+    world = World()
+    world.decide(AlertsReceived(KEY, source, (alert("a"),)))
+    world.blind = True
+    ended = replace(alert("a"), firing=False, ended_at=world.now)
+    world.decide(AlertsReceived(KEY, source, (ended,)))
+    world.advance(minutes=10)
+    assert world.incident.recovery is Recovery.UNVERIFIED
+
+
+def test_what_tocsin_itself_says_needs_no_heartbeat():
+    """An alarm of our own ends as we say, although every source is blind."""
+    world = World()
+    world.blind = True
+    (alarm,) = tell_file("damaged", world.now).alerts
+    world.decide(AlertsReceived(KEY, "tocsin", (alarm,)))
+    world.decide(AlertsReceived(KEY, "tocsin", (replace(alarm, firing=False, ended_at=world.now),)))
+    assert world.incident.recovery is Recovery.VERIFYING

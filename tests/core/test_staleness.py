@@ -1,10 +1,10 @@
 """Alerts that nobody repeats are marked, never resolved; repeats are noted now and then, at almost no cost."""
 
-from receiver.core.events import Unheard
+from receiver.core.events import AlertsReceived, Unheard
 from receiver.core.model import Fact, Instant, State
 from receiver.core.staleness import unheard
 from rules.policy import HOUR, MINUTE
-from tests.core.alerts import START, alert
+from tests.core.alerts import KEY, START, alert
 from tests.core.world import World
 
 
@@ -81,3 +81,12 @@ def test_a_mark_is_decided_on_what_is_true_then() -> None:
     assert world.incident.state is State.RESOLVED
     world.advance(10 * MINUTE / MINUTE)
     assert look(world) == []
+
+
+def test_a_source_that_is_called_as_ours_is_watched() -> None:
+    """A webhook's `?source=tocsin` makes no alert of our own of its alerts: repeats that stay away are marked."""
+    world = World()
+    world.decide(AlertsReceived(KEY, "tocsin", (alert("a"),)))
+    world.acknowledge(hold=24 * HOUR)
+    world.advance(4 * 60)
+    assert len(look(world)) == 1
