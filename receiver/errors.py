@@ -24,6 +24,10 @@ class CannotError(TocsinError):
     """What was asked for cannot be done."""
 
 
+class CursorError(CannotError):
+    """A cursor that names no place in a list."""
+
+
 class SettingsError(TocsinError):
     """A setting (an environment variable TOCSIN_…) is missing or makes no sense."""
 

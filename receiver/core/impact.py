@@ -11,13 +11,13 @@ from receiver.core.draft import Draft
 from receiver.core.events import Change
 from receiver.core.model import Alert, Fact
 from receiver.core.plan import PolicyVersion
-from receiver.core.response import Impact
+from receiver.core.response import Impact, ImpactGrade
 from rules.policy import ImpactScale, Policy
 
 BUSINESS = "business_impact"
 """The scale that incident types are graded on, by their own word."""
 
-GRADES = ("low", "medium", "high", "critical")
+GRADES = tuple(ImpactGrade)
 
 
 def grade(scale: ImpactScale, said: str) -> str:
@@ -54,7 +54,7 @@ def read(policy: Policy, *said: Mapping[str, str]) -> dict[str, Impact]:
         for words in said:
             value = words.get(scale.name)
             if value is not None and scale.name not in found and (graded := grade(scale, value)):
-                found[scale.name] = Impact(graded, value)
+                found[scale.name] = Impact(ImpactGrade(graded), value)
     return found
 
 
@@ -63,7 +63,7 @@ def of_alert(
 ) -> dict[str, Impact]:
     """An alert's impacts: those it carries, and its type's."""
     kind = policy_version.types.get(rule)
-    typical = {BUSINESS: Impact(kind.business_impact, kind.name)} if kind and kind.business_impact else {}
+    typical = {BUSINESS: Impact(ImpactGrade(kind.business_impact), kind.name)} if kind and kind.business_impact else {}
     return typical | read(policy_version.policy, labels, annotations)
 
 

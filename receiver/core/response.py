@@ -33,11 +33,19 @@ class Checklists(Struct, frozen=True):
     """Calls that a person must make, because nobody's number is known: the checklist ``calls``."""
 
 
+class ImpactGrade(StrEnum):
+    """How bad an impact is, the mildest first."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
 class Impact(Struct, frozen=True):
     """How bad it is on one scale."""
 
-    grade: str
-    """low, medium, high or critical."""
+    grade: ImpactGrade
     said: str
     """What it was graded by: ``0.3``, the scale's own words, the incident type's name."""
 

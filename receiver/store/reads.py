@@ -15,6 +15,7 @@ from receiver.core.canary import Canary
 from receiver.core.doubles import Double
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification, State
 from receiver.core.reconcile import HeldAlert
+from receiver.errors import CursorError
 from receiver.store import audit_chain, codec, schema
 from receiver.store.database import Database
 from receiver.store.doubts import Doubts
@@ -124,8 +125,7 @@ class Reads:
     ) -> tuple[list[Incident], str | None]:
         """Incidents, the newest first, and the cursor of the next page (None: this was the last).
 
-        `search` looks into titles; `since` (included) and `until` (not) are about the opening. Raises ValueError
-        for a cursor that is none.
+        `search` looks into titles; `since` (included) and `until` (not) are about the opening. Raises CursorError.
         """
         columns = schema.incidents.c
         wanted: list[ColumnElement[bool]] = []
@@ -357,5 +357,5 @@ def _write_cursor(number: int) -> str:
 def _read_cursor(cursor: str) -> int:
     kind, _, number = cursor.partition("-")
     if kind != "before" or not (number.isascii() and number.isdigit()) or len(number) > 18:
-        raise ValueError(f"{cursor[:40]!r} is no cursor; take it from the `next` of the list before")
+        raise CursorError(f"{cursor[:40]!r} is no cursor; take it from the `next` of the list before")
     return int(number)

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from receiver.core.model import Instant, Kind, Reason, Recovery, State, Window
-from receiver.core.response import Impact, Moment, Notice
+from receiver.core.response import Impact, ImpactGrade, Moment, Notice
 from receiver.messages import SHORT_LIMIT, MessageRenderer
 from receiver.messages.notice_text import render_notice
 from rules.load import load
@@ -464,7 +464,10 @@ def test_a_handover_is_told_with_both_names():
 def test_the_impact_is_told_with_its_grade():
     """Graded impacts stand before what the level usually means, the worst first; a person's own words before both."""
     scales = load([GUIDE]).impact_scales
-    impacts = {"revenue_impact": Impact("medium", "0.1"), "business_impact": Impact("high", "production_stoppage")}
+    impacts = {
+        "revenue_impact": Impact(ImpactGrade.MEDIUM, "0.1"),
+        "business_impact": Impact(ImpactGrade.HIGH, "production_stoppage"),
+    }
     graded = replace(INCIDENT, response=replace(INCIDENT.response, impacts=impacts))
     told = message(incident=graded, policy=dataclasses.replace(POLICY, impact_scales=scales))
     said = "high (business impact of production_stoppage); medium: 5-20% revenue impact (revenue_impact 0.1)"

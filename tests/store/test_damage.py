@@ -1,10 +1,11 @@
 """Damaged rows and damaged files: what is whole goes on, what is not is mended, set aside or refused, and said."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 from msgspec.structs import replace
@@ -76,6 +77,31 @@ def test_an_unreadable_incident_stops_no_other(world: EngineWorld, change: str) 
     assert [each.id for each in world.reads.incidents()[0]] == [good.id]
     assert world.facts(bad.id), "its timeline is still there"
     assert world.reads.figures(START).set_aside == 1
+
+
+UNKNOWN = {
+    "a state": {"state": "asleep"},
+    "a recovery": {"recovery": "partly"},
+    "a window": {"windows": {"lunch": START}},
+    "an impact's grade": {"response": {"impacts": {"revenue_impact": {"grade": "apocalyptic", "said": "0.3"}}}},
+    "a notice's state": {"response": {"notices": [{"id": "n1", "state": "lost"}]}},
+    "a page that is a list": {"page": []},
+    "a level that is a word": {"level": "high"},
+}
+
+
+@pytest.mark.parametrize("change", UNKNOWN.values(), ids=UNKNOWN)
+def test_a_word_that_nobody_knows_is_damage(house: House, change: dict[str, Any]) -> None:
+    """An incident with a value that this version does not know is set aside, once; lists and pages show the others."""
+    bad, good = house.fire("bad", level=4), house.fire("good", level=4)
+    with house.store._database.write() as connection:
+        (doc,) = connection.exec_driver_sql(f"SELECT doc FROM incidents WHERE id = '{bad.id}'").one()
+        spoilt = json.dumps({**json.loads(doc), **change})
+        connection.execute(text("UPDATE incidents SET doc = :doc WHERE id = :id"), {"doc": spoilt, "id": bad.id})
+    assert {each.incident_id for each in messages(house.claim())} == {good.id}
+    assert [each.id for each in house.reads.incidents()[0]] == [good.id]
+    assert damage(house) == [("incident", bad.id)]
+    assert house.poison == []
 
 
 @pytest.mark.parametrize("change", UNREADABLE)

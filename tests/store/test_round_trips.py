@@ -19,7 +19,7 @@ from receiver.core.model import (
     Target,
     Window,
 )
-from receiver.core.response import Checklists, Done, FollowUp, Impact, Moment, Notice, Response, Standing
+from receiver.core.response import Checklists, Done, FollowUp, Impact, ImpactGrade, Moment, Notice, Response, Standing
 from receiver.errors import StoreConflict, StoreDamaged
 from receiver.store import SqlStore
 from receiver.store.codec import read_incident, to_json
@@ -47,7 +47,7 @@ responses = st.builds(
     checklists=checklists,
     owner=texts,
     assessed_at=maybe,
-    impacts=st.dictionaries(texts, st.builds(Impact, texts, texts), max_size=3),
+    impacts=st.dictionaries(texts, st.builds(Impact, st.sampled_from(ImpactGrade), texts), max_size=3),
     notices=st.lists(
         st.builds(
             Notice,

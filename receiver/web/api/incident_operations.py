@@ -17,6 +17,7 @@ from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.engine.commands import Asked, ForIncident
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
+from receiver.errors import CursorError
 from receiver.store import Reads, Span
 from receiver.web.api import requests, responses, views
 from receiver.web.api.call import Call
@@ -67,7 +68,7 @@ class Api:
 
         try:
             return await self._queue.browse(read)
-        except ValueError as error:
+        except CursorError as error:
             raise HttpProblem(400, str(error)) from None
 
     async def show(self, call: Call[requests.Nothing]) -> responses.IncidentView:

@@ -12,6 +12,7 @@ from pydantic import ValidationError, field_validator
 from receiver.core.model import Incident, Instant
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
+from receiver.errors import CursorError
 from receiver.store import Reads
 from receiver.web.api.requests import ListQuery
 from receiver.web.console import tables
@@ -114,7 +115,7 @@ class History:
 
         try:
             return await self.queue.browse(read)
-        except ValueError as error:
+        except CursorError as error:
             raise HttpProblem(400, str(error)) from None
 
 
