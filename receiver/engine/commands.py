@@ -60,6 +60,8 @@ class Result(Struct, frozen=True):
     """Those concerned, as they are now: alerts told together may be held by several incidents, or by none."""
     refusal: Refusal | None = None
     error: str = ""
+    is_damage: bool = False
+    """With `error`: the database file is damaged; the caller is to come again."""
 
     @property
     def incident(self) -> Incident | None:

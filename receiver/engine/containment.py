@@ -56,11 +56,14 @@ class Containment:
         return result
 
     def run(
-        self, batch: Sequence[Item], run: Callable[[Sequence[Item]], list[Out]], failed: Callable[[Item], Out]
+        self,
+        batch: Sequence[Item],
+        run: Callable[[Sequence[Item]], list[Out]],
+        failed: Callable[[Item, Exception], Out],
     ) -> list[Out]:
         """Run a batch; again on a conflict; each alone on any other error, so that one cannot stop the rest.
 
-        `failed` gives what stands for the result of an item that failed. Raises StoreUnavailable.
+        `failed` gives what stands for the result of an item that failed of that. Raises StoreUnavailable.
         """
         if not batch:
             return []
@@ -75,13 +78,13 @@ class Containment:
                 if len(batch) > 1:
                     return [out for each in batch for out in self.run([each], run, failed)]
                 self._on_poison(batch[0], error)
-                return self._fail(batch[0], failed)
+                return self._fail(batch[0], error, failed)
         raise StoreUnavailable("replicas kept changing the same incidents; nothing was stored")
 
-    def _fail(self, item: Item, failed: Callable[[Item], Out]) -> list[Out]:
+    def _fail(self, item: Item, reason: Exception, failed: Callable[[Item, Exception], Out]) -> list[Out]:
         """What stands for the result of an item that failed; nothing, where even leaving it alone fails."""
         try:
-            return [failed(item)]
+            return [failed(item, reason)]
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - as above

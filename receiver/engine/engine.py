@@ -24,6 +24,7 @@ from receiver.core.storage import Store, Transaction
 from receiver.engine.commands import Asked, Delivery, ForIncident, FromPrometheus, OutcomeReport, Request, Result
 from receiver.engine.containment import Containment
 from receiver.engine.unit_of_work import UnitOfWork
+from receiver.errors import RowUnreadable, StoreDamaged
 from rules.policy import LEVELS, SECOND, Policy
 from rules.stored import digest, dump, parse
 
@@ -143,9 +144,7 @@ class Engine:
 
         Raises StoreUnavailable: then nothing is known to be stored. What cannot be decided has its `error` set.
         """
-        return self._containment.run(
-            requests, lambda batch: self._handle(batch, now), lambda _: Result(error="internal error")
-        )
+        return self._containment.run(requests, lambda batch: self._handle(batch, now), lambda _, error: _failure(error))
 
     def _handle(self, requests: Sequence[Request], now: Instant) -> list[Result]:
         with self._working(now) as (transaction, work):
@@ -230,7 +229,9 @@ class Engine:
         with self._store.transaction() as transaction:
             found = transaction.due_incidents(now, limit + contained.left_alone)
         due = contained.not_left_alone(found, now)[:limit]
-        return sum(contained.run(due, lambda ids: self._fire(ids, now), lambda each: contained.postpone(each, now, 0)))
+        return sum(
+            contained.run(due, lambda ids: self._fire(ids, now), lambda each, _: contained.postpone(each, now, 0))
+        )
 
     def _fire(self, ids: Sequence[str], now: Instant) -> list[int]:
         with self._working(now) as (transaction, work):
@@ -265,7 +266,7 @@ class Engine:
         claimed = contained.run(
             ids,
             lambda some: [self._claim(some, worker, now, busy)],
-            lambda each: contained.postpone(each, now, none),
+            lambda each, _: contained.postpone(each, now, none),
         )
         return [delivery for deliveries in claimed for delivery in deliveries]
 
@@ -316,7 +317,7 @@ class Engine:
 
         Raises StoreUnavailable: then the leases run out and the messages are sent again.
         """
-        return sum(self._containment.run(reports, lambda batch: self._report(batch, now), lambda _: 0))
+        return sum(self._containment.run(reports, lambda batch: self._report(batch, now), lambda *_: 0))
 
     def _report(self, reports: Sequence[OutcomeReport], now: Instant) -> list[int]:
         with self._working(now) as (transaction, work):
@@ -378,6 +379,12 @@ class Engine:
         return DecisionContext(
             policy_version, self._current, self._configured, self.sight, self.verifies, self.cluster, jumps
         )
+
+
+def _failure(error: Exception) -> Result:
+    """What stands for a request that could not be decided on."""
+    is_damage = isinstance(error, StoreDamaged) and not isinstance(error, RowUnreadable)
+    return Result(error=str(error) if is_damage else "internal error", is_damage=is_damage)
 
 
 def _lease(notification: Notification, worker: str, now: Instant) -> Notification:

@@ -140,11 +140,19 @@ class CommandQueue:
                 _refuse([future for _, future in batch], error)
                 continue
             for (_, future), result in zip(batch, results, strict=True):
-                if not future.done():
-                    future.set_result(result)
+                self._answer(future, result)
             self.on_commit()
             if any(result.incident is not None and result.incident.level >= EMERGENCY for result in results):
                 await self.on_emergency()
+
+    def _answer(self, future: asyncio.Future[Result], result: Result) -> None:
+        """Tell whoever waits. One request that a damaged file could not take is refused as all of them would be."""
+        if result.is_damage:
+            self.state.is_damage_suspected = True
+            self.state.writing.fail(result.error)
+            _refuse([future], StoreDamaged(result.error))
+        elif not future.done():
+            future.set_result(result)
 
     def _next(self) -> list[Asking]:
         """What is most urgent, as far as somebody still waits for it."""

@@ -19,7 +19,7 @@ from receiver.core.model import Incident, Kind, Notification
 from receiver.engine.commands import Delivery, OutcomeReport
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
-from receiver.errors import StoreUnavailable
+from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.messages import Message, MessageRenderer, Picture
 from receiver.reports import mail
 from receiver.reports.pictures import Plotter
@@ -193,7 +193,7 @@ class Dispatcher:
         claimed = [notification for notification, _ in delivery.items]
         try:
             return await self._queue.run(self._engine.holds, claimed, self._queue.clock())
-        except StoreUnavailable:
+        except (StoreUnavailable, StoreDamaged):
             return False
 
     def _report(self, reports: Iterable[OutcomeReport]) -> None:

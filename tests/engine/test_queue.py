@@ -12,11 +12,11 @@ from receiver.core.model import Fact, Instant
 from receiver.engine.commands import ForIncident, Request, Result
 from receiver.engine.engine import Engine
 from receiver.engine.queue import BATCH_LIMIT, QUEUE_LIMIT, CommandQueue
-from receiver.errors import StoreUnavailable
+from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.store import SqlStore
 from tests.core.guide import ALL, POLICY
 from tests.core.world import START
-from tests.engine.world import firing
+from tests.engine.world import Meddler, firing
 
 
 @pytest.fixture
@@ -150,3 +150,21 @@ async def test_what_nobody_waits_for_holds_up_nothing(engine: Engine) -> None:
     await asyncio.wait([given_up])
     await waits
     assert stored == ["waits"]
+
+
+async def test_a_damaged_file_is_unavailable_to_one_request_as_to_all(open_stores: Callable[[str], SqlStore]) -> None:
+    """A page of the file that only one event needs: that event is refused for now (503), and the others are stored."""
+    failures = [StoreDamaged("the file is damaged")] * 2
+    """Of the batch, and of its first request alone."""
+
+    def fail() -> None:
+        if failures:
+            raise failures.pop()
+
+    store = open_stores("sqlite://")
+    queue = CommandQueue(Engine(Meddler(store, fail), POLICY, ALL, START), lambda: Instant(START))
+    with pytest.raises(StoreDamaged):
+        await queue.handle([firing("bad"), firing("good")])
+    assert [each.key for each in store.reads().incidents()[0]] == ["good"]
+    assert queue.state.is_damage_suspected
+    queue.close()

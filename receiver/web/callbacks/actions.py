@@ -11,7 +11,7 @@ from receiver.core.model import Incident, Instant, Notification, State
 from receiver.engine.commands import Asked, ForIncident, Result
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
-from receiver.errors import StoreUnavailable
+from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.messages.incident_text import name
 from receiver.store import Reads
 from receiver.web.api.several import Taken, act_on_several
@@ -81,7 +81,7 @@ class CallbackActions:
         try:
             async with asyncio.timeout(ANSWER_SEVERAL_WITHIN):
                 return await act_on_several(self._queue, wanted, origin)
-        except (TimeoutError, StoreUnavailable):
+        except (TimeoutError, StoreUnavailable, StoreDamaged):
             return None
 
     async def arrive(self, message: str, reference: str) -> None:
@@ -112,7 +112,7 @@ class CallbackActions:
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
                 [result] = await self._queue.handle([asked])
-        except (TimeoutError, StoreUnavailable):
+        except (TimeoutError, StoreUnavailable, StoreDamaged):
             return Outcome(LATER, done=False, again=True)
         return _outcome(result)
 

@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from receiver.engine.queue import CommandQueue
-from receiver.errors import StoreUnavailable
+from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.settings import Role
 from receiver.store import Reads
 from receiver.web.auth.sessions import Sessions
@@ -124,7 +124,7 @@ class Live:
         number = None if watched == "now" else int(watched)
         try:
             mark = await self._queue.read(self._reads.overview.mark, number, SHOWN)
-        except StoreUnavailable:
+        except (StoreUnavailable, StoreDamaged):
             return
         except Exception:
             log.exception("reading changes for open pages failed; trying again in a second")

@@ -15,7 +15,7 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from receiver.core.model import Instant
-from receiver.errors import StoreUnavailable
+from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.messages.plain import line, plain
 from receiver.messages.times import rfc3339
 from receiver.settings import Role
@@ -66,7 +66,7 @@ class Frame:
                 return await handle(Visit(request, caller, self._clock(), form))
             except HttpProblem as problem:
                 return self._problem(request, problem)
-            except StoreUnavailable:
+            except (StoreUnavailable, StoreDamaged):
                 return self._problem(request, UNAVAILABLE)
 
         return answer
