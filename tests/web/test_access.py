@@ -125,7 +125,19 @@ async def test_local_only_by_its_own_name(receiver: Running, host: str, status: 
 
 @pytest.mark.parametrize(
     "header",
-    ["X-Forwarded-For", "X-Forwarded-Host", "x-forwarded-proto", "Forwarded", "Via", "X-Real-IP", "CF-Connecting-IP"],
+    (
+        [
+            "X-Forwarded-For",
+            "X-Forwarded-Host",
+            "x-forwarded-proto",
+            "Forwarded",
+            "Via",
+            "X-Real-IP",
+            "CF-Connecting-IP",
+        ]
+        + ["X_Forwarded_For", "X-ARR-LOG-ID", "X-Varnish", "Client-IP", "X-Rewrite-URL", "X-Remote-User", "X-Scheme"]
+        + ["X-Cloud-Trace-Context", "X-AppEngine-Country", "Fly-Client-IP", "X-Vercel-Id", "Proxy-Connection"]
+    ),
 )
 async def test_nobody_comes_through_a_proxy_without_tokens(receiver: Running, header: str) -> None:
     """Without tokens whoever comes through a proxy is refused everywhere, and told what to set."""
@@ -144,6 +156,19 @@ async def test_a_bare_proxy_is_known_by_its_version(receiver: Running) -> None:
     writer.write(b"GET /api/v1/incidents HTTP/1.0\r\nHost: 127.0.0.1:8095\r\nConnection: close\r\n\r\n")
     assert b" 403 " in (await reader.readline())
     writer.close()
+
+
+async def test_a_whole_url_as_the_target_hides_no_other_host(receiver: Running) -> None:
+    """A target that names its own host is served only where the header Host names this machine as well."""
+    for target, host, status in (
+        ("http://127.0.0.1", "127.0.0.1", 200),
+        ("http://127.0.0.1", "evil.example", 403),
+        ("http://evil.example", "127.0.0.1", 403),
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
+        writer.write(f"GET {target}/api/v1/incidents HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        assert f" {status} ".encode() in await reader.readline(), (target, host)
+        writer.close()
 
 
 async def test_the_webhook_alone_may_be_without_a_token(start: Callable[..., Any]) -> None:

@@ -27,10 +27,12 @@ ADDRESS_LIMIT = 64
 """Characters of an address that are kept."""
 
 PROXY_HEADERS = (
-    *("forwarded", "via", "x-forwarded", "x-original-", "x-real-ip", "x-client-ip", "x-cluster-client-ip"),
-    *("x-envoy-", "x-amzn-", "x-azure-", "true-client-ip", "fastly-", "cf-"),
+    *("forwarded", "via", "x-forwarded", "x-original-", "x-real-", "x-client-", "x-cluster-", "x-proxy", "proxy-"),
+    *("x-rewrite-", "x-scheme", "x-script-name", "x-remote-", "remote-", "client-ip", "true-client-ip", "x-host"),
+    *("x-envoy-", "x-amzn-", "x-azure-", "x-arr-", "x-appengine-", "x-cloud-", "x-nginx-", "x-traefik-", "x-varnish"),
+    *("x-akamai-", "akamai-", "x-vercel-", "fastly-", "fly-", "cf-"),
 )
-"""How the names of headers begin that proxies add."""
+"""How the names of headers begin that proxies add, with hyphens for underscores."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -168,8 +170,9 @@ def refuse_other_sites(request: web.Request, external: str = "") -> None:
 
 def require_direct(request: web.Request, variable: str) -> None:
     """Refuse who does not come from this machine itself. Raises Problem 403, which says to set `variable`."""
-    passed = next((name for name in request.headers if name.lower().startswith(PROXY_HEADERS)), "")
-    if not is_loopback(request.remote or "") or not is_loopback(_name(request.host)):
+    passed = next((name for name in request.headers if name.lower().replace("_", "-").startswith(PROXY_HEADERS)), "")
+    hosts = request.host, request.headers.get("Host", "")  # a whole URL as the target has a host of its own
+    if not all(map(is_loopback, (request.remote or "", *map(_name, hosts)))):
         reason = "only this machine is served, under localhost or 127.0.0.1"
     elif passed or request.version < HttpVersion11:  # nginx's own choice, which adds no header by itself
         reason = f"nobody is served through a proxy, which {passed or 'HTTP/1.0'} tells of"
