@@ -196,7 +196,9 @@ async def test_answers_by_sms(twilio: Twilio) -> None:
 NO_COMMANDS = (
     "Responding 1", "Rescheduled 3", "Res 1", "Resolving 1", "Resolve 1 now", "Resolve 1 2", "Escaping 1", "Escort 1",
     "Ackn 1", "Acknowledged 1", "ack 1 please", "not ack 1", "ack1", "1 ack", "resolve all", "escalate all", "ack \u0661",
-    "ack", "ack all of them", "resolve -1", "resolve 1.5",
+    "ack", "ack all of them", "resolve -1", "resolve 1.5", "r\u00e9solve 1", "\uff52esolve 1", "re\u017folve 1", "erledigt 1",
+    "\u0440\u0435\u0448\u0435\u043d\u043e 1", "resolve one", "resolve1", "resolve 1!", "unresolve 1", "resolver 1",
+    "resolve 1\nACK ALL", "ack 1 " + "0" * 3000, "ack 1" + " " * 2000 + "resolve 1",
 )  # fmt: skip
 
 

@@ -22,6 +22,9 @@ VERBS: dict[str, Verb] = {
 MOST = 100
 """Numbers that one answer may name; more is `ACK ALL`."""
 
+LONGEST = 20 * MOST
+"""Characters of an answer that names so many."""
+
 _REPLY = re.compile(r"\s*([a-z]+)\s+(all|t?#?\d{1,9}(?:[\s,]+t?#?\d{1,9})*)\s*", re.IGNORECASE | re.ASCII)
 
 
@@ -36,7 +39,7 @@ class Reply:
 
 def read_reply(text: str) -> Reply | None:
     """The command that the text is, whole; None: it is none."""
-    found = _REPLY.fullmatch(text[: 20 * MOST])
+    found = _REPLY.fullmatch(text) if len(text) <= LONGEST else None  # cut, its last number might be another
     verb = VERBS.get(found[1].lower()) if found else None
     if found is None or verb is None:
         return None
