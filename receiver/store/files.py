@@ -22,8 +22,9 @@ _SIDES = ("-wal", "-shm")
 
 
 def lock_of(path: Path) -> Path:
-    """The file beside a database whose lock says who serves it."""
-    return path.with_name(f"{path.name}.lock")
+    """The file beside a database whose lock says who serves it: beside the file itself, whatever link leads to it."""
+    real = Path(os.path.realpath(path))
+    return real.with_name(f"{real.name}.lock")
 
 
 def identify_handle(handle: int) -> Identity:
@@ -32,17 +33,17 @@ def identify_handle(handle: int) -> Identity:
     return found.st_dev, found.st_ino
 
 
-def take_ownership(path: Path, patience: float = 0.0) -> int | None:
+def take_ownership(path: Path, patience: float = 0.0, lock: Path | None = None) -> int | None:
     """Be the one that serves the file, until all copies of the handle that this returns are closed.
 
-    `patience`: seconds that another may take to let it go. Raises DatabaseInUse, and StoreUnavailable where the lock
-    cannot be made. None: this system has no such locks.
+    `patience`: seconds that another may take to let it go. `lock`: what `lock_of` said when it was opened, else it is
+    asked. Raises DatabaseInUse, and StoreUnavailable where the lock cannot be made. None: this system has no such locks.
     """
     try:
         import fcntl  # noqa: PLC0415 - not on every system; without it nothing can be promised
     except ImportError:
         return None
-    lock = lock_of(path)
+    lock = lock or lock_of(path)
     try:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:

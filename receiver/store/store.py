@@ -89,6 +89,8 @@ class SqlStore:
         self._database = database
         self.lock = lock
         """Whoever has a copy of this handle keeps the file from others."""
+        self._lock_file = lock_of(database.file) if database.file else None
+        """Links may lead elsewhere later; the writer has a copy of this one's handle."""
         self._reads = Reads(database)
         self.installation = self._remember("installation", secrets.token_hex(4))
         """Tells this installation from others, in idempotency keys; made once, when the database is."""
@@ -140,14 +142,16 @@ class SqlStore:
         Raises StoreUnavailable where another Tocsin has it.
         """
         file = self._database.file
-        if self.lock is None or file is None or identify(lock_of(file)) == identify_handle(self.lock):
+        if self.lock is None or file is None or self._lock_file is None:
+            return
+        if identify(self._lock_file) == identify_handle(self.lock):
             return
         if identify(file) != self.identity:
             return  # what has its name now is not ours to keep from others
         try:
-            again = take_ownership(file)
+            again = take_ownership(file, lock=self._lock_file)
         except DatabaseInUse as error:
-            raise StoreUnavailable(f"{lock_of(file)} was deleted, and another Tocsin serves {file} by now") from error
+            raise StoreUnavailable(f"{self._lock_file} was deleted, and another Tocsin serves {file} by now") from error
         os.close(self.lock)
         self.lock = again
 

@@ -54,6 +54,25 @@ def test_one_process_serves_a_file(url: str) -> None:
     open_store(url, to_serve=True).close()
 
 
+def test_a_link_is_no_other_file(url: str, tmp_path: Path) -> None:
+    """A second one that comes by a symbolic link is refused as well, and links that change meanwhile change no lock."""
+    first = open_store(url, to_serve=True)
+    path, link = tmp_path / "tocsin.db", tmp_path / "link.db"
+    link.symlink_to(path)
+    with pytest.raises(DatabaseInUse):
+        open_store(f"sqlite:///{link}", to_serve=True)
+    path.rename(tmp_path / "moved.db")
+    path.symlink_to("moved.db")
+    copies = os.dup(first.lock)  # the writer's
+    first.keep_lock()
+    path.unlink()
+    (tmp_path / "moved.db").rename(path)
+    first.keep_lock()
+    first.probe()
+    os.close(copies)
+    first.close()
+
+
 def test_the_file_is_free_however_its_process_ends(url: str) -> None:
     """A killed process leaves no lock behind."""
     code = "import sys, os; from receiver.store import open_store; s = open_store(sys.argv[1], to_serve=True); os.kill(os.getpid(), 9)"
