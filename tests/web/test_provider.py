@@ -19,6 +19,11 @@ STRANGE: list[Any] = [
     {"kty": "EC", "crv": "P-256", "kid": "not-on-the-curve", "x": "AA", "y": "AA"},
     {"kty": "RSA", "kid": "cut-off", "n": "!", "e": "AQAB"},
     {"kty": ["RSA"], "kid": "a-list"},
+    {"kty": "oct", "kid": "ours", "k": "c2VjcmV0"},
+    RSAKey.generate_key(2048, {"kid": "ours"}).as_dict(private=False),
+    {**KEY.as_dict(private=False), "kid": "to-encrypt", "use": "enc", "alg": "RSA-OAEP"},
+    {**KEY.as_dict(private=False), "kid": ["a", "list"]},
+    {"kty": "RSA", "kid": "half-private", "n": "AAAA", "e": "AQAB", "d": "AQ"},
     {"kid": "of-no-kind"},
     {},
     None,
@@ -26,6 +31,10 @@ STRANGE: list[Any] = [
     7,
 ]
 """Keys that nobody here can use."""
+
+
+UNUSABLE = [each for each in STRANGE if not (isinstance(each, dict) and len(str(each.get("n", ""))) > 3)]
+"""Those of them that are no keys at all."""
 
 
 async def claims(published: Any, **header: str) -> Any:
@@ -63,7 +72,7 @@ async def test_strange_keys_are_ignored(strange: Any) -> None:
     assert (await claims({"keys": [ours, strange]}))["sub"] == "ann"
 
 
-@pytest.mark.parametrize("published", [{"keys": STRANGE}, {"keys": []}, {"keys": None}, {"keys": "x"}, {}], ids=repr)
+@pytest.mark.parametrize("published", [{"keys": UNUSABLE}, {"keys": []}, {"keys": None}, {"keys": "x"}, {}], ids=repr)
 async def test_no_usable_key(published: Any) -> None:
     """A provider without a key that we understand is refused in those words, not by an error of our own."""
     with pytest.raises(ProviderRefusedError, match="no key that we understand"):

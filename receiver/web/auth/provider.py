@@ -23,7 +23,7 @@ from authlib.oidc.core import CodeIDToken
 from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet, import_key
+from joserfc.jwk import Key, import_key
 
 from receiver.clients.http_session import HttpSession, make_connector
 from receiver.core.model import Instant
@@ -171,7 +171,7 @@ class Provider:
     ) -> Mapping[str, Any]:
         """The ID token's claims, if they are the provider's, for us, about this login, and not over."""
         try:
-            token = jwt.decode(str(tokens.get("id_token", "")), _usable_keys(keys), algorithms=ALGORITHMS)
+            token = _decode(str(tokens.get("id_token", "")), _usable_keys(keys))
             claims = CodeIDToken(
                 token.claims,
                 token.header,
@@ -189,16 +189,29 @@ class Provider:
         return dict(claims)
 
 
-def _usable_keys(published: Mapping[str, Any]) -> KeySet:
-    """The keys that we understand; the provider may publish others, for other purposes or for software to come."""
-    keys = []
+def _decode(token: str, keys: Sequence[Key]) -> jwt.Token:
+    """By whichever key fits: a provider may publish several of one name. Raises JoseError, and what else keys raise."""
+    *others, last = keys
+    for key in others:
+        with suppress(JoseError, ValueError, TypeError, KeyError):
+            return jwt.decode(token, key, algorithms=ALGORITHMS)
+    return jwt.decode(token, last, algorithms=ALGORITHMS)
+
+
+def _usable_keys(published: Mapping[str, Any]) -> Sequence[Key]:
+    """The keys that we understand; the provider may publish others, for other purposes or for software to come. A
+    shared secret proves nothing.
+    """
+    keys: list[Key] = []
     listed = published.get("keys")
     for each in (each for each in (listed if isinstance(listed, list) else ()) if isinstance(each, dict)):
+        if each.get("kty") == "oct":
+            continue
         with suppress(JoseError, ValueError, TypeError, KeyError, AttributeError, UnsupportedAlgorithm):
             keys.append(import_key(each))
     if not keys:
         raise ProviderRefusedError("it publishes no key that we understand (jwks_uri)")
-    return KeySet(keys)
+    return keys
 
 
 def _endpoint(about: Mapping[str, Any], name: str) -> str:
