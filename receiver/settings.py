@@ -268,14 +268,21 @@ def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
     return {**values, "of_channels": of_channels, "pagerduty_routing_keys": keys, "warnings": tuple(warnings)}
 
 
+SECRET_LIMIT = 1 << 20
+"""Characters of a file that a variable names: a thousand users have room; /dev/zero has no end."""
+
+
 def _read_file(variable: str, path: str, problems: list[str]) -> str | None:
     try:
-        value = Path(path).read_text(encoding="utf-8").strip()
+        with Path(path).open(encoding="utf-8") as file:
+            value = file.read(SECRET_LIMIT + 1).strip()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a text file"
         problems.append(f"{variable}: cannot read {path}: {why}; mount the secret there, or name another file")
         return None
-    if not value:
+    if len(value) > SECRET_LIMIT:
+        problems.append(f"{variable}: {path} is longer than {SECRET_LIMIT} characters; name the file with the secret")
+    elif not value:
         problems.append(f"{variable}: {path} is empty; write the value into it, or take the variable away")
     return value or None
 

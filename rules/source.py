@@ -4,6 +4,7 @@ Called by `rules.load`. Nothing is trusted: a file may be missing, huge, binary,
 case is a Problem, and the other files are read all the same.
 """
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -83,10 +84,10 @@ class Sources:
 def read(paths: Sequence[Path]) -> Sources:
     """Read files and folders (not their subfolders); a file given twice is read once."""
     sources = Sources()
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for path in paths:
         for file in _files(path, sources):
-            if (real := file.resolve()) not in seen:
+            if (real := os.path.realpath(file)) not in seen:  # unlike `resolve` it takes links that lead in a circle
                 seen.add(real)
                 _read_file(file, str(file), sources, lenient=file != path)
     return sources

@@ -26,7 +26,7 @@ from receiver.cli import (
     watch,
 )
 from receiver.cli.output import fail
-from receiver.errors import TocsinError
+from receiver.errors import StoreUnavailable, TocsinError
 from receiver.version import described
 from rules.problems import PolicyError
 
@@ -74,6 +74,9 @@ def main() -> None:
         app()
     except PolicyError as error:
         fail("\n".join(str(problem) for problem in error.problems))
+    except StoreUnavailable as error:
+        cure = "name a file that this user may write, or a PostgreSQL that answers"
+        fail(f"tocsin: TOCSIN_DATABASE (--database): {error}; {cure}")
     except TocsinError as error:
         fail(f"tocsin: {error}")
     except BrokenPipeError:

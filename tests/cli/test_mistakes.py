@@ -25,6 +25,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     (tmp_path / "file").write_text("x")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\0")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "circle").symlink_to("circle")
 
     def command(*words: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["tocsin", *words])
@@ -59,13 +60,20 @@ PLACES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "script": (("drill", "--script", "folder"), "folder"),
     "record": ((*SERVE, "--listen", "127.0.0.1:0", "--record", "folder"), "--record: folder cannot be written"),
-    "database below a file": (("serve", "--listen", "127.0.0.1:0", "--database", "sqlite:///file/x.db"), "file/x.db"),
-    "database is a folder": (("serve", "--listen", "127.0.0.1:0", "--database", "sqlite:///folder"), "folder"),
+    "database below a file": (
+        ("serve", "--listen", "127.0.0.1:0", "--database", "sqlite:///file/x.db"),
+        "TOCSIN_DATABASE (--database): the database file file/x.db cannot be opened: Not a directory; name a file",
+    ),
+    "database is a folder": (
+        ("serve", "--listen", "127.0.0.1:0", "--database", "sqlite:///folder"),
+        "TOCSIN_DATABASE (--database): sqlite:///folder: unable to open database file; name a file",
+    ),
     "database is no database": (("serve", "--listen", "127.0.0.1:0", "--database", "sqlite:///bytes"), "bytes"),
     "database URL": (
         ("serve", "--listen", "127.0.0.1:0", "--database", "postgresql://u:geheim@h:port/x"),
         "the database is given as",
     ),
+    "a link in a circle": ((*SERVE, "--listen", "127.0.0.1:0", "circle"), "circle: "),
     "policy": ((*SERVE, "--listen", "127.0.0.1:0", "missing.yaml"), "missing.yaml: no such file or folder"),
     "no such host": ((*SERVE, "--listen", "no.such.host.invalid:80"), "TOCSIN_"),
     "backup": (("backup", "no/x", "--database", "sqlite:///bytes"), "no/x"),

@@ -170,3 +170,9 @@ def test_several_alertmanagers() -> None:
     assert settings.alertmanager_url == ("http://a:9093", "https://b/am")
     with pytest.raises(SettingsError, match="TOCSIN_ALERTMANAGER_URL: must be a URL"):
         Settings.read({"TOCSIN_ALERTMANAGER_URL": "http://a:9093,b:9093"})
+
+
+def test_a_secret_that_has_no_end() -> None:
+    """A device in place of a secret's file is refused in words, before it fills the memory."""
+    with pytest.raises(SettingsError, match="TOCSIN_WEBHOOK_TOKEN_FILE: /dev/zero is longer than"):
+        Settings.read({"TOCSIN_WEBHOOK_TOKEN_FILE": "/dev/zero"})
