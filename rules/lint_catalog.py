@@ -79,8 +79,8 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
         ),
         "short-heartbeat": Doubt(
             "warning",
-            "Prometheus tells Alertmanager of an alert that goes on firing only every 75 s, and Alertmanager repeats it "
-            "up to 20 s later: a heartbeat is up to 95 s old where all is well. One that may be missing for less wakes "
+            "Prometheus tells Alertmanager of an alert that goes on firing every 75 s, and Alertmanager repeats it up "
+            "to 20 s later: a heartbeat is up to 95 s old where all is well. One that may be missing for less wakes "
             "people again and again. 150s is the default. Allow it only where both are set to repeat faster "
             "(--rules.alert.resend-delay, the route's repeat_interval).",
         ),

@@ -1,8 +1,8 @@
 """Label matchers as people write them: ``namespace="prod"``, ``env!="test", pod=~"a.*"``.
 
 Used where a policy or an option names alerts or series by their labels. The text is that of PromQL and Alertmanager;
-braces around it and single quotes are taken as well. Expressions are in RE2's
-syntax, as Prometheus and Alertmanager read them, and RE2 needs time linear in the value's length: strangers send values.
+braces around it and single quotes are taken as well. Expressions are in RE2's syntax, as Prometheus and Alertmanager
+read them, and RE2 needs time linear in the value's length: strangers send values.
 """
 
 import re

@@ -29,8 +29,8 @@ from rules.addresses import AddressError, parse_address
 from rules.channel_types import CHANNEL_FACTS, CHANNEL_TYPES, ChannelFacts
 from rules.lint_catalog import DOUBTS
 from rules.placeholders import PLACEHOLDERS, TemplateError
-from rules.rendering import placeholders
 from rules.policy import SECOND, Micros, RateLimit
+from rules.rendering import placeholders
 from rules.reserved import ALERTS, LABELS, NAMES
 from rules.self_monitoring import SELF_RULES
 from rules.time_zones import zone_names

@@ -22,7 +22,6 @@ from rules.policy import BASIC, SECOND, Heartbeat, IncidentType, Place, Policy, 
 from rules.problems import Problem
 from rules.validate import place_of
 
-
 OLDEST_BEAT = 95 * SECOND
 """Microseconds by which a heartbeat is old at most where all is well: Prometheus resends after 75 s, Alertmanager
 repeats after 20 s (docs/decisions/0018).

@@ -1,9 +1,10 @@
 """Jinja2 templates of a policy are read and filled in a process of their own, under limits.
 
 A template is a program that somebody else wrote, and a thread that runs one cannot be stopped; even to read one runs
-parts of it, since Jinja2 works out what is constant. So `placeholders` and `fill_jinja` hand it to another process (`rules.rendering.__main__`), which the kernel ends when it takes too much time; its
-memory and its output are limited too. Called by `rules.samples` (``tocsin check`` and whoever else loads a policy) and
-by `receiver.messages`. It blocks: never call it on an event loop.
+parts of it, since Jinja2 works out what is constant. So `placeholders` and `fill_jinja` hand it to another process
+(`rules.rendering.__main__`), which the kernel ends when it takes too much time; its memory and its output are limited
+too. Called by `rules.document` and `rules.samples` (``tocsin check`` and whoever else loads a policy) and by
+`receiver.messages`. It blocks: never call it on an event loop.
 
 Rules: the process is started when the first template needs it, gets none of our environment (no tokens), and ends with
 us. A template that went beyond a limit is not tried again before a restart: in a storm, each page would wait for it.

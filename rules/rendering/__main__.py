@@ -1,4 +1,4 @@
-"""The process that reads and fills templates: a question per line of standard input, an answer per line of standard output.
+"""The process that reads and fills templates: a question per line of standard input, an answer per line of output.
 
 Two limits of time: a signal that Python turns into an error, which knows its line; and a second later one that ends the
 process, for what Python never gets out of (a huge power, a text of a gigabyte). It ends when its input does.

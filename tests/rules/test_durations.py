@@ -8,8 +8,8 @@ from rules.document import PolicyDocument
 from rules.durations import LONGEST, format_duration, parse
 from rules.load import load
 from rules.placeholders import PLACEHOLDERS, TemplateError, kind
-from rules.rendering import placeholders
 from rules.policy import HOUR, MINUTE, SECOND
+from rules.rendering import placeholders
 
 READ = {
     "15m": 15 * MINUTE,
