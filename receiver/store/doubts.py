@@ -15,9 +15,10 @@ from receiver.store.session import Session
 
 _UNTOLD = "SELECT what, id, why FROM set_aside WHERE NOT told ORDER BY what, id LIMIT :limit"
 _LIVE = """
-SELECT * FROM incidents WHERE state IN ('open', 'acknowledged', 'resolved') AND number > :after
+SELECT * FROM incidents WHERE number > :after
+AND number IN (SELECT number FROM incidents WHERE coalesce(state, '') NOT IN ('closed', 'set_aside'))
 ORDER BY number LIMIT :limit
-"""
+"""  # also of those whose state is no word that we know
 _ABSURD = """
 SELECT n.id FROM notifications n JOIN incidents i ON i.id = n.incident_id
 WHERE i.state IN ('open', 'acknowledged', 'resolved') AND n.status = 'waiting'

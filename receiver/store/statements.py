@@ -12,7 +12,8 @@ from rules.policy import LEVELS
 
 # PostgreSQL sorts before it locks, so the locks are taken in key order.
 LOCK = (
-    "SELECT id, doc FROM incidents WHERE (open_key = ANY(:keys) OR id = ANY(:ids)) AND state <> 'set_aside'"
+    "SELECT id, doc FROM incidents WHERE (open_key = ANY(:keys) OR id = ANY(:ids)) "
+    "AND coalesce(state, '') <> 'set_aside'"
     " ORDER BY key, id FOR UPDATE"
 )
 LOCK_FREE = f"{LOCK} SKIP LOCKED"

@@ -278,7 +278,11 @@ CASES = [
     Bad("replicas without a name", BASE + "§replica_labels: [alertname]\n", "no heartbeat would be known"),
     Bad("cycles that are true", BASE + "flapping: {cycles: §true}\n", "cycles: must be a whole number, not true"),
     Bad("a threshold that is true", rule(more="alert_threshold: §true"), "must be a whole number, not true"),
-    Bad("a group that is read again", BASE + """ignore: [{matchers: ['a=~"§(?P<n>x)(?P=n)"']}]\n""", "invalid perl operator: (?P"),
+    Bad(
+        "a group that is read again",
+        BASE + """ignore: [{matchers: ['a=~"§(?P<n>x)(?P=n)"']}]\n""",
+        "invalid perl operator: (?P",
+    ),
     Bad("words for all, twice", BASE + "severities: [{map: {a: 1}}, §{map: {b: 2}}]\n", "a map for every source twice"),
     Bad("no matcher", BASE + "ignore: [{matchers: [severity§]}]\n", "one of = != =~ !~ is expected"),
     Bad("a number for a matcher", BASE + "ignore: [{matchers: [§3]}]\n", "must be matchers of labels"),

@@ -24,7 +24,7 @@ from receiver.store.audit_chain import AuditBroken
 from receiver.store.integrity import IntegrityFindings, look
 from rules.policy import HOUR, MINUTE
 from tests.core.world import START
-from tests.engine.world import EngineWorld, messages
+from tests.engine.world import EngineWorld, firing, messages
 from tests.store.samples import NOW, due, entry, incident, message, save, stale_index
 
 Open = Callable[[str], SqlStore]
@@ -91,17 +91,17 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize("change", UNKNOWN.values(), ids=UNKNOWN)
-def test_a_word_that_nobody_knows_is_damage(house: House, change: dict[str, Any]) -> None:
+def test_a_word_that_nobody_knows_is_damage(world: EngineWorld, change: dict[str, Any]) -> None:
     """An incident with a value that this version does not know is set aside, once; lists and pages show the others."""
-    bad, good = house.fire("bad", level=4), house.fire("good", level=4)
-    with house.store._database.write() as connection:
+    bad, good = world.fire("bad", level=4), world.fire("good", level=4)
+    with world.store._database.write() as connection:
         (doc,) = connection.exec_driver_sql(f"SELECT doc FROM incidents WHERE id = '{bad.id}'").one()
         spoilt = json.dumps({**json.loads(doc), **change})
         connection.execute(text("UPDATE incidents SET doc = :doc WHERE id = :id"), {"doc": spoilt, "id": bad.id})
-    assert {each.incident_id for each in messages(house.claim())} == {good.id}
-    assert [each.id for each in house.reads.incidents()[0]] == [good.id]
-    assert damage(house) == [("incident", bad.id)]
-    assert house.poison == []
+    assert {each.incident_id for each in messages(world.claim())} == {good.id}
+    assert [each.id for each in world.reads.incidents()[0]] == [good.id]
+    assert damage(world) == [("incident", bad.id)]
+    assert world.poison == []
 
 
 @pytest.mark.parametrize("change", UNREADABLE)
@@ -158,7 +158,10 @@ def test_an_absurd_due_time_is_due_at_once(world: EngineWorld, change: str) -> N
 
 @pytest.mark.parametrize(
     "change",
-    ["due_at = NULL", f"due_at = {START + 1000 * HOUR}", "open_key = NULL", "level = 1", "policy = 'x'"],
+    [
+        *("due_at = NULL", f"due_at = {START + 1000 * HOUR}", "open_key = NULL", "level = 1", "policy = 'x'"),
+        *("state = 'apocalyptic'", "state = ''", "open_key = 'x'", "type = 'x'", "resolved_at = 7"),
+    ],
 )
 def test_columns_that_contradict_the_document_are_put_right(world: EngineWorld, change: str) -> None:
     """The document is the truth: windows fire again, the key is its again, and a person is told."""
@@ -500,3 +503,24 @@ def test_an_alert_that_nobody_can_be_found_to_hold_pages_again(path: Path) -> No
     assert world.poison == []
     assert damage(world)[0][0] == "alert"
     store.close()
+
+
+def test_a_state_that_is_not_there_keeps_nobody_waiting(path: Path) -> None:
+    """An incident without a state takes its next alert, and keeps no other webhook from being stored; it is mended."""
+    store = open_store(f"sqlite:///{path}")
+    EngineWorld(store).fire("key", level=4)
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA writable_schema = 1")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE name = 'incidents'")
+        connection.commit()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE incidents SET state = NULL")
+        connection.commit()
+    world = EngineWorld(open_store(f"sqlite:///{path}"))
+    both = world.handle(firing("key", "a", "b", level=4), firing("other"), at=MINUTE)
+    assert [each.incident is not None for each in both] == [True, True]
+    examine(world, MINUTE)
+    assert len(world.reads.incidents()[0]) == 2
+    assert world.poison == []
+    world.store.close()
