@@ -26,7 +26,7 @@ from receiver.engine.engine import Engine
 from receiver.engine.heartbeat_cache import Heartbeats
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import Failing, ServiceState
-from receiver.errors import StoreUnavailable
+from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.jobs.canary import Canaries
 from receiver.jobs.dispatcher import Dispatcher
 from receiver.jobs.evidence import make_observer
@@ -308,7 +308,7 @@ class Service:
     async def _reload_and_log(self) -> None:
         try:
             await self.reload()
-        except StoreUnavailable as error:
+        except (StoreUnavailable, StoreDamaged) as error:
             log.error("policy not reloaded: the database is unavailable; the one in use stays", reason=str(error))
 
     async def _end_reloads(self) -> None:

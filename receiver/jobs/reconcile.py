@@ -38,7 +38,7 @@ log = structlog.get_logger()
 class Reconciliation:
     """Compares both sides at each run, and remembers what the run before saw."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts, each by name
         self,
         queue: CommandQueue,
         engine: Engine,

@@ -37,7 +37,8 @@ def take_ownership(path: Path, patience: float = 0.0, lock: Path | None = None) 
     """Be the one that serves the file, until all copies of the handle that this returns are closed.
 
     `patience`: seconds that another may take to let it go. `lock`: what `lock_of` said when it was opened, else it is
-    asked. Raises DatabaseInUse, and StoreUnavailable where the lock cannot be made. None: this system has no such locks.
+    asked. Raises DatabaseInUse, and StoreUnavailable where the lock cannot be made. None: this system has no such
+    locks.
     """
     try:
         import fcntl  # noqa: PLC0415 - not on every system; without it nothing can be promised

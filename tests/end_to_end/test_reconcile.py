@@ -107,7 +107,14 @@ async def test_a_silence_pauses_and_an_acknowledgement_silences(
             reads = open_store(environment["TOCSIN_DATABASE"]).reads()
             peer, quick = Alertmanager(alertmanager.url, "tocsin-test"), Terms(unheard=0)
             watch = Reconciliation(
-                service.queue, service.engine, reads, service.metrics, [peer], service.heartbeats, quick, makes_silences=True
+                service.queue,
+                service.engine,
+                reads,
+                service.metrics,
+                [peer],
+                service.heartbeats,
+                quick,
+                makes_silences=True,
             )
             await watch.look()
             assert (await get(service, "/1"))["escalation"]["next_at"]
@@ -176,7 +183,9 @@ async def test_a_webhook_that_never_came_is_taken_in_and_its_end_is_noticed(
                     await asyncio.sleep(0.1)
             store = open_store(environment["TOCSIN_DATABASE"])
             peer, terms = Alertmanager(alertmanager.url), Terms(gone=0, settled=0)
-            impatient = Reconciliation(service.queue, service.engine, store.reads(), service.metrics, [peer], service.heartbeats, terms)
+            impatient = Reconciliation(
+                service.queue, service.engine, store.reads(), service.metrics, [peer], service.heartbeats, terms
+            )
             await impatient.look()
             assert (await get(service, "/1"))["recovery"] == ""  # one look proves nothing
             await impatient.look()
@@ -212,7 +221,14 @@ async def test_a_silence_that_cannot_be_made_is_said_once_and_blocks_nothing(env
         peer = Alertmanager(url, "tocsin-test")
         terms = Terms(unheard=-MINUTE)
         watch = Reconciliation(
-            service.queue, service.engine, reads, service.metrics, [peer], service.heartbeats, terms, makes_silences=True
+            service.queue,
+            service.engine,
+            reads,
+            service.metrics,
+            [peer],
+            service.heartbeats,
+            terms,
+            makes_silences=True,
         )
         await watch.look()
         await act(service, "acknowledge")
