@@ -75,7 +75,7 @@ def _copy_incidents(folder: Path, size: int, doc: str, open_key: str, state: str
         connection.execute("PRAGMA cache_size = -262144")
         _insert(connection, "incidents", what, size, "number = 1")
         connection.execute("UPDATE incidents SET due_at = NULL WHERE number = 1")
-        connection.execute("UPDATE notifications SET due_at = NULL, status = 'delivered'")
+        connection.execute("UPDATE notifications SET due_at = NULL, status = 'accepted'")
         connection.execute("UPDATE meta SET value = :size WHERE name = 'last_number'", {"size": size + 1})
 
 

@@ -308,4 +308,4 @@ def _machines(spot: Spot) -> Iterator[tuple[str, Event]]:
         yield "a message is delivered", Reported(spot.last, Delivered())
         yield "a message is rejected", Reported(spot.last, Rejected("no such number"))
         yield "a message proves to have arrived", Arrived(replace(spot.last, status=Status.WAITING), "SM1")
-        yield "a message bounces", Bounced(replace(spot.last, status=Status.DELIVERED), "busy")
+        yield "a message bounces", Bounced(replace(spot.last, status=Status.ACCEPTED), "busy")

@@ -217,6 +217,7 @@ class Service:
         self.engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison, log_entries)
         self.engine.cluster = Cluster(settings.alertmanager_peers, settings.peer_timeout, settings.echo_window)
         self.engine.jumps = self.clock.followed
+        self.engine.receipts = settings.hears_twilio
         if writer:
             writer.attach(self.engine)
         self.queue = CommandQueue(self.engine, self.clock, writer.call if writer else None, state=self.state)

@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Literal
 
 from rules.addresses import parse_address
 
+ReachedWhen = Literal["accepted", "delivered", "answered"]
+"""The provider accepted the page; its receipt says that the page arrived (accepted is enough where no receipt can
+come); its receipt says that a person answered."""
+
 Holds = Literal["addresses", "address", "url", "mention", "headers"]
 """What a key's value is: recipients, the one recipient (as a URL), `Channel.mention`, `Channel.headers`."""
 
@@ -60,6 +64,8 @@ class ChannelFacts:
     """Whether views show no more of a recipient than a URL's host."""
     wakes: bool
     """Whether a page there wakes somebody."""
+    reached_when: ReachedWhen = "accepted"
+    """What proves, of a type that wakes, that a page reached somebody (`receiver.core.reached`)."""
     carries_news: bool
     """Whether who was paged there hears what becomes of the incident; else pages and the all-clear only."""
     keeps_state: bool
@@ -182,6 +188,7 @@ _ROWS = (
         address=Address(_NUMBER_WORDS, NUMBER.fullmatch, lambda text: text.startswith("+")),
         recipient_is_secret=False,
         wakes=True,
+        reached_when="delivered",
         carries_news=False,
         keeps_state=False,
         bundles=True,
@@ -205,6 +212,7 @@ _ROWS = (
         address=Address(_NUMBER_WORDS, _is_number_or_name, lambda text: text.startswith("+")),
         recipient_is_secret=False,
         wakes=True,
+        reached_when="answered",
         carries_news=False,
         keeps_state=False,
         bundles=True,

@@ -39,7 +39,7 @@ class PhoneSender:
         self._twilio = Twilio(account, timeout=timeout)
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Delivered means that Twilio will call; whether somebody answered is told to the status callback."""
+        """Twilio accepts the call; who answered it is told to the status callback."""
         notification, account = outgoing.notification, self._twilio.account
         if not is_number(notification.recipient):
             return Rejected(f"no number for {notification.recipient}: call by hand")
@@ -51,6 +51,7 @@ class PhoneSender:
             ("Timeout", str(RING)),
             ("StatusCallback", status_url),
             *(("StatusCallbackEvent", event) for event in EVENTS if status_url),
+            *((name, value) for name, value in _asks_who_answers(status_url) if status_url),
         )
         wanted = Wanted(notification.recipient, notification.created_at)
         return await self._twilio.send("Calls", form, wanted, notification.attempts)
@@ -58,6 +59,11 @@ class PhoneSender:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._twilio.close()
+
+
+def _asks_who_answers(status_url: str) -> tuple[tuple[str, str], ...]:
+    """Twilio listens whether a person or a machine answers, while the words are spoken, and calls back with it."""
+    return (("MachineDetection", "Enable"), ("AsyncAmd", "true"), ("AsyncAmdStatusCallback", status_url))
 
 
 def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:

@@ -24,7 +24,7 @@ class SmsSender:
         self._twilio = Twilio(account, timeout=timeout)
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Delivered means that Twilio took it; what became of it is told to the status callback."""
+        """Twilio accepts it; whether it was delivered is told to the status callback."""
         notification = outgoing.notification
         if not is_number(notification.recipient):
             return Rejected(f'"{notification.recipient}" is no telephone number with its country code (+4930123456)')

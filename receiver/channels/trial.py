@@ -34,10 +34,10 @@ class Tried:
 
     @property
     def words(self) -> str:
-        """For people: ``delivered (…)``, or why not."""
+        """For people: ``accepted (…)``, or why not."""
         match self.outcome:
             case Delivered(reference):
-                return f"delivered ({reference})" if reference else "delivered"
+                return f"accepted ({reference})" if reference else "accepted"
             case Retry(reason, _):
                 return f"not now: {reason}"
             case Rejected(reason):

@@ -6,7 +6,8 @@ from receiver.core.backoff import retry_delay, schedule_of
 from receiver.core.draft import Draft
 from receiver.core.events import Arrived, Bounced, Delivered, Overtaken, Rejected, Reported, Retry
 from receiver.core.model import Fact, Instant, Kind, Notification, State, Status, Window
-from receiver.core.paging import rescue
+from receiver.core.paging import await_receipt, rescue
+from receiver.core.reached import awaits_receipt, reaches
 from rules.channel_types import as_shown
 
 
@@ -15,7 +16,7 @@ def settle(draft: Draft, event: Reported) -> Notification:
     tried = replace(event.notification, attempts=event.notification.attempts + 1, leased_by="")
     match event.outcome:
         case Delivered(reference):
-            return _deliver(draft, tried, reference)
+            return _accept(draft, tried, reference)
         case Overtaken():
             return _withhold(draft, event.notification)
         case Rejected(reason):
@@ -29,44 +30,62 @@ def learn(draft: Draft, news: Bounced | Arrived) -> Notification | None:
     match news:
         case Bounced(notification, reason):
             return _bounce(draft, notification, reason)
-        case Arrived(notification, reference):
-            return _arrive(draft, notification, reference)
+        case Arrived(notification, reference, receipt):
+            return _arrive(draft, notification, reference, receipt)
 
 
 def _bounce(draft: Draft, notification: Notification, reason: str) -> Notification | None:
-    """A delivery that proves to be none is given up after all. None: it was settled otherwise already."""
-    if notification.status is not Status.DELIVERED:
+    """What was only accepted is given up after all. None: a receipt proved it, or it was settled otherwise."""
+    if notification.status is not Status.ACCEPTED:
         return None
     page = draft.incident.page
-    if _is_of_this_alarm(draft, notification):
+    if notification.reached_at is not None and _is_of_this_alarm(draft, notification):
         draft.set(reached=max(0, draft.incident.reached - 1))
-    if notification.kind is Kind.PAGE and notification.page == page.serial:
-        # Nobody knows which delivery counted: the rescue clock may run once too often.
+    if notification.reached_at is not None and notification.page == page.serial:
+        # Nobody knows which message counted: the rescue clock may run once too often.
         draft.set(page=replace(page, delivered=False))
-    return _give_up(draft, notification, reason)
+    return replace(_give_up(draft, notification, reason), reached_at=None)
 
 
-def _arrive(draft: Draft, notification: Notification, reference: str) -> Notification | None:
-    """News that it went out. None: that was known, or a try is under way that will tell by itself."""
-    if notification.status is not Status.WAITING or notification.leased_by:
+def _arrive(draft: Draft, notification: Notification, reference: str, receipt: str) -> Notification | None:
+    """News that a provider has it, or that it arrived. None: that was known, or its sender has yet to report."""
+    if notification.leased_by:
         return None
-    return _deliver(draft, notification, reference)
+    if receipt and notification.status in {Status.WAITING, Status.ACCEPTED, Status.GAVE_UP}:
+        return _deliver(draft, notification, reference, receipt)
+    return _accept(draft, notification, reference) if notification.status is Status.WAITING else None
 
 
-def _deliver(draft: Draft, notification: Notification, reference: str) -> Notification:
-    draft.enter(Fact.DELIVERED, **_names(draft, notification), attempts=notification.attempts)
-    _note_delivery(draft, notification)
-    return _final(draft, notification, Status.DELIVERED, reference=reference)
+def _accept(draft: Draft, notification: Notification, reference: str) -> Notification:
+    draft.enter(Fact.ACCEPTED, **_names(draft, notification), attempts=notification.attempts)
+    accepted = _final(draft, notification, Status.ACCEPTED, reference=reference)
+    return _note_reach(draft, notification, accepted)
 
 
-def _note_delivery(draft: Draft, notification: Notification) -> None:
-    page = draft.incident.page
-    if _is_of_this_alarm(draft, notification):
-        draft.set(reached=draft.incident.reached + 1)
-    if notification.kind is Kind.PAGE and notification.page == page.serial:
-        if not page.delivered:
-            draft.set(page=replace(page, delivered=True))
-        draft.disarm(Window.RESCUE)
+def _deliver(draft: Draft, notification: Notification, reference: str, receipt: str) -> Notification:
+    draft.enter(Fact.DELIVERED, **_names(draft, notification), receipt=receipt)
+    delivered = _final(draft, notification, Status.DELIVERED, reference=reference)
+    return _note_reach(draft, notification, replace(delivered, done_at=notification.done_at or draft.now))
+
+
+def _note_reach(draft: Draft, before: Notification, after: Notification) -> Notification:
+    """Note whether it has reached somebody now; what may yet prove so gets its time."""
+    if before.reached_at is None and reaches(draft, after):
+        after = replace(after, reached_at=draft.now)
+        if _is_of_this_alarm(draft, after):
+            draft.set(reached=draft.incident.reached + 1)
+    if after.page == draft.incident.page.serial:
+        if after.reached_at is not None:
+            _end_rescue(draft)
+        elif awaits_receipt(draft, after):
+            await_receipt(draft)
+    return after
+
+
+def _end_rescue(draft: Draft) -> None:
+    if not draft.incident.page.delivered:
+        draft.set(page=replace(draft.incident.page, delivered=True))
+    draft.disarm(Window.RESCUE)
 
 
 def _is_of_this_alarm(draft: Draft, notification: Notification) -> bool:
@@ -91,7 +110,7 @@ def _try_again(draft: Draft, notification: Notification, reason: str, after: int
 
 
 def _give_up(draft: Draft, notification: Notification, reason: str) -> Notification:
-    """Given up counts as not delivered: the next untold channel is told, while the page is still wanted."""
+    """It failed: the next untold channel is told, while the page is still wanted."""
     draft.enter(Fact.GAVE_UP, **_names(draft, notification), reason=reason, attempts=notification.attempts)
     current = notification.kind is Kind.PAGE and notification.page == draft.incident.page.serial
     wanted = draft.incident.state is State.OPEN and not draft.incident.is_paused

@@ -251,7 +251,7 @@ class TimePassed(Struct, frozen=True):
 
 
 class Delivered(Struct, frozen=True):
-    """The provider accepted the message. `reference` is what it calls the message."""
+    """The provider accepted it, which says nothing of its arrival. `reference` is what it calls the message."""
 
     reference: str = ""
 
@@ -274,7 +274,7 @@ class Overtaken(Struct, frozen=True):
 
 
 class Bounced(Struct, frozen=True):
-    """The provider had taken it, and says later that it did not arrive."""
+    """The provider had accepted it, and says later that it did not arrive."""
 
     notification: Notification
     """As it is stored."""
@@ -282,11 +282,13 @@ class Bounced(Struct, frozen=True):
 
 
 class Arrived(Struct, frozen=True):
-    """The provider says that it has a message of which we did not hear: the answer to an earlier try was lost."""
+    """The provider says that it has a message, whose answer may have been lost; or that the message arrived."""
 
     notification: Notification
     """As it is stored."""
     reference: str
+    receipt: str = ""
+    """How we know that it arrived, in words: ``delivered``, ``answered by a person``. Empty: that is not said."""
 
 
 Outcome = Delivered | Retry | Rejected | Overtaken

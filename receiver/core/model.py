@@ -128,10 +128,13 @@ class Reason(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a notification stands; all but `waiting` are final."""
+    """Where a notification stands. News of a provider may still change what it accepted or what was given up."""
 
     WAITING = "waiting"
+    ACCEPTED = "accepted"
+    """The provider took it at once (SMTP 250, Twilio 201, Slack ok, PagerDuty 202)."""
     DELIVERED = "delivered"
+    """Its receipt or callback said so: an SMS arrived, a person answered a call."""
     SUPERSEDED = "superseded"
     GAVE_UP = "gave_up"
     UNDELIVERABLE = "undeliverable"
@@ -193,6 +196,7 @@ class Page(Struct, frozen=True):
     told: tuple[str, ...] = ()
     """Channels this page went to, fallbacks included."""
     delivered: bool = False
+    """Whether it has reached somebody (`receiver.core.reached`)."""
 
 
 class Incident(Struct, frozen=True):
@@ -226,7 +230,7 @@ class Incident(Struct, frozen=True):
     alarmed_at: Instant | None = None
     """When paging last began anew."""
     reached: int = 0
-    """Messages of this alarm's pages that were delivered."""
+    """Messages of this alarm's pages that have reached somebody (`receiver.core.reached`)."""
     paged: tuple[Target, ...] = ()
     """Everybody paged since it opened or recurred: they get the all-clear."""
     pages_closed: int = 0
@@ -353,10 +357,13 @@ class Notification(Struct, frozen=True):
     bundle_at: Instant | None = None
     """Waits for the bundle that leaves then."""
     reference: str = ""
-    """The provider's reference of the delivered message (Slack: channel and ts …)."""
+    """The provider's reference of the accepted message (Slack: channel and ts …)."""
     detail: str = ""
     """The last failure, in words."""
     done_at: Instant | None = None
+    """When it was accepted, or became final otherwise."""
+    reached_at: Instant | None = None
+    """When it was known of this page that it has reached somebody (`receiver.core.reached`)."""
     data: Mapping[str, str] = field(default_factory=dict)
     """What the words need beside the incident: who acted, the note …"""
 
@@ -413,7 +420,11 @@ class Fact(StrEnum):
     FALLBACK = "fallback"
     FALLBACK_EXHAUSTED = "fallback_exhausted"
     UNDELIVERABLE = "undeliverable"
+    ACCEPTED = "accepted"
+    """A provider took a message."""
     DELIVERED = "delivered"
+    """A provider's receipt or callback says that a message arrived, in `receipt`. Lines of older versions have no
+    `receipt`, and say no more than ACCEPTED."""
     SEND_FAILED = "send_failed"
     GAVE_UP = "gave_up"
     SUPERSEDED = "superseded"

@@ -15,6 +15,10 @@ from rules.policy import SECOND
 RESCUE_AFTER = 60 * SECOND
 """A page that has reached nobody for this long (or a fifth of the escalation time) takes the next fallback."""
 
+RECEIPT_AFTER = 90 * SECOND
+"""A page that was only accepted, and whose receipt may still come, goes on to the next fallback after this long (or
+three tenths of the escalation time)."""
+
 LAST_PLANNED_STEP = 2
 """Step 2 is the breach: every channel of the level and above. Later steps repeat it."""
 
@@ -139,6 +143,14 @@ def say_undeliverable(draft: Draft, reason: Reason, name: str) -> None:
 def rescue_delay(draft: Draft) -> int:
     """Microseconds a page may take to reach somebody before the fallback is told."""
     return min(RESCUE_AFTER, draft.plan.escalation_time // 5)
+
+
+def await_receipt(draft: Draft) -> None:
+    """What a provider accepted just now gets time to be delivered, before the next fallback is told."""
+    running = draft.incident.windows.get(Window.RESCUE)
+    if running is not None:
+        wait = min(RECEIPT_AFTER, draft.plan.escalation_time * 3 // 10)
+        draft.arm(Window.RESCUE, max(running, draft.now + wait))
 
 
 def rescue(draft: Draft, failed: str = "") -> None:

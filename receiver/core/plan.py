@@ -179,6 +179,13 @@ class DecisionContext(Struct, frozen=True):
     """The Alertmanagers that send webhooks here."""
     jumps: Sequence[Jump] = ()
     """Of the clock, that our time has followed, in order."""
+    receipts: bool = False
+    """Providers that tell what became of a message can call back here."""
+
+    @property
+    def can_wake(self) -> bool:
+        """Whether any channel that can be used wakes somebody."""
+        return any(channel.facts.wakes and self.usable(name) for name, channel in self.current.channels.items())
 
     def is_blind(self, source: str) -> bool:
         """Whether an alert of that source may have been lost: then a cleared one proves nothing."""

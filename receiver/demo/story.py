@@ -219,7 +219,7 @@ async def _until(api: aiohttp.ClientSession, holds: Callable[[dict[str, Any]], b
 async def _watch(screen: Screen, api: aiohttp.ClientSession) -> None:
     """Print the timeline as it is written."""
     async for number, entry in _entries(api):
-        if entry["fact"] == "delivered":
+        if entry["fact"] in {"accepted", "delivered"}:
             continue  # the message itself is shown
         who = f" ({entry['by']})" if entry.get("by") else ""
         screen.say(f"incident #{number}", f"{entry['text']}{who}", STYLES["timeline"])

@@ -108,7 +108,7 @@ def _told(incident: Incident, notifications: Iterable[Notification]) -> dict[str
     """Channel → after how long its first page that arrived was due; fallbacks are left out."""
     told: dict[str, str] = {}
     for each in notifications:
-        if each.kind is Kind.PAGE and each.status is Status.DELIVERED and each.reason not in GOT_OUT:
+        if each.kind is Kind.PAGE and each.reached_at is not None and each.reason not in GOT_OUT:
             told.setdefault(each.channel, _after(incident, each.created_at))
     return told
 

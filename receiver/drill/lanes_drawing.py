@@ -138,7 +138,7 @@ def _dots(played: Played, place: dict[Instant, int], height: dict[str, int]) -> 
             continue
         delivered = isinstance(each.outcome, Delivered)
         key = (place[told_at], height[each.notification.channel], delivered)
-        words = "delivered" if delivered else "failed"
+        words = "accepted" if delivered else "failed"
         titles.setdefault(key, []).append(f"{each.notification.kind} to {each.notification.recipient}: {words}")
         if each.notification.kind is Kind.PAGE:
             pages.add(key)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from receiver.core.classify import Classified, Received, classify
-from receiver.core.events import Acknowledge, AlertsReceived, Declare, Delivered, Note, Resolve
-from receiver.core.model import Entry, Fact, Incident, Instant, Kind, Recovery, State
+from receiver.core.events import Acknowledge, AlertsReceived, Declare, Note, Resolve
+from receiver.core.model import Entry, Fact, Incident, Instant, Recovery, State
 from receiver.drill.repeats import Repeated, Repeats
 from receiver.drill.simulator import Sent, World
 from receiver.engine.commands import ForIncident
@@ -73,14 +73,13 @@ class Played:
 
     @property
     def reached_after(self) -> int | None:
-        """Microseconds until the first page was delivered; None: nobody was reached."""
+        """Microseconds until the first page reached somebody; None: nobody was reached."""
         return first_reached(self.sent, self.began_at)
 
 
 def first_reached(sent: "tuple[Sent, ...] | list[Sent]", began_at: Instant) -> int | None:
-    """Microseconds until the first page was delivered to a person; None: nobody was reached."""
-    pages = (each for each in sent if each.notification.kind is Kind.PAGE and isinstance(each.outcome, Delivered))
-    return next((each.at - began_at for each in pages), None)
+    """Microseconds until the first page reached somebody (`receiver.core.reached`); None: nobody was reached."""
+    return next((each.at - began_at for each in sent if each.reached), None)
 
 
 def play(world: World, script: Script, name: str) -> Played:

@@ -66,6 +66,8 @@ class Sent:
     at: Instant
     notification: Notification
     outcome: Outcome
+    reached: bool = False
+    """Whether it is a page that has reached somebody."""
 
 
 def nothing() -> None:
@@ -90,6 +92,7 @@ class World:
         self.store = MemoryStore()
         names = [channel.name for channel in policy.channels] if configured is None else configured
         self.engine = Engine(self.store, policy, names, now, _raise)
+        self.engine.receipts = True
         self.sent: list[Sent] = []
         """Every try, in order."""
         self.after_step: Callable[[], None] = nothing
@@ -133,10 +136,19 @@ class World:
                 outcome = self.channel_faults.outcome(
                     delivery.items[0][0], delivery.context.channel(delivery.items[0][0].channel)
                 )
-                for notification, _ in delivery.items:
-                    self.sent.append(Sent(self.now, notification, outcome))
-                    reports.append(OutcomeReport(notification, outcome))
+                reports += [OutcomeReport(notification, outcome) for notification, _ in delivery.items]
             self.engine.report(reports, self.now)
+            for each in reports:
+                if isinstance(each.outcome, Delivered):
+                    self._receive(each.notification, each.outcome.reference)
+                reached_at = self.store.outbox[each.notification.id].reached_at
+                self.sent.append(Sent(self.now, each.notification, each.outcome, reached_at is not None))
+
+    def _receive(self, notification: Notification, reference: str) -> None:
+        """What is accepted arrives, where that is told: an SMS is delivered, a person answers the call."""
+        channel = self.policy_version.channels.get(notification.channel)
+        if channel is not None and channel.facts.reached_when != "accepted":
+            self.engine.arrive(notification.id, reference, self.now, f"{channel.facts.reached_when} in this drill")
 
 
 def _raise(_event: object, error: Exception) -> NoReturn:

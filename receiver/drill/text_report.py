@@ -16,7 +16,11 @@ from rules.policy import SECOND
 
 LOUD = frozenset({Fact.BREACHED, Fact.GAVE_UP, Fact.FALLBACK_EXHAUSTED, Fact.STEP_EMPTY, Fact.UNDELIVERABLE})
 GOOD = frozenset({Fact.ACKNOWLEDGED, Fact.RESOLVED, Fact.CLOSED, Fact.CONFIRMED})
-SENDING = {Fact.DELIVERED: "{kind} reaches {whom}", Fact.SUPERSEDED: "{kind} overtaken, not sent: {whom}"}
+SENDING = {
+    Fact.ACCEPTED: "{kind} accepted: {whom}",
+    Fact.DELIVERED: "{kind} delivered: {whom}",
+    Fact.SUPERSEDED: "{kind} overtaken, not sent: {whom}",
+}
 """Facts told once for all the recipients of a moment."""
 
 

@@ -53,6 +53,8 @@ class EngineState(Struct, frozen=True):
     """The Alertmanagers that send webhooks here."""
     jumps: tuple[Jump, ...]
     """Of the clock, that our time has followed."""
+    receipts: bool = False
+    """Whether providers can call back here."""
 
 
 class Engine:
@@ -76,6 +78,8 @@ class Engine:
         self._containment = Containment(self._put_off, on_poison)
         self.verifies = False
         """Whether there is a Prometheus to ask (set by the shell)."""
+        self.receipts = False
+        """Whether providers can call back here (set by the shell)."""
         self.sight = SIGHTED
         """Which sources are blind (set by the shell)."""
         self.cluster = Cluster()
@@ -91,14 +95,16 @@ class Engine:
     def standing(self) -> EngineState:
         """What its decisions depend on now."""
         jumps = tuple(self.jumps)
-        return EngineState(self._current.digest, self._configured, self.sight, self.verifies, self.cluster, jumps)
+        return EngineState(
+            self._current.digest, self._configured, self.sight, self.verifies, self.cluster, jumps, self.receipts
+        )
 
     def stand(self, standing: EngineState) -> None:
         """Decide on that from now on. Raises StoreUnavailable."""
         if standing.policy != self._current.digest:
             self._current = self.policy_version(standing.policy)
         self._configured, self.sight, self.verifies = standing.configured, standing.sight, standing.verifies
-        self.cluster, self.jumps = standing.cluster, standing.jumps
+        self.cluster, self.jumps, self.receipts = standing.cluster, standing.jumps, standing.receipts
 
     @property
     def current(self) -> PolicyVersion:
@@ -334,19 +340,24 @@ class Engine:
             return [counted]
 
     def bounce(self, message: str, reason: str, now: Instant) -> bool:
-        """Record that what went out as delivered did not arrive after all; returns whether something is still waiting.
+        """Record that what a provider accepted did not arrive after all; returns whether something is still waiting.
 
         `message`: a notification's id or a bundle's. What is still waiting (its sender has not reported yet) stays as
         it is: ask again.
         """
-        return Status.WAITING in self._hear(message, lambda stored: Bounced(stored, reason), now)
+        before = self._hear(message, lambda stored: Bounced(stored, reason), now)
+        return any(each.status is Status.WAITING for each in before)
 
-    def arrive(self, message: str, reference: str, now: Instant) -> None:
-        """Record that a message went out although its sender never heard so; what is final stays as it is."""
-        self._hear(message, lambda stored: Arrived(stored, reference), now)
+    def arrive(self, message: str, reference: str, now: Instant, receipt: str = "") -> bool:
+        """Record that a provider has a message, or (with `receipt`: how that is known) that the message arrived.
 
-    def _hear(self, message: str, news: Callable[[Notification], Event], now: Instant) -> list[Status]:
-        """A provider's news of a message; returns how its notifications stood before."""
+        Returns whether a sender has yet to report on some of it: then ask again, lest the receipt is lost.
+        """
+        before = self._hear(message, lambda stored: Arrived(stored, reference, receipt), now)
+        return any(each.leased_by for each in before if each.status is Status.WAITING)
+
+    def _hear(self, message: str, news: Callable[[Notification], Event], now: Instant) -> list[Notification]:
+        """A provider's news of a message; returns its notifications as they were before."""
         with self._working(now) as (transaction, work):
             ids = transaction.bundle(message) or [message]
             named = transaction.notifications(ids)
@@ -355,7 +366,7 @@ class Engine:
             for each in stored:
                 work.decide(work.by_id(each.incident_id), news(each))
             self._save(transaction, work, now)
-            return [each.status for each in stored]
+            return list(stored)
 
     @contextmanager
     def _working(self, now: Instant) -> Iterator[tuple[Transaction, UnitOfWork]]:
@@ -377,7 +388,14 @@ class Engine:
         """What an incident under that version is decided, and told, by."""
         jumps = tuple(self.jumps)
         return DecisionContext(
-            policy_version, self._current, self._configured, self.sight, self.verifies, self.cluster, jumps
+            policy_version,
+            self._current,
+            self._configured,
+            self.sight,
+            self.verifies,
+            self.cluster,
+            jumps,
+            self.receipts,
         )
 
 

@@ -12,7 +12,7 @@ LABELS: dict[Reason, str] = {
     Reason.ESCALATED: "Escalated",
     Reason.BREACHED: "Response time breached",
     Reason.REPEATED: "Still unacknowledged",
-    Reason.FALLBACK: "Page not delivered elsewhere",
+    Reason.FALLBACK: "Reached nobody yet",
     Reason.NEW_DANGER: "Worse",
     Reason.ACK_EXPIRED: "Acknowledgement expired",
     Reason.RECURRED: "Back again",

@@ -48,7 +48,8 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.FALLBACK: "fallback: {channel} is told",
         Fact.FALLBACK_EXHAUSTED: "no fallback channel is left to tell",
         Fact.UNDELIVERABLE: "{channel} can carry nothing: {why}",
-        Fact.DELIVERED: "{kind} delivered on {channel} to {recipient}",
+        Fact.ACCEPTED: "{kind} to {recipient} accepted by {channel}",
+        Fact.DELIVERED: "{kind} to {recipient} delivered by {channel}: {receipt}",
         Fact.SEND_FAILED: "{kind} on {channel} to {recipient} failed, trying again: {reason}",
         Fact.GAVE_UP: "{kind} on {channel} to {recipient} given up: {reason}",
         Fact.SUPERSEDED: "{kind} on {channel} to {recipient} dropped: overtaken",
@@ -102,12 +103,18 @@ def readable(entry: Entry) -> Mapping[str, str]:
 
 def sentence(entry: Entry) -> str:
     """What happened, in one line; `by` and the time stand beside it."""
-    said = SENTENCES[entry.fact].format_map(_Known(readable(entry))).strip(" :")
+    said = _told_by(entry).format_map(_Known(readable(entry))).strip(" :")
     note = entry.data.get("note", "") if entry.fact is not Fact.LEVEL_UNKNOWN else ""
     why = LABELS[Reason(entry.data["reason"])] if entry.fact in {Fact.PAGED, Fact.REOPENED} else ""
     forced = "although alerts still fire" if entry.data.get("forced") else ""
     tail = "; ".join(part for part in (why.lower(), forced, note, entry.data.get("link", ""), _least(entry)) if part)
     return line(f"{said} ({tail})" if tail else said)
+
+
+def _told_by(entry: Entry) -> str:
+    """The sentence. What an older version called delivered was accepted: it had no receipts."""
+    is_unproved = entry.fact is Fact.DELIVERED and not entry.data.get("receipt")
+    return SENTENCES[Fact.ACCEPTED if is_unproved else entry.fact]
 
 
 def _least(entry: Entry) -> str:

@@ -33,7 +33,7 @@ STRUCTURE = (
 PLOTS = {"root_cause_analysis": "opened", "resolution_actions": "resolved"}
 """Section → the moment whose evidence is plotted there."""
 
-SEND_FACTS = frozenset({Fact.DELIVERED, Fact.SUPERSEDED, Fact.SEND_FAILED})
+SEND_FACTS = frozenset({Fact.ACCEPTED, Fact.DELIVERED, Fact.SUPERSEDED, Fact.SEND_FAILED})
 """Told in the table of messages, not in the timeline."""
 
 

@@ -41,7 +41,7 @@ _RECENT = """
 """
 _LAST_SUCCESS = f"""
 SELECT channel, max(done_at) AS at FROM notifications
-WHERE incident_id IN {_RECENT} AND status = 'delivered' GROUP BY channel
+WHERE incident_id IN {_RECENT} AND status IN ('accepted', 'delivered') GROUP BY channel
 """  # noqa: S608 - put together from our own words
 _FAILURES = f"""
 SELECT * FROM (

@@ -49,7 +49,7 @@ WHERE incidents.state IN ('open', 'acknowledged', 'resolved') AND alerts.firing 
 _HOLDING = "SELECT incident_id, doc FROM alerts WHERE fingerprint = :fingerprint AND held_source = :source"
 _ANSWERABLE = """
 SELECT n.* FROM incidents i JOIN notifications n ON n.incident_id = i.id
-WHERE i.state = 'open' AND n.status = 'delivered' AND n.recipient = :recipient AND n.kind = 'page'
+WHERE i.state = 'open' AND n.status IN ('accepted', 'delivered') AND n.recipient = :recipient AND n.kind = 'page'
   AND n.done_at <= :until
 ORDER BY i.number, n.sequence
 """

@@ -104,6 +104,7 @@ notifications = Table(
     _required("reference"),
     _required("detail"),
     Column("done_at", BigInteger),
+    Column("reached_at", BigInteger),
     # One index for all that is asked within an incident: heads of queues, threads, what a decision overtakes.
     Index("notifications_queue", "incident_id", "status", "channel", "recipient", "sequence"),
     # Not "where it waits": then PostgreSQL, before it has statistics, walks all that waits to find one queue's.

@@ -82,7 +82,7 @@ JOIN alerts ON alerts.incident_id = wanted.incident_id AND alerts.fingerprint = 
 THREADS = """
 SELECT n.id, (
     SELECT f.reference FROM notifications f
-    WHERE f.incident_id = n.incident_id AND f.status = 'delivered'
+    WHERE f.incident_id = n.incident_id AND f.status IN ('accepted', 'delivered')
       AND f.channel = n.channel AND f.recipient = n.recipient AND f.reference <> ''
     ORDER BY f.sequence LIMIT 1
 ) AS reference

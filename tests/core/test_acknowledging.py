@@ -49,7 +49,7 @@ def test_an_acknowledgement_overtakes_what_still_waits():
     world.deliver()
     assert [(each.kind, each.status) for each in world.outbox.values() if each.channel == "slack"] == [
         (Kind.PAGE, Status.SUPERSEDED),
-        (Kind.ACKNOWLEDGED, Status.DELIVERED),
+        (Kind.ACKNOWLEDGED, Status.ACCEPTED),
     ]
 
 

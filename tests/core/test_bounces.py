@@ -59,9 +59,9 @@ def test_news_of_a_page_whose_answer_was_lost_ends_the_tries():
     world.fire("a", level=4)
     world.fail("sms")
     world.decide(Arrived(sms(world), "SM1"))
-    assert (sms(world).status, sms(world).reference, sms(world).attempts) == (Status.DELIVERED, "SM1", 1)
+    assert (sms(world).status, sms(world).reference, sms(world).attempts) == (Status.ACCEPTED, "SM1", 1)
     assert world.window(Window.RESCUE) is None
-    assert world.entries(Fact.DELIVERED)[-1].data["channel"] == "sms"
+    assert world.entries(Fact.ACCEPTED)[-1].data["channel"] == "sms"
 
 
 @pytest.mark.parametrize("state", [{"leased_by": "w@1"}, {"status": Status.GAVE_UP, "due_at": None}])

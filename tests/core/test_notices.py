@@ -81,7 +81,7 @@ def test_numbers_are_called_and_dead_channels_are_said():
     world.acknowledge()
     approve(world)
     told = {(each.channel, each.recipient): each.status for each in world.planned(Kind.EXTERNAL)}
-    assert told == {("phone", "+4930123456"): Status.DELIVERED, ("email", GROUP): Status.UNDELIVERABLE}
+    assert told == {("phone", "+4930123456"): Status.ACCEPTED, ("email", GROUP): Status.UNDELIVERABLE}
     assert len(world.incident.response.checklists.calls) == 1
 
 
@@ -166,7 +166,7 @@ def test_an_approved_notice_is_not_dropped_by_the_resolution():
     world.resolve(note="x", force=True)
     world.down.clear()
     world.advance(minutes=1)
-    assert {each.status for each in world.planned(Kind.EXTERNAL)} == {Status.DELIVERED}
+    assert {each.status for each in world.planned(Kind.EXTERNAL)} == {Status.ACCEPTED}
 
 
 def test_an_unknown_notice_is_refused():

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -49,6 +50,8 @@ HOLDING = {Window.ACK_EXPIRY, Window.ACK_REMINDER, Window.CONFIRM_REMINDER, Wind
 WATCHING = {Window.CLOSE, Window.FORCED}
 CALLS_FOR_A_PAGE = PAGING | {Window.ACK_EXPIRY, Window.FORCED, Window.SILENCE, Window.ECHO, Window.STEADY}
 JOINS_A_PAGE = {Reason.FALLBACK, Reason.RULE_JOINED}
+WAKES = {"pagerduty", "sms", "phone"}
+"""What wakes somebody; the channels are called as their types are."""
 
 
 class Watched(World):
@@ -135,6 +138,9 @@ class Watched(World):
 
     def _check_page(self, incident: Incident) -> None:
         """Whoever is open has reached somebody, or is about to try the next fallback, or has said that none is left."""
+        pages = [each for each in self.outbox.values() if each.incident_id == incident.id and each.kind is Kind.PAGE]
+        current = [each for each in pages if each.page == incident.page.serial]
+        assert not incident.page.delivered or any(each.reached_at is not None for each in current)
         if (
             incident.state is not State.OPEN
             or incident.is_paused
@@ -157,7 +163,34 @@ class Watched(World):
             if (each.incident_id, each.recipient) == (notification.incident_id, notification.recipient)
         ]
         super().report(notification, outcome)
+        self._check_reach(self.outbox[notification.id])
         assert not (notification.superseded and self.outbox[notification.id].status is not Status.SUPERSEDED)
+
+    def receive_receipt(self, channel, receipt="delivered"):
+        """A receipt, where there is a page that it can be about."""
+        self._told_later(channel, lambda: super(Watched, self).receive_receipt(channel, receipt))
+
+    def bounce(self, channel, reason="no"):
+        """Bad news, likewise."""
+        self._told_later(channel, lambda: super(Watched, self).bounce(channel, reason))
+
+    def _told_later(self, channel, tell):
+        if any(each.channel == channel and each.incident_id == self.incident.id for each in self.planned(Kind.PAGE)):
+            tell()
+            self._check_reach(self._newest(channel))
+
+    def _check_reach(self, page: Notification) -> None:
+        """The reach rule in other words: a page at level 3 or 4 has reached somebody only by what wakes, proved."""
+        incident = self.incidents[page.incident_id]
+        can_wake = any(self.context().usable(each) for each in WAKES)
+        if page.kind is not Kind.PAGE or page.status in {Status.WAITING, Status.GAVE_UP, Status.SUPERSEDED}:
+            assert page.reached_at is None
+        elif page.reached_at == self.now and incident.level >= 3 and can_wake:
+            assert page.channel in WAKES, "what wakes nobody reaches nobody"
+            is_proved = page.status is Status.DELIVERED or page.channel == "pagerduty"
+            assert is_proved or (page.channel == "sms" and not self.receipts), "accepted is not delivered"
+        elif page.status is Status.DELIVERED and page.done_at == self.now:
+            assert page.reached_at is not None or page.channel not in WAKES
 
 
 def _check_windows(incident: Incident) -> None:
@@ -217,6 +250,9 @@ EVENTS = st.one_of(
     st.tuples(st.just("reject"), channels),
     st.tuples(st.just("deliver"), channels),
     st.tuples(st.just("late"), st.booleans()),
+    st.tuples(st.just("receive_receipt"), channels),
+    st.tuples(st.just("bounce"), channels),
+    st.tuples(st.just("receipts"), st.booleans()),
     st.tuples(st.just("use"), policies),
     st.tuples(st.just("blind"), st.booleans()),
     st.tuples(st.just("silence"), st.sampled_from((None, -1, 3, 20, 600)), st.sampled_from((None, None, None, 1))),
@@ -268,11 +304,12 @@ HAPPENS = {
     "down": lambda world, down: setattr(world, "down", set(down)),
     "configured": lambda world, configured: setattr(world, "configured", frozenset(configured)),
     "blind": lambda world, blind: setattr(world, "blind", blind),
+    "receipts": lambda world, receipts: setattr(world, "receipts", receipts),
     "late": _report_late,
     "unheard": _go_unheard,
 }
 """What is not called as the World's method is."""
-NEEDS_NO_INCIDENT = {"fire", "declare", "old", "advance", "down", "configured", "use", "blind"}
+NEEDS_NO_INCIDENT = {"fire", "declare", "old", "advance", "down", "configured", "use", "blind", "receipts"}
 
 
 def happen(world: Watched, name: str, *what: object) -> None:
@@ -307,3 +344,22 @@ def test_what_clears_and_is_resolved_closes(events, policy):
     assert world.incident.state is State.RESOLVED
     world.sleep(24 * 60)
     assert world.incident.state is State.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("channel", "status", "said"),
+    [
+        ("slack", Status.ACCEPTED, "wakes nobody"),
+        ("sms", Status.ACCEPTED, "is not delivered"),
+        ("phone", Status.ACCEPTED, "is not delivered"),
+    ],
+)
+def test_a_reach_that_is_none_is_noticed(channel, status, said):
+    """The oracle notices an emergency that counts as told by Slack's ok, or by an SMS or a call only accepted."""
+    world = Watched("the guide's", down=ALL)
+    world.receipts = True
+    world.fire("a", level=4)
+    world.advance(minutes=1)
+    page = next(each for each in world.planned(Kind.PAGE) if each.channel == channel)
+    with pytest.raises(AssertionError, match=said):
+        world._check_reach(replace(page, status=status, reached_at=world.now))

@@ -14,6 +14,8 @@ from receiver.core.events import (
     Acknowledge,
     Action,
     AlertsReceived,
+    Arrived,
+    Bounced,
     Change,
     Declare,
     Delivered,
@@ -71,6 +73,8 @@ class World:
         self.beaten: dict[str, Instant] = {}
         """Source → the last evaluation of its heartbeat."""
         self.verifies = False
+        self.receipts = False
+        """Providers can call back here."""
         self.cluster = Cluster()
         """The Alertmanagers that send here."""
         """There is a Prometheus to ask."""
@@ -92,7 +96,15 @@ class World:
         """What a decision looks things up in."""
         policy_version = self.policy_versions.get(version or "", self.current)
         sight = Sight(frozenset({ANY}) if self.blind else frozenset(), self.beaten)
-        return DecisionContext(policy_version, self.current, self.configured, sight, self.verifies, self.cluster)
+        return DecisionContext(
+            policy_version,
+            self.current,
+            self.configured,
+            sight,
+            self.verifies,
+            self.cluster,
+            receipts=self.receipts,
+        )
 
     # What happens.
 
@@ -235,6 +247,20 @@ class World:
         """A try on this channel fails, and may be made again."""
         self._fate(channel, Retry(reason, after))
         return self
+
+    def receive_receipt(self, channel: str, receipt: str = "its receipt says delivered") -> "World":
+        """A receipt comes for the newest page on this channel."""
+        self.decide(Arrived(self._newest(channel), "", receipt))
+        return self
+
+    def bounce(self, channel: str, reason: str = "carrier says no") -> "World":
+        """Bad news comes of the newest page on this channel."""
+        self.decide(Bounced(self._newest(channel), reason))
+        return self
+
+    def _newest(self, channel: str) -> Notification:
+        mine = (each for each in self.planned(Kind.PAGE) if each.incident_id == self.incident.id)
+        return [each for each in mine if each.channel == channel][-1]
 
     def reject(self, channel: str, reason: str = "no such recipient") -> "World":
         """The channel refuses for good."""

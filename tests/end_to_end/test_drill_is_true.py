@@ -54,7 +54,7 @@ def drilled(policy: Policy, name: str) -> list[Line]:
 
 def in_order(lines: list[Line]) -> Iterator[Line]:
     """Which channel is the first of one moment is the network's affair: deliveries that follow each other are sorted."""
-    for is_delivery, some in groupby(lines, lambda each: each[0] == Fact.DELIVERED):
+    for is_delivery, some in groupby(lines, lambda each: each[0] == Fact.ACCEPTED):
         lines_of_it = list(some)
         yield from sorted(lines_of_it) if is_delivery else lines_of_it
 

@@ -135,7 +135,7 @@ async def test_a_stopping_receiver_refuses_webhooks_and_finishes_messages(
         slow.may_answer.set()
         async with asyncio.timeout(EXIT):
             assert await process.wait() == 0
-    assert column(environment, "status") == ["delivered"]
+    assert column(environment, "status") == ["accepted"]
 
 
 async def test_a_message_that_is_cut_off_is_given_back(environment: dict[str, str], slow: Slow, tmp_path: Path) -> None:

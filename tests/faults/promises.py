@@ -7,7 +7,7 @@ from receiver.store import Reads
 from tests.faults.mirror import Broken, Mirror
 from tests.faults.providers import Providers
 
-FINAL = {Status.DELIVERED, Status.SUPERSEDED, Status.GAVE_UP, Status.UNDELIVERABLE}
+FINAL = {Status.ACCEPTED, Status.DELIVERED, Status.SUPERSEDED, Status.GAVE_UP, Status.UNDELIVERABLE}
 JOINS_A_PAGE = {"fallback", "rule_joined"}
 OPENS = {Fact.OPENED, Fact.ACK_VOIDED, Fact.ACK_EXPIRED, Fact.REOPENED}
 
@@ -71,7 +71,7 @@ def check_end(mirror: Mirror, providers: Providers, said: Mapping[str, str], rea
 def _check_fate(notification: Notification, providers: Providers) -> None:
     if notification.status not in FINAL:
         raise Broken(f"{notification.id} ({notification.kind} on {notification.channel}) never came to an end")
-    if notification.status is Status.DELIVERED and not providers.taken[notification.id]:
+    if notification.status is Status.ACCEPTED and not providers.taken[notification.id]:
         raise Broken(f"{notification.id} counts as delivered, and the provider never had it")
 
 

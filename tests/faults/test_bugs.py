@@ -27,13 +27,14 @@ PLANTED: list[tuple[str, dict[str, Any], str]] = [
     ("an acknowledgement swallows new danger", {"engine": bugs.Swallows}, "no incident knows|swallowed"),
     ("a silence outlasts what it is for", {"engine": bugs.Oversleeps}, "stays silenced|is silenced, and pages"),
     ("new danger is only noted", {"engine": bugs.Mutters}, "swallowed|stays open"),
-    ("echoes are believed at once", {"engine": bugs.BelievesEchoes}, "may be an echo, and was believed"),
+    ("echoes are believed at once", {"engine": bugs.BelievesEchoes}, "may be an echo, and was believed|stays open"),
     ("what is held is never believed", {"engine": bugs.Forgets}, "was held as a possible echo and dropped|stays open"),
     ("the end of a late echo ends nothing", {"engine": bugs.Trusts}, "stays open"),
     ("an alert is in two incidents", {"engine": bugs.Divides}, "stays open"),
     ("flapping is told to nobody", {"engine": bugs.Shrugs}, "swallowed"),
     ("a missing heartbeat proves the recovery", {"engine": bugs.IgnoresBlindness}, "unverified recovery"),
     ("a page is given up silently", {"engine": bugs.GivesUpSilently}, "no fallback was told|left at that"),
+    ("Slack's ok ends the rescue", {"engine": bugs.Credulous}, "its page woke nobody"),
     ("missed steps are not recorded", {"engine": bugs.SkipsSilently}, "steps taken or missed"),
 ]
 

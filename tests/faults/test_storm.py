@@ -67,5 +67,5 @@ def test_a_storm_tells_everybody_of_everything() -> None:
         bundles = INCIDENTS // BUNDLE_LIMIT + MINUTE // BUNDLE_WAIT + 2
         assert len(storm.sent[channel]) <= 3 * STORM_LIMIT.count + bundles + 1
     fates = {each.status for one in opened[::97] for each in storm.world.reads.notifications(one)}
-    assert fates == {Status.DELIVERED}
+    assert fates == {Status.ACCEPTED}
     storm.store.close()

@@ -50,10 +50,10 @@ incident_response:
 """).policy
     world = World(policy)
     world.handle(Declare("key", "margin", "ada", 3))
-    (told,) = (each for each in world.timeline if each.fact is Fact.DELIVERED)
+    (told,) = (each for each in world.timeline if each.fact is Fact.ACCEPTED)
     assert told.data["recipient"] == "https://hooks.example/…"
-    old = Entry("i", 1, world.now, Fact.DELIVERED, "", {"kind": "page", "channel": "hook", "recipient": SECRET})
-    assert sentence(old) == "page delivered on hook to https://hooks.example/…"
+    old = Entry("i", 1, world.now, Fact.ACCEPTED, "", {"kind": "page", "channel": "hook", "recipient": SECRET})
+    assert sentence(old) == "page to https://hooks.example/… accepted by hook"
     assert "pa55" not in repr(views.show_entry(old))
     assert "deadbeef" not in repr(views.show_entry(old))
 

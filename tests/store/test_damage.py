@@ -138,7 +138,7 @@ def test_a_message_without_a_due_time_is_due_at_once(world: EngineWorld) -> None
     spoil(
         world.store,
         f"UPDATE notifications SET due_at = NULL WHERE id IN ('{min(kept)}', '{lone[0]}')",
-        f"UPDATE notifications SET status = 'delivered', due_at = NULL WHERE incident_id = '{other.id}' AND id <> '{lone[0]}'",
+        f"UPDATE notifications SET status = 'accepted', due_at = NULL WHERE incident_id = '{other.id}' AND id <> '{lone[0]}'",
     )
     assert {each.id for each in messages(world.claim())} == kept
     examine(world)
@@ -411,7 +411,7 @@ def test_final_messages_need_no_due_time(world: EngineWorld) -> None:
     world.deliver_all()
     examine(world)
     assert damage(world) == []
-    assert {each.status for each in world.reads.notifications(one.id)} == {Status.DELIVERED}
+    assert {each.status for each in world.reads.notifications(one.id)} == {Status.ACCEPTED}
 
 
 SPOILT = {"garbage": "no json", "another type": '{"id": 3}', "a number": "7", "huge": "x" * 1_000_000}

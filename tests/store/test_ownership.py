@@ -85,7 +85,7 @@ def test_what_a_dead_process_had_under_way_is_due_at_once(url: str) -> None:
     store = open_store(url, to_serve=True)
     save(store, opened=[incident()], planned=[message(1), message(2, channel="email")])
     save(store, settled=[replace(stored(store, 1), leased_by="w@1", due_at=NOW + MINUTE)])
-    done = replace(stored(store, 2), status=Status.DELIVERED, due_at=None, done_at=NOW)
+    done = replace(stored(store, 2), status=Status.ACCEPTED, due_at=None, done_at=NOW)
     save(store, settled=[done])
     assert heads(store) == []
     store.close()

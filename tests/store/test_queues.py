@@ -15,7 +15,7 @@ def lease(store: SqlStore, sequence: int, until: int = NOW + MINUTE, worker: str
     save(store, settled=[replace(stored(store, sequence), leased_by=worker, due_at=until)])
 
 
-def finish(store: SqlStore, sequence: int, status: Status = Status.DELIVERED, reference: str = "") -> None:
+def finish(store: SqlStore, sequence: int, status: Status = Status.ACCEPTED, reference: str = "") -> None:
     """Make a message final."""
     done = replace(
         stored(store, sequence), status=status, due_at=None, leased_by="", done_at=NOW, reference=reference, attempts=1
@@ -64,7 +64,7 @@ def test_final_messages_keep_nothing_back(store: SqlStore) -> None:
     """Delivered, given up, undeliverable or superseded: the next one follows."""
     planned = [message(1, status=Status.UNDELIVERABLE, due_at=None), *(message(number) for number in (2, 3, 4, 5))]
     save(store, opened=[incident()], planned=planned)
-    for sequence, status in ((2, Status.GAVE_UP), (3, Status.SUPERSEDED), (4, Status.DELIVERED)):
+    for sequence, status in ((2, Status.GAVE_UP), (3, Status.SUPERSEDED), (4, Status.ACCEPTED)):
         assert heads(store) == [sequence]
         finish(store, sequence, status)
     assert heads(store) == [5]

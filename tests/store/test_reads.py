@@ -106,7 +106,7 @@ def test_figures_count_what_is_there(store: SqlStore) -> None:
             message(3, channel="email", level=4, created_at=NOW - 7, kind=Kind.UPDATE),
             message(4, channel="email", level=4, created_at=NOW - 6, superseded=True),
             message(5, channel="email", level=4, created_at=NOW - 5),
-            message(6, channel="sms", level=4, created_at=NOW - MINUTE, status=Status.DELIVERED, due_at=None),
+            message(6, channel="sms", level=4, created_at=NOW - MINUTE, status=Status.ACCEPTED, due_at=None),
         ],
         unreached={"id-b": NOW - 4, "id-x": NOW - 5, "id-y": None},
     )

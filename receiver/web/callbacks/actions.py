@@ -84,10 +84,14 @@ class CallbackActions:
         except (TimeoutError, StoreUnavailable, StoreDamaged):
             return None
 
-    async def arrive(self, message: str, reference: str) -> None:
-        """A provider says that a message went out. Raises StoreUnavailable."""
-        await self._queue.run(self._engine.arrive, message, reference, self._clock())
+    async def arrive(self, message: str, reference: str, receipt: str = "") -> bool:
+        """A provider says that it has a message, or (`receipt`: how that is known) that it arrived.
+
+        Returns whether our sender has not reported it yet: ask again. Raises StoreUnavailable.
+        """
+        is_waiting = await self._queue.run(self._engine.arrive, message, reference, self._clock(), receipt)
         self._queue.on_commit()
+        return is_waiting
 
     async def bounce(self, message: str, reason: str) -> bool:
         """A provider says that a message did not arrive; whether our sender has not reported it yet: ask again.

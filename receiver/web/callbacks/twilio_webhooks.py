@@ -7,6 +7,7 @@ no answer at all: an answer costs money.
 
 import asyncio
 import textwrap
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import assert_never
 from xml.sax.saxutils import escape
@@ -40,6 +41,12 @@ UNREPORTED_WAIT, UNREPORTED_TRIES = 0.5, 20
 
 HOW = "Answer ACK 12, ESC 12 or RESOLVE 12 with the incident's number, or ACK ALL for all that this number was sent."
 
+ARRIVED = frozenset({"delivered", "read"})
+"""States of a message that its recipient's device has."""
+
+MACHINES = ("machine", "fax")
+"""How `AnsweredBy` begins where it was no person."""
+
 KEYS = {"1": "Acknowledged", "2": "Escalated"}
 """What the keys of a telephone do."""
 
@@ -64,24 +71,27 @@ class TwilioCallbacks:
         return (("POST", STATUS_PATH, self.status), ("POST", DIGITS_PATH, self.digits), ("POST", SMS_PATH, self.sms))
 
     async def status(self, request: web.Request) -> web.Response:
-        """What became of a message: bad news tells the fallback; news of one whose answer was lost ends the tries."""
+        """What became of a message: bad news tells the fallback; a receipt says that it arrived; news of one whose
+        answer was lost ends the tries.
+        """
         form = await self._believe(request)
-        notification = request.query.get("notification", "")
-        status = form.get("MessageStatus") or form.get("CallStatus") or ""
-        if status in LOST:
-            code = form.get("ErrorCode", "")
-            reason = f"Twilio says later: {status}{f' (error {line(code, 20)})' if code else ''}"
-            await self._bounce(notification, reason)
-        elif sid := form.get("MessageSid") or form.get("CallSid"):
-            await self._queue.arrive(notification, line(sid))
+        message, sid = request.query.get("notification", ""), form.get("MessageSid") or form.get("CallSid") or ""
+        if lost := _why_lost(form):
+            await self._until_reported(lambda: self._queue.bounce(message, lost), lost)
+        elif receipt := _receipt(form):
+            await self._until_reported(lambda: self._queue.arrive(message, line(sid), receipt), receipt)
+        elif sid:
+            await self._queue.arrive(message, line(sid))
         return web.Response(status=204)
 
     async def digits(self, request: web.Request) -> web.Response:
         """Somebody pressed a key: 1 acknowledges, 2 escalates."""
         form = await self._believe(request)
-        pages = await self._queue.message(request.query.get("notification", ""))
+        message = request.query.get("notification", "")
+        pages = await self._queue.message(message)
         if not pages:
             return _speak("Tocsin does not know this call.")
+        await self._queue.arrive(message, line(form.get("CallSid", "")), "a person pressed a key")
         who, pressed = pages[0].recipient, form.get("Digits", "")
         origin = Origin(who, "phone", form.get("To", ""), f"twilio {form.get('CallSid', '')} {pressed}")
         if pressed not in KEYS:
@@ -127,16 +137,36 @@ class TwilioCallbacks:
             raise HttpProblem(401, "this is not signed by Twilio")
         return dict(pairs)
 
-    async def _bounce(self, message: str, reason: str) -> None:
+    async def _until_reported(self, tell: Callable[[], Awaitable[bool]], news: str) -> None:
+        """Tell the engine again until our own sender has reported the message."""
         for _ in range(UNREPORTED_TRIES):
-            if not await self._queue.bounce(message, reason):
+            if not await tell():
                 return
             await asyncio.sleep(UNREPORTED_WAIT)
-        log.warning("a delivery failure was reported for a message that is not known as sent", reason=reason)
+        log.warning("news of a message that is not known as sent", news=news)
 
     def _is_responder(self, number: str) -> bool:
         channels = self._queue.policy.channels
         return any(number in channel.recipients for channel in channels if "twilio_from" in channel.facts.settings)
+
+
+def _why_lost(form: Mapping[str, str]) -> str:
+    """Why a message or a call reached nobody, in words; empty: that is not said."""
+    status, answered_by = form.get("MessageStatus") or form.get("CallStatus") or "", form.get("AnsweredBy", "")
+    if answered_by.startswith(MACHINES):
+        return f"Twilio says later: no person answered ({line(answered_by, 40)})"
+    if status not in LOST:
+        return ""
+    code = form.get("ErrorCode", "")
+    return f"Twilio says later: {status}{f' (error {line(code, 20)})' if code else ''}"
+
+
+def _receipt(form: Mapping[str, str]) -> str:
+    """What says that a message arrived, in words. That a call was answered does not say that a person did."""
+    if form.get("AnsweredBy") == "human":
+        return "a person answered the call"
+    status = form.get("MessageStatus", "")
+    return f"its receipt says {status}" if status in ARRIVED else ""
 
 
 def _action(verb: Verb, by: str) -> Action:
