@@ -64,7 +64,7 @@ class ChannelFacts:
     """Whether views show no more of a recipient than a URL's host."""
     wakes: bool
     """Whether a page there wakes somebody."""
-    reached_when: ReachedWhen = "accepted"
+    reached_when: ReachedWhen
     """What proves, of a type that wakes, that a page reached somebody (`receiver.core.reached`)."""
     carries_news: bool
     """Whether who was paged there hears what becomes of the incident; else pages and the all-clear only."""
@@ -122,6 +122,7 @@ _ROWS = (
         address=Address("e-mail address", parse_address, lambda text: "@" in text),
         recipient_is_secret=False,
         wakes=False,
+        reached_when="accepted",
         carries_news=True,
         keeps_state=False,
         bundles=True,
@@ -145,6 +146,7 @@ _ROWS = (
         address=Address("Slack channel", bool, None),
         recipient_is_secret=False,
         wakes=False,
+        reached_when="accepted",
         carries_news=True,
         keeps_state=False,
         bundles=True,
@@ -165,6 +167,7 @@ _ROWS = (
         address=Address("PagerDuty service", bool, None),
         recipient_is_secret=False,
         wakes=True,
+        reached_when="accepted",
         carries_news=False,
         keeps_state=True,
         bundles=False,  # each page has a key of its own to be closed by
@@ -233,6 +236,7 @@ _ROWS = (
         address=Address("URL", bool, None),
         recipient_is_secret=True,
         wakes=False,
+        reached_when="accepted",
         carries_news=True,
         keeps_state=False,
         bundles=False,  # programs read single events

@@ -246,7 +246,7 @@ def _timed(steps: Iterable[TimedStep]) -> tuple[TimedActions, ...]:
 def _stakeholders(document: PolicyDocument) -> Iterator[Stakeholders]:
     for group in document.stakeholder_notification:
         external = group.name.lower().startswith("external")
-        yield Stakeholders(group.name, group.description, group.recipients, group.channels, external)
+        yield Stakeholders(group.name, group.description, group.recipients, group.channels, external, group.from_level)
 
 
 def _impact_scales(document: PolicyDocument) -> Iterator[ImpactScale]:

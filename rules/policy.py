@@ -240,6 +240,8 @@ class Stakeholders:
     channels: tuple[str, ...]
     external: bool
     """External groups (the name begins with ``external``) get nothing without a person's approval."""
+    from_level: int = CRITICAL
+    """They hear of incidents of this level and above."""
 
 
 @dataclass(frozen=True, slots=True)

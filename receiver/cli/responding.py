@@ -1,8 +1,10 @@
 """Working on an incident from a shell: its checklists, its owner, notices to the outside, follow-up actions."""
 
+import sys
 from typing import Annotated, Any
 from urllib.parse import quote
 
+import click
 import typer
 
 from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call, say
@@ -11,7 +13,19 @@ from receiver.cli.output import console, local, print_json, print_table
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (steps, tick, handover, assign, notices, approve, reject, follow_ups, follow_up, follow_up_done):
+    for command in (
+        steps,
+        tick,
+        handover,
+        assign,
+        notices,
+        edit_notice,
+        approve,
+        reject,
+        follow_ups,
+        follow_up,
+        follow_up_done,
+    ):
         app.command()(command)
 
 
@@ -67,6 +81,37 @@ def assign(
 def notices(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
     """What external stakeholders may be told, once somebody approves it."""
     _say_notices(call("GET", url, token, path_of(id, "notices")), json)
+
+
+def edit_notice(
+    id: Id,  # noqa: A002
+    notice: Annotated[str, typer.Argument(metavar="NOTICE", help="As `tocsin notices` names it: n1")],
+    subject: Annotated[str, typer.Option("--subject", help="The new subject; left out, as it is.")] = "",
+    text: Annotated[str, typer.Option("--text", help="The new text; left out, as it is.")] = "",
+    by: By = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Write a held notice anew, before it is approved; without --subject and --text, in your editor."""
+    found = call("GET", url, token, path_of(id, "notices"))["notices"]
+    known = next((each for each in found if each["id"] == notice), None)
+    if known is None:
+        print(f"tocsin edit-notice: the incident has no notice {notice}", file=sys.stderr)
+        raise typer.Exit(1)
+    if not subject and not text:
+        subject, text = _edited(known)
+    body = {"hash": known["hash"], "subject": subject or known["subject"], "text": text or known["text"], "by": by}
+    _say_notices(call("PUT", url, token, path_of(id, "notices", notice), body=body), json)
+
+
+def _edited(notice: dict[str, Any]) -> tuple[str, str]:
+    """Subject and text as they come out of the person's editor: the first line, and what follows it."""
+    written = click.edit(f"{notice['subject']}\n\n{notice['text']}")
+    if written is None:
+        raise typer.Exit(1)
+    first, _, rest = written.strip().partition("\n")
+    return first.strip(), rest.strip()
 
 
 def approve(
@@ -166,6 +211,10 @@ def _say_notices(found: dict[str, Any], json: bool) -> None:
         console.print(f"{notice['id']} {notice['standing']}: {who}", markup=False)
         if notice["text"]:
             console.print(f"hash {notice['hash']}\n\n{notice['subject']}\n\n{notice['text']}", markup=False)
+        if notice.get("edited_by"):
+            console.print(f"edited by {notice['edited_by']} at {notice['edited_at']}", markup=False)
+        for problem in notice.get("problems", []):
+            console.print(f"it cannot be approved: {problem}", markup=False)
     if not found["notices"]:
         console.print("No notices.")
 

@@ -28,6 +28,7 @@ from receiver.core.events import (
     Change,
     Declare,
     EchoesListed,
+    EditNotice,
     Escalate,
     Event,
     FinishFollowUp,
@@ -206,6 +207,8 @@ def _work(draft: Draft, action: ResponseAction) -> None:
             hand_over(draft, action)
         case Assign():
             assign(draft, action)
+        case EditNotice():
+            notices.edit(draft, action)
         case ApproveNotice():
             notices.approve(draft, action)
         case RejectNotice():

@@ -63,7 +63,7 @@ def _accept(draft: Draft, notification: Notification, reference: str) -> Notific
 
 
 def _deliver(draft: Draft, notification: Notification, reference: str, receipt: str) -> Notification:
-    draft.enter(Fact.DELIVERED, **_names(draft, notification), receipt=receipt)
+    draft.enter(Fact.DELIVERED, **_names(draft, notification), attempts=notification.attempts, receipt=receipt)
     delivered = _final(draft, notification, Status.DELIVERED, reference=reference)
     return _note_reach(draft, notification, replace(delivered, done_at=notification.done_at or draft.now))
 

@@ -211,6 +211,20 @@ class ApproveNotice(Struct, frozen=True):
     body: str
 
 
+class EditNotice(Struct, frozen=True):
+    """A person writes a held notice anew: subject and body are how it reads from now on."""
+
+    AUDITED_AS: ClassVar[str] = "editnotice"
+
+    by: str
+    notice: str
+    subject: str
+    body: str
+    read_subject: str
+    read_body: str
+    """What that person had read: an edit of another text is refused."""
+
+
 class RejectNotice(Struct, frozen=True):
     """A person decides that an external group is told nothing."""
 
@@ -242,7 +256,7 @@ class FinishFollowUp(Struct, frozen=True):
     note: str = ""
 
 
-ResponseAction = Tick | Handover | Assign | ApproveNotice | RejectNotice | AddFollowUp | FinishFollowUp
+ResponseAction = Tick | Handover | Assign | EditNotice | ApproveNotice | RejectNotice | AddFollowUp | FinishFollowUp
 """What people do about an incident, whatever its state."""
 
 

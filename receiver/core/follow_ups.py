@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from receiver.core.draft import Draft, RefusedError
 from receiver.core.events import AddFollowUp, FinishFollowUp
 from receiver.core.model import Fact, Kind, Reason, Window
-from receiver.core.paging import tell_internal
 from receiver.core.response import FollowUp
+from rules.policy import EMERGENCY
 
 
 def add(draft: Draft, action: AddFollowUp) -> None:
@@ -46,7 +46,9 @@ def remind(draft: Draft, _at: int) -> None:
             _replace(draft, replace(each, reminded=True))
             said = f"{each.text} ({each.owner or 'nobody has it'})"
             draft.enter(Fact.OVERDUE, what="follow-up action", note=said)
-            tell_internal(draft, Kind.REMINDER, Reason.OVERDUE, {"what": "follow-up action", "text": said})
+            # It is about work, not about the trouble: every group hears of it, whatever the incident's level.
+            groups = draft.context.internal_stakeholders(EMERGENCY)
+            draft.notify(Kind.REMINDER, Reason.OVERDUE, groups, {"what": "follow-up action", "text": said})
 
 
 def _pending(draft: Draft) -> list[FollowUp]:

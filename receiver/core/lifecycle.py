@@ -239,6 +239,7 @@ def recur(draft: Draft) -> None:
         pages_closed=incident.page.serial,
         page=Page(incident.page.serial),
         paged=(),
+        told=(),
     )
     draft.respond(assessed_at=None)
     draft.context = replace(draft.context, policy_version=draft.context.current)

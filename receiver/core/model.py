@@ -233,6 +233,8 @@ class Incident(Struct, frozen=True):
     """Messages of this alarm's pages that have reached somebody (`receiver.core.reached`)."""
     paged: tuple[Target, ...] = ()
     """Everybody paged since it opened or recurred: they get the all-clear."""
+    told: tuple[Target, ...] = ()
+    """Internal stakeholders who were told of the trouble since then: they get the all-clear too."""
     pages_closed: int = 0
     """Pages up to this serial were closed by an earlier resolve."""
     pages_acknowledged: int = 0
@@ -457,6 +459,7 @@ class Fact(StrEnum):
     IMPACT = "impact"
     NOTICE_HELD = "notice_held"
     NOTICE_VOID = "notice_void"
+    NOTICE_EDITED = "notice_edited"
     NOTICE_SENT = "notice_sent"
     NOTICE_REJECTED = "notice_rejected"
     CALLS_NEEDED = "calls_needed"

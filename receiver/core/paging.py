@@ -173,15 +173,15 @@ def tell_threads(draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, s
 def tell_acknowledged(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None:
     """The threads, the pagers that keep a state of their own, and the internal stakeholders, each once."""
     paged = _paged_on(draft, lambda facts: facts.carries_news or facts.keeps_state)
-    targets = dict.fromkeys((*paged, *draft.context.internal_stakeholders()))
+    targets = dict.fromkeys((*paged, *_stakeholders(draft)))
     first = max(draft.incident.pages_acknowledged, draft.incident.pages_closed) + 1
     draft.notify(Kind.ACKNOWLEDGED, Reason.ACTION, targets, {**words, **_pages_since(draft, first)})
     draft.set(pages_acknowledged=draft.incident.page.serial)
 
 
 def tell_resolved(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
-    """The all-clear: everybody who was paged, and the internal stakeholders, each once."""
-    targets = dict.fromkeys((*draft.incident.paged, *draft.context.internal_stakeholders()))
+    """The all-clear: everybody who was told of the trouble, each once, and nobody else."""
+    targets = dict.fromkeys((*draft.incident.paged, *draft.incident.told))
     draft.notify(Kind.RESOLVED, reason, targets, {**words, **_pages_since(draft, draft.incident.pages_closed + 1)})
     draft.set(pages_closed=draft.incident.page.serial)
 
@@ -193,14 +193,21 @@ def _pages_since(draft: Draft, first: int) -> Mapping[str, str]:
 
 def tell_internal(draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
     """The internal stakeholders alone."""
-    draft.notify(kind, reason, draft.context.internal_stakeholders(), words)
+    draft.notify(kind, reason, _stakeholders(draft), words)
 
 
 def tell_breach(draft: Draft) -> None:
     """The internal stakeholders who are not paged themselves."""
     paged = set(draft.incident.paged)
-    others = [target for target in draft.context.internal_stakeholders() if target not in paged]
-    draft.notify(Kind.BREACH, Reason.BREACHED, others)
+    draft.notify(Kind.BREACH, Reason.BREACHED, [target for target in _stakeholders(draft) if target not in paged])
+
+
+def _stakeholders(draft: Draft) -> tuple[Target, ...]:
+    """The internal stakeholders who hear of this level. They hear of the trouble now, so they get the all-clear."""
+    targets = draft.context.internal_stakeholders(draft.incident.level)
+    if draft.incident.is_live:
+        draft.set(told=tuple(dict.fromkeys((*draft.incident.told, *targets))))
+    return targets
 
 
 def _paged_on(draft: Draft, holds: Callable[[ChannelFacts], bool]) -> list[Target]:

@@ -222,9 +222,13 @@ class DecisionContext(Struct, frozen=True):
         named = [wanted] if wanted in channels else [name for name, each in channels.items() if each.type == wanted]
         return [name for name in named if self.usable(name)]
 
-    def internal_stakeholders(self) -> tuple[Target, ...]:
-        """The internal groups, as targets: their own recipients by e-mail, a chat channel by its own name."""
-        groups = (group for group in self.current.policy.stakeholders if not group.external)
+    def internal_stakeholders(self, level: int = EMERGENCY) -> tuple[Target, ...]:
+        """The internal groups that hear of that level, as targets: their own recipients by e-mail, a chat channel by
+        its own name.
+        """
+        groups = (
+            group for group in self.current.policy.stakeholders if not group.external and group.from_level <= level
+        )
         return tuple(
             dict.fromkeys(
                 target
@@ -235,21 +239,26 @@ class DecisionContext(Struct, frozen=True):
             )
         )
 
-    def reach(self, group: Stakeholders) -> tuple[tuple[Target, ...], tuple[str, ...], tuple[str, ...]]:
-        """How a group is reached: as targets, by hand (recipients without a number), and channels that cannot."""
+    def reach(self, group: Stakeholders) -> tuple[tuple[Target, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
+        """How a group is reached: as targets, by hand (a number or a name that no channel calls), and channels that
+        cannot, each with why.
+        """
         targets: list[Target] = []
         by_hand: list[str] = []
-        unusable: list[str] = []
+        unusable: list[tuple[str, str]] = []
         for wanted in group.channels:
             usable = self._usable_named(wanted)[:1]
             reached = [target for name in usable for target in self._group_targets(name, group.recipients)]
             targets.extend(reached)
             if self._is_called_by_hand(wanted):
                 numbers = {target.recipient for target in reached}
-                by_hand.extend(each for each in group.recipients if each not in numbers)
+                callable_ = [each for each in group.recipients if not _is_address_elsewhere(each)]
+                by_hand.extend(each for each in callable_ if each not in numbers)
+                if not callable_ and len(group.channels) == 1:
+                    unusable.append((wanted, "none of the group's recipients can be called"))
             elif not usable:
-                unusable.append(wanted)
-        return tuple(dict.fromkeys(targets)), tuple(by_hand), tuple(unusable)
+                unusable.append((wanted, "disabled or not configured"))
+        return tuple(dict.fromkeys(targets)), tuple(dict.fromkeys(by_hand)), tuple(unusable)
 
     def _is_called_by_hand(self, wanted: str) -> bool:
         """Whether whom a channel's name or a type cannot reach is to be called by a person."""
@@ -261,3 +270,11 @@ class DecisionContext(Struct, frozen=True):
         if facts is None or facts.address.is_personal is None:
             return self.targets(name)
         return tuple(Target(name, recipient) for recipient in recipients if facts.address.is_personal(recipient))
+
+
+def _is_address_elsewhere(recipient: str) -> bool:
+    """Whether it is an address of a type that nobody calls, such as an e-mail address."""
+    types = (facts for facts in CHANNEL_FACTS.values() if not facts.called_by_hand)
+    return not recipient.startswith("+") and any(
+        facts.address.is_personal is not None and facts.address.is_personal(recipient) for facts in types
+    )

@@ -85,7 +85,13 @@ class Notice(Struct, frozen=True):
     decided_at: Instant | None = None
     subject: str = ""
     body: str = ""
-    """What was sent, word for word."""
+    """What was sent, word for word; of a held one that somebody edited, how it reads since."""
+    proposed_subject: str = ""
+    proposed_body: str = ""
+    """What the policy's template proposed, as it read when it was edited or approved."""
+    edited_by: str = ""
+    """Who edited it last; empty: nobody did."""
+    edited_at: Instant | None = None
 
 
 class FollowUp(Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Kind, Notification, Reason, Status
+from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Kind, Notification, Reason
 from receiver.drill.script_file import ACTIONS, FORMAT, worst_level
 from receiver.messages.plain import line
 from receiver.messages.timeline import sentence

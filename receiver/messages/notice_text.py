@@ -7,13 +7,14 @@ from dataclasses import replace
 from hashlib import sha256
 from html import escape
 
-from receiver.core.model import Notification
+from receiver.core.model import Instant, Notification
 from receiver.core.response import Moment, Notice
 from receiver.messages.incident_text import IncidentText
 from receiver.messages.message import SHORT_LIMIT, SMS_PARTS, Message
 from receiver.messages.placeholder_values import fill, values
 from receiver.messages.plain import line, plain
 from receiver.messages.segments import fit
+from rules.placeholders import UNKNOWN
 
 
 def render_notice(notice: Notice, case: IncidentText) -> tuple[str, str]:
@@ -25,8 +26,22 @@ def render_notice(notice: Notice, case: IncidentText) -> tuple[str, str]:
         Moment.RESOLVED: templates.resolution,
     }[notice.moment]
     filling = values(replace(case, now=notice.held_at, page_url=""))
+    filling["timestamp"] = case.stamp(_event_at(notice, case))
+    filling["contact_information"] = line(case.policy.contact_information) or UNKNOWN
     exercise = "EXERCISE: " if case.incident.exercise else ""
     return line(f"{exercise}{fill(template.subject, filling)}"), f"{exercise}{fill(template.body, filling)}"
+
+
+def _event_at(notice: Notice, case: IncidentText) -> Instant:
+    """When that of which it tells happened: the trouble began, the deadline was breached, it was resolved."""
+    incident = case.incident
+    match notice.moment:
+        case Moment.ACKNOWLEDGED:
+            return (incident.alarmed_at if incident.recurrences else None) or incident.opened_at
+        case Moment.BREACHED:
+            return incident.breached_at or notice.held_at
+        case Moment.RESOLVED:
+            return incident.resolved_at or notice.held_at
 
 
 def fingerprint(subject: str, body: str) -> str:

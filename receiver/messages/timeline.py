@@ -78,6 +78,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.IMPACT: "{scale} is {grade} by {said}: {means}",
         Fact.NOTICE_HELD: "notice {notice} to {group} is held: a person must approve it",
         Fact.NOTICE_VOID: "notice {notice} to {group} is void: the incident moved on",
+        Fact.NOTICE_EDITED: "notice {notice} to {group} edited; it waits for approval",
         Fact.NOTICE_SENT: "notice {notice} to {group} approved and sent: {subject}",
         Fact.NOTICE_REJECTED: "notice {notice} to {group} rejected",
         Fact.CALLS_NEEDED: "to be called by hand: {calls}",

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from receiver.core.model import Fact, Instant, Notification, Status
+from receiver.core.model import Fact, Instant, Kind, Notification
 from receiver.core.plan import DecisionContext
+from receiver.messages.fates import fate
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line
 from receiver.messages.timeline import sentence
@@ -86,6 +87,7 @@ def _incident_details(record: IncidentRecord) -> SectionContent:
         "opened": (stamp(incident.opened_at) + (" (declared by a person)" if incident.declared else ""),),
         "acknowledged": tuple(_acknowledged(record)),
         "roles": tuple(f"{line(role)}: {name(held_by)}" for role, held_by in incident.response.roles.items()),
+        "reached": tuple(_reached(record)),
         "response_time": tuple(_response(record)),
         "resolved": tuple(_resolved(record)),
         "escalation": (_escalation(record),),
@@ -120,6 +122,16 @@ def _response(record: IncidentRecord) -> list[str]:
     return [f"running: {limit}, until {stamp(record.case.incident.response_due_at)}"]
 
 
+def _reached(record: IncidentRecord) -> list[str]:
+    """When its pages first reached somebody, by the rule that the rescue goes by."""
+    pages = [each for each in record.notifications if each.kind is Kind.PAGE]
+    proved = [(each.reached_at, each.channel) for each in pages if each.reached_at is not None]
+    if proved:
+        at, channel = min(proved)
+        return [f"{stamp(at)} on {line(channel)}, {_after(record, at)}"]
+    return [f"no page is known to have reached anybody ({counted(len(pages), 'message')})"] if pages else []
+
+
 def _resolved(record: IncidentRecord) -> list[str]:
     incident = record.case.incident
     if incident.resolved_at is None:
@@ -141,7 +153,7 @@ def _tables(record: IncidentRecord) -> list[Table]:
     )
     context = record.case.context
     messages = tuple(
-        (_second(each.created_at), each.kind.value, line(each.channel), _recipient(each, context), _fate(each.status))
+        (_second(each.created_at), each.kind.value, line(each.channel), _recipient(each, context), fate(each))
         for each in record.notifications[:PEOPLE]
     )
     tables = (
@@ -153,10 +165,6 @@ def _tables(record: IncidentRecord) -> list[Table]:
 
 def _recipient(notification: Notification, context: DecisionContext) -> str:
     return line(as_shown(notification.recipient, context.facts(notification.channel)))
-
-
-def _fate(status: Status) -> str:
-    return status.value.replace("_", " ")
 
 
 def _timeline(record: IncidentRecord) -> SectionContent:

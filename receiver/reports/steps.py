@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from receiver.core.checklists import attached, done
+from receiver.core.instant import Instant
 from receiver.core.procedures import AFTERWARDS, IMPACT, ROOT_CAUSE, Checklist
-from receiver.core.response import Done, FollowUp
+from receiver.core.response import Done, FollowUp, Notice, Standing
 from receiver.messages.incident_text import name
-from receiver.messages.plain import line
+from receiver.messages.plain import line, plain
 from receiver.messages.times import stamp
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.report import Table
@@ -17,6 +18,9 @@ HOMES = {
     AFTERWARDS: "follow_up_actions",
 }
 """Policy section → the report section with its checklists; all others are in resolution_actions."""
+
+LONGEST = 20_000
+"""Characters of a notice's text."""
 
 
 def checklists(record: IncidentRecord, section: str) -> tuple[Table, ...]:
@@ -66,12 +70,31 @@ def _is_overdue(each: FollowUp, record: IncidentRecord) -> bool:
 
 
 def notices(record: IncidentRecord) -> tuple[Table, ...]:
-    """What the external groups were to be told, and who decided on it."""
+    """What the external groups were to be told, who decided on it and when; then both texts of what was sent."""
+    known = record.case.incident.response.notices
     rows = tuple(
-        (line(each.group), line(each.moment), each.standing.value, name(each.by))
-        for each in record.case.incident.response.notices
+        (line(each.group), line(each.moment), each.standing.value, name(each.by), _when(each.decided_at))
+        for each in known
     )
-    return (Table("External notices", ("group", "on", "became", "by"), rows),) if rows else ()
+    tables = [Table("External notices", ("group", "on", "became", "by", "when"), rows)] if rows else []
+    texts = tuple(row for each in known if each.standing is Standing.SENT for row in _texts(each))
+    if texts:
+        tables.append(Table("What the external groups were told", ("notice", "text", "by", "when"), texts))
+    return tuple(tables)
+
+
+def _texts(notice: Notice) -> Iterator[tuple[str, str, str, str]]:
+    """The approved text; before it the proposed one, where somebody edited that."""
+    whom, approved = f"{notice.id} to {line(notice.group)}", f"{notice.subject}\n{notice.body}"
+    if notice.edited_by:
+        proposed = f"{notice.proposed_subject}\n{notice.proposed_body}"
+        yield f"{whom}: proposed by the template", plain(proposed, LONGEST), "Tocsin", _when(notice.held_at)
+        yield f"{whom}: edited", "(the text that was approved)", name(notice.edited_by), _when(notice.edited_at)
+    yield f"{whom}: approved and sent", plain(approved, LONGEST), name(notice.by), _when(notice.decided_at)
+
+
+def _when(at: Instant | None) -> str:
+    return stamp(at) if at is not None else ""
 
 
 def done_steps(record: IncidentRecord, *beginnings: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from rules.document.values import (
     TemplateText,
     Text,
 )
-from rules.policy import INFORMATIONAL
+from rules.policy import CRITICAL, INFORMATIONAL
 
 
 class TimedStep(Section):
@@ -44,6 +44,7 @@ class StakeholderGroup(Section):
     channels: tuple[ChannelNameOrType, ...] = Field(
         description="Channels, or types such as `phone`; who has no number is called by hand."
     )
+    from_level: LevelNumber = Field(CRITICAL, description="They hear of incidents of this level and above.")
 
 
 class RoleSpec(Section):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from receiver.core.events import ApproveNotice, RejectNotice
+from receiver.core.events import ApproveNotice, EditNotice, RejectNotice
 from receiver.core.model import Fact, Kind, State, Status
 from tests.core.guide import CHANNELS, POLICY, with_channel
 from tests.core.world import World
@@ -64,10 +64,7 @@ def test_an_approval_sends_exactly_the_approved_text():
         ("email", "regulators@company.com"),
     ]
     assert all((each.data["subject"], each.data["body"]) == ("INCIDENT ALERT", BODY["body"]) for each in sent)
-    assert world.incident.response.checklists.calls == (
-        "Call customers@company.com (external_notification): INCIDENT ALERT",
-        "Call regulators@company.com (external_notification): INCIDENT ALERT",
-    )
+    assert world.incident.response.checklists.calls == (), "nobody can call an e-mail address"
     [entry] = world.entries(Fact.NOTICE_SENT)
     assert (entry.by, standings(world)) == ("cleo", [("acknowledged", "sent")])
 
@@ -82,15 +79,30 @@ def test_numbers_are_called_and_dead_channels_are_said():
     approve(world)
     told = {(each.channel, each.recipient): each.status for each in world.planned(Kind.EXTERNAL)}
     assert told == {("phone", "+4930123456"): Status.ACCEPTED, ("email", GROUP): Status.UNDELIVERABLE}
-    assert len(world.incident.response.checklists.calls) == 1
+    assert world.incident.response.checklists.calls == ()
 
 
-def test_without_a_phone_channel_everybody_is_called_by_hand():
-    """The guide's group names the type `phone`, and no channel of that type needs to exist."""
-    world = opened(policy=replace(POLICY, channels=CHANNELS[:4]))
+def test_without_a_phone_channel_numbers_and_names_are_called_by_hand():
+    """The guide's group names the type `phone`, and no channel of that type needs to exist; an address is no number."""
+    [internal, external] = POLICY.stakeholders
+    callable_ = replace(external, recipients=("+4930123456", "The regulator's desk", "customers@company.com"))
+    world = opened(policy=replace(POLICY, channels=CHANNELS[:4], stakeholders=(internal, callable_)))
     world.acknowledge()
     approve(world)
-    assert len(world.incident.response.checklists.calls) == 2
+    assert world.incident.response.checklists.calls == (
+        "Call +4930123456 (external_notification): INCIDENT ALERT",
+        "Call The regulator's desk (external_notification): INCIDENT ALERT",
+    )
+
+
+def test_a_group_of_addresses_that_is_only_called_is_said_to_be_unreachable():
+    """Nobody is told, and the record says so."""
+    [internal, external] = POLICY.stakeholders
+    world = opened(policy=replace(POLICY, stakeholders=(internal, replace(external, channels=("phone",)))))
+    world.acknowledge()
+    approve(world)
+    assert [each.status for each in world.planned(Kind.EXTERNAL)] == [Status.UNDELIVERABLE]
+    assert "can be called" in world.entries(Fact.UNDELIVERABLE)[-1].data["why"]
 
 
 VOIDED = {
@@ -174,3 +186,105 @@ def test_an_unknown_notice_is_refused():
     world = opened()
     assert approve(world, "n7").reason == "the incident has no notice 'n7'"
     assert world.incident.state is State.OPEN
+
+
+PROPOSED = ("INCIDENT ALERT", "Time: 2025-10-09\nContact: dana")
+CONTACTS = {
+    "dana": False,
+    "": False,
+    "not yet known": False,
+    "dana@": False,
+    "the on-call engineer #12": False,
+    "status@company.com": True,
+    "Operations, ops@company.com": True,
+    "+49 30 123456": True,
+    "https://status.company.com": True,
+}
+
+
+@pytest.mark.parametrize(("contact", "fits"), CONTACTS.items())
+def test_a_contact_that_nobody_outside_can_use_is_refused(contact, fits):
+    """A responder's name is no contact; an address, a number or a page is."""
+    world = opened()
+    world.acknowledge()
+    refused = world.act(ApproveNotice("cleo", "n1", "INCIDENT", f"We look into it.\n\n- Contact: {contact}\n"))
+    assert (refused is None) is fits
+    assert fits or "contact" in refused.reason
+    assert fits or world.planned(Kind.EXTERNAL) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "fits"),
+    [
+        ("2025-10-09 08:53 UTC", True),
+        ("2025-10-09", True),
+        ("2024-10-09 08:53 UTC", False),
+        ("2025-09-09 08:53", False),
+        ("2026-10-09 08:53", False),
+        ("2025-13-09 08:53", False),
+    ],
+)
+def test_a_time_that_is_not_the_incidents_is_refused(written, fits):
+    """A wrong day, month or year in a text is found before it goes out; the start of the tests is 2025-10-09."""
+    world = opened()
+    world.acknowledge()
+    refused = world.act(ApproveNotice("cleo", "n1", "INCIDENT", f"It began at {written}."))
+    assert (refused is None) is fits, refused
+
+
+def test_an_edited_notice_keeps_both_texts():
+    """What was proposed, how it reads now, who wrote it and when, and who approved it."""
+    world = opened()
+    world.acknowledge()
+    assert approve_text(world, *PROPOSED).reason.startswith("its contact is dana")
+    assert world.act(EditNotice("rita", "n1", "INCIDENT", "Contact: ops@company.com", *PROPOSED)) is None
+    assert world.act(EditNotice("rita", "n1", "x", "y", *PROPOSED)).reason.startswith("rita has edited")
+    assert approve_text(world, *PROPOSED).reason.startswith("rita has edited")
+    world.advance(minutes=1)
+    assert approve_text(world, "INCIDENT", "Contact: ops@company.com") is None
+    [notice] = world.incident.response.notices
+    assert (notice.proposed_subject, notice.proposed_body) == PROPOSED
+    assert (notice.subject, notice.body) == ("INCIDENT", "Contact: ops@company.com")
+    assert (notice.edited_by, notice.by) == ("rita", "cleo")
+    assert notice.edited_at < notice.decided_at
+    assert {each.data["body"] for each in world.planned(Kind.EXTERNAL)} == {"Contact: ops@company.com"}
+    assert Fact.NOTICE_EDITED in world.facts()
+
+
+def approve_text(world: World, subject: str, body: str):
+    """Approved by cleo, as it reads."""
+    return world.act(ApproveNotice("cleo", "n1", subject, body))
+
+
+def test_an_edit_of_what_is_decided_is_refused():
+    """Sent is sent."""
+    world = opened()
+    world.acknowledge()
+    approve(world)
+    assert "already" in world.act(EditNotice("rita", "n1", "x", "y", *PROPOSED)).reason
+
+
+def test_both_texts_are_kept_where_nobody_edited():
+    """They are the same then."""
+    world = opened()
+    world.acknowledge()
+    approve(world)
+    [notice] = world.incident.response.notices
+    assert (notice.proposed_subject, notice.proposed_body) == (notice.subject, notice.body)
+
+
+@pytest.mark.parametrize(("from_level", "level", "held"), [(3, 3, 1), (4, 3, 0), (4, 4, 1), (2, 2, 1), (3, 2, 0)])
+def test_an_external_group_hears_from_its_level_on(from_level, level, held):
+    """A notice is held only for incidents that the group is told of."""
+    [internal, external] = POLICY.stakeholders
+    world = opened(level, replace(POLICY, stakeholders=(internal, replace(external, from_level=from_level))))
+    world.acknowledge()
+    assert len(standings(world)) == held
+
+
+def test_a_lowered_level_voids_what_waits():
+    """The group hears nothing of an incident that turned out milder than its level."""
+    world = opened()
+    world.acknowledge()
+    world.change(level=2, reason="only one unit")
+    assert standings(world) == [("acknowledged", "void")]

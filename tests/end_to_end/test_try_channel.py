@@ -25,7 +25,7 @@ async def test_a_test_message_arrives_and_says_that_it_is_one(
     """The message is marked as a test, and the command says that the provider took it."""
     code, output = await run(environment, channel)
     assert code == 0, output
-    assert "delivered" in output
+    assert "accepted" in output
     (first, *_) = told.on(channel)
     assert "Test message: nothing is wrong" in f"{first[2]} {first[3]}"
     assert "EXERCISE" in f"{first[2]} {first[3]}"

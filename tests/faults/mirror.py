@@ -167,9 +167,9 @@ class Mirror:
     def _check_reach(self, before: Incident | None, after: Incident) -> None:
         """At levels 3 and 4 the rescue ends only with a page on what wakes."""
         was_reached = before is not None and before.page.delivered and before.page.serial == after.page.serial
-        if after.page.delivered and not was_reached and after.level >= CRITICAL:
-            if (after.id, after.page.serial) not in self.reached:
-                raise Broken(f"the rescue of #{after.number} ended, and its page woke nobody")
+        is_told = after.page.delivered and not was_reached and after.level >= CRITICAL
+        if is_told and (after.id, after.page.serial) not in self.reached:
+            raise Broken(f"the rescue of #{after.number} ended, and its page woke nobody")
 
     def _check_window(self, before: Incident | None, window: Window, now: Instant) -> None:
         at = before.windows.get(window) if before else None

@@ -136,6 +136,7 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
     channels = frozenset(channel.name for channel in policy.channels)
     state, heartbeats, rules_seen = ServiceState(), Heartbeats(clock), RulesSeen()
     engine = Engine(store, policy, channels, clock(), lambda *_: metrics.poisoned())
+    engine.receipts = settings.hears_twilio
     queue = CommandQueue(engine, clock, state=state)
     reasons: list[Failing] = []
     state.add_check(lambda: reasons)

@@ -65,6 +65,16 @@ class Twilio:
         await self.report(claimed)
         return next(each for each in claimed if each.channel == channel)
 
+    async def call(self) -> Notification:
+        """A page by way of Twilio: its callbacks are alike for both."""
+        return await self.page("sms")
+
+    async def message(self, page: Notification) -> dict[str, Any]:
+        """How the API shows it."""
+        _, found = await self.receiver.get("/api/v1/incidents/1/notifications")
+        [shown] = [each for each in found["notifications"] if each["id"] == page.id]
+        return dict(shown)
+
     async def press(self, digits: str, page: Notification, call: str = "") -> str:
         """Press a key during the call; what is said then."""
         self.calls += 1
@@ -101,15 +111,16 @@ async def twilio(start: Callable[..., Any]) -> Twilio:
 
 
 async def test_answer_was_lost(twilio: Twilio) -> None:
-    """A page whose sending ended in doubt is delivered as soon as Twilio tells of it, and is not sent again."""
+    """A page whose sending ended in doubt is accepted as soon as Twilio tells of it, and is not sent again."""
     claimed = await twilio.claim()
     await twilio.report(claimed, Retry("it may have been sent all the same"))
     page = next(each for each in claimed if each.channel == "sms")
     path = f"{STATUS}?notification={page.id}"
     assert (await twilio.post(path, {"MessageSid": "SM7", "MessageStatus": "queued"}, token="wrong"))[0] == 401
-    assert "delivered" not in await twilio.facts()
+    assert "accepted" not in await twilio.facts()
     assert (await twilio.post(path, {"MessageSid": "SM7", "MessageStatus": "queued"}))[0] == 204
-    assert (await twilio.facts()).count("delivered") == 1
+    facts = await twilio.facts()
+    assert (facts.count("accepted"), facts.count("delivered")) == (1, 0)
     await twilio.receiver.pass_time(MINUTE)
     assert "sms" not in {each.channel for each in await twilio.claim() if each.page == page.page}
 
@@ -118,7 +129,7 @@ async def test_undelivered(twilio: Twilio) -> None:
     """An SMS that Twilio took and then lost is given up, and its fallback told; the same news again changes nothing."""
     page = await twilio.page("sms")
     path = f"{STATUS}?notification={page.id}"
-    for status in ("queued", "sent", "delivered"):
+    for status in ("queued", "sending", "sent"):
         assert (await twilio.post(path, {"MessageSid": "SM1", "MessageStatus": status}))[0] == 204
     assert "gave_up" not in await twilio.facts()
     lost = {"MessageSid": "SM1", "MessageStatus": "undelivered", "ErrorCode": "30003"}
@@ -129,6 +140,71 @@ async def test_undelivered(twilio: Twilio) -> None:
     _, found = await twilio.receiver.get("/api/v1/incidents/1/notifications")
     [told] = [each["detail"] for each in found["notifications"] if each["id"] == page.id]
     assert "30003" in told
+
+
+async def test_delivered_is_what_the_receipt_says(twilio: Twilio) -> None:
+    """Queued is accepted; delivered comes with the receipt, once, and is said in timeline, messages and report."""
+    page = await twilio.page("sms")
+    path = f"{STATUS}?notification={page.id}"
+    for status in ("queued", "sent", "delivered", "delivered"):
+        stands = "delivered" if status == "delivered" else "accepted"
+        assert (await twilio.post(path, {"MessageSid": "SM1", "MessageStatus": status}))[0] == 204
+        assert (await twilio.message(page))["status"] == stands
+        assert ((await twilio.message(page))["reached_at"] is not None) is (stands == "delivered")
+    _, timeline = await twilio.receiver.get("/api/v1/incidents/1/timeline")
+    said = [entry["text"] for entry in timeline["timeline"] if page.recipient in entry["text"]]
+    assert said == [
+        f"page to {page.recipient} accepted by sms",
+        f"page to {page.recipient} delivered by sms: its receipt says delivered",
+    ]
+    _, report = await twilio.receiver.get("/api/v1/incidents/1/report")
+    [details] = [each for each in report["sections"] if each["name"] == "incident_details"]
+    assert "accepted; reached somebody" in str(details), "PagerDuty"
+    assert "delivered; reached somebody" in str(details), "SMS"
+    assert "'accepted'" in str(details), "Slack and e-mail"
+
+
+async def test_a_receipt_may_come_first(twilio: Twilio) -> None:
+    """A receipt that is quicker than our own sender's report is not lost."""
+    claimed = await twilio.claim()
+    page = next(each for each in claimed if each.channel == "sms")
+    news = twilio.post(f"{STATUS}?notification={page.id}", {"MessageSid": "SM1", "MessageStatus": "delivered"})
+    task = asyncio.create_task(news)
+    await twilio.report(claimed)
+    assert (await task)[0] == 204
+    assert (await twilio.message(page))["status"] == "delivered"
+
+
+CALLS = {
+    "it has the call": ({"CallStatus": "initiated"}, "accepted"),
+    "nobody knows who answered": ({"CallStatus": "completed"}, "accepted"),
+    "nobody could tell": ({"CallStatus": "completed", "AnsweredBy": "unknown"}, "accepted"),
+    "a person": ({"AnsweredBy": "human"}, "delivered"),
+    "a person, told at the end": ({"CallStatus": "completed", "AnsweredBy": "human"}, "delivered"),
+    "a machine": ({"AnsweredBy": "machine_start"}, "gave_up"),
+    "a machine's beep": ({"CallStatus": "completed", "AnsweredBy": "machine_end_beep"}, "gave_up"),
+    "a fax": ({"AnsweredBy": "fax"}, "gave_up"),
+    "nobody": ({"CallStatus": "no-answer"}, "gave_up"),
+}
+
+
+@pytest.mark.parametrize(("form", "stands"), CALLS.values(), ids=CALLS.keys())
+async def test_who_answered_a_call(twilio: Twilio, form: dict[str, str], stands: str) -> None:
+    """A call is delivered where a person answered it; a machine, or nobody, tells the next fallback."""
+    page = await twilio.call()
+    facts = (await twilio.facts()).count("fallback") + (await twilio.facts()).count("fallback_exhausted")
+    assert (await twilio.post(f"{STATUS}?notification={page.id}", {"CallSid": "CA1", **form}))[0] == 204
+    assert (await twilio.message(page))["status"] == stands
+    more = (await twilio.facts()).count("fallback") + (await twilio.facts()).count("fallback_exhausted")
+    assert more - facts == (stands == "gave_up")
+
+
+async def test_whoever_presses_a_key_is_a_person(twilio: Twilio) -> None:
+    """A key that means nothing still says that a person answered, also where a machine was heard before."""
+    page = await twilio.call()
+    await twilio.post(f"{STATUS}?notification={page.id}", {"CallSid": "CA1", "AnsweredBy": "machine_start"})
+    await twilio.press("7", page)
+    assert (await twilio.message(page))["status"] == "delivered"
 
 
 async def test_bad_news_may_come_first(twilio: Twilio) -> None:

@@ -167,7 +167,7 @@ async def test_trying_a_channel(start: Callable[..., Any]) -> None:
                 return answer.status, await answer.text()
 
         status, said = await test(ron, csrf(text), "slack")
-        assert (status, "#incident-response: delivered" in said) == (200, True), said
+        assert (status, "#incident-response: accepted" in said) == (200, True), said
         (message,) = workspace.shown
         assert "Test message: nothing is wrong" in str(message["blocks"])
         assert "EXERCISE" in message["text"]

@@ -29,6 +29,17 @@ async def held(receiver: Running) -> dict[str, Any]:
     return notice
 
 
+async def edited(receiver: Running) -> dict[str, Any]:
+    """The last notice, after a responder gave it a contact."""
+    known = await held(receiver)
+    text = known["text"].replace("Contact: not yet known", "Contact: status@company.com")
+    said = {"hash": known["hash"], "subject": known["subject"], "text": text}
+    status, found = await receiver.ask("PUT", f"{ONE}/notices/{known['id']}", said, headers=RESPONDER)
+    assert status == 200, found
+    notice: dict[str, Any] = found["notices"][-1]
+    return notice
+
+
 async def test_a_held_notice_shows_its_text(acknowledged: Running) -> None:
     """It is the policy's template, filled, with whom it would reach, and reads the same a while later."""
     notice = await held(acknowledged)
@@ -41,7 +52,7 @@ async def test_a_held_notice_shows_its_text(acknowledged: Running) -> None:
 
 async def test_an_approval_sends_what_was_read(acknowledged: Running) -> None:
     """With the text's hash it goes out, by whom and when is kept, and nothing else can be sent by it."""
-    notice = await held(acknowledged)
+    notice = await edited(acknowledged)
     path = f"{ONE}/notices/{notice['id']}/approve"
     status, found = await acknowledged.post(path, {"hash": notice["hash"]}, headers=APPROVER)
     sent = found["notices"][0]
@@ -50,8 +61,49 @@ async def test_an_approval_sends_what_was_read(acknowledged: Running) -> None:
     external = [each["recipient"] for each in messages["notifications"] if each["kind"] == "external"]
     assert external == notice["recipients"]
     _, found = await acknowledged.get(f"{ONE}/checklists", headers=RESPONDER)
-    assert len(found["checklists"][-1]["steps"]) == 3, "the guide's group has no numbers: calls by hand"
+    assert "Call " not in str(found), "nobody can call an e-mail address"
     assert (await acknowledged.post(path, {"hash": notice["hash"]}, headers=APPROVER))[0] == 409
+
+
+async def test_a_contact_that_is_none_is_not_sent(acknowledged: Running) -> None:
+    """The policy names no contact, and the owner's name is none: the notice says why it waits, and is not sent."""
+    notice = await held(acknowledged)
+    assert "rita" not in notice["text"]
+    [problem] = notice["problems"]
+    assert "contact_information" in problem
+    path = f"{ONE}/notices/{notice['id']}/approve"
+    status, answer = await acknowledged.post(path, {"hash": notice["hash"]}, headers=APPROVER)
+    assert (status, problem in answer["detail"]) == (409, True)
+    assert (await held(acknowledged))["standing"] == "held"
+
+
+async def test_its_time_is_that_of_the_event(start: Callable[..., Any]) -> None:
+    """Acknowledged an hour after it began, it tells when it began."""
+    receiver: Running = await start(TOCSIN_API_TOKENS=TOKENS)
+    await receiver.post("/api/v1/incidents", {"type": "communication_failure", "level": 3}, headers=RESPONDER)
+    began = f"{receiver.clock.now // 1_000_000}"
+    await receiver.pass_time(HOUR // 2)
+    await receiver.post(f"{ONE}/acknowledge", {}, headers=RESPONDER)
+    _, incident = await receiver.get(ONE, headers=RESPONDER)
+    stamp = incident["opened_at"][:16].replace("T", " ")
+    assert began
+    assert f"- Time: {stamp} UTC" in (await held(receiver))["text"]
+
+
+async def test_an_edit_is_kept_beside_what_was_proposed(acknowledged: Running) -> None:
+    """A responder writes, an approver approves; both texts, who and when stand in the API, the report and on the page."""
+    before = await held(acknowledged)
+    notice = await edited(acknowledged)
+    assert (notice["edited_by"], notice["problems"]) == ("rita", [])
+    assert (notice["proposed_text"], notice["text"] != before["text"]) == (before["text"], True)
+    said = {"hash": before["hash"], "subject": "x", "text": "y"}
+    assert (await acknowledged.ask("PUT", f"{ONE}/notices/n1", said, headers=RESPONDER))[0] == 409
+    await acknowledged.post(f"{ONE}/notices/n1/approve", {"hash": notice["hash"]}, headers=APPROVER)
+    sent = await held(acknowledged)
+    assert (sent["edited_by"], sent["decided_by"], sent["text"]) == ("rita", "cleo", notice["text"])
+    _, report = await acknowledged.get(f"{ONE}/report", headers=RESPONDER)
+    told = str(report)
+    assert all(each in told for each in ("status@company.com", "Contact: not yet known", "proposed by the template"))
 
 
 async def test_another_text_needs_another_approval(acknowledged: Running) -> None:
@@ -63,6 +115,7 @@ async def test_another_text_needs_another_approval(acknowledged: Running) -> Non
     assert (status, "read it again" in answer["detail"]) == (409, True)
     new = await held(acknowledged)
     assert "one engine" in new["text"]
+    new = await edited(acknowledged)
     assert (await acknowledged.post(path, {"hash": new["hash"]}, headers=APPROVER))[0] == 200
 
 

@@ -161,11 +161,15 @@ async def test_a_session_goes_on(start: Start, database: Path) -> None:
     assert (await receiver.post(f"/api/v1/incidents/{number}/acknowledge", {}, headers=cookie | mark))[0] == 200
 
 
+LATER = {"editnotice"}
+"""Words of what people could not do yet in that release."""
+
+
 def test_the_audit_log_is_whole(store: SqlStore, database: Path) -> None:
     """The chain leads to the release's head, and has an entry of every word that people's actions are logged under."""
     assert store.verify_audit(_head()) == _head()
     words = {entry.action for _, entry in store.newest_audits(100)}
-    assert {each.AUDITED_AS for each in (Declare, *get_args(Action))} <= words
+    assert {each.AUDITED_AS for each in (Declare, *get_args(Action))} <= words | LATER
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("UPDATE audit SET action = 'approve' WHERE action = 'approvenotice'")
         connection.commit()

@@ -61,6 +61,11 @@ async def test_notices_are_read_before_they_are_approved(receiver: Running) -> N
     await receiver.post("/api/v1/incidents/1/acknowledge", {})
     code, said = await tocsin(receiver, "approve", "1", "n1", answer="n\n")
     assert (code, "INCIDENT ALERT: emergency - engine_failure" in said) == (1, True)
+    assert "it cannot be approved: its contact is not yet known" in said
+    assert (await tocsin(receiver, "approve", "1", "n1", answer="y\n"))[0] == 1
+    code, said = await tocsin(receiver, "edit-notice", "1", "n1", "--text", "Contact: status@company.com")
+    assert (code, "Contact: status@company.com" in said) == (0, True), said
+    assert (await tocsin(receiver, "edit-notice", "1", "n7", "--text", "x"))[0] == 1
     code, said = await tocsin(receiver, "approve", "1", "n1", answer="y\n")
     assert (code, "n1 sent: external_notification" in said) == (0, True)
     assert (await tocsin(receiver, "reject", "1", "n1"))[0] == 1

@@ -211,6 +211,15 @@ class ApproveBody(Body):
     """Of the text that was read, as the list of notices gives it."""
 
 
+class EditNoticeBody(Body):
+    """Write a held notice anew, before it is approved."""
+
+    hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    """Of the text that was read, as the list of notices gives it."""
+    subject: Annotated[Needed, StringConstraints(max_length=200)]
+    text: Annotated[Needed, StringConstraints(max_length=20_000)]
+
+
 class RejectBody(Body):
     """Reject a notice, or finish a follow-up action."""
 

@@ -10,17 +10,20 @@ from receiver.core.events import (
     AddFollowUp,
     ApproveNotice,
     Assign,
+    EditNotice,
     FinishFollowUp,
     Handover,
     RejectNotice,
     Tick,
 )
 from receiver.core.model import Incident
+from receiver.core.notice_checks import faults
 from receiver.core.notices import find
 from receiver.core.plan import DecisionContext
 from receiver.core.response import Notice, Standing
 from receiver.messages.incident_text import IncidentText
 from receiver.messages.notice_text import fingerprint, render_notice
+from receiver.messages.plain import line, plain
 from receiver.web.api import requests, response_shapes, response_views, responses
 from receiver.web.api.call import Call
 from receiver.web.api.incident_operations import Api
@@ -64,8 +67,16 @@ class Responding:
 
     async def approve(self, call: Call[requests.ApproveBody]) -> response_shapes.NoticesView:
         """Send a held notice: exactly the text with this hash."""
-        subject, body = await self._api.read(call.incident, lambda found: self._approved(found, call.part, call.said))
+        subject, body = await self._api.read(call.incident, lambda found: self._read(found, call.part, call.said.hash))
         await self._api.act(call, ApproveNotice(call.by(call.said.by), call.part, subject, body))
+        return await self._api.read(call.incident, self.show_notices)
+
+    async def edit_notice(self, call: Call[requests.EditNoticeBody]) -> response_shapes.NoticesView:
+        """Write a held notice anew; whoever approves it reads and approves that text."""
+        said = call.said
+        read = await self._api.read(call.incident, lambda found: self._read(found, call.part, said.hash))
+        subject, body = line(said.subject, 200), plain(said.text, 20_000)
+        await self._api.act(call, EditNotice(call.by(said.by), call.part, subject, body, *read))
         return await self._api.read(call.incident, self.show_notices)
 
     async def reject(self, call: Call[requests.RejectBody]) -> response_shapes.NoticesView:
@@ -91,14 +102,14 @@ class Responding:
         await self._api.act(call, FinishFollowUp(call.by(said.by), call.part, said.note))
         return await self._api.read(call.incident, response_views.show_follow_ups)
 
-    def _approved(self, incident: Incident, id_: str, said: requests.ApproveBody) -> tuple[str, str]:
-        """The text that is approved. Raises HttpProblem where it is another than the approver read."""
+    def _read(self, incident: Incident, id_: str, hash_: str) -> tuple[str, str]:
+        """The text that somebody read. Raises HttpProblem where it is another by now."""
         notice = find(incident, id_)
         if notice is None:
             raise HttpProblem(404, "the incident has no such notice")
         subject, body = self._text(incident, notice)
-        if notice.standing is Standing.HELD and fingerprint(subject, body) != said.hash:
-            raise HttpProblem(409, "the notice reads differently by now: read it again, and approve its hash")
+        if notice.standing is Standing.HELD and fingerprint(subject, body) != hash_:
+            raise HttpProblem(409, "the notice reads differently by now: read it again, and name its hash")
         return subject, body
 
     def show_notices(self, incident: Incident) -> response_shapes.NoticesView:
@@ -108,12 +119,14 @@ class Responding:
         for notice in incident.response.notices:
             subject, body = self._text(incident, notice)
             group = groups.get(notice.group)
-            shown.append(response_views.show_notice(notice, subject, body, group))
+            is_held = notice.standing is Standing.HELD
+            problems = faults(subject, body, incident, notice.held_at) if is_held else ()
+            shown.append(response_views.show_notice(notice, subject, body, group, problems))
         return response_shapes.NoticesView(notices=shown)
 
     def _text(self, incident: Incident, notice: Notice) -> tuple[str, str]:
-        """Of a held notice as it would read now, of a sent one as it was sent; of the others nothing."""
-        if notice.standing is not Standing.HELD:
+        """Of a held notice as it reads now, of a sent one as it was sent; of the others nothing."""
+        if notice.standing is not Standing.HELD or notice.edited_by:
             return notice.subject, notice.body
         context: DecisionContext = self._api.context(incident)
         try:

@@ -47,7 +47,14 @@ class NoticeView(View):
     held_at: Time
     subject: str
     text: str
-    """As it would read now; once sent, as it was sent; empty when it was never sent."""
+    """As it reads now; once sent, as it was sent; empty when it was never sent."""
+    proposed_subject: str
+    proposed_text: str
+    """What the policy's template proposed; where nobody edited it, the same."""
+    edited_by: str | None
+    edited_at: Time | None
+    problems: list[str]
+    """Why it cannot be approved as it reads; empty: it can be."""
     hash: str
     """What an approval names."""
     recipients: list[str]

@@ -1,5 +1,7 @@
 """What people do about an incident, as the API shows it: steps, notices, follow-ups, impact."""
 
+from collections.abc import Sequence
+
 from receiver.core import checklists
 from receiver.core.model import Incident
 from receiver.core.plan import PolicyVersion
@@ -48,7 +50,9 @@ def _show_step(incident: Incident, id_: str, text: str) -> StepView:
     )
 
 
-def show_notice(notice: Notice, subject: str, body: str, group: Stakeholders | None) -> NoticeView:
+def show_notice(
+    notice: Notice, subject: str, body: str, group: Stakeholders | None, problems: Sequence[str] = ()
+) -> NoticeView:
     """A notice with its text."""
     return NoticeView(
         id=notice.id,
@@ -58,6 +62,11 @@ def show_notice(notice: Notice, subject: str, body: str, group: Stakeholders | N
         held_at=rfc3339(notice.held_at),
         subject=subject,
         text=body,
+        proposed_subject=notice.proposed_subject or subject,
+        proposed_text=notice.proposed_body or body,
+        edited_by=notice.edited_by or None,
+        edited_at=None if notice.edited_at is None else rfc3339(notice.edited_at),
+        problems=list(problems),
         hash=fingerprint(subject, body),
         recipients=list(group.recipients) if group else [],
         channels=list(group.channels) if group else [],

@@ -228,6 +228,9 @@ class NotificationView(View):
     created_at: Time
     next_try_at: Time | None
     done_at: Time | None
+    """When a provider accepted it, or it became final otherwise."""
+    reached_at: Time | None
+    """When it was known of a page that it has reached somebody: at levels 3 and 4 only what wakes counts."""
     detail: str
     """The last failure, in words."""
 

@@ -65,6 +65,7 @@ def endpoints(api: Api, reporter: Reporter, heartbeats: HeartbeatsApi) -> tuple[
         Endpoint("GET", "/drills", view, requests.DrillsQuery, responses.DrillsView, reporter.drills, also=TEXTS),
         Endpoint("GET", f"{one}/notices", view, requests.Nothing, told, work.notices),
         Endpoint("POST", f"{one}/notices/{{notice}}/approve", approver, requests.ApproveBody, told, work.approve),
+        Endpoint("PUT", f"{one}/notices/{{notice}}", responder, requests.EditNoticeBody, told, work.edit_notice),
         Endpoint("POST", f"{one}/notices/{{notice}}/reject", approver, requests.RejectBody, told, work.reject),
         Endpoint("GET", f"{one}/follow-ups", view, requests.Nothing, follow_ups, work.follow_ups),
         Endpoint("POST", f"{one}/follow-ups", responder, requests.FollowUpBody, follow_ups, work.add_follow_up, 201),

@@ -174,6 +174,7 @@ def show_notification(notification: Notification, facts: ChannelFacts | None) ->
         created_at=rfc3339(notification.created_at),
         next_try_at=_maybe(notification.due_at),
         done_at=_maybe(notification.done_at),
+        reached_at=_maybe(notification.reached_at),
         detail=notification.detail,
     )
 

@@ -52,6 +52,7 @@ DONE = {
     "handover": "Handed over.",
     "roles": "Written down.",
     "replan": "It runs under the current policy now.",
+    "edit-notice": "Edited: an approver reads and approves this text.",
     "approve": "Approved: exactly this text goes out.",
     "reject": "Rejected: they are told nothing.",
     "follow-ups": "Written down.",
@@ -59,7 +60,7 @@ DONE = {
 }
 """Said after a press, by the name that the redirect carries."""
 
-PLACES = {"steps": "todo", "approve": "notices", "reject": "notices", "finish": "follow-ups"}
+PLACES = {"steps": "todo", "edit-notice": "notices", "approve": "notices", "reject": "notices", "finish": "follow-ups"}
 """Where the page is looked at again after an action; elsewhere at what is said."""
 
 OURS = frozenset({"csrf", "back", "part", "form"})
@@ -78,6 +79,7 @@ OPERATIONS = {
     "handover": "hand_over",
     "follow-ups": "add_follow_up",
     "finish": "finish",
+    "edit-notice": "edit_notice",
     "approve": "approve",
     "reject": "reject",
 }

@@ -7,6 +7,7 @@ from typing import Any
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification
 from receiver.core.plan import DecisionContext
 from receiver.engine.engine import Engine
+from receiver.messages.fates import fate
 from receiver.messages.incident_text import IncidentText, web_address
 from receiver.messages.plain import line, plain
 from receiver.messages.timeline import sentence
@@ -132,7 +133,7 @@ def _message(notification: Notification, context: DecisionContext) -> Mapping[st
     """With its instants as they are: the page writes them itself."""
     view = views.show_notification(notification, context.facts(notification.channel))
     at = notification.done_at or notification.created_at
-    return view.model_dump() | {"at": at, "due_at": notification.due_at}
+    return view.model_dump() | {"at": at, "due_at": notification.due_at, "fate": fate(notification)}
 
 
 def _row(incident: Incident, alert: Alert) -> AlertRow:

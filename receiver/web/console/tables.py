@@ -104,6 +104,7 @@ MESSAGE_COLUMNS = (
     "planned",
     "done",
     "detail",
+    "reached",
 )
 
 
@@ -120,6 +121,7 @@ def message_row(message: NotificationView) -> Sequence[Cell]:
         message.created_at,
         message.done_at,
         message.detail,
+        message.reached_at,
     )
 
 
@@ -134,7 +136,21 @@ def step_rows(checklists: Iterable[ChecklistView]) -> Iterable[Sequence[Cell]]:
             yield each.title, step.id, step.text, done, step.done_by, step.done_at, step.note, step.link
 
 
-NOTICE_COLUMNS = ("notice", "group", "moment", "standing", "held_at", "decided_by", "decided_at", "subject", "text")
+NOTICE_COLUMNS = (
+    "notice",
+    "group",
+    "moment",
+    "standing",
+    "held_at",
+    "decided_by",
+    "decided_at",
+    "subject",
+    "text",
+    "proposed_subject",
+    "proposed_text",
+    "edited_by",
+    "edited_at",
+)
 
 
 def notice_row(notice: NoticeView) -> Sequence[Cell]:
@@ -144,6 +160,7 @@ def notice_row(notice: NoticeView) -> Sequence[Cell]:
         *(notice.id, notice.group, notice.moment, notice.standing, notice.held_at),
         *decided,
         *(notice.subject, notice.text),
+        *(notice.proposed_subject, notice.proposed_text, notice.edited_by, notice.edited_at),
     )
 
 

@@ -1,0 +1,82 @@
+"""Internal stakeholders hear of incidents from their level on, and that it is over where they heard that it began."""
+
+from dataclasses import replace
+
+import pytest
+
+from receiver.core.model import Kind, Target
+from tests.core.guide import POLICY
+from tests.core.world import World
+
+INTERNAL = {
+    Target("email", each)
+    for each in ("incident-response@company.com", "management@company.com", "technical-team@company.com")
+}
+MANAGEMENT = Target("email", "management@company.com")
+
+
+def policy(from_level: int):
+    """The guide's, with another level for the internal group."""
+    [internal, external] = POLICY.stakeholders
+    return replace(POLICY, stakeholders=(replace(internal, from_level=from_level), external))
+
+
+@pytest.mark.parametrize(("from_level", "level", "hears"), [(3, 3, True), (3, 2, False), (4, 3, False), (2, 2, True)])
+def test_stakeholders_hear_from_their_level_on(from_level, level, hears):
+    """On the acknowledgement and at the end, or not at all."""
+    world = World(policy(from_level))
+    world.fire("a", level=level)
+    world.acknowledge()
+    world.resolve(note="x", force=True)
+    for kind in (Kind.ACKNOWLEDGED, Kind.RESOLVED):
+        assert (MANAGEMENT in world.heard(kind)) is hears
+
+
+def test_the_default_is_level_3():
+    """A group whose level the policy does not name hears of critical incidents and emergencies."""
+    assert {group.from_level for group in POLICY.stakeholders} == {3}
+
+
+def test_nobody_hears_the_end_of_what_they_never_heard_of():
+    """Resolved before anybody acknowledged or it was breached: management heard nothing, and hears nothing."""
+    world = World()
+    world.fire("a")
+    world.clear("a")
+    world.advance(minutes=10)
+    assert world.incident.resolved_at is not None
+    assert MANAGEMENT not in world.heard(Kind.RESOLVED)
+    assert set(world.heard(Kind.RESOLVED)) == set(world.incident.paged), "everybody who was paged does"
+
+
+def test_who_heard_of_the_breach_hears_the_end():
+    """Told at the breach, told at the end."""
+    world = World()
+    world.fire("a")
+    world.advance(minutes=61)
+    assert MANAGEMENT in world.heard(Kind.BREACH)
+    world.resolve(note="x", force=True)
+    assert world.heard(Kind.RESOLVED).count(MANAGEMENT) == 1
+
+
+def test_a_lowered_level_does_not_leave_them_waiting():
+    """Who was told at level 3 hears the end, although it ended at level 2."""
+    world = World()
+    world.fire("a")
+    world.acknowledge()
+    world.change(level=2, reason="less than it seemed")
+    world.resolve(note="x", force=True)
+    assert MANAGEMENT in world.heard(Kind.RESOLVED)
+
+
+def test_another_episode_begins_anew():
+    """Told of the first, not of the second: they hear the end of the first only."""
+    world = World()
+    world.fire("a")
+    world.acknowledge()
+    world.clear("a")
+    world.advance(minutes=10)
+    assert world.heard(Kind.RESOLVED).count(MANAGEMENT) == 1
+    world.fire("a")
+    world.clear("a")
+    world.advance(minutes=10)
+    assert world.heard(Kind.RESOLVED).count(MANAGEMENT) == 1
