@@ -132,7 +132,7 @@ async def test_a_silence_pauses_and_an_acknowledgement_silences(
             await until_suppressed(alertmanager.url, 0)
             await watch.look()
             assert (await get(service, "/1"))["silenced_until"] is None
-            await until(lambda: told.on("slack", "not silenced"), 10, "it is paged again")
+            await until(lambda: told.on("slack", "no longer says that it is silenced"), 10, "it is paged again")
 
             await act(service, "acknowledge", note="mine")
             await watch.look()
