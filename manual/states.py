@@ -38,6 +38,7 @@ QUIET: Mapping[str, str] = {
     "FinishFollowUp": "a follow-up action that is done",
     "ApproveNotice": "an approved notice",
     "RejectNotice": "a rejected notice",
+    "ApproveReport": "an approved report",
     "Arrived": "a message that proves to have arrived",
     "Bounced": "a message that bounces",
     "Reported": "what became of a message",

@@ -19,6 +19,7 @@ from receiver.core.events import (
     AddFollowUp,
     AlertsReceived,
     ApproveNotice,
+    ApproveReport,
     Arrived,
     Assign,
     Bounced,
@@ -286,6 +287,7 @@ def _persons() -> Iterator[tuple[str, Event]]:
         Handover("ada", "ben"), Assign("ada", "commander", "ben"), Note("ada", "looking"), Update("ada", "better"),
         Replan("ada"), Tick("ada", "initial_response.1"), AddFollowUp("ada", "write it up"),
         FinishFollowUp("ada", "f1"), ApproveNotice("ada", "n1", "subject", "body"), RejectNotice("ada", "n2"),
+        ApproveReport("ada", 1, "0" * 64, "ada", "", "{}"),
     ):  # fmt: skip
         yield type(event).__name__, event
 

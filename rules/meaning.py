@@ -297,6 +297,7 @@ def _reports(document: PolicyDocument) -> Reports:
         executive_summary=parts(document.executive_summary_template),
         technical=parts(document.technical_report_template),
         recipients=document.incident_report.recipients,
+        organisation=document.incident_report.organisation,
     )
 
 

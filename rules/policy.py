@@ -309,6 +309,8 @@ class Reports:
     executive_summary: tuple[ReportPart, ...] = ()
     technical: tuple[ReportPart, ...] = ()
     recipients: tuple[str, ...] = ()
+    organisation: str = ""
+    """Whose reports they are; empty: nobody said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,17 @@ from urllib.parse import quote
 
 import typer
 
-from receiver.cli.incidents import LOCAL, Token, Url, call
+from receiver.cli.incidents import LOCAL, By, Id, Token, Url, call
 from receiver.cli.output import console, fail, hanging, make_folder, write
+from receiver.cli.responding import path_of
 
 FORMATS = ("md", "html", "json")
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Register the commands."""
     app.command()(report)
+    app.command()(approve_report)
 
 
 def report(
@@ -38,6 +40,10 @@ def report(
         ),
     ] = None,
     format: Annotated[str, typer.Option("--format", help="md, html (prints well) or json.")] = "md",  # noqa: A002
+    version: Annotated[
+        int | None,
+        typer.Option(help="Of one incident: a version that was approved; left out, the newest.", show_default=False),
+    ] = None,
     url: Url = LOCAL,
     token: Token = "",
 ) -> None:
@@ -46,6 +52,8 @@ def report(
         fail("tocsin report: one incident, or --period, or --drills", 2)
     if id is None and not (period or drills or as_test):
         fail("tocsin report: say which: an incident's number, --period 30d, or --drills", 2)
+    if version is not None and id is None:
+        fail("tocsin report: --version is of one incident: say its number", 2)
     if format not in FORMATS:
         fail(f"tocsin report: --format is one of {', '.join(FORMATS)}", 2)
     if as_test is not None:
@@ -54,9 +62,39 @@ def report(
         _write_test(call("GET", url, token, f"/incidents/{quote(id.lstrip('#'), safe='')}/test"), as_test)
         return
     query = {"format": format} | ({"period": period} if period else {})
+    query |= {"version": str(version)} if version is not None else {}
     many = "/drills" if drills else "/report"
     path = many if id is None else f"/incidents/{quote(id.lstrip('#'))}/report"
     sys.stdout.write(call("GET", url, token, path, query=query, text=True))
+
+
+def approve_report(
+    id: Id,  # noqa: A002 - ID to people
+    hash: Annotated[  # noqa: A002 - as the option is called
+        str, typer.Option("--hash", help="SHA-256 of the report that was read.", show_default=False)
+    ] = "",
+    prepared_by: Annotated[
+        str, typer.Option("--prepared-by", help="Who prepared it; left out, the approver.", show_default=False)
+    ] = "",
+    by: By = "",
+    url: Url = LOCAL,
+    token: Token = "",
+) -> None:
+    """Approve an incident's report: that version is kept. Without --hash it is shown first, and asked about."""
+    path = path_of(id, "report")
+    if not hash:
+        hash = call("GET", url, token, path, query={"format": "json"})["sha256"]  # noqa: A001
+        text = call("GET", url, token, path, query={"format": "md"}, text=True)
+        sys.stdout.write(text)
+        if hash not in text:
+            fail("tocsin approve-report: the report changed while it was read; read it again")
+        if not typer.confirm("Approve exactly this?"):
+            raise typer.Exit(1)
+    body = {"hash": hash, "prepared_by": prepared_by, "by": by}
+    found = call("POST", url, token, f"{path}/approve", body=body)
+    cover = found["cover"]
+    said = f"Version {found['version']} is approved by {cover['approved_by']}, {cover['approved_at']}."
+    console.print(f"{said}\nSHA-256 {found['sha256']}", markup=False, soft_wrap=True)
 
 
 def _write_test(found: dict[str, Any], folder: Path) -> None:

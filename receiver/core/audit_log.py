@@ -47,6 +47,10 @@ class Audit:
     reference: str = ""
 
 
+UNSAID = frozenset({"key", "document"})
+"""Fields of an action that the log leaves out: what is only for us, and a whole report, whose hash it has."""
+
+
 class Ledger:
     """The audits of one transaction. `seen`: references that were carried out before."""
 
@@ -103,6 +107,6 @@ def _said(done: Declare | Action) -> dict[str, str]:
     for field_name, value in asdict(done).items():
         if isinstance(value, Mapping):
             said.update((f"{field_name}.{name}", str(text)) for name, text in value.items())
-        elif value not in (None, "", False) and field_name != "key":
+        elif value not in (None, "", False) and field_name not in UNSAID:
             said[field_name] = str(value)
     return said

@@ -22,6 +22,7 @@ from receiver.core.events import (
     AddFollowUp,
     AlertsReceived,
     ApproveNotice,
+    ApproveReport,
     Arrived,
     Assign,
     Bounced,
@@ -59,6 +60,7 @@ from receiver.core.lifecycle import (
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
 from receiver.core.paging import lift_silence, start_paging, tell_threads, worsen
 from receiver.core.plan import DecisionContext, PolicyVersion
+from receiver.core.report_approval import approve_report
 from receiver.core.silences import hear, note_answer
 from receiver.core.staleness import mark
 from receiver.core.upkeep import keep_up
@@ -193,6 +195,8 @@ def _carry_out(draft: Draft, action: Action) -> None:
             draft.set(policy=draft.context.current.digest)
             draft.context = replace(draft.context, policy_version=draft.context.current)
             draft.enter(Fact.REPLANNED, by)
+        case ApproveReport():
+            approve_report(draft, action)
         case _:
             _work(draft, action)
             _be_active(draft)
@@ -231,7 +235,7 @@ def _require_possible(incident: Incident, action: Action) -> None:
             raise RefusedError(f"the incident is {state} by now, not {action.expects}")
         if isinstance(action, Acknowledge) and action.answers is not None and action.answers < incident.alarm:
             raise RefusedError("something new has happened since that message; look at the incident as it is now")
-    elif state is State.CLOSED and not isinstance(action, Note | Change | ResponseAction):
+    elif state is State.CLOSED and not isinstance(action, Note | Change | ResponseAction | ApproveReport):
         raise RefusedError("the incident is closed")
     if isinstance(action, Resolve) and (incident.is_firing or incident.held):
         if not action.force:

@@ -256,6 +256,22 @@ class FinishFollowUp(Struct, frozen=True):
     note: str = ""
 
 
+class ApproveReport(Struct, frozen=True):
+    """A person approves a version of the report, exactly as that person read it."""
+
+    AUDITED_AS: ClassVar[str] = "approvereport"
+
+    by: str
+    version: int
+    sha256: str
+    """Of the content that was read."""
+    prepared_by: str
+    audit_head: str
+    """``POSITION:HASH``"""
+    document: str
+    """The report whole (`receiver.reports.frozen`). The audit log has its hash alone."""
+
+
 ResponseAction = Tick | Handover | Assign | EditNotice | ApproveNotice | RejectNotice | AddFollowUp | FinishFollowUp
 """What people do about an incident, whatever its state."""
 
@@ -316,7 +332,7 @@ class Reported(Struct, frozen=True):
     sent_at: Instant | None = None
 
 
-Action = Acknowledge | Escalate | Resolve | Note | Update | Change | Replan | ResponseAction
+Action = Acknowledge | Escalate | Resolve | Note | Update | Change | Replan | ResponseAction | ApproveReport
 """What a person does to an existing incident."""
 
 Event = (

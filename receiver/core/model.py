@@ -465,6 +465,8 @@ class Fact(StrEnum):
     CALLS_NEEDED = "calls_needed"
     FOLLOW_UP_ADDED = "follow_up_added"
     FOLLOW_UP_DONE = "follow_up_done"
+    REPORT_APPROVED = "report_approved"
+    """Holds the approved version of the report, whole: it never changes again."""
 
 
 class Entry(Struct, frozen=True):

@@ -110,6 +110,21 @@ class FollowUp(Struct, frozen=True):
     reminded: bool = False
 
 
+class ApprovedReport(Struct, frozen=True):
+    """A version of the incident's report that a person approved. Its words stand in the timeline."""
+
+    version: int
+    """From 1, without gaps."""
+    by: str
+    """Who approved it."""
+    at: Instant
+    sha256: str
+    """Of its content (`receiver.reports.frozen`), 64 hexadecimal digits."""
+    prepared_by: str
+    audit_head: str
+    """Where the audit log ended when it was approved, as `tocsin audit verify --head` takes it: ``POSITION:HASH``."""
+
+
 class Response(Struct, frozen=True):
     """All that people do about one incident."""
 
@@ -125,3 +140,5 @@ class Response(Struct, frozen=True):
     notices: tuple[Notice, ...] = ()
     """What external groups may be told, in the order it was held."""
     follow_ups: tuple[FollowUp, ...] = ()
+    reports: tuple[ApprovedReport, ...] = ()
+    """The approved versions of its report, in their order."""

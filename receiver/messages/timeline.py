@@ -84,6 +84,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.CALLS_NEEDED: "to be called by hand: {calls}",
         Fact.FOLLOW_UP_ADDED: "follow-up action {follow_up}: {text}",
         Fact.FOLLOW_UP_DONE: "follow-up action {follow_up} done: {text}",
+        Fact.REPORT_APPROVED: "version {version} of the report approved: SHA-256 {sha256}",
         Fact.HANDED_OVER: "handed over to {to}",
         Fact.ROLE_TAKEN: "{to} is {role} now",
         Fact.ROLE_LEFT: "{whom} is {role} no longer",

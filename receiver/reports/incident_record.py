@@ -10,6 +10,10 @@ PEOPLE = 100
 """Messages that are listed one by one."""
 
 
+UNTOLD = frozenset({Fact.ACCEPTED, Fact.DELIVERED, Fact.SUPERSEDED, Fact.SEND_FAILED, Fact.REPORT_APPROVED})
+"""Not told in the timeline: the table of messages has what became of them, the cover who approved the report."""
+
+
 @dataclass(frozen=True, slots=True)
 class IncidentRecord:
     """One incident, its alerts, its timeline and its messages, at one moment. `case` makes foreign text harmless."""

@@ -9,12 +9,14 @@ from receiver.messages.incident_text import name
 from receiver.messages.plain import line
 from receiver.messages.timeline import sentence
 from receiver.messages.times import duration, moment, stamp
+from receiver.reports.deadlines_kept import RESPONSE, deadlines_of
 from receiver.reports.drawing import draw_timeline
 from receiver.reports.exhibits import drawn
-from receiver.reports.incident_record import PEOPLE, IncidentRecord
+from receiver.reports.incident_record import PEOPLE, UNTOLD, IncidentRecord
 from receiver.reports.report import Drawing, Field, Part, Report, SectionContent, Table, counted
-from receiver.reports.sources import entered, field
-from receiver.reports.steps import checklists, follow_ups, notices
+from receiver.reports.sources import MOST, entered, field, graded_fields
+from receiver.reports.steps import checklists, follow_ups, notices, untouched
+from receiver.reports.summary import standing, summary, told
 from rules.channel_types import as_shown
 from rules.policy import ReportPart
 
@@ -34,21 +36,24 @@ STRUCTURE = (
 PLOTS = {"root_cause_analysis": "opened", "resolution_actions": "resolved"}
 """Section → the moment whose evidence is plotted there."""
 
-SEND_FACTS = frozenset({Fact.ACCEPTED, Fact.DELIVERED, Fact.SUPERSEDED, Fact.SEND_FAILED})
-"""Told in the table of messages, not in the timeline."""
-
 
 def write(record: IncidentRecord) -> Report:
-    """The report of one incident, as things are."""
+    """The report of one incident, as things are. It says nothing that only the time of day changes: two that are made
+    of the same facts have the same content.
+    """
     case, reports = record.case, record.case.policy.reports
+    deadlines = deadlines_of(case.incident, record.timeline, case.context.policy_version, record.now)
     sections = [_section(each, record) for each in reports.structure or STRUCTURE]
     if reports.technical:
         sections.append(SectionContent("technical_report", _parts(reports.technical, record)))
     return Report(
         title=f"Incident report {case.number}: {case.title}",
-        subtitle=f"{case.level.name} ({case.incident.level}), {case.stands}; as of {stamp(record.now)}",
+        subtitle=f"{line(case.level.name)} (level {case.incident.level}), {standing(record)}",
         exercise=case.incident.exercise,
         sections=tuple(sections),
+        summary=summary(record, deadlines),
+        organisation=line(case.context.current.policy.reports.organisation),
+        version=len(case.incident.response.reports) + 1,
     )
 
 
@@ -65,7 +70,7 @@ def _fields(section: str, *names: str) -> Callable[[IncidentRecord], SectionCont
     """A section of fields that `sources` fills."""
     return lambda record: SectionContent(
         section,
-        (Part("", tuple(field(each, record) for each in names)),),
+        (Part("", (*(field(each, record) for each in names), *untouched(record, section))),),
         checklists(record, section),
         tuple(drawn(record, PLOTS.get(section, ""))),
     )
@@ -83,7 +88,7 @@ def _incident_details(record: IncidentRecord) -> SectionContent:
         "incident_id": (case.number, incident.id),
         "what": (case.title,),
         "kind": ("exercise: nobody was in danger",) if incident.exercise else (),
-        "status": (case.stands,),
+        "status": (standing(record),),
         "opened": (stamp(incident.opened_at) + (" (declared by a person)" if incident.declared else ""),),
         "acknowledged": tuple(_acknowledged(record)),
         "roles": tuple(f"{line(role)}: {name(held_by)}" for role, held_by in incident.response.roles.items()),
@@ -102,24 +107,20 @@ def _incident_details(record: IncidentRecord) -> SectionContent:
 
 def _acknowledged(record: IncidentRecord) -> list[str]:
     entries = record.entries(Fact.ACKNOWLEDGED)
-    return [f"{stamp(each.at)} by {name(each.by)}, {_after(record, each.at)}" for each in entries[:1] or ()] or [
-        "nobody acknowledged it"
-    ]
+    told = [f"{stamp(each.at)} by {name(each.by)}, {_after(record, each.at)}" for each in entries[:MOST]]
+    return told or ["nobody acknowledged it"]
 
 
 def _after(record: IncidentRecord, at: int) -> str:
     return f"{duration(at - record.case.incident.opened_at)} after the opening"
 
 
-def _response(record: IncidentRecord) -> list[str]:
-    """Whether the first acknowledgement came in time."""
-    breached = record.first(Fact.BREACHED)
-    limit = duration(record.case.plan.response_time)
-    if breached is not None:
-        return [f"breached: nobody acknowledged within {limit} (at {stamp(breached)})"]
-    if record.first(Fact.ACKNOWLEDGED, Fact.RESOLVED) is not None:
-        return [f"kept: {limit}"]
-    return [f"running: {limit}, until {stamp(record.case.incident.response_due_at)}"]
+def _response(record: IncidentRecord) -> Iterator[str]:
+    """What became of each response time, as the table of deadlines has it."""
+    policy_version = record.case.context.policy_version
+    for each in deadlines_of(record.case.incident, record.timeline, policy_version, record.now):
+        if each.name == RESPONSE:
+            yield f"{each.result.value}: {told(each)}"
 
 
 def _reached(record: IncidentRecord) -> list[str]:
@@ -151,16 +152,23 @@ def _tables(record: IncidentRecord) -> list[Table]:
         )
         for each in record.alerts
     )
-    context = record.case.context
-    messages = tuple(
-        (_second(each.created_at), each.kind.value, line(each.channel), _recipient(each, context), fate(each))
-        for each in record.notifications[:PEOPLE]
-    )
     tables = (
         Table("Alerts", ("alert", "rule", "level", "began", "ended"), alerts),
-        Table("Who was told", ("when", "what", "channel", "whom", "became"), messages),
+        Table("Who was told", ("when", "what", "channel", "whom", "became"), tuple(_messages(record))),
     )
     return [table for table in tables if table.rows]
+
+
+def _messages(record: IncidentRecord) -> Iterator[tuple[str, ...]]:
+    """Who was told: what went out at once and became the same stands on one line."""
+    context = record.case.context
+    together: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+    for each in [each for each in record.notifications if each.kind is not Kind.REPORT][:PEOPLE]:
+        key = (_second(each.created_at), each.kind.value, fate(each))
+        together.setdefault(key, []).append((line(each.channel), _recipient(each, context)))
+    for (when, what, became), reached in together.items():
+        channels, whom = zip(*reached, strict=True)
+        yield when, what, ", ".join(dict.fromkeys(channels)), ", ".join(dict.fromkeys(whom)), became
 
 
 def _recipient(notification: Notification, context: DecisionContext) -> str:
@@ -179,7 +187,7 @@ def _timeline_rows(record: IncidentRecord) -> Iterator[tuple[str, str, str]]:
         if record.left_out and each.position > before + 1:
             yield "", f"{record.left_out} lines are left out here; the console's export has them all", ""
         before = each.position
-        if each.fact not in SEND_FACTS:
+        if each.fact not in UNTOLD:
             yield _second(each.at), sentence(each), name(each.by) or "Tocsin"
 
 
@@ -190,17 +198,19 @@ def _second(at: Instant) -> str:
 def _impact_assessment(record: IncidentRecord) -> SectionContent:
     """The impact in words, then what was assessed on each of the policy's scales and metrics."""
     policy = record.case.policy
-    parts = [Part("", (field("impact_description", record), field("system_affected", record)))]
-    graded = entered(record, (scale.name for scale in policy.impact_scales))
+    impact = (field("business_impact", record), field("system_affected", record))
+    parts = [Part("", (*impact, *untouched(record, "impact_assessment")))]
+    graded = graded_fields(record)
     parts += [Part("Business scales", graded)] if graded else []
+    scales = {each.name for each in graded}
     for area in policy.impact_metrics:
-        measured = entered(record, area.metrics)
+        measured = entered(record, [each for each in area.metrics if each not in scales])
         parts += [Part(line(area.description or area.name), measured)] if measured else []
     return SectionContent("impact_assessment", tuple(parts), checklists(record, "impact_assessment"))
 
 
 def _follow_up_actions(record: IncidentRecord) -> SectionContent:
-    fields = (field("follow_up_actions", record), field("monitoring_plan", record))
+    fields = (field("follow_up_actions", record), *untouched(record, "follow_up_actions"))
     tables = (*follow_ups(record), *checklists(record, "follow_up_actions"))
     return SectionContent("follow_up_actions", (Part("", fields),), tables)
 
@@ -219,7 +229,11 @@ _SECTIONS: Mapping[str, Callable[[IncidentRecord], SectionContent]] = {
     ),
     "impact_assessment": _impact_assessment,
     "resolution_actions": _fields(
-        "resolution_actions", "fix_description", "testing_performed", "verification_results", "immediate_actions"
+        "resolution_actions",
+        "immediate_actions_taken",
+        "fix_description",
+        "testing_performed",
+        "verification_results",
     ),
     "lessons_learned": _fields("lessons_learned", "lessons_learned"),
     "recommendations": _fields("recommendations", "long_term_improvements", "process_changes"),

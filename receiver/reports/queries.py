@@ -1,11 +1,21 @@
 """What the store holds, gathered for the reports. The API and the dispatcher call it, on the readers' thread."""
 
+from dataclasses import replace
+
+import structlog
+
 from receiver.core.model import Entry, Fact, Incident, Instant
 from receiver.core.plan import DecisionContext, PolicyVersion
+from receiver.core.response import ApprovedReport
 from receiver.engine.engine import Engine
 from receiver.messages import MessageRenderer
+from receiver.messages.plain import line
+from receiver.messages.times import stamp
 from receiver.reports import HeldDrill, IncidentRecord, Report, held, review, training, write
 from receiver.reports.exhibits import MOST_MARKS, STANDING
+from receiver.reports.frozen import says_the_same, thaw
+from receiver.reports.report import Cover
+from receiver.reports.revision import changes
 from receiver.store import LAST, Reads, Span
 
 MESSAGES = Span(limit=2000)
@@ -21,6 +31,12 @@ def drawable(reads: Reads, incident_id: str) -> list[Entry]:
     return beside + reads.timeline(incident_id, EXHIBITS, {Fact.EVIDENCE})
 
 
+log = structlog.get_logger()
+
+OURSELVES = "Tocsin"
+"""Who prepares what nobody asked for: the report that is mailed at the close."""
+
+
 class Records:
     """Reports of what is stored. All raise StoreUnavailable."""
 
@@ -30,9 +46,54 @@ class Records:
         self._renderer = renderer
         self._engine = engine
 
-    def incident(self, incident: Incident, now: Instant) -> Report:
-        """One incident's report, under the policy version it ran under."""
-        return write(self.record(incident, now))
+    def incident(self, incident: Incident, now: Instant, by: str = OURSELVES, version: int | None = None) -> Report:
+        """One incident's report: the version asked for, else the newest that is true.
+
+        That is the approved one while nothing else is known, then the draft of the next. `by`: who asks.
+        Raises KeyError where there is no such version.
+        """
+        approved = incident.response.reports
+        if version is not None and version <= len(approved):
+            return self._approved(incident, approved[version - 1])
+        if version is not None and version != len(approved) + 1:
+            raise KeyError(version)
+        draft = write(self.record(incident, now))
+        before = self._before(incident)
+        if before and version is None and says_the_same(before, draft):
+            return before
+        return self._covered(replace(draft, changes=changes(before, draft)) if before else draft, now, by)
+
+    def _before(self, incident: Incident) -> Report | None:
+        """The version that was approved last; None: there is none, or its words are damaged."""
+        try:
+            return self._approved(incident, incident.response.reports[-1]) if incident.response.reports else None
+        except KeyError:
+            return None
+
+    def _approved(self, incident: Incident, approved: ApprovedReport) -> Report:
+        """As it was approved. Raises KeyError where its words cannot be read any more."""
+        entries = self._reads.timeline(incident.id, facts={Fact.REPORT_APPROVED})
+        try:
+            [document] = [each.data["document"] for each in entries if each.data["version"] == str(approved.version)]
+            kept = thaw(document)
+        except (ValueError, LookupError) as error:
+            log.error("an approved report cannot be read", incident=incident.number, version=approved.version)
+            raise KeyError(approved.version) from error
+        signed = replace(
+            kept.cover,
+            prepared_by=line(approved.prepared_by),
+            approved_by=line(approved.by),
+            approved_at=stamp(approved.at),
+            audit_head=approved.audit_head,
+        )
+        return replace(kept, cover=signed)
+
+    def _covered(self, report: Report, now: Instant, by: str) -> Report:
+        return replace(report, cover=Cover(stamp(now), line(by), audit_head=self._reads.audit_head()))
+
+    def _of_period(self, report: Report, now: Instant, by: str) -> Report:
+        organisation = line(self._engine.current.policy.reports.organisation)
+        return self._covered(replace(report, organisation=organisation), now, by)
 
     def record(self, incident: Incident, now: Instant) -> IncidentRecord:
         """Everything that is known of one incident, under the policy version it ran under."""
@@ -44,16 +105,18 @@ class Records:
             self._reads.notifications(incident.id, MESSAGES),
         )
 
-    def period(self, length: int, now: Instant) -> Report:
+    def period(self, length: int, now: Instant, by: str = OURSELVES) -> Report:
         """What the incidents opened in the last `length` microseconds came to."""
         since = Instant(now - length)
-        return review(self._reads.tallies(since, now), self._engine.current.policy, since, now)
+        report = review(self._reads.tallies(since, now), self._engine.current.policy, since, now)
+        return self._of_period(report, now, by)
 
-    def drills(self, length: int, now: Instant) -> tuple[list[HeldDrill], Report]:
+    def drills(self, length: int, now: Instant, by: str = OURSELVES) -> tuple[list[HeldDrill], Report]:
         """The live drills of the last `length` microseconds, as data and as a report."""
         since = Instant(now - length)
         found = [held(*each) for each in self._reads.drills(since, now)]
-        return found, training(found, self._engine.current.policy, since, now)
+        report = training(found, self._engine.current.policy, since, now)
+        return found, self._of_period(report, now, by)
 
     def policy_version(self, incident: Incident) -> PolicyVersion:
         """The policy version that an incident runs under."""

@@ -10,14 +10,22 @@ from typing import Literal, get_args
 
 import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from receiver.messages import PICTURE_ID, Message
+from receiver.messages.plain import cut
+from receiver.reports.frozen import content, content_hash
 from receiver.reports.report import Part, Report, SectionContent, Table
 from rules.placeholders import UNKNOWN
 
 Format = Literal["md", "html", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 CONTENT_TYPES: dict[Format, str] = {"md": "text/markdown", "html": "text/html", "json": "application/json"}
+
+NOT_KNOWN = UNKNOWN.capitalize()
+
+MARGIN = 90
+"""Characters that the margin of a printed page has room for."""
 
 EXERCISE = "EXERCISE: nobody was in danger."
 _MARKS = re.compile(r"([\\`*\[\]|~]|<(?! )|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_])|^[-+>]|^#(?=[# ]))")
@@ -42,29 +50,51 @@ def mail(report: Report, message: Message) -> Message:
     return replace(message, text=render(undrawn, "md"), html=render(undrawn, "html", shown))
 
 
-@cache
-def style_hash() -> str:
-    """What a Content-Security-Policy calls the HTML form's one style sheet."""
-    empty = Report("", "", exercise=False, sections=())
-    style = re.search(r"<style>(.*?)</style>", _html(empty, ""), re.DOTALL)
+def style_hash(page: str) -> str:
+    """What a Content-Security-Policy calls the one style sheet of a report as HTML: its margins have its name."""
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
     assert style, "the template has a style sheet"
     return f"'sha256-{b64encode(sha256(style[1].encode()).digest()).decode()}'"
 
 
 def _html(report: Report, picture: str) -> str:
     words = {"exercise": EXERCISE, "unknown": UNKNOWN, "picture": picture, "picture_id": PICTURE_ID}
-    return _environment().get_template("report.html").render(report=report, **words)
+    return _environment().get_template("report.html").render(report=report, cover=_cover(report), **words)
+
+
+def _cover(report: Report) -> list[tuple[str, str]]:
+    """Whose it is, who made and who approved it, and what proves that it is what they saw; for people."""
+    cover = report.cover
+    approved = f"{cover.approved_by}, {cover.approved_at}" if cover.approved_by else "nobody yet"
+    position, _, link = cover.audit_head.partition(":")
+    told = [
+        ("Organisation", report.organisation),
+        ("Version", report.standing.removeprefix("version ")),
+        ("Prepared by", f"{cover.prepared_by}, {cover.as_of}" if cover.prepared_by else ""),
+        ("Approved by", approved if report.version else ""),
+        ("SHA-256", content_hash(report)),
+        ("Audit log", f"ended at entry {position}, {link}" if link else ""),
+    ]
+    return [(name, value) for name, value in told if value]
+
+
+def _in_style(text: str) -> str:
+    """Foreign text as a string of CSS: whatever is no letter or digit of ASCII is escaped by its number."""
+    letters = (each if each.isascii() and each.isalnum() else f"\\{ord(each):06x}" for each in cut(text, MARGIN))
+    return f'"{"".join(letters)}"'
 
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("templates", "reports"),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["in_style"] = lambda text: Markup(_in_style(text))  # noqa: S704 - nothing of it is left but escapes
+    return environment
 
 
 def _markdown(report: Report) -> Iterator[str]:
@@ -72,24 +102,41 @@ def _markdown(report: Report) -> Iterator[str]:
     if report.exercise:
         yield f"**{EXERCISE}**\n"
     yield f"{_safe(report.subtitle)}\n"
+    yield from (f"- **{name}:** {_safe(value)}" for name, value in _cover(report))
+    yield ""
+    if report.summary:
+        yield from _section(report.summary)
+    if report.changes:
+        yield f"\n## Changed since version {report.version - 1}\n"
+        yield from (f"- {_safe(change)}" for change in report.changes)
+        yield ""
     for section in report.sections:
-        yield f"\n## {_safe(section.title)}\n"
-        for part in section.parts:
-            yield from _part(part)
-        for table in section.tables:
-            yield from _table(table)
+        yield from _section(section)
+
+
+def _section(section: SectionContent) -> Iterator[str]:
+    if section.is_empty:
+        of = f" ({', '.join(map(_safe, section.unknown))})" if section.unknown else ""
+        yield f"\n## {_safe(section.title)}: {UNKNOWN}{of}\n"
+        return
+    yield f"\n## {_safe(section.title)}\n"
+    for part in section.parts:
+        yield from _part(part)
+    for table in section.tables:
+        yield from _table(table)
 
 
 def _part(part: Part) -> Iterator[str]:
     if part.title:
         yield f"### {_safe(part.title)}\n"
-    for field in part.fields:
-        values = field.values or (UNKNOWN,)
-        if len(values) == 1:
-            yield f"- **{_safe(field.label)}:** {_safe(values[0])}"
+    for field in part.known:
+        if len(field.values) == 1:
+            yield f"- **{_safe(field.label)}:** {_safe(field.values[0])}"
         else:
             yield f"- **{_safe(field.label)}:**"
-            yield from (f"  - {_safe(value)}" for value in values)
+            yield from (f"  - {_safe(value)}" for value in field.values)
+    if part.unknown:
+        yield f"- **{NOT_KNOWN}:** {', '.join(map(_safe, part.unknown))}"
     yield ""
 
 
@@ -107,22 +154,5 @@ def _safe(text: str) -> str:
 
 
 def _data(report: Report) -> dict[str, object]:
-    """For programs: sections and fields by their names, in the order of the report. Drawings are for people."""
-    return {
-        "title": report.title,
-        "subtitle": report.subtitle,
-        "exercise": report.exercise,
-        "sections": [_section_data(section) for section in report.sections],
-    }
-
-
-def _section_data(section: SectionContent) -> dict[str, object]:
-    return {
-        "name": section.name,
-        "title": section.title,
-        "parts": [
-            {"title": part.title, "fields": {field.name: list(field.values) for field in part.fields}}
-            for part in section.parts
-        ],
-        "tables": [asdict(table) for table in section.tables],
-    }
+    """For programs: the content, and beside it the cover. Drawings are for people."""
+    return content(report) | {"sha256": content_hash(report), "cover": asdict(report.cover)}

@@ -24,6 +24,16 @@ class Part:
     title: str
     fields: tuple[Field, ...]
 
+    @property
+    def known(self) -> tuple[Field, ...]:
+        """The fields that have an answer."""
+        return tuple(field for field in self.fields if field.values)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The others, for people: told in one line."""
+        return tuple(field.label for field in self.fields if not field.values)
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -56,16 +66,65 @@ class SectionContent:
         """For people: ``Root cause analysis``."""
         return label(self.name)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has nothing to say yet: it is told in one line."""
+        fields = (field for part in self.parts for field in part.fields)
+        return not (self.tables or self.drawings or any(field.values for field in fields))
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The fields of an empty section that are not called as itself, for people."""
+        names = dict.fromkeys(field.name for part in self.parts for field in part.fields)
+        return tuple(label(each) for each in names if each != self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """How a report came to be, beside what it says: its content's hash does not cover this."""
+
+    as_of: str = ""
+    """When it was made."""
+    prepared_by: str = ""
+    """Who asked for it."""
+    approved_by: str = ""
+    """Empty: nobody has approved it."""
+    approved_at: str = ""
+    audit_head: str = ""
+    """Where the audit log ended then, ``POSITION:HASH``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A finished report."""
+    """A finished report. All but its cover and its drawings is its content, of which the SHA-256 is told."""
 
     title: str
     subtitle: str
     exercise: bool
     """Wholly about exercises: every format says so at its top."""
     sections: tuple[SectionContent, ...]
+    summary: SectionContent | None = None
+    """What a director reads; before all sections."""
+    organisation: str = ""
+    """Whose it is; empty: the policy does not say."""
+    version: int = 0
+    """From 1; 0: it has none (the report of a period)."""
+    changes: tuple[str, ...] = ()
+    """What is different from the version before, which was approved."""
+    cover: Cover = Cover()
+
+    @property
+    def told(self) -> tuple[SectionContent, ...]:
+        """All that is read, in its order."""
+        return self.sections if self.summary is None else (self.summary, *self.sections)
+
+    @property
+    def standing(self) -> str:
+        """For people: which version it is, and whether anybody approved it; empty: it has no versions."""
+        if not self.version:
+            return ""
+        told = "approved" if self.cover.approved_by else "draft, not approved"
+        return f"version {self.version}, {told}"
 
 
 def label(name: str) -> str:

@@ -6,21 +6,26 @@ before what the record tells. A name that is not here (a policy may invent some)
 
 from collections.abc import Callable, Iterable, Mapping
 
-from receiver.core.model import Fact
-from receiver.core.procedures import FIX, ROOT_CAUSE
+from receiver.core.impact import BUSINESS, GRADES, words
+from receiver.core.model import Alert, Fact
+from receiver.core.procedures import FIX, IMMEDIATE, ROOT_CAUSE
+from receiver.core.response import Impact
 from receiver.messages.incident_text import name
 from receiver.messages.placeholder_values import values
 from receiver.messages.plain import line, plain
 from receiver.messages.timeline import sentence
 from receiver.messages.times import duration, stamp
 from receiver.reports.exhibits import exhibits
-from receiver.reports.incident_record import IncidentRecord
+from receiver.reports.incident_record import UNTOLD, IncidentRecord
 from receiver.reports.report import Field, counted
 from receiver.reports.steps import done_steps, links
 from rules.placeholders import UNKNOWN
 from rules.policy import TimedActions
 
 SYSTEM_LABELS = ("system", "service", "job", "namespace", "cluster", "instance")
+MOST_MEASURED = 5
+"""Measured values that are told at the top."""
+
 MOST = 10
 """Values of one field that come from the record; the tables have the rest."""
 
@@ -64,9 +69,34 @@ def _severity_level(record: IncidentRecord) -> Values:
 
 
 def _business_impact(record: IncidentRecord) -> Values:
-    yield record.case.impact
-    for scale, impact in record.case.incident.response.impacts.items():
-        yield f"{line(scale)}: {line(impact.grade)} ({line(impact.said)})"
+    """As somebody described it and as it was graded; where nobody did either, what its level usually means."""
+    case = record.case
+    described = case.fact("impact_description").split("\n")
+    told = [*filter(None, described), *impacts(record)]
+    usual = line(case.level.impact)
+    return told or ([f"usual at level {case.level.level}: {usual}"] if usual else [])
+
+
+def impacts(record: IncidentRecord) -> Values:
+    """Each scale with its grade, what the grade stands for, and what was said; the worst first."""
+    return [f"{each.name.replace('_', ' ')}: {each.values[0]}" for each in graded_fields(record)]
+
+
+def graded_fields(record: IncidentRecord) -> tuple[Field, ...]:
+    """The scales that somebody or some alert graded it on, the worst first: ``high (20-50% revenue impact)``."""
+    graded = record.case.incident.response.impacts
+    worst_first = sorted(graded, key=lambda each: -GRADES.index(graded[each].grade))
+    return tuple(Field(line(each), (_graded(record, each, graded[each]),)) for each in worst_first)
+
+
+def _graded(record: IncidentRecord, scale: str, impact: Impact) -> str:
+    if scale == BUSINESS:
+        return f"{impact.grade} (as the type {name(impact.said)} is graded)"
+    means = line(words(record.case.policy, scale, impact))
+    known = {impact.grade, means.lower()}
+    said = f"said: {line(impact.said)}" if impact.said.strip().lower() not in known else ""
+    more = "; ".join(filter(None, (means, said)))
+    return f"{impact.grade}{f' ({more})' if more else ''}"
 
 
 def _resolution_time(record: IncidentRecord) -> Values:
@@ -76,8 +106,22 @@ def _resolution_time(record: IncidentRecord) -> Values:
 
 
 def _immediate_actions(record: IncidentRecord) -> Values:
-    kind = record.case.kind
-    return [line(action) for action in kind.immediate_actions] if kind else ()
+    """What the type asks for at once, each with whether somebody ticked it; else what was done at once."""
+    ticked = {each.text: each for each in record.case.incident.response.checklists.done.values()}
+    asked = record.case.kind.immediate_actions if record.case.kind else ()
+    for action in asked:
+        found = ticked.get(action)
+        yield f"{line(action)}: {f'done by {name(found.by)}, {stamp(found.at)}' if found else 'not ticked'}"
+    if not asked:
+        yield from taken_actions(record)
+
+
+def taken_actions(record: IncidentRecord) -> Values:
+    """What was done at once: as a responder wrote it down, else the immediate actions that somebody ticked."""
+    written = record.case.fact("immediate_actions_taken")
+    if written:
+        return written.split("\n")
+    return done_steps(record, IMMEDIATE)
 
 
 def _system_affected(record: IncidentRecord) -> Values:
@@ -102,6 +146,25 @@ def _error_messages(record: IncidentRecord) -> Values:
     return list(dict.fromkeys(line(text) for text in texts if text))[:MOST] or [record.case.title]
 
 
+def measured(record: IncidentRecord) -> Values:
+    """The values that the alerts told, the worst level first: of which rule, on what, in which unit."""
+    found = dict.fromkeys(_measured(each) for each in sorted(record.alerts, key=lambda each: -each.level))
+    return [each for each in found if each][:MOST_MEASURED]
+
+
+def _measured(alert: Alert) -> str:
+    value = line(alert.annotations.get("value", ""))
+    rule = line(alert.labels.get("rule", "") or alert.rule)
+    on = next((f" on {line(alert.labels[each])}" for each in SYSTEM_LABELS if alert.labels.get(each)), "")
+    condition = line(alert.annotations.get("condition", ""))
+    asked = f" ({condition})" if condition else ""
+    if value:
+        unit = line(alert.annotations.get("unit", ""))
+        return f"{rule}{asked}{on}: {value}{f' {unit}' if unit else ''}"
+    told = line(alert.annotations.get("description", "")) if condition else ""  # it ends with the value, in words
+    return f"{rule}{on}: {told}" if told else ""
+
+
 def _performance_metrics(record: IncidentRecord) -> Values:
     """What the alerts measured in their own words, and the range of the signals that were kept."""
     for exhibit in exhibits(record):
@@ -110,16 +173,12 @@ def _performance_metrics(record: IncidentRecord) -> Values:
             if values:
                 said = f"from {min(values):.6g} to {max(values):.6g}, at the end {values[-1]:.6g}"
                 yield f"{series.name or exhibit.query} ({exhibit.moment}): {said}"
-    for alert in record.alerts[:MOST]:
-        compiled = "condition" in alert.annotations  # then its description ends with the value, in words
-        measured = alert.annotations.get("description" if compiled else "value", "")
-        if measured:
-            yield f"{line(alert.rule)}: {line(measured)}"
+    yield from measured(record)
 
 
 def _data_collected(record: IncidentRecord) -> Values:
-    lines = counted(len(record.timeline) + record.left_out, "line")
-    yield f"{counted(len(record.alerts), 'alert')}, {lines} of timeline"
+    told = sum(each.fact not in UNTOLD for each in record.timeline)
+    yield f"{counted(len(record.alerts), 'alert')}, {counted(told + record.left_out, 'line')} of timeline"
     yield from done_steps(record, f"{ROOT_CAUSE}.data")
 
 
@@ -164,6 +223,7 @@ SOURCES: Mapping[str, Callable[[IncidentRecord], Values]] = {
     "business_impact": _business_impact,
     "resolution_time": _resolution_time,
     "immediate_actions": _immediate_actions,
+    "immediate_actions_taken": taken_actions,
     # The technical report.
     "system_affected": _system_affected,
     "failure_mode": _failure_mode,
@@ -176,6 +236,7 @@ SOURCES: Mapping[str, Callable[[IncidentRecord], Values]] = {
     "fix_implemented": _entered("fix_description"),
     "testing_performed": lambda record: done_steps(record, FIX),
     "verification_results": _verification_results,
+    "verification_status": _placeholder("verification_status"),
     "monitoring_plan": _monitoring_plan,
     # What the sections of the structure add.
     "impact_description": _business_impact,

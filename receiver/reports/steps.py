@@ -10,7 +10,7 @@ from receiver.messages.incident_text import name
 from receiver.messages.plain import line, plain
 from receiver.messages.times import stamp
 from receiver.reports.incident_record import IncidentRecord
-from receiver.reports.report import Table
+from receiver.reports.report import Field, Table, counted
 
 HOMES = {
     ROOT_CAUSE: "root_cause_analysis",
@@ -24,9 +24,24 @@ LONGEST = 20_000
 
 
 def checklists(record: IncidentRecord, section: str) -> tuple[Table, ...]:
-    """The checklists that belong into a section, each step with who did it."""
+    """The checklists of a section that were begun: each done step with who did it, the open ones together on a line."""
+    return tuple(_table(record, each) for each in _of_section(record, section) if _is_begun(record, each))
+
+
+def untouched(record: IncidentRecord, section: str) -> tuple[Field, ...]:
+    """The other checklists of the section, on one line."""
+    found = [each for each in _of_section(record, section) if not _is_begun(record, each)]
+    told = "; ".join(f"{line(each.title)} ({counted(len(each.steps), 'step')})" for each in found)
+    return (Field("no_step_ticked_of", (told,)),) if told else ()
+
+
+def _of_section(record: IncidentRecord, section: str) -> list[Checklist]:
     found = attached(record.case.incident, record.case.context.policy_version)
-    return tuple(_table(record, each) for each in found if _home(each) == section)
+    return [each for each in found if _home(each) == section]
+
+
+def _is_begun(record: IncidentRecord, checklist: Checklist) -> bool:
+    return any(done(record.case.incident, *step) for step in checklist.numbered())
 
 
 def _home(checklist: Checklist) -> str:
@@ -34,17 +49,15 @@ def _home(checklist: Checklist) -> str:
 
 
 def _table(record: IncidentRecord, checklist: Checklist) -> Table:
-    rows = tuple(
-        (
-            "done" if ticked else "open",
-            line(text),
-            f"{name(ticked.by)}, {stamp(ticked.at)}" if ticked else "",
-            _evidence(ticked) if ticked else "",
-        )
-        for id_, text in checklist.numbered()
-        for ticked in (done(record.case.incident, id_, text),)
-    )
-    return Table(line(checklist.title), ("done", "step", "who", "note"), rows)
+    steps = [(text, done(record.case.incident, id_, text)) for id_, text in checklist.numbered()]
+    rows = [
+        ("done", line(text), f"{name(ticked.by)}, {stamp(ticked.at)}", _evidence(ticked))
+        for text, ticked in steps
+        if ticked
+    ]
+    left = [line(text, 200) for text, ticked in steps if not ticked]
+    rows += [("open", "; ".join(left), "", "")] if left else []
+    return Table(line(checklist.title), ("done", "step", "who", "note"), tuple(rows))
 
 
 def _evidence(ticked: Done) -> str:

@@ -65,6 +65,21 @@ def seen(session: Session, references: Collection[str]) -> set[str]:
     return {row.reference for row in session.rows(_SEEN, references=list(references))}
 
 
+def head(database: Database) -> str:
+    """Where the log ends, ``POSITION:HASH``, as it says itself; only `verify` proves it.
+
+    Empty: nothing is in it, or where it ends cannot be read.
+    """
+    with database.read() as connection:
+        value = Session(connection).rows(_HEAD)[0].value
+    try:
+        position, link = read_head(value)
+    except RowUnreadable as error:
+        log.error("a row of the database is damaged", what=str(error))
+        return ""
+    return f"{position}:{link}" if position else ""
+
+
 def verify(database: Database, known: tuple[int, str] | None = None) -> tuple[int, str]:
     """Check every row; returns the head: position and hash. `known` is a head of earlier, kept elsewhere.
 

@@ -96,6 +96,10 @@ class Reads:
         with self._database.read() as connection:
             return bool(audit_chain.seen(Session(connection), {reference}))
 
+    def audit_head(self) -> str:
+        """Where the audit log ends, ``POSITION:HASH``; empty: nothing is in it."""
+        return audit_chain.head(self._database)
+
     def incident(self, incident_id: str) -> Incident | None:
         """The incident of that id."""
         return self._one(schema.incidents.c.id == incident_id)

@@ -102,8 +102,9 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     links = LinkPages(callbacks, Links(signing, installation, settings.external_url), sessions, clock)
     api = Api(queue, engine, reads)
     records = Records(reads, MessageRenderer(settings.external_url), engine)
+    reporter = Reporter(api, queue, records, clock)
     heartbeats_api = HeartbeatsApi(queue, engine, heartbeats, clock)
-    table = endpoints(api, Reporter(api, queue, records, clock), heartbeats_api)
+    table = endpoints(api, reporter, heartbeats_api)
     webhook = Webhook(
         queue=queue,
         engine=engine,
@@ -165,6 +166,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         senders=senders or {},
         renderer=tests,
         operations={each.run.__name__: each for each in table},
+        records=records,
     )
     return app
 

@@ -76,6 +76,7 @@ class MessageTemplate(Section):
 class IncidentReport(Section):
     """What a report contains."""
 
+    organisation: str = Field(default="", description="Whose reports they are; stands on every page of them.")
     structure: tuple[Text, ...] = Field(default=(), description="The names of the report's sections, in their order.")
     recipients: tuple[Recipient, ...] = Field(default=(), description="Who gets finished reports.")
 

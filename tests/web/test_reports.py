@@ -111,7 +111,8 @@ async def test_checklists(resolved: Running) -> None:
     technical = fields(told["technical_report"])
     assert "Gather system logs: https://logs.example/7" in technical["evidence_preserved"]
     assert "Gather system logs (ben: kept; https://logs.example/7)" in technical["data_collected"]
-    assert any("Monitor system stability" in each["title"] for each in told["follow_up_actions"]["tables"])
+    [untouched] = fields(told["follow_up_actions"])["no_step_ticked_of"]
+    assert "Monitor system stability (4 steps)" in untouched
 
 
 async def test_follow_ups_and_notices(resolved: Running) -> None:
@@ -127,10 +128,11 @@ async def test_follow_ups_and_notices(resolved: Running) -> None:
 
 
 async def test_markdown_says_what_nobody_knows(resolved: Running) -> None:
-    """A field without an answer reads "not yet known"; none is left out."""
+    """What nobody knows yet is named on one line, of a section or of a part; nothing is left out."""
     status, text = await resolved.get(f"{ONE}/report?format=md")
     assert status == 200
-    assert "- **Process changes:** not yet known" in text
+    assert "## Recommendations: not yet known (Long term improvements, Process changes)" in text
+    assert "- **Not yet known:** Contributing factors" in text
     assert "acknowledged (on it)" in text
 
 

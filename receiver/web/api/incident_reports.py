@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 
+from receiver.core.events import ApproveReport
 from receiver.core.model import Incident, Instant
 from receiver.drill.from_incident import recall
 from receiver.engine.queue import CommandQueue
 from receiver.reports import Format, Report, render
+from receiver.reports.frozen import content_hash, freeze
 from receiver.reports.queries import Records
 from receiver.reports.render import CONTENT_TYPES, style_hash
 from receiver.web.api import requests, responses
 from receiver.web.api.call import Call, Text
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.views import show_drill
+from receiver.web.http.problem_details import HttpProblem
 from rules.durations import parse as duration
 
 TEXTS = (CONTENT_TYPES["md"], CONTENT_TYPES["html"])
@@ -30,9 +33,43 @@ class Reporter:
         """What happened, why, what was done about it and what follows."""
 
         def read(incident: Incident) -> responses.ReportView | Text:
-            return _answer(self._records.incident(incident, self._clock()), call.said.format)
+            return _answer(self._find(incident, call.caller.name, call.said.version), call.said.format)
 
         return await self._api.browse(call.incident, read)
+
+    async def approve_report(self, call: Call[requests.ApproveReportBody]) -> responses.ReportView:
+        """Approve the report as it was read: that version is kept as it is."""
+        said, by = call.said, call.by(call.said.by)
+        draft = await self._api.browse(call.incident, lambda found: self._draft(found, said.hash))
+        await self._api.act(
+            call,
+            ApproveReport(
+                by=by,
+                version=draft.version,
+                sha256=said.hash,
+                prepared_by=said.prepared_by or by,
+                audit_head=draft.cover.audit_head,
+                document=freeze(draft),
+            ),
+        )
+        return await self._api.browse(call.incident, lambda found: _view(self._find(found, by, draft.version)))
+
+    def _draft(self, incident: Incident, read: str) -> Report:
+        """What is approved. Raises Problem 409 where it is not what the approver read."""
+        found = self._find(incident, "", None)
+        if found.cover.approved_by:
+            told = f"version {found.version} of the report is approved already, and nothing has changed since"
+            raise HttpProblem(409, told)
+        if content_hash(found) != read:
+            raise HttpProblem(409, "the report reads differently by now: read it again, and approve its SHA-256")
+        return found
+
+    def _find(self, incident: Incident, by: str, version: int | None) -> Report:
+        """Raises Problem 404."""
+        try:
+            return self._records.incident(incident, self._clock(), by, version)
+        except KeyError:
+            raise HttpProblem(404, f"the incident's report has no version {version}") from None
 
     async def as_test(self, call: Call[requests.Nothing]) -> responses.AsTestView:
         """The incident as a promtool unit test and a drill script, so that it is checked for ever after."""
@@ -48,26 +85,30 @@ class Reporter:
         length = duration(call.said.period)
 
         def read() -> responses.ReportView | Text:
-            return _answer(self._records.period(length, self._clock()), call.said.format)
+            return _answer(self._records.period(length, self._clock(), call.caller.name), call.said.format)
 
         return await self._queue.browse(read)
 
     async def drills(self, call: Call[requests.DrillsQuery]) -> responses.DrillsView | Text:
         """Live drills: who took part, when, how long they took."""
         length = duration(call.said.period)
-        found, report = await self._queue.browse(self._records.drills, length, self._clock())
+        found, report = await self._queue.browse(self._records.drills, length, self._clock(), call.caller.name)
         if call.said.format == "json":
             return responses.DrillsView(drills=[show_drill(each) for each in found])
         return _text(report, call.said.format)
 
 
 def _answer(report: Report, form: Format) -> responses.ReportView | Text:
-    if form == "json":
-        return responses.ReportView.model_validate_json(render(report, form))
-    return _text(report, form)
+    return _view(report) if form == "json" else _text(report, form)
+
+
+def _view(report: Report) -> responses.ReportView:
+    return responses.ReportView.model_validate_json(render(report, "json"))
 
 
 def _text(report: Report, form: Format) -> Text:
     text = render(report, form)
-    policy = f"default-src 'none'; style-src {style_hash()}; frame-ancestors 'none'; base-uri 'none'"
-    return Text(text, CONTENT_TYPES[form], {"Content-Security-Policy": policy} if form == "html" else {})
+    if form != "html":
+        return Text(text, CONTENT_TYPES[form], {})
+    policy = f"default-src 'none'; style-src {style_hash(text)}; frame-ancestors 'none'; base-uri 'none'"
+    return Text(text, CONTENT_TYPES[form], {"Content-Security-Policy": policy})

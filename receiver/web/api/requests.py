@@ -220,6 +220,15 @@ class EditNoticeBody(Body):
     text: Annotated[Needed, StringConstraints(max_length=20_000)]
 
 
+class ApproveReportBody(Body):
+    """Approve the report as it was read: that version never changes again."""
+
+    hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    """The report's SHA-256."""
+    prepared_by: Name = ""
+    """Who prepared it; left out: the approver."""
+
+
 class RejectBody(Body):
     """Reject a notice, or finish a follow-up action."""
 
@@ -261,7 +270,7 @@ class DeclareBody(Body):
     """The type is none of the policy's, on purpose: it is taken, at the policy's default level."""
 
 
-class ReportQuery(BaseModel):
+class FormatQuery(BaseModel):
     """In which form a report is wanted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
@@ -269,14 +278,21 @@ class ReportQuery(BaseModel):
     format: Literal["md", "html", "json"] = "json"
 
 
-class PeriodQuery(ReportQuery):
+class ReportQuery(FormatQuery):
+    """In which form an incident's report is wanted, and which version of it."""
+
+    version: Annotated[int, Field(ge=1, lt=10**6)] | None = None
+    """Left out: the newest that is true."""
+
+
+class PeriodQuery(FormatQuery):
     """Which period a report is about."""
 
     period: Duration = "30d"
     """How far back from now: 24h, 7d, 30d."""
 
 
-class DrillsQuery(ReportQuery):
+class DrillsQuery(FormatQuery):
     """Which live drills are listed."""
 
     period: Duration = "365d"

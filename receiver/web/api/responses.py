@@ -260,6 +260,20 @@ class ReportSectionView(View):
     tables: list[ReportTableView]
 
 
+class ReportCoverView(View):
+    """How a report came to be."""
+
+    as_of: str = ""
+    """When it was made, in words."""
+    prepared_by: str = ""
+    approved_by: str = ""
+    """Empty: nobody has approved it."""
+    approved_at: str = ""
+    """When, in words."""
+    audit_head: str = ""
+    """Where the audit log ended then: POSITION:HASH."""
+
+
 class ReportView(View):
     """A report; as Markdown and HTML with ?format=md and ?format=html."""
 
@@ -267,6 +281,17 @@ class ReportView(View):
     subtitle: str
     exercise: bool
     sections: list[ReportSectionView]
+    organisation: str = ""
+    """Whose it is; empty: the policy does not say."""
+    version: int = 0
+    """From 1; 0: the report of a period, which has none."""
+    changes: list[str] = []
+    """What is different from the version before, which was approved."""
+    summary: ReportSectionView | None = None
+    """What happened, to whom, how long, what was done, whether it is over, what remains; and all deadlines."""
+    sha256: str = ""
+    """Of the members above, as JSON with sorted keys and without blanks."""
+    cover: ReportCoverView = ReportCoverView()
 
 
 class DrillView(View):

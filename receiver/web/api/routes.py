@@ -58,6 +58,14 @@ def endpoints(api: Api, reporter: Reporter, heartbeats: HeartbeatsApi) -> tuple[
             reporter.incident_report,
             also=TEXTS,
         ),
+        Endpoint(
+            "POST",
+            f"{one}/report/approve",
+            approver,
+            requests.ApproveReportBody,
+            responses.ReportView,
+            reporter.approve_report,
+        ),
         Endpoint("GET", f"{one}/test", view, requests.Nothing, responses.AsTestView, reporter.as_test),
         Endpoint(
             "GET", "/report", view, requests.PeriodQuery, responses.ReportView, reporter.period_report, also=TEXTS

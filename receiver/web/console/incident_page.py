@@ -32,7 +32,7 @@ class FactForm:
 FORMS = (
     FactForm("impact", "Impact", ("impact_description",)),
     FactForm("cause", "Root cause", ("root_cause", "contributing_factors", "investigation_status")),
-    FactForm("fix", "Fix", ("fix_description", "fix_status", "estimated_resolution_time")),
+    FactForm("fix", "Fix", ("immediate_actions_taken", "fix_description", "fix_status", "estimated_resolution_time")),
     FactForm("verification", "Verification", ("testing_performed", "verification_status")),
     FactForm(
         "afterwards",
@@ -57,6 +57,7 @@ DONE = {
     "reject": "Rejected: they are told nothing.",
     "follow-ups": "Written down.",
     "finish": "Done, and written down.",
+    "approve-report": "Approved: this version of the report is kept as it is.",
 }
 """Said after a press, by the name that the redirect carries."""
 
@@ -82,6 +83,7 @@ OPERATIONS = {
     "edit-notice": "edit_notice",
     "approve": "approve",
     "reject": "reject",
+    "approve-report": "approve_report",
 }
 """Action, as the form's address has it → the operation of the API that does it: its role, its body, its handler."""
 

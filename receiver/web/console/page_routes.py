@@ -11,6 +11,7 @@ from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.messages import MessageRenderer
+from receiver.reports.queries import Records
 from receiver.settings import Role
 from receiver.store import Reads
 from receiver.web.api.call import Endpoint
@@ -28,6 +29,7 @@ from receiver.web.console.live import Live
 from receiver.web.console.now import Now
 from receiver.web.console.pages import Frame, serve_icon, serve_static
 from receiver.web.console.policy_page import PolicyPage
+from receiver.web.console.report_page import ReportPage
 from receiver.web.console.weeks import Weeks
 from receiver.web.http.problem_details import Handler
 
@@ -46,11 +48,13 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     senders: Senders,
     renderer: MessageRenderer,
     operations: Mapping[str, Endpoint[Any]],
+    records: Records,
 ) -> None:
     """Add the pages to the application. `operations`: the API's, by name; a page's button needs the role of its own."""
     frame = Frame(sessions, clock)
     now = Now(frame, queue, engine, reads, api, state)
     incident = IncidentPage(frame, Reader(engine, reads, api, Responding(api)), operations)
+    report = ReportPage(frame, api, records)
     declaration = Declaration(frame, engine, api)
     weeks = Weeks(reads)
     history = History(frame, queue, engine, reads, weeks)
@@ -64,6 +68,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
         ("GET", "/declare", frame.handler(declares, declaration.show)),
         ("POST", "/declare", frame.handler(declares, declaration.declare)),
         ("GET", one, frame.handler(view, incident.show)),
+        ("GET", f"{one}/report", frame.handler(view, report.show)),
         ("POST", f"{one}/{{action}}", frame.handler(view, incident.act)),
         ("GET", f"{one}/{{list}}.csv", frame.handler(view, incident.export)),
         ("GET", "/history", frame.handler(view, history.show)),

@@ -1,0 +1,29 @@
+"""The approval of an incident's report: it freezes that version, whatever becomes known later."""
+
+from receiver.core.draft import Draft, RefusedError
+from receiver.core.events import ApproveReport
+from receiver.core.model import Fact
+from receiver.core.response import ApprovedReport
+
+
+def approve_report(draft: Draft, action: ApproveReport) -> None:
+    """Keep the version as the approver read it. Raises RefusedError where another is the next."""
+    known = draft.incident.response.reports
+    following = len(known) + 1
+    if action.version < following:
+        raise RefusedError(f"version {action.version} of the report is approved already, by {known[-1].by}")
+    if action.version > following:
+        raise RefusedError(f"version {following} of the report is the next to approve, not {action.version}")
+    approved = ApprovedReport(
+        action.version, action.by, draft.now, action.sha256, action.prepared_by, action.audit_head
+    )
+    draft.respond(reports=(*known, approved))
+    draft.enter(
+        Fact.REPORT_APPROVED,
+        action.by,
+        version=action.version,
+        sha256=action.sha256,
+        prepared_by=action.prepared_by,
+        audit_head=action.audit_head,
+        document=action.document,
+    )

@@ -1,0 +1,234 @@
+"""Which deadlines an incident had, and what became of each: read from its timeline. Pure.
+
+Whatever in a report speaks of a deadline is made of `deadlines_of`, so that no two lines of it can differ.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from msgspec.structs import replace
+
+from receiver.core.model import Entry, Fact, Incident, Instant, Reason
+from receiver.core.plan import PolicyVersion
+from receiver.core.response import FollowUp
+
+
+class DeadlineResult(StrEnum):
+    """What became of a deadline."""
+
+    KEPT = "kept"
+    BREACHED = "breached"
+    RUNNING = "running"
+    NOT_NEEDED = "not needed"
+    """What it was about ended first, without anybody's answer."""
+    SUSPENDED = "suspended"
+    """Silenced in Alertmanager: nobody was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineOutcome:
+    """One deadline. Instants and durations in microseconds."""
+
+    name: str
+    since: str
+    """What began it: ``the opening``."""
+    began_at: Instant
+    due_at: Instant
+    result: DeadlineResult
+    met_at: Instant | None = None
+    """The first answer after it began, in time or late; None: there was none."""
+    by: str = ""
+    """Who answered."""
+
+    @property
+    def limit(self) -> int:
+        """How long it lasts."""
+        return self.due_at - self.began_at
+
+    @property
+    def late(self) -> int | None:
+        """By how much the answer came late; negative: so long before the end. None: there was no answer."""
+        return None if self.met_at is None else self.met_at - self.due_at
+
+
+def result_of(
+    due_at: Instant, now: Instant, met_at: Instant | None, ended_at: Instant | None, *, suspended: bool
+) -> DeadlineResult:
+    """A deadline is kept or breached by the first answer after it began; at `ended_at` none was needed any more."""
+    if met_at is not None and met_at <= due_at:
+        return DeadlineResult.KEPT
+    if suspended:
+        return DeadlineResult.SUSPENDED
+    if met_at is not None or (ended_at or now) > due_at:
+        return DeadlineResult.BREACHED
+    return DeadlineResult.RUNNING if ended_at is None else DeadlineResult.NOT_NEEDED
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """The time from one beginning of paging to the next: its deadlines are its own."""
+
+    since: str
+    is_new: bool
+    """The incident opened or recurred: the limits of the initial response run too."""
+    level: int
+    """The incident's when it began; 0: the timeline does not say."""
+    rules: frozenset[str]
+    """What had fired when it began."""
+    entries: list[Entry] = field(default_factory=list)
+    """The beginning itself is the first."""
+
+    @property
+    def began_at(self) -> Instant:
+        """When."""
+        return self.entries[0].at
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether somebody answered it, or it ended."""
+        return self.first(Fact.ACKNOWLEDGED, Fact.RESOLVED) is not None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether a silence kept it from paging: an emergency pages all the same."""
+        return any(each.data.get("pauses") for each in self.entries)
+
+    def first(self, *facts: Fact, by_a_person: bool = False) -> Entry | None:
+        """The first of its lines that records one of these."""
+        return next((each for each in self.entries if each.fact in facts and (each.by or not by_a_person)), None)
+
+
+RESPONSE = "response"
+"""The name of the response time's deadline."""
+
+BEGINNINGS: Mapping[Fact, str] = {
+    Fact.OPENED: "the opening",
+    Fact.DECLARED: "the declaration",
+    Fact.REOPENED: "the reopening",
+    Fact.ACK_VOIDED: "the new danger",
+    Fact.ACK_EXPIRED: "the expiry of the acknowledgement",
+    Fact.SILENCE_ENDED: "the end of the silence",
+}
+"""What begins paging anew, and with it the deadlines."""
+
+
+def deadlines_of(
+    incident: Incident, timeline: Sequence[Entry], policy_version: PolicyVersion, now: Instant
+) -> list[DeadlineOutcome]:
+    """All of an incident's deadlines, in the order they began; follow-up actions last."""
+    alarms = alarms_of(timeline)
+    found: list[DeadlineOutcome] = []
+    for number, alarm in enumerate(alarms):
+        last = number == len(alarms) - 1
+        following = None if last else alarms[number + 1].began_at
+        found += _paging(incident, alarm, policy_version, now, following)
+    found += _assessments(incident, alarms, policy_version, now)
+    found += [_follow_up(each, now) for each in incident.response.follow_ups if each.due_at is not None]
+    return sorted(found, key=lambda each: each.began_at)
+
+
+def alarms_of(timeline: Iterable[Entry]) -> list[Alarm]:
+    """A timeline, cut where paging begins anew."""
+    found: list[Alarm] = []
+    level, rules = 0, frozenset[str]()
+    for each in timeline:
+        level = _level(each, level)
+        if each.fact in {Fact.OPENED, Fact.RULE_JOINED} and "rule" in each.data:
+            rules |= {each.data["rule"]}
+        since = _begins(each, found[-1] if found else None)
+        if since:
+            recurred = each.fact is Fact.REOPENED and each.data.get("reason") == Reason.RECURRED
+            is_new = each.fact in {Fact.OPENED, Fact.DECLARED} or recurred
+            found.append(Alarm(since, is_new, level, rules))
+        if found:
+            found[-1].entries.append(each)
+    return found
+
+
+def _begins(entry: Entry, before: Alarm | None) -> str:
+    """What paging begins anew with; empty: it does not. Who escalates what is taken asks for help: that does too."""
+    if entry.fact is Fact.SILENCE_ENDED and (before is None or before.is_taken or not before.is_paused):
+        return ""
+    if entry.fact is Fact.ESCALATED and entry.by and before is not None and before.is_taken:
+        return "the call for help"
+    return BEGINNINGS.get(entry.fact, "")
+
+
+def _level(entry: Entry, level: int) -> int:
+    known = entry.data.get("value" if entry.data.get("field") == "level" else "level", "")
+    tells = entry.fact in {Fact.OPENED, Fact.DECLARED, Fact.LEVEL_ROSE, Fact.ACK_VOIDED} or (
+        entry.fact is Fact.CHANGED and entry.data.get("field") == "level"
+    )
+    return int(known) if tells and known.isdigit() else level
+
+
+def _paging(
+    incident: Incident, alarm: Alarm, policy_version: PolicyVersion, now: Instant, following: Instant | None
+) -> Iterator[DeadlineOutcome]:
+    """The response, the first escalation, and the limit for acknowledging where the policy has one."""
+    rules = {key: level for key, level in incident.rules.items() if key in alarm.rules or not alarm.rules}
+    plan = policy_version.plan(replace(incident, level=alarm.level or incident.level, rules=rules or incident.rules))
+    breached = alarm.first(Fact.BREACHED)
+    response = _response_due(incident, alarm, plan.response_time, following is None, breached)
+    answer = alarm.first(Fact.ACKNOWLEDGED) or alarm.first(Fact.RESOLVED, by_a_person=True)
+    by_itself = alarm.first(Fact.RESOLVED)
+    ended = by_itself.at if by_itself else following
+    suspended = breached is None and alarm.is_paused
+    limits = [(RESPONSE, response)]
+    if plan.escalation_time < plan.response_time:
+        escalated = next((each for each in alarm.entries[1:] if each.fact is Fact.ESCALATED and not each.by), None)
+        planned = Instant(alarm.began_at + plan.escalation_time)
+        limits.insert(0, ("escalation", min(planned, escalated.at) if escalated else planned))
+    if plan.acknowledge_within is not None and alarm.is_new:
+        limits.append(("initial response: acknowledgement", Instant(alarm.began_at + plan.acknowledge_within)))
+    for name, due_at in limits:
+        met_at, by = (answer.at, answer.by) if answer else (None, "")
+        result = result_of(due_at, now, met_at, ended, suspended=suspended)
+        yield DeadlineOutcome(name, alarm.since, alarm.began_at, due_at, result, met_at, by)
+
+
+def _response_due(incident: Incident, alarm: Alarm, limit: int, is_last: bool, breached: Entry | None) -> Instant:
+    """As the incident or its breach has it; of an earlier alarm, as its plan had it."""
+    if breached is not None and breached.data.get("due_at", "").isdigit():
+        return Instant(int(breached.data["due_at"]))
+    return incident.response_due_at if is_last else Instant(alarm.began_at + limit)
+
+
+def _assessments(
+    incident: Incident, alarms: Sequence[Alarm], policy_version: PolicyVersion, now: Instant
+) -> Iterator[DeadlineOutcome]:
+    """The limit for assessing the severity: from the first acknowledgement of each time that it opened or recurred."""
+    limit = policy_version.plan(incident).assess_within
+    if limit is None:
+        return
+    beginnings = [number for number, alarm in enumerate(alarms) if alarm.is_new]
+    for place, number in enumerate(beginnings):
+        until = beginnings[place + 1] if place + 1 < len(beginnings) else len(alarms)
+        entries = [each for alarm in alarms[number:until] for each in alarm.entries]
+        taken = next((each for each in entries if each.fact is Fact.ACKNOWLEDGED), None)
+        assessed = next((each for each in entries if _assesses(each)), None)
+        if taken is None or (assessed is not None and assessed.at < taken.at):
+            continue
+        resolved = next((each.at for each in entries if each.fact is Fact.RESOLVED), None)
+        due_at = Instant(taken.at + limit)
+        met_at, by = (assessed.at, assessed.by) if assessed else (None, "")
+        result = result_of(due_at, now, met_at, resolved, suspended=False)
+        yield DeadlineOutcome(
+            "initial response: severity assessment", "the acknowledgement", taken.at, due_at, result, met_at, by
+        )
+
+
+def _assesses(entry: Entry) -> bool:
+    changed = entry.data.get("field", "")
+    said = entry.fact is Fact.CHANGED and (changed == "level" or "impact" in changed.lower())
+    return bool(entry.by) and (said or entry.fact is Fact.IMPACT)
+
+
+def _follow_up(each: FollowUp, now: Instant) -> DeadlineOutcome:
+    due_at = each.due_at or now
+    result = result_of(due_at, now, each.done_at, None, suspended=False)
+    name = f"follow-up action: {each.text}"
+    return DeadlineOutcome(
+        name, "when it was written down", each.at, due_at, result, each.done_at, each.done_by or each.owner
+    )

@@ -1,0 +1,143 @@
+"""What a director reads in one minute: what happened, to whom, how long, what was done, is it over, what remains."""
+
+from collections.abc import Iterator
+
+from receiver.core.checklists import done, steps
+from receiver.core.model import State
+from receiver.core.response import Standing
+from receiver.messages.incident_text import name
+from receiver.messages.plain import line
+from receiver.messages.times import duration, stamp
+from receiver.reports.deadlines_kept import DeadlineOutcome, DeadlineResult
+from receiver.reports.incident_record import IncidentRecord
+from receiver.reports.report import Field, Part, SectionContent, Table, counted
+from receiver.reports.sources import field, impacts, measured, taken_actions
+from rules.placeholders import UNKNOWN
+
+WANTED = ("root_cause", "lessons_learned", "process_changes")
+"""Without these the work on an incident that is over is not done."""
+
+
+def summary(record: IncidentRecord, deadlines: list[DeadlineOutcome]) -> SectionContent:
+    """The first section of every incident's report, whatever the policy's structure is."""
+    told = {
+        "what_happened": tuple(_what_happened(record)),
+        "measured": tuple(measured(record)),
+        "who_was_affected": (*field("system_affected", record).values, *impacts(record)),
+        "how_long": tuple(_how_long(record)),
+        "deadlines": tuple(_deadlines(deadlines)),
+        "what_was_done": tuple(_what_was_done(record)) or ("nothing that is written down",),
+        "is_it_over": (_is_it_over(record),),
+        "what_remains": tuple(_what_remains(record)) or ("nothing that is written down",),
+    }
+    fields = tuple(Field(each, values) for each, values in told.items() if values)
+    rows = tuple(deadline_row(each) for each in deadlines)
+    columns = ("deadline", "set to", "due", "outcome", "by how much", "answered")
+    tables = (Table("Deadlines", columns, rows),) if rows else ()
+    return SectionContent("summary", (Part("", fields),), tables)
+
+
+def _what_happened(record: IncidentRecord) -> Iterator[str]:
+    case, incident = record.case, record.case.incident
+    if incident.exercise:
+        yield "an exercise: nobody was in danger"
+    began = "declared by a person" if incident.declared else "opened by an alert"
+    yield f"{case.title}: level {case.level.level} ({line(case.level.name)}), {began} on {stamp(incident.opened_at)}"
+    if case.conditions:
+        yield f"the condition that was met: {case.conditions}"
+
+
+def _how_long(record: IncidentRecord) -> Iterator[str]:
+    incident = record.case.incident
+    if incident.resolved_at is None:
+        yield f"it began on {stamp(incident.opened_at)} and is not over"
+    else:
+        lasted = duration(incident.resolved_at - incident.opened_at)
+        yield f"{lasted}, until it was resolved on {stamp(incident.resolved_at)}"
+    if incident.recurrences:
+        yield f"it came back {counted(incident.recurrences, 'time')} after it had been resolved"
+
+
+def _deadlines(deadlines: list[DeadlineOutcome]) -> Iterator[str]:
+    """How many were kept, and each that was not."""
+    kept = sum(each.result is DeadlineResult.KEPT for each in deadlines)
+    breached = [each for each in deadlines if each.result is DeadlineResult.BREACHED]
+    if not (kept or breached):
+        return
+    yield f"{kept} of {kept + len(breached)} kept"
+    yield from (f"breached: {told(each)}" for each in breached)
+
+
+def told(each: DeadlineOutcome) -> str:
+    """A deadline in one line, without how it ended: who answered, and how late or how long before its end."""
+    answer = name(each.by) or "Tocsin" if each.met_at is not None else "nobody answered"
+    margin = _margin(each)
+    return f"{line(each.name)}, {duration(each.limit)} from {each.since}: {answer}{f', {margin}' if margin else ''}"
+
+
+def deadline_row(each: DeadlineOutcome) -> tuple[str, ...]:
+    """A deadline as the table has it."""
+    answer = f"{name(each.by) or 'Tocsin'}, {stamp(each.met_at)}" if each.met_at is not None else ""
+    if not answer and each.result is DeadlineResult.BREACHED:
+        answer = "nobody"
+    set_to = f"{duration(each.limit)} from {each.since}"
+    return (line(each.name), set_to, stamp(each.due_at), each.result.value, _margin(each), answer)
+
+
+def _margin(each: DeadlineOutcome) -> str:
+    if each.late is None:
+        return ""
+    return f"{duration(each.late)} late" if each.late > 0 else f"{duration(-each.late)} before"
+
+
+def _what_was_done(record: IncidentRecord) -> Iterator[str]:
+    yield from taken_actions(record)
+    yield from (f"fix: {each}" for each in field("fix_description", record).values)
+
+
+def _is_it_over(record: IncidentRecord) -> str:
+    incident = record.case.incident
+    verified = "; ".join(field("verification_status", record).values)
+    match incident.state:
+        case State.RESOLVED:
+            return f"resolved, and watched in case it comes back{f'; {verified}' if verified else ''}"
+        case State.CLOSED:
+            return f"yes: closed, it did not come back{f'; {verified}' if verified else ''}"
+        case _ if record.case.incident.recorded_only:
+            return "nobody had to act: it was only recorded"
+        case _:
+            return f"no: {standing(record)}"
+
+
+def standing(record: IncidentRecord) -> str:
+    """How it stands, by dates and not by what is left of a time: a report is read later."""
+    case, incident = record.case, record.case.incident
+    by = name(incident.acknowledged_by) or "somebody"
+    handed = f", handed over to {case.owner}" if case.owner not in {"", by} else ""
+    match incident.state:
+        case State.ACKNOWLEDGED:
+            at = f" on {stamp(incident.acknowledged_at)}" if incident.acknowledged_at else ""
+            return f"acknowledged by {by}{at}{handed}"
+        case State.RESOLVED if incident.resolved_at is not None:
+            who = f" by {name(incident.resolved_by)}" if incident.resolved_by else ""
+            return f"resolved{who} on {stamp(incident.resolved_at)}"
+        case _:
+            return incident.state.value
+
+
+def _what_remains(record: IncidentRecord) -> Iterator[str]:
+    incident = record.case.incident
+    for each in incident.response.follow_ups:
+        if each.done_at is None:
+            until = f", until {stamp(each.due_at)}" if each.due_at is not None else ""
+            yield f"{line(each.text)} ({name(each.owner) or 'nobody has it'}{until})"
+    held = sum(each.standing is Standing.HELD for each in incident.response.notices)
+    if held:
+        yield f"{counted(held, 'notice')} to the outside, not decided on"
+    asked = steps(incident, record.case.context.policy_version)
+    undone = sum(done(incident, id_, text) is None for id_, text in asked.items())
+    if undone:
+        yield f"{undone} of {counted(len(asked), 'step')} of its checklists not ticked"
+    unknown = [each.replace("_", " ") for each in WANTED if not record.case.fact(each)]
+    if unknown:
+        yield f"{UNKNOWN}: {', '.join(unknown)}"

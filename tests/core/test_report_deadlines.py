@@ -1,0 +1,143 @@
+"""Each deadline of an incident is kept or breached by the first answer after it began: the report's table of them."""
+
+import pytest
+
+from receiver.core.events import AddFollowUp, FinishFollowUp
+from receiver.core.model import Instant
+from receiver.reports.deadlines_kept import DeadlineOutcome, DeadlineResult, deadlines_of, result_of
+from rules.policy import MINUTE
+from tests.core.guide import WHOLE
+from tests.core.world import World
+
+KEPT, BREACHED, RUNNING = DeadlineResult.KEPT, DeadlineResult.BREACHED, DeadlineResult.RUNNING
+NOT_NEEDED, SUSPENDED = DeadlineResult.NOT_NEEDED, DeadlineResult.SUSPENDED
+
+
+def found(world: World, name: str = "response") -> list[DeadlineOutcome]:
+    """The deadlines of that name."""
+    policy_version = world.context().policy_version
+    return [
+        each
+        for each in deadlines_of(world.incident, world.timeline, policy_version, world.now)
+        if each.name.startswith(name)
+    ]
+
+
+OUTCOMES = [
+    (10, 20, 9, None, False, KEPT),
+    (10, 20, 10, None, False, KEPT),
+    (10, 20, 11, None, False, BREACHED),
+    (10, 9, None, None, False, RUNNING),
+    (10, 11, None, None, False, BREACHED),
+    (10, 20, None, 9, False, NOT_NEEDED),
+    (10, 20, None, 12, False, BREACHED),
+    (10, 20, 11, None, True, SUSPENDED),
+    (10, 20, 9, None, True, KEPT),
+]
+
+
+@pytest.mark.parametrize(("due", "now", "met", "ended", "suspended", "result"), OUTCOMES)
+def test_outcome(due: int, now: int, met: int | None, ended: int | None, suspended: bool, result: str) -> None:
+    """The first answer decides, to the microsecond; without one, whether anybody still had to answer."""
+    answer = None if met is None else Instant(met)
+    over = None if ended is None else Instant(ended)
+    assert result_of(Instant(due), Instant(now), answer, over, suspended=suspended) is result
+
+
+def test_answered_late() -> None:
+    """A breached response time says by how much and by whom; the steps before it likewise."""
+    world = World()
+    world.fire("a", level=4)
+    world.advance(18)
+    world.acknowledge("amir")
+    [response] = found(world)
+    assert (response.result, response.by, response.late) == (BREACHED, "amir", 3 * MINUTE)
+    [escalation] = found(world, "escalation")
+    assert (escalation.result, escalation.late) == (BREACHED, 13 * MINUTE)
+
+
+def test_every_reopening_begins_a_new_one() -> None:
+    """What was breached first may be kept the next time, and is told apart."""
+    world = World()
+    world.fire("a", level=4)
+    world.advance(18)
+    world.acknowledge("amir")
+    world.advance(15)
+    assert world.incident.state == "open"
+    world.advance(2)
+    world.acknowledge("ben")
+    first, second = found(world)
+    assert (first.result, first.by) == (BREACHED, "amir")
+    assert (second.result, second.by, second.since) == (KEPT, "ben", "the expiry of the acknowledgement")
+    assert second.late == -13 * MINUTE
+
+
+def test_not_needed() -> None:
+    """What recovers by itself before its time needed no answer; while it is open the time runs."""
+    world = World()
+    world.fire("a", level=1)
+    [running] = found(world)
+    assert running.result is RUNNING
+    world.clear("a")
+    world.advance(60)
+    [response] = found(world)
+    assert (response.result, response.met_at) == (NOT_NEEDED, None)
+
+
+def test_asking_for_help_begins_anew() -> None:
+    """Who escalates what is taken asks for help: what they answered stays kept, and a new time runs."""
+    world = World()
+    world.fire("a", level=4)
+    world.advance(1)
+    world.acknowledge("amir")
+    world.advance(2)
+    world.escalate("amir")
+    first, second = found(world)
+    assert (first.result, first.by) == (KEPT, "amir")
+    assert second.since == "the call for help"
+    assert second.result is RUNNING
+    world.advance(16)
+    assert found(world)[1].result is BREACHED
+    assert found(world)[0].result is KEPT
+
+
+def test_silenced() -> None:
+    """While a silence pauses paging nobody is asked; when it ends, a time of its own begins."""
+    world = World()
+    world.fire("a", level=3)
+    world.silence(120)
+    world.advance(61)
+    [response] = found(world)
+    assert response.result is SUSPENDED
+    world.advance(60)
+    _, after = found(world)
+    assert (after.since, after.result) == ("the end of the silence", RUNNING)
+    world.acknowledge("amir")
+    assert found(world)[1].result is KEPT
+
+
+def test_initial_response() -> None:
+    """The limits of the initial response run once for each opening: to acknowledge, and from then on to assess."""
+    world = World(WHOLE)
+    world.fire("a", level=4)
+    world.advance(16)
+    world.acknowledge("amir")
+    [acknowledgement, assessment] = found(world, "initial response")
+    assert (acknowledgement.result, acknowledgement.late) == (BREACHED, MINUTE)
+    assert assessment.result is RUNNING
+    world.advance(10)
+    world.change("amir", revenue_impact="high")
+    assert (found(world, "initial response")[1].result, found(world, "initial response")[1].by) == (KEPT, "amir")
+
+
+def test_follow_ups() -> None:
+    """A follow-up action with a day is a deadline too."""
+    world = World()
+    world.fire("a", level=4)
+    world.act(AddFollowUp("amir", "pin the model", "ben", Instant(world.now + 10 * MINUTE)))
+    [running] = found(world, "follow-up action")
+    world.advance(12)
+    [missed] = found(world, "follow-up action")
+    world.act(FinishFollowUp("ben", "f1"))
+    [late] = found(world, "follow-up action")
+    assert (running.result, missed.result, late.result, late.late) == (RUNNING, BREACHED, BREACHED, 2 * MINUTE)
