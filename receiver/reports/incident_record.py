@@ -22,11 +22,18 @@ class IncidentRecord:
     alerts: Sequence[Alert]
     timeline: Sequence[Entry]
     notifications: Sequence[Notification]
+    turns: Sequence[Entry] = ()
+    """Of a timeline whose middle is left out, all lines that decide on deadlines."""
 
     @property
     def now(self) -> Instant:
         """When it was gathered."""
         return self.case.now
+
+    @property
+    def decisive(self) -> Sequence[Entry]:
+        """All lines that decide on deadlines, and perhaps others."""
+        return self.turns or self.timeline
 
     def entries(self, *facts: Fact) -> list[Entry]:
         """The timeline's lines that record one of these."""

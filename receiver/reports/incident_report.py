@@ -42,7 +42,7 @@ def write(record: IncidentRecord) -> Report:
     of the same facts have the same content.
     """
     case, reports = record.case, record.case.policy.reports
-    deadlines = deadlines_of(case.incident, record.timeline, case.context.policy_version, record.now)
+    deadlines = deadlines_of(case.incident, record.decisive, case.context.policy_version, record.now)
     sections = [_section(each, record) for each in reports.structure or STRUCTURE]
     if reports.technical:
         sections.append(SectionContent("technical_report", _parts(reports.technical, record)))
@@ -118,7 +118,7 @@ def _after(record: IncidentRecord, at: int) -> str:
 def _response(record: IncidentRecord) -> Iterator[str]:
     """What became of each response time, as the table of deadlines has it."""
     policy_version = record.case.context.policy_version
-    for each in deadlines_of(record.case.incident, record.timeline, policy_version, record.now):
+    for each in deadlines_of(record.case.incident, record.decisive, policy_version, record.now):
         if each.name == RESPONSE:
             yield f"{each.result.value}: {told(each)}"
 

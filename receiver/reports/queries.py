@@ -12,6 +12,7 @@ from receiver.messages import MessageRenderer
 from receiver.messages.plain import line
 from receiver.messages.times import stamp
 from receiver.reports import HeldDrill, IncidentRecord, Report, held, review, training, write
+from receiver.reports.deadlines_kept import DECISIVE
 from receiver.reports.exhibits import MOST_MARKS, STANDING
 from receiver.reports.frozen import says_the_same, thaw
 from receiver.reports.report import Cover
@@ -98,11 +99,14 @@ class Records:
     def record(self, incident: Incident, now: Instant) -> IncidentRecord:
         """Everything that is known of one incident, under the policy version it ran under."""
         context = DecisionContext(self.policy_version(incident), self._engine.current, frozenset())
+        timeline = self._reads.outline(incident)
+        is_whole = len(timeline) >= incident.entries
         return IncidentRecord(
             self._renderer.case(incident, context, now),
             self._reads.alerts(incident.id),
-            self._reads.outline(incident),
+            timeline,
             self._reads.notifications(incident.id, MESSAGES),
+            () if is_whole else self._reads.timeline(incident.id, facts=DECISIVE),
         )
 
     def period(self, length: int, now: Instant, by: str = OURSELVES) -> Report:

@@ -9,7 +9,10 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+from receiver.core.events import Note
 from receiver.core.model import Instant
+from receiver.engine.commands import ForIncident
+from receiver.store.reads import OUTLINED
 from receiver.store.store import SqlStore
 from rules.policy import MINUTE, Policy
 from tests.web.conftest import Running
@@ -285,3 +288,17 @@ async def test_only_approvers_approve(start: Callable[..., Any]) -> None:
     assert (await receiver.post(f"{ONE}/report/approve", said, headers=ron))[0] == 403
     status, approved = await receiver.post(f"{ONE}/report/approve", said, headers=dana)
     assert (status, approved["cover"]["approved_by"]) == (200, "dana")
+
+
+async def test_deadlines_of_a_long_incident(receiver: Running) -> None:
+    """What lies in the left-out middle of a long timeline decides on deadlines all the same."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    notes = [ForIncident((await receiver.get(ONE))[1]["id"], Note("ann", "looking"))] * OUTLINED
+    await receiver.queue.run(receiver.engine.handle, notes, receiver.clock.now)
+    await receiver.pass_time(23 * MINUTE)
+    await receiver.post(f"{ONE}/acknowledge", {"by": "amir"})
+    await receiver.queue.run(receiver.engine.handle, notes * 2, receiver.clock.now)
+    report = await report_of(receiver)
+    rows = {row[0]: row for row in report["summary"]["tables"][0]["rows"]}
+    assert rows["response"][3:5] == ["breached", "8 minutes late"]
+    assert "lines are left out" in str(sections(report)["timeline"])
