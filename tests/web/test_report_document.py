@@ -193,11 +193,20 @@ async def test_deadlines_agree(receiver: Running) -> None:
     assert response.endswith("8 minutes late")
 
 
-async def test_sent_notices_stand_word_for_word(receiver: Running, policy: Policy) -> None:
+async def test_sent_notices_stand_word_for_word(receiver: Running) -> None:
     """What the outside was told stands in the report as it was approved, with who approved it and when."""
     await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
     await receiver.post(f"{ONE}/acknowledge", {"by": "amir"})
     _, found = await receiver.get(f"{ONE}/notices")
+    [held] = [each for each in found["notices"] if each["standing"] == "held"]
+    edit = {
+        "hash": held["hash"],
+        "by": "amir",
+        "subject": "Engine 2",
+        "text": "We work on it.\nContact: ops@example.com",
+    }
+    status, found = await receiver.ask("PUT", f"{ONE}/notices/{held['id']}", edit)
+    assert status == 200, found
     [notice] = [each for each in found["notices"] if each["standing"] == "held"]
     said = {"hash": notice["hash"], "by": "dana"}
     status, answer = await receiver.post(f"{ONE}/notices/{notice['id']}/approve", said)
@@ -205,7 +214,7 @@ async def test_sent_notices_stand_word_for_word(receiver: Running, policy: Polic
     report = await report_of(receiver)
     tables = {each["title"]: each["rows"] for each in sections(report)["incident_details"]["tables"]}
     [_, text, by, when] = tables["What the external groups were told"][-1]
-    assert (text, by) == (f"{notice['subject']}\n{notice['text']}", "dana")
+    assert (text, by) == ("Engine 2\nWe work on it.\nContact: ops@example.com", "dana")
     assert when
 
 
