@@ -4,20 +4,21 @@
 """
 
 import re
-from datetime import UTC, datetime, timedelta
 
 from receiver.core.instant import Instant
 from receiver.core.model import Incident
+from rules.policy import HOUR
+
+DAY = 24 * HOUR
 
 _CONTACT = re.compile(r"^[^\w\n]*contact[^:\n]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 _REACHABLE = re.compile(
     r"[^\s@]+@[^\s@]+\.\w+|https?://\S+|\bwww\.\S+|(?:[a-z0-9-]+\.){2,}[a-z]{2,}|\+?\d(?:[ ()/.-]?\d){5,}",
     re.IGNORECASE,
 )
-_TIME = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d))?")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-BEFORE, AFTER = timedelta(days=1), timedelta(days=31)
-"""How far before the opening (what fired may have begun then) and after now (an estimate) a time may lie."""
+_DATE = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)")
+BEFORE, AFTER = 1, 31
+"""Days before the opening (what fired may have begun then) and after now (an estimate) that a date may lie."""
 
 
 def faults(subject: str, body: str, incident: Incident, now: Instant) -> tuple[str, ...]:
@@ -35,16 +36,22 @@ def _contact_faults(body: str) -> list[str]:
 
 
 def _time_faults(text: str, incident: Incident, now: Instant) -> list[str]:
-    earliest = _EPOCH + timedelta(microseconds=incident.opened_at) - BEFORE
-    latest = _EPOCH + timedelta(microseconds=now) + AFTER
+    began, today = incident.opened_at // DAY, now // DAY
     found = []
-    for written in _TIME.finditer(text):
-        try:
-            at = datetime(*(int(part or 0) for part in written.groups()), tzinfo=UTC)  # type: ignore[arg-type,misc]
-        except ValueError:
+    for written in _DATE.finditer(text):
+        day = _day(*(int(part) for part in written.groups()))
+        if day is None:
             found.append(f"it tells {written[0]}, which is no date")
-            continue
-        if not earliest.replace(hour=0, minute=0, second=0, microsecond=0) <= at <= latest:
-            began = f"{earliest + BEFORE:%Y-%m-%d %H:%M} UTC"
-            found.append(f"it tells {written[0]}, and the incident began at {began}: edit the text")
+        elif not began - BEFORE <= day <= today + AFTER:
+            found.append(f"it tells {written[0]}, which is far from the incident: edit the text")
     return found
+
+
+def _day(year: int, month: int, day: int) -> int | None:
+    """Days since 1970-01-01 (UTC) of a date of the Gregorian calendar; None: there is no such date."""
+    is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    months = (31, 29 if is_leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+    if not (1 <= month <= 12 and 1 <= day <= months[month - 1]):
+        return None
+    before = year - 1
+    return before * 365 + before // 4 - before // 100 + before // 400 + sum(months[: month - 1]) + day - 719_163
