@@ -45,6 +45,8 @@ QUIET: Mapping[str, str] = {
     "Handover": "a handover",
     "Assign": "a role that somebody takes",
     "Note": "a note",
+    "Escalate": "a call for help with what somebody has",
+    "Withdraw": "a call for help that is withdrawn",
     "Update": "a status update",
     "Silenced": "a silence in Alertmanager, or its end",
     "SilenceAnswered": "what became of a silence for an acknowledgement",

@@ -30,6 +30,7 @@ from receiver.core.events import (
     Escalate,
     Event,
     FinishFollowUp,
+    GiveBack,
     Handover,
     Note,
     Rejected,
@@ -43,6 +44,7 @@ from receiver.core.events import (
     TimePassed,
     Unheard,
     Update,
+    Withdraw,
 )
 from receiver.core.inquiry import Answered, Inquiry
 from receiver.core.model import Alert, Incident, Instant, Notification, Recovery, State, Status, Window
@@ -67,6 +69,7 @@ WINDOWS: Mapping[Window, str] = {
     Window.ACKNOWLEDGE_LIMIT: "the policy's own limit for acknowledging passes",
     Window.ASSESS_LIMIT: "the limit for assessing the severity passes",
     Window.ESCALATE: "`escalation_time` passes without an acknowledgement",
+    Window.HELP: "`escalation_time` passes, and nobody else answers a call for help",
     Window.RESCUE: "a page has reached nobody",
     Window.EVIDENCE: "evidence did not come in time",
     Window.UPDATE: "a status update is due",
@@ -278,6 +281,8 @@ def _persons() -> Iterator[tuple[str, Event]]:
     yield "a person declares it", Declare("key", "engine_failure", "ada", level=3)
     yield "a person acknowledges", Acknowledge("ada")
     yield "a person escalates", Escalate("ada")
+    yield "a call for help is withdrawn", Withdraw("ada")
+    yield "a person gives it back", GiveBack("ada")
     yield "a person resolves", Resolve("ada")
     yield "a person resolves", Resolve("ben")
     yield "a person resolves, by force and with a reason", Resolve("ada", "false alarm", force=True)

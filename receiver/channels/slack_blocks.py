@@ -143,14 +143,17 @@ def _paragraphs(message: Message) -> Iterable[Block]:
 
 def _buttons(incident: Incident) -> Block:
     """They carry the incident's id; the block's own id tells the state that the person saw."""
-    actions = [("escalate", "Escalate"), ("resolve", "Resolve")]
-    if incident.state is State.OPEN:
-        actions.insert(0, ("acknowledge", "Acknowledge"))
+    is_open, asked_by = incident.state is State.OPEN, incident.response.asked_by
+    actions = [("acknowledge", "Acknowledge" if is_open else "I answer")] if incident.wants_answer else []
+    actions += [("escalate", "Escalate" if is_open else "Ask again" if asked_by else "Ask for help")]
+    actions += [("resolve", "Resolve")]
+    actions += [("withdraw", "Help not wanted any more")] if asked_by else []
+    actions += [("give_back", "Give back")] if not is_open else []
     elements: list[Block] = [
         {"type": "button", "action_id": action, "value": incident.id, "text": _plain(label, LINK_LABEL)}
         for action, label in actions
     ]
-    if incident.state is State.OPEN:
+    if incident.wants_answer:
         elements[0]["style"] = "primary"
     return {"type": "actions", "block_id": f"state:{incident.state}", "elements": elements}
 

@@ -1,4 +1,4 @@
-"""The API from a shell: list, show, acknowledge, resolve, escalate, note, declare."""
+"""The API from a shell: list, show, acknowledge, resolve, escalate, withdraw, give back, note, declare."""
 
 import asyncio
 from typing import Annotated, Any, NoReturn
@@ -25,7 +25,7 @@ LOCAL = completion.LOCAL
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (incidents, show, acknowledge, resolve, escalate, note, declare):
+    for command in (incidents, show, acknowledge, resolve, escalate, withdraw, give_back, note, declare):
         app.command()(command)
 
 
@@ -121,6 +121,9 @@ def _print_incident(incident: dict[str, Any]) -> None:
     for role in incident["roles"]:
         if role["held_by"] or role["wanted"]:
             console.print(f"  {role['name'].replace('_', ' ')}: {role['held_by'] or 'nobody yet'}", markup=False)
+    if incident["help_asked_by"]:
+        asked_by = ", ".join(incident["help_asked_by"])
+        console.print(f"  asked for help, and nobody else has answered yet: {asked_by}", markup=False)
     if incident["escalation"]["next_at"]:
         console.print(f"  next escalation: {local(incident['escalation']['next_at'])}", markup=False)
 
@@ -187,8 +190,25 @@ def resolve(
 
 
 def escalate(id: Id, by: By = "", note: NoteText = "", url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
-    """Take the next step now."""
+    """Ask for help: the next step now. Who has the incident goes on having it."""
     _act("escalate", id, {"by": by, "note": note}, url, token, json)
+
+
+def withdraw(id: Id, by: By = "", note: NoteText = "", url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
+    """Ask for help no more."""
+    _act("withdraw", id, {"by": by, "note": note}, url, token, json)
+
+
+def give_back(
+    id: Id,  # noqa: A002
+    by: By = "",
+    note: NoteText = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Say that nobody has it any more: it is open, and pages from the beginning."""
+    _act("give-back", id, {"by": by, "note": note}, url, token, json)
 
 
 def note(

@@ -120,7 +120,20 @@ async def _read(session: "aiohttp.ClientSession", url: str, board: Board) -> Non
 def _urgency(incident: Mapping[str, Any]) -> tuple[int, bool, str]:
     """As Now has it: the worst level, what nobody has taken, what is due next."""
     due = incident["escalation"]["next_at"] or incident["response_due_at"]
-    return -incident["level"], incident["state"] != "open", due
+    return -incident["level"], not _wants_answer(incident), due
+
+
+def _wants_answer(incident: Mapping[str, Any]) -> bool:
+    return incident["state"] == "open" or bool(incident.get("help_asked_by"))
+
+
+def _who(incident: Mapping[str, Any]) -> str:
+    """Who has it; and whether somebody asks for help with it."""
+    has_it = incident.get("owner") or incident["acknowledged_by"] or ""
+    asked_by = ", ".join(incident.get("help_asked_by") or ())
+    if not asked_by:
+        return has_it or ("nobody" if incident["state"] == "open" else "")
+    return f"{has_it} (asks for help)" if asked_by == has_it else f"{has_it} ({asked_by} asks for help)"
 
 
 def _cells(incident: Mapping[str, Any], now: int) -> Sequence[Text]:
@@ -132,7 +145,7 @@ def _cells(incident: Mapping[str, Any], now: int) -> Sequence[Text]:
         Text(incident["title"] or incident["type"]),
         _left(incident["escalation"]["next_at"], now),
         _left(incident["response_due_at"], now) if is_open else Text(""),
-        Text(incident.get("owner") or incident["acknowledged_by"] or ("nobody" if is_open else "")),
+        Text(_who(incident)),
     )
 
 

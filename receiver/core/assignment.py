@@ -8,6 +8,8 @@ from receiver.core.draft import Draft, RefusedError
 from receiver.core.events import Assign, Change, Handover
 from receiver.core.model import Fact, Kind, Reason, State, Window
 from receiver.core.paging import tell_internal, tell_threads
+from receiver.core.responder_history import remember
+from receiver.core.response import Deed
 from rules.durations import format_duration
 
 
@@ -53,6 +55,7 @@ def hand_over(draft: Draft, action: Handover) -> None:
         raise RefusedError(f"{action.to} has the incident already")
     draft.enter(Fact.HANDED_OVER, action.by, to=action.to, note=action.note)
     draft.respond(owner=action.to)
+    remember(draft, Deed.HANDED_OVER, action.by, action.to)
     tell_threads(draft, Kind.NOTICE, Reason.HANDED_OVER, {"by": action.by, "to": action.to, "note": action.note})
 
 

@@ -33,6 +33,7 @@ from receiver.core.events import (
     Escalate,
     Event,
     FinishFollowUp,
+    GiveBack,
     Handover,
     Note,
     RejectNotice,
@@ -46,12 +47,13 @@ from receiver.core.events import (
     TimePassed,
     Unheard,
     Update,
+    Withdraw,
 )
 from receiver.core.evidence import take_answer
+from receiver.core.help_requests import ask, give_back, withdraw
 from receiver.core.inquiry import Answered
 from receiver.core.lifecycle import (
     acknowledge,
-    escalate,
     new_incident,
     renew_acknowledgement,
     resolve,
@@ -177,7 +179,11 @@ def _carry_out(draft: Draft, action: Action) -> None:
             acknowledge(draft, by, note, hold)
             tick_acknowledgement(draft, by)
         case Escalate(by, note, _):
-            escalate(draft, by, note)
+            ask(draft, by, note)
+        case Withdraw(by, note):
+            withdraw(draft, by, note)
+        case GiveBack(by, note, _):
+            give_back(draft, by, note)
         case Resolve(by, note, _, _):
             _resolve(draft, by, note)
         case Note(by, text):
@@ -228,10 +234,10 @@ def _work(draft: Draft, action: ResponseAction) -> None:
 def _require_possible(incident: Incident, action: Action) -> None:
     """Raises RefusedError where the incident stands against it."""
     state = incident.state
-    if isinstance(action, Acknowledge | Escalate | Resolve):
-        if state in {State.RESOLVED, State.CLOSED}:
-            raise RefusedError(f"the incident is {state} already")
-        if action.expects is not None and action.expects is not state:
+    if isinstance(action, Acknowledge | Escalate | Withdraw | GiveBack | Resolve) and not incident.is_live:
+        raise RefusedError(f"the incident is {state} already")
+    if isinstance(action, Acknowledge | Escalate | GiveBack | Resolve):
+        if not _is_expected(incident, action):
             raise RefusedError(f"the incident is {state} by now, not {action.expects}")
         if isinstance(action, Acknowledge) and action.answers is not None and action.answers < incident.alarm:
             raise RefusedError("something new has happened since that message; look at the incident as it is now")
@@ -247,6 +253,12 @@ def _require_possible(incident: Incident, action: Action) -> None:
             raise RefusedError("changing the level needs a reason")
         if not incident.is_live:
             raise RefusedError(f"the level of an incident that is {state} cannot change")
+
+
+def _is_expected(incident: Incident, action: Acknowledge | Escalate | GiveBack | Resolve) -> bool:
+    """Whether the incident is as the person saw it. A call for help is answered as a page of an open incident is."""
+    is_answer = isinstance(action, Acknowledge | Escalate) and action.expects is State.OPEN and incident.wants_answer
+    return is_answer or action.expects in {None, incident.state}
 
 
 def _why_not_over(incident: Incident) -> str:

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from receiver.core.backoff import retry_delay, schedule_of
 from receiver.core.draft import Draft
 from receiver.core.events import Arrived, Bounced, Delivered, Overtaken, Rejected, Reported, Retry
-from receiver.core.model import Fact, Instant, Kind, Notification, State, Status, Window
+from receiver.core.model import Fact, Instant, Kind, Notification, Status, Window
 from receiver.core.paging import await_receipt, rescue
 from receiver.core.reached import awaits_receipt, reaches
 from rules.channel_types import as_shown
@@ -113,7 +113,7 @@ def _give_up(draft: Draft, notification: Notification, reason: str) -> Notificat
     """It failed: the next untold channel is told, while the page is still wanted."""
     draft.enter(Fact.GAVE_UP, **_names(draft, notification), reason=reason, attempts=notification.attempts)
     current = notification.kind is Kind.PAGE and notification.page == draft.incident.page.serial
-    wanted = draft.incident.state is State.OPEN and not draft.incident.is_paused
+    wanted = draft.incident.wants_answer and not draft.incident.is_paused
     if current and not notification.superseded and wanted:
         rescue(draft, failed=notification.channel)
     return _final(draft, notification, Status.GAVE_UP, detail=reason)

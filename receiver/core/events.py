@@ -106,9 +106,28 @@ class Acknowledge(Struct, frozen=True):
 
 
 class Escalate(Struct, frozen=True):
-    """A person asks for the next step now."""
+    """A person asks for help: the next step now. Who has the incident goes on having it."""
 
     AUDITED_AS: ClassVar[str] = "escalate"
+
+    by: str
+    note: str = ""
+    expects: State | None = None
+
+
+class Withdraw(Struct, frozen=True):
+    """A person asks for help no more."""
+
+    AUDITED_AS: ClassVar[str] = "withdraw"
+
+    by: str
+    note: str = ""
+
+
+class GiveBack(Struct, frozen=True):
+    """A person does not have the incident any more: somebody else must take it."""
+
+    AUDITED_AS: ClassVar[str] = "giveback"
 
     by: str
     note: str = ""
@@ -332,7 +351,19 @@ class Reported(Struct, frozen=True):
     sent_at: Instant | None = None
 
 
-Action = Acknowledge | Escalate | Resolve | Note | Update | Change | Replan | ResponseAction | ApproveReport
+Action = (
+    Acknowledge
+    | Escalate
+    | Withdraw
+    | GiveBack
+    | Resolve
+    | Note
+    | Update
+    | Change
+    | Replan
+    | ResponseAction
+    | ApproveReport
+)
 """What a person does to an existing incident."""
 
 Event = (

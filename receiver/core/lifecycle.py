@@ -18,6 +18,8 @@ from receiver.core.paging import (
     tell_threads,
 )
 from receiver.core.plan import DecisionContext
+from receiver.core.responder_history import remember
+from receiver.core.response import Deed
 from rules.channel_types import types_where
 from rules.durations import format_duration
 from rules.policy import MINUTE, SECOND
@@ -29,7 +31,22 @@ PAGING_WINDOWS = (Window.ESCALATE, Window.BREACH, Window.RESCUE, Window.ACKNOWLE
 BEAT_LOOK = 15 * SECOND
 """Microseconds between two looks whether a heartbeat has proved a recovery."""
 
-ACK_WINDOWS = (Window.ACK_EXPIRY, Window.ACK_REMINDER, Window.CONFIRM_REMINDER, Window.ASSESS_LIMIT)
+ACK_WINDOWS = (
+    Window.ACK_EXPIRY,
+    Window.ACK_REMINDER,
+    Window.CONFIRM_REMINDER,
+    Window.ASSESS_LIMIT,
+    Window.HELP,
+)
+
+ENDED_BY: Mapping[Reason, Deed] = {
+    Reason.ACK_EXPIRED: Deed.EXPIRED,
+    Reason.NEW_DANGER: Deed.VOIDED,
+    Reason.GIVEN_BACK: Deed.GIVEN_BACK,
+    Reason.RECURRED: Deed.REOPENED,
+    Reason.STILL_FIRING: Deed.REOPENED,
+}
+"""What a reopening says of who had the incident."""
 
 _CARRIER = types_where(lambda facts: facts.carries_reports)[0]
 """Stands in a report's notification for the channel, where the policy has none that carries reports."""
@@ -58,7 +75,14 @@ def new_incident(key: str, now: Instant, context: DecisionContext, level: int, t
 
 
 def reopen(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
-    """Back to open, paging as at 0. A recovery under way goes on: only what fires ends it."""
+    """Back to open, paging as at 0. A recovery under way goes on: only what fires ends it.
+
+    Where help was asked for and nobody else has answered, the steps go on from where they were.
+    """
+    step = draft.incident.step if draft.incident.response.asked_by else 0
+    if draft.incident.response.history and reason in ENDED_BY:
+        deed = ENDED_BY[reason]
+        remember(draft, deed, words.get("by", "") if deed is Deed.GIVEN_BACK else draft.incident.holder)
     draft.set(
         state=State.OPEN,
         resolved_at=None,
@@ -67,36 +91,48 @@ def reopen(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) ->
         acknowledged_by="",
         confirmed_by=(),
     )
-    draft.respond(owner="")
+    draft.respond(owner="", asked_by={})
     draft.disarm(*ACK_WINDOWS, Window.CLOSE, Window.FORCED)
-    start_paging(draft, reason, words)
+    start_paging(draft, reason, words, step)
 
 
 def void_acknowledgement(draft: Draft, words: Mapping[str, str]) -> None:
     """New danger: whoever acknowledged did not know of it."""
-    whom = draft.incident.acknowledged_by
+    whom = draft.incident.holder
     draft.enter(Fact.ACK_VOIDED, whom=whom, level=draft.incident.level, **words)
     reopen(draft, Reason.NEW_DANGER, {**words, "acknowledged_by": whom})
 
 
 def acknowledge(draft: Draft, by: str, note: str, hold: int | None) -> None:
-    """Somebody has it: paging stops, until the acknowledgement expires."""
-    taken_over = draft.incident.acknowledged_by
+    """Somebody has it: paging stops, until the acknowledgement expires.
+
+    Where who has it asked for help, they go on having it: another person answers, and they themselves cannot.
+    """
+    before = draft.incident
+    helped = before.holder if before.holder in before.response.asked_by else ""
     draft.set(
         state=State.ACKNOWLEDGED,
-        acknowledged_by=by,
-        acknowledged_at=draft.now if draft.incident.acknowledged_at is None else draft.incident.acknowledged_at,
+        acknowledged_by=before.acknowledged_by if helped else by,
+        acknowledged_at=draft.now if before.acknowledged_at is None else before.acknowledged_at,
         ack_holds=hold if hold is not None else draft.plan.response_time,
     )
-    draft.respond(owner=by)
-    draft.disarm(*PAGING_WINDOWS)
-    draft.supersede([Kind.PAGE, Kind.NOTICE, Kind.REMINDER])
     holds = "" if hold is None else format_duration(hold)
-    taken_over_from = taken_over if taken_over != by else ""
-    draft.enter(Fact.ACKNOWLEDGED, by, note=note, hold=holds, taken_over_from=taken_over_from)
-    tell_acknowledged(draft, {"by": by, "note": note})
+    taken_over_from = before.acknowledged_by if before.acknowledged_by != by and not helped else ""
+    words = {"by": by, "note": note, "helps": helped if helped != by else ""}
+    draft.enter(Fact.ACKNOWLEDGED, by, note=note, hold=holds, taken_over_from=taken_over_from, helps=words["helps"])
+    if helped != by:
+        remember(draft, Deed.ANSWERED if helped else Deed.ACKNOWLEDGED, by)
+        _answer(draft, helped or by, words)
     begin_assessment(draft)
     renew_acknowledgement(draft)
+
+
+def _answer(draft: Draft, owner: str, words: Mapping[str, str]) -> None:
+    """What waited for an answer waits no more."""
+    draft.respond(owner=owner, asked_by={})
+    draft.disarm(*PAGING_WINDOWS, Window.HELP)
+    draft.supersede([Kind.PAGE, Kind.NOTICE, Kind.REMINDER])
+    tell_acknowledged(draft, words)
 
 
 def renew_acknowledgement(draft: Draft) -> None:
@@ -108,7 +144,8 @@ def renew_acknowledgement(draft: Draft) -> None:
         draft.arm(Window.CONFIRM_REMINDER, draft.now + draft.plan.response_time)
         return
     if draft.incident.is_paused:
-        return  # it holds at least as long as the silence
+        draft.disarm(Window.ACK_EXPIRY, Window.ACK_REMINDER)  # it holds at least as long as the silence
+        return
     draft.arm(Window.ACK_REMINDER, draft.now + draft.incident.ack_holds * 2 // 3)
     draft.arm(Window.ACK_EXPIRY, draft.now + draft.incident.ack_holds)
 
@@ -223,6 +260,7 @@ def resolve(draft: Draft, by: str, note: str) -> None:
         absent=(),
         windows=_beyond_the_end(draft) | echo,
     )
+    draft.respond(asked_by={})
     watched: int = max(draft.context.policy_version.policy.monitoring_duration, ECHOES_END)
     if forced:
         draft.arm(Window.FORCED, draft.now + draft.plan.response_time)
@@ -289,14 +327,10 @@ def _say_undeliverable(draft: Draft, recipients: list[str], why: str) -> None:
 
 
 def escalate(draft: Draft, by: str, note: str) -> None:
-    """A person wants the next step now. Whoever acknowledged asks for help: the incident is open again."""
+    """A person wants the next step of an open incident now; its response time runs on."""
     lift_silence(draft)
-    if draft.incident.state is State.ACKNOWLEDGED:
-        draft.set(response_due_at=Instant(draft.now + draft.plan.response_time), breached_at=None)
-        draft.arm(Window.BREACH, draft.incident.response_due_at)
-    draft.set(step=draft.incident.step + 1, state=State.OPEN, acknowledged_at=None, acknowledged_by="")
-    draft.respond(owner="")
-    draft.disarm(*ACK_WINDOWS)
+    remember(draft, Deed.ASKED_FOR_HELP, by)
+    draft.set(step=draft.incident.step + 1)
     draft.enter(Fact.ESCALATED, by, note=note, step=draft.incident.step)
     draft.arm(Window.ESCALATE, draft.now + draft.plan.escalation_time)
     page_step(draft, Reason.ESCALATED, {"by": by, "note": note})

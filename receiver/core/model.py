@@ -68,6 +68,8 @@ class Window(StrEnum):
     """The policy's own limit for acknowledging; it pages nobody."""
     ASSESS_LIMIT = "assess_limit"
     ESCALATE = "escalate"
+    HELP = "help"
+    """Help was asked for, and nobody else has answered: the next step."""
     RESCUE = "rescue"
     EVIDENCE = "evidence"
     UPDATE = "update"
@@ -98,6 +100,11 @@ class Reason(StrEnum):
 
     OPENED = "opened"
     ESCALATED = "escalated"
+    HELP = "help"
+    """Somebody asks for help with what a person has."""
+    GIVEN_BACK = "given_back"
+    WITHDRAWN = "withdrawn"
+    """Help is not asked for any more."""
     BREACHED = "breached"
     REPEATED = "repeated"
     FALLBACK = "fallback"
@@ -316,6 +323,16 @@ class Incident(Struct, frozen=True):
         return self.state in {State.OPEN, State.ACKNOWLEDGED}
 
     @property
+    def holder(self) -> str:
+        """Who has it now; empty: nobody."""
+        return self.response.owner or self.acknowledged_by
+
+    @property
+    def wants_answer(self) -> bool:
+        """Whether somebody is to answer its pages: it is open, or help is asked for and nobody else has answered."""
+        return self.state is State.OPEN or bool(self.response.asked_by)
+
+    @property
     def is_heard(self) -> bool:
         """Whether it matters when its alerts were last heard of."""
         return self.is_live or self.recorded_only
@@ -328,8 +345,8 @@ class Incident(Struct, frozen=True):
 
     @property
     def is_paused(self) -> bool:
-        """Whether it pages nobody because it is silenced; an emergency pages all the same."""
-        return self.silenced_until is not None and self.level < EMERGENCY
+        """Whether it pages nobody because it is silenced; an emergency and a call for help page all the same."""
+        return self.silenced_until is not None and self.level < EMERGENCY and not self.response.asked_by
 
 
 class Notification(Struct, frozen=True):
@@ -433,6 +450,10 @@ class Fact(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     ACK_VOIDED = "ack_voided"
     ACK_EXPIRED = "ack_expired"
+    GIVEN_BACK = "given_back"
+    HELP_ASKED = "help_asked"
+    HELP_UNANSWERED = "help_unanswered"
+    HELP_WITHDRAWN = "help_withdrawn"
     REMINDED = "reminded"
     CONFIRMED = "confirmed"
     RESOLVED = "resolved"

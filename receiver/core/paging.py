@@ -3,7 +3,7 @@
 The direction of every doubt: a false page beats a lost one.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -28,13 +28,13 @@ FROM_THE_START = frozenset({Reason.OPENED, Reason.RECURRED})
 EVERYTHING_WAITING = frozenset(Kind) - {Kind.RESOLVED, Kind.EXTERNAL}
 
 
-def start_paging(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
-    """Page as at 0, with fresh windows: the response and the escalation time run from now."""
+def start_paging(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS, step: int = 0) -> None:
+    """Page as at 0 (or at a later step), with fresh windows: the response and the escalation time run from now."""
     plan = draft.plan
     if draft.incident.is_paused:
         lift_silence(draft)
     draft.set(
-        step=0,
+        step=step,
         breached_at=None,
         response_due_at=draft.now + plan.response_time,
         alarm=draft.incident.page.serial + 1,
@@ -69,15 +69,17 @@ def worsen(draft: Draft, words: Mapping[str, str]) -> None:
             draft.arm(window, min(running[window], draft.incident.windows.get(window, running[window])))
 
 
-def page_step(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
-    """Page the channels of the incident's step. A step that can tell nobody is said and the next taken at once."""
-    page(draft, reason, step_channels(draft), words)
+def page_step(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS, besides: Sequence[str] = ()) -> None:
+    """Page the channels of the incident's step, and `besides`. A step that can tell nobody is said and the next taken
+    at once.
+    """
+    page(draft, reason, dict.fromkeys((*step_channels(draft), *besides)), words)
     if draft.incident.page.told:
         return
     draft.enter(Fact.STEP_EMPTY, step=draft.incident.step)
     if draft.incident.step < LAST_PLANNED_STEP:
         draft.set(step=draft.incident.step + 1)
-        page_step(draft, Reason.ESCALATED, words)
+        page_step(draft, reason if reason is Reason.HELP else Reason.ESCALATED, words, besides)
     else:
         rescue(draft)
 
@@ -172,11 +174,23 @@ def tell_threads(draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, s
 
 def tell_acknowledged(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None:
     """The threads, the pagers that keep a state of their own, and the internal stakeholders, each once."""
-    paged = _paged_on(draft, lambda facts: facts.carries_news or facts.keeps_state)
-    targets = dict.fromkeys((*paged, *_stakeholders(draft)))
+    targets = dict.fromkeys((*_paged_for_news(draft), *_stakeholders(draft)))
+    _acknowledge_pages(draft, Reason.ACTION, targets, words)
+
+
+def tell_withdrawn(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None:
+    """The threads, and the pagers that keep a state of their own: nobody is asked for help any more."""
+    _acknowledge_pages(draft, Reason.WITHDRAWN, _paged_for_news(draft), words)
+
+
+def _acknowledge_pages(draft: Draft, reason: Reason, targets: Iterable[Target], words: Mapping[str, str]) -> None:
     first = max(draft.incident.pages_acknowledged, draft.incident.pages_closed) + 1
-    draft.notify(Kind.ACKNOWLEDGED, Reason.ACTION, targets, {**words, **_pages_since(draft, first)})
+    draft.notify(Kind.ACKNOWLEDGED, reason, targets, {**words, **_pages_since(draft, first)})
     draft.set(pages_acknowledged=draft.incident.page.serial)
+
+
+def _paged_for_news(draft: Draft) -> list[Target]:
+    return _paged_on(draft, lambda facts: facts.carries_news or facts.keeps_state)
 
 
 def tell_resolved(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:

@@ -125,12 +125,44 @@ class ApprovedReport(Struct, frozen=True):
     """Where the audit log ended when it was approved, as `tocsin audit verify --head` takes it: ``POSITION:HASH``."""
 
 
+class Deed(StrEnum):
+    """What changed who has an incident, or who is asked to."""
+
+    ACKNOWLEDGED = "acknowledged"
+    ANSWERED = "answered"
+    """A call for help; whoever had the incident goes on having it."""
+    HANDED_OVER = "handed_over"
+    ASKED_FOR_HELP = "asked_for_help"
+    WITHDREW = "withdrew"
+    """A call for help."""
+    EXPIRED = "expired"
+    VOIDED = "voided"
+    GIVEN_BACK = "given_back"
+    REOPENED = "reopened"
+    """It was resolved, and fired again or still."""
+
+
+class Turn(Struct, frozen=True):
+    """One line of the history of who has an incident."""
+
+    deed: Deed
+    at: Instant
+    by: str
+    """Who did it; of what expired or was voided: whose acknowledgement it was."""
+    to: str = ""
+    """Who got it handed over."""
+
+
 class Response(Struct, frozen=True):
     """All that people do about one incident."""
 
     checklists: Checklists = field(default_factory=Checklists)
     owner: str = ""
     """Who has it now: acknowledged it, or got it handed over. Empty while it is open."""
+    history: tuple[Turn, ...] = ()
+    """Who had it and who asked for help, the newest last; as much as `receiver.core.responder_history` keeps."""
+    asked_by: Mapping[str, Instant] = field(default_factory=dict)
+    """Who asks for help with what a person has, since when; empty: nobody, or somebody else has answered."""
     roles: Mapping[str, str] = field(default_factory=dict)
     """Role of the policy → who holds it."""
     assessed_at: Instant | None = None

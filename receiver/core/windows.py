@@ -12,6 +12,7 @@ from receiver.core.draft import Draft
 from receiver.core.evidence import begin_check, give_up_check, give_up_evidence
 from receiver.core.flapping import calm_down, end_flapping
 from receiver.core.follow_ups import remind
+from receiver.core.help_requests import ask_again
 from receiver.core.instant import Instant, Jump
 from receiver.core.lifecycle import await_beat, close, renew_acknowledgement, reopen
 from receiver.core.model import Fact, Incident, Kind, Reason, Recovery, State, Window
@@ -82,28 +83,24 @@ def _forced(draft: Draft, _at: int) -> None:
         reopen(draft, Reason.STILL_FIRING)
 
 
-def _owner(draft: Draft) -> str:
-    return draft.incident.response.owner or draft.incident.acknowledged_by
-
-
 def _remind(draft: Draft, _at: int) -> None:
     expires_at = draft.incident.windows.get(Window.ACK_EXPIRY, draft.now)
     if expires_at <= draft.now:
         return  # late, and the acknowledgement expires in this very moment
-    draft.enter(Fact.REMINDED, whom=_owner(draft))
-    words = {"whom": _owner(draft), "expires_at": str(expires_at)}
+    draft.enter(Fact.REMINDED, whom=draft.incident.holder)
+    words = {"whom": draft.incident.holder, "expires_at": str(expires_at)}
     tell_threads(draft, Kind.REMINDER, Reason.ACK_EXPIRED, words)
 
 
 def _remind_to_confirm(draft: Draft, _at: int) -> None:
     """Recovered, acknowledged, and nobody confirms: the owner is reminded, again and again."""
-    draft.enter(Fact.REMINDED, whom=_owner(draft), reason=Reason.CONFIRM)
-    tell_threads(draft, Kind.REMINDER, Reason.CONFIRM, {"whom": _owner(draft)})
+    draft.enter(Fact.REMINDED, whom=draft.incident.holder, reason=Reason.CONFIRM)
+    tell_threads(draft, Kind.REMINDER, Reason.CONFIRM, {"whom": draft.incident.holder})
     renew_acknowledgement(draft)
 
 
 def _expire_acknowledgement(draft: Draft, _at: int) -> None:
-    by = _owner(draft)
+    by = draft.incident.holder
     draft.enter(Fact.ACK_EXPIRED, whom=by)
     reopen(draft, Reason.ACK_EXPIRED, {"acknowledged_by": by})
 
@@ -124,14 +121,22 @@ def _escalate(draft: Draft, at: int) -> None:
     if _is_due(draft, Window.BREACH):
         _miss(draft, 1)
         return
-    repeating = draft.incident.step >= 1
-    repeats = _due_repeats(draft, at + draft.plan.escalation_time) if repeating else 0
+    repeating, is_breached = draft.incident.step >= 1, Window.BREACH not in draft.incident.windows
+    repeats = _due_repeats(draft, at + draft.plan.escalation_time) if is_breached else 0
     _miss(draft, repeats)
     draft.set(step=draft.incident.step + 1)
     draft.enter(Fact.ESCALATED, step=draft.incident.step)
-    if Window.BREACH not in draft.incident.windows:
+    if is_breached:
         draft.arm(Window.ESCALATE, at + (repeats + 1) * draft.plan.escalation_time)
     page_step(draft, Reason.REPEATED if repeating else Reason.ESCALATED)
+
+
+def _ask_again(draft: Draft, at: int) -> None:
+    """Help was asked for, and nobody else has answered: the next step, and again after the escalation time."""
+    repeats = _due_repeats(draft, at + draft.plan.escalation_time)
+    _miss(draft, repeats)
+    draft.arm(Window.HELP, at + (repeats + 1) * draft.plan.escalation_time)
+    ask_again(draft)
 
 
 def _is_due(draft: Draft, window: Window) -> bool:
@@ -150,7 +155,8 @@ def _miss(draft: Draft, steps: int) -> None:
 
 def _rescue(draft: Draft, _at: int) -> None:
     """Nobody was reached. A step that is due as well pages anew and has a rescue of its own."""
-    if not (draft.incident.page.delivered or _is_due(draft, Window.ESCALATE) or _is_due(draft, Window.BREACH)):
+    steps = (Window.ESCALATE, Window.BREACH, Window.HELP)
+    if not (draft.incident.page.delivered or any(_is_due(draft, each) for each in steps)):
         rescue(draft)
 
 
@@ -179,6 +185,7 @@ _ACTIONS: Mapping[Window, Callable[[Draft, int], None]] = {
     Window.ASSESS_LIMIT: miss_assessment,
     Window.FOLLOW_UP: remind,
     Window.ESCALATE: _escalate,
+    Window.HELP: _ask_again,
     Window.RESCUE: _rescue,
     Window.UPDATE: _update,
 }

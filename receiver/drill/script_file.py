@@ -21,13 +21,16 @@ from receiver.core.events import (
     Declare,
     Delivered,
     Escalate,
+    GiveBack,
     Handover,
     Note,
     Resolve,
     Tick,
     Update,
+    Withdraw,
 )
 from receiver.core.model import Entry, Fact, Incident, Instant, Kind
+from receiver.core.responder_history import response_times
 from receiver.drill.script import Deadline, Played
 from receiver.drill.simulator import Sent, World
 from receiver.drill.text_report import offset
@@ -42,6 +45,9 @@ FORMAT = 1
 ACTIONS: Mapping[Fact, str] = {
     Fact.ACKNOWLEDGED: "acknowledge",
     Fact.ESCALATED: "escalate",
+    Fact.HELP_ASKED: "escalate",
+    Fact.HELP_WITHDRAWN: "withdraw",
+    Fact.GIVEN_BACK: "give_back",
     Fact.CONFIRMED: "resolve",
     Fact.NOTED: "note",
     Fact.UPDATED: "update",
@@ -113,6 +119,8 @@ class Step(_Part):
     declare: _Said | None = None
     acknowledge: _Said | None = None
     escalate: _Said | None = None
+    withdraw: _Said | None = None
+    give_back: _Said | None = None
     resolve: _Said | None = None
     note: _Said | None = None
     update: _Said | None = None
@@ -145,6 +153,8 @@ class Step(_Part):
         actions: dict[str, Action] = {
             "acknowledge": Acknowledge(said.by, said.note, said.hold),
             "escalate": Escalate(said.by, said.note),
+            "withdraw": Withdraw(said.by, said.note),
+            "give_back": GiveBack(said.by, said.note),
             "resolve": Resolve(said.by, said.note, said.force),
             "note": Note(said.by, said.text or said.note),
             "update": Update(said.by, said.text or said.note),
@@ -320,11 +330,10 @@ def worst_level(timeline: Iterable[Entry]) -> int:
 
 def deadlines(timeline: Iterable[Entry], incident: Incident) -> list[Deadline]:
     """The response time that counted last."""
-    acknowledged = next((each.at for each in timeline if each.fact is Fact.ACKNOWLEDGED), None)
-    if incident.breached_at is not None:
-        return [Deadline(incident.opened_at, incident.response_due_at, incident.breached_at, "breached")]
-    outcome = "running" if acknowledged is None else "kept"
-    return [Deadline(incident.opened_at, incident.response_due_at, acknowledged, outcome)]
+    return [
+        Deadline(each.began_at, incident.response_due_at, each.ended_at, each.outcome)
+        for each in response_times(timeline)[-1:]
+    ]
 
 
 def as_json(relived: ScriptRun) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from receiver.core.model import Incident, Instant, Recovery, State, Window
 from receiver.core.plan import DecisionContext, Plan
 from receiver.core.response import Impact
 from receiver.messages.plain import cut_words, line, plain
+from receiver.messages.responders import account, help_wanted, last_taken, was_answered
 from receiver.messages.spoken_times import spoken_clock
 from receiver.messages.times import Manner, clock, duration, left, stamp
 from rules.policy import IncidentType, Level, Policy, Rule
@@ -140,7 +141,24 @@ class IncidentText:
     @property
     def owner(self) -> str:
         """Who has it now; empty: nobody."""
-        return name(self.incident.response.owner or self.incident.acknowledged_by)
+        return name(self.incident.holder)
+
+    @property
+    def responders(self) -> str:
+        """Who acknowledged it, asked for help, gave it back …, and whether an answer is wanted; empty: nobody did."""
+        return account(self.incident, self.time)
+
+    @property
+    def was_answered(self) -> bool:
+        """Whether anybody ever acknowledged it."""
+        return was_answered(self.incident)
+
+    @property
+    def who_has_it(self) -> str:
+        """Who has it now, and what is to be known of that."""
+        if not self.owner:
+            return f"nobody has it; {self.responders}" if self.was_answered else "nobody has it"
+        return "; ".join(filter(None, (f"{self.owner} has it", help_wanted(self.incident, self.time))))
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -210,10 +228,13 @@ class IncidentText:
             case State.OPEN:
                 return "; ".join(filter(None, (self._open, self.recovery, *self.doubts)))
             case State.ACKNOWLEDGED:
-                at = f" at {self.time(incident.acknowledged_at)}" if incident.acknowledged_at else ""
+                taken_at = last_taken(incident) or incident.acknowledged_at
+                at = f" at {self.time(taken_at)}" if taken_at else ""
                 by = name(self.incident.acknowledged_by) or "somebody"
                 handed = f"handed over to {self.owner}" if self.owner not in {"", by} else ""
-                return "; ".join(filter(None, (f"acknowledged by {by}{at}", handed, self.recovery, *self.doubts)))
+                wanted = help_wanted(self.incident, self.time)
+                told = (f"acknowledged by {by}{at}", handed, wanted, self.recovery, *self.doubts)
+                return "; ".join(filter(None, told))
             case State.RESOLVED:
                 at = f" at {self.time(incident.resolved_at)}" if incident.resolved_at else ""
                 return f"resolved by {name(incident.resolved_by)}{at}" if incident.resolved_by else f"resolved{at}"
@@ -224,12 +245,15 @@ class IncidentText:
     def _open(self) -> str:
         """Open, and how long until somebody must have acknowledged, and until others are told."""
         due = self.incident.response_due_at
+        before = f"open; {self.responders}" if self.was_answered else "open"
         if self.incident.is_paused:
-            return "open"
-        if due < self.now:
-            told = f"open; nobody has acknowledged, due by {self.time(due)}{self.left(due, ', ', '')}"
+            return before
+        if due >= self.now:
+            told = f"{before}; acknowledge by {self.time(due)}{self.left(due)}"
+        elif self.was_answered:
+            told = f"{before}; due by {self.time(due)}{self.left(due, ', ', '')}"
         else:
-            told = f"open; acknowledge by {self.time(due)}{self.left(due)}"
+            told = f"open; nobody has acknowledged, due by {self.time(due)}{self.left(due, ', ', '')}"
         following = self.incident.windows.get(Window.ESCALATE)
         return f"{told}; next escalation at {self.time(following)}" if following and following > self.now else told
 
@@ -257,9 +281,7 @@ class IncidentText:
         silenced, stale = self.incident.silenced_until, self.incident.stale_since
         found = []
         if silenced is not None:
-            pages = (
-                "nobody is paged meanwhile" if self.incident.is_paused else "an emergency needs an answer all the same"
-            )
+            pages = "nobody is paged meanwhile" if self.incident.is_paused else "it needs an answer all the same"
             until = "" if self.incident.inhibited else f" until {self.time(silenced)}"  # each look moves that
             found.append(f"{'inhibited' if self.incident.inhibited else 'silenced'} in Alertmanager{until}: {pages}")
         if stale is not None:

@@ -11,7 +11,10 @@ LABELS: dict[Reason, str] = {
     Reason.OPENED: "",
     Reason.ESCALATED: "Escalated",
     Reason.BREACHED: "Response time breached",
-    Reason.REPEATED: "Still unacknowledged",
+    Reason.REPEATED: "Still no answer",
+    Reason.HELP: "Help wanted",
+    Reason.GIVEN_BACK: "Given back",
+    Reason.WITHDRAWN: "Help not wanted any more",
     Reason.FALLBACK: "Reached nobody yet",
     Reason.NEW_DANGER: "Worse",
     Reason.ACK_EXPIRED: "Acknowledgement expired",
@@ -36,6 +39,10 @@ LABELS: dict[Reason, str] = {
 }
 
 
+OWN_WORDS = ("it ", "the ", "new danger ", "no ", "nobody ", "open", "acknowledged ")
+"""How sentences about responders begin that begin with no name."""
+
+
 _FIRES = frozenset(
     {Reason.REPEATED, Reason.RECURRED, Reason.STILL_FIRING, Reason.FIRED_AGAIN, Reason.STEADY, Reason.SILENCE_ENDED}
 )
@@ -52,7 +59,7 @@ def _holds(notification: Notification, case: IncidentText) -> bool:
     incident = case.incident
     match notification.kind:
         case Kind.PAGE:
-            return incident.state is State.OPEN and not (case.recovered and notification.reason in _FIRES)
+            return incident.wants_answer and not (case.recovered and notification.reason in _FIRES)
         case Kind.NOTICE if notification.reason in _FIRES:
             return case.live and not case.recovered
         case Kind.NOTICE if notification.reason in {Reason.RECOVERED, Reason.CONFIRM}:
@@ -74,7 +81,7 @@ def _label(notification: Notification) -> str:
         case Kind.REMINDER:
             return LABELS[Reason.OVERDUE] if notification.reason is Reason.OVERDUE else "Reminder"
         case Kind.ACKNOWLEDGED:
-            return "Acknowledged"
+            return LABELS[Reason.WITHDRAWN] if notification.reason is Reason.WITHDRAWN else "Acknowledged"
         case Kind.UPDATE:
             return "Update"
         case Kind.BREACH:
@@ -100,7 +107,7 @@ def lead(notification: Notification, case: IncidentText) -> str:
         case Kind.REMINDER:
             said = _reminder(notification, case)
         case Kind.ACKNOWLEDGED:
-            said = f"Acknowledged by {by or case.owner or 'somebody'}, {_since_opening(case)}."
+            said = _acknowledged(notification, case, by)
         case Kind.UPDATE:
             said = f"Status update by {by}." if by else "Status update."
         case Kind.BREACH:
@@ -123,18 +130,18 @@ def _page(notification: Notification, case: IncidentText, by: str) -> str:
     void = f" {before}'s acknowledgement no longer holds." if before else ""
     match notification.reason:
         case Reason.ESCALATED:
-            return f"{by} asks for help now." if by else f"Nobody has acknowledged it in {case.lasted}."
+            return f"{by} asks for help now.{_again(case)}" if by else _unanswered(case, f"in {case.lasted}")
+        case Reason.HELP | Reason.GIVEN_BACK | Reason.ACK_EXPIRED:
+            return _responders(notification.reason, case, by, before)
         case Reason.BREACHED:
             return _breach(case)
         case Reason.REPEATED:
-            return f"Nobody has acknowledged it, {_since_opening(case)}."
+            return _unanswered(case, f", {_since_opening(case)}")
         case Reason.FALLBACK:
             return "This page has reached nobody yet on the channels that come first, so it comes to you."
         case Reason.NEW_DANGER:
             why = f": {line(data['rule'])} fired" if data.get("rule") else f", says {by}" if by else ""
             return f"It got worse{why}.{void}"
-        case Reason.ACK_EXPIRED:
-            return f"{before or 'The owner'} acknowledged it, and nothing was heard since. It is open again."
         case Reason.RECURRED:
             return f"It fires again after it was resolved ({_ordinal(case.incident.recurrences)} time)."
         case Reason.STILL_FIRING:
@@ -208,7 +215,52 @@ def _overdue(notification: Notification) -> str:
 
 def _breach(case: IncidentText) -> str:
     limit = duration(case.plan.response_time)
+    if case.was_answered:
+        return f"The response time of {limit} is breached (due by {_due(case)}). {_sentence(case.responders)}"
     return f"Nobody has acknowledged it within the response time of {limit} (due by {_due(case)})."
+
+
+def _responders(reason: Reason, case: IncidentText, by: str, before: str) -> str:
+    """It pages because of what its responders did, or did not do. `before`: who had it until then."""
+    if reason is Reason.HELP:
+        return f"{_sentence(case.responders) or _sentence(case.stands)}{_doubted(case)}"
+    if reason is Reason.GIVEN_BACK:
+        return f"{by} gave it back{f' for {before}' if before not in {'', by} else ''}: nobody has it."
+    return f"{before or 'The owner'} had it, and nothing was heard since. It is open again."
+
+
+def _unanswered(case: IncidentText, how_long: str) -> str:
+    """It waits for an answer; of what was acknowledged before, by whom, and what became of that."""
+    if case.was_answered:
+        return _sentence(case.responders)
+    return f"Nobody has acknowledged it{how_long if how_long.startswith(',') else f' {how_long}'}."
+
+
+def _again(case: IncidentText) -> str:
+    return f" {_sentence(case.responders)}" if case.was_answered else ""
+
+
+def _doubted(case: IncidentText) -> str:
+    """Who has it and did not ask for help is asked whether they are at it."""
+    incident = case.incident
+    if not incident.response.asked_by or incident.holder in incident.response.asked_by:
+        return ""
+    return f" {case.owner} has it: acknowledge again if you are at it, or give it back."
+
+
+def _acknowledged(notification: Notification, case: IncidentText, by: str) -> str:
+    if notification.reason is Reason.WITHDRAWN:
+        return f"{by or 'Somebody'} asks for help no more{f'; {case.owner} has it' if case.owner else ''}."
+    helped = name(notification.data.get("helps", ""))
+    if helped:
+        return f"{by or 'Somebody'} answers the call for help; {helped} goes on having it."
+    return f"Acknowledged by {by or case.owner or 'somebody'}, {_since_opening(case)}."
+
+
+def _sentence(text: str) -> str:
+    """With a full stop; a person's name at its beginning stays as it is written."""
+    begins = text[:1].upper() if text.startswith(OWN_WORDS) else text[:1]
+    return f"{begins}{text[1:]}." if text else ""
 
 
 def _due(case: IncidentText) -> str:

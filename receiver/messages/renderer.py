@@ -81,8 +81,8 @@ class MessageRenderer:
     def _link(self, delivery: Telling) -> str:
         """Only on pages, and only where it comes to one person's eyes: a link acts without asking who follows it."""
         notification, first = delivery.items[0]
-        is_open = any(incident.state is State.OPEN for _, incident in delivery.items)
-        if self.ack_url is None or notification.kind is not Kind.PAGE or not is_open:
+        is_wanted = any(incident.wants_answer for _, incident in delivery.items)
+        if self.ack_url is None or notification.kind is not Kind.PAGE or not is_wanted:
             return ""
         facts = delivery.context.facts(notification.channel)
         return self.ack_url(first, delivery.name) if facts and facts.shows_link else ""
@@ -265,13 +265,13 @@ def _headline_of_many(cases: list[IncidentText], title: str) -> str:
 def _button(case: IncidentText) -> tuple[str, str] | None:
     if not case.page_url:
         return None
-    if case.incident.state is State.OPEN:
+    if case.incident.wants_answer:
         return f"Acknowledge {case.number}", case.ack_url or case.page_url
     return f"Open {case.number}", case.page_url
 
 
 def _command(case: IncidentText) -> str:
-    if case.incident.state is State.OPEN:
+    if case.incident.wants_answer:
         return f"To acknowledge: tocsin acknowledge {case.incident.number}"
     if case.live and case.incident.recovery in {Recovery.CONFIRM, Recovery.UNVERIFIED}:
         return f"To confirm: tocsin resolve {case.incident.number}"

@@ -7,7 +7,7 @@ Neither is ever cut: what is wrong gives way first, then the longer ways to answ
 import re
 from collections.abc import Sequence
 
-from receiver.core.model import Recovery, State
+from receiver.core.model import Recovery
 from receiver.messages.incident_text import IncidentText, brief, systems
 from receiver.messages.message import SMS_PARTS
 from receiver.messages.plain import cut
@@ -68,7 +68,7 @@ def _fit(begin: str, title: str, tails: Sequence[str]) -> str:
 def _tails(case: IncidentText, *, replies: bool) -> Sequence[str]:
     """How to answer, the longest way first."""
     incident = case.incident
-    if incident.state is not State.OPEN:
+    if not incident.wants_answer:
         return ("",)
     link = case.ack_url or ("" if replies else case.page_url)
     match incident.recovery:
@@ -81,6 +81,8 @@ def _tails(case: IncidentText, *, replies: bool) -> Sequence[str]:
         case _:
             due = case.time(incident.response_due_at)
             when = f"Ack by {due}" if incident.response_due_at >= case.now else f"Ack now (due {due})"
+    if incident.response.asked_by:
+        when = "Help now"
     reply = f"reply ACK {incident.number}" if replies else ""
     return _ways(when, reply, link, f"tocsin acknowledge {incident.number}")
 

@@ -43,7 +43,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.PAGED: "paged on {channels}",
         Fact.STEP_EMPTY: "step {step} could tell nobody; the next is taken at once",
         Fact.ESCALATED: "escalated to step {step}",
-        Fact.BREACHED: "the response time is breached: nobody acknowledged",
+        Fact.BREACHED: "the response time is breached: no answer in time",
         Fact.WINDOW_MISSED: "steps missed while Tocsin was away: {steps}",
         Fact.FALLBACK: "fallback: {channel} is told",
         Fact.FALLBACK_EXHAUSTED: "no fallback channel is left to tell",
@@ -53,9 +53,13 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.SEND_FAILED: "{kind} on {channel} to {recipient} failed, trying again: {reason}",
         Fact.GAVE_UP: "{kind} on {channel} to {recipient} given up: {reason}",
         Fact.SUPERSEDED: "{kind} on {channel} to {recipient} dropped: overtaken",
-        Fact.ACKNOWLEDGED: "acknowledged",
+        Fact.ACKNOWLEDGED: "acknowledged{taken_over}{answers}",
         Fact.ACK_VOIDED: "new danger voids the acknowledgement of {whom}",
         Fact.ACK_EXPIRED: "the acknowledgement of {whom} expired",
+        Fact.GIVEN_BACK: "gave it back{for_whom}: nobody has it",
+        Fact.HELP_ASKED: "asked for help{doubts}: step {step}",
+        Fact.HELP_UNANSWERED: "no other answer to the call for help of {whom}: step {step}",
+        Fact.HELP_WITHDRAWN: "asks for help no more",
         Fact.REMINDED: "{whom} is reminded",
         Fact.CONFIRMED: "recovery confirmed by {have} of {need}",
         Fact.RESOLVED: "resolved",
@@ -93,6 +97,14 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
 )
 
 
+ASIDES = (
+    ("taken_over", "taken_over_from", ", and took over from "),
+    ("answers", "helps", ", and helps "),
+    ("doubts", "whom", ", in doubt of "),
+    ("for_whom", "whom", " for "),
+)
+"""What is told only where an entry has it: its place in a sentence, the data's name, and the words before it."""
+
 INSTANTS = ("since", "until", "began", "ended")
 """What of an entry's data is an instant."""
 
@@ -129,6 +141,7 @@ class _Known(dict[str, str]):
 
     def __init__(self, data: Mapping[str, str]) -> None:
         super().__init__(data)
+        self.update((place, f"{words}{data[name]}") for place, name, words in ASIDES if data.get(name))
         self.update((name, stamp(Instant(int(data[name])))) for name in INSTANTS if name in data)
 
     def __missing__(self, key: str) -> str:

@@ -108,6 +108,7 @@ BEGINNINGS: Mapping[Fact, str] = {
     Fact.REOPENED: "the reopening",
     Fact.ACK_VOIDED: "the new danger",
     Fact.ACK_EXPIRED: "the expiry of the acknowledgement",
+    Fact.GIVEN_BACK: "the return of the incident",
     Fact.SILENCE_ENDED: "the end of the silence",
 }
 """What begins paging anew, and with it the deadlines."""
@@ -162,11 +163,13 @@ def alarms_of(timeline: Iterable[Entry]) -> list[Alarm]:
 
 
 def _begins(entry: Entry, before: Alarm | None) -> str:
-    """What paging begins anew with; empty: it does not. Who escalates what is taken asks for help: that does too."""
+    """What paging begins anew with; empty: it does not. In older releases a person's escalation of what
+    was taken did.
+    """
     if entry.fact is Fact.SILENCE_ENDED and (before is None or before.is_taken or not before.is_paused):
         return ""
     if entry.fact is Fact.ESCALATED and entry.by and before is not None and before.is_taken:
-        return "the call for help"
+        return "the escalation by hand"
     return BEGINNINGS.get(entry.fact, "")
 
 

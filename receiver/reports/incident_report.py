@@ -91,6 +91,7 @@ def _incident_details(record: IncidentRecord) -> SectionContent:
         "status": (standing(record),),
         "opened": (stamp(incident.opened_at) + (" (declared by a person)" if incident.declared else ""),),
         "acknowledged": tuple(_acknowledged(record)),
+        "who_had_it": tuple(_who_had_it(record)),
         "roles": tuple(f"{line(role)}: {name(held_by)}" for role, held_by in incident.response.roles.items()),
         "reached": tuple(_reached(record)),
         "response_time": tuple(_response(record)),
@@ -109,6 +110,29 @@ def _acknowledged(record: IncidentRecord) -> list[str]:
     entries = record.entries(Fact.ACKNOWLEDGED)
     told = [f"{stamp(each.at)} by {name(each.by)}, {_after(record, each.at)}" for each in entries[:MOST]]
     return told or ["nobody acknowledged it"]
+
+
+WHO_HAD_IT = frozenset(
+    {
+        Fact.ACKNOWLEDGED,
+        Fact.HANDED_OVER,
+        Fact.HELP_ASKED,
+        Fact.HELP_UNANSWERED,
+        Fact.HELP_WITHDRAWN,
+        Fact.ACK_EXPIRED,
+        Fact.ACK_VOIDED,
+        Fact.GIVEN_BACK,
+        Fact.REOPENED,
+    }
+)
+"""What changed who had an incident, or asked for help with it."""
+
+
+def _who_had_it(record: IncidentRecord) -> list[str]:
+    """The history of who had it; where one person took it and kept it, that is said above."""
+    entries = record.entries(*WHO_HAD_IT)
+    told = [f"{stamp(each.at)} {name(each.by) or 'Tocsin'}: {sentence(each)}" for each in entries]
+    return told if len(told) > 1 else []
 
 
 def _after(record: IncidentRecord, at: int) -> str:
@@ -244,4 +268,6 @@ _SECTIONS: Mapping[str, Callable[[IncidentRecord], SectionContent]] = {
 
 def _escalation(record: IncidentRecord) -> str:
     escalations, pages = len(record.entries(Fact.ESCALATED)), record.case.incident.page.serial
-    return f"{counted(escalations, 'escalation')}, {counted(pages, 'page')}"
+    calls = len(record.entries(Fact.HELP_ASKED))
+    asked = f", {counted(calls, 'call')} for help" if calls else ""
+    return f"{counted(escalations, 'escalation')}, {counted(pages, 'page')}{asked}"

@@ -48,8 +48,9 @@ WHERE incidents.state IN ('open', 'acknowledged', 'resolved') AND alerts.firing 
 """
 _HOLDING = "SELECT incident_id, doc FROM alerts WHERE fingerprint = :fingerprint AND held_source = :source"
 _ANSWERABLE = """
-SELECT n.* FROM incidents i JOIN notifications n ON n.incident_id = i.id
-WHERE i.state = 'open' AND n.status IN ('accepted', 'delivered') AND n.recipient = :recipient AND n.kind = 'page'
+SELECT n.*, i.doc FROM incidents i JOIN notifications n ON n.incident_id = i.id
+WHERE i.state IN ('open', 'acknowledged') AND n.status IN ('accepted', 'delivered') AND n.recipient = :recipient
+  AND n.kind = 'page'
   AND n.done_at <= :until
 ORDER BY i.number, n.sequence
 """
@@ -273,10 +274,12 @@ class Reads:
         return [found[each] for each in ids if each in found]
 
     def answerable(self, recipient: str, until: Instant) -> list[Notification]:
-        """The last page that each open incident has sent to a recipient by then, by whatever channel."""
+        """The last page of each incident that wants an answer to a recipient by then, by whatever channel."""
         with self._database.read() as connection:
             rows = Session(connection).rows(_ANSWERABLE, recipient=recipient, until=until)
-        return list({row.incident_id: codec.read_notification(row) for row in rows}.values())
+        last = {row.incident_id: row for row in rows}.values()
+        wanted = (row for row in last if codec.read_incident(row.doc, row.incident_id).wants_answer)
+        return [codec.read_notification(row) for row in wanted]
 
     def notification(self, notification_id: str) -> Notification | None:
         """The notification of that id."""

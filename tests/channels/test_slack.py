@@ -104,7 +104,7 @@ async def test_first_message_shows_how_it_stands(slack, sender):
     )
     assert slack.messages[parent]["text"].startswith("ACKNOWLEDGED #12")
     assert "acknowledged by ada" in text_of(slack.messages[parent])
-    assert set(buttons(slack.messages[parent])) == {"escalate", "resolve"}
+    assert set(buttons(slack.messages[parent])) == {"escalate", "resolve", "give_back"}
 
     await sender.send(outgoing("slack", Kind.PAGE, Reason.ACK_EXPIRED, sequence=3, **thread))
     assert slack.messages[parent]["text"].startswith("#12 EMERGENCY")

@@ -106,7 +106,7 @@ def test_a_group_of_addresses_that_is_only_called_is_said_to_be_unreachable():
 
 
 VOIDED = {
-    "a reopening": lambda world: world.escalate(),
+    "a reopening": lambda world: world.give_back(),
     "a resolution": lambda world: world.resolve(note="x", force=True),
     "new danger": lambda world: world.fire("b", level=4),
 }
@@ -127,7 +127,7 @@ def test_a_new_one_is_held_where_it_is_due():
     """Acknowledged again, a new notice waits in the place of the one that was voided."""
     world = opened()
     world.acknowledge()
-    world.escalate()
+    world.give_back()
     world.acknowledge()
     assert standings(world) == [("acknowledged", "void"), ("acknowledged", "held")]
 
@@ -138,7 +138,7 @@ def test_what_a_person_decided_is_not_asked_again(decision):
     world = opened()
     world.acknowledge()
     world.act(decision)
-    world.escalate()
+    world.give_back()
     world.acknowledge()
     assert len(standings(world)) == 1
     assert approve(world).reason

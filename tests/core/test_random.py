@@ -29,6 +29,7 @@ from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Micros, Rule
 from rules.stored import digest
 from tests.core.alerts import BUDGET, COMPLIANCE, SAFETY, SLO, alert
 from tests.core.guide import ALL, POLICY, WHOLE, with_channel, with_level, with_rule
+from tests.core.truth import WORDS, OneMessage, check, texts
 from tests.core.world import World
 
 POLICIES = {
@@ -48,7 +49,7 @@ NAMES = ("a", "b", "c")
 PAGING = {Window.ESCALATE, Window.BREACH, Window.RESCUE, Window.ACKNOWLEDGE_LIMIT}
 HOLDING = {Window.ACK_EXPIRY, Window.ACK_REMINDER, Window.CONFIRM_REMINDER, Window.ASSESS_LIMIT}
 WATCHING = {Window.CLOSE, Window.FORCED}
-CALLS_FOR_A_PAGE = PAGING | {Window.ACK_EXPIRY, Window.FORCED, Window.SILENCE, Window.ECHO, Window.STEADY}
+CALLS_FOR_A_PAGE = PAGING | {Window.HELP, Window.ACK_EXPIRY, Window.FORCED, Window.SILENCE, Window.ECHO, Window.STEADY}
 JOINS_A_PAGE = {Reason.FALLBACK, Reason.RULE_JOINED}
 WAKES = {"pagerduty", "sms", "phone"}
 """What wakes somebody; the channels are called as their types are."""
@@ -115,7 +116,7 @@ class Watched(World):
             due = {window for window, at in before.windows.items() if at <= self.now}
             assert due & CALLS_FOR_A_PAGE, "no page before its window"
         if pages and after.is_live:
-            assert after.state is State.OPEN, "who acknowledged is not paged"
+            assert after.wants_answer, "who acknowledged is not paged, but where help is asked for"
         if isinstance(event, AlertsReceived) and before.state is State.ACKNOWLEDGED and after.level == EMERGENCY:
             fired = [each for each in self.stored_alerts[after.id].values() if each.firing and each in event.alerts]
             if fired and after.firing != before.firing and sum(after.firing) > sum(before.firing):
@@ -142,7 +143,7 @@ class Watched(World):
         current = [each for each in pages if each.page == incident.page.serial]
         assert not incident.page.delivered or any(each.reached_at is not None for each in current)
         if (
-            incident.state is not State.OPEN
+            not incident.wants_answer
             or incident.is_paused
             or incident.page.delivered
             or Window.RESCUE in incident.windows
@@ -163,6 +164,7 @@ class Watched(World):
             if (each.incident_id, each.recipient) == (notification.incident_id, notification.recipient)
         ]
         super().report(notification, outcome)
+        self._check_words(notification)
         self._check_reach(self.outbox[notification.id])
         assert not (notification.superseded and self.outbox[notification.id].status is not Status.SUPERSEDED)
 
@@ -192,6 +194,12 @@ class Watched(World):
         elif page.status is Status.DELIVERED and page.done_at == self.now:
             assert page.reached_at is not None or page.channel not in WAKES
 
+    def _check_words(self, notification: Notification) -> None:
+        """What a message says of responders is so when it leaves."""
+        incident = self.incidents[notification.incident_id]
+        message = WORDS.render(OneMessage([(notification, incident)], self.context(incident.policy)), self.now)
+        check(texts(message), [each for each in self.timeline if each.incident_id == incident.id])
+
 
 def _check_windows(incident: Incident) -> None:
     """Each state has the windows that lead out of it, and none of another state."""
@@ -205,12 +213,14 @@ def _check_windows(incident: Incident) -> None:
         case State.ACKNOWLEDGED:
             leads_on = {Window.SILENCE} if incident.is_paused else set()
             assert windows & ({Window.ACK_EXPIRY, Window.CONFIRM_REMINDER} | leads_on), "never held for ever"
-            assert not windows & (PAGING | WATCHING)
+            assert not windows & ((PAGING | WATCHING) - ({Window.RESCUE} if incident.response.asked_by else set()))
         case State.RESOLVED:
             assert Window.CLOSE in windows
             assert windows <= WATCHING | {Window.FOLLOW_UP, Window.ECHO}
         case State.CLOSED:
             assert windows <= {Window.FOLLOW_UP}
+    assert (Window.HELP in windows) == bool(incident.response.asked_by), "who asks for help is heard again and again"
+    assert incident.state is State.ACKNOWLEDGED or not incident.response.asked_by
     assert (Window.SILENCE in windows) == (incident.silenced_until is not None)
     assert (Window.VERIFY in windows) == (incident.recovery in {Recovery.UNREPORTED, Recovery.VERIFYING})
     assert incident.recovery is Recovery.NONE or (incident.is_live and not incident.is_firing)
@@ -232,6 +242,8 @@ EVENTS = st.one_of(
     st.tuples(st.just("acknowledge"), people, st.sampled_from((None, 5 * MINUTE, 30 * HOUR))),
     st.tuples(st.just("resolve"), people, st.booleans()),
     st.tuples(st.just("escalate"), people),
+    st.tuples(st.just("withdraw"), people),
+    st.tuples(st.just("give_back"), people),
     st.tuples(st.just("note"), people),
     st.tuples(st.just("update"), people),
     st.tuples(st.just("change"), people, levels),

@@ -160,24 +160,6 @@ def test_a_person_takes_the_next_step_early():
     assert [at for at, _, _ in world.pages()] == [0, 10, 40, 60, 90, 120]
 
 
-def test_whoever_escalates_an_acknowledged_incident_opens_it():
-    """Asking for help reopens: the next step now, and a response time that can be breached again."""
-    world = World()
-    world.fire("a")
-    world.acknowledge()
-    world.advance(minutes=20)
-    world.escalate()
-    assert (world.incident.state, world.incident.acknowledged_by) == (State.OPEN, "")
-    assert (world.window(Window.ESCALATE), world.window(Window.BREACH), world.window(Window.ACK_EXPIRY)) == (
-        50,
-        80,
-        None,
-    )
-    world.advance(minutes=60)
-    assert [reason for _, reason, _ in world.pages()] == [O, E, R, B]
-    assert world.heard(Kind.BREACH)
-
-
 DOWNTIME = {
     "a little late: the step itself": (40, [(40, E)], []),
     "past the breach: only the breach": (70, [(70, B)], ["1"]),

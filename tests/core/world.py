@@ -22,6 +22,7 @@ from receiver.core.events import (
     EchoesListed,
     Escalate,
     Event,
+    GiveBack,
     Handover,
     Note,
     Outcome,
@@ -36,6 +37,7 @@ from receiver.core.events import (
     TimePassed,
     Unheard,
     Update,
+    Withdraw,
 )
 from receiver.core.model import (
     Alert,
@@ -168,6 +170,14 @@ class World:
     def escalate(self, by: str = "ada", expects: State | None = None) -> Refusal | None:
         """A person wants the next step now."""
         return self.act(Escalate(by, expects=expects))
+
+    def withdraw(self, by: str = "ada") -> Refusal | None:
+        """A person asks for help no more."""
+        return self.act(Withdraw(by))
+
+    def give_back(self, by: str = "ada") -> Refusal | None:
+        """A person does not have it any more."""
+        return self.act(GiveBack(by))
 
     def note(self, by: str = "ada", text: str = "looking") -> Refusal | None:
         """A person writes something down."""

@@ -268,6 +268,26 @@ class _Shrugs(_Twisted):
         return replace(effects, entries=tuple(kept))
 
 
+class _Amnesia(_Twisted):
+    """Who acknowledged is not remembered once somebody else must."""
+
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        after = effects.incident
+        if after is None or after.state is not State.OPEN:
+            return effects
+        return replace(effects, incident=replace(after, response=replace(after.response, history=())))
+
+
+class _Believes(_Twisted):
+    """A call for help goes on in words when another has answered it."""
+
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        after = effects.incident
+        if before is None or after is None or after.state is not State.ACKNOWLEDGED or not before.response.asked_by:
+            return effects
+        return replace(effects, incident=replace(after, response=replace(after.response, asked_by={"ada": 0})))
+
+
 class _Skips(_Twisted):
     """Steps that were slept through are not recorded."""
 
@@ -292,6 +312,8 @@ def _with(work: type[UnitOfWork], why: str) -> type[Engine]:
     return Bent
 
 
+Amnesia = _with(_Amnesia, "Messages say that nobody acknowledged where somebody did.")
+Believes = _with(_Believes, "Messages say that nobody has answered where somebody did.")
 Forgets = _with(_Forgets, "A held alert whose window has passed is dropped.")
 Trusts = _with(_Trusts, "The end of an echo that was believed is told late, and ends nothing.")
 Divides = _with(_Divides, "One alert is in two incidents when its group moves.")

@@ -19,13 +19,14 @@ FIRED_BY = {
     Fact.BREACHED: Window.BREACH,
     Fact.ACK_EXPIRED: Window.ACK_EXPIRY,
     Fact.CLOSED: Window.CLOSE,
+    Fact.HELP_UNANSWERED: Window.HELP,
     Fact.RECOVERY_CONFIRM: Window.VERIFY,
     Fact.RECOVERY_UNVERIFIED: Window.VERIFY,
 }
 """Facts that only a window can bring about."""
 BY_ITSELF = {Fact.ESCALATED: Window.ESCALATE, Fact.RESOLVED: Window.VERIFY}
 """Facts that a window brings about where no person did."""
-AT_0 = {Fact.OPENED, Fact.DECLARED, Fact.REOPENED, Fact.ACK_VOIDED, Fact.ACK_EXPIRED}
+AT_0 = {Fact.OPENED, Fact.DECLARED, Fact.REOPENED, Fact.ACK_VOIDED, Fact.ACK_EXPIRED, Fact.GIVEN_BACK}
 """From here the steps are counted anew."""
 CONCLUDES = {Fact.RESOLVED, Fact.CLOSED, Fact.RECOVERY_CONFIRM, Fact.RECOVERY_UNVERIFIED}
 """What waits while an alert is held as a possible echo."""

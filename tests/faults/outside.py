@@ -6,11 +6,24 @@ Starts move, groups move, alerts flap, and a slower peer tells of what another h
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from random import Random
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from receiver.core.events import Acknowledge, Action, AlertsReceived, Change, Escalate, Note, Resolve, Silenced
+from receiver.core.events import (
+    Acknowledge,
+    Action,
+    AlertsReceived,
+    Change,
+    Escalate,
+    GiveBack,
+    Handover,
+    Note,
+    Resolve,
+    Silenced,
+    Withdraw,
+)
 from receiver.core.model import Alert, Fact, Incident, Instant, State
 from receiver.engine.commands import ForIncident
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND
@@ -272,9 +285,13 @@ class People:
         self.said: dict[str, str] = {}
         """What was accepted → the incident's id."""
         self._serial = 0
+        self._habits = Random(f"{world.seed}, who has it")
+        """Dice of their own, so that no other part of a world depends on who asks whom for help."""
 
     def plan(self, begins: int, lasts: int) -> None:
         """What they will do."""
+        for _ in range(self._habits.choice((0, 0, 4, 8))):
+            self.world.at(begins + self._habits.randrange(lasts), self._pass_it_on)
         for _ in range(self.world.dice.choice((0, 2, 5))):
             self.world.at(begins + self.world.dice.randrange(lasts), self._act)
 
@@ -304,6 +321,29 @@ class People:
         )
         action = dice.choice(actions)
         if self._do(dice.choice(up), incident, action) and not isinstance(action, Change):
+            self.said[note] = incident.id
+
+    def _pass_it_on(self) -> None:
+        """Who has an incident asks for help, or somebody else does; others answer; it is handed over and given back."""
+        dice, up = self._habits, self.world.up()
+        live = [each for each in self.world.mirror.incidents.values() if each.is_live]
+        if not live or not up:
+            return
+        incident = dice.choice(live)
+        self._serial += 1
+        by, note = dice.choice(("ada", "ben", "cleo")), f"note {self._serial}"
+        owner = incident.holder or by
+        actions: tuple[Action, ...] = (
+            Acknowledge(by, note),
+            Acknowledge(by, note),
+            Escalate(owner, note),
+            Escalate(owner, note),
+            Escalate(by, note),
+            Withdraw(owner, note),
+            GiveBack(owner, note),
+            Handover(owner, by, note),
+        )
+        if self._do(dice.choice(up), incident, dice.choice(actions)):
             self.said[note] = incident.id
 
     def _do(self, worker: Worker, incident: Incident, action: Action) -> bool:

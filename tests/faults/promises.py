@@ -9,7 +9,7 @@ from tests.faults.providers import Providers
 
 FINAL = {Status.ACCEPTED, Status.DELIVERED, Status.SUPERSEDED, Status.GAVE_UP, Status.UNDELIVERABLE}
 JOINS_A_PAGE = {"fallback", "rule_joined"}
-OPENS = {Fact.OPENED, Fact.ACK_VOIDED, Fact.ACK_EXPIRED, Fact.REOPENED}
+OPENS = {Fact.OPENED, Fact.ACK_VOIDED, Fact.ACK_EXPIRED, Fact.GIVEN_BACK, Fact.REOPENED, Fact.HELP_ASKED}
 
 
 def check_nothing_forgotten(mirror: Mirror, before: int) -> None:
@@ -20,7 +20,7 @@ def check_nothing_forgotten(mirror: Mirror, before: int) -> None:
                 raise Broken(f"the window {window} of #{incident.number} was forgotten")
         if incident.is_paused:
             raise Broken(f"#{incident.number} is still silenced, and nothing silences it")
-        if incident.state is State.OPEN and not incident.page.delivered and Window.RESCUE not in incident.windows:
+        if incident.wants_answer and not incident.page.delivered and Window.RESCUE not in incident.windows:
             entries = mirror.timeline[incident.id]
             pages = [each for each in entries if each.fact is Fact.PAGED and each.data["reason"] not in JOINS_A_PAGE]
             none_left = [each.position for each in entries if each.fact is Fact.FALLBACK_EXHAUSTED]
@@ -101,6 +101,6 @@ def _is_open(before: Sequence[Entry]) -> bool:
             paused = entry.data.get("pauses") == "yes"
         if entry.fact in OPENS or (entry.fact is Fact.ESCALATED and entry.by):
             is_open = True
-        elif entry.fact in {Fact.ACKNOWLEDGED, Fact.RESOLVED}:
+        elif entry.fact in {Fact.ACKNOWLEDGED, Fact.RESOLVED, Fact.HELP_WITHDRAWN}:
             is_open = False
     return is_open and not paused

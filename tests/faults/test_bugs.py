@@ -35,6 +35,8 @@ PLANTED: list[tuple[str, dict[str, Any], str]] = [
     ("a missing heartbeat proves the recovery", {"engine": bugs.IgnoresBlindness}, "unverified recovery"),
     ("a page is given up silently", {"engine": bugs.GivesUpSilently}, "no fallback was told|left at that"),
     ("Slack's ok ends the rescue", {"engine": bugs.Credulous}, "its page woke nobody"),
+    ("who acknowledged is forgotten", {"engine": bugs.Amnesia}, "says 'nobody has acknowledged'"),
+    ("an answer is not taken for one", {"engine": bugs.Believes}, "says 'no (other )?answer yet'|was forgotten"),
     ("missed steps are not recorded", {"engine": bugs.SkipsSilently}, "steps taken or missed"),
 ]
 

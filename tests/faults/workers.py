@@ -12,6 +12,7 @@ from receiver.errors import StoreConflict, StoreUnavailable
 from receiver.jobs.dispatcher import FRESH
 from receiver.store import SqlStore
 from rules.policy import SECOND
+from tests.core.truth import WORDS, UntrueError, check, texts
 from tests.faults.mirror import Broken
 from tests.faults.policy import CHANNELS, POLICY
 from tests.faults.providers import Attempt
@@ -156,7 +157,19 @@ class Worker:
         for each in attempt.ids:
             if world.mirror.fates.get(each) is not Status.WAITING:
                 raise Broken(f"{each} is sent although it is {world.mirror.fates.get(each)}")
+        self._check_words(attempt)
         world.at(world.now + after, lambda: self._report(attempt, outcome), self)
+
+    def _check_words(self, attempt: Attempt) -> None:
+        """What the message says of responders was so when it was claimed."""
+        if len(attempt.items) > 1:
+            return
+        incident = attempt.items[0][1]
+        message = WORDS.render(attempt.delivery, self.world.now)
+        try:
+            check(texts(message), self.world.mirror.timeline[incident.id][: incident.entries])
+        except UntrueError as lie:
+            raise Broken(f"{attempt.ids[0]} {lie}") from lie
 
     def _holds(self, attempt: Attempt) -> bool:
         assert self.engine is not None

@@ -83,7 +83,7 @@ def test_an_exercise_says_so_in_its_subject():
     [
         (Kind.PAGE, Reason.OPENED, INCIDENT, "OPEN"),
         (Kind.PAGE, Reason.BREACHED, INCIDENT, "OPEN: RESPONSE TIME BREACHED"),
-        (Kind.PAGE, Reason.REPEATED, INCIDENT, "OPEN: STILL UNACKNOWLEDGED"),
+        (Kind.PAGE, Reason.REPEATED, INCIDENT, "OPEN: STILL NO ANSWER"),
         (Kind.PAGE, Reason.REPEATED, VERIFYING, "OPEN, SIGNAL RECOVERED"),
         (Kind.PAGE, Reason.STILL_FIRING, CONFIRM, "OPEN, SIGNAL RECOVERED"),
         (Kind.PAGE, Reason.REPEATED, acknowledged(), "ACKNOWLEDGED"),
@@ -142,7 +142,7 @@ def test_an_sms_says_how_a_recovery_is_confirmed():
 def test_an_sms_of_what_still_fires_says_so():
     """The words for what waits are still there."""
     said = message(Kind.PAGE, Reason.REPEATED, channel="sms").short
-    assert said.startswith("T#12 STILL UNACKNOWLEDGED EMERGENCY landing-7: ")
+    assert said.startswith("T#12 STILL NO ANSWER EMERGENCY landing-7: ")
     assert "Ack now (due 12:17 UTC): reply ACK 12" in said
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from receiver.core.doubles import over
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Instant, State, Status, Window
+from receiver.core.response import Deed
 from receiver.engine.engine import Engine
 from receiver.store import SqlStore, open_store
 from rules.policy import HOUR, MINUTE
@@ -93,3 +94,33 @@ def _doubled(folder: Path) -> tuple[SqlStore, str, str]:
         )
         connection.commit()
     return open_store(f"sqlite:///{path}", to_serve=True), older, newer
+
+
+def test_who_had_an_incident_is_read_from_its_timeline(tmp_path: Path) -> None:
+    """An incident that an older version reopened after an acknowledgement says who had it, not that nobody did."""
+    path = tmp_path / "tocsin.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(DUMP.read_text())
+        [incident] = connection.execute("SELECT id FROM incidents ORDER BY number LIMIT 1").fetchone()
+        lines = [
+            ("acknowledged", "amir", "{}"),
+            ("handed_over", "amir", '{"to": "ben"}'),
+            ("escalated", "", "{}"),
+            ("escalated", "ben", "{}"),
+            ("ack_expired", "", '{"whom": "ben"}'),
+        ]
+        connection.executemany(
+            "INSERT INTO entries (incident_id, position, at, fact, by, data) VALUES (?, ?, ?, ?, ?, ?)",
+            [(incident, 1000 + number, START + number, *line) for number, line in enumerate(lines)],
+        )
+        connection.commit()
+    store = open_store(f"sqlite:///{path}", to_serve=True)
+    found = store.reads().incident(incident)
+    assert found is not None
+    assert [(each.deed, each.by, each.to) for each in found.response.history] == [
+        (Deed.ACKNOWLEDGED, "amir", ""),
+        (Deed.HANDED_OVER, "amir", "ben"),
+        (Deed.ASKED_FOR_HELP, "ben", ""),
+        (Deed.EXPIRED, "ben", ""),
+    ]
+    store.close()

@@ -121,6 +121,33 @@ async def test_escalate(open_incident: Running) -> None:
     assert (status, found["escalation"]["step"], found["state"]) == (200, 1, "open")
 
 
+async def test_ask_for_help_answer_and_give_back(open_incident: Running) -> None:
+    """Asking keeps the owner; another answers; given back it is open. All of it is audited and stands in the history."""
+    await open_incident.post(f"{ONE}/acknowledge", {"by": "amir"})
+    status, found = await open_incident.post(f"{ONE}/escalate", {"by": "amir", "note": "two disks"})
+    assert (status, found["state"], found["owner"], found["help_asked_by"]) == (200, "acknowledged", "amir", ["amir"])
+    assert found["escalation"]["next_at"]
+    status, found = await open_incident.post(f"{ONE}/withdraw", {"by": "zoe"})
+    assert (status, found["detail"]) == (409, "amir asked for help: acknowledge the incident to answer")
+    _, found = await open_incident.post(f"{ONE}/acknowledge", {"by": "ben"})
+    assert (found["owner"], found["help_asked_by"]) == ("amir", [])
+    await open_incident.post(f"{ONE}/escalate", {"by": "amir"})
+    _, found = await open_incident.post(f"{ONE}/withdraw", {"by": "amir"})
+    assert (found["owner"], found["help_asked_by"]) == ("amir", [])
+    status, found = await open_incident.post(f"{ONE}/give-back", {"by": "amir", "state": "acknowledged"})
+    assert (status, found["state"], found["owner"]) == (200, "open", None)
+    assert [(each["deed"], each["by"]) for each in found["history"]] == [
+        ("acknowledged", "amir"),
+        ("asked_for_help", "amir"),
+        ("answered", "ben"),
+        ("asked_for_help", "amir"),
+        ("withdrew", "amir"),
+        ("given_back", "amir"),
+    ]
+    words = [entry.action for _, entry in open_incident.store.newest_audits(100)]
+    assert {"escalate", "withdraw", "giveback"} <= set(words)
+
+
 async def test_notes_and_updates(open_incident: Running) -> None:
     """Notes and updates stand in the timeline, by either name of their text."""
     for path, body in [("notes", {"text": "first"}), ("notes", {"note": "second"}), ("updates", {"note": "third"})]:

@@ -115,3 +115,14 @@ async def test_other_keys(pagerduty: PagerDuty, key: object) -> None:
 async def test_without_a_secret(start: Callable[..., Any]) -> None:
     """Without the secret there is no such callback."""
     assert (await (await start()).post(PATH, b"{}"))[0] == 404
+
+
+async def test_a_call_for_help_is_answered_there(pagerduty: PagerDuty) -> None:
+    """Help asked for in Tocsin rings as a page of its own; who acknowledges that in PagerDuty answers, and takes nothing."""
+    await pagerduty.receiver.post("/api/v1/incidents/1/acknowledge", {"by": "amir"})
+    await pagerduty.receiver.post("/api/v1/incidents/1/escalate", {"by": "amir"})
+    pagerduty.key = f"{pagerduty.key[:-1]}2"
+    assert await pagerduty.send(pagerduty.body()) == 204
+    found = await pagerduty.incident()
+    assert (found["owner"], found["help_asked_by"]) == ("amir", [])
+    assert (found["history"][-1]["deed"], found["history"][-1]["by"]) == ("answered", "Tenex Engineer")

@@ -104,6 +104,23 @@ async def test_escalate_and_resolve(slack: Slack) -> None:
     assert await slack.told() == "#1 is resolved by ron."
 
 
+async def test_help_by_buttons_and_commands(slack: Slack) -> None:
+    """Who has it asks for help and keeps it; another answers with the same button; it is withdrawn and given back."""
+    await slack.press("acknowledge")
+    await slack.told()
+    await slack.press("escalate", state="acknowledged")
+    assert await slack.told() == "#1 is acknowledged by ron; ron asked for help, which nobody has answered yet."
+    await slack.press("acknowledge", state="open", user="eve")
+    assert await slack.told() == "#1 is acknowledged by ron."
+    found = await slack.incident()
+    assert (found["owner"], found["history"][-1]["deed"], found["history"][-1]["by"]) == ("ron", "answered", "eve")
+    await slack.press("escalate", state="acknowledged")
+    await slack.told()
+    assert (await slack.command("withdraw 1"))["text"] == "#1 is acknowledged by ron."
+    await slack.press("give_back", state="acknowledged")
+    assert await slack.told() == "#1 is open."
+
+
 async def test_double_press(slack: Slack) -> None:
     """The second press, and another person's, change nothing and are told who was first."""
     await slack.press("acknowledge")

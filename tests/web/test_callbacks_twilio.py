@@ -269,6 +269,24 @@ async def test_answers_by_sms(twilio: Twilio) -> None:
         assert "ACK 12" in await twilio.answer(text, sender)
 
 
+async def test_help_by_sms(twilio: Twilio) -> None:
+    """ESC by who has it keeps it theirs; ACK ALL of another number that was paged answers; BACK opens it."""
+    page = await twilio.page("sms")
+    await twilio.receiver.post("/api/v1/incidents/1/acknowledge", {"by": page.recipient})
+    asked = await twilio.answer("ESC 1", page.recipient)
+    assert (
+        asked
+        == f"T#1 is acknowledged by {page.recipient}; {page.recipient} asked for help, which nobody has answered yet."
+    )
+    assert (await twilio.incident())["owner"] == page.recipient
+    assert await twilio.press("2", page, call="CA2") == "Escalated. Goodbye."
+    assert await twilio.answer("WITHDRAW 1", page.recipient) == f"T#1 is acknowledged by {page.recipient}."
+    await twilio.answer("ESC 1", page.recipient)
+    await twilio.receiver.post("/api/v1/incidents/1/acknowledge", {"by": "ben"})
+    assert (await twilio.incident())["help_asked_by"] == []
+    assert await twilio.answer("BACK 1", page.recipient) == "T#1 is open."
+
+
 NO_COMMANDS = (
     "Responding 1", "Rescheduled 3", "Res 1", "Resolving 1", "Resolve 1 now", "Resolve 1 2", "Escaping 1", "Escort 1",
     "Ackn 1", "Acknowledged 1", "ack 1 please", "not ack 1", "ack1", "1 ack", "resolve all", "escalate all", "ack \u0661",

@@ -134,6 +134,8 @@ async def test_buttons(receiver: Running) -> None:
         ("change", {"level": "4", "reason": "it spreads"}),
         ("acknowledge", {"state": "open"}),
         ("escalate", {"state": "acknowledged", "note": "need a hand"}),
+        ("withdraw", {"note": "found the key"}),
+        ("give-back", {"state": "acknowledged", "note": "my shift ends"}),
         ("acknowledge", {"state": "open"}),
         ("resolve", {"state": "acknowledged", "note": "disk emptied", "force": "true"}),
     ]
@@ -151,6 +153,26 @@ async def test_buttons(receiver: Running) -> None:
     ):
         assert words in text
     assert (await receiver.get("/api/v1/incidents/1"))[1]["state"] == "resolved"
+
+
+async def test_a_call_for_help_is_seen_and_answered(receiver: Running) -> None:
+    """Now and the incident's page say who has it and who asks, and the first button answers."""
+    await receiver.send("single_firing")
+    await receiver.post("/api/v1/incidents/1/acknowledge", {"by": "amir"})
+    await receiver.post("/api/v1/incidents/1/escalate", {"by": "amir"})
+    for path in ("/", "/incidents/1"):
+        text = await page(receiver, path)
+        assert "amir has it; amir asked for help at" in text
+        assert "no other answer yet" in text
+        assert "Answer the call for help" in text
+    text = await page(receiver, "/incidents/1")
+    assert "Help is asked for again" in text
+    assert "Ask for help no more" in text
+    assert (await press(receiver, 1, "acknowledge", state="acknowledged", back="now"))[0] == 303
+    text = await page(receiver, "/incidents/1")
+    assert "no other answer yet" not in text
+    assert "amir has it" in text
+    assert "answered the call for help" in text
 
 
 async def test_ticking(receiver: Running) -> None:

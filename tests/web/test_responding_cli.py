@@ -30,6 +30,19 @@ async def test_checklists_and_handover(receiver: Running) -> None:
     assert "owner: ben" in (await tocsin(receiver, "handover", "1", "ben"))[1]
 
 
+async def test_help_and_giving_back(receiver: Running) -> None:
+    """Who has it asks for help and keeps it, asks no more, and gives it back; what cannot be is refused in words."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    assert "nobody has the incident" in (await tocsin(receiver, "give-back", "1"))[1]
+    await receiver.post("/api/v1/incidents/1/acknowledge", {"by": "amir"})
+    code, said = await tocsin(receiver, "escalate", "1", "--by", "amir")
+    assert (code, "owner: amir" in said) == (0, True)
+    assert "asked for help, and nobody else has answered yet: amir" in said
+    assert "asked for help" not in (await tocsin(receiver, "withdraw", "1", "--by", "amir"))[1]
+    code, said = await tocsin(receiver, "give-back", "1", "--by", "amir", "--note", "my shift ends")
+    assert (code, "owner" in said) == (0, False)
+
+
 async def test_several_are_acknowledged(receiver: Running) -> None:
     """Numbers or a level; the answer lists what was taken, and the exit code says whether that was all."""
     for level in (3, 3, 3, 4):

@@ -11,7 +11,19 @@ from secrets import token_hex
 from typing import Any, TypeVar
 
 from receiver.core.classify import incident_key
-from receiver.core.events import Acknowledge, Action, Change, Declare, Escalate, Note, Replan, Resolve, Update
+from receiver.core.events import (
+    Acknowledge,
+    Action,
+    Change,
+    Declare,
+    Escalate,
+    GiveBack,
+    Note,
+    Replan,
+    Resolve,
+    Update,
+    Withdraw,
+)
 from receiver.core.model import Alert, Incident, State
 from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.engine.commands import Asked, ForIncident
@@ -169,9 +181,18 @@ class Api:
         return await self.act(call, Resolve(call.by(said.by), said.note, said.force, said.state))
 
     async def escalate(self, call: Call[requests.EscalateBody]) -> responses.IncidentView:
-        """Ask for the next step now."""
+        """Ask for help: the next step now."""
         said = call.said
         return await self.act(call, Escalate(call.by(said.by), said.note, said.state))
+
+    async def withdraw(self, call: Call[requests.WithdrawBody]) -> responses.IncidentView:
+        """Ask for help no more."""
+        return await self.act(call, Withdraw(call.by(call.said.by), call.said.note))
+
+    async def give_back(self, call: Call[requests.GiveBackBody]) -> responses.IncidentView:
+        """Give an incident back: it is open again."""
+        said = call.said
+        return await self.act(call, GiveBack(call.by(said.by), said.note, said.state))
 
     async def note(self, call: Call[requests.TextBody]) -> responses.IncidentView:
         """Write something down."""

@@ -140,7 +140,17 @@ class AcknowledgeSeveralBody(Body):
 
 
 class EscalateBody(Action):
-    """Ask for the next step now."""
+    """Ask for help: the next step now. Who has the incident goes on having it."""
+
+
+class WithdrawBody(Body):
+    """Ask for help no more."""
+
+    note: Text = ""
+
+
+class GiveBackBody(Action):
+    """Say that nobody has it any more: it is open, and pages from the beginning."""
 
 
 class ResolveBody(Action):

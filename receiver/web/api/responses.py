@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from receiver.core.heartbeat import Life
 from receiver.core.model import Kind, Reason, Recovery, State, Status
+from receiver.core.response import Deed
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-23T02:28:11.821Z"])]
 Level = Annotated[int, Field(ge=1, le=4)]
@@ -90,7 +91,7 @@ class EscalationView(View):
     step: int
     """0 opened, 1 escalated, 2 breached, then repeated."""
     next_at: Time | None
-    """When the next step is taken if nobody acknowledges."""
+    """When the next step is taken if nobody acknowledges, or nobody else answers a call for help."""
 
 
 class ScaleView(View):
@@ -130,6 +131,17 @@ class RoleView(View):
     """An incident of this level wants somebody for it."""
 
 
+class TurnView(View):
+    """One line of the history of who has an incident."""
+
+    deed: Deed
+    at: Time
+    by: str
+    """Who did it; of what expired or was voided: whose acknowledgement it was."""
+    to: str | None
+    """Who got it handed over."""
+
+
 class IncidentView(View):
     """An incident."""
 
@@ -154,6 +166,10 @@ class IncidentView(View):
     acknowledged_by: str | None
     owner: str | None
     """Who has it now."""
+    help_asked_by: list[str]
+    """Who asks for help with it; empty: nobody, or somebody else has answered."""
+    history: list[TurnView]
+    """Who had it and who asked for help, the newest last; at most the last 50."""
     roles: list[RoleView]
     """The policy's roles, and others that somebody holds."""
     assessed_at: Time | None

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from receiver.core.impact import words, worst
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, Window
 from receiver.core.plan import PolicyVersion
+from receiver.core.response import Turn
 from receiver.messages.timeline import readable, sentence
 from receiver.messages.times import rfc3339
 from receiver.reports import HeldDrill
@@ -24,10 +25,14 @@ from receiver.web.api.responses import (
     RoleView,
     ScaleView,
     TakenView,
+    TurnView,
 )
 from receiver.web.api.several import Taken
 from rules.channel_types import ChannelFacts, as_shown
 from rules.policy import SECOND, ResponseRole
+
+STEPS = frozenset({Window.ESCALATE, Window.BREACH, Window.HELP})
+"""Windows that take the next step."""
 
 
 def _maybe(at: Instant | None) -> str | None:
@@ -36,7 +41,7 @@ def _maybe(at: Instant | None) -> str | None:
 
 def show_incident(incident: Incident, alerts: Iterable[Alert], policy_version: PolicyVersion) -> IncidentView:
     """An incident. `policy_version` gives the levels their names."""
-    coming = [at for window, at in incident.windows.items() if window in {Window.ESCALATE, Window.BREACH}]
+    coming = [at for window, at in incident.windows.items() if window in STEPS]
     return IncidentView(
         id=incident.id,
         number=incident.number,
@@ -55,6 +60,8 @@ def show_incident(incident: Incident, alerts: Iterable[Alert], policy_version: P
         acknowledged_at=_maybe(incident.acknowledged_at),
         acknowledged_by=incident.acknowledged_by or None,
         owner=incident.response.owner or None,
+        help_asked_by=list(incident.response.asked_by),
+        history=[_show_turn(turn) for turn in incident.response.history],
         roles=show_roles(incident, policy_version),
         assessed_at=_maybe(incident.response.assessed_at),
         acknowledgement_expires_at=_maybe(incident.windows.get(Window.ACK_EXPIRY)),
@@ -78,6 +85,10 @@ def show_incident(incident: Incident, alerts: Iterable[Alert], policy_version: P
         policy=incident.policy,
         version=incident.version,
     )
+
+
+def _show_turn(turn: Turn) -> TurnView:
+    return TurnView(deed=turn.deed, at=rfc3339(turn.at), by=turn.by, to=turn.to or None)
 
 
 def show_roles(incident: Incident, policy_version: PolicyVersion) -> list[RoleView]:

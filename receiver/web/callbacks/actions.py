@@ -137,4 +137,6 @@ def _outcome(result: Result) -> Outcome:
 def stands(incident: Incident, number: Callable[[int], str] = "#{}".format) -> str:
     """How an incident stands, and by whom: ``#12 is acknowledged by ron.``"""
     who = {State.ACKNOWLEDGED: incident.acknowledged_by, State.RESOLVED: incident.resolved_by}.get(incident.state, "")
-    return f"{number(incident.number)} is {incident.state}{f' by {name(who)}' if who else ''}."
+    asked_by = ", ".join(map(name, incident.response.asked_by))
+    wanted = f"; {asked_by} asked for help, which nobody has answered yet" if asked_by else ""
+    return f"{number(incident.number)} is {incident.state}{f' by {name(who)}' if who else ''}{wanted}."

@@ -8,13 +8,15 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Verb = Literal["acknowledge", "escalate", "resolve"]
+Verb = Literal["acknowledge", "escalate", "withdraw", "give_back", "resolve"]
 
 VERBS: dict[str, Verb] = {
     "ack": "acknowledge",
     "acknowledge": "acknowledge",
     "esc": "escalate",
     "escalate": "escalate",
+    "withdraw": "withdraw",
+    "back": "give_back",
     "resolve": "resolve",
     "resolved": "resolve",
 }

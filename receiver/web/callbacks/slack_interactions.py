@@ -20,7 +20,7 @@ from receiver.channels.posting import Poster
 from receiver.channels.slack_blocks import ACKNOWLEDGE_ALL, escape
 from receiver.core.audit_log import Origin
 from receiver.core.classify import incident_key
-from receiver.core.events import Acknowledge, Action, Declare, Escalate, Resolve
+from receiver.core.events import Acknowledge, Action, Declare, Escalate, GiveBack, Resolve, Withdraw
 from receiver.core.model import Instant, State
 from receiver.messages.plain import line
 from receiver.web.callbacks.actions import LATER, CallbackActions, Outcome
@@ -33,7 +33,8 @@ MOST_LISTED = 20
 TEXT = 3000
 HOOKS = "https://hooks.slack.com/"
 HELP = (
-    "`/tocsin incidents`, `/tocsin ack 12` (or several), `/tocsin escalate 12`, `/tocsin resolve 12`, "
+    "`/tocsin incidents`, `/tocsin ack 12` (or several), `/tocsin escalate 12` (asks for help), `/tocsin withdraw 12` "
+    "(asks no more), `/tocsin back 12` (gives it back), `/tocsin resolve 12`, "
     "`/tocsin declare TYPE what happened` (`declare-new` where the type is new on purpose)"
 )
 WHICH = "There is no incident {}. `/tocsin incidents` lists them."
@@ -205,6 +206,10 @@ def _action(verb: Verb, by: str, expects: State | None = None) -> Action:
             return Acknowledge(by, expects=expects)
         case "escalate":
             return Escalate(by, expects=expects)
+        case "withdraw":
+            return Withdraw(by)
+        case "give_back":
+            return GiveBack(by, expects=expects)
         case "resolve":
             return Resolve(by, expects=expects)
         case _:

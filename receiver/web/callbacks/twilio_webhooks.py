@@ -25,7 +25,7 @@ from receiver.channels.twilio import (
 )
 from receiver.channels.twilio_lookup import LOST
 from receiver.core.audit_log import Origin
-from receiver.core.events import Acknowledge, Action, Escalate, Resolve
+from receiver.core.events import Acknowledge, Action, Escalate, GiveBack, Resolve, Withdraw
 from receiver.core.model import Notification, State
 from receiver.messages.plain import line
 from receiver.web.callbacks.actions import LATER, Answer, CallbackActions, stands
@@ -39,7 +39,10 @@ SMS_PATH = "/callbacks/twilio/sms"
 UNREPORTED_WAIT, UNREPORTED_TRIES = 0.5, 20
 """Seconds and times that we wait for our own sender's report, which the provider may outrun."""
 
-HOW = "Answer ACK 12, ESC 12 or RESOLVE 12 with the incident's number, or ACK ALL for all that this number was sent."
+HOW = (
+    "Answer ACK 12, ESC 12 (asks for help), WITHDRAW 12, BACK 12 or RESOLVE 12 with the incident's number, or "
+    "ACK ALL for all that this number was sent."
+)
 
 ARRIVED = frozenset({"delivered", "read"})
 """States of a message that its recipient's device has."""
@@ -175,6 +178,10 @@ def _action(verb: Verb, by: str) -> Action:
             return Acknowledge(by, "by SMS", expects=State.OPEN)
         case "escalate":
             return Escalate(by, "by SMS")
+        case "withdraw":
+            return Withdraw(by, "by SMS")
+        case "give_back":
+            return GiveBack(by, "by SMS")
         case "resolve":
             return Resolve(by, "by SMS")
         case _:

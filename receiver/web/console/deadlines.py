@@ -30,6 +30,9 @@ def _escalations(incident: Incident, plan: Plan) -> list[DeadlineRow]:
     if escalation is not None:
         channels = plan.escalation if incident.step == 0 else plan.breach
         found.append(DeadlineRow("Next escalation", escalation, channels))
+    if Window.HELP in incident.windows:
+        channels = plan.escalation if incident.step == 0 else plan.breach
+        found.append(DeadlineRow("Help is asked for again", incident.windows[Window.HELP], channels))
     if breach is not None:
         found.append(DeadlineRow("Response time ends", breach, plan.breach))
     if incident.breached_at is not None and incident.state is State.OPEN:

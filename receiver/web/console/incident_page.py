@@ -43,8 +43,10 @@ FORMS = (
 
 DONE = {
     "declare": "Declared. Whoever the policy names is told now.",
-    "acknowledge": "You have it. Escalation has stopped.",
-    "escalate": "Escalated: the next step has been told.",
+    "acknowledge": "Acknowledged. Escalation has stopped.",
+    "escalate": "The next step has been told.",
+    "withdraw": "Withdrawn: you ask for help no more.",
+    "give-back": "It is open again: nobody has it, and it pages from the beginning.",
     "resolve": "Resolved. Everybody who was paged is told.",
     "notes": "Noted.",
     "updates": "The update goes out.",
@@ -70,6 +72,8 @@ OURS = frozenset({"csrf", "back", "part", "form"})
 OPERATIONS = {
     "acknowledge": "acknowledge",
     "escalate": "escalate",
+    "withdraw": "withdraw",
+    "give-back": "give_back",
     "resolve": "resolve",
     "notes": "note",
     "updates": "update",

@@ -112,8 +112,8 @@ class LinkPages:
         incident, pages = found
         if len(pages) > 1:
             return self._page(incident, pages=len(pages), asks=True)
-        is_open = incident.state is State.OPEN
-        return self._page(incident, "" if is_open else stands(incident), asks=is_open)
+        is_wanted = incident.wants_answer
+        return self._page(incident, "" if is_wanted else stands(incident), asks=is_wanted)
 
     async def act(self, request: web.Request) -> web.Response:
         """Acknowledge, in the name of whom the message was for."""

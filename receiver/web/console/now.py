@@ -91,7 +91,7 @@ def _urgency(card: Card) -> tuple[int, bool, int]:
     """The worst level first, in it what nobody has taken, then what is due first."""
     incident = card.case.incident
     due_at = min((each.at for each in card.deadlines if not each.passed), default=incident.opened_at)
-    return -incident.level, incident.state is not State.OPEN, due_at
+    return -incident.level, not incident.wants_answer, due_at
 
 
 def _by_state(counts: Iterable[tuple[tuple[int, State], int]]) -> dict[State, int]:

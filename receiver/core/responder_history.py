@@ -1,0 +1,95 @@
+"""Who has an incident is a history: who acknowledged, handed over, asked for help, gave it back, and what ended that.
+
+The incident keeps the last turns, from which every sentence about its responders is made; the timeline has them all,
+and says of each response time whether it was kept.
+"""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from receiver.core.draft import Draft
+from receiver.core.model import Entry, Fact, Instant
+from receiver.core.response import Deed, Turn
+
+KEPT = 50
+"""Turns that an incident carries."""
+
+ANSWERS = frozenset({Deed.ACKNOWLEDGED, Deed.ANSWERED})
+"""Somebody said that they act."""
+
+ENDINGS = frozenset({Deed.EXPIRED, Deed.VOIDED, Deed.GIVEN_BACK, Deed.REOPENED})
+"""From here on nobody had it."""
+
+BEGINNINGS = frozenset(
+    {Fact.OPENED, Fact.DECLARED, Fact.REOPENED, Fact.ACK_VOIDED, Fact.ACK_EXPIRED, Fact.GIVEN_BACK, Fact.SILENCE_ENDED}
+)
+"""A response time begins, where nobody has the incident then."""
+
+
+def remember(draft: Draft, deed: Deed, by: str, to: str = "") -> None:
+    """Add a turn to the incident's history."""
+    turns = (*draft.incident.response.history, Turn(deed, draft.now, by, to))
+    draft.respond(history=turns[-KEPT:])
+
+
+class ResponseTime(Struct, frozen=True):
+    """One response time of an incident: from an opening or reopening to the first answer after it."""
+
+    began_at: Instant
+    outcome: str = "running"
+    """`kept`: somebody answered in time; `breached`; `over`: it was resolved or silenced before that; `running`;
+    `unknown`: the lines that would say it are not here."""
+    ended_at: Instant | None = None
+    """When it was answered or breached, or was over."""
+    by: str = ""
+    """Who answered it, in time or late; empty: nobody."""
+    answered_at: Instant | None = None
+
+
+def response_times(timeline: Iterable[Entry]) -> tuple[ResponseTime, ...]:
+    """Every response time that began, by the timeline; a gap in it leaves the one that ran then unknown."""
+    found: list[ResponseTime] = []
+    held, position = False, 0
+    for entry in timeline:
+        if found and entry.position > position + 1:
+            found[-1] = _end(found[-1], entry, "unknown")
+        position = entry.position
+        match entry.fact:
+            case Fact.ACKNOWLEDGED:
+                held = True
+                if found:
+                    found[-1] = _answer(found[-1], entry)
+            case Fact.BREACHED if found:
+                found[-1] = _end(found[-1], entry, "breached")
+            case Fact.RESOLVED:
+                held = True  # until it is reopened, nobody has to answer
+                if found:
+                    found[-1] = _end(found[-1], entry, "over")
+            case Fact.SILENCED | Fact.INHIBITED if found and entry.data.get("pauses"):
+                found[-1] = _end(found[-1], entry, "over")
+            case fact if fact in BEGINNINGS or (fact is Fact.ESCALATED and entry.by and held):
+                # A person's escalation of what was acknowledged reopened it, in older releases.
+                held = held and fact is Fact.SILENCE_ENDED
+                if not held and _begins(found, entry):
+                    found.append(ResponseTime(entry.at))
+            case _:
+                pass
+    return tuple(found)
+
+
+def _begins(found: list[ResponseTime], entry: Entry) -> bool:
+    """The end of a silence begins a response time only where the silence had ended the one before."""
+    return entry.fact is not Fact.SILENCE_ENDED or not found or found[-1].outcome == "over"
+
+
+def _end(deadline: ResponseTime, entry: Entry, outcome: str) -> ResponseTime:
+    return replace(deadline, outcome=outcome, ended_at=entry.at) if deadline.outcome == "running" else deadline
+
+
+def _answer(deadline: ResponseTime, entry: Entry) -> ResponseTime:
+    """The first answer decides; one that comes after the breach is kept beside it."""
+    if deadline.answered_at is not None or deadline.outcome not in {"running", "breached"}:
+        return deadline
+    return replace(_end(deadline, entry, "kept"), by=entry.by, answered_at=entry.at)

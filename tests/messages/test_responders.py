@@ -1,0 +1,203 @@
+"""What is said of who has an incident is so: after an answer, a call for help, an expiry, a void, a handover."""
+
+import pytest
+
+from receiver.core.model import Kind, Notification, Reason
+from receiver.messages import Message
+from receiver.messages.timeline import sentence
+from receiver.reports.incident_record import IncidentRecord
+from receiver.reports.incident_report import write
+from tests.core.alerts import BUDGET
+from tests.core.guide import WHOLE
+from tests.core.truth import WORDS, OneMessage, check, texts
+from tests.core.world import World
+
+
+def worded(world: World, notification: Notification) -> Message:
+    """The message as it leaves now."""
+    incident = world.incident
+    return WORDS.render(OneMessage([(notification, incident)], world.context(incident.policy)), world.now)
+
+
+def last(world: World, kind: Kind = Kind.PAGE) -> Message:
+    """The last message of that kind, checked against the timeline."""
+    message = worded(world, world.planned(kind)[-1])
+    check(texts(message), world.entries())
+    return message
+
+
+def report(world: World) -> str:
+    """All values of the report's details."""
+    incident = world.incident
+    case = WORDS.case(incident, world.context(incident.policy), world.now)
+    written = write(IncidentRecord(case, [], world.entries(), list(world.outbox.values())))
+    said = "\n".join(
+        value for part in written.sections for each in part.parts for line in each.fields for value in line.values
+    )
+    check(said, world.entries())
+    return said
+
+
+def acknowledged(level: int = 4) -> World:
+    """Amir has it since 08:54 UTC, a minute after it was opened at 08:53."""
+    world = World(WHOLE)
+    world.fire("a", level=level)
+    world.advance(minutes=1)
+    world.acknowledge("amir")
+    return world
+
+
+def test_asked_for_help_says_who_acknowledged_and_that_nobody_else_has_answered():
+    """The page, the state of every message and the console's sentence say the same."""
+    world = acknowledged().advance(minutes=2)
+    world.escalate("amir")
+    page = last(world)
+    so = "amir acknowledged at 08:54 UTC and asked for help at 08:56 UTC; no other answer yet"
+    assert page.lead == f"Help wanted: {so}."
+    assert so in page.text
+    assert "asked for help at eight fifty-six in the morning; no other answer yet" in page.speech
+    assert page.short.startswith("T#1 HELP WANTED")
+    assert page.short.endswith("Help now: reply ACK 1")
+    assert "Acknowledge #1: https://tocsin.example.org/incidents/1" in page.text
+    case = WORDS.case(world.incident, world.context(world.incident.policy), world.now)
+    assert case.who_has_it == "amir has it; amir asked for help at 08:56 UTC; no other answer yet"
+
+
+def test_answered_says_who_helps():
+    """Of the answer, the threads hear who answers and who goes on having it."""
+    world = acknowledged()
+    world.escalate("amir")
+    world.acknowledge("ben")
+    assert last(world, Kind.ACKNOWLEDGED).lead == "ben answers the call for help; amir goes on having it."
+    assert [sentence(each) for each in world.entries()][-6:].count("acknowledged, and helps amir") <= 1
+    assert "acknowledged, and helps amir" in [sentence(each) for each in world.entries()]
+    assert "amir asked for help" not in WORDS.case(world.incident, world.context(), world.now).stands
+
+
+def test_withdrawn_says_so():
+    """Whoever was paged hears that help is not wanted any more, and who has it."""
+    world = acknowledged()
+    world.escalate("amir")
+    world.withdraw("amir")
+    message = last(world, Kind.ACKNOWLEDGED)
+    assert "amir asks for help no more; amir has it." in message.text
+
+
+def test_a_doubt_names_who_has_it():
+    """Ben asks, amir has it and is asked to say that they are at it."""
+    world = acknowledged().advance(minutes=1)
+    world.escalate("ben")
+    assert last(world).lead == (
+        "Help wanted: amir acknowledged at 08:54 UTC; ben asked for help at 08:55 UTC; no answer yet. "
+        "amir has it: acknowledge again if you are at it, or give it back."
+    )
+
+
+@pytest.mark.parametrize("kind", [Kind.PAGE, Kind.BREACH])
+def test_after_an_expiry_the_breach_says_who_acknowledged(kind):
+    """Neither who is paged nor management reads that nobody acknowledged."""
+    world = acknowledged().advance(minutes=31)
+    lead = last(world, kind).lead
+    assert "amir acknowledged at 08:54 UTC; the acknowledgement of amir expired at 09:09 UTC; no answer since" in lead
+    assert "breached (due by 09:24 UTC)" in lead
+    assert "no answer since; due by 09:24 UTC" in last(world, kind).text
+
+
+def test_every_page_after_an_expiry_says_so():
+    """The expiry itself, the escalations before the breach and the repeats after it."""
+    world = acknowledged().advance(minutes=60)
+    for each in world.planned(Kind.PAGE):
+        check(texts(worded(world, each)), world.entries())
+    assert {each.reason for each in world.planned(Kind.PAGE)} >= {Reason.ACK_EXPIRED, Reason.ESCALATED, Reason.REPEATED}
+
+
+def test_asked_by_who_had_it_before_the_expiry():
+    """Nobody has it; who did and who asks is said."""
+    world = acknowledged().advance(minutes=20)
+    world.escalate("amir")
+    assert last(world).lead == (
+        "Escalated: amir asks for help now. amir acknowledged at 08:54 UTC; the acknowledgement of amir expired at "
+        "09:09 UTC; amir asked for help at 09:14 UTC; no answer since."
+    )
+
+
+def test_after_a_void_the_escalation_says_what_voided_it():
+    """New danger reopened it: amir acknowledged, and did not know of it."""
+    world = acknowledged(level=3).advance(minutes=1)
+    world.fire("b", rule=BUDGET)
+    world.advance(minutes=31)
+    assert (
+        "amir acknowledged at 08:54 UTC; new danger voided the acknowledgement of amir at 08:55 UTC" in last(world).lead
+    )
+
+
+def test_given_back_says_that_nobody_has_it():
+    """And later pages say who had it."""
+    world = acknowledged(level=3)
+    world.give_back("amir")
+    assert last(world).lead == "Given back: amir gave it back: nobody has it."
+    world.advance(minutes=31)
+    assert last(world).lead == (
+        "Escalated: amir acknowledged at 08:54 UTC and gave it back at 08:54 UTC; no answer since."
+    )
+
+
+def test_after_a_handover_who_asks_is_who_has_it():
+    """Amir acknowledged, ben has it and asks."""
+    world = acknowledged(level=3)
+    world.hand_over("ben", "amir")
+    world.escalate("ben")
+    assert last(world).lead == (
+        "Help wanted: amir acknowledged at 08:54 UTC and handed it over to ben at 08:54 UTC; "
+        "ben asked for help at 08:54 UTC; no other answer yet."
+    )
+
+
+def test_asked_again_and_again_the_first_and_the_last_are_told():
+    """However often help is asked for, the sentence stays readable."""
+    world = acknowledged()
+    for _ in range(20):
+        world.escalate("amir")
+    lead = last(world).lead
+    assert lead.startswith("Help wanted: amir acknowledged at 08:54 UTC, asked for help at 08:54 UTC")
+    assert len(lead) < 300
+
+
+def test_never_acknowledged_is_said_where_it_is_so():
+    """Nobody ever acknowledged: the breach says so, also after somebody without it asked for the next step."""
+    world = World(WHOLE)
+    world.fire("a", level=4)
+    world.escalate("ben")
+    world.advance(minutes=15)
+    assert "Nobody has acknowledged it within the response time of 15 minutes" in last(world, Kind.BREACH).lead
+
+
+def test_taken_over_is_said_of_who_took_it_and_when():
+    """Carla took over at 08:58: nothing says that she acknowledged when amir did."""
+    world = acknowledged().advance(minutes=4)
+    world.acknowledge("carla")
+    assert "acknowledged by carla at 08:58 UTC" in dict(last(world, Kind.ACKNOWLEDGED).facts)["State"]
+    assert "acknowledged, and took over from amir" in [sentence(each) for each in world.entries()]
+
+
+def test_the_report_tells_each_response_time_and_who_had_it():
+    """One line for each that began; none says that nobody acknowledged beside the line that says who did."""
+    world = acknowledged()
+    world.escalate("amir")
+    world.advance(minutes=40)
+    said = report(world)
+    assert "kept: 15 minutes began at 2025-10-09 08:53 UTC, amir answered at 2025-10-09 08:54 UTC" in said
+    assert "breached: 15 minutes began at 2025-10-09 09:09 UTC" in said
+    assert "and nobody answered" in said
+    assert "amir: asked for help" in said
+    assert "1 call for help" in said
+
+
+def test_a_call_for_help_breaches_nothing_in_the_report():
+    """Answered in time, and asked for help: one response time, kept."""
+    world = acknowledged(level=3)
+    world.escalate("amir")
+    world.advance(minutes=50)
+    said = report(world)
+    assert "kept: 1 hour, amir answered at" in said
+    assert "breached" not in said
