@@ -10,13 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from rules import condition
+from rules.alert_text import VALUE, escaped, filled
 from rules.condition import Selector
 from rules.durations import format_duration
 from rules.groups import NONE, AlertingRule, Group, RecordingRule
 from rules.missing_data import SIGNALS, MissingDataTwins, twins
 from rules.policy import MINUTE, IncidentType, Micros, Policy, Recording, Rule, Signal
 from rules.stored import stamp
-from rules.wording import MEASURED, VALUE, Reading, annotations, camel_case, escaped, labels, sentence, value
+from rules.wording import MEASURED, Reading, annotations, camel_case, labels, sentence, statement, unit_of, value
 
 __all__ = ["AlertingRule", "Group", "RecordingRule", "compile"]
 
@@ -104,8 +105,8 @@ def _in_order_of_need(recordings: Sequence[Recording]) -> list[Recording]:
 
 def _alert(policy: Policy, reading: Reading, signal: Signal | None, silent: Micros | None) -> AlertingRule:
     rule, reads = reading.rule, reading.condition
-    needs_words = reads.expr != reads.text or len(reading.text) > LONGEST_SUMMARY
-    said = escaped(rule.description) if rule.description and needs_words else reading.text
+    unit = unit_of(reads, signal)
+    measured = "" if VALUE in filled(rule.description) else value(reads, unit)
     return AlertingRule(
         alert=camel_case(rule.name),
         expr=reads.expr,
@@ -113,15 +114,27 @@ def _alert(policy: Policy, reading: Reading, signal: Signal | None, silent: Micr
         annotations=annotations(
             rule,
             condition=rule.condition,
-            description=f"{sentence(rule.description)}{value(reads, signal)}",
-            summary=f"{escaped(rule.name)}: {said}",
+            description=f"{sentence(rule)}{measured}".strip(),
+            summary=_summary(reading, signal, unit),
             value=MEASURED,
+            **({"unit": escaped(unit)} if unit else {}),
             **_impact(policy, reads),
         ),
         hold=rule.waits,
         keep_firing=NONE if silent is None else Micros(silent + rule.interval),
         rule=rule,
     )
+
+
+def _summary(reading: Reading, signal: Signal | None, unit: str) -> str:
+    """The rule's own; else what holds, where and how much; else its name and what it asks, or what is wrong."""
+    rule, reads = reading.rule, reading.condition
+    if rule.summary:
+        return filled(rule.summary, dict(rule.labels))
+    needs_words = reads.expr != reads.text or len(reading.text) > LONGEST_SUMMARY
+    if rule.description and needs_words:
+        return f"{escaped(rule.name)}: {filled(rule.description, dict(rule.labels))}"
+    return statement(reading, signal, unit) or f"{escaped(rule.name)}: {reading.text}"
 
 
 def _impact(policy: Policy, reads: condition.Condition) -> dict[str, str]:

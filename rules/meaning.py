@@ -179,6 +179,7 @@ def _rule(section: str, spec: DetectionRule, detection: Detection, runbooks: str
         immediate=spec.immediate_response,
         description=spec.description,
         runbook_url=spec.runbook_url or base,
+        summary=spec.summary,
         labels=tuple(sorted(spec.labels.items())),
         signal=spec.signal,
         missing_data=spec.missing_data,

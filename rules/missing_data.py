@@ -9,16 +9,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from rules import condition
+from rules.alert_text import escaped
 from rules.condition import Selector
 from rules.expression import looks_back, syntax
 from rules.groups import PASSING_LABELS, AlertingRule
 from rules.matchers import matches
 from rules.policy import SECOND, Micros, Policy, Recording, Signal
 from rules.reserved import TWIN
-from rules.wording import Reading, annotations, camel_case, escaped, labels
+from rules.wording import Reading, annotations, camel_case, labels, where
 
 SCRAPE_INTERVAL = Micros(30 * SECOND)
 """Assumed. A twin waits two scrapes and a bit, because Prometheus evaluates rules before its first scrape."""
+
+LONGEST_CONDITION = 40
+"""Characters of a condition that a title has room for."""
 
 SEEN, NEVER = "seen", "never"
 """The label of a twin whose signal has no series of the last day: it is not wired, rather than lost."""
@@ -110,6 +114,8 @@ def _twin(policy: Policy, reading: Reading, lost: Selector, signal: Signal | Non
     if slo and lost not in reading.condition.watched:
         # Seen through recordings: an SLO's error ratio is the SLO's, not the signal's that sums all SLOs up.
         further["signal"] = escaped(slo)
+    asked = f"“{reading.text}”" if len(reading.text) <= LONGEST_CONDITION else "its rule's condition"
+    unknown = f"whether {asked} holds is UNKNOWN. Treat it as if it did."
     patience = max(2 * rule.interval, 2 * SCRAPE_INTERVAL + 10 * SECOND)
     return AlertingRule(
         alert=f"{camel_case(lost.name)}SignalLost",
@@ -119,7 +125,7 @@ def _twin(policy: Policy, reading: Reading, lost: Selector, signal: Signal | Non
             rule,
             description=f"{escaped(str(lost))} is absent, has vanished or is NaN: whether “{reading.text}” holds is "
             "UNKNOWN. Treat it as if it did.",
-            summary=f"{TWIN}: {further.get('signal', escaped(lost.name))}",
+            summary=f"{further.get('signal', escaped(lost.name))} is not measured{where(rule, signal)}: {unknown}",
         ),
         hold=Micros(-(-patience // rule.interval) * rule.interval),
         lost=lost,

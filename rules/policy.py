@@ -139,7 +139,10 @@ class Rule:
     """Consecutive failures before it alerts (guide: alert_threshold)."""
     immediate: bool = False
     description: str = ""
+    """May use ``{{ $value }}`` and ``{{ $labels.NAME }}`` (`rules.alert_text`), as `summary` may."""
     runbook_url: str = ""
+    summary: str = ""
+    """What is wrong, in a line; empty: it is made from the condition."""
     labels: tuple[tuple[str, str], ...] = ()
     """Further labels of the alert, such as ``system`` for a framework system's rules."""
     signal: str = ""

@@ -2,15 +2,30 @@
 
 from dataclasses import dataclass
 
+import promql_parser as promql
+
+from rules.alert_text import VALUE, escaped, filled
 from rules.condition import Condition
+from rules.expression import nodes, syntax
 from rules.groups import Pairs
 from rules.policy import Policy, Rule, Signal
 
-VALUE = '{{ printf "%.4g" $value }}'
-"""The expression's value in a sentence."""
-
 MEASURED = '{{ printf "%.10g" $value }}'
 """The expression's value for programs, in the annotation `value`."""
+
+UNSAID = frozenset(("", "ratio"))
+"""Units that no sentence names."""
+
+SAID = {"<": "below ", "<=": "at most ", ">": "above ", ">=": "at least ", "==": "", "!=": "not "}
+"""Comparisons in words."""
+
+UNIT_KEPT = frozenset(f"{over}_over_time" for over in ("avg", "min", "max", "last", "quantile", "sum")) | {
+    "abs",
+    "ceil",
+    "floor",
+    "round",
+}
+"""Functions whose value has the unit of what they are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +50,6 @@ def camel_case(name: str) -> str:
     """``safety_margin_violation`` → ``SafetyMarginViolation``: how alerts are called."""
     words = "".join(letter if letter.isalnum() else " " for letter in name).split()
     return "".join(word[0].upper() + word[1:] for word in words) or name
-
-
-def escaped(text: str) -> str:
-    """People's text for a label or an annotation, where Prometheus would run ``{{`` as a template."""
-    return text.replace("{{", "{{ `{{` }}")
 
 
 def labels(policy: Policy, reading: Reading, further: dict[str, str]) -> Pairs:
@@ -67,15 +77,57 @@ def annotations(rule: Rule, **texts: str) -> Pairs:
     return tuple(sorted(texts.items()))
 
 
-def sentence(text: str) -> str:
-    """The text with a full stop and a space, if there is any."""
-    text = escaped(text.strip())
+def sentence(rule: Rule) -> str:
+    """The rule's description, filled, with a full stop and a space; empty: it has none."""
+    text = filled(rule.description.strip(), dict(rule.labels))
     return text and (f"{text} " if text[-1] in ".!?" else f"{text}. ")
 
 
-def value(reads: Condition, signal: Signal | None) -> str:
+def value(reads: Condition, unit: str) -> str:
     """What the alert's value means."""
-    unit = f" {escaped(signal.unit)}" if signal and signal.unit not in {"", "ratio"} and len(reads.sources) == 1 else ""
+    said = f"{VALUE} {escaped(unit)}" if unit not in UNSAID else VALUE
     if reads.comparison:
-        return f"{escaped(reads.comparison.subject)} is {VALUE}{unit}."
-    return f"The condition's value is {VALUE}{unit}."
+        return f"{escaped(reads.comparison.subject)} is {said}."
+    return f"The condition's value is {said}."
+
+
+def statement(reading: Reading, signal: Signal | None, unit: str) -> str:
+    """What holds while the rule fires, where, and how much: ``safety_margin is below 0.95 on landing-7: 0.91``.
+
+    Empty where the condition is no comparison of its own with a number.
+    """
+    reads = reading.condition
+    if reads.comparison is None or reads.expr != reads.text:
+        return ""
+    units = f" {escaped(unit)}" if unit not in UNSAID else ""
+    limit = repr(reads.comparison.threshold).removesuffix(".0")
+    subject = escaped(" ".join(reads.comparison.subject.split()))
+    holds = f"{subject} is {SAID[reads.comparison.op]}{limit}{units}{where(reading.rule, signal)}"
+    return holds if reads.comparison.op == "==" else f"{holds}: {VALUE}{units}"
+
+
+def where(rule: Rule, signal: Signal | None) -> str:
+    """Which system, and which unit of it, as far as the policy or the series tells."""
+    identity = signal.identity if signal else None
+    system = dict(rule.labels).get("system", "")
+    named = "$labels.system" if identity is not None else "or $labels.system $labels.instance"
+    on = f" on {escaped(system)}" if system else f"{{{{ with {named} }}}} on {{{{ . }}}}{{{{ end }}}}"
+    units = (name for name in identity or () if name != "system")
+    return on + "".join(f"{{{{ with $labels.{name} }}}}, {name} {{{{ . }}}}{{{{ end }}}}" for name in units)
+
+
+def unit_of(reads: Condition, signal: Signal | None) -> str:
+    """The unit of the alert's value: the signal's, where nothing is computed that has another; empty: unknown."""
+    if signal is None or len(reads.sources) != 1 or reads.comparison is None:
+        return ""
+    return signal.unit if all(map(_keeps_unit, nodes(syntax(reads.comparison.subject)))) else ""
+
+
+def _keeps_unit(node: promql.Expr) -> bool:
+    match node:
+        case promql.Call():
+            return node.func.name in UNIT_KEPT
+        case promql.AggregateExpr():
+            return str(node.op) in {"sum", "avg", "min", "max", "topk", "bottomk"}
+        case _:
+            return isinstance(node, promql.VectorSelector | promql.MatrixSelector | promql.ParenExpr)

@@ -292,6 +292,7 @@ def _details(outgoing: Outgoing) -> dict[str, Any]:
         "rules": [line(rule) for rule in list(incident.rules)[:_MAX_FACTS]],
         "labels": {line(name, _MAX_NAME): line(value, _MAX_NAME) for name, value in message.labels},
         "first_actions": [plain(action, _MAX_DETAIL) for action in message.actions[:_MAX_NOTES]],
+        "firing": dict(message.firing),
         "notes": [plain(text, _MAX_DETAIL) for text in message.paragraphs[:_MAX_NOTES]],
     }
     return {name: value for name, value in details.items() if value not in ("", [], {})}

@@ -110,6 +110,7 @@ def payload(outgoing: Outgoing) -> dict[str, Any]:
         "page": notification.page,
         "channel": notification.channel,
         "incident": _incident(outgoing.incident),
+        "firing": dict(message.firing),
         "message": {"subject": message.subject, "text": message.text},
         "links": [{"label": label, "url": url} for label, url in message.links],
     }

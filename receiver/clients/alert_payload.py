@@ -83,6 +83,8 @@ class AlertDocument(_Required, total=False):
     generatorURL: Annotated[_Text | None, Field(description="Where its rule can be looked at")]
     values: Annotated[Any, Field(description="Grafana: what each query and expression of the rule came to")]
     valueString: Annotated[Any, Field(description="Grafana: the same, with labels, as text")]
+    dashboardURL: Annotated[Any, Field(description="Grafana: the dashboard that shows it")]
+    panelURL: Annotated[Any, Field(description="Grafana: the dashboard's panel that shows it")]
 
 
 class _Listed(TypedDict):
@@ -113,6 +115,9 @@ class Payload:
     """Of the Alertmanager that sent it."""
     group_key: str = ""
 
+
+GRAFANAS = frozenset(("values", "valueString", "dashboardURL", "panelURL"))
+"""What only Grafana's alerts have; it becomes annotations of these names."""
 
 _DOCUMENT = TypeAdapter(WebhookDocument)
 _ALERT = TypeAdapter(AlertDocument)
@@ -237,8 +242,8 @@ def _received(alert: AlertDocument, now: Instant) -> Received:
             starts_at = min(starts_at, ended_at)
         ended_at = max(starts_at, ended_at)
     annotations = alert.get("annotations") or {}
-    if "values" in alert or "valueString" in alert:
-        annotations = _measured(alert) | annotations
+    if not GRAFANAS.isdisjoint(alert):
+        annotations = _of_grafana(alert) | annotations
     return Received(
         labels=labels,
         annotations=annotations,
@@ -272,12 +277,14 @@ def fingerprint(labels: Mapping[str, str]) -> str:
     return sha256(orjson.dumps(labels, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
-def _measured(alert: AlertDocument) -> dict[str, str]:
-    """What Grafana measured, as annotations: ``values`` is ``B=22.5, C=1``, ``valueString`` as it came."""
+def _of_grafana(alert: AlertDocument) -> dict[str, str]:
+    """What Grafana tells beside the annotations, as annotations: ``values`` is ``B=22.5, C=1``, the others as they
+    came.
+    """
     values = alert.get("values")
     said = ", ".join(f"{name}={text_of(value)}" for name, value in values.items()) if isinstance(values, dict) else ""
-    measured = {"values": said, "valueString": text_of(alert.get("valueString"))}
-    return {name: _cut(text, TEXT_LIMIT) for name, text in measured.items() if text}
+    told = {"values": said, **{name: text_of(alert.get(name)) for name in GRAFANAS - {"values"}}}
+    return {name: _cut(text, TEXT_LIMIT) for name, text in told.items() if text}
 
 
 def _trim(document: WebhookDocument) -> WebhookDocument:

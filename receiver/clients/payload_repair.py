@@ -85,6 +85,8 @@ def repair_alert(raw: object, now: Instant) -> Repaired:
         "generatorURL": _url(raw.get("generatorURL"), notes),
         "values": raw.get("values"),
         "valueString": raw.get("valueString"),
+        "dashboardURL": raw.get("dashboardURL"),
+        "panelURL": raw.get("panelURL"),
     }
     said = raw.get("status")
     document["status"] = _status(said, document["endsAt"], moment(now), notes)

@@ -21,6 +21,7 @@ from receiver.core.lifecycle import (
     renew_acknowledgement,
     void_acknowledgement,
 )
+from receiver.core.measured import measured, without_value
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
 from receiver.core.paging import lift_silence, page_more, start_paging, tell_threads, worsen
 from receiver.core.plan import DecisionContext
@@ -54,6 +55,7 @@ def receive(
     keep_recorded(draft)
     _say_found(draft, event, news)
     _take(draft, news, truncated=event.truncated)
+    _keep_title_true(draft, news.cleared, event.alerts)
     return draft.effects()
 
 
@@ -145,7 +147,7 @@ def _open(event: AlertsReceived, news: News, now: Instant, context: DecisionCont
         return Effects()
     top = max(opening, key=lambda alert: alert.level)
     level = max(top.level, INFORMATIONAL)
-    draft = Draft(new_incident(event.key, now, context, level, top.type, _title(top)), now, context)
+    draft = Draft(new_incident(event.key, now, context, level, top.type, title_of(top)), now, context)
     draft.set(source=event.source, labels=_identity_labels(opening))
     _count(draft, news)
     if not top.level:
@@ -223,28 +225,31 @@ def _fire(draft: Draft, news: News, before: Incident) -> None:
     """New alerts in an incident that exists: does this worsen it?"""
     top = max(news.fired, key=lambda alert: alert.level)
     if before.recorded_only:
-        heed(draft, news.fired, top, _title(top))
+        heed(draft, news.fired, top, title_of(top))
         _say_doubts(draft, news)
         return
+    words = {"rule": top.rule, "summary": _what(top)}
     rose = top.level > before.level
     new_rules = [alert.rule for alert in news.fired if alert.rule not in before.rules]
     if rose:
         _rise(draft, top)
+    if not before.is_firing:
+        _retell(draft, news.fired)
     _say_doubts(draft, news)
     if before.state is State.RESOLVED:
-        recur(draft)
+        recur(draft, {"summary": _what(top)})
         flap(draft, news.fired)  # from now on it resolves only when it was clear for long
         return
     lift_silence(draft)  # what is silenced is not told of: this is not
     if not rose and not new_rules and not before.is_paused and flap(draft, news.fired):
         return
     if before.recovery is not Recovery.NONE:
-        _fire_again(draft)
+        _fire_again(draft, words["summary"])
     danger = rose or new_rules or (draft.incident.level == EMERGENCY and not all(map(_asks_who_was_told, news.fired)))
     if before.state is State.ACKNOWLEDGED and danger:
-        void_acknowledgement(draft, {"rule": top.rule})
+        void_acknowledgement(draft, words)
     elif rose:
-        worsen(draft, {"rule": top.rule})
+        worsen(draft, words)
     else:
         _join(draft, news, new_rules, before)
         if before.is_paused:
@@ -258,29 +263,43 @@ def _asks_who_was_told(alert: Alert) -> bool:
 
 def _rise(draft: Draft, top: Alert) -> None:
     draft.enter(Fact.LEVEL_ROSE, before=draft.incident.level, level=top.level, rule=top.rule)
-    draft.set(level=top.level, type=top.type, title=_title(top))
+    draft.set(level=top.level, type=top.type, title=title_of(top))
+
+
+def _retell(draft: Draft, fired: Sequence[Alert]) -> None:
+    """Nothing of what it was about fires any more: what it is about now is told from here on."""
+    if not draft.incident.declared:
+        draft.set(title=title_of(max(fired, key=lambda alert: alert.level)), labels=_identity_labels(fired))
+
+
+def _keep_title_true(draft: Draft, cleared: Sequence[Alert], told: Sequence[Alert]) -> None:
+    """What the title names has cleared, and others still fire: it names one that was told with it."""
+    gone = {each.fingerprint for each in cleared}
+    left = [each for each in told if each.firing and each.level and each.fingerprint not in gone]
+    if left and draft.incident.is_firing and draft.incident.title in {title_of(each) for each in cleared}:
+        draft.set(title=title_of(max(left, key=lambda alert: alert.level)))
 
 
 def _flash(draft: Draft, flashed: Sequence[Alert], before: Incident) -> None:
     """It fired and cleared between two notifications: told; a worse level is danger, and an emergency is confirmed."""
     top = max(flashed, key=lambda alert: alert.level)
     _say_flash(draft, flashed)
+    words = {"rule": top.rule, "summary": _what(top)}
     if draft.incident.recorded_only:
         if top.level == EMERGENCY:
-            heed(draft, flashed, top, _title(top))
+            heed(draft, flashed, top, title_of(top))
             begin_recovery(draft)
         return
     if top.level > draft.incident.level:
         _rise(draft, top)
         if before.state is State.ACKNOWLEDGED:
-            void_acknowledgement(draft, {"rule": top.rule})
+            void_acknowledgement(draft, words)
         elif before.state is State.OPEN:
-            worsen(draft, {"rule": top.rule})
+            worsen(draft, words)
     if before.state is State.RESOLVED and top.level == EMERGENCY:
-        recur(draft)
+        recur(draft, {"summary": _what(top)})
     elif before.is_live:
-        words = {"rule": top.rule, "alerts": str(len(flashed)), "summary": _title(top)}
-        tell_threads(draft, Kind.NOTICE, Reason.FLASHED, words)
+        tell_threads(draft, Kind.NOTICE, Reason.FLASHED, {**words, "alerts": str(len(flashed))})
     if draft.incident.is_live and not draft.incident.is_firing and draft.incident.recovery is Recovery.NONE:
         begin_recovery(draft)
 
@@ -293,7 +312,7 @@ def _say_flash(draft: Draft, flashed: Sequence[Alert]) -> None:
 def _join(draft: Draft, news: News, new_rules: Sequence[str], before: Incident) -> None:
     """Another alert, or another rule at no higher level: the threads hear of it; new channels are paged."""
     first = news.fired[0]
-    words = {"rule": first.rule, "alerts": str(len(news.fired)), "summary": _title(first)}
+    words = {"rule": first.rule, "alerts": str(len(news.fired)), "summary": _what(first)}
     fact, reason = Fact.ALERT_JOINED, Reason.ALERT_JOINED
     if new_rules:
         fact, reason = Fact.RULE_JOINED, Reason.RULE_JOINED
@@ -306,11 +325,11 @@ def _join(draft: Draft, news: News, new_rules: Sequence[str], before: Incident) 
         page_more(draft, reason, [name for name in draft.plan.channels if name not in planned], words)
 
 
-def _fire_again(draft: Draft) -> None:
+def _fire_again(draft: Draft, summary: str) -> None:
     """It fired again before its recovery was believed."""
     draft.disarm(Window.VERIFY, Window.CONFIRM_REMINDER)
     draft.set(recovery=Recovery.NONE, recovered_at=None, confirmed_by=())
-    draft.enter(Fact.FIRED_AGAIN)
+    draft.enter(Fact.FIRED_AGAIN, summary=summary)
     if draft.incident.state is State.ACKNOWLEDGED and Window.ACK_EXPIRY not in draft.incident.windows:
         renew_acknowledgement(draft)
 
@@ -347,14 +366,21 @@ def _say_doubts(draft: Draft, news: News) -> None:
         draft.enter(Fact.LEVEL_UNKNOWN, note=note)
 
 
-def _title(alert: Alert) -> str:
+def title_of(alert: Alert) -> str:
+    """The title of an incident that this alert opens."""
     if alert.type == NOT_WIRED:
         return "Not wired yet: Prometheus has never seen some of the policy's signals"
     text = alert.annotations.get("summary") or alert.annotations.get("description") or alert.type
-    line = " ".join(text.split())
+    line = without_value(" ".join(text.split()), alert.annotations)
     where = _where(alert.labels, line)
     room = TITLE_LIMIT - len(where)
     return f"{line if len(line) <= room else line[: room - 1] + '…'}{where}"
+
+
+def _what(alert: Alert) -> str:
+    """What this alert says, with its value: for the words of a message about it."""
+    title, value = title_of(alert), measured(alert)
+    return title if not value or value in title else f"{title}: {value}"
 
 
 def _where(labels: Mapping[str, str], said: str) -> str:

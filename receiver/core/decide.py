@@ -67,6 +67,7 @@ from receiver.core.silences import hear, note_answer
 from receiver.core.staleness import mark
 from receiver.core.upkeep import keep_up
 from receiver.core.windows import pass_time, put_off, request_update
+from rules.alert_text import general
 
 
 def decide(
@@ -140,7 +141,7 @@ def _declare(incident: Incident | None, event: Declare, now: Instant, context: D
         impact.level_for(policy_version.policy, impacts.values()),
     )
     level = event.level or usual
-    title = event.title or (known.description if known else "") or event.type
+    title = event.title or (general(known.description) if known else "") or event.type
     draft = Draft(new_incident(event.key, now, context, level, event.type, title), now, context)
     draft.set(
         declared=True,

@@ -268,8 +268,8 @@ def resolve(draft: Draft, by: str, note: str) -> None:
     draft.arm(Window.CLOSE, draft.now + watched)
 
 
-def recur(draft: Draft) -> None:
-    """It fires again while it is being watched: the same incident, under the current policy."""
+def recur(draft: Draft, words: Mapping[str, str]) -> None:
+    """It fires again while it is being watched: the same incident, under the current policy. `words`: what fires."""
     incident = draft.incident
     draft.set(
         policy=draft.context.current.digest,
@@ -281,8 +281,8 @@ def recur(draft: Draft) -> None:
     )
     draft.respond(assessed_at=None)
     draft.context = replace(draft.context, policy_version=draft.context.current)
-    draft.enter(Fact.REOPENED, reason=Reason.RECURRED, recurrences=draft.incident.recurrences)
-    reopen(draft, Reason.RECURRED)
+    draft.enter(Fact.REOPENED, reason=Reason.RECURRED, recurrences=draft.incident.recurrences, **words)
+    reopen(draft, Reason.RECURRED, words)
 
 
 def _beyond_the_end(draft: Draft) -> dict[Window, Instant]:

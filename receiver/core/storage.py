@@ -72,6 +72,9 @@ class Transaction(Protocol):
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
         """Stored alerts: incident id → fingerprints wanted gives incident id → fingerprint → alert."""
 
+    def first_firing(self, incident_ids: Sequence[str], most: int) -> Mapping[str, tuple[Alert, ...]]:
+        """Incident id → its first alerts that fire, so many at most: the worst, and of them the oldest, first."""
+
     def heads(
         self, incident_ids: Sequence[str], now: Instant, busy: frozenset[str] = frozenset()
     ) -> list[Notification]:

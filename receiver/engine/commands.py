@@ -1,6 +1,8 @@
 """What the engine is asked for, and what it answers: plain data between it and those who call it."""
 
-from msgspec import Struct
+from collections.abc import Mapping
+
+from msgspec import Struct, field
 
 from receiver.core.audit_log import Origin
 from receiver.core.draft import Refusal
@@ -15,7 +17,7 @@ from receiver.core.events import (
     Unheard,
 )
 from receiver.core.inquiry import Answered
-from receiver.core.model import Incident, Notification
+from receiver.core.model import Alert, Incident, Notification
 from receiver.core.plan import DecisionContext
 
 
@@ -77,6 +79,8 @@ class Delivery(Struct, frozen=True):
     """Reference of the first message in this thread; empty if this is it."""
     context: DecisionContext
     """For the words: the version the (first) incident runs under, and the current one."""
+    alerts: Mapping[str, tuple[Alert, ...]] = field(default_factory=dict)
+    """Incident id → the first of its alerts that fire now, for the words: the worst, and of them the oldest, first."""
     bundle: str = ""
     """The bundle's name, by which its list is found again; empty: it is none."""
 

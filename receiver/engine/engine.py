@@ -16,7 +16,7 @@ from receiver.core.cluster import Cluster
 from receiver.core.draft import Refusal
 from receiver.core.events import AlertsReceived, Arrived, Bounced, EchoesListed, Event, Overtaken, Reported, TimePassed
 from receiver.core.instant import Jump
-from receiver.core.model import Entry, Incident, Instant, Notification, State, Status
+from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Status
 from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.core.rate_limit import allot, bundle, counted_when_due, counted_when_planned, rate_limit_key
 from receiver.core.sight import SIGHTED, Sight
@@ -33,6 +33,12 @@ LEASE = 45 * SECOND
 
 BUNDLE_LIMIT = 500
 """Incidents that one bundle names; what gathered beyond them leaves as the next, at once."""
+
+BUNDLE_NAMES = 10
+"""Incidents of a bundle whose alerts its words may name."""
+
+NAMED_ALERTS = 10
+"""Alerts of an incident that words may name; of the others they give the number."""
 
 Outcomes = tuple[tuple[str, ...], Refusal | None]
 """Ids of the incidents that a request concerned, and why it was refused."""
@@ -290,7 +296,9 @@ class Engine:
             messages = bundle(leased)
             threads = transaction.threads([message[0] for message in messages if len(message) == 1])
             work.save()
-            deliveries = [self._delivery(work, transaction, message, threads, now) for message in messages]
+            named = dict.fromkeys(each.incident_id for message in messages for each in message[:BUNDLE_NAMES])
+            firing = transaction.first_firing(list(named), NAMED_ALERTS)
+            deliveries = [self._delivery(work, transaction, message, threads, firing, now) for message in messages]
             transaction.keep_bundles(
                 {each.bundle: [item.id for item, _ in each.items] for each in deliveries if each.bundle}
             )
@@ -302,13 +310,15 @@ class Engine:
         transaction: Transaction,
         message: Sequence[Notification],
         threads: Mapping[str, str],
+        firing: Mapping[str, tuple[Alert, ...]],
         now: Instant,
     ) -> Delivery:
         items = tuple((each, incident) for each in message if (incident := work.by_id(each.incident_id)))
         policy_version = self.find_policy_version(items[0][1].policy, transaction.policy)
         # Each try has a list of its own: who answers the first must not take what only the second names.
         name = f"{message[0].id}-{now}" if len(message) > 1 else ""
-        return Delivery(items, threads.get(message[0].id, ""), self.context(policy_version), name)
+        alerts = {each.id: firing[each.id] for _, each in items if each.id in firing}
+        return Delivery(items, threads.get(message[0].id, ""), self.context(policy_version), alerts, name)
 
     def holds(self, claimed: Sequence[Notification], now: Instant) -> bool:
         """Whether the lease on all of them, as claimed, still holds: asked just before the first byte."""

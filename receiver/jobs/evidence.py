@@ -111,7 +111,7 @@ class Observer:
         """Answer one incident's inquiries; the check first, since somebody waits for it. Raises Unanswered."""
         policy_version = await self._queue.read(self._records.policy_version, incident)
         alerts = await self._queue.read(self._reads.alerts, incident.id)
-        asked = questions(incident, policy_version)
+        asked = questions(incident, policy_version, alerts)
         for inquiry in sorted(incident.inquiries, key=lambda each: each is not Inquiry.CHECK):
             try:
                 answer = await self._ask(inquiry, incident, asked, alerts)
@@ -159,10 +159,13 @@ class Observer:
         return Answered(Inquiry.CHECK, ok=True, detail="; ".join(said) or "no rule of the policy to ask about")
 
 
-def questions(incident: Incident, policy_version: PolicyVersion) -> list[Question]:
-    """What the policy's rules and types that opened the incident ask; of a stranger's alert we know no condition."""
+def questions(incident: Incident, policy_version: PolicyVersion, alerts: Sequence[Alert] = ()) -> list[Question]:
+    """What the policy's rules and types that opened the incident ask; of a missing-data twin (among `alerts`), what the
+    rule that it follows does. Of a stranger's alert we know no condition.
+    """
+    followed = (f"{each.labels.get('section')}/{each.labels.get('incident_type')}" for each in alerts if each.twin)
     conditions = []
-    for key in incident.rules:
+    for key in (*incident.rules, *followed):
         rule, kind = policy_version.rules.get(key), policy_version.types.get(key)
         if rule:
             conditions.append(rule.condition)

@@ -3,27 +3,25 @@
 All other modules here read an IncidentText, never an incident, so that nothing gets past `plain`.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from receiver.core.checklists import next_steps
 from receiver.core.impact import BUSINESS, GRADES, words
-from receiver.core.model import Incident, Instant, Recovery, State, Window
+from receiver.core.model import Alert, Incident, Instant, Recovery, State, Window
 from receiver.core.plan import DecisionContext, Plan
 from receiver.core.response import Impact
-from receiver.messages.plain import cut_words, line, plain
+from receiver.messages.now_firing import NowFiring
+from receiver.messages.plain import cut_words, line, plain, web_address
 from receiver.messages.responders import account, help_wanted, last_taken, was_answered
 from receiver.messages.spoken_times import spoken_clock
 from receiver.messages.times import Manner, clock, duration, left, stamp
 from rules.policy import IncidentType, Level, Policy, Rule
-from rules.reserved import COMPILED
-from rules.reserved import LABELS as LABELS_OF_OURS
+from rules.reserved import NOT_WIRED, TWIN
 from rules.time_zones import time_zone
 
 TITLE = 160
 NAME = 80
-URL = 2000
 STEPS = 5
 """Steps that a message names; more nobody takes in."""
 LABELS = 30
@@ -58,6 +56,8 @@ class IncidentText:
     manner: Manner = Manner.WRITTEN
     instants: dict[str, Instant] = field(default_factory=dict, compare=False)
     """Each time that was told, by the words for it."""
+    alerts: Sequence[Alert] = ()
+    """Those of its alerts that fire now, the worst and oldest first; as many as words may name."""
 
     @property
     def policy(self) -> Policy:
@@ -82,7 +82,7 @@ class IncidentText:
     @property
     def title(self) -> str:
         """One line."""
-        return cut_words(line(self.incident.title, 2 * TITLE), TITLE) or self.type
+        return cut_words(line(self.firing.title, 2 * TITLE), TITLE) or self.type
 
     @property
     def system(self) -> str:
@@ -99,7 +99,8 @@ class IncidentText:
         opened_by = next(iter(self.incident.rules), "")
         version = self.context.policy_version
         known = version.rules.get(opened_by) or version.types.get(opened_by)
-        what = line(known.name, NAME) if known else self.type
+        lost = opened_by.rpartition("/")[2] == TWIN
+        what = line(known.name, NAME) if known else self._missing if lost else line(self.incident.type, NAME)
         exercise = "EXERCISE: " if self.incident.exercise else ""
         return f"{exercise}{self.number} {self.system}{': ' if self.system else ''}{what}"
 
@@ -122,16 +123,40 @@ class IncidentText:
         return self.incident.recovery not in {Recovery.NONE, Recovery.UNREPORTED}
 
     @property
+    def firing(self) -> NowFiring:
+        """What fires now."""
+        return NowFiring(self.incident, self.alerts)
+
+    @property
+    def value_told(self) -> str:
+        """The value, and when it was told: nobody measures it again for a message. Empty: none was told."""
+        told_at = self.firing.told_at
+        return f"{self.firing.value} at {self.time(told_at)}" if self.firing.value and told_at is not None else ""
+
+    @property
+    def what(self) -> str:
+        """The title with the value and how many more there are, for media that have little more room."""
+        value = self.firing.value
+        said = self.title if not value or value in self.title else f"{self.title.rstrip('.')}: {value}"
+        more = self.firing.count - 1
+        return f"{said.rstrip('.')}, and {more} more" if more > 0 and self.live else said
+
+    @property
     def type(self) -> str:
-        """The incident type's name."""
-        return line(self.incident.type, NAME) or "incident"
+        """The incident type's name; of data that is missing none claims that the rule's condition holds."""
+        named = line(self.incident.type, NAME) or "incident"
+        if not self.firing.is_blind or self.incident.type == NOT_WIRED:
+            return named
+        return self._missing
+
+    @property
+    def _missing(self) -> str:
+        return f"missing data of {line(self.incident.labels.get('signal', ''), NAME) or 'a signal'}"
 
     @property
     def labels(self) -> tuple[tuple[str, str], ...]:
-        """The labels that all its alerts share, by name, without those that only Tocsin reads."""
-        hidden = LABELS_OF_OURS if self.rules or self.kind else LABELS_OF_OURS - COMPILED
-        shown = sorted((name, value) for name, value in self.incident.labels.items() if name not in hidden)
-        return tuple((line(name, NAME), line(value)) for name, value in shown[:LABELS])
+        """The labels that all that fires shares, by name."""
+        return tuple((line(name, NAME), line(value)) for name, value in list(self.firing.labels.items())[:LABELS])
 
     @property
     def live(self) -> bool:
@@ -174,13 +199,21 @@ class IncidentText:
 
     @property
     def conditions(self) -> str:
-        """What the rules ask, as written."""
-        return "; ".join(dict.fromkeys(line(rule.condition) for rule in self.rules[:5]))
+        """What the rules ask, as written, or the first alert says that its rule asks."""
+        asked = [rule.condition for rule in self.rules[:5]]
+        told = [each.annotations.get("condition", "") for each in self.alerts[:1]]
+        return "; ".join(dict.fromkeys(map(line, asked or told)))
 
     @property
     def runbook(self) -> str:
-        """The first rule's runbook, if it is an address that a browser takes."""
-        return next((url for rule in self.rules if (url := web_address(rule.runbook_url))), "")
+        """The alert's runbook, else the first rule's, if it is an address that a browser takes."""
+        return self.firing.runbook or next((url for rule in self.rules if (url := web_address(rule.runbook_url))), "")
+
+    @property
+    def links(self) -> tuple[tuple[str, str], ...]:
+        """(label, URL), the most useful first: its page, what to do, where it is drawn."""
+        own = ((f"Incident {self.number}", self.page_url), ("Runbook", self.runbook))
+        return tuple((text, url) for text, url in (*own, *self.firing.links) if url)
 
     @property
     def first_actions(self) -> tuple[str, ...]:
@@ -324,17 +357,6 @@ class IncidentText:
 def name(person: str) -> str:
     """A person's name on a line."""
     return line(person, NAME)
-
-
-def web_address(url: str) -> str:
-    """The URL if a browser may be sent there; empty otherwise (``javascript:``, half an address …)."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return ""
-    if parts.scheme not in {"http", "https"} or not parts.hostname or len(url) > URL:
-        return ""
-    return url if url.isprintable() and not any(char in ' "<>|' for char in url) else ""
 
 
 MOST_SYSTEMS = 3

@@ -40,6 +40,8 @@ class Letter:
     title: str
     lead: str
     stands: str = ""
+    description: str = ""
+    """What the alert says beside its title."""
     meaning: str = ""
     """What the level means."""
     actions: Sequence[str] = ()

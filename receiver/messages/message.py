@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from receiver.core.model import Instant
 
@@ -72,5 +73,7 @@ class Message:
     """The times that the words tell, as they stand there (``12:17 UTC``), for media that know their reader's zone."""
     unfilled: str = ""
     """Why Tocsin's own words stand where the policy's template was due; empty: they do not."""
+    firing: Mapping[str, Any] = field(default_factory=dict)
+    """For machines: what fires now (`receiver.messages.now_firing.NowFiring.document`); of a bundle nothing."""
     picture: Picture | None = None
     """For mail and Slack; where there is one, `html` shows it as PICTURE_ID."""

@@ -6,11 +6,14 @@ medium to medium, and each channel escapes its own.
 
 import re
 from unicodedata import category, east_asian_width
+from urllib.parse import urlsplit
 
 LINE = 200
 """Characters of a value that stands on one line."""
 BLOCK = 2000
 """Characters of a value of several lines."""
+URL = 2000
+"""Characters of an address; a longer one is none that a person can use."""
 
 _BREAKS = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _GAPS = re.compile(r"\n{3,}")
@@ -38,6 +41,17 @@ def plain(text: str, limit: int = BLOCK) -> str:
 def line(text: str, limit: int = LINE) -> str:
     """The same on one line."""
     return cut(" ".join(plain(text, limit * 4).split()), limit)
+
+
+def web_address(url: str) -> str:
+    """The URL if a browser may be sent there; empty otherwise (``javascript:``, half an address …)."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    if parts.scheme not in {"http", "https"} or not parts.hostname or len(url) > URL:
+        return ""
+    return url if url.isprintable() and not any(char in ' "<>|' for char in url) else ""
 
 
 def cut(text: str, limit: int) -> str:

@@ -1,5 +1,6 @@
 """Why a message comes: a label of a word or two, and the sentence that opens it."""
 
+from collections.abc import Mapping
 from typing import assert_never
 
 from receiver.core.model import Instant, Kind, Notification, Reason, Recovery, State
@@ -141,13 +142,13 @@ def _page(notification: Notification, case: IncidentText, by: str) -> str:
             return "This page has reached nobody yet on the channels that come first, so it comes to you."
         case Reason.NEW_DANGER:
             why = f": {line(data['rule'])} fired" if data.get("rule") else f", says {by}" if by else ""
-            return f"It got worse{why}.{void}"
+            return f"It got worse{why}{_fired(data)}.{void}"
         case Reason.RECURRED:
-            return f"It fires again after it was resolved ({_ordinal(case.incident.recurrences)} time)."
+            return f"It fires again after it was resolved ({_ordinal(case.incident.recurrences)} time){_fired(data)}."
         case Reason.STILL_FIRING:
             return "It was resolved while its alerts fired, and they still do."
         case Reason.RULE_JOINED:
-            return f"A further rule fired: {line(data.get('rule', 'unknown'))}."
+            return f"A further rule fired: {line(data.get('rule', 'unknown'))}{_fired(data)}."
         case Reason.SILENCE_ENDED:
             return "Alertmanager no longer says that it is silenced or inhibited, and it is not over."
         case _:
@@ -166,9 +167,9 @@ def _notice(notification: Notification, case: IncidentText) -> str:
         case Reason.CONFIRM:
             return "The signal recovered. At this level a person must confirm that it is over."
         case Reason.FIRED_AGAIN:
-            return "It fires again, before its recovery was believed."
+            return f"It fires again, before its recovery was believed{_fired(data)}."
         case Reason.RULE_JOINED:
-            return f"A further rule fired: {line(data.get('rule', 'unknown'))}."
+            return f"A further rule fired: {line(data.get('rule', 'unknown'))}{_fired(data)}."
         case Reason.SILENCED:
             until = data.get("until", "")
             when = f" until {case.time(Instant(int(until)))}" if until.isdigit() else ""
@@ -194,6 +195,12 @@ def _notice(notification: Notification, case: IncidentText) -> str:
             count = data.get("alerts", "1")
             many = "A further alert" if count == "1" else f"{line(count, 10)} further alerts"
             return f"{many} of {line(data.get('rule', 'the same rule'))}: {line(data.get('summary', ''))}"
+
+
+def _fired(data: Mapping[str, str]) -> str:
+    """What fired, in its own words, behind what it did; empty: nothing is known of it."""
+    said = line(data.get("summary", "")).rstrip(".")
+    return f": {said}" if said else ""
 
 
 def _reminder(notification: Notification, case: IncidentText) -> str:

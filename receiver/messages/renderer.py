@@ -6,11 +6,11 @@ own words go out, and say so. A template in Jinja2 is filled by another process,
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from receiver.core.model import Incident, Instant, Kind, Notification, Reason, Recovery, State
+from receiver.core.model import Alert, Incident, Instant, Kind, Notification, Reason, Recovery, State
 from receiver.core.plan import DecisionContext
 from receiver.messages.incident_text import IncidentText, brief, name, numbers, systems
 from receiver.messages.letter import CALM, COLOURS, Letter, Row, as_html, as_text
@@ -55,6 +55,10 @@ class Telling(Protocol):
     def context(self) -> DecisionContext:
         """For the words: the version the (first) incident runs under, and the current one."""
 
+    @property
+    def alerts(self) -> Mapping[str, Sequence[Alert]]:
+        """Incident id → the first of its alerts that fire now."""
+
 
 @dataclass(frozen=True, slots=True)
 class MessageRenderer:
@@ -87,16 +91,19 @@ class MessageRenderer:
         facts = delivery.context.facts(notification.channel)
         return self.ack_url(first, delivery.name) if facts and facts.shows_link else ""
 
-    def case(self, incident: Incident, context: DecisionContext, now: Instant) -> IncidentText:
-        """The incident as texts show it."""
+    def case(
+        self, incident: Incident, context: DecisionContext, now: Instant, alerts: Sequence[Alert] = ()
+    ) -> IncidentText:
+        """The incident as texts show it. `alerts`: the first of those that fire now."""
         page_url = f"{self.external_url.rstrip('/')}/incidents/{incident.number}" if self.external_url else ""
-        return IncidentText(incident, context, now, page_url)
+        return IncidentText(incident, context, now, page_url, alerts=alerts)
 
     def _read_case(self, incident: Incident, delivery: Telling, now: Instant) -> IncidentText:
         """The incident as those who read the message's channel see it."""
         channel = delivery.context.channel(delivery.items[0][0].channel)
         zone = channel.time_zone if channel else None
-        return replace(self.case(incident, delivery.context, now), zone_of_channel=zone or "")
+        case = self.case(incident, delivery.context, now, delivery.alerts.get(incident.id, ()))
+        return replace(case, zone_of_channel=zone or "")
 
     def _single(self, notification: Notification, case: IncidentText, picture: Picture | None) -> Message:
         letter, unfilled = _letter(notification, case)
@@ -130,6 +137,7 @@ class MessageRenderer:
             command=letter.command,
             instants=case.instants,
             unfilled=unfilled,
+            firing=case.firing.document,
             picture=picture,
         )
 
@@ -149,7 +157,7 @@ class MessageRenderer:
             html=as_html(letter),
             short=short_bundle(cases, link, replies=self.sms_replies) if pages else short_news(cases, letter.lead),
             speech=sayable(
-                f"Tocsin here. {said.title}. {said.lead} The first is: {cases[0].title}.", cases[0].zone_name
+                f"Tocsin here. {said.title}. {said.lead} The first is: {cases[0].what}.", cases[0].zone_name
             ),
             headline=_headline_of_many(cases, letter.title),
             facts=letter.facts,
@@ -190,9 +198,10 @@ def _letter(notification: Notification, case: IncidentText) -> tuple[Letter, str
         state=case.state_words,
         label="" if said.lower() in case.state_words else said,
         number=case.number,
-        title=case.title,
+        title=case.what,
         lead=lead(notification, case),
         stands=_sentence(case.stands),
+        description=case.firing.description if case.live else "",
         meaning=_sentence(line(case.level.description)) if paging else "",
         actions=case.first_actions if paging else (),
         body=body,
@@ -200,9 +209,7 @@ def _letter(notification: Notification, case: IncidentText) -> tuple[Letter, str
         command=_command(case),
         facts=tuple(_facts(case)),
         labels=case.labels,
-        links=tuple(
-            (text, url) for text, url in ((f"Incident {case.number}", case.page_url), ("Runbook", case.runbook)) if url
-        ),
+        links=case.links,
     )
     return letter, unfilled
 
@@ -229,14 +236,17 @@ def _facts(case: IncidentText) -> list[tuple[str, str]]:
     """(label, value), the most important first (the level); what is unknown is left out."""
     incident = case.incident
     rules = [line(key) for key in incident.rules]
-    firing = sum(incident.firing)
+    since = case.time(case.firing.since) if case.firing.since else ""
+    declared = "declared by a person" if incident.declared else "none firing"
     facts = (
         ("Level", f"{incident.level} {case.level.name}"),
+        ("Value", "" if len(case.firing.units) > 1 else case.value_told),
         ("Condition", case.conditions),
+        ("Alerts", case.firing.counted or declared),
         ("Impact", cut(case.impact, 500)),
         ("Type", _kind(case)),
         ("Opened", case.time(incident.opened_at)),
-        ("Alerts", f"{firing} firing" if firing else "declared by a person" if incident.declared else "none firing"),
+        ("Firing since", since if since != case.time(incident.opened_at) else ""),
         ("Rules", cut(", ".join(rules), 500) if len(rules) > 1 else ""),
         ("Recurrences", str(incident.recurrences or "")),
     )
@@ -253,7 +263,7 @@ def _headline(case: IncidentText) -> str:
     state = case.incident.state
     exercise = "EXERCISE" if case.incident.exercise else ""
     words = (exercise, state.upper() if state is not State.OPEN else "", case.number, f"{case.level.name.upper()}:")
-    return " ".join(filter(None, (*words, case.title)))
+    return " ".join(filter(None, (*words, case.what)))
 
 
 def _headline_of_many(cases: list[IncidentText], title: str) -> str:
@@ -281,7 +291,12 @@ def _command(case: IncidentText) -> str:
 def _paragraphs(letter: Letter) -> tuple[str, ...]:
     """For chat: what the headline, the lead, the facts, the actions and the labels leave out."""
     rows = "\n".join(f"{row.number} {row.title} ({row.stands})" for row in letter.rows)
-    parts = (letter.meaning, rows and rows + (f"\nand {letter.more} more" if letter.more else ""), letter.body)
+    parts = (
+        letter.description,
+        letter.meaning,
+        rows and rows + (f"\nand {letter.more} more" if letter.more else ""),
+        letter.body,
+    )
     return tuple(part for part in parts if part)
 
 
@@ -312,7 +327,7 @@ def _list_letter(told: Sequence[str], cases: list[IncidentText], console: str) -
     states = Counter(case.state_words for case in cases)
     exercise = all(case.incident.exercise for case in cases)
     rows = [
-        Row(case.number, f"{'EXERCISE ' if case.incident.exercise else ''}{case.title}", said, case.page_url)
+        Row(case.number, f"{'EXERCISE ' if case.incident.exercise else ''}{case.what}", said, case.page_url)
         for case, said in zip(cases[:ROWS], told, strict=False)
     ]
     return Letter(

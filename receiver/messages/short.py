@@ -15,7 +15,7 @@ from receiver.messages.segments import fit, fit_between
 from receiver.messages.spoken_times import spoken_zone
 
 SPEECH_LIMIT = 700
-TITLE_SPOKEN = 120
+TITLE_SPOKEN = 160
 MOST_PARTS = 5
 """Of one SMS, where its beginning and end alone take so many: names in another script, and a long address."""
 ROOM = 25
@@ -30,7 +30,7 @@ def short(case: IncidentText, label: str, by: str, *, replies: bool) -> str:
     """One incident for an SMS: which, how bad, what, and how to acknowledge."""
     parts = ("EXERCISE" if case.incident.exercise else "", f"T{case.number}", label.upper())
     begin = " ".join(filter(None, (*parts, case.level.name.upper(), case.system)))
-    return _fit(f"{begin}{f' by {by}' if by else ''}:", case.title, _tails(case, replies=replies))
+    return _fit(f"{begin}{f' by {by}' if by else ''}:", case.what, _tails(case, replies=replies))
 
 
 def short_bundle(cases: list[IncidentText], link: str, *, replies: bool) -> str:
@@ -39,12 +39,12 @@ def short_bundle(cases: list[IncidentText], link: str, *, replies: bool) -> str:
     reply = "reply ACK ALL, ACK 12 for one" if replies else ""
     waits = any(case.awaits_answer for case in cases)
     how = "To ack" if waits else "Signals recovered. To take them"
-    return _fit(_begin_bundle(cases), cases[0].title, _ways(how, reply, elsewhere))
+    return _fit(_begin_bundle(cases), cases[0].what, _ways(how, reply, elsewhere))
 
 
 def short_news(cases: list[IncidentText], news: str) -> str:
     """News of several incidents for an SMS."""
-    return _fit(_begin_bundle(cases), cases[0].title, (news,))
+    return _fit(_begin_bundle(cases), cases[0].what, (news,))
 
 
 def _begin_bundle(cases: list[IncidentText]) -> str:
@@ -97,7 +97,7 @@ def _ways(when: str, reply: str, link: str, command: str = "") -> Sequence[str]:
 def speak(case: IncidentText, lead: str) -> str:
     """For a voice: who calls, how bad, what, and why now."""
     exercise = "This is an exercise. " if case.incident.exercise else ""
-    what = f"{case.level.name.capitalize()} incident {case.incident.number}. {cut(case.title, TITLE_SPOKEN)}"
+    what = f"{case.level.name.capitalize()} incident {case.incident.number}. {cut(case.what, TITLE_SPOKEN)}"
     return sayable(f"{exercise}Tocsin here. {what}. {lead}\nIt is {case.stands}.", case.zone_name)
 
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from receiver.core.alerts import title_of
+from receiver.core.measured import measured
 from receiver.core.model import Fact, Instant, Kind, Notification
 from receiver.core.plan import DecisionContext
 from receiver.messages.fates import fate
 from receiver.messages.incident_text import name
+from receiver.messages.now_firing import NowFiring
 from receiver.messages.plain import line
 from receiver.messages.timeline import sentence
 from receiver.messages.times import duration, moment, stamp
@@ -35,6 +38,9 @@ STRUCTURE = (
 
 PLOTS = {"root_cause_analysis": "opened", "resolution_actions": "resolved"}
 """Section → the moment whose evidence is plotted there."""
+
+MEASURED = 3
+"""Alerts whose values the summary tells; the table has them all."""
 
 
 def write(record: IncidentRecord) -> Report:
@@ -87,6 +93,7 @@ def _incident_details(record: IncidentRecord) -> SectionContent:
     told = {
         "incident_id": (case.number, incident.id),
         "what": (case.title,),
+        "measured": tuple(dict.fromkeys(_measured(record))),
         "kind": ("exercise: nobody was in danger",) if incident.exercise else (),
         "status": (standing(record),),
         "opened": (stamp(incident.opened_at) + (" (declared by a person)" if incident.declared else ""),),
@@ -100,10 +107,18 @@ def _incident_details(record: IncidentRecord) -> SectionContent:
         "recurrences": (str(incident.recurrences),) if incident.recurrences else (),
         "rules": tuple(line(key) for key in incident.rules),
         "labels": tuple(f"{label} = {value}" for label, value in case.labels),
+        "links": tuple(f"{label}: {url}" for label, url in NowFiring(incident, record.alerts).addresses),
         "policy": (incident.policy[:12],),
     }
     fields = tuple(Field(each, values) for each, values in told.items() if values)
     return SectionContent("incident_details", (Part("", fields),), (*_tables(record), *notices(record)))
+
+
+def _measured(record: IncidentRecord) -> Iterator[str]:
+    """What the first alerts measured when they were told."""
+    for each in record.alerts[:MEASURED]:
+        if value := measured(each):
+            yield f"{line(title_of(each))}: {line(value)} (told at {stamp(each.starts_at)})"
 
 
 def _acknowledged(record: IncidentRecord) -> list[str]:
@@ -171,13 +186,14 @@ def _tables(record: IncidentRecord) -> list[Table]:
             line(each.labels.get("alertname", each.type)),
             line(each.rule),
             str(each.level),
+            line(measured(each)),
             _second(each.starts_at),
             _second(each.ended_at) if each.ended_at else ("firing" if each.firing else "cleared"),
         )
         for each in record.alerts
     )
     tables = (
-        Table("Alerts", ("alert", "rule", "level", "began", "ended"), alerts),
+        Table("Alerts", ("alert", "rule", "level", "value", "began", "ended"), alerts),
         Table("Who was told", ("when", "what", "channel", "whom", "became"), tuple(_messages(record))),
     )
     return [table for table in tables if table.rows]

@@ -99,11 +99,12 @@ class Records:
     def record(self, incident: Incident, now: Instant) -> IncidentRecord:
         """Everything that is known of one incident, under the policy version it ran under."""
         context = DecisionContext(self.policy_version(incident), self._engine.current, frozenset())
+        alerts = self._reads.alerts(incident.id)
         timeline = self._reads.outline(incident)
         is_whole = len(timeline) >= incident.entries
         return IncidentRecord(
-            self._renderer.case(incident, context, now),
-            self._reads.alerts(incident.id),
+            self._renderer.case(incident, context, now, [each for each in alerts if each.firing]),
+            alerts,
             timeline,
             self._reads.notifications(incident.id, MESSAGES),
             () if is_whole else self._reads.timeline(incident.id, facts=DECISIVE),

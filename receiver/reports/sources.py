@@ -19,6 +19,7 @@ from receiver.reports.exhibits import exhibits
 from receiver.reports.incident_record import UNTOLD, IncidentRecord
 from receiver.reports.report import Field, counted
 from receiver.reports.steps import done_steps, links
+from rules.alert_text import general
 from rules.placeholders import UNKNOWN
 from rules.policy import TimedActions
 
@@ -135,7 +136,7 @@ def _system_affected(record: IncidentRecord) -> Values:
 
 def _failure_mode(record: IncidentRecord) -> Values:
     for rule in record.case.rules[:MOST]:
-        said = f" ({line(rule.description)})" if rule.description else ""
+        said = f" ({line(general(rule.description))})" if rule.description else ""
         yield f"{line(rule.name)}: {line(rule.condition)}{said}"
     if not record.case.rules:
         yield record.case.title

@@ -79,6 +79,16 @@ FROM (SELECT value->>0 AS incident_id, value->>1 AS fingerprint
 JOIN alerts ON alerts.incident_id = wanted.incident_id AND alerts.fingerprint = wanted.fingerprint
 """
 
+# Those of the worst level first, and of them those that have fired longest: so the first stays the first.
+FIRING = """
+SELECT alerts.incident_id, alerts.doc
+FROM (SELECT incident_id, fingerprint,
+             row_number() OVER (PARTITION BY incident_id ORDER BY level DESC, starts_at, fingerprint) AS place
+      FROM alerts WHERE incident_id = ANY(:ids) AND firing) ranked
+JOIN alerts ON alerts.incident_id = ranked.incident_id AND alerts.fingerprint = ranked.fingerprint
+WHERE ranked.place <= :most ORDER BY alerts.incident_id, ranked.place
+"""
+
 THREADS = """
 SELECT n.id, (
     SELECT f.reference FROM notifications f

@@ -97,6 +97,14 @@ class SqlTransaction:
             found.setdefault(incident_id, {})[alert.fingerprint] = alert
         return found
 
+    def first_firing(self, incident_ids: Sequence[str], most: int) -> dict[str, tuple[Alert, ...]]:
+        """Incident id → its first alerts that fire, so many at most: the worst, and of them the oldest, first."""
+        rows = self._session.rows(statements.FIRING, ids=list(incident_ids), most=most) if incident_ids else ()
+        found: dict[str, tuple[Alert, ...]] = {}
+        for incident_id, alert in self._readable("alert", rows, lambda row: (row.incident_id, _alert(row))):
+            found[incident_id] = (*found.get(incident_id, ()), alert)
+        return found
+
     def heads(
         self, incident_ids: Sequence[str], now: Instant, busy: frozenset[str] = frozenset()
     ) -> list[Notification]:

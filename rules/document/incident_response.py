@@ -6,6 +6,7 @@ from pydantic import Field
 
 from rules.document.alert_channels import AlertChannel
 from rules.document.values import (
+    AlertText,
     ChannelName,
     Condition,
     Duration,
@@ -80,7 +81,16 @@ class DetectionRule(Section):
     alert_threshold: Annotated[int, Field(ge=1, le=1000, strict=True)] | None = Field(
         None, description="Failures in a row before it alerts; left out, detection's."
     )
-    description: str = Field("", description="What is wrong when it fires; stands in every message.")
+    summary: AlertText = Field(
+        "",
+        description="What is wrong, in a line: the incident's title. May use `{{ $value }}` and `{{ $labels.NAME }}`. "
+        'Left out, it is made: "safety_margin is below 0.95 on landing-7: 0.91".',
+    )
+    description: AlertText = Field(
+        "",
+        description="What is wrong when it fires; stands in every message that has room. May use `{{ $value }}` and "
+        "`{{ $labels.NAME }}`.",
+    )
     runbook_url: Url | None = Field(None, description="What to do; left out, runbook_url_base and the name.")
     labels: dict[FurtherLabel, str] = Field({}, description="Further labels of the alert.")
     signal: str = Field("", description="Incidents are one per signal; left out, the condition's metric.")

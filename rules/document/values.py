@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from rules import condition, durations, matchers
 from rules.addresses import AddressError, parse_address
+from rules.alert_text import first_fault
 from rules.channel_types import CHANNEL_FACTS, CHANNEL_TYPES, ChannelFacts
 from rules.lint_catalog import DOUBTS
 from rules.placeholders import PLACEHOLDERS, TemplateError
@@ -255,6 +256,13 @@ def _url(value: str) -> str:
     return value
 
 
+def _alert_text(value: str) -> str:
+    fault, words = first_fault(value)
+    if fault:
+        raise refusal(fault, find=words)
+    return value
+
+
 def _naming(found: tuple[matchers.Matcher, ...]) -> tuple[matchers.Matcher, ...]:
     if not any(operator == "=" and asked for _, operator, asked in found):
         raise refusal('at least one matcher must name a value, as in alertname="Watchdog": the others match too much')
@@ -346,6 +354,8 @@ Promql = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 Condition = Annotated[Promql, AfterValidator(_condition)]
 Expression = Annotated[Promql, AfterValidator(_expression)]
 TemplateText = Annotated[str, Field(min_length=1, max_length=100_000), AfterValidator(_template)]
+AlertText = Annotated[str, Field(max_length=20_000), AfterValidator(_alert_text)]
+"""What stands in an alert; it may use its value and labels."""
 Recipient = Annotated[str, AfterValidator(_recipient)]
 LabelMatchers = Annotated[
     tuple[matchers.Matcher, ...],

@@ -4,6 +4,7 @@ A tick is one evaluation, the group's interval after the last. Pure; `rules.prom
 down.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,6 +12,7 @@ from datetime import timedelta
 import promql_parser as promql
 
 from rules import condition
+from rules.alert_text import VALUE
 from rules.condition import Selector
 from rules.expression import looks_back, nodes, syntax
 from rules.groups import AlertingRule
@@ -18,7 +20,7 @@ from rules.policy import Micros, Rule
 from rules.promtool.boundary_values import Pair, pairs
 from rules.promtool.evaluate import Labels, Sample
 from rules.self_monitoring import FULL_SECONDS
-from rules.wording import MEASURED, VALUE
+from rules.wording import MEASURED
 
 LONGEST_WAIT = 600
 """Ticks that a test waits for a window to fill with good values."""
@@ -133,11 +135,22 @@ def told(alert: AlertingRule, sample: Sample) -> tuple[Labels, Labels]:
 def _filled(text: str, labels: Mapping[str, str], value: float) -> str:
     if "{{" not in text:
         return text
-    text = text.replace(VALUE, f"{value:.4g}").replace(MEASURED, f"{value:.10g}")
+    text = text.replace(VALUE, f"{value:.6g}").replace(MEASURED, f"{value:.10g}")
     text = text.replace(FULL_SECONDS, f"{value:.3f}")
+    text = _WITH.sub(lambda found: _with(found, labels), text)
     for name in [part.split(" ")[0] for part in text.split("{{ $labels.")[1:]]:
         text = text.replace("{{ $labels." + name + " }}", labels.get(name, ""))
     return text.replace("{{ `{{` }}", "{{")
+
+
+_WITH = re.compile(r"\{\{ with (?:or )?(?P<names>(?:\$labels\.\w+ )+)\}\}(?P<text>[^{]*)\{\{ \. \}\}\{\{ end \}\}")
+
+
+def _with(found: re.Match[str], labels: Mapping[str, str]) -> str:
+    """The text before the first of these labels that is there; empty: none is."""
+    names = (name.removeprefix("$labels.") for name in found["names"].split())
+    said = next((labels[name] for name in names if labels.get(name)), "")
+    return said and found["text"] + said
 
 
 def number(value: float) -> str:

@@ -36,6 +36,12 @@ MESSAGE = Message(
     links=[("Incident", "https://tocsin.example/incidents/12"), ("Runbook", "https://runbooks.example/safety")],
     level=4,
     severity="critical",
+    firing={
+        "count": 1,
+        "since": "2023-11-14T22:13:00.000Z",
+        "labels": {"system": "flight-control"},
+        "alerts": [{"title": "safety_margin below 0.95", "unit": "", "value": "0.91"}],
+    },
 )
 
 

@@ -67,6 +67,7 @@ async def test_page_says_what_is_wrong(pagerduty, sender):
     assert event["payload"]["source"] == "flight-control"
     assert event["payload"]["custom_details"]["level"] == 4
     assert event["payload"]["custom_details"]["notes"] == ["First: engage the fallback controller."]
+    assert event["payload"]["custom_details"]["firing"]["alerts"][0]["value"] == "0.91"
     assert [link["href"] for link in event["links"]] == [
         "https://tocsin.example/incidents/12",
         "https://runbooks.example/safety",

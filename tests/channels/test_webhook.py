@@ -73,6 +73,12 @@ async def test_document_is_stable(inbox, sender):
             "recurrences": 0,
             "exercise": False,
         },
+        "firing": {
+            "count": 1,
+            "since": "2023-11-14T22:13:00.000Z",
+            "labels": {"system": "flight-control"},
+            "alerts": [{"title": "safety_margin below 0.95", "unit": "", "value": "0.91"}],
+        },
         "message": {
             "subject": "[EMERGENCY] #12 safety_critical_failure",
             "text": "Safety margin is 0.91.\nAcknowledge by 14:28 UTC: https://tocsin.example/incidents/12",

@@ -11,6 +11,8 @@ from receiver.messages.times import moment
 from rules.compile import compile as compile_rules
 from rules.groups import AlertingRule
 from rules.policy import EMERGENCY, HOUR, MINUTE, IncidentType, Rule
+from rules.promtool.evaluate import Sample
+from rules.promtool.input_series import told
 from tests.guide.conftest import GUIDE, Hall
 
 ALERTS: dict[str, AlertingRule] = {
@@ -41,9 +43,8 @@ def webhook(labels: dict[str, str], annotations: dict[str, str], begin: Instant,
 
 def compiled(key: str) -> tuple[dict[str, str], dict[str, str]]:
     """Labels and annotations of the compiled alert, as Prometheus would send them."""
-    alert = ALERTS[key]
-    annotations = {name: text.replace('{{ printf "%.4g" $value }}', VALUE) for name, text in alert.annotations}
-    return {"alertname": alert.alert, **dict(alert.labels), **SYSTEM}, annotations
+    labels, annotations = told(ALERTS[key], Sample(tuple(SYSTEM.items()), float(VALUE)))
+    return {"alertname": ALERTS[key].alert, **dict(labels)}, dict(annotations)
 
 
 def channels_of(what: Rule | IncidentType) -> set[str]:

@@ -1,6 +1,6 @@
 """A policy with the guide's words, an incident under it, and what can happen to both."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
@@ -222,6 +222,7 @@ class Delivery:
 
     items: tuple
     context: DecisionContext
+    alerts: dict = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from receiver.channels.slack_blocks import escape
 from receiver.core.model import Instant
-from receiver.messages.incident_text import numbers, web_address
-from receiver.messages.plain import cut, line, plain
+from receiver.messages.incident_text import numbers
+from receiver.messages.plain import cut, line, plain, web_address
 from receiver.messages.segments import fit, is_gsm, simplify
 from receiver.messages.times import clock, duration, left, stamp
 from rules.policy import HOUR, MINUTE, SECOND

@@ -43,10 +43,10 @@ def test_a_rule_becomes_an_alert_that_says_all():
     assert (told.pop("tocsin"), len(told.pop("tocsin_rules"))) == ("1", 16)
     assert told == {
         "condition": "safety_margin < 0.95",
-        "description": 'safety_margin is {{ printf "%.4g" $value }}.',
+        "description": 'safety_margin is {{ printf "%.6g" $value }}.',
         "runbook_url": "https://runbooks.example.org/margin",
         "source": "safety_incident_response.detection[0]",
-        "summary": "safety_margin_violation: safety_margin < 0.95",
+        "summary": 'safety_margin is below 0.95 on reactor: {{ printf "%.6g" $value }}',
         "value": '{{ printf "%.10g" $value }}',
     }
 

@@ -40,9 +40,18 @@ KINDS = policy(
     rule("alike", "y > 2", 3, "two"),
     rule("same", "z > 1", 3, "one", labels=(("system", "one"),)),
     rule("same", "z > 1", 3, "two", labels=(("system", "two"),)),
+    rule(
+        "worded", "pressure < 3", summary="{{$labels.unit}} has {{ $value }}", description="{{ not }} {{ $labels.no }}"
+    ),
+    rule("measured", "max(heat) >= 1500000", 3),
     rule("hasty", "h > 1", 3, interval=Micros(10 * SECOND)),
     rule("slow", "i > 1", 3, interval=Micros(5 * MINUTE)),
-    signals=(Signal("share_of_errors", "failed / all_of_them", unit="ratio"), Signal("d", identity=("unit",))),
+    signals=(
+        Signal("share_of_errors", "failed / all_of_them", unit="ratio"),
+        Signal("d", identity=("unit",)),
+        Signal("pressure", unit="bar", identity=("system", "unit")),
+        Signal("heat", unit="W"),
+    ),
     types=(IncidentType("aviation", "engine_failure", 4, "Aircraft engine failure"),),
 )
 

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from receiver.core.model import State
+from receiver.core.model import Instant, State
 from receiver.store import SqlStore
 from tests.store.samples import MINUTE, NOW, alert, changes, due, entry, incident, message, save, stored
 
@@ -69,6 +69,21 @@ def test_named_alerts_are_read_and_replaced(store: SqlStore) -> None:
         assert found == {"id-a": {"f": cleared, "h": alert("h")}, "id-b": {"f": alert("f", level=4)}}
         assert transaction.alerts({}) == {}
     assert [each.fingerprint for each in store.reads().alerts("id-a")] == ["g", "h", "f"]
+
+
+def test_the_first_alerts_that_fire_are_read(store: SqlStore) -> None:
+    """Of each incident so many at most, none that has ended: the worst first, and of them the oldest."""
+    alerts = [
+        replace(alert(f"a{number}"), level=level, starts_at=Instant(NOW + at), firing=firing)
+        for number, (level, at, firing) in enumerate([(3, 5, True), (4, 9, True), (4, 7, True), (4, 1, False)])
+    ]
+    save(store, opened=[incident("a"), incident("b")], alerts=[("id-a", each) for each in alerts])
+    with store.transaction() as transaction:
+        found = transaction.first_firing(["id-a", "id-b", "id-nobody"], 2)
+        every = transaction.first_firing(["id-a"], 10)
+        assert transaction.first_firing([], 10) == {}
+    assert {name: [each.fingerprint for each in some] for name, some in found.items()} == {"id-a": ["a2", "a1"]}
+    assert [each.fingerprint for each in every["id-a"]] == ["a2", "a1", "a0"]
 
 
 def test_the_most_overdue_incident_comes_first(store: SqlStore) -> None:

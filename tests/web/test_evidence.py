@@ -288,6 +288,20 @@ def test_what_is_asked(policy: Any) -> None:
     assert asked["engine_failure > 0"] == ("engine_failure",)
 
 
+def test_a_twin_is_asked_about_its_rule(policy: Any) -> None:
+    """Of an incident whose data was missing, Prometheus is asked what the rule asks that the twin follows."""
+    from receiver.core.model import Alert, Incident, Instant  # noqa: PLC0415
+    from receiver.core.plan import PolicyVersion  # noqa: PLC0415
+
+    rule = next(each for each in policy.rules if each.name == "failure_probability_exceeded")
+    key, now = f"{rule.section}/signal_lost", Instant(0)
+    labels = {"section": rule.section, "incident_type": rule.name, "rule": "signal_lost", "twin": "true"}
+    twin = Alert("f", now, False, 4, key, rule.name, labels, {}, twin=True)
+    incident = Incident("i", "k", "p", 3, "t", "t", now, now, rules={key: 4})
+    (asked,) = questions(incident, PolicyVersion.of(policy, "d"), [twin])
+    assert (asked.condition, asked.subjects) == ("failure_probability > 0.01", ("failure_probability",))
+
+
 @pytest.mark.skipif(not tools.installed(), reason="no Prometheus on this machine")
 async def test_real_prometheus_answers(tmp_path: Path) -> None:
     """The real Prometheus's answers, at once and over time, are understood; a question it refuses is said."""

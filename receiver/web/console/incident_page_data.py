@@ -8,8 +8,8 @@ from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notificat
 from receiver.core.plan import DecisionContext
 from receiver.engine.engine import Engine
 from receiver.messages.fates import fate
-from receiver.messages.incident_text import IncidentText, web_address
-from receiver.messages.plain import line, plain
+from receiver.messages.incident_text import IncidentText
+from receiver.messages.plain import line, plain, web_address
 from receiver.messages.timeline import sentence
 from receiver.messages.times import Manner
 from receiver.reports.exhibits import draw, latest, marks
@@ -103,13 +103,16 @@ class Reader:
         """Everything of one incident. Raises StoreUnavailable."""
         policy_version = self.api.policy_version(incident)
         context = self.engine.context(policy_version)
+        alerts = self.reads.alerts(incident.id, ALERTS)
         drawn = drawable(self.reads, incident.id)
         entries = self.reads.timeline(incident.id, Span(before=shown.lines_before, limit=ENTRIES + 1))
         messages = self.reads.notifications(incident.id, Span(before=shown.messages_before, limit=MESSAGES + 1))
         notices, unread = self._notices(incident)
         return IncidentPageData(
-            case=IncidentText(incident, context, now, "", manner=Manner.LIVE),
-            alerts=tuple(_row(incident, alert) for alert in self.reads.alerts(incident.id, ALERTS)),
+            case=IncidentText(
+                incident, context, now, "", manner=Manner.LIVE, alerts=[each for each in alerts if each.firing]
+            ),
+            alerts=tuple(_row(incident, alert) for alert in alerts),
             lines=tuple(_line(entry) for entry in reversed(entries[-ENTRIES:])),
             messages=tuple(_message(each, context) for each in reversed(messages[-MESSAGES:])),
             older_lines=entries[1].position if len(entries) > ENTRIES else None,

@@ -1,0 +1,66 @@
+"""What an alert measured, in words: ours tell the value and its unit, others what they call so."""
+
+from collections.abc import Mapping
+
+from receiver.core.model import Alert
+from rules.reserved import MARK
+
+UNSAID = frozenset(("", "ratio"))
+"""Units that no sentence names."""
+
+LONGEST = 80
+"""Characters of a value that are told; Grafana tells one for each query and expression."""
+
+PLAIN_BELOW = 1e15
+"""A number below this is written without an exponent."""
+
+
+def measured(alert: Alert) -> str:
+    """The value that the alert was told with, and its unit: ``0.91``, ``3.2 bar``; empty: it tells none."""
+    said = _said(alert.annotations)
+    number = _number(said)
+    if number is None:
+        return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
+    return f"{_plainly(number)}{_unit(alert.annotations)}"
+
+
+def without_value(summary: str, annotations: Mapping[str, str]) -> str:
+    """The summary that `rules.compile` makes, without the value at its end: that changes, and a title stays."""
+    number = _number(annotations.get("value", ""))
+    return summary if number is None else summary.removesuffix(f": {number:.6g}{_unit(annotations)}")
+
+
+def without_measure(annotations: Mapping[str, str]) -> str:
+    """The description, without the sentence at its end in which `rules.compile` tells the value."""
+    said, number = annotations.get("description", ""), _number(annotations.get("value", ""))
+    if MARK not in annotations or number is None:
+        return said
+    before, is_told, after = said.rpartition(f" is {number:.6g}{_unit(annotations)}.")
+    if not is_told or after:
+        return said
+    text, stop, _ = before.rpartition(". ")
+    return f"{text}{stop}".strip()
+
+
+def _said(annotations: Mapping[str, str]) -> str:
+    """Its value; Grafana's has a name before it, which says nothing where it is the only one."""
+    said = " ".join((annotations.get("value") or annotations.get("values") or "").split())
+    name, sign, value = said.partition("=")
+    return value if sign and "=" not in value and name.isalnum() else said
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _plainly(number: float) -> str:
+    short = f"{number:.6g}"
+    return f"{number:.0f}" if "e+" in short and abs(number) < PLAIN_BELOW else short
+
+
+def _unit(annotations: Mapping[str, str]) -> str:
+    unit = annotations.get("unit", "")
+    return "" if unit in UNSAID else f" {unit}"

@@ -1,0 +1,107 @@
+"""What an incident is about: its title, labels and pages name what fires now, not what fired at its opening."""
+
+from msgspec.structs import replace
+
+from receiver.core.measured import measured
+from receiver.core.model import Kind, Reason, State
+from rules.reserved import MARK, MARKED
+from tests.core.alerts import alert
+from tests.core.world import World
+
+
+def disk(world, unit, level=3, value="97.3", **more):
+    """An alert about the disk of a unit, with its value."""
+    notes = {"summary": f"Disk of {unit} is full", "value": value, "unit": "%"}
+    return replace(alert(unit, level, starts_at=world.now, **more), annotations=notes)
+
+
+def words(world, reason):
+    """The words of the last message of that reason."""
+    return [each.data for each in world.outbox.values() if each.reason is reason][-1]
+
+
+def test_again_names_what_fires():
+    """Resolved, and another unit fires: title, labels and page are of that one, with its value."""
+    world = World()
+    world.receive(disk(world, "db1"))
+    world.clear("db1")
+    world.advance(minutes=60)
+    assert world.incident.state is State.RESOLVED
+    world.receive(disk(world, "db9"))
+    assert (world.incident.title, world.incident.labels["unit"]) == ("Disk of db9 is full", "db9")
+    assert words(world, Reason.RECURRED)["summary"] == "Disk of db9 is full: 97.3 %"
+
+
+def test_fired_again_before_its_recovery_was_believed_is_of_what_fires():
+    """All clear, not yet believed, and another unit fires: the incident is about that one."""
+    world = World()
+    world.receive(disk(world, "db1"))
+    world.clear("db1")
+    world.receive(disk(world, "db9"))
+    assert world.incident.title == "Disk of db9 is full"
+    assert words(world, Reason.ALERT_JOINED)["summary"] == "Disk of db9 is full: 97.3 %"
+
+
+def test_worse_names_what_fired():
+    """A worse alert, acknowledged or not: the page says which, with its value."""
+    world = World()
+    world.receive(disk(world, "db1"))
+    world.acknowledge()
+    world.receive(disk(world, "db9", 4))
+    assert words(world, Reason.NEW_DANGER)["summary"] == "Disk of db9 is full: 97.3 %"
+
+
+def test_while_others_fire_the_labels_of_the_opening_stay():
+    """A silence is made of the labels: another unit that fires beside the first does not widen it."""
+    world = World()
+    world.receive(disk(world, "db1"))
+    before = world.incident.labels
+    world.receive(disk(world, "db9"))
+    assert world.incident.labels == before
+
+
+def test_the_title_leaves_what_cleared():
+    """The alert that gave the title clears while another that was told with it fires: that one gives it."""
+    world = World()
+    first, second = disk(world, "db1"), disk(world, "db9")
+    world.receive(first, second)
+    assert world.incident.title == "Disk of db1 is full"
+    world.advance(minutes=1)
+    world.receive(replace(first, firing=False, ended_at=world.now), second)
+    assert world.incident.title == "Disk of db9 is full"
+
+
+def test_a_declared_incident_keeps_its_title():
+    """What a person called it stays, whatever joins."""
+    world = World()
+    world.declare(title="Smoke in hall 3")
+    world.receive(disk(world, "db1"))
+    assert world.incident.title == "Smoke in hall 3"
+
+
+def test_a_title_has_no_value():
+    """The value at the end of the sentence that we compile is no part of the title: it changes."""
+    world = World()
+    notes = {"summary": "heat is above 9 W on a: 1.23457e+06 W", "value": "1234567.25", "unit": "W", MARK: MARKED}
+    world.receive(replace(alert("a"), annotations=notes))
+    assert world.incident.title == "heat is above 9 W on a"
+    assert [each.kind for each in world.delivered][:1] == [Kind.PAGE]
+
+
+VALUES = {
+    "ours": ({"value": "0.91"}, "0.91"),
+    "with a unit": ({"value": "3.25", "unit": "bar"}, "3.25 bar"),
+    "a share": ({"value": "0.4213000001", "unit": "ratio"}, "0.4213"),
+    "large": ({"value": "1234567890"}, "1234567890"),
+    "not a number": ({"value": "NaN"}, "nan"),
+    "of another": ({"value": "12 of 40 pods"}, "12 of 40 pods"),
+    "Grafana's only one": ({"values": "B=22.5"}, "22.5"),
+    "Grafana's several": ({"values": "B=22.5, C=1"}, "B=22.5, C=1"),
+    "none": ({"summary": "x"}, ""),
+}
+
+
+def test_values_are_told_as_people_write_them():
+    """Six digits, no exponent, the unit behind it; what is no number as it came."""
+    told = {name: measured(replace(alert(), annotations=notes)) for name, (notes, _) in VALUES.items()}
+    assert told == {name: said for name, (_, said) in VALUES.items()}
