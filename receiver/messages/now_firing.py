@@ -12,7 +12,7 @@ from receiver.core.measured import measured, without_measure
 from receiver.core.model import Alert, Incident, Instant
 from receiver.messages.plain import line, plain, web_address
 from receiver.messages.times import rfc3339
-from rules.reserved import LABELS, MARK, MARKED, TWIN
+from rules.reserved import COMPILED, LABELS, MARK, MARKED, TWIN
 
 UNIT = 60
 """Characters of a unit's name."""
@@ -186,5 +186,5 @@ def _of_people(alert: Alert) -> list[tuple[str, str]]:
 
 
 def _telling(labels: Mapping[str, str], *, ours: bool) -> list[tuple[str, str]]:
-    hidden = LABELS if ours else frozenset()
+    hidden = LABELS if ours else LABELS - COMPILED
     return sorted((name, value) for name, value in labels.items() if name not in hidden)
