@@ -37,6 +37,7 @@ QUIET: Mapping[str, str] = {
     "AddFollowUp": "a follow-up action",
     "FinishFollowUp": "a follow-up action that is done",
     "ApproveNotice": "an approved notice",
+    "EditNotice": "a notice that is written anew",
     "RejectNotice": "a rejected notice",
     "ApproveReport": "an approved report",
     "Arrived": "a message that proves to have arrived",

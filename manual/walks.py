@@ -27,6 +27,7 @@ from receiver.core.events import (
     Declare,
     Delivered,
     EchoesListed,
+    EditNotice,
     Escalate,
     Event,
     FinishFollowUp,
@@ -292,6 +293,7 @@ def _persons() -> Iterator[tuple[str, Event]]:
         Handover("ada", "ben"), Assign("ada", "commander", "ben"), Note("ada", "looking"), Update("ada", "better"),
         Replan("ada"), Tick("ada", "initial_response.1"), AddFollowUp("ada", "write it up"),
         FinishFollowUp("ada", "f1"), ApproveNotice("ada", "n1", "subject", "body"), RejectNotice("ada", "n2"),
+        EditNotice("ada", "n1", "subject", "body", "", ""),
         ApproveReport("ada", 1, "0" * 64, "ada", "", "{}"),
     ):  # fmt: skip
         yield type(event).__name__, event
