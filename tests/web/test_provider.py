@@ -64,7 +64,7 @@ async def claims(published: Any, **header: str) -> Any:
             await provider.close()
 
 
-@pytest.mark.parametrize("strange", STRANGE, ids=repr)
+@pytest.mark.parametrize("strange", STRANGE, ids=range(len(STRANGE)))
 async def test_strange_keys_are_ignored(strange: Any) -> None:
     """A key that we do not understand, whatever it is, keeps nobody out: the others are used."""
     ours = KEY.as_dict(private=False)
