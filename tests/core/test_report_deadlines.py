@@ -84,21 +84,17 @@ def test_not_needed() -> None:
     assert (response.result, response.met_at) == (NOT_NEEDED, None)
 
 
-def test_asking_for_help_begins_anew() -> None:
-    """Who escalates what is taken asks for help: what they answered stays kept, and a new time runs."""
+def test_asking_for_help_begins_no_deadline() -> None:
+    """Who escalates what they took asks for help and keeps it: what they answered stays kept, and nothing new runs."""
     world = World()
     world.fire("a", level=4)
     world.advance(1)
     world.acknowledge("amir")
     world.advance(2)
     world.escalate("amir")
-    first, second = found(world)
-    assert (first.result, first.by) == (KEPT, "amir")
-    assert second.since == "the call for help"
-    assert second.result is RUNNING
-    world.advance(16)
-    assert found(world)[1].result is BREACHED
-    assert found(world)[0].result is KEPT
+    world.advance(8)
+    [response] = found(world)
+    assert (response.result, response.by) == (KEPT, "amir")
 
 
 def test_silenced() -> None:

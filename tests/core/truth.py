@@ -3,10 +3,10 @@
 Every text that the simulated worlds send is checked with `check`; a statement that is not so raises UntrueError.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from receiver.core.model import Entry, Fact, Incident, Notification
+from receiver.core.model import Alert, Entry, Fact, Incident, Notification
 from receiver.core.plan import DecisionContext
 from receiver.messages import Message, MessageRenderer
 
@@ -24,6 +24,7 @@ class OneMessage:
     items: Sequence[tuple[Notification, Incident]]
     context: DecisionContext
     name: str = "m-1"
+    alerts: Mapping[str, Sequence[Alert]] = field(default_factory=dict)
 
 
 class UntrueError(AssertionError):
