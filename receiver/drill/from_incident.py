@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Kind, Notification, Reason
+from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Kind, Notification, Reason, Status
 from receiver.drill.script_file import ACTIONS, FORMAT, worst_level
 from receiver.messages.plain import line
 from receiver.messages.timeline import sentence
@@ -26,6 +26,9 @@ FIRES = frozenset({
     Fact.OPENED, Fact.ALERT_JOINED, Fact.RULE_JOINED, Fact.LEVEL_ROSE, Fact.ACK_VOIDED, Fact.FIRED_AGAIN, Fact.REOPENED
 })  # fmt: skip
 """Facts that an alert brings about."""
+
+ARRIVED = frozenset({Status.ACCEPTED, Status.DELIVERED})
+"""A provider took the message, whoever it reached."""
 
 GOT_OUT = frozenset({Reason.FALLBACK})
 """Pages that were sent only because a provider failed: no promise of the policy's."""
@@ -105,10 +108,10 @@ def _script(record: IncidentRecord, title: str) -> str:
 
 
 def _told(incident: Incident, notifications: Iterable[Notification]) -> dict[str, str]:
-    """Channel → after how long its first page that arrived was due; fallbacks are left out."""
+    """Channel → after how long its first page that a provider took was due; fallbacks are left out."""
     told: dict[str, str] = {}
     for each in notifications:
-        if each.kind is Kind.PAGE and each.reached_at is not None and each.reason not in GOT_OUT:
+        if each.kind is Kind.PAGE and each.status in ARRIVED and each.reason not in GOT_OUT:
             told.setdefault(each.channel, _after(incident, each.created_at))
     return told
 
