@@ -27,7 +27,7 @@ await run(async () => {
   await page.evaluate(() => document.querySelector("#signals").scrollIntoView());  // the page may be redrawn meanwhile
   await look("signals");
   await page.locator("#press").click();
-  await page.getByText("You have it").waitFor();
+  await page.getByText("Escalation has stopped").waitFor();
   await tell("notes", "Looked at the graphs <b>twice</b>", "Keep the note");
   await tell("updates", "We have found it", "Send the update");
   const open = page.locator(".checklist[open] .steps li:not(.done)");
@@ -48,7 +48,7 @@ await run(async () => {
   await page.locator("#escalate-note").fill("help");
   await post("/api/v1/incidents/1/resolve", { by: "Noor", note: "done already", force: true });
   await page.locator("#head .state-resolved").waitFor();
-  await page.getByRole("button", { name: "Escalate now" }).click();
+  await page.locator("#do-escalate").getByRole("button").click();
   await page.getByText("Not done:").waitFor();
   await look("too-late");
 
@@ -60,13 +60,14 @@ await run(async () => {
   await page.getByRole("button", { name: "Declare it" }).click();
   await page.getByText("Declared.").waitFor();
   await page.getByRole("button", { name: "Acknowledge", exact: true }).first().click();
-  await page.getByText("You have it").waitFor();
+  await page.getByText("Escalation has stopped").waitFor();
   await page.locator("#press", { hasText: "Resolve" }).click();
   await page.locator("#head .state-resolved").waitFor();
 
   await page.goto(`${story.url}/incidents/1`);
   await print("incident");
   await page.getByRole("link", { name: "Report" }).click();
+  await page.getByRole("link", { name: "Read and print it" }).click();
   await page.getByText("A worn seal").first().waitFor();
   await page.locator("svg[role=img] polyline").first().waitFor();
   await look("report");

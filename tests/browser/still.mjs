@@ -8,7 +8,7 @@ await run(async () => {
   await page.getByRole("link", { name: "Engine stands still" }).click();
   assert.match(await page.locator("footer").innerText(), /UTC/);
   await page.getByRole("button", { name: "Acknowledge", exact: true }).first().click();
-  await page.getByText("You have it").waitFor();
+  await page.getByText("Escalation has stopped").waitFor();
   await page.locator("#do-notes > summary").click();
   await page.locator("#notes-text").fill("By hand");
   await page.getByRole("button", { name: "Keep the note" }).click();
@@ -37,7 +37,7 @@ await run(async () => {
   await page.getByRole("link", { name: "Channels" }).click();
   await page.getByText("✓ configured").waitFor();
   await page.getByRole("button", { name: "Send a test message" }).click();
-  await page.getByText("delivered").waitFor();
+  await page.getByText("accepted").first().waitFor();
   await page.getByRole("link", { name: "History" }).click();
   await page.locator("#search").fill("still");
   await page.getByRole("button", { name: "Find" }).click();

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from receiver.core.model import Kind, State, Status
+from receiver.errors import CursorError
 from receiver.store import SqlStore
 from receiver.store.figures import WaitingMessages
 from tests.store.samples import MINUTE, NOW, alert, due, incident, message, save
@@ -65,8 +66,8 @@ def test_pages_follow_each_other(seven: SqlStore, state: set[State] | None) -> N
     "cursor", ["", "before-", "before-x", "after-3", "before--3", "before-٣", "before-" + "9" * 30]
 )
 def test_a_cursor_that_is_none_is_refused(seven: SqlStore, cursor: str) -> None:
-    """An invented cursor is a ValueError that says where cursors come from."""
-    with pytest.raises(ValueError, match="is no cursor"):
+    """An invented cursor is refused, and the refusal says where cursors come from."""
+    with pytest.raises(CursorError, match="is no cursor"):
         seven.reads().incidents(cursor=cursor)
 
 
