@@ -37,15 +37,19 @@ def nobody_acknowledged(timeline: Sequence[Entry]) -> bool:
 
 
 def somebody_asks(timeline: Sequence[Entry]) -> bool:
-    """Help is asked for, and nobody else has answered."""
+    """Help is asked for, and nobody else has answered: who has it and asks cannot answer themselves."""
     asked: set[str] = set()
+    owner = ""
     for entry in timeline:
         if entry.fact is Fact.HELP_ASKED:
             asked.add(entry.by)
         elif entry.fact is Fact.HELP_WITHDRAWN:
             asked.discard(entry.by)
-        elif entry.fact in HANDS and not (entry.fact is Fact.ACKNOWLEDGED and asked == {entry.by}):
+        elif entry.fact is Fact.HANDED_OVER:
+            owner = entry.data["to"]
+        elif entry.fact in HANDS and not (entry.fact is Fact.ACKNOWLEDGED and entry.by == owner and owner in asked):
             asked.clear()
+            owner = (owner if entry.data.get("helps") else entry.by) if entry.fact is Fact.ACKNOWLEDGED else ""
     return bool(asked)
 
 

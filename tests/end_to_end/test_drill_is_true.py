@@ -42,13 +42,17 @@ def hurried(slowness: float) -> Policy:
 
 
 def drilled(policy: Policy, name: str) -> list[Line]:
-    """Nobody acknowledges until the response time is breached; then somebody does, and it recovers."""
+    """Nobody acknowledges until the response time is breached; then somebody does, and it recovers.
+
+    Without receipts, as where Twilio cannot reach the receiver.
+    """
     breach = policy.level(next(each.level for each in (*policy.rules, *policy.incident_types) if each.key == name))
     taken = breach.response_time + SECOND // 5
     played = play(World(policy), Script(acknowledge_after=taken, resolve_after=taken + SECOND // 5), name)
     assert all(isinstance(each.outcome, Delivered) for each in played.sent)
     resolved_at = next(each.at for each in played.entries if each.fact is Fact.RESOLVED)
-    told = [(str(each.fact), sentence(each), each.by) for each in played.entries if each.at <= resolved_at]
+    shown = [each for each in played.entries if each.at <= resolved_at and each.fact is not Fact.DELIVERED]
+    told = [(str(each.fact), sentence(each), each.by) for each in shown]
     return list(in_order(told))
 
 
