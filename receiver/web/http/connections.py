@@ -49,6 +49,13 @@ among them unseen.
 ACCEPT_AGAIN = 0.1
 """Seconds until the next try where no connection can be accepted."""
 
+PATIENCE = 2.0
+"""Seconds that strangers have to say who they are, where all their seats are taken, before the oldest give way.
+
+In a storm Alertmanager connects thousands of times before it writes the first request: those that find no seat wait in
+the backlog meanwhile.
+"""
+
 BLANK_LINE = b"\r\n\r\n"
 HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -228,6 +235,9 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._connecting: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
+        self._full_since: float | None = None
+        self._may_end = 0
+        """Strangers that may have to give way: they had time to say who they are."""
 
     def start(self) -> None:
         """Listen."""
@@ -249,16 +259,37 @@ class Listener:
 
     def _accept(self) -> None:
         for _ in range(ACCEPTED_AT_ONCE):
+            if not self._has_room():
+                self._pause()
+                return
             try:
                 accepted, address = self._socket.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:  # no file or no memory is left: some will be
                 log.error("no connection can be accepted; trying again", reason=error.strerror)
-                self._loop.remove_reader(self._socket.fileno())
-                self._again = self._loop.call_later(ACCEPT_AGAIN, self._watch)
+                self._pause()
                 return
             self._begin(accepted, str(address[0]))
+
+    def _pause(self) -> None:
+        self._loop.remove_reader(self._socket.fileno())
+        self._again = self._loop.call_later(ACCEPT_AGAIN, self._watch)
+
+    def _has_room(self) -> bool:
+        """Whether a stranger has a seat: one that is free, or one of those who sat there for PATIENCE."""
+        if not self._connections.strangers.is_full:
+            self._full_since = None
+            return True
+        now = self._loop.time()
+        if self._full_since is None:
+            self._full_since, self._may_end = now, self._connections.strangers.held
+        if now - self._full_since < PATIENCE:
+            return False
+        self._may_end -= 1
+        if self._may_end == 0:
+            self._full_since = None
+        return True
 
     def _begin(self, accepted: socket.socket, address: str) -> None:
         connection = Connection(self._connections, self._make)

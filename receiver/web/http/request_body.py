@@ -67,6 +67,11 @@ class Budget:
         self.held = 0
         """What is held now."""
 
+    @property
+    def is_full(self) -> bool:
+        """Whether something has to give way to what comes next."""
+        return self.held >= self._most
+
     def begin(self, end: Callable[[], None]) -> Share:
         """Something is on its way; `end` is called where it has to give way."""
         share = Share(self, 0, end)
