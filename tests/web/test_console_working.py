@@ -95,6 +95,10 @@ async def test_notices_are_approved_by_approvers(start: Callable[..., Any]) -> N
     _, told = await receiver.get("/api/v1/incidents/1/notices", headers=admin)
     held = [each for each in told["notices"] if each["standing"] == "held"]
     assert held
+    text = {"subject": held[0]["subject"], "text": held[0]["text"].replace("not yet known", "status@example.com")}
+    edited = {"hash": held[0]["hash"], **text}
+    _, told = await receiver.ask("PUT", f"/api/v1/incidents/1/notices/{held[0]['id']}", edited, headers=admin)
+    held = [each for each in told["notices"] if each["standing"] == "held"]
     ron = await log_in(receiver, "ron", "ron")
     theirs = await page(receiver, "/incidents/1", headers=ron)
     assert "waits for approval" in theirs
