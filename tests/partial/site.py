@@ -40,6 +40,8 @@ HEALTHY, LOW = 0.99, 0.9
 FOREIGN = "ReactorHot"
 """A level 4 alert that no policy knows: somebody's own rule, with the word for it in `severity`."""
 OURS = "SafetyMarginLow"
+PAGED = "safety_margin_low"
+"""How Tocsin's own pages name it: by the policy's rule."""
 WINDOW = re.compile(r"(?<=\[)\w+(?=\])|(?<=offset )\w+")
 POLICY = processes.POLICY.replace("escalation_time: 2s", f"escalation_time: {300 // PACE}s").replace(
     ", channels: [email, slack]}", ", check_interval: 15, channels: [email, slack]}"

@@ -14,7 +14,7 @@ import pytest
 from manual.partial_failures import NOT_RUN, ROWS, Row, Told
 from tests.end_to_end.conftest import need, until
 from tests.partial.faults import FAULTS, SETTINGS
-from tests.partial.site import FOREIGN, LOW, OURS, PACE, Site, until_true
+from tests.partial.site import FOREIGN, LOW, OURS, PACE, PAGED, Site, until_true
 
 ON_POSTGRESQL = ("PostgreSQL", "pool", "clock")
 WITHIN = 180 / PACE
@@ -61,9 +61,9 @@ async def live_through(row: Row, site: Site) -> None:
                     WITHIN + SLACK,
                     "both are told",
                 )
-                assert not site.told.on("email", OURS), "Tocsin can page?"
+                assert not site.told.on("email", PAGED), "Tocsin can page?"
             else:
-                await until(lambda: site.told.on("email", OURS), WITHIN + SLACK, f"{row.state}: Tocsin pages")
+                await until(lambda: site.told.on("email", PAGED), WITHIN + SLACK, f"{row.state}: Tocsin pages")
             print(f"{row.state}: told after {(time.monotonic() - began) * PACE:.0f} s of 180")
             await looks_like(row, site)
         if row.recovery != NOT_RUN:
@@ -93,7 +93,7 @@ async def looks_like(row: Row, site: Site) -> None:
 
 async def recovers(site: Site) -> None:
     """Without a restart of ours: ready, writing, and the emergency, which goes on, is paged."""
-    await until(lambda: site.told.on("email", OURS), MENDED, "Tocsin pages the emergency")
+    await until(lambda: site.told.on("email", PAGED), MENDED, "Tocsin pages the emergency")
 
     async def is_well() -> bool:
         seen = await site.see(0)
