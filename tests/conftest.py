@@ -19,6 +19,11 @@ from receiver.store import SqlStore, open_store
 STORES = ("memory", "file", "postgresql")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Half as many workers again as there are cores: a third of the suite waits for real processes."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
 def start_postgresql(here: Path) -> Any:
     """A PostgreSQL server of our own in a folder; `cleanup()` ends it."""
     here.chmod(0o755)  # as root, the server runs under a user of its own
