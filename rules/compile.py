@@ -14,6 +14,7 @@ from rules.alert_text import VALUE, escaped, filled
 from rules.condition import Selector
 from rules.durations import format_duration
 from rules.groups import NONE, AlertingRule, Group, RecordingRule
+from rules.impact_grades import graded
 from rules.missing_data import SIGNALS, MissingDataTwins, twins
 from rules.policy import MINUTE, IncidentType, Micros, Policy, Recording, Rule, Signal
 from rules.stored import stamp
@@ -30,16 +31,15 @@ def compile(policy: Policy) -> tuple[Group, ...]:  # noqa: A001 - it is what thi
 
     Raises ConditionError for a condition or an expression that `rules.load` would have refused.
     """
-    readings = [
-        Reading(rule, condition.parse(rule.condition))
-        for rule in (*policy.rules, *(_rule_of(kind) for kind in policy.incident_types if kind.fires))
-    ]
+    own = (*policy.rules, *(_rule_of(kind) for kind in policy.incident_types if kind.fires))
+    named = [*((rule.name, rule) for rule in own), *((f"{rule.name}_{grade}", rule) for grade, rule in graded(policy))]
+    readings = [Reading(rule, condition.parse(rule.condition)) for _, rule in named]
     recordings = _recordings(policy, readings)
     recorded = {recording.record for recording in recordings}
     signals = {signal.name: signal for signal in policy.signals}
     watch = MissingDataTwins(policy, recordings)
     watched = [watch.of(reading) for reading in readings]
-    all_twins, twins_of = twins(policy, signals, readings, watched)
+    all_twins, twins_of = twins(policy, signals, readings[: len(own)], watched)
     homes: dict[tuple[str, Micros], list[RecordingRule | AlertingRule]] = defaultdict(list)
     for recording in _in_order_of_need(recordings):
         homes["recorded", recording.interval].append(
@@ -48,8 +48,8 @@ def compile(policy: Policy) -> tuple[Group, ...]:  # noqa: A001 - it is what thi
     for index, (reading, keys) in enumerate(zip(readings, watched, strict=True)):
         home = "recorded" if recorded.intersection(reading.condition.signals) else reading.rule.section
         silent = max((all_twins[key].hold for key in keys), default=None)
-        alert = _alert(policy, reading, signals.get(reading.condition.sources[0].name), silent)
-        homes[home, reading.rule.interval] += [alert, *twins_of[index]]
+        alert = _alert(policy, named[index][0], reading, signals.get(reading.condition.sources[0].name), silent)
+        homes[home, reading.rule.interval] += [alert, *twins_of.get(index, ())]
     mark = stamp(policy)
     return tuple(Group(_group_name(*home), home[1], tuple(members)).annotated(mark) for home, members in homes.items())
 
@@ -103,12 +103,12 @@ def _in_order_of_need(recordings: Sequence[Recording]) -> list[Recording]:
     return [recording for same in ordered.values() for recording in same]
 
 
-def _alert(policy: Policy, reading: Reading, signal: Signal | None, silent: Micros | None) -> AlertingRule:
+def _alert(policy: Policy, name: str, reading: Reading, signal: Signal | None, silent: Micros | None) -> AlertingRule:
     rule, reads = reading.rule, reading.condition
     unit = unit_of(reads, signal)
     measured = "" if VALUE in filled(rule.description) else value(reads, unit)
     return AlertingRule(
-        alert=camel_case(rule.name),
+        alert=camel_case(name),
         expr=reads.expr,
         labels=labels(policy, reading, {"rule": escaped(rule.name)}),
         annotations=annotations(

@@ -90,9 +90,12 @@ def _may_match(selector: Selector, recording: Recording) -> bool:
 def twins(
     policy: Policy, signals: Mapping[str, Signal], readings: Sequence[Reading], watched: Sequence[tuple[Watched, ...]]
 ) -> tuple[dict[Watched, AlertingRule], dict[int, list[AlertingRule]]]:
-    """One twin per signal, and the twins that follow each rule (by its index): the most severe, the first on ties."""
+    """One twin per signal, and the twins that follow each rule (by its index): the most severe, the first on ties.
+
+    What is watched by rules beyond `readings` has its twin from these.
+    """
     leaders: dict[Watched, int] = {}
-    for index, keys in enumerate(watched):
+    for index, keys in enumerate(watched[: len(readings)]):
         for key in keys:
             if key not in leaders or readings[index].rule.level > readings[leaders[key]].rule.level:
                 leaders[key] = index

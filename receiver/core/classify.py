@@ -181,7 +181,7 @@ def classify(
         level_note=note,
         generator_url=received.generator_url,
         ended_at=received.ended_at,
-        repairs=received.repairs,
+        repairs=(*received.repairs, *_ungraded(policy_version, received)),
         start_unknown=received.start_unknown,
         absent=received.ended_at is not None and bool(received.annotations.get(REASON_OF_ABSENCE)),
     )
@@ -246,6 +246,10 @@ def _level(policy_version: PolicyVersion, source: str, rule: str, labels: Mappin
     default = max(policy_version.policy.default_severity, named.level if named else 0)
     said = f"severity {severity!r} is unknown" if severity else "no severity label"
     return default, f"{said}; taken as level {default}", f"level {default}: {said}, the policy's default_severity"
+
+
+def _ungraded(policy_version: PolicyVersion, received: Received) -> tuple[str, ...]:
+    return impact.ungraded(impact.scales(policy_version.policy), received.labels, received.annotations)
 
 
 def _raise(policy_version: PolicyVersion, level: int, impacts: Mapping[str, Impact]) -> tuple[int, tuple[str, ...]]:

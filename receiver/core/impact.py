@@ -19,6 +19,8 @@ BUSINESS = "business_impact"
 
 GRADES = tuple(ImpactGrade)
 
+_BUSINESS_SCALE = ImpactScale(BUSINESS, "", tuple((each.value, each.value) for each in GRADES))
+
 
 def grade(scale: ImpactScale, said: str) -> str:
     """The grade that a number (``0.3``, ``30%``) or words stand for; empty: the scale has none for it."""
@@ -47,10 +49,17 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def scales(policy: Policy) -> tuple[ImpactScale, ...]:
+    """The policy's scales, and the one of business impact, whose words are the grades, where the policy has none."""
+    if any(scale.name == BUSINESS for scale in policy.impact_scales):
+        return policy.impact_scales
+    return (*policy.impact_scales, _BUSINESS_SCALE)
+
+
 def read(policy: Policy, *said: Mapping[str, str]) -> dict[str, Impact]:
     """What labels, annotations or facts say of impacts, scale by scale; the first that says something is taken."""
     found: dict[str, Impact] = {}
-    for scale in policy.impact_scales:
+    for scale in scales(policy):
         for words in said:
             value = words.get(scale.name)
             if value is not None and scale.name not in found and (graded := grade(scale, value)):
@@ -58,13 +67,31 @@ def read(policy: Policy, *said: Mapping[str, str]) -> dict[str, Impact]:
     return found
 
 
+def ungraded(known: Iterable[ImpactScale], *said: Mapping[str, str]) -> tuple[str, ...]:
+    """A sentence for each value in labels, annotations or facts that bears a scale's name and has no grade on it."""
+    return tuple(
+        f"{scale.name} is {words[scale.name]!r}, which has no grade: {_expected(scale)}"
+        for scale in known
+        for words in said
+        if words.get(scale.name, "").strip() and not grade(scale, words[scale.name])
+    )
+
+
+def _expected(scale: ImpactScale) -> str:
+    numbers = ", or a ratio (0.3) or percentage (30%) of 0 or more" if scale.ranges else ""
+    return f"it is {', '.join(name for name, _ in scale.thresholds)}{numbers}"
+
+
 def of_alert(
     policy_version: PolicyVersion, rule: str, labels: Mapping[str, str], annotations: Mapping[str, str]
 ) -> dict[str, Impact]:
     """An alert's impacts: those it carries, and its type's."""
     kind = policy_version.types.get(rule)
-    typical = {BUSINESS: Impact(ImpactGrade(kind.business_impact), kind.name)} if kind and kind.business_impact else {}
-    return typical | read(policy_version.policy, labels, annotations)
+    found = read(policy_version.policy, labels, annotations)
+    typical = Impact(ImpactGrade(kind.business_impact), kind.name) if kind and kind.business_impact else None
+    if typical and _is_worse(typical, found.get(BUSINESS)):
+        found[BUSINESS] = typical
+    return found
 
 
 def worst(impacts: Iterable[Impact]) -> str:
@@ -115,4 +142,6 @@ def assess(draft: Draft, change: Change) -> int:
     policy = draft.context.policy_version.policy
     found = read(policy, change.facts)
     note(draft, found, change.by)
+    for sentence in ungraded(policy.impact_scales, change.facts):
+        draft.enter(Fact.UNGRADED, change.by, why=sentence)
     return level_for(policy, found.values())

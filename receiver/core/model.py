@@ -478,6 +478,8 @@ class Fact(StrEnum):
     ROLE_TAKEN = "role_taken"
     ROLE_LEFT = "role_left"
     IMPACT = "impact"
+    UNGRADED = "ungraded"
+    """A value that bears the name of an impact scale and has no grade on it."""
     NOTICE_HELD = "notice_held"
     NOTICE_VOID = "notice_void"
     NOTICE_EDITED = "notice_edited"

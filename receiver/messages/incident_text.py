@@ -338,7 +338,7 @@ class IncidentText:
         return self.fact("current_impact") or self.fact("impact_description") or told
 
     def _impact(self, scale: str, impact: Impact) -> str:
-        if scale == BUSINESS:
+        if scale == BUSINESS and impact.said.lower() != impact.grade:
             return f"{impact.grade} (business impact of {name(impact.said)})"
         meaning = line(words(self.policy, scale, impact))
         said = "" if impact.said.lower() in {impact.grade, meaning.lower()} else f" ({line(scale)} {line(impact.said)})"

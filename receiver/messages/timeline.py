@@ -80,6 +80,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.STEP_DONE: "done: {text}",
         Fact.OVERDUE: "the {what} is overdue {limit}",
         Fact.IMPACT: "{scale} is {grade} by {said}: {means}",
+        Fact.UNGRADED: "{why}; it raises no level",
         Fact.NOTICE_HELD: "notice {notice} to {group} is held: a person must approve it",
         Fact.NOTICE_VOID: "notice {notice} to {group} is void: the incident moved on",
         Fact.NOTICE_EDITED: "notice {notice} to {group} edited; it waits for approval",

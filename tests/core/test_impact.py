@@ -48,6 +48,8 @@ CARRIED = {
     "words": ({"severity": "warning"}, {"customer_impact": "Massive customer impact"}, 4),
     "nonsense": ({"severity": "warning"}, {"revenue_impact": "<no value>"}, 2),
     "its type's": ({"incident_type": "stoppage"}, {}, 3),
+    "a business impact": ({"severity": "warning", "business_impact": "Critical"}, {}, 4),
+    "a milder one than its type's": ({"incident_type": "stoppage", "business_impact": "low"}, {}, 3),
 }
 
 
@@ -153,3 +155,41 @@ def test_a_policys_own_map_is_followed():
     world = fire(World(replace(WHOLE, impact_raises=(("high", 4),))), "0.3")
     assert world.incident.level == 4
     assert fire(World(replace(WHOLE, impact_raises=())), "0.9").incident.level == 2
+
+
+UNKNOWN = {
+    "a negative number": ({}, {"revenue_impact": "-0.1"}, "revenue_impact is '-0.1', which has no grade"),
+    "a word of no scale": ({"customer_impact": "quite bad"}, {}, "customer_impact is 'quite bad', which has no grade"),
+    "a business impact": ({"business_impact": "moderate"}, {}, "it is low, medium, high, critical"),
+}
+
+
+@pytest.mark.parametrize(("labels", "annotations", "sentence"), UNKNOWN.values(), ids=UNKNOWN)
+def test_an_impact_that_no_scale_knows_is_noted(labels, annotations, sentence):
+    """What an alert says of an impact, and cannot be graded, is counted as a repair and stands in the timeline."""
+    world = World(WHOLE)
+    received = Received({"alertname": "Slow", "severity": "warning", **labels}, annotations, "a", world.now)
+    found = classify(world.current, "", {}, received).alert
+    assert sentence in "; ".join(found.repairs)
+    world.receive(found)
+    [entry] = world.entries(Fact.ALERT_REPAIRED)
+    assert sentence in entry.data["repairs"]
+
+
+def test_a_responders_ungraded_impact_is_noted():
+    """The words stay as a fact; the timeline says that they have no grade."""
+    world = World(WHOLE)
+    world.fire("a", level=2)
+    world.change("ada", revenue_impact="-3")
+    [entry] = world.entries(Fact.UNGRADED)
+    assert (entry.by, world.incident.level) == ("ada", 2)
+    assert "'-3'" in entry.data["why"]
+
+
+def test_a_grades_own_alert_raises_the_level():
+    """A grade has an alert of its own beside the rule's: the incident rises when it fires, acknowledged or not."""
+    world = fire(World(WHOLE), "0.3", level=3)
+    world.acknowledge()
+    fire(world, "0.6", level=4, name="its grade's")
+    assert (world.incident.level, world.incident.state) == (4, State.OPEN)
+    assert world.pages()[-1][1] is Reason.NEW_DANGER

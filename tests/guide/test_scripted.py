@@ -18,10 +18,10 @@ from tests.guide.conftest import GUIDE, Hall
 ALERTS: dict[str, AlertingRule] = {
     alert.rule.key: alert
     for group in compile_rules(GUIDE)
-    for alert in group.alerts
+    for alert in reversed(group.alerts)
     if alert.rule is not None and alert.lost is None
 }
-"""Rule key → the compiled alert."""
+"""Rule key → the compiled alert; of those that an impact's grades have, the rule's own."""
 
 SYSTEM = {"system": "landing-7"}
 VALUE = "0.08"

@@ -1,0 +1,34 @@
+"""One rule more for each grade of a numeric impact scale that calls for a higher level than the rule has.
+
+A rule that reads a scale's number (``revenue_impact > 0.05``) fires once, and Alertmanager tells of a value that rises
+later only at its next repeat. The further rule (``revenue_impact > 0.5``) fires when the grade is reached.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from rules import condition
+from rules.policy import ImpactScale, Policy, Rule
+
+
+def graded(policy: Policy) -> Iterator[tuple[str, Rule]]:
+    """(grade, rule): the further rules, each with its condition and level; all else is as in the policy's rule.
+
+    Raises ConditionError for a condition that `rules.load` would have refused.
+    """
+    scales = {scale.name: scale for scale in policy.impact_scales if scale.name.isidentifier()}
+    for rule in policy.rules:
+        compared = condition.parse(rule.condition).comparison
+        if compared and compared.subject in scales and compared.op in {">", ">="}:
+            yield from _above(policy, rule, scales[compared.subject], compared.threshold)
+
+
+def _above(policy: Policy, rule: Rule, scale: ImpactScale, threshold: float) -> Iterator[tuple[str, Rule]]:
+    """The grades that begin above the rule's own threshold, and call for more than the grades below them."""
+    raises = dict(policy.impact_raises)
+    level = rule.level
+    for grade, above, _ in scale.ranges:
+        called_for = raises.get(grade, 0)
+        if above > threshold and called_for > level:
+            level = called_for
+            yield grade, replace(rule, condition=f"{scale.name} > {above:g}", level=level)
