@@ -77,6 +77,16 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             f"An emergency tells neither {_WAKING} at once: email and chat wake nobody. Add one to "
             "the rule's channels.",
         ),
+        "late-reach": Doubt(
+            "warning",
+            "A step of a person's `reach` comes after the level has escalated: others are told before this person is. "
+            "Make `after` shorter than the level's escalation_time, or name the step's `levels`.",
+        ),
+        "not-repeated": Doubt(
+            "warning",
+            "`repeat: false` spares a person the pages of escalation steps: who slept through the first is told again "
+            "only when the response time is over.",
+        ),
         "short-heartbeat": Doubt(
             "warning",
             "Prometheus tells Alertmanager of an alert that goes on firing every 75 s, and Alertmanager repeats it up "

@@ -170,7 +170,20 @@ def _vocabulary(root: Node) -> Vocabulary:
         if words and not each.child("source"):
             levels = ((word.lower(), node.value) for word, node in words.entries().items())
             severities |= {word: level for word, level in levels if isinstance(level, int)}
-    return Vocabulary(channels, severities)
+    return Vocabulary(channels, severities, *_who(root), _types(basic))
+
+
+def _who(root: Node) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
+    """The people with the types of their contacts, and the schedules."""
+    people, schedules = ([each for each in _list(root, key) if each.child("name")] for key in ("people", "schedules"))
+    contacts = {each.entries()["name"].raw: each.child("contacts") for each in people}
+    types = {name: frozenset(node.entries() if node else ()) for name, node in contacts.items()}
+    return types, frozenset(each.entries()["name"].raw for each in schedules)
+
+
+def _types(basic: Node) -> dict[str, str]:
+    channels = (each.entries() for each in _list(basic, "alert_channels"))
+    return {each["name"].raw: each["type"].raw for each in channels if "name" in each and "type" in each}
 
 
 def _list(node: Node, key: str) -> list[Node]:

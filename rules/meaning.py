@@ -13,6 +13,7 @@ from rules.document import PolicyDocument
 from rules.document.alert_channels import AlertChannel
 from rules.document.communication import MessageTemplate, ReportTemplate, TimedStep
 from rules.document.incident_response import Detection, DetectionRule, ImpactThresholds, NamedSteps, SeverityLevel
+from rules.document.schedules import LayerSpec
 from rules.document.senders import SeverityMap
 from rules.nodes import Node
 from rules.policy import (
@@ -23,16 +24,21 @@ from rules.policy import (
     SECOND,
     Attach,
     Channel,
+    DutyHours,
     Flapping,
     Heartbeat,
     ImpactMetrics,
     ImpactScale,
     IncidentType,
+    Layer,
     Level,
     Micros,
+    OnCallSchedule,
+    Person,
     Place,
     Policy,
     Procedure,
+    ReachStep,
     ReportPart,
     Reports,
     ResponseRole,
@@ -101,6 +107,8 @@ def interpret(document: PolicyDocument, root: Node, defaults: PolicyDocument, se
             for each in document.heartbeats
         ),
         replica_labels=document.replica_labels,
+        people=tuple(_people(document, root)),
+        schedules=tuple(_schedules(document, root)),
         contact_information=document.contact_information,
         time_zone=document.time_zone,
         safety_critical_threshold=_critical_threshold(document),
@@ -248,6 +256,36 @@ def _stakeholders(document: PolicyDocument) -> Iterator[Stakeholders]:
     for group in document.stakeholder_notification:
         external = group.name.lower().startswith("external")
         yield Stakeholders(group.name, group.description, group.recipients, group.channels, external, group.from_level)
+
+
+def _people(document: PolicyDocument, root: Node) -> Iterator[Person]:
+    for index, spec in enumerate(document.people):
+        yield Person(
+            name=spec.name,
+            contacts=tuple(sorted(spec.contacts.items())),
+            time_zone=spec.time_zone or document.time_zone,
+            aliases=spec.aliases,
+            reach=tuple(ReachStep(each.by, each.after, each.levels) for each in spec.reach),
+            repeat=spec.repeat,
+            place=place_of(root, "people", index),
+        )
+
+
+def _schedules(document: PolicyDocument, root: Node) -> Iterator[OnCallSchedule]:
+    for index, spec in enumerate(document.schedules):
+        zone = spec.time_zone or document.time_zone
+        yield OnCallSchedule(
+            name=spec.name,
+            time_zone=zone,
+            layers=tuple(_layer(number, each, zone) for number, each in enumerate(spec.layers, 1)),
+            calendar=spec.calendar or "",
+            place=place_of(root, "schedules", index),
+        )
+
+
+def _layer(number: int, spec: LayerSpec, zone: str) -> Layer:
+    hours = (DutyHours(tuple(dict.fromkeys(each.days)), each.begins, each.to) for each in spec.only)
+    return Layer(f"layer {number}", spec.people, spec.starts, spec.every, spec.time_zone or zone, tuple(hours))
 
 
 def _impact_scales(document: PolicyDocument) -> Iterator[ImpactScale]:

@@ -27,6 +27,9 @@ UTC = "UTC"
 
 INFORMATIONAL, WARNING, CRITICAL, EMERGENCY = LEVELS = 1, 2, 3, 4
 
+REFERENCE = "@"
+"""What a recipient begins with that names a person or a schedule."""
+
 BASIC = "incident_response"
 """The section whose procedures concern every incident, and that has levels and channels."""
 
@@ -89,7 +92,7 @@ class Channel:
     enabled: bool = True
     recipients: tuple[str, ...] = ()
     """As the type's address looks (rules.channel_types): e-mail addresses, E.164 numbers, the one channel, service or
-    URL. Where people are called by hand (phone), a mere name is one too."""
+    URL. Where people are called by hand (phone), a mere name is one too. `@NAME` is a person, or whoever is on call."""
     rate_limit: RateLimit | None = None
     mention: str = ""
     """Slack: who is mentioned on a page, such as ``<!here>``; empty means nobody is named."""
@@ -106,6 +109,89 @@ class Channel:
     def facts(self) -> ChannelFacts:
         """What is true of its type."""
         return CHANNEL_FACTS[self.type]
+
+
+@dataclass(frozen=True, slots=True)
+class ReachStep:
+    """One step of how a person wants to be told."""
+
+    by: tuple[ChannelType, ...]
+    after: Micros = Micros(0)
+    """After the page, unless somebody acknowledged meanwhile."""
+    levels: tuple[int, ...] = ()
+    """Empty: all, but 3 and 4 for types that wake."""
+
+    @property
+    def name(self) -> str:
+        """What tells it from the person's other steps."""
+        return ", ".join(self.by)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who can be on call; a recipient `@name` stands for them."""
+
+    name: str
+    contacts: tuple[tuple[ChannelType, str], ...] = ()
+    """(channel type, address)."""
+    time_zone: str = UTC
+    aliases: tuple[str, ...] = ()
+    """Other names, under which a calendar may name the person."""
+    reach: tuple[ReachStep, ...] = ()
+    """Empty: by all contacts that the step's channels offer."""
+    repeat: bool = True
+    """False: not told again at an escalation step before the breach."""
+    place: Place | None = None
+
+    def contact(self, type_: str) -> str | None:
+        """The address for a channel type, or None."""
+        return dict(self.contacts).get(type_)
+
+
+@dataclass(frozen=True, slots=True)
+class DutyHours:
+    """Hours of some days of the week, in wall time as `rules.rota` reads it."""
+
+    days: tuple[str, ...]
+    """``mon`` … ``sun``: the days on which they begin."""
+    begins: str
+    ends: str
+    """Earlier than `begins`: on the next day."""
+
+    @property
+    def name(self) -> str:
+        """Such as ``mon tue 09:00-17:00``."""
+        return f"{' '.join(self.days)} {self.begins}-{self.ends}"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A rotation: people who take turns. Times as `rules.rota` reads them."""
+
+    name: str
+    """``layer 1``, in the order of the schedule; what shifts have as their source."""
+    people: tuple[str, ...]
+    starts: str
+    """Local date and time of the first turn; also the handoffs' time of day."""
+    every: str
+    time_zone: str
+    only: tuple[DutyHours, ...] = ()
+    """Empty: always."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnCallSchedule:
+    """Who is on call when, by layers or by a calendar; a recipient `@name` stands for whoever it is."""
+
+    name: str
+    time_zone: str
+    layers: tuple[Layer, ...] = ()
+    """The later over the earlier."""
+    calendar: str = ""
+    """Instead of layers: a file beside the policy, or an https URL."""
+    calendar_text: str = ""
+    """What the file holds (iCalendar)."""
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +469,8 @@ class Policy:
     """Those expected from the start; compiled ones are learned when they are heard."""
     replica_labels: tuple[str, ...] = ("prometheus_replica", "replica", "__replica__")
     """Labels that tell replicas of one Prometheus apart: their heartbeats are one."""
+    people: tuple[Person, ...] = ()
+    schedules: tuple[OnCallSchedule, ...] = ()
     contact_information: str = ""
     time_zone: str = UTC
     """The zone in which messages tell times (`rules.time_zones`)."""
@@ -399,6 +487,14 @@ class Policy:
     def channel(self, name: str) -> Channel | None:
         """The channel of that name, or None."""
         return next((channel for channel in self.channels if channel.name == name), None)
+
+    def person(self, name: str) -> Person | None:
+        """The person of that name, or None."""
+        return next((person for person in self.people if person.name == name), None)
+
+    def schedule(self, name: str) -> OnCallSchedule | None:
+        """The schedule of that name, or None."""
+        return next((schedule for schedule in self.schedules if schedule.name == name), None)
 
     def rule(self, key: str) -> Rule | None:
         """The detection rule known as ``section/name``, or None."""

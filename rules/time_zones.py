@@ -1,9 +1,16 @@
 """Time zones by their IANA names, of the pinned `tzdata` package only: a zone means the same on every machine."""
 
+import zoneinfo
 from datetime import tzinfo
 from functools import cache
 from importlib.resources import files
-from zoneinfo import ZoneInfo
+
+import tzdata
+
+zoneinfo.reset_tzpath(())  # the system's zone data would go before the package's, and replicas could disagree
+
+VERSION: str = tzdata.IANA_VERSION
+"""Of the zone data: ``2025b``."""
 
 
 @cache
@@ -17,5 +24,4 @@ def time_zone(name: str) -> tzinfo:
     """The zone of that name. Raises KeyError for a name that is none."""
     if name not in zone_names():
         raise KeyError(name)
-    with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as data:
-        return ZoneInfo.from_file(data, key=name)
+    return zoneinfo.ZoneInfo(name)

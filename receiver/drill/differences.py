@@ -7,7 +7,7 @@ from typing import Any
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant, Target
 from receiver.drill.changes import NOTHING, changes
-from receiver.drill.first_pages import Episode, FirstPages, episodes, shifts
+from receiver.drill.first_pages import Episode, FirstPages, episodes, first_page_changes
 from receiver.drill.simulator import World
 from receiver.messages.times import stamp
 from rules.durations import format_duration
@@ -47,13 +47,13 @@ def differences(old: Policy, new: Policy) -> list[DifferenceTable]:
 
 
 def _reached(old: Policy, new: Policy) -> Iterator[tuple[str, str, str, str, str]]:
-    """One row per shift, with all the rules and types that it concerns."""
+    """One row per change, with all the rules and types that it concerns."""
     before, after = _told(old), _told(new)
     rows: dict[tuple[str, str, str, str], list[str]] = {}
     for key in dict.fromkeys((*before, *after)):
-        for shift in shifts(before.get(key, {}), after.get(key, {})):
-            who = f"{shift.target.channel} {shift.target.recipient}"
-            row = (who, shift.verdict, _when(shift.before), _when(shift.after))
+        for change in first_page_changes(before.get(key, {}), after.get(key, {})):
+            who = f"{change.target.channel} {change.target.recipient}"
+            row = (who, change.verdict, _when(change.before), _when(change.after))
             rows.setdefault(row, []).append(key.rpartition("/")[2])
     for row, keys in rows.items():
         yield *row, ", ".join(dict.fromkeys(keys))
@@ -88,9 +88,9 @@ def replayed(before: Mapping[Episode, FirstPages], after: Mapping[Episode, First
         at = stamp(episode.begun_at)
         if was and now and was.level != now.level:
             levels.append((at, told.name, str(was.level), str(now.level)))
-        for shift in shifts(was.first if was else {}, now.first if now else {}):
-            who = f"{shift.target.channel} {shift.target.recipient}"
-            rows.append((at, told.name, who, shift.verdict, _when(shift.before), _when(shift.after)))
+        for change in first_page_changes(was.first if was else {}, now.first if now else {}):
+            who = f"{change.target.channel} {change.target.recipient}"
+            rows.append((at, told.name, who, change.verdict, _when(change.before), _when(change.after)))
     columns = ("at", "incident", "who", "is told", "before", "after")
     found = [
         DifferenceTable("Levels that would have been others", ("at", "incident", "before", "after"), tuple(levels)),

@@ -51,7 +51,7 @@ class FirstPages:
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class FirstPageChange:
     """What another policy changes for one recipient."""
 
     target: Target
@@ -107,11 +107,11 @@ def episodes(world: World) -> dict[Episode, FirstPages]:
     return found
 
 
-def shifts(before: Mapping[Target, int], after: Mapping[Target, int]) -> Iterator[Shift]:
+def first_page_changes(before: Mapping[Target, int], after: Mapping[Target, int]) -> Iterator[FirstPageChange]:
     """Everybody for whom something changes; who is told first comes first."""
     targets = sorted(
         {*before, *after}, key=lambda each: (before.get(each, after.get(each, 0)), each.channel, each.recipient)
     )
     for target in targets:
         if before.get(target) != after.get(target):
-            yield Shift(target, before.get(target), after.get(target))
+            yield FirstPageChange(target, before.get(target), after.get(target))

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 
 from rules.document import communication as told
 from rules.document import incident_response as answered
+from rules.document import schedules as on_call
 from rules.document import senders
 from rules.document.values import (
     ChannelNameOrType,
@@ -138,6 +139,8 @@ class PolicyDocument(Section):
     flapping: answered.FlappingTerms = Field(
         answered.FlappingTerms(), description="When an alert counts as flapping: told once, not each time."
     )
+    people: tuple[on_call.PersonSpec, ...] = Field((), description="Who can be on call, and how they are reached.")
+    schedules: tuple[on_call.ScheduleSpec, ...] = Field((), description="Who is on call when.")
     contact_information: str = Field("", description="How to reach those who respond; fills {contact_information}.")
     time_zone: TimeZone = Field(
         UTC, description="The zone in which messages tell times, by its IANA name: Europe/Berlin."

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, ValidationInfo, create_model, model_validator
 
 from rules.addresses import AddressError
 from rules.channel_types import ADDRESSING, CHANNEL_FACTS, ChannelFacts, ChannelType, Holds
-from rules.document.values import Duration, Name, Rate, Section, Text, TimeZone, Url, refusal
+from rules.document.values import Duration, Name, Rate, Section, Text, TimeZone, Url, refusal, require_reference
+from rules.policy import REFERENCE
 
 _TAKES: dict[Holds, tuple[Any, Any]] = {
     "addresses": (tuple[Text, ...] | None, None),
@@ -67,7 +68,7 @@ class AlertChannel(_WithOwnKeys):
     )
 
     @model_validator(mode="after")
-    def _fits_its_type(self) -> Self:
+    def _fits_its_type(self, info: ValidationInfo) -> Self:
         own = {key.name: key for key in self._facts.keys}
         for name in sorted(self.model_fields_set.intersection(_own_keys())):
             if name not in own:
@@ -79,7 +80,10 @@ class AlertChannel(_WithOwnKeys):
             if getattr(self, name) is not None and getattr(self, first) is not None:
                 raise refusal(f"stands beside {first}: put it among them", key=name)
         for recipient, *way in self._written():
-            self._accept(recipient, *way)
+            if recipient.startswith(REFERENCE):
+                require_reference(recipient, (self.type,), info, way=way)
+            else:
+                self._accept(recipient, *way)
         return self
 
     def _written(self) -> Iterator[tuple[str, *tuple[str | int, ...]]]:

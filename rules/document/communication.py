@@ -1,9 +1,10 @@
 """What people may write about working on incidents and telling others (guide: Procedures, Communication, Reporting)."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, model_validator
 
+from rules.channel_types import types_where
 from rules.document.values import (
     ChannelNameOrType,
     Duration,
@@ -13,8 +14,10 @@ from rules.document.values import (
     Section,
     TemplateText,
     Text,
+    require_reference,
+    types_of,
 )
-from rules.policy import CRITICAL, INFORMATIONAL
+from rules.policy import CRITICAL, INFORMATIONAL, REFERENCE
 
 
 class TimedStep(Section):
@@ -40,11 +43,20 @@ class StakeholderGroup(Section):
 
     name: Name = Field(description="The group's name.")
     description: str = Field("", description="Who they are, for people.")
-    recipients: tuple[Recipient, ...] = Field(description="E-mail addresses, numbers such as +4930123456, #channels.")
+    recipients: tuple[Recipient, ...] = Field(
+        description="E-mail addresses, numbers such as +4930123456, #channels, `@NAME` of a person or a schedule."
+    )
     channels: tuple[ChannelNameOrType, ...] = Field(
         description="Channels, or types such as `phone`; who has no number is called by hand."
     )
     from_level: LevelNumber = Field(CRITICAL, description="They hear of incidents of this level and above.")
+
+    @model_validator(mode="after")
+    def _people_can_be_told(self, info: ValidationInfo) -> Self:
+        for index, each in enumerate(self.recipients):
+            if each.startswith(REFERENCE):
+                require_reference(each, types_of(self.channels, info), info, way=("recipients", index))
+        return self
 
 
 class RoleSpec(Section):
@@ -79,6 +91,14 @@ class IncidentReport(Section):
     organisation: str = Field(default="", description="Whose reports they are; stands on every page of them.")
     structure: tuple[Text, ...] = Field(default=(), description="The names of the report's sections, in their order.")
     recipients: tuple[Recipient, ...] = Field(default=(), description="Who gets finished reports.")
+
+    @model_validator(mode="after")
+    def _people_have_mail(self, info: ValidationInfo) -> Self:
+        carriers = types_where(lambda facts: facts.carries_reports)
+        for index, each in enumerate(self.recipients):
+            if each.startswith(REFERENCE):
+                require_reference(each, carriers, info, way=("recipients", index))
+        return self
 
 
 class ReportSection(Section):

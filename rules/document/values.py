@@ -7,8 +7,8 @@ Vocabulary; without one (a schema, a single section in a test) references are no
 
 import difflib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any
 
@@ -30,7 +30,7 @@ from rules.alert_text import first_fault
 from rules.channel_types import CHANNEL_FACTS, CHANNEL_TYPES, ChannelFacts
 from rules.lint_catalog import DOUBTS
 from rules.placeholders import PLACEHOLDERS, TemplateError
-from rules.policy import SECOND, Micros, RateLimit
+from rules.policy import REFERENCE, SECOND, Micros, RateLimit
 from rules.rendering import placeholders
 from rules.reserved import ALERTS, LABELS, NAMES
 from rules.self_monitoring import SELF_RULES
@@ -57,6 +57,11 @@ class Vocabulary:
     channels: frozenset[str]
     severities: dict[str, int]
     """Words for levels: the usual ones, the levels' names, the policy's own aliases. Level 0: told to nobody."""
+    people: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Person → the channel types of which they have a contact."""
+    schedules: frozenset[str] = frozenset()
+    types: Mapping[str, str] = field(default_factory=dict)
+    """Channel → its type."""
     complete: bool = True
     """False: a file could not be read, so an unknown channel may well be defined there."""
 
@@ -183,6 +188,38 @@ def _known_channel_or_type(value: str, info: ValidationInfo) -> str:
     return value if value in CHANNEL_TYPES else _known_channel(value, info)
 
 
+def _known_person(value: str, info: ValidationInfo) -> str:
+    vocabulary = _vocabulary(info)
+    if vocabulary and vocabulary.complete and value not in vocabulary.people:
+        raise refusal(f"nobody is named `{value}`{suggest(value, vocabulary.people)}")
+    return value
+
+
+def require_reference(value: str, types: Iterable[str], info: ValidationInfo, **where: Any) -> None:
+    """Refuse an `@NAME` that is neither person nor schedule, or a person without a contact of any of these types.
+
+    `types`: channel types; none: any contact will do. `where` is as `refusal` takes it.
+    """
+    vocabulary = _vocabulary(info)
+    name = value.removeprefix(REFERENCE)
+    if vocabulary is None or not vocabulary.complete or name in vocabulary.schedules:
+        return
+    contacts = vocabulary.people.get(name)
+    if contacts is None:
+        known = sorted({*vocabulary.people, *vocabulary.schedules})
+        raise refusal(f'"{value}" is neither a person nor a schedule{suggest(name, known)}', **where)
+    wanted = tuple(dict.fromkeys(types))
+    if wanted and contacts.isdisjoint(wanted):
+        raise refusal(f"{name} has no contact for {' or '.join(wanted)}", **where)
+
+
+def types_of(channels: Iterable[str], info: ValidationInfo) -> tuple[str, ...]:
+    """The types of channels that are named, or are types themselves."""
+    vocabulary = _vocabulary(info)
+    known = vocabulary.types if vocabulary else {}
+    return tuple(known.get(each, each) for each in channels)
+
+
 def _refuse_size(value: str) -> None:
     """PromQL's parser recurses, and its trees are costly when deep: what no person writes must not end the process."""
     bare = _QUOTED.sub(lambda quoted: "_" * len(quoted[0]), value)
@@ -242,11 +279,16 @@ def _is_address(value: str, facts: ChannelFacts) -> bool:
         return False
 
 
-def _recipient(value: str) -> str:
+def _recipient(value: str, info: ValidationInfo) -> str:
+    if value.startswith(REFERENCE):
+        require_reference(value, (), info)
+        return value
     if re.fullmatch(r"[^#@].*@.*", value):
         return _mail(value)
-    if not (re.fullmatch(r"[#@]\S+", value) or any(map(partial(_is_address, value), CHANNEL_FACTS.values()))):
-        raise refusal(f'"{value}" is neither an e-mail address nor a number such as "+4930123456" nor a "#channel"')
+    if not (re.fullmatch(r"#\S+", value) or any(map(partial(_is_address, value), CHANNEL_FACTS.values()))):
+        raise refusal(
+            f'"{value}" is neither an e-mail address nor a number such as "+4930123456", a "#channel" or an "@name"'
+        )
     return value
 
 
@@ -348,6 +390,7 @@ Interval = Annotated[
 ]
 """A duration, or whole seconds as the guide writes check_interval."""
 Rate = Annotated[RateLimit, BeforeValidator(_rate_limit), WithJsonSchema({"type": "string", "examples": ["20/1m"]})]
+PersonName = Annotated[Name, AfterValidator(_known_person)]
 ChannelName = Annotated[str, AfterValidator(_known_channel)]
 ChannelNameOrType = Annotated[str, AfterValidator(_known_channel_or_type)]
 Promql = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]

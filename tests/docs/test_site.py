@@ -13,7 +13,7 @@ from manual import walks
 from manual.pages import pages
 from receiver.core import events
 from receiver.core.model import State, Window
-from rules.document import PolicyDocument, alert_channels, communication, framework_system, incident_response
+from rules.document import PolicyDocument, alert_channels, communication, framework_system, incident_response, schedules
 from tests.docs.sessions import ROOT
 
 MADE = dict(pages())
@@ -64,7 +64,7 @@ def test_made_pages_are_current(path: str) -> None:
 
 def models() -> list[type[BaseModel]]:
     """Everything that a policy or a system configuration is made of."""
-    modules = (alert_channels, communication, incident_response, framework_system)
+    modules = (alert_channels, communication, incident_response, framework_system, schedules)
     found = [
         each
         for module in modules

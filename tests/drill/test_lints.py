@@ -51,6 +51,7 @@ NAME_ONLY = "\n    - {name: phone, type: phone, recipients: [Ada]}"
 EVERY_LEVEL = tuple(
     f'{{name: r{n}, condition: "x{n} > 1", severity: {n}, channels: [email, sms]}}' for n in (1, 2, 3, 4)
 )
+DANA = 'people:\n  - {{name: dana, contacts: {{sms: "+4930123456"}}{}}}\n'
 SAFETY = "safety_incident_response:\n  critical_threshold: 0.9{more}\n  detection:\n    - {rule}\n"
 
 CASES = {
@@ -105,6 +106,11 @@ CASES = {
         policy(RULE.replace("margin < 0.9", "rate(errors_total[1m]) > 1")),
         policy(RULE.replace("margin < 0.9", "rate(errors_total[2m]) > 1")),
     ),
+    "late-reach": (
+        policy(more=DANA.format(", reach: [{by: [sms], after: 30m, levels: [3]}]")),
+        policy(more=DANA.format(", reach: [{by: [sms], after: 29m, levels: [3]}]")),
+    ),
+    "not-repeated": (policy(more=DANA.format(", repeat: false")), policy(more=DANA.format(""))),
     "short-heartbeat": (policy(more="heartbeat_within: 94s\n"), policy(more="heartbeat_within: 95s\n")),
     "no-missing-data-twin": (policy(RULE.replace("}", ", missing_data: false}")), policy()),
     "doubtful-condition": (

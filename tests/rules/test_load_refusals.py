@@ -81,6 +81,27 @@ def system(line):
     return BASE + f"system: {{name: s}}\n{line}\n"
 
 
+DANA = "{name: dana, contacts: {email: dana@example.org}}"
+
+
+def person(fields):
+    return BASE + f"people:\n  - {{name: ben, {fields}}}\n"
+
+
+def layer(fields, more=""):
+    rows = f"  - name: primary\n    layers:\n      - {{{fields}}}\n"
+    return BASE + f"people: [{DANA}]\nschedules:\n{rows}{more}"
+
+
+def turns(fields):
+    return layer(f"people: [dana], starts: 2026-10-01T09:00, {fields}")
+
+
+def told(recipient, channel="{name: mail, type: email, recipients: [X]}"):
+    channel = channel.replace("X", f'§"{recipient}"')
+    return BASE.replace("  detection:", f"    - {channel}\n  detection:") + f"people: [{DANA}]\n"
+
+
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{name}: {'§' if name == 'f' else ''}&{name} [{','.join([f'*{below}'] * 10)}]\n"
     for below, name in zip("abcdefg", "bcdefgh", strict=True)
@@ -114,6 +135,84 @@ CASES = [
         for name in sorted(LABELS)
     ),
     Bad("a label of Prometheus's", rule(more="labels: {§__name__: x}"), "labels that begin with __"),
+    # People and schedules
+    Bad("a contact that is no address", person("contacts: {email: §ben}"), '"ben" is no e-mail address'),
+    Bad("a contact that is no number", person('contacts: {sms: §"0170 1"}'), "is no telephone number"),
+    Bad("a phone contact that is a name", person("contacts: {phone: §Ben}"), "is no telephone number"),
+    Bad("a contact of an unknown kind", person("contacts: {§fax: x}"), "`fax`"),
+    Bad("a contact that is a program", person('contacts: {webhook: §"https://x.org"}'), "a program, not a person"),
+    Bad("a contact that is a reference", person('contacts: {slack: §"@dana"}'), '"@dana" is no Slack'),
+    Bad("a way without a contact", person("contacts: {email: b@x.org}, reach: [{by: [§sms]}]"), "no contact for sms"),
+    Bad(
+        "a way of reaching in no time", person("contacts: {email: b@x.org}, reach: [{by: [email], after: §3}]"), "unit"
+    ),
+    Bad("a person's zone", person("time_zone: §Europe/Berln"), "did you mean `Europe/Berlin`"),
+    Bad("a person's key misspelt", person("§contact: {}"), "did you mean `contacts`"),
+    Bad("a person twice", BASE + "people:\n  - {name: a}\n  - §{name: a, repeat: false}\n", 'people has "a" twice'),
+    Bad(
+        "an alias that is somebody else",
+        BASE + f"people:\n  - {DANA}\n  - {{name: ben, aliases: [B, §Dana]}}\n",
+        '"Dana" is dana already',
+    ),
+    Bad(
+        "a schedule that is a person",
+        layer("people: [dana], starts: 2026-10-01T09:00, every: 1w").replace("name: primary", "§name: dana"),
+        '"dana" is a person too',
+    ),
+    Bad("a layer of strangers", layer("people: [§dan], starts: 2026-10-01T09:00, every: 1w"), "did you mean `dana`"),
+    Bad("a layer of nobody", layer("§people: [], starts: 2026-10-01T09:00, every: 1w"), "at least 1 item"),
+    Bad("a layer without a start", layer("people: [dana], every: 1w").replace("- {p", "- §{p"), "needs `starts`"),
+    Bad("a start without a time", layer("people: [dana], starts: §2026-10-01, every: 1w"), "no local date and time"),
+    Bad("a start of no day", layer("people: [dana], starts: §2026-02-30T09:00, every: 1w"), "no local date and time"),
+    Bad(
+        "a start with an offset",
+        layer("people: [dana], starts: §2026-10-01T09:00Z, every: 1w"),
+        "without an offset: the zone is `time_zone`",
+    ),
+    Bad("a turn without a unit", turns("every: §7"), 'must be text: write "7" with quotes'),
+    Bad("a turn of an unknown unit", turns("every: §1q"), '"1q" is no length of a turn'),
+    Bad("a turn of whole days in hours", turns("every: §24h"), 'write "1d"'),
+    Bad("a turn that does not divide a day", turns("every: §5h"), "does not divide a day"),
+    Bad("a turn of nothing", turns("every: §0d"), "is no length of a turn"),
+    Bad("an unknown day", turns("every: 1d, only: [{days: [§mo]}]"), "must be 'mon'"),
+    Bad("an unknown time of day", turns('every: 1d, only: [{from: §"9", to: "17:00"}]'), '"9" is no time of day'),
+    Bad("a time after the day", turns('every: 1d, only: [{to: §"24:30"}]'), '"24:30" is no time of day'),
+    Bad("hours of no length", turns('every: 1d, only: [{from: "09:00", to: §"09:00"}]'), "is the same as `from`"),
+    Bad("layers beside a calendar", turns("every: 1w").rstrip() + "\n    calendar: §a.ics\n", "stands beside layers"),
+    Bad("a schedule of nothing", BASE + "schedules:\n  - §{name: primary}\n", "needs `layers` or a `calendar`"),
+    Bad("a calendar elsewhere", BASE + "schedules: [{name: a, calendar: §../a.ics}]\n", "without a folder"),
+    Bad("a calendar in the clear", BASE + 'schedules: [{name: a, calendar: §"http://x.org/a.ics"}]\n', "https://"),
+    Bad("a reference to nobody", told("@dan"), '"@dan" is neither a person nor a schedule; did you mean `dana`'),
+    Bad(
+        "a reference to somebody without a number",
+        told("@dana", "{name: sms, type: sms, recipients: [X]}"),
+        "dana has no contact for sms",
+    ),
+    Bad(
+        "the one number is a reference to nobody",
+        told("@x", "{name: sms, type: sms, number: X}"),
+        "neither a person nor a schedule",
+    ),
+    Bad(
+        "a Slack channel that is a person without Slack",
+        told("@dana", "{name: chat, type: slack, channel: X}"),
+        "dana has no contact for slack",
+    ),
+    Bad(
+        "a stakeholder who is nobody",
+        stakeholders('recipients: [a@x.org, §"@dan"], channels: [email]'),
+        "neither a person nor a schedule",
+    ),
+    Bad(
+        "a stakeholder without a number",
+        stakeholders('recipients: [§"@dana"], channels: [sms]') + f"people: [{DANA}]\n",
+        "dana has no contact for sms",
+    ),
+    Bad(
+        "a report for nobody",
+        BASE + 'incident_report: {recipients: [§"@dan"]}\n',
+        "neither a person nor a schedule",
+    ),
     # Roles
     Bad("a role's key misspelt", BASE + "roles:\n  - {name: commander, §from_levle: 3}\n", "did you mean `from_level`"),
     Bad("a role's level", BASE + "roles:\n  - {name: commander, from_level: §5}\n", "from 1 (informational) to 4"),

@@ -1,0 +1,17 @@
+"""References: whom `@schedule` and `@person` stand for."""
+
+from collections.abc import Iterable
+
+from receiver.on_call.shift import Roster
+from rules.policy import REFERENCE, Person, Policy
+
+
+def people_of(reference: str, policy: Policy, rosters: Iterable[Roster], at: int) -> tuple[Person, ...]:
+    """The people that a recipient such as ``@primary`` stands for at an instant; nobody: empty."""
+    name = reference.removeprefix(REFERENCE)
+    if policy.schedule(name) is None:
+        person = policy.person(name)
+        return (person,) if person else ()
+    on_call = (shift.person for roster in rosters if roster.name == name for shift in roster.at(at))
+    found = (policy.person(each) for each in dict.fromkeys(on_call))
+    return tuple(each for each in found if each is not None)

@@ -1,0 +1,40 @@
+"""Wall time and instants: what clocks of a zone show, over every change of clocks.
+
+One rule says it all: a wall time means the first instant at which the zone's clocks show it or a later one. So what
+lies in an hour that is skipped happens at its end, and what lies in an hour that comes twice at the first.
+"""
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from rules.time_zones import time_zone
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO = timedelta(microseconds=1)
+_SECOND = timedelta(seconds=1)
+
+
+@lru_cache(maxsize=20_000)
+def instant(wall: datetime, zone: str) -> int:
+    """The first instant (microseconds since 1970) at which clocks of the zone show `wall` or later."""
+    tz = time_zone(zone)
+    aware = wall.replace(tzinfo=tz).astimezone(UTC)
+    if aware.astimezone(tz).replace(tzinfo=None) != wall:  # clocks skip it: the change lies between the two readings
+        early = wall.replace(tzinfo=tz, fold=1).astimezone(UTC)
+        while aware - early > _SECOND:
+            middle = early + (aware - early) // _SECOND // 2 * _SECOND
+            if middle.astimezone(tz).replace(tzinfo=None) >= wall:
+                aware = middle
+            else:
+                early = middle
+    return (aware - _EPOCH) // _MICRO
+
+
+def wall(at: int, zone: str) -> datetime:
+    """What clocks of the zone show at an instant, without the zone."""
+    return local(at, zone).replace(tzinfo=None)
+
+
+def local(at: int, zone: str) -> datetime:
+    """The instant as a datetime of the zone."""
+    return (_EPOCH + at * _MICRO).astimezone(time_zone(zone))

@@ -1,0 +1,49 @@
+"""What is wrong or doubtful about people and schedules, as written; who is on call when is the receiver's to walk."""
+
+from collections.abc import Iterator
+
+from rules.document import PolicyDocument
+from rules.durations import format_duration
+from rules.lint_catalog import doubt
+from rules.nodes import Node
+from rules.policy import Policy
+from rules.problems import Problem
+from rules.validate import place_of
+
+
+def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Problem]:
+    """Every fault of people and schedules."""
+    yield from _names(document, root)
+    yield from _reaches(policy, document, root)
+
+
+def _names(document: PolicyDocument, root: Node) -> Iterator[Problem]:
+    """A reference stands for one thing, and a name in a calendar for one person."""
+    people = {each.name for each in document.people}
+    for index, schedule in enumerate(document.schedules):
+        if schedule.name in people:
+            message = f'"{schedule.name}" is a person too: nobody could tell whom `@{schedule.name}` means'
+            yield Problem.at(place_of(root, "schedules", index, "name"), message)
+    known = {each.name.casefold(): each.name for each in document.people}
+    for index, person in enumerate(document.people):
+        for number, alias in enumerate(person.aliases):
+            owner = known.setdefault(alias.casefold(), person.name)
+            if owner != person.name:
+                message = f'"{alias}" is {owner} already: a calendar that says so would mean two people'
+                yield Problem.at(place_of(root, "people", index, "aliases", number), message)
+
+
+def _reaches(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Problem]:
+    for index, person in enumerate(document.people):
+        if not person.repeat:
+            message = f"{person.name} is told once, and not again at an escalation"
+            yield doubt("not-repeated", place_of(root, "people", index, "repeat"), message)
+        for number, step in enumerate(person.reach):
+            levels = [level for level in policy.levels if not step.levels or level.level in step.levels]
+            late = [str(level.level) for level in levels if step.after and step.after >= level.escalation_time]
+            if late:
+                message = (
+                    f"{person.name} is told by {', '.join(step.by)} {format_duration(step.after)} after the page, when "
+                    f"level {' and '.join(late)} has escalated already"
+                )
+                yield doubt("late-reach", place_of(root, "people", index, "reach", number, "after"), message)

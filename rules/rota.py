@@ -1,0 +1,79 @@
+"""The small language of rotations: ``1w``, ``1month``, ``2026-10-01T09:00``, ``09:00``.
+
+The document models refuse by it what is none of these; the receiver's on-call package reads by it what they let pass.
+Everything here is wall time: what a clock on the wall of the schedule's zone shows.
+"""
+
+import re
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+Unit = Literal["m", "h", "d", "w", "month"]
+
+DAY_MINUTES = 1440
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+DAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""As `only` names them, in the order of `datetime.weekday`."""
+
+EVERY_FORM = r"^[1-9]\d{0,3}(m|h|d|w|month)$"
+_EVERY = re.compile(EVERY_FORM, re.ASCII)
+_EVERY_EXAMPLES = '"12h", "1d", "1w", "2w" or "1month"'
+_LARGER: dict[str, tuple[int, Unit]] = {"m": (1440, "d"), "h": (24, "d")}
+"""Units of which a day has so many."""
+
+START_FORM = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d$"
+TIME_FORM = r"^([01]\d|2[0-4]):[0-5]\d$"
+_TIME = re.compile(TIME_FORM, re.ASCII)
+
+
+class Every(NamedTuple):
+    """How long a turn lasts."""
+
+    number: int
+    unit: Unit
+
+    @property
+    def slot_minutes(self) -> int:
+        """Minutes from one possible handoff to the next, of turns that are counted in minutes, hours or days."""
+        return {"m": 1, "h": 60}.get(self.unit, 0) * self.number or DAY_MINUTES
+
+
+def parse_every(text: str) -> Every:
+    """How long a turn lasts. Raises ValueError with words for its author."""
+    found = _EVERY.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f'"{text}" is no length of a turn: write for example {_EVERY_EXAMPLES}')
+    unit: Unit = found[1]  # type: ignore[assignment] # the pattern has no others
+    every = Every(int(text.strip().removesuffix(unit)), unit)
+    if unit in _LARGER:
+        per_day, larger = _LARGER[unit]
+        if every.number % per_day == 0:
+            raise ValueError(f'"{text}" is whole days: write "{every.number // per_day}{larger}"')
+        if per_day % every.number:
+            raise ValueError(
+                f'"{text}" does not divide a day, so handoffs would wander: write for example "8h" or "1d"'
+            )
+    return every
+
+
+def parse_start(text: str) -> datetime:
+    """A local date and time, without a zone. Raises ValueError with words for its author."""
+    words = f'"{text}" is no local date and time: write for example "2026-10-01T09:00"'
+    if re.search(r"(Z|[+-]\d\d:?\d\d)$", text.strip()) and "T" in text:
+        raise ValueError(f"{words}, without an offset: the zone is `time_zone`")
+    if not re.fullmatch(START_FORM, text.strip(), re.ASCII):
+        raise ValueError(words)
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise ValueError(f"{words} ({error})") from None
+
+
+def parse_time(text: str) -> int:
+    """Minutes from midnight to a time of day, up to 24:00. Raises ValueError with words for its author."""
+    hours, _, minutes = text.strip().partition(":")
+    if not _TIME.fullmatch(text.strip()) or (total := int(hours) * 60 + int(minutes)) > DAY_MINUTES:
+        raise ValueError(f'"{text}" is no time of day: write for example "09:00", up to "24:00"')
+    return total
