@@ -18,6 +18,7 @@ from receiver.cli import (
     heartbeats,
     incidents,
     maintenance,
+    on_call,
     policies,
     proofs,
     reports,
@@ -62,6 +63,7 @@ watch.add_to(app)
 audit.add_to(app)
 heartbeats.add_to(app)
 drills.add_to(app)
+on_call.add_to(app)
 proofs.add_to(app)
 responding.add_to(app)
 reports.add_to(app)

@@ -50,6 +50,10 @@ class Roster:
         """The shifts of that instant."""
         return tuple(each for each in self.shifts if each.starts <= at < each.ends)
 
+    def next_after(self, at: int) -> Shift | None:
+        """The first shift to begin after that instant, whatever its source; None: none within the window."""
+        return next((each for each in self.shifts if each.starts > at), None)
+
 
 def merged(shifts: Iterable[Shift]) -> tuple[Shift, ...]:
     """Sorted, with adjacent (or overlapping) ones of one person and one source made one."""

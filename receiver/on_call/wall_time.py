@@ -38,3 +38,15 @@ def wall(at: int, zone: str) -> datetime:
 def local(at: int, zone: str) -> datetime:
     """The instant as a datetime of the zone."""
     return (_EPOCH + at * _MICRO).astimezone(time_zone(zone))
+
+
+def read(text: str, zone: str) -> int:
+    """The instant that somebody wrote: RFC 3339 with an offset, or local time of the zone, or a date (its midnight).
+
+    Raises ValueError with words for whoever wrote it.
+    """
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(f'"{text}" is no time: write 2026-10-01T09:00, or 2026-10-01T09:00Z') from None
+    return instant(found, zone) if found.tzinfo is None else (found - _EPOCH) // _MICRO

@@ -27,6 +27,7 @@ from receiver.core.model import Alert, Instant, Notification, State
 from receiver.engine.service_state import ServiceState
 from receiver.store.figures import StoreFigures
 from rules.policy import SECOND
+from rules.time_zones import VERSION as ZONE_DATA
 
 OUTCOMES: Mapping[type[Outcome], str] = {
     Delivered: "delivered",
@@ -128,6 +129,12 @@ class Metrics:
             "tocsin_store_up", "Whether the database answers, and took a write lately", registry=registry
         )
         self._policy = Gauge("tocsin_policy_info", "The policy in use", ["digest"], registry=registry)
+        Gauge(
+            "tocsin_tzdata_info",
+            "The version of the zone data, by which it is worked out who is on call",
+            ["version"],
+            registry=registry,
+        ).labels(ZONE_DATA).set(1)
         self._rules = Gauge(
             "tocsin_rules_match",
             "Whether the rules that Prometheus evaluates are those of the policy in use; NaN: unknown",

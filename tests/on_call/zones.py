@@ -36,7 +36,7 @@ def changes(zone, year):
 def clocks(zone, starts, ends):
     """(instant, what clocks show, the latest that they have shown) for every minute."""
     known = offsets(zone, starts.year)
-    latest, at, place = None, starts - timedelta(days=3), 0
+    latest, at, place = None, starts - timedelta(days=1), 0
     while at < ends:
         while place + 1 < len(known) and known[place + 1][0] <= at:
             place += 1

@@ -15,6 +15,7 @@ from receiver.core.events import Delivered, Overtaken, Rejected, Retry
 from receiver.engine.service_state import Failing, ServiceState
 from receiver.telemetry.metrics import Metrics
 from rules.policy import MINUTE, SECOND
+from rules.time_zones import VERSION
 from tests.web.conftest import START, Running, payload
 
 OLDEST_EMERGENCY = "tocsin_oldest_undelivered_emergency_seconds"
@@ -144,6 +145,7 @@ async def test_told_metrics() -> None:
     text = metrics.expose(None, START, ServiceState()).decode()
     for line in (
         'tocsin_policy_info{digest="abc"} 1.0',
+        f'tocsin_tzdata_info{{version="{VERSION}"}} 1.0',
         'tocsin_channel_configured{channel="sms"} 0.0',
         "tocsin_reports_lost_total 1.0",
         "tocsin_poisoned_total 1.0",

@@ -1,0 +1,112 @@
+"""`tocsin on-call`: who is on call when, worked out from the policy alone."""
+
+import difflib
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from receiver.cli.output import console, fail, print_json, print_table
+from receiver.cli.policies import Paths
+from receiver.clock import wall_clock
+from receiver.core.model import Instant
+from receiver.messages.times import stamp
+from receiver.on_call.expand import shifts
+from receiver.on_call.roster_json import as_json
+from receiver.on_call.shift import Gap, Roster, Shift
+from receiver.on_call.wall_time import local, read
+from rules.load import load
+from rules.policy import HOUR, MINUTE, OnCallSchedule, Policy
+from rules.time_zones import time_zone
+
+DAY = 24 * HOUR
+FORTNIGHT = 14 * DAY
+HORIZON = 400 * DAY
+"""How far around an instant the shift that covers it is followed."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(name="on-call")(on_call)
+
+
+def on_call(
+    paths: Paths = None,
+    schedule: Annotated[
+        str, typer.Option("--schedule", metavar="NAME", help="This one only.", show_default=False)
+    ] = "",
+    at: Annotated[
+        str,
+        typer.Option("--at", metavar="TIME", help="Who is then; local time of the schedule, where it has no offset."),
+    ] = "",
+    from_: Annotated[str, typer.Option("--from", metavar="TIME", help="From then; left out: now.")] = "",
+    until: Annotated[str, typer.Option("--until", metavar="TIME", help="Left out: a fortnight later.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Who is on call when: shifts and gaps of every schedule. Overrides that were made while serving are not in it."""
+    if at and (from_ or until):
+        fail("tocsin on-call: say --at, or --from and --until", 2)
+    policy = load(paths or [])
+    windows = [(each, *_window(each, at or from_, until)) for each in _chosen(policy, schedule)]
+    rosters = [_roster(policy, *each, at=bool(at)) for each in windows]
+    if json:
+        print_json(as_json(rosters))
+        return
+    if not rosters:
+        console.print("The policy has no schedules.")
+    for (each, starts, ends), roster in zip(windows, rosters, strict=True):
+        said = (
+            _both(starts, each.time_zone) if at else f"{_both(starts, each.time_zone)} to {_both(ends, each.time_zone)}"
+        )
+        print_table(["from", "until", "person", "source"], _rows(roster), f"\n{each.name}, {said}")
+
+
+def _chosen(policy: Policy, name: str) -> tuple[OnCallSchedule, ...]:
+    if not name:
+        return policy.schedules
+    found = policy.schedule(name)
+    if found is None:
+        names = [each.name for each in policy.schedules]
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f"did you mean `{near[0]}`?" if near else f"it has {', '.join(names) or 'none'}"
+        fail(f"tocsin on-call: the policy has no schedule {name!r}; {hint}", 2)
+    return (found,)
+
+
+def _window(schedule: OnCallSchedule, starts: str, ends: str) -> tuple[int, int]:
+    """Ends the program where it is none."""
+    try:
+        first = read(starts, schedule.time_zone) if starts else wall_clock() // MINUTE * MINUTE
+        last = read(ends, schedule.time_zone) if ends else first + FORTNIGHT
+    except (ValueError, OverflowError) as error:
+        fail(f"tocsin on-call: {error}", 2)
+    if last <= first:
+        fail(f"tocsin on-call: --until is not after --from ({_both(first, schedule.time_zone)})", 2)
+    return first, last
+
+
+def _roster(policy: Policy, schedule: OnCallSchedule, starts: int, ends: int, *, at: bool) -> Roster:
+    """The schedule in the window; `at`: only what covers its beginning, as far as it reaches."""
+    first, last = (starts - HORIZON, starts + HORIZON) if at else (starts, ends)
+    (found,) = (each for each in shifts(policy, {}, (), first, last) if each.name == schedule.name)
+    if not at:
+        return found
+    gaps = tuple(each for each in found.gaps if each.starts <= starts < each.ends)
+    return Roster(found.name, found.time_zone, found.at(starts), gaps)
+
+
+def _rows(roster: Roster) -> Iterator[tuple[str, str, str, str]]:
+    """Shifts and gaps in order, in the schedule's own time."""
+    parts: list[Shift | Gap] = sorted((*roster.shifts, *roster.gaps), key=lambda each: each.starts)
+    for each in parts:
+        who = (each.person, each.source) if isinstance(each, Shift) else ("nobody", "")
+        yield _told(each.starts, roster.time_zone), _told(each.ends, roster.time_zone), *who
+
+
+def _told(at: int, zone: str) -> str:
+    return f"{local(at, zone):%a} {stamp(Instant(at), time_zone(zone))}"
+
+
+def _both(at: int, zone: str) -> str:
+    """In the schedule's zone and in UTC: a time without an offset may have been meant otherwise."""
+    return _told(at, zone) if zone == "UTC" else f"{_told(at, zone)} ({stamp(Instant(at))})"
