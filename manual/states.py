@@ -54,6 +54,7 @@ QUIET: Mapping[str, str] = {
     "Unheard": "that nobody repeats its alerts",
     "Replan": "the move to another policy",
     "Tick": "a ticked step",
+    "SignOff": "a signature of a second person",
 }
 PLACES = {NOBODY: 24, State.OPEN: 110, State.ACKNOWLEDGED: 330, State.RESOLVED: 570, State.CLOSED: 790}
 """Where each state begins, from the left."""
@@ -90,6 +91,9 @@ From "verifying" and "checking" it depends on the level (`resolution: confirmed`
 proved the recovery: without a heartbeat, or where a missing-data twin was the last to clear, it stays unverified even
 if Prometheus says that all is well. So it does where an alert ended because its sender has nothing to measure any
 more. A level with `confirmations: 2` resolves at the second person's word.
+
+A resolved incident that could not close for want of something ([policy: `closing`](policy.md#closing)) closes with what
+brings the last of it: a fact, a ticked step, a signature.
 
 An alert of level 0 opens an incident that is `resolved` from the start, and about which nobody is told.
 """

@@ -24,6 +24,7 @@ from receiver.core.events import (
     Assign,
     Bounced,
     Change,
+    Close,
     Declare,
     Delivered,
     EchoesListed,
@@ -39,6 +40,7 @@ from receiver.core.events import (
     Replan,
     Reported,
     Resolve,
+    SignOff,
     SilenceAnswered,
     Silenced,
     Tick,
@@ -52,7 +54,7 @@ from receiver.core.model import Alert, Incident, Instant, Notification, Recovery
 from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.core.sight import ANY, Sight
 from rules.load import load
-from rules.policy import CRITICAL, EMERGENCY, Policy, ResponseRole
+from rules.policy import CRITICAL, EMERGENCY, Closing, Policy, ResponseRole
 
 START = Instant(1_767_225_600_000_000)
 NOBODY = ""
@@ -75,6 +77,7 @@ WINDOWS: Mapping[Window, str] = {
     Window.EVIDENCE: "evidence did not come in time",
     Window.UPDATE: "a status update is due",
     Window.FOLLOW_UP: "a follow-up action is due",
+    Window.REVISION: "a revised report is due",
     Window.SILENCE: "the silence in Alertmanager ends",
     Window.ECHO: "an alert that was held as a possible echo is believed",
     Window.STEADY: "what flapped fires steadily",
@@ -106,6 +109,7 @@ class Spot:
             incident.is_paused,
             follow_ups,
             incident.held > 0,
+            incident.state is State.RESOLVED and incident.response.kept_open > 0,
         )
 
 
@@ -178,7 +182,9 @@ def _recoveries(step: Step) -> tuple[str, str]:
 
 
 def _starts() -> Iterator[Spot]:
-    policy = dataclasses.replace(load([]), roles=(ResponseRole("commander"),))
+    policy = dataclasses.replace(
+        load([]), roles=(ResponseRole("commander"),), closing=Closing(EMERGENCY, facts=("root_cause",))
+    )
     rare = dataclasses.replace(
         policy, levels=tuple(dataclasses.replace(each, confirmations=2) for each in policy.levels)
     )
@@ -288,10 +294,12 @@ def _persons() -> Iterator[tuple[str, Event]]:
     yield "a person resolves", Resolve("ben")
     yield "a person resolves, by force and with a reason", Resolve("ada", "false alarm", force=True)
     yield "a person raises the level", Change("ada", EMERGENCY, "worse than thought")
+    yield "a person closes it, with a reason", Close("ada", "a duplicate")
+    yield "a person enters what was missing", Change("ada", facts={"root_cause": "a worn bearing"})
     yield "a person lowers the level", Change("ada", CRITICAL, "better than thought")
     for event in (
         Handover("ada", "ben"), Assign("ada", "commander", "ben"), Note("ada", "looking"), Update("ada", "better"),
-        Replan("ada"), Tick("ada", "initial_response.1"), AddFollowUp("ada", "write it up"),
+        SignOff("cleo"), Replan("ada"), Tick("ada", "initial_response.1"), AddFollowUp("ada", "write it up"),
         FinishFollowUp("ada", "f1"), ApproveNotice("ada", "n1", "subject", "body"), RejectNotice("ada", "n2"),
         EditNotice("ada", "n1", "subject", "body", "", ""),
         ApproveReport("ada", 1, "0" * 64, "ada", "", "{}"),

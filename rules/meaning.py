@@ -24,6 +24,7 @@ from rules.policy import (
     SECOND,
     Attach,
     Channel,
+    Closing,
     DutyHours,
     Flapping,
     Heartbeat,
@@ -94,6 +95,7 @@ def interpret(document: PolicyDocument, root: Node, defaults: PolicyDocument, se
         fix_implementation=_timed(document.fix_implementation),
         post_incident=_timed(document.post_incident_actions),
         reports=_reports(document),
+        closing=_closing(document),
         fallback=fallback_order() if document.fallback is None else document.fallback,
         retention=document.retention,
         default_severity=document.default_severity or CRITICAL,
@@ -337,6 +339,19 @@ def _reports(document: PolicyDocument) -> Reports:
         technical=parts(document.technical_report_template),
         recipients=document.incident_report.recipients,
         organisation=document.incident_report.organisation,
+    )
+
+
+def _closing(document: PolicyDocument) -> Closing:
+    terms = document.closing
+    if not terms.enabled:
+        return Closing()
+    return Closing(
+        from_level=terms.from_level,
+        facts=terms.facts,
+        checklists=terms.checklists,
+        sign_off_from=None if terms.sign_off_from == "never" else terms.sign_off_from,
+        remind_every=terms.remind_every,
     )
 
 

@@ -403,6 +403,26 @@ class Reports:
 
 
 @dataclass(frozen=True, slots=True)
+class Closing:
+    """What a resolved incident must have before it closes (policy: ``closing``).
+
+    As it stands here, nothing: so incidents close that run under a policy version stored by an older release.
+    `rules.document.communication.ClosingTerms` has what holds for a policy that says nothing.
+    """
+
+    from_level: int | None = None
+    """Incidents of this level and above; None: none."""
+    facts: tuple[str, ...] = ()
+    """What must be known: ``root_cause``."""
+    checklists: tuple[str, ...] = ()
+    """Keys of the checklists whose steps must all be done, where the incident has them."""
+    sign_off_from: int | None = None
+    """From this level on, another person than who resolved it must sign off; None: never."""
+    remind_every: Micros = Micros(24 * HOUR)
+    """Between two reminders of what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Flapping:
     """When an alert counts as flapping: so many cycles of firing and clearing within so long."""
 
@@ -462,6 +482,7 @@ class Policy:
     ignore: tuple[tuple[tuple[str, str, str], ...], ...] = ()
     """Alerts of others that open no incident: those that meet all matchers of one entry. A matcher is (label, operator,
     value), as `rules.matchers` reads it."""
+    closing: Closing = Closing()
     flapping: Flapping = Flapping()
     heartbeat_within: Micros = Micros(150 * SECOND)
     """How long a compiled heartbeat may be missing before that is an emergency."""

@@ -124,6 +124,12 @@ def _print_incident(incident: dict[str, Any]) -> None:
     if incident["help_asked_by"]:
         asked_by = ", ".join(incident["help_asked_by"])
         console.print(f"  asked for help, and nobody else has answered yet: {asked_by}", markup=False)
+    for missing in incident.get("outstanding", ()):
+        console.print(f"  not closed yet: {missing}", markup=False)
+    for each in incident.get("occurrences", ()):
+        cause = each["facts"].get("root_cause", "")
+        told = f"; its cause did not hold: {cause}" if cause else ""
+        console.print(f"  occurrence {each['number']} ended {local(each['came_back_at'])}{told}", markup=False)
     if incident["escalation"]["next_at"]:
         console.print(f"  next escalation: {local(incident['escalation']['next_at'])}", markup=False)
 

@@ -1,4 +1,4 @@
-"""Working on an incident from a shell: its checklists, its owner, notices to the outside, follow-up actions."""
+"""Working on an incident from a shell: its checklists, its owner, notices, follow-up actions, its close."""
 
 import sys
 from typing import Annotated, Any
@@ -25,6 +25,8 @@ def add_to(app: typer.Typer) -> None:
         follow_ups,
         follow_up,
         follow_up_done,
+        sign_off,
+        close,
     ):
         app.command()(command)
 
@@ -181,6 +183,23 @@ def follow_up_done(
     """Say that a follow-up action is done."""
     body = {"by": by, "note": note}
     _say_follow_ups(call("POST", url, token, path_of(id, "follow-ups", action, "done"), body=body), json)
+
+
+def sign_off(id: Id, by: By = "", note: NoteText = "", url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
+    """Sign off a resolved incident, as another person than who resolved it."""
+    say(call("POST", url, token, path_of(id, "sign-off"), body={"by": by, "note": note}), json)
+
+
+def close(
+    id: Id,  # noqa: A002
+    note: Annotated[str, typer.Option("--note", help="Why it closes now.")],
+    by: By = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Close a resolved incident now, whatever is missing; the reason is written down."""
+    say(call("POST", url, token, path_of(id, "close"), body={"by": by, "note": note}), json)
 
 
 def path_of(id_: str, *parts: str) -> str:

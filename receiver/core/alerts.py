@@ -19,11 +19,12 @@ from receiver.core.lifecycle import (
     new_incident,
     recur,
     renew_acknowledgement,
+    take_risen_level,
     void_acknowledgement,
 )
 from receiver.core.measured import measured, without_value
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
-from receiver.core.paging import lift_silence, page_more, start_paging, tell_threads, worsen
+from receiver.core.paging import lift_silence, page_more, start_paging, tell_threads
 from receiver.core.plan import DecisionContext
 from receiver.core.silences import resume
 from receiver.core.staleness import is_worth_noting, note_heard
@@ -237,7 +238,7 @@ def _fire(draft: Draft, news: News, before: Incident) -> None:
         _retell(draft, news.fired)
     _say_doubts(draft, news)
     if before.state is State.RESOLVED:
-        recur(draft, {"summary": _what(top)})
+        recur(draft, Reason.RECURRED, {"summary": _what(top)})
         flap(draft, news.fired)  # from now on it resolves only when it was clear for long
         return
     lift_silence(draft)  # what is silenced is not told of: this is not
@@ -245,11 +246,11 @@ def _fire(draft: Draft, news: News, before: Incident) -> None:
         return
     if before.recovery is not Recovery.NONE:
         _fire_again(draft, words["summary"])
-    danger = rose or new_rules or (draft.incident.level == EMERGENCY and not all(map(_asks_who_was_told, news.fired)))
-    if before.state is State.ACKNOWLEDGED and danger:
+    danger = new_rules or (draft.incident.level == EMERGENCY and not all(map(_asks_who_was_told, news.fired)))
+    if rose:
+        take_risen_level(draft, words)
+    elif before.state is State.ACKNOWLEDGED and danger:
         void_acknowledgement(draft, words)
-    elif rose:
-        worsen(draft, words)
     else:
         _join(draft, news, new_rules, before)
         if before.is_paused:
@@ -292,12 +293,10 @@ def _flash(draft: Draft, flashed: Sequence[Alert], before: Incident) -> None:
         return
     if top.level > draft.incident.level:
         _rise(draft, top)
-        if before.state is State.ACKNOWLEDGED:
-            void_acknowledgement(draft, words)
-        elif before.state is State.OPEN:
-            worsen(draft, words)
+        if before.is_live:
+            take_risen_level(draft, words)
     if before.state is State.RESOLVED and top.level == EMERGENCY:
-        recur(draft, {"summary": _what(top)})
+        recur(draft, Reason.RECURRED, {"summary": _what(top)})
     elif before.is_live:
         tell_threads(draft, Kind.NOTICE, Reason.FLASHED, {**words, "alerts": str(len(flashed))})
     if draft.incident.is_live and not draft.incident.is_firing and draft.incident.recovery is Recovery.NONE:

@@ -14,6 +14,7 @@ from receiver.core import follow_ups, impact, notices
 from receiver.core.alerts import receive, take_listing
 from receiver.core.assignment import assign, hand_over, note_assessment
 from receiver.core.checklists import tick, tick_acknowledgement
+from receiver.core.closing import close_anyway, sign_off, void_sign_off
 from receiver.core.delivery import learn, settle
 from receiver.core.draft import NO_ALERTS, Draft, Effects, Refusal, RefusedError
 from receiver.core.events import (
@@ -27,6 +28,7 @@ from receiver.core.events import (
     Assign,
     Bounced,
     Change,
+    Close,
     Declare,
     EchoesListed,
     EditNotice,
@@ -41,6 +43,7 @@ from receiver.core.events import (
     Reported,
     Resolve,
     ResponseAction,
+    SignOff,
     SilenceAnswered,
     Silenced,
     Tick,
@@ -55,12 +58,13 @@ from receiver.core.inquiry import Answered
 from receiver.core.lifecycle import (
     acknowledge,
     new_incident,
+    note_revision,
     renew_acknowledgement,
     resolve,
-    void_acknowledgement,
+    take_risen_level,
 )
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
-from receiver.core.paging import lift_silence, start_paging, tell_threads, worsen
+from receiver.core.paging import lift_silence, start_paging, tell_threads
 from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.core.report_approval import approve_report
 from receiver.core.silences import hear, note_answer
@@ -228,6 +232,10 @@ def _work(draft: Draft, action: ResponseAction) -> None:
             follow_ups.add(draft, action)
         case FinishFollowUp():
             follow_ups.finish(draft, action)
+        case SignOff():
+            sign_off(draft, action)
+        case Close():
+            close_anyway(draft, action)
         case _:
             assert_never(action)
 
@@ -288,6 +296,9 @@ def _change(draft: Draft, change: Change) -> None:
     note_assessment(draft, change)
     news = {name: value for name, value in change.facts.items() if value != draft.incident.facts.get(name, "")}
     draft.set(facts={**draft.incident.facts, **news})
+    if news:
+        void_sign_off(draft)
+        note_revision(draft, news)
     for name, value in news.items():
         draft.enter(Fact.CHANGED, change.by, field=name, value=value, reason=change.reason)
     if level != before:
@@ -297,16 +308,8 @@ def _change(draft: Draft, change: Change) -> None:
         draft.set(level=level)
         draft.enter(Fact.CHANGED, change.by, field="level", before=before, value=level, reason=reason)
         if level > before:
-            _raise(draft, {"by": change.by, "note": reason})
+            take_risen_level(draft, {"by": change.by, "note": reason})
     _be_active(draft)
-
-
-def _raise(draft: Draft, words: Mapping[str, str]) -> None:
-    """A risen level is new danger, whoever says so."""
-    if draft.incident.state is State.ACKNOWLEDGED:
-        void_acknowledgement(draft, words)
-    else:
-        worsen(draft, words)
 
 
 def _be_active(draft: Draft) -> None:

@@ -17,11 +17,15 @@ from msgspec.structs import replace
 
 from receiver.core.cluster import Cluster
 from receiver.core.events import AlertsReceived
-from receiver.core.model import OWN, Alert, Instant
+from receiver.core.measured import measured
+from receiver.core.model import OWN, Alert, FiringRecord, Instant
 from rules.policy import MINUTE
 
 FIRINGS_KEPT = 16
 """Begins of an alert's last episodes that are kept, to know whether it flaps."""
+
+EARLIER_KEPT = 8
+"""Of the times that an alert fired before, the first so many and the last so many are kept whole."""
 
 FLASH_LIMIT = 10 * MINUTE
 """A resolve of an alert never heard to fire is news only if its episode was shorter. A longer one was told while it
@@ -159,6 +163,8 @@ def _hear_firing(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | N
         end_heard_at=old.end_heard_at,
         end_told_by=old.end_told_by,
         firings=old.firings,
+        earlier=old.earlier,
+        forgotten=old.forgotten,
     )
 
 
@@ -172,14 +178,24 @@ def _go_on(old: Alert, alert: Alert) -> Alert | None:
         return None
     level = max(alert.level, old.level)
     return replace(
-        alert, level=level, firings=old.firings, ended_before=old.ended_before, doubtful=old.doubtful, held_until=None
+        alert,
+        level=level,
+        firings=old.firings,
+        earlier=old.earlier,
+        forgotten=old.forgotten,
+        ended_before=old.ended_before,
+        doubtful=old.doubtful,
+        held_until=None,
     )
 
 
 def _begin(alert: Alert, now: Instant, before: Alert | None = None) -> Alert:
     firings, ended = (before.firings, before.ended_at) if before else ((), None)
+    earlier, forgotten = _remembered(before) if before else ((), 0)
     return replace(
         alert,
+        earlier=earlier,
+        forgotten=forgotten,
         firing=True,
         ended_at=None,
         end_heard_at=None,
@@ -188,6 +204,14 @@ def _begin(alert: Alert, now: Instant, before: Alert | None = None) -> Alert:
         ended_before=ended,
         firings=(*firings, now)[-FIRINGS_KEPT:],
     )
+
+
+def _remembered(before: Alert) -> tuple[tuple[FiringRecord, ...], int]:
+    """The times that it fired, that of `before` the last; and how many are not among them."""
+    ended = FiringRecord(before.starts_at, before.ended_at, before.level, measured(before))
+    every = (*before.earlier, ended)
+    kept = every if len(every) <= 2 * EARLIER_KEPT else (*every[:EARLIER_KEPT], *every[-EARLIER_KEPT:])
+    return kept, before.forgotten + len(every) - len(kept)
 
 
 def fires(held: Alert, now: Instant, *, proved: bool) -> Alert:
@@ -258,6 +282,8 @@ def _end(old: Alert, alert: Alert, hearing: Hearing) -> Alert:
         type=old.type,
         twin=old.twin,
         firings=old.firings,
+        earlier=old.earlier,
+        forgotten=old.forgotten,
         held_until=None,
         end_heard_at=None if hearing.blind else hearing.now,
         end_told_by=hearing.told_by,

@@ -146,6 +146,24 @@ class Resolve(Struct, frozen=True):
     expects: State | None = None
 
 
+class SignOff(Struct, frozen=True):
+    """Another person than who resolved it has looked at the incident, and says that it may close."""
+
+    AUDITED_AS: ClassVar[str] = "signoff"
+
+    by: str
+    note: str = ""
+
+
+class Close(Struct, frozen=True):
+    """A person closes a resolved incident now, whatever is missing; the note says why."""
+
+    AUDITED_AS: ClassVar[str] = "close"
+
+    by: str
+    note: str
+
+
 class Note(Struct, frozen=True):
     """A person writes something down."""
 
@@ -291,7 +309,18 @@ class ApproveReport(Struct, frozen=True):
     """The report whole (`receiver.reports.frozen`). The audit log has its hash alone."""
 
 
-ResponseAction = Tick | Handover | Assign | EditNotice | ApproveNotice | RejectNotice | AddFollowUp | FinishFollowUp
+ResponseAction = (
+    Tick
+    | Handover
+    | Assign
+    | EditNotice
+    | ApproveNotice
+    | RejectNotice
+    | AddFollowUp
+    | FinishFollowUp
+    | SignOff
+    | Close
+)
 """What people do about an incident, whatever its state."""
 
 

@@ -1,6 +1,6 @@
 """The ways from state to state: open, reopen, acknowledge, recover, resolve, close."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
 from msgspec.structs import replace
@@ -8,18 +8,21 @@ from msgspec.structs import replace
 from receiver.core.assignment import begin_assessment
 from receiver.core.draft import NO_WORDS, Draft
 from receiver.core.model import Fact, Incident, Instant, Kind, Page, Reason, Recovery, State, Status, Target, Window
+from receiver.core.occurrences import begin_anew
 from receiver.core.paging import (
     EVERYTHING_WAITING,
     lift_silence,
     page_step,
     start_paging,
     tell_acknowledged,
+    tell_raised,
     tell_resolved,
     tell_threads,
+    worsen,
 )
 from receiver.core.plan import DecisionContext
 from receiver.core.responder_history import remember
-from receiver.core.response import Deed
+from receiver.core.response import Deed, SentReport
 from rules.channel_types import types_where
 from rules.durations import format_duration
 from rules.policy import MINUTE, SECOND
@@ -30,6 +33,9 @@ ECHOES_END = 10 * MINUTE
 PAGING_WINDOWS = (Window.ESCALATE, Window.BREACH, Window.RESCUE, Window.ACKNOWLEDGE_LIMIT)
 BEAT_LOOK = 15 * SECOND
 """Microseconds between two looks whether a heartbeat has proved a recovery."""
+
+REVISION_AFTER = 15 * MINUTE
+"""Microseconds from a change of a closed incident's facts until its revised report leaves: people write several."""
 
 ACK_WINDOWS = (
     Window.ACK_EXPIRY,
@@ -101,6 +107,19 @@ def void_acknowledgement(draft: Draft, words: Mapping[str, str]) -> None:
     whom = draft.incident.holder
     draft.enter(Fact.ACK_VOIDED, whom=whom, level=draft.incident.level, **words)
     reopen(draft, Reason.NEW_DANGER, {**words, "acknowledged_by": whom})
+
+
+def take_risen_level(draft: Draft, words: Mapping[str, str]) -> None:
+    """A risen level is new danger, whoever says so, and is that level: its channels, its windows, its stakeholders.
+
+    An alert alone does not make those hear of it who were told of nothing yet: they are at the breach or the answer.
+    """
+    if draft.incident.state is State.ACKNOWLEDGED:
+        void_acknowledgement(draft, words)
+    else:
+        worsen(draft, words)
+    if draft.incident.told or words.get("by"):
+        tell_raised(draft, words)
 
 
 def acknowledge(draft: Draft, by: str, note: str, hold: int | None) -> None:
@@ -268,21 +287,17 @@ def resolve(draft: Draft, by: str, note: str) -> None:
     draft.arm(Window.CLOSE, draft.now + watched)
 
 
-def recur(draft: Draft, words: Mapping[str, str]) -> None:
-    """It fires again while it is being watched: the same incident, under the current policy. `words`: what fires."""
-    incident = draft.incident
-    draft.set(
-        policy=draft.context.current.digest,
-        recurrences=incident.recurrences + 1,
-        pages_closed=incident.page.serial,
-        page=Page(incident.page.serial),
-        paged=(),
-        told=(),
-    )
-    draft.respond(assessed_at=None)
+def recur(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
+    """It fires again while it is being watched, or still: the same incident, begun anew under the current policy.
+
+    `words`: what fires.
+    """
+    serial = draft.incident.page.serial
+    begin_anew(draft)
+    draft.set(policy=draft.context.current.digest, pages_closed=serial, page=Page(serial), paged=(), told=())
     draft.context = replace(draft.context, policy_version=draft.context.current)
-    draft.enter(Fact.REOPENED, reason=Reason.RECURRED, recurrences=draft.incident.recurrences, **words)
-    reopen(draft, Reason.RECURRED, words)
+    draft.enter(Fact.REOPENED, reason=reason, recurrences=draft.incident.recurrences, **words)
+    reopen(draft, reason, words)
 
 
 def _beyond_the_end(draft: Draft) -> dict[Window, Instant]:
@@ -290,10 +305,10 @@ def _beyond_the_end(draft: Draft) -> dict[Window, Instant]:
     return {window: at for window, at in draft.incident.windows.items() if window is Window.FOLLOW_UP}
 
 
-def close(draft: Draft) -> None:
-    """Nothing came back: the incident is history."""
+def close(draft: Draft, by: str = "", note: str = "", missing: str = "") -> None:
+    """Nothing came back, or a person says so: the incident is history. `missing`: what it closes without."""
     draft.set(state=State.CLOSED, closed_at=draft.now, windows=_beyond_the_end(draft), inquiries=())
-    draft.enter(Fact.CLOSED)
+    draft.enter(Fact.CLOSED, by, note=note, missing=missing)
     if not draft.incident.recorded_only:
         _send_report(draft)
 
@@ -303,13 +318,39 @@ def _send_report(draft: Draft) -> None:
     dropped.
     """
     recipients = draft.context.current.policy.reports.recipients
-    mailed = [each for each in recipients if "@" in each]
+    mailed = tuple(each for each in recipients if "@" in each)
+    if mailed:
+        draft.respond(sent_report=SentReport(mailed))
+    _mail_report(draft, mailed)
+    _say_undeliverable(draft, [each for each in recipients if "@" not in each], "reports go to e-mail addresses only")
+
+
+def note_revision(draft: Draft, facts: Iterable[str]) -> None:
+    """Facts of a closed incident changed: who got its report gets it revised, once those who write have had time."""
+    sent = draft.incident.response.sent_report
+    if draft.incident.state is State.CLOSED and sent is not None:
+        draft.respond(sent_report=replace(sent, changed=tuple(dict.fromkeys((*sent.changed, *facts)))))
+        if Window.REVISION not in draft.incident.windows:
+            draft.arm(Window.REVISION, draft.now + REVISION_AFTER)
+
+
+def send_revision(draft: Draft) -> None:
+    """The revised report, numbered, to whoever got the first."""
+    sent = draft.incident.response.sent_report
+    if sent is None:
+        return
+    words = {"number": str(sent.number + 1), "changed": ", ".join(each.replace("_", " ") for each in sent.changed)}
+    draft.respond(sent_report=SentReport(sent.to, sent.number + 1))
+    draft.enter(Fact.REPORT_REVISED, **words)
+    _mail_report(draft, sent.to, words)
+
+
+def _mail_report(draft: Draft, mailed: Sequence[str], words: Mapping[str, str] = NO_WORDS) -> None:
     name = _mail_channel(draft)
     if name is None:
         _say_undeliverable(draft, mailed, "no usable email channel carries the report")
     else:
-        draft.notify(Kind.REPORT, Reason.CLOSED, [Target(name, each) for each in mailed])
-    _say_undeliverable(draft, [each for each in recipients if "@" not in each], "reports go to e-mail addresses only")
+        draft.notify(Kind.REPORT, Reason.CLOSED, [Target(name, each) for each in mailed], words)
 
 
 def _mail_channel(draft: Draft) -> str | None:
@@ -319,7 +360,7 @@ def _mail_channel(draft: Draft) -> str | None:
     )
 
 
-def _say_undeliverable(draft: Draft, recipients: list[str], why: str) -> None:
+def _say_undeliverable(draft: Draft, recipients: Sequence[str], why: str) -> None:
     if recipients:
         targets = [Target(_CARRIER, each) for each in recipients]
         draft.notify(Kind.REPORT, Reason.CLOSED, targets, {"why": why}, Status.UNDELIVERABLE)

@@ -74,7 +74,9 @@ class Window(StrEnum):
     EVIDENCE = "evidence"
     UPDATE = "update"
     FOLLOW_UP = "follow_up"
-    """The earliest follow-up action is due; the only one that a closed incident may have."""
+    """The earliest follow-up action is due."""
+    REVISION = "revision"
+    """Facts of a closed incident changed: its revised report goes out. Closed, it may have this and FOLLOW_UP alone."""
 
 
 class Kind(StrEnum):
@@ -122,6 +124,8 @@ class Reason(StrEnum):
     HANDED_OVER = "handed_over"
     APPROVED = "approved"
     CLOSED = "closed"
+    KEPT_OPEN = "kept_open"
+    """It was to close, and something is missing."""
     SILENCED = "silenced"
     SILENCE_ENDED = "silence_ended"
     INHIBITED = "inhibited"
@@ -145,6 +149,16 @@ class Status(StrEnum):
     SUPERSEDED = "superseded"
     GAVE_UP = "gave_up"
     UNDELIVERABLE = "undeliverable"
+
+
+class FiringRecord(Struct, frozen=True):
+    """An earlier time that an alert fired in its incident."""
+
+    began_at: Instant
+    ended_at: Instant | None
+    level: int
+    value: str = ""
+    """What it measured, in words."""
 
 
 class Alert(Struct, frozen=True):
@@ -179,6 +193,10 @@ class Alert(Struct, frozen=True):
     """It is believed to fire only because its end was not told again for long."""
     firings: tuple[Instant, ...] = ()
     """When its last episodes began, by our clock, the newest last."""
+    earlier: tuple[FiringRecord, ...] = ()
+    """The times that it fired before, the first and the last of them (`receiver.core.episodes`)."""
+    forgotten: int = 0
+    """How many more there were between those."""
     repairs: tuple[str, ...] = ()
     """What of it could not be read as it was sent, and what it was taken for."""
     start_unknown: bool = False
@@ -459,6 +477,12 @@ class Fact(StrEnum):
     RESOLVED = "resolved"
     REOPENED = "reopened"
     CLOSED = "closed"
+    KEPT_OPEN = "kept_open"
+    """It was to close, and something is missing."""
+    SIGNED_OFF = "signed_off"
+    SIGN_OFF_VOID = "sign_off_void"
+    """What was signed off has changed since."""
+    REPORT_REVISED = "report_revised"
     NOTED = "noted"
     UPDATED = "updated"
     CHANGED = "changed"

@@ -58,8 +58,14 @@ def _is_due(incident: Incident, group: Stakeholders, moment: Moment) -> bool:
     if any(each.moment is moment and each.standing in SETTLED for each in mine):
         return False
     if moment is Moment.RESOLVED:
-        return any(each.standing is Standing.SENT for each in mine)
+        return awaits_the_end(incident, group.name)
     return incident.level >= group.from_level
+
+
+def awaits_the_end(incident: Incident, group: str) -> bool:
+    """Whether the group was told of the trouble, in whichever occurrence, and of no end since."""
+    sent = [each for each in incident.response.notices if each.group == group and each.standing is Standing.SENT]
+    return bool(sent) and sent[-1].moment is not Moment.RESOLVED
 
 
 def _hold(draft: Draft, group: Stakeholders, moment: Moment) -> None:

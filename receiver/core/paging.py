@@ -22,8 +22,8 @@ three tenths of the escalation time)."""
 LAST_PLANNED_STEP = 2
 """Step 2 is the breach: every channel of the level and above. Later steps repeat it."""
 
-FROM_THE_START = frozenset({Reason.OPENED, Reason.RECURRED})
-"""Why an incident is paged that nobody has had in hand before."""
+FROM_THE_START = frozenset({Reason.OPENED, Reason.RECURRED, Reason.STILL_FIRING})
+"""Why an incident is paged whose occurrence begins: nobody has had that in hand before."""
 
 EVERYTHING_WAITING = frozenset(Kind) - {Kind.RESOLVED, Kind.EXTERNAL}
 
@@ -212,8 +212,17 @@ def tell_internal(draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, 
 
 def tell_breach(draft: Draft) -> None:
     """The internal stakeholders who are not paged themselves."""
+    draft.notify(Kind.BREACH, Reason.BREACHED, _unpaged_stakeholders(draft))
+
+
+def tell_raised(draft: Draft, words: Mapping[str, str]) -> None:
+    """The level rose: the internal stakeholders who hear of the new level, but for those who are paged themselves."""
+    draft.notify(Kind.NOTICE, Reason.NEW_DANGER, _unpaged_stakeholders(draft), words)
+
+
+def _unpaged_stakeholders(draft: Draft) -> list[Target]:
     paged = set(draft.incident.paged)
-    draft.notify(Kind.BREACH, Reason.BREACHED, [target for target in _stakeholders(draft) if target not in paged])
+    return [target for target in _stakeholders(draft) if target not in paged]
 
 
 def _stakeholders(draft: Draft) -> tuple[Target, ...]:

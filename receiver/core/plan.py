@@ -37,7 +37,7 @@ class Plan:
     """Who is told and when. Durations in microseconds."""
 
     channels: tuple[str, ...]
-    """At 0: the union of its rules' channels."""
+    """At 0: the union of its rules' channels; where its level was raised above theirs, that level's too."""
     escalation: tuple[str, ...]
     """At `escalation_time`: those again and the next level's."""
     breach: tuple[str, ...]
@@ -126,7 +126,8 @@ class PolicyVersion:
         own = self.policy.level(level)
         levels = [own, *(self.policy.level(number) for _, number in rules if number < level)]
         channels = self._ordered(name for key, number in rules for name in self.rule_channels(key, number))
-        channels = channels or self.level_channels[level - 1]
+        if not channels or level > max(self._usual_level(key, number) for key, number in rules):
+            channels = self._ordered((*channels, *self.level_channels[level - 1]))
         above = self.level_channels[min(level + 1, EMERGENCY) - 1] if own.escalates_to is None else own.escalates_to
         every = (name for names in self.level_channels[level - 1 :] for name in names)
         return Plan(
@@ -147,6 +148,11 @@ class PolicyVersion:
         """The channels a rule, an incident type or (for strangers) a level names."""
         known = self.rules.get(key) or self.types.get(key)
         return (known.channels if known else ()) or self.level_channels[level - 1]
+
+    def _usual_level(self, key: str, level: int) -> int:
+        """The level of a rule or a type as the policy has it: that for which it names its channels."""
+        known = self.rules.get(key) or self.types.get(key)
+        return known.level if known else level
 
     def _ordered(self, names: Iterable[str]) -> tuple[str, ...]:
         wanted = set(names)

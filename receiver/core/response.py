@@ -125,6 +125,17 @@ class ApprovedReport(Struct, frozen=True):
     """Where the audit log ended when it was approved, as `tocsin audit verify --head` takes it: ``POSITION:HASH``."""
 
 
+class SentReport(Struct, frozen=True):
+    """The report as it was mailed: when the incident closed, and again whenever facts changed after that."""
+
+    to: tuple[str, ...]
+    """Addresses; who got the first gets each revision."""
+    number: int = 1
+    """Of the revision that was sent last."""
+    changed: tuple[str, ...] = ()
+    """Facts that have changed since."""
+
+
 class Deed(StrEnum):
     """What changed who has an incident, or who is asked to."""
 
@@ -153,6 +164,22 @@ class Turn(Struct, frozen=True):
     """Who got it handed over."""
 
 
+class Occurrence(Struct, frozen=True):
+    """An earlier time that the incident was open, until it came back: what people had done and entered by then."""
+
+    number: int
+    """From 1: the opening."""
+    began_at: Instant
+    ended_at: Instant
+    """When it came back."""
+    resolved_at: Instant | None = None
+    resolved_by: str = ""
+    checklists: Checklists = field(default_factory=Checklists)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What responders had entered: its cause and its fix did not hold."""
+    impacts: Mapping[str, Impact] = field(default_factory=dict)
+
+
 class Response(Struct, frozen=True):
     """All that people do about one incident."""
 
@@ -174,3 +201,10 @@ class Response(Struct, frozen=True):
     follow_ups: tuple[FollowUp, ...] = ()
     reports: tuple[ApprovedReport, ...] = ()
     """The approved versions of its report, in their order."""
+    kept_open: int = 0
+    """How often it was to close, and could not: something was missing (`receiver.core.closing`)."""
+    signed_off_by: str = ""
+    """Who has signed it off, other than who resolved it; empty: nobody, or what they signed has changed."""
+    sent_report: SentReport | None = None
+    occurrences: tuple[Occurrence, ...] = ()
+    """The earlier times that it was open, as many as `receiver.core.occurrences` keeps; the newest last."""

@@ -1,6 +1,7 @@
 """What follows from where an incident stands, whatever brought it there: done at the end of every decision."""
 
 from receiver.core.checklists import attach_due
+from receiver.core.closing import close_when_complete
 from receiver.core.draft import Draft
 from receiver.core.evidence import keep_inquiries
 from receiver.core.follow_ups import watch
@@ -10,6 +11,7 @@ from receiver.core.notices import keep_notices
 def keep_up(draft: Draft) -> None:
     """Bring everything that hangs on the incident's state up to date."""
     attach_due(draft)
+    close_when_complete(draft)
     keep_inquiries(draft)
     keep_notices(draft)
     watch(draft)

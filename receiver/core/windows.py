@@ -8,13 +8,14 @@ from msgspec.structs import replace
 
 from receiver.core.alerts import pass_echo_window
 from receiver.core.assignment import miss_acknowledgement, miss_assessment
+from receiver.core.closing import conclude
 from receiver.core.draft import Draft
 from receiver.core.evidence import begin_check, give_up_check, give_up_evidence
 from receiver.core.flapping import calm_down, end_flapping
 from receiver.core.follow_ups import remind
 from receiver.core.help_requests import ask_again
 from receiver.core.instant import Instant, Jump
-from receiver.core.lifecycle import await_beat, close, renew_acknowledgement, reopen
+from receiver.core.lifecycle import await_beat, recur, renew_acknowledgement, reopen, send_revision
 from receiver.core.model import Fact, Incident, Kind, Reason, Recovery, State, Window
 from receiver.core.paging import LAST_PLANNED_STEP, page_step, rescue, tell_breach, tell_threads
 from receiver.core.silences import end_silence
@@ -68,7 +69,7 @@ def _close(draft: Draft, _at: int) -> None:
     if draft.incident.held:
         _wait_for_echo(draft, Window.CLOSE)
     else:
-        close(draft)
+        conclude(draft)
 
 
 def _wait_for_echo(draft: Draft, window: Window) -> None:
@@ -79,8 +80,7 @@ def _wait_for_echo(draft: Draft, window: Window) -> None:
 def _forced(draft: Draft, _at: int) -> None:
     """Resolved although it fired: it still does."""
     if draft.incident.is_firing:
-        draft.enter(Fact.REOPENED, reason=Reason.STILL_FIRING)
-        reopen(draft, Reason.STILL_FIRING)
+        recur(draft, Reason.STILL_FIRING)
 
 
 def _remind(draft: Draft, _at: int) -> None:
@@ -184,6 +184,7 @@ _ACTIONS: Mapping[Window, Callable[[Draft, int], None]] = {
     Window.ACKNOWLEDGE_LIMIT: miss_acknowledgement,
     Window.ASSESS_LIMIT: miss_assessment,
     Window.FOLLOW_UP: remind,
+    Window.REVISION: lambda draft, _at: send_revision(draft),
     Window.ESCALATE: _escalate,
     Window.HELP: _ask_again,
     Window.RESCUE: _rescue,

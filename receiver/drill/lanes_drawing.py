@@ -37,6 +37,7 @@ MARKS = {
     Fact.RESOLVED: "resolved",
     Fact.REOPENED: "reopened",
     Fact.CLOSED: "closed",
+    Fact.KEPT_OPEN: "not closed yet",
 }
 """What stands above a moment; the last of a moment that has a mark."""
 

@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from receiver.core.checklists import next_steps
+from receiver.core.closing import outstanding
 from receiver.core.impact import BUSINESS, GRADES, words
 from receiver.core.model import Alert, Incident, Instant, Recovery, State, Window
+from receiver.core.occurrences import DISPROVED, begun_at
 from receiver.core.plan import DecisionContext, Plan
 from receiver.core.response import Impact
 from receiver.messages.now_firing import NowFiring
@@ -270,9 +272,16 @@ class IncidentText:
                 return "; ".join(filter(None, told))
             case State.RESOLVED:
                 at = f" at {self.time(incident.resolved_at)}" if incident.resolved_at else ""
-                return f"resolved by {name(incident.resolved_by)}{at}" if incident.resolved_by else f"resolved{at}"
+                by = f" by {name(incident.resolved_by)}" if incident.resolved_by else ""
+                missing = "; ".join(map(line, self.outstanding)) if incident.response.kept_open else ""
+                return f"resolved{by}{at}{f'; not closed yet: {missing}' if missing else ''}"
             case State.CLOSED:
                 return "closed"
+
+    @property
+    def outstanding(self) -> list[str]:
+        """What keeps it from closing."""
+        return outstanding(self.incident, self.context.policy_version)
 
     @property
     def _open(self) -> str:
@@ -350,8 +359,26 @@ class IncidentText:
 
     @property
     def lasted(self) -> str:
-        """From the opening to the resolution, or to now."""
-        return duration((self.incident.resolved_at or self.now) - self.incident.opened_at)
+        """From the opening (or since it came back) to the resolution, or to now."""
+        return duration((self.incident.resolved_at or self.now) - begun_at(self.incident))
+
+    @property
+    def since_it_began(self) -> str:
+        """``3 min after the opening``; of what came back, after that."""
+        what = "after the opening" if begun_at(self.incident) == self.incident.opened_at else "after it came back"
+        return f"{duration(self.now - begun_at(self.incident))} {what}"
+
+    @property
+    def did_not_hold(self) -> str:
+        """The cause and the fix that were given before it came back the last time; empty: none were."""
+        earlier = self.incident.response.occurrences[-1:]
+        told = [
+            f"{label}: {line(each.facts[fact])}"
+            for each in earlier
+            for fact, label in zip(DISPROVED, ("cause", "fix"), strict=True)
+            if each.facts.get(fact)
+        ]
+        return "; ".join(told)
 
 
 def name(person: str) -> str:

@@ -35,10 +35,14 @@ LABELS: dict[Reason, str] = {
     Reason.FLASHED: "Fired and cleared",
     Reason.SILENCE_ENDED: "Paging again",
     Reason.CLOSED: "",
+    Reason.KEPT_OPEN: "Not closed yet",
     Reason.APPROVED: "",
     Reason.ACTION: "",
 }
 
+
+SAID_OF_REMINDERS = frozenset({Reason.OVERDUE, Reason.KEPT_OPEN})
+"""Why a reminder comes, where its label says it."""
 
 OWN_WORDS = ("it ", "the ", "new danger ", "no ", "nobody ", "open", "acknowledged ")
 """How sentences about responders begin that begin with no name."""
@@ -65,6 +69,8 @@ def _holds(notification: Notification, case: IncidentText) -> bool:
             return case.live and not case.recovered
         case Kind.NOTICE if notification.reason in {Reason.RECOVERED, Reason.CONFIRM}:
             return bool(incident.recovery) or not case.live
+        case Kind.REMINDER if notification.reason is Reason.KEPT_OPEN:
+            return incident.state is State.RESOLVED
         case Kind.NOTICE if notification.reason in {Reason.SILENCED, Reason.INHIBITED}:
             return incident.silenced_until is not None
         case Kind.ACKNOWLEDGED:
@@ -80,7 +86,7 @@ def _label(notification: Notification) -> str:
         case Kind.PAGE | Kind.NOTICE:
             return LABELS[notification.reason]
         case Kind.REMINDER:
-            return LABELS[Reason.OVERDUE] if notification.reason is Reason.OVERDUE else "Reminder"
+            return LABELS[notification.reason] if notification.reason in SAID_OF_REMINDERS else "Reminder"
         case Kind.ACKNOWLEDGED:
             return LABELS[Reason.WITHDRAWN] if notification.reason is Reason.WITHDRAWN else "Acknowledged"
         case Kind.UPDATE:
@@ -103,6 +109,8 @@ def lead(notification: Notification, case: IncidentText) -> str:
     match notification.kind:
         case Kind.PAGE:
             said = _page(notification, case, by)
+        case Kind.NOTICE if notification.reason is Reason.NEW_DANGER:
+            said = f"{_worse(notification.data, by)} It is level {case.incident.level} now."
         case Kind.NOTICE:
             said = _notice(notification, case)
         case Kind.REMINDER:
@@ -118,7 +126,7 @@ def lead(notification: Notification, case: IncidentText) -> str:
         case Kind.EXTERNAL:
             said = ""
         case Kind.REPORT:
-            said = "It is closed; this is its report."
+            said = _report(notification.data)
         case _:
             assert_never(notification.kind)
     text = plain(notification.data.get("text", ""))
@@ -137,22 +145,27 @@ def _page(notification: Notification, case: IncidentText, by: str) -> str:
         case Reason.BREACHED:
             return _breach(case)
         case Reason.REPEATED:
-            return _unanswered(case, f", {_since_opening(case)}")
+            return _unanswered(case, f", {case.since_it_began}")
         case Reason.FALLBACK:
             return "This page has reached nobody yet on the channels that come first, so it comes to you."
         case Reason.NEW_DANGER:
-            why = f": {line(data['rule'])} fired" if data.get("rule") else f", says {by}" if by else ""
-            return f"It got worse{why}{_fired(data)}.{void}"
+            return f"{_worse(data, by)}{void}"
         case Reason.RECURRED:
-            return f"It fires again after it was resolved ({_ordinal(case.incident.recurrences)} time){_fired(data)}."
+            said = f"It fires again after it was resolved ({_ordinal(case.incident.recurrences)} time){_fired(data)}."
+            return f"{said}{_disproved(case)}"
         case Reason.STILL_FIRING:
-            return "It was resolved while its alerts fired, and they still do."
+            return f"It was resolved while its alerts fired, and they still do.{_disproved(case)}"
         case Reason.RULE_JOINED:
             return f"A further rule fired: {line(data.get('rule', 'unknown'))}{_fired(data)}."
         case Reason.SILENCE_ENDED:
             return "Alertmanager no longer says that it is silenced or inhibited, and it is not over."
         case _:
             return f"Declared by {by}." if by else f"Opened at {case.time(case.incident.opened_at)}."
+
+
+def _worse(data: Mapping[str, str], by: str) -> str:
+    why = f": {line(data['rule'])} fired" if data.get("rule") else f", says {by}" if by else ""
+    return f"It got worse{why}{_fired(data)}."
 
 
 def _notice(notification: Notification, case: IncidentText) -> str:
@@ -206,6 +219,8 @@ def _fired(data: Mapping[str, str]) -> str:
 def _reminder(notification: Notification, case: IncidentText) -> str:
     if notification.reason is Reason.OVERDUE:
         return _overdue(notification)
+    if notification.reason is Reason.KEPT_OPEN:
+        return _kept_open(notification)
     whom = name(notification.data.get("whom", "")) or case.owner or "Whoever acknowledged"
     if notification.reason is Reason.CONFIRM:
         return f"{whom}: {case.recovery or 'the signal recovered, a person must confirm'}. Check, then resolve."
@@ -213,6 +228,18 @@ def _reminder(notification: Notification, case: IncidentText) -> str:
     ends = Instant(int(until)) if until.isdigit() else None
     when = f" at {case.time(ends)}{case.left(ends, ', ', '')}" if ends is not None else ""
     return f"{whom}: your acknowledgement expires{when}. A note, a step or an update keeps it."
+
+
+def _kept_open(notification: Notification) -> str:
+    whom, missing = (line(notification.data.get(each, ""), 2000) for each in ("whom", "missing"))
+    return f"{whom or 'Nobody has it'}: it is resolved and cannot close yet: {missing}."
+
+
+def _report(data: Mapping[str, str]) -> str:
+    number, changed = (line(data.get(each, "")) for each in ("number", "changed"))
+    if not number:
+        return "It is closed; this is its report."
+    return f"Revision {number} of its report: since the one before it was sent, this has changed: {changed}."
 
 
 def _overdue(notification: Notification) -> str:
@@ -261,7 +288,7 @@ def _acknowledged(notification: Notification, case: IncidentText, by: str) -> st
     helped = name(notification.data.get("helps", ""))
     if helped:
         return f"{by or 'Somebody'} answers the call for help; {helped} goes on having it."
-    return f"Acknowledged by {by or case.owner or 'somebody'}, {_since_opening(case)}."
+    return f"Acknowledged by {by or case.owner or 'somebody'}, {case.since_it_began}."
 
 
 def _sentence(text: str) -> str:
@@ -287,8 +314,9 @@ def _moment(micros: str, case: IncidentText) -> str:
     return case.time(Instant(int(micros))) if micros.isdigit() else "lately"
 
 
-def _since_opening(case: IncidentText) -> str:
-    return f"{duration(case.now - case.incident.opened_at)} after the opening"
+def _disproved(case: IncidentText) -> str:
+    """What was held for its cause and its fix before."""
+    return f" What was entered before did not hold ({case.did_not_hold})." if case.did_not_hold else ""
 
 
 def _ordinal(number: int) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from receiver.core.model import Alert, Incident, Instant, Kind, Notification, Reason, Recovery, State
+from receiver.core.occurrences import begun_at
 from receiver.core.plan import DecisionContext
 from receiver.messages.incident_text import IncidentText, brief, name, numbers, systems
 from receiver.messages.letter import CALM, COLOURS, Letter, Row, as_html, as_text
@@ -246,6 +247,7 @@ def _facts(case: IncidentText) -> list[tuple[str, str]]:
         ("Impact", cut(case.impact, 500)),
         ("Type", _kind(case)),
         ("Opened", case.time(incident.opened_at)),
+        ("Back since", case.time(begun_at(incident)) if incident.response.occurrences else ""),
         ("Firing since", since if since != case.time(incident.opened_at) else ""),
         ("Rules", cut(", ".join(rules), 500) if len(rules) > 1 else ""),
         ("Recurrences", str(incident.recurrences or "")),

@@ -65,6 +65,10 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.RESOLVED: "resolved",
         Fact.REOPENED: "reopened: {summary}",
         Fact.CLOSED: "closed: it did not come back",
+        Fact.KEPT_OPEN: "not closed yet: {missing}",
+        Fact.SIGNED_OFF: "signed off",
+        Fact.SIGN_OFF_VOID: "what {whom} signed off has changed since: it must be signed off again",
+        Fact.REPORT_REVISED: "revision {number} of the report goes to whoever got the first; changed: {changed}",
         Fact.NOTED: "{text}",
         Fact.UPDATED: "status update {text}",
         Fact.CHANGED: "{field} is now {value}",
@@ -103,6 +107,7 @@ ASIDES = (
     ("answers", "helps", ", and helps "),
     ("doubts", "whom", ", in doubt of "),
     ("for_whom", "whom", " for "),
+    ("although", "missing", ", although "),
 )
 """What is told only where an entry has it: its place in a sentence, the data's name, and the words before it."""
 
@@ -129,6 +134,8 @@ def sentence(entry: Entry) -> str:
 def _told_by(entry: Entry) -> str:
     """The sentence. What an older version called delivered was accepted: it had no receipts."""
     is_unproved = entry.fact is Fact.DELIVERED and not entry.data.get("receipt")
+    if entry.fact is Fact.CLOSED and entry.by:
+        return "closed by hand{although}"
     return SENTENCES[Fact.ACCEPTED if is_unproved else entry.fact]
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
-from receiver.core.model import Entry, Fact, Incident, Instant, Reason
+from receiver.core.model import Entry, Fact, Incident, Instant
 from receiver.core.plan import PolicyVersion
 from receiver.core.response import FollowUp
 
@@ -154,12 +154,16 @@ def alarms_of(timeline: Iterable[Entry]) -> list[Alarm]:
             rules |= {each.data["rule"]}
         since = _begins(each, found[-1] if found else None)
         if since:
-            recurred = each.fact is Fact.REOPENED and each.data.get("reason") == Reason.RECURRED
-            is_new = each.fact in {Fact.OPENED, Fact.DECLARED} or recurred
-            found.append(Alarm(since, is_new, level, rules))
+            found.append(Alarm(since, begins_an_occurrence(each), level, rules))
         if found:
             found[-1].entries.append(each)
     return found
+
+
+def begins_an_occurrence(entry: Entry) -> bool:
+    """Whether the incident opened then, or came back after a resolution."""
+    came_back = entry.fact is Fact.REOPENED and "recurrences" in entry.data
+    return came_back or entry.fact in {Fact.OPENED, Fact.DECLARED}
 
 
 def _begins(entry: Entry, before: Alarm | None) -> str:

@@ -10,7 +10,8 @@ PEOPLE = 100
 """Messages that are listed one by one."""
 
 
-UNTOLD = frozenset({Fact.ACCEPTED, Fact.DELIVERED, Fact.SUPERSEDED, Fact.SEND_FAILED, Fact.REPORT_APPROVED})
+UNTOLD = frozenset({Fact.ACCEPTED, Fact.DELIVERED, Fact.SUPERSEDED, Fact.SEND_FAILED})
+UNTOLD |= {Fact.REPORT_APPROVED, Fact.REPORT_REVISED}
 """Not told in the timeline: the table of messages has what became of them, the cover who approved the report."""
 
 

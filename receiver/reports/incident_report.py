@@ -4,18 +4,19 @@ from collections.abc import Callable, Iterator, Mapping
 
 from receiver.core.alerts import title_of
 from receiver.core.measured import measured
-from receiver.core.model import Fact, Instant, Kind, Notification
+from receiver.core.model import Fact, Kind, Notification
 from receiver.core.plan import DecisionContext
 from receiver.messages.fates import fate
 from receiver.messages.incident_text import name
 from receiver.messages.now_firing import NowFiring
 from receiver.messages.plain import line
 from receiver.messages.timeline import sentence
-from receiver.messages.times import duration, moment, stamp
+from receiver.messages.times import duration, stamp
 from receiver.reports.deadlines_kept import RESPONSE, deadlines_of
 from receiver.reports.drawing import draw_timeline
 from receiver.reports.exhibits import drawn
 from receiver.reports.incident_record import PEOPLE, UNTOLD, IncidentRecord
+from receiver.reports.occurrence_sections import ALERT_COLUMNS, alert_rows, occurrences, second
 from receiver.reports.report import Drawing, Field, Part, Report, SectionContent, Table, counted
 from receiver.reports.sources import MOST, entered, field, graded_fields
 from receiver.reports.steps import checklists, follow_ups, notices, untouched
@@ -49,7 +50,7 @@ def write(record: IncidentRecord) -> Report:
     """
     case, reports = record.case, record.case.policy.reports
     deadlines = deadlines_of(case.incident, record.decisive, case.context.policy_version, record.now)
-    sections = [_section(each, record) for each in reports.structure or STRUCTURE]
+    sections = [*occurrences(record, deadlines), *(_section(each, record) for each in reports.structure or STRUCTURE)]
     if reports.technical:
         sections.append(SectionContent("technical_report", _parts(reports.technical, record)))
     return Report(
@@ -181,19 +182,9 @@ def _resolved(record: IncidentRecord) -> list[str]:
 
 
 def _tables(record: IncidentRecord) -> list[Table]:
-    alerts = tuple(
-        (
-            line(each.labels.get("alertname", each.type)),
-            line(each.rule),
-            str(each.level),
-            line(measured(each)),
-            _second(each.starts_at),
-            _second(each.ended_at) if each.ended_at else ("firing" if each.firing else "cleared"),
-        )
-        for each in record.alerts
-    )
+    alerts = tuple(row for each in record.alerts for row in alert_rows(each))
     tables = (
-        Table("Alerts", ("alert", "rule", "level", "value", "began", "ended"), alerts),
+        Table("Alerts", ALERT_COLUMNS, alerts),
         Table("Who was told", ("when", "what", "channel", "whom", "became"), tuple(_messages(record))),
     )
     return [table for table in tables if table.rows]
@@ -204,7 +195,7 @@ def _messages(record: IncidentRecord) -> Iterator[tuple[str, ...]]:
     context = record.case.context
     together: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
     for each in [each for each in record.notifications if each.kind is not Kind.REPORT][:PEOPLE]:
-        key = (_second(each.created_at), each.kind.value, fate(each))
+        key = (second(each.created_at), each.kind.value, fate(each))
         together.setdefault(key, []).append((line(each.channel), _recipient(each, context)))
     for (when, what, became), reached in together.items():
         channels, whom = zip(*reached, strict=True)
@@ -228,11 +219,7 @@ def _timeline_rows(record: IncidentRecord) -> Iterator[tuple[str, str, str]]:
             yield "", f"{record.left_out} lines are left out here; the console's export has them all", ""
         before = each.position
         if each.fact not in UNTOLD:
-            yield _second(each.at), sentence(each), name(each.by) or "Tocsin"
-
-
-def _second(at: Instant) -> str:
-    return f"{moment(at):%Y-%m-%d %H:%M:%S}"
+            yield second(each.at), sentence(each), name(each.by) or "Tocsin"
 
 
 def _impact_assessment(record: IncidentRecord) -> SectionContent:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from receiver.core.impact import BUSINESS, GRADES, words
 from receiver.core.model import Alert, Fact
 from receiver.core.procedures import FIX, IMMEDIATE, ROOT_CAUSE
-from receiver.core.response import Impact
+from receiver.core.response import Checklists, Done, Impact
 from receiver.messages.incident_text import name
 from receiver.messages.placeholder_values import values
 from receiver.messages.plain import line, plain
@@ -115,6 +115,11 @@ def _immediate_actions(record: IncidentRecord) -> Values:
         yield f"{line(action)}: {f'done by {name(found.by)}, {stamp(found.at)}' if found else 'not ticked'}"
     if not asked:
         yield from taken_actions(record)
+
+
+def immediate(checklists: Checklists) -> list[Done]:
+    """The immediate actions that somebody ticked."""
+    return [done for step, done in checklists.done.items() if step.startswith(f"{IMMEDIATE}.")]
 
 
 def taken_actions(record: IncidentRecord) -> Values:

@@ -51,7 +51,7 @@ def _home(checklist: Checklist) -> str:
 def _table(record: IncidentRecord, checklist: Checklist) -> Table:
     steps = [(text, done(record.case.incident, id_, text)) for id_, text in checklist.numbered()]
     rows = [
-        ("done", line(text), f"{name(ticked.by)}, {stamp(ticked.at)}", _evidence(ticked))
+        ("done", line(text), f"{name(ticked.by)}, {stamp(ticked.at)}", evidence(ticked))
         for text, ticked in steps
         if ticked
     ]
@@ -60,7 +60,8 @@ def _table(record: IncidentRecord, checklist: Checklist) -> Table:
     return Table(line(checklist.title), ("done", "step", "who", "note"), tuple(rows))
 
 
-def _evidence(ticked: Done) -> str:
+def evidence(ticked: Done) -> str:
+    """The note and the link that stand with a tick."""
     return "; ".join(line(part) for part in (ticked.note, ticked.link) if part)
 
 
@@ -117,12 +118,14 @@ def done_steps(record: IncidentRecord, *beginnings: str) -> Iterator[str]:
             for id_, text in checklist.numbered():
                 ticked = done(record.case.incident, id_, text)
                 if ticked:
-                    evidence = _evidence(ticked)
-                    yield f"{line(text)} ({name(ticked.by)}{f': {evidence}' if evidence else ''})"
+                    said = evidence(ticked)
+                    yield f"{line(text)} ({name(ticked.by)}{f': {said}' if said else ''})"
 
 
 def links(record: IncidentRecord) -> Iterator[str]:
     """Where the evidence is that people pointed to."""
-    for ticked in record.case.incident.response.checklists.done.values():
-        if ticked.link:
-            yield f"{line(ticked.text)}: {line(ticked.link, 500)}"
+    response = record.case.incident.response
+    for lists in (*(each.checklists for each in response.occurrences), response.checklists):
+        for ticked in lists.done.values():
+            if ticked.link:
+                yield f"{line(ticked.text)}: {line(ticked.link, 500)}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from receiver.core.checklists import done, steps
-from receiver.core.model import State
+from receiver.core.model import Fact, State
 from receiver.core.response import Standing
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line
@@ -11,11 +11,14 @@ from receiver.messages.times import duration, stamp
 from receiver.reports.deadlines_kept import DeadlineOutcome, DeadlineResult
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.report import Field, Part, SectionContent, Table, counted
-from receiver.reports.sources import field, impacts, measured, taken_actions
+from receiver.reports.sources import field, immediate, impacts, measured, taken_actions
 from rules.placeholders import UNKNOWN
 
 WANTED = ("root_cause", "lessons_learned", "process_changes")
 """Without these the work on an incident that is over is not done."""
+
+
+DEADLINE_COLUMNS = ("deadline", "set to", "due", "outcome", "by how much", "answered")
 
 
 def summary(record: IncidentRecord, deadlines: list[DeadlineOutcome]) -> SectionContent:
@@ -32,8 +35,7 @@ def summary(record: IncidentRecord, deadlines: list[DeadlineOutcome]) -> Section
     }
     fields = tuple(Field(each, values) for each, values in told.items() if values)
     rows = tuple(deadline_row(each) for each in deadlines)
-    columns = ("deadline", "set to", "due", "outcome", "by how much", "answered")
-    tables = (Table("Deadlines", columns, rows),) if rows else ()
+    tables = (Table("Deadlines", DEADLINE_COLUMNS, rows),) if rows else ()
     return SectionContent("summary", (Part("", fields),), tables)
 
 
@@ -56,6 +58,9 @@ def _how_long(record: IncidentRecord) -> Iterator[str]:
         yield f"{lasted}, until it was resolved on {stamp(incident.resolved_at)}"
     if incident.recurrences:
         yield f"it came back {counted(incident.recurrences, 'time')} after it had been resolved"
+        for each in incident.response.occurrences:
+            if each.facts.get("root_cause"):
+                yield f"the cause given in occurrence {each.number} did not hold: {line(each.facts['root_cause'])}"
 
 
 def _deadlines(deadlines: list[DeadlineOutcome]) -> Iterator[str]:
@@ -91,6 +96,11 @@ def _margin(each: DeadlineOutcome) -> str:
 
 
 def _what_was_done(record: IncidentRecord) -> Iterator[str]:
+    for each in record.case.incident.response.occurrences:
+        then = f"in occurrence {each.number}"
+        yield from (f"{then}: {line(done.text)} ({name(done.by)})" for done in immediate(each.checklists))
+        if each.facts.get("fix_description"):
+            yield f"{then}: {line(each.facts['fix_description'])} (did not hold)"
     yield from taken_actions(record)
     yield from (f"fix: {each}" for each in field("fix_description", record).values)
 
@@ -102,11 +112,20 @@ def _is_it_over(record: IncidentRecord) -> str:
         case State.RESOLVED:
             return f"resolved, and watched in case it comes back{f'; {verified}' if verified else ''}"
         case State.CLOSED:
-            return f"yes: closed, it did not come back{f'; {verified}' if verified else ''}"
+            return _closed(record) or f"yes: closed, it did not come back{f'; {verified}' if verified else ''}"
         case _ if record.case.incident.recorded_only:
             return "nobody had to act: it was only recorded"
         case _:
             return f"no: {standing(record)}"
+
+
+def _closed(record: IncidentRecord) -> str:
+    """By whom, why and without what, where a person closed it."""
+    entry = next(iter(record.entries(Fact.CLOSED)), None)
+    if entry is None or not entry.by:
+        return ""
+    missing, note = (line(entry.data.get(each, ""), 2000) for each in ("missing", "note"))
+    return f"closed by {name(entry.by)} on {stamp(entry.at)}{f', although {missing}' if missing else ''}: {note}"
 
 
 def standing(record: IncidentRecord) -> str:

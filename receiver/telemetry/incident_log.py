@@ -34,6 +34,7 @@ LINES = {
     Fact.RESOLVED: "incident resolved",
     Fact.REOPENED: "incident reopened",
     Fact.CLOSED: "incident closed",
+    Fact.KEPT_OPEN: "incident not closed: something is missing",
 }
 """What is logged; the rest is in the timeline."""
 

@@ -104,6 +104,9 @@ class PolicyDocument(Section):
     incident_report: told.IncidentReport = Field(
         default_factory=told.IncidentReport, description="The report's sections, and who gets it."
     )
+    closing: told.ClosingTerms = Field(
+        default_factory=told.ClosingTerms, description="What must be known, done and signed off first."
+    )
     executive_summary_template: told.ReportTemplate = Field(
         default_factory=told.ReportTemplate, description="The report's executive summary."
     )

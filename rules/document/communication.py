@@ -17,7 +17,7 @@ from rules.document.values import (
     require_reference,
     types_of,
 )
-from rules.policy import CRITICAL, INFORMATIONAL, REFERENCE
+from rules.policy import CRITICAL, EMERGENCY, HOUR, INFORMATIONAL, REFERENCE, Micros
 
 
 class TimedStep(Section):
@@ -99,6 +99,32 @@ class IncidentReport(Section):
             if each.startswith(REFERENCE):
                 require_reference(each, carriers, info, way=("recipients", index))
         return self
+
+
+class ClosingTerms(Section):
+    """What a resolved incident must have before it closes."""
+
+    enabled: bool = Field(default=True, description="False: incidents close after the monitoring, whatever is missing.")
+    from_level: LevelNumber = Field(default=CRITICAL, description="It holds for incidents of this level and above.")
+    facts: tuple[Text, ...] = Field(default=("root_cause",), description="Facts that must be known.")
+    checklists: tuple[Text, ...] = Field(
+        default=(
+            "immediate_actions",
+            "resolution",
+            "safety_investigation",
+            "post_incident_actions.documentation",
+            "calls",
+        ),
+        description="Checklists whose steps must all be ticked, by their keys (`tocsin steps` shows them before the "
+        "number); those that an incident has not got are not asked for.",
+    )
+    sign_off_from: LevelNumber | Literal["never"] = Field(
+        default=EMERGENCY, description="From this level on, another person than who resolved it must sign off."
+    )
+    remind_every: Duration = Field(
+        default=Micros(24 * HOUR),
+        description="How often the owner is reminded of what is missing; from the second time on management too.",
+    )
 
 
 class ReportSection(Section):

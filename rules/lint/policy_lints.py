@@ -29,6 +29,7 @@ def find(policy: Policy, start: Place) -> Iterator[Problem]:
     yield from _unused_levels(policy, start)
     yield from _unused_channels(policy)
     yield from _sleepers(policy)
+    yield from _nobody_named(policy, start)
     yield from _contradictions(policy.rules)
     yield from _short_ranges(policy)
     for rule in policy.rules:
@@ -77,6 +78,18 @@ def _sleepers(policy: Policy) -> Iterator[Problem]:
         *others, last = types_where(lambda facts: facts.wakes)
         message = f"an emergency that tells no {', '.join(others)} or {last} at once: {names}"
         yield doubt("emergency-without-pager", place_of(found[0]), message)
+
+
+def _nobody_named(policy: Policy, start: Place) -> Iterator[Problem]:
+    """What a policy with something to detect says of nobody: who gets reports, whom to ask, who does what."""
+    if not _told(policy):
+        return
+    if not policy.reports.recipients:
+        yield doubt("no-report-recipients", start, "no incident_report.recipients: finished reports go to nobody")
+    if not policy.contact_information:
+        yield doubt("no-contact", start, "no contact_information: messages tell nobody whom to ask")
+    if not policy.roles:
+        yield doubt("no-roles", start, "no roles: nobody is named incident commander, or whatever else it takes")
 
 
 def _contradictions(rules: Iterable[Rule]) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
 """Any sequence of events at any times: what must hold whatever happens, checked at every single decision."""
 
 from collections import Counter
+from dataclasses import replace as replace_policy
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,24 +9,27 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from receiver.core.checklists import steps
+from receiver.core.closing import outstanding
 from receiver.core.decide import decide
 from receiver.core.draft import Effects
 from receiver.core.events import (
     AddFollowUp,
     AlertsReceived,
     ApproveNotice,
+    Close,
     Event,
     FinishFollowUp,
     Overtaken,
     RejectNotice,
     Retry,
+    SignOff,
     Tick,
     TimePassed,
     Unheard,
 )
 from receiver.core.model import Fact, Incident, Kind, Notification, Reason, Recovery, State, Status, Window
 from receiver.core.plan import PolicyVersion
-from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Micros, Rule
+from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Closing, Micros, Reports, Rule
 from rules.stored import digest
 from tests.core.alerts import BUDGET, COMPLIANCE, SAFETY, SLO, alert
 from tests.core.guide import ALL, POLICY, WHOLE, with_channel, with_level, with_rule
@@ -42,6 +46,11 @@ POLICIES = {
         Rule("x", "calls", "calls > 1", 3, ("phone",)), with_channel("email", enabled=False)
     ),
     "with procedures, limits and impacts": WHOLE,
+    "with terms for closing": replace_policy(
+        WHOLE,
+        closing=Closing(3, ("root_cause",), ("immediate_actions", "resolution"), 4),
+        reports=Reports(recipients=("board@company.com",)),
+    ),
 }
 POLICY_VERSIONS = {name: PolicyVersion.of(policy, digest(policy)) for name, policy in POLICIES.items()}
 RULES = (SLO, BUDGET, SAFETY, COMPLIANCE, "x/calls", "Stranger")
@@ -218,7 +227,7 @@ def _check_windows(incident: Incident) -> None:
             assert Window.CLOSE in windows
             assert windows <= WATCHING | {Window.FOLLOW_UP, Window.ECHO}
         case State.CLOSED:
-            assert windows <= {Window.FOLLOW_UP}
+            assert windows <= {Window.FOLLOW_UP, Window.REVISION}
     assert (Window.HELP in windows) == bool(incident.response.asked_by), "who asks for help is heard again and again"
     assert incident.state is State.ACKNOWLEDGED or not incident.response.asked_by
     assert (Window.SILENCE in windows) == (incident.silenced_until is not None)
@@ -227,6 +236,7 @@ def _check_windows(incident: Incident) -> None:
     assert not (Window.RESCUE in windows and incident.page.delivered)
     assert (incident.acknowledged_by != "") == (incident.state is State.ACKNOWLEDGED) or not incident.is_live
     assert incident.state is not State.CLOSED or not incident.is_firing
+    assert incident.state is State.RESOLVED or not (incident.response.kept_open and incident.is_live)
 
 
 names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)
@@ -249,6 +259,9 @@ EVENTS = st.one_of(
     st.tuples(st.just("change"), people, levels),
     st.tuples(st.just("declare"), st.sampled_from(("engine_failure", "slo_violation", "coffee"))),
     st.tuples(st.just("replan"), people),
+    st.tuples(st.just("explain"), people, st.sampled_from(("", "unknown", "a worn bearing", "a cracked housing"))),
+    st.tuples(st.just("sign_off"), people),
+    st.tuples(st.just("close"), people, st.sampled_from(("", "enough"))),
     st.tuples(st.just("hand_over"), people),
     st.tuples(st.just("follow_up"), people, st.integers(-10, 3000)),
     st.tuples(st.just("finish"), st.integers(1, 3)),
@@ -310,6 +323,9 @@ HAPPENS = {
     "resolve": lambda world, by, force: world.resolve(by, note="because", force=force),
     "change": lambda world, by, level: world.change(by, level=level, reason="assessed"),
     "tick": _tick,
+    "explain": lambda world, by, cause: world.change(by, root_cause=cause),
+    "sign_off": lambda world, by: world.act(SignOff(by)),
+    "close": lambda world, by, note: world.act(Close(by, note)),
     "follow_up": _follow_up,
     "finish": lambda world, which: world.act(FinishFollowUp("ada", f"f{which}")),
     "decide_on_notice": _decide_on_notice,
@@ -344,7 +360,9 @@ def test_whatever_happens(events, policy):
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(EVENTS, max_size=25), policies)
 def test_what_clears_and_is_resolved_closes(events, policy):
-    """However it went: when all has cleared and persons resolve it, it is resolved, and closes after the monitoring."""
+    """However it went: when all has cleared and persons resolve it, it is resolved, and closes after the monitoring, or
+    says what is missing and can be closed by a person.
+    """
     world = Watched(policy)
     for event in events:
         happen(world, *event)
@@ -355,6 +373,10 @@ def test_what_clears_and_is_resolved_closes(events, policy):
         world.resolve(by)
     assert world.incident.state is State.RESOLVED
     world.sleep(24 * 60)
+    if world.incident.state is State.RESOLVED:
+        missing = outstanding(world.incident, world.context(world.incident.policy).policy_version)
+        assert world.entries(Fact.KEPT_OPEN)[-1].data["missing"] == "; ".join(missing)
+        assert world.act(Close("cleo", "enough")) is None
     assert world.incident.state is State.CLOSED
 
 

@@ -11,16 +11,19 @@ from secrets import token_hex
 from typing import Any, TypeVar
 
 from receiver.core.classify import incident_key
+from receiver.core.closing import outstanding
 from receiver.core.events import (
     Acknowledge,
     Action,
     Change,
+    Close,
     Declare,
     Escalate,
     GiveBack,
     Note,
     Replan,
     Resolve,
+    SignOff,
     Update,
     Withdraw,
 )
@@ -194,6 +197,14 @@ class Api:
         said = call.said
         return await self.act(call, GiveBack(call.by(said.by), said.note, said.state))
 
+    async def sign_off(self, call: Call[requests.SignOffBody]) -> responses.IncidentView:
+        """Sign off a resolved incident: a second person says that it may close."""
+        return await self.act(call, SignOff(call.by(call.said.by), call.said.note))
+
+    async def close(self, call: Call[requests.CloseBody]) -> responses.IncidentView:
+        """Close a resolved incident now, whatever is missing; the note says why."""
+        return await self.act(call, Close(call.by(call.said.by), call.said.note))
+
     async def note(self, call: Call[requests.TextBody]) -> responses.IncidentView:
         """Write something down."""
         return await self.act(call, Note(call.by(call.said.by), call.said.words))
@@ -259,7 +270,8 @@ class Api:
         return self._reads.incident(name) if name.isascii() and name.isalnum() else None
 
     def _show(self, incident: Incident, alerts: int = ALERTS_SHOWN) -> responses.IncidentView:
-        return views.show_incident(incident, self._reads.alerts(incident.id, alerts), self._engine.current)
+        missing = outstanding(incident, self.policy_version(incident)) if incident.state is State.RESOLVED else []
+        return views.show_incident(incident, self._reads.alerts(incident.id, alerts), self._engine.current, missing)
 
 
 def page(

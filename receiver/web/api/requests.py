@@ -160,6 +160,19 @@ class ResolveBody(Action):
     """Although alerts still fire; the note must say why."""
 
 
+class SignOffBody(Body):
+    """Sign off a resolved incident, as another person than who resolved it."""
+
+    note: Text = ""
+
+
+class CloseBody(Body):
+    """Close a resolved incident, whatever is missing."""
+
+    note: Needed
+    """Why."""
+
+
 class TextBody(Body):
     """A note for the timeline, or an update for everyone."""
 

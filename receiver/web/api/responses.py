@@ -142,6 +142,31 @@ class TurnView(View):
     """Who got it handed over."""
 
 
+class DoneStepView(View):
+    """A step that somebody ticked in an earlier occurrence."""
+
+    id: str
+    text: str
+    done_by: str
+    done_at: Time
+    note: str
+    link: str
+
+
+class OccurrenceView(View):
+    """An earlier time that an incident was open, until it came back: its cause and its fix did not hold."""
+
+    number: int
+    """From 1: the opening."""
+    began_at: Time
+    resolved_at: Time | None
+    resolved_by: str | None
+    came_back_at: Time
+    facts: Mapping[str, str]
+    """What responders had entered by then."""
+    steps: list[DoneStepView]
+
+
 class IncidentView(View):
     """An incident."""
 
@@ -183,6 +208,12 @@ class IncidentView(View):
     resolved_at: Time | None
     resolved_by: str | None
     closed_at: Time | None
+    outstanding: list[str]
+    """Of a resolved incident, what keeps it from closing, in words; empty: nothing does."""
+    signed_off_by: str | None
+    """Who signed it off, other than who resolved it."""
+    occurrences: list[OccurrenceView]
+    """Earlier times that it was open, the newest last; at most the last 20."""
     escalation: EscalationView
     response_due_at: Time
     breached_at: Time | None

@@ -34,6 +34,8 @@ def endpoints(api: Api, reporter: Reporter, heartbeats: HeartbeatsApi) -> tuple[
         Endpoint("PATCH", one, responder, requests.ChangeBody, incident, api.change),
         Endpoint("POST", f"{one}/acknowledge", responder, requests.AcknowledgeBody, incident, api.acknowledge),
         Endpoint("POST", f"{one}/resolve", responder, requests.ResolveBody, incident, api.resolve),
+        Endpoint("POST", f"{one}/sign-off", approver, requests.SignOffBody, incident, api.sign_off),
+        Endpoint("POST", f"{one}/close", approver, requests.CloseBody, incident, api.close),
         Endpoint("POST", f"{one}/escalate", responder, requests.EscalateBody, incident, api.escalate),
         Endpoint("POST", f"{one}/withdraw", responder, requests.WithdrawBody, incident, api.withdraw),
         Endpoint("POST", f"{one}/give-back", responder, requests.GiveBackBody, incident, api.give_back),

@@ -1,17 +1,18 @@
 """From the core's data to the API's shapes. Instants leave here as RFC 3339 in UTC, secrets not at all."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from receiver.core.impact import words, worst
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, Window
 from receiver.core.plan import PolicyVersion
-from receiver.core.response import Turn
+from receiver.core.response import Occurrence, Turn
 from receiver.messages.timeline import readable, sentence
 from receiver.messages.times import rfc3339
 from receiver.reports import HeldDrill
 from receiver.web.api.responses import (
     AlertView,
     ChannelView,
+    DoneStepView,
     DrillView,
     EntryView,
     EscalationView,
@@ -21,6 +22,7 @@ from receiver.web.api.responses import (
     LevelView,
     NotificationView,
     NotTakenView,
+    OccurrenceView,
     PolicyView,
     RoleView,
     ScaleView,
@@ -39,8 +41,10 @@ def _maybe(at: Instant | None) -> str | None:
     return None if at is None else rfc3339(at)
 
 
-def show_incident(incident: Incident, alerts: Iterable[Alert], policy_version: PolicyVersion) -> IncidentView:
-    """An incident. `policy_version` gives the levels their names."""
+def show_incident(
+    incident: Incident, alerts: Iterable[Alert], policy_version: PolicyVersion, missing: Sequence[str] = ()
+) -> IncidentView:
+    """An incident. `policy_version` gives the levels their names; `missing`: what keeps it from closing."""
     coming = [at for window, at in incident.windows.items() if window in STEPS]
     return IncidentView(
         id=incident.id,
@@ -71,6 +75,9 @@ def show_incident(incident: Incident, alerts: Iterable[Alert], policy_version: P
         resolved_at=_maybe(incident.resolved_at),
         resolved_by=incident.resolved_by or None,
         closed_at=_maybe(incident.closed_at),
+        outstanding=list(missing),
+        signed_off_by=incident.response.signed_off_by or None,
+        occurrences=[_show_occurrence(each) for each in incident.response.occurrences],
         escalation=EscalationView(step=incident.step, next_at=_maybe(min(coming, default=None))),
         response_due_at=rfc3339(incident.response_due_at),
         breached_at=_maybe(incident.breached_at),
@@ -84,6 +91,23 @@ def show_incident(incident: Incident, alerts: Iterable[Alert], policy_version: P
         confirmed_by=list(incident.confirmed_by),
         policy=incident.policy,
         version=incident.version,
+    )
+
+
+def _show_occurrence(each: Occurrence) -> OccurrenceView:
+    return OccurrenceView(
+        number=each.number,
+        began_at=rfc3339(each.began_at),
+        resolved_at=_maybe(each.resolved_at),
+        resolved_by=each.resolved_by or None,
+        came_back_at=rfc3339(each.ended_at),
+        facts=each.facts,
+        steps=[
+            DoneStepView(
+                id=id_, text=done.text, done_by=done.by, done_at=rfc3339(done.at), note=done.note, link=done.link
+            )
+            for id_, done in each.checklists.done.items()
+        ],
     )
 
 

@@ -46,7 +46,8 @@ def _others(incident: Incident) -> list[DeadlineRow]:
         Window.SILENCE: "Silenced until",
         Window.VERIFY: "Resolves by itself",
         Window.FORCED: "Reopens if it still fires",
-        Window.CLOSE: "Watched until",
+        Window.CLOSE: "Asked about what is missing" if incident.response.kept_open else "Watched until",
+        Window.REVISION: "Revised report goes out",
     }
     if incident.recovery is Recovery.UNREPORTED:
         del labels[Window.VERIFY]  # it is only looked at again

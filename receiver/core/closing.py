@@ -1,0 +1,135 @@
+"""When a resolved incident may close: what must be known, done and signed off first, and who hears what is missing.
+
+The monitoring ends, and the incident closes if nothing is outstanding. Else it stays open: the owner is reminded, from
+the second time on management too, and it closes as soon as nothing is missing any more. A person with the role for it
+may close it anyway, with a reason.
+"""
+
+from collections.abc import Iterator
+
+from receiver.core.checklists import attached, done
+from receiver.core.draft import Draft, RefusedError
+from receiver.core.events import Close, SignOff
+from receiver.core.lifecycle import close
+from receiver.core.model import Fact, Incident, Kind, Reason, State, Window
+from receiver.core.paging import tell_internal, tell_threads
+from receiver.core.plan import PolicyVersion
+from receiver.core.procedures import Checklist
+
+SAYS_NOTHING = frozenset(
+    ("", "?", "-", "n/a", "na", "none", "not known", "not yet known", "tba", "tbd", "unclear", "unknown")
+)
+"""A fact that says this is not known."""
+
+MOST_STEPS = 3
+"""Open steps of a checklist that are named."""
+
+
+def outstanding(incident: Incident, policy_version: PolicyVersion) -> list[str]:
+    """What keeps the incident from closing, each in words; empty: nothing does."""
+    terms = policy_version.policy.closing
+    found: list[str] = []
+    if not incident.recorded_only and terms.from_level is not None and incident.level >= terms.from_level:
+        found += _unknown(incident, terms.facts)
+        found += _open_steps(incident, policy_version)
+    if not incident.recorded_only and terms.sign_off_from is not None and incident.level >= terms.sign_off_from:
+        found += _sign_off(incident)
+    return found
+
+
+def _unknown(incident: Incident, facts: tuple[str, ...]) -> Iterator[str]:
+    for name in facts:
+        if incident.facts.get(name, "").strip(" .").lower() in SAYS_NOTHING:
+            yield f"the {name.replace('_', ' ')} is not known"
+
+
+def _open_steps(incident: Incident, policy_version: PolicyVersion) -> Iterator[str]:
+    for checklist in attached(incident, policy_version):
+        if checklist.key in policy_version.policy.closing.checklists:
+            yield from _open_of(incident, checklist)
+
+
+def _open_of(incident: Incident, checklist: Checklist) -> Iterator[str]:
+    left = [step for step in checklist.numbered() if done(incident, *step) is None]
+    if left:
+        more = f" and {len(left) - MOST_STEPS} more" if len(left) > MOST_STEPS else ""
+        named = "; ".join(f"{id_} ({text})" for id_, text in left[:MOST_STEPS])
+        yield f"{len(left)} of {len(checklist.steps)} steps of {checklist.key} not ticked: {named}{more}"
+
+
+def _sign_off(incident: Incident) -> Iterator[str]:
+    if incident.state is State.RESOLVED and not incident.response.signed_off_by:
+        other = f" other than {incident.resolved_by}, who resolved it," if incident.resolved_by else ""
+        yield f"nobody{other} has signed it off"
+
+
+def conclude(draft: Draft) -> None:
+    """The monitoring is over: close, or say what is missing."""
+    missing = _missing(draft)
+    if missing:
+        _keep_open(draft, missing)
+    else:
+        close(draft)
+
+
+def close_when_complete(draft: Draft) -> None:
+    """It was kept open, and nothing is missing any more."""
+    incident = draft.incident
+    is_waiting = incident.state is State.RESOLVED and incident.response.kept_open > 0
+    if is_waiting and not (incident.is_firing or incident.held or _missing(draft)):
+        close(draft)
+
+
+def _keep_open(draft: Draft, missing: list[str]) -> None:
+    times = draft.incident.response.kept_open + 1
+    draft.respond(kept_open=times)
+    words = {"whom": draft.incident.holder or draft.incident.resolved_by, "missing": "; ".join(missing)}
+    draft.enter(Fact.KEPT_OPEN, **words)
+    tell_threads(draft, Kind.REMINDER, Reason.KEPT_OPEN, words)
+    if times > 1:
+        tell_internal(draft, Kind.REMINDER, Reason.KEPT_OPEN, words)
+    draft.arm(Window.CLOSE, draft.now + draft.context.policy_version.policy.closing.remind_every)
+
+
+def sign_off(draft: Draft, action: SignOff) -> None:
+    """A second person says that it may close. Raises RefusedError."""
+    _require_resolved(draft.incident)
+    if _is_same(action.by, draft.incident.resolved_by):
+        raise RefusedError(f"{action.by} resolved the incident: another person signs it off")
+    missing = [each for each in _missing(draft) if each not in _sign_off(draft.incident)]
+    if missing:
+        raise RefusedError(f"it cannot be signed off yet: {'; '.join(missing)}")
+    draft.respond(signed_off_by=action.by)
+    draft.enter(Fact.SIGNED_OFF, action.by, note=action.note)
+
+
+def void_sign_off(draft: Draft) -> None:
+    """Facts changed: what was signed off is not what the incident says now."""
+    if draft.incident.state is State.RESOLVED and draft.incident.response.signed_off_by:
+        draft.enter(Fact.SIGN_OFF_VOID, whom=draft.incident.response.signed_off_by)
+        draft.respond(signed_off_by="")
+
+
+def close_anyway(draft: Draft, action: Close) -> None:
+    """A person closes it, although something is missing or the monitoring goes on. Raises RefusedError."""
+    _require_resolved(draft.incident)
+    if draft.incident.is_firing or draft.incident.held:
+        raise RefusedError("alerts of the incident fire, or may fire: it would be lost to sight")
+    if not action.note:
+        raise RefusedError("closing an incident by hand needs a reason")
+    close(draft, action.by, action.note, "; ".join(_missing(draft)))
+
+
+def _missing(draft: Draft) -> list[str]:
+    return outstanding(draft.incident, draft.context.policy_version)
+
+
+def _require_resolved(incident: Incident) -> None:
+    if incident.state is not State.RESOLVED:
+        raise RefusedError(
+            f"the incident is {incident.state}: resolve it first" if incident.is_live else "the incident is closed"
+        )
+
+
+def _is_same(one: str, other: str) -> bool:
+    return one.strip().casefold() == other.strip().casefold()
