@@ -180,7 +180,7 @@ class Dispatcher:
         if notification.kind is not Kind.REPORT:
             return message
         report = await self._queue.read(self._records.incident, incident, self._queue.clock())
-        return mail(report, message)
+        return mail(report, message, message.lead if "number" in notification.data else "")
 
     async def _picture(self, delivery: Delivery, channel: Channel) -> Picture | None:
         """Of the incident's signals, where the channel can show it."""

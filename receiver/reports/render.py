@@ -43,9 +43,13 @@ def render(report: Report, form: Format, picture: str = "") -> str:
             return orjson.dumps(_data(report), option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
-def mail(report: Report, message: Message) -> Message:
-    """The message that carries a report. Mail programs show no SVG, but its words in a heap: the picture has it."""
-    undrawn = replace(report, sections=tuple(replace(each, drawings=()) for each in report.sections))
+def mail(report: Report, message: Message, revision: str = "") -> Message:
+    """The message that carries a report. Mail programs show no SVG, but its words in a heap: the picture has it.
+
+    `revision`: which one it is, where an earlier one was mailed.
+    """
+    cover = replace(report.cover, revision=revision)
+    undrawn = replace(report, cover=cover, sections=tuple(replace(each, drawings=()) for each in report.sections))
     shown = message.picture.words if message.picture else ""
     return replace(message, text=render(undrawn, "md"), html=render(undrawn, "html", shown))
 
@@ -70,6 +74,7 @@ def _cover(report: Report) -> list[tuple[str, str]]:
     told = [
         ("Organisation", report.organisation),
         ("Version", report.standing.removeprefix("version ")),
+        ("Revision", cover.revision),
         ("Prepared by", f"{cover.prepared_by}, {cover.as_of}" if cover.prepared_by else ""),
         ("Approved by", approved if report.version else ""),
         ("SHA-256", content_hash(report)),

@@ -92,6 +92,8 @@ class Cover:
     approved_at: str = ""
     audit_head: str = ""
     """Where the audit log ended then, ``POSITION:HASH``."""
+    revision: str = ""
+    """Which revision this is of the report that was mailed first, and what changed; empty: it is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,3 +189,41 @@ async def test_each_incident_type_by_hand(hall: Hall, kind: IncidentType) -> Non
     await complete(hall)
     await hall.pass_time(24 * HOUR)
     assert hall.mails("board@company.com")
+
+
+async def test_a_failure_that_comes_back(hall: Hall) -> None:
+    """Explained and resolved, it fires again: people begin anew, nobody reads the disproved cause as the cause, and the
+    report has both times. Facts that change after the close make a revised report.
+    """
+    kind = next(each for each in GUIDE.incident_types if each.name == "flight_control_failure")
+    labels, annotations = compiled(kind.key)
+    one, begin = "api/v1/incidents/1", hall.clock.now
+    for cause in ("a loose connector", "a cracked actuator"):
+        await hall.api("POST", "webhook/alertmanager", webhook(labels, annotations, begin))
+        page = hall.mails("incident-response@company.com")[-1]
+        assert all(action in page.text for action in kind.immediate_actions)
+        await hall.api("POST", f"{one}/acknowledge", {"by": "dana"})
+        facts = {"root_cause": cause, "fix_description": f"mended {cause}"}
+        await hall.api("PATCH", one, {"by": "dana", "facts": facts})
+        await complete(hall)
+        await hall.pass_time(MINUTE)
+        await hall.api("POST", "webhook/alertmanager", webhook(labels, annotations, begin, hall.clock.now))
+        await hall.api("POST", f"{one}/resolve", {"by": "dana"})
+        await complete(hall)
+        await hall.pass_time(HOUR)
+        begin = hall.clock.now
+    assert "did not hold (cause: a loose connector; fix: mended a loose connector)" in page.text
+    ends = [each.text for each in hall.mails("incident-response@company.com") if "Incident Resolution:" in each.text]
+    assert ["a loose connector" in each for each in ends] == [True, False]
+    assert "Root Cause: a cracked actuator" in ends[1]
+    await hall.pass_time(24 * HOUR)
+    assert (await hall.api("GET", one))["state"] == "closed"
+    [mailed] = hall.mails("board@company.com")
+    for said in ("Occurrence 1", "Occurrence 2", "a loose connector (did not hold)", "a cracked actuator"):
+        assert said in mailed.text
+    await hall.api("PATCH", one, {"by": "erik", "facts": {"root_cause": "a cracked bracket"}})
+    await hall.pass_time(HOUR)
+    [_, revised] = hall.mails("board@company.com")
+    assert "Revision 2 of its report" in revised.text
+    assert "this has changed: root cause" in revised.text
+    assert "a cracked bracket" in revised.text

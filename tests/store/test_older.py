@@ -1,5 +1,6 @@
 """A database that an older Tocsin wrote is brought up to date, and goes on where it was."""
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -123,4 +124,47 @@ def test_who_had_an_incident_is_read_from_its_timeline(tmp_path: Path) -> None:
         (Deed.ASKED_FOR_HELP, "ben", ""),
         (Deed.EXPIRED, "ben", ""),
     ]
+    store.close()
+
+
+def test_what_came_back_has_its_occurrences(tmp_path: Path) -> None:
+    """Of an incident that came back under an older version, what was done and entered before belongs to that time."""
+    path = tmp_path / "tocsin.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(DUMP.read_text())
+        incident, doc = connection.execute("SELECT id, doc FROM incidents ORDER BY number LIMIT 1").fetchone()
+        done = {
+            f"immediate_actions.{number}": {"by": "amir", "at": START + number * HOUR, "text": str(number)}
+            for number in (1, 4)
+        }
+        changed = json.loads(doc) | {
+            "recurrences": 1,
+            "facts": {"root_cause": "a valve", "lessons_learned": "look twice"},
+            "response": {"checklists": {"done": done}},
+        }
+        connection.execute("UPDATE incidents SET doc = ? WHERE id = ?", (json.dumps(changed), incident))
+        lines = [
+            ("changed", 1, "amir", '{"field": "root_cause", "value": "a valve"}'),
+            ("resolved", 2, "amir", "{}"),
+            ("reopened", 3, "", '{"reason": "recurred", "recurrences": "1"}'),
+            ("changed", 4, "ben", '{"field": "lessons_learned", "value": "look twice"}'),
+        ]
+        connection.executemany(
+            "INSERT INTO entries (incident_id, position, fact, at, by, data) VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (incident, 1000 + number, fact, START + hour * HOUR, by, data)
+                for number, (fact, hour, by, data) in enumerate(lines)
+            ],
+        )
+        connection.commit()
+    store = open_store(f"sqlite:///{path}", to_serve=True)
+    found = store.reads().incident(incident)
+    assert found is not None
+    [before] = found.response.occurrences
+    assert (before.number, before.ended_at, before.resolved_by) == (1, START + 3 * HOUR, "amir")
+    assert (dict(before.facts), dict(found.facts)) == ({"root_cause": "a valve"}, {"lessons_learned": "look twice"})
+    assert (list(before.checklists.done), list(found.response.checklists.done)) == (
+        ["immediate_actions.1"],
+        ["immediate_actions.4"],
+    )
     store.close()
