@@ -187,6 +187,13 @@ class Settings(BaseModel):
         """Whether nobody is configured who may do anything: then everybody on this machine may do everything."""
         return not self.api_tokens and not self.users and not self.oidc_issuer
 
+    @property
+    def has_approver(self) -> bool:
+        """Whether anybody may approve notices and reports, and sign incidents off."""
+        roles = {each.role for each in self.api_tokens} | {each.role for each in self.users}
+        roles |= {role for _, role in self.oidc_roles}
+        return self.is_open or any(role >= Role.APPROVER for role in roles)
+
     def require_safe(self) -> None:
         """Raises SettingsError where strangers could reach the receiver and would need no token, or could guess it."""
         if self.is_local:

@@ -97,11 +97,13 @@ class PolicyFiles:
         return [str(problem) for problem in problems]
 
     def say_channels(self, configured: frozenset[str]) -> None:
-        """Say what the policy in use switches off, and on which of its channels nothing can be sent."""
+        """Say what the policy in use switches off, on which of its channels nothing can be sent, and who is missing."""
         current = self._engine.current
         self._metrics.policy(current.digest)
         for part in current.policy.switched_off:
             log.warning("switched off in the policy", what=part)
+        if not self._settings.has_approver:
+            log.warning("nobody has the role approver: no notice can be approved, and no emergency signed off")
         for channel in (each for each in current.policy.channels if each.enabled):
             usable = channel.name in configured
             self._metrics.channel_configured(channel.name, configured=usable)

@@ -220,7 +220,7 @@ def _reminder(notification: Notification, case: IncidentText) -> str:
     if notification.reason is Reason.OVERDUE:
         return _overdue(notification)
     if notification.reason is Reason.KEPT_OPEN:
-        return _kept_open(notification)
+        return _kept_open(notification, case)
     whom = name(notification.data.get("whom", "")) or case.owner or "Whoever acknowledged"
     if notification.reason is Reason.CONFIRM:
         return f"{whom}: {case.recovery or 'the signal recovered, a person must confirm'}. Check, then resolve."
@@ -230,8 +230,12 @@ def _reminder(notification: Notification, case: IncidentText) -> str:
     return f"{whom}: your acknowledgement expires{when}. A note, a step or an update keeps it."
 
 
-def _kept_open(notification: Notification) -> str:
-    whom, missing = (line(notification.data.get(each, ""), 2000) for each in ("whom", "missing"))
+def _kept_open(notification: Notification, case: IncidentText) -> str:
+    """What is missing now; while this message waited, it may have come."""
+    missing = "; ".join(line(each, 500) for each in case.outstanding)
+    if case.incident.state is not State.RESOLVED or not missing:
+        return f"Something was missing before it could close; by now it is {case.stands}."
+    whom = name(notification.data.get("whom", ""))
     return f"{whom or 'Nobody has it'}: it is resolved and cannot close yet: {missing}."
 
 

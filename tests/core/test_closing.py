@@ -11,6 +11,7 @@ from receiver.core.model import Fact, Incident, Instant, Kind, Reason, State, St
 from rules.load import load
 from rules.policy import HOUR, Closing, Micros, Reports
 from tests.core.guide import POLICY, WHOLE, with_channel
+from tests.core.truth import WORDS, OneMessage
 from tests.core.world import World
 
 DAY = 24 * 60
@@ -62,6 +63,12 @@ def test_the_owner_is_reminded_then_management():
     assert {each.channel for each in first} == {"email", "slack"}
     assert "management@company.com" not in {each.recipient for each in first}
     assert {each.data["whom"] for each in first} == {"ada"}
+    slack = next(each for each in first if each.channel == "slack")
+    message = WORDS.render(OneMessage([(slack, world.incident)], world.context()), world.now)
+    assert message.lead.startswith(
+        "Not closed yet: ada: it is resolved and cannot close yet: the root cause is not known; "
+    )
+    assert dict(message.facts)["State"].endswith("(Verify the fix)")
     world.advance(minutes=DAY)
     again = world.planned(Kind.REMINDER, Reason.KEPT_OPEN)[len(first) :]
     assert "management@company.com" in {each.recipient for each in again}

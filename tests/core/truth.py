@@ -53,6 +53,17 @@ def somebody_asks(timeline: Sequence[Entry]) -> bool:
     return bool(asked)
 
 
+def is_kept_open(timeline: Sequence[Entry]) -> bool:
+    """It was to close since it was resolved last, and could not."""
+    ends = {Fact.RESOLVED, Fact.REOPENED, Fact.CLOSED, Fact.KEPT_OPEN}
+    return next((entry.fact for entry in reversed(timeline) if entry.fact in ends), None) is Fact.KEPT_OPEN
+
+
+def came_back(timeline: Sequence[Entry]) -> bool:
+    """It was resolved, and opened again."""
+    return any(entry.fact is Fact.REOPENED for entry in timeline)
+
+
 STATEMENTS: dict[str, Callable[[Sequence[Entry]], bool]] = {
     "nobody has acknowledged": nobody_acknowledged,
     "nobody acknowledged": nobody_acknowledged,
@@ -60,6 +71,10 @@ STATEMENTS: dict[str, Callable[[Sequence[Entry]], bool]] = {
     "no other answer yet": somebody_asks,
     "no answer yet": somebody_asks,
     "nobody has answered": somebody_asks,
+    "cannot close yet": is_kept_open,
+    "not closed yet": is_kept_open,
+    "did not hold": came_back,
+    "it fires again after it was resolved": came_back,
     "no answer since": lambda timeline: not nobody_acknowledged(timeline),
 }
 

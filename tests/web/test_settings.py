@@ -176,3 +176,17 @@ def test_a_secret_that_has_no_end() -> None:
     """A device in place of a secret's file is refused in words, before it fills the memory."""
     with pytest.raises(SettingsError, match="TOCSIN_WEBHOOK_TOKEN_FILE: /dev/zero is longer than"):
         Settings.read({"TOCSIN_WEBHOOK_TOKEN_FILE": "/dev/zero"})
+
+
+@pytest.mark.parametrize(
+    ("environ", "has_one"),
+    [
+        ({}, True),
+        ({"TOCSIN_API_TOKENS": "rita:responder:rrr"}, False),
+        ({"TOCSIN_API_TOKENS": "rita:responder:rrr,cleo:approver:ccc"}, True),
+        ({"TOCSIN_API_TOKENS": "a-token-of-an-admin"}, True),
+    ],
+)
+def test_whether_anybody_may_approve(environ: dict[str, str], has_one: bool) -> None:
+    """Where tokens are set and none is an approver's, no notice goes out and no emergency is signed off: that is said."""
+    assert Settings.read(environ).has_approver is has_one
