@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from rules import slo
+from rules.calendar_files import with_calendars
 from rules.document import PolicyDocument, is_section
 from rules.document.values import Vocabulary
 from rules.lint import document_lints
@@ -99,6 +100,7 @@ def _policy(
 ) -> Policy:
     defaults = _defaults() if _incomplete(document) else document
     policy = interpret(document, root, defaults, vocabulary.severities)
+    policy = with_calendars(policy, root, sources.problems)
     policy = _with_systems(policy, systems, sources)
     sources.problems += document_lints.find(policy, document, root)
     return policy

@@ -96,15 +96,21 @@ def read(paths: Sequence[Path]) -> Sources:
 def fingerprint(paths: Sequence[Path]) -> str:
     """What files and folders hold, as a hash: another one means that `read` might find something else."""
     found = sha256()
-    for path in paths:
-        for file in _files(path, Sources()):
-            try:
-                with file.open("rb") as stream:
-                    content = sha256(stream.read(LARGEST + 1)).hexdigest()
-            except OSError as error:
-                content = f"error {error.errno}"
-            found.update(f"{file}\0{content}\0".encode(errors="surrogateescape"))
+    files = [file for path in paths for file in _files(path, Sources())]
+    for file in (*files, *calendars_beside(files)):
+        try:
+            with file.open("rb") as stream:
+                content = sha256(stream.read(LARGEST + 1)).hexdigest()
+        except OSError as error:
+            content = f"error {error.errno}"
+        found.update(f"{file}\0{content}\0".encode(errors="surrogateescape"))
     return found.hexdigest()
+
+
+def calendars_beside(files: Iterable[Path]) -> list[Path]:
+    """The calendars that lie beside policy files, and may belong to them."""
+    folders = sorted({file.parent for file in files})
+    return [each for folder in folders if folder.is_dir() for each in sorted(folder.glob("*.ics"))]
 
 
 def read_packs(folder: Path) -> Sources:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from heapq import heappop, heappush
 from itertools import pairwise
 
+from receiver.on_call.calendar_events import read_calendar
 from receiver.on_call.rotation import rotation
 from receiver.on_call.shift import Override, Roster, Shift, clipped, gaps, merged, without
 from receiver.on_call.wall_time import instant, wall
@@ -18,7 +19,7 @@ _NOBODY = ""
 
 def shifts(
     policy: Policy,
-    calendars: Mapping[str, str],  # noqa: ARG001 - the next change reads them
+    calendars: Mapping[str, str],
     overrides: Sequence[Override],
     from_: int,
     until: int,
@@ -26,9 +27,13 @@ def shifts(
     """Every schedule's shifts and gaps in a window, in the policy's order.
 
     `calendars`: schedule → iCalendar text, of those that a URL feeds. `overrides`: in the order in which they were
-    made; the later wins. Nobody is on call where an override names a person that the policy no longer has.
+    made; the later wins. Nobody is on call where an override names a person that the policy no longer has. Raises
+    CalendarError for a text that is no calendar.
     """
-    return tuple(_roster(policy, each, overrides, from_, until) for each in policy.schedules)
+    return tuple(
+        _roster(policy, each, calendars.get(each.name) or each.calendar_text, overrides, from_, until)
+        for each in policy.schedules
+    )
 
 
 def why_void(policy: Policy, override: Override) -> str:
@@ -38,17 +43,20 @@ def why_void(policy: Policy, override: Override) -> str:
     return "" if policy.person(override.person) else f"the policy has nobody named {override.person}"
 
 
-def _roster(policy: Policy, schedule: OnCallSchedule, overrides: Iterable[Override], from_: int, until: int) -> Roster:
+def _roster(
+    policy: Policy, schedule: OnCallSchedule, calendar: str, overrides: Iterable[Override], from_: int, until: int
+) -> Roster:
     own = [each for each in overrides if each.schedule == schedule.name and each.starts < each.ends]
     known = {person.name for person in policy.people}
     over = _uppermost(
         Shift(each.starts, each.ends, each.person if each.person in known else _NOBODY, f"override by {each.by}")
         for each in own
     )
-    usual = _of_layers(schedule.layers, from_, until)
+    read = read_calendar(calendar, policy.people, schedule.time_zone, from_, until)
+    usual = (*_of_layers(schedule.layers, from_, until), *read.shifts)
     found = (*without(usual, over), *(each for each in over if each.person != _NOBODY))
     inside = merged(clipped(found, from_, until))
-    return Roster(schedule.name, schedule.time_zone, inside, tuple(gaps(inside, from_, until)))
+    return Roster(schedule.name, schedule.time_zone, inside, tuple(gaps(inside, from_, until)), read.unknown)
 
 
 def _of_layers(layers: Iterable[Layer], from_: int, until: int) -> list[Shift]:

@@ -45,6 +45,8 @@ class Roster:
     """Sorted; adjacent ones of one person and one source are one. Only those of a calendar may overlap."""
     gaps: tuple[Gap, ...]
     """Where no shift is; sorted."""
+    unknown: tuple[str, ...] = ()
+    """Names in the calendar that are nobody's."""
 
     def at(self, at: int) -> tuple[Shift, ...]:
         """The shifts of that instant."""

@@ -18,7 +18,7 @@ _SECOND = timedelta(seconds=1)
 def instant(wall: datetime, zone: str) -> int:
     """The first instant (microseconds since 1970) at which clocks of the zone show `wall` or later."""
     tz = time_zone(zone)
-    aware = wall.replace(tzinfo=tz).astimezone(UTC)
+    aware = wall.replace(tzinfo=tz, fold=0).astimezone(UTC)
     if aware.astimezone(tz).replace(tzinfo=None) != wall:  # clocks skip it: the change lies between the two readings
         early = wall.replace(tzinfo=tz, fold=1).astimezone(UTC)
         while aware - early > _SECOND:

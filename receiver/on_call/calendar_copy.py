@@ -1,0 +1,46 @@
+"""Whether a fetched copy of a calendar is taken: a broken one never is, a thinner one only with an alarm."""
+
+from dataclasses import dataclass, replace
+
+from receiver.on_call.calendar_events import CalendarError
+from receiver.on_call.expand import shifts
+from rules.durations import format_duration
+from rules.policy import HOUR, OnCallSchedule, Policy
+
+COMING = 8 * 7 * 24 * HOUR
+"""Microseconds from now in which what a copy covers is compared with the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyVerdict:
+    """What to do with a copy."""
+
+    is_taken: bool
+    alarm: str = ""
+    """What people must know, in a sentence; empty: all is well."""
+
+
+def judge(policy: Policy, schedule: OnCallSchedule, last: str, fetched: str, now: int) -> CopyVerdict:
+    """Whether a copy replaces the last good one. `last`: empty where there is none yet."""
+    try:
+        new = _covered(policy, schedule, fetched, now)
+    except CalendarError as error:
+        return CopyVerdict(False, f"the calendar of {schedule.name} is not taken: {error}")
+    try:
+        old = _covered(policy, schedule, last, now)
+    except CalendarError:
+        old = 0
+    if not new and old:
+        return CopyVerdict(False, f"the calendar of {schedule.name} is not taken: it puts nobody on call any more")
+    if new < old:
+        less = format_duration((old - new) // HOUR * HOUR or HOUR)
+        weeks = COMING // (7 * 24 * HOUR)
+        return CopyVerdict(True, f"the calendar of {schedule.name} covers {less} less of the coming {weeks} weeks")
+    return CopyVerdict(True)
+
+
+def _covered(policy: Policy, schedule: OnCallSchedule, text: str, now: int) -> int:
+    """Microseconds of the coming weeks in which the copy puts somebody on call. Raises CalendarError."""
+    alone = replace(policy, schedules=(replace(schedule, calendar_text=""),))
+    (roster,) = shifts(alone, {schedule.name: text}, (), now, now + COMING)
+    return COMING - sum(gap.ends - gap.starts for gap in roster.gaps)

@@ -1,0 +1,134 @@
+"""Shifts that stand in an iCalendar: who is meant by an event, and from when until when.
+
+Events repeat as RFC 5545 says (RRULE, RDATE, EXDATE, overridden instances); cancelled and transparent ones put nobody
+on call. What has no zone of its own, and whole days, are in the schedule's zone.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any
+
+from receiver.on_call.shift import Shift
+from receiver.on_call.wall_time import instant
+from rules.policy import Person
+from rules.time_zones import zone_names
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO = timedelta(microseconds=1)
+_TOO_OFTEN = {"SECONDLY", "MINUTELY"}
+"""A rule that repeats so often names no shifts, and would take for ever to list."""
+
+
+class CalendarError(ValueError):
+    """A text is no calendar that shifts can be read from; says why, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarReading:
+    """What a calendar says of a window."""
+
+    shifts: tuple[Shift, ...]
+    unknown: tuple[str, ...]
+    """Names that are nobody's, each once."""
+
+
+def read_calendar(text: str, people: Iterable[Person], zone: str, from_: int, until: int) -> CalendarReading:
+    """The shifts that have a part in the window. Raises CalendarError."""
+    if not text:
+        return CalendarReading((), ())
+    names = _Names(people)
+    found: list[Shift] = []
+    unknown: dict[str, None] = {}
+    for event in _occurrences(text, from_, until):
+        starts, ends = _instant(event.start, zone), _instant(event.end, zone)
+        if _is_off(event) or starts >= ends or starts >= until or ends <= from_:
+            continue
+        meant = names.of(event)
+        found += [Shift(starts, ends, each, "calendar") for each in meant]
+        if not meant:
+            unknown[str(event.get("SUMMARY", "")).strip() or "an event without a summary"] = None
+    return CalendarReading(tuple(found), tuple(unknown))
+
+
+@lru_cache(maxsize=32)
+def _query(text: str) -> Any:
+    """The calendar, ready to be asked for a window's events. Raises CalendarError."""
+    import icalendar  # noqa: PLC0415 - half a second, which nobody pays who has no calendar
+    import recurring_ical_events  # noqa: PLC0415
+
+    try:
+        calendar = icalendar.Calendar.from_ical(text)
+        for event in calendar.walk("VEVENT"):
+            _require_bounded(event)
+        return recurring_ical_events.of(calendar, skip_bad_series=False)
+    except CalendarError:
+        raise
+    except Exception as error:  # the parsers raise whatever they stumble over
+        raise CalendarError(f"no calendar that can be read: {_first_line(error)}") from error
+
+
+def _require_bounded(event: Any) -> None:
+    rules = event.get("RRULE", ())
+    for rule in rules if isinstance(rules, list) else [rules] if rules else ():
+        if _TOO_OFTEN.intersection(str(each).upper() for each in rule.get("FREQ", ())):
+            raise CalendarError(f'the event "{event.get("SUMMARY", "")}" repeats more often than every hour')
+
+
+def _occurrences(text: str, from_: int, until: int) -> list[Any]:
+    starts, ends = (_EPOCH + at * _MICRO for at in (from_, until))
+    try:
+        return list(_query(text).between(starts - timedelta(days=2), ends + timedelta(days=2)))
+    except CalendarError:
+        raise
+    except Exception as error:
+        raise CalendarError(f"an event of the calendar cannot be read: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def _is_off(event: Any) -> bool:
+    return str(event.get("STATUS", "")).upper() == "CANCELLED" or str(event.get("TRANSP", "")).upper() == "TRANSPARENT"
+
+
+def _instant(at: date, zone: str) -> int:
+    """A day begins at its midnight; a wall time of a known zone means what it means in layers."""
+    if not isinstance(at, datetime):
+        return instant(datetime.combine(at, time()), zone)
+    if at.tzinfo is None:
+        return instant(at, zone)
+    key = str(getattr(at.tzinfo, "key", ""))
+    if key in zone_names() and not at.fold:
+        return instant(at.replace(tzinfo=None), key)
+    return (at - _EPOCH) // _MICRO
+
+
+class _Names:
+    """Whom the events of a calendar mean."""
+
+    def __init__(self, people: Iterable[Person]) -> None:
+        known = tuple(people)
+        self._names = {each.name.casefold(): each.name for each in known}
+        self._mail = {mail.casefold(): each.name for each in known if (mail := each.contact("email"))}
+        self._aliases = {alias.casefold(): each.name for each in known for alias in each.aliases}
+
+    def of(self, event: Mapping[str, Any]) -> tuple[str, ...]:
+        """By the summary, else by the attendees' addresses, else by an alias; nobody: empty."""
+        summary = " ".join(str(event.get("SUMMARY", "")).split()).casefold()
+        named = self._names.get(summary) or self._mail.get(summary)
+        if named:
+            return (named,)
+        attending = tuple(dict.fromkeys(self._mail[mail] for mail in _mails(event) if mail in self._mail))
+        alias = self._aliases.get(summary)
+        return attending or ((alias,) if alias else ())
+
+
+def _mails(event: Mapping[str, Any]) -> Iterator[str]:
+    """The addresses of those who attend and have not declined, lower case."""
+    attendees = event.get("ATTENDEE", ())
+    for each in attendees if isinstance(attendees, list) else [attendees] if attendees else ():
+        if str(getattr(each, "params", {}).get("PARTSTAT", "")).upper() != "DECLINED":
+            yield str(each).casefold().removeprefix("mailto:")

@@ -1,0 +1,58 @@
+"""Calendars that lie beside the policy: read with it, so that a policy version is whole."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from rules.nodes import Node
+from rules.policy import OnCallSchedule, Policy
+from rules.problems import Problem
+from rules.validate import place_of
+
+LARGEST = 4 * 1024 * 1024
+"""Bytes."""
+
+
+def with_calendars(policy: Policy, root: Node, problems: list[Problem]) -> Policy:
+    """The policy with the text of each calendar that is a file."""
+    schedules = tuple(
+        _read(each, index, root, problems) if each.calendar and not is_url(each.calendar) else each
+        for index, each in enumerate(policy.schedules)
+    )
+    return replace(policy, schedules=schedules) if schedules != policy.schedules else policy
+
+
+def is_url(calendar: str) -> bool:
+    """Whether it is fetched, not read from a file."""
+    return "://" in calendar
+
+
+def _read(schedule: OnCallSchedule, index: int, root: Node, problems: list[Problem]) -> OnCallSchedule:
+    place = place_of(root, "schedules", index, "calendar")
+    file = Path(place.path).parent / schedule.calendar
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(LARGEST + 1)
+        text = data.decode("utf-8-sig")
+        fault = f"is larger than {LARGEST // 2**20} MiB" if len(data) > LARGEST else _fault(text)
+    except FileNotFoundError:
+        text, fault = "", "does not lie beside the policy"
+    except OSError as error:
+        text, fault = "", f"cannot be read: {error.strerror}"
+    except UnicodeDecodeError:
+        text, fault = "", "is not UTF-8"
+    if fault:
+        problems.append(Problem.at(place, f"calendar: {file} {fault}"))
+    return replace(schedule, calendar_text=text)
+
+
+def _fault(text: str) -> str:
+    """Why it is no whole calendar; empty: it is one."""
+    import icalendar  # noqa: PLC0415 - half a second, which nobody pays who has no calendar
+
+    if "BEGIN:VCALENDAR" not in text:
+        return "is no iCalendar: it has no BEGIN:VCALENDAR"
+    try:
+        icalendar.Calendar.from_ical(text)
+    except Exception as error:  # noqa: BLE001 - the parser raises whatever it stumbles over
+        return f"is no iCalendar that can be read: {(str(error).splitlines() or [''])[0][:200]}"
+    return ""

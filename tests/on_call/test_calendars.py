@@ -1,0 +1,226 @@
+"""Schedules by a calendar: what its events mean, whom they name, and which copies of it are taken."""
+
+import pytest
+
+from receiver.on_call.calendar_copy import judge
+from receiver.on_call.calendar_events import CalendarError
+from receiver.on_call.shift import Override
+from rules.load import load, load_text
+from rules.problems import PolicyError
+from rules.source import fingerprint
+from rules.stored import digest
+from tests.on_call.teams import HEAD, missing, policy, roster, told, utc
+
+URL = 'schedules: [{name: primary, time_zone: Europe/Berlin, calendar: "https://example.org/oncall.ics"}]\n'
+POLICY = policy(URL)
+ALIASED = HEAD.replace("{name: ben,", '{name: ben, aliases: ["[L1] Ben B."],') + URL
+
+
+def event(summary, starts, ends, *more):
+    """Lines of an event; a time with a parameter is ``TZID=…:20261001T090000``."""
+    starts, ends = (each if ":" in each else f":{each}" for each in (starts, ends))
+    lines = (
+        "BEGIN:VEVENT",
+        f"UID:{summary}{starts}",
+        f"SUMMARY:{summary}",
+        f"DTSTART{';' if '=' in starts else ''}{starts}",
+        f"DTEND{';' if '=' in ends else ''}{ends}",
+        *more,
+        "END:VEVENT",
+    )
+    return "\r\n".join(lines)
+
+
+def calendar(*events, more=""):
+    head = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//test//EN\r\n"
+    return head + more + "".join(f"{each}\r\n" for each in events) + "END:VCALENDAR\r\n"
+
+
+def read(text, starts="2026-10-01T00:00", ends="2026-11-30T00:00", overrides=(), given=POLICY):
+    return roster(given, starts, ends, overrides, {"primary": text})
+
+
+def test_adjacent_whole_days_are_no_gap():
+    """From midnight to midnight in the schedule's zone, over the change of clocks too."""
+    found = read(
+        calendar(
+            event("dana", "VALUE=DATE:20261024", "VALUE=DATE:20261025"),
+            event("ben", "VALUE=DATE:20261025", "VALUE=DATE:20261026"),
+            event("ben", "VALUE=DATE:20261026", "VALUE=DATE:20261027"),
+        ),
+        "2026-10-23T22:00",
+        "2026-10-26T23:00",
+    )
+    assert told(found) == [
+        ("2026-10-23T22:00", "2026-10-24T22:00", "dana"),
+        ("2026-10-24T22:00", "2026-10-26T23:00", "ben"),
+    ]
+    assert not found.gaps
+
+
+def test_a_weekly_rule_stays_at_its_wall_time():
+    """The handoff is at nine in the event's zone before and after the clocks change, without gap or overlap."""
+    berlin = "TZID=Europe/Berlin"
+    weekly = "RRULE:FREQ=WEEKLY;INTERVAL=2"
+    found = read(
+        calendar(
+            event("dana", f"{berlin}:20261015T090000", f"{berlin}:20261022T090000", weekly),
+            event("ben", f"{berlin}:20261022T090000", f"{berlin}:20261029T090000", weekly),
+        ),
+        "2026-10-15T07:00",
+        "2026-11-12T08:00",
+    )
+    assert [(each[0], each[2]) for each in told(found)] == [
+        ("2026-10-15T07:00", "dana"), ("2026-10-22T07:00", "ben"), ("2026-10-29T08:00", "dana"), ("2026-11-05T08:00", "ben"),
+    ]  # fmt: skip
+    assert not found.gaps
+
+
+def test_exceptions_additions_and_moved_instances():
+    """EXDATE takes one out, RDATE puts one in, an overridden instance is another's."""
+    found = read(
+        calendar(
+            event(
+                "dana", "20261001T080000Z", "20261001T100000Z",
+                "RRULE:FREQ=DAILY;COUNT=4", "EXDATE:20261002T080000Z", "RDATE:20261020T080000Z",
+            ),
+            event("ben", "20261003T120000Z", "20261003T140000Z", "RECURRENCE-ID:20261003T080000Z").replace(
+                "UID:ben:20261003T120000Z", "UID:dana:20261001T080000Z"
+            ),
+        )
+    )  # fmt: skip
+    assert told(found) == [
+        ("2026-10-01T08:00", "2026-10-01T10:00", "dana"),
+        ("2026-10-03T12:00", "2026-10-03T14:00", "ben"),
+        ("2026-10-04T08:00", "2026-10-04T10:00", "dana"),
+        ("2026-10-20T08:00", "2026-10-20T10:00", "dana"),
+    ]
+
+
+def test_cancelled_and_transparent_events_put_nobody_on_call():
+    """They are in the calendar, and mean that nobody has to be there."""
+    found = read(
+        calendar(
+            event("dana", "20261001T080000Z", "20261001T100000Z", "STATUS:CANCELLED"),
+            event("ben", "20261001T080000Z", "20261001T100000Z", "TRANSP:TRANSPARENT"),
+        )
+    )
+    assert not found.shifts
+    assert not found.unknown
+
+
+@pytest.mark.parametrize(
+    ("zone", "begins"), [("", "2026-10-01T07:00"), ("X-WR-TIMEZONE:America/Chicago\r\n", "2026-10-01T14:00")]
+)
+def test_times_without_a_zone_are_the_schedules_or_the_calendars(zone, begins):
+    """Floating times; `X-WR-TIMEZONE` says where they are at home."""
+    assert told(read(calendar(event("dana", "20261001T090000", "20261001T100000"), more=zone)))[0][0] == begins
+
+
+def test_people_are_known_by_summary_attendee_or_alias():
+    """In that order; who declined does not attend. A name that is nobody's is said."""
+    mail = "ATTENDEE;CN=Chris:mailto:Chris@example.org"
+    declined = "ATTENDEE;PARTSTAT=DECLINED:mailto:dana@example.org"
+    found = read(
+        calendar(
+            event("Dana", "20261001T080000Z", "20261001T090000Z", mail),
+            event("On call", "20261001T090000Z", "20261001T100000Z", declined, mail),
+            event("[L1] Ben B.", "20261001T100000Z", "20261001T110000Z"),
+            event("Zoe", "20261001T110000Z", "20261001T120000Z"),
+        ),
+        given=load_text(ALIASED).policy,
+    )
+    assert [each[2] for each in told(found)] == ["dana", "chris", "ben"]
+    assert found.unknown == ("Zoe",)
+
+
+def test_all_of_overlapping_events_are_on_call():
+    """Both are told; an override takes the place of both."""
+    text = calendar(
+        event("dana", "20261001T080000Z", "20261001T120000Z"), event("ben", "20261001T100000Z", "20261001T140000Z")
+    )
+    assert [each.person for each in read(text).at(utc("2026-10-01T11:00"))] == ["dana", "ben"]
+    override = Override("primary", "chris", utc("2026-10-01T10:30"), utc("2026-10-01T11:30"), "lee")
+    assert [each.person for each in read(text, overrides=[override]).at(utc("2026-10-01T11:00"))] == ["chris"]
+
+
+def test_a_rule_without_end_is_read_within_the_window_only():
+    """However long it goes on; one that repeats every second is refused."""
+    assert len(read(calendar(event("dana", "20200101T080000Z", "20200101T090000Z", "RRULE:FREQ=DAILY"))).shifts) == 60
+    with pytest.raises(CalendarError, match="more often than every hour"):
+        read(calendar(event("dana", "20200101T080000Z", "20200101T080001Z", "RRULE:FREQ=SECONDLY")))
+
+
+def test_a_custom_zone_is_read():
+    """A VTIMEZONE of the calendar's own, as Outlook writes them."""
+    zone = (
+        "BEGIN:VTIMEZONE\r\nTZID:Somewhere\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETFROM:+0300\r\n"
+        "TZOFFSETTO:+0300\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+    )
+    text = calendar(event("dana", "TZID=Somewhere:20261001T090000", "TZID=Somewhere:20261001T100000"), more=zone)
+    assert told(read(text))[0][0] == "2026-10-01T06:00"
+
+
+GOOD = calendar(event("dana", "20261001T000000Z", "20261002T000000Z", "RRULE:FREQ=DAILY"))
+THIN = calendar(event("dana", "20261001T000000Z", "20261001T120000Z", "RRULE:FREQ=DAILY"))
+EMPTY = calendar()
+
+
+@pytest.mark.parametrize(
+    ("last", "fetched", "taken", "says"),
+    [
+        ("", GOOD, True, ""),
+        (GOOD, GOOD, True, ""),
+        (THIN, GOOD, True, ""),
+        (GOOD, THIN, True, "covers 28d less of the coming 8 weeks"),
+        (GOOD, EMPTY, False, "it puts nobody on call any more"),
+        (GOOD, GOOD.replace("SUMMARY:dana", "SUMMARY:zoe"), False, "it puts nobody on call any more"),
+        (GOOD, "<html>Sign in</html>", False, "is not taken: no calendar"),
+        (GOOD, GOOD[: len(GOOD) // 2], False, "is not taken"),
+        (GOOD, "", False, "nobody on call any more"),
+        ("", EMPTY, True, ""),
+        ("<html>", GOOD, True, ""),
+    ],
+)
+def test_a_copy_is_taken_or_not(last, fetched, taken, says):
+    """A broken fetch never empties a schedule; one that covers less of the coming weeks is taken with an alarm."""
+    verdict = judge(POLICY, POLICY.schedules[0], last, fetched, utc("2026-10-05T00:00"))
+    assert verdict.is_taken is taken
+    assert says in verdict.alarm
+    assert bool(says) is bool(verdict.alarm)
+
+
+def test_a_file_beside_the_policy_is_part_of_it(tmp_path):
+    """Its shifts are read with the policy; another content is another version, and is seen when files are watched."""
+    file = tmp_path / "oncall.ics"
+    file.write_text(GOOD)
+    (tmp_path / "policy.yaml").write_text(HEAD + "schedules: [{name: primary, time_zone: UTC, calendar: oncall.ics}]\n")
+    given, mark = load([tmp_path]), fingerprint([tmp_path / "policy.yaml"])
+    assert told(roster(given, "2026-10-03T00:00", "2026-10-04T00:00")) == [
+        ("2026-10-03T00:00", "2026-10-04T00:00", "dana")
+    ]
+    file.write_text(THIN)
+    assert missing(roster(load([tmp_path]), "2026-10-03T00:00", "2026-10-04T00:00"))
+    assert digest(load([tmp_path])) != digest(given)
+    assert fingerprint([tmp_path / "policy.yaml"]) != mark
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "does not lie beside the policy"),
+        (b"<html>", "has no BEGIN:VCALENDAR"),
+        (b"\xff\xfe", "is not UTF-8"),
+        (GOOD[: len(GOOD) // 2].encode(), "is no iCalendar that can be read"),
+        (b" " * (4 * 2**20 + 1), "is larger than 4 MiB"),
+    ],
+)
+def test_a_file_that_is_no_calendar_is_an_error(tmp_path, content, says):
+    """At the line that names it."""
+    if content is not None:
+        (tmp_path / "oncall.ics").write_bytes(content)
+    (tmp_path / "policy.yaml").write_text(HEAD + "schedules: [{name: primary, calendar: oncall.ics}]\n")
+    with pytest.raises(PolicyError) as refused:
+        load([tmp_path])
+    assert says in str(refused.value)
+    assert "policy.yaml:12:29:" in str(refused.value)
