@@ -21,6 +21,8 @@ class Doubt:
     severity: Severity
     """`error`: `check` fails. `note`: shown by ``check -v`` only."""
     explanation: str
+    may_be_allowed: bool = True
+    """Whether a policy may say, with a reason, that it is meant so."""
 
 
 _WAKING = ", nor ".join(types_where(lambda facts: facts.wakes))
@@ -61,6 +63,7 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             "error",
             "A drill with every channel up reached nobody within the response time. Give the rule (or its level) a "
             "channel that is enabled and has a recipient; a phone recipient without a number reaches nobody by itself.",
+            may_be_allowed=False,
         ),
         "single-channel": Doubt(
             "warning",
@@ -86,6 +89,54 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             "warning",
             "`repeat: false` spares a person the pages of escalation steps: who slept through the first is told again "
             "only when the response time is over.",
+        ),
+        "on-call-gap": Doubt(
+            "error",
+            "A schedule has hours in which nobody is on call: its channels reach nobody then, and pages go to "
+            "`fallback` and the next step. Add people or hours; of a schedule for office hours, say that it is one.",
+        ),
+        "no-contact": Doubt(
+            "error",
+            "A channel pages whoever is on call, and one of them has no contact of its type. Give them one.",
+        ),
+        "fallback-by-schedule": Doubt(
+            "error",
+            "Every channel that `fallback` can take from level 3 on reaches only whoever is on call. A wrong or lost "
+            "schedule would then be silence. Name a channel with a person or an address.",
+        ),
+        "on-call-twice": Doubt(
+            "warning",
+            "One person is on call in two schedules at once. Where one stands behind the other, nobody is behind them.",
+        ),
+        "nights-in-a-row": Doubt(
+            "warning",
+            "One person is on call for more nights in a row than the schedule's `nights` (7). Shorten the turns.",
+        ),
+        "handoff-at-night": Doubt(
+            "warning",
+            "Somebody takes over between 22:00 and 07:00 of their own zone, and is asleep. Move `starts`, or give the "
+            "layer its people's zone.",
+        ),
+        "calendar-ends": Doubt(
+            "warning", "A schedule's calendar has no event until the end of what was walked (--days). Plan further."
+        ),
+        "calendar-overlap": Doubt(
+            "warning", "Events of a calendar overlap: all of their people are on call then, and all are told."
+        ),
+        "calendar-name": Doubt(
+            "warning",
+            "An event of a calendar names nobody whom the policy knows, by name, e-mail address or `aliases`: it puts "
+            "nobody on call.",
+        ),
+        "calendar-not-read": Doubt(
+            "warning",
+            "A calendar could not be read here, so nothing is known of who is on call. One at a URL is fetched by the "
+            "service; give a copy of it with --calendar NAME=FILE.",
+        ),
+        "single-person": Doubt(
+            "warning",
+            "A drill in which nothing gets through to this one person reached nobody within the response time. Put "
+            "somebody behind them: a second schedule, or a `fallback` that is somebody else.",
         ),
         "short-heartbeat": Doubt(
             "warning",

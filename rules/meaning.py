@@ -281,6 +281,7 @@ def _schedules(document: PolicyDocument, root: Node) -> Iterator[OnCallSchedule]
             time_zone=zone,
             layers=tuple(_layer(number, each, zone) for number, each in enumerate(spec.layers, 1)),
             calendar=spec.calendar or "",
+            nights=spec.nights,
             place=place_of(root, "schedules", index),
         )
 

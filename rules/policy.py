@@ -191,6 +191,8 @@ class OnCallSchedule:
     """Instead of layers: a file beside the policy, or an https URL."""
     calendar_text: str = ""
     """What the file holds (iCalendar)."""
+    nights: int = 7
+    """More nights in a row for one person are doubted."""
     place: Place | None = None
 
 

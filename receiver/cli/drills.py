@@ -8,16 +8,20 @@ import typer
 
 from receiver.cli.incidents import LOCAL, Token, Url, declare
 from receiver.cli.output import console, fail, hanging, print_json, print_table, write
-from receiver.cli.policies import Paths
+from receiver.cli.policies import Calendars, Paths, calendars
+from receiver.clock import wall_clock
+from receiver.core.model import Instant
 from receiver.drill.lanes_drawing import page
+from receiver.drill.on_call_walk import as_of
 from receiver.drill.script import Played, Script, UnknownIncident, play
 from receiver.drill.script_file import DrillScript, ScriptError, ScriptRun, read, relive
 from receiver.drill.script_file import as_json as relived_json
-from receiver.drill.simulator import ChannelFaults, World
+from receiver.drill.simulator import START, ChannelFaults, World
 from receiver.drill.text_report import as_json, deadline_words, lines
+from receiver.on_call.wall_time import read as read_time
 from rules import durations
 from rules.load import load
-from rules.policy import Policy
+from rules.policy import MINUTE, REFERENCE, Policy
 
 TONES = {"loud": "bold red", "good": "green", "quiet": "dim", "plain": ""}
 
@@ -52,8 +56,14 @@ def drill(
     falls_silent: Annotated[
         bool, typer.Option("--falls-silent", help="Who acknowledged is not heard of again.")
     ] = False,
+    at: Annotated[
+        str,
+        typer.Option("--at", metavar="TIME", help="Whoever is on call then; left out: now.", show_default=False),
+    ] = "",
+    calendar: Calendars = None,
     without: Annotated[
-        list[str] | None, typer.Option("--without", metavar="CHANNEL", help="It fails every message.")
+        list[str] | None,
+        typer.Option("--without", metavar="NAME", help="A channel that fails, or a person whom none reaches."),
     ] = None,
     flaky: Annotated[
         list[str] | None, typer.Option("--flaky", metavar="CHANNEL=0.5", help="It fails so many of its tries.")
@@ -73,7 +83,7 @@ def drill(
 ) -> None:
     """The timeline that would happen, on a virtual clock: who is told, when, on which channel."""
     pretended = (acknowledge_after, resolve_after, recur_after, lasts, falls_silent)
-    failing = (without, flaky, seed)
+    failing = (without, flaky, seed, at, calendar)
     if live:
         if paths or script or html or any(each not in (None, False, "", []) for each in (*pretended, *failing)):
             fail("tocsin drill: with --live real people answer: only --incident goes with it", 2)
@@ -89,11 +99,24 @@ def drill(
     if script is None and not incident:
         fail(f"tocsin drill: say which incident: --incident NAME, one of {', '.join(_names(policy))}", 2)
     channel_faults = _channel_faults(policy, without or [], flaky or [], seed)
+    began_at = _began_at(policy, at)
+    given = as_of(policy, began_at, calendars(policy, calendar))
     if script is not None:
-        _relive(policy, channel_faults, script, html, json)
+        _relive(given, channel_faults, script, html, json)
     else:
         course = Script(acknowledge_after, resolve_after, recur_after, falls_silent, lasts)
-        _play(World(policy, channel_faults), course, incident, html, json)
+        _play(World(given, channel_faults, now=began_at), course, incident, html, json)
+
+
+def _began_at(policy: Policy, at: str) -> Instant:
+    """When a drill is held: where somebody is on call, that matters. Ends the program where it is no time."""
+    if not at:
+        return Instant(wall_clock() // MINUTE * MINUTE) if policy.schedules else START
+    try:
+        zone = policy.schedules[0].time_zone if len(policy.schedules) == 1 else policy.time_zone
+        return Instant(read_time(at, zone))
+    except (ValueError, OverflowError) as error:
+        fail(f"tocsin drill: --at: {error}", 2)
 
 
 def _play(world: World, course: Script, incident: str, html: Path | None, json: bool) -> None:
@@ -174,10 +197,15 @@ def _channel_faults(policy: Policy, without: list[str], flaky: list[str], seed: 
         if not 0 <= shares[name] <= 1:
             fail(f"tocsin drill: --flaky takes a channel and a number from 0 to 1, such as slack=0.5, not {each!r}", 2)
     known = {name for channel in policy.channels for name in (channel.name, channel.type)}
+    people = {f"{REFERENCE}{each.name}": each for each in policy.people}
+    people |= {name.removeprefix(REFERENCE): each for name, each in people.items() if name[1:] not in known}
     for name in (*without, *shares):
-        if name not in known:
-            fail(f"tocsin drill: the policy has no channel {name!r}; it has {', '.join(sorted(known))}", 2)
-    return ChannelFaults(frozenset(without), shares, seed)
+        if name not in known and not (name in without and name in people):
+            names = ", ".join(sorted({*known, *(name for name in people if not name.startswith(REFERENCE))}))
+            what = "channel or person" if policy.people else "channel"
+            fail(f"tocsin drill: the policy has no {what} {name!r}; it has {names}", 2)
+    missing = {address for name in without if name in people for _, address in people[name].contacts}
+    return ChannelFaults(frozenset(without) & known, shares, seed, frozenset(missing))
 
 
 def _print(played: Played) -> None:

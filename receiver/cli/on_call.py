@@ -1,16 +1,19 @@
 """`tocsin on-call`: who is on call when, worked out from the policy alone."""
 
 import difflib
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from receiver.cli.output import console, fail, print_json, print_table
-from receiver.cli.policies import Paths
+from receiver.cli.policies import Calendars, Paths, calendars
 from receiver.clock import wall_clock
 from receiver.core.model import Instant
 from receiver.messages.times import stamp
+from receiver.on_call.calendar_events import CalendarError
 from receiver.on_call.expand import shifts
 from receiver.on_call.roster_json import as_json
 from receiver.on_call.shift import Gap, Roster, Shift
@@ -41,6 +44,7 @@ def on_call(
     ] = "",
     from_: Annotated[str, typer.Option("--from", metavar="TIME", help="From then; left out: now.")] = "",
     until: Annotated[str, typer.Option("--until", metavar="TIME", help="Left out: a fortnight later.")] = "",
+    calendar: Calendars = None,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Who is on call when: shifts and gaps of every schedule. Overrides that were made while serving are not in it."""
@@ -48,7 +52,8 @@ def on_call(
         fail("tocsin on-call: say --at, or --from and --until", 2)
     policy = load(paths or [])
     windows = [(each, *_window(each, at or from_, until)) for each in _chosen(policy, schedule)]
-    rosters = [_roster(policy, *each, at=bool(at)) for each in windows]
+    given = calendars(policy, calendar)
+    rosters = [_roster(policy, given, *each, at=bool(at)) for each in windows]
     if json:
         print_json(as_json(rosters))
         return
@@ -85,14 +90,28 @@ def _window(schedule: OnCallSchedule, starts: str, ends: str) -> tuple[int, int]
     return first, last
 
 
-def _roster(policy: Policy, schedule: OnCallSchedule, starts: int, ends: int, *, at: bool) -> Roster:
+def _roster(
+    policy: Policy, given: dict[str, str], schedule: OnCallSchedule, starts: int, ends: int, *, at: bool
+) -> Roster:
     """The schedule in the window; `at`: only what covers its beginning, as far as it reaches."""
     first, last = (starts - HORIZON, starts + HORIZON) if at else (starts, ends)
-    (found,) = (each for each in shifts(policy, {}, (), first, last) if each.name == schedule.name)
+    if "://" in schedule.calendar and schedule.name not in given:
+        _say(f"{schedule.name}: {schedule.calendar} is fetched by the service; give a copy: --calendar NAME=FILE")
+    try:
+        (found,) = shifts(replace(policy, schedules=(schedule,)), given, (), first, last)
+    except CalendarError as error:
+        fail(f"tocsin on-call: {schedule.name}: {error}")
+    for name in found.unknown:
+        _say(f'{schedule.name}: the calendar names nobody of `people` with "{name}"')
     if not at:
         return found
     gaps = tuple(each for each in found.gaps if each.starts <= starts < each.ends)
     return Roster(found.name, found.time_zone, found.at(starts), gaps)
+
+
+def _say(what: str) -> None:
+    """What is worth knowing beside the answer, which programs read from standard output."""
+    print(what, file=sys.stderr)
 
 
 def _rows(roster: Roster) -> Iterator[tuple[str, str, str, str]]:

@@ -7,16 +7,21 @@ from typing import Annotated, Any
 import typer
 
 from receiver.cli.output import console, fail, make_folder, print_json, print_table, write
+from receiver.clock import wall_clock
 from receiver.core.model import Incident, Instant
 from receiver.core.plan import PolicyVersion
-from receiver.drill.reach import Reach, Worst, lints, reaches, worst_cases, worst_without
+from receiver.drill import on_call_walk
+from receiver.drill.on_call_reach import WorstHour, hour_words, person_lints, reaches_over
+from receiver.drill.on_call_walk import OnCallYear, walk
+from receiver.drill.reach import Reach, Worst, lints, worst_cases, worst_without
+from receiver.on_call.roster_json import as_json, rfc3339_seconds
 from receiver.reports.report import counted
 from rules import matchers
 from rules.durations import format_duration
 from rules.lint_catalog import DOUBTS, without_allowed
 from rules.load import Loaded, load_with_warnings
 from rules.outputs import Options, render
-from rules.policy import SECOND, Policy
+from rules.policy import MINUTE, SECOND, Policy
 from rules.problems import Problem
 from rules.stored import digest
 
@@ -25,6 +30,12 @@ Paths = Annotated[
     typer.Argument(
         metavar="POLICY…", help="Files, folders or Markdown; left out: the shipped packs.", show_default=False
     ),
+]
+
+
+Calendars = Annotated[
+    list[str] | None,
+    typer.Option("--calendar", metavar="NAME=FILE", help="A copy of the calendar that a schedule has at a URL."),
 ]
 
 
@@ -42,6 +53,8 @@ def check(
     explain: Annotated[
         str, typer.Option("--explain", metavar="LINT", help="What a lint means; `all` lists them.", show_default=False)
     ] = "",
+    days: Annotated[int, typer.Option("--days", min=1, max=4000, help="So many coming days of schedules.")] = 400,
+    calendar: Calendars = None,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Validate a policy and tell who is reached when. All problems are shown at once."""
@@ -49,14 +62,63 @@ def check(
         _explain(explain)
         return
     loaded = load_with_warnings(paths or [])
-    ways = reaches(loaded.policy)
-    drilled = list(without_allowed(lints(loaded.policy, ways), loaded.allowed))
+    year = walk(loaded.policy, wall_clock() // MINUTE * MINUTE, days, calendars(loaded.policy, calendar))
+    ways, hours = reaches_over(year)
+    doubts = (*lints(loaded.policy, ways), *person_lints(loaded.policy, ways), *on_call_walk.lints(year))
+    drilled = list(without_allowed(doubts, loaded.allowed))
     if json:
-        print_json(_summary(loaded, ways, drilled))
+        print_json(_summary(loaded, ways, drilled) | _on_call(year, hours))
     else:
         _show(loaded, ways, drilled, verbose=verbose)
+        _show_hours(loaded.policy, hours)
     if any(problem.severity == "error" for problem in drilled):
         raise typer.Exit(1)
+
+
+def calendars(policy: Policy, given: list[str] | None) -> dict[str, str]:
+    """Schedule → iCalendar text, of files that stand for URLs. Ends the program where there is no such file."""
+    found: dict[str, str] = {}
+    for each in given or []:
+        name, _, file = each.partition("=")
+        if policy.schedule(name) is None or not file:
+            fail(f"tocsin: --calendar takes a schedule of the policy and a file, NAME=FILE, not {each!r}", 2)
+        try:
+            found[name] = Path(file).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            fail(f"tocsin: --calendar {each}: {getattr(error, 'strerror', '') or 'it is no text'}", 2)
+    return found
+
+
+def _on_call(year: OnCallYear, hours: Sequence[WorstHour]) -> dict[str, Any]:
+    """Who is on call in the coming days, and each level's worst hour of them."""
+    if not year.policy.schedules:
+        return {}
+    worst = [
+        {
+            "level": each.level,
+            "after": _seconds(each.after),
+            "at": rfc3339_seconds(each.at),
+            "missing": each.missing,
+            "without": _seconds(each.without),
+        }
+        for each in hours
+    ]
+    until = {"from": rfc3339_seconds(year.starts), "until": rfc3339_seconds(year.ends)}
+    return {"on_call": {**until, **as_json(year.rosters), "worst_hours": worst}}
+
+
+def _show_hours(policy: Policy, hours: Sequence[WorstHour]) -> None:
+    rows = (
+        (
+            f"{each.level} {policy.level(each.level).name}",
+            _after(each.after),
+            hour_words(each, policy),
+            f"{_after(each.without)} without {each.missing}" if each.missing else "",
+        )
+        for each in hours
+    )
+    if hours:
+        print_table(["level", "reached", "first at", "if nothing gets through to"], rows, "\nThe worst hour")
 
 
 def _explain(name: str) -> None:
@@ -72,7 +134,7 @@ def _explain(name: str) -> None:
         fail(f"tocsin check: no lint is named {name!r}; there are {', '.join(DOUBTS)}", 2)
     console.print(f"{name} ({DOUBTS[name].severity})", style="bold", markup=False)
     console.print(DOUBTS[name].explanation, markup=False)
-    if DOUBTS[name].severity != "error":
+    if DOUBTS[name].may_be_allowed:
         said = f'lints: {{allow: {{{name}: "why"}}}}'
         console.print(f"Meant as it stands? Say so in the policy: {said}", markup=False, soft_wrap=True)
 

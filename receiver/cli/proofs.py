@@ -14,16 +14,18 @@ from receiver.cli.output import console, fail, hanging, print_json, print_table
 from receiver.clients.alert_payload import Payload, fingerprint, parse
 from receiver.clock import wall_clock
 from receiver.core.classify import Received
+from receiver.core.model import Instant
 from receiver.drill import explained
 from receiver.drill.differences import DifferenceTable, as_markdown, differences, replayed
 from receiver.drill.differences import as_json as as_rows
 from receiver.drill.first_pages import replay
+from receiver.drill.on_call_walk import as_of
 from receiver.drill.simulator import START, World
 from receiver.settings import Settings
 from receiver.web.recorder import read
 from rules.document import json_schema
 from rules.load import load
-from rules.policy import HOUR, Policy
+from rules.policy import HOUR, MINUTE, Policy
 
 
 def add_to(app: typer.Typer) -> None:
@@ -55,7 +57,7 @@ def explain_(
     for name in labels:
         if not re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", name):
             fail(f"tocsin explain: {name!r} is no label's name: letters, digits and _, such as severity=warning", 2)
-    policy = load([Path(word) for word in words or () if "=" not in word or Path(word).exists()])
+    policy = as_of(load([Path(word) for word in words or () if "=" not in word or Path(word).exists()]), wall_clock())
     payload = _payload(labels, alert)
     configured = _configured(policy) if settings else None
     worlds = ((World(policy, configured=configured), each) for each in payload.alerts)
@@ -153,7 +155,8 @@ def diff(
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """What differs between two policies in what they mean: rules, levels, windows, who is reached when."""
-    _print_tables(differences(load([old]), load([new])), "json" if json else form, "The policies mean the same.")
+    tables = differences(load([old]), load([new]), Instant(wall_clock() // MINUTE * MINUTE))
+    _print_tables(tables, "json" if json else form, "The policies mean the same.")
 
 
 def _print_tables(tables: list[DifferenceTable], form: str, none: str) -> None:

@@ -8,7 +8,9 @@ from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant, Target
 from receiver.drill.changes import NOTHING, changes
 from receiver.drill.first_pages import Episode, FirstPages, episodes, first_page_changes
-from receiver.drill.simulator import World
+from receiver.drill.on_call_changes import on_call_changes
+from receiver.drill.on_call_walk import as_of
+from receiver.drill.simulator import START, World
 from receiver.messages.times import stamp
 from rules.durations import format_duration
 from rules.policy import IncidentType, Policy, Rule
@@ -23,8 +25,8 @@ class DifferenceTable:
     rows: tuple[tuple[str, ...], ...]
 
 
-def differences(old: Policy, new: Policy) -> list[DifferenceTable]:
-    """Tables of what differs; those without a row are left out."""
+def differences(old: Policy, new: Policy, now: Instant = START) -> list[DifferenceTable]:
+    """Tables of what differs; those without a row are left out. `now`: from then on who is on call is compared."""
     tables: dict[str, list[tuple[str, ...]]] = {}
     others: list[tuple[str, ...]] = []
     for change in changes(old, new):
@@ -37,12 +39,15 @@ def differences(old: Policy, new: Policy) -> list[DifferenceTable]:
     told = DifferenceTable(
         "Who is told when, if nobody acknowledges",
         ("who", "is told", "before", "after", "of"),
-        tuple(_reached(old, new)),
+        tuple(_reached(as_of(old, now), as_of(new, now))),
+    )
+    on_call = DifferenceTable(
+        "Who is on call", ("schedule", "from", "until", "before", "after"), tuple(on_call_changes(old, new, now))
     )
     named = [
         DifferenceTable(title, ("what", "change", "before", "after"), tuple(rows)) for title, rows in tables.items()
     ]
-    found = (*named, DifferenceTable("Other", ("what", "before", "after"), tuple(others)), told)
+    found = (*named, DifferenceTable("Other", ("what", "before", "after"), tuple(others)), told, on_call)
     return [table for table in found if table.rows]
 
 

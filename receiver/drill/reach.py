@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant
@@ -30,6 +30,8 @@ class Reach:
     """Microseconds until the first page is delivered; None: not within the response time."""
     without: Mapping[str, int | None]
     """The same with this channel down."""
+    without_person: Mapping[str, int | None] = field(default_factory=dict)
+    """The same while nothing gets through to this person."""
 
 
 def reaches(policy: Policy) -> tuple[Reach, ...]:
@@ -43,20 +45,33 @@ def reaches(policy: Policy) -> tuple[Reach, ...]:
             if each.level == level.level:
                 ways.setdefault((level.level, each.channels or default), []).append(each)
     up = [channel.name for channel in policy.channels if channel.enabled]
+    people = dict(_addresses(policy))
     return tuple(
         Reach(
             level,
             channels,
             tuple(members),
-            all_up=_reached(policy, level, members, ""),
-            without={name: _reached(policy, level, members, name) for name in up},
+            all_up=_reached(policy, level, members, ChannelFaults()),
+            without={name: _reached(policy, level, members, ChannelFaults(frozenset([name]))) for name in up},
+            without_person={
+                name: _reached(policy, level, members, ChannelFaults(missing=some)) for name, some in people.items()
+            },
         )
         for (level, channels), members in ways.items()
     )
 
 
-def _reached(policy: Policy, level: int, members: Iterable[Rule | IncidentType], down: str) -> int | None:
-    world = World(policy, ChannelFaults(frozenset([down] if down else [])))
+def _addresses(policy: Policy) -> Iterator[tuple[str, frozenset[str]]]:
+    """The addresses of each person whom a channel tells."""
+    told = {recipient for channel in policy.channels if channel.enabled for recipient in channel.recipients}
+    for person in policy.people:
+        own = frozenset(address for _, address in person.contacts)
+        if own & told:
+            yield person.name, own
+
+
+def _reached(policy: Policy, level: int, members: Iterable[Rule | IncidentType], faults: ChannelFaults) -> int | None:
+    world = World(policy, faults)
     rule = next((each.key for each in members), "Stranger")
     alert = Alert(KEY, world.now, firing=True, level=level, rule=rule, type=rule, labels={}, annotations={})
     began_at = world.now
@@ -82,7 +97,7 @@ class Worst:
 def worst_without(found: Iterable[Reach], level: int, channel: str) -> int | None:
     """How soon the level's worst way to be told reaches a person while that channel is down."""
     downs = (reach.without[channel] for reach in found if reach.level == level and channel in reach.without)
-    return max(downs, key=_badness, default=None)
+    return max(downs, key=badness, default=None)
 
 
 def worst_cases(found: Iterable[Reach]) -> Iterator[Worst]:
@@ -92,11 +107,12 @@ def worst_cases(found: Iterable[Reach]) -> Iterator[Worst]:
         by_level.setdefault(reach.level, []).append(reach)
     for level, some in by_level.items():
         downs = [(micros, name) for reach in some for name, micros in reach.without.items()]
-        micros, name = max(downs, key=lambda each: _badness(each[0]), default=(None, ""))
-        yield Worst(level, max((reach.all_up for reach in some), key=_badness), micros, name)
+        micros, name = max(downs, key=lambda each: badness(each[0]), default=(None, ""))
+        yield Worst(level, max((reach.all_up for reach in some), key=badness), micros, name)
 
 
-def _badness(micros: int | None) -> float:
+def badness(micros: int | None) -> float:
+    """How bad it is to be reached so late; never is the worst."""
     return float("inf") if micros is None else micros
 
 

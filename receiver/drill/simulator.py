@@ -32,6 +32,8 @@ class ChannelFaults:
     """Name → how many of its tries fail, from 0 to 1."""
     seed: str = ""
     """Another seed lets other tries fail."""
+    missing: frozenset[str] = frozenset()
+    """Nothing gets through to these recipients."""
 
     def outcome(self, notification: Notification, channel: Channel | None) -> Outcome:
         """What becomes of one try."""
@@ -42,6 +44,8 @@ class ChannelFaults:
         names = (channel.name, channel.type)
         if self.down.intersection(names):
             return Retry("down in this drill")
+        if notification.recipient in self.missing:
+            return Retry("not there in this drill")
         share = max(self.flaky.get(name, 0.0) for name in names)
         if share > 0 and self._throw(notification) < share:
             return Retry("flaky in this drill")

@@ -179,6 +179,7 @@ class ScheduleSpec(Section):
         None,
         description="Instead of layers an iCalendar: a file beside the policy, or an https URL. Summaries name people.",
     )
+    nights: int = Field(7, ge=1, description="`check` doubts more nights in a row for one person.")
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:

@@ -314,7 +314,7 @@ def _naming(found: tuple[matchers.Matcher, ...]) -> tuple[matchers.Matcher, ...]
 def _lint_name(value: str) -> str:
     if value not in DOUBTS:
         raise refusal(f"no lint is named `{value}`{suggest(value, DOUBTS)}")
-    if DOUBTS[value].severity == "error":
+    if not DOUBTS[value].may_be_allowed:
         raise refusal(f"`{value}` cannot be allowed: it must be mended")
     return value
 

@@ -1,0 +1,227 @@
+"""The coming year of every schedule, walked: what `tocsin check` doubts about who is on call when.
+
+Shifts and gaps are compared, nobody is drilled here; that is `on_call_reach`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from itertools import combinations, groupby, pairwise
+
+from receiver.core.model import Instant
+from receiver.messages.times import stamp
+from receiver.on_call.calendar_events import CalendarError
+from receiver.on_call.expand import shifts
+from receiver.on_call.references import names_schedule, resolved
+from receiver.on_call.shift import Gap, Roster, Shift
+from receiver.on_call.wall_time import instant, local
+from rules.durations import format_duration
+from rules.lint_catalog import doubt
+from rules.policy import CRITICAL, HOUR, MINUTE, REFERENCE, Channel, OnCallSchedule, Place, Policy
+from rules.problems import Problem
+from rules.time_zones import time_zone
+
+DAY = 24 * HOUR
+NIGHT_BEGINS, NIGHT_ENDS, DEEP_NIGHT = 22, 7, 3
+"""Hours of a person's day: nobody likes to take over between the first two; who is on call at the third has a night."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnCallYear:
+    """Every schedule over the coming days."""
+
+    policy: Policy
+    starts: int
+    ends: int
+    rosters: tuple[Roster, ...]
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Schedule → why nothing is known of it."""
+
+
+def walk(policy: Policy, starts: int, days: int, calendars: Mapping[str, str] | None = None) -> OnCallYear:
+    """Expand every schedule from an instant on. `calendars`: schedule → iCalendar text, of those that a URL feeds."""
+    given, ends = calendars or {}, starts + days * DAY
+    unread: dict[str, str] = {}
+    rosters: list[Roster] = []
+    for each in policy.schedules:
+        if "://" in each.calendar and each.name not in given:
+            unread[each.name] = f"{each.calendar} is fetched by the service"
+            continue
+        try:
+            rosters += [found for found in shifts(policy, given, (), starts, ends) if found.name == each.name]
+        except CalendarError as error:
+            unread[each.name] = str(error)
+    return OnCallYear(policy, starts, ends, tuple(rosters), unread)
+
+
+def as_of(policy: Policy, at: int, calendars: Mapping[str, str] | None = None) -> Policy:
+    """The policy with the addresses of whoever is on call at an instant; one that names nobody so is itself."""
+    if not policy.people and not policy.schedules:
+        return policy
+    return resolved(policy, shifts(policy, calendars or {}, (), at, at + MINUTE), at)
+
+
+def lints(year: OnCallYear) -> Iterator[Problem]:
+    """Everything doubtful about the year."""
+    for name, why in year.unread.items():
+        message = f"{name}: who is on call is not known here: {why}"
+        yield doubt("calendar-not-read", _place(year.policy, name), message)
+    for roster in year.rosters:
+        schedule = year.policy.schedule(roster.name)
+        assert schedule is not None, "rosters are of the policy's schedules"
+        yield from _gaps(year, roster, schedule)
+        yield from _calendars(year, roster, schedule)
+        yield from _nights(year, roster, schedule)
+        yield from _handoffs(year, roster)
+    yield from _twice(year)
+    yield from _contacts(year)
+    yield from _fallback(year.policy)
+
+
+def _gaps(year: OnCallYear, roster: Roster, schedule: OnCallSchedule) -> Iterator[Problem]:
+    """What a calendar leaves open behind its last event is its end, not a gap."""
+    ended = schedule.calendar and roster.gaps and roster.gaps[-1].ends == year.ends
+    found = roster.gaps[:-1] if ended else roster.gaps
+    if found:
+        lasting = format_duration(sum(each.ends - each.starts for each in found) // MINUTE * MINUTE)
+        message = f"{roster.name}: nobody is on call {_first(found, roster.time_zone)}; in all {lasting}"
+        yield doubt("on-call-gap", _place(year.policy, roster.name), message)
+
+
+def _calendars(year: OnCallYear, roster: Roster, schedule: OnCallSchedule) -> Iterator[Problem]:
+    if not schedule.calendar:
+        return
+    place = _place(year.policy, roster.name)
+    if roster.gaps and roster.gaps[-1].ends == year.ends:
+        ended = _when(roster.gaps[-1].starts, roster.time_zone)
+        yield doubt("calendar-ends", place, f"{roster.name}: the calendar ends {ended}: nobody is on call from then on")
+    overlaps = [
+        Gap(later.starts, min(earlier.ends, later.ends))
+        for earlier, later in pairwise(roster.shifts)
+        if later.starts < earlier.ends
+    ]
+    if overlaps:
+        message = f"{roster.name}: several people are on call {_first(overlaps, roster.time_zone)}"
+        yield doubt("calendar-overlap", place, f"{message}: all of them are told")
+    if roster.unknown:
+        names = ", ".join(f'"{each}"' for each in roster.unknown)
+        yield doubt("calendar-name", place, f"{roster.name}: the calendar names nobody of `people` with {names}")
+
+
+def _nights(year: OnCallYear, roster: Roster, schedule: OnCallSchedule) -> Iterator[Problem]:
+    """More nights in a row than the schedule allows; a night is one whose deepest hour somebody is on call."""
+    for person in year.policy.people:
+        nights = sorted(
+            {day for each in roster.shifts if each.person == person.name for day in _deep(each, person.time_zone)}
+        )
+        runs = [[day for _, day in run] for _, run in groupby(enumerate(nights), lambda each: each[1] - each[0])]
+        longest = max(runs, key=len, default=[])
+        if len(longest) > schedule.nights:
+            first = date.fromordinal(longest[0])
+            message = f"{roster.name}: {person.name} is on call {len(longest)} nights in a row from {first}"
+            yield doubt("nights-in-a-row", _place(year.policy, roster.name), f"{message}, more than {schedule.nights}")
+
+
+def _deep(shift: Shift, zone: str) -> Iterator[int]:
+    """The days (ordinals, of the person's zone) at whose deepest hour the shift is on."""
+    first, last = (local(at, zone).date() for at in (shift.starts, shift.ends))
+    for day in range(first.toordinal(), last.toordinal() + 1):
+        deepest = instant(datetime.combine(date.fromordinal(day), time(DEEP_NIGHT)), zone)
+        if shift.starts <= deepest < shift.ends:
+            yield day
+
+
+def _handoffs(year: OnCallYear, roster: Roster) -> Iterator[Problem]:
+    """Who takes over at night, in their own zone."""
+    found: dict[str, list[Shift]] = {}
+    zones = {each.name: each.time_zone for each in year.policy.people}
+    starting = (later for earlier, later in pairwise(roster.shifts) if earlier.person != later.person)
+    for each in starting:
+        hour = local(each.starts, zones[each.person]).hour
+        if hour >= NIGHT_BEGINS or hour < NIGHT_ENDS:
+            found.setdefault(each.person, []).append(each)
+    for person, some in found.items():
+        times = _more(_when(some[0].starts, zones[person]), len(some))
+        message = f"{roster.name}: {person} takes over at night in their zone ({zones[person]}): {times}"
+        yield doubt("handoff-at-night", _place(year.policy, roster.name), message)
+
+
+def _twice(year: OnCallYear) -> Iterator[Problem]:
+    """One person in two schedules at once: whoever should stand behind them is they themselves."""
+    for one, other in combinations(year.rosters, 2):
+        both = sorted(
+            (gap, person.name)
+            for person in year.policy.people
+            for gap in _common(*([each for each in side.shifts if each.person == person.name] for side in (one, other)))
+        )
+        if both:
+            names = ", ".join(dict.fromkeys(person for _, person in both))
+            said = _first([each for each, _ in both], one.time_zone)
+            message = f"{names}: on call in {one.name} and {other.name} at once {said}"
+            yield doubt("on-call-twice", _place(year.policy, other.name), message)
+
+
+def _common(some: list[Shift], others: list[Shift]) -> Iterator[Gap]:
+    """When two sorted lists of one person's shifts meet."""
+    start = 0
+    for mine in some:
+        while start < len(others) and others[start].ends <= mine.starts:
+            start += 1
+        for theirs in others[start:]:
+            if theirs.starts >= mine.ends:
+                break
+            yield Gap(max(mine.starts, theirs.starts), min(mine.ends, theirs.ends))
+
+
+def _contacts(year: OnCallYear) -> Iterator[Problem]:
+    """People whom a channel pages, and cannot reach."""
+    rosters = {each.name: each for each in year.rosters}
+    for channel in year.policy.channels:
+        for recipient in channel.recipients:
+            roster = rosters.get(recipient.removeprefix(REFERENCE)) if recipient.startswith(REFERENCE) else None
+            for shift in _first_shifts(roster):
+                person = year.policy.person(shift.person)
+                if person is not None and person.contact(channel.type) is None:
+                    when = _when(shift.starts, year.policy.time_zone)
+                    message = f"{person.name} has no contact for {channel.type}: `{channel.name}` cannot reach them"
+                    yield doubt("no-contact", channel.place or Place("", 0), f"{message}, first on {when}")
+
+
+def _first_shifts(roster: Roster | None) -> list[Shift]:
+    """Of each person the first shift."""
+    first: dict[str, Shift] = {}
+    for each in roster.shifts if roster else ():
+        first.setdefault(each.person, each)
+    return list(first.values())
+
+
+def _fallback(policy: Policy) -> Iterator[Problem]:
+    """From level 3 on one fallback has to hold when schedules and calendars do not."""
+    usable = [each for each in policy.channels if each.enabled and {each.name, each.type} & set(policy.fallback)]
+    if any(_depends(policy, each) for each in policy.channels) and all(_depends(policy, each) for each in usable):
+        place = next(each.place for each in policy.channels if _depends(policy, each)) or Place("", 0)
+        message = f"from level {CRITICAL} on every fallback hangs on a schedule: where that has nobody, nobody is left"
+        yield doubt("fallback-by-schedule", place, message)
+
+
+def _depends(policy: Policy, channel: Channel) -> bool:
+    """Whether the channel reaches nobody where its schedules have nobody."""
+    return bool(channel.recipients) and all(names_schedule(policy, each) for each in channel.recipients)
+
+
+def _first(parts: list[Gap] | tuple[Gap, ...], zone: str) -> str:
+    """The first of several times, and how many there are."""
+    return _more(f"from {_when(parts[0].starts, zone)} to {_when(parts[0].ends, zone)}", len(parts))
+
+
+def _more(first: str, count: int) -> str:
+    return first if count == 1 else f"{first}, and {count - 1:,} more times"
+
+
+def _when(at: int, zone: str) -> str:
+    return f"{local(at, zone):%a} {stamp(Instant(at), time_zone(zone))}"
+
+
+def _place(policy: Policy, name: str) -> Place:
+    schedule = policy.schedule(name)
+    return (schedule.place if schedule else None) or Place("", 0)

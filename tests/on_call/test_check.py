@@ -1,0 +1,154 @@
+"""`check`, `diff` and `drill` with people on call: gaps are found in the pull request, and who is missing is tried."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from receiver.cli import app
+from receiver.drill.differences import differences
+from receiver.drill.on_call_reach import reaches_over, sets
+from receiver.drill.on_call_walk import lints, walk
+from tests.on_call.teams import HEAD, layered, policy, utc
+
+RUN = CliRunner()
+WEEKLY = "{people: [dana, ben, chris], starts: 2020-01-06T09:00, every: 1w}"
+NOW = utc("2026-10-01T00:00")
+TWO = f"""\
+schedules:
+  - name: primary
+    time_zone: America/Chicago
+    layers: [{WEEKLY}]
+  - name: secondary
+    time_zone: Europe/Berlin
+    layers: [{WEEKLY.replace("dana, ben, chris", "ben, chris, dana")}]
+"""
+
+
+def said(given, days=400, now=NOW, calendars=None):
+    """The messages of each lint, one below the other."""
+    found = {}
+    for each in lints(walk(given, now, days, calendars)):
+        found[each.name] = "\n".join(filter(None, [found.get(each.name), each.message]))
+    return found
+
+
+def test_a_gap_is_told_in_local_time():
+    """The first, how many there are, and how long nobody is on call in all."""
+    office = WEEKLY.replace("1w", "1w, only: [{days: [mon, tue, wed, thu, fri], from: 00:00, to: 24:00}]")
+    message = said(layered(office), days=29)["on-call-gap"]
+    assert message == (
+        "primary: nobody is on call from Sat 2026-10-03 00:00 CEST to Mon 2026-10-05 00:00 CEST, and 3 more times; "
+        "in all 8d1h"
+    )
+
+
+@pytest.mark.parametrize(
+    "hours",
+    [
+        "[{from: 09:00, to: 08:59}]",
+        "[{days: [mon, tue, wed, thu, fri, sat]}]",
+        "[{days: [sun], to: 23:59}, {days: [mon, tue, wed, thu, fri, sat]}]",
+    ],
+)
+def test_each_planted_gap_is_found(hours):
+    """A minute a day, a day a week, a minute a week."""
+    assert "on-call-gap" in said(layered(WEEKLY.replace("1w", f"1w, only: {hours}")), days=8)
+
+
+def test_nothing_is_found_where_nothing_is_wrong():
+    """Over every change of clocks of the year: no gap, no night, nobody twice."""
+    assert said(policy(TWO.replace("America/Chicago", "Europe/Berlin")), days=800) == {}
+
+
+def test_nights_are_the_persons_own():
+    """A handoff at nine in Chicago is in the afternoon for people who live by UTC; one at nine in Tokyo at midnight."""
+    assert "handoff-at-night" not in said(layered(WEEKLY, zone="America/Chicago"))
+    assert (
+        "chris takes over at night in their zone (UTC)" in said(layered(WEEKLY, zone="Asia/Tokyo"))["handoff-at-night"]
+    )
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "policy.yaml"
+    path.write_text(HEAD.replace('["@primary"]', '["@primary", "@secondary"]') + TWO)
+    return path
+
+
+def test_a_gap_fails_the_check_and_can_be_allowed(file):
+    """Exit code 1 in the pull request; with a reason, 0."""
+    assert RUN.invoke(app, ["check", str(file)]).exit_code == 0
+    text = file.read_text().replace("every: 1w}]", "every: 1w, only: [{days: [mon]}]}]", 1)
+    file.write_text(text)
+    failed = RUN.invoke(app, ["check", str(file), "--days", "20"])
+    assert failed.exit_code == 1
+    assert "on-call-gap" in failed.stdout
+    file.write_text(text + 'lints: {allow: {on-call-gap: "office hours, by contract"}}\n')
+    assert RUN.invoke(app, ["check", str(file)]).exit_code == 0
+
+
+def test_programs_are_told_the_year_and_its_worst_hours(file):
+    """Shifts, gaps, and per level how soon a person is reached, at worst and without the person who matters most."""
+    answer = json.loads(RUN.invoke(app, ["check", str(file), "--json", "--days", "30"]).stdout)["on_call"]
+    assert [each["name"] for each in answer["schedules"]] == ["primary", "secondary"]
+    worst = {each["level"]: each for each in answer["worst_hours"]}
+    assert worst[4]["after"] == 0
+    assert worst[4]["without"] is not None  # the other of the two
+
+
+def test_one_drill_for_each_way_of_being_on_call():
+    """Weeks of six people are drilled once: what differs is who it is, not how they are reached."""
+    (alike,) = sets(walk(policy(TWO), NOW, 400))
+    assert {name for cast in alike.casts for name in cast} >= {"dana", "ben", "chris"}
+
+
+def test_every_person_missing_is_tried():
+    """Who stands alone is named, whoever of the rotation it is."""
+    ways, _ = reaches_over(walk(layered(WEEKLY), NOW, 60))
+    margin = next(each for each in ways if each.level == 4)
+    assert {name for name, after in margin.without_person.items() if after is None} == {"dana", "ben", "chris"}
+
+
+def test_a_drill_is_held_with_whoever_is_on_call(file):
+    """`--at` says when; `--without` takes a person's name, and then the other one is reached."""
+    words = ["drill", str(file), "--incident", "margin", "--for", "10m", "--json"]
+    numbers = {"dana": "+4917010000001", "ben": "+4917010000002", "chris": "+4917010000003"}
+
+    def reached(*more):
+        answer = json.loads(RUN.invoke(app, [*words, *more]).stdout)
+        return {each["recipient"] for each in answer["messages"] if each["delivered"] and each["channel"] == "phone"}
+
+    (first, second) = (
+        {numbers[each["shifts"][0]["person"]]}
+        for each in json.loads(RUN.invoke(app, ["on-call", str(file), "--at", "2026-12-24T12:00Z", "--json"]).stdout)[
+            "schedules"
+        ]
+    )
+    assert reached("--at", "2026-12-24T12:00Z") == first | second
+    name = next(name for name, number in numbers.items() if {number} == first)
+    assert reached("--at", "2026-12-24T12:00Z", "--without", name) == second
+
+
+def test_a_drill_without_a_stranger_is_refused(file):
+    """The people of the policy are named."""
+    refused = RUN.invoke(app, ["drill", str(file), "--incident", "margin", "--without", "zoe"])
+    assert refused.exit_code == 2
+    assert "no channel or person 'zoe'; it has ben, chris, dana" in refused.stderr
+
+
+def test_diff_tells_who_is_on_call_when():
+    """Before and after, in the schedule's own time; what stays is not told."""
+    tables = differences(layered(WEEKLY), layered(WEEKLY.replace("dana, ben", "ben, dana")), NOW)
+    (table,) = (each for each in tables if each.title == "Who is on call")
+    assert table.columns == ("schedule", "from", "until", "before", "after")
+    assert table.rows[0][:3] == ("primary", "2026-10-01 02:00 CEST", "2026-10-05 09:00 CEST")
+    assert all({before, after} == {"dana", "ben"} for *_, before, after in table.rows[:-1])
+    assert not [each for each in differences(layered(WEEKLY), layered(WEEKLY), NOW) if each.title == "Who is on call"]
+
+
+def test_a_schedule_that_is_gone_is_told():
+    """Nobody is on call in it any more."""
+    tables = differences(policy(TWO), layered(WEEKLY, zone="America/Chicago"), NOW)
+    (table,) = (each for each in tables if each.title == "Who is on call")
+    assert {(name, after) for name, *_, after in table.rows[:-1]} == {("secondary", "—")}
