@@ -37,6 +37,7 @@ from receiver.core.events import (
     Note,
     Rejected,
     RejectNotice,
+    Relieved,
     Replan,
     Reported,
     Resolve,
@@ -78,6 +79,7 @@ WINDOWS: Mapping[Window, str] = {
     Window.UPDATE: "a status update is due",
     Window.FOLLOW_UP: "a follow-up action is due",
     Window.REVISION: "a revised report is due",
+    Window.HANDOFF: "the shift of who was paged ends",
     Window.SILENCE: "the silence in Alertmanager ends",
     Window.ECHO: "an alert that was held as a possible echo is believed",
     Window.STEADY: "what flapped fires steadily",
@@ -325,4 +327,5 @@ def _machines(spot: Spot) -> Iterator[tuple[str, Event]]:
         yield "a message is delivered", Reported(spot.last, Delivered())
         yield "a message is rejected", Reported(spot.last, Rejected("no such number"))
         yield "a message proves to have arrived", Arrived(replace(spot.last, status=Status.WAITING), "SM1")
+        yield "who was to be paged is off call", Relieved(spot.last)
         yield "a message bounces", Bounced(replace(spot.last, status=Status.ACCEPTED), "busy")

@@ -39,6 +39,7 @@ from receiver.core.events import (
     Handover,
     Note,
     RejectNotice,
+    Relieved,
     Replan,
     Reported,
     Resolve,
@@ -53,6 +54,7 @@ from receiver.core.events import (
     Withdraw,
 )
 from receiver.core.evidence import take_answer
+from receiver.core.handoff import relieve
 from receiver.core.help_requests import ask, give_back, withdraw
 from receiver.core.inquiry import Answered
 from receiver.core.lifecycle import (
@@ -103,8 +105,9 @@ def decide(
             take_answer(draft, event)
             keep_up(draft)
             return draft.effects()
-        case Reported():
-            return draft.effects(settle(draft, event))
+        case Reported() | Relieved():
+            settled = settle(draft, event) if isinstance(event, Reported) else relieve(draft, event.notification)
+            return draft.effects(settled)
         case EchoesListed() | Silenced() | Unheard():
             return draft.effects() if _look(draft, event) else Effects()
         case SilenceAnswered():

@@ -126,6 +126,9 @@ class Draft:
         for target in targets:
             sequence = self.incident.sequence + len(self._notifications) + 1
             schedule = schedule_of(self.context.facts(target.channel))
+            person = self.context.person(target)
+            via = self.context.reference(target) if kind is Kind.PAGE and person else ""
+            shift = self.context.shift(via, person) if via else None
             self._notifications.append(
                 Notification(
                     id=f"{self.incident.id}-{sequence}",
@@ -143,6 +146,9 @@ class Draft:
                     status=status,
                     done_at=None if waiting else self.now,
                     data=words,
+                    person=person,
+                    via=via,
+                    shift=shift.source if shift else "",
                 )
             )
 

@@ -351,6 +351,13 @@ class Overtaken(Struct, frozen=True):
     """It was not sent: superseded, or its lease was over (then it goes back into the queue)."""
 
 
+class Relieved(Struct, frozen=True):
+    """A page that is about to leave is for somebody who is off call by now."""
+
+    notification: Notification
+    """As it is stored."""
+
+
 class Bounced(Struct, frozen=True):
     """The provider had accepted it, and says later that it did not arrive."""
 
@@ -405,6 +412,7 @@ Event = (
     | Action
     | TimePassed
     | Reported
+    | Relieved
     | Bounced
     | Arrived
     | Answered

@@ -73,6 +73,8 @@ class Window(StrEnum):
     RESCUE = "rescue"
     EVIDENCE = "evidence"
     UPDATE = "update"
+    HANDOFF = "handoff"
+    """The first shift of those who were paged ends: who is on call then is paged too."""
     FOLLOW_UP = "follow_up"
     """The earliest follow-up action is due."""
     REVISION = "revision"
@@ -110,6 +112,8 @@ class Reason(StrEnum):
     BREACHED = "breached"
     REPEATED = "repeated"
     FALLBACK = "fallback"
+    HANDOFF = "handoff"
+    """Who was paged is off call now, and nobody has answered."""
     NEW_DANGER = "new_danger"
     ACK_EXPIRED = "ack_expired"
     RECURRED = "recurred"
@@ -403,6 +407,12 @@ class Notification(Struct, frozen=True):
     """When it was known of this page that it has reached somebody (`receiver.core.reached`)."""
     data: Mapping[str, str] = field(default_factory=dict)
     """What the words need beside the incident: who acted, the note …"""
+    person: str = ""
+    """The policy's person whose contact the recipient is; empty: none is known."""
+    via: str = ""
+    """Of a page: the reference (``@primary``) that stood for the person; empty: the channel names the address."""
+    shift: str = ""
+    """Where the schedule had the person from: ``layer 1``, ``override by ann``."""
 
 
 class Supersede(Struct, frozen=True):
@@ -454,6 +464,11 @@ class Fact(StrEnum):
     ESCALATED = "escalated"
     BREACHED = "breached"
     WINDOW_MISSED = "window_missed"
+    NOBODY_ON_CALL = "nobody_on_call"
+    RELIEVED = "relieved"
+    """A waiting page's recipient went off call before it left; it goes to who is on call."""
+    HANDED_OFF = "handed_off"
+    """A shift ended before anybody answered; who is on call now is paged."""
     FALLBACK = "fallback"
     FALLBACK_EXHAUSTED = "fallback_exhausted"
     UNDELIVERABLE = "undeliverable"

@@ -69,18 +69,31 @@ def worsen(draft: Draft, words: Mapping[str, str]) -> None:
             draft.arm(window, min(running[window], draft.incident.windows.get(window, running[window])))
 
 
-def page_step(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS, besides: Sequence[str] = ()) -> None:
-    """Page the channels of the incident's step, and `besides`. A step that can tell nobody is said and the next taken
-    at once.
+def page_step(
+    draft: Draft,
+    reason: Reason,
+    words: Mapping[str, str] = NO_WORDS,
+    besides: Sequence[str] = (),
+    vacant: Sequence[str] = (),
+) -> None:
+    """Page the channels of the incident's step, and `besides`.
+
+    A step that can tell nobody is said and the next taken at once. Where nobody is on call, the level's fallback and
+    the next step are told at once; `vacant`: references of which that was said already.
     """
-    page(draft, reason, dict.fromkeys((*step_channels(draft), *besides)), words)
-    if draft.incident.page.told:
-        return
-    draft.enter(Fact.STEP_EMPTY, step=draft.incident.step)
-    if draft.incident.step < LAST_PLANNED_STEP:
+    names = dict.fromkeys((*step_channels(draft), *besides))
+    page(draft, reason, names, words)
+    fresh = [each for each in draft.context.vacant(names) if each not in vacant]
+    if fresh:
+        draft.enter(Fact.NOBODY_ON_CALL, whom=", ".join(fresh))
+    told = draft.incident.page.told
+    if not told:
+        draft.enter(Fact.STEP_EMPTY, step=draft.incident.step)
+    if (fresh or not told) and draft.incident.step < LAST_PLANNED_STEP:
         draft.set(step=draft.incident.step + 1)
-        page_step(draft, reason if reason is Reason.HELP else Reason.ESCALATED, words, besides)
-    else:
+        further = reason if reason is Reason.HELP else Reason.ESCALATED
+        page_step(draft, further, words, besides, (*vacant, *fresh))
+    elif fresh or vacant or not told:
         rescue(draft)
 
 
@@ -129,14 +142,24 @@ def _usable(draft: Draft, reason: Reason, channels: Iterable[str]) -> list[str]:
 
 def _send_page(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[str, str] = NO_WORDS) -> None:
     targets = [target for name in channels for target in draft.context.targets(name)]
+    page_targets(draft, reason, targets, words)
+
+
+def page_targets(draft: Draft, reason: Reason, targets: Iterable[Target], words: Mapping[str, str] = NO_WORDS) -> None:
+    """The page under way goes to these; when the first shift by which it went to somebody ends is a window."""
+    targets = tuple(targets)
     draft.notify(Kind.PAGE, reason, targets, words)
     draft.set(paged=tuple(dict.fromkeys((*draft.incident.paged, *targets))))
+    handoff = draft.context.handoff_at(draft.incident.page.told)
+    if handoff is None:
+        draft.disarm(Window.HANDOFF)
+    else:
+        draft.arm(Window.HANDOFF, handoff)
 
 
 def say_undeliverable(draft: Draft, reason: Reason, name: str) -> None:
     """Record, never silently drop, what a disabled or unconfigured channel cannot carry."""
-    channel = draft.context.channel(name)
-    why = "disabled" if channel and not channel.enabled else "not configured"
+    why = draft.context.why_unusable(name)
     targets = draft.context.targets(name) or (Target(name, ""),)
     draft.notify(Kind.PAGE, reason, targets, {"why": why}, Status.UNDELIVERABLE)
     draft.enter(Fact.UNDELIVERABLE, channel=name, why=why)

@@ -12,13 +12,16 @@ from difflib import get_close_matches
 from msgspec import Struct
 
 from receiver.core.cluster import Cluster
-from receiver.core.instant import Jump
+from receiver.core.instant import Instant, Jump
 from receiver.core.model import Incident, Target
 from receiver.core.procedures import Checklist, assemble
 from receiver.core.sight import SIGHTED, Sight
+from receiver.on_call.references import people_of, shift_of
+from receiver.on_call.shift import Roster, Shift
 from rules.channel_types import CHANNEL_FACTS, ChannelFacts
 from rules.policy import (
     EMERGENCY,
+    REFERENCE,
     WARNING,
     Channel,
     IncidentType,
@@ -187,6 +190,10 @@ class DecisionContext(Struct, frozen=True):
     """Of the clock, that our time has followed, in order."""
     receipts: bool = False
     """Providers that tell what became of a message can call back here."""
+    rosters: Sequence[Roster] = ()
+    """Who is on call, about now: by the current policy and the overrides."""
+    at: Instant = Instant(0)
+    """The instant of the decision, at which references are looked up."""
 
     @property
     def can_wake(self) -> bool:
@@ -202,14 +209,79 @@ class DecisionContext(Struct, frozen=True):
         return self.current.channels.get(name) or self.policy_version.channels.get(name)
 
     def usable(self, name: str) -> bool:
-        """Whether a message can go out on the channel: known, enabled, configured, with a recipient."""
-        channel = self.channel(name)
-        return bool(channel and channel.enabled and channel.recipients and name in self.configured)
+        """Whether a message can go out on the channel: known, enabled, configured, with a recipient, of whom somebody
+        is on call.
+        """
+        return not self.why_unusable(name)
 
-    def targets(self, name: str) -> tuple[Target, ...]:
-        """Everybody on the channel."""
+    def why_unusable(self, name: str) -> str:
+        """Why no message can go out on the channel; empty: one can."""
         channel = self.channel(name)
-        return tuple(Target(name, recipient) for recipient in channel.recipients) if channel else ()
+        if channel is not None and not channel.enabled:
+            return "disabled"
+        if channel is None or not channel.recipients or name not in self.configured:
+            return "not configured"
+        return "" if self.targets(name) else f"nobody is on call ({', '.join(self.vacant([name]))})"
+
+    def targets(self, name: str, at: Instant | None = None) -> tuple[Target, ...]:
+        """Everybody on the channel, its schedules' people as they are on call (by default: now)."""
+        channel = self.channel(name)
+        recipients = channel.recipients if channel else ()
+        found = (address for each in recipients for address in self._addresses(name, each, at))
+        return tuple(Target(name, address) for address in dict.fromkeys(found))
+
+    def stand_ins(self, name: str, reference: str) -> tuple[Target, ...]:
+        """Whom a reference among a channel's recipients stands for now."""
+        return tuple(Target(name, address) for address in dict.fromkeys(self._addresses(name, reference)))
+
+    def _addresses(self, name: str, recipient: str, at: Instant | None = None) -> tuple[str, ...]:
+        """The addresses on a channel that a recipient stands for."""
+        channel = self.channel(name)
+        if channel is None or not recipient.startswith(REFERENCE):
+            return (recipient,)
+        people = people_of(recipient, self.current.policy, self.rosters, self.at if at is None else at)
+        return tuple(contact for each in people if (contact := each.contact(channel.type)))
+
+    def vacant(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The references among the recipients of these channels that stand for nobody who can be told there now.
+
+        Of channels that cannot be used anyway, none.
+        """
+        channels = ((name, self.channel(name)) for name in names if name in self.configured)
+        return tuple(
+            dict.fromkeys(
+                each
+                for name, channel in channels
+                if channel is not None and channel.enabled
+                for each in channel.recipients
+                if each.startswith(REFERENCE) and not self._addresses(name, each)
+            )
+        )
+
+    def reference(self, target: Target) -> str:
+        """The reference among its channel's recipients that stands for the target now; empty: none does, or the
+        channel names the address itself.
+        """
+        channel = self.channel(target.channel)
+        recipients = channel.recipients if channel and target.recipient not in channel.recipients else ()
+        return next((each for each in recipients if target.recipient in self._addresses(target.channel, each)), "")
+
+    def person(self, target: Target) -> str:
+        """The name of the policy's person whose contact the target is; empty: there is none."""
+        channel = self.channel(target.channel)
+        people = self.current.policy.people if channel else ()
+        return next((each.name for each in people if channel and each.contact(channel.type) == target.recipient), "")
+
+    def shift(self, reference: str, person: str) -> Shift | None:
+        """The shift that puts a person on call now, where the reference is a schedule."""
+        return shift_of(reference, person, self.rosters, self.at)
+
+    def handoff_at(self, names: Iterable[str]) -> int | None:
+        """When the first shift ends of those by which these channels' schedules are on call now; None: none ends."""
+        references = {each for name in names if (channel := self.channel(name)) for each in channel.recipients}
+        rosters = (roster for roster in self.rosters if f"{REFERENCE}{roster.name}" in references)
+        ends = (shift.ends for roster in rosters for shift in roster.at(self.at))
+        return min(ends, default=None)
 
     def facts(self, name: str) -> ChannelFacts | None:
         """What is true of the channel's type, or None where neither version knows the channel."""
@@ -275,7 +347,8 @@ class DecisionContext(Struct, frozen=True):
         facts = self.facts(name)
         if facts is None or facts.address.is_personal is None:
             return self.targets(name)
-        return tuple(Target(name, recipient) for recipient in recipients if facts.address.is_personal(recipient))
+        found = (address for each in recipients for address in self._addresses(name, each))
+        return tuple(Target(name, address) for address in dict.fromkeys(found) if facts.address.is_personal(address))
 
 
 def _is_address_elsewhere(recipient: str) -> bool:

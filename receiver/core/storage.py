@@ -13,6 +13,7 @@ from msgspec import Struct, field
 from receiver.core.audit_log import Audit
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, Supersede
 from receiver.core.rate_limit import Bucket, RateLimitKey
+from receiver.on_call.overrides import OverrideChange
 from rules.policy import LEVELS
 
 
@@ -115,6 +116,12 @@ class Transaction(Protocol):
 
     def postpone(self, incident_id: str, until: Instant) -> None:
         """Leave an incident's windows and waiting notifications alone until then; reads nothing of it."""
+
+    def override_changes(self, after: int) -> list[tuple[int, OverrideChange]]:
+        """Overrides of schedules that were made or cancelled, with their numbers, those above `after`; in order."""
+
+    def add_override_change(self, change: OverrideChange) -> int:
+        """Keep one more; returns its number."""
 
     def save_policy(self, digest: str, document: bytes, now: Instant) -> None:
         """Keep a policy version, once."""

@@ -13,6 +13,7 @@ from receiver.core.draft import Draft
 from receiver.core.evidence import begin_check, give_up_check, give_up_evidence
 from receiver.core.flapping import calm_down, end_flapping
 from receiver.core.follow_ups import remind
+from receiver.core.handoff import hand_off
 from receiver.core.help_requests import ask_again
 from receiver.core.instant import Instant, Jump
 from receiver.core.lifecycle import await_beat, recur, renew_acknowledgement, reopen, send_revision
@@ -20,7 +21,7 @@ from receiver.core.model import Fact, Incident, Kind, Reason, Recovery, State, W
 from receiver.core.paging import LAST_PLANNED_STEP, page_step, rescue, tell_breach, tell_threads
 from receiver.core.silences import end_silence
 
-BY_THE_CLOCK = {Window.SILENCE, Window.FOLLOW_UP}
+BY_THE_CLOCK = {Window.SILENCE, Window.FOLLOW_UP, Window.HANDOFF}
 """Until a moment that somebody named; all others last for some time from when they were set."""
 
 
@@ -185,6 +186,7 @@ _ACTIONS: Mapping[Window, Callable[[Draft, int], None]] = {
     Window.ASSESS_LIMIT: miss_assessment,
     Window.FOLLOW_UP: remind,
     Window.REVISION: lambda draft, _at: send_revision(draft),
+    Window.HANDOFF: hand_off,
     Window.ESCALATE: _escalate,
     Window.HELP: _ask_again,
     Window.RESCUE: _rescue,

@@ -13,6 +13,7 @@ from receiver.core.audit_log import Audit
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Status, Supersede
 from receiver.core.rate_limit import Bucket, RateLimitKey, is_page
 from receiver.core.storage import Changes
+from receiver.on_call.overrides import OverrideChange
 from rules.policy import LEVELS
 
 Queue = tuple[str, str]
@@ -36,6 +37,7 @@ class MemoryStore:
         self._holders: dict[tuple[str, str], str] = {}
         self.stored_buckets: dict[RateLimitKey, Bucket] = {}
         self._policies: dict[str, bytes] = {}
+        self._override_changes: list[OverrideChange] = []
 
     @contextmanager
     def transaction(self) -> "Iterator[MemoryStore]":
@@ -50,6 +52,15 @@ class MemoryStore:
 
     def retire_heartbeat(self, key: str, entry: Audit) -> None:
         """A drill has no heartbeats."""
+
+    def override_changes(self, after: int) -> list[tuple[int, OverrideChange]]:
+        """Overrides that were made or cancelled, numbered from 1."""
+        return list(enumerate(self._override_changes, 1))[after:]
+
+    def add_override_change(self, change: OverrideChange) -> int:
+        """Keep one more."""
+        self._override_changes.append(change)
+        return len(self._override_changes)
 
     def lock(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> list[Incident]:  # noqa: ARG002 - nobody else locks
         """Incidents that are not closed by key, any by id; in key order, each once."""

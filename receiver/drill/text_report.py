@@ -14,7 +14,9 @@ from receiver.messages.timeline import sentence
 from rules.durations import format_duration
 from rules.policy import SECOND
 
-LOUD = frozenset({Fact.BREACHED, Fact.GAVE_UP, Fact.FALLBACK_EXHAUSTED, Fact.STEP_EMPTY, Fact.UNDELIVERABLE})
+LOUD = frozenset(
+    {Fact.BREACHED, Fact.GAVE_UP, Fact.FALLBACK_EXHAUSTED, Fact.STEP_EMPTY, Fact.UNDELIVERABLE, Fact.NOBODY_ON_CALL}
+)
 GOOD = frozenset({Fact.ACKNOWLEDGED, Fact.RESOLVED, Fact.CLOSED, Fact.CONFIRMED})
 SENDING = {
     Fact.ACCEPTED: "{kind} accepted: {whom}",

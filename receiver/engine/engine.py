@@ -14,7 +14,18 @@ from msgspec.structs import replace
 from receiver.core.audit_log import Audit, Ledger
 from receiver.core.cluster import Cluster
 from receiver.core.draft import Refusal
-from receiver.core.events import AlertsReceived, Arrived, Bounced, EchoesListed, Event, Overtaken, Reported, TimePassed
+from receiver.core.events import (
+    AlertsReceived,
+    Arrived,
+    Bounced,
+    EchoesListed,
+    Event,
+    Overtaken,
+    Relieved,
+    Reported,
+    TimePassed,
+)
+from receiver.core.handoff import is_relieved
 from receiver.core.instant import Jump
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Status
 from receiver.core.plan import DecisionContext, PolicyVersion
@@ -25,7 +36,10 @@ from receiver.engine.commands import Asked, Delivery, ForIncident, FromPrometheu
 from receiver.engine.containment import Containment
 from receiver.engine.unit_of_work import UnitOfWork
 from receiver.errors import RowUnreadable, StoreDamaged
-from rules.policy import LEVELS, SECOND, Policy
+from receiver.on_call.expand import shifts
+from receiver.on_call.overrides import OverrideChange, in_effect, kept
+from receiver.on_call.shift import Roster
+from rules.policy import HOUR, LEVELS, SECOND, Policy
 from rules.stored import digest, dump, parse
 
 LEASE = 45 * SECOND
@@ -33,6 +47,11 @@ LEASE = 45 * SECOND
 
 BUNDLE_LIMIT = 500
 """Incidents that one bundle names; what gathered beyond them leaves as the next, at once."""
+
+EPOCH = Instant(0)
+
+ROSTERED_DAYS = 8
+"""Days ahead that the decisions' rosters tell: longer than a week's shift, so that most ends are seen."""
 
 BUNDLE_NAMES = 10
 """Incidents of a bundle whose alerts its words may name."""
@@ -92,6 +111,8 @@ class Engine:
         """The Alertmanagers that send webhooks here (set by the shell)."""
         self.jumps: Sequence[Jump] = ()
         """Of the clock, that our time has followed (set by the shell, which goes on adding to it)."""
+        self._overrides: list[tuple[int, OverrideChange]] = []
+        self._rostered: tuple[tuple[str, int, int], Sequence[Roster]] | None = None
         self.keep_policy(policy, now)
         self._current: PolicyVersion
         self._configured: frozenset[str]
@@ -288,7 +309,8 @@ class Engine:
             heads = transaction.heads([incident.id for incident in work.incidents()], now, busy)
             for overtaken in (each for each in heads if each.superseded):
                 work.decide(work.by_id(overtaken.incident_id), Reported(overtaken, Overtaken()))
-            due = [each for each in heads if not each.superseded]
+            due = [each for each in heads if not (each.superseded or self._relieve(work, each))]
+            work.plan(self._allot(transaction, counted_when_planned(work.planned(), self.context(self._current)), now))
             wait = self._allot(transaction, counted_when_due(due, self.context(self._current)), now)
             held = {each.id for each in wait}
             leased = [_lease(each, worker, now) for each in due if each.id not in held]
@@ -303,6 +325,14 @@ class Engine:
                 {each.bundle: [item.id for item, _ in each.items] for each in deliveries if each.bundle}
             )
             return deliveries
+
+    def _relieve(self, work: UnitOfWork, head: Notification) -> bool:
+        """Whether its recipient is off call by now: then it is planned anew."""
+        incident = work.by_id(head.incident_id)
+        if incident is None or not head.via or not is_relieved(work.context(incident), head):
+            return False
+        work.decide(incident, Relieved(head))
+        return True
 
     def _delivery(
         self,
@@ -378,13 +408,33 @@ class Engine:
             self._save(transaction, work, now)
             return list(stored)
 
+    def override(self, change: OverrideChange, entry: Audit) -> int:
+        """Keep an override of a schedule, or its cancellation; returns its number. Raises StoreUnavailable."""
+        with self._store.transaction() as transaction:
+            transaction.append_audits([entry])  # first: who appends to the log waits for whoever else does
+            return transaction.add_override_change(change)
+
+    def _rosters(self, transaction: Transaction, now: Instant) -> Sequence[Roster]:
+        """Who is on call about now; read by the number of the last override, within the transaction."""
+        policy = self._current.policy
+        if not policy.schedules:
+            return ()
+        self._overrides += transaction.override_changes(self._overrides[-1][0] if self._overrides else 0)
+        known = self._current.digest, len(self._overrides), now // HOUR
+        if self._rostered is None or self._rostered[0] != known:
+            since, until = now - 24 * HOUR, now + ROSTERED_DAYS * 24 * HOUR
+            self._rostered = known, shifts(policy, {}, in_effect(kept(self._overrides)), since, until)
+        return self._rostered[1]
+
     @contextmanager
     def _working(self, now: Instant) -> Iterator[tuple[Transaction, UnitOfWork]]:
         """A transaction and its work; what happened in it is told once it is committed."""
         with self._store.transaction() as transaction:
+            rosters = self._rosters(transaction, now)
 
             def context(version: str | None) -> DecisionContext:
-                return self.context(self.find_policy_version(version, transaction.policy) if version else self._current)
+                found = self.find_policy_version(version, transaction.policy) if version else self._current
+                return self.context(found, rosters, now)
 
             work = UnitOfWork(transaction, context, now)
             yield transaction, work
@@ -394,8 +444,10 @@ class Engine:
         with self._store.transaction() as transaction:
             transaction.postpone(incident_id, until)
 
-    def context(self, policy_version: PolicyVersion) -> DecisionContext:
-        """What an incident under that version is decided, and told, by."""
+    def context(
+        self, policy_version: PolicyVersion, rosters: Sequence[Roster] = (), now: Instant = EPOCH
+    ) -> DecisionContext:
+        """What an incident under that version is decided, and told, by; decided at `now`, with who is on call."""
         jumps = tuple(self.jumps)
         return DecisionContext(
             policy_version,
@@ -406,6 +458,8 @@ class Engine:
             self.cluster,
             jumps,
             self.receipts,
+            rosters,
+            now,
         )
 
 

@@ -141,6 +141,10 @@ class UnitOfWork:
             self._moved[name] = None
         self._holders[name] = incident.id
 
+    def context(self, incident: Incident) -> DecisionContext:
+        """What a decision on the incident looks things up in."""
+        return self._context(incident.policy)
+
     def settle(self, notifications: Iterable[Notification]) -> None:
         """Write stored notifications in their new form."""
         self._settled.update((each.id, each) for each in notifications)

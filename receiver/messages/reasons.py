@@ -17,6 +17,7 @@ LABELS: dict[Reason, str] = {
     Reason.GIVEN_BACK: "Given back",
     Reason.WITHDRAWN: "Help not wanted any more",
     Reason.FALLBACK: "Reached nobody yet",
+    Reason.HANDOFF: "Yours now",
     Reason.NEW_DANGER: "Worse",
     Reason.ACK_EXPIRED: "Acknowledgement expired",
     Reason.RECURRED: "Back again",
@@ -148,6 +149,8 @@ def _page(notification: Notification, case: IncidentText, by: str) -> str:
             return _unanswered(case, f", {case.since_it_began}")
         case Reason.FALLBACK:
             return "This page has reached nobody yet on the channels that come first, so it comes to you."
+        case Reason.HANDOFF:
+            return f"You are on call now, and nobody has answered yet, {_since_opening(case)}."
         case Reason.NEW_DANGER:
             return f"{_worse(data, by)}{void}"
         case Reason.RECURRED:

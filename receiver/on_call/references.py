@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from receiver.on_call.shift import Roster
+from receiver.on_call.shift import Roster, Shift
 from rules.policy import REFERENCE, Person, Policy
 
 
@@ -49,3 +49,10 @@ def contacts(person: Person, types: Iterable[str]) -> tuple[str, ...]:
 def names_schedule(policy: Policy, recipient: str) -> bool:
     """Whether a recipient stands for whoever is on call in a schedule."""
     return recipient.startswith(REFERENCE) and policy.schedule(recipient.removeprefix(REFERENCE)) is not None
+
+
+def shift_of(reference: str, person: str, rosters: Iterable[Roster], at: int) -> Shift | None:
+    """The shift by which a schedule's reference stands for that person at an instant; None: it is no schedule's."""
+    name = reference.removeprefix(REFERENCE)
+    own = (shift for roster in rosters if roster.name == name for shift in roster.at(at))
+    return next((each for each in own if each.person == person), None)

@@ -17,6 +17,7 @@ from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State
 from receiver.core.rate_limit import RateLimitKey
 from receiver.errors import RowUnreadable
+from receiver.on_call.overrides import OverrideChange
 from receiver.store import schema
 from rules.policy import MINUTE
 
@@ -39,6 +40,7 @@ _heartbeat = msgspec.json.Decoder(HeartbeatClock).decode
 _canary = msgspec.json.Decoder(Canary).decode
 _loaded_rules = msgspec.json.Decoder(LoadedRules).decode
 _ids = msgspec.json.Decoder(list[str]).decode
+_override_change = msgspec.json.Decoder(OverrideChange).decode
 
 INCIDENT_COLUMNS = tuple(schema.incidents.columns.keys())
 INCIDENT_CHANGES = INCIDENT_COLUMNS[INCIDENT_COLUMNS.index("open_key") :]
@@ -48,7 +50,7 @@ INCIDENT_OFTEN = INCIDENT_COLUMNS[INCIDENT_COLUMNS.index("due_at") :]
 """What of it nearly every change changes."""
 
 NOTIFICATION_COLUMNS = tuple(schema.notifications.columns.keys())
-NOTIFICATION_CHANGES = NOTIFICATION_COLUMNS[NOTIFICATION_COLUMNS.index("due_at") :]
+NOTIFICATION_CHANGES = NOTIFICATION_COLUMNS[NOTIFICATION_COLUMNS.index("due_at") : NOTIFICATION_COLUMNS.index("person")]
 """What of a notification's row can change."""
 NOTIFICATION_WAITS = tuple(name for name in NOTIFICATION_CHANGES if name != "status")
 """What of it changes while it waits."""
@@ -125,6 +127,9 @@ def notification_row(notification: Notification) -> SqlRow:
         *_notification_fixed(notification),
         to_json(notification.data) if notification.data else "{}",
         *_notification_changes(notification),
+        notification.person,
+        notification.via,
+        notification.shift,
     )
 
 
@@ -176,6 +181,11 @@ def read_canary(value: str) -> Canary:
 def read_loaded_rules(value: str) -> LoadedRules:
     """What is known of the rules, as `to_json` wrote it."""
     return _read_json(_loaded_rules, value, "which rules were heard of")
+
+
+def read_override_change(value: str) -> OverrideChange:
+    """An override that was made or cancelled, as `to_json` wrote it."""
+    return _read_json(_override_change, value, "an override of a schedule")
 
 
 def read_ids(value: str) -> list[str]:

@@ -105,6 +105,8 @@ notifications = Table(
     _required("detail"),
     Column("done_at", BigInteger),
     Column("reached_at", BigInteger),
+    # These never change; they stand after what does because they came later (migration 0013).
+    *(Column(name, Text, nullable=False, server_default="") for name in ("person", "via", "shift")),
     # One index for all that is asked within an incident: heads of queues, threads, what a decision overtakes.
     Index("notifications_queue", "incident_id", "status", "channel", "recipient", "sequence"),
     # Not "where it waits": then PostgreSQL, before it has statistics, walks all that waits to find one queue's.
@@ -133,6 +135,11 @@ inquiries = Table("inquiries", metadata, Column("incident_id", Text, primary_key
 heartbeats = Table("heartbeats", metadata, Column("key", Text, primary_key=True), _required("doc"))
 # Open emergencies whose alarm has reached nobody yet (`Incident.unreached_since`): most of the time, none.
 alarms = Table("alarms", metadata, Column("incident_id", Text, primary_key=True), _required("since", BigInteger))
+
+# Who was put on call for a while, and what of it was cancelled: in the order in which it was done.
+overrides = Table(
+    "overrides", metadata, Column("position", BigInteger, primary_key=True, autoincrement=False), _required("doc")
+)
 
 # What could not be read: it stays where it is, out of everybody's way, and a person is told of it once.
 set_aside = Table(

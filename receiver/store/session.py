@@ -51,7 +51,7 @@ class Session:
             return
         with (
             self._connection.connection.cursor() as cursor,  # type: ignore[attr-defined] # psycopg's is a context
-            cursor.copy(f"COPY {table.name} FROM STDIN") as copy,
+            cursor.copy(f"COPY {table.name} ({_names(table)}) FROM STDIN") as copy,
         ):
             for row in rows:
                 copy.write_row(row)
@@ -75,4 +75,10 @@ def _statement(sql: str, is_sqlite: bool) -> TextClause:
 
 @cache
 def _insert(table: Table) -> str:
-    return f"INSERT INTO {table.name} VALUES ({', '.join('?' for _ in table.columns)})"  # noqa: S608 - our own names
+    values = ", ".join("?" for _ in table.columns)
+    return f"INSERT INTO {table.name} ({_names(table)}) VALUES ({values})"  # noqa: S608 - our own names
+
+
+def _names(table: Table) -> str:
+    """The columns, by name: a newer release may have added some to the database."""
+    return ", ".join(f'"{name}"' for name in table.columns.keys())  # noqa: SIM118 - a collection of columns

@@ -191,6 +191,11 @@ BUCKETS = "SELECT * FROM buckets WHERE lane = ANY(:names) ORDER BY lane FOR UPDA
 KEEP_BUNDLE = "INSERT INTO bundles (name, incident_id, notifications) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 BUNDLE = "SELECT notifications FROM bundles WHERE name = :name"
 
+OVERRIDE_CHANGES = "SELECT position, doc FROM overrides WHERE position > :after ORDER BY position"
+ADD_OVERRIDE_CHANGE = """
+INSERT INTO overrides (position, doc) SELECT coalesce(max(position), 0) + 1, :doc FROM overrides RETURNING position
+"""
+
 BEGIN_INQUIRY = "INSERT INTO inquiries (incident_id) VALUES (?) ON CONFLICT DO NOTHING"
 END_INQUIRY = "DELETE FROM inquiries WHERE incident_id = ?"
 

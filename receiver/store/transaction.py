@@ -16,6 +16,7 @@ from receiver.core.model import Alert, Incident, Instant, Notification, State, S
 from receiver.core.rate_limit import Bucket, RateLimitKey
 from receiver.core.storage import Changes
 from receiver.errors import RowUnreadable
+from receiver.on_call.overrides import OverrideChange
 from receiver.store import audit_chain, codec, schema, statements
 from receiver.store.session import Session
 from rules.policy import LEVELS
@@ -269,6 +270,16 @@ class SqlTransaction:
         """Append to the audit log; last of all, because it waits for whoever else appends."""
         if audits:
             audit_chain.append(self._session, audits)
+
+    def override_changes(self, after: int) -> list[tuple[int, OverrideChange]]:
+        """Overrides of schedules that were made or cancelled, with their numbers, those above `after`; in order."""
+        rows = self._session.rows(statements.OVERRIDE_CHANGES, after=after)
+        return [(row.position, codec.read_override_change(row.doc)) for row in rows]
+
+    def add_override_change(self, change: OverrideChange) -> int:
+        """Keep one more; returns its number."""
+        [row] = self._session.rows(statements.ADD_OVERRIDE_CHANGE, doc=codec.to_json(change))
+        return int(row.position)
 
     def postpone(self, incident_id: str, until: Instant) -> None:
         """Leave an incident's windows and waiting notifications alone until then; reads nothing of it."""

@@ -4,7 +4,7 @@ Every event goes through `receiver.engine.unit_of_work.UnitOfWork`, as in the en
 unless Tocsin is down (`sleep`). Channels in `down` answer nothing: what is for them waits until told its fate.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -28,6 +28,7 @@ from receiver.core.events import (
     Outcome,
     Overtaken,
     Rejected,
+    Relieved,
     Replan,
     Reported,
     Resolve,
@@ -39,6 +40,7 @@ from receiver.core.events import (
     Update,
     Withdraw,
 )
+from receiver.core.handoff import is_relieved
 from receiver.core.model import (
     Alert,
     Entry,
@@ -56,7 +58,10 @@ from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.core.sight import ANY, Sight
 from receiver.drill.memory_store import MemoryStore
 from receiver.engine.unit_of_work import UnitOfWork
-from rules.policy import MINUTE, SECOND, Policy
+from receiver.on_call.expand import shifts
+from receiver.on_call.overrides import in_effect, kept
+from receiver.on_call.shift import Roster
+from rules.policy import HOUR, MINUTE, SECOND, Policy
 from rules.stored import digest
 from tests.core.alerts import KEY, START, alert
 from tests.core.guide import ALL, POLICY
@@ -106,7 +111,14 @@ class World:
             self.verifies,
             self.cluster,
             receipts=self.receipts,
+            rosters=self._rosters(),
+            at=self.now,
         )
+
+    def _rosters(self) -> Sequence[Roster]:
+        """Who is on call about now."""
+        overrides = in_effect(kept(self.store.override_changes(0)))
+        return shifts(self.current.policy, {}, overrides, self.now - 24 * HOUR, self.now + 8 * 24 * HOUR)
 
     # What happens.
 
@@ -246,6 +258,9 @@ class World:
         wanted = set(channels)
         while due := [each for each in self._heads() if each.channel in wanted and (each.due_at or 0) <= self.now]:
             for each in due:
+                if is_relieved(self.context(self.incidents[each.incident_id].policy), each):
+                    self.decide(Relieved(each), each.incident_id, settle=False)
+                    continue
                 self.report(each, outcome or Delivered())
 
     def deliver(self, *channels: str) -> "World":

@@ -1,0 +1,142 @@
+"""Who is on call is paged: references at each step, handoffs, overrides, and what happens where nobody is."""
+
+from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace
+
+from receiver.core.model import Fact, Instant, Reason, Status
+from receiver.on_call.overrides import OverrideChange
+from rules.load import load_text
+from tests.core.world import World
+
+POLICY = """\
+incident_response:
+  classification:
+    severity_levels:
+      - {level: 4, name: Emergency, response_time: "1h", escalation_time: "20m"}
+  alert_channels:
+    - {name: email, type: email, recipients: [team@example.org]}
+    - {name: sms, type: sms, recipients: ["@primary"]}
+    - {name: phone, type: phone, recipients: ["+4930000000"]}
+  detection:
+    rules:
+      - {name: margin, condition: "safety_margin < 0.95", severity: 4, channels: [CHANNELS]}
+fallback: [phone]
+people:
+  - {name: dana, contacts: {sms: "+4917010000001"}}
+  - {name: ben, contacts: {sms: "+4917010000002"}}
+  - {name: chris, contacts: {email: chris@example.org}}
+schedules:
+  - name: primary
+    time_zone: UTC
+    layers:
+      - {people: [PEOPLE], starts: "2026-01-01T09:00", every: 1d}
+"""
+DANA, BEN = "+4917010000001", "+4917010000002"
+RULE = "incident_response/margin"
+EIGHT = int(datetime(2026, 3, 1, 8, tzinfo=UTC).timestamp()) * 1_000_000
+"""An hour before a handoff, on dana's last."""
+
+
+def world(people="dana, ben", channels="email, sms", minutes=0):
+    """Time is eight in the morning, so many minutes later; dana's shift ends at nine."""
+    policy = load_text(POLICY.replace("PEOPLE", people).replace("CHANNELS", channels)).policy
+    made = World(policy, configured=("email", "sms", "phone"))
+    made.now = Instant(EIGHT + minutes * 60_000_000)
+    return made
+
+
+def paged(of, channel="sms"):
+    """Whom pages were planned for on a channel, in order."""
+    return [each.recipient for each in of.outbox.values() if each.page and each.channel == channel]
+
+
+def test_who_is_on_call_is_paged_and_named():
+    """`@primary` is the person whose shift it is; the message knows person, reference and shift."""
+    one = world()
+    one.fire("a", level=4, rule=RULE)
+    [page] = [each for each in one.outbox.values() if each.channel == "sms"]
+    assert (page.recipient, page.person, page.via, page.shift) == (DANA, "dana", "@primary", "layer 1")
+    [mail] = [each for each in one.outbox.values() if each.channel == "email"]
+    assert (mail.person, mail.via, mail.shift) == ("", "", "")
+
+
+def test_a_handoff_pages_the_next_person_while_nobody_has_answered():
+    """At nine ben comes on call: he is paged at once, by name, and dana is not paged again at the next step."""
+    one = world(minutes=50)
+    one.fire("a", level=4, rule=RULE)
+    one.advance(10)
+    assert paged(one) == [DANA, BEN]
+    assert [each.reason for each in one.outbox.values() if each.recipient == BEN] == [Reason.HANDOFF]
+    [entry] = one.entries(Fact.HANDED_OFF)
+    assert entry.data["whom"] == "ben"
+    one.advance(20)
+    assert DANA not in paged(one)[1:]
+
+
+def test_an_acknowledged_incident_stays_with_its_owner():
+    """A handoff pages nobody of an incident that somebody has; when that expires, who is on call then is paged."""
+    one = world(minutes=50)
+    one.fire("a", level=4, rule=RULE)
+    one.acknowledge("dana", hold=20 * 60_000_000)
+    one.advance(15)
+    assert paged(one) == [DANA]
+    one.advance(10)
+    assert paged(one) == [DANA, BEN]
+
+
+def test_a_page_that_waits_goes_to_who_is_on_call_when_it_leaves():
+    """What could not leave before the handoff is planned anew for the next person, once."""
+    one = world(minutes=59)
+    one.down.add("sms")
+    one.fire("a", level=4, rule=RULE)
+    one.incidents[one.incident.id] = replace(one.incident, windows={})  # the handoff's own page apart
+    one.now = Instant(one.now + 2 * 60_000_000)
+    one.down.clear()
+    one.send(["sms"])
+    first, second = (each for each in one.outbox.values() if each.channel == "sms")
+    assert (first.recipient, first.status) == (DANA, Status.SUPERSEDED)
+    assert (second.recipient, second.status, second.page) == (BEN, Status.ACCEPTED, first.page)
+    [entry] = one.entries(Fact.RELIEVED)
+    assert (entry.data["whom"], entry.data["by_whom"]) == ("dana", "ben")
+
+
+@pytest.mark.parametrize(("channels", "step"), [("email, sms", 1), ("sms", 2)])
+def test_nobody_on_call_is_never_silence(channels, step):
+    """Where a reference stands for nobody who can be told there, the fallback and the next step are told at once.
+
+    Where a step has that reference alone it tells nobody, and the one after it is taken too.
+    """
+    one = world(people="chris", channels=channels)
+    one.fire("a", level=4, rule=RULE)
+    assert [each.data["whom"] for each in one.entries(Fact.NOBODY_ON_CALL)] == ["@primary"]
+    assert one.incident.step == step
+    assert paged(one, "phone") == ["+4930000000"]
+    assert paged(one) == [""] or not any(paged(one))
+
+
+def test_an_override_is_in_effect_at_once_and_ends():
+    """While it lasts, the person whom it names is paged; cancelled, it is as if it had not been."""
+    one = world()
+    number = one.store.add_override_change(
+        OverrideChange(one.now, "ann", "swap", "primary", "ben", one.now, one.now + 3_600_000_000)
+    )
+    one.fire("a", level=4, rule=RULE)
+    [page] = [each for each in one.outbox.values() if each.channel == "sms"]
+    assert (page.person, page.shift) == ("ben", "override by ann")
+    one.store.add_override_change(OverrideChange(one.now, "ann", cancels=number))
+    one.fire("b", level=4, rule=RULE)
+    one.advance(20)
+    assert paged(one)[-1] == DANA
+
+
+def test_an_override_of_somebody_unknown_is_nobody():
+    """It counts as nobody: the fallback is told."""
+    one = world()
+    one.store.add_override_change(
+        OverrideChange(one.now, "ann", "", "primary", "eve", one.now, one.now + 3_600_000_000)
+    )
+    one.fire("a", level=4, rule=RULE)
+    assert one.entries(Fact.NOBODY_ON_CALL)
+    assert paged(one, "phone")
