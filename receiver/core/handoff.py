@@ -22,7 +22,8 @@ def is_relieved(context: DecisionContext, notification: Notification) -> bool:
 def relieve(draft: Draft, notification: Notification) -> Notification:
     """A page that waits goes to who is on call now; returns the old one, superseded."""
     context, name = draft.context, notification.channel
-    told = context.targets(name, notification.created_at)
+    # Whom another recipient of the channel stands for has a page of their own.
+    told = context.targets(name, besides=notification.via)
     fresh = [each for each in context.stand_ins(name, notification.via) if each not in told]
     people = ", ".join(filter(None, map(context.person, fresh)))
     draft.enter(Fact.RELIEVED, channel=name, whom=notification.person, by_whom=people)

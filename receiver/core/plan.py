@@ -223,10 +223,13 @@ class DecisionContext(Struct, frozen=True):
             return "not configured"
         return "" if self.targets(name) else f"nobody is on call ({', '.join(self.vacant([name]))})"
 
-    def targets(self, name: str, at: Instant | None = None) -> tuple[Target, ...]:
-        """Everybody on the channel, its schedules' people as they are on call (by default: now)."""
+    def targets(self, name: str, at: Instant | None = None, besides: str = "") -> tuple[Target, ...]:
+        """Everybody on the channel, its schedules' people as they are on call (by default: now).
+
+        `besides`: a recipient that is left out.
+        """
         channel = self.channel(name)
-        recipients = channel.recipients if channel else ()
+        recipients = [each for each in channel.recipients if each != besides] if channel else ()
         found = (address for each in recipients for address in self._addresses(name, each, at))
         return tuple(Target(name, address) for address in dict.fromkeys(found))
 
