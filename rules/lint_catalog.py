@@ -95,7 +95,7 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             "A schedule has hours in which nobody is on call: its channels reach nobody then, and pages go to "
             "`fallback` and the next step. Add people or hours; of a schedule for office hours, say that it is one.",
         ),
-        "no-contact": Doubt(
+        "contact-missing": Doubt(
             "error",
             "A channel pages whoever is on call, and one of them has no contact of its type. Give them one.",
         ),

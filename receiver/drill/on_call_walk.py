@@ -184,7 +184,7 @@ def _contacts(year: OnCallYear) -> Iterator[Problem]:
                 if person is not None and person.contact(channel.type) is None:
                     when = _when(shift.starts, year.policy.time_zone)
                     message = f"{person.name} has no contact for {channel.type}: `{channel.name}` cannot reach them"
-                    yield doubt("no-contact", channel.place or Place("", 0), f"{message}, first on {when}")
+                    yield doubt("contact-missing", channel.place or Place("", 0), f"{message}, first on {when}")
 
 
 def _first_shifts(roster: Roster | None) -> list[Shift]:

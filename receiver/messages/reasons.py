@@ -150,7 +150,7 @@ def _page(notification: Notification, case: IncidentText, by: str) -> str:
         case Reason.FALLBACK:
             return "This page has reached nobody yet on the channels that come first, so it comes to you."
         case Reason.HANDOFF:
-            return f"You are on call now, and nobody has answered yet, {_since_opening(case)}."
+            return f"You are on call now, and nobody has answered yet, {case.since_it_began}."
         case Reason.NEW_DANGER:
             return f"{_worse(data, by)}{void}"
         case Reason.RECURRED:

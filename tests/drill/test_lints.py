@@ -138,7 +138,7 @@ CASES = {
         policy(RULE.replace("margin < 0.9", "rate(errors_total[2m]) > 1")),
     ),
     "on-call-gap": (on_call(EACH_WEEK.replace("1w}", "1w, only: [{days: [mon, tue]}]}")), on_call()),
-    "no-contact": (
+    "contact-missing": (
         on_call(channels=ON_CALL + PAGER + '\n    - {name: phone, type: phone, recipients: ["@primary"]}'),
         on_call(channels=ON_CALL + PAGER + '\n    - {name: phone, type: phone, recipients: ["@dana"]}'),
     ),
