@@ -11,10 +11,11 @@ from pydantic import ValidationError
 
 from receiver.cli.drills import after
 from receiver.cli.output import console, fail, hanging, print_json, print_table
-from receiver.clients.alert_payload import Payload, fingerprint, parse
+from receiver.clients.alert_payload import Payload, parse
 from receiver.clock import wall_clock
 from receiver.core.classify import Received
 from receiver.core.model import Instant
+from receiver.core.shared_fingerprints import fingerprint
 from receiver.drill import explained
 from receiver.drill.differences import DifferenceTable, as_markdown, differences, replayed
 from receiver.drill.differences import as_json as as_rows

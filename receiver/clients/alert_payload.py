@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Annotated, Any, Literal, cast
 
 import orjson
@@ -34,6 +33,7 @@ from receiver.clients.payload_repair import (
 )
 from receiver.core.classify import Received
 from receiver.core.model import Instant
+from receiver.core.shared_fingerprints import fingerprint
 from receiver.errors import CannotError
 from rules.policy import MINUTE, SECOND
 
@@ -195,7 +195,7 @@ def _decode(body: bytes, error: ValidationError, notes: list[str]) -> Any:
         pass
     try:
         raw = decode_leniently(body)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise error from None
     notes.append(NOT_QUITE_JSON)
     return raw
@@ -270,11 +270,6 @@ def instant(moment: datetime | None) -> Instant:
     since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
     micros = (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
     return Instant(min(max(micros, 0), LATEST))
-
-
-def fingerprint(labels: Mapping[str, str]) -> str:
-    """A name for an alert whose sender gave none: from its labels alone, as Alertmanager's is."""
-    return sha256(orjson.dumps(labels, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def _of_grafana(alert: AlertDocument) -> dict[str, str]:

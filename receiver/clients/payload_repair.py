@@ -28,7 +28,7 @@ ENDED = frozenset(
 """What senders call an alert that is over; every other word is taken for firing. Grafana adds a reason in brackets:
 ``Normal (MissingSeries)``."""
 
-NOT_QUITE_JSON = "the body is not JSON as it should be: letters that cannot be read were replaced"
+NOT_QUITE_JSON = "the body is not JSON as it should be: letters that cannot be read were replaced, values nested too deep left out"
 
 NO_START = "startsAt is missing or no time: taken as when it was received"
 
@@ -41,6 +41,12 @@ QUOTED = 40
 
 _STATE = re.compile(r"\W*(\w+)\s*(?:\(([^()]*)\))?\W*")
 """A state, and the reason that Grafana adds to it."""
+
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+"""A text, which may hold brackets, or a bracket."""
+
+DEEPEST = 50
+"""Levels of nesting that are read; Alertmanager's bodies have four."""
 
 _LONE = re.compile("[\ud800-\udfff]")
 """Half of a letter: a sender has cut its text within an emoji."""
@@ -97,10 +103,26 @@ def repair_alert(raw: object, now: Instant) -> Repaired:
 
 def decode_leniently(body: bytes) -> Any:
     """JSON as templates and scripts write it: in UTF-16, behind a byte order mark, with other letters than UTF-8's,
-    halves of letters, or line breaks within texts. Raises ValueError, or RecursionError where it is nested too deep.
+    halves of letters, line breaks within texts, or values nested without end, which are left out. Raises ValueError.
     """
     text = body.decode(json.detect_encoding(body), "replace")
-    return _whole_letters(json.loads(text, strict=False))
+    return _whole_letters(json.loads(_shallow(text), strict=False))
+
+
+def _shallow(text: str) -> str:
+    """The JSON, with null for whatever is nested deeper than `DEEPEST`."""
+    kept, depth, at = [], 0, 0
+    for found in _BRACKET.finditer(text):
+        if found[0] in "[{":
+            depth += 1
+            if depth == DEEPEST + 1:
+                kept.append(text[at : found.start()])
+        elif found[0] in "]}":
+            depth -= 1
+            if depth == DEEPEST:
+                kept.append("null")
+                at = found.end()
+    return "".join((*kept, text[at:])) if depth <= DEEPEST else text[:0]
 
 
 def _whole_letters(value: Any) -> Any:

@@ -20,14 +20,16 @@ QUIET = 24 * HOUR
 
 
 def told(source: str, reasons: Iterable[str], now: Instant) -> AlertsReceived:
-    """The event of alerts of that source (``?source=``) that could not be read; repeats change nothing."""
+    """The event of alerts of that source (``?source=``) that could not be read, one by one or as a whole body; repeats
+    change nothing.
+    """
     whose = f"of source {source}" if source else "of a sender without ?source="
     return _event(
         source,
         {
             "summary": f"Alerts {whose} cannot be read: they reach nobody",
-            "description": f"Of an alert in its webhooks: {', '.join(dict.fromkeys(reasons))}. What could be read was "
-            "taken. Look at the sender's template, and at what its webhook was answered.",
+            "description": f"Why: {'; '.join(dict.fromkeys(reasons))}. What could be read was taken. Look at the "
+            "sender's template, and at what its webhook was answered.",
         },
         now,
         firing=True,

@@ -4,7 +4,8 @@ The engine makes a UnitOfWork per transaction. Several events of a batch may con
 on the incident as the one before left it, and everything is written once, at the end.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -14,6 +15,7 @@ from receiver.core.episodes import route
 from receiver.core.events import AlertsReceived, Event
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Supersede
 from receiver.core.plan import DecisionContext
+from receiver.core.shared_fingerprints import fingerprint, tell_apart
 from receiver.core.storage import Changes, Transaction
 
 
@@ -58,6 +60,35 @@ class UnitOfWork:
                         names.setdefault(incident_id, {})[alert.fingerprint] = None
         if names:
             self._alerts = self._transaction.alerts({each: list(some) for each, some in names.items()})
+        self._load_named_by_labels(events, told)
+
+    def _load_named_by_labels(self, events: Sequence[AlertsReceived], told: Set[tuple[str, str]]) -> None:
+        """Where nobody has an alert's fingerprint, or one with other labels: lock and read what has its labels.
+
+        These locks come after the others. Replicas that wait for each other run again, as after any conflict.
+        """
+        names = {
+            (event.source, fingerprint(alert.labels))
+            for event in events
+            for alert in event.alerts
+            if (known := self._known(event, alert.fingerprint)) is None or known.labels != alert.labels
+        } - told
+        held = self._transaction.holders(names) if names else {}
+        self._holders |= held
+        self.load([], sorted(set(held.values()) - self._incidents.keys()))
+        by_incident: dict[str, list[str]] = {}
+        for (_, name), incident_id in held.items():
+            by_incident.setdefault(incident_id, []).append(name)
+        for incident_id, alerts in self._transaction.alerts(by_incident).items() if by_incident else ():
+            self._alerts.setdefault(incident_id, {}).update(alerts)
+
+    def _known(self, event: AlertsReceived, name: str) -> Alert | None:
+        """The alert of that fingerprint as decided so far: of the incident that holds it, else of the event's."""
+        for incident_id in (self._holders.get((event.source, name)), self._by_key.get(event.key)):
+            found = self._alerts.get(incident_id, {}).get(name) if incident_id is not None else None
+            if found is not None:
+                return found
+        return None
 
     def load_held(self) -> None:
         """Read the alerts that are held as possible echoes, of the incidents loaded that have any."""
@@ -66,10 +97,11 @@ class UnitOfWork:
             self._alerts.setdefault(incident_id, {}).update(alerts)
 
     def route(self, event: AlertsReceived) -> list[AlertsReceived]:
-        """The event, cut by the incidents that hold its alerts as decided so far.
+        """The event, its alerts told apart, cut by the incidents that hold them as decided so far.
 
         What fires in the incident of its own key stays there: under an older release two incidents could have an alert.
         """
+        event = replace(event, alerts=tell_apart(event.alerts, partial(self._known, event)))
         own = self.by_key(event.key)
         firing = {name for name, each in self._alerts.get(own.id, {}).items() if each.firing} if own else set()
         holders: dict[str, str] = {}

@@ -35,7 +35,7 @@ from receiver.telemetry.metrics import Metrics
 from receiver.telemetry.tracing import NoTraces, Traces
 from receiver.web.auth.access import WebhookAccess
 from receiver.web.http.connections import know
-from receiver.web.http.problem_details import JSON, STOPPING, UNAVAILABLE, HttpProblem, invalid
+from receiver.web.http.problem_details import JSON, STOPPING, UNAVAILABLE, HttpProblem
 from receiver.web.http.request_body import read_body
 from receiver.web.peers import PeersSeen
 from receiver.web.recorder import Recorder
@@ -45,6 +45,9 @@ SOURCE_LIMIT = 200
 
 LARGE = 256 << 10
 """Bytes of a body that takes longer (20 ms) than others should wait for."""
+
+REFUSED_WHOLE = frozenset((400, 413))
+"""Answers to a body of somebody we know of which nothing is taken, and which Alertmanager sends again for ever."""
 
 OUTCOMES = {400: "malformed", 401: "unauthorized", 403: "unauthorized", 413: "too_large", 503: "unavailable"}
 
@@ -87,13 +90,15 @@ class Webhook:
     async def receive(self, request: web.Request) -> web.Response:
         """Take a webhook in: answers with the numbers of the incidents concerned, and what could not be read."""
         began = steady_clock()
+        source = request.query.get("source", "").replace("\0", "")[:SOURCE_LIMIT]
         try:
             self._access.require(request)
             know(request)
             self._require_open()
-            answer = await self._take(await read_body(request), request.query.get("source", ""))
+            answer = await self._take(await read_body(request), source)
         except HttpProblem as problem:
             self._refuse(problem)
+            await self._tell_of_refused(problem, source)
             raise
         except (StoreUnavailable, StoreDamaged) as error:
             self._refuse(UNAVAILABLE, str(error))
@@ -113,8 +118,7 @@ class Webhook:
         try:
             payload = await self._beside(body, parse, body, self._clock())
         except ValidationError as error:
-            raise invalid(error, "payload") from None
-        source = source.replace("\0", "")[:SOURCE_LIMIT]
+            raise _unreadable(error) from None
         if self._recorder:
             self._recorder.take(self._clock(), source, body)
         what = self._engine.current, source, payload.group_labels, payload.alerts
@@ -140,6 +144,16 @@ class Webhook:
         log.warning("alerts cannot be read", alerts=len(payload.unreadable), source=source, reasons=reasons)
         requests.append(told(source, reasons, self._clock()))
         return {"unreadable": [{"index": each.index, "reason": each.reason} for each in payload.unreadable]}
+
+    async def _tell_of_refused(self, problem: HttpProblem, source: str) -> None:
+        """People hear of a body that was refused whole: whoever sends it sends it again, and it is refused again."""
+        if problem.status not in REFUSED_WHOLE:
+            return
+        reason = f"a webhook was refused with {problem.status}, and none of its alerts was taken: {problem.detail}"
+        try:
+            await self._queue.handle([told(source, [reason], self._clock())])
+        except (StoreUnavailable, StoreDamaged) as error:
+            log.warning("a refused webhook was told to nobody", source=source, reason=str(error))
 
     async def _beside(self, body: bytes, work: Callable[..., Out], *arguments: Any) -> Out:
         """Do that to a large body beside the event loop, one body at a time: everybody else is served meanwhile."""
@@ -172,6 +186,16 @@ class Webhook:
         outcome = OUTCOMES.get(problem.status, "failed")
         self._metrics.webhook(outcome)
         log.warning("webhook refused", status=problem.status, outcome=outcome, reason=reason or problem.detail)
+
+
+def _unreadable(error: ValidationError) -> HttpProblem:
+    """A body of which nothing can be taken: what is wrong, without what was sent."""
+    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if fault["type"] == "json_invalid":
+        said = f"it is cut off or no JSON ({fault['msg'].removeprefix('Invalid JSON: ')})"
+    else:
+        said = "it has no list `alerts`, as Alertmanager's webhooks have"
+    return HttpProblem(400, f"the body cannot be read: {said}. Mend what sends it: sent again, it is refused again.")
 
 
 def _numbers(results: Sequence[Result]) -> list[int]:

@@ -23,7 +23,7 @@ from receiver.channels.email import message_id
 from receiver.channels.pagerduty import dedup_key
 from receiver.channels.slack_blocks import parent
 from receiver.channels.webhook import payload, sign
-from receiver.clients.alert_payload import fingerprint, parse
+from receiver.clients.alert_payload import parse
 from receiver.core import heartbeat, loaded_rules, soundness
 from receiver.core.audit_log import Audit
 from receiver.core.canary import Canary
@@ -36,6 +36,7 @@ from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification
 from receiver.core.plan import PolicyVersion
 from receiver.core.rate_limit import Bucket, RateLimitKey
+from receiver.core.shared_fingerprints import fingerprint
 from receiver.core.unreadable import told
 from receiver.drill.script_file import DrillScript
 from receiver.messages import Message

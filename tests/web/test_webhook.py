@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import PendingRollbackError
+from structlog.testing import capture_logs
 
 from receiver.engine.queue import QUEUE_LIMIT
 from rules.policy import SECOND
@@ -76,6 +77,24 @@ async def test_accepted(receiver: Running, document: dict[str, Any]) -> None:
 
 
 NEVER = b'{"alerts": [], "x": '
+DEEP = b'"' + b"[" * 9 + b'\\"'  # a text that has brackets
+NESTED: dict[str, bytes] = {
+    "lists, 100,000 deep": b"[" * 100_000 + b"]" * 100_000,
+    "objects, 100,000 deep": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "a text with brackets, 60 deep": b"[" * 60 + DEEP + b'"' + b"]" * 60,
+}
+
+
+@pytest.mark.parametrize("value", NESTED.values(), ids=NESTED.keys())
+async def test_nesting_loses_no_alert(receiver: Running, value: bytes) -> None:
+    """A value nested without end, in the body or in an alert, is left out; every alert is taken, also that one."""
+    nested = json.dumps(body(alert(), alert(labels={"alertname": "B"}, fingerprint="b", annotations={"a": "@"}), x="@"))
+    content = nested.encode().replace(b'"@"', value)
+    assert await receiver.post(PATH, content) == (200, {"incidents": [1, 2]})
+    _, found = await receiver.get("/api/v1/incidents")
+    assert {each["title"] for each in found["incidents"]} == {"disk full", "B"}
+
+
 MALFORMED: dict[str, bytes] = {
     "nothing": b"",
     "no JSON": b"alert!",
@@ -85,20 +104,34 @@ MALFORMED: dict[str, bytes] = {
     "null": b"null",
     "no alerts": b"{}",
     "alerts that are an object": b'{"alerts": {}}',
-    "lists, 100,000 deep": NEVER + b"[" * 100_000 + b"]" * 100_000 + b"}",
-    "objects, 100,000 deep": NEVER + b'{"a":' * 100_000 + b"1" + b"}" * 100_001,
+    "nested without end, and cut off": NEVER + b"[" * 100_000,
     "form data": b"payload=%7B%7D",
 }
 
 
 @pytest.mark.parametrize("content", MALFORMED.values(), ids=MALFORMED.keys())
 async def test_malformed(receiver: Running, content: bytes) -> None:
-    """What can never be understood is answered 400 with words, counted, and opens nothing."""
-    async with receiver.http.post(receiver.url + PATH, data=content) as answer:
-        assert (answer.status, answer.content_type) == (400, "application/problem+json")
-        assert (await answer.json(content_type=None))["detail"].startswith("the payload is not what it should be")
-    assert (await receiver.scrape())['tocsin_webhooks_total{result="malformed"}'] == 1
-    assert (await receiver.get("/api/v1/incidents"))[1]["incidents"] == []
+    """What can never be understood is answered 400 in a sentence, logged and counted; people hear of it, once."""
+    with capture_logs() as logs:
+        for _ in range(2):
+            async with receiver.http.post(f"{receiver.url}{PATH}?source=bridge", data=content) as answer:
+                assert (answer.status, answer.content_type) == (400, "application/problem+json")
+                said = (await answer.json(content_type=None))["detail"]
+    assert said.startswith("the body cannot be read: ")
+    assert said.endswith("sent again, it is refused again.")
+    refused = [each["reason"] for each in logs if each["event"] == "webhook refused"]
+    assert (refused, [each for each in logs if "exc_info" in each or "exception" in each]) == ([said] * 2, [])
+    assert (await receiver.scrape())['tocsin_webhooks_total{result="malformed"}'] == 2
+    (found,) = (await receiver.get("/api/v1/incidents"))[1]["incidents"]
+    assert (found["type"], found["level"]) == ("alerts_cannot_be_read", 3)
+    (told,) = (await receiver.get("/api/v1/incidents/1"))[1]["alerts"]
+    assert said in told["annotations"]["description"]
+
+
+async def test_what_is_refused_while_nothing_can_be_stored(receiver: Running) -> None:
+    """A body that cannot be read is refused for that, not with 503: another try is no use."""
+    receiver.store.close()
+    assert (await receiver.post(PATH, b"alert!"))[0] == 400
 
 
 async def test_refusal_quotes_nothing(receiver: Running) -> None:
@@ -168,7 +201,7 @@ async def test_gzip_bomb(receiver: Running) -> None:
     status, _ = await receiver.post(PATH, gzip.compress(bytes(64 << 20)), headers=GZIP)
     assert status == 413
     assert (await receiver.scrape())['tocsin_webhooks_total{result="too_large"}'] == 1
-    assert await receiver.send("single_firing") == [[1]]
+    assert await receiver.send("single_firing") == [[2]], "the first tells people of what was refused"
 
 
 @pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 413)], ids=["16 MiB", "16 MiB and a byte"])

@@ -1,0 +1,53 @@
+"""Alerts that share a fingerprint and are not the same: bridges give all their alerts a constant one, or a rule's.
+
+Alertmanager's fingerprint is made of the labels, so two alerts never share one. Of other senders' alerts the first keeps
+the fingerprint that it came with; another, which names another thing, is known by one that is computed from its labels.
+So what is stored keeps its name, and each is ended by its own end.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+
+import orjson
+from msgspec.structs import replace
+
+from receiver.core.model import Alert
+
+SHARED = "its fingerprint is that of an alert with other labels: computed from the labels"
+
+HOW_BAD = frozenset(
+    ("severity", "severity_level", "priority", "urgency", "level", "status", "state", "value", "values", "current_value")
+)
+"""Labels that say how bad it is, and not what is bad: a sender with fingerprints of its own changes them while the alert
+goes on. Whatever else has another value is another alert, for a page too many beats one too few."""
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """A name for an alert, from its labels alone, as Alertmanager's is."""
+    return sha256(orjson.dumps(labels, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def tell_apart(alerts: Sequence[Alert], known: Callable[[str], Alert | None]) -> tuple[Alert, ...]:
+    """A body's alerts, each under the fingerprint that it is known by. `known`: fingerprint -> the alert that has it."""
+    told: dict[str, Alert] = {}
+    named = []
+    for alert in alerts:
+        holder = told.get(alert.fingerprint) or known(alert.fingerprint)
+        if holder is None or holder.labels != alert.labels:
+            computed = fingerprint(alert.labels)
+            if computed in told or known(computed) or (holder and _is_another(holder, alert, told)):
+                alert = replace(alert, fingerprint=computed, repairs=(*alert.repairs, SHARED))  # noqa: PLW2901 - named
+        told.setdefault(alert.fingerprint, alert)
+        named.append(alert)
+    return tuple(named)
+
+
+def _is_another(holder: Alert, alert: Alert, told: Mapping[str, Alert]) -> bool:
+    """Whether it is another alert than the one that has its fingerprint: it names another thing, or both fire in one
+    body. Labels that come or go make no other alert.
+    """
+    if holder.firing and alert.firing and alert.fingerprint in told:
+        return True
+    one, other = ({name for name, value in each.labels.items() if value} - HOW_BAD for each in (holder, alert))
+    renamed = any(holder.labels[name] != alert.labels[name] for name in one & other)
+    return renamed or bool(one - other and other - one)
