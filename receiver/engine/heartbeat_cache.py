@@ -27,6 +27,8 @@ class Heartbeats:
         self.began = clock()
         """Since when beats could be heard here."""
         self._clocks: dict[str, HeartbeatClock] = {}
+        self._begins: dict[str, Instant] = {}
+        """The start of each clock's heartbeat, as a webhook told it here last."""
         self._unkept: dict[str, tuple[Beat, ...]] = {}
         """The last beat of each clock, and its end where that was heard since."""
 
@@ -35,11 +37,16 @@ class Heartbeats:
         now = self._clock()
         for each in received:
             if is_heartbeat(policy, source, each.labels):
-                self._take(read(each, source, policy, now))
+                beat = read(each, source, policy, now)
+                self._take(beat)
+                if beat.key in self._clocks:
+                    self._begins[beat.key] = each.starts_at
 
     def compare(self, policy: Policy, listings: Sequence[Listing | None], proved: frozenset[Proof]) -> frozenset[Proof]:
         """Take note of newer evaluations that Alertmanagers list; returns what is proved for the next comparison."""
-        beats, proved = newer_beats(policy, self._clocks.values(), listings, proved, self._clock())
+        beats, proved = newer_beats(
+            policy, self._clocks.values(), self._begins, listings, proved, self._clock()
+        )
         for each in beats:
             self._take(each)
         return proved

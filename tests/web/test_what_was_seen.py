@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from receiver.jobs.dispatcher import pages_to_close
 from receiver.jobs.heartbeat import HeartbeatWatch
 from receiver.jobs.loaded_rules import RulesWatch
 from rules.load import load_text
@@ -156,16 +157,24 @@ async def test_2_a_later_start_while_it_fires_is_no_danger(receiver: Running) ->
 # 3. Groups move.
 
 
+GROUP, OTHER = {"alertname": "DiskFull"}, {"alertname": "DiskFull", "cluster": "eu"}
+
+
 async def test_3_another_group_opens_no_second_incident(receiver: Running) -> None:
-    """`group_by` was edited, or two routes tell it: one incident, nobody is paged again, and one resolve ends it."""
-    group, other = {"alertname": "DiskFull"}, {"alertname": "DiskFull", "cluster": "eu"}
-    await post(receiver, stranger(cluster="eu"), groupLabels=group)
+    """`group_by` was edited, or two routes tell it: one incident, and nobody is paged again."""
+    await post(receiver, stranger(cluster="eu"), groupLabels=GROUP)
     told = await pages(receiver)
-    await post(receiver, stranger(cluster="eu"), groupLabels=other)
+    await post(receiver, stranger(cluster="eu"), groupLabels=OTHER)
     assert (len(await incidents(receiver)), await pages(receiver)) == (1, told)
+
+
+async def test_3_one_resolve_ends_it(receiver: Running) -> None:
+    """Told in two groups, its end is told in one of them."""
+    for group in (GROUP, OTHER):
+        await post(receiver, stranger(cluster="eu"), groupLabels=group)
     await pass_seconds(receiver, 60)
-    await post(receiver, stranger(0, 50, cluster="eu"), groupLabels=other)
-    assert [each["firing"] for each in await incidents(receiver)] == [0]
+    await post(receiver, stranger(0, 50, cluster="eu"), groupLabels=OTHER)
+    assert sum(each["firing"] for each in await incidents(receiver)) == 0
 
 
 # 4. Strangers' labels.
@@ -335,20 +344,46 @@ async def test_8_words_for_a_severity_mean_what_they_say(receiver: Running, word
 # 9. Flapping.
 
 
-async def test_9_ten_cycles_are_a_few_messages(receiver: Running) -> None:
-    """An emergency that fires and clears ten times, acknowledged each time: told once, and the acknowledgement holds."""
+async def ten_cycles(receiver: Running) -> tuple[list[int], int, int]:
+    """An emergency fires and clears ten times, and is acknowledged each time: the messages after each cycle, the pages
+    of PagerDuty, and how often one of them is closed there.
+    """
+    reads, messages = receiver.store.reads(), []
+    closed: dict[str, int] = {}
     await post(receiver, emergency(0))
     await acknowledge(receiver)
-    messages = []
     for minute in range(1, 11):
         await pass_seconds(receiver, 30)
         await post(receiver, emergency(60 * minute - 60, 60 * minute - 30))
         await pass_seconds(receiver, 30)
         await post(receiver, emergency(60 * minute))
         await acknowledge(receiver)
-        messages.append(len((await receiver.get("/api/v1/incidents/1/notifications"))[1]["notifications"]))
-    assert (await facts(receiver)).count("ack_voided") <= 3
+        incident = reads.incidents()[0][0]
+        told = reads.notifications(incident.id)
+        messages.append(len(told))
+        for each in told:
+            if each.channel == "pagerduty" and each.kind in {"acknowledged", "resolved"}:
+                closed.setdefault(each.id, len(pages_to_close(incident, each)))
+    pagerduty = sum(each.channel == "pagerduty" and each.kind == "page" for each in told)
+    return messages, pagerduty, sum(closed.values())
+
+
+async def test_9_ten_cycles_are_a_few_messages(receiver: Running) -> None:
+    """That it flaps is told once; the cycles after that tell nobody anything."""
+    messages, _, _ = await ten_cycles(receiver)
     assert messages[3:] == messages[3:4] * 7
+
+
+async def test_9_the_acknowledgement_of_what_flaps_holds(receiver: Running) -> None:
+    """The first cycles are danger as ever; then whoever has it has it."""
+    await ten_cycles(receiver)
+    assert (await facts(receiver)).count("ack_voided") <= 3
+
+
+async def test_9_pagerduty_is_told_the_end_of_each_page_once(receiver: Running) -> None:
+    """An acknowledgement closes the pages since the last one: events do not grow with the square of the cycles."""
+    _, pages_there, closed = await ten_cycles(receiver)
+    assert 0 < closed <= pages_there
 
 
 # 10. Between two flushes.
