@@ -104,8 +104,8 @@ def _read(file: Path) -> Payload:
         fail(f"tocsin explain: {file}: {error.strerror}", 2)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(step) for step in first["loc"])
-        fail(f"tocsin explain: {file} is no body of Alertmanager's webhook: {where}: {first['msg']}", 2)
+        said = ": ".join(filter(None, (".".join(str(step) for step in first["loc"]), first["msg"])))
+        fail(f"tocsin explain: {file} is no body of Alertmanager's webhook: {said}", 2)
 
 
 def _print_explained(found: explained.Explained) -> None:

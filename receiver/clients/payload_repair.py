@@ -28,7 +28,9 @@ ENDED = frozenset(
 """What senders call an alert that is over; every other word is taken for firing. Grafana adds a reason in brackets:
 ``Normal (MissingSeries)``."""
 
-NOT_QUITE_JSON = "the body is not JSON as it should be: letters that cannot be read were replaced, values nested too deep left out"
+NOT_QUITE_JSON = (
+    "the body is not JSON as it should be: letters that cannot be read were replaced, values nested too deep left out"
+)
 
 NO_START = "startsAt is missing or no time: taken as when it was received"
 

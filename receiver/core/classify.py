@@ -232,7 +232,7 @@ def _level(policy_version: PolicyVersion, source: str, rule: str, labels: Mappin
     known = policy_version.severity(source, severity)
     compiled = labels.get("severity_level", "")
     if compiled in {"1", "2", "3", "4"}:
-        if "rule" in labels and not _knows(policy_version, labels):
+        if not _knows(policy_version, labels) and labels.get("alertname") not in WATCH:
             level = max(int(compiled), known or 0, policy_version.policy.default_severity)
             said = f"rule {rule} is not in the policy in use"
             return level, f"{said}; taken as level {level}", f"level {level}: {said}, the highest of what it may be"

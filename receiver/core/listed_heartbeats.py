@@ -18,7 +18,7 @@ Proof = tuple[int, str]
 """The place of an Alertmanager among those that are asked, and the key of a clock whose heartbeat it lists."""
 
 
-def newer_beats(  # noqa: PLR0913 - what is known, and what is listed
+def newer_beats(
     policy: Policy,
     clocks: Iterable[HeartbeatClock],
     begins: Mapping[str, Instant],
@@ -26,7 +26,7 @@ def newer_beats(  # noqa: PLR0913 - what is known, and what is listed
     proved: frozenset[Proof],
     now: Instant,
 ) -> tuple[list[Beat], frozenset[Proof]]:
-    """The beats that no webhook told, and what is proved now. `begins`: clock's key -> the start that a webhook told."""
+    """The beats that no webhook told, and what is proved now. `begins`: clock's key -> start, as a webhook told it."""
     known = [each for each in clocks if each.retired_at is None and each.labels]
     found = list(_beats(policy, known, listings, now))
     said_by = {each.key: each.evaluated_at for each in known}

@@ -1,7 +1,8 @@
 """Alerts that share a fingerprint and are not the same: bridges give all their alerts a constant one, or a rule's.
 
-Alertmanager's fingerprint is made of the labels, so two alerts never share one. Of other senders' alerts the first keeps
-the fingerprint that it came with; another, which names another thing, is known by one that is computed from its labels.
+Alertmanager's fingerprint is made of the labels, so two alerts never share one. Of other senders' alerts the first
+keeps the fingerprint that it came with; another, which names another thing, is known by one that is computed from its
+labels.
 So what is stored keeps its name, and each is ended by its own end.
 """
 
@@ -16,10 +17,21 @@ from receiver.core.model import Alert
 SHARED = "its fingerprint is that of an alert with other labels: computed from the labels"
 
 HOW_BAD = frozenset(
-    ("severity", "severity_level", "priority", "urgency", "level", "status", "state", "value", "values", "current_value")
+    (
+        "severity",
+        "severity_level",
+        "priority",
+        "urgency",
+        "level",
+        "status",
+        "state",
+        "value",
+        "values",
+        "current_value",
+    )
 )
-"""Labels that say how bad it is, and not what is bad: a sender with fingerprints of its own changes them while the alert
-goes on. Whatever else has another value is another alert, for a page too many beats one too few."""
+"""Labels that say how bad it is, and not what is bad: a sender with fingerprints of its own changes them while the
+alert goes on. Whatever else has another value is another alert, for a page too many beats one too few."""
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:
@@ -28,7 +40,7 @@ def fingerprint(labels: Mapping[str, str]) -> str:
 
 
 def tell_apart(alerts: Sequence[Alert], known: Callable[[str], Alert | None]) -> tuple[Alert, ...]:
-    """A body's alerts, each under the fingerprint that it is known by. `known`: fingerprint -> the alert that has it."""
+    """A body's alerts, each under the fingerprint that it is known by. `known`: fingerprint -> who has it."""
     told: dict[str, Alert] = {}
     named = []
     for alert in alerts:

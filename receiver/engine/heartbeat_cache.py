@@ -44,9 +44,7 @@ class Heartbeats:
 
     def compare(self, policy: Policy, listings: Sequence[Listing | None], proved: frozenset[Proof]) -> frozenset[Proof]:
         """Take note of newer evaluations that Alertmanagers list; returns what is proved for the next comparison."""
-        beats, proved = newer_beats(
-            policy, self._clocks.values(), self._begins, listings, proved, self._clock()
-        )
+        beats, proved = newer_beats(policy, self._clocks.values(), self._begins, listings, proved, self._clock())
         for each in beats:
             self._take(each)
         return proved

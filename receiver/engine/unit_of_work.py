@@ -4,7 +4,8 @@ The engine makes a UnitOfWork per transaction. Several events of a batch may con
 on the incident as the one before left it, and everything is written once, at the end.
 """
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 
 from msgspec.structs import replace
@@ -62,7 +63,7 @@ class UnitOfWork:
             self._alerts = self._transaction.alerts({each: list(some) for each, some in names.items()})
         self._load_named_by_labels(events, told)
 
-    def _load_named_by_labels(self, events: Sequence[AlertsReceived], told: Set[tuple[str, str]]) -> None:
+    def _load_named_by_labels(self, events: Sequence[AlertsReceived], told: AbstractSet[tuple[str, str]]) -> None:
         """Where nobody has an alert's fingerprint, or one with other labels: lock and read what has its labels.
 
         These locks come after the others. Replicas that wait for each other run again, as after any conflict.

@@ -41,6 +41,10 @@ class Options:
         """Refuses a mail configuration that is half, or goes to no address: it would be found out in an outage."""
         if not 1 <= self.alertmanager_peers <= MOST_PEERS:
             raise ValueError(f"alertmanager_peers is a number from 1 to {MOST_PEERS}, not {self.alertmanager_peers}")
+        if any(label == "__name__" for label, _, _ in self.instance):
+            raise ValueError(
+                "instance names labels of this Tocsin's metrics, and __name__ is each metric's own: leave it out"
+            )
         if self.fallback_email and not (self.fallback_smarthost and self.fallback_from):
             raise ValueError("fallback_email needs fallback_smarthost (host:port) and fallback_from (an address)")
         for name in ("fallback_email", "fallback_from"):

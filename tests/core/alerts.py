@@ -43,7 +43,7 @@ def alert(
         level=level,
         rule=rule,
         type=rule.rsplit("/", 1)[-1],
-        labels={"alertname": rule, "unit": name},
+        labels={"alertname": "Alert", "unit": name},
         annotations={},
         twin=twin,
         level_note=note,

@@ -332,6 +332,13 @@ def test_rules_newer_than_the_policy_are_ours(labels, level):
     assert alert.key == classified({**SLO_LABELS, "signal": "drift"}).key
 
 
+def test_a_mark_without_a_rule_lowers_nothing():
+    """A copy of a compiled rule that lost its section and rule has the highest level that it may have."""
+    for lost in ({"rule": ""}, {"section": ""}, {"section": "", "rule": ""}):
+        labels = {**SLO_LABELS, **lost, "alertname": "Copied", "severity_level": "1", "severity": "emergency"}
+        assert classified(labels, annotations=MARKED).alert.level == 4
+
+
 def test_a_twin_of_a_rule_that_we_know_keeps_its_level():
     """A twin is known by the rule that it follows: its level is what was compiled."""
     twin = {**SLO_LABELS, "rule": TWIN, "incident_type": "slo_violation", "twin": "true", "severity_level": "1"}

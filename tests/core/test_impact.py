@@ -69,11 +69,14 @@ def replace_impacts(policy_version: PolicyVersion) -> PolicyVersion:
     return PolicyVersion.of(replace(policy_version.policy, impact_raises=()), "other")
 
 
+SEVERITIES = {2: "warning", 3: "critical", 4: "emergency"}
+
+
 def fire(world: World, value: str, level: int = 2, name: str = "a") -> World:
     """An alert that carries the value, as the webhook would have classified it."""
     fired = alert(name, level, "Slow", starts_at=world.now)
     carried = {MARK: "1", "revenue_impact": value}
-    received = Received({"alertname": "Slow", "severity_level": str(level)}, carried, name, fired.starts_at)
+    received = Received({"alertname": "Slow", "severity": SEVERITIES[level]}, carried, name, fired.starts_at)
     world.receive(classify(world.current, "", {}, received).alert)
     return world
 

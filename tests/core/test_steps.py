@@ -90,7 +90,7 @@ def test_an_opening_says_what_it_is():
         "safety_critical_failure",
     )
     assert incident.firing == (0, 0, 0, 2)
-    assert incident.labels == {"alertname": "incident_response/safety_critical_failure"}
+    assert incident.labels == {"alertname": "Alert"}
     assert world.since(incident.response_due_at) == 15
     assert world.facts()[:2] == [Fact.OPENED, Fact.PAGED]
     assert [entry.position for entry in world.entries()] == list(range(1, len(world.entries()) + 1))

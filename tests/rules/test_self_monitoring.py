@@ -41,6 +41,12 @@ def test_everything_speaks_of_this_tocsin(promtool, tmp_path, instance):
     assert not re.search(r"\b(?:up|tocsin_\w+)[\[ )]", "".join(a["expr"] for a in alerts(tmp_path / "rules.yml")))
 
 
+def test_a_metrics_name_tells_no_tocsin_from_another():
+    """It is each metric's own: rules that ask for another one as well are none that Prometheus reads."""
+    with pytest.raises(ValueError, match="__name__"):
+        Options(instance=parse('namespace="prod",__name__="up"'))
+
+
 def alerts(path):
     """The alerts of a rule file."""
     return [each for group in yaml.safe_load(path.read_text())["groups"] for each in group["rules"]]
