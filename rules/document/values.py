@@ -98,10 +98,12 @@ def _vocabulary(info: ValidationInfo) -> Vocabulary | None:
     return info.context if isinstance(info.context, Vocabulary) else None
 
 
-def _level(value: Any, info: ValidationInfo) -> Any:
+LEVELS_TAKEN = "a severity is a number from 1 (informational) to 4 (emergency)"
+
+
+def _level(value: Any, info: ValidationInfo, takes: str = LEVELS_TAKEN) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 4:
         return value
-    takes = "a severity is a number from 1 (informational) to 4 (emergency)"
     if value == 0 and not isinstance(value, bool):
         raise refusal(f"{takes}, not 0: only the words of others (`severities`) may mean that nobody is told")
     if isinstance(value, str):
@@ -114,7 +116,9 @@ def _level(value: Any, info: ValidationInfo) -> Any:
 
 
 def _level_or_none(value: Any, info: ValidationInfo) -> Any:
-    return 0 if value == 0 and not isinstance(value, bool | str) else _level(value, info)
+    if value == 0 and not isinstance(value, bool | str):
+        return 0
+    return _level(value, info, "a word means a level from 1 (informational) to 4 (emergency), or 0: nobody is told")
 
 
 def _label_matchers(value: Any) -> tuple[matchers.Matcher, ...]:

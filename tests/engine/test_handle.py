@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from receiver.core.events import Acknowledge, AlertsReceived, Declare, Note, Resolve
-from receiver.core.model import Fact, State, Status
+from receiver.core.model import Fact, Instant, State, Status
 from receiver.engine.commands import ForIncident
 from receiver.engine.containment import ATTEMPTS
 from receiver.errors import StoreConflict, StoreUnavailable
@@ -234,6 +234,17 @@ def test_one_batch_puts_an_alert_into_one_incident(store: SqlStore) -> None:
     world = EngineWorld(store)
     world.handle(AlertsReceived("one", "", (alert("a"),)), AlertsReceived("two", "", (alert("a"),)))
     assert [each.key for each in world.reads.incidents()[0]] == ["one"]
+
+
+def test_alerts_that_share_a_fingerprint_are_found_where_they_are_held(store: SqlStore) -> None:
+    """Known by its labels, the second is told to its own incident under any key; in one batch, and in the next."""
+    world = EngineWorld(store)
+    other = replace(alert("a"), labels={"alertname": "Other"})
+    world.handle(AlertsReceived("one", "", (alert("a"),)), AlertsReceived("two", "", (other,)))
+    assert len(world.reads.incidents()[0]) == 2
+    over = replace(other, firing=False, ended_at=Instant(START + MINUTE))
+    (told,) = world.handle(AlertsReceived("three", "", (over, alert("a"))))
+    assert {each.key: each.is_firing for each in told.incidents} == {"one": True, "two": False}
 
 
 def test_replicas_that_open_two_incidents_for_one_alert_agree_on_one(

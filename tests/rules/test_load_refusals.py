@@ -355,7 +355,7 @@ CASES = [
     ),
     Bad("threshold in percent", section("critical_threshold: §95"), "less than or equal to 1"),
     Bad("a rule that tells nobody", rule(severity="§0"), "not 0: only the words of others"),
-    Bad("level of a word", BASE + "severities: [{source: a, map: {P1: §5}}]\n", "from 1 (informational) to 4"),
+    Bad("level of a word", BASE + "severities: [{source: a, map: {P1: §5}}]\n", "or 0: nobody is told"),
     Bad("a truth for a level", BASE + "severities: [{map: {none: §false}}]\n", "from 1 (informational) to 4"),
     Bad("severities without words", BASE + "severities: [§{source: a}]\n", "severities[0] needs `map`"),
     Bad("no source", BASE + "severities: [{source: §'', map: {a: 1}}]\n", "must not be empty"),
