@@ -33,6 +33,7 @@ from receiver.setting_kinds import (
 )
 from rules.channel_types import CHANNEL_FACTS
 from rules.policy import HOUR, SECOND
+from rules.whole_files import read_whole
 
 __all__ = ["ApiToken", "Role", "Settings", "User", "is_loopback", "service_variable", "split_address"]
 
@@ -276,20 +277,17 @@ def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
 
 
 SECRET_LIMIT = 1 << 20
-"""Characters of a file that a variable names: a thousand users have room; /dev/zero has no end."""
+"""Bytes of a file that a variable names: a thousand users have room."""
 
 
 def _read_file(variable: str, path: str, problems: list[str]) -> str | None:
     try:
-        with Path(path).open(encoding="utf-8") as file:
-            value = file.read(SECRET_LIMIT + 1).strip()
+        value = read_whole(Path(path), SECRET_LIMIT).decode().strip()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a text file"
         problems.append(f"{variable}: cannot read {path}: {why}; mount the secret there, or name another file")
         return None
-    if len(value) > SECRET_LIMIT:
-        problems.append(f"{variable}: {path} is longer than {SECRET_LIMIT} characters; name the file with the secret")
-    elif not value:
+    if not value:
         problems.append(f"{variable}: {path} is empty; write the value into it, or take the variable away")
     return value or None
 

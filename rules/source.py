@@ -14,6 +14,7 @@ from pathlib import Path
 from rules.composer import compose, split_lines
 from rules.nodes import Node
 from rules.problems import Problem
+from rules.whole_files import read_whole
 
 LARGEST = 4 * 1024 * 1024
 """Bytes in one file: the guide has 18 KB, 10,000 rules 1.5 MB."""
@@ -99,8 +100,7 @@ def fingerprint(paths: Sequence[Path]) -> str:
     files = [file for path in paths for file in _files(path, Sources())]
     for file in (*files, *calendars_beside(files)):
         try:
-            with file.open("rb") as stream:
-                content = sha256(stream.read(LARGEST + 1)).hexdigest()
+            content = sha256(read_whole(file, LARGEST)).hexdigest()
         except OSError as error:
             content = f"error {error.errno}"
         found.update(f"{file}\0{content}\0".encode(errors="surrogateescape"))
@@ -139,16 +139,12 @@ def _files(path: Path, sources: Sources) -> list[Path]:
 
 def _read_file(file: Path, path: str, sources: Sources, *, lenient: bool = False) -> None:
     try:
-        with file.open("rb") as stream:
-            data = stream.read(LARGEST + 1)
+        data = read_whole(file, LARGEST)
     except FileNotFoundError:
         sources.refuse(path, "no such file or folder")
         return
     except OSError as error:
         sources.refuse(path, f"cannot be read: {error.strerror}")
-        return
-    if len(data) > LARGEST:
-        sources.refuse(path, f"larger than {LARGEST // 2**20} MiB: surely no policy; split it if it is one")
         return
     try:
         text = data.decode("utf-8-sig")

@@ -22,6 +22,10 @@ from receiver.on_call.wall_time import read as read_time
 from rules import durations
 from rules.load import load
 from rules.policy import MINUTE, REFERENCE, Policy
+from rules.whole_files import read_whole
+
+LARGEST = 64 << 20
+"""Bytes of a script, or of a webhook's body, that a person gives to a command."""
 
 TONES = {"loud": "bold red", "good": "green", "quiet": "dim", "plain": ""}
 
@@ -151,7 +155,7 @@ def _relive(policy: Policy, channel_faults: ChannelFaults, file: Path, html: Pat
 
 def _script(file: Path) -> DrillScript:
     try:
-        return read(file.read_text(encoding="utf-8"))
+        return read(read_whole(file, LARGEST).decode())
     except OSError as error:
         fail(f"tocsin drill: {file}: {error.strerror}", 2)
     except UnicodeDecodeError:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 from pydantic import ValidationError
 
-from receiver.cli.drills import after
+from receiver.cli.drills import LARGEST, after
 from receiver.cli.output import console, fail, hanging, print_json, print_table
 from receiver.clients.alert_payload import Payload, parse
 from receiver.clock import wall_clock
@@ -27,6 +27,7 @@ from receiver.web.recorder import read
 from rules.document import json_schema
 from rules.load import load
 from rules.policy import HOUR, MINUTE, Policy
+from rules.whole_files import read_whole
 
 
 def add_to(app: typer.Typer) -> None:
@@ -99,7 +100,7 @@ def _payload(labels: dict[str, str], file: Path | None) -> Payload:
 
 def _read(file: Path) -> Payload:
     try:
-        return parse(file.read_bytes(), wall_clock())
+        return parse(read_whole(file, LARGEST), wall_clock())
     except OSError as error:
         fail(f"tocsin explain: {file}: {error.strerror}", 2)
     except ValidationError as error:

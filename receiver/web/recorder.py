@@ -22,6 +22,7 @@ from receiver.drill.first_pages import RecordedWebhook
 from receiver.errors import SettingsError
 from receiver.messages.times import rfc3339
 from receiver.telemetry.logs import BLOTTED, SECRET_WORDS
+from rules.whole_files import read_whole, require_file
 
 QUEUE_LIMIT = 1000
 """Webhooks that may wait to be written."""
@@ -48,6 +49,7 @@ class Recorder:
         """Appends to the file, which only its owner may read. Raises SettingsError if it cannot be written."""
         try:
             path.touch(mode=0o600)
+            require_file(path)
             self._file = path.open("ab")
         except OSError as error:
             raise SettingsError(f"--record: {path} cannot be written: {error.strerror}; name another file") from None
@@ -118,7 +120,7 @@ def _clean_text(text: str) -> str:
 
 def read(path: Path) -> Iterator[RecordedWebhook]:
     """The webhooks of a recording, in its order. Raises ValueError with the line that is none, OSError."""
-    for number, written in enumerate(path.read_bytes().splitlines(), 1):
+    for number, written in enumerate(read_whole(path, SIZE_LIMIT).splitlines(), 1):
         if not written.strip():
             continue
         try:

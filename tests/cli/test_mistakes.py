@@ -26,6 +26,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\0")
     (tmp_path / "folder").mkdir()
     (tmp_path / "circle").symlink_to("circle")
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "huge").open("wb") as huge:
+        huge.truncate(1 << 34)
 
     def command(*words: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["tocsin", *words])
@@ -76,8 +79,33 @@ PLACES: dict[str, tuple[tuple[str, ...], str]] = {
     "a link in a circle": ((*SERVE, "--listen", "127.0.0.1:0", "circle"), "circle: "),
     "policy": ((*SERVE, "--listen", "127.0.0.1:0", "missing.yaml"), "missing.yaml: no such file or folder"),
     "no such host": ((*SERVE, "--listen", "no.such.host.invalid:80"), "TOCSIN_"),
-    "backup": (("backup", "no/x", "--database", "sqlite:///bytes"), "no/x"),
-    "restore": (("restore", "missing", "--database", "sqlite:///d"), "there is no backup missing"),
+    "backup nowhere": (
+        ("backup", "no/x", "--database", "sqlite:///bytes"),
+        "tocsin: FILE: the backup no/x cannot be written: No such file or directory; name another place",
+    ),
+    "backup below a file": (
+        ("backup", "file/x", "--database", "sqlite:///bytes"),
+        "tocsin: FILE: the backup file/x cannot be written: Not a directory; name another place",
+    ),
+    "backup of nothing": (
+        ("backup", "x", "--database", "sqlite:///none"),
+        "TOCSIN_DATABASE (--database): there is no database none",
+    ),
+    "restore": (("restore", "missing", "--database", "sqlite:///d"), "tocsin: FILE: there is no backup missing"),
+    "restore a pipe": (("restore", "pipe", "--database", "sqlite:///d"), "tocsin: FILE: there is no backup pipe"),
+    "a pipe as database": ((*SERVE[:1], "--listen", "127.0.0.1:0", "--database", "sqlite:///pipe"), "pipe"),
+    "a pipe as policy": ((*SERVE, "--listen", "127.0.0.1:0", "pipe"), "pipe: cannot be read: it is a pipe"),
+    "check a pipe": (("check", "pipe"), "pipe: cannot be read: it is a pipe, and a file is needed"),
+    "a pipe as script": (("drill", "--script", "pipe"), "pipe: it is a pipe, and a file is needed"),
+    "a huge script": (("drill", "--script", "huge"), "huge: it is larger than 64 MiB"),
+    "a pipe as alert": (("explain", "--alert", "pipe"), "pipe: it is a pipe, and a file is needed"),
+    "a huge alert": (("explain", "--alert", "huge"), "huge: it is larger than 64 MiB"),
+    "a pipe as recording": (("replay", "pipe", "--new", "missing"), "pipe: it is a pipe, and a file is needed"),
+    "a huge recording": (("replay", "huge", "--new", "missing"), "huge: it is larger than 256 MiB"),
+    "record into a pipe": (
+        (*SERVE, "--listen", "127.0.0.1:0", "--record", "pipe"),
+        "--record: pipe cannot be written: it is a pipe, and a file is needed",
+    ),
     "recording": (("replay", "folder", "--new", "missing"), "folder"),
     "recording of bytes": (("replay", "bytes", "--new", "missing"), "bytes"),
     "alert": (("explain", "--alert", "bytes"), "bytes"),

@@ -1,10 +1,14 @@
 """Where policies come from: files, folders, Markdown, the packs; and files that cannot be read."""
 
+import os
+import socket
+
 import pytest
 
 from rules import stored
 from rules.load import load, load_text, load_with_warnings
 from rules.problems import PolicyError
+from rules.source import fingerprint
 
 CHANNELS = """\
 incident_response:
@@ -94,6 +98,27 @@ def test_a_file_that_cannot_be_read_is_told_by_name(tmp_path, name, content, say
         load([path])
     assert says in str(caught.value), name
     assert len(caught.value.problems) == 1
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
+def test_what_is_no_file_is_not_waited_for(tmp_path, kind):
+    """A pipe that nobody writes to, a socket, a device without an end: told by name; other files of the folder count."""
+    path, folder = tmp_path / "folder" / "policy.yaml", tmp_path / "folder"
+    folder.mkdir()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(os.path.relpath(path))
+    else:
+        path.symlink_to("/dev/zero")
+    (folder / "other.yaml").write_text("a: [")
+    with pytest.raises(
+        PolicyError, match=f"policy.yaml: cannot be read: it is a {kind}, and a file is needed"
+    ) as caught:
+        load([folder])
+    assert len(caught.value.problems) == 2
+    assert fingerprint([folder]) == fingerprint([folder])
 
 
 def test_a_file_of_fifty_megabytes_is_refused_without_reading_it(tmp_path):

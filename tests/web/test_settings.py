@@ -1,5 +1,6 @@
 """Settings: from an environment to one object, with every problem said at once and no secret shown."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -172,10 +173,23 @@ def test_several_alertmanagers() -> None:
         Settings.read({"TOCSIN_ALERTMANAGER_URL": "http://a:9093,b:9093"})
 
 
-def test_a_secret_that_has_no_end() -> None:
-    """A device in place of a secret's file is refused in words, before it fills the memory."""
-    with pytest.raises(SettingsError, match="TOCSIN_WEBHOOK_TOKEN_FILE: /dev/zero is longer than"):
+def test_a_secret_that_has_no_end(tmp_path: Path) -> None:
+    """A device in place of a secret's file is refused in words, before it fills the memory; so is a huge file."""
+    with pytest.raises(SettingsError, match="TOCSIN_WEBHOOK_TOKEN_FILE: cannot read /dev/zero: it is a device"):
         Settings.read({"TOCSIN_WEBHOOK_TOKEN_FILE": "/dev/zero"})
+    huge = tmp_path / "huge"
+    with huge.open("wb") as file:
+        file.truncate(1 << 32)
+    with pytest.raises(SettingsError, match=r"TOCSIN_API_TOKENS_FILE: cannot read .*huge: it is larger than 1 MiB"):
+        Settings.read({"TOCSIN_API_TOKENS_FILE": str(huge)})
+
+
+@pytest.mark.parametrize("variable", ["TOCSIN_WEBHOOK_TOKEN_FILE", "TOCSIN_USERS_FILE", "TOCSIN_SMTP_URL_FILE"])
+def test_a_pipe_in_place_of_a_secret(tmp_path: Path, variable: str) -> None:
+    """It is not waited for: the variable is named, with what is needed there."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SettingsError, match=f"{variable}: cannot read .*pipe: it is a pipe, and a file is needed"):
+        Settings.read({variable: str(tmp_path / "pipe")})
 
 
 @pytest.mark.parametrize(

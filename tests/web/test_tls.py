@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -258,6 +259,31 @@ async def _shown(service: Service) -> str:
     """The certificate that a new connection is shown."""
     parts = urlsplit(service.address)
     return await asyncio.to_thread(ssl.get_server_certificate, (str(parts.hostname), int(parts.port or 0)))
+
+
+@pytest.mark.parametrize("variable", ["CERT_FILE", "KEY_FILE", "CLIENT_CA_FILE"])
+def test_a_pipe_in_place_of_a_file(papers: Papers, variable: str) -> None:
+    """It is not waited for, at the start or at a reload, and neither is a file without an end: what is in use stays."""
+    ca, name = papers.folder / "ca.pem", f"TOCSIN_TLS_{variable}"
+    environ = papers.environ(TOCSIN_TLS_CLIENT_CA_FILE=str(ca))
+    file = Path(environ[name])
+    tls = Tls(Settings.read(environ))
+    in_use, kept = tls.context, file.read_bytes()
+    for make, said in (
+        (lambda: os.mkfifo(file), "it is a pipe, and a file is needed"),
+        (lambda: file.symlink_to("/dev/zero"), "it is a device, and a file is needed"),
+        (lambda: file.write_bytes(kept + b"#" * (4 << 20)), "it is larger than 4 MiB"),
+    ):
+        file.unlink()
+        make()
+        [problem] = tls.reload()
+        assert name in problem
+        assert said in problem
+        assert tls.context is in_use
+        with pytest.raises(SettingsError, match=said):
+            Tls(Settings.read(environ))
+    file.write_bytes(kept)
+    assert tls.reload() == []
 
 
 def test_wrong_files(papers: Papers) -> None:

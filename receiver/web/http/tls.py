@@ -23,12 +23,16 @@ from receiver.errors import SettingsError
 from receiver.settings import Settings
 from receiver.telemetry.metrics import Metrics
 from rules.policy import SECOND
+from rules.whole_files import read_whole
 
 EVERY = 3600.0
 """Seconds between looks at the files."""
 
 APART = 10 * SECOND
 """Microseconds between two log lines about refused handshakes."""
+
+LARGEST = 4 << 20
+"""Bytes of a file: a bundle of all authorities has 250 kB. OpenSSL would wait for a pipe, and read on and on."""
 
 log = structlog.get_logger()
 
@@ -120,6 +124,8 @@ def _load(settings: Settings) -> _Loaded:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
+        for file in filter(None, (certificate, key)):
+            read_whole(file, LARGEST)
         context.load_cert_chain(certificate, key, _no_password)
         found = {"server": _read(certificate)}
     except (OSError, ssl.SSLError, ValueError) as error:
@@ -127,6 +133,7 @@ def _load(settings: Settings) -> _Loaded:
     said = [_judge("TOCSIN_TLS_CERT_FILE", certificate, found["server"])]
     if authority is not None:
         try:
+            read_whole(authority, LARGEST)
             context.load_verify_locations(authority)
             found["client_ca"] = _read(authority)
         except (OSError, ssl.SSLError, ValueError) as error:
@@ -173,7 +180,7 @@ def _is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
 
 def _read(file: Path) -> Sequence[Certificate]:
     """The certificates in a file. Raises OSError, ValueError."""
-    return load_pem_x509_certificates(file.read_bytes())
+    return load_pem_x509_certificates(read_whole(file, LARGEST))
 
 
 def _name(certificate: Certificate) -> str:
