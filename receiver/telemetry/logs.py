@@ -7,17 +7,25 @@ Rules: no payload, no label, no secret. Keys that sound like a secret are blotte
 
 import logging
 import sys
+import traceback
 from collections.abc import MutableMapping
 from contextlib import AbstractContextManager
 from typing import Any, Literal, TextIO, cast
 
 import orjson
 import structlog
+from structlog.typing import ExcInfo
 
 from receiver.core.model import Incident
 
 SECRET_WORDS = ("token", "secret", "password", "authorization", "routing_key", "cookie")
 BLOTTED = "**********"
+
+LONGEST = 8_000
+"""Characters of one value on a line; of a longer one the beginning and the end. An error may quote a whole message."""
+
+FRAMES = 20
+"""Calls of a traceback that are logged, the innermost; a recursion has a thousand."""
 
 
 def configure_logs(
@@ -39,7 +47,7 @@ def configure_logs(
         else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False)
     )
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, _escape, render],
+        processors=[*shared, _RENDER_ERROR, _escape, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=False,
@@ -83,7 +91,7 @@ def _lead_libraries(shared: list[Any], render: Any, stream: TextIO) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _escape, render],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _RENDER_ERROR, _escape, render],
         )
     )
     handler.addFilter(_is_ours)
@@ -109,9 +117,28 @@ def blot(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutable
     return event
 
 
+def _format_error(error: ExcInfo) -> str:
+    """The traceback, with its innermost calls."""
+    return _shortened("".join(traceback.format_exception(*error, limit=-FRAMES)))
+
+
+_RENDER_ERROR = structlog.processors.ExceptionRenderer(_format_error)
+
+
+def _shortened(text: str) -> str:
+    left_out = len(text) - LONGEST
+    half = LONGEST // 2
+    return text if left_out <= 0 else f"{text[:half]} … {left_out} characters … {text[-half:]}"
+
+
 def _escape(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """One event is one line, whatever is in it."""
+    """One event is one line, and no long one, whatever is in it."""
     for key, value in event.items():
-        if isinstance(value, str) and not value.isprintable():
-            event[key] = "".join(char if char.isprintable() else repr(char)[1:-1] for char in value)
+        if isinstance(value, str):
+            short = _shortened(value)
+            event[key] = (
+                short
+                if short.isprintable()
+                else "".join(char if char.isprintable() else repr(char)[1:-1] for char in short)
+            )
     return event

@@ -5,13 +5,14 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import structlog
 
 from receiver.core.model import Incident, Instant
-from receiver.telemetry.logs import about, configure_logs
+from receiver.telemetry.logs import LONGEST, about, configure_logs
 
 INCIDENT = Incident("abc", "key", "policy", 3, "engine_failure", "secret title", Instant(0), Instant(0), number=12)
 
@@ -70,6 +71,34 @@ def test_exceptions(out: io.StringIO, style: str) -> None:
         structlog.get_logger().exception("failed")
     assert "ValueError" in out.getvalue()
     assert out.getvalue().count("\n") == 1
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+@pytest.mark.parametrize("logger", [structlog.get_logger, logging.getLogger])
+def test_errors_are_bounded(out: io.StringIO, style: str, logger: Callable[[], Any]) -> None:
+    """An error that quotes a whole message, comes from deep within, or has many causes is a line of some kB, which begins
+    and ends as the error does; so is any other long value.
+    """
+
+    def fail(depth: int) -> None:
+        try:
+            raise ValueError(f"first words {'x' * 5_000_000} last words") if depth == 0 else fail(depth - 1)
+        except ValueError as error:
+            raise ValueError("in between") from error
+
+    configure_logs(style, out)
+    try:
+        fail(200)
+    except ValueError:
+        logger().exception("failed")
+    structlog.get_logger().warning("long", reason=f"begins{'y' * 5_000_000}ends")
+    failed, long = out.getvalue().splitlines()
+    assert len(failed) < 3 * LONGEST
+    assert "first words" in failed
+    assert "ValueError: in between" in failed[-200:]
+    assert len(long) < 2 * LONGEST
+    assert "begins" in long
+    assert "ends" in long
 
 
 class FullDisk(io.StringIO):
