@@ -8,10 +8,10 @@ that have its handle end, however they end. Used by the store when it is opened 
 import os
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
-from receiver.errors import DatabaseInUse, SettingsError, StoreDamaged, StoreUnavailable
+from receiver.errors import CannotError, DatabaseInUse, SettingsError, StoreDamaged, StoreUnavailable
 from receiver.store.database import Database, Identity, file_of, parse_url
 
 _LOOK_AGAIN = 0.05
@@ -19,6 +19,13 @@ _LOOK_AGAIN = 0.05
 
 _SIDES = ("-wal", "-shm")
 """What SQLite keeps beside a database; they belong to it."""
+
+ELSEWHERE = "name another place"
+
+_OF_THE_COPY = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC}
+)
+"""What goes wrong where a copy is written: its source is only read."""
 
 
 def lock_of(path: Path) -> Path:
@@ -31,6 +38,19 @@ def identify_handle(handle: int) -> Identity:
     """Which file a handle is of."""
     found = os.fstat(handle)
     return found.st_dev, found.st_ino
+
+
+def require_one_name(path: Path) -> None:
+    """Raises DatabaseInUse where the file has further names in its file system.
+
+    SQLite keeps a journal beside each name, and so do we with the lock: who comes by another name sees neither.
+    """
+    names = path.stat().st_nlink
+    if names > 1 and path.is_file():
+        raise DatabaseInUse(
+            f"{path} has {names} names (hard links): another Tocsin could serve it by another one, and destroy it",
+            f"find them (find FOLDER -samefile {path.name}) and remove the others; `tocsin backup` makes a true copy",
+        )
 
 
 def take_ownership(path: Path, patience: float = 0.0, lock: Path | None = None) -> int | None:
@@ -67,22 +87,34 @@ def take_ownership(path: Path, patience: float = 0.0, lock: Path | None = None) 
 def copy_out(database: Database, path: Path) -> None:
     """Copy a SQLite database into a file (replaced when the copy is whole), while everything goes on.
 
-    Raises StoreUnavailable where that cannot be done.
+    Raises CannotError where the file cannot be written, StoreUnavailable where the database cannot be read.
     """
     if not database.is_sqlite:
         raise StoreUnavailable("a PostgreSQL database is backed up with pg_dump")
     own = database.file
     if own is not None and path.exists() and path.samefile(own):
-        raise StoreUnavailable(f"{path} is the database itself; a backup needs another name")
+        raise CannotError(f"FILE: {path} is the database itself", "a backup needs another name")
     partial = path.with_name(f"{path.name}.partial")
     try:
         partial.unlink(missing_ok=True)
         partial.touch(mode=0o600)
         with database.driver() as source, closing(sqlite3.connect(partial)) as copy:
-            source.backup(copy)
+            _copy(source, copy, f"FILE: the backup {path} cannot be written")
         _settle(partial, path)
     except OSError as error:
-        raise StoreUnavailable(f"the backup {path} cannot be written: {error.strerror}") from error
+        raise CannotError(f"FILE: the backup {path} cannot be written: {error.strerror}", ELSEWHERE) from error
+    finally:
+        _remove(partial)
+
+
+def _copy(source: sqlite3.Connection, copy: sqlite3.Connection, failed: str) -> None:
+    """One whole database into another. Raises CannotError (`failed`, and why) where the copy cannot be written."""
+    try:
+        source.backup(copy)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode not in _OF_THE_COPY:
+            raise
+        raise CannotError(f"{failed}: {error}", "make room there, or name another place") from error
 
 
 def back_up(url: str, path: Path) -> None:
@@ -101,20 +133,23 @@ def restore(url: str, backup: Path) -> Path | None:
     """Put a backup in the place of the database; returns where the replaced one is kept (None: there was none).
 
     Raises DatabaseInUse while it is served, StoreDamaged and SchemaTooNew for a backup that cannot be used,
-    StoreUnavailable and SettingsError.
+    CannotError, StoreUnavailable and SettingsError.
     """
     own = _file(url, "pg_restore --clean --if-exists --dbname URL FILE, with every replica stopped")
     if own.exists() and backup.exists() and backup.samefile(own):
-        raise StoreUnavailable(f"{backup} is the database itself")
+        raise CannotError(f"FILE: {backup} is the database itself")
     _check(backup)
     handle = take_ownership(own)
     try:
         fresh = own.with_name(f"{own.name}.restoring")
         _prepare(backup, fresh)
+        _make_last(fresh)
         kept = _set_aside(own)
-        _settle(fresh, own)
+        fresh.replace(own)
     except OSError as error:
-        raise StoreUnavailable(f"{own} cannot be replaced: {error.strerror}") from error
+        raise CannotError(
+            f"{own} cannot be replaced: {error.strerror}", "make room there, or let this user write it"
+        ) from error
     finally:
         if handle is not None:
             os.close(handle)
@@ -134,9 +169,9 @@ def _file(url: str, postgresql: str) -> Path:
 def _check(backup: Path) -> None:
     """Whether it is a whole database of ours."""
     if not backup.is_file():
-        raise StoreUnavailable(f"there is no backup {backup}")
+        raise CannotError(f"FILE: there is no backup {backup}")
     try:
-        with closing(sqlite3.connect(f"{backup.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(_look_into(backup)) as connection:
             problems = [row[0] for row in connection.execute("PRAGMA integrity_check")]
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.Error as error:
@@ -147,25 +182,28 @@ def _check(backup: Path) -> None:
         raise StoreDamaged(f"{backup} is a database, but none of Tocsin's")
 
 
+def _look_into(backup: Path) -> sqlite3.Connection:
+    """Read it, also where nothing can be written beside it: only one that has a journal needs that."""
+    has_journal = any(each.exists() for each in _beside(backup))
+    alone = "" if has_journal else "&immutable=1"
+    return sqlite3.connect(f"{backup.absolute().as_uri()}?mode=ro{alone}", uri=True)
+
+
 def _prepare(backup: Path, fresh: Path) -> None:
     """A copy of the backup, brought to this version's schema."""
-    for leftover in (fresh, *_beside(fresh)):
-        leftover.unlink(missing_ok=True)
-    fresh.touch(mode=0o600)
-    with (
-        closing(sqlite3.connect(f"{backup.absolute().as_uri()}?mode=ro", uri=True)) as source,
-        closing(sqlite3.connect(fresh)) as copy,
-    ):
-        source.backup(copy)
-    database = Database(f"sqlite:///{fresh}")
+    _remove(fresh)
     try:
-        database.migrate()
+        fresh.touch(mode=0o600)
+        with (
+            closing(_look_into(backup)) as source,
+            closing(sqlite3.connect(fresh)) as copy,
+        ):
+            _copy(source, copy, f"{fresh} cannot be written")
+        with closing(Database(f"sqlite:///{fresh}")) as database:
+            database.migrate()
     except BaseException:
-        database.close()
-        for leftover in (*_beside(fresh), fresh):
-            leftover.unlink(missing_ok=True)
+        _remove(fresh)
         raise
-    database.close()
 
 
 def _set_aside(own: Path) -> Path | None:
@@ -181,16 +219,28 @@ def _set_aside(own: Path) -> Path | None:
     return kept
 
 
+def _remove(path: Path) -> None:
+    """A database that was not finished, with what is beside it."""
+    for leftover in (*_beside(path), path.with_name(f"{path.name}-journal"), path):
+        with suppress(OSError):
+            leftover.unlink()
+
+
 def _beside(path: Path) -> tuple[Path, ...]:
     return tuple(path.with_name(path.name + side) for side in _SIDES)
 
 
 def _settle(written: Path, path: Path) -> None:
     """Make it last, then give it its name in one step."""
+    _make_last(written)
+    written.replace(path)
+
+
+def _make_last(written: Path) -> None:
+    """On disk, with its name."""
     for place in (written, written.absolute().parent):
         handle = os.open(place, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
-    written.replace(path)

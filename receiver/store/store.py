@@ -21,7 +21,7 @@ from receiver.core.model import Instant
 from receiver.errors import DatabaseInUse, StoreUnavailable
 from receiver.store import audit_chain, codec
 from receiver.store.database import Database, Identity, identify
-from receiver.store.files import copy_out, identify_handle, lock_of, take_ownership
+from receiver.store.files import copy_out, identify_handle, lock_of, require_one_name, take_ownership
 from receiver.store.integrity import IntegrityFindings, look, require_sound
 from receiver.store.reads import Reads
 from receiver.store.session import Session
@@ -57,6 +57,8 @@ def open_store(url: str, *, to_serve: bool = False, identity: Identity | None = 
     database = Database(url, identity)
     lock = take_ownership(database.file, LET_GO) if to_serve and database.file else None
     try:
+        if lock is not None and database.file:
+            require_one_name(database.file)
         found = require_sound(database.file) if lock is not None and database.file else IntegrityFindings.WHOLE
         database.migrate()
         store = SqlStore(database, lock, found)
@@ -127,7 +129,7 @@ class SqlStore:
     def backup(self, path: Path) -> None:
         """Copy a SQLite database into a file (replaced when the copy is whole), while everything goes on.
 
-        Raises StoreUnavailable where that cannot be done.
+        Raises CannotError where the file cannot be written, StoreUnavailable where the database cannot be read.
         """
         copy_out(self._database, path)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from receiver.errors import SettingsError, StoreDamaged, StoreUnavailable
+from receiver.errors import CannotError, SettingsError, StoreDamaged, StoreUnavailable
 from receiver.store import SqlStore, open_store
 from tests.store.samples import NOW, alert, changes, due, entry, incident, message, save, stored
 
@@ -207,12 +207,18 @@ def test_memory_can_be_backed_up(tmp_path: Path, open_stores: Open) -> None:
 
 
 def test_a_backup_that_cannot_be_written_is_said(tmp_path: Path, path: Path, open_stores: Open) -> None:
-    """Nowhere to write, or onto the database itself: refused, and the database is untouched."""
+    """Nowhere to write, onto the database itself, a full disk: the file is named, nothing of it stays, the database is
+    untouched.
+    """
     store = open_stores(f"sqlite:///{path}")
-    with pytest.raises(StoreUnavailable, match="nowhere"):
+    with pytest.raises(CannotError, match=r"FILE: the backup .*nowhere"):
         store.backup(tmp_path / "nowhere" / "copy.db")
-    with pytest.raises(StoreUnavailable, match="itself"):
+    with pytest.raises(CannotError, match=r"FILE: .* itself"):
         store.backup(path)
+    before = set(tmp_path.iterdir())
+    with no_room(64 << 10), pytest.raises(CannotError, match=r"FILE: the backup .*copy\.db cannot be written"):
+        store.backup(tmp_path / "copy.db")
+    assert set(tmp_path.iterdir()) == before
     assert replace(save(store, opened=[incident("a")])[0], number=0) == incident("a")
 
 

@@ -12,9 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from receiver.core.model import Status
-from receiver.errors import DatabaseInUse, SchemaTooNew, SettingsError, StoreDamaged, StoreUnavailable
+from receiver.errors import CannotError, DatabaseInUse, SchemaTooNew, SettingsError, StoreDamaged, StoreUnavailable
 from receiver.store import SqlStore, back_up, open_store, restore
 from tests.store.samples import MINUTE, NOW, heads, incident, message, save, stored
+from tests.store.test_files import no_room
 
 
 @pytest.fixture
@@ -71,6 +72,37 @@ def test_a_link_is_no_other_file(url: str, tmp_path: Path) -> None:
     first.probe()
     os.close(copies)
     first.close()
+
+
+def test_a_second_name_is_refused(url: str, tmp_path: Path) -> None:
+    """By a hard link a file could be served twice, each time with a journal of its own: nobody serves it until the other
+    name is gone, and a symbolic link is no such name.
+    """
+    keep(url, "kept")
+    path, other, link = tmp_path / "tocsin.db", tmp_path / "other.db", tmp_path / "link.db"
+    link.symlink_to(path)
+    first = open_store(f"sqlite:///{link}", to_serve=True)
+    os.link(path, other)
+    first.probe()  # whoever has it goes on
+    with pytest.raises(DatabaseInUse, match=r"other\.db has 2 names .*find FOLDER -samefile"):
+        open_store(f"sqlite:///{other}", to_serve=True)
+    first.close()
+    with pytest.raises(DatabaseInUse, match=r"tocsin\.db has 2 names"):
+        open_store(url, to_serve=True)
+    other.unlink()
+    open_store(url, to_serve=True).close()
+    assert titles(url) == ["kept"]
+
+
+def test_a_restore_without_room_changes_nothing(url: str, tmp_path: Path) -> None:
+    """On a full disk a restore says so in words, the database stays as it was, and nothing is left over."""
+    keep(url, "kept")
+    back_up(url, tmp_path / "backup")
+    before = set(tmp_path.iterdir())
+    with no_room(64 << 10), pytest.raises(CannotError, match=r"tocsin\.db\.restoring cannot be written"):
+        restore(url, tmp_path / "backup")
+    assert set(tmp_path.iterdir()) - before <= {tmp_path / "tocsin.db.lock"}
+    assert titles(url) == ["kept"]
 
 
 def test_the_file_is_free_however_its_process_ends(url: str) -> None:
@@ -165,9 +197,9 @@ def test_what_is_no_backup_is_refused_and_nothing_changes(url: str, tmp_path: Pa
     for backup, error in ((damaged, StoreDamaged), (strange, StoreDamaged), (newer, SchemaTooNew)):
         with pytest.raises(error):
             restore(url, backup)
-    with pytest.raises(StoreUnavailable, match="there is no backup"):
+    with pytest.raises(CannotError, match="FILE: there is no backup"):
         restore(url, tmp_path / "nothing")
-    with pytest.raises(StoreUnavailable, match="is the database itself"):
+    with pytest.raises(CannotError, match=r"FILE: .* is the database itself"):
         restore(url, tmp_path / "tocsin.db")
     with pytest.raises(StoreUnavailable, match="there is no database"):
         back_up(f"sqlite:///{tmp_path / 'nothing.db'}", tmp_path / "copy.db")
