@@ -4,7 +4,8 @@ They do not come from the policy. The heartbeat fires always, so that its absenc
 may not reach anybody, and `rules.outputs.alertmanager_config` sends those around Tocsin, straight to people.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -43,6 +44,12 @@ EVERY = Micros(15 * SECOND)
 grid: so a heartbeat's evaluation is 75 s old at most when the next one is sent."""
 
 JOB: Matcher = ("job", "=", "tocsin")
+
+_PART = re.compile(r"[^\W\d_]+|\d+|[^\w\s:/.#-]")
+"""Of what a label `severity` may say: the word, its number, any other mark."""
+
+_SIGNS = r"[\s_:/.#-]*"
+"""What may stand between and around them."""
 
 SELF_RULES = (files("rules") / "outputs" / "self-rules.yml").read_text(encoding="utf-8")
 """Alerts on Tocsin that need nothing of the policy; deploy/ has copies for those who compile nothing."""
@@ -140,26 +147,38 @@ def _emergencies(policy: Policy) -> str:
     """What fires at level 4, compiled or foreign; never Tocsin's own alerts, which would keep themselves alive."""
     own = quoted("|".join((HEARTBEAT, *AROUND_TOCSIN, RULES_FAIL)))
     fires = f'alertstate="firing",alertname!~{own},{AROUND[0]}!={quoted(AROUND[1])}'
+    foreign = "".join(f"  or ALERTS{{{fires},{written(each)}}}\n" for each in foreign_emergencies(policy))
     return (
         "max by (emergency, namespace, rule, section, signal, system) (label_replace(\n"
         f'  ALERTS{{{fires},section!="",severity_level="4"}}\n'
-        f"  or ALERTS{{{fires},{foreign_emergency(policy)}}},\n"
-        '  "emergency", "$1", "alertname", "(.*)"\n'
+        f'{foreign}  , "emergency", "$1", "alertname", "(.*)"\n'
         "))"
     )
 
 
-def foreign_emergency(policy: Policy) -> str:
-    """The matcher of alerts of level 4 that no policy compiled, in Prometheus' and in Alertmanager's words."""
-    words = "|".join(_words(policy))
-    return f"severity=~{quoted(f'(?i:{words})')}"
-
-
-def _words(policy: Policy) -> tuple[str, ...]:
-    """What a foreign alert's label `severity` says at level 4, as a part of a regular expression."""
+def foreign_emergencies(policy: Policy) -> tuple[tuple[Matcher, ...], ...]:
+    """Matchers of alerts of level 4 that no policy compiled, each set for some of them: those whose severity says so,
+    and those of an incident type of level 4 whose severity says nothing.
+    """
     meant = dict(policy.severity_aliases) | {level.name.lower(): level.level for level in policy.levels}
     words = [*meant.items(), *(word for _, own in policy.severities for word in own)]
-    return tuple(sorted({_literal(word) for word, level in words if level == EMERGENCY}))
+    types = {each.name for each in policy.incident_types if each.level == EMERGENCY}
+    lower = [word for word, level in words if 0 < level < EMERGENCY]
+    by_severity: tuple[Matcher, ...] = (
+        ("severity", "=~", _one_of(word for word, level in words if level == EMERGENCY)),
+    )
+    if not types:
+        return (by_severity,)
+    declared: Matcher = ("incident_type", "=~", "|".join(sorted(map(_literal, types))))
+    return by_severity, (declared, ("severity", "!~", _one_of(lower)))
+
+
+def _one_of(words: Iterable[str]) -> str:
+    """What a label `severity` may say for one of these, as a regular expression: the receiver takes ``SEV-1`` for
+    ``sev1`` (`receiver.core.plan`).
+    """
+    spoken = {_SIGNS.join(map(_literal, _PART.findall(word))) or _literal(word) for word in words}
+    return f"(?i:{_SIGNS}(?:{'|'.join(sorted(spoken))}){_SIGNS})"
 
 
 def _literal(word: str) -> str:

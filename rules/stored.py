@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
-from rules.policy import Policy
+from rules.policy import EMERGENCY, Policy
 from rules.reserved import DIGEST, MARK, MARKED
 
 _POLICY = TypeAdapter(Policy)
@@ -66,7 +66,7 @@ def rules_digest(policy: Policy) -> str:
     """
     compiled = replace(
         policy,
-        incident_types=tuple(kind for kind in policy.incident_types if kind.fires),
+        incident_types=tuple(kind for kind in policy.incident_types if kind.fires or kind.level == EMERGENCY),
         impact_scales=tuple(scale for scale in policy.impact_scales if scale.ranges),
     )
     parts = _POLICY.dump_python(compiled, mode="json", include=_RULES_OF, exclude=_NOT_OF_RULES, exclude_defaults=True)

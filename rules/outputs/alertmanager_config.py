@@ -11,7 +11,7 @@ from rules.durations import format_duration
 from rules.matchers import quoted, written
 from rules.outputs.options import Options
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Heartbeat, Level, Policy
-from rules.self_monitoring import AROUND, AROUND_TOCSIN, FAIL_THROUGH, HEARTBEAT, foreign_emergency
+from rules.self_monitoring import AROUND, AROUND_TOCSIN, FAIL_THROUGH, HEARTBEAT, foreign_emergencies
 from rules.yaml_text import text
 
 HEAD = """\
@@ -56,7 +56,7 @@ def route(policy: Policy, options: Options) -> dict[str, Any]:
             *(_watch_routes(options) if options.watch else ()),
             *map(_heartbeat_route, policy.heartbeats),
             _compiled(policy, options),
-            _foreign(policy, options),
+            *_foreign(policy, options),
         ],
     }
 
@@ -120,16 +120,17 @@ def _compiled(policy: Policy, options: Options) -> dict[str, Any]:
     }
 
 
-def _foreign(policy: Policy, options: Options) -> dict[str, Any]:
+def _foreign(policy: Policy, options: Options) -> Iterator[dict[str, Any]]:
     """Emergencies of rules that nobody compiled wait as little as compiled ones."""
     emergency = policy.level(EMERGENCY)
     repeat = max(min(emergency.escalation_time, LONGEST_REPEAT), options.urgent_interval)
-    return {
-        "receiver": TOCSIN,
-        "matchers": [foreign_emergency(policy)],
-        "group_by": OTHERS_BY,
-        **_pace("0s", format_duration(options.urgent_interval), repeat),
-    }
+    for matchers in foreign_emergencies(policy):
+        yield {
+            "receiver": TOCSIN,
+            "matchers": [written([each]) for each in matchers],
+            "group_by": OTHERS_BY,
+            **_pace("0s", format_duration(options.urgent_interval), repeat),
+        }
 
 
 def _level_routes(level: Level, urgent: int) -> Iterator[dict[str, Any]]:

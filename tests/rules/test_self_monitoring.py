@@ -7,10 +7,14 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from receiver.core.classify import Received, classify
+from receiver.core.model import Instant
+from receiver.core.plan import PolicyVersion
 from rules import self_monitoring
-from rules.matchers import parse
+from rules.matchers import match, parse
+from rules.meaning import USUAL_WORDS
 from rules.outputs import Options, render
-from rules.policy import Heartbeat, Micros
+from rules.policy import Heartbeat, IncidentType, Micros
 from tests.rules.policies import policy, rule, write
 
 POLICY = policy(rule("margin", "safety_margin < 0.95", 4))
@@ -82,6 +86,37 @@ def test_another_tocsin_masks_nothing(promtool, tmp_path):
     (tmp_path / "other.yml").write_text(yaml.safe_dump(test))
     answer = promtool("test", "rules", "other.yml", folder=tmp_path)
     assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+SPOKEN = (
+    *(
+        "emergency",
+        "Emergency",
+        " EMERGENCY ",
+        "SEV-1",
+        "sev 1",
+        "P1",
+        "p-0",
+        "Severity: 1",
+        "prio#1",
+        "S_0",
+        "Burning!",
+    ),
+    *("critical", "SEV-2", "P10", "non-emergency", "emergency2", "1", "", "none", "!!"),
+)
+
+
+def test_a_foreign_emergency_is_what_the_receiver_takes_for_one():
+    """Prometheus and Alertmanager find an alert of level 4 by all spellings that mean it to Tocsin, and by its type."""
+    aliases = (*((word, level) for word, level in USUAL_WORDS.items()), ("burning!", 4))
+    made = replace(POLICY, severity_aliases=aliases, incident_types=(IncidentType("s", "reactor.fire", 4),))
+    known = PolicyVersion.of(made, "x")
+    found = self_monitoring.foreign_emergencies(made)
+    for severity in SPOKEN:
+        for type_ in ("", "reactor.fire", "reactorxfire"):
+            labels = {"alertname": "X", "severity": severity, "incident_type": type_}
+            alert = classify(known, "", {}, Received(labels, {}, "f", Instant(0))).alert
+            assert any(match(each, labels) for each in found) == (alert.level == 4), labels
 
 
 def told(minute, alertname, count):
