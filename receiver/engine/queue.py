@@ -29,6 +29,9 @@ QUEUE_LIMIT = 20_000
 RESERVED = 2_000
 """Requests that may wait beyond the limit where they are people's or emergencies."""
 
+AT_ONCE = 5_000
+"""Requests that one caller has waiting at a time."""
+
 BATCH_LIMIT = 1000
 """Alerts per transaction (a request without any counts as one): more makes no commit cheaper, and all wait longer."""
 
@@ -68,7 +71,21 @@ class CommandQueue:
         """The service's; whoever shows it is given it by the service."""
 
     async def handle(self, requests: Sequence[Request]) -> list[Result]:
-        """Decide and store; returns when it is committed. Raises StoreUnavailable (also when the queue is full)."""
+        """Decide and store; returns when it is committed. Raises StoreUnavailable (also when the queue is full).
+
+        Very many are handed in one part after the other, the most urgent first: more than the queue holds would never
+        be taken. Where a later part fails the earlier ones are stored, and change nothing when they come again.
+        """
+        if len(requests) <= AT_ONCE:
+            return await self._handle(requests)
+        order = sorted(range(len(requests)), key=lambda place: -rank(_event(requests[place])))
+        results: dict[int, Result] = {}
+        for start in range(0, len(order), AT_ONCE):
+            places = order[start : start + AT_ONCE]
+            results |= zip(places, await self._handle([requests[place] for place in places]), strict=True)
+        return [results[place] for place in range(len(requests))]
+
+    async def _handle(self, requests: Sequence[Request]) -> list[Result]:
         ranks = [rank(_event(request)) for request in requests]
         limit = QUEUE_LIMIT + (RESERVED if max(ranks, default=0) >= EMERGENCY else 0)
         if len(self._waiting) + len(requests) > limit:

@@ -37,6 +37,10 @@ twice as long as it waits for a lock."""
 STARTED = 60.0
 """Seconds that one may take to start: on a machine that is busy, loading the program alone takes some."""
 
+PER_ALERT = 0.002
+"""Seconds that it may take longer for each alert of what it is asked: a body of 50,000 is one transaction, and would be
+killed again and again. Ten times what it takes."""
+
 LATE = 1.0
 """Seconds by which a look at it may come late without our having stood still ourselves."""
 
@@ -109,9 +113,9 @@ class Writer:
         await self._require_line()
         target = type(work.__self__).__name__  # type: ignore[attr-defined] # a bound method
         question = self._engine.standing, target, work.__name__, arguments
-        is_long = len(arguments) > 0 and _alerts(arguments[0]) > MANY
-        packed = await asyncio.to_thread(pack, question) if is_long else pack(question)
-        answer = await self._line.ask(packed)
+        alerts = _alerts(arguments[0]) if arguments else 0
+        packed = await asyncio.to_thread(pack, question) if alerts > MANY else pack(question)
+        answer = await self._line.ask(packed, alerts * PER_ALERT)
         value, failure, poisoned = await self._read(answer)
         for _ in range(poisoned):
             self._on_poison()
@@ -181,7 +185,8 @@ class _Line(asyncio.Protocol):
     """Questions and answers, in order; whoever lets all of them wait for too long is hung up on."""
 
     def __init__(self, on_hung: Callable[[], None], hung_after: float) -> None:
-        self._asked: deque[asyncio.Future[bytes]] = deque()
+        self._asked: deque[tuple[asyncio.Future[bytes], float]] = deque()
+        """Who waits, and seconds that their question may take beyond `hung_after`."""
         self._heard = bytearray()
         self._loop = asyncio.get_running_loop()
         self._on_hung = on_hung
@@ -196,12 +201,12 @@ class _Line(asyncio.Protocol):
         self._hung_after = seconds
         self._stop_watching()
 
-    def ask(self, question: bytes) -> asyncio.Future[bytes]:
-        """Its answer; StoreUnavailable where none comes any more."""
+    def ask(self, question: bytes, longer: float = 0.0) -> asyncio.Future[bytes]:
+        """Its answer; StoreUnavailable where none comes any more. `longer`: seconds that it may take beyond others."""
         future = self._loop.create_future()
         if not self._asked:
             self._quiet_since = self._loop.time()
-        self._asked.append(future)
+        self._asked.append((future, longer))
         if self.is_lost:
             self._give_up()
             return future
@@ -220,15 +225,16 @@ class _Line(asyncio.Protocol):
         now = self._loop.time()
         if now - due_at > LATE:
             self._quiet_since = now
-        left = self._quiet_since + self._hung_after - now
         if not self._asked:
             return
+        allowed = self._hung_after + self._asked[0][1]
+        left = self._quiet_since + allowed - now
         if left > 0:
             self._look_again(left)
             return
-        log.error("the process that writes to the database hangs; it is killed", seconds=self._hung_after)
+        log.error("the process that writes to the database hangs; it is killed", seconds=allowed)
         self._on_hung()
-        self.hang_up(f"the process that writes gave no answer within {self._hung_after:g} s")
+        self.hang_up(f"the process that writes gave no answer within {allowed:g} s")
 
     def close(self) -> None:
         """Let it end."""
@@ -252,7 +258,7 @@ class _Line(asyncio.Protocol):
                 return
             answer = bytes(memoryview(self._heard)[LENGTH.size : end])
             del self._heard[:end]
-            future = self._asked.popleft()
+            future, _ = self._asked.popleft()
             if not future.done():
                 future.set_result(answer)
 
@@ -268,6 +274,6 @@ class _Line(asyncio.Protocol):
 
     def _give_up(self, why: str = "the process that writes to the database has ended") -> None:
         while self._asked:
-            future = self._asked.popleft()
+            future, _ = self._asked.popleft()
             if not future.done():
                 future.set_exception(StoreUnavailable(why))

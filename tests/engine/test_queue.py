@@ -11,7 +11,7 @@ from receiver.core.events import Acknowledge, AlertsReceived
 from receiver.core.model import Fact, Instant
 from receiver.engine.commands import ForIncident, Request, Result
 from receiver.engine.engine import Engine
-from receiver.engine.queue import BATCH_LIMIT, QUEUE_LIMIT, CommandQueue
+from receiver.engine.queue import BATCH_LIMIT, QUEUE_LIMIT, RESERVED, CommandQueue
 from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.store import SqlStore
 from tests.core.guide import ALL, POLICY
@@ -51,6 +51,23 @@ async def test_a_transaction_takes_so_many_alerts(engine: Engine, alerts: int, t
     waiting = [AlertsReceived("key", "", (one,) * alerts)] * (2 * together)
     await CommandQueue(engine, lambda: Instant(START), call).handle(waiting)
     assert batches == [together] * 2
+
+
+async def test_one_caller_may_bring_more_than_the_queue_holds(engine: Engine) -> None:
+    """A body of more incidents than the queue has room for is taken, emergencies first, each with its own result."""
+    handled: list[str] = []
+
+    async def call(_: Any, requests: Sequence[Any], __: Instant) -> list[Result]:
+        handled.extend(each.key for each in requests)
+        return [Result(error=each.key) for each in requests]
+
+    (one,) = firing("key").alerts
+    mild, severe = (replace(one, level=3),), (replace(one, level=4),)
+    many = [AlertsReceived(f"{number}", "", mild) for number in range(QUEUE_LIMIT + RESERVED)]
+    queue = CommandQueue(engine, lambda: Instant(START), call)
+    results = await queue.handle([*many, AlertsReceived("the last", "", severe)])
+    assert [each.error for each in results] == [*(each.key for each in many), "the last"]
+    assert handled[0] == "the last"
 
 
 class Storm:

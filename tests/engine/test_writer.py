@@ -10,10 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import pytest
 
 from receiver.core.audit_log import Origin
-from receiver.core.events import Acknowledge, Declare, Delivered
+from receiver.core.events import Acknowledge, AlertsReceived, Declare, Delivered
 from receiver.core.model import Instant, State
 from receiver.engine.commands import Asked, ForIncident, OutcomeReport, Result
 from receiver.engine.engine import Engine
@@ -22,7 +23,7 @@ from receiver.settings import Settings
 from receiver.store import SqlStore, open_store
 from receiver.store.files import take_ownership
 from receiver.writer import Writer
-from receiver.writer.wire import LENGTH, pack, unpack
+from receiver.writer.wire import LENGTH, SLICE, pack, unpack
 from tests.core.guide import ALL, POLICY
 from tests.core.world import START
 from tests.engine.world import MINUTE, firing
@@ -161,6 +162,25 @@ async def test_one_that_hangs_is_killed(world: EngineWorld, url: str) -> None:
         await writer.call(world.store.probe)
     await writer.call(world.store.probe)
     await writer.close()
+
+
+async def test_one_that_has_much_to_do_is_waited_for(world: EngineWorld, url: str) -> None:
+    """A body of many alerts is one transaction: killed before its end it would come again, and never be stored."""
+    writer = await Writer(settings(url), world.store, lambda: None, hung_after=1).start()
+    writer.attach(world.engine)
+    (one,) = firing("key").alerts
+    os.kill(writer.pid, signal.SIGSTOP)
+    with pytest.raises(StoreUnavailable, match="no answer within 3 s"):
+        await writer.call(world.engine.handle, [AlertsReceived("key", "", (one,) * 1000)], START)
+    await writer.close()
+
+
+def test_many_alerts_go_over_as_they_are() -> None:
+    """Slice by slice, and none is missing or in another place."""
+    (one,) = firing("key").alerts
+    alerts = tuple(msgspec.structs.replace(one, fingerprint=f"{number:x}") for number in range(2 * SLICE + 1))
+    event = AlertsReceived("key", "source", alerts, truncated=True)
+    assert unpack(pack([event])[LENGTH.size :]) == [event]
 
 
 async def test_the_file_stays_the_services_while_it_is_dead(world: EngineWorld, url: str) -> None:
