@@ -42,6 +42,7 @@ _OF_A_ROW = {0, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLI
 """What one row can cause, so that the others may go through (0: it never came to SQLite). Whatever else SQLite says is
 about the file, the disk or the connection, also what nobody has thought of: then nothing goes through."""
 _CONFLICTS = {"40001", "40P01"}
+_READ_ONLY = "25006"
 
 
 Identity = tuple[int, int]
@@ -299,4 +300,6 @@ def _postgresql_error(error: Any, name: str) -> Exception | None:
     never_sent = isinstance(error, ProgrammingError) and error.sqlstate is None
     if never_sent or isinstance(error, DataError | IntegrityError):  # what one row can cause
         return None
-    return StoreUnavailable(f"{name}: {error.diag.message_primary or str(error).partition(chr(10))[0]}")
+    said = error.diag.message_primary or str(error).partition("\n")[0]
+    cure = "is it a standby? Name the server that takes writes" if error.sqlstate == _READ_ONLY else ""
+    return StoreUnavailable(f"{name}: {said}", cure)

@@ -117,9 +117,9 @@ def blot(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutable
     return event
 
 
-def _format_error(error: ExcInfo) -> str:
+def _format_error(exc_info: ExcInfo) -> str:
     """The traceback, with its innermost calls."""
-    return _shortened("".join(traceback.format_exception(*error, limit=-FRAMES)))
+    return _shortened("".join(traceback.format_exception(*exc_info, limit=-FRAMES)))
 
 
 _RENDER_ERROR = structlog.processors.ExceptionRenderer(_format_error)
