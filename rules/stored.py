@@ -22,7 +22,7 @@ _RULES_OF: dict[str, Any] = {
     "rules": True,
     "recordings": True,
     "signals": True,
-    "incident_types": {"__all__": {"section", "name", "level", "description"}},
+    "incident_types": {"__all__": {"section", "name", "level", "description", "fires"}},
     "impact_scales": {"__all__": {"name"}},
     "severity_aliases": True,
     "severities": True,

@@ -11,7 +11,7 @@ from receiver.core.events import Acknowledge, AlertsReceived
 from receiver.core.model import Fact, Instant
 from receiver.engine.commands import ForIncident, Request, Result
 from receiver.engine.engine import Engine
-from receiver.engine.queue import BATCH_LIMIT, QUEUE_LIMIT, RESERVED, CommandQueue
+from receiver.engine.queue import AT_ONCE, BATCH_LIMIT, QUEUE_LIMIT, RESERVED, CommandQueue
 from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.store import SqlStore
 from tests.core.guide import ALL, POLICY
@@ -140,7 +140,8 @@ async def test_emergencies_and_people_find_a_place_in_a_full_queue(engine: Engin
     queue = CommandQueue(engine, lambda: Instant(START), call)
     flood = [asyncio.create_task(queue.handle([firing("first")]))]
     await begun.wait()
-    flood.append(asyncio.create_task(queue.handle([firing("flood")] * QUEUE_LIMIT)))
+    storm = range(QUEUE_LIMIT // AT_ONCE)
+    flood += [asyncio.create_task(queue.handle([firing("flood")] * AT_ONCE)) for _ in storm]
     await asyncio.sleep(0)
     urgent = [firing("e", level=4), ForIncident("id", Acknowledge("ada"))]
     asked = [asyncio.create_task(queue.handle([each])) for each in urgent]

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from rules.load import load
-from rules.matchers import match, parse
+from rules.matchers import match, parse, quoted
 from rules.outputs import Options, render
 from rules.policy import MINUTE, Heartbeat, IncidentType, Micros, Signal
 from tests.rules.policies import policy, rule, write
@@ -222,7 +222,7 @@ def test_the_alertmanager_config_routes_as_alertmanager_does():
     plain = yaml.safe_load(files["alertmanager.yml"])
 
     def spelt(route):
-        matchers = [f'{each["name"]}{each["matchType"]}"{each["value"]}"' for each in route.get("matchers", ())]
+        matchers = [f"{each['name']}{each['matchType']}{quoted(each['value'])}" for each in route.get("matchers", ())]
         return (
             route["receiver"], route.get("groupBy"), route.get("groupWait"), route.get("repeatInterval"), matchers,
             [spelt(child) for child in route.get("routes", ())],

@@ -151,8 +151,10 @@ SAME = {
 
 
 def test_words_for_an_emergency_are_of_the_rules():
-    """Fail-through finds foreign emergencies by the words that mean level 4."""
+    """Fail-through finds foreign emergencies by the words that mean level 4, and by the types of that level."""
     assert rules_digest(replace(POLICY, severity_aliases=(("p1", 4),))) != rules_digest(POLICY)
+    declared = (*POLICY.incident_types, IncidentType("s", "declared", 4, fires=False))
+    assert rules_digest(replace(POLICY, incident_types=declared)) != rules_digest(POLICY)
 
 
 @pytest.mark.parametrize("made", SAME.values(), ids=SAME)
