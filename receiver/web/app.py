@@ -43,7 +43,7 @@ from receiver.web.console.links import LinkPages, Links
 from receiver.web.console.login import Login
 from receiver.web.console.page_routes import add_console
 from receiver.web.http.connections import CONNECTIONS, Connections, keep_seats
-from receiver.web.http.path_prefix import below
+from receiver.web.http.path_prefix import below, require_apart
 from receiver.web.http.problem_details import JSON, Handler, HttpProblem, add_headers, answer_problems
 from receiver.web.http.request_body import BODIES, Bodies, count_bodies
 from receiver.web.http.server_log import server_log
@@ -168,6 +168,8 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         operations={each.run.__name__: each for each in table},
         records=records,
     )
+    if settings.path:
+        require_apart(settings.path, app)
     return app
 
 

@@ -180,6 +180,13 @@ def test_redirect_uri_has_the_path() -> None:
     assert _registration(settings).redirect_uri == "https://example.test/tocsin/login/oidc/return"
 
 
+@pytest.mark.parametrize("path", ["/webhook", "/webhook/alertmanager", "/api", "/api/v1", "/login", "/-"])
+async def test_paths_of_our_own_are_refused(start: Callable[..., Awaitable[Running]], path: str) -> None:
+    """Below one of our own paths the webhook would answer 404 to whoever asks it directly: it does not start."""
+    with pytest.raises(SettingsError, match=rf"TOCSIN_EXTERNAL_URL: its path {path} is one of Tocsin's own .*choose"):
+        await start(TOCSIN_EXTERNAL_URL=f"https://example.test{path}", TOCSIN_API_TOKENS="ann:admin:anns-token")
+
+
 @pytest.mark.parametrize("url", ["/x?a=b", "/x#y", "//x", "/a/../b", "/a b", '/a"b', "/%41"])
 def test_paths_that_are_refused(url: str) -> None:
     """An external URL that cannot be put before other paths is refused at the start, with its name."""

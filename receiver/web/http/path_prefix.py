@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from yarl import URL
 
+from receiver.errors import SettingsError
 from receiver.web.http.problem_details import Handler
 
 _LINK = re.compile(rb'(\s(?:href|action|src|data-page)=")(?=/(?!/))')
@@ -41,6 +42,19 @@ def below(path: str) -> Middleware:
         return response
 
     return serve
+
+
+def require_apart(path: str, app: web.Application) -> None:
+    """Raises SettingsError where one of our own paths lies below `path`: who asks directly would not find it."""
+    own = next((each for each in _paths(app) if f"{each}/".startswith(f"{path}/")), "")
+    if own:
+        raise SettingsError(
+            f"TOCSIN_EXTERNAL_URL: its path {path} is one of Tocsin's own ({own})", "choose another, such as /tocsin"
+        )
+
+
+def _paths(app: web.Application) -> list[str]:
+    return sorted(each.canonical for each in app.router.resources())
 
 
 async def _without(path: str, request: web.Request) -> web.Request:
