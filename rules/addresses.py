@@ -90,6 +90,8 @@ def _domain(domain: str, start: int) -> str:
         found = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
     except idna.IDNAError as error:
         raise AddressError(f"the domain {domain!r} cannot be registered ({error})", start) from None
+    if not all(found.split(".")):  # of a sign that DNS has no place for, such as a soft hyphen or another script's dot
+        raise AddressError(f"the domain {domain!r} has a part of which nothing is left in DNS", start)
     if len(found) > _DOMAIN_LIMIT:
         raise AddressError(f"the domain is longer than {_DOMAIN_LIMIT} octets", start)
     return found

@@ -36,6 +36,8 @@ BAD = {
     "ann@exam ple.org": 4,
     "ann@[10.0.0.1]": 4,
     "ann@☃.example": 4,
+    "ann@example.org\u3002": 4,
+    "ann@example.\u00ad.org": 4,
     "ann,bob@example.org": 3,
     "ann\n@example.org": 3,
     "ann\u00a0@example.org": 3,
