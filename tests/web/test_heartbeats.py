@@ -6,18 +6,22 @@ from typing import Any
 import pytest
 import structlog
 
+from receiver.core.classify import Received
 from receiver.core.heartbeat import RETIRED_FOR, TYPE
 from receiver.core.model import Instant
+from receiver.core.reconcile import Listed, Listing
 from receiver.errors import StoreUnavailable
 from receiver.jobs.heartbeat import NONE_AFTER, HeartbeatWatch
 from receiver.web.api.views import rfc3339
-from rules.policy import SECOND
+from rules.policy import HOUR, SECOND
 from tests.web.conftest import Running
 from tests.web.test_console import log_in, page
 from tests.web.test_console_working import PEOPLE, submit
 from tests.web.test_responding_cli import tocsin
 from tests.web.test_webhook import PATH, alert, body
 
+BEGAN = Instant(1_795_400_891_821_000)
+"""The start that `alert` tells, in the milliseconds of Alertmanager's list."""
 LABELS = {"alertname": "TocsinHeartbeat", "heartbeat": "true", "severity": "none"}
 
 
@@ -69,6 +73,21 @@ async def test_blind_comes_150_s_after_the_last_evaluation(receiver: Running, wa
     (found,) = await incidents(receiver)
     assert found["state"] == "open"
     assert not receiver.engine.sight.is_blind("eu")
+
+
+async def test_what_an_alertmanager_lists_counts_by_the_start_that_was_told(
+    receiver: Running, watch: HeartbeatWatch
+) -> None:
+    """One peer keeps repeating an old evaluation; another lists a newer one of the heartbeat with that start."""
+    await beat(receiver)
+    later(receiver, 200)
+    said = {"evaluated_at": f"{receiver.clock.now / SECOND - 40:.3f}"}
+    began = Instant(receiver.heartbeats.watched(receiver.engine.current.policy)[0].since)
+    for starts_at, blind in ((Instant(began - HOUR), True), (BEGAN, False)):
+        listed = Listed(Received(LABELS, said, "f", starts_at), ("other",), active=True)
+        receiver.heartbeats.compare(receiver.engine.current.policy, [Listing(began, (listed,))], frozenset())
+        await watch.look()
+        assert receiver.engine.sight.is_blind("") is blind
 
 
 async def test_a_resolved_heartbeat_is_missed_soon(receiver: Running, watch: HeartbeatWatch) -> None:
