@@ -58,18 +58,19 @@ async def test_each_fires_and_ends_by_itself(receiver: Running, together: bool) 
 
 async def test_in_two_incidents(receiver: Running) -> None:
     """Of two incidents each has its own, also after the first is closed: the other is still known by its labels."""
-    assert [await post(receiver, told(each)) for each in (A, C)] == [[1], [2]]
+    one, other, two = ({**each, "severity": "warning"} for each in (A, B, C))  # level 2 closes by itself
+    assert [await post(receiver, told(each)) for each in (one, two)] == [[1], [2]]
     receiver.clock.now = Instant(receiver.clock.now + HOUR)
-    await post(receiver, told(A, status="resolved", endsAt="2026-11-23T03:00:00Z"))
+    await post(receiver, told(one, status="resolved", endsAt="2026-11-23T03:00:00Z"))
     for _ in range(60):
         await receiver.pass_time(HOUR)
-        await post(receiver, told(C))
+        await post(receiver, told(two))
     _, first = await receiver.get("/api/v1/incidents/1")
     assert first["state"] == "closed"
-    assert await post(receiver, told(C)) == [2]
+    assert await post(receiver, told(two)) == [2]
     assert await firing(receiver, 2) == {("MemoryFull", "a")}
-    assert await post(receiver, told(B, startsAt="2026-11-25T12:00:00Z")) == [3]
-    await post(receiver, told(C, status="resolved", endsAt="2026-11-25T12:30:00Z"))
+    assert await post(receiver, told(other, startsAt="2026-11-25T12:00:00Z")) == [3]
+    await post(receiver, told(two, status="resolved", endsAt="2026-11-25T12:30:00Z"))
     assert (await firing(receiver, 2), await firing(receiver, 3)) == (set(), {("DiskFull", "b")})
 
 

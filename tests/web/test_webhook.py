@@ -15,7 +15,6 @@ from sqlalchemy import event
 from sqlalchemy.exc import PendingRollbackError
 from structlog.testing import capture_logs
 
-from receiver.engine.queue import QUEUE_LIMIT
 from rules.policy import SECOND
 from tests.web.conftest import Running, payload
 
@@ -281,13 +280,6 @@ async def test_whatever_the_store_fails_of(receiver: Running, fails: Callable[[A
     event.remove(writer, "begin", fails)
     assert (status, answer["status"]) == (503, 503)
     assert "database is unavailable" in answer["detail"]
-    assert await receiver.send("single_firing") == [[1]]
-
-
-async def test_too_much_at_once(receiver: Running) -> None:
-    """When too many requests wait for the database already, the answer is a quick 503."""
-    alerts = [alert(labels={"alertname": f"A{n}"}, fingerprint=f"{n:016x}") for n in range(QUEUE_LIMIT + 1)]
-    assert (await receiver.post(PATH, body(*alerts)))[0] == 503
     assert await receiver.send("single_firing") == [[1]]
 
 
