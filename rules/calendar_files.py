@@ -7,6 +7,7 @@ from rules.nodes import Node
 from rules.policy import OnCallSchedule, Policy
 from rules.problems import Problem
 from rules.validate import place_of
+from rules.whole_files import read_whole
 
 LARGEST = 4 * 1024 * 1024
 """Bytes."""
@@ -30,10 +31,8 @@ def _read(schedule: OnCallSchedule, index: int, root: Node, problems: list[Probl
     place = place_of(root, "schedules", index, "calendar")
     file = Path(place.path).parent / schedule.calendar
     try:
-        with file.open("rb") as stream:
-            data = stream.read(LARGEST + 1)
-        text = data.decode("utf-8-sig")
-        fault = f"is larger than {LARGEST // 2**20} MiB" if len(data) > LARGEST else _fault(text)
+        text = read_whole(file, LARGEST).decode("utf-8-sig")
+        fault = _fault(text)
     except FileNotFoundError:
         text, fault = "", "does not lie beside the policy"
     except OSError as error:

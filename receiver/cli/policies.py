@@ -17,6 +17,7 @@ from receiver.drill.reach import Reach, Worst, lints, worst_cases, worst_without
 from receiver.on_call.roster_json import as_json, rfc3339_seconds
 from receiver.reports.report import counted
 from rules import matchers
+from rules.calendar_files import LARGEST
 from rules.durations import format_duration
 from rules.lint_catalog import DOUBTS, without_allowed
 from rules.load import Loaded, load_with_warnings
@@ -24,6 +25,7 @@ from rules.outputs import Options, render
 from rules.policy import MINUTE, SECOND, Policy
 from rules.problems import Problem
 from rules.stored import digest
+from rules.whole_files import read_whole
 
 Paths = Annotated[
     list[Path] | None,
@@ -83,7 +85,7 @@ def calendars(policy: Policy, given: list[str] | None) -> dict[str, str]:
         if policy.schedule(name) is None or not file:
             fail(f"tocsin: --calendar takes a schedule of the policy and a file, NAME=FILE, not {each!r}", 2)
         try:
-            found[name] = Path(file).read_text(encoding="utf-8-sig")
+            found[name] = read_whole(Path(file), LARGEST).decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             fail(f"tocsin: --calendar {each}: {getattr(error, 'strerror', '') or 'it is no text'}", 2)
     return found

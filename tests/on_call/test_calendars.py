@@ -1,5 +1,7 @@
 """Schedules by a calendar: what its events mean, whom they name, and which copies of it are taken."""
 
+import os
+
 import pytest
 
 from receiver.on_call.calendar_copy import judge
@@ -205,6 +207,14 @@ def test_a_file_beside_the_policy_is_part_of_it(tmp_path):
     assert fingerprint([tmp_path / "policy.yaml"]) != mark
 
 
+def test_a_pipe_is_no_calendar(tmp_path):
+    """It is not waited for."""
+    os.mkfifo(tmp_path / "oncall.ics")
+    (tmp_path / "policy.yaml").write_text(HEAD + "schedules: [{name: primary, calendar: oncall.ics}]\n")
+    with pytest.raises(PolicyError, match=r"oncall\.ics cannot be read: it is a pipe, and a file is needed"):
+        load([tmp_path])
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -212,7 +222,7 @@ def test_a_file_beside_the_policy_is_part_of_it(tmp_path):
         (b"<html>", "has no BEGIN:VCALENDAR"),
         (b"\xff\xfe", "is not UTF-8"),
         (GOOD[: len(GOOD) // 2].encode(), "is no iCalendar that can be read"),
-        (b" " * (4 * 2**20 + 1), "is larger than 4 MiB"),
+        (b" " * (4 * 2**20 + 1), "cannot be read: it is larger than 4 MiB"),
     ],
 )
 def test_a_file_that_is_no_calendar_is_an_error(tmp_path, content, says):
