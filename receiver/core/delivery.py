@@ -6,13 +6,15 @@ from receiver.core.backoff import retry_delay, schedule_of
 from receiver.core.draft import Draft
 from receiver.core.events import Arrived, Bounced, Delivered, Overtaken, Rejected, Reported, Retry
 from receiver.core.model import Fact, Instant, Kind, Notification, Status, Window
-from receiver.core.paging import await_receipt, rescue
+from receiver.core.paging import await_receipt, note_heard, rescue
 from receiver.core.reached import awaits_receipt, reaches
 from rules.channel_types import as_shown
 
 
 def settle(draft: Draft, event: Reported) -> Notification:
     """Decide on a sender's report; returns the notification in its new form."""
+    if _may_have_left(event):
+        note_heard(draft, event.notification)
     tried = replace(event.notification, attempts=event.notification.attempts + 1, leased_by="")
     match event.outcome:
         case Delivered(reference):
@@ -23,6 +25,11 @@ def settle(draft: Draft, event: Reported) -> Notification:
             return _give_up(draft, tried, reason)
         case Retry(reason, after):
             return _try_again(draft, tried, reason, after)
+
+
+def _may_have_left(event: Reported) -> bool:
+    """False: it was certainly not sent, neither now nor before."""
+    return not isinstance(event.outcome, Overtaken | Rejected) or event.notification.attempts > 0
 
 
 def learn(draft: Draft, news: Bounced | Arrived) -> Notification | None:
@@ -51,6 +58,7 @@ def _arrive(draft: Draft, notification: Notification, reference: str, receipt: s
     """News that a provider has it, or that it arrived. None: that was known, or its sender has yet to report."""
     if notification.leased_by:
         return None
+    note_heard(draft, notification)
     if receipt and notification.status in {Status.WAITING, Status.ACCEPTED, Status.GAVE_UP}:
         return _deliver(draft, notification, reference, receipt)
     return _accept(draft, notification, reference) if notification.status is Status.WAITING else None

@@ -295,6 +295,7 @@ def recur(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> 
     serial = draft.incident.page.serial
     begin_anew(draft)
     draft.set(policy=draft.context.current.digest, pages_closed=serial, page=Page(serial), paged=(), told=())
+    draft.respond(unheard=())
     draft.context = replace(draft.context, policy_version=draft.context.current)
     draft.enter(Fact.REOPENED, reason=reason, recurrences=draft.incident.recurrences, **words)
     reopen(draft, reason, words)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from receiver.core.draft import NO_WORDS, Draft
-from receiver.core.model import Fact, Kind, Page, Reason, Status, Target, Window
+from receiver.core.model import Fact, Kind, Notification, Page, Reason, State, Status, Target, Window
 from rules.channel_types import ChannelFacts
 from rules.policy import SECOND
 
@@ -148,6 +148,7 @@ def _send_page(draft: Draft, reason: Reason, channels: Iterable[str], words: Map
 def page_targets(draft: Draft, reason: Reason, targets: Iterable[Target], words: Mapping[str, str] = NO_WORDS) -> None:
     """The page under way goes to these; when the first shift by which it went to somebody ends is a window."""
     targets = tuple(targets)
+    _expect(draft, targets)
     draft.notify(Kind.PAGE, reason, targets, words)
     draft.set(paged=tuple(dict.fromkeys((*draft.incident.paged, *targets))))
     handoff = draft.context.handoff_at(draft.incident.page.told)
@@ -218,9 +219,32 @@ def _paged_for_news(draft: Draft) -> list[Target]:
 
 def tell_resolved(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
     """The all-clear: everybody who was told of the trouble, each once, and nobody else."""
-    targets = dict.fromkeys((*draft.incident.paged, *draft.incident.told))
+    unheard = draft.incident.response.unheard
+    everybody = dict.fromkeys((*draft.incident.paged, *draft.incident.told))
+    targets = [each for each in everybody if (each.channel, each.recipient) not in unheard]
     draft.notify(Kind.RESOLVED, reason, targets, {**words, **_pages_since(draft, draft.incident.pages_closed + 1)})
     draft.set(pages_closed=draft.incident.page.serial)
+
+
+def note_heard(draft: Draft, notification: Notification) -> None:
+    """It has left, or may have. Where that is the first that somebody hears, and it is over by now, the all-clear
+    follows.
+    """
+    target, unheard = (notification.channel, notification.recipient), draft.incident.response.unheard
+    if target not in unheard or notification.kind not in EVERYTHING_WAITING - {Kind.REPORT}:
+        return
+    draft.respond(unheard=tuple(each for each in unheard if each != target))
+    if draft.incident.state is State.RESOLVED:
+        by, page = draft.incident.resolved_by, notification.page
+        words = {"by": by, "pages": f"{page}-{page}" if page else ""}
+        draft.notify(Kind.RESOLVED, Reason.ACTION if by else Reason.RECOVERED, [Target(*target)], words)
+
+
+def _expect(draft: Draft, targets: Iterable[Target]) -> None:
+    """They are about to be told for the first time: until something has left they have heard nothing."""
+    known = {*draft.incident.paged, *draft.incident.told}
+    fresh = ((each.channel, each.recipient) for each in targets if each not in known)
+    draft.respond(unheard=tuple(dict.fromkeys((*draft.incident.response.unheard, *fresh))))
 
 
 def _pages_since(draft: Draft, first: int) -> Mapping[str, str]:
@@ -252,6 +276,7 @@ def _stakeholders(draft: Draft) -> tuple[Target, ...]:
     """The internal stakeholders who hear of this level. They hear of the trouble now, so they get the all-clear."""
     targets = draft.context.internal_stakeholders(draft.incident.level)
     if draft.incident.is_live:
+        _expect(draft, targets)
         draft.set(told=tuple(dict.fromkeys((*draft.incident.told, *targets))))
     return targets
 

@@ -123,6 +123,8 @@ class ApprovedReport(Struct, frozen=True):
     prepared_by: str
     audit_head: str
     """Where the audit log ended when it was approved, as `tocsin audit verify --head` takes it: ``POSITION:HASH``."""
+    role: str = ""
+    """The policy's role for approving that they held; empty: the policy names none, or nobody held it."""
 
 
 class SentReport(Struct, frozen=True):
@@ -208,3 +210,5 @@ class Response(Struct, frozen=True):
     sent_report: SentReport | None = None
     occurrences: tuple[Occurrence, ...] = ()
     """The earlier times that it was open, as many as `receiver.core.occurrences` keeps; the newest last."""
+    unheard: tuple[tuple[str, str], ...] = ()
+    """(channel, recipient) of whom nothing planned has left yet: while that is so they get no all-clear."""

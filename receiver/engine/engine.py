@@ -308,14 +308,14 @@ class Engine:
             work.load([], ids, skip_locked=True)
             heads = transaction.heads([incident.id for incident in work.incidents()], now, busy)
             for overtaken in (each for each in heads if each.superseded):
-                work.decide(work.by_id(overtaken.incident_id), Reported(overtaken, Overtaken()))
+                work.decide(work.by_id(overtaken.incident_id), Reported(_without_lease(overtaken), Overtaken()))
             due = [each for each in heads if not (each.superseded or self._relieve(work, each))]
             work.plan(self._allot(transaction, counted_when_planned(work.planned(), self.context(self._current)), now))
             wait = self._allot(transaction, counted_when_due(due, self.context(self._current)), now)
             held = {each.id for each in wait}
             leased = [_lease(each, worker, now) for each in due if each.id not in held]
             work.settle((*leased, *wait))
-            messages = bundle(leased)
+            messages = [_worst_first(each, work) for each in bundle(leased)]
             threads = transaction.threads([message[0] for message in messages if len(message) == 1])
             work.save()
             named = dict.fromkeys(each.incident_id for message in messages for each in message[:BUNDLE_NAMES])
@@ -469,13 +469,24 @@ def _failure(error: Exception) -> Result:
     return Result(error=str(error) if is_damage else "internal error", is_damage=is_damage)
 
 
+def _worst_first(message: Sequence[Notification], work: UnitOfWork) -> list[Notification]:
+    """Of several in one message the worst comes first, of them the oldest: so numbers are told in their order."""
+    numbers = {each.id: incident.number for each in message if (incident := work.by_id(each.incident_id))}
+    return sorted(message, key=lambda each: (-each.level, numbers.get(each.id, 0)))
+
+
 def _lease(notification: Notification, worker: str, now: Instant) -> Notification:
     """`leased_by` is worker@claim time, so a suspended worker cannot report on a newer claim.
 
     An expired lease counts as an attempt.
     """
+    return replace(_without_lease(notification), leased_by=f"{worker}@{now}", due_at=Instant(now + LEASE))
+
+
+def _without_lease(notification: Notification) -> Notification:
+    """Where a sender had it and never reported, that was an attempt: it may have left."""
     tried = notification.attempts + bool(notification.leased_by)
-    return replace(notification, attempts=tried, leased_by=f"{worker}@{now}", due_at=Instant(now + LEASE))
+    return replace(notification, attempts=tried, leased_by="")
 
 
 def _is_held(stored: Notification | None, claimed: Notification) -> bool:

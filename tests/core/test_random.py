@@ -16,11 +16,13 @@ from receiver.core.events import (
     AddFollowUp,
     AlertsReceived,
     ApproveNotice,
+    Arrived,
     Close,
     Event,
     FinishFollowUp,
     Overtaken,
     RejectNotice,
+    Reported,
     Retry,
     SignOff,
     Tick,
@@ -117,7 +119,7 @@ class Watched(World):
             assert all(at > self.now for at in after.windows.values()), "what was due is done"
         if before is not None:
             self._check_pages(before, event, new, after)
-            self._check_all_clear(before, new, after)
+            self._check_all_clear(before, event, new, after)
 
     def _check_pages(self, before: Incident, event: Event, new: list[Notification], after: Incident) -> None:
         pages = [each for each in new if each.kind is Kind.PAGE]
@@ -132,19 +134,30 @@ class Watched(World):
                 assert after.state is State.OPEN
                 assert pages, "new danger at level 4 always pages"
 
-    def _check_all_clear(self, before: Incident, new: list[Notification], after: Incident) -> None:
+    def _check_all_clear(self, before: Incident, event: Event, new: list[Notification], after: Incident) -> None:
         cleared = [(each.channel, each.recipient) for each in new if each.kind is Kind.RESOLVED]
+        trouble = [
+            each
+            for each in self.outbox.values()
+            if each.incident_id == after.id and each.kind not in {Kind.RESOLVED, Kind.EXTERNAL, Kind.REPORT}
+        ]
+        assert set(cleared) <= {(each.channel, each.recipient) for each in trouble if each.attempts}, "who was told"
         if before.is_live and after.state is State.RESOLVED:
-            told = {(target.channel, target.recipient) for target in after.paged}
-            assert told <= set(cleared), "everybody paged gets the all-clear"
+            rang = {
+                (each.channel, each.recipient)
+                for each in trouble
+                if each.page > before.pages_closed and each.attempts and each.status is not Status.GAVE_UP
+            }
+            assert rang <= set(cleared), "everybody whose page left gets the all-clear"
             assert len(cleared) == len(set(cleared)), "once"
             assert not [
                 each
                 for each in self.waiting()
                 if each.incident_id == after.id and each.kind is Kind.PAGE and not each.superseded
             ]
-        else:
-            assert cleared == []
+        elif cleared:
+            assert isinstance(event, Reported | Arrived), "late, for what was under way while it was resolved"
+            assert len(cleared) == 1
 
     def _check_page(self, incident: Incident) -> None:
         """Whoever is open has reached somebody, or is about to try the next fallback, or has said that none is left."""

