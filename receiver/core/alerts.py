@@ -22,7 +22,7 @@ from receiver.core.lifecycle import (
     take_risen_level,
     void_acknowledgement,
 )
-from receiver.core.measured import measured, without_value
+from receiver.core.measured import is_told, measured, without_value
 from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
 from receiver.core.paging import lift_silence, page_more, start_paging, tell_threads
 from receiver.core.plan import DecisionContext
@@ -229,7 +229,7 @@ def _fire(draft: Draft, news: News, before: Incident) -> None:
         heed(draft, news.fired, top, title_of(top))
         _say_doubts(draft, news)
         return
-    words = {"rule": top.rule, "summary": _what(top)}
+    words = {"rule": top.rule, "summary": title_with_value(top)}
     rose = top.level > before.level
     new_rules = [alert.rule for alert in news.fired if alert.rule not in before.rules]
     if rose:
@@ -238,7 +238,7 @@ def _fire(draft: Draft, news: News, before: Incident) -> None:
         _retell(draft, news.fired)
     _say_doubts(draft, news)
     if before.state is State.RESOLVED:
-        recur(draft, Reason.RECURRED, {"summary": _what(top)})
+        recur(draft, Reason.RECURRED, {"summary": title_with_value(top)})
         flap(draft, news.fired)  # from now on it resolves only when it was clear for long
         return
     lift_silence(draft)  # what is silenced is not told of: this is not
@@ -285,7 +285,7 @@ def _flash(draft: Draft, flashed: Sequence[Alert], before: Incident) -> None:
     """It fired and cleared between two notifications: told; a worse level is danger, and an emergency is confirmed."""
     top = max(flashed, key=lambda alert: alert.level)
     _say_flash(draft, flashed)
-    words = {"rule": top.rule, "summary": _what(top)}
+    words = {"rule": top.rule, "summary": title_with_value(top)}
     if draft.incident.recorded_only:
         if top.level == EMERGENCY:
             heed(draft, flashed, top, title_of(top))
@@ -296,7 +296,7 @@ def _flash(draft: Draft, flashed: Sequence[Alert], before: Incident) -> None:
         if before.is_live:
             take_risen_level(draft, words)
     if before.state is State.RESOLVED and top.level == EMERGENCY:
-        recur(draft, Reason.RECURRED, {"summary": _what(top)})
+        recur(draft, Reason.RECURRED, {"summary": title_with_value(top)})
     elif before.is_live:
         tell_threads(draft, Kind.NOTICE, Reason.FLASHED, {**words, "alerts": str(len(flashed))})
     if draft.incident.is_live and not draft.incident.is_firing and draft.incident.recovery is Recovery.NONE:
@@ -311,7 +311,7 @@ def _say_flash(draft: Draft, flashed: Sequence[Alert]) -> None:
 def _join(draft: Draft, news: News, new_rules: Sequence[str], before: Incident) -> None:
     """Another alert, or another rule at no higher level: the threads hear of it; new channels are paged."""
     first = news.fired[0]
-    words = {"rule": first.rule, "alerts": str(len(news.fired)), "summary": _what(first)}
+    words = {"rule": first.rule, "alerts": str(len(news.fired)), "summary": title_with_value(first)}
     fact, reason = Fact.ALERT_JOINED, Reason.ALERT_JOINED
     if new_rules:
         fact, reason = Fact.RULE_JOINED, Reason.RULE_JOINED
@@ -376,10 +376,10 @@ def title_of(alert: Alert) -> str:
     return f"{line if len(line) <= room else line[: room - 1] + '…'}{where}"
 
 
-def _what(alert: Alert) -> str:
-    """What this alert says, with its value: for the words of a message about it."""
+def title_with_value(alert: Alert) -> str:
+    """What this alert says, with its value where it tells one."""
     title, value = title_of(alert), measured(alert)
-    return title if not value or value in title else f"{title}: {value}"
+    return title if is_told(value, title) else f"{title}: {value}"
 
 
 def _where(labels: Mapping[str, str], said: str) -> str:

@@ -1,5 +1,6 @@
 """What an alert measured, in words: ours tell the value and its unit, others what they call so."""
 
+import re
 from collections.abc import Mapping
 
 from receiver.core.model import Alert
@@ -22,6 +23,11 @@ def measured(alert: Alert) -> str:
     if number is None:
         return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
     return f"{_plainly(number)}{_unit(alert.annotations)}"
+
+
+def is_told(value: str, text: str) -> bool:
+    """Whether the value stands in the text: 5 does in ``5 pods``, not in ``db5`` or ``0.5``; no value does in any."""
+    return not value or bool(re.search(rf"(?<![\w.,:#-]){re.escape(value)}(?!\w|[.,:-]\w)", text))
 
 
 def without_value(summary: str, annotations: Mapping[str, str]) -> str:

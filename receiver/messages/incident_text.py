@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from receiver.core.checklists import next_steps
 from receiver.core.closing import outstanding
 from receiver.core.impact import BUSINESS, GRADES, words
+from receiver.core.measured import is_told
 from receiver.core.model import Alert, Incident, Instant, Recovery, State, Window
 from receiver.core.occurrences import DISPROVED, begun_at
 from receiver.core.plan import DecisionContext, Plan
@@ -138,10 +139,27 @@ class IncidentText:
     @property
     def what(self) -> str:
         """The title with the value and how many more there are, for media that have little more room."""
+        return self.what_in(2 * TITLE)
+
+    def what_in(self, room: int) -> str:
+        """The same in so many characters: words of the title give way, neither the value nor the number does."""
+        whole = _joined(self.title, self._more if self.tells_value(self.title) else self.measure)
+        return whole if len(whole) <= room else _joined(cut_words(self.title, room - len(self.measure)), self.measure)
+
+    @property
+    def measure(self) -> str:
+        """The value and how many more there are, as they stand behind a title: ``: 0.91, and 3 more``."""
         value = self.firing.value
-        said = self.title if not value or value in self.title else f"{self.title.rstrip('.')}: {value}"
+        return f"{f': {value}' if value else ''}{self._more}"
+
+    @property
+    def _more(self) -> str:
         more = self.firing.count - 1
-        return f"{said.rstrip('.')}, and {more} more" if more > 0 and self.live else said
+        return f", and {more} more" if more > 0 and self.live else ""
+
+    def tells_value(self, text: str) -> bool:
+        """Whether the value stands in the text, or there is none to tell."""
+        return is_told(self.firing.value, text)
 
     @property
     def type(self) -> str:
@@ -379,6 +397,10 @@ class IncidentText:
             if each.facts.get(fact)
         ]
         return "; ".join(told)
+
+
+def _joined(title: str, measure: str) -> str:
+    return f"{title.rstrip('.')}{measure}" if measure else title
 
 
 def name(person: str) -> str:

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from receiver.messages.message import PICTURE_ID
 
-COLOURS = {1: "#4a6785", 2: "#b7791f", 3: "#c2410c", 4: "#b91c1c"}
+COLOURS = {1: "#4a6785", 2: "#96620f", 3: "#c2410c", 4: "#b91c1c"}
 CALM = "#2f7d4f"
 """The bar of what is over."""
 

@@ -30,6 +30,9 @@ SEVERITIES = {1: "info", 2: "warning", 3: "error", 4: "critical"}
 ROWS = 10
 """Incidents of a bundle that are told with their titles; the others with their numbers."""
 
+HEADLINE = 150
+"""Characters that chat shows of a headline."""
+
 EVENTS = {
     Kind.ACKNOWLEDGED: "acknowledged",
     Kind.UPDATE: "updated",
@@ -74,13 +77,12 @@ class MessageRenderer:
 
     def render(self, delivery: Telling, now: Instant, picture: Picture | None = None) -> Message:
         """The message for one delivery, as things are now. `picture`: of the incident's signals; bundles have none."""
-        cases = [self._read_case(incident, delivery, now) for _, incident in delivery.items]
-        if len(cases) > 1:
-            return self._bundle(delivery, cases)
-        notification, _ = delivery.items[0]
+        if len(delivery.items) > 1:
+            return self._bundle(delivery, now)
+        notification, incident = delivery.items[0]
         if notification.kind is Kind.EXTERNAL:
             return as_message(notification)
-        case = replace(cases[0], ack_url=self._link(delivery))
+        case = replace(self._read_case(incident, delivery, now), ack_url=self._link(delivery))
         return self._single(notification, case, picture)
 
     def _link(self, delivery: Telling) -> str:
@@ -142,7 +144,8 @@ class MessageRenderer:
             picture=picture,
         )
 
-    def _bundle(self, delivery: Telling, cases: list[IncidentText]) -> Message:
+    def _bundle(self, delivery: Telling, now: Instant) -> Message:
+        cases = [self._read_case(incident, delivery, now) for _, incident in delivery.items]
         console = f"{self.external_url.rstrip('/')}/" if self.external_url else ""
         link = self._link(delivery)
         notifications = [notification for notification, _ in delivery.items]
@@ -262,10 +265,12 @@ def _kind(case: IncidentText) -> str:
 
 
 def _headline(case: IncidentText) -> str:
-    state = case.incident.state
+    """How it stands comes first where that is not simply open: the title may tell of what is over."""
     exercise = "EXERCISE" if case.incident.exercise else ""
-    words = (exercise, state.upper() if state is not State.OPEN else "", case.number, f"{case.level.name.upper()}:")
-    return " ".join(filter(None, (*words, case.what)))
+    state = case.state_words.removeprefix(State.OPEN).lstrip(", ").upper()
+    words = (exercise, state, case.number, f"{case.level.name.upper()}:")
+    before = " ".join(filter(None, words))
+    return f"{before} {case.what_in(HEADLINE - len(before) - 1)}"
 
 
 def _headline_of_many(cases: list[IncidentText], title: str) -> str:
@@ -295,7 +300,7 @@ def _paragraphs(letter: Letter) -> tuple[str, ...]:
     rows = "\n".join(f"{row.number} {row.title} ({row.stands})" for row in letter.rows)
     parts = (
         letter.description,
-        letter.meaning,
+        letter.meaning and f"{letter.level.capitalize()} means: {letter.meaning}",
         rows and rows + (f"\nand {letter.more} more" if letter.more else ""),
         letter.body,
     )

@@ -1,14 +1,15 @@
 """The same in few characters (SMS) and in spoken sentences (phone).
 
 An SMS has a beginning that says which incident, how bad and of which system, and an end that says how to answer.
-Neither is ever cut: what is wrong gives way first, then the longer ways to answer, and at last a further part is paid.
+Neither is ever cut, and no value: the words of what is wrong give way first, then the longer ways to answer, and at
+last a further part is paid.
 """
 
 import re
 from collections.abc import Sequence
 
 from receiver.core.model import Recovery
-from receiver.messages.incident_text import IncidentText, brief, systems
+from receiver.messages.incident_text import RECOVERED, IncidentText, brief, systems
 from receiver.messages.message import SMS_PARTS
 from receiver.messages.plain import cut
 from receiver.messages.segments import fit, fit_between
@@ -30,21 +31,21 @@ def short(case: IncidentText, label: str, by: str, *, replies: bool) -> str:
     """One incident for an SMS: which, how bad, what, and how to acknowledge."""
     parts = ("EXERCISE" if case.incident.exercise else "", f"T{case.number}", label.upper())
     begin = " ".join(filter(None, (*parts, case.level.name.upper(), case.system)))
-    return _fit(f"{begin}{f' by {by}' if by else ''}:", case.what, _tails(case, replies=replies))
+    return _fit(f"{begin}{f' by {by}' if by else ''}:", case, _tails(case, replies=replies))
 
 
 def short_bundle(cases: list[IncidentText], link: str, *, replies: bool) -> str:
     """Several incidents for an SMS. `link` acknowledges all of them; empty: there is none."""
     elsewhere = link or ("" if replies else cases[0].page_url.rpartition("/")[0])
-    reply = "reply ACK ALL, ACK 12 for one" if replies else ""
+    reply = f"reply ACK ALL, ACK {cases[0].incident.number} for one" if replies else ""
     waits = any(case.awaits_answer for case in cases)
     how = "To ack" if waits else "Signals recovered. To take them"
-    return _fit(_begin_bundle(cases), cases[0].what, _ways(how, reply, elsewhere))
+    return _fit(_begin_bundle(cases), cases[0], _ways(how, reply, elsewhere))
 
 
 def short_news(cases: list[IncidentText], news: str) -> str:
     """News of several incidents for an SMS."""
-    return _fit(_begin_bundle(cases), cases[0].what, (news,))
+    return _fit(_begin_bundle(cases), cases[0], (news,))
 
 
 def _begin_bundle(cases: list[IncidentText]) -> str:
@@ -54,15 +55,31 @@ def _begin_bundle(cases: list[IncidentText]) -> str:
     return f"{exercise}T {len(cases)} incidents {cases[0].level.name.upper()}{f' {where}' if where else ''} {told}:"
 
 
-def _fit(begin: str, title: str, tails: Sequence[str]) -> str:
+def _fit(begin: str, case: IncidentText, tails: Sequence[str]) -> str:
+    """Begin, what is wrong, and a way to answer. A value within a title that is too long would be cut off with its end:
+    then it stands behind what is left of it.
+    """
+    ends = [f" {tail}" if tail else "" for tail in tails]
+    if case.tells_value(case.title):
+        whole = _ended(case.what)
+        told = fit_between(f"{begin} ", whole, ends[0], SMS_PARTS, len(whole))
+        if told is not None:
+            return told
+    if not case.measure:
+        return _cut_to_fit(begin, _ended(case.title), ends)
+    return _cut_to_fit(begin, case.title.rstrip(".,"), [f"{case.measure}.{end}" for end in ends])
+
+
+def _ended(title: str) -> str:
+    return title if title.endswith(("…", "!", "?")) else f"{title.rstrip('.,')}."
+
+
+def _cut_to_fit(begin: str, title: str, ends: Sequence[str]) -> str:
     """In SMS_PARTS parts, or in as few more as the beginning and the shortest of the ends take."""
-    middle = title if title.endswith(("…", "!", "?")) else f"{title.rstrip('.,')}."
-    tries = [(SMS_PARTS, tail, min(len(middle), ROOM)) for tail in tails]
-    tries += [(parts, tails[-1], 0) for parts in range(SMS_PARTS, MOST_PARTS + 1)]
-    fitted = (
-        fit_between(f"{begin} ", middle, f" {tail}" if tail else "", parts, least) for parts, tail, least in tries
-    )
-    return next(filter(None, fitted), None) or fit(f"{begin} {tails[-1]}", MOST_PARTS)
+    tries = [(SMS_PARTS, end, min(len(title), ROOM)) for end in ends]
+    tries += [(parts, ends[-1], 0) for parts in range(SMS_PARTS, MOST_PARTS + 1)]
+    fitted = (fit_between(f"{begin} ", title, end, parts, least) for parts, end, least in tries)
+    return next(filter(None, fitted), None) or fit(f"{begin}{ends[-1]}", MOST_PARTS)
 
 
 def _tails(case: IncidentText, *, replies: bool) -> Sequence[str]:
@@ -97,7 +114,9 @@ def _ways(when: str, reply: str, link: str, command: str = "") -> Sequence[str]:
 def speak(case: IncidentText, lead: str) -> str:
     """For a voice: who calls, how bad, what, and why now."""
     exercise = "This is an exercise. " if case.incident.exercise else ""
-    what = f"{case.level.name.capitalize()} incident {case.incident.number}. {cut(case.what, TITLE_SPOKEN)}"
+    recovered = f", {RECOVERED[case.incident.recovery]}" if case.live and case.recovered else ""
+    which = f"{case.level.name.capitalize()} incident {case.incident.number}{recovered}"
+    what = f"{which}. {case.what_in(TITLE_SPOKEN)}"
     return sayable(f"{exercise}Tocsin here. {what}. {lead}\nIt is {case.stands}.", case.zone_name)
 
 

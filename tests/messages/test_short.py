@@ -11,6 +11,7 @@ from receiver.core.model import Instant, Kind, Reason
 from receiver.messages import MessageRenderer
 from receiver.messages.segments import count_segments, is_gsm, simplify
 from rules.policy import MINUTE
+from tests.core.alerts import alert
 from tests.messages.samples import INCIDENT, NOON, Delivery, context, notification
 
 LINK = "https://tocsin.example.org/act/12-3-a3f7k2m9qxw4cabcd"
@@ -61,6 +62,36 @@ def test_a_long_title_ends_with_a_whole_word():
     cut = said.partition("...")[0].rsplit(" ", 1)[1]
     assert cut in {"overpressure", "in", "the", "hydraulic", "circuit"}
     assert said.endswith(f"Ack by 12:17 UTC: reply ACK 12 or {LINK}")
+
+
+def measured_sms(title, value, unit="", *, count=1, **more):
+    """The page of an incident whose alert tells this value; `count` of them fire."""
+    fired = replace(alert("a", 4), annotations={"summary": title, "value": value, "unit": unit})
+    incident = replace(INCIDENT, title=title, labels={"system": "landing-7"}, firing=(0, 0, 0, count))
+    item = (notification(Kind.PAGE, Reason.OPENED, "sms", incident), incident)
+    made = Delivery((item,), context(), {incident.id: (fired,)})
+    return dataclasses.replace(WORDS, **more).render(made, Instant(NOON + 2 * MINUTE))
+
+
+LONG = "the pressure in the hydraulic circuit of the left main landing gear of landing-7 is too low " * 3
+VALUES = {
+    "behind the title": (LONG, "3.2", "bar", "...: 3.2 bar, and 2 more. Ack by 12:17 UTC: reply ACK 12 or"),
+    "at the title's end": (f"{LONG[:250]} now at 3.2 bar", "3.2", "bar", "...: 3.2 bar, and 2 more. Ack by"),
+    "in another alphabet": (f"{'着陆系统的安全裕度低于' * 9}", "3.2", "bar", "…: 3.2 bar, and 2 more. Ack by"),
+    "a digit that stands elsewhere": ("db3 and db4 are full", "3", "", "db3 and db4 are full: 3, and 2 more. Ack by"),
+    "in the words already": ("3 of 4 disks are full", "3", "", "3 of 4 disks are full, and 2 more. Ack by"),
+}
+
+
+@pytest.mark.parametrize(("title", "value", "unit", "end"), VALUES.values(), ids=VALUES)
+def test_the_value_goes_after_every_word_of_the_title(title, value, unit, end):
+    """Level, system, what, value, how to answer: what is shortened is the words of what, never the value."""
+    said = measured_sms(title, value, unit, count=3)
+    assert end in said.short
+    assert said.short.startswith("T#12 EMERGENCY landing-7: ")
+    assert value in said.headline.partition(":")[2]
+    assert len(said.headline) <= 150
+    assert value in said.speech
 
 
 def test_another_script_gives_up_the_longer_way_to_answer_for_its_words():
