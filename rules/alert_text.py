@@ -5,7 +5,7 @@ other braces escaped, because it would run them as a template. Nothing is import
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
 VALUE = '{{ printf "%.6g" $value }}'
@@ -44,6 +44,14 @@ def filled(text: str, own: Mapping[str, str] = _NO_LABELS) -> str:
         return VALUE if found["value"] else escaped(own[label]) if label in own else f"{{{{ $labels.{label} }}}}"
 
     return _put(text, put, escaped)
+
+
+def labels_named(text: str) -> Iterator[tuple[str, str]]:
+    """(the words, the label) of each ``{{ $labels.NAME }}`` in it."""
+    for found in _BRACES.finditer(text):
+        inner = _KNOWN.fullmatch(found["inner"])
+        if inner and inner["label"]:
+            yield found[0], inner["label"]
 
 
 def general(text: str) -> str:

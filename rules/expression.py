@@ -67,7 +67,7 @@ def syntax(text: str) -> promql.Expr:
     except ValueError as error:
         raise _unreadable(text, words, str(error)) from None
     _refuse_newer(words, tree)
-    match _type(tree):
+    match value_type(tree):
         case "matrix":
             raise ConditionError(
                 f"{text.strip()!r} is a range of samples: put a function such as avg_over_time(…) around it"
@@ -146,7 +146,8 @@ def _called(node: promql.Expr) -> tuple[str, frozenset[str]]:
     return "", FUNCTIONS
 
 
-def _type(node: promql.Expr) -> str:
+def value_type(node: promql.Expr) -> str:
+    """What the expression is: ``vector``, ``scalar``, ``matrix`` or ``string``."""
     match node:
         case promql.MatrixSelector() | promql.SubqueryExpr():
             return "matrix"
@@ -155,9 +156,9 @@ def _type(node: promql.Expr) -> str:
         case promql.NumberLiteral():
             return "scalar"
         case promql.ParenExpr() | promql.UnaryExpr():
-            return _type(node.expr)
+            return value_type(node.expr)
         case promql.BinaryExpr():
-            return "vector" if "vector" in {_type(node.lhs), _type(node.rhs)} else "scalar"
+            return "vector" if "vector" in {value_type(node.lhs), value_type(node.rhs)} else "scalar"
         case promql.Call():
             is_scalar = node.func.return_type == promql.ValueType.Scalar
             return "scalar" if is_scalar else "vector"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
-from rules import slo
+from rules import lost_labels, slo
 from rules.calendar_files import with_calendars
 from rules.document import PolicyDocument, is_section
 from rules.document.values import Vocabulary
@@ -78,7 +78,7 @@ def _understand(sources: Sources) -> Loaded:
     # What files that could not be read would have said must not be missed aloud.
     policy = _policy(document, root, vocabulary, watched, sources) if document and complete else None
     if policy:
-        sources.problems += unit_conflicts(systems, policy)
+        sources.problems += (*unit_conflicts(systems, policy), *lost_labels.find(policy, root, sources))
     allowed = dict(document.lints.allow) if document else {}
     problems = list(without_allowed(_in_order(sources), allowed))
     warnings = tuple(problem for problem in problems if problem.severity != "note")

@@ -139,12 +139,8 @@ def _words(error: ErrorDetails, node: Node) -> str:
 def _point(node: Node, context: dict[str, Any], sources: Sources) -> Mark:
     """The place inside a value that an error speaks of: an offset, a line, or a word in it."""
     path, line, column = node.mark
-    if "find" in context:
-        word = context["find"]
-        for number in range(line, node.end_line + 1):
-            at = sources.line(path, number).find(word, column - 1 if number == line else 0)
-            if at >= 0:
-                return Mark(path, number, at + 1)
+    if "find" in context and (found := word_in(node, context["find"], sources)) != node.mark:
+        return found
     if "line" in context and node.style in ("|", ">"):
         return Mark(path, line + context["line"], 1)
     if "offset" in context and isinstance(node.value, str):
@@ -153,6 +149,16 @@ def _point(node: Node, context: dict[str, Any], sources: Sources) -> Mark:
         before = node.value[: context["offset"]]
         if sources.line(path, line)[start:].startswith(before):
             return Mark(path, line, start + len(before) + 1)
+    return node.mark
+
+
+def word_in(node: Node, word: str, sources: Sources) -> Mark:
+    """Where a word of a value stands; where the file does not show it letter by letter, where the value begins."""
+    path, line, column = node.mark
+    for number in range(line, node.end_line + 1):
+        at = sources.line(path, number).find(word, column - 1 if number == line else 0)
+        if at >= 0:
+            return Mark(path, number, at + 1)
     return node.mark
 
 
