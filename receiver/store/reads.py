@@ -23,7 +23,7 @@ from receiver.store.figures import StoreFigures, count, oldest_emergency
 from receiver.store.overview import Overview
 from receiver.store.search import with_words
 from receiver.store.session import Session
-from receiver.store.statements import BUNDLE, NOTIFICATIONS
+from receiver.store.statements import BUNDLE, FIRING, NOTIFICATIONS
 from receiver.store.statistics import Tally, tallies
 
 LIMIT = 50
@@ -172,6 +172,15 @@ class Reads:
                 select(schema.incidents.c.id, schema.incidents.c.doc).where(condition, _READABLE)
             ).first()
         return codec.read_incident(row.doc, row.id) if row else None
+
+    def first_firing(self, incident_ids: Sequence[str], most: int) -> dict[str, tuple[Alert, ...]]:
+        """Incident id → its first alerts that fire, so many at most: the worst, and of them the oldest, first."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(FIRING, ids=list(incident_ids), most=most)
+        found: dict[str, tuple[Alert, ...]] = {}
+        for incident_id, alert in codec.readable(_of_incident, rows):
+            found[incident_id] = (*found.get(incident_id, ()), alert)
+        return found
 
     def alerts(self, incident_id: str, limit: int = 1000, after: Alert | None = None) -> list[Alert]:
         """An incident's alerts: firing ones first, the worst first, then the newest; those that come `after` one."""
@@ -331,6 +340,10 @@ class Reads:
         """What metrics say about the store at this moment."""
         with self._database.read() as connection:
             return count(Session(connection), now)
+
+
+def _of_incident(row: Row[Any]) -> tuple[str, Alert]:
+    return row.incident_id, codec.read_alert(row.doc, row.incident_id)
 
 
 def _incident(row: Row[Any]) -> Incident:

@@ -1,5 +1,6 @@
 """One account of an incident: what fires now, with its value and its links, in every medium, by the local providers."""
 
+import re
 from typing import Any
 
 import pytest
@@ -131,6 +132,21 @@ async def test_what_recovered_is_not_in_the_title(hall: Hall) -> None:
     assert hall.heard
     for each in hall.heard:
         assert "db1" not in f"{each.headline}\n{each.text}", each
+
+
+async def test_the_console_is_titled_by_what_fires(hall: Hall) -> None:
+    """db1 gave the title and clears in a webhook of its own, db9 fires on: Now, the page and its tab name db9 alone."""
+    for unit, value in (("db1", "97.3"), ("db9", "98.6")):
+        notes = {"summary": f"Disk of {unit} is full", "value": value, "unit": "%"}
+        await tell(hall, {"unit": unit, "annotations": notes})
+    assert "Disk of db1 is full: 97.3 %, and 1 more" in await hall.api("GET", "incidents/1")
+    await tell(hall, {"unit": "db1", "over": True})
+    for path in ("", "incidents/1"):
+        page = await hall.api("GET", path)
+        shown = re.findall(r"<(?:title|h1|h2)[^>]*>(.*?)</(?:title|h1|h2)>", page, re.DOTALL)
+        told = [each for each in shown if "Disk of" in each]
+        assert told, shown
+        assert all("Disk of db9 is full: 98.6 %" in each for each in told), told
 
 
 async def test_of_two_hundred_the_first_are_named(hall: Hall) -> None:

@@ -27,6 +27,8 @@ ALERTS = 20
 ENTRIES = 80
 MESSAGES = 60
 """How much of each the page shows at a time; the exports have everything."""
+NAMED = 10
+"""Alerts that fire of which title, value and units are told, the worst and oldest first, as messages do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +106,13 @@ class Reader:
         policy_version = self.api.policy_version(incident)
         context = self.engine.context(policy_version)
         alerts = self.reads.alerts(incident.id, ALERTS)
+        firing = self.reads.first_firing([incident.id], NAMED).get(incident.id, ())
         drawn = drawable(self.reads, incident.id)
         entries = self.reads.timeline(incident.id, Span(before=shown.lines_before, limit=ENTRIES + 1))
         messages = self.reads.notifications(incident.id, Span(before=shown.messages_before, limit=MESSAGES + 1))
         notices, unread = self._notices(incident)
         return IncidentPageData(
-            case=IncidentText(
-                incident, context, now, "", manner=Manner.LIVE, alerts=[each for each in alerts if each.firing]
-            ),
+            case=IncidentText(incident, context, now, "", manner=Manner.LIVE, alerts=firing),
             alerts=tuple(_row(incident, alert) for alert in alerts),
             lines=tuple(_line(entry) for entry in reversed(entries[-ENTRIES:])),
             messages=tuple(_message(each, context) for each in reversed(messages[-MESSAGES:])),

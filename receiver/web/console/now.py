@@ -1,12 +1,12 @@
 """`/`: what somebody must act on now, the most urgent first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from receiver.core.loaded_rules import RulesVerdict
-from receiver.core.model import Incident, State
+from receiver.core.model import Alert, Incident, State
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
@@ -19,6 +19,9 @@ from receiver.web.console.pages import Frame, Visit
 
 SHOWN = 50
 """Incidents on the page; nobody takes more of them in."""
+
+NAMED = 10
+"""Alerts of each that are read, of those that fire: the first is the title, with its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,9 @@ class Now:
         """The page."""
 
         def read() -> tuple[list[Card], dict[State, int]]:
-            cards = [self._card(incident, visit) for incident in self.reads.overview.urgent(SHOWN)]
+            urgent = self.reads.overview.urgent(SHOWN)
+            firing = self.reads.first_firing([each.id for each in urgent], NAMED)
+            cards = [self._card(incident, firing.get(incident.id, ()), visit) for incident in urgent]
             return sorted(cards, key=_urgency), _by_state(self.reads.overview.live().items())
 
         cards, counts = await self.queue.read(read)
@@ -62,9 +67,9 @@ class Now:
             ],
         )
 
-    def _card(self, incident: Incident, visit: Visit) -> Card:
-        policy_version = self.api.policy_version(incident)
-        case = IncidentText(incident, self.engine.context(policy_version), visit.now, "", manner=Manner.LIVE)
+    def _card(self, incident: Incident, firing: Sequence[Alert], visit: Visit) -> Card:
+        context = self.engine.context(self.api.policy_version(incident))
+        case = IncidentText(incident, context, visit.now, "", manner=Manner.LIVE, alerts=firing)
         return Card(case, deadlines(incident, case.plan))
 
     def _refused_policy(self) -> list[str]:
