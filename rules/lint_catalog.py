@@ -192,6 +192,11 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
         "critical-threshold": Doubt(
             "warning", "The rule's number and the section's critical_threshold differ; only the rule's has an effect."
         ),
+        "report-without-approver": Doubt(
+            "note",
+            "Reports go out as drafts until somebody approves them. `incident_report.approver` names the role (of "
+            "`roles`) whose holder does; without it anybody may who is an approver of Tocsin.",
+        ),
         "section-name": Doubt(
             "warning", "The section's name is nearly one of the guide's. It works as a section of its own."
         ),

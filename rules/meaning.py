@@ -340,6 +340,7 @@ def _reports(document: PolicyDocument) -> Reports:
         technical=parts(document.technical_report_template),
         recipients=document.incident_report.recipients,
         organisation=document.incident_report.organisation,
+        approver=document.incident_report.approver,
     )
 
 

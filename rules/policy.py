@@ -402,6 +402,8 @@ class Reports:
     recipients: tuple[str, ...] = ()
     organisation: str = ""
     """Whose reports they are; empty: nobody said."""
+    approver: str = ""
+    """The role whose holder approves them; empty: whoever is an approver of Tocsin."""
 
 
 @dataclass(frozen=True, slots=True)

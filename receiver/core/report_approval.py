@@ -2,7 +2,7 @@
 
 from receiver.core.draft import Draft, RefusedError
 from receiver.core.events import ApproveReport
-from receiver.core.model import Fact
+from receiver.core.model import Fact, State
 from receiver.core.response import ApprovedReport
 
 
@@ -14,8 +14,9 @@ def approve_report(draft: Draft, action: ApproveReport) -> None:
         raise RefusedError(f"version {action.version} of the report is approved already, by {known[-1].by}")
     if action.version > following:
         raise RefusedError(f"version {following} of the report is the next to approve, not {action.version}")
+    role = _role(draft, action.by)
     approved = ApprovedReport(
-        action.version, action.by, draft.now, action.sha256, action.prepared_by, action.audit_head
+        action.version, action.by, draft.now, action.sha256, action.prepared_by, action.audit_head, role
     )
     draft.respond(reports=(*known, approved))
     draft.enter(
@@ -27,3 +28,17 @@ def approve_report(draft: Draft, action: ApproveReport) -> None:
         audit_head=action.audit_head,
         document=action.document,
     )
+
+
+def _role(draft: Draft, by: str) -> str:
+    """The role that they approve in, by the policy. Raises RefusedError where that is somebody else's.
+
+    Of a closed incident nobody can be named to a role any more.
+    """
+    role = draft.context.policy_version.policy.reports.approver
+    holder = draft.incident.response.roles.get(role, "")
+    if role and not holder and draft.incident.state is not State.CLOSED:
+        raise RefusedError(f"the report is approved by the {role}, and nobody is that yet: name somebody")
+    if holder and by != holder:
+        raise RefusedError(f"the report is approved by the {role}, who is {holder}")
+    return role if holder else ""

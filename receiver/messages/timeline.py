@@ -1,6 +1,6 @@
 """A timeline entry as a sentence: for the API, the command line, pages, reports and the demo."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from receiver.core.model import Entry, Fact, Instant, Reason
@@ -124,9 +124,9 @@ def readable(entry: Entry) -> Mapping[str, str]:
     return {**entry.data, "recipient": as_shown(recipient, None)} if "://" in recipient else entry.data
 
 
-def sentence(entry: Entry) -> str:
-    """What happened, in one line; `by` and the time stand beside it."""
-    said = _told_by(entry).format_map(_Known(readable(entry))).strip(" :")
+def sentence(entry: Entry, told: Callable[[Instant], str] = stamp) -> str:
+    """What happened, in one line; `by` and the time stand beside it. `told`: how further instants are told."""
+    said = _told_by(entry).format_map(_Known(readable(entry), told)).strip(" :")
     note = entry.data.get("note", "") if entry.fact is not Fact.LEVEL_UNKNOWN else ""
     why = LABELS[Reason(entry.data["reason"])] if entry.fact in {Fact.PAGED, Fact.REOPENED} else ""
     forced = "although alerts still fire" if entry.data.get("forced") else ""
@@ -150,10 +150,10 @@ def _least(entry: Entry) -> str:
 class _Known(dict[str, str]):
     """Values of an entry; what it does not say is left out. The formats are ours, only the values are not."""
 
-    def __init__(self, data: Mapping[str, str]) -> None:
+    def __init__(self, data: Mapping[str, str], told: Callable[[Instant], str]) -> None:
         super().__init__(data)
         self.update((place, f"{words}{data[name]}") for place, name, words in ASIDES if data.get(name))
-        self.update((name, stamp(Instant(int(data[name])))) for name in INSTANTS if name in data)
+        self.update((name, told(Instant(int(data[name])))) for name in INSTANTS if name in data)
 
     def __missing__(self, key: str) -> str:
         return ""

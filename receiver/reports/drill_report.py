@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from receiver.core.model import Entry, Fact, Incident, Instant
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line
-from receiver.messages.times import duration, stamp
+from receiver.messages.times import duration
 from receiver.reports.report import Field, Part, Report, SectionContent, Table
+from receiver.reports.report_clock import ReportClock
 from rules.policy import Policy
 
 NOTHING = "—"
@@ -46,14 +47,15 @@ def held(incident: Incident, entries: Iterable[Entry]) -> HeldDrill:
 def training(drills: Sequence[HeldDrill], policy: Policy, since: Instant, until: Instant) -> Report:
     """The list of a period's drills, and of everybody who took part in them."""
     title = f"Drills of {duration(until - since)}"
-    subtitle = f"opened from {stamp(since)} to {stamp(until)}"
+    clock = ReportClock(policy.time_zone)
+    subtitle = f"opened from {clock.stamp(since)} to {clock.stamp(until)}{clock.words}"
     if not drills:
         none = SectionContent("drills", (Part("", (Field("drills", ("none",)),)),))
         return Report(title, subtitle, exercise=True, sections=(none,))
     tables = (
         Table("Drills", ("drill", "when", "what", "level", "taken after", "in time", "resolved after", "who took part"),
               tuple(_row(each, policy) for each in drills)),
-        Table("Who took part", ("who", "drills", "last"), tuple(_people(drills))),
+        Table("Who took part", ("who", "drills", "last"), tuple(_people(drills, clock))),
     )  # fmt: skip
     return Report(title, subtitle, exercise=True, sections=(SectionContent("drills", tables=tables),))
 
@@ -62,7 +64,7 @@ def _row(each: HeldDrill, policy: Policy) -> tuple[str, ...]:
     incident = each.incident
     return (
         f"#{incident.number}",
-        stamp(incident.opened_at),
+        ReportClock(policy.time_zone).stamp(incident.opened_at),
         line(incident.type),
         f"{incident.level} {line(policy.level(incident.level).name)}",
         _after(each.acknowledged_after),
@@ -81,7 +83,7 @@ def _after(micros: int | None) -> str:
     return NOTHING if micros is None else duration(micros)
 
 
-def _people(drills: Sequence[HeldDrill]) -> Iterable[tuple[str, str, str]]:
+def _people(drills: Sequence[HeldDrill], clock: ReportClock) -> Iterable[tuple[str, str, str]]:
     """Everybody, whoever has not practised for longest last."""
     last: dict[str, Instant] = {}
     count: dict[str, int] = {}
@@ -90,4 +92,4 @@ def _people(drills: Sequence[HeldDrill]) -> Iterable[tuple[str, str, str]]:
             last[person] = max(each.incident.opened_at, last.get(person, each.incident.opened_at))
             count[person] = count.get(person, 0) + 1
     for person in sorted(last, key=lambda each: (-last[each], each)):
-        yield name(person), str(count[person]), stamp(last[person])
+        yield name(person), str(count[person]), clock.stamp(last[person])

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from receiver.core.model import Alert, Entry, Fact, Instant, Notification, Status
 from receiver.messages.incident_text import IncidentText
+from receiver.messages.timeline import sentence
+from receiver.reports.report_clock import ReportClock
 
 PEOPLE = 100
 """Messages that are listed one by one."""
@@ -35,6 +37,19 @@ class IncidentRecord:
     def decisive(self) -> Sequence[Entry]:
         """All lines that decide on deadlines, and perhaps others."""
         return self.turns or self.timeline
+
+    @property
+    def clock(self) -> ReportClock:
+        """Tells its instants."""
+        return ReportClock(self.case.policy.time_zone)
+
+    def stamp(self, at: Instant) -> str:
+        """An instant, to the minute."""
+        return self.clock.stamp(at)
+
+    def tell(self, entry: Entry) -> str:
+        """What a line of the timeline records, in words."""
+        return sentence(entry, self.clock.stamp)
 
     def entries(self, *facts: Fact) -> list[Entry]:
         """The timeline's lines that record one of these."""

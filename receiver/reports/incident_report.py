@@ -2,23 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from receiver.core.alerts import title_of
-from receiver.core.measured import measured
 from receiver.core.model import Fact, Kind, Notification
 from receiver.core.plan import DecisionContext
 from receiver.messages.fates import fate
 from receiver.messages.incident_text import name
 from receiver.messages.now_firing import NowFiring
 from receiver.messages.plain import line
-from receiver.messages.timeline import sentence
-from receiver.messages.times import duration, stamp
+from receiver.messages.times import duration
 from receiver.reports.deadlines_kept import RESPONSE, deadlines_of
 from receiver.reports.drawing import draw_timeline
 from receiver.reports.exhibits import drawn
 from receiver.reports.incident_record import PEOPLE, UNTOLD, IncidentRecord
-from receiver.reports.occurrence_sections import ALERT_COLUMNS, alert_rows, occurrences, second
+from receiver.reports.occurrence_sections import ALERT_COLUMNS, alert_rows, occurrences
 from receiver.reports.report import Drawing, Field, Part, Report, SectionContent, Table, counted
-from receiver.reports.sources import MOST, entered, field, graded_fields
+from receiver.reports.sources import MOST, entered, field, graded_fields, measured
 from receiver.reports.steps import checklists, follow_ups, notices, untouched
 from receiver.reports.summary import standing, summary, told
 from rules.channel_types import as_shown
@@ -40,9 +37,6 @@ STRUCTURE = (
 PLOTS = {"root_cause_analysis": "opened", "resolution_actions": "resolved"}
 """Section → the moment whose evidence is plotted there."""
 
-MEASURED = 3
-"""Alerts whose values the summary tells; the table has them all."""
-
 
 def write(record: IncidentRecord) -> Report:
     """The report of one incident, as things are. It says nothing that only the time of day changes: two that are made
@@ -55,7 +49,7 @@ def write(record: IncidentRecord) -> Report:
         sections.append(SectionContent("technical_report", _parts(reports.technical, record)))
     return Report(
         title=f"Incident report {case.number}: {case.title}",
-        subtitle=f"{line(case.level.name)} (level {case.incident.level}), {standing(record)}",
+        subtitle=f"{line(case.level.name)} (level {case.incident.level}), {standing(record)}{record.clock.words}",
         exercise=case.incident.exercise,
         sections=tuple(sections),
         summary=summary(record, deadlines),
@@ -94,10 +88,10 @@ def _incident_details(record: IncidentRecord) -> SectionContent:
     told = {
         "incident_id": (case.number, incident.id),
         "what": (case.title,),
-        "measured": tuple(dict.fromkeys(_measured(record))),
+        "measured": tuple(measured(record)),
         "kind": ("exercise: nobody was in danger",) if incident.exercise else (),
         "status": (standing(record),),
-        "opened": (stamp(incident.opened_at) + (" (declared by a person)" if incident.declared else ""),),
+        "opened": (record.stamp(incident.opened_at) + (" (declared by a person)" if incident.declared else ""),),
         "acknowledged": tuple(_acknowledged(record)),
         "who_had_it": tuple(_who_had_it(record)),
         "roles": tuple(f"{line(role)}: {name(held_by)}" for role, held_by in incident.response.roles.items()),
@@ -115,16 +109,9 @@ def _incident_details(record: IncidentRecord) -> SectionContent:
     return SectionContent("incident_details", (Part("", fields),), (*_tables(record), *notices(record)))
 
 
-def _measured(record: IncidentRecord) -> Iterator[str]:
-    """What the first alerts measured when they were told."""
-    for each in record.alerts[:MEASURED]:
-        if value := measured(each):
-            yield f"{line(title_of(each))}: {line(value)} (told at {stamp(each.starts_at)})"
-
-
 def _acknowledged(record: IncidentRecord) -> list[str]:
     entries = record.entries(Fact.ACKNOWLEDGED)
-    told = [f"{stamp(each.at)} by {name(each.by)}, {_after(record, each.at)}" for each in entries[:MOST]]
+    told = [f"{record.stamp(each.at)} by {name(each.by)}, {_after(record, each.at)}" for each in entries[:MOST]]
     return told or ["nobody acknowledged it"]
 
 
@@ -147,7 +134,7 @@ WHO_HAD_IT = frozenset(
 def _who_had_it(record: IncidentRecord) -> list[str]:
     """The history of who had it; where one person took it and kept it, that is said above."""
     entries = record.entries(*WHO_HAD_IT)
-    told = [f"{stamp(each.at)} {name(each.by) or 'Tocsin'}: {sentence(each)}" for each in entries]
+    told = [f"{record.stamp(each.at)} {name(each.by) or 'Tocsin'}: {record.tell(each)}" for each in entries]
     return told if len(told) > 1 else []
 
 
@@ -169,7 +156,7 @@ def _reached(record: IncidentRecord) -> list[str]:
     proved = [(each.reached_at, each.channel) for each in pages if each.reached_at is not None]
     if proved:
         at, channel = min(proved)
-        return [f"{stamp(at)} on {line(channel)}, {_after(record, at)}"]
+        return [f"{record.stamp(at)} on {line(channel)}, {_after(record, at)}"]
     return [f"no page is known to have reached anybody ({counted(len(pages), 'message')})"] if pages else []
 
 
@@ -178,11 +165,11 @@ def _resolved(record: IncidentRecord) -> list[str]:
     if incident.resolved_at is None:
         return ["not yet"]
     who = f" by {name(incident.resolved_by)}" if incident.resolved_by else " by itself: the signal stayed recovered"
-    return [f"{stamp(incident.resolved_at)}{who}, {_after(record, incident.resolved_at)}"]
+    return [f"{record.stamp(incident.resolved_at)}{who}, {_after(record, incident.resolved_at)}"]
 
 
 def _tables(record: IncidentRecord) -> list[Table]:
-    alerts = tuple(row for each in record.alerts for row in alert_rows(each))
+    alerts = tuple(row for each in record.alerts for row in alert_rows(record, each))
     tables = (
         Table("Alerts", ALERT_COLUMNS, alerts),
         Table("Who was told", ("when", "what", "channel", "whom", "became"), tuple(_messages(record))),
@@ -195,7 +182,7 @@ def _messages(record: IncidentRecord) -> Iterator[tuple[str, ...]]:
     context = record.case.context
     together: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
     for each in [each for each in record.notifications if each.kind is not Kind.REPORT][:PEOPLE]:
-        key = (second(each.created_at), each.kind.value, fate(each))
+        key = (record.clock.second(each.created_at), each.kind.value, fate(each))
         together.setdefault(key, []).append((line(each.channel), _recipient(each, context)))
     for (when, what, became), reached in together.items():
         channels, whom = zip(*reached, strict=True)
@@ -219,7 +206,7 @@ def _timeline_rows(record: IncidentRecord) -> Iterator[tuple[str, str, str]]:
             yield "", f"{record.left_out} lines are left out here; the console's export has them all", ""
         before = each.position
         if each.fact not in UNTOLD:
-            yield second(each.at), sentence(each), name(each.by) or "Tocsin"
+            yield record.clock.second(each.at), record.tell(each), name(each.by) or "Tocsin"
 
 
 def _impact_assessment(record: IncidentRecord) -> SectionContent:
@@ -231,8 +218,8 @@ def _impact_assessment(record: IncidentRecord) -> SectionContent:
     parts += [Part("Business scales", graded)] if graded else []
     scales = {each.name for each in graded}
     for area in policy.impact_metrics:
-        measured = entered(record, [each for each in area.metrics if each not in scales])
-        parts += [Part(line(area.description or area.name), measured)] if measured else []
+        metrics = entered(record, [each for each in area.metrics if each not in scales])
+        parts += [Part(line(area.description or area.name), metrics)] if metrics else []
     return SectionContent("impact_assessment", tuple(parts), checklists(record, "impact_assessment"))
 
 

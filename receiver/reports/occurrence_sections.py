@@ -9,7 +9,6 @@ from receiver.core.occurrences import DISPROVED
 from receiver.core.response import Checklists, Impact, Occurrence
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line, plain
-from receiver.messages.times import moment, stamp
 from receiver.reports.deadlines_kept import DeadlineOutcome, begins_an_occurrence
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.report import Field, Part, SectionContent, Table
@@ -62,7 +61,7 @@ def _section(record: IncidentRecord, each: Stretch, deadlines: Sequence[Deadline
     title = f"Occurrence {each.number}"
     tables = (
         Table(f"{title}: alerts", ALERT_COLUMNS, tuple(_alerts(record, each))),
-        Table(f"{title}: deadlines", DEADLINE_COLUMNS, tuple(_deadlines(each, deadlines))),
+        Table(f"{title}: deadlines", DEADLINE_COLUMNS, tuple(_deadlines(record, each, deadlines))),
         Table(f"{title}: actions", ("action", "who", "when", "note"), tuple(_actions(record, each))),
     )
     part = Part(title, tuple(_fields(record, each)))
@@ -71,12 +70,12 @@ def _section(record: IncidentRecord, each: Stretch, deadlines: Sequence[Deadline
 
 def _fields(record: IncidentRecord, each: Stretch) -> Iterator[Field]:
     summary = line(each.began.data.get("summary", ""))
-    yield Field("began", (f"{stamp(each.began.at)}{f': {summary}' if summary else ''}",))
+    yield Field("began", (f"{record.stamp(each.began.at)}{f': {summary}' if summary else ''}",))
     if each.resolved is not None:
         by = name(each.resolved.by)
-        yield Field("resolved", (f"{stamp(each.resolved.at)} {f'by {by}' if by else 'by itself'}",))
+        yield Field("resolved", (f"{record.stamp(each.resolved.at)} {f'by {by}' if by else 'by itself'}",))
     if each.ended_at is not None:
-        yield Field("came_back", (stamp(each.ended_at),))
+        yield Field("came_back", (record.stamp(each.ended_at),))
     facts, impacts = _known(record, each)
     for wanted in DISPROVED:
         told = plain(facts.get(wanted, ""))
@@ -102,13 +101,15 @@ def _actions(record: IncidentRecord, each: Stretch) -> Iterator[tuple[str, ...]]
     last = each.ended_at is None
     lists = record.case.incident.response.checklists if last else each.kept.checklists if each.kept else Checklists()
     for done in sorted(lists.done.values(), key=lambda done: done.at):
-        yield line(done.text), name(done.by), stamp(done.at), evidence(done)
+        yield line(done.text), name(done.by), record.stamp(done.at), evidence(done)
 
 
-def _deadlines(each: Stretch, deadlines: Sequence[DeadlineOutcome]) -> Iterator[tuple[str, ...]]:
+def _deadlines(
+    record: IncidentRecord, each: Stretch, deadlines: Sequence[DeadlineOutcome]
+) -> Iterator[tuple[str, ...]]:
     for deadline in deadlines:
         if each.began.at <= deadline.began_at and (each.ended_at is None or deadline.began_at < each.ended_at):
-            yield deadline_row(deadline)
+            yield deadline_row(deadline, record)
 
 
 def _alerts(record: IncidentRecord, each: Stretch) -> Iterator[tuple[str, ...]]:
@@ -118,7 +119,7 @@ def _alerts(record: IncidentRecord, each: Stretch) -> Iterator[tuple[str, ...]]:
             over = each.over_at is not None and firing.began_at > each.over_at
             before = firing.ended_at is not None and firing.ended_at < each.began.at
             if not (over or before):
-                yield _row(alert, firing)
+                yield _row(record, alert, firing)
 
 
 def firings(alert: Alert) -> tuple[FiringRecord, ...]:
@@ -127,21 +128,22 @@ def firings(alert: Alert) -> tuple[FiringRecord, ...]:
     return (*alert.earlier, FiringRecord(alert.starts_at, ended_at, alert.level, measured(alert)))
 
 
-def alert_rows(alert: Alert) -> Iterator[tuple[str, ...]]:
+def alert_rows(record: IncidentRecord, alert: Alert) -> Iterator[tuple[str, ...]]:
     """Each time that an alert fired, as the table of alerts has it."""
-    yield from (_row(alert, each) for each in firings(alert))
+    yield from (_row(record, alert, each) for each in firings(alert))
     if alert.forgotten:
         more = f"{alert.forgotten} further times, which the timeline tells"
         yield line(alert.labels.get("alertname", alert.type)), line(alert.rule), "", more, "", ""
 
 
-def _row(alert: Alert, each: FiringRecord) -> tuple[str, ...]:
+def _row(record: IncidentRecord, alert: Alert, each: FiringRecord) -> tuple[str, ...]:
     is_last = each.began_at == alert.starts_at
-    ended = "firing" if is_last and alert.firing else "cleared" if each.ended_at is None else second(each.ended_at)
+    ended = (
+        "firing"
+        if is_last and alert.firing
+        else "cleared"
+        if each.ended_at is None
+        else record.clock.second(each.ended_at)
+    )
     called = line(alert.labels.get("alertname", alert.type))
-    return called, line(alert.rule), str(each.level), line(each.value), second(each.began_at), ended
-
-
-def second(at: Instant) -> str:
-    """An instant as tables have it."""
-    return f"{moment(at):%Y-%m-%d %H:%M:%S}"
+    return called, line(alert.rule), str(each.level), line(each.value), record.clock.second(each.began_at), ended

@@ -5,8 +5,9 @@ from typing import Protocol
 
 from receiver.core.model import Instant
 from receiver.messages.plain import line
-from receiver.messages.times import duration, stamp
+from receiver.messages.times import duration
 from receiver.reports.report import Field, Part, Report, SectionContent, Table
+from receiver.reports.report_clock import ReportClock
 from rules.policy import Policy
 
 COLUMNS = (
@@ -72,7 +73,9 @@ def review(tallies: Sequence[Tallied], policy: Policy, since: Instant, until: In
     if drills:
         sections.append(_section("exercises", drills, policy))
     title = f"Incidents of {duration(until - since)}"
-    return Report(title, f"opened from {stamp(since)} to {stamp(until)}", exercise=False, sections=tuple(sections))
+    clock = ReportClock(policy.time_zone)
+    subtitle = f"opened from {clock.stamp(since)} to {clock.stamp(until)}{clock.words}"
+    return Report(title, subtitle, exercise=False, sections=tuple(sections))
 
 
 def _section(name: str, tallies: Sequence[Tallied], policy: Policy) -> SectionContent:

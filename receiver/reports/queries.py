@@ -10,12 +10,12 @@ from receiver.core.response import ApprovedReport
 from receiver.engine.engine import Engine
 from receiver.messages import MessageRenderer
 from receiver.messages.plain import line
-from receiver.messages.times import stamp
 from receiver.reports import HeldDrill, IncidentRecord, Report, held, review, training, write
 from receiver.reports.deadlines_kept import DECISIVE
 from receiver.reports.exhibits import MOST_MARKS, STANDING
 from receiver.reports.frozen import says_the_same, thaw
 from receiver.reports.report import Cover
+from receiver.reports.report_clock import ReportClock
 from receiver.reports.revision import changes
 from receiver.store import LAST, Reads, Span
 
@@ -58,11 +58,13 @@ class Records:
             return self._approved(incident, approved[version - 1])
         if version is not None and version != len(approved) + 1:
             raise KeyError(version)
-        draft = write(self.record(incident, now))
+        record = self.record(incident, now)
+        draft = write(record)
         before = self._before(incident)
         if before and version is None and says_the_same(before, draft):
             return before
-        return self._covered(replace(draft, changes=changes(before, draft)) if before else draft, now, by)
+        changed = replace(draft, changes=changes(before, draft)) if before else draft
+        return self._covered(changed, by, record.clock.stamp(now))
 
     def _before(self, incident: Incident) -> Report | None:
         """The version that was approved last; None: there is none, or its words are damaged."""
@@ -84,17 +86,19 @@ class Records:
             kept.cover,
             prepared_by=line(approved.prepared_by),
             approved_by=line(approved.by),
-            approved_at=stamp(approved.at),
+            approved_as=line(approved.role),
+            approved_at=ReportClock(self.policy_version(incident).policy.time_zone).stamp(approved.at),
             audit_head=approved.audit_head,
         )
         return replace(kept, cover=signed)
 
-    def _covered(self, report: Report, now: Instant, by: str) -> Report:
-        return replace(report, cover=Cover(stamp(now), line(by), audit_head=self._reads.audit_head()))
+    def _covered(self, report: Report, by: str, as_of: str) -> Report:
+        return replace(report, cover=Cover(as_of, line(by), audit_head=self._reads.audit_head()))
 
     def _of_period(self, report: Report, now: Instant, by: str) -> Report:
-        organisation = line(self._engine.current.policy.reports.organisation)
-        return self._covered(replace(report, organisation=organisation), now, by)
+        policy = self._engine.current.policy
+        organised = replace(report, organisation=line(policy.reports.organisation))
+        return self._covered(organised, by, ReportClock(policy.time_zone).stamp(now))
 
     def record(self, incident: Incident, now: Instant) -> IncidentRecord:
         """Everything that is known of one incident, under the policy version it ran under."""

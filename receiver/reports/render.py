@@ -69,7 +69,8 @@ def _html(report: Report, picture: str) -> str:
 def _cover(report: Report) -> list[tuple[str, str]]:
     """Whose it is, who made and who approved it, and what proves that it is what they saw; for people."""
     cover = report.cover
-    approved = f"{cover.approved_by}, {cover.approved_at}" if cover.approved_by else "nobody yet"
+    role = f" ({cover.approved_as})" if cover.approved_as else ""
+    approved = f"{cover.approved_by}{role}, {cover.approved_at}" if cover.approved_by else "nobody yet"
     position, _, link = cover.audit_head.partition(":")
     told = [
         ("Organisation", report.organisation),

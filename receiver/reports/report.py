@@ -89,6 +89,8 @@ class Cover:
     """Who asked for it."""
     approved_by: str = ""
     """Empty: nobody has approved it."""
+    approved_as: str = ""
+    """Their role, where the policy names one for it."""
     approved_at: str = ""
     audit_head: str = ""
     """Where the audit log ended then, ``POSITION:HASH``."""

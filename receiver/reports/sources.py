@@ -6,15 +6,16 @@ before what the record tells. A name that is not here (a policy may invent some)
 
 from collections.abc import Callable, Iterable, Mapping
 
+from receiver.core.alerts import title_with_value
 from receiver.core.impact import BUSINESS, GRADES, words
-from receiver.core.model import Alert, Fact
+from receiver.core.measured import measured as measured_by
+from receiver.core.model import Fact
 from receiver.core.procedures import FIX, IMMEDIATE, ROOT_CAUSE
 from receiver.core.response import Checklists, Done, Impact
 from receiver.messages.incident_text import name
 from receiver.messages.placeholder_values import values
 from receiver.messages.plain import line, plain
-from receiver.messages.timeline import sentence
-from receiver.messages.times import duration, stamp
+from receiver.messages.times import duration
 from receiver.reports.exhibits import exhibits
 from receiver.reports.incident_record import UNTOLD, IncidentRecord
 from receiver.reports.report import Field, counted
@@ -103,7 +104,8 @@ def _graded(record: IncidentRecord, scale: str, impact: Impact) -> str:
 def _resolution_time(record: IncidentRecord) -> Values:
     incident = record.case.incident
     if incident.resolved_at is not None:
-        yield f"{stamp(incident.resolved_at)}, {duration(incident.resolved_at - incident.opened_at)} after the opening"
+        lasted = duration(incident.resolved_at - incident.opened_at)
+        yield f"{record.stamp(incident.resolved_at)}, {lasted} after the opening"
 
 
 def _immediate_actions(record: IncidentRecord) -> Values:
@@ -112,7 +114,7 @@ def _immediate_actions(record: IncidentRecord) -> Values:
     asked = record.case.kind.immediate_actions if record.case.kind else ()
     for action in asked:
         found = ticked.get(action)
-        yield f"{line(action)}: {f'done by {name(found.by)}, {stamp(found.at)}' if found else 'not ticked'}"
+        yield f"{line(action)}: {f'done by {name(found.by)}, {record.stamp(found.at)}' if found else 'not ticked'}"
     if not asked:
         yield from taken_actions(record)
 
@@ -153,22 +155,11 @@ def _error_messages(record: IncidentRecord) -> Values:
 
 
 def measured(record: IncidentRecord) -> Values:
-    """The values that the alerts told, the worst level first: of which rule, on what, in which unit."""
-    found = dict.fromkeys(_measured(each) for each in sorted(record.alerts, key=lambda each: -each.level))
-    return [each for each in found if each][:MOST_MEASURED]
-
-
-def _measured(alert: Alert) -> str:
-    value = line(alert.annotations.get("value", ""))
-    rule = line(alert.labels.get("rule", "") or alert.rule)
-    on = next((f" on {line(alert.labels[each])}" for each in SYSTEM_LABELS if alert.labels.get(each)), "")
-    condition = line(alert.annotations.get("condition", ""))
-    asked = f" ({condition})" if condition else ""
-    if value:
-        unit = line(alert.annotations.get("unit", ""))
-        return f"{rule}{asked}{on}: {value}{f' {unit}' if unit else ''}"
-    told = line(alert.annotations.get("description", "")) if condition else ""  # it ends with the value, in words
-    return f"{rule}{on}: {told}" if told else ""
+    """What the alerts measured when they were told, the worst level first; the table of alerts has the rest."""
+    worst_first = sorted(record.alerts, key=lambda each: -each.level)
+    telling = (each for each in worst_first if measured_by(each))
+    found = dict.fromkeys(f"{line(title_with_value(each))}, told at {record.stamp(each.starts_at)}" for each in telling)
+    return list(found)[:MOST_MEASURED]
 
 
 def _performance_metrics(record: IncidentRecord) -> Values:
@@ -193,7 +184,7 @@ def _analysis_performed(record: IncidentRecord) -> Values:
     yield from done_steps(record, f"{ROOT_CAUSE}.analysis", "safety_investigation")
     for entry in record.entries(Fact.NOTED, Fact.UPDATED):
         if entry.by:
-            yield f"{stamp(entry.at)} {name(entry.by)}: {sentence(entry)}"
+            yield f"{record.stamp(entry.at)} {name(entry.by)}: {record.tell(entry)}"
 
 
 def _evidence_preserved(record: IncidentRecord) -> Values:
@@ -208,7 +199,7 @@ def _evidence_preserved(record: IncidentRecord) -> Values:
 def _verification_results(record: IncidentRecord) -> Values:
     yield from _placeholder("verification_status")(record)
     for entry in record.entries(Fact.CHECKED, Fact.CONFIRMED):
-        yield f"{stamp(entry.at)} {sentence(entry)}{f' ({name(entry.by)})' if entry.by else ''}"
+        yield f"{record.stamp(entry.at)} {record.tell(entry)}{f' ({name(entry.by)})' if entry.by else ''}"
 
 
 def _monitoring_plan(record: IncidentRecord) -> Values:

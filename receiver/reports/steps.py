@@ -8,7 +8,6 @@ from receiver.core.procedures import AFTERWARDS, IMPACT, ROOT_CAUSE, Checklist
 from receiver.core.response import Done, FollowUp, Notice, Standing
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line, plain
-from receiver.messages.times import stamp
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.report import Field, Table, counted
 
@@ -51,7 +50,7 @@ def _home(checklist: Checklist) -> str:
 def _table(record: IncidentRecord, checklist: Checklist) -> Table:
     steps = [(text, done(record.case.incident, id_, text)) for id_, text in checklist.numbered()]
     rows = [
-        ("done", line(text), f"{name(ticked.by)}, {stamp(ticked.at)}", evidence(ticked))
+        ("done", line(text), f"{name(ticked.by)}, {record.stamp(ticked.at)}", evidence(ticked))
         for text, ticked in steps
         if ticked
     ]
@@ -72,7 +71,7 @@ def follow_ups(record: IncidentRecord) -> tuple[Table, ...]:
             "done" if each.done_at is not None else "overdue" if _is_overdue(each, record) else "open",
             line(each.text),
             name(each.owner),
-            stamp(each.due_at) if each.due_at is not None else "",
+            _when(record, each.due_at),
         )
         for each in record.case.incident.response.follow_ups
     )
@@ -87,28 +86,28 @@ def notices(record: IncidentRecord) -> tuple[Table, ...]:
     """What the external groups were to be told, who decided on it and when; then both texts of what was sent."""
     known = record.case.incident.response.notices
     rows = tuple(
-        (line(each.group), line(each.moment), each.standing.value, name(each.by), _when(each.decided_at))
+        (line(each.group), line(each.moment), each.standing.value, name(each.by), _when(record, each.decided_at))
         for each in known
     )
     tables = [Table("External notices", ("group", "on", "became", "by", "when"), rows)] if rows else []
-    texts = tuple(row for each in known if each.standing is Standing.SENT for row in _texts(each))
+    texts = tuple(row for each in known if each.standing is Standing.SENT for row in _texts(record, each))
     if texts:
         tables.append(Table("What the external groups were told", ("notice", "text", "by", "when"), texts))
     return tuple(tables)
 
 
-def _texts(notice: Notice) -> Iterator[tuple[str, str, str, str]]:
+def _texts(record: IncidentRecord, notice: Notice) -> Iterator[tuple[str, str, str, str]]:
     """The approved text; before it the proposed one, where somebody edited that."""
     whom, approved = f"{notice.id} to {line(notice.group)}", f"{notice.subject}\n{notice.body}"
     if notice.edited_by:
         proposed = f"{notice.proposed_subject}\n{notice.proposed_body}"
-        yield f"{whom}: proposed by the template", plain(proposed, LONGEST), "Tocsin", _when(notice.held_at)
-        yield f"{whom}: edited", "(the text that was approved)", name(notice.edited_by), _when(notice.edited_at)
-    yield f"{whom}: approved and sent", plain(approved, LONGEST), name(notice.by), _when(notice.decided_at)
+        yield f"{whom}: proposed by the template", plain(proposed, LONGEST), "Tocsin", _when(record, notice.held_at)
+        yield f"{whom}: edited", "(the text that was approved)", name(notice.edited_by), _when(record, notice.edited_at)
+    yield f"{whom}: approved and sent", plain(approved, LONGEST), name(notice.by), _when(record, notice.decided_at)
 
 
-def _when(at: Instant | None) -> str:
-    return stamp(at) if at is not None else ""
+def _when(record: IncidentRecord, at: Instant | None) -> str:
+    return record.stamp(at) if at is not None else ""
 
 
 def done_steps(record: IncidentRecord, *beginnings: str) -> Iterator[str]:

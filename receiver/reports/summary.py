@@ -7,7 +7,7 @@ from receiver.core.model import Fact, State
 from receiver.core.response import Standing
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line
-from receiver.messages.times import duration, stamp
+from receiver.messages.times import duration
 from receiver.reports.deadlines_kept import DeadlineOutcome, DeadlineResult
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.report import Field, Part, SectionContent, Table, counted
@@ -34,7 +34,7 @@ def summary(record: IncidentRecord, deadlines: list[DeadlineOutcome]) -> Section
         "what_remains": tuple(_what_remains(record)) or ("nothing that is written down",),
     }
     fields = tuple(Field(each, values) for each, values in told.items() if values)
-    rows = tuple(deadline_row(each) for each in deadlines)
+    rows = tuple(deadline_row(each, record) for each in deadlines)
     tables = (Table("Deadlines", DEADLINE_COLUMNS, rows),) if rows else ()
     return SectionContent("summary", (Part("", fields),), tables)
 
@@ -44,7 +44,8 @@ def _what_happened(record: IncidentRecord) -> Iterator[str]:
     if incident.exercise:
         yield "an exercise: nobody was in danger"
     began = "declared by a person" if incident.declared else "opened by an alert"
-    yield f"{case.title}: level {case.level.level} ({line(case.level.name)}), {began} on {stamp(incident.opened_at)}"
+    level = f"level {case.level.level} ({line(case.level.name)})"
+    yield f"{case.title}: {level}, {began} on {record.stamp(incident.opened_at)}"
     if case.conditions:
         yield f"the condition that was met: {case.conditions}"
 
@@ -52,10 +53,10 @@ def _what_happened(record: IncidentRecord) -> Iterator[str]:
 def _how_long(record: IncidentRecord) -> Iterator[str]:
     incident = record.case.incident
     if incident.resolved_at is None:
-        yield f"it began on {stamp(incident.opened_at)} and is not over"
+        yield f"it began on {record.stamp(incident.opened_at)} and is not over"
     else:
         lasted = duration(incident.resolved_at - incident.opened_at)
-        yield f"{lasted}, until it was resolved on {stamp(incident.resolved_at)}"
+        yield f"{lasted}, until it was resolved on {record.stamp(incident.resolved_at)}"
     if incident.recurrences:
         yield f"it came back {counted(incident.recurrences, 'time')} after it had been resolved"
         for each in incident.response.occurrences:
@@ -80,13 +81,13 @@ def told(each: DeadlineOutcome) -> str:
     return f"{line(each.name)}, {duration(each.limit)} from {each.since}: {answer}{f', {margin}' if margin else ''}"
 
 
-def deadline_row(each: DeadlineOutcome) -> tuple[str, ...]:
+def deadline_row(each: DeadlineOutcome, record: IncidentRecord) -> tuple[str, ...]:
     """A deadline as the table has it."""
-    answer = f"{name(each.by) or 'Tocsin'}, {stamp(each.met_at)}" if each.met_at is not None else ""
+    answer = f"{name(each.by) or 'Tocsin'}, {record.stamp(each.met_at)}" if each.met_at is not None else ""
     if not answer and each.result is DeadlineResult.BREACHED:
         answer = "nobody"
     set_to = f"{duration(each.limit)} from {each.since}"
-    return (line(each.name), set_to, stamp(each.due_at), each.result.value, _margin(each), answer)
+    return (line(each.name), set_to, record.stamp(each.due_at), each.result.value, _margin(each), answer)
 
 
 def _margin(each: DeadlineOutcome) -> str:
@@ -125,7 +126,7 @@ def _closed(record: IncidentRecord) -> str:
     if entry is None or not entry.by:
         return ""
     missing, note = (line(entry.data.get(each, ""), 2000) for each in ("missing", "note"))
-    return f"closed by {name(entry.by)} on {stamp(entry.at)}{f', although {missing}' if missing else ''}: {note}"
+    return f"closed by {name(entry.by)} on {record.stamp(entry.at)}{f', although {missing}' if missing else ''}: {note}"
 
 
 def standing(record: IncidentRecord) -> str:
@@ -135,11 +136,11 @@ def standing(record: IncidentRecord) -> str:
     handed = f", handed over to {case.owner}" if case.owner not in {"", by} else ""
     match incident.state:
         case State.ACKNOWLEDGED:
-            at = f" on {stamp(incident.acknowledged_at)}" if incident.acknowledged_at else ""
+            at = f" on {record.stamp(incident.acknowledged_at)}" if incident.acknowledged_at else ""
             return f"acknowledged by {by}{at}{handed}"
         case State.RESOLVED if incident.resolved_at is not None:
             who = f" by {name(incident.resolved_by)}" if incident.resolved_by else ""
-            return f"resolved{who} on {stamp(incident.resolved_at)}"
+            return f"resolved{who} on {record.stamp(incident.resolved_at)}"
         case _:
             return incident.state.value
 
@@ -148,7 +149,7 @@ def _what_remains(record: IncidentRecord) -> Iterator[str]:
     incident = record.case.incident
     for each in incident.response.follow_ups:
         if each.done_at is None:
-            until = f", until {stamp(each.due_at)}" if each.due_at is not None else ""
+            until = f", until {record.stamp(each.due_at)}" if each.due_at is not None else ""
             yield f"{line(each.text)} ({name(each.owner) or 'nobody has it'}{until})"
     held = sum(each.standing is Standing.HELD for each in incident.response.notices)
     if held:

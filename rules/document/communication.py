@@ -91,6 +91,11 @@ class IncidentReport(Section):
     organisation: str = Field(default="", description="Whose reports they are; stands on every page of them.")
     structure: tuple[Text, ...] = Field(default=(), description="The names of the report's sections, in their order.")
     recipients: tuple[Recipient, ...] = Field(default=(), description="Who gets finished reports.")
+    approver: str = Field(
+        default="",
+        description="The role (of `roles`) whose holder in the incident approves its report; without it, anybody may "
+        "who is an approver of Tocsin.",
+    )
 
     @model_validator(mode="after")
     def _people_have_mail(self, info: ValidationInfo) -> Self:

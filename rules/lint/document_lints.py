@@ -45,6 +45,7 @@ def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Probl
     yield from _signals(policy)
     yield from _thresholds(policy, document)
     yield from _section_names(document, root)
+    yield from _report_approver(policy, root)
     yield from samples.find(policy, root)
     yield from people_lints.find(policy, document, root)
     yield from policy_lints.find(policy, place_of(root))
@@ -57,6 +58,17 @@ def _nobody_to_tell(policy: Policy, start: Place) -> Iterator[Problem]:
         yield doubt("all-channels-disabled", start, "every channel has `enabled: false`: nobody could be told")
     if not policy.rules and not policy.incident_types:
         yield doubt("nothing-detected", start, "no detection rule and no incident type: nothing would be detected")
+
+
+def _report_approver(policy: Policy, root: Node) -> Iterator[Problem]:
+    """A role that nobody can hold would leave every report unapproved."""
+    role, known = policy.reports.approver, [each.name for each in policy.roles]
+    if role and role not in known:
+        message = f"approver: no role is named `{role}`{suggest(role, known)}"
+        yield Problem.at(place_of(root, "incident_report", "approver"), message)
+    elif policy.reports.recipients and not role:
+        message = "reports are sent to people, and no role is named whose holder approves them"
+        yield doubt("report-without-approver", place_of(root, "incident_report"), message)
 
 
 def _levels(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Problem]:

@@ -180,6 +180,10 @@ CASES = {
         policy(more="signals:\n  margn: {unit: ratio}\n"),
         policy(more="signals:\n  margin: {unit: ratio}\n"),
     ),
+    "report-without-approver": (
+        policy(more="incident_report: {recipients: [a@b.example]}\n"),
+        policy(more="roles: [{name: boss}]\nincident_report: {recipients: [a@b.example], approver: boss}\n"),
+    ),
     "critical-threshold": (
         policy(section=SAFETY.format(more="", rule='{name: s, condition: "safety_margin < 0.95", severity: 4, channels: [sms]}')),
         policy(section=SAFETY.format(more="", rule='{name: s, condition: "safety_margin < 0.9", severity: 4, channels: [sms]}')),

@@ -111,6 +111,11 @@ TAKEN = "is taken: its alert would be called"
 
 CASES = [
     # What is Tocsin's own
+    Bad(
+        "the approver's role is none",
+        f"{BASE}roles: [{{name: safety_officer}}]\nincident_report:\n  §approver: safty_officer\n",
+        "no role is named `safty_officer`; did you mean `safety_officer`?",
+    ),
     Bad("a rule whose alert is a heartbeat", rule("§watchdog"), f'"watchdog" {TAKEN} Watchdog'),
     Bad("a rule whose alert is our heartbeat", rule("§tocsin-heartbeat"), f"{TAKEN} TocsinHeartbeat"),
     Bad("a rule whose alert goes around Tocsin", rule("§'tocsin down'"), f"{TAKEN} TocsinDown"),

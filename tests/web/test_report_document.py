@@ -12,12 +12,13 @@ from typing import Any
 from receiver.core.events import Note
 from receiver.core.model import Instant
 from receiver.engine.commands import ForIncident
+from receiver.reports.report_clock import ReportClock
 from receiver.store.reads import OUTLINED
 from receiver.store.store import SqlStore
-from rules.policy import MINUTE, Policy
+from rules.policy import MINUTE, Policy, ResponseRole
 from tests.web.conftest import Running
 from tests.web.test_console import page, press
-from tests.web.test_reports import ONE, fields, resolved, sections, tocsin
+from tests.web.test_reports import ONE, fields, open_and_resolve, resolved, sections, tocsin
 
 __all__ = ["resolved"]
 
@@ -141,7 +142,7 @@ async def test_summary_is_read_in_a_minute(resolved: Running) -> None:
     await resolved.post(f"{ONE}/follow-ups", {"by": "ann", "text": "pin the model", "owner": "ben"})
     told = summary(await report_of(resolved))
     assert list(told)[:4] == ["what_happened", "measured", "who_was_affected", "how_long"]
-    assert told["measured"] == ["safety_critical_failure on landing-7: 0.93"]
+    assert told["measured"] == ["The margin is 0.93 on landing-7, told at 2026-11-23 02:13 UTC"]
     assert told["who_was_affected"] == ["system: landing-7", *told["who_was_affected"][1:]]
     assert told["how_long"][0].startswith("20 minutes")
     assert told["what_was_done"] == ["landed by hand"]
@@ -311,3 +312,40 @@ async def test_deadlines_of_a_long_incident(receiver: Running) -> None:
     rows = {row[0]: row for row in report["summary"]["tables"][0]["rows"]}
     assert rows["response"][3:5] == ["breached", "8 minutes late"]
     assert "lines are left out" in str(sections(report)["timeline"])
+
+
+async def under(policy: Policy, receiver: Running) -> Running:
+    """Incident #1, opened and resolved under this policy."""
+    await receiver.queue.run(receiver.engine.keep_policy, policy, receiver.clock.now)
+    receiver.engine.adopt(policy, frozenset())
+    return await open_and_resolve(receiver)
+
+
+async def test_times_stand_in_the_policys_zone_too(receiver: Running, policy: Policy) -> None:
+    """UTC, and in brackets the zone that the subtitle names once; a day that is another there has its date."""
+    running = await under(replace(policy, time_zone="Asia/Tokyo"), receiver)
+    report = await report_of(running)
+    assert report["subtitle"].endswith("; times are UTC, in brackets Asia/Tokyo")
+    stamps = re.findall(r"2026-11-23 (\d\d):\d\d UTC( \(.*?\))?", json.dumps(report))
+    assert stamps
+    assert all(beside == f" ({int(hour) + 9:02}{beside[4:]}" for hour, beside in stamps), stamps
+    assert ReportClock("Asia/Tokyo").second(Instant(1_795_459_500_000_000)) == "2026-11-23 18:45:00 (11-24 03:45:00)"
+    for form in ("md", "html"):
+        _, text = await running.get(f"{ONE}/report?format={form}")
+        assert text.count("Asia/Tokyo") == 1
+
+
+async def test_the_policys_approver_approves(receiver: Running, policy: Policy) -> None:
+    """Only who holds the role that the policy names; the cover says in which role."""
+    role = ResponseRole("safety_officer")
+    changed = replace(policy, roles=(role,), reports=replace(policy.reports, approver=role.name))
+    running = await under(changed, receiver)
+    status, answer = await approve(running)
+    assert (status, "nobody is that yet" in answer["detail"]) == (409, True)
+    await running.ask("PUT", f"{ONE}/roles/{role.name}", {"by": "ann", "to": "ben"})
+    status, answer = await approve(running)
+    assert (status, "who is ben" in answer["detail"]) == (409, True)
+    status, approved = await approve(running, by="ben")
+    assert (status, approved["cover"]["approved_as"]) == (200, role.name)
+    _, text = await running.get(f"{ONE}/report?format=md")
+    assert "ben (safety\\_officer), " in text or "ben (safety_officer), " in text

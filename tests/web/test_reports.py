@@ -18,6 +18,11 @@ ONE = "/api/v1/incidents/1"
 
 @pytest.fixture
 async def resolved(receiver: Running) -> Running:
+    """What `open_and_resolve` leaves."""
+    return await open_and_resolve(receiver)
+
+
+async def open_and_resolve(receiver: Running) -> Running:
     """Incident #1: fired at level 4, acknowledged after four minutes, documented, resolved after twenty."""
     labels = {
         "alertname": "SafetyCriticalFailure",

@@ -314,6 +314,8 @@ class ReportCoverView(View):
     """When it was made, in words."""
     prepared_by: str = ""
     approved_by: str = ""
+    approved_as: str = ""
+    """Their role in the incident, where the policy names one that approves."""
     """Empty: nobody has approved it."""
     approved_at: str = ""
     """When, in words."""
