@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from manual import channels, keys, partial_failures, rooms, states, walks, words
+from manual import channels, examples, keys, partial_failures, rooms, states, walks, words
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,4 +17,5 @@ def pages() -> Iterator[tuple[str, str]]:
     yield partial_failures.PLACE, partial_failures.page(ROOT)
     yield "docs/images/states.svg", states.drawing(changes)
     yield "docs/images/rooms.svg", rooms.drawing()
+    yield from examples.pages(ROOT)
     yield words.PLACE, words.page(ROOT)

@@ -1,0 +1,126 @@
+"""docs/channels: what arrives, as a real receiver sent it to servers of this machine; each block follows its mark."""
+
+import asyncio
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from html import unescape
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import orjson
+
+from manual.stage import POLICY, Stage
+from receiver.core.events import Declare, Resolve
+from rules.policy import MINUTE
+
+PAGES = ("email", "slack", "pagerduty", "sms", "phone")
+FIRST = 12
+"""The number of the incident that the documents tell of."""
+STORM = 51
+"""Twenty of them are told alone."""
+WIDTH = 120
+"""Characters of a line in the documents."""
+SYSTEM, RULE = "flight-control", "safety_critical_failure"
+
+_BLOCK = re.compile(r"(<!-- made: (?P<name>[\w-]+) -->\n\n?```\w+\n).*?(?=```\n)", re.DOTALL)
+
+
+def pages(root: Path) -> Iterator[tuple[str, str]]:
+    """(path, text) of each page, its examples made anew."""
+    for name in PAGES:
+        place = f"docs/channels/{name}.md"
+        text = (root / place).read_text(encoding="utf-8")
+        yield place, _BLOCK.sub(lambda found: f"{found[1]}{examples()[found['name']].rstrip()}\n", text)
+
+
+@cache
+def examples() -> Mapping[str, str]:
+    """Each example by the name in its mark."""
+    return asyncio.run(_play())
+
+
+async def _play() -> Mapping[str, str]:
+    async with Stage(POLICY).open() as stage:
+        await skip_numbers(stage)
+        await fire(stage, SYSTEM)
+        opened = stage.take()
+        await stage.pass_time(MINUTE)
+        await fire(stage, SYSTEM, over=True)
+        await stage.pass_time(6 * MINUTE)
+        recovered = stage.take()
+        storm, news = await _storm(stage)
+    return {
+        "mail": _mail(opened.mails[0]),
+        "slack": _blocks(opened.slack[0]["blocks"]),
+        "pagerduty": _event(opened.pagerduty[0]),
+        "sms": opened.sms[0],
+        "sms-recovered": recovered.sms[0],
+        "sms-storm": storm,
+        "sms-news": news,
+        "phone": _spoken(opened.calls[0]),
+    }
+
+
+async def _storm(stage: Stage) -> tuple[str, str]:
+    """Of many incidents that open within a minute, and are resolved within another: the SMS that tells of the most."""
+    await fire(stage, *(f"landing-{each}" for each in range(1, STORM + 1)))
+    await stage.pass_time(MINUTE)
+    opened = stage.take()
+    for each in stage.incidents()[:STORM]:
+        await stage.act(each, Resolve(by="dana", note="a test of the sensors", force=True))
+    await stage.pass_time(MINUTE)
+    return opened.sms[-1], stage.take().sms[-1]
+
+
+async def skip_numbers(stage: Stage) -> None:
+    """Incidents that nobody hears of, so that the next has the number FIRST."""
+    while len(stage.incidents()) < FIRST - 1:
+        await stage.declare(
+            Declare(key=str(len(stage.incidents())), type="practice", by="dana", level=1, new_type=True)
+        )
+        await stage.act(stage.incidents()[0], Resolve(by="dana"))
+        await stage.pass_time(2 * MINUTE)
+    stage.take()
+
+
+async def fire(stage: Stage, *systems: str, value: float = 0.91, over: bool = False) -> None:
+    """The rule's alert begins (or ends) on each of these systems."""
+    await stage.alert(*(stage.compiled(RULE, value, {"system": each}, over=over) for each in systems))
+
+
+def _mail(mail: Any) -> str:
+    body = mail.get_body(("plain",)).get_content().replace("\r\n", "\n")
+    return f"Subject: {mail['Subject']}\n\n{body}"
+
+
+def _event(event: Mapping[str, Any]) -> str:
+    shown = {name: value for name, value in event.items() if name != "routing_key"}
+    return orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()
+
+
+def _blocks(blocks: Iterable[Mapping[str, Any]]) -> str:
+    return "\n".join(filter(None, map(_block, blocks)))
+
+
+def _block(block: Mapping[str, Any]) -> str:
+    """What people read of a block, without its markup; fields stand in two columns."""
+    match block["type"]:
+        case "actions":
+            return " ".join(f"[{each['text']['text']}]" for each in block["elements"])
+        case "context":
+            return " · ".join(re.sub(r"<[^|>]*\|([^>]*)>", r"\1", each["text"]) for each in block["elements"])
+    fields = [_read(each["text"]).replace("\n", ": ", 1) for each in block.get("fields", ())]
+    return _read(block["text"]["text"]) if not fields else "\n".join(fields)
+
+
+def _read(text: str) -> str:
+    dated = re.sub(r"<!date\^\d+\^[^|>]*\|([^>]*)>", r"\1", text)
+    return unescape(dated.replace("<!here>", "@here").replace("*", ""))
+
+
+def _spoken(twiml: str) -> str:
+    said = ET.fromstring(twiml).findtext(".//Say") or ""  # noqa: S314 - our own document
+    return textwrap.fill(said, WIDTH)

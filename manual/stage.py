@@ -1,0 +1,237 @@
+"""A receiver for the manual: a small policy, a clock that is moved by hand, and servers of this machine in place of the
+providers that keep what they are sent. What the documents show of messages is what these got.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+from urllib.parse import quote_plus
+
+import orjson
+from aiohttp import web
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from receiver.channels.configured import configured_channels, make_senders
+from receiver.clients.alert_payload import parse
+from receiver.core.classify import sort
+from receiver.core.events import Action, Declare
+from receiver.core.model import Incident, Instant
+from receiver.demo.stand_ins import Providers, start_web
+from receiver.engine.commands import ForIncident
+from receiver.engine.engine import Engine
+from receiver.engine.queue import CommandQueue
+from receiver.jobs.dispatcher import Dispatcher
+from receiver.messages import MessageRenderer
+from receiver.messages.times import rfc3339
+from receiver.reports import Report
+from receiver.reports.queries import Records
+from receiver.settings import Settings
+from receiver.store import open_store
+from receiver.telemetry.metrics import Metrics
+from rules.compile import compile as compile_rules
+from rules.load import load_text
+from rules.policy import SECOND
+from rules.promtool.evaluate import Sample
+from rules.promtool.input_series import told
+
+HOME = "https://tocsin.example"
+BEGIN = Instant(1_795_431_600_000_000)
+"""2026-11-23 11:00 UTC."""
+POLICY = """
+contact_information: "duty office, +49 30 1234567"
+signals:
+  safety_margin: {expr: min by (system) (margin), identity: [system]}
+incident_response:
+  detection:
+    check_interval: 30s
+    rules:
+      - name: safety_critical_failure
+        condition: safety_margin < 0.95
+        severity: 4
+        description: The braking distance no longer fits into the runway ahead
+        runbook_url: https://runbooks.example/safety-margin
+        channels: [email, slack, pagerduty, sms, phone]
+  alert_channels:
+    - {name: email, type: email, recipients: ["incident-response@example.org"]}
+    - {name: slack, type: slack, channel: "#incident-response", mention: "<!here>"}
+    - {name: pagerduty, type: pagerduty, service: ml-systems}
+    - {name: sms, type: sms, recipients: ["+4930123456"]}
+    - {name: phone, type: phone, recipients: ["+4930123456"]}
+  procedures:
+    - name: initial_response
+      steps: [Take flight-control out of automatic landing, Tell the tower, Look at the runway sensors]
+roles:
+  - {name: safety_officer, description: Approves the report}
+incident_report:
+  organisation: Landing Systems
+  approver: safety_officer
+"""
+SETTINGS = {
+    "TOCSIN_DATABASE": "sqlite://",
+    "TOCSIN_EXTERNAL_URL": HOME,
+    "TOCSIN_EMAIL_FROM": "Tocsin <tocsin@example.org>",
+    "TOCSIN_SLACK_TOKEN": "xoxb-1",
+    "TOCSIN_SLACK_SIGNING_SECRET": "s",
+    "TOCSIN_PAGERDUTY_ROUTING_KEY": "0123456789abcdef0123456789abcdef",
+    "TOCSIN_TWILIO_ACCOUNT_SID": "AC00000000000000000000000000000000",
+    "TOCSIN_TWILIO_AUTH_TOKEN": "t",
+    "TOCSIN_TWILIO_FROM": "+12025550100",
+}
+
+
+@dataclass
+class Kept:
+    """What the providers got, in its order."""
+
+    mails: list[EmailMessage] = field(default_factory=list)
+    slack: list[dict[str, Any]] = field(default_factory=list)
+    """Messages posted; updates are not kept."""
+    pagerduty: list[dict[str, Any]] = field(default_factory=list)
+    sms: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    """TwiML."""
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        """Take a mail."""
+        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        return "250 taken"
+
+    @web.middleware
+    async def keep(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Keep what was sent, and let the stand-in answer."""
+        form = orjson.loads(await request.read()) if request.content_type == "application/json" else {}
+        form = form or dict(await request.post())
+        if request.path.endswith("chat.postMessage"):
+            self.slack.append(form)
+        elif "/pagerduty/" in request.path:
+            self.pagerduty.append(form)
+        elif request.path.endswith("/Messages.json"):
+            self.sms.append(form["Body"])
+        elif request.path.endswith("/Calls.json"):
+            self.calls.append(form["Twiml"])
+        return await handler(request)
+
+
+class Stage:
+    """The receiver, and what is heard of it."""
+
+    def __init__(self, text: str) -> None:
+        self.policy = load_text(text, "policy.yaml").policy
+        self.kept = Kept()
+        self.now = BEGIN
+        self._began: dict[str, Instant] = {}
+
+    def clock(self) -> Instant:
+        """The time that it is."""
+        return self.now
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["Stage"]:
+        """Everything runs until the block ends."""
+        async with AsyncExitStack() as stack:
+            mailbox = await asyncio.get_running_loop().create_server(lambda: SMTP(self.kept), "127.0.0.1", 0)
+            stack.callback(mailbox.close)
+            app = Providers(lambda *_: None).app
+            app.middlewares.append(self.kept.keep)
+            runner, providers = await start_web(app)
+            stack.push_async_callback(runner.cleanup)
+            settings = Settings.read(
+                SETTINGS
+                | {
+                    "TOCSIN_SMTP_URL": f"smtp://127.0.0.1:{mailbox.sockets[0].getsockname()[1]}",
+                    "TOCSIN_SLACK_API_URL": f"{providers}/slack/api/",
+                    "TOCSIN_PAGERDUTY_API_URL": f"{providers}/pagerduty",
+                    "TOCSIN_TWILIO_API_URL": f"{providers}/twilio",
+                }
+            )
+            self.store = store = open_store(settings.database)
+            stack.callback(store.close)
+            self.engine = Engine(store, self.policy, configured_channels(self.policy, settings), self.now)
+            self.engine.receipts = settings.hears_twilio
+            self.queue = CommandQueue(self.engine, self.clock)
+            stack.callback(self.queue.close)
+            words = MessageRenderer(HOME, "manual", ack_url=_ack_url)
+            senders = make_senders(settings, self.clock)
+            for sender in senders.values():
+                stack.push_async_callback(sender.close)
+            self.reads = store.reads()
+            self.records = Records(self.reads, words, self.engine)
+            self.dispatcher = Dispatcher(self.queue, self.engine, senders, words, self.records, "manual", Metrics())
+            yield self
+
+    async def pass_time(self, micros: int) -> None:
+        """Time passes: every window fires at its time, and what is due is sent."""
+        until = self.now + micros
+        while (due := self.store.next_due()) is not None and due <= until:
+            self.now = max(self.now, due)
+            await self._work()
+        self.now = Instant(until)
+        await self._work()
+
+    async def alert(self, *alerts: Mapping[str, Any]) -> None:
+        """A webhook of Alertmanager's."""
+        body = {"version": "4", "status": "firing", "alerts": alerts, "groupLabels": {}, "groupKey": "g"}
+        payload = parse(orjson.dumps(body), self.now)
+        await self.queue.handle(sort(self.engine.current, "", payload.group_labels, payload.alerts))
+        await self._work()
+
+    async def act(self, incident: Incident, action: Action) -> None:
+        """A person does something."""
+        [result] = await self.queue.handle([ForIncident(incident.id, action)])
+        assert result.refusal is None, result.refusal
+        await self._work()
+
+    async def declare(self, what: Declare) -> None:
+        """A person opens an incident."""
+        await self.queue.handle([what])
+        await self._work()
+
+    def take(self) -> Kept:
+        """What was heard since the last time."""
+        lists = (self.kept.mails, self.kept.slack, self.kept.pagerduty, self.kept.sms, self.kept.calls)
+        taken = Kept(*map(list, lists))
+        for each in lists:
+            each.clear()
+        return taken
+
+    def incidents(self) -> list[Incident]:
+        """All there are, the newest first."""
+        return self.reads.incidents(limit=100)[0]
+
+    def report(self, incident: Incident, by: str) -> Report:
+        """Its report, as it stands."""
+        return self.records.incident(incident, self.now, by)
+
+    def compiled(self, rule: str, value: float, labels: Mapping[str, str], *, over: bool = False) -> dict[str, Any]:
+        """A rule's alert as Prometheus sends it, half a minute old when it first comes."""
+        alert = next(
+            each
+            for group in compile_rules(self.policy)
+            for each in group.alerts
+            if each.rule and each.rule.name == rule
+        )
+        fingerprint = "-".join((rule, *labels.values()))
+        began = self._began.setdefault(fingerprint, Instant(self.now - 30 * SECOND))
+        shown, annotations = told(alert, Sample(tuple(labels.items()), value))
+        return {
+            "status": "resolved" if over else "firing",
+            "labels": {**dict(shown), "alertname": alert.alert},
+            "annotations": dict(annotations),
+            "startsAt": rfc3339(began),
+            "endsAt": rfc3339(self.now) if over else "0001-01-01T00:00:00Z",
+            "fingerprint": fingerprint,
+            "generatorURL": f"https://prometheus.example/graph?g0.expr={quote_plus(alert.expr)}",
+        }
+
+    async def _work(self) -> None:
+        await self.queue.run(self.engine.fire_due, self.now)
+        while await self.dispatcher.send_due():
+            await self.dispatcher.finish(10)
+
+
+def _ack_url(incident: Incident, _: str) -> str:
+    return f"{HOME}/act/{incident.number}-3-q3f7k2m5axw4cabcd"
