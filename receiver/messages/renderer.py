@@ -226,7 +226,8 @@ def _from_policy(notification: Notification, case: IncidentText) -> tuple[str, s
     """
     templates = (case.policy.templates.initial, case.policy.templates.update, case.policy.templates.resolution)
     opening = notification.kind is Kind.PAGE and notification.reason in OPENING
-    event = "opened" if opening else EVENTS.get(notification.kind, "")
+    is_of_help = notification.reason is Reason.WITHDRAWN or "helps" in notification.data
+    event = "opened" if opening else "" if is_of_help else EVENTS.get(notification.kind, "")
     due = [template for template in templates if template.send_on == event]
     try:
         filling = values(case)
@@ -267,7 +268,8 @@ def _kind(case: IncidentText) -> str:
 def _headline(case: IncidentText) -> str:
     """How it stands comes first where that is not simply open: the title may tell of what is over."""
     exercise = "EXERCISE" if case.incident.exercise else ""
-    state = case.state_words.removeprefix(State.OPEN).lstrip(", ").upper()
+    help_wanted = "help wanted" if case.live and case.incident.response.asked_by else ""
+    state = (help_wanted or case.state_words.removeprefix(State.OPEN).lstrip(", ")).upper()
     words = (exercise, state, case.number, f"{case.level.name.upper()}:")
     before = " ".join(filter(None, words))
     return f"{before} {case.what_in(HEADLINE - len(before) - 1)}"

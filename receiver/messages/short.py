@@ -117,7 +117,10 @@ def speak(case: IncidentText, lead: str) -> str:
     recovered = f", {RECOVERED[case.incident.recovery]}" if case.live and case.recovered else ""
     which = f"{case.level.name.capitalize()} incident {case.incident.number}{recovered}"
     what = f"{which}. {case.what_in(TITLE_SPOKEN)}"
-    return sayable(f"{exercise}Tocsin here. {what}. {lead}\nIt is {case.stands}.", case.zone_name)
+    # Who has it and asks for help is not heard twice.
+    is_said = case.responders and not (case.recovery or case.doubts) and case.responders.lower() in lead.lower()
+    stands = "" if is_said and case.owner else f"\nIt is {case.stands}."
+    return sayable(f"{exercise}Tocsin here. {what}. {lead}{stands}", case.zone_name)
 
 
 def sayable(text: str, zone: str) -> str:

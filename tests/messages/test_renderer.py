@@ -225,6 +225,14 @@ def test_recovery_is_told_as_far_as_it_is_known(recovery, said):
     assert said in dict(message(Kind.NOTICE, Reason.RECOVERED, incident).facts)["State"]
 
 
+def test_a_headline_and_a_call_say_that_the_signal_recovered():
+    """The title tells of what is over: whoever is paged all the same reads and hears that first."""
+    incident = replace(INCIDENT, recovery=Recovery.CONFIRM, firing=(0, 0, 0, 0))
+    told = message(incident=incident, reason=Reason.ESCALATED)
+    assert told.headline.startswith("SIGNAL RECOVERED #12 EMERGENCY: ")
+    assert "Emergency incident 12, signal recovered. " in told.speech
+
+
 @pytest.mark.parametrize(
     ("inhibited", "said"),
     [

@@ -55,7 +55,11 @@ def test_asked_for_help_says_who_acknowledged_and_that_nobody_else_has_answered(
     so = "amir acknowledged at 08:54 UTC and asked for help at 08:56 UTC; no other answer yet"
     assert page.lead == f"Help wanted: {so}."
     assert so in page.text
-    assert "asked for help at eight fifty-six in the morning; no other answer yet" in page.speech
+    heard = "asked for help at eight fifty-six in the morning; no other answer yet"
+    assert page.speech.count(heard) == 1, "a voice does not say it twice"
+    assert page.headline.startswith("HELP WANTED #1 EMERGENCY: "), (
+        "whose telephone rings does not read that it is taken"
+    )
     assert page.short.startswith("T#1 HELP WANTED")
     assert page.short.endswith("Help now: reply ACK 1")
     assert "Acknowledge #1: https://tocsin.example.org/incidents/1" in page.text
@@ -68,7 +72,10 @@ def test_answered_says_who_helps():
     world = acknowledged()
     world.escalate("amir")
     world.acknowledge("ben")
-    assert last(world, Kind.ACKNOWLEDGED).lead == "ben answers the call for help; amir goes on having it."
+    answered = last(world, Kind.ACKNOWLEDGED)
+    assert answered.lead == "ben answers the call for help; amir goes on having it."
+    assert answered.headline.startswith("ACKNOWLEDGED #1")
+    assert "INCIDENT ALERT" not in answered.text, "the initial template went out with the acknowledgement"
     assert [sentence(each) for each in world.entries()][-6:].count("acknowledged, and helps amir") <= 1
     assert "acknowledged, and helps amir" in [sentence(each) for each in world.entries()]
     assert "amir asked for help" not in WORDS.case(world.incident, world.context(), world.now).stands
@@ -81,6 +88,7 @@ def test_withdrawn_says_so():
     world.withdraw("amir")
     message = last(world, Kind.ACKNOWLEDGED)
     assert "amir asks for help no more; amir has it." in message.text
+    assert "INCIDENT ALERT" not in message.text
 
 
 def test_a_doubt_names_who_has_it():
