@@ -6,7 +6,7 @@ from receiver.core.backoff import retry_delay, schedule_of
 from receiver.core.draft import Draft
 from receiver.core.events import Arrived, Bounced, Delivered, Overtaken, Rejected, Reported, Retry
 from receiver.core.model import Fact, Instant, Kind, Notification, Status, Window
-from receiver.core.paging import await_receipt, note_heard, rescue
+from receiver.core.paging import await_receipt, note_left, rescue
 from receiver.core.reached import awaits_receipt, reaches
 from rules.channel_types import as_shown
 
@@ -14,7 +14,7 @@ from rules.channel_types import as_shown
 def settle(draft: Draft, event: Reported) -> Notification:
     """Decide on a sender's report; returns the notification in its new form."""
     if _may_have_left(event):
-        note_heard(draft, event.notification)
+        note_left(draft, event.notification)
     tried = replace(event.notification, attempts=event.notification.attempts + 1, leased_by="")
     match event.outcome:
         case Delivered(reference):
@@ -58,7 +58,7 @@ def _arrive(draft: Draft, notification: Notification, reference: str, receipt: s
     """News that a provider has it, or that it arrived. None: that was known, or its sender has yet to report."""
     if notification.leased_by:
         return None
-    note_heard(draft, notification)
+    note_left(draft, notification)
     if receipt and notification.status in {Status.WAITING, Status.ACCEPTED, Status.GAVE_UP}:
         return _deliver(draft, notification, reference, receipt)
     return _accept(draft, notification, reference) if notification.status is Status.WAITING else None

@@ -226,7 +226,7 @@ def tell_resolved(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WO
     draft.set(pages_closed=draft.incident.page.serial)
 
 
-def note_heard(draft: Draft, notification: Notification) -> None:
+def note_left(draft: Draft, notification: Notification) -> None:
     """It has left, or may have. Where that is the first that somebody hears, and it is over by now, the all-clear
     follows.
     """
