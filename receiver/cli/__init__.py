@@ -19,6 +19,7 @@ from receiver.cli import (
     incidents,
     maintenance,
     on_call,
+    overrides,
     policies,
     proofs,
     reports,
@@ -62,6 +63,7 @@ incidents.add_to(app)
 watch.add_to(app)
 audit.add_to(app)
 heartbeats.add_to(app)
+overrides.add_to(app)
 drills.add_to(app)
 on_call.add_to(app)
 proofs.add_to(app)

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from receiver.core.audit_log import Audit
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, Supersede
 from receiver.core.rate_limit import Bucket, RateLimitKey
-from receiver.on_call.overrides import OverrideChange
+from receiver.on_call.override_log import OverrideChange
 from rules.policy import LEVELS
 
 

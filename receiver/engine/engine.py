@@ -37,7 +37,7 @@ from receiver.engine.containment import Containment
 from receiver.engine.unit_of_work import UnitOfWork
 from receiver.errors import RowUnreadable, StoreDamaged
 from receiver.on_call.expand import shifts
-from receiver.on_call.overrides import OverrideChange, in_effect, kept
+from receiver.on_call.override_log import OverrideChange, in_effect, kept
 from receiver.on_call.shift import Roster
 from rules.policy import HOUR, LEVELS, SECOND, Policy
 from rules.stored import digest, dump, parse

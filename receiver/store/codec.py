@@ -17,7 +17,7 @@ from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State
 from receiver.core.rate_limit import RateLimitKey
 from receiver.errors import RowUnreadable
-from receiver.on_call.overrides import OverrideChange
+from receiver.on_call.override_log import OverrideChange
 from receiver.store import schema
 from rules.policy import MINUTE
 

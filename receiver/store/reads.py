@@ -16,6 +16,7 @@ from receiver.core.doubles import Double
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification, State
 from receiver.core.reconcile import HeldAlert
 from receiver.errors import CursorError
+from receiver.on_call.override_log import OverrideChange
 from receiver.store import audit_chain, codec, schema
 from receiver.store.database import Database
 from receiver.store.doubts import Doubts
@@ -23,7 +24,7 @@ from receiver.store.figures import StoreFigures, count, oldest_emergency
 from receiver.store.overview import Overview
 from receiver.store.search import with_words
 from receiver.store.session import Session
-from receiver.store.statements import BUNDLE, FIRING, NOTIFICATIONS
+from receiver.store.statements import BUNDLE, FIRING, NOTIFICATIONS, OVERRIDE_CHANGES
 from receiver.store.statistics import Tally, tallies
 
 LIMIT = 50
@@ -100,6 +101,12 @@ class Reads:
     def audit_head(self) -> str:
         """Where the audit log ends, ``POSITION:HASH``; empty: nothing is in it."""
         return audit_chain.head(self._database)
+
+    def override_changes(self) -> list[tuple[int, OverrideChange]]:
+        """Overrides of schedules that were made or cancelled, with their numbers, in order."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(OVERRIDE_CHANGES, after=0)
+        return [(row.position, codec.read_override_change(row.doc)) for row in rows]
 
     def incident(self, incident_id: str) -> Incident | None:
         """The incident of that id."""

@@ -16,7 +16,7 @@ from receiver.core.model import Alert, Incident, Instant, Notification, State, S
 from receiver.core.rate_limit import Bucket, RateLimitKey
 from receiver.core.storage import Changes
 from receiver.errors import RowUnreadable
-from receiver.on_call.overrides import OverrideChange
+from receiver.on_call.override_log import OverrideChange
 from receiver.store import audit_chain, codec, schema, statements
 from receiver.store.session import Session
 from rules.policy import LEVELS

@@ -35,6 +35,7 @@ from receiver.web.api.incident_operations import Api
 from receiver.web.api.incident_reports import Reporter
 from receiver.web.api.openapi import describe
 from receiver.web.api.routes import ROOT, endpoints
+from receiver.web.api.schedule_overrides import OnCallApi
 from receiver.web.auth.passwords import Failures
 from receiver.web.auth.sessions import Sessions
 from receiver.web.auth.signing import Signing
@@ -104,7 +105,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     records = Records(reads, MessageRenderer(settings.external_url), engine)
     reporter = Reporter(api, queue, records, clock)
     heartbeats_api = HeartbeatsApi(queue, engine, heartbeats, clock)
-    table = endpoints(api, reporter, heartbeats_api)
+    table = endpoints(api, reporter, heartbeats_api, OnCallApi(queue, engine, reads, clock))
     webhook = Webhook(
         queue=queue,
         engine=engine,

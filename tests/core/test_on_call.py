@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from receiver.core.model import Fact, Instant, Reason, Status
-from receiver.on_call.overrides import OverrideChange
+from receiver.on_call.override_log import OverrideChange
 from rules.load import load_text
 from tests.core.world import World
 

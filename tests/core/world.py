@@ -59,7 +59,7 @@ from receiver.core.sight import ANY, Sight
 from receiver.drill.memory_store import MemoryStore
 from receiver.engine.unit_of_work import UnitOfWork
 from receiver.on_call.expand import shifts
-from receiver.on_call.overrides import in_effect, kept
+from receiver.on_call.override_log import in_effect, kept
 from receiver.on_call.shift import Roster
 from rules.policy import HOUR, MINUTE, SECOND, Policy
 from rules.stored import digest

@@ -6,7 +6,7 @@ import pytest
 
 from receiver.core.audit_log import Origin, audit_of
 from receiver.core.model import Instant, Status
-from receiver.on_call.overrides import OverrideChange
+from receiver.on_call.override_log import OverrideChange
 from receiver.store import SqlStore
 from rules.load import load_text
 from rules.policy import HOUR, MINUTE

@@ -51,6 +51,7 @@ from receiver.web.api.incident_operations import Api
 from receiver.web.api.incident_reports import Reporter
 from receiver.web.api.openapi import describe as describe_api
 from receiver.web.api.routes import endpoints
+from receiver.web.api.schedule_overrides import OnCallApi
 from receiver.web.auth.signing import Signing
 from receiver.web.console.links import Links
 from receiver.web.peers import PeersSeen
@@ -217,8 +218,9 @@ def _metrics() -> Iterator[str]:
 
 def _api() -> Iterator[str]:
     """Operations and what they take and give."""
-    api, reporter, heartbeats = (object.__new__(kind) for kind in (Api, Reporter, HeartbeatsApi))  # nobody is asked
-    document = describe_api(endpoints(api, reporter, heartbeats), "0")
+    kinds = (Api, Reporter, HeartbeatsApi, OnCallApi)
+    api, reporter, heartbeats, on_call = (object.__new__(kind) for kind in kinds)  # nobody is asked
+    document = describe_api(endpoints(api, reporter, heartbeats, on_call), "0")
     schemas = document["components"]["schemas"]
     for name, schema_ in schemas.items():
         yield from (f"api schema {name}", *_described(schema_, f"api schema {name}"))

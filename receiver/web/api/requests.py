@@ -258,6 +258,27 @@ class RejectBody(Body):
     note: Text = ""
 
 
+class OverrideBody(Body):
+    """Put somebody on call for a while, in place of whom the schedule has."""
+
+    schedule: Needed
+    person: Needed
+    """One of the policy's people."""
+    starts: Text = ""
+    """RFC 3339, or local time of the schedule without an offset; empty: now."""
+    ends: Needed
+    """RFC 3339, or local time of the schedule without an offset."""
+    reason: Needed
+    by: Name = ""
+
+
+class CancelOverrideBody(Body):
+    """End an override."""
+
+    reason: Text = ""
+    by: Name = ""
+
+
 class RetireBody(Body):
     """Say that a heartbeat is not expected any more."""
 

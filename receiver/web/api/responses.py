@@ -47,6 +47,53 @@ class HeartbeatsView(View):
     heartbeats: list[HeartbeatView]
 
 
+class ShiftView(View):
+    """Somebody's time on call."""
+
+    person: str
+    starts: Time
+    ends: Time
+    source: str
+    """`layer N`, `calendar` or `override by WHO`."""
+
+
+class ScheduleView(View):
+    """Who is on call in a schedule."""
+
+    name: str
+    time_zone: str
+    now: list[ShiftView]
+    """Empty: nobody is."""
+    next: ShiftView | None
+    """The next shift of the coming five weeks; null: there is none."""
+
+
+class OnCallView(View):
+    """Who is on call now."""
+
+    schedules: list[ScheduleView]
+
+
+class OverrideView(View):
+    """An override of a schedule that is in effect, or will be."""
+
+    number: int
+    schedule: str
+    person: str
+    starts: Time
+    ends: Time
+    by: str
+    reason: str
+    void: str
+    """Why it puts nobody on call (the policy lost the person or the schedule); empty: it does."""
+
+
+class OverridesView(View):
+    """The overrides that are in effect, or will be."""
+
+    overrides: list[OverrideView]
+
+
 class AlertView(View):
     """One alert of an incident, as last heard of."""
 
@@ -280,6 +327,12 @@ class NotificationView(View):
     """When it was known of a page that it has reached somebody: at levels 3 and 4 only what wakes counts."""
     detail: str
     """The last failure, in words."""
+    person: str = ""
+    """The policy's person whose contact the recipient is; empty: none is known."""
+    via: str = ""
+    """The reference that stood for the person (`@primary`); empty: the channel names the address."""
+    shift: str = ""
+    """What of the schedule had the person on call: `layer 1`, `override by ann`."""
 
 
 class ReportPartView(View):

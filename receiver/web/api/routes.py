@@ -9,11 +9,12 @@ from receiver.web.api.heartbeat_clocks import HeartbeatsApi
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.incident_reports import TEXTS, Reporter
 from receiver.web.api.response_operations import Responding
+from receiver.web.api.schedule_overrides import OnCallApi
 
 ROOT = "/api/v1"
 
 
-def endpoints(api: Api, reporter: Reporter, heartbeats: HeartbeatsApi) -> tuple[Endpoint[Any], ...]:
+def endpoints(api: Api, reporter: Reporter, heartbeats: HeartbeatsApi, on_call: OnCallApi) -> tuple[Endpoint[Any], ...]:
     """Every operation of the API; paths are relative to ROOT."""
     work = Responding(api)
     told, follow_ups, approver = response_shapes.NoticesView, response_shapes.FollowUpsView, Role.APPROVER
@@ -97,6 +98,19 @@ def endpoints(api: Api, reporter: Reporter, heartbeats: HeartbeatsApi) -> tuple[
             requests.RetireBody,
             responses.HeartbeatsView,
             heartbeats.retire,
+        ),
+        Endpoint("GET", "/on-call", view, requests.Nothing, responses.OnCallView, on_call.on_call),
+        Endpoint("GET", "/overrides", view, requests.Nothing, responses.OverridesView, on_call.list),
+        Endpoint(
+            "POST", "/overrides", responder, requests.OverrideBody, responses.OverridesView, on_call.make, status=201
+        ),
+        Endpoint(
+            "POST",
+            "/overrides/{override}/cancel",
+            responder,
+            requests.CancelOverrideBody,
+            responses.OverridesView,
+            on_call.cancel,
         ),
         Endpoint("GET", "/policy", view, requests.Nothing, responses.PolicyView, api.policy),
     )

@@ -211,6 +211,9 @@ def show_notification(notification: Notification, facts: ChannelFacts | None) ->
         done_at=_maybe(notification.done_at),
         reached_at=_maybe(notification.reached_at),
         detail=notification.detail,
+        person=notification.person,
+        via=notification.via,
+        shift=notification.shift,
     )
 
 

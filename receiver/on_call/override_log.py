@@ -49,7 +49,12 @@ def kept(changes: Iterable[tuple[int, OverrideChange]]) -> tuple[KeptOverride, .
     return tuple(found.values())
 
 
+def as_override(kept_one: KeptOverride) -> Override:
+    """As the expansion takes it."""
+    change = kept_one.change
+    return Override(change.schedule, change.person, change.starts, change.ends, change.by)
+
+
 def in_effect(overrides: Iterable[KeptOverride]) -> list[Override]:
     """Those that are not cancelled, as the expansion takes them."""
-    changes = (each.change for each in overrides if each.cancelled_at is None)
-    return [Override(each.schedule, each.person, each.starts, each.ends, each.by) for each in changes]
+    return [as_override(each) for each in overrides if each.cancelled_at is None]

@@ -1,0 +1,74 @@
+"""`tocsin override`, `tocsin overrides`: who is on call for a while in place of whom a schedule has."""
+
+from typing import Annotated, Any
+
+import typer
+
+from receiver.cli.incidents import LOCAL, By, Json, Token, Url, call
+from receiver.cli.output import console, print_json, print_table
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command()(override)
+    app.command()(overrides)
+
+
+def override(
+    schedule: Annotated[str, typer.Argument(metavar="SCHEDULE", help="As the policy names it.")],
+    who: Annotated[str, typer.Option("--who", metavar="PERSON", help="One of the policy's people.")],
+    until: Annotated[
+        str, typer.Option("--until", metavar="TIME", help="Local time of the schedule, where it has no offset.")
+    ],
+    reason: Annotated[str, typer.Option("--reason", help="Why, for everybody who asks later.")],
+    from_: Annotated[str, typer.Option("--from", metavar="TIME", help="From then; left out: now.")] = "",
+    by: By = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Put somebody on call for a while. The latest override wins where two overlap."""
+    body = {"schedule": schedule, "person": who, "starts": from_, "ends": until, "reason": reason, "by": by}
+    _say(call("POST", url, token, "/overrides", body=body), json)
+
+
+def overrides(
+    cancel: Annotated[
+        int | None, typer.Option("--cancel", metavar="NUMBER", help="End this one.", show_default=False)
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why it is cancelled.")] = "",
+    by: By = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """The overrides that are in effect or will be; --cancel ends one."""
+    if cancel is None:
+        _say(call("GET", url, token, "/overrides"), json)
+    else:
+        _say(call("POST", url, token, f"/overrides/{cancel}/cancel", body={"reason": reason, "by": by}), json)
+
+
+def _say(found: Any, json: bool) -> None:
+    if json:
+        print_json(found)
+    elif not found["overrides"]:
+        console.print("No override is in effect, and none is to come.")
+    else:
+        rows = (
+            (
+                str(each["number"]),
+                each["schedule"],
+                each["person"],
+                each["starts"],
+                each["ends"],
+                each["by"],
+                _why(each),
+            )
+            for each in found["overrides"]
+        )
+        print_table(["number", "schedule", "person", "from", "until", "by", "reason"], rows)
+
+
+def _why(each: Any) -> str:
+    return f"VOID, nobody is on call by it: {each['void']}" if each["void"] else str(each["reason"])

@@ -1,0 +1,132 @@
+"""Who is on call, and overrides of schedules, for programs and people."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from receiver.core.audit_log import audit_of
+from receiver.core.model import Instant
+from receiver.engine.engine import Engine
+from receiver.engine.queue import CommandQueue
+from receiver.messages.times import rfc3339
+from receiver.on_call.expand import shifts, why_void
+from receiver.on_call.override_log import KeptOverride, OverrideChange, as_override, in_effect, kept
+from receiver.on_call.shift import Roster, Shift
+from receiver.on_call.wall_time import read
+from receiver.store.reads import Reads
+from receiver.web.api import requests
+from receiver.web.api.call import Call
+from receiver.web.api.responses import OnCallView, OverridesView, OverrideView, ScheduleView, ShiftView
+from receiver.web.http.problem_details import HttpProblem
+from rules.policy import HOUR, OnCallSchedule
+
+AHEAD = 35 * 24 * HOUR
+"""How far the next shift is looked for."""
+
+
+class OnCallApi:
+    """The handlers of /on-call and /overrides."""
+
+    def __init__(self, queue: CommandQueue, engine: Engine, reads: Reads, clock: Callable[[], Instant]) -> None:
+        self._queue = queue
+        self._engine = engine
+        self._reads = reads
+        self._clock = clock
+
+    async def on_call(self, _call: Call[requests.Nothing]) -> OnCallView:
+        """Who is on call now, until when, and who is next."""
+        now, policy = self._clock(), self._engine.current.policy
+        rosters = shifts(policy, {}, in_effect(await self._kept()), now - 24 * HOUR, now + AHEAD)
+        return OnCallView(schedules=[_schedule(each, now) for each in rosters])
+
+    async def list(self, _call: Call[requests.Nothing]) -> OverridesView:
+        """The overrides that are in effect, or will be."""
+        return await self._show()
+
+    async def make(self, call: Call[requests.OverrideBody]) -> OverridesView:
+        """Put somebody on call for a while; the latest wins where two overlap."""
+        said, now = call.said, self._clock()
+        schedule = self._schedule(said.schedule)
+        if self._engine.current.policy.person(said.person) is None:
+            names = ", ".join(person.name for person in self._engine.current.policy.people)
+            raise HttpProblem(409, f"the policy has nobody named {said.person!r}; it has {names or 'no people'}")
+        starts = _time(said.starts, schedule) if said.starts else now
+        ends = _time(said.ends, schedule)
+        if ends <= max(starts, now):
+            raise HttpProblem(409, f"the override would end ({rfc3339(Instant(ends))}) before it begins, or is over")
+        by = call.by(said.by)
+        change = OverrideChange(now, by, said.reason, schedule.name, said.person, starts, ends)
+        data = {"schedule": schedule.name, "person": said.person, "starts": rfc3339(Instant(starts))}
+        data |= {"ends": rfc3339(Instant(ends)), "reason": said.reason, "by": by}
+        entry = audit_of(call.caller.origin, now, "override", data=data)
+        await self._queue.run(self._engine.override, change, entry)
+        return await self._show()
+
+    async def cancel(self, call: Call[requests.CancelOverrideBody]) -> OverridesView:
+        """End an override: from now on it is as if it had not been made."""
+        now, by = self._clock(), call.by(call.said.by)
+        found = next((each for each in await self._kept() if str(each.number) == call.part), None)
+        if found is None:
+            raise HttpProblem(404, f"there is no override {call.part}")
+        if found.is_over(now):
+            raise HttpProblem(409, f"override {call.part} is over")
+        data = {"override": call.part, "reason": call.said.reason, "by": by}
+        entry = audit_of(call.caller.origin, now, "cancel-override", data=data)
+        change = OverrideChange(now, by, call.said.reason, cancels=found.number)
+        await self._queue.run(self._engine.override, change, entry)
+        return await self._show()
+
+    def _schedule(self, name: str) -> OnCallSchedule:
+        policy = self._engine.current.policy
+        found = policy.schedule(name)
+        if found is None:
+            names = ", ".join(each.name for each in policy.schedules)
+            raise HttpProblem(409, f"the policy has no schedule {name!r}; it has {names or 'none'}")
+        return found
+
+    async def _kept(self) -> Sequence[KeptOverride]:
+        return kept(await self._queue.read(self._reads.override_changes))
+
+    async def _show(self) -> OverridesView:
+        now = self._clock()
+        return OverridesView(overrides=[self._view(each) for each in await self._kept() if not each.is_over(now)])
+
+    def _view(self, each: KeptOverride) -> OverrideView:
+        change = each.change
+        return OverrideView(
+            number=each.number,
+            schedule=change.schedule,
+            person=change.person,
+            starts=rfc3339(Instant(change.starts)),
+            ends=rfc3339(Instant(change.ends)),
+            by=change.by,
+            reason=change.reason,
+            void=why_void(self._engine.current.policy, as_override(each)),
+        )
+
+
+def _time(text: str, schedule: OnCallSchedule) -> int:
+    try:
+        return read(text, schedule.time_zone)
+    except (ValueError, OverflowError) as error:
+        raise HttpProblem(409, str(error)) from None
+
+
+def _schedule(roster: Roster, now: Instant) -> ScheduleView:
+    following = (each for each in roster.shifts if each.starts > now)
+    return ScheduleView(
+        name=roster.name,
+        time_zone=roster.time_zone,
+        now=_shifts(roster.at(now)),
+        next=next(iter(_shifts(following)), None),
+    )
+
+
+def _shifts(found: Iterable[Shift]) -> list[ShiftView]:
+    return [
+        ShiftView(
+            person=each.person,
+            starts=rfc3339(Instant(each.starts)),
+            ends=rfc3339(Instant(each.ends)),
+            source=each.source,
+        )
+        for each in found
+    ]
