@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from rules.calendar_text import calendars_in
 from rules.nodes import Node
 from rules.policy import OnCallSchedule, Policy
 from rules.problems import Problem
@@ -46,12 +47,8 @@ def _read(schedule: OnCallSchedule, index: int, root: Node, problems: list[Probl
 
 def _fault(text: str) -> str:
     """Why it is no whole calendar; empty: it is one."""
-    import icalendar  # noqa: PLC0415 - half a second, which nobody pays who has no calendar
-
-    if "BEGIN:VCALENDAR" not in text:
-        return "is no iCalendar: it has no BEGIN:VCALENDAR"
     try:
-        icalendar.Calendar.from_ical(text)
-    except Exception as error:  # noqa: BLE001 - the parser raises whatever it stumbles over
-        return f"is no iCalendar that can be read: {(str(error).splitlines() or [''])[0][:200]}"
+        calendars_in(text)
+    except ValueError as error:
+        return str(error)
     return ""

@@ -13,7 +13,6 @@ from receiver.cli.policies import Calendars, Paths, calendars
 from receiver.clock import wall_clock
 from receiver.core.model import Instant
 from receiver.messages.times import stamp
-from receiver.on_call.calendar_events import CalendarError
 from receiver.on_call.expand import shifts
 from receiver.on_call.roster_json import as_json
 from receiver.on_call.shift import Gap, Roster, Shift
@@ -97,10 +96,9 @@ def _roster(
     first, last = (starts - HORIZON, starts + HORIZON) if at else (starts, ends)
     if "://" in schedule.calendar and schedule.name not in given:
         _say(f"{schedule.name}: {schedule.calendar} is fetched by the service; give a copy: --calendar NAME=FILE")
-    try:
-        (found,) = shifts(replace(policy, schedules=(schedule,)), given, (), first, last)
-    except CalendarError as error:
-        fail(f"tocsin on-call: {schedule.name}: {error}")
+    (found,) = shifts(replace(policy, schedules=(schedule,)), given, (), first, last)
+    if found.fault:
+        fail(f"tocsin on-call: {schedule.name}: its calendar: {found.fault}")
     for name in found.unknown:
         _say(f'{schedule.name}: the calendar names nobody of `people` with "{name}"')
     if not at:

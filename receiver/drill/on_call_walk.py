@@ -10,7 +10,6 @@ from itertools import combinations, groupby, pairwise
 
 from receiver.core.model import Instant
 from receiver.messages.times import stamp
-from receiver.on_call.calendar_events import CalendarError
 from receiver.on_call.expand import shifts
 from receiver.on_call.references import names_schedule, resolved
 from receiver.on_call.shift import Gap, Roster, Shift
@@ -43,14 +42,13 @@ def walk(policy: Policy, starts: int, days: int, calendars: Mapping[str, str] | 
     given, ends = calendars or {}, starts + days * DAY
     unread: dict[str, str] = {}
     rosters: list[Roster] = []
-    for each in policy.schedules:
-        if "://" in each.calendar and each.name not in given:
-            unread[each.name] = f"{each.calendar} is fetched by the service"
-            continue
-        try:
-            rosters += [found for found in shifts(policy, given, (), starts, ends) if found.name == each.name]
-        except CalendarError as error:
-            unread[each.name] = str(error)
+    for schedule, roster in zip(policy.schedules, shifts(policy, given, (), starts, ends), strict=True):
+        if "://" in schedule.calendar and schedule.name not in given:
+            unread[schedule.name] = f"{schedule.calendar} is fetched by the service"
+        elif roster.fault:
+            unread[schedule.name] = roster.fault
+        else:
+            rosters.append(roster)
     return OnCallYear(policy, starts, ends, tuple(rosters), unread)
 
 

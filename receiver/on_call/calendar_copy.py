@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-from receiver.on_call.calendar_events import CalendarError
 from receiver.on_call.expand import shifts
 from rules.durations import format_duration
 from rules.policy import HOUR, OnCallSchedule, Policy
@@ -22,14 +21,9 @@ class CopyVerdict:
 
 def judge(policy: Policy, schedule: OnCallSchedule, last: str, fetched: str, now: int) -> CopyVerdict:
     """Whether a copy replaces the last good one. `last`: empty where there is none yet."""
-    try:
-        new = _covered(policy, schedule, fetched, now)
-    except CalendarError as error:
-        return CopyVerdict(False, f"the calendar of {schedule.name} is not taken: {error}")
-    try:
-        old = _covered(policy, schedule, last, now)
-    except CalendarError:
-        old = 0
+    (new, fault), (old, _) = (_covered(policy, schedule, text, now) for text in (fetched, last))
+    if fault:
+        return CopyVerdict(False, f"the calendar of {schedule.name} is not taken: {fault}")
     if not new and old:
         return CopyVerdict(False, f"the calendar of {schedule.name} is not taken: it puts nobody on call any more")
     if new < old:
@@ -39,8 +33,8 @@ def judge(policy: Policy, schedule: OnCallSchedule, last: str, fetched: str, now
     return CopyVerdict(True)
 
 
-def _covered(policy: Policy, schedule: OnCallSchedule, text: str, now: int) -> int:
-    """Microseconds of the coming weeks in which the copy puts somebody on call. Raises CalendarError."""
+def _covered(policy: Policy, schedule: OnCallSchedule, text: str, now: int) -> tuple[int, str]:
+    """Microseconds of the coming weeks in which the copy puts somebody on call, and why it cannot be read."""
     alone = replace(policy, schedules=(replace(schedule, calendar_text=""),))
     (roster,) = shifts(alone, {schedule.name: text}, (), now, now + COMING)
-    return COMING - sum(gap.ends - gap.starts for gap in roster.gaps)
+    return COMING - sum(gap.ends - gap.starts for gap in roster.gaps), roster.fault

@@ -12,13 +12,12 @@ from typing import Any
 
 from receiver.on_call.shift import Shift
 from receiver.on_call.wall_time import instant
+from rules.calendar_text import calendars_in, first_line
 from rules.policy import Person
 from rules.time_zones import zone_names
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
-_TOO_OFTEN = {"SECONDLY", "MINUTELY"}
-"""A rule that repeats so often names no shifts, and would take for ever to list."""
 
 
 class CalendarError(ValueError):
@@ -53,41 +52,28 @@ def read_calendar(text: str, people: Iterable[Person], zone: str, from_: int, un
 
 
 @lru_cache(maxsize=32)
-def _query(text: str) -> Any:
-    """The calendar, ready to be asked for a window's events. Raises CalendarError."""
-    import icalendar  # noqa: PLC0415 - half a second, which nobody pays who has no calendar
-    import recurring_ical_events  # noqa: PLC0415
+def _queries(text: str) -> tuple[Any, ...]:
+    """The calendars in a text (feeds may stand one after the other), ready to be asked for a window's events.
+
+    Raises CalendarError.
+    """
+    import recurring_ical_events  # noqa: PLC0415 - half a second, which nobody pays who has no calendar
 
     try:
-        calendar = icalendar.Calendar.from_ical(text)
-        for event in calendar.walk("VEVENT"):
-            _require_bounded(event)
-        return recurring_ical_events.of(calendar, skip_bad_series=False)
-    except CalendarError:
-        raise
+        return tuple(recurring_ical_events.of(each, skip_bad_series=False) for each in calendars_in(text))
     except Exception as error:  # the parsers raise whatever they stumble over
-        raise CalendarError(f"no calendar that can be read: {_first_line(error)}") from error
-
-
-def _require_bounded(event: Any) -> None:
-    rules = event.get("RRULE", ())
-    for rule in rules if isinstance(rules, list) else [rules] if rules else ():
-        if _TOO_OFTEN.intersection(str(each).upper() for each in rule.get("FREQ", ())):
-            raise CalendarError(f'the event "{event.get("SUMMARY", "")}" repeats more often than every hour')
+        raise CalendarError(f"it {first_line(error)}") from error
 
 
 def _occurrences(text: str, from_: int, until: int) -> list[Any]:
     starts, ends = (_EPOCH + at * _MICRO for at in (from_, until))
     try:
-        return list(_query(text).between(starts - timedelta(days=2), ends + timedelta(days=2)))
+        first, last = starts - timedelta(days=2), ends + timedelta(days=2)
+        return [event for each in _queries(text) for event in each.between(first, last)]
     except CalendarError:
         raise
     except Exception as error:
-        raise CalendarError(f"an event of the calendar cannot be read: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise CalendarError(f"an event of the calendar cannot be read: {first_line(error)}") from error
 
 
 def _is_off(event: Any) -> bool:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from heapq import heappop, heappush
 from itertools import pairwise
 
-from receiver.on_call.calendar_events import read_calendar
+from receiver.on_call.calendar_events import CalendarError, CalendarReading, read_calendar
 from receiver.on_call.rotation import rotation
 from receiver.on_call.shift import Override, Roster, Shift, clipped, gaps, merged, without
 from receiver.on_call.wall_time import instant, wall
@@ -27,8 +27,8 @@ def shifts(
     """Every schedule's shifts and gaps in a window, in the policy's order.
 
     `calendars`: schedule → iCalendar text, of those that a URL feeds. `overrides`: in the order in which they were
-    made; the later wins. Nobody is on call where an override names a person that the policy no longer has. Raises
-    CalendarError for a text that is no calendar.
+    made; the later wins. Nobody is on call where an override names a person that the policy no longer has; a
+    calendar that cannot be read is its schedule's `fault`, and no other's.
     """
     return tuple(
         _roster(policy, each, calendars.get(each.name) or each.calendar_text, overrides, from_, until)
@@ -52,11 +52,14 @@ def _roster(
         Shift(each.starts, each.ends, each.person if each.person in known else _NOBODY, f"override by {each.by}")
         for each in own
     )
-    read = read_calendar(calendar, policy.people, schedule.time_zone, from_, until)
+    try:
+        read, fault = read_calendar(calendar, policy.people, schedule.time_zone, from_, until), ""
+    except CalendarError as error:
+        read, fault = CalendarReading((), ()), str(error)
     usual = (*_of_layers(schedule.layers, from_, until), *read.shifts)
     found = (*without(usual, over), *(each for each in over if each.person != _NOBODY))
     inside = merged(clipped(found, from_, until))
-    return Roster(schedule.name, schedule.time_zone, inside, tuple(gaps(inside, from_, until)), read.unknown)
+    return Roster(schedule.name, schedule.time_zone, inside, tuple(gaps(inside, from_, until)), read.unknown, fault)
 
 
 def _of_layers(layers: Iterable[Layer], from_: int, until: int) -> list[Shift]:

@@ -47,6 +47,8 @@ class Roster:
     """Where no shift is; sorted."""
     unknown: tuple[str, ...] = ()
     """Names in the calendar that are nobody's."""
+    fault: str = ""
+    """Why the calendar cannot be read, for people; then nobody is on call but by overrides."""
 
     def at(self, at: int) -> tuple[Shift, ...]:
         """The shifts of that instant."""
