@@ -1,6 +1,7 @@
 """`tocsin drill`: an incident on a virtual clock, a script of what happened once, or an exercise with real people."""
 
 import difflib
+import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -12,7 +13,7 @@ from receiver.cli.policies import Calendars, Paths, calendars
 from receiver.clock import wall_clock
 from receiver.core.model import Instant
 from receiver.drill.lanes_drawing import page
-from receiver.drill.on_call_walk import as_of
+from receiver.drill.on_call_walk import is_unknown, with_copies
 from receiver.drill.script import Played, Script, UnknownIncident, play
 from receiver.drill.script_file import DrillScript, ScriptError, ScriptRun, read, relive
 from receiver.drill.script_file import as_json as relived_json
@@ -104,7 +105,9 @@ def drill(
         fail(f"tocsin drill: say which incident: --incident NAME, one of {', '.join(_names(policy))}", 2)
     channel_faults = _channel_faults(policy, without or [], flaky or [], seed)
     began_at = _began_at(policy, at)
-    given = as_of(policy, began_at, calendars(policy, calendar))
+    given = with_copies(policy, calendars(policy, calendar))
+    for each in filter(is_unknown, given.schedules):
+        print(f"{each.name}: nobody is on call: give a copy of {each.calendar}: --calendar NAME=FILE", file=sys.stderr)
     if script is not None:
         _relive(given, channel_faults, script, html, json)
     else:

@@ -64,7 +64,8 @@ def check(
         _explain(explain)
         return
     loaded = load_with_warnings(paths or [])
-    year = walk(loaded.policy, wall_clock() // MINUTE * MINUTE, days, calendars(loaded.policy, calendar))
+    known = on_call_walk.with_copies(loaded.policy, calendars(loaded.policy, calendar))
+    year = walk(known, wall_clock() // MINUTE * MINUTE, days)
     ways, hours = reaches_over(year)
     doubts = (*lints(loaded.policy, ways), *person_lints(loaded.policy, ways), *on_call_walk.lints(year))
     drilled = list(without_allowed(doubts, loaded.allowed))

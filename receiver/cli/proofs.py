@@ -20,7 +20,6 @@ from receiver.drill import explained
 from receiver.drill.differences import DifferenceTable, as_markdown, differences, replayed
 from receiver.drill.differences import as_json as as_rows
 from receiver.drill.first_pages import replay
-from receiver.drill.on_call_walk import as_of
 from receiver.drill.simulator import START, World
 from receiver.settings import Settings
 from receiver.web.recorder import read
@@ -59,10 +58,11 @@ def explain_(
     for name in labels:
         if not re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", name):
             fail(f"tocsin explain: {name!r} is no label's name: letters, digits and _, such as severity=warning", 2)
-    policy = as_of(load([Path(word) for word in words or () if "=" not in word or Path(word).exists()]), wall_clock())
+    policy = load([Path(word) for word in words or () if "=" not in word or Path(word).exists()])
+    now = Instant(wall_clock()) if policy.schedules else START
     payload = _payload(labels, alert)
     configured = _configured(policy) if settings else None
-    worlds = ((World(policy, configured=configured), each) for each in payload.alerts)
+    worlds = ((World(policy, configured=configured, now=now), each) for each in payload.alerts)
     found = [explained.explain(world, each, dict(payload.group_labels), source) for world, each in worlds]
     if json:
         print_json({"alerts": [explained.as_json(each) for each in found]})

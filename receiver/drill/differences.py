@@ -9,7 +9,6 @@ from receiver.core.model import Alert, Instant, Target
 from receiver.drill.changes import NOTHING, changes
 from receiver.drill.first_pages import Episode, FirstPages, episodes, first_page_changes
 from receiver.drill.on_call_changes import on_call_changes
-from receiver.drill.on_call_walk import as_of
 from receiver.drill.simulator import START, World
 from receiver.messages.times import stamp
 from rules.durations import format_duration
@@ -39,7 +38,7 @@ def differences(old: Policy, new: Policy, now: Instant = START) -> list[Differen
     told = DifferenceTable(
         "Who is told when, if nobody acknowledges",
         ("who", "is told", "before", "after", "of"),
-        tuple(_reached(as_of(old, now), as_of(new, now))),
+        tuple(_reached(old, new, now)),
     )
     on_call = DifferenceTable(
         "Who is on call", ("schedule", "from", "until", "before", "after"), tuple(on_call_changes(old, new, now))
@@ -51,9 +50,9 @@ def differences(old: Policy, new: Policy, now: Instant = START) -> list[Differen
     return [table for table in found if table.rows]
 
 
-def _reached(old: Policy, new: Policy) -> Iterator[tuple[str, str, str, str, str]]:
+def _reached(old: Policy, new: Policy, now: Instant) -> Iterator[tuple[str, str, str, str, str]]:
     """One row per change, with all the rules and types that it concerns."""
-    before, after = _told(old), _told(new)
+    before, after = _told(old, now), _told(new, now)
     rows: dict[tuple[str, str, str, str], list[str]] = {}
     for key in dict.fromkeys((*before, *after)):
         for change in first_page_changes(before.get(key, {}), after.get(key, {})):
@@ -68,14 +67,14 @@ def _when(micros: int | None) -> str:
     return NOTHING if micros is None else f"+{format_duration(micros)}"
 
 
-def _told(policy: Policy) -> dict[str, Mapping[Target, int]]:
+def _told(policy: Policy, now: Instant) -> dict[str, Mapping[Target, int]]:
     """Rule or type → who is told when, from the opening to the breach."""
     members: list[Rule | IncidentType] = [*policy.rules, *policy.incident_types]
-    return {each.key: _drilled(policy, each.level, each.key) for each in members}
+    return {each.key: _drilled(policy, now, each.level, each.key) for each in members}
 
 
-def _drilled(policy: Policy, level: int, rule: str) -> Mapping[Target, int]:
-    world = World(policy)
+def _drilled(policy: Policy, now: Instant, level: int, rule: str) -> Mapping[Target, int]:
+    world = World(policy, now=now)
     alert = Alert(rule, world.now, firing=True, level=level, rule=rule, type=rule, labels={}, annotations={})
     world.handle(AlertsReceived(rule, "", (alert,)))
     world.advance(Instant(world.now + policy.level(level).response_time))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from receiver.core.classify import Received, sort
 from receiver.core.events import Delivered
 from receiver.core.model import Fact, Instant, Kind, Target
-from receiver.drill.on_call_walk import as_of
 from receiver.drill.simulator import World
 from receiver.drill.text_report import offset
 from receiver.messages.plain import line
@@ -78,7 +77,7 @@ def replay(policy: Policy, recording: Sequence[RecordedWebhook], lasts: int) -> 
     if not recording:
         return {}
     in_order = sorted(recording, key=lambda heard: heard.at)
-    world = World(as_of(policy, in_order[0].at), now=in_order[0].at)
+    world = World(policy, now=in_order[0].at)
     for heard in in_order:
         world.advance(heard.at)
         events = sort(world.policy_version, heard.source, heard.group_labels, heard.alerts, truncated=heard.truncated)

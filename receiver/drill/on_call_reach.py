@@ -10,7 +10,7 @@ from receiver.core.model import Instant
 from receiver.drill.on_call_walk import OnCallYear
 from receiver.drill.reach import Reach, badness, reaches
 from receiver.messages.times import stamp
-from receiver.on_call.references import resolved
+from receiver.on_call.references import people_of
 from rules.lint_catalog import doubt
 from rules.policy import CRITICAL, REFERENCE, Place, Policy
 from rules.problems import Problem
@@ -22,8 +22,6 @@ class PeopleSet:
     """Whoever is on call at once, the first time that it is so, and those who are on call alike at other times."""
 
     at: int
-    policy: Policy
-    """With their addresses."""
     is_whole: bool
     """Every schedule has somebody."""
     casts: list[tuple[str, ...]]
@@ -54,22 +52,26 @@ def sets(year: OnCallYear) -> list[PeopleSet]:
         on_call = tuple(tuple(sorted(shift.person for shift in roster.at(at))) for roster in year.rosters)
         if on_call not in seen:
             seen.add(on_call)
-            policy = resolved(year.policy, year.rosters, at)
-            likeness, cast = _likeness(policy)
-            alike = found.setdefault((likeness, all(on_call)), PeopleSet(at, policy, all(on_call), []))
+            likeness, cast = _likeness(year, at)
+            alike = found.setdefault((likeness, all(on_call)), PeopleSet(at, all(on_call), []))
             alike.casts.append(cast)
     return list(found.values())
 
 
-def _likeness(policy: Policy) -> tuple[tuple[object, ...], tuple[str, ...]]:
-    """What of a set a drill depends on, which is whose addresses stand where, whoever they are; and who they are."""
-    owners = {address: person.name for person in policy.people for _, address in person.contacts}
-    numbers: dict[str, int] = {}
-    parts = tuple(
-        tuple(numbers.setdefault(owners.get(each, each), len(numbers)) for each in channel.recipients)
-        for channel in policy.channels
-    )
-    return parts, tuple(numbers)
+def _likeness(year: OnCallYear, at: int) -> tuple[object, tuple[str, ...]]:
+    """What of a set a drill depends on: who stands where, by number, and how each is reached; and their names."""
+    policy, numbers = year.drilled, dict[str, int]()
+
+    def part(recipient: str) -> object:
+        if not recipient.startswith(REFERENCE):
+            return recipient
+        people = people_of(recipient, policy, year.rosters, at)
+        return tuple(numbers.setdefault(each.name, len(numbers)) for each in people)
+
+    parts = tuple(tuple(map(part, channel.recipients)) for channel in policy.channels)
+    known = (policy.person(name) for name in numbers)
+    traits = tuple((tuple(dict(each.contacts)), each.reach, each.repeat) for each in known if each)
+    return (parts, traits), tuple(numbers)
 
 
 def reaches_over(year: OnCallYear) -> tuple[tuple[Reach, ...], tuple[WorstHour, ...]]:
@@ -79,10 +81,15 @@ def reaches_over(year: OnCallYear) -> tuple[tuple[Reach, ...], tuple[WorstHour, 
     """
     if not uses_on_call(year.policy):
         return reaches(year.policy), ()
-    found = [(each, tuple(_for_all(way, each.casts) for way in reaches(each.policy))) for each in sets(year)]
+    found = [(each, tuple(_for_all(way, each.casts) for way in _drilled(year, each))) for each in sets(year)]
     usual = [ways for each, ways in found if each.is_whole] or [ways for _, ways in found]
     worst = [_worst(way, usual if way.level < CRITICAL else [ways for _, ways in found]) for way in found[0][1]]
     return tuple(worst), tuple(_hours(found))
+
+
+def _drilled(year: OnCallYear, one: PeopleSet) -> tuple[Reach, ...]:
+    people = (year.drilled.person(name) for name in one.casts[0])
+    return reaches(year.drilled, Instant(one.at), [each for each in people if each is not None])
 
 
 def uses_on_call(policy: Policy) -> bool:

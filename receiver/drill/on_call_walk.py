@@ -4,19 +4,19 @@ Shifts and gaps are compared, nobody is drilled here; that is `on_call_reach`.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from itertools import combinations, groupby, pairwise
 
 from receiver.core.model import Instant
 from receiver.messages.times import stamp
 from receiver.on_call.expand import shifts
-from receiver.on_call.references import names_schedule, resolved
+from receiver.on_call.references import names_schedule
 from receiver.on_call.shift import Gap, Roster, Shift
 from receiver.on_call.wall_time import instant, local
 from rules.durations import format_duration
 from rules.lint_catalog import doubt
-from rules.policy import CRITICAL, HOUR, MINUTE, REFERENCE, Channel, OnCallSchedule, Place, Policy
+from rules.policy import CRITICAL, HOUR, MINUTE, REFERENCE, Channel, Layer, OnCallSchedule, Place, Policy
 from rules.problems import Problem
 from rules.time_zones import time_zone
 
@@ -33,30 +33,46 @@ class OnCallYear:
     starts: int
     ends: int
     rosters: tuple[Roster, ...]
-    unread: Mapping[str, str] = field(default_factory=dict)
+    unread: Mapping[str, str]
     """Schedule → why nothing is known of it."""
+    drilled: Policy
+    """The policy with somebody on call where nothing is known."""
 
 
-def walk(policy: Policy, starts: int, days: int, calendars: Mapping[str, str] | None = None) -> OnCallYear:
-    """Expand every schedule from an instant on. `calendars`: schedule → iCalendar text, of those that a URL feeds."""
-    given, ends = calendars or {}, starts + days * DAY
+def walk(policy: Policy, starts: int, days: int) -> OnCallYear:
+    """Expand every schedule from an instant on."""
+    ends = starts + days * DAY
     unread: dict[str, str] = {}
     rosters: list[Roster] = []
-    for schedule, roster in zip(policy.schedules, shifts(policy, given, (), starts, ends), strict=True):
-        if "://" in schedule.calendar and schedule.name not in given:
+    for schedule, roster in zip(policy.schedules, shifts(policy, {}, (), starts, ends), strict=True):
+        if is_unknown(schedule):
             unread[schedule.name] = f"{schedule.calendar} is fetched by the service"
         elif roster.fault:
             unread[schedule.name] = roster.fault
         else:
             rosters.append(roster)
-    return OnCallYear(policy, starts, ends, tuple(rosters), unread)
+    drilled = tuple(_assumed(policy, each) if each.name in unread else each for each in policy.schedules)
+    return OnCallYear(policy, starts, ends, tuple(rosters), unread, replace(policy, schedules=drilled))
 
 
-def as_of(policy: Policy, at: int, calendars: Mapping[str, str] | None = None) -> Policy:
-    """The policy with the addresses of whoever is on call at an instant; one that names nobody so is itself."""
-    if not policy.people and not policy.schedules:
-        return policy
-    return resolved(policy, shifts(policy, calendars or {}, (), at, at + MINUTE), at)
+def with_copies(policy: Policy, copies: Mapping[str, str]) -> Policy:
+    """The policy with the texts (iCalendar) of schedules whose calendars stand at URLs."""
+    given = tuple(replace(each, calendar_text=copies.get(each.name, each.calendar_text)) for each in policy.schedules)
+    return replace(policy, schedules=given)
+
+
+def is_unknown(schedule: OnCallSchedule) -> bool:
+    """Whether its calendar stands at a URL, and there is no copy of it here."""
+    return "://" in schedule.calendar and not schedule.calendar_text
+
+
+def _assumed(policy: Policy, schedule: OnCallSchedule) -> OnCallSchedule:
+    """The schedule with somebody on call at any time, for drills: whoever can be reached in the most ways."""
+    people = sorted(policy.people, key=lambda each: -len(each.contacts))
+    if not people:
+        return schedule
+    layer = Layer("layer 1", (people[0].name,), "2000-01-01T00:00", "1w", schedule.time_zone)
+    return replace(schedule, calendar="", calendar_text="", layers=(layer,))
 
 
 def lints(year: OnCallYear) -> Iterator[Problem]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant
 from receiver.drill.script import first_reached
-from receiver.drill.simulator import ChannelFaults, World
+from receiver.drill.simulator import START, ChannelFaults, World
 from rules.durations import format_duration
 from rules.lint_catalog import doubt
-from rules.policy import IncidentType, Place, Policy, Rule
+from rules.policy import IncidentType, Person, Place, Policy, Rule
 from rules.problems import Problem
 
 KEY = "drill"
@@ -34,8 +34,11 @@ class Reach:
     """The same while nothing gets through to this person."""
 
 
-def reaches(policy: Policy) -> tuple[Reach, ...]:
-    """Every way to be told that the policy has, the worst level first."""
+def reaches(policy: Policy, at: Instant = START, people: Iterable[Person] = ()) -> tuple[Reach, ...]:
+    """Every way to be told that the policy has, the worst level first.
+
+    `at`: whoever is on call then is told. `people`: each of them is taken out of reach, in turn.
+    """
     ways: dict[tuple[int, tuple[str, ...]], list[Rule | IncidentType]] = {}
     told: list[Rule | IncidentType] = [*policy.rules, *policy.incident_types]
     for level in reversed(policy.levels):
@@ -45,33 +48,28 @@ def reaches(policy: Policy) -> tuple[Reach, ...]:
             if each.level == level.level:
                 ways.setdefault((level.level, each.channels or default), []).append(each)
     up = [channel.name for channel in policy.channels if channel.enabled]
-    people = dict(_addresses(policy))
+    losses = {each.name: ChannelFaults(missing=frozenset(mail for _, mail in each.contacts)) for each in people}
+
+    def reached(level: int, members: list[Rule | IncidentType], faults: ChannelFaults) -> int | None:
+        return _reached(policy, at, level, members, faults)
+
     return tuple(
         Reach(
             level,
             channels,
             tuple(members),
-            all_up=_reached(policy, level, members, ChannelFaults()),
-            without={name: _reached(policy, level, members, ChannelFaults(frozenset([name]))) for name in up},
-            without_person={
-                name: _reached(policy, level, members, ChannelFaults(missing=some)) for name, some in people.items()
-            },
+            all_up=reached(level, members, ChannelFaults()),
+            without={name: reached(level, members, ChannelFaults(frozenset([name]))) for name in up},
+            without_person={name: reached(level, members, faults) for name, faults in losses.items()},
         )
         for (level, channels), members in ways.items()
     )
 
 
-def _addresses(policy: Policy) -> Iterator[tuple[str, frozenset[str]]]:
-    """The addresses of each person whom a channel tells."""
-    told = {recipient for channel in policy.channels if channel.enabled for recipient in channel.recipients}
-    for person in policy.people:
-        own = frozenset(address for _, address in person.contacts)
-        if own & told:
-            yield person.name, own
-
-
-def _reached(policy: Policy, level: int, members: Iterable[Rule | IncidentType], faults: ChannelFaults) -> int | None:
-    world = World(policy, faults)
+def _reached(
+    policy: Policy, at: Instant, level: int, members: Iterable[Rule | IncidentType], faults: ChannelFaults
+) -> int | None:
+    world = World(policy, faults, now=at)
     rule = next((each.key for each in members), "Stranger")
     alert = Alert(KEY, world.now, firing=True, level=level, rule=rule, type=rule, labels={}, annotations={})
     began_at = world.now

@@ -199,7 +199,8 @@ def found(case: str | tuple[str, str]) -> set[str]:
     """The names of all lints of a policy, and of its calendar."""
     text, calendar = case if isinstance(case, tuple) else (case, "")
     loaded = load_text(text, "policy.yaml")
-    year = on_call_walk.walk(loaded.policy, START, 400, {"primary": calendar} if calendar else None)
+    known = on_call_walk.with_copies(loaded.policy, {"primary": calendar} if calendar else {})
+    year = on_call_walk.walk(known, START, 400)
     ways, _ = reaches_over(year)
     doubts = (*lints(loaded.policy, ways), *person_lints(loaded.policy, ways), *on_call_walk.lints(year))
     drilled = without_allowed(doubts, loaded.allowed)

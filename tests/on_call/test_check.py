@@ -25,10 +25,10 @@ schedules:
 """
 
 
-def said(given, days=400, now=NOW, calendars=None):
+def said(given, days=400, now=NOW):
     """The messages of each lint, one below the other."""
     found = {}
-    for each in lints(walk(given, now, days, calendars)):
+    for each in lints(walk(given, now, days)):
         found[each.name] = "\n".join(filter(None, [found.get(each.name), each.message]))
     return found
 
@@ -152,3 +152,26 @@ def test_a_schedule_that_is_gone_is_told():
     tables = differences(policy(TWO), layered(WEEKLY, zone="America/Chicago"), NOW)
     (table,) = (each for each in tables if each.title == "Who is on call")
     assert {(name, after) for name, *_, after in table.rows[:-1]} == {("secondary", "—")}
+
+
+def test_a_calendar_that_is_fetched_is_not_known_here(tmp_path):
+    """That is said, and fails nothing; with a copy its year is walked, and `drill` says what it lacks."""
+    path, copy = tmp_path / "policy.yaml", tmp_path / "copy.ics"
+    path.write_text(HEAD + 'schedules: [{name: primary, calendar: "https://example.org/oncall.ics"}]\n')
+    copy.write_text(
+        "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:a\nSUMMARY:dana\nDTSTART;VALUE=DATE:20250101\n"
+        "DTEND;VALUE=DATE:20250102\nRRULE:FREQ=WEEKLY\nEND:VEVENT\nEND:VCALENDAR\n"
+    )
+    unknown = RUN.invoke(app, ["check", str(path)])
+    assert (unknown.exit_code, "calendar-not-read" in unknown.stdout) == (0, True)
+    known = RUN.invoke(app, ["check", str(path), "--calendar", f"primary={copy}"])
+    assert (known.exit_code, "on-call-gap" in known.stdout) == (1, True)
+    drilled = RUN.invoke(app, ["drill", str(path), "--incident", "margin"])
+    assert "give a copy of https://example.org/oncall.ics: --calendar NAME=FILE" in drilled.stderr
+
+
+@pytest.mark.parametrize("given", ["third=x.ics", "primary", "primary=nowhere.ics"])
+def test_a_copy_that_is_none_is_refused(file, given):
+    """With the option, and what is wrong with it."""
+    refused = RUN.invoke(app, ["check", str(file), "--calendar", given])
+    assert (refused.exit_code, "--calendar" in refused.stderr) == (2, True)
