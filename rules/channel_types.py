@@ -68,6 +68,9 @@ class ChannelFacts:
     """What proves, of a type that wakes, that a page reached somebody (`receiver.core.reached`)."""
     carries_news: bool
     """Whether who was paged there hears what becomes of the incident; else pages and the all-clear only."""
+    carries_updates: bool
+    """Whether who was told there gets status updates, unless the channel says otherwise: a call would wake people for
+    them, and a state of its own has no place for them."""
     keeps_state: bool
     """Whether a page opens something at the provider, which an acknowledgement and the all-clear have to change."""
     bundles: bool
@@ -124,6 +127,7 @@ _ROWS = (
         wakes=False,
         reached_when="accepted",
         carries_news=True,
+        carries_updates=True,
         keeps_state=False,
         bundles=True,
         shows_link=True,
@@ -148,6 +152,7 @@ _ROWS = (
         wakes=False,
         reached_when="accepted",
         carries_news=True,
+        carries_updates=True,
         keeps_state=False,
         bundles=True,
         shows_link=False,
@@ -169,6 +174,7 @@ _ROWS = (
         wakes=True,
         reached_when="accepted",
         carries_news=False,
+        carries_updates=False,
         keeps_state=True,
         bundles=False,  # each page has a key of its own to be closed by
         shows_link=False,
@@ -193,6 +199,7 @@ _ROWS = (
         wakes=True,
         reached_when="delivered",
         carries_news=False,
+        carries_updates=True,
         keeps_state=False,
         bundles=True,
         shows_link=True,
@@ -217,6 +224,7 @@ _ROWS = (
         wakes=True,
         reached_when="answered",
         carries_news=False,
+        carries_updates=False,
         keeps_state=False,
         bundles=True,
         shows_link=False,
@@ -238,6 +246,7 @@ _ROWS = (
         wakes=False,
         reached_when="accepted",
         carries_news=True,
+        carries_updates=True,
         keeps_state=False,
         bundles=False,  # programs read single events
         shows_link=False,

@@ -197,6 +197,22 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             "Reports go out as drafts until somebody approves them. `incident_report.approver` names the role (of "
             "`roles`) whose holder does; without it anybody may who is an approver of Tocsin.",
         ),
+        "contact-not-given": Doubt(
+            "warning",
+            "A template tells how to reach those who respond, and the policy does not say it. Set "
+            "`contact_information`, or take {contact_information} out of the template: a notice to the outside whose "
+            "contact is none cannot be approved.",
+        ),
+        "update-interval-not-given": Doubt(
+            "warning",
+            "A template promises updates at an interval. They come, at the level's response_time where it has no "
+            "`update_interval`. Set what is meant on each level (classification.severity_levels), or allow this.",
+        ),
+        "notice-without-approver": Doubt(
+            "warning",
+            "A notice to an external group waits for an approver, and nobody but who has the incident is told that it "
+            "does. Name `approvers` of the group, or an internal group that hears of such incidents.",
+        ),
         "section-name": Doubt(
             "warning", "The section's name is nearly one of the guide's. It works as a section of its own."
         ),

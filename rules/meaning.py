@@ -11,7 +11,7 @@ from typing import Literal
 from rules.channel_types import fallback_order
 from rules.document import PolicyDocument
 from rules.document.alert_channels import AlertChannel
-from rules.document.communication import MessageTemplate, ReportTemplate, TimedStep
+from rules.document.communication import MessageTemplate, NoticeText, ReportTemplate, TimedStep
 from rules.document.incident_response import Detection, DetectionRule, ImpactThresholds, NamedSteps, SeverityLevel
 from rules.document.schedules import LayerSpec
 from rules.document.senders import SeverityMap
@@ -26,6 +26,7 @@ from rules.policy import (
     Channel,
     Closing,
     DutyHours,
+    ExternalText,
     Flapping,
     Heartbeat,
     ImpactMetrics,
@@ -159,6 +160,7 @@ def _channels(specs: Iterable[AlertChannel], root: Node) -> Iterator[Channel]:
             send_resolved=spec.send_resolved,
             canary=spec.canary.every if spec.canary else None,
             time_zone=spec.time_zone,
+            updates=spec.updates,
             place=place_of(root, BASIC, "alert_channels", index),
         )
 
@@ -256,8 +258,22 @@ def _timed(steps: Iterable[TimedStep]) -> tuple[TimedActions, ...]:
 
 def _stakeholders(document: PolicyDocument) -> Iterator[Stakeholders]:
     for group in document.stakeholder_notification:
-        external = group.name.lower().startswith("external")
-        yield Stakeholders(group.name, group.description, group.recipients, group.channels, external, group.from_level)
+        yield Stakeholders(
+            name=group.name,
+            description=group.description,
+            recipients=group.recipients,
+            channels=group.channels,
+            external=group.is_external,
+            from_level=group.from_level,
+            approvers=group.approvers,
+            initial=_text(group.initial_alert_template),
+            update=_text(group.status_update_template),
+            resolution=_text(group.resolution_template),
+        )
+
+
+def _text(written: NoticeText | None) -> ExternalText | None:
+    return ExternalText(written.subject, written.body) if written else None
 
 
 def _people(document: PolicyDocument, root: Node) -> Iterator[Person]:

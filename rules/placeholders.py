@@ -19,17 +19,21 @@ PLACEHOLDERS: dict[str, str] = {
     "incident_type": "what kind of incident it is",
     "investigation_status": "how far the investigation is",
     "lessons_learned": "what was learned",
-    "next_steps": "the steps of the incident's procedures still to do",
-    "post_incident_actions": "what is done after the resolution",
+    "next_steps": "the steps of the incident's procedures still to do; not told outside",
+    "next_update": "when the next status update comes",
+    "post_incident_actions": "what is done after the resolution; not told outside",
     "resolution_time": "when it was resolved",
     "root_cause": "the root cause, once a responder has written it",
     "severity": "the level's name",
     "status": "the incident's state: open, acknowledged, resolved or closed",
-    "timestamp": "when this message was made",
+    "timestamp": "when it began; in a status update, when that was made; in a resolution, when it was resolved",
     "update_interval": "how often updates come",
     "verification_status": "whether the recovery is verified, and how",
 }
-"""Every placeholder of the guide's three templates, and what stands there."""
+"""Every placeholder of the guide's three templates, `next_update`, and what stands there."""
+
+INTERNAL = ("next_steps", "post_incident_actions")
+"""Steps of procedures: no notice to the outside tells them, unless a person entered what to say."""
 
 UNKNOWN = "not yet known"
 """What stands there while nobody can tell."""

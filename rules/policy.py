@@ -103,6 +103,8 @@ class Channel:
     """How often a test message proves the way to the provider; None: never."""
     time_zone: str | None = None
     """The zone of its readers (`rules.time_zones`); None: the policy's."""
+    updates: bool | None = None
+    """Whether who was told there gets status updates too; None: as its type does."""
     place: Place | None = None
 
     @property
@@ -333,6 +335,20 @@ class Stakeholders:
     """External groups (the name begins with ``external``) get nothing without a person's approval."""
     from_level: int = CRITICAL
     """They hear of incidents of this level and above."""
+    approvers: tuple[str, ...] = ()
+    """Who is told that a notice to this group waits: addresses, or names of channels. Empty: the internal groups."""
+    initial: "ExternalText | None" = None
+    """What this group is told at first; None: the policy's own template."""
+    update: "ExternalText | None" = None
+    resolution: "ExternalText | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalText:
+    """A text of a group's own; `{placeholder}` and Jinja2 both work."""
+
+    subject: str
+    body: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,25 @@ LONG = "A pump lost pressure; the standby pump has taken over. " * 40
 def find(policy: Policy, root: Node) -> Iterator[Problem]:
     """The first fault of each template."""
     filled = list(samples(policy))
-    for section in SECTIONS:
-        for part in PARTS:
-            node = (root.child(section) or root).child(part)
-            if node is not None and isinstance(node.value, str) and kind(node.value) == "jinja":
-                error = _first_error(node.value, filled)
-                if error is not None:
-                    yield Problem.at(_place(root, node, section, part, error.line), f"this template fails: {error}")
+    for way, node in _texts(root):
+        if isinstance(node.value, str) and kind(node.value) == "jinja":
+            error = _first_error(node.value, filled)
+            if error is not None:
+                yield Problem.at(_place(root, node, way, error.line), f"this template fails: {error}")
+
+
+def _texts(root: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
+    """Every text and the way to it: the policy's own, and those of its groups."""
+    groups = root.child("stakeholder_notification")
+    parents: list[tuple[tuple[str | int, ...], Node]] = [((), root)]
+    parents += [(("stakeholder_notification", n), each) for n, each in enumerate(groups.items() if groups else ())]
+    for way, parent in parents:
+        for section in SECTIONS:
+            template = parent.child(section)
+            for part in PARTS if template is not None else ():
+                node = template.child(part) if template is not None else None
+                if node is not None:
+                    yield (*way, section, part), node
 
 
 def samples(policy: Policy) -> Iterator[Mapping[str, str]]:
@@ -54,10 +66,8 @@ def _first_error(text: str, filled: list[Mapping[str, str]]) -> TemplateError | 
     return None
 
 
-def _place(root: Node, node: Node, section: str, part: str, line: int) -> Place:
+def _place(root: Node, node: Node, way: tuple[str | int, ...], line: int) -> Place:
     """The line inside a block of lines; else where the text begins."""
     path, row, column = node.mark
     in_block = node.style in ("|", ">")
-    return Place(
-        path, row + line if in_block else row, 1 if in_block else column, place_of(root, section, part).pointer
-    )
+    return Place(path, row + line if in_block else row, 1 if in_block else column, place_of(root, *way).pointer)

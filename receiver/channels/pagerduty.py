@@ -99,7 +99,7 @@ class PagerDutySender:
                 return await self._close_pages(outgoing, key, "acknowledge")
             case Kind.RESOLVED:
                 return await self._close_pages(outgoing, key, "resolve")
-            case Kind.NOTICE | Kind.REMINDER | Kind.UPDATE | Kind.BREACH | Kind.REPORT | Kind.EXTERNAL:
+            case Kind.NOTICE | Kind.REMINDER | Kind.UPDATE | Kind.BREACH | Kind.REPORT | Kind.EXTERNAL | Kind.APPROVAL:
                 # The core plans none of these for PagerDuty, which would show them to nobody.
                 return Delivered()
             case other:

@@ -120,6 +120,10 @@ def approve(
     id: Id,  # noqa: A002
     notice: Annotated[str, typer.Argument(metavar="NOTICE", help="As `tocsin notices` names it: n1")],
     hash: Annotated[str, typer.Option("--hash", help="Of the text that was read.", show_default=False)] = "",  # noqa: A002
+    to: Annotated[
+        list[str] | None,
+        typer.Option("--to", help="Only to this recipient; several times for several.", show_default=False),
+    ] = None,
     by: By = "",
     url: Url = LOCAL,
     token: Token = "",
@@ -133,7 +137,7 @@ def approve(
         if not shown or not typer.confirm("Send exactly this?"):
             raise typer.Exit(1)
         hash = shown[0]["hash"]  # noqa: A001 - as the option is called
-    body = {"hash": hash, "by": by}
+    body = {"hash": hash, "by": by, "recipients": to or []}
     _say_notices(call("POST", url, token, path_of(id, "notices", notice, "approve"), body=body), json)
 
 
@@ -226,8 +230,9 @@ def _say_notices(found: dict[str, Any], json: bool) -> None:
         print_json(found)
         return
     for notice in found["notices"]:
-        who = f"{notice['group']} ({', '.join(notice['recipients'])})"
-        console.print(f"{notice['id']} {notice['standing']}: {who}", markup=False)
+        who = f"{notice['group']} ({', '.join(notice.get('only_to') or notice['recipients'])})"
+        void = f"; {notice['why_void']}" if notice.get("why_void") else ""
+        console.print(f"{notice['id']} {notice['standing']}{void}: {who}", markup=False)
         if notice["text"]:
             console.print(f"hash {notice['hash']}\n\n{notice['subject']}\n\n{notice['text']}", markup=False)
         if notice.get("edited_by"):

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from receiver.core import follow_ups, impact, notices
+from receiver.core import follow_ups, impact, notices, updates
 from receiver.core.alerts import receive, take_listing
 from receiver.core.assignment import assign, hand_over, note_assessment
 from receiver.core.checklists import tick, tick_acknowledgement
@@ -65,14 +65,14 @@ from receiver.core.lifecycle import (
     resolve,
     take_risen_level,
 )
-from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
-from receiver.core.paging import lift_silence, start_paging, tell_threads
+from receiver.core.model import Alert, Fact, Incident, Instant, Reason, Recovery, State
+from receiver.core.paging import lift_silence, start_paging
 from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.core.report_approval import approve_report
 from receiver.core.silences import hear, note_answer
 from receiver.core.staleness import mark
 from receiver.core.upkeep import keep_up
-from receiver.core.windows import pass_time, put_off, request_update
+from receiver.core.windows import pass_time, put_off
 from rules.alert_text import general
 
 
@@ -128,11 +128,13 @@ def _look(draft: Draft, event: EchoesListed | Silenced | Unheard) -> bool:
     """What a look at Alertmanager finds; returns whether anything changed."""
     match event:
         case EchoesListed():
-            return take_listing(draft, event)
+            is_changed = take_listing(draft, event)
         case Silenced():
-            return hear(draft, event)
+            is_changed = hear(draft, event)
         case Unheard():
-            return mark(draft, event)
+            is_changed = mark(draft, event)
+    updates.note_news(draft)
+    return is_changed
 
 
 def _declare(incident: Incident | None, event: Declare, now: Instant, context: DecisionContext) -> Effects:
@@ -198,10 +200,7 @@ def _carry_out(draft: Draft, action: Action) -> None:
             draft.enter(Fact.NOTED, by, text=text)
             _be_active(draft)
         case Update(by, text):
-            draft.enter(Fact.UPDATED, by, text=text)
-            draft.set(changed=False, updated_at=draft.now)
-            draft.disarm(Window.UPDATE)
-            tell_threads(draft, Kind.UPDATE, Reason.ACTION, {"by": by, "text": text})
+            updates.write(draft, by, text)
             renew_acknowledgement(draft)
         case Change():
             _change(draft, action)
@@ -319,4 +318,4 @@ def _be_active(draft: Draft) -> None:
     """A person is at work: the acknowledgement holds on, and the others may want to know."""
     renew_acknowledgement(draft)
     if draft.incident.is_live and draft.incident.recovery is Recovery.NONE:
-        request_update(draft)
+        updates.request_update(draft)

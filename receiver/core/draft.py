@@ -26,11 +26,15 @@ from receiver.core.model import (
     Target,
     Window,
 )
+from receiver.core.outside import KEPT_IN, split
 from receiver.core.plan import DecisionContext, Plan
 
 NO_ALERTS: Mapping[str, Alert] = MappingProxyType({})
 
 NO_WORDS: Mapping[str, str] = MappingProxyType({})
+
+LAST = Instant(2**62)
+"""After every instant."""
 
 
 class RefusedError(Exception):
@@ -98,6 +102,11 @@ class Draft:
         """Whether this decision has recorded that."""
         return any(entry.fact is fact for entry in self._entries)
 
+    @property
+    def entered(self) -> tuple[Entry, ...]:
+        """The lines that this decision has written so far."""
+        return tuple(self._entries)
+
     def keep(self, alert: Alert) -> None:
         """Store an alert as it is now."""
         self._alerts.append(alert)
@@ -119,9 +128,17 @@ class Draft:
         targets: Iterable[Target],
         words: Mapping[str, str] = NO_WORDS,
         status: Status = Status.WAITING,
+        until: Instant | None = None,
     ) -> None:
-        """Plan a message to each target. `status` UNDELIVERABLE records one that cannot be sent."""
+        """Plan a message to each target. `status` UNDELIVERABLE records one that cannot be sent; `until`: when it is
+        given up at the latest. An exercise plans nothing that would leave the house (`receiver.core.outside`).
+        """
         words = {name: value for name, value in words.items() if value}
+        if self.incident.exercise and status is Status.WAITING:
+            targets, kept_in = split(self.context, targets)
+            self.notify(kind, reason, kept_in, {**words, "why": KEPT_IN}, Status.UNDELIVERABLE)
+            for channel in dict.fromkeys(target.channel for target in kept_in):
+                self.enter(Fact.UNDELIVERABLE, channel=channel, why=KEPT_IN)
         waiting = status is Status.WAITING
         for target in targets:
             sequence = self.incident.sequence + len(self._notifications) + 1
@@ -141,7 +158,7 @@ class Draft:
                     level=self.incident.level,
                     created_at=self.now,
                     due_at=self.now if waiting else None,
-                    give_up_at=Instant(self.now + schedule.give_up_after),
+                    give_up_at=min(Instant(self.now + schedule.give_up_after), until or LAST),
                     page=self.incident.page.serial if kind is Kind.PAGE else 0,
                     status=status,
                     done_at=None if waiting else self.now,

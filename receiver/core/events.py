@@ -246,6 +246,8 @@ class ApproveNotice(Struct, frozen=True):
     notice: str
     subject: str
     body: str
+    recipients: tuple[str, ...] = ()
+    """Whom of the group it goes to, as the policy names them; empty: whom it is for."""
 
 
 class EditNotice(Struct, frozen=True):

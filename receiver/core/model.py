@@ -72,13 +72,20 @@ class Window(StrEnum):
     """Help was asked for, and nobody else has answered: the next step."""
     RESCUE = "rescue"
     EVIDENCE = "evidence"
+    UPDATE_REMINDER = "update_reminder"
+    """The next status update comes soon: the owner may write it, and external groups get a draft."""
     UPDATE = "update"
+    """The next status update goes out."""
+    NOTICE = "notice"
+    """Half the time of a notice that waits for approval has passed."""
     HANDOFF = "handoff"
     """The first shift of those who were paged ends: who is on call then is paged too."""
     FOLLOW_UP = "follow_up"
     """The earliest follow-up action is due."""
     REVISION = "revision"
-    """Facts of a closed incident changed: its revised report goes out. Closed, it may have this and FOLLOW_UP alone."""
+    """Facts of a closed incident changed: its revised report goes out. Closed, it may have this, FOLLOW_UP and NOTICE
+    alone.
+    """
 
 
 class Kind(StrEnum):
@@ -96,7 +103,9 @@ class Kind(StrEnum):
     REPORT = "report"
     """The report, when the incident closes."""
     EXTERNAL = "external"
-    """To external stakeholders: exactly the text that a person approved."""
+    """To external stakeholders: exactly the text that a person approved. In an exercise it goes to the approvers."""
+    APPROVAL = "approval"
+    """To approvers and the owner: which notices to the outside wait for an approval, or are void."""
 
 
 class Reason(StrEnum):
@@ -127,6 +136,14 @@ class Reason(StrEnum):
     """Something that people should have done is not done."""
     HANDED_OVER = "handed_over"
     APPROVED = "approved"
+    UPDATE_DUE = "update_due"
+    """The next status update comes soon."""
+    WAITS = "waits"
+    """A notice to the outside waits for approval."""
+    STILL_WAITS = "still_waits"
+    """Half of its time has passed."""
+    VOIDED = "voided"
+    """A notice to the outside is void, and none waits in its place."""
     CLOSED = "closed"
     KEPT_OPEN = "kept_open"
     """It was to close, and something is missing."""
@@ -312,7 +329,9 @@ class Incident(Struct, frozen=True):
     response: Response = field(default_factory=Response)
     """What people do about it: checklists …"""
     changed: bool = False
-    """Something worth a status update happened since the last one."""
+    """Something worth a status update happened since everybody was last told how it stands."""
+    changed_at: Instant | None = None
+    """When something of that kind happened last (`receiver.core.updates.NEWS`)."""
     updated_at: Instant | None = None
     """The last status update."""
     entries: int = 0

@@ -1,54 +1,87 @@
 """What customers, partners and regulators are told: held until a person approves exactly that text.
 
-From the group's `from_level` on, on the breach and on the acknowledgement, a notice is held for each external group; on
-the resolution for those that were told before. It speaks of one state: when the incident leaves that, it is void.
-The text is rendered where words are made, shown with its hash, and comes back with an edit or the approval. What the
-template proposed is kept beside what was approved.
+From the group's `from_level` on, on the breach and on the acknowledgement, a notice is held for each external group;
+whoever was told of the trouble is offered the updates and the end too, whatever the level and in whichever episode. A
+notice speaks of one state: when the incident leaves that, it is void. Approvers and the owner hear of each that waits,
+again after half of its time, and why one is void. The text is rendered where words are made, shown with its hash, and
+comes back with an edit or the approval. What the template proposed is kept beside what was approved.
+
+In an exercise nobody outside is told: the approved text goes to the approvers, marked.
 """
+
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
 from receiver.core.draft import Draft, RefusedError
 from receiver.core.events import ApproveNotice, EditNotice, RejectNotice
-from receiver.core.model import Fact, Incident, Kind, Reason, State, Status, Target
+from receiver.core.model import Fact, Incident, Instant, Kind, Reason, State, Status, Target, Window
 from receiver.core.notice_checks import faults
+from receiver.core.outside import EXERCISE
+from receiver.core.paging import thread_targets
 from receiver.core.response import Moment, Notice, Standing
 from rules.policy import Stakeholders
 
 SETTLED = frozenset({Standing.HELD, Standing.SENT, Standing.REJECTED})
 """A notice of this moment exists, or a person has decided on it: no further one."""
 
+REPLACED = "the next update takes its place"
+
+PRACTISED = "to whoever approves it, as this is an exercise"
+"""Where the approved text of an exercise goes."""
+
 
 def keep_notices(draft: Draft) -> None:
-    """Void the notices that speak of another state by now, and hold those that are due in this one."""
+    """Void the notices that speak of another state by now, hold those that are due in this one, and say both."""
+    groups = _external(draft)
+    for notice in _held_of(draft.incident):
+        why = _why_void(draft.incident, notice, groups.get(notice.group))
+        if why:
+            _void(draft, notice, why)
     moment = _moment(draft.incident)
-    groups = {group.name: group for group in draft.context.current.policy.stakeholders if group.external}
-    for notice in draft.incident.response.notices:
-        if notice.standing is Standing.HELD and not _still_tells(draft.incident, notice, groups.get(notice.group)):
-            _decide(draft, notice, Standing.VOID)
-            draft.enter(Fact.NOTICE_VOID, notice=notice.id, group=notice.group)
-    if moment is None:
-        return
     for group in groups.values():
-        if _is_due(draft.incident, group, moment):
+        if moment is not None and _is_due(draft.incident, group, moment):
             _hold(draft, group, moment)
+    _announce(draft)
+    _watch(draft)
 
 
-def _still_tells(incident: Incident, notice: Notice, group: Stakeholders | None) -> bool:
-    """Whether it speaks of the incident as it is; that its group is gone, the approval says."""
-    is_too_mild = notice.moment is not Moment.RESOLVED and group is not None and incident.level < group.from_level
-    return notice.moment is _moment(incident) and not is_too_mild
+def _external(draft: Draft) -> dict[str, Stakeholders]:
+    return {group.name: group for group in draft.context.current.policy.stakeholders if group.external}
+
+
+def _held_of(incident: Incident) -> list[Notice]:
+    return [each for each in incident.response.notices if each.standing is Standing.HELD]
+
+
+def _why_void(incident: Incident, notice: Notice, group: Stakeholders | None) -> str:
+    """Why it does not speak of the incident as it is; empty: it does. That its group is gone, the approval says."""
+    moment = _moment(incident)
+    if moment is Moment.RESOLVED:
+        return "" if notice.moment is Moment.RESOLVED else "the incident was resolved before anybody approved it"
+    if notice.moment is Moment.RESOLVED:
+        return "the incident is open again"
+    if group and incident.level < group.from_level and not _sent(incident, group.name):
+        return f"the level is {incident.level} now, and the group hears of {group.from_level} and worse"
+    if notice.moment is Moment.UPDATED or notice.moment is moment:
+        return ""
+    return "nobody has the incident any more" if moment is None else f"the incident is {incident.state} by now"
+
+
+def _void(draft: Draft, notice: Notice, why: str) -> None:
+    _replace(draft, replace(notice, standing=Standing.VOID, decided_at=draft.now, subject="", body="", why=why))
+    draft.enter(Fact.NOTICE_VOID, notice=notice.id, group=notice.group, why=why)
 
 
 def _moment(incident: Incident) -> Moment | None:
     """What of the incident there is to tell the outside world."""
     if incident.recorded_only:
         return None
-    if incident.state is State.RESOLVED:
+    if not incident.is_live:
         return Moment.RESOLVED
     if incident.state is State.ACKNOWLEDGED:
         return Moment.ACKNOWLEDGED
-    return Moment.BREACHED if incident.state is State.OPEN and incident.breached_at is not None else None
+    return Moment.BREACHED if incident.breached_at is not None else None
 
 
 def _is_due(incident: Incident, group: Stakeholders, moment: Moment) -> bool:
@@ -59,20 +92,119 @@ def _is_due(incident: Incident, group: Stakeholders, moment: Moment) -> bool:
         return False
     if moment is Moment.RESOLVED:
         return awaits_the_end(incident, group.name)
-    return incident.level >= group.from_level
+    return incident.level >= group.from_level or bool(_sent(incident, group.name))
 
 
 def awaits_the_end(incident: Incident, group: str) -> bool:
-    """Whether the group was told of the trouble, in whichever occurrence, and of no end since."""
-    sent = [each for each in incident.response.notices if each.group == group and each.standing is Standing.SENT]
+    """Whether the group was told of the trouble, in whichever episode, and of no end since."""
+    sent = _sent(incident, group)
     return bool(sent) and sent[-1].moment is not Moment.RESOLVED
 
 
-def _hold(draft: Draft, group: Stakeholders, moment: Moment) -> None:
-    notices = draft.incident.response.notices
-    notice = Notice(f"n{len(notices) + 1}", group.name, moment, draft.now, draft.incident.recurrences)
+def _sent(incident: Incident, group: str) -> list[Notice]:
+    sent = [each for each in incident.response.notices if each.group == group and each.standing is Standing.SENT]
+    return sorted(sent, key=lambda each: each.decided_at or 0)
+
+
+def hold_updates(draft: Draft, due_at: Instant, next_at: Instant) -> None:
+    """A draft of how it stands for each group that was told. `next_at`: by then the update after it is promised.
+
+    One that waits gives way. Where a notice of another kind waits, that tells how it stands.
+    """
+    for group in _external(draft).values():
+        waiting = [each for each in _held_of(draft.incident) if each.group == group.name]
+        for each in waiting:
+            if each.moment is Moment.UPDATED:
+                _void(draft, each, REPLACED)
+            elif not each.edited_by:
+                _replace(draft, replace(each, next_at=next_at))
+        if awaits_the_end(draft.incident, group.name) and all(each.moment is Moment.UPDATED for each in waiting):
+            _hold(draft, group, Moment.UPDATED, due_at, next_at)
+
+
+def _hold(
+    draft: Draft, group: Stakeholders, moment: Moment, due_at: Instant | None = None, next_at: Instant | None = None
+) -> None:
+    incident, notices = draft.incident, draft.incident.response.notices
+    notice = Notice(
+        id=f"n{len(notices) + 1}",
+        group=group.name,
+        moment=moment,
+        held_at=draft.now,
+        episode=incident.recurrences,
+        due_at=due_at,
+        next_at=None if moment is Moment.RESOLVED else next_at or incident.windows.get(Window.UPDATE),
+        recipients=() if moment not in {Moment.UPDATED, Moment.RESOLVED} else _told(incident, group.name),
+    )
     draft.respond(notices=(*notices, notice))
     draft.enter(Fact.NOTICE_HELD, notice=notice.id, group=group.name, moment=moment)
+
+
+def _told(incident: Incident, group: str) -> tuple[str, ...]:
+    """Whom of the group somebody told of the trouble; empty: all."""
+    sent = _sent(incident, group)
+    if any(not each.recipients for each in sent):
+        return ()
+    return tuple(dict.fromkeys(recipient for each in sent for recipient in each.recipients))
+
+
+def _announce(draft: Draft) -> None:
+    """Approvers and the owner hear which notices wait since this decision, and which are void."""
+    fresh = [entry.data["notice"] for entry in draft.entered if entry.fact is Fact.NOTICE_HELD]
+    waits = [each for each in _held_of(draft.incident) if each.id in fresh or each.due_at is None]
+    for each in waits:
+        _replace(draft, replace(each, due_at=each.due_at or Instant(draft.now + draft.plan.update_interval)))
+    void = [entry.data["notice"] for entry in draft.entered if entry.fact is Fact.NOTICE_VOID]
+    _tell(draft, Reason.WAITS if waits else Reason.VOIDED, [each.id for each in waits], void)
+
+
+def remind_of_notices(draft: Draft) -> None:
+    """Half of a notice's time has passed, and it waits still: approvers and the owner are told again."""
+    due = [each for each in _held_of(draft.incident) if not each.reminded and (_half(each) or draft.now) <= draft.now]
+    for each in due:
+        _replace(draft, replace(each, reminded=True))
+    _tell(draft, Reason.STILL_WAITS, [each.id for each in due], [])
+
+
+def _half(notice: Notice) -> Instant | None:
+    return None if notice.due_at is None else Instant((notice.held_at + notice.due_at) // 2)
+
+
+def _watch(draft: Draft) -> None:
+    """Set the window to the first notice of which approvers are to be reminded."""
+    halves = [half for each in _held_of(draft.incident) if not each.reminded and (half := _half(each)) is not None]
+    if not halves:
+        draft.disarm(Window.NOTICE)
+    elif draft.incident.windows.get(Window.NOTICE) != min(halves):
+        draft.arm(Window.NOTICE, min(halves))
+
+
+def _tell(draft: Draft, reason: Reason, waits: list[str], void: list[str]) -> None:
+    """One message to each approver, of the notices that are theirs, and to where the owner reads."""
+    groups, concerned = _external(draft), dict.fromkeys((*waits, *void))
+    theirs: dict[Target, list[str]] = {target: list(concerned) for target in thread_targets(draft)}
+    for id_ in concerned:
+        notice = find(draft.incident, id_)
+        group = groups.get(notice.group) if notice else None
+        for target in draft.context.approvers(group, draft.incident.level) if group else ():
+            known = theirs.setdefault(target, [])
+            if id_ not in known:
+                known.append(id_)
+    for told, targets in _alike(theirs).items():
+        words = {
+            "waits": " ".join(each for each in told if each in waits),
+            "void": " ".join(each for each in told if each in void),
+        }
+        draft.notify(Kind.APPROVAL, reason if words["waits"] else Reason.VOIDED, targets, words)
+
+
+def _alike(theirs: Mapping[Target, Iterable[str]]) -> dict[tuple[str, ...], list[Target]]:
+    """Who is told the same, together."""
+    found: dict[tuple[str, ...], list[Target]] = {}
+    for target, told in theirs.items():
+        if told:
+            found.setdefault(tuple(told), []).append(target)
+    return found
 
 
 def edit(draft: Draft, action: EditNotice) -> None:
@@ -103,7 +235,7 @@ def _require_read(notice: Notice, read: tuple[str, str]) -> None:
 
 
 def approve(draft: Draft, action: ApproveNotice) -> None:
-    """Send a held notice as the approver read it. Raises RefusedError."""
+    """Send a held notice as the approver read it, to all whom it is for or to some. Raises RefusedError."""
     notice = _held(draft.incident, action.notice)
     group = next((each for each in draft.context.current.policy.stakeholders if each.name == notice.group), None)
     if group is None:
@@ -115,16 +247,55 @@ def approve(draft: Draft, action: ApproveNotice) -> None:
         raise RefusedError("; ".join(wrong))
     if not notice.edited_by:
         notice = replace(notice, proposed_subject=action.subject, proposed_body=action.body)
-    _decide(draft, notice, Standing.SENT, action.by, subject=action.subject, body=action.body)
-    targets, by_hand, unusable = draft.context.reach(group)
-    words = {"by": action.by, "group": group.name, "notice": notice.id}
-    draft.enter(Fact.NOTICE_SENT, action.by, notice=notice.id, group=group.name, subject=action.subject)
-    said = {**words, "subject": action.subject, "body": action.body}
-    draft.notify(Kind.EXTERNAL, Reason.APPROVED, targets, said)
+    chosen = _choose(draft.context.choices(group), notice, action)
+    _decide(draft, replace(notice, recipients=chosen), Standing.SENT, action.by, subject=text[0], body=text[1])
+    draft.enter(
+        Fact.NOTICE_SENT,
+        action.by,
+        notice=notice.id,
+        group=group.name,
+        subject=action.subject,
+        to=", ".join(chosen),
+        practised=PRACTISED if draft.incident.exercise else "",
+    )
+    words = {"by": action.by, "group": group.name, "notice": notice.id, "subject": text[0], "body": text[1]}
+    if draft.incident.exercise:
+        _practise(draft, group, words)
+    else:
+        _send(draft, group, chosen, words)
+
+
+def _choose(known: tuple[str, ...], notice: Notice, action: ApproveNotice) -> tuple[str, ...]:
+    """Whom it goes to; empty: all. Raises RefusedError for somebody whom the policy does not name, or for nobody."""
+    wanted = action.recipients or notice.recipients
+    chosen = tuple(each for each in known if each in wanted)
+    unknown = [each for each in action.recipients if each not in known]
+    if unknown or (wanted and not chosen):
+        raise RefusedError(f"{notice.group} has no {', '.join(unknown or wanted)}; it has {', '.join(known)}")
+    return () if chosen == known else chosen
+
+
+def _send(draft: Draft, group: Stakeholders, chosen: tuple[str, ...], words: Mapping[str, str]) -> None:
+    targets, by_hand, unusable = draft.context.reach(group, chosen)
+    draft.notify(Kind.EXTERNAL, Reason.APPROVED, targets, words)
     for name, why in unusable:
-        draft.notify(Kind.EXTERNAL, Reason.APPROVED, [Target(name, group.name)], said, Status.UNDELIVERABLE)
+        draft.notify(Kind.EXTERNAL, Reason.APPROVED, [Target(name, group.name)], words, Status.UNDELIVERABLE)
         draft.enter(Fact.UNDELIVERABLE, channel=name, why=why)
-    _ask_for_calls(draft, [f"Call {recipient} ({group.name}): {action.subject}" for recipient in by_hand])
+    _ask_for_calls(draft, [f"Call {recipient} ({group.name}): {words['subject']}" for recipient in by_hand])
+
+
+def _practise(draft: Draft, group: Stakeholders, words: Mapping[str, str]) -> None:
+    """The text goes to whoever approves, marked; of whom a person would call, only how many they are."""
+    marked = {**words, "subject": _mark(words["subject"]), "body": _mark(words["body"])}
+    targets = draft.context.approvers(group, draft.incident.level) or thread_targets(draft)
+    draft.notify(Kind.EXTERNAL, Reason.APPROVED, targets, marked)
+    by_hand = draft.context.reach(group)[1]
+    if by_hand:
+        _ask_for_calls(draft, [f"{EXERCISE}: call nobody. {len(by_hand)} of {group.name} would be called by hand"])
+
+
+def _mark(text: str) -> str:
+    return text if text.startswith(EXERCISE) else f"{EXERCISE}: {text}"
 
 
 def reject(draft: Draft, action: RejectNotice) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from receiver.core.draft import NO_WORDS, Draft
-from receiver.core.model import Fact, Kind, Notification, Page, Reason, State, Status, Target, Window
+from receiver.core.model import Fact, Instant, Kind, Notification, Page, Reason, State, Status, Target, Window
 from rules.channel_types import ChannelFacts
 from rules.policy import SECOND
 
@@ -193,7 +193,21 @@ def rescue(draft: Draft, failed: str = "") -> None:
 
 def tell_threads(draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
     """News for those who were paged, where news can be read."""
-    draft.notify(kind, reason, _paged_on(draft, lambda facts: facts.carries_news), words)
+    draft.notify(kind, reason, thread_targets(draft), words)
+
+
+def thread_targets(draft: Draft) -> list[Target]:
+    """Who was paged where news can be read: whoever has the incident reads there."""
+    return _paged_on(draft, lambda facts: facts.carries_news)
+
+
+def tell_everybody(
+    draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, str] = NO_WORDS, until: Instant | None = None
+) -> None:
+    """Everybody who was told of the trouble, each once, where channels carry updates. `until`: it is out of date."""
+    told = dict.fromkeys((*draft.incident.paged, *draft.incident.told))
+    targets = [target for target in told if draft.context.carries_updates(target.channel)]
+    draft.notify(kind, reason, targets, words, until=until)
 
 
 def tell_acknowledged(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None:

@@ -5,8 +5,8 @@ DecisionContext is what a decision may look things up in: the incident's own (fr
 which recipients and channel settings are read live, so that a wrong number can be mended mid-incident.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from msgspec import Struct
@@ -286,6 +286,13 @@ class DecisionContext(Struct, frozen=True):
         ends = (shift.ends for roster in rosters for shift in roster.at(self.at))
         return min(ends, default=None)
 
+    def carries_updates(self, name: str) -> bool:
+        """Whether who was told on the channel gets status updates there: as the policy says, else as its type does."""
+        channel = self.channel(name)
+        if channel is None:
+            return False
+        return channel.facts.carries_updates if channel.updates is None else channel.updates
+
     def facts(self, name: str) -> ChannelFacts | None:
         """What is true of the channel's type, or None where neither version knows the channel."""
         channel = self.channel(name)
@@ -320,10 +327,54 @@ class DecisionContext(Struct, frozen=True):
             )
         )
 
-    def reach(self, group: Stakeholders) -> tuple[tuple[Target, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
+    def approvers(self, group: Stakeholders, level: int) -> tuple[Target, ...]:
+        """Who is told that a notice to the group waits: whom it names, else the internal groups of that level."""
+        if not group.approvers:
+            return self.internal_stakeholders(level)
+        return tuple(dict.fromkeys(target for each in group.approvers for target in self._approver(each)))
+
+    def _approver(self, named: str) -> tuple[Target, ...]:
+        """A channel's own recipients, or one recipient on the first usable channel that has or takes that address."""
+        if named in self.current.channels or named in CHANNEL_FACTS:
+            return tuple(target for name in self._usable_named(named)[:1] for target in self.targets(name))
+        ways = (name for kind in CHANNEL_FACTS for name in self._usable_named(kind))
+        return next((found for name in ways if (found := self._named_on(name, named))), ())
+
+    def _named_on(self, name: str, recipient: str) -> tuple[Target, ...]:
+        """That recipient on a channel, where it is one of its own or it reaches single persons by such addresses."""
+        if Target(name, recipient) in self.targets(name):
+            return (Target(name, recipient),)
+        return () if self._is_shared(name) else self._group_targets(name, (recipient,))
+
+    @property
+    def external_addresses(self) -> frozenset[str]:
+        """Every address of an external group, under the incident's own policy version and the current one."""
+        groups = [
+            (version, group)
+            for version in (self.current, self.policy_version)
+            for group in version.policy.stakeholders
+            if group.external
+        ]
+        channels = (version.channels.get(wanted) for version, group in groups for wanted in group.channels)
+        shared = (each for each in channels if each is not None and each.facts.address.is_personal is None)
+        return frozenset(
+            (
+                *(recipient for _, group in groups for recipient in group.recipients),
+                *(recipient for channel in shared for recipient in channel.recipients),
+                *(target.recipient for _, group in groups for target in self.reach(group)[0]),
+            )
+        )
+
+    def reach(
+        self, group: Stakeholders, chosen: Collection[str] = ()
+    ) -> tuple[tuple[Target, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
         """How a group is reached: as targets, by hand (a number or a name that no channel calls), and channels that
-        cannot, each with why.
+        cannot, each with why. `chosen`: these of its recipients alone, and these of its channels where a channel
+        reaches no single persons; empty: all.
         """
+        if chosen:
+            named = tuple(each for each in group.channels if each in chosen or not self._is_shared(each))
+            group = replace(group, recipients=tuple(r for r in group.recipients if r in chosen), channels=named)
         targets: list[Target] = []
         by_hand: list[str] = []
         unusable: list[tuple[str, str]] = []
@@ -340,6 +391,15 @@ class DecisionContext(Struct, frozen=True):
             elif not usable:
                 unusable.append((wanted, "disabled or not configured"))
         return tuple(dict.fromkeys(targets)), tuple(dict.fromkeys(by_hand)), tuple(unusable)
+
+    def choices(self, group: Stakeholders) -> tuple[str, ...]:
+        """Whom of a group a notice may be sent to: its recipients, and its channels that reach no single persons."""
+        return (*group.recipients, *(each for each in group.channels if self._is_shared(each)))
+
+    def _is_shared(self, wanted: str) -> bool:
+        """Whether a channel's name or a type stands for what reaches no single persons."""
+        facts = self.facts(wanted) or CHANNEL_FACTS.get(wanted)
+        return facts is not None and facts.address.is_personal is None
 
     def _is_called_by_hand(self, wanted: str) -> bool:
         """Whether whom a channel's name or a type cannot reach is to be called by a person."""

@@ -51,10 +51,12 @@ class Impact(Struct, frozen=True):
 
 
 class Moment(StrEnum):
-    """What a notice to the outside tells of; each is a state of the incident."""
+    """What a notice to the outside tells of; each but `updated` is a state of the incident."""
 
     BREACHED = "breached"
     ACKNOWLEDGED = "acknowledged"
+    UPDATED = "updated"
+    """How it stands, by the clock or because somebody wrote an update: for groups that were told of the trouble."""
     RESOLVED = "resolved"
 
 
@@ -92,6 +94,17 @@ class Notice(Struct, frozen=True):
     edited_by: str = ""
     """Who edited it last; empty: nobody did."""
     edited_at: Instant | None = None
+    why: str = ""
+    """Why it is void."""
+    due_at: Instant | None = None
+    """By when somebody should have decided on it; None: an older version held it, and its approvers are yet to be
+    told."""
+    reminded: bool = False
+    """Its approvers were told again, after half of its time."""
+    next_at: Instant | None = None
+    """Its text promises the next update by then."""
+    recipients: tuple[str, ...] = ()
+    """Whom of the group it is for, or was sent to; empty: all."""
 
 
 class FollowUp(Struct, frozen=True):

@@ -6,6 +6,7 @@ from receiver.core.draft import Draft
 from receiver.core.evidence import keep_inquiries
 from receiver.core.follow_ups import watch
 from receiver.core.notices import keep_notices
+from receiver.core.updates import keep_updates
 
 
 def keep_up(draft: Draft) -> None:
@@ -13,5 +14,6 @@ def keep_up(draft: Draft) -> None:
     attach_due(draft)
     close_when_complete(draft)
     keep_inquiries(draft)
+    keep_updates(draft)
     keep_notices(draft)
     watch(draft)

@@ -6,18 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from receiver.core import follow_ups, updates
 from receiver.core.alerts import pass_echo_window
 from receiver.core.assignment import miss_acknowledgement, miss_assessment
 from receiver.core.closing import conclude
 from receiver.core.draft import Draft
 from receiver.core.evidence import begin_check, give_up_check, give_up_evidence
 from receiver.core.flapping import calm_down, end_flapping
-from receiver.core.follow_ups import remind
 from receiver.core.handoff import hand_off
 from receiver.core.help_requests import ask_again
 from receiver.core.instant import Instant, Jump
 from receiver.core.lifecycle import await_beat, recur, renew_acknowledgement, reopen, send_revision
-from receiver.core.model import Fact, Incident, Kind, Reason, Recovery, State, Window
+from receiver.core.model import Fact, Incident, Kind, Reason, Recovery, Window
+from receiver.core.notices import remind_of_notices
 from receiver.core.paging import LAST_PLANNED_STEP, page_step, rescue, tell_breach, tell_threads
 from receiver.core.silences import end_silence
 
@@ -161,14 +162,6 @@ def _rescue(draft: Draft, _at: int) -> None:
         rescue(draft)
 
 
-def _update(draft: Draft, _at: int) -> None:
-    """A status update is due, and something changed since the last."""
-    if draft.incident.changed and draft.incident.is_live:
-        draft.set(changed=False, updated_at=draft.now)
-        draft.enter(Fact.UPDATED)
-        tell_threads(draft, Kind.UPDATE, Reason.ACTION)
-
-
 _ACTIONS: Mapping[Window, Callable[[Draft, int], None]] = {
     Window.ECHO: lambda draft, _at: pass_echo_window(draft),
     Window.STEADY: lambda draft, _at: end_flapping(draft),
@@ -184,22 +177,16 @@ _ACTIONS: Mapping[Window, Callable[[Draft, int], None]] = {
     Window.BREACH: _breach,
     Window.ACKNOWLEDGE_LIMIT: miss_acknowledgement,
     Window.ASSESS_LIMIT: miss_assessment,
-    Window.FOLLOW_UP: remind,
+    Window.FOLLOW_UP: follow_ups.remind,
     Window.REVISION: lambda draft, _at: send_revision(draft),
     Window.HANDOFF: hand_off,
     Window.ESCALATE: _escalate,
     Window.HELP: _ask_again,
     Window.RESCUE: _rescue,
-    Window.UPDATE: _update,
+    Window.UPDATE_REMINDER: updates.remind,
+    Window.UPDATE: updates.send_due,
+    Window.NOTICE: lambda draft, _at: remind_of_notices(draft),
 }
 
 _ORDER: Mapping[Window, int] = {window: order for order, window in enumerate(Window)}
 """On a tie: a recovery is concluded before anybody is paged, a breach comes before an escalation."""
-
-
-def request_update(draft: Draft) -> None:
-    """Something worth telling happened: an update goes out when the interval since the last one has passed."""
-    since = draft.incident.updated_at or draft.incident.acknowledged_at or draft.incident.opened_at
-    draft.set(changed=True)
-    if Window.UPDATE not in draft.incident.windows and draft.incident.state is not State.CLOSED:
-        draft.arm(Window.UPDATE, max(draft.now, since + draft.plan.update_interval))

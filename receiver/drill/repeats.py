@@ -120,6 +120,8 @@ def _after(first: Any, second: Any, third: Any, times: int) -> Any:
         if third - second != second - first:
             raise Uneven
         return third + times * (third - second)
+    if isinstance(third, tuple) and len(first) == len(second) == len(third):
+        return tuple(_after(*each, times) for each in zip(first, second, third, strict=True))
     if isinstance(third, dict) and first.keys() == second.keys() == third.keys():
         return {name: _after(first[name], second[name], third[name], times) for name in third}
     if isinstance(third, Struct):

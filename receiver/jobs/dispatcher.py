@@ -11,11 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
+from msgspec.structs import replace
 
 from receiver.channels import SEND_TIMEOUT, Outgoing, Senders
 from receiver.clock import steady_clock
 from receiver.core.events import Outcome, Overtaken, Rejected, Retry
 from receiver.core.model import Incident, Kind, Notification
+from receiver.core.outside import KEPT_IN, leaves_the_house
 from receiver.engine.commands import Delivery, OutcomeReport
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
@@ -106,12 +108,29 @@ class Dispatcher:
         )
         claimed_at = steady_clock()
         deliveries = await self._queue.run(self._engine.claim, now, self._worker, busy, levels)
-        for delivery in deliveries:
+        for delivery in filter(None, map(self._keep_in, deliveries)):
             self._in_flight[_counted_by(delivery)] += 1
             task = asyncio.create_task(self._carry(delivery, claimed_at))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return len(deliveries)
+
+    def _keep_in(self, delivery: Delivery) -> Delivery | None:
+        """Without what an exercise would send out of the house; None: nothing is left of it.
+
+        The core plans no such message: this is the second look, at the address as it is about to be used.
+        """
+        kept_in = [
+            (notification, incident)
+            for notification, incident in delivery.items
+            if leaves_the_house(incident, notification.recipient, delivery.context)
+        ]
+        if not kept_in:
+            return delivery
+        log.error("a message of an exercise would have left the house: it is not sent", channel=_channel(delivery))
+        self._report(OutcomeReport(notification, Rejected(KEPT_IN)) for notification, _ in kept_in)
+        left = tuple(each for each in delivery.items if each not in kept_in)
+        return replace(delivery, items=left) if left else None
 
     async def finish(self, seconds: float) -> None:
         """Let what is under way end, for so long; what is cut off is given back, for whoever comes next."""

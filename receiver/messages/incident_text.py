@@ -199,6 +199,12 @@ class IncidentText:
         return was_answered(self.incident)
 
     @property
+    def next_update(self) -> str:
+        """By when the next status update comes; empty: none is promised, or it is under way."""
+        due = self.incident.windows.get(Window.UPDATE) if self.live else None
+        return self.time(due) if due is not None and due > self.now else ""
+
+    @property
     def who_has_it(self) -> str:
         """Who has it now, and what is to be known of that."""
         if not self.owner:

@@ -8,28 +8,62 @@ from hashlib import sha256
 from html import escape
 
 from receiver.core.model import Instant, Notification
+from receiver.core.occurrences import begun_at
+from receiver.core.outside import EXERCISE
 from receiver.core.response import Moment, Notice
 from receiver.messages.incident_text import IncidentText
 from receiver.messages.message import SHORT_LIMIT, SMS_PARTS, Message
 from receiver.messages.placeholder_values import fill, values
 from receiver.messages.plain import line, plain
 from receiver.messages.segments import fit
-from rules.placeholders import UNKNOWN
+from rules.placeholders import INTERNAL, UNKNOWN, kind
+from rules.rendering import placeholders
 
 
 def render_notice(notice: Notice, case: IncidentText) -> tuple[str, str]:
     """Subject and body of a held notice, from the incident as it is. Raises TemplateError."""
-    templates = case.policy.templates
-    template = {
-        Moment.BREACHED: templates.update,
-        Moment.ACKNOWLEDGED: templates.initial,
-        Moment.RESOLVED: templates.resolution,
-    }[notice.moment]
-    filling = values(replace(case, now=notice.held_at, page_url=""))
-    filling["timestamp"] = case.stamp(_event_at(notice, case))
-    filling["contact_information"] = line(case.policy.contact_information) or UNKNOWN
-    exercise = "EXERCISE: " if case.incident.exercise else ""
-    return line(f"{exercise}{fill(template.subject, filling)}"), f"{exercise}{fill(template.body, filling)}"
+    subject, body = _template(notice, case)
+    filling = values(replace(case, now=notice.held_at, page_url=""), _event_at(notice, case))
+    filling |= {name: case.fact(name) or UNKNOWN for name in INTERNAL}
+    filling["next_update"] = case.stamp(notice.next_at) if notice.next_at is not None else UNKNOWN
+    exercise = f"{EXERCISE}: " if case.incident.exercise else ""
+    said = [f"{exercise}{fill(_without_steps(body, case), filling)}".rstrip()]
+    if notice.next_at is not None and "next_update" not in placeholders(body):
+        said.append(f"Next update by {filling['next_update']}.")
+    return line(f"{exercise}{fill(subject, filling)}"), "\n\n".join(said)
+
+
+def _template(notice: Notice, case: IncidentText) -> tuple[str, str]:
+    """The group's own text for that moment, else the policy's."""
+    groups = (each for each in case.context.current.policy.stakeholders if each.name == notice.group)
+    group, usual = next(groups, None), case.policy.templates
+    match notice.moment:
+        case Moment.ACKNOWLEDGED:
+            chosen = (group and group.initial) or usual.initial
+        case Moment.BREACHED | Moment.UPDATED:
+            chosen = (group and group.update) or usual.update
+        case Moment.RESOLVED:
+            chosen = (group and group.resolution) or usual.resolution
+    return chosen.subject, chosen.body
+
+
+def _without_steps(body: str, case: IncidentText) -> str:
+    """Without the lines that tell steps of procedures alone, and the headings that nothing follows then.
+
+    What a person entered to be said instead stays. A text in Jinja2 is left whole: the steps are not known to it.
+    """
+    if kind(body) == "jinja":
+        return body
+    hidden = {f"{{{name}}}" for name in INTERNAL if not case.fact(name)}
+    parts = (
+        (part, [each for each in part.split("\n") if each.strip(" \t-*") not in hidden]) for part in body.split("\n\n")
+    )
+    return "\n\n".join("\n".join(left) for part, left in parts if not _is_bare_heading(part, left))
+
+
+def _is_bare_heading(part: str, left: list[str]) -> bool:
+    """Whether nothing is left of a paragraph but what headed the lines that are gone."""
+    return len(left) <= part.count("\n") and all(each.rstrip().endswith(":") or not each.strip() for each in left)
 
 
 def _event_at(notice: Notice, case: IncidentText) -> Instant:
@@ -37,9 +71,11 @@ def _event_at(notice: Notice, case: IncidentText) -> Instant:
     incident = case.incident
     match notice.moment:
         case Moment.ACKNOWLEDGED:
-            return (incident.alarmed_at if incident.recurrences else None) or incident.opened_at
+            return begun_at(case.incident)
         case Moment.BREACHED:
             return incident.breached_at or notice.held_at
+        case Moment.UPDATED:
+            return notice.held_at
         case Moment.RESOLVED:
             return incident.resolved_at or notice.held_at
 

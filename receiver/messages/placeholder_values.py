@@ -8,6 +8,7 @@ back as TemplateError, so that a page goes out all the same.
 import re
 from collections.abc import Callable, Mapping
 
+from receiver.core.model import Instant
 from receiver.messages.incident_text import IncidentText, name
 from receiver.messages.plain import line, plain
 from receiver.messages.times import duration
@@ -25,9 +26,14 @@ Value = str | tuple[str, ...]
 """Words, or several points."""
 
 
-def values(case: IncidentText) -> dict[str, Value]:
-    """Every placeholder's value; what responders entered under its name goes before what we can tell."""
+def values(case: IncidentText, event_at: Instant | None = None) -> dict[str, Value]:
+    """Every placeholder's value; what responders entered under its name goes before what we can tell.
+
+    `event_at`: when that of which the template tells happened; None: now.
+    """
     told = {name: make(case) for name, make in _MAKERS.items()}
+    if event_at is not None:
+        told["timestamp"] = case.stamp(event_at)
     entered = {name: fact for name in PLACEHOLDERS if name not in _IMPACTS and (fact := case.fact(name))}
     return {name: entered.get(name) or told.get(name) or UNKNOWN for name in PLACEHOLDERS}
 
@@ -56,10 +62,6 @@ def _fill_line(text: str, filling: Mapping[str, Value]) -> str:
         return f"\n{bullet[0]}".join(value) if bullet and alone else "; ".join(value)
 
     return _PLACEHOLDER.sub(put, text)
-
-
-def _contact(case: IncidentText) -> str:
-    return line(case.policy.contact_information) or case.page_url or case.owner
 
 
 def _next_steps(case: IncidentText) -> Value:
@@ -93,7 +95,7 @@ def _block(block: TimedActions) -> str:
 
 
 _MAKERS: Mapping[str, Callable[[IncidentText], Value]] = {
-    "contact_information": _contact,
+    "contact_information": lambda case: line(case.policy.contact_information),
     "current_impact": lambda case: case.impact,
     "fix_status": lambda case: "applied" if case.fact("fix_description") else "",
     "impact_description": lambda case: case.impact,
@@ -102,6 +104,7 @@ _MAKERS: Mapping[str, Callable[[IncidentText], Value]] = {
     "incident_type": lambda case: case.type,
     "investigation_status": lambda case: "root cause found" if case.fact("root_cause") else "",
     "next_steps": _next_steps,
+    "next_update": lambda case: case.next_update,
     "post_incident_actions": _after,
     "resolution_time": lambda case: case.stamp(case.incident.resolved_at) if case.incident.resolved_at else "",
     "severity": lambda case: line(case.level.name),

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from receiver.core.model import Instant, Kind, Notification, Reason, Recovery, State
+from receiver.core.notices import find
+from receiver.core.response import Notice, Standing
 from receiver.messages.incident_text import IncidentText, name
 from receiver.messages.plain import line, plain
 from receiver.messages.times import duration
@@ -38,6 +40,10 @@ LABELS: dict[Reason, str] = {
     Reason.CLOSED: "",
     Reason.KEPT_OPEN: "Not closed yet",
     Reason.APPROVED: "",
+    Reason.UPDATE_DUE: "Update due",
+    Reason.WAITS: "Waits for approval",
+    Reason.STILL_WAITS: "Still waits for approval",
+    Reason.VOIDED: "Notice void",
     Reason.ACTION: "",
 }
 
@@ -78,13 +84,15 @@ def _holds(notification: Notification, case: IncidentText) -> bool:
             return incident.state is State.ACKNOWLEDGED
         case Kind.RESOLVED:
             return not case.live
+        case Kind.APPROVAL if notification.reason in {Reason.WAITS, Reason.STILL_WAITS}:
+            return any(each.standing is Standing.HELD for each in _named(notification, case, "waits"))
         case _:
             return True
 
 
 def _label(notification: Notification) -> str:
     match notification.kind:
-        case Kind.PAGE | Kind.NOTICE:
+        case Kind.PAGE | Kind.NOTICE | Kind.APPROVAL:
             return LABELS[notification.reason]
         case Kind.REMINDER:
             return LABELS[notification.reason] if notification.reason in SAID_OF_REMINDERS else "Reminder"
@@ -119,13 +127,15 @@ def lead(notification: Notification, case: IncidentText) -> str:
         case Kind.ACKNOWLEDGED:
             said = _acknowledged(notification, case, by)
         case Kind.UPDATE:
-            said = f"Status update by {by}." if by else "Status update."
+            said = _updated(notification, case, by)
         case Kind.BREACH:
             said = f"{_breach(case)} Everyone concerned has been paged."
         case Kind.RESOLVED:
             said = _resolved(case, by)
         case Kind.EXTERNAL:
             said = ""
+        case Kind.APPROVAL:
+            said = _approval(notification, case)
         case Kind.REPORT:
             said = _report(notification.data)
         case _:
@@ -227,6 +237,11 @@ def _reminder(notification: Notification, case: IncidentText) -> str:
     whom = name(notification.data.get("whom", "")) or case.owner or "Whoever acknowledged"
     if notification.reason is Reason.CONFIRM:
         return f"{whom}: {case.recovery or 'the signal recovered, a person must confirm'}. Check, then resolve."
+    if notification.reason is Reason.UPDATE_DUE:
+        due = _moment(notification.data.get("due_at", ""), case)
+        return (
+            f"{whom}: the next status update is due at {due}. Write it, else Tocsin tells everybody how it stands then."
+        )
     until = notification.data.get("expires_at", "")
     ends = Instant(int(until)) if until.isdigit() else None
     when = f" at {case.time(ends)}{case.left(ends, ', ', '')}" if ends is not None else ""
@@ -247,6 +262,41 @@ def _report(data: Mapping[str, str]) -> str:
     if not number:
         return "It is closed; this is its report."
     return f"Revision {number} of its report: since the one before it was sent, this has changed: {changed}."
+
+
+def _updated(notification: Notification, case: IncidentText, by: str) -> str:
+    """A status update; what changed after it was planned takes its "no change" away."""
+    since = notification.data.get("unchanged_since", "")
+    is_so = since.isdigit() and not case.incident.changed and case.incident.changed_at == int(since)
+    said = f"Status update{f' by {by}' if by else ''}{f': no change since {_moment(since, case)}' if is_so else ''}."
+    return f"{said} Next update by {case.next_update}." if case.next_update else said
+
+
+def _named(notification: Notification, case: IncidentText, which: str) -> list[Notice]:
+    """The incident's notices that a message to approvers names."""
+    known = (find(case.incident, each) for each in notification.data.get(which, "").split())
+    return [each for each in known if each is not None]
+
+
+def _approval(notification: Notification, case: IncidentText) -> str:
+    """Which notices wait, as they stand when this is read, and why others are void."""
+    said = []
+    for each in _named(notification, case, "waits"):
+        whom, until = f"{each.id} to {_group(each)}", each.due_at
+        if each.standing is Standing.HELD:
+            by = f", best by {case.time(until)}" if until is not None else ""
+            said.append(f"The notice {whom} waits for approval{by}: nobody outside is told before that.")
+        else:
+            said.append(f"The notice {whom} is {each.standing} by now.")
+    said += [
+        f"The notice {each.id} to {_group(each)} is void: {line(each.why) or 'the incident moved on'}."
+        for each in _named(notification, case, "void")
+    ]
+    return " ".join(said)
+
+
+def _group(notice: Notice) -> str:
+    return line(notice.group.replace("_", " "))
 
 
 def _overdue(notification: Notification) -> str:

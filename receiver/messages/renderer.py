@@ -11,16 +11,18 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from receiver.core.model import Alert, Incident, Instant, Kind, Notification, Reason, Recovery, State
+from receiver.core.notices import find
 from receiver.core.occurrences import begun_at
 from receiver.core.plan import DecisionContext
+from receiver.core.response import Standing
 from receiver.messages.incident_text import IncidentText, brief, name, numbers, systems
 from receiver.messages.letter import CALM, COLOURS, Letter, Row, as_html, as_text
 from receiver.messages.message import Message, Picture
-from receiver.messages.notice_text import as_message
+from receiver.messages.notice_text import as_message, render_notice
 from receiver.messages.placeholder_values import fill, values
 from receiver.messages.plain import cut, line
 from receiver.messages.reasons import label, lead
-from receiver.messages.short import sayable, short, short_bundle, short_news, speak
+from receiver.messages.short import sayable, short, short_bundle, short_news, short_update, speak
 from receiver.messages.times import Manner
 from rules.placeholders import TemplateError
 
@@ -116,7 +118,9 @@ class MessageRenderer:
             subject=letter.subject,
             text=as_text(letter),
             html=as_html(letter),
-            short=short(
+            short=short_update(case, letter.lead)
+            if notification.kind in {Kind.UPDATE, Kind.APPROVAL}
+            else short(
                 case,
                 _state_or_label(case, letter.label),
                 name(notification.data.get("by", "")),
@@ -224,17 +228,30 @@ def _from_policy(notification: Notification, case: IncidentText) -> tuple[str, s
     A subject of the policy's heads the text, not the mail: "INCIDENT RESOLVED" would stay in a thread's list of
     subjects when the incident is open again, and two emergencies of one type would have the same.
     """
-    templates = (case.policy.templates.initial, case.policy.templates.update, case.policy.templates.resolution)
+    templates = case.policy.templates
+    resolved_at = case.incident.resolved_at
+    at = ((templates.initial, begun_at(case.incident)), (templates.update, None), (templates.resolution, resolved_at))
     opening = notification.kind is Kind.PAGE and notification.reason in OPENING
     is_of_help = notification.reason is Reason.WITHDRAWN or "helps" in notification.data
     event = "opened" if opening else "" if is_of_help else EVENTS.get(notification.kind, "")
-    due = [template for template in templates if template.send_on == event]
+    due = [(template, event_at) for template, event_at in at if template.send_on == event]
     try:
-        filling = values(case)
-        return "\n\n".join(f"{fill(each.subject, filling)}\n\n{fill(each.body, filling)}" for each in due), ""
+        filled = ((each, values(case, event_at)) for each, event_at in due)
+        texts = [f"{fill(each.subject, filling)}\n\n{fill(each.body, filling)}" for each, filling in filled]
+        return "\n\n".join((*texts, *_waiting_texts(notification, case))), ""
     except TemplateError as error:
         unfilled = line(str(error))
         return f"The policy's template cannot be filled ({unfilled}); these are Tocsin's own words.", unfilled
+
+
+def _waiting_texts(notification: Notification, case: IncidentText) -> list[str]:
+    """What waits for approval, word for word, for whoever approves it. Raises TemplateError."""
+    if notification.kind is not Kind.APPROVAL:
+        return []
+    known = (find(case.incident, each) for each in notification.data.get("waits", "").split())
+    held = [each for each in known if each is not None and each.standing is Standing.HELD]
+    texts = ((each, (each.subject, each.body) if each.edited_by else render_notice(each, case)) for each in held)
+    return [f"{each.id} to {line(each.group)}:\n\n{subject}\n\n{body}" for each, (subject, body) in texts]
 
 
 def _facts(case: IncidentText) -> list[tuple[str, str]]:
@@ -252,6 +269,7 @@ def _facts(case: IncidentText) -> list[tuple[str, str]]:
         ("Type", _kind(case)),
         ("Opened", case.time(incident.opened_at)),
         ("Back since", case.time(begun_at(incident)) if incident.response.occurrences else ""),
+        ("Next update", f"by {case.next_update}" if case.next_update else ""),
         ("Firing since", since if since != case.time(incident.opened_at) else ""),
         ("Rules", cut(", ".join(rules), 500) if len(rules) > 1 else ""),
         ("Recurrences", str(incident.recurrences or "")),

@@ -19,6 +19,8 @@ SPEECH_LIMIT = 700
 TITLE_SPOKEN = 160
 MOST_PARTS = 5
 """Of one SMS, where its beginning and end alone take so many: names in another script, and a long address."""
+SAID_LIMIT = 160
+"""Characters of a status update that an SMS tells at least."""
 ROOM = 25
 """Characters of what is wrong for which a shorter way to answer is taken."""
 
@@ -32,6 +34,13 @@ def short(case: IncidentText, label: str, by: str, *, replies: bool) -> str:
     parts = ("EXERCISE" if case.incident.exercise else "", f"T{case.number}", label.upper())
     begin = " ".join(filter(None, (*parts, case.level.name.upper(), case.system)))
     return _fit(f"{begin}{f' by {by}' if by else ''}:", case, _tails(case, replies=replies))
+
+
+def short_update(case: IncidentText, said: str) -> str:
+    """How one incident stands, for an SMS: which, what, and what is said of it."""
+    parts = ("EXERCISE" if case.incident.exercise else "", f"T{case.number}", case.level.name.upper(), case.system)
+    told = " ".join(said.split())
+    return _fit(f"{' '.join(filter(None, parts))}:", case.what, (told, cut(told, SAID_LIMIT)))
 
 
 def short_bundle(cases: list[IncidentText], link: str, *, replies: bool) -> str:

@@ -73,7 +73,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.SIGN_OFF_VOID: "what {whom} signed off has changed since: it must be signed off again",
         Fact.REPORT_REVISED: "revision {number} of the report goes to whoever got the first; changed: {changed}",
         Fact.NOTED: "{text}",
-        Fact.UPDATED: "status update {text}",
+        Fact.UPDATED: "status update{unchanged} {text}",
         Fact.CHANGED: "{field} is now {value}",
         Fact.REPLANNED: "moved to the current policy",
         Fact.SILENCED: "silenced in Alertmanager until {until} by {whom}",
@@ -89,9 +89,9 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.IMPACT: "{scale} is {grade} by {said}: {means}",
         Fact.UNGRADED: "{why}; it raises no level",
         Fact.NOTICE_HELD: "notice {notice} to {group} is held: a person must approve it",
-        Fact.NOTICE_VOID: "notice {notice} to {group} is void: the incident moved on",
+        Fact.NOTICE_VOID: "notice {notice} to {group} is void: {why}",
         Fact.NOTICE_EDITED: "notice {notice} to {group} edited; it waits for approval",
-        Fact.NOTICE_SENT: "notice {notice} to {group} approved and sent: {subject}",
+        Fact.NOTICE_SENT: "notice {notice} to {group} approved and sent{only_to}{practised}: {subject}",
         Fact.NOTICE_REJECTED: "notice {notice} to {group} rejected",
         Fact.CALLS_NEEDED: "to be called by hand: {calls}",
         Fact.FOLLOW_UP_ADDED: "follow-up action {follow_up}: {text}",
@@ -111,10 +111,13 @@ ASIDES = (
     ("doubts", "whom", ", in doubt of "),
     ("for_whom", "whom", " for "),
     ("although", "missing", ", although "),
+    ("only_to", "to", ", only to "),
+    ("practised", "practised", " "),
+    ("unchanged", "unchanged_since", ", no change since "),
 )
 """What is told only where an entry has it: its place in a sentence, the data's name, and the words before it."""
 
-INSTANTS = ("since", "until", "began", "ended")
+INSTANTS = ("since", "until", "began", "ended", "unchanged_since")
 """What of an entry's data is an instant."""
 
 
@@ -154,6 +157,8 @@ class _Known(dict[str, str]):
         super().__init__(data)
         self.update((place, f"{words}{data[name]}") for place, name, words in ASIDES if data.get(name))
         self.update((name, told(Instant(int(data[name])))) for name in INSTANTS if name in data)
+        self.update((name, stamp(Instant(int(data[name])))) for name in INSTANTS if name in data)
+        self.update((place, f"{words}{self[name]}") for place, name, words in ASIDES if data.get(name))
 
     def __missing__(self, key: str) -> str:
         return ""

@@ -86,8 +86,7 @@ def notices(record: IncidentRecord) -> tuple[Table, ...]:
     """What the external groups were to be told, who decided on it and when; then both texts of what was sent."""
     known = record.case.incident.response.notices
     rows = tuple(
-        (line(each.group), line(each.moment), each.standing.value, name(each.by), _when(record, each.decided_at))
-        for each in known
+        (_to(each), line(each.moment), _became(each), name(each.by), _when(record, each.decided_at)) for each in known
     )
     tables = [Table("External notices", ("group", "on", "became", "by", "when"), rows)] if rows else []
     texts = tuple(row for each in known if each.standing is Standing.SENT for row in _texts(record, each))
@@ -98,12 +97,22 @@ def notices(record: IncidentRecord) -> tuple[Table, ...]:
 
 def _texts(record: IncidentRecord, notice: Notice) -> Iterator[tuple[str, str, str, str]]:
     """The approved text; before it the proposed one, where somebody edited that."""
-    whom, approved = f"{notice.id} to {line(notice.group)}", f"{notice.subject}\n{notice.body}"
+    whom, approved = f"{notice.id} to {_to(notice)}", f"{notice.subject}\n{notice.body}"
     if notice.edited_by:
         proposed = f"{notice.proposed_subject}\n{notice.proposed_body}"
         yield f"{whom}: proposed by the template", plain(proposed, LONGEST), "Tocsin", _when(record, notice.held_at)
         yield f"{whom}: edited", "(the text that was approved)", name(notice.edited_by), _when(record, notice.edited_at)
     yield f"{whom}: approved and sent", plain(approved, LONGEST), name(notice.by), _when(record, notice.decided_at)
+
+
+def _to(notice: Notice) -> str:
+    """Which group; of one that went to some of it, to whom."""
+    some = line(", ".join(notice.recipients))
+    return f"{line(notice.group)} ({some})" if some else line(notice.group)
+
+
+def _became(notice: Notice) -> str:
+    return f"{notice.standing.value}{f': {line(notice.why)}' if notice.why else ''}"
 
 
 def _when(record: IncidentRecord, at: Instant | None) -> str:

@@ -67,6 +67,11 @@ class AlertChannel(_WithOwnKeys):
         None, description="The zone of those who read it, such as America/New_York; left out, the policy's."
     )
 
+    updates: bool | None = Field(
+        None,
+        description="Whether who was told on it gets status updates too; left out: yes, but for phone and PagerDuty.",
+    )
+
     @model_validator(mode="after")
     def _fits_its_type(self, info: ValidationInfo) -> Self:
         own = {key.name: key for key in self._facts.keys}

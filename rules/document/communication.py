@@ -6,6 +6,7 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from rules.channel_types import types_where
 from rules.document.values import (
+    Approver,
     ChannelNameOrType,
     Duration,
     LevelNumber,
@@ -14,6 +15,7 @@ from rules.document.values import (
     Section,
     TemplateText,
     Text,
+    refusal,
     require_reference,
     types_of,
 )
@@ -38,8 +40,15 @@ class InitialResponse(Section):
     )
 
 
+class NoticeText(Section):
+    """What an external group is told instead of the policy's own template: {placeholder} or Jinja2."""
+
+    subject: TemplateText = Field(description="The notice's subject.")
+    body: TemplateText = Field(description="The notice's text.")
+
+
 class StakeholderGroup(Section):
-    """People who are told beside the responders. A name that begins with `external` needs an approval each time."""
+    """People who are told beside the responders. An external group needs an approval each time."""
 
     name: Name = Field(description="The group's name.")
     description: str = Field("", description="Who they are, for people.")
@@ -50,6 +59,37 @@ class StakeholderGroup(Section):
         description="Channels, or types such as `phone`; who has no number is called by hand."
     )
     from_level: LevelNumber = Field(CRITICAL, description="They hear of incidents of this level and above.")
+    external: bool | None = Field(
+        None, description="Whether they are outside the house; left out: if the name begins with `external`."
+    )
+    approvers: tuple[Approver, ...] = Field(
+        (),
+        description="External: who is told that a notice waits for approval: addresses, or names of channels; left "
+        "out: the internal groups of that level.",
+    )
+    initial_alert_template: NoticeText | None = Field(
+        None, description="External: what they are told at first; left out, the policy's, without internal steps."
+    )
+    status_update_template: NoticeText | None = Field(
+        None, description="External: what they are told by the clock, and on a breach; left out, the policy's."
+    )
+    resolution_template: NoticeText | None = Field(
+        None, description="External: what they are told at the end; left out, the policy's."
+    )
+
+    @property
+    def is_external(self) -> bool:
+        """Whether they are outside the house."""
+        return self.name.lower().startswith("external") if self.external is None else self.external
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        """What only a notice to the outside has means nothing for a group inside."""
+        meant = ("approvers", "initial_alert_template", "status_update_template", "resolution_template")
+        for name in () if self.is_external else meant:
+            if name in self.model_fields_set:
+                raise refusal("means nothing for a group that is not external: say `external: true`", key=name)
+        return self
 
     @model_validator(mode="after")
     def _people_can_be_told(self, info: ValidationInfo) -> Self:

@@ -188,6 +188,11 @@ def _known_channel(value: str, info: ValidationInfo) -> str:
     return value
 
 
+def _approver(value: str, info: ValidationInfo) -> str:
+    is_address = value.startswith(("#", "+")) or "@" in value
+    return _recipient(value, info) if is_address else _known_channel_or_type(value, info)
+
+
 def _known_channel_or_type(value: str, info: ValidationInfo) -> str:
     return value if value in CHANNEL_TYPES else _known_channel(value, info)
 
@@ -404,6 +409,8 @@ TemplateText = Annotated[str, Field(min_length=1, max_length=100_000), AfterVali
 AlertText = Annotated[str, Field(max_length=20_000), AfterValidator(_alert_text)]
 """What stands in an alert; it may use its value and labels."""
 Recipient = Annotated[str, AfterValidator(_recipient)]
+Approver = Annotated[str, AfterValidator(_approver)]
+"""Somebody by address, or whoever a channel reaches by its name or type."""
 LabelMatchers = Annotated[
     tuple[matchers.Matcher, ...],
     BeforeValidator(_label_matchers),

@@ -22,6 +22,7 @@ from rules.policy import (
     Micros,
     Policy,
     Procedure,
+    Reports,
     Rule,
     Stakeholders,
     Template,
@@ -146,6 +147,37 @@ WHOLE = replace(
     post_incident=(TimedActions("documentation", "", ("Complete report",)),),
 )
 """The guide's policy with procedures, limits and what follows an incident."""
+
+
+DETAILED = replace(
+    POLICY,
+    stakeholders=(
+        STAKEHOLDERS[0],
+        replace(STAKEHOLDERS[1], approvers=("chief@company.com", "slack", "+4930999999")),
+    ),
+)
+"""The guide's policy, with approvers of notices."""
+OUTSIDE = frozenset({"customers@company.com", "regulators@company.com", "+4930111222"})
+"""Who is outside the house under SHARED, in plain writing."""
+SHARED = replace(
+    DETAILED,
+    channels=(
+        replace(CHANNELS[0], recipients=("incident-response@company.com", "Customers@Company.com")),
+        *CHANNELS[1:3],
+        replace(CHANNELS[3], recipients=("+4930111222", "+1234567890")),
+        CHANNELS[4],
+    ),
+    reports=Reports(recipients=("regulators@company.com", "board@company.com")),
+    stakeholders=(
+        DETAILED.stakeholders[0],
+        replace(
+            DETAILED.stakeholders[1],
+            recipients=("customers@company.com", "regulators@company.com", "+49 30 111-222"),
+            channels=("email", "phone", "sms"),
+        ),
+    ),
+)
+"""A policy that uses addresses of outsiders as its own, too."""
 
 
 def with_level(number: int, policy: Policy = POLICY, **changes: Any) -> Policy:

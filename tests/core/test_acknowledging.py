@@ -10,6 +10,9 @@ from tests.core.alerts import BUDGET, SAFETY, SLO, alert
 from tests.core.guide import with_level, with_rule
 from tests.core.world import World
 
+TELLING = {Window.UPDATE, Window.UPDATE_REMINDER, Window.NOTICE}
+"""Windows by which people beside the responders are told; they lead to no other state."""
+
 
 def acknowledged(level: int = 3, at: float = 10, **more: object) -> World:
     """An incident of one alert, acknowledged by ada."""
@@ -23,7 +26,7 @@ def acknowledged(level: int = 3, at: float = 10, **more: object) -> World:
 def test_an_acknowledgement_stops_the_paging():
     """Acknowledged, nothing is paged any more, and only the acknowledgement's own windows are left."""
     world = acknowledged()
-    assert set(world.incident.windows) == {Window.ACK_REMINDER, Window.ACK_EXPIRY}
+    assert set(world.incident.windows) - TELLING == {Window.ACK_REMINDER, Window.ACK_EXPIRY}
     world.advance(minutes=59)
     assert len(world.pages()) == 1
     assert (world.incident.acknowledged_by, world.since(world.incident.acknowledged_at)) == ("ada", 10)
@@ -50,6 +53,7 @@ def test_an_acknowledgement_overtakes_what_still_waits():
     assert [(each.kind, each.status) for each in world.outbox.values() if each.channel == "slack"] == [
         (Kind.PAGE, Status.SUPERSEDED),
         (Kind.ACKNOWLEDGED, Status.ACCEPTED),
+        (Kind.APPROVAL, Status.ACCEPTED),
     ]
 
 

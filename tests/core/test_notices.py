@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from receiver.core.events import ApproveNotice, EditNotice, RejectNotice
-from receiver.core.model import Fact, Kind, State, Status
-from tests.core.guide import CHANNELS, POLICY, with_channel
+from receiver.core.model import Fact, Kind, Reason, State, Status, Window
+from receiver.core.outside import KEPT_IN
+from rules.policy import HOUR
+from tests.core.guide import CHANNELS, DETAILED, OUTSIDE, POLICY, SHARED, with_channel
 from tests.core.world import World
 
 GROUP = "external_notification"
@@ -288,3 +290,271 @@ def test_a_lowered_level_voids_what_waits():
     world.acknowledge()
     world.change(level=2, reason="only one unit")
     assert standings(world) == [("acknowledged", "void")]
+
+
+APPROVERS = [
+    ("email", "chief@company.com"),
+    ("slack", "#incident-response"),
+    ("sms", "+4930999999"),
+]
+
+
+def told(world: World, reason: Reason) -> list[tuple[float, str, str]]:
+    """When, on which channel and who was told of notices, for that reason."""
+    found = world.planned(Kind.APPROVAL, reason)
+    return [(world.since(each.created_at), each.channel, each.recipient) for each in found]
+
+
+def test_a_notice_that_waits_is_told_to_its_approvers_and_the_owner_at_once_and_at_half_its_time():
+    """By name where the policy names them; the owner reads in the threads."""
+    world = opened(policy=DETAILED)
+    world.acknowledge(hold=10 * HOUR)
+    assert sorted(set(told(world, Reason.WAITS))) == sorted(
+        (0.0, *each) for each in {*APPROVERS, ("email", "incident-response@company.com")}
+    )
+    world.advance(minutes=29)
+    assert told(world, Reason.STILL_WAITS) == []
+    world.advance(minutes=2)
+    again = told(world, Reason.STILL_WAITS)
+    assert sorted(again) == sorted((30.0, *each) for each in {*APPROVERS, ("email", "incident-response@company.com")})
+    world.advance(minutes=10)
+    assert told(world, Reason.STILL_WAITS) == again, "once"
+
+
+def test_without_named_approvers_the_internal_groups_are_told():
+    """Of the incident's level, as the guide has them."""
+    world = opened()
+    world.acknowledge()
+    assert {each[2] for each in told(world, Reason.WAITS)} == {
+        "incident-response@company.com",
+        "management@company.com",
+        "technical-team@company.com",
+        "#incident-response",
+    }
+
+
+def test_nobody_is_reminded_of_what_is_decided():
+    """Approved in time, it waits no more."""
+    world = opened()
+    world.acknowledge()
+    approve(world)
+    assert Window.NOTICE not in world.incident.windows
+    world.advance(minutes=40)
+    assert told(world, Reason.STILL_WAITS) == []
+
+
+WHY = {
+    "a reopening": (lambda world: world.give_back(), "nobody has the incident any more"),
+    "a resolution": (
+        lambda world: world.resolve(note="x", force=True),
+        "the incident was resolved before anybody approved it",
+    ),
+    "a lower level": (
+        lambda world: world.change(level=2, reason="only one"),
+        "the level is 2 now, and the group hears of 3 and worse",
+    ),
+}
+
+
+@pytest.mark.parametrize(("happens", "why"), WHY.values(), ids=WHY)
+def test_a_plain_word_says_that_one_is_void_and_why(happens, why):
+    """In the timeline, to the approvers and to the owner."""
+    world = opened(policy=DETAILED)
+    world.acknowledge()
+    happens(world)
+    assert world.entries(Fact.NOTICE_VOID)[0].data["why"] == why
+    assert world.incident.response.notices[0].why == why
+    void = [each for each in world.planned(Kind.APPROVAL, Reason.VOIDED) if each.data["void"] == "n1"]
+    assert {(each.channel, each.recipient) for each in void} == {*APPROVERS, ("email", "incident-response@company.com")}
+
+
+def test_one_message_tells_of_what_is_void_and_of_what_waits_instead():
+    """After a breach that somebody acknowledges late, nobody gets two messages at once."""
+    world = opened(policy=DETAILED)
+    world.advance(minutes=61)
+    before = len(world.planned(Kind.APPROVAL))
+    world.acknowledge()
+    fresh = world.planned(Kind.APPROVAL)[before:]
+    assert {(each.data["waits"], each.data["void"]) for each in fresh} == {("n2", "n1")}
+    assert len({(each.channel, each.recipient) for each in fresh}) == len(fresh)
+
+
+def recurring(world: World) -> None:
+    """It resolves by itself, and comes back."""
+    world.clear("a")
+    world.advance(minutes=10)
+    assert world.incident.state is State.RESOLVED
+    world.fire("a")
+
+
+def test_who_was_told_is_offered_the_end_in_a_later_episode():
+    """Told of the first episode and of no end, then it came back and ended without a further notice: the end is due."""
+    world = opened()
+    world.acknowledge()
+    approve(world)
+    recurring(world)
+    assert ("resolved", "void") in standings(world)
+    world.clear("a")
+    world.advance(minutes=10)
+    assert world.incident.state is State.RESOLVED
+    assert standings(world)[-1] == ("resolved", "held")
+
+
+def test_the_end_can_be_told_after_the_incident_is_closed():
+    """Whoever was told the beginning is not left without the end because nobody approved it within a day."""
+    world = opened()
+    world.acknowledge()
+    approve(world)
+    world.clear("a")
+    world.advance(minutes=10 + 25 * 60)
+    assert world.incident.state is State.CLOSED
+    assert standings(world)[-1] == ("resolved", "held")
+    assert approve(world, "n2") is None
+    assert standings(world)[-1] == ("resolved", "sent")
+
+
+def test_a_lowered_level_keeps_who_was_told():
+    """They hear the rest of it, however mild it turned out to be."""
+    world = opened()
+    world.acknowledge(hold=10 * HOUR)
+    approve(world)
+    world.change(level=2, reason="only one unit")
+    world.advance(minutes=61)
+    assert standings(world)[-1] == ("updated", "held")
+    world.resolve(note="x", force=True)
+    assert standings(world)[-1] == ("resolved", "held")
+
+
+def updated(world: World) -> list[tuple[float, str]]:
+    """When each draft of an update was held, and what became of it."""
+    notices = world.incident.response.notices
+    return [(world.since(each.held_at), each.standing.value) for each in notices if each.moment.value == "updated"]
+
+
+def test_external_groups_get_a_draft_of_the_update_on_the_clock():
+    """Before it is due, for approval; nothing goes out unapproved, and the next takes its place."""
+    world = opened()
+    world.acknowledge(hold=10 * HOUR)
+    approve(world)
+    sent = len(world.planned(Kind.EXTERNAL))
+    world.advance(minutes=61)
+    assert updated(world) == [(45, "held")]
+    assert len(world.planned(Kind.EXTERNAL)) == sent
+    draft = world.incident.response.notices[-1]
+    assert (world.since(draft.due_at), world.since(draft.next_at)) == (60, 120)
+    world.advance(minutes=60)
+    assert updated(world) == [(45, "void"), (105, "held")]
+    assert world.incident.response.notices[1].why == "the next update takes its place"
+    assert approve(world, "n3") is None
+    world.advance(minutes=60)
+    assert updated(world) == [(45, "void"), (105, "sent"), (165, "held")]
+
+
+def test_who_was_not_told_gets_no_update():
+    """A notice that nobody approved is no telling; its text goes on promising the next update."""
+    world = opened()
+    world.acknowledge(hold=10 * HOUR)
+    assert world.since(world.incident.response.notices[0].next_at) == 60
+    world.advance(minutes=61)
+    assert standings(world) == [("acknowledged", "held")]
+    assert world.since(world.incident.response.notices[0].next_at) == 120
+
+
+def test_a_written_update_makes_a_draft_for_those_outside():
+    """Without that person's words, and not sent."""
+    world = opened()
+    world.acknowledge()
+    approve(world)
+    sent = len(world.planned(Kind.EXTERNAL))
+    world.advance(minutes=10)
+    world.update(text="Bob broke it")
+    assert updated(world) == [(10, "held")]
+    assert len(world.planned(Kind.EXTERNAL)) == sent
+
+
+PARTNER = "customers@company.com"
+
+
+def test_a_notice_is_sent_to_some_of_the_group():
+    """And whoever was not told hears neither updates nor the end; an approver may still choose others."""
+    world = opened()
+    world.acknowledge(hold=10 * HOUR)
+    assert world.act(ApproveNotice("cleo", "n1", **BODY, recipients=(PARTNER,))) is None
+    assert [each.recipient for each in world.planned(Kind.EXTERNAL)] == [PARTNER]
+    assert world.entries(Fact.NOTICE_SENT)[0].data["to"] == PARTNER
+    world.advance(minutes=61)
+    assert world.incident.response.notices[-1].recipients == (PARTNER,)
+    assert approve(world, "n2") is None
+    world.resolve(note="x", force=True)
+    assert world.incident.response.notices[-1].recipients == (PARTNER,)
+    both = ("customers@company.com", "regulators@company.com")
+    assert world.act(ApproveNotice("cleo", "n3", **BODY, recipients=both)) is None
+    assert [each.recipient for each in world.planned(Kind.EXTERNAL)][2:] == list(both)
+
+
+@pytest.mark.parametrize("wrong", [("nobody@company.com",), (PARTNER, "nobody@company.com"), ("email",)])
+def test_a_recipient_whom_the_group_has_not_is_refused(wrong):
+    """A slip of the pen must not tell a stranger, nor everybody."""
+    world = opened()
+    world.acknowledge()
+    refused = world.act(ApproveNotice("cleo", "n1", **BODY, recipients=wrong))
+    assert refused.reason.startswith("external_notification has no ")
+    assert world.planned(Kind.EXTERNAL) == []
+
+
+def test_an_exercise_practises_the_approval_and_tells_nobody_outside():
+    """Held, told, approved: the text goes to the approvers, marked as an exercise, also where an edit lost the mark."""
+    world = World(DETAILED)
+    world.declare(exercise=True)
+    world.acknowledge()
+    assert standings(world) == [("acknowledged", "held")]
+    assert told(world, Reason.WAITS)
+    assert approve(world) is None
+    sent = world.planned(Kind.EXTERNAL)
+    assert [(each.channel, each.recipient) for each in sent] == APPROVERS
+    assert {(each.data["subject"], each.data["body"]) for each in sent} == {
+        (f"EXERCISE: {BODY['subject']}", f"EXERCISE: {BODY['body']}")
+    }
+    assert "exercise" in world.entries(Fact.NOTICE_SENT)[0].data["practised"]
+
+
+def test_an_exercise_asks_for_no_call_to_a_real_number():
+    """Who would be called by hand is practised as well, without the number."""
+    [internal, external] = POLICY.stakeholders
+    callable_ = replace(external, recipients=("+4930123456", "The regulator's desk"))
+    world = World(replace(POLICY, channels=CHANNELS[:4], stakeholders=(internal, callable_)))
+    world.declare(exercise=True)
+    world.acknowledge()
+    approve(world)
+    [call] = world.incident.response.checklists.calls
+    assert call.startswith("EXERCISE: call nobody.")
+    assert "+4930123456" not in call
+
+
+def test_no_message_of_an_exercise_reaches_an_address_outside():
+    """Not a page, an update, an all-clear or a report, although the policy has the same addresses for those."""
+    world = World(SHARED)
+    world.declare(exercise=True)
+    world.advance(minutes=20)
+    world.acknowledge(hold=10 * HOUR)
+    approve(world, world.incident.response.notices[-1].id)
+    world.advance(minutes=40)
+    world.update()
+    world.resolve(note="over")
+    world.advance(minutes=25 * 60)
+    assert world.incident.state is State.CLOSED
+    assert world.delivered
+    assert not [each for each in world.delivered if each.recipient.lower() in OUTSIDE]
+    assert "board@company.com" in {each.recipient for each in world.heard(Kind.REPORT)}
+    kept_in = [each for each in world.planned(Kind.PAGE) if each.recipient.lower() in OUTSIDE]
+    assert kept_in
+    assert {each.status for each in kept_in} == {Status.UNDELIVERABLE}
+    assert {each.data["why"] for each in kept_in} == {KEPT_IN}
+    assert KEPT_IN in {each.data.get("why") for each in world.entries(Fact.UNDELIVERABLE)}
+
+
+def test_what_is_real_still_goes_there():
+    """The same policy, no exercise: the shared addresses are paged."""
+    world = World(SHARED)
+    world.declare()
+    assert {"Customers@Company.com", "+4930111222"} <= {each.recipient for each in world.delivered}

@@ -31,10 +31,12 @@ from receiver.core.events import (
 )
 from receiver.core.model import Fact, Incident, Kind, Notification, Reason, Recovery, State, Status, Window
 from receiver.core.plan import PolicyVersion
+from receiver.core.response import Standing
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Closing, Micros, Reports, Rule
 from rules.stored import digest
 from tests.core.alerts import BUDGET, COMPLIANCE, SAFETY, SLO, alert
-from tests.core.guide import ALL, POLICY, WHOLE, with_channel, with_level, with_rule
+from tests.core.guide import ALL, OUTSIDE, POLICY, SHARED, WHOLE, with_channel, with_level, with_rule
+from tests.core.kept_promises import check_update
 from tests.core.truth import WORDS, OneMessage, check, texts
 from tests.core.world import World
 
@@ -53,6 +55,7 @@ POLICIES = {
         closing=Closing(3, ("root_cause",), ("immediate_actions", "resolution"), 4),
         reports=Reports(recipients=("board@company.com",)),
     ),
+    "outsiders among its own": SHARED,
 }
 POLICY_VERSIONS = {name: PolicyVersion.of(policy, digest(policy)) for name, policy in POLICIES.items()}
 RULES = (SLO, BUDGET, SAFETY, COMPLIANCE, "x/calls", "Stranger")
@@ -112,6 +115,7 @@ class Watched(World):
         assert (Window.ECHO in after.windows) is bool(held)
         assert not held or after.windows[Window.ECHO] <= min(held)
         _check_windows(after)
+        self._check_promises(event, new, after)
         if after.recorded_only:
             assert not after.is_firing
             assert not [each for each in new if not each.reason.startswith("overdue")], "nobody is told"
@@ -120,6 +124,22 @@ class Watched(World):
         if before is not None:
             self._check_pages(before, event, new, after)
             self._check_all_clear(before, event, new, after)
+
+    def _check_promises(self, event: Event, new: list[Notification], after: Incident) -> None:
+        """Who was told goes on hearing, approvers hear of what waits, and nobody outside of what nobody approved."""
+        context = self.context(after.policy)
+        if after.state is State.ACKNOWLEDGED:
+            interval = context.policy_version.plan(after).update_interval
+            assert after.windows[Window.UPDATE] <= self.now + interval, "updates were promised"
+        held = [each for each in after.response.notices if each.standing is Standing.HELD]
+        assert (Window.NOTICE in after.windows) is any(not each.reminded for each in held)
+        assert all(each.due_at is not None for each in held), "its approvers were told"
+        assert all(each.why for each in after.response.notices if each.standing is Standing.VOID)
+        outside = [each for each in new if each.kind is Kind.EXTERNAL]
+        assert not outside or isinstance(event, ApproveNotice), "nothing is sent outside unapproved"
+        updates = {(each.channel, each.recipient) for each in new if each.kind is Kind.UPDATE}
+        told = {(each.channel, each.recipient) for each in (*after.paged, *after.told)}
+        assert not updates or updates == {each for each in told if context.carries_updates(each[0])}
 
     def _check_pages(self, before: Incident, event: Event, new: list[Notification], after: Incident) -> None:
         pages = [each for each in new if each.kind is Kind.PAGE]
@@ -186,6 +206,8 @@ class Watched(World):
             if (each.incident_id, each.recipient) == (notification.incident_id, notification.recipient)
         ]
         super().report(notification, outcome)
+        if self.incidents[notification.incident_id].exercise:
+            assert notification.recipient.lower() not in OUTSIDE, "an exercise sends nothing out of the house"
         self._check_words(notification)
         self._check_reach(self.outbox[notification.id])
         assert not (notification.superseded and self.outbox[notification.id].status is not Status.SUPERSEDED)
@@ -220,7 +242,9 @@ class Watched(World):
         """What a message says of responders is so when it leaves."""
         incident = self.incidents[notification.incident_id]
         message = WORDS.render(OneMessage([(notification, incident)], self.context(incident.policy)), self.now)
-        check(texts(message), [each for each in self.timeline if each.incident_id == incident.id])
+        timeline = [each for each in self.timeline if each.incident_id == incident.id]
+        check(texts(message), timeline)
+        check_update(notification, texts(message), timeline)
 
 
 def _check_windows(incident: Incident) -> None:
@@ -238,9 +262,9 @@ def _check_windows(incident: Incident) -> None:
             assert not windows & ((PAGING | WATCHING) - ({Window.RESCUE} if incident.response.asked_by else set()))
         case State.RESOLVED:
             assert Window.CLOSE in windows
-            assert windows <= WATCHING | {Window.FOLLOW_UP, Window.ECHO}
+            assert windows <= WATCHING | {Window.FOLLOW_UP, Window.NOTICE, Window.ECHO}
         case State.CLOSED:
-            assert windows <= {Window.FOLLOW_UP, Window.REVISION}
+            assert windows <= {Window.FOLLOW_UP, Window.REVISION, Window.NOTICE}
     assert (Window.HELP in windows) == bool(incident.response.asked_by), "who asks for help is heard again and again"
     assert incident.state is State.ACKNOWLEDGED or not incident.response.asked_by
     assert (Window.SILENCE in windows) == (incident.silenced_until is not None)
@@ -271,6 +295,7 @@ EVENTS = st.one_of(
     st.tuples(st.just("update"), people),
     st.tuples(st.just("change"), people, levels),
     st.tuples(st.just("declare"), st.sampled_from(("engine_failure", "slo_violation", "coffee"))),
+    st.tuples(st.just("exercise"), st.sampled_from(("engine_failure", "communication_failure"))),
     st.tuples(st.just("replan"), people),
     st.tuples(st.just("explain"), people, st.sampled_from(("", "unknown", "a worn bearing", "a cracked housing"))),
     st.tuples(st.just("sign_off"), people),
@@ -330,6 +355,7 @@ def _report_late(world: Watched, lost: bool) -> None:
 
 
 HAPPENS = {
+    "exercise": lambda world, kind: world.declare(kind, exercise=True),
     "fire": lambda world, fired, level, rule, twin: world.fire(*fired, level=level, rule=rule, twin=twin),
     "clear": _clear,
     "old": _hear,
@@ -350,7 +376,7 @@ HAPPENS = {
     "unheard": _go_unheard,
 }
 """What is not called as the World's method is."""
-NEEDS_NO_INCIDENT = {"fire", "declare", "old", "advance", "down", "configured", "use", "blind", "receipts"}
+NEEDS_NO_INCIDENT = {"fire", "declare", "exercise", "old", "advance", "down", "configured", "use", "blind", "receipts"}
 
 
 def happen(world: Watched, name: str, *what: object) -> None:

@@ -3,13 +3,14 @@
 from receiver.core.events import AlertsReceived, Unheard
 from receiver.core.model import Fact, Instant, State
 from receiver.core.staleness import unheard
-from rules.policy import HOUR, MINUTE
+from rules.policy import HOUR, MINUTE, Micros
 from tests.core.alerts import KEY, START, alert
+from tests.core.guide import with_level
 from tests.core.world import World
 
 
 def opened() -> World:
-    world = World()
+    world = World(with_level(3, update_interval=Micros(48 * HOUR)))
     world.fire("a")
     world.acknowledge(hold=24 * HOUR)
     return world

@@ -125,7 +125,7 @@ def test_what_is_leapt_over_is_what_would_have_been_played(name, script):
 
 
 def test_a_year_is_drilled_to_its_end():
-    """An incident that nobody ever takes is repeated for a year, every escalation time of it, in a few moments."""
+    """An incident that nobody ever takes is repeated for a year, with every update of it, in a few moments."""
     played = play_alert(
         World(POLICY),
         Script(lasts=365 * 24 * HOUR),
@@ -135,7 +135,7 @@ def test_a_year_is_drilled_to_its_end():
     assert played.incident.page.serial == 1 + 365 * 2
     assert len(played.entries) < 100
     assert [line.text for line in lines(played) if "and so on" in line.text] == [
-        "and so on: the same every 12h until +365d, 726 times more (4 messages each time)"
+        "and so on: the same every 1d until +365d, 361 times more (11 messages each time)"
     ]
 
 

@@ -82,6 +82,12 @@ FULL = ("dana", "20251201", "20280101")
 DANA = 'people:\n  - {{name: dana, contacts: {{sms: "+4930123456"}}{}}}\n'
 SAFETY = "safety_incident_response:\n  critical_threshold: 0.9{more}\n  detection:\n    - {rule}\n"
 
+OUTSIDERS = (
+    "stakeholder_notification:\n"
+    "  - {{name: customers, external: true, recipients: [a@example.org], channels: [email]{more}}}\n"
+)
+GROUPS = OUTSIDERS.format(more=", approvers: [email]")
+
 CASES = {
     "all-channels-disabled": (policy(channels=DISABLED), policy()),
     "no-report-recipients": (policy(), policy(more="incident_report: {recipients: [board@example.com]}\n")),
@@ -187,6 +193,18 @@ CASES = {
     "critical-threshold": (
         policy(section=SAFETY.format(more="", rule='{name: s, condition: "safety_margin < 0.95", severity: 4, channels: [sms]}')),
         policy(section=SAFETY.format(more="", rule='{name: s, condition: "safety_margin < 0.9", severity: 4, channels: [sms]}')),
+    ),
+    "contact-not-given": (
+        policy(more=f"{GROUPS}initial_alert_template: {{subject: x, body: 'Contact: {{contact_information}}'}}\n"),
+        policy(more=f"{GROUPS}contact_information: ops@example.com\n"),
+    ),
+    "update-interval-not-given": (
+        policy(more="initial_alert_template: {subject: x, body: 'Again every {update_interval}'}\n"),
+        policy(more="initial_alert_template: {subject: x, body: 'Again soon'}\n"),
+    ),
+    "notice-without-approver": (
+        policy(more=OUTSIDERS.format(more="")),
+        policy(more=OUTSIDERS.format(more=", approvers: [chief@example.com]")),
     ),
     "section-name": (
         policy(section="saftey_incident_response:\n  enabled: true\n"),

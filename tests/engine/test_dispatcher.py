@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 
 from receiver.channels import Outgoing
-from receiver.core.events import Delivered, Outcome, Rejected
-from receiver.core.model import Instant
+from receiver.core.events import Declare, Delivered, Outcome, Rejected
+from receiver.core.model import Instant, Status
+from receiver.core.outside import KEPT_IN
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.jobs.dispatcher import IN_FLIGHT, Dispatcher
@@ -58,7 +60,8 @@ class Post:
     """Command queue, dispatcher and providers; no scheduler."""
 
     def __init__(self, store: SqlStore) -> None:
-        engine = Engine(store, POLICY, ALL, START)
+        self.store = store
+        self.engine = engine = Engine(store, POLICY, ALL, START)
         self.queue = CommandQueue(engine, lambda: Instant(START))
         self.held = Held()
         words = MessageRenderer(None, store.installation, sms_replies=False)
@@ -90,6 +93,25 @@ async def test_its_fallback_waits_for_nobody_either(post: Post) -> None:
     post.held.refused = {"sms"}
     await post.queue.handle([firing("e", level=4)])
     await post.held.until(lambda: "phone" in post.held.of("e"))
+
+
+async def test_an_exercise_that_would_leave_the_house_is_not_handed_to_a_sender(post: Post) -> None:
+    """Planned while the address was the team's own, and an outsider's by the time of sending: the second look keeps it in,
+    and the record says why. A real incident's page goes there.
+    """
+    for key, is_exercise in (("drill", True), ("real", False)):
+        await post.queue.handle([Declare(key, "communication_failure", "ada", level=3, exercise=is_exercise)])
+    [internal, external] = POLICY.stakeholders
+    outsiders = replace(external, recipients=("Incident-Response@company.com",))
+    post.engine.adopt(replace(POLICY, stakeholders=(internal, outsiders)), ALL)
+    await post.dispatcher.send_due()
+    await post.held.until(lambda: {"email", "slack"} <= post.held.of("real") and "slack" in post.held.of("drill"))
+    post.held.may_answer.set()
+    await post.dispatcher.finish(20)
+    assert "email" not in post.held.of("drill")
+    [drill] = [each for each in post.store.reads().incidents(limit=9)[0] if each.exercise]
+    [mail] = [each for each in post.store.reads().notifications(drill.id) if each.channel == "email"]
+    assert (mail.status, mail.detail) == (Status.GAVE_UP, KEPT_IN)
 
 
 @pytest.mark.parametrize("bundled", [False, True], ids=["single pages", "bundles"])

@@ -15,16 +15,20 @@ from receiver.core.events import (
     Acknowledge,
     Action,
     AlertsReceived,
+    ApproveNotice,
     Change,
+    Declare,
     Escalate,
     GiveBack,
     Handover,
     Note,
     Resolve,
     Silenced,
+    Update,
     Withdraw,
 )
 from receiver.core.model import Alert, Fact, Incident, Instant, State
+from receiver.core.response import Standing
 from receiver.engine.commands import ForIncident
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND
 from tests.core.alerts import START, alert
@@ -287,13 +291,33 @@ class People:
         self._serial = 0
         self._habits = Random(f"{world.seed}, who has it")
         """Dice of their own, so that no other part of a world depends on who asks whom for help."""
+        self._press = Random(f"{world.seed}, who tells the outside")
 
     def plan(self, begins: int, lasts: int) -> None:
         """What they will do."""
         for _ in range(self._habits.choice((0, 0, 4, 8))):
             self.world.at(begins + self._habits.randrange(lasts), self._pass_it_on)
+        for _ in range(self._press.choice((0, 0, 6))):
+            self.world.at(begins + self._press.randrange(lasts), self._tell_the_outside)
         for _ in range(self.world.dice.choice((0, 2, 5))):
             self.world.at(begins + self.world.dice.randrange(lasts), self._act)
+
+    def _tell_the_outside(self) -> None:
+        """Somebody practises, writes an update, or decides on a notice that waits."""
+        dice, up = self._press, self.world.up()
+        if not up:
+            return
+        worker, live = dice.choice(up), [each for each in self.world.mirror.incidents.values() if each.is_live]
+        if not live or dice.random() < 0.2:
+            self._serial += 1
+            key = f"drill {self._serial}"
+            worker.handle(Declare(key, "practice", "ada", level=3, exercise=True, new_type=True))
+            return
+        incident = dice.choice(live)
+        held = [each.id for each in incident.response.notices if each.standing is Standing.HELD]
+        actions: list[Action] = [Update("ada", "better"), Acknowledge("ada", hold=HOUR)]
+        actions += [ApproveNotice("cleo", each, "subject", "body") for each in (*held, *held)]
+        self._do(worker, incident, dice.choice(actions))
 
     def resolve_all(self) -> None:
         """Somebody says of everything that it is over."""

@@ -11,6 +11,8 @@ RULES = (
     Rule("s", "safety", "safety > 0", 4, ("slack", "pagerduty")),
     Rule("s", "drift", "drift > 0", 2, ("email",)),
 )
+OUTSIDER = "customer@outside"
+"""Nobody tells them what no person approved, and no exercise does."""
 LEVEL_OF = {rule.key: rule.level for rule in RULES}
 POLICY = Policy(
     levels=(
@@ -27,5 +29,8 @@ POLICY = Policy(
     ),
     rules=RULES,
     templates=GUIDE.templates,
-    stakeholders=(Stakeholders("in", "", ("boss@x",), ("email",), external=False),),
+    stakeholders=(
+        Stakeholders("in", "", ("boss@x",), ("email",), external=False),
+        Stakeholders("out", "", (OUTSIDER,), ("email",), external=True, approvers=("press@x",)),
+    ),
 )

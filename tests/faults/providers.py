@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from random import Random
 
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
-from receiver.core.model import Incident, Instant, Notification
+from receiver.core.model import Incident, Instant, Kind, Notification
 from receiver.engine.commands import Delivery
 from receiver.engine.engine import LEASE
 from rules.policy import SECOND
 from tests.faults.mirror import Broken
+from tests.faults.policy import OUTSIDER
 
 SEND_TIMEOUT = 30 * SECOND
 MOODS = ("well", "slow", "silent", "answer lost", "busy", "refuses")
@@ -112,6 +113,8 @@ class Providers:
                 f"{notification.id} overtaken on {notification.channel}: {self.last[queue]} went out before it"
             )
         self.last[queue] = notification.sequence
+        if notification.recipient == OUTSIDER and (incident.exercise or notification.kind is not Kind.EXTERNAL):
+            raise Broken(f"{notification.id} ({notification.kind}) left the house")
         for earlier in self.attempts[notification.id]:
             lease_over = earlier.claimed_at + LEASE <= attempt.claimed_at
             if not (earlier.over or lease_over):

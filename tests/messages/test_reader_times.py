@@ -54,7 +54,7 @@ def test_a_channels_zone_goes_before_the_policys():
 def test_the_policys_template_tells_the_same_zone():
     """{timestamp} too: one message tells one zone."""
     told = message(with_zones("Europe/Berlin"), kind=Kind.ACKNOWLEDGED, reason=Reason.ACTION, incident=acknowledged())
-    assert "- Time: 2026-11-23 13:04 CET" in told.text
+    assert "- Time: 2026-11-23 13:02 CET" in told.text
     assert "UTC" not in told.text
 
 

@@ -87,7 +87,9 @@ async def test_assessing(receiver: Running) -> None:
 
 
 async def test_notices_are_approved_by_approvers(start: Callable[..., Any]) -> None:
-    """A held notice stands there word for word; only an approver has its buttons, and exactly that text goes out."""
+    """A held notice stands there word for word; only an approver has its buttons, and exactly that text goes out to those
+    who are ticked: with all boxes empty, to nobody.
+    """
     receiver = await start(**PEOPLE)
     admin = {"Authorization": "Bearer annes-token"}
     await receiver.post("/api/v1/incidents", {"type": "engine_failure"}, headers=admin)
@@ -106,15 +108,22 @@ async def test_notices_are_approved_by_approvers(start: Callable[..., Any]) -> N
     ann = await log_in(receiver, "", "annes-token")
     ours = await page(receiver, "/incidents/1", headers=ann)
     assert f'value="{held[0]["hash"]}"' in ours
-    for headers, text, status in ((ron, theirs, 403), (ann, ours, 303), (ann, ours, 409)):
-        form = {"csrf": csrf(text), "part": held[0]["id"], "hash": held[0]["hash"]}
+    assert 'name="to.2" value="partners@company.com" checked' in ours
+    nobody, one = {"to.0": ""}, {"to.0": "", "to.2": "partners@company.com"}
+    for headers, text, to, status in (
+        (ron, theirs, one, 403),
+        (ann, ours, nobody, 400),
+        (ann, ours, one, 303),
+        (ann, ours, one, 409),
+    ):
+        form = {"csrf": csrf(text), "part": held[0]["id"], "hash": held[0]["hash"], **to}
         async with receiver.http.post(
             f"{receiver.url}/incidents/1/approve", data=form, headers=BROWSER | headers, allow_redirects=False
         ) as answer:
             assert answer.status == status
     assert re.search(r'class="notice sent".*?by ann', await page(receiver, "/incidents/1", headers=ann), re.DOTALL)
     rows = await table(receiver, "/incidents/1/notices.csv", admin)
-    assert rows[0]["decided_by"] == "ann"
+    assert (rows[0]["decided_by"], rows[0]["only_to"]) == ("ann", "partners@company.com")
 
 
 async def test_following_up(receiver: Running) -> None:

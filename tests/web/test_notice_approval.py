@@ -65,6 +65,26 @@ async def test_an_approval_sends_what_was_read(acknowledged: Running) -> None:
     assert (await acknowledged.post(path, {"hash": notice["hash"]}, headers=APPROVER))[0] == 409
 
 
+async def test_an_approval_names_whom(acknowledged: Running) -> None:
+    """Only those get it, and a stranger is refused; the updates after it are meant for the same."""
+    notice = await edited(acknowledged)
+    assert (notice["choices"], notice["only_to"]) == (notice["recipients"], [])
+    path = f"{ONE}/notices/{notice['id']}/approve"
+    said = {"hash": notice["hash"], "recipients": ["eve@example.org"]}
+    status, answer = await acknowledged.post(path, said, headers=APPROVER)
+    assert (status, "has no eve@example.org" in answer["detail"]) == (409, True)
+    said = {"hash": notice["hash"], "recipients": ["partners@company.com"]}
+    status, found = await acknowledged.post(path, said, headers=APPROVER)
+    assert (status, found["notices"][0]["only_to"]) == (200, ["partners@company.com"])
+    _, messages = await acknowledged.get(f"{ONE}/notifications", headers=RESPONDER)
+    external = [each["recipient"] for each in messages["notifications"] if each["kind"] == "external"]
+    assert external == ["partners@company.com"]
+    await acknowledged.post(f"{ONE}/updates", {"text": "better"}, headers=RESPONDER)
+    draft = await held(acknowledged)
+    assert (draft["moment"], draft["standing"], draft["only_to"]) == ("updated", "held", ["partners@company.com"])
+    assert (draft["due_at"] is not None, "Next update by" in draft["text"]) == (True, True)
+
+
 async def test_a_contact_that_is_none_is_not_sent(acknowledged: Running) -> None:
     """The policy names no contact, and the owner's name is none: the notice says why it waits, and is not sent."""
     notice = await held(acknowledged)

@@ -129,7 +129,8 @@ async def test_follow_ups_and_notices(resolved: Running) -> None:
     told = sections(report)
     tables = {each["title"]: each["rows"] for section in told.values() for each in section["tables"]}
     assert tables["Follow-up actions"] == [["overdue", "pin the model", "ben", "2026-11-23 03:00 UTC"]]
-    assert tables["External notices"][0][:4] == ["external_notification", "acknowledged", "void", ""]
+    why = "void: nobody has the incident any more"
+    assert tables["External notices"][0][:4] == ["external_notification", "acknowledged", why, ""]
 
 
 async def test_markdown_says_what_nobody_knows(resolved: Running) -> None:

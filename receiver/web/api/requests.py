@@ -232,6 +232,8 @@ class ApproveBody(Body):
 
     hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     """Of the text that was read, as the list of notices gives it."""
+    recipients: list[Annotated[Needed, StringConstraints(max_length=320)]] = Field(default=[], max_length=100)
+    """Whom of the group it goes to, as the list of notices names them; left out: all whom it is for."""
 
 
 class EditNoticeBody(Body):

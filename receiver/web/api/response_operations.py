@@ -68,7 +68,8 @@ class Responding:
     async def approve(self, call: Call[requests.ApproveBody]) -> response_shapes.NoticesView:
         """Send a held notice: exactly the text with this hash."""
         subject, body = await self._api.read(call.incident, lambda found: self._read(found, call.part, call.said.hash))
-        await self._api.act(call, ApproveNotice(call.by(call.said.by), call.part, subject, body))
+        chosen = tuple(dict.fromkeys(call.said.recipients))
+        await self._api.act(call, ApproveNotice(call.by(call.said.by), call.part, subject, body, chosen))
         return await self._api.read(call.incident, self.show_notices)
 
     async def edit_notice(self, call: Call[requests.EditNoticeBody]) -> response_shapes.NoticesView:
@@ -114,14 +115,16 @@ class Responding:
 
     def show_notices(self, incident: Incident) -> response_shapes.NoticesView:
         """An incident's notices, on the readers' thread. Raises HttpProblem where a template cannot be filled."""
-        groups = {group.name: group for group in self._api.context(incident).current.policy.stakeholders}
+        context = self._api.context(incident)
+        groups = {group.name: group for group in context.current.policy.stakeholders}
         shown = []
         for notice in incident.response.notices:
             subject, body = self._text(incident, notice)
             group = groups.get(notice.group)
             is_held = notice.standing is Standing.HELD
             problems = faults(subject, body, incident, notice.held_at) if is_held else ()
-            shown.append(response_views.show_notice(notice, subject, body, group, problems))
+            choices = context.choices(group) if group and is_held else ()
+            shown.append(response_views.show_notice(notice, subject, body, group, problems, choices))
         return response_shapes.NoticesView(notices=shown)
 
     def _text(self, incident: Incident, notice: Notice) -> tuple[str, str]:

@@ -58,7 +58,15 @@ class NoticeView(View):
     hash: str
     """What an approval names."""
     recipients: list[str]
+    """Everybody of the group."""
     channels: list[str]
+    choices: list[str]
+    """Whom an approval may name."""
+    only_to: list[str]
+    """Whom of the group it is for, or was sent to; empty: all."""
+    due_at: Time | None
+    """By when somebody should decide on it."""
+    why_void: str
     decided_by: str | None
     decided_at: Time | None
 

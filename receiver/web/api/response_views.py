@@ -51,7 +51,12 @@ def _show_step(incident: Incident, id_: str, text: str) -> StepView:
 
 
 def show_notice(
-    notice: Notice, subject: str, body: str, group: Stakeholders | None, problems: Sequence[str] = ()
+    notice: Notice,
+    subject: str,
+    body: str,
+    group: Stakeholders | None,
+    problems: Sequence[str] = (),
+    choices: Sequence[str] = (),
 ) -> NoticeView:
     """A notice with its text."""
     return NoticeView(
@@ -70,6 +75,10 @@ def show_notice(
         hash=fingerprint(subject, body),
         recipients=list(group.recipients) if group else [],
         channels=list(group.channels) if group else [],
+        choices=list(choices),
+        only_to=list(notice.recipients),
+        due_at=None if notice.due_at is None else rfc3339(notice.due_at),
+        why_void=notice.why,
         decided_by=notice.by or None,
         decided_at=None if notice.decided_at is None else rfc3339(notice.decided_at),
     )

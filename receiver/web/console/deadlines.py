@@ -43,6 +43,8 @@ def _escalations(incident: Incident, plan: Plan) -> list[DeadlineRow]:
 def _others(incident: Incident) -> list[DeadlineRow]:
     labels = {
         Window.ACK_EXPIRY: "Acknowledgement expires",
+        Window.UPDATE: "Next status update",
+        Window.NOTICE: "Approvers are reminded",
         Window.SILENCE: "Silenced until",
         Window.VERIFY: "Resolves by itself",
         Window.FORCED: "Reopens if it still fires",

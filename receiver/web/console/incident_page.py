@@ -51,13 +51,13 @@ DONE = {
     "sign-off": "Signed off.",
     "close": "Closed, and written down with your reason.",
     "notes": "Noted.",
-    "updates": "The update goes out.",
+    "updates": "The update goes out to everybody who was told.",
     "change": "Recorded.",
     "handover": "Handed over.",
     "roles": "Written down.",
     "replan": "It runs under the current policy now.",
     "edit-notice": "Edited: an approver reads and approves this text.",
-    "approve": "Approved: exactly this text goes out.",
+    "approve": "Approved: exactly this text goes out; in an exercise, to whoever approves it.",
     "reject": "Rejected: they are told nothing.",
     "follow-ups": "Written down.",
     "finish": "Done, and written down.",
@@ -178,7 +178,8 @@ def _is_number(text: str) -> bool:
 
 
 def _body(form: Form) -> dict[str, Any]:
-    """A form as the API's body: what was left empty is left out; `facts.name` are facts, empty ones too.
+    """A form as the API's body: what was left empty is left out; `facts.name` are facts, empty ones too, `to.1` …
+    recipients.
 
     `scale.name` is a fact that is only said, never taken back; a day (`due`) ends at its midnight, UTC.
     """
@@ -189,4 +190,13 @@ def _body(form: Form) -> dict[str, Any]:
     facts |= {name.removeprefix("scale."): value for name, value in form.items() if value and name.startswith("scale.")}
     if "due" in body and "T" not in body["due"]:
         body["due"] += "T23:59:59Z"
-    return body | ({"facts": facts} if facts else {})
+    return body | ({"facts": facts} if facts else {}) | _chosen(form)
+
+
+def _chosen(form: Form) -> dict[str, list[str]]:
+    """Whom a notice goes to. Raises HttpProblem where all boxes are empty: that must not mean everybody."""
+    boxes = [value for name, value in form.items() if name.startswith("to.")]
+    chosen = [value for value in boxes if value]
+    if boxes and not chosen:
+        raise HttpProblem(400, "tick whom it goes to, or tell them nothing")
+    return {"recipients": chosen} if chosen else {}

@@ -150,6 +150,8 @@ NOTICE_COLUMNS = (
     "proposed_text",
     "edited_by",
     "edited_at",
+    "only_to",
+    "why_void",
 )
 
 
@@ -161,6 +163,7 @@ def notice_row(notice: NoticeView) -> Sequence[Cell]:
         *decided,
         *(notice.subject, notice.text),
         *(notice.proposed_subject, notice.proposed_text, notice.edited_by, notice.edited_at),
+        *(", ".join(notice.only_to), notice.why_void),
     )
 
 
