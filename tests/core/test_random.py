@@ -30,7 +30,7 @@ from receiver.core.events import (
     Unheard,
 )
 from receiver.core.model import Fact, Incident, Kind, Notification, Reason, Recovery, State, Status, Window
-from receiver.core.plan import PolicyVersion
+from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.core.response import Standing
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Closing, Micros, Reports, Rule
 from rules.stored import digest
@@ -115,7 +115,7 @@ class Watched(World):
         assert (Window.ECHO in after.windows) is bool(held)
         assert not held or after.windows[Window.ECHO] <= min(held)
         _check_windows(after)
-        self._check_promises(event, new, after)
+        self._check_promises(before, event, new, after)
         if after.recorded_only:
             assert not after.is_firing
             assert not [each for each in new if not each.reason.startswith("overdue")], "nobody is told"
@@ -125,7 +125,7 @@ class Watched(World):
             self._check_pages(before, event, new, after)
             self._check_all_clear(before, event, new, after)
 
-    def _check_promises(self, event: Event, new: list[Notification], after: Incident) -> None:
+    def _check_promises(self, before: Incident | None, event: Event, new: list[Notification], after: Incident) -> None:
         """Who was told goes on hearing, approvers hear of what waits, and nobody outside of what nobody approved."""
         context = self.context(after.policy)
         if after.state is State.ACKNOWLEDGED:
@@ -138,8 +138,9 @@ class Watched(World):
         outside = [each for each in new if each.kind is Kind.EXTERNAL]
         assert not outside or isinstance(event, ApproveNotice), "nothing is sent outside unapproved"
         updates = {(each.channel, each.recipient) for each in new if each.kind is Kind.UPDATE}
-        told = {(each.channel, each.recipient) for each in (*after.paged, *after.told)}
-        assert not updates or updates == {each for each in told if context.carries_updates(each[0])}
+        same = before if before is not None and before.recurrences == after.recurrences else None
+        at_first, by_now = (_updated(each, context) if each is not None else set() for each in (same, after))
+        assert not updates or at_first <= updates <= by_now, "everybody who was told, and nobody else"
 
     def _check_pages(self, before: Incident, event: Event, new: list[Notification], after: Incident) -> None:
         pages = [each for each in new if each.kind is Kind.PAGE]
@@ -245,6 +246,12 @@ class Watched(World):
         timeline = [each for each in self.timeline if each.incident_id == incident.id]
         check(texts(message), timeline)
         check_update(notification, texts(message), timeline)
+
+
+def _updated(incident: Incident, context: DecisionContext) -> set[tuple[str, str]]:
+    """Who was told where updates go."""
+    told = {(each.channel, each.recipient) for each in (*incident.paged, *incident.told)}
+    return {each for each in told if context.carries_updates(each[0])}
 
 
 def _check_windows(incident: Incident) -> None:
