@@ -150,11 +150,6 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             "When an incident closes, its report is mailed to incident_report.recipients, and so is each revision. "
             "Without any it can be read in the console only, and nobody is told that it is there.",
         ),
-        "no-contact": Doubt(
-            "warning",
-            "The templates' {contact_information} is filled from contact_information. Without it people read a link "
-            "or a responder's name there, and a notice to the outside cannot be approved before somebody edits it.",
-        ),
         "no-roles": Doubt(
             "warning",
             "The guide asks to define roles and responsibilities. With `roles` the console, the API and reports show "

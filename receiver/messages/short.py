@@ -40,7 +40,7 @@ def short_update(case: IncidentText, said: str) -> str:
     """How one incident stands, for an SMS: which, what, and what is said of it."""
     parts = ("EXERCISE" if case.incident.exercise else "", f"T{case.number}", case.level.name.upper(), case.system)
     told = " ".join(said.split())
-    return _fit(f"{' '.join(filter(None, parts))}:", case.what, (told, cut(told, SAID_LIMIT)))
+    return _fit(f"{' '.join(filter(None, parts))}:", case, (told, cut(told, SAID_LIMIT)))
 
 
 def short_bundle(cases: list[IncidentText], link: str, *, replies: bool) -> str:

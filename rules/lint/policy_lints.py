@@ -86,8 +86,6 @@ def _nobody_named(policy: Policy, start: Place) -> Iterator[Problem]:
         return
     if not policy.reports.recipients:
         yield doubt("no-report-recipients", start, "no incident_report.recipients: finished reports go to nobody")
-    if not policy.contact_information:
-        yield doubt("no-contact", start, "no contact_information: messages tell nobody whom to ask")
     if not policy.roles:
         yield doubt("no-roles", start, "no roles: nobody is named incident commander, or whatever else it takes")
 

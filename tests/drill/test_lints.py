@@ -91,7 +91,6 @@ GROUPS = OUTSIDERS.format(more=", approvers: [email]")
 CASES = {
     "all-channels-disabled": (policy(channels=DISABLED), policy()),
     "no-report-recipients": (policy(), policy(more="incident_report: {recipients: [board@example.com]}\n")),
-    "no-contact": (policy(), policy(more="contact_information: ops@example.com\n")),
     "no-roles": (policy(), policy(more="roles: [{name: incident_commander}]\n")),
     "nothing-detected": (f"incident_response:\n  alert_channels:{CHANNELS}\n", policy()),
     "level-not-defined": (policy(levels=levels(level_2="")), policy(levels=levels())),
