@@ -58,7 +58,7 @@ def _open_of(incident: Incident, checklist: Checklist) -> Iterator[str]:
 
 
 def _sign_off(incident: Incident) -> Iterator[str]:
-    if incident.state is State.RESOLVED and not incident.response.signed_off_by:
+    if not (incident.is_live or incident.response.signed_off_by):
         other = f" other than {incident.resolved_by}, who resolved it," if incident.resolved_by else ""
         yield f"nobody{other} has signed it off"
 
@@ -92,8 +92,11 @@ def _keep_open(draft: Draft, missing: list[str]) -> None:
 
 
 def sign_off(draft: Draft, action: SignOff) -> None:
-    """A second person says that it may close. Raises RefusedError."""
-    _require_resolved(draft.incident)
+    """A second person has read it, and says that it may close; of a closed one, what was changed since. Raises
+    RefusedError.
+    """
+    if draft.incident.is_live:
+        raise RefusedError(f"the incident is {draft.incident.state}: resolve it first")
     if _is_same(action.by, draft.incident.resolved_by):
         raise RefusedError(f"{action.by} resolved the incident: another person signs it off")
     missing = [each for each in _missing(draft) if each not in _sign_off(draft.incident)]
@@ -105,7 +108,7 @@ def sign_off(draft: Draft, action: SignOff) -> None:
 
 def void_sign_off(draft: Draft) -> None:
     """Facts changed: what was signed off is not what the incident says now."""
-    if draft.incident.state is State.RESOLVED and draft.incident.response.signed_off_by:
+    if draft.incident.response.signed_off_by:
         draft.enter(Fact.SIGN_OFF_VOID, whom=draft.incident.response.signed_off_by)
         draft.respond(signed_off_by="")
 

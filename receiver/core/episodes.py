@@ -253,7 +253,10 @@ def _hear_end(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | None
     if old.held_until is not None:
         return replace(is_over(old), ended_at=max(ended_at, old.ended_at or 0), end_told_by=hearing.told_by)
     is_later = old.ended_at is not None and alert.starts_at > old.ended_at
-    return _end(alert, alert, hearing) if is_later and _is_flash(alert) else None
+    if not (is_later and _is_flash(alert)):
+        return None
+    earlier, forgotten = _remembered(old)
+    return replace(_end(alert, alert, hearing), earlier=earlier, forgotten=forgotten)
 
 
 def _hear_end_of_firing(old: Alert, alert: Alert, hearing: Hearing, ended_at: int) -> Alert | None:

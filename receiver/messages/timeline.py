@@ -67,7 +67,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.CONFIRMED: "recovery confirmed by {have} of {need}",
         Fact.RESOLVED: "resolved",
         Fact.REOPENED: "reopened: {summary}",
-        Fact.CLOSED: "closed: it did not come back",
+        Fact.CLOSED: "closed: the monitoring is over",
         Fact.KEPT_OPEN: "not closed yet: {missing}",
         Fact.SIGNED_OFF: "signed off",
         Fact.SIGN_OFF_VOID: "what {whom} signed off has changed since: it must be signed off again",

@@ -98,6 +98,7 @@ def _incident_details(record: IncidentRecord) -> SectionContent:
         "reached": tuple(_reached(record)),
         "response_time": tuple(_response(record)),
         "resolved": tuple(_resolved(record)),
+        "signed_off": tuple(_signed_off(record)),
         "escalation": (_escalation(record),),
         "recurrences": (str(incident.recurrences),) if incident.recurrences else (),
         "rules": tuple(line(key) for key in incident.rules),
@@ -166,6 +167,12 @@ def _resolved(record: IncidentRecord) -> list[str]:
         return ["not yet"]
     who = f" by {name(incident.resolved_by)}" if incident.resolved_by else " by itself: the signal stayed recovered"
     return [f"{record.stamp(incident.resolved_at)}{who}, {_after(record, incident.resolved_at)}"]
+
+
+def _signed_off(record: IncidentRecord) -> Iterator[str]:
+    """By whom and when; what a change of facts voided is told too."""
+    for each in record.entries(Fact.SIGNED_OFF, Fact.SIGN_OFF_VOID):
+        yield f"{stamp(each.at)}{f' by {name(each.by)}' if each.by else f': {sentence(each)}'}"
 
 
 def _tables(record: IncidentRecord) -> list[Table]:

@@ -64,7 +64,7 @@ def _section(record: IncidentRecord, each: Stretch, deadlines: Sequence[Deadline
         Table(f"{title}: deadlines", DEADLINE_COLUMNS, tuple(_deadlines(record, each, deadlines))),
         Table(f"{title}: actions", ("action", "who", "when", "note"), tuple(_actions(record, each))),
     )
-    part = Part(title, tuple(_fields(record, each)))
+    part = Part(f"What is known of {title.lower()}", tuple(_fields(record, each)))
     return SectionContent(f"occurrence_{each.number}", (part,), tuple(table for table in tables if table.rows))
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from receiver.core.checklists import done, steps
-from receiver.core.model import Fact, State
+from receiver.core.model import Fact, Instant, State
+from receiver.core.occurrences import begun_at
 from receiver.core.response import Standing
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line
@@ -52,16 +53,24 @@ def _what_happened(record: IncidentRecord) -> Iterator[str]:
 
 def _how_long(record: IncidentRecord) -> Iterator[str]:
     incident = record.case.incident
+    for each in incident.response.occurrences:
+        if each.resolved_at is not None:
+            yield f"occurrence {each.number}: {_lasted(record, each.began_at, each.resolved_at)}"
+    began_at = begun_at(incident)
+    last = f"occurrence {incident.recurrences + 1}: " if incident.response.occurrences else ""
     if incident.resolved_at is None:
-        yield f"it began on {record.stamp(incident.opened_at)} and is not over"
+        yield f"{last}it began on {record.stamp(began_at)} and is not over"
     else:
-        lasted = duration(incident.resolved_at - incident.opened_at)
-        yield f"{lasted}, until it was resolved on {record.stamp(incident.resolved_at)}"
+        yield f"{last}{_lasted(record, began_at, incident.resolved_at)}"
     if incident.recurrences:
         yield f"it came back {counted(incident.recurrences, 'time')} after it had been resolved"
         for each in incident.response.occurrences:
             if each.facts.get("root_cause"):
                 yield f"the cause given in occurrence {each.number} did not hold: {line(each.facts['root_cause'])}"
+
+
+def _lasted(record: IncidentRecord, began_at: Instant, resolved_at: Instant) -> str:
+    return f"{duration(resolved_at - began_at)}, until it was resolved on {record.stamp(resolved_at)}"
 
 
 def _deadlines(deadlines: list[DeadlineOutcome]) -> Iterator[str]:
@@ -113,7 +122,8 @@ def _is_it_over(record: IncidentRecord) -> str:
         case State.RESOLVED:
             return f"resolved, and watched in case it comes back{f'; {verified}' if verified else ''}"
         case State.CLOSED:
-            return _closed(record) or f"yes: closed, it did not come back{f'; {verified}' if verified else ''}"
+            again = " again" if incident.recurrences else ""
+            return _closed(record) or f"yes: closed, it did not come back{again}{f'; {verified}' if verified else ''}"
         case _ if record.case.incident.recorded_only:
             return "nobody had to act: it was only recorded"
         case _:
@@ -147,6 +157,8 @@ def standing(record: IncidentRecord) -> str:
 
 def _what_remains(record: IncidentRecord) -> Iterator[str]:
     incident = record.case.incident
+    if not incident.is_live:
+        yield from (line(each, 500) for each in record.case.outstanding)
     for each in incident.response.follow_ups:
         if each.done_at is None:
             until = f", until {record.stamp(each.due_at)}" if each.due_at is not None else ""

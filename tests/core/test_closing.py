@@ -175,6 +175,17 @@ def test_what_changes_after_the_signature_is_signed_again():
     assert world.entries(Fact.SIGN_OFF_VOID)[0].data["whom"] == "ben"
 
 
+def test_a_revision_can_be_signed_off():
+    """What changes after the close voids the signature too, and can be signed again."""
+    world = emergency()
+    world.act(SignOff("ben"))
+    world.advance(minutes=DAY)
+    world.change(root_cause="a cracked housing")
+    assert missing(world) == ["nobody other than ada, who resolved it, has signed it off"]
+    assert world.act(SignOff("cleo")) is None
+    assert (world.incident.state, world.incident.response.signed_off_by) == (State.CLOSED, "cleo")
+
+
 def test_a_recurrence_wants_a_signature_of_its_own():
     """What was signed off came back."""
     world = emergency()

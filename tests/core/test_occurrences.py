@@ -8,6 +8,7 @@ from receiver.core.events import ApproveNotice, RejectNotice, Tick
 from receiver.core.model import Fact, Kind, Reason, State, Window
 from receiver.core.occurrences import KEPT, begun_at
 from rules.policy import MINUTE
+from tests.core.alerts import alert
 from tests.core.guide import AVIATION_SECTION, WHOLE
 from tests.core.truth import WORDS, OneMessage, texts
 from tests.core.world import World
@@ -122,10 +123,18 @@ def test_resolved_by_force_and_still_firing_is_an_occurrence_too():
 def test_alerts_keep_the_times_that_they_fired_before():
     """What an alert did in an earlier occurrence is not overwritten by its next firing."""
     world = back()
-    alert = world.stored_alerts[world.incident.id]["a"]
-    [earlier] = alert.earlier
+    found = world.stored_alerts[world.incident.id]["a"]
+    [earlier] = found.earlier
     assert (world.since(earlier.began_at), world.since(earlier.ended_at), earlier.level) == (0, 5, 4)
-    assert world.since(alert.starts_at) == 65
+    assert world.since(found.starts_at) == 65
+
+
+def test_a_flash_keeps_them_too():
+    """What fired and cleared between two notifications is one time more, and takes nothing away."""
+    world = resolved()
+    world.advance(minutes=60)
+    world.receive(alert("a", 4, ENGINE, firing=False, starts_at=world.now))
+    assert [world.since(each.began_at) for each in world.stored_alerts[world.incident.id]["a"].earlier] == [0]
 
 
 def test_of_many_firings_the_first_and_the_last_are_kept():
@@ -136,9 +145,9 @@ def test_of_many_firings_the_first_and_the_last_are_kept():
         world.advance(minutes=1)
         world.clear("a")
         world.advance(minutes=1)
-    alert = world.stored_alerts[world.incident.id]["a"]
-    assert (len(alert.earlier), alert.forgotten) == (2 * EARLIER_KEPT, EARLIER_KEPT)
-    assert [world.since(each.began_at) for each in (alert.earlier[0], alert.earlier[-1])] == [
+    found = world.stored_alerts[world.incident.id]["a"]
+    assert (len(found.earlier), found.forgotten) == (2 * EARLIER_KEPT, EARLIER_KEPT)
+    assert [world.since(each.began_at) for each in (found.earlier[0], found.earlier[-1])] == [
         0,
         2 * 3 * EARLIER_KEPT - 2,
     ]

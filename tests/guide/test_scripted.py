@@ -219,7 +219,10 @@ async def test_a_failure_that_comes_back(hall: Hall) -> None:
     await hall.pass_time(24 * HOUR)
     assert (await hall.api("GET", one))["state"] == "closed"
     [mailed] = hall.mails("board@company.com")
-    for said in ("Occurrence 1", "Occurrence 2", "a loose connector (did not hold)", "a cracked actuator"):
+    for said in (
+        "Occurrence 1", "Occurrence 2", "a loose connector (did not hold)", "a cracked actuator",
+        "occurrence 1: 1 minute, until it was resolved", "closed, it did not come back again", " by erik",
+    ):  # fmt: skip
         assert said in mailed.text
     await hall.api("PATCH", one, {"by": "erik", "facts": {"root_cause": "a cracked bracket"}})
     await hall.pass_time(HOUR)
@@ -227,3 +230,4 @@ async def test_a_failure_that_comes_back(hall: Hall) -> None:
     assert "Revision 2 of its report" in revised.text
     assert "this has changed: root cause" in revised.text
     assert "a cracked bracket" in revised.text
+    assert "nobody other than dana, who resolved it, has signed it off" in revised.text
