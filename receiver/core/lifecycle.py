@@ -319,10 +319,16 @@ def _send_report(draft: Draft) -> None:
     dropped.
     """
     recipients = draft.context.current.policy.reports.recipients
-    mailed = tuple(each for each in recipients if "@" in each)
+    named = [each for each in recipients if "@" in each]
+    channel = _mail_channel(draft) or ""
+    found = {each: [target.recipient for target in draft.context.stand_ins(channel, each)] for each in named}
+    mailed = tuple(dict.fromkeys(address for addresses in found.values() for address in addresses))
     if mailed:
         draft.respond(sent_report=SentReport(mailed))
     _mail_report(draft, mailed)
+    _say_undeliverable(
+        draft, [each for each in named if not found[each]], "nobody with an e-mail address stands for it"
+    )
     _say_undeliverable(draft, [each for each in recipients if "@" not in each], "reports go to e-mail addresses only")
 
 

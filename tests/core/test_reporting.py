@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from receiver.core.model import Fact, Kind, Status, Target
-from rules.policy import HOUR, Policy, Reports
+from rules.policy import HOUR, Person, Policy, Reports
 from tests.core.guide import ALL, POLICY
 from tests.core.world import World
 
@@ -59,3 +59,12 @@ def test_recipients_are_read_live() -> None:
     assert [target.recipient for target in world.heard(Kind.REPORT)] == ["new@company.com"]
     assert world.incident.closed_at is not None
     assert world.incident.closed_at - (world.incident.resolved_at or 0) == 24 * HOUR
+
+
+def test_a_person_of_the_policy_gets_it_by_mail() -> None:
+    """A recipient that stands for a person is looked up as the report leaves; who has no address is recorded."""
+    people = (Person("ada", (("email", "ada@company.com"),)), Person("ben", (("sms", "+4930123456"),)))
+    world = closed("@ada", "@ben", policy=replace(POLICY, people=people))
+    told = {(each.recipient, each.status) for each in world.planned(Kind.REPORT)}
+    assert told == {("ada@company.com", Status.ACCEPTED), ("@ben", Status.UNDELIVERABLE)}
+    assert world.incident.response.sent_report.to == ("ada@company.com",)
