@@ -1,5 +1,6 @@
 """`tocsin check` and `tocsin compile`: a policy, before it meets the world."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +15,10 @@ from receiver.drill import on_call_walk
 from receiver.drill.on_call_reach import WorstHour, hour_words, person_lints, reaches_over
 from receiver.drill.on_call_walk import OnCallYear, walk
 from receiver.drill.reach import Reach, Worst, lints, worst_cases, worst_without
+from receiver.errors import SettingsError
 from receiver.on_call.roster_json import as_json, rfc3339_seconds
 from receiver.reports.report import counted
+from receiver.settings import Settings
 from rules import matchers
 from rules.calendar_files import LARGEST
 from rules.durations import format_duration
@@ -68,7 +71,7 @@ def check(
     year = walk(known, wall_clock() // MINUTE * MINUTE, days)
     ways, hours = reaches_over(year)
     doubts = (*lints(loaded.policy, ways), *person_lints(loaded.policy, ways), *on_call_walk.lints(year))
-    drilled = list(without_allowed(doubts, loaded.allowed))
+    drilled = [*without_allowed(doubts, loaded.allowed), *_approvers(loaded.policy)]
     if json:
         print_json(_summary(loaded, ways, drilled) | _on_call(year, hours))
     else:
@@ -122,6 +125,18 @@ def _show_hours(policy: Policy, hours: Sequence[WorstHour]) -> None:
     )
     if hours:
         print_table(["level", "reached", "first at", "if nothing gets through to"], rows, "\nThe worst hour")
+
+
+def _approvers(policy: Policy) -> Iterator[Problem]:
+    """Whether anybody may approve what the policy wants approved, where this environment says who may do what."""
+    wanted = policy.closing.sign_off_from is not None or any(group.external for group in policy.stakeholders)
+    try:
+        settings = Settings.read(os.environ)
+    except SettingsError:
+        return  # `serve` says what is wrong with them
+    if wanted and not settings.has_approver:
+        message = "nobody has the role approver: no notice to the outside can be sent, and no emergency signed off"
+        yield Problem("TOCSIN_API_TOKENS", 0, 0, message, "warning")
 
 
 def _explain(name: str) -> None:

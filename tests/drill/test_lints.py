@@ -330,3 +330,11 @@ def test_check_explains_its_lints():
     unknown = run.invoke(app, ["check", "--explain", "nonsense"])
     assert unknown.exit_code == 2
     assert "single-channel" in unknown.stderr
+
+
+def test_check_says_when_nobody_may_approve(tmp_path):
+    """Where the environment says who may do what, and none of them approves; it says nothing where nobody is named."""
+    (tmp_path / "policy.yaml").write_text(policy())
+    for tokens, said in (("rita:responder:rrr", True), ("rita:responder:rrr,cleo:approver:ccc", False), ("", False)):
+        shown = CliRunner().invoke(app, ["check", str(tmp_path)], env={"TOCSIN_API_TOKENS": tokens})
+        assert ("nobody has the role approver" in shown.output) is said
