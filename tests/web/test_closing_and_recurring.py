@@ -76,6 +76,8 @@ async def test_a_second_person_signs_it_off(resolved: Running) -> None:
     await complete(resolved)
     status, refused = await resolved.post(f"{ONE}/sign-off", {}, headers=CLEO)
     assert (status, "another person signs it off" in refused["detail"]) == (409, True)
+    status, refused = await resolved.post(f"{ONE}/sign-off", {"by": "carl"}, headers=CLEO)
+    assert (status, "under one's own name" in refused["detail"]) == (403, True)
     status, incident = await resolved.post(f"{ONE}/sign-off", {"note": "read"}, headers=CARL)
     assert (status, incident["signed_off_by"], incident["outstanding"]) == (200, "carl", [])
     await resolved.pass_time(24 * HOUR + MINUTE)
@@ -93,6 +95,8 @@ async def test_only_an_approver_closes_it_anyway(resolved: Running) -> None:
     [closed] = [each for each in timeline["timeline"] if each["fact"] == "closed"]
     assert closed["by"] == "cleo"
     assert closed["text"].startswith("closed by hand, although the root cause is not known; ")
+    _, page = await resolved.get("/incidents/1", headers=RITA)
+    assert "Root cause" in page, "what becomes known later can be entered there"
     _, report = await resolved.get(f"{ONE}/report", headers=RITA)
     assert "closed by cleo" in str(report["summary"])
     assert "a duplicate of #0" in str(report["summary"])

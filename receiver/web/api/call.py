@@ -43,6 +43,15 @@ class Call(Generic[Said]):
         """Who acts: the name given, else the token's."""
         return name or self.caller.name
 
+    def by_themselves(self, name: str) -> str:
+        """Who acts, where it matters that it is another person than before: an admin alone speaks for others.
+
+        Raises HttpProblem 403.
+        """
+        if self.by(name) != self.caller.name and self.caller.role < Role.ADMIN:
+            raise HttpProblem(403, f"this is done under one's own name: yours is {self.caller.name}")
+        return self.by(name)
+
 
 @dataclass(frozen=True, slots=True)
 class Text:

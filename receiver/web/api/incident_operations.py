@@ -199,11 +199,11 @@ class Api:
 
     async def sign_off(self, call: Call[requests.SignOffBody]) -> responses.IncidentView:
         """Sign off a resolved incident: a second person says that it may close."""
-        return await self.act(call, SignOff(call.by(call.said.by), call.said.note))
+        return await self.act(call, SignOff(call.by_themselves(call.said.by), call.said.note))
 
     async def close(self, call: Call[requests.CloseBody]) -> responses.IncidentView:
         """Close a resolved incident now, whatever is missing; the note says why."""
-        return await self.act(call, Close(call.by(call.said.by), call.said.note))
+        return await self.act(call, Close(call.by_themselves(call.said.by), call.said.note))
 
     async def note(self, call: Call[requests.TextBody]) -> responses.IncidentView:
         """Write something down."""
