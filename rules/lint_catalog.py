@@ -155,6 +155,12 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             "The guide asks to define roles and responsibilities. With `roles` the console, the API and reports show "
             "who holds which, and who is still wanted.",
         ),
+        "unknown-checklist": Doubt(
+            "warning",
+            "`closing.checklists` names one that the policy does not have: a slip of the pen, and incidents close "
+            "without it. Procedures are called by their name, actions by section and name "
+            "(`fix_implementation.verification`).",
+        ),
         "same-condition": Doubt(
             "warning",
             "Two rules have one condition: both alert, in one incident. Fine if both names are wanted; else drop one.",

@@ -12,6 +12,7 @@ import promql_parser as promql
 from rules import condition
 from rules.channel_types import types_where
 from rules.condition import Comparison
+from rules.document.communication import ClosingTerms
 from rules.durations import format_duration
 from rules.expression import nodes, syntax
 from rules.lint_catalog import doubt
@@ -30,6 +31,7 @@ def find(policy: Policy, start: Place) -> Iterator[Problem]:
     yield from _unused_channels(policy)
     yield from _sleepers(policy)
     yield from _nobody_named(policy, start)
+    yield from _unknown_checklists(policy, start)
     yield from _contradictions(policy.rules)
     yield from _short_ranges(policy)
     for rule in policy.rules:
@@ -88,6 +90,24 @@ def _nobody_named(policy: Policy, start: Place) -> Iterator[Problem]:
         yield doubt("no-report-recipients", start, "no incident_report.recipients: finished reports go to nobody")
     if not policy.roles:
         yield doubt("no-roles", start, "no roles: nobody is named incident commander, or whatever else it takes")
+
+
+def _unknown_checklists(policy: Policy, start: Place) -> Iterator[Problem]:
+    """Names under `closing.checklists` that no incident can have; the usual ones may be of other policies."""
+    known = {*ClosingTerms().checklists, *(each.name for each in policy.procedures)}
+    known |= {f"{each.section}.{each.name}" for each in policy.procedures}
+    blocks = {
+        "initial_response": policy.initial_response,
+        "root_cause_analysis": policy.investigation,
+        "fix_implementation": policy.fix_implementation,
+        "post_incident_actions": policy.post_incident,
+    }
+    known |= {f"{section}.{each.name}" for section, found in blocks.items() for each in found}
+    known |= {f"impact_assessment.{each.name}" for each in policy.impact_metrics}
+    for name in policy.closing.checklists:
+        if name not in known:
+            message = f"closing.checklists: no incident has a checklist `{name}`, so nothing of it is asked for"
+            yield doubt("unknown-checklist", start, message)
 
 
 def _contradictions(rules: Iterable[Rule]) -> Iterator[Problem]:

@@ -92,6 +92,10 @@ CASES = {
     "all-channels-disabled": (policy(channels=DISABLED), policy()),
     "no-report-recipients": (policy(), policy(more="incident_report: {recipients: [board@example.com]}\n")),
     "no-roles": (policy(), policy(more="roles: [{name: incident_commander}]\n")),
+    "unknown-checklist": (
+        policy(more="closing: {checklists: [immediate_action]}\n"),
+        policy(more="closing: {checklists: [immediate_actions, calls]}\n"),
+    ),
     "nothing-detected": (f"incident_response:\n  alert_channels:{CHANNELS}\n", policy()),
     "level-not-defined": (policy(levels=levels(level_2="")), policy(levels=levels())),
     "level-order": (
