@@ -172,7 +172,7 @@ def _resolved(record: IncidentRecord) -> list[str]:
 def _signed_off(record: IncidentRecord) -> Iterator[str]:
     """By whom and when; what a change of facts voided is told too."""
     for each in record.entries(Fact.SIGNED_OFF, Fact.SIGN_OFF_VOID):
-        yield f"{stamp(each.at)}{f' by {name(each.by)}' if each.by else f': {sentence(each)}'}"
+        yield f"{record.stamp(each.at)}{f' by {name(each.by)}' if each.by else f': {record.tell(each)}'}"
 
 
 def _tables(record: IncidentRecord) -> list[Table]:
