@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from receiver.cli.incidents import LOCAL, Token, Url, declare
+from receiver.cli.on_call import in_both_zones
 from receiver.cli.output import console, fail, hanging, print_json, print_table, write
 from receiver.cli.policies import Calendars, Paths, calendars
 from receiver.clock import wall_clock
@@ -17,7 +18,7 @@ from receiver.drill.on_call_walk import is_unknown, with_copies
 from receiver.drill.script import Played, Script, UnknownIncident, play
 from receiver.drill.script_file import DrillScript, ScriptError, ScriptRun, read, relive
 from receiver.drill.script_file import as_json as relived_json
-from receiver.drill.simulator import START, ChannelFaults, World
+from receiver.drill.simulator import ChannelFaults, World, begins_at
 from receiver.drill.text_report import as_json, deadline_words, lines
 from receiver.on_call.wall_time import read as read_time
 from rules import durations
@@ -96,7 +97,7 @@ def drill(
             fail("tocsin drill: say which incident: --incident NAME", 2)
         declare(incident, exercise=True, url=url, token=token, json=json)
         return
-    if script is not None and (incident or any(each not in (None, False) for each in pretended)):
+    if script is not None and (incident or at or any(each not in (None, False) for each in pretended)):
         fail("tocsin drill: the script says what happens: no --incident and no times go with it", 2)
     if recur_after is not None and resolve_after is None:
         fail("tocsin drill: --recur-after counts from the end: say with --resolve-after when that is", 2)
@@ -118,12 +119,15 @@ def drill(
 def _began_at(policy: Policy, at: str) -> Instant:
     """When a drill is held: where somebody is on call, that matters. Ends the program where it is no time."""
     if not at:
-        return Instant(wall_clock() // MINUTE * MINUTE) if policy.schedules else START
+        return begins_at(policy, Instant(wall_clock() // MINUTE * MINUTE))
+    zones = {each.time_zone for each in policy.schedules}
+    zone = zones.pop() if len(zones) == 1 else policy.time_zone
     try:
-        zone = policy.schedules[0].time_zone if len(policy.schedules) == 1 else policy.time_zone
-        return Instant(read_time(at, zone))
-    except (ValueError, OverflowError) as error:
+        found = Instant(read_time(at, zone))
+    except ValueError as error:
         fail(f"tocsin drill: --at: {error}", 2)
+    print(f"at {in_both_zones(found, zone)}", file=sys.stderr)
+    return found
 
 
 def _play(world: World, course: Script, incident: str, html: Path | None, json: bool) -> None:

@@ -59,9 +59,7 @@ def on_call(
     if not rosters:
         console.print("The policy has no schedules.")
     for (each, starts, ends), roster in zip(windows, rosters, strict=True):
-        said = (
-            _both(starts, each.time_zone) if at else f"{_both(starts, each.time_zone)} to {_both(ends, each.time_zone)}"
-        )
+        said = " to ".join(in_both_zones(edge, each.time_zone) for edge in ((starts,) if at else (starts, ends)))
         print_table(["from", "until", "person", "source"], _rows(roster), f"\n{each.name}, {said}")
 
 
@@ -82,10 +80,10 @@ def _window(schedule: OnCallSchedule, starts: str, ends: str) -> tuple[int, int]
     try:
         first = read(starts, schedule.time_zone) if starts else wall_clock() // MINUTE * MINUTE
         last = read(ends, schedule.time_zone) if ends else first + FORTNIGHT
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         fail(f"tocsin on-call: {error}", 2)
     if last <= first:
-        fail(f"tocsin on-call: --until is not after --from ({_both(first, schedule.time_zone)})", 2)
+        fail(f"tocsin on-call: --until is not after --from ({in_both_zones(first, schedule.time_zone)})", 2)
     return first, last
 
 
@@ -124,6 +122,6 @@ def _told(at: int, zone: str) -> str:
     return f"{local(at, zone):%a} {stamp(Instant(at), time_zone(zone))}"
 
 
-def _both(at: int, zone: str) -> str:
-    """In the schedule's zone and in UTC: a time without an offset may have been meant otherwise."""
+def in_both_zones(at: int, zone: str) -> str:
+    """An instant in a schedule's zone and in UTC: a time without an offset may have been meant otherwise."""
     return _told(at, zone) if zone == "UTC" else f"{_told(at, zone)} ({stamp(Instant(at))})"

@@ -20,7 +20,7 @@ from receiver.drill import explained
 from receiver.drill.differences import DifferenceTable, as_markdown, differences, replayed
 from receiver.drill.differences import as_json as as_rows
 from receiver.drill.first_pages import replay
-from receiver.drill.simulator import START, World
+from receiver.drill.simulator import START, World, begins_at
 from receiver.settings import Settings
 from receiver.web.recorder import read
 from rules.document import json_schema
@@ -59,7 +59,7 @@ def explain_(
         if not re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", name):
             fail(f"tocsin explain: {name!r} is no label's name: letters, digits and _, such as severity=warning", 2)
     policy = load([Path(word) for word in words or () if "=" not in word or Path(word).exists()])
-    now = Instant(wall_clock()) if policy.schedules else START
+    now = begins_at(policy, Instant(wall_clock()))
     payload = _payload(labels, alert)
     configured = _configured(policy) if settings else None
     worlds = ((World(policy, configured=configured, now=now), each) for each in payload.alerts)

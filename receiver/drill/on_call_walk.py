@@ -3,7 +3,7 @@
 Shifts and gaps are compared, nobody is drilled here; that is `on_call_reach`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from itertools import combinations, groupby, pairwise
@@ -23,6 +23,9 @@ from rules.time_zones import time_zone
 DAY = 24 * HOUR
 NIGHT_BEGINS, NIGHT_ENDS, DEEP_NIGHT = 22, 7, 3
 """Hours of a person's day: nobody likes to take over between the first two; who is on call at the third has a night."""
+
+NAMED = 5
+"""Times of one kind that a message names; of the others it tells how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +226,10 @@ def _depends(policy: Policy, channel: Channel) -> bool:
     return bool(channel.recipients) and all(names_schedule(policy, each) for each in channel.recipients)
 
 
-def _first(parts: list[Gap] | tuple[Gap, ...], zone: str) -> str:
-    """The first of several times, and how many there are."""
-    return _more(f"from {_when(parts[0].starts, zone)} to {_when(parts[0].ends, zone)}", len(parts))
+def _first(parts: Sequence[Gap], zone: str) -> str:
+    """The first of several times, and how many more there are."""
+    told = "; ".join(f"from {_when(each.starts, zone)} to {_when(each.ends, zone)}" for each in parts[:NAMED])
+    return _more(told, len(parts) - NAMED + 1) if len(parts) > NAMED else told
 
 
 def _more(first: str, count: int) -> str:

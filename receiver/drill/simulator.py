@@ -19,6 +19,12 @@ from rules.policy import Channel, Policy
 START = Instant(1_767_225_600_000_000)
 """2026-01-01T00:00:00Z: when drills begin, so that they are the same whenever they are held."""
 
+
+def begins_at(policy: Policy, now: Instant) -> Instant:
+    """When a drill of the policy begins: now, where that decides who is on call; else always at the same time."""
+    return now if policy.schedules else START
+
+
 WORKER = "drill"
 
 

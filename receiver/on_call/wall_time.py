@@ -10,6 +10,9 @@ from functools import lru_cache
 from rules.time_zones import time_zone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = 1971, 2199
+"""Years of times that somebody may ask for."""
+
 _MICRO = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
 
@@ -49,4 +52,6 @@ def read(text: str, zone: str) -> int:
         found = datetime.fromisoformat(text.strip())
     except ValueError:
         raise ValueError(f'"{text}" is no time: write 2026-10-01T09:00, or 2026-10-01T09:00Z') from None
+    if not EARLIEST <= found.year <= LATEST:
+        raise ValueError(f'"{text}" is not between the years {EARLIEST} and {LATEST}')
     return instant(found, zone) if found.tzinfo is None else (found - _EPOCH) // _MICRO

@@ -33,13 +33,15 @@ def said(given, days=400, now=NOW):
     return found
 
 
-def test_a_gap_is_told_in_local_time():
-    """The first, how many there are, and how long nobody is on call in all."""
+def test_gaps_are_told_in_local_time():
+    """The first five, how many more there are, and how long nobody is on call in all."""
     office = WEEKLY.replace("1w", "1w, only: [{days: [mon, tue, wed, thu, fri], from: 00:00, to: 24:00}]")
-    message = said(layered(office), days=29)["on-call-gap"]
-    assert message == (
-        "primary: nobody is on call from Sat 2026-10-03 00:00 CEST to Mon 2026-10-05 00:00 CEST, and 3 more times; "
-        "in all 8d1h"
+    assert said(layered(office), days=10)["on-call-gap"] == (
+        "primary: nobody is on call from Sat 2026-10-03 00:00 CEST to Mon 2026-10-05 00:00 CEST; from Sat 2026-10-10 00:00 CEST "
+        "to Sun 2026-10-11 02:00 CEST; in all 3d2h"
+    )
+    assert (
+        "to Mon 2026-11-02 00:00 CET, and 3 more times; in all 16d1h" in said(layered(office), days=56)["on-call-gap"]
     )
 
 
@@ -128,6 +130,7 @@ def test_a_drill_is_held_with_whoever_is_on_call(file):
     assert reached("--at", "2026-12-24T12:00Z") == first | second
     name = next(name for name, number in numbers.items() if {number} == first)
     assert reached("--at", "2026-12-24T12:00Z", "--without", name) == second
+    assert "at Thu 2026-12-24 09:00 UTC" in RUN.invoke(app, [*words, "--at", "2026-12-24T09:00"]).stderr
 
 
 def test_a_drill_without_a_stranger_is_refused(file):

@@ -129,6 +129,7 @@ def test_the_coming_fortnight_is_shown_where_no_time_is_given(file):
     [
         (["--schedule", "primry"], "did you mean `primary`"),
         (["--at", "tomorrow"], '"tomorrow" is no time'),
+        (["--at", "0001-01-01"], "is not between the years 1971 and 2199"),
         (["--at", "2026-10-01", "--from", "2026-10-01"], "say --at, or --from and --until"),
         (["--from", "2026-10-02", "--until", "2026-10-01"], "--until is not after --from (Fri 2026-10-02 00:00 CDT"),
     ],

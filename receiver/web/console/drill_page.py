@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from receiver.core.model import Instant
 from receiver.drill.lanes_drawing import draw
 from receiver.drill.script import Played, Script, UnknownIncident, play
-from receiver.drill.simulator import ChannelFaults, World
+from receiver.drill.simulator import ChannelFaults, World, begins_at
 from receiver.drill.text_report import deadline_words, lines
 from receiver.engine.engine import Engine
 from receiver.web.api.requests import Duration, Name
@@ -53,7 +54,8 @@ class DrillPage:
         query = _query(visit.request.query)
         current = self._engine.current
         configured = self._engine.context(current).configured
-        played = await self._play(current.policy, configured, query) if query.incident else None
+        began_at = begins_at(current.policy, visit.now)
+        played = await self._play(current.policy, began_at, configured, query) if query.incident else None
         told = list(lines(played)) if played else []
         return self._frame.page(
             visit,
@@ -72,13 +74,13 @@ class DrillPage:
             is_reached=played is None or played.reached_after is not None,
         )
 
-    async def _play(self, policy: Policy, configured: frozenset[str], query: DrillQuery) -> Played:
+    async def _play(self, policy: Policy, began_at: Instant, configured: frozenset[str], query: DrillQuery) -> Played:
         script = Script(_micros(query.acknowledge), _micros(query.resolve))
         channel_faults = ChannelFaults(frozenset({query.without} if query.without else ()))
         async with self._turn:
             try:
                 return await asyncio.to_thread(
-                    lambda: play(World(policy, channel_faults, configured), script, query.incident)
+                    lambda: play(World(policy, channel_faults, configured, began_at), script, query.incident)
                 )
             except UnknownIncident:
                 raise HttpProblem(404, f"the policy has no {query.incident!r}") from None
