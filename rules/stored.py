@@ -7,6 +7,7 @@ from other lines of them, is the same version.
 
 import hashlib
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -39,6 +40,7 @@ DIGEST_LENGTH = 16
 """Hexadecimal digits of a rules digest: it tells policies apart, and need not withstand anybody."""
 
 
+@lru_cache(maxsize=8)  # drills make thousands of engines of one policy
 def dump(policy: Policy) -> bytes:
     """Canonical JSON of a policy: the same policy gives the same bytes."""
     return orjson.dumps(_POLICY.dump_python(policy, mode="json"), option=orjson.OPT_SORT_KEYS)
@@ -52,6 +54,7 @@ def parse(data: bytes) -> Policy:
     return _POLICY.validate_json(data)
 
 
+@lru_cache(maxsize=8)
 def digest(policy: Policy) -> str:
     """The policy's version: SHA-256 (hex) of its meaning, without the places where it was written."""
     meaning = _without_places(_POLICY.dump_python(policy, mode="json"))

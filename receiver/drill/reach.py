@@ -48,27 +48,40 @@ def reaches(policy: Policy, at: Instant = START, people: Iterable[Person] = ()) 
             if each.level == level.level:
                 ways.setdefault((level.level, each.channels or default), []).append(each)
     up = [channel.name for channel in policy.channels if channel.enabled]
-    losses = {each.name: ChannelFaults(missing=frozenset(mail for _, mail in each.contacts)) for each in people}
+    losses = {each.name: frozenset(address for _, address in each.contacts) for each in people}
 
-    def reached(level: int, members: list[Rule | IncidentType], faults: ChannelFaults) -> int | None:
-        return _reached(policy, at, level, members, faults)
+    def way(level: int, channels: tuple[str, ...], members: list[Rule | IncidentType]) -> Reach:
+        first = _first(policy, at, level, members, ChannelFaults())
 
-    return tuple(
-        Reach(
+        def without(lost: frozenset[str], faults: ChannelFaults) -> int | None:
+            """What did not reach first delays nobody when it is lost: the drill would be the same."""
+            return _first(policy, at, level, members, faults).after if lost & first.by else first.after
+
+        return Reach(
             level,
             channels,
             tuple(members),
-            all_up=reached(level, members, ChannelFaults()),
-            without={name: reached(level, members, ChannelFaults(frozenset([name]))) for name in up},
-            without_person={name: reached(level, members, faults) for name, faults in losses.items()},
+            all_up=first.after,
+            without={name: without(frozenset([name]), ChannelFaults(frozenset([name]))) for name in up},
+            without_person={name: without(some, ChannelFaults(missing=some)) for name, some in losses.items()},
         )
-        for (level, channels), members in ways.items()
-    )
+
+    return tuple(way(*key, members) for key, members in ways.items())
 
 
-def _reached(
+@dataclass(frozen=True, slots=True)
+class _FirstReached:
+    """The first page of a drill that reached somebody."""
+
+    after: int | None
+    """Microseconds; None: none did within the response time."""
+    by: frozenset[str] = frozenset()
+    """The channel's name, its type, and the recipient."""
+
+
+def _first(
     policy: Policy, at: Instant, level: int, members: Iterable[Rule | IncidentType], faults: ChannelFaults
-) -> int | None:
+) -> _FirstReached:
     world = World(policy, faults, now=at)
     rule = next((each.key for each in members), "Stranger")
     alert = Alert(KEY, world.now, firing=True, level=level, rule=rule, type=rule, labels={}, annotations={})
@@ -78,7 +91,13 @@ def _reached(
         Instant(began_at + policy.level(level).response_time),
         enough=lambda: first_reached(world.sent, began_at) is not None,
     )
-    return first_reached(world.sent, began_at)
+    sent = next((each for each in world.sent if each.reached), None)
+    if sent is None:
+        return _FirstReached(None)
+    channel = policy.channel(sent.notification.channel)
+    type_ = channel.type if channel else ""
+    by = frozenset((sent.notification.channel, type_, sent.notification.recipient))
+    return _FirstReached(sent.at - began_at, by)
 
 
 @dataclass(frozen=True, slots=True)
