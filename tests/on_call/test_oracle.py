@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
@@ -155,10 +156,22 @@ hours = some.builds(
 ).filter(lambda each: each.begins != each.ends)
 
 
+def quarters(each):
+    """The quarters of an hour of the week that are in some hours."""
+    begins, ends = (int(time[:2]) * 4 + int(time[3:]) // 15 for time in (each.begins, each.ends))
+    lasts = (ends - begins) % 96
+    return {(DAYS.index(day) * 96 + begins + number) % 672 for day in each.days for number in range(lasts)}
+
+
+def are_apart(several):
+    """Whether no two of them meet: then it is clear whose a moment is."""
+    return all(quarters(one).isdisjoint(quarters(other)) for one, other in combinations(several, 2))
+
+
 @some.composite
 def layers(draw, zones=ZONES):
     """A layer that starts within the ten days before or after the window's beginning, or years before."""
-    only = tuple(draw(some.lists(hours, max_size=1)))
+    only = tuple(draw(some.lists(hours, max_size=2).filter(are_apart)))
     units = ["1d", "1d", "1d", "2d", "3d", "1w", "2w", "1month", "2month"] + (
         [] if only else ["12h", "8h", "30m", "45m", "90m"]
     )
