@@ -81,6 +81,7 @@ WINDOWS: Mapping[Window, str] = {
     Window.NOTICE: "a notice to the outside still waits for approval",
     Window.FOLLOW_UP: "a follow-up action is due",
     Window.REVISION: "a revised report is due",
+    Window.REACH: "a step is due by which somebody wants to be told",
     Window.HANDOFF: "the shift of who was paged ends",
     Window.SILENCE: "the silence in Alertmanager ends",
     Window.ECHO: "an alert that was held as a possible echo is believed",

@@ -2,11 +2,12 @@
 
 from msgspec.structs import replace
 
+from receiver.core import personal_reach
 from receiver.core.backoff import retry_delay, schedule_of
 from receiver.core.draft import Draft
 from receiver.core.events import Arrived, Bounced, Delivered, Overtaken, Rejected, Reported, Retry
 from receiver.core.model import Fact, Instant, Kind, Notification, Status, Window
-from receiver.core.paging import await_receipt, note_left, rescue
+from receiver.core.paging import await_receipt, note_left, page_as_wanted, rescue
 from receiver.core.reached import awaits_receipt, reaches
 from rules.channel_types import as_shown
 
@@ -123,6 +124,8 @@ def _give_up(draft: Draft, notification: Notification, reason: str) -> Notificat
     current = notification.kind is Kind.PAGE and notification.page == draft.incident.page.serial
     wanted = draft.incident.wants_answer and not draft.incident.is_paused
     if current and not notification.superseded and wanted:
+        if notification.person and personal_reach.hasten(draft, notification.person):
+            page_as_wanted(draft)
         rescue(draft, failed=notification.channel)
     return _final(draft, notification, Status.GAVE_UP, detail=reason)
 

@@ -30,7 +30,7 @@ from rules.policy import MINUTE, SECOND
 ECHOES_END = 10 * MINUTE
 """Microseconds that a resolved incident is kept from closing at least: a slower peer's words still find it."""
 
-PAGING_WINDOWS = (Window.ESCALATE, Window.BREACH, Window.RESCUE, Window.ACKNOWLEDGE_LIMIT)
+PAGING_WINDOWS = (Window.ESCALATE, Window.BREACH, Window.RESCUE, Window.REACH, Window.ACKNOWLEDGE_LIMIT)
 BEAT_LOOK = 15 * SECOND
 """Microseconds between two looks whether a heartbeat has proved a recovery."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from receiver.core import personal_reach
 from receiver.core.draft import NO_WORDS, Draft
 from receiver.core.model import Fact, Instant, Kind, Notification, Page, Reason, State, Status, Target, Window
 from rules.channel_types import ChannelFacts
@@ -41,6 +42,7 @@ def start_paging(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WOR
         alarmed_at=draft.now,
         reached=0,
     )
+    personal_reach.forget(draft)
     draft.arm(Window.BREACH, draft.now + plan.response_time)
     if plan.escalation_time < plan.response_time:
         draft.arm(Window.ESCALATE, draft.now + plan.escalation_time)
@@ -109,9 +111,11 @@ def page(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[s
     usable = _usable(draft, reason, channels)
     if not usable:
         return
+    targets = personal_reach.targets_of(draft, usable)
+    usable = list(dict.fromkeys((*usable, *(target.channel for target in targets))))
     draft.set(page=Page(draft.incident.page.serial, tuple(usable)))
     draft.supersede([Kind.PAGE], usable)
-    _send_page(draft, reason, usable, words)
+    page_targets(draft, reason, targets, words)
     draft.enter(Fact.PAGED, reason=reason, channels=", ".join(usable), step=draft.incident.step)
     draft.arm(Window.RESCUE, draft.now + rescue_delay(draft))
 
@@ -123,7 +127,7 @@ def page_more(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapp
     if not fresh:
         return
     draft.set(page=replace(under_way, told=(*under_way.told, *fresh)))
-    _send_page(draft, reason, fresh, words)
+    page_targets(draft, reason, [target for name in fresh for target in draft.context.targets(name)], words)
     draft.enter(Fact.PAGED, reason=reason, channels=", ".join(fresh), step=draft.incident.step)
     if not under_way.delivered and Window.RESCUE not in draft.incident.windows:
         draft.arm(Window.RESCUE, draft.now + rescue_delay(draft))
@@ -140,9 +144,17 @@ def _usable(draft: Draft, reason: Reason, channels: Iterable[str]) -> list[str]:
     return usable
 
 
-def _send_page(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[str, str] = NO_WORDS) -> None:
-    targets = [target for name in channels for target in draft.context.targets(name)]
-    page_targets(draft, reason, targets, words)
+def page_as_wanted(draft: Draft) -> None:
+    """The page under way goes on to whom people's own steps are due for, while somebody is to answer it."""
+    targets = personal_reach.take_due(draft)
+    if not targets or not draft.incident.wants_answer or draft.incident.is_paused:
+        return
+    under_way = draft.incident.page
+    names = tuple(dict.fromkeys((*under_way.told, *(target.channel for target in targets))))
+    draft.set(page=replace(under_way, told=names))
+    page_targets(draft, Reason.REACH, targets)
+    channels = ", ".join(dict.fromkeys(target.channel for target in targets))
+    draft.enter(Fact.PAGED, reason=Reason.REACH, channels=channels, step=draft.incident.step)
 
 
 def page_targets(draft: Draft, reason: Reason, targets: Iterable[Target], words: Mapping[str, str] = NO_WORDS) -> None:

@@ -25,6 +25,7 @@ from rules.policy import (
     WARNING,
     Channel,
     IncidentType,
+    Person,
     Policy,
     Rule,
     Stakeholders,
@@ -232,6 +233,28 @@ class DecisionContext(Struct, frozen=True):
         recipients = [each for each in channel.recipients if each != besides] if channel else ()
         found = (address for each in recipients for address in self._addresses(name, each, at))
         return tuple(Target(name, address) for address in dict.fromkeys(found))
+
+    def recipients(self, name: str) -> tuple[str, ...]:
+        """As the channel names them: addresses and references."""
+        channel = self.channel(name)
+        return channel.recipients if channel else ()
+
+    def people(self, recipient: str) -> tuple[Person, ...] | None:
+        """Whom a reference stands for now; None: the recipient is an address."""
+        if not recipient.startswith(REFERENCE):
+            return None
+        return people_of(recipient, self.current.policy, self.rosters, self.at)
+
+    def way_to(self, person: Person, type_: str) -> Target | None:
+        """A person's address on the first usable channel of a type; None: there is no such channel, or no contact."""
+        address = person.contact(type_)
+        found = (name for name, each in self.current.channels.items() if each.type == type_ and self._can_carry(name))
+        name = next(found, None)
+        return Target(name, address) if name is not None and address is not None else None
+
+    def _can_carry(self, name: str) -> bool:
+        channel = self.channel(name)
+        return channel is not None and channel.enabled and name in self.configured
 
     def stand_ins(self, name: str, reference: str) -> tuple[Target, ...]:
         """Whom a reference among a channel's recipients stands for now."""

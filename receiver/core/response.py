@@ -151,6 +151,16 @@ class SentReport(Struct, frozen=True):
     """Facts that have changed since."""
 
 
+class PendingReach(Struct, frozen=True):
+    """A step by which somebody is to be told later."""
+
+    person: str
+    """The policy's person."""
+    step: int
+    """Of their `reach`, from 0."""
+    due_at: Instant
+
+
 class Deed(StrEnum):
     """What changed who has an incident, or who is asked to."""
 
@@ -223,5 +233,7 @@ class Response(Struct, frozen=True):
     sent_report: SentReport | None = None
     occurrences: tuple[Occurrence, ...] = ()
     """The earlier times that it was open, as many as `receiver.core.occurrences` keeps; the newest last."""
+    reach: tuple[PendingReach, ...] = ()
+    """By what people want to be told later, as long as nobody answers (`receiver.core.personal_reach`)."""
     unheard: tuple[tuple[str, str], ...] = ()
     """(channel, recipient) of whom nothing planned has left yet: while that is so they get no all-clear."""

@@ -19,7 +19,7 @@ from receiver.core.instant import Instant, Jump
 from receiver.core.lifecycle import await_beat, recur, renew_acknowledgement, reopen, send_revision
 from receiver.core.model import Fact, Incident, Kind, Reason, Recovery, Window
 from receiver.core.notices import remind_of_notices
-from receiver.core.paging import LAST_PLANNED_STEP, page_step, rescue, tell_breach, tell_threads
+from receiver.core.paging import LAST_PLANNED_STEP, page_as_wanted, page_step, rescue, tell_breach, tell_threads
 from receiver.core.silences import end_silence
 
 BY_THE_CLOCK = {Window.SILENCE, Window.FOLLOW_UP, Window.HANDOFF}
@@ -179,6 +179,7 @@ _ACTIONS: Mapping[Window, Callable[[Draft, int], None]] = {
     Window.ASSESS_LIMIT: miss_assessment,
     Window.FOLLOW_UP: follow_ups.remind,
     Window.REVISION: lambda draft, _at: send_revision(draft),
+    Window.REACH: lambda draft, _at: page_as_wanted(draft),
     Window.HANDOFF: hand_off,
     Window.ESCALATE: _escalate,
     Window.HELP: _ask_again,

@@ -19,6 +19,7 @@ LABELS: dict[Reason, str] = {
     Reason.GIVEN_BACK: "Given back",
     Reason.WITHDRAWN: "Help not wanted any more",
     Reason.FALLBACK: "Reached nobody yet",
+    Reason.REACH: "No answer yet",
     Reason.HANDOFF: "Yours now",
     Reason.NEW_DANGER: "Worse",
     Reason.ACK_EXPIRED: "Acknowledgement expired",
@@ -155,7 +156,7 @@ def _page(notification: Notification, case: IncidentText, by: str) -> str:
             return _responders(notification.reason, case, by, before)
         case Reason.BREACHED:
             return _breach(case)
-        case Reason.REPEATED:
+        case Reason.REPEATED | Reason.REACH:
             return _unanswered(case, f", {case.since_it_began}")
         case Reason.FALLBACK:
             return "This page has reached nobody yet on the channels that come first, so it comes to you."

@@ -140,3 +140,86 @@ def test_an_override_of_somebody_unknown_is_nobody():
     one.fire("a", level=4, rule=RULE)
     assert one.entries(Fact.NOBODY_ON_CALL)
     assert paged(one, "phone")
+
+
+WISHES = """\
+people:
+  - name: dana
+    contacts: {sms: "+4917010000001", email: dana@example.org, phone: "+4917010000011"}
+    reach: [REACH]
+  - {name: ben, contacts: {sms: "+4917010000002"}}
+"""
+PHONE = "+4917010000011"
+
+
+def wishing(reach, channels="sms", level=4, repeat=""):
+    """Dana is on call for long, and wants to be told so."""
+    text = POLICY.replace("PEOPLE", "dana").replace("CHANNELS", channels).replace("severity: 4", f"severity: {level}")
+    head, _, tail = text.partition("people:")
+    people = WISHES.replace("[REACH]", f"[{reach}]\n    repeat: {repeat or 'true'}")
+    policy = load_text(f"{head}{people}schedules:{tail.partition('schedules:')[2]}").policy
+    made = World(policy, configured=("email", "sms", "phone"))
+    made.now = Instant(EIGHT)
+    made.fire("a", level=level, rule=RULE)
+    return made
+
+
+def told(of):
+    """(channel, minute) of each page to dana, in order."""
+    dana = {DANA, PHONE, "dana@example.org"}
+    return [
+        (each.channel, (each.created_at - EIGHT) / 60_000_000)
+        for each in of.outbox.values()
+        if each.page and each.recipient in dana
+    ]
+
+
+def test_later_steps_come_unless_somebody_answers():
+    """At once by what the step names, three minutes later by phone; acknowledged before that, by no phone."""
+    wish = "{by: [sms]}, {by: [phone], after: 3m}"
+    one = wishing(wish)
+    one.advance(4)
+    assert told(one) == [("sms", 0), ("phone", 3)]
+    [call] = [each for each in one.outbox.values() if each.channel == "phone"]
+    assert (call.reason, call.person) == (Reason.REACH, "dana")
+    other = wishing(wish)
+    other.advance(2)
+    other.acknowledge("dana")
+    other.advance(5)
+    assert told(other) == [("sms", 0)]
+
+
+def test_a_step_may_add_a_way_and_take_away_none_that_wakes():
+    """Mail is added; the SMS that the rule names goes out at level 4 although dana would rather be told later."""
+    one = wishing("{by: [email]}, {by: [sms], after: 5m}")
+    assert sorted(told(one)) == [("email", 0), ("sms", 0)]
+
+
+def test_at_low_levels_a_person_may_order_what_the_step_offers():
+    """At level 2 mail comes at once and nothing else, where dana wants it so."""
+    one = wishing("{by: [email]}", channels="sms, email", level=2)
+    assert told(one) == [("email", 0)]
+
+
+def test_nobody_is_kept_waiting_for_the_first_page():
+    """Where every step comes later, the first of them is taken at once."""
+    one = wishing("{by: [email], after: 10m}, {by: [sms], after: 20m, levels: [2]}", channels="sms", level=2)
+    assert told(one) == [("email", 0)]
+
+
+def test_what_failed_brings_the_next_step_at_once():
+    """The SMS is refused: the phone rings now, not in a quarter of an hour."""
+    policy = wishing("{by: [sms]}, {by: [phone], after: 15m}").current.policy
+    one = World(policy, configured=("email", "sms", "phone"))
+    one.now, one.down = Instant(EIGHT), {"sms"}
+    one.fire("a", level=4, rule=RULE)
+    assert told(one) == [("sms", 0)]
+    one.reject("sms", "no such number")
+    assert told(one) == [("sms", 0), ("phone", 0)]
+
+
+def test_who_wants_no_repetition_hears_again_at_the_breach():
+    """`repeat: false` spares the escalation's page, never the breach's."""
+    one = wishing("", repeat="false")
+    one.advance(60)
+    assert [minute for channel, minute in told(one) if channel == "sms"] == [0, 60]
