@@ -180,9 +180,10 @@ def _watch(draft: Draft) -> None:
 
 
 def _tell(draft: Draft, reason: Reason, waits: list[str], void: list[str]) -> None:
-    """One message to each approver, of the notices that are theirs, and to where the owner reads."""
+    """One message to each approver, of the notices that are theirs, and to where the owner reads, if anybody has it."""
     groups, concerned = _external(draft), dict.fromkeys((*waits, *void))
-    theirs: dict[Target, list[str]] = {target: list(concerned) for target in thread_targets(draft)}
+    owners = thread_targets(draft) if draft.incident.holder else []
+    theirs: dict[Target, list[str]] = {target: list(concerned) for target in owners}
     for id_ in concerned:
         notice = find(draft.incident, id_)
         group = groups.get(notice.group) if notice else None
