@@ -1,4 +1,4 @@
-"""The API from a shell: list, show, acknowledge, resolve, escalate, withdraw, give back, note, declare."""
+"""The API from a shell: list, show, acknowledge, resolve, escalate, withdraw, give back, note, update, declare."""
 
 import asyncio
 from typing import Annotated, Any, NoReturn
@@ -25,7 +25,7 @@ LOCAL = completion.LOCAL
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (incidents, show, acknowledge, resolve, escalate, withdraw, give_back, note, declare):
+    for command in (incidents, show, acknowledge, resolve, escalate, withdraw, give_back, note, update, declare):
         app.command()(command)
 
 
@@ -227,6 +227,18 @@ def note(
 ) -> None:
     """Write a note into the timeline."""
     _act("notes", id, {"by": by, "text": text}, url, token, json)
+
+
+def update(
+    id: Id,  # noqa: A002
+    text: Annotated[str, typer.Argument(help="How it stands.")],
+    by: By = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Tell everybody who was told how it stands; the next update by the clock comes an interval later."""
+    _act("updates", id, {"by": by, "text": text}, url, token, json)
 
 
 def declare(

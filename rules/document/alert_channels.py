@@ -74,6 +74,8 @@ class AlertChannel(_WithOwnKeys):
 
     @model_validator(mode="after")
     def _fits_its_type(self, info: ValidationInfo) -> Self:
+        if self.updates and self._facts.keeps_state:
+            raise refusal(f"{self.type} keeps a state and has no place for updates", key="updates")
         own = {key.name: key for key in self._facts.keys}
         for name in sorted(self.model_fields_set.intersection(_own_keys())):
             if name not in own:

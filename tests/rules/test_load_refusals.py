@@ -252,6 +252,17 @@ CASES = [
     Bad("comment for a value", BASE + "contact_information:§ #oncall\n", "is empty (an unquoted # begins a comment)"),
     Bad("mapping for a list", BASE + "safety_incident_response:\n  §detection: {}\n", "must be a list, not a mapping"),
     Bad("list for a mapping", BASE + "§signals: [a]\n", "signals: must be a mapping, not a list"),
+    Bad(
+        "updates where there is no place for them",
+        BASE.replace("detection:", "  - {name: pd, type: pagerduty, service: a, updates: §true}\n  detection:", 1),
+        "pagerduty keeps a state and has no place for updates",
+    ),
+    Bad(
+        "approvers of a group inside",
+        BASE
+        + "stakeholder_notification:\n  - {name: in, recipients: [a@example.org], channels: [email], approvers: §[email]}\n",
+        "means nothing for a group that is not external",
+    ),
     # Rules
     Bad("severity 0", rule(severity="§0"), "from 1 (informational) to 4 (emergency), not 0"),
     Bad("severity 5", rule(severity="§5"), "from 1 (informational) to 4 (emergency), not 5"),

@@ -30,6 +30,16 @@ async def test_checklists_and_handover(receiver: Running) -> None:
     assert "owner: ben" in (await tocsin(receiver, "handover", "1", "ben"))[1]
 
 
+async def test_an_update_is_written(receiver: Running) -> None:
+    """It goes to everybody who was told, and the timeline has it."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    await receiver.post("/api/v1/incidents/1/acknowledge", {"by": "ada"})
+    assert (await tocsin(receiver, "update", "1", "the backup engine runs", "--by", "ada"))[0] == 0
+    _, messages = await receiver.get("/api/v1/incidents/1/notifications")
+    told = {each["recipient"] for each in messages["notifications"] if each["kind"] == "update"}
+    assert {"incident-response@company.com", "management@company.com", "#incident-response", "+1234567890"} <= told
+
+
 async def test_help_and_giving_back(receiver: Running) -> None:
     """Who has it asks for help and keeps it, asks no more, and gives it back; what cannot be is refused in words."""
     await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
