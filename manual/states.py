@@ -42,6 +42,7 @@ QUIET: Mapping[str, str] = {
     "ApproveReport": "an approved report",
     "Arrived": "a message that proves to have arrived",
     "Bounced": "a message that bounces",
+    "RosterChanged": "an override of a schedule",
     "Relieved": "a page for somebody who is off call by now",
     "Reported": "what became of a message",
     "Handover": "a handover",

@@ -41,6 +41,7 @@ from receiver.core.events import (
     Replan,
     Reported,
     Resolve,
+    RosterChanged,
     SignOff,
     SilenceAnswered,
     Silenced,
@@ -331,4 +332,5 @@ def _machines(spot: Spot) -> Iterator[tuple[str, Event]]:
         yield "a message is rejected", Reported(spot.last, Rejected("no such number"))
         yield "a message proves to have arrived", Arrived(replace(spot.last, status=Status.WAITING), "SM1")
         yield "who was to be paged is off call", Relieved(spot.last)
+        yield "an override is made", RosterChanged()
         yield "a message bounces", Bounced(replace(spot.last, status=Status.ACCEPTED), "busy")

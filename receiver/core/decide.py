@@ -44,6 +44,7 @@ from receiver.core.events import (
     Reported,
     Resolve,
     ResponseAction,
+    RosterChanged,
     SignOff,
     SilenceAnswered,
     Silenced,
@@ -54,7 +55,7 @@ from receiver.core.events import (
     Withdraw,
 )
 from receiver.core.evidence import take_answer
-from receiver.core.handoff import relieve
+from receiver.core.handoff import hand_off, relieve
 from receiver.core.help_requests import ask, give_back, withdraw
 from receiver.core.inquiry import Answered
 from receiver.core.lifecycle import (
@@ -97,12 +98,12 @@ def decide(
         return Effects(refusal=Refusal("there is no such incident", State.CLOSED))
     draft = Draft(incident, now, context, alerts)
     match event:
-        case TimePassed():
-            pass_time(draft)
-            keep_up(draft)
-            return draft.effects()
         case Answered():
             take_answer(draft, event)
+            keep_up(draft)
+            return draft.effects()
+        case TimePassed() | RosterChanged():
+            (pass_time if isinstance(event, TimePassed) else hand_off)(draft)
             keep_up(draft)
             return draft.effects()
         case Reported() | Relieved():

@@ -353,6 +353,10 @@ class Overtaken(Struct, frozen=True):
     """It was not sent: superseded, or its lease was over (then it goes back into the queue)."""
 
 
+class RosterChanged(Struct, frozen=True):
+    """An override of a schedule was made or cancelled."""
+
+
 class Relieved(Struct, frozen=True):
     """A page that is about to leave is for somebody who is off call by now."""
 
@@ -415,6 +419,7 @@ Event = (
     | TimePassed
     | Reported
     | Relieved
+    | RosterChanged
     | Bounced
     | Arrived
     | Answered

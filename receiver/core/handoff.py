@@ -7,9 +7,9 @@ somebody who is off call when the message would leave goes to who is on call by 
 from msgspec.structs import replace
 
 from receiver.core.draft import Draft
-from receiver.core.instant import Instant
 from receiver.core.model import Fact, Notification, Reason, Status, Target
 from receiver.core.paging import page_targets, rescue
+from receiver.core.personal_reach import targets_of
 from receiver.core.plan import DecisionContext
 
 
@@ -21,9 +21,7 @@ def is_relieved(context: DecisionContext, notification: Notification) -> bool:
 
 def relieve(draft: Draft, notification: Notification) -> Notification:
     """A page that waits goes to who is on call now; returns the old one, superseded."""
-    context, name = draft.context, notification.channel
-    # Whom another recipient of the channel stands for has a page of their own.
-    told = context.targets(name, besides=notification.via)
+    context, name, told = draft.context, notification.channel, draft.incident.page.targets
     fresh = [each for each in context.stand_ins(name, notification.via) if each not in told]
     people = ", ".join(filter(None, map(context.person, fresh)))
     draft.enter(Fact.RELIEVED, channel=name, whom=notification.person, by_whom=people)
@@ -35,24 +33,21 @@ def relieve(draft: Draft, notification: Notification) -> Notification:
     return replace(notification, status=Status.SUPERSEDED, due_at=None, leased_by="", done_at=draft.now)
 
 
-def hand_off(draft: Draft, at: int) -> None:
-    """A shift of those who were paged has ended: who has come on call since is paged, if nobody has answered."""
-    incident = draft.incident
+def hand_off(draft: Draft) -> None:
+    """A shift has ended, or an override was made or cancelled: who is on call now, and was not told by the page under
+    way, is paged if nobody has answered. Where nobody is on call any more, the fallback is told.
+    """
+    incident, context = draft.incident, draft.context
     if not incident.wants_answer or incident.is_paused:
         return
-    channels, before = incident.page.told, Instant(at - 1)
-    fresh = [
-        target
-        for name in channels
-        if draft.context.usable(name)
-        for target in draft.context.targets(name)
-        if target not in draft.context.targets(name, before)
-    ]
-    people = dict.fromkeys(filter(None, map(draft.context.person, fresh)))
-    vacant = draft.context.vacant(channels)
+    channels = [name for name in incident.page.told if context.usable(name)]
+    told = frozenset(filter(None, map(context.person, incident.page.targets)))
+    fresh = [each for each in targets_of(draft, channels, told) if each not in incident.page.targets]
+    people = dict.fromkeys(filter(None, map(context.person, fresh)))
     if fresh:
         draft.enter(Fact.HANDED_OFF, whom=", ".join(people))
     page_targets(draft, Reason.HANDOFF, fresh)
+    vacant = context.vacant(incident.page.told)
     if vacant:
         draft.enter(Fact.NOBODY_ON_CALL, whom=", ".join(vacant))
         rescue(draft)

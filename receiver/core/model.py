@@ -247,6 +247,8 @@ class Page(Struct, frozen=True):
     """Channels this page went to, fallbacks included."""
     delivered: bool = False
     """Whether it has reached somebody (`receiver.core.reached`)."""
+    targets: tuple[Target, ...] = ()
+    """Whom it went to."""
 
 
 class Incident(Struct, frozen=True):

@@ -162,7 +162,11 @@ def page_targets(draft: Draft, reason: Reason, targets: Iterable[Target], words:
     targets = tuple(targets)
     _expect(draft, targets)
     draft.notify(Kind.PAGE, reason, targets, words)
-    draft.set(paged=tuple(dict.fromkeys((*draft.incident.paged, *targets))))
+    under_way = draft.incident.page
+    draft.set(
+        page=replace(under_way, targets=tuple(dict.fromkeys((*under_way.targets, *targets)))),
+        paged=tuple(dict.fromkeys((*draft.incident.paged, *targets))),
+    )
     handoff = draft.context.handoff_at(draft.incident.page.told)
     if handoff is None:
         draft.disarm(Window.HANDOFF)

@@ -5,7 +5,7 @@ At levels 3 and 4 it takes away no channel that wakes and that the step names. N
 page: where nothing is to be sent to a person at once, or what was sent failed, their next step is taken at once.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from receiver.core.draft import Draft
 from receiver.core.model import Instant, Target, Window
@@ -14,8 +14,11 @@ from rules.channel_types import CHANNEL_FACTS
 from rules.policy import CRITICAL, Person, ReachStep
 
 
-def targets_of(draft: Draft, channels: Iterable[str]) -> tuple[Target, ...]:
-    """Whom a page on these channels goes to now; what their people want later is noted, with its window."""
+def targets_of(draft: Draft, channels: Iterable[str], besides: Collection[str] = ()) -> tuple[Target, ...]:
+    """Whom a page on these channels goes to now; what their people want later is noted, with its window.
+
+    `besides`: people who are left out.
+    """
     found: dict[Target, None] = {}
     people: dict[Person, None] = {}
     for name in channels:
@@ -24,7 +27,7 @@ def targets_of(draft: Draft, channels: Iterable[str]) -> tuple[Target, ...]:
             if on_call is None:
                 found[Target(name, recipient)] = None
             for person in on_call or ():
-                if not _is_spared(draft, person):
+                if person.name not in besides and not _is_spared(draft, person):
                     found.update(dict.fromkeys(_on_channel(draft, person, name)))
                     people[person] = None
     for person in people:

@@ -224,14 +224,9 @@ class DecisionContext(Struct, frozen=True):
             return "not configured"
         return "" if self.targets(name) else f"nobody is on call ({', '.join(self.vacant([name]))})"
 
-    def targets(self, name: str, at: Instant | None = None, besides: str = "") -> tuple[Target, ...]:
-        """Everybody on the channel, its schedules' people as they are on call (by default: now).
-
-        `besides`: a recipient that is left out.
-        """
-        channel = self.channel(name)
-        recipients = [each for each in channel.recipients if each != besides] if channel else ()
-        found = (address for each in recipients for address in self._addresses(name, each, at))
+    def targets(self, name: str) -> tuple[Target, ...]:
+        """Everybody on the channel, its schedules' people as they are on call now."""
+        found = (address for each in self.recipients(name) for address in self._addresses(name, each))
         return tuple(Target(name, address) for address in dict.fromkeys(found))
 
     def recipients(self, name: str) -> tuple[str, ...]:
@@ -260,12 +255,12 @@ class DecisionContext(Struct, frozen=True):
         """Whom a reference among a channel's recipients stands for now."""
         return tuple(Target(name, address) for address in dict.fromkeys(self._addresses(name, reference)))
 
-    def _addresses(self, name: str, recipient: str, at: Instant | None = None) -> tuple[str, ...]:
+    def _addresses(self, name: str, recipient: str) -> tuple[str, ...]:
         """The addresses on a channel that a recipient stands for."""
         channel = self.channel(name)
         if channel is None or not recipient.startswith(REFERENCE):
             return (recipient,)
-        people = people_of(recipient, self.current.policy, self.rosters, self.at if at is None else at)
+        people = self.people(recipient) or ()
         return tuple(contact for each in people if (contact := each.contact(channel.type)))
 
     def vacant(self, names: Iterable[str]) -> tuple[str, ...]:

@@ -48,6 +48,9 @@ class Transaction(Protocol):
     def due_incidents(self, now: Instant, limit: int) -> list[str]:
         """Ids of incidents with a window due, the most overdue first; not locked."""
 
+    def open_incidents(self, limit: int) -> list[str]:
+        """Ids of open incidents, the most severe and then the oldest first; not locked."""
+
     def sendable_incidents(
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
     ) -> list[str]:

@@ -180,7 +180,7 @@ _ACTIONS: Mapping[Window, Callable[[Draft, int], None]] = {
     Window.FOLLOW_UP: follow_ups.remind,
     Window.REVISION: lambda draft, _at: send_revision(draft),
     Window.REACH: lambda draft, _at: page_as_wanted(draft),
-    Window.HANDOFF: hand_off,
+    Window.HANDOFF: lambda draft, _at: hand_off(draft),
     Window.ESCALATE: _escalate,
     Window.HELP: _ask_again,
     Window.RESCUE: _rescue,

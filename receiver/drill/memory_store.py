@@ -75,6 +75,11 @@ class MemoryStore:
         due = [each for each in open_ones if each.due_at is not None and each.due_at <= now]
         return [each.id for each in sorted(due, key=lambda incident: incident.due_at or 0)[:limit]]
 
+    def open_incidents(self, limit: int) -> list[str]:
+        """Ids of open incidents, the most severe and then the oldest first."""
+        found = [self.incidents[each] for each in self._open.values() if self.incidents[each].state is State.OPEN]
+        return [each.id for each in sorted(found, key=lambda incident: (-incident.level, incident.number))[:limit]]
+
     def sendable_incidents(
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
     ) -> list[str]:

@@ -23,6 +23,7 @@ from receiver.core.events import (
     Overtaken,
     Relieved,
     Reported,
+    RosterChanged,
     TimePassed,
 )
 from receiver.core.handoff import is_relieved
@@ -49,6 +50,12 @@ BUNDLE_LIMIT = 500
 """Incidents that one bundle names; what gathered beyond them leaves as the next, at once."""
 
 EPOCH = Instant(0)
+
+OPEN_LIMIT = 1000
+"""Open incidents of which an override pages whom it puts on call; of others that person hears at the next step."""
+
+OPEN_AT_ONCE = 100
+"""Of them, in one transaction."""
 
 ROSTERED_DAYS = 8
 """Days ahead that the decisions' rosters tell: longer than a week's shift, so that most ends are seen."""
@@ -409,10 +416,27 @@ class Engine:
             return list(stored)
 
     def override(self, change: OverrideChange, entry: Audit) -> int:
-        """Keep an override of a schedule, or its cancellation; returns its number. Raises StoreUnavailable."""
+        """Keep an override of a schedule, or its cancellation, and page whom it puts on call of what is open.
+
+        Returns its number. Raises StoreUnavailable.
+        """
         with self._store.transaction() as transaction:
             transaction.append_audits([entry])  # first: who appends to the log waits for whoever else does
-            return transaction.add_override_change(change)
+            number = transaction.add_override_change(change)
+            ids = transaction.open_incidents(OPEN_LIMIT)
+        for begin in range(0, len(ids), OPEN_AT_ONCE):
+            part = ids[begin : begin + OPEN_AT_ONCE]
+            self._containment.run(part, lambda some: self._heed_override(some, entry.at), lambda *_: None)
+        return number
+
+    def _heed_override(self, ids: Sequence[str], now: Instant) -> list[None]:
+        with self._working(now) as (transaction, work):
+            work.load([], ids)
+            work.load_held()
+            for incident in work.incidents():
+                work.decide(incident, RosterChanged())
+            self._save(transaction, work, now)
+            return []
 
     def _rosters(self, transaction: Transaction, now: Instant) -> Sequence[Roster]:
         """Who is on call about now; read by the number of the last override, within the transaction."""

@@ -20,6 +20,8 @@ LOCK_FREE = f"{LOCK} SKIP LOCKED"
 
 DUE_INCIDENTS = "SELECT id FROM incidents WHERE due_at <= :now ORDER BY due_at LIMIT :limit"
 
+OPEN_INCIDENTS = "SELECT id FROM incidents WHERE state = 'open' ORDER BY level DESC, number LIMIT :limit"
+
 # News that waits for its bundle holds no page up.
 HEAD = """NOT EXISTS (
     SELECT 1 FROM notifications earlier

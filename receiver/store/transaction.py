@@ -53,6 +53,10 @@ class SqlTransaction:
         """Ids of incidents with a window due, the most overdue first; not locked."""
         return [row.id for row in self._session.rows(statements.DUE_INCIDENTS, now=now, limit=limit)]
 
+    def open_incidents(self, limit: int) -> list[str]:
+        """Ids of open incidents, the most severe and then the oldest first; not locked."""
+        return [row.id for row in self._session.rows(statements.OPEN_INCIDENTS, limit=limit)]
+
     def sendable_incidents(
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
     ) -> list[str]:

@@ -91,7 +91,7 @@ def test_a_page_that_waits_goes_to_who_is_on_call_when_it_leaves():
     one = world(minutes=59)
     one.down.add("sms")
     one.fire("a", level=4, rule=RULE)
-    one.incidents[one.incident.id] = replace(one.incident, windows={})  # the handoff's own page apart
+    one.incidents[one.incident.id] = replace(one.incident, windows={})  # the claim comes before the handoff
     one.now = Instant(one.now + 2 * 60_000_000)
     one.down.clear()
     one.send(["sms"])

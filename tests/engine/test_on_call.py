@@ -5,7 +5,9 @@ when a page leaves.
 import pytest
 
 from receiver.core.audit_log import Origin, audit_of
-from receiver.core.model import Instant, Status
+from receiver.core.events import Acknowledge
+from receiver.core.model import Instant, Reason, Status
+from receiver.engine.commands import ForIncident
 from receiver.on_call.override_log import OverrideChange
 from receiver.store import SqlStore
 from rules.load import load_text
@@ -51,8 +53,8 @@ def test_an_override_holds_at_once_and_until_it_is_cancelled(world: EngineWorld)
     first = on("sms", messages(world.claim()) if world.fire("one", level=4) else [])
     assert (first.person, first.via, first.shift) == ("ben", "@primary", "override by ann")
     override(world, MINUTE, cancels=number)
-    world.fire("two", level=4, at=MINUTE)
-    second = on("sms", [each for each in messages(world.claim(MINUTE)) if each.incident_id != first.incident_id])
+    two = world.fire("two", level=4, at=MINUTE)
+    second = on("sms", [each for each in messages(world.claim(MINUTE)) if each.incident_id == two.id])
     assert (second.person, second.shift) == ("dana", "layer 1")
     assert world.reads.audit_head().startswith("2:")
 
@@ -76,5 +78,28 @@ def test_another_engine_hears_of_an_override(world: EngineWorld) -> None:
     other.fire("before", level=4)
     other.deliver_all()
     override(world, **taking("ben"))
-    other.fire("after", level=4)
-    assert on("sms", messages(other.claim())).person == "ben"
+    after = other.fire("after", level=4)
+    assert on("sms", [each for each in messages(other.claim()) if each.incident_id == after.id]).person == "ben"
+
+
+def test_an_override_pages_whom_it_puts_on_call_of_what_is_open(world: EngineWorld) -> None:
+    """At once, of what nobody has answered; what somebody has stays with them. Cancelled, nobody is told twice."""
+    opened, taken = world.fire("open", level=4), world.fire("taken", level=4)
+    world.handle(ForIncident(taken.id, Acknowledge("ada")))
+    world.deliver_all()
+    number = override(world, MINUTE, **taking("ben"))
+    sent = messages(world.claim(MINUTE))
+    assert [(each.incident_id, each.person, each.reason) for each in sent] == [(opened.id, "ben", Reason.HANDOFF)]
+    world.report(sent, at=MINUTE)
+    override(world, 2 * MINUTE, cancels=number)
+    assert messages(world.claim(2 * MINUTE)) == []
+
+
+def test_an_override_to_come_hands_over_when_it_begins(world: EngineWorld) -> None:
+    """Made while an incident is open, it is a handoff at its own beginning."""
+    world.fire(level=4)
+    world.deliver_all()
+    override(world, MINUTE, **taking("ben", 5 * MINUTE))
+    assert messages(world.claim(MINUTE)) == []
+    world.fire_due(5 * MINUTE)
+    assert on("sms", messages(world.claim(5 * MINUTE))).person == "ben"
