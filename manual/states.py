@@ -40,6 +40,7 @@ QUIET: Mapping[str, str] = {
     "EditNotice": "a notice that is written anew",
     "RejectNotice": "a rejected notice",
     "ApproveReport": "an approved report",
+    "JudgeObligation": "whether an authority must be told",
     "Arrived": "a message that proves to have arrived",
     "Bounced": "a message that bounces",
     "RosterChanged": "an override of a schedule",

@@ -31,9 +31,11 @@ from receiver.core.events import (
     EditNotice,
     Escalate,
     Event,
+    FileReport,
     FinishFollowUp,
     GiveBack,
     Handover,
+    JudgeObligation,
     Note,
     Rejected,
     RejectNotice,
@@ -56,7 +58,17 @@ from receiver.core.model import Alert, Incident, Instant, Notification, Recovery
 from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.core.sight import ANY, Sight
 from rules.load import load
-from rules.policy import CRITICAL, EMERGENCY, Closing, Policy, ResponseRole
+from rules.policy import (
+    CRITICAL,
+    EMERGENCY,
+    HOUR,
+    Closing,
+    Micros,
+    Policy,
+    ReportingObligation,
+    ReportStage,
+    ResponseRole,
+)
 
 START = Instant(1_767_225_600_000_000)
 NOBODY = ""
@@ -84,6 +96,7 @@ WINDOWS: Mapping[Window, str] = {
     Window.REVISION: "a revised report is due",
     Window.REACH: "a step is due by which somebody wants to be told",
     Window.HANDOFF: "the shift of who was paged ends",
+    Window.DUTY: "somebody is to be told of a checklist's limit, or of a report to an authority",
     Window.SILENCE: "the silence in Alertmanager ends",
     Window.ECHO: "an alert that was held as a possible echo is believed",
     Window.STEADY: "what flapped fires steadily",
@@ -188,11 +201,16 @@ def _recoveries(step: Step) -> tuple[str, str]:
 
 
 def _starts() -> Iterator[Spot]:
+    law = ReportingObligation("law", "the authority", (ReportStage("report", Micros(72 * HOUR)),))
     policy = dataclasses.replace(
-        load([]), roles=(ResponseRole("commander"),), closing=Closing(EMERGENCY, facts=("root_cause",))
+        load([]),
+        roles=(ResponseRole("commander"),),
+        closing=Closing(EMERGENCY, facts=("root_cause",)),
     )
     rare = dataclasses.replace(
-        policy, levels=tuple(dataclasses.replace(each, confirmations=2) for each in policy.levels)
+        policy,
+        levels=tuple(dataclasses.replace(each, confirmations=2) for each in policy.levels),
+        reporting_obligations=(law,),
     )
     for each, blind, verifies in (
         (policy, False, False),
@@ -302,12 +320,14 @@ def _persons() -> Iterator[tuple[str, Event]]:
     yield "a person raises the level", Change("ada", EMERGENCY, "worse than thought")
     yield "a person closes it, with a reason", Close("ada", "a duplicate")
     yield "a person enters what was missing", Change("ada", facts={"root_cause": "a worn bearing"})
+    yield "a report that an authority had to get is filed", FileReport("ada", "law", "report", "1")
     yield "a person lowers the level", Change("ada", CRITICAL, "better than thought")
     for event in (
         Handover("ada", "ben"), Assign("ada", "commander", "ben"), Note("ada", "looking"), Update("ada", "better"),
         SignOff("cleo"), Replan("ada"), Tick("ada", "initial_response.1"), AddFollowUp("ada", "write it up"),
         FinishFollowUp("ada", "f1"), ApproveNotice("ada", "n1", "subject", "body"), RejectNotice("ada", "n2"),
         EditNotice("ada", "n1", "subject", "body", "", ""),
+        JudgeObligation("ada", "law", True, "counsel"),
         ApproveReport("ada", 1, "0" * 64, "ada", "", "{}"),
     ):  # fmt: skip
         yield type(event).__name__, event

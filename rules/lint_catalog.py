@@ -59,6 +59,16 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
         "disabled-channels": Doubt(
             "warning", "A rule tells disabled channels only, so each of its pages goes to `fallback`, a minute late."
         ),
+        "idle-duration": Doubt(
+            "warning",
+            "Only `monitoring` of post_incident_actions lasts for its `duration`: so long a resolved incident is "
+            "watched. On another block it does nothing. Where a deadline is meant, write `time_limit`.",
+        ),
+        "obligation-without-incident": Doubt(
+            "warning",
+            "A reporting obligation whose sections, types and levels no rule and no incident type of the policy meets: "
+            "only an incident that a person declares so, or a person who says that it applies, would have it.",
+        ),
         "nobody-told": Doubt(
             "error",
             "A drill with every channel up reached nobody within the response time. Give the rule (or its level) a "

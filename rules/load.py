@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rules import lost_labels, slo
 from rules.calendar_files import with_calendars
-from rules.document import PolicyDocument, is_section
+from rules.document import RESPONSE, PolicyDocument, is_section
 from rules.document.values import Vocabulary
 from rules.lint import document_lints
 from rules.lint_catalog import without_allowed
@@ -26,6 +26,9 @@ from rules.source import Sources, read, read_packs
 from rules.system import System
 from rules.systems import is_system, read_systems, unit_conflicts
 from rules.validate import unknown_sections, validate
+
+OBLIGATIONS = "reporting_obligations"
+"""The section that comes in files of its own: `rules/packs/obligations`."""
 
 PACKS = Path(str(files("rules"))) / "packs"
 
@@ -134,14 +137,24 @@ def _split(sources: Sources) -> tuple[list[Node], list[Node]]:
         sections = _known(document)
         if sections.entries():
             policies.append(sections)
-    if systems and not policies and not sources.problems:
+    lacking = _lacks_policy(policies, systems)
+    if lacking and not sources.problems:
         packs = read_packs(PACKS)
-        mark = systems[0].mark
-        message = "only systems here, no policy: who is told, and when, is as in the shipped packs"
+        mark = (systems or policies)[0].mark
+        message = f"only {lacking} here, no policy: who is told, and when, is as in the shipped packs"
         sources.problems.append(Problem(*mark, message, "warning"))
         sources.lines |= packs.lines
-        policies = packs.documents
+        policies = [*packs.documents, *policies]
     return policies, systems
+
+
+def _lacks_policy(policies: Sequence[Node], systems: Sequence[Node]) -> str:
+    """What there is that stands beside a policy, where there is no policy; empty: there is one."""
+    keys = {key for each in policies for key in each.entries() if not key.startswith("x-")}
+    if not keys:
+        return "systems" if systems else ""
+    beside = {key for key in keys if key == OBLIGATIONS or (key.endswith(RESPONSE) and key != BASIC)}
+    return "reporting obligations" if OBLIGATIONS in keys and keys == beside else ""
 
 
 def _known(root: Node) -> Node:

@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from rules import sections
 from rules.channel_types import fallback_order
 from rules.document import PolicyDocument
 from rules.document.alert_channels import AlertChannel
 from rules.document.communication import MessageTemplate, NoticeText, ReportTemplate, TimedStep
 from rules.document.incident_response import Detection, DetectionRule, ImpactThresholds, NamedSteps, SeverityLevel
+from rules.document.reporting import ReportingObligationSpec, ReportStageSpec
 from rules.document.schedules import LayerSpec
 from rules.document.senders import SeverityMap
 from rules.nodes import Node
@@ -25,6 +27,7 @@ from rules.policy import (
     Attach,
     Channel,
     Closing,
+    CountedFrom,
     DutyHours,
     ExternalText,
     Flapping,
@@ -41,8 +44,10 @@ from rules.policy import (
     Policy,
     Procedure,
     ReachStep,
+    ReportingObligation,
     ReportPart,
     Reports,
+    ReportStage,
     ResponseRole,
     Rule,
     Signal,
@@ -78,10 +83,11 @@ Moment = Literal["opened", "acknowledged", "updated", "resolved"]
 def interpret(document: PolicyDocument, root: Node, defaults: PolicyDocument, severities: dict[str, int]) -> Policy:
     """The policy a document means. `root` knows the places, `defaults` has what the document leaves out."""
     basic = document.incident_response
+    rules = tuple(_rules(document, root))
     return Policy(
         levels=tuple(levels(document, defaults)),
         channels=tuple(_channels(basic.alert_channels, root)),
-        rules=tuple(_rules(document, root)),
+        rules=rules,
         templates=_templates(document, defaults),
         signals=tuple(_signals(document, root)),
         incident_types=tuple(_incident_types(document, root)),
@@ -91,10 +97,13 @@ def interpret(document: PolicyDocument, root: Node, defaults: PolicyDocument, se
         roles=tuple(ResponseRole(each.name, each.description, each.from_level) for each in document.roles),
         investigation=_timed(document.root_cause_analysis),
         impact_scales=tuple(_impact_scales(document)),
-        impact_metrics=tuple(ImpactMetrics(a.name, a.description, a.metrics) for a in document.impact_assessment),
+        impact_metrics=tuple(
+            ImpactMetrics(a.name, a.description, a.metrics, a.time_limit) for a in document.impact_assessment
+        ),
         impact_raises=_impact_raises(document),
         fix_implementation=_timed(document.fix_implementation),
         post_incident=_timed(document.post_incident_actions),
+        reporting_obligations=tuple(_obligations(document.reporting_obligations)),
         reports=_reports(document),
         closing=_closing(document),
         fallback=fallback_order() if document.fallback is None else document.fallback,
@@ -115,6 +124,7 @@ def interpret(document: PolicyDocument, root: Node, defaults: PolicyDocument, se
         contact_information=document.contact_information,
         time_zone=document.time_zone,
         safety_critical_threshold=_critical_threshold(document),
+        under=tuple(sections.under(document, rules)),
         disabled_sections=tuple(_disabled(document)),
     )
 
@@ -240,7 +250,8 @@ def _procedures(document: PolicyDocument) -> Iterator[Procedure]:
     written += ((name, content.procedures) for name, content in document.sections.items() if content.enabled)
     for section, procedures in written:
         for each in procedures:
-            yield Procedure(section, each.name, each.description, each.steps, each.attach or _moment(each.name))
+            attach = each.attach or _moment(each.name)
+            yield Procedure(section, each.name, each.description, each.steps, attach, each.time_limit)
 
 
 def _moment(name: str) -> Attach:
@@ -252,7 +263,8 @@ def _moment(name: str) -> Attach:
 
 def _timed(steps: Iterable[TimedStep]) -> tuple[TimedActions, ...]:
     return tuple(
-        TimedActions(step.name, step.description, step.actions, step.time_limit, step.duration) for step in steps
+        TimedActions(step.name, step.description, step.actions, step.time_limit, step.duration, step.from_level)
+        for step in steps
     )
 
 
@@ -265,6 +277,7 @@ def _stakeholders(document: PolicyDocument) -> Iterator[Stakeholders]:
             channels=group.channels,
             external=group.is_external,
             from_level=group.from_level,
+            sections=group.sections,
             approvers=group.approvers,
             initial=_text(group.initial_alert_template),
             update=_text(group.status_update_template),
@@ -305,6 +318,34 @@ def _schedules(document: PolicyDocument, root: Node) -> Iterator[OnCallSchedule]
 def _layer(number: int, spec: LayerSpec, zone: str) -> Layer:
     hours = (DutyHours(tuple(dict.fromkeys(each.days)), each.begins, each.to) for each in spec.only)
     return Layer(f"layer {number}", spec.people, spec.starts, spec.every, spec.time_zone or zone, tuple(hours))
+
+
+def _obligations(specs: Iterable[ReportingObligationSpec]) -> Iterator[ReportingObligation]:
+    for spec in specs:
+        yield ReportingObligation(
+            name=spec.name,
+            authority=spec.authority,
+            stages=tuple(_stage(each, spec.counted_from) for each in spec.stages),
+            sections=spec.sections,
+            types=spec.types,
+            levels=spec.levels,
+            source=spec.source,
+            note=spec.note,
+        )
+
+
+def _stage(spec: ReportStageSpec, counted_from: CountedFrom) -> ReportStage:
+    """A stage that does not say when people are reminded has them reminded when a quarter of its time is left."""
+    return ReportStage(
+        name=spec.name,
+        within=spec.within,
+        counted_from=spec.counted_from or counted_from,
+        after=spec.after or "",
+        remind_before=spec.remind_before or Micros(spec.within // 4),
+        text=spec.text or "",
+        channel=spec.channel,
+        approver=spec.approver,
+    )
 
 
 def _impact_scales(document: PolicyDocument) -> Iterator[ImpactScale]:

@@ -303,6 +303,8 @@ class Procedure:
     steps: tuple[str, ...]
     attach: Attach = "opened"
     """When it becomes a checklist of the incident."""
+    time_limit: Micros | None = None
+    """Within this all of its steps are to be ticked, from when the incident gets it; None: there is no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,11 +318,19 @@ class TimedActions:
     actions: tuple[str, ...] = ()
     time_limit: Micros | None = None
     duration: Micros | None = None
+    from_level: int | None = None
+    """Incidents of this level and above have the time limit; None: of the initial response those of level 3 and above,
+    of all else every incident."""
 
     @property
     def is_acknowledgement(self) -> bool:
         """Of initial_response: counts from the opening (the others count from the acknowledgement)."""
         return "acknowledg" in self.name.lower()
+
+    @property
+    def is_assessment(self) -> bool:
+        """Of initial_response: it is done when somebody says the level or an impact, whatever is ticked."""
+        return not self.is_acknowledgement and "assess" in self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +345,8 @@ class Stakeholders:
     """External groups (the name begins with ``external``) get nothing without a person's approval."""
     from_level: int = CRITICAL
     """They hear of incidents of this level and above."""
+    sections: tuple[str, ...] = ()
+    """They hear of incidents of these sections, and of those under them; empty: of any."""
     approvers: tuple[str, ...] = ()
     """Who is told that a notice to this group waits: addresses, or names of channels. Empty: the internal groups."""
     initial: "ExternalText | None" = None
@@ -380,6 +392,51 @@ class ImpactMetrics:
     name: str
     description: str
     metrics: tuple[str, ...]
+    time_limit: Micros | None = None
+    """Within this all of them are to be assessed, from the acknowledgement; None: there is no limit."""
+
+
+CountedFrom = Literal["occurrence", "awareness", "classification"]
+"""What the time of a report to an authority counts from: when it happened, when it was known here, when it was known to
+be of the kind that must be reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportStage:
+    """One of the reports that an authority must get."""
+
+    name: str
+    within: Micros
+    counted_from: CountedFrom = "awareness"
+    after: str = ""
+    """The stage from whose filing it counts instead (until that is filed: from when that is due)."""
+    remind_before: Micros = Micros(0)
+    """So long before it is due its owner and its approver are reminded."""
+    text: str = ""
+    """What it says, as a template; `{placeholder}` and Jinja2 both work. Empty: nobody wrote one."""
+    channel: str = ""
+    """How it is filed, in words: a portal's address, a telephone number."""
+    approver: str = ""
+    """Who must approve it: an e-mail address, or a role of the policy. Empty: whoever has the incident."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportingObligation:
+    """An authority that must be told of some incidents, by when and how (policy: ``reporting_obligations``)."""
+
+    name: str
+    authority: str
+    stages: tuple[ReportStage, ...]
+    sections: tuple[str, ...] = ()
+    """Incidents of these sections, and of those under them; empty: of any."""
+    types: tuple[str, ...] = ()
+    """Incident types and rules, by name; empty: any."""
+    levels: tuple[int, ...] = ()
+    """Empty: any."""
+    source: str = ""
+    """The law or contract that says so."""
+    note: str = ""
+    """What whoever reports must know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,6 +544,8 @@ class Policy:
     """(grade, at least this level): how an assessed impact raises the level."""
     fix_implementation: tuple[TimedActions, ...] = ()
     post_incident: tuple[TimedActions, ...] = ()
+    reporting_obligations: tuple[ReportingObligation, ...] = ()
+    """Which authorities must be told of which incidents."""
     reports: Reports = field(default_factory=Reports)
     fallback: tuple[str, ...] = fallback_order()
     """The order in which other channels are tried when a page reaches nobody: names, or types standing
@@ -516,6 +575,9 @@ class Policy:
     time_zone: str = UTC
     """The zone in which messages tell times (`rules.time_zones`)."""
     safety_critical_threshold: float | None = None
+    under: tuple[tuple[str, str], ...] = ()
+    """(section, or key of a rule of the basic section; the section that it is under): what concerns incidents of the
+    latter concerns those of the former too."""
     disabled_sections: tuple[str, ...] = ()
     """Sections with ``enabled: false``: read, shown, without effect."""
     unused: tuple[str, ...] = ()
@@ -546,6 +608,30 @@ class Policy:
         return next(
             (kind for kind in self.incident_types if kind.name == name and section in ("", kind.section)),
             None,
+        )
+
+    def sections_above(self, key: str) -> tuple[str, ...]:
+        """The sections that concern incidents of a rule or type (``section/name``), the nearest first: its own, and
+        those that it is under. Of a stranger's alert there are none.
+        """
+        above, found = dict(self.under), list[str]()
+        for first in (above.get(key, ""), key.rpartition("/")[0]):
+            section = first
+            while section and section not in found:
+                found.append(section)
+                section = above.get(section, "")
+        return tuple(found)
+
+    def hears(self, group: Stakeholders, rules: Iterable[str]) -> bool:
+        """Whether a group hears of incidents of these rules and types (``section/name``)."""
+        return not group.sections or any(set(group.sections) & set(self.sections_above(key)) for key in rules)
+
+    def must_report(self, obligation: ReportingObligation, key: str, level: int) -> bool:
+        """Whether incidents of that rule or type (``section/name``) have the obligation at that level."""
+        return (
+            (not obligation.sections or bool(set(obligation.sections) & set(self.sections_above(key))))
+            and (not obligation.types or key.rpartition("/")[2] in obligation.types)
+            and (not obligation.levels or level in obligation.levels)
         )
 
     def level_channels(self, number: int) -> tuple[str, ...]:

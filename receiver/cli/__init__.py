@@ -13,6 +13,7 @@ import typer
 
 from receiver.cli import (
     audit,
+    authorities,
     channels,
     drills,
     heartbeats,
@@ -68,6 +69,7 @@ drills.add_to(app)
 on_call.add_to(app)
 proofs.add_to(app)
 responding.add_to(app)
+authorities.add_to(app)
 reports.add_to(app)
 maintenance.add_to(app)
 

@@ -19,7 +19,7 @@ from receiver.drill.script import Played, Script, UnknownIncident, play
 from receiver.drill.script_file import DrillScript, ScriptError, ScriptRun, read, relive
 from receiver.drill.script_file import as_json as relived_json
 from receiver.drill.simulator import ChannelFaults, World, begins_at
-from receiver.drill.text_report import as_json, deadline_words, lines
+from receiver.drill.text_report import as_json, deadline_words, lines, owed
 from receiver.on_call.wall_time import read as read_time
 from rules import durations
 from rules.load import load
@@ -230,5 +230,7 @@ def _print(played: Played) -> None:
     console.print("\nDeadlines")
     for deadline in played.deadlines:
         console.print(hanging("  ", deadline_words(deadline, played.began_at)), markup=False, soft_wrap=True)
+    for what, due, result in owed(played):
+        console.print(hanging("  ", f"{result}: {what} by {due}"), markup=False, soft_wrap=True)
     if played.reached_after is None:
         console.print("Nobody was reached.", style="bold red")

@@ -121,6 +121,9 @@ def _print_incident(incident: dict[str, Any]) -> None:
     for role in incident["roles"]:
         if role["held_by"] or role["wanted"]:
             console.print(f"  {role['name'].replace('_', ' ')}: {role['held_by'] or 'nobody yet'}", markup=False)
+    for duty in incident["duties"]:
+        late = " OVERDUE" if duty["overdue"] else ""
+        console.print(f"  due {local(duty['due_at'])}{late}: {duty['what']}", markup=False, soft_wrap=True)
     if incident["help_asked_by"]:
         asked_by = ", ".join(incident["help_asked_by"])
         console.print(f"  asked for help, and nobody else has answered yet: {asked_by}", markup=False)

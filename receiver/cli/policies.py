@@ -25,7 +25,7 @@ from rules.durations import format_duration
 from rules.lint_catalog import DOUBTS, without_allowed
 from rules.load import Loaded, load_with_warnings
 from rules.outputs import Options, render
-from rules.policy import MINUTE, SECOND, Policy
+from rules.policy import EMERGENCY, MINUTE, SECOND, IncidentType, Policy, ReportingObligation, Rule
 from rules.problems import Problem
 from rules.stored import digest
 from rules.whole_files import read_whole
@@ -164,6 +164,8 @@ def _show(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem], *, 
     policy = loaded.policy
     columns = ["level", "acknowledge within", "when", "who is told"]
     print_table(columns, _who_when(policy, ways), "Who is reached when")
+    for said in _owed(policy):
+        console.print(said, markup=False, soft_wrap=True)
     if verbose:
         meanings = ((f"{each.level} {each.name}", each.description, each.impact) for each in reversed(policy.levels))
         print_table(["level", "what it is", "impact"], meanings, "\nWhat the levels mean")
@@ -182,6 +184,28 @@ def _show(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem], *, 
     if verbose:
         for part in policy.unused:
             console.print(f"not used: {part}", markup=False)
+
+
+def _owed(policy: Policy) -> Iterator[str]:
+    """Which authorities must be told: the stages of each obligation, and which rules and types have it."""
+    if policy.reporting_obligations:
+        yield "\nWhich authorities must be told"
+    for each in policy.reporting_obligations:
+        yield f"{each.name}: {each.authority}{f' ({each.source})' if each.source else ''}"
+        for stage in each.stages:
+            since = f"the filing of {stage.after}" if stage.after else f"the {stage.counted_from}"
+            yield f"  {stage.name} within {format_duration(stage.within)} of {since}"
+        yield f"  of {', '.join(_concerned(policy, each)) or 'no rule and no incident type'}"
+
+
+def _concerned(policy: Policy, obligation: ReportingObligation) -> Iterator[str]:
+    """Keys of rules and types, with the level where it must be raised first."""
+    kinds: tuple[Rule | IncidentType, ...] = (*policy.rules, *policy.incident_types)
+    for kind in kinds:
+        worse = range(kind.level, EMERGENCY + 1)
+        first = next((level for level in worse if policy.must_report(obligation, kind.key, level)), None)
+        if first is not None:
+            yield kind.key if first == kind.level else f"{kind.key} (once at level {first})"
 
 
 def _losses(policy: Policy, ways: Sequence[Reach]) -> Iterator[tuple[str, ...]]:
@@ -212,6 +236,22 @@ def _summary(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem]) 
         "disabled": list(policy.switched_off),
         "worst_case": [_worst(each, policy, ways) for each in worst_cases(ways)],
         "unused": list(policy.unused),
+        "reporting_obligations": [
+            {
+                "name": each.name,
+                "authority": each.authority,
+                "stages": [
+                    {
+                        "name": stage.name,
+                        "within": stage.within / SECOND,
+                        "counted_from": stage.after or stage.counted_from,
+                    }
+                    for stage in each.stages
+                ],
+                "concerns": list(_concerned(policy, each)),
+            }
+            for each in policy.reporting_obligations
+        ],
     }
 
 

@@ -149,7 +149,8 @@ def _open(event: AlertsReceived, news: News, now: Instant, context: DecisionCont
     top = max(opening, key=lambda alert: alert.level)
     level = max(top.level, INFORMATIONAL)
     draft = Draft(new_incident(event.key, now, context, level, top.type, title_of(top)), now, context)
-    draft.set(source=event.source, labels=_identity_labels(opening))
+    occurred_at = min(now, *(each.starts_at for each in opening))
+    draft.set(source=event.source, labels=_identity_labels(opening), occurred_at=occurred_at)
     _count(draft, news)
     if not top.level:
         record(draft, top)

@@ -30,8 +30,13 @@ def note_assessment(draft: Draft, change: Change) -> None:
 
 
 def miss_acknowledgement(draft: Draft, _at: int) -> None:
-    """Nobody acknowledged within the limit. Who has just heard of the breach need not hear of this too."""
-    limit = format_duration(draft.plan.acknowledge_within or 0)
+    """Nobody acknowledged within the limit. Who has just heard of the breach need not hear of this too.
+
+    Where the level was lowered to one without the limit, its response time holds.
+    """
+    if draft.plan.acknowledge_within is None:
+        return
+    limit = format_duration(draft.plan.acknowledge_within)
     draft.enter(Fact.OVERDUE, what="acknowledgement", limit=f"(limit {limit})")
     if draft.incident.breached_at is None:
         tell_internal(draft, Kind.REMINDER, Reason.OVERDUE, {"what": "acknowledgement", "limit": limit})

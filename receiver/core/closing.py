@@ -12,6 +12,7 @@ from receiver.core.draft import Draft, RefusedError
 from receiver.core.events import Close, SignOff
 from receiver.core.lifecycle import close
 from receiver.core.model import Fact, Incident, Kind, Reason, State, Window
+from receiver.core.obligations import obligations_outstanding
 from receiver.core.paging import tell_internal, tell_threads
 from receiver.core.plan import PolicyVersion
 from receiver.core.procedures import Checklist
@@ -34,7 +35,8 @@ def outstanding(incident: Incident, policy_version: PolicyVersion) -> list[str]:
         found += _open_steps(incident, policy_version)
     if not incident.recorded_only and terms.sign_off_from is not None and incident.level >= terms.sign_off_from:
         found += _sign_off(incident)
-    return found
+    owed = [] if incident.recorded_only else obligations_outstanding(incident, policy_version.policy)
+    return [*found, *(f"the {each} is not filed" for each in owed)]
 
 
 def _unknown(incident: Incident, facts: tuple[str, ...]) -> Iterator[str]:

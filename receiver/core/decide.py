@@ -10,7 +10,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from receiver.core import follow_ups, impact, notices, updates
+from receiver.core import follow_ups, impact, notices, obligations, updates
 from receiver.core.alerts import receive, take_listing
 from receiver.core.assignment import assign, hand_over, note_assessment
 from receiver.core.checklists import tick, tick_acknowledgement
@@ -34,9 +34,11 @@ from receiver.core.events import (
     EditNotice,
     Escalate,
     Event,
+    FileReport,
     FinishFollowUp,
     GiveBack,
     Handover,
+    JudgeObligation,
     Note,
     RejectNotice,
     Relieved,
@@ -239,6 +241,8 @@ def _work(draft: Draft, action: ResponseAction) -> None:
             sign_off(draft, action)
         case Close():
             close_anyway(draft, action)
+        case FileReport() | JudgeObligation():
+            obligations.record(draft, action)
         case _:
             assert_never(action)
 

@@ -295,6 +295,36 @@ class FinishFollowUp(Struct, frozen=True):
     note: str = ""
 
 
+class FileReport(Struct, frozen=True):
+    """A person says that a report was filed with an authority."""
+
+    AUDITED_AS: ClassVar[str] = "filereport"
+
+    by: str
+    obligation: str
+    stage: str
+    reference: str
+    filed_at: Instant | None = None
+    """None: just now."""
+    file: str = ""
+    sha256: str = ""
+    """Of the file, 64 hexadecimal digits; empty: no file was named."""
+    note: str = ""
+
+
+class JudgeObligation(Struct, frozen=True):
+    """A person says whether a reporting obligation applies to an incident, whatever its section, type and level."""
+
+    AUDITED_AS: ClassVar[str] = "judgeobligation"
+
+    by: str
+    obligation: str
+    applies: bool
+    reason: str
+    counted_from: Instant | None = None
+    """What its time counts from; None: as the policy says."""
+
+
 class ApproveReport(Struct, frozen=True):
     """A person approves a version of the report, exactly as that person read it."""
 
@@ -322,6 +352,8 @@ ResponseAction = (
     | FinishFollowUp
     | SignOff
     | Close
+    | FileReport
+    | JudgeObligation
 )
 """What people do about an incident, whatever its state."""
 

@@ -47,7 +47,7 @@ def remind(draft: Draft, _at: int) -> None:
             said = f"{each.text} ({each.owner or 'nobody has it'})"
             draft.enter(Fact.OVERDUE, what="follow-up action", note=said)
             # It is about work, not about the trouble: every group hears of it, whatever the incident's level.
-            groups = draft.context.internal_stakeholders(EMERGENCY)
+            groups = draft.context.internal_stakeholders(EMERGENCY, draft.incident)
             draft.notify(Kind.REMINDER, Reason.OVERDUE, groups, {"what": "follow-up action", "text": said})
 
 

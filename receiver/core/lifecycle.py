@@ -45,6 +45,9 @@ ACK_WINDOWS = (
     Window.HELP,
 )
 
+BEYOND_THE_END = frozenset({Window.FOLLOW_UP, Window.DUTY})
+"""What is to be done outlives the incident."""
+
 ENDED_BY: Mapping[Reason, Deed] = {
     Reason.ACK_EXPIRED: Deed.EXPIRED,
     Reason.NEW_DANGER: Deed.VOIDED,
@@ -303,7 +306,7 @@ def recur(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> 
 
 def _beyond_the_end(draft: Draft) -> dict[Window, Instant]:
     """The windows that outlive the incident."""
-    return {window: at for window, at in draft.incident.windows.items() if window is Window.FOLLOW_UP}
+    return {window: at for window, at in draft.incident.windows.items() if window in BEYOND_THE_END}
 
 
 def close(draft: Draft, by: str = "", note: str = "", missing: str = "") -> None:

@@ -84,9 +84,11 @@ class Window(StrEnum):
     """The first shift of those who were paged ends: who is on call then is paged too."""
     FOLLOW_UP = "follow_up"
     """The earliest follow-up action is due."""
+    DUTY = "duty"
+    """Somebody is to be told of a duty with a clock (`receiver.core.duties`): a checklist's limit, a report to file."""
     REVISION = "revision"
-    """Facts of a closed incident changed: its revised report goes out. Closed, it may have this, FOLLOW_UP and NOTICE
-    alone.
+    """Facts of a closed incident changed: its revised report goes out. Closed, it may have this, FOLLOW_UP, NOTICE and
+    DUTY alone.
     """
 
 
@@ -138,6 +140,8 @@ class Reason(StrEnum):
     FIRED_AGAIN = "fired_again"
     OVERDUE = "overdue"
     """Something that people should have done is not done."""
+    DUE = "due"
+    """Something that people must do is due soon."""
     HANDED_OVER = "handed_over"
     APPROVED = "approved"
     UPDATE_DUE = "update_due"
@@ -264,6 +268,8 @@ class Incident(Struct, frozen=True):
     title: str
     opened_at: Instant
     response_due_at: Instant
+    occurred_at: Instant | None = None
+    """When the first of the alerts that opened it began, by their sender; None: a person declared it."""
     number: int = 0
     """Small, for people (``#12``); the store gives it when the incident is first written."""
     state: State = State.OPEN
@@ -552,6 +558,11 @@ class Fact(StrEnum):
     CALLS_NEEDED = "calls_needed"
     FOLLOW_UP_ADDED = "follow_up_added"
     FOLLOW_UP_DONE = "follow_up_done"
+    OBLIGATION_APPLIES = "obligation_applies"
+    """An authority must be told of it, by the policy's sections, types and levels."""
+    OBLIGATION_JUDGED = "obligation_judged"
+    """A person said that a reporting obligation applies, or does not."""
+    REPORT_FILED = "report_filed"
     REPORT_APPROVED = "report_approved"
     """Holds the approved version of the report, whole: it never changes again."""
 

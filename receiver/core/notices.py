@@ -47,7 +47,7 @@ def keep_notices(draft: Draft) -> None:
 
 
 def _external(draft: Draft) -> dict[str, Stakeholders]:
-    return {group.name: group for group in draft.context.current.policy.stakeholders if group.external}
+    return {group.name: group for group in draft.context.groups_of(draft.incident) if group.external}
 
 
 def _held_of(incident: Incident) -> list[Notice]:

@@ -304,7 +304,7 @@ def _unpaged_stakeholders(draft: Draft) -> list[Target]:
 
 def _stakeholders(draft: Draft) -> tuple[Target, ...]:
     """The internal stakeholders who hear of this level. They hear of the trouble now, so they get the all-clear."""
-    targets = draft.context.internal_stakeholders(draft.incident.level)
+    targets = draft.context.internal_stakeholders(draft.incident.level, draft.incident)
     if draft.incident.is_live:
         _expect(draft, targets)
         draft.set(told=tuple(dict.fromkeys((*draft.incident.told, *targets))))

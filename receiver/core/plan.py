@@ -14,7 +14,7 @@ from msgspec import Struct
 from receiver.core.cluster import Cluster
 from receiver.core.instant import Instant, Jump
 from receiver.core.model import Incident, Target
-from receiver.core.procedures import Checklist, assemble
+from receiver.core.procedures import Checklist, assemble, first_response_level
 from receiver.core.sight import SIGHTED, Sight
 from receiver.on_call.references import people_of, shift_of
 from receiver.on_call.shift import Roster, Shift
@@ -25,6 +25,7 @@ from rules.policy import (
     WARNING,
     Channel,
     IncidentType,
+    Level,
     Person,
     Policy,
     Rule,
@@ -54,7 +55,7 @@ class Plan:
     """A person must confirm the recovery."""
     confirmations: int
     acknowledge_within: int | None
-    """The policy's own limit for acknowledging, from the opening; it pages nobody."""
+    """The policy's own limit for acknowledging, from the opening; it pages nobody. None: the response time alone."""
     assess_within: int | None
     """For assessing the severity, from the acknowledgement."""
 
@@ -122,12 +123,12 @@ class PolicyVersion:
         known = tuple(key for key in incident.rules if key in self.rules or key in self.types)
         if known not in self._checklists:
             kinds = [self.types[key] for key in known if key in self.types]
-            sections = (key.rpartition("/")[0] for key in known)
+            sections = (section for key in known for section in self.policy.sections_above(key))
             self._checklists[known] = assemble(self.policy, kinds, sections)
         return self._checklists[known]
 
     def _make_plan(self, level: int, rules: tuple[tuple[str, int], ...]) -> Plan:
-        own = self.policy.level(level)
+        own, blocks = self.policy.level(level), self.policy.initial_response
         levels = [own, *(self.policy.level(number) for _, number in rules if number < level)]
         channels = self._ordered(name for key, number in rules for name in self.rule_channels(key, number))
         if not channels or level > max(self._usual_level(key, number) for key, number in rules):
@@ -144,8 +145,10 @@ class PolicyVersion:
             update_interval=own.update_interval or own.response_time,
             confirmed=own.resolution == "confirmed",
             confirmations=own.confirmations,
-            acknowledge_within=_shortest(self.policy.initial_response, acknowledgement=True),
-            assess_within=_shortest(self.policy.initial_response, acknowledgement=False),
+            acknowledge_within=_shortest(
+                each.time_limit for each in blocks if each.is_acknowledgement and level >= first_response_level(each)
+            ),
+            assess_within=_shortest(_limit(each, own) for each in blocks if each.is_assessment),
         )
 
     def rule_channels(self, key: str, level: int) -> tuple[str, ...]:
@@ -168,8 +171,14 @@ def _bare(words: Iterable[tuple[str, int]]) -> dict[str, int]:
     return {word.translate(_SIGNS): level for word, level in words}
 
 
-def _shortest(blocks: Iterable[TimedActions], *, acknowledgement: bool) -> int | None:
-    limits = (each.time_limit for each in blocks if each.is_acknowledgement is acknowledgement)
+def _limit(block: TimedActions, level: Level) -> int | None:
+    """A block's time limit; below its `from_level` the level's own response time, where that is longer."""
+    if block.time_limit is None or level.level >= first_response_level(block):
+        return block.time_limit
+    return max(block.time_limit, level.response_time)
+
+
+def _shortest(limits: Iterable[int | None]) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
@@ -328,13 +337,17 @@ class DecisionContext(Struct, frozen=True):
         named = [wanted] if wanted in channels else [name for name, each in channels.items() if each.type == wanted]
         return [name for name in named if self.usable(name)]
 
-    def internal_stakeholders(self, level: int = EMERGENCY) -> tuple[Target, ...]:
-        """The internal groups that hear of that level, as targets: their own recipients by e-mail, a chat channel by
-        its own name.
+    def groups_of(self, incident: Incident) -> list[Stakeholders]:
+        """The groups that hear of incidents of its sections, whatever its level."""
+        policy = self.current.policy
+        return [group for group in policy.stakeholders if policy.hears(group, incident.rules)]
+
+    def internal_stakeholders(self, level: int = EMERGENCY, incident: Incident | None = None) -> tuple[Target, ...]:
+        """The internal groups that hear of that level (and of such an incident), as targets: their own recipients by
+        e-mail, a chat channel by its own name.
         """
-        groups = (
-            group for group in self.current.policy.stakeholders if not group.external and group.from_level <= level
-        )
+        known = self.current.policy.stakeholders if incident is None else self.groups_of(incident)
+        groups = [group for group in known if not group.external and group.from_level <= level]
         return tuple(
             dict.fromkeys(
                 target
@@ -418,6 +431,16 @@ class DecisionContext(Struct, frozen=True):
         """Whether a channel's name or a type stands for what reaches no single persons."""
         facts = self.facts(wanted) or CHANNEL_FACTS.get(wanted)
         return facts is not None and facts.address.is_personal is None
+
+    def mailbox(self, address: str) -> Target | None:
+        """Where somebody with that address is told; None: no usable channel reaches it."""
+        found = (
+            name
+            for name, channel in self.current.channels.items()
+            if self.usable(name) and channel.facts.address.is_personal and channel.facts.address.is_personal(address)
+        )
+        name = next(found, None)
+        return Target(name, address) if name else None
 
     def _is_called_by_hand(self, wanted: str) -> bool:
         """Whether whom a channel's name or a type cannot reach is to be called by a person."""

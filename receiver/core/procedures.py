@@ -1,14 +1,15 @@
 """Which checklists an incident may get, and at which moment: read from its policy, nothing decided.
 
 `PolicyVersion.checklists` keeps what is made here. The basic section's procedures concern every incident, another
-section's those that its rules and types opened. A step is known as ``key.number``: ``escalation.2``.
+section's those that its rules and types opened, and those of the sections under it. A step is known as
+``key.number``: ``escalation.2``.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rules.policy import BASIC, Attach, IncidentType, Policy, Procedure, TimedActions
+from rules.policy import BASIC, CRITICAL, INFORMATIONAL, Attach, IncidentType, Policy, Procedure, TimedActions
 
 IMMEDIATE = "immediate_actions"
 
@@ -26,6 +27,12 @@ class Checklist:
     steps: tuple[str, ...]
     attach: Attach
     """When an incident gets it."""
+    time_limit: int | None = None
+    """Microseconds within which all of its steps are to be ticked, from then; None: there is no limit."""
+    from_level: int = INFORMATIONAL
+    """Incidents of this level and above have the limit."""
+    outlives: bool = False
+    """Its limit runs on when the incident is resolved: it is not about the trouble, but about what is learned of it."""
 
     def numbered(self) -> Iterator[tuple[str, str]]:
         """(id, words) of every step."""
@@ -41,27 +48,38 @@ def _assemble(policy: Policy, kinds: Sequence[IncidentType], sections: Sequence[
     actions = dict.fromkeys(action for kind in kinds for action in kind.immediate_actions)
     yield Checklist(IMMEDIATE, "Immediate actions", tuple(actions), "opened")
     names = Counter(procedure.name for procedure in policy.procedures)
-    for section in dict.fromkeys((*sections, BASIC)):
+    for section in (*dict.fromkeys(each for each in sections if each != BASIC), BASIC):
         for procedure in policy.procedures:
             if procedure.section == section:
                 yield _from_procedure(procedure, unique=names[procedure.name] == 1)
     for block in policy.initial_response:
-        yield _from_block(FIRST_RESPONSE, block, "opened" if block.is_acknowledgement else "acknowledged")
+        first = _from_block(FIRST_RESPONSE, block, "opened" if block.is_acknowledgement else "acknowledged")
+        is_done_otherwise = block.is_acknowledgement or block.is_assessment
+        limit = None if is_done_otherwise else block.time_limit
+        yield replace(first, time_limit=limit, from_level=first_response_level(block))
     for block in policy.investigation:
-        yield _from_block(ROOT_CAUSE, block, "acknowledged")
+        yield _from_block(ROOT_CAUSE, block, "acknowledged", outlives=True)
     for area in policy.impact_metrics:
         title = area.description or area.name
-        yield Checklist(f"{IMPACT}.{area.name}", title, area.metrics, "acknowledged")
+        yield Checklist(f"{IMPACT}.{area.name}", title, area.metrics, "acknowledged", area.time_limit)
     for block in policy.fix_implementation:
         yield _from_block(FIX, block, "acknowledged")
     for block in policy.post_incident:
-        yield _from_block(AFTERWARDS, block, "resolved")
+        yield _from_block(AFTERWARDS, block, "resolved", outlives=True)
+
+
+def first_response_level(block: TimedActions) -> int:
+    """The level from which on a block of the initial response has its time limit: milder ones have more time."""
+    return block.from_level or CRITICAL
 
 
 def _from_procedure(procedure: Procedure, *, unique: bool) -> Checklist:
     key = procedure.name if unique or procedure.section == BASIC else f"{procedure.section}.{procedure.name}"
-    return Checklist(key, procedure.description or procedure.name, procedure.steps, procedure.attach)
+    title = procedure.description or procedure.name
+    outlives = procedure.attach in {"recovered", "resolved"}
+    return Checklist(key, title, procedure.steps, procedure.attach, procedure.time_limit, outlives=outlives)
 
 
-def _from_block(heading: str, block: TimedActions, attach: Attach) -> Checklist:
-    return Checklist(f"{heading}.{block.name}", block.description or block.name, block.actions, attach)
+def _from_block(heading: str, block: TimedActions, attach: Attach, *, outlives: bool = False) -> Checklist:
+    key, title = f"{heading}.{block.name}", block.description or block.name
+    return Checklist(key, title, block.actions, attach, block.time_limit, block.from_level or INFORMATIONAL, outlives)

@@ -123,6 +123,52 @@ class FollowUp(Struct, frozen=True):
     reminded: bool = False
 
 
+class Duty(Struct, frozen=True):
+    """The clock of something that must be done by a time and is not done yet: a checklist, or a report to file."""
+
+    began_at: Instant
+    """What its time counts from."""
+    limit: int
+    """Microseconds."""
+    due_at: Instant
+    reminded: bool = False
+    overdue: bool = False
+    """Its owner was told that it is overdue."""
+    raised: bool = False
+    """The internal stakeholders were told so too."""
+
+
+class Obligation(Struct, frozen=True):
+    """Whether an authority must be told of an incident, by a reporting obligation of the policy."""
+
+    since: Instant
+    """When the incident came to be of the obligation's sections, types and levels, or a person said so."""
+    applies: bool = True
+    by: str = ""
+    """Who said that it applies, or does not; empty: the policy did."""
+    reason: str = ""
+    counted_from: Instant | None = None
+    """What its time counts from, as a person said; None: as the policy says."""
+
+
+class Filing(Struct, frozen=True):
+    """A report that was filed with an authority, and the evidence of it."""
+
+    obligation: str
+    stage: str
+    reference: str
+    """What the authority calls it: a number, a receipt."""
+    filed_at: Instant
+    by: str
+    """Who recorded it."""
+    at: Instant
+    """When it was recorded."""
+    file: str = ""
+    """The name of the file that was filed; empty: none was."""
+    sha256: str = ""
+    """Of that file, 64 hexadecimal digits."""
+
+
 class ApprovedReport(Struct, frozen=True):
     """A version of the incident's report that a person approved. Its words stand in the timeline."""
 
@@ -224,6 +270,12 @@ class Response(Struct, frozen=True):
     notices: tuple[Notice, ...] = ()
     """What external groups may be told, in the order it was held."""
     follow_ups: tuple[FollowUp, ...] = ()
+    duties: Mapping[str, Duty] = field(default_factory=dict)
+    """The clocks that run, by what is to be done: a checklist's key, or ``obligation/stage``."""
+    obligations: Mapping[str, Obligation] = field(default_factory=dict)
+    """Reporting obligations of the policy that concern it, by name, those that a person said not to apply included."""
+    filings: tuple[Filing, ...] = ()
+    """What was filed with authorities, in the order it was recorded; of several for one stage the first counts."""
     reports: tuple[ApprovedReport, ...] = ()
     """The approved versions of its report, in their order."""
     kept_open: int = 0

@@ -11,6 +11,7 @@ from receiver.core.alerts import pass_echo_window
 from receiver.core.assignment import miss_acknowledgement, miss_assessment
 from receiver.core.closing import conclude
 from receiver.core.draft import Draft
+from receiver.core.duties import after_jump, tell_due
 from receiver.core.evidence import begin_check, give_up_check, give_up_evidence
 from receiver.core.flapping import calm_down, end_flapping
 from receiver.core.handoff import hand_off
@@ -22,8 +23,8 @@ from receiver.core.notices import remind_of_notices
 from receiver.core.paging import LAST_PLANNED_STEP, page_as_wanted, page_step, rescue, tell_breach, tell_threads
 from receiver.core.silences import end_silence
 
-BY_THE_CLOCK = {Window.SILENCE, Window.FOLLOW_UP, Window.HANDOFF}
-"""Until a moment that somebody named; all others last for some time from when they were set."""
+BY_THE_CLOCK = {Window.SILENCE, Window.FOLLOW_UP, Window.HANDOFF, Window.DUTY}
+"""Until a moment that somebody named or a duty has; all others last for some time from when they were set."""
 
 
 def put_off(incident: Incident, jumps: Sequence[Jump]) -> Incident:
@@ -42,6 +43,7 @@ def put_off(incident: Incident, jumps: Sequence[Jump]) -> Incident:
                 windows=windows,
                 response_due_at=Instant(incident.response_due_at + jump.by),
                 put_off_at=Instant(jump.before + jump.by),
+                response=replace(incident.response, duties=after_jump(incident.response.duties, jump.by)),
             )
     return incident
 
@@ -181,6 +183,7 @@ _ACTIONS: Mapping[Window, Callable[[Draft, int], None]] = {
     Window.REVISION: lambda draft, _at: send_revision(draft),
     Window.REACH: lambda draft, _at: page_as_wanted(draft),
     Window.HANDOFF: lambda draft, _at: hand_off(draft),
+    Window.DUTY: tell_due,
     Window.ESCALATE: _escalate,
     Window.HELP: _ask_again,
     Window.RESCUE: _rescue,

@@ -33,7 +33,7 @@ ARRIVED = frozenset({Status.ACCEPTED, Status.DELIVERED})
 GOT_OUT = frozenset({Reason.FALLBACK})
 """Pages that were sent only because a provider failed: no promise of the policy's."""
 
-KEPT = frozenset({"by", "note", "text", "to", "step", "role", "link", "hold"})
+KEPT = frozenset({"by", "note", "text", "to", "step", "role", "link", "hold", "obligation", "stage", "reference"})
 """What of an entry an action needs."""
 
 

@@ -21,6 +21,7 @@ from receiver.core.events import (
     Declare,
     Delivered,
     Escalate,
+    FileReport,
     GiveBack,
     Handover,
     Note,
@@ -53,6 +54,7 @@ ACTIONS: Mapping[Fact, str] = {
     Fact.UPDATED: "update",
     Fact.HANDED_OVER: "handover",
     Fact.STEP_DONE: "tick",
+    Fact.REPORT_FILED: "file_report",
     Fact.ROLE_TAKEN: "assign",
     Fact.ROLE_LEFT: "assign",
 }
@@ -104,6 +106,9 @@ class _Said(_Part):
     to: str = ""
     step: str = ""
     role: str = ""
+    obligation: str = ""
+    stage: str = ""
+    reference: str = ""
     link: str = ""
     type: str = ""
     level: Annotated[int, Field(ge=1, le=4)] | None = None
@@ -128,6 +133,7 @@ class Step(_Part):
     handover: _Said | None = None
     tick: _Said | None = None
     assign: _Said | None = None
+    file_report: _Said | None = None
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
@@ -162,6 +168,7 @@ class Step(_Part):
             "handover": Handover(said.by, said.to, said.note),
             "assign": Assign(said.by, said.role, said.to, said.note),
             "tick": Tick(said.by, said.step, note=said.note, link=said.link),
+            "file_report": FileReport(said.by, said.obligation, said.stage, said.reference, note=said.note),
         }
         return actions[self.what]
 

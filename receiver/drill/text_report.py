@@ -8,9 +8,11 @@ from typing import Any
 
 from receiver.core.events import Delivered
 from receiver.core.model import Entry, Fact, Instant
+from receiver.core.plan import PolicyVersion
 from receiver.drill.repeats import Repeated
 from receiver.drill.script import Deadline, Played
 from receiver.messages.timeline import sentence
+from receiver.reports.duties_kept import duty_outcomes
 from rules.durations import format_duration
 from rules.policy import SECOND
 
@@ -95,6 +97,15 @@ def deadline_words(deadline: Deadline, began_at: Instant) -> str:
             return f"still running: {limit}"
 
 
+def owed(played: Played) -> Iterator[tuple[str, str, str]]:
+    """(what, due since the incident began, what became of it) of every duty with a clock: a checklist with a limit, a
+    report to an authority.
+    """
+    policy_version = PolicyVersion.of(played.policy, "")
+    for each in duty_outcomes(played.incident, policy_version, played.ended_at):
+        yield each.name, offset(each.due_at - played.began_at), each.result.value
+
+
 def as_json(played: Played) -> dict[str, Any]:
     """The drill for programs; times are seconds since the incident began."""
 
@@ -138,4 +149,5 @@ def as_json(played: Played) -> dict[str, Any]:
             {"from": since(each.began_at), "due": since(each.due_at), "at": since(each.ended_at), "is": each.outcome}
             for each in played.deadlines
         ],
+        "duties": [{"what": what, "due": due, "is": result} for what, due, result in owed(played)],
     }

@@ -8,6 +8,7 @@ from hashlib import sha256
 from html import escape
 
 from receiver.core.model import Instant, Notification
+from receiver.core.obligations import OwedReport
 from receiver.core.occurrences import begun_at
 from receiver.core.outside import EXERCISE
 from receiver.core.response import Moment, Notice
@@ -64,6 +65,19 @@ def _without_steps(body: str, case: IncidentText) -> str:
 def _is_bare_heading(part: str, left: list[str]) -> bool:
     """Whether nothing is left of a paragraph but what headed the lines that are gone."""
     return len(left) <= part.count("\n") and all(each.rstrip().endswith(":") or not each.strip() for each in left)
+
+
+def render_report(owed: OwedReport, case: IncidentText) -> str:
+    """What the policy proposes to write to an authority, from the incident as it is; empty: it proposes nothing. Raises
+    TemplateError.
+    """
+    if not owed.stage.text:
+        return ""
+    filling = values(replace(case, page_url=""), case.incident.occurred_at or case.incident.opened_at)
+    filling |= {name: case.fact(name) or UNKNOWN for name in INTERNAL}
+    filling["contact_information"] = line(case.policy.contact_information) or UNKNOWN
+    exercise = f"{EXERCISE}: " if case.incident.exercise else ""
+    return f"{exercise}{fill(owed.stage.text, filling)}"
 
 
 def _event_at(notice: Notice, case: IncidentText) -> Instant:

@@ -31,6 +31,7 @@ LABELS: dict[Reason, str] = {
     Reason.CONFIRM: "Confirm the recovery",
     Reason.FIRED_AGAIN: "Fired again",
     Reason.OVERDUE: "Overdue",
+    Reason.DUE: "Due soon",
     Reason.HANDED_OVER: "Handed over",
     Reason.SILENCED: "Silenced",
     Reason.INHIBITED: "Inhibited",
@@ -49,7 +50,7 @@ LABELS: dict[Reason, str] = {
 }
 
 
-SAID_OF_REMINDERS = frozenset({Reason.OVERDUE, Reason.KEPT_OPEN})
+SAID_OF_REMINDERS = frozenset({Reason.OVERDUE, Reason.DUE, Reason.KEPT_OPEN})
 """Why a reminder comes, where its label says it."""
 
 OWN_WORDS = ("it ", "the ", "new danger ", "no ", "nobody ", "open", "acknowledged ")
@@ -83,6 +84,10 @@ def _holds(notification: Notification, case: IncidentText) -> bool:
             return incident.silenced_until is not None
         case Kind.ACKNOWLEDGED:
             return incident.state is State.ACKNOWLEDGED
+        case Kind.REMINDER if notification.data.get("duty"):
+            duty = incident.response.duties.get(notification.data["duty"])
+            is_late = duty is not None and duty.due_at <= case.now
+            return duty is not None and is_late is (notification.reason is Reason.OVERDUE)
         case Kind.RESOLVED:
             return not case.live
         case Kind.APPROVAL if notification.reason in {Reason.WAITS, Reason.STILL_WAITS}:
@@ -231,6 +236,8 @@ def _fired(data: Mapping[str, str]) -> str:
 
 
 def _reminder(notification: Notification, case: IncidentText) -> str:
+    if notification.data.get("duty"):
+        return _duty(notification, case)
     if notification.reason is Reason.OVERDUE:
         return _overdue(notification)
     if notification.reason is Reason.KEPT_OPEN:
@@ -298,6 +305,20 @@ def _approval(notification: Notification, case: IncidentText) -> str:
 
 def _group(notice: Notice) -> str:
     return line(notice.group.replace("_", " "))
+
+
+def _duty(notification: Notification, case: IncidentText) -> str:
+    """A checklist or a report to an authority that is due, or overdue; by now it may be done."""
+    data = notification.data
+    what, whom = line(data.get("what", "")), line(data.get("whom", ""))
+    if data["duty"] not in case.incident.response.duties:
+        return f"The {what} was due, and is done by now or not asked for any more."
+    due_at = Instant(int(data["due_at"]))
+    if due_at > case.now:
+        said = f"the {what} is due by {case.stamp(due_at)}{case.left(due_at, ', ', '')}"
+    else:
+        said = f"the {what} was due by {case.stamp(due_at)}, and is not done"
+    return f"{whom}: {said}." if whom else f"Nobody has it: {said}."
 
 
 def _overdue(notification: Notification) -> str:

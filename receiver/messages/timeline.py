@@ -63,7 +63,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.HELP_ASKED: "asked for help{doubts}: step {step}",
         Fact.HELP_UNANSWERED: "no other answer to the call for help of {whom}: step {step}",
         Fact.HELP_WITHDRAWN: "asks for help no more",
-        Fact.REMINDED: "{whom} is reminded",
+        Fact.REMINDED: "{whom} is reminded{of_what}",
         Fact.CONFIRMED: "recovery confirmed by {have} of {need}",
         Fact.RESOLVED: "resolved",
         Fact.REOPENED: "reopened: {summary}",
@@ -96,6 +96,9 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.CALLS_NEEDED: "to be called by hand: {calls}",
         Fact.FOLLOW_UP_ADDED: "follow-up action {follow_up}: {text}",
         Fact.FOLLOW_UP_DONE: "follow-up action {follow_up} done: {text}",
+        Fact.OBLIGATION_APPLIES: "{authority} must be told ({obligation}): {stage} until {until}",
+        Fact.OBLIGATION_JUDGED: "the reporting obligation {obligation} {verdict}",
+        Fact.REPORT_FILED: "{stage} of {obligation} filed with {authority} at {filed}: {reference}{with_file}",
         Fact.REPORT_APPROVED: "version {version} of the report approved: SHA-256 {sha256}",
         Fact.HANDED_OVER: "handed over to {to}",
         Fact.ROLE_TAKEN: "{to} is {role} now",
@@ -114,10 +117,12 @@ ASIDES = (
     ("only_to", "to", ", only to "),
     ("practised", "practised", " "),
     ("unchanged", "unchanged_since", ", no change since "),
+    ("of_what", "what", " of the "),
+    ("with_file", "sha256", ", SHA-256 of the file "),
 )
 """What is told only where an entry has it: its place in a sentence, the data's name, and the words before it."""
 
-INSTANTS = ("since", "until", "began", "ended", "unchanged_since")
+INSTANTS = ("since", "until", "began", "ended", "unchanged_since", "filed")
 """What of an entry's data is an instant."""
 
 

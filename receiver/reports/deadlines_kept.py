@@ -5,64 +5,14 @@ Whatever in a report speaks of a deadline is made of `deadlines_of`, so that no 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from msgspec.structs import replace
 
 from receiver.core.model import Entry, Fact, Incident, Instant
 from receiver.core.plan import PolicyVersion
 from receiver.core.response import FollowUp
-
-
-class DeadlineResult(StrEnum):
-    """What became of a deadline."""
-
-    KEPT = "kept"
-    BREACHED = "breached"
-    RUNNING = "running"
-    NOT_NEEDED = "not needed"
-    """What it was about ended first, without anybody's answer."""
-    SUSPENDED = "suspended"
-    """Silenced in Alertmanager: nobody was asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlineOutcome:
-    """One deadline. Instants and durations in microseconds."""
-
-    name: str
-    since: str
-    """What began it: ``the opening``."""
-    began_at: Instant
-    due_at: Instant
-    result: DeadlineResult
-    met_at: Instant | None = None
-    """The first answer after it began, in time or late; None: there was none."""
-    by: str = ""
-    """Who answered."""
-
-    @property
-    def limit(self) -> int:
-        """How long it lasts."""
-        return self.due_at - self.began_at
-
-    @property
-    def late(self) -> int | None:
-        """By how much the answer came late; negative: so long before the end. None: there was no answer."""
-        return None if self.met_at is None else self.met_at - self.due_at
-
-
-def result_of(
-    due_at: Instant, now: Instant, met_at: Instant | None, ended_at: Instant | None, *, suspended: bool
-) -> DeadlineResult:
-    """A deadline is kept or breached by the first answer after it began; at `ended_at` none was needed any more."""
-    if met_at is not None and met_at <= due_at:
-        return DeadlineResult.KEPT
-    if suspended:
-        return DeadlineResult.SUSPENDED
-    if met_at is not None or (ended_at or now) > due_at:
-        return DeadlineResult.BREACHED
-    return DeadlineResult.RUNNING if ended_at is None else DeadlineResult.NOT_NEEDED
+from receiver.reports.deadline_outcome import DeadlineOutcome, result_of
+from receiver.reports.duties_kept import duty_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +90,7 @@ def deadlines_of(
         following = None if last else alarms[number + 1].began_at
         found += _paging(incident, alarm, policy_version, now, following)
     found += _assessments(incident, alarms, policy_version, now)
+    found += duty_outcomes(incident, policy_version, now)
     found += [_follow_up(each, now) for each in incident.response.follow_ups if each.due_at is not None]
     return sorted(found, key=lambda each: each.began_at)
 

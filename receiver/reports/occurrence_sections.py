@@ -9,7 +9,8 @@ from receiver.core.occurrences import DISPROVED
 from receiver.core.response import Checklists, Impact, Occurrence
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line, plain
-from receiver.reports.deadlines_kept import DeadlineOutcome, begins_an_occurrence
+from receiver.reports.deadline_outcome import DeadlineOutcome
+from receiver.reports.deadlines_kept import begins_an_occurrence
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.report import Field, Part, SectionContent, Table
 from receiver.reports.steps import evidence

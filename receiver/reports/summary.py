@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 from receiver.core.checklists import done, steps
 from receiver.core.model import Fact, Instant, State
+from receiver.core.obligations import obligations_outstanding
 from receiver.core.occurrences import begun_at
 from receiver.core.response import Standing
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line
 from receiver.messages.times import duration
-from receiver.reports.deadlines_kept import DeadlineOutcome, DeadlineResult
+from receiver.reports.deadline_outcome import DeadlineOutcome, DeadlineResult
+from receiver.reports.filings import filings
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.report import Field, Part, SectionContent, Table, counted
 from receiver.reports.sources import field, immediate, impacts, measured, taken_actions
@@ -37,7 +39,7 @@ def summary(record: IncidentRecord, deadlines: list[DeadlineOutcome]) -> Section
     fields = tuple(Field(each, values) for each, values in told.items() if values)
     rows = tuple(deadline_row(each, record) for each in deadlines)
     tables = (Table("Deadlines", DEADLINE_COLUMNS, rows),) if rows else ()
-    return SectionContent("summary", (Part("", fields),), tables)
+    return SectionContent("summary", (Part("", fields),), (*tables, *filings(record)))
 
 
 def _what_happened(record: IncidentRecord) -> Iterator[str]:
@@ -163,6 +165,7 @@ def _what_remains(record: IncidentRecord) -> Iterator[str]:
         if each.done_at is None:
             until = f", until {record.stamp(each.due_at)}" if each.due_at is not None else ""
             yield f"{line(each.text)} ({name(each.owner) or 'nobody has it'}{until})"
+    yield from (f"outstanding: {line(each)}" for each in obligations_outstanding(incident, record.case.policy))
     held = sum(each.standing is Standing.HELD for each in incident.response.notices)
     if held:
         yield f"{counted(held, 'notice')} to the outside, not decided on"

@@ -13,6 +13,7 @@ from rules.document import communication as told
 from rules.document import incident_response as answered
 from rules.document import schedules as on_call
 from rules.document import senders
+from rules.document.reporting import ReportingObligationSpec
 from rules.document.values import (
     ChannelNameOrType,
     Duration,
@@ -90,6 +91,9 @@ class PolicyDocument(Section):
         (),
         description="Checklists after the resolution; the duration of `monitoring` is how long a resolved incident is "
         "watched before it closes (24h).",
+    )
+    reporting_obligations: tuple[ReportingObligationSpec, ...] = Field(
+        (), description="Which authorities must be told of which incidents, until when."
     )
     initial_alert_template: told.MessageTemplate | None = Field(
         None,

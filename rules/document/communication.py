@@ -19,7 +19,8 @@ from rules.document.values import (
     require_reference,
     types_of,
 )
-from rules.policy import CRITICAL, EMERGENCY, HOUR, INFORMATIONAL, REFERENCE, Micros
+from rules.durations import format_duration
+from rules.policy import CRITICAL, EMERGENCY, HOUR, INFORMATIONAL, REFERENCE, Micros, TimedActions
 
 
 class TimedStep(Section):
@@ -27,15 +28,59 @@ class TimedStep(Section):
 
     name: Name = Field(description="What it is called; stands in the ids of its steps.")
     description: str = Field("", description="The checklist's title; left out, its name.")
-    time_limit: Duration | None = Field(None, description="Within this; it never tightens the level's response_time.")
+    time_limit: Duration | None = Field(
+        None,
+        description="Within this all of its actions are to be ticked, from when the incident gets the checklist: its "
+        "owner is reminded before, and told when it is overdue, then the internal stakeholders.",
+    )
     duration: Duration | None = Field(None, description="For so long: `monitoring` watches a resolved incident.")
+    from_level: LevelNumber | None = Field(
+        None, description="Incidents of this level and above have the time_limit; left out: all."
+    )
     actions: tuple[Text, ...] = Field((), description="What people do, in order: the steps of the checklist.")
+
+    @property
+    def is_done_otherwise(self) -> bool:
+        """Whether something else than ticks says that it is done."""
+        return False
+
+    @model_validator(mode="after")
+    def _refuse_idle_limit(self) -> Self:
+        if self.time_limit is None:
+            return self
+        if not (self.actions or self.is_done_otherwise):
+            said = "without `actions` nobody can tick that it is done, so it would always be overdue: name them"
+            raise refusal(f"{said}, or leave it out", key="time_limit")
+        if self.duration is not None and self.time_limit < self.duration:
+            said = f"it lasts {format_duration(self.duration)} (`duration`) and could not be done before"
+            raise refusal(f"{said}: give it at least that long", key="time_limit")
+        return self
+
+
+class FirstStep(TimedStep):
+    """A part of the initial response, with the time it may take."""
+
+    time_limit: Duration | None = Field(
+        None,
+        description="Within this: of an acknowledgement from the opening, of an assessment from the acknowledgement. "
+        "It never tightens the level's response_time, which is what holds below from_level.",
+    )
+    from_level: LevelNumber | None = Field(
+        None,
+        description="Incidents of this level and above have the time_limit (3); below, the level's response_time.",
+    )
+
+    @property
+    def is_done_otherwise(self) -> bool:
+        """An acknowledgement and an assessment are done by acknowledging and assessing."""
+        block = TimedActions(self.name)
+        return block.is_acknowledgement or block.is_assessment
 
 
 class InitialResponse(Section):
     """What the first responder does."""
 
-    acknowledgment: tuple[TimedStep, ...] = Field(
+    acknowledgment: tuple[FirstStep, ...] = Field(
         default=(), description="Acknowledging and assessing; the `time_limit` of each is a deadline of its own."
     )
 
@@ -61,6 +106,9 @@ class StakeholderGroup(Section):
     from_level: LevelNumber = Field(CRITICAL, description="They hear of incidents of this level and above.")
     external: bool | None = Field(
         None, description="Whether they are outside the house; left out: if the name begins with `external`."
+    )
+    sections: tuple[Name, ...] = Field(
+        (), description="They hear of incidents of these sections, and of those under them; left out: of any."
     )
     approvers: tuple[Approver, ...] = Field(
         (),
@@ -113,6 +161,16 @@ class ImpactArea(Section):
     name: Name = Field(description="What it is called; stands in the ids of its steps.")
     description: str = Field("", description="The checklist's title; left out, its name.")
     metrics: tuple[Text, ...] = Field((), description="What is assessed; entered as facts of these names.")
+    time_limit: Duration | None = Field(
+        None,
+        description="Within this all of them are to be ticked, from the acknowledgement; told as other limits are.",
+    )
+
+    @model_validator(mode="after")
+    def _refuse_idle_limit(self) -> Self:
+        if self.time_limit is not None and not self.metrics:
+            raise refusal("without `metrics` nobody can tick that it is done: name them", key="time_limit")
+        return self
 
 
 class MessageTemplate(Section):

@@ -116,6 +116,11 @@ class NamedSteps(Section):
     name: Name = Field(description="What it is called; `escalation`, `resolution` and others say when it is needed.")
     description: str = Field("", description="The checklist's title; left out, its name.")
     steps: tuple[Text, ...] = Field(min_length=1, description="What people do, in order.")
+    time_limit: Duration | None = Field(
+        None,
+        description="Within this all of its steps are to be ticked, from when the incident gets it: its owner is "
+        "reminded before, and told when it is overdue, then the internal stakeholders.",
+    )
     attach: Attach | None = Field(
         None,
         description="When incidents get it. Left out, by the name: escalation: escalated; resolution, investigation: "
@@ -167,6 +172,11 @@ class ResponseSection(Section):
     """Incident response for one field: safety, aviation, business, manufacturing, or any other of that form."""
 
     enabled: bool = Field(True, description="False: read and shown, but without effect.")
+    extends: Name | None = Field(
+        None,
+        description="The section that this one is under: its procedures, its critical_threshold and its stakeholders "
+        "hold here too. Left out: as the guide puts its own sections; `incident_response`: under no other.",
+    )
     critical_threshold: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="The safety margin below which things are critical; the conditions repeat it."
     )

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from rules import condition, samples, self_monitoring
+from rules import condition, samples, sections, self_monitoring
 from rules.compile import compile as compile_rules
 from rules.document import GUIDE_SECTIONS, PolicyDocument
 from rules.document.values import suggest
 from rules.durations import format_duration
-from rules.lint import people_lints, policy_lints, promise_lints
+from rules.lint import obligation_lints, people_lints, policy_lints, promise_lints
 from rules.lint_catalog import doubt
 from rules.matchers import Matcher, match
 from rules.nodes import Node
@@ -46,6 +46,9 @@ def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Probl
     yield from _thresholds(policy, document)
     yield from _section_names(document, root)
     yield from _report_approver(policy, root)
+    yield from sections.find(document, root)
+    yield from _durations(document, root)
+    yield from obligation_lints.find(policy, document, root)
     yield from samples.find(policy, root)
     yield from people_lints.find(policy, document, root)
     yield from promise_lints.find(policy, document, root)
@@ -241,14 +244,29 @@ def _signals(policy: Policy) -> Iterator[Problem]:
 
 def _thresholds(policy: Policy, document: PolicyDocument) -> Iterator[Problem]:
     for rule in policy.rules:
-        section = document.sections.get(rule.section)
         comparison = condition.parse(rule.condition).comparison
-        limit = section.critical_threshold if section else None
+        above = (document.sections[each] for each in policy.sections_above(rule.key) if each in document.sections)
+        limit = next((each.critical_threshold for each in above if each.critical_threshold is not None), None)
         if limit is None or comparison is None or comparison.subject != "safety_margin":
             continue
         if comparison.threshold != limit:
             message = f'"{rule.name}" compares with {comparison.threshold:g}, critical_threshold is {limit:g}'
             yield doubt("critical-threshold", _place(rule), message)
+
+
+def _durations(document: PolicyDocument, root: Node) -> Iterator[Problem]:
+    """Only the monitoring after the resolution lasts for a time: elsewhere a limit was meant."""
+    blocks = {
+        ("initial_response", "acknowledgment"): document.initial_response.acknowledgment,
+        ("root_cause_analysis",): document.root_cause_analysis,
+        ("fix_implementation",): document.fix_implementation,
+        ("post_incident_actions",): document.post_incident_actions,
+    }
+    for way, steps in blocks.items():
+        for index, each in enumerate(steps):
+            if each.duration is not None and (way[0] != "post_incident_actions" or each.name != "monitoring"):
+                message = f'"{each.name}": `duration` has no effect here; for a deadline write `time_limit`'
+                yield doubt("idle-duration", place_of(root, *way, index, "duration"), message)
 
 
 def _section_names(document: PolicyDocument, root: Node) -> Iterator[Problem]:

@@ -269,9 +269,9 @@ def _check_windows(incident: Incident) -> None:
             assert not windows & ((PAGING | WATCHING) - ({Window.RESCUE} if incident.response.asked_by else set()))
         case State.RESOLVED:
             assert Window.CLOSE in windows
-            assert windows <= WATCHING | {Window.FOLLOW_UP, Window.NOTICE, Window.ECHO}
+            assert windows <= WATCHING | {Window.FOLLOW_UP, Window.NOTICE, Window.DUTY, Window.ECHO}
         case State.CLOSED:
-            assert windows <= {Window.FOLLOW_UP, Window.REVISION, Window.NOTICE}
+            assert windows <= {Window.FOLLOW_UP, Window.REVISION, Window.NOTICE, Window.DUTY}
     assert (Window.HELP in windows) == bool(incident.response.asked_by), "who asks for help is heard again and again"
     assert incident.state is State.ACKNOWLEDGED or not incident.response.asked_by
     assert (Window.SILENCE in windows) == (incident.silenced_until is not None)

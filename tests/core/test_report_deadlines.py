@@ -4,7 +4,8 @@ import pytest
 
 from receiver.core.events import AddFollowUp, FinishFollowUp
 from receiver.core.model import Instant
-from receiver.reports.deadlines_kept import DeadlineOutcome, DeadlineResult, deadlines_of, result_of
+from receiver.reports.deadline_outcome import DeadlineOutcome, DeadlineResult, result_of
+from receiver.reports.deadlines_kept import deadlines_of
 from rules.policy import MINUTE
 from tests.core.guide import WHOLE
 from tests.core.world import World

@@ -6,7 +6,9 @@ import pytest
 
 from receiver.core.events import Delivered, Reported
 from receiver.core.model import Kind, Target
-from tests.core.guide import POLICY
+from rules.policy import Stakeholders
+from tests.core.alerts import SLO
+from tests.core.guide import AVIATION_SECTION, POLICY, SAFETY_SECTION
 from tests.core.world import World
 
 INTERNAL = {
@@ -127,3 +129,18 @@ def test_another_episode_begins_anew():
     world.clear("a")
     world.advance(minutes=10)
     assert world.heard(Kind.RESOLVED).count(MANAGEMENT) == 1
+
+
+def test_a_group_of_a_section_hears_of_it_and_of_those_under_it():
+    """A group with `sections` hears of the safety section's incidents and of aviation's under it, and of no others."""
+    team = Stakeholders(
+        "safety_team", "", ("safety@company.com",), ("email",), external=False, sections=(SAFETY_SECTION,)
+    )
+    theirs = replace(POLICY, stakeholders=(team,), under=((AVIATION_SECTION, SAFETY_SECTION),))
+    heard = {}
+    for rule in (f"{SAFETY_SECTION}/response_time_violation", f"{AVIATION_SECTION}/communication_failure", SLO):
+        world = World(theirs)
+        world.fire("a", rule=rule)
+        world.advance(minutes=61)
+        heard[rule] = bool(world.planned(Kind.BREACH))
+    assert list(heard.values()) == [True, True, False]

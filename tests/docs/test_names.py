@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -86,10 +87,15 @@ def test_every_command_exists_with_its_options(page: Path) -> None:
     for line in re.findall(r"(?:^|[\s`/])tocsin ((?!-)[a-z][\w-]*[^\n|;&]*)", joined):
         word, *rest = line.split()
         if word in ("demo", "serve") or word in COMMANDS:
-            options = {option for parameter in COMMANDS[word].params for option in parameter.opts} | {"--help"}
+            options = {option for parameter in COMMANDS[word].params for option in _spelt(parameter)} | {"--help"}
             assert {each.partition("=")[0] for each in rest if re.match(r"--[a-z]", each)} <= options | _deeper(word), (
                 line
             )
+
+
+def _spelt(parameter: Any) -> list[str]:
+    """An option's names, and those that say the opposite."""
+    return [*parameter.opts, *parameter.secondary_opts]
 
 
 def _deeper(word: str) -> set[str]:

@@ -115,6 +115,14 @@ CASES = {
         policy(RULE.replace("email, slack", "email"), channels=EMAIL_OFF),
         policy(RULE, channels=EMAIL_OFF),
     ),
+    "idle-duration": (
+        policy(more="fix_implementation: [{name: fix, duration: 4h, actions: [Deploy]}]\n"),
+        policy(more="post_incident_actions: [{name: monitoring, duration: 4h, actions: [Watch]}]\n"),
+    ),
+    "obligation-without-incident": (
+        policy(more="reporting_obligations: [{name: o, authority: a, levels: [1], stages: [{name: s, within: 1h}]}]\n"),
+        policy(more="reporting_obligations: [{name: o, authority: a, levels: [4], stages: [{name: s, within: 1h}]}]\n"),
+    ),
     "nobody-told": (
         policy(RULE.replace("email, slack", "phone"), channels=NAME_ONLY),
         policy(RULE.replace("email, slack", "phone"), channels=NAME_ONLY + CHANNELS),

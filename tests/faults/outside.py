@@ -19,15 +19,19 @@ from receiver.core.events import (
     Change,
     Declare,
     Escalate,
+    FileReport,
     GiveBack,
     Handover,
+    JudgeObligation,
     Note,
     Resolve,
     Silenced,
+    Tick,
     Update,
     Withdraw,
 )
 from receiver.core.model import Alert, Fact, Incident, Instant, State
+from receiver.core.obligations import reports
 from receiver.core.response import Standing
 from receiver.engine.commands import ForIncident
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND
@@ -299,6 +303,8 @@ class People:
             self.world.at(begins + self._habits.randrange(lasts), self._pass_it_on)
         for _ in range(self._press.choice((0, 0, 6))):
             self.world.at(begins + self._press.randrange(lasts), self._tell_the_outside)
+        for _ in range(self._habits.choice((0, 2, 5))):
+            self.world.at(begins + self._habits.randrange(lasts), self._do_duties)
         for _ in range(self.world.dice.choice((0, 2, 5))):
             self.world.at(begins + self.world.dice.randrange(lasts), self._act)
 
@@ -320,8 +326,12 @@ class People:
         self._do(worker, incident, dice.choice(actions))
 
     def resolve_all(self) -> None:
-        """Somebody says of everything that it is over."""
+        """Somebody files what is outstanding, and says of everything that it is over."""
         for incident in list(self.world.mirror.incidents.values()):
+            for owed in reports(incident, POLICY):
+                if not owed.filings:
+                    filing = FileReport("ada", owed.obligation.name, owed.stage.name, "receipt")
+                    self._do(self.world.workers[0], incident, filing)
             if incident.is_live:
                 self._do(self.world.workers[0], incident, Resolve("ada", "all is well", force=True))
 
@@ -345,6 +355,23 @@ class People:
         )
         action = dice.choice(actions)
         if self._do(dice.choice(up), incident, action) and not isinstance(action, Change):
+            self.said[note] = incident.id
+
+    def _do_duties(self) -> None:
+        """Somebody files a report with the authority, or says whether it must be told, or ticks the investigation."""
+        dice, up, known = self._habits, self.world.up(), list(self.world.mirror.incidents.values())
+        if not known or not up:
+            return
+        incident = dice.choice(known)
+        self._serial += 1
+        note = f"note {self._serial}"
+        actions: tuple[Action, ...] = (
+            FileReport("ada", "law", dice.choice(("first", "last")), "receipt", note=note),
+            JudgeObligation("ben", "law", dice.random() < 0.5, note),
+            Tick("ada", "root_cause_analysis.analysis.1", done=dice.random() < 0.7, note=note),
+        )
+        action = dice.choice(actions)
+        if self._do(dice.choice(up), incident, action) and not isinstance(action, Tick):
             self.said[note] = incident.id
 
     def _pass_it_on(self) -> None:

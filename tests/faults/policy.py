@@ -1,6 +1,20 @@
-"""The policy of the simulated worlds: four levels, four channels, four rules, times short enough to live through."""
+"""The policy of the simulated worlds: four levels, four channels, four rules, a limit on the investigation and an
+authority to be told, times short enough to live through.
+"""
 
-from rules.policy import HOUR, MINUTE, Channel, Level, Micros, Policy, Rule, Stakeholders
+from rules.policy import (
+    HOUR,
+    MINUTE,
+    Channel,
+    Level,
+    Micros,
+    Policy,
+    ReportingObligation,
+    ReportStage,
+    Rule,
+    Stakeholders,
+    TimedActions,
+)
 from tests.core.guide import POLICY as GUIDE
 
 CHANNELS = ("email", "slack", "pagerduty", "sms")
@@ -32,5 +46,17 @@ POLICY = Policy(
     stakeholders=(
         Stakeholders("in", "", ("boss@x",), ("email",), external=False),
         Stakeholders("out", "", (OUTSIDER,), ("email",), external=True, approvers=("press@x",)),
+    ),
+    investigation=(TimedActions("analysis", "", ("Find the cause",), Micros(7 * MINUTE)),),
+    reporting_obligations=(
+        ReportingObligation(
+            "law",
+            "the authority",
+            (
+                ReportStage("first", Micros(8 * MINUTE), remind_before=Micros(2 * MINUTE)),
+                ReportStage("last", Micros(10 * MINUTE), after="first"),
+            ),
+            levels=(3, 4),
+        ),
     ),
 )

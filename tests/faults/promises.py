@@ -18,6 +18,9 @@ def check_nothing_forgotten(mirror: Mirror, before: int) -> None:
         for window, at in incident.windows.items():
             if at < before:
                 raise Broken(f"the window {window} of #{incident.number} was forgotten")
+        for name, duty in incident.response.duties.items():
+            if duty.due_at < before and not duty.overdue:
+                raise Broken(f"{name} of #{incident.number} is overdue, and nobody was told")
         if incident.is_paused:
             raise Broken(f"#{incident.number} is still silenced, and nothing silences it")
         if incident.wants_answer and not incident.page.delivered and Window.RESCUE not in incident.windows:

@@ -77,6 +77,11 @@ def section(fields):
     return BASE + f"x_incident_response: {{{fields}}}\n"
 
 
+def obligation(fields):
+    usual = "" if "stages" in fields else ", stages: [{name: s, within: 1h}]"
+    return BASE + f"reporting_obligations:\n  - {{name: o, authority: a, {fields}{usual}}}\n"
+
+
 def system(line):
     return BASE + f"system: {{name: s}}\n{line}\n"
 
@@ -217,6 +222,62 @@ CASES = [
         "a report for nobody",
         BASE + 'incident_report: {recipients: [§"@dan"]}\n',
         "neither a person nor a schedule",
+    ),
+    # Clocks
+    Bad(
+        "a limit that nobody can meet",
+        BASE + "root_cause_analysis:\n  - {name: analysis, time_limit: §4h}\n",
+        "without `actions` nobody can tick that it is done",
+    ),
+    Bad(
+        "a limit of what is assessed, without anything",
+        BASE + "impact_assessment:\n  - {name: business, time_limit: §4h}\n",
+        "without `metrics` nobody can tick",
+    ),
+    Bad(
+        "a limit of a further block of the initial response",
+        BASE + "initial_response: {acknowledgment: [{name: team, time_limit: §4h}]}\n",
+        "without `actions` nobody can tick",
+    ),
+    Bad(
+        "a limit before the end",
+        BASE + "post_incident_actions:\n  - {name: monitoring, duration: 24h, time_limit: §1h, actions: [Look]}\n",
+        "it lasts 1d (`duration`) and could not be done before",
+    ),
+    Bad("a limit of an incident type", section("incidents: [{name: x, severity: 3, §time_limit: 1h}]"), "unknown key"),
+    Bad("a limit of a group", stakeholders("recipients: [a@b.c], channels: [email], §time_limit: 1h"), "unknown key"),
+    # Reporting obligations
+    Bad("an obligation without a stage", obligation("§stages: []"), "at least 1"),
+    Bad("of an unknown section", obligation("sections: [§safety_incident_response]"), "there is no section `safety_"),
+    Bad("of an unknown type", obligation("types: [§margn]"), "did you mean `margin`?"),
+    Bad("of an unknown level", obligation("levels: [§5]"), "from 1 (informational) to 4"),
+    Bad("counted from nothing", obligation("counted_from: §opening"), "'occurrence', 'awareness' or 'classification'"),
+    Bad(
+        "an approver that is no role",
+        obligation("stages: [{name: s, within: 1h, §approver: boss}]"),
+        "no role is named",
+    ),
+    Bad("an approver that is no address", obligation("stages: [{name: s, within: 1h, §approver: 'a@'}]"), "no e-mail"),
+    Bad(
+        "a stage after one that comes later",
+        obligation("stages: [{name: s, within: 1h, after: §t}, {name: t, within: 1h}]"),
+        "no stage before it is named `t`",
+    ),
+    Bad(
+        "a stage after itself",
+        obligation("stages: [{name: s, within: 1h, after: §s}]"),
+        "no stage before it is named `s`",
+    ),
+    Bad(
+        "a reminder after the end",
+        obligation("stages: [{name: s, within: 1h, remind_before: §2h}]"),
+        "must be shorter than `within`",
+    ),
+    Bad("a text that nobody can fill", obligation('stages: [{name: s, within: 1h, text: "{§boss}"}]'), "`boss`"),
+    Bad(
+        "a group of an unknown section",
+        stakeholders("recipients: [a@b.cc], channels: [email], sections: [§x_incident_response]"),
+        "there is no section `x_incident_response`",
     ),
     # Roles
     Bad("a role's key misspelt", BASE + "roles:\n  - {name: commander, §from_levle: 3}\n", "did you mean `from_level`"),

@@ -19,7 +19,7 @@ async def test_checklists(declared: Running) -> None:
     status, found = await declared.get(f"{ONE}/checklists")
     assert status == 200
     keys = [each["key"] for each in found["checklists"]]
-    assert keys[:3] == ["immediate_actions", "aviation_emergency_response", "initial_response"]
+    assert keys[:3] == ["immediate_actions", "aviation_emergency_response", "safety_emergency_response"]
     assert found["next_step"]["id"] == "immediate_actions.1"
     assert found["next_step"]["text"] == "Activate engine failure procedures"
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from receiver.core.classify import incident_key
 from receiver.core.closing import outstanding
+from receiver.core.duties import running
 from receiver.core.events import (
     Acknowledge,
     Action,
@@ -27,7 +28,7 @@ from receiver.core.events import (
     Update,
     Withdraw,
 )
-from receiver.core.model import Alert, Incident, State
+from receiver.core.model import Alert, Incident, Instant, State
 from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.engine.commands import Asked, ForIncident
 from receiver.engine.engine import Engine
@@ -262,6 +263,10 @@ class Api:
         """What the incident's words look things up in; on the readers' thread."""
         return DecisionContext(self.policy_version(incident), self._engine.current, frozenset())
 
+    def now(self) -> Instant:
+        """The time that the queue's requests are decided at."""
+        return self._queue.clock()
+
     def _find(self, name: str) -> Incident | None:
         """By number (12 or #12), else by id."""
         digits = name.removeprefix("#")
@@ -270,8 +275,10 @@ class Api:
         return self._reads.incident(name) if name.isascii() and name.isalnum() else None
 
     def _show(self, incident: Incident, alerts: int = ALERTS_SHOWN) -> responses.IncidentView:
-        missing = outstanding(incident, self.policy_version(incident)) if incident.state is State.RESOLVED else []
-        return views.show_incident(incident, self._reads.alerts(incident.id, alerts), self._engine.current, missing)
+        version = self.policy_version(incident)
+        missing = outstanding(incident, version) if incident.state is State.RESOLVED else []
+        alerts_shown, duties = self._reads.alerts(incident.id, alerts), running(incident, version)
+        return views.show_incident(incident, alerts_shown, self._engine.current, duties, missing)
 
 
 def page(

@@ -281,6 +281,31 @@ class CancelOverrideBody(Body):
     by: Name = ""
 
 
+class FileReportBody(Body):
+    """Say that a report was filed with an authority, with the evidence of it."""
+
+    stage: Annotated[Needed, StringConstraints(max_length=200)]
+    """The obligation's stage, by its name: early_warning."""
+    reference: Annotated[Needed, StringConstraints(max_length=1000)]
+    """What the authority calls it: a number, a receipt."""
+    filed_at: AwareDatetime | None = None
+    """When it was filed; left out: now."""
+    file: Name = ""
+    """The name of the file that was filed. The file itself stays where it is."""
+    sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-fA-F]{64})?$")] = ""
+    """Of that file."""
+    note: Text = ""
+
+
+class JudgeObligationBody(Body):
+    """Say whether a reporting obligation applies to an incident."""
+
+    applies: bool
+    reason: Annotated[Needed, StringConstraints(max_length=2000)]
+    counted_from: AwareDatetime | None = None
+    """What its time counts from; left out: as the policy says."""
+
+
 class RetireBody(Body):
     """Say that a heartbeat is not expected any more."""
 

@@ -94,3 +94,59 @@ class FollowUpsView(View):
     """An incident's follow-up actions."""
 
     follow_ups: list[FollowUpView]
+
+
+class FilingView(View):
+    """A report that was filed with an authority."""
+
+    reference: str
+    filed_at: Time
+    recorded_by: str
+    recorded_at: Time
+    file: str
+    """The name of the file that was filed; empty: none was named."""
+    sha256: str
+    """Of that file."""
+
+
+class ReportStageView(View):
+    """One of the reports that an authority must get."""
+
+    stage: str
+    counted_from: str
+    """In words: the occurrence, the awareness, the classification, the filing of another stage."""
+    began_at: Time
+    """That moment."""
+    due_at: Time
+    overdue: bool
+    channel: str
+    """How it is filed."""
+    approver: str
+    text: str
+    """What the policy proposes to write, as things are now; empty: nothing."""
+    filings: list[FilingView]
+    """The first counts; empty: it is outstanding."""
+
+
+class ObligationView(View):
+    """An authority that must be told of some incidents, and whether it must be told of this one."""
+
+    name: str
+    authority: str
+    source: str
+    """The law or contract that says so."""
+    note: str
+    applies: bool
+    since: Time | None
+    """When the policy, or a person, first said so; null: the policy has it, and it does not concern this incident."""
+    decided_by: str | None
+    """Who said that it applies, or does not; null: nobody, it is as the policy says."""
+    reason: str
+    stages: list[ReportStageView]
+    """Empty where it does not apply."""
+
+
+class ObligationsView(View):
+    """All reporting obligations of an incident's policy."""
+
+    obligations: list[ObligationView]

@@ -214,6 +214,17 @@ class OccurrenceView(View):
     steps: list[DoneStepView]
 
 
+class DutyView(View):
+    """Something that must be done by a time and is not done yet: a checklist with a time limit, a report to file."""
+
+    key: str
+    """A checklist's key, or ``obligation/stage``."""
+    what: str
+    due_at: Time
+    overdue: bool
+    """Its owner was told that it is overdue."""
+
+
 class IncidentView(View):
     """An incident."""
 
@@ -246,6 +257,8 @@ class IncidentView(View):
     """The policy's roles, and others that somebody holds."""
     assessed_at: Time | None
     """When somebody said how bad it is."""
+    duties: list[DutyView]
+    """What must be done by a time and is not done yet, the first that is due first."""
     acknowledgement_expires_at: Time | None
     silenced_until: Time | None
     """All that fires of it is silenced in Alertmanager until then; below level 4 nobody is paged meanwhile."""

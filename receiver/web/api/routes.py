@@ -8,6 +8,7 @@ from receiver.web.api.call import Endpoint
 from receiver.web.api.heartbeat_clocks import HeartbeatsApi
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.incident_reports import TEXTS, Reporter
+from receiver.web.api.obligation_operations import Obligations
 from receiver.web.api.response_operations import Responding
 from receiver.web.api.schedule_overrides import OnCallApi
 
@@ -16,7 +17,7 @@ ROOT = "/api/v1"
 
 def endpoints(api: Api, reporter: Reporter, heartbeats: HeartbeatsApi, on_call: OnCallApi) -> tuple[Endpoint[Any], ...]:
     """Every operation of the API; paths are relative to ROOT."""
-    work = Responding(api)
+    work, obligations, owed = Responding(api), Obligations(api), response_shapes.ObligationsView
     told, follow_ups, approver = response_shapes.NoticesView, response_shapes.FollowUpsView, Role.APPROVER
     view, responder = Role.VIEWER, Role.RESPONDER
     one, incident = "/incidents/{incident}", responses.IncidentView
@@ -89,6 +90,24 @@ def endpoints(api: Api, reporter: Reporter, heartbeats: HeartbeatsApi, on_call: 
             requests.RejectBody,
             follow_ups,
             work.finish,
+        ),
+        Endpoint("GET", f"{one}/obligations", view, requests.Nothing, owed, obligations.obligations),
+        Endpoint(
+            "PUT",
+            f"{one}/obligations/{{obligation}}",
+            approver,
+            requests.JudgeObligationBody,
+            owed,
+            obligations.judge_obligation,
+        ),
+        Endpoint(
+            "POST",
+            f"{one}/obligations/{{obligation}}/filings",
+            responder,
+            requests.FileReportBody,
+            owed,
+            obligations.file_report,
+            201,
         ),
         Endpoint("GET", "/heartbeats", view, requests.Nothing, responses.HeartbeatsView, heartbeats.list),
         Endpoint(

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
+from receiver.core.duties import UndoneTask
 from receiver.core.impact import words, worst
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, Window
 from receiver.core.plan import PolicyVersion
-from receiver.core.response import Occurrence, Turn
+from receiver.core.response import Duty, Occurrence, Turn
 from receiver.messages.timeline import readable, sentence
 from receiver.messages.times import rfc3339
 from receiver.reports import HeldDrill
@@ -14,6 +15,7 @@ from receiver.web.api.responses import (
     ChannelView,
     DoneStepView,
     DrillView,
+    DutyView,
     EntryView,
     EscalationView,
     ImpactScaleView,
@@ -42,7 +44,11 @@ def _maybe(at: Instant | None) -> str | None:
 
 
 def show_incident(
-    incident: Incident, alerts: Iterable[Alert], policy_version: PolicyVersion, missing: Sequence[str] = ()
+    incident: Incident,
+    alerts: Iterable[Alert],
+    policy_version: PolicyVersion,
+    duties: Iterable[tuple[UndoneTask, Duty]],
+    missing: Sequence[str] = (),
 ) -> IncidentView:
     """An incident. `policy_version` gives the levels their names; `missing`: what keeps it from closing."""
     coming = [at for window, at in incident.windows.items() if window in STEPS]
@@ -68,6 +74,7 @@ def show_incident(
         history=[_show_turn(turn) for turn in incident.response.history],
         roles=show_roles(incident, policy_version),
         assessed_at=_maybe(incident.response.assessed_at),
+        duties=[_show_duty(task, duty) for task, duty in duties],
         acknowledgement_expires_at=_maybe(incident.windows.get(Window.ACK_EXPIRY)),
         silenced_until=_maybe(incident.silenced_until),
         stale_since=_maybe(incident.stale_since),
@@ -109,6 +116,10 @@ def _show_occurrence(each: Occurrence) -> OccurrenceView:
             for id_, done in each.checklists.done.items()
         ],
     )
+
+
+def _show_duty(task: UndoneTask, duty: Duty) -> DutyView:
+    return DutyView(key=task.key, what=task.what, due_at=rfc3339(duty.due_at), overdue=duty.overdue)
 
 
 def _show_turn(turn: Turn) -> TurnView:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from receiver.core.duties import running
 from receiver.core.model import Incident, Instant, Recovery, State, Window
-from receiver.core.plan import Plan
+from receiver.core.plan import Plan, PolicyVersion
+from receiver.messages.plain import line
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +20,14 @@ class DeadlineRow:
     """It is behind us, and it should not be."""
 
 
-def deadlines(incident: Incident, plan: Plan) -> tuple[DeadlineRow, ...]:
-    """The countdowns of an incident, the next first; passed ones last."""
-    found = [*_escalations(incident, plan), *_others(incident)]
+def deadlines(incident: Incident, policy_version: PolicyVersion, now: Instant) -> tuple[DeadlineRow, ...]:
+    """The countdowns of an incident, the next first; passed ones last. `policy_version`: the one it runs under."""
+    plan = policy_version.plan(incident)
+    duties = [
+        DeadlineRow(f"{line(task.what, 120)} due", duty.due_at, passed=duty.due_at <= now)
+        for task, duty in running(incident, policy_version)
+    ]
+    found = [*_escalations(incident, plan), *_others(incident), *duties]
     return tuple(sorted(found, key=lambda each: (each.passed, each.at)))
 
 

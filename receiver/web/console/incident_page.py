@@ -61,11 +61,21 @@ DONE = {
     "reject": "Rejected: they are told nothing.",
     "follow-ups": "Written down.",
     "finish": "Done, and written down.",
+    "file-report": "Recorded as filed.",
+    "judge-obligation": "Written down.",
     "approve-report": "Approved: this version of the report is kept as it is.",
 }
 """Said after a press, by the name that the redirect carries."""
 
-PLACES = {"steps": "todo", "edit-notice": "notices", "approve": "notices", "reject": "notices", "finish": "follow-ups"}
+PLACES = {
+    "steps": "todo",
+    "edit-notice": "notices",
+    "approve": "notices",
+    "reject": "notices",
+    "finish": "follow-ups",
+    "file-report": "obligations",
+    "judge-obligation": "obligations",
+}
 """Where the page is looked at again after an action; elsewhere at what is said."""
 
 OURS = frozenset({"csrf", "back", "part", "form"})
@@ -92,6 +102,8 @@ OPERATIONS = {
     "approve": "approve",
     "reject": "reject",
     "approve-report": "approve_report",
+    "file-report": "file_report",
+    "judge-obligation": "judge_obligation",
 }
 """Action, as the form's address has it → the operation of the API that does it: its role, its body, its handler."""
 
@@ -152,7 +164,7 @@ class IncidentPage:
             reading=reading,
             case=reading.case,
             incident=incident,
-            deadlines=deadlines(incident, reading.case.plan),
+            deadlines=deadlines(incident, reading.case.context.policy_version, visit.now),
             levels=reading.case.policy.levels,
             forms=FORMS,
             may_approve=visit.caller.role >= self._actions["approve"].role,
@@ -181,7 +193,8 @@ def _body(form: Form) -> dict[str, Any]:
     """A form as the API's body: what was left empty is left out; `facts.name` are facts, empty ones too, `to.1` …
     recipients.
 
-    `scale.name` is a fact that is only said, never taken back; a day (`due`) ends at its midnight, UTC.
+    `scale.name` is a fact that is only said, never taken back; a day (`due`) ends at its midnight, UTC; a moment of the
+    day (`filed_at`, `counted_from`) is UTC.
     """
     body: dict[str, Any] = {
         name: value for name, value in form.items() if value and name not in OURS and "." not in name
@@ -190,6 +203,9 @@ def _body(form: Form) -> dict[str, Any]:
     facts |= {name.removeprefix("scale."): value for name, value in form.items() if value and name.startswith("scale.")}
     if "due" in body and "T" not in body["due"]:
         body["due"] += "T23:59:59Z"
+    for name in ("filed_at", "counted_from"):
+        if name in body and not body[name].endswith("Z"):
+            body[name] += "Z"
     return body | ({"facts": facts} if facts else {}) | _chosen(form)
 
 

@@ -18,8 +18,9 @@ from receiver.reports.report import Drawing
 from receiver.store import LAST, Reads, Span
 from receiver.web.api import views
 from receiver.web.api.incident_operations import Api
+from receiver.web.api.obligation_operations import Obligations
 from receiver.web.api.response_operations import Responding
-from receiver.web.api.response_shapes import ChecklistsView, NoticeView
+from receiver.web.api.response_shapes import ChecklistsView, NoticeView, ObligationView
 from receiver.web.api.response_views import show_checklists
 from receiver.web.http.problem_details import HttpProblem
 
@@ -85,6 +86,8 @@ class IncidentPageData:
     """The newest first."""
     unread_notices: str
     """Why their words cannot be shown; empty: they can."""
+    obligations: tuple[ObligationView, ...]
+    """The policy's; those that concern it first."""
 
     @property
     def held(self) -> int:
@@ -100,6 +103,7 @@ class Reader:
     reads: Reads
     api: Api
     responding: Responding
+    obligations: Obligations
 
     def read(self, incident: Incident, now: Instant, shown: Shown) -> IncidentPageData:
         """Everything of one incident. Raises StoreUnavailable."""
@@ -123,6 +127,7 @@ class Reader:
             checklists=show_checklists(incident, policy_version),
             notices=notices,
             unread_notices=unread,
+            obligations=tuple(sorted(self.obligations.show(incident).obligations, key=lambda each: not each.applies)),
         )
 
     def _notices(self, incident: Incident) -> tuple[tuple[NoticeView, ...], str]:

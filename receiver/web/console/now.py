@@ -70,7 +70,7 @@ class Now:
     def _card(self, incident: Incident, firing: Sequence[Alert], visit: Visit) -> Card:
         context = self.engine.context(self.api.policy_version(incident))
         case = IncidentText(incident, context, visit.now, "", manner=Manner.LIVE, alerts=firing)
-        return Card(case, deadlines(incident, case.plan))
+        return Card(case, deadlines(incident, context.policy_version, visit.now))
 
     def _refused_policy(self) -> list[str]:
         refused = self.state.policy_problems

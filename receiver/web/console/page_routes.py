@@ -17,6 +17,7 @@ from receiver.store import Reads
 from receiver.web.api.call import Endpoint
 from receiver.web.api.heartbeat_clocks import HeartbeatsApi
 from receiver.web.api.incident_operations import Api
+from receiver.web.api.obligation_operations import Obligations
 from receiver.web.api.response_operations import Responding
 from receiver.web.auth.sessions import Sessions
 from receiver.web.console.channels_page import ChannelsPage
@@ -53,7 +54,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     """Add the pages to the application. `operations`: the API's, by name; a page's button needs the role of its own."""
     frame = Frame(sessions, clock)
     now = Now(frame, queue, engine, reads, api, state)
-    incident = IncidentPage(frame, Reader(engine, reads, api, Responding(api)), operations)
+    incident = IncidentPage(frame, Reader(engine, reads, api, Responding(api), Obligations(api)), operations)
     report = ReportPage(frame, api, records)
     declaration = Declaration(frame, engine, api)
     weeks = Weeks(reads)

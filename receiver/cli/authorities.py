@@ -1,0 +1,110 @@
+"""Authorities that must be told, from a shell: what is outstanding, what was filed, which obligation applies."""
+
+from hashlib import file_digest
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call
+from receiver.cli.output import console, fail, local, print_json
+from receiver.cli.responding import path_of
+
+ObligationName = Annotated[str, typer.Option("--obligation", help="As `tocsin obligations` names it: nis2")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (obligations, file_report, judge_obligation):
+        app.command()(command)
+
+
+def obligations(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002 - ID to people
+    """Which authorities must be told of an incident, until when, and what was filed."""
+    _say(call("GET", url, token, path_of(id, "obligations")), json)
+
+
+def file_report(
+    id: Id,  # noqa: A002
+    obligation: ObligationName,
+    stage: Annotated[str, typer.Option("--stage", help="As `tocsin obligations` names it: early_warning")],
+    reference: Annotated[str, typer.Option("--reference", help="What the authority calls it: a number, a receipt.")],
+    date: Annotated[
+        str, typer.Option("--date", help="When it was filed: 2026-12-24T12:00:00Z; left out: now.", show_default=False)
+    ] = "",
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file", help="What was filed: its name and SHA-256 are kept, it stays here.", show_default=False
+        ),
+    ] = None,
+    by: By = "",
+    note: NoteText = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Say that a report was filed with an authority, with the evidence of it."""
+    said = {"stage": stage, "reference": reference, "filed_at": date, "by": by, "note": note}
+    body = {name: value for name, value in said.items() if value} | (_evidence(file) if file else {})
+    _say(call("POST", url, token, path_of(id, "obligations", obligation, "filings"), body=body), json)
+
+
+def _evidence(file: Path) -> dict[str, str]:
+    try:
+        with file.open("rb") as stream:
+            return {"file": file.name, "sha256": file_digest(stream, "sha256").hexdigest()}
+    except OSError as error:
+        fail(f"tocsin file-report: --file {file} cannot be read: {error.strerror}", 2)
+
+
+def judge_obligation(
+    id: Id,  # noqa: A002
+    obligation: ObligationName,
+    applies: Annotated[bool, typer.Option("--applies/--does-not-apply", help="What was decided.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why, and who said so.")],
+    counted_from: Annotated[
+        str,
+        typer.Option(
+            "--counted-from", help="What its time counts from: 2026-12-24T12:00:00Z; left out: as the policy says."
+        ),
+    ] = "",
+    by: By = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Say whether a reporting obligation applies to an incident, whatever the policy says."""
+    body = {"applies": applies, "reason": reason, "by": by} | ({"counted_from": counted_from} if counted_from else {})
+    _say(call("PUT", url, token, path_of(id, "obligations", obligation), body=body), json)
+
+
+def _say(found: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(found)
+        return
+    for each in found["obligations"]:
+        standing = "applies" if each["applies"] else "does not apply"
+        decided = f", said {each['decided_by']}: {each['reason']}" if each["decided_by"] else ""
+        console.print(f"{each['name']}: {each['authority']} ({standing}{decided})", markup=False, soft_wrap=True)
+        for note in filter(None, (each["source"], each["note"])):
+            console.print(f"  {note}", markup=False, soft_wrap=True)
+        for stage in each["stages"]:
+            _say_stage(stage)
+    if not found["obligations"]:
+        console.print("The policy has no reporting obligations.")
+
+
+def _say_stage(stage: dict[str, Any]) -> None:
+    late = ", OVERDUE" if stage["overdue"] else ""
+    by = ", ".join(filter(None, (stage["channel"], stage["approver"] and f"approved by {stage['approver']}")))
+    due = f"  {stage['stage']}: due {local(stage['due_at'])}, counted from {stage['counted_from']}"
+    console.print(f"{due}{late}{f' ({by})' if by else ''}", markup=False, soft_wrap=True)
+    for filing in stage["filings"]:
+        evidence = f", {filing['file']} SHA-256 {filing['sha256']}" if filing["sha256"] else ""
+        said = (
+            f"filed {local(filing['filed_at'])}: {filing['reference']} (recorded by {filing['recorded_by']}{evidence})"
+        )
+        console.print(f"    {said}", markup=False, soft_wrap=True)
+    if stage["text"] and not stage["filings"]:
+        console.print(f"\n{stage['text']}\n", markup=False)

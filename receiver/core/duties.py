@@ -1,0 +1,173 @@
+"""Duties with clocks: checklists that have a time limit, and reports that authorities must get.
+
+Whatever is to be done by a time has a Duty on the incident until it is done. Before it is due its owner is reminded;
+when it is due the owner is told; an escalation time later, or at once where nobody has the incident, the internal
+stakeholders are, as a breach is: of a checklist those who hear of the incident's level, of a report all of them.
+Duties outlive the incident, but for checklists that are about the trouble itself.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from receiver.core.checklists import done
+from receiver.core.draft import Draft
+from receiver.core.model import Fact, Incident, Instant, Kind, Reason, State, Target, Window
+from receiver.core.obligations import reports
+from receiver.core.paging import thread_targets
+from receiver.core.plan import PolicyVersion
+from receiver.core.response import Duty
+from rules.durations import format_duration
+from rules.policy import EMERGENCY
+
+LEFT = 4
+"""A checklist's owner is reminded when this part of its time is left: a quarter."""
+
+
+@dataclass(frozen=True, slots=True)
+class UndoneTask:
+    """Something that must be done by a time and is not done yet."""
+
+    key: str
+    """A checklist's key, or ``obligation/stage``."""
+    what: str
+    """In words."""
+    began_at: Instant
+    limit: int
+    lead: int
+    """So long before it is due its owner is reminded; microseconds, as `limit` is."""
+    approver: str = ""
+    """Who is reminded beside the owner: an e-mail address or a role."""
+
+    @property
+    def is_report(self) -> bool:
+        """Whether an authority waits for it. Names in a policy have no slash."""
+        return "/" in self.key
+
+
+def tasks(incident: Incident, policy_version: PolicyVersion) -> Iterator[UndoneTask]:
+    """What of an incident must be done by a time and is not. `policy_version`: the one it runs under."""
+    for each in reports(incident, policy_version.policy):
+        if not each.filings:
+            stage = each.stage
+            yield UndoneTask(each.key, each.what, each.began_at, stage.within, stage.remind_before, stage.approver)
+    for checklist in policy_version.checklists(incident):
+        limit = checklist.time_limit  # most have none: this runs at every decision
+        at = None if limit is None else incident.response.checklists.attached.get(checklist.key)
+        if limit is None or at is None or incident.level < checklist.from_level:
+            continue
+        if not (checklist.outlives or incident.is_live):
+            continue
+        if any(done(incident, id_, text) is None for id_, text in checklist.numbered()):
+            yield UndoneTask(checklist.key, f'checklist "{checklist.title}"', at, limit, limit // LEFT)
+
+
+def running(incident: Incident, policy_version: PolicyVersion) -> list[tuple[UndoneTask, Duty]]:
+    """The duties whose clock runs, the one that is due first first."""
+    duties = incident.response.duties
+    found = [(task, duties[task.key]) for task in tasks(incident, policy_version) if task.key in duties]
+    return sorted(found, key=lambda each: each[1].due_at)
+
+
+def keep_duties(draft: Draft) -> None:
+    """Begin the clocks of what is to be done, drop those of what is done, and set the window to the next telling.
+
+    A closed incident's checklists get no new ones; that it must be reported, somebody may find out then.
+    """
+    known = draft.incident.response.duties
+    wanted = list(tasks(draft.incident, draft.context.policy_version))
+    if draft.incident.state is State.CLOSED:
+        wanted = [each for each in wanted if each.is_report or each.key in known]
+    duties = {each.key: _keep(known.get(each.key), each) for each in wanted}
+    if duties != known:
+        draft.respond(duties=duties)
+    following = [at for each in wanted for at in _moments(draft, each, duties[each.key])]
+    if following:
+        draft.arm(Window.DUTY, max(draft.now + 1, min(following)))
+    else:
+        draft.disarm(Window.DUTY)
+
+
+def _keep(known: Duty | None, task: UndoneTask) -> Duty:
+    """The clock as it runs; a new one where there is none, or where its time counts from another moment by now."""
+    if known is not None and (known.began_at, known.limit) == (task.began_at, task.limit):
+        return known
+    return Duty(task.began_at, task.limit, Instant(task.began_at + task.limit))
+
+
+def _moments(draft: Draft, task: UndoneTask, duty: Duty) -> Iterator[int]:
+    """When somebody is to be told of it."""
+    if not duty.reminded:
+        yield duty.due_at - task.lead
+    if not duty.overdue:
+        yield duty.due_at
+    if not duty.raised:
+        yield duty.due_at + draft.plan.escalation_time
+
+
+def after_jump(duties: Mapping[str, Duty], by: int) -> dict[str, Duty]:
+    """The clocks after a jump of ours: a checklist's lasts as long as it was to last, an authority's runs on."""
+    return {
+        key: duty if "/" in key else replace(duty, due_at=Instant(duty.due_at + by)) for key, duty in duties.items()
+    }
+
+
+def tell_due(draft: Draft, _at: int) -> None:
+    """Tell of every duty that somebody is to be told of by now; of what is told late only the last."""
+    for task, duty in running(draft.incident, draft.context.policy_version):
+        late = draft.now - duty.due_at
+        if late >= draft.plan.escalation_time and not duty.raised:
+            _tell_overdue(draft, task, duty, raises=True)
+        elif late >= 0 and not duty.overdue:
+            _tell_overdue(draft, task, duty, raises=not draft.incident.holder)
+        elif late >= -task.lead and not duty.reminded:
+            _remind(draft, task, duty)
+
+
+def _remind(draft: Draft, task: UndoneTask, duty: Duty) -> None:
+    _mark(draft, task, replace(duty, reminded=True))
+    whom = _whom(draft, task)
+    draft.enter(Fact.REMINDED, whom=whom or "whoever was paged", what=task.what)
+    draft.notify(Kind.REMINDER, Reason.DUE, _owners(draft, task) or _internal(draft, task), _words(task, duty, whom))
+
+
+def _tell_overdue(draft: Draft, task: UndoneTask, duty: Duty, *, raises: bool) -> None:
+    """To its owner, unless that is done; `raises`, or where nothing reaches the owner: to the internal stakeholders."""
+    owners = [] if duty.overdue else _owners(draft, task)
+    raises = raises or not owners
+    _mark(draft, task, replace(duty, reminded=True, overdue=True, raised=duty.raised or raises))
+    if not duty.overdue:
+        draft.enter(Fact.OVERDUE, what=task.what, limit=f"(limit {format_duration(duty.limit)})")
+    told = [*owners, *(_internal(draft, task) if raises else ())]
+    draft.notify(Kind.REMINDER, Reason.OVERDUE, dict.fromkeys(told), _words(task, duty, _whom(draft, task)))
+
+
+def _internal(draft: Draft, task: UndoneTask) -> tuple[Target, ...]:
+    """The internal stakeholders: a report that an authority waits for is every group's concern. Who hears of a trouble
+    that is not over gets the all-clear.
+    """
+    targets = draft.context.internal_stakeholders(EMERGENCY if task.is_report else draft.incident.level, draft.incident)
+    if draft.incident.is_live:
+        draft.set(told=tuple(dict.fromkeys((*draft.incident.told, *targets))))
+    return targets
+
+
+def _mark(draft: Draft, task: UndoneTask, duty: Duty) -> None:
+    draft.respond(duties={**draft.incident.response.duties, task.key: duty})
+
+
+def _words(task: UndoneTask, duty: Duty, whom: str) -> dict[str, str]:
+    return {"duty": task.key, "what": task.what, "due_at": str(duty.due_at), "whom": whom}
+
+
+def _whom(draft: Draft, task: UndoneTask) -> str:
+    """Who is to do it: whoever has the incident, and who approves. Empty: nobody has it."""
+    held_by = draft.incident.response.roles.get(task.approver, task.approver)
+    return ", ".join(dict.fromkeys(filter(None, (draft.incident.holder, held_by))))
+
+
+def _owners(draft: Draft, task: UndoneTask) -> list[Target]:
+    """Where the owner and the approver read it: the threads, and the approver's own address."""
+    mailbox = draft.context.mailbox(task.approver) if "@" in task.approver else None
+    return list(dict.fromkeys((*thread_targets(draft), *([mailbox] if mailbox else []))))

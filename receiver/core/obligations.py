@@ -1,0 +1,190 @@
+"""Which authorities must be told of an incident, until when, and what was filed: the policy's `reporting_obligations`.
+
+An obligation applies from the moment at which the incident is of its sections, types and levels; a lowered level takes
+none away. Whether one applies in law is for people: they say so with a reason (JudgeObligation), and that holds.
+Tocsin files nothing itself.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from receiver.core.draft import Draft, RefusedError
+from receiver.core.events import FileReport, JudgeObligation
+from receiver.core.model import Fact, Incident, Instant
+from receiver.core.response import Filing, Obligation
+from rules.policy import Policy, ReportingObligation, ReportStage
+from rules.reserved import TWIN
+
+
+@dataclass(frozen=True, slots=True)
+class OwedReport:
+    """One stage of an obligation, as one incident has it."""
+
+    obligation: ReportingObligation
+    stage: ReportStage
+    began_at: Instant
+    """What its time counts from."""
+    since: str
+    """That in words: ``the occurrence``."""
+    filings: tuple[Filing, ...]
+    """What was filed, the first first; empty: it is outstanding."""
+
+    @property
+    def key(self) -> str:
+        """``obligation/stage``."""
+        return f"{self.obligation.name}/{self.stage.name}"
+
+    @property
+    def due_at(self) -> Instant:
+        """Until when it must be filed."""
+        return Instant(self.began_at + self.stage.within)
+
+    @property
+    def what(self) -> str:
+        """In words: ``early warning to the CSIRT (nis2)``."""
+        return f"{self.stage.name.replace('_', ' ')} to {self.obligation.authority} ({self.obligation.name})"
+
+
+def reports(incident: Incident, policy: Policy) -> Iterator[OwedReport]:
+    """Every report that authorities must get of an incident, filed or not. `policy`: the one it runs under."""
+    for obligation in policy.reporting_obligations:
+        known = incident.response.obligations.get(obligation.name)
+        if known is not None and known.applies:
+            yield from _stages(incident, obligation, known)
+
+
+def _stages(incident: Incident, obligation: ReportingObligation, known: Obligation) -> Iterator[OwedReport]:
+    before: dict[str, OwedReport] = {}
+    for stage in obligation.stages:
+        if stage.after:
+            first = before[stage.after]
+            began_at = first.filings[0].filed_at if first.filings else first.due_at
+            since = f"the filing of {stage.after.replace('_', ' ')}"
+        else:
+            began_at, since = _counted_from(incident, stage, known)
+        mine = (each for each in incident.response.filings if each.obligation == obligation.name)
+        filings = tuple(each for each in mine if each.stage == stage.name)
+        before[stage.name] = OwedReport(obligation, stage, began_at, since, filings)
+        yield before[stage.name]
+
+
+def _counted_from(incident: Incident, stage: ReportStage, known: Obligation) -> tuple[Instant, str]:
+    if known.counted_from is not None:
+        return known.counted_from, f"when {known.by} says"
+    match stage.counted_from:
+        case "occurrence":
+            return incident.occurred_at or incident.opened_at, "the occurrence"
+        case "awareness":
+            return incident.opened_at, "the awareness"
+        case "classification":
+            return known.since, "the classification"
+
+
+def obligations_outstanding(incident: Incident, policy: Policy) -> list[str]:
+    """The reports that authorities must still get of an incident, in words; of an exercise none. `policy`: the one
+    that the incident runs under.
+    """
+    return [] if incident.exercise else [each.what for each in reports(incident, policy) if not each.filings]
+
+
+def keep_obligations(draft: Draft) -> None:
+    """Note every obligation that concerns the incident as it is now, once."""
+    incident, policy = draft.incident, draft.context.policy_version.policy
+    if incident.recorded_only or not incident.is_live:
+        return
+    known = dict(incident.response.obligations)
+    new = {
+        each.name: Obligation(draft.now)
+        for each in policy.reporting_obligations
+        if each.name not in known and concerns(incident, policy, each)
+    }
+    if not new:
+        return
+    draft.respond(obligations={**known, **new})
+    first: dict[str, OwedReport] = {}
+    for report in reports(draft.incident, policy):
+        first.setdefault(report.obligation.name, report)
+    for name in new:
+        each = first[name]
+        draft.enter(
+            Fact.OBLIGATION_APPLIES,
+            obligation=name,
+            authority=each.obligation.authority,
+            stage=each.stage.name,
+            until=each.due_at,
+        )
+
+
+def concerns(incident: Incident, policy: Policy, obligation: ReportingObligation) -> bool:
+    """Whether an incident is of an obligation's sections, types and levels.
+
+    Data that is missing is not what the rule is about, and no authority is told of an alert of our own.
+    """
+    keys = (key for key in incident.rules if key.rpartition("/")[2] != TWIN)
+    return not incident.is_own and any(policy.must_report(obligation, key, incident.level) for key in keys)
+
+
+def record(draft: Draft, action: FileReport | JudgeObligation) -> None:
+    """What people do about them. Raises RefusedError."""
+    match action:
+        case FileReport():
+            _file(draft, action)
+        case JudgeObligation():
+            _judge(draft, action)
+
+
+def _file(draft: Draft, action: FileReport) -> None:
+    """Record that a report was filed. Raises RefusedError."""
+    report = _find(draft, action.obligation, action.stage)
+    filed_at = draft.now if action.filed_at is None else action.filed_at
+    if filed_at > draft.now:
+        raise RefusedError("the report cannot have been filed in the future")
+    filing = Filing(
+        action.obligation,
+        action.stage,
+        action.reference,
+        filed_at,
+        action.by,
+        draft.now,
+        action.file,
+        action.sha256,
+    )
+    draft.respond(filings=(*draft.incident.response.filings, filing))
+    draft.enter(
+        Fact.REPORT_FILED,
+        action.by,
+        obligation=action.obligation,
+        stage=action.stage,
+        authority=report.obligation.authority,
+        reference=action.reference,
+        filed=filed_at,
+        file=action.file,
+        sha256=action.sha256,
+        note=action.note,
+    )
+
+
+def _find(draft: Draft, obligation: str, stage: str) -> OwedReport:
+    """Raises RefusedError where the incident has no such report to file."""
+    known = list(reports(draft.incident, draft.context.policy_version.policy))
+    found = next((each for each in known if each.obligation.name == obligation and each.stage.name == stage), None)
+    if found is None:
+        has = ", ".join(each.key for each in known) or "none"
+        raise RefusedError(f"the incident has no report {obligation}/{stage} to file; it has {has}"[:1000])
+    return found
+
+
+def _judge(draft: Draft, action: JudgeObligation) -> None:
+    """A person says whether an obligation of the policy applies. Raises RefusedError."""
+    names = [each.name for each in draft.context.policy_version.policy.reporting_obligations]
+    if action.obligation not in names:
+        has = ", ".join(names) or "none"
+        raise RefusedError(f"the incident's policy has no reporting obligation {action.obligation}; it has {has}")
+    if action.counted_from is not None and action.counted_from > draft.now:
+        raise RefusedError("its time cannot count from the future")
+    known = draft.incident.response.obligations
+    since = known[action.obligation].since if action.obligation in known else draft.now
+    judged = Obligation(since, action.applies, action.by, action.reason, action.counted_from)
+    draft.respond(obligations={**known, action.obligation: judged})
+    verdict = "applies" if action.applies else "does not apply"
+    draft.enter(Fact.OBLIGATION_JUDGED, action.by, obligation=action.obligation, verdict=verdict, note=action.reason)

@@ -1,0 +1,35 @@
+"""What authorities had to get of an incident: until when, when it was filed, and the evidence of that."""
+
+from collections.abc import Iterator
+
+from receiver.core.obligations import OwedReport, reports
+from receiver.messages.incident_text import name
+from receiver.messages.plain import line
+from receiver.reports.incident_record import IncidentRecord
+from receiver.reports.report import Table
+
+COLUMNS = ("authority", "report", "due", "filed", "reference", "file")
+
+
+def filings(record: IncidentRecord) -> tuple[Table, ...]:
+    """The table of them; none where no authority must be told and nobody said so."""
+    incident, policy = record.case.incident, record.case.policy
+    rows = [row for each in reports(incident, policy) for row in _rows(record, each)]
+    for obligation in policy.reporting_obligations:
+        judged = incident.response.obligations.get(obligation.name)
+        if judged is not None and not judged.applies:
+            said = line(f"does not apply, says {name(judged.by)}: {judged.reason}", 500)
+            rows.append((line(obligation.authority), line(obligation.name), "", said, "", ""))
+    return (Table("Reports to authorities", COLUMNS, tuple(rows)),) if rows else ()
+
+
+def _rows(record: IncidentRecord, owed: OwedReport) -> Iterator[tuple[str, ...]]:
+    """Each filing of a report on a line; one line where it was not filed."""
+    report = line(f"{owed.stage.name.replace('_', ' ')} ({owed.obligation.name})")
+    begin = (line(owed.obligation.authority), report, record.stamp(owed.due_at))
+    for each in owed.filings:
+        filed = f"{record.stamp(each.filed_at)} by {name(each.by)}"
+        file = " ".join(filter(None, (line(each.file), f"SHA-256 {each.sha256}" if each.sha256 else "")))
+        yield *begin, filed, line(each.reference), file
+    if not owed.filings:
+        yield *begin, "not filed", "", ""

@@ -1,0 +1,296 @@
+"""Reporting obligations: which authorities an incident must be reported to, until when, and the evidence that it was."""
+
+from dataclasses import replace
+
+import pytest
+
+from receiver.core.events import Close, FileReport, JudgeObligation, Tick
+from receiver.core.model import Fact, Instant, Kind, Reason, State, Target, Window
+from receiver.core.obligations import obligations_outstanding, reports
+from rules.policy import HOUR, MINUTE, Closing, Micros, Policy, ReportingObligation, ReportStage, ResponseRole
+from tests.core.alerts import COMPLIANCE, SLO, alert
+from tests.core.guide import AVIATION_SECTION, SAFETY_SECTION, WHOLE
+from tests.core.test_assignment import INTERNAL
+from tests.core.world import World
+
+DAY = 24 * 60
+LEGAL = "legal@company.com"
+
+
+def stage(name: str, hours: int, **more: object) -> ReportStage:
+    """A stage that people are reminded of six hours before."""
+    return ReportStage(name, Micros(hours * HOUR), remind_before=Micros(6 * HOUR), **more)
+
+
+NIS2 = ReportingObligation(
+    "nis2",
+    "the CSIRT",
+    (stage("early_warning", 24, approver=LEGAL), stage("notification", 72), stage("final", 672, after="notification")),
+    levels=(3, 4),
+)
+
+
+def with_obligations(*obligations: ReportingObligation, policy: Policy = WHOLE) -> Policy:
+    """The guide's policy with these obligations."""
+    return replace(policy, reporting_obligations=obligations)
+
+
+def opened(*obligations: ReportingObligation, rule: str = COMPLIANCE, level: int = 4) -> World:
+    """An incident that ada has and works on."""
+    world = World(with_obligations(*(obligations or (NIS2,))))
+    world.fire("a", level=level, rule=rule)
+    world.acknowledge(hold=90 * 24 * HOUR)
+    return world
+
+
+def due(world: World) -> dict[str, float]:
+    """When each report is due, in hours from the start."""
+    return {each.key: world.since(each.due_at) / 60 for each in reports(world.incident, world.current.policy)}
+
+
+def outstanding(world: World) -> list[str]:
+    """What keeps the incident from closing."""
+    return obligations_outstanding(world.incident, world.current.policy)
+
+
+def overdue(world: World) -> list[str]:
+    """Which reports were told to be overdue, by the timeline."""
+    return [each.data["what"] for each in world.entries(Fact.OVERDUE) if "nis2" in each.data["what"]]
+
+
+def file(world: World, name: str, obligation: str = "nis2", **more: object) -> object:
+    """File a stage's report; the refusal, if it is refused."""
+    return world.act(FileReport("ada", obligation, name, "CSIRT-4711", **more))
+
+
+MATCHES = {
+    "no words: every incident": ({}, SLO, 3, True),
+    "its level": ({"levels": (3, 4)}, SLO, 3, True),
+    "another level": ({"levels": (4,)}, SLO, 3, False),
+    "its section": ({"sections": ("incident_response",)}, SLO, 3, True),
+    "another section": ({"sections": (AVIATION_SECTION,)}, SLO, 3, False),
+    "its type": ({"types": ("slo_violation",)}, SLO, 3, True),
+    "its type, another level": ({"types": ("slo_violation",), "levels": (4,)}, SLO, 3, False),
+    "a section above its own": ({"sections": (SAFETY_SECTION,)}, f"{AVIATION_SECTION}/engine_failure", 4, True),
+    "a section below its own": (
+        {"sections": (AVIATION_SECTION,)},
+        f"{SAFETY_SECTION}/response_time_violation",
+        4,
+        False,
+    ),
+    "a stranger's alert": ({"sections": ("incident_response",)}, "Stranger", 4, False),
+    "data that is missing": ({}, "incident_response/signal_lost", 4, False),
+}
+
+
+@pytest.mark.parametrize(("limits", "rule", "level", "has_it"), MATCHES.values(), ids=MATCHES)
+def test_sections_types_and_levels_say_which_incidents_have_it(limits, rule, level, has_it):
+    """All that is given must be met; a section stands for those under it too."""
+    policy = with_obligations(ReportingObligation("o", "a", (stage("s", 72),), **limits))
+    world = World(replace(policy, under=((AVIATION_SECTION, SAFETY_SECTION),)))
+    world.fire("a", level=level, rule=rule)
+    assert ("o" in world.incident.response.obligations) is has_it
+    assert bool(world.entries(Fact.OBLIGATION_APPLIES)) is has_it
+
+
+def test_each_stage_has_its_time():
+    """24 and 72 hours from the opening; the last from the filing of the one before, until then from when that is due."""
+    world = opened()
+    assert due(world) == {"nis2/early_warning": 24, "nis2/notification": 72, "nis2/final": 72 + 672}
+    world.advance(minutes=48 * 60)
+    file(world, "notification")
+    assert due(world)["nis2/final"] == 48 + 672
+
+
+COUNTED = {"occurrence": -30, "awareness": 0, "classification": 120}
+
+
+@pytest.mark.parametrize(("counted_from", "minutes"), COUNTED.items())
+def test_its_time_counts_from_occurrence_awareness_or_classification(counted_from, minutes):
+    """When the alert began, when it was opened here, or when the level rose to one that must be reported."""
+    obligation = ReportingObligation("o", "a", (stage("s", 24, counted_from=counted_from),), levels=(4,))
+    world = World(with_obligations(obligation))
+    world.receive(alert("a", 3, SLO, starts_at=Instant(world.now - 30 * MINUTE)))
+    world.acknowledge(hold=90 * 24 * HOUR)
+    world.advance(minutes=120)
+    assert due(world) == {}
+    world.change(level=4, reason="worse than thought")
+    assert due(world)["o/s"] == 24 + minutes / 60
+
+
+def test_a_lowered_level_takes_no_duty_away():
+    """Whether it must be reported after all, a person says."""
+    world = opened()
+    world.change(level=2, reason="harmless")
+    assert len(outstanding(world)) == 3
+
+
+def test_a_stage_that_is_not_filed_is_told():
+    """Its owner in the threads and its approver by mail are reminded; overdue, they and then every stakeholder hear."""
+    world = opened().advance(minutes=25 * 60)
+    soon, late = (
+        [each for each in world.planned(Kind.REMINDER, reason) if "duty" in each.data]
+        for reason in (Reason.DUE, Reason.OVERDUE)
+    )
+    assert {(world.since(each.created_at) / 60, each.recipient) for each in soon} == {
+        (18, "incident-response@company.com"),
+        (18, "#incident-response"),
+        (18, LEGAL),
+    }
+    assert {each.data["whom"] for each in soon} == {f"ada, {LEGAL}"}
+    at_once = {each.recipient for each in late if world.since(each.created_at) == DAY}
+    assert at_once == {"incident-response@company.com", "#incident-response", LEGAL}
+    later = [Target(each.channel, each.recipient) for each in late if world.since(each.created_at) == DAY + 5]
+    assert later == INTERNAL
+    assert overdue(world) == ["early warning to the CSIRT (nis2)"]
+
+
+def test_an_approver_may_be_a_role():
+    """Whoever holds the role is named in the reminder."""
+    obligation = replace(NIS2, stages=(stage("early_warning", 24, approver="counsel"),))
+    policy = replace(with_obligations(obligation), roles=(ResponseRole("counsel"),))
+    world = World(policy)
+    world.fire("a", level=4, rule=COMPLIANCE)
+    world.acknowledge(hold=90 * 24 * HOUR)
+    world.advance(minutes=18 * 60)
+    assert {each.data["whom"] for each in world.planned(Kind.REMINDER, Reason.DUE)} == {"ada, counsel"}
+
+
+def test_a_filing_is_evidence():
+    """Number, date, file and its hash are kept with who recorded it and when, and stand in the timeline."""
+    world = opened().advance(minutes=600)
+    assert file(world, "early_warning", filed_at=Instant(world.now - HOUR), file="ew.pdf", sha256="ab" * 32) is None
+    [filing] = world.incident.response.filings
+    assert (filing.reference, world.since(filing.filed_at), filing.by) == ("CSIRT-4711", 540, "ada")
+    assert (filing.file, filing.sha256, world.since(filing.at)) == ("ew.pdf", "ab" * 32, 600)
+    [entry] = world.entries(Fact.REPORT_FILED)
+    assert (entry.by, entry.data["reference"], entry.data["sha256"]) == ("ada", "CSIRT-4711", "ab" * 32)
+    world.advance(minutes=DAY)
+    assert overdue(world) == []
+
+
+def test_a_second_filing_is_kept_beside_the_first():
+    """An amendment overwrites nothing: the first counts for the deadline."""
+    world = opened()
+    file(world, "early_warning")
+    world.advance(minutes=30 * 60)
+    file(world, "early_warning", note="amended")
+    assert [world.since(each.at) for each in world.incident.response.filings] == [0, 1800]
+    assert overdue(world) == []
+
+
+REFUSED = {
+    "no such stage": (FileReport("ada", "nis2", "progress", "1"), "it has nis2/early_warning"),
+    "no such obligation": (FileReport("ada", "gdpr", "early_warning", "1"), "it has nis2/early_warning"),
+    "in the future": (FileReport("ada", "nis2", "final", "1", Instant(2**60)), "in the future"),
+    "judged, and unknown": (JudgeObligation("ada", "gdpr", True, "counsel"), "it has nis2"),
+    "counted from the future": (JudgeObligation("ada", "nis2", True, "x", Instant(2**60)), "from the future"),
+}
+
+
+@pytest.mark.parametrize(("action", "says"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_is_refused(action, says):
+    """With words that say what there is."""
+    world = opened()
+    assert says in world.act(action).reason
+    assert world.incident.response.filings == ()
+
+
+def test_a_person_says_that_it_does_not_apply():
+    """With a reason; nobody is reminded, nothing is outstanding, and it can be taken back."""
+    world = opened()
+    assert world.act(JudgeObligation("eve", "nis2", False, "not significant: counsel, 26 November")) is None
+    assert outstanding(world) == []
+    world.advance(minutes=3 * DAY)
+    assert overdue(world) == []
+    world.act(JudgeObligation("eve", "nis2", True, "significant after all"))
+    assert len(outstanding(world)) == 3
+    assert [each.data["verdict"] for each in world.entries(Fact.OBLIGATION_JUDGED)] == ["does not apply", "applies"]
+
+
+def test_a_person_says_that_it_applies():
+    """To an incident that the policy does not have it for, counted from when that person says."""
+    world = opened(rule=SLO, level=2)
+    assert outstanding(world) == []
+    since = Instant(world.now - HOUR)
+    world.act(JudgeObligation("eve", "nis2", True, "customers' data", since))
+    assert due(world)["nis2/early_warning"] == 23
+
+
+def test_an_outstanding_duty_keeps_the_incident_from_closing():
+    """After the monitoring it stays resolved, and says what is not filed; filed, it closes."""
+    world = opened(replace(NIS2, stages=NIS2.stages[:1]), rule=SLO, level=3)
+    world.use(replace(world.current.policy, closing=Closing(None, sign_off_from=None)))
+    world.replan()
+    world.clear("a")
+    world.advance(minutes=DAY + 30)
+    assert world.incident.state is State.RESOLVED
+    [entry] = world.entries(Fact.KEPT_OPEN)
+    assert entry.data["missing"] == "the early warning to the CSIRT (nis2) is not filed"
+    assert file(world, "early_warning") is None
+    assert world.incident.state is State.CLOSED
+
+
+def test_duties_outlive_the_incident():
+    """Closed by hand, with a reason, the notification is still reminded of and can still be filed."""
+    world = opened()
+    world.clear("a")
+    world.advance(minutes=10)
+    world.resolve()
+    assert world.act(Close("ada", "moved to another tracker")) is None
+    assert world.incident.state is State.CLOSED
+    assert Window.DUTY in world.incident.windows
+    world.advance(minutes=4 * DAY)
+    assert "notification to the CSIRT (nis2)" in overdue(world)
+    assert file(world, "notification") is None
+    assert "notification to the CSIRT (nis2)" not in outstanding(world)
+
+
+def test_what_is_found_out_after_the_end_is_reminded_of():
+    """Of a closed incident somebody says that it must be reported: its clock runs from when that person says."""
+    world = opened(rule=SLO, level=2)
+    world.clear("a")
+    world.advance(minutes=2 * DAY)
+    assert world.incident.state is State.CLOSED
+    world.act(JudgeObligation("eve", "nis2", True, "it was an attack", world.now))
+    world.advance(minutes=DAY)
+    assert overdue(world) == ["early warning to the CSIRT (nis2)"]
+
+
+def test_it_is_outstanding_until_it_is_filed():
+    """What keeps an incident from closing, in words; an exercise owes no authority anything."""
+    world = opened()
+    assert outstanding(world) == [
+        "early warning to the CSIRT (nis2)",
+        "notification to the CSIRT (nis2)",
+        "final to the CSIRT (nis2)",
+    ]
+    for name in ("early_warning", "notification", "final"):
+        file(world, name)
+    assert outstanding(world) == []
+    drill = World(with_obligations(NIS2))
+    drill.declare("compliance_violation", exercise=True)
+    assert list(due(drill)) == ["nis2/early_warning", "nis2/notification", "nis2/final"]
+    assert outstanding(drill) == []
+
+
+def test_a_recurrence_is_reported_once():
+    """Back again, the filed report stays filed and no clock begins anew."""
+    world = opened()
+    file(world, "early_warning")
+    world.clear("a")
+    world.advance(minutes=10)
+    world.resolve()
+    world.advance(minutes=5)
+    world.fire("a", level=4, rule=COMPLIANCE)
+    assert due(world)["nis2/notification"] == 72
+    assert len(outstanding(world)) == 2
+
+
+def test_ticking_and_filing_do_not_disturb_each_other():
+    """A step ticked leaves the report's clock as it is."""
+    world = opened().advance(minutes=20 * 60)
+    before = world.incident.response.duties
+    assert before["nis2/early_warning"].reminded
+    world.act(Tick("ada", "initial_response.1"))
+    assert world.incident.response.duties == before

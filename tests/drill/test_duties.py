@@ -1,0 +1,62 @@
+"""Duties in drills: the countdowns of limits and of reports to authorities, kept or missed."""
+
+import json
+
+import yaml
+from typer.testing import CliRunner
+
+from receiver.cli import app
+from rules.load import PACKS
+
+RUN = CliRunner()
+POLICY = [str(PACKS), str(PACKS / "obligations" / "nis2.yaml")]
+
+
+def test_a_drill_shows_what_had_to_be_reported():
+    """Each report with when it was due since the incident began, and what became of it."""
+    words = ("--incident", "slo_violation", "--acknowledge-after", "5m", "--for", "25h")
+    result = RUN.invoke(app, ["drill", *POLICY, *words, "--json"])
+    assert result.exit_code == 0, result.output
+    duties = {
+        each["what"].partition(" to ")[0]: (each["due"], each["is"]) for each in json.loads(result.stdout)["duties"]
+    }
+    assert duties == {
+        "early warning": ("+1d", "breached"),
+        "notification": ("+3d", "running"),
+        "final report": ("+31d", "running"),
+    }
+    shown = RUN.invoke(app, ["drill", *POLICY, *words]).stdout
+    assert "breached: early warning to the CSIRT or the competent authority (nis2) by +1d" in " ".join(shown.split())
+
+
+def test_a_script_files_a_report(tmp_path):
+    """What people filed then is filed again, at its time."""
+    filed = {"by": "ann", "obligation": "nis2", "stage": "early_warning", "reference": "CERT-1"}
+    script = {
+        "format": 1,
+        "happened_at": "2026-11-23T03:00:00Z",
+        "happened": [
+            {"after": "0s", "declare": {"by": "ann", "type": "engine_failure", "level": 4}},
+            {"after": "5m", "acknowledge": {"by": "ann", "hold": "48h"}},
+            {"after": "10h", "file_report": filed},
+            {"after": "25h", "note": {"by": "ann", "text": "a day later"}},
+        ],
+        "expect": {"level": 4, "told": {"email": "0s"}},
+    }
+    file = tmp_path / "x.drill.yaml"
+    file.write_text(yaml.safe_dump(script))
+    result = RUN.invoke(app, ["drill", *POLICY, "--script", str(file), "--json"])
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert said["refused"] == []
+    assert [each["is"] for each in said["duties"] if "early warning" in each["what"]] == ["kept"]
+
+
+def test_check_says_which_incidents_have_which_duties():
+    """Per authority its stages and the rules and types concerned, for people and for programs."""
+    shown = RUN.invoke(app, ["check", *POLICY]).stdout
+    assert "nis2: the CSIRT or the competent authority (Directive (EU) 2022/2555, Article 23(4))" in shown
+    assert "early_warning within 1d of the awareness" in shown
+    [found] = json.loads(RUN.invoke(app, ["check", *POLICY, "--json"]).stdout)["reporting_obligations"]
+    assert "incident_response/slo_violation" in found["concerns"]
+    assert [each["within"] / 3600 for each in found["stages"]] == [24, 72, 672]
