@@ -290,6 +290,16 @@ def _is_open_address(recipient: str) -> bool:
     return bool(people) and "://" not in recipient and not any(row.recipient_is_secret for row in people)
 
 
+def ends_of(address: str) -> str:
+    """So much of a person's address that they know it again, and nobody else can use it: ``+49…567``,
+    ``d…@example.com``.
+    """
+    name, at, host = address.rpartition("@")
+    if at:
+        return f"{name[:1]}…@{host}"
+    return f"{address[:3]}…{address[-3:]}" if len(address) > 8 else f"…{address[-2:]}"
+
+
 def as_shown(recipient: str, facts: ChannelFacts | None) -> str:
     """A recipient as everybody may see it. `facts` None: the channel is gone, and its type not known any more.
 

@@ -157,6 +157,6 @@ def _final(
 
 
 def _names(draft: Draft, notification: Notification) -> dict[str, str]:
-    """For the timeline, which everybody reads."""
-    recipient = as_shown(notification.recipient, draft.context.facts(notification.channel))
+    """For the timeline, which everybody reads: the person where one is known, not their address."""
+    recipient = notification.person or as_shown(notification.recipient, draft.context.facts(notification.channel))
     return {"kind": notification.kind, "channel": notification.channel, "recipient": recipient}

@@ -10,6 +10,7 @@ DAY = 24 * HOUR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 class Manner(StrEnum):
@@ -55,6 +56,22 @@ def clock(at: Instant, now: Instant, zone: tzinfo = UTC) -> str:
     when = moment(at, zone)
     date = "" if when.date() == moment(now, zone).date() else f"{when.day} {_MONTHS[when.month - 1]} "
     return f"{date}{when:%H:%M} {abbreviation(when)}"
+
+
+def day_and_time(at: int, zone: tzinfo = UTC) -> str:
+    """A day of the coming weeks and its time: ``Mon 30 Nov, 09:00 CET``."""
+    when = moment(Instant(at), zone)
+    return f"{_DAYS[when.weekday()]} {when.day} {_MONTHS[when.month - 1]}, {when:%H:%M} {abbreviation(when)}"
+
+
+def from_until(starts: int, ends: int, zone: tzinfo = UTC) -> str:
+    """``Mon 30 Nov, 09:00 until Fri 4 Dec, 17:00 CET``; within a day ``Mon 30 Nov, 09:00 until 17:00 CET``."""
+    first, last = day_and_time(starts, zone), day_and_time(ends, zone)
+    named = abbreviation(moment(Instant(ends), zone))
+    if abbreviation(moment(Instant(starts), zone)) == named:
+        first = first.removesuffix(f" {named}")
+    is_same_day = moment(Instant(starts), zone).date() == moment(Instant(ends), zone).date()
+    return f"{first} until {last.partition(', ')[2] if is_same_day else last}"
 
 
 def duration(micros: int) -> str:

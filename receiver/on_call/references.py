@@ -17,6 +17,27 @@ def people_of(reference: str, policy: Policy, rosters: Iterable[Roster], at: int
     return tuple(each for each in found if each is not None)
 
 
+def contacts(person: Person, types: Iterable[str]) -> tuple[str, ...]:
+    """The person's addresses for these channel types, in that order."""
+    return tuple(address for each in types if (address := person.contact(each)) is not None)
+
+
+def owner_of(policy: Policy, address: str, types: Iterable[str]) -> str:
+    """The name of the person whose contact of these channel types an address is; empty: nobody's, or that of several,
+    of whom it could be any.
+    """
+    wanted = tuple(types)
+    found = [each.name for each in policy.people if address in contacts(each, wanted)]
+    return found[0] if len(found) == 1 else ""
+
+
+def whose_name(policy: Policy, name: str) -> Person | None:
+    """The policy's person of whom that is the name, or another name; None: it is nobody's, or two people's."""
+    wanted = name.casefold()
+    found = [each for each in policy.people if wanted in {each.name.casefold(), *map(str.casefold, each.aliases)}]
+    return found[0] if len(found) == 1 else None
+
+
 def names_schedule(policy: Policy, recipient: str) -> bool:
     """Whether a recipient stands for whoever is on call in a schedule."""
     return recipient.startswith(REFERENCE) and policy.schedule(recipient.removeprefix(REFERENCE)) is not None

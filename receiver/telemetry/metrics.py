@@ -8,7 +8,7 @@ never zero; no label carries anything that came from an alert.
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import product
-from math import nan
+from math import inf, nan
 
 from prometheus_client import (
     CollectorRegistry,
@@ -25,6 +25,7 @@ from receiver.core.heartbeat import Watched, ages
 from receiver.core.loaded_rules import RulesVerdict
 from receiver.core.model import Alert, Instant, Notification, State
 from receiver.engine.service_state import ServiceState
+from receiver.on_call.shift import Roster
 from receiver.store.figures import StoreFigures
 from rules.policy import SECOND
 from rules.time_zones import VERSION as ZONE_DATA
@@ -51,6 +52,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.named = CollectorRegistry()
+        """What names people, and is not for strangers."""
         self._make_counters()
         self._make_gauges()
         self._emergency_since: Instant | None = None
@@ -182,6 +185,24 @@ class Metrics:
             ["source"],
             registry=registry,
         )
+        self._people = Gauge(
+            "tocsin_on_call_people", "How many people are on call in a schedule now", ["schedule"], registry=registry
+        )
+        self._gap = Gauge(
+            "tocsin_on_call_gap_seconds",
+            "Until nobody is on call in a schedule, as overrides have it; 0: nobody is now; +Inf: not in 35 days",
+            ["schedule"],
+            registry=registry,
+        )
+        self._overrides = Gauge(
+            "tocsin_on_call_overrides", "Overrides of schedules that put somebody on call now", registry=registry
+        )
+        self._on_call = Gauge(
+            "tocsin_on_call",
+            "Who is on call in a schedule now; only for whoever asks with an API token",
+            ["schedule", "person"],
+            registry=self.named,
+        )
         self._certificates = Gauge(
             "tocsin_tls_certificate_expiry_timestamp_seconds",
             "When the first certificate in a TLS file expires; file: server (ours and its chain) or client_ca",
@@ -268,6 +289,19 @@ class Metrics:
         self._configured.labels(name).set(configured)
         for outcome in OUTCOMES.values():
             self._notifications.labels(name, outcome)
+
+    def on_call(self, rosters: Collection[Roster], overrides: int, now: Instant) -> None:
+        """Who is on call. `overrides`: how many put somebody on call now."""
+        for gauge in (self._people, self._gap, self._on_call):
+            gauge.clear()
+        self._overrides.set(overrides)
+        for roster in rosters:
+            people = {each.person for each in roster.at(now)}
+            self._people.labels(roster.name).set(len(people))
+            gap = next((each for each in roster.gaps if each.ends > now), None)
+            self._gap.labels(roster.name).set(inf if gap is None else max(0, gap.starts - now) / SECOND)
+            for person in people:
+                self._on_call.labels(roster.name, person).set(1)
 
     def canary(self, channel: str, canary: Canary) -> None:
         """How a channel's canaries fared."""

@@ -34,6 +34,7 @@ from receiver.web.api.heartbeat_clocks import HeartbeatsApi
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.incident_reports import Reporter
 from receiver.web.api.openapi import describe
+from receiver.web.api.rosters import RosterReader
 from receiver.web.api.routes import ROOT, endpoints
 from receiver.web.api.schedule_overrides import OnCallApi
 from receiver.web.auth.passwords import Failures
@@ -43,6 +44,7 @@ from receiver.web.callbacks import CallbackActions, add_callbacks
 from receiver.web.console.links import LinkPages, Links
 from receiver.web.console.login import Login
 from receiver.web.console.page_routes import add_console
+from receiver.web.console.person_page import PersonFeeds
 from receiver.web.http.connections import CONNECTIONS, Connections, keep_seats
 from receiver.web.http.path_prefix import below, require_apart
 from receiver.web.http.problem_details import JSON, Handler, HttpProblem, add_headers, answer_problems
@@ -105,7 +107,9 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     records = Records(reads, MessageRenderer(settings.external_url), engine)
     reporter = Reporter(api, queue, records, clock)
     heartbeats_api = HeartbeatsApi(queue, engine, heartbeats, clock)
-    table = endpoints(api, reporter, heartbeats_api, OnCallApi(queue, engine, reads, clock))
+    rosters = RosterReader(queue, engine, reads)
+    on_call = OnCallApi(queue, engine, rosters, clock)
+    table = endpoints(api, reporter, heartbeats_api, on_call)
     webhook = Webhook(
         queue=queue,
         engine=engine,
@@ -142,7 +146,8 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     app.router.add_route("GET", f"{ROOT}/openapi.json", openapi)
     for endpoint in table:
         app.router.add_route(endpoint.method, ROOT + endpoint.path, serve(endpoint, sessions))
-    app.router.add_route("GET", "/metrics", Scrapes(queue, engine, reads, heartbeats, state, metrics, clock).expose)
+    scrapes = Scrapes(queue, engine, reads, heartbeats, state, metrics, rosters, sessions, clock)
+    app.router.add_route("GET", "/metrics", scrapes.expose)
     for method, path, handler in (
         *application.routes(),
         *login.routes(),
@@ -152,7 +157,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         app.router.add_route(method, path, handler)
     if oidc:
         app.on_cleanup.append(oidc.close)
-    add_callbacks(app, settings, callbacks, clock)
+    add_callbacks(app, settings, callbacks, rosters, clock)
     tests = MessageRenderer(settings.external_url, "test", sms_replies=False)
     add_console(
         app,
@@ -168,6 +173,9 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         renderer=tests,
         operations={each.run.__name__: each for each in table},
         records=records,
+        rosters=rosters,
+        on_call=on_call,
+        feeds=PersonFeeds(rosters, signing, installation, clock),
     )
     if settings.path:
         require_apart(settings.path, app)

@@ -39,7 +39,7 @@
   }
 
   function localise(root) {
-    for (const element of root.querySelectorAll("time[datetime]")) {
+    for (const element of root.querySelectorAll("time[datetime]:not([data-wall])")) {
       const at = new Date(element.dateTime);
       const words = (at.getFullYear() === new Date().getFullYear() ? thisYear : anyYear).format(at);
       if ("tick" in element.dataset) element.title = words;

@@ -160,10 +160,13 @@ PAGES = (
     "/declare",
     "/events",
     "/favicon.ico",
+    "/feeds/",
     "/history",
     "/incidents/",
     "/login",
     "/logout",
+    "/on-call",
+    "/people/",
     "/policy",
     "/static/",
 )

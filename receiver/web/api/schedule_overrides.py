@@ -1,41 +1,39 @@
 """Who is on call, and overrides of schedules, for programs and people."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from receiver.core.audit_log import audit_of
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.messages.times import rfc3339
-from receiver.on_call.expand import shifts, why_void
-from receiver.on_call.override_log import KeptOverride, OverrideChange, as_override, in_effect, kept
+from receiver.on_call.expand import why_void
+from receiver.on_call.override_log import KeptOverride, OverrideChange, as_override
 from receiver.on_call.shift import Roster, Shift
 from receiver.on_call.wall_time import read
-from receiver.store.reads import Reads
 from receiver.web.api import requests
 from receiver.web.api.call import Call
 from receiver.web.api.responses import OnCallView, OverridesView, OverrideView, ScheduleView, ShiftView
+from receiver.web.api.rosters import RosterReader
 from receiver.web.http.problem_details import HttpProblem
-from rules.policy import HOUR, OnCallSchedule
-
-AHEAD = 35 * 24 * HOUR
-"""How far the next shift is looked for."""
+from rules.policy import OnCallSchedule
 
 
 class OnCallApi:
     """The handlers of /on-call and /overrides."""
 
-    def __init__(self, queue: CommandQueue, engine: Engine, reads: Reads, clock: Callable[[], Instant]) -> None:
+    def __init__(
+        self, queue: CommandQueue, engine: Engine, rosters: RosterReader, clock: Callable[[], Instant]
+    ) -> None:
         self._queue = queue
         self._engine = engine
-        self._reads = reads
+        self._rosters = rosters
         self._clock = clock
 
     async def on_call(self, _call: Call[requests.Nothing]) -> OnCallView:
         """Who is on call now, until when, and who is next."""
-        now, policy = self._clock(), self._engine.current.policy
-        rosters = shifts(policy, {}, in_effect(await self._kept()), now - 24 * HOUR, now + AHEAD)
-        return OnCallView(schedules=[_schedule(each, now) for each in rosters])
+        now = self._clock()
+        return OnCallView(schedules=[_schedule(each, now) for each in await self._rosters.about(now)])
 
     async def list(self, _call: Call[requests.Nothing]) -> OverridesView:
         """The overrides that are in effect, or will be."""
@@ -63,7 +61,7 @@ class OnCallApi:
     async def cancel(self, call: Call[requests.CancelOverrideBody]) -> OverridesView:
         """End an override: from now on it is as if it had not been made."""
         now, by = self._clock(), call.by(call.said.by)
-        found = next((each for each in await self._kept() if str(each.number) == call.part), None)
+        found = next((each for each in await self._rosters.overrides() if str(each.number) == call.part), None)
         if found is None:
             raise HttpProblem(404, f"there is no override {call.part}")
         if found.is_over(now):
@@ -82,12 +80,11 @@ class OnCallApi:
             raise HttpProblem(409, f"the policy has no schedule {name!r}; it has {names or 'none'}")
         return found
 
-    async def _kept(self) -> Sequence[KeptOverride]:
-        return kept(await self._queue.read(self._reads.override_changes))
-
     async def _show(self) -> OverridesView:
         now = self._clock()
-        return OverridesView(overrides=[self._view(each) for each in await self._kept() if not each.is_over(now)])
+        return OverridesView(
+            overrides=[self._view(each) for each in await self._rosters.overrides() if not each.is_over(now)]
+        )
 
     def _view(self, each: KeptOverride) -> OverrideView:
         change = each.change

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from receiver.core.model import Instant
 from receiver.settings import Settings
+from receiver.web.api.rosters import RosterReader
 from receiver.web.callbacks.actions import CallbackActions
 from receiver.web.callbacks.pagerduty_webhook import PagerDutyCallbacks
 from receiver.web.callbacks.slack_interactions import SlackCallbacks
@@ -20,11 +21,18 @@ from receiver.web.callbacks.twilio_webhooks import TwilioCallbacks
 __all__ = ["CallbackActions", "add_callbacks"]
 
 
-def add_callbacks(app: web.Application, settings: Settings, at: CallbackActions, clock: Callable[[], Instant]) -> None:
+def add_callbacks(
+    app: web.Application,
+    settings: Settings,
+    at: CallbackActions,
+    rosters: RosterReader,
+    clock: Callable[[], Instant],
+) -> None:
     """Register the callbacks of the providers that are configured."""
     found: list[SlackCallbacks | TwilioCallbacks | PagerDutyCallbacks] = []
     if settings.slack_signing_secret:
-        slack = SlackCallbacks(at, settings.slack_signing_secret.get_secret_value(), settings.slack_api_url, clock)
+        secret = settings.slack_signing_secret.get_secret_value()
+        slack = SlackCallbacks(at, rosters, secret, settings.slack_api_url, clock)
         app.on_cleanup.append(slack.close)
         found.append(slack)
     if settings.hears_twilio and settings.twilio_auth_token and settings.external_url:

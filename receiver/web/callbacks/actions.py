@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from receiver.core.audit_log import Origin
@@ -13,6 +13,7 @@ from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.messages.incident_text import name
+from receiver.on_call.references import owner_of
 from receiver.store import Reads
 from receiver.web.api.several import Taken, act_on_several
 from rules.policy import Policy
@@ -107,6 +108,10 @@ class CallbackActions:
     def policy(self) -> Policy:
         """The policy in use."""
         return self._engine.current.policy
+
+    def name(self, address: str, types: Collection[str]) -> str:
+        """Who acts from an address of channels of these types: the policy's person, else the address itself."""
+        return owner_of(self.policy, address, types) or address
 
     async def declare(self, declare: Declare, origin: Origin) -> Outcome:
         """Open an incident by hand."""

@@ -22,7 +22,10 @@ from receiver.core.audit_log import Origin
 from receiver.core.classify import incident_key
 from receiver.core.events import Acknowledge, Action, Declare, Escalate, GiveBack, Resolve, Withdraw
 from receiver.core.model import Instant, State
+from receiver.messages.on_call_text import who_is_on_call
 from receiver.messages.plain import line
+from receiver.on_call.references import owner_of
+from receiver.web.api.rosters import RosterReader
 from receiver.web.callbacks.actions import LATER, CallbackActions, Outcome
 from receiver.web.callbacks.replies import VERBS, Verb, read_reply
 from receiver.web.http.problem_details import JSON, Handler, HttpProblem
@@ -33,9 +36,9 @@ MOST_LISTED = 20
 TEXT = 3000
 HOOKS = "https://hooks.slack.com/"
 HELP = (
-    "`/tocsin incidents`, `/tocsin ack 12` (or several), `/tocsin escalate 12` (asks for help), `/tocsin withdraw 12` "
-    "(asks no more), `/tocsin back 12` (gives it back), `/tocsin resolve 12`, "
-    "`/tocsin declare TYPE what happened` (`declare-new` where the type is new on purpose)"
+    "`/tocsin oncall` (who is on call), `/tocsin incidents`, `/tocsin ack 12` (or several), "
+    "`/tocsin escalate 12` (asks for help), `/tocsin withdraw 12` (asks no more), `/tocsin back 12` (gives it back), "
+    "`/tocsin resolve 12`, `/tocsin declare TYPE what happened` (`declare-new` where the type is new on purpose)"
 )
 WHICH = "There is no incident {}. `/tocsin incidents` lists them."
 
@@ -45,9 +48,13 @@ log = structlog.get_logger()
 class SlackCallbacks:
     """The handlers."""
 
-    def __init__(self, queue: CallbackActions, secret: str, api_url: str, clock: Callable[[], Instant]) -> None:
+    def __init__(
+        self, queue: CallbackActions, rosters: RosterReader, secret: str, api_url: str, clock: Callable[[], Instant]
+    ) -> None:
         """`secret` signs what Slack sends; answers go to Slack's own host, or that of `api_url`."""
         self._queue = queue
+        self._rosters = rosters
+        self._clock = clock
         self._verifier = SignatureVerifier(secret, _Seconds(clock))
         own = urlsplit(api_url)
         self._answers = (HOOKS, f"{own.scheme}://{own.netloc}/")
@@ -71,10 +78,10 @@ class SlackCallbacks:
         """Somebody pressed a button."""
         form, reference = await self._believe(request)
         payload = _payload(form.get("payload", ""))
-        origin = _origin(payload.get("user"), reference)
+        origin = self._origin(payload.get("user"), reference)
         answer_to = str(payload.get("response_url", ""))
         bundle = _pressed_bundle(payload)
-        wanted = _pressed(payload)
+        wanted = _pressed(payload, origin.who)
         if bundle:
             self._tell(answer_to, await self._acknowledge_all(bundle, origin))
         elif wanted is not None:
@@ -97,13 +104,15 @@ class SlackCallbacks:
         user = {"id": form.get("user_id", ""), "username": form.get("user_name", "")}
         text = form.get("text", "").strip()
         verb, _, rest = text.partition(" ")
-        origin = _origin(user, reference)
+        origin = self._origin(user, reference)
         reply = read_reply(text)
         if reply is not None and reply.numbers:
             return _say("\n".join([await self._do(reply.verb, number, origin) for number in reply.numbers]))
         match verb.lower():
             case "incidents" if not rest:
                 return _say(await self._list())
+            case "oncall" if not rest:
+                return _say(await self._on_call())
             case ("declare" | "declare-new") as how if rest.strip():
                 outcome = await self._declare(rest.strip(), origin, new_type=how == "declare-new")
                 return _say(outcome.words, to_all=outcome.done)
@@ -128,6 +137,11 @@ class SlackCallbacks:
         lines = (f"• *#{each.number}* level {each.level} {each.state}: {line(each.title, 120)}" for each in found)
         return "\n".join(lines) or "No open incidents."
 
+    async def _on_call(self) -> str:
+        now = self._clock()
+        rosters = await self._rosters.about(now)
+        return "\n".join(f"• {who_is_on_call(each, now)}" for each in rosters) or "The policy has no schedule."
+
     async def _do(self, verb: Verb, number: int, origin: Origin) -> str:
         """One number of a command; how its incident stands then."""
         incident = await self._queue.by_number(number)
@@ -144,6 +158,18 @@ class SlackCallbacks:
         title, type_ = line(title, 200), line(type_, 200)
         declare = Declare(key=key, type=type_, by=origin.who, title=title, new_type=new_type)
         return await self._queue.declare(declare, origin)
+
+    def _origin(self, user: object, reference: str) -> Origin:
+        """Who it is: the policy's person whose contact the id is, else the name people know them by in Slack; there
+        anybody may call themselves as they like, so one of the policy's names is not believed without its id.
+        """
+        known = user if isinstance(user, dict) else {}
+        slack_id = line(str(known.get("id", "")), 40)
+        said = line(str(known.get("username") or known.get("name") or slack_id or "somebody in Slack"), 80)
+        person = owner_of(self._queue.policy, slack_id, ("slack",)) if slack_id else ""
+        people = self._queue.policy.people
+        is_taken = said.casefold() in {name.casefold() for each in people for name in (each.name, *each.aliases)}
+        return Origin(person or (f"{said} (Slack {slack_id})" if is_taken else said), "slack", slack_id, reference)
 
     def _tell(self, url: str, words: str) -> None:
         """Tell the person who pressed, after the answer: Slack waits for nothing."""
@@ -178,13 +204,12 @@ def _payload(text: str) -> Mapping[str, Any]:
     return payload
 
 
-def _pressed(payload: Mapping[str, Any]) -> tuple[str, Action] | None:
+def _pressed(payload: Mapping[str, Any], by: str) -> tuple[str, Action] | None:
     """The incident and what to do, as the person saw it; None: no button of ours (a link, another app's)."""
     match payload:
         case {"actions": [{"action_id": str(name), "value": str(incident_id), **rest}, *_]}:
             seen = str(rest.get("block_id", "")).removeprefix("state:").partition(":")[0]
             expects = State(seen) if seen in set(State) else None
-            by = _origin(payload.get("user"), "").who
             verb = next((each for each in VERBS.values() if each == name), None)
             return None if verb is None else (incident_id, _action(verb, by, expects))
         case _:
@@ -214,13 +239,6 @@ def _action(verb: Verb, by: str, expects: State | None = None) -> Action:
             return Resolve(by, expects=expects)
         case _:
             assert_never(verb)
-
-
-def _origin(user: object, reference: str) -> Origin:
-    """Who it is: the name people know them by, and Slack's id in the log."""
-    known = user if isinstance(user, dict) else {}
-    who = line(str(known.get("username") or known.get("name") or known.get("id") or "somebody in Slack"), 80)
-    return Origin(who, "slack", line(str(known.get("id", "")), 40), reference)
 
 
 def _say(text: str, *, to_all: bool = False) -> web.Response:

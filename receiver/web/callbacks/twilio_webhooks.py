@@ -28,10 +28,12 @@ from receiver.core.audit_log import Origin
 from receiver.core.events import Acknowledge, Action, Escalate, GiveBack, Resolve, Withdraw
 from receiver.core.model import Notification, State
 from receiver.messages.plain import line
+from receiver.on_call.references import contacts
 from receiver.web.callbacks.actions import LATER, Answer, CallbackActions, stands
 from receiver.web.callbacks.replies import Verb, read_reply
 from receiver.web.http.problem_details import Handler, HttpProblem
 from receiver.web.http.request_body import parse_pairs, read_strangers_body
+from rules.channel_types import types_where
 
 SMS_PATH = "/callbacks/twilio/sms"
 """Where the number's *A message comes in* must point to."""
@@ -55,6 +57,9 @@ KEYS = {"1": "Acknowledged", "2": "Escalated"}
 
 MESSAGE = 300
 """Characters of an SMS that we answer with; a long list takes several."""
+
+TYPES = types_where(lambda facts: "twilio_from" in facts.settings)
+"""The channel types whose messages go out by Twilio."""
 
 log = structlog.get_logger()
 
@@ -95,7 +100,7 @@ class TwilioCallbacks:
         if not pages:
             return _speak("Tocsin does not know this call.")
         await self._queue.arrive(message, line(form.get("CallSid", "")), "a person pressed a key")
-        who, pressed = pages[0].recipient, form.get("Digits", "")
+        who, pressed = self._queue.name(pages[0].recipient, TYPES), form.get("Digits", "")
         origin = Origin(who, "phone", form.get("To", ""), f"twilio {form.get('CallSid', '')} {pressed}")
         if pressed not in KEYS:
             return _speak("This key does nothing. Goodbye.")
@@ -112,10 +117,11 @@ class TwilioCallbacks:
         reply = read_reply(form.get("Body", ""))
         if reply is None:
             return _text(HOW)
-        origin = Origin(sender, "sms", sender, f"twilio {form.get('MessageSid', '')}")
+        who = self._queue.name(sender, TYPES)
+        origin = Origin(who, "sms", sender, f"twilio {form.get('MessageSid', '')}")
         if not reply.numbers:
             pages = await self._queue.sent_to(sender)
-            answer = await self._queue.answer(pages, origin, lambda page: _acknowledge(sender, "by SMS", page))
+            answer = await self._queue.answer(pages, origin, lambda page: _acknowledge(who, "by SMS", page))
             return _text(*answer.words("Acknowledged") if answer else (LATER,))
         return _text(*[await self._do(reply.verb, number, origin) for number in reply.numbers])
 
@@ -149,8 +155,9 @@ class TwilioCallbacks:
         log.warning("news of a message that is not known as sent", news=news)
 
     def _is_responder(self, number: str) -> bool:
-        channels = self._queue.policy.channels
-        return any(number in channel.recipients for channel in channels if "twilio_from" in channel.facts.settings)
+        policy = self._queue.policy
+        numbers = {number for channel in policy.channels if channel.type in TYPES for number in channel.recipients}
+        return number in numbers or any(number in contacts(person, TYPES) for person in policy.people)
 
 
 def _why_lost(form: Mapping[str, str]) -> str:

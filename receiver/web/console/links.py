@@ -23,6 +23,7 @@ from receiver.web.auth.signing import Signing
 from receiver.web.callbacks.actions import LATER, CallbackActions, stands
 from receiver.web.console.pages import draw
 from receiver.web.http.problem_details import Handler
+from rules.channel_types import CHANNEL_TYPES
 from rules.policy import HOUR
 
 LASTS = 24 * HOUR
@@ -122,7 +123,7 @@ class LinkPages:
         if found is None:
             return self._page(None, status=404)
         incident, pages = found
-        who = pages[0].recipient
+        who = self._queue.name(pages[0].recipient, CHANNEL_TYPES)
         origin = Origin(who, "link", self._access.address(request))
         if len(pages) > 1:
             answer = await self._queue.answer(pages, origin, lambda page: _acknowledge(who, page))

@@ -19,6 +19,8 @@ from receiver.web.api.heartbeat_clocks import HeartbeatsApi
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.obligation_operations import Obligations
 from receiver.web.api.response_operations import Responding
+from receiver.web.api.rosters import RosterReader
+from receiver.web.api.schedule_overrides import OnCallApi
 from receiver.web.auth.sessions import Sessions
 from receiver.web.console.channels_page import ChannelsPage
 from receiver.web.console.declare import Declaration
@@ -28,7 +30,9 @@ from receiver.web.console.incident_page import IncidentPage
 from receiver.web.console.incident_page_data import Reader
 from receiver.web.console.live import Live
 from receiver.web.console.now import Now
+from receiver.web.console.on_call_page import OnCallPage
 from receiver.web.console.pages import Frame, serve_icon, serve_static
+from receiver.web.console.person_page import PersonFeeds, PersonPage
 from receiver.web.console.policy_page import PolicyPage
 from receiver.web.console.report_page import ReportPage
 from receiver.web.console.weeks import Weeks
@@ -50,6 +54,9 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     renderer: MessageRenderer,
     operations: Mapping[str, Endpoint[Any]],
     records: Records,
+    rosters: RosterReader,
+    on_call: OnCallApi,
+    feeds: PersonFeeds,
 ) -> None:
     """Add the pages to the application. `operations`: the API's, by name; a page's button needs the role of its own."""
     frame = Frame(sessions, clock)
@@ -61,6 +68,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     history = History(frame, queue, engine, reads, weeks)
     channels = ChannelsPage(frame, queue, engine, reads, senders, renderer, heartbeats, clock)
     policy = PolicyPage(frame, engine, state)
+    duty, person = OnCallPage(frame, rosters, on_call), PersonPage(frame, rosters, feeds)
     live = Live(queue, reads, sessions)
     view, declares, retires = Role.VIEWER, operations["declare"].role, operations["retire"].role
     one = r"/incidents/{incident:\d{1,9}}"
@@ -75,6 +83,11 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
         ("GET", "/history", frame.handler(view, history.show)),
         ("GET", "/history/weeks.csv", frame.handler(view, history.export_figures)),
         ("GET", "/history.csv", frame.handler(view, history.export)),
+        ("GET", "/on-call", frame.handler(view, duty.show)),
+        ("POST", "/on-call/take", frame.handler(Role.RESPONDER, duty.take)),
+        ("POST", "/on-call/cancel", frame.handler(Role.RESPONDER, duty.cancel)),
+        ("GET", "/people/{person}", frame.handler(view, person.show)),
+        ("GET", "/feeds/{person}/{mark}.ics", feeds.serve),
         ("GET", "/policy", frame.handler(view, policy.show)),
         ("GET", "/policy/drill", frame.handler(view, DrillPage(frame, engine).show)),
         ("GET", "/policy.csv", frame.handler(view, policy.export)),

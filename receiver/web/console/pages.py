@@ -10,6 +10,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,13 +18,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from receiver.core.model import Instant
 from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.messages.plain import line, plain
-from receiver.messages.times import rfc3339
+from receiver.messages.times import day_and_time, from_until, rfc3339
+from receiver.on_call.override_log import OverrideChange
+from receiver.on_call.shift import Gap, Shift
 from receiver.settings import Role
 from receiver.web.auth.access import SAFE_METHODS, Caller
 from receiver.web.auth.sessions import Sessions, allow
 from receiver.web.console.duration_text import off, span, stamp
 from receiver.web.http.problem_details import PAGE_POLICY, UNAVAILABLE, Handler, HttpProblem
 from receiver.web.http.request_body import FORM_LIMIT, parse_form, read_body
+from rules.time_zones import time_zone
 
 FOR_GOOD = "public, max-age=31536000, immutable"
 
@@ -144,6 +148,14 @@ def _html(text: str, status: int) -> web.Response:
     )
 
 
+def _wall(at: int, zone: str) -> str:
+    return day_and_time(at, time_zone(zone))
+
+
+def _from_until(shift: Shift | Gap | OverrideChange, zone: str) -> str:
+    return from_until(shift.starts, shift.ends, time_zone(zone))
+
+
 @cache
 def _static() -> Mapping[str, tuple[str, bytes]]:
     """File name → (name with hash, content)."""
@@ -165,5 +177,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"iso": rfc3339, "stamp": stamp, "span": span, "off": off, "line": line, "plain": plain}
+    environment.filters |= {"wall": _wall, "from_until": _from_until, "segment": lambda name: quote(name, safe="")}
     environment.globals["static"] = lambda name: f"/static/{_static()[name][0]}"
     return environment

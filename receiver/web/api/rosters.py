@@ -1,0 +1,45 @@
+"""Who is on call, as the policy in use and the overrides so far have it, for whoever shows it."""
+
+from collections.abc import Sequence
+
+from receiver.engine.engine import Engine
+from receiver.engine.queue import CommandQueue
+from receiver.on_call.expand import shifts
+from receiver.on_call.override_log import KeptOverride, in_effect, kept
+from receiver.on_call.shift import Roster
+from receiver.store.reads import Reads
+from rules.policy import HOUR, Policy
+
+AHEAD = 35 * 24 * HOUR
+"""How far the next shift is looked for."""
+
+
+class RosterReader:
+    """Reads overrides, and expands schedules with them."""
+
+    def __init__(self, queue: CommandQueue, engine: Engine, reads: Reads) -> None:
+        self._queue = queue
+        self._engine = engine
+        self._reads = reads
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in use."""
+        return self._engine.current.policy
+
+    async def overrides(self) -> Sequence[KeptOverride]:
+        """Every override, in the order in which they were made."""
+        return kept(await self._queue.read(self._reads.override_changes))
+
+    async def between(self, from_: int, until: int) -> tuple[Roster, ...]:
+        """Every schedule's shifts and gaps in a window (microseconds since 1970), in the policy's order."""
+        policy = self.policy
+
+        def expand() -> tuple[Roster, ...]:
+            return shifts(policy, {}, in_effect(kept(self._reads.override_changes())), from_, until)
+
+        return await self._queue.browse(expand) if policy.schedules else ()
+
+    async def about(self, now: int) -> tuple[Roster, ...]:
+        """Who is on call now, and as far ahead as the next shift is looked for."""
+        return await self.between(now - 24 * HOUR, now + AHEAD)

@@ -1,0 +1,141 @@
+"""`/on-call`: who is on call, until when, who is next; and who takes a schedule for a while."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from receiver.on_call.expand import why_void
+from receiver.on_call.override_log import KeptOverride, as_override
+from receiver.on_call.references import whose_name
+from receiver.on_call.shift import Gap, Roster, Shift
+from receiver.on_call.standing import Standing, standing
+from receiver.on_call.wall_time import local, wall
+from receiver.web.api import requests
+from receiver.web.api.call import Call
+from receiver.web.api.rosters import AHEAD, RosterReader
+from receiver.web.api.schedule_overrides import OnCallApi
+from receiver.web.console.on_call_drawing import DrawnWeek, drawn_weeks, midnight
+from receiver.web.console.pages import Frame, Visit, go_to
+from receiver.web.http.problem_details import HttpProblem, invalid
+from rules.policy import HOUR, Policy
+
+FORTNIGHT, QUARTER = 2, 13
+"""Weeks."""
+
+LISTED = 200
+"""Shifts and gaps in words, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleCard:
+    """One schedule on the page."""
+
+    roster: Roster
+    standing: Standing
+    weeks: tuple[DrawnWeek, ...]
+    lines: Sequence[Shift | Gap]
+    """Its shifts and gaps from now on, in order of their beginning."""
+    uncovered: int
+    """Microseconds without anybody from now on."""
+    ends: int | None
+    """From when on nobody of those on call now is; None: nobody is, or their time goes beyond what was looked at."""
+    typed_end: str
+    """That, as a form's field has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideRow:
+    """An override that is in effect, or will be."""
+
+    kept: KeptOverride
+    zone: str
+    void: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnCallPage:
+    """The page and its buttons."""
+
+    frame: Frame
+    rosters: RosterReader
+    api: OnCallApi
+
+    async def show(self, visit: Visit) -> web.Response:
+        """The page."""
+        return await self._page(visit)
+
+    async def take(self, visit: Visit) -> web.Response:
+        """The form was sent: somebody takes a schedule for a while."""
+        try:
+            await self.api.make(Call(visit.caller, _body(visit), "", ""))
+        except HttpProblem as problem:
+            if problem.status not in {400, 409}:
+                raise
+            return await self._page(visit, problem)
+        return go_to("/on-call?done=take#said")
+
+    async def cancel(self, visit: Visit) -> web.Response:
+        """The button was pressed: an override ends."""
+        call = Call(visit.caller, requests.CancelOverrideBody(), "", "", visit.form.get("override", ""))
+        try:
+            await self.api.cancel(call)
+        except HttpProblem as problem:
+            if problem.status not in {404, 409}:
+                raise
+            return await self._page(visit, problem)
+        return go_to("/on-call?done=cancel#said")
+
+    async def _page(self, visit: Visit, problem: HttpProblem | None = None) -> web.Response:
+        now, policy = visit.now, self.rosters.policy
+        weeks = QUARTER if visit.request.query.get("weeks") == str(QUARTER) else FORTNIGHT
+        rosters = await self.rosters.between(now - AHEAD, now + (QUARTER * 7 + 2) * 24 * HOUR)
+        kept = await self.rosters.overrides()
+        return self.frame.page(
+            visit,
+            "on_call.html",
+            status=problem.status if problem else 200,
+            cards=[_card(each, policy, now, weeks) for each in rosters],
+            overrides=[_row(each, policy) for each in kept if not each.is_over(now)],
+            people=policy.people,
+            me=whose_name(policy, visit.caller.name),
+            weeks=weeks,
+            problem=problem,
+            typed=visit.form,
+            done=visit.request.query.get("done", ""),
+        )
+
+
+def _body(visit: Visit) -> requests.OverrideBody:
+    said = {name: value for name, value in visit.form.items() if value and name != "csrf"}
+    try:
+        return requests.OverrideBody.model_validate(said, strict=False)
+    except ValidationError as error:
+        raise invalid(error, "form") from None
+
+
+def _card(roster: Roster, policy: Policy, now: int, weeks: int) -> ScheduleCard:
+    today = local(now, roster.time_zone).date()
+    until = midnight(today + timedelta(days=7 * weeks), roster.time_zone)
+    pieces: tuple[Shift | Gap, ...] = (*roster.shifts, *roster.gaps)
+    coming = [each for each in pieces if each.ends > now and each.starts < until]
+    holes = (min(each.ends, until) - max(each.starts, now) for each in coming if isinstance(each, Gap))
+    stands = standing(roster, now)
+    last = max((each.ends for each in pieces), default=now)
+    ends = None if stands.ends == last else stands.ends
+    return ScheduleCard(
+        roster,
+        stands,
+        drawn_weeks(roster, [each.name for each in policy.people], now, weeks),
+        sorted(coming, key=lambda each: each.starts)[:LISTED],
+        sum(holes),
+        ends,
+        f"{wall(ends, roster.time_zone):%Y-%m-%dT%H:%M}" if ends else "",
+    )
+
+
+def _row(each: KeptOverride, policy: Policy) -> OverrideRow:
+    schedule = policy.schedule(each.change.schedule)
+    return OverrideRow(each, schedule.time_zone if schedule else "UTC", why_void(policy, as_override(each)))

@@ -1,0 +1,88 @@
+"""`/people/NAME`: one person's shifts of the coming weeks and contacts; and the shifts as a calendar for their phone.
+
+The calendar's link is sealed with the key that signs sessions: whoever has it reads that person's shifts, and nothing
+else, without logging in, because calendars of phones cannot. It is good until the key changes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from aiohttp import web
+
+from receiver.core.model import Instant
+from receiver.on_call.calendar_feed import calendar_feed
+from receiver.web.api.rosters import AHEAD, RosterReader
+from receiver.web.auth.signing import Signing
+from receiver.web.console.pages import Frame, Visit
+from receiver.web.http.problem_details import HttpProblem
+from rules.channel_types import ends_of
+from rules.policy import HOUR
+
+SHOWN = 8 * 7 * 24 * HOUR
+"""Microseconds ahead that the page tells of."""
+
+PAST, COMING = 4 * 7 * 24 * HOUR, 26 * 7 * 24 * HOUR
+"""Microseconds that the calendar reaches back and ahead."""
+
+PURPOSE = "on-call feed"
+
+
+class PersonFeeds:
+    """The links of people's calendars, and what they lead to."""
+
+    def __init__(
+        self, rosters: RosterReader, signing: Signing, installation: str, clock: Callable[[], Instant]
+    ) -> None:
+        """`installation`: several may be given the same key, and have a person of the same name."""
+        self._rosters = rosters
+        self._signing = signing
+        self._installation = installation
+        self._clock = clock
+
+    def path(self, person: str) -> str:
+        """Of the person's calendar, from our root."""
+        return f"/feeds/{quote(person, safe='')}/{self._signing.seal(PURPOSE, self._sealed(person))}.ics"
+
+    async def serve(self, request: web.Request) -> web.Response:
+        """The calendar. Raises HttpProblem 404 for a link that is none of ours, or a person whom nobody knows now."""
+        person, mark = request.match_info["person"], request.match_info["mark"]
+        is_ours = self._signing.is_sealed(PURPOSE, self._sealed(person), mark)
+        if not is_ours or self._rosters.policy.person(person) is None:
+            raise HttpProblem(404, "there is no such calendar")
+        now = self._clock()
+        rosters = await self._rosters.between(now - PAST, now + COMING)
+        return web.Response(body=calendar_feed(person, rosters, now), content_type="text/calendar", charset="utf-8")
+
+    def _sealed(self, person: str) -> str:
+        return f"{self._installation}/{person}"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPage:
+    """The page."""
+
+    frame: Frame
+    rosters: RosterReader
+    feeds: PersonFeeds
+
+    async def show(self, visit: Visit) -> web.Response:
+        """The page. Raises HttpProblem 404 for a name that is nobody's."""
+        person = self.rosters.policy.person(visit.request.match_info["person"])
+        if person is None:
+            raise HttpProblem(404, "the policy has nobody of that name")
+        rosters = await self.rosters.between(visit.now - AHEAD, visit.now + SHOWN + AHEAD)
+        own = sorted(
+            (shift, roster.name)
+            for roster in rosters
+            for shift in roster.shifts
+            if shift.person == person.name and shift.ends > visit.now and shift.starts < visit.now + SHOWN
+        )
+        return self.frame.page(
+            visit,
+            "person.html",
+            person=person,
+            shifts=own,
+            contacts=[(type_, ends_of(address)) for type_, address in person.contacts],
+            feed=self.feeds.path(person.name),
+        )
