@@ -146,7 +146,17 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     app.router.add_route("GET", f"{ROOT}/openapi.json", openapi)
     for endpoint in table:
         app.router.add_route(endpoint.method, ROOT + endpoint.path, serve(endpoint, sessions))
-    scrapes = Scrapes(queue, engine, reads, heartbeats, state, metrics, rosters, sessions, clock)
+    scrapes = Scrapes(
+        queue=queue,
+        engine=engine,
+        reads=reads,
+        heartbeats=heartbeats,
+        state=state,
+        metrics=metrics,
+        rosters=rosters,
+        sessions=sessions,
+        clock=clock,
+    )
     app.router.add_route("GET", "/metrics", scrapes.expose)
     for method, path, handler in (
         *application.routes(),

@@ -26,8 +26,9 @@ GOOD_FOR = SECOND
 class Scrapes:
     """The handler, and the text that it answered last."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it asks, each by name
         self,
+        *,
         queue: CommandQueue,
         engine: Engine,
         reads: Reads,

@@ -104,7 +104,7 @@ class TwilioCallbacks:
         origin = Origin(who, "phone", form.get("To", ""), f"twilio {form.get('CallSid', '')} {pressed}")
         if pressed not in KEYS:
             return _speak("This key does nothing. Goodbye.")
-        answer = await self._queue.answer(pages, origin, lambda page: _pressed(pressed, page))
+        answer = await self._queue.answer(pages, origin, lambda page: _pressed(who, pressed, page))
         return _speak(f"{_spoken(answer, KEYS[pressed])} Goodbye.")
 
     async def sms(self, request: web.Request) -> web.Response:
@@ -199,8 +199,7 @@ def _acknowledge(who: str, how: str, page: Notification) -> Acknowledge:
     return Acknowledge(who, how, expects=State.OPEN, answers=page.page)
 
 
-def _pressed(key: str, page: Notification) -> Action:
-    who = page.recipient
+def _pressed(who: str, key: str, page: Notification) -> Action:
     return _acknowledge(who, "by phone", page) if key == "1" else Escalate(who, "by phone", expects=State.OPEN)
 
 

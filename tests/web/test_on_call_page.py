@@ -1,0 +1,139 @@
+"""The console's pages about who is on call, people's calendars, and metrics."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rules.load import load_text
+from rules.policy import Policy
+from tests.web.conftest import Running
+from tests.web.test_console import BROWSER, csrf, page
+
+POLICY = """
+incident_response:
+  alert_channels:
+    - {name: email, type: email, recipients: [team@example.org]}
+    - {name: sms, type: sms, recipients: ["@primary"]}
+people:
+  - {name: dana, time_zone: America/Chicago, contacts: {sms: "+4917010000001", email: dana@example.com}}
+  - {name: ben, contacts: {sms: "+4917010000002"}}
+schedules:
+  - name: primary
+    time_zone: Europe/Berlin
+    layers: [{people: [dana, ben], starts: "2026-01-05T09:00", every: 1w}]
+  - name: later
+    time_zone: Europe/Berlin
+    layers: [{people: [ben], starts: "2026-11-30T09:00", every: 1w}]
+"""
+USERS = {"TOCSIN_API_TOKENS": "ben:responder:responders-token,vic:viewer:the-viewers-token"}
+BEN, VIC = ({"Authorization": f"Bearer {each}"} for each in ("responders-token", "the-viewers-token"))
+
+
+@pytest.fixture(scope="session")
+def policy() -> Policy:
+    """Two schedules of two people; the second begins a week from now. Now is Monday, 03:13 in Berlin."""
+    return load_text(POLICY).policy
+
+
+async def send(receiver: Running, path: str, **form: str) -> tuple[int, str]:
+    """Post a form of the page."""
+    form["csrf"] = csrf(await page(receiver, "/on-call"))
+    async with receiver.http.post(receiver.url + path, data=form, headers=BROWSER, allow_redirects=False) as answer:
+        return answer.status, answer.headers.get("Location") or await answer.text()
+
+
+def facts(text: str, schedule: str) -> str:
+    """What stands under a schedule's name, without tags."""
+    section = text.partition(f">{schedule} <span")[2].partition("</dl>")[0]
+    return " ".join(re.sub(r"<[^>]+>", " ", section).split())
+
+
+async def take(receiver: Running, **changes: str) -> tuple[int, str]:
+    """Dana takes primary over until the afternoon."""
+    form = {"schedule": "primary", "person": "dana", "ends": "2026-11-23T15:00", "reason": "swap <b>"}
+    return await send(receiver, "/on-call/take", **form | changes)
+
+
+async def test_now_until_when_and_next(receiver: Running) -> None:
+    """In the schedule's wall time, which is named; a schedule that has not begun says that it is nobody's."""
+    text = await page(receiver, "/on-call")
+    assert "times in Europe/Berlin" in facts(text, "primary")
+    assert "Now ben Until Mon 23 Nov, 09:00 CET" in facts(text, "primary")
+    assert "Next dana , from Mon 23 Nov, 09:00 CET" in facts(text, "primary")
+    assert "Now ✕ nobody Next ben , from Mon 30 Nov, 09:00 CET" in facts(text, "later")
+    assert "Nobody is on call for 7 days 5 hours of it" in text
+    assert text.count("<svg") == 4
+    assert (await page(receiver, "/on-call?weeks=13")).count("<svg") == 26
+
+
+async def test_an_override_is_made_and_cancelled(receiver: Running) -> None:
+    """It is in effect at once, told with its reason, and next is who it does not hide; then it is taken back."""
+    assert await take(receiver) == (303, "/on-call?done=take#said")
+    text = await page(receiver, "/on-call?done=take")
+    assert "Now dana by override by local Until Mon 30 Nov, 09:00 CET" in facts(text, "primary")  # her own week follows
+    assert "Next ben" in facts(text, "primary")
+    assert "swap &lt;b&gt;" in text
+    assert "swap <b>" not in text
+    assert (await send(receiver, "/on-call/cancel", override="1"))[0] == 303
+    assert "Now ben" in facts(await page(receiver, "/on-call"), "primary")
+    assert (await send(receiver, "/on-call/cancel", override="1"))[0] == 409
+    assert (await send(receiver, "/on-call/cancel", override="x"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    "changes", [{"ends": "tomorrow"}, {"ends": "2020-01-01T09:00"}, {"person": "eve"}, {"reason": ""}, {"schedule": ""}]
+)
+async def test_what_cannot_be_is_said(receiver: Running, changes: dict[str, str]) -> None:
+    """Nothing is done, and the page says why, with what was typed still there."""
+    status, text = await take(receiver, **changes)
+    assert status in {400, 409}
+    assert "Not done:" in text
+    assert "None is in effect" in text
+    assert changes.get("schedule") == "" or f'value="{changes.get("ends", "2026-11-23T15:00")}"' in text
+
+
+async def test_only_responders_change_it(start: Callable[..., Any]) -> None:
+    """A viewer reads, and has neither forms nor the calendar's link; a responder's own name is chosen already."""
+    receiver = await start(**USERS)
+    seen = await page(receiver, "/on-call", headers=VIC)
+    assert "/on-call/take" not in seen
+    assert "/feeds/" not in await page(receiver, "/people/dana", headers=VIC)
+    assert '<option value="ben" selected>' in await page(receiver, "/on-call", headers=BEN)
+    for path in ("/on-call/take", "/on-call/cancel"):
+        assert (await receiver.post(path, headers=VIC))[0] == 403
+
+
+async def test_a_person_and_their_calendar(start: Callable[..., Any]) -> None:
+    """Shifts in the person's zone, of contacts the ends only; the calendar is read by its link alone, which is good for
+    nobody else.
+    """
+    receiver = await start(**USERS)
+    text = await page(receiver, "/people/dana", headers=BEN)
+    assert "Mon 23 Nov, 02:00 until Mon 30 Nov, 02:00 CST" in text
+    assert "+49…001" in text
+    assert "d…@example.com" in text
+    assert "+4917010000001" not in text
+    found = re.search(r'href="(/feeds/dana/[0-9a-f]{32}\.ics)"', text)
+    assert found
+    status, feed = await receiver.get(found[1])
+    assert (status, "DTSTART:20261123T080000Z" in feed) == (200, True)
+    assert (await receiver.get(found[1].replace("dana", "ben")))[0] == 404
+    assert "nobody of that name" in await page(receiver, "/people/eve", 404, headers=BEN)
+
+
+async def test_metrics(start: Callable[..., Any]) -> None:
+    """How many are on call, how long until nobody is, and overrides are for everybody; names for whom we know only."""
+    receiver = await start(**USERS)
+    for_all = await receiver.scrape()
+    assert for_all['tocsin_on_call_people{schedule="primary"}'] == 1
+    assert for_all['tocsin_on_call_people{schedule="later"}'] == 0
+    assert for_all['tocsin_on_call_gap_seconds{schedule="primary"}'] == float("inf")
+    assert for_all['tocsin_on_call_gap_seconds{schedule="later"}'] == 0
+    assert for_all["tocsin_on_call_overrides"] == 0
+    assert not [name for name in for_all if "person=" in name]
+    _, text = await receiver.get("/metrics", headers=VIC)
+    assert 'tocsin_on_call{person="ben",schedule="primary"} 1.0' in text
+    _, text = await receiver.get("/metrics", headers={"Authorization": "Bearer wrong"})
+    assert "person=" not in text
