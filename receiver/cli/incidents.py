@@ -72,7 +72,7 @@ def show(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> Non
         (
             (
                 each["channel"],
-                each["recipient"],
+                " ".join(filter(None, (each["person"], each["recipient"]))),
                 f"{each['kind']} ({each['reason']})",
                 each["status"],
                 each["attempts"],

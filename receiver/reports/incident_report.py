@@ -197,7 +197,7 @@ def _messages(record: IncidentRecord) -> Iterator[tuple[str, ...]]:
 
 
 def _recipient(notification: Notification, context: DecisionContext) -> str:
-    return line(as_shown(notification.recipient, context.facts(notification.channel)))
+    return line(notification.person or as_shown(notification.recipient, context.facts(notification.channel)))
 
 
 def _timeline(record: IncidentRecord) -> SectionContent:

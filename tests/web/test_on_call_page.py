@@ -8,6 +8,7 @@ import pytest
 
 from rules.load import load_text
 from rules.policy import Policy
+from tests.channels.servers.slack import SlackWorkspace
 from tests.web.conftest import Running
 from tests.web.test_console import BROWSER, csrf, page
 
@@ -16,8 +17,11 @@ incident_response:
   alert_channels:
     - {name: email, type: email, recipients: [team@example.org]}
     - {name: sms, type: sms, recipients: ["@primary"]}
+    - {name: chat, type: slack, channel: "#alerts"}
 people:
-  - {name: dana, time_zone: America/Chicago, contacts: {sms: "+4917010000001", email: dana@example.com}}
+  - name: dana
+    time_zone: America/Chicago
+    contacts: {sms: "+4917010000001", email: dana@example.com, slack: U024BE7LH}
   - {name: ben, contacts: {sms: "+4917010000002"}}
 schedules:
   - name: primary
@@ -39,7 +43,7 @@ def policy() -> Policy:
 
 async def send(receiver: Running, path: str, **form: str) -> tuple[int, str]:
     """Post a form of the page."""
-    form["csrf"] = csrf(await page(receiver, "/on-call"))
+    form["csrf"] = csrf(await page(receiver, "/on-call"))  # the same on every page
     async with receiver.http.post(receiver.url + path, data=form, headers=BROWSER, allow_redirects=False) as answer:
         return answer.status, answer.headers.get("Location") or await answer.text()
 
@@ -121,6 +125,27 @@ async def test_a_person_and_their_calendar(start: Callable[..., Any]) -> None:
     assert (status, "DTSTART:20261123T080000Z" in feed) == (200, True)
     assert (await receiver.get(found[1].replace("dana", "ben")))[0] == 404
     assert "nobody of that name" in await page(receiver, "/people/eve", 404, headers=BEN)
+
+
+async def test_a_contact_is_tried(start: Callable[..., Any]) -> None:
+    """The button sends a marked message to that contact alone, and says what the provider answered; it is audited. What
+    cannot be sent has no button.
+    """
+    workspace = SlackWorkspace("xoxb-test", "U024BE7LH")
+    async with workspace.wire:
+        slack = {"TOCSIN_SLACK_TOKEN": "xoxb-test", "TOCSIN_SLACK_API_URL": f"{workspace.wire.url}/api"}
+        receiver = await start(**slack)
+        text = await page(receiver, "/people/dana")
+        assert 'name="contact" value="slack"' in text
+        assert 'name="contact" value="sms"' not in text
+        status, said = await send(receiver, "/people/dana/test", contact="slack")
+        assert (status, "Test message by slack:</strong> accepted" in said) == (200, True)
+        (message,) = workspace.shown
+        assert "Test message: nothing is wrong" in str(message["blocks"])
+        assert (await send(receiver, "/people/dana/test", contact="sms"))[0] == 409
+        assert (await send(receiver, "/people/ben/test", contact="slack"))[0] == 409
+        [(_, entry)] = receiver.store.newest_audits(1)
+        assert (entry.action, entry.data["person"]) == ("test-channel", "dana")
 
 
 async def test_metrics(start: Callable[..., Any]) -> None:

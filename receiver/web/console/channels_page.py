@@ -70,17 +70,25 @@ class ChannelsPage:
 
     async def test(self, visit: Visit) -> web.Response:
         """The button was pressed: send a marked message now, and say what the provider answered."""
-        policy = self.engine.current.policy
-        channel = policy.channel(visit.form.get("channel", ""))
+        channel = self.engine.current.policy.channel(visit.form.get("channel", ""))
         if channel is None:
             raise HttpProblem(404, "the policy has no such channel")
-        sender = self.senders.get(channel.type)
-        if sender is None or (problem := self._problem(channel)):
-            return await self._page(visit, channel.name, problem=problem if sender else "not configured")
-        tried = await try_channel(sender, policy, channel, self.renderer, self.clock)
-        await self._note(visit, channel, tried)
+        if not self.can_send(channel):
+            return await self._page(visit, channel.name, problem=self._problem(channel) or "not configured")
+        tried = await self.send(visit, channel)
         shown = zip(self._recipients(channel), tried, strict=True)
         return await self._page(visit, channel.name, [replace(each, recipient=name) for name, each in shown])
+
+    def can_send(self, channel: Channel) -> bool:
+        """Whether a test message could go out."""
+        return channel.type in self.senders and not self._problem(channel)
+
+    async def send(self, visit: Visit, channel: Channel, person: str = "") -> Sequence[Tried]:
+        """Send a marked message to the channel's recipients (`person`: who alone is meant), and note it."""
+        sender, policy = self.senders[channel.type], self.engine.current.policy
+        tried = await try_channel(sender, policy, channel, self.renderer, self.clock)
+        await self._note(visit, channel, tried, person)
+        return tried
 
     async def retire(self, visit: Visit) -> web.Response:
         """The button was pressed: a heartbeat is not expected any more. Raises Problem."""
@@ -104,11 +112,17 @@ class ChannelsPage:
         )
         return tables.answer("channels", COLUMNS, rows)
 
-    async def _note(self, visit: Visit, channel: Channel, tried: Sequence[Tried]) -> None:
+    async def _note(self, visit: Visit, channel: Channel, tried: Sequence[Tried], person: str) -> None:
         outcome = "done" if all(each.delivered for each in tried) else "; ".join(each.words for each in tried)
         log.info("test messages sent", channel=channel.name, by=visit.caller.name, outcome=outcome)
         origin = visit.caller.origin
-        entry = audit_of(origin, visit.now, "test-channel", outcome=outcome, data={"channel": channel.name})
+        entry = audit_of(
+            origin,
+            visit.now,
+            "test-channel",
+            outcome=outcome,
+            data={"channel": channel.name} | ({"person": person} if person else {}),
+        )
         await self.queue.run(self.engine.audit, [entry])
 
     async def _page(

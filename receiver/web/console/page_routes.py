@@ -68,7 +68,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     history = History(frame, queue, engine, reads, weeks)
     channels = ChannelsPage(frame, queue, engine, reads, senders, renderer, heartbeats, clock)
     policy = PolicyPage(frame, engine, state)
-    duty, person = OnCallPage(frame, rosters, on_call), PersonPage(frame, rosters, feeds)
+    duty, person = OnCallPage(frame, rosters, on_call), PersonPage(frame, rosters, feeds, channels)
     live = Live(queue, reads, sessions)
     view, declares, retires = Role.VIEWER, operations["declare"].role, operations["retire"].role
     one = r"/incidents/{incident:\d{1,9}}"
@@ -87,6 +87,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
         ("POST", "/on-call/take", frame.handler(Role.RESPONDER, duty.take)),
         ("POST", "/on-call/cancel", frame.handler(Role.RESPONDER, duty.cancel)),
         ("GET", "/people/{person}", frame.handler(view, person.show)),
+        ("POST", "/people/{person}/test", frame.handler(Role.RESPONDER, person.test)),
         ("GET", "/feeds/{person}/{mark}.ics", feeds.serve),
         ("GET", "/policy", frame.handler(view, policy.show)),
         ("GET", "/policy/drill", frame.handler(view, DrillPage(frame, engine).show)),

@@ -4,20 +4,22 @@ The calendar's link is sealed with the key that signs sessions: whoever has it r
 else, without logging in, because calendars of phones cannot. It is good until the key changes.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from aiohttp import web
 
+from receiver.channels.trial import Tried
 from receiver.core.model import Instant
 from receiver.on_call.calendar_feed import calendar_feed
 from receiver.web.api.rosters import AHEAD, RosterReader
 from receiver.web.auth.signing import Signing
+from receiver.web.console.channels_page import ChannelsPage
 from receiver.web.console.pages import Frame, Visit
 from receiver.web.http.problem_details import HttpProblem
 from rules.channel_types import ends_of
-from rules.policy import HOUR
+from rules.policy import HOUR, Person
 
 SHOWN = 8 * 7 * 24 * HOUR
 """Microseconds ahead that the page tells of."""
@@ -65,12 +67,29 @@ class PersonPage:
     frame: Frame
     rosters: RosterReader
     feeds: PersonFeeds
+    tests: ChannelsPage
 
     async def show(self, visit: Visit) -> web.Response:
         """The page. Raises HttpProblem 404 for a name that is nobody's."""
+        return await self._page(visit, self._person(visit))
+
+    async def test(self, visit: Visit) -> web.Response:
+        """The button was pressed: send a marked message to one contact now. Raises HttpProblem."""
+        person, type_ = self._person(visit), visit.form.get("contact", "")
+        channels = (each for each in self.rosters.policy.channels if each.type == type_ and self.tests.can_send(each))
+        address, channel = person.contact(type_), next(channels, None)
+        if address is None or channel is None:
+            raise HttpProblem(409, "there is no such contact, or no channel that could send to it")
+        tried = await self.tests.send(visit, replace(channel, recipients=(address,)), person.name)
+        return await self._page(visit, person, type_, tried)
+
+    def _person(self, visit: Visit) -> Person:
         person = self.rosters.policy.person(visit.request.match_info["person"])
         if person is None:
             raise HttpProblem(404, "the policy has nobody of that name")
+        return person
+
+    async def _page(self, visit: Visit, person: Person, tested: str = "", tried: Sequence[Tried] = ()) -> web.Response:
         rosters = await self.rosters.between(visit.now - AHEAD, visit.now + SHOWN + AHEAD)
         own = sorted(
             (shift, roster.name)
@@ -81,6 +100,9 @@ class PersonPage:
         return self.frame.page(
             visit,
             "person.html",
+            testable={each.type for each in self.rosters.policy.channels if self.tests.can_send(each)},
+            tested=tested,
+            tried=tried,
             person=person,
             shifts=own,
             contacts=[(type_, ends_of(address)) for type_, address in person.contacts],

@@ -105,6 +105,7 @@ MESSAGE_COLUMNS = (
     "done",
     "detail",
     "reached",
+    "person",
 )
 
 
@@ -122,6 +123,7 @@ def message_row(message: NotificationView) -> Sequence[Cell]:
         message.done_at,
         message.detail,
         message.reached_at,
+        message.person,
     )
 
 
