@@ -31,7 +31,8 @@ def each(pattern: str, page: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_metric_exists(page: Path) -> None:
     """A metric is one of those that /metrics shows, by that name."""
-    families = {family.name: family.type for family in Metrics().registry.collect()}
+    metrics = Metrics()
+    families = {each.name: each.type for each in (*metrics.registry.collect(), *metrics.named.collect())}
     counters = {f"{family}_total" for family, kind in families.items() if kind == "counter"}
     shown = {family for family, kind in families.items() if kind != "counter"} | counters
     shown |= {

@@ -210,7 +210,8 @@ def _reserved() -> Iterator[str]:
 
 
 def _metrics() -> Iterator[str]:
-    for family in Metrics().registry.collect():
+    metrics = Metrics()
+    for family in (*metrics.registry.collect(), *metrics.named.collect()):
         assert isinstance(family, Metric)
         if not family.name.startswith(("python_", "process_")):
             yield f"metric {family.name} {family.type}"

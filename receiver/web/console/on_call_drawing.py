@@ -43,7 +43,7 @@ class DrawnWeek:
     """Seven days."""
 
     days: tuple[tuple[float, str], ...]
-    """(x, such as ``Mon 23``)."""
+    """(x, such as ``Mon 23``; of the first ``22 Nov``)."""
     blocks: tuple[Block, ...]
     height: int
     now: float | None
@@ -84,8 +84,7 @@ def _week(roster: Roster, people: Sequence[str], now: int, first: date) -> Drawn
         blocks.append(block(shift, lane))
     inside = (Gap(max(each.starts, begins), min(each.ends, ends)) for each in roster.gaps)
     blocks += [block(each, 0) for each in inside if each.starts < each.ends]
-    days = tuple(
-        (x(edge), f"{first + timedelta(days=number):%a} {(first + timedelta(days=number)).day}")
-        for number, edge in enumerate(edges[:-1])
-    )
+    dates = [first + timedelta(days=number) for number in range(7)]
+    labels = (f"{day.day} {day:%b}" if day == first else f"{day:%a} {day.day}" for day in dates)
+    days = tuple((x(edge), label) for edge, label in zip(edges, labels, strict=False))
     return DrawnWeek(days, tuple(blocks), HEAD + len(lanes) * LANE, x(now) if begins <= now < ends else None)
