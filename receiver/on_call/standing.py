@@ -6,7 +6,7 @@ from receiver.on_call.shift import Roster, Shift
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ScheduleStanding:
     """One schedule at one instant; microseconds since 1970, UTC."""
 
     on_call: tuple[Shift, ...]
@@ -22,7 +22,7 @@ class Standing:
         return max((each.ends for each in self.on_call), default=None)
 
 
-def standing(roster: Roster, at: int) -> Standing:
+def standing(roster: Roster, at: int) -> ScheduleStanding:
     """How a schedule stands at an instant."""
     ends = {each.person: each.ends for each in roster.at(at)}
     following = None
@@ -33,4 +33,4 @@ def standing(roster: Roster, at: int) -> Standing:
         ends[each.person] = max(ends[each.person], each.ends)
     first = {each.person: each for each in reversed(roster.at(at))}
     on_call = tuple(Shift(each.starts, ends[name], name, each.source) for name, each in reversed(first.items()))
-    return Standing(on_call, following)
+    return ScheduleStanding(on_call, following)

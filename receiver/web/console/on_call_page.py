@@ -11,7 +11,7 @@ from receiver.on_call.expand import why_void
 from receiver.on_call.override_log import KeptOverride, as_override
 from receiver.on_call.references import whose_name
 from receiver.on_call.shift import Gap, Roster, Shift
-from receiver.on_call.standing import Standing, standing
+from receiver.on_call.standing import ScheduleStanding, standing
 from receiver.on_call.wall_time import local, wall
 from receiver.web.api import requests
 from receiver.web.api.call import Call
@@ -34,7 +34,7 @@ class ScheduleCard:
     """One schedule on the page."""
 
     roster: Roster
-    standing: Standing
+    standing: ScheduleStanding
     weeks: tuple[DrawnWeek, ...]
     lines: Sequence[Shift | Gap]
     """Its shifts and gaps from now on, in order of their beginning."""
