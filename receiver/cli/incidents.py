@@ -251,6 +251,9 @@ def declare(
     ],
     level: Annotated[int | None, typer.Option(help="1 to 4; left out: the type's.", show_default=False)] = None,
     title: Annotated[str, typer.Option(help="One line.", show_default=False)] = "",
+    system: Annotated[
+        str, typer.Option(help="The system that it concerns; every message names it.", show_default=False)
+    ] = "",
     exercise: Annotated[bool, typer.Option("--exercise", help="A drill: every message says so.")] = False,
     new_type: Annotated[
         bool, typer.Option("--type-is-new", help="TYPE is none of the policy's, on purpose: it gets the default level.")
@@ -263,7 +266,7 @@ def declare(
 ) -> None:
     """Open an incident by hand."""
     said = {"type": type, "level": level, "title": title, "exercise": exercise, "new_type": new_type}
-    body = {**said, "by": by, "note": note}
+    body = {**said, "by": by, "note": note, "labels": {"system": system} if system else {}}
     say(call("POST", url, token, "/incidents", body={name: value for name, value in body.items() if value}), json)
 
 

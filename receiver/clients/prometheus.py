@@ -38,6 +38,10 @@ class QueryFailed(CannotError):  # noqa: N818 - a state of the world, not a mist
         self.final = final
 
 
+class AnswerTooLong(QueryFailed):
+    """There is more than is read; fewer points may fit."""
+
+
 class _Vector(BaseModel):
     metric: dict[str, str] = {}
     value: Pair
@@ -105,7 +109,7 @@ class Prometheus:
 
 def _judge(status: int, body: bytes) -> list[Series]:
     if len(body) > ANSWER_LIMIT:
-        raise QueryFailed(f"its answer is longer than {ANSWER_LIMIT >> 20} MB")
+        raise AnswerTooLong(f"its answer is longer than {ANSWER_LIMIT >> 20} MB")
     if status != 200:
         raise QueryFailed(f"it answers {status}", final=status in {400, 422})
     try:

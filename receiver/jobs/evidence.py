@@ -7,12 +7,12 @@ means is the core's (`receiver.core.evidence`). What cannot be asked now is aske
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, isfinite
 
 import orjson
 import structlog
 
-from receiver.clients.prometheus import Prometheus, QueryFailed, Series
+from receiver.clients.prometheus import AnswerTooLong, Prometheus, QueryFailed, Series
 from receiver.core.inquiry import Answered, Exhibit, Inquiry
 from receiver.core.model import Alert, Incident, Instant
 from receiver.core.plan import PolicyVersion
@@ -41,6 +41,9 @@ BEFORE = 30 * MINUTE
 
 POINTS, MOST_SERIES, MOST_RULES = 120, 6, 3
 """Bounds of what is kept per inquiry."""
+
+FINE = 2400
+"""Points that are asked for, every second if they suffice: a violation that lasted one scrape is among them."""
 
 NAME = 1000
 """Characters of a series' name that are kept."""
@@ -128,6 +131,7 @@ class Observer:
             return await self._check(asked, alerts)
         began = min([incident.opened_at, *(alert.starts_at for alert in alerts)])
         end = incident.resolved_at if inquiry is Inquiry.RESOLVED and incident.resolved_at else self._queue.clock()
+        end = max([end, *(alert.starts_at for alert in alerts)])  # Prometheus's clock may be ahead of ours
         exhibits = []
         for question in asked[:MOST_RULES]:
             for subject in question.subjects[:1]:
@@ -137,8 +141,11 @@ class Observer:
         return Answered(inquiry, exhibits=tuple(exhibits))
 
     async def _course(self, expr: str, start: Instant, end: Instant) -> list[Series]:
-        step = max(1.0, (end - start) / SECOND / POINTS)
-        return await self._prometheus.query_range(expr, start / SECOND, end / SECOND, step)
+        """As fine as its answer can be read. The last point is at the end: what an incident was opened for is there."""
+        try:
+            return await self._prometheus.query_range(expr, *_steps(start, end, FINE))
+        except AnswerTooLong:
+            return await self._prometheus.query_range(expr, *_steps(start, end, POINTS))
 
     async def _check(self, asked: Sequence[Question], alerts: Sequence[Alert]) -> Answered:
         """All conditions false, and data there to say so."""
@@ -208,7 +215,28 @@ def _kept(series: Iterable[Series]) -> str:
 
 
 def _finite(series: Series) -> list[tuple[float, float]]:
-    return [(at, value) for at, value in series.points[-POINTS - 1 :] if isfinite(value)]
+    return thinned([(at, value) for at, value in series.points if isfinite(value)], POINTS)
+
+
+def thinned(points: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:
+    """At most so many of the points (seconds since 1970, value), in order: the first, the last, and of each part
+    between them the least and the greatest, because that is what a rule fired for.
+    """
+    if len(points) <= most:
+        return list(points)
+    length = ceil(len(points) / ((most - 2) // 2))
+    kept = {points[0], points[-1]}
+    for begin in range(0, len(points), length):
+        part = sorted(points[begin : begin + length], key=lambda point: point[1])
+        kept |= {part[0], part[-1]}
+    return sorted(kept)
+
+
+def _steps(start: Instant, end: Instant, most: int) -> tuple[float, float, float]:
+    """From when, until when (the whole second after the end) and by which step, in seconds, for so many points."""
+    until = ceil(end / SECOND)
+    step = max(1, ceil((until - start / SECOND) / most))
+    return until - step * ceil((until - start / SECOND) / step), until, step
 
 
 def _name(labels: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from receiver.messages.times import duration
 from receiver.reports.exhibits import exhibits
 from receiver.reports.incident_record import UNTOLD, IncidentRecord
 from receiver.reports.report import Field, counted
-from receiver.reports.steps import done_steps, links
+from receiver.reports.steps import done_steps, evidence_links, open_follow_ups
 from rules.alert_text import general
 from rules.placeholders import UNKNOWN
 from rules.policy import TimedActions
@@ -68,6 +68,7 @@ def _severity_level(record: IncidentRecord) -> Values:
     level = record.case.level
     yield f"{level.level} {line(level.name)}"
     yield line(level.description)
+    yield f"for example: {', '.join(map(line, level.examples))}" if level.examples else ""
 
 
 def _business_impact(record: IncidentRecord) -> Values:
@@ -109,14 +110,10 @@ def _resolution_time(record: IncidentRecord) -> Values:
 
 
 def _immediate_actions(record: IncidentRecord) -> Values:
-    """What the type asks for at once, each with whether somebody ticked it; else what was done at once."""
-    ticked = {each.text: each for each in record.case.incident.response.checklists.done.values()}
-    asked = record.case.kind.immediate_actions if record.case.kind else ()
-    for action in asked:
-        found = ticked.get(action)
-        yield f"{line(action)}: {f'done by {name(found.by)}, {record.stamp(found.at)}' if found else 'not ticked'}"
-    if not asked:
-        yield from taken_actions(record)
+    """What is recommended to be done next: the follow-up actions that are not done. What was done in the first
+    minutes recommends nothing; `taken_actions` tells it.
+    """
+    return open_follow_ups(record)
 
 
 def immediate(checklists: Checklists) -> list[Done]:
@@ -188,7 +185,7 @@ def _analysis_performed(record: IncidentRecord) -> Values:
 
 
 def _evidence_preserved(record: IncidentRecord) -> Values:
-    yield from links(record)
+    yield from evidence_links(record)
     for exhibit in exhibits(record):
         yield f"{exhibit.query} ({exhibit.moment}): {len(exhibit.lines)} series kept"
     for alert in record.alerts[:MOST]:

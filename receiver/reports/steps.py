@@ -78,6 +78,14 @@ def follow_ups(record: IncidentRecord) -> tuple[Table, ...]:
     return (Table("Follow-up actions", ("done", "action", "owner", "due"), rows),) if rows else ()
 
 
+def open_follow_ups(record: IncidentRecord) -> Iterator[str]:
+    """Those that are not done, in words."""
+    for each in record.case.incident.response.follow_ups:
+        if each.done_at is None:
+            until = f", until {record.stamp(each.due_at)}" if each.due_at is not None else ""
+            yield f"{line(each.text)} ({name(each.owner) or 'nobody has it'}{until})"
+
+
 def _is_overdue(each: FollowUp, record: IncidentRecord) -> bool:
     return each.due_at is not None and each.due_at < record.now
 
@@ -130,10 +138,16 @@ def done_steps(record: IncidentRecord, *beginnings: str) -> Iterator[str]:
                     yield f"{line(text)} ({name(ticked.by)}{f': {said}' if said else ''})"
 
 
-def links(record: IncidentRecord) -> Iterator[str]:
-    """Where the evidence is that people pointed to."""
+INVESTIGATION = (f"{ROOT_CAUSE}.", "safety_investigation.")
+"""How the ids of the steps begin that collect evidence."""
+
+
+def evidence_links(record: IncidentRecord) -> Iterator[str]:
+    """Where the evidence is that people pointed to: links of the investigation's steps, and of others that speak of
+    evidence. What else a link stands with (a deployment, a call) is told with its step.
+    """
     response = record.case.incident.response
     for lists in (*(each.checklists for each in response.occurrences), response.checklists):
-        for ticked in lists.done.values():
-            if ticked.link:
+        for step, ticked in lists.done.items():
+            if ticked.link and (step.startswith(INVESTIGATION) or "evidence" in ticked.text.lower()):
                 yield f"{line(ticked.text)}: {line(ticked.link, 500)}"

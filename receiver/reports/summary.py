@@ -15,6 +15,7 @@ from receiver.reports.filings import filings
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.report import Field, Part, SectionContent, Table, counted
 from receiver.reports.sources import field, immediate, impacts, measured, taken_actions
+from receiver.reports.steps import open_follow_ups
 from rules.placeholders import UNKNOWN
 
 WANTED = ("root_cause", "lessons_learned", "process_changes")
@@ -161,10 +162,7 @@ def _what_remains(record: IncidentRecord) -> Iterator[str]:
     incident = record.case.incident
     if not incident.is_live:
         yield from (line(each, 500) for each in record.case.outstanding)
-    for each in incident.response.follow_ups:
-        if each.done_at is None:
-            until = f", until {record.stamp(each.due_at)}" if each.due_at is not None else ""
-            yield f"{line(each.text)} ({name(each.owner) or 'nobody has it'}{until})"
+    yield from open_follow_ups(record)
     yield from (f"outstanding: {line(each)}" for each in obligations_outstanding(incident, record.case.policy))
     held = sum(each.standing is Standing.HELD for each in incident.response.notices)
     if held:

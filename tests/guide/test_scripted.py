@@ -149,8 +149,7 @@ async def check_report(
     ):
         told = {field: values for part in sections[name]["parts"] for field, values in part["fields"].items()}
         assert list(told) == [field for part in parts for field in part.content]
-        known_only_of_types = {"immediate_actions"} if isinstance(what, Rule) else set()
-        unknown = {field for field, values in told.items() if not values} - known_only_of_types
+        unknown = {field for field, values in told.items() if not values} - {"immediate_actions"}  # no follow-up
         assert unknown <= ({"performance_metrics"} if "description" not in annotations else set())
         for field in facts.keys() & told.keys():
             assert told[field] == [facts[field]]

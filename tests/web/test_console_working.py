@@ -38,6 +38,7 @@ async def test_declaring(receiver: Running) -> None:
         "title": "Engine two smokes",
         "level": "3",
         "note": "seen\r\nby hand",
+        "system": "engine-2",
         "key": "k1",
     }
     assert await submit(receiver, "/declare", **form) == (303, "/incidents/1?done=declare#said")
@@ -47,6 +48,7 @@ async def test_declaring(receiver: Running) -> None:
     assert re.search(r"seen\s+by hand", shown)
     _, found = await receiver.get("/api/v1/incidents/1")
     assert (found["level"], found["title"], found["exercise"]) == (3, "Engine two smokes", False)
+    assert found["labels"] == {"system": "engine-2"}, "which every message names, the shortest too"
     status, text = await submit(receiver, "/declare", type=HOSTILE, title="kept words", key="k2")
     assert status == 400
     assert "Not done:" in text

@@ -3,21 +3,23 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from receiver.clients.prometheus import Prometheus, QueryFailed, Series
+from receiver.clients.prometheus import ANSWER_LIMIT, Prometheus, QueryFailed, Series
 from receiver.core.model import Kind, Reason
 from receiver.demo import tools
 from receiver.demo.exporter import Exporter
 from receiver.demo.stand_ins import start_web
-from receiver.jobs.evidence import Observer, concerns, make_observer, questions
+from receiver.jobs.evidence import POINTS, Observer, concerns, make_observer, questions, thinned
 from receiver.messages import MessageRenderer
 from receiver.reports.drawing import PlotLine, PlotMark
 from receiver.reports.exhibits import SignalSeries
@@ -25,7 +27,7 @@ from receiver.reports.pictures import Plotter
 from receiver.reports.plots import draw_png
 from receiver.reports.queries import Records
 from receiver.settings import Settings
-from rules.policy import MINUTE
+from rules.policy import HOUR, MINUTE, SECOND
 from rules.reserved import LABELS
 from tests.core.alerts import alert
 from tests.web.conftest import Running
@@ -42,6 +44,10 @@ class StandIn:
         """What it answers instead."""
         self.status = 200
         self.asked: list[str] = []
+        self.course: Callable[[float], str] | None = None
+        """What a signal was at a time, for all that is asked over time."""
+        self.fewest_refused = 1 << 62
+        """An answer with so many points is too long."""
         self.app = web.Application()
         self.app.router.add_post("/api/v1/{what}", self._answer)
 
@@ -52,7 +58,14 @@ class StandIn:
         if self.raw is not None:
             return web.Response(status=self.status, text=self.raw)
         found = [{"metric": {"system": "landing-7"}, "value": [1.0, value]}] if value is not None else []
-        if request.match_info["what"] == "query_range":
+        if request.match_info["what"] == "query_range" and self.course:
+            start, end, step = (float(str(form[each])) for each in ("start", "end", "step"))
+            times = [start + number * step for number in range(int((end - start) / step) + 1)]
+            if len(times) >= self.fewest_refused:
+                return web.Response(text="x" * (ANSWER_LIMIT + 1))
+            values = [[at, self.course(at)] for at in times]
+            data = {"resultType": "matrix", "result": [{"metric": {"system": "landing-7"}, "values": values}]}
+        elif request.match_info["what"] == "query_range":
             found = [{"metric": each["metric"], "values": [each["value"]]} for each in found]
             data = {"resultType": "matrix", "result": found}
         else:
@@ -225,6 +238,46 @@ async def test_evidence_is_kept_and_plotted(receiver: Running, prometheus: tuple
     assert page.count("<polyline") == 1, "the latest evidence stands on the incident's page"
     assert 'aria-label="safety_margin, as Prometheus had it when the incident resolved"' in page
     await observer.close()
+
+
+@pytest.mark.parametrize("fewest_refused", [1 << 62, 1000], ids=["read", "too long"])
+async def test_evidence_ends_with_the_violation(
+    receiver: Running, prometheus: tuple[StandIn, str], fewest_refused: int
+) -> None:
+    """What fires at once is in the evidence although it was measured a moment before; and its course until the end."""
+    stand_in, url = prometheus
+    observer = observer_of(receiver, url)
+    fired = receiver.clock.now / SECOND - 0.4
+    stand_in.course = lambda at: "0.91" if at >= fired else "0.97"
+    stand_in.fewest_refused = fewest_refused
+    await receiver.post("/webhook/alertmanager", body())
+    await observer.answer_open()
+    stand_in.course = lambda at: "0.91" if fired <= at < fired + 300 else "0.97"
+    await receiver.pass_time(3 * HOUR)
+    await receiver.post("/webhook/alertmanager", body("resolved"))
+    await receiver.post(f"{ONE}/resolve", {"by": "ann"})
+    await observer.answer_open()
+    _, report = await receiver.get(f"{ONE}/report")
+    [technical] = [each for each in report["sections"] if each["name"] == "technical_report"]
+    told = {name: values for part in technical["parts"] for name, values in part["fields"].items()}
+    assert told["performance_metrics"][:2] == [
+        '{system="landing-7"} (opened): from 0.91 to 0.97, at the end 0.91',
+        '{system="landing-7"} (resolved): from 0.91 to 0.97, at the end 0.97',
+    ]
+    await observer.close()
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=3000))
+def test_thinned_series_keep_what_a_rule_fired_for(values: list[float]) -> None:
+    """Few enough points, in order, true ones; the least, the greatest, the first and the last are among them."""
+    points = list(enumerate(values))
+    kept = thinned(points, POINTS)
+    assert len(kept) <= POINTS
+    assert kept == sorted(set(kept))
+    assert set(kept) <= set(points)
+    if points:
+        assert (kept[0], kept[-1]) == (points[0], points[-1])
+        assert {min(values), max(values)} <= {value for _, value in kept}
 
 
 async def test_messages_carry_a_picture(receiver: Running, prometheus: tuple[StandIn, str]) -> None:

@@ -65,6 +65,30 @@ def fields(section: dict) -> dict[str, list[str]]:
     return {name: values for part in section["parts"] for name, values in part["fields"].items()}
 
 
+async def test_only_evidence_is_told_as_preserved(resolved: Running) -> None:
+    """Of the links of ticked steps, those of the investigation and of what speaks of evidence; recommended is what
+    must still be done, not what was done in the first minutes; the level tells its examples.
+    """
+    _, found = await resolved.get(f"{ONE}/checklists")
+    steps = {step["text"]: step["id"] for each in found["checklists"] for step in each["steps"]}
+    for text, link in (("Gather system logs", "https://logs/1"), ("Deploy fix to production", "https://deploys/2")):
+        await resolved.ask("PUT", f"{ONE}/steps/{steps[text]}", {"by": "ann", "done": True, "link": link})
+    await resolved.post(f"{ONE}/follow-ups", {"by": "ann", "text": "alarm on the model's age", "owner": "bo"})
+    _, report = await resolved.get(f"{ONE}/report")
+    technical, summary = fields(sections(report)["technical_report"]), fields(sections(report)["executive_summary"])
+    assert technical["evidence_preserved"] == [
+        "Gather system logs: https://logs/1",
+        "query of incident_response/safety_critical_failure: http://prometheus/graph?g0.expr=safety_margin",
+    ]
+    assert summary["immediate_actions"] == ["alarm on the model's age (bo)"]
+    assert "for example: Safety-critical system failures, Data breaches, Regulatory violations" in (
+        summary["severity_level"]
+    )
+    for path in ("/incidents/1", "/policy"):
+        _, page = await resolved.get(path, headers={"Accept": "text/html"})
+        assert "Safety-critical system failures, Data breaches, Regulatory violations" in page
+
+
 async def test_structure_as_the_policy_says(resolved: Running, policy: Policy) -> None:
     """The sections are those of incident_report.structure in its order, then the technical report."""
     _, report = await resolved.get(f"{ONE}/report")

@@ -6,6 +6,7 @@ The form carries a key of its own, so that a second press opens nothing twice.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from secrets import token_hex
+from typing import Any
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -33,7 +34,11 @@ class Declaration:
 
     async def declare(self, visit: Visit) -> web.Response:
         """The button was pressed."""
-        said = {name: value for name, value in visit.form.items() if value and name not in {"csrf", "key"}}
+        said: dict[str, Any] = {
+            name: value for name, value in visit.form.items() if value and name not in {"csrf", "key", "system"}
+        }
+        if visit.form.get("system"):
+            said["labels"] = {"system": visit.form["system"]}
         try:
             try:
                 body = requests.DeclareBody.model_validate(said, strict=False)  # forms say everything in words
