@@ -33,7 +33,9 @@ def incidents(
     state: Annotated[str, typer.Option(help="open, acknowledged, resolved, closed; several with commas.")] = "",
     level: Annotated[int | None, typer.Option(help="Only this level.", show_default=False)] = None,
     type: Annotated[str, typer.Option(help="Only this type.", autocompletion=completion.types)] = "",  # noqa: A002
-    search: Annotated[str, typer.Option(help="A part of the title.")] = "",
+    search: Annotated[
+        str, typer.Option(help="A part of the title or of what was written down: cause, fix, lessons.")
+    ] = "",
     limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
     url: Url = LOCAL,
     token: Token = "",
@@ -58,10 +60,12 @@ def show(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> Non
     incident = call("GET", url, token, path)
     timeline = {"timeline": _all(url, token, f"{path}/timeline", "timeline")}
     messages = {"notifications": _all(url, token, f"{path}/notifications", "notifications")}
+    similar = call("GET", url, token, f"{path}/similar")["incidents"]
     if json:
-        print_json({**incident, **timeline, **messages})
+        print_json({**incident, **timeline, **messages, "similar": similar})
         return
     _print_incident(incident)
+    _print_similar(similar)
     print_table(
         ["when", "what", "who"],
         ((local(each["at"]), each["text"], each["by"] or "Tocsin") for each in timeline["timeline"]),
@@ -82,6 +86,22 @@ def show(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> Non
         ),
         "\nMessages",
     )
+
+
+def _print_similar(similar: list[dict[str, Any]]) -> None:
+    """What earlier incidents of the type or system came to."""
+    told = (
+        (
+            f"#{each['number']}",
+            local(each["opened_at"]),
+            each["root_cause"],
+            each["fix_description"],
+            each["lessons_learned"],
+        )
+        for each in similar
+    )
+    if similar:
+        print_table(["#", "opened", "cause", "fix", "lesson"], told, "\nEarlier incidents like it")
 
 
 def _all(url: str, token: str, path: str, name: str) -> list[dict[str, Any]]:

@@ -165,13 +165,16 @@ def follow_up(
     text: Annotated[str, typer.Argument(help="What must be done.")],
     owner: Annotated[str, typer.Option("--owner", help="Who does it.", show_default=False)] = "",
     due: Annotated[str, typer.Option("--due", help="Until when: 2026-12-24T12:00:00Z", show_default=False)] = "",
+    link: Annotated[
+        str, typer.Option("--link", help="Where the work is: a ticket, the change of a policy.", show_default=False)
+    ] = "",
     by: By = "",
     url: Url = LOCAL,
     token: Token = "",
     json: Json = False,
 ) -> None:
     """Write down what must still be done."""
-    body = {"text": text, "owner": owner, "due": due or None, "by": by}
+    body = {"text": text, "owner": owner, "due": due or None, "link": link, "by": by}
     _say_follow_ups(call("POST", url, token, path_of(id, "follow-ups"), body=body), json)
 
 

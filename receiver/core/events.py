@@ -283,6 +283,7 @@ class AddFollowUp(Struct, frozen=True):
     text: str
     owner: str = ""
     due_at: Instant | None = None
+    link: str = ""
 
 
 class FinishFollowUp(Struct, frozen=True):

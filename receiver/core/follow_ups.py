@@ -15,9 +15,13 @@ from rules.policy import EMERGENCY
 def add(draft: Draft, action: AddFollowUp) -> None:
     """Write one down."""
     known = draft.incident.response.follow_ups
-    added = FollowUp(f"f{len(known) + 1}", action.text, action.owner, action.due_at, action.by, draft.now)
+    added = FollowUp(
+        f"f{len(known) + 1}", action.text, action.owner, action.due_at, action.by, draft.now, link=action.link
+    )
     draft.respond(follow_ups=(*known, added))
-    draft.enter(Fact.FOLLOW_UP_ADDED, action.by, follow_up=added.id, text=added.text, owner=added.owner)
+    draft.enter(
+        Fact.FOLLOW_UP_ADDED, action.by, follow_up=added.id, text=added.text, owner=added.owner, link=added.link
+    )
 
 
 def finish(draft: Draft, action: FinishFollowUp) -> None:

@@ -20,6 +20,9 @@ OWN = "tocsin"
 OWN_RULE = "tocsin/"
 """What the rules of our own alerts begin with."""
 
+SYSTEMS = ("system", "service", "application", "app", "job", "namespace", "cluster")
+"""Labels that name what an incident is about, the most telling first."""
+
 
 class State(StrEnum):
     """Where an incident stands. The way is open → acknowledged → resolved → closed; new danger leads back."""
@@ -359,6 +362,13 @@ class Incident(Struct, frozen=True):
     def due_at(self) -> Instant | None:
         """The earliest of its windows."""
         return min(self.windows.values(), default=None)
+
+    @property
+    def system(self) -> str:
+        """What it is about, by the first of the labels that name such a thing, as its sender wrote it; empty: none
+        does.
+        """
+        return next((self.labels[each] for each in SYSTEMS if self.labels.get(each)), "")
 
     @property
     def is_firing(self) -> bool:

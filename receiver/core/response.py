@@ -121,6 +121,8 @@ class FollowUp(Struct, frozen=True):
     done_at: Instant | None = None
     done_by: str = ""
     reminded: bool = False
+    link: str = ""
+    """Where the work is: a ticket, the change of a policy. Empty: nobody said."""
 
 
 class Duty(Struct, frozen=True):

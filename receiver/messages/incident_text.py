@@ -10,7 +10,7 @@ from receiver.core.checklists import next_steps
 from receiver.core.closing import outstanding
 from receiver.core.impact import BUSINESS, GRADES, words
 from receiver.core.measured import is_told
-from receiver.core.model import Alert, Incident, Instant, Recovery, State, Window
+from receiver.core.model import SYSTEMS, Alert, Incident, Instant, Recovery, State, Window
 from receiver.core.occurrences import DISPROVED, begun_at
 from receiver.core.plan import DecisionContext, Plan
 from receiver.core.response import Impact
@@ -29,9 +29,6 @@ STEPS = 5
 """Steps that a message names; more nobody takes in."""
 LABELS = 30
 """Labels that are shown; more help nobody at night."""
-
-SYSTEMS = ("system", "service", "application", "app", "job", "namespace", "cluster")
-"""Labels that name what an incident is about, the most telling first."""
 
 RECOVERED = {
     Recovery.UNREPORTED: "no longer reported",

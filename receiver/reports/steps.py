@@ -72,10 +72,11 @@ def follow_ups(record: IncidentRecord) -> tuple[Table, ...]:
             line(each.text),
             name(each.owner),
             _when(record, each.due_at),
+            line(each.link, 500),
         )
         for each in record.case.incident.response.follow_ups
     )
-    return (Table("Follow-up actions", ("done", "action", "owner", "due"), rows),) if rows else ()
+    return (Table("Follow-up actions", ("done", "action", "owner", "due", "link"), rows),) if rows else ()
 
 
 def open_follow_ups(record: IncidentRecord) -> Iterator[str]:

@@ -83,6 +83,15 @@ def incident_often(incident: Incident) -> SqlRow:
     return (incident.due_at, to_json(incident), incident.id)
 
 
+def learned_row(incident: Incident) -> SqlRow | None:
+    """What people wrote down about an incident, its earlier occurrences included; None: nothing."""
+    facts = (incident.facts, *(each.facts for each in incident.response.occurrences))
+    if not any(facts):
+        return None
+    words = "\n".join(value for each in facts for value in each.values() if value)
+    return (incident.number, *map(_without_nul, (incident.type, incident.system, words)))
+
+
 def incident_place(incident: Incident) -> SqlRow:
     """The rest of INCIDENT_CHANGES: most of its row's indexes hang on it."""
     return (

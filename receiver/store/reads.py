@@ -24,7 +24,7 @@ from receiver.store.figures import StoreFigures, count, oldest_emergency
 from receiver.store.overview import Overview
 from receiver.store.search import with_words
 from receiver.store.session import Session
-from receiver.store.statements import BUNDLE, FIRING, NOTIFICATIONS, OVERRIDE_CHANGES
+from receiver.store.statements import BUNDLE, FIRING, NOTIFICATIONS, OVERRIDE_CHANGES, SIMILAR
 from receiver.store.statistics import Tally, tallies
 
 LIMIT = 50
@@ -123,6 +123,14 @@ class Reads:
         with self._database.read() as connection:
             return [codec.read_incident(row.doc, row.id) for row in connection.execute(query)]
 
+    def similar(self, incident: Incident, limit: int) -> list[Incident]:
+        """Earlier closed incidents of its type or its system about which somebody wrote something down, the newest
+        first.
+        """
+        asked = {"type": incident.type, "system": incident.system, "below": incident.number, "limit": limit}
+        with self._database.read() as connection:
+            return codec.readable(_incident, Session(connection).rows(SIMILAR, **asked))
+
     def incidents(  # noqa: PLR0913 - each is one filter of the list, all by name
         self,
         *,
@@ -137,7 +145,8 @@ class Reads:
     ) -> tuple[list[Incident], str | None]:
         """Incidents, the newest first, and the cursor of the next page (None: this was the last).
 
-        `search` looks into titles; `since` (included) and `until` (not) are about the opening. Raises CursorError.
+        `search` looks into titles and into what people wrote down; `since` (included) and `until` (not) are about the
+        opening. Raises CursorError.
         """
         columns = schema.incidents.c
         wanted: list[ColumnElement[bool]] = []

@@ -63,6 +63,18 @@ incidents = Table(
     _partial("incidents_due", "due_at", where="due_at IS NOT NULL"),
 )
 
+# Of incidents about which somebody wrote something down: what, and by what later ones are like them.
+learned = Table(
+    "learned",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    _required("type"),
+    _required("system"),
+    _required("words"),
+    Index("learned_by_type", "type", "number"),
+    Index("learned_by_system", "system", "number"),
+)
+
 alerts = Table(
     "alerts",
     metadata,

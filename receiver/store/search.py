@@ -1,12 +1,13 @@
-"""Finds incidents by words in their titles: a part of the title, whatever its case.
+"""Finds incidents by words in their titles and in what people wrote down about them: a part of it, whatever its case.
 
 SQLite has a trigram index of the closed ones (migration 0004) that is walked newest first, so neither a word in every
 title nor one in none reads much; those that are not closed are few, and read. PostgreSQL has an index on the same
 condition and plans for itself. Fewer than three characters have no trigram, and some databases no index: then titles
-are read one by one, newest first.
+are read one by one, newest first. What was written down (the table `learned`) is read one by one: people write less
+than machines open.
 """
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, column, or_, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, column, or_, select, text
 
 from receiver.core.model import State
 from receiver.store import schema
@@ -27,11 +28,23 @@ _NOT_CLOSED = [state.value for state in State if state is not State.CLOSED]
 
 
 def with_words(connection: Connection, words: str, below: int | None, newest: int | None) -> ColumnElement[bool]:
-    """The condition that a title has these words, for numbers smaller than `below` (None: for all).
+    """The condition that a title or what was written down has these words, for numbers smaller than `below` (None:
+    for all).
 
     `newest`: so many of them are enough, because nothing else chooses among them; None: something does.
     """
     words = words.replace("\0", "")
+    return or_(_with_title(connection, words, below, newest), _with_facts(connection, words))
+
+
+def _with_facts(connection: Connection, words: str) -> ColumnElement[bool]:
+    """Few are named one by one, so that PostgreSQL can take its index of titles beside them."""
+    found = select(schema.learned.c.number).where(schema.learned.c.words.icontains(words, autoescape=True))
+    few = connection.scalars(found.limit(FEW + 1)).all()
+    return schema.incidents.c.number.in_(few if len(few) <= FEW else found)
+
+
+def _with_title(connection: Connection, words: str, below: int | None, newest: int | None) -> ColumnElement[bool]:
     read = schema.incidents.c.title.icontains(words, autoescape=True)
     if connection.dialect.name != "sqlite" or len(words) < TRIGRAM or not connection.scalar(text(_HAS_INDEX)):
         return read

@@ -117,15 +117,18 @@ WHERE closed_at < :before ORDER BY number LIMIT :limit
 LOCK_CLOSED = (
     "SELECT id FROM incidents WHERE id = ANY(:ids) AND state = 'closed' ORDER BY key, id FOR UPDATE SKIP LOCKED"
 )
-FORGET = tuple(
-    f"DELETE FROM {table} WHERE {column} = ANY(:ids)"
-    for table, column in (
-        ("alerts", "held_source IS NULL AND incident_id"),
-        ("notifications", "incident_id"),
-        ("entries", "incident_id"),
-        ("bundles", "incident_id"),
-        ("incidents", "id"),
-    )
+FORGET = (
+    "DELETE FROM learned WHERE number IN (SELECT number FROM incidents WHERE id = ANY(:ids))",
+    *(
+        f"DELETE FROM {table} WHERE {column} = ANY(:ids)"
+        for table, column in (
+            ("alerts", "held_source IS NULL AND incident_id"),
+            ("notifications", "incident_id"),
+            ("entries", "incident_id"),
+            ("bundles", "incident_id"),
+            ("incidents", "id"),
+        )
+    ),
 )
 
 PROBE = """
@@ -196,6 +199,20 @@ BUNDLE = "SELECT notifications FROM bundles WHERE name = :name"
 OVERRIDE_CHANGES = "SELECT position, doc FROM overrides WHERE position > :after ORDER BY position"
 ADD_OVERRIDE_CHANGE = """
 INSERT INTO overrides (position, doc) SELECT coalesce(max(position), 0) + 1, :doc FROM overrides RETURNING position
+"""
+
+KEEP_LEARNED = """
+INSERT INTO learned (number, type, system, words) VALUES (?, ?, ?, ?)
+ON CONFLICT (number) DO UPDATE SET type = excluded.type, system = excluded.system, words = excluded.words
+"""
+
+# Closed ones about which somebody wrote something down. What an exercise made up has helped nobody.
+SIMILAR = """
+SELECT incidents.number, incidents.doc
+FROM learned JOIN incidents ON incidents.number = learned.number
+WHERE (learned.type = :type OR (learned.system = :system AND learned.system <> ''))
+  AND learned.number < :below AND learned.words <> '' AND incidents.state = 'closed' AND NOT incidents.exercise
+ORDER BY learned.number DESC LIMIT :limit
 """
 
 BEGIN_INQUIRY = "INSERT INTO inquiries (incident_id) VALUES (?) ON CONFLICT DO NOTHING"

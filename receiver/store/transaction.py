@@ -180,6 +180,10 @@ class SqlTransaction:
         session = self._session
         session.insert(schema.incidents, [codec.incident_row(each) for each in changes.opened])
         self._save_incidents(changes.changed)
+        session.write(
+            statements.KEEP_LEARNED,
+            [row for each in (*changes.opened, *changes.changed) if (row := codec.learned_row(each))],
+        )
         self._save_alerts(changes)
         session.insert(schema.notifications, [codec.notification_row(each) for each in changes.planned])
         self._save_notifications(changes.settled)

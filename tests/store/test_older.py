@@ -97,6 +97,22 @@ def _doubled(folder: Path) -> tuple[SqlStore, str, str]:
     return open_store(f"sqlite:///{path}", to_serve=True), older, newer
 
 
+def test_what_an_older_version_wrote_down_is_found(tmp_path: Path) -> None:
+    """Cause and lesson of incidents that an older version stored are searched, and shown to later ones like them."""
+    path = tmp_path / "tocsin.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(DUMP.read_text())
+        number, doc = connection.execute("SELECT number, doc FROM incidents ORDER BY number LIMIT 1").fetchone()
+        doc = json.dumps(json.loads(doc) | {"facts": {"root_cause": "a worn bearing"}, "state": "closed"})
+        connection.execute("UPDATE incidents SET doc = ?, state = 'closed' WHERE number = ?", (doc, number))
+        connection.commit()
+    store = open_store(f"sqlite:///{path}", to_serve=True)
+    [found] = store.reads().incidents(search="BEARING")[0]
+    assert found.number == number
+    assert store.reads().similar(replace(found, number=100, labels={}), 5) == [found]
+    store.close()
+
+
 def test_who_had_an_incident_is_read_from_its_timeline(tmp_path: Path) -> None:
     """An incident that an older version reopened after an acknowledgement says who had it, not that nobody did."""
     path = tmp_path / "tocsin.db"

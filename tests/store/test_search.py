@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from receiver.core.model import State
+from receiver.core.response import Occurrence, Response
 from receiver.demo.tools import free_port
 from receiver.store import SqlStore
 from receiver.store.search import FEW
@@ -59,6 +60,31 @@ def test_what_is_found_is_what_is_there(many: SqlStore) -> None:
                 page, cursor = reads.incidents(search=words, limit=300, cursor=cursor, **other)
                 found += page
             assert [each.number for each in found] == expected, (words, other)
+
+
+def test_what_was_written_down_is_found_and_forgotten(store: SqlStore) -> None:
+    """Facts of an incident and of its earlier occurrences are found as titles are; earlier closed ones of its type or
+    its system are like an incident. With the incident its facts are forgotten.
+    """
+    before = Occurrence(1, NOW, NOW, facts={"root_cause": "Loose cable"})
+    facts = {"lessons_learned": "Check 100% of the cables"}
+    told = [
+        incident("a", type="engine", labels={"service": "wing"}, facts=facts, state=State.CLOSED, closed_at=NOW),
+        incident("b", type="pump", labels={"system": "wing"}, response=Response(occurrences=(before,))),
+        incident("c", type="pump", state=State.CLOSED, closed_at=NOW),
+    ]
+    save(store, opened=told)
+    saved = save(
+        store, opened=[incident("d", type="engine", labels={"job": "tail"}), incident("e", labels={"app": "wing"})]
+    )
+    reads = store.reads()
+    for words, expected in (("CABLE", ["id-b", "id-a"]), ("100%", ["id-a"]), ("1000%", []), ("le", ["id-b", "id-a"])):
+        assert [each.id for each in reads.incidents(search=words)[0] if each.id in {"id-a", "id-b"}] == expected
+    assert [each.id for each in reads.incidents(search="cable", type="pump")[0]] == ["id-b"]
+    assert [[one.id for one in reads.similar(each, 5)] for each in saved] == [["id-a"], ["id-a"]]
+    assert store.forget(NOW + 1, 10) == 2
+    assert [each.id for each in reads.incidents(search="cable")[0]] == ["id-b"]
+    assert reads.similar(saved[0], 5) == []
 
 
 def test_forgotten_titles_are_not_found(store: SqlStore) -> None:

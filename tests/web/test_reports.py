@@ -81,8 +81,9 @@ async def test_only_evidence_is_told_as_preserved(resolved: Running) -> None:
         "query of incident_response/safety_critical_failure: http://prometheus/graph?g0.expr=safety_margin",
     ]
     assert summary["immediate_actions"] == ["alarm on the model's age (bo)"]
-    assert "for example: Safety-critical system failures, Data breaches, Regulatory violations" in (
-        summary["severity_level"]
+    assert (
+        "for example: Safety-critical system failures, Data breaches, Regulatory violations"
+        in (summary["severity_level"])
     )
     for path in ("/incidents/1", "/policy"):
         _, page = await resolved.get(path, headers={"Accept": "text/html"})

@@ -47,6 +47,9 @@ Item = TypeVar("Item")
 ALERTS_SHOWN, ALERTS_LISTED = 100, 20
 """Alerts that an incident is shown with, alone and in a list."""
 
+SIMILAR_SHOWN = 5
+"""Earlier incidents that one is shown with; more nobody reads while it lasts."""
+
 CURSOR = "after-"
 """How the cursor of an incident's list begins."""
 
@@ -90,6 +93,12 @@ class Api:
     async def show(self, call: Call[requests.Nothing]) -> responses.IncidentView:
         """One incident."""
         return await self.read(call.incident, self._show)
+
+    async def similar(self, call: Call[requests.Nothing]) -> responses.SimilarIncidentsView:
+        """Earlier incidents like it: of its type or its system, with cause, fix and lesson."""
+        return await self.browse(
+            call.incident, lambda incident: views.show_similar(self._reads.similar(incident, SIMILAR_SHOWN))
+        )
 
     async def timeline(self, call: Call[requests.PageQuery]) -> responses.TimelineView:
         """What happened, when, who did it, with which result."""

@@ -320,6 +320,8 @@ class FollowUpBody(Body):
     owner: Name = ""
     due: AwareDatetime | None = None
     """When it is overdue, and told so."""
+    link: Link = ""
+    """Where the work is: a ticket, the change of a policy."""
 
 
 class ReplanBody(Body):
@@ -401,6 +403,7 @@ class ListQuery(BaseModel):
     level: Annotated[int, Field(ge=1, le=4)] | None = None
     type: Name | None = None
     search: Name | None = None
+    """A part of the title, or of what was written down: cause, fix, lessons."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[Name, Field(json_schema_extra={"pattern": "^before-[0-9]{1,18}$"})] | None = None
     """The `next` of the page before."""

@@ -94,7 +94,7 @@ class Responding:
         """Write down what must still be done."""
         said = call.said
         due_at = instant(said.due) if said.due else None
-        await self._api.act(call, AddFollowUp(call.by(said.by), said.text, said.owner, due_at))
+        await self._api.act(call, AddFollowUp(call.by(said.by), said.text, said.owner, due_at, said.link))
         return await self._api.read(call.incident, response_views.show_follow_ups)
 
     async def finish(self, call: Call[requests.RejectBody]) -> response_shapes.FollowUpsView:

@@ -84,6 +84,8 @@ class FollowUpView(View):
     text: str
     owner: str | None
     due_at: Time | None
+    link: str
+    """Where the work is; empty: nobody said."""
     added_by: str
     added_at: Time
     done_at: Time | None

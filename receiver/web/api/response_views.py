@@ -93,6 +93,7 @@ def show_follow_ups(incident: Incident) -> FollowUpsView:
                 text=each.text,
                 owner=each.owner or None,
                 due_at=None if each.due_at is None else rfc3339(each.due_at),
+                link=each.link,
                 added_by=each.by,
                 added_at=rfc3339(each.at),
                 done_at=None if each.done_at is None else rfc3339(each.done_at),

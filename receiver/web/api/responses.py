@@ -292,6 +292,29 @@ class IncidentView(View):
     """Counts the changes."""
 
 
+class SimilarIncidentView(View):
+    """An earlier incident, and what people wrote down about it."""
+
+    number: int
+    title: str
+    type: str
+    system: str
+    """What it was about, by its labels; empty: none names it."""
+    level: Level
+    opened_at: Time
+    resolved_at: Time | None
+    root_cause: str
+    fix_description: str
+    lessons_learned: str
+    """All three as entered; empty: nobody did."""
+
+
+class SimilarIncidentsView(View):
+    """Earlier incidents of the same type or system about which somebody wrote something down, the newest first."""
+
+    incidents: list[SimilarIncidentView]
+
+
 class IncidentsView(View):
     """A page of incidents."""
 

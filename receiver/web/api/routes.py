@@ -44,6 +44,7 @@ def endpoints(api: Api, reporter: Reporter, heartbeats: HeartbeatsApi, on_call: 
         Endpoint("POST", f"{one}/notes", responder, requests.TextBody, incident, api.note),
         Endpoint("POST", f"{one}/updates", responder, requests.TextBody, incident, api.update),
         Endpoint("POST", f"{one}/replan", responder, requests.ReplanBody, incident, api.replan),
+        Endpoint("GET", f"{one}/similar", view, requests.Nothing, responses.SimilarIncidentsView, api.similar),
         Endpoint("GET", f"{one}/timeline", view, requests.PageQuery, responses.TimelineView, api.timeline),
         Endpoint(
             "GET", f"{one}/notifications", view, requests.PageQuery, responses.NotificationsView, api.notifications

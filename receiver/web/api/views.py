@@ -28,6 +28,8 @@ from receiver.web.api.responses import (
     PolicyView,
     RoleView,
     ScaleView,
+    SimilarIncidentsView,
+    SimilarIncidentView,
     TakenView,
     TurnView,
 )
@@ -98,6 +100,27 @@ def show_incident(
         confirmed_by=list(incident.confirmed_by),
         policy=incident.policy,
         version=incident.version,
+    )
+
+
+def show_similar(incidents: Iterable[Incident]) -> SimilarIncidentsView:
+    """Earlier incidents, with what helped."""
+    return SimilarIncidentsView(
+        incidents=[
+            SimilarIncidentView(
+                number=each.number,
+                title=each.title,
+                type=each.type,
+                system=each.system,
+                level=each.level,
+                opened_at=rfc3339(each.opened_at),
+                resolved_at=_maybe(each.resolved_at),
+                root_cause=each.facts.get("root_cause", ""),
+                fix_description=each.facts.get("fix_description", ""),
+                lessons_learned=each.facts.get("lessons_learned", ""),
+            )
+            for each in incidents
+        ]
     )
 
 

@@ -17,11 +17,12 @@ from receiver.reports.queries import drawable
 from receiver.reports.report import Drawing
 from receiver.store import LAST, Reads, Span
 from receiver.web.api import views
-from receiver.web.api.incident_operations import Api
+from receiver.web.api.incident_operations import SIMILAR_SHOWN, Api
 from receiver.web.api.obligation_operations import Obligations
 from receiver.web.api.response_operations import Responding
 from receiver.web.api.response_shapes import ChecklistsView, NoticeView, ObligationView
 from receiver.web.api.response_views import show_checklists
+from receiver.web.api.responses import SimilarIncidentsView
 from receiver.web.http.problem_details import HttpProblem
 
 ALERTS = 20
@@ -79,6 +80,8 @@ class IncidentPageData:
     older_messages: int | None
     """Where the older ones end that are not shown; None: all are."""
     shown: Shown
+    similar: SimilarIncidentsView
+    """Earlier incidents like it."""
     drawings: tuple[Drawing, ...]
     """The signals around it, as Prometheus had them."""
     checklists: ChecklistsView
@@ -123,6 +126,7 @@ class Reader:
             older_lines=entries[1].position if len(entries) > ENTRIES else None,
             older_messages=messages[1].sequence if len(messages) > MESSAGES else None,
             shown=shown,
+            similar=views.show_similar(self.reads.similar(incident, SIMILAR_SHOWN)),
             drawings=tuple(draw(latest(drawn), marks(drawn))),
             checklists=show_checklists(incident, policy_version),
             notices=notices,

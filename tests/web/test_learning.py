@@ -1,0 +1,104 @@
+"""What was learned: an incident shows the earlier ones like it, and what was written down is found again."""
+
+import asyncio
+import re
+import sys
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.web.conftest import Running
+from tests.web.test_console import HOSTILE, page, press
+
+FACTS = {
+    "root_cause": "a worn bearing",
+    "fix_description": "replaced the bearing",
+    "lessons_learned": "measure its vibration",
+}
+
+
+async def declare(receiver: Running, **said: Any) -> int:
+    """Open an incident by hand; its number."""
+    status, opened = await receiver.post("/api/v1/incidents", said)
+    assert status == 201, opened
+    number = opened["number"]
+    assert isinstance(number, int)
+    return number
+
+
+async def close(receiver: Running, number: int, **facts: str) -> None:
+    """Write down what is known, resolve it and let it close."""
+    one = f"/api/v1/incidents/{number}"
+    await receiver.post(f"{one}/acknowledge", {"by": "ann"})
+    await receiver.ask("PATCH", one, {"by": "ann", "facts": facts})
+    await receiver.post(f"{one}/resolve", {"by": "ann", "note": "done"})
+    await receiver.post(f"{one}/close", {"by": "ann", "note": "known well enough"})
+    _, found = await receiver.get(one)
+    assert found["state"] == "closed", found
+
+
+@pytest.fixture
+async def learned(receiver: Running) -> Running:
+    """Closed: #1 and #2 with cause, #3 without, #4 an exercise; open: #5 of the type of #1 and the system of #2."""
+    await close(receiver, await declare(receiver, type="engine_failure", labels={"system": "engine-1"}), **FACTS)
+    other = await declare(receiver, type="communication_failure", labels={"system": "engine-2"})
+    await close(receiver, other, root_cause=HOSTILE)
+    await close(receiver, await declare(receiver, type="engine_failure"))
+    await close(receiver, await declare(receiver, type="engine_failure", exercise=True), root_cause="made up")
+    await declare(receiver, type="engine_failure", labels={"system": "engine-2"})
+    return receiver
+
+
+async def test_an_incident_shows_the_earlier_ones_like_it(learned: Running) -> None:
+    """Closed ones of its type or system with cause, fix and lesson, the newest first; no exercise, none without words."""
+    _, found = await learned.get("/api/v1/incidents/5/similar")
+    assert [each["number"] for each in found["incidents"]] == [2, 1]
+    assert {name: found["incidents"][1][name] for name in FACTS} == FACTS
+    _, found = await learned.get("/api/v1/incidents/1/similar")
+    assert found["incidents"] == [], "what came later helped nobody then"
+    text = await page(learned, "/incidents/5")
+    assert "Earlier incidents like it" in text
+    for words in ("Cause: a worn bearing", "Fix: replaced the bearing", "Lesson: measure its vibration"):
+        assert words in text
+    assert "<script>alert" not in text
+
+
+async def test_the_shell_shows_them(learned: Running) -> None:
+    """`tocsin show` tells cause, fix and lesson of the earlier ones."""
+    arguments = ("show", "5", "--url", learned.url)
+    shell = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "receiver.cli", *arguments, stdout=asyncio.subprocess.PIPE, env={"COLUMNS": "200"}
+    )
+    out, _ = await shell.communicate()
+    for words in FACTS.values():
+        assert words in out.decode()
+
+
+@pytest.mark.parametrize("words", ["WORN bearing", "vibration"])
+async def test_what_was_written_down_is_found(learned: Running, words: str) -> None:
+    """A part of a cause or a lesson, whatever its case, finds the incident in API and console; so does what is still open."""
+    _, found = await learned.get("/api/v1/incidents", params={"search": words})
+    assert [each["number"] for each in found["incidents"]] == [1]
+    await learned.ask("PATCH", "/api/v1/incidents/5", {"by": "ann", "facts": {"contributing_factors": words}})
+    _, found = await learned.get("/api/v1/incidents", params={"search": words})
+    assert [each["number"] for each in found["incidents"]] == [5, 1]
+    assert 'href="/incidents/1"' in await page(learned, f"/history?search={quote(words)}")
+
+
+async def test_a_lesson_becomes_a_follow_up_that_changes_the_policy(learned: Running) -> None:
+    """The page offers it for each lesson; the follow-up names the lesson and links to the change, in page, API and report."""
+    await learned.ask("PATCH", "/api/v1/incidents/5", {"by": "ann", "facts": {"lessons_learned": "alarm sooner"}})
+    text = await page(learned, "/incidents/5")
+    [said] = re.findall(r'name="text" value="(Change the policy: [^"]*)"', text)
+    change = "https://git.example.org/policy/pull/7"
+    status, where = await press(learned, 5, "follow-ups", text=said, owner="bo", link=change)
+    assert (status, where) == (303, "/incidents/5?done=follow-ups#said")
+    _, found = await learned.get("/api/v1/incidents/5/follow-ups")
+    [action] = found["follow_ups"]
+    assert (action["text"], action["link"], action["owner"]) == ("Change the policy: alarm sooner", change, "bo")
+    assert f'href="{change}"' in await page(learned, "/incidents/5")
+    _, report = await learned.get("/api/v1/incidents/5/report?format=md")
+    assert change in report
+    status, text = await press(learned, 5, "follow-ups", text=said, link="javascript:alert(1)")
+    assert status == 400
