@@ -69,14 +69,13 @@ def follow_ups(record: IncidentRecord) -> tuple[Table, ...]:
     rows = tuple(
         (
             "done" if each.done_at is not None else "overdue" if _is_overdue(each, record) else "open",
-            line(each.text),
+            "; ".join(filter(None, (line(each.text), line(each.link, 500)))),
             name(each.owner),
             _when(record, each.due_at),
-            line(each.link, 500),
         )
         for each in record.case.incident.response.follow_ups
     )
-    return (Table("Follow-up actions", ("done", "action", "owner", "due", "link"), rows),) if rows else ()
+    return (Table("Follow-up actions", ("done", "action", "owner", "due"), rows),) if rows else ()
 
 
 def open_follow_ups(record: IncidentRecord) -> Iterator[str]:
