@@ -44,6 +44,22 @@ def test_every_section_and_list_of_the_guide_has_a_row_and_a_test(part: str) -> 
     assert TEST.search(ROWS[part])
 
 
+def sentences_of_the_guide() -> list[str]:
+    """Every line outside of its YAML that is no heading, without its marks, each once."""
+    prose = re.sub(r"```yaml\n.*?```", "", GUIDE.read_text(), flags=re.DOTALL)
+    lines = (line.strip().removeprefix("- ").replace("**", "") for line in prose.splitlines())
+    return list(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
+
+
+def test_every_sentence_of_the_guide_has_a_row_and_a_test() -> None:
+    """What the prose promises is in the page, word for word, with what keeps it and at least one test."""
+    _, _, prose = PAGE.partition("## The prose, sentence by sentence")
+    rows = re.findall(r"^\| (.*?) \| (.*) \|$", prose.partition("\n## ")[0], re.MULTILINE)
+    kept = {sentence for said, rest in rows if TEST.search(rest) for sentence in said.split(" / ")}
+    assert len(sentences_of_the_guide()) > 50
+    assert [each for each in sentences_of_the_guide() if each not in kept] == []
+
+
 @pytest.mark.parametrize(("file", "test"), sorted(set(TEST.findall(PAGE))))
 def test_every_named_test_exists(file: str, test: str) -> None:
     """A test that the page names stands in that file."""
