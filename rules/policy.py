@@ -562,6 +562,8 @@ class Policy:
     """Alerts of others that open no incident: those that meet all matchers of one entry. A matcher is (label, operator,
     value), as `rules.matchers` reads it."""
     closing: Closing = Closing()
+    drills_every: Micros | None = None
+    """How long after a drill of a type or a role its people are to practise it again; None: nobody says."""
     flapping: Flapping = Flapping()
     heartbeat_within: Micros = Micros(150 * SECOND)
     """How long a compiled heartbeat may be missing before that is an emergency."""

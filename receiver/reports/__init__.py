@@ -6,7 +6,8 @@ the close use these. What a report does not know it says ("not yet known"); it n
 Imports the messages and the core; only `queries` and `pictures` read the store. Begin with `incident_report`.
 """
 
-from receiver.reports.drill_report import HeldDrill, held, training
+from receiver.reports.drill_report import training
+from receiver.reports.held_drill import HeldDrill, held
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.incident_report import write
 from receiver.reports.period import review

@@ -1,47 +1,18 @@
 """Live drills: who took part, when, how long they took. `tocsin report --drills` lists them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from receiver.core.model import Entry, Fact, Incident, Instant
+from receiver.core.model import Instant
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line
 from receiver.messages.times import duration
+from receiver.reports.held_drill import HeldDrill
 from receiver.reports.report import Field, Part, Report, SectionContent, Table
 from receiver.reports.report_clock import ReportClock
+from receiver.reports.training_roster import roster_tables
 from rules.policy import Policy
 
 NOTHING = "—"
-
-
-@dataclass(frozen=True, slots=True)
-class HeldDrill:
-    """One drill that was held with real people."""
-
-    incident: Incident
-    acknowledged_after: int | None
-    """Microseconds; None: nobody did."""
-    resolved_after: int | None
-    kept: bool | None
-    """Whether somebody took it within the response time; None: it still runs, or was resolved untaken."""
-    people: tuple[str, ...]
-    """Everybody who did something or held a role, in that order."""
-
-
-def held(incident: Incident, entries: Iterable[Entry]) -> HeldDrill:
-    """What came of an exercise. `entries`: what people did, and whether it was breached."""
-    done = list(entries)
-    people = [each.by for each in done if each.by]
-    people += [each.data["to"] for each in done if each.fact in {Fact.ROLE_TAKEN, Fact.HANDED_OVER}]
-    first = next((each.at for each in done if each.fact is Fact.ACKNOWLEDGED), None)
-    breached = any(each.fact is Fact.BREACHED for each in done)
-    return HeldDrill(
-        incident,
-        None if first is None else first - incident.opened_at,
-        None if incident.resolved_at is None else incident.resolved_at - incident.opened_at,
-        False if breached else True if first is not None else None,
-        tuple(dict.fromkeys(people)),
-    )
 
 
 def training(drills: Sequence[HeldDrill], policy: Policy, since: Instant, until: Instant) -> Report:
@@ -49,13 +20,16 @@ def training(drills: Sequence[HeldDrill], policy: Policy, since: Instant, until:
     title = f"Drills of {duration(until - since)}"
     clock = ReportClock(policy.time_zone)
     subtitle = f"opened from {clock.stamp(since)} to {clock.stamp(until)}{clock.words}"
+    trained = roster_tables(drills, policy, until)
     if not drills:
-        none = SectionContent("drills", (Part("", (Field("drills", ("none",)),)),))
+        tables = trained if policy.drills_every is not None else ()
+        none = SectionContent("drills", (Part("", (Field("drills", ("none",)),)),), tables)
         return Report(title, subtitle, exercise=True, sections=(none,))
     tables = (
         Table("Drills", ("drill", "when", "what", "level", "taken after", "in time", "resolved after", "who took part"),
               tuple(_row(each, policy) for each in drills)),
         Table("Who took part", ("who", "drills", "last"), tuple(_people(drills, clock))),
+        *trained,
     )  # fmt: skip
     return Report(title, subtitle, exercise=True, sections=(SectionContent("drills", tables=tables),))
 

@@ -1,5 +1,6 @@
 """What the store holds, gathered for the reports. The API and the dispatcher call it, on the readers' thread."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
@@ -17,6 +18,7 @@ from receiver.reports.frozen import says_the_same, thaw
 from receiver.reports.report import Cover
 from receiver.reports.report_clock import ReportClock
 from receiver.reports.revision import changes
+from receiver.reports.training_roster import Training, roster
 from receiver.store import LAST, Reads, Span
 
 MESSAGES = Span(limit=2000)
@@ -126,6 +128,10 @@ class Records:
         found = [held(*each) for each in self._reads.drills(since, now)]
         report = training(found, self._engine.current.policy, since, now)
         return found, self._of_period(report, now, by)
+
+    def trained(self, drills: Sequence[HeldDrill]) -> list[Training]:
+        """Who has practised what in these drills, by the policy in use."""
+        return roster(drills, self._engine.current.policy)
 
     def policy_version(self, incident: Incident) -> PolicyVersion:
         """The policy version that an incident runs under."""

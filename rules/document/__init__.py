@@ -143,6 +143,9 @@ class PolicyDocument(Section):
         ("prometheus_replica", "replica", "__replica__"),
         description="Labels that tell replicas of one Prometheus apart: their heartbeats count as one.",
     )
+    drills: answered.DrillTerms = Field(
+        answered.DrillTerms(every=None), description="How often people are to practise."
+    )
     flapping: answered.FlappingTerms = Field(
         answered.FlappingTerms(), description="When an alert counts as flapping: told once, not each time."
     )

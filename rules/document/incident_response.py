@@ -198,6 +198,14 @@ class SignalSpec(Section):
     missing_data: bool = Field(True, description="False: no alarm when it vanishes.")
 
 
+class DrillTerms(Section):
+    """How often people are to practise: live drills, by incident type and role."""
+
+    every: Duration | None = Field(
+        None, description="How long after a drill of a type or a role its people are to practise it again."
+    )
+
+
 class FlappingTerms(Section):
     """When an alert that fires and clears again and again counts as flapping."""
 

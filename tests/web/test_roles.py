@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from receiver.drill.simulator import World
 from receiver.service import Service
 from receiver.settings import Settings
 from rules.load import load
-from rules.policy import CRITICAL, MINUTE, Policy, ResponseRole
+from rules.policy import CRITICAL, HOUR, MINUTE, Micros, Person, Policy, ResponseRole
 from tests.web.conftest import Running
 
 ONE = "/api/v1/incidents/1"
@@ -110,7 +111,44 @@ async def test_live_drills_are_recorded(receiver: Running) -> None:
     assert "ann, bob, eve (incident_commander)" in text.replace("\\_", "_")
     assert "4 minutes" in text
     _, none = await receiver.get("/api/v1/drills?period=1m")
-    assert none == {"drills": []}
+    assert none == {"drills": [], "trained": []}
+
+
+def test_how_often_is_the_policys(tmp_path: Path) -> None:
+    """`drills: every` is read; a policy without it wants no drill."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("drills: {every: 90d}\n")
+    assert load([Path(__file__).parents[1] / "policies" / "guide.md", policy]).drills_every == 90 * 24 * HOUR
+    assert load().drills_every is None
+
+
+async def test_who_is_trained_for_what(receiver: Running) -> None:
+    """By type and role, from drills in which a person did something themselves, until the policy wants another."""
+    engine = receiver.engine
+    changed = replace(engine.current.policy, roles=ROLES, drills_every=Micros(90 * 24 * HOUR), people=(Person("zoe"),))
+    await receiver.queue.run(engine.keep_policy, changed, receiver.clock.now)
+    engine.adopt(changed, frozenset())
+    await declared(receiver, exercise=True)
+    one = "/api/v1/incidents/1"
+    await receiver.post(f"{one}/acknowledge", {"by": "bob"})
+    await receiver.ask("PUT", f"{one}/roles/incident_commander", {"by": "bob", "to": "bob"})
+    await receiver.ask("PUT", f"{one}/roles/scribe", {"by": "bob", "to": "eve"})
+    await receiver.post(f"{one}/resolve", {"by": "bob"})
+    await receiver.pass_time(MINUTE)
+    _, found = await receiver.get("/api/v1/drills")
+    trained = [(each["person"], each["subject"], each["overdue"]) for each in found["trained"]]
+    assert trained == [
+        ("bob", "engine_failure", False),
+        ("bob", "incident_commander", False),
+    ], "ann only held it, eve was only named"
+    receiver.clock.now += 91 * 24 * HOUR
+    _, found = await receiver.get("/api/v1/drills")
+    assert [each["overdue"] for each in found["trained"]] == [True] * 2
+    _, text = await receiver.get("/api/v1/drills?format=md")
+    rows = text.replace("\\_", "_").splitlines()
+    assert any("bob" in row and "incident_commander" in row and "overdue since" in row for row in rows)
+    assert any("zoe" in row and "nothing yet" in row for row in rows)
+    assert any("engine_failure" in row and "nobody" in row for row in rows), "nobody is trained for it any more"
 
 
 async def test_the_command_line_assigns_and_lists() -> None:

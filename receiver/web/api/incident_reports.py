@@ -13,7 +13,7 @@ from receiver.reports.render import CONTENT_TYPES, style_hash
 from receiver.web.api import requests, responses
 from receiver.web.api.call import Call, Text
 from receiver.web.api.incident_operations import Api
-from receiver.web.api.views import show_drill
+from receiver.web.api.views import show_drill, show_trained
 from receiver.web.http.problem_details import HttpProblem
 from rules.durations import parse as duration
 
@@ -92,9 +92,11 @@ class Reporter:
     async def drills(self, call: Call[requests.DrillsQuery]) -> responses.DrillsView | Text:
         """Live drills: who took part, when, how long they took."""
         length = duration(call.said.period)
-        found, report = await self._queue.browse(self._records.drills, length, self._clock(), call.caller.name)
+        now = self._clock()
+        found, report = await self._queue.browse(self._records.drills, length, now, call.caller.name)
         if call.said.format == "json":
-            return responses.DrillsView(drills=[show_drill(each) for each in found])
+            trained = [show_trained(each, now) for each in self._records.trained(found)]
+            return responses.DrillsView(drills=[show_drill(each) for each in found], trained=trained)
         return _text(report, call.said.format)
 
 

@@ -450,10 +450,24 @@ class DrillView(View):
     """Role → who held it."""
 
 
+class TrainedView(View):
+    """A person has practised an incident type or a role."""
+
+    person: str
+    subject: str
+    """The type, or the role."""
+    last: Time
+    due_at: Time | None
+    """When another drill of it is due, by the policy's `drills`."""
+    overdue: bool
+
+
 class DrillsView(View):
     """Live drills, the newest first."""
 
     drills: list[DrillView]
+    trained: list[TrainedView]
+    """Who has practised what, by their own doing."""
 
 
 class AsTestView(View):

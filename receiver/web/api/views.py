@@ -10,6 +10,7 @@ from receiver.core.response import Duty, Occurrence, Turn
 from receiver.messages.timeline import readable, sentence
 from receiver.messages.times import rfc3339
 from receiver.reports import HeldDrill
+from receiver.reports.training_roster import Training
 from receiver.web.api.responses import (
     AlertView,
     ChannelView,
@@ -31,6 +32,7 @@ from receiver.web.api.responses import (
     SimilarIncidentsView,
     SimilarIncidentView,
     TakenView,
+    TrainedView,
     TurnView,
 )
 from receiver.web.api.several import Taken
@@ -163,6 +165,17 @@ def show_roles(incident: Incident, policy_version: PolicyVersion) -> list[RoleVi
         )
         for each in duties
     ]
+
+
+def show_trained(training: Training, now: Instant) -> TrainedView:
+    """What a person has practised."""
+    return TrainedView(
+        person=training.person,
+        subject=training.subject,
+        last=rfc3339(training.last),
+        due_at=_maybe(training.due_at),
+        overdue=training.is_overdue(now),
+    )
 
 
 def show_drill(drill: HeldDrill) -> DrillView:
