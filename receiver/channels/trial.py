@@ -15,7 +15,11 @@ from receiver.core.model import Incident, Instant, Kind, Notification, Page, Rea
 from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.engine.commands import Delivery
 from receiver.messages import MessageRenderer
-from rules.policy import INFORMATIONAL, Channel, Policy
+from receiver.on_call.expand import shifts
+from receiver.on_call.references import people_of
+from rules.policy import HOUR, INFORMATIONAL, REFERENCE, Channel, Policy
+
+NOBODY = "nobody is on call who has a contact for this channel"
 
 TITLE = "Test message: nothing is wrong, nobody has to act"
 
@@ -49,11 +53,26 @@ class Tried:
 async def try_channel(
     sender: Sender, policy: Policy, channel: Channel, renderer: MessageRenderer, now: Callable[[], Instant]
 ) -> list[Tried]:
-    """Send it to every recipient, all at the same time; in the policy's order."""
-    outcomes = await asyncio.gather(
-        *(_send(sender, policy, channel, each, renderer, now()) for each in channel.recipients)
-    )
-    return [Tried(*each) for each in zip(channel.recipients, outcomes, strict=True)]
+    """Send it to every recipient, all at the same time; in the policy's order. A schedule's is who is on call by the
+    policy, whatever overrides say.
+    """
+    recipients = await asyncio.to_thread(_addresses, policy, channel, now())
+    outcomes = await asyncio.gather(*(_send(sender, policy, channel, each, renderer, now()) for each in recipients))
+    tried = dict(zip(recipients, outcomes, strict=True))
+    return [Tried(*each) for each in tried.items()] or [Tried(", ".join(channel.recipients), Rejected(NOBODY))]
+
+
+def _addresses(policy: Policy, channel: Channel, at: Instant) -> list[str]:
+    """Each recipient's, and of references those of the people for whom they stand now."""
+    rosters = shifts(policy, {}, (), at - HOUR, at + HOUR) if policy.schedules else ()
+    found: dict[str, None] = {}
+    for recipient in channel.recipients:
+        if not recipient.startswith(REFERENCE):
+            found[recipient] = None
+            continue
+        people = people_of(recipient, policy, rosters, at)
+        found.update((address, None) for each in people if (address := each.contact(channel.type)))
+    return list(found)
 
 
 async def _send(

@@ -297,10 +297,16 @@ class DecisionContext(Struct, frozen=True):
         return next((each for each in recipients if target.recipient in self._addresses(target.channel, each)), "")
 
     def person(self, target: Target) -> str:
-        """The name of the policy's person whose contact the target is; empty: there is none."""
+        """The name of the policy's person whose contact the target is; empty: there is none, or it could be any of
+        several. Where two share an address, it is the one who is on call by the channel.
+        """
         channel = self.channel(target.channel)
         people = self.current.policy.people if channel else ()
-        return next((each.name for each in people if channel and each.contact(channel.type) == target.recipient), "")
+        owners = [each for each in people if channel and each.contact(channel.type) == target.recipient]
+        if len(owners) > 1:
+            on_call = (each for name in self.recipients(target.channel) for each in self.people(name) or ())
+            owners = [each for each in on_call if each in owners][:1]
+        return owners[0].name if owners else ""
 
     def shift(self, reference: str, person: str) -> Shift | None:
         """The shift that puts a person on call now, where the reference is a schedule."""
