@@ -293,9 +293,9 @@ class Incident(Struct, frozen=True):
     reached: int = 0
     """Messages of this alarm's pages that have reached somebody (`receiver.core.reached`)."""
     paged: tuple[Target, ...] = ()
-    """Everybody paged since it opened or recurred: they get the all-clear."""
+    """Everybody paged since it opened or recurred."""
     told: tuple[Target, ...] = ()
-    """Internal stakeholders who were told of the trouble since then: they get the all-clear too."""
+    """Internal stakeholders who are told of the trouble since then."""
     pages_closed: int = 0
     """Pages up to this serial were closed by an earlier resolve."""
     pages_acknowledged: int = 0

@@ -204,7 +204,7 @@ def rescue(draft: Draft, failed: str = "") -> None:
         draft.enter(Fact.FALLBACK_EXHAUSTED, failed=failed)
         return
     draft.enter(Fact.FALLBACK, channel=name, failed=failed)
-    page_more(draft, Reason.FALLBACK, [name])
+    page_more(draft, Reason.FALLBACK, [name], {"failed": failed})
 
 
 def tell_threads(draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
@@ -287,9 +287,9 @@ def tell_internal(draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, 
     draft.notify(kind, reason, _stakeholders(draft), words)
 
 
-def tell_breach(draft: Draft) -> None:
+def tell_breach(draft: Draft, words: Mapping[str, str]) -> None:
     """The internal stakeholders who are not paged themselves."""
-    draft.notify(Kind.BREACH, Reason.BREACHED, _unpaged_stakeholders(draft))
+    draft.notify(Kind.BREACH, Reason.BREACHED, _unpaged_stakeholders(draft), words)
 
 
 def tell_raised(draft: Draft, words: Mapping[str, str]) -> None:

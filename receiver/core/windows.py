@@ -116,8 +116,9 @@ def _breach(draft: Draft, at: int) -> None:
     draft.set(step=max(draft.incident.step, LAST_PLANNED_STEP), breached_at=draft.now)
     draft.enter(Fact.BREACHED, due_at=at)
     draft.arm(Window.ESCALATE, at + (repeats + 1) * draft.plan.escalation_time)
-    page_step(draft, Reason.BREACHED)
-    tell_breach(draft)
+    words = {"due_at": str(at), "limit": str(draft.plan.response_time)}
+    page_step(draft, Reason.BREACHED, words)
+    tell_breach(draft, words)
 
 
 def _escalate(draft: Draft, at: int) -> None:

@@ -386,8 +386,12 @@ class IncidentText:
     @property
     def since_it_began(self) -> str:
         """``3 min after the opening``; of what came back, after that."""
+        return self.after_it_began(self.now)
+
+    def after_it_began(self, at: Instant) -> str:
+        """The same, of another instant."""
         what = "after the opening" if begun_at(self.incident) == self.incident.opened_at else "after it came back"
-        return f"{duration(self.now - begun_at(self.incident))} {what}"
+        return f"{duration(at - begun_at(self.incident))} {what}"
 
     @property
     def did_not_hold(self) -> str:

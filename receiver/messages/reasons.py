@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import assert_never
 
-from receiver.core.model import Instant, Kind, Notification, Reason, Recovery, State
+from receiver.core.model import Instant, Kind, Notification, Reason, Recovery, State, Window
 from receiver.core.notices import find
 from receiver.core.response import Notice, Standing
 from receiver.messages.incident_text import IncidentText, name
@@ -63,25 +63,45 @@ _FIRES = frozenset(
 """Reasons whose label says that something fires or waits now."""
 
 
+_FIRES_NOW = frozenset({Reason.STILL_FIRING, Reason.STEADY})
+"""Those whose label says so in the present."""
+
+_WAITS_FOR_A_PERSON = frozenset({Recovery.CONFIRM, Recovery.UNVERIFIED})
+
+
 def label(notification: Notification, case: IncidentText) -> str:
     """What sets this message apart from a first page; empty for that, and where it is no longer so."""
-    return _label(notification) if _holds(notification, case) else ""
+    return _label(notification) if holds(notification, case) else ""
 
 
-def _holds(notification: Notification, case: IncidentText) -> bool:
-    """Whether a label still says what is so: an incident may have moved on before its message leaves."""
+def holds(notification: Notification, case: IncidentText) -> bool:
+    """Whether it still says what is so: an incident may have moved on before its message leaves."""
     incident = case.incident
     match notification.kind:
+        case Kind.PAGE if notification.reason is Reason.FALLBACK and incident.page.delivered:
+            return False
+        case Kind.PAGE | Kind.NOTICE if notification.reason in _FIRES_NOW and not incident.is_firing:
+            return False
         case Kind.PAGE:
             return incident.wants_answer and not (case.recovered and notification.reason in _FIRES)
         case Kind.NOTICE if notification.reason in _FIRES:
             return case.live and not case.recovered
-        case Kind.NOTICE if notification.reason in {Reason.RECOVERED, Reason.CONFIRM}:
-            return bool(incident.recovery) or not case.live
+        case Kind.NOTICE if notification.reason is Reason.RECOVERED:
+            return case.recovered or not (case.live or incident.is_firing)
+        case Kind.NOTICE | Kind.REMINDER if notification.reason is Reason.CONFIRM:
+            return incident.recovery in _WAITS_FOR_A_PERSON
         case Kind.REMINDER if notification.reason is Reason.KEPT_OPEN:
             return incident.state is State.RESOLVED
         case Kind.NOTICE if notification.reason in {Reason.SILENCED, Reason.INHIBITED}:
-            return incident.silenced_until is not None
+            return incident.is_paused and incident.inhibited is (notification.reason is Reason.INHIBITED)
+        case Kind.NOTICE if notification.reason is Reason.FLAPPING:
+            return incident.flapping_since is not None
+        case Kind.REMINDER if notification.reason is Reason.ACK_EXPIRED:
+            return incident.state is State.ACKNOWLEDGED and Window.ACK_EXPIRY in incident.windows
+        case Kind.REMINDER:
+            return _is_missing(notification, case)
+        case Kind.ACKNOWLEDGED if notification.reason is Reason.WITHDRAWN:
+            return incident.state is State.ACKNOWLEDGED and not incident.response.asked_by
         case Kind.ACKNOWLEDGED:
             return incident.state is State.ACKNOWLEDGED
         case Kind.REMINDER if notification.data.get("duty"):
@@ -92,6 +112,21 @@ def _holds(notification: Notification, case: IncidentText) -> bool:
             return not case.live
         case Kind.APPROVAL if notification.reason in {Reason.WAITS, Reason.STILL_WAITS}:
             return any(each.standing is Standing.HELD for each in _named(notification, case, "waits"))
+        case _:
+            return True
+
+
+def _is_missing(notification: Notification, case: IncidentText) -> bool:
+    """Whether what was overdue still is to be done."""
+    match notification.data.get("what", ""):
+        case "acknowledgement":
+            return case.incident.state is State.OPEN
+        case "severity assessment":
+            return case.live and case.incident.response.assessed_at is None
+        case "follow-up action":
+            said = notification.data.get("text", "")
+            left = [each for each in case.incident.response.follow_ups if each.done_at is None]
+            return any(said.startswith(each.text) for each in left)
         case _:
             return True
 
@@ -135,9 +170,9 @@ def lead(notification: Notification, case: IncidentText) -> str:
         case Kind.UPDATE:
             said = _updated(notification, case, by)
         case Kind.BREACH:
-            said = f"{_breach(case)} Everyone concerned has been paged."
+            said = f"{_breach(notification, case)} Everyone concerned has been paged."
         case Kind.RESOLVED:
-            said = _resolved(case, by)
+            said = _resolved(notification, case, by)
         case Kind.EXTERNAL:
             said = ""
         case Kind.APPROVAL:
@@ -160,24 +195,27 @@ def _page(notification: Notification, case: IncidentText, by: str) -> str:
         case Reason.HELP | Reason.GIVEN_BACK | Reason.ACK_EXPIRED:
             return _responders(notification.reason, case, by, before)
         case Reason.BREACHED:
-            return _breach(case)
+            return _breach(notification, case)
         case Reason.REPEATED | Reason.REACH:
             return _unanswered(case, f", {case.since_it_began}")
         case Reason.FALLBACK:
-            return "This page has reached nobody yet on the channels that come first, so it comes to you."
+            return _fallback(notification, case)
         case Reason.HANDOFF:
             return f"You are on call now, and nobody has answered yet, {case.since_it_began}."
         case Reason.NEW_DANGER:
             return f"{_worse(data, by)}{void}"
         case Reason.RECURRED:
-            said = f"It fires again after it was resolved ({_ordinal(case.incident.recurrences)} time){_fired(data)}."
+            times = _ordinal(case.incident.recurrences)
+            said = f"It {_fires(case)} again after it was resolved ({times} time){_fired(data)}."
             return f"{said}{_disproved(case)}"
         case Reason.STILL_FIRING:
-            return f"It was resolved while its alerts fired, and they still do.{_disproved(case)}"
+            still = "do" if case.incident.is_firing else f"did at {case.time(notification.created_at)}"
+            return f"It was resolved while its alerts fired, and they still {still}.{_disproved(case)}"
         case Reason.RULE_JOINED:
             return f"A further rule fired: {line(data.get('rule', 'unknown'))}{_fired(data)}."
         case Reason.SILENCE_ENDED:
-            return "Alertmanager no longer says that it is silenced or inhibited, and it is not over."
+            over = ", and it is not over" if case.live else ""
+            return f"Alertmanager no longer says that it is silenced or inhibited{over}."
         case _:
             return f"Declared by {by}." if by else f"Opened at {case.time(case.incident.opened_at)}."
 
@@ -188,34 +226,27 @@ def _worse(data: Mapping[str, str], by: str) -> str:
 
 
 def _notice(notification: Notification, case: IncidentText) -> str:
-    data = notification.data
+    data, so = notification.data, holds(notification, case)
     match notification.reason:
-        case Reason.RECOVERED:
-            return f"No alert fires any more ({case.recovery or case.stands})."
-        case Reason.CONFIRM if case.incident.recovery is Recovery.UNVERIFIED:
-            return (
-                "No alert fires any more, but what should prove the recovery was itself missing. Check, then resolve."
-            )
-        case Reason.CONFIRM:
-            return "The signal recovered. At this level a person must confirm that it is over."
+        case Reason.RECOVERED | Reason.CONFIRM:
+            return _recovered(notification, case) if so else _was_well(notification, case)
         case Reason.FIRED_AGAIN:
-            return f"It fires again, before its recovery was believed{_fired(data)}."
+            return f"It {_fires(case)} again, before its recovery was believed{_fired(data)}."
         case Reason.RULE_JOINED:
             return f"A further rule fired: {line(data.get('rule', 'unknown'))}{_fired(data)}."
-        case Reason.SILENCED:
-            until = data.get("until", "")
-            when = f" until {case.time(Instant(int(until)))}" if until.isdigit() else ""
-            return f"Silenced in Alertmanager{when} by {line(data.get('whom', 'somebody'))}. Nobody is paged meanwhile."
-        case Reason.INHIBITED:
-            return "Inhibited in Alertmanager by another alert. Nobody is paged while Alertmanager confirms that."
+        case Reason.SILENCED | Reason.INHIBITED:
+            return _silenced(notification, case) if so else _was_silenced(notification, case)
         case Reason.FLAPPING:
+            rule, often = line(data.get("rule", "the same rule")), line(data.get("times", ""), 10)
+            times = f"{often} times since {_moment(data.get('since', ''), case)}"
+            if not so:
+                return f"Alerts of {rule} fired and cleared again and again: {times}."
             return (
-                f"Alerts of {line(data.get('rule', 'the same rule'))} fire and clear again and again: "
-                f"{line(data.get('times', ''), 10)} times since {_moment(data.get('since', ''), case)}. "
-                "You are told again when they fire steadily."
+                f"Alerts of {rule} fire and clear again and again: {times}. You are told again when they fire steadily."
             )
         case Reason.STEADY:
-            return f"It flapped since {_moment(data.get('since', ''), case)}, and fires without a break now."
+            without = "fires without a break now" if case.incident.is_firing else "fired without a break then"
+            return f"It flapped since {_moment(data.get('since', ''), case)}, and {without}."
         case Reason.FLASHED:
             return (
                 f"An alert of {line(data.get('rule', 'the same rule'))} fired and cleared between two notifications: "
@@ -229,6 +260,52 @@ def _notice(notification: Notification, case: IncidentText) -> str:
             return f"{many} of {line(data.get('rule', 'the same rule'))}: {line(data.get('summary', ''))}"
 
 
+def _fires(case: IncidentText) -> str:
+    return "fires" if case.incident.is_firing else "fired"
+
+
+def _recovered(notification: Notification, case: IncidentText) -> str:
+    if notification.reason is Reason.RECOVERED:
+        return f"No alert fires any more ({case.recovery or case.stands})."
+    if case.incident.recovery is Recovery.UNVERIFIED:
+        return "No alert fires any more, but what should prove the recovery was itself missing. Check, then resolve."
+    return "The signal recovered. At this level a person must confirm that it is over."
+
+
+def _was_well(notification: Notification, case: IncidentText) -> str:
+    """It told of a recovery, and is late: it fires again, or is otherwise known by now."""
+    return f"At {case.time(notification.created_at)} no alert fired any more{_by_now(case)}."
+
+
+def _by_now(case: IncidentText) -> str:
+    return f"; by now it is {case.stands}"
+
+
+def _silenced(notification: Notification, case: IncidentText) -> str:
+    if notification.reason is Reason.INHIBITED:
+        return "Inhibited in Alertmanager by another alert. Nobody is paged while Alertmanager confirms that."
+    until = case.incident.silenced_until
+    when = f" until {case.time(until)}" if until is not None else ""
+    whom = line(notification.data.get("whom", "somebody"))
+    return f"Silenced in Alertmanager{when} by {whom}. Nobody is paged meanwhile."
+
+
+def _was_silenced(notification: Notification, case: IncidentText) -> str:
+    at, how = case.time(notification.created_at), LABELS[notification.reason].lower()
+    return f"At {at} it was {how} in Alertmanager{_by_now(case)}."
+
+
+def _fallback(notification: Notification, case: IncidentText) -> str:
+    failed = line(notification.data.get("failed", ""))
+    if not case.incident.page.delivered:
+        why = "has reached nobody yet on the channels that come first"
+    elif failed:
+        why = f"could not be delivered on {failed}"
+    else:
+        why = "had reached nobody in time on the channels that come first"
+    return f"This page {why}, so it comes to you."
+
+
 def _fired(data: Mapping[str, str]) -> str:
     """What fired, in its own words, behind what it did; empty: nothing is known of it."""
     said = line(data.get("summary", "")).rstrip(".")
@@ -239,10 +316,12 @@ def _reminder(notification: Notification, case: IncidentText) -> str:
     if notification.data.get("duty"):
         return _duty(notification, case)
     if notification.reason is Reason.OVERDUE:
-        return _overdue(notification)
+        return _overdue(notification, case)
     if notification.reason is Reason.KEPT_OPEN:
         return _kept_open(notification, case)
-    whom = name(notification.data.get("whom", "")) or case.owner or "Whoever acknowledged"
+    if not holds(notification, case):
+        return f"Nobody need be reminded any more{_by_now(case)}."
+    whom = case.owner or name(notification.data.get("whom", "")) or "Whoever acknowledged"
     if notification.reason is Reason.CONFIRM:
         return f"{whom}: {case.recovery or 'the signal recovered, a person must confirm'}. Check, then resolve."
     if notification.reason is Reason.UPDATE_DUE:
@@ -250,8 +329,7 @@ def _reminder(notification: Notification, case: IncidentText) -> str:
         return (
             f"{whom}: the next status update is due at {due}. Write it, else Tocsin tells everybody how it stands then."
         )
-    until = notification.data.get("expires_at", "")
-    ends = Instant(int(until)) if until.isdigit() else None
+    ends = case.incident.windows.get(Window.ACK_EXPIRY)
     when = f" at {case.time(ends)}{case.left(ends, ', ', '')}" if ends is not None else ""
     return f"{whom}: your acknowledgement expires{when}. A note, a step or an update keeps it."
 
@@ -321,16 +399,21 @@ def _duty(notification: Notification, case: IncidentText) -> str:
     return f"{whom}: {said}." if whom else f"Nobody has it: {said}."
 
 
-def _overdue(notification: Notification) -> str:
+def _overdue(notification: Notification, case: IncidentText) -> str:
     what, limit = (line(notification.data.get(name, "")) for name in ("what", "limit"))
-    return f"The {what or 'next step'} is overdue{f': it should have come within {limit}' if limit else ''}."
+    within = f": it should have come within {limit}" if limit else ""
+    how = "is overdue" if holds(notification, case) else "was not done in time"
+    return f"The {what or 'next step'} {how}{within}."
 
 
-def _breach(case: IncidentText) -> str:
-    limit = duration(case.plan.response_time)
+def _breach(notification: Notification, case: IncidentText) -> str:
+    """Of the response time that was breached then: another may run by now."""
+    due_at, limit = (notification.data.get(name, "") for name in ("due_at", "limit"))
+    due = case.time(Instant(int(due_at)) if due_at.isdigit() else case.incident.response_due_at)
+    lasted = duration(int(limit) if limit.isdigit() else case.plan.response_time)
     if case.was_answered:
-        return f"The response time of {limit} is breached (due by {_due(case)}). {_sentence(case.responders)}"
-    return f"Nobody has acknowledged it within the response time of {limit} (due by {_due(case)})."
+        return f"The response time of {lasted} is breached (due by {due}). {_sentence(case.responders)}"
+    return f"Nobody has acknowledged it within the response time of {lasted} (due by {due})."
 
 
 def _responders(reason: Reason, case: IncidentText, by: str, before: str) -> str:
@@ -362,12 +445,19 @@ def _doubted(case: IncidentText) -> str:
 
 
 def _acknowledged(notification: Notification, case: IncidentText, by: str) -> str:
+    whom, so = by or "Somebody", holds(notification, case)
+    at = case.time(notification.created_at)
     if notification.reason is Reason.WITHDRAWN:
-        return f"{by or 'Somebody'} asks for help no more{f'; {case.owner} has it' if case.owner else ''}."
+        if not so:
+            return f"At {at} {whom} withdrew the call for help{_by_now(case)}."
+        return f"{whom} asks for help no more{f'; {case.owner} has it' if case.owner else ''}."
     helped = name(notification.data.get("helps", ""))
     if helped:
-        return f"{by or 'Somebody'} answers the call for help; {helped} goes on having it."
-    return f"Acknowledged by {by or case.owner or 'somebody'}, {case.since_it_began}."
+        has = f"{helped} goes on having it" if so and case.owner == helped else f"by now it is {case.stands}"
+        return f"{whom} answers the call for help; {has}."
+    if not so:
+        return f"At {at} {whom} acknowledged it{_by_now(case)}."
+    return f"Acknowledged by {by or case.owner or 'somebody'}, {case.after_it_began(notification.created_at)}."
 
 
 def _sentence(text: str) -> str:
@@ -376,17 +466,14 @@ def _sentence(text: str) -> str:
     return f"{begins}{text[1:]}." if text else ""
 
 
-def _due(case: IncidentText) -> str:
-    return case.time(case.incident.response_due_at)
-
-
-def _resolved(case: IncidentText, by: str) -> str:
+def _resolved(notification: Notification, case: IncidentText, by: str) -> str:
+    if not holds(notification, case):
+        who = f" by {by}" if by else ""
+        return f"It was resolved{who}, {case.after_it_began(notification.created_at)}{_by_now(case)}."
     if by:
         firing = " Alerts still fire." if case.incident.is_firing else ""
         return f"Resolved by {by} after {case.lasted}.{firing}"
-    if case.incident.state is State.RESOLVED:
-        return f"Resolved after {case.lasted}: the signal recovered and stayed recovered."
-    return f"Resolved; by now it is {case.stands}."
+    return f"Resolved after {case.lasted}: the signal recovered and stayed recovered."
 
 
 def _moment(micros: str, case: IncidentText) -> str:

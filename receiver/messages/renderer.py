@@ -21,7 +21,7 @@ from receiver.messages.message import Message, Picture
 from receiver.messages.notice_text import as_message, render_notice
 from receiver.messages.placeholder_values import fill, values
 from receiver.messages.plain import cut, line
-from receiver.messages.reasons import label, lead
+from receiver.messages.reasons import holds, label, lead
 from receiver.messages.short import sayable, short, short_bundle, short_news, short_update, speak
 from receiver.messages.times import Manner
 from rules.placeholders import TemplateError
@@ -233,7 +233,8 @@ def _from_policy(notification: Notification, case: IncidentText) -> tuple[str, s
     at = ((templates.initial, begun_at(case.incident)), (templates.update, None), (templates.resolution, resolved_at))
     opening = notification.kind is Kind.PAGE and notification.reason in OPENING
     is_of_help = notification.reason is Reason.WITHDRAWN or "helps" in notification.data
-    event = "opened" if opening else "" if is_of_help else EVENTS.get(notification.kind, "")
+    is_event = holds(notification, case) and not is_of_help
+    event = "opened" if opening else EVENTS.get(notification.kind, "") if is_event else ""
     due = [(template, event_at) for template, event_at in at if template.send_on == event]
     try:
         filled = ((each, values(case, event_at)) for each, event_at in due)

@@ -9,6 +9,7 @@ from receiver.core.occurrences import begun_at
 from receiver.core.response import Standing
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line
+from receiver.messages.responders import last_taken
 from receiver.messages.times import duration
 from receiver.reports.deadline_outcome import DeadlineOutcome, DeadlineResult
 from receiver.reports.filings import filings
@@ -149,7 +150,8 @@ def standing(record: IncidentRecord) -> str:
     handed = f", handed over to {case.owner}" if case.owner not in {"", by} else ""
     match incident.state:
         case State.ACKNOWLEDGED:
-            at = f" on {record.stamp(incident.acknowledged_at)}" if incident.acknowledged_at else ""
+            taken_at = last_taken(incident) or incident.acknowledged_at
+            at = f" on {record.stamp(taken_at)}" if taken_at else ""
             return f"acknowledged by {by}{at}{handed}"
         case State.RESOLVED if incident.resolved_at is not None:
             who = f" by {name(incident.resolved_by)}" if incident.resolved_by else ""

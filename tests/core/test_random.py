@@ -164,6 +164,8 @@ class Watched(World):
         ]
         assert set(cleared) <= {(each.channel, each.recipient) for each in trouble if each.attempts}, "who was told"
         if before.is_live and after.state is State.RESOLVED:
+            told = {(each.channel, each.recipient) for each in (*before.paged, *before.told)}
+            assert set(cleared) == told - set(before.response.unheard), "everybody of whom something has left"
             rang = {
                 (each.channel, each.recipient)
                 for each in trouble
@@ -240,12 +242,15 @@ class Watched(World):
             assert page.reached_at is not None or page.channel not in WAKES
 
     def _check_words(self, notification: Notification) -> None:
-        """What a message says of responders is so when it leaves."""
+        """What a message says is so when it leaves."""
         incident = self.incidents[notification.incident_id]
-        message = WORDS.render(OneMessage([(notification, incident)], self.context(incident.policy)), self.now)
-        timeline = [each for each in self.timeline if each.incident_id == incident.id]
-        check(texts(message), timeline)
-        check_update(notification, texts(message), timeline)
+        record = self.record(incident, notification)
+        telling = OneMessage(
+            [(notification, incident)], self.context(incident.policy), alerts={incident.id: record.firing}
+        )
+        said = texts(WORDS.render(telling, self.now))
+        check(said, record)
+        check_update(notification, said, record.timeline)
 
 
 def _updated(incident: Incident, context: DecisionContext) -> set[tuple[str, str]]:

@@ -65,6 +65,7 @@ from rules.policy import HOUR, MINUTE, SECOND, Policy
 from rules.stored import digest
 from tests.core.alerts import KEY, START, alert
 from tests.core.guide import ALL, POLICY
+from tests.core.truth import Record
 
 
 class World:
@@ -338,6 +339,14 @@ class World:
         return [
             each for each in self.timeline if each.incident_id == self.incident.id and (not facts or each.fact in facts)
         ]
+
+    def record(self, incident: Incident | None = None, message: Notification | None = None) -> Record:
+        """All that is known of an incident now (of the last one), for the oracle."""
+        of = incident or self.incident
+        entries = [each for each in self.timeline if each.incident_id == of.id]
+        alerts = [*self.stored_alerts.get(of.id, {}).values()]
+        messages = [each for each in self.outbox.values() if each.incident_id == of.id]
+        return Record(of, entries, self.now, self.context(of.policy).policy_version, alerts, messages, message)
 
     def facts(self) -> list[Fact]:
         """The facts of the timeline, in order."""

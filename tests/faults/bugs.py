@@ -18,6 +18,7 @@ from receiver.engine.unit_of_work import UnitOfWork
 from receiver.errors import StoreUnavailable
 from receiver.store import SqlStore
 from rules.policy import MINUTE
+from tests.faults.lies import tell_everybody
 from tests.faults.stores import database
 
 
@@ -288,6 +289,13 @@ class _Believes(_Twisted):
         return replace(effects, incident=replace(after, response=replace(after.response, asked_by={"ada": 0})))
 
 
+class _TellsStrangers(_Twisted):
+    """An all-clear goes to somebody who heard nothing of the trouble."""
+
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        return tell_everybody(effects)
+
+
 class _Skips(_Twisted):
     """Steps that were slept through are not recorded."""
 
@@ -314,6 +322,7 @@ def _with(work: type[UnitOfWork], why: str) -> type[Engine]:
 
 Amnesia = _with(_Amnesia, "Messages say that nobody acknowledged where somebody did.")
 Believes = _with(_Believes, "Messages say that nobody has answered where somebody did.")
+TellsStrangers = _with(_TellsStrangers, "Somebody hears that it is over who never heard that it began.")
 Forgets = _with(_Forgets, "A held alert whose window has passed is dropped.")
 Trusts = _with(_Trusts, "The end of an echo that was believed is told late, and ends nothing.")
 Divides = _with(_Divides, "One alert is in two incidents when its group moves.")

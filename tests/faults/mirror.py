@@ -4,13 +4,21 @@ The mirror sees every transaction between the engine and the store. So what the 
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification, State, Status, Window
+from receiver.core.plan import PolicyVersion
 from receiver.core.storage import Changes
+from receiver.messages.timeline import sentence
 from rules.policy import CRITICAL, EMERGENCY
+from rules.stored import digest
+from tests.core.truth import Record, UntrueError, check_line
+from tests.faults.policy import POLICY
+
+VERSION = PolicyVersion.of(POLICY, digest(POLICY))
 
 QUIET = {"email", "slack"}
 """Channels that wake nobody."""
@@ -61,6 +69,8 @@ class Steps:
 class Mirror:
     """Incidents, alerts, timelines and fates of messages, as committed."""
 
+    words: Callable[[Entry], str] = sentence
+    """How a line of the timeline reads."""
     incidents: dict[str, Incident] = field(default_factory=dict)
     alerts: dict[str, dict[str, Alert]] = field(default_factory=lambda: defaultdict(dict))
     holders: dict[str, str] = field(default_factory=dict)
@@ -70,6 +80,8 @@ class Mirror:
     """Notification → its status, as committed last."""
     waiting: dict[str, Notification] = field(default_factory=dict)
     """What is in the outbox; what was overtaken is due at once."""
+    messages: dict[str, dict[str, Notification]] = field(default_factory=lambda: defaultdict(dict))
+    """Incident → its messages, as committed last."""
     reached: set[tuple[str, int]] = field(default_factory=set)
     """(incident, page) of the pages that have reached somebody, at levels 3 and 4 by what wakes."""
     fired: set[tuple[str, Window, int]] = field(default_factory=set)
@@ -130,6 +142,7 @@ class Mirror:
             if self.fates.get(notification.id, Status.WAITING) is not Status.WAITING:
                 raise Broken(f"{notification.id} was final and is changed again")
             self.fates[notification.id] = notification.status
+            self.messages[notification.incident_id][notification.id] = notification
             self.waiting.pop(notification.id, None)
             if notification.due_at is not None:
                 self.waiting[notification.id] = notification
@@ -139,8 +152,10 @@ class Mirror:
                     self.waiting[each.id] = replace(each, due_at=each.created_at)
         for after in (*changes.opened, *changes.changed):
             self._check(self.incidents.get(after.id), after, entries[after.id], now, blind=blind)
-            self.incidents[after.id] = after
+            before, self.incidents[after.id] = self.incidents.get(after.id), after
             self.timeline[after.id].extend(entries[after.id])
+            wrote = [each for each in (*changes.planned, *changes.settled) if each.incident_id == after.id]
+            self._check_lines(before, after, entries[after.id], wrote, now)
 
     def _check(
         self, before: Incident | None, after: Incident, entries: list[Entry], now: Instant, *, blind: bool
@@ -164,6 +179,32 @@ class Mirror:
             if window is not None:
                 self._check_window(before, window, now)
             self._count(after, entry)
+
+    def _check_lines(
+        self,
+        before: Incident | None,
+        after: Incident,
+        entries: list[Entry],
+        wrote: list[Notification],
+        now: Instant,
+    ) -> None:
+        """What the timeline says is so when it is written."""
+        for entry in entries:
+            told = self.timeline[after.id][: entry.position]
+            alerts = self.alerts[after.id].values()
+            try:
+                check_line(
+                    self.words(entry),
+                    Record(after, told, now, VERSION, alerts=alerts, notifications=wrote, before=before),
+                )
+            except UntrueError as lie:
+                raise Broken(str(lie)) from lie
+
+    def record(self, incident: Incident, now: Instant) -> Record:
+        """All that is known of an incident, as it was when it was that."""
+        entries = self.timeline[incident.id][: incident.entries]
+        messages = self.messages[incident.id].values()
+        return Record(incident, entries, now, VERSION, [*self.alerts[incident.id].values()], [*messages])
 
     def _check_reach(self, before: Incident | None, after: Incident) -> None:
         """At levels 3 and 4 the rescue ends only with a page on what wakes."""

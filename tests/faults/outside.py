@@ -118,7 +118,9 @@ class Alertmanager:
             else:
                 rule = dice.choice((SLO, SLO, SLO, BUDGET, SAFETY, DRIFT))
                 starts_at = now if old is None or old.ended_at is None else max(now, old.ended_at + 1)
-                self.truth[name] = alert(name, LEVEL_OF[rule], rule, twin=dice.random() < 0.1, starts_at=starts_at)
+                self.truth[name] = _told(
+                    alert(name, LEVEL_OF[rule], rule, twin=dice.random() < 0.1, starts_at=starts_at)
+                )
         self._notify(key, dice.choice((0, 0, 0, 1, 30, 300)) * SECOND)
         if dice.random() < 0.3:
             self._notify(key, dice.randrange(10 * MINUTE))  # a repeat, or a second Alertmanager's
@@ -134,7 +136,7 @@ class Alertmanager:
     def _turn(self, key: str, name: str) -> None:
         old, now = self.truth.get(name), self.world.now
         begins = now if old is None or old.ended_at is None else max(now, old.ended_at + 1)
-        fires = alert(name, LEVEL_OF[SLO], SLO, starts_at=begins)
+        fires = _told(alert(name, LEVEL_OF[SLO], SLO, starts_at=begins))
         self.truth[name] = self._cleared(old) if old is not None and old.firing else fires
         self._notify(key, 0)
 
@@ -249,6 +251,12 @@ class Alertmanager:
         if not facts & (wanted if is_new else _wanted(before, fired, flaps=flaps)):
             names = [each.fingerprint for each in fired]
             raise Broken(f"new danger was swallowed: {names} gave only {sorted(facts)}")
+
+
+def _told(each: Alert) -> Alert:
+    """With a summary that names its unit, and a value."""
+    value = f"{each.starts_at // SECOND % 997 / 10:g}"
+    return replace(each, annotations={"summary": f"unit {each.fingerprint} is out of bounds", "value": value})
 
 
 LEAST_ECHO_WINDOW = 50 * SECOND
@@ -393,8 +401,11 @@ class People:
             Withdraw(owner, note),
             GiveBack(owner, note),
             Handover(owner, by, note),
+            Change(by, facts={"root_cause": f"cause {self._serial}"}),
+            Change(by, facts={"fix_description": f"mended {self._serial}"}),
         )
-        if self._do(dice.choice(up), incident, dice.choice(actions)):
+        action = dice.choice(actions)
+        if self._do(dice.choice(up), incident, action) and not isinstance(action, Change):
             self.said[note] = incident.id
 
     def _do(self, worker: Worker, incident: Incident, action: Action) -> bool:

@@ -13,9 +13,10 @@ from rules.policy import (
     ReportStage,
     Rule,
     Stakeholders,
+    Template,
+    Templates,
     TimedActions,
 )
-from tests.core.guide import POLICY as GUIDE
 
 CHANNELS = ("email", "slack", "pagerduty", "sms")
 SLO, BUDGET, SAFETY, DRIFT = "s/slo", "s/budget", "s/safety", "s/drift"
@@ -28,6 +29,8 @@ RULES = (
 OUTSIDER = "customer@outside"
 """Nobody tells them what no person approved, and no exercise does."""
 LEVEL_OF = {rule.key: rule.level for rule in RULES}
+_FOUND = "Investigation: {investigation_status}\nFix: {fix_status}"
+_PROVED = "Verification: {verification_status}"
 POLICY = Policy(
     levels=(
         Level(1, "informational", Micros(4 * HOUR), Micros(2 * HOUR)),
@@ -42,7 +45,13 @@ POLICY = Policy(
         Channel("sms", "sms", recipients=("+1",)),
     ),
     rules=RULES,
-    templates=GUIDE.templates,
+    templates=Templates(
+        Template("INCIDENT ALERT", f"Status: {{status}}\n{_FOUND}", "acknowledged"),
+        Template("INCIDENT UPDATE", f"Status: {{status}}\n{_FOUND}", "updated"),
+        Template(
+            "INCIDENT RESOLVED", f"Resolved: {{resolution_time}}, after {{incident_duration}}\n{_PROVED}", "resolved"
+        ),
+    ),
     stakeholders=(
         Stakeholders("in", "", ("boss@x",), ("email",), external=False),
         Stakeholders("out", "", (OUTSIDER,), ("email",), external=True, approvers=("press@x",)),

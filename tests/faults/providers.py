@@ -1,6 +1,7 @@
 """Providers as they are: they answer, refuse, fall silent, answer late, or deliver and lose the answer."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -9,6 +10,7 @@ from receiver.core.model import Incident, Instant, Kind, Notification
 from receiver.engine.commands import Delivery
 from receiver.engine.engine import LEASE
 from rules.policy import SECOND
+from tests.core.truth import Record
 from tests.faults.mirror import Broken
 from tests.faults.policy import OUTSIDER
 
@@ -23,6 +25,8 @@ class Attempt:
     worker: str
     claimed_at: Instant
     delivery: Delivery
+    records: Mapping[str, Record]
+    """Incident → what was known of it when it was claimed."""
     sent_at: Instant | None = None
     over: str = ""
     """How it ended: reported, or its worker died."""

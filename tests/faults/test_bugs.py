@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults import bugs
+from tests.faults import bugs, lies
 from tests.faults.world import PromiseError, World
 
 WITHIN = 300
@@ -35,8 +35,24 @@ PLANTED: list[tuple[str, dict[str, Any], str]] = [
     ("a missing heartbeat proves the recovery", {"engine": bugs.IgnoresBlindness}, "unverified recovery"),
     ("a page is given up silently", {"engine": bugs.GivesUpSilently}, "no fallback was told|left at that"),
     ("Slack's ok ends the rescue", {"engine": bugs.Credulous}, "its page woke nobody"),
-    ("who acknowledged is forgotten", {"engine": bugs.Amnesia}, "says 'nobody has acknowledged'"),
-    ("an answer is not taken for one", {"engine": bugs.Believes}, "says 'no (other )?answer yet'|was forgotten"),
+    ("who acknowledged is forgotten", {"engine": bugs.Amnesia}, "says 'nobody has acknowledged"),
+    (
+        "an answer is not taken for one",
+        {"engine": bugs.Believes},
+        "says 'no (other )?answer yet|says 'help wanted|was forgotten",
+    ),
+    ("a lie about who has it", {"lie": lies.OfResponders()}, r"\(responders\), and it is not so"),
+    ("a lie about the deadline", {"lie": lies.OfDeadlines()}, r"\(deadlines\), and it is not so"),
+    ("a lie about a page's reach", {"lie": lies.OfDelivery()}, r"reached nobody yet.* \(delivery\), and it is not so"),
+    ("a lie about the recovery", {"lie": lies.OfRecovery()}, r"\(recovery\), and it is not so"),
+    ("a lie about which unit fires", {"lie": lies.OfUnits()}, r"key0.z.* \(recovery\), and it is not so"),
+    ("a lie about the value", {"lie": lies.OfValues()}, r"-1.* \(recovery\), and it is not so|no predicate reads.*-1"),
+    ("a lie about the cause", {"lie": lies.OfCause()}, r"\(cause\), and it is not so"),
+    ("a lie about who is paged", {"lie": lies.OfWhoWasPaged()}, r"\(recovery\), and it is|\(told\), and it is not so"),
+    ("a lie in the timeline", {"lie": lies.OfTheTimeline()}, "the timeline says '.* delivered by .* is not so"),
+    ("a lie in the report", {"lie": lies.OfTheReport()}, "deadlines.*, and it is not so|tells a line that"),
+    ("a lie about a message's fate", {"lie": lies.OfFates()}, r"delivered.* \(delivery\), and it is not so"),
+    ("an all-clear to a stranger", {"engine": bugs.TellsStrangers}, "who never heard that it began"),
     ("missed steps are not recorded", {"engine": bugs.SkipsSilently}, "steps taken or missed"),
 ]
 

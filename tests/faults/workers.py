@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from receiver.core.events import Outcome, Overtaken
@@ -12,7 +13,7 @@ from receiver.errors import StoreConflict, StoreUnavailable
 from receiver.jobs.dispatcher import FRESH
 from receiver.store import SqlStore
 from rules.policy import SECOND
-from tests.core.truth import WORDS, UntrueError, check, texts
+from tests.core.truth import WORDS, OneMessage, UntrueError, check, check_all_clear, row, texts
 from tests.faults.mirror import Broken
 from tests.faults.policy import CHANNELS, POLICY
 from tests.faults.providers import Attempt
@@ -136,7 +137,8 @@ class Worker:
         busy = [each.items[0][0].channel for each in self._under_way]
         full = frozenset(channel for channel in CHANNELS if busy.count(channel) >= BUSY)
         for delivery in self.engine.claim(world.now, self.id, full):
-            attempt = Attempt(self.id, world.now, delivery)
+            known = {incident.id: world.mirror.record(incident, world.now) for _, incident in delivery.items}
+            attempt = Attempt(self.id, world.now, delivery, known)
             self._under_way.append(attempt)
             self._begun.append(attempt)
             wait = world.dice.choice((0, 0, 0, SECOND // 2, 3 * SECOND)) if world.trouble else 0
@@ -161,15 +163,24 @@ class Worker:
         world.at(world.now + after, lambda: self._report(attempt, outcome), self)
 
     def _check_words(self, attempt: Attempt) -> None:
-        """What the message says of responders was so when it was claimed."""
-        if len(attempt.items) > 1:
-            return
-        incident = attempt.items[0][1]
-        message = WORDS.render(attempt.delivery, self.world.now)
+        """What the message says was so when it was claimed, and who is told that it is over heard that it began."""
+        message = WORDS.render(self._told(attempt), self.world.now)
+        sent = self.world.providers.attempts
         try:
-            check(texts(message), self.world.mirror.timeline[incident.id][: incident.entries])
+            for each, incident in attempt.items:
+                record = attempt.records[incident.id]
+                check_all_clear(each, record.notifications, sent)
+                said = texts(message) if len(attempt.items) == 1 else row(message, incident)
+                check(said, replace(record, now=self.world.now, message=each))
         except UntrueError as lie:
-            raise Broken(f"{attempt.ids[0]} {lie}") from lie
+            raise Broken(f"{attempt.ids} {lie}") from lie
+
+    def _told(self, attempt: Attempt) -> OneMessage:
+        """What the words are made of: what was claimed, unless a lie is planted."""
+        delivery, lie = attempt.delivery, self.world.lie
+        items = [(each, lie.incident(incident)) for each, incident in delivery.items]
+        alerts = {name: lie.alerts(firing) for name, firing in delivery.alerts.items()}
+        return OneMessage(items, delivery.context, delivery.name, alerts)
 
     def _holds(self, attempt: Attempt) -> bool:
         assert self.engine is not None

@@ -16,7 +16,9 @@ from receiver.engine.engine import Engine
 from receiver.store import SqlStore
 from rules.policy import HOUR, MINUTE, SECOND
 from tests.core.alerts import START
+from tests.faults.lies import TRUTH, Lie
 from tests.faults.mirror import Broken, Mirror
+from tests.faults.onlooker import Onlooker
 from tests.faults.outside import Alertmanager, People
 from tests.faults.policy import CHANNELS
 from tests.faults.promises import check_all_believed, check_all_cleared, check_end, check_nothing_forgotten
@@ -33,7 +35,7 @@ class PromiseError(AssertionError):
 
 
 class World:
-    """One life of Tocsin from one seed. `engine`, `store` and `on_restart` are where bugs are planted."""
+    """One life of Tocsin from one seed. `engine`, `store`, `on_restart` and `lie` are where bugs are planted."""
 
     def __init__(
         self,
@@ -41,15 +43,18 @@ class World:
         engine: type[Engine] = Engine,
         store: Callable[[SqlStore], Any] = lambda real: real,
         on_restart: Callable[[], None] = lambda: None,
+        lie: Lie = TRUTH,
     ) -> None:
         self.seed = seed
         self.dice = Random(seed)
         self.now = Instant(START)
         self.engine, self.wrap, self.on_restart = engine, store, on_restart
-        self.mirror = Mirror()
+        self.lie = lie
+        self.mirror = Mirror(lie.line)
         self.providers = Providers(self.dice)
         self.alertmanager = Alertmanager(self)
         self.people = People(self)
+        self.onlooker = Onlooker(self)
         self.workers = [Worker(f"w{number}", self) for number in range(1, self.dice.choice((1, 1, 2, 3)) + 1)]
         self.blind = False
         self.trouble = True
@@ -92,6 +97,7 @@ class World:
             worker.start()
         self.alertmanager.plan(START, lasts)
         self.people.plan(START, lasts)
+        self.onlooker.plan(START, lasts)
         self._plan_trouble(lasts)
         self._until(START + lasts)
 
@@ -213,4 +219,6 @@ class World:
         check_all_cleared(self.mirror)
         self.people.resolve_all()
         self._until(self.now + 25 * HOUR)
+        for incident in self.mirror.incidents.values():
+            self.onlooker.read_report(incident)
         check_end(self.mirror, self.providers, self.people.said, SqlStore(database()).reads())

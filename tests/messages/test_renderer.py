@@ -39,7 +39,7 @@ def after(minutes):
 
 
 def message(kind=Kind.PAGE, reason=Reason.OPENED, incident=INCIDENT, minutes=2, policy=POLICY, words=WORDS, **data):
-    what = notification(kind, reason, incident=incident, **data)
+    what = replace(notification(kind, reason, incident=incident, **data), created_at=after(minutes))
     return words.render(delivery(what, incident, policy), after(minutes))
 
 

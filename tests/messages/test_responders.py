@@ -1,5 +1,7 @@
 """What is said of who has an incident is so: after an answer, a call for help, an expiry, a void, a handover."""
 
+from dataclasses import replace
+
 import pytest
 
 from receiver.core.model import Kind, Notification, Reason
@@ -9,7 +11,8 @@ from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.incident_report import write
 from tests.core.alerts import BUDGET
 from tests.core.guide import WHOLE
-from tests.core.truth import WORDS, OneMessage, check, texts
+from tests.core.truth import WORDS, OneMessage, check, report_text, texts
+from tests.core.truth.record import moment
 from tests.core.world import World
 
 
@@ -22,19 +25,21 @@ def worded(world: World, notification: Notification) -> Message:
 def last(world: World, kind: Kind = Kind.PAGE) -> Message:
     """The last message of that kind, checked against the timeline."""
     message = worded(world, world.planned(kind)[-1])
-    check(texts(message), world.entries())
+    check(texts(message), world.record(message=world.planned(kind)[-1]))
     return message
 
 
 def report(world: World) -> str:
-    """All values of the report's details."""
+    """All that the report says, checked."""
     incident = world.incident
     case = WORDS.case(incident, world.context(incident.policy), world.now)
     written = write(IncidentRecord(case, [], world.entries(), list(world.outbox.values())))
-    said = "\n".join(
-        value for part in written.sections for each in part.parts for line in each.fields for value in line.values
-    )
-    check(said, world.entries())
+    lines = {
+        tuple(each.lower() for each in (f"{moment(entry.at):%Y-%m-%d %H:%M:%S}", sentence(entry), entry.by or "Tocsin"))
+        for entry in world.entries()
+    }
+    said = report_text(written)
+    check(said, replace(world.record(), lines=frozenset(lines)))
     return said
 
 
@@ -115,7 +120,7 @@ def test_every_page_after_an_expiry_says_so():
     """The expiry itself, the escalations before the breach and the repeats after it."""
     world = acknowledged().advance(minutes=60)
     for each in world.planned(Kind.PAGE):
-        check(texts(worded(world, each)), world.entries())
+        check(texts(worded(world, each)), world.record(message=each))
     assert {each.reason for each in world.planned(Kind.PAGE)} >= {Reason.ACK_EXPIRED, Reason.ESCALATED, Reason.REPEATED}
 
 
@@ -207,4 +212,4 @@ def test_a_call_for_help_breaches_nothing_in_the_report():
     world.advance(minutes=50)
     said = report(world)
     assert "kept: response, 1 hour from the opening: amir, 59 minutes before" in said
-    assert "breached" not in said
+    assert "breached: response" not in said

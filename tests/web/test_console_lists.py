@@ -249,3 +249,34 @@ async def test_doubts_about_the_policy(receiver: Running) -> None:
         rows = list(csv.DictReader(io.StringIO(await answer.text())))
     assert {"level", "rule", "type"} == {row["kind"] for row in rows}
     assert [row["tells"] for row in rows if row["name"] == "engine_failure" and row["when"] == "at once"] != [""]
+
+
+async def test_lists_name_what_fires_now(receiver: Running) -> None:
+    """The unit that an incident was opened for recovers in a webhook of its own: the other one is named, everywhere."""
+
+    async def tell(unit: str, status: str, ended: str = "0001-01-01T00:00:00Z") -> None:
+        labels = {"alertname": "HighLoad", "severity": "critical", "unit": unit}
+        told = {
+            "status": status,
+            "labels": labels,
+            "annotations": {"summary": f"{unit} is hot"},
+            "startsAt": "2026-11-23T12:00:00Z",
+            "endsAt": ended,
+            "generatorURL": "",
+            "fingerprint": f"{unit:0>16}",
+        }
+        body = {"version": "4", "groupKey": "g", "receiver": "tocsin", "externalURL": "http://alertmanager"}
+        shared = {"groupLabels": {"alertname": "HighLoad"}, "commonLabels": {}, "commonAnnotations": {}}
+        status_, answer = await receiver.post(
+            "/webhook/alertmanager", {**body, **shared, "status": status, "truncatedAlerts": 0, "alerts": [told]}
+        )
+        assert status_ == 200, answer
+
+    await tell("db1", "firing")
+    await tell("db9", "firing")
+    await tell("db1", "resolved", "2026-11-23T12:00:30Z")
+    for path in ("/", "/history", "/incidents/1"):
+        text = await page(receiver, path)
+        assert "db9 is hot</" in text, path
+        assert "db1 is hot</a>" not in text, path
+        assert "<h1>db1" not in text, path

@@ -13,10 +13,12 @@ from receiver.core.model import Incident, Instant
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.errors import CursorError
+from receiver.messages.now_firing import NowFiring
 from receiver.store import Reads
 from receiver.web.api.requests import ListQuery
 from receiver.web.console import tables
 from receiver.web.console.level_figures import FIGURE_COLUMNS, figure_rows, figures_of
+from receiver.web.console.now import NAMED
 from receiver.web.console.pages import Frame, Visit
 from receiver.web.console.weeks import Weeks
 from receiver.web.http.problem_details import HttpProblem, invalid
@@ -70,6 +72,7 @@ class History:
         """The page."""
         query = _query(visit)
         found, cursor = await self._find(query, query.limit, query.cursor)
+        titles = await self.queue.browse(lambda: self._titles(found))
         weeks, is_whole = await self.weeks.latest(visit.now)
         current = self.engine.current
         asked = {name: value for name, value in visit.request.query.items() if value and name != "cursor"}
@@ -77,6 +80,7 @@ class History:
             visit,
             "history.html",
             incidents=found,
+            titles=titles,
             query=query,
             older="?" + urlencode({**asked, "cursor": cursor}) if cursor else "",
             export="/history.csv?" + urlencode(asked),
@@ -88,6 +92,11 @@ class History:
             figures=[figures_of(weeks, level) for level in (0, 4, 3, 2, 1)],
             is_whole=is_whole,
         )
+
+    def _titles(self, found: Sequence[Incident]) -> dict[str, str]:
+        """Incident id → what it is about now: what it was opened for may have recovered."""
+        firing = self.reads.first_firing([each.id for each in found], NAMED)
+        return {each.id: NowFiring(each, firing.get(each.id, ())).title for each in found}
 
     async def export_figures(self, visit: Visit) -> web.Response:
         """The figures of the weeks, by level, as CSV."""

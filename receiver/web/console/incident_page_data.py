@@ -163,6 +163,6 @@ def _row(incident: Incident, alert: Alert) -> AlertRow:
 
 def _line(entry: Entry) -> TimelineRow:
     """What a person wrote stands whole; everything else is one line."""
-    written = entry.fact in {Fact.NOTED, Fact.UPDATED}
-    text = plain(entry.data.get("text", "")) if written else sentence(entry)
+    written = plain(entry.data.get("text", "")) if entry.fact in {Fact.NOTED, Fact.UPDATED} else ""
+    text = written or sentence(entry)
     return TimelineRow(entry, text, bool(entry.by))

@@ -1,0 +1,119 @@
+"""The oracle reads everything: each fact of the timeline, and each sentence in our sources that tells of its subjects."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from receiver.core.model import Fact
+from receiver.messages.timeline import SENTENCES
+from tests.core.truth import FACTS, STATEMENTS, unread
+from tests.core.truth.oracle import SUBJECTS
+
+ROOT = Path(__file__).parents[2]
+SOURCES = (
+    *(f"receiver/messages/{name}.py" for name in ("reasons", "incident_text", "responders", "now_firing", "short")),
+    *(f"receiver/messages/{name}.py" for name in ("renderer", "placeholder_values", "fates")),
+    "receiver/reports/summary.py",
+    "receiver/reports/incident_report.py",
+    "receiver/web/console/deadlines.py",
+)
+"""Where sentences about an incident are made; those of the timeline stand in SENTENCES."""
+
+FILLINGS = ("09:00 utc", "ada", "3 minutes", "2", "unit a is out of bounds", "")
+"""What may stand in a place: each place of a sentence has the same."""
+BEFORE = ("", "is_it_over: ", "how_long: ", "status: ", "subtitle: critical (level 3), ", "verification: ", "resolved: ",
+          "escalation: ", "acknowledged: ", "deadlines: ", "reached: ", "email to ada: page ", "response_time: ")  # fmt: skip
+"""What a sentence may follow on its line."""
+
+WHOLE = (
+    "This page has reached nobody yet on the channels that come first, so it comes to you.",
+    "This page had reached nobody in time on the channels that come first, so it comes to you.",
+    "This page could not be delivered on sms, so it comes to you.",
+    "The severity assessment is overdue: it should have come within 30m.",
+    "The follow-up action was not done in time.",
+    "The response time of 15 minutes is breached (due by 09:00 UTC).",
+    "At 09:00 UTC ada acknowledged it; by now it is open",
+    "It was resolved by ada, 3 minutes after the opening; by now it is open",
+    "It fires again after it was resolved (first time): unit a is out of bounds.",
+    "It was resolved while its alerts fired, and they still do.",
+    "It fired again, before its recovery was believed.",
+    "Alerts of s/slo fire and clear again and again: 4 times since 09:00 UTC. You are told again when they fire steadily.",
+    "Alerts of s/slo fired and cleared again and again: 4 times since 09:00 UTC.",
+    "It flapped since 09:00 UTC, and fires without a break now.",
+    "It flapped since 09:00 UTC, and fired without a break then.",
+    "It got worse: s/slo fired: unit a is out of bounds.",
+    "the acknowledgement of ada expired at 09:00 UTC",
+    "new danger voided the acknowledgement of ada at 09:00 UTC",
+    "Alerts: 3 firing: a, b and 1 more",
+    "Acknowledge each now: the first was due by 09:00 UTC.",
+    "Firing since: 09:00 UTC",
+    "Investigation: root cause found",
+    "deadlines: breached: response, 15 minutes from the opening: nobody answered",
+    "deadlines: breached: response, 15 minutes from the opening: ada, 3 minutes late",
+    "how_long: 3 minutes, until it was resolved on 2025-10-09 09:00 UTC",
+    "how_long: it came back 1 time after it had been resolved",
+    "what_was_done: fix: mended",
+    "Who was told| 2025-10-09 08:53:20 | page | email | ada | accepted",
+    "measured: unit a is out of bounds: 0.3 (told at 2025-10-09 08:53 UTC)",
+    "Acknowledgement expires: @1@",
+    "Reopens if it still fires: @1@",
+    "Next escalation: @1@",
+    "Help is asked for again: @1@",
+    "ada: your acknowledgement expires at 09:00 UTC. Whoever acknowledged: your acknowledgement expires.",
+)
+"""Sentences whose words stand in our sources in parts, or with several places."""
+
+
+def sentences(path: str) -> Iterator[str]:
+    """The texts of a source, docstrings left out; ``\\0`` stands for each place."""
+    tree = ast.parse((ROOT / path).read_text())
+    docs = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
+    inner = {id(part) for each in ast.walk(tree) if isinstance(each, ast.JoinedStr) for part in each.values}
+    for each in ast.walk(tree):
+        if isinstance(each, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "\0" for part in each.values)
+        elif isinstance(each, ast.Constant) and isinstance(each.value, str) and id(each) not in docs | inner:
+            yield each.value
+
+
+def is_read(text: str) -> bool:
+    """Whether a statement reads it, whatever stands in its places."""
+    said = re.sub(r"\{\w*\}", "\0", text).lower()
+    parts = [part for part in said.split("\0") if SUBJECTS.search(part)]
+    if any(all(part.strip() in whole.lower() for part in parts) for whole in WHOLE):
+        return True
+    return any(not unread(f"{before}{said.replace(chr(0), filling)}") for before in BEFORE for filling in FILLINGS)
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_each_sentence_is_read(path: str) -> None:
+    """A new sentence about responders, deadlines, delivery, recovery, cause or who is told needs a predicate."""
+    told = [each for each in sentences(path) if " " in each.strip() and SUBJECTS.search(each.lower())]
+    assert [each for each in told if not is_read(each)] == []
+
+
+@pytest.mark.parametrize("whole", WHOLE)
+def test_what_stands_in_parts_is_read_as_a_whole(whole: str) -> None:
+    """As people read it."""
+    assert unread(whole) == ""
+
+
+@pytest.mark.parametrize(
+    "said", ["Somebody will answer soon.", "The fix is certain.", "All is well.", "It was delivered."]
+)
+def test_what_nobody_reads_is_an_error(said: str) -> None:
+    """Whatever tells of the subjects in other words."""
+    assert unread(said) != ""
+
+
+def test_each_fact_of_the_timeline_has_its_predicate() -> None:
+    """A new fact says what proves its sentence."""
+    assert set(FACTS) == set(Fact) == set(SENTENCES)
+
+
+def test_there_are_statements_of_every_kind() -> None:
+    """Responders, deadlines, delivery, recovery, cause, and who is told."""
+    assert {each.kind for each in STATEMENTS} == {"responders", "deadlines", "delivery", "recovery", "cause", "told"}

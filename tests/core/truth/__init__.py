@@ -1,0 +1,29 @@
+"""The oracle: what messages, the timeline, the console and reports may say of an incident, checked against its record.
+
+Each statement has a predicate over the record (`Record`: the incident with its windows, its timeline, its alerts and
+its messages); none asks the code that made the sentence. A sentence about responders, deadlines, delivery, recovery,
+cause or who is told that no statement reads is an error, too: a new sentence needs a predicate.
+"""
+
+from tests.core.truth.lines import FACTS, check_line
+from tests.core.truth.oracle import STATEMENTS, check, unread
+from tests.core.truth.record import Record, UntrueError
+from tests.core.truth.told import check_all_clear
+from tests.core.truth.words import WORDS, OneMessage, page_text, report_text, row, texts
+
+__all__ = [
+    "FACTS",
+    "STATEMENTS",
+    "WORDS",
+    "OneMessage",
+    "Record",
+    "UntrueError",
+    "check",
+    "check_all_clear",
+    "check_line",
+    "page_text",
+    "report_text",
+    "row",
+    "texts",
+    "unread",
+]

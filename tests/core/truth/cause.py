@@ -1,0 +1,53 @@
+"""Whether the cause is known, what the fix is, and whether it held: what people entered, or Prometheus answered."""
+
+from receiver.core.model import Fact
+from tests.core.truth.record import Found, Record, statements
+
+
+def _fact(record: Record, name: str) -> str:
+    """What a person entered last under that name, by the timeline."""
+    told = next(record.find(Fact.CHANGED, field=name), None)
+    return " ".join(told.data.get("value", "").lower().split()) if told else ""
+
+
+def known(name: str) -> object:
+    """Somebody entered it."""
+    return lambda record, _found: bool(_fact(record, name))
+
+
+def unknown(name: str) -> object:
+    """Nobody did."""
+    return lambda record, _found: not _fact(record, name)
+
+
+def _is(name: str) -> object:
+    return lambda record, found: _fact(record, name).startswith(found["what"].strip(" .:"))
+
+
+def _not_known(record: Record, found: Found) -> bool:
+    names = ("root_cause", "lessons_learned", "process_changes")
+    told = {name for name in names if name.replace("_", " ") in found["what"]}
+    return told == {name for name in names if not _fact(record, name)}
+
+
+STATEMENTS = statements(
+    "cause",
+    {
+        "investigation: root cause found": known("root_cause"),
+        "investigation: not yet known": unknown("root_cause"),
+        "^root[_ ]cause(?:_found)?: (?P<what>.+)$": _is("root_cause"),
+        "^fix: applied": known("fix_description"),
+        "^fix: not yet known": unknown("fix_description"),
+        "^(?:fix[_ ]description|fix_implemented|what_was_done: fix): (?P<what>.+)$": _is("fix_description"),
+        "^what_remains: not yet known: (?P<what>.+)$": _not_known,
+        "^what_was_done: nothing that is written down": unknown("fix_description"),
+        "(?:verification(?:_results|_status)?: |; )?not verified: alerts still fire": lambda record, _found: (
+            record.is_firing or record.has(Fact.RESOLVED, forced="yes")
+        ),
+        "(?:verification(?:_results|_status)?: )?confirmed by (?P<by>[\\w.@-]+)": lambda record, found: (
+            record.incident.resolved_by.lower() == found["by"]
+        ),
+        "verification: not yet known": lambda record, _found: not record.incident.recovery,
+        "verification(?:_results|_status)?: (?=the |signal|no |recovery)": lambda _record, _found: True,
+    },
+)

@@ -1,0 +1,308 @@
+"""The timeline's sentences: what each may say, checked when its line is written."""
+
+import re
+from collections.abc import Callable, Mapping
+
+from receiver.core.model import Entry, Fact, Kind, Notification, Recovery, State, Status, Window
+from tests.core.truth.record import Record, UntrueError, hands, since_alarm
+
+Line = Callable[[Record, Entry, Mapping[str, str]], bool]
+
+
+def check_line(sentence: str, record: Record) -> None:
+    """Raises UntrueError where the last line of the record, in these words, says what is not so. The record is as the
+    line's commit left it; its `notifications` are those that the commit wrote.
+    """
+    entry = record.entry
+    pattern, holds = FACTS[entry.fact]
+    said = " ".join(sentence.lower().split())
+    found = re.fullmatch(pattern, said)
+    if found is None or not holds(record, entry, {name: value or "" for name, value in found.groupdict().items()}):
+        raise UntrueError(f"the timeline says {said!r} ({entry.fact}), and it is not so: {entry}\n{record.incident}")
+
+
+def _wrote(status: Status) -> Line:
+    """The commit left a message of that kind and channel at that status."""
+
+    def holds(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
+        return any(
+            each.status is status
+            and each.kind.value == found["kind"]
+            and each.channel == found["channel"]
+            and (each.detail == entry.data.get("reason") or status not in {Status.GAVE_UP, Status.WAITING})
+            for each in record.notifications
+        )
+
+    return holds
+
+
+def _planned(record: Record, entry: Entry, channels: str, kind: Kind = Kind.PAGE) -> bool:
+    planned = {each.channel for each in record.notifications if _is_new(each, entry) and each.kind is kind}
+    return set(channels.split(", ")) <= planned
+
+
+def _is_new(each: Notification, entry: Entry) -> bool:
+    return each.created_at == entry.at
+
+
+def _owner(record: Record, _entry: Entry, found: Mapping[str, str]) -> bool:
+    """That person had it until then."""
+    return hands(record.entries[:-1]).owner.lower() == found["whom"]
+
+
+def _silent_since(record: Record, entry: Entry, _found: Mapping[str, str]) -> bool:
+    since = since_alarm(record.entries[:-1])
+    due = int(entry.data["due_at"])
+    return due <= entry.at and all(each.fact is not Fact.ACKNOWLEDGED for each in since)
+
+
+def _rule(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
+    """An alert of that rule is known."""
+    return all(any(each.rule.lower() == rule for each in record.alerts) for rule in found["rule"].split(", "))
+
+
+def _cleared(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
+    firing = sum(record.incident.firing)
+    return _rule(record, entry, found) and int(found["firing"]) == firing
+
+
+def _nothing_fires(record: Record, _entry: Entry, _found: Mapping[str, str]) -> bool:
+    return not record.is_firing
+
+
+def _in(*recoveries: Recovery) -> Line:
+    return lambda record, entry, found: _nothing_fires(record, entry, found) and record.incident.recovery in recoveries
+
+
+def _again(record: Record, _entry: Entry, _found: Mapping[str, str]) -> bool:
+    earlier = {each.fact for each in record.entries[:-1]}
+    return record.is_firing and bool(earlier & {Fact.RECOVERED, Fact.UNREPORTED})
+
+
+def _resolved(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
+    forced = bool(found["forced"])
+    was = record.before is not None and (record.before.is_firing or record.before.held > 0)
+    return record.incident.state is State.RESOLVED and forced is was and (bool(entry.by) or not forced)
+
+
+def _changed(record: Record, entry: Entry, _found: Mapping[str, str]) -> bool:
+    name, value = entry.data["field"], entry.data.get("value", "")
+    incident = record.incident
+    return str(incident.level) == value if name == "level" else incident.facts.get(name, "") == value
+
+
+def _held_until(record: Record, entry: Entry, _found: Mapping[str, str]) -> bool:
+    return record.incident.held > 0 and any(each.held_until == int(entry.data["until"]) for each in record.alerts)
+
+
+def _asked(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
+    asked = hands(record.entries[:-1]).asked
+    return {each.lower() for each in asked} == set(found["whom"].split(", "))
+
+
+def _acknowledged(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
+    before = hands(record.entries[:-1])
+    helps = not found["helps"] or found["helps"] == before.owner.lower()
+    return helps and record.incident.state is State.ACKNOWLEDGED
+
+
+def _none_left(record: Record, _entry: Entry, _found: Mapping[str, str]) -> bool:
+    """Every fallback of the policy was tried with this page; at levels 1 and 2, those that wake nobody."""
+    policy = record.policy.policy if record.policy else None
+    wakes = {"pagerduty", "sms", "phone"} if record.incident.level < 3 else set[str]()
+    known = {each.name for each in policy.channels if each.type not in wakes} if policy else set[str]()
+    return known & set(policy.fallback if policy else ()) <= set(record.incident.page.told)
+
+
+def _always(_record: Record, _entry: Entry, _found: Mapping[str, str]) -> bool:
+    return True
+
+
+def _free(pattern: str = ".*") -> tuple[str, Line]:
+    """It says nothing of these subjects, or only what a person or an alert said."""
+    return pattern, _always
+
+
+TAIL = r"(?: \((?P<tail>.*)\))?"
+DAY = r"\d{4}-\d\d-\d\d \d\d:\d\d utc"
+
+FACTS: Mapping[Fact, tuple[str, Line]] = {
+    Fact.OPENED: (r"opened at level \d by (?P<rule>[^:]+)(?:: .*)?", _rule),
+    Fact.DECLARED: (rf"declared at level \d as .*{TAIL}", lambda record, entry, _: record.incident.declared),
+    Fact.ALERT_JOINED: (r"another alert of (?P<rule>[^:]+)(?:: .*)?", _rule),
+    Fact.RULE_JOINED: (r"a further rule fired: (?P<rule>[^:]+)(?:: .*)?", _rule),
+    Fact.LEVEL_ROSE: (
+        r"rose from level (?P<old>\d) to (?P<new>\d) by (?P<rule>.+)",
+        lambda record, entry, found: found["old"] < found["new"] and _rule(record, entry, found),
+    ),
+    Fact.LEVEL_UNKNOWN: _free(),
+    Fact.RECORDED: (
+        r"recorded, and nobody is told \(level 0\): an alert of (?P<rule>[^:]+)(?:: .*)?",
+        lambda record, entry, _: not record.notifications,
+    ),
+    Fact.ALERT_RECORDED: (
+        r"an alert of (?P<rule>.+) was recorded, and nobody is told \(level 0\): .*",
+        _rule,
+    ),
+    Fact.ALERT_REPAIRED: _free(r"an alert of .* could not be read as it was sent: .*"),
+    Fact.ALERT_CLEARED: (r"an alert of (?P<rule>.+) cleared; still firing: (?P<firing>\d+)", _cleared),
+    Fact.RECONCILED: _free(r"reconciled: .*"),
+    Fact.UNREPORTED: (r"no longer reported; checking whether an alert would be", _nothing_fires),
+    Fact.RECOVERED: (r"the signal recovered; verifying", lambda record, entry, _: not record.is_firing),
+    Fact.FIRED_AGAIN: (r"fired again before the recovery was believed(?:: .*)?", _again),
+    Fact.START_MOVED: (r"alertmanager tells another start of an alert of (?P<rule>[^:]+): .*", _rule),
+    Fact.ECHO_HELD: (
+        rf"an alert of (?P<rule>.+) is told again after its end: held until {DAY} as a possible echo",
+        _held_until,
+    ),
+    Fact.ECHO_DROPPED: (
+        r"an alert of (?P<rule>.+) was an echo of a slower alertmanager: its end was told again",
+        _rule,
+    ),
+    Fact.ECHO_BELIEVED: (
+        r"an alert that was held as a possible echo fires: .*",
+        lambda record, entry, _: record.is_firing,
+    ),
+    Fact.END_HELD: (
+        rf"the known end of an alert of (?P<rule>.+) is told again: it counts at {DAY} unless it fires on",
+        _held_until,
+    ),
+    Fact.END_DROPPED: (r"an alert of (?P<rule>.+) fires on: the end that was told again is an old one", _rule),
+    Fact.FLASHED: (rf"an alert of (?P<rule>.+) fired at {DAY} and cleared at {DAY}, between two notifications", _rule),
+    Fact.FLAPPING: (rf"alerts of (?P<rule>.+) flap: \d+ times since {DAY}", _rule),
+    Fact.FLAPPED: (rf"fired again: \d+ times since {DAY}", lambda record, entry, _: record.is_firing),
+    Fact.FLAPPING_ENDED: (
+        rf"flaps no more, after \d+ times since {DAY}; firing: (?P<firing>\d+)",
+        lambda record, entry, found: int(found["firing"]) == sum(record.incident.firing),
+    ),
+    Fact.CHECKED: _free(r"prometheus was asked: .*"),
+    Fact.EVIDENCE: _free(r"evidence kept: .*"),
+    Fact.EVIDENCE_MISSING: _free(r"no evidence could be had from prometheus .*"),
+    Fact.RECOVERY_CONFIRM: (r"the recovery holds; a person must confirm it", _in(Recovery.CONFIRM)),
+    Fact.RECOVERY_UNVERIFIED: (
+        r"the recovery cannot be verified.*; a person must resolve it",
+        _in(Recovery.UNVERIFIED),
+    ),
+    Fact.PAGED: (
+        rf"paged on (?P<channels>[\w, ]+?){TAIL}",
+        lambda record, entry, found: _planned(record, entry, found["channels"]),
+    ),
+    Fact.STEP_EMPTY: (
+        r"step (?P<step>\d+) could tell nobody; the next is taken at once",
+        lambda record, entry, _: record.incident.step >= 0,
+    ),
+    Fact.ESCALATED: (
+        rf"escalated to step (?P<step>\d+){TAIL}",
+        lambda record, entry, found: (
+            bool(entry.by)
+            or (record.before is not None and record.before.windows.get(Window.ESCALATE, entry.at) <= entry.at)
+        ),
+    ),
+    Fact.BREACHED: (r"the response time is breached: no answer in time", _silent_since),
+    Fact.WINDOW_MISSED: (r"steps missed while tocsin was away: [1-9]\d*", _always),
+    Fact.FALLBACK: (
+        r"fallback: (?P<channel>.+) is told",
+        lambda record, entry, found: _planned(record, entry, found["channel"]),
+    ),
+    Fact.FALLBACK_EXHAUSTED: (
+        r"no fallback channel is left to tell",
+        _none_left,
+    ),
+    Fact.UNDELIVERABLE: (
+        r"(?P<channel>.+) can carry nothing: .*",
+        lambda record, entry, _: any(each.status is Status.UNDELIVERABLE for each in record.notifications),
+    ),
+    Fact.ACCEPTED: (r"(?P<kind>\w+) to \S+ accepted by (?P<channel>\S+)", _wrote(Status.ACCEPTED)),
+    Fact.DELIVERED: (
+        r"(?P<kind>\w+) to \S+ delivered by (?P<channel>[^\s:]+): .+",
+        _wrote(Status.DELIVERED),
+    ),
+    Fact.SEND_FAILED: (
+        r"(?P<kind>\w+) on (?P<channel>\S+) to \S+ failed, trying again: .*",
+        _wrote(Status.WAITING),
+    ),
+    Fact.GAVE_UP: (r"(?P<kind>\w+) on (?P<channel>\S+) to \S+ given up: .*", _wrote(Status.GAVE_UP)),
+    Fact.SUPERSEDED: (r"(?P<kind>\w+) on (?P<channel>\S+) to \S+ dropped: overtaken", _wrote(Status.SUPERSEDED)),
+    Fact.ACKNOWLEDGED: (
+        rf"acknowledged(?:, and took over from (?P<over>[^,(]+?))?(?:, and helps (?P<helps>[^,(]+?))?{TAIL}",
+        _acknowledged,
+    ),
+    Fact.ACK_VOIDED: (r"new danger voids the acknowledgement of (?P<whom>[^:(]+?)(?::.*| \(.*)?", _owner),
+    Fact.ACK_EXPIRED: (r"the acknowledgement of (?P<whom>.+) expired", _owner),
+    Fact.GIVEN_BACK: (
+        rf"gave it back(?: for (?P<whom>[^:]+))?: nobody has it{TAIL}",
+        lambda record, entry, found: hands(record.entries[:-1]).owner.lower() == (found["whom"] or entry.by.lower()),
+    ),
+    Fact.HELP_ASKED: (
+        rf"asked for help(?:, in doubt of (?P<whom>[^:]+))?: step \d+{TAIL}",
+        lambda record, entry, found: hands(record.entries[:-1]).owner.lower() == (found["whom"] or entry.by.lower()),
+    ),
+    Fact.HELP_UNANSWERED: (r"no other answer to the call for help of (?P<whom>.+): step \d+", _asked),
+    Fact.HELP_WITHDRAWN: _free(rf"asks for help no more{TAIL}"),
+    Fact.REMINDED: (r"(?P<whom>\S+) is reminded", _owner),
+    Fact.CONFIRMED: (
+        rf"recovery confirmed by (?P<have>\d+) of (?P<need>\d+){TAIL}",
+        lambda record, entry, found: int(found["have"]) == len(record.incident.confirmed_by),
+    ),
+    Fact.RESOLVED: (r"resolved(?: \((?P<forced>although alerts still fire)?(?:; )?(?P<note>.*)\))?", _resolved),
+    Fact.REOPENED: (rf"reopened(?:: .*?)?{TAIL}", lambda record, entry, _: record.incident.state is State.OPEN),
+    Fact.CLOSED: (
+        r"closed: it did not come back",
+        lambda record, entry, _: record.incident.state is State.CLOSED and not record.is_firing,
+    ),
+    Fact.NOTED: _free(),
+    Fact.UPDATED: _free(r"status update.*"),
+    Fact.CHANGED: (r".+ is now.*", _changed),
+    Fact.REPLANNED: _free(r"moved to the current policy"),
+    Fact.STALE: (
+        rf"its alerts have not been repeated since {DAY}: they may be over, or the way to here is cut",
+        lambda record, entry, _: record.incident.stale_since == entry.at,
+    ),
+    Fact.HEARD_AGAIN: (
+        r"its alerts are repeated again",
+        lambda record, entry, _: record.incident.stale_since is None,
+    ),
+    Fact.SILENCED: (
+        rf"silenced in alertmanager until {DAY} by .*",
+        lambda record, entry, _: record.incident.silenced_until == int(entry.data["until"]),
+    ),
+    Fact.SILENCE_ENDED: (
+        r"no longer counts as silenced or inhibited",
+        lambda record, entry, _: record.incident.silenced_until is None,
+    ),
+    Fact.INHIBITED: (r"inhibited in alertmanager: .*", lambda record, entry, _: record.incident.inhibited),
+    Fact.SILENCE_MADE: _free(rf"alertmanager silences it until {DAY}, as long as the acknowledgement holds"),
+    Fact.SILENCE_FAILED: _free(r"no silence for the acknowledgement: .*"),
+    Fact.PROCEDURE_ATTACHED: _free(r"checklists attached: .*"),
+    Fact.STEP_DONE: _free(r"done: .*"),
+    Fact.STEP_UNDONE: _free(r"not done after all: .*"),
+    Fact.OVERDUE: (
+        r"the (?P<what>acknowledgement|severity assessment|follow-up action) is overdue.*",
+        lambda record, entry, found: (
+            found["what"] != "acknowledgement"
+            or (record.incident.state is State.OPEN and not hands(record.entries).owner)
+        ),
+    ),
+    Fact.IMPACT: _free(r".* is \w+ by .*"),
+    Fact.NOTICE_HELD: _free(r"notice \w+ to \w+ is held: a person must approve it"),
+    Fact.NOTICE_VOID: _free(r"notice \w+ to \w+ is void: the incident moved on"),
+    Fact.NOTICE_EDITED: _free(r"notice \w+ to \w+ edited; it waits for approval.*"),
+    Fact.NOTICE_SENT: _free(r"notice \w+ to \w+ approved and sent: .*"),
+    Fact.NOTICE_REJECTED: _free(r"notice \w+ to \w+ rejected.*"),
+    Fact.CALLS_NEEDED: _free(r"to be called by hand: .*"),
+    Fact.FOLLOW_UP_ADDED: _free(r"follow-up action \w+: .*"),
+    Fact.FOLLOW_UP_DONE: (
+        r"follow-up action (?P<which>\w+) done: .*",
+        lambda record, entry, found: any(
+            each.id == found["which"] and each.done_at is not None for each in record.incident.response.follow_ups
+        ),
+    ),
+    Fact.REPORT_APPROVED: _free(r"version \d+ of the report approved: .*"),
+    Fact.HANDED_OVER: (
+        rf"handed over to (?P<to>[^(]+?){TAIL}",
+        lambda record, entry, found: hands(record.entries).owner.lower() == found["to"],
+    ),
+    Fact.ROLE_TAKEN: _free(r".* is .* now.*"),
+    Fact.ROLE_LEFT: _free(r".* is .* no longer.*"),
+}
+"""What a fact's sentence is, and whether it is so. Each fact has its row: a new one says what proves it."""

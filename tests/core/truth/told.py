@@ -1,0 +1,60 @@
+"""Who is told of what: the all-clear goes to those who were told of the trouble, and to nobody else."""
+
+from collections.abc import Collection, Iterable
+
+from receiver.core.model import Fact, Kind, Notification
+from tests.core.truth.record import Found, Record, UntrueError, statements
+
+
+def check_all_clear(message: Notification, known: Iterable[Notification], sent: Collection[str]) -> None:
+    """Raises UntrueError where an all-clear goes to somebody who heard nothing of the trouble. `sent`: messages that a
+    provider had before.
+    """
+    if message.kind is not Kind.RESOLVED:
+        return
+    whom = (message.incident_id, message.channel, message.recipient)
+    if not any(
+        each.id in sent and each.kind is not Kind.RESOLVED and (each.incident_id, each.channel, each.recipient) == whom
+        for each in known
+    ):
+        raise UntrueError(f"{message.id} tells {whom} that it is over, who never heard that it began")
+
+
+def _paged(record: Record, _found: Found) -> bool:
+    return record.has(Fact.PAGED)
+
+
+def _nobody_paged(record: Record, _found: Found) -> bool:
+    """It is paused: silenced, no emergency, and nobody asks for help."""
+    return record.incident.is_paused
+
+
+def _declared(record: Record, found: Found) -> bool:
+    return record.incident.declared and (not found["by"] or record.has(Fact.DECLARED, by=found["by"]))
+
+
+def _pages(record: Record, found: Found) -> bool:
+    return record.incident.page.serial == int(found["pages"].replace(",", ""))
+
+
+STATEMENTS = statements(
+    "told",
+    {
+        "^open #\\d+$": lambda _record, _found: True,
+        "everyone concerned has been paged": _paged,
+        "nobody (?:is|was) paged (?:meanwhile|while alertmanager confirms that)": _nobody_paged,
+        "nobody is paged then": _paged,
+        "it needs an answer all the same": lambda record, found: not _nobody_paged(record, found),
+        "declared by a person": lambda record, _found: record.incident.declared,
+        "declared by <by>": _declared,
+        "^escalation: .*, (?P<pages>[\\d,]+) pages?.*$": _pages,
+        "recorded, nobody is told|^recorded\\b|recorded for the history: its alerts have level \\d, and nobody is told of them": (
+            lambda record, _found: record.incident.recorded_only
+        ),
+        "^external notices\\| .* \\| (?P<became>held|sent|rejected|void) \\|.*$": lambda record, found: any(
+            each.standing == found["became"] for each in record.incident.response.notices
+        ),
+        "^nobody has been told anything$": lambda record, _found: not record.notifications,
+        "^who was told\\| when .*$": lambda _record, _found: True,
+    },
+)

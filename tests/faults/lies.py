@@ -1,0 +1,137 @@
+"""Planted lies: words, lines, reports and pages that are made of what is not so, one for each kind of statement."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from receiver.core.draft import Effects
+from receiver.core.model import Alert, Entry, Fact, Incident, Kind, Recovery, Status
+from receiver.messages.timeline import sentence
+from receiver.reports.incident_record import IncidentRecord
+from rules.policy import MINUTE
+
+
+class Lie:
+    """The truth: each kind of lie tells one thing of it otherwise."""
+
+    def incident(self, incident: Incident) -> Incident:
+        """The incident that messages and pages are made of."""
+        return incident
+
+    def alerts(self, firing: Sequence[Alert]) -> Sequence[Alert]:
+        """What they are told that fires."""
+        return firing
+
+    def line(self, entry: Entry) -> str:
+        """A line of the timeline, in words."""
+        return sentence(entry)
+
+    def record(self, record: IncidentRecord) -> IncidentRecord:
+        """What the report is made of."""
+        return record
+
+
+TRUTH = Lie()
+
+
+class OfResponders(Lie):
+    """Somebody else is said to have it."""
+
+    def incident(self, incident: Incident) -> Incident:
+        history = tuple(replace(each, by="dana") for each in incident.response.history)
+        response = replace(incident.response, history=history, owner=incident.response.owner and "dana")
+        return replace(incident, response=response, acknowledged_by=incident.acknowledged_by and "dana")
+
+
+class OfDeadlines(Lie):
+    """The response time is said to end later."""
+
+    def incident(self, incident: Incident) -> Incident:
+        return replace(incident, response_due_at=incident.response_due_at + 2 * MINUTE)
+
+
+class OfDelivery(Lie):
+    """A page that has reached somebody is said to have reached nobody."""
+
+    def incident(self, incident: Incident) -> Incident:
+        return replace(incident, page=replace(incident.page, delivered=False))
+
+
+class OfRecovery(Lie):
+    """What fires is said to have recovered."""
+
+    def incident(self, incident: Incident) -> Incident:
+        return replace(incident, recovery=Recovery.CONFIRM) if incident.is_firing and incident.is_live else incident
+
+
+class OfUnits(Lie):
+    """Another unit is said to fire."""
+
+    def alerts(self, firing: Sequence[Alert]) -> Sequence[Alert]:
+        return [
+            replace(each, annotations={**each.annotations, "summary": "unit key0.z is out of bounds"})
+            for each in firing
+        ]
+
+
+class OfValues(Lie):
+    """It is said to have measured something else."""
+
+    def alerts(self, firing: Sequence[Alert]) -> Sequence[Alert]:
+        return [replace(each, annotations={**each.annotations, "value": "-1"}) for each in firing]
+
+
+class OfCause(Lie):
+    """The cause is said to be known."""
+
+    def incident(self, incident: Incident) -> Incident:
+        return replace(incident, facts={"root_cause": "the moon", **incident.facts})
+
+
+class OfWhoWasPaged(Lie):
+    """An emergency is said to page nobody while it is silenced, or whatever is not silenced to be so."""
+
+    def incident(self, incident: Incident) -> Incident:
+        return replace(incident, silenced_until=incident.opened_at, level=min(incident.level, 3))
+
+
+class OfTheTimeline(Lie):
+    """What a provider accepted is said to be delivered."""
+
+    def line(self, entry: Entry) -> str:
+        told = replace(entry, fact=Fact.DELIVERED, data={**entry.data, "receipt": "sure"})
+        return sentence(told if entry.fact is Fact.ACCEPTED else entry)
+
+
+class OfTheReport(Lie):
+    """Deadlines are said to be kept by answers that came later."""
+
+    def record(self, record: IncidentRecord) -> IncidentRecord:
+        early = [
+            replace(each, at=record.case.incident.opened_at) if each.fact is Fact.ACKNOWLEDGED else each
+            for each in record.timeline
+        ]
+        return IncidentRecord(record.case, record.alerts, early, record.notifications)
+
+
+class OfFates(Lie):
+    """Messages that were accepted are said to be delivered."""
+
+    def record(self, record: IncidentRecord) -> IncidentRecord:
+        told = [
+            replace(each, status=Status.DELIVERED) if each.status is Status.ACCEPTED else each
+            for each in record.notifications
+        ]
+        return IncidentRecord(record.case, record.alerts, record.timeline, told)
+
+
+def tell_everybody(effects: Effects) -> Effects:
+    """An all-clear to somebody who was never told of the trouble."""
+    cleared = [each for each in effects.notifications if each.kind is Kind.RESOLVED]
+    after: Any = effects.incident
+    if not cleared or after is None:
+        return effects
+    number = after.sequence + 1
+    stranger = replace(cleared[0], id=f"{after.id}-{number}", sequence=number, channel="email", recipient="stranger@x")
+    return replace(effects, incident=replace(after, sequence=number), notifications=(*effects.notifications, stranger))

@@ -1,0 +1,129 @@
+"""Somebody who reads: at an odd moment the console's pages and the reports, and the reports again when all is over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+from receiver.core.model import Fact, Incident
+from receiver.messages.plain import plain
+from receiver.messages.timeline import sentence
+from receiver.messages.times import rfc3339
+from receiver.reports.incident_record import IncidentRecord
+from receiver.reports.incident_report import write
+from receiver.store import SqlStore
+from receiver.web.console.deadlines import deadlines
+from receiver.web.console.incident_page_data import Reader, Shown
+from receiver.web.console.pages import draw
+from tests.core.truth import WORDS, Record, UntrueError, check, page_text, report_text
+from tests.core.truth.record import moment
+from tests.faults.mirror import VERSION, Broken
+from tests.faults.stores import database
+
+if TYPE_CHECKING:
+    from tests.faults.world import World
+
+
+class Onlooker:
+    """Reads what is shown, and asks whether it is so."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._dice = Random(f"{world.seed}, who reads")
+
+    def plan(self, begins: int, lasts: int) -> None:
+        """When it will look."""
+        self.world.at(begins + self._dice.randrange(lasts), self.look)
+
+    def look(self) -> None:
+        """At everything."""
+        for incident in [*self.world.mirror.incidents.values()]:
+            self.read_report(incident)
+            self._read_pages(incident)
+
+    def read_report(self, incident: Incident) -> None:
+        """The report, as it would be made now."""
+        if self._context() is None:
+            return
+        record = self.world.mirror.record(incident, self.world.now)
+        lines = {
+            _line(f"{moment(each.at):%Y-%m-%d %H:%M:%S}", sentence(each), each.by or "Tocsin")
+            for each in record.entries
+        }
+        told = IncidentRecord(self._case(record), list(record.alerts), record.entries, list(record.notifications))
+        report = write(self.world.lie.record(told))
+        self._check(report_text(report), record, lines)
+
+    def _case(self, record: Record) -> Any:
+        firing = sorted(record.firing, key=lambda each: (-each.level, each.starts_at))
+        lie = self.world.lie
+        return WORDS.case(lie.incident(record.incident), self._context(), self.world.now, lie.alerts(firing))
+
+    def _context(self) -> Any:
+        worker = next((each for each in self.world.workers if each.engine is not None), None)
+        return worker.engine.context(VERSION) if worker and worker.engine else None
+
+    def _read_pages(self, incident: Incident) -> None:
+        """Its own page, and its card among those that need somebody."""
+        context = self._context()
+        if context is None:
+            return
+        record = self.world.mirror.record(incident, self.world.now)
+        reads = SqlStore(database()).reads()
+        engine = SimpleNamespace(context=lambda _version: context)
+        api = SimpleNamespace(policy_version=lambda _incident: VERSION)
+        notices = SimpleNamespace(show_notices=lambda _incident: SimpleNamespace(notices=()))
+        reader = Reader(cast("Any", engine), reads, cast("Any", api), cast("Any", notices))
+        told = self.world.lie.incident(incident)
+        reading = reader.read(told, self.world.now, Shown())
+        shown = draw(
+            "incident.html",
+            self.world.now,
+            reading=reading,
+            case=reading.case,
+            incident=told,
+            deadlines=deadlines(told, reading.case.plan),
+            levels=reading.case.policy.levels,
+            forms=(),
+            may_act=False,
+            may_approve=False,
+            said="",
+            problem=None,
+            action="",
+            typed={},
+            typed_for=lambda *_: "",
+            csrf="",
+        )
+        lines = {_line(f"@{each.at}@", f"{each.by} {_written(each)}") for each in record.entries}
+        self._check(page_text(shown.text or "", self._instants(record)), record, lines)
+
+    def _instants(self, record: Record) -> dict[str, int]:
+        """How a page writes the instants that the record has."""
+        incident = record.incident
+        known = {
+            *incident.windows.values(),
+            *(each.at for each in record.entries),
+            *(at for each in record.alerts for at in (each.starts_at, *each.firings)),
+            *(at for each in record.notifications for at in (each.created_at, each.done_at, each.due_at)),
+            *(at for each in incident.response.follow_ups for at in (each.due_at, each.done_at)),
+            *(incident.opened_at, incident.response_due_at, incident.resolved_at, incident.acknowledged_at),
+            self.world.now,
+        }
+        return {rfc3339(at): at for at in known if at is not None}
+
+    def _check(self, text: str, record: Record, lines: set[tuple[str, ...]]) -> None:
+        try:
+            check(text, replace(record, lines=frozenset(lines)))
+        except UntrueError as lie:
+            raise Broken(f"#{record.incident.number}: {lie}") from lie
+
+
+def _line(*parts: str) -> tuple[str, ...]:
+    return tuple(" ".join(each.lower().split()) for each in parts)
+
+
+def _written(entry: Any) -> str:
+    written = plain(entry.data.get("text", "")) if entry.fact in {Fact.NOTED, Fact.UPDATED} else ""
+    return written or sentence(entry)
