@@ -7,6 +7,7 @@ from receiver.core.model import Instant, Kind, Notification, Reason, Recovery, S
 from receiver.core.notices import find
 from receiver.core.response import Notice, Standing
 from receiver.messages.incident_text import IncidentText, name
+from receiver.messages.lateness import holds
 from receiver.messages.plain import line, plain
 from receiver.messages.times import duration
 
@@ -57,78 +58,9 @@ OWN_WORDS = ("it ", "the ", "new danger ", "no ", "nobody ", "open", "acknowledg
 """How sentences about responders begin that begin with no name."""
 
 
-_FIRES = frozenset(
-    {Reason.REPEATED, Reason.RECURRED, Reason.STILL_FIRING, Reason.FIRED_AGAIN, Reason.STEADY, Reason.SILENCE_ENDED}
-)
-"""Reasons whose label says that something fires or waits now."""
-
-
-_FIRES_NOW = frozenset({Reason.STILL_FIRING, Reason.STEADY})
-"""Those whose label says so in the present."""
-
-_WAITS_FOR_A_PERSON = frozenset({Recovery.CONFIRM, Recovery.UNVERIFIED})
-
-
 def label(notification: Notification, case: IncidentText) -> str:
     """What sets this message apart from a first page; empty for that, and where it is no longer so."""
     return _label(notification) if holds(notification, case) else ""
-
-
-def holds(notification: Notification, case: IncidentText) -> bool:
-    """Whether it still says what is so: an incident may have moved on before its message leaves."""
-    incident = case.incident
-    match notification.kind:
-        case Kind.PAGE if notification.reason is Reason.FALLBACK and incident.page.delivered:
-            return False
-        case Kind.PAGE | Kind.NOTICE if notification.reason in _FIRES_NOW and not incident.is_firing:
-            return False
-        case Kind.PAGE:
-            return incident.wants_answer and not (case.recovered and notification.reason in _FIRES)
-        case Kind.NOTICE if notification.reason in _FIRES:
-            return case.live and not case.recovered
-        case Kind.NOTICE if notification.reason is Reason.RECOVERED:
-            return case.recovered or not (case.live or incident.is_firing)
-        case Kind.NOTICE | Kind.REMINDER if notification.reason is Reason.CONFIRM:
-            return incident.recovery in _WAITS_FOR_A_PERSON
-        case Kind.REMINDER if notification.reason is Reason.KEPT_OPEN:
-            return incident.state is State.RESOLVED
-        case Kind.NOTICE if notification.reason in {Reason.SILENCED, Reason.INHIBITED}:
-            return incident.is_paused and incident.inhibited is (notification.reason is Reason.INHIBITED)
-        case Kind.NOTICE if notification.reason is Reason.FLAPPING:
-            return incident.flapping_since is not None
-        case Kind.REMINDER if notification.reason is Reason.ACK_EXPIRED:
-            return incident.state is State.ACKNOWLEDGED and Window.ACK_EXPIRY in incident.windows
-        case Kind.REMINDER:
-            return _is_missing(notification, case)
-        case Kind.ACKNOWLEDGED if notification.reason is Reason.WITHDRAWN:
-            return incident.state is State.ACKNOWLEDGED and not incident.response.asked_by
-        case Kind.ACKNOWLEDGED:
-            return incident.state is State.ACKNOWLEDGED
-        case Kind.REMINDER if notification.data.get("duty"):
-            duty = incident.response.duties.get(notification.data["duty"])
-            is_late = duty is not None and duty.due_at <= case.now
-            return duty is not None and is_late is (notification.reason is Reason.OVERDUE)
-        case Kind.RESOLVED:
-            return not case.live
-        case Kind.APPROVAL if notification.reason in {Reason.WAITS, Reason.STILL_WAITS}:
-            return any(each.standing is Standing.HELD for each in _named(notification, case, "waits"))
-        case _:
-            return True
-
-
-def _is_missing(notification: Notification, case: IncidentText) -> bool:
-    """Whether what was overdue still is to be done."""
-    match notification.data.get("what", ""):
-        case "acknowledgement":
-            return case.incident.state is State.OPEN
-        case "severity assessment":
-            return case.live and case.incident.response.assessed_at is None
-        case "follow-up action":
-            said = notification.data.get("text", "")
-            left = [each for each in case.incident.response.follow_ups if each.done_at is None]
-            return any(said.startswith(each.text) for each in left)
-        case _:
-            return True
 
 
 def _label(notification: Notification) -> str:

@@ -16,12 +16,13 @@ from receiver.core.occurrences import begun_at
 from receiver.core.plan import DecisionContext
 from receiver.core.response import Standing
 from receiver.messages.incident_text import IncidentText, brief, name, numbers, systems
+from receiver.messages.lateness import holds
 from receiver.messages.letter import CALM, COLOURS, Letter, Row, as_html, as_text
 from receiver.messages.message import Message, Picture
 from receiver.messages.notice_text import as_message, render_notice
 from receiver.messages.placeholder_values import fill, values
 from receiver.messages.plain import cut, line
-from receiver.messages.reasons import holds, label, lead
+from receiver.messages.reasons import label, lead
 from receiver.messages.short import sayable, short, short_bundle, short_news, short_update, speak
 from receiver.messages.times import Manner
 from rules.placeholders import TemplateError

@@ -1,13 +1,34 @@
 """Whether the cause is known, what the fix is, and whether it held: what people entered, or Prometheus answered."""
 
-from receiver.core.model import Fact
-from tests.core.truth.record import Found, Record, statements
+from collections.abc import Sequence
+
+from receiver.core.model import Entry, Fact
+from tests.core.truth.record import Found, Holds, Record, statements
 
 
 def _fact(record: Record, name: str) -> str:
-    """What a person entered last under that name, by the timeline."""
-    told = next(record.find(Fact.CHANGED, field=name), None)
-    return " ".join(told.data.get("value", "").lower().split()) if told else ""
+    """What a person entered last under that name since it came back, by the timeline."""
+    return _entered(record.occurrence, name)
+
+
+def _entered(entries: Sequence[Entry], name: str) -> str:
+    told = (each for each in reversed(entries) if each.fact is Fact.CHANGED and each.data.get("field") == name)
+    last = next(told, None)
+    return " ".join(last.data.get("value", "").lower().split()) if last else ""
+
+
+def _did_not_hold(*names: str) -> Holds:
+    """It came back, and that was entered before."""
+
+    def holds(record: Record, found: Found) -> bool:
+        earlier = record.entries[: len(record.entries) - len(record.occurrence)]
+        said = found["what"].strip(" .:)")
+        return any(
+            each.fact is Fact.CHANGED and each.data.get("field") in names and each.data.get("value", "").lower() == said
+            for each in earlier
+        )
+
+    return holds
 
 
 def known(name: str) -> object:
@@ -33,11 +54,16 @@ def _not_known(record: Record, found: Found) -> bool:
 STATEMENTS = statements(
     "cause",
     {
+        "what was entered before did not hold,? ?\\(?cause: (?P<what>[^)]+)\\)?": _did_not_hold("root_cause"),
+        "what was entered before did not hold,? ?\\(?fix: (?P<what>[^)]+)\\)?": _did_not_hold("fix_description"),
+        "^what_happened: the cause given in occurrence \\d+ did not hold: (?P<what>.+)$": _did_not_hold("root_cause"),
+        "^what_was_done: in occurrence \\d+: (?P<what>.+) \\(did not hold\\)$": _did_not_hold("fix_description"),
         "investigation: root cause found": known("root_cause"),
         "investigation: not yet known": unknown("root_cause"),
         "^root[_ ]cause(?:_found)?: (?P<what>.+)$": _is("root_cause"),
         "^fix: applied": known("fix_description"),
         "^fix: not yet known": unknown("fix_description"),
+        "^fix: (?P<what>.+)$": _did_not_hold("fix_description"),
         "^(?:fix[_ ]description|fix_implemented|what_was_done: fix): (?P<what>.+)$": _is("fix_description"),
         "^what_remains: not yet known: (?P<what>.+)$": _not_known,
         "^what_was_done: nothing that is written down": unknown("fix_description"),

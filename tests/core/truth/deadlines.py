@@ -178,7 +178,7 @@ def _missed(record: Record, found: Found) -> bool:
 STATEMENTS = statements(
     "deadlines",
     {
-        "^deadlines\\| (?P<name>[^|]+) \\| (?P<span>[^|]+) from (?P<since>[^|]+) \\| (?P<due>[^|]+) \\| "
+        "^(?:occurrence \\d+: )?deadlines\\| (?P<name>[^|]+) \\| (?P<span>[^|]+) from (?P<since>[^|]+) \\| (?P<due>[^|]+) \\| "
         "(?P<result>[^|]+) \\|(?P<by_how>[^|]*)\\|(?P<who>[^|]*)$": _row,
         "^follow-up actions\\| (?P<state>done|overdue|open) \\| (?P<name>[^|]*).*$": lambda record, found: any(
             (each.done_at is not None) is (found["state"] == "done")
@@ -219,8 +219,8 @@ STATEMENTS = statements(
         "nobody has acknowledged it within the response time of <span>,? ?\\(?due by <at>\\)?": lambda record, found: (
             nobody_acknowledged(record, found) and _limit(record, found) and _breached(record, found)
         ),
-        "nobody has acknowledged it,? (?:in )?<span>(?: after the opening)?": lambda record, found: (
-            nobody_acknowledged(record, found) and record.is_long(found["span"], record.now - record.incident.opened_at)
+        "nobody has acknowledged it,? (?:in )?<span>(?: after (?:the opening|it came back))?": lambda record, found: (
+            nobody_acknowledged(record, found) and record.lasts(found["span"], record.now)
         ),
         "the response time of <span> is breached,? ?\\(?due by <at>\\)?": lambda record, found: (
             _limit(record, found) and _breached(record, found)
@@ -256,6 +256,8 @@ STATEMENTS = statements(
         "^reopens if it still fires: <at>": lambda record, found: (
             _window(Window.FORCED)(record, found) and record.incident.state is State.RESOLVED
         ),
+        "^asked about what is missing: <at>": _window(Window.CLOSE),
+        "^revised report goes out: <at>": _window(Window.REVISION),
         "^watched until: <at>": lambda record, found: (
             _window(Window.CLOSE)(record, found) and record.incident.state is State.RESOLVED
         ),

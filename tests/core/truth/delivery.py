@@ -63,7 +63,7 @@ STATEMENTS = statements(
         "this page could not be delivered on (?P<on>\\w+), so it comes to you": lambda record, found: record.has(
             Fact.GAVE_UP, channel=found["on"]
         ),
-        "^who was told\\| (?P<at>[^|]+) \\| (?P<what>[^|]+) \\| [^|]* \\| [^|]* \\| (?P<became>[^|]+)$": became,
+        "^(?:occurrence \\d+: )?who was told\\| (?P<at>[^|]+) \\| (?P<what>[^|]+) \\| [^|]* \\| [^|]* \\| (?P<became>[^|]+)$": became,
         "^reached: <at> on (?P<on>\\w+), .* after the opening": _reached,
         "^reached: no page is known to have reached anybody.*": lambda record, _found: all(
             each.reached_at is None for each in pages(record)

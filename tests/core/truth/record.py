@@ -59,6 +59,26 @@ class Record:
         """Whether nobody has to act any more."""
         return self.incident.state in {State.RESOLVED, State.CLOSED}
 
+    @property
+    def occurrence(self) -> Sequence[Entry]:
+        """The timeline since it opened, or since it came back last."""
+        came_back = (
+            place
+            for place, each in enumerate(self.entries)
+            if each.fact is Fact.REOPENED and "recurrences" in each.data
+        )
+        return self.entries[max(came_back, default=0) :]
+
+    @property
+    def began(self) -> Collection[int]:
+        """From when on it may be said to last: the opening, or its return."""
+        return {self.incident.opened_at, self.occurrence[0].at if self.occurrence else self.incident.opened_at}
+
+    def lasts(self, words: str, until: int | None, after: str = "") -> bool:
+        """Whether the words tell how long after the opening, or after it came back, that instant is."""
+        begins = {self.incident.opened_at} if after == "the opening" else self.began
+        return until is not None and any(self.is_long(words, until - at) for at in begins)
+
     def has(self, *facts: Fact, by: str | None = None, at: str = "", **data: str) -> bool:
         """Whether the timeline has such a line: of that person, of that time as it is told, with that data."""
         return any(True for _ in self.find(*facts, by=by, at=at, **data))

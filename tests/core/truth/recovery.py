@@ -6,6 +6,7 @@ from tests.core.truth.record import Found, Record, statements
 LOOKS_WELL = frozenset({Recovery.VERIFYING, Recovery.CHECKING, Recovery.CONFIRM, Recovery.UNVERIFIED})
 AGAIN = (Fact.FIRED_AGAIN, Fact.FLAPPED, Fact.FLAPPING, Fact.ALERT_JOINED, Fact.RULE_JOINED, Fact.LEVEL_ROSE)
 
+KEPT = (Fact.RESOLVED, Fact.REOPENED, Fact.CLOSED, Fact.KEPT_OPEN)
 WORSE = (Fact.LEVEL_ROSE, Fact.CHANGED, Fact.RULE_JOINED, Fact.ACK_VOIDED, Fact.ALERT_JOINED, Fact.IMPACT)
 
 
@@ -43,9 +44,7 @@ def is_resolved(record: Record, found: Found) -> bool:
 
 
 def _resolved_after(record: Record, found: Found) -> bool:
-    at = record.incident.resolved_at
-    lasted = None if at is None else at - record.incident.opened_at
-    return is_resolved(record, found) and record.is_long(found["span"], lasted)
+    return is_resolved(record, found) and record.lasts(found["span"], record.incident.resolved_at)
 
 
 def was_resolved(record: Record, found: Found) -> bool:
@@ -150,10 +149,12 @@ STATEMENTS = statements(
             found["at"], record.incident.opened_at
         ),
         "opened (?P<at>@\\d+@)": lambda record, found: record.is_at(found["at"], record.incident.opened_at),
-        "^alerts\\| .* \\| (?P<state>firing|cleared)$": lambda record, found: any(
+        "^(?:occurrence \\d+: )?alerts\\| .* \\| (?P<state>firing|cleared)$": lambda record, found: any(
             each.firing is (found["state"] == "firing") for each in record.alerts
         ),
-        "^alerts\\| .*$": lambda record, _found: any(not each.firing for each in record.alerts),
+        "^(?:occurrence \\d+: )?alerts\\| .*$": lambda record, _found: any(
+            not each.firing or each.ended_before is not None or len(each.firings) > 1 for each in record.alerts
+        ),
         "^(?:informational|warning|critical|emergency|nobody is told) (?P<state>firing|cleared)"
         " (?:unit (?P<unit>\\S+) is out of bounds|.*)": lambda record, found: any(
             each.firing is (found["state"] == "firing") and found["unit"] in {"", each.labels.get("unit", "").lower()}
@@ -222,24 +223,23 @@ STATEMENTS = statements(
         ),
         "the signal recovered|signals? recovered": looks_well,
         "at this level a person must confirm that it is over": is_in(Recovery.CONFIRM),
-        "(?:check, then (?:resolve|confirm)|to confirm)(?:: tocsin resolve \\d+|: reply resolve \\d+)?": lambda record, found: (
-            is_in(Recovery.CONFIRM, Recovery.UNVERIFIED)(record, found)
+        "(?:check, then (?:resolve|confirm)|to confirm)(?:: tocsin resolve \\d+|: reply resolve \\d+)?": is_in(
+            Recovery.CONFIRM, Recovery.UNVERIFIED
         ),
         "confirm the recovery": is_in(Recovery.CONFIRM, Recovery.UNVERIFIED),
         "reply resolve \\d+|tocsin resolve \\d+": is_in(Recovery.CONFIRM, Recovery.UNVERIFIED),
         "being verified": is_in(Recovery.VERIFYING, Recovery.CHECKING),
         # What is over.
-        "it was resolved(?: by <by>)?, <span> after the opening": lambda record, found: any(
-            record.is_long(found["span"], each.at - record.incident.opened_at)
-            for each in record.find(Fact.RESOLVED, by=found["by"])
+        "it was resolved(?: by <by>)?, <span> after (?P<after>the opening|it came back)": lambda record, found: any(
+            record.lasts(found["span"], each.at, found["after"]) for each in record.find(Fact.RESOLVED, by=found["by"])
         ),
         "resolved by <by> after <span>": _resolved_after,
         "resolved by <by>,? (?:at|on) <at>": is_resolved,
-        "resolved: <at> by (?:<by>|itself: the signal stayed recovered), <span> after the opening": _resolved_after,
+        "resolved: <at> by (?:<by>|itself: the signal stayed recovered), <span> after (?P<after>the opening|it came back)": _resolved_after,
         "resolved: <at>, after <span>": _resolved_after,
         "resolved: not yet": lambda record, _found: not record.is_over,
         "<in>resolved (?:at|on) <at>": is_resolved,
-        "resolution_time: <at>, <span> after the opening": _resolved_after,
+        "resolution_time: <at>, <span> after (?P<after>the opening|it came back)": _resolved_after,
         "resolved after <span>(?:: ¤)?": _by_itself,
         "by now it is(?= |$)": lambda _record, _found: True,
         "how_long: it began on <at> and is not over": lambda record, found: (
@@ -257,6 +257,14 @@ STATEMENTS = statements(
         "is_it_over: no: |is_it_over: nobody had to act: it was only recorded": lambda record, _found: (
             not record.is_over or record.incident.recorded_only
         ),
+        "is_it_over: closed by <by> on <at>.*": lambda record, found: any(
+            record.is_at(found["at"], each.at) for each in record.find(Fact.CLOSED, by=found["by"])
+        ),
+        "not closed yet: .*|it is resolved and cannot close yet: .*": lambda record, _found: (
+            record.incident.state is State.RESOLVED and record.last(*KEPT) is Fact.KEPT_OPEN
+        ),
+        "something was missing before it could close": _fact(Fact.KEPT_OPEN),
+        "^before it closes$": lambda record, _found: record.incident.state is State.RESOLVED,
         "and it is not over": lambda record, _found: not record.is_over,
         "<in>resolved(?=[:,; ¤]|$)|incident resolved|^status: resolved|^subtitle: .*, resolved": (
             lambda record, _found: record.incident.state is State.RESOLVED or record.incident.state is State.CLOSED

@@ -84,8 +84,8 @@ STATEMENTS = statements(
     "responders",
     {
         "^who_had_it: (?P<at>[-\\d]+ [\\d:]+) utc (?P<by>[^:]+): (?P<line>.*)$": _tells_line,
-        "acknowledged: <at> by <by>, <span> after the opening": lambda record, found: any(
-            record.is_long(found["span"], each.at - record.incident.opened_at)
+        "acknowledged: <at> by <by>, <span> after (?P<after>the opening|it came back)": lambda record, found: any(
+            record.lasts(found["span"], each.at, found["after"])
             for each in record.find(*ANSWERED, by=found["by"], at=found["at"])
         ),
         "acknowledged: nobody acknowledged it": nobody_acknowledged,
@@ -105,11 +105,10 @@ STATEMENTS = statements(
         "<in>acknowledged by <by>,? (?:at|on) <at>": lambda record, found: (
             did(*ANSWERED)(record, found) and is_taken(record, found)
         ),
-        "acknowledged by <by>, <span> after the opening": lambda record, found: (
+        "acknowledged by <by>, <span> after (?P<after>the opening|it came back)": lambda record, found: (
             is_taken(record, found)
             and any(
-                record.is_long(found["span"], each.at - record.incident.opened_at)
-                for each in record.find(*ANSWERED, by=found["by"])
+                record.lasts(found["span"], each.at, found["after"]) for each in record.find(*ANSWERED, by=found["by"])
             )
         ),
         "^at <at> <by> acknowledged it": did(*ANSWERED),

@@ -12,7 +12,28 @@ from receiver.reports.report import Report
 
 WORDS = MessageRenderer("https://tocsin.example.org", "inst")
 
-_ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+_ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
 _TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50}
 _NUMBERS = {word: number for number, word in enumerate(_ONES)} | _TENS
 _NUMBERS |= {f"{ten}-{_ONES[one]}": _TENS[ten] + one for ten in _TENS for one in range(1, 10)}

@@ -1,0 +1,92 @@
+"""Whether a message still says what is so when it leaves: by then its incident may have moved on."""
+
+from receiver.core.model import Incident, Kind, Notification, Reason, Recovery, State, Window
+from receiver.core.notices import find
+from receiver.core.response import Standing
+from receiver.messages.incident_text import IncidentText
+
+_FIRES = frozenset(
+    {Reason.REPEATED, Reason.RECURRED, Reason.STILL_FIRING, Reason.FIRED_AGAIN, Reason.STEADY, Reason.SILENCE_ENDED}
+)
+"""Reasons whose label says that something fires or waits now."""
+
+_FIRES_NOW = frozenset({Reason.STILL_FIRING, Reason.STEADY})
+"""Those whose label says so in the present."""
+
+_WAITS_FOR_A_PERSON = frozenset({Recovery.CONFIRM, Recovery.UNVERIFIED})
+
+
+def holds(notification: Notification, case: IncidentText) -> bool:
+    """Whether it still says what is so; else it says what was, and what is by now."""
+    match notification.kind:
+        case Kind.PAGE:
+            return _page_holds(notification.reason, case)
+        case Kind.NOTICE:
+            return _notice_holds(notification.reason, case)
+        case Kind.REMINDER:
+            return _reminder_holds(notification, case)
+        case Kind.ACKNOWLEDGED:
+            asked = notification.reason is Reason.WITHDRAWN and case.incident.response.asked_by
+            return case.incident.state is State.ACKNOWLEDGED and not asked
+        case Kind.RESOLVED:
+            return not case.live
+        case Kind.APPROVAL if notification.reason in {Reason.WAITS, Reason.STILL_WAITS}:
+            waits = (find(case.incident, each) for each in notification.data.get("waits", "").split())
+            return any(each is not None and each.standing is Standing.HELD for each in waits)
+        case _:
+            return True
+
+
+def _page_holds(reason: Reason, case: IncidentText) -> bool:
+    incident = case.incident
+    if (reason is Reason.FALLBACK and incident.page.delivered) or (reason in _FIRES_NOW and not incident.is_firing):
+        return False
+    return incident.wants_answer and not (case.recovered and reason in _FIRES)
+
+
+def _notice_holds(reason: Reason, case: IncidentText) -> bool:
+    incident = case.incident
+    match reason:
+        case reason if reason in _FIRES:
+            return case.live and not case.recovered and (incident.is_firing or reason not in _FIRES_NOW)
+        case Reason.RECOVERED:
+            return case.recovered or not (case.live or incident.is_firing)
+        case Reason.CONFIRM:
+            return incident.recovery in _WAITS_FOR_A_PERSON
+        case Reason.SILENCED | Reason.INHIBITED:
+            return incident.is_paused and incident.inhibited is (reason is Reason.INHIBITED)
+        case Reason.FLAPPING:
+            return incident.flapping_since is not None
+        case _:
+            return True
+
+
+def _reminder_holds(notification: Notification, case: IncidentText) -> bool:
+    incident = case.incident
+    if notification.data.get("duty"):
+        duty = incident.response.duties.get(notification.data["duty"])
+        is_late = duty is not None and duty.due_at <= case.now
+        return duty is not None and is_late is (notification.reason is Reason.OVERDUE)
+    match notification.reason:
+        case Reason.CONFIRM:
+            return incident.recovery in _WAITS_FOR_A_PERSON
+        case Reason.KEPT_OPEN:
+            return incident.state is State.RESOLVED
+        case Reason.ACK_EXPIRED:
+            return incident.state is State.ACKNOWLEDGED and Window.ACK_EXPIRY in incident.windows
+        case _:
+            return _is_missing(notification, incident)
+
+
+def _is_missing(notification: Notification, incident: Incident) -> bool:
+    """Whether what was overdue still is to be done."""
+    match notification.data.get("what", ""):
+        case "acknowledgement":
+            return incident.state is State.OPEN
+        case "severity assessment":
+            return incident.is_live and incident.response.assessed_at is None
+        case "follow-up action":
+            said = notification.data.get("text", "")
+            return any(said.startswith(each.text) for each in incident.response.follow_ups if each.done_at is None)
+        case _:
+            return True
