@@ -18,6 +18,7 @@ SOURCES = (
     *(f"receiver/messages/{name}.py" for name in ("renderer", "placeholder_values", "fates")),
     "receiver/reports/summary.py",
     "receiver/reports/incident_report.py",
+    "receiver/reports/occurrence_sections.py",
     "receiver/web/console/deadlines.py",
 )
 """Where sentences about an incident are made; those of the timeline stand in SENTENCES."""
@@ -58,6 +59,13 @@ WHOLE = (
     "what_was_done: fix: mended",
     "Who was told| 2025-10-09 08:53:20 | page | email | ada | accepted",
     "measured: unit a is out of bounds: 0.3 (told at 2025-10-09 08:53 UTC)",
+    "resolved at 09:00 UTC; not closed yet: the root cause",
+    "Not closed yet: ada: it is resolved and cannot close yet: the root cause.",
+    "What was entered before did not hold (cause: the moon; fix: mended).",
+    "Acknowledged by ada, 3 minutes after it came back.",
+    "what_happened: the cause given in occurrence 1 did not hold: the moon",
+    "what_was_done: in occurrence 1: mended (did not hold)",
+    "Asked about what is missing: @1@",
     "Acknowledgement expires: @1@",
     "Reopens if it still fires: @1@",
     "Next escalation: @1@",

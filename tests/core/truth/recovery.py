@@ -260,7 +260,7 @@ STATEMENTS = statements(
         "is_it_over: closed by <by> on <at>.*": lambda record, found: any(
             record.is_at(found["at"], each.at) for each in record.find(Fact.CLOSED, by=found["by"])
         ),
-        "not closed yet: .*|it is resolved and cannot close yet: .*": lambda record, _found: (
+        "not closed yet(?:: .*)?$|not closed yet(?=¤)|it is resolved and cannot close yet: .*": lambda record, _found: (
             record.incident.state is State.RESOLVED and record.last(*KEPT) is Fact.KEPT_OPEN
         ),
         "something was missing before it could close": _fact(Fact.KEPT_OPEN),
