@@ -250,6 +250,15 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
         r"closed: it did not come back|closed by hand(?P<missing>, although .*)?(?: \(.*\))?",
         lambda record, entry, found: record.incident.state is State.CLOSED and not record.is_firing,
     ),
+    Fact.NOBODY_ON_CALL: _free(r"nobody is on call for .*: the fallback and the next step are told at once"),
+    Fact.RELIEVED: (
+        r"the page to .* on (?P<channel>\S+) had not left when the shift ended.*",
+        lambda record, entry, found: any(each.channel == found["channel"] for each in record.notifications),
+    ),
+    Fact.HANDED_OFF: (
+        r"a shift ended without an answer; now on call: .*",
+        lambda record, entry, _: record.incident.state is State.OPEN or bool(hands(record.entries).asked),
+    ),
     Fact.KEPT_OPEN: (r"not closed yet: .+", lambda record, entry, _: record.incident.state is State.RESOLVED),
     Fact.SIGNED_OFF: _free(r"signed off.*"),
     Fact.SIGN_OFF_VOID: _free(r"what .* signed off has changed since: it must be signed off again"),

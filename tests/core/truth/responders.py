@@ -91,6 +91,11 @@ STATEMENTS = statements(
         "acknowledged: nobody acknowledged it": nobody_acknowledged,
         "nobody has acknowledged(?: it)?|nobody acknowledged it|still unacknowledged": nobody_acknowledged,
         "still no answer": wants_answer,
+        "you are on call now, and nobody has answered yet, <span> after (?P<after>the opening|it came back)": (
+            lambda record, found: (
+                wants_answer(record, found) and record.lasts(found["span"], record.now, found["after"])
+            )
+        ),
         "no other answer yet|no answer yet|nobody has answered": somebody_asks,
         "no answer since": lambda record, found: (
             not nobody_acknowledged(record, found) and record.incident.state is State.OPEN
