@@ -389,9 +389,11 @@ class IncidentText:
         return self.after_it_began(self.now)
 
     def after_it_began(self, at: Instant) -> str:
-        """The same, of another instant."""
-        what = "after the opening" if begun_at(self.incident) == self.incident.opened_at else "after it came back"
-        return f"{duration(at - begun_at(self.incident))} {what}"
+        """The same, of another instant: of the occurrence that ran then."""
+        returns = (each.ended_at for each in self.incident.response.occurrences if each.ended_at <= at)
+        began = max(returns, default=self.incident.opened_at)
+        what = "after the opening" if began == self.incident.opened_at else "after it came back"
+        return f"{duration(at - began)} {what}"
 
     @property
     def did_not_hold(self) -> str:

@@ -22,7 +22,7 @@ def _did_not_hold(*names: str) -> Holds:
 
     def holds(record: Record, found: Found) -> bool:
         earlier = record.entries[: len(record.entries) - len(record.occurrence)]
-        said = found["what"].strip(" .:)")
+        said = found["what"].strip(" .:()")
         return any(
             each.fact is Fact.CHANGED and each.data.get("field") in names and each.data.get("value", "").lower() == said
             for each in earlier
@@ -56,8 +56,12 @@ STATEMENTS = statements(
     {
         "what was entered before did not hold,? ?\\(?cause: (?P<what>[^)]+)\\)?": _did_not_hold("root_cause"),
         "what was entered before did not hold,? ?\\(?fix: (?P<what>[^)]+)\\)?": _did_not_hold("fix_description"),
-        "^what_happened: the cause given in occurrence \\d+ did not hold: (?P<what>.+)$": _did_not_hold("root_cause"),
+        "^(?:what_happened|how_long): the cause given in occurrence \\d+ did not hold: (?P<what>.+)$": _did_not_hold(
+            "root_cause"
+        ),
         "^what_was_done: in occurrence \\d+: (?P<what>.+) \\(did not hold\\)$": _did_not_hold("fix_description"),
+        "^root[_ ]cause: (?P<what>.+) \\(?did not hold\\)?$": _did_not_hold("root_cause"),
+        "^fix[_ ]description: (?P<what>.+) \\(?did not hold\\)?$": _did_not_hold("fix_description"),
         "investigation: root cause found": known("root_cause"),
         "investigation: not yet known": unknown("root_cause"),
         "^root[_ ]cause(?:_found)?: (?P<what>.+)$": _is("root_cause"),

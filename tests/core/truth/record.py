@@ -71,8 +71,9 @@ class Record:
 
     @property
     def began(self) -> Collection[int]:
-        """From when on it may be said to last: the opening, or its return."""
-        return {self.incident.opened_at, self.occurrence[0].at if self.occurrence else self.incident.opened_at}
+        """From when on it may be said to last: the opening, and each return."""
+        returns = (each.at for each in self.entries if each.fact is Fact.REOPENED and "recurrences" in each.data)
+        return {self.incident.opened_at, *returns}
 
     def lasts(self, words: str, until: int | None, after: str = "") -> bool:
         """Whether the words tell how long after the opening, or after it came back, that instant is."""

@@ -237,6 +237,11 @@ STATEMENTS = statements(
         "resolved by <by>,? (?:at|on) <at>": is_resolved,
         "resolved: <at> by (?:<by>|itself: the signal stayed recovered), <span> after (?P<after>the opening|it came back)": _resolved_after,
         "resolved: <at>, after <span>": _resolved_after,
+        "^resolved: <at> by (?:itself|<by>)$": lambda record, found: record.has(
+            Fact.RESOLVED, by=found["by"], at=found["at"]
+        ),
+        "it came back <at>": lambda record, found: record.has(Fact.REOPENED, at=found["at"]),
+        "^began: <at>(?:: .*)?$": lambda record, found: any(record.is_at(found["at"], at) for at in record.began),
         "resolved: not yet": lambda record, _found: not record.is_over,
         "<in>resolved (?:at|on) <at>": is_resolved,
         "resolution_time: <at>, <span> after (?P<after>the opening|it came back)": _resolved_after,
