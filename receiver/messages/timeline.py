@@ -160,9 +160,7 @@ class _Known(dict[str, str]):
 
     def __init__(self, data: Mapping[str, str], told: Callable[[Instant], str]) -> None:
         super().__init__(data)
-        self.update((place, f"{words}{data[name]}") for place, name, words in ASIDES if data.get(name))
         self.update((name, told(Instant(int(data[name])))) for name in INSTANTS if name in data)
-        self.update((name, stamp(Instant(int(data[name])))) for name in INSTANTS if name in data)
         self.update((place, f"{words}{self[name]}") for place, name, words in ASIDES if data.get(name))
 
     def __missing__(self, key: str) -> str:

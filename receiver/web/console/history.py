@@ -1,6 +1,6 @@
 """`/history`: what has been. Found by time, level, type, state and words; and how well deadlines were kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
