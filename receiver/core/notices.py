@@ -26,6 +26,7 @@ SETTLED = frozenset({Standing.HELD, Standing.SENT, Standing.REJECTED})
 """A notice of this moment exists, or a person has decided on it: no further one."""
 
 REPLACED = "the next update takes its place"
+SAID_ELSEWHERE = "another notice tells how it stands"
 
 PRACTISED = "to whoever approves it, as this is an exercise"
 """Where the approved text of an exercise goes."""
@@ -113,12 +114,13 @@ def hold_updates(draft: Draft, due_at: Instant, next_at: Instant) -> None:
     """
     for group in _external(draft).values():
         waiting = [each for each in _held_of(draft.incident) if each.group == group.name]
+        is_next = awaits_the_end(draft.incident, group.name) and all(each.moment is Moment.UPDATED for each in waiting)
         for each in waiting:
             if each.moment is Moment.UPDATED:
-                _void(draft, each, REPLACED)
+                _void(draft, each, REPLACED if is_next else SAID_ELSEWHERE)
             elif not each.edited_by:
                 _replace(draft, replace(each, next_at=next_at))
-        if awaits_the_end(draft.incident, group.name) and all(each.moment is Moment.UPDATED for each in waiting):
+        if is_next:
             _hold(draft, group, Moment.UPDATED, due_at, next_at)
 
 

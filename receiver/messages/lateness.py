@@ -39,6 +39,8 @@ def holds(notification: Notification, case: IncidentText) -> bool:
 
 def _page_holds(reason: Reason, case: IncidentText) -> bool:
     incident = case.incident
+    if reason is Reason.HELP and not incident.response.asked_by:
+        return False
     if (reason is Reason.FALLBACK and incident.page.delivered) or (reason in _FIRES_NOW and not incident.is_firing):
         return False
     return incident.wants_answer and not (case.recovered and reason in _FIRES)
@@ -74,6 +76,8 @@ def _reminder_holds(notification: Notification, case: IncidentText) -> bool:
             return incident.state is State.RESOLVED
         case Reason.ACK_EXPIRED:
             return incident.state is State.ACKNOWLEDGED and Window.ACK_EXPIRY in incident.windows
+        case Reason.UPDATE_DUE:
+            return str(incident.windows.get(Window.UPDATE, "")) == notification.data.get("due_at")
         case _:
             return _is_missing(notification, incident)
 

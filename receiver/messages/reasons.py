@@ -133,7 +133,7 @@ def _page(notification: Notification, case: IncidentText, by: str) -> str:
         case Reason.FALLBACK:
             return _fallback(notification, case)
         case Reason.HANDOFF:
-            return f"You are on call now, and nobody has answered yet, {case.since_it_began}."
+            return f"You are on call now. {_unanswered(case, f', {case.since_it_began}')}"
         case Reason.NEW_DANGER:
             return f"{_worse(data, by)}{void}"
         case Reason.RECURRED:

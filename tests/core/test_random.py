@@ -36,7 +36,6 @@ from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND, Closing, Micros, Repor
 from rules.stored import digest
 from tests.core.alerts import BUDGET, COMPLIANCE, SAFETY, SLO, alert
 from tests.core.guide import ALL, OUTSIDE, POLICY, SHARED, WHOLE, with_channel, with_level, with_rule
-from tests.core.kept_promises import check_update
 from tests.core.truth import WORDS, OneMessage, check, texts
 from tests.core.world import World
 
@@ -248,9 +247,7 @@ class Watched(World):
         telling = OneMessage(
             [(notification, incident)], self.context(incident.policy), alerts={incident.id: record.firing}
         )
-        said = texts(WORDS.render(telling, self.now))
-        check(said, record)
-        check_update(notification, said, record.timeline)
+        check(texts(WORDS.render(telling, self.now)), record)
 
 
 def _updated(incident: Incident, context: DecisionContext) -> set[tuple[str, str]]:

@@ -70,6 +70,12 @@ WHOLE = (
     "Reopens if it still fires: @1@",
     "Next escalation: @1@",
     "Help is asked for again: @1@",
+    "ada: the next status update is due at 09:00 UTC. Write it, else Tocsin tells everybody how it stands then.",
+    "The notice n1 to out waits for approval, best by 09:00 UTC: nobody outside is told before that.",
+    "The notice n1 to out is rejected by now.",
+    "The notice n1 to out is void: nobody has the incident any more.",
+    "Status update by ada: no change since 09:00 UTC. Next update by 09:10 UTC.",
+    "You are on call now. Nobody has acknowledged it, 3 minutes after the opening.",
     "ada: your acknowledgement expires at 09:00 UTC. Whoever acknowledged: your acknowledgement expires.",
 )
 """Sentences whose words stand in our sources in parts, or with several places."""
@@ -123,5 +129,13 @@ def test_each_fact_of_the_timeline_has_its_predicate() -> None:
 
 
 def test_there_are_statements_of_every_kind() -> None:
-    """Responders, deadlines, delivery, recovery, cause, and who is told."""
-    assert {each.kind for each in STATEMENTS} == {"responders", "deadlines", "delivery", "recovery", "cause", "told"}
+    """Responders, deadlines, delivery, recovery, cause, who is told, and what was promised."""
+    assert {each.kind for each in STATEMENTS} == {
+        "responders",
+        "deadlines",
+        "delivery",
+        "recovery",
+        "cause",
+        "told",
+        "promises",
+    }

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable, Mapping
 
-from receiver.core.model import Entry, Fact, Kind, Notification, Recovery, State, Status, Window
+from receiver.core.model import Entry, Fact, Kind, Notification, Reason, Recovery, State, Status, Window
+from receiver.core.response import Standing
+from tests.core.truth.promises import is_news, is_why_void
 from tests.core.truth.record import Record, UntrueError, hands, since_alarm
 
 Line = Callable[[Record, Entry, Mapping[str, str]], bool]
@@ -112,6 +114,56 @@ def _none_left(record: Record, _entry: Entry, _found: Mapping[str, str]) -> bool
     wakes = {"pagerduty", "sms", "phone"} if record.incident.level < 3 else set[str]()
     known = {each.name for each in policy.channels if each.type not in wakes} if policy else set[str]()
     return known & set(policy.fallback if policy else ()) <= set(record.incident.page.told)
+
+
+def _vacant(record: Record, _entry: Entry, found: Mapping[str, str]) -> bool:
+    """The policy's channels name these references; whom one stands for is asked of schedules, not of the record."""
+    known = {
+        one.lower() for each in (record.policy.policy.channels if record.policy else ()) for one in each.recipients
+    }
+    return set(found["whom"].split(", ")) <= known
+
+
+def _relieved(record: Record, _entry: Entry, found: Mapping[str, str]) -> bool:
+    """That person's page is dropped, and those who are named have one instead."""
+    mine = [each for each in record.notifications if each.channel == found["channel"]]
+    dropped = any(each.status is Status.SUPERSEDED and each.person.lower() == found["whom"] for each in mine)
+    waits = {each.person.lower() for each in mine if each.status is Status.WAITING}
+    return dropped and set(filter(None, found["to"].split(", "))) <= waits
+
+
+def _closed(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
+    """A person did it, or the time of watching was over and nothing was missing."""
+    due = record.before.windows.get(Window.CLOSE) if record.before else None
+    by_itself = due is not None and due <= entry.at and not found["missing"]
+    return record.incident.state is State.CLOSED and not record.is_firing and (bool(entry.by) or by_itself)
+
+
+def _updated(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
+    """Where it denies a change: nothing new was in the timeline since then."""
+    newest = max((each.at for each in record.entries[:-1] if is_news(each)), default=record.incident.opened_at)
+    return not found["at"] or (not entry.by and record.is_at(found["at"], newest))
+
+
+def _notice(record: Record, entry: Entry, found: Mapping[str, str], *standings: Standing) -> bool:
+    """The commit left that notice so."""
+    return any(
+        each.id == found["notice"] and each.group.lower() == found["group"] and each.standing in standings
+        for each in record.incident.response.notices
+    )
+
+
+def _sent(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
+    """A person approved it, and in an exercise it goes to nobody outside."""
+    sent = [each for each in record.notifications if each.kind is Kind.EXTERNAL]
+    only = set(filter(None, found["to"].split(", ")))
+    is_exercise = record.incident.exercise
+    return (
+        bool(entry.by)
+        and _notice(record, entry, found, Standing.SENT)
+        and bool(found["practised"]) is is_exercise
+        and (is_exercise or not only or {each.recipient.lower() for each in sent} <= only)
+    )
 
 
 def _always(_record: Record, _entry: Entry, _found: Mapping[str, str]) -> bool:
@@ -247,17 +299,21 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
     Fact.RESOLVED: (r"resolved(?: \((?P<forced>although alerts still fire)?(?:; )?(?P<note>.*)\))?", _resolved),
     Fact.REOPENED: (rf"reopened(?:: .*?)?{TAIL}", lambda record, entry, _: record.incident.state is State.OPEN),
     Fact.CLOSED: (
-        r"closed: it did not come back|closed by hand(?P<missing>, although .*)?(?: \(.*\))?",
-        lambda record, entry, found: record.incident.state is State.CLOSED and not record.is_firing,
+        r"closed: the monitoring is over|closed by hand(?:, although (?P<missing>.*?))?(?: \(.*\))?",
+        _closed,
     ),
-    Fact.NOBODY_ON_CALL: _free(r"nobody is on call for .*: the fallback and the next step are told at once"),
+    Fact.NOBODY_ON_CALL: (r"nobody is on call for (?P<whom>.+)", _vacant),
     Fact.RELIEVED: (
-        r"the page to .* on (?P<channel>\S+) had not left when the shift ended.*",
-        lambda record, entry, found: any(each.channel == found["channel"] for each in record.notifications),
+        r"the page to (?P<whom>.+) on (?P<channel>\S+) had not left when the shift ended(?:; it goes to (?P<to>.+))?",
+        _relieved,
     ),
     Fact.HANDED_OFF: (
-        r"a shift ended without an answer; now on call: .*",
-        lambda record, entry, _: record.incident.state is State.OPEN or bool(hands(record.entries).asked),
+        r"a shift ended without an answer; now on call: (?P<whom>.+)",
+        lambda record, entry, found: (
+            (record.incident.state is State.OPEN or bool(hands(record.entries).asked))
+            and {each.person.lower() for each in record.notifications if each.reason is Reason.HANDOFF}
+            >= set(found["whom"].split(", "))
+        ),
     ),
     Fact.KEPT_OPEN: (r"not closed yet: .+", lambda record, entry, _: record.incident.state is State.RESOLVED),
     Fact.SIGNED_OFF: _free(r"signed off.*"),
@@ -265,7 +321,7 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
     Fact.REPORT_REVISED: _free(r"revision \d+ of the report goes to whoever got the first; changed: .*"),
     Fact.UNGRADED: _free(r".*; it raises no level"),
     Fact.NOTED: _free(),
-    Fact.UPDATED: _free(r"status update.*"),
+    Fact.UPDATED: (rf"status update(?:, no change since (?P<at>{DAY}))?(?: .*)?", _updated),
     Fact.CHANGED: (r".+ is now.*", _changed),
     Fact.REPLANNED: _free(r"moved to the current policy"),
     Fact.STALE: (
@@ -298,11 +354,29 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
         ),
     ),
     Fact.IMPACT: _free(r".* is \w+ by .*"),
-    Fact.NOTICE_HELD: _free(r"notice \w+ to \w+ is held: a person must approve it"),
-    Fact.NOTICE_VOID: _free(r"notice \w+ to \w+ is void: the incident moved on"),
-    Fact.NOTICE_EDITED: _free(r"notice \w+ to \w+ edited; it waits for approval.*"),
-    Fact.NOTICE_SENT: _free(r"notice \w+ to \w+ approved and sent: .*"),
-    Fact.NOTICE_REJECTED: _free(r"notice \w+ to \w+ rejected.*"),
+    Fact.NOTICE_HELD: (
+        r"notice (?P<notice>\w+) to (?P<group>\w+) is held: a person must approve it",
+        lambda record, entry, found: _notice(record, entry, found, Standing.HELD, Standing.VOID),
+    ),
+    Fact.NOTICE_VOID: (
+        r"notice (?P<notice>\w+) to (?P<group>\w+) is void: (?P<why>.+)",
+        lambda record, entry, found: _notice(record, entry, found, Standing.VOID) and is_why_void(record, entry, found),
+    ),
+    Fact.NOTICE_EDITED: (
+        r"notice (?P<notice>\w+) to (?P<group>\w+) edited; it waits for approval.*",
+        lambda record, entry, found: _notice(record, entry, found, Standing.HELD),
+    ),
+    Fact.NOTICE_SENT: (
+        (
+            r"notice (?P<notice>\w+) to (?P<group>\w+) approved and sent(?:, only to (?P<to>[^:]+?))?"
+            r"(?P<practised> to whoever approves it, as this is an exercise)?: .*"
+        ),
+        _sent,
+    ),
+    Fact.NOTICE_REJECTED: (
+        r"notice (?P<notice>\w+) to (?P<group>\w+) rejected.*",
+        lambda record, entry, found: bool(entry.by) and _notice(record, entry, found, Standing.REJECTED),
+    ),
     Fact.CALLS_NEEDED: _free(r"to be called by hand: .*"),
     Fact.FOLLOW_UP_ADDED: _free(r"follow-up action \w+: .*"),
     Fact.FOLLOW_UP_DONE: (

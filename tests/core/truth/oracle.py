@@ -3,10 +3,11 @@
 import re
 from functools import lru_cache
 
-from tests.core.truth import cause, deadlines, delivery, recovery, responders, told
+from tests.core.truth import cause, deadlines, delivery, promises, recovery, responders, told
 from tests.core.truth.record import Found, Record, Statement, UntrueError
 
 STATEMENTS: tuple[Statement, ...] = (
+    *promises.STATEMENTS,
     *told.STATEMENTS,
     *cause.STATEMENTS,
     *delivery.STATEMENTS,
@@ -23,13 +24,15 @@ SUBJECTS = re.compile(
     r"recover|\bfires?\b|firing|\bfired\b|clear|resolved|closed|reported|verif|\bwell\b|reopen|came back|recurr|flap|"
     r"silenced|inhibited|is over|steadily|"
     r"root cause|\bfix\b|did not hold|"
-    r"paged|notified|\btold\b|heard"
+    r"paged|notified|\btold\b|heard|on call|\byours\b|"
+    r"status update|next update|update due|no change|waits for approval|\bvoid\b"
 )
 """What no sentence may say without a predicate."""
 
 FOREIGN = re.compile(
     r"\d+\. |(?:note|impact|type|condition|rules|labels|measured|what|links?|policy|incident_id|roles)\b: |"
     r"[\w #]+: https?://|\w+ = |(?:informational|warning|critical|emergency) means: |"
+    r"what the external groups were told\| |"
     r"(?:immediate_actions\w*|next_steps|post_incident_actions|follow_up_actions|no_step_ticked_of|monitoring_plan): "
 )
 """Lines of which all but the name is what a policy, an alert or a person said."""

@@ -195,7 +195,10 @@ def statements(kind: str, told: Mapping[str, Holds]) -> tuple[Statement, ...]:
     return tuple(Statement(kind, re.compile(pattern), told[each]) for pattern, each in compiled.items())
 
 
-PLACES = {name: f"(?P<{name}>{words})" for name, words in (("at", TIME), ("span", SPAN), ("by", NAME), ("to", NAME))}
-PLACES["in"] = "(?:^|: |^it is |^(?:exercise,? )?(?:t#\\d+ |(?:informational|warning|critical|emergency) ))"
+PLACES = {
+    name: f"(?P<{name}>{words})"
+    for name, words in (("at", TIME), ("span", SPAN), ("by", NAME), ("to", NAME), ("notice", r"n\d+"))
+}
+PLACES["in"] = "(?:^|: |^it is |^exercise,? |^(?:exercise,? )?(?:t#\\d+ |(?:informational|warning|critical|emergency) ))"
 PLACES["what"] = "(?P<what>: unit (?P<unit>\\S+) is out of bounds(?:: [\\d.]+)?)?"
 _PLACE = re.compile(rf"(?<!\?P)<({'|'.join(PLACES)})>")

@@ -247,10 +247,12 @@ STATEMENTS = statements(
         "resolution_time: <at>, <span> after (?P<after>the opening|it came back)": _resolved_after,
         "resolved after <span>(?:: ¤)?": _by_itself,
         "by now it is(?= |$)": lambda _record, _found: True,
-        "how_long: it began on <at> and is not over": lambda record, found: (
-            not record.is_over and record.is_at(found["at"], record.incident.opened_at)
+        "how_long: (?:occurrence \\d+: )?it began on <at> and is not over": lambda record, found: (
+            not record.is_over and any(record.is_at(found["at"], at) for at in record.began)
         ),
-        "how_long: <span>, until it was resolved on <at>": _resolved_after,
+        "how_long: (?:occurrence \\d+: )?<span>, until it was resolved on <at>": lambda record, found: any(
+            record.lasts(found["span"], each.at) for each in record.find(Fact.RESOLVED, at=found["at"])
+        ),
         "how_long: it came back (?P<times>[\\d,]+) times? after it had been resolved|came back (?P<again>\\d+) times?": (
             lambda record, found: record.incident.recurrences == int(found["times"] or found["again"])
         ),

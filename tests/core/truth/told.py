@@ -51,9 +51,6 @@ STATEMENTS = statements(
         "recorded, nobody is told|^recorded\\b|recorded for the history: its alerts have level \\d, and nobody is told of them": (
             lambda record, _found: record.incident.recorded_only
         ),
-        "^external notices\\| .* \\| (?P<became>held|sent|rejected|void) \\|.*$": lambda record, found: any(
-            each.standing == found["became"] for each in record.incident.response.notices
-        ),
         "^nobody has been told anything$": lambda record, _found: not record.notifications,
         "^who was told\\| when .*$": lambda _record, _found: True,
     },

@@ -97,7 +97,10 @@ def _report_lines(report: Report) -> Iterator[str]:
         for part in section.parts:
             yield from (f"{each.name}: {value}" for each in part.fields for value in each.values)
         for table in section.tables:
-            yield from (f"{table.title or 'timeline'}| {' | '.join(row)}" for row in table.rows)
+            yield from (
+                f"{table.title or 'timeline'}| {' | '.join(' '.join(each.split()) for each in row)}"
+                for row in table.rows
+            )
 
 
 _TIME_TAG = re.compile(r'<time[^>]*? datetime="([^"]+)"[^>]*>.*?</time>', re.DOTALL)
