@@ -199,6 +199,8 @@ PLACES = {
     name: f"(?P<{name}>{words})"
     for name, words in (("at", TIME), ("span", SPAN), ("by", NAME), ("to", NAME), ("notice", r"n\d+"))
 }
-PLACES["in"] = "(?:^|: |^it is |^exercise,? |^(?:exercise,? )?(?:t#\\d+ |(?:informational|warning|critical|emergency) ))"
-PLACES["what"] = "(?P<what>: unit (?P<unit>\\S+) is out of bounds(?:: [\\d.]+)?)?"
+PLACES["in"] = (
+    "(?:^|: |^it is |^exercise,? |^(?:exercise,? )?(?:t#\\d+ |(?:informational|warning|critical|emergency) ))"
+)
+PLACES["what"] = "(?P<what>: (?:unit (?P<unit>\\S+) is out of bounds(?:: [\\d.]+)?|[\\w ]+(?=[.;¤]|$)))?"
 _PLACE = re.compile(rf"(?<!\?P)<({'|'.join(PLACES)})>")

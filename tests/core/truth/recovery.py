@@ -111,7 +111,7 @@ def _told_of(*facts: Fact) -> object:
     return lambda record, found: (
         record.has(*facts)
         and (
-            not found.get("what") or any(each.labels.get("unit", "").lower() == found["unit"] for each in record.alerts)
+            not found.get("unit") or any(each.labels.get("unit", "").lower() == found["unit"] for each in record.alerts)
         )
     )
 

@@ -48,7 +48,7 @@ STATEMENTS = statements(
         "declared by a person": lambda record, _found: record.incident.declared,
         "declared by <by>": _declared,
         "^escalation: .*, (?P<pages>[\\d,]+) pages?.*$": _pages,
-        "recorded, nobody is told|^recorded\\b|recorded for the history: its alerts have level \\d, and nobody is told of them": (
+        "recorded for the history: its alerts have level \\d, and nobody is told of them|recorded, nobody is told|^recorded\\b": (
             lambda record, _found: record.incident.recorded_only
         ),
         "^nobody has been told anything$": lambda record, _found: not record.notifications,
