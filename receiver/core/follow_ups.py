@@ -48,7 +48,7 @@ def remind(draft: Draft, _at: int) -> None:
     for each in _pending(draft):
         if each.due_at is not None and each.due_at <= draft.now:
             _replace(draft, replace(each, reminded=True))
-            said = f"{each.text} ({each.owner or 'nobody has it'})"
+            said = f"{each.text} ({each.owner or 'no owner'})"
             draft.enter(Fact.OVERDUE, what="follow-up action", note=said)
             # It is about work, not about the trouble: every group hears of it, whatever the incident's level.
             groups = draft.context.internal_stakeholders(EMERGENCY, draft.incident)

@@ -320,15 +320,17 @@ def _group(notice: Notice) -> str:
 def _duty(notification: Notification, case: IncidentText) -> str:
     """A checklist or a report to an authority that is due, or overdue; by now it may be done."""
     data = notification.data
-    what, whom = line(data.get("what", "")), line(data.get("whom", ""))
+    what, whom = line(data.get("what", "")), line(data.get("whom", "")) or case.owner
     if data["duty"] not in case.incident.response.duties:
         return f"The {what} was due, and is done by now or not asked for any more."
     due_at = Instant(int(data["due_at"]))
     if due_at > case.now:
-        said = f"the {what} is due by {case.stamp(due_at)}{case.left(due_at, ', ', '')}"
+        said = f"the {what} is due by {case.time(due_at)}{case.left(due_at, ', ', '')}"
     else:
-        said = f"the {what} was due by {case.stamp(due_at)}, and is not done"
-    return f"{whom}: {said}." if whom else f"Nobody has it: {said}."
+        said = f"the {what} was due by {case.time(due_at)}, and is not done"
+    if not whom and case.incident.state is State.OPEN:
+        return f"Nobody has it: {said}."
+    return f"{whom}: {said}." if whom else _sentence(said)
 
 
 def _overdue(notification: Notification, case: IncidentText) -> str:

@@ -75,7 +75,8 @@ class Onlooker:
         engine = SimpleNamespace(context=lambda _version: context)
         api = SimpleNamespace(policy_version=lambda _incident: VERSION)
         notices = SimpleNamespace(show_notices=lambda _incident: SimpleNamespace(notices=()))
-        reader = Reader(cast("Any", engine), reads, cast("Any", api), cast("Any", notices))
+        none_owed = SimpleNamespace(show=lambda _incident: SimpleNamespace(obligations=()))
+        reader = Reader(cast("Any", engine), reads, cast("Any", api), cast("Any", notices), cast("Any", none_owed))
         told = self.world.lie.incident(incident)
         reading = reader.read(told, self.world.now, Shown())
         shown = draw(
@@ -84,7 +85,7 @@ class Onlooker:
             reading=reading,
             case=reading.case,
             incident=told,
-            deadlines=deadlines(told, reading.case.plan),
+            deadlines=deadlines(told, reading.case.context.policy_version, self.world.now),
             levels=reading.case.policy.levels,
             forms=(),
             may_act=False,
@@ -107,6 +108,7 @@ class Onlooker:
             *(each.at for each in record.entries),
             *(at for each in record.alerts for at in (each.starts_at, *each.firings)),
             *(at for each in record.notifications for at in (each.created_at, each.done_at, each.due_at)),
+            *(each.due_at for each in incident.response.duties.values()),
             *(at for each in incident.response.follow_ups for at in (each.due_at, each.done_at)),
             *(incident.opened_at, incident.response_due_at, incident.resolved_at, incident.acknowledged_at),
             self.world.now,

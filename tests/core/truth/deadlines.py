@@ -1,5 +1,6 @@
 """Which deadline runs until when, and what became of those that ran."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from receiver.core.model import Entry, Fact, Instant, State, Window
@@ -73,6 +74,8 @@ def _row(record: Record, found: Found) -> bool:
     name, since, due, result, margin, answer = (
         found[each].strip() for each in ("name", "since", "due", "result", "by_how", "who")
     )
+    if A_DUTY.match(name):
+        return _duty_row(record, due, result)
     if name.startswith("follow-up"):
         return _action_row(record, found)
     if name.endswith("severity assessment"):
@@ -80,6 +83,35 @@ def _row(record: Record, found: Found) -> bool:
     periods = _periods(record)
     fits = [each for each in periods if SINCE[each[0].fact](since) and _judge(record, each, found)]
     return bool(fits) and bool(due) and (not margin or bool(answer) or result == "breached")
+
+
+A_DUTY = re.compile(r'checklist "|.+ to .+ \(.+\)$')
+
+
+def _duty_row(record: Record, due: str, result: str) -> bool:
+    """A checklist or a report to an authority: it runs while the incident has a clock for it."""
+    runs = any(_stamp(each.due_at) == due for each in record.incident.response.duties.values())
+    match result:
+        case "running":
+            return runs and _stamp(record.now) <= due
+        case "breached":
+            return _stamp(record.now) >= due
+        case _:
+            return True
+
+
+def _clock(*, over: bool) -> Holds:
+    """A duty runs that is due then, and that is over or not."""
+    return lambda record, found: any(
+        record.is_at(found["at"], each.due_at) and (each.due_at <= record.now) is over
+        for each in record.incident.response.duties.values()
+    )
+
+
+def _no_clock(record: Record, _found: Found) -> bool:
+    """What the message tells of is done, or not asked for any more."""
+    duty = record.message.data.get("duty", "") if record.message else ""
+    return duty not in record.incident.response.duties
 
 
 def _periods(record: Record) -> list[list[Entry]]:
@@ -241,6 +273,14 @@ STATEMENTS = statements(
         "(?:: it should have come within \\w+)?": _overdue,
         "the (?P<what>acknowledgement|severity assessment|follow-up action) was not done in time"
         "(?:: it should have come within \\w+)?": _missed,
+        "the [^¤;]+? (?:is|was) due by <at>(?:, <span> left)?(?P<over>, and is not done)?": lambda record, found: (
+            _clock(over=bool(found["over"]))(record, found)
+        ),
+        "the [^¤;]+? was due, and is done by now or not asked for any more": _no_clock,
+        "<in>due soon": lambda record, _found: bool(record.incident.response.duties),
+        "^(?!acknowledge|response)[^:|¤]+ due: <at>": lambda record, found: any(
+            record.is_at(found["at"], each.due_at) for each in record.incident.response.duties.values()
+        ),
         "<in>overdue": lambda record, _found: record.has(Fact.OVERDUE),
         "<in>escalated": lambda record, _found: record.has(Fact.ESCALATED, Fact.STEP_EMPTY),
         # The console's countdowns.

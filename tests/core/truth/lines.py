@@ -291,7 +291,10 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
     ),
     Fact.HELP_UNANSWERED: (r"no other answer to the call for help of (?P<whom>.+): step \d+", _asked),
     Fact.HELP_WITHDRAWN: _free(rf"asks for help no more{TAIL}"),
-    Fact.REMINDED: (r"(?P<whom>\S+) is reminded", _owner),
+    Fact.REMINDED: (
+        r"(?P<whom>.+?) is reminded(?: of .*)?",
+        lambda record, entry, found: bool(entry.data.get("what")) or _owner(record, entry, found),
+    ),
     Fact.CONFIRMED: (
         rf"recovery confirmed by (?P<have>\d+) of (?P<need>\d+){TAIL}",
         lambda record, entry, found: int(found["have"]) == len(record.incident.confirmed_by),
@@ -346,8 +349,14 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
     Fact.PROCEDURE_ATTACHED: _free(r"checklists attached: .*"),
     Fact.STEP_DONE: _free(r"done: .*"),
     Fact.STEP_UNDONE: _free(r"not done after all: .*"),
+    Fact.OBLIGATION_APPLIES: (
+        rf".+ must be told \(.+\): .+ until {DAY}",
+        lambda record, entry, _: record.incident.response.obligations[entry.data["obligation"]].applies,
+    ),
+    Fact.OBLIGATION_JUDGED: (r"the reporting obligation .*", lambda record, entry, _: bool(entry.by)),
+    Fact.REPORT_FILED: (r".+ of .+ filed with .+ at .+: .*", lambda record, entry, _: bool(entry.by)),
     Fact.OVERDUE: (
-        r"the (?P<what>acknowledgement|severity assessment|follow-up action) is overdue.*",
+        r"the (?P<what>.+?) is overdue.*",
         lambda record, entry, found: (
             found["what"] != "acknowledgement"
             or (record.incident.state is State.OPEN and not hands(record.entries).owner)
