@@ -87,9 +87,14 @@ def _deadlines(deadlines: list[DeadlineOutcome]) -> Iterator[str]:
     yield from (f"breached: {told(each)}" for each in breached)
 
 
+ANSWERED = frozenset({"response", "escalation", "initial response: acknowledgement"})
+"""Deadlines that an answer keeps; what else has one is to be done."""
+
+
 def told(each: DeadlineOutcome) -> str:
     """A deadline in one line, without how it ended: who answered, and how late or how long before its end."""
-    answer = name(each.by) or "Tocsin" if each.met_at is not None else "nobody answered"
+    nobody = "nobody answered" if each.name in ANSWERED else "not done"
+    answer = name(each.by) or "Tocsin" if each.met_at is not None else nobody
     margin = _margin(each)
     return f"{line(each.name)}, {duration(each.limit)} from {each.since}: {answer}{f', {margin}' if margin else ''}"
 

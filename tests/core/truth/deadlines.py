@@ -108,6 +108,12 @@ def _clock(*, over: bool) -> Holds:
     )
 
 
+def _is_written(record: Record) -> bool:
+    """The update of which the message reminds has left."""
+    data = record.message.data if record.message else {}
+    return "due_at" in data and data["due_at"] != str(record.incident.windows.get(Window.UPDATE))
+
+
 def _no_clock(record: Record, _found: Found) -> bool:
     """What the message tells of is done, or not asked for any more."""
     duty = record.message.data.get("duty", "") if record.message else ""
@@ -223,6 +229,14 @@ STATEMENTS = statements(
             int(found["kept"]) <= int(found["all"])
         ),
         "^deadlines: breached: initial response: severity assessment, .*": _not_assessed,
+        "^deadlines: breached: (?P<name>.+), <span> from [^:]+: not done$": lambda record, found: (
+            any(each.due_at <= record.now for each in record.incident.response.duties.values())
+            or any(
+                found["name"].startswith("follow-up") and each.done_at is None
+                for each in record.incident.response.follow_ups
+            )
+            or ("assessment" in found["name"] and _not_assessed(record, found))
+        ),
         "^deadlines: breached: .*nobody answered.*$": lambda record, _found: (
             any(not any(map(_answers, period)) for period in _periods(record))
             or any(each.done_at is None for each in record.incident.response.follow_ups)
@@ -257,6 +271,10 @@ STATEMENTS = statements(
         "the response time of <span> is breached,? ?\\(?due by <at>\\)?": lambda record, found: (
             _limit(record, found) and _breached(record, found)
         ),
+        "the [^¤;]+? (?:is|was) due by <at>(?:, <span> left)?(?P<over>, and is not done)?": lambda record, found: (
+            _clock(over=bool(found["over"]))(record, found)
+        ),
+        "the [^¤;]+? was due, and is done by now or not asked for any more": _no_clock,
         "due by <at>(?:, <span> ago)?": lambda record, found: (
             _passed(record, found) and (not found["span"] or _ago(record, found))
         ),
@@ -266,17 +284,15 @@ STATEMENTS = statements(
         "response time breached": _ever_breached,
         "your acknowledgement expires at <at>(?:, <span> left)?": _expires,
         "nobody need be reminded any more": lambda record, _found: (
-            Window.ACK_EXPIRY not in record.incident.windows or record.incident.state is not State.ACKNOWLEDGED
+            Window.ACK_EXPIRY not in record.incident.windows
+            or record.incident.state is not State.ACKNOWLEDGED
+            or _is_written(record)
         ),
         "your acknowledgement expires": lambda record, _found: Window.ACK_EXPIRY in record.incident.windows,
         "the (?P<what>acknowledgement|severity assessment|follow-up action) is overdue"
         "(?:: it should have come within \\w+)?": _overdue,
         "the (?P<what>acknowledgement|severity assessment|follow-up action) was not done in time"
         "(?:: it should have come within \\w+)?": _missed,
-        "the [^¤;]+? (?:is|was) due by <at>(?:, <span> left)?(?P<over>, and is not done)?": lambda record, found: (
-            _clock(over=bool(found["over"]))(record, found)
-        ),
-        "the [^¤;]+? was due, and is done by now or not asked for any more": _no_clock,
         "<in>due soon": lambda record, _found: bool(record.incident.response.duties),
         "^(?!acknowledge|response)[^:|¤]+ due: <at>": lambda record, found: any(
             record.is_at(found["at"], each.due_at) for each in record.incident.response.duties.values()
