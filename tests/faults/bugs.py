@@ -133,15 +133,15 @@ class NeverLooksAgain(Engine):
 class IgnoresBlindness(Engine):
     """The missing heartbeat is not looked at."""
 
-    def context(self, policy_version: Any) -> DecisionContext:
-        return replace(super().context(policy_version), sight=SIGHTED)
+    def context(self, policy_version: Any, *more: Any) -> DecisionContext:
+        return replace(super().context(policy_version, *more), sight=SIGHTED)
 
 
 class BelievesEchoes(Engine):
     """Whatever is told to fire is believed at once."""
 
-    def context(self, policy_version: Any) -> DecisionContext:
-        return replace(super().context(policy_version), cluster=Cluster(peers=1))
+    def context(self, policy_version: Any, *more: Any) -> DecisionContext:
+        return replace(super().context(policy_version, *more), cluster=Cluster(peers=1))
 
 
 class Early(Engine):

@@ -242,7 +242,7 @@ STATEMENTS = statements(
             or any(each.done_at is None for each in record.incident.response.follow_ups)
         ),
         "^deadlines: breached: .* late$": lambda record, _found: (
-            record.has(Fact.ACKNOWLEDGED, Fact.RESOLVED)
+            record.has(Fact.ACKNOWLEDGED, Fact.RESOLVED, Fact.REPORT_FILED, Fact.STEP_DONE)
             or any(each.done_at for each in record.incident.response.follow_ups)
         ),
         "^response_time: kept: .*": lambda record, _found: any(map(_answers, record.entries)),
