@@ -70,6 +70,7 @@ WHOLE = (
     "Reopens if it still fires: @1@",
     "Next escalation: @1@",
     "Help is asked for again: @1@",
+    "deadlines: breached: initial response: acknowledgement, 15 minutes from the opening: nobody answered",
     "ada: the checklist a is due by 2025-10-09 09:00 UTC, 3 minutes left.",
     "Nobody has it: the checklist a was due by 2025-10-09 09:00 UTC, and is not done.",
     "The checklist a was due, and is done by now or not asked for any more.",
