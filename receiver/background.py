@@ -14,6 +14,7 @@ from receiver.engine.heartbeat_cache import Heartbeats
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.jobs import (
+    calendar_fetch,
     canary,
     clock_check,
     doubles,
@@ -53,6 +54,7 @@ class Background:
         watch: heartbeat.HeartbeatWatch,
         canaries: canary.Canaries,
         rules: loaded_rules.RulesWatch,
+        calendars: calendar_fetch.CalendarFetching,
         peers: Sequence[Alertmanager],
     ) -> None:
         """Start all jobs but those of the policy's and the certificate's files, which the service starts with them."""
@@ -67,6 +69,7 @@ class Background:
         rows = soundness.Soundness(queue, self.store, self.state)
         start("damaged rows", rows.look, soundness.EVERY)
         start("database file check", rows.check, soundness.CHECK_EVERY)
+        start("calendars", calendars.look, calendar_fetch.EVERY)
         start("canaries", canaries.look, canary.EVERY)
         if peers:
             start("reconciliation", self._reconciliation(peers), reconcile.EVERY)

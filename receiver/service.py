@@ -19,6 +19,7 @@ from aiohttp import web
 from receiver.background import Background
 from receiver.channels.configured import configured_channels, make_senders
 from receiver.clients.alertmanager import Alertmanager
+from receiver.clients.calendar_download import CalendarFeeds
 from receiver.clock import Clock, steady_clock, wall_clock
 from receiver.core.cluster import Cluster
 from receiver.core.model import Instant
@@ -27,6 +28,7 @@ from receiver.engine.heartbeat_cache import Heartbeats
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import Failing, ServiceState
 from receiver.errors import StoreDamaged, StoreUnavailable
+from receiver.jobs.calendar_fetch import CalendarFetching
 from receiver.jobs.canary import Canaries
 from receiver.jobs.dispatcher import Dispatcher
 from receiver.jobs.evidence import make_observer
@@ -228,13 +230,16 @@ class Service:
         watch = HeartbeatWatch(queue, engine, store, self.heartbeats, settings.heartbeat_url or "", self._can_page)
         stack.push_async_callback(watch.close)
         rules = RulesWatch(queue, engine, store, self.state, rules_seen, self._worker)
+        feeds = CalendarFeeds()
+        stack.push_async_callback(feeds.close)
+        calendars = CalendarFetching(queue, engine, store, self.metrics, feeds)
         peers = self._make_peers(stack)
         self.state.add_check(self._tasks.problems)
         stack.push_async_callback(self._tasks.stop)
         background = Background(
             self._tasks, settings, queue, engine, store, self.state, self.clock, self.metrics, self.heartbeats
         )
-        background.start(watch, canaries, rules, peers)
+        background.start(watch, canaries, rules, calendars, peers)
         if self._tls.context:
             self._tasks.start("certificate", self._tls.look, RENEW_EVERY)
         if self._paths:

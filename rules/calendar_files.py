@@ -17,15 +17,10 @@ LARGEST = 4 * 1024 * 1024
 def with_calendars(policy: Policy, root: Node, problems: list[Problem]) -> Policy:
     """The policy with the text of each calendar that is a file."""
     schedules = tuple(
-        _read(each, index, root, problems) if each.calendar and not is_url(each.calendar) else each
+        _read(each, index, root, problems) if each.calendar and not each.is_fetched else each
         for index, each in enumerate(policy.schedules)
     )
     return replace(policy, schedules=schedules) if schedules != policy.schedules else policy
-
-
-def is_url(calendar: str) -> bool:
-    """Whether it is fetched, not read from a file."""
-    return "://" in calendar
 
 
 def _read(schedule: OnCallSchedule, index: int, root: Node, problems: list[Problem]) -> OnCallSchedule:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NewType
 
-from rules.channel_types import CHANNEL_FACTS, CHANNEL_TYPES, ChannelFacts, ChannelType, fallback_order
+from rules.channel_types import CHANNEL_FACTS, CHANNEL_TYPES, ChannelFacts, ChannelType, as_shown, fallback_order
 
 __all__ = ["CHANNEL_TYPES", "ChannelType"]
 
@@ -196,6 +196,16 @@ class OnCallSchedule:
     nights: int = 7
     """More nights in a row for one person are doubted."""
     place: Place | None = None
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether the service fetches its calendar from a URL."""
+        return "://" in self.calendar
+
+    @property
+    def calendar_shown(self) -> str:
+        """The calendar's place as everybody may see it: a URL may be a private address."""
+        return as_shown(self.calendar, None) if self.is_fetched else self.calendar
 
 
 @dataclass(frozen=True, slots=True)

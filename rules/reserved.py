@@ -25,16 +25,17 @@ HEARTBEATS = frozenset({WATCH[0], "Watchdog"})
 TWIN = "signal_lost"
 """The label `rule` of every missing-data twin (`rules.missing_data`)."""
 
-NOT_WIRED, BLIND, BROKEN, OTHER_RULES, UNREADABLE = (
+NOT_WIRED, BLIND, BROKEN, OTHER_RULES, UNREADABLE, CALENDAR = (
     "not_wired_yet",
     "alerting_is_blind",
     "channel_is_broken",
     "rules_of_another_policy",
     "alerts_cannot_be_read",
+    "calendar_is_in_doubt",
 )
 """Types of incidents that the receiver opens by itself."""
 
-NAMES = frozenset({TWIN, NOT_WIRED, BLIND, BROKEN, OTHER_RULES, UNREADABLE})
+NAMES = frozenset({TWIN, NOT_WIRED, BLIND, BROKEN, OTHER_RULES, UNREADABLE, CALENDAR})
 """Rules and incident types of a policy may not be called so."""
 
 ALERTS = frozenset({*WATCH, *HEARTBEATS})

@@ -108,7 +108,10 @@ def drill(
     began_at = _began_at(policy, at)
     given = with_copies(policy, calendars(policy, calendar))
     for each in filter(is_unknown, given.schedules):
-        print(f"{each.name}: nobody is on call: give a copy of {each.calendar}: --calendar NAME=FILE", file=sys.stderr)
+        print(
+            f"{each.name}: nobody is on call: give a copy of {each.calendar_shown}: --calendar NAME=FILE",
+            file=sys.stderr,
+        )
     if script is not None:
         _relive(given, channel_faults, script, html, json)
     else:

@@ -92,8 +92,8 @@ def _roster(
 ) -> Roster:
     """The schedule in the window; `at`: only what covers its beginning, as far as it reaches."""
     first, last = (starts - HORIZON, starts + HORIZON) if at else (starts, ends)
-    if "://" in schedule.calendar and schedule.name not in given:
-        _say(f"{schedule.name}: {schedule.calendar} is fetched by the service; give a copy: --calendar NAME=FILE")
+    if schedule.is_fetched and schedule.name not in given:
+        _say(f"{schedule.name}: {schedule.calendar_shown} is fetched by the service; give a copy: --calendar NAME=FILE")
     (found,) = shifts(replace(policy, schedules=(schedule,)), given, (), first, last)
     if found.fault:
         fail(f"tocsin on-call: {schedule.name}: its calendar: {found.fault}")

@@ -126,6 +126,12 @@ class Transaction(Protocol):
     def add_override_change(self, change: OverrideChange) -> int:
         """Keep one more; returns its number."""
 
+    def calendar_digests(self) -> dict[str, str]:
+        """Schedule → digest of the last good copy of its fetched calendar."""
+
+    def calendar_text(self, schedule: str) -> str:
+        """The last good copy of a schedule's fetched calendar; empty: there is none."""
+
     def save_policy(self, digest: str, document: bytes, now: Instant) -> None:
         """Keep a policy version, once."""
 

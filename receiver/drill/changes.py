@@ -7,12 +7,13 @@ compared, and a duration reads as one everywhere. Parts that have a name are com
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from hashlib import sha256
 from typing import Any, Union, get_args
 
 from rules.durations import format_duration
 from rules.fields import Matcher, elements, is_duration, is_optional, types_of
 from rules.matchers import written
-from rules.policy import Policy
+from rules.policy import OnCallSchedule, Policy
 
 NOTHING, EMPTY = "—", "none"
 """Not said; and said to be empty, where that means something else than leaving it out."""
@@ -113,8 +114,15 @@ def _of_part(part: Any) -> Parts:
     defaults = {each.name: each.default for each in fields(part)}
     usual = {name for name in types if defaults[name] is not MISSING and getattr(part, name) == defaults[name]}
     return Parts(
-        {_words(name): _tree(getattr(part, name), each) for name, each in types.items()}, frozenset(map(_words, usual))
+        {_words(name): _tree(_said(part, name), each) for name, each in types.items()}, frozenset(map(_words, usual))
     )
+
+
+def _said(part: Any, name: str) -> Any:
+    """What a field says; of a calendar's URL, which may be a secret, its host and what tells it from another."""
+    if name == "calendar" and isinstance(part, OnCallSchedule) and part.is_fetched:
+        return f"{part.calendar_shown} ({sha256(part.calendar.encode()).hexdigest()[:6]})"
+    return getattr(part, name)
 
 
 def _has_names(type_: Any) -> bool:

@@ -62,6 +62,14 @@ class MemoryStore:
         self._override_changes.append(change)
         return len(self._override_changes)
 
+    def calendar_digests(self) -> dict[str, str]:
+        """A drill fetches nothing: its calendars stand in the policy."""
+        return {}
+
+    def calendar_text(self, schedule: str) -> str:  # noqa: ARG002 - there is none
+        """There is none."""
+        return ""
+
     def lock(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> list[Incident]:  # noqa: ARG002 - nobody else locks
         """Incidents that are not closed by key, any by id; in key order, each once."""
         found = {self._open[key] for key in keys if key in self._open} | {

@@ -49,7 +49,7 @@ def walk(policy: Policy, starts: int, days: int) -> OnCallYear:
     rosters: list[Roster] = []
     for schedule, roster in zip(policy.schedules, shifts(policy, {}, (), starts, ends), strict=True):
         if is_unknown(schedule):
-            unread[schedule.name] = f"{schedule.calendar} is fetched by the service"
+            unread[schedule.name] = f"{schedule.calendar_shown} is fetched by the service"
         elif roster.fault:
             unread[schedule.name] = roster.fault
         else:
@@ -66,7 +66,7 @@ def with_copies(policy: Policy, copies: Mapping[str, str]) -> Policy:
 
 def is_unknown(schedule: OnCallSchedule) -> bool:
     """Whether its calendar stands at a URL, and there is no copy of it here."""
-    return "://" in schedule.calendar and not schedule.calendar_text
+    return schedule.is_fetched and not schedule.calendar_text
 
 
 def _assumed(policy: Policy, schedule: OnCallSchedule) -> OnCallSchedule:

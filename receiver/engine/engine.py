@@ -37,6 +37,7 @@ from receiver.engine.commands import Asked, Delivery, ForIncident, FromPrometheu
 from receiver.engine.containment import Containment
 from receiver.engine.unit_of_work import UnitOfWork
 from receiver.errors import RowUnreadable, StoreDamaged
+from receiver.on_call.calendar_copy import copies_for
 from receiver.on_call.expand import shifts
 from receiver.on_call.override_log import OverrideChange, in_effect, kept
 from receiver.on_call.shift import Roster
@@ -52,7 +53,7 @@ BUNDLE_LIMIT = 500
 EPOCH = Instant(0)
 
 OPEN_LIMIT = 1000
-"""Open incidents of which an override pages whom it puts on call; of others that person hears at the next step."""
+"""Open incidents of which an override or a new calendar pages whom it puts on call; of others they hear later."""
 
 OPEN_AT_ONCE = 100
 """Of them, in one transaction."""
@@ -119,7 +120,8 @@ class Engine:
         self.jumps: Sequence[Jump] = ()
         """Of the clock, that our time has followed (set by the shell, which goes on adding to it)."""
         self._overrides: list[tuple[int, OverrideChange]] = []
-        self._rostered: tuple[tuple[str, int, int], Sequence[Roster]] | None = None
+        self._calendars: dict[str, tuple[str, str]] = {}
+        self._rostered: tuple[tuple[object, ...], Sequence[Roster]] | None = None
         self.keep_policy(policy, now)
         self._current: PolicyVersion
         self._configured: frozenset[str]
@@ -423,13 +425,18 @@ class Engine:
         with self._store.transaction() as transaction:
             transaction.append_audits([entry])  # first: who appends to the log waits for whoever else does
             number = transaction.add_override_change(change)
+        self.page_on_call(entry.at)
+        return number
+
+    def page_on_call(self, now: Instant) -> None:
+        """Page of what is open whom an override or a new calendar has put on call. Raises StoreUnavailable."""
+        with self._store.transaction() as transaction:
             ids = transaction.open_incidents(OPEN_LIMIT)
         for begin in range(0, len(ids), OPEN_AT_ONCE):
             part = ids[begin : begin + OPEN_AT_ONCE]
-            self._containment.run(part, lambda some: self._heed_override(some, entry.at), lambda *_: None)
-        return number
+            self._containment.run(part, lambda some: self._heed_rosters(some, now), lambda *_: None)
 
-    def _heed_override(self, ids: Sequence[str], now: Instant) -> list[None]:
+    def _heed_rosters(self, ids: Sequence[str], now: Instant) -> list[None]:
         with self._working(now) as (transaction, work):
             work.load([], ids)
             work.load_held()
@@ -439,16 +446,27 @@ class Engine:
             return []
 
     def _rosters(self, transaction: Transaction, now: Instant) -> Sequence[Roster]:
-        """Who is on call about now; read by the number of the last override, within the transaction."""
+        """Who is on call about now; overrides by number and calendars by digest are read within the transaction."""
         policy = self._current.policy
         if not policy.schedules:
             return ()
         self._overrides += transaction.override_changes(self._overrides[-1][0] if self._overrides else 0)
-        known = self._current.digest, len(self._overrides), now // HOUR
+        calendars = self._copies(transaction, policy)
+        digests = tuple(sorted((name, version) for name, (version, _) in self._calendars.items()))
+        known = self._current.digest, len(self._overrides), digests, now // HOUR
         if self._rostered is None or self._rostered[0] != known:
             since, until = now - 24 * HOUR, now + ROSTERED_DAYS * 24 * HOUR
-            self._rostered = known, shifts(policy, {}, in_effect(kept(self._overrides)), since, until)
+            self._rostered = known, shifts(policy, calendars, in_effect(kept(self._overrides)), since, until)
         return self._rostered[1]
+
+    def _copies(self, transaction: Transaction, policy: Policy) -> Mapping[str, str]:
+        """The last good copy of each calendar that a URL feeds; a text is read again only when its digest changes."""
+        if not any(each.is_fetched for each in policy.schedules):
+            return {}
+        for name, version in transaction.calendar_digests().items():
+            if self._calendars.get(name, ("", ""))[0] != version:
+                self._calendars[name] = version, transaction.calendar_text(name)
+        return copies_for(policy, {name: text for name, (_, text) in self._calendars.items()})
 
     @contextmanager
     def _working(self, now: Instant) -> Iterator[tuple[Transaction, UnitOfWork]]:

@@ -1,7 +1,9 @@
 """Whether a fetched copy of a calendar is taken: a broken one never is, a thinner one only with an alarm."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
+from receiver.on_call.copy_verdict import CopyVerdict
 from receiver.on_call.expand import shifts
 from rules.durations import format_duration
 from rules.policy import HOUR, OnCallSchedule, Policy
@@ -10,13 +12,9 @@ COMING = 8 * 7 * 24 * HOUR
 """Microseconds from now in which what a copy covers is compared with the last."""
 
 
-@dataclass(frozen=True, slots=True)
-class CopyVerdict:
-    """What to do with a copy."""
-
-    is_taken: bool
-    alarm: str = ""
-    """What people must know, in a sentence; empty: all is well."""
+def copies_for(policy: Policy, texts: Mapping[str, str]) -> dict[str, str]:
+    """Of stored copies (schedule → text) those that the policy's schedules go by: one by layers has no use for any."""
+    return {each.name: texts[each.name] for each in policy.schedules if each.is_fetched and each.name in texts}
 
 
 def judge(policy: Policy, schedule: OnCallSchedule, last: str, fetched: str, now: int) -> CopyVerdict:
@@ -29,8 +27,9 @@ def judge(policy: Policy, schedule: OnCallSchedule, last: str, fetched: str, now
     if new < old:
         less = format_duration((old - new) // HOUR * HOUR or HOUR)
         weeks = COMING // (7 * 24 * HOUR)
-        return CopyVerdict(True, f"the calendar of {schedule.name} covers {less} less of the coming {weeks} weeks")
-    return CopyVerdict(True)
+        alarm = f"the calendar of {schedule.name} covers {less} less of the coming {weeks} weeks"
+        return CopyVerdict(True, alarm, old, new)
+    return CopyVerdict(True, "", old, new)
 
 
 def _covered(policy: Policy, schedule: OnCallSchedule, text: str, now: int) -> tuple[int, str]:

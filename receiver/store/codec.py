@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import Row
 
 from receiver.core.canary import Canary
+from receiver.core.fetched_calendars import CalendarFetches
 from receiver.core.heartbeat import HeartbeatClock
 from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State
@@ -40,6 +41,7 @@ _heartbeat = msgspec.json.Decoder(HeartbeatClock).decode
 _canary = msgspec.json.Decoder(Canary).decode
 _loaded_rules = msgspec.json.Decoder(LoadedRules).decode
 _ids = msgspec.json.Decoder(list[str]).decode
+_calendar_fetches = msgspec.json.Decoder(CalendarFetches).decode
 _override_change = msgspec.json.Decoder(OverrideChange).decode
 
 INCIDENT_COLUMNS = tuple(schema.incidents.columns.keys())
@@ -190,6 +192,11 @@ def read_canary(value: str) -> Canary:
 def read_loaded_rules(value: str) -> LoadedRules:
     """What is known of the rules, as `to_json` wrote it."""
     return _read_json(_loaded_rules, value, "which rules were heard of")
+
+
+def read_calendar_fetches(value: str) -> CalendarFetches:
+    """How the fetches of a calendar fared, as `to_json` wrote it."""
+    return _read_json(_calendar_fetches, value, "the fetches of a calendar")
 
 
 def read_override_change(value: str) -> OverrideChange:

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from receiver.core.canary import Canary
 from receiver.core.doubles import Double
+from receiver.core.fetched_calendars import CalendarFetches
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification, State
 from receiver.core.reconcile import HeldAlert
 from receiver.errors import CursorError
@@ -24,7 +25,7 @@ from receiver.store.figures import StoreFigures, count, oldest_emergency
 from receiver.store.overview import Overview
 from receiver.store.search import with_words
 from receiver.store.session import Session
-from receiver.store.statements import BUNDLE, FIRING, NOTIFICATIONS, OVERRIDE_CHANGES, SIMILAR
+from receiver.store.statements import BUNDLE, CALENDAR_TEXTS, FIRING, NOTIFICATIONS, OVERRIDE_CHANGES, SIMILAR
 from receiver.store.statistics import Tally, tallies
 
 LIMIT = 50
@@ -107,6 +108,11 @@ class Reads:
         with self._database.read() as connection:
             rows = Session(connection).rows(OVERRIDE_CHANGES, after=0)
         return [(row.position, codec.read_override_change(row.doc)) for row in rows]
+
+    def calendar_texts(self) -> dict[str, str]:
+        """Schedule → the last good copy of its fetched calendar."""
+        with self._database.read() as connection:
+            return {row.schedule: row.text for row in Session(connection).rows(CALENDAR_TEXTS)}
 
     def incident(self, incident_id: str) -> Incident | None:
         """The incident of that id."""
@@ -254,6 +260,12 @@ class Reads:
         with self._database.read() as connection:
             rows = Session(connection).rows("SELECT value FROM meta WHERE name = :name", name=f"canary/{channel}")
         return next(iter(codec.readable(lambda row: codec.read_canary(row.value), rows)), None)
+
+    def calendar_fetches(self, schedule: str) -> CalendarFetches | None:
+        """How the fetches of a schedule's calendar fared; None: none was tried, or nothing of it can be read."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows("SELECT value FROM meta WHERE name = :name", name=f"calendar/{schedule}")
+        return next(iter(codec.readable(lambda row: codec.read_calendar_fetches(row.value), rows)), None)
 
     def timeline(self, incident_id: str, span: Span = WHOLE, facts: Collection[Fact] = ()) -> list[Entry]:
         """An incident's timeline, from the beginning. `facts`: of the lines only those that record one of these."""

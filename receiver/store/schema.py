@@ -153,6 +153,16 @@ overrides = Table(
     "overrides", metadata, Column("position", BigInteger, primary_key=True, autoincrement=False), _required("doc")
 )
 
+# The last good copy of each schedule's calendar that a URL feeds; how the fetches fared stands in `meta`.
+calendars = Table(
+    "calendars",
+    metadata,
+    Column("schedule", Text, primary_key=True),
+    _required("fetched_at", BigInteger),
+    _required("digest"),
+    _required("text"),
+)
+
 # What could not be read: it stays where it is, out of everybody's way, and a person is told of it once.
 set_aside = Table(
     "set_aside",

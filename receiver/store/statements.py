@@ -215,6 +215,15 @@ WHERE (learned.type = :type OR (learned.system = :system AND learned.system <> '
 ORDER BY learned.number DESC LIMIT :limit
 """
 
+CALENDAR_DIGESTS = "SELECT schedule, digest FROM calendars"
+CALENDAR_TEXT = "SELECT text FROM calendars WHERE schedule = :schedule"
+CALENDAR_TEXTS = "SELECT schedule, text FROM calendars"
+KEEP_CALENDAR = """
+INSERT INTO calendars (schedule, fetched_at, digest, text) VALUES (:schedule, :fetched_at, :digest, :text)
+ON CONFLICT (schedule) DO UPDATE SET fetched_at = excluded.fetched_at, digest = excluded.digest, text = excluded.text
+"""
+CALENDAR_IS_GOOD = "UPDATE calendars SET fetched_at = :fetched_at WHERE schedule = :schedule"
+
 BEGIN_INQUIRY = "INSERT INTO inquiries (incident_id) VALUES (?) ON CONFLICT DO NOTHING"
 END_INQUIRY = "DELETE FROM inquiries WHERE incident_id = ?"
 
@@ -261,7 +270,7 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE meta.value = :last
 RETURNING name
 """
 
-KEEP_CANARY = """
+KEEP_NOTE = """
 INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value
 """
 

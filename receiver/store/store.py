@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from receiver.core.audit_log import Audit
 from receiver.core.canary import Canary
+from receiver.core.fetched_calendars import CalendarFetches
 from receiver.core.heartbeat import UNKNOWN, Beat, HeartbeatClock, hear
 from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Instant
@@ -26,12 +27,14 @@ from receiver.store.integrity import IntegrityFindings, look, require_sound
 from receiver.store.reads import Reads
 from receiver.store.session import Session
 from receiver.store.statements import (
+    CALENDAR_IS_GOOD,
     FORGET,
     FORGET_HEARTBEAT,
     FORGETTABLE,
     HEARTBEATS,
-    KEEP_CANARY,
+    KEEP_CALENDAR,
     KEEP_HEARTBEAT,
+    KEEP_NOTE,
     LOCK_CLOSED,
     LOCK_HEARTBEATS,
     NEXT_DUE,
@@ -242,6 +245,21 @@ class SqlStore:
         """Note that a canary is being sent; False: somebody else has noted one since `last`."""
         return self._take_turn(f"canary/{channel}", last, begun, codec.read_canary)
 
+    def take_calendar_turn(self, schedule: str, last: CalendarFetches | None, begun: CalendarFetches) -> bool:
+        """Note that a schedule's calendar is being fetched; False: somebody else has noted a fetch since `last`."""
+        return self._take_turn(f"calendar/{schedule}", last, begun, codec.read_calendar_fetches)
+
+    def keep_calendar(self, schedule: str, after: CalendarFetches, text: str, digest: str) -> None:
+        """Note how a fetch fared, and keep its copy. `text` empty: the last copy stays."""
+        with self._database.write() as connection:
+            session = Session(connection)
+            session.run(KEEP_NOTE, {"name": f"calendar/{schedule}", "value": codec.to_json(after)})
+            row = {"schedule": schedule, "fetched_at": after.good_at}
+            if text:
+                session.run(KEEP_CALENDAR, {**row, "digest": digest, "text": text})
+            elif after.good_at is not None:
+                session.run(CALENDAR_IS_GOOD, row)
+
     def loaded_rules(self) -> LoadedRules | None:
         """Which rules were heard of; None: of none yet."""
         with self._database.read() as connection:
@@ -269,7 +287,7 @@ class SqlStore:
     def keep_canary(self, channel: str, canary: Canary) -> None:
         """Note how it fared."""
         with self._database.write() as connection:
-            Session(connection).run(KEEP_CANARY, {"name": f"canary/{channel}", "value": codec.to_json(canary)})
+            Session(connection).run(KEEP_NOTE, {"name": f"canary/{channel}", "value": codec.to_json(canary)})
 
     def close(self) -> None:
         """Close all connections; the file is anybody's."""

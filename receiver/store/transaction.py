@@ -289,6 +289,14 @@ class SqlTransaction:
         [row] = self._session.rows(statements.ADD_OVERRIDE_CHANGE, doc=codec.to_json(change))
         return int(row.position)
 
+    def calendar_digests(self) -> dict[str, str]:
+        """Schedule → digest of the last good copy of its fetched calendar."""
+        return {row.schedule: row.digest for row in self._session.rows(statements.CALENDAR_DIGESTS)}
+
+    def calendar_text(self, schedule: str) -> str:
+        """The last good copy of a schedule's fetched calendar; empty: there is none."""
+        return next((row.text for row in self._session.rows(statements.CALENDAR_TEXT, schedule=schedule)), "")
+
     def postpone(self, incident_id: str, until: Instant) -> None:
         """Leave an incident's windows and waiting notifications alone until then; reads nothing of it."""
         row = {"id": incident_id, "until": until}

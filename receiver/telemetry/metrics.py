@@ -21,6 +21,7 @@ from prometheus_client import (
 
 from receiver.core.canary import Canary
 from receiver.core.events import Delivered, Outcome, Overtaken, Rejected, Retry
+from receiver.core.fetched_calendars import CalendarFetches
 from receiver.core.heartbeat import Watched, ages
 from receiver.core.loaded_rules import RulesVerdict
 from receiver.core.model import Alert, Instant, Notification, State
@@ -165,6 +166,14 @@ class Metrics:
             ["channel"],
             registry=registry,
         )
+        self._calendar = Gauge(
+            "tocsin_calendar_age_seconds",
+            "Since the calendar of a schedule was last fetched; never fetched: since the first try",
+            ["schedule"],
+            registry=registry,
+        )
+        self._calendars: dict[str, Instant] = {}
+        """Schedule → since when its calendar ages."""
         self._alertmanager_up = Gauge(
             "tocsin_alertmanager_up", "Whether an Alertmanager's API answers", ["alertmanager"], registry=registry
         )
@@ -309,10 +318,21 @@ class Metrics:
         if canary.delivered_at is not None:
             self._canary_at.labels(channel).set(canary.delivered_at / SECOND)
 
+    def keep_calendars(self, schedules: Collection[str]) -> None:
+        """Only these schedules have calendars that are fetched."""
+        self._calendars = {name: at for name, at in self._calendars.items() if name in schedules}
+
+    def calendar(self, schedule: str, fetches: CalendarFetches) -> None:
+        """How the fetches of a schedule's calendar fared."""
+        self._calendars[schedule] = fetches.since if fetches.good_at is None else fetches.good_at
+
     def expose(self, figures: StoreFigures | None, now: Instant, state: ServiceState) -> bytes:
         """The text for a scrape. `figures` None: the database does not answer."""
         self._store_up.set(figures is not None and not state.writing.problem)
         self._show_state(state)
+        self._calendar.clear()
+        for schedule, at in self._calendars.items():
+            self._calendar.labels(schedule).set(_age(at, now))
         self._incidents.clear()
         self._depth.clear()
         if figures is None:

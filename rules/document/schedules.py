@@ -11,7 +11,8 @@ from rules.document.values import DurationOrNone, LevelNumber, Name, PersonName,
 from rules.policy import Micros
 from rules.rota import DAYS, EVERY_FORM, TIME_FORM, Weekday, parse_every, parse_start, parse_time
 
-CALENDAR_URL = re.compile(r"https://[^\s/]\S*")
+CALENDAR_URL = re.compile(r"https://[^\s/]\S*|http://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?(/\S*)?")
+"""Over plain http only from the machine itself: whoever can change what is fetched decides who is paged."""
 _PLAIN_FILE = re.compile(r"[^/\\\x00-\x1f]+")
 
 

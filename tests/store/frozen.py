@@ -30,6 +30,8 @@ from receiver.core.canary import Canary
 from receiver.core.canary import tell as tell_canary
 from receiver.core.classify import Received, incident_key, sort
 from receiver.core.events import Action, Declare
+from receiver.core.fetched_calendars import CalendarFetches
+from receiver.core.fetched_calendars import tell as tell_calendar
 from receiver.core.heartbeat import Beat, HeartbeatClock
 from receiver.core.lifecycle import incident_id
 from receiver.core.loaded_rules import LoadedRules
@@ -73,6 +75,7 @@ STORED: Mapping[str, Any] = {
     "heartbeat": HeartbeatClock,
     "canary": Canary,
     "loaded rules": LoadedRules,
+    "calendar fetches": CalendarFetches,
     "bucket": Bucket,
     "audit entry": Audit,
     "policy": Policy,
@@ -292,6 +295,8 @@ def _keys() -> Iterator[str]:
         "database": soundness.tell_rows([("incident", "1", "why")], NOW),
         "canary": tell_canary("slack", None, Canary(NOW, failures=2, failing_since=NOW)),
         "rules": loaded_rules.tell(LoadedRules({"s": {"d": NOW}}), NOW),
+        "old calendar": tell_calendar("primary", None, CalendarFetches("u", NOW, NOW, old_since=NOW)),
+        "thinner calendar": tell_calendar("primary", None, CalendarFetches("u", NOW, NOW, thinner_since=NOW)),
     }
     for name, event in ours.items():
         assert event is not None

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from receiver.core.audit_log import Origin
 from receiver.core.canary import Canary
 from receiver.core.events import Acknowledge
+from receiver.core.fetched_calendars import CalendarFetches
 from receiver.core.heartbeat import Beat
 from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Instant, State, Status
@@ -434,19 +435,23 @@ def test_one_damaged_heartbeat_silences_no_other(world: EngineWorld, value: str)
 
 @pytest.mark.parametrize("value", ["no json", "7", "x" * 1_000_000], ids=["garbage", "a number", "huge"])
 def test_damaged_notes_begin_anew(world: EngineWorld, value: str) -> None:
-    """What is known of a channel's canaries and of the rules: unreadable, it is as if nothing were, and is kept anew."""
-    canary, rules = Canary(START), LoadedRules()
+    """What is known of canaries, calendars and rules: unreadable, it is as if nothing were, and is kept anew."""
+    canary, rules, fetches = Canary(START), LoadedRules(), CalendarFetches("u", START, START)
     assert world.store.take_turn("email", None, canary)
     assert world.store.keep_loaded_rules(None, rules)
+    assert world.store.take_calendar_turn("primary", None, fetches)
     with world.store._database.write() as connection:
-        notes = "name LIKE 'canary/%' OR name = 'loaded_rules'"
+        notes = "name LIKE 'canary/%' OR name LIKE 'calendar/%' OR name = 'loaded_rules'"
         connection.execute(text(f"UPDATE meta SET value = :value WHERE {notes}"), {"value": value})
     assert world.reads.canary("email") is None
     assert world.store.loaded_rules() is None
+    assert world.reads.calendar_fetches("primary") is None
     assert world.store.take_turn("email", None, canary)
     assert world.store.keep_loaded_rules(None, rules)
+    assert world.store.take_calendar_turn("primary", None, fetches)
+    assert world.reads.calendar_fetches("primary") == fetches
     assert (world.reads.canary("email"), world.store.loaded_rules()) == (canary, rules)
-    assert {id_ for _, id_ in damage(world)} == {"canary/email", "loaded_rules"}
+    assert {id_ for _, id_ in damage(world)} == {"canary/email", "calendar/primary", "loaded_rules"}
 
 
 @pytest.mark.parametrize("value", [*SPOILT.values(), ""], ids=[*SPOILT, "empty"])

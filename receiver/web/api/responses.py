@@ -57,6 +57,17 @@ class ShiftView(View):
     """`layer N`, `calendar` or `override by WHO`."""
 
 
+class FetchedCalendarView(View):
+    """A calendar that is fetched from a URL."""
+
+    fetched_at: Time | None
+    """When the copy in use was last fetched, or found to be unchanged; null: there is none."""
+    problem: str
+    """Why the last fetch was not good, or the copy cannot be read; empty: all is well."""
+    unknown: list[str]
+    """Names of the coming weeks in it that are nobody's."""
+
+
 class ScheduleView(View):
     """Who is on call in a schedule."""
 
@@ -66,6 +77,8 @@ class ScheduleView(View):
     """Empty: nobody is."""
     next: ShiftView | None
     """The next shift of the coming five weeks; null: there is none."""
+    calendar: FetchedCalendarView | None
+    """null: it is no schedule by a calendar at a URL."""
 
 
 class OnCallView(View):

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from receiver.core.fetched_calendars import CalendarFetches
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
+from receiver.on_call.calendar_copy import copies_for
 from receiver.on_call.expand import shifts
 from receiver.on_call.override_log import KeptOverride, in_effect, kept
 from receiver.on_call.shift import Roster
@@ -31,12 +33,18 @@ class RosterReader:
         """Every override, in the order in which they were made."""
         return kept(await self._queue.read(self._reads.override_changes))
 
+    async def fetches(self) -> dict[str, CalendarFetches | None]:
+        """How the fetches fared of each schedule whose calendar stands at a URL; None: there was none yet."""
+        names = [each.name for each in self.policy.schedules if each.is_fetched]
+        return {name: await self._queue.read(self._reads.calendar_fetches, name) for name in names}
+
     async def between(self, from_: int, until: int) -> tuple[Roster, ...]:
         """Every schedule's shifts and gaps in a window (microseconds since 1970), in the policy's order."""
         policy = self.policy
 
         def expand() -> tuple[Roster, ...]:
-            return shifts(policy, {}, in_effect(kept(self._reads.override_changes())), from_, until)
+            calendars = copies_for(policy, self._reads.calendar_texts())
+            return shifts(policy, calendars, in_effect(kept(self._reads.override_changes())), from_, until)
 
         return await self._queue.browse(expand) if policy.schedules else ()
 

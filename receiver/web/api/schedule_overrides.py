@@ -1,8 +1,9 @@
 """Who is on call, and overrides of schedules, for programs and people."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from receiver.core.audit_log import audit_of
+from receiver.core.fetched_calendars import CalendarFetches
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
@@ -13,7 +14,14 @@ from receiver.on_call.shift import Roster, Shift
 from receiver.on_call.wall_time import read
 from receiver.web.api import requests
 from receiver.web.api.call import Call
-from receiver.web.api.responses import OnCallView, OverridesView, OverrideView, ScheduleView, ShiftView
+from receiver.web.api.responses import (
+    FetchedCalendarView,
+    OnCallView,
+    OverridesView,
+    OverrideView,
+    ScheduleView,
+    ShiftView,
+)
 from receiver.web.api.rosters import RosterReader
 from receiver.web.http.problem_details import HttpProblem
 from rules.policy import OnCallSchedule
@@ -33,7 +41,8 @@ class OnCallApi:
     async def on_call(self, _call: Call[requests.Nothing]) -> OnCallView:
         """Who is on call now, until when, and who is next."""
         now = self._clock()
-        return OnCallView(schedules=[_schedule(each, now) for each in await self._rosters.about(now)])
+        rosters, fetched = await self._rosters.about(now), await self._rosters.fetches()
+        return OnCallView(schedules=[_schedule(each, now, fetched) for each in rosters])
 
     async def list(self, _call: Call[requests.Nothing]) -> OverridesView:
         """The overrides that are in effect, or will be."""
@@ -107,13 +116,23 @@ def _time(text: str, schedule: OnCallSchedule) -> int:
         raise HttpProblem(409, str(error)) from None
 
 
-def _schedule(roster: Roster, now: Instant) -> ScheduleView:
+def _schedule(roster: Roster, now: Instant, fetched: Mapping[str, CalendarFetches | None]) -> ScheduleView:
     following = (each for each in roster.shifts if each.starts > now)
     return ScheduleView(
         name=roster.name,
         time_zone=roster.time_zone,
         now=_shifts(roster.at(now)),
         next=next(iter(_shifts(following)), None),
+        calendar=_calendar(roster, fetched[roster.name]) if roster.name in fetched else None,
+    )
+
+
+def _calendar(roster: Roster, fetches: CalendarFetches | None) -> FetchedCalendarView:
+    good_at = fetches.good_at if fetches else None
+    return FetchedCalendarView(
+        fetched_at=None if good_at is None else rfc3339(good_at),
+        problem=roster.fault or (fetches.detail if fetches else "it was not fetched yet"),
+        unknown=list(roster.unknown),
     )
 
 

@@ -1,0 +1,118 @@
+"""Fetches calendars. `receiver.jobs.calendar_fetch` uses it. Whatever the world does is a FeedFailed.
+
+Rules: a URL may be a secret, so no error tells it; what a redirect leads to is https too (or this machine again, where
+it began there); time, size and redirects have limits.
+"""
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+import aiohttp
+from yarl import URL
+
+from receiver.clients.http_session import HttpSession
+from receiver.errors import CannotError
+
+WITHIN = 10.0
+"""Seconds that a fetch may take, with all its redirects."""
+
+LARGEST = 4 << 20
+"""Bytes that a calendar may have."""
+
+REDIRECTS = 5
+
+_PIECE = 64 << 10
+_MOVED = frozenset((301, 302, 303, 307, 308))
+_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
+_OPAQUE = 500
+"""Characters of an ETag or a date that are kept."""
+
+
+class FeedFailed(CannotError):  # noqa: N818 - a state of the world, not a mistake
+    """A calendar could not be fetched; `reason` says why, without its URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedCalendar:
+    """What a server answered."""
+
+    text: str
+    etag: str = ""
+    modified: str = ""
+    is_unchanged: bool = False
+    """The server says that what it gave last is its newest; then the rest is empty."""
+
+
+class CalendarFeeds:
+    """The connections to the servers of calendars."""
+
+    def __init__(self, within: float = WITHIN) -> None:
+        """`within`: seconds that one fetch may take."""
+        self._within = within
+        self._http = HttpSession(aiohttp.ClientTimeout(total=within))
+
+    async def fetch(self, url: str, etag: str = "", modified: str = "") -> FetchedCalendar:
+        """What stands there now. `etag`, `modified`: what the server called the known copy. Raises FeedFailed."""
+        asked = {"If-None-Match": etag, "If-Modified-Since": modified}
+        headers = {"User-Agent": "Tocsin", "Accept": "text/calendar, */*;q=0.5"}
+        headers |= {name: value for name, value in asked.items() if value}
+        try:
+            async with asyncio.timeout(self._within):
+                return await self._follow(URL(url), headers)
+        except TimeoutError:
+            raise FeedFailed(f"no whole answer within {self._within:g} s") from None
+        except aiohttp.ClientConnectorError as error:
+            why = error.strerror or type(error).__name__
+            raise FeedFailed(f"its server cannot be reached ({why})") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise FeedFailed(f"its server cannot be reached ({type(error).__name__})") from None
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._http.close()
+
+    async def _follow(self, url: URL, headers: dict[str, str]) -> FetchedCalendar:
+        for _ in range(REDIRECTS + 1):
+            async with self._http.get().get(url, headers=headers, allow_redirects=False) as response:
+                if response.status not in _MOVED:
+                    return await _read(response)
+                url = _moved_to(url, response.headers.get("Location", ""))
+        raise FeedFailed(f"its server redirects more than {REDIRECTS} times")
+
+
+def _moved_to(url: URL, location: str) -> URL:
+    there = url.join(URL(location))
+    is_local = url.scheme == "http" and there.scheme == "http" and _LOOPBACK.fullmatch(there.host or "")
+    if not location or not (there.scheme == "https" or is_local):
+        raise FeedFailed("its server redirects to a place that is not https")
+    return there
+
+
+async def _read(response: aiohttp.ClientResponse) -> FetchedCalendar:
+    if response.status == 304:
+        return FetchedCalendar("", is_unchanged=True)
+    if response.status != 200:
+        raise FeedFailed(f"its server answers {response.status}")
+    found = bytearray()
+    async for piece in response.content.iter_chunked(_PIECE):
+        found += piece
+        if len(found) > LARGEST:
+            raise FeedFailed(f"it is longer than {LARGEST >> 20} MiB")
+    text = _text(bytes(found))
+    return FetchedCalendar(text, _kept(response, "ETag"), _kept(response, "Last-Modified"))
+
+
+def _text(found: bytes) -> str:
+    try:
+        text = found.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FeedFailed("it is no text in UTF-8") from None
+    if "\0" in text:
+        raise FeedFailed("it is no text: it has NUL characters")
+    return text
+
+
+def _kept(response: aiohttp.ClientResponse, name: str) -> str:
+    value = response.headers.get(name, "")
+    return value if len(value) <= _OPAQUE and value.isascii() and value.isprintable() else ""

@@ -1,0 +1,20 @@
+"""The last good copy of each calendar that is fetched from a URL."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the table."""
+    op.create_table(
+        "calendars",
+        sa.Column("schedule", sa.Text, primary_key=True),
+        sa.Column("fetched_at", sa.BigInteger, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("text", sa.Text, nullable=False),
+    )
