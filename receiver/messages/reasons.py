@@ -250,7 +250,7 @@ def _reminder(notification: Notification, case: IncidentText) -> str:
     if notification.reason is Reason.OVERDUE:
         return _overdue(notification, case)
     if notification.reason is Reason.KEPT_OPEN:
-        return _kept_open(notification, case)
+        return _kept_open(case)
     if not holds(notification, case):
         return f"Nobody need be reminded any more{_by_now(case)}."
     whom = case.owner or name(notification.data.get("whom", "")) or "Whoever acknowledged"
@@ -266,13 +266,13 @@ def _reminder(notification: Notification, case: IncidentText) -> str:
     return f"{whom}: your acknowledgement expires{when}. A note, a step or an update keeps it."
 
 
-def _kept_open(notification: Notification, case: IncidentText) -> str:
+def _kept_open(case: IncidentText) -> str:
     """What is missing now; while this message waited, it may have come."""
     missing = "; ".join(line(each, 500) for each in case.outstanding)
     if case.incident.state is not State.RESOLVED or not missing:
         return f"Something was missing before it could close; by now it is {case.stands}."
-    whom = name(notification.data.get("whom", ""))
-    return f"{whom or 'Nobody has it'}: it is resolved and cannot close yet: {missing}."
+    whom = name(case.incident.holder or case.incident.resolved_by)
+    return f"{f'{whom}: it' if whom else 'It'} is resolved and cannot close yet: {missing}."
 
 
 def _report(data: Mapping[str, str]) -> str:

@@ -13,11 +13,6 @@ from tests.web.conftest import Running
 ONE = "/api/v1/incidents/1"
 TOKENS = "rita:responder:rrr,cleo:approver:ccc,carl:approver:kkk"
 RITA, CLEO, CARL = ({"Authorization": f"Bearer {token}"} for token in ("rrr", "ccc", "kkk"))
-STEPS = {
-    "immediate_actions": 4,
-    "resolution": 4,
-    "post_incident_actions.documentation": 4,
-}
 LABELS = {
     "alertname": "EngineFailure",
     "section": "aviation_safety_incident_response",
@@ -41,9 +36,9 @@ async def resolved(start: Callable[..., Any]) -> Running:
 async def complete(receiver: Running) -> None:
     """All but the signature."""
     await receiver.ask("PATCH", ONE, {"facts": {"root_cause": "a worn bearing"}}, headers=RITA)
-    for checklist, count in STEPS.items():
-        for number in range(1, count + 1):
-            await receiver.ask("PUT", f"{ONE}/steps/{checklist}.{number}", {}, headers=RITA)
+    _, found = await receiver.get(f"{ONE}/checklists", headers=RITA)
+    for step in (step for checklist in found["checklists"] for step in checklist["steps"]):
+        await receiver.ask("PUT", f"{ONE}/steps/{step['id']}", {}, headers=RITA)
 
 
 async def test_what_is_missing_is_said(resolved: Running) -> None:

@@ -267,9 +267,13 @@ STATEMENTS = statements(
         "is_it_over: closed by <by> on <at>.*": lambda record, found: any(
             record.is_at(found["at"], each.at) for each in record.find(Fact.CLOSED, by=found["by"])
         ),
-        "not closed yet(?:: .*)?$|not closed yet(?=¤)|it is resolved and cannot close yet: .*": lambda record, _found: (
+        "not closed yet(?: [\\w-]+)*(?:: .*)?$|not closed yet(?=¤)|it is resolved and cannot close yet: .*": lambda record, _found: (
             record.incident.state is State.RESOLVED and record.last(*KEPT) is Fact.KEPT_OPEN
         ),
+        "(?:.*: )?(?P<left>\\d+) of (?P<all>\\d+) steps of \\S+ not ticked: .*": lambda _record, found: (
+            0 < int(found["left"]) <= int(found["all"])
+        ),
+        "^\\w+\\.\\d+ \\(.*\\)(?: and \\d+ more)?$": lambda record, _found: record.has(Fact.KEPT_OPEN),
         "something was missing before it could close": _fact(Fact.KEPT_OPEN),
         "^before it closes$": lambda record, _found: record.incident.state is State.RESOLVED,
         "and it is not over": lambda record, _found: not record.is_over,
