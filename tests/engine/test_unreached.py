@@ -133,7 +133,10 @@ def test_emergencies_of_an_older_tocsin_are_counted(tmp_path: Path) -> None:
             known = {name: value for name, value in json.loads(doc).items() if name not in {"alarmed_at", "reached"}}
             older.execute("UPDATE incidents SET doc = ? WHERE id = ?", (json.dumps(known), id_))
         older.execute("UPDATE notifications SET status = 'delivered' WHERE status = 'accepted'")
-        older.executescript("ALTER TABLE notifications DROP COLUMN reached_at; DROP TABLE alarms; DROP TABLE set_aside")
+        for column in ("reached_at", "person", "via", "shift"):
+            older.execute(f"ALTER TABLE notifications DROP COLUMN {column}")
+        for table in ("alarms", "set_aside", "overrides", "learned", "calendars"):
+            older.execute(f"DROP TABLE {table}")
         (before,) = older.execute("SELECT version_num FROM alembic_version").fetchone()
         assert before >= "0009"
         older.execute("UPDATE alembic_version SET version_num = '0008'")

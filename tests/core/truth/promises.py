@@ -87,10 +87,9 @@ def _became(standing: str) -> Holds:
 
 
 def _is_void(record: Record, found: Found) -> bool:
-    """It is, for the reason that the timeline gives; that is checked when its line is written."""
-    return _became("void")(record, found) and record.has(
-        Fact.NOTICE_VOID, notice=found["notice"], why=found["why"].strip(" .")
-    )
+    """It is, for the reason that the timeline gives; that is checked when its line is written. A short text cuts it."""
+    given = [each.data.get("why", "") for each in record.find(Fact.NOTICE_VOID, notice=found["notice"])]
+    return _became("void")(record, found) and any(why.startswith(found["why"].strip(" .")) for why in given)
 
 
 def _any(standing: Standing) -> Holds:
