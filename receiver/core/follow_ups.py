@@ -52,7 +52,7 @@ def remind(draft: Draft, _at: int) -> None:
             draft.enter(Fact.OVERDUE, what="follow-up action", note=said)
             # It is about work, not about the trouble: every group hears of it, whatever the incident's level.
             groups = draft.context.internal_stakeholders(EMERGENCY, draft.incident)
-            draft.notify(Kind.REMINDER, Reason.OVERDUE, groups, {"what": "follow-up action", "text": said})
+            draft.notify(Kind.REMINDER, Reason.OVERDUE, groups, {"what": "follow-up action", "text": f"{said}."})
 
 
 def _pending(draft: Draft) -> list[FollowUp]:

@@ -94,6 +94,8 @@ def page_step(
     if (fresh or not told) and draft.incident.step < LAST_PLANNED_STEP:
         draft.set(step=draft.incident.step + 1)
         further = reason if reason is Reason.HELP else Reason.ESCALATED
+        if reason not in {Reason.HELP, Reason.ESCALATED}:  # who declared it has not asked for help
+            words = {name: value for name, value in words.items() if name not in {"by", "note"}}
         page_step(draft, further, words, besides, (*vacant, *fresh))
     elif fresh or vacant or not told:
         rescue(draft)

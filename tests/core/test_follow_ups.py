@@ -39,7 +39,7 @@ def test_it_outlives_the_incident_and_is_told_when_overdue():
     world.advance(minutes=10 * DAY)
     told = world.planned(Kind.REMINDER, Reason.OVERDUE)
     assert {each.recipient for each in told} >= {"management@company.com"}
-    assert told[0].data["text"] == "Alert on disk space (ben)"
+    assert told[0].data["text"] == "Alert on disk space (ben)."
     assert [world.since(each.at) for each in world.entries(Fact.OVERDUE)] == [72 * 60]
     assert world.incident.windows == {}
 
