@@ -141,7 +141,7 @@ async def test_a_drill_and_the_receiver_tell_the_same_story(environment: dict[st
 
     On a machine that is too busy for windows of seconds a rescue may come that nobody meant: then they are made longer.
     """
-    for slowness in (1, 2, 4, 8):
+    for slowness in (1, 2, 4, 8, 16):
         policy = hurried(slowness)
         real = await lived(policy, environment)
         expected = {name: drilled(policy, name) for name in NAMES}
