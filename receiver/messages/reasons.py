@@ -321,9 +321,10 @@ def _duty(notification: Notification, case: IncidentText) -> str:
     """A checklist or a report to an authority that is due, or overdue; by now it may be done."""
     data = notification.data
     what, whom = line(data.get("what", "")), line(data.get("whom", "")) or case.owner
-    if data["duty"] not in case.incident.response.duties:
+    duty = case.incident.response.duties.get(data["duty"])
+    if duty is None:
         return f"The {what} was due, and is done by now or not asked for any more."
-    due_at = Instant(int(data["due_at"]))
+    due_at = duty.due_at  # a stage that was filed since may have moved it
     if due_at > case.now:
         said = f"the {what} is due by {case.time(due_at)}{case.left(due_at, ', ', '')}"
     else:

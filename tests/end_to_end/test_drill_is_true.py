@@ -112,7 +112,7 @@ class Lived:
 
     async def _until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait until that holds, and everything that was to be said about it has been."""
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(60):
             while True:
                 incident = await self._get(f"incidents/{self._id}")
                 messages = (await self._get(f"incidents/{self._id}/notifications"))["notifications"]
@@ -141,9 +141,14 @@ async def test_a_drill_and_the_receiver_tell_the_same_story(environment: dict[st
 
     On a machine that is too busy for windows of seconds a rescue may come that nobody meant: then they are made longer.
     """
+    real: dict[str, list[Line]] = {}
+    expected: dict[str, list[Line]] = {"": []}
     for slowness in (1, 2, 4, 8, 16):
         policy = hurried(slowness)
-        real = await lived(policy, environment)
+        try:
+            real = await lived(policy, environment)
+        except TimeoutError:
+            continue
         expected = {name: drilled(policy, name) for name in NAMES}
         if real == expected:
             break

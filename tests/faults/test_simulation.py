@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.world import PromiseError, World
 
-WORLDS = int(os.environ.get("TOCSIN_WORLDS", "500"))
+WORLDS = int(os.environ.get("TOCSIN_WORLDS", "250"))
 """How many; more of them find more: TOCSIN_WORLDS=20000."""
 CHUNK = 50
 
