@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from receiver.core.draft import Draft
 from receiver.core.model import Fact, Notification, Reason, Status, Target
-from receiver.core.paging import page_targets, rescue
+from receiver.core.paging import page_targets, rescue, step_channels
 from receiver.core.personal_reach import targets_of
 from receiver.core.plan import DecisionContext
 
@@ -34,13 +34,14 @@ def relieve(draft: Draft, notification: Notification) -> Notification:
 
 
 def hand_off(draft: Draft) -> None:
-    """A shift has ended, or an override was made or cancelled: who is on call now, and was not told by the page under
-    way, is paged if nobody has answered. Where nobody is on call any more, the fallback is told.
+    """A shift or a gap has ended, or an override was made or cancelled: who is on call now, and was not told by the
+    page under way, is paged if nobody has answered. Where nobody is on call any more, the fallback is told.
     """
     incident, context = draft.incident, draft.context
     if not incident.wants_answer or incident.is_paused:
         return
-    channels = [name for name in incident.page.told if context.usable(name)]
+    names = dict.fromkeys((*incident.page.told, *step_channels(draft)))
+    channels = [name for name in names if context.usable(name)]
     told = frozenset(filter(None, map(context.person, incident.page.targets)))
     fresh = [each for each in targets_of(draft, channels, told) if each not in incident.page.targets]
     people = dict.fromkeys(filter(None, map(context.person, fresh)))

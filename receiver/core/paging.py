@@ -111,15 +111,16 @@ def page(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[s
     """One page on these channels: overtakes older ones there, and starts the rescue clock."""
     draft.set(page=Page(draft.incident.page.serial + 1))
     usable = _usable(draft, reason, channels)
+    _await_handoff(draft)
     if not usable:
         return
     targets = personal_reach.targets_of(draft, usable)
-    usable = list(dict.fromkeys((*usable, *(target.channel for target in targets))))
     draft.set(page=Page(draft.incident.page.serial, tuple(usable)))
-    draft.supersede([Kind.PAGE], usable)
-    page_targets(draft, reason, targets, words)
-    draft.enter(Fact.PAGED, reason=reason, channels=", ".join(usable), step=draft.incident.step)
-    draft.arm(Window.RESCUE, draft.now + rescue_delay(draft))
+    draft.supersede([Kind.PAGE], dict.fromkeys((*usable, *_channels(targets))))
+    if targets:
+        page_targets(draft, reason, targets, words)
+        draft.enter(Fact.PAGED, reason=reason, channels=", ".join(_channels(targets)), step=draft.incident.step)
+        draft.arm(Window.RESCUE, draft.now + rescue_delay(draft))
 
 
 def page_more(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[str, str] = NO_WORDS) -> None:
@@ -151,25 +152,31 @@ def page_as_wanted(draft: Draft) -> None:
     targets = personal_reach.take_due(draft)
     if not targets or not draft.incident.wants_answer or draft.incident.is_paused:
         return
-    under_way = draft.incident.page
-    names = tuple(dict.fromkeys((*under_way.told, *(target.channel for target in targets))))
-    draft.set(page=replace(under_way, told=names))
     page_targets(draft, Reason.REACH, targets)
-    channels = ", ".join(dict.fromkeys(target.channel for target in targets))
-    draft.enter(Fact.PAGED, reason=Reason.REACH, channels=channels, step=draft.incident.step)
+    draft.enter(Fact.PAGED, reason=Reason.REACH, channels=", ".join(_channels(targets)), step=draft.incident.step)
+
+
+def _channels(targets: Iterable[Target]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(target.channel for target in targets))
 
 
 def page_targets(draft: Draft, reason: Reason, targets: Iterable[Target], words: Mapping[str, str] = NO_WORDS) -> None:
-    """The page under way goes to these; when the first shift by which it went to somebody ends is a window."""
-    targets = tuple(targets)
+    """The page under way goes to these; the next change of who is on call is a window."""
+    targets, under_way = tuple(targets), draft.incident.page
     _expect(draft, targets)
     draft.notify(Kind.PAGE, reason, targets, words)
-    under_way = draft.incident.page
-    draft.set(
-        page=replace(under_way, targets=tuple(dict.fromkeys((*under_way.targets, *targets)))),
-        paged=tuple(dict.fromkeys((*draft.incident.paged, *targets))),
+    under_way = replace(
+        under_way,
+        told=tuple(dict.fromkeys((*under_way.told, *_channels(targets)))),
+        targets=tuple(dict.fromkeys((*under_way.targets, *targets))),
     )
-    handoff = draft.context.handoff_at(draft.incident.page.told)
+    draft.set(page=under_way, paged=tuple(dict.fromkeys((*draft.incident.paged, *targets))))
+    _await_handoff(draft)
+
+
+def _await_handoff(draft: Draft) -> None:
+    """The next change of who is on call for the page under way, or would have it if there were anybody, is a window."""
+    handoff = draft.context.handoff_at((*draft.incident.page.told, *step_channels(draft)))
     if handoff is None:
         draft.disarm(Window.HANDOFF)
     else:

@@ -313,11 +313,11 @@ class DecisionContext(Struct, frozen=True):
         return shift_of(reference, person, self.rosters, self.at)
 
     def handoff_at(self, names: Iterable[str]) -> int | None:
-        """When the first shift ends of those by which these channels' schedules are on call now; None: none ends."""
+        """When the first shift or gap ends of those that these channels' schedules have now; None: none ends."""
         references = {each for name in names if (channel := self.channel(name)) for each in channel.recipients}
         rosters = (roster for roster in self.rosters if f"{REFERENCE}{roster.name}" in references)
-        ends = (shift.ends for roster in rosters for shift in roster.at(self.at))
-        return min(ends, default=None)
+        pieces = (piece for roster in rosters for piece in (*roster.shifts, *roster.gaps))
+        return min((each.ends for each in pieces if each.starts <= self.at < each.ends), default=None)
 
     def carries_updates(self, name: str) -> bool:
         """Whether who was told on the channel gets status updates there: as the policy says, else as its type does."""

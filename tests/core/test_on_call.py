@@ -223,3 +223,16 @@ def test_who_wants_no_repetition_hears_again_at_the_breach():
     one = wishing("", repeat="false")
     one.advance(60)
     assert [minute for channel, minute in told(one) if channel == "sms"] == [0, 60]
+
+
+def test_who_comes_on_call_after_a_gap_is_paged():
+    """Before nine nobody is on call, and the fallback is told; at nine dana is, and nobody has answered."""
+    text = POLICY.replace("PEOPLE", "dana").replace("CHANNELS", "sms")
+    hours = 'every: 1d, only: [{days: [mon, tue, wed, thu, fri, sat, sun], from: "09:00", to: "17:00"}]'
+    one = World(load_text(text.replace("every: 1d", hours)).policy, configured=("email", "sms", "phone"))
+    one.now = Instant(EIGHT + 50 * 60_000_000)
+    one.fire("a", level=4, rule=RULE)
+    assert paged(one, "phone")
+    assert not any(paged(one))
+    one.advance(10)
+    assert [each for each in paged(one) if each] == [DANA]

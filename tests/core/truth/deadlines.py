@@ -231,6 +231,8 @@ STATEMENTS = statements(
         "^deadlines: breached: initial response: severity assessment, .*": _not_assessed,
         "^deadlines: breached: (?P<name>.+), <span> from [^:]+: not done$": lambda record, found: (
             any(each.due_at <= record.now for each in record.incident.response.duties.values())
+            # The clocks of an earlier occurrence are gone; the timeline keeps what was overdue in it.
+            or any(found["name"] == each.data.get("what", "").lower() for each in record.find(Fact.OVERDUE))
             or any(
                 found["name"].startswith("follow-up") and each.done_at is None
                 for each in record.incident.response.follow_ups
