@@ -17,7 +17,7 @@ from receiver.core.model import Incident, Target
 from receiver.core.procedures import Checklist, assemble, first_response_level
 from receiver.core.sight import SIGHTED, Sight
 from receiver.on_call.references import people_of, shift_of
-from receiver.on_call.shift import Roster, Shift
+from receiver.on_call.shift import Gap, Roster, Shift
 from rules.channel_types import CHANNEL_FACTS, ChannelFacts
 from rules.policy import (
     EMERGENCY,
@@ -316,7 +316,9 @@ class DecisionContext(Struct, frozen=True):
         """When the first shift or gap ends of those that these channels' schedules have now; None: none ends."""
         references = {each for name in names if (channel := self.channel(name)) for each in channel.recipients}
         rosters = (roster for roster in self.rosters if f"{REFERENCE}{roster.name}" in references)
-        pieces = (piece for roster in rosters for piece in (*roster.shifts, *roster.gaps))
+        pieces: list[Shift | Gap] = []
+        for roster in rosters:
+            pieces += [*roster.shifts, *roster.gaps]
         return min((each.ends for each in pieces if each.starts <= self.at < each.ends), default=None)
 
     def carries_updates(self, name: str) -> bool:
