@@ -35,8 +35,8 @@ from receiver.telemetry.metrics import Metrics
 from rules.compile import compile as compile_rules
 from rules.load import load_text
 from rules.policy import SECOND
-from rules.promtool.evaluate import Sample
 from rules.promtool.input_series import told
+from rules.promtool.vectors import Sample
 
 HOME = "https://tocsin.example"
 BEGIN = Instant(1_795_431_600_000_000)

@@ -68,6 +68,17 @@ def matches(matcher: tuple[str, str, str], value: str) -> bool:
     return (found is not None) is (operator == "=~")
 
 
+def full_match(expression: str, value: str) -> dict[str, str] | None:
+    """What each group of an RE2 expression matched, by number and by name ("0" is all of it); None: no match."""
+    found = _expression(expression).fullmatch(value.encode(errors="surrogatepass"))
+    if found is None:
+        return None
+    numbered = {str(number): found.group(number) for number in range(len(found.groups()) + 1)}
+    return {
+        name: (text or b"").decode(errors="surrogatepass") for name, text in {**numbered, **found.groupdict()}.items()
+    }
+
+
 def written(matchers: Iterable[Matcher]) -> str:
     """The matchers as PromQL has them within braces."""
     return ",".join(f"{label}{operator}{quoted(value)}" for label, operator, value in matchers)

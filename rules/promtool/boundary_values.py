@@ -5,31 +5,43 @@ as little as the numbers in the condition suggest, one of them bad, the other go
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 import promql_parser as promql
 
-from rules.condition import Selector
-from rules.expression import looks_back, nodes
+from rules.condition import ABSENCE, Selector
+from rules.expression import looks_back, nodes, value_type
 from rules.matchers import matches
-from rules.promtool.evaluate import Inputs, Labels, Sample, TestSeries, Unprovable, evaluate
+from rules.promtool.evaluate import evaluate
+from rules.promtool.vectors import Labels, Series, Unprovable, Vector
 
 FINER = 3
 """How many digits beyond the last written one a boundary is tried: 0.95 is proved with 0.94999 and 0.95."""
 
+CLOSE = 1e-3
+"""Where the numbers of a condition are far from its boundary, the two values come this close, as a share of the
+larger one; below 1 absolutely."""
+
 MOST = 4_096
 """So many combinations of values are tried; a condition that needs more is unproved."""
+
+MAGNITUDES = tuple(10.0**power for power in (-6, -3, 3, 6, 9, 12))
+"""Tried in addition where the numbers of the condition do not turn it, as in ``bytes / 1e9 < 5``."""
+
+Value = float | None
+"""What a series is fed; None: it is absent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Inputs under which the condition holds, inputs under which it just does not, and the alert they make."""
+    """Inputs under which the condition holds, inputs under which it just does not, and the alerts they make."""
 
-    bad: Mapping[Selector, float]
-    good: Mapping[Selector, float]
-    alert: Sample
+    bad: Mapping[Series, Value]
+    good: Mapping[Series, Value]
+    alerts: Vector
 
 
 def labels_of(selector: Selector) -> Labels:
@@ -38,7 +50,13 @@ def labels_of(selector: Selector) -> Labels:
     labels: dict[str, str] = {}
     for name in names:
         asked = [matcher for matcher in selector.matchers if matcher[0] == name]
-        tried = ["", "other", *(part.strip("^$()") for _, _, value in asked for part in (value, *value.split("|")))]
+        tried = [
+            "",
+            "other",
+            "1",
+            "a",
+            *(part.strip("^$()") for _, _, value in asked for part in (value, *value.split("|"))),
+        ]
         found = next((value for value in tried if all(matches(matcher, value) for matcher in asked)), None)
         if found is None:
             raise Unprovable(f"no example is known that matches {name} in {selector}")
@@ -46,84 +64,150 @@ def labels_of(selector: Selector) -> Labels:
     return tuple(sorted((name, value) for name, value in labels.items() if value))
 
 
+def example(selector: Selector) -> Series:
+    """The simplest series that the selector matches. Raises Unprovable."""
+    return selector.name, labels_of(selector)
+
+
 def pairs(tree: promql.Expr, selectors: tuple[Selector, ...]) -> tuple[Pair, ...]:
-    """One pair for each selector that can turn the condition by itself. Raises Unprovable when there is none."""
-    labels = {selector: labels_of(selector) for selector in selectors}
-    tried = _candidates(tree)
-    if len(tried) ** len(selectors) > MOST:
-        raise Unprovable("it reads too many metrics to try their values")
-    results = {
-        values: evaluate(tree, _inputs(selectors, labels, values))
-        for values in itertools.product(tried, repeat=len(selectors))
-        if not _divides_by_zero(tree, values)
-    }
-    found = []
-    for position in range(len(selectors)):
-        best = min(_turns(results, position), key=lambda turn: (turn[0], turn[1:]), default=None)
-        if best is not None:
-            _, bad, good = best
-            alert = results[bad]
-            assert isinstance(alert, Sample)
-            found.append(Pair(dict(zip(selectors, bad, strict=True)), dict(zip(selectors, good, strict=True)), alert))
+    """One pair for each series that can turn the condition by itself. Raises Unprovable when there is none."""
+    search = _Search(tree, tuple(dict.fromkeys(map(example, selectors))))
+    found = search.pairs(_candidates(tree)) or search.pairs(_candidates(tree, MAGNITUDES))
     if not found:
         raise Unprovable("no values were found that turn it from good to bad")
     return tuple(found)
 
 
-def recorded_for(tree: promql.Expr, selectors: tuple[Selector, ...]) -> list[tuple[float, Sample | None]]:
+def recorded_for(tree: promql.Expr, selectors: tuple[Selector, ...]) -> list[tuple[float, Vector]]:
     """(value of every input, what the expression makes of it): values to follow each other. Raises Unprovable.
 
     Over a window values blur, so there is only one then.
     """
-    found: list[tuple[float, Sample | None]] = []
+    found: list[tuple[float, Vector]] = []
     for value in (0.5, 100.0, 1.0):
-        result = evaluate(tree, {selector: TestSeries(labels_of(selector), value) for selector in selectors})
-        if not isinstance(result, float) and (result is not None or not looks_back(tree)):
+        result = evaluate(tree, {example(selector): value for selector in selectors})
+        if isinstance(result, float) or not all(math.isfinite(each.value) for each in result):
+            continue
+        if result or not looks_back(tree):
             found.append((value, result))
-    if not selectors or all(result is None for _, result in found):
+    if not selectors or not any(result for _, result in found):
         raise Unprovable("no inputs were found for which it has a value")
     return found[:1] if looks_back(tree) else found
 
 
-def _inputs(selectors: tuple[Selector, ...], labels: Mapping[Selector, Labels], values: tuple[float, ...]) -> Inputs:
-    return {selector: TestSeries(labels[selector], value) for selector, value in zip(selectors, values, strict=True)}
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Values for the series that an expression reads."""
+
+    tree: promql.Expr
+    series: tuple[Series, ...]
+
+    def pairs(self, tried: tuple[Value, ...]) -> list[Pair]:
+        """The closest pair of the candidates for each series, brought closer."""
+        if len(tried) ** len(self.series) > MOST:
+            raise Unprovable("it reads too many metrics to try their values")
+        combinations = itertools.product(tried, repeat=len(self.series))
+        results = {values: result for values in combinations if (result := self.result(values)) is not None}
+        found = []
+        for position in range(len(self.series)):
+            best = min(_turns(results, position), key=lambda turn: turn[0], default=None)
+            if best is not None:
+                bad, good = self.narrowed(position, *best[1:])
+                alerts = self.result(bad)
+                assert alerts
+                found.append(Pair(self.inputs(bad), self.inputs(good), alerts))
+        return found
+
+    def inputs(self, values: tuple[Value, ...]) -> dict[Series, Value]:
+        return dict(zip(self.series, values, strict=True))
+
+    def result(self, values: tuple[Value, ...]) -> Vector | None:
+        """The alerts; None: one of their values is no number that can be compared."""
+        result = evaluate(self.tree, self.inputs(values))
+        assert not isinstance(result, float)
+        return result if all(math.isfinite(each.value) for each in result) else None
+
+    def narrowed(
+        self, position: int, bad: tuple[Value, ...], good: tuple[Value, ...]
+    ) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
+        """The same turn between values of the series that are closer to each other."""
+        low, high = bad[position], good[position]
+        while low is not None and high is not None and abs(low - high) > CLOSE * max(1, abs(low), abs(high)):
+            between = float(f"{(low + high) / 2:.4g}")
+            values = (*bad[:position], between, *bad[position + 1 :])
+            result = self.result(values)
+            if between in {low, high} or result is None:
+                break
+            low, high = (between, high) if result else (low, between)
+        return (*bad[:position], low, *bad[position + 1 :]), (*good[:position], high, *good[position + 1 :])
 
 
-def _divides_by_zero(tree: promql.Expr, values: tuple[float, ...]) -> bool:
-    return 0 in values and any(isinstance(node, promql.BinaryExpr) and str(node.op) == "/" for node in nodes(tree))
-
-
-def _candidates(tree: promql.Expr) -> tuple[float, ...]:
+def _candidates(tree: promql.Expr, further: tuple[float, ...] = ()) -> tuple[Value, ...]:
     """The numbers of the condition, each with its neighbours; the exact number only where no average may blur it."""
     exact = not looks_back(tree) or not _averages(tree)
-    tried = {0.0, 1.0}
-    for node in nodes(tree):
-        if isinstance(node, promql.NumberLiteral) and abs(node.val) < 1e15:
-            number = Decimal(repr(node.val)).normalize()
-            exponent = number.as_tuple().exponent
-            assert isinstance(exponent, int)
-            step = Decimal(1).scaleb(min(exponent, 0) - FINER)
-            tried |= {float(number - step), float(number + step)}
-            tried |= {float(number)} if exact else set()
+    tried = {0.0, 1.0, *further}
+    for constant in _constants(tree):
+        number = Decimal(repr(constant)).normalize()
+        exponent = number.as_tuple().exponent
+        assert isinstance(exponent, int)
+        step = Decimal(1).scaleb(min(exponent, 0) - FINER)
+        tried |= {float(number - step), float(number + step)}
+        tried |= {float(number)} if exact else set()
     if any(isinstance(node, promql.UnaryExpr) for node in nodes(tree)):
         tried |= {-value for value in tried}
-    return tuple(sorted(tried))
+    absent = (None,) if any(_asks_absence(node) for node in nodes(tree)) else ()
+    return (*sorted(tried), *absent)
+
+
+def _constants(node: promql.Expr) -> Iterator[float]:
+    """The numbers of the condition, computed where it computes them: 86400 for ``24 * 60 * 60``."""
+    match node:
+        case promql.BinaryExpr() | promql.NumberLiteral() | promql.ParenExpr() | promql.UnaryExpr() if _is_constant(
+            node
+        ):
+            value = evaluate(node, {})
+            if isinstance(value, float) and abs(value) < 1e15:
+                yield value
+        case promql.BinaryExpr():
+            yield from _constants(node.lhs)
+            yield from _constants(node.rhs)
+        case promql.ParenExpr() | promql.UnaryExpr() | promql.AggregateExpr():
+            yield from _constants(node.expr)
+        case promql.Call():
+            for argument in node.args:
+                yield from _constants(argument)
+        case _:
+            pass  # a selector
+
+
+def _is_constant(node: promql.Expr) -> bool:
+    moving = promql.VectorSelector | promql.Call | promql.AggregateExpr | promql.SubqueryExpr | promql.MatrixSelector
+    return value_type(node) == "scalar" and not any(isinstance(each, moving) for each in nodes(node))
 
 
 def _averages(tree: promql.Expr) -> bool:
     return any(isinstance(node, promql.Call) and node.func.name == "avg_over_time" for node in nodes(tree))
 
 
+def _asks_absence(node: promql.Expr) -> bool:
+    if isinstance(node, promql.BinaryExpr):
+        return str(node.op) == "unless"
+    return isinstance(node, promql.Call) and node.func.name in ABSENCE
+
+
 def _turns(
-    results: Mapping[tuple[float, ...], object], position: int
-) -> Iterator[tuple[float, tuple[float, ...], tuple[float, ...]]]:
-    """(distance, bad, good) of neighbouring values of one metric, the others being the same."""
-    rows: dict[tuple[float, ...], list[tuple[float, ...]]] = {}
+    results: Mapping[tuple[Value, ...], Vector], position: int
+) -> Iterator[tuple[float, tuple[Value, ...], tuple[Value, ...]]]:
+    """(distance, bad, good) of neighbouring values of one series, the others being the same."""
+    rows: dict[tuple[Value, ...], list[tuple[Value, ...]]] = {}
     for values in results:
         rows.setdefault((*values[:position], *values[position + 1 :]), []).append(values)
     for row in rows.values():
-        for one, other in itertools.pairwise(sorted(row)):
-            if (results[one] is None) is (results[other] is None):
-                continue
-            bad, good = (one, other) if results[other] is None else (other, one)
-            yield abs(one[position] - other[position]), bad, good
+        for one, other in itertools.pairwise(row):
+            if bool(results[one]) is not bool(results[other]):
+                bad, good = (one, other) if results[one] else (other, one)
+                yield _distance(one[position], other[position]), bad, good
+
+
+def _distance(one: Value, other: Value) -> float:
+    return math.inf if one is None or other is None else abs(one - other)

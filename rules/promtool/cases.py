@@ -7,8 +7,8 @@ from typing import Any
 from rules.condition import Selector
 from rules.durations import format_duration
 from rules.policy import Micros
-from rules.promtool.evaluate import Labels, Sample
 from rules.promtool.input_series import number
+from rules.promtool.vectors import Labels, Sample
 
 ExpectedAlert = tuple[Labels, Labels]
 """An alert as promtool compares it: labels and annotations."""

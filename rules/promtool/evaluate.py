@@ -1,28 +1,64 @@
-"""What a PromQL expression returns when each of its selectors matches one series of one steady value.
+"""What a PromQL expression returns while the series it reads are steady: instant vectors, exactly as Prometheus does.
 
 `rules.promtool.boundary_values` asks it for values that make a condition true and values that barely do not, so that
-promtool can be told what to expect. It is no second Prometheus: promtool checks every answer, and what is not
-understood here is Unprovable, which is said in the test file.
+promtool can be told what to expect. What depends on more than steady values (rates, the time of day) is Unprovable,
+and the test file says so. promtool checks every answer.
 """
 
 import math
 import operator
+import re
+import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import promql_parser as promql
 
-from rules.condition import Selector
 from rules.expression import selector
+from rules.matchers import full_match, match
+from rules.promtool.vectors import (
+    Inputs,
+    Labels,
+    Result,
+    Sample,
+    Unprovable,
+    Vector,
+    distinct,
+    joined,
+    joined_as_sets,
+    projected,
+    sorted_labels,
+)
 
-Labels = tuple[tuple[str, str], ...]
-"""Sorted; without the metric's name."""
+NAN = math.nan
+
+
+def _divide(a: float, b: float) -> float:
+    if b:
+        return a / b
+    return NAN if not a or math.isnan(a) else math.copysign(math.inf, a) * math.copysign(1, b)
+
+
+def _power(a: float, b: float) -> float:
+    try:
+        return math.pow(a, b)
+    except ValueError:
+        return NAN if a else math.inf
+    except OverflowError:
+        return math.inf
+
+
+def _round(value: float, nearest: float = 1.0) -> float:
+    return math.floor(value / nearest + 0.5) * nearest
+
 
 ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
-    "/": operator.truediv,
+    "/": _divide,
+    "%": lambda a, b: math.fmod(a, b) if b and math.isfinite(a) else NAN,
+    "^": _power,
+    "atan2": math.atan2,
 }
 COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
@@ -32,52 +68,53 @@ COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-STEADY = frozenset(("avg_over_time", "min_over_time", "max_over_time", "last_over_time"))
-"""Over one steady series these return its value."""
-ELEMENTWISE: Mapping[str, Callable[[float], float]] = {"abs": abs, "ceil": math.ceil, "floor": math.floor}
-AGGREGATIONS = frozenset(("sum", "avg", "min", "max"))
-"""Over one element these return its value."""
+STEADY = frozenset(("avg_over_time", "min_over_time", "max_over_time", "last_over_time", "quantile_over_time"))
+"""Over a window of one steady series these return its value."""
+ELEMENTWISE: Mapping[str, Callable[..., float]] = {
+    "abs": abs,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "round": _round,
+    "sgn": lambda value: math.copysign(1, value) if value else value,
+    "sqrt": lambda value: math.sqrt(value) if value >= 0 else NAN,
+    "clamp": lambda value, low, high: max(low, min(high, value)) if low <= high else NAN,
+    "clamp_min": max,
+    "clamp_max": min,
+}
+"""Of an element's value and the scalars that follow."""
 
 
-class Unprovable(Exception):  # noqa: N818 - not an error: a fact, told in the test file
-    """Nobody but Prometheus can tell the value; the text says why."""
+def _quantile(values: list[float], share: float) -> float:
+    rank = share * (len(values) - 1)
+    low = max(0, math.floor(rank))
+    high = min(len(values) - 1, low + 1)
+    weight = rank - math.floor(rank)
+    return sorted(values)[low] * (1 - weight) + sorted(values)[high] * weight
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One element of an instant vector."""
-
-    labels: Labels
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class TestSeries:
-    """What a selector matches: one series."""
-
-    labels: Labels
-    value: float
-
-
-Inputs = Mapping[Selector, TestSeries]
-Result = Sample | float | None
-"""An element, a scalar, or an empty vector."""
+AGGREGATIONS: Mapping[str, Callable[[list[float]], float]] = {
+    "sum": math.fsum,
+    "avg": statistics.fmean,
+    "min": min,
+    "max": max,
+    "count": lambda values: float(len(values)),
+    "group": lambda _: 1.0,
+    "stddev": statistics.pstdev,
+    "stdvar": statistics.pvariance,
+}
 
 
 def evaluate(tree: promql.Expr, inputs: Inputs) -> Result:
     """The expression's value once its inputs have been steady for long enough. Raises Unprovable."""
     match tree:
         case promql.NumberLiteral():
-            return tree.val
+            return float(tree.val)
         case promql.ParenExpr():
             return evaluate(tree.expr, inputs)
         case promql.UnaryExpr():
             return _map(operator.neg, evaluate(tree.expr, inputs))
         case promql.VectorSelector():
-            if tree.at is not None:
-                raise Unprovable("it reads a fixed moment (@)")
-            series = inputs[selector(tree)]
-            return Sample(series.labels, series.value)
+            return _select(tree, inputs)
         case promql.Call():
             return _call(tree, inputs)
         case promql.AggregateExpr():
@@ -88,92 +125,147 @@ def evaluate(tree: promql.Expr, inputs: Inputs) -> Result:
             raise Unprovable(f"it holds {tree}")
 
 
+def _select(tree: promql.VectorSelector, inputs: Inputs) -> Vector:
+    if tree.at is not None:
+        raise Unprovable("it reads a fixed moment (@)")
+    asked = selector(tree)
+    return tuple(
+        Sample(labels, value)
+        for (name, labels), value in inputs.items()
+        if value is not None and name == asked.name and match(asked.matchers, dict(labels))
+    )
+
+
 def _map(function: Callable[[float], float], result: Result) -> Result:
-    if isinstance(result, Sample):
-        return Sample(result.labels, function(result.value))
-    return None if result is None else function(result)
+    if isinstance(result, float):
+        return float(function(result))
+    return distinct(Sample(each.labels, float(function(each.value))) for each in result)
 
 
 def _call(tree: promql.Call, inputs: Inputs) -> Result:
-    name = tree.func.name
-    if name in STEADY and isinstance(tree.args[0], promql.MatrixSelector):
-        return evaluate(tree.args[0].vector_selector, inputs)
+    name, arguments = tree.func.name, tree.args
+    if name in STEADY and isinstance(arguments[-1], promql.MatrixSelector):
+        return evaluate(arguments[-1].vector_selector, inputs)
     if name in ELEMENTWISE:
-        return _map(ELEMENTWISE[name], evaluate(tree.args[0], inputs))
-    raise Unprovable(f"what {name}() returns depends on more than steady values")
+        further = [_scalar(evaluate(each, inputs)) for each in arguments[1:]]
+        return _map(lambda value: ELEMENTWISE[name](value, *further), _vector(evaluate(arguments[0], inputs)))
+    match name:
+        case "absent" | "absent_over_time":
+            return _absent(arguments[0], inputs)
+        case "vector":
+            return (Sample((), _scalar(evaluate(arguments[0], inputs))),)
+        case "scalar":
+            return _scalar(_vector(evaluate(arguments[0], inputs)))
+        case "label_join":
+            return _relabel(tree, inputs, _join_labels)
+        case "label_replace":
+            return _relabel(tree, inputs, _replace_label)
+        case _:
+            raise Unprovable(f"what {name}() returns depends on more than steady values")
 
 
-def _aggregate(tree: promql.AggregateExpr, inputs: Inputs) -> Result:
-    if str(tree.op) not in AGGREGATIONS:
-        raise Unprovable(f"it aggregates with {tree.op}")
-    inner = evaluate(tree.expr, inputs)
-    if not isinstance(inner, Sample):
-        return inner
-    kept: Labels = ()
-    if tree.modifier:
-        by = tree.modifier.type == promql.AggModifierType.By
-        kept = _kept(inner.labels, tuple(tree.modifier.labels), by=by)
-    return Sample(kept, inner.value)
+def _vector(result: Result) -> Vector:
+    return (Sample((), result),) if isinstance(result, float) else result
 
 
-def _kept(labels: Labels, names: tuple[str, ...], *, by: bool) -> Labels:
-    return tuple(pair for pair in labels if (pair[0] in names) is by)
+def _scalar(result: Result) -> float:
+    """What scalar() makes of a vector: its one element's value, or NaN."""
+    if isinstance(result, float):
+        return result
+    return result[0].value if len(result) == 1 else NAN
+
+
+def _absent(argument: promql.Expr, inputs: Inputs) -> Vector:
+    inner: promql.Expr = argument.vector_selector if isinstance(argument, promql.MatrixSelector) else argument
+    if _vector(evaluate(inner, inputs)):
+        return ()
+    while isinstance(inner, promql.ParenExpr):
+        inner = inner.expr
+    if not isinstance(inner, promql.VectorSelector):
+        return (Sample((), 1.0),)
+    matchers = selector(inner).matchers
+    asked = [name for name, _, _ in matchers]
+    equal = [(name, value) for name, op, value in matchers if op == "=" and value and asked.count(name) == 1]
+    return (Sample(tuple(sorted(equal)), 1.0),)
+
+
+def _relabel(tree: promql.Call, inputs: Inputs, change: Callable[..., str]) -> Vector:
+    """One label of each element set anew: `change` is given the element's labels and the call's further strings."""
+    target, *further = (each.val for each in tree.args[1:])
+    return distinct(
+        Sample(sorted_labels(dict(each.labels) | {target: change(dict(each.labels), target, *further)}), each.value)
+        for each in _vector(evaluate(tree.args[0], inputs))
+    )
+
+
+def _join_labels(labels: Mapping[str, str], _target: str, separator: str, *sources: str) -> str:
+    return separator.join(labels.get(name, "") for name in sources)
+
+
+def _replace_label(labels: Mapping[str, str], target: str, replacement: str, source: str, expression: str) -> str:
+    found = full_match(expression, labels.get(source, ""))
+    if found is None:
+        return labels.get(target, "")
+    return _GROUP.sub(lambda asked: found.get(asked[1] or asked[2], ""), replacement)
+
+
+_GROUP = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+def _aggregate(tree: promql.AggregateExpr, inputs: Inputs) -> Vector:
+    by = tree.modifier is None or tree.modifier.type == promql.AggModifierType.By
+    names = tuple(tree.modifier.labels) if tree.modifier else ()
+    groups: dict[Labels, list[Sample]] = {}
+    for each in _vector(evaluate(tree.expr, inputs)):
+        groups.setdefault(projected(each.labels, names, by=by), []).append(each)
+    op = str(tree.op)
+    if op in {"topk", "bottomk"}:
+        most = max(0, int(_scalar(evaluate(_parameter(tree), inputs))))
+        ranked = (sorted(some, key=lambda each: each.value, reverse=op == "topk")[:most] for some in groups.values())
+        return tuple(each for some in ranked for each in some)
+    aggregate = _aggregation(op, tree, inputs)
+    return tuple(Sample(kept, aggregate([each.value for each in some])) for kept, some in groups.items())
+
+
+def _parameter(tree: promql.AggregateExpr) -> promql.Expr:
+    if not isinstance(tree.param, promql.Expr):
+        raise Unprovable(f"{tree.op} has no number")
+    return tree.param
+
+
+def _aggregation(op: str, tree: promql.AggregateExpr, inputs: Inputs) -> Callable[[list[float]], float]:
+    if op == "quantile":
+        share = _scalar(evaluate(_parameter(tree), inputs))
+        if not 0 <= share <= 1:
+            raise Unprovable(f"it asks for quantile {share:g}")
+        return lambda values: _quantile(values, share)
+    if op not in AGGREGATIONS:
+        raise Unprovable(f"it aggregates with {op}")
+    return AGGREGATIONS[op]
 
 
 def _binary(tree: promql.BinaryExpr, inputs: Inputs) -> Result:
     left, right = evaluate(tree.lhs, inputs), evaluate(tree.rhs, inputs)
     op = str(tree.op)
     if op in {"and", "or", "unless"}:
-        return _set(op, tree, left, right)
-    if left is None or right is None or not _joined(tree, left, right):
-        return None
-    a = left.value if isinstance(left, Sample) else left
-    b = right.value if isinstance(right, Sample) else right
-    labels = _result_labels(tree, left, right)
-    if op in COMPARISONS:
-        holds = COMPARISONS[op](a, b)
-        if tree.modifier and tree.modifier.return_bool:
-            return _element(labels, float(holds))
-        kept = a if isinstance(left, Sample) else b
-        return _element(labels, kept) if holds else None
-    if op not in ARITHMETIC or (op == "/" and b == 0):
+        return joined_as_sets(op, tree, _vector(left), _vector(right))
+    returns_bool = bool(tree.modifier and tree.modifier.return_bool)
+    if isinstance(left, float) and isinstance(right, float):
+        return float(COMPARISONS[op](left, right)) if op in COMPARISONS else _computed(op, left, right)
+    if isinstance(left, float):
+        made = ((each.labels, left, each.value, each.value) for each in _vector(right))
+    elif isinstance(right, float):
+        made = ((each.labels, each.value, right, each.value) for each in left)
+    else:
+        made = ((labels, a, b, a) for labels, a, b in joined(tree, left, right))
+    if op not in COMPARISONS:
+        return distinct(Sample(labels, _computed(op, a, b)) for labels, a, b, _ in made)
+    if returns_bool:
+        return distinct(Sample(labels, float(COMPARISONS[op](a, b))) for labels, a, b, _ in made)
+    return distinct(Sample(labels, kept) for labels, a, b, kept in made if COMPARISONS[op](a, b))
+
+
+def _computed(op: str, a: float, b: float) -> float:
+    if op not in ARITHMETIC:
         raise Unprovable(f"it computes with {op}")
-    return _element(labels, ARITHMETIC[op](a, b))
-
-
-def _element(labels: Labels | None, value: float) -> Result:
-    return value if labels is None else Sample(labels, value)
-
-
-def _set(op: str, tree: promql.BinaryExpr, left: Result, right: Result) -> Result:
-    if left is None:
-        return right if op == "or" else None
-    if op == "or":
-        if right is not None and not _joined(tree, left, right):
-            raise Unprovable("both sides of 'or' may fire at once")
-        return left
-    matched = right is not None and _joined(tree, left, right)
-    return left if matched is (op == "and") else None
-
-
-def _joined(tree: promql.BinaryExpr, left: Sample | float, right: Sample | float) -> bool:
-    if not isinstance(left, Sample) or not isinstance(right, Sample):
-        return True
-    return _key(tree, left) == _key(tree, right)
-
-
-def _key(tree: promql.BinaryExpr, sample: Sample) -> Labels:
-    matching = tree.modifier.matching if tree.modifier else None
-    if matching is None:
-        return sample.labels
-    return _kept(sample.labels, tuple(matching.labels), by=matching.type == promql.LabelModifierType.Include)
-
-
-def _result_labels(tree: promql.BinaryExpr, left: Sample | float, right: Sample | float) -> Labels | None:
-    if not isinstance(left, Sample):
-        return right.labels if isinstance(right, Sample) else None
-    if not isinstance(right, Sample):
-        return left.labels
-    if tree.modifier and tree.modifier.card != promql.VectorMatchCardinality.OneToOne:
-        raise Unprovable("it joins many series with one (group_left, group_right)")
-    return _key(tree, left)
+    return ARITHMETIC[op](a, b)

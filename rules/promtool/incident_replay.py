@@ -18,9 +18,10 @@ from rules.groups import AlertingRule, Group
 from rules.policy import EMERGENCY, MINUTE, SECOND, Micros, Policy
 from rules.promtool.boundary_values import labels_of, pairs
 from rules.promtool.cases import PromtoolCase, series_name
-from rules.promtool.evaluate import COMPARISONS, Labels, Unprovable
-from rules.promtool.input_series import failures, number, sequence
+from rules.promtool.evaluate import COMPARISONS
+from rules.promtool.input_series import Story, failures, number, sequence
 from rules.promtool.unit_tests import Facts
+from rules.promtool.vectors import Labels, Unprovable
 from rules.yaml_text import text
 
 MOST_TICKS = 2_000
@@ -174,10 +175,10 @@ def _rebuilt(group: Group, alert: AlertingRule, firing: Firing, reads: Condition
     bad = needed + min(max(0, lasted // group.interval - held), MOST_TICKS)
     quiet = 0 if looks_back(tree) else QUIET  # over a window good values would blur the bad ones
     case = PromtoolCase(f"{alert.alert}, as it was")
-    for selector in reads.sources:
-        values = [number(pair.good[selector])] * quiet + [number(pair.bad[selector])] * bad
-        values += [number(pair.good[selector])] * (held + 2)
-        case.series[series_name(selector.name, labels_of(selector))] = sequence(values)
+    story = Story(alert.alert, alert.alert)
+    for values, ticks in ((pair.good, quiet), (pair.bad, bad), (pair.good, held + 2)):
+        story.feed(values, ticks)
+    case.series = {series_name(*series): sequence(values) for series, values in story.series.items()}
     if quiet:
         _check(case, quiet - 1, _told(alert, firing), fires=False)
         _check(case, quiet + bad + held + 1, _told(alert, firing), fires=False)

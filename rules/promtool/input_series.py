@@ -13,12 +13,12 @@ import promql_parser as promql
 
 from rules import condition
 from rules.alert_text import VALUE
-from rules.condition import Selector
 from rules.expression import looks_back, nodes, syntax
 from rules.groups import AlertingRule
 from rules.policy import Micros, Rule
 from rules.promtool.boundary_values import Pair, pairs
-from rules.promtool.evaluate import Labels, Sample
+from rules.promtool.evaluate import evaluate
+from rules.promtool.vectors import Labels, Sample, Series, Unprovable, Vector
 from rules.self_monitoring import FULL_SECONDS
 from rules.wording import MEASURED
 
@@ -28,10 +28,10 @@ LONGEST_WAIT = 600
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """At that tick, exactly one alert, made by this element, or none."""
+    """At that tick, exactly the alerts that these elements make."""
 
     tick: int
-    alert: Sample | None
+    alerts: Vector = ()
 
 
 @dataclass(slots=True)
@@ -40,13 +40,14 @@ class Story:
 
     name: str
     alert: str
-    series: dict[Selector, list[str]] = field(default_factory=dict)
+    series: dict[Series, list[str]] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
 
-    def feed(self, values: Mapping[Selector, float], ticks: int) -> int:
-        """So many ticks of these values; the answer is the last tick fed."""
-        for selector, value in values.items():
-            self.series.setdefault(selector, []).extend([number(value)] * ticks)
+    def feed(self, values: Mapping[Series, float | None], ticks: int) -> int:
+        """So many ticks of these values (None: it is absent); the answer is the last tick fed."""
+        for series, value in values.items():
+            fed = ["stale", *["_"] * (ticks - 1)][:ticks] if value is None else [number(value)] * ticks
+            self.series.setdefault(series, []).extend(fed)
         return max(len(fed) for fed in self.series.values()) - 1
 
 
@@ -80,17 +81,17 @@ def _exact(alert: AlertingRule, found: Sequence[Pair], needed: int, held: int) -
     story = Story(f"{alert.alert}: at the boundary, after {needed} consecutive failures, resolved", alert.alert)
     for pair in found:
         quiet = story.feed(pair.good, 2)
-        story.checks.append(Check(quiet, None))
+        story.checks.append(Check(quiet))
         if needed > 1:
-            story.checks.append(Check(story.feed(pair.bad, needed - 1), None))
+            story.checks.append(Check(story.feed(pair.bad, needed - 1)))
             story.feed(pair.good, 1)
-            story.checks.append(Check(story.feed(pair.bad, needed - 1), None))
+            story.checks.append(Check(story.feed(pair.bad, needed - 1)))
         fired = story.feed(pair.bad, 1)
-        story.checks.append(Check(fired, pair.alert))
+        story.checks.append(Check(fired, pair.alerts))
         story.feed(pair.good, held + 1)
         if held:
-            story.checks.append(Check(fired + held, pair.alert))
-        story.checks.append(Check(fired + held + 1, None))
+            story.checks.append(Check(fired + held, pair.alerts))
+        story.checks.append(Check(fired + held + 1))
     return story
 
 
@@ -99,19 +100,42 @@ def _steady(
 ) -> list[Story]:
     """What looks back over a window: bad from the first moment on, then recovered; and good from the first on."""
     bad = Story(f"{alert.alert}: bad from the first of {needed} failures on, recovered", alert.alert)
-    fired = bad.feed(pair.bad, needed) if needed > 1 else bad.feed(pair.bad, 1)
+    fired = bad.feed(pair.bad, needed + _delay(tree, interval))
     if needed > 1:
-        bad.checks.append(Check(fired - 1, None))
-    bad.checks.append(Check(fired, pair.alert))
+        bad.checks.append(Check(fired - 1))
+    bad.checks.append(Check(fired, pair.alerts))
     window = sum((_look_back(node) for node in nodes(tree)), timedelta())
     recovery = int(window.total_seconds() * 1_000_000) // interval + 1
     if all(node.func.name == "avg_over_time" for node in nodes(tree) if isinstance(node, promql.Call)):
-        recovery = min(recovery, needed + 2)  # as many good values as bad ones, as far from the boundary
+        recovery = _outweighed(tree, pair, needed, recovery)
     if recovery <= LONGEST_WAIT:
-        bad.checks.append(Check(bad.feed(pair.good, recovery + held + 1), None))
+        bad.checks.append(Check(bad.feed(pair.good, recovery + held + 1)))
     good = Story(f"{alert.alert}: good at the boundary", alert.alert)
-    good.checks.append(Check(good.feed(pair.good, needed + 1), None))
+    good.checks.append(Check(good.feed(pair.good, needed + 1)))
     return [bad, good]
+
+
+def _delay(tree: promql.Expr, interval: Micros) -> int:
+    """Ticks after which an offset shows what is fed now. Raises Unprovable where it compares two moments."""
+    offsets = {node.offset or timedelta() for node in nodes(tree) if isinstance(node, promql.VectorSelector)}
+    if len(offsets) > 1 or min(offsets) < timedelta():
+        raise Unprovable("it compares two moments (offset)")
+    return -(-int(offsets.pop().total_seconds() * 1_000_000) // interval)
+
+
+def _outweighed(tree: promql.Expr, pair: Pair, bad: int, most: int) -> int:
+    """How many good values outweigh so many bad ones in an average."""
+    good = bad + 2
+    while good < most:
+        shares = {each: (pair.bad[each], pair.good[each]) for each in pair.bad}
+        blend = {
+            each: None if was is None or now is None else (bad * was + (good - 1) * now) / (bad + good - 1)
+            for each, (was, now) in shares.items()
+        }
+        if not evaluate(tree, blend):
+            return good
+        good *= 2
+    return most
 
 
 def _look_back(node: promql.Expr) -> timedelta:

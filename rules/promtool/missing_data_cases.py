@@ -10,8 +10,9 @@ from rules.missing_data import NEVER, SEEN
 from rules.policy import Micros
 from rules.promtool.boundary_values import labels_of
 from rules.promtool.cases import ExpectedAlert, PromtoolCase, series_name
-from rules.promtool.evaluate import Labels, Sample
 from rules.promtool.input_series import told
+from rules.promtool.unit_labels import UnitLabels
+from rules.promtool.vectors import Labels, Sample
 
 BEGIN = 3
 """The tick at which a signal gets lost."""
@@ -26,11 +27,11 @@ class _Fed:
     lost: bool
 
 
-_Way = Callable[[AlertingRule, Labels, int], list[_Fed]]
-"""Twin, labels its signal has at least, ticks of the loss → the signal's series."""
+_Way = Callable[[AlertingRule, Labels, tuple[str, ...], int], list[_Fed]]
+"""Twin, labels its signal has at least, labels in which its units differ, ticks of the loss → the signal's series."""
 
 
-def losses(twins: Sequence[AlertingRule], interval: Micros) -> list[PromtoolCase]:
+def losses(twins: Sequence[AlertingRule], units: UnitLabels, interval: Micros) -> list[PromtoolCase]:
     """Tests in which the twins' signals are there and get lost. Alerts of one name must all be among the twins."""
     ways: dict[str, _Way] = {
         "every signal vanishes, and returns": _vanishes,
@@ -38,7 +39,7 @@ def losses(twins: Sequence[AlertingRule], interval: Micros) -> list[PromtoolCase
         "one of two units vanishes": _loses_a_unit,
         "a rollout renames every pod and instance: nothing is lost": _is_rolled_out,
     }
-    return [_case(name, way, twins, interval) for name, way in ways.items()]
+    return [_case(name, way, twins, units, interval) for name, way in ways.items()]
 
 
 def never_seen(twins: Sequence[AlertingRule], interval: Micros) -> PromtoolCase:
@@ -51,14 +52,14 @@ def never_seen(twins: Sequence[AlertingRule], interval: Micros) -> PromtoolCase:
     return case
 
 
-def _case(name: str, way: _Way, twins: Sequence[AlertingRule], interval: Micros) -> PromtoolCase:
+def _case(name: str, way: _Way, twins: Sequence[AlertingRule], units: UnitLabels, interval: Micros) -> PromtoolCase:
     case = PromtoolCase(name)
     duration = max(_ticks(twin, interval) for twin in twins)
     fed: dict[str, dict[Labels, _Fed]] = defaultdict(dict)
     for twin in twins:
         assert twin.lost is not None
         least = labels_of(twin.lost)
-        for each in way(twin, least, duration):
+        for each in way(twin, least, units.of(twin, least), duration):
             labels = tuple(sorted((*least, *each.further)))
             fed[twin.lost.name][labels] = each
             case.series[series_name(twin.lost.name, labels)] = each.values
@@ -114,26 +115,25 @@ def _unseen(twin: AlertingRule) -> Labels:
     return tuple(sorted((*asked, (SEEN, NEVER))))
 
 
-def _vanishes(_: AlertingRule, __: Labels, duration: int) -> list[_Fed]:
+def _vanishes(_: AlertingRule, __: Labels, ___: tuple[str, ...], duration: int) -> list[_Fed]:
     return [_Fed((), f"1x{BEGIN - 1} stale _x{duration} 1", lost=True)]
 
 
-def _is_nan(_: AlertingRule, __: Labels, duration: int) -> list[_Fed]:
+def _is_nan(_: AlertingRule, __: Labels, ___: tuple[str, ...], duration: int) -> list[_Fed]:
     return [_Fed((), f"1x{BEGIN - 1}{' NaN' * (duration + 1)} 1", lost=True)]
 
 
-def _loses_a_unit(twin: AlertingRule, least: Labels, duration: int) -> list[_Fed]:
-    unit = "unit" if twin.identity is None else next(iter(twin.identity), "")
+def _loses_a_unit(_: AlertingRule, __: Labels, apart: tuple[str, ...], duration: int) -> list[_Fed]:
     whole = f"1x{BEGIN + duration + 1}"
-    if not unit or unit in dict(least):
+    if not apart:
         return [_Fed((), whole, lost=False)]
     return [
-        _Fed(((unit, "a"),), whole, lost=False),
-        _Fed(((unit, "b"),), f"1x{BEGIN - 1} stale", lost=True),
+        _Fed(tuple((name, "a") for name in apart), whole, lost=False),
+        _Fed(tuple((name, "b") for name in apart), f"1x{BEGIN - 1} stale", lost=True),
     ]
 
 
-def _is_rolled_out(twin: AlertingRule, least: Labels, duration: int) -> list[_Fed]:
+def _is_rolled_out(twin: AlertingRule, least: Labels, _: tuple[str, ...], duration: int) -> list[_Fed]:
     renamed = [name for name in ("instance", "pod") if name not in dict(least) and name not in (twin.identity or ())]
     if not renamed:
         return [_Fed((), f"1x{BEGIN + duration + 1}", lost=False)]

@@ -6,8 +6,8 @@ from rules.groups import AlertingRule, Group
 from rules.matchers import match
 from rules.policy import MINUTE
 from rules.promtool.cases import ExpectedAlert, PromtoolCase, series_name
-from rules.promtool.evaluate import Labels, Sample, Unprovable
 from rules.promtool.input_series import sequence, told
+from rules.promtool.vectors import Labels, Sample, Unprovable
 from rules.self_monitoring import DOWN, FAIL_THROUGH, HEARTBEAT, JOB, LATEST, RULES_FAIL, UNHEARD, Tocsin
 
 TICK = MINUTE

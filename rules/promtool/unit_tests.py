@@ -16,13 +16,15 @@ from rules.condition import Selector
 from rules.durations import format_duration
 from rules.expression import looks_back, nodes, syntax
 from rules.groups import AlertingRule, Group, RecordingRule
+from rules.matchers import match
 from rules.policy import MINUTE, Micros
-from rules.promtool.boundary_values import labels_of, recorded_for
+from rules.promtool.boundary_values import example, labels_of, recorded_for
 from rules.promtool.cases import PromtoolCase, series_name
-from rules.promtool.evaluate import Sample, Unprovable
 from rules.promtool.input_series import WINDOWED, Story, number, sequence, stories, told
 from rules.promtool.missing_data_cases import losses, never_seen
 from rules.promtool.self_monitoring_cases import TICK, vigils
+from rules.promtool.unit_labels import UnitLabels
+from rules.promtool.vectors import Sample, Unprovable
 from rules.self_monitoring import THE_ONLY, Tocsin
 from rules.yaml_text import text
 
@@ -36,6 +38,10 @@ FED = 3
 """Ticks for which a recording's inputs are steady."""
 
 VALUED_WITHOUT_INPUT = frozenset(("vector", "absent", "absent_over_time", "time"))
+
+
+MOST_COMPARED = 100
+"""Selectors of one metric that are compared with each other; more are told one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,7 @@ class Facts:
     def __init__(self, groups: Sequence[Group]) -> None:
         self.groups = groups
         alerts = [alert for group in groups for alert in group.alerts]
+        self.units = UnitLabels(alerts, (recording for group in groups for recording in group.recordings))
         self.twins = [alert for alert in alerts if alert.lost]
         self.reads: dict[str, tuple[Selector, ...]] = defaultdict(tuple)
         """What each recorded name is made from."""
@@ -109,7 +116,7 @@ class Facts:
         rules = [alert.rule for alert in alerts if alert.rule]
         every = {read for reads in self.reads.values() for read in reads}
         every.update(source for rule in rules for source in condition.parse(rule.condition).sources)
-        self.bare = {read.name for read in every if not read.matchers}
+        self.shared = _shared(every)
         self.named: dict[str, list[AlertingRule]] = defaultdict(list)
         """Alert name → its rules: promtool sees their alerts together."""
         for alert in alerts:
@@ -134,8 +141,8 @@ class Facts:
         return alike
 
     def need(self, selector: Selector) -> str:
-        """Two selectors with labels do not meet, unless somebody reads the metric without any."""
-        return selector.name if selector.name in self.bare else str(selector)
+        """What is fed for one selector may be seen by another of the same metric: then the metric is needed whole."""
+        return selector.name if selector.name in self.shared else str(selector)
 
     def depth(self, name: str, above: frozenset[str] = frozenset()) -> int:
         """How many recordings stand between a metric and what Prometheus scrapes."""
@@ -152,6 +159,27 @@ class Facts:
         if len(depths) > 1:
             raise Unprovable("it reads recorded and scraped signals together")
         return max(depths, default=0)
+
+
+def _shared(selectors: Iterable[Selector]) -> set[str]:
+    """The metrics of which the series fed for one selector match another."""
+    by_name: dict[str, set[Selector]] = defaultdict(set)
+    for each in selectors:
+        by_name[each.name].add(each)
+    return {name for name, some in by_name.items() if len(some) > 1 and _meet(some)}
+
+
+def _meet(selectors: set[Selector]) -> bool:
+    asked = {tuple(sorted((label, op) for label, op, _ in each.matchers)) for each in selectors}
+    if len(asked) == 1 and all(op == "=" for _, op in next(iter(asked))):
+        return False
+    if len(selectors) > MOST_COMPARED:
+        return True
+    try:
+        fed = {each: dict(labels_of(each)) for each in selectors}
+    except Unprovable:
+        return True
+    return any(match(one.matchers, fed[other]) for one in selectors for other in selectors if one != other)
 
 
 def _cases(facts: Facts, interval: Micros) -> tuple[list[PromtoolCase], list[str]]:
@@ -202,10 +230,10 @@ def _rules(facts: Facts, alerts: Sequence[AlertingRule], interval: Micros, missi
 
 
 def _tell(story: Story, alerts: Sequence[AlertingRule], case: PromtoolCase) -> None:
-    for selector, values in story.series.items():
-        case.series[series_name(selector.name, labels_of(selector))] = sequence(values)
+    for series, values in story.series.items():
+        case.series[series_name(*series)] = sequence(values)
     for check in story.checks:
-        seen = tuple(told(alert, check.alert) for alert in alerts) if check.alert else ()
+        seen = tuple(told(alert, sample) for alert in alerts for sample in check.alerts)
         case.alerts.append((check.tick, story.alert, seen))
 
 
@@ -226,7 +254,7 @@ def _twins(facts: Facts, own: Sequence[AlertingRule], interval: Micros, missing:
     alike = [[twin for twin in by_depth[depth] if twin.alert not in unknown] for depth in sorted(by_depth)]
     every = [twin for twins in alike for twin in twins]
     cases = [never_seen(every, interval)] if every else []
-    return cases + [case for twins in alike if twins for case in losses(twins, interval)]
+    return cases + [case for twins in alike if twins for case in losses(twins, facts.units, interval)]
 
 
 def _recordings(facts: Facts, recordings: Sequence[RecordingRule], missing: list[str]) -> list[PromtoolCase]:
@@ -242,12 +270,12 @@ def _recordings(facts: Facts, recordings: Sequence[RecordingRule], missing: list
         case = rounds.place(map(facts.need, reads), depth, "recorded signals")
         for read in reads:
             fed = [number(value) for value, _ in answers for _ in range(FED)]
-            case.series[series_name(read.name, labels_of(read))] = sequence(fed)
+            case.series[series_name(*example(read))] = sequence(fed)
         for position, (_, result) in enumerate(answers, 1):
             tick = position * FED - 1
-            if result is None:
+            if not result:
                 case.samples.append((tick, series_name(recording.record, recording.labels), None))
-                continue
-            labels = tuple(sorted((dict(result.labels) | dict(recording.labels)).items()))
-            case.samples.append((tick, series_name(recording.record, labels), Sample(labels, result.value)))
+            for each in result:
+                labels = tuple(sorted((dict(each.labels) | dict(recording.labels)).items()))
+                case.samples.append((tick, series_name(recording.record, labels), Sample(labels, each.value)))
     return rounds.in_order()

@@ -9,8 +9,8 @@ from receiver.core.model import Instant
 from receiver.messages.times import moment
 from rules.compile import compile as compile_rules
 from rules.policy import MINUTE
-from rules.promtool.evaluate import Sample
 from rules.promtool.input_series import told
+from rules.promtool.vectors import Sample
 from tests.guide.conftest import GUIDE, Hall
 
 MEDIA = ("email", "slack", "pagerduty", "sms", "phone")

@@ -11,8 +11,8 @@ from receiver.messages.times import moment
 from rules.compile import compile as compile_rules
 from rules.groups import AlertingRule
 from rules.policy import EMERGENCY, HOUR, MINUTE, IncidentType, Rule
-from rules.promtool.evaluate import Sample
 from rules.promtool.input_series import told
+from rules.promtool.vectors import Sample
 from tests.guide.conftest import GUIDE, Hall
 
 ALERTS: dict[str, AlertingRule] = {
