@@ -19,7 +19,10 @@ FAIL_THROUGH = "TocsinFailThrough"
 WATCH = ("TocsinHeartbeat", "TocsinDown", FAIL_THROUGH, "TocsinRuleEvaluationFails")
 """The alerts of `rules.self_monitoring`, which are not made from the policy."""
 
-HEARTBEATS = frozenset({WATCH[0], "Watchdog"})
+WATCHDOG = "Watchdog"
+"""The alert of other people's rules that always fires."""
+
+HEARTBEATS = frozenset({WATCH[0], WATCHDOG})
 """Alerts that always fire and prove that alerting lives; they open no incident."""
 
 TWIN = "signal_lost"

@@ -5,16 +5,16 @@ may not reach anybody, and `rules.outputs.alertmanager_config` sends those aroun
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from urllib.parse import parse_qs, urlsplit
 
 from rules.groups import NONE, AlertingRule, Group
-from rules.matchers import Matcher, quoted, written
+from rules.matchers import Matcher, matches, quoted, written
 from rules.policy import CRITICAL, EMERGENCY, MINUTE, SECOND, Micros, Policy
-from rules.reserved import WATCH
+from rules.reserved import WATCH, WATCHDOG
 from rules.stored import stamp
 
 HEARTBEAT, DOWN, FAIL_THROUGH, RULES_FAIL = WATCH
@@ -50,6 +50,9 @@ _PART = re.compile(r"[^\W\d_]+|\d+|[^\w\s:/.#-]")
 
 _SIGNS = r"[\s_:/.#-]*"
 """What may stand between and around them."""
+
+_OF_ALERTS = frozenset({"__name__", "alertstate"})
+"""Labels that Prometheus' series ALERTS has and the alerts themselves have not."""
 
 SELF_RULES = (files("rules") / "outputs" / "self-rules.yml").read_text(encoding="utf-8")
 """Alerts on Tocsin that need nothing of the policy; deploy/ has copies for those who compile nothing."""
@@ -122,7 +125,7 @@ def _fail_through(policy: Policy, tocsin: Tocsin) -> AlertingRule:
     fails = "\n  or ".join(f"({way})" for way in ways_to_fail(tocsin))
     return _alert(
         FAIL_THROUGH,
-        f"{_emergencies(policy)}\nand on() (\n  {fails}\n)",
+        f"{_emergencies(policy, tocsin.source)}\nand on() (\n  {fails}\n)",
         _level(policy, EMERGENCY) | dict([AROUND]),
         "TOCSIN FAILS while {{ $labels.emergency }} fires at level 4",
         "{{ $labels.emergency }} fires ({{ $labels.section }} {{ $labels.rule }} {{ $labels.system }} "
@@ -143,11 +146,14 @@ def _rules_fail(policy: Policy) -> AlertingRule:
     )
 
 
-def _emergencies(policy: Policy) -> str:
+def _emergencies(policy: Policy, source: str) -> str:
     """What fires at level 4, compiled or foreign; never Tocsin's own alerts, which would keep themselves alive."""
     own = quoted("|".join((HEARTBEAT, *AROUND_TOCSIN, RULES_FAIL)))
     fires = f'alertstate="firing",alertname!~{own},{AROUND[0]}!={quoted(AROUND[1])}'
-    foreign = "".join(f"  or ALERTS{{{fires},{written(each)}}}\n" for each in foreign_emergencies(policy))
+    passed_over = "".join(f" unless ALERTS{{{written(each)}}}" for each in _passed_over(policy, source))
+    foreign = "".join(
+        f"  or ALERTS{{{fires},{written(each)}}}{passed_over}\n" for each in foreign_emergencies(policy, source)
+    )
     return (
         "max by (emergency, namespace, rule, section, signal, system) (label_replace(\n"
         f'  ALERTS{{{fires},section!="",severity_level="4"}}\n'
@@ -156,21 +162,35 @@ def _emergencies(policy: Policy) -> str:
     )
 
 
-def foreign_emergencies(policy: Policy) -> tuple[tuple[Matcher, ...], ...]:
-    """Matchers of alerts of level 4 that no policy compiled, each set for some of them: those whose severity says so,
-    and those of an incident type of level 4 whose severity says nothing.
+def _passed_over(policy: Policy, source: str) -> Iterator[tuple[Matcher, ...]]:
+    """Matchers of others' alerts that open no incident: what always fires, and what the policy ignores.
+
+    Prometheus gives alerts labels on their way (`external_labels`) that it does not keep in ALERTS. So one that is not
+    there is no reason to pass an emergency over, though a matcher may be satisfied by its absence.
     """
-    meant = dict(policy.severity_aliases) | {level.name.lower(): level.level for level in policy.levels}
-    words = [*meant.items(), *(word for _, own in policy.severities for word in own)]
-    types = {each.name for each in policy.incident_types if each.level == EMERGENCY}
-    lower = [word for word, level in words if 0 < level < EMERGENCY]
-    by_severity: tuple[Matcher, ...] = (
-        ("severity", "=~", _one_of(word for word, level in words if level == EMERGENCY)),
-    )
-    if not types:
-        return (by_severity,)
-    declared: Matcher = ("incident_type", "=~", "|".join(sorted(map(_literal, types))))
-    return by_severity, (declared, ("severity", "!~", _one_of(lower)))
+    yield (("alertname", "=", WATCHDOG),)
+    heartbeats = (each.matchers for each in policy.heartbeats if each.source in (None, source))
+    for matchers in (*heartbeats, *policy.ignore):
+        absent = tuple((each[0], "!=", "") for each in matchers if matches(each, ""))
+        if _OF_ALERTS.isdisjoint(label for label, _, _ in matchers):
+            yield (*matchers, *absent)
+
+
+def foreign_emergencies(policy: Policy, source: str = "") -> tuple[tuple[Matcher, ...], ...]:
+    """Matchers of alerts of level 4 that no policy compiled, each set for some of them: those whose severity says so,
+    those of a type or rule of level 4 whose severity says nothing lower, and what the policy takes for level 4 where
+    its severity says nothing.
+    """
+    words = dict(policy.severity_aliases) | {level.name.lower(): level.level for level in policy.levels}
+    words |= dict(policy.severities).get(source, {})
+    lower = ("severity", "!~", _one_of(word for word, level in words.items() if 0 < level < EMERGENCY))
+    found = [(("severity", "=~", _one_of(word for word, level in words.items() if level == EMERGENCY)),)]
+    kinds = (*policy.incident_types, *policy.rules)
+    if names := {each.name for each in kinds if each.level == EMERGENCY}:
+        found.append((("incident_type", "=~", "|".join(sorted(map(_literal, names)))), lower))
+    if policy.default_severity == EMERGENCY:
+        found.append((("severity", "!~", _one_of(words)),))
+    return tuple(found)
 
 
 def _one_of(words: Iterable[str]) -> str:

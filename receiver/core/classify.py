@@ -20,7 +20,7 @@ from receiver.core.plan import PolicyVersion
 from receiver.core.response import Impact
 from rules.matchers import match, written
 from rules.policy import Heartbeat, Policy
-from rules.reserved import COMPILED, MARK, MARKED, NAMES, TWIN, WATCH
+from rules.reserved import COMPILED, MARK, MARKED, NAMES, TWIN, WATCH, WATCHDOG
 from rules.reserved import NOT_WIRED as NOT_WIRED  # noqa: PLC0414 - for `receiver.core.alerts`
 
 OWN_TYPES = NAMES.union(WATCH)
@@ -31,9 +31,6 @@ REASON_OF_ABSENCE = "grafana_state_reason"
 Updated. Whatever the reason, nothing was seen to be well."""
 HEARTBEAT = WATCH[0]
 """The heartbeat among the rules that Tocsin compiles (`rules.self_monitoring`)."""
-
-WATCHDOG = "Watchdog"
-"""An alert of other people's that always fires; unless the policy names it as a heartbeat, it means nothing here."""
 
 REMEMBERED = 2000
 """Characters of an identity whose key is kept at hand; a stranger's may be as long as a body."""
@@ -92,7 +89,9 @@ def is_heartbeat(policy: Policy, source: str, labels: Mapping[str, str]) -> bool
 
 
 def is_watchdog(labels: Mapping[str, str]) -> bool:
-    """Whether the labels are those of an alert of other people's that always fires."""
+    """Whether the labels are those of an alert of other people's that always fires; unless the policy names it as a
+    heartbeat, it means nothing here.
+    """
     return labels.get("alertname") == WATCHDOG
 
 

@@ -124,7 +124,7 @@ def _foreign(policy: Policy, options: Options) -> Iterator[dict[str, Any]]:
     """Emergencies of rules that nobody compiled wait as little as compiled ones."""
     emergency = policy.level(EMERGENCY)
     repeat = max(min(emergency.escalation_time, LONGEST_REPEAT), options.urgent_interval)
-    for matchers in foreign_emergencies(policy):
+    for matchers in foreign_emergencies(policy, options.tocsin.source):
         yield {
             "receiver": TOCSIN,
             "matchers": [written([each]) for each in matchers],

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from receiver.core.cluster import Cluster
 from receiver.core.draft import Effects
 from receiver.core.events import AlertsReceived, Delivered, Rejected, Reported, TimePassed
-from receiver.core.model import Fact, Instant, State, Status, Window
+from receiver.core.model import Alert, Fact, Instant, State, Status, Window
 from receiver.core.plan import DecisionContext
 from receiver.core.sight import SIGHTED
 from receiver.core.storage import Changes
@@ -260,6 +260,30 @@ class _Divides(_Twisted):
         self._holders[incident.source, alert.fingerprint] = incident.id
 
 
+class _TakesForOne(_Twisted):
+    """What has an alert's fingerprint is that alert, whatever it names."""
+
+    def route(self, event: AlertsReceived) -> list[AlertsReceived]:
+        named: dict[str, Alert] = {}
+        for each in event.alerts:
+            named.setdefault(each.fingerprint, self._known(event, each.fingerprint) or each)
+        alerts = [
+            replace(each, labels=named[each.fingerprint].labels) if self.confuses(each) else each
+            for each in event.alerts
+        ]
+        return super().route(replace(event, alerts=tuple(alerts)))
+
+    def confuses(self, alert: Alert) -> bool:
+        return True
+
+
+class _EndsAnother(_TakesForOne):
+    """Only what fires is told apart: an end is the end of whoever has the fingerprint."""
+
+    def confuses(self, alert: Alert) -> bool:
+        return not alert.firing
+
+
 class _Shrugs(_Twisted):
     """What flaps is told to nobody."""
 
@@ -326,6 +350,8 @@ TellsStrangers = _with(_TellsStrangers, "Somebody hears that it is over who neve
 Forgets = _with(_Forgets, "A held alert whose window has passed is dropped.")
 Trusts = _with(_Trusts, "The end of an echo that was believed is told late, and ends nothing.")
 Divides = _with(_Divides, "One alert is in two incidents when its group moves.")
+TakesForOne = _with(_TakesForOne, "Alerts that share a fingerprint are one alert.")
+EndsAnother = _with(_EndsAnother, "Of alerts that share a fingerprint the end of one ends another.")
 Shrugs = _with(_Shrugs, "An alert that flaps is told to nobody.")
 Credulous = _with(_Credulous, "Slack's acceptance counts as having woken somebody.")
 Oversleeps = _with(_Oversleeps, "A silenced incident hears of new alerts and stays silenced.")

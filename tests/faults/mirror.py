@@ -73,8 +73,8 @@ class Mirror:
     """How a line of the timeline reads."""
     incidents: dict[str, Incident] = field(default_factory=dict)
     alerts: dict[str, dict[str, Alert]] = field(default_factory=lambda: defaultdict(dict))
-    holders: dict[str, str] = field(default_factory=dict)
-    """Fingerprint → the incident that an alert was stored with last."""
+    holders: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Unit → the incident that its alert was stored with last, and under which fingerprint."""
     timeline: dict[str, list[Entry]] = field(default_factory=lambda: defaultdict(list))
     fates: dict[str, Status] = field(default_factory=dict)
     """Notification → its status, as committed last."""
@@ -91,12 +91,14 @@ class Mirror:
         """The incident of that key that is not closed."""
         return next((each for each in self.incidents.values() if each.key == key and not _is_closed(each)), None)
 
-    def held(self, fingerprint: str) -> tuple[Incident | None, Alert | None]:
-        """The incident that is not closed and holds the alert, and the alert as it is stored there."""
-        incident = self.incidents.get(self.holders.get(fingerprint, ""))
+    def held(self, unit: str) -> tuple[Incident | None, Alert | None]:
+        """The incident that is not closed and holds the unit's alert, and the alert as it is stored there."""
+        incident_id, fingerprint = self.holders.get(unit, ("", ""))
+        incident = self.incidents.get(incident_id)
         if incident is None or _is_closed(incident):
             return None, None
-        return incident, self.alerts[incident.id][fingerprint]
+        alert = self.alerts[incident.id][fingerprint]
+        return (incident, alert) if alert.labels["unit"] == unit else (None, None)
 
     def is_due(self, now: Instant) -> bool:
         """Whether a window is."""
@@ -134,7 +136,7 @@ class Mirror:
                     f"{alert.fingerprint} was held as a possible echo and dropped, though its end was not heard"
                 )
             self.alerts[incident.id][alert.fingerprint] = alert
-            self.holders[alert.fingerprint] = incident.id
+            self.holders[alert.labels["unit"]] = incident.id, alert.fingerprint
         for notification in (*changes.planned, *changes.settled):
             wakes = notification.channel not in QUIET or notification.level < CRITICAL
             if notification.reached_at is not None and wakes:

@@ -51,6 +51,7 @@ class Alertmanager:
         self.world = world
         self.truth: dict[str, Alert] = {}
         self._keys = [f"key{number}" for number in range(world.dice.choice((1, 1, 2)))]
+        self._bridge = Random(f"bridge {world.seed}").choice((None, None, None, "{key}", "bridge"))
         self._ended = False
         self._settled = False
         """From here on what fires must be known to fire."""
@@ -118,13 +119,18 @@ class Alertmanager:
             else:
                 rule = dice.choice((SLO, SLO, SLO, BUDGET, SAFETY, DRIFT))
                 starts_at = now if old is None or old.ended_at is None else max(now, old.ended_at + 1)
-                self.truth[name] = _told(
-                    alert(name, LEVEL_OF[rule], rule, twin=dice.random() < 0.1, starts_at=starts_at)
-                )
+                fires = alert(name, LEVEL_OF[rule], rule, twin=dice.random() < 0.1, starts_at=starts_at)
+                self.truth[name] = self._told(key, fires)
         self._notify(key, dice.choice((0, 0, 0, 1, 30, 300)) * SECOND)
         if dice.random() < 0.3:
             self._notify(key, dice.randrange(10 * MINUTE))  # a repeat, or a second Alertmanager's
         self._echo(key, before)
+
+    def _told(self, key: str, each: Alert) -> Alert:
+        """With a summary that names its unit, and a value; a bridge gives all its alerts one fingerprint."""
+        value = f"{each.starts_at // SECOND % 997 / 10:g}"
+        said = {"summary": f"unit {_unit(each)} is out of bounds", "value": value}
+        return replace(each, fingerprint=(self._bridge or _unit(each)).format(key=key), annotations=said)
 
     def _flap(self, key: str) -> None:
         """An alert fires and clears again and again."""
@@ -136,7 +142,7 @@ class Alertmanager:
     def _turn(self, key: str, name: str) -> None:
         old, now = self.truth.get(name), self.world.now
         begins = now if old is None or old.ended_at is None else max(now, old.ended_at + 1)
-        fires = _told(alert(name, LEVEL_OF[SLO], SLO, starts_at=begins))
+        fires = self._told(key, alert(name, LEVEL_OF[SLO], SLO, starts_at=begins))
         self.truth[name] = self._cleared(old) if old is not None and old.firing else fires
         self._notify(key, 0)
 
@@ -154,7 +160,7 @@ class Alertmanager:
 
     def _tell_late(self, key: str, firings: tuple[Alert, ...], ends: tuple[Alert, ...]) -> None:
         """The end after the firing, and only when that was accepted: a peer sends a group's webhooks in order."""
-        if self._ended or any(self.truth[each.fingerprint] != each for each in ends):
+        if self._ended or any(self.truth[_unit(each)] != each for each in ends):
             return  # it fires again by now: no slower peer tells older things than a faster one then
         later = self.world.dice.randrange(1, 20) * SECOND
         self._post(
@@ -181,11 +187,11 @@ class Alertmanager:
             return
         if peer == "fast" and any(self._is_over(each) for each in group):
             return
-        if peer == "slow" and any(self.truth[each.fingerprint].firing for each in group):
+        if peer == "slow" and any(self.truth[_unit(each)].firing for each in group):
             return
         up = world.up()
-        before = {each.fingerprint: world.mirror.held(each.fingerprint) for each in group}
-        words = ", ".join(f"{each.fingerprint} {'fires' if each.firing else 'clears'} {each.rule}" for each in group)
+        before = {_unit(each): world.mirror.held(_unit(each)) for each in group}
+        words = ", ".join(f"{_unit(each)} {'fires' if each.firing else 'clears'} {each.rule}" for each in group)
         worker = world.dice.choice(up) if up else None
         world.say(f"webhook of the {peer} peer to {worker.id if worker else 'nobody'}: {words}")
         by = f"{key}-moved" if world.dice.random() < 0.1 else key
@@ -197,23 +203,23 @@ class Alertmanager:
         then()
         self._check_echoes(before, group, peer)
         for incident_id, fired in self._fired(before, group).items():
-            self._check(incident_id, before[fired[0].fingerprint][0], fired)
+            self._check(incident_id, before[_unit(fired[0])][0], fired)
 
     def _is_stale(self, told: Alert) -> bool:
         """An old end of what fires again with the same start: believed, and mended only by the next repeat."""
-        now = self.truth[told.fingerprint]
+        now = self.truth[_unit(told)]
         return not told.firing and now.firing and now.starts_at <= (told.ended_at or 0)
 
     def _is_over(self, told: Alert) -> bool:
         """A firing whose end is known by now: only a slower peer tells it still."""
-        now = self.truth[told.fingerprint]
+        now = self.truth[_unit(told)]
         return told.firing and not now.firing and told.starts_at <= (now.ended_at or 0)
 
     def _check_echoes(self, before: Before, group: Sequence[Alert], peer: str) -> None:
         """What a slower peer tells from an old snapshot, soon after an end that another told, is not believed yet."""
         for each in group:
-            incident, old = before[each.fingerprint]
-            _, kept = self.world.mirror.held(each.fingerprint)
+            incident, old = before[_unit(each)]
+            _, kept = self.world.mirror.held(_unit(each))
             may_echo = (
                 old is not None
                 and each.firing
@@ -224,17 +230,17 @@ class Alertmanager:
                 and old.end_told_by != peer
             )
             if may_echo and incident is not None and kept is not None and kept.firing:
-                raise Broken(f"{each.fingerprint} may be an echo, and was believed at once")
+                raise Broken(f"{_unit(each)} may be an echo, and was believed at once")
 
     def _fired(self, before: Before, group: Sequence[Alert]) -> Mapping[str, list[Alert]]:
         """What is news, by the incident that holds it by now. Accepted is known."""
         found: dict[str, list[Alert]] = {}
         for each in group:
-            if not each.firing or not _is_news(each, before[each.fingerprint][1]):
+            if not each.firing or not _is_news(each, before[_unit(each)][1]):
                 continue
-            incident, kept = self.world.mirror.held(each.fingerprint)
+            incident, kept = self.world.mirror.held(_unit(each))
             if incident is None or kept is None or not kept.firing:
-                raise Broken(f"{each.fingerprint} was accepted, and no incident knows that it fires")
+                raise Broken(f"{_unit(each)} was accepted, and no incident knows that it fires")
             found.setdefault(incident.id, []).append(each)
         return found
 
@@ -244,26 +250,25 @@ class Alertmanager:
         after = mirror.incidents[incident_id]
         is_new = before is None or before.id != after.id
         if after.is_paused:
-            raise Broken(f"#{after.number} stays silenced although {[each.fingerprint for each in fired]} fired")
+            raise Broken(f"#{after.number} stays silenced although {[_unit(each) for each in fired]} fired")
         facts = {each.fact for each in mirror.timeline[after.id][0 if is_new else before.entries :]}
         wanted = {Fact.OPENED, Fact.REOPENED, Fact.ALERT_JOINED, Fact.RULE_JOINED, Fact.LEVEL_ROSE, Fact.ACK_VOIDED}
-        flaps = all(_flaps(mirror.alerts[after.id][each.fingerprint]) for each in fired)
+        flaps = all(kept is not None and _flaps(kept) for _, kept in (mirror.held(_unit(each)) for each in fired))
         if not facts & (wanted if is_new else _wanted(before, fired, flaps=flaps)):
-            names = [each.fingerprint for each in fired]
+            names = [_unit(each) for each in fired]
             raise Broken(f"new danger was swallowed: {names} gave only {sorted(facts)}")
 
 
-def _told(each: Alert) -> Alert:
-    """With a summary that names its unit, and a value."""
-    value = f"{each.starts_at // SECOND % 997 / 10:g}"
-    return replace(each, annotations={"summary": f"unit {each.fingerprint} is out of bounds", "value": value})
+def _unit(each: Alert) -> str:
+    """What the alert is about: whatever fingerprint it is sent with, this is what tells it from others."""
+    return each.labels["unit"]
 
 
 LEAST_ECHO_WINDOW = 50 * SECOND
 """At level 4; at the others it is longer."""
 
 Before = Mapping[str, tuple[Incident | None, Alert | None]]
-"""Fingerprint → the incident that held the alert, and the alert as it was."""
+"""Unit → the incident that held its alert, and the alert as it was."""
 
 
 def _is_news(new: Alert, old: Alert | None) -> bool:

@@ -35,6 +35,8 @@ PLANTED: list[tuple[str, dict[str, Any], str]] = [
     ("what is held is never believed", {"engine": bugs.Forgets}, "was held as a possible echo and dropped|stays open"),
     ("the end of a late echo ends nothing", {"engine": bugs.Trusts}, "stays open"),
     ("an alert is in two incidents", {"engine": bugs.Divides}, "stays open"),
+    ("alerts that share a fingerprint are one", {"engine": bugs.TakesForOne}, "no incident knows|stays open"),
+    ("one alert's end ends another", {"engine": bugs.EndsAnother}, "no incident knows|stays open"),
     ("flapping is told to nobody", {"engine": bugs.Shrugs}, "swallowed|cleared; still firing"),
     ("a missing heartbeat proves the recovery", {"engine": bugs.IgnoresBlindness}, "unverified recovery"),
     ("a page is given up silently", {"engine": bugs.GivesUpSilently}, "no fallback was told|left at that"),

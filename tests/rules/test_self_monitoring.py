@@ -106,17 +106,81 @@ SPOKEN = (
 )
 
 
-def test_a_foreign_emergency_is_what_the_receiver_takes_for_one():
-    """Prometheus and Alertmanager find an alert of level 4 by all spellings that mean it to Tocsin, and by its type."""
-    aliases = (*((word, level) for word, level in USUAL_WORDS.items()), ("burning!", 4))
-    made = replace(POLICY, severity_aliases=aliases, incident_types=(IncidentType("s", "reactor.fire", 4),))
+FOREIGN = replace(
+    policy(rule("margin", "safety_margin < 0.95", 4), rule("slow", "latency > 1", 2)),
+    severity_aliases=(*((word, level) for word, level in USUAL_WORDS.items()), ("burning!", 4)),
+    severities=(("grafana", (("page", 4), ("look", 2))), ("staging", (("burning!", 1), ("odd", 2)))),
+    incident_types=(IncidentType("s", "reactor.fire", 4),),
+)
+
+
+@pytest.mark.parametrize("default", [3, 4])
+@pytest.mark.parametrize("source", ["", "grafana", "staging"])
+def test_a_foreign_emergency_is_what_the_receiver_takes_for_one(source, default):
+    """Prometheus and Alertmanager find an alert of level 4 by all spellings that mean it to Tocsin from that source, by
+    its type, by the rule that its type names, and where level 4 is what no word means.
+    """
+    made = replace(FOREIGN, default_severity=default)
     known = PolicyVersion.of(made, "x")
-    found = self_monitoring.foreign_emergencies(made)
-    for severity in SPOKEN:
-        for type_ in ("", "reactor.fire", "reactorxfire"):
+    found = self_monitoring.foreign_emergencies(made, source)
+    for severity in (*SPOKEN, "page", "look", "odd"):
+        for type_ in ("", "reactor.fire", "reactorxfire", "margin"):
             labels = {"alertname": "X", "severity": severity, "incident_type": type_}
-            alert = classify(known, "", {}, Received(labels, {}, "f", Instant(0))).alert
+            alert = classify(known, source, {}, Received(labels, {}, "f", Instant(0))).alert
             assert any(match(each, labels) for each in found) == (alert.level == 4), labels
+
+
+PASSED_OVER: dict[str, tuple[dict[str, str], bool]] = {
+    "a watchdog": ({"alertname": "Watchdog"}, True),
+    "ignored": ({"alertname": "X", "team": "play"}, True),
+    "ignored by a label that is another": ({"alertname": "Y", "team": "play"}, True),
+    "ignored by a label that may be added on the way": ({"alertname": "Y"}, False),
+    "not ignored": ({"alertname": "Y", "team": "core"}, False),
+    "a heartbeat that the policy names": ({"alertname": "Pulse"}, True),
+    "another source's heartbeat": ({"alertname": "Pulse of another"}, False),
+}
+
+
+@pytest.mark.parametrize(("labels", "is_passed_over"), PASSED_OVER.values(), ids=PASSED_OVER)
+def test_what_opens_no_incident_is_no_emergency(promtool, tmp_path, labels, is_passed_over):
+    """Whatever the policy ignores, or takes for a sign of life, fires no fail-through, though its severity is the
+    highest; of what cannot be told from ALERTS, because labels are added on the way, people hear.
+    """
+    ignored = 'alertname="X",team="play"', 'alertname="Y",team!="core"', 'alertname="Y",alertstate=~"|firing"'
+    pulses = (("", 'alertname="Pulse"'), ("other", 'alertname="Pulse of another"'))
+    minute = Micros(60_000_000)
+    made = replace(
+        POLICY,
+        ignore=tuple(map(parse, ignored)),
+        heartbeats=tuple(Heartbeat(str(n), parse(text), minute, source) for n, (source, text) in enumerate(pulses)),
+    )
+    assert write(made, tmp_path) == ()
+    series = ",".join(f'{label}="{value}"' for label, value in labels.items())
+    name = labels["alertname"]
+    expr = f'count(ALERTS{{alertname="{self_monitoring.FAIL_THROUGH}",emergency="{name}"}})'
+    test = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": 'up{job="tocsin"}', "values": "0x10"},
+                    {"series": f'ALERTS{{alertstate="firing",severity="emergency",{series}}}', "values": "1x10"},
+                ],
+                "promql_expr_test": [
+                    {
+                        "expr": expr,
+                        "eval_time": "5m",
+                        "exp_samples": [] if is_passed_over else [{"labels": "{}", "value": 1}],
+                    }
+                ],
+            }
+        ],
+    }
+    (tmp_path / "other.yml").write_text(yaml.safe_dump(test))
+    answer = promtool("test", "rules", "other.yml", folder=tmp_path)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
 def told(minute, alertname, count):
