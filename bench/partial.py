@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import psycopg
@@ -44,6 +45,9 @@ class ChannelFaults:
 class Process(Protocol):
     """A replica."""
 
+    def send(self, number: signal.Signals) -> None:
+        """A signal to it."""
+
     def send_to_writer(self, number: signal.Signals) -> None:
         """A signal to the process that writes for it."""
 
@@ -60,9 +64,9 @@ class Victim:
     channel_faults: ChannelFaults
 
     @property
-    def file(self) -> str:
+    def file(self) -> Path:
         """The SQLite file."""
-        return make_url(self.database).database or ""
+        return Path(make_url(self.database).database or "")
 
     def run(self, *statements: str) -> None:
         """In the PostgreSQL database."""
@@ -102,6 +106,26 @@ async def writer_stopped(victim: Victim) -> AsyncIterator[None]:
         yield
     finally:
         victim.process.send_to_writer(signal.SIGCONT)
+
+
+@asynccontextmanager
+async def event_loop_stuck(victim: Victim) -> AsyncIterator[None]:
+    """It takes connections and does nothing; the process that writes for it goes on."""
+    victim.process.send(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        victim.process.send(signal.SIGCONT)
+
+
+@asynccontextmanager
+async def file_deleted(victim: Victim) -> AsyncIterator[None]:
+    """The file has no name any more."""
+    elsewhere = victim.file.rename(victim.file.with_name("elsewhere"))
+    try:
+        yield
+    finally:
+        elsewhere.rename(victim.file)
 
 
 @asynccontextmanager
@@ -164,9 +188,9 @@ CLOCK = (
     "CREATE OR REPLACE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS"
     " $$SELECT pg_catalog.clock_timestamp() + interval '{off}'$$"
 )
-EVERYWHERE: dict[Fault, float] = {provider_rejects: 6, provider_slow: 6, writer_stopped: 13}
+EVERYWHERE: dict[Fault, float] = {provider_rejects: 6, provider_slow: 6, writer_stopped: 13, event_loop_stuck: 8}
 """With how long each lasts, in seconds."""
-SQLITE: dict[Fault, float] = {file_locked: 8, disk_full: 8, **EVERYWHERE}
+SQLITE: dict[Fault, float] = {file_locked: 8, disk_full: 8, file_deleted: 8, **EVERYWHERE}
 POSTGRESQL: dict[Fault, float] = {tables_locked: 8, read_only: 8, clock_jumps: 8, **EVERYWHERE}
 
 

@@ -71,8 +71,8 @@ class Outcome:
     writers: int
     """Killed alone; the others end with their service."""
     stopped: int
-    partial: int
-    """Partial failures (`bench.partial`)."""
+    partial: Counter[str]
+    """How often each partial failure (`bench.partial`) came up."""
 
 
 class Replica:
@@ -149,7 +149,8 @@ class Soak:
         self._serial = 0
         self.accepted: set[int] = set()
         self.told = Delivered()
-        self.killed = self.writers = self.stopped = self.partial = 0
+        self.killed = self.writers = self.stopped = 0
+        self.partial = Counter({_words(fault): 0 for fault, _ in self._faults})
         self.replicas: list[Replica] = []
 
     async def run(self, seconds: float, incident: Callable[[], Any] = lambda: None) -> Outcome:
@@ -194,7 +195,7 @@ class Soak:
         await asyncio.to_thread(incident)
         await asyncio.sleep(seconds / 2)
         alone = len(self.replicas) == 1
-        while not (self.killed and self.writers and (self.stopped or alone) and self.partial):  # noqa: ASYNC110 - else it proves nothing
+        while not (self.killed and self.writers and (self.stopped or alone) and self.partial.total()):  # noqa: ASYNC110 - else it proves nothing
             await asyncio.sleep(0.1)
         for task in (*load, chaos):
             task.cancel()
@@ -228,7 +229,7 @@ class Soak:
         while True:
             await asyncio.sleep(self._dice.uniform(*self._every))
             victim = self._dice.choice(self.replicas)
-            turn = (self.killed + self.writers + self.stopped + self.partial) % 6
+            turn = (self.killed + self.writers + self.stopped + self.partial.total()) % 6
             if turn >= 3:
                 await self._fail_partly(victim)
             elif turn == 1:
@@ -243,8 +244,8 @@ class Soak:
                 await asyncio.shield(victim.start())
 
     async def _fail_partly(self, process: Replica) -> None:
-        fault, seconds = self._faults[self.partial % len(self._faults)]
-        self.partial += 1
+        fault, seconds = self._faults[self.partial.total() % len(self._faults)]
+        self.partial[_words(fault)] += 1
         async with fault(partial.Victim(process, self._database, self._channel_faults)):
             await asyncio.sleep(seconds)
 
@@ -269,6 +270,10 @@ class Soak:
         return self.told.missing(self.accepted)
 
 
+def _words(fault: partial.Fault) -> str:
+    return str(getattr(fault, "__name__", fault)).replace("_", " ")
+
+
 def _body(unit: int) -> bytes:
     """A webhook about a unit never heard of before."""
     document = json.loads(ingest.body(1))
@@ -290,11 +295,15 @@ def main() -> None:
         outcomes.append(asyncio.run(Soak(f"sqlite:///{one / 'tocsin.db'}", 1, one).run(seconds)))
         with postgres.database(many) as url:
             outcomes.append(asyncio.run(Soak(url, 3, many).run(seconds)))
-    columns = ("where", "accepted", "delivered", "duplicated", "lost", "killed", "writers", "stopped", "partial")
+    columns = ("where", "accepted", "delivered", "duplicated", "lost", "killed", "writers", "stopped")
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for each in outcomes:
         table.add_row(*(str(getattr(each, name)) for name in columns))
-    Console().print(table)
+    console = Console(width=120)
+    console.print(table)
+    for each in outcomes:
+        came_up = ", ".join(f"{what} {count}" for what, count in each.partial.items())
+        console.print(f"what failed partly, and how often ({each.where}): {came_up}")
     sys.exit(1 if any(each.lost for each in outcomes) else 0)
 
 

@@ -29,6 +29,7 @@ class Age(StrEnum):
 
 RETURNS = "by itself"
 SUPERVISED = "its supervisor starts it again"
+REMOUNTED = "none: it can be mounted anew only while Tocsin is stopped"
 NOT_RUN = "not run: as with every channel rejected"
 
 
@@ -53,6 +54,7 @@ REFUSED = "TLS refused"
 
 ROWS = (
     Row("disk full", "503", "503", "200", "0", Age.NONE, Told.AROUND),
+    Row("file system read-only", "503", "503", "200", "0", Age.NONE, Told.AROUND, REMOUNTED),
     Row("file locked", "503", "503", "200", "0", Age.NONE, Told.AROUND),
     Row("file deleted", "503", "503", "200", "0", Age.GROWS, Told.AROUND),
     Row("file replaced", "503", "503", "200", "0", Age.GROWS, Told.AROUND),
@@ -72,7 +74,7 @@ ROWS = (
         NO_ANSWER,
         Age.UNKNOWN,
         Told.AROUND,
-        "its supervisor starts it again",
+        SUPERVISED,
     ),
     Row("every channel rejected", "200", "200", "200", "1", Age.GROWS, Told.AROUND),
     Row("provider slow", "200", "200", "200", "1", Age.GROWS, Told.AROUND),

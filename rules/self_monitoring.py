@@ -184,9 +184,11 @@ def foreign_emergencies(policy: Policy, source: str = "") -> tuple[tuple[Matcher
     words = dict(policy.severity_aliases) | {level.name.lower(): level.level for level in policy.levels}
     words |= dict(policy.severities).get(source, {})
     lower = ("severity", "!~", _one_of(word for word, level in words.items() if 0 < level < EMERGENCY))
-    found = [(("severity", "=~", _one_of(word for word, level in words.items() if level == EMERGENCY)),)]
-    kinds = (*policy.incident_types, *policy.rules)
-    if names := {each.name for each in kinds if each.level == EMERGENCY}:
+    highest = _one_of(word for word, level in words.items() if level == EMERGENCY)
+    found: list[tuple[Matcher, ...]] = [(("severity", "=~", highest),)]
+    names = {each.name for each in policy.incident_types if each.level == EMERGENCY}
+    names |= {each.name for each in policy.rules if each.level == EMERGENCY}
+    if names:
         found.append((("incident_type", "=~", "|".join(sorted(map(_literal, names)))), lower))
     if policy.default_severity == EMERGENCY:
         found.append((("severity", "!~", _one_of(words)),))

@@ -13,6 +13,7 @@ import trustme
 from sqlalchemy import make_url
 
 from tests.faults import database_file
+from tests.partial import disk
 from tests.partial.site import Site, until_true
 
 Fault = Callable[[Site], AbstractAsyncContextManager[None]]
@@ -48,6 +49,17 @@ fault("disk full")(of_the_file(database_file.full_disk))
 fault("file locked")(of_the_file(database_file.locked))
 fault("file deleted")(of_the_file(database_file.deleted))
 fault("file replaced")(of_the_file(database_file.replaced))
+
+
+@fault("file system read-only")
+async def file_system_read_only(site: Site) -> AsyncIterator[None]:
+    """Its disk failed; once that is mended, the file system is mounted anew, for which nobody may use it."""
+    disk.break_down(site.database.parent)
+    yield
+    site.process.kill()
+    await site.process.wait()
+    await asyncio.to_thread(disk.mount_again, site.database.parent)
+    await site.start_tocsin()
 
 
 @fault("writer stopped")

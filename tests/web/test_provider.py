@@ -1,5 +1,9 @@
 """What a provider of identities publishes and we do not understand: a small provider that publishes it."""
 
+import hmac
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -37,8 +41,12 @@ UNUSABLE = [each for each in STRANGE if not (isinstance(each, dict) and len(str(
 """Those of them that are no keys at all."""
 
 
-async def claims(published: Any, **header: str) -> Any:
-    """What we believe of somebody who comes back from a provider that publishes those keys and signs with `KEY`."""
+def _signed(said: Any) -> str:
+    return jwt.encode({"alg": "RS256", "kid": "ours"}, said, KEY)
+
+
+async def claims(published: Any, sign: Callable[[Any], str] = _signed) -> Any:
+    """What we believe of somebody who comes back from a provider that publishes those keys, and signs so."""
     answers: dict[str, Any] = {"/keys": published}
 
     async def answer(request: web.Request) -> web.Response:
@@ -50,8 +58,7 @@ async def claims(published: Any, **header: str) -> Any:
         url, now = str(server.make_url("")).rstrip("/"), wall_clock()
         said = {"iss": url, "aud": "tocsin", "sub": "ann", "nonce": "nonce", "groups": ["sre"]}
         said |= {"iat": now // SECOND, "exp": now // SECOND + 60}
-        token = jwt.encode({"alg": "RS256", "kid": "ours", **header}, said, KEY)
-        answers["/token"] = {"id_token": token, "access_token": "x"}
+        answers["/token"] = {"id_token": sign(said), "access_token": "x"}
         answers["/.well-known/openid-configuration"] = {
             "issuer": url,
             "jwks_uri": f"{url}/keys",
@@ -84,3 +91,72 @@ async def test_other_key() -> None:
     other = RSAKey.generate_key(2048, {"kid": "other"}).as_dict(private=False)
     with pytest.raises(ProviderRefusedError, match="not believed"):
         await claims({"keys": [*STRANGE, other]})
+
+
+def _part(said: Any) -> str:
+    return urlsafe_b64encode(json.dumps(said).encode()).rstrip(b"=").decode()
+
+
+def _by_secret(said: Any, secret: bytes) -> str:
+    signed = f"{_part({'alg': 'HS256', 'kid': 'ours'})}.{_part(said)}"
+    made = hmac.digest(secret, signed.encode(), "sha256")
+    return f"{signed}.{urlsafe_b64encode(made).rstrip(b'=').decode()}"
+
+
+def _exchanged(said: Any) -> str:
+    head, _, signature = _signed(said).split(".")
+    return f"{head}.{_part(said | {'sub': 'root'})}.{signature}"
+
+
+FOREIGN = RSAKey.generate_key(2048, {"kid": "ours"})
+FORGED: dict[str, Callable[[Any], str]] = {
+    "unsigned": lambda said: f"{_part({'alg': 'none'})}.{_part(said)}.",
+    "unsigned, spelt otherwise": lambda said: f"{_part({'alg': 'nOnE', 'kid': 'ours'})}.{_part(said)}.",
+    "by our secret": lambda said: _by_secret(said, b"secret"),
+    "by the public key as a secret": lambda said: _by_secret(said, KEY.as_pem(private=False)),
+    "by a key that it brings": lambda said: jwt.encode(
+        {"alg": "RS256", "kid": "ours", "jwk": FOREIGN.as_dict(private=False)}, said, FOREIGN
+    ),
+    "by a key that it says where to find": lambda said: jwt.encode(
+        {"alg": "RS256", "kid": "ours", "jku": "http://127.0.0.1:1/keys"}, said, FOREIGN
+    ),
+    "with another's claims under its signature": _exchanged,
+    "no token": lambda _: "ann",
+}
+CLAIMED: dict[str, dict[str, Any]] = {
+    "for another client": {"aud": "another"},
+    "for another client too": {"aud": ["tocsin", "another"]},
+    "for us, given to another": {"aud": ["tocsin", "another"], "azp": "another"},
+    "for us alone, given to another": {"azp": "another"},
+    "for nobody": {"aud": []},
+    "for all": {"aud": None},
+    "of another issuer": {"iss": "https://elsewhere.example.com"},
+    "of no issuer": {"iss": None},
+    "of another login": {"nonce": "another"},
+    "of no login": {"nonce": None},
+    "over": {"exp": 1},
+    "never over": {"exp": None},
+    "over at a word": {"exp": "tomorrow"},
+    "made tomorrow": {"iat": 4_000_000_000},
+    "not valid yet": {"nbf": 4_000_000_000},
+    "about nobody": {"sub": None},
+    "for another access token": {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"},
+}
+
+
+@pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
+async def test_forged_tokens(forged: Callable[[Any], str]) -> None:
+    """Only the issuer's own published key makes a token, whatever the token says of itself."""
+    with pytest.raises(ProviderRefusedError, match="not believed"):
+        await claims({"keys": [KEY.as_dict(private=False)]}, forged)
+
+
+@pytest.mark.parametrize("claimed", CLAIMED.values(), ids=CLAIMED)
+async def test_tokens_of_others(claimed: dict[str, Any]) -> None:
+    """A token that the issuer signed counts for us, for this login, for one person, and now."""
+
+    def sign(said: Any) -> str:
+        return _signed({name: value for name, value in (said | claimed).items() if value is not None})
+
+    with pytest.raises(ProviderRefusedError, match="not believed"):
+        await claims({"keys": [KEY.as_dict(private=False)]}, sign)
