@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 
 from bench import compile as compile_
-from bench import drill, history, ingest, latency, memory, storm, windows
+from bench import cost, drill, history, ingest, latency, memory, storm, windows
 from bench.table import Row, print_rows
 
 BENCHES = {
     "ingest": ingest.run,
+    "cost": cost.run,
     "latency": latency.run,
     "storm": storm.run,
     "windows": windows.run,

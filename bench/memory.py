@@ -4,9 +4,7 @@ Ten thousand open an incident each; the others repeat those, as Alertmanager doe
 """
 
 import asyncio
-import os
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -30,16 +28,9 @@ def run() -> list[Row]:
         for times in (1, ALL // FIRST - 1):
             for _ in range(times):
                 asyncio.run(fire(url, requests))
-            held.append(sum(memory(process) for process in _receiver()))
+            held.append(sum(memory(process) for process in servers.measured().values()))
     return [
         Row("memory", f"after {FIRST:,} webhooks", "MB", (held[0],)),
         Row("memory", f"after {ALL:,} webhooks", "MB", (held[1],)),
         Row("memory", f"after {ALL:,} / after {FIRST:,}", "ratio", (held[1] / held[0],), "≤ 1.2"),
     ]
-
-
-def _receiver() -> Iterator[int]:
-    """The receiver's processes: our own child that serves, and its child that writes."""
-    for child in servers.children(os.getpid()):
-        if b"receiver.cli" in Path(f"/proc/{child}/cmdline").read_bytes():
-            yield from (child, *servers.children(child))
