@@ -4,6 +4,7 @@
 """
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -89,6 +90,7 @@ def private(url: str | None) -> str | None:
     return url
 
 
+@lru_cache(256)  # the webhook asks for every request
 def is_loopback(host: str) -> bool:
     """Whether a host's name or address is this machine's own."""
     try:

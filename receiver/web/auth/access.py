@@ -9,6 +9,7 @@ at 127.0.0.1) and without a proxy between (whoever comes through one seems to be
 import binascii
 from base64 import b64decode
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from hmac import compare_digest
 from ipaddress import ip_address
@@ -170,7 +171,7 @@ def refuse_other_sites(request: web.Request, external: str = "") -> None:
 
 def require_direct(request: web.Request, variable: str) -> None:
     """Refuse who does not come from this machine itself. Raises Problem 403, which says to set `variable`."""
-    passed = next((name for name in request.headers if name.lower().replace("_", "-").startswith(PROXY_HEADERS)), "")
+    passed = next(filter(_is_of_a_proxy, request.headers), "")
     hosts = request.host, request.headers.get("Host", "")  # a whole URL as the target has a host of its own
     if not all(map(is_loopback, (request.remote or "", *map(_name, hosts)))):
         reason = "only this machine is served, under localhost or 127.0.0.1"
@@ -181,6 +182,12 @@ def require_direct(request: web.Request, variable: str) -> None:
     raise HttpProblem(403, f"without {variable} {reason}; set {variable}")
 
 
+@lru_cache(256)
+def _is_of_a_proxy(header: str) -> bool:
+    return header.lower().replace("_", "-").startswith(PROXY_HEADERS)
+
+
+@lru_cache(256)
 def _name(host: str) -> str:
     try:
         return urlsplit(f"//{host}").hostname or ""

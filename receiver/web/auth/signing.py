@@ -27,6 +27,8 @@ class Signing:
 
     def read(self, purpose: str, token: str) -> Mapping[str, Any] | None:
         """What a token of ours carries; None: it is not ours, for something else, or over."""
+        if not token:
+            return None
         try:
             values = self._serializer(purpose).loads(token)
         except (BadData, ValueError):  # ValueError: bytes that are no text, which the signature is asked about as text
