@@ -1,4 +1,5 @@
-"""What is decided first when much waits: what people do, then alerts by their level, then what machines answer.
+"""What the database is asked for first when much waits: what people do, emergencies, windows and outcomes, claims of
+messages, other alerts by their level, and then what machines answer and everything else.
 
 Within one rank the older goes first. What concerns one incident keeps its order: nothing of a key is taken before what
 came earlier for that key. So that nothing starves, the second half of each batch belongs to what has waited for longer
@@ -14,10 +15,19 @@ from receiver.core.model import Instant
 from rules.policy import EMERGENCY, SECOND
 
 ANSWERS = 0
-"""Rank of what Alertmanager and Prometheus answered when Tocsin asked: nobody is paged by it first."""
+"""Rank of what Alertmanager and Prometheus answered when Tocsin asked, and of upkeep: nobody is paged by it first."""
 
-PEOPLE = EMERGENCY + 1
-"""Rank of what a person does. Between the two, alerts have the rank of their level."""
+CLAIMS = EMERGENCY
+"""Rank of claiming messages that are due. Below it, alerts have the rank of their level."""
+
+STEPS = CLAIMS + 1
+"""Rank of due windows, and of what became of messages: the next step of somebody's page."""
+
+EMERGENCIES = STEPS + 1
+"""Rank of an emergency's alerts, and of claiming its messages."""
+
+PEOPLE = EMERGENCIES + 1
+"""Rank of what a person does."""
 
 AGED = 4 * SECOND
 """Microseconds after which what waits has its share of each batch: well within the patience of whoever asked."""
@@ -28,7 +38,8 @@ Item = TypeVar("Item")
 def rank(event: Event) -> int:
     """How urgent an event is, higher first. Of several alerts the highest level counts, whether it fires or clears."""
     if isinstance(event, AlertsReceived):
-        return max((alert.level for alert in event.alerts), default=ANSWERS)
+        level = max((alert.level for alert in event.alerts), default=ANSWERS)
+        return EMERGENCIES if level == EMERGENCY else level
     return PEOPLE if isinstance(event, Action | Declare) else ANSWERS
 
 

@@ -1,18 +1,21 @@
-"""The command queue: requests from many tasks become batches for the one thread that speaks with the engine.
+"""The command queue: all that writes goes through it, one transaction after the other, the most urgent first.
 
-Group commit: while a transaction runs, requests gather; the next transaction takes the most urgent of them
-(`receiver.core.urgency`). The queue is bounded: when it is full the answer is quick (503, Alertmanager retries).
-Reads have a thread of their own. The wall clock is asked here, through the `now` that the service passes in.
+Group commit: while a transaction runs, requests gather; the next one takes the most urgent of them
+(`receiver.core.urgency`), so many as take about 20 ms. Other calls of the engine and the store wait in the same line.
+The queue is bounded: when it is full the answer is quick (503, Alertmanager retries). Reads have threads of their own.
+The wall clock is asked here, through the `now` that the service passes in.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, cast
+from itertools import groupby
+from typing import Any, NamedTuple, TypeVar, cast
 
 from receiver.core.events import AlertsReceived, Event
 from receiver.core.model import Instant
-from receiver.core.urgency import Queue, rank
+from receiver.core.urgency import ANSWERS, EMERGENCIES, Queue, rank
 from receiver.engine.commands import Asked, ForIncident, FromPrometheus, Request, Result
 from receiver.engine.engine import Engine
 from receiver.engine.service_state import ServiceState
@@ -20,8 +23,17 @@ from receiver.errors import RowUnreadable, StoreDamaged, StoreUnavailable
 from rules.policy import EMERGENCY
 
 Out = TypeVar("Out")
-Asking = tuple[Request, asyncio.Future[Result]]
-"""A request, and who waits for what becomes of it."""
+
+
+class Call(NamedTuple):
+    """A method of the engine or of the store, and what it is called with."""
+
+    work: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+Asking = tuple[Request | Call, asyncio.Future[Any]]
+"""What is asked for, and who waits for what becomes of it."""
 
 QUEUE_LIMIT = 20_000
 """Requests that may wait; beyond it new ones are refused."""
@@ -32,8 +44,11 @@ RESERVED = 2_000
 AT_ONCE = 5_000
 """Requests that one caller has waiting at a time."""
 
-BATCH_LIMIT = 1000
-"""Alerts per transaction (a request without any counts as one): more makes no commit cheaper, and all wait longer."""
+BATCH_LIMIT = 600
+"""What a transaction takes of requests: about 20 ms of work, for whatever is urgent waits for its end."""
+
+REQUEST_COSTS = 10
+"""What a request takes of that, beside one for each of its alerts."""
 
 ANSWER_WITHIN = 15.0
 """Seconds for a request to be committed; Alertmanager's own patience is unknown to us, 10 s at least."""
@@ -65,8 +80,10 @@ class CommandQueue:
         self._pump: asyncio.Task[None] | None = None
         self.on_commit: Callable[[], None] = lambda: None
         """Called after each batch: messages or windows may be due now."""
-        self.on_emergency: Callable[[], Awaitable[object]] = _nothing
-        """Awaited after a batch that concerned an emergency, before the next: its messages leave first."""
+        self.on_emergency: Callable[[], Coroutine[Any, Any, object]] = _nothing
+        """Begun after a batch that concerned an emergency: what it asks for waits in the line like everything else."""
+        self._urgent: set[asyncio.Task[object]] = set()
+        self._under_way: Sequence[Asking] = ()
         self.state = state or ServiceState()
         """The service's; whoever shows it is given it by the service."""
 
@@ -87,25 +104,31 @@ class CommandQueue:
 
     async def _handle(self, requests: Sequence[Request]) -> list[Result]:
         ranks = [rank(_event(request)) for request in requests]
-        limit = QUEUE_LIMIT + (RESERVED if max(ranks, default=0) >= EMERGENCY else 0)
+        limit = QUEUE_LIMIT + (RESERVED if max(ranks, default=0) >= EMERGENCIES else 0)
         if len(self._waiting) + len(requests) > limit:
             raise StoreUnavailable("too many requests wait for the database already")
         loop, now = asyncio.get_running_loop(), self.clock()
         futures = [loop.create_future() for _ in requests]
         for request, future, its_rank in zip(requests, futures, ranks, strict=True):
-            self._waiting.put((request, future), _key(request), its_rank, now, _alerts(request))
+            self._waiting.put((request, future), _key(request), its_rank, now, _weight(request))
         patience = loop.call_later(self._patience, self._refuse_late, futures)
-        if self._pump is None or self._pump.done():
-            self._pump = asyncio.create_task(self._drain())
+        self._begin()
         try:
             return list(await asyncio.gather(*futures)) if len(futures) != 1 else [await futures[0]]
         finally:
             patience.cancel()
 
-    async def run(self, work: Callable[..., Out], *arguments: Any) -> Out:
-        """Run a method of the engine or of the store, in turn with everything else that writes."""
+    async def run(self, work: Callable[..., Out], *arguments: Any, urgency: int = ANSWERS) -> Out:
+        """Run a method of the engine or of the store, in its turn. `urgency`: its rank (`receiver.core.urgency`)."""
+        future = asyncio.get_running_loop().create_future()
+        key = f"call {id(future)}"  # it keeps no order with anything
+        self._waiting.put((Call(work, arguments), future), key, urgency, self.clock(), BATCH_LIMIT)
+        self._begin()
+        return cast("Out", await future)
+
+    async def _run(self, work: Callable[..., Any], *arguments: Any) -> Any:
         try:
-            return cast("Out", await self._call(work, *arguments))
+            return await self._call(work, *arguments)
         except RowUnreadable:
             raise
         except (StoreUnavailable, StoreDamaged) as error:
@@ -142,47 +165,78 @@ class CommandQueue:
         """Stop all threads, when what they are doing is done."""
         if self._pump is not None:
             self._pump.cancel()
+        _refuse(
+            [*self._under_way, *self._waiting.take(Instant(0), sys.maxsize)], StoreUnavailable("Tocsin is stopping")
+        )
         self._thread.shutdown()
         self._readers.shutdown()
         self._browsers.shutdown(cancel_futures=True)
 
+    def _begin(self) -> None:
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.create_task(self._drain())
+
     async def _drain(self) -> None:
         while self._waiting:
-            batch = self._next()
-            if not batch:
-                continue
-            try:
-                results = await self.run(self._engine.handle, [request for request, _ in batch], self.clock())
-            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
-                _refuse([future for _, future in batch], error)
-                continue
-            for (_, future), result in zip(batch, results, strict=True):
-                self._answer(future, result)
-            self.on_commit()
-            if any(result.incident is not None and result.incident.level >= EMERGENCY for result in results):
-                await self.on_emergency()
+            taken = [each for each in self._waiting.take(self.clock(), BATCH_LIMIT) if not each[1].done()]
+            for batch in _transactions(taken):
+                await self._carry_out(batch)
+
+    async def _carry_out(self, batch: list[Asking]) -> None:
+        """One call, or as many requests as make a transaction. Whoever waits hears what became of it."""
+        self._under_way = batch
+        try:
+            [(first, future), *_] = batch
+            if isinstance(first, Call):
+                result = await self._run(first.work, *first.arguments)
+                if not future.done():
+                    future.set_result(result)
+                return
+            results = await self._run(self._engine.handle, [request for request, _ in batch], self.clock())
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+            _refuse(batch, error)
+            return
+        for (_, waits), result in zip(batch, results, strict=True):
+            self._answer(waits, result)
+        self.on_commit()
+        if any(result.incident is not None and result.incident.level >= EMERGENCY for result in results):
+            await self._tell_of_emergency()
+
+    async def _tell_of_emergency(self) -> None:
+        """Its messages are claimed next, unless a person asks for something."""
+        task = asyncio.create_task(self.on_emergency())
+        self._urgent.add(task)
+        task.add_done_callback(self._urgent.discard)
+        await asyncio.sleep(0)  # until it stands in the line
 
     def _answer(self, future: asyncio.Future[Result], result: Result) -> None:
         """Tell whoever waits. One request that a damaged file could not take is refused as all of them would be."""
         if result.is_damage:
             self.state.is_damage_suspected = True
             self.state.writing.fail(result.error)
-            _refuse([future], StoreDamaged(result.error))
+            _refuse_all([future], StoreDamaged(result.error))
         elif not future.done():
             future.set_result(result)
-
-    def _next(self) -> list[Asking]:
-        """What is most urgent, as far as somebody still waits for it."""
-        return [each for each in self._waiting.take(self.clock(), BATCH_LIMIT) if not each[1].done()]
 
     def _refuse_late(self, futures: Sequence[asyncio.Future[Result]]) -> None:
         """Nobody waits longer for a database that does not answer."""
         reason = f"the database did not answer within {self._patience:g} s"
         self.state.writing.fail(reason)
-        _refuse(futures, StoreUnavailable(reason))
+        _refuse_all(futures, StoreUnavailable(reason))
 
 
-def _refuse(futures: Sequence[asyncio.Future[Result]], error: Exception) -> None:
+def _transactions(taken: Iterable[Asking]) -> Iterator[list[Asking]]:
+    """Requests that follow each other are one; each call is one of its own."""
+    for is_call, some in groupby(taken, key=lambda each: isinstance(each[0], Call)):
+        batch = list(some)
+        yield from ([each] for each in batch) if is_call else [batch]
+
+
+def _refuse(asking: Iterable[Asking], error: Exception) -> None:
+    _refuse_all((future for _, future in asking), error)
+
+
+def _refuse_all(futures: Iterable[asyncio.Future[Any]], error: Exception) -> None:
     for future in futures:
         if not future.done():
             future.set_exception(error)
@@ -206,5 +260,6 @@ def _key(request: Request) -> str:
     return what.id if isinstance(what, ForIncident | FromPrometheus) else what.key
 
 
-def _alerts(request: Request) -> int:
-    return len(request.alerts) if isinstance(request, AlertsReceived) else 1
+def _weight(request: Request) -> int:
+    """What it takes of a transaction."""
+    return REQUEST_COSTS + (len(request.alerts) if isinstance(request, AlertsReceived) else 0)

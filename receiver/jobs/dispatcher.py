@@ -18,6 +18,7 @@ from receiver.clock import steady_clock
 from receiver.core.events import Outcome, Overtaken, Rejected, Retry
 from receiver.core.model import Incident, Kind, Notification
 from receiver.core.outside import KEPT_IN, leaves_the_house
+from receiver.core.urgency import CLAIMS, EMERGENCIES, STEPS
 from receiver.engine.commands import Delivery, OutcomeReport
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
@@ -106,8 +107,9 @@ class Dispatcher:
         busy = frozenset(
             channel for (channel, of), count in self._in_flight.items() if of is is_emergency and count >= IN_FLIGHT
         )
+        urgency = EMERGENCIES if is_emergency else CLAIMS
         claimed_at = steady_clock()
-        deliveries = await self._queue.run(self._engine.claim, now, self._worker, busy, levels)
+        deliveries = await self._queue.run(self._engine.claim, now, self._worker, busy, levels, urgency=urgency)
         for delivery in filter(None, map(self._keep_in, deliveries)):
             self._in_flight[_counted_by(delivery)] += 1
             task = asyncio.create_task(self._carry(delivery, claimed_at))
@@ -211,7 +213,7 @@ class Dispatcher:
         """Whether the lease still holds; where the store cannot say, it does not: then nothing is sent twice."""
         claimed = [notification for notification, _ in delivery.items]
         try:
-            return await self._queue.run(self._engine.holds, claimed, self._queue.clock())
+            return await self._queue.run(self._engine.holds, claimed, self._queue.clock(), urgency=_urgency(claimed))
         except (StoreUnavailable, StoreDamaged):
             return False
 
@@ -230,9 +232,10 @@ class Dispatcher:
             self.on_progress()
 
     async def _record(self, batch: list[OutcomeReport]) -> None:
+        urgency = _urgency([report.notification for report in batch])
         for _ in range(int(SEND_TIMEOUT / REPORT_RETRY)):
             try:
-                counted = await self._queue.run(self._engine.report, batch, self._queue.clock())
+                counted = await self._queue.run(self._engine.report, batch, self._queue.clock(), urgency=urgency)
             except StoreUnavailable as error:
                 log.warning("cannot record what was sent; trying again", reason=str(error), messages=len(batch))
                 await asyncio.sleep(REPORT_RETRY)
@@ -251,6 +254,11 @@ def pages_to_close(incident: Incident, notification: Notification) -> range:
     if dash:
         return range(int(first), int(last) + 1)
     return range(incident.pages_closed + 1, incident.page.serial + 1)
+
+
+def _urgency(messages: Iterable[Notification]) -> int:
+    """How urgent it is to ask or to tell the store about them."""
+    return EMERGENCIES if any(each.level == EMERGENCY for each in messages) else STEPS
 
 
 def _channel(delivery: Delivery) -> str:

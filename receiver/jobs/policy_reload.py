@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from receiver.channels.configured import configured_channels
+from receiver.core.urgency import PEOPLE
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
@@ -77,7 +78,7 @@ class PolicyFiles:
                 self._judged = held
                 return self._refuse(error.problems)
             configured = configured_channels(loaded.policy, self._settings)
-            await self._queue.run(self._engine.keep_policy, loaded.policy, self._queue.clock())
+            await self._queue.run(self._engine.keep_policy, loaded.policy, self._queue.clock(), urgency=PEOPLE)
             self._engine.adopt(loaded.policy, configured)
             self._judged = held
             self._state.policy_problems = ()

@@ -11,6 +11,7 @@ import structlog
 
 from receiver.clock import steady_clock
 from receiver.core.model import Instant
+from receiver.core.urgency import CLAIMS, STEPS
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
@@ -82,7 +83,7 @@ class Scheduler:
         try:
             await self._prove_writing()
             whole = await self._goes_well(self._fire) & await self._goes_well(self._dispatcher.send_due)
-            due_at = await self._queue.run(self._store.next_due)
+            due_at = await self._queue.run(self._store.next_due, urgency=CLAIMS)
         except StoreUnavailable:
             self._failures = 0
             return None
@@ -107,13 +108,13 @@ class Scheduler:
         """
         try:
             self._store.keep_lock()
-            await self._queue.run(self._store.probe)
+            await self._queue.run(self._store.probe, urgency=STEPS)
         except Exception as error:
             self._state.writing.fail(str(error) or type(error).__name__)
             raise
 
     async def _fire(self) -> None:
-        await self._queue.run(self._engine.fire_due, self._queue.clock(), FIRED_AT_ONCE)
+        await self._queue.run(self._engine.fire_due, self._queue.clock(), FIRED_AT_ONCE, urgency=STEPS)
 
     async def _goes_well(self, step: Callable[[], Awaitable[object]]) -> bool:
         """Whether it did: windows that cannot be carried out do not keep messages back, nor the other way round."""

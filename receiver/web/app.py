@@ -16,6 +16,7 @@ from aiohttp import web
 from receiver.channels import Senders
 from receiver.core.audit_log import audit_of
 from receiver.core.model import Instant
+from receiver.core.urgency import PEOPLE
 from receiver.engine.engine import Engine
 from receiver.engine.heartbeat_cache import Heartbeats
 from receiver.engine.queue import CommandQueue
@@ -274,5 +275,7 @@ class Application:
             )
         log.info("policy reload asked for", by=caller.name)
         data = {"policy": self.engine.current.digest}
-        await self.queue.run(self.engine.audit, [audit_of(caller.origin, self.clock(), "reload", data=data)])
+        await self.queue.run(
+            self.engine.audit, [audit_of(caller.origin, self.clock(), "reload", data=data)], urgency=PEOPLE
+        )
         return web.Response(text="")

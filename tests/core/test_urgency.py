@@ -5,13 +5,13 @@ import pytest
 from receiver.core.events import Acknowledge, AlertsReceived, Declare, Event, Note, Silenced, TimePassed, Unheard
 from receiver.core.inquiry import Answered, Inquiry
 from receiver.core.model import Instant
-from receiver.core.urgency import AGED, ANSWERS, PEOPLE, Queue, rank
+from receiver.core.urgency import AGED, ANSWERS, CLAIMS, EMERGENCIES, PEOPLE, STEPS, Queue, rank
 from rules.policy import SECOND
 from tests.core.alerts import START, alert
 
 RANKS: dict[str, tuple[Event, int]] = {
-    "an emergency": (AlertsReceived("key", "", (alert(level=4),)), 4),
-    "an emergency that clears": (AlertsReceived("key", "", (alert(level=4, firing=False),)), 4),
+    "an emergency": (AlertsReceived("key", "", (alert(level=4),)), EMERGENCIES),
+    "an emergency that clears": (AlertsReceived("key", "", (alert(level=4, firing=False),)), EMERGENCIES),
     "the highest of several alerts": (AlertsReceived("key", "", (alert(level=2), alert("b", 3), alert("c", 1))), 3),
     "no alert": (AlertsReceived("key", "", ()), ANSWERS),
     "a declaration": (Declare("key", "fire", "ada"), PEOPLE),
@@ -39,12 +39,13 @@ def queue(*waiting: tuple[str, str, int], at: int = START) -> Queue[str]:
 
 
 def test_the_most_urgent_first() -> None:
-    """A person, then the emergency, then by level; within a level the older."""
+    """A person, the emergency, windows and outcomes, claims, then by level; within a level the older."""
     waiting = queue(
-        ("w1", "a", 2), ("c1", "b", 3), ("w2", "c", 2), ("e", "d", 4), ("person", "e", PEOPLE), ("i", "f", 1)
+        *(("w1", "a", 2), ("c1", "b", 3), ("w2", "c", 2), ("e", "d", EMERGENCIES), ("person", "e", PEOPLE)),
+        *(("i", "f", 1), ("claim", "g", CLAIMS), ("outcome", "h", STEPS)),
     )
     assert waiting.take(START, 2) == ["person", "e"]
-    assert waiting.take(START, 9) == ["c1", "w1", "w2", "i"]
+    assert waiting.take(START, 9) == ["outcome", "claim", "c1", "w1", "w2", "i"]
     assert (waiting.take(START, 9), len(waiting)) == ([], 0)
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from receiver.core.events import Acknowledge, AlertsReceived
 from receiver.core.model import Fact, Instant
+from receiver.core.urgency import CLAIMS, EMERGENCIES, STEPS
 from receiver.engine.commands import ForIncident, Request, Result
 from receiver.engine.engine import Engine
 from receiver.engine.queue import AT_ONCE, BATCH_LIMIT, QUEUE_LIMIT, RESERVED, CommandQueue
@@ -38,7 +39,7 @@ async def test_a_database_that_never_answers_keeps_nobody_waiting(engine: Engine
     assert "did not answer" in queue.state.writing.problem
 
 
-@pytest.mark.parametrize(("alerts", "together"), [(1, BATCH_LIMIT), (100, BATCH_LIMIT // 100), (3 * BATCH_LIMIT, 1)])
+@pytest.mark.parametrize(("alerts", "together"), [(1, 55), (10, 30), (100, 6), (3 * BATCH_LIMIT, 1)])
 async def test_a_transaction_takes_so_many_alerts(engine: Engine, alerts: int, together: int) -> None:
     """However many webhooks wait, and however large: no transaction holds many more alerts than the limit."""
     batches: list[int] = []
@@ -116,6 +117,42 @@ async def test_the_most_urgent_is_decided_first(storm: Storm) -> None:
     assert storm.said == ["busy", "person e c w w2", "emergency!"]
 
 
+async def test_everything_that_writes_stands_in_one_line(engine: Engine) -> None:
+    """A person, an emergency and its messages, windows and outcomes, other messages, other alerts, and then upkeep."""
+    said: list[str] = []
+
+    async def call(work: Callable[..., Any], *arguments: Any) -> list[Result]:
+        said.append(" ".join(map(_told, arguments[0])) if work == engine.handle else arguments[0])
+        return [Result() for _ in arguments[0]]
+
+    queue = CommandQueue(engine, lambda: Instant(START), call)
+    asked = [queue.run(engine.audit, "upkeep"), queue.handle([firing("c", level=3)])]
+    asked += [queue.run(engine.audit, name, urgency=rank) for name, rank in (("claim", CLAIMS), ("outcome", STEPS))]
+    asked += [queue.handle([firing("e", level=4)]), queue.run(engine.audit, "its messages", urgency=EMERGENCIES)]
+    asked += [queue.handle([ForIncident("id", Acknowledge("ada"))])]
+    await asyncio.gather(*asked)
+    assert said == ["person e", "its messages", "outcome", "claim", "c", "upkeep"]
+
+
+async def test_what_waits_at_the_end_is_told(engine: Engine) -> None:
+    """Whoever still waits when the queue is closed hears that nothing was done; nobody waits for ever."""
+
+    async def never(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    queue = CommandQueue(engine, lambda: Instant(START), never)
+    waits = [asyncio.create_task(queue.run(engine.audit, name)) for name in ("under way", "waits")]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    queue.close()
+    told = await asyncio.gather(*waits, return_exceptions=True)
+    assert [type(each) for each in told] == [StoreUnavailable] * 2
+
+
+def _told(request: Request) -> str:
+    return request.key if isinstance(request, AlertsReceived) else "person"
+
+
 async def test_no_resolve_overtakes_its_firing(storm: Storm) -> None:
     """An alert that fires at level 2 and clears, worse alerts of the same incident after it: as they came."""
     fires, worse = firing("key", level=2), firing("key", "b", level=4)
@@ -162,7 +199,7 @@ async def test_what_nobody_waits_for_holds_up_nothing(engine: Engine) -> None:
         return [Result() for _ in requests]
 
     queue = CommandQueue(engine, lambda: Instant(START), call)
-    given_up = asyncio.create_task(queue.handle([firing("given up")] * BATCH_LIMIT))
+    given_up = asyncio.create_task(queue.handle([firing("given up")] * 55))
     waits = asyncio.create_task(queue.handle([firing("waits", level=1)]))
     asyncio.get_running_loop().call_soon(given_up.cancel)
     await asyncio.wait([given_up])

@@ -8,10 +8,10 @@ from random import Random
 
 from msgspec import Struct
 
-from receiver.core.events import Acknowledge, AlertsReceived, Event, Silenced
+from receiver.core.events import Acknowledge, AlertsReceived, Event, Silenced, TimePassed
 from receiver.core.model import Instant
-from receiver.core.urgency import Queue, is_aged, rank
-from rules.policy import EMERGENCY, LEVELS, SECOND
+from receiver.core.urgency import ANSWERS, CLAIMS, EMERGENCIES, PEOPLE, STEPS, Queue, is_aged, rank
+from rules.policy import LEVELS, SECOND
 from tests.core.alerts import START, alert
 from tests.faults.mirror import Broken
 
@@ -68,23 +68,27 @@ class Crowd:
     def _come(self) -> None:
         for _ in range(self.dice.randrange(2 * self._batch)):
             self._serial += 1
-            key, event, weight = self._event()
+            key, event, its_rank, weight = self._event()
             since = Instant(self.now + self.dice.randrange(1000))
-            each = Waiting(self._serial, key, event, rank(event), since)
+            each = Waiting(self._serial, key, event, its_rank, since)
             self.waiting.append(each)
             self.queue.put(each, key, each.rank, since, weight)
 
-    def _event(self) -> tuple[str, Event, int]:
+    def _event(self) -> tuple[str, Event, int, int]:
+        """Key, event, rank and weight; a window stands for any call, which is a transaction of its own."""
         dice = self.dice
         key = f"key {dice.randrange(40)}"
         if dice.random() < 0.02:
-            return f"id {dice.randrange(5)}", Acknowledge("ada"), 1
+            return f"id {dice.randrange(5)}", Acknowledge("ada"), PEOPLE, 1
         if dice.random() < 0.05:
-            return key, Silenced(key, 1, None), 1
+            return key, Silenced(key, 1, None), ANSWERS, 1
+        if dice.random() < 0.05:
+            return f"call {self._serial}", TimePassed(), dice.choice((ANSWERS, CLAIMS, STEPS, EMERGENCIES)), ROOM
         level = self._flood if dice.random() < 0.8 else dice.choice(LEVELS)
         firing = dice.random() < 0.7
         weight = dice.choice((1, 1, 1, 3)) if dice.random() < 0.98 else 2 * ROOM
-        return key, AlertsReceived(key, "", (alert(level=level, firing=firing),)), weight
+        event = AlertsReceived(key, "", (alert(level=level, firing=firing),))
+        return key, event, rank(event), weight
 
     def _decide(self) -> None:
         batch = self.queue.take(self.now, ROOM)
@@ -103,7 +107,7 @@ class Crowd:
             is_earlier = each.serial < next_one.serial
             if is_earlier and each.key == next_one.key:
                 raise Broken(f"{each} is overtaken by {next_one}, of the same incident")
-            if is_earlier and each.rank >= EMERGENCY and next_one.rank < each.rank:
+            if is_earlier and each.rank >= EMERGENCIES and next_one.rank < each.rank:
                 raise Broken(f"{each} is decided after the later {next_one}")
             if each.rank > needed and not is_aged(next_one.since, self.now):
                 raise Broken(f"{each} waits while {next_one} is decided, which is less urgent")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from receiver.core.audit_log import Origin, audit_of
 from receiver.core.heartbeat import Watched
 from receiver.core.model import Instant
+from receiver.core.urgency import PEOPLE
 from receiver.engine.engine import Engine
 from receiver.engine.heartbeat_cache import Heartbeats
 from receiver.engine.queue import CommandQueue
@@ -53,7 +54,7 @@ class HeartbeatsApi:
         now = self._clock()
         data = {"heartbeat": key, "of": found.words, "reason": reason, "by": by}
         entry = audit_of(origin, now, "retire-heartbeat", data=data)
-        await self._queue.run(self._engine.retire_heartbeat, key, entry)
+        await self._queue.run(self._engine.retire_heartbeat, key, entry, urgency=PEOPLE)
         self._heartbeats.retire(key, now)
 
     def _show(self) -> HeartbeatsView:

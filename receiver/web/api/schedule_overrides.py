@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from receiver.core.audit_log import audit_of
 from receiver.core.fetched_calendars import CalendarFetches
 from receiver.core.model import Instant
+from receiver.core.urgency import PEOPLE
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.messages.times import rfc3339
@@ -64,7 +65,7 @@ class OnCallApi:
         data = {"schedule": schedule.name, "person": said.person, "starts": rfc3339(Instant(starts))}
         data |= {"ends": rfc3339(Instant(ends)), "reason": said.reason, "by": by}
         entry = audit_of(call.caller.origin, now, "override", data=data)
-        await self._queue.run(self._engine.override, change, entry)
+        await self._queue.run(self._engine.override, change, entry, urgency=PEOPLE)
         return await self._show()
 
     async def cancel(self, call: Call[requests.CancelOverrideBody]) -> OverridesView:
@@ -78,7 +79,7 @@ class OnCallApi:
         data = {"override": call.part, "reason": call.said.reason, "by": by}
         entry = audit_of(call.caller.origin, now, "cancel-override", data=data)
         change = OverrideChange(now, by, call.said.reason, cancels=found.number)
-        await self._queue.run(self._engine.override, change, entry)
+        await self._queue.run(self._engine.override, change, entry, urgency=PEOPLE)
         return await self._show()
 
     def _schedule(self, name: str) -> OnCallSchedule:

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from receiver.core.audit_log import Origin, audit_of
 from receiver.core.model import Instant
+from receiver.core.urgency import PEOPLE
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.errors import CannotError
@@ -176,7 +177,7 @@ class Oidc:
         log.info("logged in", name=name, by="oidc", role=role.name.lower(), address=address)
         data = {"by": "oidc", "subject": line(str(claims["sub"]), 200), "role": role.name.lower()}
         entry = audit_of(Origin(name, "console", address), self._clock(), "login", data=data)
-        await self._queue.run(self._engine.audit, [entry])
+        await self._queue.run(self._engine.audit, [entry], urgency=PEOPLE)
         return response
 
     def _refuse(self, request: web.Request, error: NotLetInError, following: str) -> web.Response:

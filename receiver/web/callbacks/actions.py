@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from receiver.core.audit_log import Origin
 from receiver.core.events import Action, Declare
 from receiver.core.model import Incident, Instant, Notification, State
+from receiver.core.urgency import STEPS
 from receiver.engine.commands import Asked, ForIncident, Result
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
@@ -90,7 +91,9 @@ class CallbackActions:
 
         Returns whether our sender has not reported it yet: ask again. Raises StoreUnavailable.
         """
-        is_waiting = await self._queue.run(self._engine.arrive, message, reference, self._clock(), receipt)
+        is_waiting = await self._queue.run(
+            self._engine.arrive, message, reference, self._clock(), receipt, urgency=STEPS
+        )
         self._queue.on_commit()
         return is_waiting
 
@@ -99,7 +102,7 @@ class CallbackActions:
 
         Raises StoreUnavailable.
         """
-        is_waiting = await self._queue.run(self._engine.bounce, message, reason, self._clock())
+        is_waiting = await self._queue.run(self._engine.bounce, message, reason, self._clock(), urgency=STEPS)
         if not is_waiting:
             self._queue.on_commit()
         return is_waiting

@@ -14,6 +14,7 @@ from receiver.channels.trial import Tried, try_channel
 from receiver.core.audit_log import audit_of
 from receiver.core.canary import Canary
 from receiver.core.model import Instant
+from receiver.core.urgency import PEOPLE
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.messages import MessageRenderer
@@ -123,7 +124,7 @@ class ChannelsPage:
             outcome=outcome,
             data={"channel": channel.name} | ({"person": person} if person else {}),
         )
-        await self.queue.run(self.engine.audit, [entry])
+        await self.queue.run(self.engine.audit, [entry], urgency=PEOPLE)
 
     async def _page(
         self, visit: Visit, tested: str = "", tried: Sequence[Tried] = (), problem: str = ""

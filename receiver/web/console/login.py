@@ -13,6 +13,7 @@ from aiohttp import web
 
 from receiver.core.audit_log import Origin, audit_of
 from receiver.core.model import Instant
+from receiver.core.urgency import PEOPLE
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.settings import Role, Settings
@@ -76,7 +77,7 @@ class Login:
         self._sessions.remember_browser(response, name)
         log.info("logged in", name=found[1], address=address)
         entry = audit_of(Origin(found[1], "console", address), self._clock(), "login", data={"by": found[0]})
-        await self._queue.run(self._engine.audit, [entry])
+        await self._queue.run(self._engine.audit, [entry], urgency=PEOPLE)
         return response
 
     async def leave(self, request: web.Request) -> web.Response:
@@ -85,7 +86,7 @@ class Login:
         caller = self._sessions.by_cookie(request)
         if caller is not None:
             origin = replace(caller.origin, reference=self._sessions.reference(request))
-            await self._queue.run(self._engine.audit, [audit_of(origin, self._clock(), "logout")])
+            await self._queue.run(self._engine.audit, [audit_of(origin, self._clock(), "logout")], urgency=PEOPLE)
         response = web.Response(status=303, headers={"Location": "/login"})
         self._sessions.end(response)
         return response
