@@ -16,7 +16,7 @@ from manual.stage import POLICY, Stage
 from receiver.core.events import Declare, Resolve
 from rules.policy import MINUTE
 
-PAGES = ("email", "slack", "pagerduty", "sms", "phone")
+PAGES = ("email", "slack", "pagerduty", "sms", "phone", "webhook")
 FIRST = 12
 """The number of the incident that the documents tell of."""
 STORM = 51
@@ -61,6 +61,8 @@ async def _play() -> Mapping[str, str]:
         "sms-storm": storm,
         "sms-news": news,
         "phone": _spoken(opened.calls[0]),
+        "webhook-head": _head(opened.webhooks[0][0]),
+        "webhook": orjson.dumps(opened.webhooks[0][1], option=orjson.OPT_INDENT_2).decode(),
     }
 
 
@@ -99,6 +101,11 @@ def _mail(mail: Any) -> str:
 def _event(event: Mapping[str, Any]) -> str:
     shown = {name: value for name, value in event.items() if name != "routing_key"}
     return orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()
+
+
+def _head(headers: Mapping[str, str]) -> str:
+    shown = (f"{name}: {value}" for name, value in headers.items() if name.startswith(("X-", "Content-Type")))
+    return "\n".join(("POST /hooks/tocsin", *shown))
 
 
 def _blocks(blocks: Iterable[Mapping[str, Any]]) -> str:

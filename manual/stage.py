@@ -5,7 +5,7 @@ providers that keep what they are sent. What the documents show of messages is w
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -39,6 +39,8 @@ from rules.promtool.input_series import told
 from rules.promtool.vectors import Sample
 
 HOME = "https://tocsin.example"
+HOOKS = "https://status.example"
+"""Where the policy's webhook is; what is sent there comes to a server of this machine."""
 BEGIN = Instant(1_795_431_600_000_000)
 """2026-11-23 11:00 UTC."""
 POLICY = """
@@ -54,13 +56,14 @@ incident_response:
         severity: 4
         description: The braking distance no longer fits into the runway ahead
         runbook_url: https://runbooks.example/safety-margin
-        channels: [email, slack, pagerduty, sms, phone]
+        channels: [email, slack, pagerduty, sms, phone, status-page]
   alert_channels:
     - {name: email, type: email, recipients: ["incident-response@example.org"]}
     - {name: slack, type: slack, channel: "#incident-response", mention: "<!here>"}
     - {name: pagerduty, type: pagerduty, service: ml-systems}
     - {name: sms, type: sms, recipients: ["+4930123456"]}
     - {name: phone, type: phone, recipients: ["+4930123456"]}
+    - {name: status-page, type: webhook, url: "https://status.example/hooks/tocsin", headers: {X-Team: flight}}
   procedures:
     - name: initial_response
       steps: [Take flight-control out of automatic landing, Tell the tower, Look at the runway sensors]
@@ -80,6 +83,7 @@ SETTINGS = {
     "TOCSIN_TWILIO_ACCOUNT_SID": "AC00000000000000000000000000000000",
     "TOCSIN_TWILIO_AUTH_TOKEN": "t",
     "TOCSIN_TWILIO_FROM": "+12025550100",
+    "TOCSIN_WEBHOOK_SIGNING_SECRET": "a-secret-of-both-sides",
 }
 
 
@@ -94,6 +98,8 @@ class Kept:
     sms: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     """TwiML."""
+    webhooks: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
+    """Headers and document."""
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Take a mail."""
@@ -113,14 +119,20 @@ class Kept:
             self.sms.append(form["Body"])
         elif request.path.endswith("/Calls.json"):
             self.calls.append(form["Twiml"])
+        elif request.path.startswith("/hooks/"):
+            self.webhooks.append((dict(request.headers), form))
         return await handler(request)
+
+    async def answer(self, _request: web.Request) -> web.Response:
+        """A webhook's receiver is content."""
+        return web.Response()
 
 
 class Stage:
     """The receiver, and what is heard of it."""
 
     def __init__(self, text: str) -> None:
-        self.policy = load_text(text, "policy.yaml").policy
+        self.text = text
         self.kept = Kept()
         self.now = BEGIN
         self._began: dict[str, Instant] = {}
@@ -137,8 +149,10 @@ class Stage:
             stack.callback(mailbox.close)
             app = Providers(lambda *_: None).app
             app.middlewares.append(self.kept.keep)
+            app.router.add_post("/hooks/{name}", self.kept.answer)
             runner, providers = await start_web(app)
             stack.push_async_callback(runner.cleanup)
+            self.policy = load_text(self.text.replace(HOOKS, providers), "policy.yaml").policy
             settings = Settings.read(
                 SETTINGS
                 | {
@@ -192,7 +206,7 @@ class Stage:
 
     def take(self) -> Kept:
         """What was heard since the last time."""
-        lists = (self.kept.mails, self.kept.slack, self.kept.pagerduty, self.kept.sms, self.kept.calls)
+        lists = [getattr(self.kept, each.name) for each in fields(Kept)]
         taken = Kept(*map(list, lists))
         for each in lists:
             each.clear()

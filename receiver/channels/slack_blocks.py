@@ -1,7 +1,9 @@
 """How a message looks in Slack: Block Kit, within Slack's limits (CONTRACTS C).
 
 Rules: everything foreign is escaped, then cut without splitting an entity; `verbatim` and `emoji: False` keep
-Slack from finding mentions, links and smileys in it. Only the policy's own mention is markup.
+Slack from finding mentions, links and smileys in it. Text that has signs of Slack's formatting stands as plain text,
+which shows them; without them it is markup, because only markup shows times in the reader's zone. Only the policy's own
+mention is meant as markup.
 """
 
 import json
@@ -32,6 +34,11 @@ Block = dict[str, Any]
 TERSE = frozenset({Kind.NOTICE, Kind.REMINDER})
 """In a thread, these are one sentence."""
 
+_FORMATS = re.compile(r"(?<![A-Za-z0-9])[*_~](?=\S)|`|:(?=[\w+'-]+:)|^>", re.MULTILINE)
+"""What Slack may take for the beginning of bold, italic, struck out, code, a smiley or a quotation."""
+_ALIKE = str.maketrans("*_~`:>", "\u2217\u02cd\u223c\u02cb\ua789\u203a")
+"""Signs that look like these and format nothing."""
+
 
 def escape(text: str, limit: int) -> str:
     """Without markup, at most `limit` characters as Slack counts them."""
@@ -45,10 +52,15 @@ def escape(text: str, limit: int) -> str:
     return f"{kept.rstrip()}…"
 
 
+def literal(text: str, limit: int) -> str:
+    """Escaped, for a text that is markup in any case: signs that look alike stand for those that would format it."""
+    return escape(_FORMATS.sub(lambda found: found[0].translate(_ALIKE), text), limit)
+
+
 def fallback(message: Message, mention: str) -> str:
     """The text of notifications, and of clients that show no blocks."""
     room = TEXT - len(mention) - 1
-    return _with_mention(mention, _dated(escape(f"{message.headline}\n{message.lead}", room), message, room))
+    return _with_mention(mention, _dated(literal(f"{message.headline}\n{message.lead}", room), message, room))
 
 
 def parent(message: Message, incident: Incident, name: str, mention: str, *, buttons: bool) -> list[Block]:
@@ -56,26 +68,26 @@ def parent(message: Message, incident: Incident, name: str, mention: str, *, but
 
     `name`: what its button calls it, where it is of several incidents.
     """
-    room = SECTION - len(mention) - 1
     blocks = [
         _header(message.headline),
-        _section(_with_mention(mention, _dated(escape(message.lead, room), message, room))),
+        *_told(message.lead, message, mention=mention),
         *_fields(message),
         *_paragraphs(message),
     ]
     if buttons and message.live:
         blocks.append(_buttons(incident) if message.count == 1 else _button_for_all(message.count, name))
-    elif message.command:
-        blocks.append({"type": "section", "text": _plain(message.command, SECTION)})
+    else:
+        blocks += _told(message.command, message)
     blocks.append(_links(message.links))
     return _within_limits(blocks)
 
 
 def reply(message: Message, kind: Kind, mention: str) -> list[Block]:
     """A message in the thread. The headline says which incident: threads may be of several, and pages are broadcast."""
-    room = SECTION - len(mention) - HEADER - 10
-    said = f"*{escape(message.headline, HEADER)}*\n{_dated(escape(message.lead, room), message, room)}"
-    blocks = [_section(_with_mention(mention, said))]
+    blocks = [
+        *_told(message.headline, message, HEADER, mention, bold=True),
+        *_told(message.lead, message),
+    ]
     if kind not in TERSE:
         if kind is Kind.PAGE:
             blocks += _fields(message)
@@ -106,23 +118,39 @@ def _header(text: str) -> Block:
     return {"type": "header", "text": _plain(text, HEADER)}
 
 
+def _told(
+    text: str, message: Message, limit: int = SECTION, mention: str = "", *, bold: bool = False
+) -> Iterable[Block]:
+    """A paragraph, after the mention if there is one."""
+    if not _FORMATS.search(text):
+        room = SECTION - len(mention) - 3
+        dated = _dated(escape(text, min(limit, room)), message, room)
+        yield _section(_with_mention(mention, f"*{dated}*" if bold else dated))
+        return
+    yield _section(mention)
+    yield {"type": "section", "text": _plain(text, limit)}
+
+
 def _section(markup: str) -> Block:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": markup, "verbatim": True}} if markup else {}
+    return {"type": "section", "text": _markup(markup)} if markup else {}
+
+
+def _markup(text: str) -> Block:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
 def _fields(message: Message) -> Iterable[Block]:
     """The facts, ten to a block."""
-    room = FIELD - 110
-    fields = [
-        {
-            "type": "mrkdwn",
-            "text": f"*{escape(name, 100)}*\n{_dated(escape(value, room), message, room)}",
-            "verbatim": True,
-        }
-        for name, value in message.facts
-    ]
+    fields = [_field(name, value, message) for name, value in message.facts]
     for begin in range(0, len(fields), FIELDS):
         yield {"type": "section", "fields": fields[begin : begin + FIELDS]}
+
+
+def _field(name: str, value: str, message: Message) -> Block:
+    if _FORMATS.search(f"{name}\n{value}"):
+        return _plain(f"{name}\n{value}", FIELD)
+    room = FIELD - 110
+    return _markup(f"*{escape(name, 100)}*\n{_dated(escape(value, room), message, room)}")
 
 
 def _paragraphs(message: Message) -> Iterable[Block]:
@@ -136,9 +164,7 @@ def _paragraphs(message: Message) -> Iterable[Block]:
             return
         limit = min(SECTION, room)
         room -= min(len(paragraph), limit)
-        dated = _dated(whole := escape(paragraph, limit), message, SECTION)
-        # Only markup has times that Slack sets; without any, plain text keeps every sign of it as it is.
-        yield _section(dated) if dated != whole else {"type": "section", "text": _plain(paragraph, limit)}
+        yield from _told(cut(paragraph, limit), message)
 
 
 def _buttons(incident: Incident) -> Block:
@@ -172,9 +198,9 @@ def _links(links: Iterable[tuple[str, str]]) -> Block:
     elements: list[Block] = []
     room = LINKS
     for label, url in links:
-        shown = f"<{escape(url, 2 * LINKS)}|{escape(label, LINK_LABEL).replace('|', ' ')}>"
+        shown = f"<{escape(url, 2 * LINKS)}|{literal(label, LINK_LABEL).replace('|', ' ')}>"
         if len(shown) <= min(room, LINK) and len(elements) < ELEMENTS:
-            elements.append({"type": "mrkdwn", "text": shown, "verbatim": True})
+            elements.append(_markup(shown))
             room -= len(shown)
     return {"type": "context", "elements": elements} if elements else {}
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from receiver.core.classify import NOT_WIRED
 from receiver.core.draft import Draft, Effects
 from receiver.core.episodes import Hearing, News, compare, fires, is_over, sift
-from receiver.core.events import AlertsReceived, EchoesListed
+from receiver.core.events import AlertsReceived, EchoesListed, Event
 from receiver.core.flapping import cease, flap
 from receiver.core.impact import note_impacts
 from receiver.core.lifecycle import (
@@ -51,13 +51,22 @@ def receive(
         return _repeat(incident, event, now, context)
     if incident is None:
         return _open(event, news, now, context)
-    draft = Draft(incident, now, context)
+    draft = Draft(incident, now, context, known)
     note_heard(draft)
     keep_recorded(draft)
     _say_found(draft, event, news)
-    _take(draft, news, truncated=event.truncated)
-    _keep_title_true(draft, news.cleared, event.alerts)
+    _take(draft, news, event.alerts, truncated=event.truncated)
     return draft.effects()
+
+
+def loses_title(incident: Incident, event: Event, known: Mapping[str, Alert]) -> bool:
+    """Whether the event may end the alert that the title names, and names no other that fires to take its place."""
+    told = event.alerts if isinstance(event, AlertsReceived) else ()
+    if any(each.firing and each.level for each in told) or sum(incident.firing) < 2:
+        return False
+    ending = [known[each.fingerprint] for each in told if each.fingerprint in known]
+    ending = ending or [each for each in known.values() if each.held_until is not None]
+    return any(each.firing and title_of(each) == incident.title for each in ending)
 
 
 def pass_echo_window(draft: Draft) -> None:
@@ -96,8 +105,8 @@ def _settle(draft: Draft, held: Mapping[str, Alert], after: Mapping[str, Alert],
     _take(draft, compare(held, after))
 
 
-def _take(draft: Draft, news: News, *, truncated: bool = False) -> None:
-    """What news do to an incident that exists."""
+def _take(draft: Draft, news: News, told: Sequence[Alert] = (), *, truncated: bool = False) -> None:
+    """What news do to an incident that exists. `told`: the alerts of the event that has them."""
     before = draft.incident
     _count(draft, news)
     _hold(draft, news)
@@ -109,6 +118,7 @@ def _take(draft: Draft, news: News, *, truncated: bool = False) -> None:
         _clear(draft, news, truncated=truncated)
     if news.flashed:
         _flash(draft, news.flashed, before)
+    _keep_title_true(draft, news, told)
     keep_up(draft)
 
 
@@ -274,12 +284,14 @@ def _retell(draft: Draft, fired: Sequence[Alert]) -> None:
         draft.set(title=title_of(max(fired, key=lambda alert: alert.level)), labels=_identity_labels(fired))
 
 
-def _keep_title_true(draft: Draft, cleared: Sequence[Alert], told: Sequence[Alert]) -> None:
-    """What the title names has cleared, and others still fire: it names one that was told with it."""
-    gone = {each.fingerprint for each in cleared}
-    left = [each for each in told if each.firing and each.level and each.fingerprint not in gone]
-    if left and draft.incident.is_firing and draft.incident.title in {title_of(each) for each in cleared}:
-        draft.set(title=title_of(max(left, key=lambda alert: alert.level)))
+def _keep_title_true(draft: Draft, news: News, told: Sequence[Alert]) -> None:
+    """What the title names has cleared, and others still fire: it names the worst of those that are known."""
+    if not draft.incident.is_firing or draft.incident.title not in map(title_of, news.cleared):
+        return
+    after = {**draft.known, **{each.fingerprint: each for each in (*told, *news.kept)}}
+    left = [each for each in after.values() if each.firing and each.level]
+    if left and draft.incident.title not in map(title_of, left):
+        draft.set(title=title_of(max(left, key=lambda alert: (alert.level, -alert.starts_at))))
 
 
 def _flash(draft: Draft, flashed: Sequence[Alert], before: Incident) -> None:

@@ -127,9 +127,13 @@ class MemoryStore:
             if (known := self.stored_alerts.get(incident_id)) is not None
         }
 
-    def first_firing(self, incident_ids: Sequence[str], most: int) -> dict[str, tuple[Alert, ...]]:  # noqa: ARG002 - nobody reads the words
-        """No message is written here."""
-        return {}
+    def first_firing(self, incident_ids: Sequence[str], most: int) -> dict[str, tuple[Alert, ...]]:
+        """The first alerts of each that fire: the worst, and of them the oldest, first."""
+        found: dict[str, tuple[Alert, ...]] = {}
+        for each in incident_ids:
+            firing = (alert for alert in self.stored_alerts.get(each, {}).values() if alert.firing and alert.level)
+            found[each] = tuple(sorted(firing, key=lambda alert: (-alert.level, alert.starts_at))[:most])
+        return found
 
     def heads(
         self, incident_ids: Sequence[str], now: Instant, busy: frozenset[str] = frozenset()

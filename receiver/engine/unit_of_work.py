@@ -10,6 +10,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from receiver.core.alerts import loses_title
 from receiver.core.decide import decide
 from receiver.core.draft import Effects
 from receiver.core.episodes import route
@@ -136,11 +137,21 @@ class UnitOfWork:
 
     def decide(self, incident: Incident | None, event: Event) -> Effects:
         """Decide, and take the effects into what will be written."""
-        known = self._alerts.get(incident.id, {}) if incident else {}
+        known = self._known_to(incident, event) if incident else {}
         effects = decide(incident, event, self._now, self._context(incident.policy if incident else None), known)
         if effects.incident is not None:
             self._take(incident, effects, effects.incident)
         return effects
+
+    def _known_to(self, incident: Incident, event: Event) -> dict[str, Alert]:
+        """The stored alerts that a decision looks at: those that were read, and where the one that the title names may
+        clear, others that fire.
+        """
+        known = self._alerts.get(incident.id, {})
+        if not loses_title(incident, event, known):
+            return known
+        firing = self._transaction.first_firing([incident.id], len(known) + 1).get(incident.id, ())
+        return {**{each.fingerprint: each for each in firing}, **known}
 
     def _take(self, before: Incident | None, effects: Effects, after: Incident) -> None:
         if before is None:

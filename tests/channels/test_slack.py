@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from html import unescape
 
 import pytest
 from msgspec.structs import replace
@@ -160,6 +161,56 @@ async def test_hostile_words_mention_nobody(slack, sender):
     assert {each for each in mentions(message) if not each.startswith("<!date^")} == expected
     marked = [each for block in message["blocks"] for each in (block.get("text"), *block.get("fields", ())) if each]
     assert all(each.get("verbatim") or each.get("emoji") is False for each in marked)
+
+
+FORMATS = ("*b*", "_i_", "~s~", "`c`", "```pre```", ":bomb:", ":+1:", "> quoted", "a *b* c", "(_i_)", "10:100:20")
+
+
+@pytest.mark.parametrize("marked", FORMATS)
+@pytest.mark.parametrize("place", ["title", "label", "type", "person", "system"])
+async def test_what_slack_would_format_is_shown_sign_by_sign(slack, sender, marked, place):
+    """Signs of Slack's formatting in an alert, a label or a name stand in plain text; in the text of a notification, which
+    is markup always, signs that look alike stand for them. Nothing of the alert is lost.
+    """
+    changes = {
+        "title": {"title": marked},
+        "label": {"labels": {"system": "landing-7", "team": marked}},
+        "type": {"type": marked},
+        "person": {"acknowledged_by": marked},
+        "system": {"labels": {"system": marked}},
+    }
+    incident = replace(samples.INCIDENT, **changes[place])
+    first = await sender.send(outgoing("slack", incident=incident))
+    more = {"thread": first.reference, "sequence": 2, "incident": incident}
+    await sender.send(outgoing("slack", Kind.PAGE, Reason.NEW_DANGER, rule=marked, by=marked, **more))
+    for message in slack.shown:
+        assert [each for each in formatted(message) if each in marked] == []
+    told = [unescape(each["text"]) for message in slack.shown for each in texts_of(message)]
+    assert any(marked in each for each in told) or place == "person"
+
+
+def formatted(message):
+    """What Slack would format in a message's markup, its own tokens left out."""
+    texts = [message["text"], *(each["text"] for each in texts_of(message) if each["type"] == "mrkdwn")]
+    said = re.sub(r"<[^>]*>|(?m:^\*[^*\n]+\*$)", "", "\n".join(texts))
+    return re.findall(r"\*\w[^*\n]*\*|_[a-z]_|~\w+~|`|:[\w+]+:|(?m:^&gt;)", said)
+
+
+def texts_of(message):
+    """The text objects of its blocks."""
+    for block in message["blocks"]:
+        yield from (each for each in (block.get("text"), *block.get("fields", ())) if each)
+
+
+async def test_a_link_is_named_without_formatting(slack, sender):
+    """A link's label is markup: it formats nothing, and ends no link."""
+    page = outgoing("slack")
+    link = ("*Run* :book: a|b>c", "https://runbooks.example.org/x")
+    await sender.send(dataclasses.replace(page, message=dataclasses.replace(page.message, links=[link])))
+    (shown,) = [
+        each["text"] for block in slack.shown[0]["blocks"] if block["type"] == "context" for each in block["elements"]
+    ]
+    assert shown == "<https://runbooks.example.org/x|\u2217Run* \ua789book: a b&gt;c>"
 
 
 async def test_times_are_slacks_own_tokens(slack, sender):

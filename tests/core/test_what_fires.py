@@ -1,5 +1,6 @@
 """What an incident is about: its title, labels and pages name what fires now, not what fired at its opening."""
 
+import pytest
 from msgspec.structs import replace
 
 from receiver.core.measured import measured
@@ -69,6 +70,19 @@ def test_the_title_leaves_what_cleared():
     world.advance(minutes=1)
     world.receive(replace(first, firing=False, ended_at=world.now), second)
     assert world.incident.title == "Disk of db9 is full"
+
+
+@pytest.mark.parametrize("level", [2, 3, 4])
+def test_the_title_leaves_what_cleared_alone(level):
+    """It clears in a body that names nothing else: the worst of the others that still fire, told earlier, gives it."""
+    world = World()
+    world.receive(disk(world, "db1", 3))
+    world.receive(disk(world, "db8", 2))
+    world.receive(disk(world, "db9", level))
+    world.clear("db1")
+    assert world.incident.title == f"Disk of {'db8' if level == 2 else 'db9'} is full"
+    world.clear("db9", "db8")
+    assert world.incident.title == f"Disk of {'db8' if level == 2 else 'db9'} is full"
 
 
 def test_a_declared_incident_keeps_its_title():

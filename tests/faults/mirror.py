@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from receiver.core.alerts import title_of
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification, State, Status, Window
 from receiver.core.plan import PolicyVersion
 from receiver.core.storage import Changes
@@ -173,6 +174,7 @@ class Mirror:
             raise Broken(f"#{after.number} comes to an end while an alert is held as a possible echo")
         if before is not None and before.is_paused and after.is_paused and any(e.fact is Fact.PAGED for e in entries):
             raise Broken(f"#{after.number} is silenced, and pages")
+        self._check_title(after)
         self._check_reach(before, after)
         for entry in entries:
             if entry.fact is Fact.RESOLVED and not entry.by:
@@ -207,6 +209,12 @@ class Mirror:
         entries = self.timeline[incident.id][: incident.entries]
         messages = self.messages[incident.id].values()
         return Record(incident, entries, now, VERSION, [*self.alerts[incident.id].values()], [*messages])
+
+    def _check_title(self, after: Incident) -> None:
+        """What lists, pages and reports call it: what fires, as long as anything does."""
+        firing = [each for each in self.alerts[after.id].values() if each.firing and each.level]
+        if firing and not after.declared and after.title not in map(title_of, firing):
+            raise Broken(f"#{after.number} is called {after.title!r}, and that does not fire")
 
     def _check_reach(self, before: Incident | None, after: Incident) -> None:
         """At levels 3 and 4 the rescue ends only with a page on what wakes."""

@@ -17,7 +17,7 @@ from aiohttp import web
 from slack_sdk.signature import Clock, SignatureVerifier
 
 from receiver.channels.posting import Poster
-from receiver.channels.slack_blocks import ACKNOWLEDGE_ALL, escape
+from receiver.channels.slack_blocks import ACKNOWLEDGE_ALL, literal
 from receiver.core.audit_log import Origin
 from receiver.core.classify import incident_key
 from receiver.core.events import Acknowledge, Action, Declare, Escalate, GiveBack, Resolve, Withdraw
@@ -40,7 +40,7 @@ HELP = (
     "`/tocsin escalate 12` (asks for help), `/tocsin withdraw 12` (asks no more), `/tocsin back 12` (gives it back), "
     "`/tocsin resolve 12`, `/tocsin declare TYPE what happened` (`declare-new` where the type is new on purpose)"
 )
-WHICH = "There is no incident {}. `/tocsin incidents` lists them."
+WHICH = "There is no incident {}. /tocsin incidents lists them."
 
 log = structlog.get_logger()
 
@@ -110,14 +110,14 @@ class SlackCallbacks:
             return _say("\n".join([await self._do(reply.verb, number, origin) for number in reply.numbers]))
         match verb.lower():
             case "incidents" if not rest:
-                return _say(await self._list())
+                return _answer(await self._list())
             case "oncall" if not rest:
                 return _say(await self._on_call())
             case ("declare" | "declare-new") as how if rest.strip():
                 outcome = await self._declare(rest.strip(), origin, new_type=how == "declare-new")
                 return _say(outcome.words, to_all=outcome.done)
             case _:
-                return _say(HELP)
+                return _answer(HELP)
 
     async def _believe(self, request: web.Request) -> tuple[dict[str, str], str]:
         """The form, and what this request is known by. Raises Problem 401 for what is not Slack's."""
@@ -134,7 +134,9 @@ class SlackCallbacks:
 
     async def _list(self) -> str:
         found = await self._queue.live(MOST_LISTED)
-        lines = (f"• *#{each.number}* level {each.level} {each.state}: {line(each.title, 120)}" for each in found)
+        lines = (
+            f"• *#{each.number}* level {each.level} {each.state}: {literal(line(each.title), 120)}" for each in found
+        )
         return "\n".join(lines) or "No open incidents."
 
     async def _on_call(self) -> str:
@@ -180,7 +182,7 @@ class SlackCallbacks:
         task.add_done_callback(self._telling.discard)
 
     async def _post(self, url: str, words: str) -> None:
-        body = {"response_type": "ephemeral", "replace_original": False, "text": escape(words, TEXT)}
+        body = {"response_type": "ephemeral", "replace_original": False, "text": literal(words, TEXT)}
         await self._poster.post(url, orjson.dumps(body), {"Content-Type": JSON})
 
 
@@ -242,5 +244,9 @@ def _action(verb: Verb, by: str, expects: State | None = None) -> Action:
 
 
 def _say(text: str, *, to_all: bool = False) -> web.Response:
-    body = {"response_type": "in_channel" if to_all else "ephemeral", "text": escape(text, TEXT)}
+    return _answer(literal(text, TEXT), to_all=to_all)
+
+
+def _answer(markup: str, *, to_all: bool = False) -> web.Response:
+    body = {"response_type": "in_channel" if to_all else "ephemeral", "text": markup}
     return web.Response(body=orjson.dumps(body), content_type=JSON)
