@@ -55,16 +55,16 @@ def receive(
     note_heard(draft)
     keep_recorded(draft)
     _say_found(draft, event, news)
-    _take(draft, news, event.alerts, truncated=event.truncated)
+    _take(draft, news, truncated=event.truncated)
     return draft.effects()
 
 
 def loses_title(incident: Incident, event: Event, known: Mapping[str, Alert]) -> bool:
     """Whether the event may end the alert that the title names, and names no other that fires to take its place."""
-    told = event.alerts if isinstance(event, AlertsReceived) else ()
-    if any(each.firing and each.level for each in told) or sum(incident.firing) < 2:
+    told = [each for each in event.alerts if each.fingerprint in known] if isinstance(event, AlertsReceived) else []
+    if any(each.firing and known[each.fingerprint].firing for each in told) or sum(incident.firing) < 2:
         return False
-    ending = [known[each.fingerprint] for each in told if each.fingerprint in known]
+    ending = [known[each.fingerprint] for each in told]
     ending = ending or [each for each in known.values() if each.held_until is not None]
     return any(each.firing and title_of(each) == incident.title for each in ending)
 
@@ -105,8 +105,8 @@ def _settle(draft: Draft, held: Mapping[str, Alert], after: Mapping[str, Alert],
     _take(draft, compare(held, after))
 
 
-def _take(draft: Draft, news: News, told: Sequence[Alert] = (), *, truncated: bool = False) -> None:
-    """What news do to an incident that exists. `told`: the alerts of the event that has them."""
+def _take(draft: Draft, news: News, *, truncated: bool = False) -> None:
+    """What news do to an incident that exists."""
     before = draft.incident
     _count(draft, news)
     _hold(draft, news)
@@ -118,7 +118,7 @@ def _take(draft: Draft, news: News, told: Sequence[Alert] = (), *, truncated: bo
         _clear(draft, news, truncated=truncated)
     if news.flashed:
         _flash(draft, news.flashed, before)
-    _keep_title_true(draft, news, told)
+    _keep_title_true(draft, news)
     keep_up(draft)
 
 
@@ -158,7 +158,8 @@ def _open(event: AlertsReceived, news: News, now: Instant, context: DecisionCont
         return Effects()
     top = max(opening, key=lambda alert: alert.level)
     level = max(top.level, INFORMATIONAL)
-    draft = Draft(new_incident(event.key, now, context, level, top.type, title_of(top)), now, context)
+    named = max(opening, key=lambda alert: (alert.firing, alert.level))
+    draft = Draft(new_incident(event.key, now, context, level, top.type, title_of(named)), now, context)
     occurred_at = min(now, *(each.starts_at for each in opening))
     draft.set(source=event.source, labels=_identity_labels(opening), occurred_at=occurred_at)
     _count(draft, news)
@@ -166,7 +167,7 @@ def _open(event: AlertsReceived, news: News, now: Instant, context: DecisionCont
         record(draft, top)
         _say_found(draft, event, news)
         return draft.effects()
-    draft.enter(Fact.OPENED, level=top.level, rule=top.rule, alerts=len(opening), summary=draft.incident.title)
+    draft.enter(Fact.OPENED, level=top.level, rule=top.rule, alerts=len(opening), summary=title_of(top))
     _say_found(draft, event, news)
     _say_doubts(draft, news)
     note_impacts(draft, opening)
@@ -275,7 +276,9 @@ def _asks_who_was_told(alert: Alert) -> bool:
 
 def _rise(draft: Draft, top: Alert) -> None:
     draft.enter(Fact.LEVEL_ROSE, before=draft.incident.level, level=top.level, rule=top.rule)
-    draft.set(level=top.level, type=top.type, title=title_of(top))
+    draft.set(level=top.level, type=top.type)
+    if top.firing or not draft.incident.is_firing:
+        draft.set(title=title_of(top))
 
 
 def _retell(draft: Draft, fired: Sequence[Alert]) -> None:
@@ -284,11 +287,11 @@ def _retell(draft: Draft, fired: Sequence[Alert]) -> None:
         draft.set(title=title_of(max(fired, key=lambda alert: alert.level)), labels=_identity_labels(fired))
 
 
-def _keep_title_true(draft: Draft, news: News, told: Sequence[Alert]) -> None:
+def _keep_title_true(draft: Draft, news: News) -> None:
     """What the title names has cleared, and others still fire: it names the worst of those that are known."""
     if not draft.incident.is_firing or draft.incident.title not in map(title_of, news.cleared):
         return
-    after = {**draft.known, **{each.fingerprint: each for each in (*told, *news.kept)}}
+    after = {**draft.known, **{each.fingerprint: each for each in news.kept}}
     left = [each for each in after.values() if each.firing and each.level]
     if left and draft.incident.title not in map(title_of, left):
         draft.set(title=title_of(max(left, key=lambda alert: (alert.level, -alert.starts_at))))

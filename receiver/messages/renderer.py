@@ -401,11 +401,14 @@ def _why_together(notifications: Sequence[Notification], cases: list[IncidentTex
 
 def _reasons(notifications: Sequence[Notification], cases: list[IncidentText]) -> str:
     """How many for which reason: "12 escalated, 3 opened"; of those that moved on, how they stand."""
-    said = ((each, case, label(each, case).lower()) for each, case in zip(notifications, cases, strict=True))
-    reasons = Counter(
-        what or ("opened" if case.awaits_answer else case.state_words.removeprefix("open, ")) for _, case, what in said
-    )
+    reasons = Counter(_reason(each, case) for each, case in zip(notifications, cases, strict=True))
     return ", ".join(f"{count} {why}" for why, count in reasons.items())
+
+
+def _reason(notification: Notification, case: IncidentText) -> str:
+    said = label(notification, case).lower()
+    is_new = notification.kind is Kind.PAGE and notification.reason is Reason.OPENED and case.awaits_answer
+    return said or ("opened" if is_new else case.state_words.removeprefix("open, "))
 
 
 def _sentence(text: str) -> str:

@@ -60,8 +60,8 @@ def short_news(cases: list[IncidentText], news: str) -> str:
 def _begin_bundle(cases: list[IncidentText]) -> str:
     told = brief([case.incident.number for case in cases])
     exercise = "EXERCISE " if all(case.incident.exercise for case in cases) else ""
-    where = systems(cases)
-    return f"{exercise}T {len(cases)} incidents {cases[0].level.name.upper()}{f' {where}' if where else ''} {told}:"
+    where, worst = systems(cases), max(cases, key=lambda case: case.incident.level)
+    return f"{exercise}T {len(cases)} incidents {worst.level.name.upper()}{f' {where}' if where else ''} {told}:"
 
 
 def _fit(begin: str, case: IncidentText, tails: Sequence[str]) -> str:

@@ -50,7 +50,8 @@ class Alertmanager:
     def __init__(self, world: World) -> None:
         self.world = world
         self.truth: dict[str, Alert] = {}
-        self._keys = [f"key{number}" for number in range(world.dice.choice((1, 1, 2)))]
+        groups = max(world.dice.choice((1, 1, 2)), Random(f"{world.seed}, how many").choice((1,) * 11 + (7,)))
+        self._keys = [f"key{number}" for number in range(groups)]
         self._bridge = Random(f"bridge {world.seed}").choice((None, None, None, "{key}", "bridge"))
         self._ended = False
         self._settled = False

@@ -9,6 +9,7 @@ from rules.policy import (
     Level,
     Micros,
     Policy,
+    RateLimit,
     ReportingObligation,
     ReportStage,
     Rule,
@@ -29,6 +30,8 @@ RULES = (
 OUTSIDER = "customer@outside"
 """Nobody tells them what no person approved, and no exercise does."""
 LEVEL_OF = {rule.key: rule.level for rule in RULES}
+FEW = RateLimit(2, Micros(MINUTE))
+"""So few messages leave alone that two incidents come as one."""
 _FOUND = "Investigation: {investigation_status}\nFix: {fix_status}"
 _PROVED = "Verification: {verification_status}"
 POLICY = Policy(
@@ -40,9 +43,9 @@ POLICY = Policy(
     ),
     channels=(
         Channel("email", "email", recipients=("on@call",)),
-        Channel("slack", "slack", recipients=("#inc",)),
+        Channel("slack", "slack", recipients=("#inc",), rate_limit=FEW),
         Channel("pagerduty", "pagerduty", recipients=("ml",)),
-        Channel("sms", "sms", recipients=("+1",)),
+        Channel("sms", "sms", recipients=("+1",), rate_limit=FEW),
     ),
     rules=RULES,
     templates=Templates(

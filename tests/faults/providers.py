@@ -50,7 +50,8 @@ class Providers:
     """Notification → attempts that reached the provider."""
     taken: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Notification → idempotency keys of what the provider took."""
-    last: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    last: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
+    """(incident, channel, recipient, "news", or "" for all) → the sequence of the last that went out."""
     holders: dict[str, str] = field(default_factory=dict)
     """Notification → who leased it last."""
     duplicates: int = 0
@@ -111,12 +112,17 @@ class Providers:
                 return Rejected("no such recipient"), soon, mood
 
     def _check(self, attempt: Attempt, notification: Notification, incident: Incident) -> None:
-        queue = (incident.id, notification.channel, notification.recipient)
+        is_page = notification.kind is Kind.PAGE
+        bundled = notification.bundle_at is not None and not is_page
+        # News that waits for its bundle holds no page up.
+        queue = (incident.id, notification.channel, notification.recipient, "news" if bundled else "")
         if notification.sequence < self.last.get(queue, 0):
             raise Broken(
                 f"{notification.id} overtaken on {notification.channel}: {self.last[queue]} went out before it"
             )
-        self.last[queue] = notification.sequence
+        for what in ("",) if is_page else ("", "news"):
+            place = (*queue[:3], what)
+            self.last[place] = max(notification.sequence, self.last.get(place, 0))
         if notification.recipient == OUTSIDER and (incident.exercise or notification.kind is not Kind.EXTERNAL):
             raise Broken(f"{notification.id} ({notification.kind}) left the house")
         for earlier in self.attempts[notification.id]:

@@ -13,7 +13,7 @@ from receiver.errors import StoreConflict, StoreUnavailable
 from receiver.jobs.dispatcher import FRESH
 from receiver.store import SqlStore
 from rules.policy import SECOND
-from tests.core.truth import WORDS, OneMessage, UntrueError, check, check_all_clear, row, texts
+from tests.core.truth import WORDS, OneMessage, UntrueError, check, check_all_clear, check_bundle, row, texts
 from tests.faults.mirror import Broken
 from tests.faults.policy import CHANNELS, POLICY
 from tests.faults.providers import Attempt
@@ -166,12 +166,15 @@ class Worker:
         """What the message says was so when it was claimed, and who is told that it is over heard that it began."""
         message = WORDS.render(self._told(attempt), self.world.now)
         sent = self.world.providers.attempts
+        records = [
+            replace(attempt.records[incident.id], now=self.world.now, message=each) for each, incident in attempt.items
+        ]
         try:
-            for each, incident in attempt.items:
-                record = attempt.records[incident.id]
+            for (each, incident), record in zip(attempt.items, records, strict=True):
                 check_all_clear(each, record.notifications, sent)
-                said = texts(message) if len(attempt.items) == 1 else row(message, incident)
-                check(said, replace(record, now=self.world.now, message=each))
+                check(texts(message) if len(records) == 1 else row(message, incident), record)
+            if len(records) > 1:
+                check_bundle(message, records)
         except UntrueError as lie:
             raise Broken(f"{attempt.ids} {lie}") from lie
 

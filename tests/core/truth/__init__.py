@@ -5,6 +5,7 @@ its messages); none asks the code that made the sentence. A sentence about respo
 cause or who is told that no statement reads is an error, too: a new sentence needs a predicate.
 """
 
+from tests.core.truth.bundles import check_bundle
 from tests.core.truth.lines import FACTS, check_line
 from tests.core.truth.oracle import STATEMENTS, check, unread
 from tests.core.truth.record import Record, UntrueError
@@ -20,6 +21,7 @@ __all__ = [
     "UntrueError",
     "check",
     "check_all_clear",
+    "check_bundle",
     "check_line",
     "page_text",
     "report_text",

@@ -52,6 +52,15 @@ def check(text: str, record: Record) -> None:
             )
 
 
+def is_so(words: str, record: Record) -> bool:
+    """Whether these words could be said of the incident."""
+    try:
+        check(words, record)
+    except UntrueError:
+        return False
+    return True
+
+
 def _said(text: str, record: Record) -> list[tuple[Statement, Found]]:
     found: list[tuple[Statement, Found]] = []
     for clause in dict.fromkeys(_clauses(text)):

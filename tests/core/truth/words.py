@@ -61,9 +61,14 @@ class OneMessage:
 
 def texts(message: Message) -> str:
     """All that any medium shows of a message; what is spoken, as it would be written."""
-    spoken = _SPOKEN.sub(_written, _CUT.sub("", message.speech))
+    spoken = as_written(_CUT.sub("", message.speech))
     state = dict(message.facts).get("State", "")
     return f"{message.text}\n{message.short}\n{spoken}\n{message.headline}\n{message.lead}\n{state}"
+
+
+def as_written(speech: str) -> str:
+    """What is spoken, its times as they are written."""
+    return _SPOKEN.sub(_written, speech)
 
 
 def row(message: Message, incident: Incident) -> str:
