@@ -93,7 +93,7 @@ class PagerDutySender:
     async def _tell(self, outgoing: Outgoing, key: str) -> Outcome:
         match outgoing.notification.kind:
             case Kind.PAGE:
-                event = _trigger(outgoing)
+                event = trigger(outgoing)
                 return await self._post(key, "trigger", dedup_key(outgoing, outgoing.notification.page), event)
             case Kind.ACKNOWLEDGED:
                 return await self._close_pages(outgoing, key, "acknowledge")
@@ -255,7 +255,8 @@ def _complaint(response: requests.Response, key: str) -> str:
     return excerpt(text, (key, key[-4:])) or "no reason given"
 
 
-def _trigger(outgoing: Outgoing) -> dict[str, Any]:
+def trigger(outgoing: Outgoing) -> dict[str, Any]:
+    """What opens an alert there."""
     message, incident = outgoing.message, outgoing.incident
     links = [{"href": url, "text": line(label)} for label, url in message.links]
     return {

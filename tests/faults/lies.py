@@ -1,12 +1,14 @@
 """Planted lies: words, lines, reports and pages that are made of what is not so, one for each kind of statement."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from receiver.core.draft import Effects
-from receiver.core.model import Alert, Entry, Fact, Incident, Kind, Recovery, Status
+from receiver.core.model import Alert, Entry, Fact, Incident, Kind, Recovery, State, Status
+from receiver.messages import Message
 from receiver.messages.timeline import sentence
 from receiver.reports.incident_record import IncidentRecord
 from rules.policy import MINUTE
@@ -14,6 +16,9 @@ from rules.policy import MINUTE
 
 class Lie:
     """The truth: each kind of lie tells one thing of it otherwise."""
+
+    in_forms = False
+    """Whether it shows only in what a medium makes of the words."""
 
     def incident(self, incident: Incident) -> Incident:
         """The incident that messages and pages are made of."""
@@ -26,6 +31,22 @@ class Lie:
     def line(self, entry: Entry) -> str:
         """A line of the timeline, in words."""
         return sentence(entry)
+
+    def message(self, message: Message) -> Message:
+        """A message, as its words were made."""
+        return message
+
+    def event(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What PagerDuty is told."""
+        return event
+
+    def reply(self, words: str) -> str:
+        """What whoever acts is answered."""
+        return words
+
+    def counts(self, counts: Mapping[State, int]) -> Mapping[State, int]:
+        """How many there are, of each state."""
+        return counts
 
     def record(self, record: IncidentRecord) -> IncidentRecord:
         """What the report is made of."""
@@ -113,6 +134,38 @@ class OfTheReport(Lie):
             for each in record.timeline
         ]
         return IncidentRecord(record.case, record.alerts, early, record.notifications)
+
+
+class OfSeveral(Lie):
+    """Of several incidents one more is said to be in the message."""
+
+    def message(self, message: Message) -> Message:
+        return dataclasses.replace(
+            message, short=message.short.replace(f"{message.count} inc", f"{message.count + 1} inc")
+        )
+
+
+class OfLists(Lie):
+    """One more is said to be open."""
+
+    def counts(self, counts: Mapping[State, int]) -> Mapping[State, int]:
+        return {**counts, State.OPEN: counts[State.OPEN] + 1}
+
+
+class OfReplies(Lie):
+    """Whoever acts is told that somebody else did."""
+
+    def reply(self, words: str) -> str:
+        return words.replace(" by ada", " by dana").replace(" by ben", " by dana")
+
+
+class OfForms(Lie):
+    """PagerDuty is told a lower severity than the level's."""
+
+    in_forms = True
+
+    def event(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**event, "payload": {**event["payload"], "severity": "info"}}
 
 
 class OfFates(Lie):

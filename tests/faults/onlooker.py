@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from receiver.core.model import Fact, Incident
+from receiver.engine.commands import Result
 from receiver.messages.plain import plain
 from receiver.messages.timeline import sentence
 from receiver.messages.times import rfc3339
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.incident_report import write
 from receiver.store import SqlStore
+from receiver.web.callbacks.actions import outcome_of
 from receiver.web.console.deadlines import deadlines
 from receiver.web.console.incident_page_data import Reader, Shown
 from receiver.web.console.pages import draw
-from tests.core.truth import WORDS, Record, UntrueError, check, page_text, report_text
+from tests.core.truth import (
+    WORDS,
+    Record,
+    UntrueError,
+    check,
+    check_history,
+    check_now,
+    check_reply,
+    page_text,
+    report_text,
+)
 from tests.core.truth.record import moment
 from tests.faults.mirror import VERSION, Broken
+from tests.faults.shelf import Shelf
 from tests.faults.stores import database
 
 if TYPE_CHECKING:
@@ -37,8 +51,20 @@ class Onlooker:
         """When it will look."""
         self.world.at(begins + self._dice.randrange(lasts), self.look)
 
+    def hear(self, result: Result) -> None:
+        """What whoever acted is answered in Slack, by SMS and on the telephone; what they said themselves is no answer."""
+        if result.incident is None:
+            return
+        told = Result(tuple(map(self.world.lie.incident, result.incidents)), result.refusal)
+        record = self.world.mirror.record(result.incident, self.world.now)
+        try:
+            check_reply(self.world.lie.reply(outcome_of(told).words), record)
+        except UntrueError as lie:
+            raise Broken(str(lie)) from lie
+
     def look(self) -> None:
         """At everything."""
+        self._read_lists()
         for incident in [*self.world.mirror.incidents.values()]:
             self.read_report(incident)
             self._read_pages(incident)
@@ -99,6 +125,25 @@ class Onlooker:
         )
         lines = {_line(f"@{each.at}@", f"{each.by} {_written(each)}") for each in record.entries}
         self._check(page_text(shown.text or "", self._instants(record)), record, lines)
+
+    def _read_lists(self) -> None:
+        """Now and History, as they are drawn for everybody."""
+        context = self._context()
+        if context is None:
+            return
+        records = {each.number: self.world.mirror.record(each, self.world.now) for each in self._known()}
+        shown = Shelf(self.world, context)
+        try:
+            check_now(shown.now(), records, self._instants_of(records.values()))
+            check_history(shown.history(), records, self._instants_of(records.values()))
+        except UntrueError as lie:
+            raise Broken(str(lie)) from lie
+
+    def _known(self) -> list[Incident]:
+        return [*self.world.mirror.incidents.values()]
+
+    def _instants_of(self, records: Iterable[Record]) -> dict[str, int]:
+        return {words: at for each in records for words, at in self._instants(each).items()}
 
     def _instants(self, record: Record) -> dict[str, int]:
         """How a page writes the instants that the record has."""

@@ -416,6 +416,8 @@ class People:
 
     def _do(self, worker: Worker, incident: Incident, action: Action) -> bool:
         result = worker.handle(ForIncident(incident.id, action))
+        if result is not None:
+            self.world.onlooker.hear(result)
         word = "no answer" if result is None else result.refusal.reason if result.refusal else "done"
         self.world.say(f"{type(action).__name__} of #{incident.number}: {word}")
         return result is not None and result.refusal is None

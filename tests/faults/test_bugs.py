@@ -58,6 +58,10 @@ PLANTED: list[tuple[str, dict[str, Any], str]] = [
     ("a lie in the timeline", {"lie": lies.OfTheTimeline()}, "the timeline says '.* delivered by .* is not so"),
     ("a lie in the report", {"lie": lies.OfTheReport()}, "deadlines.*, and it is not so|tells a line that"),
     ("a lie about a message's fate", {"lie": lies.OfFates()}, r"delivered.* \(delivery\), and it is not so"),
+    ("a lie about how many", {"lie": lies.OfSeveral()}, "says 't . incidents.* .bundles: how many they are"),
+    ("a lie in a list", {"lie": lies.OfLists()}, "a list says .* .lists: how many there are"),
+    ("a lie to whoever acts", {"lie": lies.OfReplies()}, r"answers .* by dana.* \(replies\), and it is not so"),
+    ("a lie in a medium's form", {"lie": lies.OfForms()}, r"says severity 'info' \(forms\)"),
     ("an all-clear to a stranger", {"engine": bugs.TellsStrangers}, "who never heard that it began"),
     ("missed steps are not recorded", {"engine": bugs.SkipsSilently}, "steps taken or missed"),
 ]

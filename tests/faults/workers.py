@@ -5,15 +5,34 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from receiver.channels import Outgoing
+from receiver.channels.pagerduty import trigger
+from receiver.channels.slack_blocks import parent, reply
+from receiver.channels.webhook import payload
 from receiver.core.events import Outcome, Overtaken
-from receiver.core.model import Status
+from receiver.core.model import Kind, Status
 from receiver.engine.commands import OutcomeReport, Request, Result
 from receiver.engine.engine import Engine
 from receiver.errors import StoreConflict, StoreUnavailable
 from receiver.jobs.dispatcher import FRESH
+from receiver.messages import Message
 from receiver.store import SqlStore
 from rules.policy import SECOND
-from tests.core.truth import WORDS, OneMessage, UntrueError, check, check_all_clear, check_bundle, row, texts
+from tests.core.truth import (
+    WORDS,
+    OneMessage,
+    Record,
+    UntrueError,
+    check,
+    check_all_clear,
+    check_blocks,
+    check_bundle,
+    check_document,
+    check_event,
+    check_html,
+    row,
+    texts,
+)
 from tests.faults.mirror import Broken
 from tests.faults.policy import CHANNELS, POLICY
 from tests.faults.providers import Attempt
@@ -164,7 +183,7 @@ class Worker:
 
     def _check_words(self, attempt: Attempt) -> None:
         """What the message says was so when it was claimed, and who is told that it is over heard that it began."""
-        message = WORDS.render(self._told(attempt), self.world.now)
+        message = self.world.lie.message(WORDS.render(self._told(attempt), self.world.now))
         sent = self.world.providers.attempts
         records = [
             replace(attempt.records[incident.id], now=self.world.now, message=each) for each, incident in attempt.items
@@ -175,8 +194,34 @@ class Worker:
                 check(texts(message) if len(records) == 1 else row(message, incident), record)
             if len(records) > 1:
                 check_bundle(message, records)
+            elif self.world.reads_forms:
+                self._check_forms(self._told(attempt), message, records[0])
         except UntrueError as lie:
             raise Broken(f"{attempt.ids} {lie}") from lie
+
+    def _check_forms(self, told: OneMessage, message: Message, record: Record) -> None:
+        """What media make of the words: of what is planned for one, the others show the same."""
+        [(notification, incident)] = told.items
+        channel = told.context.channel(notification.channel) or POLICY.channels[0]
+        outgoing = Outgoing(
+            notification=notification,
+            channel=channel,
+            message=message,
+            thread="",
+            key="k",
+            incident_ref="i",
+            incident=incident,
+            pages=range(1),
+            name=told.name,
+        )
+        if notification.kind is Kind.EXTERNAL:
+            return
+        check_document(payload(outgoing), record)
+        check_html(message.html, record)
+        if notification.kind is Kind.PAGE:
+            check_event(self.world.lie.event(trigger(outgoing)), record)
+        check_blocks(parent(message, incident, told.name, "", buttons=True), record)
+        check_blocks(reply(message, notification.kind, "<!here>"), record)
 
     def _told(self, attempt: Attempt) -> OneMessage:
         """What the words are made of: what was claimed, unless a lie is planted."""

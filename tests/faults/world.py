@@ -30,6 +30,10 @@ SLACK = 130 * SECOND
 """How late a window or a message may be after the last fault: a lease, or a postponement, and some."""
 
 
+FORMS = 0.03
+"""Share of the worlds in which what each medium makes of the words is read as well; it costs more than all the rest."""
+
+
 class PromiseError(AssertionError):
     """What was not kept, the story, and how to live it again."""
 
@@ -56,6 +60,7 @@ class World:
         self.people = People(self)
         self.onlooker = Onlooker(self)
         self.workers = [Worker(f"w{number}", self) for number in range(1, self.dice.choice((1, 1, 2, 3)) + 1)]
+        self.reads_forms = lie.in_forms or Random(f"{seed}, forms").random() < FORMS
         self.blind = False
         self.trouble = True
         self._fault_rate = self.dice.choice((0.0, 0.01, 0.05, 0.15))

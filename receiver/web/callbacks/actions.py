@@ -126,10 +126,11 @@ class CallbackActions:
                 [result] = await self._queue.handle([asked])
         except (TimeoutError, StoreUnavailable, StoreDamaged):
             return Outcome(LATER, done=False, again=True)
-        return _outcome(result)
+        return outcome_of(result)
 
 
-def _outcome(result: Result) -> Outcome:
+def outcome_of(result: Result) -> Outcome:
+    """What became of a request, in words for whoever made it."""
     if result.error:
         return Outcome("This could not be stored; Tocsin's log says why.", done=False, again=True)
     if result.incident is None:
@@ -145,6 +146,8 @@ def _outcome(result: Result) -> Outcome:
 def stands(incident: Incident, number: Callable[[int], str] = "#{}".format) -> str:
     """How an incident stands, and by whom: ``#12 is acknowledged by ron.``"""
     who = {State.ACKNOWLEDGED: incident.acknowledged_by, State.RESOLVED: incident.resolved_by}.get(incident.state, "")
+    is_handed = incident.state is State.ACKNOWLEDGED and incident.holder not in {"", who}
+    handed = f" and handed over to {name(incident.holder)}" if is_handed else ""
     asked_by = ", ".join(map(name, incident.response.asked_by))
     wanted = f"; {asked_by} asked for help, which nobody has answered yet" if asked_by else ""
-    return f"{number(incident.number)} is {incident.state}{f' by {name(who)}' if who else ''}{wanted}."
+    return f"{number(incident.number)} is {incident.state}{f' by {name(who)}' if who else ''}{handed}{wanted}."

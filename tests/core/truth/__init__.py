@@ -6,9 +6,12 @@ cause or who is told that no statement reads is an error, too: a new sentence ne
 """
 
 from tests.core.truth.bundles import check_bundle
+from tests.core.truth.forms import check_blocks, check_document, check_event, check_html
 from tests.core.truth.lines import FACTS, check_line
+from tests.core.truth.lists import check_history, check_now
 from tests.core.truth.oracle import STATEMENTS, check, unread
 from tests.core.truth.record import Record, UntrueError
+from tests.core.truth.replies import check_reply
 from tests.core.truth.told import check_all_clear
 from tests.core.truth.words import WORDS, OneMessage, page_text, report_text, row, texts
 
@@ -21,8 +24,15 @@ __all__ = [
     "UntrueError",
     "check",
     "check_all_clear",
+    "check_blocks",
     "check_bundle",
+    "check_document",
+    "check_event",
+    "check_history",
+    "check_html",
     "check_line",
+    "check_now",
+    "check_reply",
     "page_text",
     "report_text",
     "row",

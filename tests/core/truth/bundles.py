@@ -83,7 +83,9 @@ def _check_text(text: str, records: Sequence[Record]) -> None:
 def _check_states(said: str, records: Sequence[Record]) -> None:
     """How they stand: ``3 open; 1 acknowledged``, or of all the same."""
     told = re.findall(r"(\d+) ([^;]+)", said) or [(str(len(records)), said)]
-    _demand(Counter({words: int(count) for count, words in told}) == Counter(map(_stands, records)), said, "how they stand")
+    _demand(
+        Counter({words: int(count) for count, words in told}) == Counter(map(_stands, records)), said, "how they stand"
+    )
 
 
 def _stands(record: Record) -> str:
@@ -164,7 +166,9 @@ def _check_short(said: str, records: Sequence[Record]) -> None:
     assert found is not None
     _demand(int(found["count"]) == len(records), said, "how many they are")
     _demand(found["level"] == _level_name(records), said, "how bad the worst is")
-    _demand(bool(found["exercise"]) is all(each.incident.exercise for each in records), said, "whether all are exercises")
+    _demand(
+        bool(found["exercise"]) is all(each.incident.exercise for each in records), said, "whether all are exercises"
+    )
     _demand(_where(found["where"] or "", records), said, "which systems they are of")
     _demand(_which(found["which"], records), said, "which they are")
     way = _SHORT_WAY.search(found["rest"])
@@ -227,5 +231,3 @@ def _level_name(records: Sequence[Record]) -> str:
 def _demand(so: object, said: object, what: str) -> None:
     if not so:
         raise UntrueError(f"a message of several incidents says {said!r} (bundles: {what}), and it is not so")
-
-

@@ -1,0 +1,107 @@
+"""The console's lists: which incidents stand there, in which order, what each row says, and how many there are."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from receiver.core.alerts import title_of
+from receiver.core.model import State
+from tests.core.truth.oracle import check
+from tests.core.truth.record import SPAN, Record, UntrueError
+from tests.core.truth.words import page_text
+
+_HEAD = re.compile(r'<p class="lead">(.*?)</p>', re.DOTALL)
+_CARD = re.compile(r"<article\b.*?</article>", re.DOTALL)
+_ROW = re.compile(r'<li><p class="marks">.*?</li>', re.DOTALL)
+_NUMBER = re.compile(r'<span class="quiet number">#(\d+)</span>')
+_STATE = re.compile(r'<span class="state state-(\w+)">([^<]*)</span>')
+_LEVEL = re.compile(r'<span class="level level-(\d)">')
+_TAKEN = re.compile(r'<p class="quiet">.*?</time>(?P<said>.*?)</p></li>', re.DOTALL)
+
+_FATE = re.compile(
+    rf"(?:(?P<who>(?!resolved after)\S+)(?: after (?P<after>{SPAN}))?)?(?:; )?(?:resolved after (?P<over>{SPAN}))?"
+)
+
+Instants = Mapping[str, int]
+
+
+def check_now(page: str, records: Mapping[int, Record], instants: Instants) -> None:
+    """Raises UntrueError where `/` leaves out what needs somebody, counts wrongly, or says of one what is not so."""
+    live = {number for number, each in records.items() if not each.is_over and not each.incident.recorded_only}
+    counts = {state: sum(records[each].incident.state is state for each in live) for state in State}
+    found = _HEAD.search(page)
+    said = " ".join(re.sub(r"<[^>]+>", "", found[1]).split()) if found else ""
+    _demand(said in _heads(counts), said, "how many there are")
+    cards = [(int(_one(_NUMBER, each)), each) for each in _CARD.findall(page)]
+    _demand({number for number, _ in cards} == live, [number for number, _ in cards], "which need somebody")
+    order = [(-records[number].incident.level, not records[number].incident.wants_answer) for number, _ in cards]
+    _demand(order == sorted(order), order, "that the worst come first, and of them what nobody has taken")
+    for number, card in cards:
+        _check_marks(card, records[number])
+        check(page_text(_without_marks(card), instants), records[number])
+
+
+def _heads(counts: Mapping[State, int]) -> Iterator[str]:
+    is_open, taken = counts[State.OPEN], counts[State.ACKNOWLEDGED]
+    if not is_open and not taken:
+        yield "Nothing needs anybody."
+        return
+    nobody = f", nobody has taken {'it' if is_open == 1 else 'them'}" if is_open else ""
+    yield f"{is_open} open{nobody}; {taken} acknowledged"
+
+
+def check_history(page: str, records: Mapping[int, Record], instants: Instants) -> None:
+    """Raises UntrueError where `/history` leaves out an incident, or says of one what is not so."""
+    rows = [(int(_one(_NUMBER, each)), each) for each in _ROW.findall(page) if _NUMBER.search(each)]
+    wanted = sorted(records, reverse=True)
+    _demand([number for number, _ in rows] == wanted[: len(rows)], [number for number, _ in rows], "which there were")
+    _demand(len(rows) == len(wanted) or "Older ones" in page, len(rows), "that there are more")
+    for number, row in rows:
+        record = records[number]
+        _check_marks(row, record)
+        _demand(
+            ("breached" in row) is (record.incident.breached_at is not None), row, "whether a deadline was breached"
+        )
+        title = re.sub(r"<[^>]+>", "", re.findall(r'<a href="/incidents/\d+">(.*?)</a>', row)[0])
+        firing = [title_of(each) for each in record.firing]
+        is_one = title in firing if firing and not record.incident.declared else title == record.incident.title
+        _demand(is_one, title, "what it is about")
+        _check_fate(re.sub(r"<[^>]+>", "", _one(_TAKEN, row)).strip("; "), record)
+
+
+def _check_fate(said: str, record: Record) -> None:
+    """Who took it, after how long, and after how long it was over: ``ada after 3 minutes; resolved after 1 hour``."""
+    incident = record.incident
+    over = incident.resolved_at if not incident.recorded_only else None
+    found = _FATE.fullmatch(said)
+    _demand(found is not None, said, "what became of it")
+    assert found is not None
+    _demand((found["who"] or "") == incident.acknowledged_by, said, f"who took it: {incident}")
+    for words, at in ((found["after"], incident.acknowledged_at), (found["over"], over)):
+        so = not words if at is None else words and record.is_long(words, at - incident.opened_at)
+        _demand(so, said, f"how long that took: {incident}")
+
+
+def _check_marks(row: str, record: Record) -> None:
+    """Level, state and whether it is an exercise, beside the number."""
+    incident = record.incident
+    _demand(int(_one(_LEVEL, row)) == incident.level, row, f"level {incident.level}")
+    state, said = _STATE.findall(row)[0]
+    words = "recorded, nobody is told" if incident.recorded_only else str(incident.state)
+    _demand((state, said) == (str(incident.state), words), said, f"that it is {words}")
+    _demand(("state exercise" in row) is incident.exercise, row, "whether it is an exercise")
+
+
+def _without_marks(card: str) -> str:
+    return re.sub(r'<p class="marks">.*?</p>', "", card, flags=re.DOTALL)
+
+
+def _one(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    _demand(found is not None, text, pattern.pattern)
+    assert found is not None
+    return found[found.lastgroup or 1]
+
+
+def _demand(so: object, said: object, what: str) -> None:
+    if not so:
+        raise UntrueError(f"a list says {said!r} (lists: {what}), and it is not so")
