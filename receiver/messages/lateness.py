@@ -29,7 +29,8 @@ def holds(notification: Notification, case: IncidentText) -> bool:
             asked = notification.reason is Reason.WITHDRAWN and case.incident.response.asked_by
             return case.incident.state is State.ACKNOWLEDGED and not asked
         case Kind.RESOLVED:
-            return not case.live
+            resolved_at = case.incident.resolved_at
+            return not case.live and (resolved_at is None or resolved_at <= notification.created_at)
         case Kind.APPROVAL if notification.reason in {Reason.WAITS, Reason.STILL_WAITS}:
             waits = (find(case.incident, each) for each in notification.data.get("waits", "").split())
             return any(each is not None and each.standing is Standing.HELD for each in waits)

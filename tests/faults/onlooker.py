@@ -55,10 +55,9 @@ class Onlooker:
         """What whoever acted is answered in Slack, by SMS and on the telephone; what they said themselves is no answer."""
         if result.incident is None:
             return
-        told = Result(tuple(map(self.world.lie.incident, result.incidents)), result.refusal)
         record = self.world.mirror.record(result.incident, self.world.now)
         try:
-            check_reply(self.world.lie.reply(outcome_of(told).words), record)
+            check_reply(self.world.lie.reply(outcome_of(result).words), record)
         except UntrueError as lie:
             raise Broken(str(lie)) from lie
 

@@ -29,12 +29,9 @@ class Shelf:
     def __init__(self, world: World, context: DecisionContext) -> None:
         reads = SqlStore(database()).reads()
         self._visit = cast("Visit", SimpleNamespace(now=world.now, request=SimpleNamespace(query={})))
-        lie = world.lie
-        first_firing = reads.first_firing
-        reads.first_firing = lambda *ids: {name: lie.alerts(each) for name, each in first_firing(*ids).items()}  # type: ignore[method-assign]
         engine = SimpleNamespace(context=lambda _version: context, current=VERSION)
         api = SimpleNamespace(policy_version=lambda _incident: VERSION)
-        parts: Any = (_Frame(lie.counts), _Queue(), engine, reads)
+        parts: Any = (_Frame(world.lie.counts), _Queue(), engine, reads)
         self._now = Now(*parts, cast("Any", api), ServiceState())
         self._history = History(*parts, cast("Any", _NoWeeks()))
 

@@ -69,6 +69,20 @@ def test_a_resolution_that_did_not_hold_is_told_as_what_was():
     assert "INCIDENT RESOLVED" not in said
 
 
+def test_an_all_clear_is_of_its_own_resolution():
+    """It came back, and was resolved by force while its alerts fire: the first all-clear claims no recovery for that."""
+    world = fired()
+    world.deliver()
+    world.clear("a")
+    world.advance(minutes=60)
+    world.fire("a")
+    world.advance(minutes=1)
+    world.resolve("ben", "a test", force=True)
+    said = late(world, Kind.RESOLVED, Reason.RECOVERED)
+    assert "stayed recovered" not in said
+    assert "by now it is resolved by ben" in said
+
+
 def test_an_acknowledgement_is_told_with_its_own_time():
     """However late it leaves; and one that has expired is told as what was."""
     world = fired()

@@ -38,7 +38,12 @@ REASONS: dict[str, Holds] = {
     r"something new has happened since that message; look at the incident as it is now": lambda record, _: record.has(
         Fact.ACK_VOIDED, Fact.REOPENED, Fact.ACK_EXPIRED, Fact.LEVEL_ROSE, Fact.GIVEN_BACK
     ),
-    r"(?:alerts|\d+ alerts?) (?:still )?fire.*": lambda record, _: record.is_firing,
+    r"(?P<count>\d+) of its alerts still fire; .*": lambda record, found: (
+        sum(record.incident.firing) == int(found["count"])
+    ),
+    r"(?P<count>\d+) of its alerts may fire again: .*": lambda record, found: (
+        record.incident.held == int(found["count"])
+    ),
     r"resolving while alerts fire needs a reason": lambda record, _: record.is_firing,
 }
 
