@@ -7,7 +7,7 @@ stands in no text and no repr. (pydantic-settings was tried and left: it reads t
 only, and knows no _FILE.)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -194,6 +194,16 @@ class Settings(BaseModel):
         roles = {each.role for each in self.api_tokens} | {each.role for each in self.users}
         roles |= {role for _, role in self.oidc_roles}
         return self.is_open or any(role >= Role.APPROVER for role in roles)
+
+    def role_of(self, names: Iterable[str]) -> Role | None:
+        """The highest role of the accounts of these names; None: there is none. Of somebody whom an identity provider
+        knows it is not known here.
+        """
+        if self.is_open:
+            return Role.ADMIN
+        wanted = {each.casefold() for each in names}
+        accounts: tuple[ApiToken | User, ...] = (*self.api_tokens, *self.users)
+        return max((each.role for each in accounts if each.name.casefold() in wanted), default=None)
 
     def require_safe(self) -> None:
         """Raises SettingsError where strangers could reach the receiver and would need no token, or could guess it."""

@@ -339,10 +339,11 @@ def _stage(spec: ReportStageSpec, counted_from: CountedFrom) -> ReportStage:
     """A stage that does not say when people are reminded has them reminded when a quarter of its time is left."""
     return ReportStage(
         name=spec.name,
-        within=spec.within,
+        within=spec.within.micros,
+        months=spec.within.months,
         counted_from=spec.counted_from or counted_from,
         after=spec.after or "",
-        remind_before=spec.remind_before or Micros(spec.within // 4),
+        remind_before=spec.remind_before or Micros(spec.within.shortest // 4),
         text=spec.text or "",
         channel=spec.channel,
         approver=spec.approver,

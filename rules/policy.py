@@ -417,6 +417,7 @@ class ReportStage:
 
     name: str
     within: Micros
+    """How long; 0 where it is counted in `months`."""
     counted_from: CountedFrom = "awareness"
     after: str = ""
     """The stage from whose filing it counts instead (until that is filed: from when that is due)."""
@@ -428,6 +429,8 @@ class ReportStage:
     """How it is filed, in words: a portal's address, a telephone number."""
     approver: str = ""
     """Who must approve it: an e-mail address, or a role of the policy. Empty: whoever has the incident."""
+    months: int = 0
+    """So many calendar months instead of `within`; 0: `within` says how long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Everything here is wall time: what a clock on the wall of the schedule's zone sh
 """
 
 import re
+from calendar import monthrange
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -56,6 +57,14 @@ def parse_every(text: str) -> Every:
                 f'"{text}" does not divide a day, so handoffs would wander: write for example "8h" or "1d"'
             )
     return every
+
+
+def months_later(start: datetime, months: int) -> datetime:
+    """The same day and time so many months later; where that month has no such day, its last one."""
+    years, month = divmod(start.month - 1 + months, 12)
+    year = start.year + years
+    day = min(start.day, monthrange(year, month + 1)[1])
+    return start.replace(year=year, month=month + 1, day=day)
 
 
 def parse_start(text: str) -> datetime:

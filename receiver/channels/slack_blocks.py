@@ -29,6 +29,9 @@ MOST = 12_500
 ACKNOWLEDGE_ALL = "acknowledge_all"
 """The button under a message of several incidents; its value is the message's name."""
 
+SIGN_OFF = "sign_off"
+"""The button of a resolved incident that waits for a second person's signature."""
+
 Block = dict[str, Any]
 
 TERSE = frozenset({Kind.NOTICE, Kind.REMINDER})
@@ -76,6 +79,8 @@ def parent(message: Message, incident: Incident, name: str, mention: str, *, but
     ]
     if buttons and message.live:
         blocks.append(_buttons(incident) if message.count == 1 else _button_for_all(message.count, name))
+    elif buttons and message.wants_sign_off:
+        blocks.append(_sign_off(incident))
     else:
         blocks += _told(message.command, message)
     blocks.append(_links(message.links))
@@ -182,6 +187,11 @@ def _buttons(incident: Incident) -> Block:
     if incident.wants_answer:
         elements[0]["style"] = "primary"
     return {"type": "actions", "block_id": f"state:{incident.state}", "elements": elements}
+
+
+def _sign_off(incident: Incident) -> Block:
+    button = {"type": "button", "action_id": SIGN_OFF, "value": incident.id, "text": _plain("Sign off", LINK_LABEL)}
+    return {"type": "actions", "block_id": f"state:{incident.state}", "elements": [button]}
 
 
 def _button_for_all(count: int, name: str) -> Block:

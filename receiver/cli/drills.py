@@ -4,10 +4,11 @@ import difflib
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
+from urllib.parse import quote
 
 import typer
 
-from receiver.cli.incidents import LOCAL, Token, Url, declare
+from receiver.cli.incidents import LOCAL, Token, Url, call, declare
 from receiver.cli.on_call import in_both_zones
 from receiver.cli.output import console, fail, hanging, print_json, print_table, write
 from receiver.cli.policies import Calendars, Paths, calendars
@@ -79,6 +80,10 @@ def drill(
         Path | None,
         typer.Option("--script", metavar="FILE", help="What happened once (`tocsin report ID --as-test`), again."),
     ] = None,
+    from_incident: Annotated[
+        str,
+        typer.Option("--from-incident", metavar="ID", help="Print a tabletop's script of an incident that happened."),
+    ] = "",
     html: Annotated[Path | None, typer.Option("--html", help="Write a page with the timeline drawn.")] = None,
     live: Annotated[
         bool, typer.Option("--live", help="Instead, open it on the running receiver, marked EXERCISE: people are told.")
@@ -90,6 +95,12 @@ def drill(
     """The timeline that would happen, on a virtual clock: who is told, when, on which channel."""
     pretended = (acknowledge_after, resolve_after, recur_after, lasts, falls_silent)
     failing = (without, flaky, seed, at, calendar)
+    if from_incident:
+        others = (paths, script, html, live, incident, *pretended, *failing)
+        if any(each not in (None, False, "", []) for each in others):
+            fail("tocsin drill: --from-incident prints what happened: nothing else goes with it", 2)
+        _print_tabletop(from_incident, url, token)
+        return
     if live:
         if paths or script or html or any(each not in (None, False, "", []) for each in (*pretended, *failing)):
             fail("tocsin drill: with --live real people answer: only --incident goes with it", 2)
@@ -117,6 +128,11 @@ def drill(
     else:
         course = Script(acknowledge_after, resolve_after, recur_after, falls_silent, lasts)
         _play(World(given, channel_faults, now=began_at), course, incident, html, json)
+
+
+def _print_tabletop(id_: str, url: str, token: str) -> None:
+    files = call("GET", url, token, f"/incidents/{quote(id_.lstrip('#'), safe='')}/test")["files"]
+    sys.stdout.write(next(content for name, content in files.items() if name.endswith(".tabletop.md")))
 
 
 def _began_at(policy: Policy, at: str) -> Instant:

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from receiver.cli.incidents import Token
 from receiver.cli.output import console, fail, make_folder, print_json, print_table, write
+from receiver.cli.training import check_training
 from receiver.clock import wall_clock
 from receiver.core.model import Incident, Instant
 from receiver.core.plan import PolicyVersion
@@ -25,6 +27,7 @@ from rules.durations import format_duration
 from rules.lint_catalog import DOUBTS, without_allowed
 from rules.load import Loaded, load_with_warnings
 from rules.outputs import Options, render
+from rules.periods import Period, format_period
 from rules.policy import EMERGENCY, MINUTE, SECOND, IncidentType, Policy, ReportingObligation, Rule
 from rules.problems import Problem
 from rules.stored import digest
@@ -60,6 +63,11 @@ def check(
     ] = "",
     days: Annotated[int, typer.Option("--days", min=1, max=4000, help="So many coming days of schedules.")] = 400,
     calendar: Calendars = None,
+    url: Annotated[
+        str,
+        typer.Option("--url", envvar="TOCSIN_URL", help="A receiver that knows who has practised.", show_default=False),
+    ] = "",
+    token: Token = "",
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Validate a policy and tell who is reached when. All problems are shown at once."""
@@ -68,12 +76,14 @@ def check(
         return
     loaded = load_with_warnings(paths or [])
     known = on_call_walk.with_copies(loaded.policy, calendars(loaded.policy, calendar))
-    year = walk(known, wall_clock() // MINUTE * MINUTE, days)
+    now = Instant(wall_clock() // MINUTE * MINUTE)
+    year = walk(known, now, days)
+    training = check_training(loaded.policy, now, url, token)
     ways, hours = reaches_over(year)
     doubts = (*lints(loaded.policy, ways), *person_lints(loaded.policy, ways), *on_call_walk.lints(year))
-    drilled = [*without_allowed(doubts, loaded.allowed), *_approvers(loaded.policy)]
+    drilled = [*without_allowed(doubts, loaded.allowed), *_approvers(loaded.policy), *training.problems()]
     if json:
-        print_json(_summary(loaded, ways, drilled) | _on_call(year, hours))
+        print_json(_summary(loaded, ways, drilled) | _on_call(year, hours) | training.as_json())
     else:
         _show(loaded, ways, drilled, verbose=verbose)
         _show_hours(loaded.policy, hours)
@@ -194,7 +204,7 @@ def _owed(policy: Policy) -> Iterator[str]:
         yield f"{each.name}: {each.authority}{f' ({each.source})' if each.source else ''}"
         for stage in each.stages:
             since = f"the filing of {stage.after}" if stage.after else f"the {stage.counted_from}"
-            yield f"  {stage.name} within {format_duration(stage.within)} of {since}"
+            yield f"  {stage.name} within {format_period(Period(stage.within, stage.months))} of {since}"
         yield f"  of {', '.join(_concerned(policy, each)) or 'no rule and no incident type'}"
 
 
@@ -243,7 +253,8 @@ def _summary(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem]) 
                 "stages": [
                     {
                         "name": stage.name,
-                        "within": stage.within / SECOND,
+                        "within": None if stage.months else stage.within / SECOND,
+                        "months": stage.months,
                         "counted_from": stage.after or stage.counted_from,
                     }
                     for stage in each.stages

@@ -6,7 +6,7 @@ is said, and opened again. Ctrl-C ends it well.
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,8 @@ class Board:
     """What `tocsin watch` shows, and whether its connection is live."""
 
     incidents: Sequence[Mapping[str, Any]] = ()
+    unclosed: Sequence[Mapping[str, Any]] = ()
+    """Resolved, and something is missing before they may close."""
     problem: str = "connecting"
     """Why it is not live; empty: it is."""
 
@@ -51,12 +53,21 @@ class Board:
             ("not live: " + self.problem, "yellow") if self.problem else ("live", "green"),
             ("  Ctrl-C ends", "dim"),
         )  # fmt: skip
+        rest = [*self._missing()]
         if not self.incidents:
-            return Group(head, Text("" if self.problem else "Nothing needs anybody.", "green"))
+            return Group(head, *(rest or [Text("" if self.problem else "Nothing needs anybody.", "green")]))
         table = Table(*COLUMNS, box=None, header_style="bold", pad_edge=False, expand=True)
         for each in sorted(self.incidents, key=_urgency)[:SHOWN]:
             table.add_row(*_cells(each, now))
-        return Group(head, table)
+        return Group(head, table, *rest)
+
+    def _missing(self) -> Iterator[Text]:
+        """What is resolved and not closed, and why."""
+        if self.unclosed:
+            yield Text("\nResolved, not closed", "bold")
+        for each in sorted(self.unclosed, key=lambda one: (-one["level"], one["number"]))[:SHOWN]:
+            title = each["title"] or each["type"]
+            yield Text.assemble(f"#{each['number']} ", level_words(each), f" {title}: {'; '.join(each['outstanding'])}")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -110,11 +121,17 @@ async def _keep_reading(session: "aiohttp.ClientSession", url: str, board: Board
 
 
 async def _read(session: "aiohttp.ClientSession", url: str, board: Board) -> None:
-    query = {"state": "open,acknowledged", "limit": "200"}
+    board.incidents = await _list(session, url, "open,acknowledged")
+    board.unclosed = [each for each in await _list(session, url, "resolved") if each.get("outstanding")]
+    board.problem = ""
+
+
+async def _list(session: "aiohttp.ClientSession", url: str, states: str) -> Sequence[Mapping[str, Any]]:
+    query = {"state": states, "limit": "200"}
     async with session.get(f"{url}/api/v1/incidents", params=query) as answer:
         answer.raise_for_status()
-        board.incidents = (await answer.json())["incidents"]
-        board.problem = ""
+        found: Sequence[Mapping[str, Any]] = (await answer.json())["incidents"]
+        return found
 
 
 def _urgency(incident: Mapping[str, Any]) -> tuple[int, bool, str]:

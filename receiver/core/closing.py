@@ -16,6 +16,7 @@ from receiver.core.obligations import obligations_outstanding
 from receiver.core.paging import tell_internal, tell_threads
 from receiver.core.plan import PolicyVersion
 from receiver.core.procedures import Checklist
+from receiver.on_call.references import whose_name
 
 SAYS_NOTHING = frozenset(
     ("", "?", "-", "n/a", "na", "none", "not known", "not yet known", "tba", "tbd", "unclear", "unknown")
@@ -33,7 +34,7 @@ def outstanding(incident: Incident, policy_version: PolicyVersion) -> list[str]:
     if not incident.recorded_only and terms.from_level is not None and incident.level >= terms.from_level:
         found += _unknown(incident, terms.facts)
         found += _open_steps(incident, policy_version)
-    if not incident.recorded_only and terms.sign_off_from is not None and incident.level >= terms.sign_off_from:
+    if _is_to_be_signed(incident, policy_version):
         found += _sign_off(incident)
     owed = [] if incident.recorded_only else obligations_outstanding(incident, policy_version.policy)
     return [*found, *(f"the {each} is not filed" for each in owed)]
@@ -63,6 +64,16 @@ def _sign_off(incident: Incident) -> Iterator[str]:
     if not (incident.is_live or incident.response.signed_off_by):
         other = f" other than {incident.resolved_by}, who resolved it," if incident.resolved_by else ""
         yield f"nobody{other} has signed it off"
+
+
+def wants_sign_off(incident: Incident, policy_version: PolicyVersion) -> bool:
+    """Whether a resolved incident waits for a second person's signature, and maybe for more."""
+    return incident.state is State.RESOLVED and _is_to_be_signed(incident, policy_version) and any(_sign_off(incident))
+
+
+def _is_to_be_signed(incident: Incident, policy_version: PolicyVersion) -> bool:
+    first = policy_version.policy.closing.sign_off_from
+    return not incident.recorded_only and first is not None and incident.level >= first
 
 
 def conclude(draft: Draft) -> None:
@@ -99,7 +110,7 @@ def sign_off(draft: Draft, action: SignOff) -> None:
     """
     if draft.incident.is_live:
         raise RefusedError(f"the incident is {draft.incident.state}: resolve it first")
-    if _is_same(action.by, draft.incident.resolved_by):
+    if _is_same(draft, action.by, draft.incident.resolved_by):
         raise RefusedError(f"{action.by} resolved the incident: another person signs it off")
     missing = [each for each in _missing(draft) if each not in _sign_off(draft.incident)]
     if missing:
@@ -136,5 +147,9 @@ def _require_resolved(incident: Incident) -> None:
         )
 
 
-def _is_same(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()
+def _is_same(draft: Draft, one: str, other: str) -> bool:
+    """Whether both names are one person's; the policy knows who has several."""
+    policy = draft.context.current.policy
+    known = [whose_name(policy, each.strip()) for each in (one, other)]
+    is_same_person = known[0] is not None and known[0] == known[1]
+    return is_same_person or one.strip().casefold() == other.strip().casefold()

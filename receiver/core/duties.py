@@ -51,7 +51,8 @@ def tasks(incident: Incident, policy_version: PolicyVersion) -> Iterator[UndoneT
     for each in reports(incident, policy_version.policy):
         if not each.filings:
             stage = each.stage
-            yield UndoneTask(each.key, each.what, each.began_at, stage.within, stage.remind_before, stage.approver)
+            lasts = each.due_at - each.began_at
+            yield UndoneTask(each.key, each.what, each.began_at, lasts, stage.remind_before, stage.approver)
     for checklist in policy_version.checklists(incident):
         limit = checklist.time_limit  # most have none: this runs at every decision
         at = None if limit is None else incident.response.checklists.attached.get(checklist.key)

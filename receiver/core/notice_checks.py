@@ -1,13 +1,17 @@
-"""What keeps a text from being approved for the outside world: a contact that nobody outside can use, a wrong date.
+"""What keeps a text from being approved for the outside world: a contact that nobody outside can use, a wrong date, a
+next update by a time that has passed.
 
 `receiver.core.notices` asks before it approves, and the API shows the answer beside the text.
 """
 
 import re
+from collections.abc import Iterator
 
 from receiver.core.instant import Instant
 from receiver.core.model import Incident
-from rules.policy import HOUR
+from receiver.core.response import Notice
+from receiver.on_call.wall_time import told_time
+from rules.policy import HOUR, MINUTE
 
 DAY = 24 * HOUR
 
@@ -21,9 +25,42 @@ BEFORE, AFTER = 1, 31
 """Days before the opening (what fired may have begun then) and after now (an estimate) that a date may lie."""
 
 
-def faults(subject: str, body: str, incident: Incident, now: Instant) -> tuple[str, ...]:
-    """Why this text cannot be approved, in words; empty: it can be."""
-    return (*_contact_faults(body), *_time_faults(f"{subject}\n{body}", incident, now))
+_TIME = re.compile(r"(?:\b(\d{4}-\d\d-\d\d)[ T])?\b([01]?\d|2[0-3]):([0-5]\d)\b(?: ?(UTC|GMT|Z)\b)?")
+AHEAD = 6 * HOUR
+"""From the writing of a text to the middle of the day of which its times without a date are."""
+_PROMISE = re.compile(r"next update", re.IGNORECASE)
+
+
+def faults(
+    subject: str, body: str, notice: Notice, incident: Incident, now: Instant, time_zone: str
+) -> tuple[str, ...]:
+    """Why this text cannot be approved, in words; empty: it can be. `time_zone`: of the times that it tells."""
+    text = f"{subject}\n{body}"
+    late = [told for told, at in promises(text, notice, time_zone) if at <= now]
+    return (
+        *_contact_faults(body),
+        *_time_faults(text, incident, now),
+        *(f"it promises the next update by {told}, which has passed: edit the text" for told in late),
+    )
+
+
+def promises(text: str, notice: Notice, time_zone: str) -> Iterator[tuple[str, Instant]]:
+    """Each time by which a text promises the next update, as it stands there and the instant.
+
+    That is what a line about the next update tells, and wherever it stands the time that the notice was held with.
+    A time without a date is of the day around the text's writing, most of which lies ahead.
+    """
+    near = (notice.edited_at or notice.held_at) + AHEAD
+    for line in text.split("\n"):
+        for written in _TIME.finditer(line):
+            minutes, zone = int(written[2]) * 60 + int(written[3]), "UTC" if written[4] else time_zone
+            at = told_time(written[1] or "", minutes, near, zone)
+            if at is not None and (_PROMISE.search(line) or at == _minute(notice.next_at)):
+                yield written[0], Instant(at)
+
+
+def _minute(at: Instant | None) -> int | None:
+    return None if at is None else at // MINUTE * MINUTE
 
 
 def _contact_faults(body: str) -> list[str]:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from receiver.core.draft import Draft, RefusedError
 from receiver.core.events import ApproveNotice, EditNotice, RejectNotice
 from receiver.core.model import Fact, Incident, Instant, Kind, Reason, State, Status, Target, Window
-from receiver.core.notice_checks import faults
+from receiver.core.notice_checks import faults, promises
 from receiver.core.outside import EXERCISE
 from receiver.core.paging import thread_targets
 from receiver.core.response import Moment, Notice, Standing
@@ -39,12 +39,22 @@ def keep_notices(draft: Draft) -> None:
         why = _why_void(draft.incident, notice, groups.get(notice.group))
         if why:
             _void(draft, notice, why)
+    _renew_promises(draft)
     moment = _moment(draft.incident)
     for group in groups.values():
         if moment is not None and _is_due(draft.incident, group, moment):
             _hold(draft, group, moment)
     _announce(draft)
     _watch(draft)
+
+
+def _renew_promises(draft: Draft) -> None:
+    """What nobody edited names the next update that is to come; of what somebody edited the approval is refused."""
+    following = draft.incident.windows.get(Window.UPDATE)
+    for notice in _held_of(draft.incident):
+        is_past = notice.next_at is not None and notice.next_at <= draft.now
+        if is_past and following is not None and following > draft.now and not notice.edited_by:
+            _replace(draft, replace(notice, next_at=following))
 
 
 def _external(draft: Draft) -> dict[str, Stakeholders]:
@@ -245,7 +255,8 @@ def approve(draft: Draft, action: ApproveNotice) -> None:
         raise RefusedError(f"the policy has no group {notice.group} any more")
     text = (action.subject, action.body)
     _require_read(notice, text)
-    wrong = faults(*text, draft.incident, draft.now)
+    zone = draft.context.current.policy.time_zone
+    wrong = faults(*text, notice, draft.incident, draft.now, zone)
     if wrong:
         raise RefusedError("; ".join(wrong))
     if not notice.edited_by:
@@ -262,6 +273,8 @@ def approve(draft: Draft, action: ApproveNotice) -> None:
         practised=PRACTISED if draft.incident.exercise else "",
     )
     words = {"by": action.by, "group": group.name, "notice": notice.id, "subject": text[0], "body": text[1]}
+    promised = [at for _, at in promises("\n".join(text), notice, zone)]
+    words["promised"] = str(min(promised)) if promised else ""
     if draft.incident.exercise:
         _practise(draft, group, words)
     else:

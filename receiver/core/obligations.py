@@ -12,6 +12,7 @@ from receiver.core.draft import Draft, RefusedError
 from receiver.core.events import FileReport, JudgeObligation
 from receiver.core.model import Fact, Incident, Instant
 from receiver.core.response import Filing, Obligation
+from receiver.on_call.wall_time import after_months
 from rules.policy import Policy, ReportingObligation, ReportStage
 from rules.reserved import TWIN
 
@@ -28,6 +29,8 @@ class OwedReport:
     """That in words: ``the occurrence``."""
     filings: tuple[Filing, ...]
     """What was filed, the first first; empty: it is outstanding."""
+    time_zone: str
+    """The policy's, whose calendar months are counted by."""
 
     @property
     def key(self) -> str:
@@ -37,6 +40,8 @@ class OwedReport:
     @property
     def due_at(self) -> Instant:
         """Until when it must be filed."""
+        if self.stage.months:
+            return Instant(after_months(self.began_at, self.stage.months, self.time_zone))
         return Instant(self.began_at + self.stage.within)
 
     @property
@@ -50,10 +55,12 @@ def reports(incident: Incident, policy: Policy) -> Iterator[OwedReport]:
     for obligation in policy.reporting_obligations:
         known = incident.response.obligations.get(obligation.name)
         if known is not None and known.applies:
-            yield from _stages(incident, obligation, known)
+            yield from _stages(incident, obligation, known, policy.time_zone)
 
 
-def _stages(incident: Incident, obligation: ReportingObligation, known: Obligation) -> Iterator[OwedReport]:
+def _stages(
+    incident: Incident, obligation: ReportingObligation, known: Obligation, time_zone: str
+) -> Iterator[OwedReport]:
     before: dict[str, OwedReport] = {}
     for stage in obligation.stages:
         if stage.after:
@@ -64,7 +71,7 @@ def _stages(incident: Incident, obligation: ReportingObligation, known: Obligati
             began_at, since = _counted_from(incident, stage, known)
         mine = (each for each in incident.response.filings if each.obligation == obligation.name)
         filings = tuple(each for each in mine if each.stage == stage.name)
-        before[stage.name] = OwedReport(obligation, stage, began_at, since, filings)
+        before[stage.name] = OwedReport(obligation, stage, began_at, since, filings, time_zone)
         yield before[stage.name]
 
 

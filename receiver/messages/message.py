@@ -58,6 +58,8 @@ class Message:
     """Why this message comes now: a sentence or two."""
     live: bool = True
     """Somebody still has to act: buttons make sense."""
+    wants_sign_off: bool = False
+    """It is resolved, and waits for a second person's signature before it closes."""
     count: int = 1
     """How many incidents it tells of; more than one: a bundle."""
     level_name: str = ""

@@ -99,9 +99,17 @@ def fingerprint(subject: str, body: str) -> str:
     return sha256(f"{subject}\n\n{body}".encode()).hexdigest()
 
 
-def as_message(notification: Notification) -> Message:
-    """The message of an approved notice: what was approved and nothing else."""
+def as_message(notification: Notification, case: IncidentText) -> Message:
+    """The message of an approved notice: what was approved and nothing else; but where it leaves so late that what it
+    promises has passed, that is said.
+    """
     subject, body = line(notification.data.get("subject", "")), plain(notification.data.get("body", ""), 20_000)
+    promised = notification.data.get("promised", "")
+    if promised and int(promised) <= case.now:
+        written = case.stamp(notification.created_at)
+        body += (
+            f"\n\nThis message left late: it was approved at {written}. The next update that it names is due by now."
+        )
     page = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(subject)}</title></head>'
     return Message(
         subject=subject,

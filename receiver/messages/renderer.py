@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from receiver.core.closing import wants_sign_off
 from receiver.core.model import Alert, Incident, Instant, Kind, Notification, Reason, Recovery, State
 from receiver.core.notices import find
 from receiver.core.occurrences import begun_at
@@ -84,7 +85,7 @@ class MessageRenderer:
             return self._bundle(delivery, now)
         notification, incident = delivery.items[0]
         if notification.kind is Kind.EXTERNAL:
-            return as_message(notification)
+            return as_message(notification, self.case(incident, delivery.context, now))
         case = replace(self._read_case(incident, delivery, now), ack_url=self._link(delivery))
         return self._single(notification, case, picture)
 
@@ -138,6 +139,7 @@ class MessageRenderer:
             if notification.kind in SELF_EXPLAINING
             else f"{letter.label}: {letter.lead}".removeprefix(": "),
             live=case.live,
+            wants_sign_off=wants_sign_off(case.incident, case.context.policy_version),
             level_name=letter.level,
             system=case.system,
             actions=letter.actions,

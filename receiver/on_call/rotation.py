@@ -6,14 +6,13 @@ Hours that reach beyond midnight belong, whole, to the day on which they begin.
 """
 
 from bisect import bisect_right
-from calendar import monthrange
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
 from rules.policy import Layer
-from rules.rota import DAY_MINUTES, DAYS, parse_every, parse_start, parse_time
+from rules.rota import DAY_MINUTES, DAYS, months_later, parse_every, parse_start, parse_time
 
 WEEK = 7 * DAY_MINUTES
 _MINUTE = timedelta(minutes=1)
@@ -123,10 +122,7 @@ class Rotation:
         """When that turn begins."""
         if self._every.unit != "month":
             return number * self._length
-        years, month = divmod(self.start.month - 1 + number * self._every.number, 12)
-        year = self.start.year + years
-        day = min(self.start.day, monthrange(year, month + 1)[1])
-        return (self.start.replace(year=year, month=month + 1, day=day) - self.start) // _MINUTE
+        return (months_later(self.start, number * self._every.number) - self.start) // _MINUTE
 
     @property
     def _length(self) -> int:

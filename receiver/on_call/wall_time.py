@@ -4,9 +4,10 @@ One rule says it all: a wall time means the first instant at which the zone's cl
 lies in an hour that is skipped happens at its end, and what lies in an hour that comes twice at the first.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
+from rules.rota import months_later
 from rules.time_zones import time_zone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -14,6 +15,7 @@ EARLIEST, LATEST = 1971, 2199
 """Years of times that somebody may ask for."""
 
 _MICRO = timedelta(microseconds=1)
+_DAY = timedelta(days=1) // _MICRO
 _SECOND = timedelta(seconds=1)
 
 
@@ -41,6 +43,26 @@ def wall(at: int, zone: str) -> datetime:
 def local(at: int, zone: str) -> datetime:
     """The instant as a datetime of the zone."""
     return (_EPOCH + at * _MICRO).astimezone(time_zone(zone))
+
+
+def told_time(day: str, minutes: int, near: int, zone: str) -> int | None:
+    """The instant that a day (``2026-10-01``) and a time of day, in minutes, name; without a day the nearest to `near`.
+
+    None: there is no such day.
+    """
+    try:
+        days = [date.fromisoformat(day)] if day else [wall(near + off * _DAY, zone).date() for off in (-1, 0, 1)]
+    except ValueError:
+        return None
+    named = (instant(datetime.combine(each, time(*divmod(minutes, 60))), zone) for each in days)
+    return min(named, key=lambda at: abs(at - near))
+
+
+def after_months(at: int, months: int, zone: str) -> int:
+    """The instant at which clocks of the zone show the same time so many months later, on the same day of the month;
+    on the month's last where it has no such day.
+    """
+    return instant(months_later(wall(at, zone), months), zone)
 
 
 def read(text: str, zone: str) -> int:

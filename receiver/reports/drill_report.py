@@ -9,7 +9,7 @@ from receiver.messages.times import duration
 from receiver.reports.held_drill import HeldDrill
 from receiver.reports.report import Field, Part, Report, SectionContent, Table
 from receiver.reports.report_clock import ReportClock
-from receiver.reports.training_roster import roster_tables
+from receiver.reports.training_roster import roster, roster_tables
 from rules.policy import Policy
 
 NOTHING = "—"
@@ -20,7 +20,7 @@ def training(drills: Sequence[HeldDrill], policy: Policy, since: Instant, until:
     title = f"Drills of {duration(until - since)}"
     clock = ReportClock(policy.time_zone)
     subtitle = f"opened from {clock.stamp(since)} to {clock.stamp(until)}{clock.words}"
-    trained = roster_tables(drills, policy, until)
+    trained = roster_tables(roster(drills, policy), policy, until)
     if not drills:
         tables = trained if policy.drills_every is not None else ()
         none = SectionContent("drills", (Part("", (Field("drills", ("none",)),)),), tables)

@@ -18,11 +18,14 @@ from receiver.reports.frozen import says_the_same, thaw
 from receiver.reports.report import Cover
 from receiver.reports.report_clock import ReportClock
 from receiver.reports.revision import changes
-from receiver.reports.training_roster import Training, roster
+from receiver.reports.training_roster import Training, roster, training_section
 from receiver.store import LAST, Reads, Span
 
 MESSAGES = Span(limit=2000)
 """Of the messages about an incident, those that a report is made of: the first ones."""
+
+MOST_DRILLS = 500
+"""Drills, the newest, that tell who is trained."""
 
 EXHIBITS = Span(before=LAST, limit=100)
 """Of the signals that were kept with an incident, those that may be drawn: the last ones."""
@@ -119,8 +122,17 @@ class Records:
     def period(self, length: int, now: Instant, by: str = OURSELVES) -> Report:
         """What the incidents opened in the last `length` microseconds came to."""
         since = Instant(now - length)
-        report = review(self._reads.tallies(since, now), self._engine.current.policy, since, now)
+        policy = self._engine.current.policy
+        report = review(self._reads.tallies(since, now), policy, since, now)
+        if policy.drills_every is not None:
+            section = training_section(self.trained_by_now(now), policy, now)
+            report = replace(report, sections=(*report.sections, section))
         return self._of_period(report, now, by)
+
+    def trained_by_now(self, now: Instant) -> list[Training]:
+        """Who has practised what, by the newest drills however long ago, and the policy in use."""
+        drills = self._reads.drills(Instant(0), Instant(now + 1), MOST_DRILLS)
+        return self.trained([held(*each) for each in drills])
 
     def drills(self, length: int, now: Instant, by: str = OURSELVES) -> tuple[list[HeldDrill], Report]:
         """The live drills of the last `length` microseconds, as data and as a report."""

@@ -7,7 +7,7 @@ from receiver.core.model import Instant
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line
 from receiver.reports.held_drill import HeldDrill
-from receiver.reports.report import Table
+from receiver.reports.report import Field, Part, SectionContent, Table
 from receiver.reports.report_clock import ReportClock
 from rules.policy import Policy
 
@@ -25,6 +25,9 @@ class Training:
     """When the last drill of it was opened."""
     due_at: Instant | None
     """When another is due (`drills: every`); None: the policy wants none."""
+    drill: int = 0
+    """The number of that drill."""
+    is_role: bool = False
 
     def is_overdue(self, now: Instant) -> bool:
         """Whether it is too long ago."""
@@ -33,26 +36,56 @@ class Training:
 
 def roster(drills: Iterable[HeldDrill], policy: Policy) -> list[Training]:
     """What each person has practised, by person and subject. Whoever was only named to a role has practised nothing."""
-    last: dict[tuple[str, str], Instant] = {}
-    for each in drills:
-        roles = [(holder, role) for role, holder in each.incident.response.roles.items() if holder in each.acted]
-        for key in (*((person, each.incident.type) for person in each.acted), *roles):
-            last[key] = max(each.incident.opened_at, last.get(key, each.incident.opened_at))
+    last: dict[tuple[str, bool, str], Training] = {}
+    for each in sorted(drills, key=lambda each: each.incident.opened_at):
+        roles = [(holder, True, role) for role, holder in each.incident.response.roles.items() if holder in each.acted]
+        for key in (*((person, False, each.incident.type) for person in each.acted), *roles):
+            person, is_role, subject = key
+            last[key] = practised(person, subject, each.incident.opened_at, policy, each.incident.number, is_role)
+    return [last[key] for key in sorted(last)]
+
+
+def practised(
+    person: str, subject: str, at: Instant, policy: Policy, drill: int = 0, is_role: bool = False
+) -> Training:
+    """What a person practised at that time, and when the policy wants it again."""
     every = policy.drills_every
-    return [
-        Training(person, subject, at, None if every is None else Instant(at + every))
-        for (person, subject), at in sorted(last.items())
-    ]
+    return Training(person, subject, at, None if every is None else Instant(at + every), drill, is_role)
 
 
-def roster_tables(drills: Sequence[HeldDrill], policy: Policy, now: Instant) -> tuple[Table, ...]:
-    """By person, those who never practised too; and by type and role, where it shows what only one person knows."""
-    known = roster(drills, policy)
+def never_practised(known: Iterable[Training], policy: Policy) -> list[str]:
+    """People of the policy who took part in no drill, by any of their names."""
+    seen = {each.person.casefold() for each in known}
+    named = ((each.name, {each.name.casefold(), *map(str.casefold, each.aliases)}) for each in policy.people)
+    return [person for person, names in named if not names & seen]
+
+
+def untrained(known: Sequence[Training], policy: Policy, now: Instant) -> list[str]:
+    """Incident types and roles of the policy for which nobody is trained now."""
+    return [subject for subject, who in _by_subject(known, policy, now) if who == NOBODY]
+
+
+def lapses(known: Sequence[Training], policy: Policy, now: Instant) -> Iterator[str]:
+    """What of the training that the policy wants is overdue or missing, each in words; none where it wants none."""
+    if policy.drills_every is None:
+        return
     clock = ReportClock(policy.time_zone)
-    practised = {each.person for each in known}
+    for each in known:
+        if each.is_overdue(now):
+            last = f"the last drill was {clock.stamp(each.last)}"
+            yield f"{name(each.person)} is overdue to practise {line(each.subject)}: {last}"
+    yield from (f"{name(each)} has taken part in no drill" for each in never_practised(known, policy))
+    nobody = untrained(known, policy, now)
+    if nobody:
+        yield f"nobody is trained for {', '.join(nobody)}"
+
+
+def roster_tables(known: Sequence[Training], policy: Policy, now: Instant) -> tuple[Table, ...]:
+    """By person, those who never practised too; and by type and role, where it shows what only one person knows."""
+    clock = ReportClock(policy.time_zone)
     rows = [
         (name(each.person), line(each.subject), clock.stamp(each.last), _due(each, clock, now)) for each in known
-    ] + [(line(each.name), "nothing yet", "", "") for each in policy.people if each.name not in practised]
+    ] + [(name(each), "nothing yet", "", "") for each in never_practised(known, policy)]
     return (
         Table("Who is trained for what", ("who", "for", "last", "due again"), tuple(rows)),
         Table("Types and roles", ("type or role", "who is trained now"), tuple(_by_subject(known, policy, now))),
@@ -70,3 +103,10 @@ def _by_subject(known: Sequence[Training], policy: Policy, now: Instant) -> Iter
     for subject in dict.fromkeys((*wanted, *(each.subject for each in known))):
         who = [name(each.person) for each in known if each.subject == subject and not each.is_overdue(now)]
         yield line(subject), ", ".join(who) or NOBODY
+
+
+def training_section(known: Sequence[Training], policy: Policy, now: Instant) -> SectionContent:
+    """For the report of a period: who is trained, and what is overdue."""
+    overdue = tuple(lapses(known, policy, now))
+    part = Part("", (Field("overdue", overdue or ("nothing",)),))
+    return SectionContent("training", (part,), roster_tables(known, policy, now))

@@ -31,6 +31,14 @@ SELECT number, doc FROM incidents WHERE number IN (
     ) AS worst
 )
 """
+# Those that are watched are few: an incident is resolved for a day, or until what is missing is there.
+_RESOLVED = """
+SELECT number, doc FROM incidents WHERE number IN (
+    SELECT number FROM (
+        SELECT number FROM incidents WHERE state = 'resolved' ORDER BY level DESC, number LIMIT :limit
+    ) AS worst
+)
+"""
 _LIVE = """
 SELECT level, state, count(*) AS incidents FROM incidents
 WHERE state IN ('open', 'acknowledged') GROUP BY level, state
@@ -80,13 +88,22 @@ class Overview:
         found = codec.readable(lambda row: codec.read_incident(row.doc, row.number), self._rows(_URGENT, limit=limit))
         return sorted(found, key=lambda each: (-each.level, each.state is not State.OPEN, each.number))
 
+    def resolved(self, limit: int) -> list[Incident]:
+        """The incidents that are resolved and not closed, the worst level first, in it the oldest."""
+        rows = self._rows(_RESOLVED, limit=limit)
+        found = codec.readable(lambda row: codec.read_incident(row.doc, row.number), rows)
+        return sorted(found, key=lambda each: (-each.level, each.number))
+
     def live(self) -> Mapping[tuple[int, State], int]:
         """(level, state) → how many incidents somebody must act on."""
         return {(row.level, State(row.state)): row.incidents for row in self._rows(_LIVE)}
 
     def mark(self, number: int | None, limit: int) -> str:
-        """Changes whenever that incident does, or (None) one of the most urgent."""
-        rows = self._rows(_URGENT, limit=limit) if number is None else self._rows(_ONE, number=number)
+        """Changes whenever that incident does, or (None) one of the most urgent or of those that are not closed."""
+        if number is None:
+            rows = [*self._rows(_URGENT, limit=limit), *self._rows(_RESOLVED, limit=limit)]
+        else:
+            rows = [*self._rows(_ONE, number=number)]
         return sha256("\n".join(f"{row.number} {row.doc}" for row in sorted(rows)).encode()).hexdigest()
 
     def traffic(self) -> Mapping[str, Traffic]:

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from rules.document.values import Duration, LevelNumber, Name, Section, TemplateText, Text, refusal, suggest
+from rules.document.values import Duration, LevelNumber, Name, PeriodText, Section, TemplateText, Text, refusal, suggest
 from rules.policy import CountedFrom
 
 
@@ -12,7 +12,11 @@ class ReportStageSpec(Section):
     """One of the reports that the authority must get."""
 
     name: Name = Field(description="What it is called: early_warning, notification, final_report.")
-    within: Duration = Field(description="So long after the beginning of its time it must be filed: 24h, 72h, 30d.")
+    within: PeriodText = Field(
+        description="So long after the beginning of its time it must be filed: 24h, 72h, 30d, or whole months of the "
+        "calendar, 1month: the same day and time of the later month in the policy's time_zone, its last day where it "
+        "has no such day."
+    )
     counted_from: CountedFrom | None = Field(None, description="What its time counts from; left out, the obligation's.")
     after: Name | None = Field(
         None,
@@ -29,7 +33,7 @@ class ReportStageSpec(Section):
 
     @model_validator(mode="after")
     def _refuse_late_reminder(self) -> Self:
-        if self.remind_before is not None and self.remind_before >= self.within:
+        if self.remind_before is not None and self.remind_before >= self.within.shortest:
             raise refusal("must be shorter than `within`", key="remind_before")
         if self.after is not None and self.counted_from is not None:
             raise refusal("it cannot count from a stage and from something else: leave one out", key="after")

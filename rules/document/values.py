@@ -29,6 +29,7 @@ from rules.addresses import AddressError, parse_address
 from rules.alert_text import first_fault
 from rules.channel_types import CHANNEL_FACTS, CHANNEL_TYPES, ChannelFacts
 from rules.lint_catalog import DOUBTS
+from rules.periods import MONTHS_FORM, Period, parse_period
 from rules.placeholders import PLACEHOLDERS, TemplateError
 from rules.policy import REFERENCE, SECOND, Micros, RateLimit
 from rules.rendering import placeholders
@@ -153,6 +154,17 @@ def _duration(value: Any) -> Micros:
 
 def _duration_or_nothing(value: Any) -> Micros:
     return Micros(0) if value == 0 and not isinstance(value, bool) else _duration(value)
+
+
+def _period(value: Any) -> Period:
+    if isinstance(value, str):
+        try:
+            found = parse_period(value)
+        except ValueError as error:
+            raise refusal(str(error)) from error
+        _positive(found.shortest)
+        return found
+    return Period(_duration(value))
 
 
 def _positive(value: Micros) -> Micros:
@@ -389,6 +401,18 @@ LevelOrNone = Annotated[
 """A level, or 0: kept, and told to nobody."""
 _DURATION_SCHEMA = {"type": "string", "pattern": f"^({durations.PATTERN}|0)$", "examples": ["15m", "24h"]}
 Duration = Annotated[Micros, BeforeValidator(_duration), AfterValidator(_positive), WithJsonSchema(_DURATION_SCHEMA)]
+PeriodText = Annotated[
+    Period,
+    BeforeValidator(_period),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^({durations.PATTERN}|{MONTHS_FORM})$",
+            "examples": ["72h", "30d", "1month"],
+        }
+    ),
+]
+"""A duration, or whole months of the calendar."""
 DurationOrNone = Annotated[Micros, BeforeValidator(_duration_or_nothing), WithJsonSchema(_DURATION_SCHEMA)]
 """A duration that may be nothing: ``0``."""
 Interval = Annotated[

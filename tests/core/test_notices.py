@@ -7,6 +7,8 @@ import pytest
 from receiver.core.events import ApproveNotice, EditNotice, RejectNotice
 from receiver.core.model import Fact, Kind, Reason, State, Status, Window
 from receiver.core.outside import KEPT_IN
+from receiver.core.response import Standing
+from receiver.messages.times import rfc3339
 from rules.policy import HOUR
 from tests.core.guide import CHANNELS, DETAILED, OUTSIDE, POLICY, SHARED, with_channel
 from tests.core.world import World
@@ -559,3 +561,46 @@ def test_what_is_real_still_goes_there():
     world = World(SHARED)
     world.declare()
     assert {"Customers@Company.com", "+4930111222"} <= {each.recipient for each in world.delivered}
+
+
+PROMISES = {
+    "to come": ("Next update by 2025-10-09 09:30 UTC.", 0, True),
+    "past": ("Next update by 2025-10-09 09:30 UTC.", 45, False),
+    "without its date": ("next update: 09:30", 45, False),
+    "after midnight": ("Next update by 00:10 UTC.", 45, True),
+    "what happened": ("At 09:01 UTC the landing was stopped.", 45, True),
+}
+
+
+@pytest.mark.parametrize(("written", "later", "fits"), PROMISES.values(), ids=PROMISES)
+def test_an_edited_text_promises_no_update_by_a_time_that_has_passed(written, later, fits):
+    """It is checked when it is approved, however long after the edit that is; the tests begin at 09:00 UTC."""
+    world = opened()
+    world.acknowledge()
+    assert world.act(EditNotice("rita", "n1", "INCIDENT", written, *PROPOSED)) is None
+    world.advance(minutes=later)
+    refused = approve_text(world, "INCIDENT", written)
+    assert (refused is None) is fits, refused
+    assert fits or "which has passed: edit the text" in refused.reason
+
+
+def test_a_time_that_the_template_proposed_is_a_promise_in_any_words():
+    """The notice knows by when the next update was to come, whatever an edit calls it."""
+    world = opened()
+    world.acknowledge()
+    [notice] = world.incident.response.notices
+    told = rfc3339(notice.next_at)[:16].replace("T", " ")
+    assert world.act(EditNotice("rita", "n1", "VORFALL", f"Wieder um {told} UTC.", *PROPOSED)) is None
+    world.now = notice.next_at
+    assert "which has passed" in approve_text(world, "VORFALL", f"Wieder um {told} UTC.").reason
+
+
+def test_what_nobody_edited_promises_the_update_that_is_to_come():
+    """A notice that waits past the next update names the one after it."""
+    world = opened()
+    world.acknowledge(hold=24 * HOUR)
+    for _ in range(6):
+        world.advance(minutes=35)
+        held = [each for each in world.incident.response.notices if each.standing is Standing.HELD]
+        assert held
+        assert all(each.next_at > world.now for each in held)

@@ -1,19 +1,25 @@
 """Reporting obligations: which authorities an incident must be reported to, until when, and the evidence that it was."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from receiver.core.events import Close, FileReport, JudgeObligation, Tick
 from receiver.core.model import Fact, Instant, Kind, Reason, State, Target, Window
 from receiver.core.obligations import obligations_outstanding, reports
+from receiver.on_call.wall_time import read
+from rules.load import load
 from rules.policy import HOUR, MINUTE, Closing, Micros, Policy, ReportingObligation, ReportStage, ResponseRole
+from rules.stored import dump, parse
 from tests.core.alerts import COMPLIANCE, SLO, alert
 from tests.core.guide import AVIATION_SECTION, SAFETY_SECTION, WHOLE
 from tests.core.test_assignment import INTERNAL
 from tests.core.world import World
 
 DAY = 24 * 60
+PACKS = Path(__file__).parents[2] / "rules" / "packs" / "obligations"
 LEGAL = "legal@company.com"
 
 
@@ -294,3 +300,40 @@ def test_ticking_and_filing_do_not_disturb_each_other():
     assert before["nis2/early_warning"].reminded
     world.act(Tick("ada", "initial_response.1"))
     assert world.incident.response.duties == before
+
+
+MONTHS = {
+    "the same day and time": ("2026-11-26T23:30", 1, "2026-12-26T23:30"),
+    "the last day where there is no such day": ("2026-01-31T10:00", 1, "2026-02-28T10:00"),
+    "of a leap year": ("2028-01-31T10:00", 1, "2028-02-29T10:00"),
+    "over the change of clocks": ("2026-03-20T10:00", 1, "2026-04-20T10:00"),
+    "three": ("2026-11-30T10:00", 3, "2027-02-28T10:00"),
+}
+
+
+@pytest.mark.parametrize(("filed", "months", "until"), MONTHS.values(), ids=MONTHS)
+def test_a_month_is_one_of_the_calendar_in_the_policys_zone(filed, months, until):
+    """Not 28 days: the same date and time on clocks there, and the month's last day where it has no such date."""
+    last = ReportStage("final", Micros(0), after="first", months=months)
+    obligation = ReportingObligation("o", "a", (stage("first", 72), last))
+    policy = replace(with_obligations(obligation), time_zone="Europe/Berlin")
+    world = World(policy)
+    world.now = Instant(read(filed, "Europe/Berlin") - HOUR)
+    world.fire("a", level=4, rule=COMPLIANCE)
+    world.acknowledge(hold=400 * 24 * HOUR)
+    world.now = Instant(world.now + HOUR)
+    file(world, "first", "o")
+    owed = {each.key: each.due_at for each in reports(world.incident, policy)}
+    assert owed["o/final"] == read(until, "Europe/Berlin")
+    assert world.incident.response.duties["o/final"].due_at == owed["o/final"]
+
+
+def test_what_was_stored_with_28_days_keeps_them():
+    """An open incident goes on under the version that it opened under, whose document knows no months."""
+    [nis2] = load([PACKS / "nis2.yaml"]).reporting_obligations
+    assert [(each.within, each.months) for each in nis2.stages][-1] == (0, 1)
+    older = json.loads(dump(with_obligations(NIS2)))
+    for each in older["reporting_obligations"][0]["stages"]:
+        del each["months"]
+    [kept] = parse(json.dumps(older).encode()).reporting_obligations
+    assert [(each.within // HOUR, each.months) for each in kept.stages] == [(24, 0), (72, 0), (672, 0)]

@@ -5,6 +5,7 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -12,6 +13,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from receiver.core.model import Instant
+from rules.policy import HOUR, MINUTE, Person, Policy
 from tests.channels.servers.wire import Reply, Wire
 from tests.web.conftest import Running
 
@@ -33,12 +35,14 @@ class Slack:
         content = {"Content-Type": "application/x-www-form-urlencoded"}
         return {**content, "X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={mark}"}
 
-    def pressed(self, action: str, state: str = "open", number: int = 1, user: str = "ron") -> str:
+    def pressed(
+        self, action: str, state: str = "open", number: int = 1, user: str = "ron", user_id: str = "U1"
+    ) -> str:
         """The body of a pressed button."""
         incident = self.receiver.store.reads().by_number(number)
         payload = {
             "type": "block_actions",
-            "user": {"id": "U1", "username": user, "name": user},
+            "user": {"id": user_id, "username": user, "name": user},
             "response_url": f"{self.hooks.url}/actions/T1/1",
             "actions": [{"action_id": action, "value": incident.id, "block_id": f"state:{state}", "type": "button"}],
         }
@@ -61,10 +65,10 @@ class Slack:
         assert (words["response_type"], words["replace_original"]) == ("ephemeral", False)
         return words["text"]
 
-    async def command(self, text: str) -> dict[str, str]:
+    async def command(self, text: str, user: str = "U1") -> dict[str, str]:
         """Type /tocsin."""
         self.receiver.clock.now = Instant(self.receiver.clock.now + 1_000_000)
-        body = urlencode({"command": "/tocsin", "text": text, "user_id": "U1", "user_name": "ron"}, quote_via=quote)
+        body = urlencode({"command": "/tocsin", "text": text, "user_id": user, "user_name": "ron"}, quote_via=quote)
         status, answer = await self.post(COMMANDS, body)
         assert status == 200
         return answer
@@ -238,3 +242,75 @@ async def test_without_a_secret(start: Callable[..., Any]) -> None:
     """Without the signing secret there are no such callbacks."""
     receiver = await start()
     assert (await receiver.post(ACTIONS, b"payload={}"))[0] == 404
+
+
+PEOPLE = (
+    Person("cleo", aliases=("cleopatra",), contacts=(("slack", "U1"),)),
+    Person("rita", contacts=(("slack", "U2"),)),
+    Person("olga", contacts=(("slack", "U3"),)),
+    Person("carl", contacts=(("slack", "U4"),)),
+)
+
+
+@pytest.fixture
+async def emergency(start: Callable[..., Any], policy: Policy) -> AsyncIterator[Slack]:
+    """A declared emergency that cleo, an approver, has resolved; ever since only her signature must not be on it."""
+    async with Wire(lambda _: Reply(200, b"ok")) as hooks:
+        receiver = await start(
+            token="aaaa",
+            TOCSIN_SLACK_SIGNING_SECRET=SECRET,
+            TOCSIN_SLACK_API_URL=f"{hooks.url}/api",
+            TOCSIN_API_TOKENS="root:admin:aaaa,cleopatra:approver:bbbb,rita:responder:cccc,carl:approver:dddd",
+        )
+        engine = receiver.engine
+        named = replace(policy, people=PEOPLE)
+        await receiver.queue.run(engine.keep_policy, named, receiver.clock.now)
+        engine.adopt(named, frozenset())
+        await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+        await receiver.post("/api/v1/incidents/1/acknowledge", {"by": "rita"})
+        await receiver.post("/api/v1/incidents/1/resolve", {"by": "cleopatra"})
+        yield Slack(receiver, hooks)
+
+
+async def complete(slack: Slack) -> None:
+    """All but the signature."""
+    receiver, one = slack.receiver, "/api/v1/incidents/1"
+    await receiver.ask("PATCH", one, {"facts": {"root_cause": "a worn bearing"}})
+    _, found = await receiver.get(f"{one}/checklists")
+    for step in (step for checklist in found["checklists"] for step in checklist["steps"]):
+        await receiver.ask("PUT", f"{one}/steps/{step['id']}", {})
+
+
+async def test_a_second_person_signs_off_in_slack(emergency: Slack) -> None:
+    """With the same refusals as anywhere: what is missing, who resolved it (by whichever of their names), who is no
+    approver, and whom nobody knows. Then the button signs, and it closes in time.
+    """
+    refusals = {
+        "U4": "it cannot be signed off yet: the root cause is not known",
+        "U2": "this is for approvers, and rita is a responder",
+        "U3": "this is for approvers, and olga has no account",
+        "U9": "Tocsin does not know who you are",
+    }
+    for user, why in refusals.items():
+        assert why in (await emergency.command("signoff 1", user=user))["text"], user
+    await complete(emergency)
+    assert "another person signs it off" in (await emergency.command("sign-off 1", user="U1"))["text"]
+    assert await emergency.press("sign_off", state="resolved", user_id="U2") == 200
+    assert "rita is a responder" in await emergency.told()
+    assert await emergency.press("sign_off", state="resolved", user_id="U4") == 200
+    assert await emergency.told() == "#1 is resolved by cleopatra, signed off by carl."
+    assert (await emergency.incident())["signed_off_by"] == "carl"
+    await emergency.receiver.pass_time(24 * HOUR + MINUTE)
+    assert (await emergency.incident())["state"] == "closed"
+
+
+async def test_closing_in_slack_needs_a_reason_and_a_role(emergency: Slack) -> None:
+    """`/tocsin close 12 why`: an approver's, and it stands in the timeline with what was missing."""
+    assert "needs a reason" in (await emergency.command("close 1", user="U4"))["text"]
+    assert "rita is a responder" in (await emergency.command("close 1 enough", user="U2"))["text"]
+    assert "There is no incident 7" in (await emergency.command("close 7 enough", user="U4"))["text"]
+    assert "/tocsin close 12 why" in (await emergency.command("close it", user="U4"))["text"]
+    assert (await emergency.command("close #1 a false alarm", user="U4"))["text"] == "#1 is closed."
+    _, found = await emergency.receiver.get("/api/v1/incidents/1/timeline")
+    [closed] = [each for each in found["timeline"] if each["fact"] == "closed"]
+    assert (closed["by"], "a false alarm" in closed["text"]) == ("carl", True)

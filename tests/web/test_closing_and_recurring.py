@@ -1,11 +1,16 @@
 """Over HTTP, on the page and from the shell: what keeps an incident from closing, who closes it, and what came back."""
 
 import asyncio
+import csv
 import sys
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
+
+from receiver.cli.watch import Board
 
 from rules.policy import HOUR, MINUTE
 from tests.web.conftest import Running
@@ -169,3 +174,44 @@ async def test_what_came_back_shows_what_did_not_hold(back: Running) -> None:
     assert "did not hold" in page
     first = page[page.index('<div class="first">') :]
     assert first.index("Activate engine failure procedures") < first.index("Plan emergency landing")
+
+
+async def test_now_lists_what_is_resolved_and_not_closed(resolved: Running) -> None:
+    """With all that is missing, from the resolution until it closes; the page is told when it changes."""
+    _, text = await resolved.get("/", headers=RITA)
+    assert "Resolved, not closed" in text
+    assert "the root cause is not known" in text
+    assert "nobody other than cleo, who resolved it, has signed it off" in text
+    assert "Nothing needs anybody" not in text
+    mark = resolved.store.reads().overview.mark(None, 50)
+    await complete(resolved)
+    assert resolved.store.reads().overview.mark(None, 50) != mark
+    await resolved.post(f"{ONE}/sign-off", {}, headers=CARL)
+    _, text = await resolved.get("/", headers=RITA)
+    assert "Resolved, not closed" not in text
+
+
+async def test_the_terminal_lists_it_too() -> None:
+    """`tocsin watch` tells what is missing of what is resolved."""
+    missing = {"number": 7, "level": 4, "level_name": "emergency", "title": "Engine", "outstanding": ["no cause"]}
+    shown = Console(width=120, file=StringIO())
+    shown.print(Board(unclosed=[missing], problem="").render())
+    told = shown.file.getvalue()
+    assert "Resolved, not closed" in told
+    assert "#7 4 emergency Engine: no cause" in told
+
+
+async def test_the_steps_of_every_occurrence_are_exported(start: Callable[..., Any]) -> None:
+    """A row for each step of each occurrence, with its number; what was ticked in the first stands there."""
+    receiver: Running = await start()
+    await receiver.send("single_firing")
+    await receiver.post(f"{ONE}/acknowledge", {"by": "ann"})
+    await receiver.send("single_resolved")
+    await receiver.post(f"{ONE}/resolve", {"by": "ann"})
+    await receiver.pass_time(HOUR)
+    await receiver.send("single_refiring")
+    await receiver.post(f"{ONE}/acknowledge", {"by": "bo"})
+    _, text = await receiver.get("/incidents/1/steps.csv")
+    rows = list(csv.DictReader(StringIO(text)))
+    done = {(row["occurrence"], row["done_by"]) for row in rows if row["done"]}
+    assert done == {("1", "ann"), ("2", "bo")}

@@ -122,7 +122,8 @@ class Responding:
             subject, body = self._text(incident, notice)
             group = groups.get(notice.group)
             is_held = notice.standing is Standing.HELD
-            problems = faults(subject, body, incident, notice.held_at) if is_held else ()
+            zone = context.current.policy.time_zone
+            problems = faults(subject, body, notice, incident, self._api.now(), zone) if is_held else ()
             choices = context.choices(group) if group and is_held else ()
             shown.append(response_views.show_notice(notice, subject, body, group, problems, choices))
         return response_shapes.NoticesView(notices=shown)

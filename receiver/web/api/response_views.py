@@ -1,6 +1,8 @@
 """What people do about an incident, as the API shows it: steps, notices, follow-ups, impact."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
 
 from receiver.core import checklists
 from receiver.core.model import Incident
@@ -25,6 +27,16 @@ def show_checklists(incident: Incident, policy_version: PolicyVersion) -> Checkl
     shown = [_show_checklist(incident, each) for each in checklists.attached(incident, policy_version)]
     following = (step for checklist in shown for step in checklist.steps if not step.done)
     return ChecklistsView(next_step=next(following, None), checklists=shown)
+
+
+def show_every_checklist(incident: Incident, policy_version: PolicyVersion) -> Iterator[tuple[int, ChecklistView]]:
+    """The checklists of every occurrence that the incident keeps, each with the occurrence's number."""
+    for each in incident.response.occurrences:
+        as_it_was = replace(incident, response=replace(incident.response, checklists=each.checklists))
+        for checklist in show_checklists(as_it_was, policy_version).checklists:
+            yield each.number, checklist
+    for checklist in show_checklists(incident, policy_version).checklists:
+        yield incident.recurrences + 1, checklist
 
 
 def _show_checklist(incident: Incident, checklist: Checklist) -> ChecklistView:

@@ -32,7 +32,7 @@ def add_callbacks(
     found: list[SlackCallbacks | TwilioCallbacks | PagerDutyCallbacks] = []
     if settings.slack_signing_secret:
         secret = settings.slack_signing_secret.get_secret_value()
-        slack = SlackCallbacks(at, rosters, secret, settings.slack_api_url, clock)
+        slack = SlackCallbacks(at, rosters, secret, settings, clock)
         app.on_cleanup.append(slack.close)
         found.append(slack)
     if settings.hears_twilio and settings.twilio_auth_token and settings.external_url:

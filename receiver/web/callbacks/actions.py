@@ -150,4 +150,6 @@ def stands(incident: Incident, number: Callable[[int], str] = "#{}".format) -> s
     handed = f" and handed over to {name(incident.holder)}" if is_handed else ""
     asked_by = ", ".join(map(name, incident.response.asked_by))
     wanted = f"; {asked_by} asked for help, which nobody has answered yet" if asked_by else ""
-    return f"{number(incident.number)} is {incident.state}{f' by {name(who)}' if who else ''}{handed}{wanted}."
+    signed = name(incident.response.signed_off_by) if not incident.is_live else ""
+    seen = f", signed off by {signed}" if signed else ""
+    return f"{number(incident.number)} is {incident.state}{f' by {name(who)}' if who else ''}{handed}{seen}{wanted}."

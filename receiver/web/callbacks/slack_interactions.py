@@ -16,15 +16,17 @@ import structlog
 from aiohttp import web
 from slack_sdk.signature import Clock, SignatureVerifier
 
+from receiver.accounts import Role
 from receiver.channels.posting import Poster
-from receiver.channels.slack_blocks import ACKNOWLEDGE_ALL, literal
+from receiver.channels.slack_blocks import ACKNOWLEDGE_ALL, SIGN_OFF, literal
 from receiver.core.audit_log import Origin
 from receiver.core.classify import incident_key
-from receiver.core.events import Acknowledge, Action, Declare, Escalate, GiveBack, Resolve, Withdraw
+from receiver.core.events import Acknowledge, Action, Close, Declare, Escalate, GiveBack, Resolve, SignOff, Withdraw
 from receiver.core.model import Instant, State
 from receiver.messages.on_call_text import who_is_on_call
 from receiver.messages.plain import line
 from receiver.on_call.references import owner_of
+from receiver.settings import Settings
 from receiver.web.api.rosters import RosterReader
 from receiver.web.callbacks.actions import LATER, CallbackActions, Outcome
 from receiver.web.callbacks.replies import VERBS, Verb, read_reply
@@ -34,11 +36,15 @@ from rules.policy import SECOND
 
 MOST_LISTED = 20
 TEXT = 3000
+LONGEST_NUMBER = 10
+"""Digits of an incident's number, and one more."""
+MOST_NOTE = 1000
 HOOKS = "https://hooks.slack.com/"
 HELP = (
     "`/tocsin oncall` (who is on call), `/tocsin incidents`, `/tocsin ack 12` (or several), "
     "`/tocsin escalate 12` (asks for help), `/tocsin withdraw 12` (asks no more), `/tocsin back 12` (gives it back), "
-    "`/tocsin resolve 12`, `/tocsin declare TYPE what happened` (`declare-new` where the type is new on purpose)"
+    "`/tocsin resolve 12`, `/tocsin signoff 12` (a second person, who may close it), `/tocsin close 12 why`, "
+    "`/tocsin declare TYPE what happened` (`declare-new` where the type is new on purpose)"
 )
 WHICH = "There is no incident {}. /tocsin incidents lists them."
 
@@ -49,14 +55,20 @@ class SlackCallbacks:
     """The handlers."""
 
     def __init__(
-        self, queue: CallbackActions, rosters: RosterReader, secret: str, api_url: str, clock: Callable[[], Instant]
+        self,
+        queue: CallbackActions,
+        rosters: RosterReader,
+        secret: str,
+        settings: Settings,
+        clock: Callable[[], Instant],
     ) -> None:
-        """`secret` signs what Slack sends; answers go to Slack's own host, or that of `api_url`."""
+        """`secret` signs what Slack sends; answers go to Slack's own host, or that of its API's URL in `settings`."""
         self._queue = queue
         self._rosters = rosters
         self._clock = clock
         self._verifier = SignatureVerifier(secret, _Seconds(clock))
-        own = urlsplit(api_url)
+        self._role_of = settings.role_of
+        own = urlsplit(settings.slack_api_url)
         self._answers = (HOOKS, f"{own.scheme}://{own.netloc}/")
         self._poster = Poster(10.0)
         self._telling: set[asyncio.Task[None]] = set()
@@ -86,8 +98,8 @@ class SlackCallbacks:
             self._tell(answer_to, await self._acknowledge_all(bundle, origin))
         elif wanted is not None:
             incident_id, action = wanted
-            outcome = await self._queue.act(incident_id, action, origin)
-            self._tell(answer_to, outcome.words)
+            refused = self._refuse_signature(origin) if isinstance(action, SignOff) else ""
+            self._tell(answer_to, refused or (await self._queue.act(incident_id, action, origin)).words)
         return web.Response()
 
     async def _acknowledge_all(self, bundle: str, origin: Origin) -> str:
@@ -113,6 +125,8 @@ class SlackCallbacks:
                 return _answer(await self._list())
             case "oncall" if not rest:
                 return _say(await self._on_call())
+            case ("signoff" | "sign-off" | "close") as how if rest.strip():
+                return _say(await self._conclude(how, rest.strip(), origin))
             case ("declare" | "declare-new") as how if rest.strip():
                 outcome = await self._declare(rest.strip(), origin, new_type=how == "declare-new")
                 return _say(outcome.words, to_all=outcome.done)
@@ -153,6 +167,38 @@ class SlackCallbacks:
             log.info("acknowledgement taken over", incident=incident.number)
         once = replace(origin, reference=f"{origin.reference} {number}")
         return (await self._queue.act(incident.id, _action(verb, origin.who), once)).words
+
+    async def _conclude(self, how: str, rest: str, origin: Origin) -> str:
+        """Sign an incident off, or close it with a reason: `12 what there is to say`."""
+        named, _, note = rest.partition(" ")
+        number = named.removeprefix("#")
+        if not (number.isascii() and number.isdigit() and len(number) < LONGEST_NUMBER):
+            return HELP
+        incident = await self._queue.by_number(int(number))
+        if incident is None:
+            return WHICH.format(int(number))
+        note = line(note.strip(), MOST_NOTE)
+        action = Close(origin.who, note) if how == "close" else SignOff(origin.who, note)
+        return self._refuse_signature(origin) or (await self._queue.act(incident.id, action, origin)).words
+
+    def _refuse_signature(self, origin: Origin) -> str:
+        """Why somebody may not sign off or close, in words; empty: they may. Both are done by an approver, under a name
+        that nobody else in Slack can call themselves by: that of the policy's person with this Slack id.
+        """
+        person = self._queue.policy.person(origin.who)
+        if person is None or person.contact("slack") != origin.address:
+            return (
+                "Nothing was done: this is for approvers, and Tocsin does not know who you are. "
+                f"Name your Slack id {origin.address} in the policy's `people`, or do it in Tocsin."
+            )
+        role = self._role_of((person.name, *person.aliases))
+        if role is None or role < Role.APPROVER:
+            return (
+                f"Nothing was done: this is for approvers, and {person.name} "
+                + ("has no account of that name in Tocsin's settings" if role is None else f"is a {role.name.lower()}")
+                + ". Do it in Tocsin, if you may there."
+            )
+        return ""
 
     async def _declare(self, text: str, origin: Origin, *, new_type: bool) -> Outcome:
         type_, _, title = text.partition(" ")
@@ -212,6 +258,8 @@ def _pressed(payload: Mapping[str, Any], by: str) -> tuple[str, Action] | None:
         case {"actions": [{"action_id": str(name), "value": str(incident_id), **rest}, *_]}:
             seen = str(rest.get("block_id", "")).removeprefix("state:").partition(":")[0]
             expects = State(seen) if seen in set(State) else None
+            if name == SIGN_OFF:
+                return incident_id, SignOff(by)
             verb = next((each for each in VERBS.values() if each == name), None)
             return None if verb is None else (incident_id, _action(verb, by, expects))
         case _:

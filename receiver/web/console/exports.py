@@ -6,10 +6,13 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from receiver.core.model import Incident
 from receiver.web.api import requests
 from receiver.web.api.call import Call
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.response_operations import Responding
+from receiver.web.api.response_shapes import ChecklistView
+from receiver.web.api.response_views import show_every_checklist
 from receiver.web.console import tables
 from receiver.web.console.pages import Visit
 from receiver.web.http.problem_details import HttpProblem
@@ -44,7 +47,7 @@ class Exports:
                 pages = _pages(self.api.notifications, paged, lambda view: map(tables.message_row, view.notifications))
                 return await tables.send(visit.request, file, tables.MESSAGE_COLUMNS, pages)
             case "steps":
-                lists = (await self.responding.checklists(asked)).checklists
+                lists = await self.api.read(number, self._checklists)
                 return tables.answer(file, tables.STEP_COLUMNS, tables.step_rows(lists))
             case "notices":
                 notices = (await self.responding.notices(asked)).notices
@@ -55,6 +58,9 @@ class Exports:
             case _:
                 known = "alerts, timeline, messages, steps, notices and follow-ups"
                 raise HttpProblem(404, f"there is no such list; there are {known}")
+
+    def _checklists(self, incident: Incident) -> list[tuple[int, ChecklistView]]:
+        return list(show_every_checklist(incident, self.api.policy_version(incident)))
 
 
 async def _pages(

@@ -46,17 +46,20 @@ class Now:
     async def show(self, visit: Visit) -> web.Response:
         """The page."""
 
-        def read() -> tuple[list[Card], dict[State, int]]:
+        def read() -> tuple[list[Card], list[Card], dict[State, int]]:
             urgent = self.reads.overview.urgent(SHOWN)
             firing = self.reads.first_firing([each.id for each in urgent], NAMED)
             cards = [self._card(incident, firing.get(incident.id, ()), visit) for incident in urgent]
-            return sorted(cards, key=_urgency), _by_state(self.reads.overview.live().items())
+            resolved = [self._card(each, (), visit) for each in self.reads.overview.resolved(SHOWN)]
+            unclosed = [each for each in resolved if each.case.outstanding]
+            return sorted(cards, key=_urgency), unclosed, _by_state(self.reads.overview.live().items())
 
-        cards, counts = await self.queue.read(read)
+        cards, unclosed, counts = await self.queue.read(read)
         return self.frame.page(
             visit,
             "now.html",
             cards=cards,
+            unclosed=unclosed,
             counts=counts,
             more=sum(counts.values()) - len(cards),
             worries=[

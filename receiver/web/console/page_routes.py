@@ -35,6 +35,7 @@ from receiver.web.console.pages import Frame, serve_icon, serve_static
 from receiver.web.console.person_page import PersonFeeds, PersonPage
 from receiver.web.console.policy_page import PolicyPage
 from receiver.web.console.report_page import ReportPage
+from receiver.web.console.training_page import TrainingPage
 from receiver.web.console.weeks import Weeks
 from receiver.web.http.problem_details import Handler
 
@@ -69,6 +70,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     channels = ChannelsPage(frame, queue, engine, reads, senders, renderer, heartbeats, clock)
     policy = PolicyPage(frame, engine, state)
     duty, person = OnCallPage(frame, rosters, on_call), PersonPage(frame, rosters, feeds, channels)
+    training = TrainingPage(frame, queue, engine, records)
     live = Live(queue, reads, sessions)
     view, declares, retires = Role.VIEWER, operations["declare"].role, operations["retire"].role
     one = r"/incidents/{incident:\d{1,9}}"
@@ -89,6 +91,8 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
         ("GET", "/people/{person}", frame.handler(view, person.show)),
         ("POST", "/people/{person}/test", frame.handler(Role.RESPONDER, person.test)),
         ("GET", "/feeds/{person}/{mark}.ics", feeds.serve),
+        ("GET", "/training", frame.handler(view, training.show)),
+        ("GET", "/training.csv", frame.handler(view, training.export)),
         ("GET", "/policy", frame.handler(view, policy.show)),
         ("GET", "/policy/drill", frame.handler(view, DrillPage(frame, engine).show)),
         ("GET", "/policy.csv", frame.handler(view, policy.export)),

@@ -127,15 +127,16 @@ def message_row(message: NotificationView) -> Sequence[Cell]:
     )
 
 
-STEP_COLUMNS = ("checklist", "step", "text", "done", "done_by", "done_at", "note", "link")
+STEP_COLUMNS = ("checklist", "step", "text", "done", "done_by", "done_at", "note", "link", "occurrence")
 
 
-def step_rows(checklists: Iterable[ChecklistView]) -> Iterable[Sequence[Cell]]:
-    """STEP_COLUMNS, of every step."""
-    for each in checklists:
+def step_rows(checklists: Iterable[tuple[int, ChecklistView]]) -> Iterable[Sequence[Cell]]:
+    """STEP_COLUMNS, of every step of every occurrence."""
+    for occurrence, each in checklists:
         for step in each.steps:
             done = "yes" if step.done else ""
-            yield each.title, step.id, step.text, done, step.done_by, step.done_at, step.note, step.link
+            told = step.text, done, step.done_by, step.done_at, step.note, step.link
+            yield each.title, step.id, *told, occurrence
 
 
 NOTICE_COLUMNS = (

@@ -1,0 +1,94 @@
+"""An incident that happened → a sheet for a tabletop: whoever leads it reads it out, the others say what they would do.
+
+Nobody is named: it is about what happens, not about who did what. Everything in it is in the record; the answers stand
+apart from the questions, so that the first part can be read aloud.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from receiver.core.checklists import attached
+from receiver.core.model import Entry, Fact
+from receiver.drill.text_report import offset
+from receiver.messages.plain import line, plain
+from receiver.messages.timeline import sentence
+from receiver.reports.incident_record import IncidentRecord
+from rules.durations import format_duration
+
+HAPPENS = frozenset({
+    Fact.OPENED, Fact.DECLARED, Fact.ALERT_JOINED, Fact.RULE_JOINED, Fact.LEVEL_ROSE, Fact.ESCALATED, Fact.BREACHED,
+    Fact.FALLBACK, Fact.NOBODY_ON_CALL, Fact.ACK_EXPIRED, Fact.FLASHED, Fact.RECOVERED, Fact.RECOVERY_CONFIRM,
+    Fact.RECOVERY_UNVERIFIED, Fact.FIRED_AGAIN, Fact.REOPENED, Fact.OVERDUE, Fact.OBLIGATION_APPLIES,
+    Fact.NOTICE_HELD, Fact.KEPT_OPEN,
+})  # fmt: skip
+"""What comes about by itself: those at the table are told of it."""
+
+DONE = frozenset({
+    Fact.ACKNOWLEDGED, Fact.HELP_ASKED, Fact.HANDED_OVER, Fact.GIVEN_BACK, Fact.NOTED, Fact.UPDATED, Fact.CHANGED,
+    Fact.IMPACT, Fact.STEP_DONE, Fact.NOTICE_SENT, Fact.REPORT_FILED, Fact.RESOLVED, Fact.SIGNED_OFF, Fact.CLOSED,
+})  # fmt: skip
+"""What people did: told after they have said what they would do."""
+
+LEARNED = ("root_cause", "contributing_factors", "fix_description", "lessons_learned", "process_changes")
+
+QUESTIONS = (
+    "What do you do first, and who does it?",
+    "Whom do you tell, inside and outside, and what do you say?",
+    "What must be done by when, and who watches the time?",
+)
+
+
+def tabletop(record: IncidentRecord) -> str:
+    """The sheet, as Markdown."""
+    return "\n".join(_lines(record)) + "\n"
+
+
+def _lines(record: IncidentRecord) -> Iterator[str]:
+    case, incident = record.case, record.case.incident
+    plan = case.context.policy_version.plan(incident)
+    yield f"# Tabletop: {line(incident.type)}, from incident #{incident.number}"
+    yield ""
+    yield "It happened, and is played at a table: no alert fires, nobody is paged. One person leads and reads part 1 out"
+    yield "line by line; after each line the others say what they would do. Part 2 is for afterwards."
+    yield ""
+    yield f"Level {incident.level} ({line(case.level.name)}). Somebody must acknowledge within"
+    yield f"{format_duration(plan.response_time)}; unanswered, it escalates after"
+    yield f"{format_duration(plan.escalation_time)}."
+    if case.policy.roles:
+        yield f"Roles to give out first: {', '.join(line(each.name) for each in case.policy.roles)}."
+    yield from ("", "## Part 1: what happens", "")
+    yield from _told(record, HAPPENS)
+    yield from ("", "Ask at every line:", "", *(f"* {each}" for each in QUESTIONS))
+    yield from _checklists(record)
+    yield from ("", "## Part 2: what was done then", "")
+    yield from _told(record, DONE)
+    yield from ("", "## What was learned", "")
+    facts = [(each, plain(incident.facts.get(each, ""))) for each in LEARNED]
+    yield from (f"* {each.replace('_', ' ')}: {' '.join(said.split())}" for each, said in facts if said)
+    if not any(said for _, said in facts):
+        yield "Nothing was written down."
+    yield ""
+    yield "A drill with the real channels counts as training, this sheet does not:"
+    yield f"`tocsin drill --live --incident {line(incident.type)}`."
+
+
+def _told(record: IncidentRecord, facts: Iterable[Fact]) -> Iterator[str]:
+    wanted = set(facts)
+    found = [each for each in record.timeline if each.fact in wanted]
+    for each in found:
+        yield f"* {offset(each.at - record.case.incident.opened_at)}: {_sentence(each)}"
+    if not found:
+        yield "Nothing stands in the record."
+
+
+def _sentence(entry: Entry) -> str:
+    """What it says, without the name of who did it."""
+    told = line(sentence(entry), 500)
+    return told.replace(line(entry.by), "somebody") if entry.by else told
+
+
+def _checklists(record: IncidentRecord) -> Iterator[str]:
+    found = attached(record.case.incident, record.case.context.policy_version)
+    if found:
+        yield from ("", "The checklists that it carries, for whoever leads:", "")
+    for checklist in found:
+        yield f"* {line(checklist.title)}: {'; '.join(line(text, 200) for _, text in checklist.numbered())}"

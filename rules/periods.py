@@ -1,0 +1,45 @@
+"""How long something may take, where the law says so: a duration such as ``72h``, or whole months, ``1month``.
+
+The document models call `parse_period`. A month is one of the calendar (`rules.rota.months_later`), as in a rotation.
+"""
+
+import re
+from typing import NamedTuple
+
+from rules.durations import UNITS, bounded, format_duration, parse
+from rules.policy import Micros
+from rules.rota import parse_every
+
+MONTHS_FORM = r"[1-9]\d{0,3}month"
+_MONTHS = re.compile(MONTHS_FORM, re.ASCII)
+
+
+class Period(NamedTuple):
+    """How long something may take: a duration, or whole months of the calendar."""
+
+    micros: Micros
+    months: int = 0
+    """Other than 0: so many months, and `micros` is 0."""
+
+    @property
+    def shortest(self) -> Micros:
+        """What it lasts at least, in microseconds: no month is shorter than 28 days."""
+        return Micros(self.micros + self.months * 28 * UNITS["d"])
+
+
+def parse_period(text: str) -> Period:
+    """A duration such as ``72h``, or whole months: ``1month``.
+
+    Raises ValueError with words for the person who wrote it.
+    """
+    found = _MONTHS.fullmatch(text.strip())
+    if found is None:
+        return Period(parse(text))
+    months = parse_every(text).number
+    bounded(months * 28 * UNITS["d"])
+    return Period(Micros(0), months)
+
+
+def format_period(period: Period) -> str:
+    """As it is written in a policy: ``72h`` is ``3d``, a month ``1month``."""
+    return f"{period.months}month" if period.months else format_duration(period.micros)
