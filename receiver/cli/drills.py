@@ -131,8 +131,7 @@ def drill(
 
 
 def _print_tabletop(id_: str, url: str, token: str) -> None:
-    files = call("GET", url, token, f"/incidents/{quote(id_.lstrip('#'), safe='')}/test")["files"]
-    sys.stdout.write(next(content for name, content in files.items() if name.endswith(".tabletop.md")))
+    sys.stdout.write(call("GET", url, token, f"/incidents/{quote(id_.lstrip('#'), safe='')}/test")["tabletop"])
 
 
 def _began_at(policy: Policy, at: str) -> Instant:

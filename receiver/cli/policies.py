@@ -76,8 +76,8 @@ def check(
         return
     loaded = load_with_warnings(paths or [])
     known = on_call_walk.with_copies(loaded.policy, calendars(loaded.policy, calendar))
-    now = Instant(wall_clock() // MINUTE * MINUTE)
-    year = walk(known, now, days)
+    now = Instant(wall_clock())
+    year = walk(known, Instant(now // MINUTE * MINUTE), days)
     training = check_training(loaded.policy, now, url, token)
     ways, hours = reaches_over(year)
     doubts = (*lints(loaded.policy, ways), *person_lints(loaded.policy, ways), *on_call_walk.lints(year))

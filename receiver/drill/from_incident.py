@@ -12,7 +12,6 @@ import orjson
 
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Kind, Notification, Reason, Status
 from receiver.drill.script_file import ACTIONS, FORMAT, worst_level
-from receiver.drill.tabletop import tabletop
 from receiver.messages.plain import line
 from receiver.messages.timeline import sentence
 from receiver.messages.times import rfc3339
@@ -52,7 +51,7 @@ def recall(record: IncidentRecord) -> Recalled:
     incident, name = record.case.incident, f"incident_{record.case.incident.number}"
     title = f"incident #{incident.number} ({line(incident.title)})"
     tests = _promtool(record, title)
-    files = {f"{name}.drill.yaml": _script(record, title), f"{name}.tabletop.md": tabletop(record)}
+    files = {f"{name}.drill.yaml": _script(record, title)}
     for index, (interval, content) in enumerate(tests.files.items()):
         further = f"_{format_duration(interval)}" if index else ""
         files[f"{name}_test{further}.yml"] = content.decode()

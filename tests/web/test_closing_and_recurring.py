@@ -209,7 +209,7 @@ async def test_the_steps_of_every_occurrence_are_exported(start: Callable[..., A
     await receiver.send("single_resolved")
     await receiver.post(f"{ONE}/resolve", {"by": "ann"})
     await receiver.pass_time(HOUR)
-    await receiver.send("single_refiring")
+    await receiver.send("single_refire")
     await receiver.post(f"{ONE}/acknowledge", {"by": "bo"})
     _, text = await receiver.get("/incidents/1/steps.csv")
     rows = list(csv.DictReader(StringIO(text)))

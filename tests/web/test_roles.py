@@ -1,6 +1,7 @@
 """Roles and training: who does what in an incident, and what the record of live drills tells."""
 
 import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -184,3 +185,97 @@ async def test_a_declared_incident_becomes_a_drill_script(receiver: Running) -> 
     assert relived.played is not None
     assert relived.played.incident.exercise
     assert relived.played.incident.response.roles == {"communications": "bob"}
+
+
+@pytest.fixture
+async def practised(receiver: Running) -> Running:
+    """Bob has practised engine_failure and the lead of it; zoe of the policy nothing. Drills are wanted every 90 days."""
+    engine = receiver.engine
+    changed = replace(engine.current.policy, roles=ROLES, drills_every=Micros(90 * 24 * HOUR), people=(Person("zoe"),))
+    await receiver.queue.run(engine.keep_policy, changed, receiver.clock.now)
+    engine.adopt(changed, frozenset())
+    await declared(receiver, exercise=True)
+    await receiver.post(f"{ONE}/acknowledge", {"by": "bob"})
+    await receiver.ask("PUT", f"{ONE}/roles/incident_commander", {"by": "bob", "to": "bob"})
+    await receiver.post(f"{ONE}/resolve", {"by": "bob"})
+    return receiver
+
+
+async def test_the_console_shows_who_is_trained(practised: Running) -> None:
+    """Who, for which type or role, the last drill, when another is due; who took part in none; what nobody knows."""
+    _, text = await practised.get("/training")
+    assert "Nothing is overdue" in text
+    assert 'href="/incidents/1">#1' in text
+    assert "has taken part in no drill" in text
+    assert "quality_control_failure" in text.partition("Nobody is trained for")[2]
+    practised.clock.now += 91 * 24 * HOUR
+    _, text = await practised.get("/training")
+    assert "2 overdue" in text
+    assert text.count("overdue since") == 2
+    _, rows = await practised.get("/training.csv")
+    assert rows.splitlines()[1].startswith("bob,type,engine_failure,2026-11-23T")
+    assert rows.splitlines()[1].endswith(",yes")
+
+
+async def test_the_report_of_a_period_has_the_training(practised: Running) -> None:
+    """However long ago the drills were; a policy that wants none has no such section."""
+    practised.clock.now += 91 * 24 * HOUR
+    _, found = await practised.get("/api/v1/report?period=7d")
+    [training] = [each for each in found["sections"] if each["name"] == "training"]
+    overdue = training["parts"][0]["fields"]["overdue"]
+    assert overdue[0].startswith("bob is overdue to practise engine_failure: the last drill was 2026-11-23")
+    assert "zoe has taken part in no drill" in overdue
+    assert "engine_failure" in overdue[-1], "nobody is trained for it any more"
+    practised.engine.adopt(replace(practised.engine.current.policy, drills_every=None), frozenset())
+    _, found = await practised.get("/api/v1/report?period=7d")
+    assert "training" not in [each["name"] for each in found["sections"]]
+
+
+async def test_check_asks_a_receiver_who_is_trained(tmp_path: Path) -> None:
+    """What is overdue by the policy at hand is a warning; what could not be asked is said, and no policy fails by it."""
+    run, settings = CliRunner(), Settings.read({"TOCSIN_DATABASE": "sqlite://", "TOCSIN_LISTEN": "127.0.0.1:0"})
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("drills: {every: 1ms}\npeople: [{name: zoe, contacts: {email: zoe@company.com}}]\n")
+    guide = Path(__file__).parents[1] / "policies" / "guide.md"
+
+    async def tocsin(*words: str) -> str:
+        result = await asyncio.to_thread(run.invoke, app, words)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    check = ("check", str(guide), str(policy))
+    assert "who has practised is not in the policy" in await tocsin(*check)
+    assert "practised" not in await tocsin("check", str(guide)), "a policy that wants no drills"
+    async with Service(settings, [], load()) as service:
+        url = ("--url", service.address)
+        await tocsin("drill", "--live", "--incident", "engine_failure", *url)
+        await tocsin("acknowledge", "1", "--by", "bob", *url)
+        told = await tocsin(*check, *url)
+        assert "bob is overdue to practise engine_failure" in told
+        assert "zoe has taken part in no drill" in told
+        assert "nobody is trained for" in told
+        found = json.loads(await tocsin(*check, *url, "--json"))["training"]
+        assert (found["asked"], found["overdue"][0].split(":")[0]) == (
+            True,
+            "bob is overdue to practise engine_failure",
+        )
+    unanswered = await tocsin(*check, "--url", "http://127.0.0.1:9")
+    assert "no answer from http://127.0.0.1:9" in unanswered
+    assert "who has practised is not in the policy" in unanswered
+
+
+async def test_a_past_incident_becomes_a_sheet_for_a_tabletop(practised: Running) -> None:
+    """What happens stands apart from what was done, and nobody is named."""
+    await practised.ask(
+        "PATCH", ONE, {"by": "bob", "facts": {"root_cause": "a worn bearing", "lessons_learned": "look"}}
+    )
+    told = await asyncio.to_thread(CliRunner().invoke, app, ["drill", "--from-incident", "1", "--url", practised.url])
+    assert told.exit_code == 0, told.output
+    first, second = told.stdout.split("## Part 2")
+    assert "declared" in first
+    assert "What do you do first" in first
+    assert "Activate engine failure procedures" in first
+    assert "acknowledged" not in first.partition("Part 1")[2]
+    assert "acknowledged" in second
+    assert "a worn bearing" in second
+    assert "bob" not in told.stdout

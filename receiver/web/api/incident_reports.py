@@ -5,6 +5,7 @@ from collections.abc import Callable
 from receiver.core.events import ApproveReport
 from receiver.core.model import Incident, Instant
 from receiver.drill.from_incident import recall
+from receiver.drill.tabletop import tabletop
 from receiver.engine.queue import CommandQueue
 from receiver.reports import Format, Report, render
 from receiver.reports.frozen import content_hash, freeze
@@ -75,8 +76,9 @@ class Reporter:
         """The incident as a promtool unit test and a drill script, so that it is checked for ever after."""
 
         def read(incident: Incident) -> responses.AsTestView:
-            recalled = recall(self._records.record(incident, self._clock()))
-            return responses.AsTestView(files=recalled.files, notes=list(recalled.notes))
+            record = self._records.record(incident, self._clock())
+            recalled = recall(record)
+            return responses.AsTestView(files=recalled.files, notes=list(recalled.notes), tabletop=tabletop(record))
 
         return await self._api.browse(call.incident, read)
 

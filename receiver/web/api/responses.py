@@ -490,6 +490,8 @@ class AsTestView(View):
     """Name → content: a drill script, and promtool unit tests where a rule of the policy fired."""
     notes: list[str]
     """What was rebuilt, and from what; what could not be tested."""
+    tabletop: str
+    """The same as a sheet for a tabletop, in Markdown: what happens, what was done then, what was learned."""
 
 
 class NotificationsView(View):
