@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import typer
-
 from receiver.cli.incidents import call
 from receiver.core.model import Instant
 from receiver.reports.training_roster import lapses, practised
@@ -51,7 +49,7 @@ def check_training(policy: Policy, now: Instant, url: str, token: str) -> Traini
         return TrainingCheck(wanted=True)
     try:
         trained = call("GET", url, token, "/drills", query={"period": EVER})["trained"]
-    except typer.Exit:  # said already; the policy is checked all the same
+    except SystemExit:  # said already; the policy is checked all the same
         return TrainingCheck(wanted=True)
     known = [practised(each["person"], each["subject"], _instant(each["last"]), policy) for each in trained]
     return TrainingCheck(True, True, tuple(lapses(known, policy, now)))

@@ -47,8 +47,8 @@ def _lines(record: IncidentRecord) -> Iterator[str]:
     plan = case.context.policy_version.plan(incident)
     yield f"# Tabletop: {line(incident.type)}, from incident #{incident.number}"
     yield ""
-    yield "It happened, and is played at a table: no alert fires, nobody is paged. One person leads and reads part 1 out"
-    yield "line by line; after each line the others say what they would do. Part 2 is for afterwards."
+    yield "It happened, and is played at a table: no alert fires, nobody is paged. One person leads and reads out part"
+    yield "1 line by line; after each line the others say what they would do. Part 2 is for afterwards."
     yield ""
     yield f"Level {incident.level} ({line(case.level.name)}). Somebody must acknowledge within"
     yield f"{format_duration(plan.response_time)}; unanswered, it escalates after"

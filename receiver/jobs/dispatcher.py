@@ -46,6 +46,9 @@ REPORT_RETRY = 0.5
 REPORTED_AT_ONCE = 100
 """Reports in a transaction: a storm's bundle has many, and webhooks wait behind them."""
 
+EARLIER_WITHIN = 1.0
+"""Seconds that a page waits for what earlier incidents like it came to."""
+
 LAST_REPORT = 10.0
 """Seconds that recording what was sent may take at a stop."""
 
@@ -194,7 +197,8 @@ class Dispatcher:
         """The words; of a report, the report itself as it stands now."""
         notification, incident = delivery.items[0]
         picture = await self._picture(delivery, channel)
-        message = await asyncio.to_thread(self._renderer.render, delivery, self._queue.clock(), picture)
+        earlier = await self._earlier(delivery, channel)
+        message = await asyncio.to_thread(self._renderer.render, delivery, self._queue.clock(), picture, earlier)
         if message.unfilled:
             self._metrics.template_failed()
             log.error("a policy's template cannot be filled: Tocsin's own words go out", reason=message.unfilled)
@@ -208,6 +212,21 @@ class Dispatcher:
         if self.plotter is None or not channel.facts.shows_pictures or len(delivery.items) > 1:
             return None
         return await self.plotter.picture(*delivery.items[0])
+
+    async def _earlier(self, delivery: Delivery, channel: Channel) -> Sequence[Incident]:
+        """Of a page, the earlier incidents like it, where there is room to tell of them; it waits for them a second."""
+        notification, incident = delivery.items[0]
+        if notification.kind is not Kind.PAGE or not channel.facts.shows_pictures or len(delivery.items) > 1:
+            return ()
+        try:
+            async with asyncio.timeout(EARLIER_WITHIN):
+                return await self._queue.read(self._records.similar, incident)
+        except (TimeoutError, StoreUnavailable, StoreDamaged) as error:
+            reason = str(error) or "no answer in time"
+            log.warning(
+                "earlier incidents cannot be read; a page goes without", incident=incident.number, reason=reason
+            )
+            return ()
 
     async def _still_ours(self, delivery: Delivery) -> bool:
         """Whether the lease still holds; where the store cannot say, it does not: then nothing is sent twice."""

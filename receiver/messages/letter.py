@@ -8,6 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from receiver.messages.message import PICTURE_ID
 
+EARLIER = "Earlier incidents like it, of which the cause may be another:"
+
 COLOURS = {1: "#4a6785", 2: "#96620f", 3: "#c2410c", 4: "#b91c1c"}
 CALM = "#2f7d4f"
 """The bar of what is over."""
@@ -45,6 +47,8 @@ class Letter:
     meaning: str = ""
     """What the level means."""
     actions: Sequence[str] = ()
+    earlier: Sequence[str] = ()
+    """What earlier incidents like it came to, a line each."""
     body: str = ""
     """The policy's template, filled."""
     button: tuple[str, str] | None = None
@@ -74,9 +78,11 @@ def _environment() -> Environment:
 
 def as_text(letter: Letter) -> str:
     """The letter as plain text."""
-    return _environment().get_template("message.txt").render(letter=letter).strip() + "\n"
+    return _environment().get_template("message.txt").render(letter=letter, earlier_said=EARLIER).strip() + "\n"
 
 
 def as_html(letter: Letter) -> str:
     """The letter as an HTML document."""
-    return _environment().get_template("message.html").render(letter=letter, picture_id=PICTURE_ID)
+    return (
+        _environment().get_template("message.html").render(letter=letter, earlier_said=EARLIER, picture_id=PICTURE_ID)
+    )

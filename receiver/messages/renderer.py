@@ -18,7 +18,7 @@ from receiver.core.plan import DecisionContext
 from receiver.core.response import Standing
 from receiver.messages.incident_text import IncidentText, brief, name, numbers, systems
 from receiver.messages.lateness import holds
-from receiver.messages.letter import CALM, COLOURS, Letter, Row, as_html, as_text
+from receiver.messages.letter import CALM, COLOURS, EARLIER, Letter, Row, as_html, as_text
 from receiver.messages.message import Message, Picture
 from receiver.messages.notice_text import as_message, render_notice
 from receiver.messages.placeholder_values import fill, values
@@ -33,6 +33,9 @@ SEVERITIES = {1: "info", 2: "warning", 3: "error", 4: "critical"}
 
 ROWS = 10
 """Incidents of a bundle that are told with their titles; the others with their numbers."""
+
+EARLIER_FACT = 120
+"""Characters of a cause, fix or lesson of an earlier incident."""
 
 HEADLINE = 150
 """Characters that chat shows of a headline."""
@@ -79,15 +82,19 @@ class MessageRenderer:
     ack_url: Callable[[Incident, str], str] | None = None
     """Gives a message's own link to acknowledge by: (first) incident, and the message's name."""
 
-    def render(self, delivery: Telling, now: Instant, picture: Picture | None = None) -> Message:
-        """The message for one delivery, as things are now. `picture`: of the incident's signals; bundles have none."""
+    def render(
+        self, delivery: Telling, now: Instant, picture: Picture | None = None, earlier: Sequence[Incident] = ()
+    ) -> Message:
+        """The message for one delivery, as things are now. `picture`: of the incident's signals; bundles have none.
+        `earlier`: closed incidents like it, of which a page tells cause, fix and lesson.
+        """
         if len(delivery.items) > 1:
             return self._bundle(delivery, now)
         notification, incident = delivery.items[0]
         if notification.kind is Kind.EXTERNAL:
             return as_message(notification, self.case(incident, delivery.context, now))
         case = replace(self._read_case(incident, delivery, now), ack_url=self._link(delivery))
-        return self._single(notification, case, picture)
+        return self._single(notification, case, picture, earlier)
 
     def _link(self, delivery: Telling) -> str:
         """Only on pages, and only where it comes to one person's eyes: a link acts without asking who follows it."""
@@ -102,8 +109,10 @@ class MessageRenderer:
         self, incident: Incident, context: DecisionContext, now: Instant, alerts: Sequence[Alert] = ()
     ) -> IncidentText:
         """The incident as texts show it. `alerts`: the first of those that fire now."""
-        page_url = f"{self.external_url.rstrip('/')}/incidents/{incident.number}" if self.external_url else ""
-        return IncidentText(incident, context, now, page_url, alerts=alerts)
+        return IncidentText(incident, context, now, self._page_url(incident), alerts=alerts)
+
+    def _page_url(self, incident: Incident) -> str:
+        return f"{self.external_url.rstrip('/')}/incidents/{incident.number}" if self.external_url else ""
 
     def _read_case(self, incident: Incident, delivery: Telling, now: Instant) -> IncidentText:
         """The incident as those who read the message's channel see it."""
@@ -112,9 +121,15 @@ class MessageRenderer:
         case = self.case(incident, delivery.context, now, delivery.alerts.get(incident.id, ()))
         return replace(case, zone_of_channel=zone or "")
 
-    def _single(self, notification: Notification, case: IncidentText, picture: Picture | None) -> Message:
+    def _single(
+        self, notification: Notification, case: IncidentText, picture: Picture | None, earlier: Sequence[Incident]
+    ) -> Message:
         letter, unfilled = _letter(notification, case)
         letter = replace(letter, picture=picture.words if picture else "")
+        if earlier and case.live:
+            pages = ((f"Earlier: #{each.number}", self._page_url(each)) for each in earlier)
+            told = tuple(_came_to(each, case) for each in earlier)
+            letter = replace(letter, earlier=told, links=(*letter.links, *(each for each in pages if each[1])))
         incident, spoken = case.incident, _spoken(case)
         return Message(
             subject=letter.subject,
@@ -183,6 +198,15 @@ class MessageRenderer:
             command=letter.command,
             instants={words: at for case in cases for words, at in case.instants.items()},
         )
+
+
+def _came_to(earlier: Incident, case: IncidentText) -> str:
+    """What an earlier incident came to, on a line."""
+    named = {"cause": "root_cause", "fix": "fix_description", "lesson": "lessons_learned"}
+    facts = ((what, line(earlier.facts.get(fact, ""), EARLIER_FACT)) for what, fact in named.items())
+    said = ", ".join(f"{what}: {fact}" for what, fact in facts if fact)
+    day = case.stamp(earlier.opened_at).partition(" ")[0]
+    return f"#{earlier.number} of {day} ({line(earlier.type, 60)}): {said or 'nothing was written down'}"
 
 
 def _spoken(case: IncidentText) -> IncidentText:
@@ -324,6 +348,7 @@ def _paragraphs(letter: Letter) -> tuple[str, ...]:
     rows = "\n".join(f"{row.number} {row.title} ({row.stands})" for row in letter.rows)
     parts = (
         letter.description,
+        "\n".join((EARLIER, *letter.earlier)) if letter.earlier else "",
         letter.meaning and f"{letter.level.capitalize()} means: {letter.meaning}",
         rows and rows + (f"\nand {letter.more} more" if letter.more else ""),
         letter.body,

@@ -24,6 +24,9 @@ from receiver.store import LAST, Reads, Span
 MESSAGES = Span(limit=2000)
 """Of the messages about an incident, those that a report is made of: the first ones."""
 
+MOST_SIMILAR = 2
+"""Earlier incidents that a page tells of."""
+
 MOST_DRILLS = 500
 """Drills, the newest, that tell who is trained."""
 
@@ -144,6 +147,10 @@ class Records:
     def trained(self, drills: Sequence[HeldDrill]) -> list[Training]:
         """Who has practised what in these drills, by the policy in use."""
         return roster(drills, self._engine.current.policy)
+
+    def similar(self, incident: Incident) -> list[Incident]:
+        """The newest earlier incidents like it about which somebody wrote something down."""
+        return self._reads.similar(incident, MOST_SIMILAR)
 
     def policy_version(self, incident: Incident) -> PolicyVersion:
         """The policy version that an incident runs under."""

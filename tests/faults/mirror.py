@@ -101,6 +101,16 @@ class Mirror:
         alert = self.alerts[incident.id][fingerprint]
         return (incident, alert) if alert.labels["unit"] == unit else (None, None)
 
+    def similar(self, incident: Incident) -> list[Incident]:
+        """Earlier closed ones of its type with a cause, a fix or a lesson, the newest two."""
+        told = ("root_cause", "fix_description", "lessons_learned")
+        found = (
+            each
+            for each in self.incidents.values()
+            if _is_closed(each) and each.type == incident.type and each.number < incident.number and not each.exercise
+        )
+        return [each for each in found if any(each.facts.get(fact) for fact in told)][-2:]
+
     def is_due(self, now: Instant) -> bool:
         """Whether a window is."""
         return any(each.due_at is not None and each.due_at <= now for each in self.incidents.values())

@@ -183,10 +183,13 @@ class Worker:
 
     def _check_words(self, attempt: Attempt) -> None:
         """What the message says was so when it was claimed, and who is told that it is over heard that it began."""
-        message = self.world.lie.message(WORDS.render(self._told(attempt), self.world.now))
+        page, about = attempt.items[0]
+        earlier = self.world.mirror.similar(about) if page.kind is Kind.PAGE and len(attempt.items) == 1 else []
+        message = self.world.lie.message(WORDS.render(self._told(attempt), self.world.now, earlier=earlier))
         sent = self.world.providers.attempts
         records = [
-            replace(attempt.records[incident.id], now=self.world.now, message=each) for each, incident in attempt.items
+            replace(attempt.records[incident.id], now=self.world.now, message=each, earlier=earlier)
+            for each, incident in attempt.items
         ]
         try:
             for (each, incident), record in zip(attempt.items, records, strict=True):

@@ -11,7 +11,6 @@ import pytest
 from rich.console import Console
 
 from receiver.cli.watch import Board
-
 from rules.policy import HOUR, MINUTE
 from tests.web.conftest import Running
 

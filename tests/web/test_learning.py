@@ -8,6 +8,10 @@ from urllib.parse import quote
 
 import pytest
 
+from receiver.core.model import Kind
+from receiver.messages import MessageRenderer
+from receiver.reports.queries import Records
+from tests.messages.samples import Delivery
 from tests.web.conftest import Running
 from tests.web.test_console import HOSTILE, page, press
 
@@ -102,3 +106,25 @@ async def test_a_lesson_becomes_a_follow_up_that_changes_the_policy(learned: Run
     assert change in report
     status, text = await press(learned, 5, "follow-ups", text=said, link="javascript:alert(1)")
     assert status == 400
+
+
+async def test_a_page_tells_what_earlier_incidents_came_to(learned: Running) -> None:
+    """Of the newest two, with a link, and never as this incident's cause; where there is room only: in no SMS."""
+    reads = learned.store.reads()
+    incident = reads.by_number(5)
+    page_ = next(each for each in reads.notifications(incident.id) if each.kind is Kind.PAGE)
+    words = MessageRenderer("https://tocsin.example.org")
+    context = learned.engine.context(learned.engine.current)
+    earlier = Records(reads, words, learned.engine).similar(incident)
+    assert [each.number for each in earlier] == [2, 1]
+    delivery = Delivery(((page_, incident),), context)
+    told = words.render(delivery, learned.clock(), earlier=earlier)
+    said = "#1 of 2026-11-23 (engine_failure): cause: a worn bearing, fix: replaced the bearing, lesson: measure its"
+    for shown in (told.text, told.html, "\n".join(told.paragraphs)):
+        assert "Earlier incidents like it, of which the cause may be another:" in shown
+        assert said in shown
+    assert ("Earlier: #1", "https://tocsin.example.org/incidents/1") in told.links
+    for unshown in (told.short, told.speech, told.headline, str(told.facts)):
+        assert "bearing" not in unshown
+    without = words.render(delivery, learned.clock())
+    assert (without.short, "Earlier" in without.text) == (told.short, False)

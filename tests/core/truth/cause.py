@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from receiver.core.model import Entry, Fact
+from receiver.core.model import Entry, Fact, State
 from tests.core.truth.record import Found, Holds, Record, statements
 
 
@@ -51,9 +51,21 @@ def _not_known(record: Record, found: Found) -> bool:
     return told == {name for name in names if not _fact(record, name)}
 
 
+def _came_to(record: Record, found: Found) -> bool:
+    """Of an incident of that number, closed and like this one, people entered exactly that."""
+    earlier = next((each for each in record.earlier if each.number == int(found["number"])), None)
+    if earlier is None or earlier.id == record.incident.id or earlier.state is not State.CLOSED:
+        return False
+    named = {"cause": "root_cause", "fix": "fix_description", "lesson": "lessons_learned"}
+    told = (f"{what}: {' '.join(earlier.facts.get(fact, '').lower().split())}" for what, fact in named.items())
+    return found["what"] == ", ".join(each for each in told if not each.endswith(": "))
+
+
 STATEMENTS = statements(
     "cause",
     {
+        "^earlier incidents like it, of which the cause may be another$": lambda record, _found: bool(record.earlier),
+        "^#(?P<number>\\d+) of [\\d-]+ \\(\\w+\\): (?P<what>(?:cause|fix|lesson): .+)$": _came_to,
         "what was entered before did not hold,? ?\\(?cause: (?P<what>[^)]+)\\)?": _did_not_hold("root_cause"),
         "what was entered before did not hold,? ?\\(?fix: (?P<what>[^)]+)\\)?": _did_not_hold("fix_description"),
         "^(?:what_happened|how_long): the cause given in occurrence \\d+ did not hold: (?P<what>.+)$": _did_not_hold(

@@ -36,6 +36,8 @@ class Record:
     """The one whose words are checked."""
     before: Incident | None = None
     """Of a timeline's line: the incident before it was written."""
+    earlier: Collection[Incident] = ()
+    """Closed incidents like it, which a page may tell of."""
     lines: Collection[tuple[str, str, str]] = field(default_factory=frozenset)
     """Of a report or a page: the timeline's lines (time, sentence, who), each checked when it was written."""
 
