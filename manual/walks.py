@@ -97,6 +97,7 @@ WINDOWS: Mapping[Window, str] = {
     Window.REACH: "a step is due by which somebody wants to be told",
     Window.HANDOFF: "the shift of who was paged ends",
     Window.DUTY: "somebody is to be told of a checklist's limit, or of a report to an authority",
+    Window.TRAINING: "somebody is to be told that they, or others, are to practise again",
     Window.SILENCE: "the silence in Alertmanager ends",
     Window.ECHO: "an alert that was held as a possible echo is believed",
     Window.STEADY: "what flapped fires steadily",

@@ -28,6 +28,8 @@ from receiver.jobs import (
     unreadable,
 )
 from receiver.jobs.periodic import PeriodicTasks
+from receiver.jobs.training import EVERY as TRAINING_EVERY
+from receiver.jobs.training import TrainingWatch
 from receiver.runtime import EVERY as COLLECT_EVERY
 from receiver.runtime import Garbage
 from receiver.settings import Settings
@@ -55,6 +57,7 @@ class Background:
         canaries: canary.Canaries,
         rules: loaded_rules.RulesWatch,
         calendars: calendar_fetch.CalendarFetching,
+        training: TrainingWatch,
         peers: Sequence[Alertmanager],
     ) -> None:
         """Start all jobs but those of the policy's and the certificate's files, which the service starts with them."""
@@ -70,6 +73,7 @@ class Background:
         start("damaged rows", rows.look, soundness.EVERY)
         start("database file check", rows.check, soundness.CHECK_EVERY)
         start("calendars", calendars.look, calendar_fetch.EVERY)
+        start("training", training.look, TRAINING_EVERY)
         start("canaries", canaries.look, canary.EVERY)
         if peers:
             start("reconciliation", self._reconciliation(peers), reconcile.EVERY)

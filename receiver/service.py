@@ -37,6 +37,7 @@ from receiver.jobs.loaded_rules import RulesSeen, RulesWatch
 from receiver.jobs.periodic import PeriodicTasks
 from receiver.jobs.policy_reload import LOOK_EVERY, PolicyFiles, shown
 from receiver.jobs.scheduler import Scheduler
+from receiver.jobs.training import TrainingWatch
 from receiver.messages import MessageRenderer
 from receiver.reports.pictures import make_plotter
 from receiver.reports.queries import Records
@@ -135,7 +136,7 @@ class Service:
             stack.push_async_callback(sender.close)
         key = settings.key(self._store.key)
         renderer = self._make_renderer(key)
-        records = Records(self._reads, renderer, self.engine)
+        self._records = records = Records(self._reads, renderer, self.engine)
         self.dispatcher = Dispatcher(self.queue, self.engine, senders, renderer, records, worker, self.metrics)
         self.dispatcher.traces = traces
         self._scheduler = Scheduler(self.queue, self.engine, self._store, self.dispatcher, self.state)
@@ -239,7 +240,8 @@ class Service:
         background = Background(
             self._tasks, settings, queue, engine, store, self.state, self.clock, self.metrics, self.heartbeats
         )
-        background.start(watch, canaries, rules, calendars, peers)
+        training = TrainingWatch(queue, engine, self._records)
+        background.start(watch, canaries, rules, calendars, training, peers)
         if self._tls.context:
             self._tasks.start("certificate", self._tls.look, RENEW_EVERY)
         if self._paths:

@@ -113,6 +113,7 @@ def interpret(document: PolicyDocument, root: Node, defaults: PolicyDocument, se
         severities=tuple(_severities(document.severities)),
         ignore=tuple(each.matchers for each in document.ignore),
         drills_every=document.drills.every,
+        drills_owner=document.drills.owner or "",
         flapping=Flapping(document.flapping.cycles, document.flapping.within),
         heartbeat_within=document.heartbeat_within or HEARTBEAT_WITHIN,
         heartbeats=tuple(

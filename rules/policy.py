@@ -577,6 +577,8 @@ class Policy:
     closing: Closing = Closing()
     drills_every: Micros | None = None
     """How long after a drill of a type or a role its people are to practise it again; None: nobody says."""
+    drills_owner: str = ""
+    """Who is told what training is overdue: an address, a channel or a channel type; empty: the internal groups."""
     flapping: Flapping = Flapping()
     heartbeat_within: Micros = Micros(150 * SECOND)
     """How long a compiled heartbeat may be missing before that is an emergency."""

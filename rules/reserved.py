@@ -28,17 +28,18 @@ HEARTBEATS = frozenset({WATCH[0], WATCHDOG})
 TWIN = "signal_lost"
 """The label `rule` of every missing-data twin (`rules.missing_data`)."""
 
-NOT_WIRED, BLIND, BROKEN, OTHER_RULES, UNREADABLE, CALENDAR = (
+NOT_WIRED, BLIND, BROKEN, OTHER_RULES, UNREADABLE, CALENDAR, TRAINING = (
     "not_wired_yet",
     "alerting_is_blind",
     "channel_is_broken",
     "rules_of_another_policy",
     "alerts_cannot_be_read",
     "calendar_is_in_doubt",
+    "training_is_due",
 )
 """Types of incidents that the receiver opens by itself."""
 
-NAMES = frozenset({TWIN, NOT_WIRED, BLIND, BROKEN, OTHER_RULES, UNREADABLE, CALENDAR})
+NAMES = frozenset({TWIN, NOT_WIRED, BLIND, BROKEN, OTHER_RULES, UNREADABLE, CALENDAR, TRAINING})
 """Rules and incident types of a policy may not be called so."""
 
 ALERTS = frozenset({*WATCH, *HEARTBEATS})

@@ -52,6 +52,7 @@ from receiver.core.events import (
     Silenced,
     Tick,
     TimePassed,
+    TrainingRead,
     Unheard,
     Update,
     Withdraw,
@@ -74,6 +75,7 @@ from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.core.report_approval import approve_report
 from receiver.core.silences import hear, note_answer
 from receiver.core.staleness import mark
+from receiver.core.training import take_roster
 from receiver.core.upkeep import keep_up
 from receiver.core.windows import pass_time, put_off
 from rules.alert_text import general
@@ -94,8 +96,8 @@ def decide(
         incident = put_off(incident, context.jumps)
     if isinstance(event, AlertsReceived):
         return receive(incident, event, alerts, now, context)
-    if isinstance(event, Declare):
-        return _declare(incident, event, now, context)
+    if isinstance(event, Declare | TrainingRead):
+        return _begin(incident, event, now, context)
     if incident is None:
         return Effects(refusal=Refusal("there is no such incident", State.CLOSED))
     draft = Draft(incident, now, context, alerts)
@@ -138,6 +140,12 @@ def _look(draft: Draft, event: EchoesListed | Silenced | Unheard) -> bool:
             is_changed = mark(draft, event)
     updates.note_news(draft)
     return is_changed
+
+
+def _begin(incident: Incident | None, event: Declare | TrainingRead, now: Instant, context: DecisionContext) -> Effects:
+    if isinstance(event, TrainingRead):
+        return take_roster(incident, event, now, context)
+    return _declare(incident, event, now, context)
 
 
 def _declare(incident: Incident | None, event: Declare, now: Instant, context: DecisionContext) -> Effects:

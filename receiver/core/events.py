@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from receiver.core.inquiry import Answered
 from receiver.core.model import Alert, Instant, Notification, State
+from receiver.core.response import Practice
 
 
 class AlertsReceived(Struct, frozen=True):
@@ -70,6 +71,13 @@ class Unheard(Struct, frozen=True):
 
     key: str
     since: Instant
+
+
+class TrainingRead(Struct, frozen=True):
+    """What the record of drills says that people are to practise again, and by when."""
+
+    key: str
+    practices: tuple[Practice, ...]
 
 
 class Declare(Struct, frozen=True):
@@ -447,6 +455,7 @@ Event = (
     | Silenced
     | SilenceAnswered
     | Unheard
+    | TrainingRead
     | Declare
     | Action
     | TimePassed

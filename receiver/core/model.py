@@ -89,6 +89,8 @@ class Window(StrEnum):
     """The earliest follow-up action is due."""
     DUTY = "duty"
     """Somebody is to be told of a duty with a clock (`receiver.core.duties`): a checklist's limit, a report to file."""
+    TRAINING = "training"
+    """Somebody is to be told that they, or others, are to practise again (`receiver.core.training`)."""
     REVISION = "revision"
     """Facts of a closed incident changed: its revised report goes out. Closed, it may have this, FOLLOW_UP, NOTICE and
     DUTY alone.
@@ -572,6 +574,8 @@ class Fact(StrEnum):
     """An authority must be told of it, by the policy's sections, types and levels."""
     OBLIGATION_JUDGED = "obligation_judged"
     """A person said that a reporting obligation applies, or does not."""
+    TRAINING = "training"
+    """Whose training is due soon, or overdue."""
     REPORT_FILED = "report_filed"
     REPORT_APPROVED = "report_approved"
     """Holds the approved version of the report, whole: it never changes again."""

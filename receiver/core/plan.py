@@ -372,6 +372,11 @@ class DecisionContext(Struct, frozen=True):
             return self.internal_stakeholders(level)
         return tuple(dict.fromkeys(target for each in group.approvers for target in self._approver(each)))
 
+    def training_owners(self) -> tuple[Target, ...]:
+        """Who is told what training is overdue: whom the policy names, else every internal group."""
+        named = self.current.policy.drills_owner
+        return self._approver(named) if named else self.internal_stakeholders()
+
     def _approver(self, named: str) -> tuple[Target, ...]:
         """A channel's own recipients, or one recipient on the first usable channel that has or takes that address."""
         if named in self.current.channels or named in CHANNEL_FACTS:

@@ -237,6 +237,19 @@ class Turn(Struct, frozen=True):
     """Who got it handed over."""
 
 
+class Practice(Struct, frozen=True):
+    """Something that a person is to practise in a drill soon, or by now."""
+
+    person: str
+    subject: str
+    """An incident type or a role; empty: the person has taken part in no drill."""
+    due_at: Instant
+    """By when; 0: the person has taken part in none."""
+    reminded: bool = False
+    overdue: bool = False
+    """The person and the owner of training were told that it is overdue."""
+
+
 class Occurrence(Struct, frozen=True):
     """An earlier time that the incident was open, until it came back: what people had done and entered by then."""
 
@@ -287,6 +300,8 @@ class Response(Struct, frozen=True):
     sent_report: SentReport | None = None
     occurrences: tuple[Occurrence, ...] = ()
     """The earlier times that it was open, as many as `receiver.core.occurrences` keeps; the newest last."""
+    training: tuple[Practice, ...] = ()
+    """Of the incident that keeps watch over training alone: what is due soon, or overdue."""
     reach: tuple[PendingReach, ...] = ()
     """By what people want to be told later, as long as nobody answers (`receiver.core.personal_reach`)."""
     unheard: tuple[tuple[str, str], ...] = ()

@@ -22,8 +22,9 @@ from receiver.core.model import Fact, Incident, Kind, Reason, Recovery, Window
 from receiver.core.notices import remind_of_notices
 from receiver.core.paging import LAST_PLANNED_STEP, page_as_wanted, page_step, rescue, tell_breach, tell_threads
 from receiver.core.silences import end_silence
+from receiver.core.training import remind_of_training
 
-BY_THE_CLOCK = {Window.SILENCE, Window.FOLLOW_UP, Window.HANDOFF, Window.DUTY}
+BY_THE_CLOCK = {Window.SILENCE, Window.FOLLOW_UP, Window.HANDOFF, Window.DUTY, Window.TRAINING}
 """Until a moment that somebody named or a duty has; all others last for some time from when they were set."""
 
 
@@ -191,6 +192,7 @@ _ACTIONS: Mapping[Window, Callable[[Draft, int], None]] = {
     Window.UPDATE_REMINDER: updates.remind,
     Window.UPDATE: updates.send_due,
     Window.NOTICE: lambda draft, _at: remind_of_notices(draft),
+    Window.TRAINING: lambda draft, _at: remind_of_training(draft),
 }
 
 _ORDER: Mapping[Window, int] = {window: order for order, window in enumerate(Window)}

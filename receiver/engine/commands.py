@@ -14,6 +14,7 @@ from receiver.core.events import (
     Outcome,
     SilenceAnswered,
     Silenced,
+    TrainingRead,
     Unheard,
 )
 from receiver.core.inquiry import Answered
@@ -48,6 +49,7 @@ Request = (
     | Silenced
     | SilenceAnswered
     | Unheard
+    | TrainingRead
     | Declare
     | ForIncident
     | FromPrometheus

@@ -278,6 +278,8 @@ class IncidentText:
     def stands(self) -> str:
         """How it stands, in a sentence without a full stop."""
         incident = self.incident
+        if incident.response.training:
+            return "it keeps watch over who is to practise, and nobody has to take it"
         if incident.recorded_only:
             return "recorded for the history: its alerts have level 0, and nobody is told of them"
         match incident.state:

@@ -3,6 +3,7 @@
 from receiver.core.model import Incident, Kind, Notification, Reason, Recovery, State, Window
 from receiver.core.notices import find
 from receiver.core.response import Standing
+from receiver.core.training import due_of
 from receiver.messages.incident_text import IncidentText
 
 _FIRES = frozenset(
@@ -70,6 +71,8 @@ def _reminder_holds(notification: Notification, case: IncidentText) -> bool:
         duty = incident.response.duties.get(notification.data["duty"])
         is_late = duty is not None and duty.due_at <= case.now
         return duty is not None and is_late is (notification.reason is Reason.OVERDUE)
+    if notification.data.get("training"):
+        return any(due_of(incident, notification.data["training"]))
     match notification.reason:
         case Reason.CONFIRM:
             return incident.recovery in _WAITS_FOR_A_PERSON

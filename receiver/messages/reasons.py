@@ -5,7 +5,8 @@ from typing import assert_never
 
 from receiver.core.model import Instant, Kind, Notification, Reason, Recovery, State, Window
 from receiver.core.notices import find
-from receiver.core.response import Notice, Standing
+from receiver.core.response import Notice, Practice, Standing
+from receiver.core.training import due_of
 from receiver.messages.incident_text import IncidentText, name
 from receiver.messages.lateness import holds
 from receiver.messages.plain import line, plain
@@ -247,6 +248,8 @@ def _fired(data: Mapping[str, str]) -> str:
 def _reminder(notification: Notification, case: IncidentText) -> str:
     if notification.data.get("duty"):
         return _duty(notification, case)
+    if notification.data.get("training"):
+        return _training(notification.data["training"], case)
     if notification.reason is Reason.OVERDUE:
         return _overdue(notification, case)
     if notification.reason is Reason.KEPT_OPEN:
@@ -264,6 +267,22 @@ def _reminder(notification: Notification, case: IncidentText) -> str:
     ends = case.incident.windows.get(Window.ACK_EXPIRY)
     when = f" at {case.time(ends)}{case.left(ends, ', ', '')}" if ends is not None else ""
     return f"{whom}: your acknowledgement expires{when}. A note, a step or an update keeps it."
+
+
+def _training(whom: str, case: IncidentText) -> str:
+    """What a person, or everybody, is to practise, as it stands when this is sent."""
+    told: dict[str, list[str]] = {}
+    for each in due_of(case.incident, whom):
+        told.setdefault(each.person, []).append(_practice(each, case))
+    lines = (f"{name(person)} is to practise in a drill: {', '.join(what)}." for person, what in told.items())
+    return "\n".join(lines) or "Nothing that was to be practised is due any more."
+
+
+def _practice(practice: Practice, case: IncidentText) -> str:
+    if not practice.subject:
+        return "any (no drill yet)"
+    was = "was" if practice.due_at <= case.now else "is"
+    return f"{line(practice.subject, 80)} ({was} due by {case.time(practice.due_at)})"
 
 
 def _kept_open(case: IncidentText) -> str:

@@ -63,6 +63,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.HELP_ASKED: "asked for help{doubts}: step {step}",
         Fact.HELP_UNANSWERED: "no other answer to the call for help of {whom}: step {step}",
         Fact.HELP_WITHDRAWN: "asks for help no more",
+        Fact.TRAINING: "whose training is due soon, or overdue: {people}",
         Fact.REMINDED: "{whom} is reminded{of_what}",
         Fact.CONFIRMED: "recovery confirmed by {have} of {need}",
         Fact.RESOLVED: "resolved",

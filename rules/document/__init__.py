@@ -144,7 +144,7 @@ class PolicyDocument(Section):
         description="Labels that tell replicas of one Prometheus apart: their heartbeats count as one.",
     )
     drills: answered.DrillTerms = Field(
-        answered.DrillTerms(every=None), description="How often people are to practise."
+        answered.DrillTerms(every=None, owner=None), description="How often people are to practise."
     )
     flapping: answered.FlappingTerms = Field(
         answered.FlappingTerms(), description="When an alert counts as flapping: told once, not each time."

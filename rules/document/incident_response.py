@@ -7,6 +7,7 @@ from pydantic import Field
 from rules.document.alert_channels import AlertChannel
 from rules.document.values import (
     AlertText,
+    Approver,
     ChannelName,
     Condition,
     Duration,
@@ -202,7 +203,14 @@ class DrillTerms(Section):
     """How often people are to practise: live drills, by incident type and role."""
 
     every: Duration | None = Field(
-        None, description="How long after a drill of a type or a role its people are to practise it again."
+        None,
+        description="How long after a drill of a type or a role its people are to practise it again; they are "
+        "reminded before, when a quarter of it is left, two weeks at most.",
+    )
+    owner: Approver | None = Field(
+        None,
+        description="Who is told when somebody's training is overdue: an address, a channel or a channel type; left "
+        "out, the internal stakeholders.",
     )
 
 

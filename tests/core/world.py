@@ -36,6 +36,7 @@ from receiver.core.events import (
     SilenceAnswered,
     Silenced,
     TimePassed,
+    TrainingRead,
     Unheard,
     Update,
     Withdraw,
@@ -130,7 +131,7 @@ class World:
             work.load_received([event], [event.key], [])
             for part in work.route(event):
                 effects = work.decide(work.by_key(part.key), part)
-        elif isinstance(event, Declare | EchoesListed | Silenced | SilenceAnswered | Unheard):
+        elif isinstance(event, Declare | EchoesListed | Silenced | SilenceAnswered | TrainingRead | Unheard):
             work.load([event.key], [])
             work.load_held()
             effects = work.decide(work.by_key(event.key), event)

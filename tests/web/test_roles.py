@@ -12,6 +12,9 @@ from typer.testing import CliRunner
 from receiver.cli import app
 from receiver.drill.script_file import read, relive
 from receiver.drill.simulator import World
+from receiver.jobs.training import TrainingWatch
+from receiver.messages import MessageRenderer
+from receiver.reports.queries import Records
 from receiver.service import Service
 from receiver.settings import Settings
 from rules.load import load
@@ -279,3 +282,22 @@ async def test_a_past_incident_becomes_a_sheet_for_a_tabletop(practised: Running
     assert "acknowledged" in second
     assert "a worn bearing" in second
     assert "bob" not in told.stdout
+
+
+async def test_the_record_of_drills_reminds(practised: Running) -> None:
+    """What is read from it reaches the core: whose training is overdue, and who of the policy has none."""
+    records = Records(practised.store.reads(), MessageRenderer(), practised.engine)
+    watch = TrainingWatch(practised.queue, practised.engine, records)
+    practised.engine.adopt(replace(practised.engine.current.policy, people=()), frozenset({"email"}))
+    await watch.look()
+    assert (await practised.get("/api/v1/incidents/2"))[0] == 404, "nothing is due yet"
+    await practised.pass_time(91 * 24 * HOUR)
+    await watch.look()
+    await practised.pass_time(MINUTE)
+    _, found = await practised.get("/api/v1/incidents/2/timeline")
+    told = [each["text"] for each in found["timeline"]]
+    assert told[:2] == ["whose training is due soon, or overdue: bob", "the training of bob is overdue"]
+    _, text = await practised.get("/incidents/2")
+    assert "Training that the policy wants" in text
+    _, text = await practised.get("/")
+    assert "Training that the policy wants" not in text, "nobody has to take it"

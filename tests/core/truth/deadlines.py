@@ -209,6 +209,20 @@ def _overdue(record: Record, found: Found) -> bool:
             return not text or any(text.startswith(each.text) for each in left)
 
 
+def _practises(record: Record, found: Found) -> bool:
+    """Exactly what the incident has of that person, each by its time; what is spoken has commas for brackets."""
+    told = re.findall(r"([\w ]+?)(?:, | \()(?:(was|is) due by ([\w: @-]+)|no drill yet)\)?(?:, |$)", found["what"])
+    theirs = [each for each in record.incident.response.training if each.person.lower() == found["person"]]
+    return len(told) == len(theirs) and all(
+        (subject, be, at) == ("any", "", "")
+        if not each.subject
+        else subject.replace("_", " ") == each.subject.replace("_", " ").lower()
+        and record.is_at(at, each.due_at)
+        and (be == "was") is (each.due_at <= record.now)
+        for (subject, be, at), each in zip(told, theirs, strict=True)
+    )
+
+
 def _missed(record: Record, found: Found) -> bool:
     return any(found["what"] in each.data["what"] for each in record.find(Fact.OVERDUE))
 
@@ -216,6 +230,10 @@ def _missed(record: Record, found: Found) -> bool:
 STATEMENTS = statements(
     "deadlines",
     {
+        "(?P<person>[\\w.@-]+) is to practise in a drill: (?P<what>.+)$": _practises,
+        "^nothing that was to be practised is due any more$": lambda record, _found: (
+            not record.incident.response.training
+        ),
         "^(?:occurrence \\d+: )?deadlines\\| (?P<name>[^|]+) \\| (?P<span>[^|]+) from (?P<since>[^|]+) \\| (?P<due>[^|]+) \\| "
         "(?P<result>[^|]+) \\|(?P<by_how>[^|]*)\\|(?P<who>[^|]*)$": _row,
         "^follow-up actions\\| (?P<state>done|overdue|open) \\| (?P<name>[^|]*).*$": lambda record, found: any(

@@ -295,6 +295,13 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
         r"(?P<whom>.+?) is reminded(?: of .*)?",
         lambda record, entry, found: bool(entry.data.get("what")) or _owner(record, entry, found),
     ),
+    Fact.TRAINING: (
+        r"whose training is due soon, or overdue: (?P<people>.+)",
+        lambda record, entry, found: (
+            set(found["people"].lower().split(", "))
+            == {each.person.lower() for each in record.incident.response.training}
+        ),
+    ),
     Fact.CONFIRMED: (
         rf"recovery confirmed by (?P<have>\d+) of (?P<need>\d+){TAIL}",
         lambda record, entry, found: int(found["have"]) == len(record.incident.confirmed_by),

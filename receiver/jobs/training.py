@@ -1,0 +1,43 @@
+"""Reads the record of drills, and tells the core what people are to practise again.
+
+The service runs `TrainingWatch.look` every quarter of an hour; who is told what, and when, is decided in
+`receiver.core.training`.
+"""
+
+from receiver.core.events import TrainingRead
+from receiver.core.model import Instant
+from receiver.core.response import Practice
+from receiver.core.training import KEY
+from receiver.engine.engine import Engine
+from receiver.engine.queue import CommandQueue
+from receiver.on_call.references import whose_name
+from receiver.reports.queries import Records
+from receiver.reports.training_roster import never_practised
+
+EVERY = 900.0
+"""Seconds between two looks."""
+
+NEVER = Instant(0)
+
+
+class TrainingWatch:
+    """Tells what is to be practised. Of a policy that names people, theirs: who has left is reminded of nothing."""
+
+    def __init__(self, queue: CommandQueue, engine: Engine, records: Records) -> None:
+        self._queue = queue
+        self._engine = engine
+        self._records = records
+
+    async def look(self) -> None:
+        """Once. Raises StoreUnavailable."""
+        practices = await self._queue.browse(self._read, self._queue.clock())
+        await self._queue.handle([TrainingRead(KEY, practices)])
+
+    def _read(self, now: Instant) -> tuple[Practice, ...]:
+        policy = self._engine.current.policy
+        if policy.drills_every is None:
+            return ()
+        known = self._records.trained_by_now(now)
+        wanted = [each for each in known if not policy.people or whose_name(policy, each.person)]
+        due = [Practice(each.person, each.subject, each.due_at) for each in wanted if each.due_at is not None]
+        return (*due, *(Practice(each, "", NEVER) for each in never_practised(known, policy)))
