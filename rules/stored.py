@@ -54,6 +54,12 @@ def parse(data: bytes) -> Policy:
     return _POLICY.validate_json(data)
 
 
+def meaning(document: bytes) -> dict[str, Any]:
+    """What a stored policy means, part by part, without the places where it was written; also of another Tocsin's."""
+    parts: dict[str, Any] = _without_places(orjson.loads(document))
+    return parts
+
+
 @lru_cache(maxsize=8)
 def digest(policy: Policy) -> str:
     """The policy's version: SHA-256 (hex) of its meaning, without the places where it was written."""

@@ -11,12 +11,20 @@ from receiver.core.model import Fact, Kind, Reason, Window
 from receiver.core.response import FollowUp
 from rules.policy import EMERGENCY
 
+CHANGES_POLICY = "change the policy"
+"""How a follow-up action begins that changes the policy; the console's button writes it so."""
+
+SHOWN = 12
+"""Hexadecimal digits of a policy version that people read."""
+
 
 def add(draft: Draft, action: AddFollowUp) -> None:
     """Write one down."""
     known = draft.incident.response.follow_ups
+    under = draft.context.current.digest if action.text.lower().startswith(CHANGES_POLICY) else ""
+    name = f"f{len(known) + 1}"
     added = FollowUp(
-        f"f{len(known) + 1}", action.text, action.owner, action.due_at, action.by, draft.now, link=action.link
+        name, action.text, action.owner, action.due_at, action.by, draft.now, link=action.link, under=under
     )
     draft.respond(follow_ups=(*known, added))
     draft.enter(
@@ -25,13 +33,16 @@ def add(draft: Draft, action: AddFollowUp) -> None:
 
 
 def finish(draft: Draft, action: FinishFollowUp) -> None:
-    """Mark one as done. Raises RefusedError."""
+    """Mark one as done; of one that changes the policy, note the version that came of it. Raises RefusedError."""
     found = next((each for each in draft.incident.response.follow_ups if each.id == action.follow_up), None)
     if found is None:
         raise RefusedError(f"the incident has no follow-up action {action.follow_up!r}")
     if found.done_at is None:
-        _replace(draft, replace(found, done_at=draft.now, done_by=action.by))
-        draft.enter(Fact.FOLLOW_UP_DONE, action.by, follow_up=found.id, text=found.text, note=action.note)
+        current = draft.context.current.digest
+        brought = current if found.under not in {"", current} else ""
+        _replace(draft, replace(found, done_at=draft.now, done_by=action.by, brought=brought))
+        words = {"follow_up": found.id, "text": found.text, "note": action.note, "policy": brought[:SHOWN]}
+        draft.enter(Fact.FOLLOW_UP_DONE, action.by, **words)
 
 
 def watch(draft: Draft) -> None:

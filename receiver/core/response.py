@@ -123,6 +123,10 @@ class FollowUp(Struct, frozen=True):
     reminded: bool = False
     link: str = ""
     """Where the work is: a ticket, the change of a policy. Empty: nobody said."""
+    under: str = ""
+    """Of one that changes the policy: the digest of the version in use when it was written down."""
+    brought: str = ""
+    """Of one that changed the policy: the digest of the version in use when it was done; empty: still the same."""
 
 
 class Duty(Struct, frozen=True):

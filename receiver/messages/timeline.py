@@ -96,7 +96,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.NOTICE_REJECTED: "notice {notice} to {group} rejected",
         Fact.CALLS_NEEDED: "to be called by hand: {calls}",
         Fact.FOLLOW_UP_ADDED: "follow-up action {follow_up}: {text}",
-        Fact.FOLLOW_UP_DONE: "follow-up action {follow_up} done: {text}",
+        Fact.FOLLOW_UP_DONE: "follow-up action {follow_up} done: {text}{brought}",
         Fact.OBLIGATION_APPLIES: "{authority} must be told ({obligation}): {stage} until {until}",
         Fact.OBLIGATION_JUDGED: "the reporting obligation {obligation} {verdict}",
         Fact.REPORT_FILED: "{stage} of {obligation} filed with {authority} at {filed}: {reference}{with_file}",
@@ -121,6 +121,7 @@ ASIDES = (
     ("unchanged", "unchanged_since", ", no change since "),
     ("of_what", "what", " of the "),
     ("with_file", "sha256", ", SHA-256 of the file "),
+    ("brought", "policy", "; it brought policy version "),
 )
 """What is told only where an entry has it: its place in a sentence, the data's name, and the words before it."""
 

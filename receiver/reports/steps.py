@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from receiver.core.checklists import attached, done
+from receiver.core.follow_ups import SHOWN
 from receiver.core.instant import Instant
 from receiver.core.procedures import AFTERWARDS, IMPACT, ROOT_CAUSE, Checklist
 from receiver.core.response import Done, FollowUp, Notice, Standing
@@ -69,13 +70,18 @@ def follow_ups(record: IncidentRecord) -> tuple[Table, ...]:
     rows = tuple(
         (
             "done" if each.done_at is not None else "overdue" if _is_overdue(each, record) else "open",
-            "; ".join(filter(None, (line(each.text), line(each.link, 500)))),
+            "; ".join(filter(None, (line(each.text), line(each.link, 500), _brought(each)))),
             name(each.owner),
             _when(record, each.due_at),
         )
         for each in record.case.incident.response.follow_ups
     )
     return (Table("Follow-up actions", ("done", "action", "owner", "due"), rows),) if rows else ()
+
+
+def _brought(each: FollowUp) -> str:
+    """The policy version that came of it."""
+    return f"policy version {each.brought[:SHOWN]}" if each.brought else ""
 
 
 def open_follow_ups(record: IncidentRecord) -> Iterator[str]:

@@ -9,11 +9,12 @@ databases become today's. Imports the core and the errors, nothing above them; d
 from receiver.store.database import is_in_memory, is_server, without_secrets
 from receiver.store.figures import StoreFigures
 from receiver.store.files import back_up, restore
-from receiver.store.reads import LAST, Reads, Span
+from receiver.store.reads import LAST, PolicyEntry, Reads, Span
 from receiver.store.store import SqlStore, open_store
 
 __all__ = [
     "LAST",
+    "PolicyEntry",
     "Reads",
     "Span",
     "SqlStore",

@@ -94,6 +94,11 @@ def learned_row(incident: Incident) -> SqlRow | None:
     return (incident.number, *map(_without_nul, (incident.type, incident.system, words)))
 
 
+def policy_change_rows(incident: Incident) -> list[SqlRow]:
+    """The policy versions that follow-up actions of an incident brought."""
+    return [(each.brought, incident.number) for each in incident.response.follow_ups if each.brought]
+
+
 def incident_place(incident: Incident) -> SqlRow:
     """The rest of INCIDENT_CHANGES: most of its row's indexes hang on it."""
     return (

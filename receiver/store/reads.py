@@ -6,7 +6,7 @@ same however deep it lies, and what opens meanwhile shifts nothing.
 
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
@@ -25,7 +25,15 @@ from receiver.store.figures import StoreFigures, count, oldest_emergency
 from receiver.store.overview import Overview
 from receiver.store.search import with_words
 from receiver.store.session import Session
-from receiver.store.statements import BUNDLE, CALENDAR_TEXTS, FIRING, NOTIFICATIONS, OVERRIDE_CHANGES, SIMILAR
+from receiver.store.statements import (
+    BUNDLE,
+    CALENDAR_TEXTS,
+    FIRING,
+    NOTIFICATIONS,
+    OVERRIDE_CHANGES,
+    POLICY_HISTORY,
+    SIMILAR,
+)
 from receiver.store.statistics import Tally, tallies
 
 LIMIT = 50
@@ -57,6 +65,19 @@ WHERE i.state IN ('open', 'acknowledged') AND n.status IN ('accepted', 'delivere
 ORDER BY i.number, n.sequence
 """
 _READABLE = schema.incidents.c.state != "set_aside"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyEntry:
+    """A policy version that was taken into use."""
+
+    digest: str
+    since: Instant
+    """When it first was."""
+    document: bytes
+    """As `rules.stored.dump` wrote it."""
+    incidents: tuple[Incident, ...] = ()
+    """Those with a follow-up action that brought it."""
 
 
 LAST = (1 << 63) - 1
@@ -331,6 +352,18 @@ class Reads:
         with self._database.read() as connection:
             rows = Session(connection).rows("SELECT document FROM policies WHERE digest = :digest", digest=digest)
         return bytes(rows[0].document) if rows else None
+
+    def policy_history(self, limit: int) -> list[PolicyEntry]:
+        """The policy versions that were taken into use, the newest first."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(POLICY_HISTORY, limit=limit)
+        found: dict[str, PolicyEntry] = {}
+        for row in rows:
+            entry = found.setdefault(row.digest, PolicyEntry(row.digest, row.created_at, bytes(row.document)))
+            if row.doc is not None:
+                incidents = codec.readable(_incident, [row])
+                found[row.digest] = replace(entry, incidents=(*entry.incidents, *incidents))
+        return list(found.values())
 
     def inquiring(self, limit: int) -> list[Incident]:
         """Incidents about which something is open to be asked of Prometheus, the oldest first."""

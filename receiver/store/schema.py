@@ -181,6 +181,14 @@ policies = Table(
     _required("document", LargeBinary),
 )
 
+# Which incidents have a follow-up action that brought a policy version.
+policy_changes = Table(
+    "policy_changes",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+)
+
 buckets = Table(
     "buckets",
     metadata,

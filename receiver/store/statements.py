@@ -119,6 +119,7 @@ LOCK_CLOSED = (
 )
 FORGET = (
     "DELETE FROM learned WHERE number IN (SELECT number FROM incidents WHERE id = ANY(:ids))",
+    "DELETE FROM policy_changes WHERE number IN (SELECT number FROM incidents WHERE id = ANY(:ids))",
     *(
         f"DELETE FROM {table} WHERE {column} = ANY(:ids)"
         for table, column in (
@@ -204,6 +205,17 @@ INSERT INTO overrides (position, doc) SELECT coalesce(max(position), 0) + 1, :do
 KEEP_LEARNED = """
 INSERT INTO learned (number, type, system, words) VALUES (?, ?, ?, ?)
 ON CONFLICT (number) DO UPDATE SET type = excluded.type, system = excluded.system, words = excluded.words
+"""
+
+KEEP_POLICY_CHANGE = "INSERT INTO policy_changes (digest, number) VALUES (?, ?) ON CONFLICT DO NOTHING"
+
+# Newest first, with the incidents whose follow-up actions brought each.
+POLICY_HISTORY = """
+SELECT policies.digest, policies.created_at, policies.document, incidents.number, incidents.doc
+FROM (SELECT digest, created_at, document FROM policies ORDER BY created_at DESC, digest LIMIT :limit) AS policies
+LEFT JOIN policy_changes ON policy_changes.digest = policies.digest
+LEFT JOIN incidents ON incidents.number = policy_changes.number
+ORDER BY policies.created_at DESC, policies.digest, incidents.number
 """
 
 # Closed ones about which somebody wrote something down. What an exercise made up has helped nobody.

@@ -184,6 +184,10 @@ class SqlTransaction:
             statements.KEEP_LEARNED,
             [row for each in (*changes.opened, *changes.changed) if (row := codec.learned_row(each))],
         )
+        session.write(
+            statements.KEEP_POLICY_CHANGE,
+            [row for each in changes.changed for row in codec.policy_change_rows(each)],
+        )
         self._save_alerts(changes)
         session.insert(schema.notifications, [codec.notification_row(each) for each in changes.planned])
         self._save_notifications(changes.settled)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import sys
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ import pytest
 from receiver.core.model import Kind
 from receiver.messages import MessageRenderer
 from receiver.reports.queries import Records
+from rules.policy import HOUR, Micros
 from tests.messages.samples import Delivery
 from tests.web.conftest import Running
 from tests.web.test_console import HOSTILE, page, press
@@ -128,3 +130,35 @@ async def test_a_page_tells_what_earlier_incidents_came_to(learned: Running) -> 
         assert "bearing" not in unshown
     without = words.render(delivery, learned.clock())
     assert (without.short, "Earlier" in without.text) == (told.short, False)
+
+
+async def test_the_policys_history_names_the_lesson_that_brought_a_change(receiver: Running) -> None:
+    """From the incident to the version that was in use when its action was done, and back, with the link to the change;
+    of an action that is done while nothing has changed, no version is claimed.
+    """
+    number = await declare(receiver, type="engine_failure")
+    change = "https://git.example.com/policy/pull/7"
+    follow_ups = f"/api/v1/incidents/{number}/follow-ups"
+    for text in ("Change the policy: alarm sooner", "Change the policy: nothing came of it"):
+        await receiver.post(follow_ups, {"by": "ann", "text": text, "link": change})
+    await receiver.post(f"{follow_ups}/f2/done", {"by": "bo"})
+    engine = receiver.engine
+    sooner = replace(engine.current.policy, drills_every=Micros(HOUR))
+    receiver.clock.now += HOUR
+    await receiver.queue.run(engine.keep_policy, sooner, receiver.clock.now)
+    engine.adopt(sooner, frozenset())
+    status, _ = await receiver.post(f"{follow_ups}/f1/done", {"by": "bo"})
+    assert status == 200
+    version = engine.current.digest
+    _, found = await receiver.get(follow_ups)
+    assert [each["policy"] for each in found["follow_ups"]] == [version, None]
+    assert f'href="/policy#v-{version[:12]}"' in await page(receiver, f"/incidents/{number}")
+    history = (await page(receiver, "/policy")).partition('id="versions-title"')[2]
+    entry = history.partition(f'id="v-{version[:12]}"')[2].partition("</li>")[0]
+    assert "in use" in entry
+    assert "changed: drills every" in entry
+    assert f'href="/incidents/{number}#follow-ups">#{number}</a>: Change the policy: alarm sooner' in entry
+    assert f'href="{change}"' in entry
+    assert "nothing came of it" not in history
+    _, told = await receiver.get(f"/api/v1/incidents/{number}/timeline")
+    assert f"; it brought policy version {version[:12]}" in str(told)

@@ -90,6 +90,8 @@ class FollowUpView(View):
     added_at: Time
     done_at: Time | None
     done_by: str | None
+    policy: str | None
+    """Of one that changed the policy: the version (its digest) that was in use when it was done."""
 
 
 class FollowUpsView(View):

@@ -110,6 +110,7 @@ def show_follow_ups(incident: Incident) -> FollowUpsView:
                 added_at=rfc3339(each.at),
                 done_at=None if each.done_at is None else rfc3339(each.done_at),
                 done_by=each.done_by or None,
+                policy=each.brought or None,
             )
             for each in incident.response.follow_ups
         ]

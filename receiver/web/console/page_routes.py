@@ -68,7 +68,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     weeks = Weeks(reads)
     history = History(frame, queue, engine, reads, weeks)
     channels = ChannelsPage(frame, queue, engine, reads, senders, renderer, heartbeats, clock)
-    policy = PolicyPage(frame, engine, state)
+    policy = PolicyPage(frame, engine, state, queue, reads)
     duty, person = OnCallPage(frame, rosters, on_call), PersonPage(frame, rosters, feeds, channels)
     training = TrainingPage(frame, queue, engine, records)
     live = Live(queue, reads, sessions)

@@ -8,14 +8,21 @@ from aiohttp import web
 
 from receiver.core.model import Incident, Instant
 from receiver.core.plan import DecisionContext, Plan, PolicyVersion
+from receiver.core.response import FollowUp
 from receiver.engine.engine import Engine
+from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
 from receiver.messages.times import duration
+from receiver.store import PolicyEntry, Reads
 from receiver.web.console import tables
 from receiver.web.console.pages import Frame, Visit
 from rules.policy import IncidentType, Level, Rule
+from rules.stored import meaning
 
 Named = TypeVar("Named", Rule, IncidentType)
+
+VERSIONS = 20
+"""Policy versions whose history is shown."""
 
 LENGTH = 600
 """Units that the response time is long in a drawing."""
@@ -46,12 +53,26 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionRow:
+    """A policy version that was taken into use."""
+
+    digest: str
+    since: Instant
+    changed: tuple[str, ...] | None
+    """Parts of the policy in which it differs from the one before; None: nothing before it is known."""
+    brought_by: tuple[tuple[int, FollowUp], ...]
+    """(incident, follow-up action) of what was learned and changed it."""
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyPage:
     """The page."""
 
     frame: Frame
     engine: Engine
     state: ServiceState
+    queue: CommandQueue
+    reads: Reads
 
     async def show(self, visit: Visit) -> web.Response:
         """The page."""
@@ -70,9 +91,20 @@ class PolicyPage:
             doubts=self.state.policy_warnings,
             loaded=self.state.loaded_rules,
             digest=policy_version.digest,
+            versions=await self.queue.browse(self._versions),
             refused=self.state.policy_problems,
             length=LENGTH,
         )
+
+    def _versions(self) -> list[VersionRow]:
+        """The newest versions, on the browsers' thread."""
+        found = self.reads.policy_history(VERSIONS + 1)
+        before = [*(each.document for each in found[1:]), None]
+        rows = [
+            VersionRow(each.digest, each.since, _changed(old, each.document), tuple(_brought(each)))
+            for each, old in zip(found, before, strict=True)
+        ]
+        return rows[:VERSIONS]
 
     async def export(self, _visit: Visit) -> web.Response:
         """Who is reached when, step by step, as CSV."""
@@ -95,6 +127,20 @@ class PolicyPage:
             for stop in way.stops
         )
         return tables.answer("policy", ("kind", "name", "level", "condition", "when", "tells", "cannot_send"), rows)
+
+
+def _changed(old: bytes | None, new: bytes) -> tuple[str, ...] | None:
+    """Of parts that both Tocsins knew."""
+    if old is None:
+        return None
+    before, after = meaning(old), meaning(new)
+    return tuple(name.replace("_", " ") for name, part in after.items() if name in before and part != before[name])
+
+
+def _brought(entry: PolicyEntry) -> Iterable[tuple[int, FollowUp]]:
+    for incident in entry.incidents:
+        found = (each for each in incident.response.follow_ups if each.brought == entry.digest)
+        yield from ((incident.number, each) for each in found)
 
 
 def _of_rule(context: DecisionContext, rule: Rule) -> Way:

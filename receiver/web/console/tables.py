@@ -170,14 +170,25 @@ def notice_row(notice: NoticeView) -> Sequence[Cell]:
     )
 
 
-FOLLOW_UP_COLUMNS = ("action", "text", "owner", "due_at", "added_by", "added_at", "done_by", "done_at", "link")
+FOLLOW_UP_COLUMNS = (
+    "action",
+    "text",
+    "owner",
+    "due_at",
+    "added_by",
+    "added_at",
+    "done_by",
+    "done_at",
+    "link",
+    "policy",
+)
 
 
 def follow_up_row(action: FollowUpView) -> Sequence[Cell]:
     """FOLLOW_UP_COLUMNS."""
     return (
         *(action.id, action.text, action.owner, action.due_at),
-        *(action.added_by, action.added_at, action.done_by, action.done_at, action.link),
+        *(action.added_by, action.added_at, action.done_by, action.done_at, action.link, action.policy),
     )
 
 
