@@ -41,5 +41,7 @@ def parse_period(text: str) -> Period:
 
 
 def format_period(period: Period) -> str:
-    """As it is written in a policy: ``72h`` is ``3d``, a month ``1month``."""
-    return f"{period.months}month" if period.months else format_duration(period.micros)
+    """In words: ``3d``, ``1 month``, ``3 months``."""
+    if not period.months:
+        return format_duration(period.micros)
+    return f"{period.months} month{'' if period.months == 1 else 's'}"

@@ -41,8 +41,14 @@ def finish(draft: Draft, action: FinishFollowUp) -> None:
         current = draft.context.current.digest
         brought = current if found.under not in {"", current} else ""
         _replace(draft, replace(found, done_at=draft.now, done_by=action.by, brought=brought))
-        words = {"follow_up": found.id, "text": found.text, "note": action.note, "policy": brought[:SHOWN]}
-        draft.enter(Fact.FOLLOW_UP_DONE, action.by, **words)
+        draft.enter(
+            Fact.FOLLOW_UP_DONE,
+            action.by,
+            follow_up=found.id,
+            text=found.text,
+            note=action.note,
+            policy=brought[:SHOWN],
+        )
 
 
 def watch(draft: Draft) -> None:
