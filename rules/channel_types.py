@@ -303,11 +303,11 @@ def ends_of(address: str) -> str:
 def as_shown(recipient: str, facts: ChannelFacts | None) -> str:
     """A recipient as everybody may see it. `facts` None: the channel is gone, and its type not known any more.
 
-    Of a secret one that is a URL the scheme and host are left, of any other nothing.
+    Of a secret one that is a URL the scheme and host are left, of any other nothing; of a telephone number its ends.
     """
     scheme, there, rest = recipient.partition("://")
     if _is_open_address(recipient) if facts is None else not facts.recipient_is_secret:
-        return recipient
+        return ends_of(recipient) if recipient.startswith("+") else recipient
     if not there:
         return HIDDEN if recipient else ""
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]

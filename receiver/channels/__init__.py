@@ -11,9 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from receiver.core.events import Outcome
+from msgspec.structs import replace
+
+from receiver.core.events import Outcome, Rejected, Retry
 from receiver.core.model import Incident, Notification
 from receiver.messages import Message
+from rules.channel_types import ends_of
 from rules.policy import Channel, ChannelType
 
 SEND_TIMEOUT = 30.0
@@ -43,6 +46,15 @@ class Outgoing:
     """What an answer to it calls it: the notification's id, or the bundle's name
     (`receiver.engine.commands.Delivery`).
     """
+
+
+def without_address(outcome: Outcome, notification: Notification) -> Outcome:
+    """What logs and the timeline may have of an outcome: providers repeat numbers, and servers addresses."""
+    whole = notification.recipient
+    is_private = bool(notification.person) or whole.startswith("+")
+    if is_private and isinstance(outcome, Retry | Rejected):
+        return replace(outcome, reason=outcome.reason.replace(whole, ends_of(whole)))
+    return outcome
 
 
 class Sender(Protocol):

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from receiver.channels import SEND_TIMEOUT, Outgoing, Sender
+from receiver.channels import SEND_TIMEOUT, Outgoing, Sender, without_address
 from receiver.core.events import Delivered, Outcome, Overtaken, Rejected, Retry
 from receiver.core.model import Incident, Instant, Kind, Notification, Page, Reason, State
 from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.engine.commands import Delivery
 from receiver.messages import MessageRenderer
 from receiver.on_call.expand import shifts
-from receiver.on_call.references import people_of
+from receiver.on_call.references import owner_of, people_of
 from rules.policy import HOUR, INFORMATIONAL, REFERENCE, Channel, Policy
 
 NOBODY = "nobody is on call who has a contact for this channel"
@@ -81,14 +81,13 @@ async def _send(
     """A page, and where a page opens something at the provider, the all-clear that closes it."""
     try:
         async with asyncio.timeout(SEND_TIMEOUT):
-            outcome = await sender.send(
-                await asyncio.to_thread(_outgoing, policy, channel, recipient, renderer, now, Kind.PAGE)
-            )
+            outgoing = await asyncio.to_thread(_outgoing, policy, channel, recipient, renderer, now, Kind.PAGE)
+            outcome = await sender.send(outgoing)
             if isinstance(outcome, Delivered) and channel.facts.keeps_state:
                 return await sender.send(
                     await asyncio.to_thread(_outgoing, policy, channel, recipient, renderer, now, Kind.RESOLVED)
                 )
-            return outcome
+            return without_address(outcome, outgoing.notification)
     except TimeoutError:
         return Retry(f"no answer within {SEND_TIMEOUT:.0f} s")
 
@@ -120,6 +119,7 @@ def _outgoing(
         reason=Reason.OPENED if kind is Kind.PAGE else Reason.ACTION,
         channel=channel.name,
         recipient=recipient,
+        person=owner_of(policy, recipient, (channel.type,)),
         level=INFORMATIONAL,
         created_at=now,
         due_at=now,

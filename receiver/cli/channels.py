@@ -9,6 +9,7 @@ import typer
 
 from receiver.cli.output import console, fail, print_json
 from receiver.clock import wall_clock
+from receiver.on_call.references import whom
 from receiver.settings import Settings
 from rules.load import load
 from rules.policy import Channel, Policy
@@ -45,11 +46,15 @@ def try_out(
         )
     tried = asyncio.run(_try(policy, channel, settings))
     if json:
-        said = [{"recipient": each.recipient, "delivered": each.delivered, "answer": each.words} for each in tried]
+        said = [
+            {"recipient": whom(policy, name, each.recipient), "delivered": each.delivered, "answer": each.words}
+            for each in tried
+        ]
         print_json({"channel": name, "recipients": said})
     else:
         for each in tried:
-            console.print(f"{name} → {each.recipient}: {each.words}", markup=False, soft_wrap=True)
+            told = whom(policy, name, each.recipient)
+            console.print(f"{name} → {told}: {each.words}", markup=False, soft_wrap=True)
     if not all(each.delivered for each in tried):
         raise typer.Exit(1)
 

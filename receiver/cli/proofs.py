@@ -145,7 +145,8 @@ def replay_(
     except ValueError as error:
         fail(f"tocsin replay: {error}", 2)
     lasting = 24 * HOUR if lasts is None else lasts
-    tables = replayed(replay(load(old or []), heard, lasting), replay(load(new), heard, lasting))
+    before, after = load(old or []), load(new)
+    tables = replayed(before, after, replay(before, heard, lasting), replay(after, heard, lasting))
     same = f"{len(heard)} webhooks: both policies would have told everybody the same."
     _print_tables(tables, "json" if json else form, same)
 

@@ -5,11 +5,12 @@ compared, and a duration reads as one everywhere. Parts that have a name are com
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from hashlib import sha256
 from typing import Any, Union, get_args
 
+from rules.channel_types import HIDDEN, as_shown, ends_of
 from rules.durations import format_duration
 from rules.fields import Matcher, elements, is_duration, is_optional, types_of
 from rules.matchers import written
@@ -49,8 +50,32 @@ class PolicyChange:
 
 
 def changes(old: Policy, new: Policy) -> Iterator[PolicyChange]:
-    """All differences, in the order of the policy's fields; the first step of a path is the policy's field."""
-    return _compare(_of_part(old), _of_part(new), ())
+    """All differences, in the order of the policy's fields; the first step of a path is the policy's field.
+
+    Of addresses they show what everybody may see.
+    """
+    hidden = {**_hidden(old), **_hidden(new)}
+    for change in _compare(_of_part(old), _of_part(new), ()):
+        before, after = (_without(text, hidden) for text in (change.before, change.after))
+        yield PolicyChange(change.path, before, after if after != before else f"{after} (another one)")
+
+
+def _hidden(policy: Policy) -> dict[str, str]:
+    """What nobody may read whole → what stands for it: contacts, numbers, URLs and headers of webhooks."""
+    contacts = {address: ends_of(address) for person in policy.people for _, address in person.contacts}
+    groups = {
+        each: as_shown(each, None) for group in policy.stakeholders for each in group.recipients if each[:1] == "+"
+    }
+    channels = {each: as_shown(each, channel.facts) for channel in policy.channels for each in channel.recipients}
+    headers = {value: HIDDEN for channel in policy.channels for _, value in channel.headers}
+    return {whole: shown for whole, shown in {**headers, **channels, **groups, **contacts}.items() if whole != shown}
+
+
+def _without(text: str, hidden: Mapping[str, str]) -> str:
+    """The longest first: one may be the beginning of another."""
+    for whole in sorted(hidden, key=len, reverse=True):
+        text = text.replace(whole, hidden[whole])
+    return text
 
 
 def _compare(was: Tree | None, now: Tree | None, path: tuple[str, ...]) -> Iterator[PolicyChange]:

@@ -7,10 +7,11 @@ from typing import Any
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant, Target
 from receiver.drill.changes import NOTHING, changes
-from receiver.drill.first_pages import Episode, FirstPages, episodes, first_page_changes
+from receiver.drill.first_pages import Episode, FirstPageChange, FirstPages, episodes, first_page_changes
 from receiver.drill.on_call_changes import on_call_changes
 from receiver.drill.simulator import START, World
 from receiver.messages.times import stamp
+from receiver.on_call.references import whom
 from rules.durations import format_duration
 from rules.policy import IncidentType, Policy, Rule
 
@@ -56,11 +57,17 @@ def _reached(old: Policy, new: Policy, now: Instant) -> Iterator[tuple[str, str,
     rows: dict[tuple[str, str, str, str], list[str]] = {}
     for key in dict.fromkeys((*before, *after)):
         for change in first_page_changes(before.get(key, {}), after.get(key, {})):
-            who = f"{change.target.channel} {change.target.recipient}"
+            who = _whom(change, old, new)
             row = (who, change.verdict, _when(change.before), _when(change.after))
             rows.setdefault(row, []).append(key.rpartition("/")[2])
     for row, keys in rows.items():
         yield *row, ", ".join(dict.fromkeys(keys))
+
+
+def _whom(change: FirstPageChange, old: Policy, new: Policy) -> str:
+    """By the policy that tells them: the other may know neither the channel nor whose address it is."""
+    target, policy = change.target, old if change.after is None else new
+    return f"{target.channel} {whom(policy, target.channel, target.recipient)}"
 
 
 def _when(micros: int | None) -> str:
@@ -81,8 +88,10 @@ def _drilled(policy: Policy, now: Instant, level: int, rule: str) -> Mapping[Tar
     return next(iter(episodes(world).values())).first
 
 
-def replayed(before: Mapping[Episode, FirstPages], after: Mapping[Episode, FirstPages]) -> list[DifferenceTable]:
-    """What another policy would have made of a recording."""
+def replayed(
+    old: Policy, new: Policy, before: Mapping[Episode, FirstPages], after: Mapping[Episode, FirstPages]
+) -> list[DifferenceTable]:
+    """What another policy would have made of a recording; `before` and `after`: what each of them made of it."""
     rows: list[tuple[str, ...]] = []
     levels: list[tuple[str, ...]] = []
     for episode in sorted({*before, *after}):
@@ -92,9 +101,10 @@ def replayed(before: Mapping[Episode, FirstPages], after: Mapping[Episode, First
         at = stamp(episode.begun_at)
         if was and now and was.level != now.level:
             levels.append((at, told.name, str(was.level), str(now.level)))
-        for change in first_page_changes(was.first if was else {}, now.first if now else {}):
-            who = f"{change.target.channel} {change.target.recipient}"
-            rows.append((at, told.name, who, change.verdict, _when(change.before), _when(change.after)))
+        rows += [
+            (at, told.name, _whom(each, old, new), each.verdict, _when(each.before), _when(each.after))
+            for each in first_page_changes(was.first if was else {}, now.first if now else {})
+        ]
     columns = ("at", "incident", "who", "is told", "before", "after")
     found = [
         DifferenceTable("Levels that would have been others", ("at", "incident", "before", "after"), tuple(levels)),

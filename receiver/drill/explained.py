@@ -14,6 +14,7 @@ from receiver.drill.script import Played, Script, play_classified
 from receiver.drill.simulator import World
 from receiver.drill.text_report import offset
 from receiver.messages.reasons import LABELS
+from receiver.on_call.references import whom
 from rules.durations import format_duration
 from rules.policy import SECOND
 
@@ -74,12 +75,13 @@ def explain(world: World, alert: Received, group_labels: dict[str, str] | None =
 
 
 def _told(world: World, played: Played) -> list[ExplainedMessage]:
+    policy = played.policy
     found = [
         ExplainedMessage(
             after=each.at - played.began_at,
             what=_what(each.notification.kind, LABELS[each.notification.reason]),
             channel=each.notification.channel,
-            recipient=each.notification.recipient,
+            recipient=whom(policy, each.notification.channel, each.notification.recipient),
             reached=isinstance(each.outcome, Delivered),
         )
         for each in played.sent
@@ -89,7 +91,7 @@ def _told(world: World, played: Played) -> list[ExplainedMessage]:
             each.created_at - played.began_at,
             f"cannot: {each.data.get('why', '')}",
             each.channel,
-            each.recipient,
+            whom(policy, each.channel, each.recipient),
             False,
         )
         for each in world.store.outbox.values()

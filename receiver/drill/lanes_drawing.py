@@ -11,6 +11,7 @@ from receiver.core.events import Delivered
 from receiver.core.model import Fact, Instant, Kind
 from receiver.drill.script import Played
 from receiver.drill.text_report import ReportLine, deadline_words, lines, offset
+from receiver.on_call.references import whom
 
 COLUMN = 96
 LANE = 34
@@ -143,7 +144,8 @@ def _dots(played: Played, place: dict[Instant, int], height: dict[str, int]) -> 
         delivered = isinstance(each.outcome, Delivered)
         key = (place[told_at], height[each.notification.channel], delivered)
         words = "accepted" if delivered else "failed"
-        titles.setdefault(key, []).append(f"{each.notification.kind} to {each.notification.recipient}: {words}")
+        told = whom(played.policy, each.notification.channel, each.notification.recipient)
+        titles.setdefault(key, []).append(f"{each.notification.kind} to {told}: {words}")
         if each.notification.kind is Kind.PAGE:
             pages.add(key)
     return [

@@ -11,7 +11,8 @@ from receiver.core.model import Entry, Fact, Instant
 from receiver.core.plan import PolicyVersion
 from receiver.drill.repeats import Repeated
 from receiver.drill.script import Deadline, Played
-from receiver.messages.timeline import sentence
+from receiver.messages.timeline import readable, sentence
+from receiver.on_call.references import whom
 from receiver.reports.duties_kept import duty_outcomes
 from rules.durations import format_duration
 from rules.policy import SECOND
@@ -48,8 +49,8 @@ def lines(played: Played) -> Iterator[ReportLine]:
         entries = list(group)
         since = offset(at - played.began_at)
         if fact in SENDING:
-            whom = dict.fromkeys(f"{each.data['channel']} {each.data['recipient']}" for each in entries)
-            yield ReportLine(since, SENDING[fact].format(kind=kind, whom=", ".join(whom)), "quiet")
+            told = dict.fromkeys(f"{each.data['channel']} {each.data['recipient']}" for each in entries)
+            yield ReportLine(since, SENDING[fact].format(kind=kind, whom=", ".join(told)), "quiet")
             continue
         for entry in entries:
             who = f" by {entry.by}" if entry.by else ""
@@ -120,7 +121,13 @@ def as_json(played: Played) -> dict[str, Any]:
         "reached_after": None if played.reached_after is None else played.reached_after / SECOND,
         "lasted": since(played.ended_at),
         "timeline": [
-            {"at": since(each.at), "fact": each.fact, "by": each.by, "text": sentence(each), "data": dict(each.data)}
+            {
+                "at": since(each.at),
+                "fact": each.fact,
+                "by": each.by,
+                "text": sentence(each),
+                "data": dict(readable(each)),
+            }
             for each in played.entries
         ],
         "repeated": [
@@ -140,7 +147,7 @@ def as_json(played: Played) -> dict[str, Any]:
                 "kind": each.notification.kind,
                 "reason": each.notification.reason,
                 "channel": each.notification.channel,
-                "recipient": each.notification.recipient,
+                "recipient": whom(played.policy, each.notification.channel, each.notification.recipient),
                 "delivered": isinstance(each.outcome, Delivered),
             }
             for each in played.sent

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 import structlog
 from msgspec.structs import replace
 
-from receiver.channels import SEND_TIMEOUT, Outgoing, Senders
+from receiver.channels import SEND_TIMEOUT, Outgoing, Senders, without_address
 from receiver.clock import steady_clock
 from receiver.core.events import Outcome, Overtaken, Rejected, Retry
 from receiver.core.model import Incident, Kind, Notification
@@ -186,7 +186,7 @@ class Dispatcher:
                 name=delivery.name,
             )
             async with asyncio.timeout(SEND_TIMEOUT):
-                return await sender.send(outgoing)
+                return without_address(await sender.send(outgoing), notification)
         except TimeoutError:
             return Retry(f"no answer within {SEND_TIMEOUT:.0f} s")
         except Exception as error:

@@ -130,9 +130,10 @@ INSTANTS = ("since", "until", "began", "ended", "unchanged_since", "filed")
 
 
 def readable(entry: Entry) -> Mapping[str, str]:
-    """Its data without what nobody may see: entries of older versions have a webhook's whole URL."""
+    """Its data without what nobody may see: entries of older versions have a webhook's whole URL, and whole numbers."""
     recipient = entry.data.get("recipient", "")
-    return {**entry.data, "recipient": as_shown(recipient, None)} if "://" in recipient else entry.data
+    is_whole = "://" in recipient or recipient.startswith("+")
+    return {**entry.data, "recipient": as_shown(recipient, None)} if is_whole else entry.data
 
 
 def sentence(entry: Entry, told: Callable[[Instant], str] = stamp) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from receiver.on_call.shift import Roster, Shift
+from rules.channel_types import CHANNEL_FACTS, as_shown, ends_of
 from rules.policy import REFERENCE, Person, Policy
 
 
@@ -29,6 +30,19 @@ def owner_of(policy: Policy, address: str, types: Iterable[str]) -> str:
     wanted = tuple(types)
     found = [each.name for each in policy.people if address in contacts(each, wanted)]
     return found[0] if len(found) == 1 else ""
+
+
+def whom(policy: Policy, channel: str, recipient: str) -> str:
+    """A recipient of a channel (by name) as people may read it: ``dana (+49…567)`` where it is somebody's contact, else
+    as everybody may see it.
+    """
+    found = policy.channel(channel)
+    type_ = found.type if found else ""
+    owner = owner_of(policy, recipient, (type_,))
+    if owner:
+        return f"{owner} ({ends_of(recipient)})"
+    is_contact = any(each.contact(type_) == recipient for each in policy.people)
+    return ends_of(recipient) if is_contact else as_shown(recipient, CHANNEL_FACTS.get(type_))
 
 
 def whose_name(policy: Policy, name: str) -> Person | None:

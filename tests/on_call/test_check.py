@@ -115,7 +115,7 @@ def test_every_person_missing_is_tried():
 def test_a_drill_is_held_with_whoever_is_on_call(file):
     """`--at` says when; `--without` takes a person's name, and then the other one is reached."""
     words = ["drill", str(file), "--incident", "margin", "--for", "10m", "--json"]
-    numbers = {"dana": "+4917010000001", "ben": "+4917010000002", "chris": "+4917010000003"}
+    numbers = {"dana": "dana (+49…001)", "ben": "ben (+49…002)", "chris": "chris (+49…003)"}
 
     def reached(*more):
         answer = json.loads(RUN.invoke(app, [*words, *more]).stdout)
@@ -178,3 +178,24 @@ def test_a_copy_that_is_none_is_refused(file, given):
     """With the option, and what is wrong with it."""
     refused = RUN.invoke(app, ["check", str(file), "--calendar", given])
     assert (refused.exit_code, "--calendar" in refused.stderr) == (2, True)
+
+
+def test_no_output_has_a_whole_contact(file, tmp_path):
+    """`drill`, `explain` and `diff` name people, with the ends of their contacts; another number is another one."""
+    other = tmp_path / "other.yaml"
+    other.write_text(file.read_text().replace("+4917010000001", "+4917019900001"))
+    html = tmp_path / "drill.html"
+    drill = ["drill", str(file), "--incident", "margin", "--for", "10m"]
+    said = [
+        RUN.invoke(app, words).stdout
+        for words in (
+            drill,
+            [*drill, "--json", "--html", str(html)],
+            ["explain", str(file), "alertname=x", "severity_level=4"],
+            ["diff", str(file), str(other)],
+            ["diff", str(file), str(other), "--json"],
+        )
+    ]
+    assert not [each for each in (*said, html.read_text()) if "+491701" in each]
+    assert "(another one)" in said[3]
+    assert "(+49…00" in said[1]

@@ -36,7 +36,7 @@ from receiver.web.api.responses import (
     TurnView,
 )
 from receiver.web.api.several import Taken
-from rules.channel_types import ChannelFacts, as_shown
+from rules.channel_types import ChannelFacts, as_shown, ends_of
 from rules.policy import SECOND, ResponseRole
 
 STEPS = frozenset({Window.ESCALATE, Window.BREACH, Window.HELP})
@@ -249,7 +249,7 @@ def show_notification(notification: Notification, facts: ChannelFacts | None) ->
         kind=notification.kind,
         reason=notification.reason,
         channel=notification.channel,
-        recipient=as_shown(notification.recipient, facts),
+        recipient=ends_of(notification.recipient) if notification.person else as_shown(notification.recipient, facts),
         level=notification.level,
         status=notification.status,
         attempts=notification.attempts,
