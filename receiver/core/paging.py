@@ -101,6 +101,15 @@ def page_step(
         rescue(draft)
 
 
+def page_nobody(draft: Draft, vacant: Sequence[str]) -> None:
+    """Nobody is on call any more by these references, which was said: the fallback and the next step are told."""
+    if draft.incident.step < LAST_PLANNED_STEP:
+        draft.set(step=draft.incident.step + 1)
+        page_step(draft, Reason.ESCALATED, vacant=vacant)
+    else:
+        rescue(draft)
+
+
 def step_channels(draft: Draft) -> tuple[str, ...]:
     """The channels of the step the incident has reached."""
     plan = draft.plan

@@ -275,9 +275,11 @@ class DecisionContext(Struct, frozen=True):
     def vacant(self, names: Iterable[str]) -> tuple[str, ...]:
         """The references among the recipients of these channels that stand for nobody who can be told there now.
 
-        Of channels that cannot be used anyway, none.
+        Of channels that cannot be used anyway, none; but of one that the current policy has lost, those whose schedule
+        or person it has lost as well.
         """
-        channels = ((name, self.channel(name)) for name in names if name in self.configured)
+        known = self.current.channels
+        channels = ((name, self.channel(name)) for name in names if name in self.configured or name not in known)
         return tuple(
             dict.fromkeys(
                 each
@@ -295,6 +297,15 @@ class DecisionContext(Struct, frozen=True):
         channel = self.channel(target.channel)
         recipients = channel.recipients if channel and target.recipient not in channel.recipients else ()
         return next((each for each in recipients if target.recipient in self._addresses(target.channel, each)), "")
+
+    def reference_to(self, person: str, names: Iterable[str]) -> str:
+        """The first reference among the recipients of these channels that stands for a person now; empty: none does."""
+        references = (each for name in names for each in self.recipients(name))
+        return next((each for each in references if self.stands_for(each, person)), "")
+
+    def stands_for(self, reference: str, person: str) -> bool:
+        """Whether a reference stands for that person now."""
+        return any(each.name == person for each in self.people(reference) or ())
 
     def person(self, target: Target) -> str:
         """The name of the policy's person whose contact the target is; empty: there is none, or it could be any of

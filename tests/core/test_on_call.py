@@ -236,3 +236,58 @@ def test_who_comes_on_call_after_a_gap_is_paged():
     assert not any(paged(one))
     one.advance(10)
     assert [each for each in paged(one) if each] == [DANA]
+
+
+def test_a_way_of_ones_own_is_looked_up_again_when_it_leaves():
+    """Dana's `reach` added a call, which could not leave before her shift ended: it goes to nobody, ben is told."""
+    text = POLICY.replace("PEOPLE", "dana, ben").replace("CHANNELS", "sms")
+    head, _, tail = text.partition("people:")
+    people = WISHES.replace("[REACH]", "[{by: [sms]}, {by: [phone], after: 1m}]")
+    one = World(
+        load_text(f"{head}{people}schedules:{tail.partition('schedules:')[2]}").policy, ("email", "sms", "phone")
+    )
+    one.now = Instant(EIGHT + 57 * 60_000_000)
+    one.fire("a", level=4, rule=RULE)
+    one.down.add("phone")
+    one.advance(2)
+    [call] = [each for each in one.outbox.values() if each.recipient == PHONE]
+    assert (call.person, call.via, call.shift) == ("dana", "@primary", "layer 1")
+    one.incidents[one.incident.id] = replace(one.incident, windows={})  # the claim comes before the handoff
+    one.now = Instant(one.now + 2 * 60_000_000)
+    one.down.clear()
+    one.send(["phone"])
+    [call] = [each for each in one.outbox.values() if each.recipient == PHONE]
+    assert call.status is Status.SUPERSEDED
+    assert paged(one) == [DANA, BEN]
+    assert [each.data["whom"] for each in one.entries(Fact.RELIEVED)] == ["dana"]
+
+
+@pytest.mark.parametrize("keeps_channel", [True, False])
+def test_a_schedule_that_the_policy_has_lost_is_nobody(keeps_channel):
+    """A page waits for who was on call, and a new policy knows neither the schedule nor, perhaps, the channel: that
+    nobody is on call is said, and the fallback and the next step are told.
+    """
+    one = world(channels="sms")
+    one.down.add("sms")
+    one.fire("a", level=4, rule=RULE)
+    text = POLICY.partition("people:")[0].replace("CHANNELS", "email")
+    sms = '    - {name: sms, type: sms, recipients: ["@primary"]}\n'
+    lost = text.replace(sms, sms.replace("@primary", "+4930000001") if keeps_channel else "")
+    one.use(load_text(lost).policy)
+    one.down.clear()
+    one.send(["sms"])
+    assert [each.status for each in one.outbox.values() if each.recipient == DANA] == [Status.SUPERSEDED]
+    assert [each.data["whom"] for each in one.entries(Fact.NOBODY_ON_CALL)] == ["@primary"]
+    assert paged(one, "phone")
+    assert one.incident.step > 0
+
+
+def test_a_step_whose_channel_and_schedule_are_lost_says_so():
+    """An incident under an older policy escalates to a channel that is gone with its schedule: nobody is on call."""
+    one = world(channels="sms")
+    one.fire("a", level=4, rule=RULE)
+    text = POLICY.partition("people:")[0].replace("CHANNELS", "email")
+    one.use(load_text(text.replace('    - {name: sms, type: sms, recipients: ["@primary"]}\n', "")).policy)
+    one.advance(20)
+    assert "@primary" in one.entries(Fact.NOBODY_ON_CALL)[-1].data["whom"]
+    assert paged(one, "phone")
