@@ -19,6 +19,7 @@ from receiver.jobs import (
     clock_check,
     doubles,
     echo_inquiry,
+    handoffs,
     heartbeat,
     loaded_rules,
     reconcile,
@@ -58,6 +59,7 @@ class Background:
         rules: loaded_rules.RulesWatch,
         calendars: calendar_fetch.CalendarFetching,
         training: TrainingWatch,
+        shift_changes: handoffs.Handoffs,
         peers: Sequence[Alertmanager],
     ) -> None:
         """Start all jobs but those of the policy's and the certificate's files, which the service starts with them."""
@@ -74,6 +76,7 @@ class Background:
         start("database file check", rows.check, soundness.CHECK_EVERY)
         start("calendars", calendars.look, calendar_fetch.EVERY)
         start("training", training.look, TRAINING_EVERY)
+        start("handoffs", shift_changes.look, handoffs.EVERY)
         start("canaries", canaries.look, canary.EVERY)
         if peers:
             start("reconciliation", self._reconciliation(peers), reconcile.EVERY)

@@ -32,6 +32,7 @@ from receiver.jobs.calendar_fetch import CalendarFetching
 from receiver.jobs.canary import Canaries
 from receiver.jobs.dispatcher import Dispatcher
 from receiver.jobs.evidence import make_observer
+from receiver.jobs.handoffs import Handoffs
 from receiver.jobs.heartbeat import HeartbeatWatch
 from receiver.jobs.loaded_rules import RulesSeen, RulesWatch
 from receiver.jobs.periodic import PeriodicTasks
@@ -241,7 +242,8 @@ class Service:
             self._tasks, settings, queue, engine, store, self.state, self.clock, self.metrics, self.heartbeats
         )
         training = TrainingWatch(queue, engine, self._records)
-        background.start(watch, canaries, rules, calendars, training, peers)
+        shift_changes = Handoffs(queue, engine, store, self.dispatcher.senders, settings.external_url or "")
+        background.start(watch, canaries, rules, calendars, training, shift_changes, peers)
         if self._tls.context:
             self._tasks.start("certificate", self._tls.look, RENEW_EVERY)
         if self._paths:

@@ -96,6 +96,11 @@ class ChannelFacts:
     text in `Settings.of_channels`."""
 
     @property
+    def is_program(self) -> bool:
+        """Whether its recipients are programs: nobody has one as their contact."""
+        return any(key.holds == "url" for key in self.keys)
+
+    @property
     def is_quiet_fallback(self) -> bool:
         """Whether it takes over at levels 1 and 2, for which nobody is woken."""
         return not self.wakes and self.fallback_rank is not None

@@ -313,6 +313,7 @@ def _schedules(document: PolicyDocument, root: Node) -> Iterator[OnCallSchedule]
             layers=tuple(_layer(number, each, zone) for number, each in enumerate(spec.layers, 1)),
             calendar=spec.calendar or "",
             nights=spec.nights,
+            handoff_by=tuple(dict.fromkeys(spec.handoff.by)),
             place=place_of(root, "schedules", index),
         )
 

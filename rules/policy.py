@@ -11,7 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NewType
 
-from rules.channel_types import CHANNEL_FACTS, CHANNEL_TYPES, ChannelFacts, ChannelType, as_shown, fallback_order
+from rules.channel_types import (
+    CHANNEL_FACTS,
+    CHANNEL_TYPES,
+    ChannelFacts,
+    ChannelType,
+    as_shown,
+    fallback_order,
+    types_where,
+)
 
 __all__ = ["CHANNEL_TYPES", "ChannelType"]
 
@@ -129,6 +137,10 @@ class ReachStep:
         return ", ".join(self.by)
 
 
+QUIET_WAYS = types_where(lambda facts: not facts.wakes and not facts.is_program)
+"""Channel types by which a person can be told something without being woken, the livelier first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Somebody who can be on call; a recipient `@name` stands for them."""
@@ -195,6 +207,8 @@ class OnCallSchedule:
     """What the file holds (iCalendar)."""
     nights: int = 7
     """More nights in a row for one person are doubted."""
+    handoff_by: tuple[ChannelType, ...] = QUIET_WAYS
+    """Channel types by the first of which, of those that they have, people hear of a handoff; empty: they do not."""
     place: Place | None = None
 
     @property
@@ -615,6 +629,11 @@ class Policy:
     def schedule(self, name: str) -> OnCallSchedule | None:
         """The schedule of that name, or None."""
         return next((schedule for schedule in self.schedules if schedule.name == name), None)
+
+    def handoff_ways(self, schedule: str) -> tuple[ChannelType, ...]:
+        """Channel types by which people hear of that schedule's handoffs, also where the policy has it no more."""
+        found = self.schedule(schedule)
+        return found.handoff_by if found else QUIET_WAYS
 
     def rule(self, key: str) -> Rule | None:
         """The detection rule known as ``section/name``, or None."""

@@ -17,6 +17,7 @@ from receiver.core.heartbeat import HeartbeatClock
 from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State
 from receiver.core.rate_limit import RateLimitKey
+from receiver.core.shift_log import HandoffMessage, ShiftEntry
 from receiver.errors import RowUnreadable
 from receiver.on_call.override_log import OverrideChange
 from receiver.store import schema
@@ -41,6 +42,8 @@ _heartbeat = msgspec.json.Decoder(HeartbeatClock).decode
 _canary = msgspec.json.Decoder(Canary).decode
 _loaded_rules = msgspec.json.Decoder(LoadedRules).decode
 _ids = msgspec.json.Decoder(list[str]).decode
+_shift_entry = msgspec.json.Decoder(ShiftEntry).decode
+_handoff = msgspec.json.Decoder(HandoffMessage).decode
 _calendar_fetches = msgspec.json.Decoder(CalendarFetches).decode
 _override_change = msgspec.json.Decoder(OverrideChange).decode
 
@@ -197,6 +200,16 @@ def read_canary(value: str) -> Canary:
 def read_loaded_rules(value: str) -> LoadedRules:
     """What is known of the rules, as `to_json` wrote it."""
     return _read_json(_loaded_rules, value, "which rules were heard of")
+
+
+def read_shift_entry(value: str) -> ShiftEntry:
+    """A line of the shift log, as `to_json` wrote it."""
+    return _read_json(_shift_entry, value, "a line of the shift log")
+
+
+def read_handoff(value: str) -> HandoffMessage:
+    """A handoff's message, as `to_json` wrote it."""
+    return _read_json(_handoff, value, "the message of a handoff")
 
 
 def read_calendar_fetches(value: str) -> CalendarFetches:

@@ -22,6 +22,7 @@ from receiver.store import audit_chain, codec, schema
 from receiver.store.database import Database
 from receiver.store.doubts import Doubts
 from receiver.store.figures import StoreFigures, count, oldest_emergency
+from receiver.store.handoff_rows import HandoffRows
 from receiver.store.overview import Overview
 from receiver.store.search import with_words
 from receiver.store.session import Session
@@ -114,6 +115,8 @@ class Reads:
         """What the console asks across incidents."""
         self.doubts = Doubts(database)
         """What of the rows is in doubt."""
+        self.handoffs = HandoffRows(database)
+        """The shift log, and the messages of handoffs."""
 
     def is_audited(self, reference: str) -> bool:
         """Whether the audit log has an entry of that reference."""

@@ -153,6 +153,29 @@ overrides = Table(
     "overrides", metadata, Column("position", BigInteger, primary_key=True, autoincrement=False), _required("doc")
 )
 
+# Who came on call and went off when, as it was: a line is never changed. `key`: the schedule, or an override.
+shift_log = Table(
+    "shift_log",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    _required("key"),
+    _required("at", BigInteger),
+    _required("doc"),
+    Index("shift_log_by_key", "key", "position"),
+)
+
+# The messages about them, `at` which time they were planned; `due_at` NULL: done.
+handoffs = Table(
+    "handoffs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("due_at", BigInteger),
+    _required("at", BigInteger),
+    _required("doc"),
+    _partial("handoffs_due", "due_at", where="due_at IS NOT NULL"),
+    Index("handoffs_by_time", "at"),
+)
+
 # The last good copy of each schedule's calendar that a URL feeds; how the fetches fared stands in `meta`.
 calendars = Table(
     "calendars",

@@ -202,6 +202,24 @@ ADD_OVERRIDE_CHANGE = """
 INSERT INTO overrides (position, doc) SELECT coalesce(max(position), 0) + 1, :doc FROM overrides RETURNING position
 """
 
+LAST_SHIFT_ENTRIES = """
+SELECT position, key, doc FROM shift_log
+WHERE position IN (SELECT max(position) FROM shift_log GROUP BY key) ORDER BY position
+"""
+SHIFT_ENTRIES = """
+SELECT doc FROM shift_log WHERE key = :key AND position >= coalesce(
+  (SELECT max(position) FROM shift_log WHERE key = :key AND at <= :since), 0) ORDER BY position
+"""
+ADD_SHIFT_ENTRY = """
+INSERT INTO shift_log (position, key, at, doc) VALUES (:position, :key, :at, :doc)
+ON CONFLICT DO NOTHING RETURNING position
+"""
+ADD_HANDOFF = "INSERT INTO handoffs (id, due_at, at, doc) VALUES (:id, :due_at, :at, :doc) ON CONFLICT DO NOTHING"
+DUE_HANDOFFS = "SELECT id, due_at, doc FROM handoffs WHERE due_at <= :now ORDER BY due_at LIMIT :limit"
+CLAIM_HANDOFF = "UPDATE handoffs SET due_at = :leased WHERE id = :id AND due_at = :due RETURNING id"
+KEEP_HANDOFF = "UPDATE handoffs SET due_at = :due_at, at = :at, doc = :doc WHERE id = :id"
+NEWEST_HANDOFFS = "SELECT doc FROM handoffs ORDER BY at DESC, id LIMIT :limit"
+
 KEEP_LEARNED = """
 INSERT INTO learned (number, type, system, words) VALUES (?, ?, ?, ?)
 ON CONFLICT (number) DO UPDATE SET type = excluded.type, system = excluded.system, words = excluded.words

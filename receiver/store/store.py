@@ -23,6 +23,7 @@ from receiver.errors import DatabaseInUse, StoreUnavailable
 from receiver.store import audit_chain, codec
 from receiver.store.database import Database, Identity, identify
 from receiver.store.files import copy_out, identify_handle, lock_of, require_one_name, take_ownership
+from receiver.store.handoff_rows import HandoffRows
 from receiver.store.integrity import IntegrityFindings, look, require_sound
 from receiver.store.reads import Reads
 from receiver.store.session import Session
@@ -97,6 +98,8 @@ class SqlStore:
         self._lock_file = lock_of(database.file) if database.file else None
         """Links may lead elsewhere later; the writer has a copy of this one's handle."""
         self._reads = Reads(database)
+        self.handoffs = HandoffRows(database)
+        """The shift log, and the messages of handoffs."""
         self.installation = self._remember("installation", secrets.token_hex(4))
         """Tells this installation from others, in idempotency keys; made once, when the database is."""
         self.key = self._remember("key", secrets.token_hex(32))

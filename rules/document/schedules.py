@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, cre
 from rules.addresses import AddressError
 from rules.channel_types import CHANNEL_FACTS, ChannelType
 from rules.document.values import DurationOrNone, LevelNumber, Name, PersonName, Section, Text, TimeZone, refusal
-from rules.policy import Micros
+from rules.policy import QUIET_WAYS, Micros
 from rules.rota import DAYS, EVERY_FORM, TIME_FORM, Weekday, parse_every, parse_start, parse_time
 
 CALENDAR_URL = re.compile(r"https://[^\s/]\S*|http://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?(/\S*)?")
@@ -114,7 +114,7 @@ class PersonSpec(Section):
     def _accept(self, kind: ChannelType, address: str) -> None:
         facts = CHANNEL_FACTS[kind]
         personal = facts.address.is_personal
-        if any(key.holds == "url" for key in facts.keys):
+        if facts.is_program:
             raise refusal(f"a {facts.name} reaches a program, not a person", way=("contacts", kind))
         try:
             fits = facts.address.fits(address) and (personal is None or personal(address))
@@ -170,6 +170,22 @@ class LayerSpec(Section):
     time_zone: TimeZone | None = Field(None, description="The layer's own zone; left out: the schedule's.")
 
 
+class HandoffSpec(Section):
+    """How people hear that they come on call or go off: never by what wakes, so whatever the hour."""
+
+    by: tuple[ChannelType, ...] = Field(
+        QUIET_WAYS, description="The first of these ways that a person has; `[]` tells nobody."
+    )
+
+    @model_validator(mode="after")
+    def _wakes_nobody(self) -> Self:
+        for place, kind in enumerate(self.by):
+            if kind not in QUIET_WAYS:
+                ways = " or ".join(QUIET_WAYS)
+                raise refusal(f"a handoff wakes nobody and is for people: {ways}", way=("by", place))
+        return self
+
+
 class ScheduleSpec(Section):
     """Who is on call when: by layers, or by a calendar. `@NAME` stands for whoever it is then."""
 
@@ -181,6 +197,11 @@ class ScheduleSpec(Section):
         description="Instead of layers an iCalendar: a file beside the policy, or an https URL. Summaries name people.",
     )
     nights: int = Field(7, ge=1, description="`check` doubts more nights in a row for one person.")
+
+    handoff: HandoffSpec = Field(
+        default_factory=lambda: HandoffSpec(by=QUIET_WAYS),
+        description="The message to whoever comes on call and whoever goes off.",
+    )
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from receiver.core.fetched_calendars import CalendarFetches
+from receiver.core.model import Instant
+from receiver.core.shift_log import HandoffMessage, ShiftEntry, as_it_was
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.on_call.calendar_copy import copies_for
@@ -14,6 +16,10 @@ from rules.policy import HOUR, Policy
 
 AHEAD = 35 * 24 * HOUR
 """How far the next shift is looked for."""
+
+
+TOLD = 200
+"""Messages of handoffs that are looked through, at most."""
 
 
 class RosterReader:
@@ -38,13 +44,27 @@ class RosterReader:
         names = [each.name for each in self.policy.schedules if each.is_fetched]
         return {name: await self._queue.read(self._reads.calendar_fetches, name) for name in names}
 
+    async def log(self, since: int) -> dict[str, list[ShiftEntry]]:
+        """Each schedule's lines of the shift log from `since` on, and the one before them; in order."""
+        names = [each.name for each in self.policy.schedules]
+        return {name: await self._queue.read(self._reads.handoffs.entries, name, Instant(since)) for name in names}
+
+    async def told(self) -> list[HandoffMessage]:
+        """The newest messages of handoffs, the newest first."""
+        return await self._queue.read(self._reads.handoffs.newest, TOLD)
+
     async def between(self, from_: int, until: int) -> tuple[Roster, ...]:
-        """Every schedule's shifts and gaps in a window (microseconds since 1970), in the policy's order."""
-        policy = self.policy
+        """Every schedule's shifts and gaps in a window (microseconds since 1970), in the policy's order; what is past
+        as the shift log has it.
+        """
+        policy, now = self.policy, self._queue.clock()
 
         def expand() -> tuple[Roster, ...]:
             calendars = copies_for(policy, self._reads.calendar_texts())
-            return shifts(policy, calendars, in_effect(kept(self._reads.override_changes())), from_, until)
+            found = shifts(policy, calendars, in_effect(kept(self._reads.override_changes())), from_, until)
+            return tuple(
+                as_it_was(each, self._reads.handoffs.entries(each.name, Instant(from_)), now) for each in found
+            )
 
         return await self._queue.browse(expand) if policy.schedules else ()
 

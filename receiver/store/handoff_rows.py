@@ -1,0 +1,76 @@
+"""The shift log and the messages of handoffs, as they are kept (`receiver.core.shift_log`)."""
+
+from receiver.core.model import Instant
+from receiver.core.shift_log import LEASE, HandoffMessage, ShiftEntry, ShiftNotes
+from receiver.store import codec
+from receiver.store.database import Database
+from receiver.store.session import Session
+from receiver.store.statements import (
+    ADD_HANDOFF,
+    ADD_SHIFT_ENTRY,
+    CLAIM_HANDOFF,
+    DUE_HANDOFFS,
+    KEEP_HANDOFF,
+    LAST_SHIFT_ENTRIES,
+    NEWEST_HANDOFFS,
+    SHIFT_ENTRIES,
+)
+
+AT_ONCE = 50
+"""Messages that one claim takes."""
+
+
+class HandoffRows:
+    """Reads and writes them. Errors are StoreUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def last(self) -> tuple[int, dict[str, ShiftEntry]]:
+        """Where the log ends, and the last line about each schedule and override, by its key."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(LAST_SHIFT_ENTRIES)
+        found = codec.readable(lambda row: (row.key, codec.read_shift_entry(row.doc)), rows)
+        return max((row.position for row in rows), default=0), dict(found)
+
+    def entries(self, schedule: str, since: Instant) -> list[ShiftEntry]:
+        """A schedule's lines from `since` on, and the one before them; in order."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(SHIFT_ENTRIES, key=schedule, since=since)
+        return list(codec.readable(lambda row: codec.read_shift_entry(row.doc), rows))
+
+    def newest(self, limit: int) -> list[HandoffMessage]:
+        """The newest messages, the newest first."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(NEWEST_HANDOFFS, limit=limit)
+        return list(codec.readable(lambda row: codec.read_handoff(row.doc), rows))
+
+    def note(self, position: int, noted: ShiftNotes) -> bool:
+        """Add lines behind that position, and their messages; False: somebody else has added lines since."""
+        with self._database.write() as connection:
+            session = Session(connection)
+            for number, entry in enumerate(noted.entries, position + 1):
+                row = {"position": number, "key": entry.key, "at": entry.at, "doc": codec.to_json(entry)}
+                if not session.rows(ADD_SHIFT_ENTRY, **row):
+                    return False
+            for each in noted.messages:
+                session.run(ADD_HANDOFF, _row(each))
+            return True
+
+    def claim(self, now: Instant) -> list[HandoffMessage]:
+        """Messages that are due, each leased to us; what another has claimed meanwhile is not among them."""
+        with self._database.write() as connection:
+            session = Session(connection)
+            rows = session.rows(DUE_HANDOFFS, now=now, limit=AT_ONCE)
+            leased = Instant(now + LEASE)
+            ours = [row for row in rows if session.rows(CLAIM_HANDOFF, id=row.id, due=row.due_at, leased=leased)]
+        return list(codec.readable(lambda row: codec.read_handoff(row.doc), ours))
+
+    def keep(self, message: HandoffMessage) -> None:
+        """Keep what became of one."""
+        with self._database.write() as connection:
+            Session(connection).run(KEEP_HANDOFF, _row(message))
+
+
+def _row(message: HandoffMessage) -> dict[str, object]:
+    return {"id": message.id, "due_at": message.due_at, "at": message.created_at, "doc": codec.to_json(message)}
