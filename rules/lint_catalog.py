@@ -141,7 +141,7 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
         "calendar-not-read": Doubt(
             "warning",
             "A calendar could not be read here, so nothing is known of who is on call. One at a URL is fetched by the "
-            "service; give a copy of it with --calendar NAME=FILE.",
+            "service: ask it now with --fetch, or give a copy of it with --calendar NAME=FILE.",
         ),
         "single-person": Doubt(
             "warning",

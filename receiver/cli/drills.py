@@ -8,10 +8,11 @@ from urllib.parse import quote
 
 import typer
 
+from receiver.cli.calendar_copies import Calendars, Fetch, calendars
 from receiver.cli.incidents import LOCAL, Token, Url, call, declare
 from receiver.cli.on_call import in_both_zones
 from receiver.cli.output import console, fail, hanging, print_json, print_table, write
-from receiver.cli.policies import Calendars, Paths, calendars
+from receiver.cli.policies import Paths
 from receiver.clock import wall_clock
 from receiver.core.model import Instant
 from receiver.drill.lanes_drawing import page
@@ -68,6 +69,7 @@ def drill(
         typer.Option("--at", metavar="TIME", help="Whoever is on call then; left out: now.", show_default=False),
     ] = "",
     calendar: Calendars = None,
+    fetch: Fetch = False,
     without: Annotated[
         list[str] | None,
         typer.Option("--without", metavar="NAME", help="A channel that fails, or a person whom none reaches."),
@@ -94,7 +96,7 @@ def drill(
 ) -> None:
     """The timeline that would happen, on a virtual clock: who is told, when, on which channel."""
     pretended = (acknowledge_after, resolve_after, recur_after, lasts, falls_silent)
-    failing = (without, flaky, seed, at, calendar)
+    failing = (without, flaky, seed, at, calendar, fetch)
     if from_incident:
         others = (paths, script, html, live, incident, *pretended, *failing)
         if any(each not in (None, False, "", []) for each in others):
@@ -117,10 +119,11 @@ def drill(
         fail(f"tocsin drill: say which incident: --incident NAME, one of {', '.join(_names(policy))}", 2)
     channel_faults = _channel_faults(policy, without or [], flaky or [], seed)
     began_at = _began_at(policy, at)
-    given = with_copies(policy, calendars(policy, calendar))
+    given = with_copies(policy, calendars(policy, calendar, fetch=fetch))
     for each in filter(is_unknown, given.schedules):
         print(
-            f"{each.name}: nobody is on call: give a copy of {each.calendar_shown}: --calendar NAME=FILE",
+            f"{each.name}: nobody is on call: ask {each.calendar_shown} with --fetch, or give a copy of it: "
+            "--calendar NAME=FILE",
             file=sys.stderr,
         )
     if script is not None:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from receiver.cli.calendar_copies import Calendars, Fetch, calendars
 from receiver.cli.output import console, fail, print_json, print_table
-from receiver.cli.policies import Calendars, Paths, calendars
+from receiver.cli.policies import Paths
 from receiver.clock import wall_clock
 from receiver.core.model import Instant
 from receiver.messages.times import stamp
@@ -44,6 +45,7 @@ def on_call(
     from_: Annotated[str, typer.Option("--from", metavar="TIME", help="From then; left out: now.")] = "",
     until: Annotated[str, typer.Option("--until", metavar="TIME", help="Left out: a fortnight later.")] = "",
     calendar: Calendars = None,
+    fetch: Fetch = False,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Who is on call when: shifts and gaps of every schedule. Overrides that were made while serving are not in it."""
@@ -51,7 +53,8 @@ def on_call(
         fail("tocsin on-call: say --at, or --from and --until", 2)
     policy = load(paths or [])
     windows = [(each, *_window(each, at or from_, until)) for each in _chosen(policy, schedule)]
-    given = calendars(policy, calendar)
+    chosen = replace(policy, schedules=tuple(each for each, *_ in windows))
+    given = calendars(chosen, calendar, fetch=fetch)
     rosters = [_roster(policy, given, *each, at=bool(at)) for each in windows]
     if json:
         print_json(as_json(rosters))
@@ -93,7 +96,9 @@ def _roster(
     """The schedule in the window; `at`: only what covers its beginning, as far as it reaches."""
     first, last = (starts - HORIZON, starts + HORIZON) if at else (starts, ends)
     if schedule.is_fetched and schedule.name not in given:
-        _say(f"{schedule.name}: {schedule.calendar_shown} is fetched by the service; give a copy: --calendar NAME=FILE")
+        _say(
+            f"{schedule.name}: {schedule.calendar_shown} is fetched by the service; ask it now with --fetch, or give a copy: --calendar NAME=FILE"
+        )
     (found,) = shifts(replace(policy, schedules=(schedule,)), given, (), first, last)
     if found.fault:
         fail(f"tocsin on-call: {schedule.name}: its calendar: {found.fault}")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from receiver.cli.calendar_copies import Calendars, Fetch, calendars
 from receiver.cli.incidents import Token
 from receiver.cli.output import console, fail, make_folder, print_json, print_table, write
 from receiver.cli.training import check_training
@@ -22,7 +23,6 @@ from receiver.on_call.roster_json import as_json, rfc3339_seconds
 from receiver.reports.report import counted
 from receiver.settings import Settings
 from rules import matchers
-from rules.calendar_files import LARGEST
 from rules.durations import format_duration
 from rules.lint_catalog import DOUBTS, without_allowed
 from rules.load import Loaded, load_with_warnings
@@ -31,19 +31,12 @@ from rules.periods import Period, format_period
 from rules.policy import EMERGENCY, MINUTE, SECOND, IncidentType, Policy, ReportingObligation, Rule
 from rules.problems import Problem
 from rules.stored import digest
-from rules.whole_files import read_whole
 
 Paths = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="POLICY…", help="Files, folders or Markdown; left out: the shipped packs.", show_default=False
     ),
-]
-
-
-Calendars = Annotated[
-    list[str] | None,
-    typer.Option("--calendar", metavar="NAME=FILE", help="A copy of the calendar that a schedule has at a URL."),
 ]
 
 
@@ -68,6 +61,7 @@ def check(
         typer.Option("--url", envvar="TOCSIN_URL", help="A receiver that knows who has practised.", show_default=False),
     ] = "",
     token: Token = "",
+    fetch: Fetch = False,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Validate a policy and tell who is reached when. All problems are shown at once."""
@@ -75,7 +69,7 @@ def check(
         _explain(explain)
         return
     loaded = load_with_warnings(paths or [])
-    known = on_call_walk.with_copies(loaded.policy, calendars(loaded.policy, calendar))
+    known = on_call_walk.with_copies(loaded.policy, calendars(loaded.policy, calendar, fetch=fetch))
     now = Instant(wall_clock())
     year = walk(known, Instant(now // MINUTE * MINUTE), days)
     training = check_training(loaded.policy, now, url, token)
@@ -89,20 +83,6 @@ def check(
         _show_hours(loaded.policy, hours)
     if any(problem.severity == "error" for problem in drilled):
         raise typer.Exit(1)
-
-
-def calendars(policy: Policy, given: list[str] | None) -> dict[str, str]:
-    """Schedule → iCalendar text, of files that stand for URLs. Ends the program where there is no such file."""
-    found: dict[str, str] = {}
-    for each in given or []:
-        name, _, file = each.partition("=")
-        if policy.schedule(name) is None or not file:
-            fail(f"tocsin: --calendar takes a schedule of the policy and a file, NAME=FILE, not {each!r}", 2)
-        try:
-            found[name] = read_whole(Path(file), LARGEST).decode("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            fail(f"tocsin: --calendar {each}: {getattr(error, 'strerror', '') or 'it is no text'}", 2)
-    return found
 
 
 def _on_call(year: OnCallYear, hours: Sequence[WorstHour]) -> dict[str, Any]:

@@ -5,11 +5,14 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import structlog
 from aiohttp import web
+from typer.testing import CliRunner
 
+from receiver.cli import app
 from receiver.clients.calendar_download import LARGEST, CalendarFeeds, FeedFailed
 from receiver.core.fetched_calendars import FETCHED_EVERY, OLD_AFTER, TYPE
 from receiver.core.model import Instant
@@ -293,3 +296,24 @@ def test_plain_http_is_for_this_machine_only(url: str) -> None:
     """Whoever could change what is fetched would decide who is paged."""
     with pytest.raises(Exception, match="https"):
         load_text(POLICY.replace("URL", url))
+
+
+async def test_a_command_asks_the_urls_where_it_is_told_to(feed: Feed, tmp_path: Path) -> None:
+    """`--fetch`: who is on call is known; what could not be asked is said, with why and what to do, and no address."""
+    feed.text = daily("dana")
+    file = tmp_path / "policy.yaml"
+    file.write_text(POLICY.replace("URL", feed.url))
+
+    async def tocsin(*words: str) -> tuple[int, str, str]:
+        found = await asyncio.to_thread(CliRunner().invoke, app, [*words])
+        return found.exit_code, found.stdout, found.stderr
+
+    code, said, _ = await tocsin("on-call", str(file), "--fetch")
+    assert (code, "dana" in said) == (0, True)
+    _, said, _ = await tocsin("check", str(file), "--fetch", "--days", "30")
+    assert "calendar-not-read" not in said
+    feed.status = 404
+    _, said, why = await tocsin("check", str(file), "--fetch", "--days", "30")
+    assert "calendar-not-read" in said
+    assert "could not be asked: its server answers 404; give a copy: --calendar primary=FILE" in why
+    assert SECRET not in said + why

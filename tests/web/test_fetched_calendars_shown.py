@@ -6,6 +6,7 @@ from receiver.core.fetched_calendars import CalendarFetches
 from rules.load import load_text
 from rules.policy import Policy
 from tests.web.conftest import Running
+from tests.web.test_console import page
 
 POLICY = """
 incident_response:
@@ -42,3 +43,19 @@ async def test_the_api_tells_who_the_copy_names_how_old_it_is_and_what_is_wrong_
     assert schedule["calendar"]["fetched_at"].startswith("2026-11-23T02:13:20")
     assert (schedule["calendar"]["problem"], schedule["calendar"]["unknown"]) == ("its server answers 404", ["zoe"])
     assert "private" not in str(found)
+
+
+async def test_the_page_shows_what_is_wrong_with_a_calendar_and_what_to_do(receiver: Running) -> None:
+    """Its age, why the last fetch was not good, and a name that is nobody's; the gap stays red, the URL is not shown."""
+    text = await page(receiver, "/on-call")
+    assert "was not fetched yet" in text
+    assert "✕ nobody" in text
+    now = receiver.clock.now
+    fetches = CalendarFetches("u", now, now, good_at=now, detail="its server answers 404", thinner="it covers 3d less")
+    await receiver.queue.run(receiver.store.keep_calendar, "primary", fetches, CALENDAR, "digest")
+    text = await page(receiver, "/on-call")
+    assert "The last fetch was not good: its server answers 404. The last good copy stays in use" in text
+    assert "Nobody in `people` is called “zoe”" in text
+    assert "it covers 3d less" in text
+    assert "23 Nov 2026, 02:13:20 UTC" in text.partition("as of")[2].partition("</dd>")[0]
+    assert "private" not in text

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from receiver.core.model import Instant
+from receiver.core.shift_log import LoggedShift, ShiftEntry, ShiftNotes
 from rules.load import load_text
-from rules.policy import Policy
+from rules.policy import HOUR, Policy
 from tests.channels.servers.slack import SlackWorkspace
 from tests.web.conftest import Running
 from tests.web.test_console import BROWSER, csrf, page
@@ -162,3 +164,21 @@ async def test_metrics(start: Callable[..., Any]) -> None:
     assert 'tocsin_on_call{person="ben",schedule="primary"} 1.0' in text
     _, text = await receiver.get("/metrics", headers={"Authorization": "Bearer wrong"})
     assert "person=" not in text
+
+
+async def test_what_was_stays_as_it_was(receiver: Running) -> None:
+    """Handoffs that were come from the shift log, whatever the policy in use says of that time; so does the feed."""
+    now = receiver.clock.now
+    entries = [
+        ShiftEntry(Instant(now - hours * HOUR), "primary", (LoggedShift(person, "override by ann"),))
+        for hours, person in ((60, "ben"), (48, "dana"), (24, "ben"))
+    ]
+    assert await receiver.queue.run(receiver.store.handoffs.note, 0, ShiftNotes(tuple(entries)))
+    text = await page(receiver, "/on-call")
+    assert "Handoffs so far" in text
+    past = " ".join(re.sub(r"<[^>]+>", " ", text.partition("Handoffs so far")[2].partition("</details>")[0]).split())
+    assert past == "ben override by ann from Sun 22 Nov, 03:13 CET dana override by ann from Sat 21 Nov, 03:13 CET"
+    link = re.search(r'href="(/feeds/dana/[^"]+)"', await page(receiver, "/people/dana"))
+    assert link
+    async with receiver.http.get(receiver.url + link[1]) as answer:
+        assert "DTSTART:20261121T021320Z\r\nDTEND:20261122T021320Z" in await answer.text()

@@ -1,12 +1,14 @@
 """`/on-call`: who is on call, until when, who is next; and who takes a schedule for a while."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from aiohttp import web
 from pydantic import ValidationError
 
+from receiver.core.fetched_calendars import CalendarFetches
+from receiver.core.shift_log import HandoffMessage, ShiftEntry
 from receiver.on_call.expand import why_void
 from receiver.on_call.override_log import KeptOverride, as_override
 from receiver.on_call.references import whose_name
@@ -25,8 +27,31 @@ from rules.policy import HOUR, Policy
 FORTNIGHT, QUARTER = 2, 13
 """Weeks."""
 
+HANDOFFS = 10
+"""Handoffs of a schedule that were, at most."""
+
 LISTED = 200
 """Shifts and gaps in words, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarState:
+    """How the calendar of a schedule is."""
+
+    place: str
+    """As everybody may see it."""
+    good_at: int | None
+    """When its copy was last fetched, or found to be unchanged; None: never, or it is a file."""
+    problems: tuple[str, ...]
+    """What is wrong with it, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedHandoff:
+    """A line of the shift log, with what became of its messages."""
+
+    entry: ShiftEntry
+    told: tuple[HandoffMessage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +69,10 @@ class ScheduleCard:
     """From when on nobody of those on call now is; None: nobody is, or their time goes beyond what was looked at."""
     typed_end: str
     """That, as a form's field has it."""
+    calendar: CalendarState | None
+    """None: it goes by layers."""
+    handoffs: tuple[LoggedHandoff, ...]
+    """Those that were, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +121,18 @@ class OnCallPage:
         now, policy = visit.now, self.rosters.policy
         weeks = QUARTER if visit.request.query.get("weeks") == str(QUARTER) else FORTNIGHT
         rosters = await self.rosters.between(now - AHEAD, now + (QUARTER * 7 + 2) * 24 * HOUR)
-        kept = await self.rosters.overrides()
+        kept, fetches = await self.rosters.overrides(), await self.rosters.fetches()
+        log, told = await self.rosters.log(now - AHEAD), await self.rosters.told()
         return self.frame.page(
             visit,
             "on_call.html",
             status=problem.status if problem else 200,
-            cards=[_card(each, policy, now, weeks) for each in rosters],
+            cards=[
+                _card(
+                    each, policy, now, weeks, _calendar(each, policy, fetches), _handoffs(log.get(each.name, []), told)
+                )
+                for each in rosters
+            ],
             overrides=[_row(each, policy) for each in kept if not each.is_over(now)],
             people=policy.people,
             me=whose_name(policy, visit.caller.name),
@@ -116,7 +151,44 @@ def _body(visit: Visit) -> requests.OverrideBody:
         raise invalid(error, "form") from None
 
 
-def _card(roster: Roster, policy: Policy, now: int, weeks: int) -> ScheduleCard:
+def _calendar(roster: Roster, policy: Policy, fetches: Mapping[str, CalendarFetches | None]) -> CalendarState | None:
+    schedule = policy.schedule(roster.name)
+    if schedule is None or not schedule.calendar:
+        return None
+    found = fetches.get(roster.name)
+    good_at = found.good_at if found else None
+    problems = []
+    if roster.fault:
+        problems.append(f"It cannot be read, and puts nobody on call: {roster.fault}. Mend it where it is made.")
+    if schedule.is_fetched and found is None:
+        problems.append("It was not fetched yet, and puts nobody on call. It is tried within a minute.")
+    if found is not None and found.detail:
+        copy = "The last good copy stays in use" if good_at else "There is no copy, so it puts nobody on call"
+        problems.append(f"The last fetch was not good: {found.detail}. {copy}; it is tried every five minutes.")
+    if found is not None and found.thinner:
+        problems.append(f"In use is a copy of which people were told: {found.thinner}. Fill it, or take the schedule.")
+    problems += [
+        f"Nobody in `people` is called “{name}”: write it among somebody's `aliases`, or take the event out."
+        for name in roster.unknown
+    ]
+    return CalendarState(schedule.calendar_shown, good_at, tuple(problems))
+
+
+def _handoffs(entries: Sequence[ShiftEntry], told: Sequence[HandoffMessage]) -> tuple[LoggedHandoff, ...]:
+    """What came after the first line: that is where the log, or what is looked at, begins."""
+    newest = list(reversed(entries[1:]))[:HANDOFFS]
+    messages = {each: tuple(m for m in told if (m.schedule, m.at) == (each.schedule, each.at)) for each in newest}
+    return tuple(LoggedHandoff(*each) for each in messages.items())
+
+
+def _card(
+    roster: Roster,
+    policy: Policy,
+    now: int,
+    weeks: int,
+    calendar: CalendarState | None,
+    handoffs: tuple[LoggedHandoff, ...],
+) -> ScheduleCard:
     today = local(now, roster.time_zone).date()
     until = midnight(today + timedelta(days=7 * weeks), roster.time_zone)
     pieces: tuple[Shift | Gap, ...] = (*roster.shifts, *roster.gaps)
@@ -133,6 +205,8 @@ def _card(roster: Roster, policy: Policy, now: int, weeks: int) -> ScheduleCard:
         sum(holes),
         ends,
         f"{wall(ends, roster.time_zone):%Y-%m-%dT%H:%M}" if ends else "",
+        calendar,
+        handoffs,
     )
 
 
