@@ -96,9 +96,8 @@ def _roster(
     """The schedule in the window; `at`: only what covers its beginning, as far as it reaches."""
     first, last = (starts - HORIZON, starts + HORIZON) if at else (starts, ends)
     if schedule.is_fetched and schedule.name not in given:
-        _say(
-            f"{schedule.name}: {schedule.calendar_shown} is fetched by the service; ask it now with --fetch, or give a copy: --calendar NAME=FILE"
-        )
+        place = f"{schedule.name}: {schedule.calendar_shown} is fetched by the service"
+        _say(f"{place}; ask it now with --fetch, or give a copy: --calendar NAME=FILE")
     (found,) = shifts(replace(policy, schedules=(schedule,)), given, (), first, last)
     if found.fault:
         fail(f"tocsin on-call: {schedule.name}: its calendar: {found.fault}")

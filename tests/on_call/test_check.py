@@ -170,7 +170,7 @@ def test_a_calendar_that_is_fetched_is_not_known_here(tmp_path):
     known = RUN.invoke(app, ["check", str(path), "--calendar", f"primary={copy}"])
     assert (known.exit_code, "on-call-gap" in known.stdout) == (1, True)
     drilled = RUN.invoke(app, ["drill", str(path), "--incident", "margin"])
-    assert "give a copy of https://example.org/…: --calendar NAME=FILE" in drilled.stderr
+    assert "ask https://example.org/… with --fetch, or give a copy of it: --calendar NAME=FILE" in drilled.stderr
 
 
 @pytest.mark.parametrize("given", ["third=x.ics", "primary", "primary=nowhere.ics"])
