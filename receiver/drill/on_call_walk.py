@@ -96,8 +96,8 @@ def lints(year: OnCallYear) -> Iterator[Problem]:
 
 
 def _gaps(year: OnCallYear, roster: Roster, schedule: OnCallSchedule) -> Iterator[Problem]:
-    """What a calendar leaves open behind its last event is its end, not a gap."""
-    ended = schedule.calendar and roster.gaps and roster.gaps[-1].ends == year.ends
+    """What a calendar leaves open behind its last event is its end, not a gap; one that has ended leaves everything."""
+    ended = schedule.calendar and roster.shifts and roster.gaps and roster.gaps[-1].ends == year.ends
     found = roster.gaps[:-1] if ended else roster.gaps
     if found:
         lasting = format_duration(sum(each.ends - each.starts for each in found) // MINUTE * MINUTE)
@@ -109,7 +109,7 @@ def _calendars(year: OnCallYear, roster: Roster, schedule: OnCallSchedule) -> It
     if not schedule.calendar:
         return
     place = _place(year.policy, roster.name)
-    if roster.gaps and roster.gaps[-1].ends == year.ends:
+    if roster.shifts and roster.gaps and roster.gaps[-1].ends == year.ends:
         ended = _when(roster.gaps[-1].starts, roster.time_zone)
         yield doubt("calendar-ends", place, f"{roster.name}: the calendar ends {ended}: nobody is on call from then on")
     overlaps = [

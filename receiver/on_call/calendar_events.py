@@ -4,17 +4,24 @@ Events repeat as RFC 5545 says (RRULE, RDATE, EXDATE, overridden instances); can
 on call. What has no zone of its own, and whole days, are in the schedule's zone.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 
-from receiver.on_call.shift import Shift
+from receiver.on_call.shift import Shift, merged, without
 from receiver.on_call.wall_time import instant
 from rules.calendar_text import calendars_in, first_line
 from rules.policy import Person
 from rules.time_zones import zone_names
+
+_LEVEL = re.compile(r"\[l(\d{1,3})\] *", re.IGNORECASE)
+"""What Grafana OnCall puts before whom an event names: the higher level goes over the lower."""
+
+_ON_CALL = re.compile(r"(^| )on-call \(.*\)( begins\*)?$", re.IGNORECASE)
+"""What GoAlert puts behind whom an event of a whole schedule names."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
@@ -38,17 +45,34 @@ def read_calendar(text: str, people: Iterable[Person], zone: str, from_: int, un
     if not text:
         return CalendarReading((), ())
     names = _Names(people)
-    found: list[Shift] = []
+    by_level: dict[int, list[Shift]] = {}
     unknown: dict[str, None] = {}
     for event in _occurrences(text, from_, until):
         starts, ends = _instant(event.start, zone), _instant(event.end, zone)
         if _is_off(event) or starts >= ends or starts >= until or ends <= from_:
             continue
         meant = names.of(event)
-        found += [Shift(starts, ends, each, "calendar") for each in meant]
+        by_level.setdefault(_level(event), []).extend(Shift(starts, ends, each, "calendar") for each in meant)
         if not meant:
             unknown[str(event.get("SUMMARY", "")).strip() or "an event without a summary"] = None
-    return CalendarReading(tuple(found), tuple(unknown))
+    return CalendarReading(tuple(_uppermost_levels(by_level)), tuple(unknown))
+
+
+def _uppermost_levels(by_level: Mapping[int, list[Shift]]) -> Iterator[Shift]:
+    """Those of a level, where none of a higher one is: so Grafana OnCall means them."""
+    higher: list[Shift] = []
+    for level in sorted(by_level, reverse=True):
+        yield from without(by_level[level], merged(replace(each, person="") for each in higher))
+        higher += by_level[level]
+
+
+def _level(event: Mapping[str, Any]) -> int:
+    found = _LEVEL.match(_summary(event))
+    return int(found[1]) if found else 0
+
+
+def _summary(event: Mapping[str, Any]) -> str:
+    return " ".join(str(event.get("SUMMARY", "")).split())
 
 
 @lru_cache(maxsize=32)
@@ -103,12 +127,13 @@ class _Names:
 
     def of(self, event: Mapping[str, Any]) -> tuple[str, ...]:
         """By the summary, else by the attendees' addresses, else by an alias; nobody: empty."""
-        summary = " ".join(str(event.get("SUMMARY", "")).split()).casefold()
+        whole = _summary(event).casefold()
+        summary = _ON_CALL.sub("", _LEVEL.sub("", whole)).strip()
         named = self._names.get(summary) or self._mail.get(summary)
         if named:
             return (named,)
         attending = tuple(dict.fromkeys(self._mail[mail] for mail in _mails(event) if mail in self._mail))
-        alias = self._aliases.get(summary)
+        alias = self._aliases.get(whole) or self._aliases.get(summary)
         return attending or ((alias,) if alias else ())
 
 

@@ -242,3 +242,35 @@ def test_a_file_that_is_no_calendar_is_an_error(tmp_path, content, says):
         load([tmp_path])
     assert says in str(refused.value)
     assert "policy.yaml:12:29:" in str(refused.value)
+
+
+def test_a_feed_of_grafana_oncall_is_read_as_it_is():
+    """`[L1] dana` is dana; where shifts overlap the higher level is on call, as there; of one level all are."""
+    text = calendar(
+        event("[L1] dana", "20261005T090000Z", "20261012T090000Z"),
+        event("[L2] ben", "20261006T090000Z", "20261007T090000Z"),
+        event("[L99] dana", "20261006T120000Z", "20261006T130000Z"),
+        event("[L1] ben", "20261011T090000Z", "20261012T090000Z"),
+        more="X-WR-TIMEZONE:UTC\r\n",
+    )
+    given = policy(URL.replace("Europe/Berlin", "UTC"))
+    assert told(read(text, "2026-10-05T09:00Z", "2026-10-12T09:00Z", given=given)) == [
+        ("2026-10-05T09:00", "2026-10-06T09:00", "dana"),
+        ("2026-10-06T09:00", "2026-10-06T12:00", "ben"),
+        ("2026-10-06T12:00", "2026-10-06T13:00", "dana"),
+        ("2026-10-06T13:00", "2026-10-07T09:00", "ben"),
+        ("2026-10-07T09:00", "2026-10-12T09:00", "dana"),
+        ("2026-10-11T09:00", "2026-10-12T09:00", "ben"),
+    ]
+
+
+def test_a_feed_of_a_whole_goalert_schedule_is_read_as_it_is():
+    """Of `dana On-Call (GoAlert: primary)` the name counts; a feed of one person names nobody, and that is said."""
+    text = calendar(
+        event("dana On-Call (GoAlert: primary)", "20261005T090000Z", "20261006T090000Z"),
+        event("Ben On-Call (GoAlert: primary (EU)) Begins*", "20261006T090000Z", "20261007T090000Z"),
+        event("On-Call (GoAlert: primary)", "20261007T090000Z", "20261008T090000Z"),
+    )
+    found = read(text)
+    assert [each.person for each in found.shifts] == ["dana", "ben"]
+    assert found.unknown == ("On-Call (GoAlert: primary)",)

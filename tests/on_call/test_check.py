@@ -199,3 +199,13 @@ def test_no_output_has_a_whole_contact(file, tmp_path):
     assert not [each for each in (*said, html.read_text()) if "+491701" in each]
     assert "(another one)" in said[3]
     assert "(+49…00" in said[1]
+
+
+def test_a_calendar_that_has_ended_is_a_gap(tmp_path):
+    """Nobody is on call now or ever: `check` fails, and does not only say that the calendar ends."""
+    events = "SUMMARY:dana\r\nUID:1\r\nDTSTART:20200101T000000Z\r\nDTEND:20200102T000000Z"
+    head = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n"
+    (tmp_path / "x.ics").write_text(f"{head}BEGIN:VEVENT\r\n{events}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n")
+    (tmp_path / "policy.yaml").write_text(HEAD + "schedules: [{name: primary, time_zone: UTC, calendar: x.ics}]\n")
+    checked = RUN.invoke(app, ["check", str(tmp_path / "policy.yaml"), "--days", "30"])
+    assert (checked.exit_code, "on-call-gap" in checked.stdout) == (1, True)
