@@ -150,7 +150,9 @@ def test_what_is_referred_to_is_there(charted: list[dict[str, Any]]) -> None:
     assert all(selector and selector.items() <= labels for selector in selectors)
     volumes = {volume["name"]: volume for volume in deployment["template"]["spec"]["volumes"]}
     policy = the("ConfigMap", charted)
-    assert volumes["policy"]["configMap"]["name"] == policy["metadata"]["name"]
+    mapped, contacts = volumes["policy"]["projected"]["sources"]
+    assert mapped["configMap"]["name"] == policy["metadata"]["name"]
+    assert contacts["secret"] == {"name": "tocsin-contacts", "optional": True}
     load_text(policy["data"]["policy.yaml"])
     made = {each["metadata"]["name"] for each in charted if each["kind"] == "PersistentVolumeClaim"}
     claim = volumes["data"].get("persistentVolumeClaim", {}).get("claimName")

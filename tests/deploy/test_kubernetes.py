@@ -123,10 +123,10 @@ def test_mounts_have_volumes(objects: list[dict[str, Any]], pod: dict[str, Any],
 def test_what_is_mounted_is_made(objects: list[dict[str, Any]], pod: dict[str, Any], container: dict[str, Any]) -> None:
     """ConfigMaps that pods refer to are generated; Secrets are those that the manual says how to make."""
     made = {each["metadata"]["name"] for each in objects if each["kind"] == "ConfigMap"}
-    maps = [volume["configMap"]["name"] for volume in pod["volumes"] if "configMap" in volume]
+    sources = [source for volume in pod["volumes"] for source in volume.get("projected", {}).get("sources", ())]
+    maps = [source["configMap"]["name"] for source in sources if "configMap" in source]
     assert {*maps, *(source["configMapRef"]["name"] for source in container["envFrom"])} == made
-    (secrets,) = [volume["projected"]["sources"] for volume in pod["volumes"] if "projected" in volume]
-    for source in secrets:
+    for source in (each for each in sources if "secret" in each):
         assert f"kubectl -n tocsin create secret generic {source['secret']['name']} " in MANUAL
 
 
@@ -134,9 +134,9 @@ def test_a_changed_policy_reaches_the_pods_that_run(objects: list[dict[str, Any]
     """The policy is mounted as a folder (a single file of it would never change) from a ConfigMap whose name stays, and
     that folder is what the receiver is started with, and so watches."""
     (container,) = pod["containers"]
-    (volume,) = [each for each in pod["volumes"] if "configMap" in each]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "policy"]
     (mount,) = [each for each in container["volumeMounts"] if each["name"] == volume["name"]]
-    assert volume["configMap"]["name"] == "tocsin-policy"
+    assert volume["projected"]["sources"][0] == {"configMap": {"name": "tocsin-policy"}}
     assert "subPath" not in mount
     assert container["args"] == ["serve", mount["mountPath"]]
     (held,) = [each["data"] for each in objects if each["metadata"]["name"] == "tocsin-policy"]
