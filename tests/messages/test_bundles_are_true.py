@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from msgspec.structs import replace
 
-from receiver.core.model import Incident, Instant, Kind, Reason, Recovery, State
+from receiver.core.model import Incident, Instant, Kind, Reason, Recovery
 from receiver.messages import Message
 from rules.policy import MINUTE
 from tests.core.truth import WORDS, OneMessage, Record, UntrueError, check_bundle
