@@ -165,6 +165,18 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             "The guide asks to define roles and responsibilities. With `roles` the console, the API and reports show "
             "who holds which, and who is still wanted.",
         ),
+        "no-drills": Doubt(
+            "warning",
+            "The guide asks for regular training. With `drills: {every: 90d}` whoever took part in a live drill is "
+            "reminded before another is due, and what is overdue stands in the console, in reports and in `tocsin "
+            "check --url`.",
+        ),
+        "no-obligations": Doubt(
+            "warning",
+            "Steps speak of authorities, and the policy does not say which must be told, until when: they are boxes to "
+            "tick, without a clock. `reporting_obligations` has them counted, reminded of and told when late; "
+            "rules/packs/obligations has examples.",
+        ),
         "unknown-checklist": Doubt(
             "warning",
             "`closing.checklists` names one that the policy does not have: a slip of the pen, and incidents close "

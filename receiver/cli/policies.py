@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from receiver.cli.calendar_copies import Calendars, Fetch, calendars
+from receiver.cli.deadlines_told import deadlines_told
 from receiver.cli.incidents import Token
 from receiver.cli.output import console, fail, make_folder, print_json, print_table, write
 from receiver.cli.training import check_training
@@ -154,7 +155,7 @@ def _show(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem], *, 
     policy = loaded.policy
     columns = ["level", "acknowledge within", "when", "who is told"]
     print_table(columns, _who_when(policy, ways), "Who is reached when")
-    for said in _owed(policy):
+    for said in (*deadlines_told(policy), *_owed(policy)):
         console.print(said, markup=False, soft_wrap=True)
     if verbose:
         meanings = ((f"{each.level} {each.name}", each.description, each.impact) for each in reversed(policy.levels))

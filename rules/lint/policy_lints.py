@@ -90,6 +90,27 @@ def _nobody_named(policy: Policy, start: Place) -> Iterator[Problem]:
         yield doubt("no-report-recipients", start, "no incident_report.recipients: finished reports go to nobody")
     if not policy.roles:
         yield doubt("no-roles", start, "no roles: nobody is named incident commander, or whatever else it takes")
+    if policy.drills_every is None:
+        yield doubt(
+            "no-drills", start, "no drills.every: nobody is reminded to practise, and no training is ever overdue"
+        )
+    if not policy.reporting_obligations:
+        yield from _untimed_authorities(policy, start)
+
+
+AUTHORITIES = ("authorit", "regulator")
+"""What a step speaks of that has to do with those who must be told by law."""
+
+
+def _untimed_authorities(policy: Policy, start: Place) -> Iterator[Problem]:
+    """Steps to tell an authority, of which no clock runs."""
+    steps = [step for each in policy.procedures for step in each.steps]
+    steps += [step for each in policy.incident_types for step in each.immediate_actions]
+    found = [each for each in dict.fromkeys(steps) if any(word in each.lower() for word in AUTHORITIES)]
+    if found:
+        named = ", ".join(f'"{each}"' for each in found)
+        message = f"steps speak of authorities ({named}), and no reporting_obligations say who must be told until when"
+        yield doubt("no-obligations", start, message)
 
 
 def _unknown_checklists(policy: Policy, start: Place) -> Iterator[Problem]:

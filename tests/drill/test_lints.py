@@ -88,10 +88,17 @@ OUTSIDERS = (
 )
 GROUPS = OUTSIDERS.format(more=", approvers: [email]")
 
+AUTHORITIES = "aviation_safety_incident_response: {procedures: [{name: tell, steps: [Notify aviation authorities]}]}\n"
+
 CASES = {
     "all-channels-disabled": (policy(channels=DISABLED), policy()),
     "no-report-recipients": (policy(), policy(more="incident_report: {recipients: [board@example.com]}\n")),
     "no-roles": (policy(), policy(more="roles: [{name: incident_commander}]\n")),
+    "no-drills": (policy(), policy(more="drills: {every: 90d}\n")),
+    "no-obligations": (
+        policy(more=AUTHORITIES),
+        policy(more=AUTHORITIES + "reporting_obligations: [{name: o, authority: a, stages: [{name: s, within: 1h}]}]\n"),
+    ),
     "unknown-checklist": (
         policy(more="closing: {checklists: [immediate_action]}\n"),
         policy(more="closing: {checklists: [immediate_actions, calls]}\n"),

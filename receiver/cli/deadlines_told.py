@@ -1,0 +1,52 @@
+"""What `tocsin check` tells beside who is reached when: what people must do by when, and before an incident closes."""
+
+from collections.abc import Iterator
+
+from receiver.core.procedures import assemble, first_response_level
+from rules.durations import format_duration
+from rules.policy import INFORMATIONAL, Policy
+
+WHEN = {
+    "opened": "the opening",
+    "escalated": "the escalation",
+    "acknowledged": "the acknowledgement",
+    "recovered": "the recovery",
+    "resolved": "the resolution",
+}
+"""A checklist's moment, in words."""
+
+
+def deadlines_told(policy: Policy) -> Iterator[str]:
+    """The lines, under a heading; none where the policy sets no limit and closes as it comes."""
+    told = [*_limits(policy), *_closing(policy)]
+    if told:
+        yield "\nWhat people must do"
+        yield from told
+
+
+def _limits(policy: Policy) -> Iterator[str]:
+    for block in policy.initial_response:
+        limit, level = block.time_limit, first_response_level(block)
+        if limit is not None and block.is_acknowledgement:
+            yield f"acknowledge within {format_duration(limit)} of the opening{_from(level)}; nobody is paged by it"
+        elif limit is not None and block.is_assessment:
+            yield f"assess the severity within {format_duration(limit)} of the acknowledgement{_from(level)}"
+    sections = tuple(dict.fromkeys(each.section for each in policy.procedures))
+    for checklist in assemble(policy, (), sections):
+        if checklist.time_limit is not None:
+            limit = format_duration(checklist.time_limit)
+            yield f"{checklist.title} within {limit} of {WHEN[checklist.attach]}{_from(checklist.from_level)}"
+
+
+def _closing(policy: Policy) -> Iterator[str]:
+    terms = policy.closing
+    if terms.from_level is not None and (terms.facts or terms.checklists):
+        known = [f"the {each.replace('_', ' ')} is known" for each in terms.facts]
+        ticked = [f"every step is ticked of {', '.join(terms.checklists)}"] if terms.checklists else []
+        yield f"before it closes{_from(terms.from_level)}: {'; '.join((*known, *ticked))}"
+    if terms.sign_off_from is not None:
+        yield f"before it closes{_from(terms.sign_off_from)}: a second person, an approver, signs it off"
+
+
+def _from(level: int) -> str:
+    return f", from level {level} on" if level > INFORMATIONAL else ""
