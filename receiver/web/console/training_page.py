@@ -26,13 +26,14 @@ class TrainingPage:
         """The page."""
         known = await self.queue.browse(self.records.trained_by_now, visit.now)
         policy = self.engine.current.policy
+        never = never_practised(known, policy)
         return self.frame.page(
             visit,
             "training.html",
-            known=sorted(known, key=lambda each: (not each.is_overdue(visit.now), each.person, each.subject)),
-            overdue=sum(each.is_overdue(visit.now) for each in known),
+            known=known,
+            overdue=sum(each.is_overdue(visit.now) for each in known) + len(never),
             people={each.name for each in policy.people},
-            never=never_practised(known, policy),
+            never=never,
             untrained=untrained(known, policy, visit.now),
             every=policy.drills_every,
         )
