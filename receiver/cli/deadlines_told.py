@@ -34,8 +34,8 @@ def _limits(policy: Policy) -> Iterator[str]:
     sections = tuple(dict.fromkeys(each.section for each in policy.procedures))
     for checklist in assemble(policy, (), sections):
         if checklist.time_limit is not None:
-            limit = format_duration(checklist.time_limit)
-            yield f"{checklist.title} within {limit} of {WHEN[checklist.attach]}{_from(checklist.from_level)}"
+            within = format_duration(checklist.time_limit)
+            yield f"{checklist.title} within {within} of {WHEN[checklist.attach]}{_from(checklist.from_level)}"
 
 
 def _closing(policy: Policy) -> Iterator[str]:
