@@ -54,6 +54,7 @@ QUIET: Mapping[str, str] = {
     "Update": "a status update",
     "Silenced": "a silence in Alertmanager, or its end",
     "SilenceAnswered": "what became of a silence for an acknowledgement",
+    "TrainingRead": "who is to practise again",
     "Unheard": "that nobody repeats its alerts",
     "Replan": "the move to another policy",
     "Tick": "a ticked step",

@@ -49,6 +49,7 @@ from receiver.core.events import (
     Silenced,
     Tick,
     TimePassed,
+    TrainingRead,
     Unheard,
     Update,
     Withdraw,
@@ -56,6 +57,7 @@ from receiver.core.events import (
 from receiver.core.inquiry import Answered, Inquiry
 from receiver.core.model import Alert, Incident, Instant, Notification, Recovery, State, Status, Window
 from receiver.core.plan import DecisionContext, PolicyVersion
+from receiver.core.response import Practice
 from receiver.core.sight import ANY, Sight
 from rules.load import load
 from rules.policy import (
@@ -348,6 +350,9 @@ def _machines(spot: Spot) -> Iterator[tuple[str, Event]]:
     yield "no Alertmanager lists what was held as a possible echo", EchoesListed("key", unlisted=held)
     yield "Alertmanager made a silence", SilenceAnswered("key", later)
     yield "nobody repeats the alerts", Unheard("key", spot.now)
+    if spot.incident:
+        practice = Practice("ada", "scribe", Instant(0))
+        yield "the record of drills is read", TrainingRead("key", (practice,))
     if spot.last:
         yield "a message is delivered", Reported(spot.last, Delivered())
         yield "a message is rejected", Reported(spot.last, Rejected("no such number"))

@@ -29,8 +29,8 @@ from receiver.jobs import (
     unreadable,
 )
 from receiver.jobs.periodic import PeriodicTasks
-from receiver.jobs.training import EVERY as TRAINING_EVERY
-from receiver.jobs.training import TrainingWatch
+from receiver.jobs.training_watch import EVERY as TRAINING_EVERY
+from receiver.jobs.training_watch import TrainingWatch
 from receiver.runtime import EVERY as COLLECT_EVERY
 from receiver.runtime import Garbage
 from receiver.settings import Settings

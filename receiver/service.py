@@ -38,7 +38,7 @@ from receiver.jobs.loaded_rules import RulesSeen, RulesWatch
 from receiver.jobs.periodic import PeriodicTasks
 from receiver.jobs.policy_reload import LOOK_EVERY, PolicyFiles, shown
 from receiver.jobs.scheduler import Scheduler
-from receiver.jobs.training import TrainingWatch
+from receiver.jobs.training_watch import TrainingWatch
 from receiver.messages import MessageRenderer
 from receiver.reports.pictures import make_plotter
 from receiver.reports.queries import Records

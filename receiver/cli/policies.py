@@ -11,7 +11,7 @@ from receiver.cli.calendar_copies import Calendars, Fetch, calendars
 from receiver.cli.deadlines_told import deadlines_told
 from receiver.cli.incidents import Token
 from receiver.cli.output import console, fail, make_folder, print_json, print_table, write
-from receiver.cli.training import check_training
+from receiver.cli.training_check import check_training
 from receiver.clock import wall_clock
 from receiver.core.model import Incident, Instant
 from receiver.core.plan import PolicyVersion

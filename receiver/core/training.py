@@ -1,8 +1,8 @@
 """Who is to practise again soon, or should have: they are reminded, and whoever owns training hears what is overdue.
 
-`receiver.jobs.training` reads the record of drills (`receiver.reports.training_roster`) and tells it here. What is due
-soon stands on one incident of ours that is for the history only: nobody is paged, and nobody has to take it. It closes
-when everybody has practised.
+`receiver.jobs.training_watch` reads the record of drills (`receiver.reports.training_roster`) and tells it here. What
+is due soon stands on one incident of ours that is for the history only: nobody is paged, and nobody has to take it. It
+closes when everybody has practised.
 """
 
 from collections.abc import Iterator

@@ -23,7 +23,7 @@ def test_a_drill_shows_what_had_to_be_reported():
     assert duties == {
         "early warning": ("+1d", "breached"),
         "notification": ("+3d", "running"),
-        "final report": ("+31d", "running"),
+        "final report": ("+34d", "running"),
     }
     shown = RUN.invoke(app, ["drill", *POLICY, *words]).stdout
     assert "breached: early warning to the CSIRT or the competent authority (nis2) by +1d" in " ".join(shown.split())
@@ -57,6 +57,9 @@ def test_check_says_which_incidents_have_which_duties():
     shown = RUN.invoke(app, ["check", *POLICY]).stdout
     assert "nis2: the CSIRT or the competent authority (Directive (EU) 2022/2555, Article 23(4))" in shown
     assert "early_warning within 1d of the awareness" in shown
+    assert "final_report within 1 month of the filing of notification" in shown
+    assert "acknowledge within 15m of the opening, from level 3 on" in shown
+    assert "a second person, an approver, signs it off" in shown
     [found] = json.loads(RUN.invoke(app, ["check", *POLICY, "--json"]).stdout)["reporting_obligations"]
     assert "incident_response/slo_violation" in found["concerns"]
-    assert [each["within"] / 3600 for each in found["stages"]] == [24, 72, 672]
+    assert [(each["within"], each["months"]) for each in found["stages"]] == [(24 * 3600, 0), (72 * 3600, 0), (None, 1)]

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from receiver.cli import app
 from receiver.drill.script_file import read, relive
 from receiver.drill.simulator import World
-from receiver.jobs.training import TrainingWatch
+from receiver.jobs.training_watch import TrainingWatch
 from receiver.messages import MessageRenderer
 from receiver.reports.queries import Records
 from receiver.service import Service
