@@ -493,6 +493,17 @@ def test_an_approved_notice_is_sent_word_for_word():
     assert "&lt;b&gt;none&lt;/b&gt;" in told.html
 
 
+@pytest.mark.parametrize(("minute", "is_late"), [(1, True), (3, False)])
+def test_a_notice_that_leaves_after_the_update_that_it_names_says_so(minute, is_late):
+    """The approved text stands as it is; that what it promises is due by now is said after it."""
+    told = message(
+        Kind.EXTERNAL, Reason.APPROVED, subject="INCIDENT ALERT", body="Next update soon.", promised=str(after(minute))
+    )
+    assert told.text.startswith("Next update soon.\n")
+    assert ("This message left late: it was approved at" in told.text) is is_late
+    assert ("The next update that it names is due by now." in told.text) is is_late
+
+
 @pytest.mark.parametrize(
     ("moment", "subject"),
     [
