@@ -39,6 +39,7 @@ from receiver.core.model import Alert, Entry, Incident, Instant, Notification
 from receiver.core.plan import PolicyVersion
 from receiver.core.rate_limit import Bucket, RateLimitKey
 from receiver.core.shared_fingerprints import fingerprint
+from receiver.core.shift_log import HandoffMessage, ShiftEntry
 from receiver.core.unreadable import told
 from receiver.drill.script_file import DrillScript
 from receiver.messages import Message
@@ -76,6 +77,8 @@ STORED: Mapping[str, Any] = {
     "canary": Canary,
     "loaded rules": LoadedRules,
     "calendar fetches": CalendarFetches,
+    "shift entry": ShiftEntry,
+    "handoff message": HandoffMessage,
     "bucket": Bucket,
     "audit entry": Audit,
     "policy": Policy,

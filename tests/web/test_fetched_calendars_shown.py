@@ -55,7 +55,7 @@ async def test_the_page_shows_what_is_wrong_with_a_calendar_and_what_to_do(recei
     await receiver.queue.run(receiver.store.keep_calendar, "primary", fetches, CALENDAR, "digest")
     text = await page(receiver, "/on-call")
     assert "The last fetch was not good: its server answers 404. The last good copy stays in use" in text
-    assert "Nobody in `people` is called “zoe”" in text
+    assert "Nobody of the policy is called “zoe”" in text
     assert "it covers 3d less" in text
     assert "23 Nov 2026, 02:13:20 UTC" in text.partition("as of")[2].partition("</dd>")[0]
     assert "private" not in text

@@ -182,3 +182,12 @@ async def test_what_was_stays_as_it_was(receiver: Running) -> None:
     assert link
     async with receiver.http.get(receiver.url + link[1]) as answer:
         assert "DTSTART:20261121T021320Z\r\nDTEND:20261122T021320Z" in await answer.text()
+
+
+async def test_what_was_done_just_now_is_shown_before_the_log_has_it(receiver: Running) -> None:
+    """The log hears of an override within seconds; the page shows it at once."""
+    now = receiver.clock.now
+    entry = ShiftEntry(Instant(now - HOUR), "primary", (LoggedShift("ben", "layer 1"),))
+    await receiver.queue.run(receiver.store.handoffs.note, 0, ShiftNotes((entry,)))
+    await take(receiver)
+    assert "Now dana by override by" in facts(await page(receiver, "/on-call"), "primary")

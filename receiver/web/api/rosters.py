@@ -12,11 +12,14 @@ from receiver.on_call.expand import shifts
 from receiver.on_call.override_log import KeptOverride, in_effect, kept
 from receiver.on_call.shift import Roster
 from receiver.store.reads import Reads
-from rules.policy import HOUR, Policy
+from rules.policy import HOUR, MINUTE, Policy
 
 AHEAD = 35 * 24 * HOUR
 """How far the next shift is looked for."""
 
+
+LATELY = MINUTE
+"""What was before that is told as the shift log has it: it has had time to hear of it."""
 
 TOLD = 200
 """Messages of handoffs that are looked through, at most."""
@@ -57,13 +60,13 @@ class RosterReader:
         """Every schedule's shifts and gaps in a window (microseconds since 1970), in the policy's order; what is past
         as the shift log has it.
         """
-        policy, now = self.policy, self._queue.clock()
+        policy, past = self.policy, self._queue.clock() - LATELY
 
         def expand() -> tuple[Roster, ...]:
             calendars = copies_for(policy, self._reads.calendar_texts())
             found = shifts(policy, calendars, in_effect(kept(self._reads.override_changes())), from_, until)
             return tuple(
-                as_it_was(each, self._reads.handoffs.entries(each.name, Instant(from_)), now) for each in found
+                as_it_was(each, self._reads.handoffs.entries(each.name, Instant(from_)), past) for each in found
             )
 
         return await self._queue.browse(expand) if policy.schedules else ()
