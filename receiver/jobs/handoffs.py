@@ -129,7 +129,7 @@ def _say(entry: ShiftEntry) -> None:
             "an override is void: nobody is on call by it" if entry.void else "an override is in effect again", **words
         )
         return
-    log.info("who is on call has changed", schedule=entry.schedule, on_call=", ".join(entry.people) or "nobody")
+    log.info("who is on call is noted", schedule=entry.schedule, on_call=", ".join(entry.people) or "nobody")
 
 
 def _notification(message: HandoffMessage) -> Notification:
