@@ -22,6 +22,7 @@ from receiver.core.events import (
     ApproveReport,
     Arrived,
     Assign,
+    AttachFile,
     Bounced,
     Change,
     Close,
@@ -37,8 +38,11 @@ from receiver.core.events import (
     Handover,
     JudgeObligation,
     Note,
+    PlaceHold,
+    RedactFile,
     Rejected,
     RejectNotice,
+    ReleaseHold,
     Relieved,
     Replan,
     Reported,
@@ -331,6 +335,8 @@ def _persons() -> Iterator[tuple[str, Event]]:
         FinishFollowUp("ada", "f1"), ApproveNotice("ada", "n1", "subject", "body"), RejectNotice("ada", "n2"),
         EditNotice("ada", "n1", "subject", "body", "", ""),
         JudgeObligation("ada", "law", True, "counsel"),
+        AttachFile("ada", "log.txt", "0" * 64, 1, "u"), RedactFile("ada", "e1", "a name in it"),
+        PlaceHold("ada", "court"), ReleaseHold("ada", "h1", "settled"),
         ApproveReport("ada", 1, "0" * 64, "ada", "", "{}"),
     ):  # fmt: skip
         yield type(event).__name__, event

@@ -166,6 +166,7 @@ class Service:
             queue=self.queue,
             engine=self.engine,
             reads=self._reads,
+            store=self._store,
             heartbeats=self.heartbeats,
             rules_seen=rules_seen,
             state=self.state,

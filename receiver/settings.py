@@ -87,6 +87,8 @@ class Settings(BaseModel):
     """Networks of proxies whose X-Forwarded-For is believed."""
     body_limit: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 << 20
     """Bytes a request's body may have, unpacked (Alertmanager repeats annotations: 850 kB were seen)."""
+    evidence_limit: Annotated[int, Field(ge=1024, le=1 << 40)] = 25 << 20
+    """Bytes of one file that is attached as evidence."""
     log_format: Literal["text", "json"] = "text"
 
     smtp_url: Annotated[SecretStr, secret_url_of("smtp", "smtps")] | None = None

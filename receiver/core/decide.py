@@ -10,7 +10,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from receiver.core import follow_ups, impact, notices, obligations, updates
+from receiver.core import evidence_files, follow_ups, impact, notices, obligations, updates
 from receiver.core.alerts import receive, take_listing
 from receiver.core.assignment import assign, hand_over, note_assessment
 from receiver.core.checklists import tick, tick_acknowledgement
@@ -26,6 +26,7 @@ from receiver.core.events import (
     ApproveReport,
     Arrived,
     Assign,
+    AttachFile,
     Bounced,
     Change,
     Close,
@@ -40,7 +41,10 @@ from receiver.core.events import (
     Handover,
     JudgeObligation,
     Note,
+    PlaceHold,
+    RedactFile,
     RejectNotice,
+    ReleaseHold,
     Relieved,
     Replan,
     Reported,
@@ -241,16 +245,16 @@ def _work(draft: Draft, action: ResponseAction) -> None:
             notices.approve(draft, action)
         case RejectNotice():
             notices.reject(draft, action)
-        case AddFollowUp():
-            follow_ups.add(draft, action)
-        case FinishFollowUp():
-            follow_ups.finish(draft, action)
+        case AddFollowUp() | FinishFollowUp():
+            follow_ups.record(draft, action)
         case SignOff():
             sign_off(draft, action)
         case Close():
             close_anyway(draft, action)
         case FileReport() | JudgeObligation():
             obligations.record(draft, action)
+        case AttachFile() | RedactFile() | PlaceHold() | ReleaseHold():
+            evidence_files.record(draft, action)
         case _:
             assert_never(action)
 

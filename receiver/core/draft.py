@@ -15,6 +15,7 @@ from receiver.core.model import (
     Alert,
     Entry,
     Fact,
+    FileChange,
     Incident,
     Instant,
     Kind,
@@ -61,6 +62,7 @@ class Effects(Struct, frozen=True):
     alerts: tuple[Alert, ...] = ()
     supersedes: tuple[Supersede, ...] = ()
     refusal: Refusal | None = None
+    files: tuple[FileChange, ...] = ()
 
 
 class Draft:
@@ -78,6 +80,7 @@ class Draft:
         self._entries: list[Entry] = []
         self._alerts: list[Alert] = []
         self._supersedes: list[Supersede] = []
+        self._files: list[FileChange] = []
 
     @property
     def plan(self) -> Plan:
@@ -110,6 +113,10 @@ class Draft:
     def keep(self, alert: Alert) -> None:
         """Store an alert as it is now."""
         self._alerts.append(alert)
+
+    def change_file(self, change: FileChange) -> None:
+        """Keep or remove the content of an evidence file."""
+        self._files.append(change)
 
     def arm(self, window: Window, at: int) -> None:
         """Set a window (replacing the one of its kind)."""
@@ -196,4 +203,5 @@ class Draft:
             tuple(self._entries),
             tuple(self._alerts),
             tuple(self._supersedes),
+            files=tuple(self._files),
         )

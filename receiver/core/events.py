@@ -334,6 +334,51 @@ class JudgeObligation(Struct, frozen=True):
     """What its time counts from; None: as the policy says."""
 
 
+class AttachFile(Struct, frozen=True):
+    """A person attaches a file as evidence, whose content the store has received already."""
+
+    AUDITED_AS: ClassVar[str] = "attachfile"
+
+    by: str
+    name: str
+    sha256: str
+    """Of the content, as it was computed while it arrived: 64 hexadecimal digits."""
+    size: int
+    """Bytes."""
+    upload: str
+    """What the store calls the content until it belongs to an incident."""
+    note: str = ""
+
+
+class RedactFile(Struct, frozen=True):
+    """A person has the content of an evidence file removed; its record stays."""
+
+    AUDITED_AS: ClassVar[str] = "redactfile"
+
+    by: str
+    file: str
+    reason: str
+
+
+class PlaceHold(Struct, frozen=True):
+    """A person puts the incident under legal hold: nothing of it is deleted."""
+
+    AUDITED_AS: ClassVar[str] = "placehold"
+
+    by: str
+    reason: str
+
+
+class ReleaseHold(Struct, frozen=True):
+    """A person ends a legal hold."""
+
+    AUDITED_AS: ClassVar[str] = "releasehold"
+
+    by: str
+    hold: str
+    reason: str
+
+
 class ApproveReport(Struct, frozen=True):
     """A person approves a version of the report, exactly as that person read it."""
 
@@ -363,6 +408,10 @@ ResponseAction = (
     | Close
     | FileReport
     | JudgeObligation
+    | AttachFile
+    | RedactFile
+    | PlaceHold
+    | ReleaseHold
 )
 """What people do about an incident, whatever its state."""
 

@@ -18,6 +18,15 @@ SHOWN = 12
 """Hexadecimal digits of a policy version that people read."""
 
 
+def record(draft: Draft, action: AddFollowUp | FinishFollowUp) -> None:
+    """What people do about them. Raises RefusedError."""
+    match action:
+        case AddFollowUp():
+            add(draft, action)
+        case FinishFollowUp():
+            finish(draft, action)
+
+
 def add(draft: Draft, action: AddFollowUp) -> None:
     """Write one down."""
     known = draft.incident.response.follow_ups

@@ -373,6 +373,11 @@ class Incident(Struct, frozen=True):
         return next((self.labels[each] for each in SYSTEMS if self.labels.get(each)), "")
 
     @property
+    def is_on_hold(self) -> bool:
+        """Whether it is under a legal hold: nothing of it is deleted."""
+        return bool(self.response.holds) and bool(self.response.holds_in_force)
+
+    @property
     def is_firing(self) -> bool:
         """Whether any of its alerts fires."""
         return any(self.firing)
@@ -577,8 +582,23 @@ class Fact(StrEnum):
     TRAINING = "training"
     """Whose training is due soon, or overdue."""
     REPORT_FILED = "report_filed"
+    FILE_ATTACHED = "file_attached"
+    """A file was attached as evidence."""
+    FILE_REDACTED = "file_redacted"
+    """Its content was removed; its record stays."""
+    HOLD_PLACED = "hold_placed"
+    """A legal hold: nothing of the incident is deleted."""
+    HOLD_RELEASED = "hold_released"
     REPORT_APPROVED = "report_approved"
     """Holds the approved version of the report, whole: it never changes again."""
+
+
+class FileChange(Struct, frozen=True):
+    """What becomes of the content of an incident's evidence file, in the store."""
+
+    sha256: str
+    upload: str
+    """The upload that has it, which is kept from now on; empty: the content is removed."""
 
 
 class Entry(Struct, frozen=True):

@@ -175,6 +175,41 @@ class Filing(Struct, frozen=True):
     """Of that file, 64 hexadecimal digits."""
 
 
+class EvidenceFile(Struct, frozen=True):
+    """A file that somebody attached as evidence. Its record stays for good; its content may be removed."""
+
+    id: str
+    """``e1``."""
+    name: str
+    """As it was called, made harmless (`receiver.core.evidence_files.safe_name`)."""
+    sha256: str
+    """Of its content, as Tocsin computed it while it arrived: 64 hexadecimal digits."""
+    size: int
+    """Bytes."""
+    by: str
+    at: Instant
+    note: str = ""
+    """What it is, and where it came from."""
+    redacted_by: str = ""
+    """Who had its content removed; empty: it is there."""
+    redacted_at: Instant | None = None
+    redacted_why: str = ""
+
+
+class LegalHold(Struct, frozen=True):
+    """As long as it is in force, nothing of the incident is deleted, whatever the retention says."""
+
+    id: str
+    """``h1``."""
+    by: str
+    at: Instant
+    reason: str
+    released_by: str = ""
+    """Who released it; empty: it is in force."""
+    released_at: Instant | None = None
+    released_why: str = ""
+
+
 class ApprovedReport(Struct, frozen=True):
     """A version of the incident's report that a person approved. Its words stand in the timeline."""
 
@@ -295,6 +330,10 @@ class Response(Struct, frozen=True):
     """Reporting obligations of the policy that concern it, by name, those that a person said not to apply included."""
     filings: tuple[Filing, ...] = ()
     """What was filed with authorities, in the order it was recorded; of several for one stage the first counts."""
+    files: tuple[EvidenceFile, ...] = ()
+    """What was attached as evidence, in order."""
+    holds: tuple[LegalHold, ...] = ()
+    """Legal holds, in the order in which they were placed, those that are released included."""
     reports: tuple[ApprovedReport, ...] = ()
     """The approved versions of its report, in their order."""
     kept_open: int = 0
@@ -310,3 +349,8 @@ class Response(Struct, frozen=True):
     """By what people want to be told later, as long as nobody answers (`receiver.core.personal_reach`)."""
     unheard: tuple[tuple[str, str], ...] = ()
     """(channel, recipient) of whom nothing planned has left yet: while that is so they get no all-clear."""
+
+    @property
+    def holds_in_force(self) -> tuple[LegalHold, ...]:
+        """The legal holds that nobody has released."""
+        return tuple(each for each in self.holds if each.released_at is None)

@@ -11,7 +11,7 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from receiver.core.audit_log import Audit
-from receiver.core.model import Alert, Entry, Incident, Instant, Notification, Supersede
+from receiver.core.model import Alert, Entry, FileChange, Incident, Instant, Notification, Supersede
 from receiver.core.rate_limit import Bucket, RateLimitKey
 from receiver.on_call.override_log import OverrideChange
 from rules.policy import LEVELS
@@ -37,6 +37,10 @@ class Changes(Struct, frozen=True):
     """Incident id → whether something is open to be asked about it, where that changed."""
     unreached: Mapping[str, Instant | None] = field(default_factory=dict)
     """Incident id → since when its alarm has reached nobody (`Incident.unreached_since`), where that changed."""
+    files: Sequence[tuple[str, FileChange]] = ()
+    """(incident id, what becomes of the content of one of its evidence files), in order."""
+    on_hold: Mapping[str, bool] = field(default_factory=dict)
+    """Incident id → whether it is under legal hold, where that changed."""
 
 
 class Transaction(Protocol):

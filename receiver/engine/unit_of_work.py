@@ -15,7 +15,7 @@ from receiver.core.decide import decide
 from receiver.core.draft import Effects
 from receiver.core.episodes import route
 from receiver.core.events import AlertsReceived, Event
-from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Supersede
+from receiver.core.model import Alert, Entry, FileChange, Incident, Instant, Notification, State, Supersede
 from receiver.core.plan import DecisionContext
 from receiver.core.shared_fingerprints import fingerprint, tell_apart
 from receiver.core.storage import Changes, Transaction
@@ -44,6 +44,8 @@ class UnitOfWork:
         self._entries: list[Entry] = []
         self._inquiring: dict[str, bool] = {}
         self._unreached: dict[str, Instant | None] = {}
+        self._files: list[tuple[str, FileChange]] = []
+        self._on_hold: dict[str, bool] = {}
 
     def load_received(self, events: Sequence[AlertsReceived], keys: Sequence[str], ids: Sequence[str]) -> None:
         """Lock and read the incidents that the batch is about: those that hold its alerts, those of its keys, these.
@@ -176,6 +178,9 @@ class UnitOfWork:
             self._inquiring[after.id] = bool(after.inquiries)
         if after.unreached_since != (before and before.unreached_since):
             self._unreached[after.id] = after.unreached_since
+        self._files.extend((after.id, each) for each in effects.files)
+        if after.is_on_hold is not bool(before and before.is_on_hold):
+            self._on_hold[after.id] = after.is_on_hold
 
     def _hold(self, incident: Incident, alert: Alert) -> None:
         """From now on this incident holds the alert; one that is closed gives it up."""
@@ -225,5 +230,7 @@ class UnitOfWork:
                 moved=list(self._moved),
                 inquiring=self._inquiring,
                 unreached=self._unreached,
+                files=self._files,
+                on_hold=self._on_hold,
             )
         )

@@ -1,4 +1,5 @@
-"""Forgets incidents that closed longer ago than the policy's `retention` says. Open ones are never touched.
+"""Forgets incidents that closed longer ago than the policy's `retention` says. Open ones are never touched, nor are
+those under legal hold.
 
 The service looks now and then. A few are forgotten per transaction, so that nobody waits; the audit log, which is a
 chain, and the policy versions stay.
@@ -12,6 +13,7 @@ from receiver.core.model import Instant
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.store import SqlStore
+from rules.policy import HOUR
 
 EVERY = 300.0
 """Seconds between two looks."""
@@ -21,6 +23,9 @@ AT_A_TIME = 20
 
 PAUSE = 0.05
 """Seconds between two transactions: whatever else waits for the database goes first."""
+
+UPLOADED_WITHIN = HOUR
+"""How long an upload may belong to no incident: what was broken off with its process goes after that."""
 
 log = structlog.get_logger()
 
@@ -34,7 +39,10 @@ class Retention:
         self._store = store
 
     async def look(self) -> None:
-        """Forget what is older than the policy in use says; nothing where it says nothing."""
+        """Remove uploads that are nobody's, and forget what is older than the policy in use says; nothing, where it
+        says nothing.
+        """
+        await self._queue.run(self._store.drop_stale_evidence, Instant(self._queue.clock() - UPLOADED_WITHIN))
         kept = self._engine.current.policy.retention
         if kept is None:
             return

@@ -29,6 +29,10 @@ _SEEN = "SELECT reference FROM audit WHERE reference = ANY(:references)"
 _AFTER = "SELECT * FROM audit WHERE position > :position ORDER BY position LIMIT :limit"
 _NEWEST = "SELECT * FROM audit WHERE position < :before ORDER BY position DESC LIMIT :limit"
 
+_ABOUT_EVIDENCE = """
+SELECT * FROM audit WHERE action IN ('attachfile', 'redactfile') AND outcome = 'done' ORDER BY position
+"""
+
 _AT_A_TIME = 1000
 
 log = structlog.get_logger()
@@ -110,6 +114,16 @@ def newest(database: Database, limit: int, before: int | None = None) -> list[tu
     with database.read() as connection:
         rows = Session(connection).rows(_NEWEST, before=before or (1 << 62), limit=limit)
         return [(row.position, _read(row)) for row in rows]
+
+
+def about_evidence(database: Database) -> dict[str, list[Audit]]:
+    """What people did with evidence files, by the incident's id, in order."""
+    found: dict[str, list[Audit]] = {}
+    with database.read() as connection:
+        for row in Session(connection).rows(_ABOUT_EVIDENCE):
+            audit = _read(row)
+            found.setdefault(audit.incident.partition(" ")[2], []).append(audit)
+    return found
 
 
 def _rows(session: Session) -> Iterator[Row[Any]]:

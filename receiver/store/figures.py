@@ -19,6 +19,7 @@ WHERE status = 'waiting' GROUP BY channel
 """
 _OLDEST_EMERGENCY = "SELECT min(since) AS oldest FROM alarms"
 _SET_ASIDE = "SELECT count(*) AS rows FROM set_aside"
+_ON_HOLD = "SELECT count(*) AS incidents FROM legal_holds"
 _OVERDUE = "SELECT count(*) AS incidents, min(due_at) AS oldest FROM incidents WHERE due_at < :now"
 
 
@@ -45,6 +46,8 @@ class StoreFigures:
     """Incidents with a window that is due and has not been carried out."""
     overdue_since: Instant | None
     """When the most overdue of these was due."""
+    on_hold: int = 0
+    """Incidents under legal hold."""
     set_aside: int = 0
     """Rows that proved to be damaged."""
 
@@ -58,11 +61,13 @@ def count(session: Session, now: Instant) -> StoreFigures:
     """What metrics say about the store at this moment."""
     (overdue,) = session.rows(_OVERDUE, now=now)
     (damaged,) = session.rows(_SET_ASIDE)
+    (held,) = session.rows(_ON_HOLD)
     return StoreFigures(
         incidents={(row.level, State(row.state)): row.incidents for row in session.rows(_ACTIVE)},
         waiting={row.channel: WaitingMessages(row.waiting, row.oldest) for row in session.rows(_WAITING)},
         oldest_emergency=oldest_emergency(session),
         overdue=overdue.incidents,
         overdue_since=overdue.oldest,
+        on_hold=held.incidents,
         set_aside=damaged.rows,
     )

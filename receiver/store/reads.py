@@ -4,13 +4,14 @@ Called on the readers' thread. Lists are keyset-paged: a cursor names the last i
 same however deep it lies, and what opens meanwhile shifts nothing.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
+from receiver.core.audit_log import Audit
 from receiver.core.canary import Canary
 from receiver.core.doubles import Double
 from receiver.core.fetched_calendars import CalendarFetches
@@ -18,7 +19,7 @@ from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notificat
 from receiver.core.reconcile import HeldAlert
 from receiver.errors import CursorError
 from receiver.on_call.override_log import OverrideChange
-from receiver.store import audit_chain, codec, schema
+from receiver.store import audit_chain, codec, evidence_bytes, schema
 from receiver.store.database import Database
 from receiver.store.doubts import Doubts
 from receiver.store.figures import StoreFigures, count, oldest_emergency
@@ -65,6 +66,7 @@ WHERE i.state IN ('open', 'acknowledged') AND n.status IN ('accepted', 'delivere
   AND n.done_at <= :until
 ORDER BY i.number, n.sequence
 """
+_WITH_EVIDENCE = "SELECT DISTINCT incident_id FROM evidence_files"
 _READABLE = schema.incidents.c.state != "set_aside"
 
 
@@ -211,6 +213,38 @@ class Reads:
         rows = [row for each in queries for row in connection.execute(each)]
         rows.sort(key=lambda row: -row.number)
         return codec.readable(_incident, rows[:limit])
+
+    def evidence_upload(self, incident_id: str, digest: str) -> str | None:
+        """The upload that has the content of an evidence file, where that is whole; None: it is missing or changed."""
+        with self._database.read() as connection:
+            session = Session(connection)
+            if not evidence_bytes.is_whole(session, incident_id, digest):
+                return None
+            return evidence_bytes.find_upload(session, incident_id, digest)
+
+    def evidence_chunk(self, upload: str, position: int) -> bytes | None:
+        """A piece of an upload's content; None: it ends before."""
+        with self._database.read() as connection:
+            return evidence_bytes.read_chunk(Session(connection), upload, position)
+
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes of evidence can be kept, and alerts still find room."""
+        return evidence_bytes.has_room(self._database.file, size)
+
+    def verify_evidence(self, said: Mapping[str, Sequence[Audit]]) -> tuple[int, list[str]]:
+        """Evidence files of all incidents: how many, and what is wrong. `said`: what the audit log has, by incident."""
+        with self._database.read() as connection:
+            kept = {row.incident_id for row in Session(connection).rows(_WITH_EVIDENCE)}
+        count = 0
+        wrong: list[str] = []
+        for incident_id in sorted(kept | said.keys()):
+            incident = self.incident(incident_id)
+            if incident is None:
+                continue  # forgotten, as the policy's retention says
+            count += len(incident.response.files)
+            with self._database.read() as connection:
+                wrong += evidence_bytes.problems(Session(connection), incident, said.get(incident_id, ()))
+        return count, wrong
 
     def _one(self, condition: ColumnElement[bool]) -> Incident | None:
         with self._database.read() as connection:

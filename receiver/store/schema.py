@@ -186,6 +186,29 @@ calendars = Table(
     _required("text"),
 )
 
+# Incidents of which nothing is deleted (`Incident.is_on_hold`).
+legal_holds = Table("legal_holds", metadata, Column("incident_id", Text, primary_key=True))
+
+# The content of evidence files (`receiver.store.evidence_bytes`): uploads that no incident has yet, whose content is
+# whose, and the pieces of it.
+evidence_uploads = Table(
+    "evidence_uploads", metadata, Column("upload", Text, primary_key=True), _required("begun_at", BigInteger)
+)
+evidence_files = Table(
+    "evidence_files",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("sha256", Text, primary_key=True),
+    _required("upload"),
+)
+evidence_chunks = Table(
+    "evidence_chunks",
+    metadata,
+    Column("upload", Text, primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    _required("content", LargeBinary),
+)
+
 # What could not be read: it stays where it is, out of everybody's way, and a person is told of it once.
 set_aside = Table(
     "set_aside",

@@ -6,7 +6,8 @@ takes 11 microseconds a row where executemany takes 60 and unnest 35.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -55,6 +56,19 @@ class Session:
         ):
             for row in rows:
                 copy.write_row(row)
+
+    @contextmanager
+    def erasing(self) -> Iterator[None]:
+        """What is deleted inside is overwritten in a SQLite file. PostgreSQL frees it when it vacuums."""
+        if not self._is_sqlite:
+            yield
+            return
+        [before] = self._connection.exec_driver_sql("PRAGMA secure_delete").one()
+        self._connection.exec_driver_sql("PRAGMA secure_delete = ON")
+        try:
+            yield
+        finally:
+            self._connection.exec_driver_sql(f"PRAGMA secure_delete = {int(before)}")
 
     def _fit(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         if not self._is_sqlite:

@@ -111,12 +111,20 @@ SUPERSEDE_ON = f"{SUPERSEDE} AND channel = ANY(:channels)"
 
 # The oldest by number are the oldest closed ones, but for a few: so nobody walks through all that are closed.
 FORGETTABLE = """
-SELECT id FROM (SELECT id, number, closed_at FROM incidents WHERE state = 'closed' ORDER BY number LIMIT 500) oldest
+SELECT id FROM (
+    SELECT id, number, closed_at FROM incidents
+    WHERE state = 'closed' AND NOT EXISTS (SELECT 1 FROM legal_holds WHERE incident_id = incidents.id)
+    ORDER BY number LIMIT 500
+) oldest
 WHERE closed_at < :before ORDER BY number LIMIT :limit
 """
 LOCK_CLOSED = (
     "SELECT id FROM incidents WHERE id = ANY(:ids) AND state = 'closed' ORDER BY key, id FOR UPDATE SKIP LOCKED"
 )
+# Asked when the incidents are locked: none can be put under hold any more.
+ON_HOLD = "SELECT incident_id FROM legal_holds WHERE incident_id = ANY(:ids)"
+HOLD = "INSERT INTO legal_holds (incident_id) VALUES (?) ON CONFLICT DO NOTHING"
+RELEASE_HOLD = "DELETE FROM legal_holds WHERE incident_id = ?"
 FORGET = (
     "DELETE FROM learned WHERE number IN (SELECT number FROM incidents WHERE id = ANY(:ids))",
     "DELETE FROM policy_changes WHERE number IN (SELECT number FROM incidents WHERE id = ANY(:ids))",

@@ -20,7 +20,7 @@ from receiver.core.heartbeat import UNKNOWN, Beat, HeartbeatClock, hear
 from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Instant
 from receiver.errors import DatabaseInUse, StoreUnavailable
-from receiver.store import audit_chain, codec
+from receiver.store import audit_chain, codec, evidence_bytes
 from receiver.store.database import Database, Identity, identify
 from receiver.store.files import copy_out, identify_handle, lock_of, require_one_name, take_ownership
 from receiver.store.handoff_rows import HandoffRows
@@ -39,6 +39,7 @@ from receiver.store.statements import (
     LOCK_CLOSED,
     LOCK_HEARTBEATS,
     NEXT_DUE,
+    ON_HOLD,
     PROBE,
     RELEASE_LEASES,
     TAKE_TURN,
@@ -184,14 +185,39 @@ class SqlStore:
             Session(connection).run(PROBE, {"value": secrets.token_hex(4)})
 
     def forget(self, before: Instant, limit: int) -> int:
-        """Delete incidents that closed before then, the oldest first, with all that is theirs; returns how many."""
+        """Delete incidents that closed before then, the oldest first, with all that is theirs; returns how many.
+
+        Not those under legal hold.
+        """
         with self._database.write() as connection:
             session = Session(connection)
             ids = [row.id for row in session.rows(FORGETTABLE, before=before, limit=limit)]
-            closed = [row.id for row in session.rows(LOCK_CLOSED, ids=ids)]
+            locked = [row.id for row in session.rows(LOCK_CLOSED, ids=ids)]
+            on_hold = {row.incident_id for row in session.rows(ON_HOLD, ids=locked)}
+            closed = [each for each in locked if each not in on_hold]
+            evidence_bytes.drop_of_incidents(session, closed)
             for statement in FORGET if closed else ():
                 session.run(statement, {"ids": closed})
             return len(closed)
+
+    def add_evidence(self, upload: str, position: int, content: bytes, now: Instant) -> None:
+        """A piece of a file that is uploaded; it belongs to no incident yet."""
+        with self._database.write() as connection:
+            evidence_bytes.add_chunk(Session(connection), upload, position, content, now)
+
+    def drop_evidence(self, upload: str) -> None:
+        """Remove an upload, unless an incident has it."""
+        with self._database.write() as connection:
+            evidence_bytes.drop_pending(Session(connection), upload)
+
+    def drop_stale_evidence(self, before: Instant) -> None:
+        """Remove what was uploaded before then and belongs to no incident."""
+        with self._database.write() as connection:
+            evidence_bytes.drop_stale(Session(connection), before)
+
+    def verify_evidence(self) -> tuple[int, list[str]]:
+        """Hold every incident's evidence files against the audit log and their hashes: how many, and what is wrong."""
+        return self._reads.verify_evidence(audit_chain.about_evidence(self._database))
 
     def put_right(self, incident_ids: Sequence[str], notification_ids: Sequence[str], now: Instant) -> None:
         """Look at rows that seem damaged: set aside what cannot be read, put right what contradicts itself."""

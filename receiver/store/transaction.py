@@ -17,7 +17,7 @@ from receiver.core.rate_limit import Bucket, RateLimitKey
 from receiver.core.storage import Changes
 from receiver.errors import RowUnreadable
 from receiver.on_call.override_log import OverrideChange
-from receiver.store import audit_chain, codec, schema, statements
+from receiver.store import audit_chain, codec, evidence_bytes, schema, statements
 from receiver.store.session import Session
 from rules.policy import LEVELS
 
@@ -203,6 +203,11 @@ class SqlTransaction:
             since = changes.unreached.items()
             session.write(statements.KEEP_ALARM, [each for each in since if each[1] is not None])
             session.write(statements.END_ALARM, [(incident_id,) for incident_id, at in since if at is None])
+        for on_hold, statement in ((True, statements.HOLD), (False, statements.RELEASE_HOLD)):
+            session.write(statement, [(each,) for each, held in changes.on_hold.items() if held is on_hold])
+        for incident_id, change in changes.files:
+            if not evidence_bytes.apply(session, incident_id, change):
+                raise LookupError("an upload was gone before it belonged to its incident")
 
     def _save_incidents(self, changed: Sequence[Incident]) -> None:
         moved = {each.id for each in changed if self._places.get(each.id) != codec.incident_place(each)}

@@ -129,6 +129,9 @@ class Metrics:
             "Rows of the database that proved to be damaged: set aside, or put right",
             registry=registry,
         )
+        self._on_hold = Gauge(
+            "tocsin_legal_holds", "Incidents under legal hold: nothing of them is deleted", registry=registry
+        )
         self._store_up = Gauge(
             "tocsin_store_up", "Whether the database answers, and took a write lately", registry=registry
         )
@@ -362,6 +365,7 @@ class Metrics:
         self._seen_at = now
         self._overdue.set(figures.overdue)
         self._damaged.set(figures.set_aside)
+        self._on_hold.set(figures.on_hold)
 
     def _lose_sight(self, now: Instant) -> None:
         """Nothing is known; of emergencies the worst is assumed, so that the fail-through rule takes over."""

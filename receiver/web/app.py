@@ -26,11 +26,12 @@ from receiver.jobs.loaded_rules import RulesSeen
 from receiver.messages import MessageRenderer
 from receiver.reports.queries import Records
 from receiver.settings import Role, Settings
-from receiver.store import Reads
+from receiver.store import Reads, SqlStore
 from receiver.telemetry.metrics import Metrics
 from receiver.telemetry.tracing import Traces
 from receiver.web.alert_webhook import Webhook
 from receiver.web.api.call import serve
+from receiver.web.api.evidence_operations import Custody
 from receiver.web.api.heartbeat_clocks import HeartbeatsApi
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.incident_reports import Reporter
@@ -51,6 +52,7 @@ from receiver.web.http.path_prefix import below, require_apart
 from receiver.web.http.problem_details import JSON, Handler, HttpProblem, add_headers, answer_problems
 from receiver.web.http.request_body import BODIES, Bodies, count_bodies
 from receiver.web.http.server_log import server_log
+from receiver.web.http.uploads import UPLOADS, Uploads
 from receiver.web.recorder import Recorder
 from receiver.web.scrapes import Scrapes
 
@@ -81,6 +83,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     queue: CommandQueue,
     engine: Engine,
     reads: Reads,
+    store: SqlStore,
     heartbeats: Heartbeats,
     rules_seen: RulesSeen,
     state: ServiceState,
@@ -110,7 +113,8 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     heartbeats_api = HeartbeatsApi(queue, engine, heartbeats, clock)
     rosters = RosterReader(queue, engine, reads)
     on_call = OnCallApi(queue, engine, rosters, clock)
-    table = endpoints(api, reporter, heartbeats_api, on_call)
+    custody = Custody(api, queue, engine, reads)
+    table = endpoints(api, reporter, heartbeats_api, on_call, custody)
     webhook = Webhook(
         queue=queue,
         engine=engine,
@@ -141,6 +145,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     app = web.Application(middlewares=middlewares)
     app.on_response_prepare.append(add_headers)
     app[BODIES] = Bodies(settings.body_limit)
+    app[UPLOADS] = _make_uploads(settings, queue, store)
     app[CONNECTIONS] = Connections()
     for path in ("/webhook/alertmanager", "/webhook/alertmanager/"):  # a redirect would lose the body
         app.router.add_post(path, webhook.receive)
@@ -191,6 +196,18 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     if settings.path:
         require_apart(settings.path, app)
     return app
+
+
+def _make_uploads(settings: Settings, queue: CommandQueue, store: SqlStore) -> Uploads:
+    async def keep(upload: str, position: int, content: bytes) -> None:
+        await queue.run(store.add_evidence, upload, position, content, queue.clock())
+
+    return Uploads(
+        settings.evidence_limit,
+        keep,
+        drop=lambda upload: queue.run(store.drop_evidence, upload),
+        has_room=lambda size: queue.read(store.reads().has_room, size),
+    )
 
 
 def _make_oidc(

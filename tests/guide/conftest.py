@@ -141,6 +141,7 @@ async def hall() -> AsyncIterator[Hall]:
             queue=queue,
             engine=engine,
             heartbeats=Heartbeats(clock),
+            store=store,
             rules_seen=RulesSeen(),
             state=state,
             reads=reads,

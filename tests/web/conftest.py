@@ -150,6 +150,7 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
         queue=queue,
         engine=engine,
         heartbeats=heartbeats,
+        store=store,
         rules_seen=rules_seen,
         state=state,
         reads=store.reads(),

@@ -14,8 +14,10 @@ from pydantic import BaseModel, ValidationError
 from receiver.settings import Role
 from receiver.web.auth.access import Caller
 from receiver.web.auth.sessions import Sessions
+from receiver.web.http.download import Download
 from receiver.web.http.problem_details import JSON, Handler, HttpProblem, invalid
 from receiver.web.http.request_body import read_body
+from receiver.web.http.uploads import Upload, receive
 
 Said = TypeVar("Said", bound=BaseModel)
 
@@ -38,6 +40,8 @@ class Call(Generic[Said]):
     idempotency_key: str
     part: str = ""
     """How the path names a part of the incident: a step, a notice …"""
+    upload: Upload | None = None
+    """The file that came with it."""
 
     def by(self, name: str) -> str:
         """Who acts: the name given, else the token's."""
@@ -72,10 +76,14 @@ class Endpoint(Generic[Said]):
     takes: type[Said]
     """The body, or the query of a GET."""
     gives: type[BaseModel]
-    run: Callable[[Call[Said]], Awaitable[BaseModel | Text]]
+    run: Callable[[Call[Said]], Awaitable[BaseModel | Text | Download]]
     status: int = 200
     also: tuple[str, ...] = ()
     """Further content types that it may answer with."""
+    takes_file: bool = False
+    """Its body is a form, with a file in the field `file`."""
+    gives_file: bool = False
+    """It answers with a file."""
 
 
 def serve(endpoint: Endpoint[Any], sessions: Sessions) -> Handler:
@@ -83,16 +91,35 @@ def serve(endpoint: Endpoint[Any], sessions: Sessions) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         caller = sessions.require(request, endpoint.role)
+        if endpoint.takes_file:
+            async with receive(request, lambda _: None) as (form, upload):
+                return await answer(request, caller, read_form(form, endpoint.takes), upload)
         said = _query(request, endpoint.takes) if endpoint.method == "GET" else await _body(request, endpoint.takes)
+        return await answer(request, caller, said)
+
+    async def answer(
+        request: web.Request, caller: Caller, said: BaseModel, upload: Upload | None = None
+    ) -> web.StreamResponse:
         key = request.headers.get("Idempotency-Key", "")
         if len(key) > IDEMPOTENCY_LIMIT:
             raise HttpProblem(400, f"the Idempotency-Key has more than {IDEMPOTENCY_LIMIT} characters")
-        view = await endpoint.run(Call(caller, said, request.match_info.get("incident", ""), key, _part(request)))
+        incident = request.match_info.get("incident", "")
+        view = await endpoint.run(Call(caller, said, incident, key, _part(request), upload))
+        if isinstance(view, Download):
+            return await view.send(request)
         if isinstance(view, Text):
             return web.Response(text=view.body, content_type=view.content_type, headers=view.headers)
         return web.Response(body=view.model_dump_json().encode(), status=endpoint.status, content_type=JSON)
 
     return handle
+
+
+def read_form(form: Mapping[str, Any], model: type[Said]) -> Said:
+    """A form as an operation's body. Raises HttpProblem 400."""
+    try:
+        return model.model_validate(form, strict=False)  # forms say everything in words
+    except ValidationError as error:
+        raise invalid(error, "form") from None
 
 
 def _part(request: web.Request) -> str:

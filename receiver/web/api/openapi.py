@@ -18,6 +18,7 @@ from receiver.web.api.call import IDEMPOTENCY_LIMIT, Endpoint
 from receiver.web.api.routes import ROOT
 from receiver.web.auth.sessions import COOKIE, CSRF_HEADER, SECURE_COOKIE
 from receiver.web.http.problem_details import PROBLEM
+from receiver.web.http.uploads import FORM as UPLOAD_FORM
 
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
@@ -68,15 +69,20 @@ SCHEMES = {
     "webhook-basic": {"type": "http", "scheme": "basic", "description": "The same as the password, with any user"},
 }
 
+FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
+
 REFUSALS = {
     400: "The query or the body is not what it should be",
     401: "No API token, or an unknown one",
     403: "The role does not allow it, or a page of another site asks",
     404: "There is no such incident, or no such part of it",
     409: "Refused: the state is another by now, or does not allow it",
+    410: "The content of the file was removed",
     413: "The body is too large",
+    415: "The body is no form with a file",
     500: "Something could not be stored; the log says why",
     503: "The database is unavailable; whether it was done is not known",
+    507: "The database's disk has too little room left",
 }
 
 
@@ -111,10 +117,7 @@ def _operation(endpoint: Endpoint[Any], refs: Any) -> dict[str, Any]:
         "responses": {
             str(endpoint.status): {
                 "description": "Found" if reads else "Done",
-                "content": {
-                    "application/json": {"schema": refs[endpoint.gives, "serialization"]},
-                    **{each: {"schema": {"type": "string"}} for each in endpoint.also},
-                },
+                "content": _answers(endpoint, refs),
             },
             **_refusals(*_refused(endpoint)),
         },
@@ -122,11 +125,31 @@ def _operation(endpoint: Endpoint[Any], refs: Any) -> dict[str, Any]:
     if reads:
         operation["parameters"] += _query_parameters(endpoint.takes)
     else:
-        content = {"application/json": {"schema": refs[endpoint.takes, "validation"]}}
-        operation["requestBody"] = {"content": content, "required": not _may_be_silent(endpoint.takes)}
+        required = endpoint.takes_file or not _may_be_silent(endpoint.takes)
+        operation["requestBody"] = {"content": _asks(endpoint, refs), "required": required}
     if name == "declare":
         operation["parameters"].append(IDEMPOTENCY_KEY)
     return operation
+
+
+def _answers(endpoint: Endpoint[Any], refs: Any) -> dict[str, Any]:
+    """What an operation answers with, by content type."""
+    if endpoint.gives_file:
+        return {"application/octet-stream": {"schema": FILE}}
+    return {
+        "application/json": {"schema": refs[endpoint.gives, "serialization"]},
+        **{each: {"schema": {"type": "string"}} for each in endpoint.also},
+    }
+
+
+def _asks(endpoint: Endpoint[Any], refs: Any) -> dict[str, Any]:
+    """What an operation's body is, by content type."""
+    said = refs[endpoint.takes, "validation"]
+    if not endpoint.takes_file:
+        return {"application/json": {"schema": said}}
+    properties = {**endpoint.takes.model_json_schema()["properties"], "file": FILE}
+    form = {"type": "object", "properties": properties, "required": ["file"], "additionalProperties": False}
+    return {UPLOAD_FORM: {"schema": form}}
 
 
 def _refused(endpoint: Endpoint[Any]) -> list[int]:
@@ -134,6 +157,10 @@ def _refused(endpoint: Endpoint[Any]) -> list[int]:
     statuses = [400, 401, 403, 503]
     if "{" in endpoint.path:
         statuses += [404, 409]
+    if endpoint.gives_file:
+        statuses += [410, 500]
+    if endpoint.takes_file:
+        statuses += [415, 507]
     if endpoint.method != "GET":
         statuses += [409, 413, 500]
     return sorted(set(statuses))

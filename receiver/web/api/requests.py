@@ -306,6 +306,19 @@ class JudgeObligationBody(Body):
     """What its time counts from; left out: as the policy says."""
 
 
+class AttachFileBody(Body):
+    """Attach a file as evidence: what is said beside the file."""
+
+    note: Annotated[Text, StringConstraints(max_length=2000)] = ""
+    """What it is, and where it came from."""
+
+
+class ReasonBody(Body):
+    """Do something that needs a reason: remove evidence, place or release a legal hold."""
+
+    reason: Annotated[Needed, StringConstraints(max_length=2000)]
+
+
 class RetireBody(Body):
     """Say that a heartbeat is not expected any more."""
 

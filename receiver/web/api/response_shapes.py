@@ -154,3 +154,43 @@ class ObligationsView(View):
     """All reporting obligations of an incident's policy."""
 
     obligations: list[ObligationView]
+
+
+class EvidenceFileView(View):
+    """A file that was attached as evidence."""
+
+    id: str
+    name: str
+    sha256: str
+    """Of its content, as Tocsin computed it while it arrived."""
+    size: int
+    """Bytes."""
+    attached_by: str
+    attached_at: Time
+    note: str
+    redacted_by: str | None
+    """Who had its content removed; null: it is there."""
+    redacted_at: Time | None
+    redacted_why: str
+
+
+class LegalHoldView(View):
+    """A legal hold: as long as it is in force, nothing of the incident is deleted."""
+
+    id: str
+    placed_by: str
+    placed_at: Time
+    reason: str
+    released_by: str | None
+    """Who released it; null: it is in force."""
+    released_at: Time | None
+    released_why: str
+
+
+class EvidenceView(View):
+    """An incident's evidence files and legal holds."""
+
+    on_hold: bool
+    """Whether at least one of the holds is in force."""
+    files: list[EvidenceFileView]
+    holds: list[LegalHoldView]

@@ -5,6 +5,7 @@ from typing import Any
 from receiver.settings import Role
 from receiver.web.api import requests, response_shapes, responses
 from receiver.web.api.call import Endpoint
+from receiver.web.api.evidence_operations import Custody
 from receiver.web.api.heartbeat_clocks import HeartbeatsApi
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.incident_reports import TEXTS, Reporter
@@ -15,12 +16,15 @@ from receiver.web.api.schedule_overrides import OnCallApi
 ROOT = "/api/v1"
 
 
-def endpoints(api: Api, reporter: Reporter, heartbeats: HeartbeatsApi, on_call: OnCallApi) -> tuple[Endpoint[Any], ...]:
+def endpoints(
+    api: Api, reporter: Reporter, heartbeats: HeartbeatsApi, on_call: OnCallApi, custody: Custody
+) -> tuple[Endpoint[Any], ...]:
     """Every operation of the API; paths are relative to ROOT."""
     work, obligations, owed = Responding(api), Obligations(api), response_shapes.ObligationsView
     told, follow_ups, approver = response_shapes.NoticesView, response_shapes.FollowUpsView, Role.APPROVER
     view, responder = Role.VIEWER, Role.RESPONDER
     one, incident = "/incidents/{incident}", responses.IncidentView
+    evidence = response_shapes.EvidenceView
     return (
         Endpoint("GET", "/incidents", view, requests.ListQuery, responses.IncidentsView, api.list),
         Endpoint("POST", "/incidents", responder, requests.DeclareBody, incident, api.declare, status=201),
@@ -109,6 +113,38 @@ def endpoints(api: Api, reporter: Reporter, heartbeats: HeartbeatsApi, on_call: 
             owed,
             obligations.file_report,
             201,
+        ),
+        Endpoint("GET", f"{one}/evidence", view, requests.Nothing, evidence, custody.evidence),
+        Endpoint(
+            "POST",
+            f"{one}/evidence",
+            responder,
+            requests.AttachFileBody,
+            evidence,
+            custody.attach_file,
+            201,
+            takes_file=True,
+        ),
+        Endpoint(
+            "GET",
+            f"{one}/evidence/{{file}}",
+            view,
+            requests.Nothing,
+            evidence,
+            custody.evidence_file,
+            gives_file=True,
+        ),
+        Endpoint(
+            "POST",
+            f"{one}/evidence/{{file}}/redact",
+            Role.ADMIN,
+            requests.ReasonBody,
+            evidence,
+            custody.redact_file,
+        ),
+        Endpoint("POST", f"{one}/holds", approver, requests.ReasonBody, evidence, custody.place_hold, 201),
+        Endpoint(
+            "POST", f"{one}/holds/{{hold}}/release", approver, requests.ReasonBody, evidence, custody.release_hold
         ),
         Endpoint("GET", "/heartbeats", view, requests.Nothing, responses.HeartbeatsView, heartbeats.list),
         Endpoint(

@@ -362,6 +362,24 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
     ),
     Fact.OBLIGATION_JUDGED: (r"the reporting obligation .*", lambda record, entry, _: bool(entry.by)),
     Fact.REPORT_FILED: (r".+ of .+ filed with .+ at .+: .*", lambda record, entry, _: bool(entry.by)),
+    Fact.FILE_ATTACHED: (
+        r"evidence e\d+ attached: .+, \d+ bytes, sha-256 [0-9a-f]{64}.*",
+        lambda record, entry, _: any(
+            (each.id, each.sha256) == (entry.data["file"], entry.data["sha256"])
+            for each in record.incident.response.files
+        ),
+    ),
+    Fact.FILE_REDACTED: (
+        r"the content of evidence e\d+ \(.+\) removed; its record stays, sha-256 [0-9a-f]{64} \(.+\)",
+        lambda record, entry, _: any(
+            each.id == entry.data["file"] and each.redacted_by == entry.by for each in record.incident.response.files
+        ),
+    ),
+    Fact.HOLD_PLACED: (
+        r"legal hold h\d+ placed: nothing of the incident is deleted \(.+\)",
+        lambda record, entry, _: any(each.id == entry.data["hold"] for each in record.incident.response.holds),
+    ),
+    Fact.HOLD_RELEASED: (r"legal hold h\d+ released \(.+\)", lambda record, entry, _: bool(entry.by)),
     Fact.OVERDUE: (
         r"the (?P<what>.+?) is overdue.*",
         lambda record, entry, found: (
