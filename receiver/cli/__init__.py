@@ -16,6 +16,7 @@ from receiver.cli import (
     authorities,
     channels,
     drills,
+    evidence_records,
     heartbeats,
     incidents,
     maintenance,
@@ -70,6 +71,7 @@ on_call.add_to(app)
 proofs.add_to(app)
 responding.add_to(app)
 authorities.add_to(app)
+evidence_records.add_to(app)
 reports.add_to(app)
 maintenance.add_to(app)
 

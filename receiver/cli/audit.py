@@ -29,17 +29,25 @@ def verify(
         str, typer.Option(help="A head noted earlier, POSITION:HASH: that entry must be the same still.")
     ] = "",
 ) -> None:
-    """Check that no entry was changed, taken out or put in. Prints the head; note it elsewhere."""
+    """Check that no entry was changed, taken out or put in, and that all evidence files are as they were attached.
+
+    Prints the head; note it elsewhere.
+    """
     from receiver.store.audit_chain import AuditBroken
 
     store = _open(database)
     try:
         position, link = store.verify_audit(_known(head))
+        files, wrong = store.verify_evidence()
     except AuditBroken as error:
         fail(f"tocsin: {error}")
     finally:
         store.close()
     console.print(f"{position} entries, unchanged. Head: {position}:{link}", soft_wrap=True)
+    if wrong:
+        fail("\n".join(f"tocsin: {each}" for each in wrong))
+    if files:
+        console.print(f"{files} evidence {'file' if files == 1 else 'files'}, as they were attached or redacted.")
 
 
 @audit.command(name="list")

@@ -1,13 +1,13 @@
 """Authorities that must be told, from a shell: what is outstanding, what was filed, which obligation applies."""
 
-from hashlib import file_digest
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from receiver.cli.evidence_records import attach, digest
 from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call
-from receiver.cli.output import console, fail, local, print_json
+from receiver.cli.output import console, local, print_json
 from receiver.cli.responding import path_of
 
 ObligationName = Annotated[str, typer.Option("--obligation", help="As `tocsin obligations` names it: nis2")]
@@ -34,9 +34,7 @@ def file_report(
     ] = "",
     file: Annotated[
         Path | None,
-        typer.Option(
-            "--file", help="What was filed: its name and SHA-256 are kept, it stays here.", show_default=False
-        ),
+        typer.Option("--file", help="What was filed: it is attached to the incident as evidence.", show_default=False),
     ] = None,
     by: By = "",
     note: NoteText = "",
@@ -46,16 +44,13 @@ def file_report(
 ) -> None:
     """Say that a report was filed with an authority, with the evidence of it."""
     said = {"stage": stage, "reference": reference, "filed_at": date, "by": by, "note": note}
-    body = {name: value for name, value in said.items() if value} | (_evidence(file) if file else {})
-    _say(call("POST", url, token, path_of(id, "obligations", obligation, "filings"), body=body), json)
-
-
-def _evidence(file: Path) -> dict[str, str]:
-    try:
-        with file.open("rb") as stream:
-            return {"file": file.name, "sha256": file_digest(stream, "sha256").hexdigest()}
-    except OSError as error:
-        fail(f"tocsin file-report: --file {file} cannot be read: {error.strerror}", 2)
+    body = {name: value for name, value in said.items() if value}
+    if file:
+        body |= {"file": file.name, "sha256": digest(file)}
+    found = call("POST", url, token, path_of(id, "obligations", obligation, "filings"), body=body)
+    if file:
+        attach(id, file, {"note": f"filed: {stage} of {obligation}, {reference}"}, url, token)
+    _say(found, json)
 
 
 def judge_obligation(

@@ -1,6 +1,9 @@
 """The API from a shell: list, show, acknowledge, resolve, escalate, withdraw, give back, note, update, declare."""
 
 import asyncio
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 from urllib.parse import quote, urlsplit
 
@@ -8,7 +11,17 @@ import typer
 from rich.markup import escape
 
 from receiver.cli import completion
-from receiver.cli.output import LEVEL_STYLES, console, fail, level_words, local, print_json, print_table, state_words
+from receiver.cli.output import (
+    LEVEL_STYLES,
+    console,
+    fail,
+    level_words,
+    local,
+    print_json,
+    print_table,
+    state_words,
+    why_not,
+)
 from receiver.version import MARK
 
 Id = Annotated[
@@ -21,6 +34,9 @@ Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 By = Annotated[str, typer.Option("--by", help="Who acts; the token's name where left out.", show_default=False)]
 NoteText = Annotated[str, typer.Option("--note", help="A word on why.", show_default=False)]
 LOCAL = completion.LOCAL
+
+FILE_SECONDS = 900.0
+"""For a file to be sent or fetched."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -343,28 +359,71 @@ def not_tocsin(address: str, status: int) -> str:
     return f"tocsin: {address} answered {status}, but it is no Tocsin. Is --url (TOCSIN_URL) right?"
 
 
+async def send_file(url: str, token: str, path: str, file: Path, fields: dict[str, str]) -> Any:
+    """Post a form with a file, a piece at a time; the answer's JSON. Ends the program where it is refused."""
+    import aiohttp
+
+    try:
+        with file.open("rb") as stream:
+            form = aiohttp.FormData(fields)
+            form.add_field("file", stream, filename=file.name)
+            return await _call("POST", f"{base(url, token)}/api/v1{path}", token, data=form, seconds=FILE_SECONDS)
+    except FileNotFoundError as error:
+        fail(f"tocsin: {file} cannot be read: {error.strerror}", 2)
+
+
+async def save_file(url: str, token: str, path: str, target: Path, sha256: str) -> None:
+    """Write an answer into a new file, if it is of that SHA-256. Ends the program where it is not, or is refused."""
+    found = hashlib.sha256()
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        with partial.open("xb") as stream:
+
+            def keep(piece: bytes) -> None:
+                found.update(piece)
+                stream.write(piece)
+
+            address = f"{base(url, token)}/api/v1{path}"
+            await _call("GET", address, token, into=keep, seconds=FILE_SECONDS)
+        if found.hexdigest() != sha256:
+            fail(f"tocsin: what was sent has the SHA-256 {found.hexdigest()}, and {sha256} was recorded: not kept")
+        partial.rename(target)
+    except OSError as error:
+        fail(f"tocsin: {target} cannot be written: {why_not(error)}; name another place with --to", 2)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 async def _call(
     method: str,
     address: str,
     token: str,
-    query: dict[str, str] | None,
-    body: dict[str, Any] | None,
+    query: dict[str, str] | None = None,
+    body: dict[str, Any] | None = None,
     *,
-    text: bool,
+    text: bool = False,
+    data: Any = None,
+    into: Callable[[bytes], object] | None = None,
+    seconds: float = 30.0,
 ) -> Any:
+    """`into` is given the answer's bytes, where it is no refusal."""
     import aiohttp
 
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    timeout = aiohttp.ClientTimeout(total=30)
+    timeout = aiohttp.ClientTimeout(total=seconds)
     try:
         async with (
             aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
-            session.request(method, address, params=query, json=body, allow_redirects=False) as response,
+            session.request(method, address, params=query, json=body, data=data, allow_redirects=False) as response,
         ):
             if MARK not in response.headers:
                 fail(not_tocsin(address, response.status))
             if text and response.status < 400:
                 return await response.text()
+            if into is not None and response.status < 400:
+                async for piece in response.content.iter_any():
+                    into(piece)
+                return None
             answer = _Answer(await response.json(content_type=None))
             if response.status < 400:
                 return answer

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from receiver.core.obligations import OwedReport, reports
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line
+from receiver.reports.evidence_kept import kept_as
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.report import Table
 
@@ -29,7 +30,8 @@ def _rows(record: IncidentRecord, owed: OwedReport) -> Iterator[tuple[str, ...]]
     begin = (line(owed.obligation.authority), report, record.stamp(owed.due_at))
     for each in owed.filings:
         filed = f"{record.stamp(each.filed_at)} by {name(each.by)}"
-        file = " ".join(filter(None, (line(each.file), f"SHA-256 {each.sha256}" if each.sha256 else "")))
+        kept = f"({kept})" if (kept := kept_as(record, each.sha256)) else ""
+        file = " ".join(filter(None, (line(each.file), f"SHA-256 {each.sha256}" if each.sha256 else "", kept)))
         yield *begin, filed, line(each.reference), file
     if not owed.filings:
         yield *begin, "not filed", "", ""

@@ -185,6 +185,9 @@ def _analysis_performed(record: IncidentRecord) -> Values:
 
 
 def _evidence_preserved(record: IncidentRecord) -> Values:
+    for file in record.case.incident.response.files:
+        removed = "" if file.redacted_at is None else ", whose content was removed"
+        yield f"{file.id}: {line(file.name)}, SHA-256 {file.sha256}{removed}"
     yield from evidence_links(record)
     for exhibit in exhibits(record):
         yield f"{exhibit.query} ({exhibit.moment}): {len(exhibit.lines)} series kept"

@@ -12,6 +12,7 @@ from receiver.messages.plain import line
 from receiver.messages.responders import last_taken
 from receiver.messages.times import duration
 from receiver.reports.deadline_outcome import DeadlineOutcome, DeadlineResult
+from receiver.reports.evidence_kept import evidence_kept
 from receiver.reports.filings import filings
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.report import Field, Part, SectionContent, Table, counted
@@ -41,7 +42,7 @@ def summary(record: IncidentRecord, deadlines: list[DeadlineOutcome]) -> Section
     fields = tuple(Field(each, values) for each, values in told.items() if values)
     rows = tuple(deadline_row(each, record) for each in deadlines)
     tables = (Table("Deadlines", DEADLINE_COLUMNS, rows),) if rows else ()
-    return SectionContent("summary", (Part("", fields),), (*tables, *filings(record)))
+    return SectionContent("summary", (Part("", fields),), (*tables, *filings(record), *evidence_kept(record)))
 
 
 def _what_happened(record: IncidentRecord) -> Iterator[str]:

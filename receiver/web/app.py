@@ -192,6 +192,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         rosters=rosters,
         on_call=on_call,
         feeds=PersonFeeds(rosters, signing, installation, clock),
+        custody=custody,
     )
     if settings.path:
         require_apart(settings.path, app)

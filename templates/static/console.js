@@ -62,7 +62,8 @@
     old.replaceWith(fresh);
     for (const each of typed) {
       const now = document.getElementById(each.id);
-      if (now) now.value = each.value;
+      if (now && each.type === "file") now.replaceWith(each); // a file that was chosen cannot be set
+      else if (now) now.value = each.value;
     }
     for (const each of fresh.querySelectorAll("details[id]")) if (open.has(each.id)) each.open = open.get(each.id);
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from receiver.core.model import Alert, Entry, Fact, Incident, Kind, Notification, Reason, Supersede, Window
+from receiver.core.model import Alert, Entry, Fact, FileChange, Incident, Kind, Notification, Reason, Supersede, Window
 from receiver.core.storage import Changes
 from receiver.store import SqlStore
 
@@ -81,6 +81,8 @@ def changes(
     entries: Sequence[Entry] = (),
     *,
     unreached: Mapping[str, int | None] = MappingProxyType({}),
+    files: Sequence[tuple[str, FileChange]] = (),
+    on_hold: Mapping[str, bool] = MappingProxyType({}),
 ) -> Changes:
     """What a transaction writes; new incidents in key order, as the engine hands them over.
 
@@ -89,7 +91,8 @@ def changes(
     known = {each.id: each for each in opened}
     held = [(known.get(name) or replace(incident(), id=name, source=name), each) for name, each in alerts]
     in_order = sorted(opened, key=lambda each: each.key)
-    return Changes(in_order, changed, held, planned, settled, supersedes, entries, unreached=unreached)
+    more: dict[str, Any] = {"unreached": unreached, "files": files, "on_hold": on_hold}
+    return Changes(in_order, changed, held, planned, settled, supersedes, entries, **more)
 
 
 def save(store: SqlStore, **what: Any) -> list[Incident]:

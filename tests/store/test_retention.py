@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from receiver.core.model import Incident, Instant, State
+from receiver.core.model import FileChange, Incident, Instant, State
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.jobs.retention import Retention
@@ -15,7 +15,7 @@ from rules.load import load
 from rules.policy import HOUR, Micros
 from tests.core.guide import ALL, POLICY
 from tests.end_to_end.processes import POLICY as RULES
-from tests.store.samples import NOW, alert, entry, incident, message, save
+from tests.store.samples import NOW, alert, changes, entry, incident, message, save
 
 DAY = 24 * HOUR
 
@@ -56,6 +56,43 @@ def test_only_what_closed_before_is_forgotten_with_all_that_is_its_own(store: Sq
     assert store.forget(Instant(NOW - 400 * DAY), 10) == 1
     assert store.forget(Instant(NOW - 400 * DAY), 10) == 0
     assert set(map(frozenset, rows(store).values())) == {frozenset({"id-young", "id-resolved", "id-open"})}
+
+
+def test_what_is_under_legal_hold_is_not_forgotten(store: SqlStore) -> None:
+    """Nor its alerts, messages, timeline and evidence; very many of them keep no other from being forgotten; released,
+    it goes with all that is its own.
+    """
+    held = [closed(f"held-{number}", 900) for number in range(501)]
+    save(store, opened=held, on_hold={each.id: True for each in held}, entries=[entry(1, "id-held-0")])
+    save(store, opened=[closed("old", 500)])
+    for each in (held[0].id, "id-old"):
+        store.add_evidence(f"upload-{each}", 0, b"content", Instant(NOW))
+        save(store, changed=[store.reads().incident(each)], files=[(each, FileChange("a" * 64, f"upload-{each}"))])
+    assert store.forget(Instant(NOW - 400 * DAY), 10) == 1
+    assert store.forget(Instant(NOW - 400 * DAY), 10) == 0
+    assert len(rows(store)["incidents"]) == 501
+    assert rows(store)["entries"] == {"id-held-0"}
+    assert store.reads().evidence_chunk("upload-id-old", 0) is None
+    assert store.reads().evidence_chunk("upload-id-held-0", 0) == b"content"
+    save(store, changed=[held[0]], on_hold={held[0].id: False})
+    assert store.forget(Instant(NOW - 400 * DAY), 10) == 1
+    assert rows(store)["entries"] == set()
+    assert store.reads().evidence_chunk("upload-id-held-0", 0) is None
+
+
+def test_a_hold_that_comes_while_its_incident_is_looked_at_counts(
+    postgresql: Callable[[], str], open_stores: Callable[[str], SqlStore]
+) -> None:
+    """One replica places a hold, the other forgets: whichever commits first, nothing of what is held is deleted."""
+    url = postgresql()
+    one, two = open_stores(url), open_stores(url)
+    (old,) = save(one, opened=[closed("old", 500)])
+    with one.transaction() as transaction:
+        assert transaction.lock([], [old.id])
+        transaction.save(changes(changed=[old], on_hold={old.id: True}))
+        assert two.forget(Instant(NOW - 400 * DAY), 10) == 0
+    assert two.forget(Instant(NOW - 400 * DAY), 10) == 0
+    assert one.reads().incident(old.id) is not None
 
 
 def test_what_is_being_worked_on_is_left_for_later(

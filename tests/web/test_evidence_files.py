@@ -17,7 +17,11 @@ from receiver.core.model import Instant
 from receiver.jobs.retention import UPLOADED_WITHIN, Retention
 from receiver.store import SqlStore, back_up, open_store, restore
 from receiver.web.http.uploads import AT_A_TIME, PIECE
+from rules.policy import MINUTE
 from tests.web.conftest import Running
+from tests.web.test_console import BROWSER, csrf, log_in, page
+from tests.web.test_console_working import PEOPLE
+from tests.web.test_responding_cli import tocsin
 
 ONE = "/api/v1/incidents/1"
 EVIDENCE = f"{ONE}/evidence"
@@ -200,7 +204,7 @@ async def test_a_file_that_is_too_large_is_refused_in_words_and_nothing_is_kept(
         413, "the file is larger than 300000 bytes, which TOCSIN_EVIDENCE_LIMIT sets. Nothing of the file is kept",
     )  # fmt: skip
     unsized = aiohttp.FormData({"note": "long"})
-    unsized.add_field("file", pieces(40), filename="long.bin")
+    unsized.add_field("file", pieces(6), filename="long.bin")
     async with narrow.http.post(f"{narrow.url}{EVIDENCE}", data=unsized) as response:
         assert response.status == 413
     await until_gone(narrow)
@@ -320,7 +324,8 @@ async def test_strangers_files_are_not_read(roles: Running) -> None:
     """Who gives no token is refused at once: none of what they send is stored, or unpacked, or waited for."""
     reader, writer = await asyncio.open_connection("127.0.0.1", roles.port)
     head = f"POST {EVIDENCE} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\n"
-    writer.write(f"{head}Content-Length: 9000000\r\n\r\n".encode() + part(FILE, b"x" * 4 * PIECE, b""))
+    body = part(FILE, b"x" * 2 * PIECE)
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
     assert b" 401 " in await reader.readline()
     writer.transport.abort()
     assert (rows(roles, "evidence_uploads"), rows(roles, "evidence_chunks")) == (0, 0)
@@ -432,3 +437,133 @@ async def test_replicas_share_the_files(
     assert open_stores(url).verify_evidence() == (1, [])
     assert (await two.post(f"{EVIDENCE}/e1/redact", {"reason": "a name"}))[0] == 200
     assert (await one.get(f"{EVIDENCE}/e1"))[0] == 410
+
+
+@pytest.fixture
+async def console(start: Callable[..., Any]) -> Running:
+    """A receiver with people who log in, and one incident."""
+    running: Running = await start(**PEOPLE, TOCSIN_EVIDENCE_LIMIT="300000")
+    await running.post("/api/v1/incidents", {"type": "engine_failure"}, headers=ANN)
+    return running
+
+
+ANN = {"Authorization": "Bearer annes-token"}
+
+
+async def upload(running: Running, action: str, cookie: dict[str, str], *parts: Any, **fields: str) -> tuple[int, str]:
+    """Post a form of the incident's page, with a file; status, and where to or what was answered."""
+    mark = fields.get("csrf") or csrf(await page(running, "/incidents/1", headers=cookie))
+    url, data = f"{running.url}/incidents/1/{action}", form(*parts, **({"csrf": mark} | fields))
+    async with running.http.post(url, data=data, headers=BROWSER | cookie, allow_redirects=False) as answer:
+        return answer.status, answer.headers.get("Location") or await answer.text()
+
+
+async def test_the_page_attaches_and_offers_files(console: Running) -> None:
+    """Without a script: a form with a file; then it stands there to be saved, with all that is known of it."""
+    ron = await log_in(console, "ron", "ron")
+    text = await page(console, "/incidents/1", headers=ron)
+    assert 'enctype="multipart/form-data"' in text
+    assert "300000 bytes at most" in text
+    assert "Place the hold" not in text
+    status, where = await upload(console, "evidence", ron, b"<script>alert(1)</script>", "x.html", note="<b>seen</b>")
+    assert (status, where) == (303, "/incidents/1?done=evidence#evidence")
+    text = await page(console, "/incidents/1", headers=ron)
+    assert '<a href="/incidents/1/evidence/e1">x.html</a>' in text
+    assert "&lt;b&gt;seen&lt;/b&gt;" in text
+    assert "Remove its content" not in text
+    vic = await log_in(console, "vic", "vic")
+    async with console.http.get(f"{console.url}/incidents/1/evidence/e1", headers=BROWSER | vic) as response:
+        assert await response.read() == b"<script>alert(1)</script>"
+        assert response.headers["Content-Type"] == "application/octet-stream"
+        assert response.headers["Content-Disposition"].startswith("attachment")
+        assert "sandbox" in response.headers["Content-Security-Policy"]
+    async with console.http.get(
+        f"{console.url}/incidents/1/evidence/e1", headers=BROWSER, allow_redirects=False
+    ) as response:
+        assert response.headers["Location"].startswith("/login")
+    assert "x.html,25,69cb" in (await page(console, "/incidents/1/evidence.csv", headers=vic)).replace(
+        sha256(b"<script>alert(1)</script>").hexdigest(), "69cb"
+    )
+
+
+async def test_the_page_says_what_is_wrong_with_a_file(console: Running) -> None:
+    """Too large, none chosen, a viewer's, one from another page: in words, and nothing is kept."""
+    ron, vic = await log_in(console, "ron", "ron"), await log_in(console, "vic", "vic")
+    status, text = await upload(console, "evidence", ron, b"x" * 300_001)
+    assert status == 413
+    assert "the file is larger than 300000 bytes" in text
+    status, text = await upload(console, "evidence", ron, b"", "", note="kept words")
+    assert status == 400
+    assert "choose a file" in text
+    assert "kept words" in text
+    assert (await upload(console, "evidence", vic, csrf="none"))[0] == 403
+    assert (await upload(console, "evidence", ron, csrf="of another page"))[0] == 403
+    assert rows(console, "evidence_chunks") == 0
+
+
+async def test_the_page_takes_holds_and_redactions(console: Running) -> None:
+    """Placed and released with a reason, shown in the lists; an admin removes content."""
+    ann = await log_in(console, "", "annes-token")
+    await upload(console, "evidence", ann, b"a name is in it")
+    assert (await press(console, "hold", ann, reason="claim 17"))[0] == 303
+    text = await page(console, "/incidents/1", headers=ann)
+    assert "Under legal hold: nothing of the incident is deleted." in text
+    assert "Remove its content" not in text
+    assert "legal hold" in await page(console, "/", headers=ann)
+    assert "legal hold" in await page(console, "/history", headers=ann)
+    assert (await console.scrape())["tocsin_legal_holds"] == 1
+    status, text = await press(console, "redact", ann, part="e1", reason="a name")
+    assert status == 409
+    assert "under legal hold (h1): nothing of it goes" in text
+    assert (await press(console, "release-hold", ann, part="h1", reason="settled"))[0] == 303
+    assert (await press(console, "redact", ann, part="e1", reason="a name"))[0] == 303
+    text = await page(console, "/incidents/1", headers=ann)
+    assert "Content removed by ann" in text
+    assert 'href="/incidents/1/evidence/e1"' not in text
+    await console.pass_time(MINUTE)
+    assert (await console.scrape())["tocsin_legal_holds"] == 0
+
+
+async def press(running: Running, action: str, cookie: dict[str, str], **fields: str) -> tuple[int, str]:
+    """Post a form of the incident's page; status and answer."""
+    fields["csrf"] = csrf(await page(running, "/incidents/1", headers=cookie))
+    url = f"{running.url}/incidents/1/{action}"
+    async with running.http.post(url, data=fields, headers=BROWSER | cookie, allow_redirects=False) as answer:
+        return answer.status, await answer.text()
+
+
+async def test_the_report_tells_all_of_it(declared: Running) -> None:
+    """As a regulator reads it: which files, of which hash, by whom, what became of them, and under which holds."""
+    await attach(declared, note="from the ground station", by="ada")
+    await attach(declared, b"patient list", "list.csv")
+    await declared.post(f"{EVIDENCE}/e2/redact", {"reason": "names patients", "by": "root"})
+    await declared.post(f"{ONE}/holds", {"reason": "claim 17", "by": "cleo"})
+    await declared.post(f"{ONE}/holds", {"reason": "inquiry", "by": "cleo"})
+    await declared.post(f"{ONE}/holds/h1/release", {"reason": "settled", "by": "cleo"})
+    _, report = await declared.get(f"{ONE}/report?format=md")
+    when = r"2026-11-23 02:13 UTC"
+    assert re.search(
+        rf"e1 \| recorder\.bin \| 768,000 bytes \| {DIGEST} \| {when} by ada \| from the ground station \| kept", report
+    )
+    assert re.search(
+        rf"e2 \| list\.csv \| 12 bytes \| \w{{64}} \| .* \| removed {when} by root: names patients", report
+    )
+    assert re.search(rf"h1 \| {when} by cleo \| claim 17 \| {when} by cleo: settled", report)
+    assert "| inquiry | in force: nothing of the incident is deleted |" in report
+    assert f"e1: recorder.bin, SHA-256 {DIGEST}" in report
+
+
+async def test_from_a_shell(declared: Running, tmp_path: Path) -> None:
+    """Add, get, hold, redact: what comes back is compared with its hash, and overwrites nothing."""
+    file, back = tmp_path / "recorder.bin", tmp_path / "back.bin"
+    file.write_bytes(CONTENT)
+    code, said = await tocsin(declared, "evidence", "add", "1", str(file), "--note", "from the ground station")
+    assert (code, f"SHA-256 {DIGEST}" in said, "from the ground station" in said) == (0, True, True), said
+    code, said = await tocsin(declared, "evidence", "get", "1", "e1", "--to", str(back))
+    assert (code, back.read_bytes() == CONTENT) == (0, True), said
+    code, said = await tocsin(declared, "evidence", "get", "1", "e1", "--to", str(back))
+    assert (code, "is there already; name another place" in said) == (2, True)
+    code, said = await tocsin(declared, "hold", "place", "1", "--reason", "claim 17")
+    assert "legal hold h1, in force; placed" in said
+    code, said = await tocsin(declared, "evidence", "redact", "1", "e1", "--reason", "a name")
+    assert (code, "under legal hold" in said) == (1, True)

@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from rules.load import PACKS, load
@@ -145,3 +146,30 @@ async def test_from_a_shell(declared: Running, tmp_path: Path) -> None:
     )
     assert (code, "does not apply" in said) == (0, True)
     assert (await tocsin(declared, "file-report", "1", *words[:-1], "/no/such/file"))[0] == 2
+
+
+async def test_the_page_keeps_the_file_that_was_filed(start: Callable[..., Any]) -> None:
+    """The hash in the filing is Tocsin's own, of the file that it keeps as evidence; a refused filing keeps nothing."""
+    receiver = await start(**PEOPLE)
+    await receiver.post(
+        "/api/v1/incidents", {"type": "engine_failure"}, headers={"Authorization": "Bearer annes-token"}
+    )
+    ron = await log_in(receiver, "ron", "ron")
+    text = await page(receiver, "/incidents/1", headers=ron)
+    digest = sha256(b"the form").hexdigest()
+
+    async def file_it(**fields: str) -> int:
+        form = aiohttp.FormData({"csrf": csrf(text), "part": "aviation_occurrence", "reference": "E2-1", **fields})
+        form.add_field("upload", b"the form", filename="../form.pdf")
+        url = f"{receiver.url}/incidents/1/file-report"
+        async with receiver.http.post(url, data=form, headers=BROWSER | ron, allow_redirects=False) as answer:
+            return answer.status
+
+    assert await file_it(stage="progress") == 409
+    assert (await receiver.get(f"{ONE}/evidence", headers=ron))[1]["files"] == []
+    assert await file_it(stage="occurrence_report") == 303
+    [kept] = (await receiver.get(f"{ONE}/evidence", headers=ron))[1]["files"]
+    assert (kept["sha256"], kept["attached_by"]) == (digest, "ron")
+    assert kept["note"] == "filed: occurrence_report of aviation_occurrence, E2-1"
+    _, report = await receiver.get(f"{ONE}/report?format=md", headers=ron)
+    assert f"form.pdf SHA-256 {digest} (kept as evidence e1)" in report

@@ -46,9 +46,8 @@ class Custody:
         """Attach a file as evidence: its SHA-256 is computed while it arrives, and it is never changed after that."""
         if call.upload is None:
             raise HttpProblem(400, "choose a file: the form has none (its field `file`)")
-        file = call.upload
-        attached = AttachFile(call.by_themselves(call.said.by), file.name, file.sha256, file.size, file.id, call.said.note)
-        return await self._act(call, attached)
+        file, by = call.upload, call.by_themselves(call.said.by)
+        return await self._act(call, AttachFile(by, file.name, file.sha256, file.size, file.id, call.said.note))
 
     async def evidence_file(self, call: Call[requests.Nothing]) -> Download:
         """The content of an evidence file, as an attachment; that it was taken is noted in the audit log."""

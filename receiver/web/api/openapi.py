@@ -69,7 +69,7 @@ SCHEMES = {
     "webhook-basic": {"type": "http", "scheme": "basic", "description": "The same as the password, with any user"},
 }
 
-FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
+FILE = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
 
 REFUSALS = {
     400: "The query or the body is not what it should be",

@@ -291,7 +291,7 @@ class FileReportBody(Body):
     filed_at: AwareDatetime | None = None
     """When it was filed; left out: now."""
     file: Name = ""
-    """The name of the file that was filed. The file itself stays where it is."""
+    """The name of the file that was filed. To keep the file itself, attach it as evidence."""
     sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-fA-F]{64})?$")] = ""
     """Of that file."""
     note: Text = ""

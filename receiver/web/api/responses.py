@@ -293,6 +293,8 @@ class IncidentView(View):
     recurrences: int
     declared: bool
     exercise: bool
+    on_legal_hold: bool
+    """Nothing of it is deleted, whatever the policy's retention says."""
     recorded_only: bool
     """All its alerts have level 0: it stands in the history, nobody was told and nobody has to act."""
     impact: ImpactView

@@ -95,6 +95,7 @@ def show_incident(
         recurrences=incident.recurrences,
         declared=incident.declared,
         exercise=incident.exercise,
+        on_legal_hold=incident.is_on_hold,
         recorded_only=incident.recorded_only,
         impact=_show_impact(incident, policy_version),
         facts=incident.facts,

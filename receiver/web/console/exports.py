@@ -9,6 +9,7 @@ from aiohttp import web
 from receiver.core.model import Incident
 from receiver.web.api import requests
 from receiver.web.api.call import Call
+from receiver.web.api.evidence_operations import show_evidence
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.response_operations import Responding
 from receiver.web.api.response_shapes import ChecklistView
@@ -55,8 +56,11 @@ class Exports:
             case "follow-ups":
                 actions = (await self.responding.follow_ups(asked)).follow_ups
                 return tables.answer(file, tables.FOLLOW_UP_COLUMNS, map(tables.follow_up_row, actions))
+            case "evidence":
+                files = await self.api.read(number, lambda incident: show_evidence(incident).files)
+                return tables.answer(file, tables.EVIDENCE_COLUMNS, map(tables.evidence_row, files))
             case _:
-                known = "alerts, timeline, messages, steps, notices and follow-ups"
+                known = "alerts, timeline, messages, steps, notices, follow-ups and evidence"
                 raise HttpProblem(404, f"there is no such list; there are {known}")
 
     def _checklists(self, incident: Incident) -> list[tuple[int, ChecklistView]]:

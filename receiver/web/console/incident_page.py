@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
-from pydantic import ValidationError
 
-from receiver.web.api.call import Call, Endpoint
+from receiver.core.evidence_files import safe_name
+from receiver.web.api.call import Call, Endpoint, read_form
+from receiver.web.api.evidence_operations import Custody
+from receiver.web.api.requests import Nothing
 from receiver.web.auth.sessions import allow
 from receiver.web.console.deadlines import deadlines
 from receiver.web.console.exports import Exports
 from receiver.web.console.incident_page_data import Reader, Shown
 from receiver.web.console.pages import Form, Frame, Visit, go_to
-from receiver.web.http.problem_details import HttpProblem, invalid
+from receiver.web.http.problem_details import HttpProblem
+from receiver.web.http.uploads import UPLOADS, size_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,10 @@ DONE = {
     "finish": "Done, and written down.",
     "file-report": "Recorded as filed.",
     "judge-obligation": "Written down.",
+    "evidence": "Kept, with its SHA-256, your name and the time.",
+    "redact": "Its content is removed; its record stays.",
+    "hold": "Under legal hold: nothing of the incident is deleted.",
+    "release-hold": "Released, and written down with your reason.",
     "approve-report": "Approved: this version of the report is kept as it is.",
 }
 """Said after a press, by the name that the redirect carries."""
@@ -75,6 +82,10 @@ PLACES = {
     "finish": "follow-ups",
     "file-report": "obligations",
     "judge-obligation": "obligations",
+    "evidence": "evidence",
+    "redact": "evidence",
+    "hold": "evidence",
+    "release-hold": "evidence",
 }
 """Where the page is looked at again after an action; elsewhere at what is said."""
 
@@ -104,6 +115,10 @@ OPERATIONS = {
     "approve-report": "approve_report",
     "file-report": "file_report",
     "judge-obligation": "judge_obligation",
+    "evidence": "attach_file",
+    "redact": "redact_file",
+    "hold": "place_hold",
+    "release-hold": "release_hold",
 }
 """Action, as the form's address has it → the operation of the API that does it: its role, its body, its handler."""
 
@@ -111,10 +126,11 @@ OPERATIONS = {
 class IncidentPage:
     """The page and its buttons."""
 
-    def __init__(self, frame: Frame, reader: Reader, operations: Mapping[str, Endpoint[Any]]) -> None:
+    def __init__(self, frame: Frame, reader: Reader, operations: Mapping[str, Endpoint[Any]], custody: Custody) -> None:
         """`operations`: the API's, by name."""
         self._frame = frame
         self._reader = reader
+        self._custody = custody
         self._exports = Exports(reader.api, reader.responding)
         self._actions = {action: operations[name] for action, name in OPERATIONS.items()}
 
@@ -130,11 +146,10 @@ class IncidentPage:
         operation = self._actions[action]
         allow(visit.caller, operation.role)
         try:
-            try:
-                said = operation.takes.model_validate(_body(visit.form), strict=False)  # forms say everything in words
-            except ValidationError as error:
-                raise invalid(error, "form") from None
-            await operation.run(Call(visit.caller, said, name, "", visit.form.get("part", "")))
+            said = read_form(_body(visit.form) | _filed(visit, action), operation.takes)
+            await operation.run(Call(visit.caller, said, name, "", visit.form.get("part", ""), visit.upload))
+            if action == "file-report" and visit.upload is not None:
+                await self._keep_filed(visit, name)
         except HttpProblem as problem:
             if problem.status not in {400, 409}:
                 raise
@@ -143,6 +158,19 @@ class IncidentPage:
             return go_to("/")
         done = "" if action == "steps" else f"?done={action}"
         return go_to(f"/incidents/{int(name)}{done}#{PLACES.get(action, 'said')}")
+
+    async def _keep_filed(self, visit: Visit, name: str) -> None:
+        """What was filed with an authority is kept as evidence."""
+        attach, form = self._actions["evidence"], visit.form
+        said = {"note": f"filed: {form.get('stage', '')} of {form.get('part', '')}, {form.get('reference', '')}"}
+        await attach.run(Call(visit.caller, read_form(said, attach.takes), name, "", "", visit.upload))
+
+    async def fetch(self, visit: Visit) -> web.StreamResponse:
+        """An evidence file, to be saved."""
+        name, file = visit.request.match_info["incident"], visit.request.match_info["file"]
+        return await (await self._custody.evidence_file(Call(visit.caller, Nothing(), name, "", file))).send(
+            visit.request
+        )
 
     async def export(self, visit: Visit) -> web.StreamResponse:
         """One of the incident's lists as CSV."""
@@ -167,6 +195,8 @@ class IncidentPage:
             deadlines=deadlines(incident, reading.case.context.policy_version, visit.now),
             levels=reading.case.policy.levels,
             forms=FORMS,
+            file_limit=size_words(visit.request.app[UPLOADS].limit),
+            may_redact=visit.caller.role >= self._actions["redact"].role,
             may_approve=visit.caller.role >= self._actions["approve"].role,
             said=said,
             problem=problem,
@@ -174,6 +204,12 @@ class IncidentPage:
             typed=visit.form if problem else {},
             typed_for=lambda of, field: visit.form.get(field, "") if of == action else "",
         )
+
+
+def _filed(visit: Visit, action: str) -> dict[str, str]:
+    """Of the file that came with a filing, what the filing says of it: the hash is Tocsin's own."""
+    file = visit.upload
+    return {"file": safe_name(file.name), "sha256": file.sha256} if file and action == "file-report" else {}
 
 
 def _shown(visit: Visit) -> Shown:

@@ -17,10 +17,11 @@ from receiver.reports.queries import drawable
 from receiver.reports.report import Drawing
 from receiver.store import LAST, Reads, Span
 from receiver.web.api import views
+from receiver.web.api.evidence_operations import show_evidence
 from receiver.web.api.incident_operations import SIMILAR_SHOWN, Api
 from receiver.web.api.obligation_operations import Obligations
 from receiver.web.api.response_operations import Responding
-from receiver.web.api.response_shapes import ChecklistsView, NoticeView, ObligationView
+from receiver.web.api.response_shapes import ChecklistsView, EvidenceView, NoticeView, ObligationView
 from receiver.web.api.response_views import show_checklists
 from receiver.web.api.responses import SimilarIncidentsView
 from receiver.web.http.problem_details import HttpProblem
@@ -92,6 +93,8 @@ class IncidentPageData:
     obligations: tuple[ObligationView, ...]
     """The policy's; those that concern it first."""
 
+    evidence: EvidenceView
+
     @property
     def held(self) -> int:
         """Notices that wait for an approver."""
@@ -131,6 +134,7 @@ class Reader:
             checklists=show_checklists(incident, policy_version),
             notices=notices,
             unread_notices=unread,
+            evidence=show_evidence(incident),
             obligations=tuple(sorted(self.obligations.show(incident).obligations, key=lambda each: not each.applies)),
         )
 

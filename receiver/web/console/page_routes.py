@@ -15,6 +15,7 @@ from receiver.reports.queries import Records
 from receiver.settings import Role
 from receiver.store import Reads
 from receiver.web.api.call import Endpoint
+from receiver.web.api.evidence_operations import Custody
 from receiver.web.api.heartbeat_clocks import HeartbeatsApi
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.obligation_operations import Obligations
@@ -58,11 +59,12 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     rosters: RosterReader,
     on_call: OnCallApi,
     feeds: PersonFeeds,
+    custody: Custody,
 ) -> None:
     """Add the pages to the application. `operations`: the API's, by name; a page's button needs the role of its own."""
     frame = Frame(sessions, clock)
     now = Now(frame, queue, engine, reads, api, state)
-    incident = IncidentPage(frame, Reader(engine, reads, api, Responding(api), Obligations(api)), operations)
+    incident = IncidentPage(frame, Reader(engine, reads, api, Responding(api), Obligations(api)), operations, custody)
     report = ReportPage(frame, api, records)
     declaration = Declaration(frame, engine, api)
     weeks = Weeks(reads)
@@ -72,6 +74,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     duty, person = OnCallPage(frame, rosters, on_call), PersonPage(frame, rosters, feeds, channels)
     training = TrainingPage(frame, queue, engine, records)
     live = Live(queue, reads, sessions)
+    responder = Role.RESPONDER
     view, declares, retires = Role.VIEWER, operations["declare"].role, operations["retire"].role
     one = r"/incidents/{incident:\d{1,9}}"
     pages: tuple[tuple[str, str, Handler], ...] = (
@@ -80,6 +83,8 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
         ("POST", "/declare", frame.handler(declares, declaration.declare)),
         ("GET", one, frame.handler(view, incident.show)),
         ("GET", f"{one}/report", frame.handler(view, report.show)),
+        ("POST", f"{one}/{{action:evidence|file-report}}", frame.handler(responder, incident.act, takes_file=True)),
+        ("GET", f"{one}/evidence/{{file}}", frame.handler(view, incident.fetch)),
         ("POST", f"{one}/{{action}}", frame.handler(view, incident.act)),
         ("GET", f"{one}/{{list}}.csv", frame.handler(view, incident.export)),
         ("GET", "/history", frame.handler(view, history.show)),

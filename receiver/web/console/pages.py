@@ -6,7 +6,7 @@ The pages' modules give a template's name and its values. Rules: everything is e
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
@@ -27,6 +27,7 @@ from receiver.web.auth.sessions import Sessions, allow
 from receiver.web.console.duration_text import off, span, stamp
 from receiver.web.http.problem_details import PAGE_POLICY, UNAVAILABLE, Handler, HttpProblem
 from receiver.web.http.request_body import FORM_LIMIT, parse_form, read_body
+from receiver.web.http.uploads import Upload, is_upload, receive
 from rules.time_zones import time_zone
 
 FOR_GOOD = "public, max-age=31536000, immutable"
@@ -45,6 +46,8 @@ class Visit:
     now: Instant
     form: Form
     """What was posted; empty for a GET."""
+    upload: Upload | None = None
+    """The file that came with it."""
 
 
 PageHandler = Callable[[Visit], Awaitable[web.StreamResponse]]
@@ -57,8 +60,11 @@ class Frame:
         self._sessions = sessions
         self._clock = clock
 
-    def handler(self, role: Role, handle: PageHandler) -> Handler:
-        """The aiohttp handler of a page: asks who it is, checks a form's origin, shows problems as pages."""
+    def handler(self, role: Role, handle: PageHandler, *, takes_file: bool = False) -> Handler:
+        """The aiohttp handler of a page: asks who it is, checks a form's origin, shows problems as pages.
+
+        `takes_file`: its form may have a file.
+        """
 
         async def answer(request: web.Request) -> web.StreamResponse:
             try:
@@ -66,6 +72,9 @@ class Frame:
                 if caller is None:
                     return self._ask_who(request)
                 allow(caller, role)
+                if takes_file and is_upload(request):
+                    async with receive(request, partial(self._sessions.check_csrf, request)) as (form, upload):
+                        return await handle(Visit(request, caller, self._clock(), form, upload))
                 form = await self._form(request)
                 return await handle(Visit(request, caller, self._clock(), form))
             except HttpProblem as problem:

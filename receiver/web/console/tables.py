@@ -9,7 +9,7 @@ from aiohttp import web
 from receiver.core.model import Incident, Instant
 from receiver.messages.plain import plain
 from receiver.messages.times import rfc3339
-from receiver.web.api.response_shapes import ChecklistView, FollowUpView, NoticeView
+from receiver.web.api.response_shapes import ChecklistView, EvidenceFileView, FollowUpView, NoticeView
 from receiver.web.api.responses import AlertView, EntryView, NotificationView
 
 FORMULA = ("=", "+", "-", "@")
@@ -189,6 +189,28 @@ def follow_up_row(action: FollowUpView) -> Sequence[Cell]:
     return (
         *(action.id, action.text, action.owner, action.due_at),
         *(action.added_by, action.added_at, action.done_by, action.done_at, action.link, action.policy),
+    )
+
+
+EVIDENCE_COLUMNS = (
+    "evidence",
+    "file",
+    "size",
+    "sha256",
+    "attached_by",
+    "attached_at",
+    "note",
+    "redacted_by",
+    "redacted_at",
+    "redacted_why",
+)
+
+
+def evidence_row(file: EvidenceFileView) -> Sequence[Cell]:
+    """EVIDENCE_COLUMNS."""
+    return (
+        *(file.id, file.name, file.size, file.sha256, file.attached_by, file.attached_at, file.note),
+        *(file.redacted_by, file.redacted_at, file.redacted_why),
     )
 
 

@@ -242,9 +242,13 @@ def _refused(status: int, why: str) -> HttpProblem:
     return problem
 
 
+def size_words(size: int) -> str:
+    """``25 MiB``, ``300000 bytes``."""
+    return f"{size >> 20} MiB" if size % (1 << 20) == 0 else f"{size} bytes"
+
+
 def _too_large(uploads: Uploads) -> HttpProblem:
-    size = f"{uploads.limit >> 20} MiB" if uploads.limit >= 1 << 20 else f"{uploads.limit} bytes"
-    return _refused(413, f"the file is larger than {size}, which TOCSIN_EVIDENCE_LIMIT sets")
+    return _refused(413, f"the file is larger than {size_words(uploads.limit)}, which TOCSIN_EVIDENCE_LIMIT sets")
 
 
 def _no_room() -> HttpProblem:
