@@ -127,13 +127,14 @@ class Spot:
         if incident is None:
             return ()
         place = (incident.state, incident.recovery, incident.level, incident.is_firing, incident.twin_cleared_last)
-        follow_ups = incident.state is State.OPEN and bool(incident.response.follow_ups)
+        written = (name for name in ("follow_ups", "files", "holds") if getattr(incident.response, name))
+        has_written = next(written, "") if incident.state is State.OPEN else ""
         return (
             *place,
             len(incident.confirmed_by),
             Window.FORCED in incident.windows,
             incident.is_paused,
-            follow_ups,
+            has_written,
             incident.held > 0,
             incident.state is State.RESOLVED and incident.response.kept_open > 0,
         )
