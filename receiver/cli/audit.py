@@ -47,7 +47,7 @@ def verify(
     if wrong:
         fail("\n".join(f"tocsin: {each}" for each in wrong))
     if files:
-        console.print(f"{files} evidence {'file' if files == 1 else 'files'}, as they were attached or redacted.")
+        console.print(f"{files} evidence {'file' if files == 1 else 'files'}: as attached, or redacted by order.")
 
 
 @audit.command(name="list")
