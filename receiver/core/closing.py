@@ -29,21 +29,33 @@ MOST_STEPS = 3
 
 def outstanding(incident: Incident, policy_version: PolicyVersion) -> list[str]:
     """What keeps the incident from closing, each in words; empty: nothing does."""
+    if incident.recorded_only:
+        return []
+    signature = list(_sign_off(incident)) if _is_to_be_signed(incident, policy_version) else []
+    owed = obligations_outstanding(incident, policy_version.policy)
+    unfiled = (f"the {each.what} {_be(each.called)} not filed" for each in owed)
+    return [*_unfinished(incident, policy_version), *signature, *unfiled]
+
+
+def _unfinished(incident: Incident, policy_version: PolicyVersion) -> list[str]:
+    """The facts and the steps that are missing."""
     terms = policy_version.policy.closing
-    found: list[str] = []
-    if not incident.recorded_only and terms.from_level is not None and incident.level >= terms.from_level:
-        found += _unknown(incident, terms.facts)
-        found += _open_steps(incident, policy_version)
-    if _is_to_be_signed(incident, policy_version):
-        found += _sign_off(incident)
-    owed = [] if incident.recorded_only else obligations_outstanding(incident, policy_version.policy)
-    return [*found, *(f"the {each} is not filed" for each in owed)]
+    if terms.from_level is None or incident.level < terms.from_level:
+        return []
+    return [*_unknown(incident, terms.facts), *_open_steps(incident, policy_version)]
 
 
 def _unknown(incident: Incident, facts: tuple[str, ...]) -> Iterator[str]:
     for name in facts:
         if incident.facts.get(name, "").strip(" .").lower() in SAYS_NOTHING:
-            yield f"the {name.replace('_', ' ')} is not known"
+            called = name.replace("_", " ")
+            yield f"the {called} {_be(called)} not known"
+
+
+def _be(called: str) -> str:
+    """The lessons learned are not known, the root cause is not."""
+    is_many = any(word.endswith("s") and not word.endswith(("ss", "us")) for word in called.split())
+    return "are" if is_many else "is"
 
 
 def _open_steps(incident: Incident, policy_version: PolicyVersion) -> Iterator[str]:
@@ -94,6 +106,9 @@ def close_when_complete(draft: Draft) -> None:
 
 
 def _keep_open(draft: Draft, missing: list[str]) -> None:
+    draft.arm(Window.CLOSE, draft.now + draft.context.policy_version.policy.closing.remind_every)
+    if draft.incident.response.kept_open and _can_only_wait(draft):
+        return
     times = draft.incident.response.kept_open + 1
     draft.respond(kept_open=times)
     words = {"whom": draft.incident.holder or draft.incident.resolved_by, "missing": "; ".join(missing)}
@@ -101,7 +116,16 @@ def _keep_open(draft: Draft, missing: list[str]) -> None:
     tell_threads(draft, Kind.REMINDER, Reason.KEPT_OPEN, words)
     if times > 1:
         tell_internal(draft, Kind.REMINDER, Reason.KEPT_OPEN, words)
-    draft.arm(Window.CLOSE, draft.now + draft.context.policy_version.policy.closing.remind_every)
+
+
+def _can_only_wait(draft: Draft) -> bool:
+    """Whether all that is left are reports to authorities that are not due yet, and the signature after them. Their own
+    clocks remind of those: months may pass until the last one is due.
+    """
+    incident, policy_version = draft.incident, draft.context.policy_version
+    owed = obligations_outstanding(incident, policy_version.policy)
+    is_early = bool(owed) and all(each.due_at > draft.now for each in owed)
+    return is_early and not _unfinished(incident, policy_version)
 
 
 def sign_off(draft: Draft, action: SignOff) -> None:

@@ -48,7 +48,8 @@ class UndoneTask:
 
 def tasks(incident: Incident, policy_version: PolicyVersion) -> Iterator[UndoneTask]:
     """What of an incident must be done by a time and is not. `policy_version`: the one it runs under."""
-    for each in reports(incident, policy_version.policy):
+    is_over = incident.exercise and not incident.is_live  # practised reports are owed to nobody
+    for each in () if is_over else reports(incident, policy_version.policy):
         if not each.filings:
             stage = each.stage
             lasts = each.due_at - each.began_at

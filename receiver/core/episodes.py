@@ -149,7 +149,7 @@ def _hear_firing(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | N
     if old is None:
         return _begin(alert, hearing.now)
     if old.firing:
-        return _go_on(old, alert)
+        return _go_on(old, alert, hearing.now)
     believed_at = _believed_at(old, alert, hearing)
     if believed_at <= hearing.now:
         return replace(_begin(alert, hearing.now, old), doubtful=not _is_proved(old, alert, hearing))
@@ -168,7 +168,7 @@ def _hear_firing(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | N
     )
 
 
-def _go_on(old: Alert, alert: Alert) -> Alert | None:
+def _go_on(old: Alert, alert: Alert, now: Instant) -> Alert | None:
     """The episode goes on: at a worse level, or with a start told anew. A start before the end of the episode before
     is an old word of that one.
     """
@@ -181,6 +181,7 @@ def _go_on(old: Alert, alert: Alert) -> Alert | None:
         alert,
         level=level,
         firings=old.firings,
+        worse_at=now if alert.level > old.level else old.worse_at,
         earlier=old.earlier,
         forgotten=old.forgotten,
         ended_before=old.ended_before,
@@ -288,6 +289,7 @@ def _end(old: Alert, alert: Alert, hearing: Hearing) -> Alert:
         earlier=old.earlier,
         forgotten=old.forgotten,
         held_until=None,
+        worse_at=old.worse_at,
         end_heard_at=None if hearing.blind else hearing.now,
         end_told_by=hearing.told_by,
     )

@@ -20,6 +20,8 @@ def measured(alert: Alert) -> str:
     """The value that the alert was told with, and its unit: ``0.91``, ``3.2 bar``; empty: it tells none."""
     said = _said(alert.annotations)
     number = _number(said)
+    if number == 1 and MARK in alert.annotations and alert.annotations.get("condition", "").isidentifier():
+        return ""  # a bare metric is true or false: its 1 says that it fires, and nothing else
     if number is None:
         return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
     return f"{_plainly(number)}{_unit(alert.annotations)}"

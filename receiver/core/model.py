@@ -227,6 +227,8 @@ class Alert(Struct, frozen=True):
     """It is believed to fire only because its end was not told again for long."""
     firings: tuple[Instant, ...] = ()
     """When its last episodes began, by our clock, the newest last."""
+    worse_at: Instant | None = None
+    """When the episode was told at a worse level, with what it measured by then; None: it was not."""
     earlier: tuple[FiringRecord, ...] = ()
     """The times that it fired before, the first and the last of them (`receiver.core.episodes`)."""
     forgotten: int = 0

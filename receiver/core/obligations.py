@@ -16,6 +16,8 @@ from receiver.on_call.wall_time import after_months
 from rules.policy import Policy, ReportingObligation, ReportStage
 from rules.reserved import TWIN
 
+PRACTISED = "(an exercise: nothing is filed)"
+
 
 @dataclass(frozen=True, slots=True)
 class OwedReport:
@@ -45,9 +47,14 @@ class OwedReport:
         return Instant(self.began_at + self.stage.within)
 
     @property
+    def called(self) -> str:
+        """The report's name in words."""
+        return self.stage.name.replace("_", " ")
+
+    @property
     def what(self) -> str:
         """In words: ``early warning to the CSIRT (nis2)``."""
-        return f"{self.stage.name.replace('_', ' ')} to {self.obligation.authority} ({self.obligation.name})"
+        return f"{self.called} to {self.obligation.authority} ({self.obligation.name})"
 
 
 def reports(incident: Incident, policy: Policy) -> Iterator[OwedReport]:
@@ -87,11 +94,11 @@ def _counted_from(incident: Incident, stage: ReportStage, known: Obligation) -> 
             return known.since, "the classification"
 
 
-def obligations_outstanding(incident: Incident, policy: Policy) -> list[str]:
-    """The reports that authorities must still get of an incident, in words; of an exercise none. `policy`: the one
-    that the incident runs under.
+def obligations_outstanding(incident: Incident, policy: Policy) -> list[OwedReport]:
+    """The reports that authorities must still get of an incident; of an exercise none. `policy`: the one that the
+    incident runs under.
     """
-    return [] if incident.exercise else [each.what for each in reports(incident, policy) if not each.filings]
+    return [] if incident.exercise else [each for each in reports(incident, policy) if not each.filings]
 
 
 def keep_obligations(draft: Draft) -> None:
@@ -119,6 +126,7 @@ def keep_obligations(draft: Draft) -> None:
             authority=each.obligation.authority,
             stage=each.stage.name,
             until=each.due_at,
+            practised=PRACTISED if draft.incident.exercise else "",
         )
 
 
@@ -168,6 +176,7 @@ def _file(draft: Draft, action: FileReport) -> None:
         file=action.file,
         sha256=action.sha256,
         note=action.note,
+        practised=PRACTISED if draft.incident.exercise else "",
     )
 
 

@@ -21,6 +21,11 @@ def begun_at(incident: Incident) -> Instant:
     return earlier[-1].ended_at if earlier else incident.opened_at
 
 
+def trouble_since(incident: Incident) -> Instant:
+    """When what people are told of began, by its alerts; of what came back, when that was heard."""
+    return begun_at(incident) if incident.response.occurrences else incident.occurred_at or incident.opened_at
+
+
 def begin_anew(draft: Draft) -> None:
     """Set apart what belongs to the occurrence that ends now; the next begins with nothing done and nothing known."""
     incident, response = draft.incident, draft.incident.response

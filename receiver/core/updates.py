@@ -72,7 +72,8 @@ def keep_updates(draft: Draft) -> None:
     """Note what is news by now, and keep the clock running where it has to."""
     note_news(draft)
     incident = draft.incident
-    if incident.is_live and not incident.recorded_only and (incident.acknowledged_at or incident.breached_at):
+    is_promised = incident.acknowledged_at or incident.breached_at or Window.UPDATE in incident.windows
+    if incident.is_live and not incident.recorded_only and is_promised:
         _run(draft)
 
 

@@ -25,6 +25,8 @@ from rules.time_zones import time_zone
 
 TITLE = 160
 NAME = 80
+MISSING = 500
+"""Characters of what keeps an incident from closing."""
 STEPS = 5
 """Steps that a message names; more nobody takes in."""
 LABELS = 30
@@ -296,8 +298,9 @@ class IncidentText:
             case State.RESOLVED:
                 at = f" at {self.time(incident.resolved_at)}" if incident.resolved_at else ""
                 by = f" by {name(incident.resolved_by)}" if incident.resolved_by else ""
-                missing = "; ".join(map(line, self.outstanding)) if incident.response.kept_open else ""
-                return f"resolved{by}{at}{f'; not closed yet: {missing}' if missing else ''}"
+                kept = self.outstanding if incident.response.kept_open else []
+                missing = "; ".join(line(each, MISSING) for each in kept)
+                return f"resolved{by}{at}{f'; {KEPT_OPEN}{missing}' if missing else ''}"
             case State.CLOSED:
                 return "closed"
 
@@ -313,7 +316,7 @@ class IncidentText:
         before = f"open; {self.responders}" if self.was_answered else "open"
         if self.incident.is_paused:
             return before
-        if due >= self.now:
+        if due > self.now:
             told = f"{before}; acknowledge by {self.time(due)}{self.left(due)}"
         elif self.was_answered:
             told = f"{before}; due by {self.time(due)}{self.left(due, ', ', '')}"
@@ -408,6 +411,16 @@ class IncidentText:
             if each.facts.get(fact)
         ]
         return "; ".join(told)
+
+
+KEPT_OPEN = "not closed yet: "
+
+
+def unsaid(stands: str, said: str) -> str:
+    """How it stands, without the clauses that the sentence before it has said; empty: it has said all of them."""
+    known = said.lower()
+    clauses = stands.split("; ")
+    return "; ".join(each for each in clauses if " " not in each or each.lower().removeprefix(KEPT_OPEN) not in known)
 
 
 def _joined(title: str, measure: str) -> str:

@@ -9,7 +9,7 @@ from html import escape
 
 from receiver.core.model import Instant, Notification
 from receiver.core.obligations import OwedReport
-from receiver.core.occurrences import begun_at
+from receiver.core.occurrences import trouble_since
 from receiver.core.outside import EXERCISE
 from receiver.core.response import Moment, Notice
 from receiver.messages.incident_text import IncidentText
@@ -26,12 +26,23 @@ def render_notice(notice: Notice, case: IncidentText) -> tuple[str, str]:
     subject, body = _template(notice, case)
     filling = values(replace(case, now=notice.held_at, page_url=""), _event_at(notice, case))
     filling |= {name: case.fact(name) or UNKNOWN for name in INTERNAL}
+    filling |= _for_strangers(case)
     filling["next_update"] = case.stamp(notice.next_at) if notice.next_at is not None else UNKNOWN
     exercise = f"{EXERCISE}: " if case.incident.exercise else ""
     said = [f"{exercise}{fill(_without_steps(body, case), filling)}".rstrip()]
     if notice.next_at is not None and "next_update" not in placeholders(body):
         said.append(f"Next update by {filling['next_update']}.")
     return line(f"{exercise}{fill(subject, filling)}"), "\n\n".join(said)
+
+
+def _for_strangers(case: IncidentText) -> dict[str, str]:
+    """What our own people are told with a metric or with a name: strangers read what a person wrote for them."""
+    usual = line(case.level.impact) or UNKNOWN
+    impact = case.fact("current_impact") or case.fact("impact_description") or usual
+    told = {"current_impact": impact, "impact_description": impact}
+    if not (case.live or case.incident.is_firing or case.fact("verification_status")) and case.incident.resolved_by:
+        told["verification_status"] = "confirmed by a person"
+    return told
 
 
 def _template(notice: Notice, case: IncidentText) -> tuple[str, str]:
@@ -85,7 +96,7 @@ def _event_at(notice: Notice, case: IncidentText) -> Instant:
     incident = case.incident
     match notice.moment:
         case Moment.ACKNOWLEDGED:
-            return begun_at(case.incident)
+            return trouble_since(case.incident)
         case Moment.BREACHED:
             return incident.breached_at or notice.held_at
         case Moment.UPDATED:

@@ -73,7 +73,7 @@ class NowFiring:
         """When that was told; None: none fires."""
         if self.named is None:
             return None
-        return self.named.firings[-1] if self.named.firings else self.named.starts_at
+        return self.named.worse_at or (self.named.firings[-1] if self.named.firings else self.named.starts_at)
 
     @property
     def since(self) -> Instant | None:

@@ -7,7 +7,7 @@ from receiver.core.model import Instant, Kind, Notification, Reason, Recovery, S
 from receiver.core.notices import find
 from receiver.core.response import Notice, Practice, Standing
 from receiver.core.training import due_of
-from receiver.messages.incident_text import IncidentText, name
+from receiver.messages.incident_text import MISSING, IncidentText, name
 from receiver.messages.lateness import holds
 from receiver.messages.plain import line, plain
 from receiver.messages.times import duration
@@ -287,7 +287,7 @@ def _practice(practice: Practice, case: IncidentText) -> str:
 
 def _kept_open(case: IncidentText) -> str:
     """What is missing now; while this message waited, it may have come."""
-    missing = "; ".join(line(each, 500) for each in case.outstanding)
+    missing = "; ".join(line(each, MISSING) for each in case.outstanding)
     if case.incident.state is not State.RESOLVED or not missing:
         return f"Something was missing before it could close; by now it is {case.stands}."
     whom = name(case.incident.holder or case.incident.resolved_by)

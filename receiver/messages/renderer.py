@@ -13,10 +13,10 @@ from typing import Protocol
 from receiver.core.closing import wants_sign_off
 from receiver.core.model import Alert, Incident, Instant, Kind, Notification, Reason, Recovery, State
 from receiver.core.notices import find
-from receiver.core.occurrences import begun_at
+from receiver.core.occurrences import begun_at, trouble_since
 from receiver.core.plan import DecisionContext
 from receiver.core.response import Standing
-from receiver.messages.incident_text import IncidentText, brief, name, numbers, systems
+from receiver.messages.incident_text import IncidentText, brief, name, numbers, systems, unsaid
 from receiver.messages.lateness import holds
 from receiver.messages.letter import CALM, COLOURS, EARLIER, Letter, Row, as_html, as_text
 from receiver.messages.message import Message, Picture
@@ -235,7 +235,7 @@ def _letter(notification: Notification, case: IncidentText) -> tuple[Letter, str
         number=case.number,
         title=case.what,
         lead=lead(notification, case),
-        stands=_sentence(case.stands),
+        stands=_sentence(unsaid(case.stands, lead(notification, case))),
         description=case.firing.description if case.live else "",
         meaning=_sentence(line(case.level.description)) if paging else "",
         actions=case.first_actions if paging else (),
@@ -257,7 +257,11 @@ def _from_policy(notification: Notification, case: IncidentText) -> tuple[str, s
     """
     templates = case.policy.templates
     resolved_at = case.incident.resolved_at
-    at = ((templates.initial, begun_at(case.incident)), (templates.update, None), (templates.resolution, resolved_at))
+    at = (
+        (templates.initial, trouble_since(case.incident)),
+        (templates.update, None),
+        (templates.resolution, resolved_at),
+    )
     opening = notification.kind is Kind.PAGE and notification.reason in OPENING
     is_of_help = notification.reason is Reason.WITHDRAWN or "helps" in notification.data
     is_event = holds(notification, case) and not is_of_help

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from receiver.core.model import Recovery
-from receiver.messages.incident_text import RECOVERED, IncidentText, brief, systems
+from receiver.messages.incident_text import RECOVERED, IncidentText, brief, systems, unsaid
 from receiver.messages.message import SMS_PARTS
 from receiver.messages.plain import cut
 from receiver.messages.segments import fit, fit_between
@@ -106,7 +106,7 @@ def _tails(case: IncidentText, *, replies: bool) -> Sequence[str]:
             when = "Being verified. To take it"
         case _:
             due = case.time(incident.response_due_at)
-            when = f"Ack by {due}" if incident.response_due_at >= case.now else f"Ack now (due {due})"
+            when = f"Ack by {due}" if incident.response_due_at > case.now else f"Ack now (due {due})"
     if incident.response.asked_by:
         when = "Help now"
     reply = f"reply ACK {incident.number}" if replies else ""
@@ -126,9 +126,9 @@ def speak(case: IncidentText, lead: str) -> str:
     recovered = f", {RECOVERED[case.incident.recovery]}" if case.live and case.recovered else ""
     which = f"{case.level.name.capitalize()} incident {case.incident.number}{recovered}"
     what = f"{which}. {case.what_in(TITLE_SPOKEN)}"
-    # Who has it and asks for help is not heard twice.
-    is_said = case.responders and not (case.recovery or case.doubts) and case.responders.lower() in lead.lower()
-    stands = "" if is_said and case.owner else f"\nIt is {case.stands}."
+    left = unsaid(case.stands, lead)  # what is heard once is not heard twice
+    is_whole = case.stands.startswith(left.partition(";")[0])
+    stands = f"\n{'It is ' if is_whole else ''}{left}." if left else ""
     return sayable(f"{exercise}Tocsin here. {what}. {lead}{stands}", case.zone_name)
 
 

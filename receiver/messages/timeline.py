@@ -74,7 +74,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.SIGN_OFF_VOID: "what {whom} signed off has changed since: it must be signed off again",
         Fact.REPORT_REVISED: "revision {number} of the report goes to whoever got the first; changed: {changed}",
         Fact.NOTED: "{text}",
-        Fact.UPDATED: "status update{unchanged} {text}",
+        Fact.UPDATED: "status update{unchanged}{words}",
         Fact.CHANGED: "{field} is now {value}",
         Fact.REPLANNED: "moved to the current policy",
         Fact.SILENCED: "silenced in Alertmanager until {until} by {whom}",
@@ -97,13 +97,16 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.CALLS_NEEDED: "to be called by hand: {calls}",
         Fact.FOLLOW_UP_ADDED: "follow-up action {follow_up}: {text}",
         Fact.FOLLOW_UP_DONE: "follow-up action {follow_up} done: {text}{brought}",
-        Fact.OBLIGATION_APPLIES: "{authority} must be told ({obligation}): {stage} until {until}",
+        Fact.OBLIGATION_APPLIES: "{authority} must be told ({obligation}): {stage} until {until}{practised}",
         Fact.OBLIGATION_JUDGED: "the reporting obligation {obligation} {verdict}",
         Fact.REPORT_FILED: "{stage} of {obligation} filed with {authority} at {filed}: {reference}{with_file}",
         Fact.FILE_ATTACHED: "evidence {file} attached: {name}, {size} bytes, SHA-256 {sha256}",
         Fact.FILE_REDACTED: "the content of evidence {file} ({name}) removed; its record stays, SHA-256 {sha256}",
         Fact.HOLD_PLACED: "legal hold {hold} placed: nothing of the incident is deleted",
         Fact.HOLD_RELEASED: "legal hold {hold} released",
+        Fact.REPORT_FILED: (
+            "{stage} of {obligation} filed with {authority} at {filed}: {reference}{with_file}{practised}"
+        ),
         Fact.REPORT_APPROVED: "version {version} of the report approved: SHA-256 {sha256}",
         Fact.HANDED_OVER: "handed over to {to}",
         Fact.ROLE_TAKEN: "{to} is {role} now",
@@ -123,11 +126,15 @@ ASIDES = (
     ("only_to", "to", ", only to "),
     ("practised", "practised", " "),
     ("unchanged", "unchanged_since", ", no change since "),
+    ("words", "text", ": "),
     ("of_what", "what", " of the "),
     ("with_file", "sha256", ", SHA-256 of the file "),
     ("brought", "policy", "; it brought policy version "),
 )
 """What is told only where an entry has it: its place in a sentence, the data's name, and the words before it."""
+
+LONGEST = 1000
+"""Characters of a sentence: what is missing before the close, or a file's SHA-256, is told whole."""
 
 INSTANTS = ("since", "until", "began", "ended", "unchanged_since", "filed")
 """What of an entry's data is an instant."""
@@ -147,7 +154,7 @@ def sentence(entry: Entry, told: Callable[[Instant], str] = stamp) -> str:
     why = LABELS[Reason(entry.data["reason"])] if entry.fact in {Fact.PAGED, Fact.REOPENED} else ""
     forced = "although alerts still fire" if entry.data.get("forced") else ""
     tail = "; ".join(part for part in (why.lower(), forced, note, entry.data.get("link", ""), _least(entry)) if part)
-    return line(f"{said} ({tail})" if tail else said)
+    return line(f"{said} ({tail})" if tail else said, LONGEST)
 
 
 def _told_by(entry: Entry) -> str:
@@ -155,6 +162,8 @@ def _told_by(entry: Entry) -> str:
     is_unproved = entry.fact is Fact.DELIVERED and not entry.data.get("receipt")
     if entry.fact is Fact.CLOSED and entry.by:
         return "closed by hand{although}"
+    if entry.fact is Fact.IMPACT and entry.data.get("said", "").lower() == entry.data.get("means", "").lower():
+        return "{scale} is {grade}: {means}"
     return SENTENCES[Fact.ACCEPTED if is_unproved else entry.fact]
 
 

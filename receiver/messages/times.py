@@ -98,4 +98,4 @@ def _count(count: int, name: str) -> str:
 
 def left(until: Instant, now: Instant) -> str:
     """How far off an instant is: ``12 minutes left``, ``5 minutes ago``."""
-    return f"{duration(until - now)} left" if until >= now else f"{duration(now - until)} ago"
+    return f"{duration(until - now)} left" if until > now else f"{duration(now - until)} ago"

@@ -29,9 +29,11 @@ def _rows(record: IncidentRecord, owed: OwedReport) -> Iterator[tuple[str, ...]]
     report = line(f"{owed.stage.name.replace('_', ' ')} ({owed.obligation.name})")
     begin = (line(owed.obligation.authority), report, record.stamp(owed.due_at))
     for each in owed.filings:
-        filed = f"{record.stamp(each.filed_at)} by {name(each.by)}"
+        recorded = f" on {record.stamp(each.at)}" if each.at != each.filed_at else ""
+        how = "practised, filed with nobody, " if record.case.incident.exercise else ""
+        filed = f"{how}{record.stamp(each.filed_at)}, recorded by {name(each.by)}{recorded}"
         kept = f"({kept})" if (kept := kept_as(record, each.sha256)) else ""
         file = " ".join(filter(None, (line(each.file), f"SHA-256 {each.sha256}" if each.sha256 else "", kept)))
         yield *begin, filed, line(each.reference), file
     if not owed.filings:
-        yield *begin, "not filed", "", ""
+        yield *begin, "practised by nobody" if record.case.incident.exercise else "not filed", "", ""

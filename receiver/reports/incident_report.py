@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from receiver.core.model import Fact, Kind, Notification
+from receiver.core.model import Fact, Instant, Kind, Notification
 from receiver.core.plan import DecisionContext
 from receiver.messages.fates import fate
 from receiver.messages.incident_text import name
 from receiver.messages.now_firing import NowFiring
 from receiver.messages.plain import line
-from receiver.messages.times import duration
 from receiver.reports.deadlines_kept import RESPONSE, deadlines_of
 from receiver.reports.drawing import draw_timeline
 from receiver.reports.exhibits import drawn
@@ -139,8 +138,8 @@ def _who_had_it(record: IncidentRecord) -> list[str]:
     return told if len(told) > 1 else []
 
 
-def _after(record: IncidentRecord, at: int) -> str:
-    return f"{duration(at - record.case.incident.opened_at)} after the opening"
+def _after(record: IncidentRecord, at: Instant) -> str:
+    return record.case.after_it_began(at)
 
 
 def _response(record: IncidentRecord) -> Iterator[str]:

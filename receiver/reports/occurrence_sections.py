@@ -83,7 +83,7 @@ def _fields(record: IncidentRecord, each: Stretch) -> Iterator[Field]:
         mark = f" ({DID_NOT_HOLD})" if told and each.ended_at is not None else ""
         yield Field(wanted, (f"{told}{mark}",) if told else ())
     for entered, value in facts.items():
-        if entered not in DISPROVED and value:
+        if entered not in DISPROVED and entered not in impacts and value:
             yield Field(line(entered), tuple(plain(value).split("\n")))
     for scale, impact in impacts.items():
         yield Field(line(scale), (f"{impact.grade} (said: {line(impact.said)})",))

@@ -105,15 +105,16 @@ def _graded(record: IncidentRecord, scale: str, impact: Impact) -> str:
 def _resolution_time(record: IncidentRecord) -> Values:
     incident = record.case.incident
     if incident.resolved_at is not None:
-        lasted = duration(incident.resolved_at - incident.opened_at)
-        yield f"{record.stamp(incident.resolved_at)}, {lasted} after the opening"
+        yield f"{record.stamp(incident.resolved_at)}, {record.case.after_it_began(incident.resolved_at)}"
 
 
 def _immediate_actions(record: IncidentRecord) -> Values:
     """What is recommended to be done next: the follow-up actions that are not done. What was done in the first
     minutes recommends nothing; `taken_actions` tells it.
     """
-    return open_follow_ups(record)
+    known = record.case.incident.response.follow_ups
+    left = list(open_follow_ups(record))
+    return left or (["none: every follow-up action is done"] if known else [])
 
 
 def immediate(checklists: Checklists) -> list[Done]:
@@ -155,7 +156,9 @@ def measured(record: IncidentRecord) -> Values:
     """What the alerts measured when they were told, the worst level first; the table of alerts has the rest."""
     worst_first = sorted(record.alerts, key=lambda each: -each.level)
     telling = (each for each in worst_first if measured_by(each))
-    found = dict.fromkeys(f"{line(title_with_value(each))}, told at {record.stamp(each.starts_at)}" for each in telling)
+    found = dict.fromkeys(
+        f"{line(title_with_value(each))}, told at {record.stamp(each.worse_at or each.starts_at)}" for each in telling
+    )
     return list(found)[:MOST_MEASURED]
 
 

@@ -19,6 +19,7 @@ HOMES = {
 }
 """Policy section → the report section with its checklists; all others are in resolution_actions."""
 
+TOLD_OUTSIDE = "What the external groups were told"
 LONGEST = 20_000
 """Characters of a notice's text."""
 
@@ -100,23 +101,27 @@ def notices(record: IncidentRecord) -> tuple[Table, ...]:
     """What the external groups were to be told, who decided on it and when; then both texts of what was sent."""
     known = record.case.incident.response.notices
     rows = tuple(
-        (_to(each), line(each.moment), _became(each), name(each.by), _when(record, each.decided_at)) for each in known
+        (_to(each), line(each.moment), _became(record, each), name(each.by), _when(record, each.decided_at))
+        for each in known
     )
+    exercise = record.case.incident.exercise
     tables = [Table("External notices", ("group", "on", "became", "by", "when"), rows)] if rows else []
     texts = tuple(row for each in known if each.standing is Standing.SENT for row in _texts(record, each))
     if texts:
-        tables.append(Table("What the external groups were told", ("notice", "text", "by", "when"), texts))
+        title = "What was approved as an exercise, and told to nobody outside" if exercise else TOLD_OUTSIDE
+        tables.append(Table(title, ("notice", "text", "by", "when"), texts))
     return tuple(tables)
 
 
 def _texts(record: IncidentRecord, notice: Notice) -> Iterator[tuple[str, str, str, str]]:
     """The approved text; before it the proposed one, where somebody edited that."""
-    whom, approved = f"{notice.id} to {_to(notice)}", f"{notice.subject}\n{notice.body}"
+    whom, approved = f"{notice.id} to {_to(notice)}", f"{notice.subject}\n\n{notice.body}"
     if notice.edited_by:
-        proposed = f"{notice.proposed_subject}\n{notice.proposed_body}"
+        proposed = f"{notice.proposed_subject}\n\n{notice.proposed_body}"
         yield f"{whom}: proposed by the template", plain(proposed, LONGEST), "Tocsin", _when(record, notice.held_at)
         yield f"{whom}: edited", "(the text that was approved)", name(notice.edited_by), _when(record, notice.edited_at)
-    yield f"{whom}: approved and sent", plain(approved, LONGEST), name(notice.by), _when(record, notice.decided_at)
+    sent = "approved, and sent to its approvers" if record.case.incident.exercise else "approved and sent"
+    yield f"{whom}: {sent}", plain(approved, LONGEST), name(notice.by), _when(record, notice.decided_at)
 
 
 def _to(notice: Notice) -> str:
@@ -125,7 +130,9 @@ def _to(notice: Notice) -> str:
     return f"{line(notice.group)} ({some})" if some else line(notice.group)
 
 
-def _became(notice: Notice) -> str:
+def _became(record: IncidentRecord, notice: Notice) -> str:
+    if notice.standing is Standing.SENT and record.case.incident.exercise:
+        return "practised: sent to its approvers"
     return f"{notice.standing.value}{f': {line(notice.why)}' if notice.why else ''}"
 
 

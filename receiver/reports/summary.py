@@ -170,8 +170,9 @@ def _what_remains(record: IncidentRecord) -> Iterator[str]:
     incident = record.case.incident
     if not incident.is_live:
         yield from (line(each, 500) for each in record.case.outstanding)
+    else:
+        yield from (f"outstanding: {line(each.what)}" for each in obligations_outstanding(incident, record.case.policy))
     yield from open_follow_ups(record)
-    yield from (f"outstanding: {line(each)}" for each in obligations_outstanding(incident, record.case.policy))
     held = sum(each.standing is Standing.HELD for each in incident.response.notices)
     if held:
         yield f"{counted(held, 'notice')} to the outside, not decided on"
@@ -179,6 +180,7 @@ def _what_remains(record: IncidentRecord) -> Iterator[str]:
     undone = sum(done(incident, id_, text) is None for id_, text in asked.items())
     if undone:
         yield f"{undone} of {counted(len(asked), 'step')} of its checklists not ticked"
-    unknown = [each.replace("_", " ") for each in WANTED if not record.case.fact(each)]
+    said = record.case.policy.closing.facts if record.case.outstanding and not incident.is_live else ()
+    unknown = [each.replace("_", " ") for each in WANTED if each not in said and not record.case.fact(each)]
     if unknown:
         yield f"{UNKNOWN}: {', '.join(unknown)}"

@@ -56,7 +56,7 @@ def due(world: World) -> dict[str, float]:
 
 def outstanding(world: World) -> list[str]:
     """What keeps the incident from closing."""
-    return obligations_outstanding(world.incident, world.current.policy)
+    return [each.what for each in obligations_outstanding(world.incident, world.current.policy)]
 
 
 def overdue(world: World) -> list[str]:
@@ -234,6 +234,20 @@ def test_an_outstanding_duty_keeps_the_incident_from_closing():
     [entry] = world.entries(Fact.KEPT_OPEN)
     assert entry.data["missing"] == "the early warning to the CSIRT (nis2) is not filed"
     assert file(world, "early_warning") is None
+    assert world.incident.state is State.CLOSED
+
+
+def test_nobody_is_reminded_daily_of_a_report_that_is_not_due():
+    """All else is done: that it stays open is told once, then the report's own clock reminds; overdue, people hear daily."""
+    world = opened(replace(NIS2, stages=(stage("final", 20 * 24),)), rule=SLO, level=3)
+    world.use(replace(world.current.policy, closing=Closing(None, sign_off_from=None)))
+    world.replan()
+    world.clear("a")
+    world.advance(minutes=19 * DAY)
+    assert len(world.entries(Fact.KEPT_OPEN)) == 1
+    world.advance(minutes=4 * DAY)
+    assert len(world.entries(Fact.KEPT_OPEN)) == 4
+    assert file(world, "final") is None
     assert world.incident.state is State.CLOSED
 
 

@@ -137,6 +137,15 @@ def test_a_risen_level_brings_the_next_one_forward():
     assert world.window(Window.UPDATE) == 15
 
 
+def test_a_worse_alert_brings_the_next_one_forward_before_anybody_answers():
+    """The acknowledgement is void, the promise is not: it is kept at the pace of the new level."""
+    world = acknowledged()
+    world.advance(minutes=5)
+    world.fire("b", level=4)
+    assert world.incident.acknowledged_at is None
+    assert world.window(Window.UPDATE) == 5 + 15
+
+
 def test_the_policys_interval_is_the_clock():
     """`update_interval` goes before the response time."""
     world = acknowledged(policy=with_level(3, update_interval=Micros(20 * MINUTE)))

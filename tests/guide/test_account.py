@@ -124,6 +124,21 @@ async def test_another_that_fires_is_named(hall: Hall) -> None:
     assert "Disk of db9 is full" in heard["slack"]
 
 
+async def test_a_worse_value_is_told_with_its_own_time(hall: Hall) -> None:
+    """At 95 % since 02:13, at 99 % an hour later: nobody reads that it was 99 % at 02:13."""
+    notes = {"summary": "Disk of db1 is full", "value": "95", "unit": "%"}
+    milder = {"alertname": "DiskFull", "severity": "critical", "instance": "db1"}
+    began = moment(Instant(hall.clock.now - MINUTE)).isoformat()
+    first = await tell(hall, {"unit": "db1", "annotations": notes, "labels": milder, "startsAt": began})
+    assert "95 % at 02:13" in first["email"]
+    await hall.pass_time(60 * MINUTE)
+    worse = {**notes, "value": "99"}
+    heard = await tell(hall, {"unit": "db1", "annotations": worse, "startsAt": began})
+    assert "99 % at 03:13" in heard["email"]
+    report = await hall.api("GET", "api/v1/incidents/1/report?format=md")
+    assert "99 %, told at 2026-11-23 03:13 UTC" in report
+
+
 async def test_what_recovered_is_not_in_the_title(hall: Hall) -> None:
     """Two fire, the first recovers, nobody answers: the escalation speaks of the other."""
     await tell(hall, {"unit": "db1"}, {"unit": "db9"})

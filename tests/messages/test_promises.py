@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from receiver.core.model import Instant, Kind, Reason, Window
-from receiver.core.response import Moment, Notice, Response, Standing
+from receiver.core.response import Impact, ImpactGrade, Moment, Notice, Response, Standing
 from receiver.messages import MessageRenderer
 from receiver.messages.notice_text import render_notice
 from rules.policy import MINUTE, ExternalText, Stakeholders
@@ -140,6 +140,17 @@ def test_a_group_has_a_text_of_its_own():
     assert ". not yet known" in body, "in a line of other words it is only not told"
     assert outside(Moment.UPDATED, "partners")[0] == "INCIDENT UPDATE: #12 - acknowledged"
     assert outside(Moment.RESOLVED, "partners")[0] == "All clear"
+
+
+def test_no_metric_and_no_name_of_ours_is_told_outside():
+    """A graded impact has our metric in it, and who confirmed is ours to know; what a person wrote is told."""
+    graded = replace(running(), response=Response(impacts={"revenue_impact": Impact(ImpactGrade.CRITICAL, "0.6")}))
+    assert "Impact: Severe impact on safety or business operations" in outside(Moment.ACKNOWLEDGED, incident=graded)[1]
+    wrote = replace(graded, facts={"impact_description": "Orders wait"})
+    assert "- Impact: Orders wait" in outside(Moment.ACKNOWLEDGED, incident=wrote)[1]
+    said = outside(Moment.RESOLVED, incident=replace(resolved(), resolved_by="ada"))[1]
+    assert "- Verification: confirmed by a person" in said
+    assert "ada" not in said
 
 
 def with_notices(*notices: Notice):

@@ -113,7 +113,7 @@ def test_after_an_expiry_the_breach_says_who_acknowledged(kind):
     lead = last(world, kind).lead
     assert "amir acknowledged at 08:54 UTC; the acknowledgement of amir expired at 09:09 UTC; no answer since" in lead
     assert "breached (due by 09:24 UTC)" in lead
-    assert "no answer since; due by 09:24 UTC" in last(world, kind).text
+    assert last(world, kind).text.count("no answer since") == 1
 
 
 def test_every_page_after_an_expiry_says_so():

@@ -26,7 +26,7 @@ def _minute(at: int) -> int:
 
 def _passed(record: Record, found: Found) -> bool:
     """… and is over, and whoever must answer has not."""
-    is_over = record.incident.response_due_at < record.now
+    is_over = record.incident.response_due_at <= record.now
     return _due(record, found) and is_over and wants_answer(record, found)
 
 

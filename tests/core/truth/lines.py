@@ -331,7 +331,7 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
     Fact.REPORT_REVISED: _free(r"revision \d+ of the report goes to whoever got the first; changed: .*"),
     Fact.UNGRADED: _free(r".*; it raises no level"),
     Fact.NOTED: _free(),
-    Fact.UPDATED: (rf"status update(?:, no change since (?P<at>{DAY}))?(?: .*)?", _updated),
+    Fact.UPDATED: (rf"status update(?:, no change since (?P<at>{DAY}))?(?:: .*)?", _updated),
     Fact.CHANGED: (r".+ is now.*", _changed),
     Fact.REPLANNED: _free(r"moved to the current policy"),
     Fact.STALE: (
@@ -387,7 +387,7 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
             or (record.incident.state is State.OPEN and not hands(record.entries).owner)
         ),
     ),
-    Fact.IMPACT: _free(r".* is \w+ by .*"),
+    Fact.IMPACT: _free(r".* is \w+(?: by|:) .*"),
     Fact.NOTICE_HELD: (
         r"notice (?P<notice>\w+) to (?P<group>\w+) is held: a person must approve it",
         lambda record, entry, found: _notice(record, entry, found, Standing.HELD, Standing.VOID),

@@ -275,6 +275,10 @@ STATEMENTS = statements(
         ),
         "^\\w+\\.\\d+ \\(.*\\)(?: and \\d+ more)?$": lambda record, _found: record.has(Fact.KEPT_OPEN),
         "something was missing before it could close": _fact(Fact.KEPT_OPEN),
+        "nobody(?: other than <by>, who resolved it,)? has signed it off": lambda record, found: (
+            record.last(Fact.RESOLVED, Fact.SIGNED_OFF, Fact.SIGN_OFF_VOID) is not Fact.SIGNED_OFF
+            and found["by"] == record.incident.resolved_by.lower()
+        ),
         "^before it closes$": lambda record, _found: record.incident.state is State.RESOLVED,
         "and it is not over": lambda record, _found: not record.is_over,
         "<in>resolved(?=[:,; ¤]|$)|incident resolved|^status: resolved|^subtitle: .*, resolved": (
