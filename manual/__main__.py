@@ -1,8 +1,10 @@
 """Writes the pages that are made from the code."""
 
-from manual.pages import ROOT, pages
+from itertools import chain
+
+from manual.pages import ROOT, pages, stories
 
 if __name__ == "__main__":
-    for path, text in pages():
+    for path, text in chain(pages(), stories()):
         (ROOT / path).write_text(text, encoding="utf-8")
         print(path)

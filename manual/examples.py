@@ -54,13 +54,13 @@ async def _play() -> Mapping[str, str]:
         storm, news = await _storm(stage)
     return {
         "mail": _mail(opened.mails[0]),
-        "slack": _blocks(opened.slack[0]["blocks"]),
+        "slack": read_blocks(opened.slack[0]["blocks"]),
         "pagerduty": _event(opened.pagerduty[0]),
-        "sms": opened.sms[0],
-        "sms-recovered": recovered.sms[0],
+        "sms": opened.sms[0]["Body"],
+        "sms-recovered": recovered.sms[0]["Body"],
         "sms-storm": storm,
         "sms-news": news,
-        "phone": _spoken(opened.calls[0]),
+        "phone": _spoken(opened.calls[0]["Twiml"]),
         "webhook-head": _head(opened.webhooks[0][0]),
         "webhook": orjson.dumps(opened.webhooks[0][1], option=orjson.OPT_INDENT_2).decode(),
     }
@@ -74,7 +74,7 @@ async def _storm(stage: Stage) -> tuple[str, str]:
     for each in stage.incidents()[:STORM]:
         await stage.act(each, Resolve(by="dana", note="a test of the sensors", force=True))
     await stage.pass_time(MINUTE)
-    return opened.sms[-1], stage.take().sms[-1]
+    return opened.sms[-1]["Body"], stage.take().sms[-1]["Body"]
 
 
 async def skip_numbers(stage: Stage) -> None:
@@ -108,7 +108,8 @@ def _head(headers: Mapping[str, str]) -> str:
     return "\n".join(("POST /hooks/tocsin", *shown))
 
 
-def _blocks(blocks: Iterable[Mapping[str, Any]]) -> str:
+def read_blocks(blocks: Iterable[Mapping[str, Any]]) -> str:
+    """What people read of Slack's blocks."""
     return "\n".join(filter(None, map(_block, blocks)))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from manual import channels, examples, keys, partial_failures, rooms, states, walks, words
+from manual.stories import transcript
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,3 +20,8 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "docs/images/rooms.svg", rooms.drawing()
     yield from examples.pages(ROOT)
     yield words.PLACE, words.page(ROOT)
+
+
+def stories() -> Iterator[tuple[str, str]]:
+    """(path, text) of the pages for which a story is played, which takes seconds: its own test checks each."""
+    yield transcript.PLACE, transcript.page(transcript.play().scenes)

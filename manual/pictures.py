@@ -61,9 +61,9 @@ async def shoot() -> None:
         _save("mail", await _look(eye, mail, 480), await _look(eye, mail, 480, dark=True))
         _save("slack", await _look(eye, _page(_slack(kept.slack[0]["blocks"])), 620))
         _save("pagerduty", await _look(eye, _page(_pagerduty(kept.pagerduty[0])), 700))
-        _save("sms", await _look(eye, _page(_sms(kept.sms)), 420))
+        _save("sms", await _look(eye, _page(_sms(each["Body"] for each in kept.sms)), 420))
         _save("report-pages", *await _pages(eye, await _report()))
-        _save("phone", await _look(eye, _page(_call(kept.calls[0])), 560))
+        _save("phone", await _look(eye, _page(_call(kept.calls[0]["Twiml"])), 560))
 
 
 async def _play() -> Kept:

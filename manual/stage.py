@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, fields
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -34,7 +35,7 @@ from receiver.store import open_store
 from receiver.telemetry.metrics import Metrics
 from rules.compile import compile as compile_rules
 from rules.load import load_text
-from rules.policy import SECOND
+from rules.policy import SECOND, Policy
 from rules.promtool.input_series import told
 from rules.promtool.vectors import Sample
 
@@ -95,9 +96,10 @@ class Kept:
     slack: list[dict[str, Any]] = field(default_factory=list)
     """Messages posted; updates are not kept."""
     pagerduty: list[dict[str, Any]] = field(default_factory=list)
-    sms: list[str] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)
-    """TwiML."""
+    sms: list[dict[str, Any]] = field(default_factory=list)
+    """To and Body."""
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    """To and Twiml."""
     webhooks: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
     """Headers and document."""
 
@@ -116,9 +118,9 @@ class Kept:
         elif "/pagerduty/" in request.path:
             self.pagerduty.append(form)
         elif request.path.endswith("/Messages.json"):
-            self.sms.append(form["Body"])
+            self.sms.append(form)
         elif request.path.endswith("/Calls.json"):
-            self.calls.append(form["Twiml"])
+            self.calls.append(form)
         elif request.path.startswith("/hooks/"):
             self.webhooks.append((dict(request.headers), form))
         return await handler(request)
@@ -131,8 +133,8 @@ class Kept:
 class Stage:
     """The receiver, and what is heard of it."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.text, self._more = text, settings
         self.kept = Kept()
         self.now = BEGIN
         self._began: dict[str, Instant] = {}
@@ -152,9 +154,10 @@ class Stage:
             app.router.add_post("/hooks/{name}", self.kept.answer)
             runner, providers = await start_web(app)
             stack.push_async_callback(runner.cleanup)
-            self.policy = load_text(self.text.replace(HOOKS, providers), "policy.yaml").policy
-            settings = Settings.read(
+            self.policy = self.load(providers)
+            self.settings = settings = Settings.read(
                 SETTINGS
+                | self._more
                 | {
                     "TOCSIN_SMTP_URL": f"smtp://127.0.0.1:{mailbox.sockets[0].getsockname()[1]}",
                     "TOCSIN_SLACK_API_URL": f"{providers}/slack/api/",
@@ -169,7 +172,7 @@ class Stage:
             self.queue = CommandQueue(self.engine, self.clock)
             stack.callback(self.queue.close)
             words = MessageRenderer(HOME, "manual", ack_url=_ack_url)
-            senders = make_senders(settings, self.clock)
+            self.senders = senders = make_senders(settings, self.clock)
             for sender in senders.values():
                 stack.push_async_callback(sender.close)
             self.reads = store.reads()
@@ -177,32 +180,36 @@ class Stage:
             self.dispatcher = Dispatcher(self.queue, self.engine, senders, words, self.records, "manual", Metrics())
             yield self
 
+    def load(self, providers: str) -> Policy:
+        """Its policy; `providers`: where the webhooks of its text are."""
+        return load_text(self.text.replace(HOOKS, providers), "policy.yaml").policy
+
     async def pass_time(self, micros: int) -> None:
         """Time passes: every window fires at its time, and what is due is sent."""
         until = self.now + micros
         while (due := self.store.next_due()) is not None and due <= until:
             self.now = max(self.now, due)
-            await self._work()
+            await self.work()
         self.now = Instant(until)
-        await self._work()
+        await self.work()
 
     async def alert(self, *alerts: Mapping[str, Any]) -> None:
         """A webhook of Alertmanager's."""
         body = {"version": "4", "status": "firing", "alerts": alerts, "groupLabels": {}, "groupKey": "g"}
         payload = parse(orjson.dumps(body), self.now)
         await self.queue.handle(sort(self.engine.current, "", payload.group_labels, payload.alerts))
-        await self._work()
+        await self.work()
 
     async def act(self, incident: Incident, action: Action) -> None:
         """A person does something."""
         [result] = await self.queue.handle([ForIncident(incident.id, action)])
         assert result.refusal is None, result.refusal
-        await self._work()
+        await self.work()
 
     async def declare(self, what: Declare) -> None:
         """A person opens an incident."""
         await self.queue.handle([what])
-        await self._work()
+        await self.work()
 
     def take(self) -> Kept:
         """What was heard since the last time."""
@@ -230,6 +237,8 @@ class Stage:
         )
         fingerprint = "-".join((rule, *labels.values()))
         began = self._began.setdefault(fingerprint, Instant(self.now - 30 * SECOND))
+        if over:
+            del self._began[fingerprint]
         shown, annotations = told(alert, Sample(tuple(labels.items()), value))
         return {
             "status": "resolved" if over else "firing",
@@ -241,7 +250,8 @@ class Stage:
             "generatorURL": f"https://prometheus.example/graph?g0.expr={quote_plus(alert.expr)}",
         }
 
-    async def _work(self) -> None:
+    async def work(self) -> None:
+        """Carry out and send what is due now."""
         await self.queue.run(self.engine.fire_due, self.now)
         while await self.dispatcher.send_due():
             await self.dispatcher.finish(10)

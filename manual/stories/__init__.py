@@ -1,0 +1,1 @@
+"""Stories that are played through a receiver, told with everything that anybody heard and saw."""
