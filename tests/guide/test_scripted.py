@@ -190,6 +190,14 @@ async def test_each_incident_type_by_hand(hall: Hall, kind: IncidentType) -> Non
     assert hall.mails("board@company.com")
 
 
+async def test_a_declared_incident_names_its_system_everywhere(hall: Hall) -> None:
+    """Declared by hand for a system: the SMS has it as the mail does."""
+    body = {"type": "flight_control_failure", "labels": SYSTEM, "by": "dana"}
+    await hall.api("POST", "api/v1/incidents", body)
+    assert {each.medium for each in hall.heard} == {"email", "slack", "pagerduty", "sms"}
+    assert all("landing-7" in each.headline for each in hall.heard if each.medium in {"email", "sms"})
+
+
 async def test_a_failure_that_comes_back(hall: Hall) -> None:
     """Explained and resolved, it fires again: people begin anew, nobody reads the disproved cause as the cause, and the
     report has both times. Facts that change after the close make a revised report.
