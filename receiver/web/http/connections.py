@@ -5,7 +5,8 @@ not it ever asks for anything. The service makes one `Listener`; every connectio
 protocol. Who has not said who it is has one of the strangers' seats; a caller we know has a seat among callers we know
 from its first request on (`know`). Where no seat is left, the connection that has waited longest gives way: of
 strangers whatever it does, of callers we know only one that is idle. So Alertmanager's connections never compete with
-strangers', and an honest stranger is served before it is the oldest.
+strangers', and an honest stranger is served before it is the oldest. A caller we know for whom no seat is left there
+keeps its stranger's seat until it is answered; who connects meanwhile waits in the backlog.
 """
 
 import asyncio
@@ -171,15 +172,16 @@ class Connection(asyncio.Protocol):
         """It is served; the answer leaves now. Strangers may not send ahead: what waits unread would have no limit."""
         if self._is_known:
             self._take_seat(self._connections.known)
-        elif self._ahead > (request.content_length or 0):
-            request.protocol.close()
+        else:
+            self._seat.budget.gives_way(self._seat)
+            if self._ahead > (request.content_length or 0):
+                request.protocol.close()
         self._serving, self._head, self._ahead = False, 0, 0
 
     def know(self) -> None:
-        """As `know`, while a request is being served."""
-        if not self._is_known and self._take_seat(self._connections.known):
-            self._is_known = True
-            self._connections.known.arrived(self._seat)
+        """As `know`, while a request is being served: from now on it gives way to nobody."""
+        self._is_known = self._is_known or self._take_seat(self._connections.known)
+        self._seat.budget.arrived(self._seat)
 
     def _take_seat(self, budget: Budget) -> bool:
         """Take the newest seat there, and leave the one it has."""
@@ -281,6 +283,8 @@ class Listener:
         if not self._connections.strangers.is_full:
             self._full_since = None
             return True
+        if not self._connections.strangers.may_end:
+            return False
         now = self._loop.time()
         if self._full_since is None:
             self._full_since, self._may_end = now, self._connections.strangers.held

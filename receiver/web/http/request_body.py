@@ -72,6 +72,11 @@ class Budget:
         """Whether something has to give way to what comes next."""
         return self.held >= self._most
 
+    @property
+    def may_end(self) -> bool:
+        """Whether anything would give way."""
+        return bool(self._arriving)
+
     def begin(self, end: Callable[[], None]) -> Share:
         """Something is on its way; `end` is called where it has to give way."""
         share = Share(self, 0, end)
@@ -81,6 +86,11 @@ class Budget:
     def arrived(self, share: Share) -> None:
         """It is here, and gives way to no other."""
         self._arriving.pop(share, None)
+
+    def gives_way(self, share: Share) -> None:
+        """It may have to give way again, the newest last; where it could already, its turn stays."""
+        if share.size:
+            self._arriving.setdefault(share, None)
 
     def grow(self, share: Share, count: int) -> bool:
         """`Share.take`."""
