@@ -22,7 +22,7 @@ from bench.load import fire, prepare
 from bench.table import Row
 from receiver.demo.tools import free_port
 
-ROUNDS = 5
+ROUNDS = 3
 REQUESTS = {1: 6000, 10: 1500, 100: 200}
 """Alerts in a body → requests a round."""
 

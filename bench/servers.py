@@ -20,7 +20,8 @@ NOBODY = "route: {receiver: nobody, group_by: ['...']}\nreceivers: [{name: nobod
 def children(process: int) -> list[int]:
     """The processes that a process has started and that have not ended; none where it has ended itself."""
     try:
-        return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+        lists = [each.read_text() for each in Path(f"/proc/{process}/task").glob("*/children")]  # by thread
+        return [int(each) for some in lists for each in some.split()]
     except FileNotFoundError:
         return []
 
@@ -86,17 +87,24 @@ def bare() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/webhook"
 
 
+def alertmanagers() -> dict[str, str]:
+    """Name → program: the machine's own Alertmanager, and the one that $ALERTMANAGER names; those that there are."""
+    named = {"debian": "prometheus-alertmanager", "named": os.environ.get("ALERTMANAGER", "")}
+    return {name: found for name, program in named.items() if program and (found := shutil.which(program))}
+
+
 @contextmanager
-def alertmanager(folder: Path, routes: str = NOBODY) -> Iterator[str | None]:
-    """The Alertmanager on the machine, taking alerts by its API; None where there is none."""
-    if shutil.which("prometheus-alertmanager") is None:
+def alertmanager(folder: Path, routes: str = NOBODY, which: str = "debian") -> Iterator[str | None]:
+    """An Alertmanager, taking alerts by its API; None where there is none of that name."""
+    program = alertmanagers().get(which)
+    if program is None:
         yield None
         return
     port = free_port()
     config = folder / "alertmanager.yml"
     config.write_text(routes)
     command = [
-        "prometheus-alertmanager",
+        program,
         f"--config.file={config}",
         f"--storage.path={folder / 'am'}",
         f"--web.listen-address=127.0.0.1:{port}",

@@ -1,7 +1,9 @@
 """A storm: a real Alertmanager sends very many groups at once, and among them come emergencies.
 
-How long it takes until Alertmanager has got rid of them all, how many of its attempts failed, and how long an
-emergency's page takes meanwhile, from its webhook's first byte to the first byte at a local PagerDuty.
+How long it takes until Alertmanager has got rid of them all, how many of its attempts failed; how long an emergency's
+page takes meanwhile, from its webhook's first byte to the first byte at a local PagerDuty; how long people wait who
+acknowledge by the API; and what it takes of processor and memory. Another Alertmanager than the machine's own may be
+named by its path in $ALERTMANAGER.
 """
 
 import asyncio
@@ -9,11 +11,14 @@ import json
 import re
 import tempfile
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from time import perf_counter
 
-from bench import ingest, latency, servers
+from aiohttp import ClientSession
+
+from bench import filled, ingest, latency, servers
 from bench.load import fire, prepare
 from bench.table import Row
 
@@ -25,7 +30,10 @@ EMERGENCIES = 20
 APART = 0.25
 """Seconds between two of them."""
 
-GIVE_UP = 600.0
+ACKNOWLEDGED = 5
+"""Incidents of the storm that a person takes after each of them."""
+
+GIVE_UP = 120.0
 """Seconds."""
 
 POLICY = ingest.POLICY.replace(
@@ -40,35 +48,58 @@ receivers: [{{name: tocsin, webhook_configs: [{{url: "{url}"}}]}}]
 
 
 def run() -> list[Row]:
-    """Into a handler that only reads, and into Tocsin."""
+    """Into a handler that only reads, and into Tocsin; from each Alertmanager that there is."""
     with tempfile.TemporaryDirectory() as folder:
-        return asyncio.run(_run(Path(folder)))
+        rows: list[Row] = []
+        for name in servers.alertmanagers():
+            (own := Path(folder) / name).mkdir()
+            rows += asyncio.run(_run(own, name))
+        return rows
 
 
-async def _run(folder: Path) -> list[Row]:
+async def _run(folder: Path, program: str) -> list[Row]:
+    what = f"storm, {program}"
     with servers.bare() as sink:
-        took, failed = await _storm(folder, sink)
-    rows = [Row("storm", "bare", "s", (took,)), Row("storm", "bare, failed attempts", "", (failed,))]
+        took, failed = await _storm(folder, program, sink)
+    rows = [Row(what, "bare", "s", (took,)), Row(what, "bare, failed attempts", "", (failed,))]
     async with latency.receiver(folder, POLICY) as (url, ears):
-        pages = asyncio.create_task(_pages(url, ears))
-        took_here, failed = await _storm(folder, url)
-        pages_took = await pages
+        watching = asyncio.create_task(_watch())
+        people = asyncio.create_task(_people(url, ears))
+        took_here, failed = await _storm(folder, program, url)
+        pages, answers = await people
+        watching.cancel()
+        seconds, memory = await watching
     return [
         *rows,
-        Row("storm", "tocsin", "s", (took_here,)),
-        Row("storm", "tocsin / bare", "ratio", (took_here / took,), "≤ 2.0"),
-        Row("storm", "tocsin, failed attempts", "", (failed,), "0"),
-        Row("storm", "emergency's page, p50", "ms", (median(pages_took),)),
-        Row("storm", "emergency's page, slowest", "ms", (max(pages_took),), "≤ 500"),
+        Row(what, "tocsin", "s", (took_here,)),
+        Row(what, "tocsin / bare", "ratio", (took_here / took,), "≤ 2.0"),
+        Row(what, "tocsin, failed attempts", "", (failed,), "0"),
+        Row(what, "emergency's page, p50", "ms", (median(pages),)),
+        Row(what, "emergency's page, slowest", "ms", (max(pages),), "≤ 500"),
+        Row(what, "acknowledge by the API, p50", "ms", (median(answers),)),
+        Row(what, "acknowledge by the API, p99", "ms", (quantiles(answers, n=100)[98],), "≤ 150"),
+        *(Row(what, f"processor time, {name}", "s", (each,)) for name, each in seconds.items()),
+        Row(what, "memory before", "MB", (memory[0],)),
+        Row(what, "memory, the most", "MB", (max(memory),)),
     ]
 
 
-async def _storm(folder: Path, url: str) -> tuple[float, int]:
+async def _watch() -> tuple[dict[str, float], list[float]]:
+    """Until it is cancelled: seconds of processor time by process, and megabytes of all of them, look by look."""
+    processes, memory = servers.measured(), list[float]()
+    before = {name: servers.cpu(process) for name, process in processes.items()}
+    with suppress(asyncio.CancelledError):
+        while True:
+            memory.append(sum(map(filled.memory, processes.values())))
+            await asyncio.sleep(0.2)
+    return {name: servers.cpu(process) - before[name] for name, process in processes.items()}, memory
+
+
+async def _storm(folder: Path, program: str, url: str) -> tuple[float, int]:
     """Seconds until Alertmanager has sent them all, and its failed attempts."""
-    starting = servers.alertmanager(folder, ROUTES.format(url=url))
+    starting = servers.alertmanager(folder, ROUTES.format(url=url), program)
     alerts_url = await asyncio.to_thread(starting.__enter__)
-    if alerts_url is None:
-        raise RuntimeError("prometheus-alertmanager is not installed")
+    assert alerts_url is not None, "it is there"
     try:
         alerts = [json.loads(ingest.for_alertmanager(ingest.body(1)))[0] for _ in range(GROUPS)]
         began = perf_counter()
@@ -86,21 +117,38 @@ async def _storm(folder: Path, url: str) -> tuple[float, int]:
 
 def _counted(url: str) -> tuple[int, int]:
     """Attempts to send webhooks, and those that failed."""
-    with urllib.request.urlopen(url.replace("/api/v2/alerts", "/metrics"), timeout=10) as answer:
+    with urllib.request.urlopen(url.replace("/api/v2/alerts", "/metrics"), timeout=60) as answer:
         text = answer.read().decode()
     pattern = r'^alertmanager_notification_requests_{}{{integration="webhook"}} (\S+)$'
     tried, failed = (re.search(pattern.format(what), text, re.MULTILINE) for what in ("total", "failed_total"))
     return int(float(tried[1])) if tried else 0, int(float(failed[1])) if failed else 0
 
 
-async def _pages(url: str, ears: latency.Ears) -> list[float]:
-    """Milliseconds that each emergency's page took."""
+async def _people(url: str, ears: latency.Ears) -> tuple[list[float], list[float]]:
+    """Milliseconds that each emergency's page took, and each acknowledgement of one of the storm's incidents."""
     sent: dict[str, float] = {}
-    heard = ears.heard["pagerduty"]
-    for _ in range(EMERGENCIES):
-        body = latency.emergency().replace(b'"accuracy_low"', b'"unsafe"')
-        sent[json.loads(body)["groupLabels"]["system"].removeprefix("unit-")] = perf_counter()
-        await fire(url, prepare(url, [body]), connections=1)
-        await asyncio.sleep(APART)
+    answers: list[float] = []
+    seen, open_ = 0, set[int]()
+    """Number of the latest emergency, and of what opened before it: that is acknowledged, lest no page leaves."""
+    async with ClientSession() as session:
+        for _ in range(EMERGENCIES):
+            body = latency.emergency().replace(b'"accuracy_low"', b'"unsafe"')
+            sent[json.loads(body)["groupLabels"]["system"].removeprefix("unit-")] = perf_counter()
+            async with session.post(url, data=body) as answer:
+                (number,) = (await answer.json())["incidents"]
+            open_.update(range(seen + 1, number))
+            seen = number
+            taken = [open_.pop() for _ in range(min(ACKNOWLEDGED, len(open_)))]
+            answers += [await _acknowledge(session, url, each) for each in taken]
+            await asyncio.sleep(APART)
     await ears.wait_for("pagerduty", sent)
-    return [(heard[unit] - at) * 1000 for unit, at in sent.items()]
+    return [(ears.heard["pagerduty"][unit] - at) * 1000 for unit, at in sent.items()], answers
+
+
+async def _acknowledge(session: ClientSession, url: str, number: int) -> float:
+    """Milliseconds until it is stored."""
+    began = perf_counter()
+    base = url.removesuffix("/webhook/alertmanager")
+    async with session.post(f"{base}/api/v1/incidents/{number}/acknowledge", json={}) as answer:
+        answer.raise_for_status()
+    return (perf_counter() - began) * 1000
