@@ -68,7 +68,7 @@ class WriterProcess:
         failure: Exception
         self._poisoned = 0
         try:
-            on = self._stand(standing) if target == Engine.__name__ else self._store
+            on = self._object(standing, target)
             return pack((getattr(on, method)(*arguments), None, self._poisoned))
         except TocsinError as error:
             failure = _bare(error)
@@ -78,6 +78,13 @@ class WriterProcess:
             log.exception("a call of the service failed unexpectedly", method=method)
             failure = RuntimeError(type(error).__name__)
         return pack((None, failure, self._poisoned))
+
+    def _object(self, standing: EngineState, target: str) -> object:
+        """What a method is called on, by the name of its class: the engine, the store, or a part of the store."""
+        if target == Engine.__name__:
+            return self._stand(standing)
+        parts = (self._store, self._store.handoffs)
+        return next(part for part in parts if type(part).__name__ == target)
 
     def _stand(self, standing: EngineState) -> Engine:
         """The engine, as the service's own stands."""

@@ -74,6 +74,11 @@ async def test_what_is_asked_is_done_over_there(world: EngineWorld) -> None:
     assert nothing.incident is None
 
 
+async def test_a_part_of_the_store_is_asked_over_there(world: EngineWorld) -> None:
+    """Messages of handoffs are claimed by the process that writes, as everything else is."""
+    assert list(await world.writer.call(world.store.handoffs.claim, START)) == []
+
+
 async def test_messages_come_with_the_policy_they_are_written_by(world: EngineWorld) -> None:
     """A claimed message brings its incident's policy version and the one in use, each the service's own."""
     older = world.engine.current
