@@ -225,6 +225,7 @@ def _letter(notification: Notification, case: IncidentText) -> tuple[Letter, str
     said = label(notification, case)
     body, unfilled = _from_policy(notification, case)
     paging = notification.kind is Kind.PAGE and case.live
+    why = lead(notification, case)
     letter = Letter(
         subject=line(case.subject),
         level=line(case.level.name),

@@ -47,6 +47,8 @@ _SPOKEN = re.compile(
 )
 _CUT = re.compile(r"[^.;]*… Times are .*$")
 """A call that is too long ends in the middle of a sentence."""
+_SHORTENED = re.compile(r"[^.;]*…$")
+"""So does a long row."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def row(message: Message, incident: Incident) -> str:
     lines = message.text.split("\n")
     begins = (place for place, each in enumerate(lines) if each.startswith(f"#{incident.number} "))
     place = next(begins, None)
-    return "" if place is None else "\n".join(lines[place : place + 2])
+    return "" if place is None else "\n".join(_SHORTENED.sub("", each) for each in lines[place : place + 2])
 
 
 def _written(found: re.Match[str]) -> str:
