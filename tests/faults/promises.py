@@ -93,8 +93,10 @@ def _check_given_up(entries: Sequence[Entry], notifications: Sequence[Notificati
 
 
 def _tells_of(entry: Entry, page: Notification) -> bool:
-    told = (entry.data.get("kind"), entry.data.get("channel"), entry.data.get("recipient"))
-    return entry.fact is Fact.GAVE_UP and told == ("page", page.channel, page.recipient) and entry.at == page.done_at
+    if entry.fact is not Fact.GAVE_UP or entry.at != page.done_at:
+        return False
+    is_whose = page.recipient.endswith(entry.data["recipient"].lstrip("…"))  # a number is told by its end
+    return is_whose and (entry.data["kind"], entry.data["channel"]) == ("page", page.channel)
 
 
 def _is_open(before: Sequence[Entry]) -> bool:
