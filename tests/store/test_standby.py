@@ -5,6 +5,7 @@ import pwd
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,12 @@ class Standby:
         listen = f"-c port={self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c hot_standby=on"
         self.run("pg_ctl", "--pgdata", str(self.folder), "-w", "-o", listen, *arguments)
 
+    def until_it_has(self, name: str) -> None:
+        """Wait until an incident has come over from the primary."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            while connection.execute("SELECT 1 FROM incidents WHERE id = %s", (f"id-{name}",)).fetchone() is None:
+                time.sleep(0.02)
+
     @property
     def url(self) -> str:
         """Of the standby."""
@@ -78,3 +85,22 @@ def test_a_standby_is_unavailable_until_it_is_promoted(
     store = open_stores(standby.url)
     store.probe()
     assert store.reads().incident("id-before") is not None
+
+
+def test_a_failover_is_followed(standby: Standby, server: Any, open_stores: Callable[[str], SqlStore]) -> None:
+    """While it is served: the primary dies, nothing is taken, the standby is promoted, and the same store goes on there
+    with all that was committed.
+    """
+    both = re.sub(r"//[^/]*/(\w+)\?", rf"//postgres@/\1?host=127.0.0.1:{standby.port}&", standby.primary)
+    store = open_stores(f"{both}:5432&target_session_attrs=read-write")
+    save(store, opened=[incident("last")])
+    standby.until_it_has("last")
+    server.stop()
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            save(store, opened=[incident("refused")])
+    standby.control("promote")
+    store.probe()
+    save(store, opened=[incident("after")])
+    kept = {each: store.reads().incident(f"id-{each}") is not None for each in ("before", "last", "refused", "after")}
+    assert kept == {"before": True, "last": True, "refused": False, "after": True}
