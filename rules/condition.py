@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import promql_parser as promql
 
-from rules.expression import ConditionError, Selector, nodes, selector, syntax
+from rules.expression import ConditionError, Selector, nodes, selector, syntax, value_type
 from rules.tokens import offset_of, tokens
 
 __all__ = ["Comparison", "Condition", "ConditionError", "Selector", "parse", "sources"]
@@ -198,9 +198,32 @@ def _warnings(tree: promql.Expr) -> Iterator[str]:
                 f"{_plain(right)} is read as a metric, and only series with the very same labels are compared: "
                 f"if it is a limit, write its number"
             )
-        elif op in {"and", "unless"} and _names(left) != _names(right):
-            yield f"'{op}' joins series with the very same labels only: write '{op} on()' if theirs differ"
+        elif op in {"and", "unless"} and (differ := sorted(_labels(left) ^ _labels(right))) and _are_known(left, right):
+            yield (
+                f"'{op}' joins series with the very same labels only, and only one side has {', '.join(differ)}: "
+                f"write '{op} on(...)' with the labels that both have"
+            )
 
 
-def _names(node: promql.Expr) -> set[str]:
-    return {selector(each).name for each in nodes(node) if isinstance(each, promql.VectorSelector)}
+def _labels(node: promql.Expr) -> set[str]:
+    """The labels of what an aggregation returns, as far as it names them."""
+    aggregate = _aggregated(node)
+    return set(aggregate.modifier.labels) if aggregate is not None and aggregate.modifier else set()
+
+
+def _are_known(*sides: promql.Expr) -> bool:
+    """Whether each side is an aggregation that says which labels it keeps."""
+    found = [_aggregated(side) for side in sides]
+    return all(
+        each is not None and (each.modifier is None or each.modifier.type == promql.AggModifierType.By)
+        for each in found
+    )
+
+
+def _aggregated(node: promql.Expr) -> promql.AggregateExpr | None:
+    """The aggregation that decides what labels the expression's series have; None: none does."""
+    node = _bare(node)
+    if isinstance(node, promql.BinaryExpr) and not (node.modifier and node.modifier.matching):
+        sides = [_bare(each) for each in (node.lhs, node.rhs) if value_type(each) == "vector"]
+        return _aggregated(sides[0]) if sides else None
+    return node if isinstance(node, promql.AggregateExpr) and str(node.op) not in {"topk", "bottomk"} else None

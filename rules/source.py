@@ -6,6 +6,7 @@ case is a Problem, and the other files are read all the same.
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -18,6 +19,8 @@ from rules.whole_files import read_whole
 
 LARGEST = 4 * 1024 * 1024
 """Bytes in one file: the guide has 18 KB, 10,000 rules 1.5 MB."""
+
+STANDARD_INPUT = "-"
 
 SUFFIXES = (".yaml", ".yml", ".md")
 _FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)")
@@ -83,10 +86,13 @@ class Sources:
 
 
 def read(paths: Sequence[Path]) -> Sources:
-    """Read files and folders (not their subfolders); a file given twice is read once."""
+    """Read files and folders (not their subfolders); a file given twice is read once; ``-`` is standard input."""
     sources = Sources()
     seen: set[str] = set()
-    for path in paths:
+    for path in dict.fromkeys(paths):
+        if str(path) == STANDARD_INPUT:
+            _take(sys.stdin.buffer.read(LARGEST + 1), "<stdin>", sources)
+            continue
         for file in _files(path, sources):
             if (real := os.path.realpath(file)) not in seen:  # unlike `resolve` it takes links that lead in a circle
                 seen.add(real)
@@ -145,6 +151,13 @@ def _read_file(file: Path, path: str, sources: Sources, *, lenient: bool = False
         return
     except OSError as error:
         sources.refuse(path, f"cannot be read: {error.strerror}")
+        return
+    _take(data, path, sources, lenient=lenient)
+
+
+def _take(data: bytes, path: str, sources: Sources, *, lenient: bool = False) -> None:
+    if len(data) > LARGEST:
+        sources.refuse(path, f"it is larger than {LARGEST >> 20} MiB")
         return
     try:
         text = data.decode("utf-8-sig")

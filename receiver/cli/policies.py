@@ -30,13 +30,15 @@ from rules.load import Loaded, load_with_warnings
 from rules.outputs import Options, render
 from rules.periods import Period, format_period
 from rules.policy import EMERGENCY, MINUTE, SECOND, IncidentType, Policy, ReportingObligation, Rule
-from rules.problems import Problem
+from rules.problems import PolicyError, Problem
 from rules.stored import digest
 
 Paths = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="POLICY…", help="Files, folders or Markdown; left out: the shipped packs.", show_default=False
+        metavar="POLICY…",
+        help="Files, folders or Markdown; -: standard input; left out: the shipped packs.",
+        show_default=False,
     ),
 ]
 
@@ -69,7 +71,13 @@ def check(
     if explain:
         _explain(explain)
         return
-    loaded = load_with_warnings(paths or [])
+    try:
+        loaded = load_with_warnings(paths or [])
+    except PolicyError as error:
+        if not json:
+            raise
+        print_json({"errors": [_lint(each) for each in error.problems]})
+        raise typer.Exit(1) from None
     known = on_call_walk.with_copies(loaded.policy, calendars(loaded.policy, calendar, fetch=fetch))
     now = Instant(wall_clock())
     year = walk(known, Instant(now // MINUTE * MINUTE), days)

@@ -1,6 +1,8 @@
 """What `tocsin compile` may be told beside the policy."""
 
+import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from rules.addresses import AddressError, parse_address
 from rules.matchers import Matcher
@@ -11,6 +13,9 @@ MOST_PEERS = 20
 
 PEER_TIMEOUT = Micros(15 * SECOND)
 """Alertmanager's own `--cluster.peer-timeout`: so much later does each further peer send what the first has not."""
+
+
+_SMARTHOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +43,17 @@ class Options:
     """Of the Kubernetes objects; empty: left to kubectl."""
 
     def __post_init__(self) -> None:
-        """Refuses a mail configuration that is half, or goes to no address: it would be found out in an outage."""
+        """Refuses addresses that lead nowhere, and half a mail configuration: it would be found out in an outage."""
         if not 1 <= self.alertmanager_peers <= MOST_PEERS:
             raise ValueError(f"alertmanager_peers is a number from 1 to {MOST_PEERS}, not {self.alertmanager_peers}")
         if any(label == "__name__" for label, _, _ in self.instance):
             raise ValueError(
                 "instance names labels of this Tocsin's metrics, and __name__ is each metric's own: leave it out"
+            )
+        _require_url(self.receiver_url)
+        if self.fallback_smarthost and not _SMARTHOST.fullmatch(self.fallback_smarthost):
+            raise ValueError(
+                f"fallback_smarthost is host:port, as in mail.example.org:587, not {self.fallback_smarthost!r}"
             )
         if self.fallback_email and not (self.fallback_smarthost and self.fallback_from):
             raise ValueError("fallback_email needs fallback_smarthost (host:port) and fallback_from (an address)")
@@ -76,3 +86,16 @@ class Options:
     def has_fallback(self) -> bool:
         """Whether somebody can be reached without Tocsin."""
         return bool(self.fallback_email or self.fallback_pagerduty_key_file)
+
+
+def _require_url(text: str) -> None:
+    """Raises ValueError where Alertmanager could not post webhooks there."""
+    try:
+        url = urlsplit(text)
+        usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(f"receiver_url is no URL that webhooks can be posted to (http or https, a host): {text!r}")
+    if not urlsplit(text).path.strip("/"):
+        raise ValueError(f"receiver_url has no path: write {text.rstrip('/')}/webhook/alertmanager")

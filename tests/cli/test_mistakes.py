@@ -1,5 +1,7 @@
 """Everyday mistakes at the command line: a sentence that names the option and the cure, and never a traceback."""
 
+import io
+import json
 import os
 import signal
 import socket
@@ -121,6 +123,42 @@ def test_places(run: Run, words: tuple[str, ...], said: str) -> None:
     assert said in told
     assert "Traceback" not in told
     assert "geheim" not in told
+
+
+OPTIONS = {
+    "no path": ("--receiver-url=http://tocsin:8095", "has no path: write http://tocsin:8095/webhook/alertmanager"),
+    "no URL": ("--receiver-url=foo", "receiver_url is no URL that webhooks can be posted to"),
+    "no scheme": ("--receiver-url=tocsin:8095/webhook/alertmanager", "receiver_url is no URL"),
+    "no port": ("--receiver-url=http://tocsin:port/x", "receiver_url is no URL"),
+    "no smarthost": ("--fallback-smarthost=h", "fallback_smarthost is host:port, as in mail.example.org:587, not 'h'"),
+    "a URL as smarthost": ("--fallback-smarthost=smtp://h:25", "fallback_smarthost is host:port"),
+    "no address": ("--fallback-email=nonsense", "fallback_email"),
+}
+
+
+@pytest.mark.parametrize(("option", "said"), OPTIONS.values(), ids=OPTIONS.keys())
+def test_addresses_that_lead_nowhere(run: Run, option: str, said: str) -> None:
+    """What Alertmanager could not reach is refused when it is compiled, not found out in an outage."""
+    code, told = run("compile", "--out", "folder", option)
+    assert code == 2
+    assert said in told
+
+
+def test_every_outcome_of_json_is_json(run: Run, tmp_path: Path) -> None:
+    """`check --json` of a policy that cannot be used prints its errors as JSON, with their places."""
+    (tmp_path / "bad.yaml").write_text("alert_channels: 3\n")
+    code, told = run("check", "--json", "bad.yaml")
+    errors = json.loads(told)["errors"]
+    assert code == 1
+    assert ("bad.yaml", 1, 17) in {(each["path"], each["line"], each["column"]) for each in errors}
+
+
+def test_a_policy_from_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-` reads the policy from standard input, and places its faults there."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"alert_channels: 3\n")))
+    code, told = run("check", "-")
+    assert code == 1
+    assert "<stdin>:1:17: " in told
 
 
 def test_port_taken(run: Run, taken: str) -> None:
