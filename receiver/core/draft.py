@@ -151,7 +151,7 @@ class Draft:
             sequence = self.incident.sequence + len(self._notifications) + 1
             schedule = schedule_of(self.context.facts(target.channel))
             person = self.context.person(target)
-            via = self._via(target, person) if kind is Kind.PAGE and person else ""
+            via = self._via(target) if kind is Kind.PAGE and person else ""
             shift = self.context.shift(via, person) if via else None
             self._notifications.append(
                 Notification(
@@ -176,12 +176,9 @@ class Draft:
                 )
             )
 
-    def _via(self, target: Target, person: str) -> str:
+    def _via(self, target: Target) -> str:
         """The reference by which a person is paged there; of a way of their own, that by which the page is for them."""
-        if target.recipient in self.context.recipients(target.channel):
-            return ""
-        named = (*self.incident.page.told, *self.plan.breach)
-        return self.context.reference(target) or self.context.reference_to(person, named)
+        return self.context.reference(target, (*self.incident.page.told, *self.plan.breach))
 
     def supersede(self, kinds: Iterable[Kind], channels: Iterable[str] | None = None) -> None:
         """Overtake what still waits, of these kinds (on these channels), planned before this moment."""

@@ -8,56 +8,81 @@ from msgspec.structs import replace
 
 from receiver.core.draft import Draft
 from receiver.core.model import Fact, Notification, Reason, Status, Target
-from receiver.core.paging import page_nobody, page_targets, step_channels
+from receiver.core.paging import page_nobody, page_targets, say_nobody_on_call, step_channels
 from receiver.core.personal_reach import targets_of
 from receiver.core.plan import DecisionContext
 
 
 def is_relieved(context: DecisionContext, notification: Notification) -> bool:
-    """Whether a page waits for somebody for whom its reference does not stand any more, or at another address."""
-    target = Target(notification.channel, notification.recipient)
-    if not notification.via or target in context.targets(notification.channel):
-        return False
-    is_own_way = notification.via not in context.recipients(notification.channel)
-    return not (is_own_way and target in context.stand_ins(notification.channel, notification.via))
+    """Whether a page waits for somebody for whom its reference does not stand any more."""
+    name, target = notification.channel, Target(notification.channel, notification.recipient)
+    stands = (*context.targets(name), *context.stand_ins(name, notification.via))
+    return bool(notification.via) and target not in stands
 
 
 def relieve(draft: Draft, notification: Notification) -> Notification:
-    """A page that waits goes to who is on call now; returns the old one, superseded. What somebody's own `reach` had
-    added goes to nobody else by that way: who is on call now is told as the step and their own `reach` have it.
+    """A page that waits is dropped, and who is on call now is paged; returns the page, superseded.
+
+    Whoever it was for counts as not told, unless they are on call otherwise: back on call, they are paged again.
     """
-    context, name, told = draft.context, notification.channel, draft.incident.page.targets
-    standing = context.stand_ins(name, notification.via)
-    is_own_way = notification.via not in context.recipients(name)
-    fresh = [each for each in standing if each not in told and not is_own_way]
-    people = ", ".join(filter(None, map(context.person, fresh)))
-    draft.enter(Fact.RELIEVED, channel=name, whom=notification.person, by_whom=people)
-    if fresh:
-        page_targets(draft, notification.reason, fresh, notification.data)
-    elif not context.people(notification.via) and draft.incident.wants_answer and not draft.incident.is_paused:
-        draft.enter(Fact.NOBODY_ON_CALL, whom=notification.via)
-        page_nobody(draft, [notification.via])
-    elif is_own_way:
-        hand_off(draft)
+    page, person = draft.incident.page, notification.person
+    left = tuple(
+        each
+        for each in page.targets
+        if draft.context.person(each) != person or draft.context.reference(each, page.told)
+    )
+    draft.set(page=replace(page, targets=left))
+    fresh = _fresh(draft)
+    people = ", ".join(_names(draft, fresh))
+    draft.enter(Fact.RELIEVED, channel=notification.channel, whom=person, by_whom=people)
+    _turn_to(draft, fresh, () if draft.context.people(notification.via) else (notification.via,))
     return replace(notification, status=Status.SUPERSEDED, due_at=None, leased_by="", done_at=draft.now)
 
 
 def hand_off(draft: Draft) -> None:
     """A shift or a gap has ended, or an override was made or cancelled: who is on call now, and was not told by the
-    page under way, is paged if nobody has answered. Where nobody is on call any more, the fallback is told.
+    page under way, is paged if nobody has answered. Where nobody is on call any more, the fallback and the next step
+    are told.
     """
+    fresh = _fresh(draft)
+    people = _names(draft, fresh)
+    if people:
+        draft.enter(Fact.HANDED_OFF, whom=", ".join(people))
+    _turn_to(draft, fresh)
+
+
+def _fresh(draft: Draft) -> list[Target]:
+    """How those are told who are on call for the page under way and have not been told; none where nobody is to be."""
     incident, context = draft.incident, draft.context
     if not incident.wants_answer or incident.is_paused:
-        return
-    names = dict.fromkeys((*incident.page.told, *step_channels(draft)))
-    channels = [name for name in names if context.usable(name)]
+        return []
     told = frozenset(filter(None, map(context.person, incident.page.targets)))
-    fresh = [each for each in targets_of(draft, channels, told) if each not in incident.page.targets]
-    people = dict.fromkeys(filter(None, map(context.person, fresh)))
-    if fresh:
-        draft.enter(Fact.HANDED_OFF, whom=", ".join(people))
+    return [each for each in targets_of(draft, _channels(draft), told) if each not in incident.page.targets]
+
+
+def _channels(draft: Draft) -> list[str]:
+    """Those of the page under way, and those of the step that had nobody to tell before."""
+    names = dict.fromkeys((*draft.incident.page.told, *step_channels(draft)))
+    return [name for name in names if draft.context.usable(name)]
+
+
+def _names(draft: Draft, targets: list[Target]) -> list[str]:
+    return list(dict.fromkeys(filter(None, map(draft.context.person, targets))))
+
+
+def _turn_to(draft: Draft, fresh: list[Target], gone: tuple[str, ...] = ()) -> None:
+    """Page these; where a reference stands for nobody by now, that is said once, and others are told.
+
+    `gone`: one that stands for nobody, and that no channel may name any more.
+    """
+    if not draft.incident.wants_answer or draft.incident.is_paused:
+        return
+    page = draft.incident.page
+    vacant = tuple(dict.fromkeys((*draft.context.vacant((*page.told, *step_channels(draft))), *gone)))
+    draft.set(page=replace(page, told=tuple(dict.fromkeys((*page.told, *_channels(draft)))), vacant=vacant))
     page_targets(draft, Reason.HANDOFF, fresh)
-    vacant = context.vacant(incident.page.told)
-    if vacant:
-        draft.enter(Fact.NOBODY_ON_CALL, whom=", ".join(vacant))
-        page_nobody(draft, vacant)
+    left = [each for each in vacant if each not in page.vacant]
+    if not left:
+        return
+    say_nobody_on_call(draft, left)
+    page_nobody(draft, vacant)

@@ -260,6 +260,8 @@ class Page(Struct, frozen=True):
     """Whether it has reached somebody (`receiver.core.reached`)."""
     targets: tuple[Target, ...] = ()
     """Whom it went to."""
+    vacant: tuple[str, ...] = ()
+    """References of which it is said that nobody is on call who can be told."""
 
 
 class Incident(Struct, frozen=True):

@@ -85,9 +85,10 @@ def page_step(
     """
     names = dict.fromkeys((*step_channels(draft), *besides))
     page(draft, reason, names, words)
-    fresh = [each for each in draft.context.vacant(names) if each not in vacant]
+    draft.set(page=replace(draft.incident.page, vacant=draft.context.vacant(names)))
+    fresh = [each for each in draft.incident.page.vacant if each not in vacant]
     if fresh:
-        draft.enter(Fact.NOBODY_ON_CALL, whom=", ".join(fresh))
+        say_nobody_on_call(draft, fresh)
     told = draft.incident.page.told
     if not told:
         draft.enter(Fact.STEP_EMPTY, step=draft.incident.step)
@@ -105,9 +106,15 @@ def page_nobody(draft: Draft, vacant: Sequence[str]) -> None:
     """Nobody is on call any more by these references, which was said: the fallback and the next step are told."""
     if draft.incident.step < LAST_PLANNED_STEP:
         draft.set(step=draft.incident.step + 1)
-        page_step(draft, Reason.ESCALATED, vacant=vacant)
+        page_step(draft, Reason.HELP if draft.incident.response.asked_by else Reason.ESCALATED, vacant=vacant)
     else:
         rescue(draft)
+
+
+def say_nobody_on_call(draft: Draft, references: Sequence[str]) -> None:
+    """Enter that these stand for nobody who can be told; who is on call and has no contact there is named."""
+    people = (person.name for each in references for person in draft.context.people(each) or ())
+    draft.enter(Fact.NOBODY_ON_CALL, whom=", ".join(references), unreachable=", ".join(dict.fromkeys(people)))
 
 
 def step_channels(draft: Draft) -> tuple[str, ...]:
@@ -139,7 +146,10 @@ def page_more(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapp
     if not fresh:
         return
     draft.set(page=replace(under_way, told=(*under_way.told, *fresh)))
-    page_targets(draft, reason, [target for name in fresh for target in draft.context.targets(name)], words)
+    targets = [each for name in fresh for each in draft.context.targets(name) if each not in under_way.targets]
+    if not targets:
+        return  # by ways of their own everybody has it
+    page_targets(draft, reason, targets, words)
     draft.enter(Fact.PAGED, reason=reason, channels=", ".join(fresh), step=draft.incident.step)
     if not under_way.delivered and Window.RESCUE not in draft.incident.windows:
         draft.arm(Window.RESCUE, draft.now + rescue_delay(draft))
@@ -174,11 +184,7 @@ def page_targets(draft: Draft, reason: Reason, targets: Iterable[Target], words:
     targets, under_way = tuple(targets), draft.incident.page
     _expect(draft, targets)
     draft.notify(Kind.PAGE, reason, targets, words)
-    under_way = replace(
-        under_way,
-        told=tuple(dict.fromkeys((*under_way.told, *_channels(targets)))),
-        targets=tuple(dict.fromkeys((*under_way.targets, *targets))),
-    )
+    under_way = replace(under_way, targets=tuple(dict.fromkeys((*under_way.targets, *targets))))
     draft.set(page=under_way, paged=tuple(dict.fromkeys((*draft.incident.paged, *targets))))
     _await_handoff(draft)
 
@@ -195,7 +201,8 @@ def _await_handoff(draft: Draft) -> None:
 def say_undeliverable(draft: Draft, reason: Reason, name: str) -> None:
     """Record, never silently drop, what a disabled or unconfigured channel cannot carry."""
     why = draft.context.why_unusable(name)
-    targets = draft.context.targets(name) or (Target(name, ""),)
+    recipients = draft.context.recipients(name) or ("",)
+    targets = draft.context.targets(name) or [Target(name, each) for each in recipients]
     draft.notify(Kind.PAGE, reason, targets, {"why": why}, Status.UNDELIVERABLE)
     draft.enter(Fact.UNDELIVERABLE, channel=name, why=why)
 
@@ -215,8 +222,9 @@ def await_receipt(draft: Draft) -> None:
 
 def rescue(draft: Draft, failed: str = "") -> None:
     """Tell the first fallback channel that this page has not tried; say so when none is left."""
-    told = draft.incident.page.told
-    name = next((name for name in draft.context.fallbacks(draft.incident.level) if name not in told), None)
+    page = draft.incident.page
+    untold = (name for name in draft.context.fallbacks(draft.incident.level) if name not in page.told)
+    name = next((name for name in untold if set(draft.context.targets(name)) - set(page.targets)), None)
     draft.disarm(Window.RESCUE)
     if name is None:
         draft.enter(Fact.FALLBACK_EXHAUSTED, failed=failed)
@@ -285,6 +293,7 @@ def note_left(draft: Draft, notification: Notification) -> None:
     if draft.incident.state is State.RESOLVED:
         by, page = draft.incident.resolved_by, notification.page
         words = {"by": by, "pages": f"{page}-{page}" if page else ""}
+        words["resolved_at"] = str(draft.incident.resolved_at or draft.now)
         draft.notify(Kind.RESOLVED, Reason.ACTION if by else Reason.RECOVERED, [Target(*target)], words)
 
 

@@ -5,7 +5,7 @@ At levels 3 and 4 it takes away no channel that wakes and that the step names. N
 page: where nothing is to be sent to a person at once, or what was sent failed, their next step is taken at once.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 
 from receiver.core.draft import Draft
 from receiver.core.model import Instant, Target, Window
@@ -19,20 +19,32 @@ def targets_of(draft: Draft, channels: Iterable[str], besides: Collection[str] =
 
     `besides`: people who are left out.
     """
-    found: dict[Target, None] = {}
-    people: dict[Person, None] = {}
+    found: dict[tuple[str, str], Target] = {}
+    offered: dict[Person, list[str]] = {}
     for name in channels:
         for recipient in draft.context.recipients(name):
             on_call = draft.context.people(recipient)
             if on_call is None:
-                found[Target(name, recipient)] = None
+                _add(draft, found, Target(name, recipient))
             for person in on_call or ():
                 if person.name not in besides and not _is_spared(draft, person):
-                    found.update(dict.fromkeys(_on_channel(draft, person, name)))
-                    people[person] = None
-    for person in people:
-        found.update(dict.fromkeys(_at_once(draft, person, found)))
-    return tuple(found)
+                    _add(draft, found, *_on_channel(draft, person, name))
+                    offered.setdefault(person, []).append(name)
+    for person, names in offered.items():
+        _add(draft, found, *_at_once(draft, person, names, found))
+    return tuple(found.values())
+
+
+def _add(draft: Draft, found: dict[tuple[str, str], Target], *targets: Target) -> None:
+    """Nobody is told twice by one page in the same way, however many channels and references name them."""
+    for each in targets:
+        found.setdefault(_way(draft, each), each)
+
+
+def _way(draft: Draft, target: Target) -> tuple[str, str]:
+    """How a target is told: the type of the channel, and the address. A number may be that of calls and of SMS."""
+    channel = draft.context.channel(target.channel)
+    return channel.type if channel else "", target.recipient
 
 
 def forget(draft: Draft) -> None:
@@ -65,36 +77,48 @@ def hasten(draft: Draft, name: str) -> bool:
 
 
 def _is_spared(draft: Draft, person: Person) -> bool:
-    """Whether a person who was told already is not told again: at an escalation before the breach, if they want so."""
+    """Whether a person who was told already is not told again: at the escalation (step 1) before the breach, if they
+    want so. A call for help is no repetition.
+    """
     incident = draft.incident
-    if person.repeat or incident.step == 0 or incident.breached_at is not None:
+    if person.repeat or incident.step != 1 or incident.breached_at is not None or incident.response.asked_by:
         return False
-    contacts = {address for _, address in person.contacts}
-    return any(target.recipient in contacts for target in incident.paged)
+    heard = (each for each in incident.paged if (each.channel, each.recipient) not in incident.response.unheard)
+    return any(_way(draft, each) in person.contacts for each in heard)
 
 
 def _on_channel(draft: Draft, person: Person, name: str) -> Iterator[Target]:
     """The person's address on a channel that the step names, if it is to be used at once."""
     channel = draft.context.channel(name)
+    wakes = channel is not None and channel.facts.wakes and draft.incident.level >= CRITICAL
+    if (
+        channel is None
+        or not person.reach
+        or wakes
+        or any(_is_by(draft, step, channel.type) for step in _first(person))
+    ):
+        yield from _contact(draft, person, name)
+
+
+def _contact(draft: Draft, person: Person, name: str) -> list[Target]:
+    """The person's address on a channel, where they have one."""
+    channel = draft.context.channel(name)
     address = person.contact(channel.type) if channel else None
-    if channel is None or address is None:
-        return
-    wakes = channel.facts.wakes and draft.incident.level >= CRITICAL
-    if not person.reach or wakes or any(_is_by(draft, step, channel.type) for step in _first(person)):
-        yield Target(name, address)
+    return [] if address is None else [Target(name, address)]
 
 
-def _at_once(draft: Draft, person: Person, found: Iterable[Target]) -> list[Target]:
+def _at_once(draft: Draft, person: Person, offered: Iterable[str], found: Container[tuple[str, str]]) -> list[Target]:
     """What else a person's own steps want at once; the later ones are noted. Where that leaves the person with nothing,
-    the first of the later ones is taken at once.
+    the first of the later ones is taken at once, and where there is none, all that the channels `offered` have.
     """
-    contacts = {address for _, address in person.contacts}
-    told = {target.recipient for target in found if target.recipient in contacts}
-    more = [target for step in _first(person) for target in _ways(draft, person, step) if target.recipient not in told]
+    told = any(each in found for each in person.contacts)
+    more = [target for step in _first(person) for target in _ways(draft, person, step)]
     later = [(index, step) for index, step in enumerate(person.reach) if step.after and _ways(draft, person, step)]
     if not (told or more) and later:
         (_, first), *later = sorted(later, key=lambda each: each[1].after)
         more = _ways(draft, person, first)
+    elif not (told or more):
+        more = [target for name in offered for target in _contact(draft, person, name)]
     known = {(each.person, each.step) for each in draft.incident.response.reach}
     fresh = [
         PendingReach(person.name, index, Instant(draft.now + step.after))

@@ -231,7 +231,9 @@ class DecisionContext(Struct, frozen=True):
             return "disabled"
         if channel is None or not channel.recipients or name not in self.configured:
             return "not configured"
-        return "" if self.targets(name) else f"nobody is on call ({', '.join(self.vacant([name]))})"
+        return (
+            "" if self.targets(name) else f"nobody who can be told there is on call ({', '.join(self.vacant([name]))})"
+        )
 
     def targets(self, name: str) -> tuple[Target, ...]:
         """Everybody on the channel, its schedules' people as they are on call now."""
@@ -290,22 +292,16 @@ class DecisionContext(Struct, frozen=True):
             )
         )
 
-    def reference(self, target: Target) -> str:
-        """The reference among its channel's recipients that stands for the target now; empty: none does, or the
-        channel names the address itself.
+    def reference(self, target: Target, besides: Iterable[str] = ()) -> str:
+        """The reference that stands for the target now: among its channel's recipients, else among those of the
+        channels `besides`, whose page goes to the person by a way of their own. Empty: none does, or the channel names
+        the address itself.
         """
-        channel = self.channel(target.channel)
-        recipients = channel.recipients if channel and target.recipient not in channel.recipients else ()
-        return next((each for each in recipients if target.recipient in self._addresses(target.channel, each)), "")
-
-    def reference_to(self, person: str, names: Iterable[str]) -> str:
-        """The first reference among the recipients of these channels that stands for a person now; empty: none does."""
-        references = (each for name in names for each in self.recipients(name))
-        return next((each for each in references if self.stands_for(each, person)), "")
-
-    def stands_for(self, reference: str, person: str) -> bool:
-        """Whether a reference stands for that person now."""
-        return any(each.name == person for each in self.people(reference) or ())
+        if target.recipient in self.recipients(target.channel):
+            return ""
+        named = (each for name in (target.channel, *besides) for each in self.recipients(name))
+        references = (each for each in named if each.startswith(REFERENCE))
+        return next((each for each in references if target in self.stand_ins(target.channel, each)), "")
 
     def person(self, target: Target) -> str:
         """The name of the policy's person whose contact the target is; empty: there is none, or it could be any of

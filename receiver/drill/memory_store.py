@@ -84,9 +84,10 @@ class MemoryStore:
         return [each.id for each in sorted(due, key=lambda incident: incident.due_at or 0)[:limit]]
 
     def open_incidents(self, limit: int) -> list[str]:
-        """Ids of open incidents, the most severe and then the oldest first."""
-        found = [self.incidents[each] for each in self._open.values() if self.incidents[each].state is State.OPEN]
-        return [each.id for each in sorted(found, key=lambda incident: (-incident.level, incident.number))[:limit]]
+        """Ids of open incidents and then of acknowledged ones, the most severe and then the oldest first."""
+        found = [self.incidents[each] for each in self._open.values() if self.incidents[each].is_live]
+        order = sorted(found, key=lambda incident: (incident.state is not State.OPEN, -incident.level, incident.number))
+        return [each.id for each in order[:limit]]
 
     def sendable_incidents(
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS

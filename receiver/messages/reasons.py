@@ -423,7 +423,8 @@ def _sentence(text: str) -> str:
 def _resolved(notification: Notification, case: IncidentText, by: str) -> str:
     if not holds(notification, case):
         who = f" by {by}" if by else ""
-        return f"It was resolved{who}, {case.after_it_began(notification.created_at)}{_by_now(case)}."
+        at = Instant(int(notification.data.get("resolved_at", notification.created_at)))
+        return f"It was resolved{who}, {case.after_it_began(at)}{_by_now(case)}."
     if by:
         firing = " Alerts still fire." if case.incident.is_firing else ""
         return f"Resolved by {by} after {case.lasted}.{firing}"

@@ -20,7 +20,10 @@ LOCK_FREE = f"{LOCK} SKIP LOCKED"
 
 DUE_INCIDENTS = "SELECT id FROM incidents WHERE due_at <= :now ORDER BY due_at LIMIT :limit"
 
-OPEN_INCIDENTS = "SELECT id FROM incidents WHERE state = 'open' ORDER BY level DESC, number LIMIT :limit"
+# Of what is acknowledged help may be asked for.
+OPEN_INCIDENTS = """
+SELECT id FROM incidents WHERE state IN ('open', 'acknowledged') ORDER BY state DESC, level DESC, number LIMIT :limit
+"""
 
 # News that waits for its bundle holds no page up.
 HEAD = """NOT EXISTS (

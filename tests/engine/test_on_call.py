@@ -5,7 +5,7 @@ when a page leaves.
 import pytest
 
 from receiver.core.audit_log import Origin, audit_of
-from receiver.core.events import Acknowledge
+from receiver.core.events import Acknowledge, Escalate
 from receiver.core.model import Instant, Reason, Status
 from receiver.engine.commands import ForIncident
 from receiver.on_call.override_log import OverrideChange
@@ -93,6 +93,16 @@ def test_an_override_pages_whom_it_puts_on_call_of_what_is_open(world: EngineWor
     world.report(sent, at=MINUTE)
     override(world, 2 * MINUTE, cancels=number)
     assert messages(world.claim(2 * MINUTE)) == []
+
+
+def test_an_override_pages_whom_it_puts_on_call_where_help_is_asked_for(world: EngineWorld) -> None:
+    """Who has an incident asks for help with it: whoever comes on call then is asked too, at once."""
+    taken = world.fire(level=4)
+    world.handle(ForIncident(taken.id, Acknowledge("ada")))
+    world.handle(ForIncident(taken.id, Escalate("ada")))
+    world.deliver_all()
+    override(world, MINUTE, **taking("ben"))
+    assert on("sms", messages(world.claim(MINUTE))).person == "ben"
 
 
 def test_an_override_to_come_hands_over_when_it_begins(world: EngineWorld) -> None:
