@@ -142,4 +142,5 @@ def test_there_are_statements_of_every_kind() -> None:
         "cause",
         "told",
         "promises",
+        "on call",
     }

@@ -1,6 +1,6 @@
 """Planted bugs: an engine or a store that breaks one promise, as real ones have done."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from receiver.core.cluster import Cluster
 from receiver.core.draft import Effects
 from receiver.core.events import AlertsReceived, Delivered, Rejected, Reported, TimePassed
-from receiver.core.model import Alert, Fact, Instant, State, Status, Window
+from receiver.core.model import Alert, Fact, Instant, Reason, State, Status, Window
 from receiver.core.plan import DecisionContext
 from receiver.core.sight import SIGHTED
 from receiver.core.storage import Changes
@@ -142,6 +142,44 @@ class BelievesEchoes(Engine):
 
     def context(self, policy_version: Any, *more: Any) -> DecisionContext:
         return replace(super().context(policy_version, *more), cluster=Cluster(peers=1))
+
+
+class Outdated(Engine):
+    """Who is on call is looked up once."""
+
+    def _rosters(self, transaction: Any, now: Instant) -> Any:
+        if self._rostered is None:
+            super()._rosters(transaction, now)
+        return self._rostered[1] if self._rostered else ()
+
+
+class KeepsCancelled(Engine):
+    """An override that was cancelled is in effect still."""
+
+    def _rosters(self, transaction: Any, now: Instant) -> Any:
+        fresh = transaction.override_changes(self._overrides[-1][0] if self._overrides else 0)
+        self._overrides += [(number, replace(each, cancels=0) if each.cancels else each) for number, each in fresh]
+        return super()._rosters(transaction, now)
+
+
+class PagesTheRelieved(Engine):
+    """Where the policy does not know whom an override names, whoever it relieved is paged."""
+
+    def _rosters(self, transaction: Any, now: Instant) -> Any:
+        fresh = transaction.override_changes(self._overrides[-1][0] if self._overrides else 0)
+        known = {each.name for each in self.current.policy.people}
+        self._overrides += [
+            (number, each if each.cancels or each.person in known else replace(each, schedule=""))
+            for number, each in fresh
+        ]
+        return super()._rosters(transaction, now)
+
+
+class SendsLate(Engine):
+    """What waits for somebody who is off call by now is sent to them."""
+
+    def _relieve(self, work: Any, head: Any) -> bool:
+        return False
 
 
 class Early(Engine):
@@ -320,6 +358,56 @@ class _TellsStrangers(_Twisted):
         return tell_everybody(effects)
 
 
+def _without(effects: Effects, unwanted: Callable[[Any], bool]) -> Effects:
+    """As if those had never been planned."""
+    return replace(effects, notifications=tuple(each for each in effects.notifications if not unwanted(each)))
+
+
+class _LeavesTheShift(_Twisted):
+    """Who comes on call is not paged."""
+
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        return _without(effects, lambda each: each.reason is Reason.HANDOFF)
+
+
+class _Hushes(_Twisted):
+    """A person's wishes take away what wakes them."""
+
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        wishing = {"ben", "dana"}
+        return _without(effects, lambda each: each.page and each.person in wishing and each.channel in {"sms", "phone"})
+
+
+class _Spares(_Twisted):
+    """Who wants no page twice hears nothing of the breach either."""
+
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        return _without(effects, lambda each: each.reason is Reason.BREACHED and each.via)
+
+
+class _StaysSilent(_Twisted):
+    """Where nobody is on call, nobody hears of it."""
+
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        kept = tuple(
+            replace(each, fact=Fact.NOTED) if each.fact is Fact.NOBODY_ON_CALL else each for each in effects.entries
+        )
+        return replace(effects, entries=kept)
+
+
+class _Repeats(_Twisted):
+    """Who is named by two references is told twice."""
+
+    def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
+        paged = [each for each in effects.notifications if each.via and each.reason is Reason.OPENED]
+        after: Any = effects.incident
+        if not paged or after is None:
+            return effects
+        again = replace(paged[0], id=f"{after.id}-{after.sequence + 1}", sequence=after.sequence + 1)
+        grown = replace(after, sequence=after.sequence + 1)
+        return replace(effects, incident=grown, notifications=(*effects.notifications, again))
+
+
 class _Skips(_Twisted):
     """Steps that were slept through are not recorded."""
 
@@ -344,6 +432,11 @@ def _with(work: type[UnitOfWork], why: str) -> type[Engine]:
     return Bent
 
 
+LeavesTheShift = _with(_LeavesTheShift, "A shift ends, and whoever follows is not told of what is open.")
+Hushes = _with(_Hushes, "A wish takes away what wakes at level 3.")
+Spares = _with(_Spares, "Somebody is spared the breach.")
+StaysSilent = _with(_StaysSilent, "Nobody is on call, and that is not said.")
+Repeats = _with(_Repeats, "Somebody who is named twice is told twice.")
 Amnesia = _with(_Amnesia, "Messages say that nobody acknowledged where somebody did.")
 Believes = _with(_Believes, "Messages say that nobody has answered where somebody did.")
 TellsStrangers = _with(_TellsStrangers, "Somebody hears that it is over who never heard that it began.")

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from receiver.core.draft import Effects
-from receiver.core.model import Alert, Entry, Fact, Incident, Kind, Recovery, State, Status
+from receiver.core.model import Alert, Entry, Fact, Incident, Kind, Notification, Reason, Recovery, State, Status
 from receiver.messages import Message
 from receiver.messages.timeline import sentence
 from receiver.reports.incident_record import IncidentRecord
@@ -27,6 +27,10 @@ class Lie:
     def alerts(self, firing: Sequence[Alert]) -> Sequence[Alert]:
         """What they are told that fires."""
         return firing
+
+    def notification(self, message: Notification) -> Notification:
+        """The message whose words are made."""
+        return message
 
     def line(self, entry: Entry) -> str:
         """A line of the timeline, in words."""
@@ -166,6 +170,55 @@ class OfForms(Lie):
 
     def event(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**event, "payload": {**event["payload"], "severity": "info"}}
+
+
+class OfHandoffs(Lie):
+    """Whoever is paged is said to have come on call just now."""
+
+    def notification(self, message: Notification) -> Notification:
+        return replace(message, reason=Reason.HANDOFF) if message.kind is Kind.PAGE and message.person else message
+
+
+class OfVacancies(Lie):
+    """Another reference is said to stand for nobody."""
+
+    def line(self, entry: Entry) -> str:
+        other = {"@primary": "@second", "@second": "@primary"}.get(entry.data.get("whom", ""))
+        is_so = entry.fact is Fact.NOBODY_ON_CALL and other
+        return sentence(replace(entry, data={"whom": other}) if is_so else entry)
+
+
+class OfShifts(Lie):
+    """Somebody else is said to have come on call."""
+
+    def line(self, entry: Entry) -> str:
+        told = replace(entry, data={**entry.data, "whom": "edna"})
+        return sentence(told if entry.fact is Fact.HANDED_OFF else entry)
+
+
+class OfReliefs(Lie):
+    """A page that was dropped is said to go to whoever it was for."""
+
+    def line(self, entry: Entry) -> str:
+        told = replace(entry, data={**entry.data, "by_whom": entry.data.get("whom", "")})
+        return sentence(told if entry.fact is Fact.RELIEVED else entry)
+
+
+class OfWishes(Lie):
+    """A step's page is said to come by somebody's own wish, as nobody has answered."""
+
+    def line(self, entry: Entry) -> str:
+        told = replace(entry, data={**entry.data, "reason": Reason.REACH})
+        return sentence(told if entry.fact is Fact.PAGED else entry)
+
+
+class OfWhoWasTold(Lie):
+    """Somebody else is said to have had the message, in the report."""
+
+    def record(self, record: IncidentRecord) -> IncidentRecord:
+        others = {"ada": "dana", "dana": "ada", "ben": "cleo", "cleo": "ben"}
+        told = [replace(each, person=others.get(each.person, "")) for each in record.notifications]
+        return IncidentRecord(record.case, record.alerts, record.timeline, told)
 
 
 class OfFates(Lie):

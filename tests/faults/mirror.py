@@ -4,7 +4,8 @@ The mirror sees every transaction between the engine and the store. So what the 
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -17,9 +18,11 @@ from receiver.messages.timeline import sentence
 from rules.policy import CRITICAL, EMERGENCY
 from rules.stored import digest
 from tests.core.truth import Record, UntrueError, check_line
+from tests.faults.paged import Pager, WrongPageError
 from tests.faults.policy import POLICY
 
 VERSION = PolicyVersion.of(POLICY, digest(POLICY))
+"""Of the worlds without schedules."""
 
 QUIET = {"email", "slack"}
 """Channels that wake nobody."""
@@ -72,6 +75,9 @@ class Mirror:
 
     words: Callable[[Entry], str] = sentence
     """How a line of the timeline reads."""
+    version: PolicyVersion = VERSION
+    pager: Pager | None = None
+    """Knows whom pages must go to; None: the world has no schedules."""
     incidents: dict[str, Incident] = field(default_factory=dict)
     alerts: dict[str, dict[str, Alert]] = field(default_factory=lambda: defaultdict(dict))
     holders: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -168,6 +174,7 @@ class Mirror:
             before, self.incidents[after.id] = self.incidents.get(after.id), after
             self.timeline[after.id].extend(entries[after.id])
             wrote = [each for each in (*changes.planned, *changes.settled) if each.incident_id == after.id]
+            self._check_pages(before, after, entries[after.id], now)
             self._check_lines(before, after, entries[after.id], wrote, now)
 
     def _check(
@@ -209,7 +216,7 @@ class Mirror:
             try:
                 check_line(
                     self.words(entry),
-                    Record(after, told, now, VERSION, alerts=alerts, notifications=wrote, before=before),
+                    Record(after, told, now, self.version, alerts, wrote, before=before, on_call=self._on_call(now)),
                 )
             except UntrueError as lie:
                 raise Broken(str(lie)) from lie
@@ -218,7 +225,30 @@ class Mirror:
         """All that is known of an incident, as it was when it was that."""
         entries = self.timeline[incident.id][: incident.entries]
         messages = self.messages[incident.id].values()
-        return Record(incident, entries, now, VERSION, [*self.alerts[incident.id].values()], [*messages])
+        alerts = [*self.alerts[incident.id].values()]
+        return Record(incident, entries, now, self.version, alerts, [*messages], on_call=self._on_call(now))
+
+    def _on_call(self, now: Instant) -> Mapping[str, Mapping[str, str]] | None:
+        return self.pager.on_call.at(now) if self.pager else None
+
+    def _check_pages(self, before: Incident | None, after: Incident, entries: list[Entry], now: Instant) -> None:
+        """Whoever is paged is on call, and whoever is on call is paged."""
+        if self.pager is not None:
+            with as_broken():
+                self.pager.check_commit(before, after, entries, self.messages[after.id].values(), now)
+
+    def check_claim(self, notification: Notification, incident: Incident, now: Instant) -> None:
+        """A message is about to leave."""
+        if self.pager is not None:
+            with as_broken():
+                self.pager.check_claim(notification, incident, now)
+
+    def check_open(self, now: Instant) -> None:
+        """All is well for a while: who is on call has heard of what is open."""
+        for each in self.incidents.values() if self.pager else ():
+            if each.wants_answer and not each.is_paused and each.page.serial and each.level >= CRITICAL:
+                with as_broken():
+                    self.pager.check_open(each, self.messages[each.id].values(), now)  # type: ignore[union-attr]
 
     def _check_title(self, after: Incident) -> None:
         """What lists, pages and reports call it: what fires, as long as anything does."""
@@ -273,6 +303,15 @@ class Mirror:
                 expected = run.expected(entry.at)
                 if run.taken != expected:
                     raise Broken(f"#{after.number}: {run.taken} steps taken or missed, {expected} were due")
+
+
+@contextmanager
+def as_broken() -> Iterator[None]:
+    """A wrong page is a promise that was not kept."""
+    try:
+        yield
+    except WrongPageError as wrong:
+        raise Broken(str(wrong)) from wrong
 
 
 def _is_closed(incident: Incident) -> bool:

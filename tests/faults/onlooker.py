@@ -32,7 +32,7 @@ from tests.core.truth import (
     report_text,
 )
 from tests.core.truth.record import moment
-from tests.faults.mirror import VERSION, Broken
+from tests.faults.mirror import Broken
 from tests.faults.shelf import Shelf
 from tests.faults.stores import database
 
@@ -88,7 +88,7 @@ class Onlooker:
 
     def _context(self) -> Any:
         worker = next((each for each in self.world.workers if each.engine is not None), None)
-        return worker.engine.context(VERSION) if worker and worker.engine else None
+        return worker.engine.context(self.world.version) if worker and worker.engine else None
 
     def _read_pages(self, incident: Incident) -> None:
         """Its own page, and its card among those that need somebody."""
@@ -98,7 +98,7 @@ class Onlooker:
         record = self.world.mirror.record(incident, self.world.now)
         reads = SqlStore(database()).reads()
         engine = SimpleNamespace(context=lambda _version: context)
-        api = SimpleNamespace(policy_version=lambda _incident: VERSION)
+        api = SimpleNamespace(policy_version=lambda _incident: self.world.version)
         notices = SimpleNamespace(show_notices=lambda _incident: SimpleNamespace(notices=()))
         none_owed = SimpleNamespace(show=lambda _incident: SimpleNamespace(obligations=()))
         reader = Reader(cast("Any", engine), reads, cast("Any", api), cast("Any", notices), cast("Any", none_owed))

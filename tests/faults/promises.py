@@ -84,7 +84,7 @@ def _check_given_up(entries: Sequence[Entry], notifications: Sequence[Notificati
         if page.kind is not Kind.PAGE or page.status is not Status.GAVE_UP or page.superseded:
             continue
         place = next(place for place, entry in enumerate(entries) if _tells_of(entry, page))
-        follows = {each.fact for each in entries[place + 1 : place + 2]}
+        follows = {each.fact for each in entries[place + 1 : place + 3] if each.at == entries[place].at}
         wanted = _is_open(entries[:place]) and not any(
             each.page > page.page and each.created_at <= entries[place].at for each in notifications
         )
@@ -95,7 +95,8 @@ def _check_given_up(entries: Sequence[Entry], notifications: Sequence[Notificati
 def _tells_of(entry: Entry, page: Notification) -> bool:
     if entry.fact is not Fact.GAVE_UP or entry.at != page.done_at:
         return False
-    is_whose = page.recipient.endswith(entry.data["recipient"].lstrip("…"))  # a number is told by its end
+    told = entry.data["recipient"].lstrip("…")  # a number is told by its end, a person by name
+    is_whose = told == page.person or page.recipient.endswith(told)
     return is_whose and (entry.data["kind"], entry.data["channel"]) == ("page", page.channel)
 
 

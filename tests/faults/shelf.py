@@ -13,7 +13,6 @@ from receiver.store import SqlStore
 from receiver.web.console.history import History
 from receiver.web.console.now import Now
 from receiver.web.console.pages import Visit, draw
-from tests.faults.mirror import VERSION
 from tests.faults.stores import database
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ class Shelf:
     def __init__(self, world: World, context: DecisionContext) -> None:
         reads = SqlStore(database()).reads()
         self._visit = cast("Visit", SimpleNamespace(now=world.now, request=SimpleNamespace(query={})))
-        engine = SimpleNamespace(context=lambda _version: context, current=VERSION)
-        api = SimpleNamespace(policy_version=lambda _incident: VERSION)
+        engine = SimpleNamespace(context=lambda _version: context, current=world.version)
+        api = SimpleNamespace(policy_version=lambda _incident: world.version)
         parts: Any = (_Frame(world.lie.counts), _Queue(), engine, reads)
         self._now = Now(*parts, cast("Any", api), ServiceState())
         self._history = History(*parts, cast("Any", _NoWeeks()))

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from receiver.core.storage import Changes
 from receiver.errors import StoreConflict, StoreUnavailable
+from receiver.on_call.override_log import OverrideChange
 from receiver.store import SqlStore, schema
 from receiver.store.database import Database
 
@@ -78,6 +79,7 @@ def empty_store() -> SqlStore:
     with database().write() as connection:
         for table in schema.metadata.sorted_tables:
             connection.exec_driver_sql(f"DELETE FROM {table.name}")
+        connection.exec_driver_sql("INSERT INTO meta (name, value) VALUES ('audit_head', '0 ')")
     return SqlStore(database())
 
 
@@ -87,6 +89,7 @@ class Observed:
     def __init__(self, inner: Any) -> None:
         self._inner = inner
         self.saved: list[Changes] = []
+        self.swapped: list[tuple[int, OverrideChange]] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -95,14 +98,26 @@ class Observed:
         self.saved.append(changes)
         self._inner.save(changes)
 
+    def add_override_change(self, change: OverrideChange) -> int:
+        number: int = self._inner.add_override_change(change)
+        self.swapped.append((number, change))
+        return number
+
 
 class FaultyStore:
-    """A store whose every transaction has its fate. `committed` hears what was stored."""
+    """A store whose every transaction has its fate. `committed` hears what was stored, `swapped` of overrides."""
 
-    def __init__(self, inner: Any, fate: Callable[[], Fate], committed: Callable[[Sequence[Changes]], None]) -> None:
+    def __init__(
+        self,
+        inner: Any,
+        fate: Callable[[], Fate],
+        committed: Callable[[Sequence[Changes]], None],
+        swapped: Callable[[int, OverrideChange], None] = lambda *_: None,
+    ) -> None:
         self._inner = inner
         self._fate = fate
         self._committed = committed
+        self._swapped = swapped
 
     @contextmanager
     def transaction(self) -> Iterator[Observed]:
@@ -115,6 +130,8 @@ class FaultyStore:
             if fate in BEFORE and (observed.saved or fate is not Fate.CONFLICT):
                 failure = BEFORE[fate]()
                 raise failure
+        for number, change in observed.swapped:
+            self._swapped(number, change)
         self._committed(observed.saved)
         if fate in AFTER:
             failure = AFTER[fate]()

@@ -64,13 +64,54 @@ PLANTED: list[tuple[str, dict[str, Any], str]] = [
     ("a lie in a medium's form", {"lie": lies.OfForms()}, r"says severity 'info' \(forms\)"),
     ("an all-clear to a stranger", {"engine": bugs.TellsStrangers}, "who never heard that it began"),
     ("missed steps are not recorded", {"engine": bugs.SkipsSilently}, "steps taken or missed"),
+    *(
+        (name, {"on_call": True, "since": since, **planted}, expected)
+        for since, name, planted, expected in (
+            (
+                0,
+                "who is on call is looked up once",
+                {"engine": bugs.Outdated},
+                "are not on call|is on call|it is not so",
+            ),
+            (12, "a cancelled override holds", {"engine": bugs.KeepsCancelled}, "not by override"),
+            (12, "whom a deleted person relieved is paged", {"engine": bugs.PagesTheRelieved}, "are not on call, "),
+            (5, "a page leaves after the shift", {"engine": bugs.SendsLate}, "are not on call any more"),
+            (
+                0,
+                "who comes on call is not paged",
+                {"engine": bugs.LeavesTheShift},
+                "on call now, and paged .* is not so",
+            ),
+            (0, "a wish takes away what wakes", {"engine": bugs.Hushes}, "does not wake them|and is not told"),
+            (0, "somebody is spared the breach", {"engine": bugs.Spares}, "is on call by .*, and is not told"),
+            (0, "nobody on call is not said", {"engine": bugs.StaysSilent}, "and that is not said"),
+            (0, "who is named twice is told twice", {"engine": bugs.Repeats}, "is told twice of page"),
+            (
+                0,
+                "a lie about a handoff",
+                {"lie": lies.OfHandoffs()},
+                r"you are on call now' \(on call\), and it is not so",
+            ),
+            (0, "a lie about a gap", {"lie": lies.OfVacancies()}, "nobody is on call for .* is not so"),
+            (0, "a lie about who came on call", {"lie": lies.OfShifts()}, "on call now, .* edna' .* is not so"),
+            (5, "a lie about where a page goes", {"lie": lies.OfReliefs()}, "it goes to .* is not so"),
+            (0, "a lie about a wish", {"lie": lies.OfWishes()}, r"paged on .*no answer yet.* is not so"),
+            (
+                0,
+                "a lie about who was told",
+                {"lie": lies.OfWhoWasTold()},
+                r"who was told.* \(delivery\), and it is not so",
+            ),
+        )
+    ),
 ]
 
 
 def live(planted: dict[str, Any]) -> None:
-    """World after world."""
-    for seed in range(WITHIN):
-        World(seed, **planted).run()
+    """World after world; `since`: in those before it nothing shows, and that takes time to see."""
+    first = planted.get("since", 0)
+    for seed in range(first, first + WITHIN):
+        World(seed, **{name: what for name, what in planted.items() if name != "since"}).run()
 
 
 @pytest.mark.parametrize(("planted", "expected"), [each[1:] for each in PLANTED], ids=[each[0] for each in PLANTED])

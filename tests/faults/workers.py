@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from receiver.channels import Outgoing
 from receiver.channels.pagerduty import trigger
 from receiver.channels.slack_blocks import parent, reply
 from receiver.channels.webhook import payload
+from receiver.core.audit_log import Audit
 from receiver.core.events import Outcome, Overtaken
 from receiver.core.model import Kind, Status
 from receiver.engine.commands import OutcomeReport, Request, Result
@@ -16,6 +18,7 @@ from receiver.engine.engine import Engine
 from receiver.errors import StoreConflict, StoreUnavailable
 from receiver.jobs.dispatcher import FRESH
 from receiver.messages import Message
+from receiver.on_call.override_log import OverrideChange
 from receiver.store import SqlStore
 from rules.policy import SECOND
 from tests.core.truth import (
@@ -34,7 +37,6 @@ from tests.core.truth import (
     texts,
 )
 from tests.faults.mirror import Broken
-from tests.faults.policy import CHANNELS, POLICY
 from tests.faults.providers import Attempt
 from tests.faults.stores import Crash, FaultyStore, database
 
@@ -77,9 +79,11 @@ class Worker:
         self._installation = real.installation
         if len(self.world.workers) == 1:
             real.release_leases()  # as whoever serves a file alone
-        self.store = FaultyStore(world.wrap(real), lambda: world.fate(self), lambda saved: world.committed(self, saved))
+        self.store = FaultyStore(
+            world.wrap(real), lambda: world.fate(self), lambda saved: world.committed(self, saved), world.swapped
+        )
         try:
-            self.engine = world.engine(self.store, POLICY, CHANNELS, world.now, world.poison)
+            self.engine = world.engine(self.store, world.policy, world.channels, world.now, world.poison)
         except FAILS:
             world.at(world.now + 5 * SECOND, self.start, self)
             return
@@ -118,6 +122,23 @@ class Worker:
             return None
         return None if result.error or self.life != life else result
 
+    def override(self, change: OverrideChange, entry: Audit) -> None:
+        """Somebody takes a schedule for a while, or takes that back; whether it was stored is known to the store."""
+        self._try(lambda engine: engine.override(change, entry))
+
+    def page_on_call(self) -> None:
+        """A calendar is another by now."""
+        self._try(lambda engine: engine.page_on_call(self.world.now))
+
+    def _try(self, what: Callable[[Engine], object]) -> None:
+        assert self.engine is not None
+        try:
+            what(self.engine)
+        except FAILS:
+            self.world.say("  not stored, or not all of it")
+        except Crash:
+            self.world.kill(self)
+
     # The scheduler and the dispatcher.
 
     def wake(self, when: int) -> None:
@@ -154,9 +175,11 @@ class Worker:
         assert self.engine is not None
         world = self.world
         busy = [each.items[0][0].channel for each in self._under_way]
-        full = frozenset(channel for channel in CHANNELS if busy.count(channel) >= BUSY)
+        full = frozenset(channel for channel in world.channels if busy.count(channel) >= BUSY)
         for delivery in self.engine.claim(world.now, self.id, full):
             known = {incident.id: world.mirror.record(incident, world.now) for _, incident in delivery.items}
+            for each, incident in delivery.items:
+                world.mirror.check_claim(each, incident, world.now)
             attempt = Attempt(self.id, world.now, delivery, known)
             self._under_way.append(attempt)
             self._begun.append(attempt)
@@ -205,7 +228,7 @@ class Worker:
     def _check_forms(self, told: OneMessage, message: Message, record: Record) -> None:
         """What media make of the words: of what is planned for one, the others show the same."""
         [(notification, incident)] = told.items
-        channel = told.context.channel(notification.channel) or POLICY.channels[0]
+        channel = told.context.channel(notification.channel) or self.world.policy.channels[0]
         outgoing = Outgoing(
             notification=notification,
             channel=channel,
@@ -229,7 +252,7 @@ class Worker:
     def _told(self, attempt: Attempt) -> OneMessage:
         """What the words are made of: what was claimed, unless a lie is planted."""
         delivery, lie = attempt.delivery, self.world.lie
-        items = [(each, lie.incident(incident)) for each, incident in delivery.items]
+        items = [(lie.notification(each), lie.incident(incident)) for each, incident in delivery.items]
         alerts = {name: lie.alerts(firing) for name, firing in delivery.alerts.items()}
         return OneMessage(items, delivery.context, delivery.name, alerts)
 

@@ -10,20 +10,26 @@ from random import Random
 from typing import Any
 
 from receiver.core.model import Instant
+from receiver.core.plan import PolicyVersion
 from receiver.core.sight import ANY, SIGHTED, Sight
 from receiver.core.storage import Changes
 from receiver.engine.engine import Engine
+from receiver.on_call.override_log import OverrideChange
 from receiver.store import SqlStore
 from rules.policy import HOUR, MINUTE, SECOND
+from rules.stored import digest
 from tests.core.alerts import START
 from tests.faults.lies import TRUTH, Lie
-from tests.faults.mirror import Broken, Mirror
+from tests.faults.mirror import VERSION, Broken, Mirror
+from tests.faults.on_call import on_call_of
 from tests.faults.onlooker import Onlooker
 from tests.faults.outside import Alertmanager, People
-from tests.faults.policy import CHANNELS
+from tests.faults.paged import Pager
+from tests.faults.policy import POLICY
 from tests.faults.promises import check_all_believed, check_all_cleared, check_end, check_nothing_forgotten
 from tests.faults.providers import Providers
 from tests.faults.stores import DEADLY, FAILURES, Crash, Fate, database, empty_store
+from tests.faults.swaps import Swaps
 from tests.faults.workers import Worker
 
 SLACK = 130 * SECOND
@@ -48,13 +54,20 @@ class World:
         store: Callable[[SqlStore], Any] = lambda real: real,
         on_restart: Callable[[], None] = lambda: None,
         lie: Lie = TRUTH,
+        on_call: bool | None = None,
     ) -> None:
+        """`on_call`: whether it has schedules; None: one in three has."""
         self.seed = seed
         self.dice = Random(seed)
         self.now = Instant(START)
         self.engine, self.wrap, self.on_restart = engine, store, on_restart
         self.lie = lie
         self.mirror = Mirror(lie.line)
+        self.policy, self.version = POLICY, VERSION
+        self._swaps: Swaps | None = None
+        if seed % 3 == 1 if on_call is None else on_call:
+            self._add_schedules()
+        self.channels = tuple(self.version.channels)
         self.providers = Providers(self.dice)
         self.alertmanager = Alertmanager(self)
         self.people = People(self)
@@ -69,6 +82,13 @@ class World:
         self._queue: list[tuple[int, int, Worker | None, int, Callable[[], object]]] = []
         self._serial = 0
         self._story: list[str] = []
+
+    def _add_schedules(self) -> None:
+        on_call = on_call_of(self.seed)
+        self.policy = on_call.policy
+        self.version = self.mirror.version = PolicyVersion.of(self.policy, digest(self.policy))
+        self.mirror.pager = Pager(on_call, self.version)
+        self._swaps = Swaps(self, on_call)
 
     def run(self) -> "World":
         """Let the world live, mend it, and check what was promised. Raises PromiseError."""
@@ -96,8 +116,10 @@ class World:
 
     def _live(self) -> None:
         empty_store()
-        self.providers.upset(CHANNELS)
+        self.providers.upset(self.channels)
         lasts = self.dice.choice((4, 8, 8, 16, 25)) * MINUTE
+        if self._swaps is not None:
+            self._swaps.plan(START, lasts)
         for worker in self.workers:
             worker.start()
         self.alertmanager.plan(START, lasts)
@@ -159,6 +181,11 @@ class World:
             if worker is by or self.dice.random() < 0.2:
                 worker.wake(self.now + self.dice.randrange(10_000, SECOND))
 
+    def swapped(self, number: int, change: OverrideChange) -> None:
+        """An override was made or cancelled, and that is stored."""
+        if self._swaps is not None:
+            self._swaps.on_call.heed(number, change)
+
     def poison(self, _item: object, error: Exception) -> None:
         """The engine contained an error that nobody expected: only those of our own making may come."""
         if not isinstance(error, RuntimeError):
@@ -218,6 +245,7 @@ class World:
         self.alertmanager.tell_all()
         self._until(self.now + SLACK + 6 * MINUTE)
         check_nothing_forgotten(self.mirror, self.now - SLACK)
+        self.mirror.check_open(self.now)
         check_all_believed(self.mirror, self.alertmanager.truth)
         self.alertmanager.end()
         self._until(self.now + 2 * MINUTE)

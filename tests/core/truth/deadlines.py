@@ -318,7 +318,7 @@ STATEMENTS = statements(
             record.is_at(found["at"], each.due_at) for each in record.incident.response.duties.values()
         ),
         "<in>overdue": lambda record, _found: record.has(Fact.OVERDUE),
-        "<in>escalated": lambda record, _found: record.has(Fact.ESCALATED, Fact.STEP_EMPTY),
+        "<in>escalated": lambda record, _found: record.has(Fact.ESCALATED, Fact.STEP_EMPTY, Fact.NOBODY_ON_CALL),
         # The console's countdowns.
         "^next escalation: <at>": _window(Window.ESCALATE),
         "^help is asked for again: <at>": _window(Window.HELP),

@@ -1,6 +1,7 @@
 """What became of messages: accepted, delivered, failed; whether a page reached somebody."""
 
 from receiver.core.model import Fact, Kind, Notification, Status
+from tests.core.truth.on_call import told_whom
 from tests.core.truth.record import Found, Record, statements
 
 BECAME = {
@@ -63,13 +64,15 @@ STATEMENTS = statements(
         "this page could not be delivered on (?P<on>\\w+), so it comes to you": lambda record, found: record.has(
             Fact.GAVE_UP, channel=found["on"]
         ),
-        "^(?:occurrence \\d+: )?who was told\\| (?P<at>[^|]+) \\| (?P<what>[^|]+) \\| [^|]* \\| [^|]* \\| (?P<became>[^|]+)$": became,
+        "^(?:occurrence \\d+: )?who was told\\| (?P<at>[^|]+) \\| (?P<what>[^|]+) \\| (?P<on>[^|]*) \\| (?P<whom>[^|]*) \\| (?P<became>[^|]+)$": (
+            lambda record, found: became(record, found) and told_whom(record, found)
+        ),
         "^reached: <at> on (?P<on>\\w+), .* after the opening": _reached,
         "^reached: no page is known to have reached anybody.*": lambda record, _found: all(
             each.reached_at is None for each in pages(record)
         ),
         # The console's list of messages.
-        "^\\w+ to .+: (?P<what>\\w+) (?P<became>waiting|accepted|delivered|overtaken, not sent|failed|undeliverable)"
+        "^(?:¤|\\w+ to .+): (?P<what>\\w+) (?P<became>waiting|accepted|delivered|overtaken, not sent|failed|undeliverable)"
         "$": _stands,
         "^no answer within \\d+ s$": lambda record, _found: any(
             "no answer" in each.detail for each in record.notifications

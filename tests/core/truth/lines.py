@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from receiver.core.model import Entry, Fact, Kind, Notification, Reason, Recovery, State, Status, Window
 from receiver.core.response import Standing
+from tests.core.truth.on_call import is_on_call, is_vacant, on_call_by, told_on, wishes
 from tests.core.truth.promises import is_news, is_why_void
 from tests.core.truth.record import Record, UntrueError, hands, since_alarm
 
@@ -109,27 +110,70 @@ def _acknowledged(record: Record, entry: Entry, found: Mapping[str, str]) -> boo
 
 
 def _none_left(record: Record, _entry: Entry, _found: Mapping[str, str]) -> bool:
-    """Every fallback of the policy was tried with this page; at levels 1 and 2, those that wake nobody."""
+    """Every fallback of the policy that would tell somebody new was tried with this page; at levels 1 and 2, those that
+    wake nobody.
+    """
     policy = record.policy.policy if record.policy else None
     wakes = {"pagerduty", "sms", "phone"} if record.incident.level < 3 else set[str]()
-    known = {each.name for each in policy.channels if each.type not in wakes} if policy else set[str]()
-    return known & set(policy.fallback if policy else ()) <= set(record.incident.page.told)
+    channels = [each for each in policy.channels if each.type not in wakes] if policy else []
+    pages = [each.page for each in (record.incident, record.before) if each is not None]  # a commit may begin another
+    told = {(each.channel, each.recipient) for page in pages for each in page.targets}
+    known = {each.name for each in channels if not told.issuperset(told_on(record, each.name))}
+    return known & set(policy.fallback if policy else ()) <= {name for page in pages for name in page.told}
 
 
 def _vacant(record: Record, _entry: Entry, found: Mapping[str, str]) -> bool:
-    """The policy's channels name these references; whom one stands for is asked of schedules, not of the record."""
-    known = {
-        one.lower() for each in (record.policy.policy.channels if record.policy else ()) for one in each.recipients
-    }
-    return set(found["whom"].split(", ")) <= known
+    """The policy's channels name these references, and each stands for nobody who can be told on one of them."""
+    references = found["whom"].split(", ")
+    on_call = {who.lower() for each in references for who in on_call_by(record, each)}
+    who = set(filter(None, found["who"].split(", ")))
+    vacant = all(any(is_vacant(record, name, each) for name in _naming(record, each)) for each in references)
+    return vacant and (record.on_call is None or who == on_call)
+
+
+def _naming(record: Record, reference: str) -> list[str]:
+    channels = record.policy.policy.channels if record.policy else ()
+    return [each.name for each in channels if reference in map(str.lower, each.recipients)]
 
 
 def _relieved(record: Record, _entry: Entry, found: Mapping[str, str]) -> bool:
-    """That person's page is dropped, and those who are named have one instead."""
-    mine = [each for each in record.notifications if each.channel == found["channel"]]
-    dropped = any(each.status is Status.SUPERSEDED and each.person.lower() == found["whom"] for each in mine)
-    waits = {each.person.lower() for each in mine if each.status is Status.WAITING}
-    return dropped and set(filter(None, found["to"].split(", "))) <= waits
+    """That person's page is dropped as they are not on call any more; those who are named are, and have one instead."""
+    mine = [
+        each
+        for each in record.notifications
+        if each.status is Status.SUPERSEDED
+        and each.person.lower() == found["whom"]
+        and each.channel == found["channel"]
+        and not is_on_call(record, found["whom"], each.via)
+    ]
+    waits = {each.person.lower() for each in record.notifications if each.status is Status.WAITING}
+    to = set(filter(None, found["to"].split(", ")))
+    return bool(mine) and to <= waits and all(is_on_call(record, each) for each in to)
+
+
+def _handed_off(record: Record, _entry: Entry, found: Mapping[str, str]) -> bool:
+    """They are on call, they have a page for that reason, and somebody is to answer."""
+    paged = {each.person.lower() for each in record.notifications if each.reason is Reason.HANDOFF}
+    whom = set(found["whom"].split(", "))
+    by_then = hands(record.entries)
+    return (not by_then.owner or by_then.waits) and whom <= paged and all(is_on_call(record, each) for each in whom)
+
+
+def _carries_nothing(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
+    """The commit says so of a page; where that is because nobody is on call, nobody is."""
+    vacant = filter(None, found["whom"].split(", "))
+    return any(each.status is Status.UNDELIVERABLE for each in record.notifications) and all(
+        is_vacant(record, found["channel"], each) for each in vacant
+    )
+
+
+def _paged(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
+    """It is planned; where somebody wants it so, they are on call, and their wish names such a channel."""
+    is_wish = entry.data["reason"] == Reason.REACH
+    if not _planned(record, entry, found["channels"]) or ("no answer yet" in found["tail"]) is not is_wish:
+        return False
+    wanted = [each for each in record.notifications if each.reason is Reason.REACH and _is_new(each, entry)]
+    return all(wishes(record, each) and is_on_call(record, each.person) for each in wanted)
 
 
 def _closed(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
@@ -237,7 +281,7 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
     ),
     Fact.PAGED: (
         rf"paged on (?P<channels>[\w, ]+?){TAIL}",
-        lambda record, entry, found: _planned(record, entry, found["channels"]),
+        _paged,
     ),
     Fact.STEP_EMPTY: (
         r"step (?P<step>\d+) could tell nobody; the next is taken at once",
@@ -261,8 +305,8 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
         _none_left,
     ),
     Fact.UNDELIVERABLE: (
-        r"(?P<channel>.+) can carry nothing: .*",
-        lambda record, entry, _: any(each.status is Status.UNDELIVERABLE for each in record.notifications),
+        r"(?P<channel>.+) can carry nothing: (?:nobody who can be told there is on call \((?P<whom>.*)\)|.*)",
+        _carries_nothing,
     ),
     Fact.ACCEPTED: (r"(?P<kind>\w+) to \S+ accepted by (?P<channel>\S+)", _wrote(Status.ACCEPTED)),
     Fact.DELIVERED: (
@@ -312,18 +356,20 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
         r"closed: the monitoring is over|closed by hand(?:, although (?P<missing>.*?))?(?: \(.*\))?",
         _closed,
     ),
-    Fact.NOBODY_ON_CALL: (r"nobody is on call for (?P<whom>.+)", _vacant),
+    Fact.NOBODY_ON_CALL: (
+        r"nobody is on call for (?P<whom>[^;]+?)(?P<can> who can be told; without a contact there: (?P<who>.+))?",
+        _vacant,
+    ),
     Fact.RELIEVED: (
-        r"the page to (?P<whom>.+) on (?P<channel>\S+) had not left when the shift ended(?:; it goes to (?P<to>.+))?",
+        (
+            r"the page to (?P<whom>.+) on (?P<channel>\S+) had not been accepted, and is not theirs any more"
+            r"(?:; it goes to (?P<to>.+))?"
+        ),
         _relieved,
     ),
     Fact.HANDED_OFF: (
-        r"a shift ended without an answer; now on call: (?P<whom>.+)",
-        lambda record, entry, found: (
-            (record.incident.state is State.OPEN or bool(hands(record.entries).asked))
-            and {each.person.lower() for each in record.notifications if each.reason is Reason.HANDOFF}
-            >= set(found["whom"].split(", "))
-        ),
+        r"on call now, and paged as nobody has answered: (?P<whom>.+)",
+        _handed_off,
     ),
     Fact.KEPT_OPEN: (r"not closed yet: .+", lambda record, entry, _: record.incident.state is State.RESOLVED),
     Fact.SIGNED_OFF: _free(r"signed off.*"),

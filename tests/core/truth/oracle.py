@@ -3,11 +3,12 @@
 import re
 from functools import lru_cache
 
-from tests.core.truth import cause, deadlines, delivery, promises, recovery, responders, told
+from tests.core.truth import cause, deadlines, delivery, on_call, promises, recovery, responders, told
 from tests.core.truth.record import Found, Record, Statement, UntrueError
 
 STATEMENTS: tuple[Statement, ...] = (
     *promises.STATEMENTS,
+    *on_call.STATEMENTS,
     *told.STATEMENTS,
     *cause.STATEMENTS,
     *delivery.STATEMENTS,

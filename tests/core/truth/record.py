@@ -38,6 +38,9 @@ class Record:
     """Of a timeline's line: the incident before it was written."""
     earlier: Collection[Incident] = ()
     """Closed incidents like it, which a page may tell of."""
+    on_call: Mapping[str, Mapping[str, str]] | None = None
+    """Reference → person → the shift that has them on call now, as it is; None: there are no schedules, or it is not
+    known but by the code that is tested."""
     lines: Collection[tuple[str, str, str]] = field(default_factory=frozenset)
     """Of a report or a page: the timeline's lines (time, sentence, who), each checked when it was written."""
 

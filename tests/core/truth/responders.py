@@ -80,13 +80,6 @@ def _tells_line(record: Record, found: Found) -> bool:
     )
 
 
-def _on_call(record: Record, _found: Found) -> bool:
-    """The timeline says that whoever this goes to came on call; who that is now, is asked when it is claimed."""
-    person = record.message.person if record.message else ""
-    named = (each.data.get("whom") or each.data.get("by_whom", "") for each in record.find(Fact.HANDED_OFF))
-    return any(not person or person in each.split(", ") for each in named)
-
-
 STATEMENTS = statements(
     "responders",
     {
@@ -98,8 +91,8 @@ STATEMENTS = statements(
         "acknowledged: nobody acknowledged it": nobody_acknowledged,
         "nobody has acknowledged(?: it)?|nobody acknowledged it|still unacknowledged": nobody_acknowledged,
         "still no answer": wants_answer,
-        "you are on call now": _on_call,
         "<in>yours now": wants_answer,
+        "<in>no answer yet": wants_answer,
         "no other answer yet|no answer yet|nobody has answered": somebody_asks,
         "no answer since": lambda record, found: (
             not nobody_acknowledged(record, found) and record.incident.state is State.OPEN
