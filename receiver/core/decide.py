@@ -110,8 +110,6 @@ def decide(
             take_answer(draft, event)
             keep_up(draft)
             return draft.effects()
-        case RosterChanged() if not incident.wants_answer:
-            return Effects()
         case TimePassed() | RosterChanged():
             (pass_time if isinstance(event, TimePassed) else hand_off)(draft)
             keep_up(draft)

@@ -224,6 +224,11 @@ class DecisionContext(Struct, frozen=True):
         """
         return not self.why_unusable(name)
 
+    def is_set_up(self, name: str) -> bool:
+        """Whether the channel is enabled and configured and has recipients, whoever is on call."""
+        channel = self.channel(name)
+        return channel is not None and bool(channel.recipients) and self._can_carry(name)
+
     def why_unusable(self, name: str) -> str:
         """Why no message can go out on the channel; empty: one can."""
         channel = self.channel(name)

@@ -440,7 +440,7 @@ class Engine:
         with self._working(now) as (transaction, work):
             work.load([], ids)
             work.load_held()
-            for incident in work.incidents():
+            for incident in (each for each in work.incidents() if each.wants_answer):
                 work.decide(incident, RosterChanged())
             self._save(transaction, work, now)
             return []

@@ -54,7 +54,7 @@ class SqlTransaction:
         return [row.id for row in self._session.rows(statements.DUE_INCIDENTS, now=now, limit=limit)]
 
     def open_incidents(self, limit: int) -> list[str]:
-        """Ids of open incidents and then of acknowledged ones, the most severe and then the oldest first; not locked."""
+        """Ids of open incidents, then of acknowledged ones, the most severe and then the oldest first; not locked."""
         return [row.id for row in self._session.rows(statements.OPEN_INCIDENTS, limit=limit)]
 
     def sendable_incidents(

@@ -456,3 +456,13 @@ def test_an_old_resolution_that_leaves_late_says_whose_it_was():
     said = WORDS.render(OneMessage([(first, one.incident)], one.context()), one.now)
     assert said.lead.startswith("It was resolved by ben, ")
     assert "by now it is resolved by ada" in said.lead
+
+
+def test_a_channel_for_whoever_is_on_call_is_set_up():
+    """The console says of a channel that it is not configured only where it is not: whoever is on call, or nobody."""
+    one = world(people="chris")
+    context = one.context()
+    assert not context.usable("sms")
+    assert context.is_set_up("sms")
+    one.configured = frozenset({"email"})
+    assert not one.context().is_set_up("sms")

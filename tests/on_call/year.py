@@ -21,6 +21,8 @@ LORD_HOWE = "Australia/Lord_Howe"
 FIRST = datetime.fromisoformat("2025-12-29T09:00")
 """Of the calendar's weeks, in its zone."""
 
+NO_END = datetime.fromisoformat("2030-01-01")
+
 TEXT = """\
 incident_response:
   classification:
@@ -85,7 +87,7 @@ def micros(*when):
 def _clock(zone):
     """When the zone's clocks change, how far they are ahead from then on, and what they showed just before."""
     known = offsets(zone, 2026)
-    before = [datetime.min]
+    before = [datetime.fromisoformat("0001-01-01")]
     for (_, ahead), (change, _) in pairwise(known):
         before.append((change - timedelta(minutes=1) + ahead).replace(tzinfo=None))
     return [(each - EPOCH) // timedelta(microseconds=1) for each, _ in known], [ahead for _, ahead in known], before
@@ -105,7 +107,7 @@ class Truth:
 
     policy: object = POLICY
     overrides: list = field(default_factory=list)
-    ends: datetime = datetime.fromisoformat("2030-01-01")
+    ends: datetime = NO_END
     """Of the calendar's copy, in its zone."""
 
     def who(self, schedule, at):

@@ -90,7 +90,7 @@ class Now:
         engine = self.engine
         context = engine.context(engine.current)
         silent = [
-            each.name for each in engine.current.policy.channels if each.enabled and not context.usable(each.name)
+            each.name for each in engine.current.policy.channels if each.enabled and not context.is_set_up(each.name)
         ]
         return [f"nothing can be sent on {', '.join(silent)}: not configured"] if silent else []
 

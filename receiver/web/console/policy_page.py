@@ -176,7 +176,7 @@ def _stops(context: DecisionContext, plan: Plan) -> Iterable[Stop]:
             when=f"after {duration(after)}" if after else "at once",
             x=round(LENGTH * after / plan.response_time),
             channels=channels,
-            silent=tuple(name for name in channels if not context.usable(name)),
+            silent=tuple(name for name in channels if not context.is_set_up(name)),
             is_breach=is_breach,
         )
 
