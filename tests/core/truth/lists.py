@@ -27,8 +27,8 @@ Instants = Mapping[str, int]
 def check_now(page: str, records: Mapping[int, Record], instants: Instants) -> None:
     """Raises UntrueError where `/` leaves out what needs somebody, counts wrongly, or says of one what is not so."""
     live = {number for number, each in records.items() if not each.is_over and not each.incident.recorded_only}
-    counts = {state: sum(records[each].incident.state is state for each in live) for state in State}
-    counts[State.RESOLVED] = sum(each.incident.state is State.RESOLVED for each in records.values())
+    known = [each.incident for each in records.values() if not each.incident.recorded_only]
+    counts = {state: sum(each.state is state for each in known) for state in State}
     found = _HEAD.search(page)
     said = " ".join(re.sub(r"<[^>]+>", "", found[1]).split()) if found else ""
     _demand(said in _heads(counts), said, "how many there are")
@@ -44,10 +44,8 @@ def check_now(page: str, records: Mapping[int, Record], instants: Instants) -> N
 def _heads(counts: Mapping[State, int]) -> Iterator[str]:
     is_open, taken = counts[State.OPEN], counts[State.ACKNOWLEDGED]
     if not is_open and not taken:
-        yield "Nothing needs anybody."
-        yield from (
-            f"Nothing is open; {each} resolved and not closed." for each in range(1, counts[State.RESOLVED] + 1)
-        )
+        left = counts[State.RESOLVED]
+        yield f"Nothing is open; {left} resolved and not closed." if left else "Nothing needs anybody."
         return
     nobody = f", nobody has taken {'it' if is_open == 1 else 'them'}" if is_open else ""
     yield f"{is_open} open{nobody}; {taken} acknowledged"

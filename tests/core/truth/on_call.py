@@ -1,6 +1,6 @@
 """Who is on call, as whom and by which shift somebody was told, and how they want to be told."""
 
-from receiver.core.model import Fact, Notification, Status
+from receiver.core.model import Fact, Notification
 from rules.channel_types import CHANNEL_FACTS
 from tests.core.truth.record import Found, Record, statements
 
@@ -61,24 +61,14 @@ def _now_on_call(record: Record, _found: Found) -> bool:
 
 
 def told_whom(record: Record, found: Found) -> bool:
-    """Of a row of the report: such messages went then to each of those whom the policy names, and to no other of them."""
+    """Of a row of the report: such a message went then to each of those whom the policy names."""
     like = [
         each
         for each in record.notifications
         if each.kind == found["what"] and record.is_at(found["at"], each.created_at)
     ]
     people = {each.name.lower() for each in (record.policy.policy.people if record.policy else ())}
-    named = people & set(found["whom"].split(", "))
-    return named <= {each.person.lower() for each in like} and all(
-        not people or not each.person or each.person.lower() in found["whom"] for each in like if _is_in(each, found)
-    )
-
-
-def _is_in(message: Notification, found: Found) -> bool:
-    """Whether the message stands in that row, of one channel: the report has one for each fate."""
-    fate = "accepted; reached somebody" if message.reached_at is not None else "accepted"
-    is_of = message.status is Status.ACCEPTED and found["became"] == fate
-    return is_of and {message.channel.lower()} == set(found["on"].split(", "))
+    return people & set(found["whom"].split(", ")) <= {each.person.lower() for each in like}
 
 
 def _told_as(record: Record, found: Found) -> bool:
