@@ -25,14 +25,14 @@ from rules.policy import EMERGENCY
 Out = TypeVar("Out")
 
 
-class Call(NamedTuple):
+class QueuedCall(NamedTuple):
     """A method of the engine or of the store, and what it is called with."""
 
     work: Callable[..., Any]
     arguments: tuple[Any, ...]
 
 
-Asking = tuple[Request | Call, asyncio.Future[Any]]
+Asking = tuple[Request | QueuedCall, asyncio.Future[Any]]
 """What is asked for, and who waits for what becomes of it."""
 
 QUEUE_LIMIT = 20_000
@@ -122,7 +122,7 @@ class CommandQueue:
         """Run a method of the engine or of the store, in its turn. `urgency`: its rank (`receiver.core.urgency`)."""
         future = asyncio.get_running_loop().create_future()
         key = f"call {id(future)}"  # it keeps no order with anything
-        self._waiting.put((Call(work, arguments), future), key, urgency, self.clock(), BATCH_LIMIT)
+        self._waiting.put((QueuedCall(work, arguments), future), key, urgency, self.clock(), BATCH_LIMIT)
         self._begin()
         return cast("Out", await future)
 
@@ -187,7 +187,7 @@ class CommandQueue:
         self._under_way = batch
         try:
             [(first, future), *_] = batch
-            if isinstance(first, Call):
+            if isinstance(first, QueuedCall):
                 result = await self._run(first.work, *first.arguments)
                 if not future.done():
                     future.set_result(result)
@@ -227,7 +227,7 @@ class CommandQueue:
 
 def _transactions(taken: Iterable[Asking]) -> Iterator[list[Asking]]:
     """Requests that follow each other are one; each call is one of its own."""
-    for is_call, some in groupby(taken, key=lambda each: isinstance(each[0], Call)):
+    for is_call, some in groupby(taken, key=lambda each: isinstance(each[0], QueuedCall)):
         batch = list(some)
         yield from ([each] for each in batch) if is_call else [batch]
 
