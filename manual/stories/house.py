@@ -99,6 +99,7 @@ class House(Stage):
                 queue=self.queue,
                 engine=self.engine,
                 heartbeats=Heartbeats(self.clock),
+                store=self.store,
                 rules_seen=RulesSeen(),
                 state=ServiceState(),
                 reads=self.reads,
