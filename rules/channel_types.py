@@ -297,8 +297,10 @@ def _is_open_address(recipient: str) -> bool:
 
 def ends_of(address: str) -> str:
     """So much of a person's address that they know it again, and nobody else can use it: ``+49…567``,
-    ``d…@example.com``.
+    ``d…@example.com``. What is cut already stays as it is.
     """
+    if HIDDEN in address:
+        return address
     name, at, host = address.rpartition("@")
     if at:
         return f"{name[:1]}…@{host}"

@@ -146,19 +146,19 @@ def test_addresses_that_lead_nowhere(run: Run, option: str, said: str) -> None:
 
 def test_every_outcome_of_json_is_json(run: Run, tmp_path: Path) -> None:
     """`check --json` of a policy that cannot be used prints its errors as JSON, with their places."""
-    (tmp_path / "bad.yaml").write_text("alert_channels: 3\n")
+    (tmp_path / "bad.yaml").write_text("incident_response: {severity_levels: 3}\n")
     code, told = run("check", "--json", "bad.yaml")
     errors = json.loads(told)["errors"]
     assert code == 1
-    assert ("bad.yaml", 1, 17) in {(each["path"], each["line"], each["column"]) for each in errors}
+    assert ("bad.yaml", 1, 21) in {(each["path"], each["line"], each["column"]) for each in errors}
 
 
 def test_a_policy_from_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """`-` reads the policy from standard input, and places its faults there."""
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"alert_channels: 3\n")))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"incident_response: {severity_levels: 3}\n")))
     code, told = run("check", "-")
     assert code == 1
-    assert "<stdin>:1:17: " in told
+    assert "<stdin>:1:21: " in told
 
 
 def test_port_taken(run: Run, taken: str) -> None:

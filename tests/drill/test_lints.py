@@ -197,8 +197,8 @@ CASES = {
     "short-heartbeat": (policy(more="heartbeat_within: 94s\n"), policy(more="heartbeat_within: 95s\n")),
     "no-missing-data-twin": (policy(RULE.replace("}", ", missing_data: false}")), policy()),
     "doubtful-condition": (
-        policy(RULE.replace("margin < 0.9", "a > 1 and b < 2")),
-        policy(RULE.replace("margin < 0.9", "a > 1 and on() b < 2")),
+        policy(RULE.replace("margin < 0.9", "sum by (pod) (a) > 1 and max by (node) (b) < 2")),
+        policy(RULE.replace("margin < 0.9", "sum by (pod) (a) > 1 and on() max by (node) (b) < 2")),
     ),
     "unread-signal": (
         policy(more="signals:\n  margn: {unit: ratio}\n"),

@@ -208,7 +208,7 @@ def notification(
         channel=channel,
         recipient=known.recipients[0] if known else "nobody",
         level=incident.level,
-        created_at=NOON,
+        created_at=Instant(max(NOON, incident.resolved_at or NOON)) if kind is Kind.RESOLVED else NOON,
         due_at=NOON,
         give_up_at=Instant(NOON + HOUR),
         page=1 if kind is Kind.PAGE else 0,

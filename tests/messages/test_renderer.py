@@ -39,7 +39,8 @@ def after(minutes):
 
 
 def message(kind=Kind.PAGE, reason=Reason.OPENED, incident=INCIDENT, minutes=2, policy=POLICY, words=WORDS, **data):
-    what = replace(notification(kind, reason, incident=incident, **data), created_at=after(minutes))
+    what = notification(kind, reason, incident=incident, **data)
+    what = replace(what, created_at=max(what.created_at, after(minutes)))
     return words.render(delivery(what, incident, policy), after(minutes))
 
 

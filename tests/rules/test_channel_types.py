@@ -20,7 +20,7 @@ SECRET = "https://ops:pa55@hooks.example/services/T0/B0?token=deadbeef"
     [
         ("oncall@example.org", "email", "oncall@example.org"),
         ("#incidents", "slack", "#incidents"),
-        ("+4930123456", "sms", "+4930123456"),
+        ("+4930123456", "sms", "+49…456"),
         (SECRET, "webhook", "https://hooks.example/…"),
         ("https://hooks.example", "webhook", "https://hooks.example"),
         ("https://ops:pa55@hooks.example", "webhook", "https://hooks.example/…"),
@@ -28,13 +28,14 @@ SECRET = "https://ops:pa55@hooks.example/services/T0/B0?token=deadbeef"
         ("deadbeef", "webhook", "…"),
         (SECRET, None, "https://hooks.example/…"),
         ("oncall@example.org", None, "oncall@example.org"),
-        ("+4930123456", None, "+4930123456"),
+        ("+4930123456", None, "+49…456"),
+        ("+49…456", None, "+49…456"),
         ("deadbeef", None, "…"),
         ("", None, ""),
     ],
 )
 def test_what_is_shown_of_a_recipient(recipient, kind, shown):
-    """A secret recipient shows a URL's host at most; of a channel that is gone only a person's address is shown."""
+    """A secret recipient shows a URL's host at most; a number its ends; of a channel that is gone a person's address."""
     assert as_shown(recipient, CHANNEL_FACTS.get(kind)) == shown
 
 

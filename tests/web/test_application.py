@@ -156,6 +156,7 @@ async def test_told_metrics() -> None:
 
 PAGES = (
     "/act/",
+    "/training",
     "/channels",
     "/declare",
     "/events",

@@ -215,7 +215,7 @@ async def test_sent_notices_stand_word_for_word(receiver: Running) -> None:
     report = await report_of(receiver)
     tables = {each["title"]: each["rows"] for each in sections(report)["incident_details"]["tables"]}
     [_, text, by, when] = tables["What the external groups were told"][-1]
-    assert (text, by) == ("Engine 2\nWe work on it.\nContact: ops@example.com", "dana")
+    assert (text, by) == ("Engine 2\n\nWe work on it.\nContact: ops@example.com", "dana")
     assert when
 
 
