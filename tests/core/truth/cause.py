@@ -88,8 +88,10 @@ STATEMENTS = statements(
         "(?:verification(?:_results|_status)?: |; )?not verified: alerts still fire": lambda record, _found: (
             record.is_firing or record.has(Fact.RESOLVED, forced="yes")
         ),
-        "(?:verification(?:_results|_status)?: )?confirmed by (?P<by>[\\w.@-]+)": lambda record, found: (
-            record.incident.resolved_by.lower() == found["by"]
+        "(?:verification(?:_results|_status)?: )?confirmed by (?P<by>a person|[\\w.@-]+)": lambda record, found: (
+            bool(record.incident.resolved_by)
+            if found["by"] == "a person"
+            else record.incident.resolved_by.lower() == found["by"]
         ),
         "verification: not yet known": lambda record, _found: not record.incident.recovery,
         "verification(?:_results|_status)?: (?=the |signal|no |recovery)": lambda _record, _found: True,

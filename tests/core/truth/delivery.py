@@ -67,7 +67,7 @@ STATEMENTS = statements(
         "^(?:occurrence \\d+: )?who was told\\| (?P<at>[^|]+) \\| (?P<what>[^|]+) \\| (?P<on>[^|]*) \\| (?P<whom>[^|]*) \\| (?P<became>[^|]+)$": (
             lambda record, found: became(record, found) and told_whom(record, found)
         ),
-        "^reached: <at> on (?P<on>\\w+), .* after the opening": _reached,
+        "^reached: <at> on (?P<on>\\w+), .* after (?:the opening|it came back)": _reached,
         "^reached: no page is known to have reached anybody.*": lambda record, _found: all(
             each.reached_at is None for each in pages(record)
         ),

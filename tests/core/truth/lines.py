@@ -403,8 +403,11 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
     Fact.STEP_DONE: _free(r"done: .*"),
     Fact.STEP_UNDONE: _free(r"not done after all: .*"),
     Fact.OBLIGATION_APPLIES: (
-        rf".+ must be told \(.+\): .+ until {DAY}",
-        lambda record, entry, _: record.incident.response.obligations[entry.data["obligation"]].applies,
+        rf".+ must be told \(.+\): .+ until {DAY}(?P<practised> \(an exercise: nothing is filed\))?",
+        lambda record, entry, found: (
+            record.incident.response.obligations[entry.data["obligation"]].applies
+            and bool(found["practised"]) is record.incident.exercise
+        ),
     ),
     Fact.OBLIGATION_JUDGED: (r"the reporting obligation .*", lambda record, entry, _: bool(entry.by)),
     Fact.REPORT_FILED: (r".+ of .+ filed with .+ at .+: .*", lambda record, entry, _: bool(entry.by)),

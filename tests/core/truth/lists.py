@@ -44,8 +44,11 @@ def check_now(page: str, records: Mapping[int, Record], instants: Instants) -> N
 def _heads(counts: Mapping[State, int]) -> Iterator[str]:
     is_open, taken = counts[State.OPEN], counts[State.ACKNOWLEDGED]
     if not is_open and not taken:
-        left = counts[State.RESOLVED]
-        yield f"Nothing is open; {left} resolved and not closed." if left else "Nothing needs anybody."
+        # Those of which nothing is missing are only watched, and not counted.
+        yield "Nothing needs anybody."
+        yield from (
+            f"Nothing is open; {each} resolved and not closed." for each in range(1, counts[State.RESOLVED] + 1)
+        )
         return
     nobody = f", nobody has taken {'it' if is_open == 1 else 'them'}" if is_open else ""
     yield f"{is_open} open{nobody}; {taken} acknowledged"

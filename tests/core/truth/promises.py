@@ -129,6 +129,13 @@ STATEMENTS = statements(
                 for each in record.incident.response.notices
             )
         ),
+        "^external notices\\| (?P<group>[^|]+?) \\| [^|]+ \\| practised: sent to its approvers \\|.*$": lambda record, found: (
+            record.incident.exercise
+            and any(
+                each.standing is Standing.SENT and each.group.lower() == found["group"]
+                for each in record.incident.response.notices
+            )
+        ),
         "<in>(?:still )?waits for approval": _any(Standing.HELD),
         "<in>notice void": _any(Standing.VOID),
         "^next status update: <at>": lambda record, found: record.is_at(

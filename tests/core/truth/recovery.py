@@ -66,7 +66,7 @@ def _value(record: Record, found: Found) -> bool:
     """One that fires told it then."""
     return any(
         measured(each).lower() == found["value"]
-        and any(record.is_at(found["at"], at) for at in (each.starts_at, *each.firings[-1:]))
+        and any(record.is_at(found["at"], at) for at in (each.starts_at, *each.firings[-1:], each.worse_at))
         for each in record.firing
     )
 
@@ -230,12 +230,16 @@ STATEMENTS = statements(
         "reply resolve \\d+|tocsin resolve \\d+": is_in(Recovery.CONFIRM, Recovery.UNVERIFIED),
         "being verified": is_in(Recovery.VERIFYING, Recovery.CHECKING),
         # What is over.
+        "^resolved <at>(?: by <by>)?$": lambda record, found: any(
+            record.is_at(found["at"], each.resolved_at) and found["by"] in {"", each.resolved_by.lower()}
+            for each in (record.incident, *record.incident.response.occurrences)
+        ),
         "it was resolved(?: by <by>)?, <span> after (?P<after>the opening|it came back)": lambda record, found: any(
             record.lasts(found["span"], each.at, found["after"]) for each in record.find(Fact.RESOLVED, by=found["by"])
         ),
         "resolved by <by> after <span>": _resolved_after,
         "resolved by <by>,? (?:at|on) <at>": is_resolved,
-        "resolved: <at> by (?:<by>|itself: the signal stayed recovered), <span> after (?P<after>the opening|it came back)": _resolved_after,
+        "resolved: <at> by (?:<by>|itself: ¤), <span> after (?P<after>the opening|it came back)": _resolved_after,
         "resolved: <at>, after <span>": _resolved_after,
         "^resolved: <at> by (?:itself|<by>)$": lambda record, found: record.has(
             Fact.RESOLVED, by=found["by"], at=found["at"]
