@@ -4,6 +4,7 @@ Each policy becomes a tree of words by the types of its fields (`rules.fields`):
 compared, and a duration reads as one everywhere. Parts that have a name are compared by it.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -68,14 +69,19 @@ def _hidden(policy: Policy) -> dict[str, str]:
     }
     channels = {each: as_shown(each, channel.facts) for channel in policy.channels for each in channel.recipients}
     headers = {value: HIDDEN for channel in policy.channels for _, value in channel.headers}
-    return {whole: shown for whole, shown in {**headers, **channels, **groups, **contacts}.items() if whole != shown}
+    return {
+        whole: shown
+        for whole, shown in {**headers, **channels, **groups, **contacts}.items()
+        if whole and whole != shown
+    }
 
 
 def _without(text: str, hidden: Mapping[str, str]) -> str:
     """The longest first: one may be the beginning of another."""
-    for whole in sorted(hidden, key=len, reverse=True):
-        text = text.replace(whole, hidden[whole])
-    return text
+    if not hidden:
+        return text
+    known = "|".join(map(re.escape, sorted(hidden, key=len, reverse=True)))
+    return re.sub(rf"(?<!\w)(?:{known})(?!\w)", lambda found: hidden[found[0]], text)
 
 
 def _compare(was: Tree | None, now: Tree | None, path: tuple[str, ...]) -> Iterator[PolicyChange]:
