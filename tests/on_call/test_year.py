@@ -175,7 +175,7 @@ def moments(truth, day, dice):
 
 
 def test_the_right_person_is_paged_by_the_right_way_all_year():
-    """At every step, handoff and wish, over seven changes of clocks, with overrides, a person who leaves, and a calendar
+    """At every step, handoff and wish, over six changes of clocks, with overrides, a person who leaves, and a calendar
     that is lost for weeks, comes back shorter and then whole.
     """
     dice, year, seen, alarms = Random(2026), Year(), Counter(), []
