@@ -20,7 +20,7 @@ run: .venv/.ready  ## a whole story, watched live: policy, rules, alert, inciden
 APART := --ignore tests/docs --ignore tests/partial
 test: .venv/.ready  ## every promise but the documents' and what is run apart, against the real tools
 	@tests/install-tools
-	$(BIN)/python -m pytest --numprocesses auto $(APART) $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(APART) $(PYTEST)
 
 check: .venv/.ready  ## format, lint, types, layers, the commands in the documents
 	$(BIN)/ruff format --check .
