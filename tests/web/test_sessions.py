@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from multidict import CIMultiDict
 from structlog.testing import capture_logs
 
 from receiver.settings import Settings
@@ -237,13 +238,18 @@ async def test_strangers_keep_nobody_out(start: Callable[..., Any]) -> None:
         ("10.0.0.0/8,127.0.0.0/8", "1.2.3.4", "1.2.3.4"),
         ("10.0.0.0/8,127.0.0.0/8", "6.6.6.6, 1.2.3.4, 10.0.0.9", "1.2.3.4"),
         ("127.0.0.0/8", "no address", "no address"),
+        ("127.0.0.0/8", "6.6.6.6\n1.2.3.4", "1.2.3.4"),
+        ("127.0.0.0/8,10.0.0.9", "6.6.6.6, 1.2.3.4\n10.0.0.9", "1.2.3.4"),
+        ("127.0.0.0/8", "6.6.6.6:1, 1.2.3.4:51234", "1.2.3.4"),
+        ("127.0.0.0/8", "6.6.6.6, [2001:db8::7]:51234", "2001:db8::7"),
+        ("127.0.0.0/8", "2001:db8::7", "2001:db8::7"),
     ],
 )
 async def test_addresses_behind_proxies(start: Callable[..., Any], proxies: str, forwarded: str, address: str) -> None:
-    """X-Forwarded-For is believed as far as our own proxies wrote it, and without the setting not at all."""
+    """X-Forwarded-For, in one line or in several, is believed as far as our own proxies wrote it; unset, not at all."""
     receiver = await start(**PEOPLE, TOCSIN_TRUSTED_PROXIES=proxies)
     with capture_logs() as logs:
-        await log_in(receiver, headers={"X-Forwarded-For": forwarded})
+        await log_in(receiver, headers=CIMultiDict(("X-Forwarded-For", line) for line in forwarded.split("\n")))
     assert [line["address"] for line in logs if line["event"] == "logged in"] == [address]
 
 

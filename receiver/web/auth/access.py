@@ -7,6 +7,7 @@ at 127.0.0.1) and without a proxy between (whoever comes through one seems to be
 """
 
 import binascii
+import re
 from base64 import b64decode
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,6 +21,9 @@ from aiohttp import HttpVersion11, web
 from receiver.core.audit_log import Origin
 from receiver.settings import ApiToken, Role, Settings, is_loopback
 from receiver.web.http.problem_details import HttpProblem
+
+_PORT = re.compile(r"^(?:([^:\[\]]+)|\[([^\]]+)\]):\d+$")
+"""An address with a port, as Azure's gateways write it: it would be another caller with each connection."""
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tocsin", Basic realm="tocsin", charset="UTF-8"'}
 
@@ -97,9 +101,10 @@ class Access:
     def address(self, request: web.Request) -> str:
         """Where a request comes from: the nearest address that is no proxy of ours."""
         nearest = request.remote or ""
-        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+        lines = request.headers.getall("X-Forwarded-For", [])  # HAProxy writes a line of its own below the client's
+        hops = [hop.strip() for hop in ",".join(lines).split(",") if hop.strip()]
         while hops and self._is_proxy(nearest):
-            nearest = hops.pop()
+            nearest = _PORT.sub(r"\1\2", hops.pop())
         return nearest[:ADDRESS_LIMIT]
 
     def _is_proxy(self, address: str) -> bool:
