@@ -7,7 +7,7 @@ than `AGED`, the oldest first, whatever its rank: the first half is still the mo
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from receiver.core.events import Action, AlertsReceived, Declare, Event
@@ -69,6 +69,10 @@ class Queue(Generic[Item]):
 
     def __len__(self) -> int:
         return self._length
+
+    def __iter__(self) -> Iterator[Item]:
+        """What waits, the oldest first."""
+        return (place.item for place in self._by_age if not place.is_taken)
 
     def put(self, item: Item, key: str, its_rank: int, now: Instant, weight: int = 1) -> None:
         """Append. `key`: what keeps its order. `weight`: what it takes of a batch's room."""

@@ -51,7 +51,10 @@ REQUEST_COSTS = 10
 """What a request takes of that, beside one for each of its alerts."""
 
 ANSWER_WITHIN = 15.0
-"""Seconds for a request to be committed; Alertmanager's own patience is unknown to us, 10 s at least."""
+"""Seconds without any answer of the database after which requests that wait are refused.
+
+It does not limit how long a request waits: in a storm its turn may come later, and what is refused is sent again.
+"""
 
 
 class CommandQueue:
@@ -67,7 +70,7 @@ class CommandQueue:
     ) -> None:
         """`call` runs a method of the engine or of the store elsewhere; without it, a thread here does.
 
-        `patience`: seconds that a request may take. `state`: where it is noted when the database fails.
+        `patience`: seconds that the database may take to answer. `state`: where it is noted when the database fails.
         """
         self._engine = engine
         self.clock = clock
@@ -84,6 +87,8 @@ class CommandQueue:
         """Begun after a batch that concerned an emergency: what it asks for waits in the line like everything else."""
         self._urgent: set[asyncio.Task[object]] = set()
         self._under_way: Sequence[Asking] = ()
+        self._late: asyncio.TimerHandle | None = None
+        """What refuses those who wait, where the database does not answer."""
         self.state = state or ServiceState()
         """The service's; whoever shows it is given it by the service."""
 
@@ -111,12 +116,8 @@ class CommandQueue:
         futures = [loop.create_future() for _ in requests]
         for request, future, its_rank in zip(requests, futures, ranks, strict=True):
             self._waiting.put((request, future), _key(request), its_rank, now, _weight(request))
-        patience = loop.call_later(self._patience, self._refuse_late, futures)
         self._begin()
-        try:
-            return list(await asyncio.gather(*futures)) if len(futures) != 1 else [await futures[0]]
-        finally:
-            patience.cancel()
+        return list(await asyncio.gather(*futures)) if len(futures) != 1 else [await futures[0]]
 
     async def run(self, work: Callable[..., Out], *arguments: Any, urgency: int = ANSWERS) -> Out:
         """Run a method of the engine or of the store, in its turn. `urgency`: its rank (`receiver.core.urgency`)."""
@@ -177,10 +178,14 @@ class CommandQueue:
             self._pump = asyncio.create_task(self._drain())
 
     async def _drain(self) -> None:
-        while self._waiting:
-            taken = [each for each in self._waiting.take(self.clock(), BATCH_LIMIT) if not each[1].done()]
-            for batch in _transactions(taken):
-                await self._carry_out(batch)
+        self._expect_answer()
+        try:
+            while self._waiting:
+                taken = [each for each in self._waiting.take(self.clock(), BATCH_LIMIT) if not each[1].done()]
+                for batch in _transactions(taken):
+                    await self._carry_out(batch)
+        finally:
+            self._expect_nothing()
 
     async def _carry_out(self, batch: list[Asking]) -> None:
         """One call, or as many requests as make a transaction. Whoever waits hears what became of it."""
@@ -189,6 +194,7 @@ class CommandQueue:
             [(first, future), *_] = batch
             if isinstance(first, QueuedCall):
                 result = await self._run(first.work, *first.arguments)
+                self._expect_answer()
                 if not future.done():
                     future.set_result(result)
                 return
@@ -196,6 +202,7 @@ class CommandQueue:
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
             _refuse(batch, error)
             return
+        self._expect_answer()
         for (_, waits), result in zip(batch, results, strict=True):
             self._answer(waits, result)
         self.on_commit()
@@ -218,11 +225,22 @@ class CommandQueue:
         elif not future.done():
             future.set_result(result)
 
-    def _refuse_late(self, futures: Sequence[asyncio.Future[Result]]) -> None:
-        """Nobody waits longer for a database that does not answer."""
+    def _expect_answer(self) -> None:
+        """From now on the database has its time anew."""
+        self._expect_nothing()
+        self._late = asyncio.get_running_loop().call_later(self._patience, self._refuse_late)
+
+    def _expect_nothing(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+
+    def _refuse_late(self) -> None:
+        """No request waits longer for a database that does not answer, nor those that come meanwhile."""
         reason = f"the database did not answer within {self._patience:g} s"
         self.state.writing.fail(reason)
-        _refuse_all(futures, StoreUnavailable(reason))
+        requests = [each for each in (*self._under_way, *self._waiting) if not isinstance(each[0], QueuedCall)]
+        _refuse(requests, StoreUnavailable(reason))
+        self._expect_answer()
 
 
 def _transactions(taken: Iterable[Asking]) -> Iterator[list[Asking]]:

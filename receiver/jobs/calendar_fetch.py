@@ -13,6 +13,7 @@ import structlog
 from receiver.clients.calendar_download import CalendarFeeds, FeedFailed, FetchedCalendar
 from receiver.core.fetched_calendars import CalendarFetches, begin, confirm, fail, is_due, source_of, take, tell
 from receiver.core.model import Instant
+from receiver.core.urgency import STEPS
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.on_call.calendar_copy import COMING, judge
@@ -67,7 +68,7 @@ class CalendarFetching:
         await self._queue.run(self._store.keep_calendar, name, after, text, _digest(text))
         self._metrics.calendar(name, after)
         if text and text != known:
-            await self._queue.run(self._engine.page_on_call, self._queue.clock())
+            await self._queue.run(self._engine.page_on_call, self._queue.clock(), urgency=STEPS)
             await self._say_unknown(policy, schedule, text, now)
 
     async def _fetch(

@@ -13,6 +13,7 @@ from receiver.core.events import Outcome, Rejected, Retry
 from receiver.core.model import Incident, Instant, Kind, Notification, Reason
 from receiver.core.plan import DecisionContext
 from receiver.core.shift_log import LISTED, HandoffMessage, ShiftEntry, ShiftNotes, listed, note_shifts, settle_message
+from receiver.core.urgency import CLAIMS, STEPS
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.messages.handoff_text import HandoffText
@@ -52,13 +53,13 @@ class Handoffs:
         """Once: log what is new, and send what is due. Raises StoreUnavailable."""
         now = self._queue.clock()
         position, noted = await self._queue.browse(self._compare, now)
-        if not noted.entries or await self._queue.run(self._store.handoffs.note, position, noted):
+        if not noted.entries or await self._queue.run(self._store.handoffs.note, position, noted, urgency=STEPS):
             self._looked_at = now
         if noted.entries and self._looked_at == now:
             for each in noted.entries:
                 _say(each)
-            await self._queue.run(self._engine.page_on_call, now)
-        due = await self._queue.run(self._store.handoffs.claim, now)
+            await self._queue.run(self._engine.page_on_call, now, urgency=STEPS)
+        due = await self._queue.run(self._store.handoffs.claim, now, urgency=CLAIMS)
         await asyncio.gather(*(self._carry(each) for each in due))
 
     def _compare(self, now: Instant) -> tuple[int, ShiftNotes]:
@@ -91,7 +92,7 @@ class Handoffs:
             status=settled.status,
             reason=settled.detail,
         )
-        await self._queue.run(self._store.handoffs.keep, settled)
+        await self._queue.run(self._store.handoffs.keep, settled, urgency=STEPS)
 
     async def _send(self, message: HandoffMessage, context: DecisionContext) -> Outcome:
         channel = context.channel(message.channel)

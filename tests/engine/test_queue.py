@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from receiver.core.model import Fact, Instant
 from receiver.core.urgency import CLAIMS, EMERGENCIES, STEPS
 from receiver.engine.commands import ForIncident, Request, Result
 from receiver.engine.engine import Engine
-from receiver.engine.queue import AT_ONCE, BATCH_LIMIT, QUEUE_LIMIT, RESERVED, CommandQueue
+from receiver.engine.queue import ANSWER_WITHIN, AT_ONCE, BATCH_LIMIT, QUEUE_LIMIT, RESERVED, CommandQueue
 from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.store import SqlStore
 from tests.core.guide import ALL, POLICY
@@ -27,7 +27,7 @@ def engine(open_stores: Callable[[str], SqlStore]) -> Engine:
 
 
 async def test_a_database_that_never_answers_keeps_nobody_waiting(engine: Engine) -> None:
-    """Each request is refused when its own patience ends, those that come after the first too."""
+    """Each request is refused when the patience ends, those that come after the first too."""
 
     async def never(*_: Any) -> None:
         await asyncio.Event().wait()
@@ -37,6 +37,49 @@ async def test_a_database_that_never_answers_keeps_nobody_waiting(engine: Engine
         with pytest.raises(StoreUnavailable, match="did not answer"):
             await queue.handle([firing("key")])
     assert "did not answer" in queue.state.writing.problem
+
+
+class SlowDatabase(asyncio.SelectorEventLoop):
+    """An event loop whose time goes on with each call of the database, by nearly all that one may take."""
+
+    ahead = 0.0
+    calls = 0
+
+    def time(self) -> float:
+        return super().time() + self.ahead
+
+    async def answer(self, *arguments: Any) -> list[Result]:
+        """Stores what is asked for."""
+        self.ahead += 0.9 * ANSWER_WITHIN
+        self.calls += 1
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return [Result() for _ in arguments[1]]
+
+    async def fail(self, *_: Any) -> None:
+        """Stores nothing."""
+        await self.answer(0, ())
+        raise StoreUnavailable("locked")
+
+
+def test_whoever_waits_in_a_long_line_is_not_refused(engine: Engine) -> None:
+    """While the database answers, a request is stored however long the line before it took; the database is well."""
+    with asyncio.Runner(loop_factory=SlowDatabase) as runner:
+        queue = CommandQueue(engine, lambda: Instant(START), cast("SlowDatabase", runner.get_loop()).answer)
+        results = runner.run(queue.handle([firing(f"{number}") for number in range(BATCH_LIMIT)]))
+    assert len(results) == BATCH_LIMIT
+    assert not queue.state.writing.problem
+
+
+def test_nobody_waits_for_a_database_that_stores_nothing(engine: Engine) -> None:
+    """Where each call fails, a long line is refused when the patience ends, and not call by call."""
+    with asyncio.Runner(loop_factory=SlowDatabase) as runner:
+        loop = cast("SlowDatabase", runner.get_loop())
+        queue = CommandQueue(engine, lambda: Instant(START), loop.fail)
+        with pytest.raises(StoreUnavailable):
+            runner.run(queue.handle([firing(f"{number}") for number in range(BATCH_LIMIT)]))
+        runner.run(queue.settle(1))
+    assert loop.calls == 2
 
 
 @pytest.mark.parametrize(("alerts", "together"), [(1, 55), (10, 30), (100, 6), (3 * BATCH_LIMIT, 1)])

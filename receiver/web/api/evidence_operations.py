@@ -15,6 +15,7 @@ from receiver.core.events import Action, AttachFile, PlaceHold, RedactFile, Rele
 from receiver.core.evidence_files import find_file
 from receiver.core.model import Incident
 from receiver.core.response import EvidenceFile, LegalHold
+from receiver.core.urgency import PEOPLE
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.messages.times import rfc3339
@@ -67,7 +68,7 @@ class Custody:
             incident=f"#{incident.number} {incident.id}",
             data=said,
         )
-        await self._queue.run(self._engine.audit, [entry])
+        await self._queue.run(self._engine.audit, [entry], urgency=PEOPLE)
         return Download(file.name, file.size, file.sha256, self._pieces(upload))
 
     async def redact_file(self, call: Call[requests.ReasonBody]) -> EvidenceView:
