@@ -18,7 +18,7 @@ from receiver.core.events import (
     Unheard,
 )
 from receiver.core.inquiry import Answered
-from receiver.core.model import Alert, Incident, Notification
+from receiver.core.model import Alert, Incident, Instant, Notification
 from receiver.core.plan import DecisionContext
 
 
@@ -57,11 +57,22 @@ Request = (
 )
 
 
+class Concerned(Struct, frozen=True):
+    """What of an incident that a request concerned is told to whoever asked, whoever that is."""
+
+    id: str
+    number: int
+    level: int
+    opened_at: Instant
+
+
 class Result(Struct, frozen=True):
     """What became of a request. With `error` it was not stored, and the caller must say so."""
 
+    concerned: tuple[Concerned, ...] = ()
+    """Those that it concerned: alerts told together may be held by several incidents, or by none."""
     incidents: tuple[Incident, ...] = ()
-    """Those concerned, as they are now: alerts told together may be held by several incidents, or by none."""
+    """Those whole, as they are now; none in an answer to a machine."""
     refusal: Refusal | None = None
     error: str = ""
     is_damage: bool = False

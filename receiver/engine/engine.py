@@ -33,7 +33,16 @@ from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.core.rate_limit import allot, bundle, counted_when_due, counted_when_planned, rate_limit_key
 from receiver.core.sight import SIGHTED, Sight
 from receiver.core.storage import Store, Transaction
-from receiver.engine.commands import Asked, Delivery, ForIncident, FromPrometheus, OutcomeReport, Request, Result
+from receiver.engine.commands import (
+    Asked,
+    Concerned,
+    Delivery,
+    ForIncident,
+    FromPrometheus,
+    OutcomeReport,
+    Request,
+    Result,
+)
 from receiver.engine.containment import Containment
 from receiver.engine.unit_of_work import UnitOfWork
 from receiver.errors import RowUnreadable, StoreDamaged
@@ -188,6 +197,16 @@ class Engine:
         """
         return self._containment.run(requests, lambda batch: self._handle(batch, now), lambda _, error: _failure(error))
 
+    def answer(self, requests: Sequence[Request], now: Instant) -> list[Result]:
+        """As `handle`; but only who asks for something gets the incidents whole: machines have no use for them, and
+        they are most of what goes between the processes.
+        """
+        results = self.handle(requests, now)
+        return [
+            result if isinstance(request, Asked | ForIncident) else replace(result, incidents=())
+            for request, result in zip(requests, results, strict=True)
+        ]
+
     def _handle(self, requests: Sequence[Request], now: Instant) -> list[Result]:
         with self._working(now) as (transaction, work):
             bare = [each.what if isinstance(each, Asked) else each for each in requests]
@@ -203,10 +222,7 @@ class Engine:
             outcomes = [self._carry_out(work, request, ledger) for request in requests]
             self._save(transaction, work, now)
             transaction.append_audits(ledger.audits(work.by_id))
-            return [
-                Result(tuple(filter(None, map(work.by_id, incident_ids))), refusal)
-                for incident_ids, refusal in outcomes
-            ]
+            return [_result(work, *outcome) for outcome in outcomes]
 
     def _save(self, transaction: Transaction, work: UnitOfWork, now: Instant) -> None:
         """Write what was decided; of the new pages, those beyond what their recipients may get wait for a bundle."""
@@ -503,6 +519,13 @@ class Engine:
             rosters,
             now,
         )
+
+
+def _result(work: UnitOfWork, incident_ids: Sequence[str], refusal: Refusal | None) -> Result:
+    """What became of a request, by what is stored."""
+    incidents = tuple(filter(None, map(work.by_id, incident_ids)))
+    concerned = tuple(Concerned(each.id, each.number, each.level, each.opened_at) for each in incidents)
+    return Result(concerned, incidents, refusal)
 
 
 def _failure(error: Exception) -> Result:

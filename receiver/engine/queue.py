@@ -198,7 +198,7 @@ class CommandQueue:
                 if not future.done():
                     future.set_result(result)
                 return
-            results = await self._run(self._engine.handle, [request for request, _ in batch], self.clock())
+            results = await self._run(self._engine.answer, [request for request, _ in batch], self.clock())
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
             _refuse(batch, error)
             return
@@ -206,7 +206,7 @@ class CommandQueue:
         for (_, waits), result in zip(batch, results, strict=True):
             self._answer(waits, result)
         self.on_commit()
-        if any(result.incident is not None and result.incident.level >= EMERGENCY for result in results):
+        if any(each.level >= EMERGENCY for result in results for each in result.concerned):
             await self._tell_of_emergency()
 
     async def _tell_of_emergency(self) -> None:

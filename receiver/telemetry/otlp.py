@@ -24,7 +24,7 @@ from opentelemetry.trace import (
 
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Incident, Instant
-from receiver.engine.commands import Delivery
+from receiver.engine.commands import Concerned, Delivery
 from receiver.telemetry.metrics import OUTCOMES
 from rules.policy import SECOND
 
@@ -67,7 +67,7 @@ class Spans:
         self._provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=SEND_EVERY))
         self._tracer = self._provider.get_tracer("tocsin")
 
-    def received(self, incidents: Iterable[Incident], began: Instant, parsed: Instant, ended: Instant) -> None:
+    def received(self, incidents: Iterable[Concerned], began: Instant, parsed: Instant, ended: Instant) -> None:
         """A webhook; where it opened the incident, its span is the trace's first."""
         for incident in incidents:
             is_first = incident.opened_at >= began
@@ -117,7 +117,7 @@ def _under(trace: str, parent: int) -> Context:
     return set_span_in_context(NonRecordingSpan(context))
 
 
-def _about(incident: Incident) -> dict[str, int]:
+def _about(incident: Incident | Concerned) -> dict[str, int]:
     return {"tocsin.incident": incident.number, "tocsin.level": incident.level}
 
 

@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from receiver.core.events import Outcome
-from receiver.core.model import Incident, Instant
-from receiver.engine.commands import Delivery
+from receiver.core.model import Instant
+from receiver.engine.commands import Concerned, Delivery
 from receiver.errors import SettingsError
 
 
 class Traces(Protocol):
     """Records what the receiver did, once it is done."""
 
-    def received(self, incidents: Iterable[Incident], began: Instant, parsed: Instant, ended: Instant) -> None:
+    def received(self, incidents: Iterable[Concerned], began: Instant, parsed: Instant, ended: Instant) -> None:
         """A webhook concerned these incidents: it came, was understood, and was stored, then."""
 
     def sent(self, delivery: Delivery, outcome: Outcome, began: Instant, ended: Instant) -> None:
@@ -31,7 +31,7 @@ class Traces(Protocol):
 class NoTraces:
     """Traces nothing: the settings name no collector."""
 
-    def received(self, incidents: Iterable[Incident], began: Instant, parsed: Instant, ended: Instant) -> None:
+    def received(self, incidents: Iterable[Concerned], began: Instant, parsed: Instant, ended: Instant) -> None:
         """Does nothing."""
 
     def sent(self, delivery: Delivery, outcome: Outcome, began: Instant, ended: Instant) -> None:

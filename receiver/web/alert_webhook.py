@@ -130,7 +130,7 @@ class Webhook:
         parsed = steady_clock()
         results = await self._queue.handle(requests)
         if self._traces:
-            concerned = {each.id: each for result in results for each in result.incidents}
+            concerned = {each.id: each for result in results for each in result.concerned}
             now, ended = self._clock(), steady_clock()
             self._traces.received(concerned.values(), Instant(now - ended + began), Instant(now - ended + parsed), now)
         return {"incidents": _numbers(results), **unreadable}
@@ -203,7 +203,7 @@ def _numbers(results: Sequence[Result]) -> list[int]:
     failed = sum(1 for result in results if result.error)
     if failed:
         raise HttpProblem(500, f"{failed} of {len(results)} incidents could not be stored; the others were")
-    return _distinct(incident.number for result in results for incident in result.incidents)
+    return _distinct(incident.number for result in results for incident in result.concerned)
 
 
 def _distinct(numbers: Iterable[int]) -> list[int]:

@@ -160,12 +160,23 @@ async def test_the_most_urgent_is_decided_first(storm: Storm) -> None:
     assert storm.said == ["busy", "person e c w w2", "emergency!"]
 
 
+async def test_only_who_asks_gets_an_incident_whole(storm: Storm) -> None:
+    """A webhook is answered with its incident's number and level, a person with the incident as it is now."""
+    *_, fired = await storm.begin(firing("key", level=2))
+    [heard] = fired.result()
+    [concerned] = heard.concerned
+    assert (heard.incident, concerned.number, concerned.level) == (None, 2, 2)
+    [taken] = await storm.queue.handle([ForIncident(concerned.id, Acknowledge("ada"))])
+    assert taken.incident == storm.reads.incident(concerned.id)
+    assert taken.concerned == heard.concerned
+
+
 async def test_everything_that_writes_stands_in_one_line(engine: Engine) -> None:
     """A person, an emergency and its messages, windows and outcomes, other messages, other alerts, and then upkeep."""
     said: list[str] = []
 
     async def call(work: Callable[..., Any], *arguments: Any) -> list[Result]:
-        said.append(" ".join(map(_told, arguments[0])) if work == engine.handle else arguments[0])
+        said.append(" ".join(map(_told, arguments[0])) if work == engine.answer else arguments[0])
         return [Result() for _ in arguments[0]]
 
     queue = CommandQueue(engine, lambda: Instant(START), call)
@@ -202,8 +213,7 @@ async def test_no_resolve_overtakes_its_firing(storm: Storm) -> None:
     clears = AlertsReceived("key", "", (replace(fires.alerts[0], firing=False, ended_at=Instant(START + 1)),))
     *_, last = await storm.begin(fires, firing("other", level=3), clears, worse)
     assert storm.said[:2] == ["busy", "key key key other"]
-    incident = last.result()[0].incident
-    assert incident is not None
+    [incident] = last.result()[0].concerned
     assert storm.reads.timeline(incident.id)[0].fact is Fact.OPENED
     assert {each.fingerprint: each.firing for each in storm.reads.alerts(incident.id)} == {"a": False, "b": True}
 
