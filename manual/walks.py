@@ -54,6 +54,7 @@ from receiver.core.events import (
     Tick,
     TimePassed,
     TrainingRead,
+    Undo,
     Unheard,
     Update,
     Withdraw,
@@ -322,6 +323,7 @@ def _persons() -> Iterator[tuple[str, Event]]:
     yield "a person escalates", Escalate("ada")
     yield "a call for help is withdrawn", Withdraw("ada")
     yield "a person gives it back", GiveBack("ada")
+    yield "a person takes their answer back at once", Undo("ada")
     yield "a person resolves", Resolve("ada")
     yield "a person resolves", Resolve("ben")
     yield "a person resolves, by force and with a reason", Resolve("ada", "false alarm", force=True)

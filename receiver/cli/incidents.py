@@ -41,7 +41,7 @@ FILE_SECONDS = 900.0
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (incidents, show, acknowledge, resolve, escalate, withdraw, give_back, note, update, declare):
+    for command in (incidents, show, acknowledge, resolve, escalate, withdraw, give_back, undo, note, update, declare):
         app.command()(command)
 
 
@@ -254,6 +254,11 @@ def give_back(
 ) -> None:
     """Say that nobody has it any more: it is open, and pages from the beginning."""
     _act("give-back", id, {"by": by, "note": note}, url, token, json)
+
+
+def undo(id: Id, by: By = "", url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
+    """Take back an acknowledgement of yours that was a slip, within two minutes: its deadlines run on as before."""
+    _act("undo", id, {"by": by}, url, token, json)
 
 
 def note(

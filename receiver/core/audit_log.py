@@ -47,7 +47,7 @@ class Audit:
     reference: str = ""
 
 
-UNSAID = frozenset({"key", "document", "upload"})
+UNSAID = frozenset({"key", "document", "upload", "withdrawn"})
 """Fields of an action that the log leaves out: what is only for us, and a whole report, whose hash it has."""
 
 

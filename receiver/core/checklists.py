@@ -102,6 +102,12 @@ def tick_acknowledgement(draft: Draft, by: str) -> None:
             tick(draft, Tick(by, id_))
 
 
+def untick(draft: Draft, step: str, by: str) -> None:
+    """It is not done after all; of a step that the incident has no more, nothing is said."""
+    if step in steps(draft.incident, draft.context.policy_version):
+        tick(draft, Tick(by, step, done=False))
+
+
 def _done(draft: Draft) -> Mapping[str, Done]:
     return draft.incident.response.checklists.done
 

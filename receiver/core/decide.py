@@ -57,6 +57,7 @@ from receiver.core.events import (
     Tick,
     TimePassed,
     TrainingRead,
+    Undo,
     Unheard,
     Update,
     Withdraw,
@@ -80,6 +81,7 @@ from receiver.core.report_approval import approve_report
 from receiver.core.silences import hear, note_answer
 from receiver.core.staleness import mark
 from receiver.core.training import take_roster
+from receiver.core.undo import keep_way_back, undo
 from receiver.core.upkeep import keep_up
 from receiver.core.windows import pass_time, put_off
 from rules.alert_text import general
@@ -201,8 +203,12 @@ def _carry_out(draft: Draft, action: Action) -> None:
     """Raises RefusedError."""
     match action:
         case Acknowledge(by, note, hold):
+            before = draft.incident
             acknowledge(draft, by, note, hold)
             tick_acknowledgement(draft, by)
+            keep_way_back(draft, before, by)
+        case Undo():
+            undo(draft, action)
         case Escalate(by, note, _):
             ask(draft, by, note)
         case Withdraw(by, note):
@@ -262,7 +268,7 @@ def _work(draft: Draft, action: ResponseAction) -> None:
 def _require_possible(incident: Incident, action: Action) -> None:
     """Raises RefusedError where the incident stands against it."""
     state = incident.state
-    if isinstance(action, Acknowledge | Escalate | Withdraw | GiveBack | Resolve) and not incident.is_live:
+    if isinstance(action, Acknowledge | Escalate | Withdraw | GiveBack | Undo | Resolve) and not incident.is_live:
         raise RefusedError(f"the incident is {state} already")
     if isinstance(action, Acknowledge | Escalate | GiveBack | Resolve):
         if not _is_expected(incident, action):

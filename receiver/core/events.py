@@ -142,6 +142,16 @@ class GiveBack(Struct, frozen=True):
     expects: State | None = None
 
 
+class Undo(Struct, frozen=True):
+    """A person takes their own answer back, a moment after it: it was a slip."""
+
+    AUDITED_AS: ClassVar[str] = "undo"
+
+    by: str
+    withdrawn: tuple[Notification, ...] = ()
+    """Messages of the page under way that were overtaken and did not leave; the engine reads them."""
+
+
 class Resolve(Struct, frozen=True):
     """A person says it is over (and so confirms a recovery)."""
 
@@ -488,6 +498,7 @@ Action = (
     | Escalate
     | Withdraw
     | GiveBack
+    | Undo
     | Resolve
     | Note
     | Update

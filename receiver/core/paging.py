@@ -258,6 +258,18 @@ def tell_acknowledged(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None
     _acknowledge_pages(draft, Reason.ACTION, targets, words)
 
 
+def tell_undone(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None:
+    """Whoever hears of answers: that there is none after all. What has not left yet of the answer is dropped."""
+    draft.supersede([Kind.ACKNOWLEDGED])
+    told = dict.fromkeys((*thread_targets(draft), *_stakeholders(draft)))
+    draft.notify(Kind.NOTICE, Reason.UNDONE, told, words)
+
+
+def keeping_state(draft: Draft) -> list[Target]:
+    """Who was paged on a channel that keeps the state of each page."""
+    return _paged_on(draft, lambda facts: facts.keeps_state)
+
+
 def tell_withdrawn(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None:
     """The threads, and the pagers that keep a state of their own: nobody is asked for help any more."""
     _acknowledge_pages(draft, Reason.WITHDRAWN, _paged_for_news(draft), words)

@@ -4,7 +4,7 @@ The incident keeps the last turns, from which every sentence about its responder
 and says of each response time whether it was kept.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -34,6 +34,18 @@ def remember(draft: Draft, deed: Deed, by: str, to: str = "") -> None:
     draft.respond(history=turns[-KEPT:])
 
 
+def without_undone(timeline: Iterable[Entry]) -> Iterator[Entry]:
+    """A timeline without the answers that were taken back at once, and without the lines that say so."""
+    entries = list(timeline)
+    undone, last = set[int](), 0
+    for entry in entries:
+        if entry.fact is Fact.ACKNOWLEDGED:
+            last = entry.position
+        elif entry.fact is Fact.ACK_UNDONE:
+            undone |= {last, entry.position}
+    return (entry for entry in entries if entry.position not in undone)
+
+
 class ResponseTime(Struct, frozen=True):
     """One response time of an incident: from an opening or reopening to the first answer after it."""
 
@@ -52,15 +64,18 @@ def response_times(timeline: Iterable[Entry]) -> tuple[ResponseTime, ...]:
     """Every response time that began, by the timeline; a gap in it leaves the one that ran then unknown."""
     found: list[ResponseTime] = []
     held, position = False, 0
+    undone: tuple[list[ResponseTime], bool] = [], False
     for entry in timeline:
         if found and entry.position > position + 1:
             found[-1] = _end(found[-1], entry, "unknown")
         position = entry.position
         match entry.fact:
             case Fact.ACKNOWLEDGED:
-                held = True
+                undone, held = (found[-1:], held), True
                 if found:
                     found[-1] = _answer(found[-1], entry)
+            case Fact.ACK_UNDONE:
+                found[-1:], held = undone
             case Fact.BREACHED if found:
                 found[-1] = _end(found[-1], entry, "breached")
             case Fact.RESOLVED:

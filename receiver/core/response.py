@@ -261,6 +261,8 @@ class Deed(StrEnum):
     EXPIRED = "expired"
     VOIDED = "voided"
     GIVEN_BACK = "given_back"
+    UNDONE = "undone"
+    """The acknowledgement or answer that came before: everything is as it was until then."""
     REOPENED = "reopened"
     """It was resolved, and fired again or still."""
 
@@ -274,6 +276,24 @@ class Turn(Struct, frozen=True):
     """Who did it; of what expired or was voided: whose acknowledgement it was."""
     to: str = ""
     """Who got it handed over."""
+
+
+class Before(Struct, frozen=True):
+    """How an incident was until somebody answered it, as far as the answer ended it: so it can be undone."""
+
+    by: str
+    """Who answered."""
+    at: Instant
+    """When."""
+    windows: Mapping[str, Instant]
+    """What ran and was ended, by window."""
+    ticked: tuple[str, ...] = ()
+    """Ids of the steps that the answer ticked."""
+    asked_by: Mapping[str, Instant] = field(default_factory=dict)
+    acknowledged_by: str = ""
+    acknowledged_at: Instant | None = None
+    ack_holds: int = 0
+    owner: str = ""
 
 
 class Practice(Struct, frozen=True):
@@ -315,6 +335,8 @@ class Response(Struct, frozen=True):
     """Who had it and who asked for help, the newest last; as much as `receiver.core.responder_history` keeps."""
     asked_by: Mapping[str, Instant] = field(default_factory=dict)
     """Who asks for help with what a person has, since when; empty: nobody, or somebody else has answered."""
+    before: Before | None = None
+    """How it was until it was answered last; None: it was not, or something has come between since."""
     roles: Mapping[str, str] = field(default_factory=dict)
     """Role of the policy → who holds it."""
     assessed_at: Instant | None = None

@@ -94,6 +94,9 @@ class Transaction(Protocol):
     def notifications(self, ids: Sequence[str]) -> dict[str, Notification]:
         """Notifications by id, as stored now."""
 
+    def withdrawn(self, incident_id: str) -> list[Notification]:
+        """Messages of an incident that were overtaken and have not left, in the order they were planned."""
+
     def threads(self, notifications: Sequence[Notification]) -> dict[str, str]:
         """Notification id → reference of the first delivered message to the same incident, channel, recipient."""
 

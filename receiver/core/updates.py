@@ -36,6 +36,7 @@ NEWS = frozenset(
         Fact.ACKNOWLEDGED,
         Fact.ACK_VOIDED,
         Fact.ACK_EXPIRED,
+        Fact.ACK_UNDONE,
         Fact.GIVEN_BACK,
         Fact.HELP_ASKED,
         Fact.HELP_UNANSWERED,

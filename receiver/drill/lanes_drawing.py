@@ -29,6 +29,7 @@ MARKS = {
     Fact.ACKNOWLEDGED: "acknowledged",
     Fact.ACK_EXPIRED: "ack expired",
     Fact.ACK_VOIDED: "ack voided",
+    Fact.ACK_UNDONE: "taken back",
     Fact.GIVEN_BACK: "given back",
     Fact.HELP_ASKED: "help asked",
     Fact.HELP_UNANSWERED: "no answer",

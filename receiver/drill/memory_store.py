@@ -147,6 +147,12 @@ class MemoryStore:
         """Notifications by id."""
         return {each: self.outbox[each] for each in ids if each in self.outbox}
 
+    def withdrawn(self, incident_id: str) -> list[Notification]:
+        """Messages of an incident that were overtaken and have not left, in the order they were planned."""
+        gone = {Status.WAITING, Status.SUPERSEDED}
+        mine = (each for each in self.outbox.values() if each.incident_id == incident_id)
+        return [each for each in mine if each.superseded and each.status in gone]
+
     def threads(self, notifications: Sequence[Notification]) -> dict[str, str]:  # noqa: ARG002 - no provider, no references
         """No message has a reference here."""
         return {}

@@ -27,6 +27,7 @@ from receiver.core.events import (
     Note,
     Resolve,
     Tick,
+    Undo,
     Update,
     Withdraw,
 )
@@ -49,6 +50,7 @@ ACTIONS: Mapping[Fact, str] = {
     Fact.HELP_ASKED: "escalate",
     Fact.HELP_WITHDRAWN: "withdraw",
     Fact.GIVEN_BACK: "give_back",
+    Fact.ACK_UNDONE: "undo",
     Fact.CONFIRMED: "resolve",
     Fact.NOTED: "note",
     Fact.UPDATED: "update",
@@ -126,6 +128,7 @@ class Step(_Part):
     escalate: _Said | None = None
     withdraw: _Said | None = None
     give_back: _Said | None = None
+    undo: _Said | None = None
     resolve: _Said | None = None
     note: _Said | None = None
     update: _Said | None = None
@@ -161,6 +164,7 @@ class Step(_Part):
             "escalate": Escalate(said.by, said.note),
             "withdraw": Withdraw(said.by, said.note),
             "give_back": GiveBack(said.by, said.note),
+            "undo": Undo(said.by),
             "resolve": Resolve(said.by, said.note, said.force),
             "note": Note(said.by, said.text or said.note),
             "update": Update(said.by, said.text or said.note),

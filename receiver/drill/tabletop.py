@@ -23,7 +23,8 @@ HAPPENS = frozenset({
 """What comes about by itself: those at the table are told of it."""
 
 DONE = frozenset({
-    Fact.ACKNOWLEDGED, Fact.HELP_ASKED, Fact.HANDED_OVER, Fact.GIVEN_BACK, Fact.NOTED, Fact.UPDATED, Fact.CHANGED,
+    Fact.ACKNOWLEDGED, Fact.HELP_ASKED, Fact.HANDED_OVER, Fact.GIVEN_BACK, Fact.ACK_UNDONE, Fact.NOTED, Fact.UPDATED,
+    Fact.CHANGED,
     Fact.IMPACT, Fact.STEP_DONE, Fact.NOTICE_SENT, Fact.REPORT_FILED, Fact.RESOLVED, Fact.SIGNED_OFF, Fact.CLOSED,
 })  # fmt: skip
 """What people did: told after they have said what they would do."""

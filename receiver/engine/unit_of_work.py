@@ -14,7 +14,7 @@ from receiver.core.alerts import loses_title
 from receiver.core.decide import decide
 from receiver.core.draft import Effects
 from receiver.core.episodes import route
-from receiver.core.events import AlertsReceived, Event
+from receiver.core.events import AlertsReceived, Event, Undo
 from receiver.core.model import Alert, Entry, FileChange, Incident, Instant, Notification, State, Supersede
 from receiver.core.plan import DecisionContext
 from receiver.core.shared_fingerprints import fingerprint, tell_apart
@@ -140,6 +140,8 @@ class UnitOfWork:
     def decide(self, incident: Incident | None, event: Event) -> Effects:
         """Decide, and take the effects into what will be written."""
         known = self._known_to(incident, event) if incident else {}
+        if isinstance(event, Undo) and incident is not None:
+            event = replace(event, withdrawn=tuple(self._transaction.withdrawn(incident.id)))
         effects = decide(incident, event, self._now, self._context(incident.policy if incident else None), known)
         if effects.incident is not None:
             self._take(incident, effects, effects.incident)

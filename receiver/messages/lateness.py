@@ -59,6 +59,8 @@ def _notice_holds(reason: Reason, case: IncidentText) -> bool:
             return incident.recovery in _WAITS_FOR_A_PERSON
         case Reason.SILENCED | Reason.INHIBITED:
             return incident.is_paused and incident.inhibited is (reason is Reason.INHIBITED)
+        case Reason.UNDONE:
+            return incident.wants_answer
         case Reason.FLAPPING:
             return incident.flapping_since is not None
         case _:

@@ -19,6 +19,7 @@ LABELS: dict[Reason, str] = {
     Reason.REPEATED: "Still no answer",
     Reason.HELP: "Help wanted",
     Reason.GIVEN_BACK: "Given back",
+    Reason.UNDONE: "Answer taken back",
     Reason.WITHDRAWN: "Help not wanted any more",
     Reason.FALLBACK: "Reached nobody yet",
     Reason.REACH: "No answer yet",
@@ -125,8 +126,8 @@ def _page(notification: Notification, case: IncidentText, by: str) -> str:
     match notification.reason:
         case Reason.ESCALATED:
             return f"{by} asks for help now.{_again(case)}" if by else _unanswered(case, f"in {case.lasted}")
-        case Reason.HELP | Reason.GIVEN_BACK | Reason.ACK_EXPIRED:
-            return _responders(notification.reason, case, by, before)
+        case Reason.HELP | Reason.GIVEN_BACK | Reason.ACK_EXPIRED | Reason.UNDONE:
+            return _responders(notification, case, by, before)
         case Reason.BREACHED:
             return _breach(notification, case)
         case Reason.REPEATED | Reason.REACH:
@@ -185,12 +186,22 @@ def _notice(notification: Notification, case: IncidentText) -> str:
                 f"An alert of {line(data.get('rule', 'the same rule'))} fired and cleared between two notifications: "
                 f"{line(data.get('summary', ''))}"
             )
+        case Reason.UNDONE:
+            return _undone(notification, case)
         case Reason.HANDED_OVER:
             return f"{name(data.get('by', ''))} handed it over to {name(data.get('to', ''))}."
         case _:
             count = data.get("alerts", "1")
             many = "A further alert" if count == "1" else f"{line(count, 10)} further alerts"
             return f"{many} of {line(data.get('rule', 'the same rule'))}: {line(data.get('summary', ''))}"
+
+
+def _undone(notification: Notification, case: IncidentText) -> str:
+    by, helped = (name(notification.data.get(each, "")) for each in ("by", "helps"))
+    at = case.time(notification.created_at)
+    if not holds(notification, case):
+        return f"At {at} {by} took the answer back{_by_now(case)}."
+    return f"{by} took the answer back: {f'{helped} still asks for help' if helped else 'nobody has it'}."
 
 
 def _fires(case: IncidentText) -> str:
@@ -370,8 +381,11 @@ def _breach(notification: Notification, case: IncidentText) -> str:
     return f"Nobody has acknowledged it within the response time of {lasted} (due by {due})."
 
 
-def _responders(reason: Reason, case: IncidentText, by: str, before: str) -> str:
+def _responders(notification: Notification, case: IncidentText, by: str, before: str) -> str:
     """It pages because of what its responders did, or did not do. `before`: who had it until then."""
+    reason = notification.reason
+    if reason is Reason.UNDONE:
+        return _undone(notification, case)
     if reason is Reason.HELP:
         return f"{_sentence(case.responders) or _sentence(case.stands)}{_doubted(case)}"
     if reason is Reason.GIVEN_BACK:

@@ -22,6 +22,7 @@ DONE = {
     Deed.ASKED_FOR_HELP: "asked for help at {at}",
     Deed.WITHDREW: "withdrew the call for help at {at}",
     Deed.GIVEN_BACK: "gave it back at {at}",
+    Deed.UNDONE: "took that back at {at}",
 }
 """What a person did; beside it, what happened to what they had."""
 HAPPENED = {

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from receiver.core.model import Entry, Fact, Incident, Instant
 from receiver.core.plan import PolicyVersion
+from receiver.core.responder_history import without_undone
 from receiver.core.response import FollowUp
 from receiver.reports.deadline_outcome import DeadlineOutcome, result_of
 from receiver.reports.duties_kept import duty_outcomes
@@ -66,6 +67,7 @@ BEGINNINGS: Mapping[Fact, str] = {
 
 DECISIVE = frozenset(BEGINNINGS) | {
     Fact.ACKNOWLEDGED,
+    Fact.ACK_UNDONE,
     Fact.RESOLVED,
     Fact.BREACHED,
     Fact.ESCALATED,
@@ -83,7 +85,7 @@ def deadlines_of(
     incident: Incident, timeline: Sequence[Entry], policy_version: PolicyVersion, now: Instant
 ) -> list[DeadlineOutcome]:
     """All of an incident's deadlines, in the order they began; follow-up actions last."""
-    alarms = alarms_of(timeline)
+    alarms = alarms_of(without_undone(timeline))
     found: list[DeadlineOutcome] = []
     for number, alarm in enumerate(alarms):
         last = number == len(alarms) - 1

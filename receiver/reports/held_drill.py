@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from receiver.core.model import Entry, Fact, Incident
+from receiver.core.responder_history import without_undone
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class HeldDrill:
 
 def held(incident: Incident, entries: Iterable[Entry]) -> HeldDrill:
     """What came of an exercise. `entries`: what people did, and whether it was breached."""
-    done = list(entries)
+    done = list(without_undone(entries))
     people = [each.by for each in done if each.by]
     acted = [each.by for each in done if each.by and each.fact is not Fact.DECLARED]
     people += [each.data["to"] for each in done if each.fact in {Fact.ROLE_TAKEN, Fact.HANDED_OVER}]

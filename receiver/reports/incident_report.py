@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from receiver.core.model import Fact, Instant, Kind, Notification
 from receiver.core.plan import DecisionContext
+from receiver.core.responder_history import without_undone
 from receiver.messages.fates import fate
 from receiver.messages.incident_text import name
 from receiver.messages.now_firing import NowFiring
@@ -110,7 +111,8 @@ def _incident_details(record: IncidentRecord) -> SectionContent:
 
 
 def _acknowledged(record: IncidentRecord) -> list[str]:
-    entries = record.entries(Fact.ACKNOWLEDGED)
+    answers = without_undone(record.entries(Fact.ACKNOWLEDGED, Fact.ACK_UNDONE))
+    entries = list(answers)
     told = [f"{record.stamp(each.at)} by {name(each.by)}, {_after(record, each.at)}" for each in entries[:MOST]]
     return told or ["nobody acknowledged it"]
 
@@ -124,6 +126,7 @@ WHO_HAD_IT = frozenset(
         Fact.HELP_WITHDRAWN,
         Fact.ACK_EXPIRED,
         Fact.ACK_VOIDED,
+        Fact.ACK_UNDONE,
         Fact.GIVEN_BACK,
         Fact.REOPENED,
     }

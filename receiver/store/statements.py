@@ -94,6 +94,11 @@ JOIN alerts ON alerts.incident_id = ranked.incident_id AND alerts.fingerprint = 
 WHERE ranked.place <= :most ORDER BY alerts.incident_id, ranked.place
 """
 
+WITHDRAWN = """
+SELECT * FROM notifications
+WHERE incident_id = :incident_id AND superseded AND status IN ('waiting', 'superseded') ORDER BY sequence
+"""
+
 THREADS = """
 SELECT n.id, (
     SELECT f.reference FROM notifications f

@@ -132,6 +132,11 @@ class SqlTransaction:
         rows = self._session.rows(statements.NOTIFICATIONS, ids=list(ids))
         return {each.id: each for each in self._readable("notification", rows, codec.read_notification)}
 
+    def withdrawn(self, incident_id: str) -> list[Notification]:
+        """Messages of an incident that were overtaken and have not left, in the order they were planned."""
+        rows = self._session.rows(statements.WITHDRAWN, incident_id=incident_id)
+        return self._readable("notification", rows, codec.read_notification)
+
     def threads(self, notifications: Sequence[Notification]) -> dict[str, str]:
         """Notification id → reference of the first delivered message to the same incident, channel, recipient."""
         if not notifications:

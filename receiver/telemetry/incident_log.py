@@ -27,6 +27,7 @@ LINES = {
     Fact.LEVEL_ROSE: "level rose",
     Fact.ACKNOWLEDGED: "incident acknowledged",
     Fact.ACK_EXPIRED: "acknowledgement expired",
+    Fact.ACK_UNDONE: "acknowledgement taken back",
     Fact.GIVEN_BACK: "incident given back",
     Fact.HELP_ASKED: "help asked for",
     Fact.HELP_UNANSWERED: "no answer to a call for help",

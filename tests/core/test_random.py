@@ -300,6 +300,7 @@ EVENTS = st.one_of(
     st.tuples(st.just("escalate"), people),
     st.tuples(st.just("withdraw"), people),
     st.tuples(st.just("give_back"), people),
+    st.tuples(st.just("undo"), people),
     st.tuples(st.just("note"), people),
     st.tuples(st.just("update"), people),
     st.tuples(st.just("change"), people, levels),

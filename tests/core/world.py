@@ -37,6 +37,7 @@ from receiver.core.events import (
     Silenced,
     TimePassed,
     TrainingRead,
+    Undo,
     Unheard,
     Update,
     Withdraw,
@@ -192,6 +193,10 @@ class World:
     def give_back(self, by: str = "ada") -> Refusal | None:
         """A person does not have it any more."""
         return self.act(GiveBack(by))
+
+    def undo(self, by: str = "ada") -> Refusal | None:
+        """A person takes their answer back."""
+        return self.act(Undo(by))
 
     def note(self, by: str = "ada", text: str = "looking") -> Refusal | None:
         """A person writes something down."""

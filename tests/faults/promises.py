@@ -9,7 +9,15 @@ from tests.faults.providers import Providers
 
 FINAL = {Status.ACCEPTED, Status.DELIVERED, Status.SUPERSEDED, Status.GAVE_UP, Status.UNDELIVERABLE}
 JOINS_A_PAGE = {"fallback", "rule_joined"}
-OPENS = {Fact.OPENED, Fact.ACK_VOIDED, Fact.ACK_EXPIRED, Fact.GIVEN_BACK, Fact.REOPENED, Fact.HELP_ASKED}
+OPENS = {
+    Fact.OPENED,
+    Fact.ACK_VOIDED,
+    Fact.ACK_EXPIRED,
+    Fact.GIVEN_BACK,
+    Fact.REOPENED,
+    Fact.HELP_ASKED,
+    Fact.ACK_UNDONE,
+}
 
 
 def check_nothing_forgotten(mirror: Mirror, before: int) -> None:

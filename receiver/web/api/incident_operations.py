@@ -25,6 +25,7 @@ from receiver.core.events import (
     Replan,
     Resolve,
     SignOff,
+    Undo,
     Update,
     Withdraw,
 )
@@ -206,6 +207,10 @@ class Api:
         """Give an incident back: it is open again."""
         said = call.said
         return await self.act(call, GiveBack(call.by(said.by), said.note, said.state))
+
+    async def undo(self, call: Call[requests.UndoBody]) -> responses.IncidentView:
+        """Take back an answer that was a slip."""
+        return await self.act(call, Undo(call.by(call.said.by)))
 
     async def sign_off(self, call: Call[requests.SignOffBody]) -> responses.IncidentView:
         """Sign off a resolved incident: a second person says that it may close."""

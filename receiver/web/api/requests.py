@@ -153,6 +153,10 @@ class GiveBackBody(Action):
     """Say that nobody has it any more: it is open, and pages from the beginning."""
 
 
+class UndoBody(Body):
+    """Take back an answer of one's own that was a slip: everything is as it was, and no deadline begins anew."""
+
+
 class ResolveBody(Action):
     """Say that it is over, or confirm a recovery."""
 

@@ -45,6 +45,7 @@ def endpoints(
         Endpoint("POST", f"{one}/escalate", responder, requests.EscalateBody, incident, api.escalate),
         Endpoint("POST", f"{one}/withdraw", responder, requests.WithdrawBody, incident, api.withdraw),
         Endpoint("POST", f"{one}/give-back", responder, requests.GiveBackBody, incident, api.give_back),
+        Endpoint("POST", f"{one}/undo", responder, requests.UndoBody, incident, api.undo),
         Endpoint("POST", f"{one}/notes", responder, requests.TextBody, incident, api.note),
         Endpoint("POST", f"{one}/updates", responder, requests.TextBody, incident, api.update),
         Endpoint("POST", f"{one}/replan", responder, requests.ReplanBody, incident, api.replan),

@@ -325,6 +325,14 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
     ),
     Fact.ACK_VOIDED: (r"new danger voids the acknowledgement of (?P<whom>[^:(]+?)(?::.*| \(.*)?", _owner),
     Fact.ACK_EXPIRED: (r"the acknowledgement of (?P<whom>.+) expired", _owner),
+    Fact.ACK_UNDONE: (
+        r"took that back(?:, and helps no more (?P<helps>[^:]+))?: everything is as it was",
+        lambda record, entry, found: any(
+            each.by == entry.by and each.data.get("helps", "") == (found["helps"] or "")
+            for each in record.entries
+            if each.fact is Fact.ACKNOWLEDGED
+        ),
+    ),
     Fact.GIVEN_BACK: (
         rf"gave it back(?: for (?P<whom>[^:]+))?: nobody has it{TAIL}",
         lambda record, entry, found: hands(record.entries[:-1]).owner.lower() == (found["whom"] or entry.by.lower()),

@@ -148,7 +148,10 @@ class Hands:
 def hands(entries: Sequence[Entry]) -> Hands:
     """Who asks for help and has the incident cannot answer themselves; another's answer ends the call."""
     owner, asked = "", set[str]()
+    before = owner, asked
     for each in entries:
+        if each.fact is Fact.ACKNOWLEDGED:
+            before = owner, set(asked)
         match each.fact:
             case Fact.HELP_ASKED:
                 asked.add(each.by)
@@ -159,6 +162,8 @@ def hands(entries: Sequence[Entry]) -> Hands:
             case Fact.ACKNOWLEDGED if not (each.by == owner and owner in asked):
                 asked.clear()
                 owner = owner if each.data.get("helps") else each.by
+            case Fact.ACK_UNDONE:
+                owner, asked = before[0], set(before[1])
             case fact if fact in ENDS:
                 owner = ""
                 asked.clear()

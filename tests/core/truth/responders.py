@@ -142,6 +142,10 @@ STATEMENTS = statements(
             found["to"] in {"", each.data.get("whom", "").lower()}
             for each in record.find(Fact.GIVEN_BACK, by=found["by"], at=found["at"])
         ),
+        "(?:, |\\band )took that back at <at>": lambda record, found: record.has(Fact.ACK_UNDONE, at=found["at"]),
+        "<by> took the answer back": did(Fact.ACK_UNDONE),
+        "<by> still asks for help": somebody_asks,
+        "<in>answer taken back": _label(Fact.ACK_UNDONE),
         "gave it back at <at>": lambda record, found: record.has(Fact.GIVEN_BACK, at=found["at"]),
         "help wanted": somebody_asks,
         "help not wanted any more": lambda record, found: (
