@@ -14,9 +14,9 @@ import orjson
 
 from manual.stage import POLICY, Stage
 from receiver.core.events import Declare, Resolve
+from rules.channel_types import CHANNEL_TYPES
 from rules.policy import MINUTE
 
-PAGES = ("email", "slack", "pagerduty", "sms", "phone", "webhook")
 FIRST = 12
 """The number of the incident that the documents tell of."""
 STORM = 51
@@ -30,7 +30,7 @@ _BLOCK = re.compile(r"(<!-- made: (?P<name>[\w-]+) -->\n\n?```\w+\n).*?(?=```\n)
 
 def pages(root: Path) -> Iterator[tuple[str, str]]:
     """(path, text) of each page, its examples made anew."""
-    for name in PAGES:
+    for name in CHANNEL_TYPES:
         place = f"docs/channels/{name}.md"
         text = (root / place).read_text(encoding="utf-8")
         yield place, _BLOCK.sub(lambda found: f"{found[1]}{examples()[found['name']].rstrip()}\n", text)
@@ -60,6 +60,7 @@ async def _play() -> Mapping[str, str]:
         "sms-recovered": recovered.sms[0]["Body"],
         "sms-storm": storm,
         "sms-news": news,
+        "teams": read_card(opened.cards[0]),
         "phone": _spoken(opened.calls[0]["Twiml"]),
         "webhook-head": _head(opened.webhooks[0][0]),
         "webhook": orjson.dumps(opened.webhooks[0][1], option=orjson.OPT_INDENT_2).decode(),
@@ -127,6 +128,15 @@ def _block(block: Mapping[str, Any]) -> str:
 def _read(text: str) -> str:
     dated = re.sub(r"<!date\^\d+\^[^|>]*\|([^>]*)>", r"\1", text)
     return unescape(dated.replace("<!here>", "@here").replace("*", ""))
+
+
+def read_card(card: Mapping[str, Any]) -> str:
+    """What people read of an Adaptive Card."""
+    lines = []
+    for element in card["body"]:
+        lines += [f"{each['title']}: {each['value']}" for each in element.get("facts", ())]
+        lines += [each["inlines"][0]["text"] for each in element.get("items", ())]
+    return "\n".join((*lines, " ".join(f"[{each['title']}]" for each in card["actions"])))
 
 
 def _spoken(twiml: str) -> str:

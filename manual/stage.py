@@ -57,7 +57,7 @@ incident_response:
         severity: 4
         description: The braking distance no longer fits into the runway ahead
         runbook_url: https://runbooks.example/safety-margin
-        channels: [email, slack, pagerduty, sms, phone, status-page]
+        channels: [email, slack, pagerduty, sms, phone, status-page, teams]
   alert_channels:
     - {name: email, type: email, recipients: ["incident-response@example.org"]}
     - {name: slack, type: slack, channel: "#incident-response", mention: "<!here>"}
@@ -65,6 +65,7 @@ incident_response:
     - {name: sms, type: sms, recipients: ["+4930123456"]}
     - {name: phone, type: phone, recipients: ["+4930123456"]}
     - {name: status-page, type: webhook, url: "https://status.example/hooks/tocsin", headers: {X-Team: flight}}
+    - {name: teams, type: teams, channel: flight}
   procedures:
     - name: initial_response
       steps: [Take flight-control out of automatic landing, Tell the tower, Look at the runway sensors]
@@ -102,6 +103,8 @@ class Kept:
     """To and Twiml."""
     webhooks: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
     """Headers and document."""
+    cards: list[dict[str, Any]] = field(default_factory=list)
+    """What Teams' workflow was posted."""
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Take a mail."""
@@ -123,10 +126,12 @@ class Kept:
             self.calls.append(form)
         elif request.path.startswith("/hooks/"):
             self.webhooks.append((dict(request.headers), form))
+        elif request.path.startswith("/workflows/"):
+            self.cards.append(form["attachments"][0]["content"])
         return await handler(request)
 
     async def answer(self, _request: web.Request) -> web.Response:
-        """A webhook's receiver is content."""
+        """A webhook's receiver, and a workflow, is content."""
         return web.Response()
 
 
@@ -151,7 +156,8 @@ class Stage:
             stack.callback(mailbox.close)
             app = Providers(lambda *_: None).app
             app.middlewares.append(self.kept.keep)
-            app.router.add_post("/hooks/{name}", self.kept.answer)
+            for path in ("/hooks/{name}", "/workflows/{name}"):
+                app.router.add_post(path, self.kept.answer)
             runner, providers = await start_web(app)
             stack.push_async_callback(runner.cleanup)
             self.policy = self.load(providers)
@@ -163,6 +169,7 @@ class Stage:
                     "TOCSIN_SLACK_API_URL": f"{providers}/slack/api/",
                     "TOCSIN_PAGERDUTY_API_URL": f"{providers}/pagerduty",
                     "TOCSIN_TWILIO_API_URL": f"{providers}/twilio",
+                    "TOCSIN_TEAMS_URL_FLIGHT": f"{providers}/workflows/flight",
                 }
             )
             self.store = store = open_store(settings.database)

@@ -35,17 +35,18 @@ from rules.channel_types import CHANNEL_FACTS
 from rules.policy import HOUR, SECOND
 from rules.whole_files import read_whole
 
-__all__ = ["ApiToken", "Role", "Settings", "User", "is_loopback", "service_variable", "split_address"]
+__all__ = ["ApiToken", "Role", "Settings", "User", "is_loopback", "split_address", "variable_of"]
 
 PREFIX = "TOCSIN_"
-PER_SERVICE = f"{PREFIX}PAGERDUTY_ROUTING_KEY_"
 CLIENT_ONLY = frozenset({"TOCSIN_URL", "TOCSIN_TOKEN"})
 """Variables that the command line's client commands read."""
 
 
-def service_variable(service: str) -> str:
-    """The variable's ending for a PagerDuty service: ``ml-systems`` gives ``ML_SYSTEMS``."""
-    return "".join(char if char.isalnum() else "_" for char in service).upper()
+def variable_of(name: str, recipient: str) -> str:
+    """The variable of a recipient's own setting: `pagerduty_routing_key` of ``ml-systems`` is
+    TOCSIN_PAGERDUTY_ROUTING_KEY_ML_SYSTEMS.
+    """
+    return f"{PREFIX}{name}_{''.join(char if char.isalnum() else '_' for char in recipient)}".upper()
 
 
 class Settings(BaseModel):
@@ -97,8 +98,6 @@ class Settings(BaseModel):
     slack_signing_secret: SecretStr | None = None
     slack_api_url: HttpUrl = "https://slack.com/api"
     pagerduty_routing_key: SecretStr | None = None
-    pagerduty_routing_keys: Mapping[str, SecretStr] = Field(default_factory=dict)
-    """By `service_variable`: from TOCSIN_PAGERDUTY_ROUTING_KEY_<SERVICE>."""
     pagerduty_api_url: HttpUrl = "https://events.pagerduty.com"
     pagerduty_webhook_secret: SecretStr | None = None
     """Proves that a v3 webhook is PagerDuty's; several, while one is replaced, with commas."""
@@ -112,6 +111,8 @@ class Settings(BaseModel):
     """Signs what the webhook channel sends."""
     of_channels: Mapping[str, SecretStr] = Field(default_factory=dict)
     """By name (`pigeon_token`): what a channel type's row in rules.channel_types names and has no field here."""
+    of_recipients: Mapping[str, SecretStr] = Field(default_factory=dict)
+    """By variable (TOCSIN_TEAMS_URL_FLIGHT): what such a row names with a star, which each recipient has of its own."""
     alertmanager_url: Annotated[tuple[HttpUrl, ...], BeforeValidator(commas), Field(repr=False)] = ()
     """One or several, with commas: what they list is compared with what is held as firing (reconciliation)."""
     repeat_interval: Annotated[int, BeforeValidator(duration), Field(gt=0)] = HOUR
@@ -249,29 +250,35 @@ class Settings(BaseModel):
         """What signs sessions and links: the setting, else the key that the database keeps."""
         return self.secret_key.get_secret_value() if self.secret_key else kept
 
-    def pagerduty_key(self, service: str) -> SecretStr | None:
-        """The routing key of a PagerDuty service: its own, else the common one."""
-        return self.pagerduty_routing_keys.get(service_variable(service), self.pagerduty_routing_key)
+    def own(self, name: str, recipient: str) -> SecretStr | None:
+        """What a recipient has of its own of a channel type's setting, such as `teams_url`; None: it is not set."""
+        return self.of_recipients.get(variable_of(name, recipient))
+
+    def owners(self, name: str) -> Mapping[str, SecretStr]:
+        """What all recipients have of their own of that setting, by variable."""
+        begin = variable_of(name, "")
+        return {variable: value for variable, value in self.of_recipients.items() if variable.startswith(begin)}
 
 
-_FIELDS = tuple(
-    name for name in Settings.model_fields if name not in {"warnings", "pagerduty_routing_keys", "of_channels"}
-)
-_OF_CHANNELS = frozenset(name for facts in CHANNEL_FACTS.values() for name in facts.settings).difference(_FIELDS)
+_FIELDS = tuple(name for name in Settings.model_fields if name not in {"warnings", "of_channels", "of_recipients"})
+_NAMED = frozenset(name for facts in CHANNEL_FACTS.values() for name in facts.settings)
+_OF_CHANNELS = frozenset(name for name in _NAMED.difference(_FIELDS) if not name.endswith("*"))
 VARIABLES = {f"{PREFIX}{name.upper()}": name for name in (*_FIELDS, *sorted(_OF_CHANNELS))}
 """Variable → setting, those of channel types included."""
+OF_RECIPIENTS = tuple(sorted(f"{PREFIX}{name.removesuffix('*').upper()}" for name in _NAMED if name.endswith("*")))
+"""How the variables begin that recipients have of their own."""
 
 
 def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
     """Values by field, from variables and the files that they name."""
     values: dict[str, Any] = {}
-    keys: dict[str, str] = {}
+    own: dict[str, str] = {}
     warnings: list[str] = []
     for variable, text in sorted(environ.items()):
         if not variable.startswith(PREFIX) or variable in CLIENT_ONLY or not text.strip():
             continue
         name = variable if variable in VARIABLES else variable.removesuffix("_FILE")
-        if name not in VARIABLES and not (name.startswith(PER_SERVICE) and name != PER_SERVICE):
+        if name not in VARIABLES and (not name.startswith(OF_RECIPIENTS) or name in OF_RECIPIENTS):
             warnings.append(_unknown(variable))
             continue
         if name != variable and environ.get(name, "").strip():
@@ -283,9 +290,9 @@ def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
         if name in VARIABLES:
             values[VARIABLES[name]] = value
         else:
-            keys[name.removeprefix(PER_SERVICE)] = value
+            own[name] = value
     of_channels = {name: values.pop(name) for name in _OF_CHANNELS.intersection(values)}
-    return {**values, "of_channels": of_channels, "pagerduty_routing_keys": keys, "warnings": tuple(warnings)}
+    return {**values, "of_channels": of_channels, "of_recipients": own, "warnings": tuple(warnings)}
 
 
 SECRET_LIMIT = 1 << 20

@@ -76,7 +76,8 @@ class ChannelFacts:
     bundles: bool
     """Whether several pages may leave as one message."""
     shows_link: bool
-    """Whether a page carries a link that acknowledges without logging in: only where one person sees it."""
+    """Whether a page carries a link that acknowledges without logging in: only where whoever sees it may, and has no
+    button for it."""
     shows_pictures: bool
     """Whether a picture of the signals goes with a message."""
     carries_reports: bool
@@ -93,12 +94,18 @@ class ChannelFacts:
     """Seconds after which a message is given up."""
     settings: tuple[str, ...]
     """What its module reads: `slack_token` is TOCSIN_SLACK_TOKEN. What `Settings` has no field for is kept as a secret
-    text in `Settings.of_channels`."""
+    text in `Settings.of_channels`. A star stands for a recipient that has its own: `teams_url_*` is
+    TOCSIN_TEAMS_URL_FLIGHT for ``flight``."""
 
     @property
     def is_program(self) -> bool:
         """Whether its recipients are programs: nobody has one as their contact."""
         return any(key.holds == "url" for key in self.keys)
+
+    @property
+    def has_names(self) -> bool:
+        """Whether a recipient is a name of the policy's own, whose address is a setting, and nobody's elsewhere."""
+        return self.address.fits == NAME.fullmatch
 
     @property
     def is_quiet_fallback(self) -> bool:
@@ -112,6 +119,9 @@ NUMBER = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 STEADY = (1, 2, 5, 15, 30, 60)
 """For providers that take the same message twice without harm."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+"""What stands in a policy for an address that is a secret, and a setting therefore."""
 
 _NUMBER_WORDS = "telephone number with its country code, such as +4930123456"
 _TWILIO = ("twilio_account_sid", "twilio_auth_token", "twilio_shared_key", "twilio_from", "twilio_api_url")
@@ -190,7 +200,7 @@ _ROWS = (
         fallback_rank=3,
         retry_after=STEADY,
         give_up_after=DAY,
-        settings=("pagerduty_routing_key", "pagerduty_api_url", "pagerduty_webhook_secret"),
+        settings=("pagerduty_routing_key", "pagerduty_routing_key_*", "pagerduty_api_url", "pagerduty_webhook_secret"),
     ),
     ChannelFacts(
         name="sms",
@@ -263,6 +273,28 @@ _ROWS = (
         retry_after=STEADY,
         give_up_after=DAY,
         settings=("webhook_signing_secret",),
+    ),
+    ChannelFacts(
+        name="teams",
+        label="Microsoft Teams",
+        keys=(Key("channel", "address", "a name of yours for it; its workflow's URL is the setting of that name"),),
+        address=Address("name for a Teams channel, such as flight (its URL is a setting)", NAME.fullmatch, None),
+        recipient_is_secret=False,
+        wakes=False,
+        reached_when="accepted",
+        carries_news=True,
+        carries_updates=True,
+        keeps_state=False,
+        bundles=True,
+        shows_link=True,
+        shows_pictures=False,
+        carries_reports=False,
+        called_by_hand=False,
+        from_level=2,
+        fallback_rank=None,
+        retry_after=STEADY,
+        give_up_after=HOUR,
+        settings=("teams_url_*",),
     ),
 )
 

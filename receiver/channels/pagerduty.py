@@ -28,7 +28,7 @@ from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Kind
 from receiver.messages.plain import line, plain
 from receiver.messages.times import rfc3339
-from receiver.settings import PER_SERVICE, Settings, service_variable
+from receiver.settings import Settings, variable_of
 from rules.policy import MINUTE, Channel
 
 with warnings.catch_warnings():
@@ -37,6 +37,8 @@ with warnings.catch_warnings():
     import pdpyras
 
 API_URL = "https://events.pagerduty.com"
+_SETTING = "pagerduty_routing_key"
+"""Common to all services; each may have its own."""
 PATIENCE = MINUTE
 """PagerDuty's own advice after a 429 is to wait minutes."""
 
@@ -81,7 +83,7 @@ class PagerDutySender:
         service = outgoing.notification.recipient
         key = self._key_of(service)
         if not key:
-            return Rejected(f"no routing key: set {PER_SERVICE}{service_variable(service)}, or the common one")
+            return Rejected(f"no routing key: set {variable_of(_SETTING, service)}, or the common one")
         try:
             async with asyncio.timeout(self._deadline):
                 return await self._tell(outgoing, key)
@@ -156,11 +158,11 @@ class PagerDutySender:
 
 def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
     """Where there is a routing key; it serves the channels whose service has one."""
-    if not (settings.pagerduty_routing_key or settings.pagerduty_routing_keys):
+    if not (settings.pagerduty_routing_key or settings.owners(_SETTING)):
         return None
 
     def key_of(service: str) -> str:
-        key = settings.pagerduty_key(service)
+        key = settings.own(_SETTING, service) or settings.pagerduty_routing_key
         return key.get_secret_value() if key else ""
 
     def serves(channel: Channel) -> bool:

@@ -69,6 +69,8 @@ class Message:
     """What to do first, in order."""
     labels: Sequence[tuple[str, str]] = ()
     """(name, value) of the labels that people chose."""
+    acknowledge: str = ""
+    """Where whoever reads it may acknowledge without logging in; empty: nowhere."""
     command: str = ""
     """How to answer from a shell, for where there is no button."""
     instants: Mapping[str, Instant] = field(default_factory=dict)

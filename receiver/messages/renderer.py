@@ -159,6 +159,7 @@ class MessageRenderer:
             system=case.system,
             actions=letter.actions,
             labels=letter.labels,
+            acknowledge=case.ack_url,
             command=letter.command,
             instants=case.instants,
             unfilled=unfilled,
@@ -195,6 +196,7 @@ class MessageRenderer:
             live=pages and any(case.live for case in cases),
             count=len(cases),
             level_name=letter.level,
+            acknowledge=link,
             command=letter.command,
             instants={words: at for case in cases for words, at in case.instants.items()},
         )

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from receiver.cli import app
-from receiver.settings import CLIENT_ONLY, PER_SERVICE, VARIABLES
+from receiver.settings import CLIENT_ONLY, OF_RECIPIENTS, VARIABLES
 from receiver.telemetry.metrics import Metrics
 from tests.docs.sessions import PAGES, ROOT, blocks, name
 
@@ -52,13 +52,13 @@ def test_every_setting_exists(page: Path) -> None:
         re.findall(r"\bTOCSIN_[A-Z_]+", "".join(each.read_text() for each in (ROOT / "deploy").rglob("*compose*.yaml")))
     )
     named = {each if each in known else each.removesuffix("_FILE") for each in each(r"\bTOCSIN_[A-Z_]*[A-Z]", page)}
-    assert {each for each in named if not each.startswith(PER_SERVICE) and f"{each}_" != PER_SERVICE} <= known
+    assert {each for each in named if not f"{each}_".startswith(OF_RECIPIENTS)} <= known
 
 
 def test_every_setting_is_explained() -> None:
     """Whatever can be set stands on some page."""
     told = "\n".join(page.read_text() for page in PAGES)
-    assert not {each for each in VARIABLES if each not in told}
+    assert not {each for each in (*VARIABLES, *OF_RECIPIENTS) if each not in told}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

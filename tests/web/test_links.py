@@ -1,5 +1,6 @@
 """Acknowledging by a link: for one thing, for a time, and never by a mere visit."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +9,23 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from receiver.channels.teams_card import as_body
 from receiver.core.model import Instant, Kind, Notification
 from receiver.messages import MessageRenderer
+from receiver.settings import Settings
 from receiver.web.auth.signing import Signing
 from receiver.web.console.links import LASTS, Links
-from tests.web.conftest import Running, StillClock
+from rules.load import load_text
+from tests.web.conftest import Running, StillClock, _begin
 
+IN_TEAMS = """\
+incident_response:
+  alert_channels: [{name: chat, type: teams, channel: flight}]
+  detection:
+    rules: [{name: margin, condition: "margin < 0.95", severity: 4, channels: [chat]}]
+people: PEOPLE
+"""
+DANA = "[{name: dana, contacts: {teams: flight}}]"
 KEY, PUBLIC = "k" * 32, "https://tocsin.example.test"
 
 
@@ -65,6 +77,27 @@ async def test_the_button_acknowledges(start: Callable[..., Any]) -> None:
     [again, done, _] = [entry for _, entry in receiver.store.newest_audits(3)]
     assert (done.via, done.who, done.address, done.outcome) == ("link", mail.recipient, "127.0.0.1", "done")
     assert again.outcome != "done"
+
+
+@pytest.mark.parametrize(("people", "who"), [("[]", "flight (Microsoft Teams)"), (DANA, "dana")])
+async def test_a_card_in_teams_acknowledges(people: str, who: str) -> None:
+    """The button of a page's card acknowledges: in the group's name, or the person's whose own chat it is."""
+    policy = load_text(IN_TEAMS.replace("PEOPLE", people)).policy
+    receiver, runner = await _begin(Settings.read({"TOCSIN_DATABASE": "sqlite://"}), policy)
+    try:
+        assert (await receiver.post("/api/v1/incidents", {"type": "margin", "level": 4}))[0] == 201
+        (page,) = await receiver.queue.run(receiver.engine.claim, receiver.clock(), "me", frozenset())
+        links = Links(Signing(receiver.store.key, receiver.clock), receiver.store.installation, PUBLIC)
+        message = MessageRenderer(PUBLIC, "inst", ack_url=links.url).render(page, receiver.clock())
+        button = json.loads(as_body(message))["attachments"][0]["content"]["actions"][0]
+        assert button["title"] == "Acknowledge"
+        assert (await receiver.post(button["url"].removeprefix(PUBLIC), b""))[0] == 200
+        assert await state(receiver) == ("acknowledged", who)
+    finally:
+        await receiver.http.close()
+        await runner.cleanup()
+        receiver.queue.close()
+        receiver.store.close()
 
 
 async def test_other_sites_cannot_press_it(start: Callable[..., Any]) -> None:

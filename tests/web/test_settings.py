@@ -37,7 +37,7 @@ def test_nothing_secret_shows() -> None:
     settings = Settings.read(SECRETS)
     assert settings.slack_token is not None
     assert settings.slack_token.get_secret_value() == SECRET
-    for text in (repr(settings), str(settings), f"{settings.api_tokens}", f"{settings.pagerduty_routing_keys}"):
+    for text in (repr(settings), str(settings), f"{settings.api_tokens}", f"{settings.of_recipients}"):
         assert SECRET not in text
 
 
@@ -67,13 +67,15 @@ def test_tokens() -> None:
     ]
 
 
-def test_pagerduty_keys() -> None:
-    """A service has its own key, else the common one."""
+def test_recipients_own_settings() -> None:
+    """A recipient has its own key or URL where its variable is set, and no other setting is taken for it."""
     environ = {"TOCSIN_PAGERDUTY_ROUTING_KEY": "common", "TOCSIN_PAGERDUTY_ROUTING_KEY_ML_SYSTEMS": "own"}
     settings = Settings.read(environ)
-    keys = [settings.pagerduty_key(service) for service in ("ml-systems", "ML systems", "other")]
-    assert [key.get_secret_value() for key in keys if key] == ["own", "own", "common"]
-    assert Settings.read({}).pagerduty_key("ml-systems") is None
+    keys = [settings.own("pagerduty_routing_key", service) for service in ("ml-systems", "ML systems", "other")]
+    assert [key and key.get_secret_value() for key in keys] == ["own", "own", None]
+    assert set(settings.owners("pagerduty_routing_key")) == {"TOCSIN_PAGERDUTY_ROUTING_KEY_ML_SYSTEMS"}
+    assert not settings.owners("teams_url")
+    assert Settings.read({"TOCSIN_TEAMS_URL_": "x"}).warnings
 
 
 def test_overrides() -> None:

@@ -123,7 +123,7 @@ class LinkPages:
         if found is None:
             return self._page(None, status=404)
         incident, pages = found
-        who = self._queue.name(pages[0].recipient, CHANNEL_TYPES)
+        who = self._whom(pages[0])
         origin = Origin(who, "link", self._access.address(request))
         if len(pages) > 1:
             answer = await self._queue.answer(pages, origin, lambda page: _acknowledge(who, page))
@@ -131,6 +131,13 @@ class LinkPages:
             return self._page(incident, words, 200 if answer and answer.done else 409, pages=len(pages))
         outcome = await self._queue.act(incident.id, _acknowledge(who, pages[0]), origin)
         return self._page(outcome.incident or incident, outcome.words, status=200 if outcome.done else 409)
+
+    def _whom(self, page: Notification) -> str:
+        """In whose name whoever has the link acts."""
+        channel = self._queue.policy.channel(page.channel)
+        who = self._queue.name(page.recipient, CHANNEL_TYPES)
+        is_group = channel is not None and channel.facts.has_names and who == page.recipient
+        return f"{who} ({channel.facts.label})" if channel and is_group else who
 
     def _page(
         self, incident: Incident | None, said: str = "", status: int = 200, *, pages: int = 1, asks: bool = False
