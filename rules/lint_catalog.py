@@ -136,7 +136,12 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
         "calendar-name": Doubt(
             "warning",
             "An event of a calendar names nobody whom the policy knows, by name, e-mail address or `aliases`: it puts "
-            "nobody on call.",
+            "nobody on call. Write what the calendar calls the person among their `aliases`.",
+        ),
+        "calendar-free": Doubt(
+            "warning",
+            "Events of a calendar name people and are marked as free (TRANSP:TRANSPARENT), as Google Calendar marks "
+            "whole days: they put nobody on call. Mark them as busy, or take them out.",
         ),
         "calendar-not-read": Doubt(
             "warning",

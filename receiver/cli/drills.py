@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import typer
 
-from receiver.cli.calendar_copies import Calendars, Fetch, calendars
+from receiver.cli.calendar_copies import Calendars, Fetch, with_calendars
 from receiver.cli.incidents import LOCAL, Token, Url, call, declare
 from receiver.cli.on_call import in_both_zones
 from receiver.cli.output import console, fail, hanging, print_json, print_table, write
@@ -16,7 +16,6 @@ from receiver.cli.policies import Paths
 from receiver.clock import wall_clock
 from receiver.core.model import Instant
 from receiver.drill.lanes_drawing import page
-from receiver.drill.on_call_walk import is_unknown, with_copies
 from receiver.drill.script import Played, Script, UnknownIncident, play
 from receiver.drill.script_file import DrillScript, ScriptError, ScriptRun, read, relive
 from receiver.drill.script_file import as_json as relived_json
@@ -119,13 +118,7 @@ def drill(
         fail(f"tocsin drill: say which incident: --incident NAME, one of {', '.join(_names(policy))}", 2)
     channel_faults = _channel_faults(policy, without or [], flaky or [], seed)
     began_at = _began_at(policy, at)
-    given = with_copies(policy, calendars(policy, calendar, fetch=fetch))
-    for each in filter(is_unknown, given.schedules):
-        print(
-            f"{each.name}: nobody is on call: ask {each.calendar_shown} with --fetch, or give a copy of it: "
-            "--calendar NAME=FILE",
-            file=sys.stderr,
-        )
+    (given,) = with_calendars(policy, given=calendar, fetch=fetch)
     if script is not None:
         _relive(given, channel_faults, script, html, json)
     else:

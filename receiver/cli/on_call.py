@@ -13,6 +13,7 @@ from receiver.cli.output import console, fail, print_json, print_table
 from receiver.cli.policies import Paths
 from receiver.clock import wall_clock
 from receiver.core.model import Instant
+from receiver.drill.on_call_walk import is_unknown
 from receiver.messages.times import stamp
 from receiver.on_call.expand import shifts
 from receiver.on_call.roster_json import as_json
@@ -95,14 +96,19 @@ def _roster(
 ) -> Roster:
     """The schedule in the window; `at`: only what covers its beginning, as far as it reaches."""
     first, last = (starts - HORIZON, starts + HORIZON) if at else (starts, ends)
-    if schedule.is_fetched and schedule.name not in given:
+    is_known = schedule.name in given or not is_unknown(schedule)
+    if not is_known:
         place = f"{schedule.name}: {schedule.calendar_shown} is fetched by the service"
         _say(f"{place}; ask it now with --fetch, or give a copy: --calendar NAME=FILE")
     (found,) = shifts(replace(policy, schedules=(schedule,)), given, (), first, last)
+    if not is_known:
+        return replace(found, gaps=())  # nobody knows
     if found.fault:
         fail(f"tocsin on-call: {schedule.name}: its calendar: {found.fault}")
     for name in found.unknown:
-        _say(f'{schedule.name}: the calendar names nobody of `people` with "{name}"')
+        _say(f'{schedule.name}: the calendar names nobody of `people` with "{name}": write that among their `aliases`')
+    for name in found.free:
+        _say(f"{schedule.name}: events that name {name} are marked as free, and put nobody on call")
     if not at:
         return found
     gaps = tuple(each for each in found.gaps if each.starts <= starts < each.ends)
@@ -117,6 +123,8 @@ def _say(what: str) -> None:
 def _rows(roster: Roster) -> Iterator[tuple[str, str, str, str]]:
     """Shifts and gaps in order, in the schedule's own time."""
     parts: list[Shift | Gap] = sorted((*roster.shifts, *roster.gaps), key=lambda each: each.starts)
+    if not parts:
+        yield "", "", "not known", ""
     for each in parts:
         who = (each.person, each.source) if isinstance(each, Shift) else ("nobody", "")
         yield _told(each.starts, roster.time_zone), _told(each.ends, roster.time_zone), *who

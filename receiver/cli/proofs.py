@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 from pydantic import ValidationError
 
+from receiver.cli.calendar_copies import Calendars, Fetch, with_calendars
 from receiver.cli.drills import LARGEST, after
 from receiver.cli.output import console, fail, hanging, print_json, print_table
 from receiver.clients.alert_payload import Payload, parse
@@ -48,6 +49,8 @@ def explain_(
         Path | None, typer.Option("--alert", metavar="FILE", help="Alertmanager's webhook body instead of labels.")
     ] = None,
     source: Annotated[str, typer.Option("--source", help="The `?source=` of the webhook that tells of it.")] = "",
+    calendar: Calendars = None,
+    fetch: Fetch = False,
     settings: Annotated[
         bool, typer.Option("--settings", help="Only channels that the environment configures; else all of them.")
     ] = False,
@@ -58,7 +61,8 @@ def explain_(
     for name in labels:
         if not re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", name):
             fail(f"tocsin explain: {name!r} is no label's name: letters, digits and _, such as severity=warning", 2)
-    policy = load([Path(word) for word in words or () if "=" not in word or Path(word).exists()])
+    loaded = load([Path(word) for word in words or () if "=" not in word or Path(word).exists()])
+    (policy,) = with_calendars(loaded, given=calendar, fetch=fetch)
     now = begins_at(policy, Instant(wall_clock()))
     payload = _payload(labels, alert)
     configured = _configured(policy) if settings else None
@@ -134,6 +138,8 @@ def replay_(
         typer.Option("--old", metavar="POLICY", help="What it is compared with; left out: the shipped packs."),
     ] = None,
     lasts: Annotated[int | None, after("--for", "How long to watch after the last webhook; left out, 24h.")] = None,
+    calendar: Calendars = None,
+    fetch: Fetch = False,
     form: Format = "text",
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
@@ -145,7 +151,7 @@ def replay_(
     except ValueError as error:
         fail(f"tocsin replay: {error}", 2)
     lasting = 24 * HOUR if lasts is None else lasts
-    before, after = load(old or []), load(new)
+    before, after = with_calendars(load(old or []), load(new), given=calendar, fetch=fetch)
     tables = replayed(before, after, replay(before, heard, lasting), replay(after, heard, lasting))
     same = f"{len(heard)} webhooks: both policies would have told everybody the same."
     _print_tables(tables, "json" if json else form, same)
@@ -155,10 +161,13 @@ def diff(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="A policy: file, folder or Markdown.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Another one.")],
     form: Format = "text",
+    calendar: Calendars = None,
+    fetch: Fetch = False,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """What differs between two policies in what they mean: rules, levels, windows, who is reached when."""
-    tables = differences(load([old]), load([new]), Instant(wall_clock() // MINUTE * MINUTE))
+    before, after = with_calendars(load([old]), load([new]), given=calendar, fetch=fetch)
+    tables = differences(before, after, Instant(wall_clock() // MINUTE * MINUTE))
     _print_tables(tables, "json" if json else form, "The policies mean the same.")
 
 

@@ -150,10 +150,19 @@ def _of_part(part: Any) -> Parts:
 
 
 def _said(part: Any, name: str) -> Any:
-    """What a field says; of a calendar's URL, which may be a secret, its host and what tells it from another."""
+    """What a field says; of a calendar's URL, which may be a secret, its host and what tells it from another; of a
+    calendar, which may be long, how many events it has: who is on call by them is compared elsewhere.
+    """
     if name == "calendar" and isinstance(part, OnCallSchedule) and part.is_fetched:
-        return f"{part.calendar_shown} ({sha256(part.calendar.encode()).hexdigest()[:6]})"
+        return f"{part.calendar_shown} ({_mark(part.calendar)})"
+    if name == "calendar_text" and isinstance(part, OnCallSchedule) and part.calendar_text:
+        return f"events: {part.calendar_text.count('BEGIN:VEVENT')} ({_mark(part.calendar_text)})"
     return getattr(part, name)
+
+
+def _mark(text: str) -> str:
+    """What tells a text from another without showing it."""
+    return sha256(text.encode()).hexdigest()[:6]
 
 
 def _has_names(type_: Any) -> bool:

@@ -12,7 +12,7 @@ from receiver.core.model import Instant
 from receiver.messages.times import stamp
 from receiver.on_call.expand import shifts
 from receiver.on_call.references import names_schedule
-from receiver.on_call.shift import Gap, Roster, Shift
+from receiver.on_call.shift import Gap, Roster, Shift, merged
 from receiver.on_call.wall_time import instant, local
 from rules.durations import format_duration
 from rules.lint_catalog import doubt
@@ -122,7 +122,11 @@ def _calendars(year: OnCallYear, roster: Roster, schedule: OnCallSchedule) -> It
         yield doubt("calendar-overlap", place, f"{message}: all of them are told")
     if roster.unknown:
         names = ", ".join(f'"{each}"' for each in roster.unknown)
-        yield doubt("calendar-name", place, f"{roster.name}: the calendar names nobody of `people` with {names}")
+        said = f"{roster.name}: the calendar names nobody of `people` with {names}: write that among their `aliases`"
+        yield doubt("calendar-name", place, said)
+    if roster.free:
+        said = f"{roster.name}: events that name {', '.join(roster.free)} are marked as free, and put nobody on call"
+        yield doubt("calendar-free", place, said)
 
 
 def _nights(year: OnCallYear, roster: Roster, schedule: OnCallSchedule) -> Iterator[Problem]:
@@ -167,13 +171,14 @@ def _twice(year: OnCallYear) -> Iterator[Problem]:
     """One person in two schedules at once: whoever should stand behind them is they themselves."""
     for one, other in combinations(year.rosters, 2):
         both = sorted(
-            (gap, person.name)
+            Shift(gap.starts, gap.ends, person.name, "")
             for person in year.policy.people
             for gap in _common(*([each for each in side.shifts if each.person == person.name] for side in (one, other)))
         )
         if both:
-            names = ", ".join(dict.fromkeys(person for _, person in both))
-            said = _first([each for each, _ in both], one.time_zone)
+            names = ", ".join(dict.fromkeys(each.person for each in both))
+            times = merged(replace(each, person="") for each in both)
+            said = _first([Gap(each.starts, each.ends) for each in times], one.time_zone)
             message = f"{names}: on call in {one.name} and {other.name} at once {said}"
             yield doubt("on-call-twice", _place(year.policy, other.name), message)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from html import unescape
 from typing import Any
 
 from receiver.on_call.shift import Shift, merged, without
@@ -17,11 +18,17 @@ from rules.calendar_text import calendars_in, first_line
 from rules.policy import Person
 from rules.time_zones import zone_names
 
-_LEVEL = re.compile(r"\[l(\d{1,3})\] *", re.IGNORECASE)
+_LEVEL = re.compile(r"^\[l(\d{1,3})\] *", re.IGNORECASE)
 """What Grafana OnCall puts before whom an event names: the higher level goes over the lower."""
 
-_ON_CALL = re.compile(r"(^| )on-call \(.*\)( begins\*)?$", re.IGNORECASE)
-"""What GoAlert puts behind whom an event of a whole schedule names."""
+_GRAFANA = re.compile(r"grafana on-?call", re.IGNORECASE)
+"""How Grafana OnCall names itself in what it exports. There PRIORITY is 1 for an override, and 0 for a rotation."""
+
+_GOALERT = re.compile(r"(?:(.*) )?on-call \(.*\)(?: begins\*)?", re.IGNORECASE)
+"""What GoAlert puts behind whom an event of a whole schedule names; it writes the name as HTML has it."""
+
+_PAGERDUTY = re.compile(r"on call - (.+?)(?: - .*)?", re.IGNORECASE)
+"""What PagerDuty puts around whom an event names."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
@@ -36,34 +43,41 @@ class CalendarReading:
     """What a calendar says of a window."""
 
     shifts: tuple[Shift, ...]
-    unknown: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
     """Names that are nobody's, each once."""
+    free: tuple[str, ...] = ()
+    """People whom events name that are marked as free, each once: those put nobody on call."""
 
 
 def read_calendar(text: str, people: Iterable[Person], zone: str, from_: int, until: int) -> CalendarReading:
     """The shifts that have a part in the window. Raises CalendarError."""
     if not text:
-        return CalendarReading((), ())
+        return CalendarReading(())
     names = _Names(people)
-    by_level: dict[int, list[Shift]] = {}
+    by_rank: dict[tuple[int, int], list[Shift]] = {}
     unknown: dict[str, None] = {}
-    for event in _occurrences(text, from_, until):
+    free: dict[str, None] = {}
+    for event, is_grafanas in _occurrences(text, from_, until):
         starts, ends = _instant(event.start, zone), _instant(event.end, zone)
-        if _is_off(event) or starts >= ends or starts >= until or ends <= from_:
+        if _is(event, "STATUS", "CANCELLED") or starts >= ends or starts >= until or ends <= from_:
             continue
         meant = names.of(event)
-        by_level.setdefault(_level(event), []).extend(Shift(starts, ends, each, "calendar") for each in meant)
+        if _is(event, "TRANSP", "TRANSPARENT"):
+            free |= dict.fromkeys(meant)
+            continue
+        rank = (_priority(event) if is_grafanas else 0, _level(event))
+        by_rank.setdefault(rank, []).extend(Shift(starts, ends, each, "calendar") for each in meant)
         if not meant:
             unknown[str(event.get("SUMMARY", "")).strip() or "an event without a summary"] = None
-    return CalendarReading(tuple(_uppermost_levels(by_level)), tuple(unknown))
+    return CalendarReading(tuple(_uppermost_ranks(by_rank)), tuple(unknown), tuple(free))
 
 
-def _uppermost_levels(by_level: Mapping[int, list[Shift]]) -> Iterator[Shift]:
-    """Those of a level, where none of a higher one is: so Grafana OnCall means them."""
+def _uppermost_ranks(by_rank: Mapping[tuple[int, int], list[Shift]]) -> Iterator[Shift]:
+    """Those of a rank, where none of a higher one is: so Grafana OnCall means them."""
     higher: list[Shift] = []
-    for level in sorted(by_level, reverse=True):
-        yield from without(by_level[level], merged(replace(each, person="") for each in higher))
-        higher += by_level[level]
+    for rank in sorted(by_rank, reverse=True):
+        yield from without(by_rank[rank], merged(replace(each, person="") for each in higher))
+        higher += by_rank[rank]
 
 
 def _level(event: Mapping[str, Any]) -> int:
@@ -71,37 +85,58 @@ def _level(event: Mapping[str, Any]) -> int:
     return int(found[1]) if found else 0
 
 
+def _priority(event: Mapping[str, Any]) -> int:
+    said = str(event.get("PRIORITY", ""))
+    return int(said) if said.isdecimal() else 0
+
+
 def _summary(event: Mapping[str, Any]) -> str:
     return " ".join(str(event.get("SUMMARY", "")).split())
 
 
+def _named(summary: str) -> str:
+    """Whom a summary names: what is left of it without what a product puts around a name."""
+    text = _LEVEL.sub("", summary)
+    if found := _GOALERT.fullmatch(text):
+        return unescape(found[1] or "")
+    found = _PAGERDUTY.fullmatch(text)
+    return found[1] if found else text
+
+
 @lru_cache(maxsize=32)
-def _queries(text: str) -> tuple[Any, ...]:
-    """The calendars in a text (feeds may stand one after the other), ready to be asked for a window's events.
+def _queries(text: str) -> tuple[tuple[Any, bool], ...]:
+    """The calendars in a text (feeds may stand one after the other), ready to be asked for a window's events, each
+    with whether it is Grafana OnCall's export.
 
     Raises CalendarError.
     """
     import recurring_ical_events  # noqa: PLC0415 - half a second, which nobody pays who has no calendar
 
     try:
-        return tuple(recurring_ical_events.of(each, skip_bad_series=False) for each in calendars_in(text))
-    except Exception as error:  # the parsers raise whatever they stumble over
-        raise CalendarError(f"it {first_line(error)}") from error
+        found = calendars_in(text)
+    except ValueError as error:
+        raise CalendarError(f"it {error}") from error
+    try:
+        queries = tuple(recurring_ical_events.of(each, skip_bad_series=False) for each in found)
+    except Exception as error:  # the library raises whatever it stumbles over
+        raise CalendarError(f"it cannot be read: {first_line(error)}") from error
+    makers = (bool(_GRAFANA.search(str(each.get("PRODID", "")))) for each in found)
+    return tuple(zip(queries, makers, strict=True))
 
 
-def _occurrences(text: str, from_: int, until: int) -> list[Any]:
+def _occurrences(text: str, from_: int, until: int) -> list[tuple[Any, bool]]:
     starts, ends = (_EPOCH + at * _MICRO for at in (from_, until))
     try:
         first, last = starts - timedelta(days=2), ends + timedelta(days=2)
-        return [event for each in _queries(text) for event in each.between(first, last)]
+        return [(event, own) for each, own in _queries(text) for event in each.between(first, last)]
     except CalendarError:
         raise
     except Exception as error:
         raise CalendarError(f"an event of the calendar cannot be read: {first_line(error)}") from error
 
 
-def _is_off(event: Any) -> bool:
-    return str(event.get("STATUS", "")).upper() == "CANCELLED" or str(event.get("TRANSP", "")).upper() == "TRANSPARENT"
+def _is(event: Any, name: str, value: str) -> bool:
+    return str(event.get(name, "")).upper() == value
 
 
 def _instant(at: date, zone: str) -> int:
@@ -127,8 +162,7 @@ class _Names:
 
     def of(self, event: Mapping[str, Any]) -> tuple[str, ...]:
         """By the summary, else by the attendees' addresses, else by an alias; nobody: empty."""
-        whole = _summary(event).casefold()
-        summary = _ON_CALL.sub("", _LEVEL.sub("", whole)).strip()
+        whole, summary = (each.strip().casefold() for each in (_summary(event), _named(_summary(event))))
         named = self._names.get(summary) or self._mail.get(summary)
         if named:
             return (named,)

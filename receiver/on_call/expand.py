@@ -55,11 +55,12 @@ def _roster(
     try:
         read, fault = read_calendar(calendar, policy.people, schedule.time_zone, from_, until), ""
     except CalendarError as error:
-        read, fault = CalendarReading((), ()), str(error)
+        read, fault = CalendarReading(()), str(error)
     usual = (*_of_layers(schedule.layers, from_, until), *read.shifts)
     found = (*without(usual, over), *(each for each in over if each.person != _NOBODY))
     inside = merged(clipped(found, from_, until))
-    return Roster(schedule.name, schedule.time_zone, inside, tuple(gaps(inside, from_, until)), read.unknown, fault)
+    open_ = tuple(gaps(inside, from_, until))
+    return Roster(schedule.name, schedule.time_zone, inside, open_, read.unknown, read.free, fault)
 
 
 def _of_layers(layers: Iterable[Layer], from_: int, until: int) -> list[Shift]:

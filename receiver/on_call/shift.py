@@ -47,6 +47,8 @@ class Roster:
     """Where no shift is; sorted."""
     unknown: tuple[str, ...] = ()
     """Names in the calendar that are nobody's."""
+    free: tuple[str, ...] = ()
+    """People whom events of the calendar name that are marked as free, and so put nobody on call."""
     fault: str = ""
     """Why the calendar cannot be read, for people; then nobody is on call but by overrides."""
 

@@ -13,6 +13,8 @@ from rules.rota import DAYS, EVERY_FORM, TIME_FORM, Weekday, parse_every, parse_
 
 CALENDAR_URL = re.compile(r"https://[^\s/]\S*|http://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?(/\S*)?")
 """Over plain http only from the machine itself: whoever can change what is fetched decides who is paged."""
+_WEBCAL = re.compile(r"^webcals?://", re.IGNORECASE)
+"""How programs for calendars are opened; what is fetched is the same over https."""
 _PLAIN_FILE = re.compile(r"[^/\\\x00-\x1f]+")
 
 
@@ -40,10 +42,11 @@ def _time(value: str) -> str:
 
 
 def _calendar(value: str) -> str:
+    value = _WEBCAL.sub("https://", value)
     if CALENDAR_URL.fullmatch(value):
         return value
     if "://" in value:
-        raise refusal("a calendar is read from a URL that begins with https://, or from a file")
+        raise refusal("a calendar is read from a URL that begins with https:// or webcal://, or from a file")
     if not _PLAIN_FILE.fullmatch(value) or value in {".", ".."}:
         raise refusal("names a file that lies beside the policy, such as `oncall.ics`, without a folder")
     return value
@@ -194,7 +197,8 @@ class ScheduleSpec(Section):
     layers: tuple[LayerSpec, ...] = Field((), description="Rotations, the later over the earlier.")
     calendar: CalendarPlace | None = Field(
         None,
-        description="Instead of layers an iCalendar: a file beside the policy, or an https URL. Summaries name people.",
+        description="Instead of layers an iCalendar: a file beside the policy, or an https or webcal URL. Its events' "
+        "summaries name people.",
     )
     nights: int = Field(7, ge=1, description="`check` doubts more nights in a row for one person.")
 

@@ -184,6 +184,10 @@ CASES = {
         (FETCHED, ics(("dana", "20251201", "20260201"), ("ben", "20260201", "20280101"))),
     ),
     "calendar-name": ((FETCHED, ics(FULL, ("zoe", "20260201", "20260202"))), (FETCHED, ics(FULL))),
+    "calendar-free": (
+        (FETCHED, ics(FULL).replace("DTSTART", "TRANSP:TRANSPARENT\nDTSTART")),
+        (FETCHED, ics(FULL)),
+    ),
     "single-person": (
         on_call(channels=ON_CALL.replace("[oncall@example.com]", '["@primary"]').replace(
             '    - {name: slack, type: slack, channel: "#incidents"}\n', "")),

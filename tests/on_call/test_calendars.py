@@ -274,3 +274,97 @@ def test_a_feed_of_a_whole_goalert_schedule_is_read_as_it_is():
     found = read(text)
     assert [each.person for each in found.shifts] == ["dana", "ben"]
     assert found.unknown == ("On-Call (GoAlert: primary)",)
+
+
+def test_the_export_of_grafana_oncall_is_read_as_it_leaves():
+    """Its refresh interval is no duration, two shifts that begin in one hour share a UID, and PRIORITY 1 is an override."""
+    text = calendar(
+        event("dana", "20261005T090000Z", "20261005T091000Z", "PRIORITY:0"),
+        event("dana", "20261005T091000Z", "20261006T090000Z", "PRIORITY:0"),
+        event("ben", "20261005T120000Z", "20261005T130000Z", "PRIORITY:1"),
+        more="CALSCALE:GREGORIAN\r\nREFRESH-INTERVAL;VALUE=DURATION:P1H\r\n",
+    ).replace("-//test//test//EN", "//Grafana Labs//Grafana On-Call//")
+    assert told(read(text.replace("UID:dana:20261005T0910", "UID:dana:20261005T0900"))) == [
+        ("2026-10-05T09:00", "2026-10-05T12:00", "dana"),
+        ("2026-10-05T12:00", "2026-10-05T13:00", "ben"),
+        ("2026-10-05T13:00", "2026-10-06T09:00", "dana"),
+    ]
+    elsewhere = read(text.replace("Grafana", "Outlook"))
+    assert len(elsewhere.at(utc("2026-10-05T12:30"))) == 2
+
+
+def test_feeds_of_pagerduty_and_goalert_name_people_in_their_own_ways():
+    """PagerDuty puts words around the name and its addresses have no scheme; GoAlert writes names as HTML has them."""
+    given = load_text(HEAD.replace("{name: dana,", '{name: dana, aliases: ["Dana O\'Neil"],') + URL).policy
+    text = calendar(
+        event("On Call - Dana O'Neil - Team A", "20261005T090000Z", "20261006T090000Z"),
+        event("On Call - Ben B. - Team A", "20261006T090000Z", "20261007T090000Z", "ATTENDEE:ben@example.org"),
+        event("Dana O&#39;Neil On-Call (GoAlert: R&amp;D)", "20261007T090000Z", "20261008T090000Z"),
+        event("On Call - Zoe - Team A", "20261008T090000Z", "20261009T090000Z", "ATTENDEE:zoe@example.org"),
+    )
+    found = read(text, given=given)
+    assert [each[2] for each in told(found)] == ["dana", "ben", "dana"]
+    assert found.unknown == ("On Call - Zoe - Team A",)
+
+
+def test_events_that_are_marked_as_free_are_said():
+    """Google Calendar marks whole days so: who is named by them is not on call, and that is told with the name."""
+    day = event("dana", "VALUE=DATE:20261001", "VALUE=DATE:20261002", "TRANSP:TRANSPARENT")
+    found = read(calendar(day, event("holiday", "VALUE=DATE:20261003", "VALUE=DATE:20261004", "TRANSP:TRANSPARENT")))
+    assert (found.shifts, found.free, found.unknown) == ((), ("dana",), ())
+
+
+BROKEN_ALARM = ("BEGIN:VALARM", "TRIGGER:in time", "END:VALARM")
+
+
+@pytest.mark.parametrize(
+    ("one", "says"),
+    [
+        (event("dana", "2026-10-01", "20261001T090000Z"), 'an event "dana" whose DTSTART cannot be read'),
+        (event("dana", "20261001T080000Z", "20261001T090000Z", "EXDATE:never"), 'event "dana" whose EXDATE cannot'),
+        ("BEGIN:VEVENT\r\nUID:1\r\nSUMMARY:dana\r\nEND:VEVENT", 'an event "dana" without a beginning'),
+        (event("dana", "TZID=Nowhere:20261001T090000", "TZID=Nowhere:20261001T100000"), 'the time zone "Nowhere"'),
+        (event("dana", "20261001T080000Z", "20261001T090000Z", *BROKEN_ALARM), ""),
+        (event("dana", "20261001T080000Z", "20261001T090000Z", "BEGIN:VALARM"), "END:VEVENT ends what has not begun"),
+        (event("dana", "20261001T080000Z", "20261001T090000Z", "PRIORITY:high", "no line"), ""),
+        (event("dana", *["TZID=Central European Standard Time:20261001T090000"] * 2, "DURATION:PT1H"), ""),
+    ],
+)
+def test_what_says_when_an_event_is_has_to_be_right(one, says):
+    """An event that is half read would leave hours to nobody: it is named, with what is wrong. Alarms do not matter."""
+    found = read(calendar(one, event("ben", "20261002T080000Z", "20261002T090000Z")))
+    assert says in found.fault
+    assert bool(says) is bool(found.fault)
+    assert bool(found.shifts) is not bool(says)
+
+
+@pytest.mark.parametrize(("zone", "begins"), [("Central Standard Time", "14:00"), ("Nowhere/Land", "")])
+def test_the_zone_of_a_calendar_may_be_as_windows_names_it(zone, begins):
+    """One that is none is said with its name."""
+    text = calendar(event("dana", "20261001T090000", "20261001T100000"), more=f"X-WR-TIMEZONE:{zone}\r\n")
+    found = read(text)
+    assert [each[0][11:] for each in told(found)] == ([begins] if begins else [])
+    assert ('X-WR-TIMEZONE "Nowhere/Land", which is no time zone' in found.fault) is not bool(begins)
+
+
+def test_two_calendars_may_define_zones_of_one_name():
+    """Each goes by its own, whichever was read first, so that replicas agree."""
+
+    def one(person, offset):
+        zone = (
+            "BEGIN:VTIMEZONE\r\nTZID:Ours\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
+            f"TZOFFSETFROM:{offset}\r\nTZOFFSETTO:{offset}\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+        )
+        return calendar(event(person, "TZID=Ours:20261001T090000", "TZID=Ours:20261001T100000"), more=zone)
+
+    assert told(read(one("dana", "+0300")))[0][0] == "2026-10-01T06:00"
+    assert told(read(one("dana", "+0500") + one("ben", "+0400"))) == [
+        ("2026-10-01T04:00", "2026-10-01T05:00", "dana"),
+        ("2026-10-01T05:00", "2026-10-01T06:00", "ben"),
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["webcal", "webcals", "WebCal"])
+def test_an_address_for_calendar_programs_is_taken(scheme):
+    """Opsgenie and PagerDuty give such; what is fetched is the same over https."""
+    assert policy(URL.replace("https", scheme)).schedules[0].calendar == "https://example.org/oncall.ics"

@@ -173,6 +173,40 @@ def test_a_calendar_that_is_fetched_is_not_known_here(tmp_path):
     assert "ask https://example.org/… with --fetch, or give a copy of it: --calendar NAME=FILE" in drilled.stderr
 
 
+def test_a_diff_knows_calendars_by_copies(tmp_path):
+    """Who is on call by a calendar at a URL is compared with a copy of it, of which the number of events is told, and no
+    line; without one it is said that nothing is known.
+    """
+    copy, old, new = tmp_path / "copy.ics", tmp_path / "old.yaml", tmp_path / "new.yaml"
+    copy.write_text(
+        "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:a\nSUMMARY:dana\nDTSTART;VALUE=DATE:20250106\n"
+        "DTEND;VALUE=DATE:20250107\nRRULE:FREQ=DAILY\nEND:VEVENT\nEND:VCALENDAR\n"
+    )
+    old.write_text(HEAD + 'schedules: [{name: primary, time_zone: UTC, calendar: "https://example.org/a.ics"}]\n')
+    layer = '{people: [dana], starts: "2025-01-06T00:00", every: 1w}'
+    new.write_text(HEAD + f"schedules: [{{name: primary, time_zone: UTC, layers: [{layer}]}}]\n")
+    blind = RUN.invoke(app, ["diff", str(old), str(new)])
+    assert "primary: nobody is on call: ask https://example.org/… with --fetch" in blind.stderr
+    seen = RUN.invoke(app, ["diff", str(old), str(new), "--calendar", f"primary={copy}"])
+    assert (seen.exit_code, seen.stderr) == (0, "")
+    assert "events: 1 (" in seen.stdout
+    assert "DTSTART" not in seen.stdout
+    assert "Who is on call" not in seen.stdout
+    copy.write_text("<html>")
+    broken = RUN.invoke(app, ["diff", str(old), str(new), "--calendar", f"primary={copy}"])
+    assert "the copy of its calendar is no iCalendar" in broken.stderr
+
+
+def test_on_call_claims_nothing_of_a_calendar_that_it_has_not_read(tmp_path):
+    """Neither shifts nor gaps: "nobody" would be taken for an answer."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(HEAD + 'schedules: [{name: primary, calendar: "https://example.org/oncall.ics"}]\n')
+    told = RUN.invoke(app, ["on-call", str(path)])
+    assert ("not known" in told.stdout, "nobody" in told.stdout) == (True, False)
+    answer = json.loads(RUN.invoke(app, ["on-call", str(path), "--json"]).stdout)
+    assert [answer["schedules"][0][name] for name in ("shifts", "gaps")] == [[], []]
+
+
 @pytest.mark.parametrize("given", ["third=x.ics", "primary", "primary=nowhere.ics"])
 def test_a_copy_that_is_none_is_refused(file, given):
     """With the option, and what is wrong with it."""

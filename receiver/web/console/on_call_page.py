@@ -171,6 +171,10 @@ def _calendar(roster: Roster, policy: Policy, fetches: Mapping[str, CalendarFetc
         f"Nobody of the policy is called “{name}”: write it among somebody's aliases, or take the event out."
         for name in roster.unknown
     ]
+    problems += [
+        f"Events that name {name} are marked as free, and put nobody on call: mark them as busy, or take them out."
+        for name in roster.free
+    ]
     return CalendarState(schedule.calendar_shown, good_at, tuple(problems))
 
 
