@@ -4,6 +4,7 @@
 to say *where*, and to see what the tree no longer shows (``5m`` written as a number is 300 there).
 """
 
+import functools
 import itertools
 from dataclasses import dataclass
 
@@ -57,6 +58,7 @@ def is_metric_name(name: str) -> bool:
     return plain.isascii() and plain.isalnum() and not plain[0].isdigit()
 
 
+@functools.lru_cache(maxsize=32_768)
 def syntax(text: str) -> promql.Expr:
     """The tree of an expression that the oldest supported Prometheus accepts and that is an instant vector."""
     words = tuple(tokens(text))

@@ -1,24 +1,23 @@
 """Plain values → YAML, the same bytes for the same values. Every YAML output goes through here.
 
-The values are turned into events for libyaml's emitter: representing them node by node first (`yaml.dump`) takes five
-times as long, which 10,000 rules would feel. Strings that any YAML reader could take for something else are quoted,
-since Kubernetes refuses a number or a boolean where its schema wants a string.
+Written by hand where that is easy, as libyaml would write it: 10,000 rules are three million values, and libyaml, asked
+for each, takes longer than Prometheus to read them. What is not easy is left to libyaml.
+Strings that any YAML reader could take for something else are quoted, since Kubernetes refuses a number or a boolean
+where its schema wants a string.
 """
 
 import io
-from collections.abc import Callable
+import re
+from functools import lru_cache
 from typing import Any
 
 import yaml
 from yaml.events import (
     DocumentEndEvent,
     DocumentStartEvent,
-    Event,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
     StreamEndEvent,
     StreamStartEvent,
 )
@@ -27,39 +26,119 @@ AMBIGUOUS = frozenset(("true", "false", "yes", "no", "on", "off", "y", "n", "nul
 WIDTH = 1_000_000
 """Lines are not folded: a folded expression is hard to read and to search for."""
 
+_EASY = re.compile("[ -~\u00a1-\u2027\u2030-\ud7ff]+")
+"""Printable on one line, as libyaml counts lines."""
+_EASY_LINES = re.compile(r"[!-~][ -~]*(?<! )(?:\n[ -~]+(?<! ))+")
+_NOT_PLAIN = re.compile(r": |:$| #| $")
+"""What a YAML reader would take for the end of a word without quotes."""
+
+_END = re.compile(r"\n(?:\.\.\.\n)?\Z")
+"""Of a document whose last text ends in line breaks, libyaml says that it ends."""
+
+
+class Repeated(dict[str, Any]):
+    """A mapping that stands in the text many times, as this very object: its lines are made once."""
+
 
 def text(value: Any, comment: str = "") -> bytes:
     """The value (mappings, sequences, strings, integers, booleans) as YAML, under the comment's lines."""
-    stream = io.StringIO()
-    stream.writelines(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
-    emitter = yaml.CSafeDumper(stream, width=WIDTH, allow_unicode=True)
-    emitter.emit(StreamStartEvent())
-    emitter.emit(DocumentStartEvent(explicit=False))
-    _emit(value, emitter.emit)
-    emitter.emit(DocumentEndEvent(explicit=False))
-    emitter.emit(StreamEndEvent())
-    return stream.getvalue().encode()
+    lines = [f"# {line}".rstrip() + "\n" for line in comment.splitlines()]
+    _write(value, "", lines, {})
+    return "".join(lines).encode()
 
 
-def _emit(value: Any, emit: Callable[[Event], None]) -> None:
-    if isinstance(value, str):
-        emit(_scalar(value))
-    elif isinstance(value, dict):
-        emit(MappingStartEvent(None, None, True, flow_style=not value))
-        for key, item in value.items():
-            emit(_scalar(key))
-            _emit(item, emit)
-        emit(MappingEndEvent())
-    elif isinstance(value, list | tuple):
-        emit(SequenceStartEvent(None, None, True, flow_style=not value))
+_Made = dict[tuple[int, str], list[str]]
+"""(identity of a Repeated, indentation) → its lines."""
+
+
+def _write(value: Any, indent: str, out: list[str], made: _Made) -> None:
+    """The items of a collection that is not empty, each on lines of its own."""
+    if not isinstance(value, dict):
         for item in value:
-            _emit(item, emit)
-        emit(SequenceEndEvent())
+            _write_item(item, indent, out, made)
+    elif isinstance(value, Repeated):
+        key = (id(value), indent)
+        if key not in made:
+            made[key] = []
+            _write_entries(value, indent, made[key], made)
+        out += made[key]
     else:
-        emit(ScalarEvent(None, None, (True, False), str(value).lower()))
+        _write_entries(value, indent, out, made)
 
 
-def _scalar(value: str) -> ScalarEvent:
+def _write_entries(value: dict[str, Any], indent: str, out: list[str], made: _Made) -> None:
+    for key, entry in value.items():
+        head = f"{indent}{_word(key)}:"
+        if isinstance(entry, str):
+            out.append(f"{head} {_scalar(entry, indent)}\n")
+        elif entry and isinstance(entry, dict):
+            out.append(f"{head}\n")
+            _write(entry, f"{indent}  ", out, made)
+        elif entry and isinstance(entry, list | tuple):
+            out.append(f"{head}\n")
+            _write(entry, indent, out, made)
+        else:
+            out.append(f"{head} {_small(entry)}\n")
+
+
+def _write_item(item: Any, indent: str, out: list[str], made: _Made) -> None:
+    if isinstance(item, str):
+        out.append(f"{indent}- {_scalar(item, indent)}\n")
+    elif item and isinstance(item, dict | list | tuple):
+        first = len(out)
+        _write(item, f"{indent}  ", out, made)
+        out[first] = f"{indent}- {out[first][len(indent) + 2 :]}"
+    else:
+        out.append(f"{indent}- {_small(item)}\n")
+
+
+def _small(value: Any) -> str:
+    """What is no text, and no collection with anything in it."""
+    if isinstance(value, dict):
+        return "{}"
+    return "[]" if isinstance(value, list | tuple) else str(value).lower()
+
+
+def _scalar(value: str, indent: str) -> str:
+    """A text; its further lines are indented below `indent`."""
+    if "\n" not in value:
+        return _word(value)
+    if _EASY_LINES.fullmatch(value):
+        return "|-\n" + "\n".join(f"{indent}  {line}" for line in value.split("\n"))
+    first, *further = _left_to_libyaml(value).split("\n")
+    return "\n".join((first, *(f"{indent}{line}" if line else line for line in further)))
+
+
+@lru_cache(maxsize=65_536)
+def _word(value: str) -> str:
+    """A text without a line break."""
+    if not _EASY.fullmatch(value):
+        return _left_to_libyaml(value)
+    if _may_be_plain(value) and not _NOT_PLAIN.search(value):
+        return value
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _may_be_plain(value: str) -> bool:
     is_duration = value[:1].isdigit() and value[-1] in "smhd" and value.isalnum() and "x" not in value.lower()
-    plain = is_duration or (value[:1].isalpha() and value.lower() not in AMBIGUOUS)
-    return ScalarEvent(None, None, (plain, True), value, style="|" if "\n" in value else None)
+    return is_duration or (value[:1].isalpha() and value.lower() not in AMBIGUOUS)
+
+
+@lru_cache(maxsize=32_768)
+def _left_to_libyaml(value: str) -> str:
+    """As it stands after the key of a mapping that is not indented."""
+    stream = io.StringIO()
+    emitter = yaml.CSafeDumper(stream, width=WIDTH, allow_unicode=True)
+    plain = bool(value) and _may_be_plain(value)
+    for event in (
+        StreamStartEvent(),
+        DocumentStartEvent(explicit=False),
+        MappingStartEvent(None, None, True, flow_style=False),
+        ScalarEvent(None, None, (True, False), "k"),
+        ScalarEvent(None, None, (plain, True), value, style="|" if "\n" in value else None),
+        MappingEndEvent(),
+        DocumentEndEvent(explicit=False),
+        StreamEndEvent(),
+    ):
+        emitter.emit(event)
+    return _END.sub("", stream.getvalue().removeprefix("k: "))

@@ -47,6 +47,7 @@ _BARE_MATCHER = re.compile(r"""\s*(\w+\s*(?:=~|!~|!=|=(?![=~])))\s*([^\s"'{},]*)
 _BRACKETS = re.compile(r"[()\[\]{}]")
 BUILT_IN = frozenset(re.findall(r"- alert: (\w+)", SELF_RULES))
 """The alerts on Tocsin itself that stand beside the compiled ones."""
+ALERTS_OF_NAMES = frozenset(map(camel_case, NAMES))
 LONGEST_MESSAGE = 400
 """A message that quotes what it complains of can get long."""
 
@@ -359,7 +360,7 @@ def _rule_name(value: str) -> str:
         raise refusal(f'"{value}" is taken: {said}. Choose another name')
     if alert in BUILT_IN:
         raise refusal(f'"{value}" is taken: Tocsin has an alert of its own that is called {alert}. Choose another name')
-    if alert in {camel_case(name) for name in NAMES}:
+    if alert in ALERTS_OF_NAMES:
         said = "Tocsin calls incidents or alerts of its own so"
         raise refusal(f'"{value}" is taken: {said}. Choose another name')
     return value

@@ -3,6 +3,7 @@
 `rules.lint.document_lints` calls `find` after its own, which need the document.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import combinations
@@ -132,23 +133,28 @@ def _unknown_checklists(policy: Policy, start: Place) -> Iterator[Problem]:
 
 
 def _contradictions(rules: Iterable[Rule]) -> Iterator[Problem]:
-    compared = [(rule, found) for rule in rules if (found := condition.parse(rule.condition).comparison)]
-    for (one, first), (other, second) in combinations(compared, 2):
-        if first.subject != second.subject or one.labels != other.labels:
-            continue
-        if first.op[0] == second.op[0]:
-            worse, milder = (
-                ((one, first), (other, second)) if one.level > other.level else ((other, second), (one, first))
+    alike: dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[Rule, Comparison]]] = defaultdict(list)
+    for rule in rules:
+        if found := condition.parse(rule.condition).comparison:
+            alike[found.subject, rule.labels].append((rule, found))
+    for compared in alike.values():
+        for (one, first), (other, second) in combinations(compared, 2):
+            yield from _contradiction(one, first, other, second)
+
+
+def _contradiction(one: Rule, first: Comparison, other: Rule, second: Comparison) -> Iterator[Problem]:
+    """What is wrong with two limits of one subject."""
+    if first.op[0] == second.op[0]:
+        worse, milder = ((one, first), (other, second)) if one.level > other.level else ((other, second), (one, first))
+        if _swallows(*worse, *milder):
+            message = (
+                f'"{milder[0].name}" ({_words(milder[1])}, level {milder[0].level}) can only fire when '
+                f'"{worse[0].name}" ({_words(worse[1])}, level {worse[0].level}) does'
             )
-            if _swallows(*worse, *milder):
-                message = (
-                    f'"{milder[0].name}" ({_words(milder[1])}, level {milder[0].level}) can only fire when '
-                    f'"{worse[0].name}" ({_words(worse[1])}, level {worse[0].level}) does'
-                )
-                yield doubt("contradicting-thresholds", place_of(milder[0]), message)
-        elif _leave_nothing(first, second):
-            message = f'"{one.name}" ({_words(first)}) and "{other.name}" ({_words(second)}) leave no good value'
-            yield doubt("contradicting-thresholds", place_of(other), message)
+            yield doubt("contradicting-thresholds", place_of(milder[0]), message)
+    elif _leave_nothing(first, second):
+        message = f'"{one.name}" ({_words(first)}) and "{other.name}" ({_words(second)}) leave no good value'
+        yield doubt("contradicting-thresholds", place_of(other), message)
 
 
 def _swallows(worse: Rule, above: Comparison, milder: Rule, below: Comparison) -> bool:

@@ -4,9 +4,10 @@ What an error budget or a burn rate is, is a signal too: the policy's SLOs compi
 has a dashboard of its own (deploy/grafana).
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+import orjson
 
 from rules import condition
 from rules.condition import Condition, Selector
@@ -60,7 +61,7 @@ def render(policy: Policy, tocsin: Tocsin = THE_ONLY) -> bytes:
         },
         "panels": [{"id": number, **panel} for number, panel in enumerate(panels, 1)],
     }
-    return (json.dumps(dashboard, indent=2, ensure_ascii=False) + "\n").encode()
+    return orjson.dumps(dashboard, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def _fires() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from rules.condition import Selector
@@ -9,6 +10,7 @@ from rules.durations import format_duration
 from rules.policy import Micros
 from rules.promtool.input_series import number
 from rules.promtool.vectors import Labels, Sample
+from rules.yaml_text import Repeated
 
 ExpectedAlert = tuple[Labels, Labels]
 """An alert as promtool compares it: labels and annotations."""
@@ -51,7 +53,13 @@ def series_name(name: str, labels: Labels) -> str:
 
 
 def _expected(told: Iterable[ExpectedAlert]) -> list[dict[str, Any]]:
-    return [{"exp_labels": dict(labels), "exp_annotations": dict(annotations)} for labels, annotations in told]
+    return [_once(*alert) for alert in told]
+
+
+@lru_cache(maxsize=65_536)
+def _once(labels: Labels, annotations: Labels) -> Repeated:
+    """The alert as promtool's YAML has it, one object wherever it stands."""
+    return Repeated(exp_labels=dict(labels), exp_annotations=dict(annotations))
 
 
 def _samples(expr: str, sample: Sample | float | None) -> list[dict[str, Any]]:

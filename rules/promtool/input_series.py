@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 
 import promql_parser as promql
 
@@ -150,10 +151,15 @@ def _look_back(node: promql.Expr) -> timedelta:
 
 def told(alert: AlertingRule, sample: Sample) -> tuple[Labels, Labels]:
     """The alert as Prometheus will send it: the series' labels under the rule's, templates filled in."""
+    return _told(alert.labels, alert.annotations, sample)
+
+
+@lru_cache(maxsize=16_384)
+def _told(own: Labels, annotations: Labels, sample: Sample) -> tuple[Labels, Labels]:
     labels = dict(sample.labels)
-    merged = labels | {name: _filled(value, labels, sample.value) for name, value in alert.labels}
-    annotations = {name: _filled(value, labels, sample.value) for name, value in alert.annotations}
-    return tuple(sorted(merged.items())), tuple(sorted(annotations.items()))
+    merged = labels | {name: _filled(value, labels, sample.value) for name, value in own}
+    said = {name: _filled(value, labels, sample.value) for name, value in annotations}
+    return tuple(sorted(merged.items())), tuple(sorted(said.items()))
 
 
 def _filled(text: str, labels: Mapping[str, str], value: float) -> str:
