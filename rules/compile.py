@@ -7,9 +7,11 @@ because groups have no order among themselves and a rule elsewhere would read th
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from rules import condition
+from rules.alert_names import distinct_names
 from rules.alert_text import VALUE, escaped, filled
 from rules.condition import Selector
 from rules.durations import format_duration
@@ -51,7 +53,22 @@ def compile(policy: Policy) -> tuple[Group, ...]:  # noqa: A001 - it is what thi
         alert = _alert(policy, named[index][0], reading, signals.get(reading.condition.sources[0].name), silent)
         homes[home, reading.rule.interval] += [alert, *twins_of.get(index, ())]
     mark = stamp(policy)
-    return tuple(Group(_group_name(*home), home[1], tuple(members)).annotated(mark) for home, members in homes.items())
+    named_apart = _named_apart(homes.values())
+    return tuple(
+        Group(_group_name(*home), home[1], members).annotated(mark)
+        for home, members in zip(homes, named_apart, strict=True)
+    )
+
+
+_Members = tuple[RecordingRule | AlertingRule, ...]
+
+
+def _named_apart(homes: Iterable[Sequence[RecordingRule | AlertingRule]]) -> Iterator[_Members]:
+    """The same members, no two alerts of which have one name."""
+    every = [tuple(members) for members in homes]
+    names = iter(distinct_names([each for members in every for each in members if isinstance(each, AlertingRule)]))
+    for members in every:
+        yield tuple(replace(each, alert=next(names)) if isinstance(each, AlertingRule) else each for each in members)
 
 
 def _rule_of(kind: IncidentType) -> Rule:

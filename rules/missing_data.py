@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from rules import condition
+from rules.alert_names import LOST
 from rules.alert_text import escaped
 from rules.condition import Selector
 from rules.expression import looks_back, syntax
@@ -121,7 +122,7 @@ def _twin(policy: Policy, reading: Reading, lost: Selector, signal: Signal | Non
     unknown = f"whether {asked} holds is UNKNOWN. Treat it as if it did."
     patience = max(2 * rule.interval, 2 * SCRAPE_INTERVAL + 10 * SECOND)
     return AlertingRule(
-        alert=f"{camel_case(lost.name)}SignalLost",
+        alert=f"{camel_case(slo if 'signal' in further else lost.name)}{LOST}",
         expr=_loss(lost, identity),
         labels=labels(policy, reading, further),
         annotations=annotations(

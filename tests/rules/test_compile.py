@@ -194,3 +194,23 @@ def test_the_same_policy_compiles_to_the_same_rules():
     """Compiling is a function of the policy and nothing else."""
     rules = [rule(f"r{n}", f"s{n} < {n}", 1 + n % 4, f"section{n % 3}", hold=Micros(HOUR)) for n in range(20)]
     assert groups(*rules) == groups(*rules)
+
+
+def test_each_alert_has_a_name_of_its_own_that_tells_what_it_is_about():
+    """Rules of two sections, twins of one metric with two labels, and one metric of two systems are told apart."""
+    found = groups(
+        rule("bad", "a > 1"),
+        rule("bad", "b > 1", section="business_incident_response"),
+        rule("server", 'errors{code="500"} > 1'),
+        rule("client", 'errors{code=~"4.."} > 1'),
+        rule("slow", "latency > 1", labels=(("system", "lander-7"),), section="system:lander-7"),
+        rule("slower", "latency > 2", labels=(("system", "rover"),), section="system:rover"),
+        rule("lost one", "x{a='!'} > 2", section="incident_response"),
+        rule("lost two", "x{a='?'} > 2", section="incident_response"),
+    )
+    names = [alert.alert for group in found for alert in group.alerts]
+    assert len(names) == len(set(names))
+    assert {"Bad", "BusinessBad", "Errors500SignalLost", "LatencyLander7SignalLost", "LatencyRoverSignalLost"} <= {
+        *names
+    }
+    assert {"XSignalLost", "XSignalLost2"} <= {*names}

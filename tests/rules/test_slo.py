@@ -208,7 +208,7 @@ def test_what_prometheus_makes_of_an_slo(promtool, tmp_path, values, expr, value
                         "exp_samples": [] if value is None else [{"labels": labels, "value": value}],
                     },
                     {
-                        "expr": 'count(ALERTS{alertname="MlseSliErrorRatioSignalLost",alertstate="firing"})',
+                        "expr": 'count(ALERTS{alertname="AccuracySignalLost",alertstate="firing"})',
                         "eval_time": "10m",
                         "exp_samples": [{"labels": "{}", "value": 1}] if lost else [],
                     },
