@@ -36,7 +36,7 @@ _END = re.compile(r"\n(?:\.\.\.\n)?\Z")
 """Of a document whose last text ends in line breaks, libyaml says that it ends."""
 
 
-class Repeated(dict[str, Any]):
+class WrittenOften(dict[str, Any]):
     """A mapping that stands in the text many times, as this very object: its lines are made once."""
 
 
@@ -48,7 +48,7 @@ def text(value: Any, comment: str = "") -> bytes:
 
 
 _Made = dict[tuple[int, str], list[str]]
-"""(identity of a Repeated, indentation) → its lines."""
+"""(identity of a WrittenOften, indentation) → its lines."""
 
 
 def _write(value: Any, indent: str, out: list[str], made: _Made) -> None:
@@ -56,7 +56,7 @@ def _write(value: Any, indent: str, out: list[str], made: _Made) -> None:
     if not isinstance(value, dict):
         for item in value:
             _write_item(item, indent, out, made)
-    elif isinstance(value, Repeated):
+    elif isinstance(value, WrittenOften):
         key = (id(value), indent)
         if key not in made:
             made[key] = []

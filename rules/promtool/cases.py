@@ -10,7 +10,7 @@ from rules.durations import format_duration
 from rules.policy import Micros
 from rules.promtool.input_series import number
 from rules.promtool.vectors import Labels, Sample
-from rules.yaml_text import Repeated
+from rules.yaml_text import WrittenOften
 
 ExpectedAlert = tuple[Labels, Labels]
 """An alert as promtool compares it: labels and annotations."""
@@ -57,9 +57,9 @@ def _expected(told: Iterable[ExpectedAlert]) -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=65_536)
-def _once(labels: Labels, annotations: Labels) -> Repeated:
+def _once(labels: Labels, annotations: Labels) -> WrittenOften:
     """The alert as promtool's YAML has it, one object wherever it stands."""
-    return Repeated(exp_labels=dict(labels), exp_annotations=dict(annotations))
+    return WrittenOften(exp_labels=dict(labels), exp_annotations=dict(annotations))
 
 
 def _samples(expr: str, sample: Sample | float | None) -> list[dict[str, Any]]:

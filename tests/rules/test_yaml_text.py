@@ -4,7 +4,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.yaml_text import Repeated, text
+from rules.yaml_text import WrittenOften, text
 
 WORDS = st.text(st.sampled_from("ab1 :#'\"{}[]|>-?&*!%@`,\n\té“x=~.y"), max_size=12)
 KEYS = WORDS.map(lambda word: word.replace("\n", "")).filter(bool)
@@ -24,6 +24,6 @@ def test_what_is_written_is_read_back(value):
 
 def test_a_repeated_mapping_is_written_where_it_stands():
     """A mapping that stands twice, at two depths, reads as if it were two."""
-    alert = Repeated(labels={"a": "one\ntwo"}, empty=[])
+    alert = WrittenOften(labels={"a": "one\ntwo"}, empty=[])
     value = {"first": [alert, alert], "second": {"deeper": [{"alerts": [alert]}, alert]}}
     assert yaml.load(text(value), yaml.CSafeLoader) == value
