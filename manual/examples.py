@@ -61,6 +61,7 @@ async def _play() -> Mapping[str, str]:
         "sms-storm": storm,
         "sms-news": news,
         "teams": read_card(opened.cards[0]),
+        "apprise": f"{opened.ntfy[0]['title']}\n\n{opened.ntfy[0]['message']}",
         "phone": _spoken(opened.calls[0]["Twiml"]),
         "webhook-head": _head(opened.webhooks[0][0]),
         "webhook": orjson.dumps(opened.webhooks[0][1], option=orjson.OPT_INDENT_2).decode(),

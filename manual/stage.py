@@ -57,7 +57,7 @@ incident_response:
         severity: 4
         description: The braking distance no longer fits into the runway ahead
         runbook_url: https://runbooks.example/safety-margin
-        channels: [email, slack, pagerduty, sms, phone, status-page, teams]
+        channels: [email, slack, pagerduty, sms, phone, status-page, teams, ntfy]
   alert_channels:
     - {name: email, type: email, recipients: ["incident-response@example.org"]}
     - {name: slack, type: slack, channel: "#incident-response", mention: "<!here>"}
@@ -66,6 +66,7 @@ incident_response:
     - {name: phone, type: phone, recipients: ["+4930123456"]}
     - {name: status-page, type: webhook, url: "https://status.example/hooks/tocsin", headers: {X-Team: flight}}
     - {name: teams, type: teams, channel: flight}
+    - {name: ntfy, type: apprise, recipients: [ntfy]}
   procedures:
     - name: initial_response
       steps: [Take flight-control out of automatic landing, Tell the tower, Look at the runway sensors]
@@ -105,6 +106,7 @@ class Kept:
     """Headers and document."""
     cards: list[dict[str, Any]] = field(default_factory=list)
     """What Teams' workflow was posted."""
+    ntfy: list[dict[str, Any]] = field(default_factory=list)
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Take a mail."""
@@ -128,10 +130,12 @@ class Kept:
             self.webhooks.append((dict(request.headers), form))
         elif request.path.startswith("/workflows/"):
             self.cards.append(form["attachments"][0]["content"])
+        elif request.path == "/":
+            self.ntfy.append(form)
         return await handler(request)
 
     async def answer(self, _request: web.Request) -> web.Response:
-        """A webhook's receiver, and a workflow, is content."""
+        """A webhook's receiver, a workflow and ntfy are content."""
         return web.Response()
 
 
@@ -156,7 +160,7 @@ class Stage:
             stack.callback(mailbox.close)
             app = Providers(lambda *_: None).app
             app.middlewares.append(self.kept.keep)
-            for path in ("/hooks/{name}", "/workflows/{name}"):
+            for path in ("/hooks/{name}", "/workflows/{name}", "/"):
                 app.router.add_post(path, self.kept.answer)
             runner, providers = await start_web(app)
             stack.push_async_callback(runner.cleanup)
@@ -169,6 +173,7 @@ class Stage:
                     "TOCSIN_SLACK_API_URL": f"{providers}/slack/api/",
                     "TOCSIN_PAGERDUTY_API_URL": f"{providers}/pagerduty",
                     "TOCSIN_TWILIO_API_URL": f"{providers}/twilio",
+                    "TOCSIN_APPRISE_URL_NTFY": f"{providers.replace('http', 'ntfy')}/alarms",
                     "TOCSIN_TEAMS_URL_FLIGHT": f"{providers}/workflows/flight",
                 }
             )

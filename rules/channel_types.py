@@ -107,6 +107,10 @@ class ChannelFacts:
         """Whether a recipient is a name of the policy's own, whose address is a setting, and nobody's elsewhere."""
         return self.address.fits == NAME.fullmatch
 
+    def quoted(self, text: str) -> str:
+        """What is no recipient, as an error may show it: where a name belongs, a URL is a secret."""
+        return HIDDEN if self.has_names and "://" in text else text
+
     @property
     def is_quiet_fallback(self) -> bool:
         """Whether it takes over at levels 1 and 2, for which nobody is woken."""
@@ -295,6 +299,28 @@ _ROWS = (
         retry_after=STEADY,
         give_up_after=HOUR,
         settings=("teams_url_*",),
+    ),
+    ChannelFacts(
+        name="apprise",
+        label="Apprise",
+        keys=(Key("recipients", "addresses", "names of yours; the Apprise URL of each is the setting of that name"),),
+        address=Address("name for an Apprise service, such as ntfy (its URL is a setting)", NAME.fullmatch, None),
+        recipient_is_secret=False,
+        wakes=False,
+        reached_when="accepted",
+        carries_news=True,
+        carries_updates=True,
+        keeps_state=False,
+        bundles=True,
+        shows_link=True,
+        shows_pictures=False,
+        carries_reports=False,
+        called_by_hand=False,
+        from_level=2,
+        fallback_rank=None,
+        retry_after=STEADY,
+        give_up_after=HOUR,
+        settings=("apprise_url_*",),
     ),
 )
 

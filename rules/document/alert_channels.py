@@ -109,7 +109,7 @@ class AlertChannel(_WithOwnKeys):
         except AddressError as error:
             raise refusal(f'"{recipient}" is no {address.words}: {error}', way=way, offset=error.offset) from error
         if not fitting:
-            raise refusal(f'"{recipient}" is no {address.words}', way=way)
+            raise refusal(f'"{self._facts.quoted(recipient)}" is no {address.words}', way=way)
 
     @property
     def _facts(self) -> ChannelFacts:

@@ -125,7 +125,7 @@ class PersonSpec(Section):
             words = f'"{address}" is no {facts.address.words}: {error}'
             raise refusal(words, way=("contacts", kind), offset=error.offset) from error
         if not fits or address.startswith("@"):
-            raise refusal(f'"{address}" is no {facts.address.words}', way=("contacts", kind))
+            raise refusal(f'"{facts.quoted(address)}" is no {facts.address.words}', way=("contacts", kind))
 
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ EVERYTHING = {
     "TOCSIN_TWILIO_ACCOUNT_SID": "AC1",
     "TOCSIN_TWILIO_AUTH_TOKEN": "twilio-token",
     "TOCSIN_TWILIO_FROM": "+12025550100",
+    "TOCSIN_APPRISE_URL_ML_SYSTEMS": "json://apprise-user:apprise-password@127.0.0.1:9",
     "TOCSIN_TEAMS_URL_ML_SYSTEMS": "https://teams.example/workflows/1",
 }
 EVERYTHING |= {
@@ -50,7 +51,10 @@ async def test_everything_configured_reaches_every_channel():
     senders = make_senders(settings, lambda: 0)
     assert set(senders) == set(CHANNEL_TYPES)
     assert configured_channels(policy(*CHANNELS), settings) == {channel.name for channel in CHANNELS}
-    assert not any(secret in repr(senders) for secret in ("relay-password", "xoxb-token", "kkkk", "twilio-token"))
+    assert not any(
+        secret in repr(senders)
+        for secret in ("relay-password", "xoxb-token", "kkkk", "twilio-token", "apprise-password")
+    )
     await close(senders)
 
 
@@ -64,6 +68,7 @@ async def test_everything_configured_reaches_every_channel():
         ("TOCSIN_TWILIO_ACCOUNT_SID", {"sms", "phone"}),
         ("TOCSIN_TWILIO_AUTH_TOKEN", {"sms", "phone"}),
         ("TOCSIN_TWILIO_FROM", {"sms", "phone"}),
+        ("TOCSIN_APPRISE_URL_ML_SYSTEMS", {"apprise"}),
         ("TOCSIN_TEAMS_URL_ML_SYSTEMS", {"teams"}),
     ],
 )
