@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from receiver.core.draft import NO_WORDS, Draft, RefusedError
 from receiver.core.lifecycle import escalate, renew_acknowledgement, reopen
 from receiver.core.model import Fact, Kind, Reason, State, Window
-from receiver.core.paging import lift_silence, page_step, tell_withdrawn
+from receiver.core.paging import lift_silence, page_step, tell_responders
 from receiver.core.responder_history import remember
 from receiver.core.response import Deed
 
@@ -63,7 +63,7 @@ def withdraw(draft: Draft, by: str, note: str) -> None:
     if not left:
         draft.disarm(Window.HELP, Window.RESCUE)
         draft.supersede([Kind.PAGE])
-        tell_withdrawn(draft, {"by": by, "note": note})
+        tell_responders(draft, Reason.WITHDRAWN, {"by": by, "note": note})
     if by == incident.holder:
         renew_acknowledgement(draft)
 

@@ -17,11 +17,12 @@ from receiver.core.paging import (
     tell_acknowledged,
     tell_raised,
     tell_resolved,
+    tell_responders,
     tell_threads,
     worsen,
 )
 from receiver.core.plan import DecisionContext
-from receiver.core.responder_history import remember
+from receiver.core.responder_history import has_been_answered, remember
 from receiver.core.response import Deed, SentReport
 from rules.channel_types import types_where
 from rules.durations import format_duration
@@ -143,18 +144,25 @@ def acknowledge(draft: Draft, by: str, note: str, hold: int | None) -> None:
     words = {"by": by, "note": note, "helps": helped if helped != by else ""}
     draft.enter(Fact.ACKNOWLEDGED, by, note=note, hold=holds, taken_over_from=taken_over_from, helps=words["helps"])
     if helped != by:
+        again = {"again": "yes"} if has_been_answered(before) and not helped else {}
         remember(draft, Deed.ANSWERED if helped else Deed.ACKNOWLEDGED, by)
-        _answer(draft, helped or by, words)
+        _answer(draft, helped or by, {**words, **again})
     begin_assessment(draft)
     renew_acknowledgement(draft)
 
 
 def _answer(draft: Draft, owner: str, words: Mapping[str, str]) -> None:
-    """What waited for an answer waits no more."""
+    """What waited for an answer waits no more. While somebody has it, who was paged hears of another, or of a note;
+    that the same person has it still is no news to anybody.
+    """
+    before = draft.incident.response.owner if not words["helps"] else ""
     draft.respond(owner=owner, asked_by={})
     draft.disarm(*PAGING_WINDOWS, Window.HELP)
     draft.supersede([Kind.PAGE, Kind.NOTICE, Kind.REMINDER])
-    tell_acknowledged(draft, words)
+    if not before:
+        tell_acknowledged(draft, words)
+    elif before != owner or words["note"]:
+        tell_responders(draft, Reason.ACTION, words)
 
 
 def renew_acknowledgement(draft: Draft) -> None:

@@ -270,9 +270,9 @@ def keeping_state(draft: Draft) -> list[Target]:
     return _paged_on(draft, lambda facts: facts.keeps_state)
 
 
-def tell_withdrawn(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None:
-    """The threads, and the pagers that keep a state of their own: nobody is asked for help any more."""
-    _acknowledge_pages(draft, Reason.WITHDRAWN, _paged_for_news(draft), words)
+def tell_responders(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
+    """The threads, and the pagers that keep a state of their own: who has it changed, or is asked no more."""
+    _acknowledge_pages(draft, reason, _paged_for_news(draft), words)
 
 
 def _acknowledge_pages(draft: Draft, reason: Reason, targets: Iterable[Target], words: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from receiver.core.draft import Draft
-from receiver.core.model import Entry, Fact, Instant
+from receiver.core.model import Entry, Fact, Incident, Instant
 from receiver.core.response import Deed, Turn
 
 KEPT = 50
@@ -44,6 +44,20 @@ def without_undone(timeline: Iterable[Entry]) -> Iterator[Entry]:
         elif entry.fact is Fact.ACK_UNDONE:
             undone |= {last, entry.position}
     return (entry for entry in entries if entry.position not in undone)
+
+
+def has_been_answered(incident: Incident) -> bool:
+    """Whether somebody has acknowledged it since this occurrence of it began, or since new danger voided that; what was
+    taken back at once was no answer.
+    """
+    is_undone = False
+    for turn in reversed(incident.response.history):
+        if turn.deed in {Deed.VOIDED, Deed.REOPENED}:
+            return False
+        if turn.deed in ANSWERS and not is_undone:
+            return True
+        is_undone = turn.deed is Deed.UNDONE
+    return False
 
 
 class ResponseTime(Struct, frozen=True):

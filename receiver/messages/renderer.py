@@ -267,7 +267,7 @@ def _from_policy(notification: Notification, case: IncidentText) -> tuple[str, s
     )
     opening = notification.kind is Kind.PAGE and notification.reason in OPENING
     is_of_help = notification.reason is Reason.WITHDRAWN or "helps" in notification.data
-    is_event = holds(notification, case) and not is_of_help
+    is_event = holds(notification, case) and not (is_of_help or "again" in notification.data)
     event = "opened" if opening else EVENTS.get(notification.kind, "") if is_event else ""
     due = [(template, event_at) for template, event_at in at if template.send_on == event]
     try:

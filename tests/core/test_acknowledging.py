@@ -281,3 +281,55 @@ def test_the_page_of_a_further_rule_is_rescued():
     world.fire("b", rule="x/calls")
     assert world.pages() == [(0, Reason.RULE_JOINED, "sms phone")]
     assert world.window(Window.RESCUE) == 1
+
+
+def test_acknowledging_again_tells_nobody():
+    """For longer, or only again: the acknowledgement holds anew, and nobody is told what they know."""
+    world = acknowledged(level=4)
+    before = len(world.planned(Kind.ACKNOWLEDGED))
+    world.advance(minutes=5)
+    world.acknowledge(hold=2 * HOUR)
+    world.deliver()
+    assert len(world.planned(Kind.ACKNOWLEDGED)) == before
+    assert world.window(Window.ACK_EXPIRY) == 15 + 120
+
+
+def test_who_takes_it_over_is_told_to_who_was_paged():
+    """As a handover is; the stakeholders know that somebody has it."""
+    world = acknowledged(level=4)
+    first = world.heard(Kind.ACKNOWLEDGED)
+    world.acknowledge("ben")
+    world.deliver()
+    told = world.heard(Kind.ACKNOWLEDGED)[len(first) :]
+    assert {each.recipient for each in told} == {"incident-response@company.com", "ml-systems", "#incident-response"}
+
+
+def alerts_told(world: World) -> list[bool]:
+    """Of each message about an acknowledgement, in order, whether it carries the initial template."""
+    world.deliver()
+    sent = [each for each in world.delivered if each.kind is Kind.ACKNOWLEDGED and each.channel == "email"]
+    return ["again" not in each.data for each in sent]
+
+
+def test_the_initial_alert_is_told_once_for_each_danger():
+    """Not again when somebody acknowledges what had expired, but for new danger and for what came back."""
+    world = acknowledged()
+    assert set(alerts_told(world)) == {True}
+    count = len(alerts_told(world))
+    world.advance(minutes=70)
+    assert world.incident.state is State.OPEN
+    world.acknowledge("ben")
+    assert set(alerts_told(world)[count:]) == {False}
+    count = len(alerts_told(world))
+    world.fire("b", level=4, rule=SAFETY)
+    world.acknowledge("ben")
+    assert set(alerts_told(world)[count:]) == {True}
+    count = len(alerts_told(world))
+    world.clear("a")
+    world.clear("b")
+    world.resolve()
+    world.advance(minutes=60)
+    world.fire("b", level=4, rule=SAFETY)
+    assert world.incident.recurrences == 1
+    world.acknowledge("ben")
+    assert set(alerts_told(world)[count:]) == {True}

@@ -75,6 +75,13 @@ def test_incident_details_tell_when_it_began():
     assert "- Time: 2026-11-23 12:11 UTC" in message(Kind.UPDATE, Reason.ACTION, running(), 9).text
 
 
+def test_a_repeated_acknowledgement_does_not_repeat_the_initial_alert():
+    """It says who has it, in Tocsin's words; the template went out with the first."""
+    told = [message(Kind.ACKNOWLEDGED, Reason.ACTION, running(), by="ada", **more) for more in ({}, {"again": "yes"})]
+    assert ["Incident Details:" in each.text for each in told] == [True, False]
+    assert all("Acknowledged by ada" in each.lead for each in told)
+
+
 def test_without_a_contact_none_is_told():
     """Neither the owner's name nor our own page is how to reach those who respond."""
     without = dataclasses.replace(POLICY, contact_information="")
