@@ -181,7 +181,8 @@ class SlackSender:
     def _blocks(self, outgoing: Outgoing, thread: Posted | None) -> list[Block]:
         mention = _mention(outgoing)
         if thread:
-            return reply(outgoing.message, outgoing.notification.kind, mention)
+            kind = outgoing.notification.kind
+            return reply(outgoing.message, outgoing.incident, kind, mention, buttons=self._interactive)
         return parent(outgoing.message, outgoing.incident, outgoing.name, mention, buttons=self._interactive)
 
     async def _call(self, method: str, outgoing: Outgoing, **words: Any) -> dict[str, Any] | Failed:

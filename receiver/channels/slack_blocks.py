@@ -87,8 +87,11 @@ def parent(message: Message, incident: Incident, name: str, mention: str, *, but
     return _within_limits(blocks)
 
 
-def reply(message: Message, kind: Kind, mention: str) -> list[Block]:
-    """A message in the thread. The headline says which incident: threads may be of several, and pages are broadcast."""
+def reply(message: Message, incident: Incident, kind: Kind, mention: str, *, buttons: bool) -> list[Block]:
+    """A message in the thread. The headline says which incident: threads may be of several, and pages are broadcast.
+
+    What reminds of a signature that is missing has the button for it: the thread's first message is far above by then.
+    """
     blocks = [
         *_told(message.headline, message, HEADER, mention, bold=True),
         *_told(message.lead, message),
@@ -97,6 +100,8 @@ def reply(message: Message, kind: Kind, mention: str) -> list[Block]:
         if kind is Kind.PAGE:
             blocks += _fields(message)
         blocks += [*_paragraphs(message), _links(message.links)]
+    elif buttons and kind is Kind.REMINDER and message.wants_sign_off:
+        blocks.append(_sign_off(incident))
     return _within_limits(blocks)
 
 

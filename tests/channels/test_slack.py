@@ -118,6 +118,21 @@ async def test_first_message_shows_how_it_stands(slack, sender):
     assert buttons(slack.messages[parent]) == {}
 
 
+@pytest.mark.parametrize("signed_by", ["", "cleo"])
+async def test_what_reminds_of_a_signature_has_its_button(slack, sender, signed_by):
+    """In the thread, below days of news; where somebody has signed, or presses are not heard of, there is none."""
+    ended = samples.resolved()
+    ended = replace(ended, response=replace(ended.response, kept_open=1, signed_off_by=signed_by))
+    first = await sender.send(outgoing("slack"))
+    kept = outgoing("slack", Kind.REMINDER, Reason.KEPT_OPEN, incident=ended, thread=first.reference, sequence=2)
+    kept = dataclasses.replace(kept, message=dataclasses.replace(kept.message, wants_sign_off=not signed_by))
+    await sender.send(kept)
+    assert buttons(slack.shown[-1]) == ({} if signed_by else {"sign_off": ended.id})
+    deaf = SlackSender(TOKEN, f"{slack.wire.url}/api", 1.0, interactive=False)
+    await deaf.send(dataclasses.replace(kept, key="another"))
+    assert buttons(slack.shown[-1]) == {}
+
+
 async def test_bundle_is_not_painted_over(slack, sender):
     """A message of several incidents has one button, for all of them, and none of them puts its own state in its place."""
     beside = [replace(samples.INCIDENT, number=number, id=f"{number:032}") for number in (13, 14)]

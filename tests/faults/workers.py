@@ -247,7 +247,7 @@ class Worker:
         if notification.kind is Kind.PAGE:
             check_event(self.world.lie.event(trigger(outgoing)), record)
         check_blocks(parent(message, incident, told.name, "", buttons=True), record)
-        check_blocks(reply(message, notification.kind, "<!here>"), record)
+        check_blocks(reply(message, incident, notification.kind, "<!here>", buttons=True), record)
 
     def _told(self, attempt: Attempt) -> OneMessage:
         """What the words are made of: what was claimed, unless a lie is planted."""
