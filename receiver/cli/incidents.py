@@ -52,6 +52,7 @@ def incidents(
     search: Annotated[
         str, typer.Option(help="A part of the title or of what was written down: cause, fix, lessons.")
     ] = "",
+    legal_hold: Annotated[bool, typer.Option("--legal-hold", help="Only those under legal hold.")] = False,
     limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
     url: Url = LOCAL,
     token: Token = "",
@@ -59,6 +60,7 @@ def incidents(
 ) -> None:
     """List incidents, the newest first."""
     query = {"state": state, "level": level or "", "type": type, "search": search, "limit": limit}
+    query["legal_hold"] = "true" if legal_hold else ""
     found = call("GET", url, token, "/incidents", query={name: str(value) for name, value in query.items() if value})
     if json:
         print_json(found)

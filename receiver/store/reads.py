@@ -170,6 +170,7 @@ class Reads:
         level: int | None = None,
         type: str | None = None,  # noqa: A002 - as the API calls it
         search: str = "",
+        on_hold: bool | None = None,
         since: Instant | None = None,
         until: Instant | None = None,
         limit: int = LIMIT,
@@ -177,8 +178,8 @@ class Reads:
     ) -> tuple[list[Incident], str | None]:
         """Incidents, the newest first, and the cursor of the next page (None: this was the last).
 
-        `search` looks into titles and into what people wrote down; `since` (included) and `until` (not) are about the
-        opening. Raises CursorError.
+        `search` looks into titles and into what people wrote down; `on_hold`: under legal hold, or not; `since`
+        (included) and `until` (not) are about the opening. Raises CursorError.
         """
         columns = schema.incidents.c
         wanted: list[ColumnElement[bool]] = []
@@ -186,6 +187,9 @@ class Reads:
             wanted.append(columns.level == level)
         if type is not None:
             wanted.append(columns.type == type)
+        if on_hold is not None:
+            held = columns.id.in_(select(schema.legal_holds.c.incident_id))
+            wanted.append(held if on_hold else ~held)
         wanted += _opened(since, until)
         below = None if cursor is None else _read_cursor(cursor)
         is_narrowed = state is not None or len(wanted) > 0

@@ -320,6 +320,33 @@ async def test_a_file_that_breaks_off_leaves_nothing(declared: Running) -> None:
     assert (await declared.get(EVIDENCE))[1]["files"] == []
 
 
+def set_room(running: Running, pages: int) -> None:
+    """SQLite has room for so many pages, or for those that it has: beyond them it says that the disk is full."""
+    with running.store._database.write() as connection:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+
+async def test_a_disk_that_fills_up_in_mid_upload_is_said_and_leaves_nothing(declared: Running) -> None:
+    """Refused in words; what was stored by then goes, and the same file is taken when there is room."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", declared.port)
+    head = f"POST {EVIDENCE} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    writer.write(f"{head}Content-Length: 9000000\r\n\r\n".encode() + part(FILE, b"x" * 4 * PIECE, b""))
+    async with asyncio.timeout(10):
+        while rows(declared, "evidence_chunks") < 2:
+            await asyncio.sleep(0.02)
+    set_room(declared, 1)
+    writer.write(b"x" * 4 * PIECE)
+    answer = await asyncio.wait_for(reader.read(4000), 10)
+    set_room(declared, 1_000_000)
+    writer.close()
+    assert b" 503 " in answer
+    assert b"no room, perhaps; the log says why. Nothing of the file is kept" in answer
+    assert (await declared.get(EVIDENCE))[1]["files"] == []
+    await until_gone(declared)
+    assert rows(declared, "evidence_chunks") == 0
+    assert (await attach(declared))[0] == 201
+
+
 async def test_strangers_files_are_not_read(roles: Running) -> None:
     """Who gives no token is refused at once: none of what they send is stored, or unpacked, or waited for."""
     reader, writer = await asyncio.open_connection("127.0.0.1", roles.port)
@@ -510,12 +537,18 @@ async def test_the_page_takes_holds_and_redactions(console: Running) -> None:
     assert "Under legal hold: nothing of the incident is deleted." in text
     assert "Remove its content" not in text
     assert "legal hold" in await page(console, "/", headers=ann)
-    assert "legal hold" in await page(console, "/history", headers=ann)
+    assert 'href="/incidents/1"' in await page(console, "/history?legal_hold=true", headers=ann)
+    assert 'href="/incidents/1"' not in await page(console, "/history?legal_hold=false", headers=ann)
+    listed = "/api/v1/incidents?legal_hold="
+    for held, numbers in (("true", [1]), ("false", [])):
+        found = (await console.get(listed + held, headers={"Authorization": "Bearer annes-token"}))[1]["incidents"]
+        assert [each["number"] for each in found] == numbers
     assert (await console.scrape())["tocsin_legal_holds"] == 1
     status, text = await press(console, "redact", ann, part="e1", reason="a name")
     assert status == 409
     assert "under legal hold (h1): nothing of it goes" in text
     assert (await press(console, "release-hold", ann, part="h1", reason="settled"))[0] == 303
+    assert 'href="/incidents/1"' not in await page(console, "/history?legal_hold=true", headers=ann)
     assert (await press(console, "redact", ann, part="e1", reason="a name"))[0] == 303
     text = await page(console, "/incidents/1", headers=ann)
     assert "Content removed by ann" in text

@@ -79,6 +79,7 @@ class Api:
                 level=query.level,
                 type=query.type,
                 search=query.search or "",
+                on_hold=query.legal_hold,
                 limit=query.limit,
                 cursor=query.cursor,
             )

@@ -421,6 +421,8 @@ class ListQuery(BaseModel):
     type: Name | None = None
     search: Name | None = None
     """A part of the title, or of what was written down: cause, fix, lessons."""
+    legal_hold: bool | None = None
+    """Only those under legal hold, or only the others."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[Name, Field(json_schema_extra={"pattern": "^before-[0-9]{1,18}$"})] | None = None
     """The `next` of the page before."""

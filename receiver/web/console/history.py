@@ -53,6 +53,7 @@ class HistoryQuery(ListQuery):
             "level": self.level,
             "type": self.type,
             "search": self.search or "",
+            "on_hold": self.legal_hold,
             "since": None if self.since is None else _midnight(self.since),
             "until": None if self.until is None else _midnight(self.until + timedelta(days=1)),
         }
