@@ -5,6 +5,7 @@ Prometheus's own, so a formatted duration may stand in a rule file.
 """
 
 import re
+from collections.abc import Iterable
 
 from rules.policy import SECOND, Micros
 
@@ -22,6 +23,9 @@ UNITS: dict[str, int] = {
 LONGEST = Micros(10 * UNITS["y"])
 """Beyond this a duration is a slip of the pen."""
 
+NAMES = ("year", "week", "day", "hour", "minute", "second", "millisecond")
+"""The units in words, in the same order."""
+
 PATTERN = "".join(f"(?:(\\d+){unit})?" for unit in UNITS)
 _DURATION = re.compile(PATTERN, re.ASCII)
 
@@ -34,13 +38,11 @@ def parse(text: str) -> Micros:
     stripped = text.strip()
     if stripped.startswith("-"):
         raise ValueError(f'a duration cannot be negative: "{stripped[:40]}"')
-    found = _DURATION.fullmatch(stripped)
     if stripped == "0":
         return Micros(0)
-    if found is None or not stripped or len(stripped) > 40:
+    if not (stripped and _DURATION.fullmatch(stripped)) or len(stripped) > 40:
         raise ValueError(f'not a duration: "{stripped[:40]}"; write for example "90s", "15m", "24h", "7d" or "1h30m"')
-    total = sum(int(count) * size for count, size in zip(found.groups("0"), UNITS.values(), strict=True))
-    return bounded(total)
+    return bounded(_micros(stripped))
 
 
 def bounded(micros: int) -> Micros:
@@ -65,3 +67,38 @@ def format_duration(micros: int) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
+
+
+def spellings(texts: Iterable[str]) -> tuple[str, ...]:
+    """How durations are spelled in these texts, those that are durations: ``72h``. One that is spelled in two ways
+    (``3d`` too) is left out.
+    """
+    ways: dict[int, set[str]] = {}
+    for text in texts:
+        if text.strip() and _DURATION.fullmatch(text.strip()):
+            ways.setdefault(_micros(text.strip()), set()).add(text.strip())
+    return tuple(sorted(min(each) for each in ways.values() if len(each) == 1))
+
+
+def spelling(micros: int, known: Iterable[str]) -> str:
+    """The spelling among those that are known which is that long; empty: there is none."""
+    return next((each for each in known if _micros(each) == micros), "")
+
+
+def as_spelled(micros: int, known: Iterable[str]) -> str:
+    """The same, or else the shortest exact spelling: ``72h``, ``3d``."""
+    return spelling(micros, known) or format_duration(micros)
+
+
+def in_words(text: str) -> str:
+    """A duration as it is spelled, in words: ``72h`` is ``72 hours``, ``1h30m`` is ``1 hour 30 minutes``."""
+    found = _DURATION.fullmatch(text)
+    counts = zip(found.groups() if found else (), NAMES, strict=False)
+    return " ".join(f"{int(count)} {name}{'' if int(count) == 1 else 's'}" for count, name in counts if count)
+
+
+def _micros(text: str) -> int:
+    """Of a text that is a duration."""
+    found = _DURATION.fullmatch(text)
+    counts = found.groups("0") if found else ()
+    return sum(int(count) * size for count, size in zip(counts, UNITS.values(), strict=False))

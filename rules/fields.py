@@ -13,19 +13,22 @@ from rules.policy import Micros
 
 Part = TypeVar("Part")
 
+NO_MEANING = frozenset({"place", "spellings", "written"})
+"""Where and how a thing was written, which changes nothing that Tocsin does."""
+
 Matcher = tuple[str, str, str]
 """Three texts are a matcher, wherever they stand in a policy."""
 
 
 def types_of(kind: Any) -> Mapping[str, Any]:
-    """Field → type of a dataclass of `rules.policy`; where a thing was written (`place`) is none of its fields."""
+    """Field → type of a dataclass of `rules.policy`; where and how a thing was written are none of its fields."""
     return _types(kind)
 
 
 @cache
 def _types(kind: type) -> Mapping[str, Any]:
     hints = get_type_hints(kind)
-    return {each.name: hints[each.name] for each in fields(kind) if each.name != "place"}
+    return {each.name: hints[each.name] for each in fields(kind) if each.name not in NO_MEANING}
 
 
 def required(type_: Any) -> Any:

@@ -15,6 +15,7 @@ from rules import lost_labels, slo
 from rules.calendar_files import with_calendars
 from rules.document import RESPONSE, PolicyDocument, is_section
 from rules.document.values import Vocabulary
+from rules.durations import spellings
 from rules.lint import document_lints
 from rules.lint_catalog import without_allowed
 from rules.meaning import USUAL_WORDS, interpret
@@ -101,8 +102,9 @@ def _in_order(sources: Sources) -> list[Problem]:
 def _policy(
     document: PolicyDocument, root: Node, vocabulary: Vocabulary, systems: tuple[System, ...], sources: Sources
 ) -> Policy:
-    defaults = _defaults() if _incomplete(document) else document
+    defaults, tree = _defaults() if _incomplete(document) else (document, root)
     policy = interpret(document, root, defaults, vocabulary.severities)
+    policy = replace(policy, spellings=spellings((*root.texts(), *tree.texts())))
     policy = with_calendars(policy, root, sources.problems)
     policy = _with_systems(policy, systems, sources)
     sources.problems += document_lints.find(policy, document, root)
@@ -226,10 +228,11 @@ def _incomplete(document: PolicyDocument) -> bool:
 
 
 @functools.cache
-def _defaults() -> PolicyDocument:
+def _defaults() -> tuple[PolicyDocument, Node]:
+    """What a policy that leaves it out gets: the shipped packs."""
     sources = read_packs(PACKS)
     root = merge(sources.documents, sources.problems)
     document = validate(PolicyDocument, root, _vocabulary(root), sources) if root else None
-    if document is None or sources.problems:
+    if root is None or document is None or sources.problems:
         raise PolicyError(sources.problems)
-    return document
+    return document, root

@@ -343,6 +343,7 @@ def _stage(spec: ReportStageSpec, counted_from: CountedFrom) -> ReportStage:
         name=spec.name,
         within=spec.within.micros,
         months=spec.within.months,
+        written=spec.within.written,
         counted_from=spec.counted_from or counted_from,
         after=spec.after or "",
         remind_before=spec.remind_before or Micros(spec.within.shortest // 4),

@@ -4,6 +4,7 @@
 pydantic and finds the place of what it complains about.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -65,6 +66,13 @@ class Node:
     def entries(self) -> "dict[str, Node]":
         """The entries of a mapping; of anything else none."""
         return self.value if isinstance(self.value, dict) else {}
+
+    def texts(self) -> Iterator[str]:
+        """Every text in it, from the first to the last."""
+        if isinstance(self.value, str):
+            yield self.value
+        for child in (*self.entries().values(), *self.items()):
+            yield from child.texts()
 
     def plain(self) -> Any:
         """The same as dicts, lists and scalars."""

@@ -6,8 +6,8 @@ The document models call `parse_period`. A month is one of the calendar (`rules.
 import re
 from typing import NamedTuple
 
-from rules.durations import UNITS, bounded, format_duration, parse
-from rules.policy import Micros
+from rules.durations import UNITS, as_spelled, bounded, in_words, parse
+from rules.policy import Micros, ReportStage
 from rules.rota import parse_every
 
 MONTHS_FORM = r"[1-9]\d{0,3}month"
@@ -20,6 +20,8 @@ class Period(NamedTuple):
     micros: Micros
     months: int = 0
     """Other than 0: so many months, and `micros` is 0."""
+    written: str = ""
+    """As somebody wrote it: ``72h``."""
 
     @property
     def shortest(self) -> Micros:
@@ -34,14 +36,14 @@ def parse_period(text: str) -> Period:
     """
     found = _MONTHS.fullmatch(text.strip())
     if found is None:
-        return Period(parse(text))
+        return Period(parse(text), written=text.strip())
     months = parse_every(text).number
     bounded(months * 28 * UNITS["d"])
     return Period(Micros(0), months)
 
 
-def format_period(period: Period) -> str:
-    """In words: ``3d``, ``1 month``, ``3 months``."""
-    if not period.months:
-        return format_duration(period.micros)
-    return f"{period.months} month{'' if period.months == 1 else 's'}"
+def stage_period(stage: ReportStage) -> str:
+    """Within what a report must be filed, in the policy's words, which are the law's: ``72 hours``, ``3 months``."""
+    if stage.months:
+        return f"{stage.months} month{'' if stage.months == 1 else 's'}"
+    return in_words(as_spelled(stage.within, [stage.written]))

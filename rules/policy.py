@@ -445,6 +445,8 @@ class ReportStage:
     """Who must approve it: an e-mail address, or a role of the policy. Empty: whoever has the incident."""
     months: int = 0
     """So many calendar months instead of `within`; 0: `within` says how long."""
+    written: str = ""
+    """`within` as the policy spells it: the law's 72 hours are not 3 days to who reads the report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -611,6 +613,8 @@ class Policy:
     latter concerns those of the former too."""
     disabled_sections: tuple[str, ...] = ()
     """Sections with ``enabled: false``: read, shown, without effect."""
+    spellings: tuple[str, ...] = ()
+    """How the policy spells the durations in it (``72h``); one that it spells in two ways is left out."""
     unused: tuple[str, ...] = ()
     """Parts of framework system configurations that do not concern Tocsin, for ``check -v``."""
 

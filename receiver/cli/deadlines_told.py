@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from receiver.core.procedures import assemble, first_response_level
-from rules.durations import format_duration
+from rules.durations import as_spelled
 from rules.policy import INFORMATIONAL, Policy
 
 WHEN = {
@@ -26,15 +26,17 @@ def deadlines_told(policy: Policy) -> Iterator[str]:
 
 def _limits(policy: Policy) -> Iterator[str]:
     for block in policy.initial_response:
-        limit, level = block.time_limit, first_response_level(block)
-        if limit is not None and block.is_acknowledgement:
-            yield f"acknowledge within {format_duration(limit)} of the opening{_from(level)}; nobody is paged by it"
-        elif limit is not None and block.is_assessment:
-            yield f"assess the severity within {format_duration(limit)} of the acknowledgement{_from(level)}"
+        if block.time_limit is None:
+            continue
+        within, level = as_spelled(block.time_limit, policy.spellings), first_response_level(block)
+        if block.is_acknowledgement:
+            yield f"acknowledge within {within} of the opening{_from(level)}; nobody is paged by it"
+        elif block.is_assessment:
+            yield f"assess the severity within {within} of the acknowledgement{_from(level)}"
     sections = tuple(dict.fromkeys(each.section for each in policy.procedures))
     for checklist in assemble(policy, (), sections):
         if checklist.time_limit is not None:
-            within = format_duration(checklist.time_limit)
+            within = as_spelled(checklist.time_limit, policy.spellings)
             yield f"{checklist.title} within {within} of {WHEN[checklist.attach]}{_from(checklist.from_level)}"
 
 

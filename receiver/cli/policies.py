@@ -25,11 +25,11 @@ from receiver.on_call.roster_json import as_json, rfc3339_seconds
 from receiver.reports.report import counted
 from receiver.settings import Settings
 from rules import matchers
-from rules.durations import format_duration
+from rules.durations import as_spelled, format_duration
 from rules.lint_catalog import DOUBTS, without_allowed
 from rules.load import Loaded, load_with_warnings
 from rules.outputs import Options, render
-from rules.periods import Period, format_period
+from rules.periods import stage_period
 from rules.policy import EMERGENCY, MINUTE, SECOND, IncidentType, Policy, ReportingObligation, Rule
 from rules.problems import PolicyError, Problem
 from rules.stored import digest
@@ -194,7 +194,7 @@ def _owed(policy: Policy) -> Iterator[str]:
         yield f"{each.name}: {each.authority}{f' ({each.source})' if each.source else ''}"
         for stage in each.stages:
             since = f"the filing of {stage.after}" if stage.after else f"the {stage.counted_from}"
-            yield f"  {stage.name} within {format_period(Period(stage.within, stage.months))} of {since}"
+            yield f"  {stage.name} within {stage_period(stage)} of {since}"
         yield f"  of {', '.join(_concerned(policy, each)) or 'no rule and no incident type'}"
 
 
@@ -285,14 +285,14 @@ def _who_when(policy: Policy, ways: Sequence[Reach]) -> Iterator[tuple[str, ...]
     for level in reversed(policy.levels):
         blank = Incident("", "", "", level.level, "", "", Instant(0), Instant(0))
         plan = policy_version.plan(blank)
-        within = format_duration(plan.response_time)
+        within = as_spelled(plan.response_time, policy.spellings)
         case = worst[level.level]
         lost = f"{_after(case.one_down)} without {case.down}" if case.one_down != case.all_up else ""
         notes = iter((f"reached {_after(case.all_up)}", lost))
         yield f"{level.level} {level.name}", within, "at once", _told(plan.channels, off)
         steps = sorted([(plan.escalation_time, plan.escalation), (plan.response_time, plan.breach)])
         for at, channels in steps:
-            yield "", next(notes), f"after {format_duration(at)}", _told(channels, off)
+            yield "", next(notes), f"after {as_spelled(at, policy.spellings)}", _told(channels, off)
 
 
 def _told(channels: Sequence[str], off: Mapping[str, str]) -> str:

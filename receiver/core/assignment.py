@@ -10,7 +10,7 @@ from receiver.core.model import Fact, Kind, Reason, State, Window
 from receiver.core.paging import tell_internal, tell_threads
 from receiver.core.responder_history import remember
 from receiver.core.response import Deed
-from rules.durations import format_duration
+from rules.durations import as_spelled, in_words
 
 
 def begin_assessment(draft: Draft) -> None:
@@ -36,7 +36,7 @@ def miss_acknowledgement(draft: Draft, _at: int) -> None:
     """
     if draft.plan.acknowledge_within is None:
         return
-    limit = format_duration(draft.plan.acknowledge_within)
+    limit = _limit(draft, draft.plan.acknowledge_within)
     draft.enter(Fact.OVERDUE, what="acknowledgement", limit=f"(limit {limit})")
     if draft.incident.breached_at is None:
         tell_internal(draft, Kind.REMINDER, Reason.OVERDUE, {"what": "acknowledgement", "limit": limit})
@@ -44,9 +44,13 @@ def miss_acknowledgement(draft: Draft, _at: int) -> None:
 
 def miss_assessment(draft: Draft, _at: int) -> None:
     """Acknowledged, and nobody has said how bad it is."""
-    words = {"what": "severity assessment", "limit": format_duration(draft.plan.assess_within or 0)}
+    words = {"what": "severity assessment", "limit": _limit(draft, draft.plan.assess_within or 0)}
     draft.enter(Fact.OVERDUE, what=words["what"], limit=f"(limit {words['limit']})")
     tell_internal(draft, Kind.REMINDER, Reason.OVERDUE, words)
+
+
+def _limit(draft: Draft, micros: int) -> str:
+    return in_words(as_spelled(micros, draft.context.policy_version.policy.spellings))
 
 
 def hand_over(draft: Draft, action: Handover) -> None:

@@ -5,6 +5,7 @@ the second time on management too, and it closes as soon as nothing is missing a
 may close it anyway, with a reason.
 """
 
+import re
 from collections.abc import Iterator
 
 from receiver.core.checklists import attached, done
@@ -23,6 +24,9 @@ SAYS_NOTHING = frozenset(
 )
 """A fact that says this is not known."""
 
+_WHAT_FOLLOWS = re.compile(r' (?:to|of|for|with|")')
+"""Where the name of a thing ends, and what it is about begins."""
+
 MOST_STEPS = 3
 """Open steps of a checklist that are named."""
 
@@ -33,7 +37,7 @@ def outstanding(incident: Incident, policy_version: PolicyVersion) -> list[str]:
         return []
     signature = list(_sign_off(incident)) if _is_to_be_signed(incident, policy_version) else []
     owed = obligations_outstanding(incident, policy_version.policy)
-    unfiled = (f"the {each.what} {_be(each.called)} not filed" for each in owed)
+    unfiled = (f"the {each.what} {is_or_are(each.what)} not filed" for each in owed)
     return [*_unfinished(incident, policy_version), *signature, *unfiled]
 
 
@@ -49,13 +53,14 @@ def _unknown(incident: Incident, facts: tuple[str, ...]) -> Iterator[str]:
     for name in facts:
         if incident.facts.get(name, "").strip(" .").lower() in SAYS_NOTHING:
             called = name.replace("_", " ")
-            yield f"the {called} {_be(called)} not known"
+            yield f"the {called} {is_or_are(called)} not known"
 
 
-def _be(called: str) -> str:
-    """The lessons learned are not known, the root cause is not."""
-    is_many = any(word.endswith("s") and not word.endswith(("ss", "us")) for word in called.split())
-    return "are" if is_many else "is"
+def is_or_are(what: str) -> str:
+    """The lessons learned are not known, the root cause is not; final results to an authority are due."""
+    called = _WHAT_FOLLOWS.split(what, maxsplit=1)[0]
+    named = next((word for word in reversed(called.split()) if not word.endswith("ed")), "")
+    return "are" if named.endswith("s") and not named.endswith(("ss", "us", "is")) else "is"
 
 
 def _open_steps(incident: Incident, policy_version: PolicyVersion) -> Iterator[str]:

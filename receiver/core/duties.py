@@ -18,7 +18,8 @@ from receiver.core.obligations import reports
 from receiver.core.paging import thread_targets
 from receiver.core.plan import PolicyVersion
 from receiver.core.response import Duty
-from rules.durations import format_duration
+from rules.durations import as_spelled, in_words
+from rules.periods import stage_period
 from rules.policy import EMERGENCY
 
 LEFT = 4
@@ -37,6 +38,8 @@ class UndoneTask:
     limit: int
     lead: int
     """So long before it is due its owner is reminded; microseconds, as `limit` is."""
+    lasts: str
+    """`limit` in words, as the policy has it: ``72 hours``."""
     approver: str = ""
     """Who is reminded beside the owner: an e-mail address or a role."""
 
@@ -53,7 +56,8 @@ def tasks(incident: Incident, policy_version: PolicyVersion) -> Iterator[UndoneT
         if not each.filings:
             stage = each.stage
             lasts = each.due_at - each.began_at
-            yield UndoneTask(each.key, each.what, each.began_at, lasts, stage.remind_before, stage.approver)
+            said = stage_period(stage)
+            yield UndoneTask(each.key, each.what, each.began_at, lasts, stage.remind_before, said, stage.approver)
     for checklist in policy_version.checklists(incident):
         limit = checklist.time_limit  # most have none: this runs at every decision
         at = None if limit is None else incident.response.checklists.attached.get(checklist.key)
@@ -62,7 +66,8 @@ def tasks(incident: Incident, policy_version: PolicyVersion) -> Iterator[UndoneT
         if not (checklist.outlives or incident.is_live):
             continue
         if any(done(incident, id_, text) is None for id_, text in checklist.numbered()):
-            yield UndoneTask(checklist.key, f'checklist "{checklist.title}"', at, limit, limit // LEFT)
+            said = in_words(as_spelled(limit, policy_version.policy.spellings))
+            yield UndoneTask(checklist.key, f'checklist "{checklist.title}"', at, limit, limit // LEFT, said)
 
 
 def running(incident: Incident, policy_version: PolicyVersion) -> list[tuple[UndoneTask, Duty]]:
@@ -140,7 +145,7 @@ def _tell_overdue(draft: Draft, task: UndoneTask, duty: Duty, *, raises: bool) -
     raises = raises or not owners
     _mark(draft, task, replace(duty, reminded=True, overdue=True, raised=duty.raised or raises))
     if not duty.overdue:
-        draft.enter(Fact.OVERDUE, what=task.what, limit=f"(limit {format_duration(duty.limit)})")
+        draft.enter(Fact.OVERDUE, what=task.what, limit=f"(limit {task.lasts})")
     told = [*owners, *(_internal(draft, task) if raises else ())]
     draft.notify(Kind.REMINDER, Reason.OVERDUE, dict.fromkeys(told), _words(task, duty, _whom(draft, task)))
 

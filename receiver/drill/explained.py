@@ -15,7 +15,7 @@ from receiver.drill.simulator import World
 from receiver.drill.text_report import offset
 from receiver.messages.reasons import LABELS
 from receiver.on_call.references import whom
-from rules.durations import format_duration
+from rules.durations import as_spelled
 from rules.policy import SECOND
 
 SAID = {Kind.PAGE: "page", Kind.BREACH: "the response time is breached"}
@@ -146,8 +146,11 @@ def facts(explained: Explained) -> list[tuple[str, str]]:
     if explained.played is None or explained.plan is None:
         return [("ignored", explained.ignored)]
     incident, plan = explained.played.incident, explained.plan
-    recovery = "a person confirms it" if plan.confirmed else f"by itself after {format_duration(plan.resolve_after)}"
-    every = format_duration(plan.escalation_time)
+    known = explained.played.policy.spellings
+    resolve_after, every, response_time = (
+        as_spelled(each, known) for each in (plan.resolve_after, plan.escalation_time, plan.response_time)
+    )
+    recovery = "a person confirms it" if plan.confirmed else f"by itself after {resolve_after}"
     if plan.confirmations > 1:
         recovery = f"{plan.confirmations} people confirm it"
     return [
@@ -156,7 +159,7 @@ def facts(explained: Explained) -> list[tuple[str, str]]:
         ("why", "; ".join(explained.played.why)),
         *([("repaired", "; ".join(explained.alert.repairs))] if explained.alert.repairs else []),
         ("incident key", incident.key),
-        ("plan", f"escalates after {every}, breached after {format_duration(plan.response_time)}, then every {every}"),
+        ("plan", f"escalates after {every}, breached after {response_time}, then every {every}"),
         ("recovered", recovery),
     ]
 

@@ -10,7 +10,7 @@ from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant
 from receiver.drill.script import first_reached
 from receiver.drill.simulator import START, ChannelFaults, World
-from rules.durations import format_duration
+from rules.durations import as_spelled
 from rules.lint_catalog import doubt
 from rules.policy import IncidentType, Person, Place, Policy, Rule
 from rules.problems import Problem
@@ -157,7 +157,7 @@ def lints(policy: Policy, found: Iterable[Reach]) -> Iterator[Problem]:
 
 
 def _nobody(policy: Policy, each: Rule | IncidentType) -> Problem:
-    within = format_duration(policy.level(each.level).response_time)
+    within = as_spelled(policy.level(each.level).response_time, policy.spellings)
     message = f'"{each.name}" reaches nobody within its response time ({within}), although every channel works'
     return doubt("nobody-told", each.place or Place("", 0), message)
 

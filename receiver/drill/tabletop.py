@@ -12,7 +12,6 @@ from receiver.drill.text_report import offset
 from receiver.messages.plain import line, plain
 from receiver.messages.timeline import sentence
 from receiver.reports.incident_record import IncidentRecord
-from rules.durations import format_duration
 
 HAPPENS = frozenset({
     Fact.OPENED, Fact.DECLARED, Fact.ALERT_JOINED, Fact.RULE_JOINED, Fact.LEVEL_ROSE, Fact.ESCALATED, Fact.BREACHED,
@@ -52,8 +51,8 @@ def _lines(record: IncidentRecord) -> Iterator[str]:
     yield "1 line by line; after each line the others say what they would do. Part 2 is for afterwards."
     yield ""
     yield f"Level {incident.level} ({line(case.level.name)}). Somebody must acknowledge within"
-    yield f"{format_duration(plan.response_time)}; unanswered, it escalates after"
-    yield f"{format_duration(plan.escalation_time)}."
+    yield f"{case.as_set(plan.response_time)}; unanswered, it escalates after"
+    yield f"{case.as_set(plan.escalation_time)}."
     if case.policy.roles:
         yield f"Roles to give out first: {', '.join(line(each.name) for each in case.policy.roles)}."
     yield from ("", "## Part 1: what happens", "")

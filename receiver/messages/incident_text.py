@@ -18,7 +18,7 @@ from receiver.messages.now_firing import NowFiring
 from receiver.messages.plain import cut_words, line, plain, web_address
 from receiver.messages.responders import account, help_wanted, last_taken, was_answered
 from receiver.messages.spoken_times import spoken_clock
-from receiver.messages.times import Manner, clock, duration, left, stamp
+from receiver.messages.times import Manner, as_set, clock, duration, left, stamp
 from rules.policy import IncidentType, Level, Policy, Rule
 from rules.reserved import NOT_WIRED, TWIN
 from rules.time_zones import time_zone
@@ -256,6 +256,10 @@ class IncidentText:
     def zone_name(self) -> str:
         """The zone of its readers."""
         return self.zone_of_channel or self.context.current.policy.time_zone
+
+    def as_set(self, micros: int) -> str:
+        """A time that its policy sets, in the policy's unit."""
+        return as_set(micros, self.policy.spellings)
 
     def time(self, at: Instant) -> str:
         """An instant, as seen from now."""

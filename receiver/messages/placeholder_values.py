@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from receiver.core.model import Instant
 from receiver.messages.incident_text import IncidentText, name
 from receiver.messages.plain import line, plain
-from receiver.messages.times import duration
 from rules.placeholders import PLACEHOLDERS, UNKNOWN, kind
 from rules.policy import TimedActions
 from rules.rendering import OUTPUT_LIMIT, fill_jinja
@@ -86,12 +85,14 @@ def _verification(case: IncidentText) -> str:
 
 def _after(case: IncidentText) -> Value:
     """The post-incident actions of the policy, each block with its duration."""
-    return tuple(f"{_block(block)}: {'; '.join(map(line, block.actions))}" for block in case.policy.post_incident)
+    return tuple(actions_told(block, case) for block in case.policy.post_incident)
 
 
-def _block(block: TimedActions) -> str:
+def actions_told(block: TimedActions, case: IncidentText) -> str:
+    """A block of the policy in a line: what it is, how long it lasts, its actions."""
     said = line(block.description or block.name)
-    return f"{said} for {duration(block.duration)}" if block.duration else said
+    lasting = f" for {case.as_set(block.duration)}" if block.duration else ""
+    return f"{said}{lasting}: {'; '.join(map(line, block.actions))}"
 
 
 _MAKERS: Mapping[str, Callable[[IncidentText], Value]] = {
@@ -110,7 +111,7 @@ _MAKERS: Mapping[str, Callable[[IncidentText], Value]] = {
     "severity": lambda case: line(case.level.name),
     "status": lambda case: case.incident.state.value,
     "timestamp": lambda case: case.stamp(case.now),
-    "update_interval": lambda case: duration(case.plan.update_interval),
+    "update_interval": lambda case: case.as_set(case.plan.update_interval),
     "verification_status": _verification,
 }
 """How a placeholder is told; the others only responders can know."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import assert_never
 
+from receiver.core.closing import is_or_are
 from receiver.core.model import Instant, Kind, Notification, Reason, Recovery, State, Window
 from receiver.core.notices import find
 from receiver.core.response import Notice, Practice, Standing
@@ -10,7 +11,6 @@ from receiver.core.training import due_of
 from receiver.messages.incident_text import MISSING, IncidentText, name
 from receiver.messages.lateness import holds
 from receiver.messages.plain import line, plain
-from receiver.messages.times import duration
 
 LABELS: dict[Reason, str] = {
     Reason.OPENED: "",
@@ -52,6 +52,8 @@ LABELS: dict[Reason, str] = {
     Reason.ACTION: "",
 }
 
+
+WAS = {"is": "was", "are": "were"}
 
 SAID_OF_REMINDERS = frozenset({Reason.OVERDUE, Reason.DUE, Reason.KEPT_OPEN})
 """Why a reminder comes, where its label says it."""
@@ -353,12 +355,12 @@ def _duty(notification: Notification, case: IncidentText) -> str:
     what, whom = line(data.get("what", "")), line(data.get("whom", "")) or case.owner
     duty = case.incident.response.duties.get(data["duty"])
     if duty is None:
-        return f"The {what} was due, and is done by now or not asked for any more."
+        return f"The {what} {WAS[is_or_are(what)]} due, and {is_or_are(what)} done by now or not asked for any more."
     due_at = duty.due_at  # a stage that was filed since may have moved it
     if due_at > case.now:
-        said = f"the {what} is due by {case.time(due_at)}{case.left(due_at, ', ', '')}"
+        said = f"the {what} {is_or_are(what)} due by {case.time(due_at)}{case.left(due_at, ', ', '')}"
     else:
-        said = f"the {what} was due by {case.time(due_at)}, and is not done"
+        said = f"the {what} {WAS[is_or_are(what)]} due by {case.time(due_at)}, and {is_or_are(what)} not done"
     if not whom and case.incident.state is State.OPEN:
         return f"Nobody has it: {said}."
     return f"{whom}: {said}." if whom else _sentence(said)
@@ -375,7 +377,7 @@ def _breach(notification: Notification, case: IncidentText) -> str:
     """Of the response time that was breached then: another may run by now."""
     due_at, limit = (notification.data.get(name, "") for name in ("due_at", "limit"))
     due = case.time(Instant(int(due_at)) if due_at.isdigit() else case.incident.response_due_at)
-    lasted = duration(int(limit) if limit.isdigit() else case.plan.response_time)
+    lasted = case.as_set(int(limit) if limit.isdigit() else case.plan.response_time)
     if case.was_answered:
         return f"The response time of {lasted} is breached (due by {due}). {_sentence(case.responders)}"
     return f"Nobody has acknowledged it within the response time of {lasted} (due by {due})."

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from receiver.core.closing import is_or_are
 from receiver.core.model import Entry, Fact, Instant, Reason
 from receiver.messages.plain import line
 from receiver.messages.reasons import LABELS
@@ -69,7 +70,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.CONFIRMED: "recovery confirmed by {have} of {need}",
         Fact.RESOLVED: "resolved",
         Fact.REOPENED: "reopened: {summary}",
-        Fact.CLOSED: "closed: the monitoring is over",
+        Fact.CLOSED: "closed: the monitoring is over, and nothing is missing",
         Fact.KEPT_OPEN: "not closed yet: {missing}",
         Fact.SIGNED_OFF: "signed off",
         Fact.SIGN_OFF_VOID: "what {whom} signed off has changed since: it must be signed off again",
@@ -87,7 +88,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.SILENCE_FAILED: "no silence for the acknowledgement: {why}",
         Fact.PROCEDURE_ATTACHED: "checklists attached: {procedures}",
         Fact.STEP_DONE: "done: {text}",
-        Fact.OVERDUE: "the {what} is overdue {limit}",
+        Fact.OVERDUE: "the {what} {is_or_are} overdue {limit}",
         Fact.IMPACT: "{scale} is {grade} by {said}: {means}",
         Fact.UNGRADED: "{why}; it raises no level",
         Fact.NOTICE_HELD: "notice {notice} to {group} is held: a person must approve it",
@@ -100,7 +101,6 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.FOLLOW_UP_DONE: "follow-up action {follow_up} done: {text}{brought}",
         Fact.OBLIGATION_APPLIES: "{authority} must be told ({obligation}): {stage} until {until}{practised}",
         Fact.OBLIGATION_JUDGED: "the reporting obligation {obligation} {verdict}",
-        Fact.REPORT_FILED: "{stage} of {obligation} filed with {authority} at {filed}: {reference}{with_file}",
         Fact.FILE_ATTACHED: "evidence {file} attached: {name}, {size} bytes, SHA-256 {sha256}",
         Fact.FILE_REDACTED: "the content of evidence {file} ({name}) removed; its record stays, SHA-256 {sha256}",
         Fact.HOLD_PLACED: "legal hold {hold} placed: nothing of the incident is deleted",
@@ -180,6 +180,7 @@ class _Known(dict[str, str]):
 
     def __init__(self, data: Mapping[str, str], told: Callable[[Instant], str]) -> None:
         super().__init__(data)
+        self["is_or_are"] = is_or_are(data.get("what", ""))
         self.update((name, told(Instant(int(data[name])))) for name in INSTANTS if name in data)
         self.update((place, f"{words}{self[name]}") for place, name, words in ASIDES if data.get(name))
 

@@ -1,9 +1,11 @@
 """Instants and durations in words. An instant is told in its reader's zone, and says which that is."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum, auto
 
 from receiver.core.model import Instant
+from rules.durations import in_words, spelling
 from rules.policy import HOUR, MINUTE, SECOND
 
 DAY = 24 * HOUR
@@ -84,6 +86,11 @@ def duration(micros: int) -> str:
     if micros < 2 * DAY:
         return _two(micros, HOUR, "hour", MINUTE, "minute")
     return _two(micros, DAY, "day", HOUR, "hour")
+
+
+def as_set(micros: int, spellings: Iterable[str]) -> str:
+    """How long something lasts that a policy sets, in the policy's unit: ``72 hours``, ``3 days``. `spellings`: its."""
+    return in_words(spelling(micros, spellings)) or duration(micros)
 
 
 def _two(micros: int, large: int, large_name: str, small: int, small_name: str) -> str:

@@ -32,6 +32,8 @@ class DeadlineOutcome:
     """The first answer after it began, in time or late; None: there was none."""
     by: str = ""
     """Who answered."""
+    set_to: str = ""
+    """How long it lasts, in the policy's words (``72 hours``); empty: `limit` says it."""
 
     @property
     def limit(self) -> int:

@@ -3,6 +3,7 @@
 Whatever in a report speaks of a deadline is made of `deadlines_of`, so that no two lines of it can differ.
 """
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,8 +13,10 @@ from receiver.core.model import Entry, Fact, Incident, Instant
 from receiver.core.plan import PolicyVersion
 from receiver.core.responder_history import without_undone
 from receiver.core.response import FollowUp
+from receiver.messages.times import as_set
 from receiver.reports.deadline_outcome import DeadlineOutcome, result_of
 from receiver.reports.duties_kept import duty_outcomes
+from rules.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,11 @@ def deadlines_of(
     found += _assessments(incident, alarms, policy_version, now)
     found += duty_outcomes(incident, policy_version, now)
     found += [_follow_up(each, now) for each in incident.response.follow_ups if each.due_at is not None]
-    return sorted(found, key=lambda each: each.began_at)
+    return sorted((_in_words(each, policy_version.policy) for each in found), key=lambda each: each.began_at)
+
+
+def _in_words(each: DeadlineOutcome, policy: Policy) -> DeadlineOutcome:
+    return dataclasses.replace(each, set_to=each.set_to or as_set(each.limit, policy.spellings))
 
 
 def alarms_of(timeline: Iterable[Entry]) -> list[Alarm]:

@@ -9,6 +9,7 @@ from receiver.core.model import Incident, Instant
 from receiver.core.obligations import reports
 from receiver.core.plan import PolicyVersion
 from receiver.reports.deadline_outcome import DeadlineOutcome, result_of
+from rules.periods import stage_period
 
 
 def duty_outcomes(incident: Incident, policy_version: PolicyVersion, now: Instant) -> Iterator[DeadlineOutcome]:
@@ -18,7 +19,8 @@ def duty_outcomes(incident: Incident, policy_version: PolicyVersion, now: Instan
         first = each.filings[0] if each.filings else None
         met_at, by = (first.filed_at, first.by) if first else (None, "")
         result = result_of(each.due_at, now, met_at, None, suspended=False)
-        yield DeadlineOutcome(each.what, each.since, each.began_at, each.due_at, result, met_at, by)
+        lasts = stage_period(each.stage)
+        yield DeadlineOutcome(each.what, each.since, each.began_at, each.due_at, result, met_at, by, lasts)
 
 
 def _checklists(incident: Incident, policy_version: PolicyVersion, now: Instant) -> Iterator[DeadlineOutcome]:

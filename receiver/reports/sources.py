@@ -13,16 +13,14 @@ from receiver.core.model import Fact
 from receiver.core.procedures import FIX, IMMEDIATE, ROOT_CAUSE
 from receiver.core.response import Checklists, Done, Impact
 from receiver.messages.incident_text import name
-from receiver.messages.placeholder_values import values
+from receiver.messages.placeholder_values import actions_told, values
 from receiver.messages.plain import line, plain
-from receiver.messages.times import duration
 from receiver.reports.exhibits import exhibits
 from receiver.reports.incident_record import UNTOLD, IncidentRecord
 from receiver.reports.report import Field, counted
 from receiver.reports.steps import done_steps, evidence_links, open_follow_ups
 from rules.alert_text import general
 from rules.placeholders import UNKNOWN
-from rules.policy import TimedActions
 
 SYSTEM_LABELS = ("system", "service", "job", "namespace", "cluster", "instance")
 MOST_MEASURED = 5
@@ -207,13 +205,7 @@ def _verification_results(record: IncidentRecord) -> Values:
 
 def _monitoring_plan(record: IncidentRecord) -> Values:
     blocks = [block for block in record.case.policy.post_incident if block.name == "monitoring"]
-    return [_block(block) for block in blocks or record.case.policy.post_incident]
-
-
-def _block(block: TimedActions) -> str:
-    said = line(block.description or block.name)
-    lasting = f" for {duration(block.duration)}" if block.duration else ""
-    return f"{said}{lasting}: {'; '.join(map(line, block.actions))}"
+    return [actions_told(block, record.case) for block in blocks or record.case.policy.post_incident]
 
 
 SOURCES: Mapping[str, Callable[[IncidentRecord], Values]] = {

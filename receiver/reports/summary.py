@@ -97,7 +97,7 @@ def told(each: DeadlineOutcome) -> str:
     nobody = "nobody answered" if each.name in ANSWERED else "not done"
     answer = name(each.by) or "Tocsin" if each.met_at is not None else nobody
     margin = _margin(each)
-    return f"{line(each.name)}, {duration(each.limit)} from {each.since}: {answer}{f', {margin}' if margin else ''}"
+    return f"{line(each.name)}, {each.set_to} from {each.since}: {answer}{f', {margin}' if margin else ''}"
 
 
 def deadline_row(each: DeadlineOutcome, record: IncidentRecord) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ def deadline_row(each: DeadlineOutcome, record: IncidentRecord) -> tuple[str, ..
     answer = f"{name(each.by) or 'Tocsin'}, {record.stamp(each.met_at)}" if each.met_at is not None else ""
     if not answer and each.result is DeadlineResult.BREACHED:
         answer = "nobody"
-    set_to = f"{duration(each.limit)} from {each.since}"
+    set_to = f"{each.set_to} from {each.since}"
     return (line(each.name), set_to, record.stamp(each.due_at), each.result.value, _margin(each), answer)
 
 

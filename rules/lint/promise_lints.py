@@ -7,7 +7,7 @@ nobody anything by them.
 from collections.abc import Iterator
 
 from rules.document import PolicyDocument
-from rules.durations import format_duration
+from rules.durations import as_spelled
 from rules.lint_catalog import doubt
 from rules.nodes import Node
 from rules.placeholders import TemplateError
@@ -27,7 +27,9 @@ def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Probl
         yield doubt("contact-not-given", promised["contact_information"], message)
     silent = [level for level in policy.levels if level.update_interval is None]
     if "update_interval" in promised and silent:
-        said = ", ".join(f"level {level.level}: {format_duration(level.response_time)}" for level in silent)
+        said = ", ".join(
+            f"level {level.level}: {as_spelled(level.response_time, policy.spellings)}" for level in silent
+        )
         message = f"a template promises updates every {{update_interval}}, and no `update_interval` is set: {said}"
         yield doubt("update-interval-not-given", promised["update_interval"], message)
     yield from _approvers(policy, root)

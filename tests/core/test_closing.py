@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from receiver.core.checklists import attached
-from receiver.core.closing import outstanding
+from receiver.core.closing import is_or_are, outstanding
 from receiver.core.events import Close, SignOff, Tick
 from receiver.core.model import Fact, Incident, Instant, Kind, Reason, State, Status, Window
 from rules.load import load
@@ -290,3 +290,20 @@ def test_what_is_only_recorded_is_asked_nothing():
     """An incident of level 0 closes by itself."""
     blank = Incident("", "", "", 4, "", "", Instant(0), Instant(0), recorded_only=True)
     assert outstanding(blank, World(STRICT).current) == []
+
+
+SUBJECTS = {
+    "final results to the authority (aviation_analysis)": "are",
+    "occurrence report to the authority (reports)": "is",
+    "notice to customers of ours": "is",
+    "lessons learned": "are",
+    "preliminary analysis": "is",
+    "status": "is",
+    'checklist "Verify the fixes"': "is",
+}
+
+
+@pytest.mark.parametrize(("what", "verb"), SUBJECTS.items())
+def test_several_things_are_and_one_is(what, verb):
+    """The verb goes with what is named, not with whom it is for."""
+    assert is_or_are(what) == verb

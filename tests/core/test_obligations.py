@@ -10,6 +10,7 @@ from receiver.core.events import Close, FileReport, JudgeObligation, Tick
 from receiver.core.model import Fact, Instant, Kind, Reason, State, Target, Window
 from receiver.core.obligations import obligations_outstanding, reports
 from receiver.on_call.wall_time import read
+from receiver.reports.deadlines_kept import deadlines_of
 from rules.load import load
 from rules.policy import HOUR, MINUTE, Closing, Micros, Policy, ReportingObligation, ReportStage, ResponseRole
 from rules.stored import dump, parse
@@ -351,3 +352,18 @@ def test_what_was_stored_with_28_days_keeps_them():
         del each["months"]
     [kept] = parse(json.dumps(older).encode()).reporting_obligations
     assert [(each.within // HOUR, each.months) for each in kept.stages] == [(24, 0), (72, 0), (672, 0)]
+
+
+def test_deadlines_are_told_in_the_laws_units():
+    """72 hours, 3 months and 2 days, each as it is written, whatever is as long; also where one is overdue."""
+    stages = (
+        ReportStage("first", Micros(72 * HOUR), written="72h"),
+        ReportStage("second", Micros(72 * HOUR), written="3d"),
+        ReportStage("last", Micros(0), months=3),
+    )
+    world = opened(ReportingObligation("o", "a", stages))
+    world.advance(minutes=5 * DAY)
+    deadlines = deadlines_of(world.incident, world.timeline, world.context().policy_version, world.now)
+    assert [each.set_to for each in deadlines if "(o)" in each.name] == ["72 hours", "3 days", "3 months"]
+    late = [each.data["limit"] for each in world.entries(Fact.OVERDUE) if "(o)" in each.data["what"]]
+    assert late == ["(limit 72 hours)", "(limit 3 days)"]

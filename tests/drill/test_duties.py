@@ -56,7 +56,7 @@ def test_check_says_which_incidents_have_which_duties():
     """Per authority its stages and the rules and types concerned, for people and for programs."""
     shown = RUN.invoke(app, ["check", *POLICY]).stdout
     assert "nis2: the CSIRT or the competent authority (Directive (EU) 2022/2555, Article 23(4))" in shown
-    assert "early_warning within 1d of the awareness" in shown
+    assert "early_warning within 24 hours of the awareness" in shown
     assert "final_report within 1 month of the filing of notification" in shown
     assert "acknowledge within 15m of the opening, from level 3 on" in shown
     assert "a second person, an approver, signs it off" in shown

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.document import PolicyDocument
-from rules.durations import LONGEST, format_duration, parse
-from rules.load import load
+from rules.durations import LONGEST, as_spelled, format_duration, in_words, parse, spellings
+from rules.load import load, load_text
 from rules.placeholders import PLACEHOLDERS, TemplateError, kind
 from rules.policy import HOUR, MINUTE, SECOND
 from rules.rendering import placeholders
@@ -99,3 +99,32 @@ def test_the_schema_explains_every_addition():
         assert schema["properties"][name]["description"]
     for name in ("resolve_after", "resolution", "confirmations", "escalates_to", "update_interval", "impact"):
         assert schema["$defs"]["SeverityLevel"]["properties"][name]["description"]
+
+
+SAID = {
+    "72h": "72 hours",
+    "3d": "3 days",
+    "1h30m": "1 hour 30 minutes",
+    "1w": "1 week",
+    "90m": "90 minutes",
+    "1d": "1 day",
+}
+
+
+@pytest.mark.parametrize(("written", "said"), SAID.items())
+def test_a_policy_is_told_in_its_own_units(written, said):
+    """The law's 72 hours are not 3 days, nor a policy's 90 minutes an hour and a half."""
+    assert in_words(as_spelled(parse(written), spellings(["a text", written, ""]))) == said
+
+
+def test_what_is_spelled_in_two_ways_has_the_shortest_spelling():
+    """Nobody can say then which of them is meant; what the policy spells nowhere has it too."""
+    assert as_spelled(72 * HOUR, spellings(["72h", "3d"])) == "3d"
+    assert as_spelled(72 * HOUR, ()) == "3d"
+
+
+def test_a_policy_knows_how_its_durations_are_spelled():
+    """Those of its own files, and of the packs where it leaves something out."""
+    own = "incident_response: {alert_channels: [{name: chat, type: slack, channel: '#ops'}]}\nretention: 72h\n"
+    assert as_spelled(72 * HOUR, load_text(own).policy.spellings) == "72h"
+    assert as_spelled(24 * HOUR, load().spellings) == "24h"

@@ -361,7 +361,7 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
     Fact.RESOLVED: (r"resolved(?: \((?P<forced>although alerts still fire)?(?:; )?(?P<note>.*)\))?", _resolved),
     Fact.REOPENED: (rf"reopened(?:: .*?)?{TAIL}", lambda record, entry, _: record.incident.state is State.OPEN),
     Fact.CLOSED: (
-        r"closed: the monitoring is over|closed by hand(?:, although (?P<missing>.*?))?(?: \(.*\))?",
+        r"closed: the monitoring is over, and nothing is missing|closed by hand(?:, although (?P<missing>.*?))?(?: \(.*\))?",
         _closed,
     ),
     Fact.NOBODY_ON_CALL: (
