@@ -182,7 +182,7 @@ _ROWS = (
         fallback_rank=4,
         retry_after=STEADY,
         give_up_after=HOUR,
-        settings=("slack_token", "slack_signing_secret", "slack_api_url"),
+        settings=("slack_token", "slack_signing_secret", "slack_app_token", "slack_api_url"),
     ),
     ChannelFacts(
         name="pagerduty",

@@ -88,14 +88,7 @@ class SlackSender:
         self._interactive = interactive
         self._no_files = False
         """The app may not upload files, and Slack said so."""
-        self._client = AsyncWebClient(
-            token=token,
-            base_url=f"{base_url.rstrip('/')}/",
-            timeout=int(timeout) + 1,
-            retry_handlers=[],  # the SDK's own would post twice after a connection that broke
-            logger=_log,
-        )
-        self._client.proxy = None  # from HTTPS_PROXY otherwise, and NO_PROXY is not honoured
+        self._client = quiet_client(token, base_url, timeout)
         self._search = Search(self._client, timeout)
 
     async def send(self, outgoing: Outgoing) -> Outcome:
@@ -215,11 +208,25 @@ class SlackSender:
         return Failed(error, Rejected(advice.format(error=error, channel=channel, needed=needed)))
 
 
+def quiet_client(token: str, base_url: str, timeout: float) -> AsyncWebClient:
+    """Slack's API for one token; `timeout`: seconds per call. It tries nothing again, and logs no message."""
+    client = AsyncWebClient(
+        token=token,
+        base_url=f"{base_url.rstrip('/')}/",
+        timeout=int(timeout) + 1,
+        retry_handlers=[],  # the SDK's own would post twice after a connection that broke
+        logger=_log,
+    )
+    client.proxy = None  # from HTTPS_PROXY otherwise, and NO_PROXY is not honoured
+    return client
+
+
 def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
-    """Where there is a token. Buttons are offered where we can tell that a press is Slack's."""
+    """Where there is a token. Buttons are offered where a press comes to us, and we can tell that it is Slack's."""
     if not settings.slack_token:
         return None
-    token, interactive = settings.slack_token.get_secret_value(), settings.slack_signing_secret is not None
+    token = settings.slack_token.get_secret_value()
+    interactive = settings.slack_signing_secret is not None or "slack_app_token" in settings.of_channels
     return Configured(partial(SlackSender, token, settings.slack_api_url, interactive=interactive))
 
 

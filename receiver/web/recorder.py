@@ -36,7 +36,7 @@ _NAMED = re.compile(_WORDS, re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=://)[^/\s@]+@")
 _GIVEN = re.compile(rf"((?:{_WORDS})[\w-]*\s*[=:]\s*)[^\s&;,\"']+", re.IGNORECASE)
 _BEARER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]+", re.IGNORECASE)
-_SLACK = re.compile(r"(hooks\.slack\.com/(?:services|workflows)/)\S+|\bxox[a-z]-[\w-]+")
+_SLACK = re.compile(r"(hooks\.slack\.com/(?:services|workflows)/)\S+|\b(?:xox[a-z]|xapp)-[\w-]+")
 _INSTANT = TypeAdapter(datetime)
 
 log = structlog.get_logger()

@@ -6,7 +6,9 @@ the core, as for everyone else. Where a provider's secret is not set, its callba
 `http`. Begin with `actions`, which all of them use.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -16,6 +18,7 @@ from receiver.web.api.rosters import RosterReader
 from receiver.web.callbacks.actions import CallbackActions
 from receiver.web.callbacks.pagerduty_webhook import PagerDutyCallbacks
 from receiver.web.callbacks.slack_interactions import SlackCallbacks
+from receiver.web.callbacks.slack_socket import SlackSocket
 from receiver.web.callbacks.twilio_webhooks import TwilioCallbacks
 
 __all__ = ["CallbackActions", "add_callbacks"]
@@ -30,9 +33,12 @@ def add_callbacks(
 ) -> None:
     """Register the callbacks of the providers that are configured."""
     found: list[SlackCallbacks | TwilioCallbacks | PagerDutyCallbacks] = []
-    if settings.slack_signing_secret:
-        secret = settings.slack_signing_secret.get_secret_value()
-        slack = SlackCallbacks(at, rosters, secret, settings, clock)
+    secret, app_token = settings.slack_signing_secret, settings.of_channels.get("slack_app_token")
+    if secret or app_token:
+        slack = SlackCallbacks(at, rosters, secret.get_secret_value() if secret else "", settings, clock)
+        if app_token:
+            socket = SlackSocket(slack, app_token.get_secret_value(), settings.slack_api_url)
+            app.cleanup_ctx.append(_kept(socket))
         app.on_cleanup.append(slack.close)
         found.append(slack)
     if settings.hears_twilio and settings.twilio_auth_token and settings.external_url:
@@ -45,3 +51,14 @@ def add_callbacks(
     for callbacks in found:
         for method, path, handler in callbacks.routes():
             app.router.add_route(method, path, handler)
+
+
+def _kept(socket: SlackSocket) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def keep(_app: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(socket.keep())
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    return keep

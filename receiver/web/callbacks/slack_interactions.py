@@ -62,11 +62,13 @@ class SlackCallbacks:
         settings: Settings,
         clock: Callable[[], Instant],
     ) -> None:
-        """`secret` signs what Slack sends; answers go to Slack's own host, or that of its API's URL in `settings`."""
+        """`secret` signs what Slack posts (empty: nothing is believed); answers go to Slack's own host, or that of its
+        API's URL in `settings`.
+        """
         self._queue = queue
         self._rosters = rosters
         self._clock = clock
-        self._verifier = SignatureVerifier(secret, _Seconds(clock))
+        self._verifier = SignatureVerifier(secret, _Seconds(clock)) if secret else None
         self._role_of = settings.role_of
         own = urlsplit(settings.slack_api_url)
         self._answers = (HOOKS, f"{own.scheme}://{own.netloc}/")
@@ -74,7 +76,9 @@ class SlackCallbacks:
         self._telling: set[asyncio.Task[None]] = set()
 
     def routes(self) -> tuple[tuple[str, str, Handler], ...]:
-        """Method, path, handler."""
+        """Method, path, handler; none where nobody could tell who posts."""
+        if self._verifier is None:
+            return ()
         return (
             ("POST", "/callbacks/slack/actions", self.press),
             ("POST", "/callbacks/slack/commands", self.command),
@@ -89,7 +93,11 @@ class SlackCallbacks:
     async def press(self, request: web.Request) -> web.Response:
         """Somebody pressed a button."""
         form, reference = await self._believe(request)
-        payload = _payload(form.get("payload", ""))
+        await self.pressed(_payload(form.get("payload", "")), reference)
+        return web.Response()
+
+    async def pressed(self, payload: Mapping[str, Any], reference: str) -> None:
+        """What Slack tells of a button, which is certainly Slack's; `reference`: what it is known by."""
         origin = self._origin(payload.get("user"), reference)
         answer_to = str(payload.get("response_url", ""))
         bundle = _pressed_bundle(payload)
@@ -100,7 +108,6 @@ class SlackCallbacks:
             incident_id, action = wanted
             refused = self._refuse_signature(origin) if isinstance(action, SignOff) else ""
             self._tell(answer_to, refused or (await self._queue.act(incident_id, action, origin)).words)
-        return web.Response()
 
     async def _acknowledge_all(self, bundle: str, origin: Origin) -> str:
         """Take what a message of several incidents named."""
@@ -113,6 +120,10 @@ class SlackCallbacks:
     async def command(self, request: web.Request) -> web.Response:
         """Somebody typed /tocsin."""
         form, reference = await self._believe(request)
+        return web.Response(body=orjson.dumps(await self.commanded(form, reference)), content_type=JSON)
+
+    async def commanded(self, form: Mapping[str, str], reference: str) -> dict[str, str]:
+        """What to answer to a command, which is certainly Slack's; `reference`: what it is known by."""
         user = {"id": form.get("user_id", ""), "username": form.get("user_name", "")}
         text = form.get("text", "").strip()
         verb, _, rest = text.partition(" ")
@@ -138,7 +149,7 @@ class SlackCallbacks:
         body = await read_strangers_body(request)
         signature = request.headers.get("X-Slack-Signature", "")
         try:
-            is_slack = self._verifier.is_valid_request(body, dict(request.headers))
+            is_slack = bool(self._verifier and self._verifier.is_valid_request(body, dict(request.headers)))
         except Exception:  # noqa: BLE001 - it raises on what no Slack sends: non-numeric times, other alphabets …
             is_slack = False
         if not is_slack:
@@ -291,10 +302,9 @@ def _action(verb: Verb, by: str, expects: State | None = None) -> Action:
             assert_never(verb)
 
 
-def _say(text: str, *, to_all: bool = False) -> web.Response:
+def _say(text: str, *, to_all: bool = False) -> dict[str, str]:
     return _answer(literal(text, TEXT), to_all=to_all)
 
 
-def _answer(markup: str, *, to_all: bool = False) -> web.Response:
-    body = {"response_type": "in_channel" if to_all else "ephemeral", "text": markup}
-    return web.Response(body=orjson.dumps(body), content_type=JSON)
+def _answer(markup: str, *, to_all: bool = False) -> dict[str, str]:
+    return {"response_type": "in_channel" if to_all else "ephemeral", "text": markup}
