@@ -40,8 +40,8 @@ SELECT number, doc FROM incidents WHERE number IN (
 )
 """
 _LIVE = """
-SELECT level, state, count(*) AS incidents FROM incidents
-WHERE state IN ('open', 'acknowledged') GROUP BY level, state
+SELECT level, state, exercise, count(*) AS incidents FROM incidents
+WHERE state IN ('open', 'acknowledged') GROUP BY level, state, exercise
 """
 _ONE = "SELECT number, doc FROM incidents WHERE number = :number"
 _RECENT = """
@@ -94,9 +94,9 @@ class Overview:
         found = codec.readable(lambda row: codec.read_incident(row.doc, row.number), rows)
         return sorted(found, key=lambda each: (-each.level, each.number))
 
-    def live(self) -> Mapping[tuple[int, State], int]:
-        """(level, state) → how many incidents somebody must act on."""
-        return {(row.level, State(row.state)): row.incidents for row in self._rows(_LIVE)}
+    def live(self) -> Mapping[tuple[int, State, bool], int]:
+        """(level, state, whether it is an exercise) → how many incidents somebody must act on."""
+        return {(row.level, State(row.state), bool(row.exercise)): row.incidents for row in self._rows(_LIVE)}
 
     def mark(self, number: int | None, limit: int) -> str:
         """Changes whenever that incident does, or (None) one of the most urgent or of those that are not closed."""

@@ -11,9 +11,11 @@
     day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short",
   };
   const thisYear = new Intl.DateTimeFormat(undefined, parts);
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "short" });
   const anyYear = new Intl.DateTimeFormat(undefined, { ...parts, year: "numeric" });
   // The server's clock counts, not this machine's.
   const made = document.querySelector("footer time");
+  let isOld = false;
   let ahead = made ? Date.now() - Date.parse(made.dateTime) : 0;
 
   function span(seconds) {
@@ -29,11 +31,13 @@
     return said.join(" ");
   }
 
+  // A page that is old counts nothing down: it says when things are, as far as it knew.
   function tick() {
     const now = Date.now() - ahead;
     for (const element of document.querySelectorAll("time[data-tick]")) {
-      const off = (Date.parse(element.dateTime) - now) / 1000;
-      const words = off > 0 ? `in ${span(off)}` : `${span(-off)} ago`;
+      const at = Date.parse(element.dateTime);
+      const off = (at - now) / 1000;
+      const words = isOld ? `at ${clock.format(at)}` : off > 0 ? `in ${span(off)}` : `${span(-off)} ago`;
       if (element.textContent !== words) element.textContent = words;
     }
   }
@@ -53,20 +57,95 @@
     return part.contains(active) && active.matches("textarea, select, input");
   }
 
+  // What can be pressed, and where it lies: if that changes, a finger may be on its way to where it was.
+  function places() {
+    return [...document.querySelectorAll("main button, main label, main summary")]
+      .map((each) => `${each.id}${each.textContent} ${Math.round(each.getBoundingClientRect().top / 4)}`).join("\n");
+  }
+
+  function watchingMoves(change) {
+    const before = places();
+    change();
+    settle();
+    if (places() !== before) document.dispatchEvent(new Event("moved"));
+  }
+
   function swap(old, fresh) {
     if (isBusy(old)) return;
     const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
     const open = new Map([...old.querySelectorAll("details[id]")].map((each) => [each.id, each.open]));
-    // What was typed into it stays.
-    const typed = [...old.querySelectorAll("textarea[id], input[id]")].filter((each) => each.value !== each.defaultValue);
+    // What was typed into it, or ticked, stays.
+    const typed = [...old.querySelectorAll("textarea[id], input[id]")].filter(
+      (each) => each.value !== each.defaultValue || each.checked !== each.defaultChecked);
     old.replaceWith(fresh);
     for (const each of typed) {
       const now = document.getElementById(each.id);
       if (now && each.type === "file") now.replaceWith(each); // a file that was chosen cannot be set
-      else if (now) now.value = each.value;
+      else if (now) [now.value, now.checked] = [each.value, each.checked];
     }
     for (const each of fresh.querySelectorAll("details[id]")) if (open.has(each.id)) each.open = open.get(each.id);
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  }
+
+  function put(page) {
+    for (const old of document.querySelectorAll("[data-live]")) {
+      const fresh = page.getElementById(old.id);
+      if (fresh) swap(old, document.adoptNode(fresh));
+    }
+  }
+
+  // The cards of Now stay where they are: each is brought up to date in its place, and a person says when others come.
+  const cardsOf = (page) => [...page.querySelectorAll(".card[data-number]")];
+
+  function putCards(page) {
+    const [old, fresh] = [cardsOf(document), cardsOf(page)];
+    const order = (cards) => cards.map((each) => each.id).join();
+    if (!old.length || order(old) === order(fresh)) {
+      put(page);
+      offer([], false);
+      return;
+    }
+    const whole = page.cloneNode(true);
+    const known = new Set(old.map((each) => each.id));
+    for (const each of old) {
+      const now = page.getElementById(each.id);
+      if (now) swap(each, document.adoptNode(now));
+      else leave(each);
+    }
+    const count = page.getElementById("count");
+    if (count) document.getElementById("count").replaceWith(document.adoptNode(count));
+    offer(fresh.filter((each) => !known.has(each.id)), true, whole);
+  }
+
+  function leave(card) {
+    card.classList.add("gone");
+    card.querySelector("form")?.remove();
+    if (!card.querySelector(".left")) {
+      card.querySelector("article").insertAdjacentHTML("beforeend", '<p class="left"><strong>Not in this list any more.</strong></p>');
+    }
+  }
+
+  function offer(fresh, isOther, page) {
+    const [news, show] = [document.getElementById("news"), document.getElementById("show")];
+    const worst = fresh.toSorted((one, other) => other.dataset.level - one.dataset.level)[0];
+    const words = fresh.length
+      ? `${fresh.length} new, show: ${worst.querySelector("h2").textContent.slice(0, 90)}` : "The order has changed, show";
+    news.hidden = !isOther;
+    if (!isOther || show.textContent === words) return;
+    show.textContent = words;
+    document.getElementById("announce").textContent = words;
+    document.dispatchEvent(new Event("moved"));
+    show.onclick = () => {
+      news.hidden = true;
+      show.textContent = "";
+      watchingMoves(() => put(page));
+      document.getElementById("main").focus();
+    };
+  }
+
+  function settle() {
+    localise(document);
+    tick();
   }
 
   let asking = false;
@@ -79,27 +158,26 @@
     }
     asking = true;
     try {
-      const answer = await fetch(document.body.dataset.page ?? location.pathname + location.search, { headers: { Accept: "text/html" } });
+      const answer = await fetch(document.body.dataset.page ?? location.pathname + location.search,
+        { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(20000) });
       if (answer.redirected || answer.status === 401) location.reload();
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const clock = page.querySelector("footer time");
       if (clock) ahead = Date.now() - Date.parse(clock.dateTime);
-      for (const old of document.querySelectorAll("[data-live]")) {
-        const fresh = page.getElementById(old.id);
-        if (fresh) swap(old, document.adoptNode(fresh));
-      }
-      if (document.title !== page.title) {
-        document.title = page.title;
-        document.getElementById("announce").textContent = page.title;
+      const title = page.title;
+      watchingMoves(() => (document.body.dataset.watch === "now" ? putCards(page) : put(page)));
+      if (document.title !== title) {
+        document.title = title;
+        document.getElementById("announce").textContent = title;
       }
       // Forms say which state the person saw; one that is being filled in keeps what it said.
       const state = document.getElementById("head")?.dataset.state;
       for (const seen of document.querySelectorAll(".side input[name=state]")) {
         if (!seen.form.contains(document.activeElement)) seen.value = state;
       }
-      localise(document);
-      tick();
+    } catch {
+      // It does not answer: the page says how old it is.
     } finally {
       asking = false;
       if (again) {
@@ -109,25 +187,80 @@
     }
   }
 
+  // The answer to a press, put in the place of the page: what was focused stays so, and nothing jumps.
+  document.addEventListener("answered", ({ detail: { page, url } }) => {
+    const focused = document.activeElement?.id;
+    const [main, scheme] = [document.getElementById("main"), new URL(url)];
+    const open = new Map([...main.querySelectorAll("details[id]")].map((each) => [each.id, each.open]));
+    main.replaceWith(document.adoptNode(page.getElementById("main")));
+    document.title = page.title;
+    history.replaceState(null, "", scheme.pathname + scheme.search);
+    const acted = main.contains(document.activeElement) ? "" : detailsOf(main, focused);
+    for (const each of document.querySelectorAll("main details[id]")) {
+      if (open.has(each.id) && !each.open && each.id !== acted) each.open = open.get(each.id);
+    }
+    const said = document.getElementById("said");
+    const told = said?.textContent.trim() ?? "";
+    const again = focused ? document.getElementById(focused) : null;
+    const target = told ? said : (again ?? document.getElementById("main"));
+    target.focus({ preventScroll: true });
+    if (told) said.scrollIntoView({ block: "nearest" });
+    document.getElementById("news").hidden = true;
+    settle();
+    document.dispatchEvent(new Event("moved"));
+  });
+
+  function detailsOf(main, id) {
+    return (id && main.querySelector(`#${CSS.escape(id)}`)?.closest("details")?.id) || "";
+  }
+
   // What is not whole yet asks for itself again.
   function askAgain() {
     if (document.querySelector("[data-again]")) setTimeout(() => refresh().finally(askAgain), 1000);
   }
 
-  function watch(what) {
+  const PING = 15000; // the server says at least every so often that it lives
+  let heard = Date.now();
+  let isLost = false;
+
+  function note(live) {
     const sign = document.getElementById("live");
+    if (live) heard = Date.now();
+    isLost = !live;
+    sign.hidden = false;
+    sign.textContent = live ? "live" : "not live";
+    sign.classList.toggle("lost", !live);
+    judge();
+  }
+
+  // Who looks at an old page must see that it is old, and since when.
+  function judge() {
+    const silent = Date.now() - heard;
+    const old = silent > 2 * PING + 10000 || (isLost && silent > 10000);
+    const banner = document.getElementById("old");
+    if (old) {
+      const words = `As of ${clock.format(heard)}, not updated since: Tocsin does not answer. Phones and pages may know more than this one.`;
+      if (banner.textContent !== words) banner.textContent = words;
+    }
+    if (old === isOld) return;
+    isOld = old;
+    banner.hidden = !old;
+    document.getElementById("live").textContent = old ? "not live" : "live";
+    document.getElementById("live").classList.toggle("lost", old);
+    tick();
+    document.dispatchEvent(new Event("moved"));
+  }
+
+  function watch(what) {
     const stream = new EventSource(`${home}events?watch=${what}`);
-    const show = (live) => {
-      sign.hidden = false;
-      sign.textContent = live ? "live" : "not live";
-      sign.classList.toggle("lost", !live);
-    };
-    stream.addEventListener("open", () => show(true));
-    stream.addEventListener("change", refresh);
+    stream.addEventListener("open", () => note(true));
+    stream.addEventListener("ping", () => note(true));
+    stream.addEventListener("change", () => { note(true); refresh(); });
     stream.addEventListener("error", () => {
-      show(false);
+      if (!isLost) note(false);
       if (stream.readyState === EventSource.CLOSED) setTimeout(() => { watch(what); refresh(); }, 5000);
     });
+    setInterval(judge, 1000);
   }
 
   function openTarget() {
@@ -143,10 +276,6 @@
   setInterval(tick, 1000);
   openTarget();
   addEventListener("hashchange", openTarget);
-  // A second press of the same button is a slip, not a second act.
-  document.addEventListener("submit", (event) => {
-    for (const button of event.target.querySelectorAll("button")) setTimeout(() => { button.disabled = true; });
-  });
   addEventListener("pageshow", (event) => {
     if (event.persisted) location.reload();
   });

@@ -62,6 +62,66 @@ async def test_now_most_urgent_first(receiver: Running) -> None:
     assert "Dana has it" in text
 
 
+async def test_now_by_what_burns(receiver: Running) -> None:
+    """Within a level what is breached stands before what is fresh, with a badge; exercises have a section of their own
+    and are not counted; a card says which step it has come to and how many alerts fire.
+    """
+    for body in ({"title": "old"}, {"title": "practice", "exercise": True}):
+        await receiver.post("/api/v1/incidents", {"type": "engine_failure", **body})
+    await receiver.pass_time(20 * MINUTE)
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure", "title": "fresh"})
+    body = json.loads(payload("single_firing"))
+    body["alerts"] = [body["alerts"][0] | {"fingerprint": f"{each:016x}"} for each in range(12)]
+    await receiver.post("/webhook/alertmanager", body)
+    text = await page(receiver, "/")
+    assert [int(number) for number in re.findall(r'id="t(\d+)"', text)] == [1, 3, 4, 2]
+    assert text.count("breached</strong>") == 2
+    assert "<strong>3</strong> open" in text
+    assert "1 exercise apart" in text
+    assert text.index('id="exercises"') < text.index('id="t2"')
+    assert "12 firing" in text
+    assert "step 1 of 3" in text
+
+
+async def test_what_is_chosen_stays(receiver: Running) -> None:
+    """A filter is a link; it holds on the next visit, until all is asked for again."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure", "labels": {"system": "left wing"}})
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure", "labels": {"system": "tail"}})
+    kept = ""
+    for path, found in (("/?system=tail", [2]), ("/", [2]), ("/?all", [1, 2]), ("/", [1, 2]), ("/?level=9", [1, 2])):
+        async with receiver.http.get(receiver.url + path, headers={**BROWSER, "Cookie": kept}) as answer:
+            kept, text = answer.headers["Set-Cookie"].partition(";")[0], await answer.text()
+        assert sorted(int(number) for number in re.findall(r'id="t(\d+)"', text)) == found, path
+
+
+async def test_several_at_once_and_a_slip(receiver: Running) -> None:
+    """What is ticked is acknowledged or handed over in one press, which says what each came to; a slip is undone."""
+    for _ in range(3):
+        await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    token = csrf(await page(receiver, "/"))
+
+    async def several(**form: str) -> str:
+        form = {"csrf": token, **form}
+        async with receiver.http.post(f"{receiver.url}/several", data=form, headers=BROWSER) as answer:
+            return await answer.text()
+
+    who = {"n.1": "1", "n.2": "2"}
+    text = await several(action="acknowledge", **who)
+    assert "Undo" in text
+    assert "have #1" in text or "has it</strong>: #1" in text
+    text = await several(action="hand-over", to="Noor", **who, **{"n.3": "3"})
+    assert "Noor has it" in text
+    assert "<strong>Not changed</strong>: #3" in text
+    assert "tick the incidents" in (await several(action="acknowledge")).lower()
+    await receiver.post("/api/v1/incidents/3/acknowledge", {})
+    status, where = await press(receiver, 3, "undo", back="now")
+    assert (status, where) == (303, "/?undone=3#said")
+    assert "its deadlines run on" in await page(receiver, "/?undone=3")
+    status, text = await press(receiver, 3, "undo")
+    assert status == 409
+    assert "only whoever answered last" in text
+
+
 async def test_now_counts_down(receiver: Running) -> None:
     """An incident's next escalation and its breach stand there as instants and in words; a breach that was, too."""
     await receiver.post("/api/v1/incidents", {"type": "engine_failure"})

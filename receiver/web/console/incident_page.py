@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from receiver.core.evidence_files import safe_name
+from receiver.core.undo import can_undo
 from receiver.web.api.call import Call, Endpoint, read_form
 from receiver.web.api.evidence_operations import Custody
 from receiver.web.api.requests import Nothing
@@ -50,6 +51,7 @@ DONE = {
     "escalate": "The next step has been told.",
     "withdraw": "Withdrawn: you ask for help no more.",
     "give-back": "It is open again: nobody has it, and it pages from the beginning.",
+    "undo": "Taken back: everything is as it was, and the deadlines run on.",
     "resolve": "Resolved. Everybody who was paged is told.",
     "sign-off": "Signed off.",
     "close": "Closed, and written down with your reason.",
@@ -75,7 +77,6 @@ DONE = {
 """Said after a press, by the name that the redirect carries."""
 
 PLACES = {
-    "steps": "todo",
     "edit-notice": "notices",
     "approve": "notices",
     "reject": "notices",
@@ -89,6 +90,9 @@ PLACES = {
 }
 """Where the page is looked at again after an action; elsewhere at what is said."""
 
+BACK_ON_NOW = {"undo": "undone"}
+"""What Now tells of an action that was pressed there; of all others, that somebody has it."""
+
 OURS = frozenset({"csrf", "back", "part", "form"})
 """Fields of our forms that are not the action's."""
 
@@ -97,6 +101,7 @@ OPERATIONS = {
     "escalate": "escalate",
     "withdraw": "withdraw",
     "give-back": "give_back",
+    "undo": "undo",
     "resolve": "resolve",
     "sign-off": "sign_off",
     "close": "close",
@@ -155,9 +160,10 @@ class IncidentPage:
                 raise
             return await self._page(visit, problem=problem, action=action)
         if visit.form.get("back") == "now":
-            return go_to("/")
+            return go_to(f"/?{BACK_ON_NOW.get(action, 'took')}={int(name)}#said")
         done = "" if action == "steps" else f"?done={action}"
-        return go_to(f"/incidents/{int(name)}{done}#{PLACES.get(action, 'said')}")
+        place = f"s-{visit.form.get('part', '')}" if action == "steps" else PLACES.get(action, "said")
+        return go_to(f"/incidents/{int(name)}{done}#{place}")
 
     async def _keep_filed(self, visit: Visit, name: str) -> None:
         """What was filed with an authority is kept as evidence."""
@@ -199,6 +205,7 @@ class IncidentPage:
             may_redact=visit.caller.role >= self._actions["redact"].role,
             may_approve=visit.caller.role >= self._actions["approve"].role,
             said=said,
+            may_undo=can_undo(incident, visit.caller.name, visit.now),
             problem=problem,
             action=action,
             typed=visit.form if problem else {},

@@ -24,7 +24,8 @@ LOOK_EVERY = 1.0
 """Seconds between looks."""
 
 ALIVE_EVERY = 15.0
-"""Seconds after which a silent stream says that it lives, so that proxies keep it."""
+"""Seconds after which a silent stream says that it lives: proxies keep it, and a page that hears nothing knows that it
+is old. Nothing is said while changes cannot be read."""
 
 MOST = 500
 """Streams of one process."""
@@ -54,6 +55,8 @@ class Live:
         self._sessions = sessions
         self._watchers: dict[asyncio.Queue[str], _Watch] = {}
         self._wake = asyncio.Event()
+        self._can_see = True
+        """Whether changes could be read the last time."""
 
     async def context(self, _app: web.Application) -> AsyncIterator[None]:
         """For `app.cleanup_ctx`: the loop lives as long as the application."""
@@ -104,7 +107,8 @@ class Live:
             try:
                 mark = await asyncio.wait_for(queue.get(), ALIVE_EVERY)
             except TimeoutError:
-                await response.write(b": here\n\n")
+                if self._can_see:
+                    await response.write(b"event: ping\ndata:\n\n")
                 continue
             if not mark:
                 return
@@ -124,9 +128,12 @@ class Live:
         number = None if watched == "now" else int(watched)
         try:
             mark = await self._queue.read(self._reads.overview.mark, number, SHOWN)
+            self._can_see = True
         except (StoreUnavailable, StoreDamaged):
+            self._can_see = False
             return
         except Exception:
+            self._can_see = False
             log.exception("reading changes for open pages failed; trying again in a second")
             return
         for queue, watch in self._watchers.items():

@@ -1,12 +1,18 @@
 """`/`: what somebody must act on now, the most urgent first."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
+from pydantic import BaseModel, Field, ValidationError
 
+from receiver.core.events import Acknowledge, Action, Handover
 from receiver.core.loaded_rules import RulesVerdict
 from receiver.core.model import Alert, Incident, State
+from receiver.core.paging import LAST_PLANNED_STEP
+from receiver.core.undo import can_undo
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
@@ -14,14 +20,25 @@ from receiver.messages.incident_text import IncidentText
 from receiver.messages.times import Manner
 from receiver.store import Reads
 from receiver.web.api.incident_operations import Api
+from receiver.web.api.several import act_on_several
 from receiver.web.console.deadlines import DeadlineRow, deadlines
-from receiver.web.console.pages import Frame, Visit
+from receiver.web.console.pages import Frame, Visit, go_to
+from receiver.web.http.problem_details import HttpProblem
 
 SHOWN = 50
 """Incidents on the page; nobody takes more of them in."""
 
+READ = 500
+"""Incidents that a filter chooses from, the most urgent ones."""
+
 NAMED = 10
 """Alerts of each that are read, of those that fire: the first is the title, with its value."""
+
+MOST_AT_ONCE = 100
+"""Incidents that one press is about."""
+
+KEEPS = "tocsin-now"
+"""The cookie with the filter that was chosen last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +47,65 @@ class Card:
 
     case: IncidentText
     deadlines: tuple[DeadlineRow, ...]
+
+    @property
+    def is_breached(self) -> bool:
+        """Whether its response time ended and it still wants an answer."""
+        incident = self.case.incident
+        return incident.breached_at is not None and incident.state is State.OPEN
+
+    @property
+    def step(self) -> str:
+        """Which of the steps of paging it has come to; empty: somebody has it."""
+        incident = self.case.incident
+        if not incident.wants_answer:
+            return ""
+        again = incident.step - LAST_PLANNED_STEP
+        return f"step {min(incident.step, LAST_PLANNED_STEP) + 1} of {LAST_PLANNED_STEP + 1}" + (
+            f", repeated {again} {'time' if again == 1 else 'times'}" if again > 0 else ""
+        )
+
+
+class Chosen(BaseModel):
+    """Which incidents are looked at: a filter of the page."""
+
+    level: int = Field(default=0, ge=0, le=4)
+    """This level and worse; 0: all."""
+    system: str = Field(default="", max_length=200)
+    section: str = Field(default="", max_length=200)
+    mine: bool = False
+
+    def takes(self, incident: Incident, who: str) -> bool:
+        """Whether the incident is one of them. `who`: who looks."""
+        return (
+            incident.level >= self.level
+            and self.system in {"", incident.system}
+            and self.section in {"", incident.labels.get("section", "")}
+            and (not self.mine or incident.holder == who)
+        )
+
+    @property
+    def query(self) -> str:
+        """As an address has it; empty: nothing is left out."""
+        return urlencode(self.model_dump(exclude_defaults=True))
+
+    def chip(self, **other: Any) -> str:
+        """Where the same filter with something changed is."""
+        return f"/?{self.model_copy(update=other).query or 'all'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a press did to an incident."""
+
+    kind: str
+    """One of TOLD."""
+    card: Card
+    can_undo: bool
+
+
+TOLD = ("took", "gave", "undone", "left")
+"""Acknowledged, handed over, taken back, not changed: what an address tells of the last press."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +121,33 @@ class Now:
 
     async def show(self, visit: Visit) -> web.Response:
         """The page."""
+        chosen, who = _chosen(visit), visit.caller.name
 
-        def read() -> tuple[list[Card], list[Card], dict[State, int]]:
-            urgent = self.reads.overview.urgent(SHOWN)
+        def read() -> dict[str, Any]:
+            overview = self.reads.overview
+            found = overview.urgent(READ if chosen.query else SHOWN)
+            urgent = [each for each in found if chosen.takes(each, who)][:SHOWN]
             firing = self.reads.first_firing([each.id for each in urgent], NAMED)
-            cards = [self._card(incident, firing.get(incident.id, ()), visit) for incident in urgent]
-            resolved = [self._card(each, (), visit) for each in self.reads.overview.resolved(SHOWN)]
-            unclosed = [each for each in resolved if each.case.outstanding]
-            return sorted(cards, key=_urgency), unclosed, _by_state(self.reads.overview.live().items())
+            cards = sorted((self._card(each, firing.get(each.id, ()), visit) for each in urgent), key=_urgency)
+            resolved = [self._card(each, (), visit) for each in overview.resolved(SHOWN) if chosen.takes(each, who)]
+            live = overview.live()
+            return {
+                "cards": [each for each in cards if not each.case.incident.exercise],
+                "exercises": [each for each in cards if each.case.incident.exercise],
+                "unclosed": [each for each in resolved if each.case.outstanding],
+                "counts": _by_state(live),
+                "more": 0 if chosen.query else sum(live.values()) - len(cards),
+                "systems": sorted({each.system for each in found if each.system} | {chosen.system} - {""})[:20],
+                "sections": sorted({each.labels.get("section", "") for each in found} | {chosen.section} - {""})[:20],
+                "told": self._told(visit),
+            }
 
-        cards, unclosed, counts = await self.queue.read(read)
-        return self.frame.page(
+        answer = self.frame.page(
             visit,
             "now.html",
-            cards=cards,
-            unclosed=unclosed,
-            counts=counts,
-            more=sum(counts.values()) - len(cards),
+            **await self.queue.read(read),
+            chosen=chosen,
+            people=[each.name for each in self.engine.current.policy.people],
             worries=[
                 *map(str, self.state.failing()),
                 *self._refused_policy(),
@@ -69,6 +155,33 @@ class Now:
                 *self._silent_channels(),
             ],
         )
+        answer.set_cookie(KEEPS, chosen.query, samesite="Lax", httponly=True)
+        return answer
+
+    async def act(self, visit: Visit) -> web.Response:
+        """Several were ticked, and a button was pressed: acknowledge them, or hand them over."""
+        numbers = [int(each) for name, each in visit.form.items() if name.startswith("n.") and is_number(each)]
+        if not numbers or len(numbers) > MOST_AT_ONCE:
+            raise HttpProblem(400, f"tick the incidents that it is about, {MOST_AT_ONCE} at most")
+        by, to = visit.caller.name, visit.form.get("to", "").strip()
+        is_handover = visit.form.get("action") == "hand-over"
+        if is_handover and not to:
+            raise HttpProblem(400, "say to whom they are handed over")
+        action: Action = Handover(by, to) if is_handover else Acknowledge(by)
+        found = await self.queue.read(self.reads.by_numbers, numbers)
+        taken = await act_on_several(self.queue, [(each.id, action) for each in found], visit.caller.origin)
+        done = ",".join(str(each.number) for each in taken.done)
+        left = ",".join(str(each.number) for each, _ in taken.refused)
+        said = urlencode({"gave" if is_handover else "took": done, **({"left": left} if left else {})})
+        return go_to(f"/?{said}#said")
+
+    def _told(self, visit: Visit) -> list[Told]:
+        """What the last press came to, as it stands now."""
+        return [
+            Told(kind, self._card(incident, (), visit), can_undo(incident, visit.caller.name, visit.now))
+            for kind in TOLD
+            for incident in self.reads.by_numbers(numbers_of(visit.request.query.get(kind, "")))
+        ]
 
     def _card(self, incident: Incident, firing: Sequence[Alert], visit: Visit) -> Card:
         context = self.engine.context(self.api.policy_version(incident))
@@ -95,15 +208,37 @@ class Now:
         return [f"nothing can be sent on {', '.join(silent)}: not configured"] if silent else []
 
 
-def _urgency(card: Card) -> tuple[int, bool, int]:
-    """The worst level first, in it what nobody has taken, then what is due first."""
+def _urgency(card: Card) -> tuple[int, bool, bool, int]:
+    """The worst level first, in it what is breached, then what nobody has taken, then what is due first."""
     incident = card.case.incident
     due_at = min((each.at for each in card.deadlines if not each.passed), default=incident.opened_at)
-    return -incident.level, not incident.wants_answer, due_at
+    return -incident.level, not card.is_breached, not incident.wants_answer, due_at
 
 
-def _by_state(counts: Iterable[tuple[tuple[int, State], int]]) -> dict[State, int]:
-    found = {State.OPEN: 0, State.ACKNOWLEDGED: 0}
-    for (_, state), count in counts:
-        found[state] += count
+def _by_state(live: Mapping[tuple[int, State, bool], int]) -> dict[str, int]:
+    """How many are open and acknowledged; exercises are counted apart."""
+    found = {"open": 0, "acknowledged": 0, "exercises": 0}
+    for (_, state, is_exercise), count in live.items():
+        found["exercises" if is_exercise else state.value] += count
     return found
+
+
+def numbers_of(text: str) -> list[int]:
+    """Numbers of incidents, as an address has them: ``12,13``; what is none is left out."""
+    return [int(each) for each in text.split(",")[:MOST_AT_ONCE] if is_number(each)]
+
+
+def is_number(text: str) -> bool:
+    """Whether it may be an incident's number."""
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def _chosen(visit: Visit) -> Chosen:
+    """What the address chooses, else what was chosen last."""
+    query = {name: value for name, value in visit.request.query.items() if name in Chosen.model_fields and value}
+    if not query and "all" not in visit.request.query:
+        query = dict(parse_qsl(visit.request.cookies.get(KEEPS, "")))
+    try:
+        return Chosen.model_validate(query)
+    except ValidationError:
+        return Chosen()

@@ -79,6 +79,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     one = r"/incidents/{incident:\d{1,9}}"
     pages: tuple[tuple[str, str, Handler], ...] = (
         ("GET", "/", frame.handler(view, now.show)),
+        ("POST", "/several", frame.handler(responder, now.act)),
         ("GET", "/declare", frame.handler(declares, declaration.show)),
         ("POST", "/declare", frame.handler(declares, declaration.declare)),
         ("GET", one, frame.handler(view, incident.show)),

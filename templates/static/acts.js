@@ -1,0 +1,104 @@
+// Makes presses safe: a tap that comes when the page has just moved is ignored, a press that does not arrive says so and
+// is not kept for later, and what was typed survives a lost line, a lost session and a reload. Without it forms are forms.
+"use strict";
+
+(() => {
+  const home = new URL("../", document.currentScript.src).pathname;
+  const SETTLES = 800; // milliseconds after which a finger has seen that the page moved
+  const ANSWERS = 15000;
+  let movedAt = -Infinity;
+
+  function say(words) {
+    document.getElementById("announce").textContent = words;
+  }
+
+  document.addEventListener("moved", () => {
+    movedAt = performance.now();
+    document.body.classList.add("moved");
+    setTimeout(() => {
+      if (performance.now() - movedAt >= SETTLES - 20) document.body.classList.remove("moved");
+    }, SETTLES);
+  });
+  // A press of a key is meant for what has the focus, wherever that lies by now.
+  document.addEventListener("click", (event) => {
+    const isTap = event.detail > 0 && event.target.closest("button, summary, label, input");
+    if (!isTap || performance.now() - movedAt >= SETTLES) return;
+    event.preventDefault();
+    event.stopPropagation();
+    say("Ignored: the page had just moved. Press again.");
+  }, true);
+
+  // Drafts: in this tab, until they are sent.
+  const place = (field) => `draft ${location.pathname} ${field.id}`;
+  const drafted = "main form[method=post] textarea[id], main form[method=post] input[id]:not([type]), main form[method=post] input[type=url][id]";
+  const mayKeep = !document.querySelector("input[type=password]");
+
+  function restore() {
+    if (!mayKeep) return;
+    for (const field of document.querySelectorAll(drafted)) {
+      const kept = sessionStorage.getItem(place(field));
+      if (!kept || field.value !== field.defaultValue) continue;
+      field.value = kept;
+      const details = field.closest("details");
+      if (details) details.open = true;
+    }
+  }
+
+  document.addEventListener("input", ({ target }) => {
+    if (!mayKeep || !target.matches(drafted)) return;
+    if (target.value) sessionStorage.setItem(place(target), target.value);
+    else sessionStorage.removeItem(place(target));
+  });
+
+  const forget = (form) => [...form.elements].forEach((each) => each.id && sessionStorage.removeItem(place(each)));
+
+  function fail(form, words) {
+    const said = form.querySelector(".failed") ?? form.appendChild(Object.assign(document.createElement("p"), { className: "failed bad" }));
+    said.setAttribute("role", "alert");
+    said.textContent = words;
+  }
+
+  async function send(form, button) {
+    const body = new URLSearchParams(new FormData(form, button));
+    const target = new URL(form.getAttribute("action") || location.href, location.href); // a field may be named action
+    let answer, text;
+    try {
+      answer = await fetch(target, {
+        method: "POST", body, headers: { Accept: "text/html" }, signal: AbortSignal.timeout(ANSWERS) });
+      text = await answer.text();
+    } catch (error) {
+      const why = error.name === "TimeoutError" ? `Tocsin has not answered for ${ANSWERS / 1000} s` : "Tocsin cannot be reached";
+      fail(form, `${why}: nothing is known to be done, and nothing waits to be sent. Press again, or use a page's link, the phone or the terminal.`);
+      return;
+    }
+    const there = new URL(answer.url);
+    if (there.pathname.endsWith("/login") && !target.pathname.endsWith("/login")) {
+      location.assign(`${home}login?next=${encodeURIComponent(location.pathname.replace(home, "/") + location.search)}`);
+      return;
+    }
+    if (answer.ok) forget(form);
+    const page = new DOMParser().parseFromString(text, "text/html");
+    const isHere = there.pathname === location.pathname;
+    if (page.getElementById("main") && (isHere || !answer.redirected)) {
+      const detail = { page, url: answer.redirected ? answer.url : location.href };
+      document.dispatchEvent(new CustomEvent("answered", { detail }));
+      restore();
+    } else location.assign(answer.url);
+  }
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.dataset.sending) event.preventDefault(); // a second press of the same button is a slip, not a second act
+    if (event.defaultPrevented || form.method !== "post" || form.enctype === "multipart/form-data" || !mayKeep) return;
+    event.preventDefault();
+    form.dataset.sending = "yes";
+    form.setAttribute("aria-busy", "true");
+    send(form, event.submitter).finally(() => {
+      delete form.dataset.sending;
+      form.removeAttribute("aria-busy");
+    });
+  });
+
+  restore();
+  if (/[?&](took|gave|undone|left)=/.test(location.search)) document.dispatchEvent(new Event("moved"));
+})();

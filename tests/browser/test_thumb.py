@@ -1,0 +1,19 @@
+"""Used at night, by a tired thumb, in a real browser against the real service: see thumb.mjs."""
+
+import pytest
+
+from receiver.service import Service
+from tests.browser.conftest import Browser
+from tests.browser.line import line_to
+from tests.browser.test_night import USERS, receiver, run
+
+
+@pytest.mark.parametrize("name", ["phone-dark", "desktop-light"])
+async def test_a_tired_thumb(browser: Browser, name: str) -> None:
+    """A second tap acknowledges nothing else and a slip is undone; no card moves under a finger; a page that is old
+    says so, a press that does not arrive too; what was typed survives a session's end.
+    """
+    settings = {"TOCSIN_USERS": USERS, "TOCSIN_API_TOKENS": "night:admin:token-of-the-night"}
+    async with Service(receiver(**settings), ()) as service, line_to(service.address) as line:
+        more = {"direct": service.address, "control": line.control, "token": "token-of-the-night"}
+        await run(browser, "thumb", name, line.url, **more)

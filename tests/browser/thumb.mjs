@@ -1,0 +1,87 @@
+// A tired thumb on Now: a second tap, cards that would move, a server that hangs and one that is gone, a lost session.
+import assert from "node:assert/strict";
+import { logIn, look, page, post, run, story, type } from "./window.mjs";
+
+const top = (number) => page.locator(`#c${number}`).evaluate((card) => card.getBoundingClientRect().top);
+const open = (title, more = {}) => post("/api/v1/incidents", { type: "engine_failure", title, ...more });
+const stateOf = async (number) => (await (await fetch(`${story.direct}/api/v1/incidents/${number}`, { headers: { Authorization: `Bearer ${story.token}` } })).json()).state;
+
+async function tapTwice(button) {
+  const box = await button.boundingBox();
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  for (const pause of [0, 300, 250]) {
+    await page.waitForTimeout(pause);
+    await page.mouse.click(x, y);
+  }
+}
+
+await run(async () => {
+  for (const title of ["first", "second", "third"]) await open(title, { level: 3 });
+  await open("only practice", { level: 4, exercise: true });
+  await logIn("dana", "correct");
+
+  // Exercises stand apart, and count for nothing.
+  await page.getByText("3 open").waitFor();
+  await page.locator("#exercises").getByText("nobody is in danger").waitFor();
+  assert.equal(await page.locator("ol.cards").first().locator("li.card").count(), 3);
+
+  // A second and a third tap in the same place acknowledge nothing else; what was done can be undone.
+  await page.locator("#live", { hasText: "live" }).waitFor();
+  await tapTwice(page.locator("#b1"));
+  await page.locator("#said").getByText("You have #1").waitFor();
+  assert.deepEqual([await stateOf(1), await stateOf(2), await stateOf(3)], ["acknowledged", "open", "open"]);
+  assert.equal(await page.evaluate(() => document.activeElement === document.body), false, "the focus is somewhere");
+  await look("thumb-said");
+  await page.getByRole("button", { name: "Undo #1" }).click();
+  await page.locator("#said").getByText("Taken back").waitFor();
+  assert.equal(await stateOf(1), "open");
+
+  // What comes new says so, and moves nothing until somebody asks for it.
+  const before = await top(2);
+  await open("the worst", { level: 4 });
+  await page.getByRole("button", { name: /1 new, show: the worst/ }).waitFor();
+  assert.equal(await top(2), before, "no card moved");
+  await look("thumb-news");
+  await page.getByRole("button", { name: /1 new, show/ }).click();
+  assert.equal(await page.locator(".card").first().getAttribute("id"), "c5");
+
+  // Several at once.
+  await page.locator("#n2").check();
+  await page.locator("#n3").check();
+  await page.getByRole("button", { name: "Acknowledge them" }).click();
+  await page.locator("#said").getByText("You have #3").waitFor();
+  assert.deepEqual([await stateOf(2), await stateOf(3)], ["acknowledged", "acknowledged"]);
+
+  // A server that hangs: within 40 s the page says since when it is old, and counts nothing down.
+  await fetch(`${story.control}/hang`);
+  await page.evaluate(() => { const real = Date.now; Date.now = () => real() + 45000; });
+  await page.locator("#old").getByText(/As of \d\d:\d\d .*, not updated since/).waitFor();
+  await page.locator("#live.lost", { hasText: "not live" }).waitFor();
+  assert.match(await page.locator("#c5 .countdowns time").first().innerText(), /^at \d\d:\d\d/);
+  await look("thumb-old");
+  await fetch(`${story.control}/go`);
+  await page.locator("#old").waitFor({ state: "hidden" });
+
+  // A server that is gone: the press says so, in its place, and nothing is kept for later.
+  await fetch(`${story.control}/gone`);
+  await page.locator("#b5").click();
+  await page.locator("#c5 .failed").getByText(/cannot be reached.*nothing waits to be sent/).waitFor();
+  assert.equal(new URL(page.url()).pathname, "/");
+  await fetch(`${story.control}/go`);
+
+  // A session that ends while somebody writes: they log in, and go on where they were.
+  await page.goto(`${story.url}/incidents/2`);
+  await page.locator("#do-notes > summary").click();
+  await type(page.locator("#notes-text"), "the pump hums");
+  await page.context().clearCookies();
+  await page.getByRole("button", { name: "Keep the note" }).click();
+  await page.getByLabel("Name").fill("dana");
+  await page.getByLabel("Password").fill("correct");
+  await page.getByRole("button", { name: "Log in" }).click();
+  await page.waitForURL("**/incidents/2*");
+  assert.equal(await page.locator("#notes-text").inputValue(), "the pump hums");
+  await page.locator("#live", { hasText: "live" }).waitFor();
+  await page.getByRole("button", { name: "Keep the note" }).click();
+  await page.locator("#timeline").getByText("the pump hums").waitFor();
+  assert.equal(await page.locator("#notes-text").inputValue(), "");
+});
