@@ -25,7 +25,7 @@ from receiver.channels import Configured, Outgoing
 from receiver.channels.posting import MAX_ANSWER, excerpt, patience
 from receiver.channels.threads import DaemonThreads, ThreadsExhausted
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
-from receiver.core.model import Kind
+from receiver.core.model import Kind, State
 from receiver.messages.plain import line, plain
 from receiver.messages.times import rfc3339
 from receiver.settings import Settings, variable_of
@@ -291,7 +291,7 @@ def _details(outgoing: Outgoing) -> dict[str, Any]:
         "reason": outgoing.notification.reason.value,
         "exercise": incident.exercise,
         "opened_at": rfc3339(incident.opened_at),
-        "acknowledge_by": rfc3339(incident.response_due_at),
+        "acknowledge_by": rfc3339(incident.response_due_at) if incident.state is State.OPEN else "",
         "rules": [line(rule) for rule in list(incident.rules)[:_MAX_FACTS]],
         "labels": {line(name, _MAX_NAME): line(value, _MAX_NAME) for name, value in message.labels},
         "first_actions": [plain(action, _MAX_DETAIL) for action in message.actions[:_MAX_NOTES]],

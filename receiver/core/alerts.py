@@ -332,6 +332,8 @@ def _join(draft: Draft, news: News, new_rules: Sequence[str], before: Incident) 
     if new_rules:
         fact, reason = Fact.RULE_JOINED, Reason.RULE_JOINED
         words["rule"] = ", ".join(dict.fromkeys(new_rules))
+    elif before.recovery is not Recovery.NONE:
+        reason = Reason.FIRED_AGAIN  # no other was firing that it could be further to
     draft.enter(fact, **words)
     if draft.incident.type != NOT_WIRED:  # on a first install there are dozens: its page lists them
         tell_threads(draft, Kind.NOTICE, reason, words)

@@ -180,6 +180,7 @@ def _go_on(old: Alert, alert: Alert, now: Instant) -> Alert | None:
     return replace(
         alert,
         level=level,
+        annotations=alert.annotations if alert.level > old.level else old.annotations,
         firings=old.firings,
         worse_at=now if alert.level > old.level else old.worse_at,
         earlier=old.earlier,
@@ -275,7 +276,8 @@ def _is_flash(alert: Alert) -> bool:
 
 
 def _end(old: Alert, alert: Alert, hearing: Hearing) -> Alert:
-    """The ended episode, at the level and under the rule that it was counted by.
+    """The ended episode, at the level and under the rule that it was counted by, and with what it said when it fired:
+    what an end is told with was measured later, and is not what anybody was told.
 
     An end that is heard while the heartbeat is late gets no `end_heard_at`: the next firing is no echo of it.
     """
@@ -285,6 +287,7 @@ def _end(old: Alert, alert: Alert, hearing: Hearing) -> Alert:
         rule=old.rule,
         type=old.type,
         twin=old.twin,
+        annotations=old.annotations,
         firings=old.firings,
         earlier=old.earlier,
         forgotten=old.forgotten,

@@ -19,7 +19,8 @@ from receiver.messages.plain import cut_words, line, plain, web_address
 from receiver.messages.responders import account, help_wanted, last_taken, was_answered
 from receiver.messages.spoken_times import spoken_clock
 from receiver.messages.times import Manner, as_set, clock, duration, left, stamp
-from rules.policy import IncidentType, Level, Policy, Rule
+from receiver.messages.unsaid import KEPT_OPEN
+from rules.policy import SECOND, IncidentType, Level, Policy, Rule
 from rules.reserved import NOT_WIRED, TWIN
 from rules.time_zones import time_zone
 
@@ -60,6 +61,8 @@ class IncidentText:
     """Each time that was told, by the words for it."""
     alerts: Sequence[Alert] = ()
     """Those of its alerts that fire now, the worst and oldest first; as many as words may name."""
+    news: str = ""
+    """What a message says that fired; empty: it says that of nothing."""
 
     @property
     def policy(self) -> Policy:
@@ -127,7 +130,7 @@ class IncidentText:
     @property
     def firing(self) -> NowFiring:
         """What fires now."""
-        return NowFiring(self.incident, self.alerts)
+        return NowFiring(self.incident, self.alerts, self.news)
 
     @property
     def value_told(self) -> str:
@@ -278,7 +281,8 @@ class IncidentText:
 
     def left(self, until: Instant, before: str = " (", after: str = ")") -> str:
         """How far off an instant is, where the words are taken in at once; empty where they are read later."""
-        return "" if self.manner is Manner.WRITTEN else f"{before}{left(until, self.now)}{after}"
+        is_now = 0 <= self.now - until < SECOND
+        return "" if self.manner is Manner.WRITTEN or is_now else f"{before}{left(until, self.now)}{after}"
 
     @property
     def stands(self) -> str:
@@ -415,16 +419,6 @@ class IncidentText:
             if each.facts.get(fact)
         ]
         return "; ".join(told)
-
-
-KEPT_OPEN = "not closed yet: "
-
-
-def unsaid(stands: str, said: str) -> str:
-    """How it stands, without the clauses that the sentence before it has said; empty: it has said all of them."""
-    known = said.lower()
-    clauses = stands.split("; ")
-    return "; ".join(each for each in clauses if " " not in each or each.lower().removeprefix(KEPT_OPEN) not in known)
 
 
 def _joined(title: str, measure: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from receiver.core.alerts import title_of
+from receiver.core.alerts import title_of, title_with_value
 from receiver.core.measured import measured, without_measure
 from receiver.core.model import Alert, Incident, Instant
 from receiver.messages.plain import line, plain, web_address
@@ -37,6 +37,8 @@ class NowFiring:
 
     incident: Incident
     alerts: Sequence[Alert]
+    news: str = ""
+    """What a message says that fired, with its value: where that fires still, it comes first. Empty: nothing new."""
 
     @property
     def count(self) -> int:
@@ -51,9 +53,10 @@ class NowFiring:
 
     @property
     def named(self) -> Alert | None:
-        """The alert that gives the title: the one that gave the incident's, else the first; None: none fires."""
-        said = (each for each in self.alerts if title_of(each) == self.incident.title)
-        return next(said, self.alerts[0] if self.alerts else None)
+        """The alert that gives the title: what is new, else the one that gave the incident's; None: none fires."""
+        new = [each for each in self.alerts if title_with_value(each) == self.news]
+        said = [each for each in self.alerts if title_of(each) == self.incident.title]
+        return next(iter((*new, *said, *self.alerts)), None)
 
     @property
     def is_blind(self) -> bool:
@@ -84,10 +87,10 @@ class NowFiring:
     def units(self) -> tuple[str, ...]:
         """What tells each from the others, with its value where there are several: ``db9 (0.42)``."""
         if len(self.alerts) == 1:
-            return tuple(filter(None, self._names))
+            return tuple(filter(None, self.names))
         told = (
             f"{name} ({line(value, UNIT)})" if (value := measured(each)) else name
-            for name, each in zip(self._names, self.alerts, strict=True)
+            for name, each in zip(self.names, self.alerts, strict=True)
             if name
         )
         return tuple(dict.fromkeys(told))
@@ -112,10 +115,13 @@ class NowFiring:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels that they share, without those that we compile; nothing is known to fire: those of the opening."""
+        """The labels that they share, without those that we compile. Nothing is known to fire: those of the opening;
+        without what names a unit, where another one may have cleared last.
+        """
         if not self.alerts:
             ours = any(key.count("/") for key in self.incident.rules)
-            return dict(_telling(self.incident.labels, ours=ours))
+            labels = _telling(self.incident.labels, ours=ours)
+            return {name: value for name, value in labels if self.incident.declared or name not in UNIT_LABELS}
         shared = set.intersection(*(set(_of_people(each)) for each in self.alerts))
         return dict(sorted(shared))
 
@@ -137,7 +143,7 @@ class NowFiring:
                     "level": each.level,
                     "rule": line(each.rule),
                 }
-                for name, each in zip(self._names, self.alerts, strict=True)
+                for name, each in zip(self.names, self.alerts, strict=True)
             ],
         }
 
@@ -163,7 +169,7 @@ class NowFiring:
         return filter(None, map(web_address, told))
 
     @property
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
         """What tells each from the others: the value of one label where that does, else all labels that differ."""
         if len(self.alerts) < 2:
             return [_only_unit(each) for each in self.alerts]

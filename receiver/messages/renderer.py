@@ -16,16 +16,17 @@ from receiver.core.notices import find
 from receiver.core.occurrences import begun_at, trouble_since
 from receiver.core.plan import DecisionContext
 from receiver.core.response import Standing
-from receiver.messages.incident_text import IncidentText, brief, name, numbers, systems, unsaid
+from receiver.messages.incident_text import RECOVERED, IncidentText, brief, name, numbers, systems
 from receiver.messages.lateness import holds
 from receiver.messages.letter import CALM, COLOURS, EARLIER, Letter, Row, as_html, as_text
 from receiver.messages.message import Message, Picture
 from receiver.messages.notice_text import as_message, render_notice
 from receiver.messages.placeholder_values import fill, values
 from receiver.messages.plain import cut, line
-from receiver.messages.reasons import label, lead
+from receiver.messages.reasons import LABELS, label, lead
 from receiver.messages.short import sayable, short, short_bundle, short_news, short_update, speak
 from receiver.messages.times import Manner
+from receiver.messages.unsaid import unsaid
 from rules.placeholders import TemplateError
 
 SEVERITIES = {1: "info", 2: "warning", 3: "error", 4: "critical"}
@@ -124,6 +125,7 @@ class MessageRenderer:
     def _single(
         self, notification: Notification, case: IncidentText, picture: Picture | None, earlier: Sequence[Incident]
     ) -> Message:
+        case = replace(case, news=notification.data.get("summary", ""))
         letter, unfilled = _letter(notification, case)
         letter = replace(letter, picture=picture.words if picture else "")
         if earlier and case.live:
@@ -137,12 +139,7 @@ class MessageRenderer:
             html=as_html(letter),
             short=short_update(case, letter.lead)
             if notification.kind in {Kind.UPDATE, Kind.APPROVAL}
-            else short(
-                case,
-                _state_or_label(case, letter.label),
-                name(notification.data.get("by", "")),
-                replies=self.sms_replies,
-            ),
+            else short(case, *_state_or_label(case, notification), replies=self.sms_replies),
             speech=speak(spoken, lead(notification, spoken)),
             headline=_headline(case),
             facts=(*letter.facts[:1], ("State", case.stands), *letter.facts[1:]),
@@ -215,11 +212,19 @@ def _spoken(case: IncidentText) -> IncidentText:
     return replace(case, manner=Manner.SPOKEN)
 
 
-def _state_or_label(case: IncidentText, said: str) -> str:
-    """For where there is room for one of the two: that it recovered, the label, or the state of what is not open."""
-    if said and not case.recovered:
-        return said
-    return "" if case.awaits_answer else case.state_words.removeprefix("open, ")
+def _state_or_label(case: IncidentText, notification: Notification) -> tuple[str, str]:
+    """For where there is room for one of the two: that it recovered, the label, or the state of what is not open; and
+    who did what is said. A call for help is told of what recovered, too.
+    """
+    said, by = label(notification, case), name(notification.data.get("by", ""))
+    if case.incident.declared and notification.reason is Reason.OPENED and case.awaits_answer:
+        return "declared" if by else "", by
+    if case.recovered and case.live and case.incident.response.asked_by:
+        said = f"{said or LABELS[Reason.HELP]}, {RECOVERED[case.incident.recovery]}"
+    elif not said or case.recovered or said.lower() in case.state_words:
+        state = "" if case.awaits_answer else case.state_words.removeprefix("open, ")
+        return state, by if said.lower() in state.split(", ") else ""
+    return said, by
 
 
 def _letter(notification: Notification, case: IncidentText) -> tuple[Letter, str]:

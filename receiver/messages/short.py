@@ -9,11 +9,12 @@ import re
 from collections.abc import Sequence
 
 from receiver.core.model import Recovery
-from receiver.messages.incident_text import RECOVERED, IncidentText, brief, systems, unsaid
+from receiver.messages.incident_text import RECOVERED, IncidentText, brief, systems
 from receiver.messages.message import SMS_PARTS
 from receiver.messages.plain import cut
 from receiver.messages.segments import fit, fit_between
 from receiver.messages.spoken_times import spoken_zone
+from receiver.messages.unsaid import unsaid
 
 SPEECH_LIMIT = 700
 TITLE_SPOKEN = 160
@@ -30,7 +31,7 @@ _UNSPOKEN = re.compile(r"[^\w\s.,:;?!'%-]|_")
 
 
 def short(case: IncidentText, label: str, by: str, *, replies: bool) -> str:
-    """One incident for an SMS: which, how bad, what, and how to acknowledge."""
+    """One incident for an SMS: which, how bad, what, and how to acknowledge. `by`: who did what the label says."""
     parts = ("EXERCISE" if case.incident.exercise else "", f"T{case.number}", label.upper())
     begin = " ".join(filter(None, (*parts, case.level.name.upper(), case.system)))
     return _fit(f"{begin}{f' by {by}' if by else ''}:", case, _tails(case, replies=replies))
@@ -38,7 +39,8 @@ def short(case: IncidentText, label: str, by: str, *, replies: bool) -> str:
 
 def short_update(case: IncidentText, said: str) -> str:
     """How one incident stands, for an SMS: which, what, and what is said of it."""
-    parts = ("EXERCISE" if case.incident.exercise else "", f"T{case.number}", case.level.name.upper(), case.system)
+    number = ("EXERCISE" if case.incident.exercise else "", f"T{case.number}", case.state_words.upper())
+    parts = (*number, case.level.name.upper(), case.system)
     told = " ".join(said.split())
     return _fit(f"{' '.join(filter(None, parts))}:", case, (told, cut(told, SAID_LIMIT)))
 
@@ -97,19 +99,19 @@ def _tails(case: IncidentText, *, replies: bool) -> Sequence[str]:
     if not incident.wants_answer:
         return ("",)
     link = case.ack_url or ("" if replies else case.page_url)
+    reply = f"reply ACK {incident.number}" if replies else ""
+    if incident.response.asked_by:
+        return _ways("Help now", reply, link, f"tocsin acknowledge {incident.number}")
     match incident.recovery:
         case Recovery.CONFIRM | Recovery.UNVERIFIED as found:
             said = "To confirm" if found is Recovery.CONFIRM else "Check, then confirm"
-            reply = f"reply RESOLVE {incident.number}" if replies else ""
-            return _ways(said, reply, case.page_url, f"tocsin resolve {incident.number}")
+            confirm = f"reply RESOLVE {incident.number}" if replies else ""
+            return _ways(said, confirm, case.page_url, f"tocsin resolve {incident.number}")
         case Recovery.VERIFYING | Recovery.CHECKING:
             when = "Being verified. To take it"
         case _:
             due = case.time(incident.response_due_at)
             when = f"Ack by {due}" if incident.response_due_at > case.now else f"Ack now (due {due})"
-    if incident.response.asked_by:
-        when = "Help now"
-    reply = f"reply ACK {incident.number}" if replies else ""
     return _ways(when, reply, link, f"tocsin acknowledge {incident.number}")
 
 
@@ -125,11 +127,11 @@ def speak(case: IncidentText, lead: str) -> str:
     exercise = "This is an exercise. " if case.incident.exercise else ""
     recovered = f", {RECOVERED[case.incident.recovery]}" if case.live and case.recovered else ""
     which = f"{case.level.name.capitalize()} incident {case.incident.number}{recovered}"
-    what = f"{which}. {case.what_in(TITLE_SPOKEN)}"
+    what = f"{which}. {_ended(case.what_in(TITLE_SPOKEN))}"
     left = unsaid(case.stands, lead)  # what is heard once is not heard twice
     is_whole = case.stands.startswith(left.partition(";")[0])
     stands = f"\n{'It is ' if is_whole else ''}{left}." if left else ""
-    return sayable(f"{exercise}Tocsin here. {what}. {lead}{stands}", case.zone_name)
+    return sayable(f"{exercise}Tocsin here. {what} {lead}{stands}", case.zone_name)
 
 
 def sayable(text: str, zone: str) -> str:

@@ -178,9 +178,8 @@ def _signed_off(record: IncidentRecord) -> Iterator[str]:
 
 
 def _tables(record: IncidentRecord) -> list[Table]:
-    alerts = tuple(row for each in record.alerts for row in alert_rows(record, each))
     tables = (
-        Table("Alerts", ALERT_COLUMNS, alerts),
+        Table("Alerts", ALERT_COLUMNS, tuple(alert_rows(record))),
         Table("Who was told", ("when", "what", "channel", "whom", "became"), tuple(_messages(record))),
     )
     return [table for table in tables if table.rows]

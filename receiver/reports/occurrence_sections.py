@@ -8,6 +8,7 @@ from receiver.core.model import Alert, Entry, Fact, FiringRecord, Instant
 from receiver.core.occurrences import DISPROVED
 from receiver.core.response import Checklists, Impact, Occurrence
 from receiver.messages.incident_text import name
+from receiver.messages.now_firing import NowFiring
 from receiver.messages.plain import line, plain
 from receiver.reports.deadline_outcome import DeadlineOutcome
 from receiver.reports.deadlines_kept import begins_an_occurrence
@@ -115,12 +116,13 @@ def _deadlines(
 
 def _alerts(record: IncidentRecord, each: Stretch) -> Iterator[tuple[str, ...]]:
     """What fired while it was open; an alert may have fired in several occurrences."""
+    called = _called(record)
     for alert in record.alerts:
         for firing in firings(alert):
             over = each.over_at is not None and firing.began_at > each.over_at
             before = firing.ended_at is not None and firing.ended_at < each.began.at
             if not (over or before):
-                yield _row(record, alert, firing)
+                yield _row(record, called[alert.fingerprint], alert, firing)
 
 
 def firings(alert: Alert) -> tuple[FiringRecord, ...]:
@@ -129,15 +131,24 @@ def firings(alert: Alert) -> tuple[FiringRecord, ...]:
     return (*alert.earlier, FiringRecord(alert.starts_at, ended_at, alert.level, measured(alert)))
 
 
-def alert_rows(record: IncidentRecord, alert: Alert) -> Iterator[tuple[str, ...]]:
-    """Each time that an alert fired, as the table of alerts has it."""
-    yield from (_row(record, alert, each) for each in firings(alert))
-    if alert.forgotten:
-        more = f"{alert.forgotten} further times, which the timeline tells"
-        yield line(alert.labels.get("alertname", alert.type)), line(alert.rule), "", more, "", ""
+def alert_rows(record: IncidentRecord) -> Iterator[tuple[str, ...]]:
+    """Each time that each alert fired, as the table of alerts has it."""
+    called = _called(record)
+    for alert in record.alerts:
+        name_of_it = called[alert.fingerprint]
+        yield from (_row(record, name_of_it, alert, each) for each in firings(alert))
+        if alert.forgotten:
+            more = f"{alert.forgotten} further times, which the timeline tells"
+            yield name_of_it, line(alert.rule), "", more, "", ""
 
 
-def _row(record: IncidentRecord, alert: Alert, each: FiringRecord) -> tuple[str, ...]:
+def _called(record: IncidentRecord) -> Mapping[str, str]:
+    """Fingerprint → the alert's name, with what tells it from the others: of 200 each is another unit."""
+    named = zip(record.alerts, NowFiring(record.case.incident, record.alerts).names, strict=True)
+    return {each.fingerprint: f"{line(each.labels.get('alertname', each.type))} {unit}".strip() for each, unit in named}
+
+
+def _row(record: IncidentRecord, called: str, alert: Alert, each: FiringRecord) -> tuple[str, ...]:
     is_last = each.began_at == alert.starts_at
     ended = (
         "firing"
@@ -146,5 +157,4 @@ def _row(record: IncidentRecord, alert: Alert, each: FiringRecord) -> tuple[str,
         if each.ended_at is None
         else record.clock.second(each.ended_at)
     )
-    called = line(alert.labels.get("alertname", alert.type))
     return called, line(alert.rule), str(each.level), line(each.value), record.clock.second(each.began_at), ended

@@ -40,7 +40,7 @@ def test_fired_again_before_its_recovery_was_believed_is_of_what_fires():
     world.clear("db1")
     world.receive(disk(world, "db9"))
     assert world.incident.title == "Disk of db9 is full"
-    assert words(world, Reason.ALERT_JOINED)["summary"] == "Disk of db9 is full: 97.3 %"
+    assert words(world, Reason.FIRED_AGAIN)["summary"] == "Disk of db9 is full: 97.3 %"
 
 
 def test_worse_names_what_fired():

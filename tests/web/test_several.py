@@ -75,7 +75,7 @@ async def test_ack_all_takes_what_was_sent_to_that_number(night: Night) -> None:
     await night.bundle("sms")
     assert await night.answer("ack all", SMS) == f"Acknowledged: #1-#{ALONE + BEYOND}."
     assert await night.acknowledged() == set(range(1, ALONE + BEYOND + 1))
-    assert await night.answer("ACK ALL", SMS) == "Acknowledged: none."
+    assert await night.answer("ACK ALL", SMS) == "Acknowledged: none. Nothing that was sent here waits for an answer."
 
 
 async def test_ack_all_takes_nothing_that_was_not_sent_there(night: Night) -> None:

@@ -26,6 +26,8 @@ class Taken:
 
     def words(self, deed: str) -> tuple[str, ...]:
         """In sentences, each complete: ``Acknowledged: #12-#31, #40.`` `deed`: what was done, as people say it."""
+        if not (self.done or self.refused or self.lost):
+            return (f"{deed}: none. Nothing that was sent here waits for an answer.",)
         said = [f"{deed}: {numbers(each.number for each in self.done) or 'none'}."]
         if self.refused:
             reasons = dict.fromkeys(why for _, why in self.refused)

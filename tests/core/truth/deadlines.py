@@ -144,11 +144,14 @@ SINCE: dict[Fact, Callable[[str], bool]] = {
 def _judge(record: Record, period: Sequence[Entry], found: Found) -> bool:
     """Whether this is what became of the deadline that began with the period's first line."""
     rest = [each for each in record.entries if each.position >= period[0].position]
-    cuts = [
+    paused = next((each.position for each in rest if each.data.get("pauses")), None)
+    begins, ended = (
         next((each for each in rest[1:] if each.fact in facts), None)
         for facts in (BEGINS, BEGINS | {Fact.SILENCE_ENDED})
-    ]
-    return any(_became(record, rest, ends, found) for ends in cuts)
+    )
+    # A silence that pauses nothing is no rest: of a deadline only the end of one that does begins another.
+    resumed = (each for each in rest if each.fact is Fact.SILENCE_ENDED and paused and each.position > paused)
+    return any(_became(record, rest, ends, found) for ends in (begins, ended, next(resumed, ended)))
 
 
 def _became(record: Record, rest: Sequence[Entry], ends: Entry | None, found: Found) -> bool:

@@ -1,0 +1,138 @@
+"""What people read in a night of twenty incidents and took for something else: each sentence by its kind."""
+
+import pytest
+from msgspec.structs import replace
+
+from receiver.core.model import Kind, Reason
+from receiver.web.api.several import Taken
+from tests.core.guide import WHOLE
+from tests.core.test_what_fires import disk
+from tests.core.truth import WORDS, OneMessage, check, texts
+from tests.core.world import World
+
+
+def told(world, reason, kind=Kind.PAGE):
+    """The last message of that reason, as it leaves now, checked against the record."""
+    notification = [each for each in world.outbox.values() if (each.kind, each.reason) == (kind, reason)][-1]
+    incident = world.incident
+    firing = sorted(
+        (each for each in world.stored_alerts[incident.id].values() if each.firing),
+        key=lambda each: (-each.level, each.starts_at),
+    )
+    context = world.context(incident.policy)
+    message = WORDS.render(OneMessage([(notification, incident)], context, alerts={incident.id: firing}), world.now)
+    check(texts(message), world.record(message=notification))
+    return message
+
+
+@pytest.fixture
+def world():
+    """Disk of db1 is full, at level 4, and amir has it."""
+    world = World(WHOLE)
+    world.receive(disk(world, "db1", 4))
+    world.advance(minutes=1)
+    world.acknowledge("amir")
+    return world
+
+
+def test_a_page_for_what_got_worse_names_that(world):
+    """Not what fired before it: in the SMS, the call, the headline and the value, with how many others fire."""
+    world.advance(minutes=1)
+    world.receive(disk(world, "db9", 4, value="99.8"))
+    page = told(world, Reason.NEW_DANGER)
+    assert page.short.startswith("T#1 WORSE EMERGENCY: Disk of db9 is full: 99.8 %, and 1 more. Ack by")
+    assert page.headline == "#1 EMERGENCY: Disk of db9 is full: 99.8 %, and 1 more"
+    assert "Disk of db9 is full: 99.8 %, and 1 more. It got worse" in page.speech
+
+
+def test_who_asks_for_help_is_not_said_to_have_acknowledged(world):
+    """Of what recovered the SMS says both, and asks for the answer that the mail asks for."""
+    world.clear("db1")
+    world.advance(minutes=6)
+    world.escalate("erik")
+    page = told(world, Reason.HELP)
+    assert page.short.startswith("T#1 HELP WANTED, SIGNAL RECOVERED EMERGENCY by erik: ")
+    assert "Help now: reply ACK 1" in page.short
+    assert "ACKNOWLEDGED" not in page.short
+
+
+def test_a_call_says_nothing_twice(world):
+    """Who acknowledged and who asked for help is heard once; a title that ends a sentence ends it once."""
+    world.advance(minutes=1)
+    world.escalate("amir")
+    speech = told(world, Reason.HELP).speech
+    assert speech.count("asked for help") == speech.count("acknowledged at") == 1
+    assert "acknowledged by amir" not in speech
+    world = World(WHOLE)
+    blind = replace(disk(world, "db1", 4), annotations={"summary": "It is not measured. Treat it as if it held."})
+    world.receive(blind)
+    assert ".." not in told(world, Reason.OPENED).speech
+
+
+def test_a_deadline_that_ends_now_was_not_seconds_ago():
+    """The call of the breach is made at that second."""
+    world = World(WHOLE)
+    world.receive(disk(world, "db1", 4))
+    world.advance(minutes=15)
+    assert " 0 seconds" not in told(world, Reason.BREACHED).speech
+
+
+def test_an_update_by_sms_says_how_it_stands(world):
+    """An SMS that only has the title sounds as if it still fired."""
+    world.clear("db1")
+    world.advance(minutes=6)
+    world.update("amir", "waiting for the vendor")
+    update = told(world, Reason.ACTION, Kind.UPDATE)
+    assert update.short.startswith("T#1 ACKNOWLEDGED, SIGNAL RECOVERED EMERGENCY: Disk of db1 is full. Status update")
+
+
+def test_what_fires_again_is_no_further_alert():
+    """Nothing else fired that it could be further to."""
+    world = World(WHOLE)
+    world.receive(disk(world, "db1", 2))
+    world.clear("db1")
+    world.advance(minutes=1)
+    world.receive(disk(world, "db1", 2))
+    notice = told(world, Reason.FIRED_AGAIN, Kind.NOTICE)
+    assert notice.lead == (
+        "Fired again: It fires again, before its recovery was believed: Disk of db1 is full: 97.3 %."
+    )
+
+
+def test_an_end_tells_no_other_value(world):
+    """What an end is told with was measured later: reports and messages tell what was told when it fired."""
+    alert = world.stored_alerts[world.incident.id]["db1"]
+    over = replace(alert, firing=False, ended_at=world.now, annotations={**alert.annotations, "value": "12"})
+    world.receive(over)
+    assert world.stored_alerts[world.incident.id]["db1"].annotations["value"] == "97.3"
+
+
+def test_a_title_with_a_value_gives_way_when_its_unit_clears(world):
+    """A summary of the policy's own may hold the value; the end of that alert tells another."""
+    first = replace(disk(world, "db2", 4), annotations={"summary": "db2 is at 97 %", "value": "97"})
+    second = replace(disk(world, "db3", 4), annotations={"summary": "db3 is at 98 %", "value": "98"})
+    world.clear("db1")
+    world.receive(first)
+    world.receive(second)
+    assert world.incident.title == "db2 is at 97 %"
+    world.advance(minutes=1)
+    ended = {"summary": "db2 is at 3 %", "value": "3"}
+    world.receive(replace(first, firing=False, ended_at=world.now, annotations=ended))
+    assert world.incident.title == "db3 is at 98 %"
+
+
+def test_labels_name_no_unit_where_another_one_cleared_last(world):
+    """The labels of the opening are of the first unit; when nothing fires, the title may be of another."""
+    world.receive(disk(world, "db9", 4))
+    world.clear("db1")
+    world.clear("db9")
+    recovered = told(world, Reason.RECOVERED, Kind.NOTICE)
+    assert "db9" in recovered.headline
+    assert "unit" not in dict(recovered.labels)
+
+
+def test_nothing_to_acknowledge_is_said_as_that():
+    """ACK ALL from a number that was sent nothing that waits."""
+    assert Taken((), ()).words("Acknowledged") == (
+        "Acknowledged: none. Nothing that was sent here waits for an answer.",
+    )
