@@ -18,6 +18,7 @@ from receiver.cli import (
     drills,
     evidence_records,
     heartbeats,
+    incident_shown,
     incidents,
     maintenance,
     on_call,
@@ -62,6 +63,7 @@ policies.add_to(app)
 running.add_to(app)
 channels.add_to(app)
 incidents.add_to(app)
+incident_shown.add_to(app)
 watch.add_to(app)
 audit.add_to(app)
 heartbeats.add_to(app)

@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 def obligations(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002 - ID to people
     """Which authorities must be told of an incident, until when, and what was filed."""
-    _say(call("GET", url, token, path_of(id, "obligations")), json)
+    say_obligations(call("GET", url, token, path_of(id, "obligations")), json)
 
 
 def file_report(
@@ -50,7 +50,7 @@ def file_report(
     found = call("POST", url, token, path_of(id, "obligations", obligation, "filings"), body=body)
     if file:
         attach(id, file, {"note": f"filed: {stage} of {obligation}, {reference}"}, url, token)
-    _say(found, json)
+    say_obligations(found, json)
 
 
 def judge_obligation(
@@ -71,10 +71,11 @@ def judge_obligation(
 ) -> None:
     """Say whether a reporting obligation applies to an incident, whatever the policy says."""
     body = {"applies": applies, "reason": reason, "by": by} | ({"counted_from": counted_from} if counted_from else {})
-    _say(call("PUT", url, token, path_of(id, "obligations", obligation), body=body), json)
+    say_obligations(call("PUT", url, token, path_of(id, "obligations", obligation), body=body), json)
 
 
-def _say(found: dict[str, Any], json: bool) -> None:
+def say_obligations(found: dict[str, Any], json: bool) -> None:
+    """Print which authorities must be told."""
     if json:
         print_json(found)
         return

@@ -35,7 +35,7 @@ def add(
     json: Json = False,
 ) -> None:
     """Attach a file to an incident: Tocsin computes its SHA-256, which is compared with the file's here."""
-    _say(attach(id, file, {"by": by, "note": note}, url, token), json)
+    say_evidence(attach(id, file, {"by": by, "note": note}, url, token), json)
 
 
 def attach(id_: str, file: Path, said: dict[str, str], url: str, token: str) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def digest(file: Path) -> str:
 @evidence.command(name="list")
 def list_(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
     """An incident's evidence files and legal holds."""
-    _say(call("GET", url, token, path_of(id, "evidence")), json)
+    say_evidence(call("GET", url, token, path_of(id, "evidence")), json)
 
 
 @evidence.command()
@@ -99,7 +99,7 @@ def redact(
 ) -> None:
     """Remove the content of an evidence file for good; its record stays, with who had it removed and why."""
     body = {"reason": reason, "by": by}
-    _say(call("POST", url, token, path_of(id, "evidence", file, "redact"), body=body), json)
+    say_evidence(call("POST", url, token, path_of(id, "evidence", file, "redact"), body=body), json)
 
 
 @hold.command()
@@ -112,7 +112,7 @@ def place(
     json: Json = False,
 ) -> None:
     """Put an incident under legal hold: nothing of it is deleted, whatever the policy's retention says."""
-    _say(call("POST", url, token, path_of(id, "holds"), body={"reason": reason, "by": by}), json)
+    say_evidence(call("POST", url, token, path_of(id, "holds"), body={"reason": reason, "by": by}), json)
 
 
 @hold.command()
@@ -127,10 +127,11 @@ def release(
 ) -> None:
     """Release a legal hold; the others stay in force."""
     body = {"reason": reason, "by": by}
-    _say(call("POST", url, token, path_of(id, "holds", which, "release"), body=body), json)
+    say_evidence(call("POST", url, token, path_of(id, "holds", which, "release"), body=body), json)
 
 
-def _say(found: dict[str, Any], json: bool) -> None:
+def say_evidence(found: dict[str, Any], json: bool) -> None:
+    """Print evidence files and legal holds."""
     if json:
         print_json(found)
         return

@@ -1,4 +1,4 @@
-"""The API from a shell: list, show, acknowledge, resolve, escalate, withdraw, give back, note, update, declare."""
+"""The API from a shell: list, acknowledge, resolve, escalate, withdraw, give back, note, update, declare."""
 
 import asyncio
 import hashlib
@@ -8,11 +8,10 @@ from typing import Annotated, Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 import typer
-from rich.markup import escape
 
 from receiver.cli import completion
+from receiver.cli.incident_told import print_incident
 from receiver.cli.output import (
-    LEVEL_STYLES,
     console,
     fail,
     level_words,
@@ -41,7 +40,7 @@ FILE_SECONDS = 900.0
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (incidents, show, acknowledge, resolve, escalate, withdraw, give_back, undo, note, update, declare):
+    for command in (incidents, acknowledge, resolve, escalate, withdraw, give_back, undo, note, update, declare):
         app.command()(command)
 
 
@@ -66,113 +65,10 @@ def incidents(
         print_json(found)
         return
     rows = (
-        (f"#{each['number']}", level_words(each), state_words(each), local(each["opened_at"]), each["title"])
+        (f"#{each['number']}", level_words(each), state_words(each), local(each["opened_at"]), each["account"]["what"])
         for each in found["incidents"]
     )
     print_table(["#", "level", "state", "opened", "what"], rows)
-
-
-def show(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002 - ID to people
-    """One incident: what it is, its deadlines, its timeline and its messages."""
-    path = f"/incidents/{quote(id.lstrip('#'))}"
-    incident = call("GET", url, token, path)
-    timeline = {"timeline": _all(url, token, f"{path}/timeline", "timeline")}
-    messages = {"notifications": _all(url, token, f"{path}/notifications", "notifications")}
-    similar = call("GET", url, token, f"{path}/similar")["incidents"]
-    if json:
-        print_json({**incident, **timeline, **messages, "similar": similar})
-        return
-    _print_incident(incident)
-    _print_similar(similar)
-    print_table(
-        ["when", "what", "who"],
-        ((local(each["at"]), each["text"], each["by"] or "Tocsin") for each in timeline["timeline"]),
-        "\nTimeline",
-    )
-    print_table(
-        ["channel", "to", "what", "state", "tries", "detail"],
-        (
-            (
-                each["channel"],
-                " ".join(filter(None, (each["person"], each["recipient"]))),
-                f"{each['kind']} ({each['reason']})",
-                each["status"],
-                each["attempts"],
-                each.get("detail", ""),
-            )
-            for each in messages["notifications"]
-        ),
-        "\nMessages",
-    )
-
-
-def _print_similar(similar: list[dict[str, Any]]) -> None:
-    """What earlier incidents of the type or system came to."""
-    told = (
-        (
-            f"#{each['number']}",
-            local(each["opened_at"]),
-            each["root_cause"],
-            each["fix_description"],
-            each["lessons_learned"],
-        )
-        for each in similar
-    )
-    if similar:
-        print_table(["#", "opened", "cause", "fix", "lesson"], told, "\nEarlier incidents like it")
-
-
-def _all(url: str, token: str, path: str, name: str) -> list[dict[str, Any]]:
-    """Every page of a list."""
-    found: list[dict[str, Any]] = []
-    cursor: str | None = ""
-    while cursor is not None:
-        page = call("GET", url, token, path, query={"limit": "1000", **({"cursor": cursor} if cursor else {})})
-        found += page[name]
-        cursor = page["next"]
-    return found
-
-
-SHOWN = (
-    "type",
-    "opened_at",
-    "response_due_at",
-    "acknowledged_by",
-    "owner",
-    "recovery",
-    "silenced_until",
-    "stale_since",
-    "resolved_at",
-)
-"""What `show` says of an incident, where it is known."""
-
-
-def _print_incident(incident: dict[str, Any]) -> None:
-    style = LEVEL_STYLES.get(incident["level"], "")
-    exercise = "EXERCISE " if incident["exercise"] else ""
-    head = f"{exercise}#{incident['number']} {incident['level_name'].upper()} {state_words(incident)}"
-    console.print(f"[{style}]{escape(head)}[/] {escape(incident['title'])}")
-    for name in SHOWN:
-        if incident.get(name) and (name != "response_due_at" or incident["state"] == "open"):
-            told = local(incident[name]) if name.endswith("_at") else incident[name]
-            console.print(f"  {name.replace('_', ' ')}: {told}", markup=False)
-    for role in incident["roles"]:
-        if role["held_by"] or role["wanted"]:
-            console.print(f"  {role['name'].replace('_', ' ')}: {role['held_by'] or 'nobody yet'}", markup=False)
-    for duty in incident["duties"]:
-        late = " OVERDUE" if duty["overdue"] else ""
-        console.print(f"  due {local(duty['due_at'])}{late}: {duty['what']}", markup=False, soft_wrap=True)
-    if incident["help_asked_by"]:
-        asked_by = ", ".join(incident["help_asked_by"])
-        console.print(f"  asked for help, and nobody else has answered yet: {asked_by}", markup=False)
-    for missing in incident.get("outstanding", ()):
-        console.print(f"  not closed yet: {missing}", markup=False)
-    for each in incident.get("occurrences", ()):
-        cause = each["facts"].get("root_cause", "")
-        told = f"; its cause did not hold: {cause}" if cause else ""
-        console.print(f"  occurrence {each['number']} ended {local(each['came_back_at'])}{told}", markup=False)
-    if incident["escalation"]["next_at"]:
-        console.print(f"  next escalation: {local(incident['escalation']['next_at'])}", markup=False)
 
 
 def acknowledge(
@@ -323,7 +219,7 @@ def say(incident: dict[str, Any], json: bool) -> None:
     if json:
         print_json(incident)
     else:
-        _print_incident(incident)
+        print_incident(incident)
 
 
 def call(

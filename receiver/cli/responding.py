@@ -33,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
 
 def steps(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002 - ID to people
     """What is to do about an incident, and who did what."""
-    _say_steps(call("GET", url, token, path_of(id, "checklists")), json)
+    say_steps(call("GET", url, token, path_of(id, "checklists")), json)
 
 
 def tick(
@@ -49,7 +49,7 @@ def tick(
 ) -> None:
     """Say that a step is done."""
     body = {"done": not undo, "link": link, "by": by, "note": note}
-    _say_steps(call("PUT", url, token, path_of(id, "steps", step), body=body), json)
+    say_steps(call("PUT", url, token, path_of(id, "steps", step), body=body), json)
 
 
 def handover(
@@ -82,7 +82,7 @@ def assign(
 
 def notices(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
     """What external stakeholders may be told, once somebody approves it."""
-    _say_notices(call("GET", url, token, path_of(id, "notices")), json)
+    say_notices(call("GET", url, token, path_of(id, "notices")), json)
 
 
 def edit_notice(
@@ -104,7 +104,7 @@ def edit_notice(
     if not subject and not text:
         subject, text = _edited(known)
     body = {"hash": known["hash"], "subject": subject or known["subject"], "text": text or known["text"], "by": by}
-    _say_notices(call("PUT", url, token, path_of(id, "notices", notice), body=body), json)
+    say_notices(call("PUT", url, token, path_of(id, "notices", notice), body=body), json)
 
 
 def _edited(notice: dict[str, Any]) -> tuple[str, str]:
@@ -133,12 +133,12 @@ def approve(
     if not hash:
         found = call("GET", url, token, path_of(id, "notices"))["notices"]
         shown = [each for each in found if each["id"] == notice]
-        _say_notices({"notices": shown}, json=False)
+        say_notices({"notices": shown}, json=False)
         if not shown or not typer.confirm("Send exactly this?"):
             raise typer.Exit(1)
         hash = shown[0]["hash"]  # noqa: A001 - as the option is called
     body = {"hash": hash, "by": by, "recipients": to or []}
-    _say_notices(call("POST", url, token, path_of(id, "notices", notice, "approve"), body=body), json)
+    say_notices(call("POST", url, token, path_of(id, "notices", notice, "approve"), body=body), json)
 
 
 def reject(
@@ -152,12 +152,12 @@ def reject(
 ) -> None:
     """Tell an external group nothing."""
     body = {"by": by, "note": note}
-    _say_notices(call("POST", url, token, path_of(id, "notices", notice, "reject"), body=body), json)
+    say_notices(call("POST", url, token, path_of(id, "notices", notice, "reject"), body=body), json)
 
 
 def follow_ups(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
     """What must still be done after an incident."""
-    _say_follow_ups(call("GET", url, token, path_of(id, "follow-ups")), json)
+    say_follow_ups(call("GET", url, token, path_of(id, "follow-ups")), json)
 
 
 def follow_up(
@@ -175,7 +175,7 @@ def follow_up(
 ) -> None:
     """Write down what must still be done."""
     body = {"text": text, "owner": owner, "due": due or None, "link": link, "by": by}
-    _say_follow_ups(call("POST", url, token, path_of(id, "follow-ups"), body=body), json)
+    say_follow_ups(call("POST", url, token, path_of(id, "follow-ups"), body=body), json)
 
 
 def follow_up_done(
@@ -189,7 +189,7 @@ def follow_up_done(
 ) -> None:
     """Say that a follow-up action is done."""
     body = {"by": by, "note": note}
-    _say_follow_ups(call("POST", url, token, path_of(id, "follow-ups", action, "done"), body=body), json)
+    say_follow_ups(call("POST", url, token, path_of(id, "follow-ups", action, "done"), body=body), json)
 
 
 def sign_off(id: Id, by: By = "", note: NoteText = "", url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
@@ -214,7 +214,8 @@ def path_of(id_: str, *parts: str) -> str:
     return "/".join(("/incidents", *(quote(part, safe="") for part in (id_.lstrip("#"), *parts))))
 
 
-def _say_steps(found: dict[str, Any], json: bool) -> None:
+def say_steps(found: dict[str, Any], json: bool) -> None:
+    """Print checklists."""
     if json:
         print_json(found)
         return
@@ -228,7 +229,8 @@ def _say_steps(found: dict[str, Any], json: bool) -> None:
         console.print("No checklists.")
 
 
-def _say_notices(found: dict[str, Any], json: bool) -> None:
+def say_notices(found: dict[str, Any], json: bool) -> None:
+    """Print notices, word for word."""
     if json:
         print_json(found)
         return
@@ -246,7 +248,8 @@ def _say_notices(found: dict[str, Any], json: bool) -> None:
         console.print("No notices.")
 
 
-def _say_follow_ups(found: dict[str, Any], json: bool) -> None:
+def say_follow_ups(found: dict[str, Any], json: bool) -> None:
+    """Print follow-up actions."""
     if json:
         print_json(found)
         return

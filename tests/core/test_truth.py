@@ -19,7 +19,7 @@ SOURCES = (
     "receiver/reports/summary.py",
     "receiver/reports/incident_report.py",
     "receiver/reports/occurrence_sections.py",
-    "receiver/web/console/deadlines.py",
+    "receiver/messages/deadlines.py",
 )
 """Where sentences about an incident are made; those of the timeline stand in SENTENCES."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from receiver.core.model import Fact, Incident
 from receiver.engine.commands import Result
+from receiver.messages.deadlines import deadlines
 from receiver.messages.plain import plain
 from receiver.messages.timeline import sentence
 from receiver.messages.times import rfc3339
@@ -17,7 +18,6 @@ from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.incident_report import write
 from receiver.store import SqlStore
 from receiver.web.callbacks.actions import outcome_of
-from receiver.web.console.deadlines import deadlines
 from receiver.web.console.incident_page_data import Reader, Shown
 from receiver.web.console.pages import draw
 from tests.core.truth import (

@@ -35,6 +35,7 @@ from receiver.engine.commands import Asked, ForIncident
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.errors import CursorError
+from receiver.messages import MessageRenderer
 from receiver.store import Reads, Span
 from receiver.web.api import requests, responses, views
 from receiver.web.api.call import Call
@@ -47,6 +48,8 @@ Item = TypeVar("Item")
 
 ALERTS_SHOWN, ALERTS_LISTED = 100, 20
 """Alerts that an incident is shown with, alone and in a list."""
+NAMED = 10
+"""Alerts that fire of which title, value and units are told, the worst and oldest first, as messages do."""
 
 SIMILAR_SHOWN = 5
 """Earlier incidents that one is shown with; more nobody reads while it lasts."""
@@ -64,8 +67,10 @@ LONGEST_NUMBER = 10
 class Api:
     """The API's handlers."""
 
-    def __init__(self, queue: CommandQueue, engine: Engine, reads: Reads) -> None:
+    def __init__(self, queue: CommandQueue, engine: Engine, reads: Reads, words: MessageRenderer) -> None:
+        """`words`: in which an incident is told of."""
         self._queue = queue
+        self._words = words
         self._engine = engine
         self._reads = reads
 
@@ -83,9 +88,9 @@ class Api:
                 limit=query.limit,
                 cursor=query.cursor,
             )
-            return responses.IncidentsView(
-                incidents=[self._show(incident, ALERTS_LISTED) for incident in found], next=cursor
-            )
+            firing = self._reads.first_firing([each.id for each in found], NAMED)
+            shown = [self._show_with(each, firing.get(each.id, ()), ALERTS_LISTED) for each in found]
+            return responses.IncidentsView(incidents=shown, next=cursor)
 
         try:
             return await self._queue.browse(read)
@@ -289,11 +294,17 @@ class Api:
             return self._reads.by_number(int(digits))
         return self._reads.incident(name) if name.isascii() and name.isalnum() else None
 
-    def _show(self, incident: Incident, alerts: int = ALERTS_SHOWN) -> responses.IncidentView:
+    def _show(self, incident: Incident) -> responses.IncidentView:
+        firing = self._reads.first_firing([incident.id], NAMED).get(incident.id, ())
+        return self._show_with(incident, firing, ALERTS_SHOWN)
+
+    def _show_with(self, incident: Incident, firing: Sequence[Alert], alerts: int) -> responses.IncidentView:
+        """`firing`: the first of its alerts that fire; `alerts`: how many are listed."""
         version = self.policy_version(incident)
         missing = outstanding(incident, version) if incident.state is State.RESOLVED else []
         alerts_shown, duties = self._reads.alerts(incident.id, alerts), running(incident, version)
-        return views.show_incident(incident, alerts_shown, self._engine.current, duties, missing)
+        case = self._words.case(incident, self.context(incident), self.now(), firing)
+        return views.show_incident(case, alerts_shown, duties, missing)
 
 
 def page(

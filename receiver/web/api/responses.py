@@ -238,6 +238,51 @@ class DutyView(View):
     """Its owner was told that it is overdue."""
 
 
+class LinkView(View):
+    """Where more is to be seen."""
+
+    label: str
+    url: str
+
+
+class CountdownView(View):
+    """Something that an incident waits for."""
+
+    label: str
+    at: Time
+    tells: list[str]
+    """Channels that are told then."""
+    passed: bool
+    """It should have come by now."""
+
+
+class AccountView(View):
+    """What Tocsin says of an incident now, in the words of its messages; empty: there is nothing to say."""
+
+    what: str
+    """The title, with the value that was told and how many more fire."""
+    system: str
+    stands: str
+    """How it stands."""
+    who_has_it: str
+    description: str
+    """What the alert says beside its title."""
+    value: str
+    value_told_at: Time | None
+    """Nobody measures it again."""
+    condition: str
+    firing: str
+    """How many fire, and which, with their values."""
+    firing_since: Time | None
+    impact: str
+    first_actions: list[str]
+    labels: Mapping[str, str]
+    """Those that all that fires shares, without internal ones."""
+    countdowns: list[CountdownView]
+    links: list[LinkView]
+    """Its page, the runbook, where it is drawn."""
+
+
 class IncidentView(View):
     """An incident."""
 
@@ -250,6 +295,7 @@ class IncidentView(View):
     state: State
     recovery: Recovery
     title: str
+    account: AccountView
     source: str
     labels: Mapping[str, str]
     alerts: list[AlertView]

@@ -7,13 +7,17 @@ from receiver.core.impact import words, worst
 from receiver.core.model import Alert, Entry, Incident, Instant, Notification, Window
 from receiver.core.plan import PolicyVersion
 from receiver.core.response import Duty, Occurrence, Turn
+from receiver.messages.deadlines import deadlines
+from receiver.messages.incident_text import IncidentText
 from receiver.messages.timeline import readable, sentence
 from receiver.messages.times import rfc3339
 from receiver.reports import HeldDrill
 from receiver.reports.training_roster import Training
 from receiver.web.api.responses import (
+    AccountView,
     AlertView,
     ChannelView,
+    CountdownView,
     DoneStepView,
     DrillView,
     DutyView,
@@ -23,6 +27,7 @@ from receiver.web.api.responses import (
     ImpactView,
     IncidentView,
     LevelView,
+    LinkView,
     NotificationView,
     NotTakenView,
     OccurrenceView,
@@ -48,13 +53,10 @@ def _maybe(at: Instant | None) -> str | None:
 
 
 def show_incident(
-    incident: Incident,
-    alerts: Iterable[Alert],
-    policy_version: PolicyVersion,
-    duties: Iterable[tuple[UndoneTask, Duty]],
-    missing: Sequence[str] = (),
+    case: IncidentText, alerts: Iterable[Alert], duties: Iterable[tuple[UndoneTask, Duty]], missing: Sequence[str] = ()
 ) -> IncidentView:
-    """An incident. `policy_version` gives the levels their names; `missing`: what keeps it from closing."""
+    """An incident. `missing`: what keeps it from closing."""
+    incident, policy_version = case.incident, case.context.current
     coming = [at for window, at in incident.windows.items() if window in STEPS]
     return IncidentView(
         id=incident.id,
@@ -65,6 +67,7 @@ def show_incident(
         state=incident.state,
         recovery=incident.recovery,
         title=incident.title,
+        account=_show_account(case),
         source=incident.source,
         labels=incident.labels,
         alerts=[show_alert(alert) for alert in alerts],
@@ -103,6 +106,30 @@ def show_incident(
         confirmed_by=list(incident.confirmed_by),
         policy=incident.policy,
         version=incident.version,
+    )
+
+
+def _show_account(case: IncidentText) -> AccountView:
+    firing = case.firing
+    return AccountView(
+        what=case.what,
+        system=case.system,
+        stands=case.stands,
+        who_has_it=case.who_has_it if case.live else "",
+        description=firing.description if case.live else "",
+        value=firing.value,
+        value_told_at=_maybe(firing.told_at) if firing.value else None,
+        condition=case.conditions,
+        firing=firing.counted,
+        firing_since=_maybe(firing.since),
+        impact=case.impact,
+        first_actions=list(case.first_actions) if case.live else [],
+        labels=dict(case.labels),
+        countdowns=[
+            CountdownView(label=each.label, at=rfc3339(each.at), tells=list(each.tells), passed=each.passed)
+            for each in deadlines(case.incident, case.context.policy_version, case.now)
+        ],
+        links=[LinkView(label=label, url=url) for label, url in case.links],
     )
 
 

@@ -12,11 +12,11 @@ from aiohttp import web
 
 from receiver.core.evidence_files import safe_name
 from receiver.core.undo import can_undo
+from receiver.messages.deadlines import deadlines
 from receiver.web.api.call import Call, Endpoint, read_form
 from receiver.web.api.evidence_operations import Custody
 from receiver.web.api.requests import Nothing
 from receiver.web.auth.sessions import allow
-from receiver.web.console.deadlines import deadlines
 from receiver.web.console.exports import Exports
 from receiver.web.console.incident_page_data import Reader, Shown
 from receiver.web.console.pages import Form, Frame, Visit, go_to

@@ -9,6 +9,7 @@ from receiver.core.plan import DecisionContext
 from receiver.engine.engine import Engine
 from receiver.messages.fates import fate
 from receiver.messages.incident_text import IncidentText
+from receiver.messages.now_firing import UNIT_LABELS
 from receiver.messages.plain import line, plain, web_address
 from receiver.messages.timeline import sentence
 from receiver.messages.times import Manner
@@ -18,7 +19,7 @@ from receiver.reports.report import Drawing
 from receiver.store import LAST, Reads, Span
 from receiver.web.api import views
 from receiver.web.api.evidence_operations import show_evidence
-from receiver.web.api.incident_operations import SIMILAR_SHOWN, Api
+from receiver.web.api.incident_operations import NAMED, SIMILAR_SHOWN, Api
 from receiver.web.api.obligation_operations import Obligations
 from receiver.web.api.response_operations import Responding
 from receiver.web.api.response_shapes import ChecklistsView, EvidenceView, NoticeView, ObligationView
@@ -30,8 +31,6 @@ ALERTS = 20
 ENTRIES = 80
 MESSAGES = 60
 """How much of each the page shows at a time; the exports have everything."""
-NAMED = 10
-"""Alerts that fire of which title, value and units are told, the worst and oldest first, as messages do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +120,10 @@ class Reader:
         entries = self.reads.timeline(incident.id, Span(before=shown.lines_before, limit=ENTRIES + 1))
         messages = self.reads.notifications(incident.id, Span(before=shown.messages_before, limit=MESSAGES + 1))
         notices, unread = self._notices(incident)
+        case = IncidentText(incident, context, now, "", manner=Manner.LIVE, alerts=firing)
         return IncidentPageData(
-            case=IncidentText(incident, context, now, "", manner=Manner.LIVE, alerts=firing),
-            alerts=tuple(_row(incident, alert) for alert in alerts),
+            case=case,
+            alerts=tuple(_row(case, alert) for alert in alerts),
             lines=tuple(_line(entry) for entry in reversed(entries[-ENTRIES:])),
             messages=tuple(_message(each, context) for each in reversed(messages[-MESSAGES:])),
             older_lines=entries[1].position if len(entries) > ENTRIES else None,
@@ -153,9 +153,11 @@ def _message(notification: Notification, context: DecisionContext) -> Mapping[st
     return view.model_dump() | {"at": at, "due_at": notification.due_at, "fate": fate(notification)}
 
 
-def _row(incident: Incident, alert: Alert) -> AlertRow:
+def _row(case: IncidentText, alert: Alert) -> AlertRow:
+    """What names a unit stands in its row where it does not stand above."""
     labels = [(line(name, 60), line(value, 120)) for name, value in sorted(alert.labels.items())]
-    shared = {(line(name, 60), line(value, 120)) for name, value in incident.labels.items()}
+    above = [(name, value) for name, value in case.incident.labels.items() if name not in UNIT_LABELS]
+    shared = {(line(name, 60), line(value, 120)) for name, value in (*above, *case.labels)}
     told = alert.annotations.get("summary") or alert.annotations.get("description") or alert.labels.get("alertname", "")
     return AlertRow(
         alert=alert,

@@ -16,12 +16,12 @@ from receiver.core.undo import can_undo
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import ServiceState
+from receiver.messages.deadlines import DeadlineRow, deadlines
 from receiver.messages.incident_text import IncidentText
 from receiver.messages.times import Manner
 from receiver.store import Reads
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.several import act_on_several
-from receiver.web.console.deadlines import DeadlineRow, deadlines
 from receiver.web.console.pages import Frame, Visit, go_to
 from receiver.web.http.problem_details import HttpProblem
 

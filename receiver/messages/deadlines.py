@@ -1,4 +1,4 @@
-"""What an incident waits for, and when: the countdowns of the pages."""
+"""What an incident waits for, and when: the countdowns of pages, of the API and of the command line."""
 
 from dataclasses import dataclass
 

@@ -1,0 +1,77 @@
+"""An incident as the commands print it: all that its page says of it, but for its lists."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.markup import escape
+
+from receiver.cli.output import LEVEL_STYLES, console, local, state_words
+
+
+def print_incident(incident: Mapping[str, Any]) -> None:
+    """The head in the level's colour; below it a line for each thing that is known."""
+    style = LEVEL_STYLES.get(incident["level"], "")
+    exercise = "EXERCISE " if incident["exercise"] else ""
+    head = f"{exercise}#{incident['number']} {incident['level_name'].upper()} {state_words(incident)}"
+    console.print(f"[{style}]{escape(head)}[/] {escape(incident['account']['what'])}", soft_wrap=True)
+    for line in told(incident):
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def told(incident: Mapping[str, Any]) -> Iterator[str]:
+    """The lines, the most useful at night first."""
+    account = incident["account"]
+    yield account["stands"]
+    if incident["on_legal_hold"]:
+        yield "under legal hold: nothing of it is deleted"
+    yield from (f"first: {each}" for each in account["first_actions"])
+    yield from map(_countdown, account["countdowns"])
+    yield from (f"not closed yet: {missing}" for missing in incident["outstanding"])
+    yield from _what_it_is(incident)
+    yield from _people(incident)
+    yield from map(_occurrence, incident["occurrences"])
+    yield from (f"{name.replace('_', ' ')}: {value}" for name, value in incident["facts"].items() if value)
+    yield from (f"{each['label']}: {each['url']}" for each in account["links"])
+
+
+def _what_it_is(incident: Mapping[str, Any]) -> Iterator[str]:
+    account, labels = incident["account"], incident["account"]["labels"]
+    value_at, since = account["value_told_at"], account["firing_since"]
+    known = (
+        ("says", account["description"]),
+        ("value", f"{account['value']}, told {local(value_at)}" if value_at else ""),
+        ("condition", account["condition"]),
+        ("alerts", f"{account['firing']}{f', since {local(since)}' if since else ''}"),
+        ("impact", account["impact"]),
+        ("system", account["system"]),
+        ("type", incident["type"]),
+        ("labels", " ".join(f"{name}={value}" for name, value in labels.items())),
+        ("opened", local(incident["opened_at"])),
+        ("came back", f"{incident['recurrences']} times" if incident["recurrences"] else ""),
+        ("resolved", local(incident["resolved_at"]) if incident["resolved_at"] else ""),
+    )
+    yield from (f"{name}: {' '.join(value.split())}" for name, value in known if value)
+
+
+def _people(incident: Mapping[str, Any]) -> Iterator[str]:
+    if incident["owner"]:
+        yield f"owner: {incident['owner']}"
+    if incident["help_asked_by"]:
+        yield f"asked for help, and nobody else has answered yet: {', '.join(incident['help_asked_by'])}"
+    for role in incident["roles"]:
+        if role["held_by"] or role["wanted"]:
+            yield f"{role['name'].replace('_', ' ')}: {role['held_by'] or 'nobody yet'}"
+    if incident["signed_off_by"]:
+        yield f"signed off by: {incident['signed_off_by']}"
+
+
+def _countdown(each: Mapping[str, Any]) -> str:
+    late = " OVERDUE" if each["passed"] else ""
+    tells = f" (tells {', '.join(each['tells'])})" if each["tells"] else ""
+    return f"{each['label']}{late}: {local(each['at'])}{tells}"
+
+
+def _occurrence(each: Mapping[str, Any]) -> str:
+    cause = each["facts"].get("root_cause", "")
+    told_cause = f"; its cause did not hold: {cause}" if cause else ""
+    return f"occurrence {each['number']} ended {local(each['came_back_at'])}{told_cause}"
