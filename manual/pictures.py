@@ -19,7 +19,7 @@ from manual.chromium import Camera, camera
 from manual.examples import SYSTEM, fire, skip_numbers
 from manual.pages import ROOT
 from manual.stage import POLICY, Kept, Stage
-from receiver.core.events import Acknowledge, Assign, Change, Resolve
+from receiver.core.events import Acknowledge, Assign, Change, Escalate, Handover, Resolve
 from receiver.reports import render
 from rules.policy import MINUTE
 
@@ -64,6 +64,53 @@ async def shoot() -> None:
         _save("sms", await _look(eye, _page(_sms(each["Body"] for each in kept.sms)), 420))
         _save("report-pages", *await _pages(eye, await _report()))
         _save("phone", await _look(eye, _page(_call(kept.calls[0]["Twiml"])), 560))
+        await _shoot_later(eye, await _play_on())
+
+
+async def _shoot_later(eye: Camera, moments: Mapping[str, Kept]) -> None:
+    """What comes after the first page: each medium's, one below the other; the mails in a picture each."""
+    for moment, kept in moments.items():
+        html = kept.mails[0].get_body(("html",)).get_content()
+        _save(f"mail-{moment}", await _look(eye, html, 480), await _look(eye, html, 480, dark=True))
+    heard = moments.values()
+    slack = "<hr>".join(_slack(each["blocks"]) for kept in heard for each in kept.slack[:1])
+    _save("slack-later", await _look(eye, _page(slack), 620))
+    sms = "".join(f'<p class="bubble">{escape(each["Body"])}</p>' for kept in heard for each in kept.sms[:1])
+    _save("sms-later", await _look(eye, _page(sms), 420))
+    events = (each for kept in heard for each in kept.pagerduty[:1] if "payload" in each)
+    _save("pagerduty-later", await _look(eye, _page("<hr>".join(map(_pagerduty, events))), 700))
+    calls = "<p></p>".join(_call(each["Twiml"]) for kept in heard for each in kept.calls[:1])
+    _save("phone-later", await _look(eye, _page(calls), 560))
+
+
+async def _play_on() -> Mapping[str, Kept]:
+    """The same incident, and nobody answers; then dana does, asks for help and hands it over, and it recovers."""
+    async with Stage(f"time_zone: Europe/Berlin\n{POLICY}").open() as stage:
+        await skip_numbers(stage)
+        await fire(stage, SYSTEM)
+        stage.take()
+        moments = {}
+        await stage.pass_time(5 * MINUTE)
+        moments["escalation"] = stage.take()
+        await stage.pass_time(10 * MINUTE)
+        moments["breach"] = stage.take()
+        incident = next(each for each in stage.incidents() if each.labels.get("system") == SYSTEM)
+        await stage.act(incident, Acknowledge(by="dana"))
+        await stage.pass_time(2 * MINUTE)
+        stage.take()
+        await stage.act(incident, Escalate(by="dana", note="I do not know the landing model"))
+        moments["help"] = stage.take()
+        await stage.act(incident, Acknowledge(by="amir"))
+        stage.take()
+        await stage.act(incident, Handover(by="dana", to="amir", note="The model is his"))
+        moments["handover"] = stage.take()
+        await fire(stage, SYSTEM, over=True)
+        moments["recovery"] = stage.take()
+        await stage.pass_time(6 * MINUTE)
+        stage.take()
+        await stage.act(incident, Resolve(by="amir", note="the margin is 0.99 again"))
+        moments["resolution"] = stage.take()
+        return moments
 
 
 async def _play() -> Kept:
@@ -152,10 +199,10 @@ def _block(block: Mapping[str, Any]) -> str:
 
 def _marked(text: str) -> str:
     """Slack's markup as its clients show it; what it escaped is escaped as in HTML."""
-    text = re.sub(r"<!date\^\d+\^[^|>]*\|(\S+)[^>]*>", r"\1", text)
+    text = re.sub(r"<!date\^\d+\^[^|>]*\|([^>]*?)(?: [A-Z]{3,4})?>", r"\1", text)
     text = text.replace("<!here>", '<span class="mention">@here</span>')
     text = re.sub(r"<(https?:[^|>]*)\|([^>]*)>", r'<a href="\1">\2</a>', text)
-    return re.sub(r"(?m)^\*(.+)\*$", r"<b>\1</b>", text)
+    return re.sub(r"(?m)(^|(?<= ))\*(.+)\*$", r"<b>\2</b>", text)
 
 
 def _pagerduty(event: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ def unsaid(stands: str, said: str) -> str:
 
 def _is_said(clause: str, known: str) -> bool:
     """In these words, or as the account of the responders tells it."""
-    if clause.removeprefix(KEPT_OPEN) in known:
+    if all(part in known for part in clause.removeprefix(KEPT_OPEN).split(", ")):
         return True
     told = _DEED.fullmatch(clause)
     if told is None:

@@ -15,10 +15,11 @@ from rules.periods import stage_period
 def duty_outcomes(incident: Incident, policy_version: PolicyVersion, now: Instant) -> Iterator[DeadlineOutcome]:
     """The deadline of every such checklist and report that the incident has."""
     yield from _checklists(incident, policy_version, now)
+    over_at = incident.resolved_at if incident.exercise and not incident.is_live else None  # nobody practises any more
     for each in reports(incident, policy_version.policy):
         first = each.filings[0] if each.filings else None
         met_at, by = (first.filed_at, first.by) if first else (None, "")
-        result = result_of(each.due_at, now, met_at, None, suspended=False)
+        result = result_of(each.due_at, now, met_at, over_at, suspended=False)
         lasts = stage_period(each.stage)
         yield DeadlineOutcome(each.what, each.since, each.began_at, each.due_at, result, met_at, by, lasts)
 

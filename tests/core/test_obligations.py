@@ -11,6 +11,8 @@ from receiver.core.model import Fact, Instant, Kind, Reason, State, Target, Wind
 from receiver.core.obligations import obligations_outstanding, reports
 from receiver.on_call.wall_time import read
 from receiver.reports.deadlines_kept import deadlines_of
+from receiver.reports.deadline_outcome import DeadlineResult
+from receiver.reports.duties_kept import duty_outcomes
 from rules.load import load
 from rules.policy import HOUR, MINUTE, Closing, Micros, Policy, ReportingObligation, ReportStage, ResponseRole
 from rules.stored import dump, parse
@@ -293,6 +295,15 @@ def test_it_is_outstanding_until_it_is_filed():
     drill.declare("compliance_violation", exercise=True)
     assert list(due(drill)) == ["nis2/early_warning", "nis2/notification", "nis2/final"]
     assert outstanding(drill) == []
+
+
+def test_an_exercise_that_is_over_has_no_report_that_runs():
+    """Its practised reports are owed to nobody: the report does not say that their deadlines run."""
+    drill = World(with_obligations(NIS2))
+    drill.declare("compliance_violation", exercise=True)
+    drill.resolve()
+    outcomes = duty_outcomes(drill.incident, drill.current, drill.now)
+    assert {each.result for each in outcomes if "nis2" in each.name} == {DeadlineResult.NOT_NEEDED}
 
 
 def test_a_recurrence_is_reported_once():

@@ -74,7 +74,9 @@ def test_a_deadline_that_ends_now_was_not_seconds_ago():
     world = World(WHOLE)
     world.receive(disk(world, "db1", 4))
     world.advance(minutes=15)
-    assert " 0 seconds" not in told(world, Reason.BREACHED).speech
+    speech = told(world, Reason.BREACHED).speech
+    assert " 0 seconds" not in speech
+    assert speech.lower().count("nobody has acknowledged") == 1
 
 
 def test_an_update_by_sms_says_how_it_stands(world):
