@@ -10,8 +10,8 @@ from receiver.core.events import Close, FileReport, JudgeObligation, Tick
 from receiver.core.model import Fact, Instant, Kind, Reason, State, Target, Window
 from receiver.core.obligations import obligations_outstanding, reports
 from receiver.on_call.wall_time import read
-from receiver.reports.deadlines_kept import deadlines_of
 from receiver.reports.deadline_outcome import DeadlineResult
+from receiver.reports.deadlines_kept import deadlines_of
 from receiver.reports.duties_kept import duty_outcomes
 from rules.load import load
 from rules.policy import HOUR, MINUTE, Closing, Micros, Policy, ReportingObligation, ReportStage, ResponseRole
