@@ -6,8 +6,8 @@ The document models call `parse_period`. A month is one of the calendar (`rules.
 import re
 from typing import NamedTuple
 
-from rules.durations import UNITS, as_spelled, bounded, in_words, parse
-from rules.policy import Micros, ReportStage
+from rules.durations import UNITS, bounded, parse
+from rules.policy import Micros
 from rules.rota import parse_every
 
 MONTHS_FORM = r"[1-9]\d{0,3}month"
@@ -40,10 +40,3 @@ def parse_period(text: str) -> Period:
     months = parse_every(text).number
     bounded(months * 28 * UNITS["d"])
     return Period(Micros(0), months)
-
-
-def stage_period(stage: ReportStage) -> str:
-    """Within what a report must be filed, in the policy's words, which are the law's: ``72 hours``, ``3 months``."""
-    if stage.months:
-        return f"{stage.months} month{'' if stage.months == 1 else 's'}"
-    return in_words(as_spelled(stage.within, [stage.written]))

@@ -25,11 +25,10 @@ from receiver.on_call.roster_json import as_json, rfc3339_seconds
 from receiver.reports.report import counted
 from receiver.settings import Settings
 from rules import matchers
-from rules.durations import as_spelled, format_duration
+from rules.durations import as_spelled, format_duration, stage_period
 from rules.lint_catalog import DOUBTS, without_allowed
 from rules.load import Loaded, load_with_warnings
 from rules.outputs import Options, render
-from rules.periods import stage_period
 from rules.policy import EMERGENCY, MINUTE, SECOND, IncidentType, Policy, ReportingObligation, Rule
 from rules.problems import PolicyError, Problem
 from rules.stored import digest

@@ -18,8 +18,7 @@ from receiver.core.obligations import reports
 from receiver.core.paging import thread_targets
 from receiver.core.plan import PolicyVersion
 from receiver.core.response import Duty
-from rules.durations import as_spelled, in_words
-from rules.periods import stage_period
+from rules.durations import as_spelled, in_words, stage_period
 from rules.policy import EMERGENCY
 
 LEFT = 4

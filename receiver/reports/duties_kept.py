@@ -9,7 +9,7 @@ from receiver.core.model import Incident, Instant
 from receiver.core.obligations import reports
 from receiver.core.plan import PolicyVersion
 from receiver.reports.deadline_outcome import DeadlineOutcome, result_of
-from rules.periods import stage_period
+from rules.durations import stage_period
 
 
 def duty_outcomes(incident: Incident, policy_version: PolicyVersion, now: Instant) -> Iterator[DeadlineOutcome]:
