@@ -27,7 +27,7 @@ class Shelf:
 
     def __init__(self, world: World, context: DecisionContext) -> None:
         reads = SqlStore(database()).reads()
-        self._visit = cast("Visit", SimpleNamespace(now=world.now, request=SimpleNamespace(query={})))
+        self._visit = cast("Visit", SimpleNamespace(now=world.now, request=SimpleNamespace(query={}, cookies={})))
         engine = SimpleNamespace(context=lambda _version: context, current=world.version)
         api = SimpleNamespace(policy_version=lambda _incident: world.version)
         parts: Any = (_Frame(world.lie.counts), _Queue(), engine, reads)
