@@ -41,16 +41,18 @@ def _what_it_is(incident: Mapping[str, Any]) -> Iterator[str]:
         ("says", account["description"]),
         ("value", f"{account['value']}, told {local(value_at)}" if value_at else ""),
         ("condition", account["condition"]),
-        ("alerts", f"{account['firing']}{f', since {local(since)}' if since else ''}"),
+        ("alerts", account["firing"]),
+        ("firing since", local(since) if since else ""),
         ("impact", account["impact"]),
         ("system", account["system"]),
         ("type", incident["type"]),
         ("labels", " ".join(f"{name}={value}" for name, value in labels.items())),
         ("opened", local(incident["opened_at"])),
-        ("came back", f"{incident['recurrences']} times" if incident["recurrences"] else ""),
         ("resolved", local(incident["resolved_at"]) if incident["resolved_at"] else ""),
     )
     yield from (f"{name}: {' '.join(value.split())}" for name, value in known if value)
+    if incident["recurrences"]:
+        yield f"came back {incident['recurrences']} time{'' if incident['recurrences'] == 1 else 's'}"
 
 
 def _people(incident: Mapping[str, Any]) -> Iterator[str]:
@@ -68,10 +70,10 @@ def _people(incident: Mapping[str, Any]) -> Iterator[str]:
 def _countdown(each: Mapping[str, Any]) -> str:
     late = " OVERDUE" if each["passed"] else ""
     tells = f" (tells {', '.join(each['tells'])})" if each["tells"] else ""
-    return f"{each['label']}{late}: {local(each['at'])}{tells}"
+    return f"{each['label']}: {local(each['at'])}{late}{tells}"
 
 
 def _occurrence(each: Mapping[str, Any]) -> str:
     cause = each["facts"].get("root_cause", "")
     told_cause = f"; its cause did not hold: {cause}" if cause else ""
-    return f"occurrence {each['number']} ended {local(each['came_back_at'])}{told_cause}"
+    return f"occurrence {each['number']} ended, and it came back {local(each['came_back_at'])}{told_cause}"

@@ -48,6 +48,10 @@ class Lie:
         """What whoever acts is answered."""
         return words
 
+    def shell(self, view: Mapping[str, Any]) -> Mapping[str, Any]:
+        """An incident, as a shell prints it."""
+        return view
+
     def counts(self, counts: Mapping[State, int]) -> Mapping[State, int]:
         """How many there are, of each state."""
         return counts
@@ -161,6 +165,13 @@ class OfReplies(Lie):
 
     def reply(self, words: str) -> str:
         return words.replace(" by ada", " by dana").replace(" by ben", " by dana")
+
+
+class OfTheShell(Lie):
+    """A shell is told that somebody else has it."""
+
+    def shell(self, view: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**view, "owner": view["owner"] and "dana"}
 
 
 class OfForms(Lie):

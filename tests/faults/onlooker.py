@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from random import Random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from receiver.core.model import Fact, Incident
+from receiver.cli.incident_told import told as lines_of
+from receiver.core.closing import outstanding
+from receiver.core.duties import running
+from receiver.core.model import Fact, Incident, State
 from receiver.engine.commands import Result
 from receiver.messages.deadlines import deadlines
 from receiver.messages.plain import plain
@@ -17,6 +22,7 @@ from receiver.messages.times import rfc3339
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.incident_report import write
 from receiver.store import SqlStore
+from receiver.web.api.views import show_incident
 from receiver.web.callbacks.actions import outcome_of
 from receiver.web.console.incident_page_data import Reader, Shown
 from receiver.web.console.pages import draw
@@ -122,8 +128,19 @@ class Onlooker:
             typed_for=lambda *_: "",
             csrf="",
         )
+        self._read_shell(reading.case, record)
         lines = {_line(f"@{each.at}@", f"{each.by} {_written(each)}") for each in record.entries}
         self._check(page_text(shown.text or "", self._instants(record)), record, lines)
+
+    def _read_shell(self, case: Any, record: Record) -> None:
+        """What `tocsin show` prints of it, by the API's answer."""
+        version = self.world.version
+        alerts = sorted(record.alerts, key=lambda each: (not each.firing, -each.level, -each.starts_at))
+        missing = outstanding(case.incident, version) if case.incident.state is State.RESOLVED else []
+        told = WORDS.case(case.incident, case.context, case.now, case.alerts)
+        view = show_incident(told, alerts, running(case.incident, version), missing)
+        said = "\n".join(lines_of(self.world.lie.shell(view.model_dump(mode="json"))))
+        self._check(_SECOND.sub(_in_utc, said), record, set())
 
     def _read_lists(self) -> None:
         """Now and History, as they are drawn for everybody."""
@@ -164,6 +181,14 @@ class Onlooker:
             check(text, replace(record, lines=frozenset(lines)))
         except UntrueError as lie:
             raise Broken(f"#{record.incident.number}: {lie}") from lie
+
+
+_SECOND = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) [A-Z0-9+-]+")
+"""A time as a shell tells it, in its machine's zone, which it names."""
+
+
+def _in_utc(found: re.Match[str]) -> str:
+    return f"{datetime.fromisoformat(found[1]).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _line(*parts: str) -> tuple[str, ...]:

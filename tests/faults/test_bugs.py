@@ -61,6 +61,7 @@ PLANTED: list[tuple[str, dict[str, Any], str]] = [
     ("a lie about how many", {"lie": lies.OfSeveral()}, "says 't . incidents.* .bundles: how many they are"),
     ("a lie in a list", {"lie": lies.OfLists()}, "a list says .* .lists: how many there are"),
     ("a lie to whoever acts", {"lie": lies.OfReplies()}, r"answers .* by dana.* \(replies\), and it is not so"),
+    ("a lie in a shell", {"lie": lies.OfTheShell()}, r"says 'owner: dana' .responders., and it is not so"),
     ("a lie in a medium's form", {"lie": lies.OfForms()}, r"says severity 'info' \(forms\)"),
     ("an all-clear to a stranger", {"engine": bugs.TellsStrangers}, "who never heard that it began"),
     ("missed steps are not recorded", {"engine": bugs.SkipsSilently}, "steps taken or missed"),

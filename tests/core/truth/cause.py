@@ -73,6 +73,7 @@ STATEMENTS = statements(
         ),
         "^what_was_done: in occurrence \\d+: (?P<what>.+) \\(did not hold\\)$": _did_not_hold("fix_description"),
         "^root cause did not hold: (?P<what>.+)$": _did_not_hold("root_cause"),
+        "its cause did not hold: (?P<what>.+)$": _did_not_hold("root_cause"),
         "^fix description did not hold: (?P<what>.+)$": _did_not_hold("fix_description"),
         "^root[_ ]cause: (?P<what>.+) \\(?did not hold\\)?$": _did_not_hold("root_cause"),
         "^fix[_ ]description: (?P<what>.+) \\(?did not hold\\)?$": _did_not_hold("fix_description"),

@@ -317,8 +317,9 @@ STATEMENTS = statements(
         "the (?P<what>acknowledgement|severity assessment|follow-up action) was not done in time"
         "(?:: it should have come within \\w+)?": _missed,
         "<in>due soon": lambda record, _found: bool(record.incident.response.duties),
-        "^(?!acknowledge|response)[^:|¤]+ due: <at>": lambda record, found: any(
-            record.is_at(found["at"], each.due_at) for each in record.incident.response.duties.values()
+        "^(?!acknowledge|response)[^:|¤]+ due: <at>(?P<late> overdue)?": lambda record, found: any(
+            record.is_at(found["at"], each.due_at) and (not found["late"] or each.due_at <= record.now)
+            for each in record.incident.response.duties.values()
         ),
         "<in>overdue": lambda record, _found: record.has(Fact.OVERDUE),
         "<in>escalated": lambda record, _found: record.has(Fact.ESCALATED, Fact.STEP_EMPTY, Fact.NOBODY_ON_CALL),
@@ -326,7 +327,9 @@ STATEMENTS = statements(
         "^next escalation: <at>": _window(Window.ESCALATE),
         "^help is asked for again: <at>": _window(Window.HELP),
         "^response time ends: <at>": _window(Window.BREACH),
-        "^response time ended: <at>": lambda record, found: _due(record, found) and _ever_breached(record, found),
+        "^response time ended: <at>(?: overdue)?": lambda record, found: (
+            _due(record, found) and _ever_breached(record, found)
+        ),
         "^acknowledgement expires: <at>": _expires,
         "^silenced until: <at>": _window(Window.SILENCE),
         "^resolves by itself: <at>": lambda record, found: (

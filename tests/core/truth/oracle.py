@@ -32,7 +32,7 @@ SUBJECTS = re.compile(
 
 FOREIGN = re.compile(
     r"\d+\. |(?:note|impact|type|condition|rules|labels|measured|what|links?|policy|incident_id|roles)\b: |"
-    r"[\w #]+: https?://|\w+ = |(?:informational|warning|critical|emergency) means: |"
+    r"(?:first|says): |[\w #]+: https?://|\w+ = |(?:informational|warning|critical|emergency) means: |"
     r"what the external groups were told\| |what was approved as an exercise, and told to nobody outside\| |"
     r"(?:immediate_actions\w*|next_steps|post_incident_actions|follow_up_actions|no_step_ticked_of|monitoring_plan): "
 )

@@ -271,6 +271,13 @@ STATEMENTS = statements(
         "is_it_over: closed by <by> on <at>.*": lambda record, found: any(
             record.is_at(found["at"], each.at) for each in record.find(Fact.CLOSED, by=found["by"])
         ),
+        "^not closed yet: the (?P<stage>[\\w ]+?) to .* is not filed$": lambda record, found: (
+            record.incident.state is State.RESOLVED
+            and all(
+                each.data["stage"].replace("_", " ").lower() != found["stage"]
+                for each in record.find(Fact.REPORT_FILED)
+            )
+        ),
         "not closed yet(?: [\\w-]+)*(?:: .*)?$|not closed yet(?=¤)|it is resolved and cannot close yet: .*": lambda record, _found: (
             record.incident.state is State.RESOLVED and record.last(*KEPT) is Fact.KEPT_OPEN
         ),

@@ -103,6 +103,10 @@ STATEMENTS = statements(
         ),
         "nobody has it(?: yet)?": nobody_has_it,
         "<by> goes on having it": has_it,
+        "^owner: <by>$": lambda record, found: record.is_over or has_it(record, found),
+        "^asked for help, and nobody else has answered yet: (?P<who>.+)$": lambda record, found: (
+            {each.lower() for each in hands(record.entries).asked} == set(found["who"].split(", "))
+        ),
         "<by> has it\\b": has_it,
         "<in>acknowledged by <by>,? (?:at|on) <at>": lambda record, found: (
             did(*ANSWERED)(record, found) and is_taken(record, found)
