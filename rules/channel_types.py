@@ -127,7 +127,9 @@ STEADY = (1, 2, 5, 15, 30, 60)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 """What stands in a policy for an address that is a secret, and a setting therefore."""
 
-_NUMBER_WORDS = "telephone number with its country code, such as +4930123456"
+EXAMPLE_NUMBER = "+4930123456"
+"""Nobody's: what messages show as the form of one."""
+_NUMBER_WORDS = f"telephone number with its country code, such as {EXAMPLE_NUMBER}"
 _TWILIO = ("twilio_account_sid", "twilio_auth_token", "twilio_shared_key", "twilio_from", "twilio_api_url")
 
 
@@ -363,6 +365,28 @@ def ends_of(address: str) -> str:
     if at:
         return f"{name[:1]}…@{host}"
     return f"{address[:3]}…{address[-3:]}" if len(address) > 8 else f"…{address[-2:]}"
+
+
+_WRITTEN_NUMBER = re.compile(r"(?<![\w.])(?:\+\d|\(?0)[\d ()/-]{5,}\d")
+"""What is meant as a telephone number, however it is written: with a plus or a zero at its beginning."""
+_BARE_NUMBER = re.compile(rf"{_WRITTEN_NUMBER.pattern}|(?<![\w.+-])[1-9]\d{{8,14}}(?![\w.])")
+"""The same, where numbers are to be expected."""
+_NUMBERS_NEAR = re.compile(r"sms|phone|number\W?:|recipients|contacts")
+
+
+def numbers_cut(text: str, *, same_length: bool = False) -> str:
+    """A text of an error without whole telephone numbers: of each its ends. `same_length`: what follows stays at its
+    column.
+    """
+    pattern = _BARE_NUMBER if _NUMBERS_NEAR.search(text) else _WRITTEN_NUMBER
+
+    def cut(found: re.Match[str]) -> str:
+        number = found[0]
+        if number == EXAMPLE_NUMBER:
+            return number
+        return f"{number[:3]}{HIDDEN * (len(number) - 6)}{number[-3:]}" if same_length else ends_of(number)
+
+    return pattern.sub(cut, text)
 
 
 def as_shown(recipient: str, facts: ChannelFacts | None) -> str:

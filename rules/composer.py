@@ -186,6 +186,8 @@ class _Composer:
             message = "a tab cannot indent YAML: use spaces"
         else:
             message = f"not YAML: {error.problem or 'cannot be read'}"
+            if line < len(lines) and lines[line][column : column + 1] in {"@", "`", "%"}:
+                message = f'what begins with {lines[line][column]} stands in quotes in YAML, such as "@primary"'
             if error.context and error.context_mark and error.context_mark.line != line:
                 message += f" ({error.context} that begins in line {self.first_line + error.context_mark.line})"
         return _problem(Mark(self.path, self.first_line + line, column + 1 + self.indent), message)

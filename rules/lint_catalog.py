@@ -127,6 +127,11 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             "Somebody takes over between 22:00 and 07:00 of their own zone, and is asleep. Move `starts`, or give the "
             "layer its people's zone.",
         ),
+        "name-without-at": Doubt(
+            "warning",
+            "A telephone channel has the name of a person or a schedule among its recipients without an @: that is "
+            'somebody whom a person has to call by hand. Write "@NAME" to have whoever it stands for called.',
+        ),
         "calendar-ends": Doubt(
             "warning", "A schedule's calendar has no event until the end of what was walked (--days). Plan further."
         ),

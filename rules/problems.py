@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from rules.channel_types import numbers_cut
 from rules.policy import Place
 
 Severity = Literal["error", "warning", "note"]
@@ -27,6 +28,11 @@ class Problem:
     """The line of the file, as written, without its end."""
     name: str = ""
     """The lint's name (`rules.lint_catalog`), where it is one: a policy may allow it."""
+
+    def __post_init__(self) -> None:
+        """Problems are logged, and shown to whoever runs a check: a telephone number is told by its ends."""
+        object.__setattr__(self, "message", numbers_cut(self.message))
+        object.__setattr__(self, "source", numbers_cut(self.source, same_length=True))
 
     @classmethod
     def at(cls, place: Place, message: str, severity: Severity = "error") -> "Problem":

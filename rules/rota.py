@@ -21,6 +21,9 @@ DAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 EVERY_FORM = r"^[1-9]\d{0,3}(m|h|d|w|month)$"
 _EVERY = re.compile(EVERY_FORM, re.ASCII)
 _EVERY_EXAMPLES = '"12h", "1d", "1w", "2w" or "1month"'
+_NEARLY = re.compile(r"(\d{0,4})\s*(m|h|d|w|mo|min|hour|day|week|month)(?:ute)?(?:s|ly)?", re.IGNORECASE)
+"""A length as people write it elsewhere: ``1 week``, ``weekly``, ``2W``."""
+_UNITS: dict[str, Unit] = {"min": "m", "hour": "h", "day": "d", "week": "w", "mo": "month"}
 _LARGER: dict[str, tuple[int, Unit]] = {"m": (1440, "d"), "h": (24, "d")}
 """Units of which a day has so many."""
 
@@ -45,7 +48,7 @@ def parse_every(text: str) -> Every:
     """How long a turn lasts. Raises ValueError with words for its author."""
     found = _EVERY.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f'"{text}" is no length of a turn: write for example {_EVERY_EXAMPLES}')
+        raise ValueError(f'"{text}" is no length of a turn: {_meant(text.strip())}')
     unit: Unit = found[1]  # type: ignore[assignment] # the pattern has no others
     every = Every(int(text.strip().removesuffix(unit)), unit)
     if unit in _LARGER:
@@ -57,6 +60,19 @@ def parse_every(text: str) -> Every:
                 f'"{text}" does not divide a day, so handoffs would wander: write for example "8h" or "1d"'
             )
     return every
+
+
+def _meant(text: str) -> str:
+    """What to write instead."""
+    if text.isdecimal():
+        return f'it needs a unit: write for example "{text}d"'
+    nearly = _NEARLY.fullmatch("day" if text.lower() == "daily" else text)
+    if nearly is None or (nearly[1] and not int(nearly[1])):
+        return f"write for example {_EVERY_EXAMPLES}"
+    if nearly[2] == "M":  # months, and no minutes
+        return f'write "{nearly[1] or 1}month"'
+    word = nearly[2].lower()
+    return f'write "{nearly[1] or 1}{_UNITS.get(word, word)}"'
 
 
 def months_later(start: datetime, months: int) -> datetime:

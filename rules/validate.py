@@ -5,6 +5,7 @@ and column of the key or value, in words for the person who wrote it.
 """
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -49,8 +50,18 @@ def validate(model: type[Model], node: Node, vocabulary: Vocabulary, sources: So
         return model.model_validate(without_free_keys(node.plain()), context=vocabulary)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        sources.problems += [_problem(model, node, each, sources, where) for each in details]
+        wrong = [each["loc"] for each in details]
+        sources.problems += [
+            _problem(model, node, each, sources, where)
+            for each in details
+            if not (each["type"] == "too_short" and any(_is_inside(loc, each["loc"]) for loc in wrong))
+        ]
         return None
+
+
+def _is_inside(loc: tuple[int | str, ...], of: tuple[int | str, ...]) -> bool:
+    """Whether a place lies below another: an element that is wrong itself is left out of a list's count."""
+    return len(loc) > len(of) and loc[: len(of)] == of
 
 
 def unknown_sections(node: Node) -> Iterator[Problem]:
@@ -124,12 +135,18 @@ def _words(error: ErrorDetails, node: Node) -> str:
         return "is empty (an unquoted # begins a comment)"
     if kind == "string_type" and not isinstance(node.value, dict | list):
         return f'must be text: write "{node.raw}" with quotes'
-    if kind == "string_too_short":
+    if kind in {"string_too_short", "too_short"}:
         return "must not be empty"
+    if kind in {"list_type", "tuple_type"}:
+        hint = "put it in [ ]" if isinstance(node.value, dict) else f"write [{node.raw}]"
+        return f"{_WORDS[kind]}, not {node.kind}: {hint}"
     if kind in _WORDS:
         return f"{_WORDS[kind]}, not {node.kind}"
     if kind == "literal_error":
-        return f"must be {context['expected']}, not {node.kind}"
+        known = re.findall(r"'([^']*)'", str(context["expected"]))
+        near = difflib.get_close_matches(str(node.value), known, 1, 0.6)
+        hint = f"; did you mean `{near[0]}`?" if near else ""
+        return f"must be {context['expected']}, not {node.kind}{hint}"
     if kind == "string_pattern_mismatch":
         return f"{node.kind} is not {ALLOWED.get(context['pattern'], 'of the allowed form')}"
     message = error["msg"]

@@ -92,6 +92,7 @@ class HandoffMessage(Struct, frozen=True):
     others: tuple[str, ...] = ()
     """ON: who went off; OFF: who is on call now."""
     source: str = ""
+    """ON: by what; VOID: who made the override, where that is not the reader."""
     until: Instant | None = None
     """ON: until when the shift lasts; None: longer than was looked ahead."""
     incidents: tuple[OpenIncident, ...] = ()
@@ -236,12 +237,21 @@ def _relieved(
 
 
 def _voided(context: DecisionContext, kept: KeptOverride, why: str) -> Iterator[HandoffMessage]:
-    """To whoever made the override, if the policy knows them."""
+    """To whoever made the override; where that is none of the people, to those who count on it."""
     maker = whose_name(context.current.policy, kept.change.by)
     entry = ShiftEntry(context.at, kept.change.schedule, (), kept.number, why)
-    message = _message(context, VOID, entry, maker.name, OpenIncidents()) if maker else None
-    if message is not None:
-        yield replace(message, change=kept.change, why=why)
+    for name in (maker.name,) if maker else _concerned(context, kept.change):
+        message = _message(context, VOID, entry, name, OpenIncidents())
+        if message is not None:
+            yield replace(message, change=kept.change, why=why, source="" if maker else kept.change.by)
+
+
+def _concerned(context: DecisionContext, change: OverrideChange) -> tuple[str, ...]:
+    """Whom a void override concerns: who was to be on call by it, else whoever has turns in its schedule."""
+    if context.current.policy.person(change.person):
+        return (change.person,)
+    turns = (each.person for roster in context.rosters if roster.name == change.schedule for each in roster.shifts)
+    return tuple(dict.fromkeys(turns))
 
 
 def _message(

@@ -30,9 +30,9 @@ class HandoffText:
         told = self.message
         if told.about == ON:
             return f"You are on call: {told.schedule}{self._until}"
-        return (
-            f"You are off call: {told.schedule}" if told.about == OFF else f"Your override of {told.schedule} is void"
-        )
+        if told.about == OFF:
+            return f"You are off call: {told.schedule}"
+        return f"{'An' if told.source else 'Your'} override of {told.schedule} is void"
 
     @property
     def lead(self) -> str:
@@ -54,8 +54,9 @@ class HandoffText:
         if change is None:
             return f"It puts nobody on call: {told.why}."
         first, last = (day_and_time(each, self.zone) for each in (change.starts, change.ends))
+        whose = f"The override by {told.source}" if told.source else "Your override"
         return (
-            f"Your override that puts {change.person} on call for {told.schedule} from {first} until {last} is void: "
+            f"{whose} that puts {change.person} on call for {told.schedule} from {first} until {last} is void: "
             f"{told.why}. Nobody is on call by it. Cancel it, or make another."
         )
 

@@ -7,7 +7,18 @@ from pydantic import Field, ValidationInfo, create_model, model_validator
 
 from rules.addresses import AddressError
 from rules.channel_types import ADDRESSING, CHANNEL_FACTS, ChannelFacts, ChannelType, Holds
-from rules.document.values import Duration, Name, Rate, Section, Text, TimeZone, Url, refusal, require_reference
+from rules.document.values import (
+    Duration,
+    Name,
+    Rate,
+    Section,
+    Text,
+    TimeZone,
+    Url,
+    meant_reference,
+    refusal,
+    require_reference,
+)
 from rules.policy import REFERENCE
 
 _TAKES: dict[Holds, tuple[Any, Any]] = {
@@ -90,7 +101,7 @@ class AlertChannel(_WithOwnKeys):
             if recipient.startswith(REFERENCE):
                 require_reference(recipient, (self.type,), info, way=way)
             else:
-                self._accept(recipient, *way)
+                self._accept(recipient, info, *way)
         return self
 
     def _written(self) -> Iterator[tuple[str, *tuple[str | int, ...]]]:
@@ -102,14 +113,16 @@ class AlertChannel(_WithOwnKeys):
             elif value is not None:
                 yield from ((each, key.name, index) for index, each in enumerate(value))
 
-    def _accept(self, recipient: str, *way: str | int) -> None:
+    def _accept(self, recipient: str, info: ValidationInfo, *way: str | int) -> None:
         address = self._facts.address
         try:
             fitting = address.fits(recipient)
         except AddressError as error:
-            raise refusal(f'"{recipient}" is no {address.words}: {error}', way=way, offset=error.offset) from error
+            said = f'"{recipient}" is no {address.words}: {error}{meant_reference(recipient, info)}'
+            raise refusal(said, way=way, offset=error.offset) from error
         if not fitting:
-            raise refusal(f'"{self._facts.quoted(recipient)}" is no {address.words}', way=way)
+            said = f'"{self._facts.quoted(recipient)}" is no {address.words}{meant_reference(recipient, info)}'
+            raise refusal(said, way=way)
 
     @property
     def _facts(self) -> ChannelFacts:

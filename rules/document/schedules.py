@@ -7,7 +7,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, cre
 
 from rules.addresses import AddressError
 from rules.channel_types import CHANNEL_FACTS, ChannelType
-from rules.document.values import DurationOrNone, LevelNumber, Name, PersonName, Section, Text, TimeZone, refusal
+from rules.document.values import (
+    DurationOrNone,
+    LevelNumber,
+    Name,
+    PersonName,
+    Section,
+    Text,
+    TimeZone,
+    refusal,
+    suggest,
+)
 from rules.policy import QUIET_WAYS, Micros
 from rules.rota import DAYS, EVERY_FORM, TIME_FORM, Weekday, parse_every, parse_start, parse_time
 
@@ -16,6 +26,11 @@ CALENDAR_URL = re.compile(r"https://[^\s/]\S*|http://(localhost|127(\.\d{1,3}){3
 _WEBCAL = re.compile(r"^webcals?://", re.IGNORECASE)
 """How programs for calendars are opened; what is fetched is the same over https."""
 _PLAIN_FILE = re.compile(r"[^/\\\x00-\x1f]+")
+
+
+def _written(value: object) -> object:
+    """As it stands there: a number gets the words that its type has for it."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _turn(value: str) -> str:
@@ -53,19 +68,38 @@ def _calendar(value: str) -> str:
 
 
 def _day(value: object) -> object:
-    return value.strip().lower()[:3] if isinstance(value, str) and value.strip().lower() in _LONG_DAYS else value
+    if not isinstance(value, str):
+        return value
+    word = value.strip().lower()
+    if word in DAYS:
+        return word
+    if word in _LONG_DAYS:
+        return word[:3]
+    hint = suggest(word, DAYS) if word.isalpha() else ""
+    if "did you mean" not in hint:
+        hint = f": write each day that is meant, of {', '.join(DAYS)}"
+    raise refusal(f'"{value}" is no day{hint}')
 
 
 _LONG_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 TurnLength = Annotated[
-    Text, AfterValidator(_turn), WithJsonSchema({"type": "string", "pattern": EVERY_FORM, "examples": ["1w"]})
+    Text,
+    BeforeValidator(_written),
+    AfterValidator(_turn),
+    WithJsonSchema({"type": "string", "pattern": EVERY_FORM, "examples": ["1w"]}),
 ]
 LocalStart = Annotated[
-    Text, AfterValidator(_start), WithJsonSchema({"type": "string", "examples": ["2026-10-01T09:00"]})
+    Text,
+    BeforeValidator(_written),
+    AfterValidator(_start),
+    WithJsonSchema({"type": "string", "examples": ["2026-10-01T09:00"]}),
 ]
 TimeOfDay = Annotated[
-    Text, AfterValidator(_time), WithJsonSchema({"type": "string", "pattern": TIME_FORM, "examples": ["09:00"]})
+    Text,
+    BeforeValidator(_written),
+    AfterValidator(_time),
+    WithJsonSchema({"type": "string", "pattern": TIME_FORM, "examples": ["09:00"]}),
 ]
 CalendarPlace = Annotated[Text, AfterValidator(_calendar)]
 Day = Annotated[Weekday, BeforeValidator(_day)]
@@ -125,7 +159,8 @@ class PersonSpec(Section):
             words = f'"{address}" is no {facts.address.words}: {error}'
             raise refusal(words, way=("contacts", kind), offset=error.offset) from error
         if not fits or address.startswith("@"):
-            raise refusal(f'"{facts.quoted(address)}" is no {facts.address.words}', way=("contacts", kind))
+            words = "Slack user's id, such as U024BE7LH" if kind == "slack" else facts.address.words
+            raise refusal(f'"{facts.quoted(address)}" is no {words}', way=("contacts", kind))
 
 
 if TYPE_CHECKING:

@@ -213,7 +213,8 @@ def _known_channel_or_type(value: str, info: ValidationInfo) -> str:
 def _known_person(value: str, info: ValidationInfo) -> str:
     vocabulary = _vocabulary(info)
     if vocabulary and vocabulary.complete and value not in vocabulary.people:
-        raise refusal(f"nobody is named `{value}`{suggest(value, vocabulary.people)}")
+        hint = suggest(value, vocabulary.people) if vocabulary.people else ": the policy has no `people`"
+        raise refusal(f"nobody is named `{value}`{hint}")
     return value
 
 
@@ -233,6 +234,13 @@ def require_reference(value: str, types: Iterable[str], info: ValidationInfo, **
     wanted = tuple(dict.fromkeys(types))
     if wanted and contacts.isdisjoint(wanted):
         raise refusal(f"{name} has no contact for {' or '.join(wanted)}", **where)
+
+
+def meant_reference(value: str, info: ValidationInfo) -> str:
+    """A hint for a recipient that is a person's or a schedule's name; empty: it is neither's."""
+    vocabulary = _vocabulary(info)
+    is_name = vocabulary is not None and (value in vocabulary.people or value in vocabulary.schedules)
+    return f'; did you mean "{REFERENCE}{value}"?' if is_name else ""
 
 
 def types_of(channels: Iterable[str], info: ValidationInfo) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from rules.document import PolicyDocument
 from rules.durations import format_duration
 from rules.lint_catalog import doubt
 from rules.nodes import Node
-from rules.policy import Policy
+from rules.policy import Place, Policy
 from rules.problems import Problem
 from rules.validate import place_of
 
@@ -15,6 +15,16 @@ def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Probl
     """Every fault of people and schedules."""
     yield from _names(document, root)
     yield from _reaches(policy, document, root)
+    yield from _without_at(policy)
+
+
+def _without_at(policy: Policy) -> Iterator[Problem]:
+    """A name among recipients is somebody to be called by hand, unless an @ stands before it."""
+    known = {*(each.name for each in policy.people), *(each.name for each in policy.schedules)}
+    for channel in policy.channels:
+        for name in (each for each in channel.recipients if channel.facts.called_by_hand and each in known):
+            message = f'"{name}" is a name to be called by hand here: write "@{name}" for the one of the policy'
+            yield doubt("name-without-at", channel.place or Place("", 0), message)
 
 
 def _names(document: PolicyDocument, root: Node) -> Iterator[Problem]:

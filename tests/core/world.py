@@ -98,9 +98,10 @@ class World:
         """In the order of delivery."""
 
     def use(self, policy: Policy) -> None:
-        """Take a policy into use (a reload)."""
+        """Take a policy into use (a reload): what it has no channel for is not configured any more."""
         self.current = PolicyVersion.of(policy, digest(policy))
         self.policy_versions[self.current.digest] = self.current
+        self.configured &= frozenset(self.current.channels)
 
     def context(self, version: str | None = None) -> DecisionContext:
         """What a decision looks things up in."""

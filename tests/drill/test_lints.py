@@ -184,6 +184,10 @@ CASES = {
         (FETCHED, ics(("dana", "20251201", "20260201"), ("ben", "20260201", "20280101"))),
     ),
     "calendar-name": ((FETCHED, ics(FULL, ("zoe", "20260201", "20260202"))), (FETCHED, ics(FULL))),
+    "name-without-at": (
+        on_call(channels=ON_CALL + PAGER + "\n    - {name: phone, type: phone, recipients: [primary]}"),
+        on_call(channels=ON_CALL + PAGER + '\n    - {name: phone, type: phone, recipients: ["@dana"]}'),
+    ),
     "calendar-free": (
         (FETCHED, ics(FULL).replace("DTSTART", "TRANSP:TRANSPARENT\nDTSTART")),
         (FETCHED, ics(FULL)),

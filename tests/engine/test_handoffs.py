@@ -152,6 +152,29 @@ async def test_an_override_whose_person_is_gone_is_void_at_once_and_said(store: 
     assert await one.look(3 * MINUTE) == []
 
 
+async def test_a_void_override_of_a_stranger_is_told_to_whom_it_concerns(store: SqlStore) -> None:
+    """Whoever made it is none of the people: those hear of it who have turns in the schedule; where that is gone, whoever
+    was to be on call.
+    """
+    one = Replica(store)
+    await one.look(0)
+    await one.override("ben", HOUR, 2 * HOUR, by="ops team")
+    await one.override("chris", 3 * HOUR, 4 * HOUR, by="ops team")
+    without = POLICY.replace("[dana, ben]", "[dana, eve]").replace("name: ben", "name: eve")
+    gone = POLICY.partition("schedules:")[0].replace('"@primary"', '"@eve"').replace("ben", "eve")
+    voids = []
+    for minute, text in enumerate((without, gone.replace('"+4917010000003"', '"+4917010000003", email: c@x.org'))):
+        policy = load_text(text).policy
+        one.world.engine.keep_policy(policy, Instant(START))
+        one.world.engine.adopt(policy, ("email", "sms", "slack"))
+        told = await one.look((minute + 1) * MINUTE)
+        voids.append({each[0]: each for each in told if each[1] == "An override of primary is void"})
+    first, second = voids
+    assert set(first) == {"U024BE7LH", "ben@example.org"}
+    assert "The override by ops team that puts ben on call" in first["U024BE7LH"][2]
+    assert set(second) == {"c@x.org"}
+
+
 async def test_a_schedule_that_goes_tells_who_was_on_call(store: SqlStore) -> None:
     """They would think that they are still; that the same schedule comes back is a handoff."""
     one = Replica(store)

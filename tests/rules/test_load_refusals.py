@@ -1,5 +1,6 @@
 """What a policy may not say: every kind of bad input is named here, with what the person who wrote it reads."""
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -170,7 +171,7 @@ CASES = [
         '"dana" is a person too',
     ),
     Bad("a layer of strangers", layer("people: [§dan], starts: 2026-10-01T09:00, every: 1w"), "did you mean `dana`"),
-    Bad("a layer of nobody", layer("§people: [], starts: 2026-10-01T09:00, every: 1w"), "at least 1 item"),
+    Bad("a layer of nobody", layer("§people: [], starts: 2026-10-01T09:00, every: 1w"), "must not be empty"),
     Bad("a layer without a start", layer("people: [dana], every: 1w").replace("- {p", "- §{p"), "needs `starts`"),
     Bad("a start without a time", layer("people: [dana], starts: §2026-10-01, every: 1w"), "no local date and time"),
     Bad("a start of no day", layer("people: [dana], starts: §2026-02-30T09:00, every: 1w"), "no local date and time"),
@@ -179,12 +180,44 @@ CASES = [
         layer("people: [dana], starts: §2026-10-01T09:00Z, every: 1w"),
         "without an offset: the zone is `time_zone`",
     ),
-    Bad("a turn without a unit", turns("every: §7"), 'must be text: write "7" with quotes'),
+    Bad("a turn without a unit", turns("every: §7"), 'it needs a unit: write for example "7d"'),
+    *(
+        Bad(f"a turn of {written}", turns(f"every: §{written}"), f'write "{meant}"')
+        for written, meant in {
+            "1 week": "1w",
+            "weekly": "1w",
+            "daily": "1d",
+            "2 Weeks": "2w",
+            "1W": "1w",
+            "1mo": "1month",
+            "1M": "1month",
+            "3 months": "3month",
+            "8 hours": "8h",
+            "30 minutes": "30m",
+        }.items()
+    ),
+    Bad("hours of the day as numbers", turns("every: 1d, only: [{from: §8}]"), '"8" is no time of day: write for'),
+    Bad("days that are a text", turns("every: 1d, only: [{days: §mon}]"), 'must be a list, not "mon": write [mon]'),
+    Bad("hours that are no list", turns("every: 1d, §only: {to: 17:00}"), "a mapping: put it in [ ]"),
+    Bad("a range of days", turns("every: 1d, only: [{days: [§mon-fri]}]"), "write each day that is meant, of mon, tue"),
+    Bad("a day cut otherwise", turns("every: 1d, only: [{days: [§thurs]}]"), "did you mean `thu`?"),
+    Bad("a contact's kind nearly", person('contacts: {§telephone: "+4930123456"}'), "did you mean `phone`?"),
+    Bad(
+        "a person of no people",
+        BASE + "schedules: [{name: a, layers: [{people: [§x], starts: 2026-01-01T09:00, every: 1w}]}]\n",
+        "the policy has no `people`",
+    ),
+    Bad("a person without their @", told("dana", "{name: sms, type: sms, recipients: [X]}"), 'did you mean "@dana"?'),
+    Bad(
+        "a reference without quotes",
+        BASE.replace("oncall@example.org", "§@dana"),
+        "what begins with @ stands in quotes",
+    ),
     Bad("a turn of an unknown unit", turns("every: §1q"), '"1q" is no length of a turn'),
     Bad("a turn of whole days in hours", turns("every: §24h"), 'write "1d"'),
     Bad("a turn that does not divide a day", turns("every: §5h"), "does not divide a day"),
     Bad("a turn of nothing", turns("every: §0d"), "is no length of a turn"),
-    Bad("an unknown day", turns("every: 1d, only: [{days: [§mo]}]"), "must be 'mon'"),
+    Bad("an unknown day", turns("every: 1d, only: [{days: [§mo]}]"), "did you mean `mon`?"),
     Bad("an unknown time of day", turns('every: 1d, only: [{from: §"9", to: "17:00"}]'), '"9" is no time of day'),
     Bad("a time after the day", turns('every: 1d, only: [{to: §"24:30"}]'), '"24:30" is no time of day'),
     Bad("hours of no length", turns('every: 1d, only: [{from: "09:00", to: §"09:00"}]'), "is the same as `from`"),
@@ -247,7 +280,7 @@ CASES = [
     Bad("a limit of an incident type", section("incidents: [{name: x, severity: 3, §time_limit: 1h}]"), "unknown key"),
     Bad("a limit of a group", stakeholders("recipients: [a@b.c], channels: [email], §time_limit: 1h"), "unknown key"),
     # Reporting obligations
-    Bad("an obligation without a stage", obligation("§stages: []"), "at least 1"),
+    Bad("an obligation without a stage", obligation("§stages: []"), "must not be empty"),
     Bad("of an unknown section", obligation("sections: [§safety_incident_response]"), "there is no section `safety_"),
     Bad("of an unknown type", obligation("types: [§margn]"), "did you mean `margin`?"),
     Bad("of an unknown level", obligation("levels: [§5]"), "from 1 (informational) to 4"),
@@ -512,6 +545,34 @@ def test_all_problems_are_told_at_once():
     text = rule(severity="9", channels="[fax]") + "fallback: [pager]\nsignals: {a-b: {}}\nzebra: 1\n"
     told = [(problem.line, problem.message.split(":")[0]) for problem in errors_of(text)]
     assert told == [(8, "severity"), (8, "channels[0]"), (9, "fallback[0]"), (10, "`a-b`"), (11, told[-1][1])]
+
+
+WRITTEN = [
+    '"+49 170 1234567"',
+    "491701234567",
+    '"01701234567"',
+    '"(0170) 123-4567"',
+    '"0049170123456"',
+    "+491701234567",
+]
+
+
+def test_no_error_tells_a_whole_number():
+    """Problems are logged, and shown to whoever runs a check: in words and in the line numbers are cut, and the caret
+    stays under its column. The example of a number, dates and conditions stay whole.
+    """
+    channels = "".join(
+        f"    - {{name: sms{index}, type: sms, recipients: [{each}]}}\n" for index, each in enumerate(WRITTEN)
+    )
+    text = BASE.replace("  detection:", f"{channels}  detection:").replace("< 0.95", "> 10737418240 and and 2026-10-01")
+    found = errors_of(text)
+    said = "\n".join(map(str, found))
+    assert len(found) == len(WRITTEN) + 1
+    assert not re.findall(r"1234|70123", said.replace("+4930123456", ""))
+    assert '"+49…567" is no telephone number with its country code, such as +4930123456' in said
+    shown = [each.source[each.column - 1 :].strip('"')[:3] for each in found]
+    assert shown[:-1] == [each.strip('"')[:3] for each in WRITTEN]
+    assert "> 10737418240 and and 2026-10-01" in said
 
 
 def test_a_problem_is_shown_with_its_line_and_a_caret():
