@@ -11,7 +11,6 @@ from contextlib import suppress
 import structlog
 
 from receiver.core.model import Entry, Fact, Incident, Reason
-from receiver.telemetry.logs import about
 
 LINES = {
     Fact.OPENED: "incident opened",
@@ -42,20 +41,23 @@ LINES = {
 SHOWN = ("channels", "channel", "kind", "failed", "step", "attempts", "alerts", "forced")
 """Members of an entry that hold nothing but the policy's names and numbers; `reason` only where it is one of ours."""
 
+REASONS = frozenset(Reason)
+
 log = structlog.get_logger()
 
 
 def log_entries(happened: Iterable[tuple[Incident, Entry]]) -> None:
     """Each entry with its incident as it is now. Never raises: what is told has been committed."""
+    bound = log.bind()  # once: a storm has thousands of lines a second
     with suppress(OSError, ValueError):  # nobody reads the log any more, or its disk is full
         for incident, entry in happened:
             if entry.fact in LINES:
-                _log(incident, entry)
+                bound.info(LINES[entry.fact], **_particulars(incident, entry))
 
 
-def _log(incident: Incident, entry: Entry) -> None:
-    known = {name: entry.data[name] for name in SHOWN if entry.data.get(name)}
-    if entry.data.get("reason") in set(Reason):
-        known["reason"] = entry.data["reason"]
-    with about(incident):
-        log.info(LINES[entry.fact], level_now=incident.level, by_a_person=bool(entry.by), **known)
+def _particulars(incident: Incident, entry: Entry) -> dict[str, object]:
+    found: dict[str, object] = {"level_now": incident.level, "by_a_person": bool(entry.by)}
+    found |= {name: entry.data[name] for name in SHOWN if entry.data.get(name)}
+    if entry.data.get("reason") in REASONS:
+        found["reason"] = entry.data["reason"]
+    return {**found, "incident": incident.number, "incident_id": incident.id}

@@ -1,7 +1,7 @@
 """Structured logs: one line per event, key=value or JSON, on standard error.
 
 The command line calls `configure_logs` once. Everybody else: ``log = structlog.get_logger()``, a message that
-stays the same and the particulars as keys; `about(incident)` binds an incident to every line within.
+stays the same and the particulars as keys.
 Rules: no payload, no label, no secret. Keys that sound like a secret are blotted out, whoever wrote them.
 """
 
@@ -9,14 +9,12 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
-from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import Any, Literal, TextIO, cast
 
 import orjson
 import structlog
 from structlog.typing import ExcInfo
-
-from receiver.core.model import Incident
 
 SECRET_WORDS = ("token", "secret", "password", "authorization", "routing_key", "cookie")
 BLOTTED = "**********"
@@ -35,7 +33,6 @@ def configure_logs(
     unfailing = _Unfailing(stream)
     stream = cast("TextIO", unfailing)
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         blot,
@@ -104,17 +101,17 @@ def _is_ours(record: logging.LogRecord) -> bool:
     return kind is None or kind.__module__ != "aiohttp.http_exceptions"
 
 
-def about(incident: Incident) -> AbstractContextManager[None]:
-    """Bind an incident to every line that is logged within."""
-    return structlog.contextvars.bound_contextvars(incident=incident.number, incident_id=incident.id)
-
-
 def blot(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Blot out what sounds like a secret."""
     for key in event:
-        if key != "event" and any(word in key.lower() for word in SECRET_WORDS):
+        if _sounds_secret(key):
             event[key] = BLOTTED
     return event
+
+
+@lru_cache(1000)
+def _sounds_secret(key: str) -> bool:
+    return key != "event" and any(word in key.lower() for word in SECRET_WORDS)
 
 
 def _format_error(exc_info: ExcInfo) -> str:

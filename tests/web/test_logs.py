@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 import structlog
 
-from receiver.core.model import Incident, Instant
-from receiver.telemetry.logs import LONGEST, about, configure_logs
+from receiver.core.model import Entry, Fact, Incident, Instant
+from receiver.telemetry.incident_log import log_entries
+from receiver.telemetry.logs import LONGEST, configure_logs
 
 INCIDENT = Incident("abc", "key", "policy", 3, "engine_failure", "secret title", Instant(0), Instant(0), number=12)
+PAGED = Entry("abc", 1, Instant(0), Fact.PAGED, data={"channels": "sms"})
 
 
 @pytest.fixture
@@ -28,14 +30,14 @@ def out() -> Iterator[io.StringIO]:
 
 
 def test_json(out: io.StringIO) -> None:
-    """JSON has the event, the level, the instant, and the incident that is bound."""
+    """JSON has the event, the level, the instant, and the incident that it is about."""
     configure_logs("json", out)
-    with about(INCIDENT):
-        structlog.get_logger().info("paged", channel="sms")
+    log_entries([(INCIDENT, PAGED)])
     structlog.get_logger().info("idle")
     first, second = (json.loads(line) for line in out.getvalue().splitlines())
     assert first | {"timestamp": ""} == {
-        "event": "paged", "level": "info", "timestamp": "", "channel": "sms", "incident": 12, "incident_id": "abc",
+        "event": "incident paged", "level": "info", "timestamp": "", "level_now": 3, "by_a_person": False,
+        "channels": "sms", "incident": 12, "incident_id": "abc",
     }  # fmt: skip
     assert "incident" not in second
 
@@ -44,8 +46,8 @@ def test_json(out: io.StringIO) -> None:
 def test_secrets(out: io.StringIO, style: str) -> None:
     """What is named like a secret is blotted out, from libraries too, and a title is not logged with an incident."""
     configure_logs(style, out)
-    with about(INCIDENT):
-        structlog.get_logger().warning("refused", slack_token="hunter2", Authorization="Bearer hunter2")
+    log_entries([(INCIDENT, PAGED)])
+    structlog.get_logger().warning("refused", slack_token="hunter2", Authorization="Bearer hunter2")
     assert "hunter2" not in out.getvalue()
     assert "secret title" not in out.getvalue()
 
