@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from manual import channels, examples, keys, partial_failures, rooms, states, walks, words
+from manual import channels, chart, examples, keys, partial_failures, rooms, states, walks, words
 from manual.stories import transcript
 
 ROOT = Path(__file__).parents[1]
@@ -19,6 +19,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "docs/images/states.svg", states.drawing(changes)
     yield "docs/images/rooms.svg", rooms.drawing()
     yield from examples.pages(ROOT)
+    yield chart.PLACE, chart.page(ROOT)
     yield words.PLACE, words.page(ROOT)
 
 

@@ -20,6 +20,7 @@ from receiver.background import Background
 from receiver.channels.configured import configured_channels, make_senders
 from receiver.clients.alertmanager import Alertmanager
 from receiver.clients.calendar_download import CalendarFeeds
+from receiver.clients.egress import Egress
 from receiver.clock import Clock, steady_clock, wall_clock
 from receiver.core.cluster import Cluster
 from receiver.core.model import Instant
@@ -123,6 +124,8 @@ class Service:
         settings = self._settings
         settings.require_safe()  # before anything is opened or written
         self.metrics = Metrics()
+        self._egress = Egress.of(settings)
+        _ = self._egress.tls  # a file that is of no use is said at the start
         self._tls = Tls(settings, self.metrics)
         self._worker = worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         for warning in settings.warnings:
@@ -130,7 +133,7 @@ class Service:
         configured = configured_channels(self._policy, settings)
         await stack.enter_async_context(await self._open_queue(configured))
         self._reads = self._store.reads()
-        traces = make_traces(settings.traces_url, worker)
+        traces = make_traces(settings.traces_url, worker, self._egress)
         stack.push_async_callback(asyncio.to_thread, traces.close)
         senders = make_senders(settings, self.clock)
         for sender in senders.values():
@@ -230,10 +233,12 @@ class Service:
 
     def _start_background(self, stack: AsyncExitStack, canaries: Canaries, rules_seen: RulesSeen) -> None:
         queue, engine, store, settings = self.queue, self.engine, self._store, self._settings
-        watch = HeartbeatWatch(queue, engine, store, self.heartbeats, settings.heartbeat_url or "", self._can_page)
+        watch = HeartbeatWatch(
+            queue, engine, store, self.heartbeats, settings.heartbeat_url or "", self._can_page, self._egress
+        )
         stack.push_async_callback(watch.close)
         rules = RulesWatch(queue, engine, store, self.state, rules_seen, self._worker)
-        feeds = CalendarFeeds()
+        feeds = CalendarFeeds(egress=self._egress)
         stack.push_async_callback(feeds.close)
         calendars = CalendarFetching(queue, engine, store, self.metrics, feeds)
         peers = self._make_peers(stack)
@@ -253,7 +258,7 @@ class Service:
     def _make_peers(self, stack: AsyncExitStack) -> list[Alertmanager]:
         """The Alertmanagers of TOCSIN_ALERTMANAGER_URL; our silences there are made in this database's name."""
         owner = f"tocsin-{self._store.installation}" if self._settings.silence_on_acknowledge else ""
-        peers = [Alertmanager(url, owner) for url in self._settings.alertmanager_url]
+        peers = [Alertmanager(url, owner, self._egress) for url in self._settings.alertmanager_url]
         for peer in peers:
             stack.push_async_callback(peer.close)
         return peers

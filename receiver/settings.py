@@ -38,6 +38,7 @@ from rules.whole_files import read_whole
 __all__ = ["ApiToken", "Role", "Settings", "User", "is_loopback", "split_address", "variable_of"]
 
 PREFIX = "TOCSIN_"
+PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 CLIENT_ONLY = frozenset({"TOCSIN_URL", "TOCSIN_TOKEN"})
 """Variables that the command line's client commands read."""
 
@@ -91,6 +92,14 @@ class Settings(BaseModel):
     evidence_limit: Annotated[int, Field(ge=1024, le=1 << 40)] = 25 << 20
     """Bytes of one file that is attached as evidence."""
     log_format: Literal["text", "json"] = "text"
+
+    https_proxy: Annotated[SecretStr, secret_url_of("http", "https")] | None = None
+    """Through which everything that speaks HTTPS is reached; also HTTPS_PROXY, which counts less."""
+    http_proxy: Annotated[SecretStr, secret_url_of("http", "https")] | None = None
+    no_proxy: Annotated[tuple[str, ...], BeforeValidator(commas)] = ()
+    """Hosts, domains and networks that are reached without: as NO_PROXY."""
+    ca_file: Path | None = None
+    """Authorities in PEM that are believed beside the system's, wherever we are the client."""
 
     smtp_url: Annotated[SecretStr, secret_url_of("smtp", "smtps")] | None = None
     email_from: str | None = None
@@ -274,6 +283,7 @@ def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     own: dict[str, str] = {}
     warnings: list[str] = []
+    environ = _proxies(environ) | dict(environ)
     for variable, text in sorted(environ.items()):
         if not variable.startswith(PREFIX) or variable in CLIENT_ONLY or not text.strip():
             continue
@@ -293,6 +303,13 @@ def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
             own[name] = value
     of_channels = {name: values.pop(name) for name in _OF_CHANNELS.intersection(values)}
     return {**values, "of_channels": of_channels, "of_recipients": own, "warnings": tuple(warnings)}
+
+
+def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """What other programs call HTTPS_PROXY is our TOCSIN_HTTPS_PROXY, where that is not set, by a file or otherwise."""
+    found = {name: environ.get(name.lower(), "") or environ.get(name, "") for name in PROXIES}
+    ours = {f"{PREFIX}{name}": text for name, text in found.items()}
+    return {name: text for name, text in ours.items() if text.strip() and not environ.get(f"{name}_FILE", "").strip()}
 
 
 SECRET_LIMIT = 1 << 20

@@ -17,8 +17,11 @@ ReachedWhen = Literal["accepted", "delivered", "answered"]
 """The provider accepted the page; its receipt says that the page arrived (accepted is enough where no receipt can
 come); its receipt says that a person answered."""
 
-Holds = Literal["addresses", "address", "url", "mention", "headers"]
-"""What a key's value is: recipients, the one recipient (as a URL), `Channel.mention`, `Channel.headers`."""
+Holds = Literal["addresses", "address", "url", "mention", "headers", "proxy"]
+"""What a key's value is: recipients, the one recipient (as a URL), `Channel.mention`, `.headers`, `.proxy`."""
+
+DIRECT = "none"
+"""As a channel's proxy: it is reached without one, whatever the settings say."""
 
 ADDRESSING: frozenset[Holds] = frozenset({"addresses", "address", "url"})
 """Keys that say whom the channel reaches."""
@@ -35,6 +38,9 @@ class Key:
     holds: Holds
     about: str
     """For the policy reference: what is written there."""
+
+
+PROXY = Key("proxy", "proxy", f"through which proxy it is reached, instead of HTTPS_PROXY; {DIRECT}: without one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +173,7 @@ _ROWS = (
         keys=(
             Key("channel", "address", 'the channel, such as "#incident-response" or its id'),
             Key("mention", "mention", "who is mentioned on a page, such as <!here>"),
+            PROXY,
         ),
         address=Address("Slack channel", bool, None),
         recipient_is_secret=False,
@@ -189,7 +196,7 @@ _ROWS = (
     ChannelFacts(
         name="pagerduty",
         label="PagerDuty",
-        keys=(Key("service", "address", "the service; its routing key is a setting"),),
+        keys=(Key("service", "address", "the service; its routing key is a setting"), PROXY),
         address=Address("PagerDuty service", bool, None),
         recipient_is_secret=False,
         wakes=True,
@@ -214,6 +221,7 @@ _ROWS = (
         keys=(
             Key("recipients", "addresses", "numbers such as +4930123456"),
             Key("number", "address", "one number, instead of recipients"),
+            PROXY,
         ),
         address=Address(_NUMBER_WORDS, NUMBER.fullmatch, lambda text: text.startswith("+")),
         recipient_is_secret=False,
@@ -239,6 +247,7 @@ _ROWS = (
         keys=(
             Key("recipients", "addresses", "numbers or names"),
             Key("number", "address", "one number, instead of recipients"),
+            PROXY,
         ),
         address=Address(_NUMBER_WORDS, _is_number_or_name, lambda text: text.startswith("+")),
         recipient_is_secret=False,
@@ -261,7 +270,7 @@ _ROWS = (
     ChannelFacts(
         name="webhook",
         label="Webhook",
-        keys=(Key("url", "url", "where to post"), Key("headers", "headers", "further headers")),
+        keys=(Key("url", "url", "where to post"), Key("headers", "headers", "further headers"), PROXY),
         address=Address("URL", bool, None),
         recipient_is_secret=True,
         wakes=False,
@@ -283,7 +292,10 @@ _ROWS = (
     ChannelFacts(
         name="teams",
         label="Microsoft Teams",
-        keys=(Key("channel", "address", "a name of yours for it; its workflow's URL is the setting of that name"),),
+        keys=(
+            Key("channel", "address", "a name of yours for it; its workflow's URL is the setting of that name"),
+            PROXY,
+        ),
         address=Address("name for a Teams channel, such as flight (its URL is a setting)", NAME.fullmatch, None),
         recipient_is_secret=False,
         wakes=False,

@@ -169,6 +169,7 @@ def _channels(specs: Iterable[AlertChannel], root: Node) -> Iterator[Channel]:
             rate_limit=spec.rate_limit,
             mention=spec.held("mention") or "",
             headers=tuple(sorted((spec.held("headers") or {}).items())),
+            proxy=spec.held("proxy") or "",
             send_resolved=spec.send_resolved,
             canary=spec.canary.every if spec.canary else None,
             time_zone=spec.time_zone,

@@ -106,6 +106,8 @@ class Channel:
     """Slack: who is mentioned on a page, such as ``<!here>``; empty means nobody is named."""
     headers: tuple[tuple[str, str], ...] = ()
     """Webhook: further headers."""
+    proxy: str = ""
+    """A URL, or `rules.channel_types.DIRECT`; empty: as the settings say."""
     send_resolved: bool = True
     canary: Micros | None = None
     """How often a test message proves the way to the provider; None: never."""

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from receiver.clients.egress import Egress
 from receiver.core.events import Outcome, Rejected, Retry
 from receiver.core.model import Incident, Notification
 from receiver.messages import Message
@@ -74,7 +75,8 @@ class Configured:
     used.
     """
 
-    make: Callable[[], Sender]
+    make: Callable[[Egress], Sender]
+    """Given the way out: a proxy, and the authorities that are believed."""
     serves: Callable[[Channel], bool] = lambda _channel: True
     """Whether the settings cover that channel of the type."""
 

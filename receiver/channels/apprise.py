@@ -16,7 +16,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -85,7 +85,8 @@ def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
     def serves(channel: Channel) -> bool:
         return any(each.startswith("@") or variable_of(SETTING, each) in urls for each in channel.recipients)
 
-    return Configured(partial(AppriseSender, urls), serves) if urls else None
+    # Its services' modules call requests themselves, which reads HTTPS_PROXY, NO_PROXY and REQUESTS_CA_BUNDLE.
+    return Configured(lambda _egress: AppriseSender(urls), serves) if urls else None
 
 
 def make_service(variable: str, url: str) -> Any:

@@ -6,9 +6,34 @@ The service calls both functions at start, and `configured_channels` at every re
 from collections.abc import Callable
 from importlib import import_module
 
-from receiver.channels import Configured, Sender
+from receiver.channels import Configured, Outgoing, Sender
+from receiver.clients.egress import Egress
+from receiver.core.events import Outcome
 from receiver.settings import Settings
 from rules.policy import CHANNEL_TYPES, ChannelType, Policy
+
+
+class SeveralWays:
+    """The sender of a type: one for each proxy that its channels name themselves, made when one is needed."""
+
+    def __init__(self, make: Callable[[Egress], Sender], egress: Egress) -> None:
+        """Raises SettingsError for a setting that cannot be used."""
+        self._make = make
+        self._egress = egress
+        self._senders = {"": make(egress)}
+
+    async def send(self, outgoing: Outgoing) -> Outcome:
+        """Send it by the channel's way."""
+        own = outgoing.channel.proxy
+        if own not in self._senders:
+            self._senders[own] = self._make(self._egress.through(own))
+        return await self._senders[own].send(outgoing)
+
+    async def close(self) -> None:
+        """Let go of connections and threads."""
+        for sender in self._senders.values():
+            await sender.close()
+
 
 Configure = Callable[[Settings, Callable[[], int]], Configured | None]
 
@@ -18,7 +43,8 @@ def make_senders(settings: Settings, now: Callable[[], int]) -> dict[ChannelType
 
     Raises SettingsError for a setting that cannot be used.
     """
-    return {kind: configured.make() for kind, configured in _configured(settings, now).items()}
+    egress = Egress.of(settings)
+    return {kind: SeveralWays(configured.make, egress) for kind, configured in _configured(settings, now).items()}
 
 
 def configured_channels(policy: Policy, settings: Settings) -> frozenset[str]:

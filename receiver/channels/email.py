@@ -16,7 +16,6 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, parseaddr
-from functools import partial
 from hashlib import sha256
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
@@ -191,7 +190,8 @@ def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
     """Where there is a mail server, and an address to send from."""
     if not (settings.smtp_url and settings.email_from):
         return None
-    return Configured(partial(EmailSender, settings.smtp_url.get_secret_value(), settings.email_from))
+    url, sender = settings.smtp_url.get_secret_value(), settings.email_from
+    return Configured(lambda egress: EmailSender(url, sender, tls_context=egress.tls))
 
 
 def _add_picture(mail: EmailMessage, picture: Picture) -> None:

@@ -13,7 +13,6 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from hashlib import sha256
 from io import BytesIO
 from typing import Any, assert_never
@@ -24,6 +23,7 @@ import urllib3
 from receiver.channels import Configured, Outgoing
 from receiver.channels.posting import MAX_ANSWER, excerpt, patience
 from receiver.channels.threads import DaemonThreads, ThreadsExhausted
+from receiver.clients.egress import Egress, reason_of
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Kind, State
 from receiver.messages.plain import line, plain
@@ -61,6 +61,7 @@ class PagerDutySender:
         key_of: Callable[[str], str],
         *,
         api_url: str = API_URL,
+        egress: Egress | None = None,
         timeout: tuple[float, float] = (3.0, 10.0),
         deadline: float = 25.0,
     ) -> None:
@@ -70,6 +71,7 @@ class PagerDutySender:
         """
         self._key_of = key_of
         self._api_url = api_url
+        self._egress = egress or Egress()
         self._timeout = timeout
         self._deadline = deadline
         self._threads = DaemonThreads("pagerduty")
@@ -139,7 +141,7 @@ class PagerDutySender:
         try:
             session = idle.pop()
         except IndexError:
-            session = _Session(key, self._api_url, self._timeout)
+            session = _Session(key, self._api_url, self._timeout, self._egress)
         session.given_up = given_up
         try:
             session.send_event(action, dedup_key=dedup, **event)
@@ -168,18 +170,19 @@ def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
     def serves(channel: Channel) -> bool:
         return any(key_of(service) for service in channel.recipients)
 
-    return Configured(partial(PagerDutySender, key_of, api_url=settings.pagerduty_api_url), serves)
+    url = settings.pagerduty_api_url
+    return Configured(lambda egress: PagerDutySender(key_of, api_url=url, egress=egress), serves)
 
 
 class _Session(pdpyras.EventsAPISession):  # type: ignore[misc]  # pdpyras has no types
-    """pdpyras without its patience: one try, no redirect, no proxy from the environment, a bounded answer."""
+    """pdpyras without its patience: one try, no redirect, our own way out, a bounded answer."""
 
-    def __init__(self, key: str, api_url: str, timeout: tuple[float, float]) -> None:
+    def __init__(self, key: str, api_url: str, timeout: tuple[float, float], egress: Egress) -> None:
         super().__init__(key)
         self.url = api_url
         self.timeout = timeout
         self.max_network_attempts = 0
-        self.trust_env = False
+        egress.prepare(self, api_url)
         self.given_up = threading.Event()
         self.hooks["response"].append(self._read)
 
@@ -241,7 +244,9 @@ def _network(cause: BaseException | None) -> str:
         case requests.Timeout():
             return "PagerDuty did not answer in time"
         case requests.exceptions.SSLError():
-            return "PagerDuty's server does not prove who it is (TLS)"
+            return "PagerDuty's server does not prove who it is (TLS); see TOCSIN_CA_FILE"
+        case requests.exceptions.ProxyError():
+            return f"PagerDuty: {reason_of(cause)}"
         case _:
             return f"PagerDuty cannot be reached, or hung up ({type(cause).__name__})"
 

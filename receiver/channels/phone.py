@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 from receiver.channels import Configured, Outgoing
 from receiver.channels.twilio import DIGITS_PATH, STATUS_PATH, TIMEOUT, Account, Twilio, account_of, is_number
 from receiver.channels.twilio_lookup import Wanted
+from receiver.clients.egress import Egress
 from receiver.core.events import Outcome, Rejected
 from receiver.core.model import Kind
 from receiver.messages.plain import cut, plain
@@ -34,9 +35,9 @@ _KEY_WAIT = 8
 class PhoneSender:
     """Makes one call per message."""
 
-    def __init__(self, account: Account, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, account: Account, egress: Egress | None = None, *, timeout: float = TIMEOUT) -> None:
         """`timeout`: seconds for a whole request."""
-        self._twilio = Twilio(account, timeout=timeout)
+        self._twilio = Twilio(account, egress, timeout=timeout)
 
     async def send(self, outgoing: Outgoing) -> Outcome:
         """Twilio accepts the call; who answered it is told to the status callback."""

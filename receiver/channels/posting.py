@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 
+from receiver.clients.egress import Egress, reason_of
 from receiver.clients.http_session import HttpSession, make_connector
 from rules.policy import HOUR, SECOND
 
@@ -68,11 +69,16 @@ class AddressRefused(OSError):  # noqa: N818 - a rule, not a mistake
 class Poster:
     """Keeps the connections of one sender."""
 
-    def __init__(self, timeout: float, connector: Callable[[], aiohttp.BaseConnector] = make_connector) -> None:
+    def __init__(
+        self,
+        timeout: float,
+        egress: Egress | None = None,
+        connector: Callable[..., aiohttp.BaseConnector] = make_connector,
+    ) -> None:
         """`timeout`: seconds for everything, from name resolution to the last byte of the answer."""
         self._timeout = timeout
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT)
-        self._session = HttpSession(limits, connector)
+        self._session = HttpSession(limits, egress, connector)
 
     async def post(
         self, url: str, data: bytes | Sequence[tuple[str, str]], headers: Mapping[str, str]
@@ -91,13 +97,13 @@ class Poster:
         self, method: str, url: str, headers: Mapping[str, str], data: bytes | list[tuple[str, str]] | None, cap: int
     ) -> Answer | Unanswered | Unsendable:
         try:
-            async with self._session.get().request(
-                method, url, data=data, headers=headers, allow_redirects=False
-            ) as response:
+            async with self._session.request(method, url, data=data, headers=headers) as response:
                 body, whole = await _read(response, cap)
                 return Answer(response.status, response.headers, body, whole)
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             return Unsendable("the URL is not one that can be posted to")
+        except (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError) as error:
+            return Unanswered(reason_of(error), sent=False)
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, AddressRefused):
                 return Unsendable(str(error.os_error))
@@ -134,7 +140,7 @@ def _connecting(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"the host {error.host} cannot be found"
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
-        return f"{error.host} does not prove who it is (TLS: {type(error).__name__})"
+        return f"{error.host} does not prove who it is (TLS: {type(error).__name__}); see TOCSIN_CA_FILE"
     return f"cannot connect to {error.host}:{error.port} ({error.os_error.strerror or error.os_error})"
 
 

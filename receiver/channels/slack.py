@@ -12,7 +12,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
@@ -22,6 +21,7 @@ from receiver.channels import Configured, Outgoing
 from receiver.channels.posting import excerpt, patience
 from receiver.channels.slack_blocks import Block, fallback, parent, reply
 from receiver.channels.slack_lookup import Posted, Search, metadata
+from receiver.clients.egress import Egress, reason_of
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Kind
 from receiver.settings import Settings
@@ -80,6 +80,7 @@ class SlackSender:
         base_url: str = "https://slack.com/api",
         timeout: float = TIMEOUT,
         *,
+        egress: Egress | None = None,
         interactive: bool = True,
     ) -> None:
         """`timeout`: seconds per call. `interactive`: whether we hear of buttons that are pressed."""
@@ -88,7 +89,7 @@ class SlackSender:
         self._interactive = interactive
         self._no_files = False
         """The app may not upload files, and Slack said so."""
-        self._client = quiet_client(token, base_url, timeout)
+        self._client = quiet_client(token, base_url, timeout, egress)
         self._search = Search(self._client, timeout)
 
     async def send(self, outgoing: Outgoing) -> Outcome:
@@ -188,7 +189,7 @@ class SlackSender:
         except TimeoutError:
             return Failed("", Retry(f"no answer from Slack within {self._timeout:g} s"))
         except Exception as error:  # noqa: BLE001 - the network, or an answer the SDK stumbles over
-            return Failed("", Retry(f"no connection with Slack, or no sense in its answer ({type(error).__name__})"))
+            return Failed("", Retry(f"no connection with Slack, or no sense in its answer ({reason_of(error)})"))
         return dict(response.data) if isinstance(response.data, dict) else {}
 
     def _judge(self, response: Any, channel: str) -> Failed:
@@ -208,7 +209,7 @@ class SlackSender:
         return Failed(error, Rejected(advice.format(error=error, channel=channel, needed=needed)))
 
 
-def quiet_client(token: str, base_url: str, timeout: float) -> AsyncWebClient:
+def quiet_client(token: str, base_url: str, timeout: float, egress: Egress | None = None) -> AsyncWebClient:
     """Slack's API for one token; `timeout`: seconds per call. It tries nothing again, and logs no message."""
     client = AsyncWebClient(
         token=token,
@@ -216,8 +217,10 @@ def quiet_client(token: str, base_url: str, timeout: float) -> AsyncWebClient:
         timeout=int(timeout) + 1,
         retry_handlers=[],  # the SDK's own would post twice after a connection that broke
         logger=_log,
+        ssl=egress.tls if egress else None,
     )
-    client.proxy = None  # from HTTPS_PROXY otherwise, and NO_PROXY is not honoured
+    # Not the SDK's own reading of HTTPS_PROXY, which does not honour NO_PROXY.
+    client.proxy = egress.proxy_for(base_url) if egress else None
     return client
 
 
@@ -225,9 +228,9 @@ def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
     """Where there is a token. Buttons are offered where a press comes to us, and we can tell that it is Slack's."""
     if not settings.slack_token:
         return None
-    token = settings.slack_token.get_secret_value()
+    token, url = settings.slack_token.get_secret_value(), settings.slack_api_url
     interactive = settings.slack_signing_secret is not None or "slack_app_token" in settings.of_channels
-    return Configured(partial(SlackSender, token, settings.slack_api_url, interactive=interactive))
+    return Configured(lambda egress: SlackSender(token, url, egress=egress, interactive=interactive))
 
 
 def _mention(outgoing: Outgoing) -> str:

@@ -6,6 +6,7 @@ from functools import partial
 from receiver.channels import Configured, Outgoing
 from receiver.channels.twilio import STATUS_PATH, TIMEOUT, Account, Twilio, account_of, is_number
 from receiver.channels.twilio_lookup import Wanted
+from receiver.clients.egress import Egress
 from receiver.core.events import Outcome, Rejected
 from receiver.messages.plain import plain
 from receiver.messages.segments import fit
@@ -19,9 +20,9 @@ VALIDITY = 600
 class SmsSender:
     """Sends one SMS per message."""
 
-    def __init__(self, account: Account, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, account: Account, egress: Egress | None = None, *, timeout: float = TIMEOUT) -> None:
         """`timeout`: seconds for a whole request."""
-        self._twilio = Twilio(account, timeout=timeout)
+        self._twilio = Twilio(account, egress, timeout=timeout)
 
     async def send(self, outgoing: Outgoing) -> Outcome:
         """Twilio accepts it; whether it was delivered is told to the status callback."""

@@ -13,6 +13,7 @@ from functools import partial
 from receiver.channels import Configured, Outgoing
 from receiver.channels.posting import Answer, Poster, Unanswered, Unsendable, excerpt
 from receiver.channels.teams_card import as_body
+from receiver.clients.egress import Egress
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.errors import SettingsError
 from receiver.settings import Settings, variable_of
@@ -29,10 +30,10 @@ _FAILED = re.compile(rb"Webhook message delivery failed with error: .*?HTTP erro
 class TeamsSender:
     """Posts cards to the workflows of Teams channels."""
 
-    def __init__(self, url_of: Callable[[str], str], *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, url_of: Callable[[str], str], egress: Egress | None = None, *, timeout: float = TIMEOUT) -> None:
         """`url_of` gives the URL of a recipient's workflow, or nothing. `timeout`: seconds for a whole request."""
         self._url_of = url_of
-        self._poster = Poster(timeout)
+        self._poster = Poster(timeout, egress)
 
     async def send(self, outgoing: Outgoing) -> Outcome:
         """Post it; any 2xx means that the workflow has it."""

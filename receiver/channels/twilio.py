@@ -17,6 +17,7 @@ import orjson
 
 from receiver.channels.posting import Answer, Poster, Unanswered, Unsendable, excerpt
 from receiver.channels.twilio_lookup import MAX_LIST, PAGE, FoundMessage, Unclear, Wanted, pick
+from receiver.clients.egress import Egress
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.settings import Settings
 from rules.channel_types import NUMBER
@@ -95,10 +96,10 @@ def is_number(recipient: str) -> bool:
 class Twilio:
     """One account's API."""
 
-    def __init__(self, account: Account, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, account: Account, egress: Egress | None = None, *, timeout: float = TIMEOUT) -> None:
         """`timeout`: seconds for a whole request."""
         self.account = account
-        self._poster = Poster(timeout)
+        self._poster = Poster(timeout, egress)
         self._headers = {"Authorization": f"Basic {account.credentials}", "Accept": "application/json"}
 
     async def send(self, resource: str, form: Sequence[tuple[str, str]], wanted: Wanted, attempts: int) -> Outcome:

@@ -19,6 +19,7 @@ import aiohttp
 
 from receiver.channels import Configured, Outgoing
 from receiver.channels.posting import AddressRefused, Answer, Poster, Unanswered, Unsendable, excerpt
+from receiver.clients.egress import Egress
 from receiver.clients.http_session import make_connector
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Incident, Instant
@@ -29,6 +30,8 @@ from rules.policy import SECOND
 PAYLOAD_VERSION = 1
 _SECRET_LENGTH, _TOKEN_LENGTH = 6, 16
 """Characters from which on a word may be a secret, and a part of a URL's path a token."""
+
+LINK_LOCAL = "the webhook's URL leads to a link-local address, which is refused"
 
 CREDENTIALS = frozenset({"fd00:ec2::254", "100.100.100.200"})
 """Where two clouds keep their machines' credentials, although it is not link-local."""
@@ -44,6 +47,7 @@ class WebhookSender:
         self,
         now: Callable[[], int],
         signing_secret: str = "",
+        egress: Egress | None = None,
         *,
         timeout: float = 15.0,
         allow_link_local: bool = False,
@@ -51,10 +55,13 @@ class WebhookSender:
         """`now` gives microseconds since 1970, for the signature. `timeout`: seconds for a whole request."""
         self._now = now
         self._secret = signing_secret
-        self._poster = Poster(timeout, make_connector if allow_link_local else _guarded_connector)
+        self._poster = Poster(timeout, egress, make_connector if allow_link_local else _guarded_connector)
+        self._allow_link_local = allow_link_local
 
     async def send(self, outgoing: Outgoing) -> Outcome:
         """Post it; any 2xx means that the other side has it."""
+        if not self._allow_link_local and _names_link_local(outgoing.notification.recipient):
+            return Rejected(LINK_LOCAL)  # behind a proxy no socket of ours would see it
         own = dict(outgoing.channel.headers)
         body = json.dumps(payload(outgoing), separators=(",", ":")).encode()
         ours = {"Content-Type": "application/json", "User-Agent": "Tocsin", "X-Tocsin-Key": outgoing.key}
@@ -156,8 +163,8 @@ def judge(answer: Answer | Unanswered | Unsendable, secrets: tuple[str, ...]) ->
             return Rejected(f"the webhook's receiver refuses it ({status}){f': {said}' if said else ''}")
 
 
-def _guarded_connector() -> aiohttp.TCPConnector:
-    return make_connector(socket_factory=_guarded_socket)
+def _guarded_connector(**more: Any) -> aiohttp.TCPConnector:
+    return make_connector(socket_factory=_guarded_socket, **more)
 
 
 def _guarded_socket(address: aiohttp.AddrInfoType) -> socket.socket:
@@ -168,8 +175,15 @@ def _guarded_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     """
     family, kind, protocol, _, where = address
     if _is_link_local(str(where[0])):
-        raise AddressRefused("the webhook's URL leads to a link-local address, which is refused")
+        raise AddressRefused(LINK_LOCAL)
     return socket.socket(family, kind, protocol)
+
+
+def _names_link_local(url: str) -> bool:
+    try:
+        return _is_link_local(urlsplit(url).hostname or "")
+    except ValueError:  # a name, or no URL
+        return False
 
 
 def _is_link_local(host: str) -> bool:

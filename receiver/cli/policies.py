@@ -326,6 +326,14 @@ def compile_(
             show_default=False,
         ),
     ] = "",
+    namespace: Annotated[
+        str,
+        typer.Option(
+            help="Kubernetes' namespace of the objects; Tocsin's own alerts get it as a label, by which the operator "
+            "lets them through.",
+            show_default=False,
+        ),
+    ] = "",
 ) -> None:
     """Compile a policy into Prometheus rules and their tests, Alertmanager routes and Kubernetes objects."""
     if out is None:
@@ -344,6 +352,7 @@ def compile_(
             fallback_pagerduty_key_file=str(fallback_pagerduty_key_file) if fallback_pagerduty_key_file else None,
             alertmanager_peers=alertmanager_peers,
             instance=matchers.parse(instance) if instance else (),
+            namespace=namespace,
         )
     except matchers.MatcherError as error:
         fail(f"tocsin compile: --instance: {error.shown(instance)}", 2)

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from receiver.clients.alert_payload import AlertDocument, Texts, instant, take
+from receiver.clients.egress import Egress, reason_of
 from receiver.clients.http_session import HttpSession
 from receiver.core.model import Incident, Instant
 from receiver.core.reconcile import Listed, Listing
@@ -97,11 +98,11 @@ class AlertmanagerSilentError(CannotError):
 class Alertmanager:
     """One Alertmanager."""
 
-    def __init__(self, url: str, owner: str = "tocsin") -> None:
+    def __init__(self, url: str, owner: str = "tocsin", egress: Egress | None = None) -> None:
         """`url`: its base; it may carry a user and a password. `owner`: what the silences that we make are made by."""
         self._url = url.rstrip("/")
         self._owner = owner
-        self._session = HttpSession(TIMEOUT)
+        self._session = HttpSession(TIMEOUT, egress)
         parts = urlsplit(url)
         self.name = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
         """For logs and metrics."""
@@ -111,6 +112,8 @@ class Alertmanager:
         try:
             status, alerts, silences = [await self._get(what) for what in ("status", "alerts", "silences")]
             return await asyncio.to_thread(_read, status, alerts, silences, self._owner)
+        except aiohttp.ClientHttpProxyError as error:
+            raise AlertmanagerSilentError(reason_of(error)) from None
         except aiohttp.ClientResponseError as error:
             raise CannotError(f"it answered {error.status}") from None
         except ValidationError as error:
@@ -118,7 +121,7 @@ class Alertmanager:
                 f"its answer is none of Alertmanager's API v2: {error.error_count()} fields are not as they should"
             ) from None
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise AlertmanagerSilentError(type(error).__name__) from None
+            raise AlertmanagerSilentError(reason_of(error)) from None
 
     async def carry_out(self, order: Order) -> None:
         """Make, change or end a silence of ours. Raises CannotError, AlertmanagerSilentError."""
@@ -127,28 +130,26 @@ class Alertmanager:
                 await self._delete(order.silence_id)
             else:
                 await self._post(_silence(order, order.incident, order.until, self._owner))
+        except aiohttp.ClientHttpProxyError as error:
+            raise AlertmanagerSilentError(f"Alertmanager gave no answer ({reason_of(error)})") from None
         except aiohttp.ClientResponseError as error:
             raise CannotError(
                 f"Alertmanager answered {error.status}{f': {error.message}' if error.message else ''}"
             ) from None
         except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
-            raise AlertmanagerSilentError(f"Alertmanager gave no answer ({type(error).__name__})") from None
+            raise AlertmanagerSilentError(f"Alertmanager gave no answer ({reason_of(error)})") from None
 
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
 
     async def _delete(self, silence_id: str) -> None:
-        async with self._session.get().delete(
-            f"{self._url}/api/v2/silence/{silence_id}", allow_redirects=False
-        ) as response:
+        async with self._session.request("DELETE", f"{self._url}/api/v2/silence/{silence_id}") as response:
             if response.status not in {200, 404}:  # 404: it is gone already
                 raise aiohttp.ClientResponseError(response.request_info, (), status=response.status)
 
     async def _post(self, document: Mapping[str, object]) -> None:
-        async with self._session.get().post(
-            f"{self._url}/api/v2/silences", json=document, allow_redirects=False
-        ) as response:
+        async with self._session.request("POST", f"{self._url}/api/v2/silences", json=document) as response:
             answer = await response.read()
             if response.status != 200:
                 why = answer[:WORDS].decode(errors="replace").strip()
@@ -156,7 +157,7 @@ class Alertmanager:
             _MADE.validate_json(answer)
 
     async def _get(self, what: str) -> bytes:
-        async with self._session.get().get(f"{self._url}/api/v2/{what}", allow_redirects=False) as response:
+        async with self._session.request("GET", f"{self._url}/api/v2/{what}") as response:
             if response.status != 200:
                 raise aiohttp.ClientResponseError(response.request_info, (), status=response.status)
             return await response.read()

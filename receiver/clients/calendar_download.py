@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
+from receiver.clients.egress import Egress, reason_of
 from receiver.clients.http_session import HttpSession
 from receiver.errors import CannotError
 
@@ -47,10 +48,10 @@ class FetchedCalendar:
 class CalendarFeeds:
     """The connections to the servers of calendars."""
 
-    def __init__(self, within: float = WITHIN) -> None:
+    def __init__(self, within: float = WITHIN, egress: Egress | None = None) -> None:
         """`within`: seconds that one fetch may take."""
         self._within = within
-        self._http = HttpSession(aiohttp.ClientTimeout(total=within))
+        self._http = HttpSession(aiohttp.ClientTimeout(total=within), egress)
 
     async def fetch(self, url: str, etag: str = "", modified: str = "") -> FetchedCalendar:
         """What stands there now. `etag`, `modified`: what the server called the known copy. Raises FeedFailed."""
@@ -62,6 +63,8 @@ class CalendarFeeds:
                 return await self._follow(URL(url), headers)
         except TimeoutError:
             raise FeedFailed(f"no whole answer within {self._within:g} s") from None
+        except (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError) as error:
+            raise FeedFailed(f"its server cannot be reached: {reason_of(error)}") from None
         except aiohttp.ClientConnectorError as error:
             why = error.strerror or type(error).__name__
             raise FeedFailed(f"its server cannot be reached ({why})") from None
@@ -74,7 +77,7 @@ class CalendarFeeds:
 
     async def _follow(self, url: URL, headers: dict[str, str]) -> FetchedCalendar:
         for _ in range(REDIRECTS + 1):
-            async with self._http.get().get(url, headers=headers, allow_redirects=False) as response:
+            async with self._http.request("GET", str(url), headers=headers) as response:
                 if response.status not in _MOVED:
                     return await _read(response)
                 url = _moved_to(url, response.headers.get("Location", ""))

@@ -3,13 +3,17 @@
 Each client (`receiver.clients.alertmanager`, `receiver.clients.prometheus`, `receiver.channels.posting`,
 `receiver.web.auth.provider`, `receiver.jobs.heartbeat`) keeps an HttpSession of its own for each destination, so that
 one that is slow takes no connection from another; whoever makes the client closes it. Rules: no cookies, and no limit
-of connections here: how many requests are under way is bounded by whoever makes them.
+of connections here: how many requests are under way is bounded by whoever makes them; the way out is the Egress's.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
+from typing import Any
 
 import aiohttp
+
+from receiver.clients.egress import Egress
 
 make_connector = partial(aiohttp.TCPConnector, limit=0)
 """The connections of one destination; more keyword arguments go to aiohttp's TCPConnector."""
@@ -19,18 +23,30 @@ class HttpSession:
     """Opens the connections on first use, and keeps them for the next request."""
 
     def __init__(
-        self, timeout: aiohttp.ClientTimeout, connector: Callable[[], aiohttp.BaseConnector] = make_connector
+        self,
+        timeout: aiohttp.ClientTimeout,
+        egress: Egress | None = None,
+        connector: Callable[..., aiohttp.BaseConnector] = make_connector,
     ) -> None:
-        """`timeout` is each request's. `connector` is called inside the event loop that makes the first request."""
+        """`timeout` is each request's. `egress` None: no proxy. `connector` is called inside the event loop that makes
+        the first request, with the TLS context as `ssl`.
+        """
         self._timeout = timeout
+        self._egress = egress or Egress()
         self._connector = connector
         self._session: aiohttp.ClientSession | None = None
 
-    def get(self) -> aiohttp.ClientSession:
-        """The session, for a request."""
+    def request(self, method: str, url: str, **more: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """The answer to a request; redirects are not followed."""
+        proxy = self._egress.proxy_for(url)
+        return self._get().request(method, url, proxy=proxy, allow_redirects=False, **more)
+
+    def _get(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(
-                connector=self._connector(), cookie_jar=aiohttp.DummyCookieJar(), timeout=self._timeout
+                connector=self._connector(ssl=self._egress.tls),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=self._timeout,
             )
         return self._session
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import aiohttp
 from pydantic import BaseModel, Field, ValidationError
 
+from receiver.clients.egress import Egress, reason_of
 from receiver.clients.http_session import HttpSession
 from receiver.errors import CannotError
 
@@ -70,11 +71,11 @@ class _Answer(BaseModel):
 class Prometheus:
     """One Prometheus, by its base URL."""
 
-    def __init__(self, url: str, timeout: float = 10.0) -> None:
+    def __init__(self, url: str, timeout: float = 10.0, egress: Egress | None = None) -> None:
         """`timeout`: seconds for everything, from name resolution to the last byte."""
         self._url = url.rstrip("/")
         self._timeout = timeout
-        self._session = HttpSession(aiohttp.ClientTimeout(total=timeout))
+        self._session = HttpSession(aiohttp.ClientTimeout(total=timeout), egress)
 
     async def query(self, expr: str) -> list[Series]:
         """The expression's series now. Raises Unanswered."""
@@ -94,9 +95,7 @@ class Prometheus:
 
     async def _ask(self, what: str, form: Mapping[str, str]) -> list[Series]:
         try:
-            async with self._session.get().post(
-                f"{self._url}/api/v1/{what}", data=form, allow_redirects=False
-            ) as response:
+            async with self._session.request("POST", f"{self._url}/api/v1/{what}", data=form) as response:
                 body = await response.content.read(ANSWER_LIMIT + 1)
                 while len(body) <= ANSWER_LIMIT and (more := await response.content.read(ANSWER_LIMIT + 1)):
                     body += more
@@ -104,7 +103,7 @@ class Prometheus:
         except TimeoutError:
             raise QueryFailed(f"no answer within {self._timeout:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise QueryFailed(f"it cannot be reached ({type(error).__name__})") from None
+            raise QueryFailed(f"it cannot be reached ({reason_of(error)})") from None
 
 
 def _judge(status: int, body: bytes) -> list[Series]:

@@ -12,6 +12,7 @@ from math import ceil, isfinite
 import orjson
 import structlog
 
+from receiver.clients.egress import Egress
 from receiver.clients.prometheus import AnswerTooLong, Prometheus, QueryFailed, Series
 from receiver.core.inquiry import Answered, Exhibit, Inquiry
 from receiver.core.model import Alert, Incident, Instant
@@ -70,7 +71,7 @@ def make_observer(
     if settings.prometheus_url is None:
         return None
     engine.verifies = True
-    return Observer(queue, reads, records, Prometheus(settings.prometheus_url))
+    return Observer(queue, reads, records, Prometheus(settings.prometheus_url, egress=Egress.of(settings)))
 
 
 class Observer:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import aiohttp
 import structlog
 
+from receiver.clients.egress import Egress, reason_of
 from receiver.clients.http_session import HttpSession
 from receiver.core.heartbeat import TYPE, Life, Watched, alarms, sight
 from receiver.core.model import Incident, Instant, State
@@ -48,6 +49,7 @@ class HeartbeatWatch:
         heartbeats: Heartbeats,
         ping_url: str = "",
         can_page: Callable[[], Awaitable[bool]] | None = None,
+        egress: Egress | None = None,
     ) -> None:
         """`ping_url`: called every minute while alerting lives; its silence tells somebody outside.
 
@@ -59,7 +61,7 @@ class HeartbeatWatch:
         self._heartbeats = heartbeats
         self._ping_url = ping_url
         self._can_page = can_page
-        self._session = HttpSession(PING_TIMEOUT)
+        self._session = HttpSession(PING_TIMEOUT, egress)
         self._pinged: Instant | None = None
         self._silent: frozenset[str] = frozenset()
         self._said_none = False
@@ -120,8 +122,8 @@ class HeartbeatWatch:
             return
         self._pinged = now
         try:
-            async with self._session.get().get(self._ping_url, allow_redirects=False) as response:
+            async with self._session.request("GET", self._ping_url) as response:
                 if response.status >= 400:
                     log.warning("the ping of TOCSIN_HEARTBEAT_URL was refused", status=response.status)
         except (aiohttp.ClientError, TimeoutError) as error:
-            log.warning("the ping of TOCSIN_HEARTBEAT_URL failed", reason=type(error).__name__)
+            log.warning("the ping of TOCSIN_HEARTBEAT_URL failed", reason=reason_of(error))

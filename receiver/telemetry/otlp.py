@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from importlib.metadata import version
 
+import requests
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -22,6 +23,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from receiver.clients.egress import Egress
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Incident, Instant
 from receiver.engine.commands import Concerned, Delivery
@@ -59,11 +61,13 @@ class _Ids(RandomIdGenerator):
 class Spans:
     """Sends spans to an OpenTelemetry collector (`receiver.telemetry.tracing.Traces`)."""
 
-    def __init__(self, url: str, worker: str) -> None:
+    def __init__(self, url: str, worker: str, egress: Egress) -> None:
         self._ids = _Ids()
         about = {"service.name": "tocsin", "service.version": version("tocsin"), "service.instance.id": worker}
         self._provider = TracerProvider(resource=Resource.create(about), id_generator=self._ids, shutdown_on_exit=False)
-        exporter = OTLPSpanExporter(endpoint=f"{url}/v1/traces", timeout=PATIENCE)
+        session = requests.Session()
+        egress.prepare(session, url)
+        exporter = OTLPSpanExporter(endpoint=f"{url}/v1/traces", timeout=PATIENCE, session=session)
         self._provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=SEND_EVERY))
         self._tracer = self._provider.get_tracer("tocsin")
 

@@ -9,6 +9,7 @@ number and level and how a message fared, never a label, a recipient or a text.
 from collections.abc import Iterable
 from typing import Protocol
 
+from receiver.clients.egress import Egress
 from receiver.core.events import Outcome
 from receiver.core.model import Instant
 from receiver.engine.commands import Concerned, Delivery
@@ -41,7 +42,7 @@ class NoTraces:
         """Does nothing."""
 
 
-def make_traces(url: str | None, worker: str) -> Traces:
+def make_traces(url: str | None, worker: str, egress: Egress) -> Traces:
     """Sends spans to that collector (None: traces nothing). Raises SettingsError where the extra `traces` is not
     installed.
     """
@@ -51,4 +52,4 @@ def make_traces(url: str | None, worker: str) -> Traces:
         from receiver.telemetry.otlp import Spans  # noqa: PLC0415 - only whoever asks for traces needs OpenTelemetry
     except ImportError:
         raise SettingsError("TOCSIN_TRACES_URL: needs OpenTelemetry: pip install 'tocsin[traces]'") from None
-    return Spans(url, worker)
+    return Spans(url, worker, egress)

@@ -10,6 +10,7 @@ from rules.channel_types import ADDRESSING, CHANNEL_FACTS, ChannelFacts, Channel
 from rules.document.values import (
     Duration,
     Name,
+    ProxyUrl,
     Rate,
     Section,
     Text,
@@ -27,6 +28,7 @@ _TAKES: dict[Holds, tuple[Any, Any]] = {
     "url": (Url | None, None),
     "mention": (str, ""),
     "headers": (dict[str, str], {}),
+    "proxy": (ProxyUrl | None, None),
 }
 """The type of a key that holds that, and what it is where it is left out."""
 

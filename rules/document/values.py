@@ -27,7 +27,7 @@ from pydantic_core import PydanticCustomError
 from rules import condition, durations, matchers
 from rules.addresses import AddressError, parse_address
 from rules.alert_text import first_fault
-from rules.channel_types import CHANNEL_FACTS, CHANNEL_TYPES, ChannelFacts
+from rules.channel_types import CHANNEL_FACTS, CHANNEL_TYPES, DIRECT, ChannelFacts
 from rules.lint_catalog import DOUBTS
 from rules.periods import MONTHS_FORM, Period, parse_period
 from rules.placeholders import PLACEHOLDERS, TemplateError
@@ -328,6 +328,15 @@ def _url(value: str) -> str:
     return value
 
 
+def _proxy(value: str) -> str:
+    if value == DIRECT or (re.fullmatch(r"https?://[^\s/@]+/?", value) and "@" not in value):
+        return value.rstrip("/")
+    raise refusal(
+        f"must be a proxy such as http://proxy.example.com:3128, without credentials (those are settings: "
+        f'TOCSIN_HTTPS_PROXY), or "{DIRECT}"'
+    )
+
+
 def _alert_text(value: str) -> str:
     fault, words = first_fault(value)
     if fault:
@@ -458,5 +467,7 @@ LabelMatchers = Annotated[
 NamingMatchers = Annotated[LabelMatchers, AfterValidator(_naming)]
 """Those of which at least one names a value."""
 Url = Annotated[str, AfterValidator(_url)]
+ProxyUrl = Annotated[str, AfterValidator(_proxy)]
+"""A proxy without credentials, or ``none``."""
 TimeZone = Annotated[str, AfterValidator(_time_zone), WithJsonSchema({"type": "string", "examples": ["Europe/Berlin"]})]
 LintName = Annotated[str, AfterValidator(_lint_name), WithJsonSchema({"type": "string", "enum": sorted(DOUBTS)})]

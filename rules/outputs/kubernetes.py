@@ -7,7 +7,7 @@ set ``alertmanagerConfigMatcherStrategy: {type: None}`` on its Alertmanager (sai
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rules import matchers
+from rules import matchers, reserved
 from rules.groups import Group
 from rules.outputs import rule_file
 from rules.outputs.alertmanager_config import FALLBACK, PLAIN, TOCSIN, inhibitions, route
@@ -29,8 +29,18 @@ alertmanagerConfigMatcherStrategy: {type: None}."""
 def render_rules(groups: Iterable[Group], options: Options) -> bytes:
     """The PrometheusRule."""
     labels = LABELS | {"role": "alert-rules"}
-    spec = {"groups": rule_file.documents(groups)}
+    spec = {"groups": [_in_namespace(each, options.namespace) for each in rule_file.documents(groups)]}
     return text(_object("monitoring.coreos.com/v1", "PrometheusRule", labels, spec, options), HEAD)
+
+
+def _in_namespace(group: dict[str, Any], namespace: str) -> dict[str, Any]:
+    """The group, Tocsin's own alerts with the object's namespace: the operator confines an AlertmanagerConfig to alerts
+    that have it, and the heartbeat, say, has no labels of anything measured.
+    """
+    own = [rule for rule in group["rules"] if rule.get("alert") in reserved.WATCH]
+    for rule in own if namespace else ():
+        rule["labels"] = {"namespace": namespace} | rule["labels"]
+    return group
 
 
 def render_routes(policy: Policy, options: Options) -> bytes:

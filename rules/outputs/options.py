@@ -40,7 +40,7 @@ class Options:
     instance: tuple[Matcher, ...] = ()
     """Labels that tell this Tocsin's metrics from another's on the same Prometheus."""
     namespace: str = ""
-    """Of the Kubernetes objects; empty: left to kubectl."""
+    """Of the Kubernetes objects, and of Tocsin's own alerts in them; empty: left to kubectl."""
 
     def __post_init__(self) -> None:
         """Refuses addresses that lead nowhere, and half a mail configuration: it would be found out in an outage."""

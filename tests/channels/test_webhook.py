@@ -302,7 +302,7 @@ class Liar(AbstractResolver):
 
 async def test_names_that_lead_to_link_local_addresses_are_refused():
     """It is the address that counts, not the name that stands in the policy."""
-    poster = Poster(2, lambda: aiohttp.TCPConnector(resolver=Liar(), socket_factory=_guarded_socket))
+    poster = Poster(2, connector=lambda **_: aiohttp.TCPConnector(resolver=Liar(), socket_factory=_guarded_socket))
     answer = await poster.post("http://harmless.example/", b"{}", {})
     await poster.close()
     assert isinstance(answer, Unsendable)

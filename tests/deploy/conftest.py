@@ -41,7 +41,7 @@ def compile_policy(policy: Path, out: Path) -> None:
     """What the manual does before the operator's objects are applied."""
     command = [sys.executable, "-m", "receiver.cli", "compile", str(policy), "--out", str(out)]
     options = ["--receiver-url=http://tocsin.tocsin.svc:8095/webhook/alertmanager", "--token-file=webhook-token"]
-    subprocess.run([*command, *options], check=True, cwd=ROOT, capture_output=True, timeout=60)
+    subprocess.run([*command, *options, "--namespace=tocsin"], check=True, cwd=ROOT, capture_output=True, timeout=60)
 
 
 def faults(objects: Iterable[dict[str, Any]]) -> list[str]:

@@ -216,7 +216,30 @@ def test_ha_stays_up_while_it_changes() -> None:
     (spread,) = spec["template"]["spec"]["topologySpreadConstraints"]
     for term in (apart["podAffinityTerm"], spread):
         assert term["labelSelector"]["matchLabels"].items() <= labels
-    assert the("PodDisruptionBudget", objects)["spec"]["maxUnavailable"] == 1
+    budget = the("PodDisruptionBudget", objects)["spec"]
+    assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+
+
+def test_tocsins_own_alerts_have_its_namespace(operators: list[dict[str, Any]]) -> None:
+    """The operator lets an AlertmanagerConfig see only alerts of its own namespace: those that Tocsin's metrics make, and
+    with `tocsin compile --namespace` the heartbeat and its like, have it."""
+    alerts = [
+        rule
+        for each in operators
+        if each["kind"] == "PrometheusRule"
+        for group in each["spec"]["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
+    assert {rule["alert"] for rule in alerts if rule["labels"].get("namespace") == "tocsin"} == {
+        rule["alert"] for rule in alerts if rule["alert"].startswith("Tocsin")
+    }
+
+
+def test_the_network_policy_knows_pgbouncer_and_collectors() -> None:
+    """A pooler before PostgreSQL, a collector of traces and a proxy can be reached on their usual ports."""
+    _, usual = the("NetworkPolicy", kustomize(KUBERNETES / "base"))["spec"]["egress"]
+    assert {6432, 4318, 3128} <= {each["port"] for each in usual["ports"]}
 
 
 def test_pods_have_time_to_stop(pod: dict[str, Any], container: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from rules.load import load
 from rules.matchers import match, parse, quoted
 from rules.outputs import Options, render
 from rules.policy import MINUTE, Heartbeat, IncidentType, Micros, Signal
+from rules.reserved import WATCH
 from tests.rules.policies import policy, rule, write
 
 POLICY = replace(
@@ -213,6 +214,17 @@ def test_kubernetes_gets_strings_where_it_wants_strings(options):
     for name in ("prometheusrule.yaml", "alertmanagerconfig.yaml"):
         for key, value in strings(yaml.safe_load(files[name])):
             assert type(value) is others.get(key, str), (name, key, value)
+
+
+def test_tocsins_own_alerts_have_the_objects_namespace():
+    """The operator lets an AlertmanagerConfig see only alerts of its own namespace: the heartbeat and its like have it,
+    alerts of the policy keep that of what they measure; without a namespace nobody has one."""
+    for namespace, wanted in (("monitoring", set(WATCH)), ("", set())):
+        files = render(POLICY, Options(namespace=namespace)).files
+        groups = yaml.safe_load(files["prometheusrule.yaml"])["spec"]["groups"]
+        rules = [rule for group in groups for rule in group["rules"] if "alert" in rule]
+        assert {rule["alert"] for rule in rules if "namespace" in rule["labels"]} == wanted
+        assert "namespace: monitoring" not in files["rules.yml"].decode()
 
 
 def test_the_alertmanager_config_routes_as_alertmanager_does():

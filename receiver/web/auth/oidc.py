@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import structlog
 from aiohttp import web
 
+from receiver.clients.egress import Egress
 from receiver.core.audit_log import Origin, audit_of
 from receiver.core.model import Instant
 from receiver.core.urgency import PEOPLE
@@ -84,7 +85,7 @@ class Oidc:
         self._engine = engine
         self._clock = clock
         self._show = show
-        self._provider = Provider(_registration(settings))
+        self._provider = Provider(_registration(settings), Egress.of(settings))
 
     def routes(self) -> tuple[tuple[str, str, Handler], ...]:
         """Method, path, handler."""

@@ -7,11 +7,9 @@ login, and now; every failure is told in words without tokens, codes or secrets.
 """
 
 import asyncio
-import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import aiohttp
@@ -25,7 +23,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, import_key
 
-from receiver.clients.http_session import HttpSession, make_connector
+from receiver.clients.egress import Egress, reason_of
+from receiver.clients.http_session import HttpSession
 from receiver.core.model import Instant
 from receiver.errors import CannotError
 from rules.policy import HOUR, SECOND
@@ -80,10 +79,9 @@ class Registration:
 class Provider:
     """Asks one provider."""
 
-    def __init__(self, registration: Registration) -> None:
+    def __init__(self, registration: Registration, egress: Egress | None = None) -> None:
         self._own = registration
-        tls = ssl.create_default_context()
-        self._session = HttpSession(aiohttp.ClientTimeout(total=PATIENCE), partial(make_connector, ssl=tls))
+        self._session = HttpSession(aiohttp.ClientTimeout(total=PATIENCE), egress)
         self._described: tuple[Instant, Mapping[str, Any]] | None = None
 
     async def login_url(self, attempt: Attempt, now: Instant) -> str:
@@ -148,10 +146,10 @@ class Provider:
     async def _ask(self, method: str, url: str, **more: Any) -> Mapping[str, Any]:
         """A JSON object."""
         try:
-            async with self._session.get().request(method, url, allow_redirects=False, **more) as answer:
+            async with self._session.request(method, url, **more) as answer:
                 body, status = await _read(answer), answer.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ProviderSilentError(f"it does not answer ({type(error).__name__})") from None
+            raise ProviderSilentError(f"it does not answer ({reason_of(error)})") from None
         if status >= 500:
             raise ProviderSilentError(f"it answers {status}")
         document = _object(body)

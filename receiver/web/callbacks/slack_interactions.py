@@ -19,6 +19,7 @@ from slack_sdk.signature import Clock, SignatureVerifier
 from receiver.accounts import Role
 from receiver.channels.posting import Poster
 from receiver.channels.slack_blocks import ACKNOWLEDGE_ALL, SIGN_OFF, literal
+from receiver.clients.egress import Egress
 from receiver.core.audit_log import Origin
 from receiver.core.classify import incident_key
 from receiver.core.events import Acknowledge, Action, Close, Declare, Escalate, GiveBack, Resolve, SignOff, Withdraw
@@ -72,7 +73,7 @@ class SlackCallbacks:
         self._role_of = settings.role_of
         own = urlsplit(settings.slack_api_url)
         self._answers = (HOOKS, f"{own.scheme}://{own.netloc}/")
-        self._poster = Poster(10.0)
+        self._poster = Poster(10.0, Egress.of(settings))
         self._telling: set[asyncio.Task[None]] = set()
 
     def routes(self) -> tuple[tuple[str, str, Handler], ...]:

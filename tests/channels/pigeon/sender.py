@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Callable
-from functools import partial
 
 from receiver.channels import Configured, Outgoing
 from receiver.channels.posting import Answer, Poster, Unanswered, Unsendable, excerpt
+from receiver.clients.egress import Egress
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.settings import Settings
 
@@ -13,11 +13,11 @@ from receiver.settings import Settings
 class PigeonSender:
     """The sender for channels of type pigeon."""
 
-    def __init__(self, url: str, token: str, timeout: float = 10.0) -> None:
+    def __init__(self, url: str, token: str, timeout: float = 10.0, egress: Egress | None = None) -> None:
         """`timeout`: seconds for a whole request."""
         self._url = url
         self._token = token
-        self._poster = Poster(timeout)
+        self._poster = Poster(timeout, egress)
 
     async def send(self, outgoing: Outgoing) -> Outcome:
         """Delivered means that a pigeon is on its way."""
@@ -50,4 +50,5 @@ def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
     token, url = (settings.of_channels.get(name) for name in ("pigeon_token", "pigeon_url"))
     if not (token and url):
         return None
-    return Configured(partial(PigeonSender, url.get_secret_value(), token.get_secret_value()))
+    where, shown = url.get_secret_value(), token.get_secret_value()
+    return Configured(lambda egress: PigeonSender(where, shown, egress=egress))

@@ -1,4 +1,5 @@
-"""Reads a chart's path and a list of values from standard input; writes what Helm makes of each, and what it lints.
+"""Reads a chart's path and a list of cases (values, release) from standard input; writes what Helm makes of each, and
+what it lints.
 
 A process of its own: the library brings a whole Go runtime.
 """
@@ -9,16 +10,16 @@ import sys
 import helm_python as helm
 
 
-def render(chart: helm.Chart, values: dict) -> dict:
+def render(chart: helm.Chart, values: dict, release: str) -> dict:
     """The manifests, or why Helm refuses."""
     try:
         chart.validate_schema(values)
-        return {"manifests": chart.render(values, name="pager", namespace="prod")}
+        return {"manifests": chart.render(values, name=release, namespace="prod")}
     except helm.HelmError as error:
         return {"error": str(error)}
 
 
 asked = json.load(sys.stdin)
 with helm.Chart.load(asked["chart"]) as loaded:
-    answers = [render(loaded, values) for values in asked["values"]]
+    answers = [render(loaded, values, release) for values, release in asked["cases"]]
 json.dump({"answers": answers, "lint": helm.lint(asked["chart"])}, sys.stdout)
