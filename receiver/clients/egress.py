@@ -59,7 +59,7 @@ class Egress:
         host = parts.hostname or ""
         if is_loopback(host) or _is_among(self.no_proxy, host, parts.port):
             return None
-        return self.https_proxy if parts.scheme == "https" else self.http_proxy
+        return self.https_proxy if parts.scheme in {"https", "wss"} else self.http_proxy
 
     @cached_property
     def tls(self) -> ssl.SSLContext:

@@ -299,6 +299,7 @@ async def test_a_channel_has_a_proxy_of_its_own(world: World, tmp_path: Path) ->
     ("no_proxy", "url", "direct"),
     [
         ("", "https://a.example.com", False),
+        ("", "wss://wss-primary.slack.com/link", False),
         ("example.com", "https://a.example.com", True),
         (".example.com", "https://a.example.com", True),
         ("*.example.com", "https://a.example.com", True),
@@ -320,7 +321,7 @@ async def test_a_channel_has_a_proxy_of_its_own(world: World, tmp_path: Path) ->
 def test_no_proxy_means_what_it_means_elsewhere(no_proxy: str, url: str, direct: bool) -> None:
     """Hosts, domains, networks, ports and the star; this machine is always reached directly."""
     settings = Settings.read({"HTTPS_PROXY": "http://p:1", "http_proxy": "http://q:1", "no_proxy": no_proxy})
-    expected = "http://p:1" if url.startswith("https") else "http://q:1"
+    expected = "http://p:1" if url.startswith(("https", "wss")) else "http://q:1"
     assert Egress.of(settings).proxy_for(url) == (None if direct else expected)
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from receiver.channels.slack import configure
+from receiver.clients.egress import Egress
 from receiver.settings import Settings
 from tests.channels.servers.slack_socket import TICKET, SlackGateway
 from tests.docs.sessions import ROOT
@@ -108,7 +109,7 @@ async def test_nothing_is_believed_that_is_posted(start: Callable[..., Any], sla
     settings = Settings.read({"TOCSIN_SLACK_TOKEN": "xoxb-1", "TOCSIN_SLACK_APP_TOKEN": TOKEN})
     configured = configure(settings, lambda: 0)
     assert configured is not None
-    assert configured.make()._interactive  # type: ignore[attr-defined]
+    assert configured.make(Egress())._interactive  # type: ignore[attr-defined]
 
 
 def test_the_manifest_is_whole() -> None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from receiver.clients.egress import Egress
 from receiver.core.model import Instant
 from receiver.settings import Settings
 from receiver.web.api.rosters import RosterReader
@@ -37,7 +38,7 @@ def add_callbacks(
     if secret or app_token:
         slack = SlackCallbacks(at, rosters, secret.get_secret_value() if secret else "", settings, clock)
         if app_token:
-            socket = SlackSocket(slack, app_token.get_secret_value(), settings.slack_api_url)
+            socket = SlackSocket(slack, app_token.get_secret_value(), settings.slack_api_url, Egress.of(settings))
             app.cleanup_ctx.append(_kept(socket))
         app.on_cleanup.append(slack.close)
         found.append(slack)

@@ -19,6 +19,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from receiver.channels.slack import TIMEOUT, quiet_client
+from receiver.clients.egress import Egress
 from receiver.web.callbacks.slack_interactions import SlackCallbacks
 from receiver.web.http.problem_details import HttpProblem
 
@@ -36,11 +37,12 @@ log = structlog.get_logger()
 class SlackSocket:
     """Keeps a connection, and hands over what comes in on it."""
 
-    def __init__(self, callbacks: SlackCallbacks, token: str, api_url: str) -> None:
+    def __init__(self, callbacks: SlackCallbacks, token: str, api_url: str, egress: Egress) -> None:
         """`token`: of the app, with the scope connections:write."""
         self._callbacks = callbacks
         self._token = token
-        self._client: AsyncWebClient = quiet_client(token, api_url, TIMEOUT)
+        self._client: AsyncWebClient = quiet_client(token, api_url, TIMEOUT, egress)
+        self._egress = egress
         self._answering: set[asyncio.Task[None]] = set()
 
     async def keep(self) -> None:
@@ -72,7 +74,12 @@ class SlackSocket:
             return f"Slack cannot be reached ({type(error).__name__})"
 
     async def _listen(self, url: str) -> str:
-        async with aiohttp.ClientSession() as session, session.ws_connect(url, heartbeat=HEARTBEAT) as socket:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(
+                url, heartbeat=HEARTBEAT, proxy=self._egress.proxy_for(url), ssl=self._egress.tls
+            ) as socket,
+        ):
             async with asyncio.timeout(HELLO_WITHIN):
                 hello = await socket.receive_json(loads=orjson.loads)
             if hello.get("type") != "hello":
