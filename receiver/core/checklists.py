@@ -37,12 +37,10 @@ def attach_due(draft: Draft) -> None:
     incident = draft.incident
     if incident.state is State.CLOSED or incident.recorded_only:
         return
-    known, reached = incident.response.checklists.attached, moments(incident)
-    due = [
-        each
-        for each in draft.context.policy_version.checklists(incident)
-        if each.attach in reached and each.key not in known
-    ]
+    known = incident.response.checklists.attached
+    new = [each for each in draft.context.policy_version.checklists(incident) if each.key not in known]
+    reached = moments(incident) if new else ()
+    due = [each for each in new if each.attach in reached]
     if due:
         _set(draft, attached={**known, **{each.key: draft.now for each in due}})
         draft.enter(Fact.PROCEDURE_ATTACHED, procedures=", ".join(each.key for each in due))

@@ -3,7 +3,7 @@
 Used only inside the core; `effects()` hands out the finished, immutable decision.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -106,9 +106,9 @@ class Draft:
         return any(entry.fact is fact for entry in self._entries)
 
     @property
-    def entered(self) -> tuple[Entry, ...]:
+    def entered(self) -> Sequence[Entry]:
         """The lines that this decision has written so far."""
-        return tuple(self._entries)
+        return self._entries
 
     def keep(self, alert: Alert) -> None:
         """Store an alert as it is now."""
@@ -124,9 +124,8 @@ class Draft:
 
     def disarm(self, *windows: Window) -> None:
         """Drop windows, where they are set."""
-        left = {window: at for window, at in self.incident.windows.items() if window not in windows}
-        if len(left) != len(self.incident.windows):
-            self.set(windows=left)
+        if not self.incident.windows.keys().isdisjoint(windows):
+            self.set(windows={window: at for window, at in self.incident.windows.items() if window not in windows})
 
     def notify(
         self,

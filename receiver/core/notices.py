@@ -35,6 +35,8 @@ PRACTISED = "to whoever approves it, as this is an exercise"
 def keep_notices(draft: Draft) -> None:
     """Void the notices that speak of another state by now, hold those that are due in this one, and say both."""
     groups = _external(draft)
+    if not (groups or draft.incident.response.notices):
+        return
     for notice in _held_of(draft.incident):
         why = _why_void(draft.incident, notice, groups.get(notice.group))
         if why:

@@ -85,7 +85,8 @@ def page_step(
     """
     names = dict.fromkeys((*step_channels(draft), *besides))
     page(draft, reason, names, words)
-    draft.set(page=replace(draft.incident.page, vacant=draft.context.vacant(names)))
+    if vacancies := draft.context.vacant(names):
+        draft.set(page=replace(draft.incident.page, vacant=vacancies))
     fresh = [each for each in draft.incident.page.vacant if each not in vacant]
     if fresh:
         say_nobody_on_call(draft, fresh)
@@ -131,11 +132,12 @@ def page(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[s
     if not usable:
         return
     targets = personal_reach.targets_of(draft, usable)
+    names = _channels(targets)
     draft.set(page=Page(draft.incident.page.serial, tuple(usable)))
-    draft.supersede([Kind.PAGE], dict.fromkeys((*usable, *_channels(targets))))
+    draft.supersede([Kind.PAGE], (*usable, *names))
     if targets:
         page_targets(draft, reason, targets, words)
-        draft.enter(Fact.PAGED, reason=reason, channels=", ".join(_channels(targets)), step=draft.incident.step)
+        draft.enter(Fact.PAGED, reason=reason, channels=", ".join(names), step=draft.incident.step)
         draft.arm(Window.RESCUE, draft.now + rescue_delay(draft))
 
 

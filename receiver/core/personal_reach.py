@@ -49,7 +49,8 @@ def _way(draft: Draft, target: Target) -> tuple[str, str]:
 
 def forget(draft: Draft) -> None:
     """Paging begins anew: what was to come of the alarm before comes no more."""
-    draft.respond(reach=())
+    if draft.incident.response.reach:
+        draft.respond(reach=())
     draft.disarm(Window.REACH)
 
 

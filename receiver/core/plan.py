@@ -69,6 +69,8 @@ class PolicyVersion:
     rules: Mapping[str, Rule]
     types: Mapping[str, IncidentType]
     channels: Mapping[str, Channel]
+    fixed_targets: Mapping[str, tuple[Target, ...]]
+    """Everybody on a channel that names addresses alone: who is on call makes no difference to it."""
     level_channels: tuple[tuple[str, ...], ...]
     severities: Mapping[str, int]
     """Value of an alert's `severity` label, lower case → level; 0: nobody is told."""
@@ -86,6 +88,11 @@ class PolicyVersion:
             rules={rule.key: rule for rule in policy.rules},
             types={kind.key: kind for kind in policy.incident_types},
             channels={channel.name: channel for channel in policy.channels},
+            fixed_targets={
+                channel.name: tuple(Target(channel.name, each) for each in dict.fromkeys(channel.recipients))
+                for channel in policy.channels
+                if not any(each.startswith(REFERENCE) for each in channel.recipients)
+            },
             level_channels=tuple(policy.level_channels(level.level) for level in policy.levels),
             severities=dict(policy.severity_aliases) | {level.name.lower(): level.level for level in policy.levels},
             sources={source: _bare(words) | dict(words) for source, words in policy.severities},
@@ -242,6 +249,8 @@ class DecisionContext(Struct, frozen=True):
 
     def targets(self, name: str) -> tuple[Target, ...]:
         """Everybody on the channel, its schedules' people as they are on call now."""
+        if name in self.current.fixed_targets:
+            return self.current.fixed_targets[name]
         found = (address for each in self.recipients(name) for address in self._addresses(name, each))
         return tuple(Target(name, address) for address in dict.fromkeys(found))
 
@@ -286,6 +295,7 @@ class DecisionContext(Struct, frozen=True):
         or person it has lost as well.
         """
         known = self.current.channels
+        names = [name for name in names if name not in self.current.fixed_targets]
         channels = ((name, self.channel(name)) for name in names if name in self.configured or name not in known)
         return tuple(
             dict.fromkeys(
@@ -326,6 +336,8 @@ class DecisionContext(Struct, frozen=True):
 
     def handoff_at(self, names: Iterable[str]) -> int | None:
         """When the first shift or gap ends of those that these channels' schedules have now; None: none ends."""
+        if not self.rosters:
+            return None
         references = {each for name in names if (channel := self.channel(name)) for each in channel.recipients}
         rosters = (roster for roster in self.rosters if f"{REFERENCE}{roster.name}" in references)
         pieces: list[Shift | Gap] = []

@@ -7,6 +7,7 @@ runs the batch again; any other error runs each event alone, so that one bad row
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -490,6 +491,7 @@ class Engine:
         with self._store.transaction() as transaction:
             rosters = self._rosters(transaction, now)
 
+            @cache
             def context(version: str | None) -> DecisionContext:
                 found = self.find_policy_version(version, transaction.policy) if version else self._current
                 return self.context(found, rosters, now)
