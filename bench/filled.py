@@ -53,7 +53,7 @@ def history(folder: Path, size: int) -> None:
     """Closed incidents, each with its alert, its messages and its timeline; one in a thousand of another type."""
     closed = "json_set(doc, '$.state', 'closed', '$.windows', json('{}'))"
     _copy_incidents(folder, size, closed, "NULL", "'closed'", "NULL")
-    with closing(sqlite3.connect(folder / "tocsin.db")) as connection, connection:
+    with closing(_connect(folder)) as connection, connection:
         for table in ("alerts", "entries", "notifications"):
             _copy_parts(connection, table, size)
 
@@ -70,13 +70,19 @@ def _copy_incidents(folder: Path, size: int, doc: str, open_key: str, state: str
         "due_at": due_at,
         "doc": f"json_set({doc}, '$.id', 'id-' || i, '$.number', i, '$.key', 'k' || i)",
     }
-    with closing(sqlite3.connect(folder / "tocsin.db")) as connection, connection:
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("PRAGMA cache_size = -262144")
+    with closing(_connect(folder)) as connection, connection:
         _insert(connection, "incidents", what, size, "number = 1")
         connection.execute("UPDATE incidents SET due_at = NULL WHERE number = 1")
         connection.execute("UPDATE notifications SET due_at = NULL, status = 'accepted'")
         connection.execute("UPDATE meta SET value = :size WHERE name = 'last_number'", {"size": size + 1})
+
+
+def _connect(folder: Path) -> sqlite3.Connection:
+    """In a hurry: the file is thrown away."""
+    connection = sqlite3.connect(folder / "tocsin.db")
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA cache_size = -262144")
+    return connection
 
 
 def _copy_parts(connection: sqlite3.Connection, table: str, size: int) -> None:

@@ -23,7 +23,7 @@ from bench.table import Row
 from receiver.demo.tools import free_port
 
 ROUNDS = 3
-REQUESTS = {1: 6000, 10: 1500, 100: 200}
+REQUESTS = {1: 6000, 10: 1500}
 """Alerts in a body → requests a round."""
 
 REPEATED = 500

@@ -15,8 +15,8 @@ FIRST, STORM = 1_000, 100_000
 PART = 5_000
 """Webhooks between two looks."""
 
-REST = 30.0
-"""Seconds after the storm."""
+REST = 15.0
+"""Seconds after the storm: garbage is looked for every ten."""
 
 
 def run() -> list[Row]:

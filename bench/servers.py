@@ -51,7 +51,7 @@ def process(arguments: list[str], ready_url: str, environment: dict[str, str] | 
         arguments, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        for _ in range(300):
+        for _ in range(900):
             try:
                 if urllib.request.urlopen(ready_url, timeout=1).status == 200:
                     break
