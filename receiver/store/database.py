@@ -34,6 +34,11 @@ PATIENCE = 5
 WAL_LIMIT = 4 << 20
 """Bytes of journal that stay beside the file when nobody needs them any more."""
 
+WRITE_CACHE, READ_CACHE = 32 << 10, 8 << 10
+"""KiB of a SQLite file that a connection has in memory, and keeps: to write, the trees that a storm writes to; to read,
+little, because the system keeps the file in memory too.
+"""
+
 _MIGRATION_LOCK = 0x70C514
 """Key of the advisory lock under which one replica at a time migrates."""
 
@@ -237,7 +242,7 @@ def _set_up_sqlite(connection: sqlite3.Connection, reads_only: bool) -> None:
     connection.text_factory = _text
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA cache_size = -65536")  # KiB: the trees that a storm writes to
+    connection.execute(f"PRAGMA cache_size = -{READ_CACHE if reads_only else WRITE_CACHE}")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: what a storm writes often goes to the file once
     connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
     connection.execute(f"PRAGMA query_only = {reads_only:d}")

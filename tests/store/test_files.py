@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from receiver.errors import CannotError, SettingsError, StoreDamaged, StoreUnavailable
 from receiver.store import SqlStore, open_store
+from receiver.store.database import READ_CACHE, WRITE_CACHE, Database
 from tests.store.samples import NOW, alert, changes, due, entry, incident, message, save, stored
 
 Open = Callable[[str], SqlStore]
@@ -246,3 +247,15 @@ def test_a_server_that_cannot_be_reached_is_unavailable_and_its_password_unsaid(
     assert "hunter2" not in str(caught.value)
     with pytest.raises(StoreUnavailable):
         open_store(f"postgres://tocsin@/tocsin?host={tmp_path}")
+
+
+def test_little_of_a_file_stays_in_memory(tmp_path: Path) -> None:
+    """However much was written and read: a connection keeps so much of the file and no more, a reader less."""
+    database = Database(f"sqlite:///{tmp_path / 'tocsin.db'}")
+    kept = []
+    for way in (database.write, database.read):
+        with way() as connection:
+            [kibibytes] = connection.exec_driver_sql("PRAGMA cache_size").one()
+            kept.append(-kibibytes)
+    database.close()
+    assert kept == [WRITE_CACHE, READ_CACHE]
