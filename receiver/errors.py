@@ -44,6 +44,10 @@ class SchemaTooNew(TocsinError):  # noqa: N818 - a state of the world, not a mis
     """The database was written by a newer Tocsin. Start that version, or restore a backup made before it."""
 
 
+class UpgradeNotAllowed(TocsinError):  # noqa: N818 - a question to a person
+    """The schema would change so that the Tocsin before cannot go on with it."""
+
+
 class StoreDamaged(TocsinError):  # noqa: N818 - a state of the world, not a mistake
     """The database file is damaged. `tocsin restore BACKUP` puts a backup in its place."""
 

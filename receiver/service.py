@@ -215,7 +215,7 @@ class Service:
 
     async def _try_to_open_queue(self, opening: AsyncExitStack, configured: frozenset[str]) -> None:
         settings = self._settings
-        self._store = open_store(settings.database, to_serve=True)
+        self._store = open_store(settings.database, to_serve=True, breaking=settings.upgrade == "all")
         opening.callback(self._store.close)
         writer = None
         if not is_in_memory(settings.database):

@@ -91,6 +91,8 @@ class Settings(BaseModel):
     """Bytes a request's body may have, unpacked (Alertmanager repeats annotations: 850 kB were seen)."""
     evidence_limit: Annotated[int, Field(ge=1024, le=1 << 40)] = 25 << 20
     """Bytes of one file that is attached as evidence."""
+    upgrade: Literal["additive", "all"] = "additive"
+    """Which migrations a start may run: those after which the Tocsin before could go on, or all."""
     log_format: Literal["text", "json"] = "text"
 
     https_proxy: Annotated[SecretStr, secret_url_of("http", "https")] | None = None

@@ -15,6 +15,7 @@ from receiver.cli import (
     audit,
     authorities,
     channels,
+    database,
     drills,
     evidence_records,
     heartbeats,
@@ -76,6 +77,7 @@ authorities.add_to(app)
 evidence_records.add_to(app)
 reports.add_to(app)
 maintenance.add_to(app)
+database.add_to(app)
 
 
 def main() -> None:

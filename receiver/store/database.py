@@ -12,9 +12,6 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -26,7 +23,8 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from receiver.errors import SchemaTooNew, SettingsError, StoreConflict, StoreDamaged, StoreUnavailable
+from receiver.errors import SettingsError, StoreConflict, StoreDamaged, StoreUnavailable
+from receiver.store.upgrade import SchemaState, look, upgrade
 
 PATIENCE = 5
 """Seconds that a connection, a statement or a lock may take before the store counts as unavailable."""
@@ -126,22 +124,22 @@ class Database:
             finally:
                 cursor.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
 
-    def migrate(self) -> None:
-        """Bring the schema up to date. Raises SchemaTooNew."""
+    def migrate(self, *, breaking: bool = True) -> SchemaState:
+        """Bring the schema up to date; `breaking` as in `receiver.store.upgrade.upgrade`. Returns how it stood.
+
+        Raises SchemaTooNew, UpgradeNotAllowed.
+        """
         with self.write() as connection:
             if not self.is_sqlite:
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
                 connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
-            config = Config()
-            config.set_main_option("script_location", "receiver:store/migrations")
-            config.attributes["connection"] = connection
-            try:
-                command.upgrade(config, "head")
-            except CommandError as error:
-                if "Can't locate revision" in str(error):
-                    raise SchemaTooNew from error
-                raise
+            return upgrade(connection, breaking=breaking)
+
+    def schema(self) -> SchemaState:
+        """How the schema stands. Changes nothing."""
+        with self.read() as connection:
+            return look(connection)
 
     def _require_file(self) -> None:
         """Raises StoreUnavailable where another file, or none, has the name of the one that was opened."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import structlog
 from msgspec.structs import replace
 from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
@@ -19,7 +20,7 @@ from receiver.core.fetched_calendars import CalendarFetches
 from receiver.core.heartbeat import UNKNOWN, Beat, HeartbeatClock, hear
 from receiver.core.loaded_rules import LoadedRules
 from receiver.core.model import Instant
-from receiver.errors import DatabaseInUse, StoreUnavailable
+from receiver.errors import CannotError, DatabaseInUse, StoreUnavailable
 from receiver.store import audit_chain, codec, evidence_bytes
 from receiver.store.database import Database, Identity, identify
 from receiver.store.files import copy_out, identify_handle, lock_of, require_one_name, take_ownership
@@ -46,17 +47,23 @@ from receiver.store.statements import (
     TOLD,
 )
 from receiver.store.transaction import SqlTransaction
+from receiver.store.upgrade import SchemaState
+
+log = structlog.get_logger()
 
 LET_GO = 6.0
 """Seconds that a process whose service was killed may take to end: longer than it waits for a lock."""
 
 
-def open_store(url: str, *, to_serve: bool = False, identity: Identity | None = None) -> "SqlStore":
+def open_store(
+    url: str, *, to_serve: bool = False, identity: Identity | None = None, breaking: bool = True
+) -> "SqlStore":
     """Open a database and bring its schema up to date.
 
     `sqlite://` is memory, `sqlite:///path` a file, `postgresql://…` a server. `to_serve`: a file is this process's
     alone from now on, is checked, and what an earlier one had under way is due again. `identity`: the file must be
-    that one. Raises SettingsError (no such kind of database), DatabaseInUse, SchemaTooNew, StoreDamaged and
+    that one. `breaking`: whether the schema may change so that the Tocsin before cannot go on with it. Raises
+    SettingsError (no such kind of database), DatabaseInUse, SchemaTooNew, UpgradeNotAllowed, StoreDamaged and
     StoreUnavailable.
     """
     database = Database(url, identity)
@@ -65,7 +72,8 @@ def open_store(url: str, *, to_serve: bool = False, identity: Identity | None = 
         if lock is not None and database.file:
             require_one_name(database.file)
         found = require_sound(database.file) if lock is not None and database.file else IntegrityFindings.WHOLE
-        database.migrate()
+        _say_if_newer(database.migrate(breaking=breaking))
+        _require_whole(database)
         store = SqlStore(database, lock, found)
         if lock is not None:
             store.release_leases()
@@ -77,6 +85,18 @@ def open_store(url: str, *, to_serve: bool = False, identity: Identity | None = 
             raise StoreUnavailable(f"{database.name} cannot be used: {error.orig}") from error
         raise
     return store
+
+
+def _say_if_newer(schema: SchemaState) -> None:
+    if schema.is_newer:
+        log.warning("a newer Tocsin made the schema; this one can work on it", schema=schema.found, ours=schema.ours)
+
+
+def _require_whole(database: Database) -> None:
+    """Raises CannotError where a copy into it has not come to its end (`receiver.store.copying`)."""
+    with database.read() as connection:
+        if Session(connection).rows("SELECT 1 FROM meta WHERE name = 'copy_unfinished'"):
+            raise CannotError(f"{database.name} is a copy that was not finished", "run `tocsin copy` again")
 
 
 def _clocks(rows: Iterable[Row[Any]]) -> dict[str, HeartbeatClock]:

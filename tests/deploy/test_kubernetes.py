@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+import yaml
 
+from receiver.cli import app
 from receiver.jobs.dispatcher import LAST_REPORT
 from receiver.service import DRAIN, SETTLE
 from receiver.settings import Settings
@@ -240,6 +243,22 @@ def test_the_network_policy_knows_pgbouncer_and_collectors() -> None:
     """A pooler before PostgreSQL, a collector of traces and a proxy can be reached on their usual ports."""
     _, usual = the("NetworkPolicy", kustomize(KUBERNETES / "base"))["spec"]["egress"]
     assert {6432, 4318, 3128} <= {each["port"] for each in usual["ports"]}
+
+
+def test_the_copy_is_a_job_that_may_run() -> None:
+    """The Job that copies SQLite to PostgreSQL is valid, restricted, reads the base's claim and the Secret that the manual
+    names, and calls the command as it is."""
+    (job,) = yaml.safe_load_all((KUBERNETES / "copy.yaml").read_text())
+    assert faults([job]) == []
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    base = the("Deployment", kustomize(KUBERNETES / "base"))["spec"]["template"]["spec"]
+    assert container["image"] == base["containers"][0]["image"]
+    assert container["securityContext"] == base["containers"][0]["securityContext"]
+    assert pod["volumes"][0]["persistentVolumeClaim"] in [each.get("persistentVolumeClaim") for each in base["volumes"]]
+    command, *arguments = container["args"]
+    options = {name for each in typer.main.get_command(app).commands[command].params for name in each.opts}
+    assert {each for each in arguments if each.startswith("--")} <= options
 
 
 def test_pods_have_time_to_stop(pod: dict[str, Any], container: dict[str, Any]) -> None:

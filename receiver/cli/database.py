@@ -1,0 +1,112 @@
+"""`tocsin database status|plan|upgrade`, and `tocsin copy`: the schema, and the move to another database."""
+
+import json
+import os
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from receiver.cli.output import console, fail
+from receiver.settings import Settings
+
+if TYPE_CHECKING:
+    from receiver.store.upgrade import SchemaState
+
+Url = Annotated[
+    str | None,
+    typer.Option("--database", help="sqlite:///path or postgresql://… [TOCSIN_DATABASE].", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    group = typer.Typer(help="The database's schema: which it is, what an upgrade would do, and the upgrade.")
+    group.command()(status)
+    group.command()(plan)
+    group.command()(upgrade)
+    app.add_typer(group, name="database")
+    app.command()(copy)
+
+
+def status(database: Url = None, as_json: Json = False) -> None:
+    """Whether this Tocsin can serve the database as it is. Exit code 1: not without `tocsin database upgrade`."""
+    schema = _look(database)
+    said = {
+        "schema": schema.found,
+        "this Tocsin's": schema.ours,
+        "readable from": schema.readable_from,
+        "pending": [each.revision for each in schema.pending],
+        "breaking": [each.revision for each in schema.breaking],
+        "can be read": schema.can_be_read,
+    }
+    console.print(json.dumps(said) if as_json else "\n".join(_lines(said)), markup=False, soft_wrap=True)
+    if schema.breaking or not schema.can_be_read:
+        raise typer.Exit(1)
+
+
+def plan(database: Url = None) -> None:
+    """What an upgrade would do, migration by migration, and whether the Tocsin before could go on afterwards."""
+    schema = _look(database)
+    for each in schema.pending:
+        way_back = "the Tocsin before can go on" if each.is_additive else "NO WAY BACK but a backup"
+        console.print(f"{each.revision}  {each.about}  ({way_back})", markup=False, soft_wrap=True)
+    if not schema.pending:
+        console.print("nothing: the schema is up to date" if schema.can_be_read else "nothing: a newer Tocsin made it")
+
+
+def upgrade(
+    database: Url = None,
+    breaking: Annotated[
+        bool, typer.Option("--breaking", help="Also migrations after which the Tocsin before cannot go on.")
+    ] = False,
+) -> None:
+    """Bring the schema up to date."""
+    from receiver.store.database import Database
+    from receiver.store.files import take_ownership
+
+    url = Settings.read(os.environ, database=database).database
+    with closing(Database(url)) as opened:
+        lock = take_ownership(opened.file) if opened.file else None
+        try:
+            before = opened.migrate(breaking=breaking)
+        finally:
+            if lock is not None:
+                os.close(lock)
+    done = [each.revision for each in before.pending]
+    console.print(f"schema {before.ours}" + (f": ran {', '.join(done)}" if done else ", as it was"), markup=False)
+
+
+def copy(
+    source: Annotated[str, typer.Option("--from", help="The database as it is: sqlite:///path or postgresql://…")],
+    target: Annotated[str, typer.Option("--to", help="An empty one, of either kind.")],
+) -> None:
+    """Copy everything into another database, and prove it: rows, audit log, open windows. Serve neither meanwhile.
+
+    What was cut off goes on where it ended when it is run again.
+    """
+    from receiver.store.copying import copy as copy_all
+
+    done = copy_all(source, target, lambda line: console.print(line, markup=False))
+    console.print(
+        f"the same on both sides: {sum(done.rows.values())} rows, audit log to {done.audit_head[:20]}, "
+        f"{done.open_windows} open windows. Serve the new one; never the old one again",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _look(url: str | None) -> "SchemaState":
+    from receiver.store.database import Database, file_of, parse_url
+
+    url = Settings.read(os.environ, database=url).database
+    file = file_of(parse_url(url))
+    if file is not None and not file.exists():
+        fail(f"tocsin database: there is no database {file}")
+    with closing(Database(url)) as opened:
+        return opened.schema()
+
+
+def _lines(said: dict[str, Any]) -> list[str]:
+    return [f"{name}: {', '.join(value) if isinstance(value, list) else value}" for name, value in said.items()]
