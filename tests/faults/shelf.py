@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from receiver.core.plan import DecisionContext
 from receiver.engine.service_state import ServiceState
 from receiver.store import SqlStore
+from receiver.web.auth.access import LOCAL
 from receiver.web.console.history import History
 from receiver.web.console.now import Now
 from receiver.web.console.pages import Visit, draw
@@ -27,7 +28,8 @@ class Shelf:
 
     def __init__(self, world: World, context: DecisionContext) -> None:
         reads = SqlStore(database()).reads()
-        self._visit = cast("Visit", SimpleNamespace(now=world.now, request=SimpleNamespace(query={}, cookies={})))
+        asked = SimpleNamespace(query={}, cookies={})
+        self._visit = cast("Visit", SimpleNamespace(now=world.now, request=asked, caller=LOCAL))
         engine = SimpleNamespace(context=lambda _version: context, current=world.version)
         api = SimpleNamespace(policy_version=lambda _incident: world.version)
         parts: Any = (_Frame(world.lie.counts), _Queue(), engine, reads)
