@@ -97,6 +97,13 @@ def in_words(text: str) -> str:
     return " ".join(f"{int(count)} {name}{'' if int(count) == 1 else 's'}" for count, name in counts if count)
 
 
+def stage_period(stage: ReportStage) -> str:
+    """Within what a report must be filed, in the policy's words, which are the law's: ``72 hours``, ``3 months``."""
+    if stage.months:
+        return f"{stage.months} month{'' if stage.months == 1 else 's'}"
+    return in_words(as_spelled(stage.within, [stage.written]))
+
+
 def _micros(text: str) -> int:
     """Of a text that is a duration."""
     found = _DURATION.fullmatch(text)

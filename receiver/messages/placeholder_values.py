@@ -70,7 +70,8 @@ def _next_steps(case: IncidentText) -> Value:
     return case.next_steps if case.live else _after(case)
 
 
-def _verification(case: IncidentText) -> str:
+def verification(case: IncidentText, stamp: Callable[[Instant], str]) -> str:
+    """How the recovery was verified; empty: nobody knows. `stamp`: how instants are told."""
     incident = case.incident
     if case.live:
         return case.recovery
@@ -79,7 +80,7 @@ def _verification(case: IncidentText) -> str:
     if incident.resolved_by:
         return f"confirmed by {name(incident.resolved_by)}"
     if incident.recovered_at is not None:
-        return f"the signal recovered at {case.stamp(incident.recovered_at)} and stayed recovered"
+        return f"the signal recovered at {stamp(incident.recovered_at)} and stayed recovered"
     return ""
 
 
@@ -112,6 +113,6 @@ _MAKERS: Mapping[str, Callable[[IncidentText], Value]] = {
     "status": lambda case: case.incident.state.value,
     "timestamp": lambda case: case.stamp(case.now),
     "update_interval": lambda case: case.as_set(case.plan.update_interval),
-    "verification_status": _verification,
+    "verification_status": lambda case: verification(case, case.stamp),
 }
 """How a placeholder is told; the others only responders can know."""

@@ -154,6 +154,7 @@ def sentence(entry: Entry, told: Callable[[Instant], str] = stamp) -> str:
     """What happened, in one line; `by` and the time stand beside it. `told`: how further instants are told."""
     said = _told_by(entry).format_map(_Known(readable(entry), told)).strip(" :")
     note = entry.data.get("note", "") if entry.fact is not Fact.LEVEL_UNKNOWN else ""
+    note = note or (entry.data.get("reason", "") if entry.fact is Fact.CHANGED else "")
     why = LABELS[Reason(entry.data["reason"])] if entry.fact in {Fact.PAGED, Fact.REOPENED} else ""
     forced = "although alerts still fire" if entry.data.get("forced") else ""
     tail = "; ".join(part for part in (why.lower(), forced, note, entry.data.get("link", ""), _least(entry)) if part)

@@ -145,6 +145,15 @@ def _level(entry: Entry, level: int) -> int:
     return int(known) if tells and known.isdigit() else level
 
 
+def worst_level(timeline: Iterable[Entry]) -> int:
+    """The worst level that the incident ever had; 0: the timeline does not say."""
+    level = worst = 0
+    for each in timeline:
+        level = _level(each, level)
+        worst = max(worst, level)
+    return worst
+
+
 def _paging(
     incident: Incident, alarm: Alarm, policy_version: PolicyVersion, now: Instant, following: Instant | None
 ) -> Iterator[DeadlineOutcome]:

@@ -13,7 +13,7 @@ from receiver.core.model import Fact
 from receiver.core.procedures import FIX, IMMEDIATE, ROOT_CAUSE
 from receiver.core.response import Checklists, Done, Impact
 from receiver.messages.incident_text import name
-from receiver.messages.placeholder_values import actions_told, values
+from receiver.messages.placeholder_values import actions_told, values, verification
 from receiver.messages.plain import line, plain
 from receiver.reports.exhibits import exhibits
 from receiver.reports.incident_record import UNTOLD, IncidentRecord
@@ -197,8 +197,13 @@ def _evidence_preserved(record: IncidentRecord) -> Values:
             yield f"query of {line(alert.rule)}: {line(alert.generator_url, 500)}"
 
 
+def _verification_status(record: IncidentRecord) -> Values:
+    said = record.case.fact("verification_status") or verification(record.case, record.stamp)
+    return (said,) if said else ()
+
+
 def _verification_results(record: IncidentRecord) -> Values:
-    yield from _placeholder("verification_status")(record)
+    yield from _verification_status(record)
     for entry in record.entries(Fact.CHECKED, Fact.CONFIRMED):
         yield f"{record.stamp(entry.at)} {record.tell(entry)}{f' ({name(entry.by)})' if entry.by else ''}"
 
@@ -228,7 +233,7 @@ SOURCES: Mapping[str, Callable[[IncidentRecord], Values]] = {
     "fix_implemented": _entered("fix_description"),
     "testing_performed": lambda record: done_steps(record, FIX),
     "verification_results": _verification_results,
-    "verification_status": _placeholder("verification_status"),
+    "verification_status": _verification_status,
     "monitoring_plan": _monitoring_plan,
     # What the sections of the structure add.
     "impact_description": _business_impact,

@@ -12,6 +12,7 @@ from receiver.messages.plain import line
 from receiver.messages.responders import last_taken
 from receiver.messages.times import duration
 from receiver.reports.deadline_outcome import DeadlineOutcome, DeadlineResult
+from receiver.reports.deadlines_kept import worst_level
 from receiver.reports.evidence_kept import evidence_kept
 from receiver.reports.filings import filings
 from receiver.reports.incident_record import IncidentRecord
@@ -52,6 +53,11 @@ def _what_happened(record: IncidentRecord) -> Iterator[str]:
     began = "declared by a person" if incident.declared else "opened by an alert"
     level = f"level {case.level.level} ({line(case.level.name)})"
     yield f"{case.title}: {level}, {began} on {record.stamp(incident.opened_at)}"
+    worst = worst_level(record.decisive)
+    if worst > case.level.level:
+        changes = [each for each in record.decisive if each.fact is Fact.CHANGED and each.data.get("field") == "level"]
+        lowered = "".join(f"; {record.tell(each)}, {name(each.by)} on {record.stamp(each.at)}" for each in changes[-1:])
+        yield f"at its worst it was level {worst} ({line(case.policy.level(worst).name)}){lowered}"
     if case.conditions:
         yield f"the condition that was met: {case.conditions}"
 

@@ -90,6 +90,20 @@ async def test_only_evidence_is_told_as_preserved(resolved: Running) -> None:
         assert "Safety-critical system failures, Data breaches, Regulatory violations" in page
 
 
+async def test_a_lowered_level_hides_no_emergency(receiver: Running) -> None:
+    """The summary says what it was at its worst, who lowered it and why."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure", "by": "ann"})
+    body = {"by": "ann", "level": 3, "reason": "one aircraft, on the ground"}
+    assert (await receiver.ask("PATCH", ONE, body))[0] == 200
+    _, text = await receiver.get(f"{ONE}/report?format=md")
+    happened = re.search(r"What happened:.*?\n- \*\*", text, re.DOTALL)
+    assert happened
+    assert "level 3 (critical), declared by a person" in happened[0]
+    assert (
+        "at its worst it was level 4 (emergency); level is now 3 (one aircraft, on the ground), ann on " in happened[0]
+    )
+
+
 async def test_structure_as_the_policy_says(resolved: Running, policy: Policy) -> None:
     """The sections are those of incident_report.structure in its order, then the technical report."""
     _, report = await resolved.get(f"{ONE}/report")
