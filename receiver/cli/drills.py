@@ -10,7 +10,6 @@ import typer
 
 from receiver.cli.calendar_copies import Calendars, Fetch, with_calendars
 from receiver.cli.incidents import LOCAL, Token, Url, call, declare
-from receiver.cli.on_call import in_both_zones
 from receiver.cli.output import console, fail, hanging, print_json, print_table, write
 from receiver.cli.policies import Paths
 from receiver.clock import wall_clock
@@ -21,10 +20,12 @@ from receiver.drill.script_file import DrillScript, ScriptError, ScriptRun, read
 from receiver.drill.script_file import as_json as relived_json
 from receiver.drill.simulator import ChannelFaults, World, begins_at
 from receiver.drill.text_report import as_json, deadline_words, lines, owed
+from receiver.messages.times import in_both_zones
 from receiver.on_call.wall_time import read as read_time
 from rules import durations
 from rules.load import load
 from rules.policy import MINUTE, REFERENCE, Policy
+from rules.time_zones import time_zone
 from rules.whole_files import read_whole
 
 LARGEST = 64 << 20
@@ -140,7 +141,7 @@ def _began_at(policy: Policy, at: str) -> Instant:
         found = Instant(read_time(at, zone))
     except ValueError as error:
         fail(f"tocsin drill: --at: {error}", 2)
-    print(f"at {in_both_zones(found, zone)}", file=sys.stderr)
+    print(f"at {in_both_zones(found, time_zone(zone))}", file=sys.stderr)
     return found
 
 

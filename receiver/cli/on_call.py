@@ -14,7 +14,7 @@ from receiver.cli.policies import Paths
 from receiver.clock import wall_clock
 from receiver.core.model import Instant
 from receiver.drill.on_call_walk import is_unknown
-from receiver.messages.times import stamp
+from receiver.messages.times import in_both_zones, stamp
 from receiver.on_call.expand import shifts
 from receiver.on_call.roster_json import as_json
 from receiver.on_call.shift import Gap, Roster, Shift
@@ -63,7 +63,7 @@ def on_call(
     if not rosters:
         console.print("The policy has no schedules.")
     for (each, starts, ends), roster in zip(windows, rosters, strict=True):
-        said = " to ".join(in_both_zones(edge, each.time_zone) for edge in ((starts,) if at else (starts, ends)))
+        said = " to ".join(_edge(edge, each.time_zone) for edge in ((starts,) if at else (starts, ends)))
         print_table(["from", "until", "person", "source"], _rows(roster), f"\n{each.name}, {said}")
 
 
@@ -87,7 +87,7 @@ def _window(schedule: OnCallSchedule, starts: str, ends: str) -> tuple[int, int]
     except ValueError as error:
         fail(f"tocsin on-call: {error}", 2)
     if last <= first:
-        fail(f"tocsin on-call: --until is not after --from ({in_both_zones(first, schedule.time_zone)})", 2)
+        fail(f"tocsin on-call: --until is not after --from ({_edge(first, schedule.time_zone)})", 2)
     return first, last
 
 
@@ -134,6 +134,5 @@ def _told(at: int, zone: str) -> str:
     return f"{local(at, zone):%a} {stamp(Instant(at), time_zone(zone))}"
 
 
-def in_both_zones(at: int, zone: str) -> str:
-    """An instant in a schedule's zone and in UTC: a time without an offset may have been meant otherwise."""
-    return _told(at, zone) if zone == "UTC" else f"{_told(at, zone)} ({stamp(Instant(at))})"
+def _edge(at: int, zone: str) -> str:
+    return in_both_zones(Instant(at), time_zone(zone))

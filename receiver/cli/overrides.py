@@ -6,6 +6,10 @@ import typer
 
 from receiver.cli.incidents import LOCAL, By, Json, Token, Url, call
 from receiver.cli.output import console, print_json, print_table
+from receiver.core.model import Instant
+from receiver.messages.times import in_both_zones
+from receiver.on_call.wall_time import read
+from rules.time_zones import time_zone
 
 
 def add_to(app: typer.Typer) -> None:
@@ -60,14 +64,19 @@ def _say(found: Any, json: bool) -> None:
                 str(each["number"]),
                 each["schedule"],
                 each["person"],
-                each["starts"],
-                each["ends"],
+                _told(each["starts"], each),
+                _told(each["ends"], each),
                 each["by"],
                 _why(each),
             )
             for each in found["overrides"]
         )
         print_table(["number", "schedule", "person", "from", "until", "by", "reason"], rows)
+
+
+def _told(at: str, each: Any) -> str:
+    """In the schedule's zone and in UTC; a receiver of an older version does not name the zone."""
+    return in_both_zones(Instant(read(at, "UTC")), time_zone(each.get("time_zone", "UTC")))
 
 
 def _why(each: Any) -> str:

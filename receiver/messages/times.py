@@ -37,6 +37,12 @@ def stamp(at: Instant, zone: tzinfo = UTC) -> str:
     return f"{when:%Y-%m-%d %H:%M} {abbreviation(when)}"
 
 
+def in_both_zones(at: Instant, zone: tzinfo) -> str:
+    """An instant in a zone and in UTC: a time without an offset may have been meant otherwise."""
+    local = f"{moment(at, zone):%a} {stamp(at, zone)}"
+    return local if local.endswith(" UTC") else f"{local} ({stamp(at)})"
+
+
 def abbreviation(when: datetime) -> str:
     """What its zone is called then: ``UTC``, ``CET``, ``CEST``; where people have no name for it ``UTC+4``."""
     named = when.tzname() or ""

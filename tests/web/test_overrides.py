@@ -87,7 +87,7 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
     "an unknown schedule": ({"schedule": "secondary"}, 409, "the policy has no schedule 'secondary'; it has primary"),
     "an unknown person": ({"person": "eve"}, 409, "the policy has nobody named 'eve'; it has dana, ben"),
     "no time": ({"ends": "tomorrow"}, 409, '"tomorrow" is no time'),
-    "in the past": ({"ends": "2020-01-01T09:00"}, 409, "or is over"),
+    "in the past": ({"ends": "2020-01-01T09:00"}, 409, "and is over"),
     "backwards": ({"starts": "2099-01-02", "ends": "2099-01-01"}, 409, "before it begins"),
 }
 
@@ -107,6 +107,7 @@ async def test_overrides_from_a_shell(receiver: Running) -> None:
     made = ("override", "primary", "--who", "ben", "--until", after(receiver, 2), "--reason", "dentist")
     code, said = await tocsin(receiver, *made)
     assert (code, "ben" in said, "dentist" in said) == (0, True, True), said
+    assert ("CET" in said, "UTC" in said) == (True, True), "in the schedule's zone and in UTC"
     assert "dentist" in (await tocsin(receiver, "overrides"))[1]
     code, said = await tocsin(receiver, "overrides", "--cancel", "1")
     assert (code, "No override is in effect" in said) == (0, True), said

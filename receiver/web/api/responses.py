@@ -92,6 +92,8 @@ class OverrideView(View):
 
     number: int
     schedule: str
+    time_zone: str
+    """The schedule's; UTC where the policy has lost that."""
     person: str
     starts: Time
     ends: Time

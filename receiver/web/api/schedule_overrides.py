@@ -8,7 +8,7 @@ from receiver.core.model import Instant
 from receiver.core.urgency import PEOPLE
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
-from receiver.messages.times import rfc3339
+from receiver.messages.times import in_both_zones, rfc3339
 from receiver.on_call.expand import why_void
 from receiver.on_call.override_log import KeptOverride, OverrideChange, as_override
 from receiver.on_call.shift import Roster, Shift
@@ -26,6 +26,7 @@ from receiver.web.api.responses import (
 from receiver.web.api.rosters import RosterReader
 from receiver.web.http.problem_details import HttpProblem
 from rules.policy import OnCallSchedule
+from rules.time_zones import time_zone
 
 
 class OnCallApi:
@@ -59,7 +60,9 @@ class OnCallApi:
         starts = _time(said.starts, schedule) if said.starts else now
         ends = _time(said.ends, schedule)
         if ends <= max(starts, now):
-            raise HttpProblem(409, f"the override would end ({rfc3339(Instant(ends))}) before it begins, or is over")
+            end = in_both_zones(Instant(ends), time_zone(schedule.time_zone))
+            why = "and is over" if ends <= now else "before it begins"
+            raise HttpProblem(409, f"the override ends {end}, {why}")
         by = call.by(said.by)
         change = OverrideChange(now, by, said.reason, schedule.name, said.person, starts, ends)
         data = {"schedule": schedule.name, "person": said.person, "starts": rfc3339(Instant(starts))}
@@ -97,16 +100,18 @@ class OnCallApi:
         )
 
     def _view(self, each: KeptOverride) -> OverrideView:
-        change = each.change
+        change, policy = each.change, self._engine.current.policy
+        schedule = policy.schedule(change.schedule)
         return OverrideView(
             number=each.number,
             schedule=change.schedule,
+            time_zone=schedule.time_zone if schedule else "UTC",
             person=change.person,
             starts=rfc3339(Instant(change.starts)),
             ends=rfc3339(Instant(change.ends)),
             by=change.by,
             reason=change.reason,
-            void=why_void(self._engine.current.policy, as_override(each)),
+            void=why_void(policy, as_override(each)),
         )
 
 
