@@ -1,19 +1,24 @@
-"""The limit: an aiohttp handler that only reads and validates the webhook: ``python -m bench.bare PORT``."""
+"""The limit: an aiohttp handler that only reads and validates the webhook: ``python -m bench.bare PORT READER``."""
 
 import sys
 
+import msgspec
 import uvloop
 from aiohttp import web
 from pydantic import TypeAdapter
 
 from receiver.clients.alert_payload import WebhookDocument
 
-BODY = TypeAdapter(WebhookDocument)
+READERS = {
+    "pydantic": TypeAdapter(WebhookDocument).validate_json,
+    "msgspec": msgspec.json.Decoder(WebhookDocument).decode,
+}
+read = READERS[sys.argv[2]]
 
 
 async def take(request: web.Request) -> web.Response:
     """Read, validate, answer."""
-    BODY.validate_json(await request.read())
+    read(await request.read())
     return web.Response()
 
 

@@ -80,10 +80,10 @@ def receiver(database: str, policy: Path, environment: dict[str, str]) -> Iterat
 
 
 @contextmanager
-def bare() -> Iterator[str]:
-    """The limit: a handler that only reads and validates the same body with the same models."""
+def bare(reader: str = "pydantic") -> Iterator[str]:
+    """The limit: a handler that only reads and validates the same body with the same models, by that library."""
     port = free_port()
-    with process([sys.executable, "-m", "bench.bare", str(port)], f"http://127.0.0.1:{port}/ready"):
+    with process([sys.executable, "-m", "bench.bare", str(port), reader], f"http://127.0.0.1:{port}/ready"):
         yield f"http://127.0.0.1:{port}/webhook"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 SCRIPT = Path(__file__).parent / "bodies.lua"
 CONNECTIONS = 64
-SECONDS = 3
+SECONDS = 2
 """Of a round."""
 
 ELSEWHERE = "wrk is not installed: the load comes from a generator in Python, which takes much of the same cores"
