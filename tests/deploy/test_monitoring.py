@@ -25,8 +25,10 @@ from rules.outputs import render
 from tests.deploy.conftest import ROOT
 from tests.deploy.exposed import exposed, metrics_in
 from tests.end_to_end.conftest import need
+from tests.npm import CACHE, missing
 
 DEPLOY = ROOT / "deploy"
+NEWEST = CACHE / "newest" / "usr" / "bin"
 
 
 def compose() -> dict[str, Any]:
@@ -109,6 +111,24 @@ def test_compose_refers_to_what_it_has() -> None:
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert services["tocsin"]["image"] == f"tocsin:{version}"
+
+
+@pytest.mark.parametrize(
+    ("service", "tool"), [("prometheus", "prometheus"), ("alertmanager", "prometheus-alertmanager")]
+)
+def test_compose_runs_what_the_tests_run(service: str, tool: str) -> None:
+    """Prometheus and Alertmanager of the compose file are of the series that the real pair runs with, the newest there is
+    here (tests/install-newest), at most two minor versions behind it."""
+    program = NEWEST / tool
+    if not program.exists():
+        missing("the newest Prometheus and Alertmanager are not there: run tests/install-newest")
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60)
+    ours, theirs = (
+        tuple(map(int, re.search(r"(\d+)\.(\d+)\.\d+", text).groups()))
+        for text in (compose()["services"][service]["image"], said.stdout + said.stderr)
+    )
+    assert ours[0] == theirs[0]
+    assert theirs[1] - 2 <= ours[1] <= theirs[1]
 
 
 def test_compose_mounts_files_that_exist() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import platform
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from receiver.core.events import Delivered, Overtaken, Rejected, Retry
 from receiver.engine.service_state import Failing, ServiceState
 from receiver.telemetry.metrics import Metrics
+from receiver.version import build
 from rules.policy import MINUTE, SECOND
 from rules.time_zones import VERSION
 from tests.web.conftest import START, Running, payload
@@ -145,6 +147,7 @@ async def test_told_metrics() -> None:
     text = metrics.expose(None, START, ServiceState()).decode()
     for line in (
         'tocsin_policy_info{digest="abc"} 1.0',
+        f'tocsin_build_info{{commit="{build()[1]}",python="{platform.python_version()}",version="{build()[0]}"}} 1.0',
         f'tocsin_tzdata_info{{version="{VERSION}"}} 1.0',
         'tocsin_channel_configured{channel="sms"} 0.0',
         "tocsin_reports_lost_total 1.0",
@@ -152,6 +155,8 @@ async def test_told_metrics() -> None:
     ):
         assert f"\n{line}\n" in text
     assert "former" not in text
+    for name in ("process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"):
+        assert f"\n{name} " in text
 
 
 PAGES = (
