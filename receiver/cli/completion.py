@@ -10,6 +10,9 @@ from typing import Any
 
 import typer
 
+from receiver.core.model import State
+from rules.policy import LEVELS
+
 PATIENCE = 1.5
 """Seconds; a person holds Tab."""
 
@@ -28,6 +31,25 @@ def types(context: typer.Context, incomplete: str) -> list[str]:
     return [
         each for each in _ask(context.params, "/policy", {}).get("incident_types", []) if each.startswith(incomplete)
     ]
+
+
+def states(incomplete: str) -> list[str]:
+    """States, of several after a comma the last."""
+    begun, _, last = incomplete.rpartition(",")
+    lead = f"{begun}," if begun else ""
+    return [f"{lead}{each.value}" for each in State if each.value.startswith(last)]
+
+
+def levels(incomplete: str) -> list[str]:
+    """The levels."""
+    return [str(each) for each in LEVELS if str(each).startswith(incomplete)]
+
+
+def people(context: typer.Context, incomplete: str) -> list[str]:
+    """Who is on call now, by the receiver's schedules."""
+    found = _ask(context.params, "/on-call", {}).get("schedules", [])
+    names = (shift.get("person", "") for each in found for shift in each.get("now", []))
+    return sorted({each for each in names if each and each.startswith(incomplete)})
 
 
 def _ask(parameters: Mapping[str, Any], path: str, query: Mapping[str, str]) -> Mapping[str, Any]:

@@ -34,6 +34,13 @@ By = Annotated[str, typer.Option("--by", help="Who acts; the token's name where 
 NoteText = Annotated[str, typer.Option("--note", help="A word on why.", show_default=False)]
 LOCAL = completion.LOCAL
 
+OPTIONS = {
+    "with force and a reason": 'with --force --note "why"',
+    "resolving while alerts fire needs a reason": 'resolving while alerts fire needs a reason: --note "why"',
+    "(`new_type`; on the command line --type-is-new)": "with --type-is-new",
+}
+"""What a receiver asks for, and the options that say it here."""
+
 FILE_SECONDS = 900.0
 """For a file to be sent or fetched."""
 
@@ -45,8 +52,15 @@ def add_to(app: typer.Typer) -> None:
 
 
 def incidents(
-    state: Annotated[str, typer.Option(help="open, acknowledged, resolved, closed; several with commas.")] = "",
-    level: Annotated[int | None, typer.Option(help="Only this level.", show_default=False)] = None,
+    state: Annotated[
+        str,
+        typer.Option(
+            help="open, acknowledged, resolved, closed; several with commas.", autocompletion=completion.states
+        ),
+    ] = "",
+    level: Annotated[
+        int | None, typer.Option(help="Only this level.", show_default=False, autocompletion=completion.levels)
+    ] = None,
     type: Annotated[str, typer.Option(help="Only this type.", autocompletion=completion.types)] = "",  # noqa: A002
     search: Annotated[
         str, typer.Option(help="A part of the title or of what was written down: cause, fix, lessons.")
@@ -65,10 +79,17 @@ def incidents(
         print_json(found)
         return
     rows = (
-        (f"#{each['number']}", level_words(each), state_words(each), local(each["opened_at"]), each["account"]["what"])
+        (
+            f"#{each['number']}",
+            level_words(each),
+            state_words(each),
+            each["owner"] or each["acknowledged_by"] or "nobody",
+            local(each["opened_at"]),
+            each["account"]["what"],
+        )
         for each in found["incidents"]
     )
-    print_table(["#", "level", "state", "opened", "what"], rows)
+    print_table(["#", "level", "state", "who has it", "opened", "what"], rows)
 
 
 def acknowledge(
@@ -297,6 +318,27 @@ async def save_file(url: str, token: str, path: str, target: Path, sha256: str) 
         partial.unlink(missing_ok=True)
 
 
+def _why_none(error: Exception) -> str:
+    """Why nothing answers, in words."""
+    import aiohttp
+
+    match error:
+        case TimeoutError():
+            return "it takes too long"
+        case aiohttp.ClientConnectorCertificateError():
+            return f"its certificate is not trusted: {error.certificate_error}"
+        case aiohttp.ClientConnectorDNSError():
+            return f"the name {error.host} is not known"
+        case aiohttp.ClientConnectorSSLError():
+            return "it does not speak TLS as it should; perhaps it is http, not https"
+        case aiohttp.ClientConnectorError():
+            return f"nothing listens at {error.host}:{error.port}"
+        case aiohttp.ServerDisconnectedError():
+            return "it hung up"
+        case _:
+            return str(error) or type(error).__name__
+
+
 async def _call(
     method: str,
     address: str,
@@ -331,9 +373,12 @@ async def _call(
             if response.status < 400:
                 return answer
     except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
-        why = str(error) or type(error).__name__
+        why = _why_none(error)
         fail(f"tocsin: no answer from {address}: {why}. Is the receiver running, and --url (TOCSIN_URL) right?")
     except (ValueError, TypeError):
         fail(not_tocsin(address, response.status))
     cure = ". Give one with --token, or TOCSIN_TOKEN" if response.status == 401 else ""
-    fail(f"tocsin: {answer.get('title', 'refused')}: {answer.get('detail', '')}".rstrip(": ") + cure)
+    detail = str(answer.get("detail", ""))
+    for words, options in OPTIONS.items():
+        detail = detail.replace(words, options)
+    fail(f"tocsin: {answer.get('title', 'refused')}: {detail}".rstrip(": ") + cure)

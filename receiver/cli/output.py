@@ -15,6 +15,15 @@ from rich.text import Text
 
 LEVEL_STYLES = {1: "blue", 2: "yellow", 3: "bold dark_orange", 4: "bold white on red3"}
 
+RECOVERIES = {
+    "unreported": "no longer reported",
+    "verifying": "recovered, being verified",
+    "checking": "recovered, being checked",
+    "confirm": "recovered, to be confirmed",
+    "unverified": "recovery unverified",
+}
+"""What a recovery is called behind the state."""
+
 console = Console(highlight=False)
 
 
@@ -37,8 +46,11 @@ def level_words(incident: Mapping[str, Any]) -> Text:
 
 
 def state_words(incident: Mapping[str, Any]) -> str:
-    """The state; of what is only in the history, that."""
-    return "recorded, nobody is told" if incident.get("recorded_only") else str(incident["state"])
+    """The state, with what is known of a recovery; of what is only in the history, that."""
+    if incident.get("recorded_only"):
+        return "recorded, nobody is told"
+    recovery = RECOVERIES.get(incident.get("recovery", ""), "") if incident["state"] in {"open", "acknowledged"} else ""
+    return ", ".join(filter(None, (str(incident["state"]), recovery)))
 
 
 def print_json(value: Any) -> None:
@@ -77,6 +89,11 @@ def why_not(error: OSError) -> str:
             return error.strerror or type(error).__name__
 
 
+def _cell(value: object) -> str:
+    """What neither ends a line nor a cell."""
+    return " ".join(str(value).split())
+
+
 def _fail_to_write(option: str, place: Path, error: OSError) -> NoReturn:
     fail(f"tocsin: {option}: {place} cannot be written: {why_not(error)}; name another place")
 
@@ -89,7 +106,12 @@ def hanging(head: str, text: str) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
-    """A table; cells are plain text (markup in them is harmless)."""
+    """A table; cells are plain text (markup in them is harmless). For programs each row is a line, its cells whole and
+    between tabs, whatever the width.
+    """
+    if not console.is_terminal:
+        print(*([title] if title else []), *("\t".join(map(_cell, row)) for row in (columns, *rows)), sep="\n")
+        return
     table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import click
 import typer
 
+from receiver.cli import completion
 from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call, say
 from receiver.cli.output import console, local, print_json, print_table
 
@@ -54,7 +55,7 @@ def tick(
 
 def handover(
     id: Id,  # noqa: A002
-    to: Annotated[str, typer.Argument(metavar="TO", help="Who has it from now on.")],
+    to: Annotated[str, typer.Argument(metavar="TO", help="Who has it from now on.", autocompletion=completion.people)],
     by: By = "",
     note: NoteText = "",
     url: Url = LOCAL,

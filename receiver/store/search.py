@@ -16,6 +16,8 @@ FEW = 500
 """Titles that match which are looked up one by one where other conditions choose among them."""
 
 TRIGRAM = 3
+LONGEST_NUMBER = 10
+"""Digits below which words may be an incident's number."""
 
 _NUMBERS = """
 SELECT rowid FROM incident_titles
@@ -34,7 +36,11 @@ def with_words(connection: Connection, words: str, below: int | None, newest: in
     `newest`: so many of them are enough, because nothing else chooses among them; None: something does.
     """
     words = words.replace("\0", "")
-    return or_(_with_title(connection, words, below, newest), _with_facts(connection, words))
+    found = or_(_with_title(connection, words, below, newest), _with_facts(connection, words))
+    number = words.strip().removeprefix("#")
+    if number.isascii() and number.isdigit() and len(number) < LONGEST_NUMBER:
+        return or_(schema.incidents.c.number == int(number), found)
+    return found
 
 
 def _with_facts(connection: Connection, words: str) -> ColumnElement[bool]:

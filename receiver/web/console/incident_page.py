@@ -225,7 +225,9 @@ def _shown(visit: Visit) -> Shown:
     odd = next((name for name, text in asked.items() if text and not _is_number(text)), "")
     if odd:
         raise HttpProblem(400, f"{odd}: a number, as the link to older ones has it")
-    return Shown(**{name: int(text) for name, text in asked.items() if text})
+    numbers = {name: int(text) for name, text in asked.items() if text}
+    query = visit.request.query
+    return Shown(**numbers, alerts_after=query.get("alerts_after", "")[:200], deliveries="deliveries" in query)
 
 
 def _is_number(text: str) -> bool:

@@ -9,8 +9,7 @@ from receiver.core.plan import DecisionContext
 from receiver.engine.engine import Engine
 from receiver.messages.fates import fate
 from receiver.messages.incident_text import IncidentText
-from receiver.messages.now_firing import UNIT_LABELS
-from receiver.messages.plain import line, plain, web_address
+from receiver.messages.plain import line, plain
 from receiver.messages.timeline import sentence
 from receiver.messages.times import Manner
 from receiver.reports.exhibits import draw, latest, marks
@@ -25,23 +24,16 @@ from receiver.web.api.response_operations import Responding
 from receiver.web.api.response_shapes import ChecklistsView, EvidenceView, NoticeView, ObligationView
 from receiver.web.api.response_views import show_checklists
 from receiver.web.api.responses import SimilarIncidentsView
+from receiver.web.console.alert_table import AlertTable, table_of
 from receiver.web.http.problem_details import HttpProblem
 
-ALERTS = 20
+ALERTS = 50
 ENTRIES = 80
 MESSAGES = 60
 """How much of each the page shows at a time; the exports have everything."""
-
-
-@dataclass(frozen=True, slots=True)
-class AlertRow:
-    """One alert: only the labels that not all share."""
-
-    alert: Alert
-    summary: str
-    labels: tuple[tuple[str, str], ...]
-    source: str
-    """Where the expression can be looked at; empty: nowhere a browser may go."""
+DELIVERIES = frozenset({Fact.ACCEPTED, Fact.DELIVERED, Fact.SEND_FAILED, Fact.SUPERSEDED})
+DECISIONS = tuple(fact for fact in Fact if fact not in DELIVERIES)
+"""What a timeline tells where nobody asks for each message: people, decisions, and what was given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +51,10 @@ class Shown:
 
     lines_before: int = LAST
     messages_before: int = LAST
+    alerts_after: str = ""
+    """Fingerprint of the alert that comes before them; empty: from the first."""
+    deliveries: bool = False
+    """Whether the timeline tells of each message too."""
 
     @property
     def is_older(self) -> bool:
@@ -71,7 +67,12 @@ class IncidentPageData:
     """All that the page shows of an incident."""
 
     case: IncidentText
-    alerts: tuple[AlertRow, ...]
+    alerts: AlertTable
+    alerts_shown: int
+    further_alerts: str
+    """Fingerprint after which there are more; empty: these are all that come."""
+    people: tuple[str, ...]
+    """Whom it can be handed over to: the policy's people, and who had to do with it."""
     lines: tuple[TimelineRow, ...]
     """The newest first."""
     messages: tuple[Any, ...]
@@ -114,16 +115,20 @@ class Reader:
         """Everything of one incident. Raises StoreUnavailable."""
         policy_version = self.api.policy_version(incident)
         context = self.engine.context(policy_version)
-        alerts = self.reads.alerts(incident.id, ALERTS)
+        alerts, further = self._alerts(incident, shown.alerts_after)
         firing = self.reads.first_firing([incident.id], NAMED).get(incident.id, ())
         drawn = drawable(self.reads, incident.id)
-        entries = self.reads.timeline(incident.id, Span(before=shown.lines_before, limit=ENTRIES + 1))
+        facts = () if shown.deliveries else DECISIONS
+        entries = self.reads.timeline(incident.id, Span(before=shown.lines_before, limit=ENTRIES + 1), facts)
         messages = self.reads.notifications(incident.id, Span(before=shown.messages_before, limit=MESSAGES + 1))
         notices, unread = self._notices(incident)
         case = IncidentText(incident, context, now, "", manner=Manner.LIVE, alerts=firing)
         return IncidentPageData(
             case=case,
-            alerts=tuple(_row(case, alert) for alert in alerts),
+            alerts=table_of(alerts),
+            alerts_shown=len(alerts),
+            further_alerts=further,
+            people=_people(incident, context),
             lines=tuple(_line(entry) for entry in reversed(entries[-ENTRIES:])),
             messages=tuple(_message(each, context) for each in reversed(messages[-MESSAGES:])),
             older_lines=entries[1].position if len(entries) > ENTRIES else None,
@@ -138,6 +143,12 @@ class Reader:
             obligations=tuple(sorted(self.obligations.show(incident).obligations, key=lambda each: not each.applies)),
         )
 
+    def _alerts(self, incident: Incident, after: str) -> tuple[list[Alert], str]:
+        """So many alerts, and the fingerprint of the last where more come."""
+        last = self.reads.alert(incident.id, after) if after else None
+        found = self.reads.alerts(incident.id, ALERTS + 1, last)
+        return found[:ALERTS], found[ALERTS - 1].fingerprint if len(found) > ALERTS else ""
+
     def _notices(self, incident: Incident) -> tuple[tuple[NoticeView, ...], str]:
         """A template that cannot be filled must not take the page away."""
         try:
@@ -146,25 +157,17 @@ class Reader:
             return (), problem.detail
 
 
+def _people(incident: Incident, context: DecisionContext) -> tuple[str, ...]:
+    known = (person.name for person in context.current.policy.people)
+    turns = (each.by for each in incident.response.history)
+    return tuple(dict.fromkeys(line(each, 80) for each in (*known, *turns, *incident.response.roles.values()) if each))
+
+
 def _message(notification: Notification, context: DecisionContext) -> Mapping[str, Any]:
     """With its instants as they are: the page writes them itself."""
     view = views.show_notification(notification, context.facts(notification.channel))
     at = notification.done_at or notification.created_at
     return view.model_dump() | {"at": at, "due_at": notification.due_at, "fate": fate(notification)}
-
-
-def _row(case: IncidentText, alert: Alert) -> AlertRow:
-    """What names a unit stands in its row where it does not stand above."""
-    labels = [(line(name, 60), line(value, 120)) for name, value in sorted(alert.labels.items())]
-    above = [(name, value) for name, value in case.incident.labels.items() if name not in UNIT_LABELS]
-    shared = {(line(name, 60), line(value, 120)) for name, value in (*above, *case.labels)}
-    told = alert.annotations.get("summary") or alert.annotations.get("description") or alert.labels.get("alertname", "")
-    return AlertRow(
-        alert=alert,
-        summary=line(told),
-        labels=tuple(each for each in labels if each not in shared and each[0] != "alertname")[:10],
-        source=web_address(alert.generator_url),
-    )
 
 
 def _line(entry: Entry) -> TimelineRow:
