@@ -336,6 +336,28 @@ _ROWS = (
         give_up_after=HOUR,
         settings=("apprise_url_*",),
     ),
+    ChannelFacts(
+        name="webpush",
+        label="Web Push",
+        keys=(Key("recipients", "addresses", "names of people; each turns it on in their own browser"),),
+        address=Address("name of a person, who turns it on in their own browser", NAME.fullmatch, None),
+        recipient_is_secret=False,
+        wakes=False,  # that a push service has it is no proof that a phone rang
+        reached_when="accepted",
+        carries_news=True,
+        carries_updates=True,
+        keeps_state=False,
+        bundles=True,
+        shows_link=True,
+        shows_pictures=False,
+        carries_reports=False,
+        called_by_hand=False,
+        from_level=2,
+        fallback_rank=None,
+        retry_after=STEADY,
+        give_up_after=HOUR,
+        settings=(),
+    ),
 )
 
 CHANNEL_FACTS: Mapping[str, ChannelFacts] = MappingProxyType({row.name: row for row in _ROWS})

@@ -55,7 +55,7 @@ class WebhookSender:
         """`now` gives microseconds since 1970, for the signature. `timeout`: seconds for a whole request."""
         self._now = now
         self._secret = signing_secret
-        self._poster = Poster(timeout, egress, make_connector if allow_link_local else _guarded_connector)
+        self._poster = Poster(timeout, egress, make_connector if allow_link_local else guarded_connector)
         self._allow_link_local = allow_link_local
 
     async def send(self, outgoing: Outgoing) -> Outcome:
@@ -163,7 +163,8 @@ def judge(answer: Answer | Unanswered | Unsendable, secrets: tuple[str, ...]) ->
             return Rejected(f"the webhook's receiver refuses it ({status}){f': {said}' if said else ''}")
 
 
-def _guarded_connector(**more: Any) -> aiohttp.TCPConnector:
+def guarded_connector(**more: Any) -> aiohttp.TCPConnector:
+    """Connects to no link-local address."""
     return make_connector(socket_factory=_guarded_socket, **more)
 
 

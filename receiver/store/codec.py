@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import Row
 
 from receiver.core.canary import Canary
+from receiver.core.devices import Device
 from receiver.core.fetched_calendars import CalendarFetches
 from receiver.core.heartbeat import HeartbeatClock
 from receiver.core.loaded_rules import LoadedRules
@@ -43,6 +44,7 @@ _canary = msgspec.json.Decoder(Canary).decode
 _loaded_rules = msgspec.json.Decoder(LoadedRules).decode
 _ids = msgspec.json.Decoder(list[str]).decode
 _shift_entry = msgspec.json.Decoder(ShiftEntry).decode
+_device = msgspec.json.Decoder(Device).decode
 _handoff = msgspec.json.Decoder(HandoffMessage).decode
 _calendar_fetches = msgspec.json.Decoder(CalendarFetches).decode
 _override_change = msgspec.json.Decoder(OverrideChange).decode
@@ -205,6 +207,11 @@ def read_loaded_rules(value: str) -> LoadedRules:
 def read_shift_entry(value: str) -> ShiftEntry:
     """A line of the shift log, as `to_json` wrote it."""
     return _read_json(_shift_entry, value, "a line of the shift log")
+
+
+def read_device(value: str) -> Device:
+    """A device, as `to_json` wrote it."""
+    return _read_json(_device, value, "a device")
 
 
 def read_handoff(value: str) -> HandoffMessage:

@@ -175,6 +175,15 @@ handoffs = Table(
     _partial("handoffs_due", "due_at", where="due_at IS NOT NULL"),
     Index("handoffs_by_time", "at"),
 )
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _required("person"),
+    _required("at", BigInteger),
+    _required("doc"),
+    Index("devices_by_person", "person", "at"),
+)
 
 # The last good copy of each schedule's calendar that a URL feeds; how the fetches fared stands in `meta`.
 calendars = Table(

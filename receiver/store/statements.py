@@ -234,6 +234,12 @@ ADD_HANDOFF = "INSERT INTO handoffs (id, due_at, at, doc) VALUES (:id, :due_at, 
 DUE_HANDOFFS = "SELECT id, due_at, doc FROM handoffs WHERE due_at <= :now ORDER BY due_at LIMIT :limit"
 CLAIM_HANDOFF = "UPDATE handoffs SET due_at = :leased WHERE id = :id AND due_at = :due RETURNING id"
 KEEP_HANDOFF = "UPDATE handoffs SET due_at = :due_at, at = :at, doc = :doc WHERE id = :id"
+DEVICES = "SELECT doc FROM devices WHERE person = :person ORDER BY at, id"
+KEEP_DEVICE = (
+    "INSERT INTO devices (id, person, at, doc) VALUES (:id, :person, :at, :doc)"
+    " ON CONFLICT (id) DO UPDATE SET person = :person, at = :at, doc = :doc"
+)
+FORGET_DEVICE = "DELETE FROM devices WHERE id = :id AND person = :person"
 NEWEST_HANDOFFS = "SELECT doc FROM handoffs ORDER BY at DESC, id LIMIT :limit"
 
 KEEP_LEARNED = """

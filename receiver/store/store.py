@@ -23,6 +23,7 @@ from receiver.core.model import Instant
 from receiver.errors import CannotError, DatabaseInUse, StoreUnavailable
 from receiver.store import audit_chain, codec, evidence_bytes
 from receiver.store.database import Database, Identity, identify
+from receiver.store.device_rows import DeviceRows
 from receiver.store.files import copy_out, identify_handle, lock_of, require_one_name, take_ownership
 from receiver.store.handoff_rows import HandoffRows
 from receiver.store.integrity import IntegrityFindings, look, require_sound
@@ -121,6 +122,8 @@ class SqlStore:
         self._reads = Reads(database)
         self.handoffs = HandoffRows(database)
         """The shift log, and the messages of handoffs."""
+        self.devices = DeviceRows(database)
+        """The devices on which people turned notifications on."""
         self.installation = self._remember("installation", secrets.token_hex(4))
         """Tells this installation from others, in idempotency keys; made once, when the database is."""
         self.key = self._remember("key", secrets.token_hex(32))

@@ -194,6 +194,8 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         on_call=on_call,
         feeds=PersonFeeds(rosters, signing, installation, clock),
         custody=custody,
+        store=store,
+        key=key,
     )
     if settings.path:
         require_apart(settings.path, app)

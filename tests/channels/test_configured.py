@@ -15,6 +15,7 @@ EVERYTHING = {
     "TOCSIN_TWILIO_ACCOUNT_SID": "AC1",
     "TOCSIN_TWILIO_AUTH_TOKEN": "twilio-token",
     "TOCSIN_TWILIO_FROM": "+12025550100",
+    "TOCSIN_EXTERNAL_URL": "https://tocsin.example",
     "TOCSIN_APPRISE_URL_ML_SYSTEMS": "json://apprise-user:apprise-password@127.0.0.1:9",
     "TOCSIN_TEAMS_URL_ML_SYSTEMS": "https://teams.example/workflows/1",
 }
@@ -68,6 +69,7 @@ async def test_everything_configured_reaches_every_channel():
         ("TOCSIN_TWILIO_ACCOUNT_SID", {"sms", "phone"}),
         ("TOCSIN_TWILIO_AUTH_TOKEN", {"sms", "phone"}),
         ("TOCSIN_TWILIO_FROM", {"sms", "phone"}),
+        ("TOCSIN_EXTERNAL_URL", {"webpush"}),
         ("TOCSIN_APPRISE_URL_ML_SYSTEMS", {"apprise"}),
         ("TOCSIN_TEAMS_URL_ML_SYSTEMS", {"teams"}),
     ],

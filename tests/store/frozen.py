@@ -29,6 +29,7 @@ from receiver.core.audit_log import Audit
 from receiver.core.canary import Canary
 from receiver.core.canary import tell as tell_canary
 from receiver.core.classify import Received, incident_key, sort
+from receiver.core.devices import Device
 from receiver.core.events import Action, Declare
 from receiver.core.fetched_calendars import CalendarFetches
 from receiver.core.fetched_calendars import tell as tell_calendar
@@ -79,6 +80,7 @@ STORED: Mapping[str, Any] = {
     "loaded rules": LoadedRules,
     "calendar fetches": CalendarFetches,
     "shift entry": ShiftEntry,
+    "device": Device,
     "handoff message": HandoffMessage,
     "bucket": Bucket,
     "audit entry": Audit,

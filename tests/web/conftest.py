@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from receiver.channels import Senders
 from receiver.channels.configured import make_senders
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
@@ -60,6 +62,7 @@ class Running:
     """Why it is not ready."""
     policy_problems: list[str]
     """What a reload finds."""
+    senders: Senders
     app: web.Application
 
     async def post(self, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
@@ -130,6 +133,21 @@ async def start(policy: Policy) -> AsyncIterator[Callable[..., Any]]:
         running.store.close()
 
 
+@asynccontextmanager
+async def begin_with(policy: Policy, **environ: str) -> AsyncIterator[Running]:
+    """A receiver with a policy of its own."""
+    running, runner = await _begin(Settings.read({"TOCSIN_DATABASE": "sqlite://", **environ}), policy)
+    try:
+        yield running
+    finally:
+        await running.http.close()
+        await runner.cleanup()
+        running.queue.close()
+        running.store.close()
+        for sender in running.senders.values():
+            await sender.close()
+
+
 async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[Running, web.AppRunner]:
     clock, metrics = StillClock(), Metrics()
     store = open_store(settings.database)
@@ -146,6 +164,7 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
         await asyncio.sleep(0)
         return policy_problems
 
+    senders = make_senders(settings, clock)
     app = make_app(
         queue=queue,
         engine=engine,
@@ -160,7 +179,7 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
         reload=reload,
         key=settings.key(store.key),
         installation=store.installation,
-        senders=make_senders(settings, clock),
+        senders=senders,
     )
     runner = make_runner(app)
     await runner.setup()
@@ -171,6 +190,7 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
     http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20), headers=headers)
     url = f"http://127.0.0.1:{port}"
     running = Running(
+        senders=senders,
         store=store,
         queue=queue,
         clock=clock,

@@ -134,9 +134,9 @@ class LinkPages:
 
     def _whom(self, page: Notification) -> str:
         """In whose name whoever has the link acts."""
-        channel = self._queue.policy.channel(page.channel)
-        who = self._queue.name(page.recipient, CHANNEL_TYPES)
-        is_group = channel is not None and channel.facts.has_names and who == page.recipient
+        policy, who = self._queue.policy, self._queue.name(page.recipient, CHANNEL_TYPES)
+        channel = policy.channel(page.channel)
+        is_group = channel is not None and channel.facts.has_names and policy.person(who) is None
         return f"{who} ({channel.facts.label})" if channel and is_group else who
 
     def _page(

@@ -13,7 +13,7 @@ from receiver.engine.service_state import ServiceState
 from receiver.messages import MessageRenderer
 from receiver.reports.queries import Records
 from receiver.settings import Role
-from receiver.store import Reads
+from receiver.store import Reads, SqlStore
 from receiver.web.api.call import Endpoint
 from receiver.web.api.evidence_operations import Custody
 from receiver.web.api.heartbeat_clocks import HeartbeatsApi
@@ -25,6 +25,7 @@ from receiver.web.api.schedule_overrides import OnCallApi
 from receiver.web.auth.sessions import Sessions
 from receiver.web.console.channels_page import ChannelsPage
 from receiver.web.console.declare import Declaration
+from receiver.web.console.devices_page import WORKER, DevicesPage, serve_worker
 from receiver.web.console.drill_page import DrillPage
 from receiver.web.console.history import History
 from receiver.web.console.incident_page import IncidentPage
@@ -60,6 +61,8 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     on_call: OnCallApi,
     feeds: PersonFeeds,
     custody: Custody,
+    store: SqlStore,
+    key: str,
 ) -> None:
     """Add the pages to the application. `operations`: the API's, by name; a page's button needs the role of its own."""
     frame = Frame(sessions, clock)
@@ -72,6 +75,8 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     channels = ChannelsPage(frame, queue, engine, reads, senders, renderer, heartbeats, clock)
     policy = PolicyPage(frame, engine, state, queue, reads)
     duty, person = OnCallPage(frame, rosters, on_call), PersonPage(frame, rosters, feeds, channels)
+    devices = DevicesPage(frame, queue, store, lambda: engine.current.policy, key)
+    devices.attach(senders)
     training = TrainingPage(frame, queue, engine, records)
     live = Live(queue, reads, sessions)
     responder = Role.RESPONDER
@@ -96,6 +101,10 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
         ("POST", "/on-call/cancel", frame.handler(Role.RESPONDER, duty.cancel)),
         ("GET", "/people/{person}", frame.handler(view, person.show)),
         ("POST", "/people/{person}/test", frame.handler(Role.RESPONDER, person.test)),
+        ("GET", "/people/{person}/devices", frame.handler(responder, devices.show)),
+        ("POST", "/people/{person}/devices", frame.handler(responder, devices.add)),
+        ("POST", "/people/{person}/devices/remove", frame.handler(responder, devices.remove)),
+        ("GET", WORKER, serve_worker),
         ("GET", "/feeds/{person}/{mark}.ics", feeds.serve),
         ("GET", "/training", frame.handler(view, training.show)),
         ("GET", "/training.csv", frame.handler(view, training.export)),
