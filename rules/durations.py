@@ -109,10 +109,3 @@ def _micros(text: str) -> int:
     found = _DURATION.fullmatch(text)
     counts = found.groups("0") if found else ()
     return sum(int(count) * size for count, size in zip(counts, UNITS.values(), strict=False))
-
-
-def stage_period(stage: ReportStage) -> str:
-    """Within what a report must be filed, in the policy's words, which are the law's: ``72 hours``, ``3 months``."""
-    if stage.months:
-        return f"{stage.months} month{'' if stage.months == 1 else 's'}"
-    return in_words(as_spelled(stage.within, [stage.written]))

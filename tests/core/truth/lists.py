@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from receiver.core.alerts import title_of
-from receiver.core.model import State
+from receiver.core.model import Incident, State
 from tests.core.truth.oracle import check
 from tests.core.truth.record import SPAN, Record, UntrueError
 from tests.core.truth.words import page_text
@@ -28,27 +28,34 @@ def check_now(page: str, records: Mapping[int, Record], instants: Instants) -> N
     """Raises UntrueError where `/` leaves out what needs somebody, counts wrongly, or says of one what is not so."""
     live = {number for number, each in records.items() if not each.is_over and not each.incident.recorded_only}
     known = [each.incident for each in records.values() if not each.incident.recorded_only]
-    counts = {state: sum(each.state is state for each in known) for state in State}
+    counts = {state: sum(each.state is state and not each.exercise for each in known) for state in State}
+    apart = sum(each.exercise for each in known if each.is_live)
+    unclosed = sum(each.state is State.RESOLVED for each in known)
     found = _HEAD.search(page)
     said = " ".join(re.sub(r"<[^>]+>", "", found[1]).split()) if found else ""
-    _demand(said in _heads(counts), said, "how many there are")
+    tail = f" ({apart} exercise{'' if apart == 1 else 's'} apart)" if apart else ""
+    _demand(said in {f"{head}{tail}" for head in _heads(counts, unclosed)}, said, "how many there are")
     cards = [(int(_one(_NUMBER, each)), each) for each in _CARD.findall(page)]
     _demand({number for number, _ in cards} == live, [number for number, _ in cards], "which need somebody")
-    order = [(-records[number].incident.level, not records[number].incident.wants_answer) for number, _ in cards]
-    _demand(order == sorted(order), order, "that the worst come first, and of them what nobody has taken")
+    order = [_place(records[number].incident) for number, _ in cards]
+    _demand(order == sorted(order), order, "that what burns comes first, and exercises last")
     for number, card in cards:
         _check_marks(card, records[number])
         check(page_text(_without_marks(card), instants), records[number])
 
 
-def _heads(counts: Mapping[State, int]) -> Iterator[str]:
+def _place(incident: Incident) -> tuple[bool, int, bool, bool]:
+    """Exercises last; the worst level first; in it what is breached, then what nobody has taken."""
+    is_breached = incident.breached_at is not None and incident.state is State.OPEN
+    return incident.exercise, -incident.level, not is_breached, not incident.wants_answer
+
+
+def _heads(counts: Mapping[State, int], unclosed: int) -> Iterator[str]:
     is_open, taken = counts[State.OPEN], counts[State.ACKNOWLEDGED]
     if not is_open and not taken:
         # Those of which nothing is missing are only watched, and not counted.
         yield "Nothing needs anybody."
-        yield from (
-            f"Nothing is open; {each} resolved and not closed." for each in range(1, counts[State.RESOLVED] + 1)
-        )
+        yield from (f"Nothing is open; {each} resolved and not closed." for each in range(1, unclosed + 1))
         return
     nobody = f", nobody has taken {'it' if is_open == 1 else 'them'}" if is_open else ""
     yield f"{is_open} open{nobody}; {taken} acknowledged"

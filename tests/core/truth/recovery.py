@@ -140,6 +140,7 @@ STATEMENTS = statements(
         # What fires now.
         "(?:^|: )(?P<count>\\d+) firing(?P<named>: [^¤@]+)?(?=$|, since)": _counted,
         "(?<=, )since <at>$": _since,
+        "^alerts (?P<count>\\d+) firing; \\d+ shown(?:, and there are more)?$": _count,
         "alerts: none firing|none firing": nothing_fires,
         "alerts still fire": fires,
         ",? ?and (?P<more>\\d+) more$": _and_more,
