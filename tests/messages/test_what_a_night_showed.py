@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from receiver.core.model import Kind, Reason
+from receiver.core.model import Kind, Reason, State
 from receiver.web.api.several import Taken
 from tests.core.guide import WHOLE
 from tests.core.test_what_fires import disk
-from tests.core.truth import WORDS, OneMessage, check, texts
+from tests.core.truth import WORDS, OneMessage, UntrueError, check, check_several, texts
 from tests.core.world import World
 
 
@@ -131,6 +131,28 @@ def test_labels_name_no_unit_where_another_one_cleared_last(world):
     recovered = told(world, Reason.RECOVERED, Kind.NOTICE)
     assert "db9" in recovered.headline
     assert "unit" not in dict(recovered.labels)
+
+
+def test_an_answer_for_several_gives_each_its_own_reason():
+    """What is acknowledged and what is resolved by now are not told as one; the oracle reads it, and catches lies."""
+    first, second, third = (World(WHOLE) for _ in range(3))
+    for number, each in enumerate((first, second, third), 1):
+        each.fire("a", level=4)
+        each.acknowledge("amir")
+        incident = replace(each.incident, number=number)
+        each.incidents[incident.id] = incident
+    second.resolve("amir", force=True, note="tested")
+    refused = [(each.incident, each.acknowledge("ben", expects=State.OPEN).reason) for each in (second, third)]
+    said = " ".join(Taken((first.incident,), tuple(refused)).words("Acknowledged"))
+    assert said == (
+        "Acknowledged: #1. Not changed: #2 (the incident is resolved already). "
+        "Not changed: #3 (the incident is acknowledged by now, not open)."
+    )
+    records = [each.record() for each in (first, second, third)]
+    check_several(said, records)
+    for lie in (said.replace("#1", "#1, #3"), said.replace("resolved", "closed"), said.partition(" Not")[0]):
+        with pytest.raises(UntrueError):
+            check_several(lie, records)
 
 
 def test_nothing_to_acknowledge_is_said_as_that():

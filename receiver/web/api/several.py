@@ -29,10 +29,9 @@ class Taken:
         if not (self.done or self.refused or self.lost):
             return (f"{deed}: none. Nothing that was sent here waits for an answer.",)
         said = [f"{deed}: {numbers(each.number for each in self.done) or 'none'}."]
-        if self.refused:
-            reasons = dict.fromkeys(why for _, why in self.refused)
-            why = next(iter(reasons)) if len(reasons) == 1 else "somebody has them already, or something new happened"
-            said.append(f"Not changed: {numbers(each.number for each, _ in self.refused)} ({why}).")
+        for why in dict.fromkeys(why for _, why in self.refused):
+            which = numbers(each.number for each, reason in self.refused if reason == why)
+            said.append(f"Not changed: {which} ({why}).")
         if self.lost:
             said.append(f"{self.lost} could not be stored: look again in a moment.")
         return tuple(said)

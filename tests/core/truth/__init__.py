@@ -11,7 +11,7 @@ from tests.core.truth.lines import FACTS, check_line
 from tests.core.truth.lists import check_history, check_now
 from tests.core.truth.oracle import STATEMENTS, check, unread
 from tests.core.truth.record import Record, UntrueError
-from tests.core.truth.replies import check_reply
+from tests.core.truth.replies import check_reply, check_several
 from tests.core.truth.told import check_all_clear
 from tests.core.truth.words import WORDS, OneMessage, page_text, report_text, row, texts
 
@@ -33,6 +33,7 @@ __all__ = [
     "check_line",
     "check_now",
     "check_reply",
+    "check_several",
     "page_text",
     "report_text",
     "row",

@@ -10,6 +10,7 @@ from receiver.core.model import SYSTEMS, Kind, Reason, Recovery, State
 from receiver.messages import Message
 from tests.core.truth.oracle import is_so
 from tests.core.truth.record import TIME, Record, UntrueError
+from tests.core.truth.replies import named
 from tests.core.truth.words import as_written
 
 ROWS = 10
@@ -75,7 +76,7 @@ def _check_text(text: str, records: Sequence[Record]) -> None:
     _demand(more == (f"and {left} more" if left > 0 else ""), more, "how many more there are")
     known = dict(each.split(": ", 1) for each in lines if re.match(r"(?:level|incidents): ", each))
     _demand(known["level"].split()[0] == str(_worst(records)), known, "how bad the worst is")
-    _demand(_named(known["incidents"]) == _numbers(records), known["incidents"], "which they are")
+    _demand(named(known["incidents"]) == _numbers(records), known["incidents"], "which they are")
     for count in re.findall(r"acknowledge these (\d+)", text):
         _demand(int(count) == len(records), count, "how many its button acknowledges")
 
@@ -205,13 +206,7 @@ def _which(said: str, records: Sequence[Record]) -> bool:
     numbers = _numbers(records)
     if found := re.fullmatch(r"between #(\d+) and #(\d+)", said):
         return (int(found[1]), int(found[2])) == (min(numbers), max(numbers))
-    return _named(said) == numbers
-
-
-def _named(said: str) -> set[int]:
-    """``#12-#14, #40`` as numbers."""
-    runs = (re.findall(r"\d+", each) for each in said.split(","))
-    return {number for run in runs if run for number in range(int(run[0]), int(run[-1]) + 1)}
+    return named(said) == numbers
 
 
 def _numbers(records: Iterable[Record]) -> set[int]:

@@ -108,6 +108,8 @@ class Record:
         """Whether the words name that instant, in UTC; without a date they mean today."""
         if at is None:
             return False
+        if words.startswith("@"):  # sentences tell the minute: of two instants in one a page may have the other
+            return int(words.strip("@")) // UNITS["minute"] == at // UNITS["minute"]
         when = moment(at)
         today = moment(self.now).date() == when.date()
         short, day = f"{when:%H:%M} utc", f"{when.day} {when:%b} ".lower()
@@ -115,7 +117,6 @@ class Record:
             short if today else f"{day}{short}",
             f"{when:%Y-%m-%d %H:%M} utc",
             f"{when:%Y-%m-%d %H:%M:%S}",
-            f"@{at}@",
         }
 
     def is_long(self, words: str, micros: int | None) -> bool:

@@ -1,6 +1,7 @@
 """What whoever acts is answered, in Slack, by SMS and on the telephone: how it stands, and why nothing was done."""
 
 import re
+from collections.abc import Sequence
 
 from receiver.core.model import Fact, State
 from tests.core.truth.oracle import SUBJECTS
@@ -66,6 +67,43 @@ def check_reply(said: str, record: Record) -> None:
     )
     if not is_so:
         raise UntrueError(f"answers {said!r} (replies), and it is not so: {incident}")
+
+
+_SEVERAL = re.compile(
+    r"acknowledged: (?:(?P<none>none)\. nothing that was sent here waits for an answer|(?P<done>none|#[^.]*))"
+    r"(?P<refused>(?:\. not changed: #[^()]* \([^()]+\))*)(?:\. \d+ could not be stored: look again in a moment)?\."
+)
+
+
+def check_several(said: str, records: Sequence[Record]) -> None:
+    """Raises UntrueError where the answer to ACK ALL says what is not so. `records`: of all that was asked for, as they
+    are when it is given.
+    """
+    found = _SEVERAL.fullmatch(" ".join(said.lower().split()))
+    if found is None:
+        raise UntrueError(f"answers {said!r} (replies), and nobody reads that")
+    known = {each.incident.number: each for each in records}
+    taken = named(found["done"] or "")
+    refused = {
+        number: why
+        for numbers, why in re.findall(r"not changed: ([^()]+) \(([^()]+)\)", found["refused"])
+        for number in named(numbers)
+    }
+    is_so = (
+        taken | set(refused) == set(known)
+        and not taken & set(refused)
+        and not (found["none"] and known)
+        and all(known[each].incident.state is State.ACKNOWLEDGED for each in taken)
+        and all(_is_why(why, known[each]) for each, why in refused.items())
+    )
+    if not is_so:
+        raise UntrueError(f"answers {said!r} (replies), and it is not so: {sorted(known)}")
+
+
+def named(said: str) -> set[int]:
+    """``#12-#14, #40`` as numbers."""
+    runs = (re.findall(r"\d+", each) for each in said.split(","))
+    return {number for run in runs if run for number in range(int(run[0]), int(run[-1]) + 1)}
 
 
 def _is_why(said: str, record: Record) -> bool:
