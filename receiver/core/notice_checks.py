@@ -15,7 +15,11 @@ from rules.policy import HOUR, MINUTE
 
 DAY = 24 * HOUR
 
-_CONTACT = re.compile(r"^[^\w\n]*contact[^:\n]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
+_CONTACT = re.compile(
+    r"(?:^|(?<=[.!?] ))[^\w\n]*(?:contact|[ck]ontakt|questions?|(?:rück)?fragen)[^:\n.]*:[ \t]*(.*?)(?=[.!?] |$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A line or a sentence that says how to reach us, as policies in English and German write it."""
 _REACHABLE = re.compile(
     r"[^\s@]+@[^\s@]+\.\w+|https?://\S+|\bwww\.\S+|(?:[a-z0-9-]+\.){2,}[a-z]{2,}|\+?\d(?:[ ()/.-]?\d){5,}",
     re.IGNORECASE,
@@ -28,7 +32,7 @@ BEFORE, AFTER = 1, 31
 _TIME = re.compile(r"(?:\b(\d{4}-\d\d-\d\d)[ T])?\b([01]?\d|2[0-3]):([0-5]\d)\b(?: ?(UTC|GMT|Z)\b)?")
 AHEAD = 6 * HOUR
 """From the writing of a text to the middle of the day of which its times without a date are."""
-_PROMISE = re.compile(r"next update", re.IGNORECASE)
+_PROMISE = re.compile(r"next update|hear from us|nächste", re.IGNORECASE)
 
 
 def faults(

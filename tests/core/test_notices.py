@@ -236,6 +236,24 @@ def test_a_time_that_is_not_the_incidents_is_refused(written, fits):
     assert (refused is None) is fits, refused
 
 
+@pytest.mark.parametrize(
+    ("text", "contact"),
+    [
+        ("Seit 00:10 gestört. Kontakt: dana. Die Nächste folgt.", "dana"),
+        ("Fragen an: niemand", "niemand"),
+        ("Questions: dana", "dana"),
+        ("Kontakt: Leitstelle, +49 30 5550100", ""),
+        ("Questions: ops@company.com", ""),
+    ],
+)
+def test_a_contact_is_one_in_german_and_within_a_line(text, contact):
+    """How to reach us is looked for where people write it, not only where a line begins with "Contact"."""
+    world = opened()
+    world.acknowledge()
+    refused = approve_text(world, "INCIDENT", text)
+    assert (refused.reason.partition(",")[0] if refused else "") == (f"its contact is {contact}" if contact else "")
+
+
 def test_an_edited_notice_keeps_both_texts():
     """What was proposed, how it reads now, who wrote it and when, and who approved it."""
     world = opened()
