@@ -85,6 +85,15 @@ async def test_older_ones(receiver: Running) -> None:
     assert listed(await page(receiver, "/history" + older.replace("&amp;", "&"))) == [1]
 
 
+async def test_a_number_is_found(receiver: Running) -> None:
+    """An incident is found by its number, with or without the sign; the list stands before the charts."""
+    await some_history(receiver)
+    for asked in ("%231", "1"):
+        text = await page(receiver, f"/history?search={asked}")
+        assert 1 in listed(text)
+        assert text.index('id="list-title"') < text.index('id="figures-title"')
+
+
 async def test_figures(receiver: Running) -> None:
     """Mean times to acknowledge and to resolve, deadlines kept and breached, by level; exercises do not count."""
     await some_history(receiver)
@@ -93,7 +102,7 @@ async def test_figures(receiver: Running) -> None:
             await asyncio.sleep(0.02)
     told = {
         int(part[0]): re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", part[2:]))
-        for part in text.partition('<h2 id="list-title"')[0].split('<li id="figures-')[1:]
+        for part in text.split('<li id="figures-')[1:]
     }
     assert "1 incident " in told[4]
     for words in ("kept 1 of 1 (100 %)", "acknowledge 2 minutes", "resolve 1 hour"):
