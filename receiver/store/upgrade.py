@@ -19,7 +19,8 @@ from sqlalchemy import Connection, text
 from receiver.errors import SchemaTooNew, UpgradeNotAllowed
 
 READABLE_FROM = "schema_readable_from"
-"""The row of `meta`."""
+"""The row of `meta`: a revision of the schema, and the oldest Tocsin that can work on that one; of any other it says
+nothing."""
 
 CURE = (
     "take a backup; then run `tocsin database upgrade --breaking` while nothing serves it, or start once with"
@@ -91,7 +92,7 @@ def look(connection: Connection) -> SchemaState:
     found = MigrationContext.configure(connection).get_current_revision()
     known = history()
     ours = known[-1].revision
-    kept = connection.execute(_READ, {"name": READABLE_FROM}).scalar() if found is not None else None
+    kept = _kept(connection, found) if found is not None else None
     readable_from = (
         kept or _readable_from([each for each in known if found and each.revision <= found]) or (found or "")
     )
@@ -119,7 +120,7 @@ def upgrade(connection: Connection, *, breaking: bool = True) -> SchemaState:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     if not state.is_newer:
-        _keep(connection, _readable_from(history()))
+        _keep(connection, f"{state.ours} {_readable_from(history())}")
     return state
 
 
@@ -127,10 +128,17 @@ def _readable_from(migrations: Sequence[Migration]) -> str:
     return max((each.readable_from for each in migrations), default="")
 
 
-def _keep(connection: Connection, revision: str) -> None:
-    if connection.execute(_READ, {"name": READABLE_FROM}).scalar() != revision:
+def _kept(connection: Connection, found: str) -> str | None:
+    """What the database says of its schema; None: nothing."""
+    value = str(connection.execute(_READ, {"name": READABLE_FROM}).scalar() or "")
+    revision, _, readable_from = value.partition(" ")
+    return readable_from if revision == found else None
+
+
+def _keep(connection: Connection, value: str) -> None:
+    if connection.execute(_READ, {"name": READABLE_FROM}).scalar() != value:
         connection.execute(_FORGET, {"name": READABLE_FROM})
-        connection.execute(_KEEP, {"name": READABLE_FROM, "value": revision})
+        connection.execute(_KEEP, {"name": READABLE_FROM, "value": value})
 
 
 def _config() -> Config:

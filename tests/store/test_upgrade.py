@@ -43,7 +43,7 @@ def make_newer(store: SqlStore, readable_from: str) -> None:
     with store._database.write() as connection:
         for statement in NEWER:
             connection.exec_driver_sql(statement)
-        connection.exec_driver_sql(f"UPDATE meta SET value = '{readable_from}' WHERE name = '{READABLE_FROM}'")
+        connection.exec_driver_sql(f"UPDATE meta SET value = '9999 {readable_from}' WHERE name = '{READABLE_FROM}'")
 
 
 def test_a_newer_schema_that_can_be_read_is_served(url: str, open_stores: Open) -> None:
