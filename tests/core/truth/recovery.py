@@ -89,6 +89,17 @@ def _counted(record: Record, found: Found) -> bool:
     return _count(record, found) and known
 
 
+def _row(record: Record, found: Found) -> bool:
+    """An alert of the incident stands so in the page's table: which, its value, whether it fires, since when."""
+    return any(
+        each.firing is (found["state"] == "firing")
+        and record.is_at(found["at"], each.starts_at)
+        and each.labels.get("unit", "").lower() in found["words"]
+        and (found.get("value") or "") in {"", measured(each).lower()}
+        for each in record.alerts
+    )
+
+
 def _and_more(record: Record, found: Found) -> bool:
     return sum(record.incident.firing) - 1 == int(found["more"])
 
@@ -140,7 +151,7 @@ STATEMENTS = statements(
         # What fires now.
         "(?:^|: )(?P<count>\\d+) firing(?P<named>: [^¤@]+)?(?=$|, since)": _counted,
         "(?<=, )since <at>$": _since,
-        "^alerts (?P<count>\\d+) firing; \\d+ shown(?:, and there are more)?$": _count,
+        "^alerts (?P<count>\\d+) firing$": _count,
         "alerts: none firing|none firing": nothing_fires,
         "alerts still fire": fires,
         ",? ?and (?P<more>\\d+) more$": _and_more,
@@ -150,6 +161,7 @@ STATEMENTS = statements(
             found["at"], record.incident.opened_at
         ),
         "opened (?P<at>@\\d+@)": lambda record, found: record.is_at(found["at"], record.incident.opened_at),
+        "^alerts\\| (?P<words>.*?) \\| (?:(?P<value>[^|]*) \\| )?(?P<state>firing|cleared), [^|]+ \\| <at>(?: graph)?$": _row,
         "^(?:occurrence \\d+: )?alerts\\| .* \\| (?P<state>firing|cleared)$": lambda record, found: any(
             each.firing is (found["state"] == "firing") for each in record.alerts
         ),

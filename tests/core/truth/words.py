@@ -120,9 +120,14 @@ _LINE = re.compile(r'<li(?: class="person")?><p class="at quiet">(.*?)</p><p cla
 _BLOCK = re.compile(r"</?(?:p|li|div|h\d|dt|section|summary|dd|ul|ol|dl|figure|figcaption)\b[^>]*>")
 
 
+_ALERT = re.compile(r'<tr class="(?:firing|quietly)">(.*?)</tr>', re.DOTALL)
+_CELLS = re.compile(r"</t[hd]>\s*<td>")
+
+
 def page_text(page: str, instants: Mapping[str, int]) -> str:
     """What a page of the console says beside its forms. `instants`: how the page writes each time in its markup."""
     page = _LINE.sub(r"\n timeline| \1 | \2 \n", page)
+    page = _ALERT.sub(lambda row: f"\n alerts| {_CELLS.sub(' | ', row[1]).replace('<br>', ' ')}\n", page)
     told = _TIME_TAG.sub(lambda found: f" @{instants.get(found[1], 0)}@ ", _UNREAD.sub("\n", page))
     told = re.sub(r"</dt>\s*<dd[^>]*>", ": ", told)
     lines = (unescape(re.sub(r"<[^>]+>", "", each)) for each in _BLOCK.sub("\n", told).split("\n"))
