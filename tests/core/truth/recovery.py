@@ -150,6 +150,7 @@ STATEMENTS = statements(
     {
         # What fires now.
         "(?:^|: )(?P<count>\\d+) firing(?P<named>: [^¤@]+)?(?=$|, since)": _counted,
+        "^alerts (?P<count>\\d+) firing(?=$|[,;])": _count,
         "(?<=, )since <at>$": _since,
         "^alerts (?P<count>\\d+) firing$": _count,
         "alerts: none firing|none firing": nothing_fires,
