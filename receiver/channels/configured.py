@@ -22,6 +22,11 @@ class SeveralWays:
         self._egress = egress
         self._senders = {"": make(egress)}
 
+    @property
+    def common(self) -> Sender:
+        """The one for channels that name no proxy."""
+        return self._senders[""]
+
     async def send(self, outgoing: Outgoing) -> Outcome:
         """Send it by the channel's way."""
         own = outgoing.channel.proxy

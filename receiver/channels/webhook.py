@@ -31,7 +31,7 @@ PAYLOAD_VERSION = 1
 _SECRET_LENGTH, _TOKEN_LENGTH = 6, 16
 """Characters from which on a word may be a secret, and a part of a URL's path a token."""
 
-LINK_LOCAL = "the webhook's URL leads to a link-local address, which is refused"
+LINK_LOCAL = "the URL leads to a link-local address, which is refused"
 
 CREDENTIALS = frozenset({"fd00:ec2::254", "100.100.100.200"})
 """Where two clouds keep their machines' credentials, although it is not link-local."""
@@ -60,7 +60,7 @@ class WebhookSender:
 
     async def send(self, outgoing: Outgoing) -> Outcome:
         """Post it; any 2xx means that the other side has it."""
-        if not self._allow_link_local and _names_link_local(outgoing.notification.recipient):
+        if not self._allow_link_local and names_link_local(outgoing.notification.recipient):
             return Rejected(LINK_LOCAL)  # behind a proxy no socket of ours would see it
         own = dict(outgoing.channel.headers)
         body = json.dumps(payload(outgoing), separators=(",", ":")).encode()
@@ -180,7 +180,8 @@ def _guarded_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     return socket.socket(family, kind, protocol)
 
 
-def _names_link_local(url: str) -> bool:
+def names_link_local(url: str) -> bool:
+    """Whether its host is written as a link-local address."""
     try:
         return _is_link_local(urlsplit(url).hostname or "")
     except ValueError:  # a name, or no URL

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from receiver.channels import Configured, Outgoing
 from receiver.channels.posting import Answer, Poster, Unanswered, Unsendable
 from receiver.channels.push_encryption import MOST, Subscription, authorization, encrypt_once
-from receiver.channels.webhook import guarded_connector
+from receiver.channels.webhook import LINK_LOCAL, guarded_connector, names_link_local
 from receiver.clients.egress import Egress
 from receiver.core.devices import Device
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
@@ -52,31 +52,47 @@ class DeviceList:
     """By which push services know us."""
 
 
+@dataclass(slots=True)
+class KnownDevices:
+    """What all senders of one service have in common."""
+
+    devices: DeviceList | None = None
+    """Set where there is a database."""
+
+
 class WebPushSender:
     """The sender for channels of type webpush."""
 
     def __init__(
-        self, contact: str, now: Callable[[], int], egress: Egress | None = None, *, timeout: float = TIMEOUT
+        self,
+        contact: str,
+        now: Callable[[], int],
+        known: KnownDevices,
+        egress: Egress | None = None,
+        *,
+        timeout: float = TIMEOUT,
     ) -> None:
         """`contact`: the URL where push services find who sends. `now` gives microseconds since 1970."""
         self._contact = contact
         self._now = now
         self._poster = Poster(timeout, egress, guarded_connector)
-        self.devices: DeviceList | None = None
-        """Set where there is a database."""
+        self.known = known
 
     async def send(self, outgoing: Outgoing) -> Outcome:
         """To all of the person's devices at once."""
         person = outgoing.notification.recipient
-        if self.devices is None:
+        devices = self.known.devices
+        if devices is None:
             return Rejected("devices are known to the running Tocsin only: send a test from the person's page there")
-        there = [each for each in await self.devices.of(person) if each.gone_at is None]
+        there = [each for each in await devices.of(person) if each.gone_at is None]
         if not there:
             return Rejected(f"{person} has no device: it is turned on in Tocsin, on the person's page under Devices")
         text = payload(outgoing)
-        return _together(await asyncio.gather(*(self._send(outgoing, each, text, self.devices) for each in there)))
+        return _together(await asyncio.gather(*(self._send(outgoing, each, text, devices) for each in there)))
 
     async def _send(self, outgoing: Outgoing, device: Device, text: bytes, devices: DeviceList) -> Outcome:
+        if names_link_local(device.endpoint):
+            return Rejected(f"{device.label}: {LINK_LOCAL}")  # behind a proxy no socket of ours would see it
         is_urgent = outgoing.notification.level >= CRITICAL and outgoing.message.live
         headers = {
             "Authorization": authorization(devices.key, device.endpoint, self._contact, self._now() // SECOND),
@@ -100,8 +116,8 @@ class WebPushSender:
 
 def configure(settings: Settings, now: Callable[[], int]) -> Configured | None:
     """Where people can reach Tocsin: their browsers have to come there to turn notifications on."""
-    contact = settings.external_url
-    return Configured(lambda egress: WebPushSender(contact, now, egress)) if contact else None
+    contact, known = settings.external_url, KnownDevices()
+    return Configured(lambda egress: WebPushSender(contact, now, known, egress)) if contact else None
 
 
 def payload(outgoing: Outgoing) -> bytes:

@@ -4,7 +4,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from receiver.channels.push_encryption import Subscription, encrypt, from_base64, sender_key, to_base64
-from receiver.channels.webpush import WebPushSender, payload
+from receiver.channels.webpush import KnownDevices, WebPushSender, payload
 from receiver.core.events import Delivered, Rejected, Retry
 from receiver.core.model import Kind, Reason
 from tests.channels.outgoings import OPENED_AT, outgoing
@@ -107,7 +107,7 @@ async def test_nobody_without_a_device():
     outcome = await make_sender([], []).send(outgoing("webpush", "dana"))
     assert isinstance(outcome, Rejected)
     assert "dana has no device" in outcome.reason
-    bare = await WebPushSender("https://x.example", lambda: OPENED_AT).send(outgoing("webpush", "dana"))
+    bare = await WebPushSender("https://x.example", lambda: OPENED_AT, KnownDevices()).send(outgoing("webpush", "dana"))
     assert "running Tocsin" in bare.reason
 
 

@@ -193,6 +193,7 @@ def test_what_is_no_backup_is_refused_and_nothing_changes(url: str, tmp_path: Pa
     back_up(url, newer)
     with closing(sqlite3.connect(newer)) as other:
         other.execute("UPDATE alembic_version SET version_num = '9999'")
+        other.execute("UPDATE meta SET value = '9999' WHERE name = 'schema_readable_from'")
         other.commit()
     for backup, error in ((damaged, StoreDamaged), (strange, StoreDamaged), (newer, SchemaTooNew)):
         with pytest.raises(error):

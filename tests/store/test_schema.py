@@ -77,6 +77,7 @@ def test_a_newer_schema_is_refused(
     store = open_stores(url)
     with store._database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        connection.exec_driver_sql("UPDATE meta SET value = '9999' WHERE name = 'schema_readable_from'")
     with pytest.raises(SchemaTooNew, match="newer Tocsin"):
         open_store(url)
     with store._database.read() as connection:

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 
 from receiver.channels import Senders
+from receiver.channels.configured import SeveralWays
 from receiver.channels.push_encryption import Subscription, point, sender_key, to_base64
 from receiver.channels.webpush import DeviceList, WebPushSender
 from receiver.core.devices import Device
@@ -43,9 +44,10 @@ class DevicesPage:
 
     def attach(self, senders: Senders) -> None:
         """Give the sender the devices that this service keeps."""
-        sender = senders.get("webpush")
+        several = senders.get("webpush")
+        sender = several.common if isinstance(several, SeveralWays) else several
         if isinstance(sender, WebPushSender):
-            sender.devices = DeviceList(self._of, self._lose, sender_key(self.key))
+            sender.known.devices = DeviceList(self._of, self._lose, sender_key(self.key))
 
     async def _of(self, person: str) -> list[Device]:
         return await self.queue.read(self.store.devices.of, person)

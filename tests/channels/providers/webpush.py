@@ -3,7 +3,7 @@
 from contextlib import asynccontextmanager
 
 from receiver.channels.push_encryption import sender_key, to_base64
-from receiver.channels.webpush import DeviceList, WebPushSender
+from receiver.channels.webpush import DeviceList, KnownDevices, WebPushSender
 from receiver.core.devices import Device
 from tests.channels.outgoings import OPENED_AT, outgoing
 from tests.channels.providers import PATIENCE, Provider, over_http
@@ -29,7 +29,8 @@ def device(service: PushService, name: str, browser: Browser) -> Device:
 
 def make_sender(devices: list[Device], lost: list[Device], timeout: float = PATIENCE) -> WebPushSender:
     """A sender to whom somebody with these devices is known."""
-    sender = WebPushSender("https://tocsin.example", lambda: OPENED_AT, timeout=timeout)
+    known = KnownDevices()
+    sender = WebPushSender("https://tocsin.example", lambda: OPENED_AT, known, timeout=timeout)
 
     async def of(person):
         return [each for each in devices if each.person == person]
@@ -37,7 +38,7 @@ def make_sender(devices: list[Device], lost: list[Device], timeout: float = PATI
     async def lose(each):
         lost.append(each)
 
-    sender.devices = DeviceList(of, lose, KEY)
+    known.devices = DeviceList(of, lose, KEY)
     return sender
 
 
