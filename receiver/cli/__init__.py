@@ -15,7 +15,7 @@ from receiver.cli import (
     audit,
     authorities,
     channels,
-    database,
+    databases,
     drills,
     evidence_records,
     heartbeats,
@@ -77,7 +77,7 @@ authorities.add_to(app)
 evidence_records.add_to(app)
 reports.add_to(app)
 maintenance.add_to(app)
-database.add_to(app)
+databases.add_to(app)
 
 
 def main() -> None:
