@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import promql_parser as promql
 
 from rules.expression import ConditionError, Selector, nodes, selector, syntax, value_type
-from rules.tokens import offset_of, tokens
+from rules.tokens import offset_of, quoted_names, tokens
 
 __all__ = ["Comparison", "Condition", "ConditionError", "Selector", "parse", "sources"]
 
@@ -63,7 +63,7 @@ def parse(text: str) -> Condition:
     """Read a condition.
 
     Raises ConditionError when it does not parse, is constant, is not an instant vector, always holds,
-    or is something that the oldest supported Prometheus refuses.
+    or is something that every supported Prometheus refuses; which ones do not: `rules.prometheus_versions`.
     """
     tree = syntax(text)
     _refuse_traps(text, tree)
@@ -79,14 +79,14 @@ def parse(text: str) -> Condition:
             f"{text.strip()!r} has a value even when all is well, so it would always alert: "
             "say when it is bad, such as '… > 0' (without 'bool')"
         )
-    return Condition(text, expr, sources, _watched(text, tree), _comparison(tree), tuple(_warnings(tree)))
+    return Condition(text, expr, sources, _watched(text, tree), _comparison(text, tree), tuple(_warnings(tree)))
 
 
 @functools.lru_cache(maxsize=32_768)
 def sources(text: str) -> tuple[Selector, ...]:
     """The metrics that a signal's expression reads.
 
-    Raises ConditionError when it does not parse, is no instant vector, or is newer than the oldest Prometheus.
+    Raises ConditionError when it does not parse or is no instant vector.
     """
     return _selectors(text, syntax(text))
 
@@ -119,6 +119,8 @@ def _refuse_traps(text: str, tree: promql.Expr) -> None:
 def _selectors(text: str, tree: promql.Expr) -> tuple[Selector, ...]:
     found = (selector(node) for node in nodes(tree) if isinstance(node, promql.VectorSelector))
     names = tuple(dict.fromkeys(found))
+    if any(isinstance(node, promql.Call) and node.func.name == "info" for node in nodes(tree)):
+        names = tuple(each for each in names if each.name)  # its second argument names labels only
     if any(not each.name for each in names):
         raise ConditionError("a selector names no metric: write one before the braces", max(text.find("{"), 0))
     return names
@@ -166,10 +168,13 @@ def _filters(node: promql.Expr) -> bool:
             return False
 
 
-def _comparison(node: promql.Expr) -> Comparison | None:
+def _comparison(text: str, node: promql.Expr) -> Comparison | None:
     node = _bare(node)
     if not isinstance(node, promql.BinaryExpr) or str(node.op) not in MIRRORED:
         return None
+    is_selector = isinstance(_bare(node.lhs), promql.VectorSelector)
+    if not is_selector and any(quoted_names(tuple(tokens(text)))):
+        return None  # promql-parser prints names without the quotes that they need
     left, right, op = _bare(node.lhs), _bare(node.rhs), str(node.op)
     if isinstance(right, promql.NumberLiteral):
         return Comparison(op, right.val, _plain(node.lhs))

@@ -1,4 +1,4 @@
-"""PromQL as promql-parser reads it: the tree, what metrics it names, and whether the oldest Prometheus accepts it.
+"""PromQL as promql-parser reads it: the tree, what metrics it names, and whether any Prometheus accepts it.
 
 `rules.condition` and `rules.slo` build on it. The parser gives no positions, so `rules.tokens` walks the text again
 to say *where*, and to see what the tree no longer shows (``5m`` written as a number is 300 there).
@@ -13,18 +13,11 @@ import promql_parser as promql
 from rules.matchers import quoted
 from rules.tokens import Token, offset_of, tokens
 
-OLDEST = "Prometheus 2.42"
-FUNCTIONS = frozenset(
-    """abs absent absent_over_time acos acosh asin asinh atan atanh avg_over_time ceil changes clamp clamp_max clamp_min
-    cos cosh count_over_time day_of_month day_of_week day_of_year days_in_month deg delta deriv exp floor
-    histogram_count histogram_fraction histogram_quantile histogram_sum hour idelta increase irate label_join
-    label_replace last_over_time ln log10 log2 max_over_time min_over_time minute month pi predict_linear
-    present_over_time quantile_over_time rad rate resets round scalar sgn sin sinh sort sort_desc sqrt stddev_over_time
-    stdvar_over_time sum_over_time tan tanh time timestamp vector year""".split()  # noqa: SIM905 - 70 words
-)
-AGGREGATIONS = frozenset(
-    ("avg", "bottomk", "count", "count_values", "group", "max", "min", "quantile", "stddev", "stdvar", "sum", "topk")
-)
+HOLT_WINTERS, SMOOTHING = "holt_winters", "double_exponential_smoothing"
+"""One function: its name before Prometheus 3, and since."""
+
+NO_FUNCTIONS = frozenset(("end", "max_of", "min_of", "range", "start", "step"))
+"""What promql-parser reads as functions, for durations that are computed."""
 
 
 class ConditionError(ValueError):
@@ -46,10 +39,10 @@ class Selector:
 
     def __str__(self) -> str:
         """The selector as PromQL."""
-        within = ",".join(f"{label}{operator}{quoted(value)}" for label, operator, value in self.matchers)
+        within = ",".join(f"{label_name(label)}{operator}{quoted(value)}" for label, operator, value in self.matchers)
         if is_metric_name(self.name):
             return f"{self.name}{{{within}}}" if within else self.name
-        return f"{{__name__={quoted(self.name)}{',' if within else ''}{within}}}"
+        return f"{{{quoted(self.name)}{',' if within else ''}{within}}}"
 
 
 def is_metric_name(name: str) -> bool:
@@ -58,17 +51,30 @@ def is_metric_name(name: str) -> bool:
     return plain.isascii() and plain.isalnum() and not plain[0].isdigit()
 
 
+def is_label_name(name: str) -> bool:
+    """Whether PromQL can name the label without quotes."""
+    return ":" not in name and is_metric_name(name)
+
+
+def label_name(name: str) -> str:
+    """The label as PromQL names it; in quotes where it must be."""
+    return name if is_label_name(name) else quoted(name)
+
+
 @functools.lru_cache(maxsize=32_768)
 def syntax(text: str) -> promql.Expr:
-    """The tree of an expression that the oldest supported Prometheus accepts and that is an instant vector."""
+    """The tree of an expression that some supported Prometheus accepts and that is an instant vector.
+
+    `rules.prometheus_versions` tells which; ``holt_winters`` stands in it under its name on Prometheus 3.
+    """
     words = tuple(tokens(text))
     if not words:
         raise ConditionError("the condition is empty")
     try:
-        tree: promql.Expr = promql.parse(text)
+        tree = _parse(text)
     except ValueError as error:
         raise _unreadable(text, words, str(error)) from None
-    _refuse_newer(words, tree)
+    _refuse_others(words, tree)
     match value_type(tree):
         case "matrix":
             raise ConditionError(
@@ -103,7 +109,7 @@ def _unreadable(text: str, words: tuple[Token, ...], reason: str) -> ConditionEr
     offset = words[0].offset
     for word, following in itertools.pairwise(words):
         try:
-            promql.parse(text[: word.offset + len(word.text)])
+            _parse(text[: word.offset + len(word.text)])
         except ValueError:
             continue
         offset = following.offset
@@ -114,38 +120,26 @@ def _unreadable(text: str, words: tuple[Token, ...], reason: str) -> ConditionEr
     return ConditionError(f"{text.strip()!r} cannot be read: {reason}{hint}", offset)
 
 
-def _refuse_newer(words: tuple[Token, ...], tree: promql.Expr) -> None:
-    """What promql-parser accepts and the oldest supported Prometheus does not (each was tried)."""
-    for before, word in zip((None, *words[:-1]), words, strict=True):
-        if word.kind == "duration" and not word.in_range and not _is_offset(words, before):
-            raise ConditionError(f"{word.text!r} is a duration where {OLDEST} wants a number", word.offset)
-        if word.kind == "number" and (word.in_range or _is_offset(words, before)):
-            raise ConditionError(f"{word.text!r} has no unit: write {word.text}s for seconds", word.offset)
-        if word.kind == "string" and word.in_braces and before is not None and before.text in {"{", ","}:
-            raise ConditionError(f"{OLDEST} knows no quoted names: {word.text}", word.offset)
+def _parse(text: str) -> promql.Expr:
+    """promql-parser's tree; it knows ``holt_winters`` by its new name only. Raises ValueError."""
+    words = [word for word in tokens(text) if word.text.lower() == HOLT_WINTERS] if HOLT_WINTERS in text else []
+    for word in reversed(words):
+        text = f"{text[: word.offset]}{SMOOTHING}{text[word.offset + len(word.text) :]}"
+    tree: promql.Expr = promql.parse(text)
+    return tree
+
+
+def _refuse_others(words: tuple[Token, ...], tree: promql.Expr) -> None:
+    """What promql-parser accepts and no Prometheus does without further flags (each was tried)."""
     for node in nodes(tree):
-        name, known = _called(node)
-        if name and name not in known:
-            raise ConditionError(f"{OLDEST} knows no {name}()", offset_of(words, name))
         modifier = node.modifier if isinstance(node, promql.BinaryExpr) else None
         if modifier and (modifier.fill_values.lhs is not None or modifier.fill_values.rhs is not None):
-            raise ConditionError(f"{OLDEST} knows no fill()", offset_of(words, "fill"))
+            raise ConditionError("Prometheus knows no fill() without further flags", offset_of(words, "fill"))
         if isinstance(node, promql.VectorSelector) and node.matchers.or_matchers:
             raise ConditionError("'or' within braces is not PromQL", offset_of(words, "or"))
-
-
-def _is_offset(words: tuple[Token, ...], before: Token | None) -> bool:
-    if before is not None and before.text == "-":
-        before = words[words.index(before) - 1]
-    return before is not None and before.kind == "name" and before.text.lower() == "offset"
-
-
-def _called(node: promql.Expr) -> tuple[str, frozenset[str]]:
-    if isinstance(node, promql.Call):
-        return node.func.name, FUNCTIONS
-    if isinstance(node, promql.AggregateExpr):
-        return str(node.op), AGGREGATIONS
-    return "", FUNCTIONS
+        if isinstance(node, promql.Call) and node.func.name in NO_FUNCTIONS:
+            name = node.func.name
+            raise ConditionError(f"Prometheus knows no {name}() without further flags", offset_of(words, name))
 
 
 def value_type(node: promql.Expr) -> str:

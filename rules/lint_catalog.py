@@ -218,6 +218,17 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             "`missing_data: false` switches off the alarm that says when a signal vanishes or is NaN. The rules that "
             "read it then fall silent with it, and silence looks like safety.",
         ),
+        "experimental-function": Doubt(
+            "warning",
+            "The expression uses a function that Prometheus has behind a flag. Without the flag the rule file is "
+            "refused, also by promtool.",
+        ),
+        "differs-on-3": Doubt(
+            "note",
+            "The expression means something else on Prometheus 3 than on 2: ranges leave out their very beginning, "
+            "and `le` and `quantile` have a decimal point. Say with `prometheus:` which one runs it, or write it so "
+            "that both mean the same.",
+        ),
         "doubtful-condition": Doubt(
             "warning", "The condition is valid PromQL, but reads like a slip of the pen. The message says which."
         ),

@@ -23,6 +23,7 @@ from rules.merge import find_repeats, merge
 from rules.nodes import Mark, Node, mapping
 from rules.policy import BASIC, CRITICAL, Policy
 from rules.problems import PolicyError, Problem
+from rules.prometheus_versions import VERSIONS
 from rules.source import Sources, read, read_packs
 from rules.system import System
 from rules.systems import is_system, read_systems, unit_conflicts
@@ -54,9 +55,12 @@ def load(paths: Sequence[Path] = ()) -> Policy:
     return load_with_warnings(paths).policy
 
 
-def load_with_warnings(paths: Sequence[Path] = ()) -> Loaded:
-    """The policy, and the warnings that `tocsin check` shows. Raises PolicyError like `load`."""
-    return _understand(read(paths) if paths else read_packs(PACKS))
+def load_with_warnings(paths: Sequence[Path] = (), prometheus: str | None = None) -> Loaded:
+    """The policy, and the warnings that `tocsin check` shows. Raises PolicyError like `load`.
+
+    `prometheus`: what is said instead of the policy's own `prometheus:`.
+    """
+    return _understand(read(paths) if paths else read_packs(PACKS), prometheus)
 
 
 def load_text(text: str, path: str = "<text>") -> Loaded:
@@ -66,7 +70,7 @@ def load_text(text: str, path: str = "<text>") -> Loaded:
     return _understand(sources)
 
 
-def _understand(sources: Sources) -> Loaded:
+def _understand(sources: Sources, prometheus: str | None = None) -> Loaded:
     complete = not sources.problems
     documents, systems = _split(sources)
     for each in documents:
@@ -74,6 +78,8 @@ def _understand(sources: Sources) -> Loaded:
     root = merge(documents, sources.problems) or mapping(Mark("", 0, 0), {}, {})
     sources.problems += unknown_sections(root)
     root = _known(root)
+    if prometheus is not None:
+        root = _for_prometheus(root, prometheus)
     vocabulary = replace(_vocabulary(root), complete=complete)
     document = validate(PolicyDocument, root, vocabulary, sources)
     sources.problems += _empty_values(root, {(problem.path, problem.line) for problem in sources.problems})
@@ -90,6 +96,12 @@ def _understand(sources: Sources) -> Loaded:
         raise PolicyError(warnings)
     notes = tuple(problem for problem in problems if problem.severity == "note")
     return Loaded(replace(policy, unused=unused), warnings, notes, allowed)
+
+
+def _for_prometheus(root: Node, version: str) -> Node:
+    mark = Mark("--prometheus", 0, 0)
+    entries = {**root.entries(), "prometheus": Node(mark, version, version)}
+    return mapping(root.mark, entries, {**root.keys, "prometheus": mark})
 
 
 def _in_order(sources: Sources) -> list[Problem]:
@@ -187,7 +199,9 @@ def _vocabulary(root: Node) -> Vocabulary:
         if words and not each.child("source"):
             levels = ((word.lower(), node.value) for word, node in words.entries().items())
             severities |= {word: level for word, level in levels if isinstance(level, int)}
-    return Vocabulary(channels, severities, *_who(root), _types(basic))
+    version = root.child("prometheus")
+    prometheus = version.raw if version and version.raw in VERSIONS else None
+    return Vocabulary(channels, severities, *_who(root), prometheus, _types(basic))
 
 
 def _who(root: Node) -> tuple[dict[str, frozenset[str]], frozenset[str]]:

@@ -12,7 +12,7 @@ from rules import condition
 from rules.alert_names import LOST
 from rules.alert_text import escaped
 from rules.condition import Selector
-from rules.expression import looks_back, syntax
+from rules.expression import label_name, looks_back, syntax
 from rules.groups import PASSING_LABELS, AlertingRule
 from rules.matchers import matches
 from rules.policy import SECOND, Micros, Policy, Recording, Signal
@@ -139,7 +139,9 @@ def _twin(policy: Policy, reading: Reading, lost: Selector, signal: Signal | Non
 
 def _loss(lost: Selector, identity: tuple[str, ...] | None) -> str:
     """Series of the last day that have no number now, each unit by itself; or, marked, no series of the last day."""
-    unit = f"without ({', '.join(PASSING_LABELS)})" if identity is None else f"by ({', '.join(identity)})"
+    unit = (
+        f"without ({', '.join(PASSING_LABELS)})" if identity is None else f"by ({', '.join(map(label_name, identity))})"
+    )
     return (
         f"(group {unit} (last_over_time({lost}[24h]))\n"
         f"  unless group {unit} ({lost} == {lost}))\n"

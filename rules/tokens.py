@@ -3,7 +3,7 @@
 It decides nothing about meaning: promql-parser has accepted or refused the text already, or is about to.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,6 +40,29 @@ def tokens(text: str) -> Iterator[Token]:
 def offset_of(words: Iterable[Token], text: str) -> int:
     """Where the word first stands, whatever its case; 0 when it does not."""
     return next((word.offset for word in words if word.text.lower() == text.lower()), 0)
+
+
+GROUPINGS = frozenset(("by", "without", "on", "ignoring", "group_left", "group_right"))
+
+
+def quoted_names(words: Sequence[Token]) -> Iterator[tuple[Token, str]]:
+    """Names of metrics and labels in quotes, each with the word of its list: ``{"a.b"}``, ``by ("a.b")``."""
+    grouping = ""
+    for before, word in zip((None, *words[:-1]), words, strict=True):
+        if word.text == "(" and before is not None and before.text.lower() in GROUPINGS:
+            grouping = before.text.lower()
+        elif word.text == ")":
+            grouping = ""
+        in_braces = word.in_braces and before is not None and before.text in {"{", ","}
+        if word.kind == "string" and (in_braces or grouping):
+            yield word, grouping
+
+
+def is_offset(words: Sequence[Token], before: Token | None) -> bool:
+    """Whether the word after `before` says how far back an ``offset`` is."""
+    if before is not None and before.text == "-":
+        before = words[words.index(before) - 1]
+    return before is not None and before.kind == "name" and before.text.lower() == "offset"
 
 
 def _end(text: str, at: int) -> int:

@@ -13,12 +13,18 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rules.document import GUIDE_SECTIONS, PolicyDocument, is_section
-from rules.document.incident_response import ResponseSection
+from rules.document.incident_response import IncidentResponse, ResponseSection
 from rules.document.values import ALLOWED, Vocabulary, suggest
 from rules.nodes import Mark, Node, Step, render
 from rules.policy import Place
 from rules.problems import Problem
 from rules.source import Sources
+
+FRAMEWORK_ALERTS = (
+    "; the ways to reach people are `incident_response: {alert_channels: …}`, and the framework's own `alerts:` stand "
+    "in a file with its `system:`"
+)
+"""Of `alerts:` at the top of a policy."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -52,11 +58,19 @@ def validate(model: type[Model], node: Node, vocabulary: Vocabulary, sources: So
         details = error.errors(include_url=False, include_input=False)
         wrong = [each["loc"] for each in details]
         sources.problems += [
-            _problem(model, node, each, sources, where)
+            _problem(model, node, part, sources, where)
             for each in details
             if not (each["type"] == "too_short" and any(_is_inside(loc, each["loc"]) for loc in wrong))
+            for part in _apart(each)
         ]
         return None
+
+
+def _apart(error: ErrorDetails) -> Iterator[ErrorDetails]:
+    """The faults that `rules.document.values.refuse_all` put into one."""
+    yield error
+    for context in error.get("ctx", {}).get("more", ()):
+        yield {**error, "ctx": context}
 
 
 def _is_inside(loc: tuple[int | str, ...], of: tuple[int | str, ...]) -> bool:
@@ -71,6 +85,9 @@ def unknown_sections(node: Node) -> Iterator[Problem]:
         if not is_section(key) and not key.startswith("x-"):
             near = difflib.get_close_matches(key, known, 1, 0.6)
             hint = f"; did you mean `{near[0]}`?" if near else "; keys of your own begin with `x-`"
+            if key in IncidentResponse.model_fields:
+                hint = "; it stands in `incident_response:`"
+            hint = FRAMEWORK_ALERTS if key == "alerts" else hint
             yield Problem(*mark, f"unknown section `{key}`{hint}")
 
 

@@ -6,8 +6,9 @@ import promql_parser as promql
 
 from rules.alert_text import VALUE, escaped, filled
 from rules.condition import Condition
-from rules.expression import nodes, syntax
+from rules.expression import is_label_name, nodes, syntax
 from rules.groups import Pairs
+from rules.matchers import quoted
 from rules.policy import Policy, Rule, Signal
 
 MEASURED = '{{ printf "%.10g" $value }}'
@@ -113,7 +114,11 @@ def where(rule: Rule, signal: Signal | None) -> str:
     named = "$labels.system" if identity is not None else "or $labels.system $labels.instance"
     on = f" on {escaped(system)}" if system else f"{{{{ with {named} }}}} on {{{{ . }}}}{{{{ end }}}}"
     units = (name for name in identity or () if name != "system")
-    return on + "".join(f"{{{{ with $labels.{name} }}}}, {name} {{{{ . }}}}{{{{ end }}}}" for name in units)
+    return on + "".join(f"{{{{ with {_reference(name)} }}}}, {name} {{{{ . }}}}{{{{ end }}}}" for name in units)
+
+
+def _reference(label: str) -> str:
+    return f"$labels.{label}" if is_label_name(label) else f"index $labels {quoted(label)}"
 
 
 def unit_of(reads: Condition, signal: Signal | None) -> str:

@@ -1,6 +1,6 @@
 """The command `tocsin`. Exit codes: 0 well, 1 problems found, 2 wrong usage.
 
-One module per group of commands: `policies` (check, compile), `running` (serve, demo), `incidents` and
+One module per group of commands: `policies` (check), `compilation` (compile), `running` (serve, demo), `incidents` and
 `responding` (the API from a shell), `watch`, `reports`, `maintenance` (backup, restore). What only some commands need
 (the database, the service, HTTP) is imported when they run: `tocsin check` in an editor or a hook should not wait for
 SQL.
@@ -15,6 +15,7 @@ from receiver.cli import (
     audit,
     authorities,
     channels,
+    compilation,
     databases,
     drills,
     evidence_records,
@@ -61,6 +62,7 @@ def _every_command(
 
 
 policies.add_to(app)
+compilation.add_to(app)
 running.add_to(app)
 channels.add_to(app)
 incidents.add_to(app)

@@ -13,6 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from rules.promtool.unproved import Unproved
+
 LEVEL_STYLES = {1: "blue", 2: "yellow", 3: "bold dark_orange", 4: "bold white on red3"}
 
 RECOVERIES = {
@@ -118,3 +120,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else escape(str(cell)) for cell in row))
     console.print(table)
+
+
+def show_proofs(proved: str, unproved: Iterable[Unproved]) -> None:
+    """How many rules the unit tests prove, and what they do not, by name and with the reason."""
+    console.print(f"{proved}.", markup=False)
+    for what in unproved:
+        said = "proved in part" if what.partly else "not proved"
+        console.print(f"{said}: {what}", style="yellow", markup=False, soft_wrap=True)

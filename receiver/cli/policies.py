@@ -1,6 +1,5 @@
-"""`tocsin check` and `tocsin compile`: a policy, before it meets the world."""
+"""`tocsin check`: a policy, before it meets the world."""
 
-import gc
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ import typer
 from receiver.cli.calendar_copies import Calendars, Fetch, calendars
 from receiver.cli.deadlines_told import deadlines_told
 from receiver.cli.incidents import Token
-from receiver.cli.output import console, fail, make_folder, print_json, print_table, write
+from receiver.cli.output import console, fail, print_json, print_table, show_proofs
 from receiver.cli.training_check import check_training
 from receiver.clock import wall_clock
 from receiver.core.model import Incident, Instant
@@ -24,13 +23,13 @@ from receiver.errors import SettingsError
 from receiver.on_call.roster_json import as_json, rfc3339_seconds
 from receiver.reports.report import counted
 from receiver.settings import Settings
-from rules import matchers
 from rules.durations import as_spelled, format_duration, stage_period
 from rules.lint_catalog import DOUBTS, without_allowed
 from rules.load import Loaded, load_with_warnings
-from rules.outputs import Options, render
+from rules.outputs import proofs
 from rules.policy import EMERGENCY, MINUTE, SECOND, IncidentType, Policy, ReportingObligation, Rule
 from rules.problems import PolicyError, Problem
+from rules.prometheus_versions import VERSIONS
 from rules.stored import digest
 
 Paths = Annotated[
@@ -41,12 +40,28 @@ Paths = Annotated[
         show_default=False,
     ),
 ]
+Prometheus = Annotated[
+    str,
+    typer.Option(
+        "--prometheus",
+        metavar="VERSION",
+        help=f"The oldest Prometheus that runs the rules: {', '.join(VERSIONS)}; left out, as the policy says.",
+        show_default=False,
+    ),
+]
+
+
+def known_version(command: str, version: str) -> str | None:
+    """The version that was given; None: none was. Ends the program where it is none that is known."""
+    if version and version not in VERSIONS:
+        *others, last = VERSIONS
+        fail(f"tocsin {command}: --prometheus is {', '.join(others)} or {last}, not {version!r}", 2)
+    return version or None
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the command."""
     app.command()(check)
-    app.command(name="compile")(compile_)
 
 
 def check(
@@ -65,6 +80,7 @@ def check(
     ] = "",
     token: Token = "",
     fetch: Fetch = False,
+    prometheus: Prometheus = "",
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Validate a policy and tell who is reached when. All problems are shown at once."""
@@ -72,11 +88,11 @@ def check(
         _explain(explain)
         return
     try:
-        loaded = load_with_warnings(paths or [])
+        loaded = load_with_warnings(paths or [], known_version("check", prometheus))
     except PolicyError as error:
         if not json:
             raise
-        print_json({"errors": [_lint(each) for each in error.problems]})
+        print_json({"errors": [problem_json(each) for each in error.problems]})
         raise typer.Exit(1) from None
     known = on_call_walk.with_copies(loaded.policy, calendars(loaded.policy, calendar, fetch=fetch))
     now = Instant(wall_clock())
@@ -183,6 +199,7 @@ def _show(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem], *, 
     if verbose:
         for part in policy.unused:
             console.print(f"not used: {part}", markup=False)
+        show_proofs(*proofs(policy))
 
 
 def _owed(policy: Policy) -> Iterator[str]:
@@ -230,7 +247,7 @@ def _summary(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem]) 
         "incident_types": [kind.key for kind in policy.incident_types],
         "channels": [channel.name for channel in policy.channels],
         "warnings": [str(warning) for warning in (*loaded.warnings, *drilled)],
-        "lints": [_lint(each) for each in (*loaded.warnings, *drilled, *loaded.notes) if each.name],
+        "lints": [problem_json(each) for each in (*loaded.warnings, *drilled, *loaded.notes) if each.name],
         "allowed": dict(loaded.allowed),
         "disabled": list(policy.switched_off),
         "worst_case": [_worst(each, policy, ways) for each in worst_cases(ways)],
@@ -255,7 +272,8 @@ def _summary(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem]) 
     }
 
 
-def _lint(problem: Problem) -> dict[str, Any]:
+def problem_json(problem: Problem) -> dict[str, Any]:
+    """A problem for programs."""
     place = {"path": problem.path, "line": problem.line, "column": problem.column}
     return {"name": problem.name, "severity": problem.severity, "message": problem.message, **place}
 
@@ -296,78 +314,3 @@ def _who_when(policy: Policy, ways: Sequence[Reach]) -> Iterator[tuple[str, ...]
 
 def _told(channels: Sequence[str], off: Mapping[str, str]) -> str:
     return ", ".join(off.get(name, name) for name in channels) or "nobody"
-
-
-def compile_(
-    paths: Paths = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The folder to write into.", show_default=False)] = None,
-    receiver_url: Annotated[
-        str, typer.Option(help="Where Alertmanager reaches the receiver.")
-    ] = "http://127.0.0.1:8095/webhook/alertmanager",
-    token_file: Annotated[
-        Path | None, typer.Option(help="File with the webhook token, as Alertmanager sees it.", show_default=False)
-    ] = None,
-    fallback_email: Annotated[
-        str | None, typer.Option(help="Whom Alertmanager itself mails when Tocsin is down.", show_default=False)
-    ] = None,
-    fallback_smarthost: Annotated[
-        str | None, typer.Option(help="host:port of the mail server for that.", show_default=False)
-    ] = None,
-    fallback_from: Annotated[str | None, typer.Option(help="Its sender.", show_default=False)] = None,
-    fallback_pagerduty_key_file: Annotated[
-        Path | None,
-        typer.Option(help="Or a routing key, in a file that Alertmanager sees.", show_default=False),
-    ] = None,
-    alertmanager_peers: Annotated[int, typer.Option(help="Alertmanagers in the cluster; 1: it stands alone.")] = 2,
-    instance: Annotated[
-        str,
-        typer.Option(
-            help="Labels of this Tocsin's targets where Prometheus scrapes several: 'namespace=\"prod\"'.",
-            show_default=False,
-        ),
-    ] = "",
-    namespace: Annotated[
-        str,
-        typer.Option(
-            help="Kubernetes' namespace of the objects; Tocsin's own alerts get it as a label, by which the operator "
-            "lets them through.",
-            show_default=False,
-        ),
-    ] = "",
-) -> None:
-    """Compile a policy into Prometheus rules and their tests, Alertmanager routes and Kubernetes objects."""
-    if out is None:
-        fail("tocsin compile: say where to write: --out DIR", 2)
-    gc.disable()  # what is made here lives until the end, and looking through it again and again takes a sixth longer
-    loaded = load_with_warnings(paths or [])
-    for warning in loaded.warnings:
-        console.print(str(warning), style="yellow", markup=False, soft_wrap=True)
-    try:
-        options = Options(
-            receiver_url=receiver_url,
-            token_file=str(token_file) if token_file else None,
-            fallback_email=fallback_email,
-            fallback_smarthost=fallback_smarthost,
-            fallback_from=fallback_from,
-            fallback_pagerduty_key_file=str(fallback_pagerduty_key_file) if fallback_pagerduty_key_file else None,
-            alertmanager_peers=alertmanager_peers,
-            instance=matchers.parse(instance) if instance else (),
-            namespace=namespace,
-        )
-    except matchers.MatcherError as error:
-        fail(f"tocsin compile: --instance: {error.shown(instance)}", 2)
-    except ValueError as error:
-        fail(f"tocsin compile: {error}", 2)
-    if not options.has_fallback:
-        console.print(
-            "nobody is told when Tocsin itself is down: give --fallback-email or --fallback-pagerduty-key-file",
-            style="yellow",
-            soft_wrap=True,
-        )
-    outputs = render(loaded.policy, options)
-    make_folder(out, "--out")
-    for name, content in outputs.files.items():
-        write(out / name, content, "--out")
-        console.print(f"wrote {out / name} ({len(content):,} bytes)", markup=False, soft_wrap=True)
-    for what in outputs.unproved:
-        console.print(f"not proved by the unit tests: {what}", style="yellow", markup=False)

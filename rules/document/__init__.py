@@ -20,10 +20,11 @@ from rules.document.values import (
     LabelName,
     LevelNumber,
     LintName,
+    MetricName,
     Name,
     NamingMatchers,
+    PrometheusVersion,
     Section,
-    SignalName,
     Text,
     TimeZone,
     Url,
@@ -118,7 +119,12 @@ class PolicyDocument(Section):
         default_factory=told.ReportTemplate, description="The report's technical part."
     )
 
-    signals: dict[SignalName, answered.SignalSpec] = Field({}, description="Where the conditions' metrics come from.")
+    prometheus: PrometheusVersion | None = Field(
+        None,
+        description="The oldest Prometheus that runs the rules: 2.42, 3.0, 3.5 or latest. Left out: what 2.42 and 3 "
+        "both understand.",
+    )
+    signals: dict[MetricName, answered.SignalSpec] = Field({}, description="Where the conditions' metrics come from.")
     fallback: tuple[ChannelNameOrType, ...] | None = Field(
         None,
         description="Who is tried when a page reaches nobody, in order: channels, or types for all of a type.",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, ValidationInfo, create_model, model_validator
+from pydantic_core import PydanticCustomError
 
 from rules.addresses import AddressError
 from rules.channel_types import ADDRESSING, CHANNEL_FACTS, ChannelFacts, ChannelType, Holds
@@ -18,6 +19,7 @@ from rules.document.values import (
     Url,
     meant_reference,
     refusal,
+    refuse_all,
     require_reference,
 )
 from rules.policy import REFERENCE
@@ -99,12 +101,19 @@ class AlertChannel(_WithOwnKeys):
         for name in others:
             if getattr(self, name) is not None and getattr(self, first) is not None:
                 raise refusal(f"stands beside {first}: put it among them", key=name)
-        for recipient, *way in self._written():
-            if recipient.startswith(REFERENCE):
-                require_reference(recipient, (self.type,), info, way=way)
-            else:
-                self._accept(recipient, info, *way)
+        refuse_all(list(self._faults(info)))
         return self
+
+    def _faults(self, info: ValidationInfo) -> Iterator[PydanticCustomError]:
+        """What is wrong with each of its recipients."""
+        for recipient, *way in self._written():
+            try:
+                if recipient.startswith(REFERENCE):
+                    require_reference(recipient, (self.type,), info, way=way)
+                else:
+                    self._accept(recipient, info, *way)
+            except PydanticCustomError as fault:
+                yield fault
 
     def _written(self) -> Iterator[tuple[str, *tuple[str | int, ...]]]:
         """Each recipient, and where it stands."""

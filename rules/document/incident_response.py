@@ -15,13 +15,13 @@ from rules.document.values import (
     Expression,
     FurtherLabel,
     Interval,
-    LabelName,
     LevelNumber,
     Name,
     RuleName,
     Section,
     Text,
     TypeName,
+    UnitLabel,
     Url,
 )
 from rules.policy import MINUTE, SECOND, Attach, Micros
@@ -192,7 +192,7 @@ class SignalSpec(Section):
 
     expr: Expression | None = Field(None, description="PromQL; recorded under the signal's name.")
     unit: str = Field("", description="Its unit: ms, s, ratio, USD …")
-    identity: tuple[LabelName, ...] | None = Field(
+    identity: tuple[UnitLabel, ...] | None = Field(
         None, description="The labels that tell units apart; left out, all but instance, pod, container, endpoint."
     )
     help: str = Field("", description="What it measures, for people.")

@@ -7,7 +7,7 @@ Vocabulary; without one (a schema, a single section in a test) references are no
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any
@@ -24,10 +24,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from rules import condition, durations, matchers
+from rules import condition, durations, matchers, prometheus_versions
 from rules.addresses import AddressError, parse_address
 from rules.alert_text import first_fault
 from rules.channel_types import CHANNEL_FACTS, CHANNEL_TYPES, DIRECT, ChannelFacts
+from rules.expression import is_label_name, is_metric_name
 from rules.lint_catalog import DOUBTS
 from rules.periods import MONTHS_FORM, Period, parse_period
 from rules.placeholders import PLACEHOLDERS, TemplateError
@@ -62,6 +63,8 @@ class Vocabulary:
     people: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Person → the channel types of which they have a contact."""
     schedules: frozenset[str] = frozenset()
+    prometheus: str | None = None
+    """The oldest Prometheus that must understand the policy (`rules.prometheus_versions`); None: any."""
     types: Mapping[str, str] = field(default_factory=dict)
     """Channel → its type."""
     complete: bool = True
@@ -85,6 +88,13 @@ def refusal(message: str, **where: Any) -> PydanticCustomError:
     """
     shown = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]} …"
     return PydanticCustomError("policy", "{message}", {"message": shown, **where})
+
+
+def refuse_all(faults: Sequence[PydanticCustomError]) -> None:
+    """Raise what is wrong with the parts of one value, all of it at once (`rules.validate` takes it apart)."""
+    if faults:
+        first, *more = (fault.context or {} for fault in faults)
+        raise PydanticCustomError("policy", "{message}", {**first, "more": more})
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
@@ -130,15 +140,19 @@ def _label_matchers(value: Any) -> tuple[matchers.Matcher, ...]:
     if not texts:
         raise refusal(f"must be matchers of labels, such as '{matchers.EXAMPLE}'")
     found: list[matchers.Matcher] = []
+    faults: list[PydanticCustomError] = []
     for index, text in enumerate(texts):
+        way = (index,) if is_list else ()
         if not isinstance(text, str):
-            raise refusal(f"must be matchers of labels, such as '{matchers.EXAMPLE}'", way=(index,) if is_list else ())
+            faults.append(refusal(f"must be matchers of labels, such as '{matchers.EXAMPLE}'", way=way))
+            continue
         bare = _BARE_MATCHER.fullmatch(text)
         try:
             found += matchers.parse(f"{bare[1]}{matchers.quoted(bare[2])}" if bare else text)
         except matchers.MatcherError as error:
             where = {} if bare else {"offset": error.offset}
-            raise refusal(str(error), way=(index,) if is_list else (), **where) from error
+            faults.append(refusal(str(error), way=way, **where))
+    refuse_all(faults)
     return tuple(found)
 
 
@@ -262,21 +276,53 @@ def _refuse_size(value: str) -> None:
             raise refusal(f"more than {DEEPEST_EXPRESSION} brackets within each other", offset=found.start())
 
 
-def _condition(value: str) -> str:
+def _condition(value: str, info: ValidationInfo) -> str:
     _refuse_size(value)
     try:
         condition.parse(value)
+        _require_known(value, info)
     except condition.ConditionError as error:
         raise refusal(str(error), offset=error.offset) from error
     return value
 
 
-def _expression(value: str) -> str:
+def _expression(value: str, info: ValidationInfo) -> str:
     _refuse_size(value)
     try:
         condition.sources(value)
+        _require_known(value, info)
     except condition.ConditionError as error:
         raise refusal(str(error), offset=error.offset) from error
+    return value
+
+
+def _require_known(value: str, info: ValidationInfo) -> None:
+    """Raises ConditionError where the policy's Prometheus does not understand the expression."""
+    vocabulary = _vocabulary(info)
+    if vocabulary:
+        prometheus_versions.require_known(value, vocabulary.prometheus)
+
+
+def _name_in_prometheus(value: str, info: ValidationInfo, *, metric: bool) -> str:
+    """A metric's or a label's name; Prometheus 3 takes any text."""
+    if is_metric_name(value) if metric else is_label_name(value):
+        return value
+    vocabulary = _vocabulary(info)
+    allowed = ALLOWED[SIGNAL_NAME if metric else LABEL_NAME]
+    if vocabulary and vocabulary.prometheus in (None, prometheus_versions.OLDEST):
+        cure = 'Prometheus 3 takes any: write `prometheus: "3.0"` in the policy where none is older'
+        raise refusal(f'"{value}" is not {allowed} ({cure})')
+    if not value.isprintable():
+        raise refusal(f'"{value}" is not {allowed}, or any printable text')
+    return value
+
+
+def _prometheus_version(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise refusal(f'must be text: write "{value}" with quotes')
+    if value not in prometheus_versions.VERSIONS:
+        *others, last = prometheus_versions.VERSIONS
+        raise refusal(f"must be the oldest Prometheus that runs the rules: {', '.join(others)} or {last}")
     return value
 
 
@@ -404,6 +450,19 @@ ALLOWED = {
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, pattern=PLAIN_NAME, max_length=200)]
 SignalName = Annotated[str, StringConstraints(pattern=SIGNAL_NAME, max_length=200)]
+MetricName = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), AfterValidator(partial(_name_in_prometheus, metric=True))
+]
+"""A metric's name as the policy's Prometheus allows it."""
+UnitLabel = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), AfterValidator(partial(_name_in_prometheus, metric=False))
+]
+"""A label's name as the policy's Prometheus allows it."""
+PrometheusVersion = Annotated[
+    str,
+    BeforeValidator(_prometheus_version),
+    WithJsonSchema({"type": "string", "enum": list(prometheus_versions.VERSIONS)}),
+]
 LabelName = Annotated[str, StringConstraints(pattern=LABEL_NAME, max_length=200)]
 
 RuleName = Annotated[Name, AfterValidator(_rule_name)]

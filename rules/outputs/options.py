@@ -14,6 +14,7 @@ MOST_PEERS = 20
 PEER_TIMEOUT = Micros(15 * SECOND)
 """Alertmanager's own `--cluster.peer-timeout`: so much later does each further peer send what the first has not."""
 
+LAST_PORT = 65_535
 
 _SMARTHOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
 
@@ -51,12 +52,17 @@ class Options:
                 "instance names labels of this Tocsin's metrics, and __name__ is each metric's own: leave it out"
             )
         _require_url(self.receiver_url)
-        if self.fallback_smarthost and not _SMARTHOST.fullmatch(self.fallback_smarthost):
+        smarthost = _SMARTHOST.fullmatch(self.fallback_smarthost or "")
+        if self.fallback_smarthost and not (smarthost and 0 < int(smarthost[2]) <= LAST_PORT):
             raise ValueError(
                 f"fallback_smarthost is host:port, as in mail.example.org:587, not {self.fallback_smarthost!r}"
             )
         if self.fallback_email and not (self.fallback_smarthost and self.fallback_from):
             raise ValueError("fallback_email needs fallback_smarthost (host:port) and fallback_from (an address)")
+        if not self.fallback_email and (self.fallback_smarthost or self.fallback_from):
+            raise ValueError(
+                "fallback_smarthost and fallback_from mean nothing without fallback_email: say who is mailed"
+            )
         for name in ("fallback_email", "fallback_from"):
             try:
                 parse_address(getattr(self, name) or "a@localhost", within=True)

@@ -5,14 +5,17 @@ from typing import Any
 
 from rules.durations import format_duration
 from rules.groups import AlertingRule, Group, RecordingRule
+from rules.prometheus_versions import requirement
 from rules.yaml_text import text
 
-HEAD = "Compiled by Tocsin from the policy: edit that, not this. Needs Prometheus 2.42 or newer (keep_firing_for)."
+HEAD = "Compiled by Tocsin from the policy: edit that, not this. Needs {needed}."
 
 
 def render(groups: Iterable[Group]) -> bytes:
     """The rule file."""
-    return text({"groups": documents(groups)}, HEAD)
+    every = tuple(groups)
+    needed = requirement(rule.expr for group in every for rule in group.rules)
+    return text({"groups": documents(every)}, HEAD.format(needed=needed))
 
 
 def documents(groups: Iterable[Group]) -> list[dict[str, Any]]:

@@ -27,11 +27,14 @@ class PromtoolCase:
     samples: list[tuple[int, str, Sample | float | None]] = field(default_factory=list)
     """(tick, expression, its one element if it has any; a number: one without labels)."""
 
+    fed_per_tick: int = 1
+    """Values of a series in one tick."""
+
     def document(self, interval: Micros) -> dict[str, Any]:
         """The test as promtool's YAML has it, its ticks being the interval long."""
         document: dict[str, Any] = {
             "name": self.name,
-            "interval": format_duration(interval),
+            "interval": format_duration(Micros(interval // self.fed_per_tick)),
             "input_series": [{"series": name, "values": values} for name, values in self.series.items()],
         }
         if self.alerts:
@@ -65,8 +68,7 @@ def _once(labels: Labels, annotations: Labels) -> WrittenOften:
 def _samples(expr: str, sample: Sample | float | None) -> list[dict[str, Any]]:
     if isinstance(sample, float):
         return [{"labels": "{}", "value": _Number(number(sample))}]
-    name = expr.split("{", 1)[0]
-    return [{"labels": series_name(name, sample.labels), "value": _Number(number(sample.value))}] if sample else []
+    return [{"labels": expr, "value": _Number(number(sample.value))}] if sample else []
 
 
 class _Number:

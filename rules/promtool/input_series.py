@@ -167,13 +167,22 @@ def _filled(text: str, labels: Mapping[str, str], value: float) -> str:
         return text
     text = text.replace(VALUE, f"{value:.6g}").replace(MEASURED, f"{value:.10g}")
     text = text.replace(FULL_SECONDS, f"{value:.3f}")
-    text = _WITH.sub(lambda found: _with(found, labels), text)
+    text = _INDEXED.sub(lambda found: _indexed(found, labels), _WITH.sub(lambda found: _with(found, labels), text))
     for name in [part.split(" ")[0] for part in text.split("{{ $labels.")[1:]]:
         text = text.replace("{{ $labels." + name + " }}", labels.get(name, ""))
     return text.replace("{{ `{{` }}", "{{")
 
 
 _WITH = re.compile(r"\{\{ with (?:or )?(?P<names>(?:\$labels\.\w+ )+)\}\}(?P<text>[^{]*)\{\{ \. \}\}\{\{ end \}\}")
+
+
+_INDEXED = re.compile(r'\{\{ with index \$labels "(?P<name>[^"]*)" \}\}(?P<text>[^{]*)\{\{ \. \}\}\{\{ end \}\}')
+
+
+def _indexed(found: re.Match[str], labels: Mapping[str, str]) -> str:
+    """The same for one label whose name needs quotes."""
+    said = labels.get(found["name"], "")
+    return said and found["text"] + said
 
 
 def _with(found: re.Match[str], labels: Mapping[str, str]) -> str:

@@ -52,6 +52,9 @@ LASTS = 5
 COUNTERS = ("refused", "unsent")
 """Given as the growth in a tick."""
 
+SCRAPES = 2
+"""In a tick: a range of 90 s must hold two samples, also where its very beginning does not count (Prometheus 3)."""
+
 DOWN_AT = LASTS * next(at for at, (values, _) in enumerate(PHASES) if values.get("up") == 0)
 
 
@@ -63,6 +66,7 @@ def vigils(groups: Sequence[Group], tocsin: Tocsin) -> list[PromtoolCase]:
     alerts = {alert.alert: alert for group in groups for alert in group.alerts}
     story = PromtoolCase("Tocsin fails in each way that there is, while emergencies fire, and is well in between")
     story.series = _series(_targets(tocsin), tocsin.source)
+    story.fed_per_tick = SCRAPES
     story.alerts = [
         (0, HEARTBEAT, _one(alerts[HEARTBEAT], value=0)),
         (0, FAIL_THROUGH, (*_one(alerts[FAIL_THROUGH], _named("GridDown")), *_one(alerts[FAIL_THROUGH], BURNS))),
@@ -123,11 +127,12 @@ def _values(key: str, replica: str = "") -> str:
     for phase, _ in PHASES:
         value = phase.get(f"{key} {replica}", phase.get(key, WELL[key]))
         if key in COUNTERS:
-            steps = [grown + (value or 0) * (tick + 1) for tick in range(LASTS)]
+            steps = [grown + (value or 0) * (scrape + 1) / SCRAPES for scrape in range(LASTS * SCRAPES)]
             grown = steps[-1]
             values += [f"{step:g}" for step in steps]
         else:
-            values += ["stale", *["_"] * (LASTS - 1)] if value is None else [f"{value:g}"] * LASTS
+            fed = LASTS * SCRAPES
+            values += ["stale", *["_"] * (fed - 1)] if value is None else [f"{value:g}"] * fed
     return sequence(values)
 
 

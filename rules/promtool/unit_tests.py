@@ -24,6 +24,7 @@ from rules.promtool.input_series import WINDOWED, Story, number, sequence, stori
 from rules.promtool.missing_data_cases import losses, never_seen
 from rules.promtool.self_monitoring_cases import TICK, vigils
 from rules.promtool.unit_labels import UnitLabels
+from rules.promtool.unproved import Unproved, summary
 from rules.promtool.vectors import Sample, Unprovable
 from rules.self_monitoring import THE_ONLY, Tocsin
 from rules.yaml_text import text
@@ -49,7 +50,7 @@ class Tests:
     """The files, and what they leave unproved (told in the files as well)."""
 
     files: Mapping[str, bytes]
-    unproved: tuple[str, ...]
+    unproved: tuple[Unproved, ...]
 
 
 def render(groups: Sequence[Group], watch: Sequence[Group] = (), tocsin: Tocsin = THE_ONLY) -> Tests:
@@ -62,31 +63,38 @@ def render(groups: Sequence[Group], watch: Sequence[Group] = (), tocsin: Tocsin 
         intervals.append(Micros(TICK))
     facts = Facts(groups)
     names = [group.name for group in (*groups, *watch)]
-    files, unproved = {}, []
+    files: dict[str, bytes] = {}
+    unproved: list[Unproved] = []
     for interval in intervals:
         cases, missing = _cases(facts, interval)
         name = "rules_test.yml" if interval == intervals[0] else f"rules_test_{format_duration(interval)}.yml"
         if watch and interval == TICK:
             cases += _vigils(watch, tocsin, missing)
-        files[name] = _file(name, interval, names, cases, missing)
+        rules = sum(alert.rule is not None for group in groups if group.interval == interval for alert in group.alerts)
+        files[name] = _file(name, interval, names, cases, rules, missing)
         unproved += missing
     return Tests(files, tuple(unproved))
 
 
-def _vigils(watch: Sequence[Group], tocsin: Tocsin, missing: list[str]) -> list[PromtoolCase]:
+def _vigils(watch: Sequence[Group], tocsin: Tocsin, missing: list[Unproved]) -> list[PromtoolCase]:
     try:
         return vigils(watch, tocsin)
     except Unprovable as reason:
-        missing.append(f"the alerts about Tocsin itself: {reason}")
+        missing.append(Unproved("alerts", "about Tocsin itself", "", str(reason)))
         return []
 
 
 def _file(
-    name: str, interval: Micros, groups: Sequence[str], cases: Sequence[PromtoolCase], unproved: Sequence[str]
+    name: str,
+    interval: Micros,
+    groups: Sequence[str],
+    cases: Sequence[PromtoolCase],
+    rules: int,
+    unproved: Sequence[Unproved],
 ) -> bytes:
-    head = HEAD.format(name=name)
+    head = f"{HEAD.format(name=name)}{summary(rules, unproved)}.\n"
     if unproved:
-        head += "\nNOT PROVED here:\n" + "\n".join(f"- {' '.join(each.split())}" for each in unproved)
+        head += "\nNOT PROVED here:\n" + "\n".join(f"- {each}" for each in unproved)
     document = {
         "rule_files": ["rules.yml"],
         "evaluation_interval": format_duration(interval),
@@ -117,28 +125,11 @@ class Facts:
         every = {read for reads in self.reads.values() for read in reads}
         every.update(source for rule in rules for source in condition.parse(rule.condition).sources)
         self.shared = _shared(every)
-        self.named: dict[str, list[AlertingRule]] = defaultdict(list)
-        """Alert name → its rules: promtool sees their alerts together."""
-        for alert in alerts:
-            if alert.rule:
-                self.named[alert.alert].append(alert)
 
     def needs(self, alert: AlertingRule) -> set[str]:
         """What no other story may feed while this alert's is told."""
         assert alert.rule is not None
         return {self.need(source) for source in condition.parse(alert.rule.condition).sources}
-
-    def alike(self, alert: AlertingRule) -> list[AlertingRule]:
-        """The rules that fire with this one, under its name, itself among them. Raises Unprovable."""
-        assert alert.rule is not None
-        needs = self.needs(alert)
-        alike = [other for other in self.named[alert.alert] if self.needs(other) & needs]
-        for other in alike:
-            assert other.rule is not None
-            pace = (other.expr, other.hold, other.keep_firing, other.rule.interval)
-            if pace != (alert.expr, alert.hold, alert.keep_firing, alert.rule.interval):
-                raise Unprovable(f"{other.rule.key} has the same name and reads the same signal, but fires otherwise")
-        return alike
 
     def need(self, selector: Selector) -> str:
         """What is fed for one selector may be seen by another of the same metric: then the metric is needed whole."""
@@ -182,9 +173,9 @@ def _meet(selectors: set[Selector]) -> bool:
     return any(match(one.matchers, fed[other]) for one in selectors for other in selectors if one != other)
 
 
-def _cases(facts: Facts, interval: Micros) -> tuple[list[PromtoolCase], list[str]]:
+def _cases(facts: Facts, interval: Micros) -> tuple[list[PromtoolCase], list[Unproved]]:
     groups = [group for group in facts.groups if group.interval == interval]
-    missing: list[str] = []
+    missing: list[Unproved] = []
     cases = [
         *_recordings(facts, [recording for group in groups for recording in group.recordings], missing),
         *_rules(facts, [alert for group in groups for alert in group.alerts if alert.rule], interval, missing),
@@ -210,34 +201,32 @@ class _Rounds:
         return [self.cases[key] for key in sorted(self.cases)]
 
 
-def _rules(facts: Facts, alerts: Sequence[AlertingRule], interval: Micros, missing: list[str]) -> list[PromtoolCase]:
+def _rules(
+    facts: Facts, alerts: Sequence[AlertingRule], interval: Micros, missing: list[Unproved]
+) -> list[PromtoolCase]:
     rounds = _Rounds()
     for alert in alerts:
         assert alert.rule is not None
         try:
             depth = facts.check_feedable(condition.parse(alert.rule.condition).sources)
-            alike = facts.alike(alert)
-            if alike[0] is not alert:
-                continue
-            needs = {need for other in facts.named[alert.alert] for need in facts.needs(other)}
             for story in stories(alert, interval):
-                _tell(story, alike, rounds.place(needs, depth, "rules at their boundaries"))
+                _tell(story, alert, rounds.place(facts.needs(alert), depth, "rules at their boundaries"))
             if looks_back(syntax(alert.expr)):
-                missing.append(f"rule {alert.rule.key} ({alert.rule.condition}): {WINDOWED}")
+                missing.append(Unproved("rule", alert.rule.key, alert.rule.condition, WINDOWED, partly=True))
         except Unprovable as reason:
-            missing.append(f"rule {alert.rule.key} ({alert.rule.condition}): {reason}")
+            missing.append(Unproved("rule", alert.rule.key, alert.rule.condition, str(reason)))
     return rounds.in_order()
 
 
-def _tell(story: Story, alerts: Sequence[AlertingRule], case: PromtoolCase) -> None:
+def _tell(story: Story, alert: AlertingRule, case: PromtoolCase) -> None:
     for series, values in story.series.items():
         case.series[series_name(*series)] = sequence(values)
     for check in story.checks:
-        seen = tuple(told(alert, sample) for alert in alerts for sample in check.alerts)
+        seen = tuple(told(alert, sample) for sample in check.alerts)
         case.alerts.append((check.tick, story.alert, seen))
 
 
-def _twins(facts: Facts, own: Sequence[AlertingRule], interval: Micros, missing: list[str]) -> list[PromtoolCase]:
+def _twins(facts: Facts, own: Sequence[AlertingRule], interval: Micros, missing: list[Unproved]) -> list[PromtoolCase]:
     own_names = {twin.alert for twin in own}
     by_depth: dict[int, list[AlertingRule]] = defaultdict(list)
     unknown: set[str] = set()
@@ -250,14 +239,14 @@ def _twins(facts: Facts, own: Sequence[AlertingRule], interval: Micros, missing:
             by_depth[facts.check_feedable([twin.lost])].append(twin)
         except Unprovable as reason:
             unknown.add(twin.alert)
-            missing.append(f"twin {twin.alert} ({twin.lost}): {reason}")
+            missing.append(Unproved("twin", twin.alert, str(twin.lost), str(reason)))
     alike = [[twin for twin in by_depth[depth] if twin.alert not in unknown] for depth in sorted(by_depth)]
     every = [twin for twins in alike for twin in twins]
     cases = [never_seen(every, interval)] if every else []
     return cases + [case for twins in alike if twins for case in losses(twins, facts.units, interval)]
 
 
-def _recordings(facts: Facts, recordings: Sequence[RecordingRule], missing: list[str]) -> list[PromtoolCase]:
+def _recordings(facts: Facts, recordings: Sequence[RecordingRule], missing: list[Unproved]) -> list[PromtoolCase]:
     rounds = _Rounds()
     for recording in recordings:
         reads = condition.sources(recording.expr)
@@ -265,7 +254,7 @@ def _recordings(facts: Facts, recordings: Sequence[RecordingRule], missing: list
             depth = facts.check_feedable(reads)
             answers = recorded_for(syntax(recording.expr), reads)
         except Unprovable as reason:
-            missing.append(f"recording {recording.record} ({recording.expr}): {reason}")
+            missing.append(Unproved("recording", recording.record, recording.expr, str(reason)))
             continue
         case = rounds.place(map(facts.need, reads), depth, "recorded signals")
         for read in reads:

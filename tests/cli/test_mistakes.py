@@ -312,3 +312,55 @@ def _until_it_asks(pid: int, address: str) -> None:
         for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
     ):
         os.sched_yield()
+
+
+POLICY = """
+incident_response:
+  alert_channels:
+    - {name: email, type: email, recipients: [ann@example.com]}
+  detection:
+    rules:
+      - {name: margin_low, condition: "safety_margin < 0.95", severity: 3, channels: [email]}
+      - {name: failing, condition: "rate(failures_total[5m]) > 1", severity: 3, channels: [email]}
+"""
+
+
+def test_compile_tells_programs_what_became_of_the_policy(run: Run, tmp_path: Path) -> None:
+    """With --json: the files, how many rules are proved, what is not and why; of a bad policy its errors."""
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    code, said = run("compile", "policy.yaml", "--out", "out", "--json")
+    told = json.loads(said)
+    assert (code, told["rules"], told["proved"]) == (0, 2, 1)
+    assert [(each["kind"], each["name"]) for each in told["unproved"]] == [("rule", "incident_response/failing")]
+    assert "out/rules.yml" in told["written"]
+    (tmp_path / "policy.yaml").write_text(POLICY.replace("channels: [email]", "channels: [emial]"))
+    code, said = run("compile", "policy.yaml", "--out", "out", "--json")
+    assert (code, len(json.loads(said)["errors"])) == (1, 2)
+
+
+def test_what_is_proved_is_said(run: Run, tmp_path: Path) -> None:
+    """By compile and by check -v: how many of how many, and each other by name with the reason."""
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    for words in (("compile", "policy.yaml", "--out", "out"), ("check", "-v", "policy.yaml")):
+        code, said = run(*words)
+        assert code == 0
+        assert (
+            "1 of 2 rules proved. not proved: rule incident_response/failing (rate(failures_total[5m]) > 1): " in said
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--prometheus", "3.1"), "--prometheus is 2.42, 3.0, 3.5 or latest, not '3.1'"),
+        (("--fallback-smarthost", "mail:25"), "mean nothing without fallback_email"),
+        (("--fallback-smarthost", "mail:99999", "--fallback-email", "a@b.c", "--fallback-from", "a@b.c"), "host:port"),
+        (("--fallback-email", "nonsense", "--fallback-smarthost", "m:25", "--fallback-from", "a@b.c"), "no e-mail"),
+    ],
+)
+def test_compile_refuses_options_that_lead_nowhere(run: Run, options: tuple[str, ...], said: str) -> None:
+    """Before it reads or writes anything."""
+    code, told = run("compile", "--out", "out", *options)
+    assert code == 2
+    assert said in told
+    assert not Path("out").exists()

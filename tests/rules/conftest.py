@@ -33,6 +33,19 @@ def promtool() -> Run:
     return _tool("promtool")
 
 
+@pytest.fixture(scope="session", params=["the system's", "the newest"])
+def each_promtool(request: pytest.FixtureRequest) -> Run:
+    """The same of both: the oldest that is supported, where the system is Debian 12, and the newest."""
+    return request.getfixturevalue("promtool" if request.param == "the system's" else "newest_promtool")
+
+
+@pytest.fixture(scope="session")
+def newest_promtool() -> Run:
+    """The promtool of Prometheus 3 (tests/install-newest)."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return _tool(str(cache / "tocsin-tests" / "newest" / "usr" / "bin" / "promtool"))
+
+
 @pytest.fixture(scope="session")
 def amtool() -> Run:
     """Runs amtool."""

@@ -55,4 +55,4 @@ def write(made: Policy, folder: Path, **options) -> tuple[str, ...]:
     outputs = render(made, Options(**options))
     for name, content in outputs.files.items():
         (folder / name).write_bytes(content)
-    return outputs.unproved
+    return tuple(map(str, outputs.unproved))

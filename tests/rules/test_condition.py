@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.condition import Comparison, ConditionError, parse
+from rules.prometheus_versions import require_known
 
 ACCEPTED = {
     "a comparison": ("safety_margin < 0.95", "safety_margin < 0.95", ("safety_margin",)),
@@ -72,7 +73,7 @@ def test_what_is_accepted_stays_as_written(text, expr, signals):
 def test_what_cannot_work_is_refused(text, offset, words):
     """A condition that cannot work is an error that says why, and where the caret goes."""
     with pytest.raises(ConditionError) as refusal:
-        parse(text)
+        require_known(parse(text).text, None)
     assert words in str(refusal.value)
     assert refusal.value.offset == offset
 

@@ -625,3 +625,23 @@ def test_what_cannot_be_read_does_not_make_false_alarms_elsewhere():
     text = "```yaml\nsafety_incident_response:\n  detection: [{name: a, condition: x < 1, severity: 3, channels: [email]}]\n```\n"
     text += "```yaml\na: [\n```\n"
     assert [problem.line for problem in errors_of(text, "policy.md")] == [7]
+
+
+def test_every_wrong_recipient_of_a_list_is_told_at_once():
+    """Each with its own place, also where the first of them is wrong in another way; so with matchers."""
+    text = (
+        "incident_response:\n  alert_channels:\n"
+        "    - {name: email, type: email, recipients: [nonsense, ann@example.com, '@nobody', 'b c@d']}\n"
+        "ignore:\n  - {matchers: ['a=\"b\"', '=', 'c']}\n"
+    )
+    found = [(problem.line, problem.message.split(":")[0]) for problem in errors_of(text, "policy.yaml")]
+    for index in (0, 2, 3):
+        assert (3, f"recipients[{index}]") in found
+    assert [where for where in found if where[0] == 5] == [(5, "matchers[1]"), (5, "matchers[2]")]
+
+
+def test_the_frameworks_alerts_lead_to_alert_channels():
+    """At the top of a policy `alerts:` is the framework's word: what it is here is said; so with what stands deeper."""
+    told = [each.message for each in errors_of("alerts: []\ndetection: {}\n", "policy.yaml")]
+    assert any("`incident_response: {alert_channels: …}`" in each for each in told)
+    assert "unknown section `detection`; it stands in `incident_response:`" in told

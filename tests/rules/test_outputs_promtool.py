@@ -94,14 +94,28 @@ def test_what_cannot_be_proved_is_said():
     """A rule whose truth depends on more than steady values is compiled, and named in the file and in the answer."""
     outputs = render(policy(rule("errors", "rate(errors_total[5m]) > 1"), rule("fine", "a > 1")))
     assert len(outputs.unproved) == 1
-    assert "incident_response/errors" in outputs.unproved[0]
+    assert "incident_response/errors" in str(outputs.unproved[0])
     assert b"# - rule incident_response/errors" in outputs.files["rules_test.yml"]
 
 
-def test_two_rules_of_one_name_that_differ_are_not_proved_silently():
-    """Alerts of one name are seen together: rules that read the same signal and differ are said to be unproved."""
-    made = policy(rule("same", "z > 1", section="one"), rule("same", "z > 2", section="two"))
-    assert len(render(made).unproved) == 2
+def test_how_many_rules_are_proved_is_said():
+    """In the answer and at the head of the tests; what is proved in part counts, and what is not is named."""
+    made = policy(rule("a", "a > 1"), rule("b", "rate(b_total[5m]) > 1"), rule("c", "avg_over_time(c[5m]) > 1"))
+    outputs = render(made)
+    assert outputs.proved == "2 of 3 rules proved"
+    assert b"# 2 of 3 rules proved.\n" in outputs.files["rules_test.yml"]
+    assert [(each.name, each.partly) for each in outputs.unproved] == [
+        ("incident_response/b", False),
+        ("incident_response/c", True),
+    ]
+
+
+def test_two_rules_of_one_name_that_differ_are_proved(promtool, tmp_path):
+    """Their alerts have names of their own, so each is seen by itself."""
+    made = policy(rule("same", "z > 1"), rule("same", "z > 2", section="two_incident_response"))
+    assert write(made, tmp_path) == ()
+    answer = promtool("test", "rules", "rules_test.yml", folder=tmp_path)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
 def test_without_watch_there_are_only_the_policys_rules(promtool, tmp_path):

@@ -1,0 +1,117 @@
+"""`tocsin compile`: a policy becomes files for Prometheus, Alertmanager, Kubernetes and Grafana."""
+
+import gc
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from receiver.cli.output import console, fail, make_folder, print_json, show_proofs, write
+from receiver.cli.policies import Paths, Prometheus, known_version, problem_json
+from rules import matchers
+from rules.load import load_with_warnings
+from rules.outputs import Options, Outputs, render
+from rules.problems import PolicyError
+from rules.promtool.unproved import unproved_rules
+
+NO_FALLBACK = "nobody is told when Tocsin itself is down: give --fallback-email or --fallback-pagerduty-key-file"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(name="compile")(compile_)
+
+
+def compile_(
+    paths: Paths = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The folder to write into.", show_default=False)] = None,
+    prometheus: Prometheus = "",
+    receiver_url: Annotated[
+        str, typer.Option(help="Where Alertmanager reaches the receiver.")
+    ] = "http://127.0.0.1:8095/webhook/alertmanager",
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with the webhook token, as Alertmanager sees it.", show_default=False)
+    ] = None,
+    fallback_email: Annotated[
+        str | None, typer.Option(help="Whom Alertmanager itself mails when Tocsin is down.", show_default=False)
+    ] = None,
+    fallback_smarthost: Annotated[
+        str | None, typer.Option(help="host:port of the mail server for that.", show_default=False)
+    ] = None,
+    fallback_from: Annotated[str | None, typer.Option(help="Its sender.", show_default=False)] = None,
+    fallback_pagerduty_key_file: Annotated[
+        Path | None,
+        typer.Option(help="Or a routing key, in a file that Alertmanager sees.", show_default=False),
+    ] = None,
+    alertmanager_peers: Annotated[int, typer.Option(help="Alertmanagers in the cluster; 1: it stands alone.")] = 2,
+    instance: Annotated[
+        str,
+        typer.Option(
+            help="Labels of this Tocsin's targets where Prometheus scrapes several: 'namespace=\"prod\"'.",
+            show_default=False,
+        ),
+    ] = "",
+    namespace: Annotated[
+        str,
+        typer.Option(
+            help="Kubernetes' namespace of the objects; Tocsin's own alerts get it as a label, by which the operator "
+            "lets them through.",
+            show_default=False,
+        ),
+    ] = "",
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Compile a policy into Prometheus rules and their tests, Alertmanager routes and Kubernetes objects."""
+    if out is None:
+        fail("tocsin compile: say where to write: --out DIR", 2)
+    gc.disable()  # what is made here lives until the end, and looking through it again and again takes a sixth longer
+    version = known_version("compile", prometheus)
+    try:
+        options = Options(
+            receiver_url=receiver_url,
+            token_file=str(token_file) if token_file else None,
+            fallback_email=fallback_email,
+            fallback_smarthost=fallback_smarthost,
+            fallback_from=fallback_from,
+            fallback_pagerduty_key_file=str(fallback_pagerduty_key_file) if fallback_pagerduty_key_file else None,
+            alertmanager_peers=alertmanager_peers,
+            instance=matchers.parse(instance) if instance else (),
+            namespace=namespace,
+        )
+    except matchers.MatcherError as error:
+        fail(f"tocsin compile: --instance: {error.shown(instance)}", 2)
+    except ValueError as error:
+        fail(f"tocsin compile: {error}", 2)
+    try:
+        loaded = load_with_warnings(paths or [], version)
+    except PolicyError as error:
+        if not json:
+            raise
+        print_json({"errors": [problem_json(each) for each in error.problems]})
+        raise typer.Exit(1) from None
+    outputs = render(loaded.policy, options)
+    make_folder(out, "--out")
+    for name, content in outputs.files.items():
+        write(out / name, content, "--out")
+    warnings = [] if options.has_fallback else [NO_FALLBACK]
+    if json:
+        lints = [problem_json(each) for each in loaded.warnings]
+        print_json(_summary(out, outputs) | {"lints": lints, "warnings": warnings})
+        return
+    for warning in (*map(str, loaded.warnings), *warnings):
+        console.print(warning, style="yellow", markup=False, soft_wrap=True)
+    for name, content in outputs.files.items():
+        console.print(f"wrote {out / name} ({len(content):,} bytes)", markup=False, soft_wrap=True)
+    show_proofs(outputs.proved, outputs.unproved)
+
+
+def _summary(out: Path, outputs: Outputs) -> dict[str, Any]:
+    return {
+        "written": [str(out / name) for name in outputs.files],
+        "rules": outputs.rules,
+        "proved": outputs.rules - unproved_rules(outputs.unproved),
+        "unproved": [
+            {"kind": each.kind, "name": each.name, "expr": each.expr, "reason": each.reason, "partly": each.partly}
+            for each in outputs.unproved
+        ],
+    }
