@@ -19,7 +19,7 @@ from receiver.store.upgrade import READABLE_FROM, history
 from tests.store.samples import incident, save
 
 Open = Callable[[str], SqlStore]
-FIRST = "0019"
+FIRST = "0013"
 """The first migration that has to say for itself who can read what it leaves."""
 
 NEWER = (
@@ -130,18 +130,18 @@ def tocsin(*arguments: str) -> tuple[int, str]:
 
 def test_a_migration_that_breaks_is_refused_until_asked_for(url: str) -> None:
     """A start does not change a schema so that there is no way back; `tocsin database` says what would happen, and does it."""
-    as_left_by(url, "0017")
-    with pytest.raises(UpgradeNotAllowed, match=r"0018 \(The shift log.*tocsin database upgrade --breaking"):
+    as_left_by(url, "0011")
+    with pytest.raises(UpgradeNotAllowed, match=r"0012 \(.*tocsin database upgrade --breaking"):
         open_store(url, to_serve=True, breaking=False)
     code, said = tocsin("status", "--database", url, "--json")
     assert code == 1
-    assert json.loads(said.splitlines()[0])["breaking"][0] == "0018"
+    assert json.loads(said.splitlines()[0])["breaking"] == ["0012"]
     code, said = tocsin("plan", "--database", url)
-    assert (code, "0018  The shift log" in said, "NO WAY BACK" in said) == (0, True, True)
+    assert (code, "0018  The shift log" in said, said.count("NO WAY BACK")) == (0, True, 1)
     code, said = tocsin("upgrade", "--database", url)
     assert (code, "cannot go on with it" in said) == (1, True)
     code, said = tocsin("upgrade", "--database", url, "--breaking")
-    assert (code, "ran 0018" in said) == (0, True)
+    assert (code, "ran 0012" in said) == (0, True)
     assert tocsin("status", "--database", url)[0] == 0
     assert "up to date" in tocsin("plan", "--database", url)[1]
     open_store(url, to_serve=True, breaking=False).close()

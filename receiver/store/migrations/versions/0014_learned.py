@@ -12,6 +12,7 @@ from alembic import op
 
 revision = "0014"
 down_revision = "0013"
+readable_from = "0013"  # it only adds
 branch_labels = None
 depends_on = None
 

@@ -8,7 +8,6 @@ down_revision = "0018"
 readable_from = "0018"  # a new table
 branch_labels = None
 depends_on = None
-readable_from = "0018"  # a table of its own
 
 
 def upgrade() -> None:
