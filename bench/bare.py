@@ -1,6 +1,7 @@
 """The limit: an aiohttp handler that only reads and validates the webhook: ``python -m bench.bare PORT READER``."""
 
 import sys
+from collections.abc import Callable
 
 import msgspec
 import uvloop
@@ -9,7 +10,7 @@ from pydantic import TypeAdapter
 
 from receiver.clients.alert_payload import WebhookDocument
 
-READERS = {
+READERS: dict[str, Callable[[bytes], object]] = {
     "pydantic": TypeAdapter(WebhookDocument).validate_json,
     "msgspec": msgspec.json.Decoder(WebhookDocument).decode,
 }

@@ -27,7 +27,12 @@ def run() -> list[Row]:
 
 
 def _start(folder: str) -> float:
-    return _timed(lambda: (store := open_store(filled.url(Path(folder)))).next_due() or store.close())
+    def start() -> None:
+        store = open_store(filled.url(Path(folder)))
+        store.next_due()
+        store.close()
+
+    return _timed(start)
 
 
 def _questions(folder: str) -> list[Row]:

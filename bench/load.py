@@ -58,12 +58,13 @@ class _Connection(asyncio.Protocol):
 async def fire(url: str, requests: Sequence[bytes], connections: int = 64) -> tuple[float, int]:
     """Send them all; returns the seconds it took and how many were not answered with 2xx."""
     parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 80
     left = iter(requests)
     loop = asyncio.get_running_loop()
     futures = [loop.create_future() for _ in range(connections)]
     began = perf_counter()
     protocols = [
-        (await loop.create_connection(lambda f=future: _Connection(left, f), parts.hostname, parts.port))[1]  # type: ignore[misc]
+        (await loop.create_connection(lambda f=future: _Connection(left, f), host, port))[1]  # type: ignore[misc]
         for future in futures
     ]
     await asyncio.wait_for(asyncio.gather(*futures), ANSWERED_WITHIN)

@@ -122,6 +122,8 @@ def _block(block: Mapping[str, Any]) -> str:
             return " ".join(f"[{each['text']['text']}]" for each in block["elements"])
         case "context":
             return " · ".join(re.sub(r"<[^|>]*\|([^>]*)>", r"\1", each["text"]) for each in block["elements"])
+        case _:
+            pass
     fields = [_read(each["text"]).replace("\n", ": ", 1) for each in block.get("fields", ())]
     return _read(block["text"]["text"]) if not fields else "\n".join(fields)
 

@@ -8,6 +8,7 @@ import io
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
+from email.message import EmailMessage
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
@@ -53,11 +54,17 @@ STYLE = """
 """
 
 
+def _html(mail: EmailMessage) -> str:
+    body = mail.get_body(("html",))
+    assert body is not None, "each mail has HTML"
+    return str(body.get_content())
+
+
 async def shoot() -> None:
     """Every picture."""
     kept = await _play()
     async with camera() as eye:
-        mail = kept.mails[0].get_body(("html",)).get_content()
+        mail = _html(kept.mails[0])
         _save("mail", await _look(eye, mail, 480), await _look(eye, mail, 480, dark=True))
         _save("slack", await _look(eye, _page(_slack(kept.slack[0]["blocks"])), 620))
         _save("pagerduty", await _look(eye, _page(_pagerduty(kept.pagerduty[0])), 700))
@@ -70,7 +77,7 @@ async def shoot() -> None:
 async def _shoot_later(eye: Camera, moments: Mapping[str, Kept]) -> None:
     """What comes after the first page: each medium's, one below the other; the mails in a picture each."""
     for moment, kept in moments.items():
-        html = kept.mails[0].get_body(("html",)).get_content()
+        html = _html(kept.mails[0])
         _save(f"mail-{moment}", await _look(eye, html, 480), await _look(eye, html, 480, dark=True))
     heard = moments.values()
     slack = "<hr>".join(_slack(each["blocks"]) for kept in heard for each in kept.slack[:1])
@@ -188,6 +195,8 @@ def _block(block: Mapping[str, Any]) -> str:
             return f'<p class="buttons">{"".join(buttons)}</p>'
         case "context":
             return f'<p class="quiet">{" &nbsp; ".join(_marked(each["text"]) for each in block["elements"])}</p>'
+        case _:
+            pass
     if "fields" in block:
         fields = "".join(f"<div>{_marked(each['text'])}</div>" for each in block["fields"])
         return f'<div class="fields">{fields}</div>'

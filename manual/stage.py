@@ -14,6 +14,7 @@ from urllib.parse import quote_plus
 
 import orjson
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from receiver.channels.configured import configured_channels, make_senders
@@ -110,11 +111,12 @@ class Kept:
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Take a mail."""
+        assert isinstance(envelope.content, bytes), "SMTP was not told to decode"
         self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
         return "250 taken"
 
     @web.middleware
-    async def keep(self, request: web.Request, handler: Any) -> web.StreamResponse:
+    async def keep(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Keep what was sent, and let the stand-in answer."""
         form = orjson.loads(await request.read()) if request.content_type == "application/json" else {}
         form = form or dict(await request.post())
@@ -167,7 +169,7 @@ class Stage:
             self.policy = self.load(providers)
             self.settings = settings = Settings.read(
                 SETTINGS
-                | self._more
+                | dict(self._more)
                 | {
                     "TOCSIN_SMTP_URL": f"smtp://127.0.0.1:{mailbox.sockets[0].getsockname()[1]}",
                     "TOCSIN_SLACK_API_URL": f"{providers}/slack/api/",

@@ -161,10 +161,12 @@ class House(Stage):
         """Carry out and send what is due now, and keep what was heard."""
         await super().work()
         kept = self.take()
-        heard = [*map(self._mail, kept.mails), *map(self._slack, kept.slack), *map(self._event, kept.pagerduty)]
+        heard = [self._mail(each) for each in kept.mails]
+        heard += [*map(self._slack, kept.slack), *map(self._event, kept.pagerduty)]
         heard += [self._heard("sms", each["To"], each["Body"], "") for each in kept.sms]
         heard += [self._heard("phone", each["To"], _spoken(each["Twiml"]), "") for each in kept.calls]
-        self.scenes += sorted(heard, key=lambda each: (MEDIA.index(each.medium), each.headline, each.text, each.to))
+        heard.sort(key=lambda each: (MEDIA.index(each.medium), each.headline, each.text, each.to))
+        self.scenes += heard
 
     def heard(self, medium: str = "", to: str = "", *, since: int = 0) -> list[Heard]:
         """What came, from that scene on, in this medium and to an address with this in it."""

@@ -72,7 +72,7 @@ def _key(scene: Scene) -> object:
     return (scene.at, id(scene))
 
 
-def _scene(scene: Scene, also: Sequence[Heard], shown: set[str]) -> str:
+def _scene(scene: Heard | Done | Shown, also: Sequence[Heard], shown: set[str]) -> str:
     """`shown`: the paragraphs that stand above at the same time; this one's are added."""
     match scene:
         case Done():
@@ -84,7 +84,6 @@ def _scene(scene: Scene, also: Sequence[Heard], shown: set[str]) -> str:
             subject = f": **{scene.headline}**" if scene.medium == "email" else ""
             text = scene.text if scene.medium == "email" else scene.words
             return f"{LABELS[scene.medium]} to {to}{subject}\n\n{_block(_folded(text, shown))}"
-    raise TypeError(scene)
 
 
 def _folded(text: str, shown: set[str]) -> str:
