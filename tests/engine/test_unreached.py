@@ -133,6 +133,7 @@ NEWER = [
     "evidence_uploads",
     "evidence_files",
     "evidence_chunks",
+    "devices",
 ]
 """Tables that version 8 of the schema did not have."""
 
