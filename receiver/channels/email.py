@@ -31,7 +31,7 @@ from receiver.messages import PICTURE_ID, Picture
 from receiver.messages.times import moment
 from receiver.settings import Settings
 from rules.addresses import AddressError, MailAddress, parse_address
-from rules.policy import CRITICAL
+from rules.policy import CRITICAL, EMERGENCY, INFORMATIONAL, WARNING
 
 TIMEOUT = 20.0
 """Seconds for everything, from the connection to the answer to the message."""
@@ -41,6 +41,14 @@ GOODBYE = 1.0
 LOCAL_ID = 26
 """Longest left part of an id: ``inc.``, 16 digits, a dot, five digits."""
 MAX_ID = 60
+
+URGENCY = {
+    EMERGENCY: ("1 (Highest)", "high"),
+    CRITICAL: ("2 (High)", "high"),
+    WARNING: ("3 (Normal)", "normal"),
+    INFORMATIONAL: ("5 (Lowest)", "low"),
+}
+"""Level of a page → `X-Priority` and `Importance`. Mail programs read one of the two; what is no page has neither."""
 
 SUBMISSION, SUBMISSIONS, RELAY = 587, 465, 25
 
@@ -146,8 +154,9 @@ class EmailSender:
             mail["References"] = root
         mail["Auto-Submitted"] = "auto-generated"
         mail["X-Auto-Response-Suppress"] = "All"
-        if notification.kind is Kind.PAGE and message.level >= CRITICAL:
-            mail["Importance"] = "high"
+        mail["List-Id"] = list_id(self._from.domain)
+        if notification.kind is Kind.PAGE and (urgency := URGENCY.get(message.level)):
+            mail["X-Priority"], mail["Importance"] = urgency
         mail.set_content(message.text, cte="quoted-printable")
         mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
         if message.picture:
@@ -207,6 +216,11 @@ def message_id(outgoing: Outgoing, domain: str) -> str:
     whose = sha256(f"{outgoing.incident_ref}/{notification.recipient}".encode()).hexdigest()[:16]
     local = f"inc.{whose}.{notification.sequence}"[:LOCAL_ID]
     return f"<{local}@{_short_domain(domain, MAX_ID - LOCAL_ID - len('<@>'))}>"
+
+
+def list_id(domain: str) -> str:
+    """``Tocsin <tocsin.domain>`` (RFC 2919): the same in every mail of ours, so that one filter finds them all."""
+    return f"Tocsin <tocsin.{_short_domain(domain, MAX_ID - len('tocsin.'))}>"
 
 
 def _short_domain(domain: str, limit: int) -> str:

@@ -44,12 +44,50 @@ async def test_mail_has_both_forms_and_says_it_is_automatic(host, sender):
     assert mail["From"] == "Tocsin <tocsin@example.org>"
     assert mail["Subject"] == "#12 landing-7: safety_margin_violation"
     assert mail["Auto-Submitted"] == "auto-generated"
-    assert mail["Importance"] == "high"
+    assert mail["X-Auto-Response-Suppress"] == "All"
     assert mail["List-Unsubscribe"] is None
     text, html = mail.get_body(("plain",)), mail.get_body(("html",))
     assert "To acknowledge: tocsin acknowledge 12" in text.get_content()
     assert 'href="https://tocsin.example.org/incidents/12"' in html.get_content()
     assert host.to == ["incident-response@company.com"]
+
+
+@pytest.mark.parametrize(
+    ("level", "priority", "importance"),
+    [(4, "1 (Highest)", "high"), (3, "2 (High)", "high"), (2, "3 (Normal)", "normal"), (1, "5 (Lowest)", "low")],
+)
+async def test_a_page_is_as_important_as_its_level(host, sender, level, priority, importance):
+    """Mail programs show a page's level, whichever of the two headers they read."""
+    await sender.send(outgoing("email", incident=replace(samples.INCIDENT, level=level)))
+    (mail,) = host.mails
+    assert (mail["X-Priority"], mail["Importance"]) == (priority, importance)
+
+
+async def test_what_is_no_page_is_not_marked_as_important(host, sender):
+    """An all-clear of an emergency has neither header: a mark that is always there says nothing."""
+    await sender.send(outgoing("email", Kind.RESOLVED, Reason.ACTION, incident=samples.resolved()))
+    (mail,) = host.mails
+    assert mail["X-Priority"] is mail["Importance"] is None
+
+
+@pytest.mark.parametrize(
+    ("domain", "expected"),
+    [
+        ("example.org", "tocsin.example.org"),
+        ("b\u00fccher.example", "tocsin.xn--bcher-kva.example"),
+        (f"{'mail-relay.' * 8}example.org", f"tocsin.{'mail-relay.' * 3}example.org"),
+    ],
+)
+async def test_one_filter_finds_every_mail(host, domain, expected):
+    """Pages and follow-ups of every incident have one plain `List-Id`, and say that a machine wrote them."""
+    sender = EmailSender(url(host), f"tocsin@{domain}", 1.0, host.trust)
+    first = await sender.send(outgoing("email"))
+    thread = first.reference
+    await sender.send(outgoing("email", Kind.RESOLVED, Reason.ACTION, incident=samples.resolved(), thread=thread))
+    assert len(host.mails) == 2
+    for mail, source in zip(host.mails, host.sources, strict=True):
+        assert f"\r\nList-Id: Tocsin <{expected}>\r\n".encode() in source
+        assert mail["Auto-Submitted"] == "auto-generated"
 
 
 async def test_follow_ups_stay_in_the_thread(host, sender):
