@@ -1,5 +1,6 @@
 """External stakeholders: what is held for them, what voids it, and that only an approval sends."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -400,25 +401,50 @@ def test_one_message_tells_of_what_is_void_and_of_what_waits_instead():
     assert len({(each.channel, each.recipient) for each in fresh}) == len(fresh)
 
 
-def recurring(world: World) -> None:
-    """It resolves by itself, and comes back."""
+def recurring(world: World, decide: Callable[[World], object]) -> None:
+    """It resolves by itself, somebody decides on what waits then, and it comes back."""
     world.clear("a")
     world.advance(minutes=10)
     assert world.incident.state is State.RESOLVED
+    decide(world)
     world.fire("a")
 
 
-def test_who_was_told_is_offered_the_end_in_a_later_episode():
-    """Told of the first episode and of no end, then it came back and ended without a further notice: the end is due."""
+ENDED = {
+    "nobody decided on it": (lambda world: None, "void"),
+    "it was rejected": (lambda world: world.act(RejectNotice("cleo", "n2", "too early")), "rejected"),
+    "it was sent, and the trouble told anew": (lambda world: approve(world, "n2"), "sent"),
+}
+
+
+@pytest.mark.parametrize(("decide", "standing"), ENDED.values(), ids=ENDED)
+def test_who_was_told_is_offered_the_end_in_a_later_episode(decide, standing):
+    """Whatever became of the notice that the first episode was over: whoever knows of trouble and no end is due it."""
     world = opened()
     world.acknowledge()
     approve(world)
-    recurring(world)
-    assert ("resolved", "void") in standings(world)
+    recurring(world, decide)
+    assert standings(world)[1] == ("resolved", standing)
+    if standing == "sent":
+        world.acknowledge()
+        assert standings(world)[2:] == [("acknowledged", "held")]
+        approve(world, "n3")
     world.clear("a")
     world.advance(minutes=10)
     assert world.incident.state is State.RESOLVED
     assert standings(world)[-1] == ("resolved", "held")
+
+
+def test_who_was_told_the_end_is_not_told_it_twice():
+    """It came back and ended, and nobody outside was told that it had: there is no second end to tell."""
+    world = opened()
+    world.acknowledge()
+    approve(world)
+    recurring(world, lambda world: approve(world, "n2"))
+    world.clear("a")
+    world.advance(minutes=10)
+    assert world.incident.state is State.RESOLVED
+    assert standings(world) == [("acknowledged", "sent"), ("resolved", "sent")]
 
 
 def test_the_end_can_be_told_after_the_incident_is_closed():

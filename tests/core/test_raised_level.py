@@ -18,28 +18,38 @@ RAISED = {
 }
 
 
-def taken(policy=WITH_BOARD) -> World:
+def taken() -> World:
     """An acknowledged incident of level 3."""
-    world = World(policy)
+    world = World(WITH_BOARD)
     world.fire("a")
     world.acknowledge()
     world.advance(minutes=2)
     return world
 
 
+def untaken() -> World:
+    """An incident of level 3 that nobody has."""
+    world = World(WITH_BOARD)
+    world.fire("a")
+    world.advance(minutes=2)
+    return world
+
+
+@pytest.mark.parametrize("before", [taken, untaken])
 @pytest.mark.parametrize("happens", RAISED.values(), ids=RAISED)
-def test_it_pages_that_levels_channels_at_once(happens):
-    """What `check` prints for level 4 at once is paged at once: SMS too."""
-    world = taken()
+def test_it_pages_that_levels_channels_at_once(happens, before):
+    """What `check` prints for level 4 at once is paged at once, whether somebody had it or nobody: SMS too."""
+    world = before()
     assert happens(world) is None
     assert world.pages()[-1] == (2, Reason.NEW_DANGER, "email slack pagerduty sms")
     assert world.incident.state is State.OPEN
 
 
+@pytest.mark.parametrize("before", [taken, untaken])
 @pytest.mark.parametrize("happens", RAISED.values(), ids=RAISED)
-def test_it_has_that_levels_windows(happens):
+def test_it_has_that_levels_windows(happens, before):
     """From then on."""
-    world = taken()
+    world = before()
     happens(world)
     assert (world.window(Window.ESCALATE), world.window(Window.BREACH)) == (2 + 5, 2 + 15)
 
