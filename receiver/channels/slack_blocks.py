@@ -77,7 +77,7 @@ def parent(message: Message, incident: Incident, name: str, mention: str, *, but
         *_fields(message),
         *_paragraphs(message),
     ]
-    if buttons and message.live:
+    if buttons and message.live and message.asks_reader:
         blocks.append(_buttons(incident) if message.count == 1 else _button_for_all(message.count, name))
     elif buttons and message.wants_sign_off:
         blocks.append(_sign_off(incident))

@@ -54,6 +54,8 @@ class IncidentText:
     page_url: str
     ack_url: str = ""
     """Where this message's reader can acknowledge without logging in; empty: nowhere."""
+    asks_reader: bool = True
+    """Whether the reader is one of those who are to answer, not one who is only told how it stands."""
     zone_of_channel: str = ""
     """The zone that its readers' channel names; empty: the policy's."""
     manner: Manner = Manner.WRITTEN
@@ -116,6 +118,13 @@ class IncidentText:
             return "recorded"
         recovered = RECOVERED.get(self.incident.recovery, "") if self.live else ""
         return ", ".join(filter(None, (self.incident.state.value, recovered)))
+
+    @property
+    def wants_answer(self) -> bool:
+        """Whether its reader is to answer. Who is only told and acknowledged it, to say that it was read, would stop
+        the paging of those who can mend it.
+        """
+        return self.asks_reader and self.incident.wants_answer
 
     @property
     def awaits_answer(self) -> bool:

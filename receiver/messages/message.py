@@ -58,6 +58,8 @@ class Message:
     """Why this message comes now: a sentence or two."""
     live: bool = True
     """Somebody still has to act: buttons make sense."""
+    asks_reader: bool = True
+    """Its reader is one of those who are to answer. Who is only told gets nothing to acknowledge with."""
     wants_sign_off: bool = False
     """It is resolved, and waits for a second person's signature before it closes."""
     count: int = 1

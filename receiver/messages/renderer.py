@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from receiver.core.closing import wants_sign_off
-from receiver.core.model import Alert, Incident, Instant, Kind, Notification, Reason, Recovery, State
+from receiver.core.model import Alert, Incident, Instant, Kind, Notification, Reason, Recovery, State, Target
 from receiver.core.notices import find
 from receiver.core.occurrences import begun_at, trouble_since
 from receiver.core.plan import DecisionContext
@@ -94,7 +94,11 @@ class MessageRenderer:
         notification, incident = delivery.items[0]
         if notification.kind is Kind.EXTERNAL:
             return as_message(notification, self.case(incident, delivery.context, now))
-        case = replace(self._read_case(incident, delivery, now), ack_url=self._link(delivery))
+        case = replace(
+            self._read_case(incident, delivery, now),
+            ack_url=self._link(delivery),
+            asks_reader=_is_asked(notification, incident),
+        )
         return self._single(notification, case, picture, earlier)
 
     def _link(self, delivery: Telling) -> str:
@@ -151,6 +155,7 @@ class MessageRenderer:
             if notification.kind in SELF_EXPLAINING
             else f"{letter.label}: {letter.lead}".removeprefix(": "),
             live=case.live,
+            asks_reader=case.asks_reader,
             wants_sign_off=wants_sign_off(case.incident, case.context.policy_version),
             level_name=letter.level,
             system=case.system,
@@ -339,18 +344,24 @@ def _headline_of_many(cases: list[IncidentText], title: str) -> str:
     return line(f"{exercise}{worst.level.name.upper()}: {title}")
 
 
+def _is_asked(notification: Notification, incident: Incident) -> bool:
+    """Whether a message goes to somebody whom the incident pages. Stakeholders and approvers are told."""
+    target = Target(notification.channel, notification.recipient)
+    return notification.kind is Kind.PAGE or target in incident.paged
+
+
 def _button(case: IncidentText) -> tuple[str, str] | None:
     if not case.page_url:
         return None
-    if case.incident.wants_answer:
+    if case.wants_answer:
         return f"Acknowledge {case.number}", case.ack_url or case.page_url
     return f"Open {case.number}", case.page_url
 
 
 def _command(case: IncidentText) -> str:
-    if case.incident.wants_answer:
+    if case.wants_answer:
         return f"To acknowledge: tocsin acknowledge {case.incident.number}"
-    if case.live and case.incident.recovery in {Recovery.CONFIRM, Recovery.UNVERIFIED}:
+    if case.asks_reader and case.live and case.incident.recovery in {Recovery.CONFIRM, Recovery.UNVERIFIED}:
         return f"To confirm: tocsin resolve {case.incident.number}"
     return ""
 

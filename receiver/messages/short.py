@@ -96,7 +96,7 @@ def _cut_to_fit(begin: str, title: str, ends: Sequence[str]) -> str:
 def _tails(case: IncidentText, *, replies: bool) -> Sequence[str]:
     """How to answer, the longest way first."""
     incident = case.incident
-    if not incident.wants_answer:
+    if not case.wants_answer:
         return ("",)
     link = case.ack_url or ("" if replies else case.page_url)
     reply = f"reply ACK {incident.number}" if replies else ""

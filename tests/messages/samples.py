@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from receiver.core.checklists import attach_due
 from receiver.core.draft import Draft
-from receiver.core.model import Incident, Instant, Kind, Notification, Reason, State, Window
+from receiver.core.model import Incident, Instant, Kind, Notification, Reason, State, Target, Window
 from receiver.core.plan import DecisionContext, PolicyVersion
 from rules.policy import (
     HOUR,
@@ -169,6 +169,7 @@ _OPENED = Incident(
     labels={"alertname": "safety_margin_violation", "system": "landing-7", "severity": "emergency"},
     rules={"safety_incident_response/safety_margin_violation": 4},
     firing=(0, 0, 0, 1),
+    paged=tuple(Target(channel.name, channel.recipients[0]) for channel in CHANNELS),
     windows={Window.ESCALATE: Instant(NOON + 5 * MINUTE), Window.BREACH: Instant(NOON + 15 * MINUTE)},
 )
 

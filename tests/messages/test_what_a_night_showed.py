@@ -160,3 +160,28 @@ def test_nothing_to_acknowledge_is_said_as_that():
     assert Taken((), ()).words("Acknowledged") == (
         "Acknowledged: none. Nothing that was sent here waits for an answer.",
     )
+
+
+TOLD_ONLY = {
+    "a raised level": (lambda world: world.change("amir", level=4, reason="worse"), Kind.NOTICE, Reason.NEW_DANGER),
+    "a breach": (lambda world: world.advance(minutes=61), Kind.BREACH, Reason.BREACHED),
+}
+
+
+@pytest.mark.parametrize(("happens", "kind", "reason"), TOLD_ONLY.values(), ids=TOLD_ONLY)
+def test_who_is_only_told_is_not_asked_to_acknowledge(happens, kind, reason):
+    """Management that acknowledged to say "I have read it" would stop the paging of those who can mend it: it may open
+    the incident. Whoever is paged is asked.
+    """
+    world = World(WHOLE)
+    world.fire("a")
+    happens(world)
+    assert world.incident.wants_answer
+    letter = told(world, reason, kind)
+    assert "https://tocsin.example.org/incidents/1" in letter.text
+    assert "cknowledge #1" not in letter.text
+    assert "tocsin acknowledge" not in letter.text
+    assert not letter.asks_reader
+    assert "ACK" not in letter.short
+    paged = next(each for each in reversed(world.outbox.values()) if each.kind is Kind.PAGE)
+    assert "Acknowledge #1: " in told(world, paged.reason).text
