@@ -8,8 +8,8 @@ from receiver.messages.incident_text import IncidentText
 from receiver.messages.timeline import sentence
 from receiver.reports.report_clock import ReportClock
 
-PEOPLE = 100
-"""Messages that are listed one by one."""
+MOST_TOLD = 150
+"""Lines of who was told; what went out at once and became the same stands on one."""
 
 
 UNTOLD = frozenset({Fact.ACCEPTED, Fact.DELIVERED, Fact.SUPERSEDED, Fact.SEND_FAILED})

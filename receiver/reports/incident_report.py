@@ -12,7 +12,7 @@ from receiver.messages.plain import line
 from receiver.reports.deadlines_kept import RESPONSE, deadlines_of
 from receiver.reports.drawing import draw_timeline
 from receiver.reports.exhibits import drawn
-from receiver.reports.incident_record import PEOPLE, UNTOLD, IncidentRecord
+from receiver.reports.incident_record import MOST_TOLD, UNTOLD, IncidentRecord
 from receiver.reports.occurrence_sections import ALERT_COLUMNS, alert_rows, occurrences
 from receiver.reports.report import Drawing, Field, Part, Report, SectionContent, Table, counted
 from receiver.reports.sources import MOST, entered, field, graded_fields, measured
@@ -186,15 +186,19 @@ def _tables(record: IncidentRecord) -> list[Table]:
 
 
 def _messages(record: IncidentRecord) -> Iterator[tuple[str, ...]]:
-    """Who was told: what went out at once and became the same stands on one line."""
+    """Who was told: what went out at once and became the same stands on one line. What is left out is said."""
     context = record.case.context
     together: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
-    for each in [each for each in record.notifications if each.kind is not Kind.REPORT][:PEOPLE]:
+    for each in [each for each in record.notifications if each.kind is not Kind.REPORT]:
         key = (record.clock.second(each.created_at), each.kind.value, fate(each))
         together.setdefault(key, []).append((line(each.channel), _recipient(each, context)))
-    for (when, what, became), reached in together.items():
+    lines = list(together.items())
+    for (when, what, became), reached in lines[:MOST_TOLD]:
         channels, whom = zip(*reached, strict=True)
         yield when, what, ", ".join(dict.fromkeys(channels)), ", ".join(dict.fromkeys(whom)), became
+    left_out = sum(len(reached) for _, reached in lines[MOST_TOLD:])
+    if left_out:
+        yield "", f"{counted(left_out, 'later message')} left out here; the console has them all", "", "", ""
 
 
 def _recipient(notification: Notification, context: DecisionContext) -> str:

@@ -250,6 +250,9 @@ def test_the_report_holds_what_a_regulator_asks(story: Aviation) -> None:
     assert "customer_impact is high: Significant customer impact (calls for level 3 at least) | dana" in timeline
     assert "new danger voids the acknowledgement of dana (NW17 is in the air without voice contact) | dana" in timeline
     details = section(report.text, "Incident details")
+    told = details[details.index("### Who was told") : details.index("### External notices")]
+    for when in ("2026-11-25 10:48:00 (11:48:00) | acknowledged", "2026-11-25 12:02:00 (13:02:00) | resolved"):
+        assert re.search(rf"{re.escape(when)} [^\n]*management@nordwind\.example", told)
     assert "by amir, 8 minutes after it came back" in details
     assert "n3 to external_regulators: edited | (the text that was approved) | erik" in details
     assert "none: every follow-up action is done" in section(report.text, "Executive summary")
