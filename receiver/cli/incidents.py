@@ -63,8 +63,10 @@ def incidents(
     ] = None,
     type: Annotated[str, typer.Option(help="Only this type.", autocompletion=completion.types)] = "",  # noqa: A002
     search: Annotated[
-        str, typer.Option(help="A part of the title or of what was written down: cause, fix, lessons.")
+        str, typer.Option(help="Its number, or a part of title, labels, names, notes, or of cause, fix, lessons.")
     ] = "",
+    system: Annotated[str, typer.Option(help="Only what is about this system.")] = "",
+    person: Annotated[str, typer.Option(help="Only what this person acknowledged or got handed over.")] = "",
     legal_hold: Annotated[bool, typer.Option("--legal-hold", help="Only those under legal hold.")] = False,
     limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
     url: Url = LOCAL,
@@ -73,6 +75,7 @@ def incidents(
 ) -> None:
     """List incidents, the newest first."""
     query = {"state": state, "level": level or "", "type": type, "search": search, "limit": limit}
+    query |= {"system": system, "person": person}
     query["legal_hold"] = "true" if legal_hold else ""
     found = call("GET", url, token, "/incidents", query={name: str(value) for name, value in query.items() if value})
     if json:

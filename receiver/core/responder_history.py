@@ -34,6 +34,18 @@ def remember(draft: Draft, deed: Deed, by: str, to: str = "") -> None:
     draft.respond(history=turns[-KEPT:])
 
 
+def people_of(incident: Incident) -> set[str]:
+    """Who acknowledged it, answered a call for help, or got it handed over; not for what they took back."""
+    found = {incident.holder}
+    is_undone = False
+    for turn in reversed(incident.response.history):
+        if turn.deed in ANSWERS and not is_undone:
+            found.add(turn.by)
+        found.add(turn.to)
+        is_undone = turn.deed is Deed.UNDONE
+    return found - {""}
+
+
 def without_undone(timeline: Iterable[Entry]) -> Iterator[Entry]:
     """A timeline without the answers that were taken back at once, and without the lines that say so."""
     entries = list(timeline)

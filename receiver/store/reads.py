@@ -25,7 +25,7 @@ from receiver.store.doubts import Doubts
 from receiver.store.figures import StoreFigures, count, oldest_emergency
 from receiver.store.handoff_rows import HandoffRows
 from receiver.store.overview import Overview
-from receiver.store.search import with_words
+from receiver.store.search import of_person, of_system, with_words
 from receiver.store.session import Session
 from receiver.store.statements import (
     BUNDLE,
@@ -169,6 +169,8 @@ class Reads:
         state: AbstractSet[State] | None = None,
         level: int | None = None,
         type: str | None = None,  # noqa: A002 - as the API calls it
+        system: str = "",
+        person: str = "",
         search: str = "",
         on_hold: bool | None = None,
         since: Instant | None = None,
@@ -178,8 +180,9 @@ class Reads:
     ) -> tuple[list[Incident], str | None]:
         """Incidents, the newest first, and the cursor of the next page (None: this was the last).
 
-        `search` looks into titles and into what people wrote down; `on_hold`: under legal hold, or not; `since`
-        (included) and `until` (not) are about the opening. Raises CursorError.
+        `person` acknowledged it, answered a call for help, or got it handed over; `search` looks into titles, labels,
+        people's names and what people wrote down; `on_hold`: under legal hold, or not; `since` (included) and `until`
+        (not) are about the opening. Raises CursorError.
         """
         columns = schema.incidents.c
         wanted: list[ColumnElement[bool]] = []
@@ -192,10 +195,14 @@ class Reads:
             wanted.append(held if on_hold else ~held)
         wanted += _opened(since, until)
         below = None if cursor is None else _read_cursor(cursor)
-        is_narrowed = state is not None or len(wanted) > 0
+        is_narrowed = state is not None or len(wanted) > 0 or system != "" or person != ""
         if below is not None:
             wanted.append(columns.number < below)
         with self._database.read() as connection:
+            if system:
+                wanted.append(of_system(connection, system))
+            if person:
+                wanted.append(of_person(connection, person))
             if search:
                 wanted.append(with_words(connection, search, below, None if is_narrowed else limit + 1))
             found = self._newest(connection, wanted, state, limit + 1)

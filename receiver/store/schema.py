@@ -75,6 +75,24 @@ learned = Table(
     Index("learned_by_system", "system", "number"),
 )
 
+# What closed incidents are found by beside that (`receiver.store.closed_words`). The words have an index of their
+# trigrams, where the database has it (migration 0024).
+closed_words = Table(
+    "closed_words",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    _required("system"),
+    _required("words"),
+    Index("closed_words_by_system", "system", "number"),
+)
+closed_people = Table(
+    "closed_people",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Index("closed_people_by_number", "number"),
+)
+
 alerts = Table(
     "alerts",
     metadata,

@@ -1,46 +1,79 @@
-"""Finds incidents by words in their titles and in what people wrote down about them: a part of it, whatever its case.
+"""Finds incidents by words in their titles, in what people wrote down about them, and in what else they are found by
+(`receiver.store.closed_words`): a part of it, whatever its case.
 
-SQLite has a trigram index of the closed ones (migration 0004) that is walked newest first, so neither a word in every
-title nor one in none reads much; those that are not closed are few, and read. PostgreSQL has an index on the same
-condition and plans for itself. Fewer than three characters have no trigram, and some databases no index: then titles
-are read one by one, newest first. What was written down (the table `learned`) is read one by one: people write less
-than machines open.
+SQLite has trigram indexes of the closed ones (migrations 0004 and 0024) that are walked newest first, so neither a word
+in every one nor one in none reads much; those that are not closed are few, and read. PostgreSQL has indexes on the same
+conditions and plans for itself. Fewer than three characters have no trigram, and some databases no index: then titles
+are read one by one, newest first, and labels, people and notes only where there is an index or three characters. What
+was written down (the table `learned`) is read one by one: people write less than machines open.
 """
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, column, or_, select, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, column, false, or_, select, text
 
-from receiver.core.model import State
-from receiver.store import schema
+from receiver.core.responder_history import people_of
+from receiver.store import closed_words, schema
 
 FEW = 500
-"""Titles that match which are looked up one by one where other conditions choose among them."""
+"""Incidents with the words that are looked up one by one where other conditions choose among them."""
 
 TRIGRAM = 3
 LONGEST_NUMBER = 10
 """Digits below which words may be an incident's number."""
 
 _NUMBERS = """
-SELECT rowid FROM incident_titles
-WHERE incident_titles MATCH :words AND rowid < :below ORDER BY rowid DESC LIMIT :limit
+SELECT rowid FROM {index}
+WHERE {index} MATCH :words AND rowid < :below ORDER BY rowid DESC LIMIT :limit
 """
-_COUNT = f"SELECT count(*) FROM ({_NUMBERS})"  # noqa: S608 - our own words
-_HAS_INDEX = "SELECT count(*) FROM sqlite_master WHERE name = 'incident_titles'"
+_HAS_INDEX = "SELECT count(*) FROM sqlite_master WHERE name = :index"
 _NO_END = (1 << 63) - 1
-_NOT_CLOSED = [state.value for state in State if state is not State.CLOSED]
 
 
 def with_words(connection: Connection, words: str, below: int | None, newest: int | None) -> ColumnElement[bool]:
-    """The condition that a title or what was written down has these words, for numbers smaller than `below` (None:
-    for all).
+    """The condition that an incident has these words, for numbers smaller than `below` (None: for all).
 
     `newest`: so many of them are enough, because nothing else chooses among them; None: something does.
     """
     words = words.replace("\0", "")
-    found = or_(_with_title(connection, words, below, newest), _with_facts(connection, words))
+    is_not_closed = schema.incidents.c.state.in_(closed_words.NOT_CLOSED)
+    with_title = schema.incidents.c.title.icontains(words, autoescape=True)
+    found = [_with_facts(connection, words)]
+    in_titles = _indexed(connection, "incident_titles", words, below, newest)
+    found.append(with_title if in_titles is None else or_(in_titles, and_(is_not_closed, with_title)))
+    if len(words) >= TRIGRAM:
+        found.append(_are(closed_words.not_closed_with(connection, words)))
+        in_others = _indexed(connection, "closed_words_index", words, below, newest)
+        found.append(_with_others(connection, words, below) if in_others is None else in_others)
     number = words.strip().removeprefix("#")
     if number.isascii() and number.isdigit() and len(number) < LONGEST_NUMBER:
-        return or_(schema.incidents.c.number == int(number), found)
-    return found
+        found.append(schema.incidents.c.number == int(number))
+    return or_(*found)
+
+
+def of_system(connection: Connection, system: str) -> ColumnElement[bool]:
+    """The condition that an incident is about this system."""
+    kept = schema.closed_words.c
+    closed = select(kept.number).where(kept.system == system)
+    return or_(
+        schema.incidents.c.number.in_(closed),
+        _are(closed_words.not_closed(connection, lambda each: each.system == system)),
+    )
+
+
+def of_person(connection: Connection, person: str) -> ColumnElement[bool]:
+    """The condition that this person acknowledged the incident, answered a call for help, or got it handed over."""
+    kept = schema.closed_people.c
+    closed = select(kept.number).where(kept.person == person)
+    return or_(
+        schema.incidents.c.number.in_(closed),
+        _are(closed_words.not_closed(connection, lambda each: person in people_of(each))),
+    )
+
+
+def _are(numbers: list[int]) -> ColumnElement[bool]:
+    """Written into the statement, because a database takes only so many parameters."""
+    if not numbers:
+        return false()
+    return schema.incidents.c.number.in_(bindparam(None, numbers, expanding=True, literal_execute=True))
 
 
 def _with_facts(connection: Connection, words: str) -> ColumnElement[bool]:
@@ -50,14 +83,29 @@ def _with_facts(connection: Connection, words: str) -> ColumnElement[bool]:
     return schema.incidents.c.number.in_(few if len(few) <= FEW else found)
 
 
-def _with_title(connection: Connection, words: str, below: int | None, newest: int | None) -> ColumnElement[bool]:
-    read = schema.incidents.c.title.icontains(words, autoescape=True)
-    if connection.dialect.name != "sqlite" or len(words) < TRIGRAM or not connection.scalar(text(_HAS_INDEX)):
-        return read
+def _with_others(connection: Connection, words: str, below: int | None) -> ColumnElement[bool]:
+    """By labels, people and notes, where no index is walked by hand."""
+    kept = schema.closed_words.c
+    found = select(kept.number).where(kept.words.icontains(words, autoescape=True))
+    few = connection.scalars(found.where(kept.number < (_NO_END if below is None else below)).limit(FEW + 1)).all()
+    if len(few) <= FEW:
+        return schema.incidents.c.number.in_(few)
+    return found.where(kept.number == schema.incidents.c.number).exists()
+
+
+def _indexed(
+    connection: Connection, index: str, words: str, below: int | None, newest: int | None
+) -> ColumnElement[bool] | None:
+    """By SQLite's index of that name; None: it is not to be walked, and incidents are read one by one."""
+    if connection.dialect.name != "sqlite" or len(words) < TRIGRAM:
+        return None
+    if not connection.scalar(text(_HAS_INDEX), {"index": index}):
+        return None
+    sql = _NUMBERS.format(index=index)
     asked = {"words": '"' + words.replace('"', '""') + '"', "below": _NO_END if below is None else below}
-    limit = FEW if newest is None else newest
-    if newest is None and connection.scalar(text(_COUNT), {**asked, "limit": FEW + 1}) > FEW:
-        return read  # so many that those that the other conditions leave are read sooner
-    numbers = text(_NUMBERS).bindparams(**asked, limit=limit).columns(column("rowid", BigInteger))
-    columns = schema.incidents.c
-    return or_(columns.number.in_(numbers), and_(columns.state.in_(_NOT_CLOSED), read))
+    if newest is None and connection.scalar(text(f"SELECT count(*) FROM ({sql})"), {**asked, "limit": FEW + 1}) > FEW:  # noqa: S608 - our own words
+        return None  # so many that those that the other conditions leave are read sooner
+    numbers = (
+        text(sql).bindparams(**asked, limit=FEW if newest is None else newest).columns(column("rowid", BigInteger))
+    )
+    return schema.incidents.c.number.in_(numbers)

@@ -134,8 +134,10 @@ ON_HOLD = "SELECT incident_id FROM legal_holds WHERE incident_id = ANY(:ids)"
 HOLD = "INSERT INTO legal_holds (incident_id) VALUES (?) ON CONFLICT DO NOTHING"
 RELEASE_HOLD = "DELETE FROM legal_holds WHERE incident_id = ?"
 FORGET = (
-    "DELETE FROM learned WHERE number IN (SELECT number FROM incidents WHERE id = ANY(:ids))",
-    "DELETE FROM policy_changes WHERE number IN (SELECT number FROM incidents WHERE id = ANY(:ids))",
+    *(
+        f"DELETE FROM {table} WHERE number IN (SELECT number FROM incidents WHERE id = ANY(:ids))"
+        for table in ("learned", "closed_words", "closed_people", "policy_changes")
+    ),
     *(
         f"DELETE FROM {table} WHERE {column} = ANY(:ids)"
         for table, column in (

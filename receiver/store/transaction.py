@@ -17,7 +17,7 @@ from receiver.core.rate_limit import Bucket, RateLimitKey
 from receiver.core.storage import Changes
 from receiver.errors import RowUnreadable
 from receiver.on_call.override_log import OverrideChange
-from receiver.store import audit_chain, codec, evidence_bytes, schema, statements
+from receiver.store import audit_chain, closed_words, codec, evidence_bytes, schema, statements
 from receiver.store.session import Session
 from rules.policy import LEVELS
 
@@ -199,6 +199,7 @@ class SqlTransaction:
         for incident_id, what in changes.supersedes:
             self._supersede(incident_id, what)
         session.insert(schema.entries, [codec.entry_row(each) for each in changes.entries])
+        closed_words.keep(session, [*changes.opened, *changes.changed])
         if changes.inquiring:
             begun = [(incident_id,) for incident_id, open_ in changes.inquiring.items() if open_]
             ended = [(incident_id,) for incident_id, open_ in changes.inquiring.items() if not open_]

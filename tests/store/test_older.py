@@ -104,11 +104,16 @@ def test_what_an_older_version_wrote_down_is_found(tmp_path: Path) -> None:
         connection.executescript(DUMP.read_text())
         number, doc = connection.execute("SELECT number, doc FROM incidents ORDER BY number LIMIT 1").fetchone()
         doc = json.dumps(json.loads(doc) | {"facts": {"root_cause": "a worn bearing"}, "state": "closed"})
+        connection.execute("""
+            INSERT INTO entries SELECT id, 100, 1, 'noted', 'ben', '{"text": "Oil on the floor"}' FROM incidents
+        """)
         connection.execute("UPDATE incidents SET doc = ?, state = 'closed' WHERE number = ?", (doc, number))
         connection.commit()
     store = open_store(f"sqlite:///{path}", to_serve=True)
     [found] = store.reads().incidents(search="BEARING")[0]
     assert found.number == number
+    for words in ("unit=A", "on the floor"):
+        assert number in [each.number for each in store.reads().incidents(search=words)[0]], words
     assert store.reads().similar(replace(found, number=100, labels={}), 5) == [found]
     store.close()
 

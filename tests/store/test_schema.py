@@ -18,6 +18,7 @@ SHAPE = {
     "sqlite": """
         SELECT sql FROM sqlite_master
         WHERE sql IS NOT NULL AND name <> 'alembic_version' AND name NOT LIKE 'incident_titles%'
+        AND name NOT GLOB 'closed_words_[ioc]*'
     """,
     "postgresql": """
         SELECT concat_ws(' ', table_name, column_name, data_type, is_nullable, column_default)
@@ -25,7 +26,7 @@ SHAPE = {
         UNION ALL
         SELECT replace(indexdef, current_schema(), '')
         FROM pg_indexes WHERE schemaname = current_schema() AND tablename <> 'alembic_version'
-        AND indexname <> 'incidents_by_words'
+        AND indexname NOT IN ('incidents_by_words', 'closed_words_by_words')
     """,
 }
 

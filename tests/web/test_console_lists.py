@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import html
 import io
 import re
 import threading
@@ -54,6 +55,11 @@ def listed(text: str) -> list[int]:
         ("state=open,acknowledged&level=4", [3]),
         ("search=LEFT", [1]),
         ("type=engine_failure&search=engine", [3, 1]),
+        ("search=dana", [1]),
+        ("search=alertname%3D", [2]),
+        ("person=Dana", [1]),
+        ("person=Dan", []),
+        ("system=no-such-system", []),
         ("since=2026-11-24", [3]),
         ("until=2026-11-23", [2, 1]),
         ("since=2026-11-24&until=2026-11-30", []),
@@ -83,6 +89,17 @@ async def test_older_ones(receiver: Running) -> None:
     text = await page(receiver, "/history?limit=1&level=4")
     (older,) = re.findall(r'href="(\?[^"]+)">Older', text)
     assert listed(await page(receiver, "/history" + older.replace("&amp;", "&"))) == [1]
+
+
+async def test_filters_stay_and_are_links(receiver: Running) -> None:
+    """Whoever had an incident is a link that narrows the list and keeps what is chosen; each choice can be taken out."""
+    await some_history(receiver)
+    text = html.unescape(await page(receiver, "/history?level=4"))
+    assert 'href="/history?level=4&person=Dana"' in text
+    text = html.unescape(await page(receiver, "/history?level=4&person=Dana"))
+    assert listed(text) == [1]
+    assert 'name="person" list="people" value="Dana"' in text
+    assert all(f'href="/history?{rest}"' in text for rest in ("level=4", "person=Dana"))
 
 
 async def test_a_number_is_found(receiver: Running) -> None:

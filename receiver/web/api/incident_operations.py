@@ -83,6 +83,8 @@ class Api:
                 state=query.states,
                 level=query.level,
                 type=query.type,
+                system=query.system or "",
+                person=query.person or "",
                 search=query.search or "",
                 on_hold=query.legal_hold,
                 limit=query.limit,

@@ -419,8 +419,14 @@ class ListQuery(BaseModel):
     """One or several, with commas: open,acknowledged."""
     level: Annotated[int, Field(ge=1, le=4)] | None = None
     type: Name | None = None
+    system: Name | None = None
+    """What it is about, as its labels say it."""
+    person: Name | None = None
+    """Who acknowledged it, answered a call for help, or got it handed over."""
     search: Name | None = None
-    """A part of the title, or of what was written down: cause, fix, lessons."""
+    """Its number, or a part of its title or of what was written down (cause, fix, lessons); from three characters on
+    also of its labels (``name=value``), of the names of those who had it, and of notes.
+    """
     legal_hold: bool | None = None
     """Only those under legal hold, or only the others."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50

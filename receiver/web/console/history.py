@@ -1,4 +1,4 @@
-"""`/history`: what has been. Found by time, level, type, state and words; and how well deadlines were kept."""
+"""`/history`: what has been. Found by time, level, type, system, person, state and words; and deadlines kept."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,6 +52,8 @@ class HistoryQuery(ListQuery):
             "state": self.states,
             "level": self.level,
             "type": self.type,
+            "system": self.system or "",
+            "person": self.person or "",
             "search": self.search or "",
             "on_hold": self.legal_hold,
             "since": None if self.since is None else _midnight(self.since),
@@ -86,6 +88,13 @@ class History:
             older="?" + urlencode({**asked, "cursor": cursor}) if cursor else "",
             export="/history.csv?" + urlencode(asked),
             is_filtered=bool(asked),
+            chosen=[
+                (f"{name.replace('_', ' ')}: {value}", _address({**asked, name: ""}))
+                for name, value in asked.items()
+                if name != "limit"
+            ],
+            narrowed=lambda name, value: _address({**asked, name: value}),
+            people=[each.name for each in current.policy.people],
             types=sorted(
                 {each.name for each in current.policy.incident_types} | {each.name for each in current.policy.rules}
             ),
@@ -127,6 +136,10 @@ class History:
             return await self.queue.browse(read)
         except CursorError as error:
             raise HttpProblem(400, str(error)) from None
+
+
+def _address(asked: Mapping[str, str]) -> str:
+    return "/history?" + urlencode({name: value for name, value in asked.items() if value})
 
 
 def _query(visit: Visit) -> HistoryQuery:

@@ -1,0 +1,70 @@
+"""What incidents are found by beside their titles and their facts: labels, system, people, and what people noted.
+
+Of closed ones the tables `closed_words` and `closed_people` have it, written when an incident closes and whenever it
+changes afterwards, so that a storm's webhooks do not wait for it. Those that are not closed are few, and read.
+"""
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection, select
+
+from receiver.core.model import Fact, Incident, State
+from receiver.core.responder_history import people_of
+from receiver.store import codec, schema
+from receiver.store.session import Session
+
+NOT_CLOSED = [state.value for state in State if state is not State.CLOSED]
+
+_SAID = """SELECT * FROM entries WHERE incident_id = ANY(:ids) AND "by" <> '' ORDER BY incident_id, position"""
+_KEEP = """
+INSERT INTO closed_words (number, system, words) VALUES (?, ?, ?)
+ON CONFLICT (number) DO UPDATE SET system = excluded.system, words = excluded.words
+"""
+_KEEP_PERSON = "INSERT INTO closed_people (person, number) VALUES (?, ?) ON CONFLICT DO NOTHING"
+
+
+def keep(session: Session, incidents: Sequence[Incident]) -> None:
+    """Write down what the closed ones of these are found by; their new entries are written already."""
+    closed = [each for each in incidents if each.state is State.CLOSED]
+    if not closed:
+        return
+    said = _said(session, [each.id for each in closed])
+    session.write(_KEEP, [(each.number, _clean(each.system), _words(each, said)) for each in closed])
+    session.write(_KEEP_PERSON, [(_clean(name), each.number) for each in closed for name in sorted(people_of(each))])
+
+
+def not_closed(connection: Connection, is_found: Callable[[Incident], bool]) -> list[int]:
+    """Numbers of those that are not closed and of which that is true."""
+    return [each.number for each in _not_closed(connection) if is_found(each)]
+
+
+def not_closed_with(connection: Connection, words: str) -> list[int]:
+    """Numbers of those that are not closed and have these words, whatever their case."""
+    incidents = _not_closed(connection)
+    said = _said(Session(connection), [each.id for each in incidents])
+    return [each.number for each in incidents if words.lower() in _words(each, said).lower()]
+
+
+def _not_closed(connection: Connection) -> list[Incident]:
+    columns = schema.incidents.c
+    rows = connection.execute(select(columns.number, columns.doc).where(columns.state.in_(NOT_CLOSED)))
+    return codec.readable(lambda row: codec.read_incident(row.doc, row.number), rows)
+
+
+def _said(session: Session, ids: list[str]) -> dict[str, list[str]]:
+    """Incident id → what people noted about it, on the timeline and with what they did."""
+    said: dict[str, list[str]] = {}
+    for entry in codec.readable(codec.read_entry, session.rows(_SAID, ids=ids) if ids else ()):
+        noted = (entry.data.get("note", ""), entry.data.get("text", "") if entry.fact is Fact.NOTED else "")
+        said.setdefault(entry.incident_id, []).extend(each for each in noted if each)
+    return said
+
+
+def _words(incident: Incident, said: dict[str, list[str]]) -> str:
+    labels = (f"{name}={value}" for name, value in sorted(incident.labels.items()))
+    return _clean("\n".join((*labels, *sorted(people_of(incident)), *said.get(incident.id, ()))))
+
+
+def _clean(text: str) -> str:
+    """PostgreSQL takes no NUL in a text."""
+    return text.replace("\0", "")
