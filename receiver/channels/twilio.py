@@ -46,7 +46,7 @@ _PERMANENT: Mapping[int, str] = {
     21211: "the number is not valid",
     21408: "the account may not send to that country (geographic permissions)",
     21608: "a trial account reaches verified numbers only",
-    21610: "the recipient has opted out (STOP)",
+    21610: "the recipient has opted out of SMS from our number (STOP); only their own answer START to it ends that",
     21614: "the number is not a mobile number",
     21617: "the message is too long",
 }
@@ -159,14 +159,19 @@ def judge(answer: Answer | Unanswered | Unsendable, secrets: Iterable[str]) -> O
 
 def _refusal(answer: Answer, secrets: Iterable[str]) -> str:
     code = _code(answer)
-    if code in _PERMANENT:
-        return f"{_PERMANENT[code]} (Twilio {code})"
+    if known := meaning_of(code):
+        return known
     if answer.status in {401, 403}:
         return f"{_CREDENTIALS} ({answer.status})"
     if answer.status == 404:
         return "Twilio knows no such account (404): set TOCSIN_TWILIO_ACCOUNT_SID, or mend TOCSIN_TWILIO_API_URL"
     said = excerpt(str(_fields(answer).get("message") or answer.body.decode("utf-8", "replace")), secrets)
     return f"Twilio refuses it ({code or answer.status}): {said or 'no reason given'}"
+
+
+def meaning_of(code: int) -> str:
+    """What an error of Twilio's that stays means, in words with its number; empty: it may be another time."""
+    return f"{_PERMANENT[code]} (Twilio {code})" if code in _PERMANENT else ""
 
 
 def _code(answer: Answer) -> int:

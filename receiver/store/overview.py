@@ -58,6 +58,13 @@ SELECT * FROM (
     WHERE incident_id IN {_RECENT} AND detail <> '' AND status IN ('waiting', 'gave_up', 'undeliverable')
 ) AS failed WHERE place <= :failures
 """  # noqa: S608 - put together from our own words
+_LAST_TO_PERSON = f"""
+SELECT * FROM (
+    SELECT n.*, row_number() OVER (PARTITION BY channel, recipient ORDER BY done_at DESC, id) AS place
+    FROM notifications n
+    WHERE incident_id IN {_RECENT} AND person = :person AND status IN ('accepted', 'delivered', 'gave_up')
+) AS last WHERE place = 1 ORDER BY done_at DESC, id
+"""  # noqa: S608 - put together from our own words
 _WAITING = """
 SELECT channel, count(*) AS waiting, min(created_at) AS oldest FROM notifications
 WHERE due_at IS NOT NULL GROUP BY channel
@@ -125,6 +132,11 @@ class Overview:
             )
             for name in {*success, *waiting, *failures}
         }
+
+    def last_to(self, person: str) -> list[Notification]:
+        """The last message about the latest incidents on each of a person's ways that left or failed, newest first."""
+        rows = self._rows(_LAST_TO_PERSON, recent=RECENT, person=person)
+        return list(codec.readable(codec.read_notification, rows))
 
     def _rows(self, sql: str, **parameters: Any) -> Sequence[Row[Any]]:
         with self._database.read() as connection:

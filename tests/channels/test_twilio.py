@@ -139,6 +139,15 @@ async def test_unreachable_numbers_are_not_tried_again(twilio, make, code):
     assert str(code) in outcome.reason
 
 
+async def test_who_sent_stop_is_told_how_to_come_back(twilio, make):
+    """After STOP an SMS is rejected for good, and the reason says what only the recipient can do."""
+    twilio.unreachable[NUMBER] = 21610
+    outcome = await make(SmsSender).send(sms())
+    assert isinstance(outcome, Rejected)
+    assert "(STOP)" in outcome.reason
+    assert "answer START" in outcome.reason
+
+
 @pytest.mark.parametrize("account", [{"token": "wrong" * 6}, {"sid": "AC" + "6" * 32}])
 async def test_wrong_credentials_are_said(twilio, make, account):
     """A wrong SID or token is a matter of settings: rejected, in words, without the token."""

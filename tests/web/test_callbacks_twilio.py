@@ -126,6 +126,18 @@ async def test_answer_was_lost(twilio: Twilio) -> None:
     assert "sms" not in {each.channel for each in await twilio.claim() if each.page == page.page}
 
 
+async def test_stop_that_is_told_later(twilio: Twilio) -> None:
+    """That the recipient sent STOP (21610) is told in words, in the timeline too, and the next fallback is told at once."""
+    page = await twilio.page("sms")
+    lost = {"MessageSid": "SM1", "MessageStatus": "failed", "ErrorCode": "21610"}
+    assert (await twilio.post(f"{STATUS}?notification={page.id}", lost))[0] == 204
+    facts = await twilio.facts()
+    assert facts.count("fallback") + facts.count("fallback_exhausted") == 1
+    assert "has opted out of SMS from our number (STOP)" in (await twilio.message(page))["detail"]
+    _, answer = await twilio.receiver.get("/api/v1/incidents/1/timeline")
+    assert "only their own answer START" in str(answer["timeline"])
+
+
 async def test_undelivered(twilio: Twilio) -> None:
     """An SMS that Twilio took and then lost is given up, and its fallback told; the same news again changes nothing."""
     page = await twilio.page("sms")
@@ -305,6 +317,19 @@ async def test_only_exact_words_are_commands(twilio: Twilio) -> None:
     for text in NO_COMMANDS:
         assert "ACK ALL" in await twilio.answer(text, sender), text
     assert await twilio.incident() == before
+
+
+@pytest.mark.parametrize("form", [{"Body": " stop "}, {"Body": "START"}, {"Body": "Arret", "OptOutType": "STOP"}])
+async def test_twilios_own_keywords(twilio: Twilio, form: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    """STOP and START are for Twilio, which answers them: after STOP, our answer would be refused. The log says who."""
+    sender = (await twilio.page("sms")).recipient
+    sent = {"MessageSid": "SM7", "From": sender, "To": "+12025550100", **form}
+    status, answer = await twilio.post(SMS, sent)
+    assert (status, "".join(ET.fromstring(answer).itertext())) == (200, "")
+    said = next(each for each in capsys.readouterr().out.splitlines() if "keyword that Twilio itself obeys" in each)
+    assert ends_of(sender) in said
+    assert sender not in said
+    assert (await twilio.incident())["state"] == "open"
 
 
 async def test_replayed_sms(twilio: Twilio) -> None:

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from receiver.channels.twilio import meaning_of
+from receiver.core.events import Delivered, Rejected
 from receiver.core.model import Instant
 from receiver.core.shift_log import LoggedShift, ShiftEntry, ShiftNotes
+from receiver.engine.commands import OutcomeReport
 from rules.load import load_text
 from rules.policy import HOUR, Policy
 from tests.channels.servers.slack import SlackWorkspace
@@ -191,3 +194,25 @@ async def test_what_was_done_just_now_is_shown_before_the_log_has_it(receiver: R
     await receiver.queue.run(receiver.store.handoffs.note, 0, ShiftNotes((entry,)))
     await take(receiver)
     assert "Now dana by override by" in facts(await page(receiver, "/on-call"), "primary")
+
+
+async def test_a_contact_that_fails_is_shown(start: Callable[..., Any]) -> None:
+    """Who sent STOP to our number reads so under that contact, the number by its ends, until a message leaves again."""
+    receiver = await start(
+        TOCSIN_TWILIO_ACCOUNT_SID="AC1", TOCSIN_TWILIO_AUTH_TOKEN="t", TOCSIN_TWILIO_FROM="+12025550100"
+    )
+    for title, outcome in (("a", Rejected(meaning_of(21610))), ("b", Delivered("SM1"))):
+        body = {"type": title, "level": 4, "title": title, "new_type": True}
+        status, said = await receiver.post("/api/v1/incidents", body, headers={"Host": "localhost"})
+        assert status == 201, said
+        claimed = await receiver.queue.run(receiver.engine.claim, receiver.clock(), "me", frozenset())
+        pages = [each for delivery in claimed for each, _ in delivery.items if each.person == "ben"]
+        assert [each.channel for each in pages] == ["sms"]
+        reports = [OutcomeReport(each, outcome) for each in pages]
+        await receiver.queue.run(receiver.engine.report, reports, receiver.clock())
+        text = await page(receiver, "/people/ben")
+        failed = "The last message failed, Mon 23 Nov, 02:13 UTC: the recipient has opted out of SMS" in text
+        assert failed == isinstance(outcome, Rejected), text
+        assert "+4917010000002" not in text
+        assert "The last message failed" not in await page(receiver, "/people/dana")
+        await receiver.pass_time(1_000_000)

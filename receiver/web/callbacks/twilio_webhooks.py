@@ -20,6 +20,7 @@ from receiver.channels.twilio import (
     SETTINGS_HEADER,
     SIGNATURE_HEADER,
     STATUS_PATH,
+    meaning_of,
     signature_algorithm,
     valid_signature,
 )
@@ -33,7 +34,7 @@ from receiver.web.callbacks.actions import LATER, Answer, CallbackActions, stand
 from receiver.web.callbacks.replies import Verb, read_reply
 from receiver.web.http.problem_details import Handler, HttpProblem
 from receiver.web.http.request_body import parse_pairs, read_strangers_body
-from rules.channel_types import types_where
+from rules.channel_types import ends_of, types_where
 
 SMS_PATH = "/callbacks/twilio/sms"
 """Where the number's *A message comes in* must point to."""
@@ -51,6 +52,9 @@ ARRIVED = frozenset({"delivered", "read"})
 
 MACHINES = ("machine", "fax")
 """How `AnsweredBy` begins where it was no person."""
+
+KEYWORDS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "START", "YES", "UNSTOP"})
+"""Words that opt a number out of a sender's SMS, or in again; Twilio obeys them and hands them on all the same."""
 
 KEYS = {"1": "Acknowledged", "2": "Escalated"}
 """What the keys of a telephone do."""
@@ -114,10 +118,14 @@ class TwilioCallbacks:
         if not self._is_responder(sender):
             log.warning("SMS from a number that no channel of the policy names; not answered")
             return _twiml("")
+        who = self._queue.name(sender, TYPES)
+        if _is_for_twilio(form):
+            shown = ends_of(sender) if who == sender else who
+            log.warning("an SMS is a keyword that Twilio itself obeys; not answered", who=shown, word=_word(form))
+            return _twiml("")
         reply = read_reply(form.get("Body", ""))
         if reply is None:
             return _text(HOW)
-        who = self._queue.name(sender, TYPES)
         origin = Origin(who, "sms", sender, f"twilio {form.get('MessageSid', '')}")
         if not reply.numbers:
             pages = await self._queue.sent_to(sender)
@@ -160,6 +168,15 @@ class TwilioCallbacks:
         return number in numbers or any(number in contacts(person, TYPES) for person in policy.people)
 
 
+def _word(form: Mapping[str, str]) -> str:
+    return line(form.get("OptOutType", "") or form.get("Body", ""), 20).strip().upper()
+
+
+def _is_for_twilio(form: Mapping[str, str]) -> bool:
+    """Whether Twilio opts the sender out or in: it has answered itself, and refuses ours after STOP (error 21610)."""
+    return _word(form) in KEYWORDS
+
+
 def _why_lost(form: Mapping[str, str]) -> str:
     """Why a message or a call reached nobody, in words; empty: that is not said."""
     status, answered_by = form.get("MessageStatus") or form.get("CallStatus") or "", form.get("AnsweredBy", "")
@@ -168,7 +185,9 @@ def _why_lost(form: Mapping[str, str]) -> str:
     if status not in LOST:
         return ""
     code = form.get("ErrorCode", "")
-    return f"Twilio says later: {status}{f' (error {line(code, 20)})' if code else ''}"
+    known = meaning_of(int(code)) if code.isascii() and code.isdigit() and len(code) < 7 else ""
+    more = f": {known}" if known else f" (error {line(code, 20)})" if code else ""
+    return f"Twilio says later: {status}{more}"
 
 
 def _receipt(form: Mapping[str, str]) -> str:

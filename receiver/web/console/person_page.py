@@ -4,14 +4,14 @@ The calendar's link is sealed with the key that signs sessions: whoever has it r
 else, without logging in, because calendars of phones cannot. It is good until the key changes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from aiohttp import web
 
 from receiver.channels.trial import Tried
-from receiver.core.model import Instant
+from receiver.core.model import Instant, Notification, Status
 from receiver.on_call.calendar_feed import calendar_feed
 from receiver.web.api.rosters import AHEAD, RosterReader
 from receiver.web.auth.signing import Signing
@@ -97,6 +97,7 @@ class PersonPage:
             for shift in roster.shifts
             if shift.person == person.name and shift.ends > visit.now and shift.starts < visit.now + SHOWN
         )
+        failures = await self.tests.queue.browse(self._failures, person)
         return self.frame.page(
             visit,
             "person.html",
@@ -105,6 +106,15 @@ class PersonPage:
             tried=tried,
             person=person,
             shifts=own,
-            contacts=[(type_, ends_of(address)) for type_, address in person.contacts],
+            contacts=[(type_, ends_of(address), failures.get((type_, address))) for type_, address in person.contacts],
             feed=self.feeds.path(person.name),
         )
+
+    def _failures(self, person: Person) -> Mapping[tuple[str, str], Notification]:
+        """(type of channel, address) → the last message there, where it failed: such as after STOP by SMS."""
+        last: dict[tuple[str, str], Notification] = {}
+        for each in self.tests.reads.overview.last_to(person.name):
+            channel = self.rosters.policy.channel(each.channel)
+            if channel is not None:
+                last.setdefault((channel.type, each.recipient), each)
+        return {way: each for way, each in last.items() if each.status is Status.GAVE_UP}
