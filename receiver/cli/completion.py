@@ -5,12 +5,14 @@ A receiver that does not answer completes nothing: a shell that hangs or shows a
 """
 
 import asyncio
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import typer
 
 from receiver.core.model import State
+from receiver.errors import SettingsError
 from rules.policy import LEVELS
 
 PATIENCE = 1.5
@@ -58,18 +60,21 @@ def _ask(parameters: Mapping[str, Any], path: str, query: Mapping[str, str]) -> 
     url, token = parameters.get("url") or LOCAL, parameters.get("token") or ""
     try:
         return asyncio.run(_get(f"{url.rstrip('/')}/api/v1{path}", token, query))
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, SettingsError):
         return {}
 
 
 async def _get(address: str, token: str, query: Mapping[str, str]) -> Mapping[str, Any]:
     import aiohttp
 
+    from receiver.clients.egress import Egress
+    from receiver.clients.http_session import HttpSession
+
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     timeout = aiohttp.ClientTimeout(total=PATIENCE)
     async with (
-        aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
-        session.get(address, params=query) as answer,
+        HttpSession(timeout, Egress.of_environment(os.environ)) as session,
+        session.request("GET", address, headers=headers, params=query) as answer,
     ):
         answer.raise_for_status()
         found = await answer.json()

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -321,15 +322,19 @@ async def save_file(url: str, token: str, path: str, target: Path, sha256: str) 
         partial.unlink(missing_ok=True)
 
 
-def _why_none(error: Exception) -> str:
+def why_none(error: Exception) -> str:
     """Why nothing answers, in words."""
     import aiohttp
 
+    from receiver.clients.egress import reason_of
+
     match error:
+        case aiohttp.ClientHttpProxyError() | aiohttp.ClientProxyConnectionError():
+            return reason_of(error)
         case TimeoutError():
             return "it takes too long"
         case aiohttp.ClientConnectorCertificateError():
-            return f"its certificate is not trusted: {error.certificate_error}"
+            return f"its certificate is not trusted: {error.certificate_error} (see TOCSIN_CA_FILE)"
         case aiohttp.ClientConnectorDNSError():
             return f"the name {error.host} is not known"
         case aiohttp.ClientConnectorSSLError():
@@ -357,12 +362,16 @@ async def _call(
     """`into` is given the answer's bytes, where it is no refusal."""
     import aiohttp
 
+    from receiver.clients.egress import Egress
+    from receiver.clients.http_session import HttpSession
+
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    timeout = aiohttp.ClientTimeout(total=seconds)
+    more = {"headers": headers, "params": query, "json": body, "data": data}
+    egress = Egress.of_environment(os.environ)
     try:
         async with (
-            aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
-            session.request(method, address, params=query, json=body, data=data, allow_redirects=False) as response,
+            HttpSession(aiohttp.ClientTimeout(total=seconds), egress) as session,
+            session.request(method, address, **more) as response,
         ):
             if MARK not in response.headers:
                 fail(not_tocsin(address, response.status))
@@ -376,7 +385,7 @@ async def _call(
             if response.status < 400:
                 return answer
     except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
-        why = _why_none(error)
+        why = why_none(error)
         fail(f"tocsin: no answer from {address}: {why}. Is the receiver running, and --url (TOCSIN_URL) right?")
     except (ValueError, TypeError):
         fail(not_tocsin(address, response.status))

@@ -6,9 +6,12 @@ is said, and opened again. Ctrl-C ends it well.
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -17,7 +20,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from receiver.cli.incidents import LOCAL, Token, Url, base, not_tocsin
+from receiver.cli.incidents import LOCAL, Token, Url, base, not_tocsin, why_none
 from receiver.cli.output import console, fail, level_words
 from receiver.clock import wall_clock
 from receiver.version import MARK
@@ -25,6 +28,9 @@ from rules.policy import SECOND
 
 if TYPE_CHECKING:
     import aiohttp
+
+Ask = Callable[..., AbstractAsyncContextManager["aiohttp.ClientResponse"]]
+"""A GET of a URL, with the token; ``params`` is the query."""
 
 AGAIN = 2.0
 """Seconds until a stream that broke is opened again."""
@@ -84,12 +90,16 @@ def watch(url: Url = LOCAL, token: Token = "") -> None:
 async def _watch(url: str, token: str) -> None:
     import aiohttp
 
+    from receiver.clients.egress import Egress
+    from receiver.clients.http_session import HttpSession
+
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     board = Board()
     timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=60)
-    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+    async with HttpSession(timeout, Egress.of_environment(os.environ)) as session:
+        ask = partial(session.request, "GET", headers=headers)
         with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
-            reading = asyncio.create_task(_keep_reading(session, url, board))
+            reading = asyncio.create_task(_keep_reading(ask, url, board))
             try:
                 while not reading.done():
                     live.update(board.render(), refresh=True)
@@ -99,13 +109,13 @@ async def _watch(url: str, token: str) -> None:
     fail(f"tocsin: {reading.result()}")
 
 
-async def _keep_reading(session: "aiohttp.ClientSession", url: str, board: Board) -> str:
+async def _keep_reading(ask: Ask, url: str, board: Board) -> str:
     """Until asking again is pointless; returns why."""
     import aiohttp
 
     while True:
         try:
-            async with session.get(f"{url}/events", params={"watch": "now"}, allow_redirects=False) as stream:
+            async with ask(f"{url}/events", params={"watch": "now"}) as stream:
                 if MARK not in stream.headers and stream.status < 500:  # a proxy's own 502 passes
                     return not_tocsin(url, stream.status).removeprefix("tocsin: ")
                 if stream.status in {401, 403}:
@@ -113,22 +123,22 @@ async def _keep_reading(session: "aiohttp.ClientSession", url: str, board: Board
                 stream.raise_for_status()
                 async for line in stream.content:
                     if line.startswith(b"event: change"):
-                        await _read(session, url, board)
+                        await _read(ask, url, board)
             board.problem = "the receiver ended the stream"
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError) as error:
-            board.problem = str(error) or type(error).__name__
+            board.problem = why_none(error)
         await asyncio.sleep(AGAIN)
 
 
-async def _read(session: "aiohttp.ClientSession", url: str, board: Board) -> None:
-    board.incidents = await _list(session, url, "open,acknowledged")
-    board.unclosed = [each for each in await _list(session, url, "resolved") if each.get("outstanding")]
+async def _read(ask: Ask, url: str, board: Board) -> None:
+    board.incidents = await _list(ask, url, "open,acknowledged")
+    board.unclosed = [each for each in await _list(ask, url, "resolved") if each.get("outstanding")]
     board.problem = ""
 
 
-async def _list(session: "aiohttp.ClientSession", url: str, states: str) -> Sequence[Mapping[str, Any]]:
+async def _list(ask: Ask, url: str, states: str) -> Sequence[Mapping[str, Any]]:
     query = {"state": states, "limit": "200"}
-    async with session.get(f"{url}/api/v1/incidents", params=query) as answer:
+    async with ask(f"{url}/api/v1/incidents", params=query) as answer:
         answer.raise_for_status()
         found: Sequence[Mapping[str, Any]] = (await answer.json())["incidents"]
         return found

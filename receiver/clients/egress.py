@@ -6,7 +6,7 @@ error. Mail does not go by a proxy, because no mail server is asked by HTTP.
 """
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import ip_address, ip_network
@@ -19,8 +19,11 @@ import requests.adapters
 
 from receiver.errors import SettingsError
 from receiver.setting_kinds import is_loopback
-from receiver.settings import Settings
+from receiver.settings import PROXIES, VARIABLES, Settings
 from rules.channel_types import DIRECT
+
+_FIELDS = frozenset({"https_proxy", "http_proxy", "no_proxy", "ca_file"})
+"""The settings that say the way out."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,13 @@ class Egress:
             settings.no_proxy,
             settings.ca_file,
         )
+
+    @classmethod
+    def of_environment(cls, environ: Mapping[str, str]) -> Self:
+        """As a client is told by its environment, whatever else is set for a receiver there. Raises SettingsError."""
+        named = tuple(variable for variable, field in VARIABLES.items() if field in _FIELDS)
+        ours = {*named, *(f"{each}_FILE" for each in named), *PROXIES, *map(str.lower, PROXIES)}
+        return cls.of(Settings.read({name: text for name, text in environ.items() if name in ours}))
 
     def through(self, own: str) -> "Egress":
         """The way of a channel that says so itself."""

@@ -9,7 +9,7 @@ of connections here: how many requests are under way is bounded by whoever makes
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
@@ -35,6 +35,12 @@ class HttpSession:
         self._egress = egress or Egress()
         self._connector = connector
         self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     def request(self, method: str, url: str, **more: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """The answer to a request; redirects are not followed."""

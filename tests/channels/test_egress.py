@@ -4,9 +4,11 @@ The servers are called by this machine's name: what is asked for on a loopback a
 """
 
 import asyncio
+import os
 import re
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +31,7 @@ from receiver.demo.tools import free_port
 from receiver.errors import SettingsError
 from receiver.settings import Settings
 from receiver.telemetry.otlp import Spans
+from receiver.version import MARK
 from receiver.web.auth.provider import Attempt, Provider, ProviderSilentError, Registration
 from tests.channels.outgoings import INCIDENT, outgoing
 from tests.end_to_end.conftest import need, until
@@ -41,6 +44,7 @@ ANSWERS = {
     "/api/v2/status": {"uptime": "2024-01-01T00:00:00Z", "cluster": {"peers": []}},
     "/api/v2/alerts": [],
     "/api/v2/silences": [],
+    "/api/v1/heartbeats": {"heartbeats": []},
     "/api/v1/query": {"status": "success", "data": {"resultType": "vector", "result": []}},
 }
 
@@ -88,7 +92,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         if request.path == "/.well-known/openid-configuration":
             return web.json_response({"issuer": found.url, "authorization_endpoint": f"{found.url}/authorize"})
         status = {"/v2/enqueue": 202, "/2010-04-01/Accounts/AC1/Messages.json": 201}.get(request.path, 200)
-        return web.json_response(ANSWERS.get(request.path, {}), status=status)
+        return web.json_response(ANSWERS.get(request.path, {}), status=status, headers={MARK: "1"})
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
@@ -236,6 +240,32 @@ async def test_every_way_goes_by_the_proxy(world: World, tmp_path: Path) -> None
             await ask(world, world.settings(proxy.url, NO_PROXY=f"203.0.113.0/24,{HOST}"))
             await until(lambda: world.asked, what=name)
         assert proxy.connects == passed
+
+
+async def command(world: World, **environment: str) -> tuple[int, str]:
+    """`tocsin heartbeats`, asked of that server."""
+    known = {name: text for name, text in os.environ.items() if not name.startswith("TOCSIN_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "receiver.cli", "heartbeats", "--url", world.url,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env={**known, **environment},
+    )  # fmt: skip
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, said.decode()
+
+
+async def test_the_commands_go_the_same_way(world: World, tmp_path: Path) -> None:
+    """A client command passes the proxy and believes TOCSIN_CA_FILE, whatever a receiver's settings are worth; without
+    that file it names it, and of a proxy that is away it says so without the password."""
+    async with tinyproxy(tmp_path) as proxy:
+        way = {"HTTPS_PROXY": proxy.url, "TOCSIN_CA_FILE": str(world.ca_file), "TOCSIN_LISTEN": "nowhere"}
+        code, said = await command(world, **way)
+        assert (code, "No heartbeat is watched" in said) == (0, True), said
+        assert proxy.connects == 1
+    code, said = await command(world)
+    assert (code, "see TOCSIN_CA_FILE" in said) == (1, True), said
+    away = f"http://tocsin:hidden-password@127.0.0.1:{free_port()}"
+    code, said = await command(world, HTTPS_PROXY=away)
+    assert (code, "cannot be reached" in said, "hidden-password" in said) == (1, True, False), said
 
 
 async def test_without_the_authority_nobody_is_believed(world: World, tmp_path: Path) -> None:
