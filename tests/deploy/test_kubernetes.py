@@ -261,6 +261,22 @@ def test_the_copy_is_a_job_that_may_run() -> None:
     assert {each for each in arguments if each.startswith("--")} <= options
 
 
+def test_a_new_image_can_be_asked_for_its_plan() -> None:
+    """The pod that asks for the plan of an upgrade is valid, restricted, and reads the base's claim beside the pod that
+    serves: on SQLite a refused migration leaves nobody serving, so that it has to be known before."""
+    (asking,) = yaml.safe_load_all((KUBERNETES / "plan.yaml").read_text())
+    assert faults([asking]) == []
+    deployment = the("Deployment", kustomize(KUBERNETES / "base"))
+    base = deployment["spec"]["template"]
+    (container,) = asking["spec"]["containers"]
+    assert container["securityContext"] == base["spec"]["containers"][0]["securityContext"]
+    claims = [each.get("persistentVolumeClaim") for each in base["spec"]["volumes"]]
+    assert asking["spec"]["volumes"][0]["persistentVolumeClaim"] in claims
+    (term,) = asking["spec"]["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert term["labelSelector"]["matchLabels"].items() <= base["metadata"]["labels"].items()
+    assert container["args"][:2] == ["database", "plan"]
+
+
 def test_pods_have_time_to_stop(pod: dict[str, Any], container: dict[str, Any]) -> None:
     """The grace period is longer than what is waited for before the signal and all that a stop may take after it."""
     waits = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
