@@ -134,6 +134,9 @@ NEWER = [
     "evidence_files",
     "evidence_chunks",
     "devices",
+    "closed_words_index",
+    "closed_words",
+    "closed_people",
 ]
 """Tables that version 8 of the schema did not have."""
 
