@@ -10,6 +10,7 @@ on call by half of it.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
 from threading import Lock
 from typing import Any
 
@@ -25,6 +26,9 @@ _OF_CALENDAR = {"BEGIN", "END", "VERSION", "PRODID", "X-WR-TIMEZONE"}
 """What is read of a calendar itself."""
 
 _PARSING = Lock()
+
+BACKWARDS = "X-TOCSIN-ENDS-BEFORE-IT-BEGINS"
+"""What an event has here that does: the library that repeats events reads one the other way round, and does not say."""
 
 _TIMES = ("DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID")
 """What says when an event is."""
@@ -52,6 +56,8 @@ def calendars_in(text: str) -> list[Any]:
         for event in events:
             _require_times(event, zones)
             _require_bounded(event)
+            if _is_backwards(event):
+                event[BACKWARDS] = "TRUE"
         _tell_apart(events)
     return found
 
@@ -144,6 +150,20 @@ def _require_bounded(event: Any) -> None:
     for rule in _listed(event.get("RRULE")):
         if _TOO_OFTEN.intersection(str(each).upper() for each in rule.get("FREQ", ())):
             raise ValueError(f'has an event "{event.get("SUMMARY", "")}" that repeats more often than every hour')
+
+
+def _is_backwards(event: Any) -> bool:
+    if "DTEND" not in event:
+        return "DURATION" in event and event["DURATION"].dt < timedelta(0)
+    starts, ends = (each.dt for each in (event["DTSTART"], event["DTEND"]))
+    if isinstance(starts, datetime) and isinstance(ends, datetime) and bool(starts.tzinfo) == bool(ends.tzinfo):
+        return ends < starts
+    # A day, or a time without a zone, beside another: which instant it is, only the schedule's zone tells.
+    return _day(ends) < _day(starts)
+
+
+def _day(at: date) -> date:
+    return at.date() if isinstance(at, datetime) else at
 
 
 def _tell_apart(events: Iterable[Any]) -> None:

@@ -148,6 +148,17 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             "Events of a calendar name people and are marked as free (TRANSP:TRANSPARENT), as Google Calendar marks "
             "whole days: they put nobody on call. Mark them as busy, or take them out.",
         ),
+        "calendar-backwards": Doubt(
+            "error",
+            "An event of a calendar ends before it begins: nobody can tell which hours are meant, so it puts nobody on "
+            "call. Mend its times where it is made.",
+        ),
+        "fixed-zone": Doubt(
+            "warning",
+            "A time zone is a fixed offset from UTC under a name that people take for a place's time: EST is UTC-5 in "
+            "summer too, and the sign of Etc/GMT+5 is the other way round. What is local time there is an hour off for "
+            "half of the year. Write the place (America/New_York), or UTC where no place is meant.",
+        ),
         "calendar-not-read": Doubt(
             "warning",
             "A calendar could not be read here, so nothing is known of who is on call. One at a URL is fetched by the "

@@ -4,7 +4,6 @@ Called by `rules.load`. pydantic says *what* is wrong at which path; here that b
 and column of the key or value, in words for the person who wrote it.
 """
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar, get_args, get_origin
@@ -14,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from rules.document import GUIDE_SECTIONS, PolicyDocument, is_section
 from rules.document.incident_response import IncidentResponse, ResponseSection
-from rules.document.values import ALLOWED, Vocabulary, suggest
+from rules.document.values import ALLOWED, Vocabulary, nearest, suggest
 from rules.nodes import Mark, Node, Step, render
 from rules.policy import Place
 from rules.problems import Problem
@@ -83,8 +82,8 @@ def unknown_sections(node: Node) -> Iterator[Problem]:
     known = {*PolicyDocument.model_fields, *GUIDE_SECTIONS}
     for key, mark in node.keys.items():
         if not is_section(key) and not key.startswith("x-"):
-            near = difflib.get_close_matches(key, known, 1, 0.6)
-            hint = f"; did you mean `{near[0]}`?" if near else "; keys of your own begin with `x-`"
+            near = nearest(key, known)
+            hint = f"; did you mean `{near}`?" if near else "; keys of your own begin with `x-`"
             if key in IncidentResponse.model_fields:
                 hint = "; it stands in `incident_response:`"
             hint = FRAMEWORK_ALERTS if key == "alerts" else hint
@@ -161,8 +160,8 @@ def _words(error: ErrorDetails, node: Node) -> str:
         return f"{_WORDS[kind]}, not {node.kind}"
     if kind == "literal_error":
         known = re.findall(r"'([^']*)'", str(context["expected"]))
-        near = difflib.get_close_matches(str(node.value), known, 1, 0.6)
-        hint = f"; did you mean `{near[0]}`?" if near else ""
+        near = nearest(str(node.value), known)
+        hint = f"; did you mean `{near}`?" if near else ""
         return f"must be {context['expected']}, not {node.kind}{hint}"
     if kind == "string_pattern_mismatch":
         return f"{node.kind} is not {ALLOWED.get(context['pattern'], 'of the allowed form')}"

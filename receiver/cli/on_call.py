@@ -109,6 +109,8 @@ def _roster(
         _say(f'{schedule.name}: the calendar names nobody of `people` with "{name}": write that among their `aliases`')
     for name in found.free:
         _say(f"{schedule.name}: events that name {name} are marked as free, and put nobody on call")
+    for name in found.backwards:
+        _say(f'{schedule.name}: the event "{name}" ends before it begins, and puts nobody on call: mend it')
     if not at:
         return found
     gaps = tuple(each for each in found.gaps if each.starts <= starts < each.ends)

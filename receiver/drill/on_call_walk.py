@@ -127,6 +127,10 @@ def _calendars(year: OnCallYear, roster: Roster, schedule: OnCallSchedule) -> It
     if roster.free:
         said = f"{roster.name}: events that name {', '.join(roster.free)} are marked as free, and put nobody on call"
         yield doubt("calendar-free", place, said)
+    if roster.backwards:
+        names = ", ".join(f'"{each}"' for each in roster.backwards)
+        said = f"{roster.name}: events of the calendar end before they begin, and put nobody on call: {names}"
+        yield doubt("calendar-backwards", place, said)
 
 
 def _nights(year: OnCallYear, roster: Roster, schedule: OnCallSchedule) -> Iterator[Problem]:

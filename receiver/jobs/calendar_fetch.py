@@ -111,7 +111,11 @@ class CalendarFetching:
     async def _say_unknown(self, policy: Policy, schedule: OnCallSchedule, text: str, now: Instant) -> None:
         """Log the names of the coming weeks that are nobody's, when they change."""
         found = await asyncio.to_thread(shifts, policy, {schedule.name: text}, (), now, now + COMING)
-        unknown = next(each.unknown for each in found if each.name == schedule.name)
+        roster = next(each for each in found if each.name == schedule.name)
+        unknown = roster.unknown
+        if roster.backwards:  # once for each new copy
+            names = ", ".join(roster.backwards)
+            log.warning("events of a calendar end before they begin", schedule=schedule.name, events=names)
         if unknown != self._unknown.get(schedule.name, ()):
             log.warning("a calendar names nobody of the policy", schedule=schedule.name, names=", ".join(unknown))
         self._unknown[schedule.name] = unknown

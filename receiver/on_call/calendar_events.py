@@ -14,7 +14,7 @@ from typing import Any
 
 from receiver.on_call.shift import Shift, merged, without
 from receiver.on_call.wall_time import instant
-from rules.calendar_text import calendars_in, first_line
+from rules.calendar_text import BACKWARDS, calendars_in, first_line
 from rules.policy import Person
 from rules.time_zones import zone_names
 
@@ -47,6 +47,8 @@ class CalendarReading:
     """Names that are nobody's, each once."""
     free: tuple[str, ...] = ()
     """People whom events name that are marked as free, each once: those put nobody on call."""
+    backwards: tuple[str, ...] = ()
+    """Summaries of events that end before they begin, each once: those put nobody on call."""
 
 
 def read_calendar(text: str, people: Iterable[Person], zone: str, from_: int, until: int) -> CalendarReading:
@@ -57,9 +59,13 @@ def read_calendar(text: str, people: Iterable[Person], zone: str, from_: int, un
     by_rank: dict[tuple[int, int], list[Shift]] = {}
     unknown: dict[str, None] = {}
     free: dict[str, None] = {}
+    backwards: dict[str, None] = {}
     for event, is_grafanas in _occurrences(text, from_, until):
         starts, ends = _instant(event.start, zone), _instant(event.end, zone)
         if _is(event, "STATUS", "CANCELLED") or starts >= ends or starts >= until or ends <= from_:
+            continue
+        if BACKWARDS in event:
+            backwards[_title(event)] = None
             continue
         meant = names.of(event)
         if _is(event, "TRANSP", "TRANSPARENT"):
@@ -68,8 +74,12 @@ def read_calendar(text: str, people: Iterable[Person], zone: str, from_: int, un
         rank = (_priority(event) if is_grafanas else 0, _level(event))
         by_rank.setdefault(rank, []).extend(Shift(starts, ends, each, "calendar") for each in meant)
         if not meant:
-            unknown[str(event.get("SUMMARY", "")).strip() or "an event without a summary"] = None
-    return CalendarReading(tuple(_uppermost_ranks(by_rank)), tuple(unknown), tuple(free))
+            unknown[_title(event)] = None
+    return CalendarReading(tuple(_uppermost_ranks(by_rank)), tuple(unknown), tuple(free), tuple(backwards))
+
+
+def _title(event: Mapping[str, Any]) -> str:
+    return str(event.get("SUMMARY", "")).strip() or "an event without a summary"
 
 
 def _uppermost_ranks(by_rank: Mapping[tuple[int, int], list[Shift]]) -> Iterator[Shift]:

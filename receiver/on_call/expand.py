@@ -60,7 +60,8 @@ def _roster(
     found = (*without(usual, over), *(each for each in over if each.person != _NOBODY))
     inside = merged(clipped(found, from_, until))
     open_ = tuple(gaps(inside, from_, until))
-    return Roster(schedule.name, schedule.time_zone, inside, open_, read.unknown, read.free, fault)
+    said = (read.unknown, read.free, fault, read.backwards)
+    return Roster(schedule.name, schedule.time_zone, inside, open_, *said)
 
 
 def _of_layers(layers: Iterable[Layer], from_: int, until: int) -> list[Shift]:

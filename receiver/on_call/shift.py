@@ -51,6 +51,8 @@ class Roster:
     """People whom events of the calendar name that are marked as free, and so put nobody on call."""
     fault: str = ""
     """Why the calendar cannot be read, for people; then nobody is on call but by overrides."""
+    backwards: tuple[str, ...] = ()
+    """Summaries of events of the calendar that end before they begin, and so put nobody on call."""
 
     def at(self, at: int) -> tuple[Shift, ...]:
         """The shifts of that instant."""

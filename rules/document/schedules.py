@@ -25,6 +25,9 @@ CALENDAR_URL = re.compile(r"https://[^\s/]\S*|http://(localhost|127(\.\d{1,3}){3
 """Over plain http only from the machine itself: whoever can change what is fetched decides who is paged."""
 _WEBCAL = re.compile(r"^webcals?://", re.IGNORECASE)
 """How programs for calendars are opened; what is fetched is the same over https."""
+SLACK_USER = re.compile(r"[UW][A-Z0-9]{7,}", re.ASCII)
+"""A member's id: what a direct message goes to, and by which whoever acknowledges in Slack is known."""
+_SLACK_WORDS = "Slack user's id, such as U024BE7LH (in Slack: the person's profile, ⋮, Copy member ID)"
 _PLAIN_FILE = re.compile(r"[^/\\\x00-\x1f]+")
 
 
@@ -154,12 +157,13 @@ class PersonSpec(Section):
         if facts.is_program:
             raise refusal(f"a {facts.name} reaches a program, not a person", way=("contacts", kind))
         try:
-            fits = facts.address.fits(address) and (personal is None or personal(address))
+            fits = SLACK_USER.fullmatch(address) if kind == "slack" else facts.address.fits(address)
+            fits = fits and (personal is None or personal(address))
         except AddressError as error:
             words = f'"{address}" is no {facts.address.words}: {error}'
             raise refusal(words, way=("contacts", kind), offset=error.offset) from error
         if not fits or address.startswith("@"):
-            words = "Slack user's id, such as U024BE7LH" if kind == "slack" else facts.address.words
+            words = _SLACK_WORDS if kind == "slack" else facts.address.words
             raise refusal(f'"{facts.quoted(address)}" is no {words}', way=("contacts", kind))
 
 

@@ -97,12 +97,41 @@ def refuse_all(faults: Sequence[PydanticCustomError]) -> None:
         raise PydanticCustomError("policy", "{message}", {**first, "more": more})
 
 
+OTHER_WORDS: Mapping[str, str] = {
+    "people": "person persons user users member members responders staff team participants",
+    "schedules": "rota rotas rotation rotations roster rosters shifts oncall on_call calendar calendars layers",
+    "layers": "rotation rotations shifts",
+    "calendar": "ical icalendar ics feed url",
+    "starts": "begin begins from handoff_time",
+    "every": "length each turn interval period",
+    "only": "restrict restriction restrictions hours weekdays",
+    "time_zone": "zone tz",
+    "contacts": "email mail slack sms phone number mobile address addresses",
+    "reach": "notify notifications ways rules",
+    "by": "channels channel ways via with",
+    "after": "delay wait",
+    "from": "start starts begin begins",
+    "to": "until end ends",
+    "email": "mail",
+    "phone": "mobile telephone cell call",
+}
+"""What the keys of who is on call are called elsewhere."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that is meant by another: a key by its name elsewhere, else what is spelt so; empty: none is."""
+    choices = sorted(known)
+    other = word.casefold().replace("-", "_")
+    meant = [each for each in choices if other in OTHER_WORDS.get(each, "").split()]
+    return next(iter(meant or difflib.get_close_matches(word, choices, 1, 0.6)), "")
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """``; did you mean `x`?``, or the known words if nothing is near."""
     choices = sorted(known)
-    near = difflib.get_close_matches(word, choices, 1, 0.6)
+    near = nearest(word, choices)
     if near:
-        return f"; did you mean `{near[0]}`?"
+        return f"; did you mean `{near}`?"
     return f"; known here: {', '.join(choices)}" if 0 < len(choices) <= 12 else ""
 
 

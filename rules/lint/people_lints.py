@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from rules.document import PolicyDocument
 from rules.durations import format_duration
 from rules.lint_catalog import doubt
-from rules.nodes import Node
+from rules.nodes import Node, Step, render
 from rules.policy import Place, Policy
 from rules.problems import Problem
+from rules.time_zones import fixed_zone
 from rules.validate import place_of
 
 
@@ -16,6 +17,26 @@ def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Probl
     yield from _names(document, root)
     yield from _reaches(policy, document, root)
     yield from _without_at(policy)
+    yield from _zones(root)
+
+
+def _zones(node: Node, *way: Step) -> Iterator[Problem]:
+    """Whatever has a zone of its own: the policy, people, schedules, layers, channels."""
+    if isinstance(node.value, list):
+        for index, each in enumerate(node.value):
+            yield from _zones(each, *way, index)
+    elif isinstance(node.value, dict):
+        for key, each in node.value.items():
+            if key == "time_zone" and (found := fixed_zone(str(each.value))):
+                mark = node.keys[key]
+                yield doubt("fixed-zone", Place(mark.path, mark.line, mark.column, render((*way, key))), _fixed(*found))
+            elif not key.startswith("x-"):
+                yield from _zones(each, *way, key)
+
+
+def _fixed(offset: str, place: str) -> str:
+    meant = f"write `{place}` for the time there" if place else "write the place, such as `Asia/Karachi`"
+    return f"this zone is {offset} all year, in summer too: {meant}, or `UTC` for no place's"
 
 
 def _without_at(policy: Policy) -> Iterator[Problem]:

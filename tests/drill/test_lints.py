@@ -192,6 +192,11 @@ CASES = {
         (FETCHED, ics(FULL).replace("DTSTART", "TRANSP:TRANSPARENT\nDTSTART")),
         (FETCHED, ics(FULL)),
     ),
+    "calendar-backwards": (
+        (FETCHED, ics(FULL, ("ben", "20260202", "20260201"))),
+        (FETCHED, ics(FULL, ("ben", "20260201", "20260202"))),
+    ),
+    "fixed-zone": (policy(more="time_zone: EST\n"), policy(more="time_zone: America/New_York\n")),
     "single-person": (
         on_call(channels=ON_CALL.replace("[oncall@example.com]", '["@primary"]').replace(
             '    - {name: slack, type: slack, channel: "#incidents"}\n', "")),

@@ -314,6 +314,31 @@ def test_events_that_are_marked_as_free_are_said():
     assert (found.shifts, found.free, found.unknown) == ((), ("dana",), ())
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        ("20261002T000000Z", "20261001T000000Z"),
+        ("VALUE=DATE:20261002", "VALUE=DATE:20261001"),
+        ("TZID=Europe/Berlin:20261002T000000", "20261001T000000Z"),
+        ("VALUE=DATE:20261002", "20261001T000000Z"),
+        ("20261002T000000Z", "20261001T000000Z", "RRULE:FREQ=DAILY;COUNT=3"),
+    ],
+)
+def test_an_event_that_ends_before_it_begins_puts_nobody_on_call(times):
+    """It is said by its name, not read the other way round; the others count."""
+    starts, ends, *more = times
+    found = read(calendar(event("dana", starts, ends, *more), event("ben", "20261005T080000Z", "20261005T090000Z")))
+    assert [each.person for each in found.shifts] == ["ben"]
+    assert (found.backwards, found.unknown) == (("dana",), ())
+
+
+def test_an_event_of_less_than_no_time_puts_nobody_on_call():
+    """DURATION says the end as well."""
+    text = calendar(event("dana", "20261002T000000Z", "20261003T000000Z"))
+    found = read(text.replace("DTEND:20261003T000000Z", "DURATION:-P1D"))
+    assert (found.shifts, found.backwards) == ((), ("dana",))
+
+
 BROKEN_ALARM = ("BEGIN:VALARM", "TRIGGER:in time", "END:VALARM")
 
 

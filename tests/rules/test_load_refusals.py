@@ -153,6 +153,24 @@ CASES = [
     Bad("a contact of an unknown kind", person("contacts: {§fax: x}"), "`fax`"),
     Bad("a contact that is a program", person('contacts: {webhook: §"https://x.org"}'), "a program, not a person"),
     Bad("a contact that is a reference", person('contacts: {slack: §"@dana"}'), '"@dana" is no Slack'),
+    *(
+        Bad(f"a Slack contact that is {wrong}", person(f'contacts: {{slack: §"{wrong}"}}'), "is no Slack user's id")
+        for wrong in ("#oncall", "dana", "C024BE7LH", "u024be7lh", "U1", "<@U024BE7LH>", "dana@x.org")
+    ),
+    Bad("a phone contact that is a short code", person('contacts: {phone: §"71234"}'), "is no telephone number"),
+    Bad("an SMS contact that is a short code", person('contacts: {sms: §"+71234"}'), "is no telephone number"),
+    *(
+        Bad(f"people as {word}", BASE + f"§{word}: []\n", "did you mean `people`")
+        for word in ("persons", "person", "People", "users", "responders")
+    ),
+    *(
+        Bad(f"schedules as {word}", BASE + f"§{word}: []\n", "did you mean `schedules`")
+        for word in ("schedule", "rotation", "rotations", "rota", "on-call", "shifts")
+    ),
+    Bad("a layer's people", layer("§persons: [dana], starts: 2026-10-01T09:00, every: 1w"), "did you mean `people`"),
+    Bad("a layer's length", layer("people: [dana], starts: 2026-10-01T09:00, §length: 1w"), "did you mean `every`"),
+    Bad("a contact beside the contacts", person("§email: b@x.org"), "did you mean `contacts`"),
+    Bad("a mobile phone", person('contacts: {§mobile: "+4930123456"}'), "did you mean `phone`"),
     Bad("a way without a contact", person("contacts: {email: b@x.org}, reach: [{by: [§sms]}]"), "no contact for sms"),
     Bad(
         "a way of reaching in no time", person("contacts: {email: b@x.org}, reach: [{by: [email], after: §3}]"), "unit"

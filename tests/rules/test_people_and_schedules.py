@@ -9,7 +9,7 @@ from rules.policy import MINUTE, DutyHours, Layer, Micros, ReachStep
 from rules.rota import Every, parse_every
 from rules.stored import digest, dump, parse
 from rules.time_scale import faster
-from rules.time_zones import VERSION, time_zone
+from rules.time_zones import VERSION, fixed_zone, time_zone, zone_names
 
 TEXT = """\
 time_zone: Europe/Berlin
@@ -26,7 +26,7 @@ people:
     reach:
       - {by: [slack, sms]}
       - {by: [phone], after: 3m, levels: [3, 4]}
-  - {name: ben, time_zone: America/Chicago, contacts: {sms: "+15551234567", phone: "+15551234567", slack: U1}}
+  - {name: ben, time_zone: America/Chicago, contacts: {sms: "+15551234567", phone: "+15551234567", slack: U024BE7LJ}}
 schedules:
   - name: primary
     time_zone: America/Chicago
@@ -67,7 +67,9 @@ def test_people_and_schedules_are_read():
 def test_contacts_may_stand_in_a_file_of_their_own(tmp_path):
     """Files merge by the person's name: numbers need not stand where the schedules do."""
     (tmp_path / "policy.yaml").write_text(
-        TEXT.replace('contacts: {sms: "+15551234567", phone: "+15551234567", slack: U1}', "contacts: {slack: U1}")
+        TEXT.replace(
+            'contacts: {sms: "+15551234567", phone: "+15551234567", slack: U024BE7LJ}', "contacts: {slack: U024BE7LJ}"
+        )
     )
     secret = tmp_path / "secret" / "contacts.yaml"
     secret.parent.mkdir()
@@ -125,3 +127,22 @@ def test_zones_are_those_of_the_pinned_package():
     assert zoneinfo.TZPATH == ()
     assert VERSION[:2] == "20"
     assert time_zone("Europe/Berlin").utcoffset(None) in (None, timedelta(0))
+
+
+def test_zones_that_are_an_offset_by_a_places_name():
+    """EST is no summer's time of New York, and Etc/GMT+5 no UTC+5; places that know no summer are places."""
+    assert {name for name in zone_names() if fixed_zone(name) and not name.startswith("Etc/")} == {
+        "EST", "MST", "HST", "GMT", "GMT0", "GMT+0", "GMT-0", "Greenwich",
+    }  # fmt: skip
+    assert fixed_zone("EST") == ("UTC-5", "America/New_York")
+    assert fixed_zone("Etc/GMT+5") == ("UTC-5", "")
+    assert not any(map(fixed_zone, ("UTC", "Etc/UTC", "Zulu", "EST5EDT", "CET", "Asia/Karachi", "Iceland", "PRC")))
+
+
+def test_a_fixed_offset_is_said_wherever_a_zone_stands():
+    """Of the policy, a person, a schedule and a layer, each at its line, with what to write."""
+    text = TEXT.replace("Europe/Berlin", "EST").replace("America/Chicago", "MST")
+    found = [each for each in load_text(text).warnings if each.name == "fixed-zone"]
+    assert [each.line for each in found] == [1, 15, 18, 24]
+    assert "UTC-5 all year, in summer too: write `America/New_York`" in found[0].message
+    assert "fixed-zone" not in {each.name for each in load_text(TEXT).warnings}

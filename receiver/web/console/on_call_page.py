@@ -175,6 +175,10 @@ def _calendar(roster: Roster, policy: Policy, fetches: Mapping[str, CalendarFetc
         f"Events that name {name} are marked as free, and put nobody on call: mark them as busy, or take them out."
         for name in roster.free
     ]
+    problems += [
+        f"The event “{name}” ends before it begins, and puts nobody on call: mend it where it is made."
+        for name in roster.backwards
+    ]
     return CalendarState(schedule.calendar_shown, good_at, tuple(problems))
 
 
