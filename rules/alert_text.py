@@ -36,6 +36,21 @@ def first_fault(text: str) -> tuple[str, str]:
     return ("`{{` is not closed by `}}`", unclosed[0].strip()) if unclosed else ("", "")
 
 
+def first_template(text: str) -> tuple[str, str]:
+    """Why a text that is the same on every alert may hold none of them, and the words; both empty: it holds none."""
+    for found in _BRACES.finditer(text):
+        inner = found["inner"]
+        known = _KNOWN.fullmatch(inner)
+        stays = f"`{found[0]}` would stay as it stands"
+        if known and known["label"]:
+            way = "give it another name in the condition with `label_replace()`, or write it into `summary`"
+            return f"{stays}. The alert has its series' labels already: leave it out, {way} or `description`", found[0]
+        if known or _MEANT.match(inner):
+            way = f"write it into `summary` or `description`, which may hold {ALLOWED}"
+            return f"{stays}, and a value here would make another alert of every value: {way}", found[0]
+    return first_fault(text)
+
+
 def filled(text: str, own: Mapping[str, str] = _NO_LABELS) -> str:
     """The text as Prometheus's template. `own`: labels that the rule sets itself, which its series do not have."""
 

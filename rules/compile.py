@@ -20,7 +20,7 @@ from rules.impact_grades import graded
 from rules.missing_data import SIGNALS, MissingDataTwins, twins
 from rules.policy import MINUTE, IncidentType, Micros, Policy, Recording, Rule, Signal
 from rules.stored import stamp
-from rules.wording import MEASURED, Reading, annotations, camel_case, labels, sentence, statement, unit_of, value
+from rules.wording import MEASURED, Reading, annotations, camel_case, labels, sentence, statement, unit_of, value, where
 
 __all__ = ["AlertingRule", "Group", "RecordingRule", "compile"]
 
@@ -144,14 +144,15 @@ def _alert(policy: Policy, name: str, reading: Reading, signal: Signal | None, s
 
 
 def _summary(reading: Reading, signal: Signal | None, unit: str) -> str:
-    """The rule's own; else what holds, where and how much; else its name and what it asks, or what is wrong."""
+    """A sentence: the rule's own; else what is wrong, where the condition says little; else what holds."""
     rule, reads = reading.rule, reading.condition
     if rule.summary:
         return filled(rule.summary, dict(rule.labels))
-    needs_words = reads.expr != reads.text or len(reading.text) > LONGEST_SUMMARY
-    if rule.description and needs_words:
-        return f"{escaped(rule.name)}: {filled(rule.description, dict(rule.labels))}"
-    return statement(reading, signal, unit) or f"{escaped(rule.name)}: {reading.text}"
+    is_long = len(reading.text) > LONGEST_SUMMARY
+    if rule.description and (is_long or reads.expr != reads.text):
+        return filled(rule.description, dict(rule.labels))
+    condition_named = f"The condition of {escaped(rule.name)}" if is_long else f"“{reading.text}”"
+    return statement(reading, signal, unit) or f"{condition_named} holds{where(rule, signal)}"
 
 
 def _impact(policy: Policy, reads: condition.Condition) -> dict[str, str]:

@@ -98,7 +98,7 @@ def statement(reading: Reading, signal: Signal | None, unit: str) -> str:
     Empty where the condition is no comparison of its own with a number.
     """
     reads = reading.condition
-    if reads.comparison is None or reads.expr != reads.text:
+    if reads.comparison is None:
         return ""
     units = f" {escaped(unit)}" if unit not in UNSAID else ""
     limit = repr(reads.comparison.threshold).removesuffix(".0")

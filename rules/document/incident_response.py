@@ -7,12 +7,14 @@ from pydantic import Field
 from rules.document.alert_channels import AlertChannel
 from rules.document.values import (
     AlertText,
+    AlertUrl,
     Approver,
     ChannelName,
     Condition,
     Duration,
     DurationOrNone,
     Expression,
+    FixedText,
     FurtherLabel,
     Interval,
     LevelNumber,
@@ -22,7 +24,6 @@ from rules.document.values import (
     Text,
     TypeName,
     UnitLabel,
-    Url,
 )
 from rules.policy import MINUTE, SECOND, Attach, Micros
 
@@ -92,9 +93,12 @@ class DetectionRule(Section):
         description="What is wrong when it fires; stands in every message that has room. May use `{{ $value }}` and "
         "`{{ $labels.NAME }}`.",
     )
-    runbook_url: Url | None = Field(None, description="What to do; left out, runbook_url_base and the name.")
-    labels: dict[FurtherLabel, str] = Field({}, description="Further labels of the alert.")
-    signal: str = Field("", description="Incidents are one per signal; left out, the condition's metric.")
+    runbook_url: AlertUrl | None = Field(None, description="What to do; left out, runbook_url_base and the name.")
+    labels: dict[FurtherLabel, FixedText] = Field(
+        {},
+        description="Further labels of the alert: text, without `{{ $value }}`, which would make another alert of it.",
+    )
+    signal: FixedText = Field("", description="Incidents are one per signal; left out, the condition's metric.")
     missing_data: bool = Field(True, description="False: no alarm when the rule's metrics vanish.")
 
 
@@ -145,7 +149,7 @@ class IncidentTypeSpec(Section):
     """A kind of incident without a condition: it fires on the metric of its name, or is declared by a person."""
 
     name: TypeName = Field(description="The type's name, and the metric that is above 0 while it happens.")
-    description: str = Field("", description="What has happened; the title of its incidents.")
+    description: AlertText = Field("", description="What has happened; the title of its incidents.")
     severity: LevelNumber = Field(description="The level of its incidents, 1 to 4.")
     business_impact: Grade | None = Field(None, description="How bad it is for the business, to begin with.")
     immediate_actions: tuple[Text, ...] = Field((), description="What to do first; stands in the page.")

@@ -26,7 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from rules import condition, durations, matchers, prometheus_versions
 from rules.addresses import AddressError, parse_address
-from rules.alert_text import first_fault
+from rules.alert_text import first_fault, first_template
 from rules.channel_types import CHANNEL_FACTS, CHANNEL_TYPES, DIRECT, ChannelFacts
 from rules.expression import is_label_name, is_metric_name
 from rules.lint_catalog import DOUBTS
@@ -419,6 +419,13 @@ def _alert_text(value: str) -> str:
     return value
 
 
+def _fixed_text(value: str) -> str:
+    fault, words = first_template(value)
+    if fault:
+        raise refusal(fault, find=words)
+    return value
+
+
 def _naming(found: tuple[matchers.Matcher, ...]) -> tuple[matchers.Matcher, ...]:
     if not any(operator == "=" and asked for _, operator, asked in found):
         raise refusal('at least one matcher must name a value, as in alertname="Watchdog": the others match too much')
@@ -494,7 +501,7 @@ PrometheusVersion = Annotated[
 ]
 LabelName = Annotated[str, StringConstraints(pattern=LABEL_NAME, max_length=200)]
 
-RuleName = Annotated[Name, AfterValidator(_rule_name)]
+RuleName = Annotated[Name, AfterValidator(_rule_name), AfterValidator(_fixed_text)]
 TypeName = Annotated[SignalName, AfterValidator(_rule_name)]
 """A rule's name, and that of an incident type, which is also a metric's: not one of Tocsin's own."""
 FurtherLabel = Annotated[LabelName, AfterValidator(_further_label)]
@@ -538,6 +545,8 @@ Expression = Annotated[Promql, AfterValidator(_expression)]
 TemplateText = Annotated[str, Field(min_length=1, max_length=100_000), AfterValidator(_template)]
 AlertText = Annotated[str, Field(max_length=20_000), AfterValidator(_alert_text)]
 """What stands in an alert; it may use its value and labels."""
+FixedText = Annotated[str, Field(max_length=20_000), AfterValidator(_fixed_text)]
+"""What is the same on every alert of a rule, such as a label's value."""
 Recipient = Annotated[str, AfterValidator(_recipient)]
 Approver = Annotated[str, AfterValidator(_approver)]
 """Somebody by address, or whoever a channel reaches by its name or type."""
@@ -555,6 +564,8 @@ LabelMatchers = Annotated[
 NamingMatchers = Annotated[LabelMatchers, AfterValidator(_naming)]
 """Those of which at least one names a value."""
 Url = Annotated[str, AfterValidator(_url)]
+AlertUrl = Annotated[Url, AfterValidator(_fixed_text)]
+"""A URL that is the same on every alert of a rule."""
 ProxyUrl = Annotated[str, AfterValidator(_proxy)]
 """A proxy without credentials, or ``none``."""
 TimeZone = Annotated[str, AfterValidator(_time_zone), WithJsonSchema({"type": "string", "examples": ["Europe/Berlin"]})]

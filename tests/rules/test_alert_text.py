@@ -43,7 +43,13 @@ SENTENCES = {
         f'wear is above 3{ON_UNIT}: {{{{ printf "%.6g" $value }}}}',
     ),
     "equal": ("state == 3", f"state is 3{ON}"),
-    "no comparison of its own": ("a > 1 and b < 2", "made: a > 1 and b < 2"),
+    "a bare boolean": ("door_open", f'door_open is above 0{ON}: {{{{ printf "%.6g" $value }}}}'),
+    "one side of a boolean": (
+        'door_open{side="left"}',
+        f'door_open{{side="left"}} is above 0{ON}: {{{{ printf "%.6g" $value }}}}',
+    ),
+    "no comparison of its own": ("a > 1 and b < 2", f"“a > 1 and b < 2” holds{ON}"),
+    "a long one": (f"a > 1 and {'b' * 80} < 2", f"The condition of made holds{ON}"),
 }
 
 
@@ -51,6 +57,23 @@ SENTENCES = {
 def test_a_sentence_is_made_where_the_policy_has_none(condition, summary):
     """Without a summary the alert says what holds, where and how much, with the unit where nothing changed it."""
     assert said(rule("made", condition))["summary"] == summary
+
+
+@pytest.mark.parametrize("condition", ["door_open", f"a > 1 and {'b' * 80} < 2"])
+def test_a_description_is_the_title_where_the_condition_says_little(condition):
+    """A title is the description itself, a sentence of people's, without the rule's name before it."""
+    assert said(rule("made", condition, description="A door stands open."))["summary"] == "A door stands open."
+
+
+def test_the_title_of_no_alert_begins_with_a_name_and_a_colon():
+    """Rules, incident types and missing-data twins without words of people's are told in a sentence."""
+    made = (rule("self_test", "self_test_failed"), rule("both", "a > 1 and b < 2"), rule("low", "margin < 1"))
+    alerts = [each for group in compile_policy(policy(*made, signals=SIGNALS)) for each in group.alerts]
+    assert any(each.lost for each in alerts)
+    for each in alerts:
+        name, label = dict(each.annotations)["summary"], dict(each.labels)["rule"]
+        assert not name.startswith((f"{label}:", f"{each.alert}:"))
+        assert " is " in name or " holds" in name
 
 
 def test_the_value_and_its_unit_are_annotations():
@@ -108,3 +131,35 @@ def test_what_prometheus_would_not_fill_is_refused_with_a_caret(template, says, 
     (problem,) = (each for each in caught.value.problems if each.severity == "error")
     assert says in problem.message
     assert (problem.line, problem.column) == (7, len(f"      {field}: 'Left ") + 1)
+
+
+FIXED = {
+    "a value": ("labels: {§}", "reading: 'now {{ $value }}'", "{{ $value }}", "another alert of every value"),
+    "a formatted value": ("labels: {§}", "reading: '{{ .Value }}'", "{{ .Value }}", "another alert of every value"),
+    "a label": ("labels: {§}", "device: '{{ $labels.unit }}'", "{{ $labels.unit }}", "has its series' labels already"),
+    "not closed": ("labels: {§}", "device: '{{ $labels.unit'", "{{ $labels.unit", "is not closed"),
+    "the signal": ("signal: §", "'{{ $labels.unit }}'", "{{ $labels.unit }}", "would stay as it stands"),
+    "the runbook": ("runbook_url: §", "'https://w/{{$labels.a}}'", "{{$labels.a}}", "would stay as it stands"),
+    "the name": ("name: §", "'low {{ $value }}'", "{{ $value }}", "another alert of every value"),
+}
+
+
+@pytest.mark.parametrize(("field", "written", "template", "says"), FIXED.values(), ids=FIXED)
+def test_a_template_is_refused_where_all_alerts_of_a_rule_say_the_same(field, written, template, says):
+    """A label's value and its like are text: a template there is an error with a caret, that says what to write."""
+    last = f"      {field.replace('§', written)}"
+    name = "" if field.startswith("name") else "      name: low\n"
+    text = (
+        "incident_response:\n  detection:\n    rules:\n    - condition: a < 1\n      severity: 3\n" + name + last + "\n"
+    )
+    with pytest.raises(PolicyError) as caught:
+        load_text(text, "policy.yaml")
+    (problem,) = (each for each in caught.value.problems if each.severity == "error")
+    assert says in problem.message
+    assert (problem.line, problem.column) == (text.count("\n"), last.index(template) + 1)
+
+
+def test_other_braces_in_a_label_stay_text():
+    """What is no template of Prometheus's is a label's value as it stands."""
+    (group,) = compile_policy(policy(rule("low", "margin < 1", labels=(("left", "{{ right }}"),)), signals=SIGNALS))
+    assert dict(group.alerts[0].labels)["left"] == "{{ `{{` }} right }}"

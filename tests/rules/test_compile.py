@@ -126,7 +126,7 @@ def test_no_twin_where_none_is_wanted():
     )
     assert sorted(made) == ["AlertOfAlerts", "AlsoEngine", "AsksForNone", "EngineFailure", "Excused", "Gone"]
     assert made["EngineFailure"].expr == "engine_failure > 0"
-    assert dict(made["EngineFailure"].annotations)["summary"] == "engine_failure: Aircraft engine failure"
+    assert dict(made["EngineFailure"].annotations)["summary"] == "Aircraft engine failure"
     assert not any(alert.keep_firing for alert in made.values())
 
 
