@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from math import isnan
 
 from receiver.core.model import Alert
 from rules.reserved import MARK
@@ -22,6 +23,8 @@ def measured(alert: Alert) -> str:
     number = _number(said)
     if number == 1 and MARK in alert.annotations and alert.annotations.get("condition", "").isidentifier():
         return ""  # a bare metric is true or false: its 1 says that it fires, and nothing else
+    if number is not None and isnan(number):
+        return "not a number"
     if number is None:
         return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
     return f"{_plainly(number)}{_unit(alert.annotations)}"

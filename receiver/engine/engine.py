@@ -12,6 +12,7 @@ from functools import cache
 from msgspec import Struct
 from msgspec.structs import replace
 
+from receiver.core.alerts import title_with_value
 from receiver.core.audit_log import Audit, Ledger
 from receiver.core.cluster import Cluster
 from receiver.core.draft import Refusal
@@ -29,7 +30,7 @@ from receiver.core.events import (
 )
 from receiver.core.handoff import is_relieved
 from receiver.core.instant import Jump
-from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Status
+from receiver.core.model import Alert, Entry, Incident, Instant, Kind, Notification, State, Status
 from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.core.rate_limit import allot, bundle, counted_when_due, counted_when_planned, rate_limit_key
 from receiver.core.sight import SIGHTED, Sight
@@ -346,6 +347,7 @@ class Engine:
             work.save()
             named = dict.fromkeys(each.incident_id for message in messages for each in message[:BUNDLE_NAMES])
             firing = transaction.first_firing(list(named), NAMED_ALERTS)
+            firing = {**firing, **_read_news(transaction, messages, firing, work)}
             deliveries = [self._delivery(work, transaction, message, threads, firing, now) for message in messages]
             transaction.keep_bundles(
                 {each.bundle: [item.id for item, _ in each.items] for each in deliveries if each.bundle}
@@ -540,6 +542,25 @@ def _worst_first(message: Sequence[Notification], work: UnitOfWork) -> list[Noti
     """Of several in one message the worst comes first, of them the oldest: so numbers are told in their order."""
     numbers = {each.id: incident.number for each in message if (incident := work.by_id(each.incident_id))}
     return sorted(message, key=lambda each: (-each.level, numbers.get(each.id, 0)))
+
+
+def _read_news(
+    transaction: Transaction,
+    messages: Sequence[Sequence[Notification]],
+    firing: Mapping[str, tuple[Alert, ...]],
+    work: UnitOfWork,
+) -> dict[str, tuple[Alert, ...]]:
+    """Incident id → its first alerts with the one before them that a page tells of, where that was not among them."""
+    found: dict[str, tuple[Alert, ...]] = {}
+    for page in (each[0] for each in messages if len(each) == 1 and each[0].kind is Kind.PAGE):
+        read, news = firing.get(page.incident_id, ()), page.data.get("summary")
+        incident = work.by_id(page.incident_id)
+        if not news or incident is None or any(title_with_value(each) == news for each in read):
+            continue
+        if (count := sum(incident.firing)) > len(read):
+            every = transaction.first_firing([incident.id], count).get(incident.id, ())
+            found[incident.id] = (*(each for each in every if title_with_value(each) == news), *read)[: len(read)]
+    return found
 
 
 def _lease(notification: Notification, worker: str, now: Instant) -> Notification:

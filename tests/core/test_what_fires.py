@@ -107,7 +107,7 @@ VALUES = {
     "with a unit": ({"value": "3.25", "unit": "bar"}, "3.25 bar"),
     "a share": ({"value": "0.4213000001", "unit": "ratio"}, "0.4213"),
     "large": ({"value": "1234567890"}, "1234567890"),
-    "not a number": ({"value": "NaN"}, "nan"),
+    "not a number": ({"value": "NaN", "unit": "bar"}, "not a number"),
     "of another": ({"value": "12 of 40 pods"}, "12 of 40 pods"),
     "Grafana's only one": ({"values": "B=22.5"}, "22.5"),
     "Grafana's several": ({"values": "B=22.5, C=1"}, "B=22.5, C=1"),

@@ -14,7 +14,7 @@ from receiver.core.events import Acknowledge, Delivered, Rejected, Retry
 from receiver.core.model import Fact, Instant, Kind, Reason, Status
 from receiver.core.rate_limit import BUNDLE_WAIT, STORM_LIMIT, rate_limit_key
 from receiver.engine.commands import Delivery, ForIncident
-from receiver.engine.engine import LEASE
+from receiver.engine.engine import LEASE, NAMED_ALERTS
 from receiver.store import SqlStore, open_store
 from rules.policy import MINUTE, SECOND
 from tests.core.guide import ALL, POLICY
@@ -38,6 +38,25 @@ def acknowledge(world: EngineWorld, incident_id: str, at: int = SECOND) -> None:
 def status(world: EngineWorld, incident_id: str, message_id: str) -> Status:
     """Where a message stands."""
     return {each.id: each.status for each in world.reads.notifications(incident_id)}[message_id]
+
+
+def test_a_page_reads_the_alert_that_it_tells_of(world: EngineWorld) -> None:
+    """Also where more fire than words name, and the new one is none of the first."""
+    units = firing("key", *(f"db{number}" for number in range(12)), level=4)
+    named = [replace(each, annotations={"summary": f"{each.fingerprint} is full"}) for each in units.alerts]
+    (opened,) = world.handle(replace(units, alerts=tuple(named[:11])))
+    world.deliver_all()
+    assert opened.incident is not None
+    incident_id = opened.incident.id
+    acknowledge(world, incident_id)
+    world.handle(replace(units, alerts=(replace(named[11], starts_at=START + 2 * SECOND),)), at=2 * SECOND)
+    pages = [
+        (page.data["summary"], each.alerts[incident_id][0].fingerprint, len(each.alerts[incident_id]))
+        for each in world.claim(at=2 * SECOND)
+        for page, _ in each.items
+        if (page.kind, page.reason) == (Kind.PAGE, Reason.NEW_DANGER)
+    ]
+    assert set(pages) == {("db11 is full", "db11", NAMED_ALERTS)}
 
 
 def test_a_claim_is_a_lease(world: EngineWorld) -> None:
