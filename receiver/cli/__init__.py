@@ -17,6 +17,7 @@ from receiver.cli import (
     channels,
     compilation,
     databases,
+    doctor,
     drills,
     evidence_records,
     heartbeats,
@@ -80,6 +81,7 @@ evidence_records.add_to(app)
 reports.add_to(app)
 maintenance.add_to(app)
 databases.add_to(app)
+doctor.add_to(app)
 
 
 def main() -> None:

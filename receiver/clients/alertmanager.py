@@ -9,6 +9,8 @@ from typing import Literal, NotRequired
 from urllib.parse import urlsplit
 
 import aiohttp
+import orjson
+import yaml
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
@@ -122,6 +124,22 @@ class Alertmanager:
             ) from None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise AlertmanagerSilentError(reason_of(error)) from None
+
+    async def webhooks(self) -> dict[str, bool]:
+        """Its receivers that are webhooks, by name, and whether all of each one's tell of ends. It hides their URLs.
+        Raises CannotError.
+        """
+        try:
+            document = orjson.loads(await self._get("status"))
+            receivers = yaml.safe_load(document["config"]["original"]).get("receivers") or ()
+            hooks = {each["name"]: each.get("webhook_configs") or () for each in receivers}
+        except aiohttp.ClientResponseError as error:
+            raise CannotError(f"it answered {error.status}") from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise AlertmanagerSilentError(reason_of(error)) from None
+        except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
+            raise CannotError("its status has no configuration that can be read") from None
+        return {name: all(each.get("send_resolved", True) for each in found) for name, found in hooks.items() if found}
 
     async def carry_out(self, order: Order) -> None:
         """Make, change or end a silence of ours. Raises CannotError, AlertmanagerSilentError."""

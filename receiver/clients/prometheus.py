@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from receiver.clients.egress import Egress, reason_of
 from receiver.clients.http_session import HttpSession
 from receiver.errors import CannotError
+from rules.reserved import DIGEST
 
 ANSWER_LIMIT = 4 << 20
 """Bytes of an answer that are read."""
@@ -88,6 +89,20 @@ class Prometheus:
         """
         wanted = {"query": expr, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:.3f}"}
         return await self._ask("query_range", wanted)
+
+    async def rules_digests(self) -> frozenset[str]:
+        """The digests that its alerting rules carry (`rules.reserved.DIGEST`). Raises QueryFailed."""
+        try:
+            async with self._session.request("GET", f"{self._url}/api/v1/rules?type=alert") as response:
+                if response.status != 200:
+                    raise QueryFailed(f"it answers {response.status}")
+                groups = (await response.json())["data"]["groups"]
+        except TimeoutError:
+            raise QueryFailed(f"no answer within {self._timeout:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
+            raise QueryFailed(f"it cannot be reached ({reason_of(error)})") from None
+        found = (rule.get("annotations", {}).get(DIGEST) for group in groups for rule in group["rules"])
+        return frozenset(each for each in found if each)
 
     async def close(self) -> None:
         """Close the connections."""

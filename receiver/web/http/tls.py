@@ -117,6 +117,11 @@ def _reason(error: Exception) -> str:
             return "the client left, or took too long"
 
 
+def problem_of(settings: Settings) -> str:
+    """Why clients would refuse our certificate, or we all of theirs; empty: neither. Raises SettingsError."""
+    return _load(settings).invalid
+
+
 def _load(settings: Settings) -> _Loaded:
     """Raises SettingsError for files that cannot be used at all."""
     certificate, key, authority = settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file
