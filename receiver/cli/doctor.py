@@ -77,7 +77,7 @@ async def _all(paths: Sequence[Path], url: str, token: str) -> list[Finding]:
 
 
 async def examine(environ: Any, paths: Sequence[Path], url: str, token: str) -> AsyncIterator[Finding]:
-    """Every finding. Without settings or a policy that can be used, nothing else is looked at."""
+    """Every finding; what settings, a policy or authorities that cannot be used leave unknown is left out."""
     try:
         settings = Settings.read(environ)
         settings.require_safe()
@@ -91,8 +91,10 @@ async def examine(environ: Any, paths: Sequence[Path], url: str, token: str) -> 
             yield Finding("policy", str(problem).partition("\n")[0])
         return
     yield Finding("settings", "; ".join(settings.warnings))
-    for look in (_certificates, _database, _disk):
+    for look in (_authorities, _certificates, _database, _disk):
         yield _guarded(look, settings)
+    if _authorities(settings).problem:
+        return
     for look_at in (_channels, _providers, _alertmanagers, _prometheus):
         async for each in look_at(settings, policy):
             yield each
@@ -107,11 +109,19 @@ def _guarded(look: Callable[[Settings], Finding], settings: Settings) -> Finding
         return Finding(look.__name__.strip("_"), str(error))
 
 
-def _certificates(settings: Settings) -> Finding:
+def _authorities(settings: Settings) -> Finding:
     from receiver.clients.egress import Egress
+
+    try:
+        _ = Egress.of(settings).tls
+    except SettingsError as error:
+        return Finding("authorities", str(error))
+    return Finding("authorities")
+
+
+def _certificates(settings: Settings) -> Finding:
     from receiver.web.http.tls import problem_of
 
-    _ = Egress.of(settings).tls
     return Finding("certificates", problem_of(settings) if settings.tls_cert_file else "")
 
 

@@ -126,7 +126,7 @@ async def test_each_misconfiguration_is_found_by_name(patient: Patient, tmp_path
         ({"TOCSIN_DATABASE": f"sqlite:///{tmp_path / 'none.db'}"}, "database", "TOCSIN_DATABASE"),
         (tls, "certificates", "renew it"),
         (bad, "certificates", "TOCSIN_TLS_CERT_FILE"),
-        ({"TOCSIN_CA_FILE": str(other)}, "certificates", "TOCSIN_CA_FILE"),
+        ({"TOCSIN_CA_FILE": str(other)}, "authorities", "TOCSIN_CA_FILE"),
     ]
     for settings, part, words in planted:
         found = await patient.problems(**settings)
