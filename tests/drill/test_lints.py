@@ -241,6 +241,14 @@ CASES = {
         policy(section="saftey_incident_response:\n  enabled: true\n"),
         policy(section="safety_incident_response:\n  enabled: true\n"),
     ),
+    "experimental-function": (
+        policy('{name: r, condition: "limitk(2, load) > 3", severity: 3, channels: [email]}', more='prometheus: "3.0"\n'),
+        policy('{name: r, condition: "topk(2, load) > 3", severity: 3, channels: [email]}', more='prometheus: "3.0"\n'),
+    ),
+    "differs-on-3": (
+        policy('{name: r, condition: "count_over_time(load[5m]) < 3", severity: 3, channels: [email]}'),
+        policy('{name: r, condition: "avg_over_time(load[5m]) < 3", severity: 3, channels: [email]}'),
+    ),
 }  # fmt: skip
 
 
