@@ -287,7 +287,7 @@ def _end(old: Alert, alert: Alert, hearing: Hearing) -> Alert:
         rule=old.rule,
         type=old.type,
         twin=old.twin,
-        annotations=old.annotations,
+        annotations={**alert.annotations, **old.annotations},  # an end may add a reason of its own
         firings=old.firings,
         earlier=old.earlier,
         forgotten=old.forgotten,

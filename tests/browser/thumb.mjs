@@ -1,27 +1,19 @@
 // A tired thumb on Now: a second tap, cards that would move, a server that hangs and one that is gone, a lost session.
 import assert from "node:assert/strict";
-import { logIn, look, page, post, run, story, type } from "./window.mjs";
+import { logIn, look, page, post, pressUntil, run, story, type } from "./window.mjs";
 
 const top = (number) => page.locator(`#c${number}`).evaluate((card) => card.getBoundingClientRect().top);
 const open = (title, more = {}) => post("/api/v1/incidents", { type: "engine_failure", title, ...more });
 const stateOf = async (number) => (await (await fetch(`${story.direct}/api/v1/incidents/${number}`, { headers: { Authorization: `Bearer ${story.token}` } })).json()).state;
 
 async function tapTwice(button) {
-  const box = await button.boundingBox();
+  let box = await button.boundingBox();
+  while (!box) box = await button.boundingBox(); // the page may be drawn anew in that moment
   const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
   for (const pause of [0, 300, 250]) {
     await page.waitForTimeout(pause);
     await page.mouse.click(x, y);
   }
-}
-
-// A person whose tap is ignored, because the page has just moved, taps again.
-async function pressUntil(button, comes) {
-  for (let left = 3; left; left -= 1) {
-    await button.click();
-    if (await comes.waitFor({ timeout: 8000 }).then(() => true, () => false)) return;
-  }
-  await comes.waitFor();
 }
 
 await run(async () => {

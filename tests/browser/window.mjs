@@ -98,3 +98,12 @@ export async function run(act) {
     rmSync(profile, { recursive: true, force: true });
   }
 }
+
+// A person whose tap is ignored, because the page has just moved, taps again.
+export async function pressUntil(button, comes) {
+  for (let left = 3; left; left -= 1) {
+    await button.click();
+    if (await comes.waitFor({ timeout: 8000 }).then(() => true, () => false)) return;
+  }
+  await comes.waitFor();
+}

@@ -22,7 +22,17 @@ ADDED = {
 }
 CONTRACT = 16
 """Promises of the suite for one channel, mishap by mishap."""
-COPIED = ("receiver", "rules", "templates", "manual", "docs", "tests/channels", "tests/messages", "tests/docs")
+COPIED = (
+    "receiver",
+    "rules",
+    "templates",
+    "manual",
+    "docs",
+    "deploy",
+    "tests/channels",
+    "tests/messages",
+    "tests/docs",
+)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from receiver.cli import completion
-from receiver.cli.incidents import _why_none
+from receiver.cli.incidents import why_none
 from receiver.cli.output import print_table, state_words
 
 
@@ -37,8 +37,8 @@ def test_no_answer_is_told_in_words() -> None:
             return error
         raise AssertionError("something listens there")
 
-    assert _why_none(asyncio.run(ask())) == "nothing listens at 127.0.0.1:9"
-    assert _why_none(TimeoutError()) == "it takes too long"
+    assert why_none(asyncio.run(ask())) == "nothing listens at 127.0.0.1:9"
+    assert why_none(TimeoutError()) == "it takes too long"
 
 
 def test_values_are_completed() -> None:

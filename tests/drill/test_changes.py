@@ -15,6 +15,7 @@ from receiver.cli import app
 from receiver.drill.changes import changes
 from receiver.drill.differences import as_json, differences
 from rules.durations import format_duration
+from rules.fields import NO_MEANING
 from rules.load import load
 from rules.policy import HOUR, MINUTE, Micros, Policy, RateLimit, TimedActions
 from rules.time_scale import faster
@@ -50,9 +51,9 @@ def values(type_: Any) -> st.SearchStrategy[Any]:
 
 
 def typed(kind: Any) -> dict[str, Any]:
-    """Field → type of a part, but for its place."""
+    """Field → type of a part, but for where and how it was written."""
     hints = get_type_hints(kind)
-    return {each.name: hints[each.name] for each in fields(kind) if each.name != "place"}
+    return {each.name: hints[each.name] for each in fields(kind) if each.name not in NO_MEANING}
 
 
 Way = tuple[str | int, ...]

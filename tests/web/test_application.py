@@ -168,6 +168,8 @@ PAGES = (
     "/favicon.ico",
     "/feeds/",
     "/history",
+    "/push/",
+    "/several",
     "/incidents/",
     "/login",
     "/logout",
