@@ -78,6 +78,9 @@ BUNDLE_NAMES = 10
 NAMED_ALERTS = 10
 """Alerts of an incident that words may name; of the others they give the number."""
 
+READ_FOR_NEWS = 500
+"""Alerts of an incident among which the one is looked for that a page tells of."""
+
 Outcomes = tuple[tuple[str, ...], Refusal | None]
 """Ids of the incidents that a request concerned, and why it was refused."""
 
@@ -550,15 +553,18 @@ def _read_news(
     firing: Mapping[str, tuple[Alert, ...]],
     work: UnitOfWork,
 ) -> dict[str, tuple[Alert, ...]]:
-    """Incident id → its first alerts with the one before them that a page tells of, where that was not among them."""
+    """Incident id → its first alerts with the one before them that a page tells of, where that was not among them.
+
+    Beyond `READ_FOR_NEWS` alerts it is not looked for: the transaction holds up all others.
+    """
     found: dict[str, tuple[Alert, ...]] = {}
     for page in (each[0] for each in messages if len(each) == 1 and each[0].kind is Kind.PAGE):
         read, news = firing.get(page.incident_id, ()), page.data.get("summary")
         incident = work.by_id(page.incident_id)
         if not news or incident is None or any(title_with_value(each) == news for each in read):
             continue
-        if (count := sum(incident.firing)) > len(read):
-            every = transaction.first_firing([incident.id], count).get(incident.id, ())
+        if sum(incident.firing) > len(read):
+            every = transaction.first_firing([incident.id], READ_FOR_NEWS).get(incident.id, ())
             found[incident.id] = (*(each for each in every if title_with_value(each) == news), *read)[: len(read)]
     return found
 

@@ -102,7 +102,7 @@ export async function run(act) {
 // A person whose tap is ignored, because the page has just moved, taps again.
 export async function pressUntil(button, comes) {
   for (let left = 3; left; left -= 1) {
-    await button.click();
+    await button.click({ timeout: 5000 }).catch(() => {}); // it may be gone: what is waited for has come already
     if (await comes.waitFor({ timeout: 8000 }).then(() => true, () => false)) return;
   }
   await comes.waitFor();

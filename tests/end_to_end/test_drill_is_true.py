@@ -146,7 +146,7 @@ async def test_a_drill_and_the_receiver_tell_the_same_story(environment: dict[st
     """
     real: dict[str, list[Line]] = {}
     expected: dict[str, list[Line]] = {"": []}
-    for slowness in (3, 12):
+    for slowness in (6, 20):
         policy = hurried(slowness)
         try:
             real = await lived(policy, environment)
