@@ -1,5 +1,5 @@
-// Makes presses safe: a tap that comes when the page has just moved is ignored, a press that does not arrive says so and
-// is not kept for later, and what was typed survives a lost line, a lost session and a reload. Without it forms are forms.
+// Makes presses safe: a tap that comes when the page has just moved is ignored and the page shows so, a press that does not
+// arrive says so and is not kept for later, and what was typed survives a lost line, a lost session and a reload. Without it forms are forms.
 "use strict";
 
 (() => {
@@ -7,10 +7,6 @@
   const SETTLES = 800; // milliseconds after which a finger has seen that the page moved
   const ANSWERS = 15000;
   let movedAt = -Infinity;
-
-  function say(words) {
-    document.getElementById("announce").textContent = words;
-  }
 
   document.addEventListener("moved", () => {
     movedAt = performance.now();
@@ -20,12 +16,14 @@
     }, SETTLES);
   });
   // A press of a key is meant for what has the focus, wherever that lies by now.
+  // That a tap was ignored stands on the page until the next press.
   document.addEventListener("click", (event) => {
     const isTap = event.detail > 0 && event.target.closest("button, summary, label, input");
-    if (!isTap || performance.now() - movedAt >= SETTLES) return;
+    const isIgnored = isTap && performance.now() - movedAt < SETTLES;
+    document.getElementById("ignored").hidden = !isIgnored;
+    if (!isIgnored) return;
     event.preventDefault();
     event.stopPropagation();
-    say("Ignored: the page had just moved. Press again.");
   }, true);
 
   // Drafts: in this tab, until they are sent.

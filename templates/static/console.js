@@ -148,6 +148,18 @@
     tick();
   }
 
+  // A press ends on what it began on: nothing is put in the place of a button between finger down and finger up, or the
+  // browser would press neither the old one nor the new one. `released` resolves when no finger is down, or rests there.
+  const RESTS = 2000; // milliseconds; also for a menu of the browser, after which no finger is told to be up
+  let released = Promise.resolve();
+  document.addEventListener("pointerdown", () => {
+    released = new Promise((resolve) => {
+      const ended = () => setTimeout(resolve); // the click comes right after the finger is up
+      for (const end of ["pointerup", "pointercancel"]) addEventListener(end, ended, { capture: true, once: true });
+      setTimeout(resolve, RESTS);
+    });
+  }, true);
+
   let asking = false;
   let again = false;
 
@@ -163,6 +175,7 @@
       if (answer.redirected || answer.status === 401) location.reload();
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      await released;
       const clock = page.querySelector("footer time");
       if (clock) ahead = Date.now() - Date.parse(clock.dateTime);
       const title = page.title;

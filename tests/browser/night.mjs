@@ -1,11 +1,12 @@
 // What a responder does at night, from the login to the report.
 import assert from "node:assert/strict";
-import { logIn, look, page, post, pressUntil, print, run, story } from "./window.mjs";
+import { logIn, look, page, post, print, run, story } from "./window.mjs";
 
 async function tell(name, words, button) {
   await page.locator(`#do-${name} > summary`).click();
   await page.locator(`#${name}-text`).fill(words);
-  await pressUntil(page.getByRole("button", { name: button }), page.locator("#timeline").getByText(words));
+  await page.getByRole("button", { name: button }).click();
+  await page.locator("#timeline").getByText(words).waitFor();
 }
 
 await run(async () => {
