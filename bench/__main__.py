@@ -17,13 +17,13 @@ BENCHES: dict[str, tuple[Callable[[], list[Row]], int]] = {
     "cost": (cost.run, 45),
     "latency": (latency.run, 85),
     "storm": (storm.run, 90),
-    "windows": (windows.run, 75),
+    "windows": (windows.run, 150),
     "history": (history.run, 120),
     "compile": (compile_.run, 60),
     "drill": (drill.run, 15),
-    "memory": (memory.run, 110),
+    "memory": (memory.run, 200),
 }
-"""Each with the seconds after which it is given up, and the next begins: twelve minutes together."""
+"""Each with the seconds after which it is given up, and the next begins: fifteen minutes together."""
 
 
 class GivenUpError(KeyboardInterrupt):

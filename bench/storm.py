@@ -66,9 +66,11 @@ async def _run(folder: Path, program: str) -> list[Row]:
         watching = asyncio.create_task(_watch())
         people = asyncio.create_task(_people(url, ears))
         took_here, failed = await _storm(folder, program, url)
-        pages, answers = await people
-        watching.cancel()
-        seconds, memory = await watching
+        try:
+            pages, answers = await people
+        finally:
+            watching.cancel()
+            seconds, memory = await watching
     return [
         *rows,
         Row(what, "tocsin", "s", (took_here,)),

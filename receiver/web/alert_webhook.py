@@ -93,7 +93,7 @@ class Webhook:
         source = request.query.get("source", "").replace("\0", "")[:SOURCE_LIMIT]
         try:
             self._access.require(request)
-            know(request)
+            know(request, sends=True)
             self._require_open()
             answer = await self._take(await read_body(request), source)
         except HttpProblem as problem:

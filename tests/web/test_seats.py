@@ -26,13 +26,13 @@ def connect(connections: Connections) -> tuple[Connection, Wire]:
 
 def test_nobody_is_hung_up_on_before_the_answer() -> None:
     """A storm takes all seats of callers we know: the next keeps its stranger's until it is answered, then gives way."""
-    connections = Connections(strangers=1, known=1)
+    connections = Connections(strangers=1, senders=1)
     first, first_wire = connect(connections)
     first.begin()
-    first.know()
+    first.know(connections.senders)
     second, second_wire = connect(connections)
     second.begin()
-    second.know()
+    second.know(connections.senders)
     assert connections.strangers.is_full
     assert not connections.strangers.may_end, "who connects now waits in the backlog"
     second.end(make_mocked_request("POST", "/"))
@@ -43,10 +43,27 @@ def test_nobody_is_hung_up_on_before_the_answer() -> None:
 
 def test_what_is_lost_takes_no_seat() -> None:
     """A caller that hangs up before the answer leaves nothing behind that could give way."""
-    connections = Connections(strangers=1, known=0)
+    connections = Connections(strangers=1, senders=0)
     connection, _ = connect(connections)
     connection.begin()
-    connection.know()
+    connection.know(connections.senders)
     connection.connection_lost(None)
     connection.end(make_mocked_request("POST", "/"))
     assert (connections.strangers.held, connections.strangers.may_end) == (0, False)
+
+
+def test_a_storm_does_not_hang_up_on_people() -> None:
+    """Where senders of webhooks have all their seats, the idle connection of a person who uses the API keeps its own."""
+    connections = Connections(senders=1, people=1)
+    person, wire = connect(connections)
+    person.begin()
+    person.know(connections.people)
+    person.end(make_mocked_request("POST", "/"))
+    for _ in range(2):
+        sender, _ = connect(connections)
+        sender.begin()
+        sender.know(connections.senders)
+        sender.end(make_mocked_request("POST", "/"))
+    assert not wire.is_aborted
+    connect(connections)[0].know(connections.people)
+    assert wire.is_aborted, "another person's takes the seat of the one that is idle"

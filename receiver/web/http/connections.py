@@ -2,11 +2,12 @@
 
 aiohttp bounds what one connection sends, not how many there are: each takes an open file and some memory, whether or
 not it ever asks for anything. The service makes one `Listener`; every connection is a `Connection` around aiohttp's own
-protocol. Who has not said who it is has one of the strangers' seats; a caller we know has a seat among callers we know
-from its first request on (`know`). Where no seat is left, the connection that has waited longest gives way: of
-strangers whatever it does, of callers we know only one that is idle. So Alertmanager's connections never compete with
-strangers', and an honest stranger is served before it is the oldest. A caller we know for whom no seat is left there
-keeps its stranger's seat until it is answered; who connects meanwhile waits in the backlog.
+protocol. A connection has a stranger's seat until its first authenticated request; from then on it has a seat among the
+senders of webhooks or among the people and programs that use the API and the console (`know`). Where no seat is left,
+the connection that has waited longest gives way: a stranger's also while it sends, another only while it is idle. So a
+storm of Alertmanager's connections competes neither with strangers' nor with people's, and an honest stranger is served
+before it is the oldest. A caller for whom no seat is left there keeps its stranger's seat until it is answered; new
+connections wait in the backlog meanwhile.
 """
 
 import asyncio
@@ -25,8 +26,11 @@ from receiver.web.http.tls import Tls
 STRANGERS = 512
 """Connections of callers we do not know (yet)."""
 
-KNOWN = 4096
-"""Connections of callers we know: a storm brings one for each group that Alertmanager sends at a time."""
+SENDERS = 4096
+"""Connections that send webhooks: a storm brings one for each group that Alertmanager sends at a time."""
+
+PEOPLE = 512
+"""Connections of authenticated callers of the API and the console."""
 
 OTHER_FILES = 256
 """Open files that are left to the database, providers and the policy, where the limit is low."""
@@ -66,12 +70,14 @@ log = structlog.get_logger()
 class Connections:
     """The seats, and who has which."""
 
-    def __init__(self, strangers: int = STRANGERS, known: int = KNOWN) -> None:
+    def __init__(self, strangers: int = STRANGERS, senders: int = SENDERS, people: int = PEOPLE) -> None:
         """At most so many connections of each; fewer, where the process may not open as many files."""
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        room = strangers + known if files == resource.RLIM_INFINITY else max(files - OTHER_FILES, files // 2)
+        every = strangers + senders + people
+        room = every if files == resource.RLIM_INFINITY else max(files - OTHER_FILES, files // 2)
         self.strangers = Budget(min(strangers, room // 4))
-        self.known = Budget(min(known, room - room // 4))
+        self.people = Budget(min(people, room // 4))
+        self.senders = Budget(min(senders, room - 2 * (room // 4)))
         self._by_handler: dict[asyncio.BaseProtocol, Connection] = {}
 
     def add(self, handler: asyncio.BaseProtocol, connection: "Connection") -> None:
@@ -103,10 +109,11 @@ async def keep_seats(request: web.Request, handler: Handler) -> web.StreamRespon
         connection.end(request)
 
 
-def know(request: web.Request) -> None:
-    """Its caller is one we know: the connection leaves the strangers' seats."""
-    if (connection := request.app[CONNECTIONS].of(request)) is not None:
-        connection.know()
+def know(request: web.Request, *, sends: bool = False) -> None:
+    """The request is authenticated: its connection leaves the strangers' seats. `sends`: it is a webhook."""
+    connections = request.app[CONNECTIONS]
+    if (connection := connections.of(request)) is not None:
+        connection.know(connections.senders if sends else connections.people)
 
 
 class Connection(asyncio.Protocol):
@@ -121,7 +128,9 @@ class Connection(asyncio.Protocol):
         """Bytes of the head that is being read."""
         self._ahead = 0
         """Bytes that came behind the head."""
-        self._serving = self._is_known = False
+        self._serving = False
+        self._known: Budget | None = None
+        """Whose seats it has had one of since it was authenticated."""
         self._seat = connections.strangers.begin(self._hang_up)
         self.connecting: asyncio.Task[None] | None = None
         """Its handshake."""
@@ -165,22 +174,23 @@ class Connection(asyncio.Protocol):
     def begin(self) -> None:
         """A request is being served."""
         self._serving = True
-        if self._is_known:
-            self._connections.known.arrived(self._seat)
+        if self._known is not None:
+            self._known.arrived(self._seat)
 
     def end(self, request: web.Request) -> None:
         """It is served; the answer leaves now. Strangers may not send ahead: what waits unread would have no limit."""
-        if self._is_known:
-            self._take_seat(self._connections.known)
+        if self._known is not None:
+            self._take_seat(self._known)
         else:
             self._seat.budget.gives_way(self._seat)
             if self._ahead > (request.content_length or 0):
                 request.protocol.close()
         self._serving, self._head, self._ahead = False, 0, 0
 
-    def know(self) -> None:
-        """As `know`, while a request is being served: from now on it gives way to nobody."""
-        self._is_known = self._is_known or self._take_seat(self._connections.known)
+    def know(self, budget: Budget) -> None:
+        """As `know`, while a request is being served: until its end the connection gives way to no other."""
+        if self._known is None and self._take_seat(budget):
+            self._known = budget
         self._seat.budget.arrived(self._seat)
 
     def _take_seat(self, budget: Budget) -> bool:
