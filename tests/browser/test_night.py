@@ -20,6 +20,7 @@ from receiver.web.auth.passwords import hash_password
 from tests.browser.conftest import Browser
 from tests.channels.servers.slack import SlackWorkspace
 from tests.channels.servers.wire import Reply, Request, Wire
+from tests.patience import GIVES_UP
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -51,7 +52,7 @@ async def run(browser: Browser, scenario: str, name: str, url: str, **more: obje
         browser.node, str(script), json.dumps(story), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     try:
-        said, _ = await asyncio.wait_for(process.communicate(), 240)
+        said, _ = await asyncio.wait_for(process.communicate(), GIVES_UP)
     finally:
         if process.returncode is None:
             process.terminate()  # it takes its browser with it

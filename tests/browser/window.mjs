@@ -26,6 +26,7 @@ const context = await chromium.launchPersistentContext(profile, {
 });
 context.setDefaultTimeout(60000); // a machine may be busy
 export const page = context.pages()[0];
+await page.addInitScript(() => { setInterval(() => document.dispatchEvent(new Event("moved")), 1100); });
 // A person whose tap is ignored, because the page has just moved, sees that it was, and taps again.
 export const ignored = page.locator("#ignored");
 const Locator = Object.getPrototypeOf(page.locator("body"));
