@@ -1,13 +1,15 @@
 """One rule more for each grade of a numeric impact scale that calls for a higher level than the rule has.
 
 A rule that reads a scale's number (``revenue_impact > 0.05``) fires once, and Alertmanager tells of a value that rises
-later only at its next repeat. The further rule (``revenue_impact > 0.5``) fires when the grade is reached.
+later only at its next repeat. The further rule (``revenue_impact > 0.5``) fires when the grade is reached. Where less
+is worse (``availability < 0.9``), it is ``availability <= 0.5``.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 from rules import condition
+from rules.condition import Comparison
 from rules.policy import ImpactScale, Policy, Rule
 
 
@@ -19,16 +21,21 @@ def graded(policy: Policy) -> Iterator[tuple[str, Rule]]:
     scales = {scale.name: scale for scale in policy.impact_scales if scale.name.isidentifier()}
     for rule in policy.rules:
         compared = condition.parse(rule.condition).comparison
-        if compared and compared.subject in scales and compared.op in {">", ">="}:
-            yield from _above(policy, rule, scales[compared.subject], compared.threshold)
+        if compared and compared.subject in scales and compared.op[0] in "<>":
+            yield from _beyond(policy, rule, scales[compared.subject], compared)
 
 
-def _above(policy: Policy, rule: Rule, scale: ImpactScale, threshold: float) -> Iterator[tuple[str, Rule]]:
-    """The grades that begin above the rule's own threshold, and call for more than the grades below them."""
+def _beyond(policy: Policy, rule: Rule, scale: ImpactScale, compared: Comparison) -> Iterator[tuple[str, Rule]]:
+    """The grades that begin beyond the rule's own threshold, and call for more than the grades before them."""
     raises = dict(policy.impact_raises)
     level = rule.level
-    for grade, above, _ in scale.ranges:
+    for grade, above, until in scale.ranges:
+        begins, op = (above, ">") if compared.op[0] == ">" else (until, "<=")
         called_for = raises.get(grade, 0)
-        if above > threshold and called_for > level:
+        if begins is not None and called_for > level and _is_beyond(begins, compared):
             level = called_for
-            yield grade, replace(rule, condition=f"{scale.name} > {above:g}", level=level)
+            yield grade, replace(rule, condition=f"{scale.name} {op} {begins:.15g}", level=level)
+
+
+def _is_beyond(begins: float, compared: Comparison) -> bool:
+    return begins > compared.threshold if compared.op[0] == ">" else begins < compared.threshold

@@ -198,6 +198,23 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             "tick, without a clock. `reporting_obligations` has them counted, reminded of and told when late; "
             "rules/packs/obligations has examples.",
         ),
+        "no-internal-stakeholders": Doubt(
+            "warning",
+            "A breached response time, a raised level, the updates and what is overdue are told to the internal groups "
+            "of `stakeholder_notification` too. Where none hears of an incident (by its level, its section, and over a "
+            "channel that is enabled), nobody but the responders learns that they are not there.",
+        ),
+        "no-external-stakeholders": Doubt(
+            "warning",
+            "Steps speak of people outside the house, and `stakeholder_notification` has no external group: no notice "
+            "would wait for an approval, and nobody be offered the updates and the end. Name them, with who approves.",
+        ),
+        "impact-range": Doubt(
+            "warning",
+            "A scale whose words are numbers grades the numbers that alerts and responders say. A grade without a "
+            "range is reached by its words only: a worse number may then be of no grade, and raise nothing. Begin each "
+            "with a range: 0-5%, 5-20%, >50%, <5%, or plain numbers such as 100-1,000 users; all of one scale alike.",
+        ),
         "unknown-checklist": Doubt(
             "warning",
             "`closing.checklists` names one that the policy does not have: a slip of the pen, and incidents close "

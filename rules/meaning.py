@@ -4,7 +4,6 @@ Called by `rules.load`, which has checked every value already; here defaults are
 place reach the rules of another, and sections with `enabled: false` lose their effect.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
@@ -13,10 +12,11 @@ from rules.channel_types import fallback_order
 from rules.document import PolicyDocument
 from rules.document.alert_channels import AlertChannel
 from rules.document.communication import MessageTemplate, NoticeText, ReportTemplate, TimedStep
-from rules.document.incident_response import Detection, DetectionRule, ImpactThresholds, NamedSteps, SeverityLevel
+from rules.document.incident_response import Detection, DetectionRule, NamedSteps, SeverityLevel
 from rules.document.reporting import ReportingObligationSpec, ReportStageSpec
 from rules.document.schedules import LayerSpec
 from rules.document.senders import SeverityMap
+from rules.impact_ranges import ranges
 from rules.nodes import Node
 from rules.policy import (
     BASIC,
@@ -357,21 +357,8 @@ def _stage(spec: ReportStageSpec, counted_from: CountedFrom) -> ReportStage:
 def _impact_scales(document: PolicyDocument) -> Iterator[ImpactScale]:
     for content in document.sections.values():
         for scale in content.impact_assessment if content.enabled else ():
-            words = tuple((grade, getattr(scale.thresholds, grade)) for grade in ImpactThresholds.model_fields)
-            yield ImpactScale(scale.name, scale.description, words, tuple(_ranges(words)))
-
-
-_RANGE = re.compile(
-    r"\s*(?:(?P<low>\d+(?:\.\d+)?)\s*%?\s*-\s*(?P<high>\d+(?:\.\d+)?)|>=?\s*(?P<above>\d+(?:\.\d+)?))\s*%"
-)
-
-
-def _ranges(words: Iterable[tuple[str, str]]) -> Iterator[tuple[str, float, float | None]]:
-    """``5-20% revenue impact`` is above 0.05, up to and including 0.2; words without numbers have no range."""
-    for grade, text in words:
-        if found := _RANGE.match(text):
-            low = float(found["low"] or found["above"]) / 100
-            yield grade, low, float(found["high"]) / 100 if found["high"] else None
+            words = scale.thresholds.words
+            yield ImpactScale(scale.name, scale.description, words, ranges(words))
 
 
 def _impact_raises(document: PolicyDocument) -> tuple[tuple[str, int], ...]:

@@ -408,7 +408,7 @@ class ImpactScale:
     thresholds: tuple[tuple[str, str], ...]
     """(grade, words as written), from low to critical."""
     ranges: tuple[tuple[str, float, float | None], ...] = ()
-    """(grade, above, up to and including) as ratios where the words are numeric; None is no upper end."""
+    """(grade, above, up to and including) where the words are numeric, percentages as ratios; None is no upper end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from receiver.core.events import Change
 from receiver.core.model import Alert, Fact
 from receiver.core.plan import PolicyVersion
 from receiver.core.response import Impact, ImpactGrade
+from rules.impact_ranges import in_percent
 from rules.policy import ImpactScale, Policy
 
 BUSINESS = "business_impact"
@@ -23,16 +24,18 @@ _BUSINESS_SCALE = ImpactScale(BUSINESS, "", tuple((each.value, each.value) for e
 
 
 def grade(scale: ImpactScale, said: str) -> str:
-    """The grade that a number (``0.3``, ``30%``) or words stand for; empty: the scale has none for it."""
+    """The grade that a number (``0.3``, ``30%``) or words stand for; empty: the scale has none for it. On a scale of
+    plain numbers a percentage means nothing.
+    """
     words = said.strip().lower()
     for known, meaning in scale.thresholds:
         if words in {known, meaning.lower()}:
             return known
     value = _number(words)
-    if value is None:
+    if value is None or (words.endswith("%") and not in_percent(scale.thresholds)):
         return ""
     # The lowest range takes its own beginning in: an impact of 0 is one of "0-5%".
-    lowest = scale.ranges[0][1] if scale.ranges else 0.0
+    lowest = min((above for _, above, _ in scale.ranges), default=0.0)
     inside = (
         name
         for name, above, until in scale.ranges
@@ -78,7 +81,8 @@ def ungraded(known: Iterable[ImpactScale], *said: Mapping[str, str]) -> tuple[st
 
 
 def _expected(scale: ImpactScale) -> str:
-    numbers = ", or a ratio (0.3) or percentage (30%) of 0 or more" if scale.ranges else ""
+    kind = "a ratio (0.3) or percentage (30%)" if in_percent(scale.thresholds) else "a number"
+    numbers = f", or {kind} of 0 or more" if scale.ranges else ""
     return f"it is {', '.join(name for name, _ in scale.thresholds)}{numbers}"
 
 

@@ -68,22 +68,6 @@ BEGINNINGS: Mapping[Fact, str] = {
 """What begins paging anew, and with it the deadlines."""
 
 
-DECISIVE = frozenset(BEGINNINGS) | {
-    Fact.ACKNOWLEDGED,
-    Fact.ACK_UNDONE,
-    Fact.RESOLVED,
-    Fact.BREACHED,
-    Fact.ESCALATED,
-    Fact.SILENCED,
-    Fact.INHIBITED,
-    Fact.RULE_JOINED,
-    Fact.LEVEL_ROSE,
-    Fact.CHANGED,
-    Fact.IMPACT,
-}
-"""What of a timeline `deadlines_of` reads."""
-
-
 def deadlines_of(
     incident: Incident, timeline: Sequence[Entry], policy_version: PolicyVersion, now: Instant
 ) -> list[DeadlineOutcome]:

@@ -83,12 +83,12 @@ def draw_timeline(record: IncidentRecord) -> str:
     """A bar whose colour is the incident's state, with marks for what happened."""
     begin = record.case.incident.opened_at
     end = max([record.case.incident.closed_at or record.now, *(entry.at for entry in record.timeline), begin + 1])
-    marks = [entry for entry in record.timeline if entry.fact in MARKED][:MARKS]
+    marks = [entry for entry in record.decisive if entry.fact in MARKED][:MARKS]
 
     def x(at: int) -> float:
         return LEFT + (RIGHT - LEFT) * (at - begin) / (end - begin)
 
-    turns = [(entry.at, TURNS[entry.fact]) for entry in record.timeline if entry.fact in TURNS] or [
+    turns = [(entry.at, TURNS[entry.fact]) for entry in record.decisive if entry.fact in TURNS] or [
         (begin, record.case.incident.state)
     ]
     ends = [at for at, _ in turns[1:]] + [end]
@@ -98,17 +98,23 @@ def draw_timeline(record: IncidentRecord) -> str:
         for (at, state), until in zip(turns, ends, strict=True)
     )
     height = 40 + 15 * len(marks) + 18
+    form = "%H:%M:%S" if moment(Instant(begin)).date() == moment(Instant(end)).date() else "%Y-%m-%d %H:%M"
     return _svg(
-        height, bars, *_marks(marks, x), *_ends(begin, end, height - 4), words="The timeline: the table below tells it"
+        height,
+        bars,
+        *_marks(marks, x, form),
+        *_ends(begin, end, height - 4),
+        words="The timeline: the table below tells it",
     )
 
 
-def _marks(marks: Iterable[Entry], x: Callable[[int], float]) -> Iterator[str]:
+def _marks(marks: Iterable[Entry], x: Callable[[int], float], form: str) -> Iterator[str]:
+    """`form`: how their times are told, with the day where there are several."""
     for number, entry in enumerate(marks):
         at, y = x(entry.at), 40 + 15 * number
         anchor = "start" if at < (LEFT + RIGHT) / 2 else "end"
         yield f'<line x1="{at:.1f}" y1="10" x2="{at:.1f}" y2="{y + 4}" stroke="{FAINT}" stroke-width="0.7"/>'
-        said = f"{moment(entry.at):%H:%M:%S} {MARKED[entry.fact]}{f' ({entry.by})' if entry.by else ''}"
+        said = f"{moment(entry.at):{form}} {MARKED[entry.fact]}{f' ({entry.by})' if entry.by else ''}"
         yield _text(at + (3 if anchor == "start" else -3), y + 4, said, anchor)
 
 

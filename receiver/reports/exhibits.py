@@ -68,12 +68,12 @@ def marks(entries: Iterable[Entry]) -> list[PlotMark]:
 
 def exhibits(record: IncidentRecord) -> Iterator[SignalSeries]:
     """What the incident's timeline keeps."""
-    return courses(record.timeline)
+    return courses(record.decisive)
 
 
 def drawn(record: IncidentRecord, moment: str) -> Iterator[Drawing]:
     """A picture of each signal that was fetched at that moment and has data."""
-    yield from draw([each for each in exhibits(record) if each.moment == moment], marks(record.timeline))
+    yield from draw([each for each in exhibits(record) if each.moment == moment], marks(record.decisive))
 
 
 def draw(shown: Iterable[SignalSeries], beside: Sequence[PlotMark]) -> Iterator[Drawing]:

@@ -27,7 +27,8 @@ def filings(record: IncidentRecord) -> tuple[Table, ...]:
 def _rows(record: IncidentRecord, owed: OwedReport) -> Iterator[tuple[str, ...]]:
     """Each filing of a report on a line; one line where it was not filed."""
     report = line(f"{owed.stage.name.replace('_', ' ')} ({owed.obligation.name})")
-    begin = (line(owed.obligation.authority), report, record.stamp(owed.due_at))
+    by_law = f" ({owed.obligation.source})" if owed.obligation.source else ""
+    begin = (line(f"{owed.obligation.authority}{by_law}", 500), report, record.stamp(owed.due_at))
     for each in owed.filings:
         recorded = f" on {record.stamp(each.at)}" if each.at != each.filed_at else ""
         how = "practised, filed with nobody, " if record.case.incident.exercise else ""

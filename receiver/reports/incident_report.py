@@ -2,23 +2,21 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from receiver.core.model import Fact, Instant, Kind, Notification
-from receiver.core.plan import DecisionContext
+from receiver.core.model import Fact, Instant, Kind
 from receiver.core.responder_history import without_undone
-from receiver.messages.fates import fate
 from receiver.messages.incident_text import name
 from receiver.messages.now_firing import NowFiring
 from receiver.messages.plain import line
 from receiver.reports.deadlines_kept import RESPONSE, deadlines_of
 from receiver.reports.drawing import draw_timeline
 from receiver.reports.exhibits import drawn
-from receiver.reports.incident_record import MOST_TOLD, UNTOLD, IncidentRecord
+from receiver.reports.incident_record import UNTOLD, IncidentRecord
 from receiver.reports.occurrence_sections import ALERT_COLUMNS, alert_rows, occurrences
 from receiver.reports.report import Drawing, Field, Part, Report, SectionContent, Table, counted
-from receiver.reports.sources import MOST, entered, field, graded_fields, measured
+from receiver.reports.sources import MOST, earlier_impacts, entered, field, graded_fields, measured
 from receiver.reports.steps import checklists, follow_ups, notices, untouched
 from receiver.reports.summary import standing, summary, told
-from rules.channel_types import as_shown
+from receiver.reports.who_was_told import messages
 from rules.policy import ReportPart
 
 STRUCTURE = (
@@ -180,29 +178,9 @@ def _signed_off(record: IncidentRecord) -> Iterator[str]:
 def _tables(record: IncidentRecord) -> list[Table]:
     tables = (
         Table("Alerts", ALERT_COLUMNS, tuple(alert_rows(record))),
-        Table("Who was told", ("when", "what", "channel", "whom", "became"), tuple(_messages(record))),
+        Table("Who was told", ("when", "what", "channel", "whom", "became"), tuple(messages(record))),
     )
     return [table for table in tables if table.rows]
-
-
-def _messages(record: IncidentRecord) -> Iterator[tuple[str, ...]]:
-    """Who was told: what went out at once and became the same stands on one line. What is left out is said."""
-    context = record.case.context
-    together: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
-    for each in [each for each in record.notifications if each.kind is not Kind.REPORT]:
-        key = (record.clock.second(each.created_at), each.kind.value, fate(each))
-        together.setdefault(key, []).append((line(each.channel), _recipient(each, context)))
-    lines = list(together.items())
-    for (when, what, became), reached in lines[:MOST_TOLD]:
-        channels, whom = zip(*reached, strict=True)
-        yield when, what, ", ".join(dict.fromkeys(channels)), ", ".join(dict.fromkeys(whom)), became
-    left_out = sum(len(reached) for _, reached in lines[MOST_TOLD:])
-    if left_out:
-        yield "", f"{counted(left_out, 'later message')} left out here; the console has them all", "", "", ""
-
-
-def _recipient(notification: Notification, context: DecisionContext) -> str:
-    return line(notification.person or as_shown(notification.recipient, context.facts(notification.channel)))
 
 
 def _timeline(record: IncidentRecord) -> SectionContent:
@@ -224,7 +202,9 @@ def _timeline_rows(record: IncidentRecord) -> Iterator[tuple[str, str, str]]:
 def _impact_assessment(record: IncidentRecord) -> SectionContent:
     """The impact in words, then what was assessed on each of the policy's scales and metrics."""
     policy = record.case.policy
-    impact = (field("business_impact", record), field("system_affected", record))
+    impact = [field("business_impact", record), field("system_affected", record)]
+    before = tuple(earlier_impacts(record))
+    impact += [Field("impact_before", before)] if before else []
     parts = [Part("", (*impact, *untouched(record, "impact_assessment")))]
     graded = graded_fields(record)
     parts += [Part("Business scales", graded)] if graded else []

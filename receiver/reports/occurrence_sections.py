@@ -75,7 +75,9 @@ def _fields(record: IncidentRecord, each: Stretch) -> Iterator[Field]:
     yield Field("began", (f"{record.stamp(each.began.at)}{f': {summary}' if summary else ''}",))
     if each.resolved is not None:
         by = name(each.resolved.by)
-        yield Field("resolved", (f"{record.stamp(each.resolved.at)} {f'by {by}' if by else 'by itself'}",))
+        note = line(each.resolved.data.get("note", ""), 2000)
+        said = f"{record.stamp(each.resolved.at)} {f'by {by}' if by else 'by itself'}{f': {note}' if note else ''}"
+        yield Field("resolved", (said,))
     if each.ended_at is not None:
         yield Field("came_back", (record.stamp(each.ended_at),))
     facts, impacts = _known(record, each)

@@ -12,17 +12,14 @@ from receiver.engine.engine import Engine
 from receiver.messages import MessageRenderer
 from receiver.messages.plain import line
 from receiver.reports import HeldDrill, IncidentRecord, Report, held, review, training, write
-from receiver.reports.deadlines_kept import DECISIVE
 from receiver.reports.exhibits import MOST_MARKS, STANDING
 from receiver.reports.frozen import says_the_same, thaw
+from receiver.reports.incident_record import SELDOM
 from receiver.reports.report import Cover
 from receiver.reports.report_clock import ReportClock
 from receiver.reports.revision import changes
 from receiver.reports.training_roster import Training, roster, training_section
 from receiver.store import LAST, Reads, Span
-
-MESSAGES = Span(limit=2000)
-"""Of the messages about an incident, those that a report is made of: the first ones."""
 
 MOST_SIMILAR = 2
 """Earlier incidents that a page tells of."""
@@ -118,8 +115,8 @@ class Records:
             self._renderer.case(incident, context, now, [each for each in alerts if each.firing]),
             alerts,
             timeline,
-            self._reads.notifications(incident.id, MESSAGES),
-            () if is_whole else self._reads.timeline(incident.id, facts=DECISIVE),
+            self._reads.messages(incident),
+            () if is_whole else self._reads.timeline(incident.id, facts=SELDOM),
         )
 
     def period(self, length: int, now: Instant, by: str = OURSELVES) -> Report:

@@ -47,15 +47,18 @@ def _told_fields(report: Report) -> dict[tuple[str, str], tuple[str, ...]]:
 
 
 def _rows(before: Report, after: Report) -> Iterator[str]:
+    """Each row once, under the first table that has it: an occurrence's deadlines stand among all deadlines too."""
     known, now = _told_rows(before), _told_rows(after)
+    told: set[tuple[str, ...]] = set()
     for title, rows in now.items():
         was = known.get(title, [])
-        added = [row for row in rows if row not in was]
+        added = [row for row in rows if row not in was and row not in told]
         if title == NAMELESS:
             if added:
                 yield f"Timeline: {counted(len(added), 'further line')}"
             continue
-        taken = [row for row in was if row not in rows]
+        taken = [row for row in was if row not in rows and row not in told]
+        told.update((*added, *taken))
         for word, found in (("new", added), ("no longer", taken)):
             yield from (f"{title}, {word}: {' | '.join(filter(None, row))}" for row in found[:MOST_ROWS])
             if len(found) > MOST_ROWS:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from receiver.core.alerts import title_with_value
 from receiver.core.impact import BUSINESS, GRADES, words
 from receiver.core.measured import measured as measured_by
-from receiver.core.model import Fact
+from receiver.core.model import Entry, Fact
 from receiver.core.procedures import FIX, IMMEDIATE, ROOT_CAUSE
 from receiver.core.response import Checklists, Done, Impact
 from receiver.messages.incident_text import name
@@ -81,6 +81,15 @@ def _business_impact(record: IncidentRecord) -> Values:
 def impacts(record: IncidentRecord) -> Values:
     """Each scale with its grade, what the grade stands for, and what was said; the worst first."""
     return [f"{each.name.replace('_', ' ')}: {each.values[0]}" for each in graded_fields(record)]
+
+
+def earlier_impacts(record: IncidentRecord) -> Values:
+    """What people said of the impact of each earlier occurrence, and how it was graded."""
+    for each in record.case.incident.response.occurrences:
+        graded = (f"{line(scale)} {impact.grade}".replace("_", " ") for scale, impact in each.impacts.items())
+        told = [line(each.facts.get("impact_description", ""), 500), *graded]
+        if any(told):
+            yield f"in occurrence {each.number}: {', '.join(filter(None, told))}"
 
 
 def graded_fields(record: IncidentRecord) -> tuple[Field, ...]:
@@ -203,9 +212,17 @@ def _verification_status(record: IncidentRecord) -> Values:
 
 
 def _verification_results(record: IncidentRecord) -> Values:
+    """How it stands, what whoever resolved it last noted about that, and each check and confirmation."""
     yield from _verification_status(record)
+    if not record.case.live:
+        yield from (_noted(record, each) for each in record.entries(Fact.RESOLVED)[-1:] if each.data.get("note"))
     for entry in record.entries(Fact.CHECKED, Fact.CONFIRMED):
         yield f"{record.stamp(entry.at)} {record.tell(entry)}{f' ({name(entry.by)})' if entry.by else ''}"
+
+
+def _noted(record: IncidentRecord, entry: Entry) -> str:
+    """What a person noted beside an action, with who and when."""
+    return f"{record.stamp(entry.at)} {name(entry.by)}: {line(entry.data['note'], 2000)}"
 
 
 def _monitoring_plan(record: IncidentRecord) -> Values:

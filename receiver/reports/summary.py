@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from receiver.core.checklists import done, steps
-from receiver.core.model import Fact, Instant, State
+from receiver.core.model import Entry, Fact, Instant, State
 from receiver.core.obligations import obligations_outstanding
 from receiver.core.occurrences import begun_at
 from receiver.core.response import Standing
@@ -17,7 +17,7 @@ from receiver.reports.evidence_kept import evidence_kept
 from receiver.reports.filings import filings
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.report import Field, Part, SectionContent, Table, counted
-from receiver.reports.sources import field, immediate, impacts, measured, taken_actions
+from receiver.reports.sources import MOST, earlier_impacts, field, immediate, impacts, measured, taken_actions
 from receiver.reports.steps import open_follow_ups
 from rules.placeholders import UNKNOWN
 
@@ -33,7 +33,7 @@ def summary(record: IncidentRecord, deadlines: list[DeadlineOutcome]) -> Section
     told = {
         "what_happened": tuple(_what_happened(record)),
         "measured": tuple(measured(record)),
-        "who_was_affected": (*field("system_affected", record).values, *impacts(record)),
+        "who_was_affected": tuple(_who_was_affected(record)),
         "how_long": tuple(_how_long(record)),
         "deadlines": tuple(_deadlines(deadlines)),
         "what_was_done": tuple(_what_was_done(record)) or ("nothing that is written down",),
@@ -52,14 +52,39 @@ def _what_happened(record: IncidentRecord) -> Iterator[str]:
         yield "an exercise: nobody was in danger"
     began = "declared by a person" if incident.declared else "opened by an alert"
     level = f"level {case.level.level} ({line(case.level.name)})"
-    yield f"{case.title}: {level}, {began} on {record.stamp(incident.opened_at)}"
+    rises = [each for each in record.decisive if _is_rise(each)]
+    began_at = next((each.data["level"] for each in record.entries(Fact.OPENED, Fact.DECLARED)), case.level.level)
+    at_first = f" at level {began_at}" if int(began_at) != case.level.level else ""
+    yield f"{case.title}: {level}, {began}{at_first} on {record.stamp(incident.opened_at)}"
+    if rises:
+        told = "; ".join(f"{record.tell(each)}, {_by_and_when(record, each)}" for each in rises[-MOST:])
+        yield f"it got worse after that: {told}"
     worst = worst_level(record.decisive)
     if worst > case.level.level:
         changes = [each for each in record.decisive if each.fact is Fact.CHANGED and each.data.get("field") == "level"]
-        lowered = "".join(f"; {record.tell(each)}, {name(each.by)} on {record.stamp(each.at)}" for each in changes[-1:])
+        lowered = "".join(f"; {record.tell(each)}, {_by_and_when(record, each)}" for each in changes[-1:])
         yield f"at its worst it was level {worst} ({line(case.policy.level(worst).name)}){lowered}"
     if case.conditions:
         yield f"the condition that was met: {case.conditions}"
+
+
+def _is_rise(entry: Entry) -> bool:
+    """Whether a line of the timeline says that the level rose, by an alert or by hand."""
+    data = entry.data
+    by_hand = entry.fact is Fact.CHANGED and data.get("field") == "level"
+    return entry.fact is Fact.LEVEL_ROSE or (by_hand and int(data["value"]) > int(data["before"]))
+
+
+def _by_and_when(record: IncidentRecord, entry: Entry) -> str:
+    return f"{name(entry.by) or 'Tocsin'} on {record.stamp(entry.at)}"
+
+
+def _who_was_affected(record: IncidentRecord) -> Iterator[str]:
+    """What is affected, whom people said that it concerns, and how bad it was graded, in each occurrence."""
+    yield from field("system_affected", record).values
+    yield from filter(None, record.case.fact("impact_description").split("\n"))
+    yield from impacts(record)
+    yield from earlier_impacts(record)
 
 
 def _how_long(record: IncidentRecord) -> Iterator[str]:

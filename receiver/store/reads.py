@@ -350,6 +350,14 @@ class Reads:
         end = Span(before=incident.entries + 1, limit=OUTLINED)
         return self.timeline(incident.id, Span(limit=OUTLINED)) + self.timeline(incident.id, end)
 
+    def messages(self, incident: Incident) -> list[Notification]:
+        """The notifications about an incident, of very many the first and the last: OUTLINED of each."""
+        if incident.sequence <= 2 * OUTLINED:
+            return self.notifications(incident.id)
+        first = self.notifications(incident.id, Span(limit=OUTLINED))
+        end = Span(after=first[-1].sequence if first else -1, before=LAST, limit=OUTLINED)
+        return first + self.notifications(incident.id, end)
+
     def notifications(self, incident_id: str, span: Span = WHOLE) -> list[Notification]:
         """The notifications about an incident, in the order they were planned."""
         rows = self._within("notifications", "sequence", incident_id, span, "AND status <> 'set_aside'")

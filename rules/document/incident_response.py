@@ -157,12 +157,17 @@ class IncidentTypeSpec(Section):
 
 
 class ImpactThresholds(Section):
-    """What each grade of an impact means: words, or ranges such as "5-20% …" and ">50% …"."""
+    """What each grade of an impact means: words, or a range such as "5-20% …", ">50% …" or "100-1,000 users"."""
 
     low: Text = Field(description="What is low.")
     medium: Text = Field(description="What is medium.")
     high: Text = Field(description="What is high; raises the level to 3 (`impact_raises`).")
     critical: Text = Field(description="What is critical; raises the level to 4 (`impact_raises`).")
+
+    @property
+    def words(self) -> tuple[tuple[str, str], ...]:
+        """(grade, words as written), from low to critical."""
+        return tuple((grade, getattr(self, grade)) for grade in type(self).model_fields)
 
 
 class ImpactScaleSpec(Section):

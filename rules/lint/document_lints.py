@@ -14,7 +14,7 @@ from rules.compile import compile as compile_rules
 from rules.document import GUIDE_SECTIONS, PolicyDocument
 from rules.document.values import suggest
 from rules.durations import format_duration
-from rules.lint import obligation_lints, people_lints, policy_lints, prometheus_lints, promise_lints
+from rules.lint import impact_lints, obligation_lints, people_lints, policy_lints, prometheus_lints, promise_lints
 from rules.lint_catalog import doubt
 from rules.matchers import Matcher, match
 from rules.nodes import Node
@@ -48,6 +48,7 @@ def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Probl
     yield from _report_approver(policy, root)
     yield from sections.find(document, root)
     yield from _durations(document, root)
+    yield from impact_lints.find(document, root)
     yield from obligation_lints.find(policy, document, root)
     yield from samples.find(policy, root)
     yield from people_lints.find(policy, document, root)

@@ -1,7 +1,8 @@
-"""What is wrong or doubtful about reporting obligations, and about the sections of stakeholder groups: what they name
-must exist, and some incident must have them.
+"""What is wrong or doubtful about reporting obligations, and about the stakeholder groups: what they name must exist,
+some incident must have them, and whom the guide wants told must be somebody.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 from rules.addresses import AddressError, parse_address
@@ -9,18 +10,28 @@ from rules.document import PolicyDocument
 from rules.document.values import suggest
 from rules.lint_catalog import doubt
 from rules.nodes import Node
-from rules.policy import BASIC, EMERGENCY, IncidentType, Policy, ReportingObligation, Rule
+from rules.policy import BASIC, CRITICAL, EMERGENCY, IncidentType, Policy, ReportingObligation, Rule
 from rules.problems import Problem
 from rules.validate import place_of
 
 HERE = "reporting_obligations"
+GROUPS = "stakeholder_notification"
+OUTSIDERS = re.compile(
+    r"\b(notify|inform|tell|contact|call|coordinate with|update)\b.*"
+    r"\b(authorit|regulator|external|customer|client|partner|public\b|press\b)",
+    re.IGNORECASE,
+)
+"""Steps by which people outside the house hear of an incident."""
+MOST_NAMED = 5
 
 
 def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Problem]:
     """Every fault of them."""
+    yield from _untold_inside(policy, root)
+    yield from _untold_outside(policy, root)
     sections = {BASIC, *document.sections}
     for index, group in enumerate(policy.stakeholders):
-        yield from _unknown("section", group.sections, sections, root, "stakeholder_notification", index, "sections")
+        yield from _unknown("section", group.sections, sections, root, GROUPS, index, "sections")
     types = {each.name for each in policy.rules} | {each.name for each in policy.incident_types}
     for index, each in enumerate(policy.reporting_obligations):
         way = (HERE, index)
@@ -30,6 +41,44 @@ def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Probl
         if not any(policy.must_report(each, key, level) for key, level in _levels(policy)):
             message = f'"{each.name}": no rule and no incident type of the policy is of its sections, types and levels'
             yield doubt("obligation-without-incident", place_of(root, *way), message)
+
+
+def _untold_inside(policy: Policy, root: Node) -> Iterator[Problem]:
+    """Serious incidents of which no internal group would hear; one problem for all of them."""
+    kinds: tuple[Rule | IncidentType, ...] = (*policy.rules, *policy.incident_types)
+    untold = [each.name for each in kinds if each.level >= CRITICAL and not _is_told_inside(policy, each)]
+    if untold:
+        named = ", ".join(f'"{each}"' for each in untold[:MOST_NAMED])
+        more = f" and {len(untold) - MOST_NAMED} more" if len(untold) > MOST_NAMED else ""
+        message = f"no internal group hears of {named}{more}: who does not answer in time is told to no management"
+        yield doubt("no-internal-stakeholders", place_of(root, GROUPS), message)
+
+
+def _is_told_inside(policy: Policy, kind: Rule | IncidentType) -> bool:
+    enabled = {word for each in policy.channels if each.enabled for word in (each.name, each.type)}
+    return any(
+        group.recipients and not enabled.isdisjoint(group.channels) and policy.hears(group, (kind.key,))
+        for group in policy.stakeholders
+        if not group.external and group.from_level <= kind.level
+    )
+
+
+def _untold_outside(policy: Policy, root: Node) -> Iterator[Problem]:
+    """Steps that speak of people outside, where no external group is."""
+    if any(group.external for group in policy.stakeholders):
+        return
+    found = [each for each in all_steps(policy) if OUTSIDERS.search(each)]
+    if found:
+        named = ", ".join(f'"{each}"' for each in found)
+        message = f"steps speak of people outside ({named}), and no external group is there to be told"
+        yield doubt("no-external-stakeholders", place_of(root, GROUPS), message)
+
+
+def all_steps(policy: Policy) -> tuple[str, ...]:
+    """Every step of a procedure and every immediate action, each once."""
+    steps = [step for each in policy.procedures for step in each.steps]
+    steps += [step for each in policy.incident_types for step in each.immediate_actions]
+    return tuple(dict.fromkeys(steps))
 
 
 def _levels(policy: Policy) -> Iterator[tuple[str, int]]:

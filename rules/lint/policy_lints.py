@@ -16,6 +16,7 @@ from rules.condition import Comparison
 from rules.document.communication import ClosingTerms
 from rules.durations import format_duration
 from rules.expression import nodes, syntax
+from rules.lint.obligation_lints import all_steps
 from rules.lint_catalog import doubt
 from rules.policy import EMERGENCY, IncidentType, Place, Policy, Rule
 from rules.problems import Problem
@@ -105,9 +106,7 @@ AUTHORITIES = ("authorit", "regulator")
 
 def _untimed_authorities(policy: Policy, start: Place) -> Iterator[Problem]:
     """Steps to tell an authority, of which no clock runs."""
-    steps = [step for each in policy.procedures for step in each.steps]
-    steps += [step for each in policy.incident_types for step in each.immediate_actions]
-    found = [each for each in dict.fromkeys(steps) if any(word in each.lower() for word in AUTHORITIES)]
+    found = [each for each in all_steps(policy) if any(word in each.lower() for word in AUTHORITIES)]
     if found:
         named = ", ".join(f'"{each}"' for each in found)
         message = f"steps speak of authorities ({named}), and no reporting_obligations say who must be told until when"

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from receiver.core.classify import Received, classify
-from receiver.core.impact import grade, worst
+from receiver.core.impact import grade, ungraded, worst
 from receiver.core.model import Fact, Instant, Reason, State
 from receiver.core.plan import PolicyVersion
-from rules.policy import IncidentType
+from rules.impact_ranges import ranges
+from rules.policy import ImpactScale, IncidentType
 from rules.reserved import MARK
 from tests.core.alerts import START, alert
 from tests.core.guide import SCALES, WHOLE
@@ -34,6 +35,21 @@ def test_a_scale_of_words_takes_words_only():
     """Where the thresholds are words, a number means nothing."""
     assert grade(CUSTOMERS, "massive customer impact") == "critical"
     assert grade(CUSTOMERS, "0.7") == ""
+
+
+def test_a_scale_of_plain_numbers_takes_plain_numbers():
+    """``100-1,000 users`` grades 250; a percentage means nothing there. Where less is worse, 0 is the worst."""
+    words = (("low", "0-100 users"), ("medium", "101-1,000 users"), ("high", "1,001-5,000"), ("critical", ">5,000"))
+    users = ImpactScale("users", "", words, ranges(words))
+    graded = {"0": "low", "100": "low", "101": "medium", "250": "medium", "1000": "medium", "9000": "critical"}
+    assert {said: grade(users, said) for said in graded} == graded
+    assert grade(users, "30%") == grade(users, "-1") == ""
+    assert "or a number of 0 or more" in ungraded([users], {"users": "30%"})[0]
+    words = (("low", ">90%"), ("medium", "70-90%"), ("high", "50-70%"), ("critical", "<50%"))
+    available = ImpactScale("available", "", words, ranges(words))
+    assert [grade(available, each) for each in ("1", "0.9", "65%", "0.2", "0")] == [
+        "low", "medium", "high", "critical", "critical",
+    ]  # fmt: skip
 
 
 POLICY_VERSION = PolicyVersion.of(

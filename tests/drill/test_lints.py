@@ -88,6 +88,12 @@ OUTSIDERS = (
 )
 GROUPS = OUTSIDERS.format(more=", approvers: [email]")
 
+MANAGEMENT = "stakeholder_notification: [{name: management, recipients: [m@example.com], channels: [email]}]\n"
+SCALE = policy(
+    more="business_incident_response:\n  impact_assessment:\n    - name: revenue\n      thresholds:\n"
+    '        {low: "0-5%", medium: "GRADE", high: "20-50%", critical: ">50%"}\n'
+)
+
 AUTHORITIES = "aviation_safety_incident_response: {procedures: [{name: tell, steps: [Notify aviation authorities]}]}\n"
 
 CASES = {
@@ -99,6 +105,9 @@ CASES = {
         policy(more=AUTHORITIES),
         policy(more=AUTHORITIES + "reporting_obligations: [{name: o, authority: a, stages: [{name: s, within: 1h}]}]\n"),
     ),
+    "no-internal-stakeholders": (policy(more=GROUPS), policy(more=MANAGEMENT)),
+    "no-external-stakeholders": (policy(more=AUTHORITIES), policy(more=AUTHORITIES + GROUPS)),
+    "impact-range": (SCALE.replace("GRADE", "5-20 of it"), SCALE.replace("GRADE", "5-20% of it")),
     "unknown-checklist": (
         policy(more="closing: {checklists: [immediate_action]}\n"),
         policy(more="closing: {checklists: [immediate_actions, calls]}\n"),

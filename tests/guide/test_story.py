@@ -233,7 +233,11 @@ def test_the_report_holds_what_a_regulator_asks(story: Aviation) -> None:
     report = story.scenes[-1]
     assert isinstance(report, Shown)
     summary = section(report.text, "Summary")
+    assert re.search(r"level 4 \(emergency\), opened by an alert at level 3 on .*\n +- it got worse after that: level is now 4 \(NW17", summary)
     for said in (
+        "in occurrence 1: Flights NW21 and NW34 hold on the ground, customer impact high",
+        "  - All departures hold on the ground\n",
+        "| the competent authority of the member state (Regulation (EU) No 376/2014, Article 13(4)) | final results ",
         "the cause given in occurrence 1 did not hold: A loose connector",
         "breached: escalation, 5 minutes from the reopening: amir, 3 minutes late",
         "| 2026-11-25 07:00 UTC (08:00), recorded by amir | ECR-2026-00417 | occurrence_report.pdf SHA-256 ",
@@ -244,6 +248,11 @@ def test_the_report_holds_what_a_regulator_asks(story: Aviation) -> None:
     first = section(report.text, "Occurrence 1")
     assert first.count("Customer impact") == 1
     assert "**Root cause:** A loose connector at the gateway's antenna (did not hold)" in first
+    assert "by dana: Voice checked with the tower\n" in first
+    assert "customer impact high" in section(report.text, "Impact assessment")
+    assert re.search(r"Verification results:\*\*\n.*\n.* amir: Voice checked with tower and NW17", report.text)
+    changed = section(report.text, "Changed since version 1")
+    assert changed.count("| 30 days from the awareness |".replace("|", "\\|")) == 2  # as it was, and as it is
     timeline = section(report.text, "Timeline")
     assert len(re.findall(r"SHA-256 of the file [0-9a-f]{64} ", timeline)) == 3
     assert "status update: NW17 has voice contact by satellite telephone | dana" in timeline

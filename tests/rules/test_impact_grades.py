@@ -20,8 +20,8 @@ business_incident_response:
 """
 
 
-def compiled(condition, level, raises=""):
-    text = SCALES.replace("CONDITION", condition).replace("LEVEL", str(level))
+def compiled(condition, level, raises="", scales=SCALES):
+    text = scales.replace("CONDITION", condition).replace("LEVEL", str(level))
     policy = load_text(text + raises).policy
     alerts = [rule for group in compile_rules(policy) for rule in group.rules if hasattr(rule, "alert")]
     return [(each.alert, each.expr, dict(each.labels)["severity_level"]) for each in alerts if each.rule]
@@ -54,3 +54,19 @@ def test_a_grades_rule_moves_no_twin():
     policy = load_text(SCALES.replace("CONDITION", "revenue_impact > 0.05").replace("LEVEL", "2")).policy
     [twin] = [rule for group in compile_rules(policy) for rule in group.rules if getattr(rule, "lost", None)]
     assert dict(twin.labels)["severity_level"] == "2" != str(EMERGENCY)
+
+
+PERCENT = 'low: "0-5% of it", medium: "5-20% of it", high: "20-50% of it", critical: ">50% of it"'
+OTHER_SCALES = {
+    "less is worse": ("available", 'low: ">90%", medium: "70-90%", high: "50-70%", critical: "<50%"', "available < 0.9",
+                      [(OWN, "available < 0.9", "2"), (f"{OWN}High", "available <= 0.7", "3"), (f"{OWN}Critical", "available <= 0.5", "4")]),
+    "plain numbers": ("users", 'low: "0-100", medium: "100-1,000", high: "1,000-1,234,567", critical: ">1,234,567 of them"', "users > 100",
+                      [(OWN, "users > 100", "2"), (f"{OWN}High", "users > 1000", "3"), (f"{OWN}Critical", "users > 1234567", "4")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "words", "condition", "expected"), OTHER_SCALES.values(), ids=OTHER_SCALES)
+def test_every_numeric_scale_has_its_rules(name, words, condition, expected):
+    """Where less is worse a value that falls has them; plain numbers keep all their digits."""
+    scales = SCALES.replace("revenue_impact", name).replace(PERCENT, words)
+    assert compiled(condition, 2, scales=scales) == expected

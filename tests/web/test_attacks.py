@@ -18,10 +18,11 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from receiver.core.model import Entry, Fact
+from receiver.core.model import Entry, Fact, Instant
 from receiver.web.console.live import MOST_EACH
 from receiver.web.http.connections import STRANGERS as SEATS
 from receiver.web.http.request_body import BODIES, STRANGERS_LIMIT, STRANGERS_TOTAL, Budget
+from rules.policy import SECOND
 from tests.store.samples import save
 from tests.web.conftest import START, Running, payload
 from tests.web.test_tls import Papers
@@ -267,20 +268,32 @@ async def test_a_large_body_keeps_nobody_waiting(receiver: Running) -> None:
 
 
 LINES = 20_000
+MESSAGES = 2_500
 ALERTS = "/api/v1/incidents/1/alerts"
 
 
 @pytest.fixture
 async def long_night(receiver: Running) -> Running:
-    """A receiver with an incident that has 20,000 lines of timeline and 2,000 messages more than it began with."""
+    """A receiver with an incident that has 20,000 lines of timeline and 2,500 messages more than it began with; in the
+    middle of the lines stands a signature.
+    """
     _, opened = await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
     incident = receiver.store.reads().incident(opened["id"])
     assert incident is not None
     first = receiver.store.reads().notifications(incident.id)[0]
     numbers = range(incident.entries + 1, incident.entries + 1 + LINES)
     entries = [Entry(incident.id, number, START, Fact.NOTED, "ann", {"text": f"line {number}"}) for number in numbers]
-    planned = [replace(first, id=f"{incident.id}-{n}", sequence=n) for n in range(1000, 3000)]
-    grown = replace(incident, entries=incident.entries + LINES, version=incident.version + 1)
+    entries[LINES // 2] = replace(entries[0], position=numbers[LINES // 2], fact=Fact.SIGNED_OFF, data={})
+    planned = [
+        replace(first, id=f"{incident.id}-{n}", sequence=n, created_at=Instant(START + n * SECOND), person=f"p{n}")
+        for n in range(incident.sequence + 1, incident.sequence + MESSAGES + 1)
+    ]
+    grown = replace(
+        incident,
+        entries=incident.entries + LINES,
+        sequence=incident.sequence + MESSAGES,
+        version=incident.version + 1,
+    )
     save(receiver.store, changed=[grown], entries=entries, planned=planned)
     return receiver
 
@@ -340,11 +353,24 @@ async def test_the_console_shows_a_long_timeline_in_parts(long_night: Running) -
 
 
 async def test_reports_of_a_long_timeline_are_short(long_night: Running) -> None:
-    """A report has the beginning and the end of a long timeline, and says how many lines it leaves out."""
+    """A report has the beginning and the end of a long timeline and of very many messages, says how many it leaves out,
+    and where; what a regulator asks for is told from the middle too.
+    """
     status, text = await long_night.get("/api/v1/incidents/1/report?format=md")
     assert status == 200
     assert 1900 < len(set(re.findall(r"\bline \d+\b", text))) < 2100
     assert re.search(r"\b18\d{3} lines are left out here", text)
+    assert "**Signed off:** 2026-11-23 02:13 UTC by ann" in text
+    told = re.findall(r"^\| .*? \| page \| .*? \| (p\d+) \|", text, re.MULTILINE)
+    assert len(set(told)) == len(told) >= 140
+    _, shown = await long_night.get("/api/v1/incidents/1")
+    incident = long_night.store.reads().incident(shown["id"])
+    assert incident is not None
+    assert told[-1] == f"p{incident.sequence}"
+    left_out = re.search(r"\b(2,\d{3}) messages left out here; the console has them all \|.*\n.*\| p(\d+) \|", text)
+    assert left_out
+    assert int(left_out[1].replace(",", "")) == MESSAGES - len(told)
+    assert left_out[2] == told[-75][1:]
     status, answer = await long_night.get("/api/v1/incidents/1/test")
     assert (status, "lines of the timeline" in str(answer["notes"])) == (200, True)
 
