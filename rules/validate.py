@@ -82,8 +82,7 @@ def unknown_sections(node: Node) -> Iterator[Problem]:
     known = {*PolicyDocument.model_fields, *GUIDE_SECTIONS}
     for key, mark in node.keys.items():
         if not is_section(key) and not key.startswith("x-"):
-            near = nearest(key, known)
-            hint = f"; did you mean `{near}`?" if near else "; keys of your own begin with `x-`"
+            hint = suggest(key, known) or "; keys of your own begin with `x-`"
             if key in IncidentResponse.model_fields:
                 hint = "; it stands in `incident_response:`"
             hint = FRAMEWORK_ALERTS if key == "alerts" else hint

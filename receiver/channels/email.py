@@ -130,7 +130,7 @@ class EmailSender:
             return self._judge(error, outgoing.notification.recipient)
         else:
             await _say_goodbye(client)
-            return Delivered(mail["Message-ID"])
+            return Delivered(str(mail["Message-ID"]))  # a header is text that no store can encode
         finally:
             client.close()
 

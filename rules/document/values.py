@@ -117,6 +117,12 @@ OTHER_WORDS: Mapping[str, str] = {
 }
 """What the keys of who is on call are called elsewhere."""
 
+OVERRIDE_WORDS = frozenset({"override", "overrides", "swap", "swaps", "absence", "absences", "vacation", "vacations"})
+OVERRIDES = (
+    "; an override is made while Tocsin serves: by `tocsin override`, on the console's page On call, or by the API"
+)
+"""Of a key by which somebody wants to put others on call for a while: a policy has none."""
+
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that is meant by another: a key by its name elsewhere, else what is spelt so; empty: none is."""
@@ -128,6 +134,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """``; did you mean `x`?``, or the known words if nothing is near."""
+    if word.casefold() in OVERRIDE_WORDS:
+        return OVERRIDES
     choices = sorted(known)
     near = nearest(word, choices)
     if near:

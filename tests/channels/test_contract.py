@@ -54,9 +54,10 @@ def test_every_channel_type_is_held_to_the_contract():
 
 
 async def test_message_arrives_once(provider):
-    """A message that is taken is Delivered, and people get it once."""
+    """A message that is taken is Delivered, with a name for it that can be stored, and people get it once."""
     outcome = await provider.sender.send(provider.outgoing)
     assert isinstance(outcome, Delivered)
+    assert type(outcome.reference) is str
     assert provider.accepted() == 1
 
 

@@ -1,15 +1,19 @@
 """The shift log and the message at a handoff: once, to the old and the new, with what is open."""
 
 from collections.abc import AsyncIterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from receiver.channels import Outgoing
+from receiver.channels.email import EmailSender
 from receiver.channels.slack import SlackSender
 from receiver.core.audit_log import Origin, audit_of
 from receiver.core.events import Acknowledge, Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Instant, Status
+from receiver.core.shift_log import LEASE
+from receiver.demo.stand_ins import start_mailbox
 from receiver.engine.commands import ForIncident
 from receiver.engine.queue import CommandQueue
 from receiver.jobs.handoffs import Handoffs
@@ -233,3 +237,17 @@ async def test_slack_shows_it_without_buttons(store: SqlStore, slack: SlackWorks
     assert shown["text"].startswith("You are off call: primary")
     assert "Open at" in str(shown["blocks"])
     assert "actions" not in {block["type"] for block in shown["blocks"]}
+
+
+async def test_a_mail_is_sent_once(store: SqlStore) -> None:
+    """What a mail host took is kept as taken: it is not sent again when the claim would have run out."""
+    mails: list[tuple[str, ...]] = []
+    host, url = await start_mailbox(lambda *mail: mails.append(mail))
+    one = Replica(store, told=EmailSender(url, "tocsin@example.org", 5.0))
+    one.told.sent = []
+    with closing(host):
+        for now in (0, NINE, NINE + LEASE + 1):
+            await one.look(now)
+    assert [(to, subject[:15]) for _, to, subject, _ in mails] == [("ben@example.org", "You are on call")]
+    [kept] = [each for each in store.handoffs.newest(9) if each.channel == "email"]
+    assert (kept.status, kept.reference.count("@")) == (Status.ACCEPTED, 1)

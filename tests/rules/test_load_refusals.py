@@ -167,6 +167,15 @@ CASES = [
         Bad(f"schedules as {word}", BASE + f"§{word}: []\n", "did you mean `schedules`")
         for word in ("schedule", "rotation", "rotations", "rota", "on-call", "shifts")
     ),
+    *(
+        Bad(f"an override {place}", text, "made while Tocsin serves: by `tocsin override`")
+        for place, text in (
+            ("at the top", BASE + "§overrides: []\n"),
+            ("misnamed", BASE + "§swaps: []\n"),
+            ("of a person", person("§vacation: 2026-12-24")),
+            ("of a layer", layer("people: [dana], starts: 2026-10-01T09:00, every: 1w, §overrides: []")),
+        )
+    ),
     Bad("a layer's people", layer("§persons: [dana], starts: 2026-10-01T09:00, every: 1w"), "did you mean `people`"),
     Bad("a layer's length", layer("people: [dana], starts: 2026-10-01T09:00, §length: 1w"), "did you mean `every`"),
     Bad("a contact beside the contacts", person("§email: b@x.org"), "did you mean `contacts`"),

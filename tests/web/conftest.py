@@ -152,7 +152,7 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
     clock, metrics = StillClock(), Metrics()
     store = open_store(settings.database)
     channels = frozenset(channel.name for channel in policy.channels)
-    state, heartbeats, rules_seen = ServiceState(), Heartbeats(clock), RulesSeen()
+    state, heartbeats, rules_seen = ServiceState(clock), Heartbeats(clock), RulesSeen()
     engine = Engine(store, policy, channels, clock(), lambda *_: metrics.poisoned())
     engine.receipts = settings.hears_twilio
     queue = CommandQueue(engine, clock, state=state)

@@ -30,6 +30,9 @@ FEW = settings(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+PATIENCE = 60
+"""Seconds for an answer, on a machine that may have much else to do."""
+
 UNSAYABLE = "longer than ten years"
 """What no schema can say of a duration."""
 
@@ -93,7 +96,7 @@ def _asker(session: requests.Session, mode: GenerationMode) -> Callable[[Any], N
         if case.path_parameters and "incident" in case.path_parameters:
             case.path_parameters["incident"] = "1"
         who = "webhook" if case.path.startswith("/webhook") else "admin"
-        answer = case.call(session=session, headers=of(who))
+        answer = case.call(session=session, headers=of(who), timeout=PATIENCE)
         if answer.status_code != 400 or UNSAYABLE not in answer.text:
             case.validate_response(answer, excluded_checks=[ignored_auth])
 
