@@ -110,11 +110,16 @@ def groups(policy: Policy, tocsin: Tocsin = THE_ONLY) -> tuple[Group, Group]:
     )
 
 
+def down_labels(policy: Policy) -> dict[str, str]:
+    """The labels of the alert that Tocsin is down, without its name."""
+    return _level(policy, EMERGENCY) | dict([AROUND])
+
+
 def _down(policy: Policy, tocsin: Tocsin) -> AlertingRule:
     return _alert(
         DOWN,
         f"absent(up{{{tocsin.targets}}} == 1)",
-        _level(policy, EMERGENCY) | dict([AROUND]),
+        down_labels(policy),
         "Tocsin is down: alerts page nobody",
         f"No target with {tocsin.targets} is up. Answer alerts from Alertmanager until one is.",
         hold=Micros(MINUTE),

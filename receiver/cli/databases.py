@@ -1,5 +1,6 @@
 """`tocsin database status|plan|upgrade`, and `tocsin copy`: the schema, and the move to another database."""
 
+import asyncio
 import json
 import os
 from contextlib import closing
@@ -8,7 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from receiver.cli.output import console, fail
+from receiver.errors import CannotError
 from receiver.settings import Settings
+from rules.load import load
+from rules.reserved import WATCH
 
 if TYPE_CHECKING:
     from receiver.store.upgrade import SchemaState
@@ -17,6 +21,11 @@ Url = Annotated[
     str | None,
     typer.Option("--database", help="sqlite:///path or postgresql://… [TOCSIN_DATABASE].", show_default=False),
 ]
+_CURE = (
+    "nobody pages during the copy. Compile with --fallback-email and load the routes, name the Alertmanager, "
+    "or say --without-fallback where somebody watches Alertmanager meanwhile"
+)
+
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
@@ -81,13 +90,19 @@ def upgrade(
 def copy(
     source: Annotated[str, typer.Option("--from", help="The database as it is: sqlite:///path or postgresql://…")],
     target: Annotated[str, typer.Option("--to", help="An empty one, of either kind.")],
+    without_fallback: Annotated[
+        bool, typer.Option("--without-fallback", help="Also where nobody is told meanwhile that Tocsin is down.")
+    ] = False,
 ) -> None:
     """Copy everything into another database, and prove it: rows, audit log, open windows. Serve neither meanwhile.
 
-    What was cut off goes on where it ended when it is run again.
+    Nobody pages meanwhile, so each Alertmanager of TOCSIN_ALERTMANAGER_URL is asked first whether it tells people
+    around Tocsin that Tocsin is down. What was cut off goes on where it ended when it is run again.
     """
     from receiver.store.copying import copy as copy_all
 
+    if not without_fallback:
+        asyncio.run(_require_fallback(Settings.read(os.environ)))
     done = copy_all(source, target, lambda line: console.print(line, markup=False))
     console.print(
         f"the same on both sides: {sum(done.rows.values())} rows, audit log to {done.audit_head[:20]}, "
@@ -95,6 +110,31 @@ def copy(
         markup=False,
         soft_wrap=True,
     )
+
+
+async def _require_fallback(settings: Settings) -> None:
+    """Ends with words where an Alertmanager, or nobody knows which, tells nobody that Tocsin is down."""
+    from receiver.clients.alertmanager import Alertmanager
+    from receiver.clients.egress import Egress
+
+    if not settings.alertmanager_url:
+        fail(
+            f"tocsin copy: TOCSIN_ALERTMANAGER_URL is not set, so whether there is a fallback is not known: {_CURE}", 2
+        )
+    for url in settings.alertmanager_url:
+        client = Alertmanager(url, egress=Egress.of(settings))
+        try:
+            listing, routes = await client.list(), await client.routes()
+        except CannotError as error:
+            fail(f"tocsin copy: Alertmanager {client.name}: {error}; whether there is a fallback is not known: {_CURE}")
+        finally:
+            await client.close()
+        beats = [each.received.labels for each in listing.alerts if each.received.labels.get("alertname") == WATCH[0]]
+        told = {name for labels in beats for name in routes.around_tocsin(labels, load())}
+        if not told:
+            why = "has no TocsinHeartbeat, so its Prometheus runs no rule that" if not beats else "has no route that"
+            fail(f"tocsin copy: Alertmanager {client.name} {why} tells people when Tocsin is down: {_CURE}")
+        console.print(f"meanwhile Alertmanager {client.name} tells: {', '.join(sorted(told))}", markup=False)
 
 
 def _look(url: str | None) -> "SchemaState":

@@ -38,6 +38,12 @@ LEAST_FREE = 1 << 30
 """Bytes that have to be free beside a SQLite database."""
 
 
+NO_FALLBACK = (
+    "TocsinDown is told to nobody but Tocsin itself, so nobody hears that it is down: give `tocsin compile` a "
+    "--fallback-email or --fallback-pagerduty-key-file, or route that alert to people in Alertmanager"
+)
+
+
 class Finding(NamedTuple):
     """One line."""
 
@@ -213,7 +219,7 @@ async def _reached(place: str, egress: Any) -> Finding:
     return Finding(f"provider {place}", said="answers")
 
 
-async def _alertmanagers(settings: Settings, _policy: Policy) -> AsyncIterator[Finding]:
+async def _alertmanagers(settings: Settings, policy: Policy) -> AsyncIterator[Finding]:
     from receiver.clients.alertmanager import Alertmanager
     from receiver.clients.egress import Egress
 
@@ -222,9 +228,13 @@ async def _alertmanagers(settings: Settings, _policy: Policy) -> AsyncIterator[F
     for url in settings.alertmanager_url:
         client = Alertmanager(url, egress=Egress.of(settings))
         try:
-            listing, hooks = await client.list(), await client.webhooks()
+            listing, routes = await client.list(), await client.routes()
             beats = [each for each in listing.alerts if each.received.labels.get("alertname") == WATCH[0]]
-            yield Finding(f"Alertmanager {client.name}", _judge_routes(beats, hooks), "the heartbeat is routed")
+            problem = _judge_routes(beats, routes.webhooks())
+            yield Finding(f"Alertmanager {client.name}", problem, "the heartbeat is routed")
+            if beats:
+                told = sorted({name for each in beats for name in routes.around_tocsin(each.received.labels, policy)})
+                yield Finding(f"fallback {client.name}", "" if told else NO_FALLBACK, ", ".join(told))
         except CannotError as error:
             yield Finding(f"Alertmanager {client.name}", f"{error}: is TOCSIN_ALERTMANAGER_URL right?")
         finally:

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from receiver.clients.alert_payload import AlertDocument, Texts, instant, take
+from receiver.clients.alertmanager_routes import Routes
 from receiver.clients.egress import Egress, reason_of
 from receiver.clients.http_session import HttpSession
 from receiver.core.model import Incident, Instant
@@ -125,21 +126,17 @@ class Alertmanager:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise AlertmanagerSilentError(reason_of(error)) from None
 
-    async def webhooks(self) -> dict[str, bool]:
-        """Its receivers that are webhooks, by name, and whether all of each one's tell of ends. It hides their URLs.
-        Raises CannotError.
-        """
+    async def routes(self) -> Routes:
+        """Its configuration, which hides secrets and webhooks' URLs. Raises CannotError."""
         try:
             document = orjson.loads(await self._get("status"))
-            receivers = yaml.safe_load(document["config"]["original"]).get("receivers") or ()
-            hooks = {each["name"]: each.get("webhook_configs") or () for each in receivers}
+            return Routes(yaml.safe_load(document["config"]["original"]))
         except aiohttp.ClientResponseError as error:
             raise CannotError(f"it answered {error.status}") from None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise AlertmanagerSilentError(reason_of(error)) from None
         except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
             raise CannotError("its status has no configuration that can be read") from None
-        return {name: all(each.get("send_resolved", True) for each in found) for name, found in hooks.items() if found}
 
     async def carry_out(self, order: Order) -> None:
         """Make, change or end a silence of ours. Raises CannotError, AlertmanagerSilentError."""

@@ -138,7 +138,7 @@ def restore(url: str, backup: Path) -> Path | None:
     own = _file(url, "pg_restore --clean --if-exists --dbname URL FILE, with every replica stopped")
     if own.exists() and backup.exists() and backup.samefile(own):
         raise CannotError(f"FILE: {backup} is the database itself")
-    _check(backup)
+    check_backup(backup)
     handle = take_ownership(own)
     try:
         fresh = own.with_name(f"{own.name}.restoring")
@@ -166,8 +166,8 @@ def _file(url: str, postgresql: str) -> Path:
     return own
 
 
-def _check(backup: Path) -> None:
-    """Whether it is a whole database of ours."""
+def check_backup(backup: Path) -> None:
+    """Read all of it. Raises StoreDamaged where it is no whole database of ours, CannotError where there is none."""
     if not backup.is_file():
         raise CannotError(f"FILE: there is no backup {backup}")
     try:

@@ -20,6 +20,7 @@ from receiver.service import Service
 from receiver.settings import Settings
 from rules.load import load_text
 from tests.deploy.conftest import HERE, KUBERNETES, ROOT, Loader, compile_policy, faults, the
+from tests.docs.sessions import blocks
 from tests.npm import CACHE, missing
 
 CHART = ROOT / "deploy" / "helm" / "tocsin"
@@ -72,12 +73,31 @@ EVERYTHING = {
     "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
     "podLabels": {"sidecar.istio.io/inject": "false"},
     "persistence": {"annotations": {"a": "b"}},
+    "backup": {"enabled": True, "timeZone": "Europe/Oslo", "storageClassName": "slow"},
     "dashboards": {"enabled": True, "policy": '{"title": "mine"}', "namespace": "grafana", "annotations": {"a": "b"}},
     "networkPolicy": {"extraEgress": [{"ports": [{"port": 8443, "protocol": "TCP"}]}], "extraIngress": [{}]},
 }  # fmt: skip
+COMPILE = {
+    "operator": {
+        "enabled": True,
+        "labels": {"release": "kube-prometheus-stack"},
+        "compile": {"enabled": True, "options": ["--fallback-email", "a@example.com"]},
+    },
+    "alertmanagerSecret": "theirs",
+    "contactsSecret": "people",
+}
+BACKUPS = {
+    "SQLite": {"backup": {"enabled": True}},
+    "PostgreSQL": {**HA, "backup": {"enabled": True, "existingClaim": "mine"}},
+}
+FIRST_HOUR = {
+    block.mark: block.content for block in blocks(ROOT / "docs" / "first-hour.md") if block.language == "yaml"
+}
+"""The manual's own files, by name."""
+
 ROUTE = {"route": {"enabled": True, "parentRefs": [{"name": "gateway"}], "hostnames": ["tocsin.example.com"]}}
 OPENSHIFT = {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}}
-RULES = "kind: PrometheusRule"
+RULES = "kind: PrometheusRule\nspec: {groups: []}"
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "several on SQLite": ({"replicas": 2}, "several replicas need PostgreSQL"),
     "a value that is none": ({"replicaCount": 2}, "replicaCount"),
@@ -86,7 +106,18 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a name that is none": ({"fullnameOverride": "a.b"}, "fullnameOverride"),
     "a digest that is none": ({"image": {"digest": "latest"}}, "digest"),
     "no rules": ({"operator": {"enabled": True}}, "operator.enabled without the compiled rules would watch nothing"),
+    "rules compiled for nobody": ({"operator": {"compile": {"enabled": True}}}, "operator.enabled is false"),
+    "rules compiled twice": (
+        {"operator": {"enabled": True, "compile": {"enabled": True}, "prometheusRule": RULES}}, "keep one of them"
+    ),
+    "routes compiled twice": (
+        {"operator": {"enabled": True, "compile": {"enabled": True}, "alertmanagerConfig": "kind: AlertmanagerConfig\nspec: {route: {}}"}},
+        "operator.compile.routes to false",
+    ),
     "rules for nobody": ({"operator": {"prometheusRule": RULES}}, "operator.enabled is false"),
+    "an object without anything": (
+        {"operator": {"enabled": True, "prometheusRule": "kind: PrometheusRule"}}, "operator.prometheusRule is not a PrometheusRule"
+    ),
     "rules.yml as the object": (
         {"operator": {"enabled": True, "prometheusRule": "groups: []"}}, "operator.prometheusRule is not a PrometheusRule"
     ),
@@ -114,8 +145,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 }  # fmt: skip
 
 
-def helm(cases: list[tuple[dict[str, Any], str]]) -> dict[str, Any]:
-    """What Helm makes of the chart with each of these values, in a release of that name."""
+def helm(cases: list[tuple[dict[str, Any], str, bool]]) -> dict[str, Any]:
+    """What Helm makes of the chart with each of these values, in a release of that name; whether at an upgrade."""
     wanted = HERE / "helm" / "requirements.txt"
     folder = CACHE / hashlib.sha256(wanted.read_bytes()).hexdigest()[:16]
     if not (folder / "helm_python").exists():
@@ -153,9 +184,18 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "plain.operator": {"operator": {**operator, "labels": {}}},
     }
     cases |= {"route": ROUTE, "TLS": {"tls": {"secret": "t"}, "operator": operator, "alertmanagerSecret": "theirs"}}
+    others = operator["alertmanagerConfig"].replace("http://tocsin.tocsin.svc", "http://pager.prod.svc")
+    cases |= {
+        "compile": COMPILE,
+        "its own routes": {"operator": {**operator, "alertmanagerConfig": others}},
+        "routes to another port": {"operator": {**operator, "alertmanagerConfig": others}, "service": {"port": 80}},
+    }
+    cases["first hour"] = yaml.safe_load(FIRST_HOUR["values.yaml"]) | {"policy": FIRST_HOUR["policy.yaml"]}
+    cases |= {f"backup of {name}": values for name, values in BACKUPS.items()}
+    cases |= {"upgrade on SQLite": {}, "upgrade on PostgreSQL": HA}
     cases |= {name: values for name, (values, _) in REFUSED.items()}
     releases = {"a.dot": "a.dot", "7th": "7th"}
-    answer = helm([(values, releases.get(name, "pager")) for name, values in cases.items()])
+    answer = helm([(values, releases.get(name, "pager"), name.startswith("upgrade")) for name, values in cases.items()])
     return {"lint": answer["lint"], **dict(zip(cases, answer["answers"], strict=True))}
 
 
@@ -171,7 +211,9 @@ def objects_of(answer: dict[str, Any], *, hooks: bool = False) -> list[dict[str,
 USUAL = ["default", "ha", "bare", "operator", "a.dot"]
 
 
-@pytest.fixture(params=[*USUAL, "everything", "TLS", "OpenShift", "7th"])
+@pytest.fixture(
+    params=[*USUAL, "everything", "TLS", "OpenShift", "7th", "compile", *(f"backup of {name}" for name in BACKUPS)]
+)
 def charted(request: pytest.FixtureRequest, rendered: dict[str, Any]) -> list[dict[str, Any]]:
     """The objects of each case."""
     return objects_of(rendered[request.param])
@@ -214,7 +256,9 @@ def test_names_follow_the_release(rendered: dict[str, Any]) -> None:
     for case, prefix in {"operator": "pager", "a.dot": "a-dot", "7th": "tocsin-7th", "everything": "tocsin-eu"}.items():
         given = {"pager-more", "text", "pagers"}
         names = {each["metadata"]["name"] for each in objects_of(rendered[case])} - given
-        assert {name.removeprefix(prefix) for name in names} <= {"", "-policy", "-data", "-self", "-dashboards"}
+        assert {name.removeprefix(prefix) for name in names} <= {
+            "", "-policy", "-data", "-self", "-dashboards", "-backup", "-backups",
+        }  # fmt: skip
         (service,) = [each for each in objects_of(rendered[case]) if each["kind"] == "Service"]
         assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", service["metadata"]["name"])
 
@@ -269,13 +313,16 @@ def test_what_is_referred_to_is_there(charted: list[dict[str, Any]]) -> None:
     pod = deployment["template"]["spec"]
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     assert {each["name"] for each in pod["containers"][0]["volumeMounts"]} == set(volumes)
-    assert pod["serviceAccountName"] == the("ServiceAccount", charted)["metadata"]["name"]
+    assert pod["serviceAccountName"] in {
+        each["metadata"]["name"] for each in charted if each["kind"] == "ServiceAccount"
+    }
     (policy,) = [each for each in charted if each["kind"] == "ConfigMap" and "policy.yaml" in each["data"]]
     mapped, contacts = volumes["policy"]["projected"]["sources"]
     assert mapped["configMap"]["name"] == policy["metadata"]["name"]
-    assert contacts["secret"] == {"name": "tocsin-contacts", "optional": True}
+    assert contacts["secret"]["optional"] is True
     load_text(policy["data"]["policy.yaml"])
     made = {each["metadata"]["name"] for each in charted if each["kind"] == "PersistentVolumeClaim"}
+    made -= {name for name in made if name.endswith("-backups")}
     claim = volumes["data"].get("persistentVolumeClaim", {}).get("claimName")
     assert made == ({claim} - {None, "mine"})
 
@@ -396,18 +443,136 @@ def test_the_network_policy_knows_pgbouncer_and_collectors(rendered: dict[str, A
     assert {6432, 4318, 3128} <= ports
 
 
+def notes(rendered: dict[str, Any], case: str) -> str:
+    """What Helm says after it."""
+    (found,) = [text for name, text in rendered[case]["manifests"].items() if name.endswith("NOTES.txt")]
+    return str(found)
+
+
 def test_notes_say_what_is_missing(rendered: dict[str, Any]) -> None:
     """After an installation: no external URL, no rules, no labels to select by."""
+    assert "TOCSIN_EXTERNAL_URL" in notes(rendered, "default")
+    assert "MISSING: rules" in notes(rendered, "default")
+    assert "TOCSIN_EXTERNAL_URL" not in notes(rendered, "ha")
+    assert "MISSING" not in notes(rendered, "operator").replace("MISSING: settings.TOCSIN_EXTERNAL_URL", "")
+    assert "operator.labels is empty" in notes(rendered, "plain.operator")
 
-    def notes(case: str) -> str:
-        (found,) = [text for name, text in rendered[case]["manifests"].items() if name.endswith("NOTES.txt")]
-        return found
 
-    assert "TOCSIN_EXTERNAL_URL" in notes("default")
-    assert "MISSING: rules" in notes("default")
-    assert "TOCSIN_EXTERNAL_URL" not in notes("ha")
-    assert "MISSING" not in notes("operator").replace("MISSING: settings.TOCSIN_EXTERNAL_URL", "")
-    assert "operator.labels is empty" in notes("plain.operator")
+def test_notes_look_at_the_whole_address(rendered: dict[str, Any]) -> None:
+    """Routes that lead to another port or scheme than the Service's are said, routes that lead there are not; nor is it missed
+    that nobody is told when Tocsin itself is down, or that Alertmanager has to believe a certificate.
+    """
+    assert "another address" not in notes(rendered, "its own routes")
+    assert "another address" in notes(rendered, "routes to another port")
+    assert "another address" in notes(rendered, "TLS")
+    assert "has to believe Tocsin's certificate" in notes(rendered, "TLS")
+    assert "nobody is told when Tocsin itself is down" in notes(rendered, "its own routes")
+    assert "LOOK: nobody" not in notes(rendered, "compile")
+    assert "MISSING: r" not in notes(rendered, "compile")
+
+
+def test_notes_of_an_upgrade(rendered: dict[str, Any]) -> None:
+    """After an upgrade on SQLite they say what to do where the new pod does not become ready: nobody is paged then. On
+    PostgreSQL, and after an installation, there is no such danger, and no such note.
+    """
+    said = notes(rendered, "upgrade on SQLite")
+    assert "NOBODY IS PAGED" in said
+    assert "helm rollback pager brings the old one back" in said
+    assert "--namespace prod logs deployment/pager" in said
+    assert not {case for case in ("default", "ha", "upgrade on PostgreSQL") if "NOBODY" in notes(rendered, case)}
+
+
+@pytest.mark.parametrize(("case", "component"), [("SQLite", "backup"), ("PostgreSQL", "backup-postgresql")])
+def test_its_backups_are_those_of_the_kustomization(case: str, component: str, rendered: dict[str, Any]) -> None:
+    """The CronJob is the one of the components, whose backups are restored by a test; with the release's names and yours."""
+    ours = the("CronJob", objects_of(rendered[f"backup of {case}"]))["spec"]
+    theirs = yaml.safe_load((KUBERNETES / "components" / component / "cronjob.yaml").read_text())["spec"]
+    assert ours["schedule"] == theirs["schedule"]
+    mine, other = (each["jobTemplate"]["spec"]["template"]["spec"] for each in (ours, theirs))
+    for key in ("restartPolicy", "automountServiceAccountToken", "securityContext"):
+        assert mine[key] == other[key]
+    ours_runs, theirs_runs = mine["containers"][0], other["containers"][0]
+    assert ours_runs.get("args", ours_runs.get("command")) == theirs_runs.get("args", theirs_runs.get("command"))
+    assert [each["name"] for each in mine["volumes"]] == [each["name"] for each in other["volumes"]]
+    claims = {each["persistentVolumeClaim"]["claimName"] for each in mine["volumes"] if "persistentVolumeClaim" in each}
+    assert claims == ({"pager-data", "pager-backups"} if case == "SQLite" else {"mine"})
+    selector = the("Service", objects_of(rendered["default"]))["spec"]["selector"]
+    labels = ours["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
+    assert not selector.items() <= labels.items()
+    if case == "SQLite":
+        (term,) = mine["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        assert term["labelSelector"]["matchLabels"] == selector
+
+
+def test_a_hook_compiles_the_policy(rendered: dict[str, Any]) -> None:
+    """After installation, upgrade and rollback alike a Job compiles what the pods that serve read, with the options given; it
+    may do that and nothing else, and the chart hands no compiled objects over.
+    """
+    objects = objects_of(rendered["compile"])
+    job, serving = the("Job", objects), pod_of(objects)
+    assert set(job["metadata"]["annotations"]["helm.sh/hook"].split(",")) == {
+        "post-install", "post-upgrade", "post-rollback",
+    }  # fmt: skip
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == serving["containers"][0]["image"]
+    assert container["securityContext"] == serving["containers"][0]["securityContext"]
+    assert container["args"][1:] == [
+        "/etc/tocsin/policy", "--receiver-url", "http://pager.prod.svc:8095/webhook/alertmanager", "--token-file",
+        "webhook-token", "--fallback-email", "a@example.com",
+    ]  # fmt: skip
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    assert [volumes["policy"]] == [each for each in serving["volumes"] if each["name"] == "policy"]
+    variables = {each["name"]: each["value"] for each in container["env"]}
+    assert json.loads(variables["RELEASE_LABELS"])["release"] == "kube-prometheus-stack"
+    assert variables["RELEASE_SECRET"] == "theirs"
+    asked = dict(each.split("=") for each in variables["RELEASE_SELECTOR"].split(","))
+    assert asked == the("Service", objects)["spec"]["selector"]
+    assert not asked.items() <= job["spec"]["template"]["metadata"]["labels"].items()
+    role, binding = the("Role", objects), the("RoleBinding", objects)
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert [each["name"] for each in binding["subjects"]] == [pod["serviceAccountName"]]
+    assert pod["serviceAccountName"] in {
+        each["metadata"]["name"] for each in objects if each["kind"] == "ServiceAccount"
+    }
+    may = {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
+    custom = {
+        (kind, verb) for kind in ("prometheusrules", "alertmanagerconfigs") for verb in ("create", "get", "patch")
+    }
+    assert may == {("deployments", "get"), ("pods", "list"), *custom}
+    (script,) = [each["data"] for each in objects if each["kind"] == "ConfigMap" and "apply_rules.py" in each["data"]]
+    assert script["apply_rules.py"].strip() == (CHART / "files" / "apply_rules.py").read_text().strip()
+    assert [each["metadata"]["name"] for each in objects if each["kind"] == "PrometheusRule"] == ["pager-self"]
+    assert "AlertmanagerConfig" not in {each["kind"] for each in objects}
+
+
+def test_the_first_hour_holds_together(rendered: dict[str, Any]) -> None:
+    """The manual's first hour: its values render to valid objects, and its model and mailbox are where they look for them;
+    Prometheus selects all by one label, and the network policy lets out to the mailbox.
+    """
+    objects = objects_of(rendered["first hour"])
+    beside = list(yaml.safe_load_all((KUBERNETES / "first-hour.yaml").read_text()))
+    assert faults([*objects, *beside]) == []
+    values = yaml.safe_load(FIRST_HOUR["values.yaml"])
+    ports = {
+        each["metadata"]["name"]: [port["port"] for port in each["spec"]["ports"]]
+        for each in beside
+        if each["kind"] == "Service"
+    }
+    host, port = values["settings"]["TOCSIN_SMTP_URL"].removeprefix("smtp://").split(":")
+    assert int(port) in ports[host]
+    assert int(port) in values["networkPolicy"]["toPorts"]
+    assert {each["metadata"]["namespace"] for each in beside} == {"tocsin"}
+    (monitor,) = [each for each in beside if each["kind"] == "ServiceMonitor"]
+    assert monitor["metadata"]["labels"] == values["operator"]["labels"]
+    base = BASE["spec"]["template"]["spec"]["containers"][0]
+    for pod in (each["spec"]["template"]["spec"] for each in beside if each["kind"] == "Deployment"):
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert [each["securityContext"] for each in pod["containers"]] == [base["securityContext"]]
+    text = (ROOT / "docs" / "first-hour.md").read_text()
+    for service, asked in re.findall(r"port-forward service/(\w+) (\d+)", text):
+        assert int(asked) in ports.get(service, [8095])
+    assert "0.95" in FIRST_HOUR["policy.yaml"]  # what the upgrade makes stricter
 
 
 def test_the_tests_pod_serves_nobody(rendered: dict[str, Any]) -> None:
@@ -467,7 +632,7 @@ def test_every_value_is_used_and_described() -> None:
 
     names = set(described(schema)) - {"global"}
     assert names <= read
-    assert read - names == {"operator", "operator.serviceMonitor"}
+    assert read - names == {"operator", "operator.serviceMonitor", "operator.compile"}
     for name in names:
         node = VALUES
         for part in name.split("."):

@@ -65,7 +65,12 @@ async def patient(environment: dict[str, str], tmp_path: Path) -> AsyncIterator[
     policy = load([file])
     environment |= {"TOCSIN_API_TOKENS": f"doctor:viewer:{TOKEN}"}
     async with Service(Settings.read(environment), [file]) as service:
-        options = Options(receiver_url=f"{service.address}/webhook/alertmanager")
+        options = Options(
+            receiver_url=f"{service.address}/webhook/alertmanager",
+            fallback_email="oncall@example.com",
+            fallback_smarthost="127.0.0.1:9",
+            fallback_from="alertmanager@example.com",
+        )
         alertmanager = await tools.start_alertmanager(tmp_path, render(policy, options).files["alertmanager.yml"], 100)
         scraped = asyncio.Event()
         scraped.set()
@@ -142,6 +147,9 @@ async def test_each_misconfiguration_is_found_by_name(patient: Patient, tmp_path
     patient.routes.write_text(whole.replace("send_resolved: true", "send_resolved: false"))
     patient.alertmanager.reload()
     await until_found(patient, am, "send_resolved")
+    patient.routes.write_text(whole.replace("receiver: around-tocsin", "receiver: tocsin"))
+    patient.alertmanager.reload()
+    await until_found(patient, am.replace("Alertmanager", "fallback"), "--fallback-email")
     patient.routes.write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
     patient.alertmanager.reload()
     await until_found(patient, am, f"leads {WATCH[0]} to nobody")

@@ -32,6 +32,16 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "tocsin.scheme" -}}
 {{ ternary "HTTPS" "HTTP" (or (ne .Values.tls.secret "") (hasKey .Values.settings "TOCSIN_TLS_CERT_FILE")) }}
 {{- end }}
+{{- /* Where it is reached in the cluster. */}}
+{{- define "tocsin.url" -}}
+{{ printf "%s://%s.%s.svc:%v" (include "tocsin.scheme" . | lower) (include "tocsin.name" .) .Release.Namespace .Values.service.port }}
+{{- end }}
+{{- define "tocsin.policy-sources" -}}
+- configMap: {name: {{ include "tocsin.name" . }}-policy}
+{{- if .Values.contactsSecret }}
+- secret: {name: {{ .Values.contactsSecret }}, optional: true}
+{{- end }}
+{{- end }}
 
 {{- /* The variables, from all places that set one. A setting has one place: Tocsin refuses X beside X_FILE, and Helm an
 object whose list has a key twice, when half of the release is applied. */}}
@@ -83,8 +93,18 @@ object whose list has a key twice, when half of the release is applied. */}}
 {{- if and (gt (int .Values.replicas) 1) (not .Values.database.secretKey) }}
 {{- fail "several replicas need PostgreSQL: set database.secretKey to the key of the Secret that holds its URL" }}
 {{- end }}
-{{- if and .Values.operator.enabled (not .Values.operator.prometheusRule) (not .Values.operator.compiledElsewhere) }}
-{{- fail "operator.enabled without the compiled rules would watch nothing: hand over what `tocsin compile` wrote (--set-file operator.prometheusRule=compiled/prometheusrule.yaml), or set operator.compiledElsewhere where something else applies it" }}
+{{- $compile := .Values.operator.compile.enabled }}
+{{- if and .Values.operator.enabled (not .Values.operator.prometheusRule) (not .Values.operator.compiledElsewhere) (not $compile) }}
+{{- fail "operator.enabled without the compiled rules would watch nothing: set operator.compile.enabled, hand over what `tocsin compile` wrote (--set-file operator.prometheusRule=compiled/prometheusrule.yaml), or set operator.compiledElsewhere where something else applies it" }}
+{{- end }}
+{{- if and $compile (not .Values.operator.enabled) }}
+{{- fail "operator.compile.enabled is set and operator.enabled is false: nothing would be compiled" }}
+{{- end }}
+{{- if and $compile (or .Values.operator.prometheusRule .Values.operator.compiledElsewhere) }}
+{{- fail "operator.compile.enabled compiles the policy in the cluster, and operator.prometheusRule or operator.compiledElsewhere says that it was compiled before: keep one of them" }}
+{{- end }}
+{{- if and $compile .Values.operator.compile.routes .Values.operator.alertmanagerConfig }}
+{{- fail "operator.compile writes the AlertmanagerConfig too: leave operator.alertmanagerConfig out, or set operator.compile.routes to false" }}
 {{- end }}
 {{- if and (or .Values.operator.prometheusRule .Values.operator.alertmanagerConfig) (not .Values.operator.enabled) }}
 {{- fail "operator.prometheusRule or operator.alertmanagerConfig is given and operator.enabled is false: nothing of it would be applied" }}
