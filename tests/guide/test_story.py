@@ -233,7 +233,10 @@ def test_the_report_holds_what_a_regulator_asks(story: Aviation) -> None:
     report = story.scenes[-1]
     assert isinstance(report, Shown)
     summary = section(report.text, "Summary")
-    assert re.search(r"level 4 \(emergency\), opened by an alert at level 3 on .*\n +- it got worse after that: level is now 4 \(NW17", summary)
+    assert re.search(
+        r"level 4 \(emergency\), opened by an alert at level 3 on .*\n +- it got worse after that: level is now 4 \(NW17",
+        summary,
+    )
     for said in (
         "in occurrence 1: Flights NW21 and NW34 hold on the ground, customer impact high",
         "  - All departures hold on the ground\n",
