@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from receiver.core.model import Instant
 from receiver.store.session import Session
 
-# An acknowledgement may be void later and a resolve come to nothing: the first of the one, the last of the other.
+# An acknowledgement may be void later and a resolve come to nothing: the first of the one, the last of the other. An
+# acknowledgement that was taken back as a slip is none (`receiver.core.undo`).
 _TALLIES = """
 SELECT level, type, exercise, count(*) AS incidents,
     count(acknowledged) AS acknowledged, avg(acknowledged - opened_at) AS to_acknowledge,
@@ -14,7 +15,11 @@ SELECT level, type, exercise, count(*) AS incidents,
     sum(CASE WHEN breached IS NULL AND (acknowledged IS NOT NULL OR resolved IS NOT NULL) THEN 1 ELSE 0 END) AS kept
 FROM (
     SELECT i.level, i.type, i.exercise, i.opened_at,
-        min(CASE WHEN e.fact = 'acknowledged' THEN e.at END) AS acknowledged,
+        min(CASE WHEN e.fact = 'acknowledged' AND coalesce((
+            SELECT n.fact FROM entries n
+            WHERE n.incident_id = e.incident_id AND n.position > e.position AND n.fact IN ('acknowledged', 'ack_undone')
+            ORDER BY n.position LIMIT 1
+        ), '') <> 'ack_undone' THEN e.at END) AS acknowledged,
         max(CASE WHEN e.fact = 'resolved' AND i.state IN ('resolved', 'closed') THEN e.at END) AS resolved,
         min(CASE WHEN e.fact = 'breached' THEN e.at END) AS breached
     FROM incidents i

@@ -136,6 +136,20 @@ async def test_figures(receiver: Running) -> None:
     assert [row["mean_seconds_to_resolve"] for row in rows if row["kept"] == "1"] == ["3600"]
 
 
+async def test_a_slip_is_no_answer(receiver: Running) -> None:
+    """An acknowledgement that was taken back counts nowhere as one: the time is that of the first that stayed."""
+    for _ in range(2):
+        await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    receiver.clock.now += MINUTE
+    for number in (1, 2):
+        await receiver.post(f"/api/v1/incidents/{number}/acknowledge", {"by": "Dana"})
+        await receiver.post(f"/api/v1/incidents/{number}/undo", {"by": "Dana"})
+    receiver.clock.now += MINUTE
+    await receiver.post("/api/v1/incidents/2/acknowledge", {"by": "Dana"})
+    (tally,) = receiver.store.reads().tallies(Instant(0), Instant(receiver.clock.now + 1))
+    assert (tally.incidents, tally.acknowledged, tally.to_acknowledge, tally.kept) == (2, 1, 2 * MINUTE, 1)
+
+
 async def test_exports(receiver: Running) -> None:
     """Alerts, timeline and messages of an incident are CSV; what a spreadsheet would calculate is only text."""
     await receiver.send("group_firing")
