@@ -226,6 +226,7 @@ class Service:
         self.engine.cluster = Cluster(settings.alertmanager_peers, settings.peer_timeout, settings.echo_window)
         self.engine.jumps = self.clock.followed
         self.engine.receipts = settings.hears_twilio
+        self.engine.accounts = settings.account_names
         if writer:
             writer.attach(self.engine)
         self.queue = CommandQueue(self.engine, self.clock, writer.call if writer else None, state=self.state)

@@ -203,6 +203,11 @@ class Settings(BaseModel):
         return not self.api_tokens and not self.users and not self.oidc_issuer
 
     @property
+    def account_names(self) -> frozenset[str]:
+        """Who logs in with a password. Empty where an identity provider lets in others, whose names are not known."""
+        return frozenset() if self.oidc_issuer else frozenset(each.name for each in self.users)
+
+    @property
     def has_approver(self) -> bool:
         """Whether anybody may approve notices and reports, and sign incidents off."""
         roles = {each.role for each in self.api_tokens} | {each.role for each in self.users}

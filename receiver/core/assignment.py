@@ -1,16 +1,22 @@
 """The first minutes: acknowledging and assessing have time limits of their own (guide: initial_response), and
-an incident has an owner, who may hand it over.
+an incident has an owner, who may hand it over: to somebody whom Tocsin knows, because a slip of the pen would leave it
+with nobody.
 
 A limit never tightens the response time. What is overdue is recorded and told to the internal stakeholders.
 """
+
+from difflib import get_close_matches
 
 from receiver.core.draft import Draft, RefusedError
 from receiver.core.events import Assign, Change, Handover
 from receiver.core.model import Fact, Kind, Reason, State, Window
 from receiver.core.paging import tell_internal, tell_threads
-from receiver.core.responder_history import remember
+from receiver.core.responder_history import people_of, remember
 from receiver.core.response import Deed
 from rules.durations import as_spelled, in_words
+
+NAMED = 12
+"""People whom a refusal names; of the others it gives the number."""
 
 
 def begin_assessment(draft: Draft) -> None:
@@ -60,12 +66,31 @@ def hand_over(draft: Draft, action: Handover) -> None:
         raise RefusedError("the incident is closed")
     if incident.state is State.OPEN:
         raise RefusedError("nobody has acknowledged the incident: acknowledge it instead")
-    if action.to == incident.response.owner:
-        raise RefusedError(f"{action.to} has the incident already")
-    draft.enter(Fact.HANDED_OVER, action.by, to=action.to, note=action.note)
-    draft.respond(owner=action.to)
-    remember(draft, Deed.HANDED_OVER, action.by, action.to)
-    tell_threads(draft, Kind.NOTICE, Reason.HANDED_OVER, {"by": action.by, "to": action.to, "note": action.note})
+    to = _known(draft, action.to, action.by)
+    if to == incident.response.owner:
+        raise RefusedError(f"{to} has the incident already")
+    draft.enter(Fact.HANDED_OVER, action.by, to=to, note=action.note)
+    draft.respond(owner=to)
+    remember(draft, Deed.HANDED_OVER, action.by, to)
+    tell_threads(draft, Kind.NOTICE, Reason.HANDED_OVER, {"by": action.by, "to": to, "note": action.note})
+
+
+def _known(draft: Draft, name: str, by: str) -> str:
+    """The person of that name, as Tocsin spells it: one of the policy's people, of who may log in, of who has had to do
+    with the incident, or who says it. Where nobody is known by name, whoever it is. Raises RefusedError.
+    """
+    names = draft.context.known_names
+    if not names:
+        return name
+    involved = (*people_of(draft.incident), *draft.incident.response.roles.values(), by)
+    known = {each.casefold(): each for each in (*involved, *names)}
+    wanted = " ".join(name.split()).casefold()
+    if wanted not in known:
+        near = get_close_matches(wanted, known, 1)
+        meant = f"; did you mean {known[near[0]]}?" if near else "."
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        raise RefusedError(f"nobody is known as {name}{meant} Known are {', '.join(names[:NAMED])}{more}")
+    return known[wanted]
 
 
 def assign(draft: Draft, action: Assign) -> None:

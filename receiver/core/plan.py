@@ -211,6 +211,14 @@ class DecisionContext(Struct, frozen=True):
     """Who is on call, about now: by the current policy and the overrides."""
     at: Instant = Instant(0)
     """The instant of the decision, at which references are looked up."""
+    accounts: frozenset[str] = frozenset()
+    """Who may log in, by name."""
+
+    @property
+    def known_names(self) -> tuple[str, ...]:
+        """The policy's people and who may log in. Empty: nobody is known by name, so any name may be somebody's."""
+        people = (each.name for each in self.current.policy.people)
+        return tuple(dict.fromkeys((*people, *sorted(self.accounts))))
 
     @property
     def can_wake(self) -> bool:

@@ -102,6 +102,8 @@ class EngineState(Struct, frozen=True):
     """Of the clock, that our time has followed."""
     receipts: bool = False
     """Whether providers can call back here."""
+    accounts: frozenset[str] = frozenset()
+    """Who may log in, by name."""
 
 
 class Engine:
@@ -127,6 +129,8 @@ class Engine:
         """Whether there is a Prometheus to ask (set by the shell)."""
         self.receipts = False
         """Whether providers can call back here (set by the shell)."""
+        self.accounts: frozenset[str] = frozenset()
+        """Who may log in, by name (set by the shell)."""
         self.sight = SIGHTED
         """Which sources are blind (set by the shell)."""
         self.cluster = Cluster()
@@ -146,7 +150,14 @@ class Engine:
         """What its decisions depend on now."""
         jumps = tuple(self.jumps)
         return EngineState(
-            self._current.digest, self._configured, self.sight, self.verifies, self.cluster, jumps, self.receipts
+            self._current.digest,
+            self._configured,
+            self.sight,
+            self.verifies,
+            self.cluster,
+            jumps,
+            self.receipts,
+            self.accounts,
         )
 
     def stand(self, standing: EngineState) -> None:
@@ -155,6 +166,7 @@ class Engine:
             self._current = self.policy_version(standing.policy)
         self._configured, self.sight, self.verifies = standing.configured, standing.sight, standing.verifies
         self.cluster, self.jumps, self.receipts = standing.cluster, standing.jumps, standing.receipts
+        self.accounts = standing.accounts
 
     @property
     def current(self) -> PolicyVersion:
@@ -525,6 +537,7 @@ class Engine:
             self.receipts,
             rosters,
             now,
+            self.accounts,
         )
 
 

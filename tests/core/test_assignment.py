@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from receiver.core.model import Fact, Kind, Reason, State, Target, Window
-from rules.policy import MINUTE, Micros, TimedActions
+from rules.policy import MINUTE, Micros, Person, Policy, TimedActions
 from tests.core.guide import POLICY
 from tests.core.world import World
 
@@ -166,3 +166,34 @@ def test_what_nobody_has_cannot_be_handed_over(before):
     before(world)
     assert world.hand_over("ben").reason
     assert world.entries(Fact.HANDED_OVER) == []
+
+
+KNOWN = replace(LIMITED, people=(Person("Ben Ali"), Person("chris")))
+
+
+def taken(policy: Policy = KNOWN, accounts: frozenset[str] = frozenset()) -> World:
+    """An incident that ada has."""
+    world = World(policy)
+    world.accounts = accounts
+    world.fire("a", level=3)
+    world.acknowledge("ada")
+    return world
+
+
+def test_a_handover_goes_to_somebody_who_is_known():
+    """A slip is refused with who may be meant; however a known name is written, it is the person that Tocsin knows."""
+    world = taken()
+    refusal = world.hand_over("Ben Aly")
+    assert refusal.reason == "nobody is known as Ben Aly; did you mean Ben Ali? Known are Ben Ali, chris"
+    assert world.hand_over("zoe").reason == "nobody is known as zoe. Known are Ben Ali, chris"
+    assert world.incident.response.owner == "ada"
+    assert world.hand_over(" ben  ALI") is None
+    assert world.incident.response.owner == "Ben Ali"
+    assert world.hand_over("ada", by="Ben Ali") is None, "who has had it is known too"
+
+
+def test_who_may_log_in_is_known():
+    """Of the console's users an incident can be handed over to each; where nobody at all is known, to any name."""
+    assert taken(LIMITED, frozenset({"zoe"})).hand_over("zoe") is None
+    assert taken(LIMITED, frozenset({"zoe"})).hand_over("ben").reason
+    assert taken(LIMITED).hand_over("ben") is None

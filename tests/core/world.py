@@ -85,6 +85,8 @@ class World:
         self.verifies = False
         self.receipts = False
         """Providers can call back here."""
+        self.accounts: frozenset[str] = frozenset()
+        """Who may log in, by name."""
         self.cluster = Cluster()
         """The Alertmanagers that send here."""
         """There is a Prometheus to ask."""
@@ -117,6 +119,7 @@ class World:
             receipts=self.receipts,
             rosters=self._rosters(),
             at=self.now,
+            accounts=self.accounts,
         )
 
     def _rosters(self) -> Sequence[Roster]:

@@ -155,6 +155,7 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
     state, heartbeats, rules_seen = ServiceState(clock), Heartbeats(clock), RulesSeen()
     engine = Engine(store, policy, channels, clock(), lambda *_: metrics.poisoned())
     engine.receipts = settings.hears_twilio
+    engine.accounts = settings.account_names
     queue = CommandQueue(engine, clock, state=state)
     reasons: list[Failing] = []
     state.add_check(lambda: reasons)

@@ -149,7 +149,8 @@ class Api:
 
     async def policy(self, _call: Call[requests.Nothing]) -> responses.PolicyView:
         """The policy in use."""
-        return views.show_policy(self._engine.current)
+        current = self._engine.current
+        return views.show_policy(current, self._engine.context(current).known_names)
 
     async def declare(self, call: Call[requests.DeclareBody]) -> responses.IncidentView:
         """Open an incident by hand; the same Idempotency-Key opens it once."""

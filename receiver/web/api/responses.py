@@ -593,3 +593,8 @@ class PolicyView(View):
     """Sections with `enabled: false`: read, without effect."""
     impact_scales: list[ImpactScaleView]
     incident_types: list[str]
+    roles: list[str]
+    """Which a person can take in an incident."""
+    people: list[str]
+    """Whom an incident can be handed over to, beside those who have had to do with it: the policy's people, and who
+    may log in. Empty: nobody is known by name, so to anybody."""

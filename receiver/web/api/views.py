@@ -292,8 +292,10 @@ def show_notification(notification: Notification, facts: ChannelFacts | None) ->
     )
 
 
-def show_policy(policy_version: PolicyVersion) -> PolicyView:
-    """The policy in use, without secrets: recipients as everybody may see them, headers not at all."""
+def show_policy(policy_version: PolicyVersion, known_names: Sequence[str] = ()) -> PolicyView:
+    """The policy in use, without secrets: recipients as everybody may see them, headers not at all. `known_names`: of
+    whom Tocsin knows by name.
+    """
     policy = policy_version.policy
     return PolicyView(
         digest=policy_version.digest,
@@ -327,6 +329,8 @@ def show_policy(policy_version: PolicyVersion) -> PolicyView:
             for scale in policy.impact_scales
         ],
         incident_types=sorted({kind.name for kind in policy.incident_types} | {rule.name for rule in policy.rules}),
+        roles=[role.name for role in policy.roles],
+        people=list(known_names),
     )
 
 
