@@ -5,12 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
+from receiver.cli import completion
 from receiver.cli.evidence_records import attach, digest
 from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call
 from receiver.cli.output import console, local, print_json
 from receiver.cli.responding import path_of
 
-ObligationName = Annotated[str, typer.Option("--obligation", help="As `tocsin obligations` names it: nis2")]
+ObligationName = Annotated[
+    str,
+    typer.Option("--obligation", help="As `tocsin obligations` names it: nis2", autocompletion=completion.obligations),
+]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -1,4 +1,4 @@
-"""What the shell completes: incidents by number, types by name, asked of the running receiver.
+"""What the shell completes: incidents by number, and what else a command takes by name, asked of the running receiver.
 
 A receiver that does not answer completes nothing: a shell that hangs or shows an error at a press of Tab is worse.
 `tocsin --install-completion` sets it up.
@@ -6,7 +6,7 @@ A receiver that does not answer completes nothing: a shell that hangs or shows a
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import typer
@@ -20,8 +20,11 @@ PATIENCE = 1.5
 
 LOCAL = "http://127.0.0.1:8095"
 
+Words = list[tuple[str, str]]
+"""What may be written, each with a word on what it is."""
 
-def incidents(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+
+def incidents(context: typer.Context, incomplete: str) -> Words:
     """Numbers of the latest incidents, with state and title."""
     found = _ask(context.params, "/incidents", {"limit": "50"}).get("incidents", [])
     told = [(str(each["number"]), f"{each['state']} {each['title']}") for each in found]
@@ -30,9 +33,7 @@ def incidents(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
 
 def types(context: typer.Context, incomplete: str) -> list[str]:
     """Incident types of the policy in use."""
-    return [
-        each for each in _ask(context.params, "/policy", {}).get("incident_types", []) if each.startswith(incomplete)
-    ]
+    return _begun(_ask(context.params, "/policy", {}).get("incident_types", []), incomplete)
 
 
 def states(incomplete: str) -> list[str]:
@@ -44,14 +45,68 @@ def states(incomplete: str) -> list[str]:
 
 def levels(incomplete: str) -> list[str]:
     """The levels."""
-    return [str(each) for each in LEVELS if str(each).startswith(incomplete)]
+    return _begun(map(str, LEVELS), incomplete)
+
+
+def holds(incomplete: str) -> list[str]:
+    """How long an acknowledgement may hold: what the console offers."""
+    return _begun(("30m", "2h", "8h", "24h"), incomplete)
 
 
 def people(context: typer.Context, incomplete: str) -> list[str]:
-    """Who is on call now, by the receiver's schedules."""
-    found = _ask(context.params, "/on-call", {}).get("schedules", [])
-    names = (shift.get("person", "") for each in found for shift in each.get("now", []))
-    return sorted({each for each in names if each and each.startswith(incomplete)})
+    """Whom the receiver knows by name."""
+    return _begun(_ask(context.params, "/policy", {}).get("people", []), incomplete)
+
+
+def roles(context: typer.Context, incomplete: str) -> list[str]:
+    """The policy's roles."""
+    return _begun(_ask(context.params, "/policy", {}).get("roles", []), incomplete)
+
+
+def schedules(context: typer.Context, incomplete: str) -> list[str]:
+    """The policy's schedules."""
+    return _begun((each["name"] for each in _ask(context.params, "/on-call", {}).get("schedules", [])), incomplete)
+
+
+def systems(context: typer.Context, incomplete: str) -> list[str]:
+    """Systems that the latest incidents were about."""
+    found = _ask(context.params, "/incidents", {"limit": "50"}).get("incidents", [])
+    return _begun(sorted({each["account"]["system"] for each in found} - {""}), incomplete)
+
+
+def steps(context: typer.Context, incomplete: str) -> Words:
+    """Steps of the incident's checklists, those that are not done first."""
+    found = _ask_of(context, "checklists").get("checklists", [])
+    told = [each for checklist in found for each in checklist["steps"]]
+    told.sort(key=lambda each: bool(each["done"]))
+    return [(each["id"], each["text"]) for each in told if each["id"].startswith(incomplete)]
+
+
+def part(of: str, member: str, name: str, says: str) -> Callable[[typer.Context, str], Words]:
+    """What completes a part of an incident: the API's list, its member, and which of its fields names and tells it."""
+
+    def complete(context: typer.Context, incomplete: str) -> Words:
+        found = _ask_of(context, of).get(member, [])
+        return [(each[name], str(each[says])) for each in found if each[name].startswith(incomplete)]
+
+    return complete
+
+
+notices = part("notices", "notices", "id", "group")
+follow_ups = part("follow-ups", "follow_ups", "id", "text")
+obligations = part("obligations", "obligations", "name", "authority")
+files = part("evidence", "files", "id", "name")
+legal_holds = part("evidence", "holds", "id", "reason")
+
+
+def _begun(words: Iterable[str], incomplete: str) -> list[str]:
+    return [each for each in words if each.startswith(incomplete)]
+
+
+def _ask_of(context: typer.Context, of: str) -> Mapping[str, Any]:
+    """One of the lists of the incident that the command line names."""
+    number = str(context.params.get("id") or "").removeprefix("#")
+    return _ask(context.params, f"/incidents/{number}/{of}", {}) if number.isalnum() else {}
 
 
 def _ask(parameters: Mapping[str, Any], path: str, query: Mapping[str, str]) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from receiver.cli import completion
 from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call, save_file, send_file
 from receiver.cli.output import console, fail, local, print_json
 from receiver.cli.responding import path_of
@@ -14,7 +15,10 @@ from receiver.cli.responding import path_of
 evidence = typer.Typer(help="Files that are kept with an incident as evidence.", no_args_is_help=True)
 hold = typer.Typer(help="Legal holds: nothing of an incident is deleted.", no_args_is_help=True)
 
-FileId = Annotated[str, typer.Argument(metavar="EVIDENCE", help="As `tocsin evidence list` names it: e1")]
+FileId = Annotated[
+    str,
+    typer.Argument(metavar="EVIDENCE", help="As `tocsin evidence list` names it: e1", autocompletion=completion.files),
+]
 Reason = Annotated[str, typer.Option("--reason", help="Why, and who asked for it.")]
 
 
@@ -118,7 +122,12 @@ def place(
 @hold.command()
 def release(
     id: Id,  # noqa: A002
-    which: Annotated[str, typer.Argument(metavar="HOLD", help="As `tocsin evidence list` names it: h1")],
+    which: Annotated[
+        str,
+        typer.Argument(
+            metavar="HOLD", help="As `tocsin evidence list` names it: h1", autocompletion=completion.legal_holds
+        ),
+    ],
     reason: Reason,
     by: By = "",
     url: Url = LOCAL,

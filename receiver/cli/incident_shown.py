@@ -1,15 +1,20 @@
 """`tocsin show`: all that an incident's page shows, in a terminal."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from receiver.cli.authorities import say_obligations
 from receiver.cli.evidence_records import say_evidence
-from receiver.cli.incident_told import print_incident
+from receiver.cli.incident_told import head, print_incident, told
 from receiver.cli.incidents import LOCAL, Id, Json, Token, Url, call
-from receiver.cli.output import console, local, print_json, print_table
+from receiver.cli.output import console, fail, local, print_json, print_table
 from receiver.cli.responding import path_of, say_follow_ups, say_notices, say_steps
+from receiver.cli.watch import Ask, follow, sign
 
 LISTS = ("checklists", "notices", "follow-ups", "obligations", "evidence")
 """What else the API has of an incident, by the ends of its paths."""
@@ -20,9 +25,67 @@ def add_to(app: typer.Typer) -> None:
     app.command()(show)
 
 
-def show(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002 - ID to people
+@dataclass
+class OneIncident:
+    """What `tocsin show --watch` shows."""
+
+    what: str
+    """Its number."""
+    incident: Mapping[str, Any]
+    timeline: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    problem: str = "connecting"
+    said: int = 0
+    """Lines of the timeline that a pipe has got."""
+
+    async def read(self, ask: Ask, url: str) -> None:
+        """Bring it up to date."""
+        path = f"{url}/api/v1/incidents/{self.what}"
+        async with ask(path) as answer:
+            answer.raise_for_status()
+            self.incident = await answer.json()
+        found: list[Mapping[str, Any]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            query = {"limit": "1000", **({"cursor": cursor} if cursor else {})}
+            async with ask(f"{path}/timeline", params=query) as answer:
+                answer.raise_for_status()
+                page = await answer.json()
+            found += page["timeline"]
+            cursor = page["next"]
+        self.timeline = found
+
+    def render(self) -> RenderableType:
+        """The head, all that is known of it, and its timeline, the newest first: what has no room is the oldest."""
+        lines = (Text(f"  {line}") for line in told(self.incident))
+        newest = (Text(_line(each)) for each in reversed(self.timeline))
+        return Group(sign(self.problem), head(self.incident), *lines, Text("\nTimeline, newest first"), *newest)
+
+    def tell(self) -> None:
+        """How it stands, and what is new in its timeline."""
+        console.print(head(self.incident))
+        for each in self.timeline[self.said :]:
+            console.print(_line(each), markup=False)
+        self.said = len(self.timeline)
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    return f"{local(entry['at'])}  {entry['text']} ({entry['by'] or 'Tocsin'})"
+
+
+def show(
+    id: Id,  # noqa: A002 - ID to people
+    watch: Annotated[bool, typer.Option("--watch", help="Stay, and show what changes; Ctrl-C ends it.")] = False,
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
     """One incident: what fires now, who has it, its deadlines, what is to do, its timeline and its messages."""
+    if watch and json:
+        fail("tocsin show: --watch is for people; for programs ask with --json again", 2)
     incident = call("GET", url, token, path_of(id))
+    if watch:
+        follow(OneIncident(str(incident["number"]), incident), url, token)
+        return
     timeline = _all(url, token, path_of(id, "timeline"), "timeline")
     messages = _all(url, token, path_of(id, "notifications"), "notifications")
     similar = call("GET", url, token, path_of(id, "similar"))["incidents"]

@@ -3,19 +3,23 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.markup import escape
+from rich.text import Text
 
 from receiver.cli.output import LEVEL_STYLES, console, local, state_words
 
 
 def print_incident(incident: Mapping[str, Any]) -> None:
     """The head in the level's colour; below it a line for each thing that is known."""
-    style = LEVEL_STYLES.get(incident["level"], "")
-    exercise = "EXERCISE " if incident["exercise"] else ""
-    head = f"{exercise}#{incident['number']} {incident['level_name'].upper()} {state_words(incident)}"
-    console.print(f"[{style}]{escape(head)}[/] {escape(incident['account']['what'])}", soft_wrap=True)
+    console.print(head(incident), soft_wrap=True)
     for line in told(incident):
         console.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def head(incident: Mapping[str, Any]) -> Text:
+    """Level, number and state in the level's colour, and the title."""
+    exercise = "EXERCISE " if incident["exercise"] else ""
+    words = f"{exercise}#{incident['number']} {incident['level_name'].upper()} {state_words(incident)}"
+    return Text.assemble((words, LEVEL_STYLES.get(incident["level"], "")), f" {incident['account']['what']}")
 
 
 def told(incident: Mapping[str, Any]) -> Iterator[str]:
@@ -26,12 +30,30 @@ def told(incident: Mapping[str, Any]) -> Iterator[str]:
         yield "under legal hold: nothing of it is deleted"
     yield from (f"first: {each}" for each in account["first_actions"])
     yield from map(_countdown, account["countdowns"])
+    yield from (f"type next: {each}" for each in _next(incident))
     yield from (f"not closed yet: {missing}" for missing in incident["outstanding"])
     yield from _what_it_is(incident)
     yield from _people(incident)
     yield from map(_occurrence, incident["occurrences"])
     yield from (f"{name.replace('_', ' ')}: {value}" for name, value in incident["facts"].items() if value)
     yield from (f"{each['label']}: {each['url']}" for each in account["links"])
+
+
+def _next(incident: Mapping[str, Any]) -> Iterator[str]:
+    """What to type, by how it stands; the most likely first."""
+    number, state = incident["number"], incident["state"]
+    if state == "open":
+        yield f"tocsin acknowledge {number}"
+    elif incident["help_asked_by"] and state == "acknowledged":
+        yield f"tocsin acknowledge {number}, which answers the call for help"
+    if state == "acknowledged" and not incident["firing"]:
+        confirms = ", which confirms the recovery" if incident["recovery"] == "confirm" else ""
+        yield f'tocsin resolve {number} --note "what was done"{confirms}'
+    elif state == "acknowledged":
+        yield f'tocsin update {number} "how it stands"'
+        yield f"tocsin escalate {number}, which asks for help; tocsin handover {number} NAME"
+    elif state == "resolved" and incident["outstanding"]:
+        yield f"tocsin sign-off {number}; tocsin report {number} shows what is written down"
 
 
 def _what_it_is(incident: Mapping[str, Any]) -> Iterator[str]:

@@ -31,7 +31,12 @@ Id = Annotated[
 Url = Annotated[str, typer.Option("--url", envvar="TOCSIN_URL", help="Where the receiver listens.")]
 Token = Annotated[str, typer.Option("--token", envvar="TOCSIN_TOKEN", help="An API token.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
-By = Annotated[str, typer.Option("--by", help="Who acts; the token's name where left out.", show_default=False)]
+By = Annotated[
+    str,
+    typer.Option(
+        "--by", help="Who acts; the token's name where left out.", show_default=False, autocompletion=completion.people
+    ),
+]
 NoteText = Annotated[str, typer.Option("--note", help="A word on why.", show_default=False)]
 LOCAL = completion.LOCAL
 
@@ -66,8 +71,13 @@ def incidents(
     search: Annotated[
         str, typer.Option(help="Its number, or a part of title, labels, names, notes, or of cause, fix, lessons.")
     ] = "",
-    system: Annotated[str, typer.Option(help="Only what is about this system.")] = "",
-    person: Annotated[str, typer.Option(help="Only what this person acknowledged or got handed over.")] = "",
+    system: Annotated[
+        str, typer.Option(help="Only what is about this system.", autocompletion=completion.systems)
+    ] = "",
+    person: Annotated[
+        str,
+        typer.Option(help="Only what this person acknowledged or got handed over.", autocompletion=completion.people),
+    ] = "",
     legal_hold: Annotated[bool, typer.Option("--legal-hold", help="Only those under legal hold.")] = False,
     limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
     url: Url = LOCAL,
@@ -102,8 +112,15 @@ def acknowledge(
         typer.Argument(metavar="ID…", help="Numbers (12 or #12), or one id.", autocompletion=completion.incidents),
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="All that are open at --level, and no others.")] = False,
-    level: Annotated[int | None, typer.Option(min=1, max=4, help="With --all.", show_default=False)] = None,
-    hold: Annotated[str, typer.Option("--for", help="How long it holds, such as 2h.", show_default=False)] = "",
+    level: Annotated[
+        int | None, typer.Option(min=1, max=4, help="With --all.", show_default=False, autocompletion=completion.levels)
+    ] = None,
+    hold: Annotated[
+        str,
+        typer.Option(
+            "--for", help="How long it holds, such as 2h.", show_default=False, autocompletion=completion.holds
+        ),
+    ] = "",
     by: By = "",
     note: NoteText = "",
     url: Url = LOCAL,
@@ -213,10 +230,18 @@ def declare(
         str,
         typer.Argument(help="An incident type or rule of the policy.", autocompletion=completion.types),
     ],
-    level: Annotated[int | None, typer.Option(help="1 to 4; left out: the type's.", show_default=False)] = None,
+    level: Annotated[
+        int | None,
+        typer.Option(help="1 to 4; left out: the type's.", show_default=False, autocompletion=completion.levels),
+    ] = None,
     title: Annotated[str, typer.Option(help="One line.", show_default=False)] = "",
     system: Annotated[
-        str, typer.Option(help="The system that it concerns; every message names it.", show_default=False)
+        str,
+        typer.Option(
+            help="The system that it concerns; every message names it.",
+            show_default=False,
+            autocompletion=completion.systems,
+        ),
     ] = "",
     exercise: Annotated[bool, typer.Option("--exercise", help="A drill: every message says so.")] = False,
     new_type: Annotated[

@@ -26,7 +26,8 @@ RECOVERIES = {
 }
 """What a recovery is called behind the state."""
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+"""Where the commands print. In pipes a line stays a line, however long."""
 
 
 def fail(message: str, code: int = 1) -> NoReturn:

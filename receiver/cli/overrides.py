@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from receiver.cli import completion
 from receiver.cli.incidents import LOCAL, By, Json, Token, Url, call
 from receiver.cli.output import console, print_json, print_table
 from receiver.core.model import Instant
@@ -19,8 +20,13 @@ def add_to(app: typer.Typer) -> None:
 
 
 def override(
-    schedule: Annotated[str, typer.Argument(metavar="SCHEDULE", help="As the policy names it.")],
-    who: Annotated[str, typer.Option("--who", metavar="PERSON", help="One of the policy's people.")],
+    schedule: Annotated[
+        str, typer.Argument(metavar="SCHEDULE", help="As the policy names it.", autocompletion=completion.schedules)
+    ],
+    who: Annotated[
+        str,
+        typer.Option("--who", metavar="PERSON", help="One of the policy's people.", autocompletion=completion.people),
+    ],
     until: Annotated[
         str, typer.Option("--until", metavar="TIME", help="Local time of the schedule, where it has no offset.")
     ],

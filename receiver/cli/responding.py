@@ -11,6 +11,11 @@ from receiver.cli import completion
 from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call, say
 from receiver.cli.output import console, local, print_json, print_table
 
+NoticeId = Annotated[
+    str,
+    typer.Argument(metavar="NOTICE", help="As `tocsin notices` names it: n1", autocompletion=completion.notices),
+]
+
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
@@ -39,7 +44,12 @@ def steps(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> No
 
 def tick(
     id: Id,  # noqa: A002
-    step: Annotated[str, typer.Argument(metavar="STEP", help="As `tocsin steps` names it: escalation.2")],
+    step: Annotated[
+        str,
+        typer.Argument(
+            metavar="STEP", help="As `tocsin steps` names it: escalation.2", autocompletion=completion.steps
+        ),
+    ],
     undo: Annotated[bool, typer.Option("--undo", help="It is not done after all.")] = False,
     link: Annotated[str, typer.Option("--link", help="Where the evidence is.", show_default=False)] = "",
     by: By = "",
@@ -68,8 +78,18 @@ def handover(
 
 def assign(
     id: Id,  # noqa: A002
-    role: Annotated[str, typer.Argument(metavar="ROLE", help="A role of the policy, such as incident_commander.")],
-    to: Annotated[str, typer.Argument(metavar="[TO]", help="Who holds it; left out: nobody any more.")] = "",
+    role: Annotated[
+        str,
+        typer.Argument(
+            metavar="ROLE", help="A role of the policy, such as incident_commander.", autocompletion=completion.roles
+        ),
+    ],
+    to: Annotated[
+        str,
+        typer.Argument(
+            metavar="[TO]", help="Who holds it; left out: nobody any more.", autocompletion=completion.people
+        ),
+    ] = "",
     by: By = "",
     note: NoteText = "",
     url: Url = LOCAL,
@@ -88,7 +108,7 @@ def notices(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> 
 
 def edit_notice(
     id: Id,  # noqa: A002
-    notice: Annotated[str, typer.Argument(metavar="NOTICE", help="As `tocsin notices` names it: n1")],
+    notice: NoticeId,
     subject: Annotated[str, typer.Option("--subject", help="The new subject; left out, as it is.")] = "",
     text: Annotated[str, typer.Option("--text", help="The new text; left out, as it is.")] = "",
     by: By = "",
@@ -119,7 +139,7 @@ def _edited(notice: dict[str, Any]) -> tuple[str, str]:
 
 def approve(
     id: Id,  # noqa: A002
-    notice: Annotated[str, typer.Argument(metavar="NOTICE", help="As `tocsin notices` names it: n1")],
+    notice: NoticeId,
     hash: Annotated[str, typer.Option("--hash", help="Of the text that was read.", show_default=False)] = "",  # noqa: A002
     to: Annotated[
         list[str] | None,
@@ -144,7 +164,7 @@ def approve(
 
 def reject(
     id: Id,  # noqa: A002
-    notice: Annotated[str, typer.Argument(metavar="NOTICE", help="As `tocsin notices` names it: n1")],
+    notice: NoticeId,
     by: By = "",
     note: NoteText = "",
     url: Url = LOCAL,
@@ -164,7 +184,9 @@ def follow_ups(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) 
 def follow_up(
     id: Id,  # noqa: A002
     text: Annotated[str, typer.Argument(help="What must be done.")],
-    owner: Annotated[str, typer.Option("--owner", help="Who does it.", show_default=False)] = "",
+    owner: Annotated[
+        str, typer.Option("--owner", help="Who does it.", show_default=False, autocompletion=completion.people)
+    ] = "",
     due: Annotated[str, typer.Option("--due", help="Until when: 2026-12-24T12:00:00Z", show_default=False)] = "",
     link: Annotated[
         str, typer.Option("--link", help="Where the work is: a ticket, the change of a policy.", show_default=False)
@@ -181,7 +203,12 @@ def follow_up(
 
 def follow_up_done(
     id: Id,  # noqa: A002
-    action: Annotated[str, typer.Argument(metavar="ACTION", help="As `tocsin follow-ups` names it: f1")],
+    action: Annotated[
+        str,
+        typer.Argument(
+            metavar="ACTION", help="As `tocsin follow-ups` names it: f1", autocompletion=completion.follow_ups
+        ),
+    ],
     by: By = "",
     note: NoteText = "",
     url: Url = LOCAL,
@@ -242,7 +269,7 @@ def say_notices(found: dict[str, Any], json: bool) -> None:
         if notice["text"]:
             console.print(f"hash {notice['hash']}\n\n{notice['subject']}\n\n{notice['text']}", markup=False)
         if notice.get("edited_by"):
-            console.print(f"edited by {notice['edited_by']} at {notice['edited_at']}", markup=False)
+            console.print(f"edited by {notice['edited_by']} at {local(notice['edited_at'])}", markup=False)
         for problem in notice.get("problems", []):
             console.print(f"it cannot be approved: {problem}", markup=False)
     if not found["notices"]:

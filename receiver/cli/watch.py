@@ -1,4 +1,4 @@
-"""`tocsin watch`: what the console's Now shows, live in the terminal.
+"""`tocsin watch`: what the console's Now shows, live in the terminal; and how anything is followed there.
 
 The receiver says when something changed (`/events`); between changes only the countdowns move. A stream that breaks
 is said, and opened again. Ctrl-C ends it well.
@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 from rich.console import Group, RenderableType
@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from receiver.cli.incidents import LOCAL, Token, Url, base, not_tocsin, why_none
-from receiver.cli.output import console, fail, level_words
+from receiver.cli.output import console, fail, level_words, print_table
 from receiver.clock import wall_clock
 from receiver.version import MARK
 from rules.policy import SECOND
@@ -40,10 +40,31 @@ SHOWN = 50
 COLUMNS = ("#", "level", "state", "what", "next", "response time", "owner")
 
 
+class Followed(Protocol):
+    """Something that is shown live."""
+
+    problem: str
+    """Why it is not live; empty: it is."""
+
+    @property
+    def what(self) -> str:
+        """What `/events` watches of it."""
+
+    async def read(self, ask: Ask, url: str) -> None:
+        """Bring it up to date. Raises what `ask` does, ValueError and KeyError."""
+
+    def render(self) -> RenderableType:
+        """As the terminal shows it at this moment."""
+
+    def tell(self) -> None:
+        """Print it for a pipe, after it was read."""
+
+
 @dataclass
 class Board:
     """What `tocsin watch` shows, and whether its connection is live."""
 
+    what = "now"
     incidents: Sequence[Mapping[str, Any]] = ()
     unclosed: Sequence[Mapping[str, Any]] = ()
     """Resolved, and something is missing before they may close."""
@@ -54,11 +75,8 @@ class Board:
         """As the terminal shows it at this moment."""
         now = wall_clock()
         open_ = sum(each["state"] == "open" for each in self.incidents)
-        head = Text.assemble(
-            ("Now", "bold"), f"  {open_} open, {len(self.incidents) - open_} acknowledged  ",
-            ("not live: " + self.problem, "yellow") if self.problem else ("live", "green"),
-            ("  Ctrl-C ends", "dim"),
-        )  # fmt: skip
+        head = Text.assemble(("Now", "bold"), f"  {open_} open, {len(self.incidents) - open_} acknowledged  ")
+        head.append_text(sign(self.problem))
         rest = [*self._missing()]
         if not self.incidents:
             return Group(head, *(rest or [Text("" if self.problem else "Nothing needs anybody.", "green")]))
@@ -66,6 +84,16 @@ class Board:
         for each in sorted(self.incidents, key=_urgency)[:SHOWN]:
             table.add_row(*_cells(each, now))
         return Group(head, table, *rest)
+
+    def tell(self) -> None:
+        """A line for each incident."""
+        rows = (_cells(each, wall_clock()) for each in sorted(self.incidents, key=_urgency))
+        print_table(COLUMNS, rows)
+
+    async def read(self, ask: Ask, url: str) -> None:
+        """Bring it up to date."""
+        self.incidents = await _list(ask, url, "open,acknowledged")
+        self.unclosed = [each for each in await _list(ask, url, "resolved") if each.get("outstanding")]
 
     def _missing(self) -> Iterator[Text]:
         """What is resolved and not closed, and why."""
@@ -83,39 +111,57 @@ def add_to(app: typer.Typer) -> None:
 
 def watch(url: Url = LOCAL, token: Token = "") -> None:
     """What somebody must act on now, live; Ctrl-C ends it."""
+    follow(Board(), url, token)
+
+
+def follow(followed: Followed, url: str, token: str) -> None:
+    """Show it live, until Ctrl-C; in a pipe, print it whenever it changes."""
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_watch(base(url, token), token))
+        asyncio.run(_follow(followed, base(url, token), token))
 
 
-async def _watch(url: str, token: str) -> None:
+def sign(problem: str) -> Text:
+    """Whether what stands there is live; else why not."""
+    live = ("not live: " + problem, "yellow") if problem else ("live", "green")
+    return Text.assemble(live, ("  Ctrl-C ends", "dim"))
+
+
+async def _follow(followed: Followed, url: str, token: str) -> None:
     import aiohttp
 
     from receiver.clients.egress import Egress
     from receiver.clients.http_session import HttpSession
 
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    board = Board()
     timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=60)
     async with HttpSession(timeout, Egress.of_environment(os.environ)) as session:
         ask = partial(session.request, "GET", headers=headers)
-        with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
-            reading = asyncio.create_task(_keep_reading(ask, url, board))
-            try:
-                while not reading.done():
-                    live.update(board.render(), refresh=True)
-                    await asyncio.wait({reading}, timeout=1.0)
-            finally:
-                reading.cancel()
+        reading = asyncio.create_task(_keep_reading(ask, url, followed))
+        try:
+            await _show(followed, reading)
+        finally:
+            reading.cancel()
     fail(f"tocsin: {reading.result()}")
 
 
-async def _keep_reading(ask: Ask, url: str, board: Board) -> str:
+async def _show(followed: Followed, reading: asyncio.Task[str]) -> None:
+    """Until asking again is pointless. Between changes only the countdowns move."""
+    if not console.is_terminal:
+        await asyncio.wait({reading})
+        return
+    with Live(console=console, auto_refresh=False, screen=True) as live:
+        while not reading.done():
+            live.update(followed.render(), refresh=True)
+            await asyncio.wait({reading}, timeout=1.0)
+
+
+async def _keep_reading(ask: Ask, url: str, followed: Followed) -> str:
     """Until asking again is pointless; returns why."""
     import aiohttp
 
     while True:
         try:
-            async with ask(f"{url}/events", params={"watch": "now"}) as stream:
+            async with ask(f"{url}/events", params={"watch": followed.what}) as stream:
                 if MARK not in stream.headers and stream.status < 500:  # a proxy's own 502 passes
                     return not_tocsin(url, stream.status).removeprefix("tocsin: ")
                 if stream.status in {401, 403}:
@@ -123,17 +169,14 @@ async def _keep_reading(ask: Ask, url: str, board: Board) -> str:
                 stream.raise_for_status()
                 async for line in stream.content:
                     if line.startswith(b"event: change"):
-                        await _read(ask, url, board)
-            board.problem = "the receiver ended the stream"
+                        await followed.read(ask, url)
+                        followed.problem = ""
+                        if not console.is_terminal:
+                            followed.tell()
+            followed.problem = "the receiver ended the stream"
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError) as error:
-            board.problem = why_none(error)
+            followed.problem = why_none(error)
         await asyncio.sleep(AGAIN)
-
-
-async def _read(ask: Ask, url: str, board: Board) -> None:
-    board.incidents = await _list(ask, url, "open,acknowledged")
-    board.unclosed = [each for each in await _list(ask, url, "resolved") if each.get("outstanding")]
-    board.problem = ""
 
 
 async def _list(ask: Ask, url: str, states: str) -> Sequence[Mapping[str, Any]]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import secrets
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -31,6 +32,8 @@ from rules.stored import stamp
 from rules.time_scale import faster, faster_groups
 
 PERSON = "Dana"
+LOOK = "look"
+"""The password, and token, of whoever only looks: the story tells what happens when, and nobody else acts in it."""
 SIGNAL = "safety_margin"
 COLOURS = ("cyan", "magenta", "green", "yellow", "bright_red", "blue")
 STYLES = {"timeline": "bold"} | dict(zip(CHANNEL_TYPES, cycle(COLOURS), strict=False))
@@ -50,7 +53,8 @@ class Screen:
 
     def say(self, who: str, text: str, style: str = "bold") -> None:
         """One line of the story."""
-        self._console.print(f"[dim]{self._clock()}[/]  [{style}]{escape(who):<12}[/] {escape(text)}")
+        line = f"[dim]{self._clock()}[/]  [{style}]{escape(who):<12}[/] {escape(text)}"
+        self._console.print(line, soft_wrap=True)  # an address or a command stays whole
 
     def show(self, medium: str, to: str, headline: str, text: str) -> None:
         """A message as a person would get it."""
@@ -89,16 +93,19 @@ async def tell(factor: float, *, once: bool) -> None:
 
 async def _tell(screen: Screen, stack: contextlib.AsyncExitStack, folder: Path, factor: float, *, once: bool) -> None:
     policy = load()
+    # A heartbeat comes as often as the real Alertmanager repeats it, however fast the policy's time passes.
+    fast = replace(faster(policy, factor), heartbeat_within=policy.heartbeat_within)
+    acting_token = secrets.token_hex(16)
+    screen.rule("Where to look")
+    receiver = await _start_receiver(screen, stack, folder, fast, acting_token)
     screen.rule("The policy")
     screen.say("policy", f"the shipped packs: {len(policy.rules)} rules, {len(policy.incident_types)} incident types")
     screen.say("time", f"passes {factor:g} times faster here: a minute of the policy is {60 / factor:g} s")
-    # A heartbeat comes as often as the real Alertmanager repeats it, however fast the policy's time passes.
-    fast = replace(faster(policy, factor), heartbeat_within=policy.heartbeat_within)
-    receiver = await _start_receiver(screen, stack, folder, fast)
     world = await _start_world(screen, stack, folder, policy, receiver, factor)
-    async with aiohttp.ClientSession(f"{receiver.address}/api/v1/") as api:
+    headers = {"Authorization": f"Bearer {acting_token}"}
+    async with aiohttp.ClientSession(f"{receiver.address}/api/v1/", headers=headers) as api:
         watching = asyncio.create_task(_watch(screen, api))
-        acting = asyncio.create_task(_act(screen, api, world, once=once))
+        acting = asyncio.create_task(_act(screen, api, world, receiver.address, once=once))
         try:
             done, _ = await asyncio.wait({watching, acting}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -108,7 +115,9 @@ async def _tell(screen: Screen, stack: contextlib.AsyncExitStack, folder: Path, 
             acting.cancel()
 
 
-async def _start_receiver(screen: Screen, stack: contextlib.AsyncExitStack, folder: Path, policy: Policy) -> Service:
+async def _start_receiver(
+    screen: Screen, stack: contextlib.AsyncExitStack, folder: Path, policy: Policy, acting_token: str
+) -> Service:
     mailbox, smtp_url = await start_mailbox(screen.show)
     stack.callback(mailbox.close)
     runner, providers = await start_web(Providers(screen.show).app)
@@ -117,6 +126,7 @@ async def _start_receiver(screen: Screen, stack: contextlib.AsyncExitStack, fold
         {
             "TOCSIN_LISTEN": "127.0.0.1:0",
             "TOCSIN_DATABASE": f"sqlite:///{folder / 'tocsin.db'}",
+            "TOCSIN_API_TOKENS": f"{PERSON}:admin:{acting_token},{LOOK}:viewer:{LOOK}",
             "TOCSIN_SMTP_URL": smtp_url,
             "TOCSIN_EMAIL_FROM": "tocsin@landing-7.example",
             "TOCSIN_SLACK_TOKEN": "xoxb-demo",
@@ -130,7 +140,9 @@ async def _start_receiver(screen: Screen, stack: contextlib.AsyncExitStack, fold
         }
     )
     receiver = await stack.enter_async_context(Service(settings, [], policy))
-    screen.say("receiver", f"listens; API {receiver.address}/api/v1/incidents  metrics {receiver.address}/metrics")
+    screen.say("console", f"{receiver.address}/ (no name, password {LOOK}: it shows all, and changes nothing)")
+    screen.say("terminal", f"export TOCSIN_URL={receiver.address} TOCSIN_TOKEN={LOOK}")
+    screen.say("", "and then: tocsin watch, tocsin incidents, tocsin show 1 --watch")
     return receiver
 
 
@@ -166,7 +178,7 @@ async def _start_world(
     return drift
 
 
-async def _act(screen: Screen, api: aiohttp.ClientSession, drift: Drift, *, once: bool) -> None:
+async def _act(screen: Screen, api: aiohttp.ClientSession, drift: Drift, address: str, *, once: bool) -> None:
     screen.rule("A model drifts")
     await asyncio.sleep(3)
     for margin in (0.98, 0.96, 0.93):
@@ -193,9 +205,9 @@ async def _act(screen: Screen, api: aiohttp.ClientSession, drift: Drift, *, once
     await _until(api, lambda each: each["number"] == number and each["state"] == "resolved")
     await asyncio.sleep(2)
     screen.rule("Told")
-    screen.say("api", f"{api._base_url}{path}" if api._base_url else path)  # noqa: SLF001 - aiohttp has no public name for it
+    screen.say("console", f"{address}/incidents/{number} (password {LOOK})")
     if not once:
-        screen.say("", "look around (tocsin incidents, tocsin show 1), then Ctrl-C")
+        screen.say("terminal", f"export TOCSIN_URL={address} TOCSIN_TOKEN={LOOK}; tocsin show {number}; Ctrl-C ends it")
         await asyncio.Event().wait()
 
 

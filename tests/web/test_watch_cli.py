@@ -18,6 +18,34 @@ main()
 """The command, heeding Ctrl-C also where the tests run in the background of a shell that has it ignored."""
 
 
+async def test_show_stays(receiver: Running) -> None:
+    """`tocsin show --watch` tells what becomes of one incident; in a pipe each new line of the timeline once. What is
+    to be typed next stands there.
+    """
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure", "title": "Engine one smokes"})
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HEEDING, "show", "1", "--watch", "--url", receiver.url,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    assert process.stdout
+    seen = bytearray()
+
+    async def read(stream: asyncio.StreamReader) -> None:
+        while piece := await stream.read(65536):
+            seen.extend(piece)
+
+    reading = asyncio.create_task(read(process.stdout))
+    await _until(seen, "declared")
+    await receiver.post("/api/v1/incidents/1/notes", {"by": "ada", "text": f"smoke {'on and ' * 40}on"})
+    await _until(seen, f"smoke {'on and ' * 40}on (ada)")
+    os.kill(process.pid, signal.SIGINT)
+    assert await asyncio.wait_for(process.wait(), 60) == 0
+    await reading
+    assert seen.decode().count("smoke on") == 1
+    assert "Traceback" not in seen.decode()
+
+
 async def test_watch_is_live(receiver: Running) -> None:
     """Now stands in the terminal; what is opened appears by itself with its countdown; Ctrl-C ends it well."""
     await receiver.post("/api/v1/incidents", {"type": "engine_failure", "title": "Engine one smokes"})
@@ -76,5 +104,8 @@ async def test_completion(receiver: Running) -> None:
         await receiver.post("/api/v1/incidents", {"type": "engine_failure", "title": title})
     assert (await complete(receiver, "tocsin show ")).split() == ["2", "1"]
     assert "engine_failure" in await complete(receiver, "tocsin declare engine")
+    assert (await complete(receiver, "tocsin tick 1 immediate_actions.1")).split()[0] == "immediate_actions.1"
+    receiver.engine.accounts = frozenset({"zoe", "zora"})
+    assert (await complete(receiver, "tocsin handover 1 zo")).split() == ["zoe", "zora"]
     receiver.url = "http://127.0.0.1:9"
     assert (await complete(receiver, "tocsin show ")).strip() == ""
