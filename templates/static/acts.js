@@ -28,24 +28,31 @@
 
   // Drafts: in this tab, until they are sent.
   const place = (field) => `draft ${location.pathname} ${field.id}`;
-  const drafted = "main form[method=post] textarea[id], main form[method=post] input[id]:not([type]), main form[method=post] input[type=url][id]";
+  const kinds = ["textarea", "select", "input:not([type])", ...["url", "date", "datetime-local", "checkbox"].map((each) => `input[type=${each}]`)];
+  const drafted = kinds.map((each) => `main form[method=post] ${each}[id]`).join();
+  const isBox = (field) => field.type === "checkbox";
+  const said = (field) => (isBox(field) ? String(field.checked) : field.value);
+  const proposed = (field) => {
+    if (isBox(field)) return String(field.defaultChecked);
+    return field.options ? ([...field.options].find((each) => each.defaultSelected) ?? field.options[0])?.value ?? "" : field.defaultValue;
+  };
   const mayKeep = !document.querySelector("input[type=password]");
 
   function restore() {
     if (!mayKeep) return;
     for (const field of document.querySelectorAll(drafted)) {
       const kept = sessionStorage.getItem(place(field));
-      if (!kept || field.value !== field.defaultValue) continue;
-      field.value = kept;
-      const details = field.closest("details");
-      if (details) details.open = true;
+      if (kept === null || said(field) !== proposed(field)) continue;
+      if (isBox(field)) field.checked = kept === "true";
+      else field.value = kept;
+      for (let each = field.closest("details"); each; each = each.parentElement.closest("details")) each.open = true;
     }
   }
 
   document.addEventListener("input", ({ target }) => {
     if (!mayKeep || !target.matches(drafted)) return;
-    if (target.value) sessionStorage.setItem(place(target), target.value);
-    else sessionStorage.removeItem(place(target));
+    if (said(target) === proposed(target)) sessionStorage.removeItem(place(target));
+    else sessionStorage.setItem(place(target), said(target));
   });
 
   const forget = (form) => [...form.elements].forEach((each) => each.id && sessionStorage.removeItem(place(each)));
@@ -70,12 +77,12 @@
       return;
     }
     const there = new URL(answer.url);
-    if (there.pathname.endsWith("/login") && !target.pathname.endsWith("/login")) {
+    const page = new DOMParser().parseFromString(text, "text/html");
+    if (page.getElementById("password")) { // the session has ended: what was typed waits here as a draft
       location.assign(`${home}login?next=${encodeURIComponent(location.pathname.replace(home, "/") + location.search)}`);
       return;
     }
     if (answer.ok) forget(form);
-    const page = new DOMParser().parseFromString(text, "text/html");
     const isHere = there.pathname === location.pathname;
     if (page.getElementById("main") && (isHere || !answer.redirected)) {
       const detail = { page, url: answer.redirected ? answer.url : location.href };

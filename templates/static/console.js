@@ -12,6 +12,7 @@
   };
   const thisYear = new Intl.DateTimeFormat(undefined, parts);
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "short" });
+  const moment = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "short" });
   const anyYear = new Intl.DateTimeFormat(undefined, { ...parts, year: "numeric" });
   // The server's clock counts, not this machine's.
   const made = document.querySelector("footer time");
@@ -40,9 +41,15 @@
       const words = isOld ? `at ${clock.format(at)}` : off > 0 ? `in ${span(off)}` : `${span(-off)} ago`;
       if (element.textContent !== words) element.textContent = words;
     }
+    // What a choice of so long comes to, if it is made now.
+    for (const option of document.querySelectorAll("option[data-span]")) {
+      const words = `${moment.format(now + option.dataset.span * 1000)}: ${span(option.dataset.span)}`;
+      if (option.textContent !== words) option.textContent = words;
+    }
   }
 
   function localise(root) {
+    for (const each of root.querySelectorAll("[data-scripted]")) each.hidden = false; // what does nothing without us
     for (const element of root.querySelectorAll("time[datetime]:not([data-wall])")) {
       const at = new Date(element.dateTime);
       const words = (at.getFullYear() === new Date().getFullYear() ? thisYear : anyYear).format(at);
@@ -70,9 +77,26 @@
     if (places() !== before) document.dispatchEvent(new Event("moved"));
   }
 
+  // Where the focus is in a part of the page, and the same place in what the part is drawn anew as: the same thing, else
+  // what stands where it stood. A focus that falls to the page's begin costs a person without a mouse their place.
+  const things = (part) => [...part.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary")]
+    .filter((each) => each.checkVisibility?.() ?? true);
+
+  function placeIn(part) {
+    const active = document.activeElement;
+    return part?.contains(active) ? { id: active.id, at: things(part).indexOf(active) } : null;
+  }
+
+  function focusOn(part, place) {
+    if (!part || !place) return;
+    const all = things(part);
+    const same = place.id ? all.find((each) => each.id === place.id) : null;
+    (same ?? all[Math.min(Math.max(place.at, 0), all.length - 1)])?.focus({ preventScroll: true });
+  }
+
   function swap(old, fresh) {
     if (isBusy(old)) return;
-    const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+    const place = placeIn(old);
     const open = new Map([...old.querySelectorAll("details[id]")].map((each) => [each.id, each.open]));
     // What was typed into it, or ticked, stays.
     const typed = [...old.querySelectorAll("textarea[id], input[id]")].filter(
@@ -84,7 +108,7 @@
       else if (now) [now.value, now.checked] = [each.value, each.checked];
     }
     for (const each of fresh.querySelectorAll("details[id]")) if (open.has(each.id)) each.open = open.get(each.id);
-    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    focusOn(fresh, place);
   }
 
   function put(page) {
@@ -202,30 +226,28 @@
 
   // The answer to a press, put in the place of the page: what was focused stays so, and nothing jumps.
   document.addEventListener("answered", ({ detail: { page, url } }) => {
-    const focused = document.activeElement?.id;
+    const part = document.activeElement?.closest("section[id]");
+    const place = placeIn(part);
     const [main, scheme] = [document.getElementById("main"), new URL(url)];
     const open = new Map([...main.querySelectorAll("details[id]")].map((each) => [each.id, each.open]));
     main.replaceWith(document.adoptNode(page.getElementById("main")));
     document.title = page.title;
     history.replaceState(null, "", scheme.pathname + scheme.search);
-    const acted = main.contains(document.activeElement) ? "" : detailsOf(main, focused);
+    const acted = (place?.id && main.querySelector(`#${CSS.escape(place.id)}`)?.closest("details")?.id) || "";
     for (const each of document.querySelectorAll("main details[id]")) {
       if (open.has(each.id) && !each.open && each.id !== acted) each.open = open.get(each.id);
     }
     const said = document.getElementById("said");
     const told = said?.textContent.trim() ?? "";
-    const again = focused ? document.getElementById(focused) : null;
-    const target = told ? said : (again ?? document.getElementById("main"));
-    target.focus({ preventScroll: true });
-    if (told) said.scrollIntoView({ block: "nearest" });
+    if (told) {
+      said.focus({ preventScroll: true });
+      said.scrollIntoView({ block: "nearest" });
+    } else focusOn(part && document.getElementById(part.id), place);
+    if (document.activeElement === document.body) document.getElementById("main").focus({ preventScroll: true });
     document.getElementById("news").hidden = true;
     settle();
     document.dispatchEvent(new Event("moved"));
   });
-
-  function detailsOf(main, id) {
-    return (id && main.querySelector(`#${CSS.escape(id)}`)?.closest("details")?.id) || "";
-  }
 
   // What is not whole yet asks for itself again.
   function askAgain() {
@@ -279,7 +301,7 @@
   function openTarget() {
     const target = location.hash && document.getElementById(location.hash.slice(1));
     if (target instanceof HTMLDetailsElement) {
-      target.open = true;
+      for (let each = target; each; each = each.parentElement.closest("details")) each.open = true;
       target.querySelector("textarea, select, input:not([type=hidden])")?.focus();
     }
   }
@@ -288,6 +310,7 @@
   tick();
   setInterval(tick, 1000);
   openTarget();
+  addEventListener("load", () => setTimeout(openTarget)); // the browser's own going there comes last, and takes the focus
   addEventListener("hashchange", openTarget);
   addEventListener("pageshow", (event) => {
     if (event.persisted) location.reload();

@@ -34,6 +34,7 @@ await run(async () => {
   const left = await open.count();
   await open.first().getByRole("button").click();
   await page.waitForFunction((count) => document.querySelectorAll(".checklist[open] .steps li:not(.done)").length === count, left - 1);
+  await page.locator("#record > summary").click();
   await page.locator("#do-cause > summary").click();
   await page.locator("#fact-root_cause").fill("A worn seal");
   await page.locator("#do-cause").getByRole("button", { name: "Record" }).click();

@@ -2,16 +2,29 @@
 import assert from "node:assert/strict";
 import { page, post, run, story } from "./window.mjs";
 
+async function logIn() {
+  await page.getByLabel("Name").fill("dana");
+  await page.getByLabel("Password").fill("correct");
+  await page.getByRole("button", { name: "Log in" }).click();
+}
+
 await run(async () => {
   await post("/api/v1/incidents", { type: "engine_failure", title: "Engine stands still" });
   await page.goto(story.url);
+  await logIn();
   await page.getByRole("link", { name: "Engine stands still" }).click();
   assert.match(await page.locator("footer").innerText(), /UTC/);
   await page.getByRole("button", { name: "Acknowledge", exact: true }).first().click();
   await page.getByText("Escalation has stopped").waitFor();
   await page.locator("#do-notes > summary").click();
   await page.locator("#notes-text").fill("By hand");
+  await page.context().clearCookies(); // the session ends while they write
   await page.getByRole("button", { name: "Keep the note" }).click();
+  await page.getByText("Your session has ended.").waitFor();
+  await page.getByText("By hand").waitFor();
+  await logIn();
+  await page.getByText("nothing was done").waitFor();
+  await page.getByRole("button", { name: "Send it now" }).click();
   await page.locator("#timeline").getByText("By hand").waitFor();
   const steps = page.locator(".checklist[open] .steps li:not(.done)");
   const left = await steps.count();
@@ -21,6 +34,7 @@ await run(async () => {
   await page.locator("#updates-text").fill("All hands");
   await page.getByRole("button", { name: "Send the update" }).click();
   await page.locator("#timeline").getByText("All hands").waitFor();
+  await page.locator("#record > summary").click();
   await page.locator("#do-follow-ups > summary").click();
   await page.locator("#follow-ups-text").fill("Order hoses");
   await page.getByRole("button", { name: "Write it down" }).click();

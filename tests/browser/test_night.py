@@ -60,6 +60,8 @@ async def run(browser: Browser, scenario: str, name: str, url: str, **more: obje
 
 
 USERS = f"dana:approver:{hash_password('correct')}"
+TOKEN = "token-of-the-night"
+PEOPLE = {"TOCSIN_USERS": USERS, "TOCSIN_API_TOKENS": f"night:admin:{TOKEN}"}
 
 
 @pytest.mark.parametrize("name", WINDOWS)
@@ -68,27 +70,27 @@ async def test_a_night(browser: Browser, name: str) -> None:
     that comes too late is told the truth; declare and resolve another; read and print the report. On no page does
     axe find anything, or is anything wider than the window.
     """
-    async with prometheus() as there:
-        settings = {"TOCSIN_USERS": USERS, "TOCSIN_API_TOKENS": "night:admin:token-of-the-night"}
-        async with Service(receiver(TOCSIN_PROMETHEUS_URL=there.url, **settings), ()) as service:
-            await run(
-                browser,
-                "night",
-                name,
-                service.address,
-                alert=alert(),
-                title="safety margin of landing-7",
-                token="token-of-the-night",
-            )
+    async with prometheus() as there, Service(receiver(TOCSIN_PROMETHEUS_URL=there.url, **PEOPLE), ()) as service:
+        await run(
+            browser,
+            "night",
+            name,
+            service.address,
+            alert=alert(),
+            title="safety margin of landing-7",
+            token=TOKEN,
+        )
 
 
 async def test_without_javascript(browser: Browser) -> None:
-    """Without JavaScript everything can be read and pressed, from the acknowledgement to a channel's test."""
+    """Without JavaScript everything can be read and pressed, from the acknowledgement to a channel's test; a note that
+    is posted when the session has ended is not lost.
+    """
     workspace = SlackWorkspace("xoxb-night")
     async with workspace.wire:
         slack = {"TOCSIN_SLACK_TOKEN": "xoxb-night", "TOCSIN_SLACK_API_URL": f"{workspace.wire.url}/api"}
-        async with Service(receiver(**slack), ()) as service:
-            await run(browser, "still", "phone-light", service.address, javascript=False)
+        async with Service(receiver(**slack, **PEOPLE), ()) as service:
+            await run(browser, "still", "phone-light", service.address, javascript=False, token=TOKEN)
 
 
 def receiver(**more: str) -> Settings:

@@ -94,7 +94,7 @@ export async function print(name) {
 export async function run(act) {
   try {
     await act();
-    assert.deepEqual(faults.filter((fault) => !/409|ERR_/.test(fault)), [], "the browser's console is empty");
+    assert.deepEqual(faults.filter((fault) => !/401|409|ERR_/.test(fault)), [], "the browser's console is empty");
   } catch (error) {
     console.error(error.stack);
     process.exitCode = 1;

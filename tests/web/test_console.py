@@ -1,5 +1,6 @@
 """The console's pages: what stands on them, who may press what, and that nothing foreign gets out of its place."""
 
+import html
 import json
 import re
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from receiver.core.events import Delivered
+from receiver.engine.commands import OutcomeReport
 from receiver.web.auth.passwords import hash_password
 from rules.policy import HOUR, MINUTE, SECOND
 from tests.web.conftest import Running, payload
@@ -120,6 +123,52 @@ async def test_several_at_once_and_a_slip(receiver: Running) -> None:
     status, text = await press(receiver, 3, "undo")
     assert status == 409
     assert "only whoever answered last" in text
+
+
+async def test_more_than_a_page(receiver: Running) -> None:
+    """Of more than fifty Now says which are shown, and the rest is a link away, each on one page; a filter holds."""
+    for number in range(53):
+        await receiver.post("/api/v1/incidents", {"type": "engine_failure", "level": 3, "title": f"no. {number}"})
+    text = html.unescape(await page(receiver, "/"))
+    assert "1 to 50 of 53 are shown" in text
+    assert 'href="/?all&from=50"' in text
+    later = await page(receiver, "/?all&from=50")
+    assert "51 to 53 of 53 are shown" in later
+    parts = [set(re.findall(r'id="t(\d+)"', each)) for each in (text, later)]
+    assert (len(parts[0] | parts[1]), parts[0] & parts[1]) == (53, set())
+    assert 'href="/?level=3&from=50"' in html.unescape(await page(receiver, "/?level=3"))
+    assert "51 to 53 of 53" in await page(receiver, "/?all&from=400"), "where fewer are left, the last part"
+    assert "are shown" not in await page(receiver, "/?level=4")
+
+
+async def test_whom_it_can_be_given_to(receiver: Running) -> None:
+    """Where Tocsin knows people, forms have a list of them, and a press that names another does nothing."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    await receiver.post("/api/v1/incidents/1/acknowledge", {"by": "ada"})
+    assert '<input id="to"' in await page(receiver, "/incidents/1")
+    receiver.engine.accounts = frozenset({"zoe"})
+    text = await page(receiver, "/incidents/1")
+    assert '<select id="to"' in text
+    assert "<option>zoe</option>" in text
+    assert '<select id="several-to"' in await page(receiver, "/")
+    status, text = await press(receiver, 1, "handover", to="zoey")
+    assert (status, "did you mean zoe?" in text) == (409, True)
+    assert "ada has it" in html.unescape(text)
+
+
+async def test_messages_are_one_line(receiver: Running) -> None:
+    """A timeline tells people and decisions; with the messages, those that went out together are one line to open."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    claimed = await receiver.queue.run(receiver.engine.claim, receiver.clock(), "me", frozenset())
+    reports = [OutcomeReport(notification, Delivered("")) for each in claimed for notification, _ in each.items]
+    await receiver.queue.run(receiver.engine.report, reports, receiver.clock())
+    await receiver.post("/api/v1/incidents/1/notes", {"by": "ada", "text": "seen"})
+    alone = await page(receiver, "/incidents/1")
+    assert "Messages: " not in alone
+    told = (await page(receiver, "/incidents/1?deliveries=1")).partition('id="timeline"')[2].partition("</section>")[0]
+    assert re.search(r"<summary>Messages: \d+ (accepted|delivered)", told)
+    assert told.index("seen") < told.index("Messages: ")
 
 
 async def test_now_counts_down(receiver: Running) -> None:

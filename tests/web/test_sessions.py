@@ -1,6 +1,8 @@
 """Logging in: who gets a session, what it allows, and how it ends."""
 
 import asyncio
+import html
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from tests.web.conftest import Running, StillClock
 
 RONS = hash_password("correct horse")
 USERS = f"# people\n\nron:responder:{RONS}\nvic:viewer:{hash_password('staple')}\n"
+ANN = {"Authorization": "Bearer annes-token"}
 PEOPLE = {"TOCSIN_USERS": USERS, "TOCSIN_API_TOKENS": "ann:admin:annes-token", "TOCSIN_SECRET_KEY": "k" * 32}
 
 
@@ -268,3 +271,41 @@ def test_wrong_users() -> None:
         with pytest.raises(Exception, match="TOCSIN_USERS") as caught:
             Settings.read({"TOCSIN_USERS": text})
         assert "plain-password" not in str(caught.value)
+
+
+async def test_what_was_typed_goes_through_the_login(start: Callable[..., Any]) -> None:
+    """A form that is posted when the session has ended does nothing and is not lost, without JavaScript too: it comes
+    along through the login, a wrong password included, and a press of whoever has logged in sends it.
+    """
+    receiver = await start(**PEOPLE)
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"}, headers=ANN)
+    browser = {"Accept": "text/html"}
+    typed = {"text": "the pump\r\nhums <b>", "csrf": "of another session"}
+    async with receiver.http.post(f"{receiver.url}/incidents/1/notes", data=typed, headers=browser) as answer:
+        text, status = await answer.text(), answer.status
+    assert (status, "Your session has ended" in text, "hums &lt;b&gt;" in text) == (401, True, True)
+    for password, outcome in (("wrong", 401), ("correct horse", 200)):
+        form = fields(text) | {"name": "ron", "password": password}
+        assert "of another session" not in form.values()
+        async with receiver.http.post(f"{receiver.url}/login", data=form, headers=browser) as answer:
+            text, status, cookie = await answer.text(), answer.status, answer.headers.get("Set-Cookie", "")
+        assert (status, "hums &lt;b&gt;" in text) == (outcome, True)
+    assert "seen" not in await notes(receiver)
+    assert 'action="/incidents/1/notes"' in text
+    receiver.http.cookie_jar.clear()
+    send = receiver.http.post(f"{receiver.url}/incidents/1/notes", data=fields(text), headers=browser | sent(cookie))
+    async with send as answer:
+        assert answer.status == 200
+    assert "the pump\nhums <b>" in await notes(receiver)
+
+
+def fields(text: str) -> dict[str, str]:
+    """The hidden fields of a page's form, as a browser has them."""
+    pairs = re.findall(r'type="hidden" name="([^"]*)" value="([^"]*)"', text)
+    return {name: html.unescape(value) for name, value in pairs}
+
+
+async def notes(receiver: Running) -> list[str]:
+    """What people noted about the incident."""
+    _, found = await receiver.get("/api/v1/incidents/1/timeline", headers=ANN)
+    return [each["data"]["text"] for each in found["timeline"] if each["fact"] == "noted"]

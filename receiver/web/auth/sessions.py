@@ -68,6 +68,8 @@ class Sessions:
         self.login_cookie = f"{self._cookie}-login"
         """The cookie of a login that is under way at the identity provider."""
         self._browser_cookie = f"{self._cookie}-browser"
+        self.offers_oidc = settings.oidc_issuer is not None
+        """Whether people may log in at an identity provider."""
         self._oidc = f"{settings.oidc_issuer}\0{settings.oidc_client_id}\0{settings.oidc_roles}"
 
     def caller(self, request: web.Request) -> Caller | None:
@@ -105,10 +107,14 @@ class Sessions:
         there = quote(request.path_qs if request.method in SAFE_METHODS else "/", safe="")
         return web.Response(status=303, headers={"Location": f"/login?next={there}"})
 
-    def begin(self, response: web.StreamResponse, kind: str, name: str, role: Role) -> None:
-        """Give a person a session; `kind` says how they identified themselves: token, user or oidc."""
+    def begin(self, response: web.StreamResponse, kind: str, name: str, role: Role) -> str:
+        """Give a person a session; `kind` says how they identified themselves: token, user or oidc. Returns what a form
+        of that session must carry (`csrf`).
+        """
         values = {"kind": kind, "name": name, "role": int(role), "stamp": self._stamp(kind, name), "id": token_hex(8)}
-        self.set_cookie(response, self._cookie, self._signing.sign("session", values, LASTS), LASTS // SECOND)
+        session = self._signing.sign("session", values, LASTS)
+        self.set_cookie(response, self._cookie, session, LASTS // SECOND)
+        return self._signing.seal("csrf", session)
 
     def know_ended(self, is_noted: Callable[[str], Awaitable[bool]]) -> Middleware:
         """The middleware that looks up whether a session has ended. `is_noted`: whether the audit log has a reference.

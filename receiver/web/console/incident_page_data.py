@@ -1,11 +1,14 @@
 """All that an incident's page shows, read in one go on the readers' thread."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification
 from receiver.core.plan import DecisionContext
+from receiver.core.responder_history import people_of
 from receiver.engine.engine import Engine
 from receiver.messages.fates import fate
 from receiver.messages.incident_text import IncidentText
@@ -31,7 +34,13 @@ ALERTS = 50
 ENTRIES = 80
 MESSAGES = 60
 """How much of each the page shows at a time; the exports have everything."""
-DELIVERIES = frozenset({Fact.ACCEPTED, Fact.DELIVERED, Fact.SEND_FAILED, Fact.SUPERSEDED})
+DELIVERIES = {
+    Fact.ACCEPTED: "accepted",
+    Fact.DELIVERED: "delivered",
+    Fact.SEND_FAILED: "failed",
+    Fact.SUPERSEDED: "withdrawn",
+}
+"""What tells of one message each, and in a word what became of it."""
 DECISIONS = tuple(fact for fact in Fact if fact not in DELIVERIES)
 """What a timeline tells where nobody asks for each message: people, decisions, and what was given up."""
 
@@ -43,6 +52,8 @@ class TimelineRow:
     entry: Entry
     text: str
     is_person: bool
+    deliveries: tuple["TimelineRow", ...] = ()
+    """Of a row that stands for several messages in turn: each of them, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,7 @@ class IncidentPageData:
     further_alerts: str
     """Fingerprint after which there are more; empty: these are all that come."""
     people: tuple[str, ...]
-    """Whom it can be handed over to: the policy's people, and who had to do with it."""
+    """Whom it can be handed over to: whom Tocsin knows by name, and who had to do with it."""
     lines: tuple[TimelineRow, ...]
     """The newest first."""
     messages: tuple[Any, ...]
@@ -129,7 +140,7 @@ class Reader:
             alerts_shown=len(alerts),
             further_alerts=further,
             people=_people(incident, context),
-            lines=tuple(_line(entry) for entry in reversed(entries[-ENTRIES:])),
+            lines=tuple(_grouped(_line(entry) for entry in reversed(entries[-ENTRIES:]))),
             messages=tuple(_message(each, context) for each in reversed(messages[-MESSAGES:])),
             older_lines=entries[1].position if len(entries) > ENTRIES else None,
             older_messages=messages[1].sequence if len(messages) > MESSAGES else None,
@@ -158,9 +169,8 @@ class Reader:
 
 
 def _people(incident: Incident, context: DecisionContext) -> tuple[str, ...]:
-    known = (person.name for person in context.current.policy.people)
-    turns = (each.by for each in incident.response.history)
-    return tuple(dict.fromkeys(line(each, 80) for each in (*known, *turns, *incident.response.roles.values()) if each))
+    involved = (*sorted(people_of(incident)), *incident.response.roles.values())
+    return tuple(dict.fromkeys(line(each, 80) for each in (*context.known_names, *involved) if each))
 
 
 def _message(notification: Notification, context: DecisionContext) -> Mapping[str, Any]:
@@ -175,3 +185,15 @@ def _line(entry: Entry) -> TimelineRow:
     written = plain(entry.data.get("text", "")) if entry.fact in {Fact.NOTED, Fact.UPDATED} else ""
     text = written or sentence(entry)
     return TimelineRow(entry, text, bool(entry.by))
+
+
+def _grouped(rows: Iterable[TimelineRow]) -> Iterator[TimelineRow]:
+    """What was sent one after another is one row, with how many messages became what."""
+    for is_sent, group in groupby(rows, lambda row: row.entry.fact in DELIVERIES):
+        together = tuple(group)
+        if not is_sent or len(together) == 1:
+            yield from together
+            continue
+        counts = Counter(DELIVERIES[row.entry.fact] for row in together)
+        words = ", ".join(f"{count} {became}" for became, count in counts.items())
+        yield TimelineRow(together[0].entry, f"Messages: {words}", is_person=False, deliveries=together)

@@ -17,7 +17,7 @@ from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.settings import Role
 from receiver.store import Reads
 from receiver.web.auth.sessions import Sessions
-from receiver.web.console.now import SHOWN
+from receiver.web.console.now import READ
 from receiver.web.http.problem_details import HttpProblem
 
 LOOK_EVERY = 1.0
@@ -127,7 +127,7 @@ class Live:
     async def _look(self, watched: str) -> None:
         number = None if watched == "now" else int(watched)
         try:
-            mark = await self._queue.read(self._reads.overview.mark, number, SHOWN)
+            mark = await self._queue.read(self._reads.overview.mark, number, READ)
             self._can_see = True
         except (StoreUnavailable, StoreDamaged):
             self._can_see = False

@@ -6,7 +6,6 @@ another site from logging somebody in or out.
 
 from collections.abc import Callable
 from dataclasses import replace
-from urllib.parse import urlencode
 
 import structlog
 from aiohttp import web
@@ -19,13 +18,11 @@ from receiver.engine.queue import CommandQueue
 from receiver.settings import Role, Settings
 from receiver.web.auth.access import refuse_other_sites
 from receiver.web.auth.passwords import Failures, Passwords
-from receiver.web.auth.sessions import OIDC_PATH, Sessions, safe_path
-from receiver.web.console.pages import draw
+from receiver.web.auth.sessions import Sessions, safe_path
+from receiver.web.console.pages import draw, draw_login, go_to
+from receiver.web.console.unsent import carried_by
 from receiver.web.http.problem_details import Handler, HttpProblem
 from receiver.web.http.request_body import parse_form, read_strangers_body
-
-FORM_LIMIT = 8 << 10
-"""Bytes of the form."""
 
 log = structlog.get_logger()
 
@@ -48,7 +45,6 @@ class Login:
         self._queue = queue
         self._engine = engine
         self._clock = clock
-        self._offers_oidc = settings.oidc_issuer is not None
 
     def routes(self) -> tuple[tuple[str, str, Handler], ...]:
         """Method, path, handler."""
@@ -61,7 +57,8 @@ class Login:
     async def enter(self, request: web.Request) -> web.Response:
         """Begin a session: name and password of a user, or an API token as the password."""
         refuse_other_sites(request, self._sessions.access.external)
-        form = parse_form(await read_strangers_body(request, FORM_LIMIT))
+        form = parse_form(await read_strangers_body(request))
+        unsent = carried_by(form)
         name, password = form.get("name", "").strip(), form.get("password", "")
         address, browser = self._sessions.access.address(request), self._sessions.browser(request, name)
         if self._failures.too_many(address, name, browser):
@@ -70,10 +67,14 @@ class Login:
         found = await self._identify(name, password)
         if found is None:
             log.warning("login failed", address=address)
-            return self.page(form.get("next", "/"), "This name and password do not belong together.", 401)
+            wrong = "This name and password do not belong together."
+            return draw_login(self._sessions, self._clock(), form.get("next", "/"), wrong, 401, unsent)
         self._failures.note(address, name, -1, browser)
-        response = web.Response(status=303, headers={"Location": safe_path(form.get("next", "/"))})
-        self._sessions.begin(response, *found)
+        response = go_to(safe_path(form.get("next", "/")))
+        csrf = self._sessions.begin(response, *found)
+        if unsent:
+            cookies, response = response.cookies, draw("unsent.html", self._clock(), unsent=unsent, csrf=csrf)
+            response.cookies.update(cookies)
         self._sessions.remember_browser(response, name)
         log.info("logged in", name=found[1], address=address)
         entry = audit_of(Origin(found[1], "console", address), self._clock(), "login", data={"by": found[0]})
@@ -101,7 +102,4 @@ class Login:
 
     def page(self, following: str, problem: str = "", status: int = 200) -> web.Response:
         """The form, with what went wrong the last time."""
-        following = safe_path(following)
-        elsewhere = f"{OIDC_PATH}?{urlencode({'next': following})}" if self._offers_oidc else ""
-        now = self._clock()
-        return draw("login.html", now, status, following=following, problem=problem, elsewhere=elsewhere)
+        return draw_login(self._sessions, self._clock(), following, problem, status)

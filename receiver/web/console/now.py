@@ -29,7 +29,7 @@ SHOWN = 50
 """Incidents on the page; nobody takes more of them in."""
 
 READ = 500
-"""Incidents that a filter chooses from, the most urgent ones."""
+"""Incidents that a filter chooses from, and that the page's parts go through: the most urgent ones."""
 
 NAMED = 10
 """Alerts of each that are read, of those that fire: the first is the title, with its value."""
@@ -95,6 +95,27 @@ class Chosen(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class ShownPart:
+    """Which of the incidents that are chosen the page shows."""
+
+    begin: int
+    """So many are more urgent, and come before."""
+    shown: int
+    total: int
+
+    @property
+    def before(self) -> int | None:
+        """Where the part before it begins; None: it is the first."""
+        return max(0, self.begin - SHOWN) if self.begin else None
+
+    @property
+    def after(self) -> int | None:
+        """Where the next part begins; None: there is none, or History has the rest."""
+        end = self.begin + SHOWN
+        return end if end < min(self.total, READ) else None
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """What a press did to an incident."""
 
@@ -125,18 +146,20 @@ class Now:
 
         def read() -> dict[str, Any]:
             overview = self.reads.overview
-            found = overview.urgent(READ if chosen.query else SHOWN)
-            urgent = [each for each in found if chosen.takes(each, who)][:SHOWN]
+            live = overview.live()
+            begin = _begin(visit)
+            found = overview.urgent(READ if chosen.query else min(READ, begin + SHOWN))
+            taken = [each for each in found if chosen.takes(each, who)]
+            part, urgent = _part(taken, begin, len(taken) if chosen.query else sum(live.values()))
             firing = self.reads.first_firing([each.id for each in urgent], NAMED)
             cards = sorted((self._card(each, firing.get(each.id, ()), visit) for each in urgent), key=_urgency)
             resolved = [self._card(each, (), visit) for each in overview.resolved(SHOWN) if chosen.takes(each, who)]
-            live = overview.live()
             return {
                 "cards": [each for each in cards if not each.case.incident.exercise],
                 "exercises": [each for each in cards if each.case.incident.exercise],
                 "unclosed": [each for each in resolved if each.case.outstanding],
                 "counts": _by_state(live),
-                "more": 0 if chosen.query else sum(live.values()) - len(cards),
+                "part": part,
                 "systems": sorted({each.system for each in found if each.system} | {chosen.system} - {""})[:20],
                 "sections": sorted({each.labels.get("section", "") for each in found} | {chosen.section} - {""})[:20],
                 "told": self._told(visit),
@@ -147,7 +170,7 @@ class Now:
             "now.html",
             **await self.queue.read(read),
             chosen=chosen,
-            people=[each.name for each in self.engine.current.policy.people],
+            people=self.engine.context(self.engine.current).known_names,
             worries=[
                 *map(str, self.state.failing()),
                 *self._refused_policy(),
@@ -213,6 +236,19 @@ def _urgency(card: Card) -> tuple[int, bool, bool, int]:
     incident = card.case.incident
     due_at = min((each.at for each in card.deadlines if not each.passed), default=incident.opened_at)
     return -incident.level, not card.is_breached, not incident.wants_answer, due_at
+
+
+def _begin(visit: Visit) -> int:
+    """How many come before what is shown, as a link of the page says it."""
+    text = visit.request.query.get("from", "")
+    return min(int(text), READ - SHOWN) if is_number(text) else 0
+
+
+def _part(taken: Sequence[Incident], begin: int, total: int) -> tuple[ShownPart, Sequence[Incident]]:
+    """The part that begins there; where fewer are left by now, the last."""
+    begin = min(begin, max(0, len(taken) - 1) // SHOWN * SHOWN)
+    urgent = taken[begin : begin + SHOWN]
+    return ShownPart(begin, len(urgent), total), urgent
 
 
 def _by_state(live: Mapping[tuple[int, State, bool], int]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -26,10 +26,11 @@ from receiver.on_call.override_log import OverrideChange
 from receiver.on_call.shift import Gap, Shift
 from receiver.settings import Role
 from receiver.web.auth.access import SAFE_METHODS, Caller
-from receiver.web.auth.sessions import Sessions, allow
+from receiver.web.auth.sessions import OIDC_PATH, Sessions, allow, safe_path
 from receiver.web.console.duration_text import off, span, stamp
+from receiver.web.console.unsent import Unsent, unsent_of
 from receiver.web.http.problem_details import PAGE_POLICY, UNAVAILABLE, Handler, HttpProblem
-from receiver.web.http.request_body import FORM_LIMIT, parse_form, read_body
+from receiver.web.http.request_body import FORM_LIMIT, parse_form, read_body, read_strangers_body
 from receiver.web.http.uploads import Upload, is_upload, receive
 from rules.time_zones import time_zone
 
@@ -73,7 +74,7 @@ class Frame:
             try:
                 caller = self._sessions.caller(request)
                 if caller is None:
-                    return self._ask_who(request)
+                    return await self._ask_who(request)
                 allow(caller, role)
                 if takes_file and is_upload(request):
                     async with receive(request, partial(self._sessions.check_csrf, request)) as (form, upload):
@@ -87,11 +88,14 @@ class Frame:
 
         return answer
 
-    def _ask_who(self, request: web.Request) -> web.Response:
-        """Browsers go to the login; programs are told that they need a token."""
+    async def _ask_who(self, request: web.Request) -> web.Response:
+        """Browsers go to the login, and take what they posted with them; programs are told that they need a token."""
         if not _is_browser(request):
             self._sessions.require(request, Role.VIEWER)
-        return self._sessions.to_login(request)
+        if request.method in SAFE_METHODS or is_upload(request):
+            return self._sessions.to_login(request)
+        unsent = unsent_of(request.path_qs, parse_form(await read_strangers_body(request)))
+        return draw_login(self._sessions, self._clock(), "/", "Your session has ended.", 401, unsent)
 
     async def _form(self, request: web.Request) -> Form:
         if request.method in SAFE_METHODS:
@@ -129,6 +133,15 @@ def draw(template: str, now: Instant, status: int = 200, **values: Any) -> web.R
     """A page for whoever need not have logged in. In every template: `status`, `now`."""
     rendered = _environment().get_template(template).render(status=status, now=now, caller=None, path="", **values)
     return _html(rendered, status)
+
+
+def draw_login(
+    sessions: Sessions, now: Instant, following: str, problem: str, status: int, unsent: Unsent | None = None
+) -> web.Response:
+    """The login's form, with what went wrong. `following`: where to go on to; `unsent`: what waits to be sent then."""
+    following = safe_path(following)
+    elsewhere = f"{OIDC_PATH}?{urlencode({'next': following})}" if sessions.offers_oidc else ""
+    return draw("login.html", now, status, following=following, problem=problem, elsewhere=elsewhere, unsent=unsent)
 
 
 def go_to(path: str) -> web.Response:
