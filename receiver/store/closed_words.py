@@ -1,7 +1,8 @@
 """What incidents are found by beside their titles and their facts: labels, system, people, and what people noted.
 
 Of closed ones the tables `closed_words` and `closed_people` have it, written when an incident closes and whenever it
-changes afterwards, so that a storm's webhooks do not wait for it. Those that are not closed are few, and read.
+changes afterwards, so that a storm's webhooks do not wait for it. Those that are not closed are few, and read; only
+which system each is about stands in a table (`open_systems`), because every incident's page asks for the others.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +22,8 @@ INSERT INTO closed_words (number, system, words) VALUES (?, ?, ?)
 ON CONFLICT (number) DO UPDATE SET system = excluded.system, words = excluded.words
 """
 _KEEP_PERSON = "INSERT INTO closed_people (person, number) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_KEEP_OPEN = "INSERT INTO open_systems (system, number) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_FORGET_OPEN = "DELETE FROM open_systems WHERE system = ? AND number = ?"
 
 
 def keep(session: Session, incidents: Sequence[Incident]) -> None:
@@ -31,6 +34,13 @@ def keep(session: Session, incidents: Sequence[Incident]) -> None:
     said = _said(session, [each.id for each in closed])
     session.write(_KEEP, [(each.number, _clean(each.system), _words(each, said)) for each in closed])
     session.write(_KEEP_PERSON, [(_clean(name), each.number) for each in closed for name in sorted(people_of(each))])
+
+
+def keep_systems(session: Session, incidents: Sequence[Incident]) -> None:
+    """Write down which systems those of these are about that are not closed; of closed ones `keep` does."""
+    pairs = [(each.state is State.CLOSED, (_clean(each.system), each.number)) for each in incidents if each.system]
+    session.write(_KEEP_OPEN, [pair for is_closed, pair in pairs if not is_closed])
+    session.write(_FORGET_OPEN, [pair for is_closed, pair in pairs if is_closed])
 
 
 def not_closed(connection: Connection, is_found: Callable[[Incident], bool]) -> list[int]:

@@ -34,6 +34,8 @@ from receiver.store.statements import (
     NOTIFICATIONS,
     OVERRIDE_CHANGES,
     POLICY_HISTORY,
+    RELATED_CLOSED,
+    RELATED_NOW,
     SIMILAR,
 )
 from receiver.store.statistics import Tally, tallies
@@ -162,6 +164,18 @@ class Reads:
         asked = {"type": incident.type, "system": incident.system, "below": incident.number, "limit": limit}
         with self._database.read() as connection:
             return codec.readable(_incident, Session(connection).rows(SIMILAR, **asked))
+
+    def related(self, incident: Incident, since: Instant, limit: int) -> tuple[list[Incident], list[Incident]]:
+        """Other incidents of its system, so many at most of each, the newest first: those that are not closed, and of
+        the closed ones those that were opened since then, exercises apart. Of an incident without a system: none.
+        """
+        if not incident.system:
+            return [], []
+        asked = {"system": incident.system, "number": incident.number, "limit": limit}
+        with self._database.read() as connection:
+            session = Session(connection)
+            now, closed = session.rows(RELATED_NOW, **asked), session.rows(RELATED_CLOSED, **asked, since=since)
+        return codec.readable(_incident, now), codec.readable(_incident, closed)
 
     def incidents(  # noqa: PLR0913 - each is one filter of the list, all by name
         self,

@@ -93,6 +93,14 @@ closed_people = Table(
     Index("closed_people_by_number", "number"),
 )
 
+# Which incidents that are not closed are about which system; of closed ones `closed_words` says it.
+open_systems = Table(
+    "open_systems",
+    metadata,
+    Column("system", Text, primary_key=True),
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+)
+
 alerts = Table(
     "alerts",
     metadata,

@@ -136,7 +136,7 @@ RELEASE_HOLD = "DELETE FROM legal_holds WHERE incident_id = ?"
 FORGET = (
     *(
         f"DELETE FROM {table} WHERE number IN (SELECT number FROM incidents WHERE id = ANY(:ids))"
-        for table in ("learned", "closed_words", "closed_people", "policy_changes")
+        for table in ("learned", "closed_words", "closed_people", "open_systems", "policy_changes")
     ),
     *(
         f"DELETE FROM {table} WHERE {column} = ANY(:ids)"
@@ -267,6 +267,25 @@ FROM learned JOIN incidents ON incidents.number = learned.number
 WHERE (learned.type = :type OR (learned.system = :system AND learned.system <> ''))
   AND learned.number < :below AND learned.words <> '' AND incidents.state = 'closed' AND NOT incidents.exercise
 ORDER BY learned.number DESC LIMIT :limit
+"""
+
+# Others of the same system: those that are not closed, and of the closed ones the newest.
+RELATED_NOW = """
+SELECT incidents.number, incidents.doc
+FROM (
+    SELECT number FROM open_systems WHERE system = :system AND number <> :number ORDER BY number DESC LIMIT :limit
+) AS last
+JOIN incidents ON incidents.number = last.number
+WHERE incidents.state IN ('open', 'acknowledged', 'resolved') ORDER BY incidents.number DESC
+"""
+RELATED_CLOSED = """
+SELECT incidents.number, incidents.doc
+FROM (
+    SELECT number FROM closed_words WHERE system = :system AND number <> :number ORDER BY number DESC LIMIT :limit
+) AS last
+JOIN incidents ON incidents.number = last.number
+WHERE incidents.state = 'closed' AND incidents.opened_at >= :since AND NOT incidents.exercise
+ORDER BY incidents.number DESC
 """
 
 CALENDAR_DIGESTS = "SELECT schedule, digest FROM calendars"

@@ -184,7 +184,8 @@ class SqlTransaction:
         """Write everything that was decided."""
         session = self._session
         session.insert(schema.incidents, [codec.incident_row(each) for each in changes.opened])
-        self._save_incidents(changes.changed)
+        moved = self._save_incidents(changes.changed)
+        closed_words.keep_systems(session, [*changes.opened, *moved])
         session.write(
             statements.KEEP_LEARNED,
             [row for each in (*changes.opened, *changes.changed) if (row := codec.learned_row(each))],
@@ -215,7 +216,8 @@ class SqlTransaction:
             if not evidence_bytes.apply(session, incident_id, change):
                 raise LookupError("an upload was gone before it belonged to its incident")
 
-    def _save_incidents(self, changed: Sequence[Incident]) -> None:
+    def _save_incidents(self, changed: Sequence[Incident]) -> list[Incident]:
+        """Returns those of which more has changed than their document."""
         moved = {each.id for each in changed if self._places.get(each.id) != codec.incident_place(each)}
         often = [codec.incident_often(each) for each in changed if each.id not in moved]
         self._session.write(statements.UPDATE_INCIDENT_OFTEN, often)
@@ -224,6 +226,7 @@ class SqlTransaction:
         closed = [each.id for each in changed if each.id in moved and each.state is State.CLOSED]
         if closed:
             self._session.run(statements.RELEASE_ALERTS, {"ids": closed})
+        return [each for each in changed if each.id in moved]
 
     def _save_notifications(self, settled: Sequence[Notification]) -> None:
         """What waits has waited: a final one never changes."""

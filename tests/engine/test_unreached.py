@@ -137,6 +137,7 @@ NEWER = [
     "closed_words_index",
     "closed_words",
     "closed_people",
+    "open_systems",
 ]
 """Tables that version 8 of the schema did not have."""
 

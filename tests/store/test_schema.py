@@ -98,6 +98,8 @@ OFTEN = {
     "SUPERSEDE": {"incident_id": "a", "before": 1, "kinds": ["page"]},
     "POSTPONE_NOTIFICATIONS": {"id": "a", "until": NOW},
     "NEXT_DUE": {},
+    "RELATED_NOW": {"system": "a", "number": 1, "limit": 5},
+    "RELATED_CLOSED": {"system": "a", "number": 1, "limit": 5, "since": NOW},
 }
 
 
@@ -111,6 +113,7 @@ def test_what_is_asked_often_walks_an_index(name: str, open_stores: Open) -> Non
             for row in Session(connection).rows(f"EXPLAIN QUERY PLAN {getattr(statements, name)}", **OFTEN[name])
         ]
     tables = ("incidents", "notifications", "alerts", "entries", "buckets", "bundles", "n", "f", "earlier")
+    tables += ("open_systems", "closed_words")
     scans = [step for step in plan if step.startswith("SCAN") and step.split()[1] in tables and "INDEX" not in step]
     assert scans == []
     assert any("INDEX" in step for step in plan)

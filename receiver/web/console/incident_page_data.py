@@ -28,6 +28,7 @@ from receiver.web.api.response_shapes import ChecklistsView, EvidenceView, Notic
 from receiver.web.api.response_views import show_checklists
 from receiver.web.api.responses import SimilarIncidentsView
 from receiver.web.console.alert_table import AlertTable, table_of
+from receiver.web.console.related_incidents import RelatedIncidents, find_related, what_helped
 from receiver.web.http.problem_details import HttpProblem
 
 ALERTS = 50
@@ -93,7 +94,10 @@ class IncidentPageData:
     """Where the older ones end that are not shown; None: all are."""
     shown: Shown
     similar: SimilarIncidentsView
-    """Earlier incidents like it."""
+    """Earlier incidents like it, but for those that are related."""
+    related: RelatedIncidents
+    helped: Mapping[int, Mapping[str, str]]
+    """Number of a closed related one → what people wrote down about it that may help again, by fact."""
     drawings: tuple[Drawing, ...]
     """The signals around it, as Prometheus had them."""
     checklists: ChecklistsView
@@ -133,6 +137,8 @@ class Reader:
         entries = self.reads.timeline(incident.id, Span(before=shown.lines_before, limit=ENTRIES + 1), facts)
         messages = self.reads.notifications(incident.id, Span(before=shown.messages_before, limit=MESSAGES + 1))
         notices, unread = self._notices(incident)
+        related = find_related(self.reads, incident, now)
+        similar = [each for each in self.reads.similar(incident, SIMILAR_SHOWN) if each.number not in related.numbers]
         case = IncidentText(incident, context, now, "", manner=Manner.LIVE, alerts=firing)
         return IncidentPageData(
             case=case,
@@ -145,7 +151,9 @@ class Reader:
             older_lines=entries[1].position if len(entries) > ENTRIES else None,
             older_messages=messages[1].sequence if len(messages) > MESSAGES else None,
             shown=shown,
-            similar=views.show_similar(self.reads.similar(incident, SIMILAR_SHOWN)),
+            similar=views.show_similar(similar),
+            related=related,
+            helped={each.number: what_helped(each) for each in related.lately},
             drawings=tuple(draw(latest(drawn), marks(drawn))),
             checklists=show_checklists(incident, policy_version),
             notices=notices,
