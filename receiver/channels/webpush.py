@@ -121,7 +121,7 @@ def configure(settings: Settings, now: Callable[[], int]) -> Configured | None:
 
 
 def payload(outgoing: Outgoing) -> bytes:
-    """What the service worker gets (`templates/static/push-worker.js`): fields are added, never renamed."""
+    """What the service worker gets (`templates/static/worker.js`): fields are added, never renamed."""
     message = outgoing.message
     shown = {
         "title": cut(message.headline, TITLE),

@@ -32,13 +32,15 @@ _MARKS = re.compile(r"([\\`*\[\]|~]|<(?! )|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_])|^
 """What could be markup where it stands: the report is mailed as Markdown, and read by people as it is."""
 
 
-def render(report: Report, form: Format, picture: str = "") -> str:
-    """The report in that format, as text. `picture`: what the picture shows that a mail carries beside it."""
+def render(report: Report, form: Format, picture: str = "", back: str = "") -> str:
+    """The report in that format, as text. `picture`: what the picture shows that a mail carries beside it; `back`: the
+    path of the page that a browser's reader came from.
+    """
     match form:
         case "md":
             return "\n".join(_markdown(report)).strip() + "\n"
         case "html":
-            return _html(report, picture)
+            return _html(report, picture, back)
         case "json":
             return orjson.dumps(_data(report), option=orjson.OPT_INDENT_2).decode() + "\n"
 
@@ -61,8 +63,8 @@ def style_hash(page: str) -> str:
     return f"'sha256-{b64encode(sha256(style[1].encode()).digest()).decode()}'"
 
 
-def _html(report: Report, picture: str) -> str:
-    words = {"exercise": EXERCISE, "unknown": UNKNOWN, "picture": picture, "picture_id": PICTURE_ID}
+def _html(report: Report, picture: str, back: str) -> str:
+    words = {"exercise": EXERCISE, "unknown": UNKNOWN, "picture": picture, "picture_id": PICTURE_ID, "back": back}
     return _environment().get_template("report.html").render(report=report, cover=_cover(report), **words)
 
 

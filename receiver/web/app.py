@@ -47,6 +47,7 @@ from receiver.web.console.links import LinkPages, Links
 from receiver.web.console.login import Login
 from receiver.web.console.page_routes import add_console
 from receiver.web.console.person_page import PersonFeeds
+from receiver.web.console.wall import WallLinks
 from receiver.web.http.connections import CONNECTIONS, Connections, keep_seats
 from receiver.web.http.path_prefix import below, require_apart
 from receiver.web.http.problem_details import JSON, Handler, HttpProblem, add_headers, answer_problems
@@ -196,6 +197,7 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
         custody=custody,
         store=store,
         key=key,
+        wall_links=WallLinks(settings, signing, installation),
     )
     if settings.path:
         require_apart(settings.path, app)

@@ -16,8 +16,17 @@
   const anyYear = new Intl.DateTimeFormat(undefined, { ...parts, year: "numeric" });
   // The server's clock counts, not this machine's.
   const made = document.querySelector("footer time");
-  let isOld = false;
+  let isOld = "offline" in document.body.dataset;
   let ahead = made ? Date.now() - Date.parse(made.dateTime) : 0;
+
+  // What stands before a title: of incidents that are open elsewhere than on this page.
+  let title = document.title;
+  let standsBefore = "";
+
+  function entitle(words = title) {
+    title = words;
+    document.title = standsBefore + title;
+  }
 
   function span(seconds) {
     let left = Math.max(0, Math.floor(seconds));
@@ -38,7 +47,7 @@
     for (const element of document.querySelectorAll("time[data-tick]")) {
       const at = Date.parse(element.dateTime);
       const off = (at - now) / 1000;
-      const words = isOld ? `at ${clock.format(at)}` : off > 0 ? `in ${span(off)}` : `${span(-off)} ago`;
+      const words = isOld ? `at ${(Math.abs(off) < 43200 ? clock : thisYear).format(at)}` : off > 0 ? `in ${span(off)}` : `${span(-off)} ago`;
       if (element.textContent !== words) element.textContent = words;
     }
     // What a choice of so long comes to, if it is made now.
@@ -184,6 +193,8 @@
     });
   }, true);
 
+  document.addEventListener("put", settle); // by another script
+
   let asking = false;
   let again = false;
 
@@ -202,10 +213,9 @@
       await released;
       const clock = page.querySelector("footer time");
       if (clock) ahead = Date.now() - Date.parse(clock.dateTime);
-      const title = page.title;
       watchingMoves(() => (document.body.dataset.watch === "now" ? putCards(page) : put(page)));
-      if (document.title !== title) {
-        document.title = title;
+      if (title !== page.title) {
+        entitle(page.title);
         document.getElementById("announce").textContent = title;
       }
       // Forms say which state the person saw; one that is being filled in keeps what it said.
@@ -231,7 +241,7 @@
     const [main, scheme] = [document.getElementById("main"), new URL(url)];
     const open = new Map([...main.querySelectorAll("details[id]")].map((each) => [each.id, each.open]));
     main.replaceWith(document.adoptNode(page.getElementById("main")));
-    document.title = page.title;
+    entitle(page.title);
     history.replaceState(null, "", scheme.pathname + scheme.search);
     const acted = (place?.id && main.querySelector(`#${CSS.escape(place.id)}`)?.closest("details")?.id) || "";
     for (const each of document.querySelectorAll("main details[id]")) {
@@ -254,13 +264,18 @@
     if (document.querySelector("[data-again]")) setTimeout(() => refresh().finally(askAgain), 1000);
   }
 
+  const HEARD = "tocsin heard"; // when any page of this browser last heard of Tocsin, in milliseconds since 1970
+  const heardBefore = Number(localStorage.getItem(HEARD));
   const PING = 15000; // the server says at least every so often that it lives
   let heard = Date.now();
   let isLost = false;
 
   function note(live) {
     const sign = document.getElementById("live");
-    if (live) heard = Date.now();
+    if (live) {
+      heard = Date.now();
+      localStorage.setItem(HEARD, heard); // what the offline page tells
+    }
     isLost = !live;
     sign.hidden = false;
     sign.textContent = live ? "live" : "not live";
@@ -286,8 +301,18 @@
     document.dispatchEvent(new Event("moved"));
   }
 
+  // What is open anywhere: the icon tells the worst, and the title on a page that is about something else.
+  function stand(standing) {
+    document.getElementById("icon").href = `${home}icon-${standing.worst}.svg`;
+    const isElsewhere = document.body.dataset.watch !== "now" && standing.open;
+    standsBefore = isElsewhere ? `${standing.open} open, the worst: ${standing.name} · ` : "";
+    entitle();
+    document.dispatchEvent(new CustomEvent("standing", { detail: { ...standing, heardBefore } }));
+  }
+
   function watch(what) {
-    const stream = new EventSource(`${home}events?watch=${what}`);
+    const stream = new EventSource(`${home}${document.body.dataset.events ?? "events"}?watch=${what}`);
+    stream.addEventListener("standing", ({ data }) => stand(JSON.parse(data)));
     stream.addEventListener("open", () => note(true));
     stream.addEventListener("ping", () => note(true));
     stream.addEventListener("change", () => { note(true); refresh(); });
@@ -317,4 +342,5 @@
   });
   askAgain();
   if (document.body.dataset.watch) watch(document.body.dataset.watch);
+  if (document.body.dataset.every) setInterval(refresh, 1000 * document.body.dataset.every);
 })();

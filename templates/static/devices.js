@@ -28,8 +28,11 @@
 
   const subscribe = async () => {
     if ((await Notification.requestPermission()) !== "granted") throw new Error("the browser does not allow notifications from here");
-    const registration = await navigator.serviceWorker.register(`${root}/push/worker.js`, { scope: `${root}/push/` });
+    const registration = await navigator.serviceWorker.register(`${root}/push/worker.js`, { scope: `${root}/` });
     await active(registration);
+    // Under an earlier release the registration was one for this folder alone: what was subscribed there would come twice.
+    const apart = (await navigator.serviceWorker.getRegistrations()).find((each) => new URL(each.scope).pathname === `${root}/push/`);
+    if (apart) await apart.unregister();
     const old = await registration.pushManager.getSubscription();
     if (old) await old.unsubscribe(); // it may be for another key of ours
     const key = octets(form.dataset.key);

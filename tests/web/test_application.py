@@ -161,6 +161,10 @@ async def test_told_metrics() -> None:
 
 PAGES = (
     "/act/",
+    "/app.webmanifest",
+    "/icon-",
+    "/offline",
+    "/wall",
     "/training",
     "/channels",
     "/declare",

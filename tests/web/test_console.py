@@ -223,7 +223,7 @@ async def test_static_files_are_named_by_content(receiver: Running) -> None:
     """Style and script carry their hash and are kept for good; another name is nothing."""
     text = await page(receiver, "/")
     paths = re.findall(r'(?:src|href)="(/static/[^"]+)"', text)
-    assert {path.rpartition(".")[2] for path in paths} == {"css", "js", "svg"}
+    assert {path.rpartition(".")[2] for path in paths} == {"css", "js", "png", "svg"}
     for path in paths:
         async with receiver.http.get(receiver.url + path) as answer:
             assert answer.status == 200
@@ -371,9 +371,9 @@ async def test_changes_are_pushed(receiver: Running) -> None:
         assert stream.content_type == "text/event-stream"
 
         async def heard() -> str:
-            while not (line := (await stream.content.readline()).decode()).startswith("data:"):
+            while (await stream.content.readline()) != b"event: change\n":
                 pass
-            return line
+            return (await stream.content.readline()).decode()
 
         first = await heard()
         await receiver.post("/api/v1/incidents/1/notes", {"text": "hello"})

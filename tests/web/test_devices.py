@@ -1,6 +1,5 @@
 """Devices: each person turns notifications on in their own browser, sees them, and acknowledges from one."""
 
-from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
@@ -121,13 +120,3 @@ async def test_what_is_no_subscription_is_refused() -> None:
         ):
             assert await post(receiver, PAGE, body.encode()) == 400, body
         assert receiver.store.devices.of("dana") == []
-
-
-async def test_the_worker_stands_apart(start: Callable[..., Any]) -> None:
-    """The script that shows notifications has a folder of its own, so that it serves no page, and needs no login."""
-    receiver = await start(TOCSIN_API_TOKENS="ann:admin:token")
-    async with receiver.http.get(f"{receiver.url}/push/worker.js") as answer:
-        assert (answer.status, answer.content_type) == (200, "text/javascript")
-        text = await answer.text()
-    assert 'addEventListener("push"' in text
-    assert 'addEventListener("fetch"' not in text

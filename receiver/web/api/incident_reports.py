@@ -34,7 +34,8 @@ class Reporter:
         """What happened, why, what was done about it and what follows."""
 
         def read(incident: Incident) -> responses.ReportView | Text:
-            return _answer(self._find(incident, call.caller.name, call.said.version), call.said.format)
+            found = self._find(incident, call.caller.name, call.said.version)
+            return _answer(found, call.said.format, f"/incidents/{incident.number}")
 
         return await self._api.browse(call.incident, read)
 
@@ -87,7 +88,8 @@ class Reporter:
         length = duration(call.said.period)
 
         def read() -> responses.ReportView | Text:
-            return _answer(self._records.period(length, self._clock(), call.caller.name), call.said.format)
+            found = self._records.period(length, self._clock(), call.caller.name)
+            return _answer(found, call.said.format, f"/history/report?period={call.said.period}")
 
         return await self._queue.browse(read)
 
@@ -99,19 +101,20 @@ class Reporter:
         if call.said.format == "json":
             trained = [show_trained(each, now) for each in self._records.trained(found)]
             return responses.DrillsView(drills=[show_drill(each) for each in found], trained=trained)
-        return _text(report, call.said.format)
+        return _text(report, call.said.format, f"/history/drills?period={call.said.period}")
 
 
-def _answer(report: Report, form: Format) -> responses.ReportView | Text:
-    return _view(report) if form == "json" else _text(report, form)
+def _answer(report: Report, form: Format, back: str) -> responses.ReportView | Text:
+    """`back`: the console's page of it."""
+    return _view(report) if form == "json" else _text(report, form, back)
 
 
 def _view(report: Report) -> responses.ReportView:
     return responses.ReportView.model_validate_json(render(report, "json"))
 
 
-def _text(report: Report, form: Format) -> Text:
-    text = render(report, form)
+def _text(report: Report, form: Format, back: str) -> Text:
+    text = render(report, form, back=back)
     if form != "html":
         return Text(text, CONTENT_TYPES[form], {})
     policy = f"default-src 'none'; style-src {style_hash(text)}; frame-ancestors 'none'; base-uri 'none'"

@@ -5,7 +5,6 @@ removes one. Only the person may add one, or an admin: whoever has a device of t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.resources import files
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
@@ -27,8 +26,6 @@ from rules.policy import Person, Policy
 
 MOST = 20
 """Devices of one person."""
-WORKER = "/push/worker.js"
-"""The script that shows notifications. Its scope is ``/push/``, where no page is: it takes nothing of other workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +102,6 @@ def make_device(person: str, form: Mapping[str, str], now: Instant) -> Device:
     label = line(form.get("label", ""), 60) or "a browser"
     identity = sha256(endpoint.encode()).hexdigest()[:32]
     return Device(id=identity, person=person, endpoint=endpoint, p256dh=p256dh, auth=auth, label=label, added_at=now)
-
-
-async def serve_worker(_request: web.Request) -> web.Response:
-    """The script that shows notifications, for whoever asks."""
-    body = (files("templates") / "static" / "push-worker.js").read_bytes()
-    return web.Response(
-        body=body, content_type="text/javascript", charset="utf-8", headers={"Cache-Control": "no-cache"}
-    )
 
 
 def _path(person: Person) -> str:

@@ -1,7 +1,8 @@
 """`/events?watch=now` or `?watch=12`: says when something changed, as server-sent events.
 
-One loop per process looks once a second at what anybody watches, and only while somebody does. Only that there
-was a change is said; the page then asks for itself again, with its own rights.
+One loop per process looks once a second at what anybody watches, and only while somebody does. Of a page's own matter
+only that there was a change is said; the page then asks for itself again, with its own rights. Every page is told what
+is open anywhere (`receiver.web.console.open_standing`): its icon shows the worst level, and the new ones may ring.
 """
 
 import asyncio
@@ -16,8 +17,10 @@ from receiver.engine.queue import CommandQueue
 from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.settings import Role
 from receiver.store import Reads
+from receiver.web.auth.access import Caller
 from receiver.web.auth.sessions import Sessions
 from receiver.web.console.now import READ
+from receiver.web.console.open_standing import OpenStanding
 from receiver.web.http.problem_details import HttpProblem
 
 LOOK_EVERY = 1.0
@@ -44,15 +47,20 @@ class _Watch:
     whose: str
     request: web.Request
     mark: str = ""
+    standing: str = ""
 
 
 class Live:
     """The streams, and the loop that feeds them."""
 
-    def __init__(self, queue: CommandQueue, reads: Reads, sessions: Sessions) -> None:
+    def __init__(self, queue: CommandQueue, reads: Reads, sessions: Sessions, open_standing: OpenStanding) -> None:
         self._queue = queue
         self._reads = reads
         self._sessions = sessions
+        self._open_standing = open_standing
+        self._stood_at = ""
+        """The mark of Now for which what is open was read the last time."""
+        self._standing = ""
         self._watchers: dict[asyncio.Queue[str], _Watch] = {}
         self._wake = asyncio.Event()
         self._can_see = True
@@ -73,7 +81,10 @@ class Live:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """One stream."""
-        caller = self._sessions.require(request, Role.VIEWER)
+        return await self.serve(request, self._sessions.require(request, Role.VIEWER))
+
+    async def serve(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """One stream for somebody who may view."""
         watched = request.query.get("watch", "now")
         if watched != "now" and not (watched.isascii() and watched.isdigit() and len(watched) < 10):
             raise HttpProblem(400, "watch: now, or an incident's number")
@@ -105,14 +116,14 @@ class Live:
         await response.write(b"retry: 2000\n\n")
         while True:
             try:
-                mark = await asyncio.wait_for(queue.get(), ALIVE_EVERY)
+                told = await asyncio.wait_for(queue.get(), ALIVE_EVERY)
             except TimeoutError:
                 if self._can_see:
                     await response.write(b"event: ping\ndata:\n\n")
                 continue
-            if not mark:
+            if not told:
                 return
-            await response.write(f"event: change\ndata: {mark}\n\n".encode())
+            await response.write(told.encode())
 
     async def _keep_looking(self) -> None:
         while True:
@@ -120,14 +131,18 @@ class Live:
             if not self._watchers:
                 self._wake.clear()
                 continue
-            for each in {watch.what for watch in self._watchers.values()}:
+            for each in {"now"} | {watch.what for watch in self._watchers.values()}:
                 await self._look(each)
+            self._tell_standing()
             await asyncio.sleep(LOOK_EVERY)
 
     async def _look(self, watched: str) -> None:
         number = None if watched == "now" else int(watched)
         try:
             mark = await self._queue.read(self._reads.overview.mark, number, READ)
+            if watched == "now" and mark != self._stood_at:
+                self._standing = await self._queue.read(self._open_standing.read)
+                self._stood_at = mark
             self._can_see = True
         except (StoreUnavailable, StoreDamaged):
             self._can_see = False
@@ -139,4 +154,10 @@ class Live:
         for queue, watch in self._watchers.items():
             if watch.what == watched and watch.mark != mark:
                 watch.mark = mark  # to a new one in any case: the page may be older than the stream
-                queue.put_nowait(mark[:16])
+                queue.put_nowait(f"event: change\ndata: {mark[:16]}\n\n")
+
+    def _tell_standing(self) -> None:
+        for queue, watch in self._watchers.items():
+            if self._standing and watch.standing != self._standing:
+                watch.standing = self._standing
+                queue.put_nowait(f"event: standing\ndata: {self._standing}\n\n")

@@ -22,6 +22,7 @@ from receiver.messages.times import Manner
 from receiver.store import Reads
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.several import act_on_several
+from receiver.web.console.open_standing import worst_open
 from receiver.web.console.pages import Frame, Visit, go_to
 from receiver.web.http.problem_details import HttpProblem
 
@@ -152,14 +153,17 @@ class Now:
             taken = [each for each in found if chosen.takes(each, who)]
             part, urgent = _part(taken, begin, len(taken) if chosen.query else sum(live.values()))
             firing = self.reads.first_firing([each.id for each in urgent], NAMED)
-            cards = sorted((self._card(each, firing.get(each.id, ()), visit) for each in urgent), key=_urgency)
-            resolved = [self._card(each, (), visit) for each in overview.resolved(SHOWN) if chosen.takes(each, who)]
+            cards = sorted((self.card(each, firing.get(each.id, ()), visit) for each in urgent), key=urgency)
+            resolved = [self.card(each, (), visit) for each in overview.resolved(SHOWN) if chosen.takes(each, who)]
+            worst = worst_open(live)
             return {
                 "cards": [each for each in cards if not each.case.incident.exercise],
                 "exercises": [each for each in cards if each.case.incident.exercise],
                 "unclosed": [each for each in resolved if each.case.outstanding],
                 "counts": _by_state(live),
                 "part": part,
+                "worst": worst,
+                "worst_name": self.engine.current.policy.level(worst).name if worst else "",
                 "systems": sorted({each.system for each in found if each.system} | {chosen.system} - {""})[:20],
                 "sections": sorted({each.labels.get("section", "") for each in found} | {chosen.section} - {""})[:20],
                 "told": self._told(visit),
@@ -171,12 +175,7 @@ class Now:
             **await self.queue.read(read),
             chosen=chosen,
             people=self.engine.context(self.engine.current).known_names,
-            worries=[
-                *map(str, self.state.failing()),
-                *self._refused_policy(),
-                *self._other_rules(),
-                *self._silent_channels(),
-            ],
+            worries=self.worries(),
         )
         answer.set_cookie(KEEPS, chosen.query, samesite="Lax", httponly=True)
         return answer
@@ -201,12 +200,22 @@ class Now:
     def _told(self, visit: Visit) -> list[Told]:
         """What the last press came to, as it stands now."""
         return [
-            Told(kind, self._card(incident, (), visit), can_undo(incident, visit.caller.name, visit.now))
+            Told(kind, self.card(incident, (), visit), can_undo(incident, visit.caller.name, visit.now))
             for kind in TOLD
             for incident in self.reads.by_numbers(numbers_of(visit.request.query.get(kind, "")))
         ]
 
-    def _card(self, incident: Incident, firing: Sequence[Alert], visit: Visit) -> Card:
+    def worries(self) -> list[str]:
+        """What keeps Tocsin from doing its work."""
+        return [
+            *map(str, self.state.failing()),
+            *self._refused_policy(),
+            *self._other_rules(),
+            *self._silent_channels(),
+        ]
+
+    def card(self, incident: Incident, firing: Sequence[Alert], visit: Visit) -> Card:
+        """An incident as the list shows it. `firing`: its first alerts that fire."""
         context = self.engine.context(self.api.policy_version(incident))
         case = IncidentText(incident, context, visit.now, "", manner=Manner.LIVE, alerts=firing)
         return Card(case, deadlines(incident, context.policy_version, visit.now))
@@ -231,7 +240,7 @@ class Now:
         return [f"nothing can be sent on {', '.join(silent)}: not configured"] if silent else []
 
 
-def _urgency(card: Card) -> tuple[int, bool, bool, int]:
+def urgency(card: Card) -> tuple[int, bool, bool, int]:
     """The worst level first, in it what is breached, then what nobody has taken, then what is due first."""
     incident = card.case.incident
     due_at = min((each.at for each in card.deadlines if not each.passed), default=incident.opened_at)

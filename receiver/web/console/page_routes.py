@@ -25,19 +25,23 @@ from receiver.web.api.schedule_overrides import OnCallApi
 from receiver.web.auth.sessions import Sessions
 from receiver.web.console.channels_page import ChannelsPage
 from receiver.web.console.declare import Declaration
-from receiver.web.console.devices_page import WORKER, DevicesPage, serve_worker
+from receiver.web.console.devices_page import DevicesPage
 from receiver.web.console.drill_page import DrillPage
 from receiver.web.console.history import History
 from receiver.web.console.incident_page import IncidentPage
 from receiver.web.console.incident_page_data import Reader
+from receiver.web.console.installed_app import app_routes
 from receiver.web.console.live import Live
 from receiver.web.console.now import Now
 from receiver.web.console.on_call_page import OnCallPage
-from receiver.web.console.pages import Frame, serve_icon, serve_static
+from receiver.web.console.open_standing import OpenStanding
+from receiver.web.console.pages import Frame, serve_static
+from receiver.web.console.period_pages import PeriodPages
 from receiver.web.console.person_page import PersonFeeds, PersonPage
 from receiver.web.console.policy_page import PolicyPage
 from receiver.web.console.report_page import ReportPage
 from receiver.web.console.training_page import TrainingPage
+from receiver.web.console.wall import Wall, WallLinks
 from receiver.web.console.weeks import Weeks
 from receiver.web.http.problem_details import Handler
 
@@ -63,6 +67,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     custody: Custody,
     store: SqlStore,
     key: str,
+    wall_links: WallLinks,
 ) -> None:
     """Add the pages to the application. `operations`: the API's, by name; a page's button needs the role of its own."""
     frame = Frame(sessions, clock)
@@ -78,7 +83,9 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     devices = DevicesPage(frame, queue, store, lambda: engine.current.policy, key)
     devices.attach(senders)
     training = TrainingPage(frame, queue, engine, records)
-    live = Live(queue, reads, sessions)
+    periods = PeriodPages(frame, queue, records)
+    live = Live(queue, reads, sessions, OpenStanding(engine, reads))
+    wall = Wall(now, rosters, wall_links, live)
     responder = Role.RESPONDER
     view, declares, retires = Role.VIEWER, operations["declare"].role, operations["retire"].role
     one = r"/incidents/{incident:\d{1,9}}"
@@ -95,6 +102,8 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
         ("GET", f"{one}/{{list}}.csv", frame.handler(view, incident.export)),
         ("GET", "/history", frame.handler(view, history.show)),
         ("GET", "/history/weeks.csv", frame.handler(view, history.export_figures)),
+        ("GET", "/history/report", frame.handler(view, periods.show_period)),
+        ("GET", "/history/drills", frame.handler(view, periods.show_drills)),
         ("GET", "/history.csv", frame.handler(view, history.export)),
         ("GET", "/on-call", frame.handler(view, duty.show)),
         ("POST", "/on-call/take", frame.handler(Role.RESPONDER, duty.take)),
@@ -104,7 +113,6 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
         ("GET", "/people/{person}/devices", frame.handler(responder, devices.show)),
         ("POST", "/people/{person}/devices", frame.handler(responder, devices.add)),
         ("POST", "/people/{person}/devices/remove", frame.handler(responder, devices.remove)),
-        ("GET", WORKER, serve_worker),
         ("GET", "/feeds/{person}/{mark}.ics", feeds.serve),
         ("GET", "/training", frame.handler(view, training.show)),
         ("GET", "/training.csv", frame.handler(view, training.export)),
@@ -115,9 +123,12 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
         ("GET", "/channels.csv", frame.handler(view, channels.export)),
         ("POST", "/channels/test", frame.handler(Role.RESPONDER, channels.test)),
         ("POST", "/channels/retire", frame.handler(retires, channels.retire)),
+        ("GET", "/wall", frame.handler(view, wall.show)),
+        ("GET", "/wall/{name}/{mark}", frame.handler(view, wall.show_linked, who=wall_links.caller)),
+        ("GET", "/wall/{name}/{mark}/events", wall.stream),
         ("GET", "/events", live.stream),
         ("GET", "/static/{name}", serve_static),
-        ("GET", "/favicon.ico", serve_icon),
+        *app_routes(clock),
     )
     for method, path, handler in pages:
         app.router.add_route(method, path, handler)

@@ -36,7 +36,7 @@ from rules.time_zones import time_zone
 
 FOR_GOOD = "public, max-age=31536000, immutable"
 
-KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "png": "image/png"}
 
 Form = Mapping[str, str]
 
@@ -64,15 +64,23 @@ class Frame:
         self._sessions = sessions
         self._clock = clock
 
-    def handler(self, role: Role, handle: PageHandler, *, takes_file: bool = False) -> Handler:
+    def handler(
+        self,
+        role: Role,
+        handle: PageHandler,
+        *,
+        takes_file: bool = False,
+        who: Callable[[web.Request], Caller | None] | None = None,
+    ) -> Handler:
         """The aiohttp handler of a page: asks who it is, checks a form's origin, shows problems as pages.
 
-        `takes_file`: its form may have a file.
+        `takes_file`: its form may have a file; `who`: says who is asking, where it is neither session nor token.
         """
+        find_caller = who or self._sessions.caller
 
         async def answer(request: web.Request) -> web.StreamResponse:
             try:
-                caller = self._sessions.caller(request)
+                caller = find_caller(request)
                 if caller is None:
                     return await self._ask_who(request)
                 allow(caller, role)
@@ -155,12 +163,18 @@ async def serve_static(request: web.Request) -> web.Response:
     if found is None:
         raise web.HTTPNotFound
     kind = KINDS[request.match_info["name"].rpartition(".")[2]]
-    return web.Response(body=found, content_type=kind, charset="utf-8", headers={"Cache-Control": FOR_GOOD})
+    charset = "utf-8" if kind.startswith("text/") else None
+    return web.Response(body=found, content_type=kind, charset=charset, headers={"Cache-Control": FOR_GOOD})
 
 
-async def serve_icon(_request: web.Request) -> web.Response:
-    """What browsers ask for by themselves on pages that name no icon: the reports."""
-    return web.Response(body=_static()["mark.svg"][1], content_type=KINDS["svg"])
+def static_file(name: str) -> bytes:
+    """The content of a file of ``templates/static``."""
+    return _static()[name][1]
+
+
+def static_name(name: str) -> str:
+    """What it is called below ``/static/``: its hash is in the name."""
+    return _static()[name][0]
 
 
 def _is_browser(request: web.Request) -> bool:
@@ -223,5 +237,5 @@ def _environment() -> Environment:
         "timed": _timed,
     }
     environment.filters |= {"wall": _wall, "from_until": _from_until, "segment": lambda name: quote(name, safe="")}
-    environment.globals["static"] = lambda name: f"/static/{_static()[name][0]}"
+    environment.globals["static"] = lambda name: f"/static/{static_name(name)}"
     return environment

@@ -1,0 +1,69 @@
+"""What is open anywhere, for pages that are about something else: how many, the worst level, and what may ring.
+
+Exercises do not count: nobody is in danger.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from receiver.core.model import State
+from receiver.engine.engine import Engine
+from receiver.messages.now_firing import NowFiring
+from receiver.messages.plain import line
+from receiver.store import Reads
+from rules.policy import CRITICAL
+
+MOST = 50
+"""Incidents that may ring, the most urgent first."""
+
+NAMED = 10
+"""Alerts of each that are read, for its title."""
+
+
+def worst_open(live: Mapping[tuple[int, State, bool], int]) -> int:
+    """The worst level of what nobody has taken, exercises apart; 0: nothing is open. `live`: `Overview.live`."""
+    return max((level for level, state, is_exercise in live if state is State.OPEN and not is_exercise), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStanding:
+    """Reads it, for `receiver.web.console.live`."""
+
+    engine: Engine
+    reads: Reads
+
+    def read(self) -> str:
+        """As JSON: ``open`` (how many), ``worst`` (level, 0: none), its ``name``, and ``loud``: those of level 3 and 4
+        that want an answer, with number, level, the level's name and title.
+        """
+        live = self.reads.overview.live()
+        worst = worst_open(live)
+        told = {
+            "open": sum(
+                count for (_, state, is_exercise), count in live.items() if state is State.OPEN and not is_exercise
+            ),
+            "worst": worst,
+            "name": self._name(worst) if worst else "",
+            "loud": self._loud(),
+        }
+        return orjson.dumps(told).decode()
+
+    def _loud(self) -> list[dict[str, Any]]:
+        urgent = self.reads.overview.urgent(MOST)
+        loud = [each for each in urgent if each.level >= CRITICAL and each.wants_answer and not each.exercise]
+        firing = self.reads.first_firing([each.id for each in loud], NAMED)
+        return [
+            {
+                "number": each.number,
+                "level": each.level,
+                "name": self._name(each.level),
+                "title": line(NowFiring(each, firing.get(each.id, ())).title, 120),
+            }
+            for each in loud
+        ]
+
+    def _name(self, level: int) -> str:
+        return line(self.engine.current.policy.level(level).name, 40)

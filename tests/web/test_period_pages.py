@@ -1,0 +1,41 @@
+"""The reports of a period and of live drills as pages, and the way back from every report."""
+
+import pytest
+
+from rules.policy import MINUTE
+from tests.web.conftest import Running
+from tests.web.test_console import page
+
+
+async def test_reports_have_pages(receiver: Running) -> None:
+    """A period and the live drills are read on pages whose address says the period; a drill is a link to its incident."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure", "exercise": True})
+    await receiver.pass_time(MINUTE)
+    text = await page(receiver, "/history/report?period=7d")
+    assert "<h1>Incidents of 7 days</h1>" in text
+    assert 'href="/history/report?period=7d" aria-current="true"' in text
+    assert "engine_failure" in text
+    drills = await page(receiver, "/history/drills")
+    assert '<a href="/incidents/2">#2</a>' in drills
+    assert "/incidents/1" not in drills
+    history = await page(receiver, "/history")
+    assert 'href="/history/report"' in history
+    assert 'href="/history/drills"' in history
+    await page(receiver, "/history/report?period=soon", 400)
+
+
+@pytest.mark.parametrize(
+    ("report", "back"),
+    [
+        ("/api/v1/incidents/1/report", "/incidents/1"),
+        ("/api/v1/report", "/history/report?period=30d"),
+        ("/api/v1/drills", "/history/drills?period=365d"),
+    ],
+)
+async def test_a_report_leads_back(receiver: Running, report: str, back: str) -> None:
+    """The report to be read and printed leads back to the incident, or to the page of its period."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    text = await page(receiver, f"{report}?format=html")
+    assert f'<a href="{back}">Back</a>' in text
+    await page(receiver, back)
