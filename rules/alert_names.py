@@ -17,12 +17,22 @@ LOST = "SignalLost"
 
 
 def distinct_names(alerts: Sequence[AlertingRule]) -> list[str]:
-    """The alerts' names, in their order, no two the same."""
+    """The alerts' names, in their order, no two the same but where the policy itself says so."""
     names = [alert.alert for alert in alerts]
     for qualified in (_by_section, _by_selector, _by_system):
         taken = Counter(names)
-        names = [qualified(alert, name) if taken[name] > 1 else name for alert, name in zip(alerts, names, strict=True)]
-    return list(_numbered(names))
+        names = [
+            qualified(alert, name) if taken[name] > 1 and not is_given(alert) else name
+            for alert, name in zip(alerts, names, strict=True)
+        ]
+    given = {alert.alert for alert in alerts if is_given(alert)}
+    made = iter(_numbered((name for alert, name in zip(alerts, names, strict=True) if not is_given(alert)), given))
+    return [alert.alert if is_given(alert) else next(made) for alert in alerts]
+
+
+def is_given(alert: AlertingRule) -> bool:
+    """Whether the policy itself says what the alert is called."""
+    return bool(alert.rule and alert.rule.alert)
 
 
 _Qualified = Callable[[AlertingRule, str], str]
@@ -50,11 +60,12 @@ def _by_system(alert: AlertingRule, name: str) -> str:
     return f"{name.removesuffix(LOST)}{system}{LOST}" if alert.lost else f"{name}{system}"
 
 
-def _numbered(names: Iterable[str]) -> Iterable[str]:
+def _numbered(names: Iterable[str], given: Iterable[str]) -> Iterable[str]:
     """The second of a name is called so with a 2."""
-    known = set(names)
-    seen: set[str] = set()
-    for name in names:
+    every = list(names)
+    seen = set(given)
+    known = {*every, *seen}
+    for name in every:
         number, told = 1, name
         while told in seen or (number > 1 and told in known):
             number += 1

@@ -124,21 +124,22 @@ def _alert(policy: Policy, name: str, reading: Reading, signal: Signal | None, s
     rule, reads = reading.rule, reading.condition
     unit = unit_of(reads, signal)
     measured = "" if VALUE in filled(rule.description) else value(reads, unit)
+    made = annotations(
+        rule,
+        condition=rule.condition,
+        description=f"{sentence(rule)}{measured}".strip(),
+        summary=_summary(reading, signal, unit),
+        value=MEASURED,
+        **({"unit": escaped(unit)} if unit else {}),
+        **_impact(policy, reads),
+    )
     return AlertingRule(
-        alert=camel_case(name),
+        alert=rule.alert or camel_case(name),
         expr=reads.expr,
         labels=labels(policy, reading, {"rule": escaped(rule.name)}),
-        annotations=annotations(
-            rule,
-            condition=rule.condition,
-            description=f"{sentence(rule)}{measured}".strip(),
-            summary=_summary(reading, signal, unit),
-            value=MEASURED,
-            **({"unit": escaped(unit)} if unit else {}),
-            **_impact(policy, reads),
-        ),
+        annotations=tuple(sorted({**dict(made), **dict(rule.annotations)}.items())),
         hold=rule.waits,
-        keep_firing=NONE if silent is None else Micros(silent + rule.interval),
+        keep_firing=Micros(max(rule.keep_firing or NONE, NONE if silent is None else silent + rule.interval)),
         rule=rule,
     )
 

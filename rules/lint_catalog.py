@@ -246,6 +246,11 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             "`missing_data: false` switches off the alarm that says when a signal vanishes or is NaN. The rules that "
             "read it then fall silent with it, and silence looks like safety.",
         ),
+        "empty-label": Doubt(
+            "warning",
+            "A template among a rule's `annotations` names a label that the condition takes away, by an aggregation or "
+            "a join: it is always empty in what people read. Keep the label in the condition: `by (instance)`.",
+        ),
         "experimental-function": Doubt(
             "warning",
             "The expression uses a function that Prometheus has behind a flag. Without the flag the rule file is "

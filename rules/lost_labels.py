@@ -6,13 +6,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from rules import condition
+from rules import condition, prometheus_template
 from rules.alert_text import labels_named
 from rules.condition import Selector
 from rules.expression import syntax
 from rules.kept_labels import ALL, NONE, KeptLabels, kept_labels
+from rules.lint_catalog import doubt
 from rules.nodes import Node
-from rules.policy import BASIC, Policy, Rule
+from rules.policy import BASIC, Place, Policy, Rule
 from rules.problems import Problem
 from rules.source import Sources
 from rules.validate import locate, word_in
@@ -56,6 +57,19 @@ def _of_rule(rule: Rule, node: Node, known: "_Series", sources: Sources) -> Iter
             if label not in own and not left.has(label):
                 mark = word_in(text, words, sources)
                 yield Problem(*mark, f"{field}: `{words}` would be empty: {_why(label, left.beside(_only(own)))}")
+    yield from _in_annotations(rule, node, known, sources)
+
+
+def _in_annotations(rule: Rule, node: Node, known: "_Series", sources: Sources) -> Iterator[Problem]:
+    """The same where Prometheus's own templates stand: they may have been adopted, and are only doubted."""
+    annotations = node.child("annotations")
+    for name, text in annotations.entries().items() if annotations else ():
+        for words, label in prometheus_template.labels_named(text.raw):
+            left = kept_labels(syntax(condition.parse(rule.condition).expr), known.labels)
+            if not left.has(label):
+                path, line, column = word_in(text, words, sources)
+                message = f'"{rule.name}", `{name}`: `{words}` is always empty: {_why(label, left)}'
+                yield doubt("empty-label", Place(path, line, column), message)
 
 
 def _only(names: Iterable[str]) -> KeptLabels:

@@ -208,6 +208,10 @@ def _rule(section: str, spec: DetectionRule, detection: Detection, runbooks: str
         labels=tuple(sorted(spec.labels.items())),
         signal=spec.signal,
         missing_data=spec.missing_data,
+        hold=spec.hold,
+        keep_firing=spec.keep_firing_for,
+        alert=spec.alert,
+        annotations=tuple(sorted(spec.annotations.items())),
         place=place,
     )
 

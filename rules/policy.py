@@ -267,6 +267,12 @@ class Rule:
     """Whether a missing-data twin watches the rule's signals."""
     hold: Micros | None = None
     """`for` spelt out (framework: duration); None: from threshold and interval."""
+    keep_firing: Micros | None = None
+    """`keep_firing_for` spelt out; None: until the missing-data twin fires, where there is one."""
+    alert: str = ""
+    """What its alert is called; empty: made from the name."""
+    annotations: tuple[tuple[str, str], ...] = ()
+    """Prometheus's own templates, as written (`rules.prometheus_template`); they go before what is made."""
     place: Place | None = None
 
     @property

@@ -45,6 +45,9 @@ NAMES = frozenset({TWIN, NOT_WIRED, BLIND, BROKEN, OTHER_RULES, UNREADABLE, CALE
 ALERTS = frozenset({*WATCH, *HEARTBEATS})
 """Nor may the alerts that they compile to."""
 
+SEVERITY = "severity"
+"""The label with the level's name, or with a rule's own word for others to read: Tocsin goes by `severity_level`."""
+
 LABELS = frozenset(
     (
         "alertname",
@@ -56,13 +59,13 @@ LABELS = frozenset(
         "section",
         "seen",
         "selector",
-        "severity",
+        SEVERITY,
         "severity_level",
         "signal",
         "twin",
     )
 )
-"""Labels of compiled alerts that Tocsin sets, or reads; a policy's own labels may not be called so."""
+"""Labels of compiled alerts that Tocsin sets, or reads; a policy's own may not be called so, but for SEVERITY."""
 
 COMPILED = LABELS - {"alertname", "incident_type", "section", "severity"}
 """Those that mean nothing to us on an alert that is not ours."""

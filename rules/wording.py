@@ -10,6 +10,7 @@ from rules.expression import is_label_name, nodes, syntax
 from rules.groups import Pairs
 from rules.matchers import quoted
 from rules.policy import Policy, Rule, Signal
+from rules.reserved import SEVERITY
 
 MEASURED = '{{ printf "%.10g" $value }}'
 """The expression's value for programs, in the annotation `value`."""
@@ -59,7 +60,7 @@ def labels(policy: Policy, reading: Reading, further: dict[str, str]) -> Pairs:
     common = {name: escaped(value) for name, value in rule.labels} | {
         "incident_type": escaped(rule.name),
         "section": escaped(rule.section),
-        "severity": escaped(policy.level(rule.level).name),
+        SEVERITY: escaped(dict(rule.labels).get(SEVERITY, policy.level(rule.level).name)),
         "severity_level": str(rule.level),
         "signal": escaped(reading.signal),
     }

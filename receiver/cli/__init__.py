@@ -1,9 +1,9 @@
 """The command `tocsin`. Exit codes: 0 well, 1 problems found, 2 wrong usage.
 
-One module per group of commands: `policies` (check), `compilation` (compile), `running` (serve, demo), `incidents` and
-`responding` (the API from a shell), `watch`, `reports`, `maintenance` (backup, restore). What only some commands need
-(the database, the service, HTTP) is imported when they run: `tocsin check` in an editor or a hook should not wait for
-SQL.
+One module per group of commands: `policies` (check), `compilation` (compile), `adoption` (adopt), `running` (serve,
+demo), `incidents` and `responding` (the API from a shell), `watch`, `reports`, `maintenance` (backup, restore). What
+only some commands need (the database, the service, HTTP) is imported when they run: `tocsin check` in an editor or a
+hook should not wait for SQL.
 """
 
 import sys
@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from receiver.cli import (
+    adoption,
     audit,
     authorities,
     channels,
@@ -64,6 +65,7 @@ def _every_command(
 
 policies.add_to(app)
 compilation.add_to(app)
+adoption.add_to(app)
 running.add_to(app)
 channels.add_to(app)
 incidents.add_to(app)

@@ -1,13 +1,16 @@
 """What people may write about detecting and answering incidents (guide: Configuration, Safety, Business)."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, create_model, model_validator
 
 from rules.document.alert_channels import AlertChannel
 from rules.document.values import (
+    AlertName,
+    AlertTemplate,
     AlertText,
     AlertUrl,
+    AnnotationName,
     Approver,
     ChannelName,
     Condition,
@@ -24,6 +27,7 @@ from rules.document.values import (
     Text,
     TypeName,
     UnitLabel,
+    refusal,
 )
 from rules.policy import MINUTE, SECOND, Attach, Micros
 
@@ -71,7 +75,26 @@ class Classification(Section):
     severity_levels: tuple[SeverityLevel, ...] = Field(description="The four levels.")
 
 
-class DetectionRule(Section):
+if TYPE_CHECKING:
+    _WithFor = Section
+else:  # `for` is a word of Python's own
+    _WithFor = create_model(
+        "_WithFor",
+        __base__=Section,
+        **{
+            "for": (
+                DurationOrNone | None,
+                Field(
+                    None,
+                    description="How long the condition must hold before it alerts, as in Prometheus; instead of "
+                    "alert_threshold.",
+                ),
+            )
+        },
+    )
+
+
+class DetectionRule(_WithFor):
     """A condition that opens an incident of the rule's name."""
 
     name: RuleName = Field(description="The rule's name, and the type of its incidents.")
@@ -100,6 +123,35 @@ class DetectionRule(Section):
     )
     signal: FixedText = Field("", description="Incidents are one per signal; left out, the condition's metric.")
     missing_data: bool = Field(True, description="False: no alarm when the rule's metrics vanish.")
+    keep_firing_for: DurationOrNone | None = Field(
+        None,
+        description="How long the alert goes on when the condition holds no more, as in Prometheus. Left out: until "
+        "the alarm for vanished metrics would fire.",
+    )
+    alert: AlertName = Field(
+        "",
+        description="What its alert is called in Prometheus; left out, made from the name. Several rules may have one "
+        "name for alerts of several levels.",
+    )
+    annotations: dict[AnnotationName, AlertTemplate] = Field(
+        {},
+        description="Annotations of the alert in Prometheus's own template language: `{{ $value | humanize }}`. They "
+        "go before what is made of `summary`, `description` and `runbook_url`.",
+    )
+
+    @property
+    def hold(self) -> Micros | None:
+        """What `for` says."""
+        said: Micros | None = getattr(self, "for")
+        return said
+
+    @model_validator(mode="after")
+    def _waits_once(self) -> Self:
+        if self.hold is not None and self.alert_threshold is not None:
+            raise refusal("`for` and `alert_threshold` both say how long it waits: leave one out", key="for")
+        if self.hold and self.immediate_response:
+            raise refusal("`immediate_response: true` waits for nothing: leave it or `for` out", key="for")
+        return self
 
 
 class Detection(Section):

@@ -33,8 +33,9 @@ from rules.lint_catalog import DOUBTS
 from rules.periods import MONTHS_FORM, Period, parse_period
 from rules.placeholders import PLACEHOLDERS, TemplateError
 from rules.policy import REFERENCE, SECOND, Micros, RateLimit
+from rules.prometheus_template import fault as template_fault
 from rules.rendering import placeholders
-from rules.reserved import ALERTS, LABELS, NAMES
+from rules.reserved import ALERTS, DIGEST, LABELS, MARK, NAMES, SEVERITY
 from rules.self_monitoring import SELF_RULES
 from rules.time_zones import zone_names
 from rules.wording import camel_case
@@ -473,8 +474,27 @@ def _rule_name(value: str) -> str:
     return value
 
 
+def _alert_name(value: str) -> str:
+    if value in ALERTS | BUILT_IN:
+        raise refusal(f'"{value}" is taken: Tocsin knows its own alerts and heartbeats by it. Choose another name')
+    return value
+
+
+def _annotation_name(value: str) -> str:
+    if value in {MARK, DIGEST}:
+        raise refusal("Tocsin marks its alerts with this annotation. Choose another name")
+    return value
+
+
+def _alert_template(value: str) -> str:
+    fault, words = template_fault(value)
+    if fault:
+        raise refusal(fault, find=words)
+    return value
+
+
 def _further_label(value: str) -> str:
-    if value in LABELS:
+    if value in LABELS - {SEVERITY}:
         raise refusal("Tocsin gives its alerts this label, and decides by it. Leave it out, or choose another name")
     if value.startswith("__"):
         raise refusal("labels that begin with __ are Prometheus's own. Choose another name")
@@ -483,10 +503,12 @@ def _further_label(value: str) -> str:
 
 SIGNAL_NAME = r"^[a-zA-Z_:][a-zA-Z0-9_:]*$"
 LABEL_NAME = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+ONE_LINE = r"^([^\s{}\x00-\x1f\x7f]([^{}\x00-\x1f\x7f]*[^\s{}\x00-\x1f\x7f])?)?$"
 PLAIN_NAME = r"^[^\s/][^/\x00-\x1f\x7f]*$"
 ALLOWED = {
     SIGNAL_NAME: "a metric's name: letters, digits and _, no digit first",
     LABEL_NAME: "a label's name: letters, digits and _, no digit first",
+    ONE_LINE: "a name: one line without braces",
     PLAIN_NAME: "a name: it may not be empty nor contain a slash",
 }
 """The patterns of names, in words."""
@@ -553,6 +575,11 @@ Expression = Annotated[Promql, AfterValidator(_expression)]
 TemplateText = Annotated[str, Field(min_length=1, max_length=100_000), AfterValidator(_template)]
 AlertText = Annotated[str, Field(max_length=20_000), AfterValidator(_alert_text)]
 """What stands in an alert; it may use its value and labels."""
+AlertTemplate = Annotated[str, Field(max_length=20_000), AfterValidator(_alert_template)]
+"""An annotation in Prometheus's own template language."""
+AlertName = Annotated[str, StringConstraints(pattern=ONE_LINE, max_length=200), AfterValidator(_alert_name)]
+"""What an alert is called: any text, as in Prometheus."""
+AnnotationName = Annotated[LabelName, AfterValidator(_annotation_name)]
 FixedText = Annotated[str, Field(max_length=20_000), AfterValidator(_fixed_text)]
 """What is the same on every alert of a rule, such as a label's value."""
 Recipient = Annotated[str, AfterValidator(_recipient)]

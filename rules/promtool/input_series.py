@@ -4,6 +4,7 @@ A tick is one evaluation, the group's interval after the last. Pure; `rules.prom
 down.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from functools import lru_cache
 
 import promql_parser as promql
 
-from rules import condition
+from rules import condition, prometheus_template
 from rules.alert_text import VALUE
 from rules.expression import looks_back, nodes, syntax
 from rules.groups import AlertingRule
@@ -151,14 +152,27 @@ def _look_back(node: promql.Expr) -> timedelta:
 
 def told(alert: AlertingRule, sample: Sample) -> tuple[Labels, Labels]:
     """The alert as Prometheus will send it: the series' labels under the rule's, templates filled in."""
-    return _told(alert.labels, alert.annotations, sample)
+    written = alert.rule.annotations if alert.rule else ()
+    made = tuple(each for each in alert.annotations if each not in written) if written else alert.annotations
+    return _told(alert.labels, made, written, sample)
+
+
+def untold(alert: AlertingRule, sample: Sample) -> tuple[str, ...]:
+    """The annotations whose words only Prometheus can tell (`rules.prometheus_template`)."""
+    written = alert.rule.annotations if alert.rule else ()
+    labels, values = dict(sample.labels), [sample.value]
+    if written and looks_back(syntax(alert.expr)):  # over a window the last digit depends on how many samples are in it
+        values += [math.nextafter(sample.value, toward) for toward in (-math.inf, math.inf)]
+    said = {name: {prometheus_template.filled(text, labels, each) for each in values} for name, text in written}
+    return tuple(name for name, each in said.items() if len(each) > 1 or None in each)
 
 
 @lru_cache(maxsize=16_384)
-def _told(own: Labels, annotations: Labels, sample: Sample) -> tuple[Labels, Labels]:
+def _told(own: Labels, made: Labels, written: Labels, sample: Sample) -> tuple[Labels, Labels]:
     labels = dict(sample.labels)
     merged = labels | {name: _filled(value, labels, sample.value) for name, value in own}
-    said = {name: _filled(value, labels, sample.value) for name, value in annotations}
+    said = {name: _filled(value, labels, sample.value) for name, value in made}
+    said |= {name: prometheus_template.filled(text, labels, sample.value) or "" for name, text in written}
     return tuple(sorted(merged.items())), tuple(sorted(said.items()))
 
 

@@ -20,12 +20,13 @@ from rules.matchers import match
 from rules.policy import MINUTE, Micros
 from rules.promtool.boundary_values import example, labels_of, recorded_for
 from rules.promtool.cases import PromtoolCase, series_name
-from rules.promtool.input_series import WINDOWED, Story, number, sequence, stories, told
+from rules.promtool.input_series import WINDOWED, Story, number, sequence, stories, told, untold
 from rules.promtool.missing_data_cases import losses, never_seen
+from rules.promtool.namesakes import firing
 from rules.promtool.self_monitoring_cases import TICK, vigils
 from rules.promtool.unit_labels import UnitLabels
 from rules.promtool.unproved import Unproved, summary
-from rules.promtool.vectors import Sample, Unprovable
+from rules.promtool.vectors import Labels, Sample, Unprovable, Vector
 from rules.self_monitoring import THE_ONLY, Tocsin
 from rules.yaml_text import text
 
@@ -40,6 +41,8 @@ FED = 3
 
 VALUED_WITHOUT_INPUT = frozenset(("vector", "absent", "absent_over_time", "time"))
 
+
+UNTOLD = "only Prometheus can tell what {} will say: that is not proved, the alert's labels and times are"
 
 MOST_COMPARED = 100
 """Selectors of one metric that are compared with each other; more are told one after the other."""
@@ -125,11 +128,19 @@ class Facts:
         every = {read for reads in self.reads.values() for read in reads}
         every.update(source for rule in rules for source in condition.parse(rule.condition).sources)
         self.shared = _shared(every)
+        self._by_name: dict[str, list[AlertingRule]] = defaultdict(list)
+        for alert in alerts:
+            if alert.rule:
+                self._by_name[alert.alert].append(alert)
+
+    def namesakes(self, alert: AlertingRule) -> list[AlertingRule]:
+        """The other rules' alerts of its name."""
+        return [each for each in self._by_name[alert.alert] if each is not alert]
 
     def needs(self, alert: AlertingRule) -> set[str]:
         """What no other story may feed while this alert's is told."""
-        assert alert.rule is not None
-        return {self.need(source) for source in condition.parse(alert.rule.condition).sources}
+        rules = [each.rule for each in self._by_name[alert.alert] if each.rule]
+        return {self.need(source) for rule in rules for source in condition.parse(rule.condition).sources}
 
     def need(self, selector: Selector) -> str:
         """What is fed for one selector may be seen by another of the same metric: then the metric is needed whole."""
@@ -181,7 +192,7 @@ def _cases(facts: Facts, interval: Micros) -> tuple[list[PromtoolCase], list[Unp
         *_rules(facts, [alert for group in groups for alert in group.alerts if alert.rule], interval, missing),
         *_twins(facts, [alert for group in groups for alert in group.alerts if alert.lost], interval, missing),
     ]
-    return cases, missing
+    return cases, list(dict.fromkeys(missing))
 
 
 @dataclass(slots=True)
@@ -209,8 +220,12 @@ def _rules(
         assert alert.rule is not None
         try:
             depth = facts.check_feedable(condition.parse(alert.rule.condition).sources)
-            for story in stories(alert, interval):
-                _tell(story, alert, rounds.place(facts.needs(alert), depth, "rules at their boundaries"))
+            for story, others in [(each, _others(facts, alert, each, interval)) for each in stories(alert, interval)]:
+                case = rounds.place(facts.needs(alert), depth, "rules at their boundaries")
+                untold_ = _tell(story, alert, others, case)
+                if untold_:
+                    reason = UNTOLD.format(", ".join(f"`{name}`" for name in untold_))
+                    missing.append(Unproved("rule", alert.rule.key, alert.rule.condition, reason, partly=True))
             if looks_back(syntax(alert.expr)):
                 missing.append(Unproved("rule", alert.rule.key, alert.rule.condition, WINDOWED, partly=True))
         except Unprovable as reason:
@@ -218,12 +233,39 @@ def _rules(
     return rounds.in_order()
 
 
-def _tell(story: Story, alert: AlertingRule, case: PromtoolCase) -> None:
+_Fired = tuple[AlertingRule, tuple[Vector, ...]]
+"""An alert, and what of it fires at each tick of a story."""
+
+
+def _others(facts: Facts, alert: AlertingRule, story: Story, interval: Micros) -> list[_Fired]:
+    """What other rules' alerts of the same name do in its story. Raises Unprovable."""
+    return [(each, firing(each, story, interval)) for each in facts.namesakes(alert)]
+
+
+def _tell(story: Story, alert: AlertingRule, others: Sequence[_Fired], case: PromtoolCase) -> tuple[str, ...]:
+    """Feed the story, and check what it says; the answer is the annotations that only Prometheus can tell."""
     for series, values in story.series.items():
         case.series[series_name(*series)] = sequence(values)
+    left: dict[str, None] = {}
     for check in story.checks:
-        seen = tuple(told(alert, sample) for sample in check.alerts)
-        case.alerts.append((check.tick, story.alert, seen))
+        fired = [(alert, sample) for sample in check.alerts]
+        fired += [(other, sample) for other, ticks in others for sample in ticks[check.tick]]
+        unknown = [name for each in fired for name in untold(*each)]
+        if unknown:
+            left.update(dict.fromkeys(unknown))
+            _check_labels(check.tick, story.alert, [told(*each)[0] for each in fired], case)
+        else:
+            case.alerts.append((check.tick, story.alert, tuple(told(*each) for each in fired)))
+    return tuple(left)
+
+
+def _check_labels(tick: int, alert: str, fired: Sequence[Labels], case: PromtoolCase) -> None:
+    """That exactly these fire, whatever their annotations say: each by its labels, and their number."""
+    named = (("alertname", alert), ("alertstate", "firing"))
+    for labels in fired:
+        whole = tuple(sorted((*named, *labels)))
+        case.samples.append((tick, series_name("ALERTS", whole), Sample(whole, 1.0)))
+    case.samples.append((tick, f"count({series_name('ALERTS', named)})", float(len(fired))))
 
 
 def _twins(facts: Facts, own: Sequence[AlertingRule], interval: Micros, missing: list[Unproved]) -> list[PromtoolCase]:

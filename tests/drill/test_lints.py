@@ -217,6 +217,10 @@ CASES = {
     ),
     "not-repeated": (policy(more=DANA.format(", repeat: false")), policy(more=DANA.format(""))),
     "short-heartbeat": (policy(more="heartbeat_within: 94s\n"), policy(more="heartbeat_within: 95s\n")),
+    "empty-label": (
+        policy('{name: low, condition: "sum by (job) (x) < 9", severity: 3, annotations: {a: "{{ $labels.pod }}"}}'),
+        policy('{name: low, condition: "sum by (job) (x) < 9", severity: 3, annotations: {a: "{{ $labels.job }}"}}'),
+    ),
     "no-missing-data-twin": (policy(RULE.replace("}", ", missing_data: false}")), policy()),
     "doubtful-condition": (
         policy(RULE.replace("margin < 0.9", "sum by (pod) (a) > 1 and max by (node) (b) < 2")),

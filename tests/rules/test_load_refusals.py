@@ -7,7 +7,7 @@ import pytest
 
 from rules.load import load_text
 from rules.problems import PolicyError
-from rules.reserved import LABELS
+from rules.reserved import LABELS, SEVERITY
 
 BASE = """\
 incident_response:
@@ -143,8 +143,15 @@ CASES = [
     Bad("a system's rule", system('monitoring: {rules: [{name: §watchdog, condition: "x < 1"}]}'), f"{TAKEN} Watchdog"),
     *(
         Bad(f"the label {name}", rule(more=f'labels: {{team: ml, §{name}: "true"}}'), f"`{name}`: Tocsin gives")
-        for name in sorted(LABELS)
+        for name in sorted(LABELS - {SEVERITY})
     ),
+    Bad("an alert of ours", rule(more="alert: §TocsinDown"), "is taken"),
+    Bad("an alert in braces", rule(more='alert: §"a {{ $value }}"'), "one line without braces"),
+    Bad("waits twice", rule(more="alert_threshold: 3, for: §5m"), "both say how long it waits"),
+    Bad("waits for nothing", rule(more="immediate_response: true, for: §5m"), "leave it or `for` out"),
+    Bad("an annotation of ours", rule(more="annotations: {§tocsin_rules: x}"), "marks its alerts with this"),
+    Bad("no template", rule(more="annotations: {a: '§{{ .Nope }}'}"), "an alert has no `.Nope`"),
+    Bad("half a template", rule(more="annotations: {a: '§{{ if $value }}x'}"), "has no `{{ end }}`"),
     Bad("a label of Prometheus's", rule(more="labels: {§__name__: x}"), "labels that begin with __"),
     # People and schedules
     Bad("a contact that is no address", person("contacts: {email: §ben}"), '"ben" is no e-mail address'),

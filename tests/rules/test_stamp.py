@@ -92,6 +92,8 @@ def changes(part: str, index: int, skip: frozenset[str] = frozenset(("place",)))
             "identity": ("pod",),
             "interval": Micros(30_000_000),
             "hold": Micros(90_000_000),
+            "keep_firing": Micros(7_200_000_000),
+            "annotations": (("an_annotation", "{{ $value }}"),),
             "labels": (("system", "y"),),
             "channels": ("email", "sms"),
             "immediate_actions": ("Run",),
