@@ -11,6 +11,7 @@ from receiver.core.training import due_of
 from receiver.messages.incident_text import MISSING, IncidentText, name
 from receiver.messages.lateness import holds
 from receiver.messages.plain import line, plain
+from rules.reserved import TWIN
 
 LABELS: dict[Reason, str] = {
     Reason.OPENED: "",
@@ -52,6 +53,9 @@ LABELS: dict[Reason, str] = {
     Reason.ACTION: "",
 }
 
+
+MISSING_DATA = "missing data"
+"""What the alerts of missing-data twins are about."""
 
 WAS = {"is": "was", "are": "were"}
 
@@ -148,7 +152,7 @@ def _page(notification: Notification, case: IncidentText, by: str) -> str:
             still = "do" if case.incident.is_firing else f"did at {case.time(notification.created_at)}"
             return f"It was resolved while its alerts fired, and they still {still}.{_disproved(case)}"
         case Reason.RULE_JOINED:
-            return f"A further rule fired: {line(data.get('rule', 'unknown'))}{_fired(data)}."
+            return f"A further rule fired: {rule_names(data.get('rule', 'a rule'))}{_fired(data)}."
         case Reason.SILENCE_ENDED:
             over = ", and it is not over" if case.live else ""
             return f"Alertmanager no longer says that it is silenced or inhibited{over}."
@@ -157,7 +161,7 @@ def _page(notification: Notification, case: IncidentText, by: str) -> str:
 
 
 def _worse(data: Mapping[str, str], by: str) -> str:
-    why = f": {line(data['rule'])} fired" if data.get("rule") else f", says {by}" if by else ""
+    why = f": {rule_names(data['rule'])} fired" if data.get("rule") else f", says {by}" if by else ""
     return f"It got worse{why}{_fired(data)}."
 
 
@@ -169,11 +173,11 @@ def _notice(notification: Notification, case: IncidentText) -> str:
         case Reason.FIRED_AGAIN:
             return f"It {_fires(case)} again, before its recovery was believed{_fired(data)}."
         case Reason.RULE_JOINED:
-            return f"A further rule fired: {line(data.get('rule', 'unknown'))}{_fired(data)}."
+            return f"A further rule fired: {rule_names(data.get('rule', 'a rule'))}{_fired(data)}."
         case Reason.SILENCED | Reason.INHIBITED:
             return _silenced(notification, case) if so else _was_silenced(notification, case)
         case Reason.FLAPPING:
-            rule, often = line(data.get("rule", "the same rule")), line(data.get("times", ""), 10)
+            rule, often = rule_names(data.get("rule", "the same rule")), line(data.get("times", ""), 10)
             times = f"{often} times since {_moment(data.get('since', ''), case)}"
             if not so:
                 return f"Alerts of {rule} fired and cleared again and again: {times}."
@@ -184,10 +188,8 @@ def _notice(notification: Notification, case: IncidentText) -> str:
             without = "fires without a break now" if case.incident.is_firing else "fired without a break then"
             return f"It flapped since {_moment(data.get('since', ''), case)}, and {without}."
         case Reason.FLASHED:
-            return (
-                f"An alert of {line(data.get('rule', 'the same rule'))} fired and cleared between two notifications: "
-                f"{line(data.get('summary', ''))}"
-            )
+            rule = rule_names(data.get("rule", "the same rule"))
+            return f"An alert of {rule} fired and cleared between two notifications: {line(data.get('summary', ''))}"
         case Reason.UNDONE:
             return _undone(notification, case)
         case Reason.HANDED_OVER:
@@ -195,7 +197,7 @@ def _notice(notification: Notification, case: IncidentText) -> str:
         case _:
             count = data.get("alerts", "1")
             many = "A further alert" if count == "1" else f"{line(count, 10)} further alerts"
-            return f"{many} of {line(data.get('rule', 'the same rule'))}: {line(data.get('summary', ''))}"
+            return f"{many} of {rule_names(data.get('rule', 'the same rule'))}: {line(data.get('summary', ''))}"
 
 
 def _undone(notification: Notification, case: IncidentText) -> str:
@@ -250,6 +252,17 @@ def _fallback(notification: Notification, case: IncidentText) -> str:
     else:
         why = "had reached nobody in time on the channels that come first"
     return f"This page {why}, so it comes to you."
+
+
+def rule_names(keys: str) -> str:
+    """Rules as people call them: ``incident_response/margin_low`` without its section, a twin by what it says."""
+    return line(", ".join(dict.fromkeys(map(_rule_name, keys.split(", ")))))
+
+
+def _rule_name(key: str) -> str:
+    section, _, own = key.partition("/")
+    named = own if own and section.islower() else key  # other people's alerts are called as they like
+    return MISSING_DATA if named == TWIN else named
 
 
 def _fired(data: Mapping[str, str]) -> str:

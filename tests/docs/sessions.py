@@ -27,7 +27,7 @@ import fcntl, os, socket, struct, sys
 fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8914, struct.pack("16sh14x", b"lo", 0x41))
 os.execvp(sys.argv[1], sys.argv[1:])
 """
-WITHIN = 240
+WITHIN = 400
 """Seconds that a whole page may take on a busy machine."""
 
 

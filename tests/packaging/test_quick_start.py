@@ -15,7 +15,7 @@ REPOSITORY = "https://github.com/your-organisation/tocsin"
 
 def test_the_quick_start_ends_with_a_test_alert_delivered(tmp_path: Path, dependencies: Path) -> None:
     """Its commands, one by one, with the real Alertmanager; only the network is replaced by what is installed here."""
-    need("git", "curl", "amtool", "prometheus-alertmanager")
+    need("git", "curl", "amtool", "prometheus", "promtool", "prometheus-alertmanager")
     if subprocess.run(["git", "-C", ROOT, "rev-parse"], capture_output=True).returncode:
         pytest.skip("not a clone: nothing to clone from")
     kept = {
