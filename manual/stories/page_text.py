@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 BLOCKS = frozenset(
     "p li tr h1 h2 h3 h4 div section summary dt dd td th table ul ol label button details".split()  # noqa: SIM905 - a list of tags
 )
+VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"])
 UNREAD = frozenset(["script", "style", "svg", "select", "textarea", "template", "head", "nav", "footer"])
 
 
@@ -14,9 +15,14 @@ class _Reader(HTMLParser):
         super().__init__()
         self.text: list[str] = []
         self._unread = 0
+        self._hidden = 0
+        """How many elements are open from the outermost hidden one on."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._unread += tag in UNREAD
+        self._hidden += tag not in VOID and (self._hidden > 0 or "hidden" in dict(attrs))
+        if self._hidden:
+            return
         if tag in BLOCKS:
             self.text.append("\n- " if tag == "li" else " | " if tag in ("td", "th", "dd") else "\n")
         if tag == "h1":
@@ -28,11 +34,12 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self._unread -= tag in UNREAD
+        self._hidden -= self._hidden > 0
         if tag in BLOCKS and tag not in ("td", "th"):
             self.text.append("\n")
 
     def handle_data(self, data: str) -> None:
-        if not self._unread:
+        if not (self._unread or self._hidden):
             self.text.append(re.sub(r"\s+", " ", data))
 
 
