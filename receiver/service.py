@@ -18,6 +18,7 @@ from aiohttp import web
 
 from receiver.background import Background
 from receiver.channels.configured import configured_channels, make_senders
+from receiver.channels.sms import providers_heard
 from receiver.clients.alertmanager import Alertmanager
 from receiver.clients.calendar_download import CalendarFeeds
 from receiver.clients.egress import Egress
@@ -197,7 +198,9 @@ class Service:
         settings, installation = self._settings, self._store.installation
         links = Links(Signing(key, self.clock), installation, settings.external_url)
         ack_url = links.url if settings.external_url else None
-        return MessageRenderer(settings.external_url, installation, sms_replies=settings.hears_twilio, ack_url=ack_url)
+        heard = providers_heard(settings)
+        replies = bool(heard) and all(heard)  # by whichever it goes, an answer has to be heard
+        return MessageRenderer(settings.external_url, installation, sms_replies=replies, ack_url=ack_url)
 
     async def _open_queue(self, configured: frozenset[str]) -> AsyncExitStack:
         """The queue with the way to the database, tried again for a while where that is a server's; how to undo it."""
@@ -225,7 +228,7 @@ class Service:
         self.engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison, log_entries)
         self.engine.cluster = Cluster(settings.alertmanager_peers, settings.peer_timeout, settings.echo_window)
         self.engine.jumps = self.clock.followed
-        self.engine.receipts = settings.hears_twilio
+        self.engine.receipts = any(providers_heard(settings))
         self.engine.accounts = settings.account_names
         if writer:
             writer.attach(self.engine)

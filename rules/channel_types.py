@@ -137,6 +137,7 @@ EXAMPLE_NUMBER = "+4930123456"
 """Nobody's: what messages show as the form of one."""
 _NUMBER_WORDS = f"telephone number with its country code, such as {EXAMPLE_NUMBER}"
 _TWILIO = ("twilio_account_sid", "twilio_auth_token", "twilio_shared_key", "twilio_from", "twilio_api_url")
+_VONAGE = tuple(f"vonage_{name}" for name in ("api_key", "api_secret", "from", "signature_secret", "api_url"))
 
 
 def _is_number_or_name(text: str) -> bool:
@@ -239,7 +240,7 @@ _ROWS = (
         fallback_rank=2,
         retry_after=(2, 5, 15, MINUTE),
         give_up_after=15 * MINUTE,
-        settings=_TWILIO,
+        settings=(*_TWILIO, *_VONAGE),
     ),
     ChannelFacts(
         name="phone",

@@ -50,6 +50,8 @@ _PERMANENT: Mapping[int, str] = {
     21614: "the number is not a mobile number",
     21617: "the message is too long",
 }
+_OF_RECIPIENT = frozenset({21211, 21610, 21614, 21617})
+"""Errors that another provider would not mend, or, after STOP, must not go around."""
 _RATE_LIMITED = 20429
 
 
@@ -172,6 +174,11 @@ def _refusal(answer: Answer, secrets: Iterable[str]) -> str:
 def meaning_of(code: int) -> str:
     """What an error of Twilio's that stays means, in words with its number; empty: it may be another time."""
     return f"{_PERMANENT[code]} (Twilio {code})" if code in _PERMANENT else ""
+
+
+def concerns_recipient(outcome: Outcome) -> bool:
+    """Whether it was refused for whom, or what, it was sent: another provider is not to be asked."""
+    return isinstance(outcome, Rejected) and outcome.reason in map(meaning_of, _OF_RECIPIENT)
 
 
 def _code(answer: Answer) -> int:

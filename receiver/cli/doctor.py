@@ -182,8 +182,13 @@ async def _providers(settings: Settings, policy: Policy) -> AsyncIterator[Findin
 
 def _places(settings: Settings, kind: Any, recipients: Sequence[str]) -> Iterator[str]:
     """Where a channel's messages go: scheme, host and port, nothing secret."""
+    from receiver.channels import twilio, vonage
+
     if kind == "email" and settings.smtp_url:
         yield _place(settings.smtp_url.get_secret_value())
+    if kind == "sms":  # of two providers those that there is an account at
+        yield from (_place(each.api_url) for each in (twilio.account_of(settings), vonage.account_of(settings)) if each)
+        return
     for name in CHANNEL_FACTS[kind].settings:
         if name.endswith("_api_url") and isinstance(address := getattr(settings, name, None), str):
             yield _place(address)

@@ -50,7 +50,7 @@ def send_after(provider, caplog):
 
 def test_every_channel_type_is_held_to_the_contract():
     """No channel type is left out of this suite."""
-    assert set(PROVIDERS) == set(CHANNEL_TYPES)
+    assert set(CHANNEL_TYPES) <= set(PROVIDERS)
 
 
 async def test_message_arrives_once(provider):

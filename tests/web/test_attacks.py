@@ -35,6 +35,7 @@ STRANGERS = (
     f"/act/1-1-{'a' * 32}",
     "/callbacks/slack/actions",
     "/callbacks/twilio/sms",
+    "/callbacks/vonage/sms",
     "/callbacks/pagerduty",
 )
 SETTINGS = {
@@ -45,6 +46,10 @@ SETTINGS = {
     "TOCSIN_TWILIO_ACCOUNT_SID": "AC1",
     "TOCSIN_TWILIO_AUTH_TOKEN": "auth-token",
     "TOCSIN_TWILIO_FROM": "+12025550100",
+    "TOCSIN_VONAGE_API_KEY": "a1b2c3d4",
+    "TOCSIN_VONAGE_API_SECRET": "secret",
+    "TOCSIN_VONAGE_FROM": "+12025550199",
+    "TOCSIN_VONAGE_SIGNATURE_SECRET": "s" * 32,
 }
 
 

@@ -326,7 +326,9 @@ async def test_twilios_own_keywords(twilio: Twilio, form: dict[str, str], capsys
     sent = {"MessageSid": "SM7", "From": sender, "To": "+12025550100", **form}
     status, answer = await twilio.post(SMS, sent)
     assert (status, "".join(ET.fromstring(answer).itertext())) == (200, "")
-    said = next(each for each in capsys.readouterr().out.splitlines() if "keyword that Twilio itself obeys" in each)
+    said = next(
+        each for each in capsys.readouterr().out.splitlines() if "keyword that the provider itself obeys" in each
+    )
     assert ends_of(sender) in said
     assert sender not in said
     assert (await twilio.incident())["state"] == "open"

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from receiver.channels import vonage
 from receiver.clients.egress import Egress
 from receiver.core.model import Instant
 from receiver.settings import Settings
@@ -21,6 +22,7 @@ from receiver.web.callbacks.pagerduty_webhook import PagerDutyCallbacks
 from receiver.web.callbacks.slack_interactions import SlackCallbacks
 from receiver.web.callbacks.slack_socket import SlackSocket
 from receiver.web.callbacks.twilio_webhooks import TwilioCallbacks
+from receiver.web.callbacks.vonage_webhooks import VonageCallbacks
 
 __all__ = ["CallbackActions", "add_callbacks"]
 
@@ -33,7 +35,7 @@ def add_callbacks(
     clock: Callable[[], Instant],
 ) -> None:
     """Register the callbacks of the providers that are configured."""
-    found: list[SlackCallbacks | TwilioCallbacks | PagerDutyCallbacks] = []
+    found: list[SlackCallbacks | TwilioCallbacks | VonageCallbacks | PagerDutyCallbacks] = []
     secret, app_token = settings.slack_signing_secret, settings.of_channels.get("slack_app_token")
     if secret or app_token:
         slack = SlackCallbacks(at, rosters, secret.get_secret_value() if secret else "", settings, clock)
@@ -46,6 +48,11 @@ def add_callbacks(
         token, shared = settings.twilio_auth_token, settings.twilio_shared_key
         shared_key = shared.get_secret_value() if shared else ""
         found.append(TwilioCallbacks(at, token.get_secret_value(), settings.external_url, shared_key))
+    account = vonage.account_of(settings)
+    if account and account.is_heard:
+        answers = VonageCallbacks(at, account, Egress.of(settings))
+        app.on_cleanup.append(answers.close)
+        found.append(answers)
     if settings.pagerduty_webhook_secret:
         secrets = settings.pagerduty_webhook_secret.get_secret_value().split(",")
         found.append(PagerDutyCallbacks(at, [secret.strip() for secret in secrets if secret.strip()]))

@@ -5,11 +5,7 @@ are no callbacks; whoever answers an SMS must have a number that the policy name
 no answer at all: an answer costs money.
 """
 
-import asyncio
-import textwrap
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
-from typing import assert_never
+from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
 import structlog
@@ -26,26 +22,16 @@ from receiver.channels.twilio import (
 )
 from receiver.channels.twilio_lookup import LOST
 from receiver.core.audit_log import Origin
-from receiver.core.events import Acknowledge, Action, Escalate, GiveBack, Resolve, Withdraw
+from receiver.core.events import Action, Escalate
 from receiver.core.model import Notification, State
 from receiver.messages.plain import line
-from receiver.on_call.references import contacts
 from receiver.web.callbacks.actions import LATER, Answer, CallbackActions, stands
-from receiver.web.callbacks.replies import Verb, read_reply
+from receiver.web.callbacks.sms_answers import TYPES, SmsAnswers, acknowledge, until_reported
 from receiver.web.http.problem_details import Handler, HttpProblem
 from receiver.web.http.request_body import parse_pairs, read_strangers_body
-from rules.channel_types import ends_of, types_where
 
 SMS_PATH = "/callbacks/twilio/sms"
 """Where the number's *A message comes in* must point to."""
-
-UNREPORTED_WAIT, UNREPORTED_TRIES = 0.5, 20
-"""Seconds and times that we wait for our own sender's report, which the provider may outrun."""
-
-HOW = (
-    "Answer ACK 12, ESC 12 (asks for help), WITHDRAW 12, BACK 12 or RESOLVE 12 with the incident's number, or "
-    "ACK ALL for all that this number was sent."
-)
 
 ARRIVED = frozenset({"delivered", "read"})
 """States of a message that its recipient's device has."""
@@ -53,17 +39,8 @@ ARRIVED = frozenset({"delivered", "read"})
 MACHINES = ("machine", "fax")
 """How `AnsweredBy` begins where it was no person."""
 
-KEYWORDS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "START", "YES", "UNSTOP"})
-"""Words that opt a number out of a sender's SMS, or in again; Twilio obeys them and hands them on all the same."""
-
 KEYS = {"1": "Acknowledged", "2": "Escalated"}
 """What the keys of a telephone do."""
-
-MESSAGE = 300
-"""Characters of an SMS that we answer with; a long list takes several."""
-
-TYPES = types_where(lambda facts: "twilio_from" in facts.settings)
-"""The channel types whose messages go out by Twilio."""
 
 log = structlog.get_logger()
 
@@ -74,6 +51,7 @@ class TwilioCallbacks:
     def __init__(self, queue: CallbackActions, auth_token: str, external_url: str, shared_key: str = "") -> None:
         """`shared_key`: the secret of the SharedKey that a Webhooks Rule signs with; empty: there is none."""
         self._queue = queue
+        self._answers = SmsAnswers(queue)
         self._token = auth_token
         self._shared_key = shared_key
         self._external_url = external_url
@@ -89,9 +67,9 @@ class TwilioCallbacks:
         form = await self._believe(request)
         message, sid = request.query.get("notification", ""), form.get("MessageSid") or form.get("CallSid") or ""
         if lost := _why_lost(form):
-            await self._until_reported(lambda: self._queue.bounce(message, lost), lost)
+            await until_reported(lambda: self._queue.bounce(message, lost), lost)
         elif receipt := _receipt(form):
-            await self._until_reported(lambda: self._queue.arrive(message, line(sid), receipt), receipt)
+            await until_reported(lambda: self._queue.arrive(message, line(sid), receipt), receipt)
         elif sid:
             await self._queue.arrive(message, line(sid))
         return web.Response(status=204)
@@ -112,35 +90,11 @@ class TwilioCallbacks:
         return _speak(f"{_spoken(answer, KEYS[pressed])} Goodbye.")
 
     async def sms(self, request: web.Request) -> web.Response:
-        """Somebody answered an SMS."""
+        """Somebody answered an SMS. Twilio itself obeys STOP, and refuses our answers then (error 21610)."""
         form = await self._believe(request)
-        sender = form.get("From", "")
-        if not self._is_responder(sender):
-            log.warning("SMS from a number that no channel of the policy names; not answered")
-            return _twiml("")
-        who = self._queue.name(sender, TYPES)
-        if _is_for_twilio(form):
-            shown = ends_of(sender) if who == sender else who
-            log.warning("an SMS is a keyword that Twilio itself obeys; not answered", who=shown, word=_word(form))
-            return _twiml("")
-        reply = read_reply(form.get("Body", ""))
-        if reply is None:
-            return _text(HOW)
-        origin = Origin(who, "sms", sender, f"twilio {form.get('MessageSid', '')}")
-        if not reply.numbers:
-            pages = await self._queue.sent_to(sender)
-            answer = await self._queue.answer(pages, origin, lambda page: _acknowledge(who, "by SMS", page))
-            return _text(*answer.words("Acknowledged") if answer else (LATER,))
-        return _text(*[await self._do(reply.verb, number, origin) for number in reply.numbers])
-
-    async def _do(self, verb: Verb, number: int, origin: Origin) -> str:
-        """One number of an answer; how its incident stands then."""
-        incident = await self._queue.by_number(number)
-        if incident is None:
-            return f"There is no incident {number}. {HOW}"
-        sms = replace(origin, reference=f"{origin.reference} {number}")
-        outcome = await self._queue.act(incident.id, _action(verb, origin.who), sms)
-        return f"T{outcome.words}" if outcome.incident else outcome.words
+        reference = f"twilio {form.get('MessageSid', '')}"
+        parts = await self._answers.answer(form.get("From", ""), form.get("Body", ""), reference, _word(form))
+        return _twiml("".join(f"<Message>{escape(part)}</Message>" for part in parts))
 
     async def _believe(self, request: web.Request) -> dict[str, str]:
         """The form. Raises Problem 401 for what is not Twilio's."""
@@ -154,27 +108,9 @@ class TwilioCallbacks:
             raise HttpProblem(401, "this is not signed by Twilio")
         return dict(pairs)
 
-    async def _until_reported(self, tell: Callable[[], Awaitable[bool]], news: str) -> None:
-        """Tell the engine again until our own sender has reported the message."""
-        for _ in range(UNREPORTED_TRIES):
-            if not await tell():
-                return
-            await asyncio.sleep(UNREPORTED_WAIT)
-        log.warning("news of a message that is not known as sent", news=news)
-
-    def _is_responder(self, number: str) -> bool:
-        policy = self._queue.policy
-        numbers = {number for channel in policy.channels if channel.type in TYPES for number in channel.recipients}
-        return number in numbers or any(number in contacts(person, TYPES) for person in policy.people)
-
 
 def _word(form: Mapping[str, str]) -> str:
     return line(form.get("OptOutType", "") or form.get("Body", ""), 20).strip().upper()
-
-
-def _is_for_twilio(form: Mapping[str, str]) -> bool:
-    """Whether Twilio opts the sender out or in: it has answered itself, and refuses ours after STOP (error 21610)."""
-    return _word(form) in KEYWORDS
 
 
 def _why_lost(form: Mapping[str, str]) -> str:
@@ -198,28 +134,8 @@ def _receipt(form: Mapping[str, str]) -> str:
     return f"its receipt says {status}" if status in ARRIVED else ""
 
 
-def _action(verb: Verb, by: str) -> Action:
-    match verb:
-        case "acknowledge":
-            return Acknowledge(by, "by SMS", expects=State.OPEN)
-        case "escalate":
-            return Escalate(by, "by SMS")
-        case "withdraw":
-            return Withdraw(by, "by SMS")
-        case "give_back":
-            return GiveBack(by, "by SMS")
-        case "resolve":
-            return Resolve(by, "by SMS")
-        case _:
-            assert_never(verb)
-
-
-def _acknowledge(who: str, how: str, page: Notification) -> Acknowledge:
-    return Acknowledge(who, how, expects=State.OPEN, answers=page.page)
-
-
 def _pressed(who: str, key: str, page: Notification) -> Action:
-    return _acknowledge(who, "by phone", page) if key == "1" else Escalate(who, "by phone", expects=State.OPEN)
+    return acknowledge(who, "by phone", page) if key == "1" else Escalate(who, "by phone", expects=State.OPEN)
 
 
 def _spoken(answer: Answer, deed: str) -> str:
@@ -236,13 +152,6 @@ def _spoken(answer: Answer, deed: str) -> str:
 
 def _speak(words: str) -> web.Response:
     return _twiml(f"<Say>{escape(words)}</Say>")
-
-
-def _text(*sentences: str) -> web.Response:
-    """As few messages as hold it all, none of which ends within a number."""
-    said = line(" ".join(sentences), 100 * MESSAGE)
-    parts = textwrap.wrap(said, MESSAGE, break_on_hyphens=False)
-    return _twiml("".join(f"<Message>{escape(part)}</Message>" for part in parts))
 
 
 def _twiml(content: str) -> web.Response:

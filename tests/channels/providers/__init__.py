@@ -71,4 +71,5 @@ def over_http(server: wire.Wire, refused: Reply, credentials: Reply) -> Mapping[
 
 
 PROVIDERS = {kind: import_module(f"{__name__}.{kind}").provider for kind in CHANNEL_TYPES}
+PROVIDERS["sms by Vonage"] = import_module(f"{__name__}.sms").by_vonage
 """Last, because the modules import what stands above."""

@@ -1,12 +1,14 @@
-"""A Twilio account that takes messages, and calls."""
+"""A Twilio account that takes messages, and calls; and a Vonage account that takes messages."""
 
 from contextlib import asynccontextmanager
 
+from receiver.channels import vonage
 from receiver.channels.sms import SmsSender
 from receiver.channels.twilio import Account
 from tests.channels.outgoings import outgoing
 from tests.channels.providers import PATIENCE, Provider, over_http
 from tests.channels.servers.twilio import TwilioAccount
+from tests.channels.servers.vonage import VonageAccount
 from tests.channels.servers.wire import Reply
 
 
@@ -30,3 +32,22 @@ async def twilio(kind, channel):
 
 def provider():
     return twilio(SmsSender, "sms")
+
+
+@asynccontextmanager
+async def by_vonage():
+    key, secret, signing = "a1b2c3d4", "vonage-api-secret-0123", "vonage-signature-secret-0123456789"
+    account = VonageAccount(key, secret, signing)
+    async with account.wire:
+        known = vonage.VonageAccount(key, secret, "+12025550100", signing, account.wire.url, "https://tocsin.example")
+        yield Provider(
+            SmsSender(None, timeout=PATIENCE, second=known),
+            outgoing("sms", "+4930123456"),
+            (secret, signing),
+            over_http(
+                account.wire,
+                Reply(200, {"messages": [{"status": "7", "error-text": f"Number barred {secret}"}]}),
+                Reply(200, {"messages": [{"status": "4", "error-text": f"Bad Credentials {secret}"}]}),
+            ),
+            lambda: len(account.messages),
+        )

@@ -1,0 +1,105 @@
+"""Vonage calls back: what became of an SMS, and answers to it.
+
+Rules: every request carries a signature over its parameters, which come as a query, a form or JSON, as the account is
+set up; an answer goes out as an SMS of its own, because Vonage takes none in the response.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+import orjson
+import structlog
+from aiohttp import web
+
+from receiver.channels.sms import VALIDITY
+from receiver.channels.vonage import STATUS_PATH, Vonage, VonageAccount, valid_signature
+from receiver.clients.egress import Egress
+from receiver.core.events import Rejected, Retry
+from receiver.messages.plain import line
+from receiver.web.callbacks.actions import CallbackActions
+from receiver.web.callbacks.sms_answers import SmsAnswers, until_reported
+from receiver.web.http.problem_details import Handler, HttpProblem
+from receiver.web.http.request_body import parse_form, read_strangers_body
+
+SMS_PATH = "/callbacks/vonage/sms"
+"""Where the account's, or the number's, *Inbound SMS webhook* must point to."""
+
+LOST = frozenset({"expired", "failed", "rejected"})
+"""States of a message that reached nobody."""
+
+log = structlog.get_logger()
+
+
+class VonageCallbacks:
+    """The handlers."""
+
+    def __init__(self, queue: CallbackActions, account: VonageAccount, egress: Egress) -> None:
+        """`account`: has a signature secret."""
+        self._queue = queue
+        self._answers = SmsAnswers(queue)
+        self._secret = account.signature_secret
+        self._vonage = Vonage(account, egress)
+
+    def routes(self) -> tuple[tuple[str, str, Handler], ...]:
+        """Method, path, handler."""
+        handlers = ((STATUS_PATH, self.status), (SMS_PATH, self.sms))
+        return tuple((method, path, handler) for path, handler in handlers for method in ("GET", "POST"))
+
+    async def status(self, request: web.Request) -> web.Response:
+        """What became of a message: bad news tells the fallback, a receipt says that it arrived."""
+        given = await self._believe(request)
+        message, reference = given.get("client-ref", ""), line(given.get("messageId", ""))
+        state = line(given.get("status", ""), 40)
+        if state in LOST:
+            news = f"Vonage says later: {state} (error {line(given.get('err-code', ''), 20) or 'not told'})"
+            await until_reported(lambda: self._queue.bounce(message, news), news)
+        elif state == "delivered":
+            receipt = "its receipt says delivered"
+            await until_reported(lambda: self._queue.arrive(message, reference, receipt), receipt)
+        elif reference:
+            await self._queue.arrive(message, reference)
+        return web.Response(status=204)
+
+    async def sms(self, request: web.Request) -> web.Response:
+        """Somebody answered an SMS."""
+        given = await self._believe(request)
+        sender, text = f"+{given.get('msisdn', '')}", given.get("text", "")
+        keyword = line(text, 20).strip().upper()
+        parts = await self._answers.answer(sender, text, f"vonage {given.get('messageId', '')}", keyword)
+        outcomes = await asyncio.gather(*(self._vonage.text(sender, part, VALIDITY) for part in parts))
+        for outcome in outcomes:
+            if isinstance(outcome, Retry | Rejected):
+                log.warning("the answer to an SMS could not be sent", reason=outcome.reason)
+        return web.Response(status=204)
+
+    async def close(self, _app: web.Application) -> None:
+        """Let go of the connections."""
+        await self._vonage.close()
+
+    async def _believe(self, request: web.Request) -> Mapping[str, str]:
+        """The parameters. Raises HttpProblem 401 for what is not Vonage's."""
+        given = await _parameters(request)
+        if not valid_signature(self._secret, given):
+            log.warning(
+                "callback refused: not signed by Vonage",
+                path=request.path,
+                is_it_right="TOCSIN_VONAGE_SIGNATURE_SECRET",
+            )
+            raise HttpProblem(401, "this is not signed by Vonage")
+        return given
+
+
+async def _parameters(request: web.Request) -> dict[str, str]:
+    """From the query, the form or the JSON. Raises HttpProblem 400."""
+    if request.method == "GET":
+        return dict(request.query)
+    body = await read_strangers_body(request)
+    if request.content_type != "application/json":
+        return parse_form(body)
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict):
+        raise HttpProblem(400, "the body is no JSON object")
+    return {name: str(value) for name, value in document.items()}
