@@ -22,11 +22,15 @@ PASSING = [
     Mishap.BROKEN_OFF,
 ]
 LASTING = [Mishap.REFUSED, Mishap.CREDENTIALS]
+NEVER_ENDING = {Mishap.HANG, Mishap.HANG_LATE, Mishap.TRICKLE}
+IMPATIENT = 0.3
+"""Seconds after which an answer that never ends is given up here; every other answer comes, however busy the machine is."""
 
 
 @pytest.fixture(params=PROVIDERS)
 async def provider(request):
-    async with PROVIDERS[request.param]() as provider:
+    never_ends = request.node.callspec.params.get("mishap") in NEVER_ENDING
+    async with PROVIDERS[request.param](IMPATIENT if never_ends else SEND_TIMEOUT) as provider:
         yield provider
         await provider.sender.close()
 
@@ -85,16 +89,17 @@ async def test_what_lasts_is_rejected(provider, send_after, mishap):
         assert provider.advice in outcome.reason
 
 
-async def test_silent_provider_holds_up_nobody(provider):
+@pytest.mark.parametrize("mishap", [Mishap.HANG])
+async def test_silent_provider_holds_up_nobody(provider, mishap):
     """While a provider is silent, the loop goes on, until the channel's own time is up."""
-    provider.mishaps[Mishap.HANG]()
+    provider.mishaps[mishap]()
     waiting = asyncio.create_task(provider.sender.send(provider.outgoing))
     turns = 0
     while not waiting.done():
         await asyncio.sleep(0.005)
         turns += 1
     assert isinstance(waiting.result(), Retry)
-    assert turns > 10
+    assert turns > 1
 
 
 async def test_close_does_not_wait_for_silence(provider):

@@ -35,6 +35,7 @@ from receiver.version import MARK
 from receiver.web.auth.provider import Attempt, Provider, ProviderSilentError, Registration
 from tests.channels.outgoings import INCIDENT, outgoing
 from tests.end_to_end.conftest import need, until
+from tests.patience import GIVES_UP
 
 HOST = socket.gethostname()
 ANSWERS = {
@@ -249,7 +250,7 @@ async def command(world: World, **environment: str) -> tuple[int, str]:
         sys.executable, "-m", "receiver.cli", "heartbeats", "--url", world.url,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env={**known, **environment},
     )  # fmt: skip
-    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    said, _ = await asyncio.wait_for(process.communicate(), GIVES_UP)
     return process.returncode or 0, said.decode()
 
 

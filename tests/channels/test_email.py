@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from msgspec.structs import replace
 
+from receiver.channels import SEND_TIMEOUT
 from receiver.channels.email import EmailSender, Server, message_id
 from receiver.core.events import Delivered, Rejected, Retry
 from receiver.core.model import Kind, Reason
@@ -29,7 +30,7 @@ async def host():
 
 @pytest.fixture
 def sender(host):
-    return EmailSender(url(host), "Tocsin <tocsin@example.org>", 1.0, host.trust)
+    return EmailSender(url(host), "Tocsin <tocsin@example.org>", SEND_TIMEOUT, host.trust)
 
 
 def url(host, scheme="smtp", login=f"tocsin:{QUOTED}@"):
@@ -226,7 +227,7 @@ async def test_hostile_words_arrive_as_words(host, sender):
 async def test_password_goes_over_tls_only():
     """A host that offers no TLS gets no password and no mail; the words say what to check."""
     async with MailHost("tocsin", PASSWORD, tls="none") as host:
-        outcome = await EmailSender(url(host), "tocsin@example.org", 1.0).send(outgoing("email"))
+        outcome = await EmailSender(url(host), "tocsin@example.org", SEND_TIMEOUT).send(outgoing("email"))
         assert isinstance(outcome, Rejected)
         assert "STARTTLS" in outcome.reason
         assert "TOCSIN_SMTP_URL" in outcome.reason
@@ -236,13 +237,13 @@ async def test_password_goes_over_tls_only():
 async def test_smtps_is_encrypted_from_the_first_byte():
     """smtps:// speaks TLS at once and signs in."""
     async with MailHost("tocsin", PASSWORD, tls="implicit") as host:
-        sender = EmailSender(url(host, "smtps"), "tocsin@example.org", 1.0, host.trust)
+        sender = EmailSender(url(host, "smtps"), "tocsin@example.org", SEND_TIMEOUT, host.trust)
         assert isinstance(await sender.send(outgoing("email")), Delivered)
 
 
 async def test_host_that_is_not_who_it_says_is_not_trusted(host):
     """A certificate that nobody vouches for is a configuration problem, said plainly."""
-    outcome = await EmailSender(url(host), "tocsin@example.org", 1.0).send(outgoing("email"))
+    outcome = await EmailSender(url(host), "tocsin@example.org", SEND_TIMEOUT).send(outgoing("email"))
     assert isinstance(outcome, Rejected)
     assert "TLS" in outcome.reason
     assert "certificate" in outcome.reason
@@ -251,7 +252,7 @@ async def test_host_that_is_not_who_it_says_is_not_trusted(host):
 async def test_tls_to_a_host_that_speaks_none_says_so():
     """smtps:// to a plain port is a configuration problem, not a reason to try for a day."""
     async with MailHost(tls="none") as host:
-        sender = EmailSender(url(host, "smtps"), "tocsin@example.org", 1.0, host.trust)
+        sender = EmailSender(url(host, "smtps"), "tocsin@example.org", SEND_TIMEOUT, host.trust)
         outcome = await sender.send(outgoing("email"))
     assert isinstance(outcome, Rejected)
     assert "TOCSIN_SMTP_URL" in outcome.reason
@@ -260,7 +261,7 @@ async def test_tls_to_a_host_that_speaks_none_says_so():
 async def test_relay_on_this_machine_needs_no_password():
     """Plain SMTP to loopback, without a password, just works."""
     async with MailHost(tls="none") as host:
-        sender = EmailSender(f"smtp://127.0.0.1:{host.port}", "tocsin@example.org", 1.0)
+        sender = EmailSender(f"smtp://127.0.0.1:{host.port}", "tocsin@example.org", SEND_TIMEOUT)
         assert isinstance(await sender.send(outgoing("email")), Delivered)
 
 
@@ -294,7 +295,9 @@ async def test_one_refused_address_takes_nobody_else_down(host, sender):
 
 async def test_nobody_there():
     """A host that cannot be reached means trying again."""
-    outcome = await EmailSender(f"smtp://127.0.0.1:{free_port()}", "tocsin@example.org", 1.0).send(outgoing("email"))
+    outcome = await EmailSender(f"smtp://127.0.0.1:{free_port()}", "tocsin@example.org", SEND_TIMEOUT).send(
+        outgoing("email")
+    )
     assert isinstance(outcome, Retry)
     assert "no connection" in outcome.reason
 

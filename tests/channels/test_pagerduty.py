@@ -42,11 +42,20 @@ async def sender(pagerduty):
 
 
 @pytest.fixture
-async def impatient(pagerduty):
-    """For answers that never end."""
-    sender = PagerDutySender(lambda service: KEY, api_url=pagerduty.wire.url, timeout=(0.5, 0.5), deadline=1)
-    yield sender
-    await sender.close()
+async def make(pagerduty):
+    """Makes senders that wait so many seconds for an answer; they are closed in the end."""
+    made = []
+
+    def make(patience):
+        timeout = (patience / 2, patience / 2)
+        made.append(
+            PagerDutySender(lambda service: KEY, api_url=pagerduty.wire.url, timeout=timeout, deadline=patience)
+        )
+        return made[-1]
+
+    yield make
+    for sender in made:
+        await sender.close()
 
 
 def page(serial=1, **changes):
@@ -245,18 +254,19 @@ async def test_limits_are_kept(pagerduty, sender):
     ],
     ids=lambda value: getattr(value, "__name__", None) or (f"{value.status}" if isinstance(value, Reply) else None),
 )
-async def test_answers_are_judged(pagerduty, impatient, reply, kind, after, caplog):
+async def test_answers_are_judged(pagerduty, make, reply, kind, after, caplog):
     """Each answer means what PagerDuty's documentation says; nothing shows the key, and the next message gets out."""
     caplog.set_level(logging.DEBUG)
     pagerduty.wire.faults.append(reply)
-    outcome = await impatient.send(page())
+    sender = make(wire.patience(reply))
+    outcome = await sender.send(page())
     assert isinstance(outcome, kind)
     if isinstance(outcome, Retry):
         assert outcome.after == after
-    assert KEY not in f"{outcome!r}{impatient!r}{caplog.text}"
-    assert KEY[-4:] not in f"{outcome!r}{impatient!r}{caplog.text}"
+    assert KEY not in f"{outcome!r}{sender!r}{caplog.text}"
+    assert KEY[-4:] not in f"{outcome!r}{sender!r}{caplog.text}"
     assert len(pagerduty.wire.requests) <= 1
-    assert await until_delivered(impatient, page(2, number="n2")) == Delivered("install-0198c0de-2")
+    assert await until_delivered(sender, page(2, number="n2")) == Delivered("install-0198c0de-2")
 
 
 async def test_refusal_says_why(pagerduty, sender):
@@ -292,9 +302,10 @@ async def test_proxies_of_the_environment_are_not_used(pagerduty, monkeypatch):
     await sender.close()
 
 
-async def test_slow_messages_do_not_hold_up_others(pagerduty, sender, impatient):
+async def test_slow_messages_do_not_hold_up_others(pagerduty, sender, make):
     """While messages hang, others are sent."""
     pagerduty.wire.faults.extend([wire.trickle_head] * 4)
+    impatient = make(wire.patience(wire.trickle_head))
     stuck = [asyncio.create_task(impatient.send(page(n, number=f"n{n}"))) for n in range(1, 5)]
     while len(pagerduty.wire.requests) < 4:
         pagerduty.wire.arrived.clear()

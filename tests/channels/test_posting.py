@@ -8,6 +8,7 @@ from receiver.channels.posting import MAX_ANSWER, Answer, Poster, excerpt
 from receiver.demo.stand_ins import start_web
 from tests.channels.servers import wire
 from tests.channels.servers.wire import Reply, Wire
+from tests.patience import GIVES_UP
 
 
 async def test_answer_is_read_up_to_a_cap():
@@ -55,7 +56,7 @@ async def test_one_that_hangs_takes_no_connection_from_another():
     poster, many = Poster(60), 128
     async with Wire(lambda request: Reply(200)) as quick:
         posts = [asyncio.create_task(poster.post(slow, b"", {})) for _ in range(many)]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GIVES_UP):
             for _ in range(many):
                 await hanging.acquire()
             assert isinstance(await poster.post(quick.url, b"", {}), Answer)

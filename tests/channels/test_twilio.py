@@ -191,7 +191,7 @@ async def test_answers_are_judged(twilio, make, kind, case, caplog):
     """Doubt is said and tried again; a 429 was certainly not sent; a 201 was, though its receipt broke off."""
     reply, expected, after, words = case
     caplog.set_level(logging.DEBUG)
-    sender = make(kind, timeout=0.5)
+    sender = make(kind, timeout=wire.patience(reply))
     twilio.wire.faults.append(reply)
     message = sms() if kind is SmsSender else call()
     outcome = await sender.send(message)
@@ -274,7 +274,7 @@ async def test_where_nobody_can_tell_three_tries_are_made(twilio, make, kind, me
     """Without an answer to the question it goes out again, three times at most; then only the question is asked."""
     for attempts, sent in ((1, 1), (2, 2), (3, 2), (4, 2)):
         twilio.wire.faults.append(trouble)
-        outcome = await make(kind, timeout=0.3).send(message(attempts=attempts))
+        outcome = await make(kind, timeout=wire.patience(trouble)).send(message(attempts=attempts))
         assert isinstance(outcome, Delivered if attempts < 3 else Retry)
         assert went_out(twilio) == sent
     assert "may have been sent" in outcome.reason

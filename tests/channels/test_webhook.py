@@ -37,11 +37,17 @@ async def sender():
 
 
 @pytest.fixture
-async def impatient():
-    """For answers that never end."""
-    sender = WebhookSender(lambda: OPENED_AT, SECRET, timeout=0.5)
-    yield sender
-    await sender.close()
+async def make():
+    """Makes senders that wait so many seconds for an answer; they are closed in the end."""
+    made = []
+
+    def make(patience):
+        made.append(WebhookSender(lambda: OPENED_AT, SECRET, timeout=patience))
+        return made[-1]
+
+    yield make
+    for sender in made:
+        await sender.close()
 
 
 def to(inbox, path="/hook", **changes):
@@ -176,19 +182,20 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("reply", "expected", "after"), ANSWERS, ids=range(len(ANSWERS)))
-async def test_answers_are_judged(inbox, impatient, reply, expected, after, caplog):
+async def test_answers_are_judged(inbox, make, reply, expected, after, caplog):
     """2xx is delivered whatever follows it; trouble is tried again when asked to; refusals are final; no secret."""
     caplog.set_level(logging.DEBUG)
     inbox.wire.faults.append(reply)
-    outcome = await impatient.send(to(inbox))
+    sender = make(wire.patience(reply))
+    outcome = await sender.send(to(inbox))
     assert isinstance(outcome, expected)
     if isinstance(outcome, Retry):
         assert outcome.after == after
-    shown = f"{outcome!r}{impatient!r}{caplog.text}"
+    shown = f"{outcome!r}{sender!r}{caplog.text}"
     assert SECRET not in shown
     assert PASSWORD not in shown
     assert "\x1b" not in getattr(outcome, "reason", "")
-    await until_delivered(impatient, to(inbox))
+    await until_delivered(sender, to(inbox))
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -273,11 +280,11 @@ async def test_nobody_there(sender, host):
     assert SECRET not in outcome.reason
 
 
-async def test_one_that_hangs_does_not_hold_up_another(inbox, sender, impatient):
+async def test_one_that_hangs_does_not_hold_up_another(inbox, sender, make):
     """Messages to other receivers go out while one does not answer."""
     async with Wire(lambda request: Reply(200)) as silent:
         silent.faults.append(wire.hang)
-        stuck = asyncio.create_task(impatient.send(outgoing("webhook", silent.url)))
+        stuck = asyncio.create_task(make(wire.patience(wire.hang)).send(outgoing("webhook", silent.url)))
         await silent.arrived.wait()
         assert await sender.send(to(inbox)) == Delivered()
         assert isinstance(await stuck, Retry)

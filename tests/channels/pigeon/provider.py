@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from receiver.channels.pigeon import PigeonSender
 from tests.channels.outgoings import outgoing
-from tests.channels.providers import PATIENCE, Provider, over_http
+from tests.channels.providers import Provider, over_http
 from tests.channels.servers.wire import Reply, Request, Wire
 
 
@@ -26,12 +26,12 @@ class PigeonPost:
 
 
 @asynccontextmanager
-async def provider():
+async def provider(patience):
     token = "token-of-the-pigeon-post"
     post = PigeonPost(token)
     async with post.wire:
         yield Provider(
-            PigeonSender(post.wire.url, token, PATIENCE),
+            PigeonSender(post.wire.url, token, patience),
             outgoing("pigeon", "loft-7/ring-21"),
             (token,),
             over_http(post.wire, Reply(400, token.encode()), Reply(401, token.encode())),

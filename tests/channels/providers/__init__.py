@@ -1,6 +1,7 @@
 """Every channel type with its provider on this machine, for the contract suite.
 
-A new channel type is a module here, named after it, whose `provider()` yields a Provider.
+A new channel type is a module here, named after it, whose `provider(patience)` yields a Provider; its sender waits so
+many seconds for an answer.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,9 +13,6 @@ from receiver.channels import Outgoing, Sender
 from rules.channel_types import CHANNEL_TYPES
 from tests.channels.servers import wire
 from tests.channels.servers.wire import Reply
-
-PATIENCE = 0.7
-"""Seconds that senders wait for a provider here."""
 
 
 class Mishap(StrEnum):

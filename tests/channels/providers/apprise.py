@@ -4,19 +4,19 @@ from contextlib import asynccontextmanager
 
 from receiver.channels.apprise import AppriseSender, make_service
 from tests.channels.outgoings import outgoing
-from tests.channels.providers import PATIENCE, Provider, over_http
+from tests.channels.providers import Provider, over_http
 from tests.channels.servers.push import Ntfy
 from tests.channels.servers.wire import Reply
 
 
 @asynccontextmanager
-async def provider():
+async def provider(patience):
     token = "tk_0123456789abcdefghijklmnopqrs"
     ntfy = Ntfy(token)
     async with ntfy.wire:
         make_service("TOCSIN_APPRISE_URL_NTFY", ntfy.url)  # loads Apprise, which takes longer than the patience here
         yield Provider(
-            AppriseSender({"TOCSIN_APPRISE_URL_NTFY": ntfy.url}, deadline=PATIENCE),
+            AppriseSender({"TOCSIN_APPRISE_URL_NTFY": ntfy.url}, deadline=patience),
             outgoing("apprise", "ntfy"),
             (token,),
             over_http(

@@ -4,13 +4,13 @@ from contextlib import asynccontextmanager
 
 from receiver.channels.email import EmailSender
 from tests.channels.outgoings import outgoing
-from tests.channels.providers import PATIENCE, Mishap, Provider
+from tests.channels.providers import Mishap, Provider
 from tests.channels.servers import smtp
 from tests.channels.servers.smtp import MailHost
 
 
 @asynccontextmanager
-async def provider():
+async def provider(patience):
     password = "pa55-w0rd-of-the-relay"
     async with MailHost("tocsin", password) as host:
 
@@ -27,7 +27,7 @@ async def provider():
             EmailSender(
                 f"smtp://tocsin:{password}@localhost:{host.port}",
                 "tocsin@example.org",
-                PATIENCE,
+                patience,
                 tls_context=host.trust,
             ),
             outgoing("email", "ada@example.org"),

@@ -4,18 +4,18 @@ from contextlib import asynccontextmanager
 
 from receiver.channels.pagerduty import PagerDutySender
 from tests.channels.outgoings import outgoing
-from tests.channels.providers import PATIENCE, Provider, over_http
+from tests.channels.providers import Provider, over_http
 from tests.channels.servers.pagerduty import PagerDuty
 from tests.channels.servers.wire import Reply
 
 
 @asynccontextmanager
-async def provider():
+async def provider(patience):
     key = "R0UTINGKEY0123456789abcdefWXYZ98"
     account = PagerDuty(key)
     async with account.wire:
         sender = PagerDutySender(
-            lambda service: key, api_url=account.wire.url, timeout=(PATIENCE, PATIENCE), deadline=2 * PATIENCE
+            lambda service: key, api_url=account.wire.url, timeout=(patience, patience), deadline=2 * patience
         )
         yield Provider(
             sender,

@@ -4,5 +4,5 @@ from receiver.channels.phone import PhoneSender
 from tests.channels.providers.sms import twilio
 
 
-def provider():
-    return twilio(PhoneSender, "phone")
+def provider(patience):
+    return twilio(PhoneSender, "phone", patience)

@@ -6,19 +6,19 @@ from receiver.channels import vonage
 from receiver.channels.sms import SmsSender
 from receiver.channels.twilio import Account
 from tests.channels.outgoings import outgoing
-from tests.channels.providers import PATIENCE, Provider, over_http
+from tests.channels.providers import Provider, over_http
 from tests.channels.servers.twilio import TwilioAccount
 from tests.channels.servers.vonage import VonageAccount
 from tests.channels.servers.wire import Reply
 
 
 @asynccontextmanager
-async def twilio(kind, channel):
+async def twilio(kind, channel, patience):
     sid, token = "AC" + "5" * 32, "twilio-auth-token-0123456789abcd"
     account = TwilioAccount(sid, token)
     async with account.wire:
         yield Provider(
-            kind(Account(sid, token, "+12025550100", account.wire.url, "https://tocsin.example"), timeout=PATIENCE),
+            kind(Account(sid, token, "+12025550100", account.wire.url, "https://tocsin.example"), timeout=patience),
             outgoing(channel, "+4930123456"),
             (token,),
             over_http(
@@ -30,18 +30,18 @@ async def twilio(kind, channel):
         )
 
 
-def provider():
-    return twilio(SmsSender, "sms")
+def provider(patience):
+    return twilio(SmsSender, "sms", patience)
 
 
 @asynccontextmanager
-async def by_vonage():
+async def by_vonage(patience):
     key, secret, signing = "a1b2c3d4", "vonage-api-secret-0123", "vonage-signature-secret-0123456789"
     account = VonageAccount(key, secret, signing)
     async with account.wire:
         known = vonage.VonageAccount(key, secret, "+12025550100", signing, account.wire.url, "https://tocsin.example")
         yield Provider(
-            SmsSender(None, timeout=PATIENCE, second=known),
+            SmsSender(None, timeout=patience, second=known),
             outgoing("sms", "+4930123456"),
             (secret, signing),
             over_http(

@@ -6,9 +6,10 @@ from receiver.channels.push_encryption import sender_key, to_base64
 from receiver.channels.webpush import DeviceList, KnownDevices, WebPushSender
 from receiver.core.devices import Device
 from tests.channels.outgoings import OPENED_AT, outgoing
-from tests.channels.providers import PATIENCE, Provider, over_http
+from tests.channels.providers import Provider, over_http
 from tests.channels.servers.push_service import Browser, PushService
 from tests.channels.servers.wire import Reply
+from tests.patience import GIVES_UP
 
 KEY = sender_key("k" * 32)
 
@@ -27,7 +28,7 @@ def device(service: PushService, name: str, browser: Browser) -> Device:
     )
 
 
-def make_sender(devices: list[Device], lost: list[Device], timeout: float = PATIENCE) -> WebPushSender:
+def make_sender(devices: list[Device], lost: list[Device], timeout: float = GIVES_UP) -> WebPushSender:
     """A sender to whom somebody with these devices is known."""
     known = KnownDevices()
     sender = WebPushSender("https://tocsin.example", lambda: OPENED_AT, known, timeout=timeout)
@@ -43,11 +44,11 @@ def make_sender(devices: list[Device], lost: list[Device], timeout: float = PATI
 
 
 @asynccontextmanager
-async def provider():
+async def provider(patience):
     browser, service = Browser(), PushService(OPENED_AT // 1_000_000, KEY.public_key())
     async with service.wire:
         yield Provider(
-            make_sender([device(service, "secret-of-the-endpoint", browser)], []),
+            make_sender([device(service, "secret-of-the-endpoint", browser)], [], patience),
             outgoing("webpush", "dana"),
             (to_base64(browser.auth), "/push/"),
             over_http(service.wire, Reply(400, b"bad"), Reply(403, b"bad key")),

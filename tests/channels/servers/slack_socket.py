@@ -6,6 +6,8 @@ import json
 import aiohttp
 from aiohttp import web
 
+from tests.patience import GIVES_UP
+
 TICKET = "ticket-of-the-connection"
 
 
@@ -55,7 +57,7 @@ class SlackGateway:
 
     async def connected(self) -> web.WebSocketResponse:
         """The next connection that comes about."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(GIVES_UP):
             return await self._sockets.get()
 
     async def ask(self, socket: web.WebSocketResponse, envelope_id: str, kind: str, payload: dict) -> dict:

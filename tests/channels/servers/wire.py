@@ -111,6 +111,18 @@ class Wire:
         return request
 
 
+def never_ends(fault):
+    """Marks what is not over before the client gives up; every other answer comes, however busy the machine is."""
+    fault.never_ends = True
+    return fault
+
+
+def patience(fault):
+    """Seconds for which a sender in a test has to wait for what this fault or Reply makes of the answer."""
+    return 1.0 if getattr(fault, "never_ends", False) else 30.0
+
+
+@never_ends
 async def hang(wire, reader, writer):
     """Read the request, never answer."""
     await wire.read(reader)
@@ -156,6 +168,7 @@ def broken_off(status):
 def trickle(status):
     """Say a status, then an answer byte by byte, without end."""
 
+    @never_ends
     async def fault(wire, reader, writer):
         await wire.read(reader)
         writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: 100000000\r\n\r\n".encode())
@@ -166,6 +179,7 @@ def trickle(status):
     return fault
 
 
+@never_ends
 async def trickle_head(wire, reader, writer):
     """Say a status line, then headers byte by byte, without end."""
     await wire.read(reader)
@@ -178,6 +192,7 @@ async def trickle_head(wire, reader, writer):
 def endless(status):
     """Say a status, then an answer as fast as it is taken, without end."""
 
+    @never_ends
     async def fault(wire, reader, writer):
         await wire.read(reader)
         writer.write(f"HTTP/1.1 {status} X\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
