@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import GIVES_UP
+
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tocsin-tests"
 
 
@@ -37,7 +39,7 @@ def _install(npm: str, wanted: Path, folder: Path) -> None:
     for name in ("package.json", ".npmrc"):
         shutil.copy(wanted / name, folder)
     done = subprocess.run(
-        [npm, "install", "--silent", "--ignore-scripts"], cwd=folder, capture_output=True, text=True, timeout=300
+        [npm, "install", "--silent", "--ignore-scripts"], cwd=folder, capture_output=True, text=True, timeout=GIVES_UP
     )
     if done.returncode:
         missing(f"npm could not install what {wanted.name} needs ({done.stderr.strip()[-300:]})")

@@ -14,6 +14,7 @@ import yaml
 
 from tests.end_to_end.conftest import need
 from tests.npm import installed
+from tests.patience import GIVES_UP
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -32,7 +33,7 @@ Loader.add_constructor("tag:yaml.org,2002:value", yaml.SafeLoader.construct_yaml
 def kustomize(folder: Path) -> list[dict[str, Any]]:
     """The objects of a kustomization."""
     need("kubectl")
-    result = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, timeout=60)
+    result = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, timeout=GIVES_UP)
     assert result.returncode == 0, result.stderr
     return list(yaml.load_all(result.stdout, Loader))
 
@@ -41,7 +42,9 @@ def compile_policy(policy: Path, out: Path) -> None:
     """What the manual does before the operator's objects are applied."""
     command = [sys.executable, "-m", "receiver.cli", "compile", str(policy), "--out", str(out)]
     options = ["--receiver-url=http://tocsin.tocsin.svc:8095/webhook/alertmanager", "--token-file=webhook-token"]
-    subprocess.run([*command, *options, "--namespace=tocsin"], check=True, cwd=ROOT, capture_output=True, timeout=60)
+    subprocess.run(
+        [*command, *options, "--namespace=tocsin"], check=True, cwd=ROOT, capture_output=True, timeout=GIVES_UP
+    )
 
 
 def faults(objects: Iterable[dict[str, Any]]) -> list[str]:
@@ -62,7 +65,9 @@ def faults(objects: Iterable[dict[str, Any]]) -> list[str]:
 def _operators_faults(objects: list[dict[str, Any]]) -> list[str]:
     node, modules = installed(HERE / "operator")
     command = [node, str(HERE / "operator" / "validate.mjs")]
-    result = subprocess.run(command, input=json.dumps(objects), cwd=modules, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(
+        command, input=json.dumps(objects), cwd=modules, capture_output=True, text=True, timeout=GIVES_UP
+    )
     assert result.returncode == 0, result.stderr
     return result.stdout.splitlines()
 

@@ -22,6 +22,7 @@ from rules.load import load_text
 from tests.deploy.conftest import HERE, KUBERNETES, ROOT, Loader, compile_policy, faults, the
 from tests.docs.sessions import blocks
 from tests.npm import CACHE, missing
+from tests.patience import GIVES_UP
 
 CHART = ROOT / "deploy" / "helm" / "tocsin"
 BASE: dict[str, Any] = yaml.safe_load((KUBERNETES / "base" / "deployment.yaml").read_text())
@@ -152,13 +153,13 @@ def helm(cases: list[tuple[dict[str, Any], str, bool]]) -> dict[str, Any]:
     if not (folder / "helm_python").exists():
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
         done = subprocess.run(
-            [*command, "--target", str(folder), "-r", str(wanted)], capture_output=True, text=True, timeout=300
+            [*command, "--target", str(folder), "-r", str(wanted)], capture_output=True, text=True, timeout=GIVES_UP
         )
         if done.returncode:
             missing(f"pip could not install Helm's library ({done.stderr.strip()[-300:]})")
     asked = json.dumps({"chart": str(CHART), "cases": cases})
     result = subprocess.run(
-        [sys.executable, str(HERE / "helm" / "render.py")], input=asked, capture_output=True, text=True, timeout=120,
+        [sys.executable, str(HERE / "helm" / "render.py")], input=asked, capture_output=True, text=True, timeout=GIVES_UP,
         env={**os.environ, "PYTHONPATH": str(folder)},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

@@ -22,6 +22,7 @@ from aiohttp import web
 from receiver.demo.tools import free_port
 from tests.deploy.conftest import KUBERNETES, ROOT
 from tests.mounting import mount
+from tests.patience import GIVES_UP
 
 SERVING = 60
 """Seconds that a start may take on a busy machine."""
@@ -204,7 +205,7 @@ def back_up(data: Path) -> None:
     (path,) = re.findall(r"exec deployment/tocsin -- tocsin backup /data/(\S+)", manual)
     database = ["--database", f"sqlite:///{data / 'tocsin.db'}"]
     command = [sys.executable, "-m", "receiver.cli", "backup", str(data / path), *database]
-    subprocess.run(command, check=True, timeout=60, cwd=ROOT)
+    subprocess.run(command, check=True, timeout=GIVES_UP, cwd=ROOT)
 
 
 async def answers_of(process: asyncio.subprocess.Process, url: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from tests.deploy.conftest import ROOT
 from tests.deploy.exposed import exposed, metrics_in
 from tests.end_to_end.conftest import need
 from tests.npm import CACHE, missing
+from tests.patience import GIVES_UP
 
 DEPLOY = ROOT / "deploy"
 NEWEST = CACHE / "newest" / "usr" / "bin"
@@ -38,7 +39,7 @@ def compose() -> dict[str, Any]:
 
 def run(*command: str) -> str:
     """Its output; it has to end well."""
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=GIVES_UP)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
@@ -122,7 +123,7 @@ def test_compose_runs_what_the_tests_run(service: str, tool: str) -> None:
     program = NEWEST / tool
     if not program.exists():
         missing("the newest Prometheus and Alertmanager are not there: run tests/install-newest")
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60)
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=GIVES_UP)
     ours, theirs = (
         tuple(map(int, re.search(r"(\d+)\.(\d+)\.\d+", text).groups()))
         for text in (compose()["services"][service]["image"], said.stdout + said.stderr)
@@ -178,7 +179,7 @@ async def test_the_model_is_moved_by_hand() -> None:
 
 async def answers(session: aiohttp.ClientSession) -> None:
     """Wait until it serves."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(GIVES_UP):
         while True:
             try:
                 async with session.get("/metrics") as answer:

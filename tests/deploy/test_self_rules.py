@@ -14,6 +14,7 @@ from rules import self_monitoring
 from tests.deploy.conftest import KUBERNETES, ROOT
 from tests.deploy.exposed import exposed, metrics_in
 from tests.end_to_end.conftest import need
+from tests.patience import GIVES_UP
 
 FOLDER = ROOT / "deploy" / "prometheus"
 Rule = dict[str, Any]
@@ -26,7 +27,7 @@ def promtool(folder: Path) -> subprocess.CompletedProcess[str]:
     """The unit tests, run."""
     need("promtool")
     command = ["promtool", "test", "rules", str(folder / "self-rules_test.yml")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=GIVES_UP)
 
 
 def noticed(folder: Path, change: Callable[[Rule], Rule]) -> set[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from receiver.demo.stand_ins import Providers, start_mailbox, start_web
+from tests.patience import GIVES_UP
 
 
 class Told:
@@ -24,9 +25,9 @@ class Told:
         return [each for each in self.messages if each[0] == medium and word in f"{each[1]} {each[2]} {each[3]}"]
 
 
-async def until(condition: Callable[[], object], seconds: float = 30.0, what: str = "") -> None:
+async def until(condition: Callable[[], object], what: str = "") -> None:
     """Wait for a condition; say which one never came true."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(GIVES_UP):
         try:
             while not condition():
                 await asyncio.sleep(0.02)

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from rules.reserved import MARK
+from tests.patience import GIVES_UP
 
 POLICY = """
 incident_response:
@@ -31,10 +32,6 @@ incident_response:
 """
 
 
-STARTS_WITHIN = 180
-"""Seconds: seconds of work, on a machine that may have much else to do."""
-
-
 @asynccontextmanager
 async def serving(
     policy: Path, environment: Mapping[str, str], port: int, *, scheme: str = "http"
@@ -46,7 +43,7 @@ async def serving(
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        async with aiohttp.ClientSession() as session, asyncio.timeout(STARTS_WITHIN):
+        async with aiohttp.ClientSession() as session, asyncio.timeout(GIVES_UP):
             while True:
                 try:
                     async with session.get(f"{scheme}://127.0.0.1:{port}/-/healthy", ssl=False) as response:
@@ -90,6 +87,6 @@ async def post(base: str, serial: int, level: int = 4) -> int:
 
 async def post_until_accepted(base: str, serial: int, level: int = 4) -> None:
     """As Alertmanager does: again, until it is taken."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(GIVES_UP):
         while await post(base, serial, level) != 200:
             await asyncio.sleep(0.1)

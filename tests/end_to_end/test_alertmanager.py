@@ -16,6 +16,7 @@ from rules.load import load
 from rules.outputs import Options, alertmanager_config
 from rules.time_scale import faster
 from tests.end_to_end.conftest import Told, need, until
+from tests.patience import GIVES_UP
 
 FACTOR = 150
 """The policy's level 4 escalates after 2 s here and is breached after 6 s."""
@@ -107,6 +108,6 @@ async def test_an_alert_becomes_pages_escalates_is_breached_acknowledged_and_res
 
 
 async def until_recovery(service: Service) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(GIVES_UP):
         while (await get(service, ""))["recovery"] != "confirm":
             await asyncio.sleep(0.05)

@@ -16,6 +16,7 @@ from rules.load import load
 from rules.outputs import Options, alertmanager_config
 from tests.end_to_end.conftest import need
 from tests.end_to_end.test_alertmanager import FACTOR, push
+from tests.patience import GIVES_UP
 from tests.web.test_tls import Papers
 
 
@@ -51,7 +52,7 @@ async def test_alertmanager_shows_its_certificate(tmp_path: Path, *, has_certifi
         try:
             await push(tool.url, firing=True)
             wanted = "accepted" if has_certificate else "unauthorized"
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(GIVES_UP):
                 while f'tocsin_webhooks_total{{result="{wanted}"}} 0.0' in await look(service, papers, "/metrics"):
                     await asyncio.sleep(0.05)
             incidents = json.loads(await look(service, papers, "/api/v1/incidents"))["incidents"]

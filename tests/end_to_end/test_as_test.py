@@ -25,6 +25,7 @@ from receiver.settings import Settings
 from rules.load import load
 from rules.policy import SECOND
 from tests.end_to_end.conftest import need
+from tests.patience import GIVES_UP
 
 PACKS = Path(__file__).parents[2] / "rules" / "packs"
 RUN = CliRunner()
@@ -92,7 +93,7 @@ class Lived:
             assert response.status == 200, await response.text()
 
     async def _until(self, holds: Any) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GIVES_UP):
             while True:
                 messages = (await self._get("notifications"))["notifications"]
                 facts = [each["fact"] for each in (await self._get("timeline"))["timeline"]]

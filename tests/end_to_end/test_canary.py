@@ -13,6 +13,7 @@ from receiver.store import open_store
 from rules.load import load
 from tests.end_to_end.conftest import Told, until
 from tests.end_to_end.test_reconcile import get
+from tests.patience import GIVES_UP
 
 POLICY = """
 incident_response:
@@ -32,11 +33,11 @@ async def test_a_canary_gets_through_or_is_an_incident(environment: dict[str, st
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)
     async with Service(Settings.read(environment), [policy], load([policy])) as service:
-        await until(lambda: told.on("email", "Test message"), 15, "the canary arrives")
-        await until(lambda: service.metrics.registry.get_sample_value("tocsin_channel_canary", {"channel": "mail"}), 15)
+        await until(lambda: told.on("email", "Test message"), "the canary arrives")
+        await until(lambda: service.metrics.registry.get_sample_value("tocsin_channel_canary", {"channel": "mail"}))
         assert "got through" in await text(service, "/channels")
     async with Service(Settings.read(environment), [policy], load([policy])) as service:
-        await until(lambda: service.metrics.registry.get_sample_value("tocsin_channel_canary", {"channel": "mail"}), 15)
+        await until(lambda: service.metrics.registry.get_sample_value("tocsin_channel_canary", {"channel": "mail"}))
         assert len(told.on("email", "Test message")) == 1, "a restart sends no other one"
 
     broken = environment | {
@@ -48,7 +49,7 @@ async def test_a_canary_gets_through_or_is_an_incident(environment: dict[str, st
         store = open_store(broken["TOCSIN_DATABASE"])
         words = MessageRenderer("", "test", sms_replies=False)
         canaries = Canaries(service.queue, service.engine, store, service.dispatcher.senders, words, service.metrics)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(GIVES_UP):
             while not told.on("slack", "Channel mail is broken"):
                 await canaries.look()
                 await asyncio.sleep(0.1)

@@ -22,6 +22,7 @@ from receiver.service import Service
 from receiver.settings import Settings
 from tests.end_to_end.conftest import until
 from tests.end_to_end.processes import POLICY, serving
+from tests.patience import GIVES_UP
 
 
 class ListsNothing:
@@ -131,7 +132,7 @@ async def test_sigterm_ends_everything(environment: dict[str, str], tmp_path: Pa
             started = children(process.pid)
             assert started
             process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(GIVES_UP):
                 assert await process.wait() == 0
             await until(lambda: not any(Path(f"/proc/{each}").exists() for each in started), what="the writer ended")  # noqa: B023
 
@@ -143,7 +144,7 @@ async def test_sigterm_during_the_start(environment: dict[str, str]) -> None:
         sys.executable, "-m", "receiver.cli", "serve", env=away, stderr=asyncio.subprocess.STDOUT, stdout=asyncio.subprocess.PIPE
     )  # fmt: skip
     assert process.stdout
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(GIVES_UP):
         while b"trying again" not in (line := await process.stdout.readline()):
             assert line, "it ended by itself"
         process.send_signal(signal.SIGTERM)

@@ -4,6 +4,7 @@ import asyncio
 import sys
 
 from tests.end_to_end.conftest import need
+from tests.patience import GIVES_UP
 
 
 async def test_the_demo_tells_its_story_to_the_end() -> None:
@@ -14,7 +15,7 @@ async def test_the_demo_tells_its_story_to_the_end() -> None:
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), 120)
+        output, _ = await asyncio.wait_for(process.communicate(), GIVES_UP)
     finally:
         if process.returncode is None:
             process.kill()

@@ -20,6 +20,7 @@ from rules.load import load
 from rules.outputs import Options, render
 from rules.reserved import WATCH
 from tests.end_to_end.conftest import need
+from tests.patience import GIVES_UP
 
 POLICY = """
 incident_response:
@@ -86,7 +87,7 @@ async def patient(environment: dict[str, str], tmp_path: Path) -> AsyncIterator[
 async def until_well(patient: Patient) -> None:
     found: dict[str, str] = {"nothing": "was asked"}
     try:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(GIVES_UP):
             while found := await patient.problems():
                 await asyncio.sleep(0.5)
     except TimeoutError:
@@ -96,7 +97,7 @@ async def until_well(patient: Patient) -> None:
 async def until_found(patient: Patient, part: str, words: str) -> None:
     found: dict[str, str] = {}
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(GIVES_UP):
             while words not in (found := await patient.problems()).get(part, ""):
                 await asyncio.sleep(0.5)
     except TimeoutError:
@@ -165,7 +166,7 @@ async def test_the_command_has_a_line_each_and_an_exit_code(tmp_path: Path) -> N
         sys.executable, "-m", "receiver.cli", "doctor", str(policy), "--url", url, "--json",
         stdout=asyncio.subprocess.PIPE, cwd=tmp_path, env=environment,
     )  # fmt: skip
-    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    said, _ = await asyncio.wait_for(process.communicate(), GIVES_UP)
     assert process.returncode == 1
     checks = orjson.loads(said)["checks"]
     failed = {each["part"] for each in checks if not each["ok"]}

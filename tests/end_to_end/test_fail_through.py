@@ -21,6 +21,7 @@ from rules.load import load
 from rules.outputs import Options, alertmanager_config, rule_file
 from rules.time_scale import faster_groups
 from tests.end_to_end.conftest import Told, need, until
+from tests.patience import GIVES_UP
 
 FACTOR = 60
 """Prometheus looks every second here; Tocsin counts as down after one second instead of a minute."""
@@ -122,10 +123,10 @@ async def test_an_emergency_reaches_people_while_tocsin_is_down(told: Told, tmp_
     need("prometheus", "prometheus-alertmanager")
     async with AsyncExitStack() as stack:
         exporter, _ = await start_everything(stack, tmp_path, told, None)
-        await until(lambda: told.on("email", self_monitoring.DOWN), 30, "the mail that Tocsin is down")
+        await until(lambda: told.on("email", self_monitoring.DOWN), "the mail that Tocsin is down")
         assert not about(told)  # nothing fires yet
         exporter.values["safety_margin"] = 0.9
-        await until(lambda: about(told), 30, "the mail about the emergency")
+        await until(lambda: about(told), "the mail about the emergency")
         assert {to for _, to, _, _ in told.messages} == {"lead@example.com"}
         (mail, *_) = told.on("email", self_monitoring.FAIL_THROUGH)
         assert mail[2]  # it has a subject that a person sees first
@@ -143,16 +144,16 @@ async def test_an_emergency_reaches_people_once_and_no_all_clear_follows(
     async with AsyncExitStack() as stack:
         exporter, url = await start_everything(stack, tmp_path, told, says)
         exporter.values["safety_margin"] = 0.9
-        await asyncio.wait_for(fires(url, "SafetyMarginLow"), 30)
+        await asyncio.wait_for(fires(url, "SafetyMarginLow"), GIVES_UP)
         assert not told.messages  # Tocsin pages
         says |= trouble
-        await until(lambda: about(told), 90, "the mail about the emergency")
+        await until(lambda: about(told), "the mail about the emergency")
         (mail,) = told.on("email")
         assert "SafetyMarginLow" in mail[3]
         assert "TOCSIN FAILS" in mail[3]
         says |= WELL
-        await asyncio.wait_for(fires(url, self_monitoring.FAIL_THROUGH, ends=True), 60)
+        await asyncio.wait_for(fires(url, self_monitoring.FAIL_THROUGH, ends=True), GIVES_UP)
         exporter.values["safety_margin"] = 0.99
-        await asyncio.wait_for(fires(url, "SafetyMarginLow", ends=True), 60)
+        await asyncio.wait_for(fires(url, "SafetyMarginLow", ends=True), GIVES_UP)
         assert len(about(told)) == 1
         assert not [each for each in told.messages if "RESOLVED" in each[2]]

@@ -25,6 +25,7 @@ from tests.core.guide import ALL, POLICY
 from tests.core.world import START
 from tests.end_to_end.conftest import Told, until
 from tests.end_to_end.processes import webhook
+from tests.patience import GIVES_UP
 
 HEARTBEAT = {
     "status": "firing",
@@ -65,9 +66,9 @@ async def test_a_heartbeat_that_stops_is_an_emergency(environment: dict[str, str
             session.post(f"{service.address}/webhook/alertmanager", json=HEARTBEAT) as response,
         ):
             assert await response.json() == {"incidents": []}
-        await asyncio.wait_for(pings.wait(), 10)
+        await asyncio.wait_for(pings.wait(), GIVES_UP)
         assert await incidents(service) == []
-        await until(lambda: told.on("sms") and told.on("email", "blind"), 20, "the silence is told")
+        await until(lambda: told.on("sms") and told.on("email", "blind"), "the silence is told")
         (incident,) = await incidents(service)
         assert (incident["type"], incident["level"], incident["state"]) == ("alerting_is_blind", 4, "open")
     await runner.cleanup()

@@ -11,6 +11,7 @@ import aiohttp
 from receiver.demo.tools import free_port
 from tests.end_to_end.conftest import Told, until
 from tests.end_to_end.processes import POLICY, serving, webhook
+from tests.patience import GIVES_UP
 
 
 async def send_until_it_dies(url: str, serials: AsyncIterator[int], accepted: set[int]) -> None:
@@ -54,13 +55,13 @@ async def test_nothing_accepted_is_lost_when_the_process_is_killed(
     async with serving(policy, environment, port):
         for serial in accepted:
             name = f"unit-{serial}"
-            await until(lambda: told.on("email", name) and told.on("slack", name), 60, f"{name} was told")  # noqa: B023
+            await until(lambda: told.on("email", name) and told.on("slack", name), f"{name} was told")  # noqa: B023
         await every_incident_escalated(base, accepted)
 
 
 async def every_incident_escalated(base: str, accepted: set[int]) -> None:
     """The escalation window (2 s) of every incident has been carried out."""
-    async with aiohttp.ClientSession() as session, asyncio.timeout(60):
+    async with aiohttp.ClientSession() as session, asyncio.timeout(GIVES_UP):
         while True:
             async with session.get(f"{base}/api/v1/incidents", params={"limit": "200"}) as response:
                 found = (await response.json())["incidents"]

@@ -18,6 +18,7 @@ from tests.end_to_end.conftest import until
 from tests.end_to_end.processes import POLICY
 from tests.end_to_end.processes import serving as running
 from tests.mounting import mount, swap
+from tests.patience import GIVES_UP
 
 WIDER = POLICY + '      - {name: drift_high, condition: "drift > 3", severity: 3, channels: [email]}\n'
 BROKEN = POLICY.replace("safety_margin < 0.95", "safety_margin <")
@@ -107,7 +108,7 @@ async def test_sighup_reads_the_files_at_once(environment: dict[str, str], tmp_p
     async with running(file, environment, port) as process, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
         before = await read_at(http)
         process.send_signal(signal.SIGHUP)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GIVES_UP):
             while await read_at(http) == before:
                 await asyncio.sleep(0.05)
 

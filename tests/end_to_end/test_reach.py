@@ -20,6 +20,7 @@ from rules.load import load_text
 from rules.policy import Policy
 from rules.time_scale import faster
 from tests.end_to_end.conftest import Told, until
+from tests.patience import GIVES_UP
 
 MEDIA = ("email", "slack", "pagerduty", "sms", "phone")
 DEAD = [*combinations(MEDIA, 1), *combinations(MEDIA, 2), *combinations(MEDIA, 4)]
@@ -118,15 +119,15 @@ async def test_the_living_channels_tell_at_once(dead: tuple[str, ...], tmp_path:
     async with receiver(tmp_path, told, dead, ", ".join(MEDIA)) as service:
         await declare(service)
         alive = [medium for medium in MEDIA if medium not in dead]
-        await until(lambda: all(told.on(medium) for medium in alive), 40, f"{alive} told")
-        async with asyncio.timeout(40):
+        await until(lambda: all(told.on(medium) for medium in alive), f"{alive} told")
+        async with asyncio.timeout(GIVES_UP):
             while {
                 entry["data"]["channel"] for entry in await facts(service) if entry["fact"] == Fact.SEND_FAILED
             } != set(dead):
                 await asyncio.sleep(0.05)
         outcomes = {medium: "retry" if medium in dead else "delivered" for medium in MEDIA}
         counted = [f'tocsin_notifications_total{{channel="{each}",outcome="{outcomes[each]}"}}' for each in MEDIA]
-        async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+        async with aiohttp.ClientSession() as session, asyncio.timeout(GIVES_UP):
             metrics = ""
             while not all(line in metrics for line in counted):
                 async with session.get(f"{service.address}/metrics") as response:
@@ -142,6 +143,6 @@ async def test_the_fallback_reaches_the_one_that_lives(alive: str, tmp_path: Pat
     order = ("phone", "sms", "pagerduty", "slack")
     async with receiver(tmp_path, told, dead, "email") as service:
         await declare(service)
-        await until(lambda: told.on(alive), 45, f"{alive} told")
+        await until(lambda: told.on(alive), f"{alive} told")
         tried = [entry["data"]["channel"] for entry in await facts(service) if entry["fact"] == Fact.FALLBACK]
     assert tried == list(order[: order.index(alive) + 1])

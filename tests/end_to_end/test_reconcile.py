@@ -19,6 +19,7 @@ from receiver.store import open_store
 from rules.load import load
 from rules.policy import MINUTE
 from tests.end_to_end.conftest import Told, need, until
+from tests.patience import GIVES_UP
 
 SILENT = b"""
 route: {receiver: tocsin, group_by: [system, signal]}
@@ -89,7 +90,7 @@ async def act(service: Service, what: str, **body: object) -> None:
 
 async def until_suppressed(url: str, count: int) -> None:
     """Alertmanager works out which alerts a silence is for when it is asked, or when it flushes: wait for it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(GIVES_UP):
         while sum(each["status"]["state"] == "suppressed" for each in await listed(url)) != count:
             await asyncio.sleep(0.1)
 
@@ -125,14 +126,14 @@ async def test_a_silence_pauses_and_an_acknowledgement_silences(
             paused = await get(service, "/1")
             assert paused["silenced_until"]
             assert paused["escalation"]["next_at"] is None
-            await until(lambda: told.on("slack", "Silenced"), 10, "the thread hears of the pause")
+            await until(lambda: told.on("slack", "Silenced"), "the thread hears of the pause")
 
             async with aiohttp.ClientSession() as session:
                 await session.delete(f"{alertmanager.url}/api/v2/silence/{made}")
             await until_suppressed(alertmanager.url, 0)
             await watch.look()
             assert (await get(service, "/1"))["silenced_until"] is None
-            await until(lambda: told.on("slack", "no longer says that it is silenced"), 10, "it is paged again")
+            await until(lambda: told.on("slack", "no longer says that it is silenced"), "it is paged again")
 
             await act(service, "acknowledge", note="mine")
             await watch.look()
@@ -171,14 +172,14 @@ async def test_a_webhook_that_never_came_is_taken_in_and_its_end_is_noticed(
         await push(alertmanager.url, {"alertname": "Strange", "severity": "critical"}, firing=True)
         environment |= {"TOCSIN_ALERTMANAGER_URL": f"{alertmanager.url}/"}
         async with Service(Settings.read(environment), [], load()) as service:
-            await until(lambda: told.on("sms"), 15, "the alert that no webhook told is paged")
+            await until(lambda: told.on("sms"), "the alert that no webhook told is paged")
             (incident,) = (await get(service, ""))["incidents"]
             assert (incident["level"], incident["type"]) == (4, "safety_margin_violation")
             said = [entry["fact"] for entry in (await get(service, "/1/timeline"))["timeline"]]
             assert said[:2] == ["opened", "reconciled"]
 
             await push(alertmanager.url, LABELS, firing=False)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(GIVES_UP):
                 while len(await listed(alertmanager.url)) > 1:
                     await asyncio.sleep(0.1)
             store = open_store(environment["TOCSIN_DATABASE"])

@@ -19,6 +19,7 @@ from receiver.service import Service
 from receiver.settings import Settings
 from tests.end_to_end.conftest import Told, until
 from tests.end_to_end.processes import POLICY, post, serving, webhook
+from tests.patience import GIVES_UP
 
 SENDERS, EACH = 4, 60
 CALM = POLICY.replace("escalation_time: 2s", "escalation_time: 10m")
@@ -102,7 +103,7 @@ async def test_sigterm_under_load_loses_nothing(environment: dict[str, str], tol
     assert set(column(environment, "leased_by")) <= {""}
     async with serving(policy, environment, port):
         for medium in ("email", "slack"):
-            await until(lambda: accepted <= units(told, medium).keys(), 60, "everybody was told")  # noqa: B023
+            await until(lambda: accepted <= units(told, medium).keys(), "everybody was told")  # noqa: B023
     assert {units(told, medium)[serial] for medium in ("email", "slack") for serial in accepted} == {1}
 
 
@@ -123,9 +124,9 @@ async def test_a_stopping_receiver_refuses_webhooks_and_finishes_messages(
     base = f"http://127.0.0.1:{port}"
     async with serving(policy, environment, port) as process:
         assert await post(base, 1) == 200
-        await asyncio.wait_for(slow.asked.wait(), 10)
+        await asyncio.wait_for(slow.asked.wait(), GIVES_UP)
         process.send_signal(signal.SIGTERM)
-        async with aiohttp.ClientSession() as session, asyncio.timeout(10):
+        async with aiohttp.ClientSession() as session, asyncio.timeout(GIVES_UP):
             said = ""
             while "stopping" not in said:
                 async with session.get(f"{base}/-/ready") as answer:
@@ -144,7 +145,7 @@ async def test_a_message_that_is_cut_off_is_given_back(environment: dict[str, st
     policy.write_text(tells(slow))
     async with Service(Settings.read(environment), [policy]) as service:
         assert await post(service.address, 1) == 200
-        await asyncio.wait_for(slow.asked.wait(), 10)
+        await asyncio.wait_for(slow.asked.wait(), GIVES_UP)
         assert column(environment, "leased_by") != [""]
         service._scheduling.cancel()  # nobody comes next here
         await service.dispatcher.finish(0.0)

@@ -17,6 +17,7 @@ from receiver.service import Service
 from receiver.settings import Settings
 from tests.end_to_end.conftest import Told, until
 from tests.end_to_end.processes import POLICY, post
+from tests.patience import GIVES_UP
 
 CALM = POLICY.replace("escalation_time: 2s", "escalation_time: 10m")
 
@@ -106,5 +107,5 @@ def test_nothing_of_it_is_imported_unasked() -> None:
     code = (
         "import sys, receiver.cli, receiver.service; print([name for name in sys.modules if 'opentelemetry' in name])"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=GIVES_UP)
     assert result.stdout == "[]\n"

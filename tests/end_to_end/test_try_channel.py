@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.end_to_end.conftest import Told
+from tests.patience import GIVES_UP
 
 
 async def run(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
@@ -14,7 +15,7 @@ async def run(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
         sys.executable, "-m", "receiver.cli", "test-channel", *arguments, env={**os.environ, **environment},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    output, _ = await asyncio.wait_for(process.communicate(), GIVES_UP)
     return process.returncode or 0, output.decode()
 
 

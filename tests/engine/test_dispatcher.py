@@ -22,6 +22,7 @@ from rules.policy import EMERGENCY, ChannelType
 from tests.core.guide import ALL, POLICY
 from tests.core.world import START
 from tests.engine.world import EngineWorld, firing, messages
+from tests.patience import GIVES_UP
 
 
 class Held:
@@ -48,7 +49,7 @@ class Held:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until what was begun to be sent fulfils it."""
-        async with asyncio.timeout(20), self.more:
+        async with asyncio.timeout(GIVES_UP), self.more:
             await self.more.wait_for(condition)
 
     def of(self, key: str) -> set[str]:

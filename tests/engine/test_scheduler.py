@@ -23,6 +23,7 @@ from rules.policy import MINUTE, Policy, Template
 from tests.core.guide import ALL, POLICY
 from tests.core.world import START
 from tests.engine.world import firing
+from tests.patience import GIVES_UP
 
 DUE = 4 * FIRED_AT_ONCE
 RUNAWAY = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
@@ -102,7 +103,7 @@ async def test_a_runaway_template_takes_no_page_away() -> None:
     async with room(dataclasses.replace(POLICY, templates=templates)) as here:
         await here.queue.handle([firing("key", level=4)])
         await here.dispatcher.send_due()
-        await asyncio.wait_for(here.sink.arrived.wait(), 30)
+        await asyncio.wait_for(here.sink.arrived.wait(), GIVES_UP)
         await here.dispatcher.finish(30)
         assert all("these are Tocsin's own words" in each.message.text for each in here.sink.taken)
         [failed] = [each for each in here.metrics.registry.collect() if each.name == "tocsin_templates_failed"]

@@ -16,6 +16,7 @@ from receiver.store import SqlStore
 from rules.policy import SECOND
 from tests.core.guide import ALL, POLICY
 from tests.core.world import START
+from tests.patience import GIVES_UP
 
 
 class Clock:
@@ -76,7 +77,7 @@ class SchedulerWorld:
     async def beats(self, times: int) -> None:
         """Let it beat so often."""
         pulsing = asyncio.create_task(self.scheduler.keep())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(GIVES_UP):
             for _ in range(times):
                 await self.sent.wait()
                 self.sent.clear()
@@ -125,7 +126,7 @@ async def test_a_probe_that_fails_in_whatever_way_counts(store: SqlStore, error:
     world.queue.state.writing = Writing(clock)
     clock.now = PROBE_EVERY
     pulsing = asyncio.create_task(world.scheduler.keep())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GIVES_UP):
         while world.queue.state.writing.problem != (str(error) or "MemoryError"):
             await asyncio.sleep(0)
     pulsing.cancel()

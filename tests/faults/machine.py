@@ -11,6 +11,7 @@ import pytest
 from receiver.demo.tools import free_port
 from tests.end_to_end.conftest import Told, until
 from tests.end_to_end.processes import POLICY, serving
+from tests.patience import GIVES_UP
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Machine:
         """Everybody is told of these, on both channels."""
         for serial in serials:
             name = f"unit-{serial}"
-            await until(lambda: self.told.on("email", name) and self.told.on("slack", name), 60, name)  # noqa: B023
+            await until(lambda: self.told.on("email", name) and self.told.on("slack", name), name)  # noqa: B023
 
     def writer(self) -> int:
         """The process that writes to the database."""
@@ -51,10 +52,10 @@ class Machine:
         (found,) = [line for line in (await self.get("/metrics")).splitlines() if line.startswith(f"{name} ")]
         return float(found.split()[1])
 
-    async def comes_to(self, condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 40.0) -> None:
+    async def comes_to(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
         """Wait until it does."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(GIVES_UP):
                 while not await condition():
                     await asyncio.sleep(0.1)
         except TimeoutError:

@@ -19,6 +19,7 @@ from receiver.demo.tools import free_port
 from tests.end_to_end.conftest import until
 from tests.end_to_end.processes import post, post_until_accepted, serving
 from tests.faults.machine import Machine
+from tests.patience import GIVES_UP
 
 linux = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process are Linux's")
 
@@ -154,5 +155,5 @@ async def _run(environment: dict[str, str], *command: str) -> tuple[int | None, 
     process = await asyncio.create_subprocess_exec(
         *command, env={**os.environ, **environment}, stderr=asyncio.subprocess.STDOUT, stdout=asyncio.subprocess.PIPE
     )
-    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    said, _ = await asyncio.wait_for(process.communicate(), GIVES_UP)
     return process.returncode, said.decode()

@@ -56,7 +56,7 @@ async def test_rows_that_are_damaged_while_it_runs_stop_nothing(machine: Machine
     await post_until_accepted(machine.base, 2)
     await machine.hears_of(2)
     await post_until_accepted(machine.base, 1)
-    await machine.comes_to(lambda: _told(machine), "a person is told of the damage", 60)
+    await machine.comes_to(lambda: _told(machine), "a person is told of the damage")
     assert await machine.figure("tocsin_damaged_rows") >= 1
     assert await machine.is_up()
 

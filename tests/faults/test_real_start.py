@@ -14,6 +14,7 @@ import pytest
 from receiver.demo.tools import free_port
 from tests.end_to_end.conftest import until
 from tests.end_to_end.processes import POLICY
+from tests.patience import GIVES_UP
 
 
 class Starting:
@@ -52,7 +53,7 @@ async def starting(server: Any, tmp_path: Path) -> AsyncIterator[Starting]:
     server.stop()
     it = Starting(server.get_uri(), tmp_path)
     await it.start()
-    await until(lambda: "trying again" in it.said(), 30, "it said that the database is away")
+    await until(lambda: "trying again" in it.said(), "it said that the database is away")
     yield it
     if it.process.returncode is None:
         it.process.kill()
@@ -63,7 +64,7 @@ async def test_waits_for_its_database(server: Any, starting: Starting) -> None:
     """It says that the database is unavailable, tries again, and serves as soon as the server is there."""
     assert starting.process.returncode is None
     server.start()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GIVES_UP):
         while not await starting.is_healthy():
             await asyncio.sleep(0.1)
 
@@ -71,6 +72,6 @@ async def test_waits_for_its_database(server: Any, starting: Starting) -> None:
 async def test_ends_when_told_while_it_waits(starting: Starting) -> None:
     """SIGTERM ends the wait, well and without a traceback."""
     starting.process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(GIVES_UP):
         assert await starting.process.wait() == 0
     assert "Traceback" not in starting.said()

@@ -29,6 +29,7 @@ from receiver.telemetry.metrics import Metrics
 from receiver.web.app import make_app, make_runner
 from rules.load import load
 from rules.policy import Policy, Reports
+from tests.patience import GIVES_UP
 from tests.web.conftest import START, StillClock
 
 GUIDE = load([Path(__file__).parent.parent / "policies" / "guide.md"])
@@ -157,7 +158,7 @@ async def hall() -> AsyncIterator[Hall]:
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         base = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-        http = await stack.enter_async_context(aiohttp.ClientSession(base, timeout=aiohttp.ClientTimeout(20)))
+        http = await stack.enter_async_context(aiohttp.ClientSession(base, timeout=aiohttp.ClientTimeout(GIVES_UP)))
         made = Hall(queue, engine, dispatcher, clock, http)
         made.heard = heard
         yield made

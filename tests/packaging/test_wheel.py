@@ -19,6 +19,7 @@ from receiver.version import commit
 from tests.end_to_end.conftest import Told, until
 from tests.end_to_end.processes import POLICY, post
 from tests.packaging.conftest import ROOT
+from tests.patience import GIVES_UP
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,13 @@ def environment(**settings: str) -> dict[str, str]:
 def run(tocsin: Path, folder: Path, *arguments: str) -> str:
     """What a command prints, from an empty folder; it must end well."""
     ended = subprocess.run(
-        [tocsin, *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=120, check=False
+        [tocsin, *arguments],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=GIVES_UP,
+        check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
@@ -112,7 +119,7 @@ async def serving(tocsin: Path, folder: Path, settings: dict[str, str]) -> Async
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        async with aiohttp.ClientSession() as session, asyncio.timeout(60):
+        async with aiohttp.ClientSession() as session, asyncio.timeout(GIVES_UP):
             while True:
                 try:
                     async with session.get(f"http://127.0.0.1:{port}/-/ready") as response:

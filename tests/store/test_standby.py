@@ -16,6 +16,7 @@ import pytest
 from receiver.demo.tools import free_port
 from receiver.errors import StoreUnavailable
 from receiver.store import SqlStore, open_store
+from tests.patience import GIVES_UP
 from tests.store.samples import incident, save
 
 
@@ -37,7 +38,7 @@ class Standby:
         place = self.programs / program
         who: dict[str, Any] = {"user": self.owner.pw_uid, "group": self.owner.pw_gid} if os.getuid() == 0 else {}
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-        subprocess.run([place, *arguments], check=True, timeout=60, **quiet, **who)
+        subprocess.run([place, *arguments], check=True, timeout=GIVES_UP, **quiet, **who)
 
     def control(self, *arguments: str) -> None:
         """Start, promote, stop."""

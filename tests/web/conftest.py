@@ -27,6 +27,7 @@ from receiver.telemetry.metrics import Metrics
 from receiver.web.app import make_app, make_runner
 from rules.load import load
 from rules.policy import Policy
+from tests.patience import GIVES_UP
 
 PAYLOADS = Path(__file__).parent.parent / "payloads"
 START = Instant(1_795_400_000_000_000)
@@ -188,7 +189,7 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
     await site.start()
     port = runner.addresses[0][1]
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20), headers=headers)
+    http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(GIVES_UP), headers=headers)
     url = f"http://127.0.0.1:{port}"
     running = Running(
         senders=senders,

@@ -23,6 +23,7 @@ from receiver.web.console.live import MOST_EACH
 from receiver.web.http.connections import STRANGERS as SEATS
 from receiver.web.http.request_body import BODIES, STRANGERS_LIMIT, STRANGERS_TOTAL, Budget
 from rules.policy import SECOND
+from tests.patience import GIVES_UP
 from tests.store.samples import save
 from tests.web.conftest import START, Running, payload
 from tests.web.test_tls import Papers
@@ -73,7 +74,7 @@ async def send(port: int, sent: bytes) -> tuple[asyncio.StreamReader, asyncio.St
 
 async def status_of(reader: asyncio.StreamReader) -> int:
     """The status of the answer that comes."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GIVES_UP):
         return int((await reader.readline()).split(b" ", 2)[1])
 
 
@@ -97,7 +98,7 @@ class Process:
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until something is so."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(GIVES_UP):
             while not is_so():
                 await asyncio.sleep(0.1)
 
@@ -173,7 +174,7 @@ async def test_strangers_give_way_to_each_other(start: Callable[..., Any]) -> No
     assert (await receiver.post("/callbacks/pagerduty", b"{}"))[0] == 401, "it was read"
     for _, writer in waiting:
         writer.transport.abort()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GIVES_UP):
         while budget.held:
             await asyncio.sleep(0.02)
 
@@ -250,7 +251,7 @@ async def test_streams_of_one_caller(start: Callable[..., Any]) -> None:
         streams.append(await watch("anns-token"))
         assert streams[-1].status == 200
         next(each for each in streams if each.status == 200).close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(GIVES_UP):
             while streams[-1].status != 200 or len(streams) == 501:
                 streams.append(await watch())
         for each in streams:
@@ -264,7 +265,7 @@ async def test_a_large_body_keeps_nobody_waiting(receiver: Running) -> None:
     sent = json.dumps({**one, "alerts": alerts}).encode()
     known = receiver.app[BODIES].known
     posting = asyncio.create_task(receiver.post("/webhook/alertmanager", sent))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GIVES_UP):
         while known.held < len(sent):
             await asyncio.sleep(0)
     assert (await receiver.get("/-/healthy"))[0] == 200
@@ -454,7 +455,7 @@ async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> in
     """Send a webhook on a connection that stays; the status of the answer."""
     body = payload("single_firing")
     writer.write(head("/webhook/alertmanager", len(body), "Authorization: Bearer hook") + body)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GIVES_UP):
         answer = (await reader.readuntil(b"\r\n\r\n")).decode()
         await reader.readexactly(int(re.findall(r"(?i)content-length: (\d+)", answer)[0]))
     return int(answer.split(" ", 2)[1])

@@ -15,6 +15,7 @@ import pytest
 from receiver.core.model import Instant
 from rules.policy import HOUR, MINUTE, Person, Policy
 from tests.channels.servers.wire import Reply, Wire
+from tests.patience import GIVES_UP
 from tests.web.conftest import Running
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
@@ -57,7 +58,7 @@ class Slack:
 
     async def told(self) -> str:
         """What the person who pressed was told last."""
-        await asyncio.wait_for(self.hooks.arrived.wait(), 5)
+        await asyncio.wait_for(self.hooks.arrived.wait(), GIVES_UP)
         self.hooks.arrived.clear()
         words = json.loads(self.hooks.requests[-1].body)
         assert (words["response_type"], words["replace_original"]) == ("ephemeral", False)

@@ -24,6 +24,7 @@ from receiver.store.statistics import Tally
 from receiver.web.console.weeks import Weeks
 from rules.load import load
 from rules.policy import HOUR, MINUTE
+from tests.patience import GIVES_UP
 from tests.web.conftest import Running
 from tests.web.test_console import HOSTILE, page
 
@@ -114,7 +115,7 @@ async def test_a_number_is_found(receiver: Running) -> None:
 async def test_figures(receiver: Running) -> None:
     """Mean times to acknowledge and to resolve, deadlines kept and breached, by level; exercises do not count."""
     await some_history(receiver)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GIVES_UP):
         while "Still being counted" in (text := await page(receiver, "/history")):
             await asyncio.sleep(0.02)
     told = {

@@ -30,6 +30,7 @@ from receiver.settings import Settings
 from rules.policy import HOUR, MINUTE, SECOND
 from rules.reserved import LABELS
 from tests.core.alerts import alert
+from tests.patience import GIVES_UP
 from tests.web.conftest import Running
 
 ONE = "/api/v1/incidents/1"
@@ -324,7 +325,7 @@ assert receiver.reports.pictures.can_draw()
 sys.modules["matplotlib"] = None
 assert receiver.reports.pictures.make_plotter(None, None, None) is None
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=GIVES_UP)
     assert done.returncode == 0, done.stderr
 
 
@@ -375,7 +376,7 @@ async def test_real_prometheus_answers(tmp_path: Path) -> None:
             assert isinstance(found, list)
             return found
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(GIVES_UP):
             [now] = await margin()
         assert (now.labels["system"], now.points[0][1]) == ("landing-7", 0.99)
         at = now.points[0][0]

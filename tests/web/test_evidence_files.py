@@ -18,6 +18,7 @@ from receiver.jobs.retention import UPLOADED_WITHIN, Retention
 from receiver.store import SqlStore, back_up, open_store, restore
 from receiver.web.http.uploads import AT_A_TIME, PIECE
 from rules.policy import MINUTE
+from tests.patience import GIVES_UP
 from tests.web.conftest import Running
 from tests.web.test_console import BROWSER, csrf, log_in, page
 from tests.web.test_console_working import PEOPLE
@@ -60,7 +61,7 @@ def rows(running: Running, table: str) -> int:
 
 async def until_gone(running: Running) -> None:
     """No upload is left that belongs to nobody."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(GIVES_UP):
         while rows(running, "evidence_uploads"):
             await asyncio.sleep(0.02)
 
@@ -311,7 +312,7 @@ async def test_a_file_that_breaks_off_leaves_nothing(declared: Running) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", declared.port)
     head = f"POST {EVIDENCE} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\n"
     writer.write(f"{head}Content-Length: 9000000\r\n\r\n".encode() + part(FILE, b"x" * 4 * PIECE, b""))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(GIVES_UP):
         while rows(declared, "evidence_chunks") < 2:
             await asyncio.sleep(0.02)
     writer.transport.abort()
@@ -331,12 +332,12 @@ async def test_a_disk_that_fills_up_in_mid_upload_is_said_and_leaves_nothing(dec
     reader, writer = await asyncio.open_connection("127.0.0.1", declared.port)
     head = f"POST {EVIDENCE} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\n"
     writer.write(f"{head}Content-Length: 9000000\r\n\r\n".encode() + part(FILE, b"x" * 4 * PIECE, b""))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(GIVES_UP):
         while rows(declared, "evidence_chunks") < 2:
             await asyncio.sleep(0.02)
     set_room(declared, 1)
     writer.write(b"x" * 4 * PIECE)
-    answer = await asyncio.wait_for(reader.read(4000), 10)
+    answer = await asyncio.wait_for(reader.read(4000), GIVES_UP)
     set_room(declared, 1_000_000)
     writer.close()
     assert b" 503 " in answer
@@ -366,7 +367,7 @@ async def test_so_many_files_arrive_at_a_time(declared: Running) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", declared.port)
         writer.write(f"{head}Content-Length: 9000000\r\n\r\n".encode() + part(FILE, b"x" * 2 * PIECE, b""))
         writers.append(writer)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(GIVES_UP):
             while rows(declared, "evidence_uploads") <= number:
                 await asyncio.sleep(0.02)
     assert (await attach(declared))[0] == 503

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.patience import GIVES_UP
 from tests.web.conftest import Running
 from tests.web.test_access import TOKENS
 from tests.web.test_fuzz import FEW
@@ -31,7 +32,7 @@ async def ask(receiver: Running, target: bytes, header: bytes) -> int:
     reader, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
     writer.write(target + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 2\r\n")
     writer.write(header + b"\r\n\r\n{}")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GIVES_UP):
         line = await reader.readline()
     writer.close()
     await writer.wait_closed()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 
+from tests.patience import GIVES_UP
 from tests.web.conftest import payload
 
 STRANGERS = 300
@@ -32,7 +33,7 @@ async def serving(folder: Path, port: int) -> AsyncIterator[str]:
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(GIVES_UP):
             while b"listening" not in await process.stdout.readline():
                 pass
         yield f"http://127.0.0.1:{port}"

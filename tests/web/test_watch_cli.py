@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 
+from tests.patience import GIVES_UP
 from tests.web.conftest import Running
 
 HEEDING = """
@@ -64,7 +65,7 @@ async def test_watch_is_live(receiver: Running) -> None:
     await _until(seen, "2 open, 0 acknowledged")
     assert re.search(r"\d+ (day|hour|minute|second)s?", seen.decode(errors="replace"))
     os.kill(process.pid, signal.SIGINT)
-    assert await asyncio.wait_for(process.wait(), 60) == 0
+    assert await asyncio.wait_for(process.wait(), GIVES_UP) == 0
     asyncio.get_running_loop().remove_reader(ours)
     os.close(ours)
     assert "Traceback" not in seen.decode(errors="replace")
@@ -78,7 +79,7 @@ def _read(descriptor: int) -> bytes:
 
 
 async def _until(seen: bytearray, words: str) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(GIVES_UP):
         while words not in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen.decode(errors="replace")):
             await asyncio.sleep(0.05)
 
@@ -93,7 +94,7 @@ async def complete(receiver: Running, line: str) -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", script, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    said, problem = await asyncio.wait_for(process.communicate(), 60)
+    said, problem = await asyncio.wait_for(process.communicate(), GIVES_UP)
     assert not problem, problem.decode()
     return said.decode()
 
