@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from tests.patience import GIVES_UP
 
 from receiver.service import Service
 from receiver.settings import Settings
@@ -21,6 +20,7 @@ from receiver.web.auth.passwords import hash_password
 from tests.browser.conftest import Browser
 from tests.channels.servers.slack import SlackWorkspace
 from tests.channels.servers.wire import Reply, Request, Wire
+from tests.patience import GIVES_UP
 
 ROOT = Path(__file__).resolve().parents[2]
 

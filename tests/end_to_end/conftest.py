@@ -25,9 +25,9 @@ class Told:
         return [each for each in self.messages if each[0] == medium and word in f"{each[1]} {each[2]} {each[3]}"]
 
 
-async def until(condition: Callable[[], object], what: str = "") -> None:
-    """Wait for a condition; say which one never came true."""
-    async with asyncio.timeout(GIVES_UP):
+async def until(condition: Callable[[], object], what: str = "", *, within: float = GIVES_UP) -> None:
+    """Wait for a condition; say which one never came true. `within`: seconds, where they are promised."""
+    async with asyncio.timeout(within):
         try:
             while not condition():
                 await asyncio.sleep(0.02)

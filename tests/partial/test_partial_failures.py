@@ -62,23 +62,23 @@ async def live_through(row: Row, site: Site) -> None:
             site.exporter.values["safety_margin"] = LOW
             began = time.monotonic()
             if row.told is Told.AROUND:
-                await until(site.mails_around, WITHIN + SLACK, f"{row.state}: people are told around Tocsin")
+                await until(site.mails_around, f"{row.state}: people are told around Tocsin", within=WITHIN + SLACK)
                 said = site.mails_around()[0]
                 assert "TOCSIN FAILS" in said[3]
                 await until(
                     lambda: FOREIGN in site.said_around() and OURS in site.said_around(),
-                    WITHIN + SLACK,
                     "both are told",
+                    within=WITHIN + SLACK,
                 )
                 assert not site.told.on("email", PAGED), "Tocsin can page?"
             else:
-                await until(lambda: site.told.on("email", PAGED), WITHIN + SLACK, f"{row.state}: Tocsin pages")
+                await until(lambda: site.told.on("email", PAGED), f"{row.state}: Tocsin pages", within=WITHIN + SLACK)
             print(f"{row.state}: told after {(time.monotonic() - began) * PACE:.0f} s of 180")
             await looks_like(row, site)
         if row.recovery != NOT_RUN:
             await recovers(site)
             if row.told is Told.AROUND:
-                await until(site.has_flushed_end, MENDED, "Alertmanager would tell the end of fail-through now")
+                await until(site.has_flushed_end, "Alertmanager would tell the end of fail-through now", within=MENDED)
                 await asyncio.sleep(1)  # what must not come cannot be awaited
         said = [tuple(name in text for name in (OURS, FOREIGN)) for *_, text in site.mails_around()]
         assert len(said) == len(set(said)), "each mail tells something new"
@@ -102,7 +102,7 @@ async def looks_like(row: Row, site: Site) -> None:
 
 async def recovers(site: Site) -> None:
     """Without a restart of ours: ready, writing, and the emergency, which goes on, is paged."""
-    await until(lambda: site.told.on("email", PAGED), MENDED, "Tocsin pages the emergency")
+    await until(lambda: site.told.on("email", PAGED), "Tocsin pages the emergency", within=MENDED)
 
     async def is_well() -> bool:
         seen = await site.see(0)
