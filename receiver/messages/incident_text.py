@@ -5,6 +5,7 @@ All other modules here read an IncidentText, never an incident, so that nothing 
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from receiver.core.checklists import next_steps
 from receiver.core.closing import outstanding
@@ -44,9 +45,12 @@ RECOVERED = {
 LIVE = frozenset({State.OPEN, State.ACKNOWLEDGED})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class IncidentText:
-    """One incident at one moment. `page_url` is empty where nobody told us our address."""
+    """One incident at one moment. `page_url` is empty where nobody told us our address.
+
+    What a message asks for again and again is worked out once; never what tells a time, which each text notes anew.
+    """
 
     incident: Incident
     context: DecisionContext
@@ -71,7 +75,7 @@ class IncidentText:
         """The policy version the incident runs under."""
         return self.context.policy_version.policy
 
-    @property
+    @cached_property
     def plan(self) -> Plan:
         """Its plan."""
         return self.context.policy_version.plan(self.incident)
@@ -86,7 +90,7 @@ class IncidentText:
         """As people say it: ``#12``."""
         return f"#{self.incident.number}"
 
-    @property
+    @cached_property
     def title(self) -> str:
         """One line."""
         return cut_words(line(self.firing.title, 2 * TITLE), TITLE) or self.type
@@ -136,7 +140,7 @@ class IncidentText:
         """Whether its signal is said to be well again, if not yet believed; not being reported says nothing."""
         return self.incident.recovery not in {Recovery.NONE, Recovery.UNREPORTED}
 
-    @property
+    @cached_property
     def firing(self) -> NowFiring:
         """What fires now."""
         return NowFiring(self.incident, self.alerts, self.news)
@@ -172,7 +176,7 @@ class IncidentText:
         """Whether the value stands in the text, or there is none to tell."""
         return is_told(self.firing.value, text)
 
-    @property
+    @cached_property
     def type(self) -> str:
         """The incident type's name; of data that is missing none claims that the rule's condition holds."""
         named = line(self.incident.type, NAME) or "incident"
@@ -222,7 +226,7 @@ class IncidentText:
             return f"nobody has it; {self.responders}" if self.was_answered else "nobody has it"
         return "; ".join(filter(None, (f"{self.owner} has it", help_wanted(self.incident, self.time))))
 
-    @property
+    @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """The policy's rules that fired, the worst first."""
         keys = sorted(self.incident.rules, key=lambda key: -self.incident.rules[key])

@@ -5,6 +5,7 @@ It reads the stored alerts, the worst and oldest of those that fire; more than t
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from receiver.core.alerts import title_of, title_with_value
@@ -31,9 +32,12 @@ DASHBOARDS = (
 """Annotations that hold addresses, ours and other senders' names for them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NowFiring:
-    """The alerts of an incident that fire now. `alerts`: those that were read, the worst and oldest first."""
+    """The alerts of an incident that fire now. `alerts`: those that were read, the worst and oldest first.
+
+    What a message asks for again and again is worked out once.
+    """
 
     incident: Incident
     alerts: Sequence[Alert]
@@ -45,20 +49,20 @@ class NowFiring:
         """How many fire, those that were not read included."""
         return max(sum(self.incident.firing), len(self.alerts))
 
-    @property
+    @cached_property
     def title(self) -> str:
         """The incident's title as long as one of them says it, else the first one's; nothing fires: the incident's."""
         named = self.named
         return self.incident.title if named is None or self.incident.declared else title_of(named)
 
-    @property
+    @cached_property
     def named(self) -> Alert | None:
         """The alert that gives the title: what is new, else the one that gave the incident's; None: none fires."""
         new = [each for each in self.alerts if title_with_value(each) == self.news]
         said = [each for each in self.alerts if title_of(each) == self.incident.title]
         return next(iter((*new, *said, *self.alerts)), None)
 
-    @property
+    @cached_property
     def is_blind(self) -> bool:
         """Whether all that fires says that data is missing: nobody knows whether the condition holds."""
         if self.alerts and self.count == len(self.alerts):
@@ -66,7 +70,7 @@ class NowFiring:
         rules = self.incident.rules
         return bool(rules) and all(key.rpartition("/")[2] == TWIN for key in rules)
 
-    @property
+    @cached_property
     def value(self) -> str:
         """What the one in the title measured, with its unit; empty: it tells nothing."""
         return line(measured(self.named)) if self.named else ""
@@ -83,7 +87,7 @@ class NowFiring:
         """When the first of them began; None: nothing is known to fire."""
         return min((each.starts_at for each in self.alerts), default=None)
 
-    @property
+    @cached_property
     def units(self) -> tuple[str, ...]:
         """What tells each from the others, with its value where there are several: ``db9 (0.42)``."""
         if len(self.alerts) == 1:
@@ -168,7 +172,7 @@ class NowFiring:
         told = (each.annotations.get(name, "") for each in self.alerts for name in names)
         return filter(None, map(web_address, told))
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """What tells each from the others: the value of one label where that does, else all labels that differ."""
         if len(self.alerts) < 2:

@@ -32,9 +32,11 @@ LONGEST = 32
 def plain(text: str, limit: int = BLOCK) -> str:
     """Text of several lines: line ends are newlines, control and direction marks are gone, cut to `limit`."""
     # Cut first, so that half a megabyte costs nothing; what is removed below comes out of the surplus.
-    text = _BREAKS.sub("\n", text[: limit * 4])
-    text = "".join(harmless for char in text if (harmless := _harmless(char)))
-    text = "\n".join(part.rstrip() for part in text.split("\n")).strip()
+    text = text[: limit * 4]
+    if text.isprintable():  # nearly always: nothing that a line break or `_harmless` could be about
+        return cut(text.strip(), limit)
+    parts = _BREAKS.sub("\n", text).split("\n")
+    text = "\n".join(_without_harm(part).rstrip() for part in parts).strip()
     return cut(_GAPS.sub("\n\n", text), limit)
 
 
@@ -98,8 +100,12 @@ def _belong(text: str, place: int) -> bool:
     return bool((place - begin) % 2)
 
 
+def _without_harm(part: str) -> str:
+    return part if part.isprintable() else "".join(map(_harmless, part))
+
+
 def _harmless(char: str) -> str:
-    if char == "\n" or char in _JOINERS:
+    if char in _JOINERS:
         return char
     if char == "\t":
         return " "
