@@ -13,7 +13,12 @@ await run(async () => {
   await page.context().grantPermissions(["notifications"]);
   await page.addInitScript(() => { // a machine without a desktop may drop a notice at once: what the browser took is noted
     const take = ServiceWorkerRegistration.prototype.showNotification;
-    globalThis.taken = [];
+    const voice = AudioContext.prototype.createOscillator;
+    [globalThis.taken, globalThis.tones] = [[], 0];
+    AudioContext.prototype.createOscillator = function () {
+      globalThis.tones += 1;
+      return voice.call(this);
+    };
     ServiceWorkerRegistration.prototype.showNotification = async function (title, more) {
       await take.call(this, title, more);
       globalThis.taken.push(title);
@@ -35,6 +40,7 @@ await run(async () => {
   assert.equal(await page.locator("body").getAttribute("data-rang"), null);
   assert.match(await icon(), /icon-3\.svg$/);
   await page.getByRole("button", { name: "Try the sound" }).click();
+  await page.waitForFunction(() => globalThis.tones === 6);
   await page.getByText("Level 3 and 4 ring while").waitFor();
   await page.waitForFunction(() => localStorage.getItem("tocsin rung")); // what stands open has been told
   await open("only practice", 4, { exercise: true });
@@ -42,6 +48,7 @@ await run(async () => {
   await hears("4");
   await page.waitForFunction(() => /icon-4\.svg$/.test(document.getElementById("icon").href));
   await page.waitForFunction(() => document.title.startsWith("2 open, the worst: emergency"));
+  await page.waitForFunction(() => globalThis.tones === 12);
   await page.waitForFunction(() => globalThis.taken.length);
   assert.deepEqual(await page.evaluate(() => globalThis.taken), ["emergency: the rudder of landing-7 does not answer"]);
 
@@ -50,6 +57,9 @@ await run(async () => {
   await page.getByText("Notices are muted").waitFor();
   await page.getByRole("button", { name: "Mute the sound" }).click();
   await page.getByText("The sound is muted").waitFor();
+  await open("the light of gate 9 is out", 3);
+  await page.waitForFunction(() => localStorage.getItem("tocsin rung").includes('"4":3'));
+  assert.deepEqual(await page.evaluate(() => [globalThis.tones, globalThis.taken.length]), [12, 1], "neither heard nor seen");
   await page.locator("#browser").scrollIntoViewIfNeeded();
   await look("app-browser");
   await page.reload();
@@ -57,7 +67,7 @@ await run(async () => {
 
   // On another page the title tells what is open elsewhere.
   await page.goto(`${story.url}/incidents/1`);
-  await page.waitForFunction(() => document.title.startsWith("2 open, the worst: emergency · #1"));
+  await page.waitForFunction(() => document.title.startsWith("3 open, the worst: emergency · #1"));
   await page.locator("#related").getByRole("link", { name: "the rudder of landing-7" }).waitFor();
   await look("app-related");
 

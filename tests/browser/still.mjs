@@ -56,4 +56,9 @@ await run(async () => {
   await page.locator("#search").fill("still");
   await page.getByRole("button", { name: "Find" }).click();
   await page.getByRole("link", { name: "Engine stands still" }).waitFor();
+  await page.getByRole("link", { name: "The report of a period" }).click();
+  await page.getByRole("heading", { name: "Incidents of 30 days" }).waitFor();
+  await page.goto(`${story.url}/wall`);
+  await page.locator("#wall").getByText("The other engine").waitFor();
+  assert.match(await page.locator("#wall .due").innerText(), /in \d+ (minutes|hours)/);
 });
