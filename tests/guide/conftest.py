@@ -96,9 +96,15 @@ class Hall:
 
 
 @pytest.fixture
-async def hall() -> AsyncIterator[Hall]:
+def policy() -> Policy:
+    """What the receiver runs under."""
+    return policy_of_the_guide()
+
+
+@pytest.fixture
+async def hall(policy: Policy) -> AsyncIterator[Hall]:
     """The receiver, with every provider of the guide's channels standing in."""
-    policy, clock, metrics = policy_of_the_guide(), StillClock(), Metrics()
+    clock, metrics = StillClock(), Metrics()
     heard: list[Heard] = []
     async with contextlib.AsyncExitStack() as stack:
         mailbox, smtp = await start_mailbox(
