@@ -5,7 +5,30 @@ from typing import Any
 
 from rich.text import Text
 
-from receiver.cli.output import LEVEL_STYLES, console, local, state_words
+from receiver.cli.output import LEVEL_STYLES, console, level_words, local, state_words
+
+COLUMNS = ("#", "level", "state", "who has it", "opened", "what")
+"""Of a list of incidents."""
+
+
+def row(incident: Mapping[str, Any]) -> tuple[str | Text, ...]:
+    """An incident in a list."""
+    return (
+        f"#{incident['number']}",
+        level_words(incident),
+        state_words(incident),
+        _who(incident),
+        local(incident["opened_at"]),
+        incident["account"]["what"],
+    )
+
+
+def _who(incident: Mapping[str, Any]) -> str:
+    """Who has it; of what is over, who had it last."""
+    who = incident["owner"] or incident["acknowledged_by"]
+    if not who:
+        return "nobody"
+    return str(who) if incident["state"] in {"open", "acknowledged"} else f"{who} had it"
 
 
 def print_incident(incident: Mapping[str, Any]) -> None:

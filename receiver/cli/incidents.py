@@ -11,15 +11,12 @@ from urllib.parse import quote, urlsplit
 import typer
 
 from receiver.cli import completion
-from receiver.cli.incident_told import print_incident
+from receiver.cli.incident_told import COLUMNS, print_incident, row
 from receiver.cli.output import (
     console,
     fail,
-    level_words,
-    local,
     print_json,
     print_table,
-    state_words,
     why_not,
 )
 from receiver.version import MARK
@@ -92,18 +89,7 @@ def incidents(
     if json:
         print_json(found)
         return
-    rows = (
-        (
-            f"#{each['number']}",
-            level_words(each),
-            state_words(each),
-            each["owner"] or each["acknowledged_by"] or "nobody",
-            local(each["opened_at"]),
-            each["account"]["what"],
-        )
-        for each in found["incidents"]
-    )
-    print_table(["#", "level", "state", "who has it", "opened", "what"], rows)
+    print_table(COLUMNS, map(row, found["incidents"]))
 
 
 def acknowledge(

@@ -118,7 +118,7 @@ def _take(draft: Draft, news: News, *, truncated: bool = False) -> None:
         _clear(draft, news, truncated=truncated)
     if news.flashed:
         _flash(draft, news.flashed, before)
-    _keep_title_true(draft, news)
+    _keep_name_true(draft, news)
     keep_up(draft)
 
 
@@ -279,7 +279,7 @@ def _asks_who_was_told(alert: Alert) -> bool:
 def _rise(draft: Draft, top: Alert) -> None:
     draft.enter(Fact.LEVEL_ROSE, before=draft.incident.level, level=top.level, rule=top.rule)
     draft.set(level=top.level, type=top.type)
-    if top.firing or not draft.incident.is_firing:
+    if not draft.incident.declared and (top.firing or not draft.incident.is_firing):
         draft.set(title=title_of(top))
 
 
@@ -289,14 +289,22 @@ def _retell(draft: Draft, fired: Sequence[Alert]) -> None:
         draft.set(title=title_of(max(fired, key=lambda alert: alert.level)), labels=_identity_labels(fired))
 
 
-def _keep_title_true(draft: Draft, news: News) -> None:
-    """What the title names has cleared, and others still fire: it names the worst of those that are known."""
-    if not draft.incident.is_firing or draft.incident.title not in map(title_of, news.cleared):
-        return
+def _keep_name_true(draft: Draft, news: News) -> None:
+    """What its title or its labels name has cleared, and others still fire: they name the worst of those that are
+    known, and what these share.
+    """
     after = {**draft.known, **{each.fingerprint: each for each in news.kept}}
     left = [each for each in after.values() if each.firing and each.level]
-    if left and draft.incident.title not in map(title_of, left):
+    if not (news.cleared and left):
+        return
+    title = draft.incident.title
+    if title in map(title_of, news.cleared) and title not in map(title_of, left):
         draft.set(title=title_of(max(left, key=lambda alert: (alert.level, -alert.starts_at))))
+    own = draft.incident.labels.items()
+    if not draft.incident.declared and not any(own <= each.labels.items() for each in left):
+        is_all = len(left) == sum(draft.incident.firing)
+        shared = _identity_labels(left).items()
+        draft.set(labels=dict(shared if is_all else shared & own))
 
 
 def _flash(draft: Draft, flashed: Sequence[Alert], before: Incident) -> None:

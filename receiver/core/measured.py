@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from math import isnan
 
-from receiver.core.model import Alert
+from receiver.core.model import Alert, Instant
 from rules.reserved import MARK
 
 UNSAID = frozenset(("", "ratio"))
@@ -28,6 +28,11 @@ def measured(alert: Alert) -> str:
     if number is None:
         return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
     return f"{_plainly(number)}{_unit(alert.annotations)}"
+
+
+def told_at(alert: Alert) -> Instant:
+    """When its value was told: with its last firing, or when it was told to be worse."""
+    return alert.worse_at or (alert.firings[-1] if alert.firings else alert.starts_at)
 
 
 def is_told(value: str, text: str) -> bool:

@@ -24,6 +24,11 @@ SYSTEMS = ("system", "service", "application", "app", "job", "namespace", "clust
 """Labels that name what an incident is about, the most telling first."""
 
 
+def system_of(labels: Mapping[str, str]) -> str:
+    """What labels say that an incident or an alert is about; empty: nothing."""
+    return next((labels[each] for each in SYSTEMS if labels.get(each)), "")
+
+
 class State(StrEnum):
     """Where an incident stands. The way is open → acknowledged → resolved → closed; new danger leads back."""
 
@@ -376,7 +381,7 @@ class Incident(Struct, frozen=True):
         """What it is about, by the first of the labels that name such a thing, as its sender wrote it; empty: none
         does.
         """
-        return next((self.labels[each] for each in SYSTEMS if self.labels.get(each)), "")
+        return system_of(self.labels)
 
     @property
     def is_on_hold(self) -> bool:

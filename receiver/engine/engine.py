@@ -30,7 +30,7 @@ from receiver.core.events import (
 )
 from receiver.core.handoff import is_relieved
 from receiver.core.instant import Jump
-from receiver.core.model import Alert, Entry, Incident, Instant, Kind, Notification, State, Status
+from receiver.core.model import Alert, Entry, Incident, Instant, Notification, State, Status
 from receiver.core.plan import DecisionContext, PolicyVersion
 from receiver.core.rate_limit import allot, bundle, counted_when_due, counted_when_planned, rate_limit_key
 from receiver.core.sight import SIGHTED, Sight
@@ -566,14 +566,14 @@ def _read_news(
     firing: Mapping[str, tuple[Alert, ...]],
     work: UnitOfWork,
 ) -> dict[str, tuple[Alert, ...]]:
-    """Incident id → its first alerts with the one before them that a page tells of, where that was not among them.
+    """Incident id → its first alerts with the one before them that a message tells of, where that was not among them.
 
     Beyond `READ_FOR_NEWS` alerts it is not looked for: the transaction holds up all others.
     """
     found: dict[str, tuple[Alert, ...]] = {}
-    for page in (each[0] for each in messages if len(each) == 1 and each[0].kind is Kind.PAGE):
-        read, news = firing.get(page.incident_id, ()), page.data.get("summary")
-        incident = work.by_id(page.incident_id)
+    for told in (each[0] for each in messages if len(each) == 1):
+        read, news = firing.get(told.incident_id, ()), told.data.get("summary")
+        incident = work.by_id(told.incident_id)
         if not news or incident is None or any(title_with_value(each) == news for each in read):
             continue
         if sum(incident.firing) > len(read):

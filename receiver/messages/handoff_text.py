@@ -16,6 +16,10 @@ TITLE = 120
 """Characters of an incident's title."""
 
 
+LEAD = 1000
+"""Characters of what happened: several names and why an override is void have room."""
+
+
 @dataclass(frozen=True, slots=True)
 class HandoffText:
     """One message's words. `zone`: of the person who reads it; `console`: our address, empty where there is none."""
@@ -90,7 +94,7 @@ class HandoffText:
 
     def as_message(self) -> Message:
         """For every medium."""
-        subject, lead, lines = line(self.subject), line(self.lead), self.lines
+        subject, lead, lines = line(self.subject), line(self.lead, LEAD), self.lines
         page = self.console and f"{self.console.rstrip('/')}/on-call"
         body = "\n\n".join(filter(None, (lead, "\n".join(lines), page)))
         head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(subject)}</title></head>'

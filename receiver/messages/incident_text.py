@@ -11,7 +11,7 @@ from receiver.core.checklists import next_steps
 from receiver.core.closing import outstanding
 from receiver.core.impact import BUSINESS, GRADES, words
 from receiver.core.measured import is_told
-from receiver.core.model import SYSTEMS, Alert, Incident, Instant, Recovery, State, Window
+from receiver.core.model import Alert, Incident, Instant, Recovery, State, Window, system_of
 from receiver.core.occurrences import DISPROVED, begun_at
 from receiver.core.plan import DecisionContext, Plan
 from receiver.core.response import Impact
@@ -97,15 +97,25 @@ class IncidentText:
 
     @property
     def system(self) -> str:
-        """What it is about, by the first of the labels that name such a thing; empty: none does."""
-        labels = self.incident.labels
-        return next((named for each in SYSTEMS if (named := line(labels.get(each, ""), NAME))), "")
+        """What it is about, by the first of the labels that name such a thing, of the alert that gives the title;
+        nothing fires: by its own. Empty: none does.
+        """
+        named = None if self.incident.declared else self.firing.named
+        return line(system_of(named.labels if named else self.incident.labels), NAME)
+
+    @property
+    def _first_system(self) -> str:
+        """That of its own labels, as long as anything of it fires or may: then its subject stays what it was."""
+        own = line(self.incident.system, NAME)
+        known = {line(system_of(each.labels), NAME) for each in self.alerts}
+        is_over = self.alerts and self.firing.count == len(self.alerts) and own not in known
+        return self.system if is_over else own
 
     @property
     def subject(self) -> str:
         """What it is called from its opening to its end: number, system, and the rule that opened it.
 
-        Neither level nor title stands here: both may change.
+        Neither level nor title stands here: both may change. Another system stands here where only that one fires.
         """
         opened_by = next(iter(self.incident.rules), "")
         version = self.context.policy_version
@@ -113,7 +123,8 @@ class IncidentText:
         lost = opened_by.rpartition("/")[2] == TWIN
         what = line(known.name, NAME) if known else self._missing if lost else line(self.incident.type, NAME)
         exercise = "EXERCISE: " if self.incident.exercise else ""
-        return f"{exercise}{self.number} {self.system}{': ' if self.system else ''}{what}"
+        system = self._first_system
+        return f"{exercise}{self.number} {system}{': ' if system else ''}{what}"
 
     @property
     def state_words(self) -> str:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from receiver.core.alerts import title_of, title_with_value
-from receiver.core.measured import measured, without_measure
+from receiver.core.measured import measured, told_at, without_measure
 from receiver.core.model import Alert, Incident, Instant
 from receiver.messages.plain import line, plain, web_address
 from receiver.messages.times import rfc3339
@@ -78,9 +78,7 @@ class NowFiring:
     @property
     def told_at(self) -> Instant | None:
         """When that was told; None: none fires."""
-        if self.named is None:
-            return None
-        return self.named.worse_at or (self.named.firings[-1] if self.named.firings else self.named.starts_at)
+        return told_at(self.named) if self.named else None
 
     @property
     def since(self) -> Instant | None:

@@ -405,7 +405,8 @@ def _responders(notification: Notification, case: IncidentText, by: str, before:
         return f"{_sentence(case.responders) or _sentence(case.stands)}{_doubted(case)}"
     if reason is Reason.GIVEN_BACK:
         return f"{by} gave it back{f' for {before}' if before not in {'', by} else ''}: nobody has it."
-    return f"{before or 'The owner'} had it, and nothing was heard since. It is open again."
+    at = case.time(notification.created_at)
+    return f"{before or 'The owner'} had it until the acknowledgement expired at {at}. It is open again."
 
 
 def _unanswered(case: IncidentText, how_long: str) -> str:

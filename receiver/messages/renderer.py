@@ -170,7 +170,10 @@ class MessageRenderer:
         )
 
     def _bundle(self, delivery: Telling, now: Instant) -> Message:
-        cases = [self._read_case(incident, delivery, now) for _, incident in delivery.items]
+        cases = [
+            replace(self._read_case(incident, delivery, now), news=notification.data.get("summary", ""))
+            for notification, incident in delivery.items
+        ]
         console = f"{self.external_url.rstrip('/')}/" if self.external_url else ""
         link = self._link(delivery)
         notifications = [notification for notification, _ in delivery.items]
@@ -224,7 +227,8 @@ def _state_or_label(case: IncidentText, notification: Notification) -> tuple[str
     said, by = label(notification, case), name(notification.data.get("by", ""))
     if case.incident.declared and notification.reason is Reason.OPENED and case.awaits_answer:
         return "declared" if by else "", by
-    if case.recovered and case.live and case.incident.response.asked_by:
+    asks = case.incident.response.asked_by or (by and notification.reason is Reason.ESCALATED)
+    if case.recovered and case.live and asks:
         said = f"{said or LABELS[Reason.HELP]}, {RECOVERED[case.incident.recovery]}"
     elif not said or case.recovered or said.lower() in case.state_words:
         state = "" if case.awaits_answer else case.state_words.removeprefix("open, ")

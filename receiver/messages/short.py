@@ -8,7 +8,7 @@ last a further part is paid.
 import re
 from collections.abc import Sequence
 
-from receiver.core.model import Recovery
+from receiver.core.model import Recovery, State
 from receiver.messages.incident_text import RECOVERED, IncidentText, brief, systems
 from receiver.messages.message import SMS_PARTS
 from receiver.messages.plain import cut
@@ -97,7 +97,7 @@ def _tails(case: IncidentText, *, replies: bool) -> Sequence[str]:
     """How to answer, the longest way first."""
     incident = case.incident
     if not case.wants_answer:
-        return ("",)
+        return ("Alerts still fire.", "") if incident.state is State.RESOLVED and incident.is_firing else ("",)
     link = case.ack_url or ("" if replies else case.page_url)
     reply = f"reply ACK {incident.number}" if replies else ""
     if incident.response.asked_by:

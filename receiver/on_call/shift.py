@@ -54,6 +54,12 @@ class Roster:
     backwards: tuple[str, ...] = ()
     """Summaries of events of the calendar that end before they begin, and so put nobody on call."""
 
+    @property
+    def looked_at(self) -> tuple[int, int]:
+        """From when until when: what begins or ends there may be longer. Without a length where nothing is known."""
+        pieces: tuple[Shift | Gap, ...] = (*self.shifts, *self.gaps)
+        return min((each.starts for each in pieces), default=0), max((each.ends for each in pieces), default=0)
+
     def at(self, at: int) -> tuple[Shift, ...]:
         """The shifts of that instant."""
         return tuple(each for each in self.shifts if each.starts <= at < each.ends)

@@ -62,7 +62,7 @@ BEGINNINGS: Mapping[Fact, str] = {
     Fact.REOPENED: "the reopening",
     Fact.ACK_VOIDED: "the new danger",
     Fact.ACK_EXPIRED: "the expiry of the acknowledgement",
-    Fact.GIVEN_BACK: "the return of the incident",
+    Fact.GIVEN_BACK: "the giving back",
     Fact.SILENCE_ENDED: "the end of the silence",
 }
 """What begins paging anew, and with it the deadlines."""

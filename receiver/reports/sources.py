@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from receiver.core.alerts import title_with_value
 from receiver.core.impact import BUSINESS, GRADES, words
 from receiver.core.measured import measured as measured_by
+from receiver.core.measured import told_at
 from receiver.core.model import Entry, Fact
 from receiver.core.procedures import FIX, IMMEDIATE, ROOT_CAUSE
 from receiver.core.response import Checklists, Done, Impact
@@ -163,9 +164,7 @@ def measured(record: IncidentRecord) -> Values:
     """What the alerts measured when they were told, the worst level first; the table of alerts has the rest."""
     worst_first = sorted(record.alerts, key=lambda each: -each.level)
     telling = (each for each in worst_first if measured_by(each))
-    found = dict.fromkeys(
-        f"{line(title_with_value(each))}, told at {record.stamp(each.worse_at or each.starts_at)}" for each in telling
-    )
+    found = dict.fromkeys(f"{line(title_with_value(each))}, told at {record.stamp(told_at(each))}" for each in telling)
     return list(found)[:MOST_MEASURED]
 
 

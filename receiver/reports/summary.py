@@ -55,7 +55,10 @@ def _what_happened(record: IncidentRecord) -> Iterator[str]:
     rises = [each for each in record.decisive if _is_rise(each)]
     began_at = next((each.data["level"] for each in record.entries(Fact.OPENED, Fact.DECLARED)), case.level.level)
     at_first = f" at level {began_at}" if int(began_at) != case.level.level else ""
-    yield f"{case.title}: {level}, {began}{at_first} on {record.stamp(incident.opened_at)}"
+    opened = _opened_by(record) or case.title
+    yield f"{opened}: {level}, {began}{at_first} on {record.stamp(incident.opened_at)}"
+    if opened != case.title:
+        yield f"later: {case.title}"
     if rises:
         told = "; ".join(f"{record.tell(each)}, {_by_and_when(record, each)}" for each in rises[-MOST:])
         yield f"it got worse after that: {told}"
@@ -146,6 +149,12 @@ def _margin(each: DeadlineOutcome) -> str:
     return f"{duration(each.late)} late" if each.late > 0 else f"{duration(-each.late)} before"
 
 
+def _opened_by(record: IncidentRecord) -> str:
+    """What the alert said that opened it; its title may tell of another by now. Empty: a person declared it."""
+    said = [each.data.get("summary", "") for each in record.entries(Fact.OPENED)]
+    return line(said[-1]) if said else ""
+
+
 def _what_was_done(record: IncidentRecord) -> Iterator[str]:
     for each in record.case.incident.response.occurrences:
         then = f"in occurrence {each.number}"
@@ -154,6 +163,10 @@ def _what_was_done(record: IncidentRecord) -> Iterator[str]:
             yield f"{then}: {line(each.facts['fix_description'])} (did not hold)"
     yield from taken_actions(record)
     yield from (f"fix: {each}" for each in field("fix_description", record).values)
+    resolved = (each for each in record.entries(Fact.RESOLVED) if each.at == record.case.incident.resolved_at)
+    yield from (
+        f"{line(note)} ({name(each.by)}, on resolving it)" for each in resolved if (note := each.data.get("note"))
+    )
 
 
 def _is_it_over(record: IncidentRecord) -> str:

@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 
 from receiver.cli import completion
+from receiver.cli.incident_told import COLUMNS, row
 from receiver.cli.incidents import why_none
 from receiver.cli.output import print_table, state_words
 
@@ -24,6 +25,23 @@ def test_a_row_is_a_line_where_no_terminal_is(capsys: pytest.CaptureFixture[str]
 def test_a_state_says_what_is_known_of_a_recovery(recovery: str, words: str) -> None:
     """What waits for a person to confirm it does not read as merely open."""
     assert state_words({"state": "open", "recovery": recovery}) == words
+
+
+@pytest.mark.parametrize(
+    ("state", "owner", "by", "said"),
+    [
+        ("acknowledged", "ben", "ada", "ben"),
+        ("open", None, None, "nobody"),
+        ("resolved", "ben", "ada", "ben had it"),
+        ("closed", None, "ada", "ada had it"),
+        ("closed", None, None, "nobody"),
+    ],
+)
+def test_a_list_says_who_has_it_and_who_had_it(state: str, owner: str | None, by: str | None, said: str) -> None:
+    """Of what is over nobody is said to have it still."""
+    known = {"number": 1, "level": 3, "level_name": "critical", "opened_at": "2026-11-23T02:13:00Z"}
+    incident = {**known, "state": state, "owner": owner, "acknowledged_by": by, "account": {"what": "x"}}
+    assert row(incident)[COLUMNS.index("who has it")] == said
 
 
 def test_no_answer_is_told_in_words() -> None:

@@ -85,11 +85,24 @@ def test_the_title_leaves_what_cleared_alone(level):
     assert world.incident.title == f"Disk of {'db8' if level == 2 else 'db9'} is full"
 
 
-def test_a_declared_incident_keeps_its_title():
-    """What a person called it stays, whatever joins."""
+@pytest.mark.parametrize("others", [1, 2])
+def test_the_labels_leave_what_cleared(others):
+    """What they name has cleared: they are what all shares that still fires, also where a body names one alone."""
     world = World()
-    world.declare(title="Smoke in hall 3")
     world.receive(disk(world, "db1"))
+    for number in range(others):
+        world.receive(disk(world, f"db{number + 8}"))
+    world.clear("db1")
+    alone = {"alertname": "Alert", "unit": "db8"}
+    assert world.incident.labels == (alone if others == 1 else {"alertname": "Alert"})
+
+
+@pytest.mark.parametrize("level", [3, 4])
+def test_a_declared_incident_keeps_its_title(level):
+    """What a person called it stays, whatever joins, and however bad that is."""
+    world = World()
+    world.declare(title="Smoke in hall 3", level=3)
+    world.receive(disk(world, "db1", level))
     assert world.incident.title == "Smoke in hall 3"
 
 

@@ -151,7 +151,7 @@ async def test_an_override_whose_person_is_gone_is_void_at_once_and_said(store: 
     told = await one.look(2 * MINUTE)
     [void] = [each for each in told if "void" in each[1]]
     assert void[0] == "U024BE7LH"
-    assert "the policy has nobody named ben. Nobody is on call by it." in void[2]
+    assert "the policy has nobody named ben. Nobody is on call by it. Cancel it, or make another." in void[2]
     assert "nobody_on_call" in one.world.facts(incident.id)
     assert await one.look(3 * MINUTE) == []
 

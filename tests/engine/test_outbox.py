@@ -40,21 +40,27 @@ def status(world: EngineWorld, incident_id: str, message_id: str) -> Status:
     return {each.id: each.status for each in world.reads.notifications(incident_id)}[message_id]
 
 
-def test_a_page_reads_the_alert_that_it_tells_of(world: EngineWorld) -> None:
+@pytest.mark.parametrize(
+    ("level", "kind", "reason"),
+    [(4, Kind.PAGE, Reason.NEW_DANGER), (3, Kind.NOTICE, Reason.ALERT_JOINED)],
+    ids=["a page", "a notice"],
+)
+def test_a_message_reads_the_alert_that_it_tells_of(world: EngineWorld, level: int, kind: Kind, reason: Reason) -> None:
     """Also where more fire than words name, and the new one is none of the first."""
-    units = firing("key", *(f"db{number}" for number in range(12)), level=4)
+    units = firing("key", *(f"db{number}" for number in range(12)), level=level)
     named = [replace(each, annotations={"summary": f"{each.fingerprint} is full"}) for each in units.alerts]
     (opened,) = world.handle(replace(units, alerts=tuple(named[:11])))
     world.deliver_all()
     assert opened.incident is not None
     incident_id = opened.incident.id
     acknowledge(world, incident_id)
+    world.deliver_all(at=SECOND)
     world.handle(replace(units, alerts=(replace(named[11], starts_at=START + 2 * SECOND),)), at=2 * SECOND)
     pages = [
         (page.data["summary"], each.alerts[incident_id][0].fingerprint, len(each.alerts[incident_id]))
         for each in world.claim(at=2 * SECOND)
         for page, _ in each.items
-        if (page.kind, page.reason) == (Kind.PAGE, Reason.NEW_DANGER)
+        if (page.kind, page.reason) == (kind, reason)
     ]
     assert set(pages) == {("db11 is full", "db11", NAMED_ALERTS)}
 

@@ -1,6 +1,7 @@
 """Planted lies: words, lines, reports and pages that are made of what is not so, one for each kind of statement."""
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,8 +9,10 @@ from msgspec.structs import replace
 
 from receiver.core.draft import Effects
 from receiver.core.model import Alert, Entry, Fact, Incident, Kind, Notification, Reason, Recovery, State, Status
+from receiver.core.response import ApprovedReport
 from receiver.messages import Message
 from receiver.messages.timeline import sentence
+from receiver.on_call.shift import Roster
 from receiver.reports.incident_record import IncidentRecord
 from rules.policy import MINUTE
 
@@ -19,6 +22,8 @@ class Lie:
 
     in_forms = False
     """Whether it shows only in what a medium makes of the words."""
+    in_handoffs = False
+    """Whether it shows only where handoffs are told and read."""
 
     def incident(self, incident: Incident) -> Incident:
         """The incident that messages and pages are made of."""
@@ -52,6 +57,14 @@ class Lie:
         """An incident, as a shell prints it."""
         return view
 
+    def listed(self, view: Mapping[str, Any]) -> Mapping[str, Any]:
+        """An incident, as a shell lists it."""
+        return view
+
+    def approved(self, reports: Sequence[ApprovedReport]) -> Sequence[ApprovedReport]:
+        """The versions of a report that are approved, as its page lists them."""
+        return reports
+
     def counts(self, counts: Mapping[State, int]) -> Mapping[State, int]:
         """How many there are, of each state."""
         return counts
@@ -59,6 +72,18 @@ class Lie:
     def record(self, record: IncidentRecord) -> IncidentRecord:
         """What the report is made of."""
         return record
+
+    def handoff(self, message: Message) -> Message:
+        """The message of a handoff, as its words were made."""
+        return message
+
+    def roster(self, roster: Roster) -> Roster:
+        """A schedule, as pages show it."""
+        return roster
+
+    def last(self, messages: Sequence[Notification]) -> Sequence[Notification]:
+        """The last message to each contact of a person, as their page is told of it."""
+        return messages
 
 
 TRUTH = Lie()
@@ -174,6 +199,27 @@ class OfTheShell(Lie):
         return {**view, "owner": view["owner"] and "dana"}
 
 
+class OfShellLists(Lie):
+    """A shell lists somebody else as who has it."""
+
+    def listed(self, view: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**view, "owner": view["owner"] and "dana"}
+
+
+class OfSystems(Lie):
+    """A message is said to be about another system."""
+
+    def message(self, message: Message) -> Message:
+        return dataclasses.replace(message, system="moon")
+
+
+class OfApprovals(Lie):
+    """Somebody else is said to have approved a report."""
+
+    def approved(self, reports: Sequence[ApprovedReport]) -> Sequence[ApprovedReport]:
+        return [replace(each, by="dana") for each in reports]
+
+
 class OfForms(Lie):
     """PagerDuty is told a lower severity than the level's."""
 
@@ -230,6 +276,46 @@ class OfWhoWasTold(Lie):
         others = {"ada": "dana", "dana": "ada", "ben": "cleo", "cleo": "ben"}
         told = [replace(each, person=others.get(each.person, "")) for each in record.notifications]
         return IncidentRecord(record.case, record.alerts, record.timeline, told)
+
+
+class OfHandoffMessages(Lie):
+    """Whoever comes on call is told that they do so by another shift."""
+
+    in_handoffs = True
+
+    def handoff(self, message: Message) -> Message:
+        return dataclasses.replace(message, text=message.text.replace(", by ", ", by override by zoe after "))
+
+
+class OfWhatIsOpen(Lie):
+    """At a handoff nobody is said to have what somebody has."""
+
+    in_handoffs = True
+
+    def handoff(self, message: Message) -> Message:
+        return dataclasses.replace(
+            message, text=re.sub(r", (?:you have|\w+ has) it: ", ", nobody has it: ", message.text)
+        )
+
+
+class OfRosters(Lie):
+    """Pages say that somebody else is on call."""
+
+    in_handoffs = True
+
+    def roster(self, roster: Roster) -> Roster:
+        others = {"ada": "dana", "dana": "ada", "ben": "cleo", "cleo": "ben"}
+        shifts = tuple(dataclasses.replace(each, person=others[each.person]) for each in roster.shifts)
+        return dataclasses.replace(roster, shifts=shifts)
+
+
+class OfContacts(Lie):
+    """A contact is said to work, where the last message to it failed."""
+
+    in_handoffs = True
+
+    def last(self, messages: Sequence[Notification]) -> Sequence[Notification]:
+        return [each for each in messages if each.status is not Status.GAVE_UP]
 
 
 class OfFates(Lie):

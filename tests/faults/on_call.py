@@ -24,6 +24,7 @@ from rules.policy import (
 )
 from rules.rota import DAYS
 from tests.core.alerts import START
+from tests.core.truth.shifts import Counted
 from tests.faults.policy import POLICY
 
 NAMES = ("ada", "ben", "cleo", "dana")
@@ -32,6 +33,8 @@ GONE = "zoe"
 ZONES = (("UTC", 0), ("Asia/Kathmandu", 345), ("Australia/Lord_Howe", 660))
 """With minutes ahead of UTC in October."""
 DAY = 24 * HOUR
+PAST, COMING = 40 * DAY, 100 * DAY
+"""How far it is counted: farther than any page looks."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RULES = (
     Rule("s", "slo", "slo > 0", 3, ("email", "sms")),
@@ -79,6 +82,11 @@ class Event:
     ends: int
     summary: str
 
+    @property
+    def level(self) -> int:
+        """As Grafana OnCall marks it: ``[L2]``; 0: it has none."""
+        return 2 if self.summary.startswith("[L2]") else 0
+
     def written(self) -> str:
         """As iCalendar has it."""
         times = (f"{_EPOCH + timedelta(microseconds=at):%Y%m%dT%H%M%SZ}" for at in (self.starts, self.ends))
@@ -109,16 +117,35 @@ class OnCall:
     def at(self, at: int) -> Mapping[str, Mapping[str, str]]:
         """Reference → who is on call by it, each with where the schedule has them from."""
         layered = next(((who, each.name) for each in reversed(self.layers) if (who := each.at(at))), None)
-        listed = {who: "calendar" for each in self.calendar if each.starts <= at < each.ends for who in _meant(each)}
+        listed = dict.fromkeys(self._listed(at), "calendar")
         usual = {"primary": dict([layered]) if layered else {}, "second": listed}
         found = {f"@{name}": self._over(name, at, who) for name, who in usual.items()}
         return found | {f"@{name}": {name: ""} for name in NAMES}
+
+    def _listed(self, at: int) -> list[str]:
+        """Whom the calendar names: of those at once the highest level goes over the others."""
+        meant = [(each.level, who) for each in self.calendar if each.starts <= at < each.ends for who in _meant(each)]
+        return [who for level, who in meant if level == max(meant)[0]]
 
     def _over(self, schedule: str, at: int, usual: Mapping[str, str]) -> Mapping[str, str]:
         for change in reversed(self.overrides.values()):
             if change.schedule == schedule and change.starts <= at < change.ends:
                 return {change.person: f"override by {change.by}"} if change.person in NAMES else {}
         return usual
+
+    def counted(self, now: int) -> Counted:
+        """All of that, as far as a quarter before and after."""
+        first, last = now - PAST, now + COMING
+        edges = {now, first, last}
+        for each in self.layers:
+            begins = range(each.starts + (first - each.starts) // each.every * each.every, last, each.every)
+            edges |= {at for at in begins if at >= each.starts}
+            edges |= {at + each.hours for at in begins if at >= each.starts and each.hours < each.every}
+        for span in (*self.calendar, *self.overrides.values()):
+            edges |= {span.starts, span.ends}
+        known = sorted(at for at in edges if first <= at <= last)
+        zone = self.policy.schedules[0].time_zone
+        return Counted(self.at, known, now, dict(ZONES)[zone], self.overrides, NAMES)
 
     def calendar_text(self) -> str:
         """The calendar as a server has it."""

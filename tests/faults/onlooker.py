@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+from receiver.cli.incident_told import row
 from receiver.cli.incident_told import told as lines_of
 from receiver.core.closing import outstanding
 from receiver.core.duties import running
@@ -19,8 +20,11 @@ from receiver.messages.deadlines import deadlines
 from receiver.messages.plain import plain
 from receiver.messages.timeline import sentence
 from receiver.messages.times import rfc3339
+from receiver.reports.frozen import content_hash
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.incident_report import write
+from receiver.reports.queries import Records
+from receiver.reports.report import Report
 from receiver.store import SqlStore
 from receiver.web.api.views import show_incident
 from receiver.web.callbacks.actions import outcome_of
@@ -34,6 +38,8 @@ from tests.core.truth import (
     check_history,
     check_now,
     check_reply,
+    check_report_page,
+    check_shell_row,
     page_text,
     report_text,
 )
@@ -73,6 +79,7 @@ class Onlooker:
         for incident in [*self.world.mirror.incidents.values()]:
             self.read_report(incident)
             self._read_pages(incident)
+            self._read_report_page(incident)
 
     def read_report(self, incident: Incident) -> None:
         """The report, as it would be made now."""
@@ -86,6 +93,30 @@ class Onlooker:
         told = IncidentRecord(self._case(record), list(record.alerts), record.entries, list(record.notifications))
         report = write(self.world.lie.record(told))
         self._check(report_text(report), record, lines)
+
+    def report(self, incident: Incident) -> Report | None:
+        """As the console would show it now; None: no process is there."""
+        worker = next((each for each in self.world.workers if each.engine is not None), None)
+        if worker is None or worker.engine is None:
+            return None
+        return Records(SqlStore(database()).reads(), WORDS, worker.engine).incident(incident, self.world.now, "cleo")
+
+    def _read_report_page(self, incident: Incident) -> None:
+        """What is approved, and what may be."""
+        report = self.report(incident)
+        if report is None:
+            return
+        shown = draw(
+            "report.html",
+            self.world.now,
+            number=incident.number,
+            report=report,
+            sha256=content_hash(report),
+            approved=self.world.lie.approved(incident.response.reports),
+            may_approve=True,
+            csrf="",
+        )
+        self._try(check_report_page, str(shown.text), self.world.mirror.record(incident, self.world.now))
 
     def _case(self, record: Record) -> Any:
         firing = sorted(record.firing, key=lambda each: (-each.level, each.starts_at))
@@ -141,6 +172,8 @@ class Onlooker:
         view = show_incident(told, alerts, running(case.incident, version), missing)
         said = "\n".join(lines_of(self.world.lie.shell(view.model_dump(mode="json"))))
         self._check(_SECOND.sub(_in_utc, said), record, set())
+        listed = self.world.lie.listed(view.model_dump(mode="json"))
+        self._try(check_shell_row, [_SECOND.sub(_in_utc, str(each)) for each in row(listed)], record)
 
     def _read_lists(self) -> None:
         """Now and History, as they are drawn for everybody."""
@@ -176,11 +209,14 @@ class Onlooker:
         }
         return {rfc3339(at): at for at in known if at is not None}
 
-    def _check(self, text: str, record: Record, lines: set[tuple[str, ...]]) -> None:
+    def _try(self, check: Callable[[Any, Record], None], told: Any, record: Record) -> None:
         try:
-            check(text, replace(record, lines=frozenset(lines)))
+            check(told, record)
         except UntrueError as lie:
             raise Broken(f"#{record.incident.number}: {lie}") from lie
+
+    def _check(self, text: str, record: Record, lines: set[tuple[str, ...]]) -> None:
+        self._try(check, text, replace(record, lines=frozenset(lines)))
 
 
 _SECOND = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) [A-Z0-9+-]+")

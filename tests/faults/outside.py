@@ -16,6 +16,7 @@ from receiver.core.events import (
     Action,
     AlertsReceived,
     ApproveNotice,
+    ApproveReport,
     Change,
     Declare,
     Escalate,
@@ -34,6 +35,7 @@ from receiver.core.model import Alert, Fact, Incident, Instant, State
 from receiver.core.obligations import reports
 from receiver.core.response import Standing
 from receiver.engine.commands import ForIncident
+from receiver.reports.frozen import content_hash, freeze
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND
 from tests.core.alerts import START, alert
 from tests.faults.mirror import Broken
@@ -52,6 +54,7 @@ class Alertmanager:
         self.truth: dict[str, Alert] = {}
         groups = max(world.dice.choice((1, 1, 2)), Random(f"{world.seed}, how many").choice((1,) * 11 + (7,)))
         self._keys = [f"key{number}" for number in range(groups)]
+        self._has_systems = Random(f"{world.seed}, which systems").random() < 0.3
         self._bridge = Random(f"bridge {world.seed}").choice((None, None, None, "{key}", "bridge"))
         self._ended = False
         self._settled = False
@@ -128,7 +131,11 @@ class Alertmanager:
         self._echo(key, before)
 
     def _told(self, key: str, each: Alert) -> Alert:
-        """With a summary that names its unit, and a value; a bridge gives all its alerts one fingerprint."""
+        """With a summary that names its unit, and a value; a bridge gives all its alerts one fingerprint. In some worlds
+        each unit is a system.
+        """
+        if self._has_systems:
+            each = replace(each, labels={**each.labels, "system": _unit(each)})
         value = f"{each.starts_at // SECOND % 997 / 10:g}"
         said = {"summary": f"unit {_unit(each)} is out of bounds", "value": value}
         return replace(each, fingerprint=(self._bridge or _unit(each)).format(key=key), annotations=said)
@@ -309,6 +316,7 @@ class People:
         self._serial = 0
         self._habits = Random(f"{world.seed}, who has it")
         """Dice of their own, so that no other part of a world depends on who asks whom for help."""
+        self._desk = Random(f"{world.seed}, who approves reports")
         self._press = Random(f"{world.seed}, who tells the outside")
 
     def plan(self, begins: int, lasts: int) -> None:
@@ -317,10 +325,23 @@ class People:
             self.world.at(begins + self._habits.randrange(lasts), self._pass_it_on)
         for _ in range(self._press.choice((0, 0, 6))):
             self.world.at(begins + self._press.randrange(lasts), self._tell_the_outside)
+        for _ in range(self._desk.choice((0, 0, 0, 0, 2))):
+            self.world.at(begins + self._desk.randrange(lasts), self._approve_report)
         for _ in range(self._habits.choice((0, 2, 5))):
             self.world.at(begins + self._habits.randrange(lasts), self._do_duties)
         for _ in range(self.world.dice.choice((0, 2, 5))):
             self.world.at(begins + self.world.dice.randrange(lasts), self._act)
+
+    def _approve_report(self) -> None:
+        """Somebody approves a report as it reads now, where it is not approved already."""
+        dice, up, known = self._desk, self.world.up(), list(self.world.mirror.incidents.values())
+        if not known or not up:
+            return
+        incident = dice.choice(known)
+        report = self.world.onlooker.report(incident)
+        if report is not None and not report.cover.approved_by:
+            document, sha256 = freeze(report), content_hash(report)
+            self._do(up[0], incident, ApproveReport("cleo", report.version, sha256, "ada", "0:", document))
 
     def _tell_the_outside(self) -> None:
         """Somebody practises, writes an update, or decides on a notice that waits."""

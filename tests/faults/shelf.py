@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+from receiver.core.instant import Instant
 from receiver.core.plan import DecisionContext
 from receiver.engine.service_state import ServiceState
 from receiver.store import SqlStore
@@ -32,7 +33,7 @@ class Shelf:
         self._visit = cast("Visit", SimpleNamespace(now=world.now, request=asked, caller=LOCAL))
         engine = SimpleNamespace(context=lambda _version: context, current=world.version)
         api = SimpleNamespace(policy_version=lambda _incident: world.version)
-        parts: Any = (_Frame(world.lie.counts), _Queue(), engine, reads)
+        parts: Any = (_Frame(world.lie.counts), Immediate(world), engine, reads)
         self._now = Now(*parts, cast("Any", api), ServiceState())
         self._history = History(*parts, cast("Any", _NoWeeks()))
 
@@ -49,13 +50,21 @@ def _text(page: Any) -> str:
     return str(asyncio.run(page).text)
 
 
-class _Queue:
-    """Reads at once."""
+class Immediate:
+    """A queue that does at once what it is asked for."""
 
-    async def read(self, what: Callable[[], Any]) -> Any:
-        return what()
+    def __init__(self, world: World) -> None:
+        self._world = world
 
-    browse = read
+    def clock(self) -> Instant:
+        """The world's time."""
+        return self._world.now
+
+    async def read(self, what: Callable[..., Any], *arguments: Any, **_more: Any) -> Any:
+        """What was asked for."""
+        return what(*arguments)
+
+    browse = run = read
 
 
 class _Frame:

@@ -12,6 +12,7 @@ from receiver.core.model import Instant
 from receiver.on_call.override_log import OverrideChange
 from receiver.store import SqlStore
 from rules.policy import MINUTE
+from tests.faults.duty_desk import DutyDesk
 from tests.faults.on_call import GONE, NAMES, OnCall, events_of
 from tests.faults.stores import database
 
@@ -24,11 +25,13 @@ class Swaps:
 
     def __init__(self, world: World, on_call: OnCall) -> None:
         self.world, self.on_call = world, on_call
+        self.desk = DutyDesk(world, on_call)
         self._dice = Random(f"{world.seed}, who swaps")
 
     def plan(self, begins: int, lasts: int) -> None:
         """The calendar is there from the first; what follows comes at any time."""
         self._keep_copy()
+        self.desk.plan(begins, lasts)
         for _ in range(self._dice.choice((0, 2, 5))):
             self.world.at(begins + self._dice.randrange(lasts), self._swap)
         if self._dice.random() < 0.3:
@@ -47,12 +50,14 @@ class Swaps:
         if up:
             self.world.say(f"override: {change}")
             dice.choice(up).override(change, Audit(now, by, "cli", "", "override"))
+            self.desk.soon()
 
     def _fetch(self) -> None:
         """The calendar is another by now, and whoever is on call by it is paged of what is open."""
         self.on_call.calendar = events_of(self._dice)
         self._keep_copy()
         self.world.say(f"the calendar is {self.on_call.calendar}")
+        self.desk.soon()
         for worker in self.world.up()[:1]:
             worker.page_on_call()
 

@@ -50,6 +50,12 @@ def test_nothing_is_lost_whatever_goes_wrong() -> None:
     assert min(seen.values()) > WORLDS // 10, "the worlds are not empty"
 
 
+@pytest.mark.parametrize("seed", [158, 481, 504])
+def test_worlds_with_schedules_in_which_something_was_wrong(seed: int) -> None:
+    """Two events of a calendar at once of which one has a higher level; a resolution that is told later."""
+    World(seed, on_call=True).run()
+
+
 def test_a_seed_tells_the_same_story_twice() -> None:
     """A failing seed can be lived again, step by step."""
     assert World(7).run()._story == World(7).run()._story

@@ -33,6 +33,7 @@ from tests.core.truth import (
     check_document,
     check_event,
     check_html,
+    check_system,
     row,
     texts,
 )
@@ -220,7 +221,10 @@ class Worker:
                 check(texts(message) if len(records) == 1 else row(message, incident), record)
             if len(records) > 1:
                 check_bundle(message, records)
-            elif self.world.reads_forms:
+                return
+            if page.kind is not Kind.EXTERNAL:
+                check_system(message, records[0])
+            if self.world.reads_forms:
                 self._check_forms(self._told(attempt), message, records[0])
         except UntrueError as lie:
             raise Broken(f"{attempt.ids} {lie}") from lie

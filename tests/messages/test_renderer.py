@@ -124,7 +124,11 @@ def test_exercise_says_so_first():
         (Reason.REPEATED, {}, "20 minutes after the opening"),
         (Reason.FALLBACK, {}, "has reached nobody yet"),
         (Reason.NEW_DANGER, {"rule": "safety/x", "acknowledged_by": "ada"}, "worse: x fired. ada's acknowledgement"),
-        (Reason.ACK_EXPIRED, {"acknowledged_by": "ada"}, "ada had it, and nothing was heard since"),
+        (
+            Reason.ACK_EXPIRED,
+            {"acknowledged_by": "ada"},
+            "ada had it until the acknowledgement expired at 12:22 UTC. It is open again.",
+        ),
         (Reason.RECURRED, {}, "fires again after it was resolved (second time)"),
         (Reason.STILL_FIRING, {}, "resolved while its alerts fired"),
         (Reason.RULE_JOINED, {"rule": "safety/y"}, "A further rule fired: y."),

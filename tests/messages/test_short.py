@@ -66,7 +66,8 @@ def test_a_long_title_ends_with_a_whole_word():
 
 def measured_sms(title, value, unit="", *, count=1, **more):
     """The page of an incident whose alert tells this value; `count` of them fire."""
-    fired = replace(alert("a", 4), annotations={"summary": title, "value": value, "unit": unit})
+    said = {"summary": title, "value": value, "unit": unit}
+    fired = replace(alert("a", 4), labels={"service": "landing-7"}, annotations=said)
     incident = replace(INCIDENT, title=title, labels={"system": "landing-7"}, firing=(0, 0, 0, count))
     item = (notification(Kind.PAGE, Reason.OPENED, "sms", incident), incident)
     made = Delivery((item,), context(), {incident.id: (fired,)})

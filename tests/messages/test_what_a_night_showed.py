@@ -185,3 +185,73 @@ def test_who_is_only_told_is_not_asked_to_acknowledge(happens, kind, reason):
     assert "ACK" not in letter.short
     paged = next(each for each in reversed(world.outbox.values()) if each.kind is Kind.PAGE)
     assert "Acknowledge #1: " in told(world, paged.reason).text
+
+
+def pump(world, system, unit, level=4):
+    """An alert about a pump of a system, where one incident is of several systems."""
+    alert = disk(world, unit, level, value="1.5")
+    return replace(alert, labels={**alert.labels, "system": system})
+
+
+def test_messages_are_of_the_system_that_fires():
+    """The one of the opening is well while another burns: neither SMS nor PagerDuty nor the subject names it."""
+    world = World(WHOLE)
+    world.receive(pump(world, "south", "p1"))
+    world.receive(pump(world, "north", "p9"))
+    world.clear("p1")
+    world.advance(minutes=5)
+    page = told(world, Reason.ESCALATED)
+    assert page.short.startswith("T#1 ESCALATED EMERGENCY north: Disk of p9 is full")
+    assert (page.system, page.subject) == ("north", "#1 north: safety_critical_failure")
+
+
+def test_a_subject_stays_while_its_system_fires():
+    """Another one joins and is what the page tells of; the thread goes on under its subject."""
+    world = World(WHOLE)
+    world.receive(pump(world, "south", "p1"))
+    subject = told(world, Reason.OPENED).subject
+    world.acknowledge("amir")
+    world.receive(pump(world, "north", "p9"))
+    page = told(world, Reason.NEW_DANGER)
+    assert (page.subject, page.system) == (subject, "north")
+
+
+def test_rows_of_several_name_what_fired():
+    """A message about two incidents tells of each what fired now, not what had fired before."""
+    worlds = [World(WHOLE) for _ in range(2)]
+    for number, world in enumerate(worlds, 1):
+        world.receive(disk(world, f"db{number}", 4))
+        world.acknowledge("amir")
+        world.receive(disk(world, f"new{number}", 4))
+    items, alerts = [], {}
+    for number, world in enumerate(worlds, 1):
+        page = [each for each in world.outbox.values() if each.reason is Reason.NEW_DANGER][-1]
+        incident = replace(world.incident, id=f"i{number}", number=number)
+        items.append((replace(page, incident_id=incident.id), incident))
+        alerts[incident.id] = list(world.stored_alerts[world.incident.id].values())
+    message = WORDS.render(OneMessage(items, worlds[0].context(), alerts=alerts), worlds[0].now)
+    assert "#1 Disk of new1 is full: 97.3 %, and 1 more" in message.text
+    assert "#2 Disk of new2 is full: 97.3 %, and 1 more" in message.text
+
+
+def test_an_sms_of_what_was_resolved_while_it_fires_says_so(world):
+    """Whoever reads only that it is resolved takes it for over."""
+    world.resolve("amir", force=True, note="a false alarm")
+    assert told(world, Reason.ACTION, Kind.RESOLVED).short.endswith("is full: 97.3 %. Alerts still fire.")
+
+
+def test_an_sms_for_whoever_calls_others_to_what_recovered_says_both():
+    """Nobody has it, somebody escalates it by hand, and meanwhile its signal recovered."""
+    world = World(WHOLE)
+    world.receive(disk(world, "db1", 4))
+    world.clear("db1")
+    world.escalate("erik")
+    page = told(world, Reason.ESCALATED)
+    assert page.short.startswith("T#1 ESCALATED, SIGNAL RECOVERED EMERGENCY by erik: ")
+
+
+def test_what_expired_says_until_when_somebody_had_it(world):
+    """Not that nothing was heard: others may have written, and alerts may have come."""
+    world.advance(minutes=40)
+    lead = told(world, Reason.ACK_EXPIRED).lead
+    assert "amir had it until the acknowledgement expired at 09:09 UTC. It is open again." in lead

@@ -73,6 +73,8 @@ async def test_now_until_when_and_next(receiver: Running) -> None:
     assert "Next dana , from Mon 23 Nov, 09:00 CET" in facts(text, "primary")
     assert "Now ✕ nobody Next ben , from Mon 30 Nov, 09:00 CET" in facts(text, "later")
     assert "Nobody is on call for 7 days 5 hours of it" in text
+    assert "<span>from Mon 30 Nov, 09:00 CET on</span>" in text, "where its end is not known none is told"
+    assert "<span>until Mon 30 Nov, 09:00 CET</span>" in text
     assert text.count("<svg") == 4
     assert (await page(receiver, "/on-call?weeks=13")).count("<svg") == 26
 

@@ -145,11 +145,43 @@ async def test_summary_is_read_in_a_minute(resolved: Running) -> None:
     assert told["measured"] == ["The margin is 0.93 on landing-7, told at 2026-11-23 02:13 UTC"]
     assert told["who_was_affected"] == ["system: landing-7", *told["who_was_affected"][1:]]
     assert told["how_long"][0].startswith("20 minutes")
-    assert told["what_was_done"] == ["landed by hand"]
+    assert told["what_was_done"] == ["landed by hand", "model pinned (ann, on resolving it)"]
     assert told["is_it_over"][0].startswith("resolved")
     assert any("pin the model (ben" in each for each in told["what_remains"])
     _, text = await resolved.get(f"{ONE}/report?format=md")
     assert text.index("0.93") < text.index("## Executive summary")
+
+
+async def test_what_opened_it_and_what_came_later_are_told_apart(receiver: Running) -> None:
+    """Its title is of what fired last; what opened it, and when each value was told, stand as they were."""
+
+    async def tell(**said: str) -> None:
+        alerts = [
+            {
+                "status": status,
+                "labels": {"alertname": "Pump", "severity": "critical", "service": unit},
+                "annotations": {"summary": f"Pump {unit} is slow", "value": f"1.{unit}"},
+                "startsAt": "2026-11-23T02:13:00Z",
+                "endsAt": "2026-11-23T02:30:00Z" if status == "resolved" else "0001-01-01T00:00:00Z",
+                "fingerprint": unit,
+            }
+            for unit, status in ((name[1:], each) for name, each in said.items())
+        ]
+        body = {"version": "4", "status": "firing", "alerts": alerts, "groupLabels": {}, "groupKey": "g"}
+        assert (await receiver.post("/webhook/alertmanager", body))[0] == 200
+
+    await tell(p1="firing")
+    await receiver.pass_time(4 * MINUTE)
+    await tell(p1="firing", p9="firing")
+    await tell(p1="resolved", p9="firing")
+    await receiver.post(f"{ONE}/resolve", {"by": "ann", "note": "the valve was shut", "force": True})
+    told = summary(await report_of(receiver))
+    assert told["what_happened"] == [
+        "Pump 1 is slow: level 3 (critical), opened by an alert on 2026-11-23 02:13 UTC",
+        "later: Pump 9 is slow",
+    ]
+    assert "Pump 9 is slow: 1.9, told at 2026-11-23 02:17 UTC" in told["measured"]
+    assert told["what_was_done"] == ["the valve was shut (ann, on resolving it)"]
 
 
 async def test_grades_have_their_range(resolved: Running) -> None:

@@ -203,8 +203,7 @@ def _card(
     coming = [each for each in pieces if each.ends > now and each.starts < until]
     holes = (min(each.ends, until) - max(each.starts, now) for each in coming if isinstance(each, Gap))
     stands = standing(roster, now)
-    last = max((each.ends for each in pieces), default=now)
-    ends = None if stands.ends == last else stands.ends
+    ends = None if stands.ends == roster.looked_at[1] else stands.ends
     return ScheduleCard(
         roster,
         stands,

@@ -203,8 +203,20 @@ def _wall(at: int, zone: str) -> str:
     return day_and_time(at, time_zone(zone))
 
 
-def _from_until(shift: Shift | Gap | OverrideChange, zone: str) -> str:
-    return from_until(shift.starts, shift.ends, time_zone(zone))
+def _from_until(shift: Shift | Gap | OverrideChange, zone: str, looked_at: tuple[int, int] | None = None) -> str:
+    """`looked_at`: from when until when people's shifts were looked at; where one reaches beyond that, its beginning or
+    its end is not known.
+    """
+    first, last = looked_at or (shift.starts - 1, shift.ends + 1)
+    match shift.starts > first, shift.ends < last:
+        case True, True:
+            return from_until(shift.starts, shift.ends, time_zone(zone))
+        case True, False:
+            return f"from {_wall(shift.starts, zone)} on"
+        case False, True:
+            return f"until {_wall(shift.ends, zone)}"
+        case _:
+            return "all the time"
 
 
 @cache

@@ -92,7 +92,7 @@ class PersonPage:
     async def _page(self, visit: Visit, person: Person, tested: str = "", tried: Sequence[Tried] = ()) -> web.Response:
         rosters = await self.rosters.between(visit.now - AHEAD, visit.now + SHOWN + AHEAD)
         own = sorted(
-            (shift, roster.name)
+            (shift, roster.name, roster.looked_at)
             for roster in rosters
             for shift in roster.shifts
             if shift.person == person.name and shift.ends > visit.now and shift.starts < visit.now + SHOWN

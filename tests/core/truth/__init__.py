@@ -8,9 +8,10 @@ cause or who is told that no statement reads is an error, too: a new sentence ne
 from tests.core.truth.bundles import check_bundle
 from tests.core.truth.forms import check_blocks, check_document, check_event, check_html
 from tests.core.truth.lines import FACTS, check_line
-from tests.core.truth.lists import check_history, check_now
+from tests.core.truth.lists import check_history, check_now, check_report_page, check_shell_row
 from tests.core.truth.oracle import STATEMENTS, check, unread
 from tests.core.truth.record import Record, UntrueError
+from tests.core.truth.recovery import check_system
 from tests.core.truth.replies import check_reply, check_several
 from tests.core.truth.told import check_all_clear
 from tests.core.truth.words import WORDS, OneMessage, page_text, report_text, row, texts
@@ -33,7 +34,10 @@ __all__ = [
     "check_line",
     "check_now",
     "check_reply",
+    "check_report_page",
     "check_several",
+    "check_shell_row",
+    "check_system",
     "page_text",
     "report_text",
     "row",

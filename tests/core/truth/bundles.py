@@ -6,10 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from receiver.core.model import SYSTEMS, Kind, Reason, Recovery, State
+from receiver.core.model import Kind, Reason, Recovery, State
 from receiver.messages import Message
 from tests.core.truth.oracle import is_so
 from tests.core.truth.record import TIME, Record, UntrueError
+from tests.core.truth.recovery import system_of
 from tests.core.truth.replies import named
 from tests.core.truth.words import as_written
 
@@ -191,15 +192,17 @@ def _check_speech(said: str, records: Sequence[Record]) -> None:
 
 
 def _where(said: str, records: Sequence[Record]) -> bool:
-    known = dict.fromkeys(filter(None, map(_system, records)))
-    if len(known) > SHOWN_SYSTEMS:
-        return said == f"{len(known)} systems"
-    return said == ", ".join(known).lower()
-
-
-def _system(record: Record) -> str:
-    labels = record.incident.labels
-    return next((labels[each] for each in SYSTEMS if labels.get(each)), "")
+    """Each is of a system of something of it that fires."""
+    could = [{system_of(each.labels) for each in record.firing} or {record.incident.system} for record in records]
+    known = {system.lower() for systems in could for system in systems}
+    if found := re.fullmatch(r"(\d+) systems", said):
+        return SHOWN_SYSTEMS < int(found[1]) <= len(known)
+    named = set(filter(None, said.split(", ")))
+    return (
+        named <= known
+        and len(named) <= SHOWN_SYSTEMS
+        and all(named & {each.lower() for each in systems} or "" in systems for systems in could)
+    )
 
 
 def _which(said: str, records: Sequence[Record]) -> bool:

@@ -61,6 +61,12 @@ def _came_to(record: Record, found: Found) -> bool:
     return found["what"] == ", ".join(each for each in told if not each.endswith(": "))
 
 
+def _opened_by(record: Record, found: Found) -> bool:
+    """An alert that said so opened it then."""
+    opened = [each.data["summary"].lower() for each in record.find(Fact.OPENED)]
+    return found["what"] == opened[0] and record.is_at(found["at"], record.incident.opened_at)
+
+
 STATEMENTS = statements(
     "cause",
     {
@@ -68,6 +74,11 @@ STATEMENTS = statements(
         "^#(?P<number>\\d+) of [\\d-]+ \\(\\w+\\): (?P<what>(?:cause|fix|lesson): .+)$": _came_to,
         "what was entered before did not hold,? ?\\(?cause: (?P<what>[^)]+)\\)?": _did_not_hold("root_cause"),
         "what was entered before did not hold,? ?\\(?fix: (?P<what>[^)]+)\\)?": _did_not_hold("fix_description"),
+        "^what_happened: (?P<what>.*): level \\d \\(\\w+\\), opened by an alert(?: at level (?P<first>\\d))? on <at>$": _opened_by,
+        "^what_happened: later: (?P<what>.*)$": lambda record, found: found["what"] == record.incident.title.lower(),
+        "^what_was_done: (?P<what>.*) \\(<by>, on resolving it\\)$": lambda record, found: any(
+            each.data["note"].lower() == found["what"] for each in record.find(Fact.RESOLVED, by=found["by"])
+        ),
         "^(?:what_happened|how_long): the cause given in occurrence \\d+ did not hold: (?P<what>.+)$": _did_not_hold(
             "root_cause"
         ),

@@ -136,7 +136,7 @@ SINCE: dict[Fact, Callable[[str], bool]] = {
     Fact.REOPENED: lambda since: "the reopening" in since,
     Fact.ACK_VOIDED: lambda since: "the new danger" in since,
     Fact.ACK_EXPIRED: lambda since: "the expiry" in since,
-    Fact.GIVEN_BACK: lambda since: "the return" in since,
+    Fact.GIVEN_BACK: lambda since: "the giving back" in since,
     Fact.SILENCE_ENDED: lambda since: "the end of the silence" in since,
 }
 

@@ -1,12 +1,14 @@
 """The console's lists: which incidents stand there, in which order, what each row says, and how many there are."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from receiver.core.alerts import title_of
-from receiver.core.model import Incident, State
+from receiver.core.model import Fact, Incident, Recovery, State
+from receiver.messages.times import rfc3339
 from tests.core.truth.oracle import check
-from tests.core.truth.record import SPAN, Record, UntrueError
+from tests.core.truth.record import SPAN, Record, UntrueError, hands
+from tests.core.truth.recovery import system_of
 from tests.core.truth.words import page_text
 
 _HEAD = re.compile(r'<p class="lead">(.*?)</p>', re.DOTALL)
@@ -77,7 +79,16 @@ def check_history(page: str, records: Mapping[int, Record], instants: Instants) 
         firing = [title_of(each) for each in record.firing]
         is_one = title in firing if firing and not record.incident.declared else title == record.incident.title
         _demand(is_one, title, "what it is about")
-        _check_fate(re.sub(r"<[^>]+>", "", _one(_TAKEN, row)).strip("; "), record)
+        said = re.sub(r"<[^>]+>", "", _one(_TAKEN, row)).strip("; ")
+        _check_fate(_without_system(said, record), record)
+
+
+def _without_system(said: str, record: Record) -> str:
+    """What follows the system: one of which something fires, while anything does."""
+    could = {system_of(each.labels) for each in record.firing if not record.incident.declared}
+    found = next((each for each in could or {record.incident.system} if each and f"{said};".startswith(f"{each};")), "")
+    _demand(found or "" in could or not record.incident.system, said, f"what it is of: {could}")
+    return said[len(found) :].strip("; ")
 
 
 def _check_fate(said: str, record: Record) -> None:
@@ -101,6 +112,63 @@ def _check_marks(row: str, record: Record) -> None:
     words = "recorded, nobody is told" if incident.recorded_only else str(incident.state)
     _demand((state, said) == (str(incident.state), words), said, f"that it is {words}")
     _demand(("state exercise" in row) is incident.exercise, row, "whether it is an exercise")
+
+
+SHELL = {
+    Recovery.UNREPORTED: "no longer reported",
+    Recovery.VERIFYING: "recovered, being verified",
+    Recovery.CHECKING: "recovered, being checked",
+    Recovery.CONFIRM: "recovered, to be confirmed",
+    Recovery.UNVERIFIED: "recovery unverified",
+}
+
+
+def check_shell_row(row: Sequence[str], record: Record) -> None:
+    """Raises UntrueError where a line of `tocsin incidents` says what is not so; its time is told in UTC."""
+    incident = record.incident
+    number, level, state, who, opened, what = row
+    _demand(number == f"#{incident.number}" and level.startswith(f"{incident.level} "), row, "which and how bad")
+    well = SHELL.get(incident.recovery, "") if incident.is_live else ""
+    so = "recorded, nobody is told" if incident.recorded_only else f"{incident.state}{f', {well}' if well else ''}"
+    _demand(state == so, row, f"that it is {so}")
+    ended = max((place for place, each in enumerate(record.entries) if each.fact is Fact.RESOLVED), default=None)
+    owner = hands(record.entries[: None if incident.is_live else ended]).owner
+    had = f"{owner} had it" if owner and not incident.is_live else owner
+    _demand(who == (had or "nobody"), row, f"who has it: {had}")
+    _demand(record.is_at(opened, incident.opened_at), row, "when it opened")
+    check(what, record)
+
+
+_VERSION = re.compile(
+    r'Version (\d+)</a>, approved by ([^<]*), <time[^>]*? datetime="([^"]+)"[^>]*>[^<]*</time>(?:[^;]*?); '
+    r'prepared by ([^<]*)<br><span class="quiet">SHA-256 <code>(\w+)</code>'
+)
+_STANDS = re.compile(
+    r"Nothing has changed since version (?P<same>\d+) was approved|Version (?P<next>\d+) is kept as it reads now"
+)
+_SAYS_NOTHING = frozenset({Fact.REPORT_APPROVED, Fact.ACCEPTED, Fact.DELIVERED, Fact.SEND_FAILED, Fact.SUPERSEDED})
+
+
+def check_report_page(page: str, record: Record) -> None:
+    """Raises UntrueError where the page of a report says what is not so of its versions: who approved which, when, and
+    whether anything has changed since.
+    """
+    approvals = list(record.find(Fact.REPORT_APPROVED))
+    said = [(int(number), by, at, prepared, sha) for number, by, at, prepared, sha in _VERSION.findall(page)]
+    so = [
+        (int(each.data["version"]), each.by, rfc3339(each.at), each.data["prepared_by"], each.data["sha256"])
+        for each in approvals
+    ]
+    _demand(said == so, said, f"which versions are approved: {so}")
+    found = _STANDS.search(page)
+    _demand(found, page[-1500:], "whether the next is to be approved")
+    assert found is not None
+    if found["next"]:
+        _demand(int(found["next"]) == len(so) + 1, found[0], "which version is the next")
+        return
+    since = [each.fact for each in record.entries if each.position > approvals[0].position]
+    _demand(int(found["same"]) == len(so), found[0], "which was approved last")
+    _demand(set(since) <= _SAYS_NOTHING, found[0], f"that nothing has changed: {since}")
 
 
 def _without_marks(card: str) -> str:

@@ -211,7 +211,7 @@ PLACES = {
     for name, words in (("at", TIME), ("span", SPAN), ("by", NAME), ("to", NAME), ("notice", r"n\d+"))
 }
 PLACES["in"] = (
-    "(?:^|: |^it is |^exercise,? |^(?:exercise,? )?(?:t#\\d+ |(?:informational|warning|critical|emergency) ))"
+    "(?:^|: |¤ |^it is |^exercise,? |^(?:exercise,? )?(?:t#\\d+ |(?:informational|warning|critical|emergency) ))"
 )
 PLACES["what"] = "(?P<what>: (?:unit (?P<unit>\\S+) is out of bounds(?:: [\\d.]+)?|[\\w ]+(?=[.;¤]|$)))?"
 _PLACE = re.compile(rf"(?<!\?P)<({'|'.join(PLACES)})>")

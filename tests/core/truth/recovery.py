@@ -1,7 +1,11 @@
 """What fires now, with which value, what recovered, whether that is proved, and whether it is over."""
 
-from receiver.core.model import Alert, Fact, Recovery, State, Window
-from tests.core.truth.record import Found, Record, statements
+import re
+from collections.abc import Mapping
+
+from receiver.core.model import SYSTEMS, Alert, Fact, Recovery, State, Window
+from receiver.messages import Message
+from tests.core.truth.record import Found, Record, UntrueError, statements
 
 LOOKS_WELL = frozenset({Recovery.VERIFYING, Recovery.CHECKING, Recovery.CONFIRM, Recovery.UNVERIFIED})
 AGAIN = (Fact.FIRED_AGAIN, Fact.FLAPPED, Fact.FLAPPING, Fact.ALERT_JOINED, Fact.RULE_JOINED, Fact.LEVEL_ROSE)
@@ -66,7 +70,7 @@ def _value(record: Record, found: Found) -> bool:
     """One that fires told it then."""
     return any(
         measured(each).lower() == found["value"]
-        and any(record.is_at(found["at"], at) for at in (each.starts_at, *each.firings[-1:], each.worse_at))
+        and record.is_at(found["at"], each.worse_at or [each.starts_at, *each.firings][-1])
         for each in record.firing
     )
 
@@ -115,6 +119,29 @@ def _named(record: Record, found: Found) -> bool:
     if not record.firing or record.incident.declared:
         return True
     return found["unit"] in units and found["value"].rstrip(".") in {"", units[found["unit"]]}
+
+
+def system_of(labels: Mapping[str, str]) -> str:
+    """What labels say that it is about; empty: nothing."""
+    return next((labels[each] for each in SYSTEMS if labels.get(each)), "")
+
+
+_SUBJECT = re.compile(r"(?:EXERCISE: )?#\d+ (?:(?P<system>[^:]+): )?[^:]+")
+_SHORT = re.compile(
+    r"[^:]*? (?:INFORMATIONAL|WARNING|CRITICAL|EMERGENCY)(?: (?!by )(?P<system>[^: ]+))?(?: by [^:]+)?: .*", re.DOTALL
+)
+
+
+def check_system(message: Message, record: Record) -> None:
+    """Raises UntrueError where a message about one incident is of a system of which nothing fires, while others do."""
+    labels = [each.labels for each in record.firing] if not record.incident.declared else []
+    so = set(map(system_of, labels or [record.incident.labels]))
+    subject, short = _SUBJECT.fullmatch(message.subject), _SHORT.fullmatch(message.short)
+    for said in (message.system, subject and subject["system"], short and short["system"]):
+        if (said or "") not in so:
+            raise UntrueError(
+                f"is about {said!r} ({message.subject!r}, {message.short!r}), and it is of {so} (systems)"
+            )
 
 
 def _told_of(*facts: Fact) -> object:

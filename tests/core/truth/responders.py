@@ -59,8 +59,8 @@ def _voided(record: Record, found: Found) -> bool:
     return ended is not None and record.has(*ANSWERED, Fact.HANDED_OVER) and found["by"] != hands(record.entries).owner
 
 
-def _was_silent(record: Record, found: Found) -> bool:
-    return record.incident.state is State.OPEN and record.has(Fact.ACK_EXPIRED, whom=found["by"])
+def _had_it_until(record: Record, found: Found) -> bool:
+    return record.incident.state is State.OPEN and record.has(Fact.ACK_EXPIRED, whom=found["by"], at=found["at"])
 
 
 def _doubted(record: Record, found: Found) -> bool:
@@ -140,7 +140,7 @@ STATEMENTS = statements(
         "new danger voided the acknowledgement of <by> at <at>": _befell(Fact.ACK_VOIDED),
         "it was resolved and opened again at <at>": lambda record, found: record.has(Fact.REOPENED, at=found["at"]),
         "<by>'s acknowledgement no longer holds": _voided,
-        "<by> had it, and nothing was heard since": _was_silent,
+        "<by> had it until the acknowledgement expired at <at>": _had_it_until,
         "it is open again": lambda record, _found: record.incident.state is State.OPEN,
         "<by> gave it back(?: for <to>)?(?: at <at>)?": lambda record, found: any(
             found["to"] in {"", each.data.get("whom", "").lower()}
