@@ -12,13 +12,15 @@ import pytest
 from rules.compile import compile as compile_rules
 from rules.groups import AlertingRule
 from rules.load import PACKS, load
-from rules.policy import EMERGENCY, HOUR, MINUTE, Policy
+from rules.policy import EMERGENCY, HOUR, MINUTE, Policy, Procedure
 from rules.promtool.input_series import told as told_by
 from rules.promtool.vectors import Sample
 from tests.guide.conftest import GUIDE, Hall, policy_of_the_guide
 from tests.guide.test_scripted import SYSTEM, webhook
 
 ONE, TWO = "api/v1/incidents/1", "api/v1/incidents/2"
+EVIDENCE = ("Gather system logs", "Hand the evidence to a notary")
+CUSTODY = Procedure("incident_response", "custody", "Custody", EVIDENCE[1:], "opened")
 OUTSIDE = ("customers@company.com", "partners@company.com", "regulators@company.com")
 
 
@@ -69,6 +71,7 @@ def policy(variant: Variant) -> Policy:
     return replace(
         policy_of_the_guide(),
         contact_information="operations, +49 30 5550100",
+        procedures=(*GUIDE.procedures, CUSTODY),
         reporting_obligations=owed.reporting_obligations,
     )
 
@@ -155,6 +158,9 @@ async def fire_and_tell(story: Story) -> None:
     assert all(each in hall.mails("incident-response@company.com")[-1].text for each in variant.actions)
     await hall.api("POST", f"{TWO}/acknowledge", {"by": "dana"})
     await hall.api("PATCH", TWO, {"by": "dana", "facts": {"impact_description": "no card is accepted"}})
+    steps = {step["text"]: step["id"] for each in await checklists(hall) for step in each["steps"]}
+    for text in EVIDENCE:
+        await hall.api("PUT", f"{TWO}/steps/{steps[text]}", {"by": "dana", "link": "https://logs.example/1"})
     await story.approve(TWO)
     assert sorted(to for to, _ in story.outside()) == sorted(OUTSIDE)
 
@@ -253,6 +259,7 @@ def check_report(report: str, variant: Variant) -> None:
         "a rule that rounds down",
         "dana: checked at the till",
         "by erik",
+        *(f"{text}: https://logs.example/1" for text in EVIDENCE),
         *(f"BSI-{stage} | {stage}.pdf SHA-256 {digest(stage)}" for stage in variant.stages),
         *(f"{action} (dana)" for action in variant.actions),
     ):

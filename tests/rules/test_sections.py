@@ -63,6 +63,14 @@ def test_a_section_can_stand_alone():
     assert "p" not in checklists(policy, f"{AVIATION}/stall")
 
 
+def test_a_section_of_ones_own_is_under_what_it_says_only():
+    """A name that ends like one of the guide's puts a section of one's own under nothing."""
+    text = "safety_incident_response: {procedures: [{name: p, steps: [x]}]}\n"
+    own = "rail_safety_incident_response: {incidents: [{name: derailed, severity: 4}]}\n"
+    policy = load_text(BASE + text + own).policy
+    assert "p" not in checklists(policy, "rail_safety_incident_response/derailed")
+
+
 def test_a_section_that_is_switched_off_gives_nothing():
     """`enabled: false` of the upper section takes its procedures from those below too."""
     text = "safety_incident_response: {enabled: false, procedures: [{name: p, steps: [x]}]}\n"

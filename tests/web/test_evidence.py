@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from receiver.clients.prometheus import ANSWER_LIMIT, Prometheus, QueryFailed, Series
-from receiver.core.model import Kind, Reason
+from receiver.core.model import Instant, Kind, Reason
 from receiver.demo import tools
 from receiver.demo.exporter import Exporter
 from receiver.demo.stand_ins import start_web
 from receiver.jobs.evidence import POINTS, Observer, concerns, make_observer, questions, thinned
 from receiver.messages import MessageRenderer
+from receiver.messages.times import moment
 from receiver.reports.drawing import PlotLine, PlotMark
 from receiver.reports.exhibits import SignalSeries
 from receiver.reports.pictures import Plotter
@@ -265,6 +266,29 @@ async def test_evidence_ends_with_the_violation(
         '{system="landing-7"} (opened): from 0.91 to 0.97, at the end 0.91',
         '{system="landing-7"} (resolved): from 0.91 to 0.97, at the end 0.97',
     ]
+    await observer.close()
+
+
+@pytest.mark.parametrize(
+    ("ours", "fired"), [(0.7, 0.5), (0.0, 30.0)], ids=["within a second", "by a clock that is ahead of ours"]
+)
+async def test_evidence_reaches_the_violation(
+    receiver: Running, prometheus: tuple[StandIn, str], ours: float, fired: float
+) -> None:
+    """What fires at once is in its evidence, in whichever part of a second and by whoever's clock that was; and so is
+    how it was half an hour before.
+    """
+    stand_in, url = prometheus
+    observer = observer_of(receiver, url)
+    begin = receiver.clock.now / SECOND + fired
+    stand_in.course = lambda at: "0.91" if at >= begin else "0.97" if at > begin - 29 * 60 else "0.99"
+    receiver.clock.now = Instant(receiver.clock.now + round(ours * SECOND))
+    said = body()
+    said["alerts"][0]["startsAt"] = moment(Instant(round(begin * SECOND))).isoformat()
+    await receiver.post("/webhook/alertmanager", said)
+    await observer.answer_open()
+    _, report = await receiver.get(f"{ONE}/report")
+    assert '{system="landing-7"} (opened): from 0.91 to 0.99, at the end 0.91' in str(report)
     await observer.close()
 
 

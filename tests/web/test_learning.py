@@ -160,5 +160,15 @@ async def test_the_policys_history_names_the_lesson_that_brought_a_change(receiv
     assert f'href="/incidents/{number}#follow-ups">#{number}</a>: Change the policy: alarm sooner' in entry
     assert f'href="{change}"' in entry
     assert "nothing came of it" not in history
+    await receiver.post(follow_ups, {"by": "ann", "text": "Change the policy: alarm later", "link": change})
+    receiver.clock.now += HOUR
+    later = replace(sooner, drills_every=Micros(2 * HOUR))
+    await receiver.queue.run(engine.keep_policy, later, receiver.clock.now)
+    engine.adopt(later, frozenset())
+    await receiver.post(f"{follow_ups}/f3/done", {"by": "bo"})
+    history = (await page(receiver, "/policy")).partition('id="versions-title"')[2]
+    for digest, has_it in ((version, False), (engine.current.digest, True)):
+        entry = history.partition(f'id="v-{digest[:12]}"')[2].partition("</li>")[0]
+        assert ("alarm later" in entry, "alarm sooner" in entry) == (has_it, not has_it)
     _, told = await receiver.get(f"/api/v1/incidents/{number}/timeline")
     assert f"; it brought policy version {version[:12]}" in str(told)
