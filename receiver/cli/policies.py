@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +31,9 @@ from rules.policy import EMERGENCY, MINUTE, SECOND, IncidentType, Policy, Report
 from rules.problems import PolicyError, Problem
 from rules.prometheus_versions import VERSIONS
 from rules.stored import digest
+
+if TYPE_CHECKING:
+    from receiver.cli.real_prometheus import PastOfRules
 
 Paths = Annotated[
     list[Path] | None,
@@ -81,6 +84,18 @@ def check(
     token: Token = "",
     fetch: Fetch = False,
     prometheus: Prometheus = "",
+    prometheus_url: Annotated[
+        str,
+        typer.Option(
+            "--prometheus-url",
+            metavar="URL",
+            help="A Prometheus: which metrics it has, and what would have fired there. It is only read.",
+            show_default=False,
+        ),
+    ] = "",
+    history_days: Annotated[
+        int, typer.Option("--history-days", min=1, max=90, help="So many days back, with --prometheus-url.")
+    ] = 7,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Validate a policy and tell who is reached when. All problems are shown at once."""
@@ -101,13 +116,28 @@ def check(
     ways, hours = reaches_over(year)
     doubts = (*lints(loaded.policy, ways), *person_lints(loaded.policy, ways), *on_call_walk.lints(year))
     drilled = [*without_allowed(doubts, loaded.allowed), *_approvers(loaded.policy), *training.problems()]
+    asked = _asked(loaded.policy, prometheus_url, history_days, now)
     if json:
-        print_json(_summary(loaded, ways, drilled) | _on_call(year, hours) | training.as_json())
+        history = {"history": asked.as_json()} if asked else {}
+        print_json(_summary(loaded, ways, drilled) | _on_call(year, hours) | training.as_json() | history)
     else:
         _show(loaded, ways, drilled, verbose=verbose)
         _show_hours(loaded.policy, hours)
+        if asked:
+            asked.show(verbose=verbose)
     if any(problem.severity == "error" for problem in drilled):
         raise typer.Exit(1)
+
+
+def _asked(policy: Policy, url: str, days: int, now: Instant) -> "PastOfRules | None":
+    """What a real Prometheus says; None: none was named."""
+    if not url:
+        return None
+    from receiver.cli.real_prometheus import ask
+
+    if not url.startswith(("http://", "https://")):
+        fail(f"tocsin check: --prometheus-url is no URL such as http://prometheus:9090: {url!r}", 2)
+    return ask(policy, url, days, now / SECOND)
 
 
 def _on_call(year: OnCallYear, hours: Sequence[WorstHour]) -> dict[str, Any]:
