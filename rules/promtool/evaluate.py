@@ -47,6 +47,10 @@ def _power(a: float, b: float) -> float:
         return math.inf
 
 
+def _logarithm(of: Callable[[float], float], value: float) -> float:
+    return of(value) if value > 0 else NAN if value else -math.inf
+
+
 def _round(value: float, nearest: float = 1.0) -> float:
     return math.floor(value / nearest + 0.5) * nearest
 
@@ -78,6 +82,18 @@ ELEMENTWISE: Mapping[str, Callable[..., float]] = {
     "sgn": lambda value: math.copysign(1, value) if value else value,
     "sqrt": lambda value: math.sqrt(value) if value >= 0 else NAN,
     "clamp": lambda value, low, high: max(low, min(high, value)) if low <= high else NAN,
+    "sort": lambda value: value,
+    "sort_desc": lambda value: value,
+    "exp": lambda value: math.exp(value) if value < 700 else math.inf,
+    "ln": lambda value: _logarithm(math.log, value),
+    "log2": lambda value: _logarithm(math.log2, value),
+    "log10": lambda value: _logarithm(math.log10, value),
+    "deg": math.degrees,
+    "rad": math.radians,
+    "sin": math.sin,
+    "cos": math.cos,
+    "atan": math.atan,
+    "tanh": math.tanh,
     "clamp_min": max,
     "clamp_max": min,
 }

@@ -157,6 +157,93 @@ NOT_PROVED: dict[str, tuple[str, ...]] = {
 }
 
 
+_OPERATORS = ("<", "<=", ">", ">=", "==", "!=")
+_AGGREGATIONS = ("sum", "avg", "min", "max", "group", "count")
+
+PROVED["each comparison"] = tuple(f"@a_value {op} {limit}" for op in _OPERATORS for limit in (0, 1, 0.5, -3, 1e6))
+PROVED["each comparison of two"] = tuple(
+    f"@used {arithmetic} @size {op} 3" for arithmetic in ("+", "-", "*", "/") for op in _OPERATORS
+)
+PROVED["each aggregation"] = tuple(
+    f"{name} {grouping} (@a_value) {op} 1.5"
+    for name in _AGGREGATIONS
+    for grouping in ("by (job)", "without (instance)")
+    for op in ("<", ">")
+    if name not in {"group", "count"}
+)
+PROVED["each matching"] = tuple(
+    f"@used {arithmetic} {matching} @size {op} 2"
+    for arithmetic in ("-", "/")
+    for matching in ("on(pod)", "ignoring(kind)", "on(pod) group_left", "on(pod) group_right(team)")
+    for op in ("<", ">=")
+)
+PROVED["each window"] = tuple(
+    f"{name}_over_time(@a_value[{window}]) {op} 4"
+    for name in ("avg", "min", "max", "last")
+    for window in ("5m", "1h")
+    for op in ("<", ">")
+)
+
+_ELEMENTWISE = "abs ceil exp floor ln log10 log2 sgn sort sort_desc sqrt acos acosh asin asinh atan atanh cos cosh"
+_ELEMENTWISE += " deg rad sin sinh tan tanh"
+_OVER_TIME = "avg count last max min present stddev stdvar sum"
+_OF_RANGES = "changes delta deriv idelta increase irate rate resets"
+_OF_TIMES = "day_of_month day_of_week day_of_year days_in_month hour minute month timestamp year"
+_OF_HISTOGRAMS = "histogram_count histogram_sum"
+_SINGLY = "sum min max avg group stddev stdvar count"
+
+FUNCTIONS: dict[str, str] = {
+    **{name: f"{name}(@value) > 0.5" for name in _ELEMENTWISE.split()},
+    **{f"{name}_over_time": f"{name}_over_time(@value[10m]) > 3" for name in _OVER_TIME.split()},
+    **{name: f"{name}(@value[10m]) > 3" for name in _OF_RANGES.split()},
+    **{name: f"{name}(@value) > 3" for name in (*_OF_TIMES.split(), *_OF_HISTOGRAMS.split())},
+    **{name: f"{name}(@value) > 3" for name in _SINGLY.split()},
+    "absent": "absent(@value)",
+    "absent_over_time": "absent_over_time(@value[10m])",
+    "bottomk": "bottomk(2, @value) < 3",
+    "clamp": "clamp(@value, 0, 5) > 3",
+    "clamp_max": "clamp_max(@value, 5) > 3",
+    "clamp_min": "clamp_min(@value, 1) > 3",
+    "count_values": 'count_values("version", @value) > 3',
+    "histogram_fraction": "histogram_fraction(0, 0.2, @value) < 0.9",
+    "histogram_quantile": "histogram_quantile(0.9, @value_bucket) > 3",
+    "label_join": 'label_join(@value, "site", "-", "a", "b") > 3',
+    "label_replace": 'label_replace(@value, "site", "$1", "instance", "(.*)") > 3',
+    "pi": "@value > pi()",
+    "predict_linear": "predict_linear(@value[1h], 3600) < 0",
+    "quantile": "quantile(0.9, @value) > 3",
+    "quantile_over_time": "quantile_over_time(0.9, @value[10m]) > 3",
+    "round": "round(@value, 0.5) > 3",
+    "scalar": "scalar(@lonely) + @value > 3",
+    "time": "time() - @value > 86400",
+    "topk": "topk(2, @value) > 3",
+    "vector": "vector(1) * on() @value > 3",
+}
+"""Every function and aggregation that both supported Prometheus have, with a condition of it."""
+
+NEWER_FUNCTIONS: dict[str, str] = {
+    "double_exponential_smoothing": "double_exponential_smoothing(@value[10m], 0.5, 0.5) > 3",
+    "histogram_avg": "histogram_avg(@value) > 3",
+    "histogram_stddev": "histogram_stddev(@value) > 3",
+    "histogram_stdvar": "histogram_stdvar(@value) > 3",
+    "info": "info(@value) > 3",
+    "limit_ratio": "limit_ratio(0.5, @value) > 3",
+    "limitk": "limitk(2, @value) > 3",
+    "mad_over_time": "mad_over_time(@value[10m]) > 3",
+    "sort_by_label": 'sort_by_label(@value, "job") > 3',
+    "sort_by_label_desc": 'sort_by_label_desc(@value, "job") > 3',
+    "ts_of_last_over_time": "ts_of_last_over_time(@value[10m]) > 3",
+    "ts_of_max_over_time": "ts_of_max_over_time(@value[10m]) > 3",
+    "ts_of_min_over_time": "ts_of_min_over_time(@value[10m]) > 3",
+}
+"""Those that only Prometheus 3 has, some with a flag."""
+
+
+def of_functions(some: dict[str, str]) -> list[tuple[str, str]]:
+    """(name of the rule, condition), each with metrics of its own."""
+    return [(name, re.sub(r"@(?=[a-z])", f"of_{name}_", each)) for name, each in some.items()]
+
+
 def conditions(kinds: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
     """(name of the rule, condition), each with metrics of its own."""
     named = [

@@ -1,12 +1,15 @@
 """What the generated tests prove, over a corpus of conditions as people write them."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from rules.condition import parse
 from rules.expression import syntax
 from rules.outputs import render
 from rules.promtool.boundary_values import pairs
-from tests.rules.corpus import NOT_PROVED, PROVED, conditions
+from tests.rules.corpus import FUNCTIONS, NEWER_FUNCTIONS, NOT_PROVED, PROVED, conditions, of_functions
 from tests.rules.policies import policy, rule, write
 
 BLURRED = "it looks back over a window"
@@ -42,3 +45,54 @@ def test_the_boundary_is_close():
         for pair in pairs(syntax(made.expr), made.sources):
             gaps = [abs(bad - pair.good[each]) / max(1, abs(bad)) for each, bad in pair.bad.items()]
             assert 0 < max(gaps) <= 1e-3, (text, pair)
+
+
+def test_every_function_is_proved_or_said_not_to_be(each_promtool, tmp_path):
+    """A condition of every function that both have: promtool passes what is called proved, and nothing is lost."""
+    rules = [rule(name, condition) for name, condition in of_functions(FUNCTIONS)]
+    write(policy(*rules), tmp_path, watch=False)
+    answer = each_promtool("test", "rules", "rules_test.yml", folder=tmp_path)
+    assert answer.returncode == 0, (answer.stdout + answer.stderr)[:4000]
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "proofs.md"
+HEAD = """# What the tests prove
+
+`tocsin compile` writes tests for `promtool test rules` beside the rules. Each proved rule alerts just beyond the boundary of its condition
+after just enough failures, not just before it, and resolves. A small evaluator of Tocsin's own finds the values, so that the same policy
+gives the same bytes everywhere; promtool then checks them. What it does not model exactly is *not proved*: said by rule and with the
+reason, by `compile`, by `check -v` and in `rules_test.yml`.
+
+The tables are made by a test from conditions of the shapes that people run, and hold for promtool 2.42 and 3.5 (November 2026).
+"""
+
+
+def test_the_page_tells_what_is_proved():
+    """docs/proofs.md has every kind of condition of the corpus and every function, as it is (REWRITE_GOLDEN=1 writes it)."""
+    made = "".join([HEAD, *_kinds(), *_functions()])
+    if os.environ.get("REWRITE_GOLDEN"):
+        PAGE.write_text(made)
+    assert PAGE.read_text() == made
+    assert len(conditions(PROVED | NOT_PROVED)) + len(FUNCTIONS) >= 300
+
+
+def _kinds():
+    yield "\n## By kind\n\n| kind | conditions | proved | in part | not proved | such as |\n|---|---|---|---|---|---|\n"
+    for kind, some in (PROVED | NOT_PROVED).items():
+        left = render(policy(*(rule(*each) for each in conditions({kind: some})))).unproved
+        none = {each.name for each in left if not each.partly}
+        part = {each.name for each in left if each.partly} - none
+        shown = some[0].replace("@", "").replace("|", "\\|")
+        yield f"| {kind} | {len(some)} | {len(some) - len(none | part)} | {len(part)} | {len(none)} | `{shown}` |\n"
+
+
+def _functions():
+    yield "\n## By function\n\n| function | condition | proved | why not |\n|---|---|---|---|\n"
+    every = FUNCTIONS | NEWER_FUNCTIONS
+    left = render(policy(*(rule(*each) for each in of_functions(every)))).unproved
+    told = {each.name.rpartition("/")[2]: each for each in left if each.kind == "rule"}
+    for name, text in sorted(every.items()):
+        found = told.get(name)
+        verdict, why = ("yes", "") if found is None else ("in part" if found.partly else "no", found.reason)
+        newer = ", Prometheus 3" if name in NEWER_FUNCTIONS else ""
+        yield f"| `{name}`{newer} | `{text.replace('@', '')}` | {verdict} | {why} |\n"
