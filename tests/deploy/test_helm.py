@@ -74,7 +74,7 @@ EVERYTHING = {
     "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
     "podLabels": {"sidecar.istio.io/inject": "false"},
     "persistence": {"annotations": {"a": "b"}},
-    "backup": {"enabled": True, "timeZone": "Europe/Oslo", "storageClassName": "slow"},
+    "backup": {"claim": "mine-too", "timeZone": "Europe/Oslo"},
     "dashboards": {"enabled": True, "policy": '{"title": "mine"}', "namespace": "grafana", "annotations": {"a": "b"}},
     "networkPolicy": {"extraEgress": [{"ports": [{"port": 8443, "protocol": "TCP"}]}], "extraIngress": [{}]},
 }  # fmt: skip
@@ -88,8 +88,8 @@ COMPILE = {
     "contactsSecret": "people",
 }
 BACKUPS = {
-    "SQLite": {"backup": {"enabled": True}},
-    "PostgreSQL": {**HA, "backup": {"enabled": True, "existingClaim": "mine"}},
+    "SQLite": {"backup": {"claim": "mine"}},
+    "PostgreSQL": {**HA, "backup": {"claim": "mine"}},
 }
 FIRST_HOUR = {
     block.mark: block.content for block in blocks(ROOT / "docs" / "first-hour.md") if block.language == "yaml"
@@ -258,7 +258,7 @@ def test_names_follow_the_release(rendered: dict[str, Any]) -> None:
         given = {"pager-more", "text", "pagers"}
         names = {each["metadata"]["name"] for each in objects_of(rendered[case])} - given
         assert {name.removeprefix(prefix) for name in names} <= {
-            "", "-policy", "-data", "-self", "-dashboards", "-backup", "-backups",
+            "", "-policy", "-data", "-self", "-dashboards", "-backup",
         }  # fmt: skip
         (service,) = [each for each in objects_of(rendered[case]) if each["kind"] == "Service"]
         assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", service["metadata"]["name"])
@@ -323,7 +323,6 @@ def test_what_is_referred_to_is_there(charted: list[dict[str, Any]]) -> None:
     assert contacts["secret"]["optional"] is True
     load_text(policy["data"]["policy.yaml"])
     made = {each["metadata"]["name"] for each in charted if each["kind"] == "PersistentVolumeClaim"}
-    made -= {name for name in made if name.endswith("-backups")}
     claim = volumes["data"].get("persistentVolumeClaim", {}).get("claimName")
     assert made == ({claim} - {None, "mine"})
 
@@ -485,7 +484,11 @@ def test_notes_of_an_upgrade(rendered: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("case", "component"), [("SQLite", "backup"), ("PostgreSQL", "backup-postgresql")])
 def test_its_backups_are_those_of_the_kustomization(case: str, component: str, rendered: dict[str, Any]) -> None:
-    """The CronJob is the one of the components, whose backups are restored by a test; with the release's names and yours."""
+    """The CronJob is the one of the components, whose backups are restored by a test; with the release's names and yours. The
+    chart makes no claim that nothing uses at once: `helm --wait` would wait for it until the first night.
+    """
+    claimed = [each for each in objects_of(rendered[f"backup of {case}"]) if each["kind"] == "PersistentVolumeClaim"]
+    assert {each["metadata"]["name"] for each in claimed} <= {"pager-data"}
     ours = the("CronJob", objects_of(rendered[f"backup of {case}"]))["spec"]
     theirs = yaml.safe_load((KUBERNETES / "components" / component / "cronjob.yaml").read_text())["spec"]
     assert ours["schedule"] == theirs["schedule"]
@@ -496,7 +499,7 @@ def test_its_backups_are_those_of_the_kustomization(case: str, component: str, r
     assert ours_runs.get("args", ours_runs.get("command")) == theirs_runs.get("args", theirs_runs.get("command"))
     assert [each["name"] for each in mine["volumes"]] == [each["name"] for each in other["volumes"]]
     claims = {each["persistentVolumeClaim"]["claimName"] for each in mine["volumes"] if "persistentVolumeClaim" in each}
-    assert claims == ({"pager-data", "pager-backups"} if case == "SQLite" else {"mine"})
+    assert claims == ({"pager-data", "mine"} if case == "SQLite" else {"mine"})
     selector = the("Service", objects_of(rendered["default"]))["spec"]["selector"]
     labels = ours["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
     assert not selector.items() <= labels.items()
@@ -573,6 +576,8 @@ def test_the_first_hour_holds_together(rendered: dict[str, Any]) -> None:
     text = (ROOT / "docs" / "first-hour.md").read_text()
     for service, asked in re.findall(r"port-forward service/(\w+) (\d+)", text):
         assert int(asked) in ports.get(service, [8095])
+    claim = yaml.safe_load((KUBERNETES / "components" / "backup" / "volume.yaml").read_text())
+    assert values["backup"]["claim"] == claim["metadata"]["name"]
     assert "0.95" in FIRST_HOUR["policy.yaml"]  # what the upgrade makes stricter
 
 
