@@ -368,7 +368,7 @@ class People:
                     filing = FileReport("ada", owed.obligation.name, owed.stage.name, "receipt")
                     self._do(self.world.workers[0], incident, filing)
             if incident.is_live:
-                self._do(self.world.workers[0], incident, Resolve("ada", "all is well", force=True))
+                self._do(self.world.workers[0], incident, Resolve("ada", "note 0", force=True))
 
     def _act(self) -> None:
         dice = self.world.dice

@@ -67,6 +67,12 @@ def _opened_by(record: Record, found: Found) -> bool:
     return found["what"] == opened[0] and record.is_at(found["at"], record.incident.opened_at)
 
 
+def _noted_on_resolving(record: Record, found: Found) -> bool:
+    """The person who resolved the incident wrote that."""
+    noted = (each.data.get("note", "") for each in record.find(Fact.RESOLVED, by=found["by"]))
+    return found["what"] in (" ".join(each.lower().split()) for each in noted)
+
+
 STATEMENTS = statements(
     "cause",
     {
@@ -76,9 +82,8 @@ STATEMENTS = statements(
         "what was entered before did not hold,? ?\\(?fix: (?P<what>[^)]+)\\)?": _did_not_hold("fix_description"),
         "^what_happened: (?P<what>.*): level \\d \\(\\w+\\), opened by an alert(?: at level (?P<first>\\d))? on <at>$": _opened_by,
         "^what_happened: later: (?P<what>.*)$": lambda record, found: found["what"] == record.incident.title.lower(),
-        "^what_was_done: (?P<what>.*) \\(<by>, on resolving it\\)$": lambda record, found: any(
-            each.data["note"].lower() == found["what"] for each in record.find(Fact.RESOLVED, by=found["by"])
-        ),
+        "^what_was_done: (?P<what>.*) \\(<by>, on resolving it\\)$": _noted_on_resolving,
+        "^verification_results: <at> <by>: (?P<what>.+)$": _noted_on_resolving,
         "^(?:what_happened|how_long): the cause given in occurrence \\d+ did not hold: (?P<what>.+)$": _did_not_hold(
             "root_cause"
         ),
