@@ -402,8 +402,9 @@ def ends_of(address: str) -> str:
     return f"{address[:3]}…{address[-3:]}" if len(address) > 8 else f"…{address[-2:]}"
 
 
-_WRITTEN_NUMBER = re.compile(r"(?<![\w.])(?:\+\d|\(?0)[\d ()/-]{5,}\d")
-"""What is meant as a telephone number, however it is written: with a plus or a zero at its beginning."""
+_WRITTEN_NUMBER = re.compile(r"(?<![\w.])(?<!\d-)(?:\+\d|\(?0)[\d ()/-]{5,}\d")
+"""What is meant as a telephone number, however it is written: with a plus or a zero at its beginning; what follows the
+year of a date (``2027-01-11 15:00``) is none."""
 _BARE_NUMBER = re.compile(rf"{_WRITTEN_NUMBER.pattern}|(?<![\w.+-])[1-9]\d{{8,14}}(?![\w.])")
 """The same, where numbers are to be expected."""
 _NUMBERS_NEAR = re.compile(r"sms|phone|number\W?:|recipients|contacts")

@@ -23,6 +23,9 @@ UNITS: dict[str, int] = {
 LONGEST = Micros(10 * UNITS["y"])
 """Beyond this a duration is a slip of the pen."""
 
+LONGEST_TEXT = 40
+"""Characters of a duration, at most."""
+
 NAMES = ("year", "week", "day", "hour", "minute", "second", "millisecond")
 """The units in words, in the same order."""
 
@@ -37,11 +40,13 @@ def parse(text: str) -> Micros:
     """
     stripped = text.strip()
     if stripped.startswith("-"):
-        raise ValueError(f'a duration cannot be negative: "{stripped[:40]}"')
+        raise ValueError(f'a duration cannot be negative: "{stripped[:LONGEST_TEXT]}"')
     if stripped == "0":
         return Micros(0)
-    if not (stripped and _DURATION.fullmatch(stripped)) or len(stripped) > 40:
-        raise ValueError(f'not a duration: "{stripped[:40]}"; write for example "90s", "15m", "24h", "7d" or "1h30m"')
+    if not (stripped and _DURATION.fullmatch(stripped)) or len(stripped) > LONGEST_TEXT:
+        raise ValueError(
+            f'not a duration: "{stripped[:LONGEST_TEXT]}"; write for example "90s", "15m", "24h", "7d" or "1h30m"'
+        )
     return bounded(_micros(stripped))
 
 

@@ -148,13 +148,28 @@ def page_more(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapp
     if not fresh:
         return
     draft.set(page=replace(under_way, told=(*under_way.told, *fresh)))
-    targets = [each for name in fresh for each in draft.context.targets(name) if each not in under_way.targets]
+    targets = _untold(draft, fresh)
     if not targets:
-        return  # by ways of their own everybody has it
+        return  # everybody has it, by ways of their own or another channel
     page_targets(draft, reason, targets, words)
     draft.enter(Fact.PAGED, reason=reason, channels=", ".join(fresh), step=draft.incident.step)
     if not under_way.delivered and Window.RESCUE not in draft.incident.windows:
         draft.arm(Window.RESCUE, draft.now + rescue_delay(draft))
+
+
+def _untold(draft: Draft, channels: Iterable[str]) -> tuple[Target, ...]:
+    """Whom these channels reach whom the page under way has not told there; no person twice in the same way, however
+    many channels name them.
+    """
+    under_way = draft.incident.page.targets
+    told = {personal_reach.way(draft, each) for each in under_way}
+    found: dict[Target, None] = {}
+    for each in (target for name in channels for target in draft.context.targets(name)):
+        way = personal_reach.way(draft, each)
+        if each not in under_way and not (draft.context.person(each) and way in told):
+            found[each] = None
+            told.add(way)
+    return tuple(found)
 
 
 def _usable(draft: Draft, reason: Reason, channels: Iterable[str]) -> list[str]:
@@ -226,7 +241,7 @@ def rescue(draft: Draft, failed: str = "") -> None:
     """Tell the first fallback channel that this page has not tried; say so when none is left."""
     page = draft.incident.page
     untold = (name for name in draft.context.fallbacks(draft.incident.level) if name not in page.told)
-    name = next((name for name in untold if set(draft.context.targets(name)) - set(page.targets)), None)
+    name = next((name for name in untold if _untold(draft, [name])), None)
     draft.disarm(Window.RESCUE)
     if name is None:
         draft.enter(Fact.FALLBACK_EXHAUSTED, failed=failed)

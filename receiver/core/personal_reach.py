@@ -38,10 +38,10 @@ def targets_of(draft: Draft, channels: Iterable[str], besides: Collection[str] =
 def _add(draft: Draft, found: dict[tuple[str, str], Target], *targets: Target) -> None:
     """Nobody is told twice by one page in the same way, however many channels and references name them."""
     for each in targets:
-        found.setdefault(_way(draft, each), each)
+        found.setdefault(way(draft, each), each)
 
 
-def _way(draft: Draft, target: Target) -> tuple[str, str]:
+def way(draft: Draft, target: Target) -> tuple[str, str]:
     """How a target is told: the type of the channel, and the address. A number may be that of calls and of SMS."""
     channel = draft.context.channel(target.channel)
     return channel.type if channel else "", target.recipient
@@ -85,7 +85,7 @@ def _is_spared(draft: Draft, person: Person) -> bool:
     if person.repeat or incident.step != 1 or incident.breached_at is not None or incident.response.asked_by:
         return False
     heard = (each for each in incident.paged if (each.channel, each.recipient) not in incident.response.unheard)
-    return any(_way(draft, each) in person.contacts for each in heard)
+    return any(way(draft, each) in person.contacts for each in heard)
 
 
 def _on_channel(draft: Draft, person: Person, name: str) -> Iterator[Target]:

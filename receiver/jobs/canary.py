@@ -49,7 +49,7 @@ class Canaries:
         current = self._engine.current
         context = self._engine.context(current)
         for channel in current.policy.channels:
-            if channel.canary is not None and context.usable(channel.name):
+            if channel.canary is not None and context.is_set_up(channel.name):
                 await self._look_at(channel, channel.canary, self._senders[channel.type])
 
     async def _look_at(self, channel: Channel, every: int, sender: Sender) -> None:

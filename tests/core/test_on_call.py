@@ -396,6 +396,29 @@ def test_a_way_of_their_own_leaves_the_fallback_to_be_told():
     assert "+4930000000" in paged(one, "phone")
 
 
+def test_a_fallback_that_is_the_same_person_does_not_ring_twice():
+    """Nobody is on call for an SMS, and two fallbacks call dana: the second is passed over, and the third told."""
+    policy = world(people="chris").current.policy
+    dana = replace_policy(policy.people[0], contacts=(*policy.people[0].contacts, ("phone", DANA)))
+    first, again, other = (
+        replace_policy(policy.channels[2], name=name, recipients=(whom,))
+        for name, whom in (("phone", "@dana"), ("phone2", "@dana"), ("phone3", "+4930000001"))
+    )
+    changed = replace_policy(
+        policy,
+        people=(dana, *policy.people[1:]),
+        channels=(*policy.channels[:2], first, again, other),
+        fallback=("phone", "phone2", "phone3"),
+    )
+    more = ("phone2", "phone3")
+    one = World(changed, configured=("email", "sms", "phone", *more), down=more)
+    one.now = Instant(EIGHT)
+    one.fire("a", level=4, rule=RULE)
+    one.advance(3)
+    calls = [(each.channel, each.recipient) for each in one.outbox.values() if each.page]
+    assert [each for each in calls if each[0].startswith("phone")] == [("phone", DANA), ("phone3", "+4930000001")]
+
+
 def test_a_handoff_goes_by_the_wishes_of_the_next_person():
     """What could not leave goes to ben as ben wants to be told, not by the channel on which it waited for dana."""
     policy = wishing("", channels="email, sms", level=2).current.policy

@@ -9,6 +9,7 @@ from receiver.cli import app
 from receiver.drill.differences import differences
 from receiver.drill.on_call_reach import reaches_over, sets
 from receiver.drill.on_call_walk import lints, walk
+from rules.channel_types import numbers_cut
 from tests.on_call.teams import HEAD, layered, policy, utc
 
 RUN = CliRunner()
@@ -61,6 +62,13 @@ def test_each_planted_gap_is_found(hours):
 def test_nothing_is_found_where_nothing_is_wrong():
     """Over every change of clocks of the year: no gap, no night, nobody twice."""
     assert said(policy(TWO.replace("America/Chicago", "Europe/Berlin")), days=800) == {}
+
+
+def test_a_date_is_no_telephone_number():
+    """What hides telephone numbers in what `check` says leaves dates as they are, in every month; numbers it hides."""
+    for date in ("2027-01-11 15:00", "2027-09-01 09:00", "2026-10-05 09:00", "2027-08-02"):
+        assert numbers_cut(f"from {date} CET") == f"from {date} CET"
+    assert numbers_cut("call 0170-1234567, or 0049 170 1234567") == "call 017…567, or 004…567"
 
 
 def test_nights_are_the_persons_own():

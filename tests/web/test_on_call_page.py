@@ -155,6 +155,18 @@ async def test_a_contact_is_tried(start: Callable[..., Any]) -> None:
         assert (entry.action, entry.data["person"]) == ("test-channel", "dana")
 
 
+async def test_a_channel_for_whoever_is_on_call_can_be_tried(start: Callable[..., Any]) -> None:
+    """SMS goes to `@primary` alone: it is configured, and both the channel and each person's number have the button."""
+    account = {
+        "TOCSIN_TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+        "TOCSIN_TWILIO_AUTH_TOKEN": "x",
+        "TOCSIN_TWILIO_FROM": "+15550100",
+    }
+    receiver = await start(**account)
+    assert 'name="contact" value="sms"' in await page(receiver, "/people/dana")
+    assert 'name="channel" value="sms"' in await page(receiver, "/channels")
+
+
 async def test_metrics(start: Callable[..., Any]) -> None:
     """How many are on call, how long until nobody is, and overrides are for everybody; names for whom we know only."""
     receiver = await start(**USERS)

@@ -58,6 +58,7 @@ async def test_who_is_on_call_until_when_and_who_is_next(receiver: Running) -> N
     assert (schedule["name"], schedule["time_zone"], now["source"]) == ("primary", "Europe/Berlin", "layer 1")
     assert {now["person"], schedule["next"]["person"]} == {"dana", "ben"}
     assert now["ends"] == schedule["next"]["starts"]
+    assert now["starts"] == "2026-11-16T08:00:00.000Z"
     assert now["ends"].endswith("T08:00:00.000Z")  # nine in Berlin, in winter
 
 

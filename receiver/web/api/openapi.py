@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.json_schema import models_json_schema
 
 from receiver import __doc__ as about
@@ -168,8 +168,11 @@ def _refused(endpoint: Endpoint[Any]) -> list[int]:
 
 def _may_be_silent(model: type[BaseModel]) -> bool:
     """Whether a body of that kind may say nothing."""
-    schema = model.model_json_schema()
-    return not schema.get("required") and not schema.get("anyOf")
+    try:
+        model.model_validate({})
+    except ValidationError:
+        return False
+    return True
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from receiver.core.model import State
-from rules.durations import PATTERN, parse
+from rules.durations import LONGEST_TEXT, PATTERN, parse
 
 TEXT_LIMIT = 8192
 
@@ -82,7 +82,11 @@ Duration = Annotated[
     AfterValidator(_micros),
     Field(
         examples=["2h", "30m"],
-        json_schema_extra={"pattern": f"^(?:{PATTERN.replace(chr(92) + 'd', '[0-9]')}|0)$", "minLength": 1},
+        json_schema_extra={
+            "pattern": f"^(?:{PATTERN.replace(chr(92) + 'd', '[0-9]')}|0)$",
+            "minLength": 1,
+            "maxLength": LONGEST_TEXT,
+        },
     ),
 ]
 States = Annotated[

@@ -52,6 +52,7 @@ class ShiftView(View):
 
     person: str
     starts: Time
+    """Five weeks ago at the most, and so with `ends`: a longer shift is told as far as it was looked at."""
     ends: Time
     source: str
     """`layer N`, `calendar` or `override by WHO`."""

@@ -15,7 +15,7 @@ from receiver.store.reads import Reads
 from rules.policy import HOUR, MINUTE, Policy
 
 AHEAD = 35 * 24 * HOUR
-"""How far the next shift is looked for."""
+"""How far the next shift, and the beginning of the one that holds, are looked for."""
 
 
 LATELY = MINUTE
@@ -72,5 +72,5 @@ class RosterReader:
         return await self._queue.browse(expand) if policy.schedules else ()
 
     async def about(self, now: int) -> tuple[Roster, ...]:
-        """Who is on call now, and as far ahead as the next shift is looked for."""
-        return await self.between(now - 24 * HOUR, now + AHEAD)
+        """Who is on call now, since when, and as far ahead as the next shift is looked for."""
+        return await self.between(now - AHEAD, now + AHEAD)

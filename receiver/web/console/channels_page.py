@@ -160,4 +160,4 @@ class ChannelsPage:
             return "switched off in the policy"
         if not channel.recipients:
             return "no recipient in the policy"
-        return "" if engine.context(engine.current).usable(channel.name) else "not configured"
+        return "" if engine.context(engine.current).is_set_up(channel.name) else "not configured"
