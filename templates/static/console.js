@@ -195,6 +195,12 @@
 
   document.addEventListener("put", settle); // by another script
 
+  // Where this page is, with the part of its lists that somebody looks at; what a press was answered with is no page.
+  function address() {
+    const { page } = document.body.dataset;
+    return page && new URL(page, location).pathname !== location.pathname ? page : location.pathname + location.search;
+  }
+
   let asking = false;
   let again = false;
 
@@ -205,7 +211,7 @@
     }
     asking = true;
     try {
-      const answer = await fetch(document.body.dataset.page ?? location.pathname + location.search,
+      const answer = await fetch(address(),
         { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(20000) });
       if (answer.redirected || answer.status === 401) location.reload();
       if (!answer.ok) return;
@@ -251,7 +257,7 @@
     const told = said?.textContent.trim() ?? "";
     if (told) {
       said.focus({ preventScroll: true });
-      said.scrollIntoView({ block: "nearest" });
+      said.scrollIntoView({ block: "nearest", behavior: "instant" }); // a page that glides is a page that moves
     } else focusOn(part && document.getElementById(part.id), place);
     if (document.activeElement === document.body) document.getElementById("main").focus({ preventScroll: true });
     document.getElementById("news").hidden = true;

@@ -157,6 +157,15 @@ async def test_whom_it_can_be_given_to(receiver: Running) -> None:
     assert "ada has it" in html.unescape(text)
 
 
+async def test_a_slip_in_a_declared_type(receiver: Running) -> None:
+    """The page asks back what is meant, in the page's words, and where a new kind is said."""
+    form = {"csrf": csrf(await page(receiver, "/declare")), "type": "safety_critcal_failure"}
+    async with receiver.http.post(f"{receiver.url}/declare", data=form, headers=BROWSER) as answer:
+        text = await answer.text()
+    assert "did you mean safety_critical_failure? If the type is new on purpose, say so with the box below." in text
+    assert 'name="new_type"' in text
+
+
 async def test_messages_are_one_line(receiver: Running) -> None:
     """A timeline tells people and decisions; with the messages, those that went out together are one line to open."""
     await receiver.post("/api/v1/incidents", {"type": "engine_failure"})

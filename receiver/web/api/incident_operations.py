@@ -63,6 +63,9 @@ MOST_DIGITS = 18
 LONGEST_NUMBER = 10
 """Digits from which on a name is no number that an incident has."""
 
+NEW_TYPE_HINT = " (`new_type`; on the command line --type-is-new)"
+"""How a program says that a type is new on purpose; pages have a box for it."""
+
 
 class Api:
     """The API's handlers."""
@@ -254,7 +257,7 @@ class Api:
     async def _handle(self, call: Call[Any], what: Declare | ForIncident) -> responses.IncidentView:
         [result] = await self._queue.handle([Asked(what, call.caller.origin)])
         if result.refusal is not None and result.incident is None:
-            hint = " (`new_type`; on the command line --type-is-new)" if isinstance(what, Declare) else ""
+            hint = NEW_TYPE_HINT if isinstance(what, Declare) else ""
             raise HttpProblem(409, f"{result.refusal.reason}{hint}")
         if result.error or result.incident is None:
             raise HttpProblem(500, "this could not be stored; the log says why")

@@ -15,7 +15,7 @@ from receiver.core.plan import PolicyVersion
 from receiver.engine.engine import Engine
 from receiver.web.api import requests
 from receiver.web.api.call import IDEMPOTENCY_LIMIT, Call
-from receiver.web.api.incident_operations import Api
+from receiver.web.api.incident_operations import NEW_TYPE_HINT, Api
 from receiver.web.console.pages import Frame, Visit, go_to
 from receiver.web.http.problem_details import HttpProblem, invalid
 
@@ -59,7 +59,7 @@ class Declaration:
             status=problem.status if problem else 200,
             kinds=kinds(current),
             levels=current.policy.levels,
-            problem=problem,
+            problem=problem.detail.replace(NEW_TYPE_HINT, " with the box below") if problem else "",
             typed=visit.form,
             key=visit.form.get("key") or token_hex(16),
         )
