@@ -18,6 +18,16 @@ CHANNELS = ("email", "slack")
 
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i <= :size)"
 
+_FOUND_BY = (
+    """
+    INSERT INTO closed_words (number, system, words)
+    SELECT i, 'system-' || (i % 1000), 'region=north' || char(10) || 'service=system-' || (i % 1000) || char(10)
+        || 'unit=u' || i || char(10) || 'person-' || (i % 50) || char(10) || 'looked at the log of u' || i FROM n
+    """,
+    "INSERT INTO closed_people (person, number) SELECT 'person-' || (i % 50), i FROM n",
+)
+"""What closed incidents are found by beside their titles: a thousand systems, fifty people, a note for each."""
+
 
 def url(folder: Path) -> str:
     """Where the database is."""
@@ -56,6 +66,8 @@ def history(folder: Path, size: int) -> None:
     with closing(_connect(folder)) as connection, connection:
         for table in ("alerts", "entries", "notifications"):
             _copy_parts(connection, table, size)
+        for statement in _FOUND_BY:
+            connection.execute(f"{_NUMBERS} {statement}", {"size": size})
 
 
 def _copy_incidents(folder: Path, size: int, doc: str, open_key: str, state: str, due_at: str) -> None:
@@ -86,7 +98,7 @@ def _connect(folder: Path) -> sqlite3.Connection:
 
 
 def _copy_parts(connection: sqlite3.Connection, table: str, size: int) -> None:
-    what = {"incident_id": "'id-' || i", "id": "'id-' || i || '-' || sequence"}
+    what = {"incident_id": "'id-' || i", "id": "'id-' || i || '-' || sequence", "held_source": "NULL"}
     (one,) = connection.execute("SELECT id FROM incidents WHERE number = 1").fetchone()
     _insert(connection, table, what, size, f"incident_id = '{one}'")
 

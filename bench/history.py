@@ -5,9 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
+from msgspec.structs import replace
+
 from bench import filled
 from bench.table import Row
-from receiver.core.model import State
+from receiver.core.model import Instant, State
 from receiver.store import open_store
 
 SIZE = 1_000_000
@@ -39,6 +41,9 @@ def _questions(folder: str) -> list[Row]:
     store = open_store(filled.url(Path(folder)))
     reads = store.reads()
     middle = f"id-{SIZE // 2}"
+    one = reads.incident(middle)
+    assert one is not None, "it was filled in"
+    related = replace(one, labels={"system": "system-7"})
     asked: dict[str, Callable[[], object]] = {
         "first page": reads.incidents,
         "page in the middle": lambda: reads.incidents(cursor=f"before-{SIZE // 2}"),
@@ -50,6 +55,19 @@ def _questions(folder: str) -> list[Row]:
         "a day long ago": lambda: reads.incidents(until=1),  # type: ignore[arg-type] # an instant
         "search: in every title": lambda: reads.incidents(search="accuracy"),
         "search: in one title": lambda: reads.incidents(search=f" {SIZE // 2 + 1}"),
+        "search: in every incident's labels": lambda: reads.incidents(search="region=north"),
+        "search: in one incident's labels": lambda: reads.incidents(search=f"unit=u{SIZE // 2}\n"),
+        "search: in one note": lambda: reads.incidents(search=f"log of u{SIZE // 2 + 7}"),
+        "search: a person": lambda: reads.incidents(search="person-17"),
+        "search: nowhere": lambda: reads.incidents(search="zebra"),
+        "search: two letters": lambda: reads.incidents(search="ac"),
+        "search: two letters, nowhere": lambda: reads.incidents(search="qq"),
+        "search: a number": lambda: reads.incidents(search=f"#{SIZE // 2}"),
+        "a system": lambda: reads.incidents(system="system-7"),
+        "a system that none has": lambda: reads.incidents(system="unheard of"),
+        "a person": lambda: reads.incidents(person="person-7"),
+        "a system, a person and words": lambda: reads.incidents(system="system-7", person="person-7", search="log of"),
+        "others of its system": lambda: reads.related(related, Instant(0), 50),
         "open one": lambda: (reads.incident(middle), reads.alerts(middle), reads.timeline(middle)),
         "its messages": lambda: reads.notifications(middle),
     }
