@@ -93,7 +93,13 @@ ELEMENTWISE: Mapping[str, Callable[..., float]] = {
     "sin": math.sin,
     "cos": math.cos,
     "atan": math.atan,
+    "tan": math.tan,
     "tanh": math.tanh,
+    "asinh": math.asinh,
+    "acos": lambda value: math.acos(value) if -1 <= value <= 1 else NAN,
+    "asin": lambda value: math.asin(value) if -1 <= value <= 1 else NAN,
+    "acosh": lambda value: math.acosh(value) if value >= 1 else NAN,
+    "atanh": lambda value: math.atanh(value) if -1 < value < 1 else NAN,
     "clamp_min": max,
     "clamp_max": min,
 }
@@ -177,7 +183,7 @@ def _call(tree: promql.Call, inputs: Inputs) -> Result:
         case "label_replace":
             return _relabel(tree, inputs, _replace_label)
         case _:
-            raise Unprovable(f"what {name}() returns depends on more than steady values")
+            raise Unprovable(f"what {name}() returns is not worked out here")
 
 
 def _vector(result: Result) -> Vector:
