@@ -264,6 +264,9 @@ STATEMENTS = statements(
         ),
         "the signal recovered|signals? recovered": looks_well,
         "at this level a person must confirm that it is over": is_in(Recovery.CONFIRM),
+        "^type next: tocsin resolve \\d+ .*$": lambda record, found: (
+            not record.is_over and nothing_fires(record, found)
+        ),
         "(?:check, then (?:resolve|confirm)|to confirm)(?:: tocsin resolve \\d+|: reply resolve \\d+)?": is_in(
             Recovery.CONFIRM, Recovery.UNVERIFIED
         ),
@@ -282,7 +285,14 @@ STATEMENTS = statements(
         "resolved by <by>,? (?:at|on) <at>": is_resolved,
         "resolved: <at> by (?:<by>|itself: ¤), <span> after (?P<after>the opening|it came back)": _resolved_after,
         "resolved: <at>, after <span>": _resolved_after,
-        "^resolved: <at> by (?:itself|<by>)$": lambda record, found: record.has(
+        "^verification_results: <at> <by>: .*$": lambda record, found: record.has(
+            Fact.RESOLVED, Fact.CONFIRMED, by=found["by"], at=found["at"]
+        ),
+        "^type next: tocsin escalate \\d+, which asks for help$": lambda record, _found: (
+            record.incident.state is State.ACKNOWLEDGED
+        ),
+        "^type next: tocsin acknowledge \\d+$": lambda record, _found: record.incident.state is State.OPEN,
+        "^resolved: <at> by (?:itself|<by>)(?:: .*)?$": lambda record, found: record.has(
             Fact.RESOLVED, by=found["by"], at=found["at"]
         ),
         "it came back <at>": lambda record, found: record.has(Fact.REOPENED, at=found["at"]),

@@ -41,6 +41,9 @@ STATEMENTS = statements(
     "told",
     {
         "^open #\\d+$": lambda _record, _found: True,
+        "^type next: tocsin acknowledge \\d+, which answers the call for help$": lambda record, _found: bool(
+            record.incident.response.asked_by
+        ),
         "everyone concerned has been paged": _paged,
         "nobody (?:is|was) paged (?:meanwhile|while alertmanager confirms that)": _nobody_paged,
         "nobody is paged then": _paged,
