@@ -18,12 +18,12 @@ BENCHES: dict[str, tuple[Callable[[], list[Row]], int]] = {
     "latency": (latency.run, 85),
     "storm": (storm.run, 90),
     "windows": (windows.run, 150),
-    "history": (history.run, 120),
+    "history": (history.run, 480),
     "compile": (compile_.run, 60),
     "drill": (drill.run, 15),
     "memory": (memory.run, 200),
 }
-"""Each with the seconds after which it is given up, and the next begins: fifteen minutes together."""
+"""Each with the seconds after which it is given up, and the next begins: twenty-one minutes together."""
 
 
 class GivenUpError(KeyboardInterrupt):

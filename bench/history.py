@@ -61,7 +61,6 @@ def _questions(folder: str) -> list[Row]:
         "search: a person": lambda: reads.incidents(search="person-17"),
         "search: nowhere": lambda: reads.incidents(search="zebra"),
         "search: two letters": lambda: reads.incidents(search="ac"),
-        "search: two letters, nowhere": lambda: reads.incidents(search="qq"),
         "search: a number": lambda: reads.incidents(search=f"#{SIZE // 2}"),
         "a system": lambda: reads.incidents(system="system-7"),
         "a system that none has": lambda: reads.incidents(system="unheard of"),
