@@ -95,6 +95,11 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             "A step of a person's `reach` comes after the level has escalated: others are told before this person is. "
             "Make `after` shorter than the level's escalation_time, or name the step's `levels`.",
         ),
+        "reach-without-channel": Doubt(
+            "warning",
+            "A step of a person's `reach` names a type of which no channel is enabled. The step goes on to the next at "
+            "once. Add a channel of that type, or take the type out of the step.",
+        ),
         "not-repeated": Doubt(
             "warning",
             "`repeat: false` spares a person the pages of escalation steps: who slept through the first is told again "

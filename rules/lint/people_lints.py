@@ -65,11 +65,15 @@ def _names(document: PolicyDocument, root: Node) -> Iterator[Problem]:
 
 
 def _reaches(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Problem]:
+    offered = {channel.type for channel in policy.channels if channel.enabled}
     for index, person in enumerate(document.people):
         if not person.repeat:
             message = f"{person.name} is told once, and not again at an escalation"
             yield doubt("not-repeated", place_of(root, "people", index, "repeat"), message)
         for number, step in enumerate(person.reach):
+            if missing := [each for each in step.by if each not in offered]:
+                message = f"no channel of type {' or '.join(missing)} is enabled: {person.name} is not told that way"
+                yield doubt("reach-without-channel", place_of(root, "people", index, "reach", number, "by"), message)
             levels = [level for level in policy.levels if not step.levels or level.level in step.levels]
             late = [str(level.level) for level in levels if step.after and step.after >= level.escalation_time]
             if late:

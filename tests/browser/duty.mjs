@@ -4,7 +4,7 @@ import { look, page, run, story } from "./window.mjs";
 
 await run(async () => {
   await page.goto(story.url);
-  await page.getByRole("link", { name: "On call" }).click();
+  await page.getByRole("navigation").getByRole("link", { name: "On call" }).click();
   await page.locator("#take-1 > summary").click();
   await page.getByLabel("Who").first().selectOption("chris");
   const until = page.getByLabel(/^Until/).first();

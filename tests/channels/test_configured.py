@@ -66,9 +66,9 @@ async def test_everything_configured_reaches_every_channel():
         ("TOCSIN_EMAIL_FROM", {"email"}),
         ("TOCSIN_SLACK_TOKEN", {"slack"}),
         ("TOCSIN_PAGERDUTY_ROUTING_KEY_ML_SYSTEMS", {"pagerduty"}),
-        ("TOCSIN_TWILIO_ACCOUNT_SID", {"sms", "phone"}),
-        ("TOCSIN_TWILIO_AUTH_TOKEN", {"sms", "phone"}),
-        ("TOCSIN_TWILIO_FROM", {"sms", "phone"}),
+        ("TOCSIN_TWILIO_ACCOUNT_SID", {"phone"}),
+        ("TOCSIN_TWILIO_AUTH_TOKEN", {"phone"}),
+        ("TOCSIN_TWILIO_FROM", {"phone"}),
         ("TOCSIN_EXTERNAL_URL", {"webpush"}),
         ("TOCSIN_APPRISE_URL_ML_SYSTEMS", {"apprise"}),
         ("TOCSIN_TEAMS_URL_ML_SYSTEMS", {"teams"}),
@@ -80,6 +80,16 @@ async def test_a_missing_setting_silences_its_channels_only(missing, lost):
     senders = make_senders(settings, lambda: 0)
     assert set(CHANNEL_TYPES) - set(senders) == lost
     assert configured_channels(policy(*CHANNELS), settings) == {f"the {kind}" for kind in senders}
+    await close(senders)
+
+
+async def test_sms_need_one_provider():
+    """Vonage sends SMS where Twilio's settings are missing; where Vonage's are missing too, there is no sender."""
+    without = {
+        name: value for name, value in EVERYTHING.items() if "VONAGE" not in name and name != "TOCSIN_TWILIO_FROM"
+    }
+    senders = make_senders(Settings.read(without), lambda: 0)
+    assert set(CHANNEL_TYPES) - set(senders) == {"sms", "phone"}
     await close(senders)
 
 

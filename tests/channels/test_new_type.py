@@ -41,7 +41,7 @@ def copy(tmp_path_factory) -> Path:
     copy = tmp_path_factory.mktemp("pigeon") / "tocsin"
     for folder in COPIED:
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "mkdocs.yml", "tests/__init__.py"):
+    for name in ("pyproject.toml", "mkdocs.yml", "tests/__init__.py", "tests/patience.py"):
         shutil.copy(ROOT / name, copy / name)
     table = copy / "rules" / "channel_types.py"
     before, found, after = table.read_text().partition(END_OF_TABLE)

@@ -215,6 +215,10 @@ CASES = {
         policy(more=DANA.format(", reach: [{by: [sms], after: 30m, levels: [3]}]")),
         policy(more=DANA.format(", reach: [{by: [sms], after: 29m, levels: [3]}]")),
     ),
+    "reach-without-channel": (
+        policy(more=DANA.replace("sms: ", 'phone: "+4930123457", sms: ').format(", reach: [{by: [phone]}]")),
+        policy(more=DANA.format(", reach: [{by: [sms]}]")),
+    ),
     "not-repeated": (policy(more=DANA.format(", repeat: false")), policy(more=DANA.format(""))),
     "short-heartbeat": (policy(more="heartbeat_within: 94s\n"), policy(more="heartbeat_within: 95s\n")),
     "empty-label": (

@@ -79,7 +79,7 @@ PLANTED: list[tuple[str, dict[str, Any], str]] = [
                 0,
                 "who is on call is looked up once",
                 {"engine": bugs.Outdated},
-                "are not on call|is on call|it is not so",
+                "are not on call|is on call|it is not so|: not by .*, but by",
             ),
             (12, "a cancelled override holds", {"engine": bugs.KeepsCancelled}, "not by override"),
             (12, "whom a deleted person relieved is paged", {"engine": bugs.PagesTheRelieved}, "are not on call, "),

@@ -13,7 +13,7 @@ from receiver.core.rate_limit import STORM_LIMIT
 from receiver.drill.simulator import ChannelFaults, World
 from receiver.engine.commands import ForIncident
 from receiver.messages.timeline import sentence
-from receiver.reports.incident_report import _recipient
+from receiver.reports.who_was_told import _recipient
 from receiver.settings import Settings
 from receiver.web.api import views
 from rules.channel_types import CHANNEL_TYPES
