@@ -1,4 +1,4 @@
-"""Acknowledgements: they stop the paging, hold while somebody works, expire, and are voided by new danger."""
+"""Acknowledgements stop the paging, hold while the owner works, expire, and are voided by new danger."""
 
 import pytest
 from msgspec.structs import replace
@@ -45,7 +45,7 @@ def test_an_acknowledgement_is_told_to_threads_pagers_and_stakeholders():
 
 
 def test_an_acknowledgement_overtakes_what_still_waits():
-    """A page that still waits when somebody acknowledges is never sent."""
+    """A page that still waits when a responder acknowledges is never sent."""
     world = World(down={"slack"})
     world.fire("a")
     world.acknowledge()
@@ -104,7 +104,7 @@ def test_it_can_be_snoozed():
 
 
 def test_taking_over_names_both():
-    """Acknowledging what somebody else has takes it over, and says from whom; the first time stays."""
+    """Acknowledging another person's incident takes it over and records the former owner; the first time stays."""
     world = acknowledged()
     world.advance(minutes=5)
     world.acknowledge("ben")
@@ -159,7 +159,7 @@ def test_the_same_rule_again_is_told_in_the_thread(level):
 
 @pytest.mark.parametrize(("annotations", "holds"), [({MARK: "1"}, True), ({}, False)])
 def test_an_alert_that_says_nobody_may_have_been_told_voids_nothing(annotations, holds):
-    """Whoever acknowledged an emergency has been told, whatever TocsinFailThrough fears; a stranger's is any alert."""
+    """TocsinFailThrough of our own compiler (marked) keeps an acknowledged emergency; an unmarked one is any alert."""
     world = acknowledged(level=4)
     pages = len(world.pages())
     world.receive(replace(alert("b", 4), labels={"alertname": FAIL_THROUGH}, annotations=annotations))
@@ -284,7 +284,7 @@ def test_the_page_of_a_further_rule_is_rescued():
 
 
 def test_acknowledging_again_tells_nobody():
-    """For longer, or only again: the acknowledgement holds anew, and nobody is told what they know."""
+    """A repeated acknowledgement, also one for longer, renews the hold and notifies no one."""
     world = acknowledged(level=4)
     before = len(world.planned(Kind.ACKNOWLEDGED))
     world.advance(minutes=5)
@@ -295,7 +295,7 @@ def test_acknowledging_again_tells_nobody():
 
 
 def test_who_takes_it_over_is_told_to_who_was_paged():
-    """As a handover is; the stakeholders know that somebody has it."""
+    """The people who were paged hear of it, as of a handover; the stakeholders hear that the incident has an owner."""
     world = acknowledged(level=4)
     first = world.heard(Kind.ACKNOWLEDGED)
     world.acknowledge("ben")
@@ -312,7 +312,7 @@ def alerts_told(world: World) -> list[bool]:
 
 
 def test_the_initial_alert_is_told_once_for_each_danger():
-    """Not again when somebody acknowledges what had expired, but for new danger and for what came back."""
+    """It is sent again after new danger and after a recurrence, not when an expired incident is acknowledged."""
     world = acknowledged()
     assert set(alerts_told(world)) == {True}
     count = len(alerts_told(world))

@@ -64,7 +64,7 @@ TITLES = {
 
 @pytest.mark.parametrize(("labels", "summary", "title"), TITLES.values(), ids=TITLES)
 def test_the_title_says_what_is_wrong_with_which_system(labels, summary, title):
-    """Whoever is woken learns from the first line, and from an SMS, which system it is about."""
+    """The first line of a message, and of an SMS, names the system."""
     world = World()
     world.receive(replace(alert("a"), labels=labels, annotations={"summary": summary}))
     assert world.incident.title == title

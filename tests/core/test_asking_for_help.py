@@ -12,7 +12,7 @@ from tests.core.world import World
 
 
 def asked(level: int = 3, by: str = "ada", minutes: float = 10) -> World:
-    """An incident that ada has since its beginning, and with which somebody asks for help."""
+    """An incident that ada owns since its beginning, and for which `by` asks for help after `minutes`."""
     world = World()
     world.fire("a", level=level)
     world.acknowledge()
@@ -102,7 +102,7 @@ def test_asked_twice_the_next_step_comes_at_once_and_one_answer_ends_both():
 
 
 def test_another_persons_call_doubts_the_owner_and_pages_them_too():
-    """The owner stays; the next step and whoever was paged before are paged; no sign of life of the owner is assumed."""
+    """The owner stays; the next step and all who were paged before are paged; the acknowledgement is not renewed."""
     world = World(with_level(3, escalates_to=("phone",)))
     world.fire("a")
     world.acknowledge()
@@ -120,7 +120,7 @@ ANSWERS = {"the owner": ("ada", "ada"), "who doubted": ("ben", "ben"), "a third 
 
 @pytest.mark.parametrize(("by", "owner"), ANSWERS.values(), ids=ANSWERS)
 def test_anybodys_answer_ends_a_doubt(by, owner):
-    """The owner's says that they are at it; whoever else answers takes it over."""
+    """The owner's answer confirms the ownership; another responder's answer takes the incident over."""
     world = asked(by="ben")
     world.acknowledge(by)
     assert (world.incident.holder, world.incident.response.asked_by, world.window(Window.HELP)) == (owner, {}, None)
@@ -153,7 +153,7 @@ def test_after_a_handover_the_new_owner_asks():
 
 
 def test_a_call_survives_a_handover_until_somebody_answers():
-    """Whoever gets it handed over has not answered yet; their acknowledgement is the answer."""
+    """The new owner has not answered yet: their acknowledgement is the answer."""
     world = asked()
     world.hand_over("ben")
     assert world.window(Window.HELP) == 40
@@ -162,7 +162,7 @@ def test_a_call_survives_a_handover_until_somebody_answers():
 
 
 def test_who_had_it_before_an_expiry_takes_the_next_step_and_breaks_nothing():
-    """Asked for after the expiry, nobody has it: the next step now, and the response time runs on."""
+    """After the expiry the incident is unacknowledged: the next step goes out now, and the response time runs on."""
     world = World()
     world.fire("a")
     world.acknowledge()
@@ -220,7 +220,7 @@ def test_what_nobody_has_cannot_be_given_back(before, why):
 
 
 def test_a_page_of_the_call_is_answered_like_any_page():
-    """Whoever answers it saw a page, not a state: what expects an open incident is no stale answer."""
+    """Its recipient saw a page, not a state: an answer that expects an open incident is not stale."""
     world = asked()
     assert world.acknowledge("+49301", expects=State.OPEN) is None
     assert world.incident.holder == "ada"
@@ -239,7 +239,7 @@ def test_a_call_that_reaches_nobody_is_rescued():
 
 
 def test_a_silence_in_alertmanager_does_not_silence_a_call():
-    """Who asks for help is heard, whatever Alertmanager silences meanwhile (Tocsin's own silence, too)."""
+    """A call for help pages during a silence of Alertmanager and during Tocsin's own."""
     world = World()
     world.fire("a")
     world.acknowledge()

@@ -40,7 +40,7 @@ def overdue(world: World) -> list[tuple[float, str]]:
 
 
 def test_an_acknowledgement_that_is_overdue_is_told_to_the_internal_stakeholders():
-    """After 15 minutes the timeline says so and the stakeholders hear of it; nobody is paged for it."""
+    """After 15 minutes the timeline and the internal stakeholders have it; no page is sent for it."""
     world = opened().advance(minutes=16)
     assert overdue(world) == [(15, "acknowledgement")]
     told = world.planned(Kind.REMINDER, Reason.OVERDUE)
@@ -50,7 +50,7 @@ def test_an_acknowledgement_that_is_overdue_is_told_to_the_internal_stakeholders
 
 @pytest.mark.parametrize(("level", "response"), [(1, 24 * 60), (3, 60), (4, 15)])
 def test_the_limit_never_tightens_the_response_time(level, response):
-    """Whatever the limit says, the response time is the level's, and its breach comes when it always came."""
+    """The response time is the level's, and its breach comes at the same time for every limit."""
     world = opened(level)
     assert world.since(world.incident.response_due_at) == response
     assert world.window(Window.BREACH) == response
@@ -94,7 +94,7 @@ ASSESSMENTS = {
 
 @pytest.mark.parametrize("said", ASSESSMENTS.values(), ids=ASSESSMENTS)
 def test_saying_level_or_impact_is_the_assessment(said):
-    """Whoever sets the level or an impact has assessed: nothing is overdue."""
+    """A set level or impact counts as the assessment: nothing is overdue."""
     world = opened(acknowledged_at=10)
     world.change(**said)
     assert world.since(world.incident.response.assessed_at) == 10
@@ -129,7 +129,7 @@ def test_a_recurrence_is_answered_anew():
 
 
 def test_who_acknowledges_is_the_owner_until_it_is_open_again():
-    """Nobody owns what is open; the acknowledgement makes an owner, its expiry takes it away."""
+    """An open incident has no owner; an acknowledgement sets one, its expiry removes it."""
     world = opened()
     assert world.incident.response.owner == ""
     world.acknowledge()
@@ -193,7 +193,7 @@ def test_a_handover_goes_to_somebody_who_is_known():
 
 
 def test_who_may_log_in_is_known():
-    """Of the console's users an incident can be handed over to each; where nobody at all is known, to any name."""
+    """An incident can be handed over to each user of the console; where no user is known, to any name."""
     assert taken(LIMITED, frozenset({"zoe"})).hand_over("zoe") is None
     assert taken(LIMITED, frozenset({"zoe"})).hand_over("ben").reason
     assert taken(LIMITED).hand_over("ben") is None

@@ -26,7 +26,7 @@ def test_a_bounce_tells_the_fallback():
 
 
 def test_the_fallback_of_a_bounce_is_watched_too():
-    """If the fallback reaches nobody either, the rescue goes on."""
+    """If the page to the fallback fails too, the rescue goes on."""
     world = World(down={"phone"})
     world.fire("a", level=4)
     world.decide(Bounced(sms(world), "carrier says no"))
@@ -44,7 +44,7 @@ def test_a_bounce_counts_once():
 
 
 def test_a_bounce_after_the_acknowledgement_pages_nobody():
-    """Somebody has it: the failure is recorded, and no fallback rings."""
+    """The incident has an owner: the failure is recorded, and no fallback is paged."""
     world = World()
     world.fire("a", level=4)
     world.acknowledge()
@@ -54,7 +54,7 @@ def test_a_bounce_after_the_acknowledgement_pages_nobody():
 
 
 def test_news_of_a_page_whose_answer_was_lost_ends_the_tries():
-    """A page that waits for another try, and of which the provider says that it has it, is delivered: nobody is rescued."""
+    """A page that waits for another try and that the provider reports as accepted is delivered: no rescue is due."""
     world = World(down=ALL)
     world.fire("a", level=4)
     world.fail("sms")
@@ -76,7 +76,7 @@ def test_news_that_is_none_changes_nothing(state):
 
 
 def test_an_answer_to_an_escalated_page_counts():
-    """Escalations ask the same question: whoever answers the first page answers them too."""
+    """An escalation is the same page: an answer to the first page answers it too."""
     world = World()
     world.fire("a", level=4)
     world.advance(minutes=6)

@@ -48,7 +48,7 @@ def test_one_answer_that_is_no_delivery_is_a_failure() -> None:
 
 
 def test_a_broken_channel_is_an_incident_that_pages_others_and_ends_when_it_is_whole() -> None:
-    """One failure wakes nobody; two open an incident that pages its level's channels; a canary that gets through ends it."""
+    """One failure notifies no one; two open an incident on its level's channels; a canary that gets through ends it."""
     world = World(down=("email",))
     first = judge(None, [Retry("busy")], world.now)
     assert tell("email", None, first) is None

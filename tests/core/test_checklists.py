@@ -141,7 +141,7 @@ def test_a_step_that_is_not_there_is_refused(step):
 
 
 def test_acknowledging_does_the_steps_that_ask_for_it():
-    """`Acknowledge incident …` is ticked by whoever acknowledges."""
+    """`Acknowledge incident …` is ticked for the person who acknowledges."""
     world = opened()
     world.acknowledge("ben")
     assert done(world.incident, "initial_response.1", "Acknowledge incident in time").by == "ben"

@@ -363,7 +363,7 @@ def test_a_metrics_own_labels_make_no_twin_of_a_rule():
 
 
 def test_the_end_of_what_is_ignored_is_no_news():
-    """An ignored emergency that was short is told as ended only: that is told to nobody either."""
+    """The end of a short emergency that is ignored is not sent either."""
     received = Received(
         {"alertname": "Noise", "namespace": "dev-1", "severity": "P0"}, {}, "f", START, Instant(START + 1)
     )

@@ -99,7 +99,7 @@ def test_a_cause_that_says_nothing_is_none(cause):
 
 
 def test_an_incident_that_resolves_by_itself_obeys_too():
-    """Nobody has touched it: it stays open, and the reminder says that nobody has it."""
+    """An incident without an owner stays open, and the reminder says that it has none."""
     world = World(STRICT)
     world.fire("a")
     world.clear("a")

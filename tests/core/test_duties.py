@@ -194,7 +194,7 @@ def test_its_words_say_what_is_so(reason):
 
 @pytest.mark.parametrize("level", [1, 2])
 def test_level_1_and_2_have_their_own_time_to_answer(level):
-    """The guide's quarter of an hour is for levels 3 and 4: level 1 has its 24 hours, and nobody is told before."""
+    """The guide's 15 minutes are for levels 3 and 4: level 1 has its 24 hours, and no reminder comes earlier."""
     everybody = replace(LIMITED, stakeholders=tuple(replace(each, from_level=1) for each in LIMITED.stakeholders))
     world = World(everybody)
     world.fire("a", level=level)

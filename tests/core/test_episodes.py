@@ -43,7 +43,7 @@ def recovered(level: int = 4, source: str = "", **more: object) -> tuple[World, 
 
 @pytest.mark.parametrize("level", [1, 3, 4])
 def test_a_slower_peers_echo_wakes_nobody(level):
-    """The firing body that a second peer sends after the end, and its resolve, page nobody and void nothing."""
+    """A second peer's firing body after the end, and its resolve, page no one and void nothing."""
     world, fired = recovered(level)
     pages = len(world.pages())
     world.advance(seconds=8)
@@ -130,7 +130,9 @@ def test_what_cannot_be_an_echo_is_believed_at_once(before, how, seconds):
 
 
 def test_a_source_that_is_called_as_ours_has_echoes():
-    """Only alerts that no webhook told of are our own: a source that somebody called `tocsin` is one like any other."""
+    """Only alerts that no webhook brought are Tocsin's own: a source that an operator named `tocsin` is one like any
+    other.
+    """
     world, fired = recovered(source=OWN)
     world.advance(seconds=8)
     tell(world, fired, peer="two", source=OWN)

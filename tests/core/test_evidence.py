@@ -24,7 +24,7 @@ def checking(level: int = 3) -> World:
 
 
 def test_no_all_clear_before_the_answer() -> None:
-    """When `resolve_after` has passed, nothing is resolved and nobody hears an all-clear until Prometheus answered."""
+    """After `resolve_after`, nothing is resolved and no all-clear is sent until Prometheus answered."""
     world = checking()
     assert world.incident.state is State.ACKNOWLEDGED
     assert not world.planned(Kind.RESOLVED)

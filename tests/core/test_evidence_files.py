@@ -1,4 +1,4 @@
-"""Evidence files and legal holds: records that nobody can take away, content that goes only by a redaction."""
+"""Evidence files and legal holds: records cannot be removed; content goes only by a redaction."""
 
 import pytest
 

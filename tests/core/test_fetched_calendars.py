@@ -48,7 +48,7 @@ def test_when_it_is_due(last: CalendarFetches | None, source: str, due: bool) ->
 
 
 def test_people_hear_of_a_day_without_a_good_fetch_and_of_its_end() -> None:
-    """A failed fetch tells nobody; a day of them opens an incident of level 3 once, and the next good fetch ends it."""
+    """A failed fetch notifies no one; a day of failures opens one incident of level 3; the next good fetch ends it."""
     world = World()
     good = take(at(0), GOOD, "tag", "date")
     early = fail(at(OLD_AFTER - 1, good), "404")

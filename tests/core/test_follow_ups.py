@@ -46,7 +46,7 @@ def test_it_outlives_the_incident_and_is_told_when_overdue():
 
 @pytest.mark.parametrize("late", [False, True])
 def test_what_is_done_is_never_overdue(late):
-    """Done in time or after the end: nobody is reminded, and who did it is kept."""
+    """Done in time or after the end: no reminder is sent, and who did it is kept."""
     world = with_follow_up()
     world.advance(minutes=2 * DAY if late else 0)
     assert world.act(FinishFollowUp("ben", "f1", "rule added")) is None

@@ -184,7 +184,7 @@ def test_what_is_a_heartbeat(labels, policy, source, heartbeat, watchdog):
 
 @pytest.mark.parametrize("annotations", [{MARK: "1"}, {}], ids=["marked", "of an older Tocsin"])
 def test_a_rule_of_the_policy_is_no_sign_of_life(annotations):
-    """What we compiled is told, whatever its alert is called, and however wide a heartbeat's matchers are."""
+    """A rule of the policy pages, also when its alert has a heartbeat's name or labels that a heartbeat matches."""
     section, rule = SLO.split("/")
     everything = replace(POLICY, heartbeats=(Heartbeat("all", parse('severity!="x"'), Micros(10 * MINUTE), None),))
     for policy, name in ((everything, "SloViolation"), (POLICY, "Watchdog")):
@@ -245,7 +245,7 @@ def test_a_replica_that_just_started_does_not_end_an_alarm():
 
 
 def test_what_an_older_release_knew_goes_on():
-    """Its one instant, of no known source, is a heartbeat of anybody's: its open incident stays the same one."""
+    """A clock without a known source is a heartbeat of any source: its open incident stays the same one."""
     old = HeartbeatClock(UNKNOWN, "", {}, START, START)
     silent = Instant(START + WITHIN + 1)
     watched = watch([old], POLICY, LONG_AGO, silent)

@@ -115,7 +115,7 @@ def test_a_new_policy_waits_for_its_rules() -> None:
 
 
 def test_rules_that_never_come_are_an_incident() -> None:
-    """A policy whose rules nobody loads is found out, although the old rules match the old policy."""
+    """A policy whose rules no Prometheus loads is found out, although the old rules match the old policy."""
     watched = Watched().beat(60, OURS)
     watched.policies = {"a": THEIRS}
     assert watched.beat(12, OURS).rules.is_danger

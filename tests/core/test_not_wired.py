@@ -24,7 +24,7 @@ def told(world: World, *received: Received) -> list[AlertsReceived]:
 
 
 def test_never_seen_signals_are_one_incident() -> None:
-    """Whatever their sections and levels: one incident, its level the highest, and no news for each of them."""
+    """Signals of all sections and levels form one incident of the highest level; each further one sends no message."""
     world = World()
     for number in range(12):
         told(world, twin(f"a{number}", 4 if number == 7 else 3, seen="never"))
@@ -47,7 +47,7 @@ def test_a_signal_that_was_there_and_is_lost_has_an_incident_of_its_own() -> Non
 
 
 def test_a_rule_cannot_hide_there() -> None:
-    """Only twins are folded: a rule's own alert stays with its signal whatever its labels say."""
+    """Only twins are folded: a rule's own alert stays with its signal, for any labels."""
     world = World()
     told(world, twin("a", seen="never"), twin("b", seen="never", twin="false"))
     assert len(world.incidents) == 2

@@ -50,7 +50,7 @@ HELD = {
 
 @pytest.mark.parametrize(("level", "happens", "expected"), HELD.values(), ids=HELD)
 def test_a_notice_is_held_from_level_3_on_breach_and_acknowledgement(level, happens, expected):
-    """Then, and only then, a notice is held for each external group; nobody is told by it."""
+    """At these levels and events, and no others, a notice is held for each external group; nothing is sent."""
     world = opened(level)
     happens(world)
     assert standings(world) == expected
@@ -59,7 +59,7 @@ def test_a_notice_is_held_from_level_3_on_breach_and_acknowledgement(level, happ
 
 
 def test_an_approval_sends_exactly_the_approved_text():
-    """To every recipient with an address; whoever has no number becomes a step: a call to make."""
+    """It goes to every recipient with an address; a recipient without a number becomes a step: a call to make."""
     world = opened()
     world.acknowledge()
     assert approve(world) is None
@@ -101,7 +101,7 @@ def test_without_a_phone_channel_numbers_and_names_are_called_by_hand():
 
 
 def test_a_group_of_addresses_that_is_only_called_is_said_to_be_unreachable():
-    """Nobody is told, and the record says so."""
+    """Nothing is sent, and the record says so."""
     [internal, external] = POLICY.stakeholders
     world = opened(policy=replace(POLICY, stakeholders=(internal, replace(external, channels=("phone",)))))
     world.acknowledge()
@@ -391,7 +391,7 @@ def test_a_plain_word_says_that_one_is_void_and_why(happens, why):
 
 
 def test_one_message_tells_of_what_is_void_and_of_what_waits_instead():
-    """After a breach that somebody acknowledges late, nobody gets two messages at once."""
+    """After a breach and a late acknowledgement, no recipient gets two messages at once."""
     world = opened(policy=DETAILED)
     world.advance(minutes=61)
     before = len(world.planned(Kind.APPROVAL))
@@ -402,7 +402,7 @@ def test_one_message_tells_of_what_is_void_and_of_what_waits_instead():
 
 
 def recurring(world: World, decide: Callable[[World], object]) -> None:
-    """It resolves by itself, somebody decides on what waits then, and it comes back."""
+    """The incident resolves by itself, `decide` acts on the notice that waits then, and the incident recurs."""
     world.clear("a")
     world.advance(minutes=10)
     assert world.incident.state is State.RESOLVED
@@ -419,7 +419,7 @@ ENDED = {
 
 @pytest.mark.parametrize(("decide", "standing"), ENDED.values(), ids=ENDED)
 def test_who_was_told_is_offered_the_end_in_a_later_episode(decide, standing):
-    """Whatever became of the notice that the first episode was over: whoever knows of trouble and no end is due it."""
+    """Recipients who heard of the trouble and not of its end are due the end, however the first end notice stood."""
     world = opened()
     world.acknowledge()
     approve(world)
@@ -436,7 +436,8 @@ def test_who_was_told_is_offered_the_end_in_a_later_episode(decide, standing):
 
 
 def test_who_was_told_the_end_is_not_told_it_twice():
-    """It came back and ended, and nobody outside was told that it had: there is no second end to tell."""
+    """It recurred and ended, and the recipients outside did not hear that it recurred: there is no second end to send.
+    """
     world = opened()
     world.acknowledge()
     approve(world)
@@ -448,7 +449,7 @@ def test_who_was_told_the_end_is_not_told_it_twice():
 
 
 def test_the_end_can_be_told_after_the_incident_is_closed():
-    """Whoever was told the beginning is not left without the end because nobody approved it within a day."""
+    """The end notice stays on offer after the incident closes, a day without an approval later."""
     world = opened()
     world.acknowledge()
     approve(world)
@@ -498,7 +499,7 @@ def test_external_groups_get_a_draft_of_the_update_on_the_clock():
 
 
 def test_who_was_not_told_gets_no_update():
-    """A notice that nobody approved is no telling; its text goes on promising the next update."""
+    """A notice without an approval was not sent; its text keeps promising the next update."""
     world = opened()
     world.acknowledge(hold=10 * HOUR)
     assert world.since(world.incident.response.notices[0].next_at) == 60
@@ -523,7 +524,7 @@ PARTNER = "customers@company.com"
 
 
 def test_a_notice_is_sent_to_some_of_the_group():
-    """And whoever was not told hears neither updates nor the end; an approver may still choose others."""
+    """The recipients left out hear neither updates nor the end; an approver may still choose others."""
     world = opened()
     world.acknowledge(hold=10 * HOUR)
     assert world.act(ApproveNotice("cleo", "n1", **BODY, recipients=(PARTNER,))) is None
@@ -629,7 +630,7 @@ def test_an_edited_text_promises_no_update_by_a_time_that_has_passed(written, la
 
 
 def test_a_time_that_the_template_proposed_is_a_promise_in_any_words():
-    """The notice knows by when the next update was to come, whatever an edit calls it."""
+    """The notice knows the time of the next update, also when an edit rewords it."""
     world = opened()
     world.acknowledge()
     [notice] = world.incident.response.notices

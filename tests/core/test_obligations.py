@@ -155,7 +155,7 @@ def test_a_stage_that_is_not_filed_is_told():
 
 
 def test_an_approver_may_be_a_role():
-    """Whoever holds the role is named in the reminder."""
+    """The reminder names the people who hold the role."""
     obligation = replace(NIS2, stages=(stage("early_warning", 24, approver="counsel"),))
     policy = replace(with_obligations(obligation), roles=(ResponseRole("counsel"),))
     world = World(policy)
@@ -206,7 +206,7 @@ def test_what_cannot_be_is_refused(action, says):
 
 
 def test_a_person_says_that_it_does_not_apply():
-    """With a reason; nobody is reminded, nothing is outstanding, and it can be taken back."""
+    """With a reason; no reminder is sent, nothing is outstanding, and it can be taken back."""
     world = opened()
     assert world.act(JudgeObligation("eve", "nis2", False, "not significant: counsel, 26 November")) is None
     assert outstanding(world) == []
@@ -270,7 +270,7 @@ def test_duties_outlive_the_incident():
 
 
 def test_what_is_found_out_after_the_end_is_reminded_of():
-    """Of a closed incident somebody says that it must be reported: its clock runs from when that person says."""
+    """An obligation declared for a closed incident has a clock that runs from the declaration."""
     world = opened(rule=SLO, level=2)
     world.clear("a")
     world.advance(minutes=2 * DAY)
@@ -298,7 +298,7 @@ def test_it_is_outstanding_until_it_is_filed():
 
 
 def test_an_exercise_that_is_over_has_no_report_that_runs():
-    """Its practised reports are owed to nobody: the report does not say that their deadlines run."""
+    """Its practised reports are not owed: the report does not say that their deadlines run."""
     drill = World(with_obligations(NIS2))
     drill.declare("compliance_violation", exercise=True)
     drill.resolve()
@@ -366,7 +366,7 @@ def test_what_was_stored_with_28_days_keeps_them():
 
 
 def test_deadlines_are_told_in_the_laws_units():
-    """72 hours, 3 months and 2 days, each as it is written, whatever is as long; also where one is overdue."""
+    """A limit keeps the unit it is written in: 72 hours, 3 days, 3 months; also where it is overdue."""
     stages = (
         ReportStage("first", Micros(72 * HOUR), written="72h"),
         ReportStage("second", Micros(72 * HOUR), written="3d"),

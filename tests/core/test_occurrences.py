@@ -175,7 +175,7 @@ TOLD = {
 
 @pytest.mark.parametrize(("decisions", "offered"), TOLD.values(), ids=TOLD)
 def test_who_was_told_in_an_earlier_occurrence_is_offered_the_end(decisions, offered):
-    """Customers who were told ALERT hear RESOLVED, in whichever occurrence it ends; nobody hears of an end twice."""
+    """Customers who were sent ALERT are offered RESOLVED in the occurrence that ends it, and only once."""
     world = World()
     world.fire("a")
     world.acknowledge()

@@ -1,4 +1,4 @@
-"""Who is on call is paged: references at each step, handoffs, overrides, and what happens where nobody is."""
+"""Pages to the person on call: references at each step, handoffs, overrides, and schedules without a person on call."""
 
 from dataclasses import replace as replace_policy
 from datetime import UTC, datetime
@@ -81,7 +81,7 @@ def test_a_handoff_pages_the_next_person_while_nobody_has_answered():
 
 
 def test_an_acknowledged_incident_stays_with_its_owner():
-    """A handoff pages nobody of an incident that somebody has; when that expires, who is on call then is paged."""
+    """A handoff pages no one for an incident with an owner; on its expiry the person then on call is paged."""
     one = world(minutes=50)
     one.fire("a", level=4, rule=RULE)
     one.acknowledge("dana", hold=20 * 60_000_000)
@@ -109,9 +109,9 @@ def test_a_page_that_waits_goes_to_who_is_on_call_when_it_leaves():
 
 @pytest.mark.parametrize(("channels", "step"), [("email, sms", 1), ("sms", 2)])
 def test_nobody_on_call_is_never_silence(channels, step):
-    """Where a reference stands for nobody who can be told there, the fallback and the next step are told at once.
+    """Where a reference resolves to no reachable person, the fallback and the next step are told at once.
 
-    Where a step has that reference alone it tells nobody, and the one after it is taken too.
+    A step with that reference alone reaches no one, so the step after it is taken too.
     """
     one = world(people="chris", channels=channels)
     one.fire("a", level=4, rule=RULE)
@@ -137,7 +137,7 @@ def test_an_override_is_in_effect_at_once_and_ends():
 
 
 def test_an_override_of_somebody_unknown_is_nobody():
-    """It counts as nobody: the fallback is told."""
+    """A person whom the policy does not know counts as no person on call: the fallback is told."""
     one = world()
     one.store.add_override_change(
         OverrideChange(one.now, "ann", "", "primary", "eve", one.now, one.now + 3_600_000_000)
@@ -231,7 +231,8 @@ def test_who_wants_no_repetition_hears_again_at_the_breach():
 
 
 def test_who_comes_on_call_after_a_gap_is_paged():
-    """Before nine nobody is on call, and the fallback is told; at nine dana is, and nobody has answered."""
+    """Before nine no person is on call, and the fallback is told; at nine dana is paged, as the incident is still open.
+    """
     text = POLICY.replace("PEOPLE", "dana").replace("CHANNELS", "sms")
     hours = 'every: 1d, only: [{days: [mon, tue, wed, thu, fri, sat, sun], from: "09:00", to: "17:00"}]'
     one = World(load_text(text.replace("every: 1d", hours)).policy, configured=("email", "sms", "phone"))
@@ -244,7 +245,7 @@ def test_who_comes_on_call_after_a_gap_is_paged():
 
 
 def test_a_way_of_ones_own_is_looked_up_again_when_it_leaves():
-    """Dana's `reach` added a call, which could not leave before her shift ended: it goes to nobody, ben is told."""
+    """Dana's `reach` added a call that could not leave before her shift ended: dana is not called, and ben is told."""
     text = POLICY.replace("PEOPLE", "dana, ben").replace("CHANNELS", "sms")
     head, _, tail = text.partition("people:")
     people = WISHES.replace("[REACH]", "[{by: [sms]}, {by: [phone], after: 1m}]")
@@ -334,7 +335,7 @@ def test_a_wish_that_comes_to_nothing_silences_nobody():
 
 
 def test_who_has_heard_nothing_is_not_spared():
-    """`repeat: false` is for whoever was told: what has not left by the escalation is planned anew, and not dropped."""
+    """`repeat: false` applies to people who were told: a page that has not left by the escalation is planned anew."""
     policy = wishing("", repeat="false").current.policy
     one = World(policy, configured=("email", "sms", "phone"), down={"sms"})
     one.now = Instant(EIGHT)
@@ -353,7 +354,7 @@ def test_a_call_for_help_is_no_repetition():
 
 
 def swapped(one, person, minutes):
-    """Somebody takes the schedule from now on for so long, in effect at once; the override's number."""
+    """An override of the schedule from now on for `minutes`, in effect at once. Returns the override's number."""
     change = OverrideChange(one.now, "ann", "swap", "primary", person, one.now, one.now + minutes * 60_000_000)
     number = one.store.add_override_change(change)
     one.decide(RosterChanged())
@@ -390,7 +391,7 @@ def test_a_page_by_a_way_of_their_own_names_the_shift_and_is_dropped_when_it_end
 
 
 def test_a_way_of_their_own_leaves_the_fallback_to_be_told():
-    """Dana was called by her own wish, and nobody answers: the fallback's own number is called all the same."""
+    """Dana was called as her `reach` asks, and did not answer: the fallback's own number is called all the same."""
     one = wishing("{by: [phone]}", channels="email")
     one.advance(2)
     assert "+4930000000" in paged(one, "phone")
@@ -435,8 +436,8 @@ OFFICE = 'every: 1d, only: [{days: [mon, tue, wed, thu, fri, sat, sun], from: "0
 
 
 def test_a_shift_that_ends_in_a_gap_is_told_once():
-    """At five nobody is on call any more: that is said, and the fallback and the next step are told at once. Whatever
-    else changes in the schedule does not say it again.
+    """At five the last shift ends: the vacancy is recorded, and the fallback and the next step are told at once.
+    Another change of the schedule does not repeat it.
     """
     text = POLICY.replace("PEOPLE", "dana").replace("CHANNELS", "email, sms").replace("every: 1d", OFFICE)
     one = World(load_text(text).policy, configured=("email", "sms", "phone"))
@@ -482,7 +483,7 @@ def test_an_old_resolution_that_leaves_late_says_whose_it_was():
 
 
 def test_a_channel_for_whoever_is_on_call_is_set_up():
-    """The console says of a channel that it is not configured only where it is not: whoever is on call, or nobody."""
+    """The console says that a channel is not configured only where it is not, also when nobody is on call."""
     one = world(people="chris")
     context = one.context()
     assert not context.usable("sms")

@@ -1,4 +1,4 @@
-"""A raised level is that level, whoever raised it: its channels at once, its windows, its stakeholders."""
+"""A level raised by a person or by an alert has its channels at once, its windows and its stakeholders."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def taken() -> World:
 
 
 def untaken() -> World:
-    """An incident of level 3 that nobody has."""
+    """An unacknowledged incident of level 3."""
     world = World(WITH_BOARD)
     world.fire("a")
     world.advance(minutes=2)
@@ -38,7 +38,7 @@ def untaken() -> World:
 @pytest.mark.parametrize("before", [taken, untaken])
 @pytest.mark.parametrize("happens", RAISED.values(), ids=RAISED)
 def test_it_pages_that_levels_channels_at_once(happens, before):
-    """What `check` prints for level 4 at once is paged at once, whether somebody had it or nobody: SMS too."""
+    """What `check` prints for level 4 at once is paged at once, SMS too, for an acknowledged and an open incident."""
     world = before()
     assert happens(world) is None
     assert world.pages()[-1] == (2, Reason.NEW_DANGER, "email slack pagerduty sms")
@@ -73,7 +73,7 @@ def test_a_worse_alert_raises_likewise():
 
 
 def test_an_open_incident_that_is_raised_is_paged_anew():
-    """Nobody has it: the level's channels at once, and no deadline that runs is put off."""
+    """The level's channels are paged at once, and no running deadline is put off."""
     world = World()
     world.fire("a")
     world.advance(minutes=58)
@@ -90,14 +90,14 @@ def test_a_type_declared_at_a_higher_level_is_that_level():
 
 
 def test_a_rules_own_channels_hold_at_its_own_level():
-    """A rule that names fewer channels than its level has tells those, as long as nobody raises the level."""
+    """A rule with fewer channels than its level pages only those, as long as the level is not raised."""
     world = World(replace(POLICY, rules=tuple(replace(each, channels=("slack",)) for each in POLICY.rules)))
     world.fire("a", level=4)
     assert world.pages()[-1][2] == "slack"
 
 
 def test_whoever_was_told_of_a_higher_level_hears_the_end():
-    """A lowered level takes nobody the all-clear."""
+    """A lowered level cancels no all-clear."""
     world = taken()
     world.change(level=4, reason="worse")
     world.change(level=2, reason="only one unit")

@@ -1,4 +1,4 @@
-"""Any sequence of events at any times: what must hold whatever happens, checked at every single decision."""
+"""Invariants under any sequence of events at any times, checked at every single decision."""
 
 from collections import Counter
 from dataclasses import replace as replace_policy
@@ -65,7 +65,7 @@ WATCHING = {Window.CLOSE, Window.FORCED}
 CALLS_FOR_A_PAGE = PAGING | {Window.HELP, Window.ACK_EXPIRY, Window.FORCED, Window.SILENCE, Window.ECHO, Window.STEADY}
 JOINS_A_PAGE = {Reason.FALLBACK, Reason.RULE_JOINED}
 WAKES = {"pagerduty", "sms", "phone"}
-"""What wakes somebody; the channels are called as their types are."""
+"""Types of channels that wake a person; the channels are named after their types."""
 
 
 class Watched(World):
@@ -125,7 +125,7 @@ class Watched(World):
             self._check_all_clear(before, event, new, after)
 
     def _check_promises(self, before: Incident | None, event: Event, new: list[Notification], after: Incident) -> None:
-        """Who was told goes on hearing, approvers hear of what waits, and nobody outside of what nobody approved."""
+        """People who were told get updates, approvers hear of what waits, and only approved notices go outside."""
         context = self.context(after.policy)
         if after.state is State.ACKNOWLEDGED:
             interval = context.policy_version.plan(after).update_interval
@@ -182,7 +182,8 @@ class Watched(World):
             assert len(cleared) == 1
 
     def _check_page(self, incident: Incident) -> None:
-        """Whoever is open has reached somebody, or is about to try the next fallback, or has said that none is left."""
+        """An open incident has reached a person, is about to try the next fallback, or has recorded that none is left.
+        """
         pages = [each for each in self.outbox.values() if each.incident_id == incident.id and each.kind is Kind.PAGE]
         current = [each for each in pages if each.page == incident.page.serial]
         assert not incident.page.delivered or any(each.reached_at is not None for each in current)
@@ -228,7 +229,7 @@ class Watched(World):
             self._check_reach(self._newest(channel))
 
     def _check_reach(self, page: Notification) -> None:
-        """The reach rule in other words: a page at level 3 or 4 has reached somebody only by what wakes, proved."""
+        """The reach rule, written anew: a page at level 3 or 4 is reached only by a waking channel with proof."""
         incident = self.incidents[page.incident_id]
         can_wake = any(self.context().usable(each) for each in WAKES)
         if page.kind is not Kind.PAGE or page.status in {Status.WAITING, Status.GAVE_UP, Status.SUPERSEDED}:
@@ -398,7 +399,7 @@ def happen(world: Watched, name: str, *what: object) -> None:
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(EVENTS, max_size=40), policies)
 def test_whatever_happens(events, policy):
-    """No sequence of events raises, loses its count, leaves an incident stuck, or a page with nobody to hear it."""
+    """No sequence of events raises, loses its count, leaves an incident stuck, or a page without a recipient."""
     world = Watched(policy)
     for event in events:
         happen(world, *event)

@@ -218,7 +218,7 @@ def test_waves_share_what_a_recipient_can_take():
 
 
 def test_recipients_and_news_are_counted_for_themselves():
-    """A page to somebody else leaves at once in any storm; news has a key of its own."""
+    """A page to another recipient leaves at once in any storm; news has a key of its own."""
     outlet = Outlet()
     outlet.offer(*storm(25))
     assert rate_limit_key(message(1)) == RateLimitKey("slack", "somebody", 3)

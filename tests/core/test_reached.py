@@ -1,4 +1,4 @@
-"""Accepted is not delivered: what counts as a page that reached somebody, and what it stops."""
+"""Accepted is not delivered: which pages count as reached, and what a reached page stops."""
 
 import pytest
 
@@ -25,7 +25,7 @@ REACHED = {
 @pytest.mark.parametrize("kind", CHANNEL_TYPES)
 @pytest.mark.parametrize("level", [1, 2, 3, 4])
 def test_what_reaches_somebody(kind, level):
-    """At levels 3 and 4 only what wakes counts, with its proof; at levels 1 and 2 whatever a provider accepted."""
+    """At levels 3 and 4 only waking channels with their proof count; at levels 1 and 2 all that a provider accepted."""
     cases = ((A, False), (A, True), (D, True))
     facts = CHANNEL_FACTS[kind]
     said = tuple(has_reached(status, facts, level, receipts=receipts, can_wake=True) for status, receipts in cases)
@@ -34,13 +34,13 @@ def test_what_reaches_somebody(kind, level):
 
 @pytest.mark.parametrize("status", [each for each in Status if each not in {A, D}])
 def test_what_was_not_accepted_reaches_nobody(status):
-    """Waiting, overtaken, given up, undeliverable: nobody has it."""
+    """A page that waits, is overtaken, given up or undeliverable has reached no one."""
     for level in (1, 4):
         assert not has_reached(status, CHANNEL_FACTS["pagerduty"], level, receipts=False, can_wake=False)
 
 
 def test_where_nothing_wakes_accepted_is_enough():
-    """A policy of e-mail and Slack alone cannot do better: its emergencies are not said to reach nobody."""
+    """With e-mail and Slack alone, an accepted emergency counts as reached."""
     world = World(configured={"email", "slack"})
     world.fire("a", level=4)
     assert world.incident.page.delivered
@@ -48,7 +48,7 @@ def test_where_nothing_wakes_accepted_is_enough():
 
 
 def test_slack_alone_at_night_stops_no_rescue():
-    """Slack's ok and a mail server's 250 wake nobody: the fallback is told, and the alarm is as old as it is."""
+    """Slack's ok and a mail server's 250 are no proof: the fallback is told, and the alarm keeps its age."""
     for level in (3, 4):
         world = World(down={"pagerduty", "sms", "phone"})
         world.fire("a", level=level)
@@ -61,7 +61,7 @@ def test_slack_alone_at_night_stops_no_rescue():
 
 
 def test_at_level_2_it_does():
-    """A warning wakes nobody on purpose: accepted is enough."""
+    """A warning need not wake a person: accepted is enough."""
     world = World()
     world.fire("a", level=2)
     world.advance(minutes=30)
@@ -196,7 +196,7 @@ def test_an_old_receipt_of_an_alarm_before_counts_nothing():
 
 
 def test_news_is_never_a_page_that_reached_somebody():
-    """An acknowledgement's message that a provider accepts wakes nobody and counts nothing."""
+    """An accepted message about an acknowledgement does not count as a page that reached its recipient."""
     world = World()
     world.fire("a", level=4)
     world.acknowledge()
@@ -206,7 +206,7 @@ def test_news_is_never_a_page_that_reached_somebody():
 
 
 def test_the_fallbacks_reason_is_said():
-    """Whoever is told as a fallback hears that the page reached nobody before."""
+    """The recipient of a fallback hears that the page was not delivered before."""
     world = World(down={"pagerduty", "sms"})
     world.fire("a", level=3)
     world.advance(minutes=1)

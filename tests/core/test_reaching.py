@@ -1,4 +1,4 @@
-"""A page must reach somebody: rescue, fallbacks, giving up, retries, and the order of what waits."""
+"""A page must reach a person: rescue, fallbacks, giving up, retries, and the order of what waits."""
 
 import dataclasses
 
@@ -46,7 +46,7 @@ def test_a_short_escalation_time_rescues_sooner():
 
 
 def test_one_delivery_cancels_the_rescue():
-    """As soon as one channel of the page has reached somebody, no fallback is told."""
+    """As soon as one channel of the page reached its recipient, no fallback is told."""
     world = World(down=ALL)
     world.fire("a")
     world.advance(seconds=30)
@@ -268,7 +268,7 @@ def test_tries_end_when_the_schedule_says(channel, after):
 
 
 def test_what_becomes_of_a_message_of_a_closed_incident_is_recorded():
-    """A report that comes after the incident closed is recorded, and pages nobody."""
+    """A report that comes after the incident closed is recorded, and sends no page."""
     world = World(down=ALL)
     world.fire("a")
     page = world.waiting("slack")[0]

@@ -96,7 +96,7 @@ def test_what_the_policy_ignores_is_not_taken_in() -> None:
 
 
 def test_what_is_known_is_not_taken_in() -> None:
-    """An alert that we hold as firing, under whatever source, is no news; nor is one that two Alertmanagers list."""
+    """An alert that is held as firing, under any source, is no news; nor is one that two Alertmanagers list."""
     both = [listing(listed(received())), listing(listed(received()))]
     assert look([held(received(), source="berlin")], both).events == ()
     assert look([], both).taken_in == 1
@@ -118,7 +118,7 @@ def test_another_sources_alert_hides_no_lost_webhook() -> None:
 
 
 def test_a_start_that_moved_is_no_lost_webhook() -> None:
-    """What is held under the source of these Alertmanagers is known, whatever start they list by now."""
+    """An alert held under the source of these Alertmanagers is known, also when they list another start."""
     other = received(age=7, name="f2", unit="2")
     ours = [held(received(age=5), source="prod"), held(other, source="prod")]
     assert look(ours, [listing(listed(received(age=6)), listed(other))]).events == ()
@@ -258,7 +258,7 @@ def inhibited(alert: Received) -> Listed:
 
 
 def test_what_is_inhibited_pauses_only_while_each_look_confirms_it():
-    """Levels 1 to 3 page nobody while Alertmanager says so; two minutes without a word, and it is paged as at 0."""
+    """Levels 1 to 3 send no page while Alertmanager confirms it; after two minutes without, they are paged as at 0."""
     world = World()
     classified = classify(world.current, "", {}, received())
     world.decide(AlertsReceived(classified.key, "", (classified.alert,)))

@@ -282,7 +282,7 @@ def test_a_beat_from_before_the_end_does_not_resolve():
 
 
 def test_a_dead_prometheus_recovers_nothing():
-    """Alertmanager resolves what a dead Prometheus no longer repeats: nobody reads "recovered", and it is unverified."""
+    """An end by a dead Prometheus is unverified, and no message reads "recovered"."""
     world = World()
     world.beaten = {"": START}
     world.fire("a", level=4)

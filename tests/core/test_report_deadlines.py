@@ -39,7 +39,7 @@ OUTCOMES = [
 
 @pytest.mark.parametrize(("due", "now", "met", "ended", "suspended", "result"), OUTCOMES)
 def test_outcome(due: int, now: int, met: int | None, ended: int | None, suspended: bool, result: str) -> None:
-    """The first answer decides, to the microsecond; without one, whether anybody still had to answer."""
+    """The first answer decides, to the microsecond; without one, whether an answer was still due."""
     answer = None if met is None else Instant(met)
     over = None if ended is None else Instant(ended)
     assert result_of(Instant(due), Instant(now), answer, over, suspended=suspended) is result
@@ -99,7 +99,7 @@ def test_asking_for_help_begins_no_deadline() -> None:
 
 
 def test_silenced() -> None:
-    """While a silence pauses paging nobody is asked; when it ends, a time of its own begins."""
+    """While a silence pauses paging no answer is due; when it ends, a time of its own begins."""
     world = World()
     world.fire("a", level=3)
     world.silence(120)

@@ -1,4 +1,4 @@
-"""The report goes out when the incident closes, to whom the policy says, and to nobody silently not."""
+"""The report goes out when the incident closes, to the policy's recipients; one that is not sent is recorded."""
 
 from dataclasses import replace
 

@@ -58,7 +58,7 @@ def test_two_that_fire_in_one_body_are_two():
 
 
 def test_each_is_found_again():
-    """By its own labels first, whatever they have in common, and when the one that had the fingerprint is forgotten."""
+    """By its own labels first, also with shared ones, and when the one that had the fingerprint is forgotten."""
     first, second = told(), told(severity="critical")
     computed = fingerprint(second.labels)
     for known in ({"constant": first, computed: second}, {computed: second}):

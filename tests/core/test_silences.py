@@ -105,7 +105,7 @@ def test_a_silence_that_is_made_longer_is_followed() -> None:
 
 
 def test_an_acknowledgement_holds_as_long_as_the_silence() -> None:
-    """Whoever has it is neither reminded nor relieved while it is silenced; afterwards the time runs anew."""
+    """The owner is neither reminded nor relieved while it is silenced; afterwards the time runs anew."""
     world = World()
     world.fire("a")
     world.acknowledge()
@@ -190,7 +190,7 @@ def test_an_incident_is_silenced_when_all_that_fires_is(theirs: list[Listing | N
 
 
 def test_an_alert_of_level_0_does_not_keep_a_silence_from_counting() -> None:
-    """What nobody is told of does not count as firing, so it need not be silenced either."""
+    """An alert of level 0 does not count as firing, so it need not be silenced either."""
     first, second = held("f1", "f2")
     ours = [first, HeldAlert(second.key, replace(second.alert, level=0))]
     (found,) = look(ours, listing(THEIRS, f1=("s1",), f2=())).silenced
@@ -206,7 +206,7 @@ def test_what_is_not_silenced_is_said_after_a_start_and_after_a_silence_only() -
 
 
 def test_our_own_silence_swallows_no_new_danger() -> None:
-    """An alert that nobody but we silenced is taken in though no webhook tells of it; one that people silenced is not."""
+    """An alert that only Tocsin silenced is taken in without a webhook; one that people silenced is not."""
     assert look([], listing(OURS, f1=("o1",))).taken_in == 1
     assert look([], listing(OURS | THEIRS, f1=("o1", "s1"))).taken_in == 0
 

@@ -1,4 +1,4 @@
-"""Alerts that nobody repeats are marked, never resolved; repeats are noted now and then, at almost no cost."""
+"""Alerts that are not repeated are marked, never resolved; repeats are noted now and then, at almost no cost."""
 
 from receiver.core.events import AlertsReceived, Unheard
 from receiver.core.model import Fact, Instant, State

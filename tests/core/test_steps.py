@@ -53,7 +53,7 @@ STEPS = {
 
 @pytest.mark.parametrize(("level", "steps"), STEPS.values(), ids=STEPS)
 def test_unacknowledged_incidents_page_at_their_steps(level, steps):
-    """Each level pages its channels at 0, E, R, R+E, R+2E … as long as nobody acknowledges."""
+    """Each level pages its channels at 0, E, R, R+E, R+2E … while unacknowledged."""
     world = World()
     world.fire("a", level=level)
     world.advance(minutes=steps[-1][0])
@@ -190,7 +190,7 @@ def test_after_downtime_the_rhythm_goes_on():
 
 
 def test_a_rescue_missed_in_downtime_yields_to_the_step():
-    """A page that nobody got before the downtime is not rescued when a higher step goes out in that moment."""
+    """A page undelivered before the downtime is not rescued when a higher step goes out in that moment."""
     world = World(down=ALL)
     world.fire("a")
     world.sleep(70)

@@ -60,7 +60,7 @@ def test_a_person_is_reminded_before_and_the_owner_hears_what_is_overdue():
 
 
 def test_the_policy_names_the_owner_of_training():
-    """An address or a channel; of somebody whom no mail reaches, only the owner hears."""
+    """An address or a channel; about a person without an e-mail address, only the owner hears."""
     policy = replace(WANTED, drills_owner="#incident-response")
     world = watched(("zoe", "", 0), policy=policy)
     assert reminders(world) == [("overdue", "#incident-response", "everybody")]

@@ -98,7 +98,7 @@ def sentences(path: str) -> Iterator[str]:
 
 
 def is_read(text: str) -> bool:
-    """Whether a statement reads it, whatever stands in its places."""
+    """Whether a statement reads it, with any values in its places."""
     said = re.sub(r"\{\w*\}", "\0", text).lower()
     parts = [part for part in said.split("\0") if SUBJECTS.search(part)]
     if any(all(part.strip() in whole.lower() for part in parts) for whole in WHOLE):
@@ -123,7 +123,7 @@ def test_what_stands_in_parts_is_read_as_a_whole(whole: str) -> None:
     "said", ["Somebody will answer soon.", "The fix is certain.", "All is well.", "It was delivered."]
 )
 def test_what_nobody_reads_is_an_error(said: str) -> None:
-    """Whatever tells of the subjects in other words."""
+    """A text about the subjects in other words than the statements'."""
     assert unread(said) != ""
 
 

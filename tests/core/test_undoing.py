@@ -14,7 +14,7 @@ def undo(world: World, by: str = "ada") -> Refusal | None:
 
 
 def acknowledged(down: tuple[str, ...] = ()) -> World:
-    """ada acknowledges ten minutes in; the channels that are down have told nobody by then."""
+    """ada acknowledges ten minutes in; the channels in `down` have delivered nothing by then."""
     world = World()
     world.down |= set(down)
     world.fire("a")

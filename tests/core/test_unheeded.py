@@ -1,4 +1,4 @@
-"""Level 0: an alert is kept in the history and nobody is told; and it is not lost when it turns out to matter."""
+"""Level 0: an alert goes to the history without a message, and is kept for when it matters later."""
 
 import dataclasses
 
@@ -49,7 +49,7 @@ def test_repeats_and_its_end_find_it(world):
 
 
 def test_what_was_closed_is_recorded_anew(world):
-    """What nobody repeats closes; told again later, it is in the history again."""
+    """An alert that is not repeated closes; when it fires again, it is in the history again."""
     world.advance(25 * 60)
     world.receive(alert("a", 0, NOISE))
     assert [each.state for each in world.incidents.values()] == [State.CLOSED, State.RESOLVED]
@@ -105,7 +105,7 @@ def test_a_group_is_as_bad_as_its_worst():
 
 
 def test_it_never_becomes_less_than_it_was():
-    """An alert that fires at a level stays at it until it clears, whatever is said of it later."""
+    """An alert that fires at a level stays at it until it clears, also when later repeats have a lower one."""
     world = World()
     world.fire("a", level=3)
     world.receive(alert("a", 0, NOISE))

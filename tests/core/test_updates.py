@@ -23,7 +23,7 @@ TOLD = {
 
 
 def acknowledged(level: int = 3, policy=POLICY) -> World:
-    """An incident that somebody has."""
+    """An acknowledged incident."""
     world = World(policy)
     world.fire("a", level=level)
     world.acknowledge()
@@ -119,7 +119,7 @@ def test_nobody_was_promised_anything_before_the_first_answer():
 
 
 def test_an_expired_acknowledgement_does_not_end_the_promise():
-    """Who was told goes on hearing: that nobody has it is the news."""
+    """People who were told get further updates, which say that the incident has no owner."""
     world = acknowledged()
     world.advance(minutes=65)
     assert world.incident.state is State.OPEN
@@ -164,7 +164,7 @@ def test_the_policys_interval_is_the_clock():
     ],
 )
 def test_each_by_the_medium_they_were_told_as_they_want_it(channel, wanted, hears):
-    """No call wakes anybody for an update, unless the policy wants it; each channel may do without."""
+    """No call is made for an update, unless the policy wants it; each channel may do without."""
     policy = with_channel(channel, updates=wanted)
     world = acknowledged(4, with_level(4, policy, escalates_to=("phone",)))
     world.give_back()
@@ -176,7 +176,7 @@ def test_each_by_the_medium_they_were_told_as_they_want_it(channel, wanted, hear
 
 
 def test_an_update_that_cannot_leave_is_overtaken_by_the_next():
-    """After an outage nobody gets a pile of old ones."""
+    """After an outage no recipient gets a pile of old ones."""
     world = World(down={"email"})
     world.fire("a")
     world.acknowledge(hold=1000 * HOUR)
@@ -225,7 +225,7 @@ HAPPENINGS = {
 
 @pytest.mark.parametrize("happens", HAPPENINGS.values(), ids=HAPPENINGS)
 def test_an_update_denies_no_change(happens):
-    """Whatever happened after everybody was told: the next update does not say that nothing changed since then."""
+    """After any change the next update does not say that nothing changed."""
     world = acknowledged(policy=with_level(3, resolve_after=Micros(2 * HOUR)))
     world.acknowledge(hold=10 * HOUR)
     world.advance(minutes=10)

@@ -99,7 +99,7 @@ def test_the_labels_leave_what_cleared(others):
 
 @pytest.mark.parametrize("level", [3, 4])
 def test_a_declared_incident_keeps_its_title(level):
-    """What a person called it stays, whatever joins, and however bad that is."""
+    """A person's title stays for all alerts that join, of any level."""
     world = World()
     world.declare(title="Smoke in hall 3", level=3)
     world.receive(disk(world, "db1", level))

@@ -41,7 +41,7 @@ def test_the_default_is_level_3():
 
 
 def test_nobody_hears_the_end_of_what_they_never_heard_of():
-    """Resolved before anybody acknowledged or it was breached: management heard nothing, and hears nothing."""
+    """Resolved before an acknowledgement and a breach: management heard nothing, and hears nothing."""
     world = World()
     world.fire("a")
     world.clear("a")
@@ -62,7 +62,7 @@ def test_who_heard_of_the_breach_hears_the_end():
 
 
 def test_whose_page_was_dropped_unsent_hears_nothing_of_the_end():
-    """PagerDuty hangs, and somebody who read the mail resolves it: nothing rang, so nothing is called over."""
+    """PagerDuty hangs, and a reader of the mail resolves it: nothing rang, so no call announces the end."""
     world = World(down=["pagerduty"])
     world.fire("a")
     world.resolve(note="x", force=True)
@@ -73,7 +73,7 @@ def test_whose_page_was_dropped_unsent_hears_nothing_of_the_end():
 
 
 def test_a_refused_page_needs_no_end():
-    """A channel that refused the only page has told nobody."""
+    """A channel that refused the only page has told no one, so it sends no end."""
     world = World(down=["pagerduty"])
     world.fire("a")
     world.reject("pagerduty")

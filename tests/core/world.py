@@ -154,7 +154,7 @@ class World:
         return self.decide(AlertsReceived(key, "", alerts))
 
     def fire(self, *names: str, level: int = 3, rule: str | None = None, twin: bool = False) -> Effects:
-        """Alerts that begin to fire now, after whatever ended now."""
+        """Alerts that begin to fire now; one that ended now begins 1 µs later."""
         return self.receive(*(alert(name, level, rule, twin=twin, starts_at=self._begin(name)) for name in names))
 
     def _begin(self, name: str) -> Instant:
@@ -370,7 +370,7 @@ class World:
         ]
 
     def planned(self, kind: Kind, reason: Reason | None = None) -> list[Notification]:
-        """Notifications of a kind (and reason), whatever became of them."""
+        """Notifications of a kind (and reason), of any status."""
         return [each for each in self.outbox.values() if each.kind is kind and reason in (None, each.reason)]
 
     def heard(self, kind: Kind) -> list[Target]:

@@ -32,12 +32,12 @@ def _did_not_hold(*names: str) -> Holds:
 
 
 def known(name: str) -> object:
-    """Somebody entered it."""
+    """A person entered it."""
     return lambda record, _found: bool(_fact(record, name))
 
 
 def unknown(name: str) -> object:
-    """Nobody did."""
+    """No person entered it."""
     return lambda record, _found: not _fact(record, name)
 
 

@@ -25,7 +25,7 @@ def _minute(at: int) -> int:
 
 
 def _passed(record: Record, found: Found) -> bool:
-    """… and is over, and whoever must answer has not."""
+    """… and is over, and the answer is still missing."""
     is_over = record.incident.response_due_at <= record.now
     return _due(record, found) and is_over and wants_answer(record, found)
 
@@ -185,7 +185,7 @@ def _stamp(at: Instant | int) -> str:
 
 
 def _not_assessed(record: Record, _found: Found) -> bool:
-    """Nobody said how bad it is, or it was said to be overdue."""
+    """No person assessed it, or the assessment was recorded as overdue."""
     return record.incident.response.assessed_at is None or any(
         "assessment" in each.data["what"] for each in record.find(Fact.OVERDUE)
     )

@@ -1,4 +1,4 @@
-"""What became of messages: accepted, delivered, failed; whether a page reached somebody."""
+"""What became of messages: accepted, delivered, failed; whether a page reached its recipient."""
 
 from receiver.core.model import Fact, Kind, Notification, Status
 from tests.core.truth.on_call import told_whom
@@ -21,12 +21,12 @@ def pages(record: Record) -> list[Notification]:
 
 
 def _not_reached(record: Record, _found: Found) -> bool:
-    """The page under way has reached nobody."""
+    """The page under way is not delivered."""
     return not record.incident.page.delivered
 
 
 def _had_not(record: Record, _found: Found) -> bool:
-    """When the fallback was told, the page had reached nobody."""
+    """When the fallback was told, the page was not delivered."""
     return any(not each.data.get("failed") for each in record.find(Fact.FALLBACK))
 
 
@@ -50,7 +50,7 @@ def _reached(record: Record, found: Found) -> bool:
 
 
 def _stands(record: Record, found: Found) -> bool:
-    """A message of that kind stands so, whether it reached anybody or not."""
+    """A message of that kind stands so, reached or not."""
     return became(record, found) or became(record, {**found, "became": f"{found['became']}; reached somebody"})
 
 

@@ -110,8 +110,8 @@ def _acknowledged(record: Record, entry: Entry, found: Mapping[str, str]) -> boo
 
 
 def _none_left(record: Record, _entry: Entry, _found: Mapping[str, str]) -> bool:
-    """Every fallback of the policy that would tell somebody new was tried with this page; at levels 1 and 2, those that
-    wake nobody.
+    """Every fallback of the policy with a new recipient was tried with this page; at levels 1 and 2, those that do not
+    wake a person.
     """
     policy = record.policy.policy if record.policy else None
     wakes = {"pagerduty", "sms", "phone"} if record.incident.level < 3 else set[str]()
@@ -123,7 +123,7 @@ def _none_left(record: Record, _entry: Entry, _found: Mapping[str, str]) -> bool
 
 
 def _vacant(record: Record, _entry: Entry, found: Mapping[str, str]) -> bool:
-    """The policy's channels name these references, and each stands for nobody who can be told on one of them."""
+    """The policy's channels name these references, and none resolves to a person who is reachable on one of them."""
     references = found["whom"].split(", ")
     on_call = {who.lower() for each in references for who in on_call_by(record, each)}
     who = set(filter(None, found["who"].split(", ")))
@@ -152,7 +152,7 @@ def _relieved(record: Record, _entry: Entry, found: Mapping[str, str]) -> bool:
 
 
 def _handed_off(record: Record, _entry: Entry, found: Mapping[str, str]) -> bool:
-    """They are on call, they have a page for that reason, and somebody is to answer."""
+    """They are on call, they have a page for that reason, and the incident wants an answer."""
     paged = {each.person.lower() for each in record.notifications if each.reason is Reason.HANDOFF}
     whom = set(found["whom"].split(", "))
     by_then = hands(record.entries)
@@ -160,7 +160,7 @@ def _handed_off(record: Record, _entry: Entry, found: Mapping[str, str]) -> bool
 
 
 def _carries_nothing(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
-    """The commit says so of a page; where that is because nobody is on call, nobody is."""
+    """The commit says so of a page; where it gives "nobody on call" as the reason, that is true."""
     vacant = filter(None, found["whom"].split(", "))
     return any(each.status is Status.UNDELIVERABLE for each in record.notifications) and all(
         is_vacant(record, found["channel"], each) for each in vacant
@@ -168,7 +168,7 @@ def _carries_nothing(record: Record, entry: Entry, found: Mapping[str, str]) -> 
 
 
 def _paged(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
-    """It is planned; where somebody wants it so, they are on call, and their wish names such a channel."""
+    """It is planned; where a person's `reach` asks for it, they are on call, and it names such a channel."""
     is_wish = entry.data["reason"] == Reason.REACH
     if not _planned(record, entry, found["channels"]) or ("no answer yet" in found["tail"]) is not is_wish:
         return False
@@ -198,7 +198,7 @@ def _notice(record: Record, entry: Entry, found: Mapping[str, str], *standings: 
 
 
 def _sent(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
-    """A person approved it, and in an exercise it goes to nobody outside."""
+    """A person approved it, and in an exercise it goes to no recipient outside."""
     sent = [each for each in record.notifications if each.kind is Kind.EXTERNAL]
     only = set(filter(None, found["to"].split(", ")))
     is_exercise = record.incident.exercise

@@ -27,7 +27,9 @@ Instants = Mapping[str, int]
 
 
 def check_now(page: str, records: Mapping[int, Record], instants: Instants) -> None:
-    """Raises UntrueError where `/` leaves out what needs somebody, counts wrongly, or says of one what is not so."""
+    """Raises UntrueError where `/` leaves out an incident that needs a person, counts wrongly, or states an untruth of
+    one.
+    """
     live = {number for number, each in records.items() if not each.is_over and not each.incident.recorded_only}
     known = [each.incident for each in records.values() if not each.incident.recorded_only]
     counts = {state: sum(each.state is state and not each.exercise for each in known) for state in State}
@@ -47,7 +49,7 @@ def check_now(page: str, records: Mapping[int, Record], instants: Instants) -> N
 
 
 def _place(incident: Incident) -> tuple[bool, int, bool, bool]:
-    """Exercises last; the worst level first; in it what is breached, then what nobody has taken."""
+    """Exercises last; the worst level first; in it what is breached, then what is unacknowledged."""
     is_breached = incident.breached_at is not None and incident.state is State.OPEN
     return incident.exercise, -incident.level, not is_breached, not incident.wants_answer
 

@@ -1,4 +1,4 @@
-"""Who is on call, as whom and by which shift somebody was told, and how they want to be told."""
+"""Who is on call, as whom and by which shift a person was told, and how they want to be told."""
 
 from receiver.core.model import Fact, Notification
 from rules.channel_types import CHANNEL_FACTS
@@ -20,7 +20,7 @@ def on_call_by(record: Record, reference: str) -> list[str]:
 
 
 def is_vacant(record: Record, channel: str, recipient: str) -> bool:
-    """Whether a recipient of a channel is a reference that stands for nobody who can be told there now."""
+    """Whether a recipient of a channel is a reference that resolves to no person who is reachable there now."""
     if not recipient.startswith("@") or record.on_call is None or record.policy is None:
         return recipient.startswith("@") and record.on_call is None
     policy, type_ = record.policy.policy, record.policy.channels[channel].type
@@ -51,7 +51,7 @@ def wishes(record: Record, page: Notification) -> bool:
 
 
 def _now_on_call(record: Record, _found: Found) -> bool:
-    """The timeline says that whoever this goes to came on call, and they are, as it is claimed."""
+    """The timeline says that the recipient came on call, and they are, as it is claimed."""
     person = record.message.person if record.message else ""
     named = (
         each.data.get("whom" if each.fact is Fact.HANDED_OFF else "by_whom", "")

@@ -44,7 +44,7 @@ _DIGITS = re.compile(r"\d")
 
 
 def check(text: str, record: Record) -> None:
-    """Raises UntrueError for the first statement in the text that the record contradicts, or that nobody reads."""
+    """Raises UntrueError for the first statement in the text that the record contradicts or no Statement reads."""
     for statement, found in _said(text, record):
         if not statement.holds(record, found):
             facts = [f"{entry.fact} {entry.by}".strip() for entry in record.entries]
@@ -90,7 +90,7 @@ def unread(clause: str) -> str:
 
 @lru_cache(maxsize=100_000)
 def _read(template: str) -> tuple[tuple[Statement, ...], str]:
-    """The statements of a clause whose numbers are all 0, and what of it nobody reads."""
+    """The statements of a clause whose numbers are all 0, and the rest that no statement reads."""
     known: list[Statement] = []
     for statement in STATEMENTS:
         rest = statement.pattern.sub("¤", template)

@@ -1,4 +1,4 @@
-"""What was promised: updates on the clock, and that nobody outside hears what no person approved."""
+"""What was promised: updates on the clock, and that nothing goes outside without an approval."""
 
 from receiver.core.model import Entry, Fact, Kind, State, Window
 from receiver.core.response import Notice, Standing

@@ -11,15 +11,15 @@ from receiver.core.plan import PolicyVersion
 SECOND = 1_000_000
 UNITS = {"second": SECOND, "minute": 60 * SECOND, "hour": 3600 * SECOND, "day": 86_400 * SECOND}
 BEGINS = frozenset({Fact.OPENED, Fact.DECLARED, Fact.REOPENED, Fact.ACK_VOIDED, Fact.ACK_EXPIRED, Fact.GIVEN_BACK})
-"""Nobody has it from here on, and somebody must answer."""
+"""From here on the incident has no owner and must be answered."""
 ENDS = (BEGINS - {Fact.OPENED, Fact.DECLARED}) | {Fact.RESOLVED}
-"""Whoever had it has it no more."""
+"""The former owner has it no more."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class UntrueError(AssertionError):
-    """A text says what is not so, or what nobody checks."""
+    """A text states an untruth, or something that no statement checks."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Record:
 
     @property
     def is_over(self) -> bool:
-        """Whether nobody has to act any more."""
+        """Whether no person has to act any more."""
         return self.incident.state in {State.RESOLVED, State.CLOSED}
 
     @property
@@ -142,7 +142,7 @@ class Hands:
 
     @property
     def waits(self) -> bool:
-        """Whether help is asked for, and nobody else has answered."""
+        """Whether help is asked for, and no other person has answered."""
         return bool(self.asked)
 
 
@@ -174,7 +174,7 @@ def hands(entries: Sequence[Entry]) -> Hands:
 
 
 def since_alarm(entries: Sequence[Entry]) -> Sequence[Entry]:
-    """The timeline from where somebody last had to begin to answer."""
+    """The timeline from where the last alarm began."""
     place = max((place for place, each in enumerate(entries) if each.fact in BEGINS), default=0)
     return entries[place:]
 

@@ -52,7 +52,7 @@ def _resolved_after(record: Record, found: Found) -> bool:
 
 
 def was_resolved(record: Record, found: Found) -> bool:
-    """Somebody resolved it, once."""
+    """A person resolved it, once."""
     return record.has(Fact.RESOLVED, by=found.get("by") or None)
 
 

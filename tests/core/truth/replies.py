@@ -1,4 +1,4 @@
-"""What whoever acts is answered, in Slack, by SMS and on the telephone: how it stands, and why nothing was done."""
+"""Replies to actions in Slack, by SMS and on the telephone: how it stands, and why nothing was done."""
 
 import re
 from collections.abc import Sequence

@@ -9,12 +9,12 @@ ENDED = (Fact.ACK_EXPIRED, Fact.ACK_VOIDED, Fact.GIVEN_BACK, Fact.REOPENED, Fact
 
 
 def nobody_acknowledged(record: Record, _found: Found) -> bool:
-    """Nobody ever acknowledged it."""
+    """It was never acknowledged."""
     return not record.has(*ANSWERED)
 
 
 def somebody_asks(record: Record, _found: Found) -> bool:
-    """Help is asked for, and nobody else has answered: who has it and asks cannot answer themselves."""
+    """Help is asked for, and no other person has answered: an owner who asks cannot answer themselves."""
     return hands(record.entries).waits
 
 
@@ -29,12 +29,12 @@ def has_it(record: Record, found: Found) -> bool:
 
 
 def nobody_has_it(record: Record, _found: Found) -> bool:
-    """Nobody has it, and somebody must."""
+    """It has no owner, and must be answered."""
     return record.incident.state is State.OPEN and not hands(record.entries).owner
 
 
 def is_taken(record: Record, found: Found) -> bool:
-    """Whoever that is has acknowledged it, and it holds."""
+    """That person has acknowledged it, and the acknowledgement holds."""
     held = record.incident.state is State.ACKNOWLEDGED or record.is_over
     return held and record.has(*ANSWERED, by=found.get("by") or None)
 

@@ -18,7 +18,7 @@ MINUTE, DAY = UNITS["minute"], UNITS["day"]
 
 @dataclass(frozen=True, order=True)
 class Spell:
-    """Somebody's time on call without a break; of one source, where that is told."""
+    """A person's time on call without a break; of one source, where the text names it."""
 
     starts: int
     ends: int
@@ -59,7 +59,7 @@ class Counted:
         return sorted((*found, *(Spell(began, last, *each) for each, began in running.items())))
 
     def spell(self, schedule: str, person: str) -> Spell:
-        """The time of somebody who is on call now."""
+        """The time of a person who is on call now."""
         mine = (each for each in self.spells(schedule, apart=False) if each.person == person)
         return next(each for each in mine if each.starts <= self.now < each.ends)
 
@@ -305,7 +305,7 @@ QUARTER = 56 * DAY
 
 
 def _gaps(spells: Sequence[Spell], counted: Counted) -> Iterator[tuple[int, int]]:
-    """Where nobody is, from now on."""
+    """Times without a person on call, from now on."""
     at = counted.now
     for each in sorted(spells):
         if each.starts > at:

@@ -1,4 +1,4 @@
-"""Who is told of what: the all-clear goes to those who were told of the trouble, and to nobody else."""
+"""Who is told of what: the all-clear goes only to those who were told of the trouble."""
 
 from collections.abc import Collection, Iterable
 
@@ -7,8 +7,8 @@ from tests.core.truth.record import Found, Record, UntrueError, statements
 
 
 def check_all_clear(message: Notification, known: Iterable[Notification], sent: Collection[str]) -> None:
-    """Raises UntrueError where an all-clear goes to somebody who heard nothing of the trouble. `sent`: messages that a
-    provider had before.
+    """Raises UntrueError where an all-clear goes to a recipient who heard nothing of the trouble. `sent`: messages that
+    a provider had before.
     """
     if message.kind is not Kind.RESOLVED:
         return
@@ -25,7 +25,7 @@ def _paged(record: Record, _found: Found) -> bool:
 
 
 def _nobody_paged(record: Record, _found: Found) -> bool:
-    """It is paused: silenced, no emergency, and nobody asks for help."""
+    """It is paused: silenced, no emergency, and help is not asked for."""
     return record.incident.is_paused
 
 
